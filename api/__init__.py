@@ -1,0 +1,1 @@
+"""The read side: REST, Server-Sent Events and the web page."""

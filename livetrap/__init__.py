@@ -1,0 +1,3 @@
+"""The command line and the one-machine stack: Kafka, PostgreSQL and all services."""
+
+__all__: list[str] = []

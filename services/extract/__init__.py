@@ -1,0 +1,1 @@
+"""Images to measured sources: images-v1 to detections-v1."""

@@ -1,0 +1,1 @@
+"""Edge: FITS files and directories to the topic images-v1."""

@@ -1,0 +1,1 @@
+"""Pure astronomy: no I/O, no framework."""

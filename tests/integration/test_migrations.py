@@ -1,0 +1,40 @@
+"""Migrations on a real PostgreSQL."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import asyncpg
+import pytest
+
+from livetrap.migrations import load_migrations, migrate
+from runtime.errors import FatalError, TransientError
+
+
+async def _new_database(postgres_url: str, name: str) -> str:
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute(f"drop database if exists {name}")
+    await connection.execute(f"create database {name}")
+    await connection.close()
+    return postgres_url.rsplit("/", 1)[0] + "/" + name
+
+
+async def test_two_at_once_apply_every_file_exactly_once(postgres_url: str):
+    url = await _new_database(postgres_url, "two_at_once")
+    with ThreadPoolExecutor(2) as pool:
+        applied = [name for done in pool.map(migrate, [url, url]) for name in done]
+    assert applied == [migration.name for migration in load_migrations()]
+
+
+async def test_a_changed_old_file_is_refused(postgres_url: str):
+    url = await _new_database(postgres_url, "changed_file")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(migrate, url).result()
+        connection = await asyncpg.connect(url)
+        await connection.execute("update schema_migration set sha256 = 'other'")
+        await connection.close()
+        with pytest.raises(FatalError, match="was changed after this database applied it"):
+            pool.submit(migrate, url).result()
+
+
+def test_an_absent_database_server_is_said_to_be_away():
+    with pytest.raises(TransientError, match="PostgreSQL is away"):
+        migrate("postgresql://livetrap@127.0.0.1:1/livetrap")
