@@ -52,11 +52,7 @@ def load_lock() -> tuple[str, tuple[Jar, ...]]:
     """Return Kafka's version and every jar it needs."""
     text = (files("livetrap.stack") / "kafka_jars.lock.json").read_text(encoding="utf-8")
     lock = json.loads(text)
-    jars = tuple(
-        Jar(*entry["coordinate"].split(":"), entry["sha256"], entry["size_bytes"])
-        for entry in lock["jars"]
-    )
-    return str(lock["kafka"]), jars
+    return str(lock["kafka"]), tuple(_to_jar(**entry) for entry in lock["jars"])
 
 
 def fetch_jars(cache: Path | None = None, *, show_progress: bool = True) -> Path:
@@ -99,6 +95,12 @@ def fetch_jars(cache: Path | None = None, *, show_progress: bool = True) -> Path
 def missing_jars(folder: Path, jars: tuple[Jar, ...]) -> list[Jar]:
     """Return the jars that are not in the folder, or not as the lock pins them."""
     return [jar for jar in jars if not _is_intact(folder / jar.filename, jar)]
+
+
+def _to_jar(coordinate: str, sha256: str, size_bytes: int) -> Jar:
+    """Read one entry of the lock file."""
+    group, artifact, version = coordinate.split(":")
+    return Jar(group, artifact, version, sha256, size_bytes)
 
 
 def _is_intact(path: Path, jar: Jar) -> bool:

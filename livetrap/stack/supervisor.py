@@ -58,14 +58,17 @@ class Supervisor:
 
     def states(self) -> list[ProgramState]:
         """Return the state of every program."""
-        answer = self._call("getAllProcessInfo")
-        return [ProgramState(item["name"], item["statename"], item["pid"]) for item in answer]
+        return [
+            ProgramState(str(item["name"]), str(item["statename"]), int(str(item["pid"])))
+            for item in self._call("getAllProcessInfo")
+        ]
 
     def start_group(self, group: str) -> None:
         """Start every program of a group without waiting for it."""
-        self._call("startProcessGroup", group, False)
+        wait = False
+        self._call("startProcessGroup", group, wait)
 
-    def wait_until_answering(self, process: "subprocess.Popen[bytes]", *, timeout_s: float) -> None:
+    def wait_until_answering(self, process: subprocess.Popen[bytes], *, timeout_s: float) -> None:
         """Wait for the socket of a supervisord that was just launched."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -79,21 +82,24 @@ class Supervisor:
             else:
                 return
 
-    def assert_alive(self, name: str) -> None:
+    def assert_alive(self, name: str, *, allow_retry: bool = True) -> None:
         """Raise if a program gave up.
 
         Parameters
         ----------
         name : str
             Of the program.
+        allow_retry : bool
+            A program that died and will be started again counts as alive.
 
         Raises
         ------
         StackError
             With the last line of its log.
         """
+        dead = _DEAD_STATES if allow_retry else _DEAD_STATES | {"BACKOFF"}
         for program in self.states():
-            if program.name == name and program.state in _DEAD_STATES:
+            if program.name == name and program.state in dead:
                 raise StackError(
                     f"{name} does not stay up ({program.state}): "
                     f"{self._last_words(f'{name}.log')} (all of it: {self.logs / name}.log)"
@@ -124,7 +130,7 @@ class Supervisor:
 
 def launch(
     config: Path, *, environment: Mapping[str, str], detach: bool
-) -> "subprocess.Popen[bytes]":
+) -> subprocess.Popen[bytes]:
     """Start supervisord in a session of its own, so that Ctrl-C reaches only its starter.
 
     Parameters

@@ -1,0 +1,115 @@
+"""Commands about images: ingest, simulate, extract."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from livetrap.commands.options import DataDir, use_running_stack
+from runtime.errors import SettingsError
+
+__all__ = ["PASS_ALL", "extract", "ingest", "simulate"]
+
+# `simulate` has its own options, which its own package declares.
+PASS_ALL = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+class TableFormat(StrEnum):
+    """How a source list is written."""
+
+    CSV = "csv"
+    JSON = "json"
+    VOTABLE = "votable"
+    DS9 = "ds9"
+
+
+def ingest(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, globs")],
+    *,
+    stream: Annotated[str | None, typer.Option(help="Name of the stream (TELESCOP card)")] = None,
+    rate: Annotated[float | None, typer.Option(metavar="HZ", help="Images a second")] = None,
+    cards: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Inject or override a FITS card"),
+    ] = None,
+    bootstrap_servers: Annotated[
+        str | None, typer.Option("--kafka", metavar="HOST:PORT", help="Publish to this Kafka")
+    ] = None,
+    data_dir: DataDir = None,
+) -> int:
+    """Publish FITS images in time order.
+
+    Examples: `livetrap ingest night1/ night2/` · `livetrap ingest '*.fits' --stream aartfaac
+    --rate 1` · `livetrap ingest a.fits --set BMAJ=0.05 --set BMIN=0.04 --set BPA=10`
+    """
+    from services.ingest.app import ingest_paths  # noqa: PLC0415
+
+    if rate is not None and not rate > 0:
+        raise SettingsError(f"--rate must be more than 0 images a second, not {rate}")
+    if bootstrap_servers is None:
+        use_running_stack(data_dir)
+    return ingest_paths(
+        [Path(path) for path in paths],
+        stream=stream,
+        rate_hz=rate,
+        cards=dict(_split_card(card) for card in cards or []),
+        bootstrap_servers=bootstrap_servers,
+    )
+
+
+def simulate(context: typer.Context) -> int:
+    """Make a synthetic sky with transients, in files or on Kafka, and its truth.csv.
+
+    Examples: `livetrap simulate sky/ --images 20` · `livetrap simulate --help`
+    """
+    from livetrap.simulator.cli import simulate as simulate_sky  # noqa: PLC0415
+
+    use_running_stack(None)
+    # Its own app: the options stand beside what they mean, in the simulator's package.
+    simulator = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    simulator.command(name="simulate")(simulate_sky)
+    result = simulator(context.args, prog_name="livetrap simulate", standalone_mode=False)
+    return result if isinstance(result, int) else 0
+
+
+def extract(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="FITS images")],
+    *,
+    detection_threshold: Annotated[
+        float, typer.Option(min=1.0, help="Peak of a source [local rms]")
+    ] = 8.0,
+    analysis_threshold: Annotated[
+        float, typer.Option(min=0.5, help="Edge of an island [local rms]")
+    ] = 3.0,
+    table_format: Annotated[
+        TableFormat, typer.Option("--format", help="Form of the source list")
+    ] = TableFormat.CSV,
+    output: Annotated[Path | None, typer.Option(help="Write here instead of the terminal")] = None,
+    maps: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write background and rms maps here")
+    ] = None,
+) -> int:
+    """Find the sources of images; needs no running service.
+
+    Examples: `livetrap extract image.fits` · `livetrap extract *.fits --format votable --output
+    sources.xml` · `livetrap extract image.fits --detection-threshold 5 --maps maps/`
+    """
+    from services.extract.cli import extract_files  # noqa: PLC0415
+
+    return extract_files(
+        files,
+        detection_threshold=detection_threshold,
+        analysis_threshold=analysis_threshold,
+        format=table_format.value,
+        output=output,
+        maps=maps,
+    )
+
+
+def _split_card(text: str) -> tuple[str, str]:
+    """Split ``KEY=VALUE``."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise SettingsError(f"--set wants KEY=VALUE, not {text!r}")
+    return key.strip().upper(), value

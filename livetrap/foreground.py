@@ -1,0 +1,104 @@
+"""A stack that lives as long as the terminal it was started in."""
+
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from livetrap.stack.errors import StackError
+from livetrap.stack.plan import UpOptions
+from livetrap.stack.stack import RunningStack, start, stop_started
+from livetrap.stack.state import StackState
+
+__all__ = ["announce", "run_in_foreground", "stop_requests", "watch"]
+
+_WATCH_S = 2.0
+
+
+@contextmanager
+def stop_requests() -> Iterator[None]:
+    """Treat SIGTERM and SIGHUP (the terminal went away) like Ctrl-C."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    kinds = (signal.SIGTERM, signal.SIGHUP)
+    before = [(kind, signal.signal(kind, interrupt)) for kind in kinds]
+    try:
+        yield
+    finally:
+        for kind, handler in before:
+            signal.signal(kind, handler)
+
+
+def announce(state: StackState) -> None:
+    """Say that the stack is ready and where to look."""
+    print(
+        f"ready\n  web UI   {state.api_url}/\n  VOEvents 127.0.0.1:{state.vtp_port}\n"
+        f"  Kafka    {state.kafka}",
+        flush=True,
+    )
+
+
+def run_in_foreground(
+    options: UpOptions,
+    *,
+    tell: Callable[[str], None],
+    body: Callable[[RunningStack], None] | None = None,
+) -> None:
+    """Start a stack, do something while it runs, and stop it however that ends.
+
+    Parameters
+    ----------
+    options : UpOptions
+        What to start.
+    tell : callable
+        Gets a line for each step.
+    body : callable, optional
+        Runs until it is interrupted; default: watch the programs.
+
+    Raises
+    ------
+    StackError
+        If the stack does not start or dies by itself.
+    """
+    with stop_requests():
+        try:
+            running = start(options, detach=False, tell=tell)
+            try:
+                announce(running.state)
+                (body or (lambda stack: watch(stack, tell=tell)))(running)
+            finally:
+                tell("stopping")
+                stop_started(options.data_dir, running)
+        except KeyboardInterrupt:
+            tell("stopped")
+
+
+def watch(running: RunningStack, *, tell: Callable[[str], None]) -> None:
+    """Report programs that change until supervisord ends.
+
+    Parameters
+    ----------
+    running : RunningStack
+        The stack.
+    tell : callable
+        Gets a line for each change.
+
+    Raises
+    ------
+    StackError
+        If supervisord ends without being asked to.
+    """
+    seen: dict[str, str] = {}
+    while True:
+        try:
+            code = running.process.wait(timeout=_WATCH_S)
+        except subprocess.TimeoutExpired:
+            for program in running.supervisor.states():
+                if seen.setdefault(program.name, "RUNNING") != program.state:
+                    seen[program.name] = program.state
+                    tell(f"{program.name} is {program.state.lower()}")
+        else:
+            raise StackError(f"supervisord ended by itself (exit code {code}); see its log")

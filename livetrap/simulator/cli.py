@@ -1,0 +1,137 @@
+"""The `livetrap simulate` command."""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from livetrap.simulator.config import Field as SkyField
+from livetrap.simulator.config import SimulatorConfig, lofar_bands_hz
+from livetrap.simulator.directory import simulate_to_directory
+from livetrap.simulator.stream import stream_to_kafka
+from runtime.errors import SettingsError, TransientError
+from runtime.settings import load_settings
+
+__all__ = ["simulate"]
+
+_DEFAULT_IMAGES = 20
+_DEFAULT_TRUTH = Path("truth.csv")
+
+
+def simulate(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="OUT_DIR | --kafka [HOST:PORT]",
+            help="Directory to write; with --kafka the broker, by default that of the settings.",
+        ),
+    ] = None,
+    *,
+    kafka: Annotated[
+        bool, typer.Option("--kafka", help="Publish live on images-v1 instead of writing files.")
+    ] = False,
+    images: Annotated[
+        int | None,
+        typer.Option(min=0, help="Timesteps, 0 is endless; default 20, endless with --kafka."),
+    ] = None,
+    size: Annotated[int, typer.Option(min=64, help="Side of an image, px.")] = 256,
+    bands: Annotated[int, typer.Option(min=1, max=32, help="Images per timestep.")] = 4,
+    cadence: Annotated[
+        float, typer.Option(min=1e-3, help="Exposure, and time between timesteps, s.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same sky.")] = 1,
+    stream: Annotated[str, typer.Option(help="Name of the stream.")] = "simulated",
+    field: Annotated[
+        SkyField, typer.Option(help="Where to look: RA 0h and the pole test the geometry.")
+    ] = "ordinary",
+    faint: Annotated[
+        bool, typer.Option("--faint", help="Add sources of 4-12 sigma, around the threshold.")
+    ] = False,
+    steady: Annotated[
+        int | None, typer.Option(min=0, help="Steady sources; default by area.")
+    ] = None,
+    variables: Annotated[
+        int | None, typer.Option(min=0, help="Variable sources; default by area.")
+    ] = None,
+    transients: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Transients, per 100 timesteps if endless; default one in 8 timesteps."
+        ),
+    ] = None,
+    min_snr: Annotated[
+        float, typer.Option(help="Least peak of a transient in its worst band, sigma.")
+    ] = 12.0,
+    four_axes: Annotated[
+        bool, typer.Option("--four-axes", help="Add degenerate FREQ and STOKES axes.")
+    ] = False,
+    truth: Annotated[
+        Path, typer.Option(help="With --kafka: where to write the truth.")
+    ] = _DEFAULT_TRUTH,
+) -> None:
+    """Make a synthetic radio sky: steady sources, variables, transients, correlated noise.
+
+    Writes FITS files and truth.csv, or streams them to Kafka in real time. For instance:
+
+    livetrap simulate sky --images 50 --size 512
+
+    livetrap simulate --kafka --cadence 1 --transients 10
+
+    livetrap simulate --kafka 127.0.0.1:9092 --images 100 --field pole
+    """
+    n_images = (0 if kafka else _DEFAULT_IMAGES) if images is None else images
+    try:
+        config = SimulatorConfig(
+            images=n_images,
+            size=size,
+            bands_hz=lofar_bands_hz(bands),
+            cadence_s=cadence,
+            seed=seed,
+            stream=stream,
+            field=field,
+            n_steady=steady,
+            n_variable=variables,
+            n_transient=transients,
+            min_snr=min_snr,
+            faint=faint,
+            four_axes=four_axes,
+        )
+        if kafka:
+            _to_kafka(config, target, truth)
+        else:
+            _to_directory(config, target)
+    except SettingsError as error:
+        raise typer.BadParameter(str(error)) from error
+    except TransientError as error:
+        typer.echo(f"livetrap simulate: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def _to_directory(config: SimulatorConfig, target: str | None) -> None:
+    if target is None:
+        raise SettingsError("name a directory to write, or use --kafka")
+    paths = simulate_to_directory(config, Path(target))
+    typer.echo(f"wrote {len(paths)} images and truth.csv to {target}")
+
+
+def _to_kafka(config: SimulatorConfig, target: str | None, truth_path: Path) -> None:
+    settings = load_settings().kafka
+    if target is not None and ":" not in target:
+        raise SettingsError(f"with --kafka give HOST:PORT, not {target!r}")
+    stop = threading.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda _number, _frame: stop.set())
+    servers = target or settings.bootstrap_servers
+    typer.echo(f"streaming to {servers}; Ctrl-C stops", file=sys.stderr)
+    n_images = stream_to_kafka(
+        config,
+        bootstrap_servers=servers,
+        truth_path=truth_path,
+        stop=stop,
+        topic_prefix=settings.topic_prefix,
+        kafka=settings,
+    )
+    typer.echo(f"published {n_images} images; the truth is in {truth_path}")

@@ -1,0 +1,89 @@
+"""Random draws behind the sky: positions, signal-to-noise ratios, light curves."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livetrap.simulator.config import ENDLESS_BLOCK_TIMESTEPS, SimulatorConfig
+from livetrap.simulator.light_curves import Boxcar, Burst, LightCurve, RedNoise, Sinusoid
+
+__all__ = ["draw_burst", "draw_flash", "draw_sites", "draw_snr", "draw_variable"]
+
+_COUNTS_SLOPE = 1.5  # N(>S) ~ S^-1.5: a Euclidean universe
+# Sites stand 6 beams apart and move by less than 1: any two sources are over 4 beams apart.
+_SITE_PITCH_BEAMS = 6.0
+_SITE_JITTER_BEAMS = 0.98
+_SHORTEST_BURST = 10  # timesteps that a slow transient needs before the run ends
+
+
+def draw_sites(config: SimulatorConfig, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return shuffled positions that keep their distance from each other and the edge.
+
+    Parameters
+    ----------
+    config : SimulatorConfig
+        Image size, margin and beam.
+    rng : numpy.random.Generator
+        Source of chance.
+
+    Returns
+    -------
+    (n, 2) float64
+        y, x, 0-based [px].
+    """
+    jitter_px = _SITE_JITTER_BEAMS * config.beam_major_px
+    low_px = config.margin_px + jitter_px
+    high_px = config.size - 1 - low_px
+    pitch_px = _SITE_PITCH_BEAMS * config.beam_major_px
+    n_side = max(0, int((high_px - low_px) // pitch_px) + 1)
+    centres_px = low_px + np.linspace(0.0, high_px - low_px, n_side)
+    grid_px = np.stack(np.meshgrid(centres_px, centres_px, indexing="ij"), axis=-1)
+    sites_px = grid_px.reshape(-1, 2) + rng.uniform(-jitter_px, jitter_px, (n_side**2, 2))
+    return np.asarray(rng.permutation(sites_px), dtype=np.float64)
+
+
+def draw_snr(rng: np.random.Generator, low: float, high: float) -> float:
+    """Return a signal-to-noise ratio from Euclidean source counts, cut at both ends."""
+    share = rng.random() * (1.0 - (low / high) ** _COUNTS_SLOPE)
+    return float(low * (1.0 - share) ** (-1.0 / _COUNTS_SLOPE))
+
+
+def draw_variable(rng: np.random.Generator, index: int) -> LightCurve:
+    """Return a sinusoid or red noise in turns; neither falls below 40 % of its mean."""
+    if index % 2 == 0:
+        return Sinusoid(
+            amplitude=float(rng.uniform(0.4, 0.6)),
+            period_timesteps=float(rng.uniform(10.0, 40.0)),
+            phase_rad=float(rng.uniform(0.0, 2.0 * math.pi)),
+        )
+    periods = rng.uniform(0.8, 1.25, 6) * np.array([64.0, 37.0, 23.0, 13.0, 7.0, 5.0])
+    return RedNoise(
+        tuple(
+            Sinusoid(
+                amplitude=float(0.6 * period / periods.sum()),
+                period_timesteps=float(period),
+                phase_rad=float(phase),
+            )
+            for period, phase in zip(periods, rng.uniform(0.0, 2.0 * math.pi, 6), strict=True)
+        )
+    )
+
+
+def draw_flash(rng: np.random.Generator, first: int, timesteps_left: int) -> Boxcar:
+    """Return a transient of 1 to 3 timesteps that ends within the run."""
+    longest = min(3, max(1, timesteps_left))
+    return Boxcar(first, first + int(rng.integers(1, longest + 1)) - 1)
+
+
+def draw_burst(rng: np.random.Generator, first: int, timesteps_left: int) -> Burst | None:
+    """Return a transient of tens of timesteps that peaks within the run; None without room."""
+    if timesteps_left < _SHORTEST_BURST:
+        return None
+    longest_rise = min(15, timesteps_left // 2)
+    return Burst(
+        first=first,
+        rise_timesteps=int(rng.integers(4, longest_rise + 1)),
+        # Rise and decay end within one block, so that a timestep needs only the last two.
+        decay_timesteps=float(rng.uniform(8.0, 0.25 * ENDLESS_BLOCK_TIMESTEPS)),
+    )

@@ -1,0 +1,57 @@
+"""Records of detections-v1 to timesteps, timesteps to transactions, the outbox to messages."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import asyncpg
+
+from runtime.errors import RejectedMessageError, TransientError
+from runtime.kafka import InMessage, OutMessage
+from runtime.logging import get_logger
+from runtime.postgres import AWAY_ERRORS
+from runtime.process import dead_letter
+from runtime.settings import Settings
+from schemas.codec import CodecError, decode_image_detections
+from schemas.topics import Topics
+from services.associate import metrics, storage
+from services.associate.errors import FencedError
+from services.associate.steps.association import associate_timestep
+from services.associate.steps.windows import Timestep, TimestepWindows
+
+__all__ = ["DetectionsHandler"]
+
+_OUTBOX_BATCH = 500
+
+
+class DetectionsHandler:
+    """Everything the associator does, but for the Kafka clients.
+
+    Parameters
+    ----------
+    settings : Settings
+        Sections `associate` and `kafka` are used.
+    topics : Topics
+        Where to read and what to call the outbox messages.
+    cluster_id : str
+        Kafka cluster the offsets belong to.
+    pool : asyncpg.Pool
+        Closed by `aclose`.
+    """
+
+    def __init__(
+        self, settings: Settings, topics: Topics, cluster_id: str, pool: asyncpg.Pool
+    ) -> None:
+        self._settings = settings.associate
+        self._topics = topics
+        self._cluster_id = cluster_id
+        self._pool = pool
+        self._windows = TimestepWindows(settings.associate)
+        self._ready: list[Timestep] = []
+        # Next offset per partition: as the database has it, and as read so far.
+        self._committed: dict[int, int] = {}
+        self._next: dict[int, int] = {}
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._pool.close()

@@ -1,0 +1,15 @@
+"""What the associator counts."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+__all__ = ["EVENTS", "IMAGES", "OPEN_IMAGES", "TIMESTEPS", "TRANSACTION"]
+
+IMAGES = Counter("livetrap_associate_images_total", "Images by outcome", ["outcome"])
+TIMESTEPS = Counter("livetrap_associate_timesteps_total", "Timesteps committed")
+EVENTS = Counter("livetrap_associate_events_total", "Events relayed to transients-v1")
+OPEN_IMAGES = Gauge("livetrap_associate_open_images", "Images waiting for their timestep to close")
+TRANSACTION = Histogram(
+    "livetrap_associate_transaction_seconds",
+    "One timestep, begin to commit",
+    buckets=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+)

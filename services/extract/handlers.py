@@ -1,0 +1,199 @@
+"""images-v1 to detections-v1: one record an image, also for a rejected one."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from runtime.errors import RejectedMessageError
+from runtime.kafka import InMessage, OutMessage
+from runtime.logging import get_logger
+from runtime.process import dead_letter
+from runtime.settings import Settings
+from schemas.codec import encode_image_detections
+from schemas.identity import image_id
+from schemas.messages import (
+    ImageDetections,
+    ImageMetadata,
+    RmsGrid,
+    SourceOffset,
+    StageTimes,
+)
+from schemas.topics import Topics
+from services.extract import metrics
+from services.extract.errors import RejectedImageError
+from services.extract.models import FinderParameters, Image
+from services.extract.steps.catalogue import extract_sources
+from services.extract.steps.image import open_image
+from sky.wcs import to_unit_vectors
+
+__all__ = ["ImageHandler", "to_image_metadata"]
+
+
+class ImageHandler:
+    """Measure images as they come.
+
+    Parameters
+    ----------
+    settings : Settings
+        Sections `extract` and `ingest` (the size limit) are used.
+    topics : Topics
+        Where results go.
+    cluster_id : str
+        Kafka cluster the images are on.
+    """
+
+    def __init__(self, settings: Settings, topics: Topics, cluster_id: str) -> None:
+        knobs = settings.extract
+        self._parameters = FinderParameters(
+            detection_threshold_sigma=knobs.detection_threshold_sigma,
+            analysis_threshold_sigma=knobs.analysis_threshold_sigma,
+            background_cell_px=knobs.background_cell_px,
+            margin_px=knobs.margin_px,
+            force_beam=knobs.force_beam,
+        )
+        self._max_bytes = settings.ingest.max_image_bytes
+        self._topics = topics
+        self._cluster_id = cluster_id
+
+    def on_image(self, message: InMessage) -> Sequence[OutMessage]:
+        """Return the image's record.
+
+        Raises
+        ------
+        RejectedMessageError
+            If it is no image that can be measured.
+        """
+        started_s = time.perf_counter()
+        _check_size(message.value, self._max_bytes)
+        _check_hash(message)
+        image = open_image(message.value, _cards(message))
+        sources, rms_grid = extract_sources(image, self._parameters)
+        record = replace(
+            self._record(message, "accepted"),
+            metadata=to_image_metadata(image),
+            rms_jy_beam=float(np.median(rms_grid)),
+            detection_threshold_sigma=self._parameters.detection_threshold_sigma,
+            rms_grid=RmsGrid(self._parameters.background_cell_px, rms_grid),
+            sources=sources,
+        )
+        seconds = time.perf_counter() - started_s
+        metrics.PROCESSING.observe(seconds)
+        metrics.IMAGES.labels("accepted").inc()
+        metrics.SOURCES.inc(len(sources))
+        get_logger().info(
+            "image_extracted",
+            image_id=record.image_id,
+            stream=record.stream,
+            partition=message.partition,
+            offset=message.offset,
+            n_sources=len(sources),
+            seconds=round(seconds, 4),
+        )
+        return [self._to_message(record)]
+
+    def on_rejected(
+        self, message: InMessage, error: RejectedMessageError
+    ) -> Sequence[OutMessage]:
+        """Return the dead letter, and the record that books it in the ledger."""
+        metrics.IMAGES.labels(error.reason_code).inc()
+        record = replace(
+            self._record(message, "rejected"),
+            reasons=(error.reason_code,),
+            reason_text=str(error),
+        )
+        letter = dead_letter(
+            message, error, topic=self._topics.dead_letters, service="extract"
+        )
+        return [letter, self._to_message(record)]
+
+    def _record(self, message: InMessage, verdict: str) -> ImageDetections:
+        return ImageDetections(
+            image_id=image_id(message.value, _cards(message)),
+            stream=_stream(message),
+            source=SourceOffset(
+                self._cluster_id, message.topic, message.partition, message.offset
+            ),
+            verdict=verdict,
+            times=StageTimes(
+                time_sent=_time_sent(message),
+                time_appended=message.time_appended,
+                time_extracted=datetime.now(UTC),
+            ),
+        )
+
+    def _to_message(self, record: ImageDetections) -> OutMessage:
+        return OutMessage(
+            self._topics.detections, record.stream.encode(), encode_image_detections(record)
+        )
+
+
+def _stream(message: InMessage) -> str:
+    """Return the stream: the header's, else the key's, as a producer may set only one."""
+    from_key = message.key.decode("utf-8", "replace").rsplit(":", 1)[0]
+    return message.headers.get("stream") or from_key or "default"
+
+
+def _cards(message: InMessage) -> dict[str, str]:
+    return {
+        name.removeprefix("fits:"): value
+        for name, value in message.headers.items()
+        if name.startswith("fits:")
+    }
+
+
+def _check_size(data: bytes, max_bytes: int) -> None:
+    if len(data) > max_bytes:
+        raise RejectedImageError(
+            "too_large",
+            f"the image has {len(data)} bytes, the limit is {max_bytes} "
+            "(LIVETRAP_INGEST__MAX_IMAGE_BYTES)",
+        )
+
+
+def _check_hash(message: InMessage) -> None:
+    promised = message.headers.get("sha256")
+    if promised and promised.lower() != image_id(message.value, {}):
+        raise RejectedImageError(
+            "damaged", "the bytes do not have the sha256 that their header promises; send it again"
+        )
+
+
+def _time_sent(message: InMessage) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(message.headers.get("t-sent", ""))
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+def to_image_metadata(image: Image) -> ImageMetadata:
+    """Return what the record says of the image."""
+    rows, columns = image.pixels.shape
+    x = np.array([(columns - 1) / 2, 0.0, columns - 1.0, 0.0, columns - 1.0])
+    y = np.array([(rows - 1) / 2, 0.0, 0.0, rows - 1.0, rows - 1.0])
+    ra, dec = image.projection.to_sky(x, y)
+    vectors = to_unit_vectors(ra, dec)
+    cosines = vectors[:, 0] @ vectors[:, 1:]
+    # A corner beyond the projection has no place: the image reaches the horizon.
+    radius = float(np.degrees(np.arccos(np.clip(np.min(cosines), -1, 1))))
+    header = image.metadata
+    return ImageMetadata(
+        time_start=header.time_start,
+        exposure_s=header.exposure_s,
+        freq_eff_hz=header.freq_eff_hz,
+        freq_bw_hz=header.freq_bw_hz,
+        stokes=header.stokes,
+        beam_major_deg=header.beam_major_deg,
+        beam_minor_deg=header.beam_minor_deg,
+        beam_pa_deg=header.beam_pa_deg,
+        field_ra=float(ra[0]),
+        field_dec=float(dec[0]),
+        field_radius_deg=radius if np.isfinite(radius) else 90.0,
+        width_px=columns,
+        height_px=rows,
+        wcs_header=image.wcs_header,
+        telescope=header.telescope,
+    )

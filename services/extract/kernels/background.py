@@ -1,0 +1,112 @@
+"""Background and rms of each cell of an image, sigma-clipped."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+__all__ = ["CLIP_SIGMA", "CLIP_STD_RATIO", "background_grid", "fill_blank_cells"]
+
+# Clip at 2.5 true sigma; the standard deviation of a normal distribution cut there is
+# sqrt(1 - 2 k phi(k) / erf(k / sqrt 2)) of the true one.
+CLIP_SIGMA = 2.5
+CLIP_STD_RATIO = 0.9545988
+
+
+@njit(
+    "void(float32[:, ::1], int64, int64, float64[:, ::1], float64[:, ::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+    # Sums may be reordered, which is what lets them use SIMD (5 times faster); NaN stays NaN.
+    fastmath={"reassoc", "nsz", "contract"},
+)
+def background_grid(
+    pixels: npt.NDArray[np.float32],
+    min_pixels: int,
+    max_iterations: int,
+    mean: npt.NDArray[np.float64],
+    rms: npt.NDArray[np.float64],
+) -> None:
+    """Fill the clipped mean and the clip-corrected standard deviation of every cell.
+
+    Parameters
+    ----------
+    pixels : (ny, nx) float32
+        Image [Jy/beam]; NaN is blank.
+    min_pixels : int
+        A cell with fewer valid pixels becomes NaN.
+    max_iterations : int
+        Bound on the clipping.
+    mean, rms : (rows, columns) float64
+        Out: background and rms [Jy/beam]. Cells divide the image into equal parts, so none
+        is a sliver.
+    """
+    ny, nx = pixels.shape
+    rows, columns = mean.shape
+    for row in range(rows):
+        y0, y1 = row * ny // rows, (row + 1) * ny // rows
+        for column in range(columns):
+            x0, x1 = column * nx // columns, (column + 1) * nx // columns
+            low, high = np.float32(-np.inf), np.float32(np.inf)
+            centre, spread = np.float32(0.0), np.nan
+            last_count = np.float32(-1.0)
+            for _ in range(max_iterations):
+                # Deviations from the last centre: one pass, without cancellation.
+                count, total, squares = np.float32(0.0), 0.0, 0.0
+                for y in range(y0, y1):
+                    line = pixels[y, x0:x1]
+                    line_count, line_total = np.float32(0.0), np.float32(0.0)
+                    line_squares = np.float32(0.0)
+                    for x in range(line.size):
+                        value = line[x]
+                        keep = (value > low) & (value < high)
+                        deviation = value - centre if keep else np.float32(0.0)
+                        line_count += np.float32(1.0) if keep else np.float32(0.0)
+                        line_total += deviation
+                        line_squares += deviation * deviation
+                    count += line_count
+                    total += line_total
+                    squares += line_squares
+                if count < min_pixels:
+                    centre, spread = np.float32(np.nan), np.nan
+                    break
+                shift = total / count
+                variance = max(squares / count - shift * shift, 0.0)
+                clipped = last_count >= 0
+                spread = math.sqrt(variance) / (CLIP_STD_RATIO if clipped else 1.0)
+                centre += np.float32(shift)
+                if count == last_count:
+                    break
+                last_count = count
+                low = np.float32(centre - CLIP_SIGMA * spread)
+                high = np.float32(centre + CLIP_SIGMA * spread)
+            mean[row, column] = centre
+            rms[row, column] = spread
+
+
+def fill_blank_cells(
+    grid: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Return the grid with each blank cell replaced by the mean of its nearest valid ones.
+
+    Parameters
+    ----------
+    grid : (rows, columns) float64
+        NaN where blank; at least one cell must not be.
+
+    Returns
+    -------
+    (rows, columns) float64
+        Without NaN; the input is not modified.
+    """
+    if np.all(np.isfinite(grid)):
+        return grid
+    y, x = np.nonzero(np.isfinite(grid))
+    filled = grid.copy()
+    for row, column in zip(*np.nonzero(~np.isfinite(grid)), strict=True):
+        distance = (y - row) ** 2 + (x - column) ** 2
+        nearest = distance == distance.min()
+        filled[row, column] = grid[y[nearest], x[nearest]].mean()
+    return filled

@@ -1,0 +1,80 @@
+"""From bytes to a checked image: the reasons for which one is refused."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from services.extract.errors import RejectedImageError
+from services.extract.models import Image
+from sky.fits import FitsImage, HeaderError, decode_pixels, parse_fits
+from sky.metadata import HeaderMetadata, read_metadata
+from sky.wcs import SkyProjection, to_wcs_header
+
+__all__ = ["check_header", "open_image"]
+
+# Below this many pixels across the beam a point source is narrower than the grid can show.
+_MIN_BEAM_PX = 1.5
+_MAX_BEAM_FRACTION = 0.5
+
+
+def check_header(
+    data: bytes, cards: Mapping[str, str]
+) -> tuple[FitsImage, HeaderMetadata, str, SkyProjection]:
+    """Read and check everything but the pixels.
+
+    Raises
+    ------
+    RejectedImageError
+        With the code of what is missing or senseless.
+    """
+    try:
+        fits = parse_fits(data, cards)
+        wcs_header = to_wcs_header(fits.header)
+        projection = SkyProjection.of(wcs_header)
+        metadata = read_metadata(fits.header)
+    except HeaderError as error:
+        raise RejectedImageError(error.code, str(error)) from error
+    return fits, metadata, wcs_header, projection
+
+
+def open_image(data: bytes, cards: Mapping[str, str]) -> Image:
+    """Decode an image and make sure that there is something to measure.
+
+    Raises
+    ------
+    RejectedImageError
+        Codes of `sky.fits` and `sky.metadata`, ``all_blank``, ``flat``, ``undersampled_beam``,
+        ``oversampled_beam``.
+    """
+    fits, metadata, wcs_header, projection = check_header(data, cards)
+    try:
+        pixels = decode_pixels(data, fits)
+    except HeaderError as error:
+        raise RejectedImageError(error.code, str(error)) from error
+    _check_beam(metadata, fits.shape, projection.pixel_scale_deg(fits.shape))
+    lowest, highest = np.fmin.reduce(pixels, axis=None), np.fmax.reduce(pixels, axis=None)
+    if np.isnan(lowest):
+        raise RejectedImageError("all_blank", "every pixel is blank (NaN): nothing to measure")
+    if not (np.isfinite(lowest) and np.isfinite(highest)):
+        raise RejectedImageError(
+            "infinite_pixels", "the image holds infinite pixels; write blank pixels as NaN"
+        )
+    if lowest == highest:
+        raise RejectedImageError("flat", f"all valid pixels equal {lowest:g}: nothing was observed")
+    return Image(pixels, metadata, wcs_header, projection)
+
+
+def _check_beam(metadata: HeaderMetadata, shape: tuple[int, int], pixel_deg: float) -> None:
+    if not np.isfinite(pixel_deg) or pixel_deg <= 0:
+        raise RejectedImageError("no_wcs", "the image centre is not on the sky (CRPIX, CDELT)")
+    minor_px = metadata.beam_minor_deg / pixel_deg
+    if minor_px < _MIN_BEAM_PX:
+        raise RejectedImageError(
+            "undersampled_beam",
+            f"the beam's minor axis covers {minor_px:.2f} px, fewer than {_MIN_BEAM_PX}; "
+            "make smaller pixels",
+        )
+    if metadata.beam_major_deg / pixel_deg > _MAX_BEAM_FRACTION * max(shape):
+        raise RejectedImageError(
+            "oversampled_beam", "the beam is larger than half the image; check BMAJ [deg] and CDELT"
+        )

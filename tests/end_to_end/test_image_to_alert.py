@@ -1,0 +1,107 @@
+"""FITS files in, valid VOEvents about what was really in them out, each once."""
+
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from lxml import etree
+
+from tests.support.comet import comet_subscriber
+from tests.support.night import (
+    Stack,
+    read_truth,
+    run,
+    running_stack,
+    separation_arcsec,
+    wait_for,
+)
+
+pytestmark = pytest.mark.timeout(600)
+
+TIMESTEPS = 30
+BANDS = 4
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("night")
+    run(
+        "simulate", str(out), "--images", str(TIMESTEPS), "--size", "512",
+        "--bands", str(BANDS), "--seed", "20261123", "--transients", "4",
+    )  # fmt: skip
+    return out
+
+
+def ivorns_on_kafka(stack: Stack) -> list[str]:
+    """Return the ivorn of every packet on the alert topic, from the first on."""
+    consumer = Consumer(
+        {"bootstrap.servers": stack.status["kafka"], "group.id": "test", "enable.auto.commit": False}
+    )
+    topic = "alerts-voevent-v1"
+    _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    ivorns: list[str] = []
+    while len(ivorns) < end:
+        for message in consumer.consume(end - len(ivorns), 5):
+            ivorns.append(dict(message.headers())["ivorn"].decode())
+    consumer.close()
+    return ivorns
+
+
+def is_transient(row: dict[str, str]) -> bool:
+    return row["kind"] in ("fast_transient", "slow_transient")
+
+
+def test_every_transient_is_alerted_once(night: Path, tmp_path: Path) -> None:
+    truth = read_truth(night / "truth.csv")
+    with running_stack() as stack, comet_subscriber(stack.status["vtp_port"], tmp_path) as comet:
+        run("ingest", str(night), "--stream", "night", "--data-dir", str(stack.data_dir))
+        wait_for(
+            lambda: stack.outcomes().get("processed") == TIMESTEPS * BANDS,
+            what="all images processed",
+        )
+        transients = stack.get("transients", kind="new_source", limit=200)["items"]
+        alerts = wait_for(
+            lambda: len(found := stack.alerts()) >= len(transients) and found, what="alerts"
+        )
+        initial = [alert for alert in alerts if alert["kind"] == "new_source"]
+
+        expected = [row for row in truth if is_transient(row)]
+        assert len(expected) >= 3
+        for row in expected:
+            near = [
+                alert
+                for alert in initial
+                if separation_arcsec(
+                    float(row["ra"]), float(row["dec"]), alert["ra"], alert["dec"]
+                ) < 30
+            ]  # fmt: skip
+            assert len(near) == 1, (row, initial)
+        assert len(initial) <= len(expected) + 1
+
+        for alert in alerts:
+            packet = httpx.get(
+                f"{stack.api}/alerts/{alert['id']}", headers={"Accept": "application/xml"}
+            )
+            assert packet.headers["content-type"].startswith("application/xml")
+            assert_valid_voevent(packet.content)
+
+        ivorns = {alert["ivorn"] for alert in alerts}
+        wait_for(lambda: len(ivorns_on_kafka(stack)) >= len(ivorns), what="alerts on Kafka")
+        assert Counter(ivorns_on_kafka(stack)) == Counter(ivorns)
+        wait_for(lambda: set(comet.ivorns()) == ivorns, what="alerts at Comet")
+
+        sources = stack.get("sources", sort="n_datapoints", limit=5)["items"]
+        points = stack.get(f"sources/{sources[0]['id']}/lightcurve")["points"]
+        assert len(points) == sources[0]["n_datapoints"]
+
+
+def assert_valid_voevent(packet: bytes) -> None:
+    """Check against the 2.0 schema that Comet ships, which is not the one we validate with."""
+    import comet
+
+    schema_path = Path(comet.__file__).parent / "schema" / "VOEvent-v2.0.xsd"
+    schema = etree.XMLSchema(etree.parse(str(schema_path)))
+    schema.assertValid(etree.fromstring(packet))
