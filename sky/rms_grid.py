@@ -21,7 +21,9 @@ def _nodes(
     return before, np.minimum(before + 1, n_cells - 1), node - before
 
 
-def _is_inside(shape: tuple[int, int], x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+def _is_inside(
+    shape: tuple[int, int], x: npt.ArrayLike, y: npt.ArrayLike
+) -> npt.NDArray[np.bool_]:
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     rows, columns = shape
     inside: npt.NDArray[np.bool_] = (

@@ -14,7 +14,7 @@ from astropy.wcs.utils import wcs_to_celestial_frame
 
 from sky.fits import HeaderError
 
-__all__ = ["FloatArray", "SkyProjection", "to_wcs_header", "to_unit_vectors"]
+__all__ = ["FloatArray", "SkyProjection", "to_unit_vectors", "to_wcs_header"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -64,7 +64,7 @@ class SkyProjection:
                 warnings.simplefilter("ignore", FITSFixedWarning)
                 self._wcs = WCS(Header.fromstring(wcs_header, sep="\n"), naxis=2)
             if not self._wcs.has_celestial:
-                raise ValueError("axes 1 and 2 are not a longitude and a latitude")
+                raise ValueError("axes 1 and 2 are not a longitude and a latitude")  # noqa: TRY301
             self._lng, self._lat = int(self._wcs.wcs.lng), int(self._wcs.wcs.lat)
             frame = wcs_to_celestial_frame(self._wcs)
             self._to_icrs = _rotation_to_icrs(frame)

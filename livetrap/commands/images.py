@@ -95,13 +95,13 @@ def extract(
     Examples: `livetrap extract image.fits` · `livetrap extract *.fits --format votable --output
     sources.xml` · `livetrap extract image.fits --detection-threshold 5 --maps maps/`
     """
-    from services.extract.cli import extract_files  # noqa: PLC0415
+    from livetrap.extract_files import extract_files  # noqa: PLC0415
 
     return extract_files(
         files,
         detection_threshold=detection_threshold,
         analysis_threshold=analysis_threshold,
-        format=table_format.value,
+        table_format=table_format.value,
         output=output,
         maps=maps,
     )

@@ -267,6 +267,7 @@ create table alert (
     time_broadcast timestamptz
 );
 create index on alert (transient_id);
+create index on alert (trig_id);
 create index on alert (id) where time_published is null or time_broadcast is null;
 comment on column alert.latency_s is 'From Kafka append of the image to the alert [s]';
 comment on column alert.kafka_low_watermark is 'End of the alert topics before it was sent: where a restart looks for it';

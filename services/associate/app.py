@@ -112,13 +112,9 @@ class _Associator:
 
     def _seek(self, partitions: list[int]) -> None:
         """Start again where the database says; what was in memory is read again."""
-        offsets = retry(
-            lambda: self._await(self._handler.take_partitions(partitions)), self._stop
-        )
+        offsets = retry(lambda: self._await(self._handler.take_partitions(partitions)), self._stop)
         for number, offset in (offsets or {}).items():
             self._consumer.seek(TopicPartition(self._topics.detections, number, offset))
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)
-
-

@@ -1,22 +1,9 @@
 """Records of detections-v1 to timesteps, timesteps to transactions, the outbox to messages."""
 
-import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
-
 import asyncpg
 
-from runtime.errors import RejectedMessageError, TransientError
-from runtime.kafka import InMessage, OutMessage
-from runtime.logging import get_logger
-from runtime.postgres import AWAY_ERRORS
-from runtime.process import dead_letter
 from runtime.settings import Settings
-from schemas.codec import CodecError, decode_image_detections
 from schemas.topics import Topics
-from services.associate import metrics, storage
-from services.associate.errors import FencedError
-from services.associate.steps.association import associate_timestep
 from services.associate.steps.windows import Timestep, TimestepWindows
 
 __all__ = ["DetectionsHandler"]

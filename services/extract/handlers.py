@@ -94,9 +94,7 @@ class ImageHandler:
         )
         return [self._to_message(record)]
 
-    def on_rejected(
-        self, message: InMessage, error: RejectedMessageError
-    ) -> Sequence[OutMessage]:
+    def on_rejected(self, message: InMessage, error: RejectedMessageError) -> Sequence[OutMessage]:
         """Return the dead letter, and the record that books it in the ledger."""
         metrics.IMAGES.labels(error.reason_code).inc()
         record = replace(
@@ -104,9 +102,7 @@ class ImageHandler:
             reasons=(error.reason_code,),
             reason_text=str(error),
         )
-        letter = dead_letter(
-            message, error, topic=self._topics.dead_letters, service="extract"
-        )
+        letter = dead_letter(message, error, topic=self._topics.dead_letters, service="extract")
         return [letter, self._to_message(record)]
 
     def _record(self, message: InMessage, verdict: str) -> ImageDetections:

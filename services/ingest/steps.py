@@ -1,43 +1,27 @@
-"""What the edge decides: which files are images, in which order they go, and under which name."""
+"""What the edge decides: which files are images, in which order they go, under which name."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from glob import glob, has_magic
 from pathlib import Path
 
-from runtime.errors import PipelineError, RejectedMessageError
+from runtime.errors import RejectedMessageError
 from runtime.kafka import OutMessage
 from schemas.identity import image_id
 from schemas.topics import Topics, image_key
-from sky.fits import HeaderError, ImageHeader, read_header
+from services.ingest.errors import NoFilesError
+from services.ingest.models import PreparedImage
+from sky.fits import HeaderError, parse_fits
+from sky.metadata import read_metadata
+from sky.wcs import SkyProjection, to_wcs_header
 
-__all__ = ["FileOrder", "find_files", "order_by_time", "prepare_image", "to_stream_name"]
+__all__ = ["find_files", "order_by_time", "prepare_image", "to_stream_name"]
 
 _FITS_SUFFIXES = frozenset({".fits", ".fit", ".fts"})
+# Enough for any header we met (the longest, an AIPS history, has 30 blocks).
 _HEADER_PEEK_BYTES = 256 * 2880
-
-
-class NoFilesError(PipelineError):
-    """A path names nothing that could be published."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileOrder:
-    """A file and the time that decides when it is its turn; unreadable ones come last."""
-
-    time_start: datetime
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedImage:
-    """An image ready for Kafka."""
-
-    image_id: str
-    stream: str
-    message: OutMessage
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
@@ -46,7 +30,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     Raises
     ------
     NoFilesError
-        If a path does not exist, or nothing is found in it.
+        If a path names nothing.
     """
     found: list[Path] = []
     for path in paths:
@@ -71,23 +55,16 @@ def _expand(path: Path) -> Iterator[Path]:
 
 def order_by_time(paths: Sequence[Path], cards: Mapping[str, str]) -> list[Path]:
     """Return the files in the order of their exposures; those without a time come last."""
-    return [order.path for order in sorted(map(_peek(cards), paths), key=_order_key)]
+    return sorted(paths, key=lambda path: (_peek_time(path, cards), str(path)))
 
 
-def _order_key(order: FileOrder) -> tuple[datetime, str]:
-    return order.time_start, str(order.path)
-
-
-def _peek(cards: Mapping[str, str]):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    def peek(path: Path) -> FileOrder:
-        try:
-            with path.open("rb") as file:
-                time_start = read_header(file.read(_HEADER_PEEK_BYTES), cards).time_start
-        except (OSError, HeaderError):
-            time_start = datetime.max.replace(tzinfo=UTC)
-        return FileOrder(time_start, path)
-
-    return peek
+def _peek_time(path: Path, cards: Mapping[str, str]) -> datetime:
+    try:
+        with path.open("rb") as file:
+            header = parse_fits(file.read(_HEADER_PEEK_BYTES), cards).header
+        return read_metadata(header).time_start
+    except (OSError, HeaderError):
+        return _LAST  # it is refused with its reason when its turn comes
 
 
 def to_stream_name(text: str) -> str:
@@ -105,8 +82,42 @@ def prepare_image(
 ) -> PreparedImage:
     """Check an image's header and return what goes to Kafka.
 
+    Parameters
+    ----------
+    data : bytes
+        A FITS file.
+    stream : str or None
+        Its stream; None: the TELESCOP card.
+    cards : mapping of str to str
+        FITS cards that travel beside it and override its own.
+    max_bytes : int
+        Largest image that is taken.
+    topics : Topics
+        Where it goes.
+
     Raises
     ------
     RejectedMessageError
         If it is no image that anybody downstream could use.
     """
+    if len(data) > max_bytes:
+        raise RejectedMessageError(
+            "too_large",
+            f"{len(data)} bytes, the limit is {max_bytes} (LIVETRAP_INGEST__MAX_IMAGE_BYTES)",
+        )
+    try:
+        fits = parse_fits(data, cards)
+        SkyProjection.of(to_wcs_header(fits.header))
+        metadata = read_metadata(fits.header)
+    except HeaderError as error:
+        raise RejectedMessageError(error.code, str(error)) from error
+    name = to_stream_name(stream or metadata.telescope or "default")
+    headers = {
+        "stream": name,
+        "image-id": image_id(data, cards),
+        "sha256": image_id(data, {}),
+        "content-type": "application/fits",
+        "t-sent": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+    } | {f"fits:{card}": text for card, text in cards.items()}
+    key = image_key(name, metadata.freq_eff_hz).encode()
+    return PreparedImage(headers["image-id"], name, OutMessage(topics.images, key, data, headers))

@@ -37,7 +37,11 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ivorns_on_kafka(stack: Stack) -> list[str]:
     """Return the ivorn of every packet on the alert topic, from the first on."""
     consumer = Consumer(
-        {"bootstrap.servers": stack.status["kafka"], "group.id": "test", "enable.auto.commit": False}
+        {
+            "bootstrap.servers": stack.status["kafka"],
+            "group.id": "test",
+            "enable.auto.commit": False,
+        }
     )
     topic = "alerts-voevent-v1"
     _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)

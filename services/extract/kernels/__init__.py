@@ -1,1 +1,37 @@
-"""Numba kernels: arrays in, arrays out; compiled once per machine into a private cache."""
+"""Numba kernels: arrays in, arrays out; compiled once a machine into a private cache."""
+
+import os
+import platform
+import tempfile
+from pathlib import Path
+
+import llvmlite.binding
+import numba
+from numba import config
+from platformdirs import user_cache_path
+
+__all__: list[str] = []
+
+
+def _cache_dir() -> Path:
+    """Return a writable folder for machine code: per numba version and processor.
+
+    Never shared between machines: code for one processor may crash on another.
+    """
+    name = f"{numba.__version__}-{platform.node()}-{llvmlite.binding.get_host_cpu_name()}"
+    base = os.environ.get("LIVETRAP_CACHE_DIR")
+    folder = (Path(base) if base else user_cache_path("livetrap")) / "numba" / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="livetrap-numba-"))
+    return (
+        folder if os.access(folder, os.W_OK) else Path(tempfile.mkdtemp(prefix="livetrap-numba-"))
+    )
+
+
+if not os.environ.get("NUMBA_CACHE_DIR"):
+    # numba reads the variable at each compilation; set here, it holds for our kernels only if
+    # nobody chose a place before.
+    os.environ["NUMBA_CACHE_DIR"] = str(_cache_dir())
+    config.reload_config()  # type: ignore[no-untyped-call]

@@ -67,15 +67,15 @@ def background_grid(
                         line_total += deviation
                         line_squares += deviation * deviation
                     count += line_count
-                    total += line_total
-                    squares += line_squares
+                    total += float(line_total)
+                    squares += float(line_squares)
                 if count < min_pixels:
                     centre, spread = np.float32(np.nan), np.nan
                     break
-                shift = total / count
-                variance = max(squares / count - shift * shift, 0.0)
+                shift = total / float(count)
+                variance = squares / float(count) - shift * shift
                 clipped = last_count >= 0
-                spread = math.sqrt(variance) / (CLIP_STD_RATIO if clipped else 1.0)
+                spread = math.sqrt(max(variance, 0.0)) / (CLIP_STD_RATIO if clipped else 1.0)
                 centre += np.float32(shift)
                 if count == last_count:
                     break

@@ -68,7 +68,7 @@ def significance_row(
 
 
 @njit("int64(float32[::1], int64, float32)", nogil=True, error_model="numpy", cache=True)
-def _next_above(line: npt.NDArray[np.float32], start: int, threshold: float) -> int:
+def _next_above(line: npt.NDArray[np.float32], start: int, threshold: np.float32) -> int:
     """Return the first index from `start` on whose value exceeds the threshold, or the size."""
     tail = line[start:]
     for index in range(tail.size):
@@ -78,7 +78,7 @@ def _next_above(line: npt.NDArray[np.float32], start: int, threshold: float) -> 
 
 
 @njit("int64(float32[::1], int64, float32)", nogil=True, error_model="numpy", cache=True)
-def _run_end(line: npt.NDArray[np.float32], start: int, threshold: float) -> int:
+def _run_end(line: npt.NDArray[np.float32], start: int, threshold: np.float32) -> int:
     """Return the first index from `start` on whose value does not exceed the threshold."""
     tail = line[start:]
     for index in range(tail.size):

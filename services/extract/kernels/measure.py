@@ -22,9 +22,7 @@ def _gaussian(dx: float, dy: float, a: float, b: float, c: float) -> float:
     return math.exp(-(a * dx * dx + 2.0 * b * dx * dy + c * dy * dy))
 
 
-@njit(
-    "boolean(float64[:, ::1], float64[::1], int64)", nogil=True, error_model="numpy", cache=True
-)
+@njit("boolean(float64[:, ::1], float64[::1], int64)", nogil=True, error_model="numpy", cache=True)
 def _solve(matrix: npt.NDArray[np.float64], vector: npt.NDArray[np.float64], n: int) -> bool:
     """Solve a small symmetric positive system in place by Cholesky; False if it is singular."""
     for i in range(n):
@@ -270,4 +268,4 @@ def fit_gaussian(
     ellipse = parameters[3] > 0.0 and (
         parameters[3] * parameters[5] - parameters[4] * parameters[4] > 0.0
     )
-    return inside and ellipse and parameters[0] > 0.0
+    return bool(inside and ellipse and parameters[0] > 0.0)

@@ -32,7 +32,9 @@ def to_beam_shape(image: Image) -> BeamShape:
     )
 
 
-def extract_sources(image: Image, parameters: FinderParameters) -> tuple[SourceColumns, FloatArray]:
+def extract_sources(
+    image: Image, parameters: FinderParameters
+) -> tuple[SourceColumns, FloatArray]:
     """Find, measure and place all sources of an image.
 
     Returns
@@ -52,9 +54,7 @@ def extract_sources(image: Image, parameters: FinderParameters) -> tuple[SourceC
     return _to_columns(found, beam, image.projection), found.rms_grid
 
 
-def _to_columns(
-    found: FoundSources, beam: BeamShape, projection: SkyProjection
-) -> SourceColumns:
+def _to_columns(found: FoundSources, beam: BeamShape, projection: SkyProjection) -> SourceColumns:
     if not found.x.size:
         return SourceColumns()
     snr = found.amplitude / found.rms_local

@@ -197,7 +197,11 @@ def _free_shapes(
                 flags[source] |= int(QualityFlag.EXTENDED)
         else:
             flags[source] |= int(QualityFlag.FIT_FAILED)
-    return FoundSources(*columns, found.rms_local, flags, found.rms_grid)
+    amplitude, x_fit, y_fit, major_px, minor_px, angle_rad = columns
+    return FoundSources(
+        amplitude, x_fit, y_fit, major_px, minor_px, angle_rad,
+        found.rms_local, flags, found.rms_grid,
+    )  # fmt: skip
 
 
 def _axes(a: float, b: float, c: float) -> tuple[float, float, float]:

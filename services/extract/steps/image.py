@@ -60,7 +60,9 @@ def open_image(data: bytes, cards: Mapping[str, str]) -> Image:
             "infinite_pixels", "the image holds infinite pixels; write blank pixels as NaN"
         )
     if lowest == highest:
-        raise RejectedImageError("flat", f"all valid pixels equal {lowest:g}: nothing was observed")
+        raise RejectedImageError(
+            "flat", f"all valid pixels equal {lowest:g}: nothing was observed"
+        )
     return Image(pixels, metadata, wcs_header, projection)
 
 
@@ -76,5 +78,6 @@ def _check_beam(metadata: HeaderMetadata, shape: tuple[int, int], pixel_deg: flo
         )
     if metadata.beam_major_deg / pixel_deg > _MAX_BEAM_FRACTION * max(shape):
         raise RejectedImageError(
-            "oversampled_beam", "the beam is larger than half the image; check BMAJ [deg] and CDELT"
+            "oversampled_beam",
+            "the beam is larger than half the image; check BMAJ [deg] and CDELT",
         )

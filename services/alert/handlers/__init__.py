@@ -1,0 +1,1 @@
+"""Topic ``transients-v1`` and the VTP port."""

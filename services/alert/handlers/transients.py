@@ -1,0 +1,124 @@
+"""Topic ``transients-v1``: event in, alert stored, then on Kafka, then on VTP."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol
+
+from runtime.errors import RejectedMessageError
+from runtime.logging import get_logger
+from runtime.settings import AlertSettings
+from schemas.codec import CodecError, decode_source_event
+from schemas.messages import SourceEvent
+from services.alert.metrics import EVENTS, LATENCY
+from services.alert.models import LowWatermark, NewAlert, StoredAlert
+from services.alert.steps.alert import build_alert
+from services.alert.steps.rule import check_event, refuse_alert
+from services.alert.storage import AlertStore
+
+__all__ = ["AlertSender", "TransientHandler"]
+
+
+class AlertSender(Protocol):
+    """How alerts reach Kafka; nothing here knows which client does it."""
+
+    async def read_ends(self) -> LowWatermark:
+        """Return where the alert topics end now."""
+
+    async def find_sent(self, ivorn: str, since: LowWatermark) -> frozenset[str]:
+        """Return the alert topics that have `ivorn` behind `since` already."""
+
+    async def send(self, alert: StoredAlert, already: frozenset[str]) -> None:
+        """Send to the alert topics but `already`; return when acknowledged."""
+
+
+class TransientHandler:
+    """Make alerts; whatever happens, an event is stored once and sent once to Kafka.
+
+    Parameters
+    ----------
+    settings : AlertSettings
+        Thresholds, authority, role.
+    store : AlertStore
+        Where alerts are before they are sent.
+    sender : AlertSender
+        The way to Kafka.
+    broadcast : callable
+        The way to VTP; never waits.
+    """
+
+    def __init__(
+        self,
+        settings: AlertSettings,
+        *,
+        store: AlertStore,
+        sender: AlertSender,
+        broadcast: Callable[[bytes], int],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._sender = sender
+        self._broadcast = broadcast
+
+    async def on_event(self, value: bytes) -> None:
+        """Handle one record; returns when its alert, if it deserves one, is out.
+
+        Raises
+        ------
+        RejectedMessageError
+            If the record can never become an alert.
+        TransientError
+            If the world is not ready; calling again goes on where this one stopped.
+        """
+        event = _decode(value)
+        check_event(event)
+        reason = refuse_alert(event, self._settings)
+        if reason is not None:
+            EVENTS.labels(reason).inc()
+            get_logger().info("event_not_alerted", event_id=event.event_id, reason=reason)
+            return
+        render = partial(self._render, event)
+        alert, is_new = await self._store.add(event.event_id, event.trig_id, render)
+        await self.finish(alert)
+        EVENTS.labels("alerted" if is_new else "repeated").inc()
+
+    def _render(self, event: SourceEvent, revision: int) -> NewAlert:
+        return build_alert(event, self._settings, datetime.now(UTC), revision=revision)
+
+    async def recover(self) -> int:
+        """Finish what an earlier process stored but did not send; return how many."""
+        unfinished = await self._store.list_unfinished()
+        for alert in unfinished:
+            await self.finish(alert)
+        return len(unfinished)
+
+    async def finish(self, alert: StoredAlert) -> None:
+        """Send a stored alert wherever it is still missing."""
+        if alert.is_published and alert.is_broadcast:
+            return
+        if not alert.is_published:
+            alert = await self._publish(alert)
+        n_subscribers = self._broadcast(alert.voevent)
+        await self._store.mark_broadcast(alert)
+        get_logger().info(
+            "alert_sent", ivorn=alert.ivorn, subscribers=n_subscribers, latency_s=alert.latency_s
+        )
+
+    async def _publish(self, alert: StoredAlert) -> StoredAlert:
+        """Send to Kafka, but not what an attempt that broke off has already brought there."""
+        already: frozenset[str] = frozenset()
+        if alert.low_watermark is None:
+            alert = await self._store.save_low_watermark(alert, await self._sender.read_ends())
+        else:
+            already = await self._sender.find_sent(alert.ivorn, alert.low_watermark)
+        await self._sender.send(alert, already)
+        if alert.latency_s is not None:
+            LATENCY.observe(alert.latency_s)
+        return await self._store.mark_published(alert)
+
+
+def _decode(value: bytes) -> SourceEvent:
+    try:
+        return decode_source_event(value)
+    except CodecError as error:
+        raise RejectedMessageError("bad_avro", str(error)) from error

@@ -1,0 +1,24 @@
+"""Every metric of the alert service."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+__all__ = ["EVENTS", "LATENCY", "RETRIES", "SUBSCRIBERS", "VTP_DISCONNECTS", "VTP_PACKETS"]
+
+EVENTS = Counter(
+    "livetrap_alert_events_total",
+    "Source events by what became of them: alerted, repeated, rejected, or why not alerted",
+    ["outcome"],
+)
+LATENCY = Histogram(
+    "livetrap_alert_latency_seconds",
+    "From Kafka append of the image to the alert on Kafka and VTP",
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0),
+)
+RETRIES = Counter(
+    "livetrap_alert_retries_total", "Attempts repeated because Kafka or PostgreSQL was away"
+)
+SUBSCRIBERS = Gauge("livetrap_alert_subscribers", "VTP subscribers connected now")
+VTP_DISCONNECTS = Counter(
+    "livetrap_alert_vtp_disconnects_total", "VTP subscribers gone, by reason", ["reason"]
+)
+VTP_PACKETS = Counter("livetrap_alert_vtp_packets_total", "VOEvents written to VTP subscribers")

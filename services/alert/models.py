@@ -1,0 +1,67 @@
+"""An alert before and after it was stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+__all__ = ["LowWatermark", "NewAlert", "StoredAlert"]
+
+# End of each partition of the alert topics, keyed "topic/partition".
+LowWatermark = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class NewAlert:
+    """One row of table `alert` and the bytes that will travel.
+
+    Parameters
+    ----------
+    latency_s : float or None
+        From Kafka append of the image to `time_alert` [s].
+    voevent : bytes
+        VOEvent 2.0 XML, valid.
+    notice : bytes
+        GCN-style JSON.
+    """
+
+    ivorn: str
+    trig_id: str
+    revision: int
+    event_id: str
+    alert_type: str
+    role: str
+    transient_id: int
+    source_id: int
+    stream: str
+    kind: str
+    ra: float
+    dec: float
+    snr: float
+    flux_peak_jy_beam: float
+    time_start: datetime
+    time_alert: datetime
+    voevent: bytes
+    notice: bytes
+    latency_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAlert:
+    """What is left to do for an alert that is safely in the database.
+
+    Parameters
+    ----------
+    low_watermark : mapping or None
+        End of the alert topics before the first attempt to send it; None: never tried.
+    """
+
+    id: int
+    ivorn: str
+    trig_id: str
+    role: str
+    voevent: bytes
+    notice: bytes
+    low_watermark: LowWatermark | None
+    is_published: bool
+    is_broadcast: bool
+    latency_s: float | None

@@ -1,0 +1,1 @@
+"""What the alert service decides and what its alerts say."""

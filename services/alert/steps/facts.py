@@ -1,0 +1,105 @@
+"""What VOEvent and notice both say of an event: names, times, errors, latencies."""
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib.metadata import version
+
+from schemas.messages import SourceEvent
+
+__all__ = [
+    "CONTAINMENT_PROBABILITY",
+    "AlertName",
+    "latencies_s",
+    "middle_of_exposure",
+    "name_alert",
+    "name_pipeline",
+    "position_error_deg",
+    "usable_exposure_s",
+]
+
+CONTAINMENT_PROBABILITY = 0.9
+# Radius of 90 % of a circular two-dimensional Gaussian [sigma].
+_SIGMAS_OF_RADIUS = math.sqrt(-2 * math.log(1 - CONTAINMENT_PROBABILITY))
+_LONGEST_EXPOSURE_S = 1e7
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class AlertName:
+    """Under what name an alert goes out and which ones it refers to.
+
+    Parameters
+    ----------
+    ivorn : str
+        ``ivo://<authority>/<stream>#<trig_id>.<revision>``.
+    cited : tuple of str
+        Earlier ivorns of the family: the first and the latest.
+    """
+
+    ivorn: str
+    trig_id: str
+    revision: int
+    alert_type: str
+    cited: tuple[str, ...]
+
+
+def _sanitise(text: str) -> str:
+    """Return `text` in the characters that an ivorn may have."""
+    return re.sub(r"[^A-Za-z0-9._~-]", "-", text)[:_LONGEST_NAME] or "-"
+
+
+def name_alert(event: SourceEvent, authority: str, revision: int) -> AlertName:
+    """Return the names of the alert of `event`."""
+    trig_id = _sanitise(event.trig_id)
+    base = f"ivo://{authority}/{_sanitise(event.stream)}#{trig_id}."
+    cited = dict.fromkeys((f"{base}0", f"{base}{revision - 1}")) if revision else {}
+    alert_type = {"update": "update", "retraction": "retraction"}.get(
+        event.kind, "subsequent" if revision else "initial"
+    )
+    return AlertName(f"{base}{revision}", trig_id, revision, alert_type, tuple(cited))
+
+
+def name_pipeline() -> str:
+    """Return name and version of this software."""
+    return f"LiveTrap {version('livetrap')}"
+
+
+def position_error_deg(event: SourceEvent) -> float:
+    """Return the 90 % radius [deg]; the beam where the fit gave none, the sky without a beam."""
+    errors = [event.ra_err_deg, event.dec_err_deg]
+    if all(math.isfinite(error) and error > 0 for error in errors):
+        return min(180.0, _SIGMAS_OF_RADIUS * max(errors))
+    beam = event.beam_major_deg
+    return min(180.0, beam) if math.isfinite(beam) and beam > 0 else 180.0
+
+
+def usable_exposure_s(event: SourceEvent) -> float:
+    """Return the exposure [s]; 0 where it is unknown or absurd."""
+    exposure_s = event.exposure_s
+    return exposure_s if 0 <= exposure_s <= _LONGEST_EXPOSURE_S else 0.0
+
+
+def middle_of_exposure(event: SourceEvent) -> datetime:
+    """Return the middle of the exposure, UTC."""
+    try:
+        return event.time_start + timedelta(seconds=usable_exposure_s(event) / 2)
+    except OverflowError:
+        return event.time_start
+
+
+def latencies_s(event: SourceEvent, time_alert: datetime) -> dict[str, float | None]:
+    """Return how long each stage took [s]; None where a time is missing."""
+    times = event.times
+
+    def between(start: datetime | None, stop: datetime | None) -> float | None:
+        return None if start is None or stop is None else (stop - start).total_seconds()
+
+    return {
+        "ingest": between(times.time_sent, times.time_appended),
+        "extract": between(times.time_appended, times.time_extracted),
+        "associate": between(times.time_extracted, times.time_associated),
+        "alert": between(times.time_associated, time_alert),
+        "total": between(times.time_appended, time_alert),
+    }

@@ -1,0 +1,152 @@
+"""The GCN-style JSON notice of an alert."""
+
+from datetime import UTC, datetime, timedelta
+
+import orjson
+
+from runtime.settings import AlertSettings
+from schemas.messages import SourceEvent
+from services.alert.steps.facts import (
+    CONTAINMENT_PROBABILITY,
+    AlertName,
+    latencies_s,
+    middle_of_exposure,
+    name_pipeline,
+    position_error_deg,
+    usable_exposure_s,
+)
+
+__all__ = ["SCHEMA", "build_notice", "tense_of"]
+
+# The part of GCN's core schema that every notice of ours fulfils.
+SCHEMA = "https://gcn.nasa.gov/schema/v4.1.0/gcn/notices/core/Alert.schema.json"
+_ERG_PER_CM2_S_HZ_PER_JY = 1e-23
+_ARCHIVAL_AFTER = timedelta(days=1)
+
+Json = str | float | int | bool | list[float] | dict[str, float | None] | dict[str, str] | None
+
+
+def build_notice(
+    event: SourceEvent, name: AlertName, settings: AlertSettings, time_alert: datetime
+) -> bytes:
+    """Return the notice as JSON; a NaN or an infinity becomes null.
+
+    Parameters
+    ----------
+    event : SourceEvent
+        What the alert tells.
+    name : AlertName
+        Its identity.
+    settings : AlertSettings
+        For the role.
+    time_alert : datetime
+        When the alert was made, UTC.
+
+    Returns
+    -------
+    bytes
+        UTF-8.
+
+    References
+    ----------
+    GCN unified schema, gcn/notices/core: Alert, DateTime, Event, Reporter, Localization,
+    Statistics, Spectral.
+    """
+    notice = (
+        _identity(event, name, settings, time_alert)
+        | _when_and_where(event)
+        | _measurement(event)
+        | _provenance(event, name, time_alert)
+    )
+    return orjson.dumps(notice)
+
+
+def tense_of(event: SourceEvent, settings: AlertSettings, time_alert: datetime) -> str:
+    """Return GCN's alert_tense: test, archival for a replay of old images, or current."""
+    if settings.role == "test":
+        return "test"
+    return "archival" if time_alert - event.time_start > _ARCHIVAL_AFTER else "current"
+
+
+def _to_text(time: datetime) -> str:
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def _identity(
+    event: SourceEvent, name: AlertName, settings: AlertSettings, time_alert: datetime
+) -> dict[str, Json]:
+    return {
+        "$schema": SCHEMA,
+        "alert_datetime": _to_text(time_alert),
+        "alert_tense": tense_of(event, settings, time_alert),
+        "alert_type": name.alert_type,
+        "id": name.trig_id,
+        "record_number": name.revision + 1,
+        "ivorn": name.ivorn,
+        "mission": "LiveTrap",
+        "instrument": event.telescope or event.stream,
+        "messenger": "EM",
+    }
+
+
+def _when_and_where(event: SourceEvent) -> dict[str, Json]:
+    exposure_s = usable_exposure_s(event)
+    middle = middle_of_exposure(event)
+    return {
+        "trigger_time": _to_text(middle),
+        "trigger_time_error": exposure_s / 2,
+        "observation_start": _to_text(event.time_start),
+        "observation_stop": _to_text(middle + (middle - event.time_start)),
+        "ra": event.ra % 360.0,
+        "dec": event.dec,
+        "ra_dec_error": position_error_deg(event),
+        "containment_probability": CONTAINMENT_PROBABILITY,
+        "systematic_included": True,
+        "ra_err_deg": event.ra_err_deg,
+        "dec_err_deg": event.dec_err_deg,
+    }
+
+
+def _measurement(event: SourceEvent) -> dict[str, Json]:
+    half_hz = event.freq_bw_hz / 2
+    return {
+        "spectral_band": [
+            (event.freq_eff_hz - half_hz) / 1e6,
+            (event.freq_eff_hz + half_hz) / 1e6,
+        ],
+        "spectral_band_units": "MHz",
+        "trigger_type": "image",
+        "image_snr": event.snr,
+        "image_duration": usable_exposure_s(event),
+        "flux_density": event.flux_peak_jy_beam * _ERG_PER_CM2_S_HZ_PER_JY,
+        "flux_density_error": event.flux_peak_err_jy_beam * _ERG_PER_CM2_S_HZ_PER_JY,
+        "flux_density_unit": "erg/cm2/s/Hz",
+        "flux_density_spectral_point": event.freq_eff_hz / 1e6,
+        "flux_density_spectral_point_unit": "MHz",
+        "peak_flux_jy": event.flux_peak_jy_beam,
+        "peak_flux_err_jy": event.flux_peak_err_jy_beam,
+        "flux_int_jy": event.flux_int_jy,
+        "flux_int_err_jy": event.flux_int_err_jy,
+        "rms_local_jy_beam": event.rms_local_jy_beam,
+        "limit_previous_jy_beam": event.limit_previous_jy_beam,
+        "stokes": event.stokes,
+    }
+
+
+def _provenance(event: SourceEvent, name: AlertName, time_alert: datetime) -> dict[str, Json]:
+    return {
+        "kind": event.kind,
+        "certainty": event.certainty,
+        "stream": event.stream,
+        "source_id": event.source_id,
+        "transient_id": event.transient_id,
+        "image_id": event.image_id,
+        "n_datapoints": event.n_datapoints,
+        "eta": event.eta,
+        "v": event.v,
+        "quality_flags": event.quality_flags,
+        "extraction_type": event.extraction_type,
+        "cited_ivorn": name.cited[-1] if name.cited else None,
+        "provenance": {"pipeline": name_pipeline(), "event_id": event.event_id},
+        "latency_s": latencies_s(event, time_alert),
+    }

@@ -1,0 +1,143 @@
+"""Table `alert`: stored before sent, marked when sent."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import astuple, replace
+
+import asyncpg
+import orjson
+
+from runtime.errors import FatalError, RejectedMessageError, TransientError
+from runtime.postgres import AWAY_ERRORS
+from runtime.sql import load_query
+from services.alert.models import LowWatermark, NewAlert, StoredAlert
+
+__all__ = ["AlertStore"]
+
+_PACKAGE = "services.alert"
+
+
+class AlertStore:
+    """The alerts of one database.
+
+    Parameters
+    ----------
+    pool : asyncpg.Pool
+        Connections; closed by the caller.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def add(
+        self, event_id: str, trig_id: str, render: Callable[[int], NewAlert]
+    ) -> tuple[StoredAlert, bool]:
+        """Store the alert of an event, unless it is there already.
+
+        Parameters
+        ----------
+        event_id : str
+            Identity of the event: one alert each.
+        trig_id : str
+            Alert family.
+        render : callable
+            Called with the revision that is this alert's turn.
+
+        Returns
+        -------
+        tuple of StoredAlert and bool
+            The row, and whether it is new.
+
+        Raises
+        ------
+        TransientError
+            If the database is away; nothing was stored, or repeating finds it.
+        RejectedMessageError
+            If the database can never take it.
+        """
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute(load_query(_PACKAGE, "lock_alerts"))
+            existing = await connection.fetchrow(load_query(_PACKAGE, "select_alert"), event_id)
+            if existing is not None:
+                return _to_stored(existing), False
+            revision = await connection.fetchval(load_query(_PACKAGE, "count_revisions"), trig_id)
+            alert = render(revision)
+            row = await connection.fetchrow(
+                load_query(_PACKAGE, "insert_alert"), *_to_parameters(alert)
+            )
+            if row is None:
+                raise TransientError(f"alert of event {event_id} appeared meanwhile")
+            return _to_fresh(alert, row["id"]), True
+
+    async def list_unfinished(self) -> list[StoredAlert]:
+        """Return the alerts that are stored but not sent everywhere, oldest first."""
+        async with self._connection() as connection:
+            rows = await connection.fetch(load_query(_PACKAGE, "list_unfinished_alerts"))
+        return [_to_stored(row) for row in rows]
+
+    async def save_low_watermark(self, alert: StoredAlert, mark: LowWatermark) -> StoredAlert:
+        """Remember where the topics ended before `alert` is sent for the first time."""
+        text = orjson.dumps(dict(mark)).decode()
+        await self._execute("save_low_watermark", alert.id, text)
+        return replace(alert, low_watermark=dict(mark))
+
+    async def mark_published(self, alert: StoredAlert) -> StoredAlert:
+        """Note that Kafka has it."""
+        await self._execute("mark_published", alert.id)
+        return replace(alert, is_published=True)
+
+    async def mark_broadcast(self, alert: StoredAlert) -> StoredAlert:
+        """Note that the VTP subscribers were given it."""
+        await self._execute("mark_broadcast", alert.id)
+        return replace(alert, is_broadcast=True)
+
+    async def _execute(self, query: str, *parameters: object) -> None:
+        async with self._connection() as connection:
+            await connection.execute(load_query(_PACKAGE, query), *parameters)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        """Lend a connection; translate what the database says into the message's fate."""
+        try:
+            async with self._pool.acquire() as connection:
+                yield connection
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+            raise FatalError(f"database schema: {error}; run `livetrap migrate`") from error
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            raise RejectedMessageError(
+                "unstorable", f"PostgreSQL refuses the alert: {error}"
+            ) from error
+        except AWAY_ERRORS as error:
+            if isinstance(error, ValueError):  # asyncpg's own DataError, before the wire
+                raise RejectedMessageError("unstorable", f"not storable: {error}") from error
+            raise TransientError(f"PostgreSQL is away: {error!r}") from error
+
+
+def _to_parameters(alert: NewAlert) -> tuple[object, ...]:
+    """Return the values in the order of ``insert_alert.sql``, which is the model's."""
+    *head, notice, latency_s = astuple(alert)
+    return (*head, notice.decode(), latency_s)
+
+
+def _to_fresh(alert: NewAlert, identity: int) -> StoredAlert:
+    return StoredAlert(
+        id=identity,
+        ivorn=alert.ivorn,
+        trig_id=alert.trig_id,
+        role=alert.role,
+        voevent=alert.voevent,
+        notice=alert.notice,
+        low_watermark=None,
+        is_published=False,
+        is_broadcast=False,
+        latency_s=alert.latency_s,
+    )
+
+
+def _to_stored(row: asyncpg.Record) -> StoredAlert:
+    values = dict(row)
+    mark = values.pop("low_watermark")
+    return StoredAlert(
+        **(values | {"notice": values["notice"].encode()}),
+        low_watermark=None if mark is None else orjson.loads(mark),
+    )

@@ -1,0 +1,9 @@
+"""What can go wrong at the edge."""
+
+from runtime.errors import PipelineError
+
+__all__ = ["NoFilesError"]
+
+
+class NoFilesError(PipelineError):
+    """A path names nothing that could be published."""
