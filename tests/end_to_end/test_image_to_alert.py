@@ -7,8 +7,8 @@ import httpx
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from lxml import etree
-
 from tests.support.comet import comet_subscriber
+
 from tests.support.night import (
     Stack,
     read_truth,
@@ -48,8 +48,8 @@ def ivorns_on_kafka(stack: Stack) -> list[str]:
     consumer.assign([TopicPartition(topic, 0, 0)])
     ivorns: list[str] = []
     while len(ivorns) < end:
-        for message in consumer.consume(end - len(ivorns), 5):
-            ivorns.append(dict(message.headers())["ivorn"].decode())
+        messages = consumer.consume(end - len(ivorns), 5)
+        ivorns.extend(dict(message.headers())["ivorn"].decode() for message in messages)
     consumer.close()
     return ivorns
 

@@ -1,0 +1,49 @@
+"""Plain NumPy versions of the kernels: slow, short, and easy to believe."""
+
+import numpy as np
+from scipy import ndimage
+
+CLIP_SIGMA = 2.5
+CLIP_STD_RATIO = 0.9545988
+
+
+def background_cell(values: np.ndarray, min_pixels: int) -> tuple[float, float]:
+    """Return the clipped mean and corrected standard deviation of one cell."""
+    kept = values[np.isfinite(values)].astype(np.float64)
+    spread = np.nan
+    for iteration in range(50):
+        if kept.size < min_pixels:
+            return np.nan, np.nan
+        centre = kept.mean()
+        spread = kept.std() / (CLIP_STD_RATIO if iteration else 1.0)
+        inside = values[np.isfinite(values)].astype(np.float64)
+        inside = inside[np.abs(inside - centre) < CLIP_SIGMA * spread]
+        if inside.size == kept.size:
+            # Same rule as the kernel: an unchanged count ends the clipping, corrected.
+            return inside.mean(), inside.std() / CLIP_STD_RATIO
+        kept = inside
+    return centre, spread
+
+
+def grid_map(grid: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return the bilinear map of a grid whose cells divide the image into equal parts."""
+    rows, columns = shape
+    v = np.clip((np.arange(rows) + 0.5) * grid.shape[0] / rows - 0.5, 0, grid.shape[0] - 1)
+    u = np.clip((np.arange(columns) + 0.5) * grid.shape[1] / columns - 0.5, 0, grid.shape[1] - 1)
+    return ndimage.map_coordinates(grid, np.meshgrid(v, u, indexing="ij"), order=1)
+
+
+def peaks(
+    significance: np.ndarray, detection: float, analysis: float, margin: int
+) -> list[tuple[int, int, int]]:
+    """Return (y, x, pixels of the island) of each local maximum above the threshold."""
+    filled = np.where(np.isfinite(significance), significance, -np.inf)
+    labels, _ = ndimage.label(filled > analysis, structure=np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel())
+    highest = ndimage.maximum_filter(filled, size=3, mode="constant", cval=-np.inf)
+    found = []
+    for y, x in np.argwhere((filled == highest) & (filled >= detection)):
+        inside_y = margin <= y < filled.shape[0] - margin
+        if inside_y and margin <= x < filled.shape[1] - margin:
+            found.append((int(y), int(x), int(sizes[labels[y, x]])))
+    return found

@@ -1,0 +1,144 @@
+"""Every way in which an image can be bad has its own code and words; the odd valid ones pass."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from services.extract.errors import RejectedImageError
+from services.extract.steps.image import open_image
+
+DATA = Path(__file__).parents[3] / "data"
+CARDS = {
+    "CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN", "CRVAL1": 10.0, "CRVAL2": 20.0,
+    "CRPIX1": 32.0, "CRPIX2": 32.0, "CDELT1": -0.01, "CDELT2": 0.01,
+    "BMAJ": 0.05, "BMIN": 0.04, "BPA": 0.0, "RESTFRQ": 1.4e9, "DATE-OBS": "2026-01-01T00:00:00",
+}  # fmt: skip
+
+
+def pixels(dtype: str = "f4", shape: tuple[int, ...] = (64, 64)) -> np.ndarray:
+    return np.random.default_rng(1).normal(0, 100, shape).astype(dtype)
+
+
+def make(array: np.ndarray | None = None, *, drop: tuple[str, ...] = (), **cards: object) -> bytes:
+    hdu = fits.PrimaryHDU(pixels() if array is None else array)
+    for name, value in (CARDS | cards).items():
+        if name not in drop:
+            hdu.header[name] = value
+    return write(fits.HDUList([hdu]))
+
+
+def with_zero_axis() -> bytes:
+    card = "NAXIS1  = {:20d}"
+    return make().replace(card.format(64).encode(), card.format(0).encode())
+
+
+def write(hdus: fits.HDUList) -> bytes:
+    buffer = io.BytesIO()
+    hdus.writeto(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("code", "data"),
+    [
+        ("not_fits", b""),
+        ("not_fits", b"\x89PNG\r\n" + bytes(4000)),
+        ("truncated", make()[:2000]),
+        ("truncated", make()[:-4000]),
+        ("no_image", write(fits.HDUList([fits.PrimaryHDU()]))),
+        ("zero_size", with_zero_axis()),
+        ("not_2d", make(pixels(shape=(3, 64, 64)))),
+        ("no_beam", make(drop=("BMAJ",))),
+        ("bad_beam", make(BMAJ=0.01)),
+        ("bad_beam", make(BMIN=-1.0)),
+        ("undersampled_beam", make(BMAJ=0.005, BMIN=0.004)),
+        ("oversampled_beam", make(BMAJ=30.0)),
+        ("no_frequency", make(drop=("RESTFRQ",))),
+        ("no_frequency", make(RESTFRQ=-5.0)),
+        ("no_date", make(drop=("DATE-OBS",))),
+        ("bad_date", make(**{"DATE-OBS": "yesterday"})),
+        ("no_wcs", make(drop=("CTYPE1", "CTYPE2"))),
+        ("no_wcs", make(CDELT1=0.0)),
+        ("all_blank", make(np.full((64, 64), np.nan, "f4"))),
+        ("flat", make(np.zeros((64, 64), "f4"))),
+        ("infinite_pixels", make(np.where(pixels() > 200, np.inf, pixels()).astype("f4"))),
+    ],
+)  # fmt: skip
+def test_a_bad_image_is_refused_with_its_code(code: str, data: bytes) -> None:
+    with pytest.raises(RejectedImageError, match=r".{20}") as caught:
+        open_image(data, {})
+    assert caught.value.reason_code == code
+
+
+def test_the_real_file_without_metadata_is_refused() -> None:
+    with pytest.raises(RejectedImageError, match="RESTFRQ"):
+        open_image((DATA / "missing_metadata.fits").read_bytes(), {})
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "f4", "f8"])
+def test_every_pixel_type_is_read(dtype: str) -> None:
+    array = np.abs(pixels()).clip(0, 255).astype(dtype)
+    np.testing.assert_array_equal(open_image(make(array), {}).pixels, array.astype("f4"))
+
+
+@pytest.mark.parametrize("shape", [(1, 64, 64), (1, 1, 64, 64)])
+def test_degenerate_axes_are_valid(shape: tuple[int, ...]) -> None:
+    array = pixels(shape=shape)
+    np.testing.assert_array_equal(open_image(make(array), {}).pixels, array.reshape(64, 64))
+
+
+def test_scaled_integers_and_blanks_become_floats_and_nan() -> None:
+    array = np.arange(64 * 64, dtype="i2").reshape(64, 64)
+    opened = open_image(make(array, BSCALE=0.5, BZERO=10.0, BLANK=3), {})
+    assert np.isnan(opened.pixels[0, 3])
+    assert opened.pixels[1, 0] == 64 * 0.5 + 10
+
+
+def test_an_image_in_an_extension_is_found() -> None:
+    image = fits.ImageHDU(pixels())
+    for name, value in CARDS.items():
+        image.header[name] = value
+    opened = open_image(write(fits.HDUList([fits.PrimaryHDU(), image])), {})
+    np.testing.assert_array_equal(opened.pixels, pixels())
+
+
+def test_cards_beside_the_image_mend_it() -> None:
+    bad = make(drop=("BMAJ", "BMIN", "BPA"))
+    opened = open_image(bad, {"BMAJ": "0.05", "BMIN": "0.04", "BPA": "30"})
+    assert opened.metadata.beam_pa_deg == 30
+
+
+def test_the_beam_is_read_from_an_aips_history() -> None:
+    hdu = fits.PrimaryHDU(pixels())
+    for name, value in CARDS.items():
+        if not name.startswith("B"):
+            hdu.header[name] = value
+    hdu.header["HISTORY"] = "AIPS   CLEAN BMAJ=  5.0000E-02 BMIN=  4.0000E-02 BPA=  12.00"
+    metadata = open_image(write(fits.HDUList([hdu])), {}).metadata
+    assert (metadata.beam_major_deg, metadata.beam_minor_deg, metadata.beam_pa_deg) == (
+        0.05,
+        0.04,
+        12,
+    )
+
+
+def test_a_frequency_axis_gives_frequency_and_bandwidth() -> None:
+    data = make(
+        pixels(shape=(1, 64, 64)), drop=("RESTFRQ",), CTYPE3="FREQ", CRVAL3=1.5e8, CDELT3=2e6
+    )
+    metadata = open_image(data, {}).metadata
+    assert (metadata.freq_eff_hz, metadata.freq_bw_hz) == (1.5e8, 2e6)
+
+
+def test_a_blank_corner_does_not_disturb_the_rest() -> None:
+    array = pixels(shape=(200, 200))
+    array[:90, :90] = np.nan
+    from services.extract.models import FinderParameters
+    from services.extract.steps.catalogue import extract_sources
+
+    sources, grid = extract_sources(open_image(make(array), {}), FinderParameters())
+    assert np.all(np.isfinite(grid))
+    assert len(sources) == 0

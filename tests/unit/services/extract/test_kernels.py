@@ -1,0 +1,168 @@
+"""Each kernel against its plain NumPy reference, and the symmetries it must have."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.extract.kernels.background import background_grid, fill_blank_cells
+from services.extract.kernels.islands import find_peaks, significance_row
+from services.extract.kernels.measure import fit_beam, fit_gaussian
+from tests.support import reference
+
+SHAPES = [(1, 1), (3, 200), (50, 50), (64, 97), (130, 121)]
+
+
+def noise(shape: tuple[int, int], seed: int = 1, *, blank: float = 0.0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    pixels = rng.normal(0.3, 2.0, shape).astype(np.float32)
+    pixels[rng.random(shape) < blank] = np.nan
+    return pixels
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("blank", [0.0, 0.3, 1.0])
+def test_background_equals_the_reference(shape: tuple[int, int], blank: float) -> None:
+    pixels = noise(shape, blank=blank)
+    rows, columns = max(1, round(shape[0] / 50)), max(1, round(shape[1] / 50))
+    mean, rms = np.empty((rows, columns)), np.empty((rows, columns))
+    background_grid(pixels, 2, 50, mean, rms)
+    for row in range(rows):
+        for column in range(columns):
+            cell = pixels[
+                row * shape[0] // rows : (row + 1) * shape[0] // rows,
+                column * shape[1] // columns : (column + 1) * shape[1] // columns,
+            ]
+            expected = reference.background_cell(cell.ravel(), 2)
+            np.testing.assert_allclose(
+                [mean[row, column], rms[row, column]], expected, rtol=2e-3, atol=2e-3
+            )
+
+
+def test_clipped_rms_is_unbiased_on_pure_noise() -> None:
+    pixels = np.random.default_rng(5).normal(0, 1, (1000, 1000)).astype(np.float32)
+    mean, rms = np.empty((20, 20)), np.empty((20, 20))
+    background_grid(pixels, 2, 50, mean, rms)
+    assert abs(rms.mean() - 1) < 0.005
+    assert abs(mean.mean()) < 0.005
+
+
+def test_a_bright_source_does_not_raise_the_rms() -> None:
+    pixels = noise((50, 50), seed=3)
+    mean, quiet = np.empty((1, 1)), np.empty((1, 1))
+    background_grid(pixels, 2, 50, mean, quiet)
+    pixels[20:25, 20:25] += 5000
+    rms = np.empty((1, 1))
+    background_grid(pixels, 2, 50, mean, rms)
+    assert abs(rms[0, 0] / quiet[0, 0] - 1) < 0.01
+
+
+def test_a_strided_view_is_refused() -> None:
+    grid = np.empty((1, 1))
+    with pytest.raises(TypeError, match="No matching definition"):
+        background_grid(noise((50, 50))[::2], 2, 50, grid, grid)
+
+
+def test_blank_cells_take_their_nearest_neighbours() -> None:
+    grid = np.array([[1.0, np.nan, 3.0]])
+    np.testing.assert_array_equal(fill_blank_cells(grid), [[1.0, 2.0, 3.0]])
+    assert np.isnan(grid[0, 1])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("cells", [(1, 1), (2, 3)])
+def test_significance_equals_the_reference(shape: tuple[int, int], cells: tuple[int, int]) -> None:
+    pixels = noise(shape, blank=0.1)
+    rng = np.random.default_rng(2)
+    mean, rms = rng.normal(0, 1, cells), rng.uniform(1, 2, cells)
+    expected = (pixels - reference.grid_map(mean, shape)) / reference.grid_map(rms, shape)
+    row = np.empty(shape[1], np.float32)
+    for y in range(shape[0]):
+        significance_row(pixels, mean, rms, y, row)
+        np.testing.assert_allclose(row, expected[y], atol=2e-5, rtol=2e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    st.floats(0, 0.5),
+    st.integers(0, 4),
+)
+def test_peaks_equal_the_reference(
+    seed: int, shape: tuple[int, int], blank: float, margin: int
+) -> None:
+    pixels = noise(shape, seed, blank=blank)
+    one, zero = np.ones((1, 1)), np.zeros((1, 1))
+    y, x, _, size = find_peaks(pixels, zero, one, 2.5, 1.0, margin)
+    found = list(zip(y.tolist(), x.tolist(), size.tolist(), strict=True))
+    assert found == reference.peaks(pixels, 2.5, 1.0, margin)
+
+
+def test_a_plateau_is_one_peak() -> None:
+    pixels = np.zeros((9, 9), np.float32)
+    pixels[4, 3:6] = 10
+    y, x, _, size = find_peaks(pixels, np.zeros((1, 1)), np.ones((1, 1)), 5.0, 3.0, 0)
+    assert (y.tolist(), x.tolist(), size.tolist()) == ([4], [3], [3])
+
+
+def test_more_islands_than_the_first_allocation_are_kept() -> None:
+    pixels = np.zeros((200, 200), np.float32)
+    pixels[::3, ::3] = 10
+    y, _, island, _ = find_peaks(pixels, np.zeros((1, 1)), np.ones((1, 1)), 5.0, 3.0, 0)
+    assert y.size == 67 * 67 == np.unique(island).size
+
+
+def gaussian(shape: tuple[int, int], x: float, y: float, abc: tuple[float, ...]) -> np.ndarray:
+    yy, xx = np.mgrid[: shape[0], : shape[1]]
+    a, b, c = abc
+    dx, dy = xx - x, yy - y
+    return np.exp(-(a * dx**2 + 2 * b * dx * dy + c * dy**2)).astype(np.float32)
+
+
+BEAM = (0.11, 0.02, 0.17)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(0.01, 1e4))
+def test_the_beam_fit_is_exact_between_pixels(dx: float, dy: float, flux: float) -> None:
+    pixels = np.float32(flux) * gaussian((31, 31), 15 + dx, 15 + dy, BEAM)
+    peak = np.unravel_index(np.argmax(pixels), pixels.shape)
+    out = np.empty((1, 6))
+    fit_beam(
+        pixels, np.array([peak[0]]), np.array([peak[1]]), np.zeros(1), np.full((1, 1), -1),
+        *BEAM, 0.6, 1, out,
+    )  # fmt: skip
+    np.testing.assert_allclose(out[0, :3], [flux, 15 + dx, 15 + dy], rtol=1e-5)
+    assert out[0, 5] == 1
+
+
+def test_two_blended_beams_are_told_apart() -> None:
+    pixels = 2 * gaussian((41, 41), 17.3, 20.1, BEAM) + gaussian((41, 41), 23.2, 20.4, BEAM)
+    out = np.empty((2, 6))
+    fit_beam(
+        pixels.astype(np.float32), np.array([20, 20]), np.array([17, 23]), np.zeros(2),
+        np.array([[1], [0]]), *BEAM, 0.6, 30, out,
+    )  # fmt: skip
+    np.testing.assert_allclose(out[0, :3], [2, 17.3, 20.1], atol=1e-3)
+    np.testing.assert_allclose(out[1, :3], [1, 23.2, 20.4], atol=1e-3)
+
+
+def test_a_blank_peak_neighbourhood_is_reported_not_hidden() -> None:
+    pixels = np.full((9, 9), np.nan, np.float32)
+    pixels[4, 4] = 3
+    out = np.empty((1, 6))
+    fit_beam(
+        pixels, np.array([4]), np.array([4]), np.zeros(1), np.full((1, 1), -1), *BEAM, 0.6, 1, out
+    )
+    assert out[0, :3].tolist() == [3, 4, 4]
+    assert out[0, 5] == 0
+    assert out[0, 4] >= 8
+
+
+def test_the_free_gaussian_finds_the_shape() -> None:
+    abc = (0.05, -0.01, 0.08)
+    pixels = 7 * gaussian((61, 61), 30.2, 29.7, abc)
+    fit = np.array([6.0, 30, 30, *BEAM])
+    assert fit_gaussian(pixels.astype(np.float32), 30, 30, 0.0, 0.5, 12, fit)
+    np.testing.assert_allclose(fit, [7, 30.2, 29.7, *abc], rtol=1e-3)
