@@ -134,8 +134,13 @@ def create_consumer(
     commits_to_kafka : bool
         False where the offsets live in PostgreSQL.
     """
+    # A static member that comes back takes its partitions at once; a nameless one would wait
+    # for its own ghost to time out.
+    instance = f"{group}-{settings.instance_id}"
+    member = {"group.instance.id": instance} if settings.instance_id else {}
     return Consumer(
         _common_config(settings)
+        | member
         | {
             "group.id": settings.topic_prefix + group,
             "enable.auto.offset.store": False,

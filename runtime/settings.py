@@ -54,6 +54,9 @@ class KafkaSettings(_Section):
     sasl_username: str | None = Field(None, description="SASL user")
     sasl_password: SecretStr | None = Field(None, description="SASL password")
     ssl_ca_location: str | None = Field(None, description="File of the broker's CA certificates")
+    instance_id: str | None = Field(
+        None, description="Name of this process in its group; with it a restart loses no time"
+    )
     partitions: int = Field(8, ge=1, le=1024, description="Partitions of a topic we create")
     replication_factor: int = Field(1, ge=1, le=9, description="Copies of a topic we create")
     retention_hours: float = Field(24.0, gt=0, description="How long images are kept [h]")
@@ -104,14 +107,17 @@ class AssociateSettings(_Section):
         1.0, ge=0, description="Added to the detection threshold in the new-source test [sigma]"
     )
     window_timeout_s: float = Field(
-        10.0, gt=0, description="Longest wait for a band of a timestep [s]"
+        30.0, gt=0, description="Longest wait for a band of a timestep [s]"
+    )
+    first_timestep_wait_s: float = Field(
+        5.0, gt=0, description="Wait for the bands of a stream that was never seen before [s]"
     )
     timestep_tolerance_s: float = Field(
         0.5, ge=0, description="Images this close in start time share a timestep [s]"
     )
     variable_eta: float = Field(5.0, gt=0, description="Reduced chi-square of a variable source")
     variable_v: float = Field(0.1, gt=0, description="Coefficient of variation of a variable")
-    variable_min_points: int = Field(4, ge=2, description="Points before a source is variable")
+    variable_min_points: int = Field(8, ge=2, description="Points before a source is variable")
 
 
 class AlertSettings(_Section):

@@ -1,0 +1,1 @@
+"""What the associator decides: which images belong together, and which measurements do."""

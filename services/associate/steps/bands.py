@@ -1,0 +1,35 @@
+"""Which frequency band an image belongs to."""
+
+from collections.abc import Iterable
+
+from services.associate.models import Band
+
+__all__ = ["find_band", "to_band"]
+
+# An image that does not say its bandwidth is taken to be this wide, relative to its frequency.
+_DEFAULT_WIDTH = 0.01
+
+
+def to_band(freq_eff_hz: float, freq_bw_hz: float) -> Band:
+    """Return the band that an image founds: centre and width to 1 kHz."""
+    return Band(round(freq_eff_hz / 1e3) * 1e3, round(freq_bw_hz / 1e3) * 1e3)
+
+
+def find_band(freq_eff_hz: float, freq_bw_hz: float, known: Iterable[Band]) -> Band | None:
+    """Return the known band that an image falls into, or None.
+
+    Bands match when the centre of one lies inside the other; the nearest centre wins, then
+    the lower one, so that the answer does not depend on the order of `known`.
+    """
+    width = _width(freq_eff_hz, freq_bw_hz)
+    candidates = [
+        (abs(band.freq_eff_hz - freq_eff_hz), band.freq_eff_hz, band)
+        for band in known
+        if abs(band.freq_eff_hz - freq_eff_hz)
+        <= max(width, _width(band.freq_eff_hz, band.freq_bw_hz)) / 2
+    ]
+    return min(candidates, key=lambda each: each[:2])[2] if candidates else None
+
+
+def _width(freq_eff_hz: float, freq_bw_hz: float) -> float:
+    return freq_bw_hz if freq_bw_hz > 0 else _DEFAULT_WIDTH * freq_eff_hz

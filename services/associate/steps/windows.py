@@ -1,0 +1,201 @@
+"""Gather the images of a timestep; the result does not depend on the order they arrive in."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from runtime.settings import AssociateSettings
+from schemas.messages import ImageMetadata
+from services.associate.models import Arrival, Band, BandState, StreamState, Timestep
+from services.associate.steps.bands import find_band, to_band
+
+__all__ = ["TimestepWindows"]
+
+# A band that misses this many timesteps running is no longer waited for.
+MISSED_LIMIT = 3
+
+Channel = tuple[Band, str]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A timestep that still waits."""
+
+    time_start: datetime
+    arrivals: list[Arrival] = field(default_factory=list)
+    channels: set[Channel] = field(default_factory=set)
+    first_arrival_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Stream:
+    """The open timesteps of one stream, in time order, and what it is known to send."""
+
+    partition: int
+    closed_until: datetime | None = None
+    open: list[_Open] = field(default_factory=list)
+    newest: dict[Channel, datetime] = field(default_factory=dict)
+    missed: dict[Channel, int] = field(default_factory=dict)
+
+    def expected(self) -> list[Channel]:
+        return [channel for channel, missed in self.missed.items() if missed < MISSED_LIMIT]
+
+
+class TimestepWindows:
+    """Event-time windows per stream.
+
+    A timestep closes when every expected band (and Stokes parameter) has arrived or has
+    already sent a later image, or when its first image has waited `window_timeout_s`. Nothing
+    is known of a new stream: its first timestep closes after `first_timestep_wait_s`, however
+    its partitions interleave. Timesteps of a stream close in order;
+    an image behind the last closed one is late and stands alone.
+
+    Parameters
+    ----------
+    settings : AssociateSettings
+        Timeouts and tolerance.
+    """
+
+    def __init__(self, settings: AssociateSettings) -> None:
+        self._timeout_s = settings.window_timeout_s
+        self._first_wait_s = settings.first_timestep_wait_s
+        self._tolerance = timedelta(seconds=settings.timestep_tolerance_s)
+        self._streams: dict[str, _Stream] = {}
+        self._alone: list[Timestep] = []
+        self._known: dict[str, StreamState] = {}
+
+    def remember(self, states: Iterable[StreamState]) -> None:
+        """Take what the database knows of the streams; call it before the first `add`."""
+        for state in states:
+            self._known[state.stream] = state
+
+    def add(self, arrival: Arrival) -> None:
+        """Put a record where it belongs."""
+        record = arrival.record
+        stream = self._stream(record.stream, arrival.partition)
+        if record.metadata is None:
+            self._alone.append(Timestep(record.stream, None, (arrival,)))
+            return
+        time_start = record.metadata.time_start
+        if stream.closed_until and time_start <= stream.closed_until + self._tolerance:
+            self._alone.append(Timestep(record.stream, time_start, (arrival,), is_late=True))
+            return
+        self._add_to_window(stream, arrival, record.metadata)
+
+    def _stream(self, name: str, partition: int) -> _Stream:
+        if name not in self._streams:
+            stream = _Stream(partition)
+            if name in self._known:
+                state = self._known[name]
+                stream.closed_until = state.closed_until
+                for band in state.bands:
+                    channel = (band.band, band.stokes)
+                    stream.missed[channel] = band.missed_timesteps
+                    stream.newest[channel] = band.last_time_start
+            self._streams[name] = stream
+        return self._streams[name]
+
+    def _add_to_window(self, stream: _Stream, arrival: Arrival, metadata: ImageMetadata) -> None:
+        channel = self._channel(stream, metadata)
+        window = self._window(stream, metadata.time_start, arrival.arrived_s)
+        window.arrivals.append(arrival)
+        window.channels.add(channel)
+        newest = stream.newest.get(channel)
+        stream.newest[channel] = max(newest or metadata.time_start, metadata.time_start)
+
+    def _channel(self, stream: _Stream, metadata: ImageMetadata) -> Channel:
+        bands = sorted(
+            {band for band, _ in stream.newest}, key=lambda band: (band.freq_eff_hz, band.freq_bw_hz)
+        )
+        band = find_band(metadata.freq_eff_hz, metadata.freq_bw_hz, bands)
+        return band or to_band(metadata.freq_eff_hz, metadata.freq_bw_hz), metadata.stokes
+
+    def _window(self, stream: _Stream, time_start: datetime, now_s: float) -> _Open:
+        for window in stream.open:
+            if abs(window.time_start - time_start) <= self._tolerance:
+                return window
+        window = _Open(time_start, first_arrival_s=now_s)
+        stream.open.append(window)
+        stream.open.sort(key=lambda each: each.time_start)
+        return window
+
+    def ready(self, now_s: float) -> list[Timestep]:
+        """Return what can be associated, in time order within a stream, and forget it."""
+        closed, self._alone = self._alone, []
+        for name, stream in self._streams.items():
+            while stream.open and self._is_complete(stream, stream.open[0], now_s):
+                closed.append(self._close(name, stream))
+        return closed
+
+    def _is_complete(self, stream: _Stream, window: _Open, now_s: float) -> bool:
+        waited_s = now_s - window.first_arrival_s
+        if waited_s >= self._timeout_s:
+            return True
+        if stream.closed_until is None:
+            return waited_s >= self._first_wait_s
+        return all(
+            channel in window.channels
+            or stream.newest.get(channel, window.time_start) > window.time_start + self._tolerance
+            for channel in stream.expected()
+        )
+
+    def _close(self, name: str, stream: _Stream) -> Timestep:
+        window = stream.open.pop(0)
+        for channel in stream.missed:
+            stream.missed[channel] = (
+                0 if channel in window.channels else stream.missed[channel] + 1
+            )
+        for channel in window.channels:
+            stream.missed[channel] = 0
+        stream.closed_until = window.time_start
+        return Timestep(name, window.time_start, _in_order(window.arrivals))
+
+    def band_states(self, stream: str) -> tuple[BandState, ...]:
+        """Return what a restart must know of a stream's bands, as of its last closed timestep."""
+        known = self._streams[stream]
+        return tuple(
+            BandState(band, stokes, known.newest[band, stokes], missed)
+            for (band, stokes), missed in known.missed.items()
+        )
+
+    def lowest_open_offset(self, partition: int) -> int | None:
+        """Return the first record of a partition that still waits, or None."""
+        offsets = [
+            arrival.offset
+            for stream in self._streams.values()
+            if stream.partition == partition
+            for window in stream.open
+            for arrival in window.arrivals
+        ]
+        return min(offsets, default=None)
+
+    def n_open_images(self) -> int:
+        """Return how many images wait."""
+        return sum(len(each.arrivals) for each in self._windows())
+
+    def _windows(self) -> Iterable[_Open]:
+        return (window for stream in self._streams.values() for window in stream.open)
+
+    def drop_partitions(self, partitions: Sequence[int]) -> None:
+        """Forget the streams of partitions that are read again, or by another associator."""
+        gone = set(partitions)
+        self._streams = {
+            name: stream for name, stream in self._streams.items() if stream.partition not in gone
+        }
+        self._known = {
+            name: state for name, state in self._known.items() if name in self._streams
+        }
+        self._alone = [
+            timestep for timestep in self._alone if timestep.arrivals[0].partition not in gone
+        ]
+
+
+def _in_order(arrivals: list[Arrival]) -> tuple[Arrival, ...]:
+    """Return the images in ascending frequency, then Stokes, then hash: never as they came."""
+
+    def key(arrival: Arrival) -> tuple[float, str, str]:
+        metadata = arrival.record.metadata
+        frequency = metadata.freq_eff_hz if metadata else 0.0
+        return frequency, metadata.stokes if metadata else "", arrival.record.image_id
+
+    return tuple(sorted(arrivals, key=key))

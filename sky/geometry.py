@@ -1,0 +1,138 @@
+"""Small angles on the sphere that do not care about RA 0h or the poles."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ZONE_HEIGHT_DEG", "Probes", "move", "probe_zones", "tangent_offsets", "zone_of"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+# Half a degree is the measured optimum at tens of sources per square degree.
+ZONE_HEIGHT_DEG = 0.5
+
+
+def zone_of(dec: FloatArray) -> IntArray:
+    """Return the declination zone of positions: floor(dec / 0.5 deg)."""
+    return np.floor(np.asarray(dec) / ZONE_HEIGHT_DEG).astype(np.int64)
+
+
+def _vectors(ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    ra_rad, dec_rad = np.radians(ra), np.radians(dec)
+    return np.cos(dec_rad) * np.cos(ra_rad), np.cos(dec_rad) * np.sin(ra_rad), np.sin(dec_rad)
+
+
+def tangent_offsets(
+    ra: FloatArray, dec: FloatArray, ra_to: FloatArray, dec_to: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return how far positions lie to the east and north of others, in their tangent plane.
+
+    For small separations this is (dRA cos dec, dDec); unlike that it holds at the poles and
+    at RA 0h.
+
+    Parameters
+    ----------
+    ra, dec : (n,) float64
+        Where one stands [deg].
+    ra_to, dec_to : (n,) float64
+        Where one looks [deg].
+
+    Returns
+    -------
+    east, north : (n,) float64
+        Offsets [deg] (orthographic; relative error separation^2 / 6).
+    """
+    x, y, z = _vectors(ra_to, dec_to)
+    ra_rad, dec_rad = np.radians(ra), np.radians(dec)
+    sin_ra, cos_ra, sin_dec, cos_dec = (
+        np.sin(ra_rad), np.cos(ra_rad), np.sin(dec_rad), np.cos(dec_rad),
+    )  # fmt: skip
+    east = -sin_ra * x + cos_ra * y
+    north = -sin_dec * cos_ra * x - sin_dec * sin_ra * y + cos_dec * z
+    return np.degrees(east), np.degrees(north)
+
+
+def move(
+    ra: FloatArray, dec: FloatArray, east_deg: FloatArray, north_deg: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return positions shifted by small tangent-plane offsets; RA in [0, 360)."""
+    x, y, z = _vectors(ra, dec)
+    ra_rad, dec_rad = np.radians(ra), np.radians(dec)
+    sin_ra, cos_ra, sin_dec = np.sin(ra_rad), np.cos(ra_rad), np.sin(dec_rad)
+    east, north = np.radians(east_deg), np.radians(north_deg)
+    x = x - east * sin_ra - north * sin_dec * cos_ra
+    y = y + east * cos_ra - north * sin_dec * sin_ra
+    z = z + north * np.cos(dec_rad)
+    moved_ra = np.degrees(np.arctan2(y, x)) % 360.0
+    # x % 360 rounds tiny negative angles up to 360 itself.
+    return np.where(moved_ra >= 360.0, 0.0, moved_ra), np.degrees(np.arctan2(z, np.hypot(x, y)))
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """Boxes for the index (zone, ra, dec): disjoint, so that no row is found twice."""
+
+    zone: IntArray
+    ra_low: FloatArray
+    ra_high: FloatArray
+    dec_low: float
+    dec_high: float
+
+
+def probe_zones(ra: FloatArray, dec: FloatArray, radius_deg: float) -> Probes:
+    """Return the index boxes that hold everything within a radius of any position.
+
+    Parameters
+    ----------
+    ra, dec : (n,) float64
+        Positions, n >= 1 [deg].
+    radius_deg : float
+        Search radius [deg].
+
+    References
+    ----------
+    Gray, Nieto-Santisteban & Szalay (2006), MSR-TR-2006-52: zones; the RA range of a cap is
+    atan(sin r / sqrt(|cos(dec - r) cos(dec + r)|)).
+    """
+    low, high = dec - radius_deg, dec + radius_deg
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cosines = np.cos(np.radians(low)) * np.cos(np.radians(high))
+        width = np.degrees(
+            np.arctan(np.sin(np.radians(radius_deg)) / np.sqrt(np.abs(cosines)))
+        )
+    width = np.where((low <= -90) | (high >= 90), 180.0, width)
+    ranges: dict[int, list[tuple[float, float]]] = {}
+    first, last = zone_of(np.maximum(low, -90.0)), zone_of(np.minimum(high, 90.0))
+    for at, half, start, end in zip(ra % 360.0, width, first, last, strict=True):
+        for zone in range(int(start), int(end) + 1):
+            ranges.setdefault(zone, []).extend(_split_at_0h(float(at - half), float(at + half)))
+    boxes = [(zone, *box) for zone in sorted(ranges) for box in _union(ranges[zone])]
+    return Probes(
+        np.array([box[0] for box in boxes], np.int64),
+        np.array([box[1] for box in boxes]),
+        np.array([box[2] for box in boxes]),
+        float(np.min(low)),
+        float(np.max(high)),
+    )
+
+
+def _split_at_0h(low: float, high: float) -> list[tuple[float, float]]:
+    if high - low >= 360.0:
+        return [(0.0, 360.0)]
+    if low < 0.0:
+        return [(low + 360.0, 360.0), (0.0, high)]
+    if high > 360.0:
+        return [(low, 360.0), (0.0, high - 360.0)]
+    return [(low, high)]
+
+
+def _union(ranges: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    merged: list[tuple[float, float]] = []
+    for low, high in sorted(ranges):
+        if merged and low <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
+        else:
+            merged.append((low, high))
+    return merged

@@ -1,0 +1,73 @@
+"""Running light-curve statistics: one pass, stable, for many sources at once."""
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["MOMENT_FIELDS", "eta", "new_moments", "update_moments", "v"]
+
+FloatArray = npt.NDArray[np.float64]
+MomentArray = npt.NDArray[np.void]
+
+MOMENT_FIELDS = ("n", "mean", "m2", "weight", "wmean", "wm2")
+_DTYPE = np.dtype([("n", np.int64), *[(name, np.float64) for name in MOMENT_FIELDS[1:]]])
+
+
+def new_moments(size: int) -> MomentArray:
+    """Return the statistics of `size` empty light curves.
+
+    Fields: `n` points; `mean` and `m2`, the sum of squared deviations from it (Welford 1962,
+    Technometrics 4, 419); the same weighted by 1/err^2 as `weight`, `wmean`, `wm2`
+    (West 1979, CACM 22, 532).
+    """
+    return np.zeros(size, _DTYPE)
+
+
+def update_moments(
+    moments: MomentArray, index: npt.NDArray[np.int64], value: FloatArray, error: FloatArray
+) -> None:
+    """Add one point to each light curve `index`, in place; no index may come twice.
+
+    Parameters
+    ----------
+    moments : (n,) structured
+        As of `new_moments`.
+    index : (k,) int64
+        Which light curves.
+    value, error : (k,) float64
+        Flux and its 1 sigma error, any unit; the error is positive and finite.
+    """
+    curve = moments[index]
+    curve["n"] += 1
+    delta = value - curve["mean"]
+    curve["mean"] += delta / curve["n"]
+    curve["m2"] += delta * (value - curve["mean"])
+    weight = 1.0 / error**2
+    curve["weight"] += weight
+    delta = value - curve["wmean"]
+    curve["wmean"] += delta * weight / curve["weight"]
+    curve["wm2"] += weight * delta * (value - curve["wmean"])
+    moments[index] = curve
+
+
+def v(moments: MomentArray) -> FloatArray:
+    """Return the coefficient of variation, s / mean; 0 for fewer than two points.
+
+    References
+    ----------
+    Scheers (2011), PhD thesis, eq. 3.27; Swinbank et al. (2015), A&C 11, 25.
+    """
+    n = np.maximum(moments["n"], 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.sqrt(moments["m2"] / (n - 1)) / moments["mean"]
+    return np.where((moments["n"] > 1) & np.isfinite(ratio), ratio, 0.0)
+
+
+def eta(moments: MomentArray) -> FloatArray:
+    """Return the reduced chi-square against a constant flux; 0 for fewer than two points.
+
+    References
+    ----------
+    Scheers (2011), PhD thesis, eq. 3.32; Swinbank et al. (2015), A&C 11, 25.
+    """
+    n = np.maximum(moments["n"], 2)
+    return np.where(moments["n"] > 1, moments["wm2"] / (n - 1), 0.0)
