@@ -2,22 +2,31 @@
 
 create table stream (
     id int generated always as identity primary key,
-    name text not null unique
+    name text not null unique,
+    closed_until timestamptz
 );
 comment on table stream is 'A sequence of images of one telescope or field';
+comment on column stream.closed_until is 'Its last closed timestep; later ones only, or late';
 
 create table band (
     id int generated always as identity primary key,
     stream_id int not null references stream (id),
     freq_eff_hz float8 not null,
     freq_bw_hz float8 not null,
-    last_time_start timestamptz,
-    missed_timesteps int not null default 0,
     unique (stream_id, freq_eff_hz, freq_bw_hz)
 );
 comment on column band.freq_eff_hz is 'Centre of the band [Hz]';
 comment on column band.freq_bw_hz is 'Width of the band [Hz]';
-comment on column band.missed_timesteps is 'Timesteps closed since its last image; 3 = no longer expected [-]';
+
+-- What a timestep waits for.
+create table channel (
+    band_id int not null references band (id),
+    stokes text not null,
+    last_time_start timestamptz not null,
+    missed_timesteps int not null,
+    primary key (band_id, stokes)
+) with (fillfactor = 50);
+comment on column channel.missed_timesteps is 'Closed since its last image; 3 = no longer expected [-]';
 
 create table timestep (
     id bigint generated always as identity primary key,
@@ -37,7 +46,7 @@ create table image (
     timestep_id bigint references timestep (id),
     band_id int references band (id),
     verdict text not null check (verdict in ('accepted', 'rejected')),
-    reasons text [] not null,
+    reasons text[] not null,
     reason_text text,
     time_start timestamptz,
     exposure_s float8,
@@ -58,7 +67,7 @@ create table image (
     detection_threshold_sigma float8,
     rms_grid_cell_px int,
     rms_grid_columns int,
-    rms_grid real [],
+    rms_grid real[],
     n_sources int not null,
     is_late boolean not null default false,
     source_cluster_id text not null,
@@ -158,8 +167,33 @@ create table detection (
     primary key (time_start, image, source_number)
 ) partition by range (time_start);
 create index on detection (source_id, time_start);
-create table detection_other partition of detection default;
-comment on column detection.de_ruiter_radius is 'Distance to its source in units of its error; null if it founded the source [-]';
+comment on table detection is 'Every measurement; a partition a month, made by ensure_detection_partition';
+comment on column detection.de_ruiter_radius is 'Distance to its source by its error; null for its first [-]';
+
+create function ensure_detection_partition(moment timestamptz) returns void
+language plpgsql
+as $$
+declare
+    month_start timestamp := date_trunc('month', moment at time zone 'UTC');
+    name text := 'detection_' || to_char(month_start, 'YYYY_MM');
+begin
+    if to_regclass(name) is not null then
+        return;
+    end if;
+    perform pg_advisory_xact_lock(hashtext(name));
+    if to_regclass(name) is not null then
+        return;
+    end if;
+    -- Attaching a finished table locks out no reader; "create partition of" would.
+    execute format('create table %I (like detection including defaults including constraints)', name);
+    execute format(
+        'alter table detection attach partition %I for values from (%L) to (%L)',
+        name,
+        month_start at time zone 'UTC',
+        (month_start + interval '1 month') at time zone 'UTC'
+    );
+end
+$$;
 
 -- A measurement that belongs to a second source too (n-1): the first one is in detection.source_id.
 create table shared_detection (
@@ -173,13 +207,12 @@ create table shared_detection (
 
 -- The deepest earlier image of each field, band and Stokes parameter.
 create table deepest_look (
-    stream_id int not null references stream (id),
     band_id int not null references band (id),
     stokes text not null,
     field_key text not null,
     image bigint not null references image (id),
     rms_jy_beam float8 not null,
-    primary key (stream_id, band_id, stokes, field_key)
+    primary key (band_id, stokes, field_key)
 );
 
 create table transient (
@@ -235,7 +268,7 @@ create table image_ledger (
     stream text not null,
     image_id text not null,
     outcome text not null check (outcome in ('processed', 'rejected', 'duplicate', 'late')),
-    reasons text [] not null,
+    reasons text[] not null,
     time_recorded timestamptz not null default now(),
     primary key (source_cluster_id, source_topic, source_partition, source_offset)
 );
@@ -270,4 +303,4 @@ create index on alert (transient_id);
 create index on alert (trig_id);
 create index on alert (id) where time_published is null or time_broadcast is null;
 comment on column alert.latency_s is 'From Kafka append of the image to the alert [s]';
-comment on column alert.kafka_low_watermark is 'End of the alert topics before it was sent: where a restart looks for it';
+comment on column alert.kafka_low_watermark is 'Ends of the alert topics before it was sent';

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from runtime.kafka import (
     OutMessage,
@@ -76,16 +76,22 @@ class _Associator:
         """Consume, associate what is complete, relay what the database holds ready."""
         while not self._stop.is_set():
             for message in consume_batch(self._consumer, limit=_BATCH, timeout_s=_POLL_S):
-                for letter in self._handler.on_message(message):
-                    retry(lambda each=letter: self._send([each]), self._stop)  # type: ignore[misc]
-            if retry(self._associate, self._stop):
+                self._handler.on_message(message)
+            retry(self._bury, self._stop)
+            if retry(self._associate, self._stop) is False:
                 self._seek(self._handler.partitions())
             retry(self._relay, self._stop)
         self._consumer.close()
         self._await(self._handler.aclose())
 
+    def _bury(self) -> None:
+        """Send the dead letters before an offset moves beyond them."""
+        if letters := self._handler.dead_letters():
+            self._send(list(letters))
+            self._handler.forget_dead_letters()
+
     def _associate(self) -> bool:
-        """Commit the timesteps that are complete; True if another associator was faster."""
+        """Commit the timesteps that are complete; False if another associator was faster."""
         return self._await(self._handler.associate_ready())
 
     def _relay(self) -> None:
@@ -103,8 +109,7 @@ class _Associator:
             self._stop,
         )
         for partition in partitions:
-            # No offset yet: from the beginning, as the consumer is configured.
-            partition.offset = (offsets or {}).get(partition.partition, partition.offset)
+            partition.offset = (offsets or {}).get(partition.partition, OFFSET_BEGINNING)
         consumer.assign(partitions)
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -113,7 +118,8 @@ class _Associator:
     def _seek(self, partitions: list[int]) -> None:
         """Start again where the database says; what was in memory is read again."""
         offsets = retry(lambda: self._await(self._handler.take_partitions(partitions)), self._stop)
-        for number, offset in (offsets or {}).items():
+        for number in partitions if offsets is not None else []:
+            offset = offsets.get(number, OFFSET_BEGINNING) if offsets else OFFSET_BEGINNING
             self._consumer.seek(TopicPartition(self._topics.detections, number, offset))
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:

@@ -1,10 +1,26 @@
 """Records of detections-v1 to timesteps, timesteps to transactions, the outbox to messages."""
 
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
 import asyncpg
 
+from runtime.errors import RejectedMessageError
+from runtime.kafka import InMessage, OutMessage
+from runtime.logging import get_logger
+from runtime.process import dead_letter
 from runtime.settings import Settings
+from schemas.codec import CodecError, decode_image_detections, encode_image_detections
 from schemas.topics import Topics
-from services.associate.steps.windows import Timestep, TimestepWindows
+from services.associate.errors import FencedError
+from services.associate.metrics import EVENTS, IMAGES, OPEN_IMAGES, TIMESTEPS, TRANSACTION
+from services.associate.models import Arrival, OffsetMove, Timestep
+from services.associate.steps.association import Outcome, associate_timestep
+from services.associate.steps.records import check_record
+from services.associate.steps.windows import TimestepWindows
+from services.associate.storage import CatalogueStore
 
 __all__ = ["DetectionsHandler"]
 
@@ -17,7 +33,7 @@ class DetectionsHandler:
     Parameters
     ----------
     settings : Settings
-        Sections `associate` and `kafka` are used.
+        Sections `associate` and `extract` are used.
     topics : Topics
         Where to read and what to call the outbox messages.
     cluster_id : str
@@ -29,16 +45,198 @@ class DetectionsHandler:
     def __init__(
         self, settings: Settings, topics: Topics, cluster_id: str, pool: asyncpg.Pool
     ) -> None:
-        self._settings = settings.associate
+        self._settings = settings
         self._topics = topics
         self._cluster_id = cluster_id
         self._pool = pool
+        self._store = CatalogueStore(pool)
         self._windows = TimestepWindows(settings.associate)
-        self._ready: list[Timestep] = []
-        # Next offset per partition: as the database has it, and as read so far.
+        self._ready: deque[Timestep] = deque()
+        # Next offset per partition: as the database has it (-1: it has none), and as read.
         self._committed: dict[int, int] = {}
         self._next: dict[int, int] = {}
+        self._letters: list[OutMessage] = []
+        self._is_outbox_empty = False
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._pool.close()
+
+    def on_message(self, message: InMessage) -> None:
+        """Take one record; a senseless one becomes a dead letter."""
+        if message.partition not in self._next:
+            return  # fetched before the partition was taken away
+        self._next[message.partition] = message.offset + 1
+        try:
+            record = decode_image_detections(message.value)
+            check_record(record)
+        except CodecError as error:
+            self._bury(message, RejectedMessageError("bad_avro", str(error)))
+        except RejectedMessageError as error:
+            self._bury(message, error)
+        else:
+            self._windows.add(Arrival(record, message.partition, message.offset, time.monotonic()))
+
+    def _bury(self, message: InMessage, error: RejectedMessageError) -> None:
+        get_logger().warning(
+            "message_rejected",
+            partition=message.partition,
+            offset=message.offset,
+            reason=error.reason_code,
+            error=str(error),
+        )
+        IMAGES.labels("dead_lettered").inc()
+        self._letters.append(
+            dead_letter(message, error, topic=self._topics.dead_letters, service="associate")
+        )
+
+    def dead_letters(self) -> tuple[OutMessage, ...]:
+        """Return what must be on Kafka before any offset moves beyond it."""
+        return tuple(self._letters)
+
+    def forget_dead_letters(self) -> None:
+        """Note that Kafka has them."""
+        self._letters.clear()
+
+    async def associate_ready(self) -> bool:
+        """Commit the timesteps that are complete.
+
+        Returns
+        -------
+        bool
+            False if another associator was faster: all partitions must be taken anew.
+        """
+        self._ready.extend(self._windows.ready(time.monotonic()))
+        OPEN_IMAGES.set(self._windows.n_open_images())
+        try:
+            # A dead letter made here must be on Kafka before an offset moves beyond it.
+            while self._ready and not self._letters:
+                await self._commit_first()
+            await self._commit_skipped()
+        except FencedError:
+            get_logger().warning("associator_was_fenced")
+            return False
+        return True
+
+    async def _commit_first(self) -> None:
+        """Associate the oldest ready timestep; one that PostgreSQL refuses is taken apart."""
+        timestep = self._ready[0]
+        try:
+            outcome = await self._commit(timestep)
+        except RejectedMessageError as error:
+            self._ready.popleft()
+            if len(timestep.arrivals) == 1:
+                self._bury(self._to_message(timestep.arrivals[0]), error)
+            else:
+                self._ready.extendleft(
+                    replace(timestep, arrivals=(arrival,))
+                    for arrival in reversed(timestep.arrivals)
+                )
+            return
+        self._ready.popleft()
+        self._count(outcome)
+
+    def _to_message(self, arrival: Arrival) -> InMessage:
+        return InMessage(
+            topic=self._topics.detections,
+            partition=arrival.partition,
+            offset=arrival.offset,
+            key=arrival.record.stream.encode(),
+            value=encode_image_detections(arrival.record),
+        )
+
+    @TRANSACTION.time()
+    async def _commit(self, timestep: Timestep) -> Outcome:
+        moves = self._moves({arrival.partition for arrival in timestep.arrivals}, after=timestep)
+        async with self._store.transaction() as catalogue:
+            await catalogue.move_offsets(self._cluster_id, self._topics.detections, moves)
+            outcome = await associate_timestep(
+                catalogue, timestep, settings=self._settings, topic=self._topics.transients
+            )
+        self._moved(moves)
+        return outcome
+
+    def _count(self, outcome: Outcome) -> None:
+        TIMESTEPS.inc()
+        for entry in outcome.entries:
+            IMAGES.labels(entry.outcome).inc()
+        if outcome.n_events:
+            self._is_outbox_empty = False
+
+    async def _commit_skipped(self) -> None:
+        """Move the offsets over records that are dead letters on Kafka by now."""
+        if self._letters:
+            return
+        moves = [
+            move
+            for move in self._moves(set(self._next), after=None)
+            if move.following > max(move.expected, 0)
+        ]
+        if moves:
+            async with self._store.transaction() as catalogue:
+                await catalogue.move_offsets(self._cluster_id, self._topics.detections, moves)
+            self._moved(moves)
+
+    def _moves(self, partitions: set[int], *, after: Timestep | None) -> list[OffsetMove]:
+        """Return how far each partition is done: up to the first record that still waits."""
+        waiting = [timestep for timestep in self._ready if timestep is not after]
+        moves = []
+        for partition in sorted(partitions):
+            offsets = [
+                arrival.offset
+                for timestep in waiting
+                for arrival in timestep.arrivals
+                if arrival.partition == partition
+            ]
+            still_open = self._windows.lowest_open_offset(partition)
+            if still_open is not None:
+                offsets.append(still_open)
+            following = min(offsets, default=self._next[partition])
+            moves.append(OffsetMove(partition, self._committed[partition], following))
+        return moves
+
+    def _moved(self, moves: Iterable[OffsetMove]) -> None:
+        self._committed.update({move.partition: move.following for move in moves})
+
+    async def fetch_outbox(self) -> list[tuple[int, OutMessage]]:
+        """Return events for Kafka, oldest first, with the ids to delete afterwards."""
+        if self._is_outbox_empty:
+            return []
+        rows = await self._store.fetch_outbox(_OUTBOX_BATCH)
+        self._is_outbox_empty = not rows
+        return [
+            (number, OutMessage(topic, key.encode(), value)) for number, topic, key, value in rows
+        ]
+
+    async def delete_outbox(self, ids: Sequence[int]) -> None:
+        """Forget events that Kafka has."""
+        await self._store.delete_outbox(ids)
+        EVENTS.inc(len(ids))
+
+    async def take_partitions(self, partitions: Sequence[int]) -> dict[int, int]:
+        """Take partitions over; return where to go on, for those that were consumed before."""
+        self.release_partitions(partitions)
+        offsets = await self._store.load_offsets(
+            self._cluster_id, self._topics.detections, partitions
+        )
+        self._windows.remember(await self._store.load_stream_states())
+        for partition in partitions:
+            self._committed[partition] = offsets.get(partition, -1)
+            self._next[partition] = offsets.get(partition, 0)
+        self._is_outbox_empty = False
+        return offsets
+
+    def release_partitions(self, partitions: Sequence[int]) -> None:
+        """Forget partitions that another associator has now."""
+        gone = set(partitions)
+        self._windows.drop_partitions(partitions)
+        self._ready = deque(
+            timestep for timestep in self._ready if timestep.arrivals[0].partition not in gone
+        )
+        for partition in partitions:
+            self._committed.pop(partition, None)
+            self._next.pop(partition, None)
+
+    def partitions(self) -> list[int]:
+        """Return the partitions in hand."""
+        return sorted(self._next)

@@ -1,11 +1,54 @@
-"""What the associator knows: arrivals, timesteps, bands."""
+"""What the associator knows: arrivals, timesteps, bands, rows of the running catalogue."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from schemas.messages import ImageDetections
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["Arrival", "Band", "BandState", "OffsetMove", "StreamState", "Timestep"]
+from schemas.messages import FloatArray, ImageDetections
+
+__all__ = [
+    "SOURCE_DTYPE",
+    "STATISTICS_DTYPE",
+    "Arrival",
+    "Band",
+    "BandState",
+    "EarlierLook",
+    "LedgerEntry",
+    "NewTransient",
+    "OffsetMove",
+    "RowArray",
+    "StatisticsKey",
+    "StoredImage",
+    "StreamState",
+    "Timestep",
+]
+
+RowArray = npt.NDArray[np.void]
+# Band id and Stokes parameter: what has light-curve statistics of its own.
+StatisticsKey = tuple[int, str]
+
+# A row of table `source`; `parent` is -1 where there is none.
+SOURCE_DTYPE = np.dtype(
+    [
+        ("id", np.int64), ("parent", np.int64), ("search_ra", np.float64),
+        ("search_dec", np.float64), ("ra", np.float64), ("dec", np.float64),
+        ("weight_ra", np.float64), ("weight_dec", np.float64), ("n_datapoints", np.int64),
+        ("is_new", np.bool_), ("is_variable", np.bool_), ("first_image", np.int64),
+        ("first_number", np.int64),
+    ]
+)  # fmt: skip
+_MOMENTS = ("mean", "m2", "weight", "wmean", "wm2")
+# A row of table `source_band`.
+STATISTICS_DTYPE = np.dtype(
+    [
+        ("source_id", np.int64), ("n", np.int64),
+        *[(f"int_{name}", np.float64) for name in _MOMENTS],
+        *[(f"peak_{name}", np.float64) for name in _MOMENTS],
+        ("int_max", np.float64),
+    ]
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +63,17 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Timestep:
-    """Images of one stream that belong together; `time_start` is None for unreadable ones."""
+    """Images of one stream that belong together, in ascending frequency.
+
+    `time_start` is None for an unreadable image; `states` is what the stream is known to send,
+    as of this timestep.
+    """
 
     stream: str
     time_start: datetime | None
     arrivals: tuple[Arrival, ...]
     is_late: bool = False
+    states: "tuple[BandState, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +110,53 @@ class OffsetMove:
     partition: int
     expected: int
     following: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """What became of one image: processed, rejected, duplicate or late."""
+
+    record: ImageDetections
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image of this timestep that has a row now."""
+
+    id: int
+    band_id: int | None
+    record: ImageDetections
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierLook:
+    """An earlier image that may have covered a position."""
+
+    wcs_header: str
+    shape: tuple[int, int]
+    rms_grid: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class NewTransient:
+    """A row of table `transient`, but for its id."""
+
+    event_id: str
+    trig_id: str
+    source_id: int
+    stream_id: int
+    kind: str
+    certainty: str
+    image: int
+    source_number: int
+    time_start: datetime
+    time_detected: datetime
+    ra: float
+    dec: float
+    ra_err_deg: float
+    dec_err_deg: float
+    flux_peak_jy_beam: float
+    snr: float
+    eta: float
+    v: float

@@ -23,12 +23,12 @@ def find_band(freq_eff_hz: float, freq_bw_hz: float, known: Iterable[Band]) -> B
     """
     width = _width(freq_eff_hz, freq_bw_hz)
     candidates = [
-        (abs(band.freq_eff_hz - freq_eff_hz), band.freq_eff_hz, band)
+        (abs(band.freq_eff_hz - freq_eff_hz), band.freq_eff_hz, band.freq_bw_hz, band)
         for band in known
         if abs(band.freq_eff_hz - freq_eff_hz)
         <= max(width, _width(band.freq_eff_hz, band.freq_bw_hz)) / 2
     ]
-    return min(candidates, key=lambda each: each[:2])[2] if candidates else None
+    return min(candidates, key=lambda each: each[:3])[3] if candidates else None
 
 
 def _width(freq_eff_hz: float, freq_bw_hz: float) -> float:

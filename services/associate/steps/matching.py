@@ -59,7 +59,10 @@ def find_pairs(
     near = _near(detections, sources, usable_detections, usable_sources, distance_limit_deg)
     detection, source = usable_detections[near[0]], usable_sources[near[1]]
     east, north = tangent_offsets(
-        sources.ra[source], sources.dec[source], detections.ra[detection], detections.dec[detection]
+        sources.ra[source],
+        sources.dec[source],
+        detections.ra[detection],
+        detections.dec[detection],
     )
     radius = np.sqrt(
         east**2 / (detections.east_err[detection] ** 2 + sources.east_err[source] ** 2)

@@ -1,28 +1,25 @@
 """The part of the running catalogue that a timestep can touch, in memory while it is decided."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from schemas.messages import FloatArray, IntArray
+from services.associate.models import (
+    SOURCE_DTYPE,
+    STATISTICS_DTYPE,
+    RowArray,
+    StatisticsKey,
+)
 from services.associate.steps.matching import Links, Positions, find_pairs, resolve
 from sky.geometry import move, tangent_offsets
-from sky.statistics import eta, new_moments, update_moments, v
+from sky.statistics import MOMENT_FIELDS, eta, new_moments, update_moments, v
 
-__all__ = ["Channel", "ImageResult", "MeasuredColumns", "Neighbourhood"]
+__all__ = ["ImageResult", "MeasuredColumns", "Neighbourhood"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-Channel = tuple[int, str]
-
-_DTYPE = np.dtype(
-    [
-        ("id", np.int64), ("parent", np.int64), ("ra", np.float64), ("dec", np.float64),
-        ("weight_ra", np.float64), ("weight_dec", np.float64), ("n_datapoints", np.int64),
-        ("is_new", np.bool_), ("is_variable", np.bool_), ("is_created", np.bool_),
-        ("is_touched", np.bool_), ("first_image", np.int64), ("first_number", np.int64),
-    ]
-)  # fmt: skip
+_DTYPE = np.dtype([*SOURCE_DTYPE.descr, ("is_created", "?"), ("is_touched", "?")])
 _NO_PARENT = -1
 
 
@@ -66,30 +63,69 @@ class Neighbourhood:
     def __init__(self, systematic_deg: float) -> None:
         self._systematic_deg = systematic_deg
         self.sources = np.zeros(0, _DTYPE)
-        # Per channel (band, Stokes): statistics of integrated and of peak flux, and the
-        # largest integrated flux; one row a source.
-        self.flux_int: dict[Channel, npt.NDArray[np.void]] = {}
-        self.flux_peak: dict[Channel, npt.NDArray[np.void]] = {}
-        self.flux_max: dict[Channel, FloatArray] = {}
+        # Per band and Stokes parameter: statistics of integrated and of peak flux, the largest
+        # integrated flux, and how many points the database has; one row a source.
+        self._int: dict[StatisticsKey, RowArray] = {}
+        self._peak: dict[StatisticsKey, RowArray] = {}
+        self._int_max: dict[StatisticsKey, FloatArray] = {}
+        self._n_stored: dict[StatisticsKey, IntArray] = {}
 
-    def load(self, sources: npt.NDArray[np.void]) -> None:
-        """Start from catalogue rows: fields of the dtype that `empty_rows` gives."""
-        self.sources = sources
+    def load(self, sources: RowArray, statistics: Mapping[StatisticsKey, RowArray]) -> None:
+        """Start from catalogue rows.
 
-    @staticmethod
-    def empty_rows(size: int) -> npt.NDArray[np.void]:
-        """Return blank catalogue rows."""
-        rows = np.zeros(size, _DTYPE)
-        rows["parent"] = _NO_PARENT
-        return rows
+        Parameters
+        ----------
+        sources : (n,) structured, `SOURCE_DTYPE`
+            In ascending order of id.
+        statistics : mapping of (k,) structured, `STATISTICS_DTYPE`
+            Of those sources, by band and Stokes parameter.
+        """
+        self.sources = np.zeros(sources.size, _DTYPE)
+        for name in SOURCE_DTYPE.names or ():
+            self.sources[name] = sources[name]
+        for key, table in statistics.items():
+            self._make_room(key)
+            row = np.searchsorted(sources["id"], table["source_id"])
+            for kind, moments in (("int", self._int[key]), ("peak", self._peak[key])):
+                moments["n"][row] = table["n"]
+                for name in MOMENT_FIELDS[1:]:
+                    moments[name][row] = table[f"{kind}_{name}"]
+            self._int_max[key][row] = table["int_max"]
+            self._n_stored[key][row] = table["n"]
 
-    def channel(self, channel: Channel) -> None:
-        """Make room for a channel's statistics."""
+    def _make_room(self, key: StatisticsKey) -> None:
         size = self.sources.size
-        for table in (self.flux_int, self.flux_peak):
-            if channel not in table:
-                table[channel] = new_moments(size)
-        self.flux_max.setdefault(channel, np.full(size, -np.inf))
+        if key not in self._int:
+            self._int[key], self._peak[key] = new_moments(size), new_moments(size)
+            self._int_max[key] = np.full(size, -np.inf)
+            self._n_stored[key] = np.zeros(size, np.int64)
+
+    def assign_ids(self, ids: Sequence[int]) -> None:
+        """Give the founded sources their ids."""
+        self.sources["id"][self.sources["is_created"]] = ids
+
+    def n_created(self) -> int:
+        """Return how many sources were founded."""
+        return int(np.count_nonzero(self.sources["is_created"]))
+
+    def n_bands(self, source: int) -> int:
+        """Return in how many bands a source was measured."""
+        return len({key[0] for key, moments in self._int.items() if moments["n"][source]})
+
+    def changed_statistics(self) -> dict[StatisticsKey, RowArray]:
+        """Return the statistics that the database does not have yet."""
+        return {key: self._changed(key) for key in sorted(self._int)}
+
+    def _changed(self, key: StatisticsKey) -> RowArray:
+        row = np.nonzero(self._int[key]["n"] != self._n_stored[key])[0]
+        table = np.zeros(row.size, STATISTICS_DTYPE)
+        table["source_id"] = self.sources["id"][row]
+        table["n"] = self._int[key]["n"][row]
+        for kind, moments in (("int", self._int[key]), ("peak", self._peak[key])):
+            for name in MOMENT_FIELDS[1:]:
+                table[f"{kind}_{name}"] = moments[name][row]
+        table["int_max"] = self._int_max[key][row]
+        return table
 
     def positions(self) -> Positions:
         """Return where the sources are; the systematic error is a floor in quadrature."""
@@ -101,7 +137,7 @@ class Neighbourhood:
 
     def associate(
         self,
-        channel: Channel,
+        key: StatisticsKey,
         columns: MeasuredColumns,
         *,
         image: int,
@@ -109,7 +145,7 @@ class Neighbourhood:
         distance_limit_deg: float,
     ) -> ImageResult:
         """Give every detection of one image its source, and update what is known of those."""
-        self.channel(channel)
+        self._make_room(key)
         floor = self._systematic_deg
         detections = Positions(
             columns.ra,
@@ -136,8 +172,8 @@ class Neighbourhood:
         source[founders] = self._found(columns, founders, parent[founders], image)
         self._move(columns, kept)
         self._count(kept.source, source[founders])
-        self._add_points(channel, columns, kept.detection, kept.source)
-        self._add_points(channel, columns, founders, source[founders])
+        self._add_points(key, columns, kept.detection, kept.source)
+        self._add_points(key, columns, founders, source[founders])
         return ImageResult(source, radius, kept.select(~is_primary))
 
     def _found(
@@ -145,8 +181,9 @@ class Neighbourhood:
     ) -> IntArray:
         """Append a source for each founder; a split inherits its parent's statistics."""
         first = self.sources.size
-        rows = self.empty_rows(founders.size)
+        rows = np.zeros(founders.size, _DTYPE)
         rows["ra"], rows["dec"] = columns.ra[founders] % 360.0, columns.dec[founders]
+        rows["search_ra"], rows["search_dec"] = rows["ra"], rows["dec"]
         rows["weight_ra"] = _weight(columns.ra_err_deg[founders])
         rows["weight_dec"] = _weight(columns.dec_err_deg[founders])
         rows["parent"] = parents
@@ -155,15 +192,17 @@ class Neighbourhood:
         child = parents != _NO_PARENT
         rows["n_datapoints"][child] = self.sources["n_datapoints"][parents[child]]
         self.sources = np.concatenate([self.sources, rows])
-        for table in (self.flux_int, self.flux_peak):
-            for channel, moments in table.items():
+        for table in (self._int, self._peak):
+            for key, moments in table.items():
                 grown = new_moments(founders.size)
                 grown[child] = moments[parents[child]]
-                table[channel] = np.concatenate([moments, grown])
-        for channel, largest in self.flux_max.items():
+                table[key] = np.concatenate([moments, grown])
+        for key, largest in self._int_max.items():
             more = np.full(founders.size, -np.inf)
             more[child] = largest[parents[child]]
-            self.flux_max[channel] = np.concatenate([largest, more])
+            self._int_max[key] = np.concatenate([largest, more])
+            nothing = np.zeros(founders.size, np.int64)
+            self._n_stored[key] = np.concatenate([self._n_stored[key], nothing])
         return np.arange(first, first + founders.size)
 
     def _move(self, columns: MeasuredColumns, kept: Links) -> None:
@@ -195,15 +234,17 @@ class Neighbourhood:
         self.sources["is_touched"][touched] = True
 
     def _add_points(
-        self, channel: Channel, columns: MeasuredColumns, detection: IntArray, source: IntArray
+        self, key: StatisticsKey, columns: MeasuredColumns, detection: IntArray, source: IntArray
     ) -> None:
-        for table, flux, error in (
-            (self.flux_int, columns.flux_int, columns.flux_int_err),
-            (self.flux_peak, columns.flux_peak, columns.flux_peak_err),
+        for moments, flux, error in (
+            (self._int[key], columns.flux_int, columns.flux_int_err),
+            (self._peak[key], columns.flux_peak, columns.flux_peak_err),
         ):
-            update_moments(table[channel], source, flux[detection], error[detection])
-        largest = self.flux_max[channel]
-        largest[source] = np.maximum(largest[source], columns.flux_int[detection])
+            value, sigma = flux[detection], error[detection]
+            usable = np.isfinite(value) & np.isfinite(sigma) & (sigma > 0)
+            update_moments(moments, source[usable], value[usable], sigma[usable])
+        largest = self._int_max[key]
+        largest[source] = np.fmax(largest[source], columns.flux_int[detection])
 
     def variability(self, min_points: int = 2) -> tuple[FloatArray, FloatArray]:
         """Return eta and v of each source in the channel where its eta is largest.
@@ -211,13 +252,18 @@ class Neighbourhood:
         Channels with fewer than `min_points` points do not count.
         """
         best_eta, best_v = np.zeros(self.sources.size), np.zeros(self.sources.size)
-        for channel in sorted(self.flux_int):
-            moments = self.flux_int[channel]
+        for key in sorted(self._int):
+            moments = self._int[key]
             value = np.where(moments["n"] >= min_points, eta(moments), 0.0)
             better = value > best_eta
             best_eta = np.where(better, value, best_eta)
             best_v = np.where(better, v(moments), best_v)
         return best_eta, best_v
+
+    def position_errors_deg(self, source: int) -> tuple[float, float]:
+        """Return the 1 sigma errors of a source's RA and Dec on the sky [deg]."""
+        positions = self.positions()
+        return float(positions.east_err[source]), float(positions.north_err[source])
 
 
 def _weight(error: FloatArray) -> FloatArray:

@@ -104,9 +104,7 @@ class TimestepWindows:
         stream.newest[channel] = max(newest or metadata.time_start, metadata.time_start)
 
     def _channel(self, stream: _Stream, metadata: ImageMetadata) -> Channel:
-        bands = sorted(
-            {band for band, _ in stream.newest}, key=lambda band: (band.freq_eff_hz, band.freq_bw_hz)
-        )
+        bands = {band for band, _ in stream.newest}
         band = find_band(metadata.freq_eff_hz, metadata.freq_bw_hz, bands)
         return band or to_band(metadata.freq_eff_hz, metadata.freq_bw_hz), metadata.stokes
 
@@ -148,15 +146,11 @@ class TimestepWindows:
         for channel in window.channels:
             stream.missed[channel] = 0
         stream.closed_until = window.time_start
-        return Timestep(name, window.time_start, _in_order(window.arrivals))
-
-    def band_states(self, stream: str) -> tuple[BandState, ...]:
-        """Return what a restart must know of a stream's bands, as of its last closed timestep."""
-        known = self._streams[stream]
-        return tuple(
-            BandState(band, stokes, known.newest[band, stokes], missed)
-            for (band, stokes), missed in known.missed.items()
+        states = tuple(
+            BandState(band, stokes, stream.newest[band, stokes], missed)
+            for (band, stokes), missed in stream.missed.items()
         )
+        return Timestep(name, window.time_start, _in_order(window.arrivals), states=states)
 
     def lowest_open_offset(self, partition: int) -> int | None:
         """Return the first record of a partition that still waits, or None."""
@@ -182,9 +176,7 @@ class TimestepWindows:
         self._streams = {
             name: stream for name, stream in self._streams.items() if stream.partition not in gone
         }
-        self._known = {
-            name: state for name, state in self._known.items() if name in self._streams
-        }
+        self._known = {name: state for name, state in self._known.items() if name in self._streams}
         self._alone = [
             timestep for timestep in self._alone if timestep.arrivals[0].partition not in gone
         ]
@@ -193,9 +185,10 @@ class TimestepWindows:
 def _in_order(arrivals: list[Arrival]) -> tuple[Arrival, ...]:
     """Return the images in ascending frequency, then Stokes, then hash: never as they came."""
 
-    def key(arrival: Arrival) -> tuple[float, str, str]:
+    def key(arrival: Arrival) -> tuple[float, str, str, int]:
         metadata = arrival.record.metadata
         frequency = metadata.freq_eff_hz if metadata else 0.0
-        return frequency, metadata.stokes if metadata else "", arrival.record.image_id
+        stokes = metadata.stokes if metadata else ""
+        return frequency, stokes, arrival.record.image_id, arrival.offset
 
     return tuple(sorted(arrivals, key=key))

@@ -1,0 +1,13 @@
+-- Return which of these images the database has, and where each came from.
+--
+-- $1  stream_id  int
+-- $2  image_id   text[]  sha256
+-- Index: the unique one on (stream_id, image_id).
+select
+    image.image_id,
+    image.source_cluster_id,
+    image.source_topic,
+    image.source_partition,
+    image.source_offset
+from image
+where image.stream_id = $1::int and image.image_id = any($2::text[])

@@ -1,0 +1,46 @@
+-- Store one transient and return its id; a source has one of each kind.
+--
+-- $1   event_id           text
+-- $2   trig_id            text
+-- $3   source_id          bigint
+-- $4   stream_id          int
+-- $5   kind               text
+-- $6   certainty          text
+-- $7   image              bigint
+-- $8   source_number      int
+-- $9   time_start         timestamptz
+-- $10  time_detected      timestamptz
+-- $11  ra                 float8       [deg]
+-- $12  dec                float8       [deg]
+-- $13  ra_err_deg         float8       [deg]
+-- $14  dec_err_deg        float8       [deg]
+-- $15  flux_peak_jy_beam  float8       [Jy/beam]
+-- $16  snr                float8       [-]
+-- $17  eta                float8       [-]
+-- $18  v                  float8       [-]
+insert into transient (
+    event_id, trig_id, source_id, stream_id, kind, certainty, state, image, source_number, time_start,
+    time_detected, ra, dec, ra_err_deg, dec_err_deg, flux_peak_jy_beam, snr, eta, v
+)
+values (
+    $1::text,
+    $2::text,
+    $3::bigint,
+    $4::int,
+    $5::text,
+    $6::text,
+    'active',
+    $7::bigint,
+    $8::int,
+    $9::timestamptz,
+    $10::timestamptz,
+    $11::float8,
+    $12::float8,
+    $13::float8,
+    $14::float8,
+    $15::float8,
+    $16::float8,
+    $17::float8,
+    $18::float8
+)
+returning transient.id

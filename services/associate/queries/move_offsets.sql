@@ -1,0 +1,37 @@
+-- Move the offsets of this transaction, each only from where we think it is.
+--
+-- Returns how many moved; fewer than asked means that another associator was here.
+--
+-- $1  cluster_id  text
+-- $2  topic       text
+-- $3  partition   int[]
+-- $4  expected    bigint[]  -1 where there should be none yet
+-- $5  following   bigint[]
+-- Index: the primary key.
+with wanted as (
+    select move.partition, move.expected, move.following
+    from unnest($3::int[], $4::bigint[], $5::bigint[]) as move (partition, expected, following)
+),
+
+moved as (
+    update consumed_offset as held
+    set next_offset = wanted.following
+    from wanted
+    where
+        held.cluster_id = $1::text
+        and held.topic = $2::text
+        and held.partition = wanted.partition
+        and held.next_offset = wanted.expected
+    returning held.partition
+),
+
+created as (
+    insert into consumed_offset (cluster_id, topic, partition, next_offset)
+    select $1::text, $2::text, wanted.partition, wanted.following
+    from wanted
+    where wanted.expected = -1
+    on conflict do nothing
+    returning consumed_offset.partition
+)
+
+select (select count(*) from moved) + (select count(*) from created) as n_moved

@@ -1,0 +1,207 @@
+"""One timestep, one transaction: images, cross-match, light curves, events."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from runtime.settings import Settings
+from schemas.messages import ImageMetadata, SourceColumns
+from services.associate.models import LedgerEntry, StatisticsKey, StoredImage, Timestep
+from services.associate.steps.bands import find_band
+from services.associate.steps.events import store_events
+from services.associate.steps.intake import Intake, take_in
+from services.associate.steps.neighbourhood import ImageResult, MeasuredColumns, Neighbourhood
+from services.associate.steps.rows import write_rows
+from services.associate.steps.triggers import (
+    AssociatedImage,
+    Trigger,
+    find_new_sources,
+    find_variables,
+)
+from services.associate.storage import Catalogue
+from sky.geometry import probe_zones
+
+__all__ = ["Outcome", "associate_timestep"]
+
+# How far a source may drift from its search position before that is rewritten.
+DRIFT_LIMIT_DEG = 10 / 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one transaction did."""
+
+    entries: tuple[LedgerEntry, ...]
+    n_events: int
+
+
+async def associate_timestep(
+    catalogue: Catalogue, timestep: Timestep, *, settings: Settings, topic: str
+) -> Outcome:
+    """Store a timestep and all that follows from it.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        An open transaction.
+    timestep : Timestep
+        Its images in ascending frequency.
+    settings : Settings
+        Section `associate`, and the extractor's margin.
+    topic : str
+        Where the events go.
+    """
+    stream_id = await catalogue.ensure_stream(timestep.stream)
+    intake = await take_in(catalogue, timestep, stream_id=stream_id, now=datetime.now(UTC))
+    accepted = [image for image in intake.images if image.record.verdict == "accepted"]
+    n_events = 0
+    if any(len(image.record.sources) for image in accepted):
+        n_events = await _associate(
+            catalogue, timestep, accepted, stream_id=stream_id, settings=settings, topic=topic
+        )
+    await catalogue.upsert_looks([look for image in accepted if (look := _to_look(image))])
+    if not timestep.is_late and timestep.time_start is not None:
+        await _close(catalogue, timestep, intake, stream_id)
+    return Outcome(intake.entries, n_events)
+
+
+async def _associate(
+    catalogue: Catalogue,
+    timestep: Timestep,
+    images: list[StoredImage],
+    *,
+    stream_id: int,
+    settings: Settings,
+    topic: str,
+) -> int:
+    """Cross-match, write the rows and the events; return the number of events."""
+    neighbourhood = await _load(catalogue, images, stream_id, settings)
+    done = [_associate_image(neighbourhood, image, settings) for image in images]
+    triggers = await _decide(catalogue, neighbourhood, done, settings)
+    for trigger in triggers:
+        flag = "is_new" if trigger.kind == "new_source" else "is_variable"
+        neighbourhood.sources[flag][trigger.source] = True
+    neighbourhood.assign_ids(await catalogue.reserve_source_ids(neighbourhood.n_created()))
+    for time_start in {_metadata(image).time_start for image in images}:
+        await catalogue.ensure_partition(time_start)
+    await write_rows(
+        catalogue, neighbourhood, done, stream_id=stream_id, drift_limit_deg=DRIFT_LIMIT_DEG
+    )
+    await store_events(
+        catalogue,
+        neighbourhood,
+        triggers,
+        stream_id=stream_id,
+        stream=timestep.stream,
+        topic=topic,
+    )
+    return len(triggers)
+
+
+def _metadata(image: StoredImage) -> ImageMetadata:
+    if image.record.metadata is None:
+        raise RuntimeError("an accepted image has metadata: records are checked at the door")
+    return image.record.metadata
+
+
+def _distance_limit_deg(image: StoredImage, settings: Settings) -> float:
+    """Return how far a measurement may lie from its source: a number of semi-major axes."""
+    return settings.associate.beamwidths_limit * _metadata(image).beam_major_deg / 2
+
+
+async def _load(
+    catalogue: Catalogue, images: list[StoredImage], stream_id: int, settings: Settings
+) -> Neighbourhood:
+    """Return what the catalogue has near any measurement of the timestep."""
+    radius_deg = max(_distance_limit_deg(image, settings) for image in images)
+    probes = probe_zones(
+        np.concatenate([image.record.sources.ra for image in images]),
+        np.concatenate([image.record.sources.dec for image in images]),
+        radius_deg + DRIFT_LIMIT_DEG,
+    )
+    sources = await catalogue.load_sources(stream_id, probes)
+    statistics = await catalogue.load_statistics(sources["id"].tolist()) if sources.size else {}
+    neighbourhood = Neighbourhood(settings.associate.systematic_position_error_arcsec / 3600)
+    neighbourhood.load(sources, statistics)
+    return neighbourhood
+
+
+def _associate_image(
+    neighbourhood: Neighbourhood, image: StoredImage, settings: Settings
+) -> AssociatedImage:
+    key = _key(image)
+    result: ImageResult = neighbourhood.associate(
+        key,
+        _to_measured(image.record.sources),
+        image=image.id,
+        de_ruiter_limit=settings.associate.de_ruiter_radius,
+        distance_limit_deg=_distance_limit_deg(image, settings),
+    )
+    return AssociatedImage(image.id, key, image.record, _metadata(image), result)
+
+
+def _key(image: StoredImage) -> StatisticsKey:
+    if image.band_id is None:
+        raise RuntimeError("an image with metadata has a band")
+    return image.band_id, _metadata(image).stokes
+
+
+def _to_measured(sources: SourceColumns) -> MeasuredColumns:
+    return MeasuredColumns(
+        ra=sources.ra,
+        dec=sources.dec,
+        ra_err_deg=sources.ra_err_deg,
+        dec_err_deg=sources.dec_err_deg,
+        flux_peak=sources.flux_peak_jy_beam,
+        flux_peak_err=sources.flux_peak_err_jy_beam,
+        flux_int=sources.flux_int_jy,
+        flux_int_err=sources.flux_int_err_jy,
+    )
+
+
+async def _decide(
+    catalogue: Catalogue,
+    neighbourhood: Neighbourhood,
+    images: list[AssociatedImage],
+    settings: Settings,
+) -> list[Trigger]:
+    """Return what deserves an event, one for each source."""
+    founded = neighbourhood.sources["is_created"] & (neighbourhood.sources["parent"] < 0)
+    looks = [
+        await catalogue.load_looks(image.key, image.metadata)
+        if np.any(founded[image.result.source])
+        else ()
+        for image in images
+    ]
+    new = find_new_sources(
+        neighbourhood,
+        list(zip(images, looks, strict=True)),
+        sigma_margin=settings.associate.new_source_sigma_margin,
+        margin_px=settings.extract.margin_px,
+    )
+    return new + find_variables(neighbourhood, images, settings.associate)
+
+
+def _to_look(image: StoredImage) -> tuple[int, str, str, int, float] | None:
+    """Return an image as a candidate for the deepest look at its field."""
+    band_id, stokes = _key(image)
+    metadata, rms = _metadata(image), image.record.rms_jy_beam
+    if rms is None or not np.isfinite(rms):
+        return None
+    place = f"{metadata.field_ra % 360:.1f} {metadata.field_dec:.1f}"
+    return band_id, stokes, f"{place} {metadata.field_radius_deg:.1f}", image.id, rms
+
+
+async def _close(catalogue: Catalogue, timestep: Timestep, intake: Intake, stream_id: int) -> None:
+    """Note how far the stream has come and what its next timestep waits for."""
+    if timestep.time_start is not None:
+        await catalogue.close_timestep(stream_id, timestep.time_start)
+    states = []
+    for state in timestep.states:
+        band = find_band(state.band.freq_eff_hz, state.band.freq_bw_hz, intake.bands)
+        if band is not None:
+            states.append((intake.bands[band], state))
+    # Two states may fall into one band; the later one counts.
+    unique = {(band_id, state.stokes): (band_id, state) for band_id, state in states}
+    await catalogue.upsert_channels(list(unique.values()))

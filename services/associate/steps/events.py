@@ -1,0 +1,120 @@
+"""Triggers to rows of table `transient` and messages for transients-v1."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from schemas.codec import encode_source_event
+from schemas.identity import event_id, trig_id
+from schemas.messages import SourceEvent
+from services.associate.models import NewTransient
+from services.associate.steps.neighbourhood import Neighbourhood
+from services.associate.steps.triggers import Trigger
+from services.associate.storage import Catalogue
+
+__all__ = ["store_events"]
+
+
+async def store_events(
+    catalogue: Catalogue,
+    neighbourhood: Neighbourhood,
+    triggers: Sequence[Trigger],
+    *,
+    stream_id: int,
+    stream: str,
+    topic: str,
+) -> None:
+    """Store each trigger as a transient, and leave its event in the outbox."""
+    if not triggers:
+        return
+    rows = neighbourhood.sources
+    hashes = await catalogue.load_image_hashes(
+        [int(rows["first_image"][trigger.source]) for trigger in triggers]
+    )
+    eta, v = neighbourhood.variability()
+    for trigger in triggers:
+        row = rows[trigger.source]
+        family = trig_id(stream, hashes[int(row["first_image"])], int(row["first_number"]))
+        event = _to_event(
+            trigger,
+            neighbourhood,
+            stream,
+            family,
+            float(eta[trigger.source]),
+            float(v[trigger.source]),
+        )
+        transient = await catalogue.insert_transient(_to_row(event, trigger, stream_id))
+        await catalogue.insert_outbox(
+            topic, stream, encode_source_event(replace(event, transient_id=transient))
+        )
+
+
+def _to_event(
+    trigger: Trigger, neighbourhood: Neighbourhood, stream: str, family: str, eta: float, v: float
+) -> SourceEvent:
+    """Return the event; its transient's id is not known yet."""
+    row = neighbourhood.sources[trigger.source]
+    ra_err_deg, dec_err_deg = neighbourhood.position_errors_deg(trigger.source)
+    image, number = trigger.image, trigger.number
+    metadata, sources = image.metadata, image.record.sources
+    return SourceEvent(
+        event_id=event_id(family, trigger.kind, image.record.image_id),
+        trig_id=family,
+        kind=trigger.kind,
+        certainty=trigger.certainty,
+        stream=stream,
+        transient_id=0,
+        source_id=int(row["id"]),
+        image_id=image.record.image_id,
+        source_number=number,
+        time_start=metadata.time_start,
+        exposure_s=metadata.exposure_s,
+        freq_eff_hz=metadata.freq_eff_hz,
+        freq_bw_hz=metadata.freq_bw_hz,
+        stokes=metadata.stokes,
+        beam_major_deg=metadata.beam_major_deg,
+        beam_minor_deg=metadata.beam_minor_deg,
+        beam_pa_deg=metadata.beam_pa_deg,
+        ra=float(row["ra"]),
+        dec=float(row["dec"]),
+        ra_err_deg=ra_err_deg,
+        dec_err_deg=dec_err_deg,
+        flux_peak_jy_beam=float(sources.flux_peak_jy_beam[number]),
+        flux_peak_err_jy_beam=float(sources.flux_peak_err_jy_beam[number]),
+        flux_int_jy=float(sources.flux_int_jy[number]),
+        flux_int_err_jy=float(sources.flux_int_err_jy[number]),
+        snr=trigger.snr,
+        rms_local_jy_beam=float(sources.rms_local_jy_beam[number]),
+        quality_flags=int(sources.quality_flags[number]),
+        extraction_type="blind",
+        eta=eta,
+        v=v,
+        n_datapoints=int(row["n_datapoints"]),
+        n_bands=neighbourhood.n_bands(trigger.source),
+        limit_previous_jy_beam=trigger.limit_jy_beam,
+        telescope=metadata.telescope,
+        times=replace(image.record.times, time_associated=datetime.now(UTC)),
+    )
+
+
+def _to_row(event: SourceEvent, trigger: Trigger, stream_id: int) -> NewTransient:
+    return NewTransient(
+        event_id=event.event_id,
+        trig_id=event.trig_id,
+        source_id=event.source_id,
+        stream_id=stream_id,
+        kind=event.kind,
+        certainty=event.certainty,
+        image=trigger.image.id,
+        source_number=event.source_number,
+        time_start=event.time_start,
+        time_detected=event.times.time_associated or datetime.now(UTC),
+        ra=event.ra,
+        dec=event.dec,
+        ra_err_deg=event.ra_err_deg,
+        dec_err_deg=event.dec_err_deg,
+        flux_peak_jy_beam=event.flux_peak_jy_beam,
+        snr=event.snr,
+        eta=event.eta,
+        v=event.v,
+    )

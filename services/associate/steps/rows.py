@@ -1,0 +1,143 @@
+"""What a timestep writes: sources, statistics, measurements."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import numpy as np
+
+from services.associate.models import RowArray
+from services.associate.steps.neighbourhood import Neighbourhood
+from services.associate.steps.triggers import AssociatedImage
+from services.associate.storage import Catalogue
+from sky.geometry import tangent_offsets, zone_of
+
+__all__ = ["write_rows"]
+
+_SOURCE_COLUMNS = (
+    "id", "stream_id", "parent_source_id", "zone", "search_ra", "search_dec", "ra", "dec",
+    "weight_ra", "weight_dec", "n_datapoints", "eta", "v", "first_image", "first_source_number",
+    "first_time_start", "last_time_start", "is_new", "is_variable",
+)  # fmt: skip
+_MEASURED_COLUMNS = (
+    "ra", "dec", "ra_err_deg", "dec_err_deg", "flux_peak_jy_beam", "flux_peak_err_jy_beam",
+    "flux_int_jy", "flux_int_err_jy", "snr", "rms_local_jy_beam", "major_arcsec", "minor_arcsec",
+    "pa_deg", "quality_flags",
+)  # fmt: skip
+_DETECTION_COLUMNS = (
+    "image", "source_number", "time_start", "source_id", "band_id", "stokes", "extraction_type",
+    "de_ruiter_radius", *_MEASURED_COLUMNS,
+)  # fmt: skip
+_SHARED_COLUMNS = ("source_id", "time_start", "image", "source_number", "de_ruiter_radius")
+
+
+async def write_rows(
+    catalogue: Catalogue,
+    neighbourhood: Neighbourhood,
+    images: Sequence[AssociatedImage],
+    *,
+    stream_id: int,
+    drift_limit_deg: float,
+) -> None:
+    """Write what association made of the images; every source has its id by now."""
+    times = {image.id: image.metadata.time_start for image in images}
+    eta, v = neighbourhood.variability()
+    rows = neighbourhood.sources
+    await catalogue.copy_rows(
+        "source", _SOURCE_COLUMNS, _founded(rows, eta.tolist(), v.tolist(), stream_id, times)
+    )
+    known = rows["is_touched"] & ~rows["is_created"]
+    touched = _with_search_position(rows[known], drift_limit_deg)
+    if touched.size:
+        await catalogue.update_sources(
+            touched,
+            zone=zone_of(touched["search_dec"]).tolist(),
+            eta=eta[known],
+            v=v[known],
+            time_start=max(times.values()),
+        )
+    for key, table in neighbourhood.changed_statistics().items():
+        if table.size:
+            await catalogue.upsert_statistics(key, table)
+    ids = rows["id"]
+    for image in images:
+        await catalogue.copy_rows("detection", _DETECTION_COLUMNS, _measured(image, ids))
+        await catalogue.copy_rows("shared_detection", _SHARED_COLUMNS, _shared(image, ids))
+
+
+def _with_search_position(rows: RowArray, limit_deg: float) -> RowArray:
+    """Return the rows with search positions that follow a drift.
+
+    Search positions are indexed: they move only when they must, so that updates stay HOT.
+    """
+    rows = rows.copy()
+    east, north = tangent_offsets(rows["search_ra"], rows["search_dec"], rows["ra"], rows["dec"])
+    drifted = np.hypot(east, north) > limit_deg
+    rows["search_ra"][drifted] = rows["ra"][drifted]
+    rows["search_dec"][drifted] = rows["dec"][drifted]
+    return rows
+
+
+def _founded(
+    rows: RowArray,
+    eta: list[float],
+    v: list[float],
+    stream_id: int,
+    times: dict[int, datetime],
+) -> Iterator[tuple[object, ...]]:
+    zone = zone_of(rows["search_dec"]).tolist()
+    for index in np.nonzero(rows["is_created"])[0]:
+        row = rows[index]
+        time_start = times[int(row["first_image"])]
+        yield (
+            int(row["id"]),
+            stream_id,
+            int(rows["id"][row["parent"]]) if row["parent"] >= 0 else None,
+            zone[index],
+            float(row["search_ra"]),
+            float(row["search_dec"]),
+            float(row["ra"]),
+            float(row["dec"]),
+            float(row["weight_ra"]),
+            float(row["weight_dec"]),
+            int(row["n_datapoints"]),
+            eta[index],
+            v[index],
+            int(row["first_image"]),
+            int(row["first_number"]),
+            time_start,
+            max(times.values()),
+            bool(row["is_new"]),
+            bool(row["is_variable"]),
+        )
+
+
+def _measured(image: AssociatedImage, ids: RowArray) -> Iterator[tuple[object, ...]]:
+    result, sources = image.result, image.record.sources
+    n = len(sources)
+    radius = [None if np.isnan(each) else float(each) for each in result.radius]
+    columns = [getattr(sources, name).tolist() for name in _MEASURED_COLUMNS]
+    return zip(
+        [image.id] * n,
+        range(n),
+        [image.metadata.time_start] * n,
+        ids[result.source].tolist(),
+        [image.key[0]] * n,
+        [image.key[1]] * n,
+        ["blind"] * n,
+        radius,
+        *columns,
+        strict=True,
+    )
+
+
+def _shared(image: AssociatedImage, ids: RowArray) -> Iterator[tuple[object, ...]]:
+    shared = image.result.shared
+    n = shared.source.size
+    return zip(
+        ids[shared.source].tolist(),
+        [image.metadata.time_start] * n,
+        [image.id] * n,
+        shared.detection.tolist(),
+        shared.de_ruiter_radius.tolist(),
+        strict=True,
+    )

@@ -1,0 +1,147 @@
+"""Which sources of a timestep deserve an event: new ones and variable ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from runtime.settings import AssociateSettings
+from schemas.messages import FloatArray, ImageDetections, ImageMetadata
+from services.associate.models import EarlierLook, StatisticsKey
+from services.associate.steps.neighbourhood import ImageResult, Neighbourhood
+from services.associate.steps.new_source import find_deepest_rms
+
+__all__ = ["AssociatedImage", "Trigger", "find_new_sources", "find_variables"]
+
+
+@dataclass(frozen=True, slots=True)
+class AssociatedImage:
+    """An accepted image whose measurements have their sources."""
+
+    id: int
+    key: StatisticsKey
+    record: ImageDetections
+    metadata: ImageMetadata
+    result: ImageResult
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A source, the measurement that speaks for it, and what it says.
+
+    Parameters
+    ----------
+    source : int
+        Row in the neighbourhood.
+    number : int
+        Row in the image's measurements.
+    limit_jy_beam : float or None
+        What would have been detected there before [Jy/beam].
+    """
+
+    kind: str
+    certainty: str
+    source: int
+    image: AssociatedImage
+    number: int
+    limit_jy_beam: float | None = None
+
+    @property
+    def snr(self) -> float:
+        """Signal-to-noise ratio of the measurement."""
+        return float(self.image.record.sources.snr[self.number])
+
+
+def find_new_sources(
+    neighbourhood: Neighbourhood,
+    images: Sequence[tuple[AssociatedImage, Sequence[EarlierLook]]],
+    *,
+    sigma_margin: float,
+    margin_px: int,
+) -> list[Trigger]:
+    """Return the founded sources that somebody would have seen before, had they been there.
+
+    Parameters
+    ----------
+    neighbourhood : Neighbourhood
+        After association.
+    images : sequence of (AssociatedImage, looks)
+        Each with the deepest earlier looks of its channel.
+    sigma_margin : float
+        Added to the detection threshold [sigma].
+    margin_px : int
+        Border in which nothing is extracted [px].
+
+    Returns
+    -------
+    list of Trigger
+        One a source: its certain measurement of the highest S/N, else its possible one.
+    """
+    founded = neighbourhood.sources["is_created"] & (neighbourhood.sources["parent"] < 0)
+    best: dict[int, Trigger] = {}
+    for image, looks in images:
+        for trigger in _judge_image(image, looks, founded, sigma_margin, margin_px):
+            rival = best.get(trigger.source)
+            if rival is None or _rank(trigger) > _rank(rival):
+                best[trigger.source] = trigger
+    return [best[source] for source in sorted(best)]
+
+
+def _rank(trigger: Trigger) -> tuple[bool, float]:
+    return trigger.certainty == "certain", trigger.snr
+
+
+def _judge_image(
+    image: AssociatedImage,
+    looks: Sequence[EarlierLook],
+    founded: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    sigma_margin: float,
+    margin_px: int,
+) -> list[Trigger]:
+    numbers = np.nonzero(founded[image.result.source])[0]
+    if not looks or not numbers.size:
+        return []
+    sources = image.record.sources
+    sigma = (image.record.detection_threshold_sigma or 0.0) + sigma_margin
+    low, high = find_deepest_rms(
+        sources.ra[numbers], sources.dec[numbers], looks, margin_px=margin_px
+    )
+    flux: FloatArray = sources.flux_peak_jy_beam[numbers]
+    return [
+        Trigger(
+            "new_source",
+            "certain" if flux[each] > sigma * high[each] else "possible",
+            int(image.result.source[numbers[each]]),
+            image,
+            int(numbers[each]),
+            float(sigma * low[each]),
+        )
+        for each in np.nonzero(flux > sigma * low)[0]
+    ]
+
+
+def find_variables(
+    neighbourhood: Neighbourhood, images: Sequence[AssociatedImage], settings: AssociateSettings
+) -> list[Trigger]:
+    """Return the known sources that have become variable, each once in its life.
+
+    References
+    ----------
+    Swinbank et al. (2015), A&C 11, 25, section 4.8: the eta-V plane.
+    """
+    eta, v = neighbourhood.variability(settings.variable_min_points)
+    rows = neighbourhood.sources
+    variable = (
+        rows["is_touched"]
+        & ~(rows["is_created"] | rows["is_new"] | rows["is_variable"])
+        & (eta >= settings.variable_eta)
+        & (v >= settings.variable_v)
+    )
+    best: dict[int, Trigger] = {}
+    for image in images:
+        for number in np.nonzero(variable[image.result.source])[0]:
+            source = int(image.result.source[number])
+            trigger = Trigger("variable", "certain", source, image, int(number))
+            if source not in best or trigger.snr > best[source].snr:
+                best[source] = trigger
+    return [best[source] for source in sorted(best)]

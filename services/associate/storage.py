@@ -1,0 +1,378 @@
+"""The catalogue in PostgreSQL: rows to models and back; decides nothing."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import astuple
+from datetime import datetime
+
+import asyncpg
+import numpy as np
+
+from runtime.errors import FatalError, RejectedMessageError, TransientError
+from runtime.postgres import AWAY_ERRORS
+from runtime.sql import load_query
+from schemas.messages import FloatArray, ImageDetections, ImageMetadata
+from services.associate.errors import FencedError
+from services.associate.models import (
+    SOURCE_DTYPE,
+    STATISTICS_DTYPE,
+    Band,
+    BandState,
+    EarlierLook,
+    LedgerEntry,
+    NewTransient,
+    OffsetMove,
+    RowArray,
+    StatisticsKey,
+    StreamState,
+)
+from sky.geometry import Probes
+
+__all__ = ["Catalogue", "CatalogueStore"]
+
+_PACKAGE = "services.associate"
+
+
+class CatalogueStore:
+    """Opens transactions, and answers what is asked outside one.
+
+    Parameters
+    ----------
+    pool : asyncpg.Pool
+        Closed by the caller.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["Catalogue"]:
+        """Lend the catalogue for one transaction; an error undoes all of it."""
+        async with self._connection() as connection, connection.transaction():
+            yield Catalogue(connection)
+
+    async def load_offsets(
+        self, cluster_id: str, topic: str, partitions: Sequence[int]
+    ) -> dict[int, int]:
+        """Return the next offset of each partition that has one."""
+        async with self._connection() as connection:
+            rows = await connection.fetch(
+                load_query(_PACKAGE, "list_offsets"), cluster_id, topic, list(partitions)
+            )
+        return {row["partition"]: row["next_offset"] for row in rows}
+
+    async def load_stream_states(self) -> list[StreamState]:
+        """Return how far each stream has come and what it is known to send."""
+        async with self._connection() as connection:
+            streams = await connection.fetch(load_query(_PACKAGE, "list_streams"))
+            channels = await connection.fetch(load_query(_PACKAGE, "list_channels"))
+        states: dict[str, list[BandState]] = {row["name"]: [] for row in streams}
+        for row in channels:
+            if row["name"] in states:
+                band = Band(row["freq_eff_hz"], row["freq_bw_hz"])
+                states[row["name"]].append(
+                    BandState(band, row["stokes"], row["last_time_start"], row["missed_timesteps"])
+                )
+        return [
+            StreamState(row["name"], row["closed_until"], tuple(states[row["name"]]))
+            for row in streams
+        ]
+
+    async def fetch_outbox(self, limit: int) -> list[tuple[int, str, str, bytes]]:
+        """Return (id, topic, key, value) of the next messages for Kafka, oldest first."""
+        async with self._connection() as connection:
+            rows = await connection.fetch(load_query(_PACKAGE, "fetch_outbox"), limit)
+        return [(row["id"], row["topic"], row["key"], row["value"]) for row in rows]
+
+    async def delete_outbox(self, ids: Sequence[int]) -> None:
+        """Forget messages that Kafka has."""
+        async with self._connection() as connection:
+            await connection.execute(load_query(_PACKAGE, "delete_outbox"), list(ids))
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        """Lend a connection; translate what the database says into the message's fate."""
+        try:
+            async with self._pool.acquire() as connection:
+                yield connection
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+            raise FatalError(f"database schema: {error}; run `livetrap migrate`") from error
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            raise RejectedMessageError(
+                "unstorable", f"PostgreSQL refuses the record: {error}"
+            ) from error
+        except AWAY_ERRORS as error:
+            if isinstance(error, ValueError):  # asyncpg's own DataError, before the wire
+                raise RejectedMessageError("unstorable", f"not storable: {error}") from error
+            raise TransientError(f"PostgreSQL is away: {error!r}") from error
+
+
+class Catalogue:
+    """One transaction on the catalogue.
+
+    Parameters
+    ----------
+    connection : asyncpg connection
+        Inside a transaction.
+    """
+
+    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+        self._connection = connection
+
+    async def move_offsets(self, cluster_id: str, topic: str, moves: Sequence[OffsetMove]) -> None:
+        """Move the consumed offsets.
+
+        Raises
+        ------
+        FencedError
+            If one was not where we left it.
+        """
+        n_moved = await self._fetchval(
+            "move_offsets",
+            cluster_id,
+            topic,
+            [move.partition for move in moves],
+            [move.expected for move in moves],
+            [move.following for move in moves],
+        )
+        if n_moved != len(moves):
+            raise FencedError("another associator has written this partition")
+
+    async def ensure_stream(self, name: str) -> int:
+        """Return the id of a stream."""
+        return int(await self._fetchval("ensure_stream", name))
+
+    async def list_bands(self, stream_id: int) -> dict[Band, int]:
+        """Return the ids of a stream's bands."""
+        rows = await self._connection.fetch(load_query(_PACKAGE, "list_bands"), stream_id)
+        return {Band(row["freq_eff_hz"], row["freq_bw_hz"]): row["id"] for row in rows}
+
+    async def ensure_band(self, stream_id: int, band: Band) -> int:
+        """Return the id of a band."""
+        return int(
+            await self._fetchval("ensure_band", stream_id, band.freq_eff_hz, band.freq_bw_hz)
+        )
+
+    async def find_images(
+        self, stream_id: int, hashes: Sequence[str]
+    ) -> dict[str, tuple[str, str, int, int]]:
+        """Return where on Kafka each image that is known already came from."""
+        rows = await self._connection.fetch(
+            load_query(_PACKAGE, "find_images"), stream_id, list(hashes)
+        )
+        return {
+            row["image_id"]: (
+                row["source_cluster_id"],
+                row["source_topic"],
+                row["source_partition"],
+                row["source_offset"],
+            )
+            for row in rows
+        }
+
+    async def book(self, stream: str, entries: Sequence[LedgerEntry]) -> None:
+        """Write the ledger."""
+        records = [entry.record for entry in entries]
+        await self._execute(
+            "book_images",
+            stream,
+            [record.source.cluster_id for record in records],
+            [record.source.topic for record in records],
+            [record.source.partition for record in records],
+            [record.source.offset for record in records],
+            [record.image_id for record in records],
+            [entry.outcome for entry in entries],
+            [",".join(record.reasons) for record in records],
+        )
+
+    async def insert_timestep(
+        self, stream_id: int, time_start: datetime, *, is_late: bool, n_images: int, now: datetime
+    ) -> int:
+        """Open a timestep and return its id."""
+        return int(
+            await self._fetchval("insert_timestep", stream_id, time_start, is_late, n_images, now)
+        )
+
+    async def ensure_partition(self, time_start: datetime) -> None:
+        """Make the month's partition of table `detection`."""
+        await self._fetchval("ensure_partition", time_start)
+
+    async def insert_image(
+        self,
+        record: ImageDetections,
+        *,
+        stream_id: int,
+        timestep_id: int | None,
+        band_id: int | None,
+        is_late: bool,
+        now: datetime,
+    ) -> int:
+        """Store an image and return its id."""
+        grid = record.rms_grid
+        return int(
+            await self._fetchval(
+                "insert_image",
+                record.image_id,
+                stream_id,
+                timestep_id,
+                band_id,
+                record.verdict,
+                list(record.reasons),
+                record.reason_text,
+                *_to_metadata_values(record.metadata),
+                record.rms_jy_beam,
+                record.detection_threshold_sigma,
+                None if grid is None else grid.cell_px,
+                None if grid is None else grid.rms_jy_beam.shape[1],
+                None if grid is None else grid.rms_jy_beam.ravel().tolist(),
+                len(record.sources),
+                is_late,
+                *astuple(record.source),
+                record.times.time_sent,
+                record.times.time_appended,
+                record.times.time_extracted,
+                now,
+            )
+        )
+
+    async def load_sources(self, stream_id: int, probes: Probes) -> RowArray:
+        """Return the sources inside the boxes, in order of id; dtype `SOURCE_DTYPE`."""
+        row = await self._connection.fetchrow(
+            load_query(_PACKAGE, "select_candidates"),
+            stream_id,
+            probes.zone.tolist(),
+            probes.ra_low.tolist(),
+            probes.ra_high.tolist(),
+            probes.dec_low,
+            probes.dec_high,
+        )
+        if row is None or row["id"] is None:
+            return np.zeros(0, SOURCE_DTYPE)
+        sources = np.zeros(len(row["id"]), SOURCE_DTYPE)
+        sources["parent"] = -1
+        for name, values in row.items():
+            sources[name] = values
+        sources.sort(order="id")
+        return sources
+
+    async def load_statistics(self, source_ids: Sequence[int]) -> dict[StatisticsKey, RowArray]:
+        """Return the light-curve statistics of sources, dtype `STATISTICS_DTYPE`."""
+        rows = await self._connection.fetch(
+            load_query(_PACKAGE, "select_statistics"), list(source_ids)
+        )
+        tables = {}
+        for row in rows:
+            table = np.zeros(len(row["source_id"]), STATISTICS_DTYPE)
+            for name in STATISTICS_DTYPE.names or ():
+                table[name] = row[name]
+            tables[row["band_id"], row["stokes"]] = table
+        return tables
+
+    async def reserve_source_ids(self, n: int) -> list[int]:
+        """Return fresh ids, ascending."""
+        rows = await self._connection.fetch(load_query(_PACKAGE, "reserve_source_ids"), n)
+        return [row["id"] for row in rows]
+
+    async def copy_rows(
+        self, table: str, columns: Sequence[str], records: Iterable[tuple[object, ...]]
+    ) -> None:
+        """Append rows to a table."""
+        await self._connection.copy_records_to_table(
+            table, records=list(records), columns=list(columns)
+        )
+
+    async def update_sources(
+        self,
+        sources: RowArray,
+        *,
+        zone: Sequence[int],
+        eta: FloatArray,
+        v: FloatArray,
+        time_start: datetime,
+    ) -> None:
+        """Write known sources; `sources` has at least the fields of `SOURCE_DTYPE`."""
+        names = (
+            "search_ra", "search_dec", "ra", "dec", "weight_ra", "weight_dec", "n_datapoints",
+        )  # fmt: skip
+        await self._execute(
+            "update_sources",
+            sources["id"].tolist(),
+            list(zone),
+            *[sources[name].tolist() for name in names],
+            eta.tolist(),
+            v.tolist(),
+            sources["is_new"].tolist(),
+            sources["is_variable"].tolist(),
+            time_start,
+        )
+
+    async def upsert_statistics(self, key: StatisticsKey, table: RowArray) -> None:
+        """Write the statistics of one channel."""
+        columns = [table[name].tolist() for name in STATISTICS_DTYPE.names or ()]
+        await self._execute("upsert_statistics", *key, *columns)
+
+    async def load_looks(
+        self, key: StatisticsKey, metadata: ImageMetadata
+    ) -> tuple[EarlierLook, ...]:
+        """Return the deepest earlier images of a channel that may touch a field."""
+        rows = await self._connection.fetch(
+            load_query(_PACKAGE, "select_looks"),
+            *key,
+            metadata.field_ra,
+            metadata.field_dec,
+            metadata.field_radius_deg,
+        )
+        return tuple(
+            EarlierLook(
+                row["wcs_header"],
+                (row["height_px"], row["width_px"]),
+                np.array(row["rms_grid"]).reshape(-1, row["rms_grid_columns"]),
+            )
+            for row in rows
+        )
+
+    async def upsert_looks(self, looks: Sequence[tuple[int, str, str, int, float]]) -> None:
+        """Keep the deepest images: (band_id, stokes, field_key, image, rms_jy_beam) each."""
+        if looks:
+            await self._execute(
+                "upsert_looks", *[list(column) for column in zip(*looks, strict=True)]
+            )
+
+    async def upsert_channels(self, states: Sequence[tuple[int, BandState]]) -> None:
+        """Remember what the next timestep waits for; the band's id comes with each state."""
+        await self._execute(
+            "upsert_channels",
+            [band_id for band_id, _ in states],
+            [state.stokes for _, state in states],
+            [state.last_time_start for _, state in states],
+            [state.missed_timesteps for _, state in states],
+        )
+
+    async def close_timestep(self, stream_id: int, time_start: datetime) -> None:
+        """Note how far a stream has come."""
+        await self._execute("close_timestep", stream_id, time_start)
+
+    async def load_image_hashes(self, ids: Sequence[int]) -> dict[int, str]:
+        """Return the hashes of images by their ids."""
+        rows = await self._connection.fetch(load_query(_PACKAGE, "select_image_hashes"), list(ids))
+        return {row["id"]: row["image_id"] for row in rows}
+
+    async def insert_transient(self, transient: NewTransient) -> int:
+        """Store a transient and return its id."""
+        return int(await self._fetchval("insert_transient", *astuple(transient)))
+
+    async def insert_outbox(self, topic: str, key: str, value: bytes) -> None:
+        """Leave a message for the relay."""
+        await self._execute("insert_outbox", topic, key, value)
+
+    async def _fetchval(self, query: str, *parameters: object) -> int:
+        value: int = await self._connection.fetchval(load_query(_PACKAGE, query), *parameters)
+        return value
+
+    async def _execute(self, query: str, *parameters: object) -> None:
+        await self._connection.execute(load_query(_PACKAGE, query), *parameters)
+
+
+def _to_metadata_values(metadata: ImageMetadata | None) -> tuple[object, ...]:
+    """Return the values in the order of ``insert_image.sql``, which is the model's."""
+    return (None,) * 15 if metadata is None else astuple(metadata)

@@ -1,0 +1,105 @@
+"""The associator without its Kafka clients: records in, rows and events out."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+
+from runtime.kafka import InMessage
+from runtime.settings import Settings
+from schemas.codec import decode_source_event, encode_image_detections
+from schemas.messages import ImageDetections, SourceEvent, SourceOffset
+from schemas.topics import Topics
+from services.associate.handlers import DetectionsHandler
+
+# A1 and its like were measured with these.
+CASE = {
+    "de_ruiter_radius": 3.717,
+    "beamwidths_limit": 1.0,
+    "systematic_position_error_arcsec": 20.0,
+    "new_source_sigma_margin": 3.0,
+    "first_timestep_wait_s": 1e-6,
+    "window_timeout_s": 1e-6,
+}
+
+
+class Associator:
+    """One associator on a partition of its own, in a stream of its own."""
+
+    def __init__(self, handler: DetectionsHandler, pool: asyncpg.Pool, name: str) -> None:
+        self.handler = handler
+        self.pool = pool
+        self.stream = name
+        self.offset = 0
+        self.events: list[SourceEvent] = []
+
+    async def feed(self, *records: ImageDetections) -> None:
+        """Deliver records of one timestep and wait until they are in the catalogue."""
+        self.deliver(records)
+        await self.settle()
+
+    def deliver(self, records: Iterable[ImageDetections]) -> None:
+        for record in records:
+            source = record.source
+            if source.cluster_id == "replaced":
+                source = SourceOffset(self.stream, "images-v1", 0, self.offset)
+            placed = replace(record, stream=self.stream, source=source)
+            self.handler.on_message(
+                InMessage("detections-v1", 0, self.offset, b"", encode_image_detections(placed))
+            )
+            self.offset += 1
+
+    async def settle(self) -> None:
+        assert await self.handler.associate_ready()
+        while outbox := await self.handler.fetch_outbox():
+            mine = [message for _, message in outbox if message.key.decode() == self.stream]
+            self.events.extend(decode_source_event(message.value) for message in mine)
+            await self.handler.delete_outbox([number for number, _ in outbox])
+
+    async def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
+        return [dict(row) for row in await self.pool.fetch(query, *parameters)]
+
+    async def sources(self) -> list[dict[str, Any]]:
+        return await self.rows(
+            "select source.* from source join stream on stream.id = source.stream_id "
+            "where stream.name = $1 order by source.id",
+            self.stream,
+        )
+
+    async def outcomes(self) -> dict[str, int]:
+        rows = await self.rows(
+            "select outcome, count(*) as n from image_ledger where stream = $1 group by outcome",
+            self.stream,
+        )
+        return {row["outcome"]: row["n"] for row in rows}
+
+    async def light_curves(self) -> list[dict[str, Any]]:
+        return await self.rows(
+            "select source_band.* from source_band join source on source.id = source_id "
+            "join stream on stream.id = source.stream_id where stream.name = $1 "
+            "order by source_id, band_id",
+            self.stream,
+        )
+
+
+@asynccontextmanager
+async def associator(
+    url: str, *, name: str | None = None, **settings: float
+) -> AsyncIterator[Associator]:
+    """Start an associator; the same name takes over from one that died."""
+    name = name or f"case-{uuid.uuid4().hex[:12]}"
+    pool = await asyncpg.create_pool(
+        url, min_size=1, max_size=2, server_settings={"timezone": "UTC"}
+    )
+    whole = Settings(associate=CASE | settings)
+    handler = DetectionsHandler(whole, Topics(), name, pool)
+    offsets = await handler.take_partitions([0])
+    associator = Associator(handler, pool, name)
+    associator.offset = offsets.get(0, 0)
+    try:
+        yield associator
+    finally:
+        await handler.aclose()
