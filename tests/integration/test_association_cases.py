@@ -11,7 +11,7 @@ from tests.support.records import image, sources
 PLACE = (123.123, 10.5)
 
 
-async def test_a1_steady_sources_become_one_light_curve_each(postgres_url):
+async def test_a1_steady_sources_become_one_light_curve_each(postgres_url: str) -> None:
     places = [(PLACE[0] + step, PLACE[1]) for step in (0, 2, 4)]
     async with associator(postgres_url) as case:
         for step in range(8):
@@ -26,7 +26,7 @@ async def test_a1_steady_sources_become_one_light_curve_each(postgres_url):
             assert error == pytest.approx(math.sqrt(20**2 + 100 / 8))
 
 
-async def test_a2_an_infinite_error_is_stored_and_matches_nothing(postgres_url):
+async def test_a2_an_infinite_error_is_stored_and_matches_nothing(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         await case.feed(image(0, [PLACE]))
         await case.feed(image(1, sources([PLACE], pos_err_arcsec=math.inf)))
@@ -34,7 +34,7 @@ async def test_a2_an_infinite_error_is_stored_and_matches_nothing(postgres_url):
         assert [row["n_datapoints"] for row in await case.sources()] == [2, 1]
 
 
-async def test_a4_the_mean_never_passes_through_180(postgres_url):
+async def test_a4_the_mean_never_passes_through_180(postgres_url: str) -> None:
     places = [(356.33841, 50.516), (0.33841, 50.516)]
     field = {"width_px": 250}
     async with associator(postgres_url) as case:
@@ -55,7 +55,9 @@ async def test_a4_the_mean_never_passes_through_180(postgres_url):
         ([(10.0, 89.9999), (190.0, 89.9999)], None),
     ],
 )
-async def test_a5_a7_a9_one_source_at_0h_and_at_the_pole(postgres_url, places, mean):
+async def test_a5_a7_a9_one_source_at_0h_and_at_the_pole(
+    postgres_url: str, places: list[tuple[float, float]], mean: float | None
+) -> None:
     async with associator(postgres_url) as case:
         for step, place in enumerate(places):
             await case.feed(image(step, [place], centre=(0.0, min(place[1], 89.0))))
@@ -65,7 +67,7 @@ async def test_a5_a7_a9_one_source_at_0h_and_at_the_pole(postgres_url, places, m
             assert abs((only["ra"] - mean + 180) % 360 - 180) < 1e-9
 
 
-async def test_a10_the_de_ruiter_radius(postgres_url):
+async def test_a10_the_de_ruiter_radius(postgres_url: str) -> None:
     async with associator(
         postgres_url, de_ruiter_radius=100, systematic_position_error_arcsec=0
     ) as case:
@@ -80,7 +82,7 @@ async def test_a10_the_de_ruiter_radius(postgres_url):
         assert rows[1]["de_ruiter_radius"] == pytest.approx(5.0911688, rel=1e-6)
 
 
-async def test_a12_a_split_keeps_the_id_for_the_nearer(postgres_url):
+async def test_a12_a_split_keeps_the_id_for_the_nearer(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         await case.feed(image(0, [(123.1235, 10.55)]))
         await case.feed(image(1, [(123.12349, 10.549), (123.12351, 10.551)]))
@@ -90,7 +92,7 @@ async def test_a12_a_split_keeps_the_id_for_the_nearer(postgres_url):
         assert second["parent_source_id"] == first["id"]
 
 
-async def test_a13_one_measurement_may_belong_to_two_sources(postgres_url):
+async def test_a13_one_measurement_may_belong_to_two_sources(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         await case.feed(image(0, [(122.985, 10.5), (123.015, 10.5)]))
         await case.feed(image(1, [(123.0, 10.5)]))
@@ -107,7 +109,7 @@ async def test_a13_one_measurement_may_belong_to_two_sources(postgres_url):
         assert radii[0]["other"] == pytest.approx(1.679, abs=1e-3)
 
 
-async def test_a17_a_source_seen_once_stays(postgres_url):
+async def test_a17_a_source_seen_once_stays(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         await case.feed(image(0, [PLACE]))
         for step in range(1, 8):
@@ -117,7 +119,7 @@ async def test_a17_a_source_seen_once_stays(postgres_url):
         assert await case.outcomes() == {"processed": 8}
 
 
-async def test_f1_v_and_eta(postgres_url):
+async def test_f1_v_and_eta(postgres_url: str) -> None:
     expected = [(0.0, 0.0), (0.157135, 5e5), (0.115033, 2.8e5)]
     async with associator(postgres_url) as case:
         for step, (flux, (v, eta)) in enumerate(zip((2.0, 2.5, 2.4), expected, strict=True)):
@@ -127,7 +129,7 @@ async def test_f1_v_and_eta(postgres_url):
             assert only["eta"] == pytest.approx(eta, rel=1e-6)
 
 
-async def test_f3_v_and_eta_of_both_halves_of_a_split(postgres_url):
+async def test_f3_v_and_eta_of_both_halves_of_a_split(postgres_url: str) -> None:
     away = 100 / 3600
     async with associator(postgres_url) as case:
         await case.feed(image(0, sources([PLACE], flux_jy=3.0, flux_err_jy=0.5)))
@@ -141,14 +143,14 @@ async def test_f3_v_and_eta_of_both_halves_of_a_split(postgres_url):
         assert [row["eta"] for row in found] == pytest.approx([0.08, 0.32])
 
 
-async def test_t1_a_steady_source_is_never_new(postgres_url):
+async def test_t1_a_steady_source_is_never_new(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         for step in range(4):
             await case.feed(image(step, sources([PLACE], flux_jy=0.01313)))
         assert case.events == []
 
 
-async def test_t2_a_source_where_nothing_was_is_new(postgres_url):
+async def test_t2_a_source_where_nothing_was_is_new(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         for step in range(4):
             measured = sources([PLACE] if step == 2 else [], flux_jy=0.01313)
@@ -163,7 +165,9 @@ async def test_t2_a_source_where_nothing_was_is_new(postgres_url):
 @pytest.mark.parametrize(
     ("flux_jy", "certainty"), [(0.06565, "certain"), (0.02626, None), (0.0202, None)]
 )
-async def test_t5_the_rms_at_the_position_decides(postgres_url, flux_jy, certainty):
+async def test_t5_the_rms_at_the_position_decides(
+    postgres_url: str, flux_jy: float, certainty: str | None
+) -> None:
     """Rms grows from 2 to 5 mJy along RA; the source is where it is about 5."""
     gradient = np.tile(np.array([5e-3, 4e-3, 3e-3, 2e-3]), (4, 1))
     async with associator(postgres_url) as case:
@@ -172,7 +176,7 @@ async def test_t5_the_rms_at_the_position_decides(postgres_url, flux_jy, certain
         assert [event.certainty for event in case.events] == ([certainty] if certainty else [])
 
 
-async def test_t7_s4_sky_and_bands_never_seen_hold_nothing_new(postgres_url):
+async def test_t7_s4_sky_and_bands_never_seen_hold_nothing_new(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         await case.feed(image(0, freq_eff_hz=250e6))
         await case.feed(image(1, [PLACE], freq_eff_hz=50e6))
@@ -180,7 +184,7 @@ async def test_t7_s4_sky_and_bands_never_seen_hold_nothing_new(postgres_url):
         assert case.events == []
 
 
-async def test_b1_bands_are_recognised(postgres_url):
+async def test_b1_bands_are_recognised(postgres_url: str) -> None:
     centres = [(124.02191e6, 1.7578e6)] * 2 + [(114.02191e6, 1.7578e6), (123.924255e6, 1.953e6)]
     async with associator(postgres_url) as case:
         for step, (freq_eff_hz, freq_bw_hz) in enumerate(centres):
@@ -194,7 +198,7 @@ async def test_b1_bands_are_recognised(postgres_url):
         assert bands[0] == bands[1] == bands[3] != bands[2]
 
 
-async def test_a_source_that_becomes_variable_is_told_once(postgres_url):
+async def test_a_source_that_becomes_variable_is_told_once(postgres_url: str) -> None:
     fluxes = [0.02, 0.02, 0.03, 0.015, 0.03, 0.01, 0.03, 0.01, 0.03, 0.01]
     async with associator(postgres_url) as case:
         for step, flux in enumerate(fluxes):
