@@ -31,6 +31,7 @@ __all__ = [
     "create_producer",
     "ensure_topics",
     "fetch_cluster_id",
+    "produce_and_locate",
     "produce_and_wait",
     "send",
 ]
@@ -366,3 +367,32 @@ def produce_and_wait(
     if failures or acknowledged < len(messages):
         reason = failures[0] if failures else f"no answer within {timeout_s:.0f} s"
         raise TransientError(f"Kafka did not take {len(messages)} message(s): {reason}")
+
+
+def produce_and_locate(
+    producer: Producer, message: OutMessage, *, timeout_s: float = 120.0
+) -> tuple[int, int]:
+    """Send one message and return the partition and offset that it got.
+
+    Raises
+    ------
+    TransientError
+        If it was not acknowledged in time.
+    """
+    place: list[tuple[int, int]] = []
+
+    def on_delivery(error: KafkaError | None, delivered: KafkaMessage) -> None:
+        if error is None:
+            place.append((int(delivered.partition() or 0), int(delivered.offset() or 0)))
+
+    producer.produce(
+        message.topic,
+        key=message.key,
+        value=message.value,
+        headers=[(name, text.encode()) for name, text in message.headers.items()],
+        on_delivery=on_delivery,
+    )
+    producer.flush(timeout_s)
+    if not place:
+        raise TransientError(f"Kafka did not take a message within {timeout_s:.0f} s")
+    return place[0]

@@ -82,6 +82,9 @@ class IngestSettings(_Section):
         64 << 20, ge=2880, description="Largest image that is accepted [byte]"
     )
     stream: str | None = Field(None, description="Stream name; default: the TELESCOP card")
+    inbox: Path | None = Field(
+        None, description="Folder that the ingest service watches for FITS files"
+    )
 
 
 class ExtractSettings(_Section):

@@ -208,6 +208,8 @@ def _service_programs(extractors: int) -> list[Program]:
                     death_signal=signal.SIGKILL,
                 )
             ),
+            # A name in its Kafka group, so that a restarted service has its partitions at once.
+            environment=(("LIVETRAP_KAFKA__INSTANCE_ID", program),),
         )
         for program, service in names
     ]

@@ -35,6 +35,8 @@ class Program:
         Time to obey before it is killed [s].
     whole_group : bool
         Send the stop signal to its children too.
+    environment : tuple of (str, str)
+        Variables of this program alone.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Program:
     stop_signal: str = "TERM"
     stop_wait_s: int = 15
     whole_group: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 def socket_fits(path: Path) -> bool:
@@ -100,9 +103,11 @@ childlogdir=%(here)s/logs
 
 def _program_section(program: Program) -> str:
     """Return the section of one program."""
+    variables = ",".join(f'{name}="{_escape(value)}"' for name, value in program.environment)
     return f"""\
 [program:{program.name}]
 command={_escape(shlex.join(program.command))}
+environment={variables}
 autostart={_word(on=program.autostart)}
 autorestart={_word(on=program.autorestart)}
 startsecs=1

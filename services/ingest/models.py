@@ -1,10 +1,12 @@
-"""What the edge knows of an image."""
+"""What the edge knows of an image, and of the way out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from runtime.kafka import OutMessage
 
-__all__ = ["IngestCounts", "PreparedImage"]
+__all__ = ["IngestCounts", "Outlet", "PreparedImage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +25,16 @@ class IngestCounts:
     published: int = 0
     rejected: int = 0
     n_bytes: int = 0
+
+
+class Outlet(Protocol):
+    """How messages leave; nothing here knows which client does it."""
+
+    def send(self, message: OutMessage, on_done: Callable[[str | None], None]) -> None:
+        """Queue a message; `on_done` is told why it failed, or None."""
+
+    def send_and_locate(self, message: OutMessage) -> tuple[int, int]:
+        """Send a message and return its partition and offset."""
+
+    def flush(self) -> None:
+        """Return when everything queued is decided."""

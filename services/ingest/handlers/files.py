@@ -1,0 +1,173 @@
+"""One file in, one image on Kafka; a bad one is booked with its reason."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runtime.errors import RejectedMessageError, TransientError
+from runtime.kafka import InMessage, OutMessage
+from runtime.process import dead_letter
+from schemas.codec import encode_image_detections
+from schemas.identity import image_id
+from schemas.messages import ImageDetections, SourceOffset, StageTimes
+from schemas.topics import Topics
+from services.ingest import metrics
+from services.ingest.models import IngestCounts, Outlet
+from services.ingest.steps import prepare_image, to_stream_name
+
+__all__ = ["FileHandler", "FileRules"]
+
+# Of an image beyond the size limit this much goes into the dead letter: its header.
+_HEAD_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FileRules:
+    """How files become images.
+
+    Parameters
+    ----------
+    stream : str or None
+        Stream of all of them; None: each file's TELESCOP card.
+    cards : mapping of str to str
+        FITS cards to add to every image.
+    max_bytes : int
+        Largest image that is taken.
+    cluster_id : str
+        Of the Kafka that takes them.
+    """
+
+    stream: str | None
+    cards: Mapping[str, str]
+    max_bytes: int
+    cluster_id: str
+
+
+class FileHandler:
+    """Publish files.
+
+    Parameters
+    ----------
+    outlet : Outlet
+        The way to Kafka.
+    topics : Topics
+        Where to.
+    rules : FileRules
+        How.
+    on_rejected : callable
+        Told of each file that is refused, and why.
+    """
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        topics: Topics,
+        rules: FileRules,
+        *,
+        on_rejected: Callable[[Path, RejectedMessageError], None],
+    ) -> None:
+        self._outlet = outlet
+        self._topics = topics
+        self._rules = rules
+        self._on_rejected = on_rejected
+        self._failures: list[str] = []
+        self.counts = IngestCounts()
+
+    def publish(self, path: Path) -> bool:
+        """Send one file, or book why not.
+
+        Returns
+        -------
+        bool
+            False if the file was rejected.
+
+        Raises
+        ------
+        TransientError
+            If Kafka did not take this one or an earlier one.
+        """
+        data = b""
+        try:
+            data = _read(path)
+            image = prepare_image(
+                data,
+                stream=self._rules.stream,
+                cards=self._rules.cards,
+                max_bytes=self._rules.max_bytes,
+                topics=self._topics,
+            )
+        except RejectedMessageError as error:
+            self._refuse(path, data, error)
+            return False
+        self._outlet.send(image.message, lambda reason: self._on_done(path, len(data), reason))
+        self._check()
+        return True
+
+    def finish(self) -> None:
+        """Return when the broker has everything.
+
+        Raises
+        ------
+        TransientError
+            If it does not take something.
+        """
+        self._outlet.flush()
+        self._check()
+
+    def _on_done(self, path: Path, n_bytes: int, reason: str | None) -> None:
+        if reason is not None:
+            self._failures.append(f"{path}: {reason}")
+            return
+        self.counts.published += 1
+        self.counts.n_bytes += n_bytes
+        metrics.IMAGES.labels("published").inc()
+        metrics.BYTES.inc(n_bytes)
+
+    def _check(self) -> None:
+        if self._failures:
+            failure, self._failures = self._failures[0], []
+            raise TransientError(
+                f"Kafka did not take {failure}; what came before it is safe, "
+                "and ingesting all again makes no duplicates"
+            )
+
+    def _refuse(self, path: Path, data: bytes, error: RejectedMessageError) -> None:
+        """Write the dead letter, then the record that books it in the ledger."""
+        self._on_rejected(path, error)
+        stream = to_stream_name(self._rules.stream or "default")
+        letter = self._to_letter(path, data, stream, error)
+        partition, offset = self._outlet.send_and_locate(letter)
+        record = ImageDetections(
+            image_id=image_id(data, self._rules.cards),
+            stream=stream,
+            source=SourceOffset(self._rules.cluster_id, letter.topic, partition, offset),
+            verdict="rejected",
+            reasons=(error.reason_code,),
+            reason_text=f"{path.name}: {error}",
+            times=StageTimes(time_sent=datetime.now(UTC)),
+        )
+        value = encode_image_detections(record)
+        self._outlet.send_and_locate(OutMessage(self._topics.detections, stream.encode(), value))
+        self.counts.rejected += 1
+        metrics.IMAGES.labels("rejected").inc()
+
+    def _to_letter(
+        self, path: Path, data: bytes, stream: str, error: RejectedMessageError
+    ) -> OutMessage:
+        head = data[:_HEAD_BYTES] if error.reason_code == "too_large" else data
+        source = InMessage(
+            topic="", partition=-1, offset=-1, key=f"{stream}:".encode(), value=head
+        )
+        letter = dead_letter(source, error, topic=self._topics.dead_letters, service="ingest")
+        letter.headers["file"] = path.name
+        if len(data) > len(head):
+            letter.headers["truncated-from"] = str(len(data))
+        return letter
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RejectedMessageError("unreadable", str(error)) from error

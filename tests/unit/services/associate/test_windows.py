@@ -1,0 +1,137 @@
+"""Timesteps close when they are complete, and do not depend on the order of arrival."""
+
+import itertools
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.settings import AssociateSettings
+from schemas.messages import ImageDetections
+from services.associate.models import Arrival, Band, BandState, StreamState, Timestep
+from services.associate.steps.windows import TimestepWindows
+from tests.support.records import START, image, rejected
+
+SETTINGS = AssociateSettings(window_timeout_s=30, first_timestep_wait_s=5)
+BANDS = (120e6, 150e6, 180e6)
+
+
+def windows(*, known_bands: Iterable[float] = BANDS) -> TimestepWindows:
+    """Return windows that know a stream which has come as far as step 0."""
+    found = TimestepWindows(SETTINGS)
+    states = tuple(BandState(Band(band, 2e6), "I", START, 0) for band in known_bands)
+    found.remember([StreamState("test", START, states)])
+    return found
+
+
+def arrival(record: ImageDetections, offset: int = 0, at_s: float = 0.0) -> Arrival:
+    return Arrival(record, 0, offset, at_s)
+
+
+def summary(timesteps: list[Timestep]) -> list[tuple[datetime | None, tuple[str, ...]]]:
+    return [
+        (timestep.time_start, tuple(each.record.image_id for each in timestep.arrivals))
+        for timestep in timesteps
+    ]
+
+
+def test_a_timestep_closes_when_every_band_has_come() -> None:
+    found = windows()
+    for number, band in enumerate(BANDS):
+        assert found.ready(0.0) == []
+        found.add(arrival(image(1, freq_eff_hz=band), number))
+    (timestep,) = found.ready(0.0)
+    assert timestep.time_start == START + timedelta(days=1)
+    assert len(timestep.arrivals) == 3
+    assert found.n_open_images() == 0
+
+
+def test_a_missing_band_is_waited_for_until_the_timeout() -> None:
+    found = windows()
+    found.add(arrival(image(1, freq_eff_hz=BANDS[0]), at_s=100.0))
+    assert found.ready(129.9) == []
+    assert len(found.ready(130.0)) == 1
+
+
+def test_a_band_that_went_ahead_is_not_waited_for() -> None:
+    found = windows()
+    found.add(arrival(image(1, freq_eff_hz=BANDS[0]), 0))
+    found.add(arrival(image(1, freq_eff_hz=BANDS[1]), 1))
+    found.add(arrival(image(2, freq_eff_hz=BANDS[2]), 2))
+    (timestep,) = found.ready(0.0)
+    assert timestep.time_start == START + timedelta(days=1)
+    assert found.lowest_open_offset(0) == 2
+
+
+def test_a_band_that_is_gone_is_no_longer_expected() -> None:
+    found = windows()
+    for step in range(1, 4):
+        for band in BANDS[:2]:
+            found.add(arrival(image(step, freq_eff_hz=band)))
+        assert len(found.ready(SETTINGS.window_timeout_s)) == 1
+    for band in BANDS[:2]:
+        found.add(arrival(image(4, freq_eff_hz=band)))
+    assert len(found.ready(0.0)) == 1
+
+
+def test_an_image_behind_the_last_timestep_is_late_and_stands_alone() -> None:
+    found = windows()
+    found.add(arrival(image(-1, freq_eff_hz=BANDS[0])))
+    (timestep,) = found.ready(0.0)
+    assert timestep.is_late
+
+
+def test_an_unreadable_image_stands_alone_and_holds_nobody_up() -> None:
+    found = windows()
+    found.add(arrival(rejected(image(1))))
+    (timestep,) = found.ready(0.0)
+    assert timestep.time_start is None
+
+
+def test_the_first_timestep_of_a_new_stream_waits_for_its_bands() -> None:
+    found = TimestepWindows(SETTINGS)
+    for offset, band in enumerate(BANDS):
+        found.add(arrival(image(0, freq_eff_hz=band), offset, at_s=float(offset)))
+        assert found.ready(float(offset)) == []
+    (timestep,) = found.ready(5.0)
+    assert len(timestep.arrivals) == 3
+    assert len(timestep.states) == 3
+
+
+def test_stokes_parameters_are_channels_of_their_own() -> None:
+    found = TimestepWindows(SETTINGS)
+    for step in (0, 1):
+        for stokes in "IV":
+            found.add(arrival(image(step, stokes=stokes)))
+    assert [len(timestep.arrivals) for timestep in found.ready(5.0)] == [2, 2]
+
+
+@given(st.permutations(list(itertools.product(range(1, 4), BANDS))))
+def test_the_order_of_arrival_does_not_matter(order: list[tuple[int, float]]) -> None:
+    expected = windows()
+    for step, band in itertools.product(range(1, 4), BANDS):
+        expected.add(arrival(image(step, freq_eff_hz=band)))
+    found = windows()
+    # Within a band Kafka keeps the order: sort each band's steps into its places.
+    steps = {band: iter(range(1, 4)) for band in BANDS}
+    timesteps = []
+    for _, band in order:
+        found.add(arrival(image(next(steps[band]), freq_eff_hz=band)))
+        timesteps += found.ready(0.0)
+    assert summary(timesteps) == summary(expected.ready(0.0))
+
+
+def test_a_partition_that_is_gone_is_forgotten() -> None:
+    found = windows()
+    found.add(arrival(image(1, freq_eff_hz=BANDS[0])))
+    found.drop_partitions([0])
+    assert found.n_open_images() == 0
+    assert found.ready(1000.0) == []
+
+
+def test_what_the_database_remembers_is_used_after_a_restart() -> None:
+    found = TimestepWindows(SETTINGS)
+    found.remember([StreamState("test", datetime(2030, 1, 1, tzinfo=UTC), ())])
+    found.add(arrival(image(1)))
+    assert found.ready(0.0)[0].is_late

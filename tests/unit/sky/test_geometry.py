@@ -1,0 +1,67 @@
+"""Small angles against astropy, boxes against brute force."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sky.geometry import move, probe_zones, tangent_offsets, zone_of
+
+RA = st.floats(0, 360, exclude_max=True)
+DEC = st.floats(-90, 90)
+
+
+@settings(deadline=None, max_examples=50)
+@given(RA, st.floats(-89, 89), st.floats(-0.1, 0.1), st.floats(-0.1, 0.1))
+def test_move_and_offset_are_inverse(ra: float, dec: float, east: float, north: float) -> None:
+    start = np.array([ra]), np.array([dec])
+    moved = move(*start, np.array([east]), np.array([north]))
+    back = tangent_offsets(*start, *moved)
+    assert back[0][0] == pytest.approx(east, abs=1e-6)
+    assert back[1][0] == pytest.approx(north, abs=1e-6)
+    assert 0 <= moved[0][0] < 360
+
+
+@settings(deadline=None, max_examples=30)
+@given(RA, DEC, st.floats(0, 360), st.floats(1e-4, 0.1))
+def test_offsets_agree_with_astropy(
+    ra: float, dec: float, angle_deg: float, distance_deg: float
+) -> None:
+    here = SkyCoord(ra * u.deg, dec * u.deg)
+    there = here.directional_offset_by(angle_deg * u.deg, distance_deg * u.deg)
+    east, north = tangent_offsets(
+        np.array([ra]), np.array([dec]), np.array([there.ra.deg]), np.array([there.dec.deg])
+    )
+    assert np.hypot(east[0], north[0]) == pytest.approx(distance_deg, rel=1e-5)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.tuples(RA, DEC), min_size=1, max_size=6),
+    st.floats(1e-4, 5),
+    st.integers(0, 2**32 - 1),
+)
+@example([(0.0, 90.0)], 1.0, 1)
+@example([(0.0, 0.0), (359.9999, 0.2)], 0.5, 2)
+def test_boxes_hold_all_that_is_near_and_hold_it_once(
+    places: list[tuple[float, float]], radius_deg: float, seed: int
+) -> None:
+    ra, dec = np.array(places).T
+    probes = probe_zones(ra, dec, radius_deg)
+    rng = np.random.default_rng(seed)
+    centre = rng.integers(0, ra.size, 50)
+    around = SkyCoord(ra[centre] * u.deg, dec[centre] * u.deg).directional_offset_by(
+        rng.uniform(0, 360, 50) * u.deg, rng.uniform(0, 0.999, 50) * radius_deg * u.deg
+    )
+    zone = zone_of(around.dec.deg)
+    hits = np.zeros(50, int)
+    for number in range(probes.zone.size):
+        hits += (
+            (zone == probes.zone[number])
+            & (around.ra.deg >= probes.ra_low[number])
+            & (around.ra.deg <= probes.ra_high[number])
+        )
+    assert np.all(hits == 1)
+    assert np.all((around.dec.deg >= probes.dec_low) & (around.dec.deg <= probes.dec_high))
