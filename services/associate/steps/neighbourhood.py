@@ -109,8 +109,14 @@ class Neighbourhood:
         return int(np.count_nonzero(self.sources["is_created"]))
 
     def n_bands(self, source: int) -> int:
-        """Return in how many bands a source was measured."""
-        return len({key[0] for key, moments in self._int.items() if moments["n"][source]})
+        """Return in how many bands of this timestep a source was measured."""
+        return len(
+            {
+                key[0]
+                for key, moments in self._int.items()
+                if moments["n"][source] != self._n_stored[key][source]
+            }
+        )
 
     def changed_statistics(self) -> dict[StatisticsKey, RowArray]:
         """Return the statistics that the database does not have yet."""

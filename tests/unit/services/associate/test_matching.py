@@ -66,7 +66,9 @@ def test_pairs_are_those_of_the_reference(
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 360), st.booleans())
 def test_turning_and_mirroring_the_sky_changes_nothing(
-    seed: int, turn_deg: float, mirror: bool
+    seed: int,
+    turn_deg: float,
+    mirror: bool,  # noqa: FBT001  (hypothesis passes it)
 ) -> None:
     rng = np.random.default_rng(seed)
     both = positions(rng, 8, (0.0, 40.0)), positions(rng, 8, (0.0, 40.0))

@@ -1,0 +1,104 @@
+"""Offsets follow what the broker has acknowledged, and nothing else."""
+
+from itertools import pairwise
+
+import pytest
+from confluent_kafka import TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.errors import RejectedMessageError, TransientError
+from runtime.kafka import InMessage, OffsetTracker
+from runtime.process import dead_letter, retry
+
+
+class FakeConsumer:
+    def __init__(self) -> None:
+        self.stored: list[int] = []
+
+    def store_offsets(self, *, offsets: list[TopicPartition]) -> None:
+        self.stored.append(offsets[0].offset)
+
+
+def message(offset: int) -> InMessage:
+    return InMessage("images-v1", 0, offset, b"", b"")
+
+
+@given(st.permutations([offset for offset in range(6) for _ in range(2)]))
+def test_an_offset_is_stored_when_all_before_it_is_done(order: list[int]) -> None:
+    consumer = FakeConsumer()
+    tracker = OffsetTracker(consumer)  # type: ignore[arg-type]
+    for offset in range(6):
+        tracker.begin(message(offset), 2)
+    left = dict.fromkeys(range(6), 2)
+    for offset in order:
+        tracker.acknowledge(message(offset))
+        left[offset] -= 1
+        first_waiting = next((each for each in range(6) if left[each]), 6)
+        assert (consumer.stored[-1] if consumer.stored else 0) == first_waiting
+    assert all(earlier < later for earlier, later in pairwise(consumer.stored))
+
+
+def test_a_message_without_outputs_is_done_at_once() -> None:
+    consumer = FakeConsumer()
+    tracker = OffsetTracker(consumer)  # type: ignore[arg-type]
+    tracker.begin(message(0), 0)
+    assert consumer.stored == [1]
+
+
+def test_a_partition_that_is_gone_is_not_committed_any_more() -> None:
+    consumer = FakeConsumer()
+    tracker = OffsetTracker(consumer)  # type: ignore[arg-type]
+    tracker.begin(message(0), 1)
+    tracker.forget([TopicPartition("images-v1", 0)])
+    tracker.acknowledge(message(0))
+    assert consumer.stored == []
+
+
+def test_a_dead_letter_has_the_bytes_and_the_reason() -> None:
+    source = InMessage("images-v1", 3, 42, b"key", b"bytes", {"stream": "night"})
+    error = RejectedMessageError("no_beam", "no beam: set BMAJ, BMIN, BPA")
+    letter = dead_letter(source, error, topic="dead-letters-v1", service="extract")
+    assert (letter.key, letter.value) == (b"key", b"bytes")
+    assert letter.headers["stream"] == "night"
+    expected = {"topic": "images-v1", "partition": "3", "offset": "42", "service": "extract"}
+    assert expected.items() <= letter.headers.items()
+    assert letter.headers["reason"] == "no_beam"
+    assert letter.headers["error"] == str(error)
+
+
+class StopAfter:
+    """A stop flag that is set after so many waits."""
+
+    def __init__(self, waits: int) -> None:
+        self.waits = waits
+
+    def is_set(self) -> bool:
+        return self.waits <= 0
+
+    def wait(self, _seconds: float) -> None:
+        self.waits -= 1
+
+
+def test_retry_waits_for_the_world_but_obeys_a_stop() -> None:
+    attempts = iter([TransientError("away"), TransientError("away"), None])
+
+    def flaky() -> str:
+        if (error := next(attempts)) is not None:
+            raise error
+        return "done"
+
+    assert retry(flaky, StopAfter(9)) == "done"  # type: ignore[arg-type]
+
+    def never() -> str:
+        raise TransientError("away")
+
+    assert retry(never, StopAfter(3)) is None  # type: ignore[arg-type]
+
+
+def test_retry_lets_other_errors_through() -> None:
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        retry(broken, StopAfter(9))  # type: ignore[arg-type]

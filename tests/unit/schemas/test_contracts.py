@@ -1,0 +1,141 @@
+"""The Avro schemas, their examples and the dataclasses say the same."""
+
+import io
+import json
+from dataclasses import fields, replace
+from importlib.resources import files
+from typing import Any
+
+import fastavro
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.codec import (
+    CodecError,
+    decode_image_detections,
+    decode_source_event,
+    encode_image_detections,
+    encode_source_event,
+    load_schema,
+)
+from schemas.messages import (
+    ImageDetections,
+    ImageMetadata,
+    SourceColumns,
+    SourceEvent,
+    SourceOffset,
+    StageTimes,
+)
+from tests.support.records import image, rejected, sources
+
+MIRRORS = {
+    "image_detections": ImageDetections,
+    "image_metadata": ImageMetadata,
+    "source_columns": SourceColumns,
+    "source_offset": SourceOffset,
+    "stage_times": StageTimes,
+    "source_event": SourceEvent,
+}
+
+
+def records_in(schema: Any) -> dict[str, list[dict[str, Any]]]:
+    """Return the fields of every record type in a schema, by its plain name."""
+    if isinstance(schema, list):
+        return {name: each for branch in schema for name, each in records_in(branch).items()}
+    if not isinstance(schema, dict):
+        return {}
+    found = {}
+    if schema.get("type") == "record":
+        found[schema["name"].split(".")[-1]] = schema["fields"]
+        for field in schema["fields"]:
+            found |= records_in(field["type"])
+    return found
+
+
+@pytest.mark.parametrize("name", ["image_detections", "source_event"])
+def test_schemas_mirror_the_dataclasses_and_document_every_field(name: str) -> None:
+    for record, schema_fields in records_in(load_schema(name)).items():
+        assert all(each["doc"].endswith("]") for each in schema_fields), record
+        if record in MIRRORS:
+            assert [each["name"] for each in schema_fields] == [
+                each.name for each in fields(MIRRORS[record])
+            ]
+
+
+def read_example(name: str) -> dict[str, Any]:
+    text = (files("schemas") / "avro" / f"{name}.example.json").read_text(encoding="utf-8")
+    one_line = io.StringIO(json.dumps(json.loads(text)))
+    (record,) = fastavro.json_reader(one_line, load_schema(name))
+    assert isinstance(record, dict)
+    return record
+
+
+@pytest.mark.parametrize("name", ["image_detections", "source_event"])
+def test_examples_fit_their_schemas(name: str) -> None:
+    assert read_example(name)["stream"] == "example"
+
+
+def example_event() -> SourceEvent:
+    record = read_example("source_event")
+    times = StageTimes(**record.pop("times"))
+    return SourceEvent(times=times, **record)
+
+
+def test_an_event_survives_the_wire() -> None:
+    event = example_event()
+    assert decode_source_event(encode_source_event(event)) == event
+
+
+@pytest.mark.parametrize("n_sources", [0, 1, 100])
+def test_an_image_survives_the_wire(n_sources: int) -> None:
+    record = image(0, sources([(10.0 + 0.1 * each, 5.0) for each in range(n_sources)]))
+    again = decode_image_detections(encode_image_detections(record))
+    assert replace(again, sources=record.sources, rms_grid=record.rms_grid) == record
+    for column in fields(SourceColumns):
+        np.testing.assert_array_equal(
+            getattr(again.sources, column.name), getattr(record.sources, column.name)
+        )
+    assert again.rms_grid is not None
+    assert record.rms_grid is not None
+    # The grid travels as single precision: it is an estimate.
+    np.testing.assert_allclose(again.rms_grid.rms_jy_beam, record.rms_grid.rms_jy_beam, rtol=1e-6)
+
+
+def test_a_rejected_image_survives_the_wire() -> None:
+    record = rejected(image(0))
+    again = decode_image_detections(encode_image_detections(record))
+    assert again.reasons == ("no_beam",)
+    assert again.metadata is None
+
+
+@given(st.binary(max_size=60))
+def test_strange_bytes_are_a_codec_error_and_nothing_else(data: bytes) -> None:
+    for decode in (decode_image_detections, decode_source_event):
+        with pytest.raises(CodecError):
+            decode(data)
+
+
+def test_another_schema_is_named_in_the_error() -> None:
+    data = encode_source_event(example_event())
+    with pytest.raises(CodecError, match="schema id 102 is not image_detections"):
+        decode_image_detections(data)
+
+
+@given(st.data())
+def test_damaged_bytes_are_a_codec_error_or_a_record(data: st.DataObject) -> None:
+    good = bytearray(encode_image_detections(image(0, [(10.0, 5.0)])))
+    for _ in range(3):
+        good[data.draw(st.integers(5, len(good) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(5, len(good)))
+    try:
+        decode_image_detections(bytes(good[:cut]))
+    except CodecError:
+        return
+    assert cut == len(good)
+
+
+def test_columns_of_different_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="differ in length"):
+        replace(sources([(1.0, 2.0)]), ra=np.zeros(2))

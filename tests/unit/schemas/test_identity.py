@@ -1,0 +1,40 @@
+"""Identities are derived: the same input, the same name."""
+
+import hashlib
+import re
+
+from schemas.identity import event_id, image_id, trig_id
+from schemas.topics import Topics, image_key
+
+
+def test_an_image_is_its_bytes_and_the_cards_beside_them() -> None:
+    assert image_id(b"fits", {}) == hashlib.sha256(b"fits").hexdigest()
+    with_cards = image_id(b"fits", {"BMAJ": "1", "BPA": "2"})
+    assert with_cards == image_id(b"fits", {"BPA": "2", "BMAJ": "1"})
+    assert with_cards not in {image_id(b"fits", {}), image_id(b"fits", {"BMAJ": "12"})}
+
+
+def test_a_trig_id_is_short_and_fits_into_an_ivorn() -> None:
+    found = trig_id("stream", "ab" * 32, 3)
+    assert re.fullmatch(r"[a-z2-7]{16}", found)
+    assert found == trig_id("stream", "ab" * 32, 3)
+    assert found != trig_id("stream", "ab" * 32, 4)
+
+
+def test_events_of_a_family_differ_by_kind_and_trigger() -> None:
+    names = {
+        event_id("family", kind, trigger)
+        for kind in ("new_source", "variable")
+        for trigger in ("one", "other")
+    }
+    assert len(names) == 4
+
+
+def test_a_prefix_moves_every_topic() -> None:
+    assert all(name.startswith("site.") for name in Topics("site.").all())
+    assert len(set(Topics().all())) == 9
+
+
+def test_a_band_of_a_stream_stays_on_one_partition() -> None:
+    assert image_key("night", 124.1e6) == image_key("night", 124.3e6) == "night:124MHz"
+    assert image_key("night", None) == "night:"
