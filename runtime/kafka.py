@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -61,7 +61,7 @@ class OutMessage:
     topic: str
     key: bytes
     value: bytes
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | bytes] = field(default_factory=dict)
 
 
 class _OnceInAWhile(logging.Handler):
@@ -331,7 +331,7 @@ def send(
                 message.topic,
                 key=message.key,
                 value=message.value,
-                headers=[(name, value.encode()) for name, value in message.headers.items()],
+                headers=_to_wire_headers(message),
                 on_delivery=lambda error, _message: on_done(error),
             )
         except BufferError:
@@ -339,6 +339,13 @@ def send(
         else:
             producer.poll(0)
             return
+
+
+def _to_wire_headers(message: OutMessage) -> list[tuple[str, str | bytes | None]]:
+    return [
+        (name, value.encode() if isinstance(value, str) else value)
+        for name, value in message.headers.items()
+    ]
 
 
 def produce_and_wait(
@@ -389,7 +396,7 @@ def produce_and_locate(
         message.topic,
         key=message.key,
         value=message.value,
-        headers=[(name, text.encode()) for name, text in message.headers.items()],
+        headers=_to_wire_headers(message),
         on_delivery=on_delivery,
     )
     producer.flush(timeout_s)

@@ -4,12 +4,11 @@ import asyncio
 import struct
 from concurrent.futures import Executor
 
-from lxml import etree
-
 from runtime.settings import VtpSettings
 from services.alert.metrics import VTP_PACKETS
 from services.alert.steps.transport import (
     MAX_FRAME_BYTES,
+    Filters,
     TransportError,
     build_transport,
     compile_filters,
@@ -56,7 +55,7 @@ class Subscriber:
         self._executor = executor
         self._queue: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue(settings.queue_length)
         self._overflowed = asyncio.Event()
-        self._filters: tuple[etree.XPath, ...] = ()
+        self._filters: Filters = ()
         self._last_heard_s = asyncio.get_running_loop().time()
         writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
 

@@ -9,6 +9,7 @@ from lxml import etree
 
 __all__ = [
     "MAX_FRAME_BYTES",
+    "Filters",
     "PeerMessage",
     "TransportError",
     "build_transport",
@@ -17,6 +18,8 @@ __all__ = [
     "matches",
     "parse_peer_message",
 ]
+
+Filters = tuple[etree.XPath, ...]
 
 MAX_FRAME_BYTES = 1_000_000
 _NAMESPACE = "http://www.telescope-networks.org/xml/Transport/v1.1"
@@ -77,7 +80,7 @@ def _parse(document: bytes) -> etree._Element:
         root = etree.fromstring(document, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise TransportError("garbage") from error
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.internalDTD is not None:
         raise TransportError("garbage")
     return root
 
@@ -111,7 +114,7 @@ def _depth(expression: str) -> int:
     return deepest
 
 
-def compile_filters(expressions: tuple[str, ...]) -> tuple[etree.XPath, ...]:
+def compile_filters(expressions: tuple[str, ...]) -> Filters:
     """Return the filters, ready for `matches`.
 
     Raises
@@ -130,7 +133,7 @@ def compile_filters(expressions: tuple[str, ...]) -> tuple[etree.XPath, ...]:
         raise TransportError("bad_filter") from error
 
 
-def matches(filters: tuple[etree.XPath, ...], packet: bytes) -> bool:
+def matches(filters: Filters, packet: bytes) -> bool:
     """Return whether one of the filters, or none set, lets `packet` through.
 
     An expression that cannot be evaluated on this packet does not match it.

@@ -126,7 +126,8 @@ def _add_what(
 def _to_group(name: str, rows: list[_Row]) -> etree._Element:
     """Return the group of the rows that have a value; NaN and infinities are left out."""
     known = [row for row in rows if row[1] is not None and not _is_blank(row[1])]
-    return vp.Group([_to_param(row) for row in known], name=name)
+    group: etree._Element = vp.Group([_to_param(row) for row in known], name=name)
+    return group
 
 
 def _is_blank(value: str | float) -> bool:
@@ -137,9 +138,10 @@ def _to_param(row: _Row) -> etree._Element:
     name, value, unit, ucd = row
     plain = _clean(value) if isinstance(value, str) else value
     kind = {str: "string", int: "int", float: "float"}[type(plain)]
-    return vp.Param(
+    param: etree._Element = vp.Param(
         name, value=str(plain), unit=unit or None, ucd=ucd or None, dataType=kind, ac=False
     )
+    return param
 
 
 def _image_rows(event: SourceEvent) -> list[_Row]:

@@ -1,7 +1,7 @@
 """One file in, one image on Kafka; a bad one is booked with its reason."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -160,10 +160,10 @@ class FileHandler:
             topic="", partition=-1, offset=-1, key=f"{stream}:".encode(), value=head
         )
         letter = dead_letter(source, error, topic=self._topics.dead_letters, service="ingest")
-        letter.headers["file"] = path.name
+        headers = {**letter.headers, "file": path.name}
         if len(data) > len(head):
-            letter.headers["truncated-from"] = str(len(data))
-        return letter
+            headers["truncated-from"] = str(len(data))
+        return replace(letter, headers=headers)
 
 
 def _read(path: Path) -> bytes:

@@ -1,0 +1,180 @@
+"""The way of an alert to Kafka, and the way to find out whether it went there already."""
+
+import asyncio
+import uuid
+from collections.abc import Iterator, Mapping
+
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+
+from runtime.errors import TransientError
+from runtime.kafka import OutMessage, create_consumer, create_producer, produce_and_wait
+from runtime.settings import KafkaSettings
+from schemas.topics import Topics
+from services.alert.models import LowWatermark, StoredAlert
+
+__all__ = ["KafkaSender"]
+
+_TIMEOUT_S = 10.0
+
+
+class KafkaSender:
+    """Send alerts with an idempotent producer; blocking calls run in threads.
+
+    Parameters
+    ----------
+    settings : KafkaSettings
+        Where Kafka is.
+    group : str
+        Consumer group of the service, whose lag `read_lag` tells.
+    """
+
+    def __init__(self, settings: KafkaSettings, *, group: str) -> None:
+        self._topics = Topics(settings.topic_prefix)
+        self._alert_topics = (self._topics.alerts_voevent, self._topics.alerts_gcn)
+        self._producer: Producer = create_producer(settings)
+        # Never subscribes, so it is no member of the group.
+        nameless = settings.model_copy(update={"instance_id": None})
+        self._reader: Consumer = create_consumer(nameless, group=group, commits_to_kafka=False)
+
+    def close(self) -> None:
+        """Let what is queued go out, then disconnect."""
+        self._producer.flush(2.0)
+        self._reader.close()
+
+    async def read_ends(self) -> LowWatermark:
+        """Return where the alert topics end now.
+
+        Raises
+        ------
+        TransientError
+            If Kafka is away.
+        """
+        return await asyncio.to_thread(self._read_ends)
+
+    async def find_sent(self, ivorn: str, since: LowWatermark) -> frozenset[str]:
+        """Return the alert topics that have `ivorn` behind `since` already.
+
+        Raises
+        ------
+        TransientError
+            If Kafka is away.
+        """
+        return await asyncio.to_thread(self._find_sent, ivorn, since)
+
+    async def send(self, alert: StoredAlert, already: frozenset[str]) -> None:
+        """Send to the alert topics but `already`; return when acknowledged.
+
+        Raises
+        ------
+        TransientError
+            If Kafka did not take it.
+        """
+        messages = [each for each in self._to_messages(alert) if each.topic not in already]
+        await asyncio.to_thread(produce_and_wait, self._producer, messages)
+
+    async def send_dead_letter(self, letter: OutMessage) -> None:
+        """Send a dead letter; return when acknowledged.
+
+        Raises
+        ------
+        TransientError
+            If Kafka did not take it.
+        """
+        await asyncio.to_thread(produce_and_wait, self._producer, [letter])
+
+    def send_heartbeat(self, value: bytes) -> None:
+        """Send a sign of life if Kafka takes it; nobody misses an old one."""
+        if len(self._producer) < 100:
+            self._producer.produce(self._topics.heartbeat, value=value)
+        self._producer.poll(0)
+
+    async def read_lag(self) -> tuple[int, tuple[int, ...]]:
+        """Return how many events wait, and the committed offsets.
+
+        Raises
+        ------
+        TransientError
+            If Kafka is away.
+        """
+        return await asyncio.to_thread(self._read_lag)
+
+    def _to_messages(self, alert: StoredAlert) -> Iterator[OutMessage]:
+        # Names and values as hop-client and gcn-kafka expect them.
+        common: dict[str, str | bytes] = {
+            "_id": uuid.uuid5(uuid.NAMESPACE_URL, alert.ivorn).bytes,
+            "ivorn": alert.ivorn,
+        }
+        if alert.role == "test":
+            common["_test"] = "true"
+        key = alert.trig_id.encode()
+        for topic, value, kind in (
+            (self._topics.alerts_voevent, alert.voevent, "voevent"),
+            (self._topics.alerts_gcn, alert.notice, "json"),
+        ):
+            yield OutMessage(topic, key, value, {"_format": kind, **common})
+
+    def _partitions(self, topic: str) -> list[TopicPartition]:
+        metadata = self._reader.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
+        return [TopicPartition(topic, number) for number in sorted(metadata.partitions)]
+
+    def _end(self, partition: TopicPartition) -> tuple[int, int]:
+        low, high = self._reader.get_watermark_offsets(partition, timeout=_TIMEOUT_S)
+        return int(low), int(high)
+
+    def _read_ends(self) -> LowWatermark:
+        try:
+            return {
+                f"{partition.topic}/{partition.partition}": self._end(partition)[1]
+                for topic in self._alert_topics
+                for partition in self._partitions(topic)
+            }
+        except KafkaException as error:
+            raise TransientError(f"Kafka is away: {error}") from error
+
+    def _find_sent(self, ivorn: str, since: LowWatermark) -> frozenset[str]:
+        try:
+            return frozenset(
+                topic
+                for topic in self._alert_topics
+                for partition in self._partitions(topic)
+                if self._has(partition, ivorn, since)
+            )
+        except KafkaException as error:
+            raise TransientError(f"Kafka is away: {error}") from error
+        finally:
+            self._reader.unassign()
+
+    def _has(self, partition: TopicPartition, ivorn: str, since: Mapping[str, int]) -> bool:
+        """Read one partition from `since` to its end."""
+        low, high = self._end(partition)
+        start = max(low, since.get(f"{partition.topic}/{partition.partition}", 0))
+        if start >= high:
+            return False
+        self._reader.assign([TopicPartition(partition.topic, partition.partition, start)])
+        at = start
+        while at < high:
+            message = self._reader.poll(_TIMEOUT_S)
+            if message is None or message.error():
+                raise TransientError(f"cannot read {partition.topic} from offset {at}")
+            if _ivorn_of(message) == ivorn:
+                return True
+            at = int(message.offset() or 0) + 1
+        return False
+
+    def _read_lag(self) -> tuple[int, tuple[int, ...]]:
+        try:
+            committed = self._reader.committed(
+                self._partitions(self._topics.transients), timeout=_TIMEOUT_S
+            )
+            lag = 0
+            for partition in committed:
+                low, high = self._end(partition)
+                lag += high - max(low, partition.offset)  # no offset yet is negative
+        except KafkaException as error:
+            raise TransientError(f"Kafka is away: {error}") from error
+        return lag, tuple(partition.offset for partition in committed)
+
+
+def _ivorn_of(message: Message) -> str:
+    value = dict(message.headers() or []).get("ivorn")
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""

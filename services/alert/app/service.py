@@ -1,0 +1,169 @@
+"""Start and stop of the alert service: VTP server, recovery, stream, watchdog."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import orjson
+
+from runtime.errors import FatalError, RejectedMessageError, TransientError
+from runtime.kafka import InMessage, ensure_topics
+from runtime.logging import get_logger
+from runtime.metrics import serve_metrics
+from runtime.postgres import create_pool
+from runtime.process import StopFlag, dead_letter, retry, run_service
+from runtime.settings import Settings
+from schemas.topics import Topics
+from services.alert.app.sender import KafkaSender
+from services.alert.app.stream import build_app
+from services.alert.handlers.transients import TransientHandler
+from services.alert.handlers.vtp import VtpServer
+from services.alert.metrics import EVENTS, RETRIES
+from services.alert.storage import AlertStore
+
+__all__ = ["main"]
+
+T = TypeVar("T")
+
+
+class _StoppedError(Exception):
+    """Told to stop before the work was done."""
+
+
+GROUP = "livetrap-alert"
+_FIRST_BACKOFF_S = 0.2
+_LONGEST_BACKOFF_S = 5.0
+_LOOK_S = 0.1
+# faust agents have been seen to stop without a word (faust-streaming issues 175, 523, 640).
+_STUCK_S = 60.0
+_LAG_EVERY_S = 10.0
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    run_service("alert", _run)
+
+
+def _run(settings: Settings, stop: StopFlag) -> None:
+    with suppress(_StoppedError):
+        asyncio.run(_Service(settings, stop).run())
+
+
+class _Service:
+    """The parts of one alert process."""
+
+    def __init__(self, settings: Settings, stop: StopFlag) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._topics = Topics(settings.kafka.topic_prefix)
+        self._failure: BaseException | None = None
+        self._is_waiting = False
+
+    async def run(self) -> None:
+        """Start everything, wait, stop everything."""
+        settings = self._settings
+        serve_metrics(settings.metrics)
+        await asyncio.to_thread(retry, lambda: ensure_topics(settings.kafka), self._stop)
+        async with AsyncExitStack() as stack:
+            vtp = VtpServer(settings.vtp, settings.alert.authority)
+            await vtp.start()
+            stack.push_async_callback(vtp.aclose)
+            self._sender = KafkaSender(settings.kafka, group=GROUP)
+            stack.callback(self._sender.close)
+            pool = await self._until_done(lambda: create_pool(settings.postgres, service="alert"))
+            stack.push_async_callback(pool.close)
+            self._handler = TransientHandler(
+                settings.alert,
+                store=AlertStore(pool),
+                sender=self._sender,
+                broadcast=vtp.broadcast,
+            )
+            n_recovered = await self._until_done(self._handler.recover)
+            get_logger().info("service_started", recovered=n_recovered)
+            await self._consume(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        if self._failure is not None:
+            raise self._failure
+
+    async def _consume(self, data_dir: Path) -> None:
+        app = build_app(
+            self._settings.kafka,
+            group=GROUP,
+            data_dir=data_dir,
+            on_event=self._on_event,
+            on_failure=self._fail,
+            beat=self._beat,
+        )
+        await app.start()
+        watchdog = asyncio.create_task(self._watch())
+        try:
+            # A signal sets the flag.
+            while not self._stop.is_set() and self._failure is None:  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            watchdog.cancel()
+            await app.stop()
+
+    async def _on_event(self, message: InMessage) -> None:
+        """Handle one event; return when it is an alert, refused, or a dead letter."""
+        try:
+            await self._until_done(lambda: self._handler.on_event(message.value))
+        except RejectedMessageError as error:
+            get_logger().warning(
+                "message_rejected",
+                partition=message.partition,
+                offset=message.offset,
+                reason=error.reason_code,
+                error=str(error),
+            )
+            EVENTS.labels("rejected").inc()
+            letter = dead_letter(message, error, topic=self._topics.dead_letters, service="alert")
+            await self._until_done(lambda: self._sender.send_dead_letter(letter))
+
+    async def _until_done(self, action: Callable[[], Awaitable[T]]) -> T:
+        """Repeat `action` while the world is away."""
+        backoff_s = _FIRST_BACKOFF_S
+        reason = ""
+        while not self._stop.is_set():
+            try:
+                result = await action()
+            except TransientError as error:
+                if str(error) != reason:
+                    reason = str(error)
+                    get_logger().warning("waiting_for_the_world", reason=reason)
+                RETRIES.inc()
+                self._is_waiting = True
+                await asyncio.sleep(backoff_s)
+                backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
+            else:
+                self._is_waiting = False
+                if reason:
+                    get_logger().info("world_is_back")
+                return result
+        raise _StoppedError
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
+
+    def _beat(self) -> None:
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        self._sender.send_heartbeat(orjson.dumps({"alert_datetime": now}))
+
+    async def _watch(self) -> None:
+        """End the process if events wait and none is committed: a restart goes on with them."""
+        moved_s, last = time.monotonic(), None
+        while True:
+            await asyncio.sleep(_LAG_EVERY_S)
+            try:
+                lag, committed = await self._sender.read_lag()
+            except TransientError:
+                lag, committed = 0, None
+            if lag == 0 or committed != last or self._is_waiting:
+                moved_s, last = time.monotonic(), committed
+            elif time.monotonic() - moved_s > _STUCK_S:
+                self._fail(FatalError(f"{lag} events wait and none was handled for a minute"))
+                return

@@ -1,0 +1,114 @@
+"""The faust app: an agent on transients-v1 and a heartbeat."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import faust
+
+from runtime.kafka import InMessage
+from runtime.settings import KafkaSettings
+from schemas.topics import Topics
+
+__all__ = ["build_app"]
+
+
+def build_app(
+    settings: KafkaSettings,
+    *,
+    group: str,
+    data_dir: Path,
+    on_event: Callable[[InMessage], Awaitable[None]],
+    on_failure: Callable[[BaseException], None],
+    beat: Callable[[], None],
+) -> faust.App:
+    """Return the app, not started.
+
+    Parameters
+    ----------
+    settings : KafkaSettings
+        Where Kafka is.
+    group : str
+        Consumer group without the installation's prefix.
+    data_dir : Path
+        Where faust may write.
+    on_event : callable
+        Returns when the event is done: only then its offset is committed.
+    on_failure : callable
+        Told when `on_event` raised; the event stays uncommitted and nothing follows it.
+    beat : callable
+        Called once a second.
+    """
+    for name in ("faust", "mode", "aiokafka"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    app = faust.App(
+        settings.topic_prefix + group,
+        broker=[f"kafka://{address}" for address in settings.bootstrap_servers.split(",")],
+        broker_credentials=_credentials(settings),
+        # A nameless member that was killed holds its partitions until this has passed.
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=1.0,
+        broker_commit_interval=0.5,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=settings.instance_id and f"{group}-{settings.instance_id}",
+        datadir=data_dir,
+        store="memory://",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+    )
+    topic = app.topic(
+        Topics(settings.topic_prefix).transients,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+    )
+
+    async def alert(stream: faust.Stream[bytes]) -> None:
+        async for event in stream.events():
+            try:
+                await on_event(_to_message(event))
+            except Exception as error:  # noqa: BLE001  (whatever it is: go no further)
+                on_failure(error)
+                await asyncio.Event().wait()
+
+    app.agent(topic, name="alert")(alert)
+
+    async def heartbeat() -> None:
+        beat()
+
+    app.timer(1.0, name="heartbeat")(heartbeat)
+    return app
+
+
+def _to_message(event: faust.Event) -> InMessage:
+    message = event.message
+    return InMessage(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=message.key or b"",
+        value=message.value or b"",
+    )
+
+
+def _credentials(
+    settings: KafkaSettings,
+) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    if settings.security_protocol == "plaintext":
+        return None
+    context = None
+    if settings.security_protocol.endswith("ssl"):
+        context = ssl.create_default_context(cafile=settings.ssl_ca_location)
+    if settings.security_protocol == "ssl":
+        return faust.SSLCredentials(context)
+    password = settings.sasl_password
+    return faust.SASLCredentials(
+        username=settings.sasl_username,
+        password=password.get_secret_value() if password else None,
+        ssl_context=context,
+        mechanism=settings.sasl_mechanism,
+    )
