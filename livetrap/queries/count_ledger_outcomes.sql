@@ -1,7 +1,7 @@
 -- Count the images of the ledger by outcome.
 select
     outcome,
-    count(*) as n_images
-from image_ledger
+    sum(n_images)::bigint as n_images
+from ledger_total
 group by outcome
 order by outcome

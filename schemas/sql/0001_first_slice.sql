@@ -274,6 +274,16 @@ create table image_ledger (
 );
 comment on table image_ledger is 'Every image that Kafka ever took, and what became of it';
 
+-- Sums of image_ledger, kept with it: asking how the books stand costs the same for ever.
+create table ledger_total (
+    stream text not null,
+    outcome text not null,
+    reason text not null,
+    n_images bigint not null,
+    primary key (stream, outcome, reason)
+) with (fillfactor = 50);
+comment on column ledger_total.reason is 'First reason of a rejection, else empty';
+
 create table alert (
     id bigint generated always as identity primary key,
     ivorn text not null unique,

@@ -1,4 +1,4 @@
--- Book what became of images; a replay books nothing.
+-- Book what became of images, and their sums; a replay books nothing.
 --
 -- $1  stream      text
 -- $2  cluster_id  text[]
@@ -9,13 +9,27 @@
 -- $7  outcome     text[]
 -- $8  reasons     text[]    codes, comma-separated
 -- Index: the primary key.
-insert into image_ledger (
-    source_cluster_id, source_topic, source_partition, source_offset, stream, image_id, outcome, reasons
+with booked as (
+    insert into image_ledger (
+        source_cluster_id, source_topic, source_partition, source_offset, stream, image_id, outcome, reasons
+    )
+    select
+        entry.cluster_id, entry.topic, entry.partition, entry.place, $1::text, entry.image_id, entry.outcome,
+        string_to_array(entry.reasons, ',') as reasons
+    from
+        unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::text[], $7::text[], $8::text[])
+            as entry (cluster_id, topic, partition, place, image_id, outcome, reasons)
+    on conflict (source_cluster_id, source_topic, source_partition, source_offset) do nothing
+    returning image_ledger.outcome, coalesce(image_ledger.reasons[1], '') as reason
 )
+
+insert into ledger_total (stream, outcome, reason, n_images)
 select
-    entry.cluster_id, entry.topic, entry.partition, entry.place, $1::text, entry.image_id, entry.outcome,
-    string_to_array(entry.reasons, ',') as reasons
-from
-    unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::text[], $7::text[], $8::text[])
-        as entry (cluster_id, topic, partition, place, image_id, outcome, reasons)
-on conflict (source_cluster_id, source_topic, source_partition, source_offset) do nothing
+    $1::text as stream,
+    booked.outcome,
+    booked.reason,
+    count(*) as n_images
+from booked
+group by booked.outcome, booked.reason
+on conflict (stream, outcome, reason) do update
+    set n_images = ledger_total.n_images + excluded.n_images

@@ -1,0 +1,56 @@
+-- Return percentiles of how long each stage took lately.
+--
+-- $1  window_s   float8  how far back [s]
+-- $2  max_rows   int     at most so many images, newest first [-]
+-- Index: the primary keys; both tables grow in time order.
+with recent as (
+    select image.*
+    from image
+    where image.time_associated >= now() - make_interval(secs => $1::float8)
+    order by image.id desc
+    limit $2::int
+),
+
+stage as (
+    select
+        'ingest' as name,
+        extract(epoch from recent.time_appended - recent.time_sent)::float8 as seconds
+    from recent
+    union all
+    select
+        'extract' as name,
+        extract(epoch from recent.time_extracted - recent.time_appended)::float8 as seconds
+    from recent
+    union all
+    select
+        'associate' as name,
+        extract(epoch from recent.time_associated - recent.time_extracted)::float8 as seconds
+    from recent
+    union all
+    select
+        'image_total' as name,
+        extract(epoch from recent.time_associated - recent.time_appended)::float8 as seconds
+    from recent
+    union all
+    select
+        'alert_total' as name,
+        newest.latency_s as seconds
+    from (
+        select alert.latency_s
+        from alert
+        where alert.time_alert >= now() - make_interval(secs => $1::float8)
+        order by alert.id desc
+        limit $2::int
+    ) as newest
+)
+
+select
+    stage.name as stage,
+    count(*) as n,
+    percentile_cont(0.5) within group (order by stage.seconds) as p50_s,
+    percentile_cont(0.9) within group (order by stage.seconds) as p90_s,
+    percentile_cont(0.99) within group (order by stage.seconds) as p99_s
+from stage
+where stage.seconds is not null
+group by stage.name
+order by stage.name

@@ -1,0 +1,27 @@
+-- Return the alerts behind one, oldest first: what a stream sends next.
+--
+-- $1  after_id  bigint
+-- $2  limit     int     [-]
+-- Index: the primary key.
+select
+    alert.id,
+    alert.ivorn,
+    alert.trig_id,
+    alert.revision,
+    alert.alert_type,
+    alert.role,
+    alert.kind,
+    alert.stream,
+    alert.transient_id,
+    alert.source_id,
+    alert.ra,
+    alert.dec,
+    alert.snr,
+    alert.flux_peak_jy_beam,
+    alert.time_start,
+    alert.time_alert,
+    alert.latency_s
+from alert
+where alert.id > $1::bigint
+order by alert.id
+limit $2::int

@@ -1,0 +1,52 @@
+-- Return images, newest first, from a place in the list on.
+--
+-- $1  id          bigint       this one alone
+-- $2  image_id    text         sha256, the other way to name it
+-- $3  since       timestamptz
+-- $4  until       timestamptz
+-- $5  stream      text
+-- $6  verdict     text
+-- $7  before_id   bigint       last of the page before
+-- $8  limit       int          [-]
+-- Null leaves a filter out.
+-- Index: the primary key; the unique one on (stream_id, image_id).
+select
+    image.id,
+    image.image_id,
+    stream.name as stream,
+    image.verdict,
+    image.reasons,
+    image.reason_text,
+    image.time_start,
+    image.exposure_s,
+    image.freq_eff_hz,
+    image.freq_bw_hz,
+    image.stokes,
+    image.beam_major_deg,
+    image.beam_minor_deg,
+    image.beam_pa_deg,
+    image.field_ra,
+    image.field_dec,
+    image.field_radius_deg,
+    image.width_px,
+    image.height_px,
+    image.telescope,
+    image.rms_jy_beam,
+    image.n_sources,
+    image.is_late,
+    image.time_sent,
+    image.time_appended,
+    image.time_extracted,
+    image.time_associated
+from image
+inner join stream on image.stream_id = stream.id
+where
+    ($1::bigint is null or image.id = $1)
+    and ($2::text is null or image.image_id = $2)
+    and ($3::timestamptz is null or image.time_start >= $3)
+    and ($4::timestamptz is null or image.time_start < $4)
+    and ($5::text is null or stream.name = $5)
+    and ($6::text is null or image.verdict = $6)
+    and ($7::bigint is null or image.id < $7)
+order by image.id desc
+limit $8::int

@@ -1,0 +1,54 @@
+-- Return sources of the running catalogue in an order, from a place in the list on.
+--
+-- $1   id                bigint    this one alone
+-- $2   stream            text
+-- $3   min_n_datapoints  int       [-]
+-- $4   min_eta           float8    [-]
+-- $5   min_v             float8    [-]
+-- $6   sort              text      id, eta, v, n_datapoints or last_time_start
+-- $7   after_key         float8    last of the page before
+-- $8   after_id          bigint
+-- $9   limit             int       [-]
+-- Null leaves a filter out.
+-- Index: the primary key for one source; a whole list is a scan.
+with keyed as (
+    select
+        source.*,
+        stream.name as stream,
+        case $6::text
+            when 'eta' then source.eta
+            when 'v' then source.v
+            when 'n_datapoints' then source.n_datapoints
+            when 'last_time_start' then extract(epoch from source.last_time_start)
+            else -source.id
+        end::float8 as sort_key
+    from source
+    inner join stream on source.stream_id = stream.id
+    where
+        ($1::bigint is null or source.id = $1)
+        and ($2::text is null or stream.name = $2)
+        and ($3::int is null or source.n_datapoints >= $3)
+        and ($4::float8 is null or source.eta >= $4)
+        and ($5::float8 is null or source.v >= $5)
+)
+
+select
+    keyed.id,
+    keyed.parent_source_id,
+    keyed.stream,
+    keyed.ra,
+    keyed.dec,
+    keyed.weight_ra,
+    keyed.weight_dec,
+    keyed.n_datapoints,
+    keyed.eta,
+    keyed.v,
+    keyed.first_time_start,
+    keyed.last_time_start,
+    keyed.is_new,
+    keyed.is_variable,
+    keyed.sort_key
+from keyed
+where $7::float8 is null or (keyed.sort_key, keyed.id) < ($7, $8::bigint)
+order by keyed.sort_key desc, keyed.id desc
+limit $9::int

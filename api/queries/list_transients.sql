@@ -1,0 +1,72 @@
+-- Return transients, newest first, from a place in the list on.
+--
+-- $1   since        timestamptz
+-- $2   until        timestamptz
+-- $3   id           bigint       this one alone
+-- $4   ra           float8       [deg]
+-- $5   dec          float8       [deg]
+-- $6   radius_deg   float8       [deg]
+-- $7   stream       text
+-- $8   kind         text
+-- $9   state        text
+-- $10  min_snr      float8       [-]
+-- $11  after_time   timestamptz  last of the page before
+-- $12  after_id     bigint
+-- $13  limit        int          [-]
+-- Null leaves a filter out.
+-- Index: transient (time_detected desc, id desc).
+select
+    transient.id,
+    transient.source_id,
+    transient.trig_id,
+    transient.kind,
+    transient.state,
+    transient.certainty,
+    transient.ra,
+    transient.dec,
+    transient.ra_err_deg,
+    transient.dec_err_deg,
+    transient.time_start,
+    transient.time_detected,
+    transient.flux_peak_jy_beam,
+    transient.snr,
+    source.eta,
+    source.v,
+    source.n_datapoints,
+    stream.name as stream,
+    (
+        select
+            coalesce(
+                json_agg(
+                    json_build_object(
+                        'id', alert.id, 'ivorn', alert.ivorn, 'alert_type', alert.alert_type
+                    )
+                    order by alert.id
+                ),
+                '[]'
+            )::text
+        from alert
+        where alert.transient_id = transient.id
+    ) as alerts
+from transient
+inner join source on transient.source_id = source.id
+inner join stream on transient.stream_id = stream.id
+where
+    ($1::timestamptz is null or transient.time_detected >= $1)
+    and ($2::timestamptz is null or transient.time_detected < $2)
+    and ($3::bigint is null or transient.id = $3)
+    and (
+        $6::float8 is null
+        or sind(transient.dec) * sind($5::float8)
+        + cosd(transient.dec) * cosd($5) * cosd(transient.ra - $4::float8) >= cosd($6) - 1e-15
+    )
+    and ($7::text is null or stream.name = $7)
+    and ($8::text is null or transient.kind = $8)
+    and ($9::text is null or transient.state = $9)
+    and ($10::float8 is null or transient.snr >= $10)
+    and (
+        $11::timestamptz is null
+        or (transient.time_detected, transient.id) < ($11, $12::bigint)
+    )
+order by transient.time_detected desc, transient.id desc
+limit $13::int
