@@ -1,1 +1,1 @@
-"""The read side: REST, Server-Sent Events and the web page."""
+"""The read side: REST, server-sent events and the web page."""

@@ -1,0 +1,117 @@
+"""`/alerts`: what was sent, as JSON or as VOEvent, and as it is sent."""
+
+import re
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import Response, StreamingResponse
+
+from api.cursor import decode_cursor, encode_cursor
+from api.handlers.parameters import ConeParameter, Cursor, Limit, Reader, Since, Until, to_utc
+from api.live import AlertFilter, AlertStream
+from api.models import AlertItem, Page
+from api.problems import ProblemError, not_found
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/alerts", tags=["alerts"])
+
+_JSON = "application/json"
+_XML = ("application/xml", "text/xml", "application/x-voevent+xml")
+
+
+@router.get("")
+async def list_alerts(
+    database: Reader,
+    cone: ConeParameter,
+    since: Since = None,
+    until: Until = None,
+    trig_id: Annotated[str | None, Query(description="One alert family")] = None,
+    transient_id: Annotated[int | None, Query()] = None,
+    stream: Annotated[str | None, Query()] = None,
+    kind: Annotated[str | None, Query()] = None,
+    min_snr: Annotated[float | None, Query()] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[AlertItem]:
+    """Return alerts, newest first."""
+    (before,) = decode_cursor(cursor, int) or (None,)
+    rows = await database.fetch(
+        "list_alerts",
+        to_utc(since), to_utc(until), trig_id,
+        cone and cone.ra, cone and cone.dec, cone and cone.radius_deg,
+        stream, kind, transient_id, min_snr, before, limit,
+    )  # fmt: skip
+    items = [AlertItem(**row) for row in rows]
+    last = items[-1] if len(items) == limit else None
+    return Page(items=items, next=last and encode_cursor(last.id))
+
+
+@router.get(
+    "/stream",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Alerts as they come"}},
+)
+async def stream_alerts(
+    request: Request,
+    cone: ConeParameter,
+    stream: Annotated[str | None, Query()] = None,
+    kind: Annotated[str | None, Query()] = None,
+    min_snr: Annotated[float | None, Query()] = None,
+    since: Annotated[int | None, Query(alias="last_event_id", ge=0)] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> StreamingResponse:
+    """Send every alert from now on, or behind `Last-Event-ID`, as server-sent events."""
+    if last_event_id is not None and not re.fullmatch(r"\d{1,18}", last_event_id):
+        raise ProblemError(400, "Last-Event-ID: not an id that this stream gave")
+    after = int(last_event_id) if last_event_id is not None else since
+    live: AlertStream = request.app.state.alert_stream
+    events = await live.subscribe(after, AlertFilter(stream, kind, min_snr, cone))
+    return StreamingResponse(
+        events,
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+@router.get(
+    "/{alert:path}",
+    responses={
+        200: {
+            "content": {_JSON: {}, _XML[0]: {}},
+            "description": "GCN-style JSON, or VOEvent 2.0 as it was sent",
+        }
+    },
+)
+async def get_alert(
+    database: Reader, alert: str, accept: Annotated[str, Header()] = _JSON
+) -> Response:
+    """Return one alert by its number or its ivorn; `Accept` says as what."""
+    number = int(alert) if re.fullmatch(r"\d{1,18}", alert) else None
+    rows = await database.fetch("get_alert", number, None if number is not None else alert)
+    if not rows:
+        raise not_found("alert", alert)
+    kind = _negotiate(accept)
+    content = rows[0]["notice"].encode() if kind == "json" else rows[0]["voevent"]
+    media_type = _JSON if kind == "json" else _XML[0]
+    return Response(content, media_type=media_type, headers={"Vary": "Accept"})
+
+
+def _negotiate(accept: str) -> Literal["json", "xml"]:
+    """Return what the client likes best; JSON where it does not care."""
+    for name in _by_liking(accept):
+        if name in {_JSON, "application/*", "*/*", ""}:
+            return "json"
+        if name in {*_XML, "text/*"}:
+            return "xml"
+    raise ProblemError(406, f"an alert is {_JSON} or {_XML[0]}, and Accept says {accept}")
+
+
+def _by_liking(accept: str) -> list[str]:
+    """Return the media types of an Accept header, the best first; those of weight 0 left out."""
+    wishes: list[tuple[float, str]] = []
+    for part in accept.split(","):
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
+        wishes.append((float(weight) if re.fullmatch(r"[01](\.\d+)?", weight) else 1.0, name))
+    return [name for weight, name in sorted(wishes, key=lambda wish: -wish[0]) if weight > 0]
