@@ -3,23 +3,20 @@
 import asyncio
 import socket
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from importlib.resources import files
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, Response
-from fastapi.staticfiles import StaticFiles
+from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
-from api import problems
-from api.handlers import alerts, images, operations, sources, transients
+from api import middleware, problems
+from api.handlers import alerts, images, operations, page, sources, transients
+from api.handlers.parameters import refuse_unknown
 from api.live import AlertStream
-from api.metrics import REQUEST_SECONDS, REQUESTS
+from api.problems import PROBLEM_RESPONSES
 from api.storage import Database
 from runtime.errors import FatalError, SettingsError
 from runtime.logging import configure_logging, get_logger
@@ -28,7 +25,6 @@ from runtime.settings import ApiSettings, Settings, load_settings
 __all__ = ["create_app", "main"]
 
 _PREFIX = "/api/v1"
-_WEB = files("api") / "web"
 _CLOSE_TIMEOUT_S = 2
 _DESCRIPTION = """
 Transients found in a stream of radio images, the running catalogue behind them, and the alerts
@@ -69,34 +65,16 @@ def create_app(settings: Settings) -> FastAPI:
         settings.associate.systematic_position_error_arcsec / 3600
     )
     problems.install(app)
-    app.middleware("http")(_measure)
-    app.add_middleware(GZipMiddleware, minimum_size=2000)
-    for router in (transients, sources, images, alerts, operations):
-        app.include_router(router.router, prefix=_PREFIX)
+    app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)
+    middleware.install(app)
+    for resource in (transients, sources, images, alerts, operations):
+        app.include_router(
+            resource.router, prefix=_PREFIX, dependencies=[Depends(refuse_unknown)],
+            responses=PROBLEM_RESPONSES,
+        )  # fmt: skip
     app.include_router(operations.probes)
-    _add_pages(app)
+    page.install(app)
     return app
-
-
-async def _measure(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    started_s = time.perf_counter()
-    response = await answer(request)
-    route = getattr(request.scope.get("route"), "path", "none")
-    REQUESTS.labels(route, str(response.status_code)).inc()
-    REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started_s)
-    return response
-
-
-def _add_pages(app: FastAPI) -> None:
-    @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(str(_WEB / "index.html"))
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> FileResponse:
-        return FileResponse(str(_WEB / "docs.html"))
-
-    app.mount("/web", StaticFiles(directory=str(_WEB)), name="web")
 
 
 class _Server(uvicorn.Server):

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "AlertEvent",
     "AlertItem",
     "AlertName",
     "BandStatistics",
@@ -187,7 +188,8 @@ class AlertItem(_Model):
     revision: int
     alert_type: str = Field(description="initial, subsequent, update or retraction")
     role: str = Field(description="observation or test")
-    kind: str
+    kind: str = Field(description="new_source or variable")
+    state: str = Field(description="retracted if this alert takes its family back, else active")
     stream: str
     transient_id: int | None
     source_id: int | None
@@ -198,6 +200,12 @@ class AlertItem(_Model):
     time_start: datetime
     time_alert: datetime
     latency_s: float | None = Field(description="From Kafka append of the image [s]")
+
+
+class AlertEvent(AlertItem):
+    """An alert on the stream, with what was sent."""
+
+    notice: dict[str, Any] = Field(description="GCN-style notice")
 
 
 class StreamLedger(_Model):

@@ -1,10 +1,12 @@
--- Return an alert as it went out.
+-- Return an alert as it went out; of a family, its latest.
 --
--- $1  id     bigint
--- $2  ivorn  text    the other way to name it
--- Index: the primary key; the unique one on ivorn.
+-- $1  id    bigint
+-- $2  name  text    ivorn or trig_id, the other ways to name it
+-- Index: the primary key; those on ivorn and trig_id.
 select
     alert.notice::text as notice,
     alert.voevent
 from alert
-where alert.id = $1::bigint or alert.ivorn = $2::text
+where alert.id = $1::bigint or alert.ivorn = $2::text or alert.trig_id = $2::text
+order by alert.id desc
+limit 1

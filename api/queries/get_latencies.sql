@@ -4,11 +4,18 @@
 -- $2  max_rows   int     at most so many images, newest first [-]
 -- Index: the primary keys; both tables grow in time order.
 with recent as (
-    select image.*
-    from image
-    where image.time_associated >= now() - make_interval(secs => $1::float8)
-    order by image.id desc
-    limit $2::int
+    select newest.*
+    from (
+        select
+            image.time_sent,
+            image.time_appended,
+            image.time_extracted,
+            image.time_associated
+        from image
+        order by image.id desc
+        limit $2::int
+    ) as newest
+    where newest.time_associated >= now() - make_interval(secs => $1::float8)
 ),
 
 stage as (
@@ -36,12 +43,14 @@ stage as (
         'alert_total' as name,
         newest.latency_s as seconds
     from (
-        select alert.latency_s
+        select
+            alert.latency_s,
+            alert.time_alert
         from alert
-        where alert.time_alert >= now() - make_interval(secs => $1::float8)
         order by alert.id desc
         limit $2::int
     ) as newest
+    where newest.time_alert >= now() - make_interval(secs => $1::float8)
 )
 
 select

@@ -8,7 +8,9 @@ with recursive ancestor as (
         source.id,
         source.parent_source_id,
         source.first_time_start,
-        'infinity'::timestamptz as until
+        source.first_image,
+        'infinity'::timestamptz as until_time,
+        0::bigint as until_image
     from source
     where source.id = $1::bigint
     union all
@@ -16,7 +18,9 @@ with recursive ancestor as (
         parent.id,
         parent.parent_source_id,
         parent.first_time_start,
-        least(ancestor.until, ancestor.first_time_start) as until
+        parent.first_image,
+        ancestor.first_time_start as until_time,
+        ancestor.first_image as until_image
     from ancestor
     inner join source as parent on ancestor.parent_source_id = parent.id
 ),
@@ -24,12 +28,20 @@ with recursive ancestor as (
 point as (
     select detection.*
     from ancestor
-    inner join detection on ancestor.id = detection.source_id and ancestor.until > detection.time_start
+    inner join detection
+        on
+            ancestor.id = detection.source_id
+            and ancestor.until_time >= detection.time_start
+            and (ancestor.until_time, ancestor.until_image) > (detection.time_start, detection.image)
     union all
     select detection.*
     from ancestor
     inner join shared_detection
-        on ancestor.id = shared_detection.source_id and ancestor.until > shared_detection.time_start
+        on
+            ancestor.id = shared_detection.source_id
+            and ancestor.until_time >= shared_detection.time_start
+            and (ancestor.until_time, ancestor.until_image)
+            > (shared_detection.time_start, shared_detection.image)
     inner join detection
         on
             shared_detection.time_start = detection.time_start

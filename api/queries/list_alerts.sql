@@ -11,7 +11,8 @@
 -- $9   transient_id  bigint
 -- $10  min_snr       float8       [-]
 -- $11  before_id     bigint       last of the page before
--- $12  limit         int          [-]
+-- $12  state         text         retracted: alerts that take their family back
+-- $13  limit         int          [-]
 -- Null leaves a filter out.
 -- Index: the primary key.
 select
@@ -22,6 +23,7 @@ select
     alert.alert_type,
     alert.role,
     alert.kind,
+    case when alert.alert_type = 'retraction' then 'retracted' else 'active' end as state,
     alert.stream,
     alert.transient_id,
     alert.source_id,
@@ -47,5 +49,6 @@ where
     and ($9::bigint is null or alert.transient_id = $9)
     and ($10::float8 is null or alert.snr >= $10)
     and ($11::bigint is null or alert.id < $11)
+    and ($12::text is null or ($12 = 'retracted') = (alert.alert_type = 'retraction'))
 order by alert.id desc
-limit $12::int
+limit $13::int

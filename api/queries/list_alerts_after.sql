@@ -11,6 +11,7 @@ select
     alert.alert_type,
     alert.role,
     alert.kind,
+    case when alert.alert_type = 'retraction' then 'retracted' else 'active' end as state,
     alert.stream,
     alert.transient_id,
     alert.source_id,
@@ -20,7 +21,8 @@ select
     alert.flux_peak_jy_beam,
     alert.time_start,
     alert.time_alert,
-    alert.latency_s
+    alert.latency_s,
+    alert.notice::text as notice
 from alert
 where alert.id > $1::bigint
 order by alert.id

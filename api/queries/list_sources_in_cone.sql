@@ -40,7 +40,7 @@ with keyed as (
     where
         sind((source.dec - $7::float8) / 2) ^ 2
         + cosd(source.dec) * cosd($7::float8) * sind((source.ra - $6::float8) / 2) ^ 2
-        <= sind($8::float8 / 2) ^ 2
+        <= sind($8::float8 / 2) ^ 2 + 1e-15
         and ($9::text is null or stream.name = $9)
         and ($10::int is null or source.n_datapoints >= $10)
         and ($11::float8 is null or source.eta >= $11)

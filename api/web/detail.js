@@ -1,0 +1,88 @@
+// What is known of the selected source: badges, facts, and everything to take home.
+
+import { url } from "./api.js";
+import { arcsec, decText, degrees, flux, kindText, number, raText, time } from "./format.js";
+import { badge } from "./list.js";
+
+function fact(name, ...content) {
+  const entry = document.createElement("div");
+  const term = document.createElement("dt");
+  term.textContent = name;
+  const value = document.createElement("dd");
+  value.append(...content);
+  entry.append(term, value);
+  return entry;
+}
+
+function copyButton(text) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "copy";
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "copied";
+    } catch {
+      button.textContent = text; // no permission: show it to be copied by hand
+    }
+  });
+  return button;
+}
+
+function link(text, href) {
+  const made = document.createElement("a");
+  made.textContent = text;
+  made.href = href;
+  return made;
+}
+
+export function show({ badges, facts, links, title }, source, transient) {
+  title.textContent = `${raText(source.ra)} ${decText(source.dec)}`;
+  badges.replaceChildren(...(transient
+    ? [badge(kindText[transient.kind] ?? transient.kind, transient.kind), badge(transient.certainty), badge(transient.state)]
+    : [badge("source")]));
+  const entries = [
+    fact("right ascension, declination", `${degrees(source.ra)} ${degrees(source.dec)}`, copyButton(`${source.ra} ${source.dec}`)),
+    fact("1σ error, east and north", `${arcsec(source.ra_err_deg)} ${arcsec(source.dec_err_deg)}`),
+    fact("η", number(source.eta)),
+    fact("V", number(source.v)),
+    fact("points", String(source.n_datapoints)),
+    fact("first seen [UTC]", time(source.first_time_start)),
+    fact("last seen [UTC]", time(source.last_time_start)),
+    fact("source", String(source.id)),
+  ];
+  if (transient) {
+    entries.splice(2, 0, fact("S/N", number(transient.snr)), fact("peak flux", flux(transient.flux_peak_jy_beam, "/beam")));
+    entries.push(fact("alert family", transient.trig_id));
+  }
+  if (source.parent_source_id !== null) entries.push(fact("split from", `source ${source.parent_source_id}`));
+  facts.replaceChildren(...entries);
+  const curve = `sources/${source.id}/lightcurve`;
+  const made = [
+    link("CSV", url(curve, { format: "csv" })),
+    link("VOTable", url(curve, { format: "votable" })),
+    link("JSON", url(curve)),
+  ];
+  for (const alert of transient?.alerts ?? []) made.push(link(`alert ${alert.id}`, url(`alerts/${alert.id}`)), voevent(alert));
+  links.replaceChildren(...made);
+}
+
+// Content negotiation decides between JSON and XML, and a plain link cannot ask: fetch, then save.
+function voevent(alert) {
+  const made = link("VOEvent", url(`alerts/${alert.id}`));
+  made.addEventListener("click", async (event) => {
+    event.preventDefault();
+    const answer = await fetch(made.href, { headers: { Accept: "application/xml" } });
+    const saved = document.createElement("a");
+    saved.href = URL.createObjectURL(await answer.blob());
+    saved.download = `livetrap-alert-${alert.id}.xml`;
+    saved.click();
+    URL.revokeObjectURL(saved.href);
+  });
+  return made;
+}
+
+export function clear({ badges, facts, links, title }) {
+  title.textContent = "Light curve";
+  for (const part of [badges, facts, links]) part.replaceChildren();
+}

@@ -1,0 +1,41 @@
+// The live list of transients: one button each, the newest on top.
+
+import { ago, decText, kindText, number, raText } from "./format.js";
+
+export function badge(text, kind = "") {
+  const made = document.createElement("span");
+  made.className = `badge ${kind}`;
+  made.textContent = text;
+  return made;
+}
+
+function part(className, ...content) {
+  const made = document.createElement("span");
+  made.className = className;
+  made.append(...content);
+  return made;
+}
+
+export function render(list, transients, { selected, fresh, onSelect }) {
+  const focused = document.activeElement?.dataset?.transient;
+  list.replaceChildren(...transients.map((transient) => {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.dataset.transient = transient.id;
+    button.setAttribute("aria-current", String(transient.id === selected));
+    if (fresh.has(transient.id)) button.classList.add("fresh");
+    const when = part("sub", ago(transient.time_detected));
+    when.title = `${transient.time_detected} UTC`;
+    button.append(
+      part("place", `${raText(transient.ra)} ${decText(transient.dec)}`),
+      badge(kindText[transient.kind] ?? transient.kind, transient.kind),
+      part("sub", `S/N ${number(transient.snr)} · ${transient.stream}${transient.certainty === "possible" ? " · possible" : ""}`),
+      when,
+    );
+    button.addEventListener("click", () => onSelect(transient));
+    item.append(button);
+    return item;
+  }));
+  if (focused) list.querySelector(`[data-transient="${CSS.escape(focused)}"]`)?.focus();
+}

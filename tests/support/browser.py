@@ -1,0 +1,140 @@
+"""A headless Chromium, driven by its own debugging protocol."""
+
+import base64
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from websockets.sync.client import ClientConnection, connect
+
+__all__ = ["CHROMIUM", "Page", "open_page"]
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+class Page:
+    """One tab.
+
+    Parameters
+    ----------
+    connection : ClientConnection
+        To the tab's debugging address.
+    """
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._number = 0
+        self.errors: list[str] = []
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self._number += 1
+        self._connection.send(
+            json.dumps({"id": self._number, "method": method, "params": parameters})
+        )
+        while True:
+            message = json.loads(self._connection.recv(timeout=30))
+            if message.get("id") == self._number:
+                assert "error" not in message, message
+                return dict(message["result"])
+            self._note(message)
+
+    def _note(self, message: dict[str, Any]) -> None:
+        if message.get("method") == "Runtime.exceptionThrown":
+            self.errors.append(json.dumps(message["params"]["exceptionDetails"])[:500])
+        if message.get("method") == "Log.entryAdded":
+            entry = message["params"]["entry"]
+            if entry["level"] == "error":
+                self.errors.append(f"{entry['text']} {entry.get('url', '')}")
+
+    def goto(self, url: str) -> None:
+        self.call("Page.navigate", url=url)
+
+    def run(self, script: str) -> Any:
+        """Return the value of a JavaScript expression."""
+        result = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    def wait_for(self, script: str, *, timeout_s: float = 20) -> Any:
+        """Return the first true value of an expression."""
+        deadline_s = time.monotonic() + timeout_s
+        while time.monotonic() < deadline_s:
+            if value := self.run(script):
+                return value
+            time.sleep(0.1)
+        raise AssertionError(f"the page never showed {script}; errors: {self.errors}")
+
+    def go_offline(self, *, offline: bool) -> None:
+        self.call(
+            "Network.emulateNetworkConditions",
+            offline=offline, latency=0, downloadThroughput=-1, uploadThroughput=-1,
+        )  # fmt: skip
+
+    def screenshot(self, path: Path, *, width: int = 1400, height: int = 900) -> None:
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=False,
+        )  # fmt: skip
+        time.sleep(0.5)
+        data = self.call("Page.captureScreenshot", format="png")["data"]
+        path.write_bytes(base64.b64decode(data))
+
+
+@contextmanager
+def open_page(*, dark: bool = False) -> Iterator[Page]:
+    """Start a browser with a fresh profile; stop it and delete the profile afterwards."""
+    assert CHROMIUM is not None
+    profile = Path(tempfile.mkdtemp(prefix="livetrap-chromium-"))
+    process = subprocess.Popen(
+        [
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+            "--no-first-run", "--disable-dev-shm-usage", "--remote-debugging-port=0",
+            f"--user-data-dir={profile}", "--window-size=1400,900", "about:blank",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        with connect(_page_address(_port(profile)), max_size=None) as connection:
+            page = Page(connection)
+            if dark:
+                page.call(
+                    "Emulation.setEmulatedMedia",
+                    features=[{"name": "prefers-color-scheme", "value": "dark"}],
+                )
+            yield page
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        shutil.rmtree(profile, ignore_errors=True)
+
+
+def _port(profile: Path) -> int:
+    """Return the browser's debugging port once it has written it."""
+    file = profile / "DevToolsActivePort"
+    deadline_s = time.monotonic() + 20
+    while time.monotonic() < deadline_s:
+        if file.exists() and len(lines := file.read_text().split()) == 2:
+            return int(lines[0])
+        time.sleep(0.05)
+    raise AssertionError("Chromium did not open its debugging port")
+
+
+def _page_address(port: int) -> str:
+    targets = httpx.get(f"http://127.0.0.1:{port}/json", trust_env=False).json()
+    return str(next(each for each in targets if each["type"] == "page")["webSocketDebuggerUrl"])
