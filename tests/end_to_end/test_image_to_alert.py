@@ -7,8 +7,8 @@ import httpx
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from lxml import etree
-from tests.support.comet import comet_subscriber
 
+from tests.support.comet import comet_subscriber
 from tests.support.night import (
     Stack,
     read_truth,
@@ -66,10 +66,11 @@ def test_every_transient_is_alerted_once(night: Path, tmp_path: Path) -> None:
             lambda: stack.outcomes().get("processed") == TIMESTEPS * BANDS,
             what="all images processed",
         )
-        transients = stack.get("transients", kind="new_source", limit=200)["items"]
+        transients = stack.get("transients", limit=200)["items"]
         alerts = wait_for(
             lambda: len(found := stack.alerts()) >= len(transients) and found, what="alerts"
         )
+        assert len(alerts) == len(transients)
         initial = [alert for alert in alerts if alert["kind"] == "new_source"]
 
         expected = [row for row in truth if is_transient(row)]
