@@ -1,0 +1,124 @@
+"""The stack as an operator knows it: it starts, stops, refuses politely and leaves nothing."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.fits_images import make
+from tests.support.night import LIVETRAP, Stack, run, running_stack, wait_for
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def processes_of(data_dir: Path) -> list[psutil.Process]:
+    """Return every process that works in a data folder or was started for it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            command = " ".join(process.cmdline())
+            environment = process.environ()
+        except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+        folder = str(data_dir)
+        if folder in command or environment.get("LIVETRAP_DATA_DIR") == folder:
+            found.append(process)
+    return found
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="livetrap-test-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+        run("down", "--data-dir", name)
+
+
+def refused(*arguments: str) -> str:
+    """Run a command that ends with code 2 and return its one line."""
+    done = subprocess.run(
+        [*LIVETRAP, *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 2, done
+    last = done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    return last
+
+
+def test_data_survive_a_restart_and_a_second_start_is_refused(folder: Path) -> None:
+    run("up", "--detach", "--data-dir", str(folder))
+    assert "already running" in refused("up", "--detach", "--data-dir", str(folder))
+    image = folder / "image.fits"
+    image.write_bytes(make())
+    run("ingest", str(image), "--stream", "kept", "--data-dir", str(folder))
+    stack = Stack(folder, json.loads(run("status", "--json", "--data-dir", str(folder))))
+    wait_for(lambda: stack.outcomes() == {"processed": 1}, what="the image")
+    run("down", "--data-dir", str(folder))
+    assert json.loads(run("status", "--json", "--data-dir", str(folder)))["ready"] is False
+
+    run("up", "--detach", "--data-dir", str(folder))
+    again = Stack(folder, json.loads(run("status", "--json", "--data-dir", str(folder))))
+    run("ingest", str(image), "--stream", "kept", "--data-dir", str(folder))
+    wait_for(lambda: again.outcomes() == {"processed": 1, "duplicate": 1}, what="the duplicate")
+
+
+def test_a_busy_port_that_was_asked_for_is_named(folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        words = refused("up", "--detach", "--data-dir", str(folder), "--api-port", port)
+    assert port in words
+    assert "--api-port" in words
+
+
+def test_ctrl_c_leaves_no_process_and_no_port(folder: Path) -> None:
+    with (folder / "up.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*LIVETRAP, "up", "--data-dir", str(folder)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    wait_for(
+        lambda: "ready" in (folder / "up.log").read_text().splitlines(), what="the word ready"
+    )
+    status = json.loads(run("status", "--json", "--data-dir", str(folder)))
+    assert all(service["state"] == "RUNNING" for service in status["services"].values())
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) in (0, 130)
+    assert processes_of(folder) == []
+    ports = [int(status["kafka"].rsplit(":")[-1]), httpx.URL(status["api_url"]).port]
+    assert all(is_free(port) for port in [*ports, status["vtp_port"]] if port)
+
+
+def test_a_killed_supervisor_takes_its_children_along_and_up_works_again(folder: Path) -> None:
+    run("up", "--detach", "--data-dir", str(folder))
+    (supervisor,) = [
+        process for process in processes_of(folder) if "supervisord" in " ".join(process.cmdline())
+    ]
+    os.kill(supervisor.pid, signal.SIGKILL)
+    wait_for(lambda: not processes_of(folder), what="the children's end", timeout_s=40)
+    run("up", "--detach", "--data-dir", str(folder))
+
+
+def test_a_killed_service_is_back_within_seconds() -> None:
+    with running_stack() as stack:
+        before = stack.refresh()["services"]
+        for name in ("extract", "associate", "alert", "api"):
+            os.kill(before[name]["pid"], signal.SIGKILL)
+        wait_for(lambda: stack.refresh()["ready"], what="all services", timeout_s=60)
+        after = stack.refresh()["services"]
+        assert all(after[name]["pid"] != before[name]["pid"] for name in ("extract", "api"))
