@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint clean
+.PHONY: help install demo test lint bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -35,6 +35,9 @@ lint: install  ## style, types, architecture, SQL, spelling
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar schemas/sql services api livetrap
 	$(BIN)/codespell
+
+bench: install  ## images per second, latency and stage times of the whole stack (some minutes)
+	$(BIN)/python benchmarks/bench_end_to_end.py
 
 clean:  ## remove what was built and cached here; the data of installations stay
 	rm -rf $(VENV) build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
