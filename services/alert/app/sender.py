@@ -1,6 +1,5 @@
 """The way of an alert to Kafka, and the way to find out whether it went there already."""
 
-import asyncio
 import uuid
 from collections.abc import Iterator, Mapping
 
@@ -10,11 +9,16 @@ from runtime.errors import TransientError
 from runtime.kafka import OutMessage, create_consumer, create_producer, produce_and_wait
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
+from services.alert.app.threads import run_in_thread
 from services.alert.models import LowWatermark, StoredAlert
 
 __all__ = ["KafkaSender"]
 
 _TIMEOUT_S = 10.0
+# Beyond librdkafka's own 120 s: the fate of a message is then settled, and its repetition
+# never races a first attempt that still waits in the queue.
+_SETTLED_S = 130.0
+_MOST_HEARTBEATS_WAITING = 5
 
 
 class KafkaSender:
@@ -37,9 +41,8 @@ class KafkaSender:
         self._reader: Consumer = create_consumer(nameless, group=group, commits_to_kafka=False)
 
     def close(self) -> None:
-        """Let what is queued go out, then disconnect."""
-        self._producer.flush(2.0)
-        self._reader.close()
+        """Drop what is still under way; whoever waits for it is stopping as well."""
+        self._producer.purge()
 
     async def read_ends(self) -> LowWatermark:
         """Return where the alert topics end now.
@@ -49,7 +52,7 @@ class KafkaSender:
         TransientError
             If Kafka is away.
         """
-        return await asyncio.to_thread(self._read_ends)
+        return await run_in_thread(self._read_ends)
 
     async def find_sent(self, ivorn: str, since: LowWatermark) -> frozenset[str]:
         """Return the alert topics that have `ivorn` behind `since` already.
@@ -59,7 +62,7 @@ class KafkaSender:
         TransientError
             If Kafka is away.
         """
-        return await asyncio.to_thread(self._find_sent, ivorn, since)
+        return await run_in_thread(lambda: self._find_sent(ivorn, since))
 
     async def send(self, alert: StoredAlert, already: frozenset[str]) -> None:
         """Send to the alert topics but `already`; return when acknowledged.
@@ -67,10 +70,10 @@ class KafkaSender:
         Raises
         ------
         TransientError
-            If Kafka did not take it.
+            If Kafka did not take it; a part may have arrived, nothing is under way.
         """
         messages = [each for each in self._to_messages(alert) if each.topic not in already]
-        await asyncio.to_thread(produce_and_wait, self._producer, messages)
+        await self._produce(messages)
 
     async def send_dead_letter(self, letter: OutMessage) -> None:
         """Send a dead letter; return when acknowledged.
@@ -80,11 +83,11 @@ class KafkaSender:
         TransientError
             If Kafka did not take it.
         """
-        await asyncio.to_thread(produce_and_wait, self._producer, [letter])
+        await self._produce([letter])
 
     def send_heartbeat(self, value: bytes) -> None:
         """Send a sign of life if Kafka takes it; nobody misses an old one."""
-        if len(self._producer) < 100:
+        if len(self._producer) < _MOST_HEARTBEATS_WAITING:
             self._producer.produce(self._topics.heartbeat, value=value)
         self._producer.poll(0)
 
@@ -96,7 +99,12 @@ class KafkaSender:
         TransientError
             If Kafka is away.
         """
-        return await asyncio.to_thread(self._read_lag)
+        return await run_in_thread(self._read_lag)
+
+    async def _produce(self, messages: list[OutMessage]) -> None:
+        await run_in_thread(
+            lambda: produce_and_wait(self._producer, messages, timeout_s=_SETTLED_S)
+        )
 
     def _to_messages(self, alert: StoredAlert) -> Iterator[OutMessage]:
         # Names and values as hop-client and gcn-kafka expect them.
@@ -147,8 +155,10 @@ class KafkaSender:
     def _has(self, partition: TopicPartition, ivorn: str, since: Mapping[str, int]) -> bool:
         """Read one partition from `since` to its end."""
         low, high = self._end(partition)
-        start = max(low, since.get(f"{partition.topic}/{partition.partition}", 0))
-        if start >= high:
+        start = since.get(f"{partition.topic}/{partition.partition}", low)
+        if not low <= start <= high:
+            start = low  # the topic forgot its beginning, or was made anew
+        if start == high:
             return False
         self._reader.assign([TopicPartition(partition.topic, partition.partition, start)])
         at = start

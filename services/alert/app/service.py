@@ -3,11 +3,11 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -16,11 +16,14 @@ from runtime.kafka import InMessage, ensure_topics
 from runtime.logging import get_logger
 from runtime.metrics import serve_metrics
 from runtime.postgres import create_pool
-from runtime.process import StopFlag, dead_letter, retry, run_service
+from runtime.process import StopFlag, dead_letter, run_service
 from runtime.settings import Settings
 from schemas.topics import Topics
+from services.alert.app.logs import tame_logging
 from services.alert.app.sender import KafkaSender
 from services.alert.app.stream import build_app
+from services.alert.app.threads import run_in_thread
+from services.alert.app.watchdog import Watchdog
 from services.alert.handlers.transients import TransientHandler
 from services.alert.handlers.vtp import VtpServer
 from services.alert.metrics import EVENTS, RETRIES
@@ -39,9 +42,8 @@ GROUP = "livetrap-alert"
 _FIRST_BACKOFF_S = 0.2
 _LONGEST_BACKOFF_S = 5.0
 _LOOK_S = 0.1
-# faust agents have been seen to stop without a word (faust-streaming issues 175, 523, 640).
-_STUCK_S = 60.0
 _LAG_EVERY_S = 10.0
+_STOP_FAUST_S = 2.5
 
 
 def main() -> None:
@@ -50,6 +52,7 @@ def main() -> None:
 
 
 def _run(settings: Settings, stop: StopFlag) -> None:
+    tame_logging()
     with suppress(_StoppedError):
         asyncio.run(_Service(settings, stop).run())
 
@@ -62,21 +65,21 @@ class _Service:
         self._stop = stop
         self._topics = Topics(settings.kafka.topic_prefix)
         self._failure: BaseException | None = None
-        self._is_waiting = False
+        self._watchdog = Watchdog(time.monotonic())
 
     async def run(self) -> None:
         """Start everything, wait, stop everything."""
         settings = self._settings
         serve_metrics(settings.metrics)
-        await asyncio.to_thread(retry, lambda: ensure_topics(settings.kafka), self._stop)
         async with AsyncExitStack() as stack:
             vtp = VtpServer(settings.vtp, settings.alert.authority)
             await vtp.start()
             stack.push_async_callback(vtp.aclose)
             self._sender = KafkaSender(settings.kafka, group=GROUP)
             stack.callback(self._sender.close)
+            await self._until_done(lambda: run_in_thread(lambda: ensure_topics(settings.kafka)))
             pool = await self._until_done(lambda: create_pool(settings.postgres, service="alert"))
-            stack.push_async_callback(pool.close)
+            stack.callback(pool.terminate)
             self._handler = TransientHandler(
                 settings.alert,
                 store=AlertStore(pool),
@@ -98,15 +101,18 @@ class _Service:
             on_failure=self._fail,
             beat=self._beat,
         )
-        await app.start()
-        watchdog = asyncio.create_task(self._watch())
+        watch = asyncio.create_task(self._watch())
         try:
+            await self._unless_stopped(app.start())
             # A signal sets the flag.
-            while not self._stop.is_set() and self._failure is None:  # noqa: ASYNC110
+            while not self._stop.is_set() and self._failure is None:
                 await asyncio.sleep(_LOOK_S)
+                if app.crashed and not self._stop.is_set():
+                    self._fail(FatalError(f"faust crashed: {app.crash_reason!r}"))
         finally:
-            watchdog.cancel()
-            await app.stop()
+            watch.cancel()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(app.stop(), _STOP_FAUST_S)
 
     async def _on_event(self, message: InMessage) -> None:
         """Handle one event; return when it is an alert, refused, or a dead letter."""
@@ -120,50 +126,58 @@ class _Service:
                 reason=error.reason_code,
                 error=str(error),
             )
-            EVENTS.labels("rejected").inc()
             letter = dead_letter(message, error, topic=self._topics.dead_letters, service="alert")
             await self._until_done(lambda: self._sender.send_dead_letter(letter))
+            EVENTS.labels("rejected").inc()
 
-    async def _until_done(self, action: Callable[[], Awaitable[T]]) -> T:
-        """Repeat `action` while the world is away."""
+    async def _until_done(self, action: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Repeat `action` while the world is away; say so when that begins and ends."""
         backoff_s = _FIRST_BACKOFF_S
-        reason = ""
-        while not self._stop.is_set():
+        is_waiting = False
+        while True:
+            self._watchdog.note_attempt(time.monotonic())
             try:
-                result = await action()
+                result = await self._unless_stopped(action())
             except TransientError as error:
-                if str(error) != reason:
-                    reason = str(error)
-                    get_logger().warning("waiting_for_the_world", reason=reason)
+                if not is_waiting:
+                    get_logger().warning("waiting_for_the_world", reason=str(error))
+                is_waiting = True
                 RETRIES.inc()
-                self._is_waiting = True
-                await asyncio.sleep(backoff_s)
+                await self._unless_stopped(asyncio.sleep(backoff_s))
                 backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
             else:
-                self._is_waiting = False
-                if reason:
+                if is_waiting:
                     get_logger().info("world_is_back")
                 return result
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return the outcome of `work`; break it off when told to stop."""
+        task = asyncio.create_task(work)
+        try:
+            while not self._stop.is_set():
+                done, _ = await asyncio.wait({task}, timeout=_LOOK_S)
+                if done:
+                    return task.result()
+        finally:
+            task.cancel()
         raise _StoppedError
 
     def _fail(self, error: BaseException) -> None:
-        self._failure = error
+        self._failure = self._failure or error
 
     def _beat(self) -> None:
         now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         self._sender.send_heartbeat(orjson.dumps({"alert_datetime": now}))
 
     async def _watch(self) -> None:
-        """End the process if events wait and none is committed: a restart goes on with them."""
-        moved_s, last = time.monotonic(), None
+        """End the process if events wait and none is handled: a restart goes on with them."""
         while True:
             await asyncio.sleep(_LAG_EVERY_S)
             try:
                 lag, committed = await self._sender.read_lag()
-            except TransientError:
-                lag, committed = 0, None
-            if lag == 0 or committed != last or self._is_waiting:
-                moved_s, last = time.monotonic(), committed
-            elif time.monotonic() - moved_s > _STUCK_S:
+            except TransientError:  # an outage is not mended by a restart
+                self._watchdog.note_attempt(time.monotonic())
+                continue
+            if self._watchdog.is_stuck(lag, committed, time.monotonic()):
                 self._fail(FatalError(f"{lag} events wait and none was handled for a minute"))
                 return

@@ -1,7 +1,6 @@
 """The faust app: an agent on transients-v1 and a heartbeat."""
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,6 +12,8 @@ from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 
 __all__ = ["build_app"]
+
+_DAY_S = 86_400.0
 
 
 def build_app(
@@ -41,16 +42,20 @@ def build_app(
     beat : callable
         Called once a second.
     """
-    for name in ("faust", "mode", "aiokafka"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
     app = faust.App(
         settings.topic_prefix + group,
         broker=[f"kafka://{address}" for address in settings.bootstrap_servers.split(",")],
         broker_credentials=_credentials(settings),
         # A nameless member that was killed holds its partitions until this has passed.
-        broker_session_timeout=10.0,
+        broker_session_timeout=6.0,
         broker_heartbeat_interval=1.0,
         broker_commit_interval=0.5,
+        # To wait for a database is no reason to be thrown out or complained about, and a
+        # stop does not wait for it: what is in hand is not acknowledged and comes again.
+        broker_max_poll_interval=_DAY_S,
+        stream_processing_timeout=_DAY_S,
+        broker_commit_livelock_soft_timeout=_DAY_S,
+        stream_wait_empty=False,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.instance_id and f"{group}-{settings.instance_id}",
         datadir=data_dir,
@@ -68,12 +73,15 @@ def build_app(
     )
 
     async def alert(stream: faust.Stream[bytes]) -> None:
-        async for event in stream.events():
+        # By hand: faust's own acknowledgement also comes when the loop is broken off.
+        manual = stream.noack()
+        async for event in manual.events():
             try:
                 await on_event(_to_message(event))
             except Exception as error:  # noqa: BLE001  (whatever it is: go no further)
                 on_failure(error)
                 await asyncio.Event().wait()
+            await manual.ack(event)
 
     app.agent(topic, name="alert")(alert)
 
@@ -86,12 +94,15 @@ def build_app(
 
 def _to_message(event: faust.Event) -> InMessage:
     message = event.message
+    headers = message.headers or {}
+    pairs = headers.items() if isinstance(headers, dict) else headers
     return InMessage(
         topic=message.topic,
         partition=message.partition,
         offset=message.offset,
         key=message.key or b"",
         value=message.value or b"",
+        headers={name: (value or b"").decode("utf-8", "replace") for name, value in pairs},
     )
 
 

@@ -26,7 +26,16 @@ with inserted as (
         ra, dec, snr, flux_peak_jy_beam, time_start, time_alert, voevent, notice, latency_s
     )
     values (
-        $1::text, $2::text, $3::int, $4::text, $5::text, $6::text, $7::bigint, $8::bigint, $9::text, $10::text,
+        $1::text,
+        $2::text,
+        $3::int,
+        $4::text,
+        $5::text,
+        $6::text,
+        $7::bigint,
+        $8::bigint,
+        $9::text,
+        $10::text,
         $11::float8, $12::float8, $13::float8, $14::float8, $15::timestamptz, $16::timestamptz,
         $17::bytea, $18::text::jsonb, $19::float8
     )

@@ -1,0 +1,194 @@
+"""The VTP server over a real socket: nobody disturbs anybody."""
+
+import asyncio
+import struct
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from runtime.settings import AlertSettings, VtpSettings
+from services.alert.handlers.vtp import VtpServer
+from services.alert.steps.facts import name_alert
+from services.alert.steps.voevent import build_voevent
+from tests.support.vtp import NAMESPACES, VtpClient, ivorn_of, transport
+from tests.support.vtp_events import START, source_event
+
+
+def packet(number: int = 0, **changes: object) -> bytes:
+    event = source_event(number, **changes)
+    settings = AlertSettings(authority="org.test")
+    return build_voevent(event, name_alert(event, "org.test", 0), settings, START)
+
+
+async def started(**settings: object) -> VtpServer:
+    server = VtpServer(VtpSettings(port=0).model_copy(update=settings), "org.test")
+    await server.start()
+    return server
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[VtpServer]:
+    made = await started(queue_length=50)
+    yield made
+    await made.aclose()
+
+
+async def n_subscribers(server: VtpServer, n: int) -> None:
+    async with asyncio.timeout(5):
+        while server.n_subscribers != n:  # noqa: ASYNC110  (there is no event to wait for)
+            await asyncio.sleep(0.01)
+
+
+async def greeted(server: VtpServer, **kwargs: int) -> VtpClient:
+    """Connect; the server offers authentication first and demands nothing."""
+    client = await VtpClient.connect(server.port, **kwargs)
+    assert await client.hear_role() == "authenticate"
+    return client
+
+
+async def test_every_subscriber_gets_every_packet_in_order(server: VtpServer) -> None:
+    clients = [await greeted(server) for _ in range(5)]
+    packets = [packet(number) for number in range(20)]
+    for each in packets:
+        assert server.broadcast(each) == len(clients)
+    expected = [ivorn_of(each) for each in packets]
+    for client in clients:
+        assert await client.hear_events(20) == expected
+        await client.aclose()
+    await n_subscribers(server, 0)
+
+
+@pytest.mark.parametrize("namespace", NAMESPACES)
+async def test_answers_of_all_dialects_keep_the_connection(
+    server: VtpServer, namespace: str
+) -> None:
+    client = await greeted(server)
+    for role in ("authenticate", "iamalive"):
+        await client.say(transport(role, namespace=namespace))
+    for number in range(3):
+        server.broadcast(packet(number))
+        await client.hear_events(1)
+        await client.say(transport("ack", namespace=namespace))
+    assert server.n_subscribers == 1
+    await client.aclose()
+
+
+async def test_a_filter_lets_only_its_packets_through(server: VtpServer) -> None:
+    picky, plain = await greeted(server), await greeted(server)
+    await picky.say(transport("authenticate", filters=("//Param[@name='snr' and @value>50]",)))
+    await asyncio.sleep(0.1)
+    weak, strong = packet(0, snr=10.0), packet(1, snr=60.0)
+    server.broadcast(weak)
+    server.broadcast(strong)
+    assert await picky.hear_events(1) == [ivorn_of(strong)]
+    assert await plain.hear_events(2) == [ivorn_of(weak), ivorn_of(strong)]
+    await picky.aclose()
+    await plain.aclose()
+
+
+async def test_a_subscriber_that_does_not_read_is_cut_and_delays_nobody(
+    server: VtpServer,
+) -> None:
+    deaf = await VtpClient.connect(server.port, limit=1024)
+    deaf.reader._transport.pause_reading()  # type: ignore[attr-defined]
+    quick = await greeted(server)
+    await n_subscribers(server, 2)
+    slowest_s = 0.0
+    large = packet()
+    while server.n_subscribers == 2:
+        started_s = time.monotonic()
+        server.broadcast(large)
+        await quick.hear_events(1)
+        slowest_s = max(slowest_s, time.monotonic() - started_s)
+    assert slowest_s < 1.0
+    server.broadcast(packet(7))
+    assert await quick.hear_events(1) == [ivorn_of(packet(7))]
+    await deaf.aclose()
+    await quick.aclose()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        struct.pack("!I", 5) + b"hello",
+        struct.pack("!I", 0xFFFF_FFFF),
+        struct.pack("!I", 0),
+        b"GET / HTTP/1.1\r\n\r\n" + b"x" * 100,
+        struct.pack("!I", 6) + b"<a></a>",
+    ],
+)
+async def test_garbage_is_cut_and_delays_nobody(server: VtpServer, data: bytes) -> None:
+    good, bad = await greeted(server), await greeted(server)
+    await bad.say_raw(data)
+    assert await bad.is_cut()
+    await n_subscribers(server, 1)
+    server.broadcast(packet())
+    assert len(await good.hear_events(1)) == 1
+    await good.aclose()
+
+
+async def test_expensive_filters_are_cut(server: VtpServer) -> None:
+    client = await greeted(server)
+    await client.say(transport("authenticate", filters=("//*[//*[//*[//*]]]",)))
+    assert await client.is_cut()
+
+
+async def test_who_says_nothing_for_three_heartbeats_is_cut() -> None:
+    server = await started(iamalive_s=0.1)
+    silent, slow_loris, alive = [await greeted(server) for _ in range(3)]
+    keep = asyncio.create_task(_stay_alive(alive))
+    drip = asyncio.create_task(_drip(slow_loris))
+    assert await silent.is_cut(3)
+    await n_subscribers(server, 1)
+    server.broadcast(packet())
+    assert len(await alive.hear_events(1)) == 1
+    for task in (keep, drip):
+        task.cancel()
+    await asyncio.gather(keep, drip, return_exceptions=True)
+    for client in (silent, slow_loris, alive):
+        await client.aclose()
+    await server.aclose()
+
+
+async def _stay_alive(client: VtpClient) -> None:
+    while True:
+        await client.say(transport("iamalive"))
+        await asyncio.sleep(0.05)
+
+
+async def _drip(client: VtpClient) -> None:
+    """Send a document byte by byte, for ever unfinished."""
+    document = transport("iamalive")
+    for byte in struct.pack("!I", len(document)) + document[:-1]:
+        await client.say_raw(bytes([byte]))
+        await asyncio.sleep(0.05)
+
+
+async def test_heartbeats_come_unasked() -> None:
+    server = await started(iamalive_s=0.05)
+    client = await greeted(server)
+    assert [await client.hear_role() for _ in range(2)] == ["iamalive"] * 2
+    await client.aclose()
+    await server.aclose()
+
+
+async def test_one_too_many_is_turned_away() -> None:
+    server = await started(max_subscribers=2)
+    clients = [await greeted(server) for _ in range(2)]
+    assert await (await VtpClient.connect(server.port)).is_cut()
+    await clients[0].aclose()
+    await n_subscribers(server, 1)
+    clients[0] = await greeted(server)
+    for client in clients:
+        await client.aclose()
+    await server.aclose()
+
+
+async def test_a_stop_cuts_everybody_quickly() -> None:
+    server = await started()
+    clients = [await greeted(server) for _ in range(20)]
+    started_s = time.monotonic()
+    await server.aclose()
+    assert time.monotonic() - started_s < 2
+    assert all([await client.is_cut() for client in clients])

@@ -1,0 +1,86 @@
+"""A VTP subscriber that does exactly what the test tells it to."""
+
+import asyncio
+import struct
+
+from lxml import etree
+
+__all__ = ["NAMESPACES", "VtpClient", "ivorn_of", "transport"]
+
+NAMESPACES = (
+    "http://telescope-networks.org/xml/Transport/v1.1",
+    "http://telescope-networks.org/schema/Transport/v1.1",
+    "http://www.telescope-networks.org/xml/Transport/v1.1",
+)
+
+
+def transport(
+    role: str, *, filters: tuple[str, ...] = (), namespace: str = NAMESPACES[2]
+) -> bytes:
+    """Return what a subscriber says; `filters` as Comet writes them."""
+    root = etree.Element(f"{{{namespace}}}Transport", {"role": role, "version": "1.0"})
+    etree.SubElement(root, "Origin").text = "ivo://test/server"
+    etree.SubElement(root, "Response").text = "ivo://test/subscriber"
+    meta = etree.SubElement(root, "Meta")
+    for expression in filters:
+        etree.SubElement(meta, "Param", {"name": "xpath-filter", "value": expression})
+    return etree.tostring(root)
+
+
+def ivorn_of(packet: bytes) -> str:
+    """Return the name of a VOEvent."""
+    return str(etree.fromstring(packet).get("ivorn"))
+
+
+class VtpClient:
+    """One connection; `hear` returns the next document, whatever it is."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def connect(cls, port: int, *, limit: int = 1 << 16) -> "VtpClient":
+        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=limit))
+
+    async def say(self, document: bytes) -> None:
+        await self.say_raw(struct.pack("!I", len(document)) + document)
+
+    async def say_raw(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def hear(self, timeout_s: float = 5.0) -> bytes:
+        async with asyncio.timeout(timeout_s):
+            (length,) = struct.unpack("!I", await self.reader.readexactly(4))
+            return await self.reader.readexactly(length)
+
+    async def hear_role(self, timeout_s: float = 5.0) -> str:
+        return str(etree.fromstring(await self.hear(timeout_s)).get("role"))
+
+    async def hear_events(self, n: int, timeout_s: float = 5.0) -> list[str]:
+        """Return the ivorns of the next `n` VOEvents; heartbeats are skipped."""
+        ivorns: list[str] = []
+        while len(ivorns) < n:
+            document = await self.hear(timeout_s)
+            if b"Transport" not in document:
+                ivorns.append(ivorn_of(document))
+        return ivorns
+
+    async def is_cut(self, timeout_s: float = 5.0) -> bool:
+        """Return whether the other side ended the connection, reading what is left."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while await self.reader.read(1 << 16):
+                    pass
+        except ConnectionError:
+            return True
+        except TimeoutError:
+            return False
+        finally:
+            await self.aclose()
+        return True
+
+    async def aclose(self) -> None:
+        self.writer.transport.abort()
+        await asyncio.sleep(0)

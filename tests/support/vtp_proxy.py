@@ -1,0 +1,73 @@
+"""A TCP proxy that can be shut: a server that is away without being touched."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+__all__ = ["Door", "door_to"]
+
+
+class Door:
+    """Forwards connections while open; `shut` cuts them and refuses new ones."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._sockets: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self._is_open = True
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def shut(self) -> None:
+        with self._lock:
+            self._is_open = False
+            sockets, self._sockets = self._sockets, []
+        for each in sockets:
+            _close(each)
+
+    def open(self) -> None:
+        with self._lock:
+            self._is_open = True
+
+    def close(self) -> None:
+        self.shut()
+        _close(self._listener)
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                inner, _ = self._listener.accept()
+                with self._lock:
+                    if not self._is_open:
+                        _close(inner)
+                        continue
+                    outer = socket.create_connection(self._target)
+                    self._sockets += [inner, outer]
+                for pair in ((inner, outer), (outer, inner)):
+                    threading.Thread(target=_pump, args=pair, daemon=True).start()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            sink.sendall(data)
+    _close(source)
+    _close(sink)
+
+
+def _close(each: socket.socket) -> None:
+    with suppress(OSError):
+        each.shutdown(socket.SHUT_RDWR)
+    each.close()
+
+
+@contextmanager
+def door_to(host: str, port: int) -> Iterator[Door]:
+    """Give a proxy in front of a server."""
+    door = Door(host, port)
+    try:
+        yield door
+    finally:
+        door.close()

@@ -1,0 +1,181 @@
+"""The alert service as its own process, on a database and topics that nobody else has."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+
+from livetrap.migrations import migrate
+from livetrap.stack.ports import choose_port
+from runtime.kafka import ensure_topics
+from runtime.settings import KafkaSettings
+from schemas.codec import encode_source_event
+from schemas.messages import SourceEvent
+from schemas.topics import Topics
+
+__all__ = ["AlertService", "AlertSite", "alert_site", "wait_until"]
+
+
+def wait_until(condition: Callable[[], Any], *, timeout_s: float = 60, what: str = "") -> Any:
+    """Return the first true answer of `condition`; a broker that is away is no answer."""
+    deadline_s = time.monotonic() + timeout_s
+    last: object = None
+    while time.monotonic() < deadline_s:
+        try:
+            last = condition()
+        except KafkaException as error:
+            last = error
+        else:
+            if last:
+                return last
+        time.sleep(0.05)
+    raise AssertionError(f"waited {timeout_s} s for {what}; last: {last!r}")
+
+
+@dataclass
+class AlertService:
+    """One process of the service."""
+
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def lines(self) -> list[dict[str, Any]]:
+        text = self.log.read_text(errors="replace")
+        return [json.loads(line) for line in text.splitlines() if line]
+
+    def has_logged(self, event: str) -> bool:
+        if self.process.poll() is not None:
+            raise AssertionError(f"the service died: {self.log.read_text()[-3000:]}")
+        return f'"{event}"' in self.log.read_text()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> tuple[int, float]:
+        """Ask it to stop; return exit code and how long that took [s]."""
+        started_s = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30), time.monotonic() - started_s
+
+
+@dataclass
+class AlertSite:
+    """Topics and a database of one test."""
+
+    bootstrap: str
+    postgres_url: str
+    prefix: str
+    vtp_port: int
+    folder: Path
+    services: list[AlertService] = field(default_factory=list)
+
+    @property
+    def topics(self) -> Topics:
+        return Topics(self.prefix)
+
+    def start(self, **settings: str) -> AlertService:
+        log = self.folder / f"alert-{len(self.services)}.log"
+        environment = os.environ | {
+            "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap,
+            "LIVETRAP_KAFKA__TOPIC_PREFIX": self.prefix,
+            "LIVETRAP_POSTGRES__URL": self.postgres_url,
+            "LIVETRAP_VTP__PORT": str(self.vtp_port),
+            "LIVETRAP_ALERT__AUTHORITY": "org.test",
+        }
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "services.alert"],
+                env=environment | settings, stderr=output, stdout=output,
+            )  # fmt: skip
+        self.services.append(AlertService(process, log))
+        return self.services[-1]
+
+    def start_and_wait(self, **settings: str) -> AlertService:
+        service = self.start(**settings)
+        wait_until(lambda: service.has_logged("service_started"), what="start")
+        return service
+
+    def publish(self, values: Iterable[SourceEvent | bytes]) -> None:
+        producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 0, "log_level": 0})
+        for value in values:
+            data = value if isinstance(value, bytes) else encode_source_event(value)
+            producer.produce(self.topics.transients, key=b"night", value=data)
+        assert producer.flush(30) == 0
+
+    def read(self, topic: str) -> list[tuple[bytes, bytes, dict[str, bytes]]]:
+        """Return key, value and headers of everything on a topic."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": "test",
+                "enable.auto.commit": False,
+                "log_level": 0,
+            }
+        )
+        found = []
+        for number in consumer.list_topics(topic, 10).topics[topic].partitions:
+            partition = TopicPartition(topic, number, 0)
+            _, end = consumer.get_watermark_offsets(partition, timeout=10)
+            consumer.assign([partition])
+            n_left = end
+            while n_left:
+                batch = consumer.consume(n_left, 5)
+                assert batch
+                found += [(m.key(), m.value(), dict(m.headers() or [])) for m in batch]
+                n_left -= len(batch)
+        consumer.close()
+        return found
+
+    def ivorns(self, topic: str) -> Counter[str]:
+        return Counter(headers["ivorn"].decode() for _, _, headers in self.read(topic))
+
+    def fetch(self, query: str) -> list[asyncpg.Record]:
+        async def ask() -> list[asyncpg.Record]:
+            connection = await asyncpg.connect(self.postgres_url)
+            try:
+                return list(await connection.fetch(query))
+            finally:
+                await connection.close()
+
+        return asyncio.run(ask())
+
+
+@contextmanager
+def alert_site(bootstrap: str, postgres_url: str, folder: Path) -> Iterator[AlertSite]:
+    """Make topics and a database; stop what was started there and drop the database."""
+    name = f"alert_{uuid.uuid4().hex[:12]}"
+    asyncio.run(_execute(postgres_url, f"create database {name}"))
+    url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+    migrate(url)
+    prefix = f"{name}."
+    ensure_topics(KafkaSettings(bootstrap_servers=bootstrap, topic_prefix=prefix, partitions=2))
+    site = AlertSite(bootstrap, url, prefix, choose_port(None, taken=set()), folder)
+    try:
+        yield site
+    finally:
+        for service in site.services:
+            service.kill()
+        asyncio.run(_execute(postgres_url, f"drop database {name} with (force)"))
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,50 @@
+"""The parts of the composition root that decide something."""
+
+import threading
+import time
+
+import pytest
+
+from services.alert.app.threads import run_in_thread
+from services.alert.app.watchdog import PATIENCE_S, Watchdog
+
+
+def test_events_that_wait_for_a_minute_are_noticed() -> None:
+    watchdog = Watchdog(0.0)
+    assert not watchdog.is_stuck(5, (10, 20), 10.0)
+    assert not watchdog.is_stuck(5, (10, 20), 10.0 + PATIENCE_S)
+    assert watchdog.is_stuck(5, (10, 20), 10.1 + PATIENCE_S)
+
+
+@pytest.mark.parametrize(("lag", "committed"), [(0, (10,)), (7, (11,))])
+def test_no_lag_or_any_progress_is_fine(lag: int, committed: tuple[int, ...]) -> None:
+    watchdog = Watchdog(0.0)
+    watchdog.is_stuck(5, (10,), 0.0)
+    assert not watchdog.is_stuck(lag, committed, 10 * PATIENCE_S)
+
+
+def test_attempts_in_front_of_a_closed_door_are_no_standstill() -> None:
+    watchdog = Watchdog(0.0)
+    for now_s in range(0, 1000, 30):
+        watchdog.note_attempt(float(now_s))
+        assert not watchdog.is_stuck(5, (10,), now_s + 10.0)
+
+
+async def test_a_blocking_call_gives_its_result_or_error() -> None:
+    assert await run_in_thread(lambda: 42) == 42
+    with pytest.raises(ZeroDivisionError):
+        await run_in_thread(lambda: 1 // 0)
+
+
+async def test_a_blocking_call_never_holds_up_the_exit() -> None:
+    seen: list[bool] = []
+    await run_in_thread(lambda: seen.append(threading.current_thread().daemon))
+    assert seen == [True]
+
+
+async def test_a_blocking_call_does_not_stop_the_loop() -> None:
+    import asyncio
+
+    started_s = time.monotonic()
+    await asyncio.gather(*(run_in_thread(lambda: time.sleep(0.2)) for _ in range(10)))
+    assert time.monotonic() - started_s < 1.5

@@ -1,0 +1,103 @@
+"""Names, errors and latencies; and which events are alerted."""
+
+import math
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.errors import RejectedMessageError
+from runtime.settings import AlertSettings
+from schemas.messages import StageTimes
+from services.alert.steps.facts import (
+    latencies_s,
+    middle_of_exposure,
+    name_alert,
+    position_error_deg,
+    usable_exposure_s,
+)
+from services.alert.steps.rule import check_event, refuse_alert
+from tests.support.vtp_events import START, source_event
+
+IVORN = re.compile(r"^ivo://org\.test/[A-Za-z0-9._~-]+#[A-Za-z0-9._~-]+\.\d+$")
+
+
+@given(stream=st.text(max_size=300), trig=st.text(max_size=300), revision=st.integers(0, 999))
+def test_an_ivorn_has_its_form_whatever_the_stream_is_called(
+    stream: str, trig: str, revision: int
+) -> None:
+    name = name_alert(source_event(stream=stream, trig_id=trig), "org.test", revision)
+    assert IVORN.match(name.ivorn)
+    assert all(IVORN.match(each) for each in name.cited)
+    assert name.ivorn not in name.cited
+
+
+@pytest.mark.parametrize(
+    ("kind", "revision", "alert_type"),
+    [
+        ("new_source", 0, "initial"),
+        ("variable", 0, "initial"),
+        ("variable", 2, "subsequent"),
+        ("update", 1, "update"),
+        ("retraction", 1, "retraction"),
+    ],
+)
+def test_alert_types(kind: str, revision: int, alert_type: str) -> None:
+    assert name_alert(source_event(kind=kind), "org.test", revision).alert_type == alert_type
+
+
+def test_position_error_holds_90_percent() -> None:
+    assert position_error_deg(source_event()) == pytest.approx(0.002 * 2.145966)
+    assert position_error_deg(source_event(ra_err_deg=math.nan)) == 0.05
+    blind = source_event(ra_err_deg=0.0, beam_major_deg=math.inf)
+    assert position_error_deg(blind) == 180.0
+
+
+@pytest.mark.parametrize("exposure_s", [math.nan, math.inf, -1.0, 1e300])
+def test_an_absurd_exposure_is_none(exposure_s: float) -> None:
+    event = source_event(exposure_s=exposure_s)
+    assert usable_exposure_s(event) == 0.0
+    assert middle_of_exposure(event) == START
+
+
+def test_latencies_of_known_stages_only() -> None:
+    event = source_event()
+    told = latencies_s(event, START + timedelta(seconds=8.5))
+    assert told["total"] == pytest.approx(0.4)
+    assert sum(told[each] or 0.0 for each in ("extract", "associate", "alert")) == pytest.approx(
+        0.4
+    )
+    nothing = latencies_s(replace(event, times=StageTimes()), START)
+    assert set(nothing.values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"snr": 8.0}, None),
+        ({"snr": 7.999}, "low_snr"),
+        ({"snr": math.nan}, "low_snr"),
+        ({"kind": "variable", "eta": 5.0, "v": 0.1}, None),
+        ({"kind": "variable", "eta": 4.9, "v": 9.0}, "low_eta"),
+        ({"kind": "variable", "eta": math.nan, "v": 9.0}, "low_eta"),
+        ({"kind": "variable", "eta": 9.0, "v": math.nan}, "low_v"),
+        ({"kind": "party"}, "other_kind"),
+    ],
+)
+def test_which_events_are_alerted(changes: dict[str, object], reason: str | None) -> None:
+    assert refuse_alert(source_event(**changes), AlertSettings()) == reason
+
+
+def test_variables_can_be_turned_off() -> None:
+    event = source_event(kind="variable", eta=9.0, v=9.0)
+    assert refuse_alert(event, AlertSettings(variable_sources=False)) == "variables_off"
+
+
+@pytest.mark.parametrize(("ra", "dec"), [(math.nan, 0), (0, math.inf), (0, 90.1), (math.inf, 0)])
+def test_nowhere_is_refused(ra: float, dec: float) -> None:
+    with pytest.raises(RejectedMessageError) as caught:
+        check_event(source_event(ra=ra, dec=dec))
+    assert caught.value.reason_code == "bad_position"

@@ -1,0 +1,65 @@
+"""The GCN-style notice."""
+
+import json
+import math
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from runtime.settings import AlertSettings
+from services.alert.steps.facts import name_alert
+from services.alert.steps.notice import build_notice
+from tests.support.vtp_events import START, source_event
+
+SETTINGS = AlertSettings(authority="org.test")
+
+
+def notice(
+    revision: int = 0, late_s: float = 9.0, role: str = "observation", **changes: Any
+) -> Any:
+    event = source_event(**changes)
+    settings = SETTINGS.model_copy(update={"role": role})
+    name = name_alert(event, "org.test", revision)
+    return json.loads(build_notice(event, name, settings, START + timedelta(seconds=late_s)))
+
+
+def test_the_fields_of_the_contract() -> None:
+    told = notice()
+    assert told["$schema"].startswith("https://gcn.nasa.gov/schema/")
+    assert told["alert_datetime"] == "2026-03-01T12:00:09.250000Z"
+    assert told["trigger_time"] == "2026-03-01T12:00:04.250000Z"
+    assert told["alert_tense"] == "current"
+    assert told["alert_type"] == "initial"
+    assert told["id"] == source_event().trig_id
+    assert told["mission"] == "LiveTrap"
+    assert (told["ra"], told["dec"]) == (123.4, 45.6)
+    assert told["ra_dec_error"] == pytest.approx(0.00429, rel=1e-2)
+    assert told["spectral_band"] == [139.0, 141.0]
+    assert told["image_snr"] == 25.0
+    assert told["flux_density"] == pytest.approx(0.5e-23)
+    assert told["ivorn"] == f"ivo://org.test/night#{source_event().trig_id}.0"
+    assert told["record_number"] == 1
+    assert told["cited_ivorn"] is None
+
+
+def test_what_is_no_number_is_null() -> None:
+    told = notice(eta=math.nan, flux_int_jy=math.inf)
+    assert told["eta"] is None
+    assert told["flux_int_jy"] is None
+
+
+def test_right_ascension_is_within_the_circle() -> None:
+    assert notice(ra=-10.0)["ra"] == 350.0
+
+
+@pytest.mark.parametrize(
+    ("role", "late_s", "tense"),
+    [("test", 9.0, "test"), ("observation", 90_000.0, "archival"), ("observation", 9, "current")],
+)
+def test_tense(role: str, late_s: float, tense: str) -> None:
+    assert notice(role=role, late_s=late_s)["alert_tense"] == tense
+
+
+def test_a_later_notice_points_to_the_one_before() -> None:
+    assert notice(revision=2)["cited_ivorn"].endswith(".1")

@@ -1,0 +1,163 @@
+"""The packet: valid or refused, whatever the event holds."""
+
+import math
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from runtime.errors import RejectedMessageError
+from runtime.settings import AlertSettings
+from schemas.messages import SourceEvent, StageTimes
+from services.alert.steps.alert import build_alert
+from services.alert.steps.facts import name_alert
+from services.alert.steps.rule import check_event
+from services.alert.steps.voevent import MAX_PACKET_BYTES, assert_valid, build_voevent
+from tests.support.vtp_events import START, source_event
+
+SETTINGS = AlertSettings(authority="org.test")
+TIME_ALERT = START + timedelta(seconds=9)
+
+floats = st.one_of(
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from([0.0, -0.0, 1e308, -1e308, 5e-324, math.nan, math.inf, -math.inf]),
+)
+hostile = st.sampled_from(
+    ["", "</Param><x>", "<!ENTITY a 'b'>", "]]>", "\x00\x01\x1f", "\ufffe\uffff", "a" * 100_000,
+     "&amp;&lt;", "\u202e\U0001f4a5" * 5000, "ivo://a#b", "%00", "\ud7ff\ue000"]
+)  # fmt: skip
+texts = st.one_of(st.text(max_size=300), hostile)
+whole = st.integers(-(2**63), 2**63 - 1)
+times = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001
+TYPES = {"str": texts, "float": floats, "int": whole, "datetime": times}
+
+
+def anything() -> st.SearchStrategy[SourceEvent]:
+    fields: dict[str, st.SearchStrategy[Any]] = {}
+    example = source_event()
+    for name in SourceEvent.__dataclass_fields__:
+        if name != "times":
+            fields[name] = TYPES[type(getattr(example, name)).__name__]
+    fields["kind"] = st.one_of(
+        st.sampled_from(["new_source", "variable", "update", "retraction"]), texts
+    )
+    # Mostly somewhere: what is nowhere is refused before anything else is looked at.
+    fields["ra"] = st.floats(-1e6, 1e6) | floats
+    fields["dec"] = st.floats(-90, 90) | floats
+    fields["telescope"] = st.none() | texts
+    fields["limit_previous_jy_beam"] = st.none() | floats
+    maybe = st.none() | times
+    fields["times"] = st.builds(StageTimes, maybe, maybe, maybe, maybe)
+    return st.builds(SourceEvent, **fields)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(event=anything(), revision=st.integers(0, 10**6), time_alert=times)
+def test_valid_or_refused(event: SourceEvent, revision: int, time_alert: datetime) -> None:
+    try:
+        check_event(event)
+        alert = build_alert(event, SETTINGS, time_alert, revision=revision)
+    except RejectedMessageError:
+        return
+    assert_valid(alert.voevent)
+    assert_valid_for_comet(alert.voevent)
+    assert len(alert.voevent) < MAX_PACKET_BYTES
+    assert build_alert(event, SETTINGS, time_alert, revision=revision) == alert
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_one_odd_field_is_no_reason_to_refuse(data: st.DataObject) -> None:
+    names = [
+        name for name, value in vars_of(source_event()).items()
+        if isinstance(value, float | str) and name not in ("ra", "dec")
+    ]  # fmt: skip
+    name = data.draw(st.sampled_from(names))
+    value = data.draw(floats if isinstance(getattr(source_event(), name), float) else texts)
+    event = replace(source_event(), **{name: value})
+    assert_valid(build_alert(event, SETTINGS, TIME_ALERT, revision=0).voevent)
+
+
+def vars_of(event: SourceEvent) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in SourceEvent.__dataclass_fields__}
+
+
+def assert_valid_for_comet(packet: bytes) -> None:
+    """Check against the schema that Comet ships, which is not the one the service uses."""
+    if not SCHEMA:
+        import comet
+
+        path = Path(comet.__file__).parent / "schema" / "VOEvent-v2.0.xsd"
+        SCHEMA.append(etree.XMLSchema(etree.parse(str(path))))
+    SCHEMA[0].assertValid(etree.fromstring(packet))
+
+
+SCHEMA: list[etree.XMLSchema] = []
+
+
+def build(event: SourceEvent, revision: int = 0, **changes: Any) -> etree._Element:
+    chosen = SETTINGS.model_copy(update=changes)
+    name = name_alert(event, chosen.authority, revision)
+    return etree.fromstring(build_voevent(event, name, chosen, TIME_ALERT))
+
+
+def params(root: etree._Element, group: str) -> dict[str, str | None]:
+    rows = root.findall(f"What/Group[@name='{group}']/Param")
+    return {str(row.get("name")): row.get("value") for row in rows}
+
+
+def test_what_it_says() -> None:
+    event = source_event()
+    root = build(event)
+    assert root.get("ivorn") == f"ivo://org.test/night#{event.trig_id}.0"
+    assert root.get("role") == "observation"
+    assert root.findtext("Who/AuthorIVORN") == "ivo://org.test/livetrap"
+    assert root.find("What/Param[@name='TrigID']").get("value") == event.trig_id
+    place = root.find("WhereWhen/ObsDataLocation/ObservationLocation/AstroCoords")
+    assert place.get("coord_system_id") == "UTC-ICRS-TOPO"
+    assert float(place.findtext("Position2D/Value2/C1")) == event.ra
+    assert float(place.findtext("Position2D/Value2/C2")) == event.dec
+    assert place.findtext("Time/TimeInstant/ISOTime") == "2026-03-01T12:00:04.250000"
+    detection = params(root, "detection")
+    assert float(detection["snr"]) == event.snr
+    assert float(detection["peak_flux"]) == event.flux_peak_jy_beam
+    assert float(params(root, "provenance")["latency_total"]) == pytest.approx(0.9)
+    assert root.find("Citations") is None
+
+
+def test_a_later_alert_cites_the_first_and_the_latest() -> None:
+    event = source_event()
+    root = build(replace(event, kind="update"), revision=3)
+    cited = {(each.text, each.get("cite")) for each in root.findall("Citations/EventIVORN")}
+    base = f"ivo://org.test/night#{event.trig_id}"
+    assert cited == {(f"{base}.0", "supersedes"), (f"{base}.2", "supersedes")}
+    second = build(event, revision=1)
+    assert [each.get("cite") for each in second.findall("Citations/EventIVORN")] == ["followup"]
+
+
+def test_a_test_is_called_a_test() -> None:
+    assert build(source_event(), role="test").get("role") == "test"
+
+
+def test_a_value_that_is_none_is_left_out() -> None:
+    root = build(source_event(eta=math.nan, v=math.inf, limit_previous_jy_beam=None))
+    assert not {"eta_nu", "V_nu"} & params(root, "association").keys()
+    assert "previous_limit" not in params(root, "detection")
+
+
+def test_control_characters_do_not_reach_the_packet() -> None:
+    root = build(source_event(telescope="A\x00B\x1bC", stokes="I\ufffe"))
+    assert params(root, "image")["telescope"] == "ABC"
+    assert params(root, "image")["stokes"] == "I"
+
+
+@pytest.mark.parametrize("data", [b"", b"<a/>", b"no xml", b"<VOEvent>"])
+def test_what_is_no_voevent_is_refused(data: bytes) -> None:
+    with pytest.raises(RejectedMessageError) as caught:
+        assert_valid(data)
+    assert caught.value.reason_code == "invalid_voevent"
