@@ -119,6 +119,11 @@ def _original(letter: InMessage) -> OutMessage:
     topic = letter.headers.get("topic")
     if not topic:
         raise PipelineError(f"dead letter {_position(letter)} does not say which topic it is of")
+    if "truncated-from" in letter.headers:
+        raise PipelineError(
+            f"dead letter {_position(letter)} holds only the head of "
+            f"{letter.headers.get('file', 'a file')}; ingest the file again"
+        )
     headers = {
         name: value for name, value in letter.headers.items() if name not in _VERDICT_HEADERS
     }

@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from schemas.messages import FloatArray, ImageDetections
+from schemas.messages import FloatArray, ImageDetections, SourceOffset
 
 __all__ = [
     "SOURCE_DTYPE",
@@ -15,6 +15,7 @@ __all__ = [
     "Band",
     "BandState",
     "EarlierLook",
+    "KnownImage",
     "LedgerEntry",
     "NewTransient",
     "OffsetMove",
@@ -118,6 +119,14 @@ class LedgerEntry:
 
     record: ImageDetections
     outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownImage:
+    """An image that was here before: where on Kafka it was, and its verdict."""
+
+    source: SourceOffset
+    verdict: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 from runtime.errors import FatalError, RejectedMessageError, TransientError
 from runtime.postgres import AWAY_ERRORS
 from runtime.sql import load_query
-from schemas.messages import FloatArray, ImageDetections, ImageMetadata
+from schemas.messages import FloatArray, ImageDetections, ImageMetadata, SourceOffset
 from services.associate.errors import FencedError
 from services.associate.models import (
     SOURCE_DTYPE,
@@ -19,6 +19,7 @@ from services.associate.models import (
     Band,
     BandState,
     EarlierLook,
+    KnownImage,
     LedgerEntry,
     NewTransient,
     OffsetMove,
@@ -153,22 +154,27 @@ class Catalogue:
             await self._fetchval("ensure_band", stream_id, band.freq_eff_hz, band.freq_bw_hz)
         )
 
-    async def find_images(
-        self, stream_id: int, hashes: Sequence[str]
-    ) -> dict[str, tuple[str, str, int, int]]:
-        """Return where on Kafka each image that is known already came from."""
+    async def find_images(self, stream_id: int, hashes: Sequence[str]) -> dict[str, KnownImage]:
+        """Return what is known of the images that were here before."""
         rows = await self._connection.fetch(
             load_query(_PACKAGE, "find_images"), stream_id, list(hashes)
         )
         return {
-            row["image_id"]: (
-                row["source_cluster_id"],
-                row["source_topic"],
-                row["source_partition"],
-                row["source_offset"],
+            row["image_id"]: KnownImage(
+                SourceOffset(
+                    row["source_cluster_id"],
+                    row["source_topic"],
+                    row["source_partition"],
+                    row["source_offset"],
+                ),
+                row["verdict"],
             )
             for row in rows
         }
+
+    async def delete_rejected_images(self, stream_id: int, hashes: Sequence[str]) -> None:
+        """Forget rejected images that have come again and are accepted now."""
+        await self._execute("delete_rejected_images", stream_id, list(hashes))
 
     async def book(self, stream: str, entries: Sequence[LedgerEntry]) -> None:
         """Write the ledger."""

@@ -219,3 +219,13 @@ async def test_every_statement_can_be_prepared(postgres_url: str) -> None:
             await connection.prepare(query.read_text(encoding="utf-8"))
     finally:
         await connection.close()
+
+
+async def test_a_rejected_image_that_is_mended_is_processed(postgres_url: str) -> None:
+    async with associator(postgres_url) as case:
+        await case.feed(rejected(image(0, [PLACE])))
+        await case.feed(rejected(image(0, [PLACE])))
+        await case.feed(image(0, [PLACE]))
+        await case.feed(image(0, [PLACE]))
+        assert await case.outcomes() == {"rejected": 1, "duplicate": 2, "processed": 1}
+        assert len(await case.sources()) == 1

@@ -1,10 +1,11 @@
--- Return which of these images the database has, and where each came from.
+-- Return which of these images the database has, where each came from and its verdict.
 --
 -- $1  stream_id  int
 -- $2  image_id   text[]  sha256
 -- Index: the unique one on (stream_id, image_id).
 select
     image.image_id,
+    image.verdict,
     image.source_cluster_id,
     image.source_topic,
     image.source_partition,

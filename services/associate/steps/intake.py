@@ -1,10 +1,10 @@
 """Images of a timestep to rows and books: which are fresh, which were here before."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.messages import ImageDetections
-from services.associate.models import Band, LedgerEntry, StoredImage, Timestep
+from services.associate.models import Band, KnownImage, LedgerEntry, StoredImage, Timestep
 from services.associate.steps.bands import find_band, to_band
 from services.associate.storage import Catalogue
 
@@ -26,7 +26,8 @@ async def take_in(
     """Store and book a timestep's images.
 
     An image that the catalogue has from the same place on Kafka is a replay and changes
-    nothing; from another place it is a duplicate and is only booked.
+    nothing; from another place it is a duplicate and is only booked. One that was rejected
+    and is accepted now (its dead letter was redriven) counts as new.
     """
     entries = await _judge(catalogue, timestep, stream_id)
     if entries:
@@ -61,13 +62,20 @@ async def _judge(catalogue: Catalogue, timestep: Timestep, stream_id: int) -> li
     records = [arrival.record for arrival in timestep.arrivals]
     known = await catalogue.find_images(stream_id, [record.image_id for record in records])
     entries = []
+    mended = []
     for record in records:
-        place = astuple(record.source)
-        if record.image_id not in known:
-            known[record.image_id] = place
-            entries.append(LedgerEntry(record, _outcome(record, is_late=timestep.is_late)))
-        elif known[record.image_id] != place:
+        before = known.get(record.image_id)
+        if before is not None and before.source == record.source:
+            continue
+        if before is not None and not (before.verdict == "rejected" != record.verdict):
             entries.append(LedgerEntry(record, "duplicate"))
+            continue
+        if before is not None:
+            mended.append(record.image_id)
+        known[record.image_id] = KnownImage(record.source, record.verdict)
+        entries.append(LedgerEntry(record, _outcome(record, is_late=timestep.is_late)))
+    if mended:
+        await catalogue.delete_rejected_images(stream_id, mended)
     return entries
 
 

@@ -156,8 +156,15 @@ class FileHandler:
         self, path: Path, data: bytes, stream: str, error: RejectedMessageError
     ) -> OutMessage:
         head = data[:_HEAD_BYTES] if error.reason_code == "too_large" else data
+        # It never was on Kafka; a redrive sends it where it was to go.
+        cards = {f"fits:{name}": text for name, text in self._rules.cards.items()}
         source = InMessage(
-            topic="", partition=-1, offset=-1, key=f"{stream}:".encode(), value=head
+            topic=self._topics.images,
+            partition=-1,
+            offset=-1,
+            key=f"{stream}:".encode(),
+            value=head,
+            headers={"stream": stream, **cards},
         )
         letter = dead_letter(source, error, topic=self._topics.dead_letters, service="ingest")
         headers = {**letter.headers, "file": path.name}
