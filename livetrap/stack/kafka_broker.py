@@ -166,7 +166,8 @@ log.cleaner.dedupe.buffer.size=33554432
     def _format_storage(self, jars: Path) -> None:
         """Give empty storage a cluster id."""
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id]
+        # One word: an id may begin with a dash.
+        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}"]
         config = ["-c", str(self._properties_path)]
         done = subprocess.run(
             [*self._java(jars), *tool, *config],

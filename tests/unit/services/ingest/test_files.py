@@ -1,0 +1,170 @@
+"""Files to messages: what is published, what is refused, and in which order."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import RejectedMessageError, TransientError
+from runtime.kafka import OutMessage
+from schemas.codec import decode_image_detections
+from schemas.topics import Topics
+from services.ingest.errors import NoFilesError
+from services.ingest.handlers.files import FileHandler, FileRules
+from services.ingest.handlers.inbox import Inbox
+from services.ingest.steps import find_files, order_by_time, to_stream_name
+from tests.support.fits_images import BAD_IMAGES, make
+
+
+class FakeOutlet:
+    """Takes messages; `is_away` lets deliveries fail."""
+
+    def __init__(self) -> None:
+        self.messages: list[OutMessage] = []
+        self.is_away = False
+
+    def send(self, message: OutMessage, on_done: Callable[[str | None], None]) -> None:
+        if self.is_away:
+            on_done("broker away")
+            return
+        self.messages.append(message)
+        on_done(None)
+
+    def send_and_locate(self, message: OutMessage) -> tuple[int, int]:
+        if self.is_away:
+            raise TransientError("broker away")
+        self.messages.append(message)
+        return 3, len(self.messages) - 1
+
+    def flush(self) -> None:
+        pass
+
+
+def handler(outlet: FakeOutlet, *, max_bytes: int = 1 << 20, **cards: str) -> FileHandler:
+    told: list[tuple[Path, RejectedMessageError]] = []
+    rules = FileRules("My Stream", cards, max_bytes, "cluster")
+    return FileHandler(outlet, Topics(), rules, on_rejected=lambda *each: told.append(each))
+
+
+def dated(second: int) -> bytes:
+    return make(**{"DATE-OBS": f"2026-01-01T00:00:{second:02d}"})
+
+
+def test_a_good_file_is_published_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "image.fits"
+    path.write_bytes(make())
+    outlet = FakeOutlet()
+    found = handler(outlet)
+    assert found.publish(path)
+    (message,) = outlet.messages
+    assert message.topic == "images-v1"
+    assert message.key == b"my-stream:1400MHz"
+    assert message.value == make()
+    assert message.headers["image-id"] == hashlib.sha256(make()).hexdigest()
+    assert message.headers["stream"] == "my-stream"
+    assert found.counts.published == 1
+
+
+def test_injected_cards_travel_beside_the_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "image.fits"
+    data = dict(BAD_IMAGES)["no_beam"]
+    path.write_bytes(data)
+    outlet = FakeOutlet()
+    assert handler(outlet, BMAJ="0.05").publish(path)
+    (message,) = outlet.messages
+    assert message.value == data
+    assert message.headers["fits:BMAJ"] == "0.05"
+    assert message.headers["image-id"] != message.headers["sha256"]
+
+
+def test_a_bad_file_is_dead_lettered_and_booked(tmp_path: Path) -> None:
+    path = tmp_path / "image.fits"
+    path.write_bytes(dict(BAD_IMAGES)["no_date"])
+    outlet = FakeOutlet()
+    assert not handler(outlet).publish(path)
+    letter, record = outlet.messages
+    assert letter.topic == "dead-letters-v1"
+    assert letter.headers["topic"] == "images-v1"
+    assert letter.headers["reason"] == "no_date"
+    assert letter.headers["file"] == "image.fits"
+    booked = decode_image_detections(record.value)
+    assert (booked.verdict, booked.reasons) == ("rejected", ("no_date",))
+    assert (booked.source.partition, booked.source.offset) == (3, 0)
+
+
+def test_a_file_beyond_the_limit_leaves_its_head(tmp_path: Path) -> None:
+    path = tmp_path / "huge.fits"
+    path.write_bytes(b"\0" * (3 << 20))
+    outlet = FakeOutlet()
+    assert not handler(outlet).publish(path)
+    letter = outlet.messages[0]
+    assert len(letter.value) == 1 << 20
+    assert letter.headers["truncated-from"] == str(3 << 20)
+
+
+def test_a_file_that_cannot_be_read_is_booked(tmp_path: Path) -> None:
+    outlet = FakeOutlet()
+    assert not handler(outlet).publish(tmp_path / "gone.fits")
+    assert outlet.messages[0].headers["reason"] == "unreadable"
+
+
+def test_a_broker_that_does_not_take_it_ends_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "image.fits"
+    path.write_bytes(make())
+    outlet = FakeOutlet()
+    outlet.is_away = True
+    with pytest.raises(TransientError, match="what came before it is safe"):
+        handler(outlet).publish(path)
+
+
+def test_files_go_in_the_order_of_their_exposures(tmp_path: Path) -> None:
+    for name, second in (("a", 3), ("b", 1), ("c", 2)):
+        (tmp_path / f"{name}.fits").write_bytes(dated(second))
+    (tmp_path / "d.fits").write_bytes(b"junk")
+    (tmp_path / "notes.txt").write_text("not an image")
+    ordered = order_by_time(find_files([tmp_path]), {})
+    assert [path.name for path in ordered] == ["b.fits", "c.fits", "a.fits", "d.fits"]
+
+
+def test_a_path_that_names_nothing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(NoFilesError, match="nothing to ingest"):
+        find_files([tmp_path / "nothing*"])
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("LOFAR HBA", "lofar-hba"), ("  ", "default"), ("KAT-7", "kat-7")]
+)
+def test_stream_names_are_plain(text: str, name: str) -> None:
+    assert to_stream_name(text) == name
+
+
+def test_the_inbox_waits_until_a_file_stands_still_then_puts_it_aside(tmp_path: Path) -> None:
+    inbox, outlet = Inbox(tmp_path), FakeOutlet()
+    path = tmp_path / "growing.fits"
+    path.write_bytes(make()[:5000])
+    assert inbox.find_settled() == []
+    path.write_bytes(make())
+    (tmp_path / "bad.fits").write_bytes(b"junk")
+    (tmp_path / ".hidden").write_bytes(make())
+    assert inbox.find_settled() == []
+    settled = inbox.find_settled()
+    assert {each.name for each in settled} == {"growing.fits", "bad.fits"}
+    inbox.publish(settled, handler(outlet))
+    assert (tmp_path / "published" / "growing.fits").exists()
+    assert (tmp_path / "rejected" / "bad.fits").exists()
+    assert inbox.find_settled() == []
+
+
+def test_the_inbox_keeps_what_kafka_did_not_take(tmp_path: Path) -> None:
+    inbox, outlet = Inbox(tmp_path), FakeOutlet()
+    path = tmp_path / "image.fits"
+    path.write_bytes(make())
+    inbox.find_settled()
+    outlet.is_away = True
+    with pytest.raises(TransientError):
+        inbox.publish(inbox.find_settled(), handler(outlet))
+    assert path.exists()
+    outlet.is_away = False
+    inbox.publish(inbox.find_settled(), handler(outlet))
+    assert len(outlet.messages) == 1
