@@ -222,6 +222,8 @@ def _new_topic(name: str, settings: KafkaSettings, topics: Topics) -> NewTopic:
             "retention.bytes": str(settings.retention_bytes),
             "segment.bytes": str(segment_bytes),
             "compression.type": "producer",
+            # Latency counts from the broker's clock, whatever the telescope's says.
+            "message.timestamp.type": "LogAppendTime",
         },
     )
 
