@@ -99,9 +99,7 @@ def probe_zones(ra: FloatArray, dec: FloatArray, radius_deg: float) -> Probes:
     low, high = dec - radius_deg, dec + radius_deg
     with np.errstate(divide="ignore", invalid="ignore"):
         cosines = np.cos(np.radians(low)) * np.cos(np.radians(high))
-        width = np.degrees(
-            np.arctan(np.sin(np.radians(radius_deg)) / np.sqrt(np.abs(cosines)))
-        )
+        width = np.degrees(np.arctan(np.sin(np.radians(radius_deg)) / np.sqrt(np.abs(cosines))))
     width = np.where((low <= -90) | (high >= 90), 180.0, width)
     ranges: dict[int, list[tuple[float, float]]] = {}
     first, last = zone_of(np.maximum(low, -90.0)), zone_of(np.minimum(high, 90.0))
