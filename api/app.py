@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -18,13 +17,13 @@ from api.handlers.parameters import refuse_unknown
 from api.live import AlertStream
 from api.problems import PROBLEM_RESPONSES
 from api.storage import Database
-from runtime.errors import FatalError, SettingsError
-from runtime.logging import configure_logging, get_logger
-from runtime.settings import ApiSettings, Settings, load_settings
+from runtime.errors import SettingsError
+from runtime.logging import get_logger
+from runtime.process import StopFlag, run_service
+from runtime.settings import ApiSettings, Settings
 
 __all__ = ["create_app", "main"]
 
-_PREFIX = "/api/v1"
 _CLOSE_TIMEOUT_S = 2
 _DESCRIPTION = """
 Transients found in a stream of radio images, the running catalogue behind them, and the alerts
@@ -54,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="LiveTrap",
         version=version("livetrap"),
         description=_DESCRIPTION,
-        openapi_url=f"{_PREFIX}/openapi.json",
+        openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -69,9 +68,8 @@ def create_app(settings: Settings) -> FastAPI:
     middleware.install(app)
     for resource in (transients, sources, images, alerts, operations):
         app.include_router(
-            resource.router, prefix=_PREFIX, dependencies=[Depends(refuse_unknown)],
-            responses=PROBLEM_RESPONSES,
-        )  # fmt: skip
+            resource.router, dependencies=[Depends(refuse_unknown)], responses=PROBLEM_RESPONSES
+        )
     app.include_router(operations.probes)
     page.install(app)
     return app
@@ -89,17 +87,11 @@ class _Server(uvicorn.Server):
 
 def main() -> None:
     """Serve until SIGTERM; exit 2 for a bad setting, 1 for anything else."""
-    try:
-        settings = load_settings()
-        configure_logging("api", level=settings.metrics.log_level)
-        _serve(settings)
-    except FatalError as error:
-        get_logger().error("service_failed", error=str(error))
-        sys.exit(2 if isinstance(error, SettingsError) else 1)
-    get_logger().info("service_stopped")
+    run_service("api", _serve)
 
 
-def _serve(settings: Settings) -> None:
+def _serve(settings: Settings, _: StopFlag) -> None:
+    """Serve; uvicorn hears the signals itself and passes them on to the flag when it is done."""
     config = uvicorn.Config(
         create_app(settings),
         log_config=None,

@@ -105,6 +105,9 @@ class AlertStream:
                 except _AWAY as error:
                     FOLLOWER_FAILURES.inc()
                     get_logger().debug("follower_failed", error=repr(error))
+                except Exception as error:  # noqa: BLE001  (all clients hang on this task)
+                    FOLLOWER_FAILURES.inc()
+                    get_logger().error("follower_crashed", error=repr(error))
                 await _wait(news, _POLL_S)
         finally:
             listener.cancel()

@@ -1,5 +1,7 @@
 """Errors as RFC 9457 problems: what is wrong, where, and how to mend it."""
 
+from typing import Any
+
 import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -10,7 +12,7 @@ from runtime.errors import TransientError
 from runtime.logging import get_logger
 from runtime.postgres import AWAY_ERRORS
 
-__all__ = ["ProblemError", "install", "not_found"]
+__all__ = ["PROBLEM_RESPONSES", "ProblemError", "install", "not_found"]
 
 _TITLES = {
     400: "Bad request",
@@ -19,6 +21,35 @@ _TITLES = {
     406: "Not acceptable",
     500: "Internal error",
     503: "Not ready",
+}
+
+
+_PROBLEM = {
+    "application/problem+json": {
+        "schema": {
+            "type": "object",
+            "properties": {
+                "type": {"type": "string"},
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "detail": {"type": "string", "description": "What is wrong and how to mend it"},
+                "instance": {"type": "string"},
+            },
+        },
+        "example": {
+            "type": "about:blank",
+            "title": "Bad request",
+            "status": 400,
+            "detail": "a cone needs all of ra, dec and radius_deg, in degrees",
+            "instance": "/api/v1/sources",
+        },
+    }
+}
+# For openapi.json; with a default there, FastAPI adds no 422, which never leaves us.
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: {"description": "A parameter is wrong", "content": _PROBLEM},
+    503: {"description": "PostgreSQL is away; try again", "content": _PROBLEM},
+    "default": {"description": "Any other error", "content": _PROBLEM},
 }
 
 
@@ -52,6 +83,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(TransientError, _on_away)
     for kind in (*AWAY_ERRORS, asyncpg.UndefinedTableError, asyncpg.QueryCanceledError):
         app.add_exception_handler(kind, _on_away)
+    app.add_exception_handler(asyncpg.DataError, _on_unusable)
     app.add_exception_handler(Exception, _on_defect)
 
 
@@ -100,10 +132,16 @@ async def _on_away(request: Request, error: Exception) -> JSONResponse:
         detail = f"the database schema is not this version's: {error}; run `livetrap migrate`"
     elif isinstance(error, asyncpg.QueryCanceledError):
         detail = "the question took too long; ask for less (a cone, a stream, a shorter time)"
+    elif isinstance(error, ValueError):  # asyncpg's DataError is an InterfaceError too
+        return _answer(request, 400, f"a parameter is not storable in PostgreSQL: {error}")
     else:
         detail = f"PostgreSQL is away: {error!r}"
     get_logger().warning("request_failed", path=request.url.path, detail=detail)
     return _answer(request, 503, detail)
+
+
+async def _on_unusable(request: Request, error: Exception) -> JSONResponse:
+    return _answer(request, 400, f"PostgreSQL cannot read a parameter: {error}")
 
 
 async def _on_defect(request: Request, error: Exception) -> JSONResponse:

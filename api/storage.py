@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+from pydantic import SecretStr
 
+from api.metrics import DATABASE_IS_THERE
 from runtime.errors import FatalError, TransientError
 from runtime.logging import get_logger
-from runtime.postgres import create_pool
+from runtime.postgres import AWAY_ERRORS, create_pool
 from runtime.settings import PostgresSettings
 from runtime.sql import load_query
 
@@ -18,6 +20,7 @@ __all__ = ["Database"]
 _PACKAGE = "api"
 _RETRY_S = 1.0
 _TIMEOUT_S = 15.0
+_STATEMENT_TIMEOUT_MS = 10_000
 
 
 class Database:
@@ -38,7 +41,7 @@ class Database:
         reason = ""
         while self._pool is None:
             try:
-                self._pool = await create_pool(self._settings, service="api")
+                self._pool = await create_pool(_reading(self._settings), service="api")
             except (TransientError, FatalError) as error:
                 if str(error) != reason:
                     reason = str(error)
@@ -58,10 +61,19 @@ class Database:
         TransientError
             If the database was never there; asyncpg's own errors if it went away.
         """
-        async with self._connection() as connection:
-            rows = await connection.fetch(
-                load_query(_PACKAGE, query), *parameters, timeout=_TIMEOUT_S
-            )
+        try:
+            async with self._connection() as connection:
+                rows = await connection.fetch(
+                    load_query(_PACKAGE, query), *parameters, timeout=_TIMEOUT_S
+                )
+        except (TransientError, *AWAY_ERRORS):
+            DATABASE_IS_THERE.set(0)
+            raise
+        except asyncpg.InternalClientError as error:
+            # A session that ends while asyncpg prepares a statement confuses asyncpg.
+            DATABASE_IS_THERE.set(0)
+            raise TransientError(f"the connection broke: {error}") from error
+        DATABASE_IS_THERE.set(1)
         return [dict(row) for row in rows]
 
     @asynccontextmanager
@@ -75,19 +87,31 @@ class Database:
         """Set `wake` at every notification, for ever; reconnect when it is lost."""
         while True:
             try:
-                connection = await asyncpg.connect(
-                    self._settings.url.get_secret_value(),
-                    server_settings={"application_name": "livetrap-api-listen"},
-                    timeout=_TIMEOUT_S,
-                )
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                await asyncio.sleep(_RETRY_S)  # `connect_when_there` tells of it
-                continue
-            lost = asyncio.Event()
-            connection.add_termination_listener(lambda _, lost=lost: lost.set())
-            try:
-                await connection.add_listener(channel, lambda *_: wake.set())
-                wake.set()
-                await lost.wait()
-            finally:
-                connection.terminate()
+                await self._listen_once(channel, wake)
+            except Exception as error:  # noqa: BLE001  (nothing may end the listening)
+                get_logger().debug("listener_failed", error=repr(error))
+            await asyncio.sleep(_RETRY_S)
+
+    async def _listen_once(self, channel: str, wake: asyncio.Event) -> None:
+        """Listen until the connection is lost."""
+        connection = await asyncpg.connect(
+            self._settings.url.get_secret_value(),
+            server_settings={"application_name": "livetrap-api-listen"},
+            timeout=_TIMEOUT_S,
+        )
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        try:
+            await connection.add_listener(channel, lambda *_: wake.set())
+            wake.set()
+            await lost.wait()
+        finally:
+            connection.terminate()
+
+
+def _reading(settings: PostgresSettings) -> PostgresSettings:
+    """Return settings whose sessions cannot write and give up on a question that takes long."""
+    url = settings.url.get_secret_value()
+    limits = f"default_transaction_read_only=on&statement_timeout={_STATEMENT_TIMEOUT_MS}"
+    separator = "&" if "?" in url else "?"
+    return settings.model_copy(update={"url": SecretStr(f"{url}{separator}{limits}")})

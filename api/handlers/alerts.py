@@ -7,14 +7,26 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from api.cursor import decode_cursor, encode_cursor
-from api.handlers.parameters import ConeParameter, Cursor, Limit, Reader, Since, Until, to_utc
+from api.handlers.parameters import (
+    ConeParameter,
+    Cursor,
+    Kind,
+    Limit,
+    MinSnr,
+    Reader,
+    Since,
+    State,
+    Stream,
+    Until,
+    to_utc,
+)
 from api.live import AlertFilter, AlertStream
 from api.models import AlertItem, Page
 from api.problems import ProblemError, not_found
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/alerts", tags=["alerts"])
+router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
 
 _JSON = "application/json"
 _XML = ("application/xml", "text/xml", "application/x-voevent+xml")
@@ -27,10 +39,13 @@ async def list_alerts(
     since: Since = None,
     until: Until = None,
     trig_id: Annotated[str | None, Query(description="One alert family")] = None,
-    transient_id: Annotated[int | None, Query()] = None,
-    stream: Annotated[str | None, Query()] = None,
-    kind: Annotated[str | None, Query()] = None,
-    min_snr: Annotated[float | None, Query()] = None,
+    transient_id: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="Alerts about one transient")
+    ] = None,
+    stream: Stream = None,
+    kind: Kind = None,
+    state: State = None,
+    min_snr: MinSnr = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[AlertItem]:
@@ -40,7 +55,7 @@ async def list_alerts(
         "list_alerts",
         to_utc(since), to_utc(until), trig_id,
         cone and cone.ra, cone and cone.dec, cone and cone.radius_deg,
-        stream, kind, transient_id, min_snr, before, limit,
+        stream, kind, transient_id, min_snr, before, state, limit,
     )  # fmt: skip
     items = [AlertItem(**row) for row in rows]
     last = items[-1] if len(items) == limit else None
@@ -55,18 +70,31 @@ async def list_alerts(
 async def stream_alerts(
     request: Request,
     cone: ConeParameter,
-    stream: Annotated[str | None, Query()] = None,
-    kind: Annotated[str | None, Query()] = None,
-    min_snr: Annotated[float | None, Query()] = None,
-    since: Annotated[int | None, Query(alias="last_event_id", ge=0)] = None,
-    last_event_id: Annotated[str | None, Header()] = None,
+    since: Since = None,
+    until: Until = None,
+    stream: Stream = None,
+    kind: Kind = None,
+    state: State = None,
+    min_snr: MinSnr = None,
+    resume: Annotated[
+        str | None, Query(alias="last_event_id", description="As the header Last-Event-ID")
+    ] = None,
+    last_event_id: Annotated[
+        str | None, Header(description="The `id` of the last event that arrived")
+    ] = None,
 ) -> StreamingResponse:
     """Send every alert from now on, or behind `Last-Event-ID`, as server-sent events."""
-    if last_event_id is not None and not re.fullmatch(r"\d{1,18}", last_event_id):
-        raise ProblemError(400, "Last-Event-ID: not an id that this stream gave")
-    after = int(last_event_id) if last_event_id is not None else since
+    last = last_event_id or resume
+    if last is not None and not re.fullmatch(r"\d{1,18}", last):
+        raise ProblemError(
+            400, "Last-Event-ID: not an id that this stream gave; leave it out to start now"
+        )
+    after = None if last is None else int(last)
+    wanted = AlertFilter(
+        to_utc(since), to_utc(until), stream, kind, state=state, min_snr=min_snr, cone=cone
+    )
     live: AlertStream = request.app.state.alert_stream
-    events = await live.subscribe(after, AlertFilter(stream, kind, min_snr, cone))
+    events = await live.subscribe(after, wanted)
     return StreamingResponse(
         events,
         media_type="text/event-stream",
@@ -84,14 +112,22 @@ async def stream_alerts(
     },
 )
 async def get_alert(
-    database: Reader, alert: str, accept: Annotated[str, Header()] = _JSON
+    database: Reader,
+    alert: str,
+    accept: Annotated[str, Header()] = _JSON,
+    format: Annotated[  # noqa: A002
+        Literal["json", "xml"] | None, Query(description="For a browser: instead of Accept")
+    ] = None,
 ) -> Response:
-    """Return one alert by its number or its ivorn; `Accept` says as what."""
+    """Return one alert by its number, its ivorn (`#` as `%23`) or its family's trig_id.
+
+    A family stands for its latest alert. The header `Accept` says whether JSON or VOEvent.
+    """
     number = int(alert) if re.fullmatch(r"\d{1,18}", alert) else None
     rows = await database.fetch("get_alert", number, None if number is not None else alert)
     if not rows:
         raise not_found("alert", alert)
-    kind = _negotiate(accept)
+    kind = format or _negotiate(accept)
     content = rows[0]["notice"].encode() if kind == "json" else rows[0]["voevent"]
     media_type = _JSON if kind == "json" else _XML[0]
     return Response(content, media_type=media_type, headers={"Vary": "Accept"})

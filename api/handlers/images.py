@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 
 from api.cursor import decode_cursor, encode_cursor
-from api.handlers.parameters import Cursor, Limit, Reader, Since, Until, to_utc
+from api.handlers.parameters import Cursor, Limit, Reader, Since, Stream, Until, to_utc
 from api.models import ImageItem, Page
 from api.problems import not_found
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/images", tags=["images"])
+router = APIRouter(prefix="/api/v1/images", tags=["images"])
 
 
 @router.get("")
@@ -20,8 +20,10 @@ async def list_images(
     database: Reader,
     since: Since = None,
     until: Until = None,
-    stream: Annotated[str | None, Query()] = None,
-    verdict: Annotated[Literal["accepted", "rejected"] | None, Query()] = None,
+    stream: Stream = None,
+    verdict: Annotated[
+        Literal["accepted", "rejected"] | None, Query(description="Used, or refused with reasons")
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[ImageItem]:

@@ -12,7 +12,7 @@ from api.models import LatencyStage, Ledger, Slo, StreamLedger
 
 __all__ = ["probes", "router"]
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(prefix="/api/v1", tags=["operations"])
 probes = APIRouter(include_in_schema=False)
 
 _MOST_IMAGES = 20_000
@@ -42,7 +42,9 @@ async def get_ledger(database: Reader) -> Ledger:
 @router.get("/slo")
 async def get_slo(
     database: Reader,
-    window_minutes: Annotated[float, Query(gt=0, le=10_080, description="How far back")] = 60.0,
+    window_minutes: Annotated[
+        float, Query(gt=0, le=10_080, allow_inf_nan=False, description="How far back [min]")
+    ] = 60.0,
 ) -> Slo:
     """Return how long each stage took lately."""
     rows = await database.fetch("get_latencies", 60 * window_minutes, _MOST_IMAGES)

@@ -1,15 +1,29 @@
 """Query parameters that several resources share."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Path, Query, Request
 
 from api.models import Cone
 from api.problems import ProblemError
 from api.storage import Database
 
-__all__ = ["ConeParameter", "Cursor", "Limit", "Reader", "Since", "Until", "to_utc"]
+__all__ = [
+    "ConeParameter",
+    "Cursor",
+    "Kind",
+    "Limit",
+    "MinSnr",
+    "Number",
+    "Reader",
+    "Since",
+    "State",
+    "Stream",
+    "Until",
+    "refuse_unknown",
+    "to_utc",
+]
 
 
 def _database(request: Request) -> Database:
@@ -21,15 +35,40 @@ Reader = Annotated[Database, Depends(_database)]
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows on a page")]
 Cursor = Annotated[str | None, Query(description="`next` of the page before")]
 Since = Annotated[
-    datetime | None, Query(description="Not before, ISO 8601; UTC if it says no zone")
+    datetime | None,
+    Query(
+        description="Not before, ISO 8601; UTC if it says no zone",
+        examples=["2026-11-23T20:00:00Z"],
+    ),
 ]
 Until = Annotated[datetime | None, Query(description="Before, ISO 8601; UTC if it says no zone")]
+Stream = Annotated[
+    str | None, Query(description="Name of a stream of images", examples=["lofar-ncp"])
+]
+Kind = Annotated[
+    Literal["new_source", "variable"] | None,
+    Query(description="A source that appeared, or one that varies"),
+]
+State = Annotated[
+    Literal["active", "retracted"] | None, Query(description="Retracted: taken back later")
+]
+MinSnr = Annotated[
+    float | None,
+    Query(allow_inf_nan=False, description="Least peak over local rms of the telling measurement"),
+]
+Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 def _cone(
-    ra: Annotated[float | None, Query(ge=-360, le=360, description="Centre, ICRS [deg]")] = None,
-    dec: Annotated[float | None, Query(ge=-90, le=90, description="Centre, ICRS [deg]")] = None,
-    radius_deg: Annotated[float | None, Query(gt=0, le=180, description="Radius [deg]")] = None,
+    ra: Annotated[
+        float | None, Query(ge=-360, le=360, description="Centre, ICRS [deg]", examples=[123.4])
+    ] = None,
+    dec: Annotated[
+        float | None, Query(ge=-90, le=90, description="Centre, ICRS [deg]", examples=[10.5])
+    ] = None,
+    radius_deg: Annotated[
+        float | None, Query(gt=0, le=180, description="Radius [deg]", examples=[0.5])
+    ] = None,
 ) -> Cone | None:
     given = [value for value in (ra, dec, radius_deg) if value is not None]
     if not given:
@@ -40,6 +79,19 @@ def _cone(
 
 
 ConeParameter = Annotated[Cone | None, Depends(_cone)]
+
+
+def refuse_unknown(request: Request) -> None:
+    """Refuse a parameter that the route does not know: a misspelt filter would filter nothing."""
+    route = getattr(request.scope.get("route"), "path", "")
+    operation = request.app.openapi()["paths"].get(route, {}).get("get")
+    if operation is None:
+        return
+    known = [each["name"] for each in operation.get("parameters", []) if each["in"] == "query"]
+    for name in request.query_params:
+        if name not in known:
+            offer = f"it takes {', '.join(known)}" if known else "it takes none"
+            raise ProblemError(400, f"{name}: {route} has no such parameter; {offer}")
 
 
 def to_utc(time: datetime | None) -> datetime | None:

@@ -9,15 +9,15 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from api.cursor import decode_cursor, encode_cursor
-from api.handlers.parameters import ConeParameter, Cursor, Limit, Reader
+from api.handlers.parameters import ConeParameter, Cursor, Limit, Number, Reader, Stream
 from api.lightcurve import to_csv, to_votable
 from api.models import BandStatistics, Cone, LightCurve, LightCurvePoint, Page, SourceItem
-from api.problems import not_found
+from api.problems import ProblemError, not_found
 from sky.geometry import probe_zones
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/sources", tags=["sources"])
+router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 
 Sort = Literal["id", "eta", "v", "n_datapoints", "last_time_start"]
 # A source is found by its position at creation, which follows a drift only beyond this.
@@ -29,16 +29,22 @@ async def list_sources(
     request: Request,
     database: Reader,
     cone: ConeParameter,
-    stream: Annotated[str | None, Query()] = None,
-    min_n_datapoints: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
-    min_eta: Annotated[float | None, Query()] = None,
-    min_v: Annotated[float | None, Query()] = None,
+    stream: Stream = None,
+    min_n_datapoints: Annotated[
+        int | None, Query(ge=0, le=2**31 - 1, description="Least points of the light curve")
+    ] = None,
+    min_eta: Annotated[
+        float | None, Query(allow_inf_nan=False, description="Least reduced chi-square")
+    ] = None,
+    min_v: Annotated[
+        float | None, Query(allow_inf_nan=False, description="Least coefficient of variation")
+    ] = None,
     sort: Annotated[Sort, Query(description="Largest first; ids ascend")] = "id",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[SourceItem]:
     """Return sources of the running catalogue."""
-    key, after_id = decode_cursor(cursor, float, int) or (None, None)
+    key, after_id = _place(cursor, sort)
     filters = (stream, min_n_datapoints, min_eta, min_v, sort, key, after_id, limit)
     if cone is None:
         rows = await database.fetch("list_sources", None, *filters)
@@ -46,11 +52,11 @@ async def list_sources(
         rows = await database.fetch("list_sources_in_cone", *_boxes(cone), *filters)
     items = await _to_items(request, database, rows)
     last = rows[-1] if len(rows) == limit else None
-    return Page(items=items, next=last and encode_cursor(last["sort_key"], last["id"]))
+    return Page(items=items, next=last and encode_cursor(sort, last["sort_key"], last["id"]))
 
 
 @router.get("/{source_id}")
-async def get_source(request: Request, database: Reader, source_id: int) -> SourceItem:
+async def get_source(request: Request, database: Reader, source_id: Number) -> SourceItem:
     """Return one source."""
     rows = await database.fetch("list_sources", source_id, *[None] * 4, "id", None, None, 1)
     if not rows:
@@ -61,11 +67,14 @@ async def get_source(request: Request, database: Reader, source_id: int) -> Sour
 @router.get("/{source_id}/lightcurve", response_model=LightCurve)
 async def get_lightcurve(
     database: Reader,
-    source_id: int,
+    source_id: Number,
     band: Annotated[
-        float | None, Query(gt=0, description="Centre frequency, within 1 percent [Hz]")
+        float | None,
+        Query(gt=0, allow_inf_nan=False, description="Centre frequency, within 1 percent [Hz]"),
     ] = None,
-    format: Annotated[Literal["json", "csv", "votable"], Query()] = "json",  # noqa: A002
+    format: Annotated[  # noqa: A002
+        Literal["json", "csv", "votable"], Query(description="What the points come as")
+    ] = "json",
 ) -> LightCurve | Response:
     """Return every measurement of a source, its parents' before it split off included."""
     if not await database.fetch("list_sources", source_id, *[None] * 4, "id", None, None, 1):
@@ -79,6 +88,17 @@ async def get_lightcurve(
         text = to_votable(points, source_id)
         return _download(text, "application/x-votable+xml", f"{name}.xml")
     return LightCurve(source_id=source_id, points=points)
+
+
+def _place(cursor: str | None, sort: Sort) -> tuple[float | None, int | None]:
+    values = decode_cursor(cursor, str, float, int)
+    if values is None:
+        return None, None
+    if values[0] != sort:
+        raise ProblemError(
+            400, f"cursor: from a list by {values[0]}, not by {sort}; leave sort as it was"
+        )
+    return float(values[1]), int(values[2])
 
 
 def _download(text: str, media_type: str, file_name: str) -> Response:

@@ -2,18 +2,23 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import orjson
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from api.cursor import decode_cursor, encode_cursor
 from api.handlers.parameters import (
     ConeParameter,
     Cursor,
+    Kind,
     Limit,
+    MinSnr,
+    Number,
     Reader,
     Since,
+    State,
+    Stream,
     Until,
     to_utc,
 )
@@ -22,7 +27,7 @@ from api.problems import ProblemError, not_found
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/transients", tags=["transients"])
+router = APIRouter(prefix="/api/v1/transients", tags=["transients"])
 
 
 @router.get("")
@@ -31,10 +36,10 @@ async def list_transients(
     cone: ConeParameter,
     since: Since = None,
     until: Until = None,
-    stream: Annotated[str | None, Query()] = None,
-    kind: Annotated[Literal["new_source", "variable"] | None, Query()] = None,
-    state: Annotated[Literal["active", "retracted"] | None, Query()] = None,
-    min_snr: Annotated[float | None, Query(description="Of the measurement that told")] = None,
+    stream: Stream = None,
+    kind: Kind = None,
+    state: State = None,
+    min_snr: MinSnr = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[TransientItem]:
@@ -52,7 +57,7 @@ async def list_transients(
 
 
 @router.get("/{transient_id}")
-async def get_transient(database: Reader, transient_id: int) -> TransientDetail:
+async def get_transient(database: Reader, transient_id: Number) -> TransientDetail:
     """Return one transient with its alerts and the summary of its light curve."""
     rows = await database.fetch("list_transients", None, None, transient_id, *[None] * 9, 1)
     if not rows:
@@ -67,7 +72,7 @@ def _place(cursor: str | None) -> tuple[datetime | None, int | None]:
     if values is None:
         return None, None
     try:
-        return datetime.fromisoformat(str(values[0])), int(values[1])
+        return to_utc(datetime.fromisoformat(str(values[0]))), int(values[1])
     except ValueError:
         raise ProblemError(400, "cursor: not one that this list gave") from None
 

@@ -1,6 +1,7 @@
 // The only place that talks to the server.
 
 const ROOT = "api/v1/";
+const RETRY_MS = 2000;
 
 export class ApiError extends Error {}
 
@@ -29,11 +30,19 @@ export async function getAll(path, parameters, most) {
   return items;
 }
 
-// The browser reconnects by itself and sends Last-Event-ID: no alert is lost.
-export function follow({ onAlert, onState }) {
-  const source = new EventSource(url("alerts/stream"));
+// After a lost connection the browser comes back by itself, with Last-Event-ID. After an answer
+// that is an error (503 while PostgreSQL is away) it gives up for good: then we come back.
+export function follow({ onAlert, onState }, lastId = "") {
+  const source = new EventSource(url("alerts/stream", { last_event_id: lastId }));
+  let last = lastId;
   source.addEventListener("open", () => onState(true));
-  source.addEventListener("error", () => onState(false));
-  source.addEventListener("alert", (event) => onAlert(JSON.parse(event.data)));
-  return source;
+  source.addEventListener("alert", (event) => {
+    last = event.lastEventId;
+    onAlert(JSON.parse(event.data));
+  });
+  source.addEventListener("error", () => {
+    onState(false);
+    if (source.readyState !== EventSource.CLOSED) return;
+    setTimeout(() => follow({ onAlert, onState }, last), RETRY_MS);
+  });
 }

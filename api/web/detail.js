@@ -14,10 +14,10 @@ function fact(name, ...content) {
   return entry;
 }
 
-function copyButton(text) {
+function copyButton(text, label) {
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = "copy";
+  button.textContent = label;
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(text);
@@ -27,6 +27,12 @@ function copyButton(text) {
     }
   });
   return button;
+}
+
+// As any catalogue service reads it: 08:06:37.90 -09:38:17.0
+function sexagesimal({ ra, dec }) {
+  const colons = (text) => text.replace("−", "-").replace(/[s″]$/, "").replaceAll(/[hm°′]/g, ":");
+  return `${colons(raText(ra))} ${colons(decText(dec))}`;
 }
 
 function link(text, href) {
@@ -42,7 +48,7 @@ export function show({ badges, facts, links, title }, source, transient) {
     ? [badge(kindText[transient.kind] ?? transient.kind, transient.kind), badge(transient.certainty), badge(transient.state)]
     : [badge("source")]));
   const entries = [
-    fact("right ascension, declination", `${degrees(source.ra)} ${degrees(source.dec)}`, copyButton(`${source.ra} ${source.dec}`)),
+    fact("right ascension, declination", `${degrees(source.ra)} ${degrees(source.dec)}`, copyButton(`${source.ra} ${source.dec}`, "copy degrees"), copyButton(sexagesimal(source), "copy hms dms")),
     fact("1σ error, east and north", `${arcsec(source.ra_err_deg)} ${arcsec(source.dec_err_deg)}`),
     fact("η", number(source.eta)),
     fact("V", number(source.v)),
@@ -63,23 +69,13 @@ export function show({ badges, facts, links, title }, source, transient) {
     link("VOTable", url(curve, { format: "votable" })),
     link("JSON", url(curve)),
   ];
-  for (const alert of transient?.alerts ?? []) made.push(link(`alert ${alert.id}`, url(`alerts/${alert.id}`)), voevent(alert));
+  for (const alert of transient?.alerts ?? []) {
+    // A plain link cannot set Accept, so it says the format.
+    const notice = link(`${alert.alert_type} alert`, url(`alerts/${alert.id}`, { format: "json" }));
+    notice.title = alert.ivorn;
+    made.push(notice, link("VOEvent", url(`alerts/${alert.id}`, { format: "xml" })));
+  }
   links.replaceChildren(...made);
-}
-
-// Content negotiation decides between JSON and XML, and a plain link cannot ask: fetch, then save.
-function voevent(alert) {
-  const made = link("VOEvent", url(`alerts/${alert.id}`));
-  made.addEventListener("click", async (event) => {
-    event.preventDefault();
-    const answer = await fetch(made.href, { headers: { Accept: "application/xml" } });
-    const saved = document.createElement("a");
-    saved.href = URL.createObjectURL(await answer.blob());
-    saved.download = `livetrap-alert-${alert.id}.xml`;
-    saved.click();
-    URL.revokeObjectURL(saved.href);
-  });
-  return made;
 }
 
 export function clear({ badges, facts, links, title }) {

@@ -27,7 +27,7 @@ function fieldsOf(schema, all) {
 
 function describe(path, method, operation, all) {
   const box = make("details");
-  box.append(make("summary", null, make("code", `${method.toUpperCase()} ${path}`), make("span", operation.description ?? "")));
+  box.append(make("summary", null, make("code", `${method.toUpperCase()} ${path}`), make("span", (operation.description ?? "").replaceAll("`", ""))));
   const parameters = operation.parameters ?? [];
   if (parameters.length) {
     box.append(make("h3", "Parameters"), table(parameters.map((each) => [

@@ -48,6 +48,7 @@ export function draw(container, legend, points, trigger) {
   }
   area.svg.setAttribute("aria-label", `Light curve of ${usable.length} points in ${bands.length} bands`);
   legend.replaceChildren(...bands.map((band) => legendEntry(band, colour.get(band))));
+  if (points.some((point) => point.extraction_type !== "blind")) legend.append("hollow: forced fit");
 }
 
 function drawBand(area, points, { colour, unit, middle, error, busy }) {

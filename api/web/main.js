@@ -2,7 +2,7 @@
 
 import { follow, get, getAll } from "./api.js";
 import * as detail from "./detail.js";
-import { seconds } from "./format.js";
+import { kindText, number, seconds } from "./format.js";
 import * as lightcurve from "./lightcurve.js";
 import * as list from "./list.js";
 import * as plane from "./plane.js";
@@ -184,7 +184,10 @@ addEventListener("hashchange", () => attempt(openHash));
 new ResizeObserver(() => { showSources(); showDetail(null); }).observe(document.querySelector("main"));
 
 follow({
-  onAlert: () => soon(loadTransients),
+  onAlert: (alert) => {
+    byId("announcement").textContent = `New alert: ${kindText[alert.kind] ?? alert.kind}, S/N ${number(alert.snr)}, ${alert.stream}`;
+    soon(loadTransients);
+  },
   onState: (isLive) => {
     state.isLive = isLive;
     showConnection(isLive, isLive ? "live" : "the server is away, trying again");
