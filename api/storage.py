@@ -69,10 +69,6 @@ class Database:
         except (TransientError, *AWAY_ERRORS):
             DATABASE_IS_THERE.set(0)
             raise
-        except asyncpg.InternalClientError as error:
-            # A session that ends while asyncpg prepares a statement confuses asyncpg.
-            DATABASE_IS_THERE.set(0)
-            raise TransientError(f"the connection broke: {error}") from error
         DATABASE_IS_THERE.set(1)
         return [dict(row) for row in rows]
 

@@ -1,13 +1,15 @@
 """Connections to PostgreSQL, and which of its errors are worth another try."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 
-from runtime.errors import FatalError, TransientError
+from runtime.errors import FatalError, RejectedMessageError, TransientError
 from runtime.settings import PostgresSettings
 
-__all__ = ["AWAY_ERRORS", "create_pool"]
+__all__ = ["AWAY_ERRORS", "create_pool", "lend_connection"]
 
 # What a database that is away, restarting or overtaken raises; anything else is a defect.
 AWAY_ERRORS = (
@@ -15,6 +17,8 @@ AWAY_ERRORS = (
     asyncio.TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # A session that dies while a statement is prepared confuses asyncpg.
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -65,3 +69,29 @@ async def create_pool(settings: PostgresSettings, *, service: str) -> asyncpg.Po
         raise FatalError(f"PostgreSQL refuses us: {error} (LIVETRAP_POSTGRES__URL)") from error
     except AWAY_ERRORS as error:
         raise TransientError(f"PostgreSQL is away: {error!r} (LIVETRAP_POSTGRES__URL)") from error
+
+
+@asynccontextmanager
+async def lend_connection(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+    """Lend a connection; translate what the database says into the message's fate.
+
+    Raises
+    ------
+    FatalError
+        If the schema is not the one that this program knows.
+    RejectedMessageError
+        If the database refuses what the message says.
+    TransientError
+        If the database is away.
+    """
+    try:
+        async with pool.acquire() as connection:
+            yield connection
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+        raise FatalError(f"database schema: {error}; run `livetrap migrate`") from error
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        raise RejectedMessageError("unstorable", f"PostgreSQL refuses it: {error}") from error
+    except AWAY_ERRORS as error:
+        if isinstance(error, ValueError):  # asyncpg's own DataError, before the wire
+            raise RejectedMessageError("unstorable", f"not storable: {error}") from error
+        raise TransientError(f"PostgreSQL is away: {error!r}") from error

@@ -1,14 +1,13 @@
 """Table `alert`: stored before sent, marked when sent."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import astuple, replace
 
 import asyncpg
 import orjson
 
-from runtime.errors import FatalError, RejectedMessageError, TransientError
-from runtime.postgres import AWAY_ERRORS
+from runtime.errors import TransientError
+from runtime.postgres import lend_connection
 from runtime.sql import load_query
 from services.alert.models import LowWatermark, NewAlert, StoredAlert
 
@@ -55,7 +54,7 @@ class AlertStore:
         RejectedMessageError
             If the database can never take it.
         """
-        async with self._connection() as connection, connection.transaction():
+        async with lend_connection(self._pool) as connection, connection.transaction():
             await connection.execute(load_query(_PACKAGE, "lock_alerts"))
             existing = await connection.fetchrow(load_query(_PACKAGE, "select_alert"), event_id)
             if existing is not None:
@@ -71,7 +70,7 @@ class AlertStore:
 
     async def list_unfinished(self) -> list[StoredAlert]:
         """Return the alerts that are stored but not sent everywhere, oldest first."""
-        async with self._connection() as connection:
+        async with lend_connection(self._pool) as connection:
             rows = await connection.fetch(load_query(_PACKAGE, "list_unfinished_alerts"))
         return [_to_stored(row) for row in rows]
 
@@ -92,25 +91,8 @@ class AlertStore:
         return replace(alert, is_broadcast=True)
 
     async def _execute(self, query: str, *parameters: object) -> None:
-        async with self._connection() as connection:
+        async with lend_connection(self._pool) as connection:
             await connection.execute(load_query(_PACKAGE, query), *parameters)
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
-        """Lend a connection; translate what the database says into the message's fate."""
-        try:
-            async with self._pool.acquire() as connection:
-                yield connection
-        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-            raise FatalError(f"database schema: {error}; run `livetrap migrate`") from error
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-            raise RejectedMessageError(
-                "unstorable", f"PostgreSQL refuses the alert: {error}"
-            ) from error
-        except AWAY_ERRORS as error:
-            if isinstance(error, ValueError):  # asyncpg's own DataError, before the wire
-                raise RejectedMessageError("unstorable", f"not storable: {error}") from error
-            raise TransientError(f"PostgreSQL is away: {error!r}") from error
 
 
 def _to_parameters(alert: NewAlert) -> tuple[object, ...]:

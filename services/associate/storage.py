@@ -8,8 +8,7 @@ from datetime import datetime
 import asyncpg
 import numpy as np
 
-from runtime.errors import FatalError, RejectedMessageError, TransientError
-from runtime.postgres import AWAY_ERRORS
+from runtime.postgres import lend_connection
 from runtime.sql import load_query
 from schemas.messages import FloatArray, ImageDetections, ImageMetadata, SourceOffset
 from services.associate.errors import FencedError
@@ -49,14 +48,14 @@ class CatalogueStore:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["Catalogue"]:
         """Lend the catalogue for one transaction; an error undoes all of it."""
-        async with self._connection() as connection, connection.transaction():
+        async with lend_connection(self._pool) as connection, connection.transaction():
             yield Catalogue(connection)
 
     async def load_offsets(
         self, cluster_id: str, topic: str, partitions: Sequence[int]
     ) -> dict[int, int]:
         """Return the next offset of each partition that has one."""
-        async with self._connection() as connection:
+        async with lend_connection(self._pool) as connection:
             rows = await connection.fetch(
                 load_query(_PACKAGE, "list_offsets"), cluster_id, topic, list(partitions)
             )
@@ -64,7 +63,7 @@ class CatalogueStore:
 
     async def load_stream_states(self) -> list[StreamState]:
         """Return how far each stream has come and what it is known to send."""
-        async with self._connection() as connection:
+        async with lend_connection(self._pool) as connection:
             streams = await connection.fetch(load_query(_PACKAGE, "list_streams"))
             channels = await connection.fetch(load_query(_PACKAGE, "list_channels"))
         states: dict[str, list[BandState]] = {row["name"]: [] for row in streams}
@@ -81,31 +80,14 @@ class CatalogueStore:
 
     async def fetch_outbox(self, limit: int) -> list[tuple[int, str, str, bytes]]:
         """Return (id, topic, key, value) of the next messages for Kafka, oldest first."""
-        async with self._connection() as connection:
+        async with lend_connection(self._pool) as connection:
             rows = await connection.fetch(load_query(_PACKAGE, "fetch_outbox"), limit)
         return [(row["id"], row["topic"], row["key"], row["value"]) for row in rows]
 
     async def delete_outbox(self, ids: Sequence[int]) -> None:
         """Forget messages that Kafka has."""
-        async with self._connection() as connection:
+        async with lend_connection(self._pool) as connection:
             await connection.execute(load_query(_PACKAGE, "delete_outbox"), list(ids))
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
-        """Lend a connection; translate what the database says into the message's fate."""
-        try:
-            async with self._pool.acquire() as connection:
-                yield connection
-        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-            raise FatalError(f"database schema: {error}; run `livetrap migrate`") from error
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-            raise RejectedMessageError(
-                "unstorable", f"PostgreSQL refuses the record: {error}"
-            ) from error
-        except AWAY_ERRORS as error:
-            if isinstance(error, ValueError):  # asyncpg's own DataError, before the wire
-                raise RejectedMessageError("unstorable", f"not storable: {error}") from error
-            raise TransientError(f"PostgreSQL is away: {error!r}") from error
 
 
 class Catalogue:

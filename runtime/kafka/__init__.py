@@ -1,0 +1,20 @@
+"""Kafka as the services see it: large images, hard guarantees."""
+
+from runtime.kafka.admin import ensure_topics, fetch_cluster_id
+from runtime.kafka.clients import create_consumer, create_producer
+from runtime.kafka.consuming import InMessage, OffsetTracker, consume_batch
+from runtime.kafka.producing import OutMessage, produce_and_locate, produce_and_wait, send
+
+__all__ = [
+    "InMessage",
+    "OffsetTracker",
+    "OutMessage",
+    "consume_batch",
+    "create_consumer",
+    "create_producer",
+    "ensure_topics",
+    "fetch_cluster_id",
+    "produce_and_locate",
+    "produce_and_wait",
+    "send",
+]

@@ -1,0 +1,120 @@
+"""Messages that come in, and the offsets of those that are done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from runtime.errors import FatalError
+from runtime.logging import get_logger
+
+__all__ = ["InMessage", "OffsetTracker", "consume_batch"]
+
+_HOPELESS = frozenset(
+    {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InMessage:
+    """A message as it came from Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    time_appended: datetime | None = None
+
+
+def consume_batch(consumer: Consumer, *, limit: int, timeout_s: float) -> list[InMessage]:
+    """Return up to `limit` messages, or none after `timeout_s`.
+
+    Raises
+    ------
+    FatalError
+        If the broker says that this consumer can never go on.
+    """
+    messages = []
+    for message in consumer.consume(limit, timeout_s):
+        error = message.error()
+        if error is None:
+            messages.append(_to_in_message(message))
+        elif error.fatal() or error.code() in _HOPELESS:
+            raise FatalError(f"Kafka ends this consumer: {error}")
+        elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  (librdkafka's name)
+            get_logger().warning("kafka_consume_failed", error=str(error))
+    return messages
+
+
+def _to_in_message(message: KafkaMessage) -> InMessage:
+    kind, timestamp_ms = message.timestamp()
+    key = message.key() or b""
+    return InMessage(
+        topic=message.topic() or "",
+        partition=int(message.partition() or 0),
+        offset=int(message.offset() or 0),
+        key=key if isinstance(key, bytes) else key.encode(),
+        value=bytes(message.value() or b""),
+        headers=_to_text_headers(message),
+        time_appended=datetime.fromtimestamp(timestamp_ms / 1000, UTC) if kind else None,
+    )
+
+
+def _to_text_headers(message: KafkaMessage) -> dict[str, str]:
+    """Return the headers as text; anybody may have written them, so nothing here raises."""
+    headers = {}
+    for name, value in dict(message.headers() or []).items():
+        if isinstance(value, bytes):
+            headers[name] = value.decode("utf-8", "replace")
+        elif value is not None:
+            headers[name] = str(value)
+    return headers
+
+
+class OffsetTracker:
+    """Store a consumed offset only when all that was made of it is on the broker.
+
+    Deliveries are acknowledged per output partition, so they may come back out of order;
+    the stored offset of an input partition is the lowest that still waits.
+    """
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._waiting: dict[tuple[str, int], dict[int, int]] = {}
+
+    def begin(self, message: InMessage, n_outputs: int) -> None:
+        """Remember that `message` is done once `n_outputs` deliveries are acknowledged."""
+        partition = (message.topic, message.partition)
+        self._waiting.setdefault(partition, {})[message.offset] = n_outputs
+        if n_outputs == 0:
+            self._settle(partition)
+
+    def acknowledge(self, message: InMessage) -> None:
+        """Count one acknowledged output of `message`."""
+        partition = (message.topic, message.partition)
+        waiting = self._waiting.get(partition)
+        if waiting is None or message.offset not in waiting:
+            return  # the partition was taken from us meanwhile: another worker does it again
+        waiting[message.offset] -= 1
+        self._settle(partition)
+
+    def forget(self, partitions: Sequence[TopicPartition]) -> None:
+        """Drop partitions that another worker has now."""
+        for partition in partitions:
+            self._waiting.pop((partition.topic, partition.partition), None)
+
+    def _settle(self, partition: tuple[str, int]) -> None:
+        waiting = self._waiting[partition]
+        done = None
+        for offset in sorted(waiting):
+            if waiting[offset] > 0:
+                break
+            done = offset
+            del waiting[offset]
+        if done is not None:
+            topic, number = partition
+            self._consumer.store_offsets(offsets=[TopicPartition(topic, number, done + 1)])

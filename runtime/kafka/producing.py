@@ -1,0 +1,105 @@
+"""Messages that go out, each known to be on the broker."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaError, Producer
+from confluent_kafka import Message as KafkaMessage
+
+from runtime.errors import TransientError
+
+__all__ = ["OutMessage", "produce_and_locate", "produce_and_wait", "send"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutMessage:
+    """A message to be sent."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Mapping[str, str | bytes] = field(default_factory=dict)
+
+
+def send(
+    producer: Producer, message: OutMessage, on_done: Callable[[KafkaError | None], None]
+) -> None:
+    """Queue one message; wait while the queue is full (back-pressure, nothing is dropped)."""
+    while True:
+        try:
+            producer.produce(
+                message.topic,
+                key=message.key,
+                value=message.value,
+                headers=_to_wire_headers(message),
+                on_delivery=lambda error, _message: on_done(error),
+            )
+        except BufferError:
+            producer.poll(0.1)
+        else:
+            producer.poll(0)
+            return
+
+
+def _to_wire_headers(message: OutMessage) -> list[tuple[str, str | bytes | None]]:
+    return [
+        (name, value.encode() if isinstance(value, str) else value)
+        for name, value in message.headers.items()
+    ]
+
+
+def produce_and_wait(
+    producer: Producer, messages: Sequence[OutMessage], *, timeout_s: float = 30.0
+) -> None:
+    """Send messages and return when the broker has all of them.
+
+    Raises
+    ------
+    TransientError
+        If one was not acknowledged in time; some may have arrived.
+    """
+    failures: list[str] = []
+    acknowledged = 0
+
+    def on_done(error: KafkaError | None) -> None:
+        nonlocal acknowledged
+        if error is None:
+            acknowledged += 1
+        else:
+            failures.append(str(error))
+
+    for message in messages:
+        send(producer, message, on_done)
+    producer.flush(timeout_s)
+    if failures or acknowledged < len(messages):
+        reason = failures[0] if failures else f"no answer within {timeout_s:.0f} s"
+        raise TransientError(f"Kafka did not take {len(messages)} message(s): {reason}")
+
+
+def produce_and_locate(
+    producer: Producer, message: OutMessage, *, timeout_s: float = 120.0
+) -> tuple[int, int]:
+    """Send one message and return the partition and offset that it got.
+
+    Raises
+    ------
+    TransientError
+        If it was not acknowledged in time.
+    """
+    place: list[tuple[int, int]] = []
+
+    def on_delivery(error: KafkaError | None, delivered: KafkaMessage) -> None:
+        if error is None:
+            place.append((int(delivered.partition() or 0), int(delivered.offset() or 0)))
+
+    producer.produce(
+        message.topic,
+        key=message.key,
+        value=message.value,
+        headers=_to_wire_headers(message),
+        on_delivery=on_delivery,
+    )
+    producer.flush(timeout_s)
+    if not place:
+        raise TransientError(f"Kafka did not take a message within {timeout_s:.0f} s")
+    return place[0]
