@@ -29,7 +29,7 @@ export function logarithmic([from, to], range) {
 function linearTicks(from, to, count) {
   const rough = Math.abs(to - from) / count || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].find((each) => each * power >= rough) * power;
+  const step = [1, 2, 5, 10].find((each) => 1.5 * each * power >= rough) * power; // rather a few more than too few
   const low = Math.min(from, to);
   const high = Math.max(from, to);
   const ticks = [];
