@@ -18,12 +18,15 @@ _WATCH_S = 2.0
 
 @contextmanager
 def stop_requests() -> Iterator[None]:
-    """Treat SIGTERM and SIGHUP (the terminal went away) like Ctrl-C."""
+    """Treat SIGTERM and SIGHUP (the terminal went away) like Ctrl-C.
+
+    SIGINT too: a script that starts a command in its background has it ignored.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    kinds = (signal.SIGTERM, signal.SIGHUP)
+    kinds = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [(kind, signal.signal(kind, interrupt)) for kind in kinds]
     try:
         yield

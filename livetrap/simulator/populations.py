@@ -8,12 +8,22 @@ from numpy.typing import NDArray
 from livetrap.simulator.config import ENDLESS_BLOCK_TIMESTEPS, SimulatorConfig
 from livetrap.simulator.light_curves import Boxcar, Burst, LightCurve, RedNoise, Sinusoid
 
-__all__ = ["draw_burst", "draw_flash", "draw_sites", "draw_snr", "draw_variable"]
+__all__ = [
+    "draw_burst",
+    "draw_flash",
+    "draw_fresh_sites",
+    "draw_sites",
+    "draw_snr",
+    "draw_variable",
+]
 
 _COUNTS_SLOPE = 1.5  # N(>S) ~ S^-1.5: a Euclidean universe
 # Sites stand 6 beams apart and move by less than 1: any two sources are over 4 beams apart.
 _SITE_PITCH_BEAMS = 6.0
 _SITE_JITTER_BEAMS = 0.98
+_FRESH_PITCH_BEAMS = 1.5  # apart in the catalogue
+_FRESH_CLEAR_BEAMS = 3.0  # apart in the image
+_MAX_FRESH_SITES = 2000
 _SHORTEST_BURST = 10  # timesteps that a slow transient needs before the run ends
 
 
@@ -41,6 +51,53 @@ def draw_sites(config: SimulatorConfig, rng: np.random.Generator) -> NDArray[np.
     grid_px = np.stack(np.meshgrid(centres_px, centres_px, indexing="ij"), axis=-1)
     sites_px = grid_px.reshape(-1, 2) + rng.uniform(-jitter_px, jitter_px, (n_side**2, 2))
     return np.asarray(rng.permutation(sites_px), dtype=np.float64)
+
+
+def draw_fresh_sites(
+    config: SimulatorConfig,
+    rng: np.random.Generator,
+    taken_px: NDArray[np.float64],
+    n_at_once: int,
+) -> NDArray[np.float64]:
+    """Return positions for transients that come and go, as many as the image can tell apart.
+
+    Parameters
+    ----------
+    config : SimulatorConfig
+        Image size, margin and beam.
+    rng : numpy.random.Generator
+        Source of chance.
+    taken_px : (k, 2) float64
+        Of the persistent sources, kept clear [px].
+    n_at_once : int
+        Any so many that follow each other in the list keep their distance.
+
+    Returns
+    -------
+    (n, 2) float64
+        y, x, 0-based [px]; none if there is no room.
+    """
+    pitch_px = _FRESH_PITCH_BEAMS * config.beam_major_px
+    clear_px = _FRESH_CLEAR_BEAMS * config.beam_major_px
+    axis_px = np.arange(config.margin_px, config.size - config.margin_px, pitch_px)
+    grid_px = np.stack(np.meshgrid(axis_px, axis_px, indexing="ij"), axis=-1).reshape(-1, 2)
+    shuffled_px = rng.permutation(grid_px)[:_MAX_FRESH_SITES]
+    free = [site for site in shuffled_px if _is_clear(site, taken_px, clear_px)]
+    chosen: list[NDArray[np.float64]] = []
+    while free:
+        recent_px = np.array(chosen[-n_at_once:]).reshape(-1, 2)
+        clear = (n for n, site in enumerate(free) if _is_clear(site, recent_px, clear_px))
+        nth = next(clear, None)
+        if nth is None:
+            break
+        chosen.append(free.pop(nth))
+    return np.array(chosen, dtype=np.float64).reshape(-1, 2)
+
+
+def _is_clear(
+    site_px: NDArray[np.float64], others_px: NDArray[np.float64], distance_px: float
+) -> bool:
+    return bool((np.hypot(*(others_px - site_px).T) >= distance_px).all())
 
 
 def draw_snr(rng: np.random.Generator, low: float, high: float) -> float:

@@ -13,6 +13,7 @@ from livetrap.simulator.light_curves import Boxcar, Burst, Constant, LightCurve
 from livetrap.simulator.populations import (
     draw_burst,
     draw_flash,
+    draw_fresh_sites,
     draw_sites,
     draw_snr,
     draw_variable,
@@ -31,7 +32,7 @@ _VARIABLE_SNR = (35.0, 300.0)  # at 60 % amplitude the minimum is still 14 sigma
 _TRANSIENT_SNR_SPAN = 8.0
 _AREA_OF_DEFAULTS_PX = 256**2
 _TIMESTEPS_PER_TRANSIENT = 8
-_SEED_SITES, _SEED_PERSISTENT, _SEED_TRANSIENT = 1, 2, 3
+_SEED_SITES, _SEED_PERSISTENT, _SEED_TRANSIENT, _SEED_FRESH_SITES = 1, 2, 3, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,12 @@ class SkyModel:
                 f"{n_fixed + blocks_at_once * self.n_transient}; ask for fewer or a larger size"
             )
         self._transient_sites_px = sites_px[n_fixed:]
+        if not config.images:
+            rng = np.random.default_rng([config.seed, _SEED_FRESH_SITES])
+            n_at_once = blocks_at_once * self.n_transient
+            fresh_px = draw_fresh_sites(config, rng, sites_px[:n_fixed], n_at_once)
+            if len(fresh_px) > len(self._transient_sites_px):
+                self._transient_sites_px = fresh_px
         self.persistent = _make_persistent(config, n_persistent, sites_px)
         self.transients = functools.lru_cache(maxsize=4)(self._make_transients)
 

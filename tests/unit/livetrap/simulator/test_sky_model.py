@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import math
 
+import numpy as np
 import pytest
 
 from livetrap.simulator.config import QUIET_TIMESTEPS, SimulatorConfig, lofar_bands_hz
@@ -78,6 +79,20 @@ def test_endless_runs_go_on_with_new_transients_at_new_places():
     assert not {(row.x_px, row.y_px) for row in one} & {(row.x_px, row.y_px) for row in other}
     assert all(100 <= row.timestep_first < 200 for row in other if row.timestep_first is not None)
     assert all(row.timestep_last is None for row in table.persistent())
+
+
+def test_a_place_is_new_for_hours_and_alone_while_it_shines():
+    config = SimulatorConfig(images=0, size=256)
+    sky = SkyModel(config)
+    sources = [source for block in range(50) for source in sky.transients(block)]
+    places = np.array([(source.y_px, source.x_px) for source in sources])
+    apart_beams = np.hypot(*(places[:, None] - places[None]).transpose(2, 0, 1)) / 5.0
+    np.fill_diagonal(apart_beams, np.inf)
+    assert len(places) == 400
+    assert apart_beams.min() >= 1.49
+    rank = np.arange(len(places))
+    soon = np.abs(rank[:, None] - rank[None]) < 2 * sky.n_transient
+    assert apart_beams[soon].min() >= 3.0
 
 
 def test_a_slow_transient_shines_on_in_the_next_block():
