@@ -49,10 +49,12 @@ class Image:
 class FoundSources:
     """Sources in pixels, before they are put on the sky; all arrays have length n.
 
-    `amplitude`, its error and `rms_local` are in Jy/beam, `x`, `y` and the shape
+    `significance` is the fitted peak over the local rms; `amplitude` is the same peak without
+    the bias of having looked for a maximum. It and `rms_local` are in Jy/beam, `x`, `y` and the shape
     (`major_px`, `minor_px` FWHM) in pixels, `angle_rad` from +x towards +y.
     """
 
+    significance: FloatArray
     amplitude: FloatArray
     x: FloatArray
     y: FloatArray

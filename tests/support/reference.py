@@ -5,10 +5,11 @@ from scipy import ndimage
 
 CLIP_SIGMA = 2.5
 CLIP_STD_RATIO = 0.9545988
+CLIP_MEDIAN_SLOPE = 2.475498
 
 
 def background_cell(values: np.ndarray, min_pixels: int) -> tuple[float, float]:
-    """Return the clipped mean and corrected standard deviation of one cell."""
+    """Return the mode and the standard deviation of one cell, clipped and corrected."""
     kept = values[np.isfinite(values)].astype(np.float64)
     spread = np.nan
     for iteration in range(50):
@@ -20,7 +21,10 @@ def background_cell(values: np.ndarray, min_pixels: int) -> tuple[float, float]:
         inside = inside[np.abs(inside - centre) < CLIP_SIGMA * spread]
         if inside.size == kept.size:
             # Same rule as the kernel: an unchanged count ends the clipping, corrected.
-            return inside.mean(), inside.std() / CLIP_STD_RATIO
+            mean, spread = inside.mean(), inside.std() / CLIP_STD_RATIO
+            median = mean + (0.5 - (inside < mean).mean()) * spread * CLIP_MEDIAN_SLOPE
+            skew = median - mean
+            return mean + (2.5 if abs(skew) <= 0.3 * spread else 1.0) * skew, spread
         kept = inside
     return centre, spread
 

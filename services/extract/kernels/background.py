@@ -12,6 +12,10 @@ __all__ = ["CLIP_SIGMA", "CLIP_STD_RATIO", "background_grid", "fill_blank_cells"
 # sqrt(1 - 2 k phi(k) / erf(k / sqrt 2)) of the true one.
 CLIP_SIGMA = 2.5
 CLIP_STD_RATIO = 0.9545988
+# Its probability density at 0 is 1 / (this sigma): erf(k / sqrt 2) sqrt(2 pi).
+CLIP_MEDIAN_SLOPE = 2.475498
+# Beyond this skew [sigma] a cell is so crowded that only its median is believed.
+_MAX_SKEW = 0.3
 
 
 @njit(
@@ -29,7 +33,12 @@ def background_grid(
     mean: npt.NDArray[np.float64],
     rms: npt.NDArray[np.float64],
 ) -> None:
-    """Fill the clipped mean and the clip-corrected standard deviation of every cell.
+    """Fill the mode and the standard deviation of every cell, both after clipping.
+
+    Sources pull the clipped mean up. The mode, 2.5 median - 1.5 mean, is pulled less (Bertin &
+    Arnouts 1996, A&AS 117, 393, section 5); the median comes from the share of pixels below
+    the mean, to first order, which costs no sorting. The standard deviation is divided by what
+    clipping takes from that of a normal distribution.
 
     Parameters
     ----------
@@ -52,13 +61,15 @@ def background_grid(
             low, high = np.float32(-np.inf), np.float32(np.inf)
             centre, spread = np.float32(0.0), np.nan
             last_count = np.float32(-1.0)
+            skew = 0.0
             for _ in range(max_iterations):
                 # Deviations from the last centre: one pass, without cancellation.
                 count, total, squares = np.float32(0.0), 0.0, 0.0
+                below = np.float32(0.0)
                 for y in range(y0, y1):
                     line = pixels[y, x0:x1]
                     line_count, line_total = np.float32(0.0), np.float32(0.0)
-                    line_squares = np.float32(0.0)
+                    line_squares, line_below = np.float32(0.0), np.float32(0.0)
                     for x in range(line.size):
                         value = line[x]
                         keep = (value > low) & (value < high)
@@ -66,9 +77,11 @@ def background_grid(
                         line_count += np.float32(1.0) if keep else np.float32(0.0)
                         line_total += deviation
                         line_squares += deviation * deviation
+                        line_below += np.float32(1.0) if deviation < 0 else np.float32(0.0)
                     count += line_count
                     total += float(line_total)
                     squares += float(line_squares)
+                    below += line_below
                 if count < min_pixels:
                     centre, spread = np.float32(np.nan), np.nan
                     break
@@ -76,13 +89,15 @@ def background_grid(
                 variance = squares / float(count) - shift * shift
                 clipped = last_count >= 0
                 spread = math.sqrt(max(variance, 0.0)) / (CLIP_STD_RATIO if clipped else 1.0)
+                skew = (0.5 - float(below) / float(count)) * spread * CLIP_MEDIAN_SLOPE - shift
                 centre += np.float32(shift)
                 if count == last_count:
                     break
                 last_count = count
                 low = np.float32(centre - CLIP_SIGMA * spread)
                 high = np.float32(centre + CLIP_SIGMA * spread)
-            mean[row, column] = centre
+            is_crowded = abs(skew) > _MAX_SKEW * spread
+            mean[row, column] = centre + (1.0 if is_crowded else 2.5) * skew
             rms[row, column] = spread
 
 

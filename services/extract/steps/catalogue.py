@@ -57,7 +57,7 @@ def extract_sources(
 def _to_columns(found: FoundSources, beam: BeamShape, projection: SkyProjection) -> SourceColumns:
     if not found.x.size:
         return SourceColumns()
-    snr = found.amplitude / found.rms_local
+    snr = found.significance
     ra, dec = projection.to_sky(found.x, found.y)
     jacobian = projection.jacobian(found.x, found.y)
     east_err, north_err = _position_errors(found, snr, jacobian)

@@ -118,7 +118,8 @@ def find_sources(
     keep = fits[:, 0] >= parameters.detection_threshold_sigma * local_rms * 0.999
     flags = _flags(fits, island, neighbours, x, y, shape)
     found = FoundSources(
-        amplitude=fits[:, 0],
+        significance=fits[:, 0] / local_rms,
+        amplitude=_without_peak_bias(fits[:, 0], local_rms),
         x=fits[:, 1],
         y=fits[:, 2],
         major_px=np.full(y.size, beam.major_px),
@@ -131,6 +132,16 @@ def find_sources(
     if not parameters.force_beam:
         found = _free_shapes(pixels, beam, parameters, found, x, y, local_mean)
     return _select(found, keep)
+
+
+def _without_peak_bias(peak: FloatArray, rms: FloatArray) -> FloatArray:
+    """Return amplitudes without what a fit gains by moving to the noise's own maximum.
+
+    With noise whose autocorrelation is the beam, the slope of the noise has the covariance
+    rms^2 C and the source the curvature A C, C the beam's; the maximum is higher by half the
+    trace of (rms^2 C) / (A C) in two dimensions: rms^2 / A.
+    """
+    return np.asarray(peak - rms**2 / np.maximum(peak, rms), dtype=np.float64)
 
 
 def _neighbours(
@@ -199,7 +210,7 @@ def _free_shapes(
             flags[source] |= int(QualityFlag.FIT_FAILED)
     amplitude, x_fit, y_fit, major_px, minor_px, angle_rad = columns
     return FoundSources(
-        amplitude, x_fit, y_fit, major_px, minor_px, angle_rad,
+        found.significance, amplitude, x_fit, y_fit, major_px, minor_px, angle_rad,
         found.rms_local, flags, found.rms_grid,
     )  # fmt: skip
 
@@ -213,6 +224,7 @@ def _axes(a: float, b: float, c: float) -> tuple[float, float, float]:
 
 def _select(found: FoundSources, keep: npt.NDArray[np.bool_]) -> FoundSources:
     return FoundSources(
+        found.significance[keep],
         found.amplitude[keep],
         found.x[keep],
         found.y[keep],

@@ -1,0 +1,1 @@
+"""Source finders side by side: speed and accuracy on generated skies."""

@@ -1,0 +1,202 @@
+"""The finders that are compared, each behind one function: a native float32 array in, a list out.
+
+The settings of the peers are those with which they were measured before: peaks above 5 sigma,
+islands above 3 sigma, background in cells of 64 px. Reading the FITS file is not in the peers'
+time; it is in LiveTrap's.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.extraction.sky import GeneratedField, to_fits
+from livetrap.simulator.image import make_wcs
+from services.extract.models import FinderParameters
+from services.extract.steps.catalogue import extract_sources
+from services.extract.steps.image import open_image
+
+__all__ = ["PEERS", "Measured"]
+
+FloatArray = NDArray[np.float64]
+
+DETECTION_SIGMA, ANALYSIS_SIGMA, CELL_PX = 5.0, 3.0, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a finder found; an error column it does not give is NaN."""
+
+    x: FloatArray
+    y: FloatArray
+    x_err: FloatArray
+    y_err: FloatArray
+    peak: FloatArray
+    peak_err: FloatArray
+    flux: FloatArray
+    flux_err: FloatArray
+
+
+Finder = Callable[[], Measured]
+
+
+def prepare_livetrap(field: GeneratedField, *, force_beam: bool = True) -> Finder:
+    """Bytes of a FITS file to sources on the sky, with all that the service does."""
+    data = to_fits(field)
+    parameters = FinderParameters(
+        detection_threshold_sigma=DETECTION_SIGMA,
+        analysis_threshold_sigma=ANALYSIS_SIGMA,
+        background_cell_px=CELL_PX,
+        force_beam=force_beam,
+    )
+
+    def find() -> Measured:
+        image = open_image(data, {})
+        sources, _ = extract_sources(image, parameters)
+        # Back to pixels only so that all finders are scored alike.
+        x, y = image.projection.to_pixel(sources.ra, sources.dec)
+        pixel_deg = field.config.pixel_arcsec / 3600
+        return Measured(
+            x=x, y=y,
+            x_err=sources.ra_err_deg / pixel_deg,
+            y_err=sources.dec_err_deg / pixel_deg,
+            peak=sources.flux_peak_jy_beam, peak_err=sources.flux_peak_err_jy_beam,
+            flux=sources.flux_int_jy, flux_err=sources.flux_int_err_jy,
+        )  # fmt: skip
+
+    return find
+
+
+def prepare_livetrap_free(field: GeneratedField) -> Finder:
+    """LiveTrap with free shapes."""
+    return prepare_livetrap(field, force_beam=False)
+
+
+def prepare_sep(field: GeneratedField) -> Finder:
+    """SEP (SExtractor as a library): moments, windowed positions, circular apertures."""
+    import sep  # noqa: PLC0415
+
+    config = field.config
+    fwhm_px = math.sqrt(config.beam_major_px * config.beam_minor_px)
+    # The share of a beam that lies within 1 FWHM of its centre, taken as circular.
+    inside = 1 - math.exp(-4 * math.log(2))
+    beam_px = math.pi * config.beam_major_px * config.beam_minor_px / (4 * math.log(2))
+    sep.set_extract_pixstack(2_000_000)
+
+    def find() -> Measured:
+        pixels = field.pixels.copy()
+        background = sep.Background(pixels, bw=CELL_PX, bh=CELL_PX, fw=3, fh=3)
+        pixels -= background.back()
+        rms = background.rms()
+        found = sep.extract(
+            pixels, thresh=ANALYSIS_SIGMA, err=rms, minarea=3, filter_kernel=None
+        )
+        noise = rms[found["ypeak"], found["xpeak"]]
+        found, noise = (
+            found[found["peak"] >= DETECTION_SIGMA * noise],
+            noise[found["peak"] >= DETECTION_SIGMA * noise],
+        )
+        sigma_px = fwhm_px / math.sqrt(8 * math.log(2))
+        x, y, _ = sep.winpos(pixels, found["x"], found["y"], sigma_px)
+        flux, flux_err, _ = sep.sum_circle(pixels, x, y, fwhm_px, err=rms)
+        return Measured(
+            x=x, y=y, x_err=np.sqrt(found["errx2"]), y_err=np.sqrt(found["erry2"]),
+            peak=found["peak"].astype(float), peak_err=noise.astype(float),
+            flux=flux / inside / beam_px, flux_err=flux_err / inside / beam_px,
+        )  # fmt: skip
+
+    return find
+
+
+def prepare_pyse(field: GeneratedField) -> Finder:
+    """PySE, TraP's own finder, vectorised moments."""
+    from sourcefinder.config import Conf, ExportSettings, ImgConf  # noqa: PLC0415
+    from sourcefinder.image import ImageData  # noqa: PLC0415
+    from sourcefinder.utility.coordinates import WCS  # noqa: PLC0415
+
+    config = field.config
+    wcs = WCS()
+    wcs.wcs = make_wcs(config)
+    beam = (
+        config.beam_major_px / 2,
+        config.beam_minor_px / 2,
+        math.radians(config.beam_pa_deg),
+    )
+    settings = Conf(
+        ImgConf(
+            detection_thr=DETECTION_SIGMA,
+            analysis_thr=ANALYSIS_SIGMA,
+            grid=CELL_PX,
+            vectorized=True,
+            force_beam=False,
+        ),
+        ExportSettings(),
+    )
+
+    def find() -> Measured:
+        pixels = field.pixels.copy().T
+        table = ImageData(pixels, beam, wcs, settings).extract()
+        return _from_pyse(table)
+
+    return find
+
+
+def _from_pyse(table: object) -> Measured:
+    def column(name: str) -> FloatArray:
+        return np.asarray(table[name], dtype=np.float64)  # type: ignore[index]
+
+    return Measured(
+        x=column("x"), y=column("y"), x_err=column("x_err"), y_err=column("y_err"),
+        peak=column("peak"), peak_err=column("peak_err"),
+        flux=column("flux"), flux_err=column("flux_err"),
+    )  # fmt: skip
+
+
+def prepare_photutils(field: GeneratedField) -> Finder:
+    """Photutils: segmentation, deblending, isophotal shapes."""
+    from photutils.background import (  # noqa: PLC0415
+        Background2D,
+        SExtractorBackground,
+        StdBackgroundRMS,
+    )
+    from photutils.segmentation import SourceCatalog, deblend_sources, detect_sources  # noqa: PLC0415
+
+    config = field.config
+    beam_px = math.pi * config.beam_major_px * config.beam_minor_px / (4 * math.log(2))
+
+    def find() -> Measured:
+        pixels = field.pixels.copy()
+        background = Background2D(
+            pixels, CELL_PX, bkg_estimator=SExtractorBackground(),
+            bkg_rms_estimator=StdBackgroundRMS(),
+        )  # fmt: skip
+        pixels -= background.background.astype(np.float32)
+        rms = background.background_rms
+        segments = detect_sources(pixels, ANALYSIS_SIGMA * rms, 3)
+        segments = deblend_sources(pixels, segments, 3, progress_bar=False)
+        table = SourceCatalog(pixels, segments, error=rms)
+        peak = np.asarray(table.max_value, dtype=np.float64)
+        at = np.asarray(table.maxval_index)
+        noise = rms[at[:, 0], at[:, 1]]
+        keep = peak >= DETECTION_SIGMA * noise
+        centroid = np.asarray(table.centroid_win)
+        nothing = np.full(int(keep.sum()), np.nan)
+        return Measured(
+            x=centroid[keep, 0], y=centroid[keep, 1], x_err=nothing, y_err=nothing,
+            peak=peak[keep], peak_err=noise[keep],
+            flux=np.asarray(table.kron_flux)[keep] / beam_px,
+            flux_err=np.asarray(table.kron_flux_err)[keep] / beam_px,
+        )  # fmt: skip
+
+    return find
+
+
+PEERS: dict[str, Callable[[GeneratedField], Finder]] = {
+    "livetrap": prepare_livetrap,
+    "livetrap free": prepare_livetrap_free,
+    "sep": prepare_sep,
+    "pyse": prepare_pyse,
+    "photutils": prepare_photutils,
+}
