@@ -6,6 +6,8 @@ from numba import njit
 
 __all__ = ["find_peaks", "significance_row"]
 
+_CHUNK_PX = 64
+
 
 @njit(
     "void(float32[:, ::1], float64[:, ::1], float64[:, ::1], int64, float32[::1])",
@@ -70,10 +72,17 @@ def significance_row(
 @njit("int64(float32[::1], int64, float32)", nogil=True, error_model="numpy", cache=True)
 def _next_above(line: npt.NDArray[np.float32], start: int, threshold: np.float32) -> int:
     """Return the first index from `start` on whose value exceeds the threshold, or the size."""
-    tail = line[start:]
-    for index in range(tail.size):
-        if tail[index] > threshold:
-            return start + index
+    # Most of a row is sky: counting a chunk uses SIMD, looking for the first pixel cannot.
+    for chunk_start in range(start, line.size, _CHUNK_PX):
+        chunk = line[chunk_start : chunk_start + _CHUNK_PX]
+        n_above = 0
+        for index in range(chunk.size):
+            n_above += np.int32(chunk[index] > threshold)
+        if n_above == 0:
+            continue
+        for index in range(chunk.size):
+            if chunk[index] > threshold:
+                return chunk_start + index
     return line.size
 
 
@@ -146,22 +155,22 @@ def find_peaks(
     n_row = np.zeros(2, np.int64)
     threshold = np.float32(analysis_threshold_sigma)
     detection = np.float32(detection_threshold_sigma)
-    significance_row(pixels, mean, rms, 0, rows3[1])
+    above, here, under = rows3[0], rows3[1], rows3[2]
+    significance_row(pixels, mean, rms, 0, here)
     for y in range(ny):
         if y + 1 < ny:
-            significance_row(pixels, mean, rms, y + 1, rows3[2])
+            significance_row(pixels, mean, rms, y + 1, under)
         else:
-            rows3[2, :] = np.nan
-        line = rows3[1]
+            under[:] = np.nan
         now, before = y % 2, 1 - y % 2
         n_row[now] = 0
         x = 0
         first_before = 0
         while True:
-            start = _next_above(line, x, threshold)
+            start = _next_above(here, x, threshold)
             if start >= nx:
                 break
-            x = _run_end(line, start, threshold)
+            x = _run_end(here, start, threshold)
             if n_runs == parent.size:
                 grown = np.empty(2 * n_runs, np.int64)
                 grown[:n_runs] = parent
@@ -190,19 +199,16 @@ def find_peaks(
             n_row[now] += 1
             if margin_px <= y < ny - margin_px:
                 for at in range(max(start, margin_px), min(x, nx - margin_px)):
-                    value = line[at]
+                    value = here[at]
                     if value < detection:
                         continue
                     highest = True
-                    for dy in range(3):
-                        for dx in range(-1, 2):
-                            column = at + dx
-                            if column < 0 or column >= nx or (dy == 1 and dx == 0):
-                                continue
-                            neighbour = rows3[dy, column]
-                            earlier = dy == 0 or (dy == 1 and dx < 0)
-                            if neighbour > value or (earlier and neighbour == value):
-                                highest = False
+                    for column in range(max(at - 1, 0), min(at + 2, nx)):
+                        # A plateau's first pixel in raster order is its peak.
+                        if above[column] >= value or under[column] > value:
+                            highest = False
+                        if here[column] > value or (column < at and here[column] == value):
+                            highest = False
                     if highest:
                         if n_peaks == peak_y.size:
                             more = np.empty((3, 2 * n_peaks), np.int64)
@@ -216,8 +222,7 @@ def find_peaks(
                         peak_x[n_peaks] = at
                         peak_run[n_peaks] = run
                         n_peaks += 1
-        rows3[0, :] = rows3[1]
-        rows3[1, :] = rows3[2]
+        above, here, under = here, under, above
     island = np.empty(n_peaks, np.int64)
     island_pixels = np.empty(n_peaks, np.int64)
     for peak in range(n_peaks):
