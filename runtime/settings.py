@@ -87,6 +87,9 @@ class IngestSettings(_Section):
     )
 
 
+BrightSource = Literal["Cas A", "Cyg A", "Tau A", "Vir A", "Her A", "Sun", "Jupiter"]
+
+
 class ExtractSettings(_Section):
     """Source finding."""
 
@@ -95,6 +98,45 @@ class ExtractSettings(_Section):
     background_cell_px: int = Field(50, ge=8, le=4096, description="Background grid cell [px]")
     margin_px: int = Field(10, ge=0, le=4096, description="Ignored border of the image [px]")
     force_beam: bool = Field(default=True, description="Fit the beam's shape (point sources)")
+    contrast_sigma: float = Field(
+        1.0, ge=0, description="Least depth between two peaks of an island [local rms]"
+    )
+    radius_px: float | None = Field(
+        None, gt=0, description="Circle about the centre in which sources count [px]"
+    )
+    median_filter_cells: int = Field(
+        1, ge=1, le=99, description="Window of the median filter of the grids [cells]"
+    )
+    fdr_alpha: float | None = Field(
+        None, gt=0, lt=1, description="False discovery rate that replaces the threshold"
+    )
+    flux_calibration_error: float = Field(
+        0.0, ge=0, description="Relative error of the flux scale, added to all flux errors"
+    )
+    clean_bias_jy_beam: float = Field(0.0, description="Added to peak fluxes [Jy/beam]")
+    clean_bias_err_jy_beam: float = Field(0.0, ge=0, description="Its error [Jy/beam]")
+    max_sources: int = Field(200_000, ge=1, description="More in an image: rejected")
+    rms_min_jy_beam: float | None = Field(None, gt=0, description="Less noise: rejected [Jy/beam]")
+    rms_max_jy_beam: float | None = Field(None, gt=0, description="More noise: rejected [Jy/beam]")
+    rms_history_images: int = Field(
+        0, ge=0, le=10_000, description="Images of a band whose noise is remembered; 0 is off"
+    )
+    rms_history_sigma: float = Field(
+        5.0, gt=0, description="Farther from the remembered noise: rejected [sigma]"
+    )
+    max_blank_fraction: float = Field(
+        1.0, ge=0, le=1, description="More blank pixels: rejected [of all]"
+    )
+    max_beam_axis_ratio: float | None = Field(
+        None, ge=1, description="More elongated beam: rejected [major/minor]"
+    )
+    min_bright_separation_deg: float = Field(
+        0.0, ge=0, description="A bright source nearer to the centre: rejected [deg]; 0 is off"
+    )
+    bright_sources: tuple[BrightSource, ...] = Field(
+        ("Cas A", "Cyg A", "Tau A", "Vir A", "Her A", "Sun", "Jupiter"),
+        description="Which ones",
+    )
 
 
 class AssociateSettings(_Section):

@@ -8,13 +8,15 @@ time; it is in LiveTrap's.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.extraction.sky import GeneratedField, to_fits
 from livetrap.simulator.image import make_wcs
-from services.extract.models import FinderParameters
+from schemas.messages import SourceColumns
+from services.extract.models import FinderParameters, Image
 from services.extract.steps.catalogue import extract_sources
 from services.extract.steps.image import open_image
 
@@ -39,7 +41,12 @@ class Measured:
     flux_err: FloatArray
 
 
-Finder = Callable[[], Measured]
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """A finder on one field: `find` is timed, `read` brings what it returns into one form."""
+
+    find: Callable[[], Any]
+    read: Callable[[Any], Measured]
 
 
 def prepare_livetrap(field: GeneratedField, *, force_beam: bool = True) -> Finder:
@@ -52,10 +59,12 @@ def prepare_livetrap(field: GeneratedField, *, force_beam: bool = True) -> Finde
         force_beam=force_beam,
     )
 
-    def find() -> Measured:
+    def find() -> tuple[Image, SourceColumns]:
         image = open_image(data, {})
-        sources, _ = extract_sources(image, parameters)
-        # Back to pixels only so that all finders are scored alike.
+        return image, extract_sources(image, parameters).sources
+
+    def read(result: tuple[Image, SourceColumns]) -> Measured:
+        image, sources = result
         x, y = image.projection.to_pixel(sources.ra, sources.dec)
         pixel_deg = field.config.pixel_arcsec / 3600
         return Measured(
@@ -66,7 +75,7 @@ def prepare_livetrap(field: GeneratedField, *, force_beam: bool = True) -> Finde
             flux=sources.flux_int_jy, flux_err=sources.flux_int_err_jy,
         )  # fmt: skip
 
-    return find
+    return Finder(find, read)
 
 
 def prepare_livetrap_free(field: GeneratedField) -> Finder:
@@ -90,9 +99,7 @@ def prepare_sep(field: GeneratedField) -> Finder:
         background = sep.Background(pixels, bw=CELL_PX, bh=CELL_PX, fw=3, fh=3)
         pixels -= background.back()
         rms = background.rms()
-        found = sep.extract(
-            pixels, thresh=ANALYSIS_SIGMA, err=rms, minarea=3, filter_kernel=None
-        )
+        found = sep.extract(pixels, thresh=ANALYSIS_SIGMA, err=rms, minarea=3, filter_kernel=None)
         noise = rms[found["ypeak"], found["xpeak"]]
         found, noise = (
             found[found["peak"] >= DETECTION_SIGMA * noise],
@@ -107,7 +114,7 @@ def prepare_sep(field: GeneratedField) -> Finder:
             flux=flux / inside / beam_px, flux_err=flux_err / inside / beam_px,
         )  # fmt: skip
 
-    return find
+    return Finder(find, lambda found: found)
 
 
 def prepare_pyse(field: GeneratedField) -> Finder:
@@ -137,15 +144,14 @@ def prepare_pyse(field: GeneratedField) -> Finder:
 
     def find() -> Measured:
         pixels = field.pixels.copy().T
-        table = ImageData(pixels, beam, wcs, settings).extract()
-        return _from_pyse(table)
+        return ImageData(pixels, beam, wcs, settings).extract()
 
-    return find
+    return Finder(find, _from_pyse)
 
 
-def _from_pyse(table: object) -> Measured:
+def _from_pyse(table: Any) -> Measured:
     def column(name: str) -> FloatArray:
-        return np.asarray(table[name], dtype=np.float64)  # type: ignore[index]
+        return np.asarray(table[name], dtype=np.float64)
 
     return Measured(
         x=column("x"), y=column("y"), x_err=column("x_err"), y_err=column("y_err"),
@@ -190,7 +196,7 @@ def prepare_photutils(field: GeneratedField) -> Finder:
             flux_err=np.asarray(table.kron_flux_err)[keep] / beam_px,
         )  # fmt: skip
 
-    return find
+    return Finder(find, lambda found: found)
 
 
 PEERS: dict[str, Callable[[GeneratedField], Finder]] = {

@@ -69,9 +69,7 @@ def score(results: list[tuple[GeneratedField, Measured]]) -> Score:
     )
 
 
-def _match(
-    field: GeneratedField, found: Measured
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _match(field: GeneratedField, found: Measured) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the nearest detection of each true source (or -1), and which ones are true."""
     radius_px = 0.7 * field.config.beam_major_px
     truth = np.stack([field.x, field.y], axis=1)
@@ -83,9 +81,7 @@ def _match(
     return np.where(np.isfinite(distance), index, -1), np.isfinite(to_truth)
 
 
-def _residuals(
-    field: GeneratedField, found: Measured, index: NDArray[np.int64]
-) -> FloatArray:
+def _residuals(field: GeneratedField, found: Measured, index: NDArray[np.int64]) -> FloatArray:
     """Return a row for each clean source found: its S/N, relative and normalised residuals."""
     use = field.is_clean & (index >= 0)
     at = index[use]
@@ -108,7 +104,10 @@ def _bound_px(field: GeneratedField, snr: FloatArray) -> tuple[FloatArray, Float
     config = field.config
     along = config.beam_major_px / (snr * _FWHM_PER_SIGMA)
     across = config.beam_minor_px / (snr * _FWHM_PER_SIGMA)
-    cos, sin = math.cos(math.radians(config.beam_pa_deg)), math.sin(math.radians(config.beam_pa_deg))
+    cos, sin = (
+        math.cos(math.radians(config.beam_pa_deg)),
+        math.sin(math.radians(config.beam_pa_deg)),
+    )
     return np.hypot(along * sin, across * cos), np.hypot(along * cos, across * sin)
 
 

@@ -82,28 +82,60 @@ def extract(
     analysis_threshold: Annotated[
         float, typer.Option(min=0.5, help="Edge of an island [local rms]")
     ] = 3.0,
+    fdr: Annotated[
+        float | None,
+        typer.Option(
+            "--fdr", metavar="ALPHA", min=1e-9, max=1.0,
+            help="Let this false discovery rate set the detection threshold",
+        ),
+    ] = None,
+    free_shape: Annotated[
+        bool, typer.Option("--free-shape", help="Fit elliptical Gaussians, not the beam's shape")
+    ] = False,
+    cell: Annotated[int, typer.Option(min=8, help="Background grid cell [px]")] = 50,
+    margin: Annotated[int, typer.Option(min=0, help="Ignored border [px]")] = 10,
+    radius: Annotated[
+        float | None, typer.Option(min=1.0, help="Only so far from the centre [px]")
+    ] = None,
+    negative: Annotated[
+        bool, typer.Option("--negative", help="Search the negated image: all it finds is false")
+    ] = False,
     table_format: Annotated[
         TableFormat, typer.Option("--format", help="Form of the source list")
     ] = TableFormat.CSV,
     output: Annotated[Path | None, typer.Option(help="Write here instead of the terminal")] = None,
     maps: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write background and rms maps here")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write background, rms, significance, island and residual maps here",
+        ),
     ] = None,
-) -> int:
+) -> int:  # fmt: skip
     """Find the sources of images; needs no running service.
 
     Examples: `livetrap extract image.fits` · `livetrap extract *.fits --format votable --output
-    sources.xml` · `livetrap extract image.fits --detection-threshold 5 --maps maps/`
+    sources.xml` · `livetrap extract image.fits --detection-threshold 5 --maps maps/` ·
+    `livetrap extract image.fits --fdr 0.01 --free-shape`
     """
-    from livetrap.extract_files import extract_files  # noqa: PLC0415
+    from livetrap.extraction.files import extract_files  # noqa: PLC0415
+    from services.extract.models import FinderParameters  # noqa: PLC0415
 
     return extract_files(
         files,
-        detection_threshold=detection_threshold,
-        analysis_threshold=analysis_threshold,
+        FinderParameters(
+            detection_threshold_sigma=detection_threshold,
+            analysis_threshold_sigma=analysis_threshold,
+            background_cell_px=cell,
+            margin_px=margin,
+            force_beam=not free_shape,
+            radius_px=radius,
+            fdr_alpha=fdr,
+        ),
         table_format=table_format.value,
         output=output,
         maps=maps,
+        negative=negative,
     )
 
 

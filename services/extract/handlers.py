@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -27,9 +27,13 @@ from services.extract.errors import RejectedImageError
 from services.extract.models import FinderParameters, Image
 from services.extract.steps.catalogue import extract_sources
 from services.extract.steps.image import open_image
+from services.extract.steps.quality import QualityControl, QualityLimits
 from sky.wcs import to_unit_vectors
 
 __all__ = ["ImageHandler", "to_image_metadata"]
+
+# A false discovery rate may find that nothing is real; records hold finite thresholds only.
+_HIGHEST_THRESHOLD_SIGMA = 100.0
 
 
 class ImageHandler:
@@ -46,13 +50,13 @@ class ImageHandler:
     """
 
     def __init__(self, settings: Settings, topics: Topics, cluster_id: str) -> None:
-        knobs = settings.extract
+        # The settings bear the names of the fields.
+        knobs = settings.extract.model_dump()
         self._parameters = FinderParameters(
-            detection_threshold_sigma=knobs.detection_threshold_sigma,
-            analysis_threshold_sigma=knobs.analysis_threshold_sigma,
-            background_cell_px=knobs.background_cell_px,
-            margin_px=knobs.margin_px,
-            force_beam=knobs.force_beam,
+            **{each.name: knobs[each.name] for each in fields(FinderParameters)}
+        )
+        self._quality = QualityControl(
+            QualityLimits(**{each.name: knobs[each.name] for each in fields(QualityLimits)})
         )
         self._max_bytes = settings.ingest.max_image_bytes
         self._topics = topics
@@ -70,12 +74,19 @@ class ImageHandler:
         _check_size(message.value, self._max_bytes)
         _check_hash(message)
         image = open_image(message.value, _cards(message))
-        sources, rms_grid = extract_sources(image, self._parameters)
+        self._quality.check_image(image)
+        extraction = extract_sources(image, self._parameters)
+        sources, rms_grid = extraction.sources, extraction.rms_grid
+        self._quality.check_count(len(sources))
+        rms_jy_beam = float(np.median(rms_grid))
+        self._quality.check_rms(_stream(message), image, rms_jy_beam)
         record = replace(
             self._record(message, "accepted"),
             metadata=to_image_metadata(image),
-            rms_jy_beam=float(np.median(rms_grid)),
-            detection_threshold_sigma=self._parameters.detection_threshold_sigma,
+            rms_jy_beam=rms_jy_beam,
+            detection_threshold_sigma=min(
+                extraction.detection_threshold_sigma, _HIGHEST_THRESHOLD_SIGMA
+            ),
             rms_grid=RmsGrid(self._parameters.background_cell_px, rms_grid),
             sources=sources,
         )

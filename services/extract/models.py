@@ -1,15 +1,16 @@
 """What the extractor knows of an image and its sources."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntFlag
 
 import numpy as np
 import numpy.typing as npt
 
+from schemas.messages import SourceColumns
 from sky.metadata import HeaderMetadata
 from sky.wcs import SkyProjection
 
-__all__ = ["FinderParameters", "FoundSources", "Image", "QualityFlag"]
+__all__ = ["Extraction", "FinderParameters", "FoundSources", "Image", "QualityFlag", "Shapes"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -22,17 +23,32 @@ class QualityFlag(IntFlag):
     BLANK_PIXELS = 4
     FIT_FAILED = 8
     EXTENDED = 16
+    NEAR_BRIGHT = 32
 
 
 @dataclass(frozen=True, slots=True)
 class FinderParameters:
-    """The knobs of source finding, as in the settings section `extract`."""
+    """The knobs of source finding, as in the settings section `extract`.
+
+    `contrast_sigma` is how far the image must fall between two peaks of an island for them to
+    be two sources [local rms]; `radius_px` is the circle about the image centre in which peaks
+    count; `median_filter_cells` smooths the grids over so many cells; `fdr_alpha` replaces the
+    detection threshold by the one at which this share of the pixels found is expected to be
+    false. The last three correct fluxes and widen their errors.
+    """
 
     detection_threshold_sigma: float = 8.0
     analysis_threshold_sigma: float = 3.0
     background_cell_px: int = 50
     margin_px: int = 10
     force_beam: bool = True
+    contrast_sigma: float = 1.0
+    radius_px: float | None = None
+    median_filter_cells: int = 1
+    fdr_alpha: float | None = None
+    flux_calibration_error: float = 0.0
+    clean_bias_jy_beam: float = 0.0
+    clean_bias_err_jy_beam: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +66,10 @@ class FoundSources:
     """Sources in pixels, before they are put on the sky; all arrays have length n.
 
     `significance` is the fitted peak over the local rms; `amplitude` is the same peak without
-    the bias of having looked for a maximum. It and `rms_local` are in Jy/beam, `x`, `y` and the shape
-    (`major_px`, `minor_px` FWHM) in pixels, `angle_rad` from +x towards +y.
+    the bias of having looked for a maximum. It and `rms_local` are in Jy/beam, `x`, `y` and
+    the shape (`major_px`, `minor_px` FWHM) in pixels, `angle_rad` from +x towards +y.
+    `is_free` tells whether the shape was fitted; else it is the beam's. `chi2_reduced` is the
+    mean squared residual from the beam's shape over the square of the local rms.
     """
 
     significance: FloatArray
@@ -62,5 +80,48 @@ class FoundSources:
     minor_px: FloatArray
     angle_rad: FloatArray
     rms_local: FloatArray
+    chi2_reduced: FloatArray
+    is_free: npt.NDArray[np.bool_]
     quality_flags: npt.NDArray[np.int64]
+
+    def select(self, keep: npt.NDArray[np.bool_]) -> "FoundSources":
+        """Return the sources where `keep` (n,) is true."""
+        return FoundSources(*(getattr(self, column.name)[keep] for column in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """What is known of the sources beyond the public columns; all (n,) float64.
+
+    `x_px`, `y_px` are 0-based; axes are FWHM [arcsec], angles east of north [deg]; ``_dc`` is
+    without the beam: 0 for an axis that is not resolved, with NaN as its error.
+    """
+
+    x_px: FloatArray
+    y_px: FloatArray
+    major_err_arcsec: FloatArray
+    minor_err_arcsec: FloatArray
+    pa_err_deg: FloatArray
+    major_dc_arcsec: FloatArray
+    minor_dc_arcsec: FloatArray
+    pa_dc_deg: FloatArray
+    major_dc_err_arcsec: FloatArray
+    minor_dc_err_arcsec: FloatArray
+    pa_dc_err_deg: FloatArray
+    chi2_reduced: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """All that was measured in an image.
+
+    `background_grid` and `rms_grid` are (rows, columns) float64 at the cell centres
+    [Jy/beam]; `detection_threshold_sigma` is the one that was used, also where a false
+    discovery rate chose it; infinite if nothing passed.
+    """
+
+    sources: SourceColumns
+    found: FoundSources
+    background_grid: FloatArray
     rms_grid: FloatArray
+    detection_threshold_sigma: float

@@ -51,3 +51,60 @@ def peaks(
         if inside_y and margin <= x < filled.shape[1] - margin:
             found.append((int(y), int(x), int(sizes[labels[y, x]])))
     return found
+
+
+def significance(pixels: np.ndarray, mean: np.ndarray, rms: np.ndarray) -> np.ndarray:
+    """Return (pixel - background) / rms of a whole image."""
+    return (pixels - grid_map(mean, pixels.shape)) / grid_map(rms, pixels.shape)
+
+
+def beam(shape: tuple[int, int], x: float, y: float, quadratic: tuple[float, ...]) -> np.ndarray:
+    """Return a Gaussian of peak 1 on a whole image."""
+    a, b, c = quadratic
+    dy, dx = np.mgrid[: shape[0], : shape[1]].astype(float)
+    dy, dx = dy - y, dx - x
+    return np.exp(-(a * dx**2 + 2 * b * dx * dy + c * dy**2))
+
+
+def beam_residuals(
+    pixels: np.ndarray, fits: np.ndarray, source: int, quadratic: tuple[float, ...], cutoff: float
+) -> tuple[float, int, float, float]:
+    """Return squared residuals, pixels, growth and beam sum of a source among all others."""
+    others = sum(
+        fits[other, 0] * beam(pixels.shape, fits[other, 1], fits[other, 2], quadratic)
+        for other in range(len(fits))
+        if other != source
+    )
+    shape = beam(pixels.shape, fits[source, 1], fits[source, 2], quadratic)
+    inside = (shape >= cutoff) & np.isfinite(pixels)
+    seen = (pixels - others)[inside]
+    residual = seen - fits[source, 0] * shape[inside]
+    expected = shape[inside].sum()
+    return (
+        float((residual**2).sum()),
+        int(inside.sum()),
+        float(seen.sum() / (fits[source, 0] * expected)),
+        float(expected),
+    )
+
+
+def is_ripple(pixels: np.ndarray, peaks: list[tuple[int, int]], number: int, depth: float) -> bool:
+    """Return whether a higher peak is reached without falling by `depth` on the straight way."""
+    y, x = peaks[number]
+    for other, (other_y, other_x) in enumerate(peaks):
+        higher = pixels[other_y, other_x] > pixels[y, x] or (
+            pixels[other_y, other_x] == pixels[y, x] and other < number
+        )
+        if other == number or not higher:
+            continue
+        n = max(abs(other_y - y), abs(other_x - x))
+        way = [
+            pixels[
+                y + int(np.floor(step * (other_y - y) / n + 0.5)),
+                x + int(np.floor(step * (other_x - x) / n + 0.5)),
+            ]
+            for step in range(1, n)
+        ]
+        if pixels[y, x] - np.nanmin([pixels[y, x], *way]) < depth:
+            return True
+    return False

@@ -77,7 +77,7 @@ def _next_above(line: npt.NDArray[np.float32], start: int, threshold: np.float32
         chunk = line[chunk_start : chunk_start + _CHUNK_PX]
         n_above = 0
         for index in range(chunk.size):
-            n_above += np.int32(chunk[index] > threshold)
+            n_above += 1 if chunk[index] > threshold else 0
         if n_above == 0:
             continue
         for index in range(chunk.size):

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["fit_beam", "fit_gaussian"]
+__all__ = ["fit_beam", "fit_gaussian", "gaussian"]
 
 _MAX_STEPS = 30
 
@@ -17,7 +17,7 @@ _MAX_STEPS = 30
     error_model="numpy",
     cache=True,
 )
-def _gaussian(dx: float, dy: float, a: float, b: float, c: float) -> float:
+def gaussian(dx: float, dy: float, a: float, b: float, c: float) -> float:
     """Return exp(-(a dx^2 + 2 b dx dy + c dy^2))."""
     return math.exp(-(a * dx * dx + 2.0 * b * dx * dy + c * dy * dy))
 
@@ -120,7 +120,7 @@ def fit_beam(
                     for x in range(max(0, x0 - half_x), min(nx, x0 + half_x + 1)):
                         near = abs(x - x0) <= 1 and abs(y - y0) <= 1
                         if not near and (
-                            _gaussian(x - x0, y - y0, beam_a, beam_b, beam_c) < cutoff
+                            gaussian(x - x0, y - y0, beam_a, beam_b, beam_c) < cutoff
                         ):
                             continue
                         value = float(pixels[y, x]) - background[source]
@@ -131,11 +131,11 @@ def fit_beam(
                             other = neighbours[source, index]
                             if other < 0:
                                 break
-                            value -= out[other, 0] * _gaussian(
+                            value -= out[other, 0] * gaussian(
                                 x - out[other, 1], y - out[other, 2], beam_a, beam_b, beam_c
                             )
                         dx, dy = x - x_fit, y - y_fit
-                        shape = _gaussian(dx, dy, beam_a, beam_b, beam_c)
+                        shape = gaussian(dx, dy, beam_a, beam_b, beam_c)
                         residual = value - amplitude * shape
                         d_x = amplitude * shape * 2.0 * (beam_a * dx + beam_b * dy)
                         d_y = amplitude * shape * 2.0 * (beam_b * dx + beam_c * dy)
@@ -228,7 +228,7 @@ def fit_gaussian(
                 if not value > floor:
                     continue
                 dx, dy = x - trial[1], y - trial[2]
-                shape = _gaussian(dx, dy, trial[3], trial[4], trial[5])
+                shape = gaussian(dx, dy, trial[3], trial[4], trial[5])
                 model = trial[0] * shape
                 residual = value - model
                 cost += residual * residual

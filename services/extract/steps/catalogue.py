@@ -1,16 +1,31 @@
 """Put measured sources on the sky, with errors that mean what they say."""
 
 import math
+from dataclasses import fields, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.messages import SourceColumns
-from services.extract.models import FinderParameters, FoundSources, Image
+from services.extract.models import (
+    Extraction,
+    FinderParameters,
+    FoundSources,
+    Image,
+    Shapes,
+)
+from services.extract.steps.background import measure_background
+from services.extract.steps.deconvolution import deconvolve_with_errors
+from services.extract.steps.false_discovery import false_discovery_threshold
 from services.extract.steps.finder import BeamShape, find_sources
+from services.extract.steps.uncertainties import (
+    GaussianErrors,
+    free_gaussian_errors,
+    point_source_errors,
+)
 from sky.wcs import SkyProjection
 
-__all__ = ["extract_sources", "to_beam_shape"]
+__all__ = ["extract_sources", "to_beam_shape", "to_shapes"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,53 +47,106 @@ def to_beam_shape(image: Image) -> BeamShape:
     )
 
 
-def extract_sources(
-    image: Image, parameters: FinderParameters
-) -> tuple[SourceColumns, FloatArray]:
-    """Find, measure and place all sources of an image.
+def extract_sources(image: Image, parameters: FinderParameters) -> Extraction:
+    """Find, measure and place all sources of an image, in raster order of their peaks.
 
-    Returns
-    -------
-    sources : SourceColumns
-        In raster order of their peaks.
-    rms_grid : (rows, columns) float64
-        Local rms at the cell centres [Jy/beam].
-
-    References
+    Parameters
     ----------
-    Condon (1997), PASP 109, 166: errors of Gaussian fits where noise is correlated by the
-    beam; for a point source sigma_peak = rms and sigma_axis = FWHM / (snr sqrt(8 ln 2)).
+    image : Image
+        As `open_image` made it.
+    parameters : FinderParameters
+        The knobs.
+
+    Raises
+    ------
+    RejectedImageError
+        Code ``no_noise`` if the noise cannot be measured anywhere.
+    """
+    background_grid, rms_grid = measure_background(
+        image.pixels, parameters.background_cell_px, parameters.median_filter_cells
+    )
+    beam = to_beam_shape(image)
+    if parameters.fdr_alpha is not None:
+        threshold = false_discovery_threshold(
+            image.pixels, background_grid, rms_grid, beam.area_px, parameters.fdr_alpha
+        )
+        parameters = replace(parameters, detection_threshold_sigma=threshold)
+    found = find_sources(image.pixels, background_grid, rms_grid, beam, parameters)
+    return Extraction(
+        sources=_to_columns(found, beam, image.projection, parameters),
+        found=found,
+        background_grid=background_grid,
+        rms_grid=rms_grid,
+        detection_threshold_sigma=parameters.detection_threshold_sigma,
+    )
+
+
+def to_shapes(image: Image, found: FoundSources) -> Shapes:
+    """Return what is known of the sources beyond the public columns.
+
+    Parameters
+    ----------
+    image : Image
+        Where they were found.
+    found : FoundSources
+        As `extract_sources` gave them.
     """
     beam = to_beam_shape(image)
-    found = find_sources(image.pixels, beam, parameters)
-    return _to_columns(found, beam, image.projection), found.rms_grid
+    errors = _errors(found, beam)
+    jacobian = image.projection.jacobian(found.x, found.y)
+    shape = _axes_on_sky(found, jacobian)
+    scale = 3600 * np.sqrt(np.abs(np.linalg.det(jacobian)))
+    shape_err = errors.major * scale, errors.minor * scale, np.degrees(errors.angle)
+    header = image.metadata
+    pure = deconvolve_with_errors(
+        shape,
+        shape_err,
+        (header.beam_major_deg * 3600, header.beam_minor_deg * 3600, header.beam_pa_deg),
+    )
+    return Shapes(
+        x_px=found.x,
+        y_px=found.y,
+        major_err_arcsec=shape_err[0],
+        minor_err_arcsec=shape_err[1],
+        pa_err_deg=shape_err[2],
+        major_dc_arcsec=pure.major,
+        minor_dc_arcsec=pure.minor,
+        pa_dc_deg=pure.pa_deg,
+        major_dc_err_arcsec=pure.major_err,
+        minor_dc_err_arcsec=pure.minor_err,
+        pa_dc_err_deg=pure.pa_err_deg,
+        chi2_reduced=found.chi2_reduced,
+    )
 
 
-def _to_columns(found: FoundSources, beam: BeamShape, projection: SkyProjection) -> SourceColumns:
+def _to_columns(
+    found: FoundSources,
+    beam: BeamShape,
+    projection: SkyProjection,
+    parameters: FinderParameters,
+) -> SourceColumns:
     if not found.x.size:
         return SourceColumns()
-    snr = found.significance
+    errors = _errors(found, beam)
     ra, dec = projection.to_sky(found.x, found.y)
     jacobian = projection.jacobian(found.x, found.y)
-    east_err, north_err = _position_errors(found, snr, jacobian)
+    east_err, north_err = _position_errors(found, errors, jacobian)
     major, minor, pa = _axes_on_sky(found, jacobian)
     area = found.major_px * found.minor_px / (beam.major_px * beam.minor_px)
-    # Condon (1997) eq. 21 with the beam as the noise's correlation: larger sources average
-    # more independent noise, and their flux also inherits the error of their area.
-    growth = np.sqrt(np.maximum(area, 1.0))
-    peak_err = found.rms_local
-    flux_int = found.amplitude * area
-    flux_int_err = found.rms_local * growth
+    peak = found.amplitude + parameters.clean_bias_jy_beam
+    scale_err = np.hypot(
+        parameters.flux_calibration_error, parameters.clean_bias_err_jy_beam / np.abs(peak)
+    )
     return SourceColumns(
         ra=ra,
         dec=dec,
         ra_err_deg=east_err,
         dec_err_deg=north_err,
-        flux_peak_jy_beam=found.amplitude,
-        flux_peak_err_jy_beam=peak_err,
-        flux_int_jy=flux_int,
-        flux_int_err_jy=flux_int_err,
-        snr=snr,
+        flux_peak_jy_beam=peak,
+        flux_peak_err_jy_beam=np.abs(peak) * np.hypot(errors.peak, scale_err),
+        flux_int_jy=peak * area,
+        flux_int_err_jy=np.abs(peak) * area * np.hypot(errors.flux, scale_err),
+        snr=found.significance,
         rms_local_jy_beam=found.rms_local,
         major_arcsec=major,
         minor_arcsec=minor,
@@ -87,12 +155,24 @@ def _to_columns(found: FoundSources, beam: BeamShape, projection: SkyProjection)
     )
 
 
+def _errors(found: FoundSources, beam: BeamShape) -> GaussianErrors:
+    """Return the errors of fits with the beam's shape or with a free one, as each was made."""
+    snr = found.amplitude / found.rms_local
+    fixed = point_source_errors(snr, found.major_px, found.minor_px)
+    free = free_gaussian_errors(snr, found.major_px, found.minor_px, beam.major_px, beam.minor_px)
+    return GaussianErrors(
+        *(
+            np.where(found.is_free, getattr(free, column.name), getattr(fixed, column.name))
+            for column in fields(GaussianErrors)
+        )
+    )
+
+
 def _position_errors(
-    found: FoundSources, snr: FloatArray, jacobian: FloatArray
+    found: FoundSources, errors: GaussianErrors, jacobian: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return the errors to the east and to the north [deg]."""
-    factor = 1.0 / (snr * math.sqrt(8 * math.log(2.0)))
-    along, across = found.major_px * factor, found.minor_px * factor
+    along, across = errors.along, errors.across
     cos, sin = np.cos(found.angle_rad), np.sin(found.angle_rad)
     covariance = np.empty_like(jacobian)
     covariance[:, 0, 0] = (along * cos) ** 2 + (across * sin) ** 2

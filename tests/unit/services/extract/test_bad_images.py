@@ -86,6 +86,7 @@ def test_a_blank_corner_does_not_disturb_the_rest() -> None:
     from services.extract.models import FinderParameters
     from services.extract.steps.catalogue import extract_sources
 
-    sources, grid = extract_sources(open_image(make(array), {}), FinderParameters())
+    found = extract_sources(open_image(make(array), {}), FinderParameters())
+    sources, grid = found.sources, found.rms_grid
     assert np.all(np.isfinite(grid))
     assert len(sources) == 0

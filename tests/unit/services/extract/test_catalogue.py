@@ -19,7 +19,7 @@ PARAMETERS = FinderParameters()
 
 
 def extract(data: bytes, **cards: str) -> SourceColumns:
-    return extract_sources(open_image(data, cards), PARAMETERS)[0]
+    return extract_sources(open_image(data, cards), PARAMETERS).sources
 
 
 def test_real_image_agrees_with_its_selavy_catalogue() -> None:
@@ -102,7 +102,7 @@ def test_rotating_the_sky_rotates_the_positions() -> None:
 def test_nothing_is_reported_within_the_margin() -> None:
     (image,) = iterate_images(SimulatorConfig(images=1, size=256, bands_hz=(149e6,)))
     opened = open_image(image.data, {})
-    found, _ = extract_sources(opened, FinderParameters(margin_px=60))
+    found = extract_sources(opened, FinderParameters(margin_px=60)).sources
     x, y = opened.projection.to_pixel(found.ra, found.dec)
     assert np.all((x > 58) & (x < 198) & (y > 58) & (y < 198))
 
@@ -110,7 +110,7 @@ def test_nothing_is_reported_within_the_margin() -> None:
 def test_the_free_fit_agrees_with_the_beam_on_point_sources() -> None:
     (image,) = iterate_images(SimulatorConfig(images=1, size=512, bands_hz=(149e6,)))
     opened = open_image(image.data, {})
-    free, _ = extract_sources(opened, FinderParameters(force_beam=False))
+    free = extract_sources(opened, FinderParameters(force_beam=False)).sources
     good = (free.snr > 30) & (free.quality_flags & int(QualityFlag.FIT_FAILED) == 0)
     assert good.sum() > 5
     ratio = free.flux_int_jy[good] / free.flux_peak_jy_beam[good]

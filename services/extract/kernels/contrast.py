@@ -1,0 +1,69 @@
+"""Which peaks of an island are sources of their own."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+__all__ = ["drop_shallow_peaks"]
+
+
+@njit(
+    "void(float32[:, ::1], int64[::1], int64[::1], float64[::1], int64[:, ::1], float64,"
+    " boolean[::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def drop_shallow_peaks(
+    pixels: npt.NDArray[np.float32],
+    peak_y: npt.NDArray[np.int64],
+    peak_x: npt.NDArray[np.int64],
+    rms: npt.NDArray[np.float64],
+    neighbours: npt.NDArray[np.int64],
+    contrast_sigma: float,
+    keep: npt.NDArray[np.bool_],
+) -> None:
+    """Mark the peaks that are only ripples on the flank of a higher one.
+
+    Two peaks are two sources if the image falls, on the straight way between them, by at least
+    `contrast_sigma` below the lower one: noise makes ripples of one or two sigma on the plateau
+    of an extended source.
+
+    Parameters
+    ----------
+    pixels : (ny, nx) float32
+        Image [Jy/beam]; a blank pixel (NaN) on the way is passed over.
+    peak_y, peak_x : (n,) int64
+        Peak pixels.
+    rms : (n,) float64
+        At the peaks [Jy/beam].
+    neighbours : (n, m) int64
+        Peaks near each other; -1 ends the list.
+    contrast_sigma : float
+        Least depth [local rms].
+    keep : (n,) bool
+        Out: False for ripples. Of equal peaks the first is the higher one.
+    """
+    for peak in range(peak_y.size):
+        keep[peak] = True
+        own = pixels[peak_y[peak], peak_x[peak]]
+        for index in range(neighbours.shape[1]):
+            other = neighbours[peak, index]
+            if other < 0:
+                break
+            height = pixels[peak_y[other], peak_x[other]]
+            if height < own or (height == own and other > peak):
+                continue
+            dy, dx = peak_y[other] - peak_y[peak], peak_x[other] - peak_x[peak]
+            n_steps = max(abs(dy), abs(dx))
+            lowest = own
+            for step in range(1, n_steps):
+                y = peak_y[peak] + math.floor(step * dy / n_steps + 0.5)
+                x = peak_x[peak] + math.floor(step * dx / n_steps + 0.5)
+                if pixels[y, x] < lowest:  # noqa: PLR1730  (a blank pixel is never lower)
+                    lowest = pixels[y, x]
+            if own - lowest < contrast_sigma * rms[peak]:
+                keep[peak] = False
+                break

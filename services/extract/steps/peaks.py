@@ -1,0 +1,106 @@
+"""From pixels above the threshold to the peaks that are sources."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from services.extract.kernels.contrast import drop_shallow_peaks
+from services.extract.kernels.islands import find_peaks
+from services.extract.models import FinderParameters
+from sky.rms_grid import rms_at
+
+__all__ = ["Peaks", "find_source_peaks", "neighbours_within"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_MAX_NEIGHBOURS = 8
+# Ripples of correlated noise lie one to two beams apart.
+_CONTRAST_BEAMS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """Peak pixels in raster order; peaks with the same `island` touch; all (n,).
+
+    `background` and `rms` are those at the peaks [Jy/beam].
+    """
+
+    y: IntArray
+    x: IntArray
+    island: IntArray
+    background: FloatArray
+    rms: FloatArray
+
+
+def find_source_peaks(
+    pixels: npt.NDArray[np.float32],
+    background_grid: FloatArray,
+    rms_grid: FloatArray,
+    beam_major_px: float,
+    parameters: FinderParameters,
+) -> Peaks:
+    """Return the peaks above the threshold that stand out from each other.
+
+    Parameters
+    ----------
+    pixels : (ny, nx) float32
+        Image [Jy/beam]; NaN is blank.
+    background_grid, rms_grid : (rows, columns) float64
+        Without NaN [Jy/beam].
+    beam_major_px : float
+        FWHM [px].
+    parameters : FinderParameters
+        Thresholds, margin, radius, contrast.
+    """
+    y, x, island, _ = find_peaks(
+        pixels,
+        background_grid,
+        rms_grid,
+        parameters.detection_threshold_sigma,
+        parameters.analysis_threshold_sigma,
+        parameters.margin_px,
+    )
+    shape = (pixels.shape[0], pixels.shape[1])
+    if parameters.radius_px is not None:
+        centre_y, centre_x = (shape[0] - 1) / 2, (shape[1] - 1) / 2
+        inside = np.hypot(y - centre_y, x - centre_x) < parameters.radius_px
+        y, x, island = y[inside], x[inside], island[inside]
+    rms = rms_at(rms_grid, shape, x, y)
+    if y.size > 1 and parameters.contrast_sigma > 0:
+        keep = np.empty(y.size, np.bool_)
+        near = neighbours_within(x, y, _CONTRAST_BEAMS * beam_major_px)
+        drop_shallow_peaks(pixels, y, x, rms, near, parameters.contrast_sigma, keep)
+        y, x, island, rms = y[keep], x[keep], island[keep], rms[keep]
+    return Peaks(y, x, island, rms_at(background_grid, shape, x, y), rms)
+
+
+def neighbours_within(x: IntArray, y: IntArray, radius_px: float) -> IntArray:
+    """Return (n, 8) indices of the nearest other peaks within the radius, nearest first; then -1.
+
+    Parameters
+    ----------
+    x, y : (n,) int64
+        Peaks [px].
+    radius_px : float
+        How far to look [px].
+    """
+    result = np.full((x.size, _MAX_NEIGHBOURS), -1, np.int64)
+    if x.size < 2:
+        return result
+    points = np.stack([x, y], axis=1).astype(np.float64)
+    pairs = cKDTree(points).query_pairs(math.nextafter(radius_px, math.inf), output_type="ndarray")
+    if not pairs.size:
+        return result
+    both = np.concatenate([pairs, pairs[:, ::-1]])
+    offset = points[both[:, 0]] - points[both[:, 1]]
+    order = np.lexsort((both[:, 1], (offset**2).sum(axis=1), both[:, 0]))
+    owner, other = both[order].T
+    first = np.searchsorted(owner, owner)
+    rank = np.arange(owner.size) - first
+    near = rank < _MAX_NEIGHBOURS
+    result[owner[near], rank[near]] = other[near]
+    return result

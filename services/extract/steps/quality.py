@@ -1,0 +1,163 @@
+"""Quality control: which images are not good enough to look for transients in them."""
+
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from services.extract.errors import RejectedImageError
+from services.extract.models import Image
+from services.extract.steps.bright_sources import nearest_bright_source
+
+__all__ = ["QualityControl", "QualityLimits"]
+
+_MIN_HISTORY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class QualityLimits:
+    """What an image must keep to; None or 0 sets no limit.
+
+    rms in Jy/beam; `rms_history_images` of a stream and band give the mean and scatter from
+    which a new rms may differ by `rms_history_sigma`; `max_blank_fraction` is of all pixels;
+    `max_beam_axis_ratio` is major over minor; the nearest of `bright_sources` must be
+    `min_bright_separation_deg` from the field's centre.
+    """
+
+    rms_min_jy_beam: float | None = None
+    rms_max_jy_beam: float | None = None
+    rms_history_images: int = 0
+    rms_history_sigma: float = 5.0
+    max_blank_fraction: float = 1.0
+    max_beam_axis_ratio: float | None = None
+    min_bright_separation_deg: float = 0.0
+    bright_sources: tuple[str, ...] = ()
+    max_sources: int = 200_000
+
+
+@dataclass(slots=True)
+class QualityControl:
+    """Checks images; remembers the rms of those it let through.
+
+    The memory is of this process: a band of a stream comes to one extractor, by its key, and a
+    restart begins a new history.
+
+    Parameters
+    ----------
+    limits : QualityLimits
+        What to refuse.
+    """
+
+    limits: QualityLimits
+    _history: dict[tuple[str, float, str], deque[float]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Begin without a history."""
+        self._history = defaultdict(lambda: deque(maxlen=self.limits.rms_history_images))
+
+    def check_image(self, image: Image) -> None:
+        """Refuse what the header and the pixels already tell.
+
+        Raises
+        ------
+        RejectedImageError
+            Codes ``elongated_beam``, ``too_blank``, ``near_bright_source``.
+        """
+        limits, header = self.limits, image.metadata
+        ratio = header.beam_major_deg / header.beam_minor_deg
+        if limits.max_beam_axis_ratio is not None and ratio > limits.max_beam_axis_ratio:
+            raise RejectedImageError(
+                "elongated_beam",
+                f"the beam's axes have the ratio {ratio:.2f}, the limit is "
+                f"{limits.max_beam_axis_ratio:g} (extract.max_beam_axis_ratio)",
+            )
+        if limits.max_blank_fraction < 1:
+            blank = float(np.isnan(image.pixels).mean())
+            if blank > limits.max_blank_fraction:
+                raise RejectedImageError(
+                    "too_blank",
+                    f"{100 * blank:.1f} % of the pixels are blank, the limit is "
+                    f"{100 * limits.max_blank_fraction:g} % (extract.max_blank_fraction)",
+                )
+        if limits.min_bright_separation_deg > 0 and limits.bright_sources:
+            self._check_bright_sources(image)
+
+    def check_rms(self, stream: str, image: Image, rms_jy_beam: float) -> None:
+        """Refuse an image with unusual noise; remember the noise of a good one.
+
+        Parameters
+        ----------
+        stream : str
+            Name of its stream.
+        image : Image
+            The image.
+        rms_jy_beam : float
+            Median of its local rms [Jy/beam].
+
+        Raises
+        ------
+        RejectedImageError
+            Codes ``rms_too_low``, ``rms_too_high``, ``rms_unusual``.
+        """
+        limits = self.limits
+        if limits.rms_min_jy_beam is not None and rms_jy_beam < limits.rms_min_jy_beam:
+            raise RejectedImageError(
+                "rms_too_low",
+                f"rms {rms_jy_beam:.3g} Jy/beam is below {limits.rms_min_jy_beam:g} "
+                "(extract.rms_min_jy_beam)",
+            )
+        if limits.rms_max_jy_beam is not None and rms_jy_beam > limits.rms_max_jy_beam:
+            raise RejectedImageError(
+                "rms_too_high",
+                f"rms {rms_jy_beam:.3g} Jy/beam is above {limits.rms_max_jy_beam:g} "
+                "(extract.rms_max_jy_beam)",
+            )
+        if limits.rms_history_images:
+            header = image.metadata
+            self._check_history((stream, header.freq_eff_hz, header.stokes), rms_jy_beam)
+
+    def check_count(self, n_sources: int) -> None:
+        """Refuse an image that is all sources: it is broken, and would stop what follows.
+
+        Raises
+        ------
+        RejectedImageError
+            Code ``too_many_sources``.
+        """
+        if n_sources > self.limits.max_sources:
+            raise RejectedImageError(
+                "too_many_sources",
+                f"{n_sources} sources, the limit is {self.limits.max_sources} "
+                "(extract.max_sources): is the noise what it seems?",
+            )
+
+    def _check_history(self, key: tuple[str, float, str], rms_jy_beam: float) -> None:
+        past = self._history[key]
+        if len(past) >= min(_MIN_HISTORY, self.limits.rms_history_images):
+            mean, scatter = float(np.mean(past)), float(np.std(past, ddof=1))
+            # Noise that never varied would refuse any change: 1 % is always allowed.
+            allowed = max(self.limits.rms_history_sigma * scatter, 0.01 * mean)
+            if abs(rms_jy_beam - mean) > allowed:
+                raise RejectedImageError(
+                    "rms_unusual",
+                    f"rms {rms_jy_beam:.3g} Jy/beam differs from the last {len(past)} images "
+                    f"({mean:.3g} +- {scatter:.2g}) by more than "
+                    f"{self.limits.rms_history_sigma:g} sigma (extract.rms_history_sigma)",
+                )
+        past.append(rms_jy_beam)
+
+    def _check_bright_sources(self, image: Image) -> None:
+        rows, columns = image.pixels.shape
+        ra, dec = image.projection.to_sky(
+            np.array([(columns - 1) / 2]), np.array([(rows - 1) / 2])
+        )
+        name, distance = nearest_bright_source(
+            float(ra[0]), float(dec[0]), image.metadata.time_start, self.limits.bright_sources
+        )
+        if distance < self.limits.min_bright_separation_deg:
+            raise RejectedImageError(
+                "near_bright_source",
+                f"{name} is {distance:.1f} deg from the field's centre, the limit is "
+                f"{self.limits.min_bright_separation_deg:g} deg "
+                "(extract.min_bright_separation_deg)",
+            )

@@ -1,0 +1,106 @@
+"""Errors of fitted Gaussians in noise that the beam correlates."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["GaussianErrors", "free_gaussian_errors", "point_source_errors"]
+
+FloatArray = npt.NDArray[np.float64]
+
+FWHM_PER_SIGMA = math.sqrt(8 * math.log(2.0))
+
+
+@dataclass(frozen=True, slots=True)
+class GaussianErrors:
+    """1-sigma errors, all (n,) float64; those of a fixed quantity are 0.
+
+    `peak` and `flux` are relative to the peak and the integrated flux, `along` and `across`
+    are of the position in units of the axes' length, in pixels here; `angle` is in radians.
+    """
+
+    peak: FloatArray
+    flux: FloatArray
+    along: FloatArray
+    across: FloatArray
+    major: FloatArray
+    minor: FloatArray
+    angle: FloatArray
+
+
+def point_source_errors(
+    snr: FloatArray, major_px: FloatArray, minor_px: FloatArray
+) -> GaussianErrors:
+    """Return the errors of a fit whose shape is fixed to the beam's.
+
+    Parameters
+    ----------
+    snr : (n,) float64
+        Peak over local rms.
+    major_px, minor_px : (n,) float64
+        The beam, FWHM [px].
+
+    References
+    ----------
+    Condon (1997), PASP 109, 166, equations 20 and 21 with the source as large as the beam.
+    """
+    nothing = np.zeros_like(snr)
+    return GaussianErrors(
+        peak=1 / snr,
+        flux=1 / snr,
+        along=major_px / (snr * FWHM_PER_SIGMA),
+        across=minor_px / (snr * FWHM_PER_SIGMA),
+        major=nothing,
+        minor=nothing,
+        angle=nothing,
+    )
+
+
+def free_gaussian_errors(
+    snr: FloatArray,
+    major_px: FloatArray,
+    minor_px: FloatArray,
+    beam_major_px: float,
+    beam_minor_px: float,
+) -> GaussianErrors:
+    """Return the errors of a fit of all six parameters of a Gaussian.
+
+    Parameters
+    ----------
+    snr : (n,) float64
+        Peak over local rms.
+    major_px, minor_px : (n,) float64
+        Fitted axes, FWHM [px].
+    beam_major_px, beam_minor_px : float
+        Correlation lengths of the noise: the beam, FWHM [px].
+
+    References
+    ----------
+    Condon (1997), PASP 109, 166, equations 21 and 41 to 43; exponents from its section 3.
+    """
+
+    def rho(alpha: float, beta: float) -> FloatArray:
+        area = major_px * minor_px / (4 * beam_major_px * beam_minor_px)
+        smoothing = (1 + (beam_major_px / major_px) ** 2) ** alpha * (
+            1 + (beam_minor_px / minor_px) ** 2
+        ) ** beta
+        return np.asarray(np.sqrt(area * smoothing) * snr, dtype=np.float64)
+
+    root2 = math.sqrt(2.0)
+    peak = root2 / rho(1.5, 1.5)
+    major, minor = root2 / rho(2.5, 0.5), root2 / rho(0.5, 2.5)
+    beams = beam_major_px * beam_minor_px / (major_px * minor_px)
+    stretch = major_px**2 - minor_px**2
+    with np.errstate(divide="ignore"):
+        angle = root2 * minor * major_px * minor_px / stretch
+    return GaussianErrors(
+        peak=peak,
+        flux=np.sqrt(peak**2 + beams * (major**2 + minor**2)),
+        along=major * major_px / FWHM_PER_SIGMA,
+        across=minor * minor_px / FWHM_PER_SIGMA,
+        major=major * major_px,
+        minor=minor * minor_px,
+        angle=np.minimum(angle, math.pi / 2),
+    )

@@ -1,0 +1,109 @@
+"""`livetrap extract` as a user calls it: no service runs."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.io.votable import parse_single_table
+
+from livetrap import cli
+from livetrap.simulator import SimulatorConfig, iterate_images, truth
+
+CONFIG = SimulatorConfig(images=1, bands_hz=(150e6,), seed=7)
+
+
+@pytest.fixture(scope="module")
+def image_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("images") / "sky.fits"
+    path.write_bytes(next(iter(iterate_images(CONFIG))).data)
+    return path
+
+
+def run(*arguments: str | Path) -> int:
+    """Return the exit code."""
+    return cli.run(["extract", *map(str, arguments)])
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_csv_has_every_source_with_its_place_in_pixels(
+    image_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(image_file, "--detection-threshold", "8") == 0
+    rows = rows_of(capsys.readouterr().out)
+    steady = [row for row in truth(CONFIG) if row.kind == "steady"]
+    places = np.array([(float(row["x_px"]), float(row["y_px"])) for row in rows])
+    for source in steady:
+        assert np.hypot(places[:, 0] - source.x_px, places[:, 1] - source.y_px).min() < 1
+
+
+def test_free_shapes_have_errors_and_deconvolved_axes(
+    image_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(image_file, "--free-shape", "--format", "json") == 0
+    (image,) = json.loads(capsys.readouterr().out)
+    bright = max(image["sources"], key=lambda row: row["snr"])
+    assert 0 < bright["major_err_arcsec"] < 10
+    assert bright["major_dc_arcsec"] < bright["major_arcsec"]
+
+
+def test_votable_and_regions_hold_the_same_sources(image_file: Path, tmp_path: Path) -> None:
+    table, regions = tmp_path / "sources.xml", tmp_path / "sources.reg"
+    assert run(image_file, "--format", "votable", "--output", table) == 0
+    assert run(image_file, "--format", "ds9", "--output", regions) == 0
+    n_rows = len(parse_single_table(str(table)).to_table())
+    assert n_rows > 10
+    assert regions.read_text().count("ellipse(") == n_rows
+
+
+def test_maps_add_up(image_file: Path, tmp_path: Path) -> None:
+    assert run(image_file, "--maps", tmp_path, "--output", tmp_path / "list.csv") == 0
+    maps = {
+        name: fits.getdata(tmp_path / f"sky.{name}.fits")
+        for name in ("background", "rms", "significance", "islands", "residual")
+    }
+    n_sources = len(rows_of((tmp_path / "list.csv").read_text()))
+    assert maps["islands"].max() == n_sources
+    # What is left after all models is noise and the sources below the threshold.
+    assert np.nanmax(maps["residual"] / maps["rms"]) < 8
+    assert np.nanmax(maps["significance"]) > 50
+    assert abs(maps["residual"].std() / maps["rms"].mean() - 1) < 0.1
+
+
+def test_the_negated_image_holds_nothing(
+    image_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(image_file, "--negative", "--detection-threshold", "5.5") == 0
+    assert rows_of(capsys.readouterr().out) == []
+
+
+def test_a_false_discovery_rate_sets_the_threshold(
+    image_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(image_file, "--fdr", "0.01", "--format", "json") == 0
+    (image,) = json.loads(capsys.readouterr().out)
+    assert 2 < image["detection_threshold_sigma"] < 6
+
+
+def test_one_bad_file_does_not_stop_the_others(
+    image_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.fits"
+    bad.write_bytes(b"no image")
+    assert run(bad, image_file) == 1
+    output = capsys.readouterr()
+    assert "not_fits" in output.err
+    assert len(rows_of(output.out)) > 10
+
+
+def test_thresholds_must_fit_together(
+    image_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(image_file, "--detection-threshold", "2", "--analysis-threshold", "3") == 2
+    assert "must not exceed" in capsys.readouterr().err
