@@ -108,3 +108,46 @@ def is_ripple(pixels: np.ndarray, peaks: list[tuple[int, int]], number: int, dep
         if pixels[y, x] - np.nanmin([pixels[y, x], *way]) < depth:
             return True
     return False
+
+
+def forced_fluxes(
+    pixels: np.ndarray, x: np.ndarray, y: np.ndarray, rms: float, quadratic: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return fluxes and errors of sources measured together, on an image without background."""
+    a, b, c = quadratic
+
+    def covariance(dx: np.ndarray, dy: np.ndarray) -> np.ndarray:
+        return np.exp(-(a * dx**2 + 2 * b * dx * dy + c * dy**2))
+
+    steepest = np.linalg.eigvalsh([[a, b], [b, c]])[1]
+    stride = max(1, int(np.sqrt(4 * np.log(2) / steepest) / 4))
+    rows, columns, weights, values = [], [], [], []
+    for x0, y0 in zip(x, y, strict=True):
+        row, column = np.meshgrid(np.arange(-2, 3), np.arange(-2, 3), indexing="ij")
+        row = (round(y0) + stride * row).ravel()
+        column = (round(x0) + stride * column).ravel()
+        inside = (row >= 0) & (row < pixels.shape[0]) & (column >= 0) & (column < pixels.shape[1])
+        row, column = row[inside], column[inside]
+        valid = np.isfinite(pixels[row, column])
+        row, column = row[valid], column[valid]
+        noise = covariance(column[:, None] - column, row[:, None] - row) + 1e-3 * np.eye(row.size)
+        signal = covariance(column - x0, row - y0)
+        weight = np.linalg.solve(noise, signal)
+        weight /= weight @ signal
+        rows.append(row)
+        columns.append(column)
+        weights.append(weight)
+        values.append(weight @ pixels[row, column])
+    mixing = np.array(
+        [
+            [weights[i] @ covariance(columns[i] - x0, rows[i] - y0)
+             for x0, y0 in zip(x, y, strict=True)]
+            for i in range(len(x))
+        ]
+    )  # fmt: skip
+    shared = covariance(x[:, None] - x, y[:, None] - y)
+    for i in range(len(x)):
+        own = covariance(columns[i][:, None] - columns[i], rows[i][:, None] - rows[i])
+        shared[i, i] = weights[i] @ (own + 1e-3 * np.eye(len(weights[i]))) @ weights[i]
+    inverse = np.linalg.inv(mixing)
+    return inverse @ np.array(values), rms * np.sqrt(np.diag(inverse @ shared @ inverse.T))
