@@ -98,6 +98,7 @@ class ExtractSettings(_Section):
     background_cell_px: int = Field(50, ge=8, le=4096, description="Background grid cell [px]")
     margin_px: int = Field(10, ge=0, le=4096, description="Ignored border of the image [px]")
     force_beam: bool = Field(default=True, description="Fit the beam's shape (point sources)")
+    connectivity: Literal[4, 8] = Field(8, description="Neighbours that may share an island")
     contrast_sigma: float = Field(
         1.0, ge=0, description="Least depth between two peaks of an island [local rms]"
     )
@@ -115,6 +116,9 @@ class ExtractSettings(_Section):
     )
     clean_bias_jy_beam: float = Field(0.0, description="Added to peak fluxes [Jy/beam]")
     clean_bias_err_jy_beam: float = Field(0.0, ge=0, description="Its error [Jy/beam]")
+    count_negative: bool = Field(
+        default=False, description="Count the peaks of the negated image: false by definition"
+    )
     max_sources: int = Field(200_000, ge=1, description="More in an image: rejected")
     rms_min_jy_beam: float | None = Field(None, gt=0, description="Less noise: rejected [Jy/beam]")
     rms_max_jy_beam: float | None = Field(None, gt=0, description="More noise: rejected [Jy/beam]")

@@ -1,11 +1,14 @@
 """FITS bytes to pixels and header, without a file: the first image in them, checked."""
 
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from astropy import units
+from astropy.io import fits
 from astropy.io.fits import Header
 from astropy.io.fits.verify import VerifyError
 
@@ -85,10 +88,27 @@ def parse_fits(data: bytes, cards: Mapping[str, str]) -> FitsImage:
         header, offset = _read_header(data, offset)
         axes = [_axis(header, number) for number in range(1, int(header.get("NAXIS", 0)) + 1)]
         if axes and header.get("XTENSION", "IMAGE").strip() == "IMAGE":
+            if header.get("CASAMBM") and "BMAJ" not in header:
+                _set_beam(header, data)
             _inject(header, cards)
             return FitsImage(header, _image_shape(axes), offset, _bitpix(header))
         offset += _padded(_data_bytes(header, axes))
     raise HeaderError("no_image", "the FITS file holds no image: every HDU is empty or a table")
+
+
+def _set_beam(header: Header, data: bytes) -> None:
+    """Set the beam that CASA wrote as the first row of a table BEAMS, if it is there.
+
+    Where it is not, or the file is cut short, `sky.metadata` will miss the beam.
+    """
+    try:
+        with fits.open(io.BytesIO(data)) as file:
+            table = file["BEAMS"]
+            for name, usual in (("BMAJ", "arcsec"), ("BMIN", "arcsec"), ("BPA", "deg")):
+                unit = units.Unit(table.columns[name].unit or usual)
+                header[name] = float(table.data[name][0]) * unit.to(units.deg)
+    except (KeyError, OSError, TypeError, ValueError, IndexError):
+        return
 
 
 def _read_header(data: bytes, offset: int) -> tuple[Header, int]:

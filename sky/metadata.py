@@ -9,7 +9,7 @@ from astropy.time import Time
 
 from sky.fits import HeaderError
 
-__all__ = ["HeaderMetadata", "read_metadata"]
+__all__ = ["HeaderMetadata", "read_metadata", "read_time_start"]
 
 _AIPS_BEAM = re.compile(r"BMAJ=\s*([-+.\dEe]+)\s+BMIN=\s*([-+.\dEe]+)\s+BPA=\s*([-+.\dEe]+)")
 _STOKES = {1: "I", 2: "Q", 3: "U", 4: "V", -1: "RR", -2: "LL", -5: "XX", -6: "YY"}
@@ -39,7 +39,7 @@ def read_metadata(header: Header) -> HeaderMetadata:
     HeaderError
         Codes ``no_date``, ``bad_date``, ``no_frequency``, ``no_beam``, ``bad_beam``.
     """
-    time_start = _start(header)
+    time_start = read_time_start(header)
     major, minor, pa = _beam(header)
     freq, bandwidth = _frequency(header)
     telescope = str(header.get("TELESCOP", "")).strip()
@@ -117,7 +117,14 @@ def _stokes(header: Header) -> str:
     return "I"
 
 
-def _start(header: Header) -> datetime:
+def read_time_start(header: Header) -> datetime:
+    """Return the start of the exposure, UTC.
+
+    Raises
+    ------
+    HeaderError
+        Codes ``no_date``, ``bad_date``.
+    """
     text = str(header.get("DATE-OBS", "")).strip().strip('"').split(";")[0].strip(' "')
     mjd = _number(header, "MJD-OBS")
     scale = str(header.get("TIMESYS", "UTC")).strip().lower()

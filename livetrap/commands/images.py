@@ -100,6 +100,10 @@ def extract(
     negative: Annotated[
         bool, typer.Option("--negative", help="Search the negated image: all it finds is false")
     ] = False,
+    detection_image: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Look for sources here, measure them in the FILEs"),
+    ] = None,
     table_format: Annotated[
         TableFormat, typer.Option("--format", help="Form of the source list")
     ] = TableFormat.CSV,
@@ -136,6 +140,7 @@ def extract(
         output=output,
         maps=maps,
         negative=negative,
+        detection_image=detection_image,
     )
 
 

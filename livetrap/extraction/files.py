@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from livetrap.extraction.tables import FORMATS, FileSources
 from runtime.errors import RejectedMessageError, SettingsError
-from services.extract.models import FinderParameters
+from services.extract.models import FinderParameters, Image
 from services.extract.steps.catalogue import extract_sources, to_shapes
 from services.extract.steps.image import open_image
 
@@ -26,6 +26,7 @@ def extract_files(
     output: Path | None,
     maps: Path | None,
     negative: bool,
+    detection_image: Path | None,
 ) -> int:
     """Find the sources of images and write one list.
 
@@ -43,6 +44,8 @@ def extract_files(
         Folder for background, rms, significance, island and residual maps.
     negative : bool
         Whether to turn the images upside down first: what is found then is noise.
+    detection_image : Path or None
+        FITS image in which to look for what is then measured in `files`.
 
     Returns
     -------
@@ -60,10 +63,11 @@ def extract_files(
             f"the analysis threshold ({parameters.analysis_threshold_sigma}) must not exceed "
             f"the detection threshold ({detection})"
         )
+    detection_in = None if detection_image is None else _open_detection_image(detection_image)
     done: list[FileSources] = []
     with _progress(len(files)) as advance:
         for path in files:
-            found = _extract_file(path, parameters, maps, negative=negative)
+            found = _extract_file(path, parameters, detection_in, maps, negative=negative)
             if found is not None:
                 done.append(found)
             advance()
@@ -75,15 +79,27 @@ def extract_files(
     return 0 if len(done) == len(files) else 1
 
 
+def _open_detection_image(path: Path) -> Image:
+    try:
+        return open_image(path.read_bytes(), {})
+    except (OSError, RejectedMessageError) as error:
+        raise SettingsError(f"the detection image {path} cannot be used: {error}") from error
+
+
 def _extract_file(
-    path: Path, parameters: FinderParameters, maps: Path | None, *, negative: bool
+    path: Path,
+    parameters: FinderParameters,
+    detection_image: Image | None,
+    maps: Path | None,
+    *,
+    negative: bool,
 ) -> FileSources | None:
     """Measure one file, or say why not."""
     try:
         image = open_image(path.read_bytes(), {})
         if negative:
             image = replace(image, pixels=-image.pixels)
-        extraction = extract_sources(image, parameters)
+        extraction = extract_sources(image, parameters, detection_image)
     except OSError as error:
         _complain(f"{path}: cannot read it: {error.strerror}")
         return None

@@ -27,6 +27,7 @@ from services.extract.errors import RejectedImageError
 from services.extract.models import FinderParameters, Image
 from services.extract.steps.catalogue import extract_sources
 from services.extract.steps.image import open_image
+from services.extract.steps.peaks import count_negative_peaks
 from services.extract.steps.quality import QualityControl, QualityLimits
 from sky.wcs import to_unit_vectors
 
@@ -55,6 +56,7 @@ class ImageHandler:
         self._parameters = FinderParameters(
             **{each.name: knobs[each.name] for each in fields(FinderParameters)}
         )
+        self._counts_negative = settings.extract.count_negative
         self._quality = QualityControl(
             QualityLimits(**{each.name: knobs[each.name] for each in fields(QualityLimits)})
         )
@@ -90,6 +92,11 @@ class ImageHandler:
             rms_grid=RmsGrid(self._parameters.background_cell_px, rms_grid),
             sources=sources,
         )
+        if self._counts_negative:
+            negative = count_negative_peaks(
+                image.pixels, extraction.background_grid, rms_grid, self._parameters
+            )
+            metrics.NEGATIVE_PEAKS.inc(negative)
         seconds = time.perf_counter() - started_s
         metrics.PROCESSING.observe(seconds)
         metrics.IMAGES.labels("accepted").inc()

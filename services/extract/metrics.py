@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Histogram
 
-__all__ = ["IMAGES", "PROCESSING", "SOURCES"]
+__all__ = ["IMAGES", "NEGATIVE_PEAKS", "PROCESSING", "SOURCES"]
 
 IMAGES = Counter("livetrap_extract_images_total", "Images by verdict and reason", ["reason"])
 SOURCES = Counter("livetrap_extract_sources_total", "Measured sources")
@@ -10,4 +10,7 @@ PROCESSING = Histogram(
     "livetrap_extract_processing_seconds",
     "From bytes to measured sources",
     buckets=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+)
+NEGATIVE_PEAKS = Counter(
+    "livetrap_extract_negative_peaks_total", "Peaks of negated images: false detections"
 )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from enum import IntFlag
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,7 @@ class QualityFlag(IntFlag):
 class FinderParameters:
     """The knobs of source finding, as in the settings section `extract`.
 
+    `connectivity` is how many neighbours of a pixel may belong to its island;
     `contrast_sigma` is how far the image must fall between two peaks of an island for them to
     be two sources [local rms]; `radius_px` is the circle about the image centre in which peaks
     count; `median_filter_cells` smooths the grids over so many cells; `fdr_alpha` replaces the
@@ -42,6 +44,7 @@ class FinderParameters:
     background_cell_px: int = 50
     margin_px: int = 10
     force_beam: bool = True
+    connectivity: Literal[4, 8] = 8
     contrast_sigma: float = 1.0
     radius_px: float | None = None
     median_filter_cells: int = 1

@@ -13,7 +13,7 @@ from schemas.topics import Topics, image_key
 from services.ingest.errors import NoFilesError
 from services.ingest.models import PreparedImage
 from sky.fits import HeaderError, parse_fits
-from sky.metadata import read_metadata
+from sky.metadata import read_metadata, read_time_start
 from sky.wcs import SkyProjection, to_wcs_header
 
 __all__ = ["find_files", "order_by_time", "prepare_image", "to_stream_name"]
@@ -62,7 +62,7 @@ def _peek_time(path: Path, cards: Mapping[str, str]) -> datetime:
     try:
         with path.open("rb") as file:
             header = parse_fits(file.read(_HEADER_PEEK_BYTES), cards).header
-        return read_metadata(header).time_start
+        return read_time_start(header)
     except (OSError, HeaderError):
         return _LAST  # it is refused with its reason when its turn comes
 

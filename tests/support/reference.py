@@ -38,11 +38,12 @@ def grid_map(grid: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def peaks(
-    significance: np.ndarray, detection: float, analysis: float, margin: int
+    significance: np.ndarray, detection: float, analysis: float, margin: int, *, diagonal: bool
 ) -> list[tuple[int, int, int]]:
     """Return (y, x, pixels of the island) of each local maximum above the threshold."""
     filled = np.where(np.isfinite(significance), significance, -np.inf)
-    labels, _ = ndimage.label(filled > analysis, structure=np.ones((3, 3)))
+    touching = ndimage.generate_binary_structure(2, 2 if diagonal else 1)
+    labels, _ = ndimage.label(filled > analysis, structure=touching)
     sizes = np.bincount(labels.ravel())
     highest = ndimage.maximum_filter(filled, size=3, mode="constant", cval=-np.inf)
     found = []

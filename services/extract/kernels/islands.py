@@ -106,7 +106,7 @@ def _root(parent: npt.NDArray[np.int64], run: int) -> int:
 
 @njit(
     "UniTuple(int64[::1], 4)(float32[:, ::1], float64[:, ::1], float64[:, ::1],"
-    " float64, float64, int64)",
+    " float64, float64, int64, boolean)",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -118,10 +118,11 @@ def find_peaks(
     detection_threshold_sigma: float,
     analysis_threshold_sigma: float,
     margin_px: int,
+    diagonal: bool,  # noqa: FBT001  (kernels take their arguments in order)
 ) -> tuple[
     npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]
 ]:
-    """Find local maxima above the detection threshold and the 8-connected island of each.
+    """Find local maxima above the detection threshold and the island of each.
 
     Parameters
     ----------
@@ -133,6 +134,8 @@ def find_peaks(
         Of a peak, and of the pixels of its island [sigma].
     margin_px : int
         Border in which no peak counts [px].
+    diagonal : bool
+        Whether pixels that touch at a corner are of one island (8-connected) or not (4).
 
     Returns
     -------
@@ -155,6 +158,7 @@ def find_peaks(
     n_row = np.zeros(2, np.int64)
     threshold = np.float32(analysis_threshold_sigma)
     detection = np.float32(detection_threshold_sigma)
+    corner = 1 if diagonal else 0
     above, here, under = rows3[0], rows3[1], rows3[2]
     significance_row(pixels, mean, rms, 0, here)
     for y in range(ny):
@@ -182,10 +186,12 @@ def find_peaks(
             parent[run] = run
             size[run] = x - start
             n_runs += 1
-            while first_before < n_row[before] and run_end[before, first_before] < start:
+            while (
+                first_before < n_row[before] and run_end[before, first_before] < start + 1 - corner
+            ):
                 first_before += 1
             other = first_before
-            while other < n_row[before] and run_start[before, other] <= x:
+            while other < n_row[before] and run_start[before, other] < x + corner:
                 a, b = _root(parent, run), _root(parent, run_id[before, other])
                 if a != b:
                     # The older run is the root, so numbers do not depend on the path.

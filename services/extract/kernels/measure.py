@@ -47,6 +47,43 @@ def _solve(matrix: npt.NDArray[np.float64], vector: npt.NDArray[np.float64], n: 
     return True
 
 
+@njit("float64(float64, float64, float64)", nogil=True, error_model="numpy", cache=True)
+def _vertex(before: float, middle: float, after: float) -> float:
+    """Return where a Gaussian through three pixels peaks, from the middle one, at most 0.5 px.
+
+    The logarithm of a Gaussian is a parabola; 0 if a pixel is blank or not positive.
+    """
+    if not (before > 0.0 and middle > 0.0 and after > 0.0):
+        return 0.0
+    low, peak, high = math.log(before), math.log(middle), math.log(after)
+    bend = 2.0 * peak - low - high
+    if not bend > 0.0:
+        return 0.0
+    return min(max(0.5 * (high - low) / bend, -0.5), 0.5)
+
+
+@njit(
+    "UniTuple(float64, 2)(float32[:, ::1], int64, int64, float64)",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _peak_of_pixels(
+    pixels: npt.NDArray[np.float32], y0: int, x0: int, background: float
+) -> tuple[float, float]:
+    """Return x, y of a peak from its pixel and the four beside it [px]."""
+    ny, nx = pixels.shape
+    x, y = float(x0), float(y0)
+    middle = pixels[y0, x0] - background
+    if 0 < x0 < nx - 1:
+        before, after = pixels[y0, x0 - 1] - background, pixels[y0, x0 + 1] - background
+        x += _vertex(before, middle, after)
+    if 0 < y0 < ny - 1:
+        before, after = pixels[y0 - 1, x0] - background, pixels[y0 + 1, x0] - background
+        y += _vertex(before, middle, after)
+    return x, y
+
+
 @njit(
     "void(float32[:, ::1], int64[::1], int64[::1], float64[::1], int64[:, ::1],"
     " float64, float64, float64, float64, int64, float64[:, ::1])",
@@ -160,8 +197,10 @@ def fit_beam(
                     converged = True
                     break
             if not converged:
-                amplitude = pixels[y0, x0] - background[source]
-                x_fit, y_fit = float(x0), float(y0)
+                x_fit, y_fit = _peak_of_pixels(pixels, y0, x0, background[source])
+                # The beam says how far the highest pixel is below the peak between pixels.
+                drop = gaussian(x0 - x_fit, y0 - y_fit, beam_a, beam_b, beam_c)
+                amplitude = (pixels[y0, x0] - background[source]) / drop
             out[source, 0] = amplitude
             out[source, 1] = x_fit
             out[source, 2] = y_fit

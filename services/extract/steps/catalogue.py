@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.messages import SourceColumns
+from services.extract.errors import RejectedImageError
 from services.extract.models import (
     Extraction,
     FinderParameters,
@@ -18,11 +19,13 @@ from services.extract.steps.background import measure_background
 from services.extract.steps.deconvolution import deconvolve_with_errors
 from services.extract.steps.false_discovery import false_discovery_threshold
 from services.extract.steps.finder import BeamShape, find_sources
+from services.extract.steps.peaks import Peaks, find_source_peaks
 from services.extract.steps.uncertainties import (
     GaussianErrors,
     free_gaussian_errors,
     point_source_errors,
 )
+from sky.rms_grid import rms_at
 from sky.wcs import SkyProjection
 
 __all__ = ["extract_sources", "to_beam_shape", "to_shapes"]
@@ -47,7 +50,9 @@ def to_beam_shape(image: Image) -> BeamShape:
     )
 
 
-def extract_sources(image: Image, parameters: FinderParameters) -> Extraction:
+def extract_sources(
+    image: Image, parameters: FinderParameters, detection_image: Image | None = None
+) -> Extraction:
     """Find, measure and place all sources of an image, in raster order of their peaks.
 
     Parameters
@@ -56,22 +61,64 @@ def extract_sources(image: Image, parameters: FinderParameters) -> Extraction:
         As `open_image` made it.
     parameters : FinderParameters
         The knobs.
+    detection_image : Image or None
+        Where to look for the sources that are then measured in `image`: another image of the
+        same pixels of the sky, deeper perhaps. None: `image` itself.
 
     Raises
     ------
     RejectedImageError
-        Code ``no_noise`` if the noise cannot be measured anywhere.
+        Code ``no_noise`` if the noise cannot be measured anywhere, ``not_alike`` if the
+        detection image has another shape.
     """
-    background_grid, rms_grid = measure_background(
-        image.pixels, parameters.background_cell_px, parameters.median_filter_cells
-    )
+    background_grid, rms_grid = _grids(image, parameters)
     beam = to_beam_shape(image)
+    if detection_image is not None:
+        peaks = _peaks_of(detection_image, parameters, image.pixels.shape)
+        at = image.pixels.shape[0], image.pixels.shape[1]
+        peaks = replace(
+            peaks,
+            background=rms_at(background_grid, at, peaks.x, peaks.y),
+            rms=rms_at(rms_grid, at, peaks.x, peaks.y),
+        )
+        found = find_sources(image.pixels, background_grid, rms_grid, beam, parameters, peaks)
+        return _to_extraction(found, image, beam, parameters, background_grid, rms_grid)
     if parameters.fdr_alpha is not None:
         threshold = false_discovery_threshold(
             image.pixels, background_grid, rms_grid, beam.area_px, parameters.fdr_alpha
         )
         parameters = replace(parameters, detection_threshold_sigma=threshold)
     found = find_sources(image.pixels, background_grid, rms_grid, beam, parameters)
+    return _to_extraction(found, image, beam, parameters, background_grid, rms_grid)
+
+
+def _grids(image: Image, parameters: FinderParameters) -> tuple[FloatArray, FloatArray]:
+    return measure_background(
+        image.pixels, parameters.background_cell_px, parameters.median_filter_cells
+    )
+
+
+def _peaks_of(image: Image, parameters: FinderParameters, shape: tuple[int, ...]) -> Peaks:
+    if image.pixels.shape != shape:
+        raise RejectedImageError(
+            "not_alike",
+            f"the detection image has {image.pixels.shape} pixels, the image {shape}; both must "
+            "show the same pixels of the sky",
+        )
+    background_grid, rms_grid = _grids(image, parameters)
+    return find_source_peaks(
+        image.pixels, background_grid, rms_grid, to_beam_shape(image).major_px, parameters
+    )
+
+
+def _to_extraction(
+    found: FoundSources,
+    image: Image,
+    beam: BeamShape,
+    parameters: FinderParameters,
+    background_grid: FloatArray,
+    rms_grid: FloatArray,
+) -> Extraction:
     return Extraction(
         sources=_to_columns(found, beam, image.projection, parameters),
         found=found,

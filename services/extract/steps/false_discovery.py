@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import erfc
 
 from services.extract.kernels.histogram import significance_histogram
 
@@ -53,7 +52,7 @@ def false_discovery_threshold(
     n_pixels = significance_histogram(pixels, background_grid, rms_grid, _BIN_SIGMA, counts)
     thresholds = np.arange(counts.size) * _BIN_SIGMA
     rank = np.cumsum(counts[::-1])[::-1]
-    chance = 0.5 * erfc(thresholds / math.sqrt(2))
+    chance = np.array([0.5 * math.erfc(sigma / math.sqrt(2)) for sigma in thresholds])
     correlated = np.sum(1.0 / np.arange(1, max(2, round(beam_area_px) + 1)))
     passing = (rank > 0) & (chance < alpha / correlated * rank / max(n_pixels, 1))
     return float(thresholds[passing].min()) if passing.any() else math.inf

@@ -68,6 +68,7 @@ def find_sources(
     rms_grid: FloatArray,
     beam: BeamShape,
     parameters: FinderParameters,
+    peaks: Peaks | None = None,
 ) -> FoundSources:
     """Find and measure all sources of an image.
 
@@ -81,13 +82,17 @@ def find_sources(
         The restoring beam.
     parameters : FinderParameters
         Thresholds and cells.
+    peaks : Peaks or None
+        Peaks of another image of the same sky: all are measured. None: those of this image.
 
     Returns
     -------
     FoundSources
         In raster order of their peaks: the same pixels give the same numbers.
     """
-    peaks = find_source_peaks(pixels, background_grid, rms_grid, beam.major_px, parameters)
+    least_sigma = 0.0 if peaks is not None else 0.999 * parameters.detection_threshold_sigma
+    if peaks is None:
+        peaks = find_source_peaks(pixels, background_grid, rms_grid, beam.major_px, parameters)
     neighbours = neighbours_within(peaks.x, peaks.y, _BLEND_BEAMS * beam.major_px)
     fits = np.empty((peaks.y.size, 6))
     fit_beam(
@@ -115,8 +120,7 @@ def find_sources(
     )
     if not parameters.force_beam:
         found = _free_shapes(pixels, beam, parameters, found, peaks)
-    keep = fits[:, 0] >= parameters.detection_threshold_sigma * peaks.rms * 0.999
-    return found.select(keep)
+    return found.select(fits[:, 0] >= least_sigma * peaks.rms)
 
 
 def _without_peak_bias(peak: FloatArray, rms: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ from services.extract.kernels.islands import find_peaks
 from services.extract.models import FinderParameters
 from sky.rms_grid import rms_at
 
-__all__ = ["Peaks", "find_source_peaks", "neighbours_within"]
+__all__ = ["Peaks", "count_negative_peaks", "find_source_peaks", "neighbours_within"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -63,6 +63,7 @@ def find_source_peaks(
         parameters.detection_threshold_sigma,
         parameters.analysis_threshold_sigma,
         parameters.margin_px,
+        parameters.connectivity == 8,
     )
     shape = (pixels.shape[0], pixels.shape[1])
     if parameters.radius_px is not None:
@@ -76,6 +77,28 @@ def find_source_peaks(
         drop_shallow_peaks(pixels, y, x, rms, near, parameters.contrast_sigma, keep)
         y, x, island, rms = y[keep], x[keep], island[keep], rms[keep]
     return Peaks(y, x, island, rms_at(background_grid, shape, x, y), rms)
+
+
+def count_negative_peaks(
+    pixels: npt.NDArray[np.float32],
+    background_grid: FloatArray,
+    rms_grid: FloatArray,
+    parameters: FinderParameters,
+) -> int:
+    """Return how many peaks the negated image has: as many false ones hide among the sources.
+
+    Parameters are those of `find_source_peaks`.
+    """
+    y, _, _, _ = find_peaks(
+        -pixels,
+        -background_grid,
+        rms_grid,
+        parameters.detection_threshold_sigma,
+        parameters.analysis_threshold_sigma,
+        parameters.margin_px,
+        parameters.connectivity == 8,
+    )
+    return int(y.size)
 
 
 def neighbours_within(x: IntArray, y: IntArray, radius_px: float) -> IntArray:

@@ -107,3 +107,27 @@ def test_thresholds_must_fit_together(
 ) -> None:
     assert run(image_file, "--detection-threshold", "2", "--analysis-threshold", "3") == 2
     assert "must not exceed" in capsys.readouterr().err
+
+
+def test_what_is_found_in_one_image_is_measured_in_another(
+    image_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(image_file, "--detection-threshold", "20") == 0
+    found = rows_of(capsys.readouterr().out)
+    deep = tmp_path / "deep.fits"
+    with fits.open(image_file) as file:
+        file[0].data = file[0].data * 2
+        file.writeto(deep)
+    assert run(deep, "--detection-image", image_file, "--detection-threshold", "20") == 0
+    measured = rows_of(capsys.readouterr().out)
+    assert len(measured) == len(found) > 5
+    for one, other in zip(found, measured, strict=True):
+        ratio = float(other["flux_peak_jy_beam"]) / float(one["flux_peak_jy_beam"])
+        assert ratio == pytest.approx(2, rel=1e-3)
+
+
+def test_an_unreadable_detection_image_is_wrong_usage(
+    image_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(image_file, "--detection-image", "nowhere.fits") == 2
+    assert "nowhere.fits" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Every way in which an image can be bad has its own code and words; the odd valid ones pass."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,26 @@ def test_the_beam_is_read_from_an_aips_history() -> None:
         0.04,
         12,
     )
+
+
+def test_the_beam_is_read_from_a_casa_table() -> None:
+    with fits.open(io.BytesIO(make(drop=("BMAJ", "BMIN", "BPA"), CASAMBM=True))) as file:
+        columns = [
+            fits.Column("BMAJ", "E", "arcsec", array=[180.0]),
+            fits.Column("BMIN", "E", "arcsec", array=[144.0]),
+            fits.Column("BPA", "E", "deg", array=[12.0]),
+        ]
+        file.append(fits.BinTableHDU.from_columns(columns, name="BEAMS"))
+        metadata = open_image(write(file), {}).metadata
+    assert metadata.beam_major_deg == pytest.approx(0.05)
+    assert metadata.beam_minor_deg == pytest.approx(0.04)
+    assert metadata.beam_pa_deg == 12
+
+
+def test_a_promised_table_that_is_missing_is_a_missing_beam() -> None:
+    with pytest.raises(RejectedImageError) as error:
+        open_image(make(drop=("BMAJ", "BMIN", "BPA"), CASAMBM=True), {})
+    assert error.value.reason_code == "no_beam"
 
 
 def test_a_frequency_axis_gives_frequency_and_bandwidth() -> None:

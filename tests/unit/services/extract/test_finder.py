@@ -14,7 +14,7 @@ from services.extract.models import FinderParameters, FoundSources, QualityFlag
 from services.extract.steps.background import measure_background
 from services.extract.steps.false_discovery import false_discovery_threshold
 from services.extract.steps.finder import BeamShape, find_sources
-from services.extract.steps.peaks import neighbours_within
+from services.extract.steps.peaks import count_negative_peaks, neighbours_within
 from tests.support import reference
 
 CONFIG = SimulatorConfig(size=256, images=1)
@@ -215,3 +215,24 @@ def test_neighbours_are_the_nearest_first() -> None:
 def test_a_crowd_has_eight_neighbours_at_most() -> None:
     y, x = (np.ascontiguousarray(axis.ravel()) for axis in np.mgrid[:7, :7])
     assert (neighbours_within(x, y, 6.0) >= 0).all()
+
+
+def test_a_peak_that_no_fit_can_have_is_measured_from_its_pixels() -> None:
+    pixels = sky((100.3, 80.3, 100.0))
+    # A cross of five pixels is all that is left: too few to tell three parameters from noise.
+    blanked = np.full_like(pixels, np.nan)
+    blanked[0:60] = pixels[0:60]
+    blanked[100, 79:82] = pixels[100, 79:82]
+    mean, rms = np.zeros((1, 1)), np.ones((1, 1))
+    found = find_sources(blanked, mean, rms, BEAM, FIVE_SIGMA)
+    (source,) = np.flatnonzero(found.y > 90)
+    assert found.quality_flags[source] & QualityFlag.FIT_FAILED
+    assert found.quality_flags[source] & QualityFlag.BLANK_PIXELS
+    assert abs(found.x[source] - 80.3) < 0.2
+    assert found.amplitude[source] == pytest.approx(100, rel=0.1)
+
+
+def test_negative_peaks_are_counted() -> None:
+    pixels = sky((100.0, 80.0, 50.0), (60.0, 150.0, -30.0))
+    mean, rms = measure_background(pixels, 50)
+    assert count_negative_peaks(pixels, mean, rms, FIVE_SIGMA) == 1

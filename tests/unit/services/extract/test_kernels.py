@@ -12,6 +12,9 @@ from tests.support import reference
 
 SHAPES = [(1, 1), (3, 200), (50, 50), (64, 97), (130, 121)]
 
+# Pixels that touch at a corner are of one island.
+EIGHT = True
+
 
 def noise(shape: tuple[int, int], seed: int = 1, *, blank: float = 0.0) -> np.ndarray:
     rng = np.random.default_rng(seed)
@@ -88,28 +91,33 @@ def test_significance_equals_the_reference(shape: tuple[int, int], cells: tuple[
     st.tuples(st.integers(1, 40), st.integers(1, 40)),
     st.floats(0, 0.5),
     st.integers(0, 4),
+    st.booleans(),
 )
 def test_peaks_equal_the_reference(
-    seed: int, shape: tuple[int, int], blank: float, margin: int
+    seed: int,
+    shape: tuple[int, int],
+    blank: float,
+    margin: int,
+    diagonal: bool,  # noqa: FBT001
 ) -> None:
     pixels = noise(shape, seed, blank=blank)
     one, zero = np.ones((1, 1)), np.zeros((1, 1))
-    y, x, _, size = find_peaks(pixels, zero, one, 2.5, 1.0, margin)
+    y, x, _, size = find_peaks(pixels, zero, one, 2.5, 1.0, margin, diagonal)
     found = list(zip(y.tolist(), x.tolist(), size.tolist(), strict=True))
-    assert found == reference.peaks(pixels, 2.5, 1.0, margin)
+    assert found == reference.peaks(pixels, 2.5, 1.0, margin, diagonal=diagonal)
 
 
 def test_a_plateau_is_one_peak() -> None:
     pixels = np.zeros((9, 9), np.float32)
     pixels[4, 3:6] = 10
-    y, x, _, size = find_peaks(pixels, np.zeros((1, 1)), np.ones((1, 1)), 5.0, 3.0, 0)
+    y, x, _, size = find_peaks(pixels, np.zeros((1, 1)), np.ones((1, 1)), 5.0, 3.0, 0, EIGHT)
     assert (y.tolist(), x.tolist(), size.tolist()) == ([4], [3], [3])
 
 
 def test_more_islands_than_the_first_allocation_are_kept() -> None:
     pixels = np.zeros((200, 200), np.float32)
     pixels[::3, ::3] = 10
-    y, _, island, _ = find_peaks(pixels, np.zeros((1, 1)), np.ones((1, 1)), 5.0, 3.0, 0)
+    y, _, island, _ = find_peaks(pixels, np.zeros((1, 1)), np.ones((1, 1)), 5.0, 3.0, 0, EIGHT)
     assert y.size == 67 * 67 == np.unique(island).size
 
 
