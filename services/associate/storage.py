@@ -10,7 +10,13 @@ import numpy as np
 
 from runtime.postgres import lend_connection
 from runtime.sql import load_query
-from schemas.messages import FloatArray, ImageDetections, ImageMetadata, SourceOffset
+from schemas.messages import (
+    FloatArray,
+    ImageDetections,
+    ImageMetadata,
+    IntArray,
+    SourceOffset,
+)
 from services.associate.errors import FencedError
 from services.associate.models import (
     SOURCE_DTYPE,
@@ -26,6 +32,7 @@ from services.associate.models import (
     StatisticsKey,
     StreamState,
 )
+from sky.coverage import MAX_ORDER, cells_around
 from sky.geometry import Probes
 
 __all__ = ["Catalogue", "CatalogueStore"]
@@ -300,15 +307,15 @@ class Catalogue:
         await self._execute("upsert_statistics", *key, *columns)
 
     async def load_looks(
-        self, key: StatisticsKey, metadata: ImageMetadata
+        self, key: StatisticsKey, ra: FloatArray, dec: FloatArray
     ) -> tuple[EarlierLook, ...]:
-        """Return the deepest earlier images of a channel that may touch a field."""
+        """Return the deepest earlier images of a channel around positions [deg]."""
+        orders = await self._connection.fetch(
+            load_query(_PACKAGE, "select_look_orders"), *key, MAX_ORDER
+        )
+        cells = cells_around(ra, dec, [row["k"] for row in orders])
         rows = await self._connection.fetch(
-            load_query(_PACKAGE, "select_looks"),
-            *key,
-            metadata.field_ra,
-            metadata.field_dec,
-            metadata.field_radius_deg,
+            load_query(_PACKAGE, "select_looks"), *key, cells.tolist()
         )
         return tuple(
             EarlierLook(
@@ -319,12 +326,11 @@ class Catalogue:
             for row in rows
         )
 
-    async def upsert_looks(self, looks: Sequence[tuple[int, str, str, int, float]]) -> None:
-        """Keep the deepest images: (band_id, stokes, field_key, image, rms_jy_beam) each."""
-        if looks:
-            await self._execute(
-                "upsert_looks", *[list(column) for column in zip(*looks, strict=True)]
-            )
+    async def upsert_looks(
+        self, key: StatisticsKey, image: int, cells: IntArray, rms_jy_beam: FloatArray
+    ) -> None:
+        """Keep an image in the cells where it is the deepest of its channel."""
+        await self._execute("upsert_looks", *key, image, cells.tolist(), rms_jy_beam.tolist())
 
     async def upsert_channels(self, states: Sequence[tuple[int, BandState]]) -> None:
         """Remember what the next timestep waits for; the band's id comes with each state."""
