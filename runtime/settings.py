@@ -153,6 +153,11 @@ class ApiSettings(_Section):
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: Port = Field(8080, description="Port")
+    look_backs_s: tuple[Annotated[float, Field(gt=0, le=1e9)], ...] = Field(
+        (600.0, 3600.0, 86400.0),
+        max_length=10,
+        description="Statistics of a source also over so long before its newest point [s]",
+    )
 
 
 class MetricsSettings(_Section):
