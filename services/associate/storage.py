@@ -1,5 +1,6 @@
 """The catalogue in PostgreSQL: rows to models and back; decides nothing."""
 
+import io
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import astuple
@@ -7,7 +8,9 @@ from datetime import datetime
 
 import asyncpg
 import numpy as np
+import numpy.typing as npt
 
+from runtime.binary_copy import encode_columns
 from runtime.postgres import lend_connection
 from runtime.sql import load_query
 from schemas.messages import (
@@ -272,33 +275,43 @@ class Catalogue:
         self, table: str, columns: Sequence[str], records: Iterable[tuple[object, ...]]
     ) -> None:
         """Append rows to a table."""
-        await self._connection.copy_records_to_table(
-            table, records=list(records), columns=list(columns)
+        if rows := list(records):
+            await self._connection.copy_records_to_table(
+                table, records=rows, columns=list(columns)
+            )
+
+    async def copy_columns(
+        self, table: str, columns: Sequence[str], values: Sequence[npt.NDArray[np.generic] | None]
+    ) -> None:
+        """Append rows to a table, given as columns; types as of `runtime.binary_copy`."""
+        data = io.BytesIO(encode_columns(values))
+        await self._connection.copy_to_table(
+            table, source=data, columns=list(columns), format="binary"
         )
 
     async def update_sources(
-        self,
-        sources: RowArray,
-        *,
-        zone: Sequence[int],
-        eta: FloatArray,
-        v: FloatArray,
-        time_start: datetime,
+        self, sources: RowArray, *, eta: FloatArray, v: FloatArray, time_start: datetime
     ) -> None:
         """Write known sources; `sources` has at least the fields of `SOURCE_DTYPE`."""
-        names = (
-            "search_ra", "search_dec", "ra", "dec", "weight_ra", "weight_dec", "n_datapoints",
-        )  # fmt: skip
+        names = ("id", "ra", "dec", "weight_ra", "weight_dec", "n_datapoints")
         await self._execute(
             "update_sources",
-            sources["id"].tolist(),
-            list(zone),
             *[sources[name].tolist() for name in names],
             eta.tolist(),
             v.tolist(),
-            sources["is_new"].tolist(),
-            sources["is_variable"].tolist(),
             time_start,
+        )
+
+    async def flag_sources(self, sources: RowArray) -> None:
+        """Note that known sources have been told of, as new or as variable."""
+        names = ("id", "is_new", "is_variable")
+        await self._execute("flag_sources", *[sources[name].tolist() for name in names])
+
+    async def move_sources(self, sources: RowArray, *, zone: Sequence[int]) -> None:
+        """Write the search positions of sources that have drifted."""
+        names = ("id", "search_ra", "search_dec")
+        await self._execute(
+            "move_sources", *[sources[name].tolist() for name in names], list(zone)
         )
 
     async def upsert_statistics(self, key: StatisticsKey, table: RowArray) -> None:

@@ -158,6 +158,7 @@ async def test_the_same_image_in_two_streams_is_two_images(postgres_url: str) ->
 STATEMENTS = [
     "move_offsets", "ensure_stream", "find_images", "book", "insert_timestep", "insert_image",
     "load_sources", "load_statistics", "load_looks", "reserve_source_ids", "copy_rows",
+    "copy_columns",
     "update_sources", "upsert_statistics", "load_image_hashes", "insert_transient",
     "insert_outbox", "upsert_looks", "close_timestep", "upsert_channels",
 ]  # fmt: skip

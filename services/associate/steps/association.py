@@ -85,6 +85,7 @@ async def _associate(
     for trigger in triggers:
         flag = "is_new" if trigger.kind == "new_source" else "is_variable"
         neighbourhood.sources[flag][trigger.source] = True
+        neighbourhood.sources["is_flagged"][trigger.source] = True
     neighbourhood.assign_ids(await catalogue.reserve_source_ids(neighbourhood.n_created()))
     for time_start in {_metadata(image).time_start for image in images}:
         await catalogue.ensure_partition(time_start)

@@ -19,7 +19,9 @@ from sky.statistics import MOMENT_FIELDS, eta, new_moments, update_moments, v
 
 __all__ = ["ImageResult", "MeasuredColumns", "Neighbourhood"]
 
-_DTYPE = np.dtype([*SOURCE_DTYPE.descr, ("is_created", "?"), ("is_touched", "?")])
+_DTYPE = np.dtype(
+    [*SOURCE_DTYPE.descr, ("is_created", "?"), ("is_touched", "?"), ("is_flagged", "?")]
+)
 _NO_PARENT = -1
 
 

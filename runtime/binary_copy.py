@@ -1,0 +1,54 @@
+"""Columns to PostgreSQL's binary copy format, all rows at once: no Python object a value."""
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["encode_columns"]
+
+_SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+_EPOCH = np.datetime64("2000-01-01", "us")
+
+
+def encode_columns(columns: Sequence[npt.NDArray[np.generic] | None]) -> bytes:
+    """Return the rows of a table as ``copy ... (format binary)`` wants them.
+
+    Parameters
+    ----------
+    columns : sequence of (n,) array or None
+        In the order of the table's columns, each of the width that the database has: int64 for
+        bigint, int32, int16, float64, bool, datetime64[us] (UTC) for timestamptz, and bytes of
+        one length (dtype S) for text. None: the column is null in every row. At least one array.
+
+    References
+    ----------
+    PostgreSQL documentation, COPY, "Binary Format"; the formats of the types are those of their
+    send functions.
+    """
+    layout: list[tuple[str, npt.DTypeLike]] = [("n_columns", ">i2")]
+    values: dict[str, npt.NDArray[np.generic]] = {}
+    lengths: dict[str, int] = {}
+    for number, column in enumerate(columns):
+        layout.append((f"length{number}", ">i4"))
+        lengths[f"length{number}"] = -1
+        if column is not None:
+            plain = _to_wire(column)
+            layout.append((f"value{number}", plain.dtype.newbyteorder(">")))
+            lengths[f"length{number}"] = plain.dtype.itemsize
+            values[f"value{number}"] = plain
+    rows = np.empty(next(iter(values.values())).size, np.dtype(layout))
+    rows["n_columns"] = len(columns)
+    for name, length in lengths.items():
+        rows[name] = length
+    for name, plain in values.items():
+        rows[name] = plain
+    return b"".join((_SIGNATURE, struct.pack(">ii", 0, 0), rows.tobytes(), struct.pack(">h", -1)))
+
+
+def _to_wire(column: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Return times as microseconds since 2000, the rest as it is."""
+    if column.dtype.kind == "M":
+        return (column.astype("datetime64[us]") - _EPOCH).astype(np.int64)
+    return column
