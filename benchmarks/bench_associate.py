@@ -38,7 +38,7 @@ from schemas.topics import Topics
 from services.associate.handlers import DetectionsHandler
 from services.associate.steps.matching import Positions, find_pairs, resolve
 from services.associate.steps.neighbourhood import Neighbourhood
-from services.associate.storage import CatalogueStore
+from services.associate.storage import Catalogue
 from sky.geometry import probe_zones
 
 SETTINGS = Settings(associate={"first_timestep_wait_s": 1e-6})
@@ -269,9 +269,9 @@ async def timed(
 
 async def match_ours(pool: asyncpg.Pool, measured: SourceColumns) -> tuple[int, int]:
     """Match as `services.associate` does; return the number of pairs and the sum of their ids."""
-    async with CatalogueStore(pool).transaction() as catalogue:
-        probes = probe_zones(measured.ra, measured.dec, LIMIT_DEG + 10 / 3600)
-        sources = await catalogue.load_sources(1, probes)
+    probes = probe_zones(measured.ra, measured.dec, LIMIT_DEG + 10 / 3600)
+    async with pool.acquire() as connection:
+        sources = await Catalogue(connection).load_sources(1, probes)
     neighbourhood = Neighbourhood(SYSTEMATIC_DEG)
     neighbourhood.load(sources, {})
     err = np.hypot(measured.ra_err_deg, SYSTEMATIC_DEG)

@@ -130,11 +130,16 @@ def _split_at_0h(
 def _union(
     zone: IntArray, start: FloatArray, end: FloatArray
 ) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Return disjoint ranges that cover the same, in order of zone and right ascension."""
+    """Return disjoint ranges that cover all of them, in order of zone and right ascension.
+
+    Where the gap between two is no wider than the second, they become one: looking into the
+    index once more costs as much as the rows in between.
+    """
     order = np.lexsort((start, zone))
     zone, start, end = zone[order], start[order], end[order]
     # Zones a thousand degrees apart: the furthest end so far then never reaches the next zone.
     shift = 1000.0 * (zone - zone[0])
     reached = np.maximum.accumulate(end + shift)
-    opens = np.flatnonzero(np.concatenate([[True], start[1:] + shift[1:] > reached[:-1]]))
+    reaches_back = start[1:] - (end[1:] - start[1:]) + shift[1:]
+    opens = np.flatnonzero(np.concatenate([[True], reaches_back > reached[:-1]]))
     return zone[opens], start[opens], np.maximum.reduceat(end, opens)

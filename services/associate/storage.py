@@ -10,7 +10,7 @@ import asyncpg
 import numpy as np
 import numpy.typing as npt
 
-from runtime.binary_copy import encode_columns
+from runtime.binary_rows import decode_records, encode_columns
 from runtime.postgres import lend_connection
 from runtime.sql import load_query
 from schemas.messages import (
@@ -41,6 +41,20 @@ from sky.geometry import Probes
 __all__ = ["Catalogue", "CatalogueStore"]
 
 _PACKAGE = "services.associate"
+# As wide as the columns of the database, in the order of the statements.
+_CANDIDATE_DTYPE = np.dtype(
+    [
+        ("id", "i8"), ("search_ra", "f8"), ("search_dec", "f8"), ("ra", "f8"), ("dec", "f8"),
+        ("weight_ra", "f8"), ("weight_dec", "f8"), ("n_datapoints", "i4"), ("is_new", "?"),
+        ("is_variable", "?"), ("first_image", "i8"), ("first_number", "i4"),
+    ]
+)  # fmt: skip
+_STATISTICS_WIRE_DTYPE = np.dtype(
+    [
+        (name, "i4" if name == "n" else STATISTICS_DTYPE[name])
+        for name in STATISTICS_DTYPE.names or ()
+    ]
+)
 
 
 class CatalogueStore:
@@ -235,7 +249,7 @@ class Catalogue:
 
     async def load_sources(self, stream_id: int, probes: Probes) -> RowArray:
         """Return the sources inside the boxes, in order of id; dtype `SOURCE_DTYPE`."""
-        row = await self._connection.fetchrow(
+        data = await self._connection.fetchval(
             load_query(_PACKAGE, "select_candidates"),
             stream_id,
             probes.zone.tolist(),
@@ -244,13 +258,12 @@ class Catalogue:
             probes.dec_low,
             probes.dec_high,
         )
-        if row is None or row["id"] is None:
-            return np.zeros(0, SOURCE_DTYPE)
-        sources = np.zeros(len(row["id"]), SOURCE_DTYPE)
+        found = decode_records(data or b"", _CANDIDATE_DTYPE)
+        found = found[np.argsort(found["id"])]
+        sources = np.zeros(found.size, SOURCE_DTYPE)
         sources["parent"] = -1
-        for name, values in row.items():
-            sources[name] = values
-        sources.sort(order="id")
+        for name in _CANDIDATE_DTYPE.names or ():
+            sources[name] = found[name]
         return sources
 
     async def load_statistics(self, source_ids: Sequence[int]) -> dict[StatisticsKey, RowArray]:
@@ -258,13 +271,12 @@ class Catalogue:
         rows = await self._connection.fetch(
             load_query(_PACKAGE, "select_statistics"), list(source_ids)
         )
-        tables = {}
-        for row in rows:
-            table = np.zeros(len(row["source_id"]), STATISTICS_DTYPE)
-            for name in STATISTICS_DTYPE.names or ():
-                table[name] = row[name]
-            tables[row["band_id"], row["stokes"]] = table
-        return tables
+        return {
+            (row["band_id"], row["stokes"]): decode_records(
+                row["rows"], _STATISTICS_WIRE_DTYPE
+            ).astype(STATISTICS_DTYPE)
+            for row in rows
+        }
 
     async def reserve_source_ids(self, n: int) -> list[int]:
         """Return fresh ids, ascending."""
@@ -283,7 +295,7 @@ class Catalogue:
     async def copy_columns(
         self, table: str, columns: Sequence[str], values: Sequence[npt.NDArray[np.generic] | None]
     ) -> None:
-        """Append rows to a table, given as columns; types as of `runtime.binary_copy`."""
+        """Append rows to a table, given as columns; types as of `runtime.binary_rows`."""
         data = io.BytesIO(encode_columns(values))
         await self._connection.copy_to_table(
             table, source=data, columns=list(columns), format="binary"

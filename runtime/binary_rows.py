@@ -1,4 +1,4 @@
-"""Columns to PostgreSQL's binary copy format, all rows at once: no Python object a value."""
+"""Columns to PostgreSQL's binary rows and back, all rows at once: no Python object a value."""
 
 import struct
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["encode_columns"]
+__all__ = ["decode_records", "encode_columns"]
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _EPOCH = np.datetime64("2000-01-01", "us")
@@ -52,3 +52,32 @@ def _to_wire(column: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     if column.dtype.kind == "M":
         return (column.astype("datetime64[us]") - _EPOCH).astype(np.int64)
     return column
+
+
+def decode_records(data: bytes, dtype: np.dtype[np.void]) -> npt.NDArray[np.void]:
+    """Return the rows in ``string_agg(record_send(row(...)), '')``.
+
+    Parameters
+    ----------
+    data : bytes
+        Rows of the columns of `dtype` in its order, none null.
+    dtype : structured dtype
+        Fields as wide as the columns: int64 for bigint, int32, float64, bool.
+
+    References
+    ----------
+    PostgreSQL source, rowtypes.c, record_send: number of columns, then type, length and value
+    of each.
+    """
+    layout: list[tuple[str, npt.DTypeLike]] = [("n_columns", ">i4")]
+    for name in dtype.names or ():
+        layout += [
+            (f"type {name}", ">u4"),
+            (f"length {name}", ">i4"),
+            (name, dtype[name].newbyteorder(">")),
+        ]
+    wire = np.frombuffer(data, np.dtype(layout))
+    rows = np.zeros(wire.size, dtype)
+    for name in dtype.names or ():
+        rows[name] = wire[name]
+    return rows

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import numpy as np
 
-from runtime.binary_copy import encode_columns
+from runtime.binary_rows import decode_records, encode_columns
 
 MOMENT = datetime(1999, 12, 31, 23, 59, 59, 123456, tzinfo=UTC)
 
@@ -53,3 +53,18 @@ async def test_no_rows_are_no_rows(postgres_url: str) -> None:
         assert await connection.fetchval("select count(*) from copied") == 0
     finally:
         await connection.close()
+
+
+async def test_records_come_back_as_columns(postgres_url: str) -> None:
+    dtype = np.dtype([("a", np.int64), ("b", np.int32), ("c", np.float64), ("d", np.bool_)])
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        data = await connection.fetchval(
+            "select string_agg(record_send(row(n, n::int, n / 4.0::float8, n > 2)), '' order by n)"
+            " from generate_series(1::bigint, 4) as n"
+        )
+    finally:
+        await connection.close()
+    rows = decode_records(data, dtype)
+    assert rows.tolist() == [(n, n, n / 4, n > 2) for n in range(1, 5)]
+    assert decode_records(b"", dtype).size == 0
