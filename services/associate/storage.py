@@ -205,9 +205,9 @@ class Catalogue:
             await self._fetchval("insert_timestep", stream_id, time_start, is_late, n_images, now)
         )
 
-    async def ensure_partition(self, time_start: datetime) -> None:
-        """Make the month's partition of table `detection`."""
-        await self._fetchval("ensure_partition", time_start)
+    async def ensure_partition(self, stream_id: int, time_start: datetime) -> None:
+        """Make the month's partition of a stream's detections."""
+        await self._fetchval("ensure_partition", stream_id, time_start)
 
     async def insert_image(
         self,

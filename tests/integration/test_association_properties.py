@@ -136,7 +136,7 @@ async def test_the_place_on_the_sky(postgres_url: str, seed: int, sign: float) -
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_the_worker_changes_at_every_timestep(postgres_url: str, seed: int) -> None:
-    """Two workers hand the partition to and fro; the old one has read ahead each time."""
+    """Two workers take turns on one partition; the old one has read ahead each time."""
     timesteps = night(seed)
     async with associator(postgres_url) as one, associator(postgres_url, name=one.stream) as other:
         for number, images in enumerate(timesteps):

@@ -38,7 +38,7 @@ async def catalogue_of(case: Associator) -> Any:
     curves = [(row["n_datapoints"], row["flux_int_wm2"]) for row in await case.light_curves()]
     detections = await case.rows(
         "select count(*) as n from detection join image on image.id = detection.image "
-        "join stream on stream.id = stream_id where name = $1",
+        "join stream on stream.id = image.stream_id where name = $1",
         case.stream,
     )
     return found, curves, detections, await case.outcomes()

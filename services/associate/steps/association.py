@@ -88,7 +88,7 @@ async def _associate(
         neighbourhood.sources["is_flagged"][trigger.source] = True
     neighbourhood.assign_ids(await catalogue.reserve_source_ids(neighbourhood.n_created()))
     for time_start in {_metadata(image).time_start for image in images}:
-        await catalogue.ensure_partition(time_start)
+        await catalogue.ensure_partition(stream_id, time_start)
     await write_rows(
         catalogue, neighbourhood, done, stream_id=stream_id, drift_limit_deg=DRIFT_LIMIT_DEG
     )

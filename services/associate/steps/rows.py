@@ -27,8 +27,8 @@ _MEASURED_COLUMNS = (
     "pa_deg", "quality_flags",
 )  # fmt: skip
 _DETECTION_COLUMNS = (
-    "image", "source_number", "time_start", "source_id", "band_id", "stokes", "extraction_type",
-    "de_ruiter_radius", *_MEASURED_COLUMNS,
+    "stream_id", "image", "source_number", "time_start", "source_id", "band_id", "stokes",
+    "extraction_type", "de_ruiter_radius", *_MEASURED_COLUMNS,
 )  # fmt: skip
 _SHARED_COLUMNS = ("source_id", "time_start", "image", "source_number", "de_ruiter_radius")
 
@@ -63,7 +63,7 @@ async def write_rows(
             await catalogue.upsert_statistics(key, table)
     ids = rows["id"]
     for image in images:
-        for columns in _measured(image, ids):
+        for columns in _measured(image, ids, stream_id):
             await catalogue.copy_columns("detection", _DETECTION_COLUMNS, columns)
         await catalogue.copy_rows("shared_detection", _SHARED_COLUMNS, _shared(image, ids))
 
@@ -113,7 +113,7 @@ def _founded(
         )
 
 
-def _measured(image: AssociatedImage, ids: RowArray) -> Iterator[list[Column]]:
+def _measured(image: AssociatedImage, ids: RowArray, stream_id: int) -> Iterator[list[Column]]:
     """Return the columns of table `detection`: of what founded a source, and of what matched."""
     result, sources = image.result, image.record.sources
     band_id, stokes = image.key
@@ -122,6 +122,7 @@ def _measured(image: AssociatedImage, ids: RowArray) -> Iterator[list[Column]]:
     for number, has_radius in ((np.flatnonzero(founds), False), (np.flatnonzero(~founds), True)):
         n = number.size
         yield [
+            np.full(n, stream_id, np.int32),
             np.full(n, image.id),
             number.astype(np.int32),
             np.full(n, np.datetime64(time_start, "us")),
