@@ -118,6 +118,12 @@ class AssociateSettings(_Section):
     timestep_tolerance_s: float = Field(
         0.5, ge=0, description="Images this close in start time share a timestep [s]"
     )
+    detection_retention_days: float | None = Field(
+        None,
+        gt=0,
+        description="Measurements older than this before a stream's last timestep may go [d]; "
+        "months go as a whole, unset keeps all",
+    )
     variable_eta: float = Field(5.0, gt=0, description="Reduced chi-square of a variable source")
     variable_v: float = Field(0.1, gt=0, description="Coefficient of variation of a variable")
     variable_min_points: int = Field(8, ge=2, description="Points before a source is variable")

@@ -183,3 +183,35 @@ create table sky_look (
 comment on table sky_look is 'The deepest earlier image of each cell of the sky, band and Stokes parameter';
 comment on column sky_look.cell is '4 * 4^order + nested HEALPix pixel (NUNIQ) [-]';
 comment on column sky_look.rms_jy_beam is 'Its rms in the middle of what it shows of the cell [Jy/beam]';
+
+-- Forget a stream: its measurements by dropping their partition, the rest by index. Its books
+-- (image_ledger) and the alerts that went out stay. Locks the stream's row first: an associator
+-- that works on it waits, and makes the stream anew with its next image.
+create function delete_stream(wanted_stream_id int) returns void
+language plpgsql
+as $$
+begin
+    perform 1 from stream where stream.id = wanted_stream_id for update;
+    execute format('drop table if exists %I', 'detection_s' || wanted_stream_id);
+    delete from shared_detection
+    where shared_detection.source_id in (select source.id from source where source.stream_id = wanted_stream_id);
+    delete from source_band
+    where source_band.source_id in (select source.id from source where source.stream_id = wanted_stream_id);
+    delete from transient
+    where transient.stream_id = wanted_stream_id;
+    delete from source
+    where source.stream_id = wanted_stream_id;
+    delete from sky_look
+    where sky_look.band_id in (select band.id from band where band.stream_id = wanted_stream_id);
+    delete from channel
+    where channel.band_id in (select band.id from band where band.stream_id = wanted_stream_id);
+    delete from image
+    where image.stream_id = wanted_stream_id;
+    delete from timestep
+    where timestep.stream_id = wanted_stream_id;
+    delete from band
+    where band.stream_id = wanted_stream_id;
+    delete from stream
+    where stream.id = wanted_stream_id;
+end
+$$;

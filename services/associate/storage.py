@@ -4,13 +4,14 @@ import io
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import astuple
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 import numpy as np
 import numpy.typing as npt
 
 from runtime.binary_rows import decode_records, encode_columns
+from runtime.errors import TransientError
 from runtime.postgres import lend_connection
 from runtime.sql import load_query
 from schemas.messages import (
@@ -101,6 +102,21 @@ class CatalogueStore:
             StreamState(row["name"], row["closed_until"], tuple(states[row["name"]]))
             for row in streams
         ]
+
+    async def drop_expired(self, retention_days: float) -> list[str]:
+        """Drop the months of detections that a stream has left behind; return their names.
+
+        A reader that holds a month for long is not waited for: the next call drops it.
+        """
+        async with lend_connection(self._pool) as connection, connection.transaction():
+            await connection.execute(load_query(_PACKAGE, "set_lock_timeout"))
+            try:
+                rows = await connection.fetch(
+                    load_query(_PACKAGE, "drop_expired"), timedelta(days=retention_days)
+                )
+            except asyncpg.LockNotAvailableError as error:
+                raise TransientError(f"old measurements are being read: {error}") from error
+        return [row["name"] for row in rows]
 
     async def fetch_outbox(self, limit: int) -> list[tuple[int, str, str, bytes]]:
         """Return (id, topic, key, value) of the next messages for Kafka, oldest first."""
