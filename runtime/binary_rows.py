@@ -12,21 +12,30 @@ _SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _EPOCH = np.datetime64("2000-01-01", "us")
 
 
-def encode_columns(columns: Sequence[npt.NDArray[np.generic] | None]) -> bytes:
+Columns = Sequence[npt.NDArray[np.generic] | None]
+
+
+def encode_columns(groups: Sequence[Columns]) -> bytes:
     """Return the rows of a table as ``copy ... (format binary)`` wants them.
 
     Parameters
     ----------
-    columns : sequence of (n,) array or None
-        In the order of the table's columns, each of the width that the database has: int64 for
-        bigint, int32, int16, float64, bool, datetime64[us] (UTC) for timestamptz, and bytes of
-        one length (dtype S) for text. None: the column is null in every row. At least one array.
+    groups : sequence of sequences of (n,) array or None
+        Rows, group by group, each as columns in the order of the table's, each of the width
+        that the database has: int64 for bigint, int32, int16, float64, bool, datetime64[us]
+        (UTC) for timestamptz, and bytes of one length (dtype S) for text. None: the column is
+        null in every row of its group. At least one array a group.
 
     References
     ----------
     PostgreSQL documentation, COPY, "Binary Format"; the formats of the types are those of their
     send functions.
     """
+    rows = [_encode_group(columns) for columns in groups]
+    return b"".join([_SIGNATURE, struct.pack(">ii", 0, 0), *rows, struct.pack(">h", -1)])
+
+
+def _encode_group(columns: Columns) -> bytes:
     layout: list[tuple[str, npt.DTypeLike]] = [("n_columns", ">i2")]
     values: dict[str, npt.NDArray[np.generic]] = {}
     lengths: dict[str, int] = {}
@@ -44,7 +53,7 @@ def encode_columns(columns: Sequence[npt.NDArray[np.generic] | None]) -> bytes:
         rows[name] = length
     for name, plain in values.items():
         rows[name] = plain
-    return b"".join((_SIGNATURE, struct.pack(">ii", 0, 0), rows.tobytes(), struct.pack(">h", -1)))
+    return rows.tobytes()
 
 
 def _to_wire(column: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

@@ -309,10 +309,13 @@ class Catalogue:
             )
 
     async def copy_columns(
-        self, table: str, columns: Sequence[str], values: Sequence[npt.NDArray[np.generic] | None]
+        self,
+        table: str,
+        columns: Sequence[str],
+        groups: Sequence[Sequence[npt.NDArray[np.generic] | None]],
     ) -> None:
-        """Append rows to a table, given as columns; types as of `runtime.binary_rows`."""
-        data = io.BytesIO(encode_columns(values))
+        """Append rows to a table, given as groups of columns; types of `runtime.binary_rows`."""
+        data = io.BytesIO(encode_columns(groups))
         await self._connection.copy_to_table(
             table, source=data, columns=list(columns), format="binary"
         )
@@ -342,10 +345,17 @@ class Catalogue:
             "move_sources", *[sources[name].tolist() for name in names], list(zone)
         )
 
-    async def upsert_statistics(self, key: StatisticsKey, table: RowArray) -> None:
-        """Write the statistics of one channel."""
-        columns = [table[name].tolist() for name in STATISTICS_DTYPE.names or ()]
-        await self._execute("upsert_statistics", *key, *columns)
+    async def write_statistics(
+        self, key: StatisticsKey, table: RowArray, *, is_known: npt.NDArray[np.bool_]
+    ) -> None:
+        """Write the statistics of one channel; `is_known`: which rows the database has."""
+        for query, rows in (
+            ("update_statistics", table[is_known]),
+            ("upsert_statistics", table[~is_known]),
+        ):
+            if rows.size:
+                columns = [rows[name].tolist() for name in STATISTICS_DTYPE.names or ()]
+                await self._execute(query, *key, *columns)
 
     async def load_looks(
         self, key: StatisticsKey, ra: FloatArray, dec: FloatArray

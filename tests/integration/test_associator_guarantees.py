@@ -159,7 +159,7 @@ STATEMENTS = [
     "move_offsets", "ensure_stream", "find_images", "book", "insert_timestep", "insert_image",
     "load_sources", "load_statistics", "load_looks", "reserve_source_ids", "copy_rows",
     "copy_columns",
-    "update_sources", "upsert_statistics", "load_image_hashes", "insert_transient",
+    "update_sources", "write_statistics", "load_image_hashes", "insert_transient",
     "insert_outbox", "upsert_looks", "close_timestep", "upsert_channels",
 ]  # fmt: skip
 # Called in some timesteps, not in the last.

@@ -27,19 +27,21 @@ async def test_every_type_survives(postgres_url: str) -> None:
     connection = await asyncpg.connect(postgres_url)
     try:
         await connection.execute(f"create temp table copied ({', '.join(columns)})")
-        data = encode_columns(list(columns.values()))
+        data = encode_columns([list(columns.values()), list(columns.values())])
         await connection.copy_to_table("copied", source=io.BytesIO(data), format="binary")
         rows = await connection.fetch("select * from copied")
+        assert len(rows) == 2 * n
         for name, column in columns.items():
             found = [row[name.split()[0]] for row in rows]
             if name.startswith("f"):
-                assert found == times
+                assert found == [*times, *times]
             elif name.startswith("g"):
-                assert found == ["blind"] * n
+                assert found == ["blind"] * 2 * n
             elif column is None:
-                assert found == [None] * n
+                assert found == [None] * 2 * n
             else:
-                np.testing.assert_array_equal(np.array(found, column.dtype), column)
+                both = np.concatenate([column, column])
+                np.testing.assert_array_equal(np.array(found, column.dtype), both)
     finally:
         await connection.close()
 
@@ -48,7 +50,7 @@ async def test_no_rows_are_no_rows(postgres_url: str) -> None:
     connection = await asyncpg.connect(postgres_url)
     try:
         await connection.execute("create temp table copied (a bigint, b text)")
-        data = encode_columns([np.empty(0, np.int64), np.empty(0, "S1")])
+        data = encode_columns([[np.empty(0, np.int64), np.empty(0, "S1")]])
         await connection.copy_to_table("copied", source=io.BytesIO(data), format="binary")
         assert await connection.fetchval("select count(*) from copied") == 0
     finally:

@@ -58,13 +58,12 @@ async def write_rows(
     drifted = _drifted(rows[known], drift_limit_deg)
     if drifted.size:
         await catalogue.move_sources(drifted, zone=zone_of(drifted["search_dec"]).tolist())
-    for key, table in neighbourhood.changed_statistics().items():
-        if table.size:
-            await catalogue.upsert_statistics(key, table)
+    for key, (table, is_known) in neighbourhood.changed_statistics().items():
+        await catalogue.write_statistics(key, table, is_known=is_known)
     ids = rows["id"]
     for image in images:
-        for columns in _measured(image, ids, stream_id):
-            await catalogue.copy_columns("detection", _DETECTION_COLUMNS, columns)
+        groups = list(_measured(image, ids, stream_id))
+        await catalogue.copy_columns("detection", _DETECTION_COLUMNS, groups)
         await catalogue.copy_rows("shared_detection", _SHARED_COLUMNS, _shared(image, ids))
 
 
