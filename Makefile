@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench bench-extract clean
+.PHONY: help install demo test lint bench bench-extract bench-associate clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ STAMP := $(VENV)/installed.stamp
 PYTEST_OPTIONS ?=
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 install: $(STAMP)  ## .venv with everything, and Apache Kafka fetched for offline starts
 
@@ -45,6 +45,9 @@ $(VENV)/bench.stamp: $(STAMP)
 
 bench-extract: $(VENV)/bench.stamp  ## the source finder beside SEP, PySE and photutils (some minutes)
 	$(BIN)/python -m benchmarks.bench_extract --plots docs/images
+
+bench-associate: install  ## CPU and wall clock of a timestep by catalogue size, and against TraP's SQL (6 min)
+	$(BIN)/python benchmarks/bench_associate.py
 
 clean:  ## remove what was built and cached here; the data of installations stay
 	rm -rf $(VENV) build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -63,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.systematic_position_error_deg = (
         settings.associate.systematic_position_error_arcsec / 3600
     )
+    app.state.look_backs_s = settings.api.look_backs_s
     problems.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)
     middleware.install(app)

@@ -17,8 +17,10 @@ __all__ = [
     "Ledger",
     "LightCurve",
     "LightCurvePoint",
+    "LightCurveStatistics",
     "Page",
     "Slo",
+    "SourceDetail",
     "SourceItem",
     "StreamLedger",
     "TransientDetail",
@@ -92,6 +94,11 @@ class BandStatistics(_Model):
     flux_int_max_jy: float | None = Field(description="[Jy]")
     eta: float | None
     v: float | None
+    flux_int_wmean_jy: float | None = Field(description="Mean weighted by 1/err^2 [Jy]")
+    flux_int_wmean_err_jy: float | None = Field(description="1 sigma [Jy]")
+    flux_peak_mean_jy_beam: float | None = Field(description="[Jy/beam]")
+    eta_peak: float | None = Field(description="eta of the peak brightness")
+    v_peak: float | None = Field(description="v of the peak brightness")
 
 
 class TransientDetail(TransientItem):
@@ -117,7 +124,40 @@ class SourceItem(_Model):
     last_time_start: datetime
     is_new: bool
     is_variable: bool
+    spectral_index: float | None = Field(
+        description="alpha of S ~ freq^alpha, over the weighted means of the bands, Stokes I"
+    )
+    spectral_index_err: float | None = Field(description="1 sigma")
     bands: list[BandStatistics]
+
+
+class LightCurveStatistics(_Model):
+    """What the newest points of a light curve say, in one channel and look-back."""
+
+    freq_eff_hz: float = Field(description="[Hz]")
+    freq_bw_hz: float = Field(description="[Hz]")
+    stokes: str
+    quantity: str = Field(
+        description="flux_int_jy or flux_peak_jy_beam: unit of max, mean, median"
+    )
+    look_back_s: float | None = Field(description="Before the newest point [s]; null: no limit")
+    n_datapoints: int
+    max: float | None
+    mean: float | None
+    median: float | None
+    eta: float | None = Field(description="Reduced chi-square against a constant flux")
+    v: float | None = Field(description="Coefficient of variation")
+    vs: float | None = Field(
+        description="Difference by its error, of the neighbours that differ most"
+    )
+    m: float | None = Field(description="Their difference by their mean")
+    pair_time_start: datetime | None = Field(description="The later one of the two")
+
+
+class SourceDetail(SourceItem):
+    """A source with the statistics of its light curve."""
+
+    statistics: list[LightCurveStatistics]
 
 
 class LightCurvePoint(_Model):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from livetrap.commands import images, operations, stack
+from livetrap.commands import images, operations, stack, streams
 from runtime.errors import PipelineError, SettingsError
 
 __all__ = ["app", "run"]
@@ -36,6 +36,7 @@ app.command()(operations.migrate)
 app.command()(operations.settings)
 app.command()(operations.ledger)
 app.add_typer(operations.dead_letters)
+app.add_typer(streams.streams)
 
 
 @app.callback()

@@ -164,6 +164,12 @@ class AssociateSettings(_Section):
     timestep_tolerance_s: float = Field(
         0.5, ge=0, description="Images this close in start time share a timestep [s]"
     )
+    detection_retention_days: float | None = Field(
+        None,
+        gt=0,
+        description="Measurements older than this before a stream's last timestep may go [d]; "
+        "months go as a whole, unset keeps all",
+    )
     variable_eta: float = Field(5.0, gt=0, description="Reduced chi-square of a variable source")
     variable_v: float = Field(0.1, gt=0, description="Coefficient of variation of a variable")
     variable_min_points: int = Field(8, ge=2, description="Points before a source is variable")
@@ -199,6 +205,11 @@ class ApiSettings(_Section):
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: Port = Field(8080, description="Port")
+    look_backs_s: tuple[Annotated[float, Field(gt=0, le=1e9)], ...] = Field(
+        (600.0, 3600.0, 86400.0),
+        max_length=10,
+        description="Statistics of a source also over so long before its newest point [s]",
+    )
 
 
 class MetricsSettings(_Section):

@@ -101,36 +101,45 @@ def probe_zones(ra: FloatArray, dec: FloatArray, radius_deg: float) -> Probes:
         cosines = np.cos(np.radians(low)) * np.cos(np.radians(high))
         width = np.degrees(np.arctan(np.sin(np.radians(radius_deg)) / np.sqrt(np.abs(cosines))))
     width = np.where((low <= -90) | (high >= 90), 180.0, width)
-    ranges: dict[int, list[tuple[float, float]]] = {}
     first, last = zone_of(np.maximum(low, -90.0)), zone_of(np.minimum(high, 90.0))
-    for at, half, start, end in zip(ra % 360.0, width, first, last, strict=True):
-        for zone in range(int(start), int(end) + 1):
-            ranges.setdefault(zone, []).extend(_split_at_0h(float(at - half), float(at + half)))
-    boxes = [(zone, *box) for zone in sorted(ranges) for box in _union(ranges[zone])]
-    return Probes(
-        np.array([box[0] for box in boxes], np.int64),
-        np.array([box[1] for box in boxes]),
-        np.array([box[2] for box in boxes]),
-        float(np.min(low)),
-        float(np.max(high)),
+    n_zones = last - first + 1
+    number = np.repeat(np.arange(ra.size), n_zones)
+    zone = (
+        first[number] + np.arange(number.size) - np.repeat(np.cumsum(n_zones) - n_zones, n_zones)
+    )
+    at, half = ra[number] % 360.0, width[number]
+    zone, start, end = _split_at_0h(zone, at - half, at + half)
+    zone, start, end = _union(zone, start, end)
+    return Probes(zone, start, end, float(np.min(low)), float(np.max(high)))
+
+
+def _split_at_0h(
+    zone: IntArray, start: FloatArray, end: FloatArray
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Return the ranges of right ascension inside 0..360; one across 0h becomes two."""
+    whole = end - start >= 360.0
+    start, end = np.where(whole, 0.0, start), np.where(whole, 360.0, end)
+    before, after = start < 0.0, end > 360.0
+    return (
+        np.concatenate([zone, zone[before], zone[after]]),
+        np.concatenate([np.maximum(start, 0.0), start[before] + 360.0, np.zeros(after.sum())]),
+        np.concatenate([np.minimum(end, 360.0), np.full(before.sum(), 360.0), end[after] - 360.0]),
     )
 
 
-def _split_at_0h(low: float, high: float) -> list[tuple[float, float]]:
-    if high - low >= 360.0:
-        return [(0.0, 360.0)]
-    if low < 0.0:
-        return [(low + 360.0, 360.0), (0.0, high)]
-    if high > 360.0:
-        return [(low, 360.0), (0.0, high - 360.0)]
-    return [(low, high)]
+def _union(
+    zone: IntArray, start: FloatArray, end: FloatArray
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Return disjoint ranges that cover all of them, in order of zone and right ascension.
 
-
-def _union(ranges: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    merged: list[tuple[float, float]] = []
-    for low, high in sorted(ranges):
-        if merged and low <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
-        else:
-            merged.append((low, high))
-    return merged
+    Where the gap between two is no wider than the second, they become one: looking into the
+    index once more costs as much as the rows in between.
+    """
+    order = np.lexsort((start, zone))
+    zone, start, end = zone[order], start[order], end[order]
+    # Zones a thousand degrees apart: the furthest end so far then never reaches the next zone.
+    shift = 1000.0 * (zone - zone[0])
+    reached = np.maximum.accumulate(end + shift)
+    reaches_back = start[1:] - (end[1:] - start[1:]) + shift[1:]
+    opens = np.flatnonzero(np.concatenate([[True], reaches_back > reached[:-1]]))
+    return zone[opens], start[opens], np.maximum.reduceat(end, opens)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MOMENT_FIELDS", "eta", "new_moments", "update_moments", "v"]
+__all__ = ["MOMENT_FIELDS", "eta", "new_moments", "spectral_index", "update_moments", "v"]
 
 FloatArray = npt.NDArray[np.float64]
 MomentArray = npt.NDArray[np.void]
@@ -40,12 +40,15 @@ def update_moments(
     curve["n"] += 1
     delta = value - curve["mean"]
     curve["mean"] += delta / curve["n"]
-    curve["m2"] += delta * (value - curve["mean"])
+    curve["m2"] += delta**2 * (curve["n"] - 1) / curve["n"]
+    # The old weight times the step: nothing cancels, and a first point adds exactly nothing.
     weight = 1.0 / error**2
+    weight_before = curve["weight"].copy()
     curve["weight"] += weight
     delta = value - curve["wmean"]
-    curve["wmean"] += delta * weight / curve["weight"]
-    curve["wm2"] += weight * delta * (value - curve["wmean"])
+    step = delta * (weight / curve["weight"])
+    curve["wmean"] += step
+    curve["wm2"] += weight_before * delta * step
     moments[index] = curve
 
 
@@ -71,3 +74,26 @@ def eta(moments: MomentArray) -> FloatArray:
     """
     n = np.maximum(moments["n"], 2)
     return np.where(moments["n"] > 1, moments["wm2"] / (n - 1), 0.0)
+
+
+def spectral_index(
+    freq_hz: FloatArray, flux: FloatArray, error: FloatArray
+) -> tuple[float, float] | None:
+    """Return alpha of S ~ freq^alpha and its 1 sigma error; None if two bands cannot tell.
+
+    A straight line through ln S over ln freq, each weighted by (S / error)^2.
+
+    Parameters
+    ----------
+    freq_hz, flux, error : (n,) float64
+        Of each band; fluxes that are not positive, or have no finite positive error, do not
+        count: they have no logarithm.
+    """
+    usable = (flux > 0) & np.isfinite(flux) & (error > 0) & np.isfinite(error)
+    if np.unique(freq_hz[usable]).size < 2:
+        return None
+    x, y = np.log(freq_hz[usable]), np.log(flux[usable])
+    weight = (flux[usable] / error[usable]) ** 2
+    x = x - np.average(x, weights=weight)
+    scatter = float(np.sum(weight * x**2))
+    return float(np.sum(weight * x * y)) / scatter, scatter**-0.5

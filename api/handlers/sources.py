@@ -11,17 +11,30 @@ from fastapi.responses import Response
 from api.cursor import decode_cursor, encode_cursor
 from api.handlers.parameters import ConeParameter, Cursor, Limit, Number, Reader, Stream
 from api.lightcurve import to_csv, to_votable
-from api.models import BandStatistics, Cone, LightCurve, LightCurvePoint, Page, SourceItem
+from api.models import (
+    BandStatistics,
+    Cone,
+    LightCurve,
+    LightCurvePoint,
+    LightCurveStatistics,
+    Page,
+    SourceDetail,
+    SourceItem,
+)
 from api.problems import ProblemError, not_found
 from sky.geometry import probe_zones
+from sky.statistics import spectral_index
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 
+LookBack = Annotated[float, Query(gt=0, le=1e9, allow_inf_nan=False)]
 Sort = Literal["id", "eta", "v", "n_datapoints", "last_time_start"]
 # A source is found by its position at creation, which follows a drift only beyond this.
 _DRIFT_DEG = 10 / 3600
+# Statistics over a look-back read at most so many points, the newest.
+_N_NEWEST = 10_000
 
 
 @router.get("")
@@ -56,12 +69,31 @@ async def list_sources(
 
 
 @router.get("/{source_id}")
-async def get_source(request: Request, database: Reader, source_id: Number) -> SourceItem:
-    """Return one source."""
+async def get_source(
+    request: Request,
+    database: Reader,
+    source_id: Number,
+    look_back_s: Annotated[
+        list[LookBack] | None,
+        Query(max_length=10, description="Before the newest point [s]; default: the settings'"),
+    ] = None,
+    blind_only: Annotated[  # noqa: FBT002  (a query parameter has a name)
+        bool, Query(description="Statistics without forced and monitored points")
+    ] = False,
+) -> SourceDetail:
+    """Return one source, with the statistics of its newest points over some look-backs."""
     rows = await database.fetch("list_sources", source_id, *[None] * 4, "id", None, None, 1)
     if not rows:
         raise not_found("source", source_id)
-    return (await _to_items(request, database, rows))[0]
+    look_backs = look_back_s or request.app.state.look_backs_s
+    (item,) = await _to_items(request, database, rows)
+    statistics = await database.fetch(
+        "get_lightcurve_statistics", source_id, [None, *look_backs], _N_NEWEST, blind_only
+    )
+    return SourceDetail(
+        **item.model_dump(),
+        statistics=[LightCurveStatistics(**row) for row in statistics],
+    )
 
 
 @router.get("/{source_id}/lightcurve", response_model=LightCurve)
@@ -128,9 +160,22 @@ async def _to_items(
             ra_err_deg=_error(row["weight_ra"], systematic_deg),
             dec_err_deg=_error(row["weight_dec"], systematic_deg),
             bands=bands[row["id"]],
+            **_spectrum(bands[row["id"]]),
         )
         for row in rows
     ]
+
+
+def _spectrum(bands: Sequence[BandStatistics]) -> dict[str, float | None]:
+    """Return the spectral index of a source, if its bands tell one."""
+    points = [
+        (band.freq_eff_hz, band.flux_int_wmean_jy, band.flux_int_wmean_err_jy)
+        for band in bands
+        if band.stokes == "I"
+    ]
+    found = spectral_index(*np.array(points, float).reshape(-1, 3).T)
+    index, err = found or (None, None)
+    return {"spectral_index": index, "spectral_index_err": err}
 
 
 def _error(weight: float, systematic_deg: float) -> float | None:

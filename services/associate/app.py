@@ -81,6 +81,7 @@ class _Associator:
             if retry(self._associate, self._stop) is False:
                 self._seek(self._handler.partitions())
             retry(self._relay, self._stop)
+            self._await(self._handler.drop_expired())
         self._consumer.close()
         self._await(self._handler.aclose())
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import asyncpg
 
-from runtime.errors import RejectedMessageError
+from runtime.errors import RejectedMessageError, TransientError
 from runtime.kafka import InMessage, OutMessage
 from runtime.logging import get_logger
 from runtime.process import dead_letter
@@ -25,6 +25,7 @@ from services.associate.storage import CatalogueStore
 __all__ = ["DetectionsHandler"]
 
 _OUTBOX_BATCH = 500
+_EXPIRY_EVERY_S = 3600.0
 
 
 class DetectionsHandler:
@@ -57,6 +58,7 @@ class DetectionsHandler:
         self._next: dict[int, int] = {}
         self._letters: list[OutMessage] = []
         self._is_outbox_empty = False
+        self._next_expiry_s = 0.0
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -197,6 +199,21 @@ class DetectionsHandler:
 
     def _moved(self, moves: Iterable[OffsetMove]) -> None:
         self._committed.update({move.partition: move.following for move in moves})
+
+    async def drop_expired(self) -> None:
+        """Drop measurements that are older than anybody wants, once an hour."""
+        retention_days = self._settings.associate.detection_retention_days
+        now_s = time.monotonic()
+        if retention_days is None or now_s < self._next_expiry_s:
+            return
+        self._next_expiry_s = now_s + _EXPIRY_EVERY_S
+        try:
+            names = await self._store.drop_expired(retention_days)
+        except TransientError as error:
+            get_logger().warning("detections_not_expired", error=str(error))
+            return
+        if names:
+            get_logger().info("detections_expired", partitions=names)
 
     async def fetch_outbox(self) -> list[tuple[int, OutMessage]]:
         """Return events for Kafka, oldest first, with the ids to delete afterwards."""

@@ -1,16 +1,26 @@
 """The catalogue in PostgreSQL: rows to models and back; decides nothing."""
 
+import io
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import astuple
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 import numpy as np
+import numpy.typing as npt
 
+from runtime.binary_rows import decode_records, encode_columns
+from runtime.errors import TransientError
 from runtime.postgres import lend_connection
 from runtime.sql import load_query
-from schemas.messages import FloatArray, ImageDetections, ImageMetadata, SourceOffset
+from schemas.messages import (
+    FloatArray,
+    ImageDetections,
+    ImageMetadata,
+    IntArray,
+    SourceOffset,
+)
 from services.associate.errors import FencedError
 from services.associate.models import (
     SOURCE_DTYPE,
@@ -26,11 +36,26 @@ from services.associate.models import (
     StatisticsKey,
     StreamState,
 )
+from sky.coverage import MAX_ORDER, cells_around
 from sky.geometry import Probes
 
 __all__ = ["Catalogue", "CatalogueStore"]
 
 _PACKAGE = "services.associate"
+# As wide as the columns of the database, in the order of the statements.
+_CANDIDATE_DTYPE = np.dtype(
+    [
+        ("id", "i8"), ("search_ra", "f8"), ("search_dec", "f8"), ("ra", "f8"), ("dec", "f8"),
+        ("weight_ra", "f8"), ("weight_dec", "f8"), ("n_datapoints", "i4"), ("is_new", "?"),
+        ("is_variable", "?"), ("first_image", "i8"), ("first_number", "i4"),
+    ]
+)  # fmt: skip
+_STATISTICS_WIRE_DTYPE = np.dtype(
+    [
+        (name, "i4" if name == "n" else STATISTICS_DTYPE[name])
+        for name in STATISTICS_DTYPE.names or ()
+    ]
+)
 
 
 class CatalogueStore:
@@ -77,6 +102,21 @@ class CatalogueStore:
             StreamState(row["name"], row["closed_until"], tuple(states[row["name"]]))
             for row in streams
         ]
+
+    async def drop_expired(self, retention_days: float) -> list[str]:
+        """Drop the months of detections that a stream has left behind; return their names.
+
+        A reader that holds a month for long is not waited for: the next call drops it.
+        """
+        async with lend_connection(self._pool) as connection, connection.transaction():
+            await connection.execute(load_query(_PACKAGE, "set_lock_timeout"))
+            try:
+                rows = await connection.fetch(
+                    load_query(_PACKAGE, "drop_expired"), timedelta(days=retention_days)
+                )
+            except asyncpg.LockNotAvailableError as error:
+                raise TransientError(f"old measurements are being read: {error}") from error
+        return [row["name"] for row in rows]
 
     async def fetch_outbox(self, limit: int) -> list[tuple[int, str, str, bytes]]:
         """Return (id, topic, key, value) of the next messages for Kafka, oldest first."""
@@ -181,9 +221,9 @@ class Catalogue:
             await self._fetchval("insert_timestep", stream_id, time_start, is_late, n_images, now)
         )
 
-    async def ensure_partition(self, time_start: datetime) -> None:
-        """Make the month's partition of table `detection`."""
-        await self._fetchval("ensure_partition", time_start)
+    async def ensure_partition(self, stream_id: int, time_start: datetime) -> None:
+        """Make the month's partition of a stream's detections."""
+        await self._fetchval("ensure_partition", stream_id, time_start)
 
     async def insert_image(
         self,
@@ -225,7 +265,7 @@ class Catalogue:
 
     async def load_sources(self, stream_id: int, probes: Probes) -> RowArray:
         """Return the sources inside the boxes, in order of id; dtype `SOURCE_DTYPE`."""
-        row = await self._connection.fetchrow(
+        data = await self._connection.fetchval(
             load_query(_PACKAGE, "select_candidates"),
             stream_id,
             probes.zone.tolist(),
@@ -234,13 +274,12 @@ class Catalogue:
             probes.dec_low,
             probes.dec_high,
         )
-        if row is None or row["id"] is None:
-            return np.zeros(0, SOURCE_DTYPE)
-        sources = np.zeros(len(row["id"]), SOURCE_DTYPE)
+        found = decode_records(data or b"", _CANDIDATE_DTYPE)
+        found = found[np.argsort(found["id"])]
+        sources = np.zeros(found.size, SOURCE_DTYPE)
         sources["parent"] = -1
-        for name, values in row.items():
-            sources[name] = values
-        sources.sort(order="id")
+        for name in _CANDIDATE_DTYPE.names or ():
+            sources[name] = found[name]
         return sources
 
     async def load_statistics(self, source_ids: Sequence[int]) -> dict[StatisticsKey, RowArray]:
@@ -248,13 +287,12 @@ class Catalogue:
         rows = await self._connection.fetch(
             load_query(_PACKAGE, "select_statistics"), list(source_ids)
         )
-        tables = {}
-        for row in rows:
-            table = np.zeros(len(row["source_id"]), STATISTICS_DTYPE)
-            for name in STATISTICS_DTYPE.names or ():
-                table[name] = row[name]
-            tables[row["band_id"], row["stokes"]] = table
-        return tables
+        return {
+            (row["band_id"], row["stokes"]): decode_records(
+                row["rows"], _STATISTICS_WIRE_DTYPE
+            ).astype(STATISTICS_DTYPE)
+            for row in rows
+        }
 
     async def reserve_source_ids(self, n: int) -> list[int]:
         """Return fresh ids, ascending."""
@@ -265,50 +303,70 @@ class Catalogue:
         self, table: str, columns: Sequence[str], records: Iterable[tuple[object, ...]]
     ) -> None:
         """Append rows to a table."""
-        await self._connection.copy_records_to_table(
-            table, records=list(records), columns=list(columns)
+        if rows := list(records):
+            await self._connection.copy_records_to_table(
+                table, records=rows, columns=list(columns)
+            )
+
+    async def copy_columns(
+        self,
+        table: str,
+        columns: Sequence[str],
+        groups: Sequence[Sequence[npt.NDArray[np.generic] | None]],
+    ) -> None:
+        """Append rows to a table, given as groups of columns; types of `runtime.binary_rows`."""
+        data = io.BytesIO(encode_columns(groups))
+        await self._connection.copy_to_table(
+            table, source=data, columns=list(columns), format="binary"
         )
 
     async def update_sources(
-        self,
-        sources: RowArray,
-        *,
-        zone: Sequence[int],
-        eta: FloatArray,
-        v: FloatArray,
-        time_start: datetime,
+        self, sources: RowArray, *, eta: FloatArray, v: FloatArray, time_start: datetime
     ) -> None:
         """Write known sources; `sources` has at least the fields of `SOURCE_DTYPE`."""
-        names = (
-            "search_ra", "search_dec", "ra", "dec", "weight_ra", "weight_dec", "n_datapoints",
-        )  # fmt: skip
+        names = ("id", "ra", "dec", "weight_ra", "weight_dec", "n_datapoints")
         await self._execute(
             "update_sources",
-            sources["id"].tolist(),
-            list(zone),
             *[sources[name].tolist() for name in names],
             eta.tolist(),
             v.tolist(),
-            sources["is_new"].tolist(),
-            sources["is_variable"].tolist(),
             time_start,
         )
 
-    async def upsert_statistics(self, key: StatisticsKey, table: RowArray) -> None:
-        """Write the statistics of one channel."""
-        columns = [table[name].tolist() for name in STATISTICS_DTYPE.names or ()]
-        await self._execute("upsert_statistics", *key, *columns)
+    async def flag_sources(self, sources: RowArray) -> None:
+        """Note that known sources have been told of, as new or as variable."""
+        names = ("id", "is_new", "is_variable")
+        await self._execute("flag_sources", *[sources[name].tolist() for name in names])
+
+    async def move_sources(self, sources: RowArray, *, zone: Sequence[int]) -> None:
+        """Write the search positions of sources that have drifted."""
+        names = ("id", "search_ra", "search_dec")
+        await self._execute(
+            "move_sources", *[sources[name].tolist() for name in names], list(zone)
+        )
+
+    async def write_statistics(
+        self, key: StatisticsKey, table: RowArray, *, is_known: npt.NDArray[np.bool_]
+    ) -> None:
+        """Write the statistics of one channel; `is_known`: which rows the database has."""
+        for query, rows in (
+            ("update_statistics", table[is_known]),
+            ("upsert_statistics", table[~is_known]),
+        ):
+            if rows.size:
+                columns = [rows[name].tolist() for name in STATISTICS_DTYPE.names or ()]
+                await self._execute(query, *key, *columns)
 
     async def load_looks(
-        self, key: StatisticsKey, metadata: ImageMetadata
+        self, key: StatisticsKey, ra: FloatArray, dec: FloatArray
     ) -> tuple[EarlierLook, ...]:
-        """Return the deepest earlier images of a channel that may touch a field."""
+        """Return the deepest earlier images of a channel around positions [deg]."""
+        orders = await self._connection.fetch(
+            load_query(_PACKAGE, "select_look_orders"), *key, MAX_ORDER
+        )
+        cells = cells_around(ra, dec, [row["k"] for row in orders])
         rows = await self._connection.fetch(
-            load_query(_PACKAGE, "select_looks"),
-            *key,
-            metadata.field_ra,
-            metadata.field_dec,
-            metadata.field_radius_deg,
+            load_query(_PACKAGE, "select_looks"), *key, cells.tolist()
         )
         return tuple(
             EarlierLook(
@@ -319,12 +377,11 @@ class Catalogue:
             for row in rows
         )
 
-    async def upsert_looks(self, looks: Sequence[tuple[int, str, str, int, float]]) -> None:
-        """Keep the deepest images: (band_id, stokes, field_key, image, rms_jy_beam) each."""
-        if looks:
-            await self._execute(
-                "upsert_looks", *[list(column) for column in zip(*looks, strict=True)]
-            )
+    async def upsert_looks(
+        self, key: StatisticsKey, image: int, cells: IntArray, rms_jy_beam: FloatArray
+    ) -> None:
+        """Keep an image in the cells where it is the deepest of its channel."""
+        await self._execute("upsert_looks", *key, image, cells.tolist(), rms_jy_beam.tolist())
 
     async def upsert_channels(self, states: Sequence[tuple[int, BandState]]) -> None:
         """Remember what the next timestep waits for; the band's id comes with each state."""

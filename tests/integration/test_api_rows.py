@@ -67,7 +67,9 @@ class Rows:
             "time_extracted": sent + timedelta(seconds=0.3),
             "time_associated": sent + timedelta(seconds=0.4),
         }  # fmt: skip
-        await self.connection.execute("select ensure_detection_partition($1)", start)
+        await self.connection.execute(
+            "select ensure_detection_partition($1, $2)", self.stream_id, start
+        )
         return await self.one("image", **(row | values))
 
     async def source(self, ra: float, dec: float, *, image: int, **values: Any) -> int:
@@ -85,8 +87,9 @@ class Rows:
         self.n_points += 1
         seen = await self.connection.fetchrow("select * from image where id = $1", image)
         row = {
-            "image": image, "source_number": self.n_points, "time_start": seen["time_start"],
-            "source_id": source, "band_id": seen["band_id"], "stokes": "I",
+            "stream_id": self.stream_id, "image": image, "source_number": self.n_points,
+            "time_start": seen["time_start"], "source_id": source, "band_id": seen["band_id"],
+            "stokes": "I",
             "extraction_type": "blind", "ra": 10.0, "dec": 10.0, "ra_err_deg": 1e-3,
             "dec_err_deg": 1e-3, "flux_peak_jy_beam": flux_jy, "flux_peak_err_jy_beam": 1e-3,
             "flux_int_jy": flux_jy, "flux_int_err_jy": 1e-3, "snr": flux_jy / 1e-3,

@@ -75,7 +75,7 @@ async def test_a10_the_de_ruiter_radius(postgres_url: str) -> None:
         await case.feed(image(1, [(10.02, 0.0)], centre=(10.0, 0.0)))
         rows = await case.rows(
             "select de_ruiter_radius from detection join source on source.id = source_id "
-            "where stream_id = (select id from stream where name = $1) order by time_start",
+            "where source.stream_id = (select id from stream where name = $1) order by time_start",
             case.stream,
         )
         assert rows[0]["de_ruiter_radius"] is None

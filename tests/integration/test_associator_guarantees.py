@@ -38,7 +38,7 @@ async def catalogue_of(case: Associator) -> Any:
     curves = [(row["n_datapoints"], row["flux_int_wm2"]) for row in await case.light_curves()]
     detections = await case.rows(
         "select count(*) as n from detection join image on image.id = detection.image "
-        "join stream on stream.id = stream_id where name = $1",
+        "join stream on stream.id = image.stream_id where name = $1",
         case.stream,
     )
     return found, curves, detections, await case.outcomes()
@@ -158,7 +158,8 @@ async def test_the_same_image_in_two_streams_is_two_images(postgres_url: str) ->
 STATEMENTS = [
     "move_offsets", "ensure_stream", "find_images", "book", "insert_timestep", "insert_image",
     "load_sources", "load_statistics", "load_looks", "reserve_source_ids", "copy_rows",
-    "update_sources", "upsert_statistics", "load_image_hashes", "insert_transient",
+    "copy_columns",
+    "update_sources", "write_statistics", "load_image_hashes", "insert_transient",
     "insert_outbox", "upsert_looks", "close_timestep", "upsert_channels",
 ]  # fmt: skip
 # Called in some timesteps, not in the last.

@@ -1,4 +1,5 @@
--- Make the month's partition of table detection, if it is missing.
+-- Make the month's partition of a stream's detections, if it is missing.
 --
--- $1  time_start  timestamptz
-select ensure_detection_partition($1::timestamptz)
+-- $1  stream_id   int
+-- $2  time_start  timestamptz
+select ensure_detection_partition($1::int, $2::timestamptz)

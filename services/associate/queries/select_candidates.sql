@@ -1,4 +1,4 @@
--- Return the sources inside boxes of the search index, one array a column.
+-- Return the sources inside boxes of the search index, as one string of binary records.
 --
 -- $1  stream_id  int
 -- $2  zone       smallint[]  disjoint boxes: no source comes twice
@@ -8,18 +8,16 @@
 -- $6  dec_high   float8      [deg]
 -- Index: source (stream_id, zone, search_ra, search_dec).
 select
-    array_agg(source.id) as id,
-    array_agg(source.search_ra) as search_ra,
-    array_agg(source.search_dec) as search_dec,
-    array_agg(source.ra) as ra,
-    array_agg(source.dec) as dec,
-    array_agg(source.weight_ra) as weight_ra,
-    array_agg(source.weight_dec) as weight_dec,
-    array_agg(source.n_datapoints) as n_datapoints,
-    array_agg(source.is_new) as is_new,
-    array_agg(source.is_variable) as is_variable,
-    array_agg(source.first_image) as first_image,
-    array_agg(source.first_source_number) as first_number
+    string_agg(
+        record_send(
+            row(
+                source.id, source.search_ra, source.search_dec, source.ra, source.dec, source.weight_ra,
+                source.weight_dec, source.n_datapoints, source.is_new, source.is_variable,
+                source.first_image, source.first_source_number
+            )
+        ),
+        ''
+    ) as rows
 from unnest($2::smallint[], $3::float8[], $4::float8[]) as box (zone, ra_low, ra_high)
 inner join source
     on

@@ -20,7 +20,9 @@ from services.associate.steps.triggers import (
     find_variables,
 )
 from services.associate.storage import Catalogue
+from sky.coverage import cells_of_field
 from sky.geometry import probe_zones
+from sky.rms_grid import rms_at
 
 __all__ = ["Outcome", "associate_timestep"]
 
@@ -60,7 +62,8 @@ async def associate_timestep(
         n_events = await _associate(
             catalogue, timestep, accepted, stream_id=stream_id, settings=settings, topic=topic
         )
-    await catalogue.upsert_looks([look for image in accepted if (look := _to_look(image))])
+    for image in accepted:
+        await _remember_look(catalogue, image, settings.extract.margin_px)
     if not timestep.is_late and timestep.time_start is not None:
         await _close(catalogue, timestep, intake, stream_id)
     return Outcome(intake.entries, n_events)
@@ -82,9 +85,10 @@ async def _associate(
     for trigger in triggers:
         flag = "is_new" if trigger.kind == "new_source" else "is_variable"
         neighbourhood.sources[flag][trigger.source] = True
+        neighbourhood.sources["is_flagged"][trigger.source] = True
     neighbourhood.assign_ids(await catalogue.reserve_source_ids(neighbourhood.n_created()))
     for time_start in {_metadata(image).time_start for image in images}:
-        await catalogue.ensure_partition(time_start)
+        await catalogue.ensure_partition(stream_id, time_start)
     await write_rows(
         catalogue, neighbourhood, done, stream_id=stream_id, drift_limit_deg=DRIFT_LIMIT_DEG
     )
@@ -168,12 +172,14 @@ async def _decide(
 ) -> list[Trigger]:
     """Return what deserves an event, one for each source."""
     founded = neighbourhood.sources["is_created"] & (neighbourhood.sources["parent"] < 0)
-    looks = [
-        await catalogue.load_looks(image.key, image.metadata)
-        if np.any(founded[image.result.source])
-        else ()
-        for image in images
-    ]
+    looks = []
+    for image in images:
+        sources, is_founder = image.record.sources, founded[image.result.source]
+        looks.append(
+            await catalogue.load_looks(image.key, sources.ra[is_founder], sources.dec[is_founder])
+            if np.any(is_founder)
+            else ()
+        )
     new = find_new_sources(
         neighbourhood,
         list(zip(images, looks, strict=True)),
@@ -183,14 +189,16 @@ async def _decide(
     return new + find_variables(neighbourhood, images, settings.associate)
 
 
-def _to_look(image: StoredImage) -> tuple[int, str, str, int, float] | None:
-    """Return an image as a candidate for the deepest look at its field."""
-    band_id, stokes = _key(image)
-    metadata, rms = _metadata(image), image.record.rms_jy_beam
-    if rms is None or not np.isfinite(rms):
-        return None
-    place = f"{metadata.field_ra % 360:.1f} {metadata.field_dec:.1f}"
-    return band_id, stokes, f"{place} {metadata.field_radius_deg:.1f}", image.id, rms
+async def _remember_look(catalogue: Catalogue, image: StoredImage, margin_px: int) -> None:
+    """Note how deep an image looked, cell by cell, for the new-source test of later ones."""
+    metadata, grid = _metadata(image), image.record.rms_grid
+    if grid is None:
+        raise RuntimeError("an accepted image has an rms grid: records are checked at the door")
+    shape = (metadata.height_px, metadata.width_px)
+    cells, x, y = cells_of_field(metadata.wcs_header, shape, metadata.field_radius_deg, margin_px)
+    rms = rms_at(grid.rms_jy_beam, shape, x, y)
+    seen = np.isfinite(rms)
+    await catalogue.upsert_looks(_key(image), image.id, cells[seen], rms[seen])
 
 
 async def _close(catalogue: Catalogue, timestep: Timestep, intake: Intake, stream_id: int) -> None:

@@ -84,16 +84,13 @@ def _near(
     limit_deg: float,
 ) -> tuple[IntArray, IntArray]:
     """Return the pairs within a distance, as positions in the two lists of usable ones."""
-    tree = cKDTree(to_unit_vectors(sources.ra[usable_sources], sources.dec[usable_sources]).T)
-    vectors = to_unit_vectors(
-        detections.ra[usable_detections], detections.dec[usable_detections]
-    ).T
+    trees = [
+        cKDTree(to_unit_vectors(each.ra[usable], each.dec[usable]).T)
+        for each, usable in ((detections, usable_detections), (sources, usable_sources))
+    ]
     chord = 2 * np.sin(np.radians(min(limit_deg, 180.0)) / 2)
-    neighbours = tree.query_ball_point(vectors, chord, return_sorted=True)
-    counts = np.array([len(each) for each in neighbours], np.int64)
-    detection = np.repeat(np.arange(counts.size), counts)
-    source = np.array([index for each in neighbours for index in each], np.int64)
-    return detection, source
+    near = trees[0].sparse_distance_matrix(trees[1], chord, output_type="ndarray")
+    return near["i"].astype(np.int64), near["j"].astype(np.int64)
 
 
 def resolve(pairs: Links) -> tuple[Links, Links]:

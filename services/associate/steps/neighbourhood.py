@@ -19,8 +19,11 @@ from sky.statistics import MOMENT_FIELDS, eta, new_moments, update_moments, v
 
 __all__ = ["ImageResult", "MeasuredColumns", "Neighbourhood"]
 
-_DTYPE = np.dtype([*SOURCE_DTYPE.descr, ("is_created", "?"), ("is_touched", "?")])
+_DTYPE = np.dtype(
+    [*SOURCE_DTYPE.descr, ("is_created", "?"), ("is_touched", "?"), ("is_flagged", "?")]
+)
 _NO_PARENT = -1
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +121,11 @@ class Neighbourhood:
             }
         )
 
-    def changed_statistics(self) -> dict[StatisticsKey, RowArray]:
-        """Return the statistics that the database does not have yet."""
+    def changed_statistics(self) -> dict[StatisticsKey, tuple[RowArray, BoolArray]]:
+        """Return the statistics that the database does not have yet, and where it has a row."""
         return {key: self._changed(key) for key in sorted(self._int)}
 
-    def _changed(self, key: StatisticsKey) -> RowArray:
+    def _changed(self, key: StatisticsKey) -> tuple[RowArray, BoolArray]:
         row = np.nonzero(self._int[key]["n"] != self._n_stored[key])[0]
         table = np.zeros(row.size, STATISTICS_DTYPE)
         table["source_id"] = self.sources["id"][row]
@@ -131,7 +134,7 @@ class Neighbourhood:
             for name in MOMENT_FIELDS[1:]:
                 table[f"{kind}_{name}"] = moments[name][row]
         table["int_max"] = self._int_max[key][row]
-        return table
+        return table, self._n_stored[key][row] > 0
 
     def positions(self) -> Positions:
         """Return where the sources are; the systematic error is a floor in quadrature."""

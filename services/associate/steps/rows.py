@@ -1,9 +1,10 @@
 """What a timestep writes: sources, statistics, measurements."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 
 from services.associate.models import RowArray
 from services.associate.steps.neighbourhood import Neighbourhood
@@ -12,6 +13,8 @@ from services.associate.storage import Catalogue
 from sky.geometry import tangent_offsets, zone_of
 
 __all__ = ["write_rows"]
+
+Column = npt.NDArray[np.generic] | None
 
 _SOURCE_COLUMNS = (
     "id", "stream_id", "parent_source_id", "zone", "search_ra", "search_dec", "ra", "dec",
@@ -24,8 +27,8 @@ _MEASURED_COLUMNS = (
     "pa_deg", "quality_flags",
 )  # fmt: skip
 _DETECTION_COLUMNS = (
-    "image", "source_number", "time_start", "source_id", "band_id", "stokes", "extraction_type",
-    "de_ruiter_radius", *_MEASURED_COLUMNS,
+    "stream_id", "image", "source_number", "time_start", "source_id", "band_id", "stokes",
+    "extraction_type", "de_ruiter_radius", *_MEASURED_COLUMNS,
 )  # fmt: skip
 _SHARED_COLUMNS = ("source_id", "time_start", "image", "source_number", "de_ruiter_radius")
 
@@ -46,35 +49,33 @@ async def write_rows(
         "source", _SOURCE_COLUMNS, _founded(rows, eta.tolist(), v.tolist(), stream_id, times)
     )
     known = rows["is_touched"] & ~rows["is_created"]
-    touched = _with_search_position(rows[known], drift_limit_deg)
-    if touched.size:
+    if np.any(known):
         await catalogue.update_sources(
-            touched,
-            zone=zone_of(touched["search_dec"]).tolist(),
-            eta=eta[known],
-            v=v[known],
-            time_start=max(times.values()),
+            rows[known], eta=eta[known], v=v[known], time_start=max(times.values())
         )
-    for key, table in neighbourhood.changed_statistics().items():
-        if table.size:
-            await catalogue.upsert_statistics(key, table)
+    if np.any(flagged := known & rows["is_flagged"]):
+        await catalogue.flag_sources(rows[flagged])
+    drifted = _drifted(rows[known], drift_limit_deg)
+    if drifted.size:
+        await catalogue.move_sources(drifted, zone=zone_of(drifted["search_dec"]).tolist())
+    for key, (table, is_known) in neighbourhood.changed_statistics().items():
+        await catalogue.write_statistics(key, table, is_known=is_known)
     ids = rows["id"]
     for image in images:
-        await catalogue.copy_rows("detection", _DETECTION_COLUMNS, _measured(image, ids))
+        groups = list(_measured(image, ids, stream_id))
+        await catalogue.copy_columns("detection", _DETECTION_COLUMNS, groups)
         await catalogue.copy_rows("shared_detection", _SHARED_COLUMNS, _shared(image, ids))
 
 
-def _with_search_position(rows: RowArray, limit_deg: float) -> RowArray:
-    """Return the rows with search positions that follow a drift.
+def _drifted(rows: RowArray, limit_deg: float) -> RowArray:
+    """Return the rows that are far from their search positions, with new ones.
 
     Search positions are indexed: they move only when they must, so that updates stay HOT.
     """
-    rows = rows.copy()
     east, north = tangent_offsets(rows["search_ra"], rows["search_dec"], rows["ra"], rows["dec"])
-    drifted = np.hypot(east, north) > limit_deg
-    rows["search_ra"][drifted] = rows["ra"][drifted]
-    rows["search_dec"][drifted] = rows["dec"][drifted]
-    return rows
+    drifted = rows[np.hypot(east, north) > limit_deg]
+    drifted["search_ra"], drifted["search_dec"] = drifted["ra"], drifted["dec"]
+    return drifted
 
 
 def _founded(
@@ -111,23 +112,26 @@ def _founded(
         )
 
 
-def _measured(image: AssociatedImage, ids: RowArray) -> Iterator[tuple[object, ...]]:
+def _measured(image: AssociatedImage, ids: RowArray, stream_id: int) -> Iterator[list[Column]]:
+    """Return the columns of table `detection`: of what founded a source, and of what matched."""
     result, sources = image.result, image.record.sources
-    n = len(sources)
-    radius = [None if np.isnan(each) else float(each) for each in result.radius]
-    columns = [getattr(sources, name).tolist() for name in _MEASURED_COLUMNS]
-    return zip(
-        [image.id] * n,
-        range(n),
-        [image.metadata.time_start] * n,
-        ids[result.source].tolist(),
-        [image.key[0]] * n,
-        [image.key[1]] * n,
-        ["blind"] * n,
-        radius,
-        *columns,
-        strict=True,
-    )
+    band_id, stokes = image.key
+    time_start = image.metadata.time_start.astimezone(UTC).replace(tzinfo=None)
+    founds = np.isnan(result.radius)
+    for number, has_radius in ((np.flatnonzero(founds), False), (np.flatnonzero(~founds), True)):
+        n = number.size
+        yield [
+            np.full(n, stream_id, np.int32),
+            np.full(n, image.id),
+            number.astype(np.int32),
+            np.full(n, np.datetime64(time_start, "us")),
+            ids[result.source[number]],
+            np.full(n, band_id, np.int32),
+            np.full(n, stokes.encode()),
+            np.full(n, b"blind"),
+            result.radius[number] if has_radius else None,
+            *[getattr(sources, name)[number] for name in _MEASURED_COLUMNS],
+        ]
 
 
 def _shared(image: AssociatedImage, ids: RowArray) -> Iterator[tuple[object, ...]]:

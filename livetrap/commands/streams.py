@@ -1,0 +1,94 @@
+"""Commands for streams: list, describe, delete, export."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from livetrap.commands.options import DataDir, JsonOutput, use_running_stack
+
+__all__ = ["streams"]
+
+streams = typer.Typer(
+    name="streams",
+    no_args_is_help=True,
+    help="Sequences of images, and what became of them: list, describe, delete, export.",
+)
+Name = Annotated[str, typer.Argument(metavar="STREAM", help="As `list` shows it")]
+
+
+@streams.command("list")
+def list_all(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
+    """List the streams: images, sources, transients, bytes of measurements, last timestep.
+
+    Examples: `livetrap streams list` · `livetrap streams list --json`
+    """
+    from livetrap.streams import list_streams, render_streams  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    found = list_streams(load_settings())
+    print(json.dumps(found, indent=2, default=str) if as_json else render_streams(found))
+
+
+@streams.command("describe")
+def describe(name: Name, *, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
+    """Describe one stream, with its bands.
+
+    Example: `livetrap streams describe lofar-ncp`
+    """
+    from livetrap.streams import describe_stream, render_stream  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    found = describe_stream(load_settings(), name)
+    print(json.dumps(found, indent=2, default=str) if as_json else render_stream(found))
+
+
+@streams.command("delete")
+def delete(
+    name: Name,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Delete a stream: its images, sources, light curves and transients, for ever.
+
+    The ledger and the alerts that went out stay. `export` it first if in doubt.
+
+    Example: `livetrap streams delete night1 --yes`
+    """
+    from livetrap.streams import delete_stream, describe_stream  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    settings = load_settings()
+    found = describe_stream(settings, name)
+    if not yes:
+        typer.confirm(
+            f"delete stream {name} with {found['n_images']} images and {found['n_sources']} "
+            "sources, for ever?",
+            abort=True,
+        )
+    delete_stream(settings, name)
+    print(f"deleted {name}: {found['n_images']} images, {found['n_sources']} sources")
+
+
+@streams.command("export")
+def export(
+    name: Name,
+    *,
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where the files go")],
+    data_dir: DataDir = None,
+) -> None:
+    """Write a stream as Parquet, one file a table; needs `pip install 'livetrap[export]'`.
+
+    Example: `livetrap streams export night1 --to night1-parquet`
+    """
+    from livetrap.stream_export import export_stream  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    for table, n_rows in export_stream(load_settings(), name, to).items():
+        print(f"{table:<20}{n_rows:>12} rows")

@@ -1,0 +1,45 @@
+-- Write the light-curve statistics of sources that the channel knows; cheaper than an upsert.
+--
+-- $1   band_id                  int
+-- $2   stokes                   text
+-- $3   source_id                bigint[]
+-- $4   n_datapoints             int[]     [-]
+-- $5   flux_int_mean_jy         float8[]  [Jy]
+-- $6   flux_int_m2              float8[]  [Jy^2]
+-- $7   flux_int_weight          float8[]  [1/Jy^2]
+-- $8   flux_int_wmean_jy        float8[]  [Jy]
+-- $9   flux_int_wm2             float8[]  [-]
+-- $10  flux_peak_mean_jy_beam   float8[]  [Jy/beam]
+-- $11  flux_peak_m2             float8[]  [(Jy/beam)^2]
+-- $12  flux_peak_weight         float8[]  [(beam/Jy)^2]
+-- $13  flux_peak_wmean_jy_beam  float8[]  [Jy/beam]
+-- $14  flux_peak_wm2            float8[]  [-]
+-- $15  flux_int_max_jy          float8[]  [Jy]
+-- Index: the primary key.
+update source_band
+set
+    n_datapoints = fresh.n_datapoints,
+    flux_int_mean_jy = fresh.int_mean,
+    flux_int_m2 = fresh.int_m2,
+    flux_int_weight = fresh.int_weight,
+    flux_int_wmean_jy = fresh.int_wmean,
+    flux_int_wm2 = fresh.int_wm2,
+    flux_peak_mean_jy_beam = fresh.peak_mean,
+    flux_peak_m2 = fresh.peak_m2,
+    flux_peak_weight = fresh.peak_weight,
+    flux_peak_wmean_jy_beam = fresh.peak_wmean,
+    flux_peak_wm2 = fresh.peak_wm2,
+    flux_int_max_jy = fresh.int_max
+from
+    unnest(
+        $3::bigint[], $4::int[], $5::float8[], $6::float8[], $7::float8[], $8::float8[], $9::float8[],
+        $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::float8[], $15::float8[]
+    )
+        as fresh (
+            source_id, n_datapoints, int_mean, int_m2, int_weight, int_wmean, int_wm2,
+            peak_mean, peak_m2, peak_weight, peak_wmean, peak_wm2, int_max
+        )
+where
+    source_band.source_id = fresh.source_id
+    and source_band.band_id = $1::int
+    and source_band.stokes = $2::text
