@@ -4,7 +4,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -23,7 +24,14 @@ from runtime.kafka import (
 from runtime.logging import configure_logging, get_logger
 from runtime.settings import Settings, load_settings
 
-__all__ = ["StopFlag", "dead_letter", "retry", "run_service", "run_transform"]
+__all__ = [
+    "MessageHandler",
+    "StopFlag",
+    "dead_letter",
+    "retry",
+    "run_service",
+    "run_transform",
+]
 
 T = TypeVar("T")
 
@@ -142,29 +150,39 @@ class _Results:
             raise FatalError("Kafka did not take a result within its delivery timeout")
 
 
-def run_transform(
-    *,
-    consumer: Consumer,
-    producer: Producer,
-    topic: str,
-    handle: Callable[[InMessage], Sequence[OutMessage]],
-    on_rejected: Callable[[InMessage, RejectedMessageError], Sequence[OutMessage]],
-    stop: StopFlag,
-    settings: Settings,
-) -> None:
-    """Consume `topic`, hand each message to `handle`, send what it returns, then commit.
+@dataclass(frozen=True, slots=True)
+class MessageHandler:
+    """What becomes of the messages of a topic.
 
     Parameters
     ----------
-    consumer, producer : confluent_kafka clients
-        Closed here.
-    topic : str
-        What to consume.
     handle : callable
         Message in, messages out. `RejectedMessageError` ends the message, `TransientError`
         repeats it, anything else ends the process with the offset unmoved.
     on_rejected : callable
         The messages that record a rejection; the dead letter among them.
+    """
+
+    handle: Callable[[InMessage], Sequence[OutMessage]]
+    on_rejected: Callable[[InMessage, RejectedMessageError], Sequence[OutMessage]]
+
+
+def run_transform(
+    *,
+    consumer: Consumer,
+    producer: Producer,
+    handlers: Mapping[str, MessageHandler],
+    stop: StopFlag,
+    settings: Settings,
+) -> None:
+    """Consume topics, hand each message to its handler, send what it returns, then commit.
+
+    Parameters
+    ----------
+    consumer, producer : confluent_kafka clients
+        Closed here.
+    handlers : mapping of str to MessageHandler
+        Who takes the messages of which topic.
     stop : StopFlag
         Ends the loop after the message in hand.
     settings : Settings
@@ -175,13 +193,15 @@ def run_transform(
 
     def process(message: InMessage) -> Sequence[OutMessage]:
         try:
-            return handle(message)
+            return handlers[message.topic].handle(message)
         except RejectedMessageError as error:
             _log_rejection(message, error)
-            return on_rejected(message, error)
+            return handlers[message.topic].on_rejected(message, error)
 
-    consumer.subscribe([topic], on_revoke=lambda _, partitions: results.tracker.forget(partitions))
-    get_logger().info("service_started", topic=topic)
+    consumer.subscribe(
+        list(handlers), on_revoke=lambda _, partitions: results.tracker.forget(partitions)
+    )
+    get_logger().info("service_started", topics=list(handlers))
     try:
         while not stop.is_set():
             for message in consume_batch(consumer, limit=1, timeout_s=0.05):

@@ -116,6 +116,9 @@ class ExtractSettings(_Section):
     )
     clean_bias_jy_beam: float = Field(0.0, description="Added to peak fluxes [Jy/beam]")
     clean_bias_err_jy_beam: float = Field(0.0, ge=0, description="Its error [Jy/beam]")
+    recent_images_mb: int = Field(
+        256, ge=0, description="Pixels kept in memory for forced photometry [MB]"
+    )
     count_negative: bool = Field(
         default=False, description="Count the peaks of the negated image: false by definition"
     )

@@ -12,8 +12,12 @@ import numpy as np
 import orjson
 
 from schemas.messages import (
+    ForcedColumns,
+    ForcedMeasurements,
+    ForcedRequest,
     ImageDetections,
     ImageMetadata,
+    PositionColumns,
     RmsGrid,
     SourceColumns,
     SourceEvent,
@@ -23,8 +27,12 @@ from schemas.messages import (
 
 __all__ = [
     "CodecError",
+    "decode_forced_measurements",
+    "decode_forced_request",
     "decode_image_detections",
     "decode_source_event",
+    "encode_forced_measurements",
+    "encode_forced_request",
     "encode_image_detections",
     "encode_source_event",
     "load_schema",
@@ -32,7 +40,12 @@ __all__ = [
 
 _MAGIC = 0
 # Schema id on the wire = MAJOR * 100 + number of the record type; Rubin numbers likewise.
-_SCHEMA_IDS = {"image_detections": 101, "source_event": 102}
+_SCHEMA_IDS = {
+    "image_detections": 101,
+    "source_event": 102,
+    "forced_request": 103,
+    "forced_measurements": 104,
+}
 
 
 class CodecError(ValueError):
@@ -154,3 +167,73 @@ def decode_source_event(data: bytes) -> SourceEvent:
     """
     record = _decode("source_event", data)
     return SourceEvent(times=StageTimes(**record.pop("times")), **record)
+
+
+def encode_forced_request(message: ForcedRequest) -> bytes:
+    """Return the Avro bytes of a request."""
+    record = _to_mapping(message)
+    record["source"] = _to_mapping(message.source)
+    record["positions"] = _to_lists(message.positions)
+    return _encode("forced_request", record)
+
+
+def decode_forced_request(data: bytes) -> ForcedRequest:
+    """Return the message in `data`.
+
+    Raises
+    ------
+    CodecError
+        If the bytes are of another schema, damaged, or of inconsistent lengths.
+    """
+    record = _decode("forced_request", data)
+    try:
+        return ForcedRequest(
+            source=SourceOffset(**record.pop("source")),
+            positions=PositionColumns(**_to_columns(record.pop("positions"))),
+            **record,
+        )
+    except ValueError as error:
+        raise CodecError(f"inconsistent forced_request: {error}") from error
+
+
+def encode_forced_measurements(message: ForcedMeasurements) -> bytes:
+    """Return the Avro bytes of an answer."""
+    record = _to_mapping(message)
+    record["source"] = _to_mapping(message.source)
+    record["measurements"] = _to_lists(message.measurements)
+    return _encode("forced_measurements", record)
+
+
+def decode_forced_measurements(data: bytes) -> ForcedMeasurements:
+    """Return the message in `data`.
+
+    Raises
+    ------
+    CodecError
+        If the bytes are of another schema, damaged, or of inconsistent lengths.
+    """
+    record = _decode("forced_measurements", data)
+    try:
+        return ForcedMeasurements(
+            source=SourceOffset(**record.pop("source")),
+            measurements=ForcedColumns(**_to_columns(record.pop("measurements"))),
+            **record,
+        )
+    except ValueError as error:
+        raise CodecError(f"inconsistent forced_measurements: {error}") from error
+
+
+def _to_lists(columns: PositionColumns | ForcedColumns) -> dict[str, list[Any]]:
+    """Return columns as plain lists."""
+    return {name: np.asarray(column).tolist() for name, column in _to_mapping(columns).items()}
+
+
+def _to_columns(lists: dict[str, list[Any]]) -> dict[str, Any]:
+    """Return texts as tuples, ids as int64 and the rest as float64."""
+    columns: dict[str, Any] = {}
+    for name, values in lists.items():
+        if name in ("extraction_type", "reason"):
+            columns[name] = tuple(values)
+        else:
+            columns[name] = np.array(values, np.int64 if name == "position_id" else np.float64)
+    return columns

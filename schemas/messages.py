@@ -8,9 +8,13 @@ import numpy.typing as npt
 
 __all__ = [
     "FloatArray",
+    "ForcedColumns",
+    "ForcedMeasurements",
+    "ForcedRequest",
     "ImageDetections",
     "ImageMetadata",
     "IntArray",
+    "PositionColumns",
     "RmsGrid",
     "SourceColumns",
     "SourceEvent",
@@ -87,6 +91,12 @@ def _no_ints() -> IntArray:
     return np.empty(0, dtype=np.int64)
 
 
+def _check_lengths(columns: "SourceColumns | PositionColumns | ForcedColumns") -> None:
+    lengths = {len(getattr(columns, column.name)) for column in fields(columns)}
+    if len(lengths) > 1:
+        raise ValueError(f"source columns differ in length: {sorted(lengths)}")
+
+
 @dataclass(frozen=True, slots=True)
 class SourceColumns:
     """The measured sources of one image, one array a quantity, all of length n.
@@ -115,9 +125,66 @@ class SourceColumns:
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths."""
-        lengths = {getattr(self, column.name).size for column in fields(self)}
-        if len(lengths) > 1:
-            raise ValueError(f"source columns differ in length: {sorted(lengths)}")
+        _check_lengths(self)
+
+
+@dataclass(frozen=True, slots=True)
+class PositionColumns:
+    """Positions to be measured, all of length n; `ra` and `dec` are ICRS [deg].
+
+    `position_id` is the asker's number, `extraction_type` is ``forced`` or ``monitor``.
+    """
+
+    position_id: IntArray = field(default_factory=_no_ints)
+    extraction_type: tuple[str, ...] = ()
+    ra: FloatArray = field(default_factory=_no_floats)
+    dec: FloatArray = field(default_factory=_no_floats)
+
+    def __post_init__(self) -> None:
+        """Refuse columns of different lengths."""
+        _check_lengths(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ForcedColumns:
+    """Fluxes at positions, all of length n; NaN where `reason` is not empty."""
+
+    position_id: IntArray = field(default_factory=_no_ints)
+    extraction_type: tuple[str, ...] = ()
+    ra: FloatArray = field(default_factory=_no_floats)
+    dec: FloatArray = field(default_factory=_no_floats)
+    flux_peak_jy_beam: FloatArray = field(default_factory=_no_floats)
+    flux_peak_err_jy_beam: FloatArray = field(default_factory=_no_floats)
+    rms_local_jy_beam: FloatArray = field(default_factory=_no_floats)
+    reason: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse columns of different lengths."""
+        _check_lengths(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ForcedRequest:
+    """Topic `forced-requests-v1`: positions to measure in one image."""
+
+    image_id: str
+    stream: str
+    source: SourceOffset
+    positions: PositionColumns
+
+
+@dataclass(frozen=True, slots=True)
+class ForcedMeasurements:
+    """Topic `forced-measurements-v1`: the answer to a request.
+
+    `missing_reason` says why nothing could be measured, such as ``image_gone``; else None.
+    """
+
+    image_id: str
+    stream: str
+    source: SourceOffset
+    missing_reason: str | None = None
+    measurements: ForcedColumns = field(default_factory=ForcedColumns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ from runtime.kafka.admin import ensure_topics, fetch_cluster_id
 from runtime.kafka.clients import create_consumer, create_producer
 from runtime.kafka.consuming import InMessage, OffsetTracker, consume_batch
 from runtime.kafka.producing import OutMessage, produce_and_locate, produce_and_wait, send
+from runtime.kafka.refetching import MessageFetcher
 
 __all__ = [
     "InMessage",
+    "MessageFetcher",
     "OffsetTracker",
     "OutMessage",
     "consume_batch",

@@ -2,12 +2,18 @@
 
 from functools import partial
 
-from runtime.kafka import create_consumer, create_producer, fetch_cluster_id
+from runtime.kafka import (
+    MessageFetcher,
+    create_consumer,
+    create_producer,
+    fetch_cluster_id,
+)
 from runtime.metrics import serve_metrics
-from runtime.process import StopFlag, retry, run_service, run_transform
+from runtime.process import MessageHandler, StopFlag, retry, run_service, run_transform
 from runtime.settings import Settings
 from schemas.topics import Topics
-from services.extract.handlers import ImageHandler
+from services.extract.handlers.forced import ForcedHandler
+from services.extract.handlers.images import ImageHandler
 
 __all__ = ["main"]
 
@@ -23,13 +29,18 @@ def _run(settings: Settings, stop: StopFlag) -> None:
     if cluster_id is None:
         return
     topics = Topics(settings.kafka.topic_prefix)
-    handler = ImageHandler(settings, topics, cluster_id)
+    images = ImageHandler(settings, topics, cluster_id)
+    fetcher = MessageFetcher(settings.kafka, group="livetrap-extract-again")
+    forced = ForcedHandler(images, fetcher.fetch, topics, cluster_id)
+    # Requests have the keys of their images: they come to the worker that has the pixels.
     run_transform(
         consumer=create_consumer(settings.kafka, group="livetrap-extract"),
         producer=create_producer(settings.kafka),
-        topic=topics.images,
-        handle=handler.on_image,
-        on_rejected=handler.on_rejected,
+        handlers={
+            topics.images: MessageHandler(images.on_image, images.on_rejected),
+            topics.forced_requests: MessageHandler(forced.on_request, forced.on_rejected),
+        },
         stop=stop,
         settings=settings,
     )
+    fetcher.close()

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Histogram
 
-__all__ = ["IMAGES", "NEGATIVE_PEAKS", "PROCESSING", "SOURCES"]
+__all__ = ["FORCED", "IMAGES", "NEGATIVE_PEAKS", "PROCESSING", "SOURCES"]
 
 IMAGES = Counter("livetrap_extract_images_total", "Images by verdict and reason", ["reason"])
 SOURCES = Counter("livetrap_extract_sources_total", "Measured sources")
@@ -13,4 +13,7 @@ PROCESSING = Histogram(
 )
 NEGATIVE_PEAKS = Counter(
     "livetrap_extract_negative_peaks_total", "Peaks of negated images: false detections"
+)
+FORCED = Counter(
+    "livetrap_extract_forced_positions_total", "Positions measured on request", ["outcome"]
 )

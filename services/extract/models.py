@@ -11,7 +11,15 @@ from schemas.messages import SourceColumns
 from sky.metadata import HeaderMetadata
 from sky.wcs import SkyProjection
 
-__all__ = ["Extraction", "FinderParameters", "FoundSources", "Image", "QualityFlag", "Shapes"]
+__all__ = [
+    "ExtractedImage",
+    "Extraction",
+    "FinderParameters",
+    "FoundSources",
+    "Image",
+    "QualityFlag",
+    "Shapes",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -128,3 +136,11 @@ class Extraction:
     background_grid: FloatArray
     rms_grid: FloatArray
     detection_threshold_sigma: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractedImage:
+    """An image and what was found in it."""
+
+    image: Image
+    extraction: Extraction

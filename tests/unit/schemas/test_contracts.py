@@ -14,15 +14,23 @@ from hypothesis import strategies as st
 
 from schemas.codec import (
     CodecError,
+    decode_forced_measurements,
+    decode_forced_request,
     decode_image_detections,
     decode_source_event,
+    encode_forced_measurements,
+    encode_forced_request,
     encode_image_detections,
     encode_source_event,
     load_schema,
 )
 from schemas.messages import (
+    ForcedColumns,
+    ForcedMeasurements,
+    ForcedRequest,
     ImageDetections,
     ImageMetadata,
+    PositionColumns,
     SourceColumns,
     SourceEvent,
     SourceOffset,
@@ -37,7 +45,12 @@ MIRRORS = {
     "source_offset": SourceOffset,
     "stage_times": StageTimes,
     "source_event": SourceEvent,
+    "forced_request": ForcedRequest,
+    "forced_measurements": ForcedMeasurements,
+    "position_columns": PositionColumns,
+    "forced_columns": ForcedColumns,
 }
+NAMES = ["image_detections", "source_event", "forced_request", "forced_measurements"]
 
 
 def records_in(schema: Any) -> dict[str, list[dict[str, Any]]]:
@@ -54,7 +67,7 @@ def records_in(schema: Any) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["image_detections", "source_event"])
+@pytest.mark.parametrize("name", NAMES)
 def test_schemas_mirror_the_dataclasses_and_document_every_field(name: str) -> None:
     for record, schema_fields in records_in(load_schema(name)).items():
         assert all(each["doc"].endswith("]") for each in schema_fields), record
@@ -72,7 +85,7 @@ def read_example(name: str) -> dict[str, Any]:
     return record
 
 
-@pytest.mark.parametrize("name", ["image_detections", "source_event"])
+@pytest.mark.parametrize("name", NAMES)
 def test_examples_fit_their_schemas(name: str) -> None:
     assert read_example(name)["stream"] == "example"
 
@@ -112,7 +125,12 @@ def test_a_rejected_image_survives_the_wire() -> None:
 
 @given(st.binary(max_size=60))
 def test_strange_bytes_are_a_codec_error_and_nothing_else(data: bytes) -> None:
-    for decode in (decode_image_detections, decode_source_event):
+    for decode in (
+        decode_image_detections,
+        decode_source_event,
+        decode_forced_request,
+        decode_forced_measurements,
+    ):
         with pytest.raises(CodecError):
             decode(data)
 
@@ -139,3 +157,31 @@ def test_damaged_bytes_are_a_codec_error_or_a_record(data: st.DataObject) -> Non
 def test_columns_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="differ in length"):
         replace(sources([(1.0, 2.0)]), ra=np.zeros(2))
+
+
+@pytest.mark.parametrize("n", [0, 1, 50])
+def test_forced_photometry_survives_the_wire(n: int) -> None:
+    rng = np.random.default_rng(n)
+    source = SourceOffset("cluster", "images-v1", 3, 17)
+    ids, types = np.arange(n), tuple(["forced", "monitor"][each % 2] for each in range(n))
+    ra, dec, flux = rng.uniform(0, 90, (3, n))
+    flux[: n // 2] = np.nan
+    request = ForcedRequest("abc", "night", source, PositionColumns(ids, types, ra, dec))
+    again = decode_forced_request(encode_forced_request(request))
+    assert (again.image_id, again.stream, again.source) == ("abc", "night", source)
+    assert again.positions.extraction_type == types
+    np.testing.assert_array_equal(again.positions.position_id, ids)
+    np.testing.assert_array_equal(again.positions.ra, ra)
+    reasons = tuple("blank" if each < n // 2 else "" for each in range(n))
+    columns = ForcedColumns(ids, types, ra, dec, flux, flux, flux, reasons)
+    answer = ForcedMeasurements("abc", "night", source, None, columns)
+    back = decode_forced_measurements(encode_forced_measurements(answer))
+    np.testing.assert_array_equal(back.measurements.flux_peak_jy_beam, flux)
+    assert back.measurements.reason == reasons
+    gone = ForcedMeasurements("abc", "night", source, "image_gone")
+    assert decode_forced_measurements(encode_forced_measurements(gone)).missing_reason is not None
+
+
+def test_positions_of_different_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="differ in length"):
+        PositionColumns(np.arange(2), ("forced",), np.zeros(2), np.zeros(2))

@@ -24,14 +24,15 @@ from schemas.messages import (
 from schemas.topics import Topics
 from services.extract import metrics
 from services.extract.errors import RejectedImageError
-from services.extract.models import FinderParameters, Image
+from services.extract.models import ExtractedImage, FinderParameters, Image
 from services.extract.steps.catalogue import extract_sources
 from services.extract.steps.image import open_image
 from services.extract.steps.peaks import count_negative_peaks
 from services.extract.steps.quality import QualityControl, QualityLimits
+from services.extract.steps.recent import RecentImages
 from sky.wcs import to_unit_vectors
 
-__all__ = ["ImageHandler", "to_image_metadata"]
+__all__ = ["ImageHandler", "identify", "to_image_metadata"]
 
 # A false discovery rate may find that nothing is real; records hold finite thresholds only.
 _HIGHEST_THRESHOLD_SIGMA = 100.0
@@ -56,6 +57,7 @@ class ImageHandler:
         self._parameters = FinderParameters(
             **{each.name: knobs[each.name] for each in fields(FinderParameters)}
         )
+        self._recent = RecentImages(settings.extract.recent_images_mb * 1_000_000)
         self._counts_negative = settings.extract.count_negative
         self._quality = QualityControl(
             QualityLimits(**{each.name: knobs[each.name] for each in fields(QualityLimits)})
@@ -75,9 +77,9 @@ class ImageHandler:
         started_s = time.perf_counter()
         _check_size(message.value, self._max_bytes)
         _check_hash(message)
-        image = open_image(message.value, _cards(message))
+        extracted = self.extract(message)
+        image, extraction = extracted.image, extracted.extraction
         self._quality.check_image(image)
-        extraction = extract_sources(image, self._parameters)
         sources, rms_grid = extraction.sources, extraction.rms_grid
         self._quality.check_count(len(sources))
         rms_jy_beam = float(np.median(rms_grid))
@@ -112,6 +114,23 @@ class ImageHandler:
         )
         return [self._to_message(record)]
 
+    def extract(self, message: InMessage) -> ExtractedImage:
+        """Return what is in an image, and keep it at hand for a while.
+
+        Raises
+        ------
+        RejectedImageError
+            If it is no image that can be measured.
+        """
+        image = open_image(message.value, _cards(message))
+        extracted = ExtractedImage(image, extract_sources(image, self._parameters))
+        self._recent.put(identify(message), extracted)
+        return extracted
+
+    def recent(self, image_id: str) -> ExtractedImage | None:
+        """Return an image that was extracted lately, if it is still at hand."""
+        return self._recent.get(image_id)
+
     def on_rejected(self, message: InMessage, error: RejectedMessageError) -> Sequence[OutMessage]:
         """Return the dead letter, and the record that books it in the ledger."""
         metrics.IMAGES.labels(error.reason_code).inc()
@@ -125,7 +144,7 @@ class ImageHandler:
 
     def _record(self, message: InMessage, verdict: str) -> ImageDetections:
         return ImageDetections(
-            image_id=image_id(message.value, _cards(message)),
+            image_id=identify(message),
             stream=_stream(message),
             source=SourceOffset(
                 self._cluster_id, message.topic, message.partition, message.offset
@@ -142,6 +161,11 @@ class ImageHandler:
         return OutMessage(
             self._topics.detections, record.stream.encode(), encode_image_detections(record)
         )
+
+
+def identify(message: InMessage) -> str:
+    """Return the identity of the image in a message: its bytes and the cards beside them."""
+    return image_id(message.value, _cards(message))
 
 
 def _stream(message: InMessage) -> str:

@@ -1,0 +1,78 @@
+"""One message again, long after it was consumed."""
+
+import time
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from runtime.errors import TransientError
+from runtime.kafka.clients import create_consumer
+from runtime.kafka.consuming import InMessage, consume_batch
+from runtime.settings import KafkaSettings
+
+__all__ = ["MessageFetcher"]
+
+_ANSWER_S = 10.0
+_UNKNOWN = frozenset(
+    {
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001  (librdkafka's names)
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+        KafkaError._INVALID_ARG,  # noqa: SLF001
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
+
+
+class MessageFetcher:
+    """Reads single messages by partition and offset; commits nothing.
+
+    Parameters
+    ----------
+    settings : KafkaSettings
+        Where the broker is.
+    group : str
+        Name of the consumer; it never joins the group.
+    """
+
+    def __init__(self, settings: KafkaSettings, *, group: str) -> None:
+        self._settings = settings
+        self._group = group
+        self._consumer: Consumer | None = None
+
+    def fetch(self, topic: str, partition: int, offset: int) -> InMessage | None:
+        """Return the message at an offset; None if the topic no longer (or not yet) has it.
+
+        Raises
+        ------
+        TransientError
+            If the broker does not answer.
+        """
+        consumer = self._connected()
+        try:
+            low, high = consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=_ANSWER_S
+            )
+            if not low <= offset < high:
+                return None
+            consumer.assign([TopicPartition(topic, partition, offset)])
+        except KafkaException as error:
+            if error.args[0].code() in _UNKNOWN:
+                return None
+            raise TransientError(f"Kafka does not answer: {error}") from error
+        deadline_s = time.monotonic() + _ANSWER_S
+        while time.monotonic() < deadline_s:
+            for message in consume_batch(consumer, limit=1, timeout_s=0.1):
+                consumer.unassign()
+                # A later one comes where retention or compaction took what was asked for.
+                return message if message.offset == offset else None
+        raise TransientError(f"Kafka does not give {topic}, partition {partition}, {offset}")
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._consumer is not None:
+            self._consumer.close()
+
+    def _connected(self) -> Consumer:
+        if self._consumer is None:
+            settings = self._settings.model_copy(update={"instance_id": None})
+            self._consumer = create_consumer(settings, group=self._group, commits_to_kafka=False)
+        return self._consumer

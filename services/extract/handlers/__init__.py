@@ -1,0 +1,1 @@
+"""What the extractor does with a message: an image, or positions to measure in one."""
