@@ -39,7 +39,7 @@ lint: install  ## style, types, architecture, SQL, spelling
 bench: install  ## images per second, latency and stage times of the whole stack (some minutes)
 	$(BIN)/python benchmarks/bench_end_to_end.py
 
-bench-associate: install  ## CPU and wall clock of a timestep by catalogue size, and against TraP's SQL (6 min)
+bench-associate: install  ## CPU and wall clock of a timestep by catalogue size, and against TraP's SQL (2 min)
 	$(BIN)/python benchmarks/bench_associate.py
 
 clean:  ## remove what was built and cached here; the data of installations stay
