@@ -46,7 +46,7 @@ $(VENV)/bench.stamp: $(STAMP)
 bench-extract: $(VENV)/bench.stamp  ## the source finder beside SEP, PySE and photutils (some minutes)
 	$(BIN)/python -m benchmarks.bench_extract --plots docs/images
 
-bench-associate: install  ## CPU and wall clock of a timestep by catalogue size, and against TraP's SQL (6 min)
+bench-associate: install  ## CPU and wall clock of a timestep by catalogue size, and against TraP's SQL (2 min)
 	$(BIN)/python benchmarks/bench_associate.py
 
 clean:  ## remove what was built and cached here; the data of installations stay

@@ -106,7 +106,7 @@ class Sky:
     field : Field
         Its sources; each is seen in 95 of 100 images.
     n_new : int
-        Sources that nobody has seen before, in each image.
+        Sources that nobody has seen before, in every tenth image.
     run : int
         Images of a later run are later.
     """
@@ -138,12 +138,13 @@ class Sky:
     def measure(self) -> SourceColumns:
         """Return noisy measurements of most of the field's sources, and the new ones."""
         rng, field = self._rng, self._field
+        n_new = 0 if self._step % 10 else self._n_new
         seen = np.sort(
             rng.choice(field.ra.size, round(_SHARE_SEEN * field.ra.size), replace=False)
         )
         away, angle = (
-            field.radius_deg * np.sqrt(rng.uniform(0, 1, self._n_new)) / 2,
-            rng.uniform(0, 2 * np.pi, self._n_new),
+            field.radius_deg * np.sqrt(rng.uniform(0, 1, n_new)) / 2,
+            rng.uniform(0, 2 * np.pi, n_new),
         )
         new_dec = FIELD[1] + away * np.sin(angle)
         new_ra = FIELD[0] + away * np.cos(angle) / np.cos(np.radians(new_dec))
