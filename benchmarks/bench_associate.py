@@ -35,7 +35,7 @@ from runtime.settings import PostgresSettings, Settings
 from schemas.codec import encode_image_detections
 from schemas.messages import SourceColumns
 from schemas.topics import Topics
-from services.associate.handlers import DetectionsHandler
+from services.associate.handlers.detections import DetectionsHandler
 from services.associate.steps.matching import Positions, find_pairs, resolve
 from services.associate.steps.neighbourhood import Neighbourhood
 from services.associate.storage import Catalogue

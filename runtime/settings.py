@@ -154,6 +154,9 @@ class AssociateSettings(_Section):
     systematic_position_error_arcsec: float = Field(
         10.0, ge=0, description="Floor of a position error, per axis [arcsec]"
     )
+    forced_photometry: bool = Field(
+        default=True, description="Measure known sources where an image does not show them"
+    )
     expiration_timesteps: int = Field(10, ge=1, description="Null detections until given up")
     new_source_sigma_margin: float = Field(
         1.0, ge=0, description="Added to the detection threshold in the new-source test [sigma]"

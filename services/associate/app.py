@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
+from runtime.errors import RejectedMessageError
 from runtime.kafka import (
+    InMessage,
     OutMessage,
     consume_batch,
     create_consumer,
@@ -17,15 +20,18 @@ from runtime.kafka import (
 )
 from runtime.metrics import serve_metrics
 from runtime.postgres import create_pool
-from runtime.process import StopFlag, retry, run_service
+from runtime.process import StopFlag, dead_letter, retry, run_service
 from runtime.settings import Settings
 from schemas.topics import Topics
-from services.associate.handlers import DetectionsHandler
+from services.associate.handlers.detections import DetectionsHandler
+from services.associate.handlers.forced import ForcedHandler
+from services.associate.storage import CatalogueStore
 
 __all__ = ["main"]
 
 T = TypeVar("T")
 _BATCH = 100
+_FORCED_BATCH = 20
 _POLL_S = 0.02
 
 
@@ -67,6 +73,9 @@ class _Associator:
             kafka, group="livetrap-associate", commits_to_kafka=False
         )
         self._producer: Producer = create_producer(kafka)
+        self._forced_handler = ForcedHandler(CatalogueStore(pool))
+        self._forced_consumer: Consumer = create_consumer(kafka, group="livetrap-associate-forced")
+        self._forced_consumer.subscribe([self._topics.forced_measurements])
         self._consumer.subscribe(
             [self._topics.detections], on_assign=self._on_assign, on_revoke=self._on_revoke
         )
@@ -81,8 +90,10 @@ class _Associator:
             if retry(self._associate, self._stop) is False:
                 self._seek(self._handler.partitions())
             retry(self._relay, self._stop)
+            self._store_forced()
             self._await(self._handler.drop_expired())
         self._consumer.close()
+        self._forced_consumer.close()
         self._await(self._handler.aclose())
 
     def _bury(self) -> None:
@@ -100,6 +111,25 @@ class _Associator:
         while outbox := self._await(self._handler.fetch_outbox()):
             self._send([message for _, message in outbox])
             self._await(self._handler.delete_outbox([number for number, _ in outbox]))
+
+    def _store_forced(self) -> None:
+        """Store forced measurements; one may come twice, so Kafka has their offsets."""
+        for message in consume_batch(self._forced_consumer, limit=_FORCED_BATCH, timeout_s=0):
+            if retry(partial(self._store_answer, message), self._stop) is None:
+                return  # told to stop while the world was away
+            self._forced_consumer.store_offsets(
+                offsets=[TopicPartition(message.topic, message.partition, message.offset + 1)]
+            )
+
+    def _store_answer(self, message: InMessage) -> bool:
+        try:
+            self._await(self._forced_handler.on_message(message))
+        except RejectedMessageError as error:
+            letter = dead_letter(
+                message, error, topic=self._topics.dead_letters, service="associate"
+            )
+            self._send([letter])
+        return True
 
     def _send(self, messages: list[OutMessage]) -> None:
         produce_and_wait(self._producer, messages)

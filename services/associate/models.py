@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from schemas.messages import FloatArray, ImageDetections, SourceOffset
+from schemas.messages import FloatArray, ImageDetections, IntArray, SourceOffset
 
 __all__ = [
     "SOURCE_DTYPE",
@@ -17,6 +17,7 @@ __all__ = [
     "EarlierLook",
     "KnownImage",
     "LedgerEntry",
+    "MissedSources",
     "NewTransient",
     "OffsetMove",
     "RowArray",
@@ -136,6 +137,16 @@ class StoredImage:
     id: int
     band_id: int | None
     record: ImageDetections
+
+
+@dataclass(frozen=True, slots=True)
+class MissedSources:
+    """Sources and for how many timesteps in a row they have been missed; (n,) each."""
+
+    id: IntArray
+    ra: FloatArray
+    dec: FloatArray
+    n_timesteps: IntArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,8 @@ def test_an_image_that_cannot_be_had_is_answered_with_the_reason(
     } | change))  # type: ignore[arg-type]  # fmt: skip
     answer = ask(bench.worker()[1], replace(request, source=source))
     assert answer.missing_reason == reason
-    assert answer.measurements.reason == ()
+    assert set(answer.measurements.reason) == {reason}
+    assert np.isnan(answer.measurements.flux_peak_jy_beam).all()
 
 
 def test_another_image_at_that_offset_is_not_measured(bench: Bench) -> None:

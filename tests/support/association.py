@@ -10,10 +10,14 @@ import asyncpg
 
 from runtime.kafka import InMessage
 from runtime.settings import Settings
-from schemas.codec import decode_source_event, encode_image_detections
-from schemas.messages import ImageDetections, SourceEvent, SourceOffset
+from schemas.codec import (
+    decode_forced_request,
+    decode_source_event,
+    encode_image_detections,
+)
+from schemas.messages import ForcedRequest, ImageDetections, SourceEvent, SourceOffset
 from schemas.topics import Topics
-from services.associate.handlers import DetectionsHandler
+from services.associate.handlers.detections import DetectionsHandler
 
 # A1 and its like were measured with these.
 CASE = {
@@ -35,6 +39,7 @@ class Associator:
         self.stream = name
         self.offset = 0
         self.events: list[SourceEvent] = []
+        self.requests: list[ForcedRequest] = []
 
     async def feed(self, *records: ImageDetections) -> None:
         """Deliver records of one timestep and wait until they are in the catalogue."""
@@ -57,6 +62,11 @@ class Associator:
         while outbox := await self.handler.fetch_outbox():
             mine = [message for _, message in outbox if message.key.decode() == self.stream]
             self.events.extend(decode_source_event(message.value) for message in mine)
+            self.requests.extend(
+                decode_forced_request(message.value)
+                for _, message in outbox
+                if message.key.decode().startswith(f"{self.stream}:")
+            )
             await self.handler.delete_outbox([number for number, _ in outbox])
 
     async def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:

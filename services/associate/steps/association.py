@@ -7,10 +7,12 @@ import numpy as np
 
 from runtime.settings import Settings
 from schemas.messages import ImageMetadata, SourceColumns
+from schemas.topics import Topics
 from services.associate.models import LedgerEntry, StatisticsKey, StoredImage, Timestep
 from services.associate.steps.bands import find_band
 from services.associate.steps.events import store_events
 from services.associate.steps.intake import Intake, take_in
+from services.associate.steps.missed import Seen, request_forced
 from services.associate.steps.neighbourhood import ImageResult, MeasuredColumns, Neighbourhood
 from services.associate.steps.rows import write_rows
 from services.associate.steps.triggers import (
@@ -35,11 +37,14 @@ class Outcome:
     """What one transaction did."""
 
     entries: tuple[LedgerEntry, ...]
-    n_events: int
+    n_messages: int
+
+
+_SEEN_NOTHING = Seen({}, np.empty(0, np.int64), np.empty(0), np.empty(0))
 
 
 async def associate_timestep(
-    catalogue: Catalogue, timestep: Timestep, *, settings: Settings, topic: str
+    catalogue: Catalogue, timestep: Timestep, *, settings: Settings, topics: Topics
 ) -> Outcome:
     """Store a timestep and all that follows from it.
 
@@ -51,22 +56,37 @@ async def associate_timestep(
         Its images in ascending frequency.
     settings : Settings
         Section `associate`, and the extractor's margin.
-    topic : str
-        Where the events go.
+    topics : Topics
+        Where the events and the forced requests go.
     """
     stream_id = await catalogue.ensure_stream(timestep.stream)
     intake = await take_in(catalogue, timestep, stream_id=stream_id, now=datetime.now(UTC))
     accepted = [image for image in intake.images if image.record.verdict == "accepted"]
-    n_events = 0
+    n_messages = 0
+    seen = _SEEN_NOTHING
     if any(len(image.record.sources) for image in accepted):
-        n_events = await _associate(
-            catalogue, timestep, accepted, stream_id=stream_id, settings=settings, topic=topic
+        n_messages, seen = await _associate(
+            catalogue,
+            timestep,
+            accepted,
+            stream_id=stream_id,
+            settings=settings,
+            topic=topics.transients,
+        )
+    if accepted and not timestep.is_late and settings.associate.forced_photometry:
+        n_messages += await request_forced(
+            catalogue,
+            accepted,
+            seen,
+            stream_id=stream_id,
+            settings=settings,
+            topic=topics.forced_requests,
         )
     for image in accepted:
         await _remember_look(catalogue, image, settings.extract.margin_px)
     if not timestep.is_late and timestep.time_start is not None:
         await _close(catalogue, timestep, intake, stream_id)
-    return Outcome(intake.entries, n_events)
+    return Outcome(intake.entries, n_messages)
 
 
 async def _associate(
@@ -77,8 +97,8 @@ async def _associate(
     stream_id: int,
     settings: Settings,
     topic: str,
-) -> int:
-    """Cross-match, write the rows and the events; return the number of events."""
+) -> tuple[int, Seen]:
+    """Cross-match, write the rows and the events; return how many events, and what was seen."""
     neighbourhood = await _load(catalogue, images, stream_id, settings)
     done = [_associate_image(neighbourhood, image, settings) for image in images]
     triggers = await _decide(catalogue, neighbourhood, done, settings)
@@ -100,7 +120,19 @@ async def _associate(
         stream=timestep.stream,
         topic=topic,
     )
-    return len(triggers)
+    return len(triggers), _to_seen(neighbourhood, done)
+
+
+def _to_seen(neighbourhood: Neighbourhood, images: list[AssociatedImage]) -> Seen:
+    rows = neighbourhood.sources
+    known = rows[rows["is_touched"] & ~rows["is_created"]]
+    detected = {
+        image.id: rows["id"][
+            np.unique(np.concatenate([image.result.source, image.result.shared.source]))
+        ]
+        for image in images
+    }
+    return Seen(detected, known["id"], known["ra"], known["dec"])
 
 
 def _metadata(image: StoredImage) -> ImageMetadata:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage, OutMessage
 from runtime.logging import get_logger
@@ -79,9 +81,7 @@ class ForcedHandler:
                 reason=error.reason_code,
                 error=str(error),
             )
-            return ForcedMeasurements(
-                request.image_id, request.stream, request.source, error.reason_code
-            )
+            return _missing(request, error.reason_code)
         wanted = request.positions
         fluxes = measure_positions(extracted.image, extracted.extraction, wanted.ra, wanted.dec)
         return ForcedMeasurements(
@@ -118,3 +118,20 @@ class ForcedHandler:
                 f"offset {source.offset}: its retention has passed",
             )
         return self._images.extract(message)
+
+
+def _missing(request: ForcedRequest, reason: str) -> ForcedMeasurements:
+    """Return an answer without fluxes: every position has the reason."""
+    wanted = request.positions
+    n = len(wanted.extraction_type)
+    nothing = np.full(n, np.nan)
+    return ForcedMeasurements(
+        request.image_id,
+        request.stream,
+        request.source,
+        reason,
+        ForcedColumns(
+            wanted.position_id, wanted.extraction_type, wanted.ra, wanted.dec,
+            nothing, nothing, nothing, (reason,) * n,
+        ),
+    )  # fmt: skip

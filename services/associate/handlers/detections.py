@@ -153,7 +153,7 @@ class DetectionsHandler:
         async with self._store.transaction() as catalogue:
             await catalogue.move_offsets(self._cluster_id, self._topics.detections, moves)
             outcome = await associate_timestep(
-                catalogue, timestep, settings=self._settings, topic=self._topics.transients
+                catalogue, timestep, settings=self._settings, topics=self._topics
             )
         self._moved(moves)
         return outcome
@@ -162,7 +162,7 @@ class DetectionsHandler:
         TIMESTEPS.inc()
         for entry in outcome.entries:
             IMAGES.labels(entry.outcome).inc()
-        if outcome.n_events:
+        if outcome.n_messages:
             self._is_outbox_empty = False
 
     async def _commit_skipped(self) -> None:

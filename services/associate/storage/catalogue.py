@@ -1,8 +1,7 @@
-"""The catalogue in PostgreSQL: rows to models and back; decides nothing."""
+"""One transaction on the catalogue: rows to models and back; decides nothing."""
 
 import io
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple
 from datetime import datetime, timedelta
 
@@ -11,8 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime.binary_rows import decode_records, encode_columns
-from runtime.errors import TransientError
-from runtime.postgres import lend_connection
 from runtime.sql import load_query
 from schemas.messages import (
     FloatArray,
@@ -30,16 +27,16 @@ from services.associate.models import (
     EarlierLook,
     KnownImage,
     LedgerEntry,
+    MissedSources,
     NewTransient,
     OffsetMove,
     RowArray,
     StatisticsKey,
-    StreamState,
 )
 from sky.coverage import MAX_ORDER, cells_around
 from sky.geometry import Probes
 
-__all__ = ["Catalogue", "CatalogueStore"]
+__all__ = ["Catalogue"]
 
 _PACKAGE = "services.associate"
 # As wide as the columns of the database, in the order of the statements.
@@ -56,78 +53,6 @@ _STATISTICS_WIRE_DTYPE = np.dtype(
         for name in STATISTICS_DTYPE.names or ()
     ]
 )
-
-
-class CatalogueStore:
-    """Opens transactions, and answers what is asked outside one.
-
-    Parameters
-    ----------
-    pool : asyncpg.Pool
-        Closed by the caller.
-    """
-
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["Catalogue"]:
-        """Lend the catalogue for one transaction; an error undoes all of it."""
-        async with lend_connection(self._pool) as connection, connection.transaction():
-            yield Catalogue(connection)
-
-    async def load_offsets(
-        self, cluster_id: str, topic: str, partitions: Sequence[int]
-    ) -> dict[int, int]:
-        """Return the next offset of each partition that has one."""
-        async with lend_connection(self._pool) as connection:
-            rows = await connection.fetch(
-                load_query(_PACKAGE, "list_offsets"), cluster_id, topic, list(partitions)
-            )
-        return {row["partition"]: row["next_offset"] for row in rows}
-
-    async def load_stream_states(self) -> list[StreamState]:
-        """Return how far each stream has come and what it is known to send."""
-        async with lend_connection(self._pool) as connection:
-            streams = await connection.fetch(load_query(_PACKAGE, "list_streams"))
-            channels = await connection.fetch(load_query(_PACKAGE, "list_channels"))
-        states: dict[str, list[BandState]] = {row["name"]: [] for row in streams}
-        for row in channels:
-            if row["name"] in states:
-                band = Band(row["freq_eff_hz"], row["freq_bw_hz"])
-                states[row["name"]].append(
-                    BandState(band, row["stokes"], row["last_time_start"], row["missed_timesteps"])
-                )
-        return [
-            StreamState(row["name"], row["closed_until"], tuple(states[row["name"]]))
-            for row in streams
-        ]
-
-    async def drop_expired(self, retention_days: float) -> list[str]:
-        """Drop the months of detections that a stream has left behind; return their names.
-
-        A reader that holds a month for long is not waited for: the next call drops it.
-        """
-        async with lend_connection(self._pool) as connection, connection.transaction():
-            await connection.execute(load_query(_PACKAGE, "set_lock_timeout"))
-            try:
-                rows = await connection.fetch(
-                    load_query(_PACKAGE, "drop_expired"), timedelta(days=retention_days)
-                )
-            except asyncpg.LockNotAvailableError as error:
-                raise TransientError(f"old measurements are being read: {error}") from error
-        return [row["name"] for row in rows]
-
-    async def fetch_outbox(self, limit: int) -> list[tuple[int, str, str, bytes]]:
-        """Return (id, topic, key, value) of the next messages for Kafka, oldest first."""
-        async with lend_connection(self._pool) as connection:
-            rows = await connection.fetch(load_query(_PACKAGE, "fetch_outbox"), limit)
-        return [(row["id"], row["topic"], row["key"], row["value"]) for row in rows]
-
-    async def delete_outbox(self, ids: Sequence[int]) -> None:
-        """Forget messages that Kafka has."""
-        async with lend_connection(self._pool) as connection:
-            await connection.execute(load_query(_PACKAGE, "delete_outbox"), list(ids))
 
 
 class Catalogue:
@@ -401,6 +326,27 @@ class Catalogue:
         """Return the hashes of images by their ids."""
         rows = await self._connection.fetch(load_query(_PACKAGE, "select_image_hashes"), list(ids))
         return {row["id"]: row["image_id"] for row in rows}
+
+    async def load_missed(self, stream_id: int, tolerance_s: float) -> MissedSources:
+        """Return what the last closed timestep saw, and what is missed since longer."""
+        rows = await self._connection.fetch(
+            load_query(_PACKAGE, "select_missed"), stream_id, timedelta(seconds=tolerance_s)
+        )
+        return MissedSources(
+            np.array([row["id"] for row in rows], np.int64),
+            np.array([row["ra"] for row in rows], np.float64),
+            np.array([row["dec"] for row in rows], np.float64),
+            np.array([row["n_timesteps"] for row in rows], np.int64),
+        )
+
+    async def write_missed(
+        self, stream_id: int, *, missed: IntArray, n_timesteps: IntArray, gone: IntArray
+    ) -> None:
+        """Note for how long sources have been missed, and forget those that are not any more."""
+        if missed.size:
+            await self._execute("upsert_missed", stream_id, missed.tolist(), n_timesteps.tolist())
+        if gone.size:
+            await self._execute("delete_missed", stream_id, gone.tolist())
 
     async def insert_transient(self, transient: NewTransient) -> int:
         """Store a transient and return its id."""

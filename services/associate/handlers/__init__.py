@@ -1,0 +1,1 @@
+"""What the associator does with a record: detections, or the answer to a forced request."""
