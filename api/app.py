@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from api import middleware, problems
-from api.handlers import alerts, images, operations, page, sources, transients
+from api.handlers import alerts, images, monitors, operations, page, sources, transients
 from api.handlers.parameters import refuse_unknown
 from api.live import AlertStream
 from api.problems import PROBLEM_RESPONSES
@@ -63,11 +63,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.systematic_position_error_deg = (
         settings.associate.systematic_position_error_arcsec / 3600
     )
+    app.state.write_token = settings.api.write_token
+    app.state.max_monitors = settings.api.max_monitors
     app.state.look_backs_s = settings.api.look_backs_s
     problems.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)
     middleware.install(app)
-    for resource in (transients, sources, images, alerts, operations):
+    for resource in (transients, sources, images, alerts, monitors, operations):
         app.include_router(
             resource.router, dependencies=[Depends(refuse_unknown)], responses=PROBLEM_RESPONSES
         )

@@ -18,6 +18,8 @@ __all__ = [
     "LightCurve",
     "LightCurvePoint",
     "LightCurveStatistics",
+    "Monitor",
+    "NewMonitor",
     "Page",
     "Slo",
     "SourceDetail",
@@ -279,3 +281,35 @@ class Slo(_Model):
 
     window_minutes: float
     stages: list[LatencyStage]
+
+
+class NewMonitor(_Model):
+    """A place to measure in every image of a stream."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"stream": "lofar-ncp", "name": "SN 2026abc", "ra": 123.4, "dec": 10.5}]
+        },
+    )
+
+    stream: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="It may begin later"
+    )
+    name: str = Field("", max_length=100, description="What it is to you")
+    ra: float = Field(ge=-360, le=360, allow_inf_nan=False, description="ICRS [deg]")
+    dec: float = Field(ge=-90, le=90, allow_inf_nan=False, description="ICRS [deg]")
+
+
+class Monitor(_Model):
+    """A watched place."""
+
+    id: int
+    stream: str
+    name: str
+    ra: float = Field(description="ICRS [deg]")
+    dec: float = Field(description="ICRS [deg]")
+    source_id: int | None = Field(
+        description="Its light curve is /sources/{source_id}/lightcurve; null until it has one"
+    )
+    time_created: datetime

@@ -16,12 +16,16 @@ __all__ = ["PROBLEM_RESPONSES", "ProblemError", "install", "not_found"]
 
 _TITLES = {
     400: "Bad request",
+    401: "Unauthorized",
+    403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
     406: "Not acceptable",
+    409: "Conflict",
     500: "Internal error",
     503: "Not ready",
 }
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
 
 
 _PROBLEM = {
@@ -95,9 +99,11 @@ def _answer(request: Request, status: int, detail: str) -> JSONResponse:
         "detail": detail,
         "instance": request.url.path,
     }
-    headers = {"Retry-After": "2"} if status == 503 else None
     return JSONResponse(
-        body, status_code=status, headers=headers, media_type="application/problem+json"
+        body,
+        status_code=status,
+        headers=_HEADERS.get(status),
+        media_type="application/problem+json",
     )
 
 

@@ -61,23 +61,35 @@ class Database:
         TransientError
             If the database was never there; asyncpg's own errors if it went away.
         """
+        async with self._connection() as connection:
+            return await _fetch(connection, query, parameters)
+
+    async def write(self, query: str, *parameters: object) -> Sequence[Mapping[str, Any]]:
+        """Change something and return the rows that the statement returns.
+
+        Raises
+        ------
+        TransientError
+            If the database was never there; asyncpg's own errors if it went away.
+        """
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute("set transaction read write")
+            return await _fetch(connection, query, parameters)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
         try:
-            async with self._connection() as connection:
-                rows = await connection.fetch(
-                    load_query(_PACKAGE, query), *parameters, timeout=_TIMEOUT_S
-                )
+            async with self._opened().acquire(timeout=_TIMEOUT_S) as connection:
+                yield connection
         except (TransientError, *AWAY_ERRORS):
             DATABASE_IS_THERE.set(0)
             raise
         DATABASE_IS_THERE.set(1)
-        return [dict(row) for row in rows]
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+    def _opened(self) -> asyncpg.Pool:
         if self._pool is None:
             raise TransientError("no connection to PostgreSQL yet")
-        async with self._pool.acquire(timeout=_TIMEOUT_S) as connection:
-            yield connection
+        return self._pool
 
     async def listen(self, channel: str, wake: asyncio.Event) -> None:
         """Set `wake` at every notification, for ever; reconnect when it is lost."""
@@ -105,8 +117,15 @@ class Database:
             connection.terminate()
 
 
+async def _fetch(
+    connection: asyncpg.pool.PoolConnectionProxy, query: str, parameters: Sequence[object]
+) -> list[dict[str, Any]]:
+    rows = await connection.fetch(load_query(_PACKAGE, query), *parameters, timeout=_TIMEOUT_S)
+    return [dict(row) for row in rows]
+
+
 def _reading(settings: PostgresSettings) -> PostgresSettings:
-    """Return settings whose sessions cannot write and give up on a question that takes long."""
+    """Return settings whose sessions write only when told, and give up on a long question."""
     url = settings.url.get_secret_value()
     limits = f"default_transaction_read_only=on&statement_timeout={_STATEMENT_TIMEOUT_MS}"
     separator = "&" if "?" in url else "?"

@@ -155,7 +155,7 @@ class AssociateSettings(_Section):
         10.0, ge=0, description="Floor of a position error, per axis [arcsec]"
     )
     forced_photometry: bool = Field(
-        default=True, description="Measure known sources where an image does not show them"
+        default=True, description="Measure sources that an image does not show, and monitors"
     )
     expiration_timesteps: int = Field(10, ge=1, description="Null detections until given up")
     new_source_sigma_margin: float = Field(
@@ -211,6 +211,10 @@ class ApiSettings(_Section):
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: Port = Field(8080, description="Port")
+    write_token: SecretStr | None = Field(
+        None, min_length=8, description="Bearer token of those who may write; unset: nobody"
+    )
+    max_monitors: int = Field(1000, ge=1, description="Watched places of a stream")
     look_backs_s: tuple[Annotated[float, Field(gt=0, le=1e9)], ...] = Field(
         (600.0, 3600.0, 86400.0),
         max_length=10,

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "BoolArray",
     "FloatArray",
     "ForcedColumns",
     "ForcedMeasurements",
@@ -22,6 +23,7 @@ __all__ = [
     "StageTimes",
 ]
 
+BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 

@@ -1,9 +1,11 @@
-"""Query parameters that several resources share."""
+"""Parameters that several resources share, and who may write."""
 
+import secrets
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import Depends, Path, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.models import Cone
 from api.problems import ProblemError
@@ -21,6 +23,7 @@ __all__ = [
     "State",
     "Stream",
     "Until",
+    "Writer",
     "refuse_unknown",
     "to_utc",
 ]
@@ -32,6 +35,24 @@ def _database(request: Request) -> Database:
 
 
 Reader = Annotated[Database, Depends(_database)]
+_Bearer = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Depends(HTTPBearer(auto_error=False, description="Value of LIVETRAP_API__WRITE_TOKEN")),
+]
+
+
+def _writable(request: Request, database: Reader, bearer: _Bearer) -> Database:
+    token = request.app.state.write_token
+    if token is None:
+        raise ProblemError(403, "this service is read-only; set LIVETRAP_API__WRITE_TOKEN")
+    if bearer is None:
+        raise ProblemError(401, "writing needs the header `Authorization: Bearer <token>`")
+    if not secrets.compare_digest(bearer.credentials.encode(), token.get_secret_value().encode()):
+        raise ProblemError(401, "the token is wrong; it is the value of LIVETRAP_API__WRITE_TOKEN")
+    return database
+
+
+Writer = Annotated[Database, Depends(_writable)]
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows on a page")]
 Cursor = Annotated[str | None, Query(description="`next` of the page before")]
 Since = Annotated[
@@ -84,7 +105,7 @@ ConeParameter = Annotated[Cone | None, Depends(_cone)]
 def refuse_unknown(request: Request) -> None:
     """Refuse a parameter that the route does not know: a misspelt filter would filter nothing."""
     route = getattr(request.scope.get("route"), "path", "")
-    operation = request.app.openapi()["paths"].get(route, {}).get("get")
+    operation = request.app.openapi()["paths"].get(route, {}).get(request.method.lower())
     if operation is None:
         return
     known = [each["name"] for each in operation.get("parameters", []) if each["in"] == "query"]

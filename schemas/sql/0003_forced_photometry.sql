@@ -1,4 +1,4 @@
--- Sources that are missed, and places that could not be measured.
+-- Sources that are missed, places to watch, and places that could not be measured.
 
 -- Known sources that the last timesteps of their stream did not show. A source that is seen
 -- again, or missed too often, leaves.
@@ -21,12 +21,30 @@ create table forced_gap (
 comment on table forced_gap is 'Forced measurements that could not be made, and why';
 comment on column forced_gap.reason is 'outside, blank, confused, image_gone or the code of a rejection';
 
+-- Places that somebody wants measured in every image of a stream, which need not have begun.
+create table monitor (
+    id bigint generated always as identity primary key,
+    stream text not null,
+    name text not null,
+    ra float8 not null check (ra >= 0 and ra < 360),
+    dec float8 not null check (dec between -90 and 90),
+    source_id bigint references source (id),
+    time_created timestamptz not null default now(),
+    unique (stream, ra, dec)
+);
+comment on column monitor.ra is 'ICRS [deg]';
+comment on column monitor.dec is 'ICRS [deg]';
+comment on column monitor.source_id is 'Whose light curve it is; null until an image shows its place';
+comment on column source.zone is 'floor(search_dec / 0.5); 32767 is never searched: a monitor owns it [-]';
+
 create or replace function delete_stream(wanted_stream_id int) returns void
 language plpgsql
 as $$
 begin
     perform 1 from stream where stream.id = wanted_stream_id for update;
     execute format('drop table if exists %I', 'detection_s' || wanted_stream_id);
+    delete from monitor
+    where monitor.stream = (select stream.name from stream where stream.id = wanted_stream_id);
     delete from missed_source
     where missed_source.stream_id = wanted_stream_id;
     delete from forced_gap

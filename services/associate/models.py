@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from schemas.messages import FloatArray, ImageDetections, IntArray, SourceOffset
+from schemas.messages import BoolArray, FloatArray, ImageDetections, IntArray, SourceOffset
 
 __all__ = [
     "SOURCE_DTYPE",
@@ -18,8 +19,10 @@ __all__ = [
     "KnownImage",
     "LedgerEntry",
     "MissedSources",
+    "Monitors",
     "NewTransient",
     "OffsetMove",
+    "Places",
     "RowArray",
     "StatisticsKey",
     "StoredImage",
@@ -147,6 +150,30 @@ class MissedSources:
     ra: FloatArray
     dec: FloatArray
     n_timesteps: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Monitors:
+    """Places that are watched, (n,) each; `source_id` is 0 where it has no light curve yet."""
+
+    id: IntArray
+    ra: FloatArray
+    dec: FloatArray
+    source_id: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Sources to be measured by force, (n,) each, and why."""
+
+    id: IntArray
+    ra: FloatArray
+    dec: FloatArray
+    extraction_type: Literal["forced", "monitor"]
+
+    def select(self, mask: BoolArray) -> "Places":
+        """Return some of them."""
+        return Places(self.id[mask], self.ra[mask], self.dec[mask], self.extraction_type)
 
 
 @dataclass(frozen=True, slots=True)

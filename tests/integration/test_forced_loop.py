@@ -218,3 +218,23 @@ def test_a_senseless_flux_is_refused(postgres_url: str, flux: float) -> None:
                 await store(site, answer(request, flux))
 
     run(case())
+
+
+def test_the_answer_to_somebody_else_is_no_point(postgres_url: str) -> None:
+    """Others number their positions as they like."""
+
+    async def case() -> None:
+        async with associator(postgres_url) as site:
+            await site.feed(image(0, [STEADY]))
+            await site.feed(image(1, []))
+            (request,) = site.requests
+            reply = answer(request)
+            elsewhere = replace(reply.measurements, dec=reply.measurements.dec + 0.2)
+            await store(site, replace(reply, measurements=elsewhere))
+            forced = "select 1 from detection where source_id = $1 and extraction_type = 'forced'"
+            source = int(request.positions.position_id[0])
+            assert await site.rows(forced, source) == []
+            await store(site, reply)
+            assert len(await site.rows(forced, source)) == 1
+
+    run(case())

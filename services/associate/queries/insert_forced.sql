@@ -1,4 +1,5 @@
--- Store forced measurements of one image; those that are there stay as they are.
+-- Store forced measurements of one image; those that are there stay as they are. Others may ask
+-- too, with numbers of their own: a place that is not its source's is none of ours.
 --
 -- $1   stream                 text
 -- $2   image_id               text       hash of the image
@@ -60,4 +61,7 @@ inner join source
     on
         row_in.source_id = source.id
         and stream.id = source.stream_id
+        and sind((source.dec - row_in.dec) / 2) ^ 2
+        + cosd(source.dec) * cosd(row_in.dec) * sind((source.ra - row_in.ra) / 2) ^ 2
+        <= sind(image.beam_major_deg / 2) ^ 2
 on conflict (stream_id, time_start, image, source_number) do nothing

@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 import numpy as np
 
 from runtime.settings import Settings
-from schemas.messages import ImageMetadata, SourceColumns
+from schemas.messages import SourceColumns
 from schemas.topics import Topics
 from services.associate.models import LedgerEntry, StatisticsKey, StoredImage, Timestep
 from services.associate.steps.bands import find_band
+from services.associate.steps.coverage import metadata_of
 from services.associate.steps.events import store_events
+from services.associate.steps.forced import request_forced
 from services.associate.steps.intake import Intake, take_in
-from services.associate.steps.missed import Seen, request_forced
+from services.associate.steps.missed import Seen
 from services.associate.steps.neighbourhood import ImageResult, MeasuredColumns, Neighbourhood
 from services.associate.steps.rows import write_rows
 from services.associate.steps.triggers import (
@@ -107,7 +109,7 @@ async def _associate(
         neighbourhood.sources[flag][trigger.source] = True
         neighbourhood.sources["is_flagged"][trigger.source] = True
     neighbourhood.assign_ids(await catalogue.reserve_source_ids(neighbourhood.n_created()))
-    for time_start in {_metadata(image).time_start for image in images}:
+    for time_start in {metadata_of(image).time_start for image in images}:
         await catalogue.ensure_partition(stream_id, time_start)
     await write_rows(
         catalogue, neighbourhood, done, stream_id=stream_id, drift_limit_deg=DRIFT_LIMIT_DEG
@@ -135,15 +137,9 @@ def _to_seen(neighbourhood: Neighbourhood, images: list[AssociatedImage]) -> See
     return Seen(detected, known["id"], known["ra"], known["dec"])
 
 
-def _metadata(image: StoredImage) -> ImageMetadata:
-    if image.record.metadata is None:
-        raise RuntimeError("an accepted image has metadata: records are checked at the door")
-    return image.record.metadata
-
-
 def _distance_limit_deg(image: StoredImage, settings: Settings) -> float:
     """Return how far a measurement may lie from its source: a number of semi-major axes."""
-    return settings.associate.beamwidths_limit * _metadata(image).beam_major_deg / 2
+    return settings.associate.beamwidths_limit * metadata_of(image).beam_major_deg / 2
 
 
 async def _load(
@@ -174,13 +170,13 @@ def _associate_image(
         de_ruiter_limit=settings.associate.de_ruiter_radius,
         distance_limit_deg=_distance_limit_deg(image, settings),
     )
-    return AssociatedImage(image.id, key, image.record, _metadata(image), result)
+    return AssociatedImage(image.id, key, image.record, metadata_of(image), result)
 
 
 def _key(image: StoredImage) -> StatisticsKey:
     if image.band_id is None:
         raise RuntimeError("an image with metadata has a band")
-    return image.band_id, _metadata(image).stokes
+    return image.band_id, metadata_of(image).stokes
 
 
 def _to_measured(sources: SourceColumns) -> MeasuredColumns:
@@ -223,7 +219,7 @@ async def _decide(
 
 async def _remember_look(catalogue: Catalogue, image: StoredImage, margin_px: int) -> None:
     """Note how deep an image looked, cell by cell, for the new-source test of later ones."""
-    metadata, grid = _metadata(image), image.record.rms_grid
+    metadata, grid = metadata_of(image), image.record.rms_grid
     if grid is None:
         raise RuntimeError("an accepted image has an rms grid: records are checked at the door")
     shape = (metadata.height_px, metadata.width_px)

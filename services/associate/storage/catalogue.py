@@ -28,6 +28,7 @@ from services.associate.models import (
     KnownImage,
     LedgerEntry,
     MissedSources,
+    Monitors,
     NewTransient,
     OffsetMove,
     RowArray,
@@ -347,6 +348,26 @@ class Catalogue:
             await self._execute("upsert_missed", stream_id, missed.tolist(), n_timesteps.tolist())
         if gone.size:
             await self._execute("delete_missed", stream_id, gone.tolist())
+
+    async def load_monitors(self, stream: str) -> Monitors:
+        """Return the places that are watched in a stream."""
+        rows = await self._connection.fetch(load_query(_PACKAGE, "select_monitors"), stream)
+        return Monitors(
+            np.array([row["id"] for row in rows], np.int64),
+            np.array([row["ra"] for row in rows], np.float64),
+            np.array([row["dec"] for row in rows], np.float64),
+            np.array([row["source_id"] for row in rows], np.int64),
+        )
+
+    async def insert_monitor_sources(
+        self, stream_id: int, monitor_ids: Sequence[int], *, image: int, time_start: datetime
+    ) -> dict[int, int]:
+        """Give monitors a light curve; return their sources by their ids."""
+        rows = await self._connection.fetch(
+            load_query(_PACKAGE, "insert_monitor_sources"),
+            list(monitor_ids), stream_id, image, time_start,
+        )  # fmt: skip
+        return {row["id"]: row["source_id"] for row in rows}
 
     async def insert_transient(self, transient: NewTransient) -> int:
         """Store a transient and return its id."""

@@ -1,0 +1,7 @@
+-- Watch a place no longer; its light curve stays.
+--
+-- $1  id  bigint
+-- Index: the primary key.
+delete from monitor
+where monitor.id = $1::bigint
+returning monitor.id

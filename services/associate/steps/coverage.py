@@ -1,0 +1,22 @@
+"""Which places an image shows."""
+
+from schemas.messages import BoolArray, FloatArray, ImageMetadata
+from services.associate.models import StoredImage
+from sky.wcs import SkyProjection
+
+__all__ = ["covers", "metadata_of"]
+
+
+def metadata_of(image: StoredImage) -> ImageMetadata:
+    """Return what an accepted image always has."""
+    if image.record.metadata is None:
+        raise RuntimeError("an accepted image has metadata: records are checked at the door")
+    return image.record.metadata
+
+
+def covers(image: StoredImage, ra: FloatArray, dec: FloatArray, margin_px: int) -> BoolArray:
+    """Return which places (n,) lie in the part of an image that is searched."""
+    metadata = metadata_of(image)
+    x, y = SkyProjection.of(metadata.wcs_header).to_pixel(ra, dec)
+    inside = (x >= margin_px) & (x < metadata.width_px - margin_px)
+    return inside & (y >= margin_px) & (y < metadata.height_px - margin_px)

@@ -1,0 +1,98 @@
+"""Ask the extractor for fluxes at places that an image does not show, or that are watched."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from runtime.settings import Settings
+from schemas.codec import encode_forced_request
+from schemas.messages import ForcedRequest, IntArray, PositionColumns
+from schemas.topics import image_key
+from services.associate.models import Places, StoredImage
+from services.associate.steps.coverage import covers, metadata_of
+from services.associate.steps.missed import Seen, count_missed
+from services.associate.steps.monitors import watch_places
+from services.associate.storage import Catalogue
+
+__all__ = ["request_forced"]
+
+
+async def request_forced(
+    catalogue: Catalogue,
+    images: Sequence[StoredImage],
+    seen: Seen,
+    *,
+    stream_id: int,
+    settings: Settings,
+    topic: str,
+) -> int:
+    """Leave a request in the outbox for each image that hides something.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        An open transaction.
+    images : sequence of StoredImage
+        The accepted images of a timestep.
+    seen : Seen
+        What was detected in them.
+    stream_id : int
+        The stream.
+    settings : Settings
+        Section `associate`, and the extractor's margin.
+    topic : str
+        Where the requests go.
+
+    Returns
+    -------
+    int
+        How many images are asked.
+    """
+    margin_px = settings.extract.margin_px
+    missed = await count_missed(catalogue, seen, stream_id=stream_id, knobs=settings.associate)
+    watched = await watch_places(
+        catalogue,
+        images,
+        stream_id=stream_id,
+        stream=images[0].record.stream,
+        margin_px=margin_px,
+    )
+    nothing = np.empty(0, np.int64)
+    n_requests = 0
+    for image in images:
+        detected = seen.detected.get(image.id, nothing)
+        parts = [_hidden(image, places, detected, margin_px) for places in (missed, watched)]
+        if not any(len(part.id) for part in parts):
+            continue
+        metadata = metadata_of(image)
+        await catalogue.ensure_partition(stream_id, metadata.time_start)
+        await catalogue.insert_outbox(
+            topic,
+            image_key(image.record.stream, metadata.freq_eff_hz),
+            encode_forced_request(_to_request(image, parts)),
+        )
+        n_requests += 1
+    return n_requests
+
+
+def _hidden(image: StoredImage, places: Places, detected: IntArray, margin_px: int) -> Places:
+    """Return the places that an image covers and where nothing was detected in it."""
+    hidden = places.select(~np.isin(places.id, detected))
+    if not hidden.id.size:
+        return hidden
+    return hidden.select(covers(image, hidden.ra, hidden.dec, margin_px))
+
+
+def _to_request(image: StoredImage, parts: Sequence[Places]) -> ForcedRequest:
+    types = [part.extraction_type for part in parts for _ in range(len(part.id))]
+    return ForcedRequest(
+        image_id=image.record.image_id,
+        stream=image.record.stream,
+        source=image.record.source,
+        positions=PositionColumns(
+            position_id=np.concatenate([part.id for part in parts]),
+            extraction_type=tuple(types),
+            ra=np.concatenate([part.ra for part in parts]),
+            dec=np.concatenate([part.dec for part in parts]),
+        ),
+    )
