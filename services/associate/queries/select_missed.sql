@@ -1,10 +1,13 @@
--- Return the sources that were seen in the last timestep, or are missed since longer.
+-- Return the sources that this timestep misses: those of the last one, or missed since longer.
 --
--- $1  stream_id  int
--- $2  tolerance  interval  of the start times of a timestep's images
+-- $1  stream_id   int
+-- $2  tolerance   interval  of the start times of a timestep's images
+-- $3  ids_seen    bigint[]  what this timestep shows
 -- Indexes: primary keys of detection (of this stream's partition), missed_source and source.
-with seen as (
-    select distinct detection.source_id
+with candidate as (
+    select
+        detection.source_id,
+        0 as n_timesteps
     from stream
     inner join detection
         on
@@ -16,26 +19,22 @@ with seen as (
         stream.id = $1::int
         and detection.stream_id = $1::int
         and detection.extraction_type = 'blind'
-),
-
-candidate as (
-    select
-        seen.source_id,
-        0 as n_timesteps
-    from seen
+        and detection.source_id <> all($3::bigint[])
     union all
     select
         missed_source.source_id,
         missed_source.n_timesteps
     from missed_source
-    where missed_source.stream_id = $1::int
+    where
+        missed_source.stream_id = $1::int
+        and missed_source.source_id <> all($3::bigint[])
 )
 
 select
     source.id,
     source.ra,
     source.dec,
-    max(candidate.n_timesteps) as n_timesteps
+    max(candidate.n_timesteps) + 1 as n_timesteps
 from candidate
 inner join source on candidate.source_id = source.id
 group by source.id

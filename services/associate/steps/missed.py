@@ -34,19 +34,18 @@ async def count_missed(
 
     A source that is seen in one band is worth measuring in the bands that do not show it.
     """
-    before = await catalogue.load_missed(stream_id, knobs.timestep_tolerance_s)
     ids_seen = np.unique(np.concatenate([np.empty(0, np.int64), *seen.detected.values()]))
-    n_timesteps = before.n_timesteps + 1
-    waits = ~np.isin(before.id, ids_seen) & (n_timesteps <= knobs.expiration_timesteps)
+    missed = await catalogue.load_missed(stream_id, ids_seen, knobs.timestep_tolerance_s)
+    waits = missed.n_timesteps <= knobs.expiration_timesteps
     await catalogue.write_missed(
         stream_id,
-        missed=before.id[waits],
-        n_timesteps=n_timesteps[waits],
-        gone=before.id[~waits & (before.n_timesteps > 0)],
+        missed=missed.id[waits],
+        n_timesteps=missed.n_timesteps[waits],
+        gone=np.concatenate([ids_seen, missed.id[~waits]]),
     )
     return Places(
-        np.concatenate([before.id[waits], seen.id]),
-        np.concatenate([before.ra[waits], seen.ra]),
-        np.concatenate([before.dec[waits], seen.dec]),
+        np.concatenate([missed.id[waits], seen.id]),
+        np.concatenate([missed.ra[waits], seen.ra]),
+        np.concatenate([missed.dec[waits], seen.dec]),
         "forced",
     )

@@ -328,11 +328,14 @@ class Catalogue:
         rows = await self._connection.fetch(load_query(_PACKAGE, "select_image_hashes"), list(ids))
         return {row["id"]: row["image_id"] for row in rows}
 
-    async def load_missed(self, stream_id: int, tolerance_s: float) -> MissedSources:
-        """Return what the last closed timestep saw, and what is missed since longer."""
+    async def load_missed(
+        self, stream_id: int, ids_seen: IntArray, tolerance_s: float
+    ) -> MissedSources:
+        """Return what a timestep misses that was seen in the last one, or misses since longer."""
         rows = await self._connection.fetch(
-            load_query(_PACKAGE, "select_missed"), stream_id, timedelta(seconds=tolerance_s)
-        )
+            load_query(_PACKAGE, "select_missed"),
+            stream_id, timedelta(seconds=tolerance_s), ids_seen.tolist(),
+        )  # fmt: skip
         return MissedSources(
             np.array([row["id"] for row in rows], np.int64),
             np.array([row["ra"] for row in rows], np.float64),
