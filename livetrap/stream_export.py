@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from livetrap.streams import connect, find_stream
+from livetrap.database import connect
+from livetrap.streams import find_stream
 from runtime.errors import FatalError, SettingsError
 from runtime.settings import Settings
 from runtime.sql import load_query
@@ -46,7 +47,7 @@ def export_stream(settings: Settings, name: str, folder: Path) -> dict[str, int]
         If there is no such stream, a file is there already, the folder cannot be written, or
         pyarrow is not installed.
     TransientError, FatalError
-        As of `livetrap.streams.connect`.
+        As of `livetrap.database.connect`.
     """
     try:
         importlib.import_module("pyarrow.parquet")

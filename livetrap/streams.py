@@ -1,19 +1,15 @@
 """Streams for an operator: list, describe, delete."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 
-from runtime.errors import FatalError, SettingsError, TransientError
-from runtime.postgres import AWAY_ERRORS
+from livetrap.database import with_connection
+from runtime.errors import SettingsError
 from runtime.settings import Settings
 from runtime.sql import load_query
 
 __all__ = [
-    "connect",
     "delete_stream",
     "describe_stream",
     "find_stream",
@@ -22,10 +18,8 @@ __all__ = [
     "render_streams",
 ]
 
-T = TypeVar("T")
 Row = dict[str, Any]
 _PACKAGE = "livetrap"
-_TIMEOUT_S = 10.0
 _LOCK_TIMEOUT = "15s"
 _COLUMNS = ("name", "n_images", "n_sources", "n_transients", "detection_bytes", "last_time_start")
 
@@ -40,7 +34,7 @@ def list_streams(settings: Settings) -> list[Row]:
     FatalError
         If it refuses us or has no such schema.
     """
-    return _with_connection(settings, lambda connection: _list(connection, None))
+    return with_connection(settings, lambda connection: _list(connection, None))
 
 
 def describe_stream(settings: Settings, name: str) -> Row:
@@ -57,7 +51,7 @@ def describe_stream(settings: Settings, name: str) -> Row:
         bands = await connection.fetch(load_query(_PACKAGE, "list_stream_bands"), stream["id"])
         return {**stream, "bands": [dict(band) for band in bands]}
 
-    return _with_connection(settings, ask)
+    return with_connection(settings, ask)
 
 
 def delete_stream(settings: Settings, name: str) -> Row:
@@ -82,7 +76,7 @@ def delete_stream(settings: Settings, name: str) -> Row:
             await connection.execute(load_query(_PACKAGE, "delete_stream"), stream["id"])
         return stream
 
-    return _with_connection(settings, delete)
+    return with_connection(settings, delete)
 
 
 async def find_stream(connection: asyncpg.Connection, name: str) -> Row:
@@ -131,44 +125,3 @@ def _show(value: object) -> str:
     if value is None:
         return "-"
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-@asynccontextmanager
-async def connect(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    """Lend a connection; put its errors into words.
-
-    Raises
-    ------
-    TransientError
-        If the database is away, or a lock is not to be had.
-    FatalError
-        If it refuses us or has no such schema.
-    """
-    try:
-        connection = await asyncpg.connect(
-            settings.postgres.url.get_secret_value(), timeout=_TIMEOUT_S
-        )
-        try:
-            yield connection
-        finally:
-            await connection.close()
-    except (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError) as error:
-        raise FatalError(f"database schema: {error}; run `livetrap migrate`") from error
-    except asyncpg.LockNotAvailableError as error:
-        raise TransientError(
-            "somebody reads the measurements for longer than we wait; try again"
-        ) from error
-    except AWAY_ERRORS as error:
-        raise TransientError(
-            f"PostgreSQL is away: {error!r}; is the stack up? (LIVETRAP_POSTGRES__URL)"
-        ) from error
-    except asyncpg.PostgresError as error:
-        raise FatalError(f"PostgreSQL refuses: {error} (LIVETRAP_POSTGRES__URL)") from error
-
-
-def _with_connection(settings: Settings, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with connect(settings) as connection:
-            return await work(connection)
-
-    return asyncio.run(run())

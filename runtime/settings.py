@@ -176,6 +176,13 @@ class AssociateSettings(_Section):
         description="Measurements older than this before a stream's last timestep may go [d]; "
         "months go as a whole, unset keeps all",
     )
+    update_cool_down_s: float = Field(
+        0.0, ge=0, description="Least time between two events of a transient, of its images [s]"
+    )
+    update_snr_factor: float = Field(
+        1.5, gt=1, description="Growth of S/N since the last event that makes an update"
+    )
+    max_updates: int = Field(10, ge=0, description="Updates of one transient")
     variable_eta: float = Field(5.0, gt=0, description="Reduced chi-square of a variable source")
     variable_v: float = Field(0.1, gt=0, description="Coefficient of variation of a variable")
     variable_min_points: int = Field(8, ge=2, description="Points before a source is variable")
@@ -189,11 +196,13 @@ class AlertSettings(_Section):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{2,}$",
         description="ivorn authority",
     )
-    min_snr: float = Field(8.0, gt=0, description="Weakest new source that is alerted [sigma]")
+    rules: Path | None = Field(
+        None, description="File of rules: which events become alerts; unset: those of LiveTrap"
+    )
+    expires_s: float = Field(
+        86400.0, gt=0, le=1e8, description="An alert is of no use after so long [s]"
+    )
     role: Literal["observation", "test"] = Field("observation", description="VOEvent role")
-    variable_sources: bool = Field(default=True, description="Alert on variable sources too")
-    variable_min_eta: float = Field(5.0, gt=0, description="Weakest variable that is alerted")
-    variable_min_v: float = Field(0.1, gt=0, description="Weakest variable that is alerted")
 
 
 class VtpSettings(_Section):

@@ -250,3 +250,6 @@ class SourceEvent:
     limit_previous_jy_beam: float | None = None
     telescope: str | None = None
     times: StageTimes = field(default_factory=StageTimes)
+    transient_kind: str = ""
+    note: str | None = None
+    edge_distance_deg: float | None = None

@@ -2,7 +2,15 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-__all__ = ["EVENTS", "LATENCY", "RETRIES", "SUBSCRIBERS", "VTP_DISCONNECTS", "VTP_PACKETS"]
+__all__ = [
+    "EVENTS",
+    "LATENCY",
+    "RETRIES",
+    "RULES_ARE_CURRENT",
+    "SUBSCRIBERS",
+    "VTP_DISCONNECTS",
+    "VTP_PACKETS",
+]
 
 EVENTS = Counter(
     "livetrap_alert_events_total",
@@ -16,6 +24,9 @@ LATENCY = Histogram(
 )
 RETRIES = Counter(
     "livetrap_alert_retries_total", "Attempts repeated because Kafka or PostgreSQL was away"
+)
+RULES_ARE_CURRENT = Gauge(
+    "livetrap_alert_rules_are_current", "1: as in the file; 0: the file is wrong, older rules hold"
 )
 SUBSCRIBERS = Gauge("livetrap_alert_subscribers", "VTP subscribers connected now")
 VTP_DISCONNECTS = Counter(

@@ -4,10 +4,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["LowWatermark", "NewAlert", "StoredAlert"]
+__all__ = ["Decision", "Family", "LowWatermark", "NewAlert", "StoredAlert"]
 
 # End of each partition of the alert topics, keyed "topic/partition".
 LowWatermark = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """That an event becomes an alert, and how.
+
+    Parameters
+    ----------
+    rule : str or None
+        Name of the rule that wants it; None: it follows an alert that went out.
+    importance : float
+        0 to 1 [-].
+    role : str
+        ``observation`` or ``test``.
+    """
+
+    rule: str | None
+    importance: float
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The alerts about one source so far: how many, and the role of the last one."""
+
+    revision: int
+    role: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +70,7 @@ class NewAlert:
     voevent: bytes
     notice: bytes
     latency_s: float | None
+    rule: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
 """Table `alert`: stored before sent, marked when sent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import astuple, replace
 
 import asyncpg
 import orjson
 
+from rules.expression import Match
 from runtime.errors import TransientError
 from runtime.postgres import lend_connection
 from runtime.sql import load_query
-from services.alert.models import LowWatermark, NewAlert, StoredAlert
+from services.alert.models import Family, LowWatermark, NewAlert, StoredAlert
 
 __all__ = ["AlertStore"]
 
@@ -29,7 +30,7 @@ class AlertStore:
         self._pool = pool
 
     async def add(
-        self, event_id: str, trig_id: str, render: Callable[[int], NewAlert]
+        self, event_id: str, trig_id: str, render: Callable[[Family], NewAlert]
     ) -> tuple[StoredAlert, bool]:
         """Store the alert of an event, unless it is there already.
 
@@ -40,7 +41,7 @@ class AlertStore:
         trig_id : str
             Alert family.
         render : callable
-            Called with the revision that is this alert's turn.
+            Called with what there is of its family; an error of it stores nothing.
 
         Returns
         -------
@@ -59,14 +60,31 @@ class AlertStore:
             existing = await connection.fetchrow(load_query(_PACKAGE, "select_alert"), event_id)
             if existing is not None:
                 return _to_stored(existing), False
-            revision = await connection.fetchval(load_query(_PACKAGE, "count_revisions"), trig_id)
-            alert = render(revision)
+            (family,) = await connection.fetch(load_query(_PACKAGE, "get_family"), trig_id)
+            alert = render(Family(family["revision"], family["role"]))
             row = await connection.fetchrow(
                 load_query(_PACKAGE, "insert_alert"), *_to_parameters(alert)
             )
             if row is None:
                 raise TransientError(f"alert of event {event_id} appeared meanwhile")
             return _to_fresh(alert, row["id"]), True
+
+    async def match_references(
+        self, ra: float, dec: float, asked: Collection[Match]
+    ) -> dict[str, bool]:
+        """Return whether reference catalogues have a position [deg], by each question's key."""
+        if not asked:
+            return {}
+        async with lend_connection(self._pool) as connection:
+            rows = await connection.fetch(
+                load_query(_PACKAGE, "match_references"),
+                ra,
+                dec,
+                [match.key for match in asked],
+                [match.catalogue for match in asked],
+                [match.radius_arcsec for match in asked],
+            )
+        return {row["key"]: row["is_there"] for row in rows}
 
     async def list_unfinished(self) -> list[StoredAlert]:
         """Return the alerts that are stored but not sent everywhere, oldest first."""
@@ -97,8 +115,8 @@ class AlertStore:
 
 def _to_parameters(alert: NewAlert) -> tuple[object, ...]:
     """Return the values in the order of ``insert_alert.sql``, which is the model's."""
-    *head, notice, latency_s = astuple(alert)
-    return (*head, notice.decode(), latency_s)
+    *head, notice, latency_s, rule = astuple(alert)
+    return (*head, notice.decode(), latency_s, rule)
 
 
 def _to_fresh(alert: NewAlert, identity: int) -> StoredAlert:

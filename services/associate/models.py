@@ -28,6 +28,7 @@ __all__ = [
     "StoredImage",
     "StreamState",
     "Timestep",
+    "Told",
 ]
 
 RowArray = npt.NDArray[np.void]
@@ -186,6 +187,19 @@ class EarlierLook:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A transient that events have told of: what the last one said."""
+
+    transient_id: int
+    source_id: int
+    kind: str
+    certainty: str
+    snr: float
+    n_bands: int
+    limit_previous_jy_beam: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class NewTransient:
     """A row of table `transient`, but for its id."""
 
@@ -207,3 +221,5 @@ class NewTransient:
     snr: float
     eta: float
     v: float
+    n_bands: int
+    limit_previous_jy_beam: float | None

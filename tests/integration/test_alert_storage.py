@@ -14,10 +14,10 @@ from runtime.errors import FatalError, RejectedMessageError, TransientError
 from runtime.postgres import create_pool
 from runtime.settings import AlertSettings, PostgresSettings
 from schemas.messages import SourceEvent
-from services.alert.models import NewAlert, StoredAlert
+from services.alert.models import Family, NewAlert, StoredAlert
 from services.alert.steps.alert import build_alert
 from services.alert.storage import AlertStore
-from tests.support.vtp_events import START, source_event
+from tests.support.vtp_events import DECISION, START, source_event
 
 SETTINGS = AlertSettings(authority="org.test")
 
@@ -40,8 +40,8 @@ def fresh_event(**changes: object) -> SourceEvent:
     return source_event(salt=uuid.uuid4().hex, **changes)
 
 
-def render(event: SourceEvent, revision: int) -> NewAlert:
-    return build_alert(event, SETTINGS, START, revision=revision)
+def render(event: SourceEvent, family: Family) -> NewAlert:
+    return build_alert(event, SETTINGS, DECISION, START, revision=family.revision)
 
 
 async def add(store: AlertStore, event: SourceEvent) -> tuple[StoredAlert, bool]:

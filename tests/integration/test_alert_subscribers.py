@@ -15,7 +15,7 @@ from services.alert.steps.facts import name_alert
 from services.alert.steps.voevent import build_voevent
 from tests.support.comet import comet_subscriber
 from tests.support.vtp import ivorn_of
-from tests.support.vtp_events import START, source_event
+from tests.support.vtp_events import DECISION, START, source_event
 from tests.support.vtp_service import wait_until
 
 
@@ -62,7 +62,10 @@ def vtp() -> Iterator[ServerThread]:
 def packets(n: int, **changes: object) -> list[bytes]:
     settings = AlertSettings(authority="org.test")
     made = [source_event(number, **changes) for number in range(n)]
-    return [build_voevent(each, name_alert(each, "org.test", 0), settings, START) for each in made]
+    return [
+        build_voevent(each, name_alert(each, "org.test", 0), settings, DECISION, START)
+        for each in made
+    ]
 
 
 def test_comet_receives_every_alert_and_finds_it_valid(vtp: ServerThread, tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ from services.alert.handlers.vtp import VtpServer
 from services.alert.steps.facts import name_alert
 from services.alert.steps.voevent import build_voevent
 from tests.support.vtp import NAMESPACES, VtpClient, ivorn_of, transport
-from tests.support.vtp_events import START, source_event
+from tests.support.vtp_events import DECISION, START, source_event
 
 
 def packet(number: int = 0, **changes: object) -> bytes:
     event = source_event(number, **changes)
     settings = AlertSettings(authority="org.test")
-    return build_voevent(event, name_alert(event, "org.test", 0), settings, START)
+    return build_voevent(event, name_alert(event, "org.test", 0), settings, DECISION, START)
 
 
 async def started(**settings: object) -> VtpServer:

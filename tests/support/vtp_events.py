@@ -6,9 +6,11 @@ from typing import Any
 
 from schemas.identity import event_id, trig_id
 from schemas.messages import SourceEvent, StageTimes
+from services.alert.models import Decision
 
-__all__ = ["START", "source_event"]
+__all__ = ["DECISION", "START", "source_event"]
 
+DECISION = Decision("test rule", 0.9, "observation")
 START = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
 

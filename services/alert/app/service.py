@@ -20,6 +20,7 @@ from runtime.process import StopFlag, dead_letter, run_service
 from runtime.settings import Settings
 from schemas.topics import Topics
 from services.alert.app.logs import tame_logging
+from services.alert.app.rules import RuleFile
 from services.alert.app.sender import KafkaSender
 from services.alert.app.stream import build_app
 from services.alert.app.threads import run_in_thread
@@ -70,6 +71,7 @@ class _Service:
     async def run(self) -> None:
         """Start everything, wait, stop everything."""
         settings = self._settings
+        rules = RuleFile(settings.alert.rules)
         serve_metrics(settings.metrics)
         async with AsyncExitStack() as stack:
             vtp = VtpServer(settings.vtp, settings.alert.authority)
@@ -82,6 +84,7 @@ class _Service:
             stack.callback(pool.terminate)
             self._handler = TransientHandler(
                 settings.alert,
+                rules=rules.current,
                 store=AlertStore(pool),
                 sender=self._sender,
                 broadcast=vtp.broadcast,

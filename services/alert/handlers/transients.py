@@ -1,19 +1,21 @@
 """Topic ``transients-v1``: event in, alert stored, then on Kafka, then on VTP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
+from rules.rulebook import RuleBook
 from runtime.errors import RejectedMessageError
 from runtime.logging import get_logger
 from runtime.settings import AlertSettings
 from schemas.codec import CodecError, decode_source_event
 from schemas.messages import SourceEvent
+from services.alert.errors import NotDueError
 from services.alert.metrics import EVENTS, LATENCY
-from services.alert.models import LowWatermark, NewAlert, StoredAlert
+from services.alert.models import Family, LowWatermark, NewAlert, StoredAlert
 from services.alert.steps.alert import build_alert
-from services.alert.steps.rule import check_event, refuse_alert
+from services.alert.steps.rule import check_event, decide
 from services.alert.storage import AlertStore
 
 __all__ = ["AlertSender", "TransientHandler"]
@@ -38,7 +40,9 @@ class TransientHandler:
     Parameters
     ----------
     settings : AlertSettings
-        Thresholds, authority, role.
+        Authority, role, expiry.
+    rules : callable
+        Returns which events become alerts, as of now.
     store : AlertStore
         Where alerts are before they are sent.
     sender : AlertSender
@@ -51,11 +55,13 @@ class TransientHandler:
         self,
         settings: AlertSettings,
         *,
+        rules: Callable[[], RuleBook],
         store: AlertStore,
         sender: AlertSender,
         broadcast: Callable[[bytes], int],
     ) -> None:
         self._settings = settings
+        self._rules = rules
         self._store = store
         self._sender = sender
         self._broadcast = broadcast
@@ -72,18 +78,26 @@ class TransientHandler:
         """
         event = _decode(value)
         check_event(event)
-        reason = refuse_alert(event, self._settings)
-        if reason is not None:
-            EVENTS.labels(reason).inc()
-            get_logger().info("event_not_alerted", event_id=event.event_id, reason=reason)
+        rules = self._rules()
+        matches = await self._store.match_references(event.ra, event.dec, rules.matches)
+        render = partial(self._render, event, rules, matches)
+        try:
+            alert, is_new = await self._store.add(event.event_id, event.trig_id, render)
+        except NotDueError as refusal:
+            EVENTS.labels(refusal.reason_code).inc()
+            get_logger().info(
+                "event_not_alerted", event_id=event.event_id, reason=refusal.reason_code
+            )
             return
-        render = partial(self._render, event)
-        alert, is_new = await self._store.add(event.event_id, event.trig_id, render)
         await self.finish(alert)
         EVENTS.labels("alerted" if is_new else "repeated").inc()
 
-    def _render(self, event: SourceEvent, revision: int) -> NewAlert:
-        return build_alert(event, self._settings, datetime.now(UTC), revision=revision)
+    def _render(
+        self, event: SourceEvent, rules: RuleBook, matches: Mapping[str, bool], family: Family
+    ) -> NewAlert:
+        decision = decide(event, rules, matches, family=family, role=self._settings.role)
+        now = datetime.now(UTC)
+        return build_alert(event, self._settings, decision, now, revision=family.revision)
 
     async def recover(self) -> int:
         """Finish what an earlier process stored but did not send; return how many."""

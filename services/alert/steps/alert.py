@@ -4,7 +4,7 @@ from datetime import datetime
 
 from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
-from services.alert.models import NewAlert
+from services.alert.models import Decision, NewAlert
 from services.alert.steps.facts import latencies_s, name_alert
 from services.alert.steps.notice import build_notice
 from services.alert.steps.voevent import build_voevent
@@ -13,7 +13,12 @@ __all__ = ["build_alert"]
 
 
 def build_alert(
-    event: SourceEvent, settings: AlertSettings, time_alert: datetime, *, revision: int
+    event: SourceEvent,
+    settings: AlertSettings,
+    decision: Decision,
+    time_alert: datetime,
+    *,
+    revision: int,
 ) -> NewAlert:
     """Return the alert of `event`, the same whenever the arguments are.
 
@@ -29,18 +34,19 @@ def build_alert(
         revision=revision,
         event_id=event.event_id,
         alert_type=name.alert_type,
-        role=settings.role,
+        role=decision.role,
         transient_id=event.transient_id,
         source_id=event.source_id,
         stream=event.stream,
-        kind=event.kind,
+        kind=event.transient_kind or event.kind,
         ra=event.ra,
         dec=event.dec,
         snr=event.snr,
         flux_peak_jy_beam=event.flux_peak_jy_beam,
         time_start=event.time_start,
         time_alert=time_alert,
-        voevent=build_voevent(event, name, settings, time_alert),
-        notice=build_notice(event, name, settings, time_alert),
+        voevent=build_voevent(event, name, settings, decision, time_alert),
+        notice=build_notice(event, name, decision, time_alert),
         latency_s=latencies_s(event, time_alert)["total"],
+        rule=decision.rule,
     )

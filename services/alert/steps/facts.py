@@ -55,9 +55,12 @@ def name_alert(event: SourceEvent, authority: str, revision: int) -> AlertName:
     trig_id = _sanitise(event.trig_id)
     base = f"ivo://{authority}/{_sanitise(event.stream)}#{trig_id}."
     cited = dict.fromkeys((f"{base}0", f"{base}{revision - 1}")) if revision else {}
-    alert_type = {"update": "update", "retraction": "retraction"}.get(
-        event.kind, "subsequent" if revision else "initial"
-    )
+    if event.kind == "retraction":
+        alert_type = "retraction"
+    elif not revision:  # also the first that subscribers hear of an older event
+        alert_type = "initial"
+    else:
+        alert_type = "update" if event.kind == "update" else "subsequent"
     return AlertName(f"{base}{revision}", trig_id, revision, alert_type, tuple(cited))
 
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
-from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
+from services.alert.models import Decision
 from services.alert.steps.facts import (
     CONTAINMENT_PROBABILITY,
     AlertName,
@@ -27,7 +27,7 @@ Json = str | float | int | bool | list[float] | dict[str, float | None] | dict[s
 
 
 def build_notice(
-    event: SourceEvent, name: AlertName, settings: AlertSettings, time_alert: datetime
+    event: SourceEvent, name: AlertName, decision: Decision, time_alert: datetime
 ) -> bytes:
     """Return the notice as JSON; a NaN or an infinity becomes null.
 
@@ -37,8 +37,8 @@ def build_notice(
         What the alert tells.
     name : AlertName
         Its identity.
-    settings : AlertSettings
-        For the role.
+    decision : Decision
+        Rule, importance, role.
     time_alert : datetime
         When the alert was made, UTC.
 
@@ -53,17 +53,17 @@ def build_notice(
     Statistics, Spectral.
     """
     notice = (
-        _identity(event, name, settings, time_alert)
+        _identity(event, name, decision, time_alert)
         | _when_and_where(event)
         | _measurement(event)
-        | _provenance(event, name, time_alert)
+        | _provenance(event, name, decision, time_alert)
     )
     return orjson.dumps(notice)
 
 
-def tense_of(event: SourceEvent, settings: AlertSettings, time_alert: datetime) -> str:
+def tense_of(event: SourceEvent, role: str, time_alert: datetime) -> str:
     """Return GCN's alert_tense: test, archival for a replay of old images, or current."""
-    if settings.role == "test":
+    if role == "test":
         return "test"
     return "archival" if time_alert - event.time_start > _ARCHIVAL_AFTER else "current"
 
@@ -73,12 +73,12 @@ def _to_text(time: datetime) -> str:
 
 
 def _identity(
-    event: SourceEvent, name: AlertName, settings: AlertSettings, time_alert: datetime
+    event: SourceEvent, name: AlertName, decision: Decision, time_alert: datetime
 ) -> dict[str, Json]:
     return {
         "$schema": SCHEMA,
         "alert_datetime": _to_text(time_alert),
-        "alert_tense": tense_of(event, settings, time_alert),
+        "alert_tense": tense_of(event, decision.role, time_alert),
         "alert_type": name.alert_type,
         "id": name.trig_id,
         "record_number": name.revision + 1,
@@ -133,9 +133,14 @@ def _measurement(event: SourceEvent) -> dict[str, Json]:
     }
 
 
-def _provenance(event: SourceEvent, name: AlertName, time_alert: datetime) -> dict[str, Json]:
+def _provenance(
+    event: SourceEvent, name: AlertName, decision: Decision, time_alert: datetime
+) -> dict[str, Json]:
     return {
-        "kind": event.kind,
+        "kind": event.transient_kind or event.kind,
+        "rule": decision.rule,
+        "importance": decision.importance,
+        "update_message": event.note,
         "certainty": event.certainty,
         "stream": event.stream,
         "source_id": event.source_id,

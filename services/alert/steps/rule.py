@@ -1,12 +1,18 @@
 """Which source events deserve an alert."""
 
 import math
+from collections.abc import Mapping
 
+from rules.quantities import facts_of
+from rules.rulebook import RuleBook
 from runtime.errors import RejectedMessageError
-from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
+from services.alert.errors import NotDueError
+from services.alert.models import Decision, Family
 
-__all__ = ["check_event", "refuse_alert"]
+__all__ = ["check_event", "decide"]
+
+_UNRULED_IMPORTANCE = 0.5
 
 
 def check_event(event: SourceEvent) -> None:
@@ -17,41 +23,49 @@ def check_event(event: SourceEvent) -> None:
     RejectedMessageError
         If the position is no position.
     """
-    if not (math.isfinite(event.ra) and math.isfinite(event.dec) and -90 <= event.dec <= 90):
+    if not (math.isfinite(event.ra) and -90.0 <= event.dec <= 90.0):
         raise RejectedMessageError(
             "bad_position", f"event {event.event_id}: ra={event.ra} dec={event.dec} is nowhere"
         )
 
 
-def refuse_alert(event: SourceEvent, settings: AlertSettings) -> str | None:
-    """Return why `event` is not alerted, a stable code; None if it is.
+def decide(
+    event: SourceEvent,
+    rules: RuleBook,
+    matches: Mapping[str, bool],
+    *,
+    family: Family,
+    role: str,
+) -> Decision:
+    """Return how an event becomes an alert.
 
-    A NaN in the deciding quantity refuses the alert.
+    What was alerted is updated and taken back whatever the rules say now: who heard the one must
+    hear the other. An update of what was not alerted may be the first that a rule wants.
 
     Parameters
     ----------
     event : SourceEvent
         What the associator found.
-    settings : AlertSettings
-        The thresholds.
+    rules : RuleBook
+        What is wanted.
+    matches : mapping
+        Whether reference catalogues have it, by the key of each question of the rules.
+    family : Family
+        Alerts of its family so far.
+    role : str
+        Where the rule names none.
 
-    Returns
-    -------
-    str or None
-        ``low_snr``, ``variables_off``, ``low_eta``, ``low_v`` or ``other_kind``.
+    Raises
+    ------
+    NotDueError
+        If it becomes none.
     """
-    if event.kind == "new_source":
-        return None if event.snr >= settings.min_snr else "low_snr"
-    if event.kind == "variable":
-        return _refuse_variable(event, settings)
-    return "other_kind"
-
-
-def _refuse_variable(event: SourceEvent, settings: AlertSettings) -> str | None:
-    if not settings.variable_sources:
-        return "variables_off"
-    if not event.eta >= settings.variable_min_eta:
-        return "low_eta"
-    if not event.v >= settings.variable_min_v:
-        return "low_v"
-    return None
+    rule = rules.find({**facts_of(event), **matches})
+    if event.kind == "retraction" and not family.revision:
+        raise NotDueError("never_alerted")
+    if event.kind in ("update", "retraction") and family.revision:
+        importance = rule.importance if rule is not None else _UNRULED_IMPORTANCE
+        return Decision(None, importance, family.role or role)
+    if rule is None:
+        raise NotDueError("no_rule")
+    return Decision(rule.name, rule.importance, rule.role or role)

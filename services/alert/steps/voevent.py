@@ -7,7 +7,7 @@ writes; and what is validated is a copy, because a failed validation damages its
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import voeventparse as vp
 from lxml import etree
@@ -15,6 +15,7 @@ from lxml import etree
 from runtime.errors import RejectedMessageError
 from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
+from services.alert.models import Decision
 from services.alert.steps.facts import (
     AlertName,
     latencies_s,
@@ -39,7 +40,11 @@ _Row = tuple[str, str | float | int | None, str, str]
 
 
 def build_voevent(
-    event: SourceEvent, name: AlertName, settings: AlertSettings, time_alert: datetime
+    event: SourceEvent,
+    name: AlertName,
+    settings: AlertSettings,
+    decision: Decision,
+    time_alert: datetime,
 ) -> bytes:
     """Return the packet; the same bytes whenever it is called with the same arguments.
 
@@ -50,7 +55,9 @@ def build_voevent(
     name : AlertName
         ivorn and citations.
     settings : AlertSettings
-        Authority and role.
+        Authority and expiry.
+    decision : Decision
+        Rule, importance, role.
     time_alert : datetime
         When the alert was made, UTC.
 
@@ -69,12 +76,12 @@ def build_voevent(
     Seaman et al. (2011), VOEvent 2.0, IVOA Recommendation.
     """
     stream, local_id = name.ivorn.removeprefix("ivo://").split("#", 1)
-    packet = vp.Voevent(stream=stream, stream_id=local_id, role=settings.role)
+    packet = vp.Voevent(stream=stream, stream_id=local_id, role=decision.role)
     _add_who(packet, settings, time_alert)
-    _add_what(packet, event, name, time_alert)
+    _add_what(packet, event, name, decision, time_alert)
     _add_where_when(packet, event)
     vp.add_how(packet, descriptions=f"Image-plane search for radio transients: {name_pipeline()}")
-    _add_why(packet, event)
+    _add_why(packet, event, decision, _expiry(time_alert, settings.expires_s))
     _add_citations(packet, name)
     data: bytes = vp.dumps(packet)
     assert_valid(data)
@@ -113,13 +120,17 @@ def _add_who(packet: vp.Voevent, settings: AlertSettings, time_alert: datetime) 
 
 
 def _add_what(
-    packet: vp.Voevent, event: SourceEvent, name: AlertName, time_alert: datetime
+    packet: vp.Voevent,
+    event: SourceEvent,
+    name: AlertName,
+    decision: Decision,
+    time_alert: datetime,
 ) -> None:
     packet.What.append(_to_param(("TrigID", name.trig_id, "", "meta.id")))
     packet.What.append(_to_param(("AlertType", name.alert_type, "", "")))
     packet.What.append(_to_group("image", _image_rows(event)))
     packet.What.append(_to_group("detection", _detection_rows(event)))
-    packet.What.append(_to_group("association", _association_rows(event)))
+    packet.What.append(_to_group("association", _association_rows(event, decision)))
     packet.What.append(_to_group("provenance", _provenance_rows(event, time_alert)))
 
 
@@ -178,9 +189,10 @@ def _detection_rows(event: SourceEvent) -> list[_Row]:
     ]
 
 
-def _association_rows(event: SourceEvent) -> list[_Row]:
+def _association_rows(event: SourceEvent, decision: Decision) -> list[_Row]:
     return [
-        ("kind", event.kind, "", "meta.code.class"),
+        ("kind", event.transient_kind or event.kind, "", "meta.code.class"),
+        ("rule", decision.rule, "", ""),
         ("certainty", event.certainty, "", ""),
         ("source_id", int(event.source_id), "", "meta.id;src"),
         ("transient_id", int(event.transient_id), "", "meta.id"),
@@ -216,10 +228,22 @@ def _add_where_when(packet: vp.Voevent, event: SourceEvent) -> None:
     observation.AstroCoords.Time.Error = usable_exposure_s(event) / 2
 
 
-def _add_why(packet: vp.Voevent, event: SourceEvent) -> None:
-    vp.add_why(packet, importance=0.9 if event.certainty == "certain" else 0.5)
-    packet.Why.Name = f"Radio transient: {_clean(event.kind)}, {_clean(event.certainty)}"
-    packet.Why.Concept = _CONCEPTS.get(event.kind, _CONCEPT)
+def _expiry(time_alert: datetime, expires_s: float) -> datetime | None:
+    try:
+        return (time_alert.astimezone(UTC) + timedelta(seconds=expires_s)).replace(tzinfo=None)
+    except OverflowError:
+        return None
+
+
+def _add_why(
+    packet: vp.Voevent, event: SourceEvent, decision: Decision, expires: datetime | None
+) -> None:
+    kind = event.transient_kind or event.kind
+    vp.add_why(packet, importance=decision.importance, expires=expires)
+    packet.Why.Name = f"Radio transient: {_clean(kind)}, {_clean(event.certainty)}"
+    packet.Why.Concept = _CONCEPTS.get(kind, _CONCEPT)
+    if event.note:
+        packet.Why.Description = _clean(event.note)
 
 
 def _add_citations(packet: vp.Voevent, name: AlertName) -> None:

@@ -25,6 +25,7 @@ from services.associate.storage import CatalogueStore
 __all__ = ["DetectionsHandler"]
 
 _OUTBOX_BATCH = 500
+_LOOK_EVERY_S = 1.0
 _EXPIRY_EVERY_S = 3600.0
 
 
@@ -59,6 +60,7 @@ class DetectionsHandler:
         self._letters: list[OutMessage] = []
         self._is_outbox_empty = False
         self._next_expiry_s = 0.0
+        self._next_look_s = 0.0
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -217,10 +219,12 @@ class DetectionsHandler:
 
     async def fetch_outbox(self) -> list[tuple[int, OutMessage]]:
         """Return events for Kafka, oldest first, with the ids to delete afterwards."""
-        if self._is_outbox_empty:
+        now_s = time.monotonic()
+        if self._is_outbox_empty and now_s < self._next_look_s:
             return []
         rows = await self._store.fetch_outbox(_OUTBOX_BATCH)
         self._is_outbox_empty = not rows
+        self._next_look_s = now_s + _LOOK_EVERY_S  # an operator's retractions come unannounced
         return [
             (number, OutMessage(topic, key.encode(), value)) for number, topic, key, value in rows
         ]

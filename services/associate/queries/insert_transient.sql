@@ -18,9 +18,12 @@
 -- $16  snr                float8       [-]
 -- $17  eta                float8       [-]
 -- $18  v                  float8       [-]
+-- $19  n_bands            int          [-]
+-- $20  limit_previous     float8       [Jy/beam]
 insert into transient (
     event_id, trig_id, source_id, stream_id, kind, certainty, state, image, source_number, time_start,
-    time_detected, ra, dec, ra_err_deg, dec_err_deg, flux_peak_jy_beam, snr, eta, v
+    time_detected, ra, dec, ra_err_deg, dec_err_deg, flux_peak_jy_beam, snr, eta, v,
+    told_n_bands, limit_previous_jy_beam
 )
 values (
     $1::text,
@@ -41,6 +44,8 @@ values (
     $15::float8,
     $16::float8,
     $17::float8,
-    $18::float8
+    $18::float8,
+    $19::int,
+    $20::float8
 )
 returning transient.id

@@ -1,7 +1,7 @@
 """One timestep, one transaction: images, cross-match, light curves, events."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from services.associate.steps.triggers import (
     find_new_sources,
     find_variables,
 )
+from services.associate.steps.updates import find_updates, list_told
 from services.associate.storage import Catalogue
 from sky.coverage import cells_of_field
 from sky.geometry import probe_zones
@@ -104,6 +105,7 @@ async def _associate(
     neighbourhood = await _load(catalogue, images, stream_id, settings)
     done = [_associate_image(neighbourhood, image, settings) for image in images]
     triggers = await _decide(catalogue, neighbourhood, done, settings)
+    updates = await _find_updates(catalogue, neighbourhood, done, timestep, settings)
     for trigger in triggers:
         flag = "is_new" if trigger.kind == "new_source" else "is_variable"
         neighbourhood.sources[flag][trigger.source] = True
@@ -117,12 +119,30 @@ async def _associate(
     await store_events(
         catalogue,
         neighbourhood,
-        triggers,
+        triggers + updates,
         stream_id=stream_id,
         stream=timestep.stream,
         topic=topic,
+        margin_px=settings.extract.margin_px,
     )
-    return len(triggers), _to_seen(neighbourhood, done)
+    return len(triggers) + len(updates), _to_seen(neighbourhood, done)
+
+
+async def _find_updates(
+    catalogue: Catalogue,
+    neighbourhood: Neighbourhood,
+    images: list[AssociatedImage],
+    timestep: Timestep,
+    settings: Settings,
+) -> list[Trigger]:
+    """Return what to say again; the past, when it comes late, is no news."""
+    knobs = settings.associate
+    if timestep.is_late or not (ids := list_told(neighbourhood)):
+        return []
+    time_start = min(image.metadata.time_start for image in images)
+    told_before = time_start - timedelta(seconds=knobs.update_cool_down_s)
+    told = await catalogue.load_told(ids, knobs.max_updates, told_before)
+    return find_updates(neighbourhood, images, told, snr_factor=knobs.update_snr_factor)
 
 
 def _to_seen(neighbourhood: Neighbourhood, images: list[AssociatedImage]) -> Seen:

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
+
 from schemas.codec import encode_source_event
 from schemas.identity import event_id, trig_id
-from schemas.messages import SourceEvent
+from schemas.messages import ImageMetadata, SourceEvent
 from services.associate.models import NewTransient
 from services.associate.steps.neighbourhood import Neighbourhood
 from services.associate.steps.triggers import Trigger
 from services.associate.storage import Catalogue
+from sky.wcs import SkyProjection
 
 __all__ = ["store_events"]
 
@@ -23,8 +26,9 @@ async def store_events(
     stream_id: int,
     stream: str,
     topic: str,
+    margin_px: int,
 ) -> None:
-    """Store each trigger as a transient, and leave its event in the outbox."""
+    """Store each trigger as a transient or as its update, and leave its event in the outbox."""
     if not triggers:
         return
     rows = neighbourhood.sources
@@ -42,15 +46,42 @@ async def store_events(
             family,
             float(eta[trigger.source]),
             float(v[trigger.source]),
+            margin_px,
         )
-        transient = await catalogue.insert_transient(_to_row(event, trigger, stream_id))
-        await catalogue.insert_outbox(
-            topic, stream, encode_source_event(replace(event, transient_id=transient))
-        )
+        event = replace(event, transient_id=await _tell(catalogue, event, trigger, stream_id))
+        await catalogue.insert_event(event, _time_detected(event))
+        await catalogue.insert_outbox(topic, stream, encode_source_event(event))
+
+
+async def _tell(catalogue: Catalogue, event: SourceEvent, trigger: Trigger, stream_id: int) -> int:
+    """Write what is told now; return the transient's id."""
+    if trigger.about is None:
+        return await catalogue.insert_transient(_to_row(event, trigger, stream_id))
+    transient = trigger.about.transient_id
+    await catalogue.update_told(event, transient)
+    return transient
+
+
+def _time_detected(event: SourceEvent) -> datetime:
+    return event.times.time_associated or datetime.now(UTC)
+
+
+def _edge_distance_deg(metadata: ImageMetadata, ra: float, dec: float, margin_px: int) -> float:
+    """Return how far a position lies from the nearest border of what is searched [deg]."""
+    sky = SkyProjection.of(metadata.wcs_header)
+    x, y = (float(each[0]) for each in sky.to_pixel(np.array([ra]), np.array([dec])))
+    inside_px = min(x, y, metadata.width_px - 1 - x, metadata.height_px - 1 - y) - margin_px
+    return inside_px * sky.pixel_scale_deg((metadata.height_px, metadata.width_px))
 
 
 def _to_event(
-    trigger: Trigger, neighbourhood: Neighbourhood, stream: str, family: str, eta: float, v: float
+    trigger: Trigger,
+    neighbourhood: Neighbourhood,
+    stream: str,
+    family: str,
+    eta: float,
+    v: float,
+    margin_px: int,
 ) -> SourceEvent:
     """Return the event; its transient's id is not known yet."""
     row = neighbourhood.sources[trigger.source]
@@ -94,6 +125,11 @@ def _to_event(
         limit_previous_jy_beam=trigger.limit_jy_beam,
         telescope=metadata.telescope,
         times=replace(image.record.times, time_associated=datetime.now(UTC)),
+        transient_kind=trigger.kind if trigger.about is None else trigger.about.kind,
+        note=trigger.note,
+        edge_distance_deg=_edge_distance_deg(
+            metadata, float(row["ra"]), float(row["dec"]), margin_px
+        ),
     )
 
 
@@ -108,7 +144,7 @@ def _to_row(event: SourceEvent, trigger: Trigger, stream_id: int) -> NewTransien
         image=trigger.image.id,
         source_number=event.source_number,
         time_start=event.time_start,
-        time_detected=event.times.time_associated or datetime.now(UTC),
+        time_detected=_time_detected(event),
         ra=event.ra,
         dec=event.dec,
         ra_err_deg=event.ra_err_deg,
@@ -117,4 +153,6 @@ def _to_row(event: SourceEvent, trigger: Trigger, stream_id: int) -> NewTransien
         snr=event.snr,
         eta=event.eta,
         v=event.v,
+        n_bands=event.n_bands,
+        limit_previous_jy_beam=event.limit_previous_jy_beam,
     )

@@ -1,13 +1,13 @@
 """Which sources of a timestep deserve an event: new ones and variable ones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from runtime.settings import AssociateSettings
 from schemas.messages import FloatArray, ImageDetections, ImageMetadata
-from services.associate.models import EarlierLook, StatisticsKey
+from services.associate.models import EarlierLook, StatisticsKey, Told
 from services.associate.steps.neighbourhood import ImageResult, Neighbourhood
 from services.associate.steps.new_source import find_deepest_rms
 
@@ -37,6 +37,10 @@ class Trigger:
         Row in the image's measurements.
     limit_jy_beam : float or None
         What would have been detected there before [Jy/beam].
+    about : Told or None
+        The transient that an update is about.
+    note : str or None
+        Why there is an update.
     """
 
     kind: str
@@ -45,6 +49,12 @@ class Trigger:
     image: AssociatedImage
     number: int
     limit_jy_beam: float | None = None
+    about: Told | None = None
+    note: str | None = None
+
+    def because(self, note: str) -> "Trigger":
+        """Return the same with a reason."""
+        return replace(self, note=note)
 
     @property
     def snr(self) -> float:

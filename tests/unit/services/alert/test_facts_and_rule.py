@@ -4,14 +4,17 @@ import math
 import re
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.rulebook import load_rules
 from runtime.errors import RejectedMessageError
-from runtime.settings import AlertSettings
 from schemas.messages import StageTimes
+from services.alert.errors import NotDueError
+from services.alert.models import Decision, Family
 from services.alert.steps.facts import (
     latencies_s,
     middle_of_exposure,
@@ -19,9 +22,10 @@ from services.alert.steps.facts import (
     position_error_deg,
     usable_exposure_s,
 )
-from services.alert.steps.rule import check_event, refuse_alert
+from services.alert.steps.rule import check_event, decide
 from tests.support.vtp_events import START, source_event
 
+RULES = load_rules(None)
 IVORN = re.compile(r"^ivo://org\.test/[A-Za-z0-9._~-]+#[A-Za-z0-9._~-]+\.\d+$")
 
 
@@ -41,6 +45,7 @@ def test_an_ivorn_has_its_form_whatever_the_stream_is_called(
         ("new_source", 0, "initial"),
         ("variable", 0, "initial"),
         ("variable", 2, "subsequent"),
+        ("update", 0, "initial"),
         ("update", 1, "update"),
         ("retraction", 1, "retraction"),
     ],
@@ -74,26 +79,47 @@ def test_latencies_of_known_stages_only() -> None:
     assert set(nothing.values()) == {None}
 
 
+NOBODY = Family(0, None)
+
+
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "rule"),
     [
-        ({"snr": 8.0}, None),
-        ({"snr": 7.999}, "low_snr"),
-        ({"snr": math.nan}, "low_snr"),
-        ({"kind": "variable", "eta": 5.0, "v": 0.1}, None),
-        ({"kind": "variable", "eta": 4.9, "v": 9.0}, "low_eta"),
-        ({"kind": "variable", "eta": math.nan, "v": 9.0}, "low_eta"),
-        ({"kind": "variable", "eta": 9.0, "v": math.nan}, "low_v"),
-        ({"kind": "party"}, "other_kind"),
+        ({"snr": 8.0}, "certain new source"),
+        ({"snr": 8.0, "certainty": "possible"}, "possible new source"),
+        ({"snr": 8.0, "quality_flags": 32}, "suspect new source"),
+        ({"snr": 7.999}, None),
+        ({"snr": math.nan}, None),
+        ({"kind": "variable", "eta": 5.0, "v": 0.1}, "variable source"),
+        ({"kind": "variable", "eta": 4.9, "v": 9.0}, None),
+        ({"kind": "variable", "eta": math.nan, "v": 9.0}, None),
+        ({"kind": "variable", "eta": 9.0, "v": math.nan}, None),
+        ({"kind": "party"}, None),
+        ({"kind": "update", "transient_kind": "new_source"}, "certain new source"),
     ],
 )
-def test_which_events_are_alerted(changes: dict[str, object], reason: str | None) -> None:
-    assert refuse_alert(source_event(**changes), AlertSettings()) == reason
+def test_which_events_are_alerted_by_default(changes: dict[str, Any], rule: str | None) -> None:
+    event = source_event(**changes)
+    if rule is None:
+        with pytest.raises(NotDueError) as refusal:
+            decide(event, RULES, {}, family=NOBODY, role="test")
+        assert refusal.value.reason_code == "no_rule"
+    else:
+        assert decide(event, RULES, {}, family=NOBODY, role="test").rule == rule
 
 
-def test_variables_can_be_turned_off() -> None:
-    event = source_event(kind="variable", eta=9.0, v=9.0)
-    assert refuse_alert(event, AlertSettings(variable_sources=False)) == "variables_off"
+@pytest.mark.parametrize("kind", ["update", "retraction"])
+def test_what_was_alerted_is_followed_up_whatever_the_rules_say(kind: str) -> None:
+    event = source_event(kind=kind, transient_kind="new_source", snr=1.0)
+    told = decide(event, RULES, {}, family=Family(2, "test"), role="observation")
+    assert told == Decision(None, 0.5, "test")
+
+
+def test_what_nobody_heard_of_is_not_taken_back() -> None:
+    event = source_event(kind="retraction", transient_kind="new_source")
+    with pytest.raises(NotDueError) as refusal:
+        decide(event, RULES, {}, family=NOBODY, role="test")
+    assert refusal.value.reason_code == "never_alerted"
 
 
 @pytest.mark.parametrize(("ra", "dec"), [(math.nan, 0), (0, math.inf), (0, 90.1), (math.inf, 0)])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.settings import AlertSettings
+from services.alert.models import Decision
 from services.alert.steps.facts import name_alert
 from services.alert.steps.notice import build_notice
 from tests.support.vtp_events import START, source_event
@@ -19,9 +20,9 @@ def notice(
     revision: int = 0, late_s: float = 9.0, role: str = "observation", **changes: Any
 ) -> Any:
     event = source_event(**changes)
-    settings = SETTINGS.model_copy(update={"role": role})
+    decision = Decision("rule", 0.9, role)
     name = name_alert(event, "org.test", revision)
-    return json.loads(build_notice(event, name, settings, START + timedelta(seconds=late_s)))
+    return json.loads(build_notice(event, name, decision, START + timedelta(seconds=late_s)))
 
 
 def test_the_fields_of_the_contract() -> None:

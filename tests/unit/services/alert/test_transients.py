@@ -6,13 +6,15 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from rules.rulebook import RuleBook, load_rules, parse_rules
 from runtime.errors import RejectedMessageError, TransientError
 from runtime.settings import AlertSettings
 from schemas.codec import encode_source_event
 from services.alert.handlers.transients import TransientHandler
-from services.alert.models import LowWatermark, NewAlert, StoredAlert
+from services.alert.models import Family, LowWatermark, NewAlert, StoredAlert
 from tests.support.vtp_events import source_event
 
+RULES = load_rules(None)
 TOPICS = ("voevent/0", "gcn/0")
 
 
@@ -46,12 +48,12 @@ class FakeStore:
         self.world = world
 
     async def add(
-        self, event_id: str, trig_id: str, render: Callable[[int], NewAlert]
+        self, event_id: str, trig_id: str, render: Callable[[Family], NewAlert]
     ) -> tuple[StoredAlert, bool]:
         self.world.step()
         if event_id in self.world.rows:
             return self.world.rows[event_id], False
-        new = render(self.world.families[trig_id])
+        new = render(Family(self.world.families[trig_id], None))
         self.world.families[trig_id] += 1
         row = StoredAlert(
             len(self.world.rows), new.ivorn, new.trig_id, new.role, new.voevent, new.notice,
@@ -60,6 +62,9 @@ class FakeStore:
         self.world.rows[event_id] = row
         self.world.step()
         return row, True
+
+    async def match_references(self, *_: object) -> dict[str, bool]:
+        return {}
 
     async def list_unfinished(self) -> list[StoredAlert]:
         rows = self.world.rows.values()
@@ -103,14 +108,15 @@ class FakeSender:
             self.world.step()
 
 
-def make_handler(world: World, **settings: object) -> TransientHandler:
+def make_handler(world: World, *, rules: RuleBook = RULES) -> TransientHandler:
     def broadcast(packet: bytes) -> int:
         world.step()
         world.heard.append(packet)
         return 1
 
     return TransientHandler(
-        AlertSettings(authority="org.test").model_copy(update=settings),
+        AlertSettings(authority="org.test"),
+        rules=lambda: rules,
         store=FakeStore(world),
         sender=FakeSender(world),
         broadcast=broadcast,
@@ -202,7 +208,8 @@ async def test_revisions_of_a_family_count_up() -> None:
 
 async def test_what_is_not_alerted_touches_nothing() -> None:
     world = World()
-    await make_handler(world, min_snr=30.0).on_event(EVENTS[0])
+    rules = parse_rules("[[rule]]\nname = 'bright'\nwhen = 'snr > 30'", "test")
+    await make_handler(world, rules=rules).on_event(EVENTS[0])
     assert not world.rows
     assert not world.heard
 

@@ -16,7 +16,7 @@ from services.alert.steps.transport import (
 )
 from services.alert.steps.voevent import build_voevent
 from tests.support.vtp import NAMESPACES, transport
-from tests.support.vtp_events import START, source_event
+from tests.support.vtp_events import DECISION, START, source_event
 
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">
 <!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">
@@ -28,7 +28,7 @@ THIEF = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hos
 def packet() -> bytes:
     event = source_event()
     settings = AlertSettings(authority="org.test")
-    return build_voevent(event, name_alert(event, "org.test", 0), settings, START)
+    return build_voevent(event, name_alert(event, "org.test", 0), settings, DECISION, START)
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)

@@ -18,7 +18,7 @@ from services.alert.steps.alert import build_alert
 from services.alert.steps.facts import name_alert
 from services.alert.steps.rule import check_event
 from services.alert.steps.voevent import MAX_PACKET_BYTES, assert_valid, build_voevent
-from tests.support.vtp_events import START, source_event
+from tests.support.vtp_events import DECISION, START, source_event
 
 SETTINGS = AlertSettings(authority="org.test")
 TIME_ALERT = START + timedelta(seconds=9)
@@ -41,7 +41,7 @@ def anything() -> st.SearchStrategy[SourceEvent]:
     fields: dict[str, st.SearchStrategy[Any]] = {}
     example = source_event()
     for name in SourceEvent.__dataclass_fields__:
-        if name != "times":
+        if name not in ("times", "note", "edge_distance_deg"):
             fields[name] = TYPES[type(getattr(example, name)).__name__]
     fields["kind"] = st.one_of(
         st.sampled_from(["new_source", "variable", "update", "retraction"]), texts
@@ -49,6 +49,8 @@ def anything() -> st.SearchStrategy[SourceEvent]:
     # Mostly somewhere: what is nowhere is refused before anything else is looked at.
     fields["ra"] = st.floats(-1e6, 1e6) | floats
     fields["dec"] = st.floats(-90, 90) | floats
+    fields["note"] = st.none() | texts
+    fields["edge_distance_deg"] = st.none() | floats
     fields["telescope"] = st.none() | texts
     fields["limit_previous_jy_beam"] = st.none() | floats
     maybe = st.none() | times
@@ -61,13 +63,13 @@ def anything() -> st.SearchStrategy[SourceEvent]:
 def test_valid_or_refused(event: SourceEvent, revision: int, time_alert: datetime) -> None:
     try:
         check_event(event)
-        alert = build_alert(event, SETTINGS, time_alert, revision=revision)
+        alert = build_alert(event, SETTINGS, DECISION, time_alert, revision=revision)
     except RejectedMessageError:
         return
     assert_valid(alert.voevent)
     assert_valid_for_comet(alert.voevent)
     assert len(alert.voevent) < MAX_PACKET_BYTES
-    assert build_alert(event, SETTINGS, time_alert, revision=revision) == alert
+    assert build_alert(event, SETTINGS, DECISION, time_alert, revision=revision) == alert
 
 
 @settings(max_examples=150, deadline=None)
@@ -80,7 +82,7 @@ def test_one_odd_field_is_no_reason_to_refuse(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(names))
     value = data.draw(floats if isinstance(getattr(source_event(), name), float) else texts)
     event = replace(source_event(), **{name: value})
-    assert_valid(build_alert(event, SETTINGS, TIME_ALERT, revision=0).voevent)
+    assert_valid(build_alert(event, SETTINGS, DECISION, TIME_ALERT, revision=0).voevent)
 
 
 def vars_of(event: SourceEvent) -> dict[str, Any]:
@@ -101,9 +103,9 @@ SCHEMA: list[etree.XMLSchema] = []
 
 
 def build(event: SourceEvent, revision: int = 0, **changes: Any) -> etree._Element:
-    chosen = SETTINGS.model_copy(update=changes)
-    name = name_alert(event, chosen.authority, revision)
-    return etree.fromstring(build_voevent(event, name, chosen, TIME_ALERT))
+    decision = replace(DECISION, **changes)
+    name = name_alert(event, SETTINGS.authority, revision)
+    return etree.fromstring(build_voevent(event, name, SETTINGS, decision, TIME_ALERT))
 
 
 def params(root: etree._Element, group: str) -> dict[str, str | None]:
@@ -148,6 +150,16 @@ def test_a_value_that_is_none_is_left_out() -> None:
     root = build(source_event(eta=math.nan, v=math.inf, limit_previous_jy_beam=None))
     assert not {"eta_nu", "V_nu"} & params(root, "association").keys()
     assert "previous_limit" not in params(root, "detection")
+
+
+def test_why_says_how_important_until_when_and_what_changed() -> None:
+    event = source_event(kind="update", transient_kind="variable", note="S/N 30, told was 12")
+    why = build(event, revision=1, importance=0.3).find("Why")
+    assert why is not None
+    assert why.get("importance") == "0.3"
+    assert why.get("expires") == "2026-03-02T12:00:09"
+    assert why.findtext("Description") == "S/N 30, told was 12"
+    assert why.findtext("Name") == "Radio transient: variable, certain"
 
 
 def test_control_characters_do_not_reach_the_packet() -> None:

@@ -1,0 +1,137 @@
+"""Alerts for an operator: list, show, retract."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+
+from livetrap.database import with_connection
+from runtime.errors import SettingsError
+from runtime.settings import Settings
+from runtime.sql import load_query
+from schemas.codec import encode_source_event
+from schemas.event_json import event_from_json, event_to_json
+from schemas.identity import event_id
+from schemas.messages import SourceEvent, StageTimes
+from schemas.topics import Topics
+
+__all__ = ["get_packet", "list_alerts", "render_alerts", "retract"]
+
+Row = dict[str, Any]
+_PACKAGE = "livetrap"
+_LONGEST_REASON = 500
+
+
+def list_alerts(settings: Settings, *, family: str | None, limit: int) -> list[Row]:
+    """Return alerts, newest first; of one family if its ivorn or TrigID is given.
+
+    Raises
+    ------
+    TransientError
+        If the database is away.
+    FatalError
+        If it refuses us or has no such schema.
+    """
+
+    async def ask(connection: asyncpg.Connection) -> list[Row]:
+        rows = await connection.fetch(load_query(_PACKAGE, "list_alerts"), family, limit)
+        return [dict(row) for row in rows]
+
+    return with_connection(settings, ask)
+
+
+def get_packet(settings: Settings, name: str) -> bytes:
+    """Return a VOEvent by ivorn, or the last one of a TrigID.
+
+    Raises
+    ------
+    SettingsError
+        If there is none; beyond that as of `list_alerts`.
+    """
+
+    async def ask(connection: asyncpg.Connection) -> bytes:
+        packet: bytes | None = await connection.fetchval(load_query(_PACKAGE, "get_voevent"), name)
+        if packet is None:
+            raise SettingsError(f"no alert {name!r}; `livetrap alerts list` names them")
+        return packet
+
+    return with_connection(settings, ask)
+
+
+def retract(
+    settings: Settings, *, name: str | None, image_id: str | None, reason: str
+) -> list[str]:
+    """Take transients back; the associator sends the events, the alert service the retractions.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where the database is.
+    name : str or None
+        Ivorn or TrigID of an alert, or the number of a transient.
+    image_id : str or None
+        Or all that an image founded: its sha256.
+    reason : str
+        Why, for the subscribers.
+
+    Returns
+    -------
+    list of str
+        TrigIDs of what was taken back now.
+
+    Raises
+    ------
+    SettingsError
+        If there is nothing of that name, or all of it was taken back before; beyond that as of
+        `list_alerts`.
+    """
+    words = " ".join(reason.split())
+    if not words or len(words) > _LONGEST_REASON or "\x00" in words:
+        raise SettingsError(f"a reason has 1 to {_LONGEST_REASON} characters")
+    topic = Topics(settings.kafka.topic_prefix).transients
+
+    async def work(connection: asyncpg.Connection) -> list[str]:
+        async with connection.transaction():
+            rows = await connection.fetch(load_query(_PACKAGE, "lock_transients"), name, image_id)
+            if not rows:
+                raise SettingsError(f"no transient of {name or image_id!r}; see `alerts list`")
+            active = [row for row in rows if row["state"] == "active"]
+            if not active:
+                raise SettingsError(f"{name or image_id} was retracted before")
+            for row in active:
+                event = _to_retraction(event_from_json(row["event"]), words)
+                await connection.execute(
+                    load_query(_PACKAGE, "retract_transient"),
+                    row["id"], words, event.event_id, event_to_json(event),
+                    topic, event.stream, encode_source_event(event),
+                )  # fmt: skip
+            return [row["trig_id"] for row in active]
+
+    return with_connection(settings, work)
+
+
+def _to_retraction(last: SourceEvent, reason: str) -> SourceEvent:
+    """Return the event that takes back what `last` told; its latency is not that of an image."""
+    return replace(
+        last,
+        event_id=event_id(last.trig_id, "retraction", last.event_id),
+        kind="retraction",
+        transient_kind=last.transient_kind or last.kind,
+        note=reason,
+        times=StageTimes(time_associated=datetime.now(UTC)),
+    )
+
+
+def render_alerts(alerts: list[Row]) -> str:
+    """Return one line an alert."""
+    lines = []
+    for alert in alerts:
+        state = "  (taken back)" if alert["state"] == "retracted" else ""
+        sent = "" if alert["time_published"] else "  (not sent yet)"
+        lines.append(
+            f"{alert['time_alert']:%Y-%m-%d %H:%M:%S}  {alert['alert_type']:<10}  "
+            f"{alert['kind']:<10}  S/N {alert['snr']:7.1f}  {alert['ra']:9.4f} "
+            f"{alert['dec']:+9.4f}  {alert['ivorn']}{state}{sent}"
+        )
+    return "\n".join(lines) or "no alerts"

@@ -1,0 +1,1 @@
+"""The language in which an operator says which events become alerts."""

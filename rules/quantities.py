@@ -1,0 +1,133 @@
+"""What a rule may ask about an event: each quantity in Python and in SQL, with the same meaning.
+
+A quantity without a value (null, NaN, an infinity) is missing: no comparison with it is true.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.messages import SourceEvent
+
+__all__ = ["QUANTITIES", "Facts", "Quantity", "Value", "facts_of"]
+
+Value = float | str | bool | None
+Facts = Mapping[str, Value]
+# Fluxes beyond are nonsense, and their ratio would overflow.
+_SANE = (1e-100, 1e100)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """Something that a rule can name.
+
+    Parameters
+    ----------
+    kind : str
+        ``number``, ``text`` or ``flag``.
+    doc : str
+        What it is, with its unit.
+    value : callable
+        From an event.
+    sql : str
+        The same from column ``event`` of table ``source_event``.
+    """
+
+    kind: Literal["number", "text", "flag"]
+    doc: str
+    value: Callable[[SourceEvent], Value]
+    sql: str
+
+
+def _number(field: str, doc: str) -> Quantity:
+    sql = f"(event ->> '{field}')::float8"
+    return Quantity("number", doc, lambda event: _finite(getattr(event, field)), sql)
+
+
+def _text(field: str, doc: str) -> Quantity:
+    return Quantity("text", doc, lambda event: getattr(event, field), f"(event ->> '{field}')")
+
+
+def _flag(bit: int, doc: str) -> Quantity:
+    return Quantity(
+        "flag",
+        doc,
+        lambda event: bool(event.quality_flags & bit),
+        f"((event ->> 'quality_flags')::bigint & {bit} <> 0)",
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _kind(event: SourceEvent) -> str:
+    return event.transient_kind or event.kind
+
+
+def _excess(event: SourceEvent) -> float | None:
+    flux, limit = event.flux_peak_jy_beam, event.limit_previous_jy_beam
+    if limit is None or not (_SANE[0] < flux < _SANE[1] and _SANE[0] < limit < _SANE[1]):
+        return None
+    return flux / limit
+
+
+_FLUX, _LIMIT = (
+    f"(event ->> '{field}')::float8" for field in ("flux_peak_jy_beam", "limit_previous_jy_beam")
+)
+_IS_SANE = " and ".join(f"{each} > {_SANE[0]} and {each} < {_SANE[1]}" for each in (_FLUX, _LIMIT))
+
+QUANTITIES: dict[str, Quantity] = {
+    "kind": Quantity(
+        "text",
+        "new_source or variable, also of an update",
+        _kind,
+        "coalesce(nullif(event ->> 'transient_kind', ''), event ->> 'kind')",
+    ),
+    "change": Quantity(
+        "text",
+        "new_source, variable, update or retraction: what is told now",
+        lambda event: event.kind,
+        "(event ->> 'kind')",
+    ),
+    "certainty": _text("certainty", "certain or possible"),
+    "stream": _text("stream", "name of the stream"),
+    "telescope": _text("telescope", "name of the telescope"),
+    "stokes": _text("stokes", "Stokes parameter"),
+    "snr": _number("snr", "peak over local rms [-]"),
+    "flux_peak_jy_beam": _number("flux_peak_jy_beam", "peak brightness [Jy/beam]"),
+    "flux_int_jy": _number("flux_int_jy", "integrated flux density [Jy]"),
+    "rms_local_jy_beam": _number("rms_local_jy_beam", "local rms [Jy/beam]"),
+    "limit_previous_jy_beam": _number(
+        "limit_previous_jy_beam", "would have been detected there before [Jy/beam]"
+    ),
+    "excess": Quantity(
+        "number",
+        "flux_peak_jy_beam over limit_previous_jy_beam [-]",
+        _excess,
+        f"(case when {_IS_SANE} then {_FLUX} / {_LIMIT} end)",
+    ),
+    "eta": _number("eta", "reduced chi-square against a constant flux [-]"),
+    "v": _number("v", "coefficient of variation [-]"),
+    "n_datapoints": _number("n_datapoints", "measurements of the source so far [-]"),
+    "n_bands": _number("n_bands", "bands that show it in this timestep [-]"),
+    "freq_eff_hz": _number("freq_eff_hz", "centre of the band [Hz]"),
+    "exposure_s": _number("exposure_s", "exposure [s]"),
+    "ra": _number("ra", "right ascension, ICRS [deg]"),
+    "dec": _number("dec", "declination, ICRS [deg]"),
+    "ra_err_deg": _number("ra_err_deg", "its error, 1 sigma on the sky [deg]"),
+    "dec_err_deg": _number("dec_err_deg", "its error, 1 sigma on the sky [deg]"),
+    "edge_distance_deg": _number("edge_distance_deg", "to the border of what is searched [deg]"),
+    "is_edge": _flag(1, "touches the border of what is searched"),
+    "is_blended": _flag(2, "shares its island with another peak"),
+    "has_blank_pixels": _flag(4, "part of it was blank"),
+    "has_fit_failed": _flag(8, "measured without a fit"),
+    "is_extended": _flag(16, "larger than the beam"),
+    "is_near_bright": _flag(32, "a source 100 times brighter is within 10 beams"),
+}
+
+
+def facts_of(event: SourceEvent) -> dict[str, Value]:
+    """Return all that a rule may ask about an event; what is missing is None."""
+    return {name: quantity.value(event) for name, quantity in QUANTITIES.items()}

@@ -1,0 +1,116 @@
+"""A file of rules: which events become alerts, under what role and with what importance."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from rules.expression import Match, Node, RuleError, find_matches, parse
+from rules.predicate import is_true
+from rules.quantities import Facts
+from runtime.errors import SettingsError
+
+__all__ = ["DEFAULT_RULES", "Rule", "RuleBook", "load_rules", "parse_rules"]
+
+Role = Literal["observation", "test"]
+DEFAULT_RULES = files("rules") / "default.toml"
+_MOST_RULES = 100
+_KEYS = {"name", "when", "importance", "role"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Events that are as `when` says become alerts.
+
+    Parameters
+    ----------
+    importance : float
+        0 to 1, for ``Why@importance`` of the VOEvent [-].
+    role : str or None
+        Of the VOEvent; None: as the settings say.
+    """
+
+    name: str
+    text: str
+    when: Node
+    importance: float
+    role: Role | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleBook:
+    """Rules in order: the first that fits an event counts."""
+
+    rules: tuple[Rule, ...]
+
+    @property
+    def matches(self) -> frozenset[Match]:
+        """Questions to reference catalogues that must be among the facts."""
+        return frozenset().union(*(find_matches(rule.when) for rule in self.rules))
+
+    def find(self, facts: Facts) -> Rule | None:
+        """Return the first rule that fits; None if no alert is due."""
+        return next((rule for rule in self.rules if is_true(rule.when, facts)), None)
+
+
+def load_rules(path: Path | None) -> RuleBook:
+    """Return the rules of a file; None: those that come with LiveTrap.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read or a rule is wrong; the text says which and how.
+    """
+    if path is None:
+        return parse_rules(DEFAULT_RULES.read_text(encoding="utf-8"), "the default rules")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read the rules in {path}: {error}") from error
+    return parse_rules(text, str(path))
+
+
+def parse_rules(text: str, where: str) -> RuleBook:
+    """Return the rules in a TOML text; `where` is for the error.
+
+    Raises
+    ------
+    SettingsError
+        If a rule is wrong.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{where}: not TOML: {error}") from error
+    tables = content.pop("rule", None)
+    if content or not isinstance(tables, list) or not tables or len(tables) > _MOST_RULES:
+        raise SettingsError(f"{where}: expected 1 to {_MOST_RULES} tables [[rule]], nothing else")
+    rules = tuple(_to_rule(table, f"{where}, rule {n + 1}") for n, table in enumerate(tables))
+    names = [rule.name for rule in rules]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise SettingsError(f"{where}: two rules are called {min(twice)!r}")
+    return RuleBook(rules)
+
+
+def _to_rule(table: Mapping[str, Any], where: str) -> Rule:
+    if not isinstance(table, dict) or not set(table) <= _KEYS:
+        raise SettingsError(f"{where}: its keys are {', '.join(sorted(_KEYS))}")
+    name, text = table.get("name"), table.get("when")
+    if not isinstance(name, str) or not 0 < len(name) <= 100 or not name.isprintable():
+        raise SettingsError(f"{where}: `name` must be a text of 1 to 100 characters")
+    if not isinstance(text, str):
+        raise SettingsError(f"{where} ({name}): `when` must be an expression in quotes")
+    importance = table.get("importance", 0.5)
+    if isinstance(importance, bool) or not isinstance(importance, int | float):
+        raise SettingsError(f"{where} ({name}): `importance` must be a number")
+    if not 0 <= importance <= 1:
+        raise SettingsError(f"{where} ({name}): `importance` is 0 to 1, not {importance}")
+    role = table.get("role")
+    if role not in (None, "observation", "test"):
+        raise SettingsError(f"{where} ({name}): `role` is observation or test, not {role!r}")
+    try:
+        return Rule(name, text, parse(text), float(importance), role)
+    except RuleError as error:
+        raise SettingsError(f"{where} ({name}): {error}") from error

@@ -1,0 +1,28 @@
+"""Events as JSON, as the database keeps them; a number without a value is null."""
+
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from schemas.messages import SourceEvent, StageTimes
+
+__all__ = ["event_from_json", "event_to_json"]
+
+_NUMBERS = frozenset(each.name for each in fields(SourceEvent) if each.type is float)
+
+
+def event_to_json(event: SourceEvent) -> str:
+    """Return the event as a JSON object; NaN and infinities become null."""
+    return orjson.dumps(asdict(event), option=orjson.OPT_UTC_Z).decode()
+
+
+def event_from_json(text: str) -> SourceEvent:
+    """Return the event that `event_to_json` wrote; what was not finite is NaN."""
+    record: dict[str, Any] = orjson.loads(text)
+    for name in _NUMBERS:
+        record[name] = float("nan") if record[name] is None else float(record[name])
+    times = {name: time and datetime.fromisoformat(time) for name, time in record["times"].items()}
+    record["time_start"] = datetime.fromisoformat(record["time_start"])
+    return SourceEvent(**(record | {"times": StageTimes(**times)}))

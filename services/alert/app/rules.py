@@ -1,0 +1,56 @@
+"""The operator's rules, read again when their file changes."""
+
+import os
+from pathlib import Path
+
+from rules.rulebook import RuleBook, load_rules
+from runtime.errors import SettingsError
+from runtime.logging import get_logger
+from services.alert.metrics import RULES_ARE_CURRENT
+
+__all__ = ["RuleFile"]
+
+
+class RuleFile:
+    """The rules of a file as it is now; of the file as it was while it cannot be read.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file; None: the rules that come with LiveTrap.
+
+    Raises
+    ------
+    SettingsError
+        If it is unusable from the start.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._seen = self._look()
+        self._rules = load_rules(path)
+        RULES_ARE_CURRENT.set(1)
+
+    def current(self) -> RuleBook:
+        """Return the rules; costs one look at the file's time."""
+        seen = self._look()
+        if seen != self._seen:
+            self._seen = seen
+            try:
+                self._rules = load_rules(self._path)
+            except SettingsError as error:
+                RULES_ARE_CURRENT.set(0)
+                get_logger().error("rules_refused", error=str(error), action="the old ones hold")
+            else:
+                RULES_ARE_CURRENT.set(1)
+                get_logger().info("rules_loaded", rules=[rule.name for rule in self._rules.rules])
+        return self._rules
+
+    def _look(self) -> tuple[int, int, int] | None:
+        if self._path is None:
+            return None
+        try:
+            found = os.stat(self._path)  # noqa: PTH116  (no object for a look per event)
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino

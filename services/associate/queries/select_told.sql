@@ -1,0 +1,21 @@
+-- Return the transients of sources that may still be updated, and what was told of them last.
+--
+-- $1  source_id      bigint[]
+-- $2  max_updates    int       [-]
+-- $3  told_before    timestamptz  cool-down: told of later images, nothing more is told
+-- Index: the unique one on transient (source_id, kind).
+select
+    transient.id as transient_id,
+    transient.source_id,
+    transient.kind,
+    transient.certainty,
+    coalesce(transient.told_snr, transient.snr) as snr,
+    coalesce(transient.told_n_bands, 1) as n_bands,
+    transient.limit_previous_jy_beam
+from transient
+where
+    transient.source_id = any($1::bigint[])
+    and transient.state = 'active'
+    and transient.n_updates < $2::int
+    and coalesce(transient.told_time_start, transient.time_start) <= $3::timestamptz
+order by transient.id

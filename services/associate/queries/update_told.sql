@@ -1,0 +1,14 @@
+-- Note what the newest event told of a transient.
+--
+-- $1  id       bigint
+-- $2  snr      float8  [-]
+-- $3  n_bands  int     [-]
+-- $4  time_start  timestamptz
+-- Index: the primary key.
+update transient
+set
+    told_snr = greatest(coalesce(transient.told_snr, transient.snr), $2::float8),
+    told_n_bands = greatest(coalesce(transient.told_n_bands, 1), $3::int),
+    told_time_start = $4::timestamptz,
+    n_updates = transient.n_updates + 1
+where transient.id = $1::bigint
