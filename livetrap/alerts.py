@@ -16,7 +16,7 @@ from schemas.identity import event_id
 from schemas.messages import SourceEvent, StageTimes
 from schemas.topics import Topics
 
-__all__ = ["get_packet", "list_alerts", "render_alerts", "retract"]
+__all__ = ["get_packet", "list_alerts", "list_held", "release", "render_alerts", "retract"]
 
 Row = dict[str, Any]
 _PACKAGE = "livetrap"
@@ -107,6 +107,43 @@ def retract(
                     topic, event.stream, encode_source_event(event),
                 )  # fmt: skip
             return [row["trig_id"] for row in active]
+
+    return with_connection(settings, work)
+
+
+def list_held(settings: Settings, *, limit: int) -> list[Row]:
+    """Return the events that a storm holds, oldest first; errors as of `list_alerts`."""
+
+    async def ask(connection: asyncpg.Connection) -> list[Row]:
+        return [
+            dict(row) for row in await connection.fetch(load_query(_PACKAGE, "list_held"), limit)
+        ]
+
+    return with_connection(settings, ask)
+
+
+def release(settings: Settings, *, name: str | None, image_id: str | None) -> list[str]:
+    """Let held events out: they go through the alert service again, and are not held again.
+
+    Raises
+    ------
+    SettingsError
+        If nothing of that name is held; beyond that as of `list_alerts`.
+    """
+    topic = Topics(settings.kafka.topic_prefix).transients
+
+    async def work(connection: asyncpg.Connection) -> list[str]:
+        async with connection.transaction():
+            rows = await connection.fetch(load_query(_PACKAGE, "release_events"), name, image_id)
+            if not rows:
+                raise SettingsError(f"nothing of {name or image_id!r} is held; see `alerts held`")
+            events = [event_from_json(row["event"]) for row in rows]
+            for event in sorted(events, key=lambda each: each.event_id):
+                await connection.execute(
+                    load_query(_PACKAGE, "insert_outbox"),
+                    topic, event.stream, encode_source_event(event),
+                )  # fmt: skip
+            return [event.event_id for event in events]
 
     return with_connection(settings, work)
 

@@ -199,6 +199,12 @@ class AlertSettings(_Section):
     rules: Path | None = Field(
         None, description="File of rules: which events become alerts; unset: those of LiveTrap"
     )
+    max_per_image: int = Field(
+        50, ge=1, description="First alerts of one image; more are held for an operator"
+    )
+    max_per_minute: int = Field(
+        300, ge=1, description="First alerts of a stream in a minute of its images; more are held"
+    )
     expires_s: float = Field(
         86400.0, gt=0, le=1e8, description="An alert is of no use after so long [s]"
     )

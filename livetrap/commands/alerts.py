@@ -98,6 +98,57 @@ def retract(
         print(f"retracted {family}")
 
 
+@alerts.command("held")
+def held(
+    *,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, oldest first")] = 100,
+    data_dir: DataDir = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """List candidates that are held because their image or minute brought too many.
+
+    Example: `livetrap alerts held`
+    """
+    from livetrap.alerts import list_held  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    found = list_held(load_settings(), limit=limit)
+    if as_json:
+        print(json.dumps(found, indent=2, default=str))
+        return
+    for row in found:
+        print(f"{row['event_id']}  {row['stream']}  S/N {float(row['snr']):.1f}  {row['because']}")
+    if not found:
+        print("nothing is held")
+
+
+@alerts.command("release")
+def release(
+    name: Annotated[
+        str | None, typer.Argument(metavar="EVENT", help="As `held` shows it, or TrigID")
+    ] = None,
+    *,
+    image: Annotated[
+        str | None, typer.Option(metavar="SHA256", help="All of this image instead")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Let held candidates become alerts.
+
+    Examples: `livetrap alerts release 3a6192...` · `livetrap alerts release --image 618b90...`
+    """
+    from livetrap.alerts import release as let_out  # noqa: PLC0415
+    from runtime.errors import SettingsError  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    if (name is None) == (image is None):
+        raise SettingsError("give one of EVENT and --image")
+    use_running_stack(data_dir)
+    for event in let_out(load_settings(), name=name, image_id=image):
+        print(f"released {event}")
+
+
 @rules.command("check")
 def check(path: RuleFile = None) -> None:
     """Read a file of rules and say what it means, or what is wrong with it.

@@ -1,6 +1,6 @@
 """What the alert service raises."""
 
-__all__ = ["NotDueError"]
+__all__ = ["HeldError", "NotDueError"]
 
 
 class NotDueError(Exception):
@@ -15,3 +15,20 @@ class NotDueError(Exception):
     def __init__(self, reason_code: str) -> None:
         super().__init__(reason_code)
         self.reason_code = reason_code
+
+
+class HeldError(Exception):
+    """The event is one of too many: an operator decides about it.
+
+    Parameters
+    ----------
+    storm : str
+        Identity of the storm it belongs to.
+    because : str
+        In words.
+    """
+
+    def __init__(self, storm: str, because: str) -> None:
+        super().__init__(because)
+        self.storm = storm
+        self.because = because

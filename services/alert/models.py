@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["Decision", "Family", "LowWatermark", "NewAlert", "StoredAlert"]
+__all__ = ["Decision", "LowWatermark", "NewAlert", "Standing", "StoredAlert"]
 
 # End of each partition of the alert topics, keyed "topic/partition".
 LowWatermark = Mapping[str, int]
@@ -30,11 +30,26 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
-    """The alerts about one source so far: how many, and the role of the last one."""
+class Standing:
+    """What was alerted before an event.
 
-    revision: int
-    role: str | None
+    Parameters
+    ----------
+    revision : int
+        Alerts about its source [-].
+    role : str or None
+        Of the last of them.
+    n_of_image, n_of_minute : int
+        First alerts from its image, and from its stream in the minute before [-].
+    is_released : bool
+        It was held, and an operator let it out.
+    """
+
+    revision: int = 0
+    role: str | None = None
+    n_of_image: int = 0
+    n_of_minute: int = 0
+    is_released: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,7 @@ class NewAlert:
     notice: bytes
     latency_s: float | None
     rule: str | None
+    image_id: str
 
 
 @dataclass(frozen=True, slots=True)

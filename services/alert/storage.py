@@ -10,7 +10,9 @@ from rules.expression import Match
 from runtime.errors import TransientError
 from runtime.postgres import lend_connection
 from runtime.sql import load_query
-from services.alert.models import Family, LowWatermark, NewAlert, StoredAlert
+from schemas.event_json import event_to_json
+from schemas.messages import SourceEvent
+from services.alert.models import LowWatermark, NewAlert, Standing, StoredAlert
 
 __all__ = ["AlertStore"]
 
@@ -30,18 +32,16 @@ class AlertStore:
         self._pool = pool
 
     async def add(
-        self, event_id: str, trig_id: str, render: Callable[[Family], NewAlert]
+        self, event: SourceEvent, render: Callable[[Standing], NewAlert]
     ) -> tuple[StoredAlert, bool]:
         """Store the alert of an event, unless it is there already.
 
         Parameters
         ----------
-        event_id : str
-            Identity of the event: one alert each.
-        trig_id : str
-            Alert family.
+        event : SourceEvent
+            One alert each.
         render : callable
-            Called with what there is of its family; an error of it stores nothing.
+            Called with what was alerted before; an error of it stores nothing.
 
         Returns
         -------
@@ -57,17 +57,30 @@ class AlertStore:
         """
         async with lend_connection(self._pool) as connection, connection.transaction():
             await connection.execute(load_query(_PACKAGE, "lock_alerts"))
-            existing = await connection.fetchrow(load_query(_PACKAGE, "select_alert"), event_id)
+            existing = await connection.fetchrow(
+                load_query(_PACKAGE, "select_alert"), event.event_id
+            )
             if existing is not None:
                 return _to_stored(existing), False
-            (family,) = await connection.fetch(load_query(_PACKAGE, "get_family"), trig_id)
-            alert = render(Family(family["revision"], family["role"]))
+            (before,) = await connection.fetch(
+                load_query(_PACKAGE, "get_standing"),
+                event.event_id, event.trig_id, event.image_id, event.stream, event.time_start,
+            )  # fmt: skip
+            alert = render(Standing(**before))
             row = await connection.fetchrow(
                 load_query(_PACKAGE, "insert_alert"), *_to_parameters(alert)
             )
             if row is None:
-                raise TransientError(f"alert of event {event_id} appeared meanwhile")
+                raise TransientError(f"alert of event {event.event_id} appeared meanwhile")
             return _to_fresh(alert, row["id"]), True
+
+    async def hold(self, event: SourceEvent, because: str) -> None:
+        """Keep an event for an operator to decide about."""
+        await self._execute(
+            "hold_event",
+            event.event_id, event.trig_id, event.stream, event.image_id, because,
+            event_to_json(event),
+        )  # fmt: skip
 
     async def match_references(
         self, ra: float, dec: float, asked: Collection[Match]
@@ -115,8 +128,8 @@ class AlertStore:
 
 def _to_parameters(alert: NewAlert) -> tuple[object, ...]:
     """Return the values in the order of ``insert_alert.sql``, which is the model's."""
-    *head, notice, latency_s, rule = astuple(alert)
-    return (*head, notice.decode(), latency_s, rule)
+    *head, notice, latency_s, rule, image_id = astuple(alert)
+    return (*head, notice.decode(), latency_s, rule, image_id)
 
 
 def _to_fresh(alert: NewAlert, identity: int) -> StoredAlert:

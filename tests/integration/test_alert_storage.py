@@ -14,7 +14,7 @@ from runtime.errors import FatalError, RejectedMessageError, TransientError
 from runtime.postgres import create_pool
 from runtime.settings import AlertSettings, PostgresSettings
 from schemas.messages import SourceEvent
-from services.alert.models import Family, NewAlert, StoredAlert
+from services.alert.models import NewAlert, Standing, StoredAlert
 from services.alert.steps.alert import build_alert
 from services.alert.storage import AlertStore
 from tests.support.vtp_events import DECISION, START, source_event
@@ -40,12 +40,12 @@ def fresh_event(**changes: object) -> SourceEvent:
     return source_event(salt=uuid.uuid4().hex, **changes)
 
 
-def render(event: SourceEvent, family: Family) -> NewAlert:
-    return build_alert(event, SETTINGS, DECISION, START, revision=family.revision)
+def render(event: SourceEvent, before: Standing) -> NewAlert:
+    return build_alert(event, SETTINGS, DECISION, START, revision=before.revision)
 
 
 async def add(store: AlertStore, event: SourceEvent) -> tuple[StoredAlert, bool]:
-    return await store.add(event.event_id, event.trig_id, partial(render, event))
+    return await store.add(event, partial(render, event))
 
 
 async def find_unfinished(store: AlertStore, ivorn: str) -> StoredAlert | None:
@@ -121,11 +121,11 @@ async def test_listeners_are_told(store: AlertStore, postgres_url: str) -> None:
 async def test_what_no_column_takes_is_rejected(store: AlertStore) -> None:
     event = fresh_event()
 
-    def too_large(revision: int) -> NewAlert:
-        return replace(render(event, revision), transient_id=2**70)
+    def too_large(before: Standing) -> NewAlert:
+        return replace(render(event, before), transient_id=2**70)
 
     with pytest.raises(RejectedMessageError) as caught:
-        await store.add(event.event_id, event.trig_id, too_large)
+        await store.add(event, too_large)
     assert caught.value.reason_code == "unstorable"
 
 

@@ -57,7 +57,9 @@ async def relay(site: Associator) -> None:
             await site.settle()
 
 
-async def alert(site: Associator, heard: list[bytes] | None = None) -> list[dict[str, Any]]:
+async def alert(
+    site: Associator, heard: list[bytes] | None = None, **settings: int
+) -> list[dict[str, Any]]:
     """Give all events to an alert service; return the rows of its alerts, oldest first."""
     packets: list[bytes] = [] if heard is None else heard
 
@@ -66,7 +68,7 @@ async def alert(site: Associator, heard: list[bytes] | None = None) -> list[dict
         return 1
 
     handler = TransientHandler(
-        AlertSettings(authority="org.test"),
+        AlertSettings(authority="org.test", **settings),
         rules=lambda: load_rules(None),
         store=AlertStore(site.pool), sender=Silent(), broadcast=broadcast,
     )  # type: ignore[arg-type]  # fmt: skip
@@ -255,3 +257,42 @@ def test_a_wrong_command_takes_nothing_back(
 ) -> None:
     assert run(["alerts", "retract", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+PLACES = [(122.0 + 0.2 * column, 9.0 + 0.2 * row) for row in range(6) for column in range(4)]
+
+
+@pytest.mark.parametrize("settings", [{"max_per_image": 5}, {"max_per_minute": 5}])
+async def test_a_storm_is_held_and_told_and_let_out(
+    postgres_url: str, settings: dict[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with associator(postgres_url) as site:
+        await site.feed(image(0, salt=site.stream))
+        await site.feed(image(1, sources(PLACES, flux_jy=0.03), salt=site.stream))
+        assert len(site.events) == len(PLACES)
+        heard: list[bytes] = []
+        rows = await alert(site, heard, **settings)
+        assert [row["kind"] for row in rows] == ["new_source"] * 5 + ["storm"]
+        assert len(heard) == 6
+        storm = vp.loads(heard[-1])
+        assert storm.get("role") == "utility"
+        assert "more than 5 candidates" in str(storm.Why.Description)
+        assert vp.get_event_position(storm).err == 180
+        # Told again, as Kafka does after a crash: nothing more happens.
+        assert await alert(site, heard, **settings) == rows
+        assert len(heard) == 6
+
+        capsys.readouterr()
+        assert await livetrap("alerts", "held", "--json") == 0
+        held = [
+            each for each in json.loads(capsys.readouterr().out) if each["stream"] == site.stream
+        ]
+        assert {each["event_id"] for each in held} == {e.event_id for e in site.events[5:]}
+        site.events.clear()
+        assert await livetrap("alerts", "release", held[0]["event_id"]) == 0
+        assert await livetrap("alerts", "release", "--image", held[0]["image_id"]) == 0
+        assert await livetrap("alerts", "release", "--image", held[0]["image_id"]) == 2
+        await relay(site)
+        rows = await alert(site, heard, **settings)
+        assert len(rows) == len(PLACES) + 1
+        assert len({row["trig_id"] for row in rows}) == len(rows)

@@ -11,11 +11,12 @@ from runtime.logging import get_logger
 from runtime.settings import AlertSettings
 from schemas.codec import CodecError, decode_source_event
 from schemas.messages import SourceEvent
-from services.alert.errors import NotDueError
+from services.alert.errors import HeldError, NotDueError
 from services.alert.metrics import EVENTS, LATENCY
-from services.alert.models import Family, LowWatermark, NewAlert, StoredAlert
+from services.alert.models import LowWatermark, NewAlert, Standing, StoredAlert
 from services.alert.steps.alert import build_alert
 from services.alert.steps.rule import check_event, decide
+from services.alert.steps.storm import STORM, check_storm, describe_storm
 from services.alert.storage import AlertStore
 
 __all__ = ["AlertSender", "TransientHandler"]
@@ -82,22 +83,39 @@ class TransientHandler:
         matches = await self._store.match_references(event.ra, event.dec, rules.matches)
         render = partial(self._render, event, rules, matches)
         try:
-            alert, is_new = await self._store.add(event.event_id, event.trig_id, render)
+            alert, is_new = await self._store.add(event, render)
         except NotDueError as refusal:
             EVENTS.labels(refusal.reason_code).inc()
             get_logger().info(
                 "event_not_alerted", event_id=event.event_id, reason=refusal.reason_code
             )
             return
+        except HeldError as held:
+            await self._hold(event, held)
+            return
         await self.finish(alert)
         EVENTS.labels("alerted" if is_new else "repeated").inc()
 
     def _render(
-        self, event: SourceEvent, rules: RuleBook, matches: Mapping[str, bool], family: Family
+        self, event: SourceEvent, rules: RuleBook, matches: Mapping[str, bool], before: Standing
     ) -> NewAlert:
-        decision = decide(event, rules, matches, family=family, role=self._settings.role)
+        decision = decide(event, rules, matches, before=before, role=self._settings.role)
+        check_storm(event, before, self._settings)
         now = datetime.now(UTC)
-        return build_alert(event, self._settings, decision, now, revision=family.revision)
+        return build_alert(event, self._settings, decision, now, revision=before.revision)
+
+    async def _hold(self, event: SourceEvent, held: HeldError) -> None:
+        """Keep the event for an operator, and tell the subscribers once that there is a storm."""
+        await self._store.hold(event, held.because)
+        EVENTS.labels("held").inc()
+        get_logger().warning("event_held", event_id=event.event_id, because=held.because)
+        storm = describe_storm(event, held)
+        alert, _ = await self._store.add(storm, partial(self._render_storm, storm))
+        await self.finish(alert)
+
+    def _render_storm(self, storm: SourceEvent, before: Standing) -> NewAlert:
+        now = datetime.now(UTC)
+        return build_alert(storm, self._settings, STORM, now, revision=before.revision)
 
     async def recover(self) -> int:
         """Finish what an earlier process stored but did not send; return how many."""

@@ -49,4 +49,5 @@ def build_alert(
         notice=build_notice(event, name, decision, time_alert),
         latency_s=latencies_s(event, time_alert)["total"],
         rule=decision.rule,
+        image_id=event.image_id,
     )

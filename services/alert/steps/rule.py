@@ -8,7 +8,7 @@ from rules.rulebook import RuleBook
 from runtime.errors import RejectedMessageError
 from schemas.messages import SourceEvent
 from services.alert.errors import NotDueError
-from services.alert.models import Decision, Family
+from services.alert.models import Decision, Standing
 
 __all__ = ["check_event", "decide"]
 
@@ -34,7 +34,7 @@ def decide(
     rules: RuleBook,
     matches: Mapping[str, bool],
     *,
-    family: Family,
+    before: Standing,
     role: str,
 ) -> Decision:
     """Return how an event becomes an alert.
@@ -50,8 +50,8 @@ def decide(
         What is wanted.
     matches : mapping
         Whether reference catalogues have it, by the key of each question of the rules.
-    family : Family
-        Alerts of its family so far.
+    before : Standing
+        What was alerted so far.
     role : str
         Where the rule names none.
 
@@ -61,11 +61,11 @@ def decide(
         If it becomes none.
     """
     rule = rules.find({**facts_of(event), **matches})
-    if event.kind == "retraction" and not family.revision:
+    if event.kind == "retraction" and not before.revision:
         raise NotDueError("never_alerted")
-    if event.kind in ("update", "retraction") and family.revision:
+    if event.kind in ("update", "retraction") and before.revision:
         importance = rule.importance if rule is not None else _UNRULED_IMPORTANCE
-        return Decision(None, importance, family.role or role)
+        return Decision(None, importance, before.role or role)
     if rule is None:
         raise NotDueError("no_rule")
     return Decision(rule.name, rule.importance, rule.role or role)

@@ -14,7 +14,7 @@ from rules.rulebook import load_rules
 from runtime.errors import RejectedMessageError
 from schemas.messages import StageTimes
 from services.alert.errors import NotDueError
-from services.alert.models import Decision, Family
+from services.alert.models import Decision, Standing
 from services.alert.steps.facts import (
     latencies_s,
     middle_of_exposure,
@@ -79,7 +79,7 @@ def test_latencies_of_known_stages_only() -> None:
     assert set(nothing.values()) == {None}
 
 
-NOBODY = Family(0, None)
+NOBODY = Standing()
 
 
 @pytest.mark.parametrize(
@@ -102,23 +102,23 @@ def test_which_events_are_alerted_by_default(changes: dict[str, Any], rule: str 
     event = source_event(**changes)
     if rule is None:
         with pytest.raises(NotDueError) as refusal:
-            decide(event, RULES, {}, family=NOBODY, role="test")
+            decide(event, RULES, {}, before=NOBODY, role="test")
         assert refusal.value.reason_code == "no_rule"
     else:
-        assert decide(event, RULES, {}, family=NOBODY, role="test").rule == rule
+        assert decide(event, RULES, {}, before=NOBODY, role="test").rule == rule
 
 
 @pytest.mark.parametrize("kind", ["update", "retraction"])
 def test_what_was_alerted_is_followed_up_whatever_the_rules_say(kind: str) -> None:
     event = source_event(kind=kind, transient_kind="new_source", snr=1.0)
-    told = decide(event, RULES, {}, family=Family(2, "test"), role="observation")
+    told = decide(event, RULES, {}, before=Standing(2, "test"), role="observation")
     assert told == Decision(None, 0.5, "test")
 
 
 def test_what_nobody_heard_of_is_not_taken_back() -> None:
     event = source_event(kind="retraction", transient_kind="new_source")
     with pytest.raises(NotDueError) as refusal:
-        decide(event, RULES, {}, family=NOBODY, role="test")
+        decide(event, RULES, {}, before=NOBODY, role="test")
     assert refusal.value.reason_code == "never_alerted"
 
 

@@ -10,8 +10,9 @@ from rules.rulebook import RuleBook, load_rules, parse_rules
 from runtime.errors import RejectedMessageError, TransientError
 from runtime.settings import AlertSettings
 from schemas.codec import encode_source_event
+from schemas.messages import SourceEvent
 from services.alert.handlers.transients import TransientHandler
-from services.alert.models import Family, LowWatermark, NewAlert, StoredAlert
+from services.alert.models import LowWatermark, NewAlert, Standing, StoredAlert
 from tests.support.vtp_events import source_event
 
 RULES = load_rules(None)
@@ -48,12 +49,13 @@ class FakeStore:
         self.world = world
 
     async def add(
-        self, event_id: str, trig_id: str, render: Callable[[Family], NewAlert]
+        self, event: SourceEvent, render: Callable[[Standing], NewAlert]
     ) -> tuple[StoredAlert, bool]:
+        event_id, trig_id = event.event_id, event.trig_id
         self.world.step()
         if event_id in self.world.rows:
             return self.world.rows[event_id], False
-        new = render(Family(self.world.families[trig_id], None))
+        new = render(Standing(self.world.families[trig_id]))
         self.world.families[trig_id] += 1
         row = StoredAlert(
             len(self.world.rows), new.ivorn, new.trig_id, new.role, new.voevent, new.notice,

@@ -1,0 +1,7 @@
+-- Leave a message for the associator's relay.
+--
+-- $1  topic  text
+-- $2  key    text
+-- $3  value  bytea
+insert into outbox (topic, key, value)
+values ($1::text, $2::text, $3::bytea)

@@ -1,0 +1,11 @@
+-- Let held events out; return them.
+--
+-- $1  name      text  event_id or trig_id
+-- $2  image_id  text  all of an image
+-- One of the two is null.
+update held_event
+set time_released = now()
+where
+    held_event.time_released is null
+    and (held_event.event_id = $1::text or held_event.trig_id = $1 or held_event.image_id = $2::text)
+returning held_event.event::text as event

@@ -1,0 +1,57 @@
+"""More candidates than a sky has: an image gone wrong must not send telescopes everywhere."""
+
+import math
+from dataclasses import replace
+
+from runtime.settings import AlertSettings
+from schemas.identity import event_id, trig_id
+from schemas.messages import SourceEvent
+from services.alert.errors import HeldError
+from services.alert.models import Decision, Standing
+
+__all__ = ["STORM", "check_storm", "describe_storm"]
+
+# Nobody slews to this: it is about the service.
+STORM = Decision("storm of candidates", 0.0, "utility")
+
+
+def check_storm(event: SourceEvent, before: Standing, settings: AlertSettings) -> None:
+    """Hold the first alert of a source when its image or minute has brought too many.
+
+    Raises
+    ------
+    HeldError
+        If it has.
+    """
+    if before.revision or before.is_released:
+        return
+    if before.n_of_image >= settings.max_per_image:
+        raise HeldError(
+            event.image_id,
+            f"image {event.image_id} brought more than {settings.max_per_image} candidates",
+        )
+    if before.n_of_minute >= settings.max_per_minute:
+        minute = event.time_start.strftime("%Y-%m-%dT%H:%MZ")
+        raise HeldError(minute, f"{minute} brought more than {settings.max_per_minute} candidates")
+
+
+def describe_storm(event: SourceEvent, held: HeldError) -> SourceEvent:
+    """Return the event that tells of a storm, the same for every event held by it.
+
+    It has no position: the error radius is the whole sky.
+    """
+    family = trig_id(event.stream, held.storm, -1)
+    return replace(
+        event,
+        event_id=event_id(family, "storm", held.storm),
+        trig_id=family,
+        kind="storm",
+        transient_kind="",
+        certainty="possible",
+        transient_id=0,
+        source_id=0,
+        ra_err_deg=math.inf,
+        dec_err_deg=math.inf,
+        beam_major_deg=math.inf,
+        note=f"{held.because}; the others are held (`livetrap alerts held`)",
+    )
