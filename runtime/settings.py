@@ -219,6 +219,9 @@ class VtpSettings(_Section):
     iamalive_s: float = Field(60.0, gt=0, description="Heartbeat to subscribers [s]")
     max_subscribers: int = Field(512, ge=1, description="Connections at once")
     queue_length: int = Field(1000, ge=1, description="Alerts waiting for a slow subscriber")
+    replay_hours: float = Field(
+        24.0, ge=0, description="Who comes back gets what it missed, no older [h]; 0 is off"
+    )
 
 
 class ApiSettings(_Section):

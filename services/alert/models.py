@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["Decision", "LowWatermark", "NewAlert", "Standing", "StoredAlert"]
+__all__ = [
+    "Decision",
+    "Delivery",
+    "LowWatermark",
+    "NewAlert",
+    "Outgoing",
+    "Standing",
+    "StoredAlert",
+    "SubscriberState",
+]
 
 # End of each partition of the alert topics, keyed "topic/partition".
 LowWatermark = Mapping[str, int]
@@ -109,3 +118,33 @@ class StoredAlert:
     is_published: bool
     is_broadcast: bool
     latency_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An alert was handed to a subscriber, or the subscriber said that it has it."""
+
+    ivorn: str
+    channel: str
+    subscriber: str
+    time: datetime
+    is_acknowledged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An alert as a subscriber gets it."""
+
+    ivorn: str
+    voevent: bytes
+    notice: bytes
+    importance: float
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberState:
+    """A subscriber with a name of its own; `disabled_because` is None while it is served."""
+
+    since_alert_id: int
+    n_failures: int
+    disabled_because: str | None

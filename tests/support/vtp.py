@@ -5,7 +5,7 @@ import struct
 
 from lxml import etree
 
-__all__ = ["NAMESPACES", "VtpClient", "ivorn_of", "transport"]
+__all__ = ["NAMESPACES", "VtpClient", "acknowledge", "ivorn_of", "transport"]
 
 NAMESPACES = (
     "http://telescope-networks.org/xml/Transport/v1.1",
@@ -15,16 +15,26 @@ NAMESPACES = (
 
 
 def transport(
-    role: str, *, filters: tuple[str, ...] = (), namespace: str = NAMESPACES[2]
+    role: str,
+    *,
+    filters: tuple[str, ...] = (),
+    namespace: str = NAMESPACES[2],
+    origin: str = "ivo://test/server",
+    response: str = "ivo://test/subscriber",
 ) -> bytes:
     """Return what a subscriber says; `filters` as Comet writes them."""
     root = etree.Element(f"{{{namespace}}}Transport", {"role": role, "version": "1.0"})
-    etree.SubElement(root, "Origin").text = "ivo://test/server"
-    etree.SubElement(root, "Response").text = "ivo://test/subscriber"
+    etree.SubElement(root, "Origin").text = origin
+    etree.SubElement(root, "Response").text = response
     meta = etree.SubElement(root, "Meta")
     for expression in filters:
         etree.SubElement(meta, "Param", {"name": "xpath-filter", "value": expression})
     return etree.tostring(root)
+
+
+def acknowledge(ivorn: str, *, role: str = "ack", response: str = "ivo://test/robot") -> bytes:
+    """Return the answer to an event."""
+    return transport(role, origin=ivorn, response=response)
 
 
 def ivorn_of(packet: bytes) -> str:

@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,10 +25,11 @@ from services.alert.app.sender import KafkaSender
 from services.alert.app.stream import build_app
 from services.alert.app.threads import run_in_thread
 from services.alert.app.watchdog import Watchdog
+from services.alert.handlers.deliveries import VtpBook
 from services.alert.handlers.transients import TransientHandler
 from services.alert.handlers.vtp import VtpServer
 from services.alert.metrics import EVENTS, RETRIES
-from services.alert.storage import AlertStore
+from services.alert.storage import AlertStore, DeliveryStore
 
 __all__ = ["main"]
 
@@ -82,6 +83,14 @@ class _Service:
             await self._until_done(lambda: run_in_thread(lambda: ensure_topics(settings.kafka)))
             pool = await self._until_done(lambda: create_pool(settings.postgres, service="alert"))
             stack.callback(pool.terminate)
+            book = VtpBook(
+                DeliveryStore(pool),
+                longest=timedelta(hours=settings.vtp.replay_hours),
+                limit=settings.vtp.queue_length // 2,
+            )
+            vtp.keep(book)
+            keeping = asyncio.create_task(book.run())
+            stack.callback(keeping.cancel)
             self._handler = TransientHandler(
                 settings.alert,
                 rules=rules.current,

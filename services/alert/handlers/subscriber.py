@@ -2,9 +2,13 @@
 
 import asyncio
 import struct
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Executor
 
+from runtime.logging import get_logger
 from runtime.settings import VtpSettings
+from services.alert.handlers.deliveries import VtpBook
 from services.alert.metrics import VTP_PACKETS
 from services.alert.steps.transport import (
     MAX_FRAME_BYTES,
@@ -13,6 +17,7 @@ from services.alert.steps.transport import (
     build_transport,
     compile_filters,
     frame,
+    ivorn_of,
     matches,
     parse_peer_message,
 )
@@ -22,6 +27,7 @@ __all__ = ["Subscriber"]
 _HEARTBEATS_UNTIL_SILENT = 3
 _FILTER_TIMEOUT_S = 5.0
 _WRITE_BUFFER_BYTES = 1 << 16
+_REMEMBERED = 2000
 
 
 class Subscriber:
@@ -37,6 +43,8 @@ class Subscriber:
         Our name.
     executor : Executor
         Where filters are evaluated.
+    book : callable
+        Returns who has what; None while nobody keeps it.
     """
 
     def __init__(
@@ -47,12 +55,19 @@ class Subscriber:
         settings: VtpSettings,
         local_ivo: str,
         executor: Executor,
+        book: Callable[[], VtpBook | None] = lambda: None,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._settings = settings
         self._local_ivo = local_ivo
         self._executor = executor
+        self._book = book
+        self._host = _host_of(writer)
+        self._name = ""
+        # What this connection was offered: sending again must not double it.
+        self._offered: deque[str] = deque(maxlen=_REMEMBERED)
+        self._catching_up: asyncio.Task[None] | None = None
         self._queue: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue(settings.queue_length)
         self._overflowed = asyncio.Event()
         self._filters: Filters = ()
@@ -61,6 +76,7 @@ class Subscriber:
 
     def offer(self, packet: bytes) -> None:
         """Queue a VOEvent; a subscriber whose queue is full is cut off, not waited for."""
+        self._offered.append(ivorn_of(packet))
         self._put(packet, is_event=True)
 
     def _put(self, document: bytes, *, is_event: bool) -> None:
@@ -80,9 +96,10 @@ class Subscriber:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._writer.transport.abort()
-            for task in tasks:
+            others = [] if self._catching_up is None else [self._catching_up]
+            for task in (*tasks, *others):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, *others, return_exceptions=True)
         return next(iter(done)).result()
 
     async def _watch_queue(self) -> str:
@@ -104,8 +121,31 @@ class Subscriber:
     def _hear(self, document: bytes) -> None:
         message = parse_peer_message(document)
         self._last_heard_s = asyncio.get_running_loop().time()
+        if message.response:
+            # Somebody elsewhere who uses the same name must not take this one's alerts away.
+            self._name = f"{message.response}@{self._host}"
         if message.role == "authenticate":
             self._filters = compile_filters(message.filters)
+            book = self._book()
+            if book is not None and self._name and self._catching_up is None:
+                self._catching_up = asyncio.create_task(self._catch_up(book))
+        # Who refuses an alert has it, too: Comet says so of what it has seen before.
+        if message.role in ("ack", "nak") and message.origin in self._offered:
+            self._note(message.origin, is_acknowledged=True)
+
+    async def _catch_up(self, book: VtpBook) -> None:
+        """Offer what was sent while this subscriber was away, or was never acknowledged."""
+        missing = await book.find_missing(self._name)
+        for packet in missing:
+            if ivorn_of(packet) not in self._offered:
+                self.offer(packet)
+        if missing:
+            get_logger().info("vtp_sent_again", subscriber=self._name, n_alerts=len(missing))
+
+    def _note(self, ivorn: str, *, is_acknowledged: bool) -> None:
+        if (book := self._book()) is not None:
+            name = self._name or f"anonymous@{self._host}"
+            book.note(ivorn, name, is_acknowledged=is_acknowledged)
 
     async def _speak(self) -> str:
         try:
@@ -116,6 +156,8 @@ class Subscriber:
                 self._writer.write(frame(document))
                 await self._writer.drain()
                 VTP_PACKETS.inc(is_event)
+                if is_event:
+                    self._note(ivorn_of(document), is_acknowledged=False)
         except TimeoutError:
             return "bad_filter"
         except OSError:
@@ -135,3 +177,8 @@ class Subscriber:
             await asyncio.sleep(self._settings.iamalive_s)
             self._put(build_transport("iamalive", self._local_ivo), is_event=False)
         return "silent"
+
+
+def _host_of(writer: asyncio.StreamWriter) -> str:
+    peer = writer.get_extra_info("peername")
+    return str(peer[0]) if peer else "unknown"

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from runtime.errors import SettingsError
 from runtime.logging import get_logger
 from runtime.settings import VtpSettings
+from services.alert.handlers.deliveries import VtpBook
 from services.alert.handlers.subscriber import Subscriber
 from services.alert.metrics import SUBSCRIBERS, VTP_DISCONNECTS
 
@@ -38,6 +39,11 @@ class VtpServer:
         self._executor = ThreadPoolExecutor(_FILTER_THREADS, thread_name_prefix="vtp-filter")
         self._server: asyncio.Server | None = None
         self._is_closing = False
+        self._book: VtpBook | None = None
+
+    def keep(self, book: VtpBook) -> None:
+        """Keep a book of who has what from now on."""
+        self._book = book
 
     async def start(self) -> None:
         """Listen.
@@ -101,6 +107,7 @@ class VtpServer:
             settings=self._settings,
             local_ivo=self._local_ivo,
             executor=self._executor,
+            book=lambda: self._book,
         )
         peer = str(writer.get_extra_info("peername"))
         # A task of its own: the streams module would report our cancellation as an error.

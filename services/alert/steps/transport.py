@@ -1,5 +1,6 @@
 """Documents of the VOEvent Transport Protocol, and the filters a subscriber may set."""
 
+import re
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ __all__ = [
     "build_transport",
     "compile_filters",
     "frame",
+    "ivorn_of",
     "matches",
     "parse_peer_message",
 ]
@@ -33,6 +35,7 @@ _ROOTS = frozenset(
 )
 _ROLES = frozenset({"iamalive", "authenticate", "ack", "nak"})
 _MAX_FILTERS = 16
+_LONGEST_IVO = 300
 _MAX_FILTER_CHARACTERS = 1000
 # Work grows as nodes ** (depth + 1); deeper ones could hold a core for minutes.
 _MAX_FILTER_DEPTH = 2
@@ -48,12 +51,27 @@ class PeerMessage:
 
     Parameters
     ----------
+    origin : str
+        What it answers: of an ``ack`` the ivorn of the alert.
+    response : str
+        Who it says it is; empty if it does not say.
     filters : tuple of str
         XPath expressions of an ``authenticate``.
     """
 
     role: str
+    origin: str = ""
+    response: str = ""
     filters: tuple[str, ...] = ()
+
+
+_IVORN = re.compile(rb"""\bivorn\s*=\s*["']([^"']+)["']""")
+
+
+def ivorn_of(packet: bytes) -> str:
+    """Return the name of a VOEvent of ours, which is in its first line."""
+    found = _IVORN.search(packet)
+    return found[1].decode() if found else ""
 
 
 def frame(document: bytes) -> bytes:
@@ -97,13 +115,16 @@ def parse_peer_message(document: bytes) -> PeerMessage:
     role = root.get("role", "")
     if root.tag not in _ROOTS or role not in _ROLES:
         raise TransportError("garbage")
+    origin, response = (
+        (root.findtext(name) or "").strip()[:_LONGEST_IVO] for name in ("Origin", "Response")
+    )
     if role != "authenticate":
-        return PeerMessage(role)
+        return PeerMessage(role, origin, response)
     params = root.findall("Meta/Param[@name='xpath-filter']")
     old_style = root.findall("Meta/filter[@type='xpath']")
     filters = [param.get("value") or "" for param in params]
     filters += [(element.text or "").strip() for element in old_style]
-    return PeerMessage(role, tuple(filters))
+    return PeerMessage(role, origin, response, tuple(filters))
 
 
 def _depth(expression: str) -> int:

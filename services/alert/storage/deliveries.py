@@ -1,0 +1,74 @@
+"""Tables `delivery` and `subscriber`: who was handed what, and who has it."""
+
+from collections.abc import Sequence
+from dataclasses import astuple
+from datetime import timedelta
+
+import asyncpg
+
+from runtime.postgres import lend_connection
+from runtime.sql import load_query
+from services.alert.models import Delivery, Outgoing, SubscriberState
+
+__all__ = ["DeliveryStore"]
+
+_PACKAGE = "services.alert"
+
+
+class DeliveryStore:
+    """The deliveries of one database.
+
+    Parameters
+    ----------
+    pool : asyncpg.Pool
+        Connections; closed by the caller.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def note(self, deliveries: Sequence[Delivery]) -> None:
+        """Note what was handed over and what was acknowledged; the first time of each stays.
+
+        Raises
+        ------
+        TransientError
+            If the database is away.
+        """
+        columns = list(zip(*[astuple(each) for each in deliveries], strict=True))
+        async with lend_connection(self._pool) as connection:
+            await connection.execute(
+                load_query(_PACKAGE, "note_deliveries"), *[list(column) for column in columns]
+            )
+
+    async def ensure_subscriber(self, channel: str, name: str) -> SubscriberState:
+        """Return a subscriber; one that was never here gets the alerts from now on."""
+        async with lend_connection(self._pool) as connection:
+            (row,) = await connection.fetch(
+                load_query(_PACKAGE, "ensure_subscriber"), channel, name
+            )
+        return SubscriberState(**row)
+
+    async def list_missing(
+        self, channel: str, name: str, *, longest: timedelta, limit: int
+    ) -> list[Outgoing]:
+        """Return the newest alerts that a subscriber has not acknowledged, oldest first."""
+        async with lend_connection(self._pool) as connection:
+            rows = await connection.fetch(
+                load_query(_PACKAGE, "list_missing"), channel, name, longest, limit
+            )
+        return [Outgoing(**(dict(row) | {"notice": row["notice"].encode()})) for row in rows]
+
+    async def note_failure(self, channel: str, name: str, because: str, *, n_most: int) -> bool:
+        """Count a failure; return whether the subscriber is disabled by it."""
+        async with lend_connection(self._pool) as connection:
+            return bool(
+                await connection.fetchval(
+                    load_query(_PACKAGE, "note_failure"), channel, name, because, n_most
+                )
+            )
+
+    async def note_success(self, channel: str, name: str) -> None:
+        """Forget the failures of a subscriber."""
+        async with lend_connection(self._pool) as connection:
+            await connection.execute(load_query(_PACKAGE, "note_success"), channel, name)
