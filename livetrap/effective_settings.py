@@ -74,6 +74,11 @@ def _show(value: object) -> str:
     if isinstance(value, SecretStr):
         text = value.get_secret_value()
         return hide_password(text) if "://" in text else "***"
+    if isinstance(value, BaseModel):
+        inside = ", ".join(f"{name}={_show(each)}" for name, each in value)
+        return f"({inside})"
+    if isinstance(value, tuple):
+        return f"({', '.join(_show(each) for each in value)})"
     return "unset" if value is None else str(value)
 
 

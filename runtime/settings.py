@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -188,6 +188,29 @@ class AssociateSettings(_Section):
     variable_min_points: int = Field(8, ge=2, description="Points before a source is variable")
 
 
+class WebhookSettings(_Section):
+    """A server that gets every alert as a POST."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="For the book")
+    url: HttpUrl = Field(description="Where to")
+    secret: SecretStr | None = Field(None, min_length=16, description="Signs the body (HMAC)")
+    format: Literal["json", "voevent"] = Field("json", description="Notice or VOEvent")
+    allow_private: bool = Field(default=False, description="It may be on this network")
+
+
+class EmailSettings(_Section):
+    """A digest of alerts by e-mail."""
+
+    host: str = Field(description="Mail server")
+    port: Port = Field(587, description="Its port")
+    sender: str = Field(min_length=3, description="From")
+    recipients: tuple[str, ...] = Field(min_length=1, description="To")
+    every_minutes: float = Field(60.0, gt=0, description="Not more often [min]")
+    starttls: bool = Field(default=True, description="Encrypt")
+    username: str | None = Field(None, description="For the mail server")
+    password: SecretStr | None = Field(None, description="For the mail server")
+
+
 class AlertSettings(_Section):
     """Which events become alerts, and under whose name."""
 
@@ -209,6 +232,14 @@ class AlertSettings(_Section):
         86400.0, gt=0, le=1e8, description="An alert is of no use after so long [s]"
     )
     role: Literal["observation", "test"] = Field("observation", description="VOEvent role")
+    webhooks: tuple[WebhookSettings, ...] = Field((), description="Servers that get every alert")
+    email: EmailSettings | None = Field(None, description="Digest by e-mail")
+    outlet_hours: float = Field(
+        24.0, gt=0, le=8760, description="Webhooks and digests get nothing older [h]"
+    )
+    outlet_failures: int = Field(
+        20, ge=1, description="Failures in a row that disable a webhook or the digest"
+    )
 
 
 class VtpSettings(_Section):

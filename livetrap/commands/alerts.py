@@ -149,6 +149,46 @@ def release(
         print(f"released {event}")
 
 
+@alerts.command("subscribers")
+def subscribers(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
+    """List who gets alerts by name: VTP, webhooks, the digest; and how they fare.
+
+    Example: `livetrap alerts subscribers`
+    """
+    from livetrap.subscribers import list_subscribers  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    found = list_subscribers(load_settings())
+    if as_json:
+        print(json.dumps(found, indent=2, default=str))
+        return
+    for row in found:
+        why = f"  disabled: {row['disabled_because']}" if row["disabled_because"] else ""
+        print(f"{row['channel']:<8}{row['name']:<48}{row['n_acknowledged']:>8} alerts{why}")
+    if not found:
+        print("no subscribers")
+
+
+@alerts.command("enable")
+def enable(
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="webhook or email")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As `subscribers` shows it")],
+    *,
+    data_dir: DataDir = None,
+) -> None:
+    """Serve a webhook or the digest again that failed too often.
+
+    Example: `livetrap alerts enable webhook robot-1`
+    """
+    from livetrap.subscribers import enable_subscriber  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    enable_subscriber(load_settings(), channel, name)
+    print(f"enabled {channel} {name}")
+
+
 @rules.command("check")
 def check(path: RuleFile = None) -> None:
     """Read a file of rules and say what it means, or what is wrong with it.

@@ -5,6 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 __all__ = [
     "EVENTS",
     "LATENCY",
+    "OUTLET_ATTEMPTS",
     "RETRIES",
     "RULES_ARE_CURRENT",
     "SUBSCRIBERS",
@@ -21,6 +22,11 @@ LATENCY = Histogram(
     "livetrap_alert_latency_seconds",
     "From Kafka append of the image to the alert on Kafka and VTP",
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0),
+)
+OUTLET_ATTEMPTS = Counter(
+    "livetrap_alert_outlet_attempts_total",
+    "Webhooks and digests: attempts by outcome",
+    ["channel", "name", "outcome"],
 )
 RETRIES = Counter(
     "livetrap_alert_retries_total", "Attempts repeated because Kafka or PostgreSQL was away"

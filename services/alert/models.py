@@ -138,7 +138,6 @@ class Outgoing:
     ivorn: str
     voevent: bytes
     notice: bytes
-    importance: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,12 +21,14 @@ from runtime.process import StopFlag, dead_letter, run_service
 from runtime.settings import Settings
 from schemas.topics import Topics
 from services.alert.app.logs import tame_logging
+from services.alert.app.outlets import build_outlets
 from services.alert.app.rules import RuleFile
 from services.alert.app.sender import KafkaSender
 from services.alert.app.stream import build_app
 from services.alert.app.threads import run_in_thread
 from services.alert.app.watchdog import Watchdog
 from services.alert.handlers.deliveries import VtpBook
+from services.alert.handlers.outlet import Outlet
 from services.alert.handlers.transients import TransientHandler
 from services.alert.handlers.vtp import VtpServer
 from services.alert.metrics import EVENTS, RETRIES
@@ -89,14 +92,18 @@ class _Service:
                 limit=settings.vtp.queue_length // 2,
             )
             vtp.keep(book)
-            keeping = asyncio.create_task(book.run())
-            stack.callback(keeping.cancel)
+            outlets = build_outlets(settings.alert, DeliveryStore(pool), stack)
+            for work in (book.run(), *(outlet.run() for outlet in outlets)):
+                task = asyncio.create_task(work)
+                task.add_done_callback(self._on_end)
+                stack.callback(task.cancel)
             self._handler = TransientHandler(
                 settings.alert,
                 rules=rules.current,
                 store=AlertStore(pool),
                 sender=self._sender,
                 broadcast=vtp.broadcast,
+                wake=partial(_wake_all, outlets),
             )
             n_recovered = await self._until_done(self._handler.recover)
             get_logger().info("service_started", recovered=n_recovered)
@@ -177,6 +184,11 @@ class _Service:
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
 
+    def _on_end(self, task: "asyncio.Task[Any]") -> None:
+        """Notice a task that should have run for ever: it has a defect."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
     def _beat(self) -> None:
         now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         self._sender.send_heartbeat(orjson.dumps({"alert_datetime": now}))
@@ -193,3 +205,8 @@ class _Service:
             if self._watchdog.is_stuck(lag, committed, time.monotonic()):
                 self._fail(FatalError(f"{lag} events wait and none was handled for a minute"))
                 return
+
+
+def _wake_all(outlets: list[Outlet]) -> None:
+    for outlet in outlets:
+        outlet.wake()

@@ -50,6 +50,8 @@ class TransientHandler:
         The way to Kafka.
     broadcast : callable
         The way to VTP; never waits.
+    wake : callable
+        Called when an alert is out: others may have it too.
     """
 
     def __init__(
@@ -60,12 +62,14 @@ class TransientHandler:
         store: AlertStore,
         sender: AlertSender,
         broadcast: Callable[[bytes], int],
+        wake: Callable[[], object] = lambda: None,
     ) -> None:
         self._settings = settings
         self._rules = rules
         self._store = store
         self._sender = sender
         self._broadcast = broadcast
+        self._wake = wake
 
     async def on_event(self, value: bytes) -> None:
         """Handle one record; returns when its alert, if it deserves one, is out.
@@ -132,6 +136,7 @@ class TransientHandler:
             alert = await self._publish(alert)
         n_subscribers = self._broadcast(alert.voevent)
         await self._store.mark_broadcast(alert)
+        self._wake()
         get_logger().info(
             "alert_sent", ivorn=alert.ivorn, subscribers=n_subscribers, latency_s=alert.latency_s
         )

@@ -8,15 +8,13 @@
 select
     newest.ivorn,
     newest.voevent,
-    newest.notice,
-    newest.importance
+    newest.notice
 from (
     select
         alert.id,
         alert.ivorn,
         alert.voevent,
-        alert.notice::text as notice,
-        coalesce((alert.notice ->> 'importance')::float8, 0) as importance
+        alert.notice::text as notice
     from subscriber
     inner join alert
         on

@@ -1,0 +1,10 @@
+-- Serve a subscriber again; return it if there is one.
+--
+-- $1  channel  text
+-- $2  name     text
+update subscriber
+set
+    n_failures = 0,
+    disabled_because = null
+where subscriber.channel = $1::text and subscriber.name = $2::text
+returning subscriber.name

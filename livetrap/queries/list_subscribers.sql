@@ -1,0 +1,18 @@
+-- Return the subscribers with a name, and what they have.
+--
+-- Index: the primary key of delivery is scanned.
+select
+    subscriber.channel,
+    subscriber.name,
+    subscriber.n_failures,
+    subscriber.disabled_because,
+    subscriber.time_created,
+    count(delivery.time_acknowledged) as n_acknowledged,
+    max(delivery.time_acknowledged) as last_acknowledged
+from subscriber
+left join delivery
+    on
+        subscriber.channel = delivery.channel
+        and subscriber.name = delivery.subscriber
+group by subscriber.channel, subscriber.name
+order by subscriber.channel, subscriber.name

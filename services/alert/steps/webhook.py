@@ -1,0 +1,51 @@
+"""What a webhook is sent, and where none may be sent to."""
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Sequence
+from typing import Literal
+
+from services.alert.models import Outgoing
+
+__all__ = ["WebhookError", "check_addresses", "sign", "to_body"]
+
+_MEDIA_TYPES = {"json": "application/json", "voevent": "application/xml"}
+
+
+class WebhookError(Exception):
+    """An attempt failed; its text says how."""
+
+
+def to_body(alert: Outgoing, kind: Literal["json", "voevent"]) -> tuple[bytes, str]:
+    """Return body and media type."""
+    return (alert.notice if kind == "json" else alert.voevent), _MEDIA_TYPES[kind]
+
+
+def sign(secret: str, timestamp: str, body: bytes) -> str:
+    """Return the signature of a body: HMAC-SHA256 of timestamp, a dot and the body [hex]."""
+    text = timestamp.encode() + b"." + body
+    return hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()
+
+
+def check_addresses(host: str, addresses: Sequence[str], *, allow_private: bool) -> str:
+    """Return the address to connect to.
+
+    Every address of the name must be public: else a name could lead us to the machine itself,
+    or to its neighbours.
+
+    Raises
+    ------
+    WebhookError
+        If one is not.
+    """
+    if not addresses:
+        raise WebhookError(f"{host} has no address")
+    for address in addresses:
+        parsed = ipaddress.ip_address(address.split("%")[0])
+        mapped = getattr(parsed, "ipv4_mapped", None)
+        if not allow_private and not (mapped or parsed).is_global:
+            raise WebhookError(
+                f"{host} is {address}, which is not public; set `allow_private` for it"
+            )
+    return addresses[0]
