@@ -9,7 +9,7 @@
 -- $7   after_key         float8    last of the page before
 -- $8   after_id          bigint
 -- $9   limit             int       [-]
--- Null leaves a filter out; sources of monitors, which no blind point has, come by id alone.
+-- Null leaves a filter out; sources of monitors (zone 32767) come by id alone.
 -- Index: the primary key for one source; a whole list is a scan.
 with keyed as (
     select
@@ -25,7 +25,7 @@ with keyed as (
     from source
     inner join stream on source.stream_id = stream.id
     where
-        (source.id = $1::bigint or ($1::bigint is null and source.n_datapoints > 0))
+        (source.id = $1::bigint or ($1::bigint is null and source.zone <> 32767))
         and ($2::text is null or stream.name = $2)
         and ($3::int is null or source.n_datapoints >= $3)
         and ($4::float8 is null or source.eta >= $4)
