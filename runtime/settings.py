@@ -5,7 +5,15 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -249,6 +257,11 @@ class VtpSettings(_Section):
     port: Port = Field(8099, description="Port for subscribers")
     iamalive_s: float = Field(60.0, gt=0, description="Heartbeat to subscribers [s]")
     max_subscribers: int = Field(512, ge=1, description="Connections at once")
+    max_per_host: int = Field(64, ge=1, description="Connections of one address at once")
+    max_connects_per_minute: int = Field(120, ge=1, description="Connects of one address [1/min]")
+    allow: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="Networks that may subscribe, as 192.0.2.0/24; empty: everybody"
+    )
     queue_length: int = Field(1000, ge=1, description="Alerts waiting for a slow subscriber")
     replay_hours: float = Field(
         24.0, ge=0, description="Who comes back gets what it missed, no older [h]; 0 is off"

@@ -1,6 +1,7 @@
 """The VTP server over a real socket: nobody disturbs anybody."""
 
 import asyncio
+import ipaddress
 import struct
 import time
 from collections.abc import AsyncIterator
@@ -192,3 +193,88 @@ async def test_a_stop_cuts_everybody_quickly() -> None:
     await server.aclose()
     assert time.monotonic() - started_s < 2
     assert all([await client.is_cut() for client in clients])
+
+
+def networks(*texts: str) -> tuple[object, ...]:
+    return tuple(ipaddress.ip_network(text) for text in texts)
+
+
+async def test_only_allowed_networks_get_in() -> None:
+    server = await started(allow=networks("192.0.2.0/24", "2001:db8::/32"))
+    assert await (await VtpClient.connect(server.port)).is_cut()
+    await server.aclose()
+    server = await started(allow=networks("127.0.0.0/8"))
+    await (await greeted(server)).aclose()
+    await server.aclose()
+
+
+@pytest.mark.parametrize("limit", ["max_per_host", "max_connects_per_minute"])
+async def test_one_address_cannot_take_every_place(limit: str) -> None:
+    server = await started(**{limit: 3})
+    clients = [await greeted(server) for _ in range(3)]
+    assert await (await VtpClient.connect(server.port)).is_cut()
+    server.broadcast(packet())
+    for client in clients:
+        assert len(await client.hear_events(1)) == 1
+    await clients[0].aclose()
+    await n_subscribers(server, 2)
+    late = await VtpClient.connect(server.port)
+    if limit == "max_per_host":
+        assert await late.hear_role() == "authenticate"
+    else:
+        assert await late.is_cut()  # it has connected often enough for a minute
+    for client in (*clients[1:], late):
+        await client.aclose()
+    await server.aclose()
+
+
+async def test_a_frame_that_never_ends_is_cut_and_delays_nobody(
+    server: VtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.alert.handlers.subscriber._FRAME_TIMEOUT_S", 0.5)
+    good, bad = await greeted(server), await greeted(server)
+    await bad.say_raw(struct.pack("!I", 900_000))
+    for _ in range(3):
+        await bad.say_raw(b"<")
+        server.broadcast(packet())
+        assert len(await good.hear_events(1)) == 1
+        await asyncio.sleep(0.1)
+    assert await bad.is_cut()
+    await n_subscribers(server, 1)
+    await good.aclose()
+
+
+async def test_entity_bombs_are_garbage(server: VtpServer) -> None:
+    bomb = b'<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;&b;">]><a role="ack">&c;&c;</a>'
+    client = await greeted(server)
+    await client.say(bomb)
+    assert await client.is_cut()
+
+
+async def test_a_flood_of_answers_is_cut(
+    server: VtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.alert.handlers.subscriber._MOST_HEARD_PER_S", 20)
+    good, bad = await greeted(server), await greeted(server)
+    answer = transport("iamalive")
+    await bad.say_raw((struct.pack("!I", len(answer)) + answer) * 100)
+    assert await bad.is_cut()
+    server.broadcast(packet())
+    assert len(await good.hear_events(1)) == 1
+    await good.aclose()
+
+
+async def test_512_subscribers_at_once() -> None:
+    server = await started(max_per_host=1000, max_connects_per_minute=10_000)
+    clients = await asyncio.gather(*[VtpClient.connect(server.port) for _ in range(512)])
+    await n_subscribers(server, 512)
+    assert await (await VtpClient.connect(server.port)).is_cut()  # the 513th
+    packets = [packet(number) for number in range(10)]
+    for each in packets:
+        assert server.broadcast(each) == 512
+    expected = [ivorn_of(each) for each in packets]
+    heard = await asyncio.gather(*[client.hear_events(10, 60) for client in clients])
+    assert all(each == expected for each in heard)
+    for client in clients:
+        await client.aclose()
+    await server.aclose()

@@ -22,12 +22,14 @@ from services.alert.steps.transport import (
     parse_peer_message,
 )
 
-__all__ = ["Subscriber"]
+__all__ = ["Subscriber", "host_of"]
 
 _HEARTBEATS_UNTIL_SILENT = 3
 _FILTER_TIMEOUT_S = 5.0
 _WRITE_BUFFER_BYTES = 1 << 16
 _REMEMBERED = 2000
+_FRAME_TIMEOUT_S = 10.0
+_MOST_HEARD_PER_S = 2000
 
 
 class Subscriber:
@@ -63,8 +65,9 @@ class Subscriber:
         self._local_ivo = local_ivo
         self._executor = executor
         self._book = book
-        self._host = _host_of(writer)
+        self._host = host_of(writer)
         self._name = ""
+        self._second, self._n_heard = 0, 0
         # What this connection was offered: sending again must not double it.
         self._offered: deque[str] = deque(maxlen=_REMEMBERED)
         self._catching_up: asyncio.Task[None] | None = None
@@ -112,11 +115,25 @@ class Subscriber:
                 (length,) = struct.unpack("!I", await self._reader.readexactly(4))
                 if length > MAX_FRAME_BYTES:
                     return "oversize"
-                self._hear(await self._reader.readexactly(length))
+                async with asyncio.timeout(_FRAME_TIMEOUT_S):
+                    document = await self._reader.readexactly(length)
+                if self._is_chatty():
+                    return "chatty"
+                self._hear(document)
         except TransportError as error:
             return str(error)
+        except TimeoutError:
+            return "stalled"
         except (asyncio.IncompleteReadError, OSError):
             return "closed"
+
+    def _is_chatty(self) -> bool:
+        """Count what it says in a second; nobody has that much to acknowledge."""
+        second = int(asyncio.get_running_loop().time())
+        if second != self._second:
+            self._second, self._n_heard = second, 0
+        self._n_heard += 1
+        return self._n_heard > _MOST_HEARD_PER_S
 
     def _hear(self, document: bytes) -> None:
         message = parse_peer_message(document)
@@ -179,6 +196,7 @@ class Subscriber:
         return "silent"
 
 
-def _host_of(writer: asyncio.StreamWriter) -> str:
+def host_of(writer: asyncio.StreamWriter) -> str:
+    """Return the address of the other side."""
     peer = writer.get_extra_info("peername")
     return str(peer[0]) if peer else "unknown"

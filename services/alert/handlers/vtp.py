@@ -12,13 +12,15 @@ from runtime.errors import SettingsError
 from runtime.logging import get_logger
 from runtime.settings import VtpSettings
 from services.alert.handlers.deliveries import VtpBook
-from services.alert.handlers.subscriber import Subscriber
+from services.alert.handlers.subscriber import Subscriber, host_of
 from services.alert.metrics import SUBSCRIBERS, VTP_DISCONNECTS
+from services.alert.steps.admission import Admission
 
 __all__ = ["VtpServer"]
 
 _FILTER_THREADS = 4
 _CLOSE_TIMEOUT_S = 2.0
+_BACKLOG = 512
 
 
 class VtpServer:
@@ -40,6 +42,7 @@ class VtpServer:
         self._server: asyncio.Server | None = None
         self._is_closing = False
         self._book: VtpBook | None = None
+        self._admission = Admission(settings)
 
     def keep(self, book: VtpBook) -> None:
         """Keep a book of who has what from now on."""
@@ -55,7 +58,7 @@ class VtpServer:
         """
         try:
             self._server = await asyncio.start_server(
-                self._on_connect, self._settings.host, self._settings.port
+                self._on_connect, self._settings.host, self._settings.port, backlog=_BACKLOG
             )
         except OSError as error:
             raise SettingsError(
@@ -97,8 +100,11 @@ class VtpServer:
     async def _on_connect(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if self._is_closing or len(self._subscribers) >= self._settings.max_subscribers:
-            VTP_DISCONNECTS.labels("full").inc()
+        host = host_of(writer)
+        now_s = asyncio.get_running_loop().time()
+        reason = "stopped" if self._is_closing else self._admission.refuse(host, now_s)
+        if reason is not None:
+            VTP_DISCONNECTS.labels(reason).inc()
             writer.transport.abort()
             return
         subscriber = Subscriber(
@@ -111,10 +117,10 @@ class VtpServer:
         )
         peer = str(writer.get_extra_info("peername"))
         # A task of its own: the streams module would report our cancellation as an error.
-        task = asyncio.create_task(self._serve(subscriber, peer))
+        task = asyncio.create_task(self._serve(subscriber, peer, host))
         self._subscribers[subscriber] = task
 
-    async def _serve(self, subscriber: Subscriber, peer: str) -> None:
+    async def _serve(self, subscriber: Subscriber, peer: str, host: str) -> None:
         SUBSCRIBERS.set(len(self._subscribers))
         get_logger().info("vtp_subscriber_connected", peer=peer)
         reason = "stopped"
@@ -122,6 +128,7 @@ class VtpServer:
             reason = await subscriber.run()
         finally:
             self._subscribers.pop(subscriber, None)
+            self._admission.leave(host)
             SUBSCRIBERS.set(len(self._subscribers))
             VTP_DISCONNECTS.labels(reason).inc()
             get_logger().info("vtp_subscriber_gone", peer=peer, reason=reason)
