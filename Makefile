@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench bench-extract bench-associate clean
+.PHONY: help install demo test lint bench bench-extract bench-associate bench-alert clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -45,6 +45,9 @@ $(VENV)/bench.stamp: $(STAMP)
 
 bench-extract: $(VENV)/bench.stamp  ## the source finder beside SEP, PySE and photutils (some minutes)
 	$(BIN)/python -m benchmarks.bench_extract --plots docs/images
+
+bench-alert: install  ## latency of an alert on each channel, fan-out to 512 subscribers, beside Comet (1 min)
+	$(BIN)/python -m benchmarks.bench_alert
 
 bench-associate: install  ## CPU and wall clock of a timestep by catalogue size, and against TraP's SQL (2 min)
 	$(BIN)/python benchmarks/bench_associate.py
