@@ -1,6 +1,7 @@
 """`/ledger`, `/slo` and what operators and machines ask: health, readiness, metrics."""
 
 from collections import Counter
+from importlib.resources import files
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -50,6 +51,13 @@ async def get_slo(
     rows = await database.fetch("get_latencies", 60 * window_minutes, _MOST_IMAGES)
     stages = [LatencyStage(**row) for row in rows]
     return Slo(window_minutes=window_minutes, stages=stages)
+
+
+@router.get("/schemas/radio_transient")
+async def get_notice_schema() -> Response:
+    """Return the JSON Schema (2020-12) that every notice fulfils."""
+    schema = files("schemas") / "json" / "radio_transient.schema.json"
+    return Response(schema.read_bytes(), media_type="application/schema+json")
 
 
 @probes.get("/healthz")

@@ -2,7 +2,7 @@
 --
 -- $1  window_s   float8  how far back [s]
 -- $2  max_rows   int     at most so many images, newest first [-]
--- Index: the primary keys; both tables grow in time order.
+-- Index: the primary keys; the tables grow in time order.
 with recent as (
     select newest.*
     from (
@@ -50,6 +50,20 @@ stage as (
         order by alert.id desc
         limit $2::int
     ) as newest
+    where newest.time_alert >= now() - make_interval(secs => $1::float8)
+    union all
+    select
+        'acknowledged_' || delivery.channel as name,
+        extract(epoch from delivery.time_acknowledged - newest.time_alert)::float8 as seconds
+    from (
+        select
+            alert.id,
+            alert.time_alert
+        from alert
+        order by alert.id desc
+        limit $2::int
+    ) as newest
+    inner join delivery on newest.id = delivery.alert_id
     where newest.time_alert >= now() - make_interval(secs => $1::float8)
 )
 

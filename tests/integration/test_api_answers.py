@@ -194,3 +194,23 @@ async def test_the_page_needs_nobody_else(client: httpx.AsyncClient) -> None:
         assert answer.status_code == 200
         assert "default-src 'self'" in answer.headers["content-security-policy"]
         assert "https://" not in answer.text
+
+
+async def test_the_slo_tells_when_each_channel_had_an_alert(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        number = await rows.alert()
+        await rows.connection.execute(
+            "insert into delivery (alert_id, channel, subscriber, time_handed, time_acknowledged) "
+            "select id, 'vtp', $2, time_alert, time_alert + interval '2 s' from alert "
+            "where id = $1",
+            number, rows.stream,
+        )  # fmt: skip
+        stages = (await client.get("/api/v1/slo")).json()["stages"]
+        assert any(stage["stage"] == "acknowledged_vtp" and stage["p99_s"] > 0 for stage in stages)
+
+
+async def test_the_schema_of_a_notice_is_there(postgres_url: str) -> None:
+    async with client_of(postgres_url) as client:
+        answer = await client.get("/api/v1/schemas/radio_transient")
+        assert answer.headers["content-type"] == "application/schema+json"
+        assert answer.json()["$schema"] == "https://json-schema.org/draft/2020-12/schema"

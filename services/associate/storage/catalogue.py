@@ -3,21 +3,18 @@
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple
-from datetime import datetime, timedelta
+from datetime import datetime
 
-import asyncpg
 import numpy as np
 import numpy.typing as npt
 
 from runtime.binary_rows import decode_records, encode_columns
 from runtime.sql import load_query
-from schemas.event_json import event_to_json
 from schemas.messages import (
     FloatArray,
     ImageDetections,
     ImageMetadata,
     IntArray,
-    SourceEvent,
     SourceOffset,
 )
 from services.associate.errors import FencedError
@@ -29,20 +26,18 @@ from services.associate.models import (
     EarlierLook,
     KnownImage,
     LedgerEntry,
-    MissedSources,
-    Monitors,
-    NewTransient,
     OffsetMove,
     RowArray,
     StatisticsKey,
-    Told,
 )
+from services.associate.storage.events import EventRows
+from services.associate.storage.forced import ForcedRows
+from services.associate.storage.transaction import PACKAGE
 from sky.coverage import MAX_ORDER, cells_around
 from sky.geometry import Probes
 
 __all__ = ["Catalogue"]
 
-_PACKAGE = "services.associate"
 # As wide as the columns of the database, in the order of the statements.
 _CANDIDATE_DTYPE = np.dtype(
     [
@@ -59,17 +54,8 @@ _STATISTICS_WIRE_DTYPE = np.dtype(
 )
 
 
-class Catalogue:
-    """One transaction on the catalogue.
-
-    Parameters
-    ----------
-    connection : asyncpg connection
-        Inside a transaction.
-    """
-
-    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
-        self._connection = connection
+class Catalogue(ForcedRows, EventRows):
+    """One transaction on the catalogue."""
 
     async def move_offsets(self, cluster_id: str, topic: str, moves: Sequence[OffsetMove]) -> None:
         """Move the consumed offsets.
@@ -96,7 +82,7 @@ class Catalogue:
 
     async def list_bands(self, stream_id: int) -> dict[Band, int]:
         """Return the ids of a stream's bands."""
-        rows = await self._connection.fetch(load_query(_PACKAGE, "list_bands"), stream_id)
+        rows = await self._connection.fetch(load_query(PACKAGE, "list_bands"), stream_id)
         return {Band(row["freq_eff_hz"], row["freq_bw_hz"]): row["id"] for row in rows}
 
     async def ensure_band(self, stream_id: int, band: Band) -> int:
@@ -108,7 +94,7 @@ class Catalogue:
     async def find_images(self, stream_id: int, hashes: Sequence[str]) -> dict[str, KnownImage]:
         """Return what is known of the images that were here before."""
         rows = await self._connection.fetch(
-            load_query(_PACKAGE, "find_images"), stream_id, list(hashes)
+            load_query(PACKAGE, "find_images"), stream_id, list(hashes)
         )
         return {
             row["image_id"]: KnownImage(
@@ -195,7 +181,7 @@ class Catalogue:
     async def load_sources(self, stream_id: int, probes: Probes) -> RowArray:
         """Return the sources inside the boxes, in order of id; dtype `SOURCE_DTYPE`."""
         data = await self._connection.fetchval(
-            load_query(_PACKAGE, "select_candidates"),
+            load_query(PACKAGE, "select_candidates"),
             stream_id,
             probes.zone.tolist(),
             probes.ra_low.tolist(),
@@ -214,7 +200,7 @@ class Catalogue:
     async def load_statistics(self, source_ids: Sequence[int]) -> dict[StatisticsKey, RowArray]:
         """Return the light-curve statistics of sources, dtype `STATISTICS_DTYPE`."""
         rows = await self._connection.fetch(
-            load_query(_PACKAGE, "select_statistics"), list(source_ids)
+            load_query(PACKAGE, "select_statistics"), list(source_ids)
         )
         return {
             (row["band_id"], row["stokes"]): decode_records(
@@ -225,7 +211,7 @@ class Catalogue:
 
     async def reserve_source_ids(self, n: int) -> list[int]:
         """Return fresh ids, ascending."""
-        rows = await self._connection.fetch(load_query(_PACKAGE, "reserve_source_ids"), n)
+        rows = await self._connection.fetch(load_query(PACKAGE, "reserve_source_ids"), n)
         return [row["id"] for row in rows]
 
     async def copy_rows(
@@ -291,11 +277,11 @@ class Catalogue:
     ) -> tuple[EarlierLook, ...]:
         """Return the deepest earlier images of a channel around positions [deg]."""
         orders = await self._connection.fetch(
-            load_query(_PACKAGE, "select_look_orders"), *key, MAX_ORDER
+            load_query(PACKAGE, "select_look_orders"), *key, MAX_ORDER
         )
         cells = cells_around(ra, dec, [row["k"] for row in orders])
         rows = await self._connection.fetch(
-            load_query(_PACKAGE, "select_looks"), *key, cells.tolist()
+            load_query(PACKAGE, "select_looks"), *key, cells.tolist()
         )
         return tuple(
             EarlierLook(
@@ -328,89 +314,8 @@ class Catalogue:
 
     async def load_image_hashes(self, ids: Sequence[int]) -> dict[int, str]:
         """Return the hashes of images by their ids."""
-        rows = await self._connection.fetch(load_query(_PACKAGE, "select_image_hashes"), list(ids))
+        rows = await self._connection.fetch(load_query(PACKAGE, "select_image_hashes"), list(ids))
         return {row["id"]: row["image_id"] for row in rows}
-
-    async def load_missed(
-        self, stream_id: int, ids_seen: IntArray, tolerance_s: float
-    ) -> MissedSources:
-        """Return what a timestep misses that was seen in the last one, or misses since longer."""
-        rows = await self._connection.fetch(
-            load_query(_PACKAGE, "select_missed"),
-            stream_id, timedelta(seconds=tolerance_s), ids_seen.tolist(),
-        )  # fmt: skip
-        return MissedSources(
-            np.array([row["id"] for row in rows], np.int64),
-            np.array([row["ra"] for row in rows], np.float64),
-            np.array([row["dec"] for row in rows], np.float64),
-            np.array([row["n_timesteps"] for row in rows], np.int64),
-        )
-
-    async def write_missed(
-        self, stream_id: int, *, missed: IntArray, n_timesteps: IntArray, gone: IntArray
-    ) -> None:
-        """Note for how long sources have been missed, and forget those that are not any more."""
-        if missed.size:
-            await self._execute("upsert_missed", stream_id, missed.tolist(), n_timesteps.tolist())
-        if gone.size:
-            await self._execute("delete_missed", stream_id, gone.tolist())
-
-    async def load_monitors(self, stream: str) -> Monitors:
-        """Return the places that are watched in a stream."""
-        rows = await self._connection.fetch(load_query(_PACKAGE, "select_monitors"), stream)
-        return Monitors(
-            np.array([row["id"] for row in rows], np.int64),
-            np.array([row["ra"] for row in rows], np.float64),
-            np.array([row["dec"] for row in rows], np.float64),
-            np.array([row["source_id"] for row in rows], np.int64),
-        )
-
-    async def insert_monitor_sources(
-        self, stream_id: int, monitor_ids: Sequence[int], *, image: int, time_start: datetime
-    ) -> dict[int, int]:
-        """Give monitors a light curve; return their sources by their ids."""
-        rows = await self._connection.fetch(
-            load_query(_PACKAGE, "insert_monitor_sources"),
-            list(monitor_ids), stream_id, image, time_start,
-        )  # fmt: skip
-        return {row["id"]: row["source_id"] for row in rows}
-
-    async def insert_transient(self, transient: NewTransient) -> int:
-        """Store a transient and return its id."""
-        return int(await self._fetchval("insert_transient", *astuple(transient)))
-
-    async def load_told(
-        self, source_ids: Sequence[int], max_updates: int, told_before: datetime
-    ) -> list[Told]:
-        """Return what was told last of the sources that may still be updated."""
-        rows = await self._connection.fetch(
-            load_query(_PACKAGE, "select_told"), list(source_ids), max_updates, told_before
-        )
-        return [Told(**row) for row in rows]
-
-    async def update_told(self, event: SourceEvent, transient_id: int) -> None:
-        """Note what the newest event tells of a transient."""
-        await self._execute(
-            "update_told", transient_id, event.snr, event.n_bands, event.time_start
-        )
-
-    async def insert_event(self, event: SourceEvent, time_detected: datetime) -> None:
-        """Keep an event as it goes to Kafka."""
-        await self._execute(
-            "insert_event",
-            event.event_id, event.transient_id, event.kind, time_detected, event_to_json(event),
-        )  # fmt: skip
-
-    async def insert_outbox(self, topic: str, key: str, value: bytes) -> None:
-        """Leave a message for the relay."""
-        await self._execute("insert_outbox", topic, key, value)
-
-    async def _fetchval(self, query: str, *parameters: object) -> int:
-        value: int = await self._connection.fetchval(load_query(_PACKAGE, query), *parameters)
-        return value
-
-    async def _execute(self, query: str, *parameters: object) -> None:
-        await self._connection.execute(load_query(_PACKAGE, query), *parameters)
 
 
 def _to_metadata_values(metadata: ImageMetadata | None) -> tuple[object, ...]:

@@ -1,0 +1,47 @@
+"""What is told of sources: transients, events, messages."""
+
+from collections.abc import Sequence
+from dataclasses import astuple
+from datetime import datetime
+
+from runtime.sql import load_query
+from schemas.event_json import event_to_json
+from schemas.messages import SourceEvent
+from services.associate.models import NewTransient, Told
+from services.associate.storage.transaction import PACKAGE, Transaction
+
+__all__ = ["EventRows"]
+
+
+class EventRows(Transaction):
+    """Tables `transient`, `source_event` and `outbox`."""
+
+    async def load_told(
+        self, source_ids: Sequence[int], max_updates: int, told_before: datetime
+    ) -> list[Told]:
+        """Return what was told last of the sources that may still be updated."""
+        rows = await self._connection.fetch(
+            load_query(PACKAGE, "select_told"), list(source_ids), max_updates, told_before
+        )
+        return [Told(**row) for row in rows]
+
+    async def update_told(self, event: SourceEvent, transient_id: int) -> None:
+        """Note what the newest event tells of a transient."""
+        await self._execute(
+            "update_told", transient_id, event.snr, event.n_bands, event.time_start
+        )
+
+    async def insert_event(self, event: SourceEvent, time_detected: datetime) -> None:
+        """Keep an event as it goes to Kafka."""
+        await self._execute(
+            "insert_event",
+            event.event_id, event.transient_id, event.kind, time_detected, event_to_json(event),
+        )  # fmt: skip
+
+    async def insert_transient(self, transient: NewTransient) -> int:
+        """Store a transient and return its id."""
+        return int(await self._fetchval("insert_transient", *astuple(transient)))
+
+    async def insert_outbox(self, topic: str, key: str, value: bytes) -> None:
+        """Leave a message for the relay."""
+        await self._execute("insert_outbox", topic, key, value)
