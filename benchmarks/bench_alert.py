@@ -39,6 +39,12 @@ from services.alert.steps.voevent import build_voevent
 LIVETRAP = [sys.executable, "-m", "livetrap"]
 AUTHORITY = "org.livetrap.bench"
 IVORN = re.compile(rb'ivorn="([^"]+)"')
+ANSWER = (
+    b'<trn:Transport role="%s" version="1.0" '
+    b'xmlns:trn="http://www.telescope-networks.org/xml/Transport/v1.1"><Origin>%s</Origin>'
+    b"<Response>ivo://bench/subscriber</Response><TimeStamp>2026-01-01T00:00:00Z</TimeStamp>"
+    b"</trn:Transport>"
+)
 
 
 def main() -> None:
@@ -159,14 +165,16 @@ def hear_events(clock: Clock, api_url: str) -> None:
 
 
 async def hear_vtp(port: int, on_event: Callable[[str], None]) -> None:
-    """Note the packets of one connection; answers nothing, as pygcn without a name does."""
-    reader, _ = await asyncio.open_connection("127.0.0.1", port)
+    """Note the packets of one connection, and acknowledge them: Comet drops who does not."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     with suppress(asyncio.IncompleteReadError, ConnectionError):  # until the server ends it
         while True:
             (length,) = struct.unpack("!I", await reader.readexactly(4))
             found = IVORN.search(await reader.readexactly(length))
             if found:
                 on_event(found[1].decode())
+            answer = ANSWER % ((b"ack", found[1]) if found else (b"iamalive", b"ivo://server"))
+            writer.write(struct.pack("!I", len(answer)) + answer)
 
 
 async def measure(status: dict[str, str], options: argparse.Namespace) -> None:
