@@ -22,6 +22,7 @@ import numpy as np
 from benchmarks.extraction.peers import PEERS, Measured
 from benchmarks.extraction.score import Score, score
 from benchmarks.extraction.sky import GeneratedField, generate_field
+from benchmarks.extraction.stages import measure_stages
 
 N_SOURCES = {512: 30, 1024: 100, 2048: 500, 4096: 2000}
 ACCURACY_SIZE, ACCURACY_SOURCES, ACCURACY_SNR = 2048, 1000, 8.0
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3, help="for each seed")
     parser.add_argument("--finders", nargs="+", choices=list(PEERS), default=list(PEERS))
+    parser.add_argument("--stages", action="store_true", help="only where the time goes")
     parser.add_argument("--json", type=Path, help="write all figures here too")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="draw them here")
     options = parser.parse_args()
@@ -43,6 +45,9 @@ def main() -> None:
     logging.disable(logging.WARNING)
     use_one_core()
     print(f"cores {os.cpu_count()}, load {os.getloadavg()[0]:.2f} before the start\n")
+    if options.stages:
+        print_stages(options.sizes)
+        return
     times = {size: measure_times(size, options) for size in options.sizes}
     scores = {
         "mixed": measure_accuracy(options, mixed=True, min_snr=3.0),
@@ -55,6 +60,16 @@ def main() -> None:
         from benchmarks.extraction.plots import draw  # noqa: PLC0415  (matplotlib is slow)
 
         draw(times, scores, options.plots)
+
+
+def print_stages(sizes: list[int]) -> None:
+    """Print the stages of each size as a table [ms]."""
+    tables = [
+        measure_stages(generate_field(size, N_SOURCES[size], 1, mixed=True)) for size in sizes
+    ]
+    print("CPU time [ms]".ljust(44) + "".join(f"{size:>10}" for size in sizes))
+    for name in tables[0]:
+        print(name.ljust(44) + "".join(f"{table[name]:10.2f}" for table in tables))
 
 
 def use_one_core() -> None:

@@ -26,7 +26,7 @@ class TickerAlert:
     name : str
         Its identifier.
     kind : str
-        ``new_source``, ``variable``, ...
+        ``new_source``, ``variable``, ...; for what follows a first alert ``update``, ...
     time : str
         When it was sent, ISO 8601.
     ra, dec : float
@@ -146,9 +146,11 @@ def parse_alert(item: dict[str, object]) -> TickerAlert:
         values = (item[name] for name in names if item.get(name) is not None)
         return str(next(values, default))
 
+    what = first("kind", "alert_type", default="?")
+    alert_type = first("alert_type", default="initial")
     return TickerAlert(
         name=first("ivorn", "id", default="?"),
-        kind=first("kind", "alert_type", default="?"),
+        kind=what if alert_type == "initial" else alert_type,
         time=first("time_alert", "alert_datetime", "trigger_time", default="?"),
         ra=float(first("ra", default=math.nan)),
         dec=float(first("dec", default=math.nan)),
