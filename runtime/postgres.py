@@ -1,15 +1,15 @@
 """Connections to PostgreSQL, and which of its errors are worth another try."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 
 from runtime.errors import FatalError, RejectedMessageError, TransientError
 from runtime.settings import PostgresSettings
 
-__all__ = ["AWAY_ERRORS", "create_pool", "lend_connection"]
+__all__ = ["AWAY_ERRORS", "connect", "create_pool", "lend_connection"]
 
 # What a database that is away, restarting or overtaken raises; anything else is a defect.
 AWAY_ERRORS = (
@@ -51,17 +51,32 @@ async def create_pool(settings: PostgresSettings, *, service: str) -> asyncpg.Po
     FatalError
         If it refuses the user, password or database name.
     """
-    try:
+    with _translated():
         return await asyncpg.create_pool(
             settings.url.get_secret_value(),
             min_size=1,
             max_size=settings.pool_size,
-            server_settings={
-                "application_name": f"livetrap-{service}",
-                "timezone": "UTC",
-                "jit": "off",
-            },
+            server_settings=_to_server_settings(service),
         )
+
+
+async def connect(settings: PostgresSettings, *, service: str) -> asyncpg.Connection:
+    """Return one connection that no pool takes back; the rest as of `create_pool`."""
+    with _translated():
+        return await asyncpg.connect(
+            settings.url.get_secret_value(), server_settings=_to_server_settings(service)
+        )
+
+
+def _to_server_settings(service: str) -> dict[str, str]:
+    return {"application_name": f"livetrap-{service}", "timezone": "UTC", "jit": "off"}
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Say what a refused or failed connection means for us."""
+    try:
+        yield
     except (
         asyncpg.InvalidAuthorizationSpecificationError,
         asyncpg.InvalidCatalogNameError,

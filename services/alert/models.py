@@ -104,8 +104,10 @@ class StoredAlert:
 
     Parameters
     ----------
-    low_watermark : mapping or None
-        End of the alert topics before the first attempt to send it; None: never tried.
+    low_watermark : mapping
+        Where the alert topics ended, at the latest, before the first attempt to send it.
+    may_be_sent : bool
+        An attempt that broke off may have brought it to Kafka.
     """
 
     id: int
@@ -114,10 +116,16 @@ class StoredAlert:
     role: str
     voevent: bytes
     notice: bytes
-    low_watermark: LowWatermark | None
+    low_watermark: LowWatermark
     is_published: bool
     is_broadcast: bool
     latency_s: float | None
+    may_be_sent: bool
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.is_published and self.is_broadcast
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ def test_a_broker_that_hangs_for_longer_than_a_request_may_take(
     resume = threading.Timer(40, broker.signal, [signal.SIGCONT])
     resume.start()
     # It must not give up, and be asked again, while its message may still arrive.
-    asyncio.run(sender.send(ALERT, frozenset()))
+    asyncio.run(sender.send([ALERT], {}))
     resume.join()
     assert_each_once(site, ivorns(events(0, 60)))
     assert service.process.poll() is None
@@ -124,6 +124,6 @@ def test_a_broker_that_hangs_for_longer_than_a_request_may_take(
 
 
 ALERT = StoredAlert(
-    1, "ivo://a/b#c.0", "c", "observation", b"<a/>", b"{}", None,
-    is_published=False, is_broadcast=False, latency_s=None,
+    1, "ivo://a/b#c.0", "c", "observation", b"<a/>", b"{}", {},
+    is_published=False, is_broadcast=False, latency_s=None, may_be_sent=False,
 )  # fmt: skip

@@ -10,14 +10,15 @@ from runtime.kafka import create_producer, ensure_topics
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 from services.alert.app.sender import KafkaSender
-from services.alert.models import StoredAlert
+from services.alert.models import LowWatermark, StoredAlert
 from tests.support.vtp_service import wait_until
 
 
-def alert(number: int, role: str = "observation") -> StoredAlert:
+def alert(number: int, mark: LowWatermark | None = None) -> StoredAlert:
     return StoredAlert(
-        number, f"ivo://org.test/night#trig{number}.0", f"trig{number}", role, b"<a/>", b"{}",
-        None, is_published=False, is_broadcast=False, latency_s=None,
+        number, f"ivo://org.test/night#trig{number}.0", f"trig{number}", "observation", b"<a/>",
+        b"{}", mark or {}, is_published=False, is_broadcast=False, latency_s=None,
+        may_be_sent=True,
     )  # fmt: skip
 
 
@@ -47,19 +48,26 @@ def sender(settings: KafkaSettings) -> Iterator[KafkaSender]:
     made.close()
 
 
+async def ends(sender: KafkaSender) -> LowWatermark:
+    await sender.read_ends()
+    return sender.known_ends()
+
+
 async def test_it_finds_what_it_sent_and_nothing_else(
     sender: KafkaSender, settings: KafkaSettings
 ) -> None:
     topics = Topics(settings.topic_prefix)
-    both = frozenset({topics.alerts_voevent, topics.alerts_gcn})
-    start = await sender.read_ends()
+    both = {topics.alerts_voevent, topics.alerts_gcn}
+    start = await ends(sender)
     assert set(start) == {f"{name}/0" for name in both}
-    for number in range(30):
-        await sender.send(alert(number), frozenset())
-    assert await sender.find_sent(alert(17).ivorn, start) == both
-    assert await sender.find_sent(alert(99).ivorn, start) == frozenset()
-    end = await sender.read_ends()
-    assert await sender.find_sent(alert(17).ivorn, end) == frozenset()
+    await sender.send([alert(0)], {})
+    middle = await ends(sender)
+    await sender.send([alert(number) for number in range(1, 30)], {})
+    found = await sender.find_sent([alert(17, middle), alert(29, start), alert(99, start)])
+    assert found == {alert(17).ivorn: both, alert(29).ivorn: both, alert(99).ivorn: set()}
+    assert await sender.find_sent([alert(0, middle)]) == {alert(0).ivorn: set()}
+    end = await ends(sender)
+    assert await sender.find_sent([alert(17, end)]) == {alert(17).ivorn: set()}
     assert set(end.values()) == {30}
 
 
@@ -67,16 +75,20 @@ async def test_it_sends_only_where_it_is_missing(
     sender: KafkaSender, settings: KafkaSettings
 ) -> None:
     topics = Topics(settings.topic_prefix)
-    start = await sender.read_ends()
-    await sender.send(alert(0), frozenset({topics.alerts_gcn}))
-    assert await sender.find_sent(alert(0).ivorn, start) == {topics.alerts_voevent}
+    start = await ends(sender)
+    pair = [alert(0, start), alert(1, start)]
+    await sender.send(pair, {alert(0).ivorn: {topics.alerts_gcn}})
+    assert await sender.find_sent(pair) == {
+        alert(0).ivorn: {topics.alerts_voevent},
+        alert(1).ivorn: {topics.alerts_voevent, topics.alerts_gcn},
+    }
 
 
 async def test_a_mark_of_topics_that_were_made_anew_is_no_hindrance(sender: KafkaSender) -> None:
-    start = dict.fromkeys(await sender.read_ends(), 1000000)
-    await sender.send(alert(0), frozenset())
-    assert len(await sender.find_sent(alert(0).ivorn, start)) == 2
-    assert len(await sender.find_sent(alert(0).ivorn, {})) == 2
+    start = dict.fromkeys(await ends(sender), 1000000)
+    await sender.send([alert(0)], {})
+    for mark in (start, {}):
+        assert len((await sender.find_sent([alert(0, mark)]))[alert(0).ivorn]) == 2
 
 
 async def test_lag_is_what_was_never_committed(
@@ -100,7 +112,7 @@ async def test_a_broker_that_is_not_there_is_worth_another_try(
     with pytest.raises(TransientError):
         await nowhere.read_ends()
     with pytest.raises(TransientError):
-        await nowhere.find_sent("x", {})
+        await nowhere.find_sent([alert(0)])
     with pytest.raises(TransientError):
         await nowhere.read_lag()
     for _ in range(50):

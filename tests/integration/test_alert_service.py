@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -86,15 +87,16 @@ def test_alerts_on_kafka_with_the_headers_that_others_expect(site: AlertSite) ->
 
 
 def test_sigkill_in_the_middle_loses_and_doubles_nothing(site: AlertSite) -> None:
-    n_events, n_kills = 240, 4
-    site.start_and_wait(**STATIC)
+    n_events, n_kills = 2400, 6
+    calm = STATIC | {"LIVETRAP_ALERT__MAX_PER_MINUTE": "100000"}
+    site.start_and_wait(**calm)
     for kill in range(n_kills):
         first = kill * n_events // n_kills
         site.publish(events(first, first + n_events // n_kills))
         wait_until(lambda first=first: n_alerts(site) > first + 3, what="alerts")
         time.sleep(0.037 * kill)
         site.services[-1].kill()
-        site.start_and_wait(**STATIC)
+        site.start_and_wait(**calm)
     assert_each_once(site, ivorns(events(0, n_events)))
     assert_stops(site.services[-1])
 
@@ -177,10 +179,24 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(site: AlertSite) -> None:
 
 
 def test_a_taken_port_is_a_wrong_setting(site: AlertSite) -> None:
-    site.start_and_wait(**STATIC)
-    second = site.start(LIVETRAP_KAFKA__INSTANCE_ID="other")
-    assert second.process.wait(30) == 2
-    assert "LIVETRAP_VTP__PORT" in second.log.read_text()
+    with socket.create_server(("127.0.0.1", site.vtp_port)):
+        service = site.start()
+        assert service.process.wait(30) == 2
+    assert "LIVETRAP_VTP__PORT" in service.log.read_text()
+
+
+def test_a_second_process_stands_by_and_takes_over(site: AlertSite) -> None:
+    site.start_and_wait(LIVETRAP_KAFKA__INSTANCE_ID="one")
+    second = site.start(LIVETRAP_KAFKA__INSTANCE_ID="two")
+    wait_until(lambda: second.has_logged("waiting_for_the_world"), what="it stands by")
+    assert "stands by" in second.log.read_text()
+    site.publish(events(0, 60))
+    wait_until(lambda: n_alerts(site) > 10, what="alerts")
+    site.services[0].kill()
+    site.publish(events(60, 90))
+    wait_until(lambda: second.has_logged("service_started"), what="it takes over")
+    assert_each_once(site, ivorns(events(0, 90)))
+    assert_stops(second)
 
 
 async def test_an_alert_reaches_vtp_at_once(site: AlertSite) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from functools import partial
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -16,7 +16,7 @@ from runtime.settings import AlertSettings, PostgresSettings
 from schemas.messages import SourceEvent
 from services.alert.models import NewAlert, Standing, StoredAlert
 from services.alert.steps.alert import build_alert
-from services.alert.storage import AlertStore
+from services.alert.storage import AlertStore, Leadership
 from tests.support.vtp_events import DECISION, START, source_event
 
 SETTINGS = AlertSettings(authority="org.test")
@@ -40,12 +40,20 @@ def fresh_event(**changes: object) -> SourceEvent:
     return source_event(salt=uuid.uuid4().hex, **changes)
 
 
+MARK = {"a/0": 7}
+
+
 def render(event: SourceEvent, before: Standing) -> NewAlert:
     return build_alert(event, SETTINGS, DECISION, START, revision=before.revision)
 
 
 async def add(store: AlertStore, event: SourceEvent) -> tuple[StoredAlert, bool]:
-    return await store.add(event, partial(render, event))
+    """Store the alert of an event; return it, and whether it is new."""
+    async with store.transaction([event.event_id]) as book:
+        existing = await book.find(event.event_id)
+        if existing is not None:
+            return existing, False
+        return await book.add(render(event, await book.get_standing(event)), MARK), True
 
 
 async def find_unfinished(store: AlertStore, ivorn: str) -> StoredAlert | None:
@@ -54,7 +62,7 @@ async def find_unfinished(store: AlertStore, ivorn: str) -> StoredAlert | None:
 
 
 async def finish(store: AlertStore, alert: StoredAlert) -> None:
-    await store.mark_broadcast(await store.mark_published(alert))
+    await store.mark_sent([alert.id], datetime.now(UTC))
 
 
 async def test_an_event_is_stored_once(store: AlertStore) -> None:
@@ -62,28 +70,96 @@ async def test_an_event_is_stored_once(store: AlertStore) -> None:
     alert, is_new = await add(store, event)
     again, is_new_again = await add(store, event)
     assert (is_new, is_new_again) == (True, False)
-    assert again == replace(alert, notice=again.notice)  # jsonb has its own spaces
+    assert not alert.may_be_sent
+    assert again == replace(alert, notice=again.notice, may_be_sent=True)  # jsonb has its spaces
     assert alert.ivorn.endswith(".0")
     await finish(store, alert)
+
+
+async def test_a_transaction_sees_what_it_stored_itself(store: AlertStore) -> None:
+    first = fresh_event()
+    second = replace(first, event_id=uuid.uuid4().hex)
+    async with store.transaction([first.event_id]) as book:
+        stored = [
+            await book.add(render(event, await book.get_standing(event)), MARK)
+            for event in (first, second)
+        ]
+        assert [await book.find(event.event_id) for event in (first, second)] == stored
+    assert [alert.ivorn[-2:] for alert in stored] == [".0", ".1"]
+    for alert in stored:
+        await finish(store, alert)
 
 
 async def test_the_steps_are_remembered(store: AlertStore) -> None:
     alert, _ = await add(store, fresh_event())
     stored = await find_unfinished(store, alert.ivorn)
     assert stored is not None
-    assert stored.low_watermark is None
-    marked = await store.save_low_watermark(alert, {"a/0": 7})
-    await store.save_low_watermark(alert, {"a/0": 9})  # the first one counts
-    stored = await find_unfinished(store, alert.ivorn)
-    assert stored is not None
-    assert stored.low_watermark == marked.low_watermark == {"a/0": 7}
-    await store.mark_published(alert)
-    stored = await find_unfinished(store, alert.ivorn)
-    assert stored is not None
-    assert (stored.is_published, stored.is_broadcast) == (True, False)
+    assert stored.low_watermark == MARK
+    assert (stored.is_published, stored.is_broadcast) == (False, False)
     assert stored.voevent == alert.voevent
-    await store.mark_broadcast(alert)
+    await finish(store, alert)
     assert await find_unfinished(store, alert.ivorn) is None
+    done, _ = await add(store, fresh_event())
+    await finish(store, done)
+
+
+async def test_an_error_undoes_all_of_a_transaction(store: AlertStore) -> None:
+    event, other = fresh_event(), fresh_event()
+
+    async def add_both() -> None:
+        async with store.transaction([]) as book:
+            await book.add(render(event, Standing()), MARK)
+            await book.add(replace(render(other, Standing()), transient_id=2**70), MARK)
+
+    with pytest.raises(RejectedMessageError):
+        await add_both()
+    async with store.transaction([event.event_id]) as book:
+        assert await book.find(event.event_id) is None
+
+
+async def lead(candidate: Leadership) -> None:
+    """Stand by until nobody else leads."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await candidate.ensure()
+            except TransientError:
+                await asyncio.sleep(0.02)
+
+
+async def test_one_process_leads_until_it_is_gone(postgres_url: str) -> None:
+    settings = PostgresSettings(url=SecretStr(postgres_url))
+    first, second, third = (Leadership(settings) for _ in range(3))
+    await first.ensure()
+    await first.ensure()
+    with pytest.raises(TransientError, match="stands by"):
+        await second.ensure()
+    first.give_up()
+    await lead(second)
+    with pytest.raises(TransientError, match="stands by"):
+        await third.ensure()
+    with pytest.raises(FatalError, match="has taken over"):
+        await first.ensure()
+    second.give_up()
+    await lead(third)
+    third.give_up()
+
+
+async def test_who_was_cut_off_leads_again_if_nobody_came(
+    pool: asyncpg.Pool, postgres_url: str
+) -> None:
+    leader = Leadership(PostgresSettings(url=SecretStr(postgres_url)))
+    await leader.ensure()
+    await pool.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where application_name = 'livetrap-alert' and datname = current_database()"
+    )
+    assert leader._connection is not None
+    async with asyncio.timeout(10):
+        while not leader._connection.is_closed():  # noqa: ASYNC110  (it is polled)
+            await asyncio.sleep(0.01)
+    await lead(leader)
+    leader.give_up()
 
 
 async def test_revisions_count_up_also_when_several_come_at_once(store: AlertStore) -> None:
@@ -119,13 +195,10 @@ async def test_listeners_are_told(store: AlertStore, postgres_url: str) -> None:
 
 
 async def test_what_no_column_takes_is_rejected(store: AlertStore) -> None:
-    event = fresh_event()
-
-    def too_large(before: Standing) -> NewAlert:
-        return replace(render(event, before), transient_id=2**70)
-
+    too_large = replace(render(fresh_event(), Standing()), transient_id=2**70)
     with pytest.raises(RejectedMessageError) as caught:
-        await store.add(event, too_large)
+        async with store.transaction([]) as book:
+            await book.add(too_large, MARK)
     assert caught.value.reason_code == "unstorable"
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import itertools
 import struct
 import time
 from collections.abc import AsyncIterator
@@ -75,6 +76,14 @@ async def test_answers_of_all_dialects_keep_the_connection(
     await client.aclose()
 
 
+async def test_a_packet_that_is_sent_again_is_offered_once(server: VtpServer) -> None:
+    client = await greeted(server)
+    for number in (0, 0, 1):
+        server.broadcast(packet(number))
+    assert await client.hear_events(2) == [ivorn_of(packet(number)) for number in (0, 1)]
+    await client.aclose()
+
+
 async def test_a_filter_lets_only_its_packets_through(server: VtpServer) -> None:
     picky, plain = await greeted(server), await greeted(server)
     await picky.say(transport("authenticate", filters=("//Param[@name='snr' and @value>50]",)))
@@ -96,10 +105,11 @@ async def test_a_subscriber_that_does_not_read_is_cut_and_delays_nobody(
     quick = await greeted(server)
     await n_subscribers(server, 2)
     slowest_s = 0.0
-    large = packet()
+    numbers = itertools.count(100)
     while server.n_subscribers == 2:
+        fresh = packet(next(numbers))
         started_s = time.monotonic()
-        server.broadcast(large)
+        server.broadcast(fresh)
         await quick.hear_events(1)
         slowest_s = max(slowest_s, time.monotonic() - started_s)
     assert slowest_s < 1.0
@@ -234,9 +244,9 @@ async def test_a_frame_that_never_ends_is_cut_and_delays_nobody(
     monkeypatch.setattr("services.alert.handlers.subscriber._FRAME_TIMEOUT_S", 0.5)
     good, bad = await greeted(server), await greeted(server)
     await bad.say_raw(struct.pack("!I", 900_000))
-    for _ in range(3):
+    for number in range(3):
         await bad.say_raw(b"<")
-        server.broadcast(packet())
+        server.broadcast(packet(number))
         assert len(await good.hear_events(1)) == 1
         await asyncio.sleep(0.1)
     assert await bad.is_cut()

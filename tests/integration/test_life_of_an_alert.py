@@ -73,7 +73,7 @@ async def alert(
         store=AlertStore(site.pool), sender=Silent(), broadcast=broadcast,
     )  # type: ignore[arg-type]  # fmt: skip
     for event in site.events:
-        await handler.on_event(encode_source_event(event))
+        await handler.on_events([encode_source_event(event)])
     return await site.rows("select * from alert where stream = $1 order by id", site.stream)
 
 

@@ -115,11 +115,11 @@ def test_an_event_survives_its_json(event: SourceEvent) -> None:
 class Silent:
     """A Kafka that takes everything."""
 
-    async def read_ends(self) -> dict[str, int]:
+    def known_ends(self) -> dict[str, int]:
         return {}
 
-    async def find_sent(self, *_: object) -> frozenset[str]:
-        return frozenset()
+    async def find_sent(self, *_: object) -> dict[str, set[str]]:
+        return {}
 
     async def send(self, *_: object) -> None:
         return None
@@ -214,7 +214,7 @@ async def test_a_dry_run_is_what_the_stream_did(
     )  # type: ignore[arg-type]  # fmt: skip
     for event in told:
         await keep(connection, event)
-        await handler.on_event(encode_source_event(event))
+        await handler.on_events([encode_source_event(event)])
     await pool.close()
     sent = await connection.fetch(
         "select event_id, rule from alert where stream = $1", told[0].stream

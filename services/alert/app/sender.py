@@ -1,7 +1,7 @@
 """The way of an alert to Kafka, and the way to find out whether it went there already."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
@@ -39,51 +39,64 @@ class KafkaSender:
         # Never subscribes, so it is no member of the group.
         nameless = settings.model_copy(update={"instance_id": None})
         self._reader: Consumer = create_consumer(nameless, group=group, commits_to_kafka=False)
+        self._ends: LowWatermark = {}  # nothing known: what is searched is searched from the start
 
     def close(self) -> None:
         """Drop what is still under way; whoever waits for it is stopping as well."""
         self._producer.purge()
 
-    async def read_ends(self) -> LowWatermark:
-        """Return where the alert topics end now.
+    async def read_ends(self) -> None:
+        """Learn where the alert topics end now.
 
         Raises
         ------
         TransientError
             If Kafka is away.
         """
-        return await run_in_thread(self._read_ends)
+        self._ends = await run_in_thread(self._read_ends)
 
-    async def find_sent(self, ivorn: str, since: LowWatermark) -> frozenset[str]:
-        """Return the alert topics that have `ivorn` behind `since` already.
+    def known_ends(self) -> LowWatermark:
+        """Return where the alert topics ended when that was read last: they only grow."""
+        return self._ends
+
+    async def find_sent(self, alerts: Sequence[StoredAlert]) -> dict[str, set[str]]:
+        """Return the alert topics that each alert is on, behind its mark, by its ivorn.
 
         Raises
         ------
         TransientError
             If Kafka is away.
         """
-        return await run_in_thread(lambda: self._find_sent(ivorn, since))
+        return await run_in_thread(lambda: self._find_sent(alerts))
 
-    async def send(self, alert: StoredAlert, already: frozenset[str]) -> None:
-        """Send to the alert topics but `already`; return when acknowledged.
-
-        Raises
-        ------
-        TransientError
-            If Kafka did not take it; a part may have arrived, nothing is under way.
-        """
-        messages = [each for each in self._to_messages(alert) if each.topic not in already]
-        await self._produce(messages)
-
-    async def send_dead_letter(self, letter: OutMessage) -> None:
-        """Send a dead letter; return when acknowledged.
+    async def send(
+        self, alerts: Sequence[StoredAlert], already: Mapping[str, Collection[str]]
+    ) -> None:
+        """Send each to the alert topics but those of `already`; return when acknowledged.
 
         Raises
         ------
         TransientError
-            If Kafka did not take it.
+            If Kafka did not take all; some may have arrived, nothing is under way.
         """
-        await self._produce([letter])
+        messages = [
+            message
+            for alert in alerts
+            for message in self._to_messages(alert)
+            if message.topic not in already.get(alert.ivorn, ())
+        ]
+        if messages:
+            await self._produce(messages)
+
+    async def send_dead_letters(self, letters: list[OutMessage]) -> None:
+        """Send dead letters; return when acknowledged.
+
+        Raises
+        ------
+        TransientError
+            If Kafka did not take them.
+        """
+        await self._produce(letters)
 
     def send_heartbeat(self, value: bytes) -> None:
         """Send a sign of life if Kafka takes it; nobody misses an old one."""
@@ -139,37 +152,38 @@ class KafkaSender:
         except KafkaException as error:
             raise TransientError(f"Kafka is away: {error}") from error
 
-    def _find_sent(self, ivorn: str, since: LowWatermark) -> frozenset[str]:
+    def _find_sent(self, alerts: Sequence[StoredAlert]) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {alert.ivorn: set() for alert in alerts}
         try:
-            return frozenset(
-                topic
-                for topic in self._alert_topics
-                for partition in self._partitions(topic)
-                if self._has(partition, ivorn, since)
-            )
+            for topic in self._alert_topics:
+                for partition in self._partitions(topic):
+                    for ivorn in self._read_ivorns(partition, [a.low_watermark for a in alerts]):
+                        found.get(ivorn, set()).add(topic)
         except KafkaException as error:
             raise TransientError(f"Kafka is away: {error}") from error
         finally:
             self._reader.unassign()
+        return found
 
-    def _has(self, partition: TopicPartition, ivorn: str, since: Mapping[str, int]) -> bool:
-        """Read one partition from `since` to its end."""
+    def _read_ivorns(
+        self, partition: TopicPartition, marks: Sequence[LowWatermark]
+    ) -> Iterator[str]:
+        """Read one partition from the lowest mark to its end."""
         low, high = self._end(partition)
-        start = since.get(f"{partition.topic}/{partition.partition}", low)
+        name = f"{partition.topic}/{partition.partition}"
+        start = min((mark.get(name, low) for mark in marks), default=high)
         if not low <= start <= high:
             start = low  # the topic forgot its beginning, or was made anew
         if start == high:
-            return False
+            return
         self._reader.assign([TopicPartition(partition.topic, partition.partition, start)])
         at = start
         while at < high:
             message = self._reader.poll(_TIMEOUT_S)
             if message is None or message.error():
                 raise TransientError(f"cannot read {partition.topic} from offset {at}")
-            if _ivorn_of(message) == ivorn:
-                return True
+            yield _ivorn_of(message)
             at = int(message.offset() or 0) + 1
-        return False
 
     def _read_lag(self) -> tuple[int, tuple[int, ...]]:
         try:

@@ -32,7 +32,7 @@ from services.alert.handlers.outlet import Outlet
 from services.alert.handlers.transients import TransientHandler
 from services.alert.handlers.vtp import VtpServer
 from services.alert.metrics import EVENTS, RETRIES
-from services.alert.storage import AlertStore, DeliveryStore
+from services.alert.storage import AlertStore, DeliveryStore, Leadership
 
 __all__ = ["main"]
 
@@ -78,14 +78,18 @@ class _Service:
         rules = RuleFile(settings.alert.rules)
         serve_metrics(settings.metrics)
         async with AsyncExitStack() as stack:
-            vtp = VtpServer(settings.vtp, settings.alert.authority)
-            await vtp.start()
-            stack.push_async_callback(vtp.aclose)
             self._sender = KafkaSender(settings.kafka, group=GROUP)
             stack.callback(self._sender.close)
             await self._until_done(lambda: run_in_thread(lambda: ensure_topics(settings.kafka)))
             pool = await self._until_done(lambda: create_pool(settings.postgres, service="alert"))
             stack.callback(pool.terminate)
+            self._leadership = Leadership(settings.postgres)
+            stack.callback(self._leadership.give_up)
+            await self._until_done(self._leadership.ensure)
+            # Not before: who subscribes to a process that stands by would hear nothing.
+            vtp = VtpServer(settings.vtp, settings.alert.authority)
+            await vtp.start()
+            stack.push_async_callback(vtp.aclose)
             book = VtpBook(
                 DeliveryStore(pool),
                 longest=timedelta(hours=settings.vtp.replay_hours),
@@ -105,6 +109,7 @@ class _Service:
                 broadcast=vtp.broadcast,
                 wake=partial(_wake_all, outlets),
             )
+            await self._until_done(self._sender.read_ends)
             n_recovered = await self._until_done(self._handler.recover)
             get_logger().info("service_started", recovered=n_recovered)
             await self._consume(Path(stack.enter_context(tempfile.TemporaryDirectory())))
@@ -116,7 +121,7 @@ class _Service:
             self._settings.kafka,
             group=GROUP,
             data_dir=data_dir,
-            on_event=self._on_event,
+            on_events=self._on_events,
             on_failure=self._fail,
             beat=self._beat,
         )
@@ -133,11 +138,13 @@ class _Service:
             with suppress(TimeoutError):
                 await asyncio.wait_for(app.stop(), _STOP_FAUST_S)
 
-    async def _on_event(self, message: InMessage) -> None:
-        """Handle one event; return when it is an alert, refused, or a dead letter."""
-        try:
-            await self._until_done(lambda: self._handler.on_event(message.value))
-        except RejectedMessageError as error:
+    async def _on_events(self, messages: list[InMessage]) -> None:
+        """Handle events; return when each is an alert, refused, or a dead letter."""
+        refusals = await self._until_done(lambda: self._handle(messages))
+        letters = []
+        for message, error in zip(messages, refusals, strict=True):
+            if error is None:
+                continue
             get_logger().warning(
                 "message_rejected",
                 partition=message.partition,
@@ -145,9 +152,16 @@ class _Service:
                 reason=error.reason_code,
                 error=str(error),
             )
-            letter = dead_letter(message, error, topic=self._topics.dead_letters, service="alert")
-            await self._until_done(lambda: self._sender.send_dead_letter(letter))
-            EVENTS.labels("rejected").inc()
+            letters.append(
+                dead_letter(message, error, topic=self._topics.dead_letters, service="alert")
+            )
+        if letters:
+            await self._until_done(lambda: self._sender.send_dead_letters(letters))
+            EVENTS.labels("rejected").inc(len(letters))
+
+    async def _handle(self, messages: list[InMessage]) -> list[RejectedMessageError | None]:
+        await self._leadership.ensure()
+        return await self._handler.on_events([message.value for message in messages])
 
     async def _until_done(self, action: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Repeat `action` while the world is away; say so when that begins and ends."""
@@ -198,6 +212,7 @@ class _Service:
         while True:
             await asyncio.sleep(_LAG_EVERY_S)
             try:
+                await self._sender.read_ends()
                 lag, committed = await self._sender.read_lag()
             except TransientError:  # an outage is not mended by a restart
                 self._watchdog.note_attempt(time.monotonic())

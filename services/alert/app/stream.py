@@ -10,10 +10,13 @@ import faust
 from runtime.kafka import InMessage
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
+from services.alert.app.batches import in_batches
 
 __all__ = ["build_app"]
 
 _DAY_S = 86_400.0
+# A second's work at most: a lost batch is soon done again.
+_MOST_AT_ONCE = 200
 
 
 def build_app(
@@ -21,7 +24,7 @@ def build_app(
     *,
     group: str,
     data_dir: Path,
-    on_event: Callable[[InMessage], Awaitable[None]],
+    on_events: Callable[[list[InMessage]], Awaitable[None]],
     on_failure: Callable[[BaseException], None],
     beat: Callable[[], None],
 ) -> faust.App:
@@ -35,10 +38,10 @@ def build_app(
         Consumer group without the installation's prefix.
     data_dir : Path
         Where faust may write.
-    on_event : callable
-        Returns when the event is done: only then its offset is committed.
+    on_events : callable
+        Gets what waits; returns when all of it is done: only then offsets are committed.
     on_failure : callable
-        Told when `on_event` raised; the event stays uncommitted and nothing follows it.
+        Told when `on_events` raised; the events stay uncommitted and nothing follows them.
     beat : callable
         Called once a second.
     """
@@ -75,13 +78,14 @@ def build_app(
     async def alert(stream: faust.Stream[bytes]) -> None:
         # By hand: faust's own acknowledgement also comes when the loop is broken off.
         manual = stream.noack()
-        async for event in manual.events():
+        async for events in in_batches(manual.events(), most=_MOST_AT_ONCE):
             try:
-                await on_event(_to_message(event))
+                await on_events([_to_message(event) for event in events])
             except Exception as error:  # noqa: BLE001  (whatever it is: go no further)
                 on_failure(error)
                 await asyncio.Event().wait()
-            await manual.ack(event)
+            for event in events:
+                await manual.ack(event)
 
     app.agent(topic, name="alert")(alert)
 

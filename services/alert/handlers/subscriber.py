@@ -2,7 +2,6 @@
 
 import asyncio
 import struct
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 
@@ -68,8 +67,8 @@ class Subscriber:
         self._host = host_of(writer)
         self._name = ""
         self._second, self._n_heard = 0, 0
-        # What this connection was offered: sending again must not double it.
-        self._offered: deque[str] = deque(maxlen=_REMEMBERED)
+        # What this connection was offered, oldest first: sending again must not double it.
+        self._offered: dict[str, None] = {}
         self._catching_up: asyncio.Task[None] | None = None
         self._queue: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue(settings.queue_length)
         self._overflowed = asyncio.Event()
@@ -78,8 +77,13 @@ class Subscriber:
         writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
 
     def offer(self, packet: bytes) -> None:
-        """Queue a VOEvent; a subscriber whose queue is full is cut off, not waited for."""
-        self._offered.append(ivorn_of(packet))
+        """Queue a VOEvent, once; a subscriber whose queue is full is cut off, not waited for."""
+        ivorn = ivorn_of(packet)
+        if ivorn in self._offered:
+            return
+        self._offered[ivorn] = None
+        if len(self._offered) > _REMEMBERED:
+            del self._offered[next(iter(self._offered))]
         self._put(packet, is_event=True)
 
     def _put(self, document: bytes, *, is_event: bool) -> None:
@@ -154,8 +158,7 @@ class Subscriber:
         """Offer what was sent while this subscriber was away, or was never acknowledged."""
         missing = await book.find_missing(self._name)
         for packet in missing:
-            if ivorn_of(packet) not in self._offered:
-                self.offer(packet)
+            self.offer(packet)
         if missing:
             get_logger().info("vtp_sent_again", subscriber=self._name, n_alerts=len(missing))
 

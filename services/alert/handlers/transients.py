@@ -1,8 +1,8 @@
-"""Topic ``transients-v1``: event in, alert stored, then on Kafka, then on VTP."""
+"""Topic ``transients-v1``: events in, alerts stored, then on Kafka, then on VTP."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Protocol
 
 from rules.rulebook import RuleBook
@@ -13,26 +13,39 @@ from schemas.codec import CodecError, decode_source_event
 from schemas.messages import SourceEvent
 from services.alert.errors import HeldError, NotDueError
 from services.alert.metrics import EVENTS, LATENCY
-from services.alert.models import LowWatermark, NewAlert, Standing, StoredAlert
+from services.alert.models import LowWatermark, StoredAlert
 from services.alert.steps.alert import build_alert
 from services.alert.steps.rule import check_event, decide
 from services.alert.steps.storm import STORM, check_storm, describe_storm
-from services.alert.storage import AlertStore
+from services.alert.storage import AlertBook, AlertStore
 
 __all__ = ["AlertSender", "TransientHandler"]
+
+_MOST_AT_ONCE = 200
 
 
 class AlertSender(Protocol):
     """How alerts reach Kafka; nothing here knows which client does it."""
 
-    async def read_ends(self) -> LowWatermark:
-        """Return where the alert topics end now."""
+    def known_ends(self) -> LowWatermark:
+        """Return where the alert topics ended a while ago."""
 
-    async def find_sent(self, ivorn: str, since: LowWatermark) -> frozenset[str]:
-        """Return the alert topics that have `ivorn` behind `since` already."""
+    async def find_sent(self, alerts: Sequence[StoredAlert]) -> Mapping[str, Collection[str]]:
+        """Return the alert topics that each alert is on already, by its ivorn."""
 
-    async def send(self, alert: StoredAlert, already: frozenset[str]) -> None:
-        """Send to the alert topics but `already`; return when acknowledged."""
+    async def send(
+        self, alerts: Sequence[StoredAlert], already: Mapping[str, Collection[str]]
+    ) -> None:
+        """Send each to the alert topics but those of `already`; return when acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What becomes of an event, and which alert must be out before it is done."""
+
+    outcome: str
+    alert: StoredAlert | None = None
+    refusal: RejectedMessageError | None = None
 
 
 class TransientHandler:
@@ -51,7 +64,7 @@ class TransientHandler:
     broadcast : callable
         The way to VTP; never waits.
     wake : callable
-        Called when an alert is out: others may have it too.
+        Called when alerts are out: others may have them too.
     """
 
     def __init__(
@@ -71,91 +84,123 @@ class TransientHandler:
         self._broadcast = broadcast
         self._wake = wake
 
-    async def on_event(self, value: bytes) -> None:
-        """Handle one record; returns when its alert, if it deserves one, is out.
+    async def on_events(self, values: Sequence[bytes]) -> list[RejectedMessageError | None]:
+        """Handle records in their order; returns when the alerts that they deserve are out.
+
+        Returns
+        -------
+        list of RejectedMessageError or None
+            Why a record can never become an alert; None for the others.
 
         Raises
         ------
-        RejectedMessageError
-            If the record can never become an alert.
         TransientError
             If the world is not ready; calling again goes on where this one stopped.
         """
-        event = _decode(value)
-        check_event(event)
-        rules = self._rules()
-        matches = await self._store.match_references(event.ra, event.dec, rules.matches)
-        render = partial(self._render, event, rules, matches)
+        read = [_read(value) for value in values]
+        events = [each for each in read if isinstance(each, SourceEvent)]
         try:
-            alert, is_new = await self._store.add(event, render)
+            judged = await self._judge_all(events)
+        except RejectedMessageError as error:
+            if len(values) == 1:
+                return [error]
+            # What PostgreSQL refuses undoes the whole transaction: alone, only itself.
+            return [refusal for value in values for refusal in await self.on_events([value])]
+        await self.finish([each.alert for each in judged if each.alert is not None])
+        for each in judged:
+            if each.refusal is None:  # a refusal is counted when its dead letter is out
+                EVENTS.labels(each.outcome).inc()
+        refusals = iter([each.refusal for each in judged])
+        return [next(refusals) if isinstance(each, SourceEvent) else each for each in read]
+
+    async def _judge_all(self, events: Sequence[SourceEvent]) -> list[_Judged]:
+        """Store what becomes of events, all of them or none."""
+        if not events:
+            return []
+        rules = self._rules()
+        places = [(event.ra, event.dec) for event in events]
+        answers = await self._store.match_references(places, rules.matches)
+        async with self._store.transaction([event.event_id for event in events]) as book:
+            return [
+                await self._judge(book, event, rules, matches)
+                for event, matches in zip(events, answers, strict=True)
+            ]
+
+    async def _judge(
+        self, book: AlertBook, event: SourceEvent, rules: RuleBook, matches: Mapping[str, bool]
+    ) -> _Judged:
+        """Store the alert of one event, if it deserves one."""
+        if (existing := await book.find(event.event_id)) is not None:
+            return _Judged("repeated", existing)
+        before = await book.get_standing(event)
+        try:
+            decision = decide(event, rules, matches, before=before, role=self._settings.role)
+            check_storm(event, before, self._settings)
+            alert = build_alert(
+                event, self._settings, decision, datetime.now(UTC), revision=before.revision
+            )
         except NotDueError as refusal:
-            EVENTS.labels(refusal.reason_code).inc()
             get_logger().info(
                 "event_not_alerted", event_id=event.event_id, reason=refusal.reason_code
             )
-            return
+            return _Judged(refusal.reason_code)
         except HeldError as held:
-            await self._hold(event, held)
-            return
-        await self.finish(alert)
-        EVENTS.labels("alerted" if is_new else "repeated").inc()
+            return await self._hold(book, event, held)
+        except RejectedMessageError as error:
+            return _Judged("rejected", refusal=error)
+        return _Judged("alerted", await book.add(alert, self._sender.known_ends()))
 
-    def _render(
-        self, event: SourceEvent, rules: RuleBook, matches: Mapping[str, bool], before: Standing
-    ) -> NewAlert:
-        decision = decide(event, rules, matches, before=before, role=self._settings.role)
-        check_storm(event, before, self._settings)
-        now = datetime.now(UTC)
-        return build_alert(event, self._settings, decision, now, revision=before.revision)
-
-    async def _hold(self, event: SourceEvent, held: HeldError) -> None:
+    async def _hold(self, book: AlertBook, event: SourceEvent, held: HeldError) -> _Judged:
         """Keep the event for an operator, and tell the subscribers once that there is a storm."""
-        await self._store.hold(event, held.because)
-        EVENTS.labels("held").inc()
+        await book.hold(event, held.because)
         get_logger().warning("event_held", event_id=event.event_id, because=held.because)
         storm = describe_storm(event, held)
-        alert, _ = await self._store.add(storm, partial(self._render_storm, storm))
-        await self.finish(alert)
-
-    def _render_storm(self, storm: SourceEvent, before: Standing) -> NewAlert:
-        now = datetime.now(UTC)
-        return build_alert(storm, self._settings, STORM, now, revision=before.revision)
+        if (told := await book.find(storm.event_id)) is not None:
+            return _Judged("held", told)
+        before = await book.get_standing(storm)
+        alert = build_alert(
+            storm, self._settings, STORM, datetime.now(UTC), revision=before.revision
+        )
+        return _Judged("held", await book.add(alert, self._sender.known_ends()))
 
     async def recover(self) -> int:
         """Finish what an earlier process stored but did not send; return how many."""
         unfinished = await self._store.list_unfinished()
-        for alert in unfinished:
-            await self.finish(alert)
+        for first in range(0, len(unfinished), _MOST_AT_ONCE):
+            await self.finish(unfinished[first : first + _MOST_AT_ONCE])
         return len(unfinished)
 
-    async def finish(self, alert: StoredAlert) -> None:
-        """Send a stored alert wherever it is still missing."""
-        if alert.is_published and alert.is_broadcast:
+    async def finish(self, alerts: Sequence[StoredAlert]) -> None:
+        """Send stored alerts wherever they are still missing, in their order."""
+        waiting = list({each.id: each for each in alerts if not each.is_done}.values())
+        if not waiting:
             return
-        if not alert.is_published:
-            alert = await self._publish(alert)
-        n_subscribers = self._broadcast(alert.voevent)
-        await self._store.mark_broadcast(alert)
+        await self._publish([alert for alert in waiting if not alert.is_published])
+        time_published = datetime.now(UTC)
+        n_subscribers = [self._broadcast(alert.voevent) for alert in waiting]
+        await self._store.mark_sent([alert.id for alert in waiting], time_published)
         self._wake()
-        get_logger().info(
-            "alert_sent", ivorn=alert.ivorn, subscribers=n_subscribers, latency_s=alert.latency_s
-        )
+        for alert, n in zip(waiting, n_subscribers, strict=True):
+            get_logger().info(
+                "alert_sent", ivorn=alert.ivorn, subscribers=n, latency_s=alert.latency_s
+            )
 
-    async def _publish(self, alert: StoredAlert) -> StoredAlert:
+    async def _publish(self, alerts: Sequence[StoredAlert]) -> None:
         """Send to Kafka, but not what an attempt that broke off has already brought there."""
-        already: frozenset[str] = frozenset()
-        if alert.low_watermark is None:
-            alert = await self._store.save_low_watermark(alert, await self._sender.read_ends())
-        else:
-            already = await self._sender.find_sent(alert.ivorn, alert.low_watermark)
-        await self._sender.send(alert, already)
-        if alert.latency_s is not None:
-            LATENCY.observe(alert.latency_s)
-        return await self._store.mark_published(alert)
+        tried = [alert for alert in alerts if alert.may_be_sent]
+        already = await self._sender.find_sent(tried) if tried else {}
+        await self._sender.send(alerts, already)
+        for alert in alerts:
+            if alert.latency_s is not None:
+                LATENCY.observe(alert.latency_s)
 
 
-def _decode(value: bytes) -> SourceEvent:
+def _read(value: bytes) -> SourceEvent | RejectedMessageError:
     try:
-        return decode_source_event(value)
+        event = decode_source_event(value)
+        check_event(event)
     except CodecError as error:
-        raise RejectedMessageError("bad_avro", str(error)) from error
+        return RejectedMessageError("bad_avro", str(error))
+    except RejectedMessageError as error:
+        return error
+    return event

@@ -21,12 +21,13 @@
 -- $19  latency_s          float8       [s]
 -- $20  rule               text
 -- $21  image_id           text
+-- $22  low_watermark      text         JSON, offset by "topic/partition"
 -- Index: the unique one on event_id.
 with inserted as (
     insert into alert (
         ivorn, trig_id, revision, event_id, alert_type, role, transient_id, source_id, stream, kind,
         ra, dec, snr, flux_peak_jy_beam, time_start, time_alert, voevent, notice, latency_s,
-        rule, image_id
+        rule, image_id, kafka_low_watermark
     )
     values (
         $1::text,
@@ -40,7 +41,8 @@ with inserted as (
         $9::text,
         $10::text,
         $11::float8, $12::float8, $13::float8, $14::float8, $15::timestamptz, $16::timestamptz,
-        $17::bytea, $18::text::jsonb, $19::float8, $20::text, $21::text
+        $17::bytea, $18::text::jsonb, $19::float8, $20::text, $21::text,
+        $22::text::jsonb
     )
     on conflict (event_id) do nothing
     returning alert.id

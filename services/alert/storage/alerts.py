@@ -1,7 +1,9 @@
 """Table `alert`: stored before sent, marked when sent."""
 
-from collections.abc import Callable, Collection
-from dataclasses import astuple, replace
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import astuple
+from datetime import datetime
 
 import asyncpg
 import orjson
@@ -14,7 +16,7 @@ from schemas.event_json import event_to_json
 from schemas.messages import SourceEvent
 from services.alert.models import LowWatermark, NewAlert, Standing, StoredAlert
 
-__all__ = ["AlertStore"]
+__all__ = ["AlertBook", "AlertStore"]
 
 _PACKAGE = "services.alert"
 
@@ -31,22 +33,14 @@ class AlertStore:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def add(
-        self, event: SourceEvent, render: Callable[[Standing], NewAlert]
-    ) -> tuple[StoredAlert, bool]:
-        """Store the alert of an event, unless it is there already.
+    @asynccontextmanager
+    async def transaction(self, event_ids: Sequence[str]) -> AsyncIterator["AlertBook"]:
+        """Lend the book for one transaction, one at a time; an error undoes all of it.
 
         Parameters
         ----------
-        event : SourceEvent
-            One alert each.
-        render : callable
-            Called with what was alerted before; an error of it stores nothing.
-
-        Returns
-        -------
-        tuple of StoredAlert and bool
-            The row, and whether it is new.
+        event_ids : sequence of str
+            Events that it is going to be asked for.
 
         Raises
         ------
@@ -57,47 +51,29 @@ class AlertStore:
         """
         async with lend_connection(self._pool) as connection, connection.transaction():
             await connection.execute(load_query(_PACKAGE, "lock_alerts"))
-            existing = await connection.fetchrow(
-                load_query(_PACKAGE, "select_alert"), event.event_id
-            )
-            if existing is not None:
-                return _to_stored(existing), False
-            (before,) = await connection.fetch(
-                load_query(_PACKAGE, "get_standing"),
-                event.event_id, event.trig_id, event.image_id, event.stream, event.time_start,
-            )  # fmt: skip
-            alert = render(Standing(**before))
-            row = await connection.fetchrow(
-                load_query(_PACKAGE, "insert_alert"), *_to_parameters(alert)
-            )
-            if row is None:
-                raise TransientError(f"alert of event {event.event_id} appeared meanwhile")
-            return _to_fresh(alert, row["id"]), True
-
-    async def hold(self, event: SourceEvent, because: str) -> None:
-        """Keep an event for an operator to decide about."""
-        await self._execute(
-            "hold_event",
-            event.event_id, event.trig_id, event.stream, event.image_id, because,
-            event_to_json(event),
-        )  # fmt: skip
+            book = AlertBook(connection)
+            await book.look_up(event_ids)
+            yield book
 
     async def match_references(
-        self, ra: float, dec: float, asked: Collection[Match]
-    ) -> dict[str, bool]:
-        """Return whether reference catalogues have a position [deg], by each question's key."""
-        if not asked:
-            return {}
+        self, places: Sequence[tuple[float, float]], asked: Collection[Match]
+    ) -> list[dict[str, bool]]:
+        """Return whether reference catalogues have positions [deg], by each question's key."""
+        answers: list[dict[str, bool]] = [{} for _ in places]
+        if not asked or not places:
+            return answers
         async with lend_connection(self._pool) as connection:
             rows = await connection.fetch(
                 load_query(_PACKAGE, "match_references"),
-                ra,
-                dec,
+                [ra for ra, _ in places],
+                [dec for _, dec in places],
                 [match.key for match in asked],
                 [match.catalogue for match in asked],
                 [match.radius_arcsec for match in asked],
             )
-        return {row["key"]: row["is_there"] for row in rows}
+        for row in rows:
+            answers[row["number"]][row["key"]] = row["is_there"]
+        return answers
 
     async def list_unfinished(self) -> list[StoredAlert]:
         """Return the alerts that are stored but not sent everywhere, oldest first."""
@@ -105,52 +81,86 @@ class AlertStore:
             rows = await connection.fetch(load_query(_PACKAGE, "list_unfinished_alerts"))
         return [_to_stored(row) for row in rows]
 
-    async def save_low_watermark(self, alert: StoredAlert, mark: LowWatermark) -> StoredAlert:
-        """Remember where the topics ended before `alert` is sent for the first time."""
-        text = orjson.dumps(dict(mark)).decode()
-        await self._execute("save_low_watermark", alert.id, text)
-        return replace(alert, low_watermark=dict(mark))
-
-    async def mark_published(self, alert: StoredAlert) -> StoredAlert:
-        """Note that Kafka has it."""
-        await self._execute("mark_published", alert.id)
-        return replace(alert, is_published=True)
-
-    async def mark_broadcast(self, alert: StoredAlert) -> StoredAlert:
-        """Note that the VTP subscribers were given it."""
-        await self._execute("mark_broadcast", alert.id)
-        return replace(alert, is_broadcast=True)
-
-    async def _execute(self, query: str, *parameters: object) -> None:
+    async def mark_sent(self, ids: Sequence[int], time_published: datetime) -> None:
+        """Note that Kafka has alerts, and that the VTP subscribers were given them."""
         async with lend_connection(self._pool) as connection:
-            await connection.execute(load_query(_PACKAGE, query), *parameters)
+            await connection.execute(load_query(_PACKAGE, "mark_sent"), list(ids), time_published)
 
 
-def _to_parameters(alert: NewAlert) -> tuple[object, ...]:
-    """Return the values in the order of ``insert_alert.sql``, which is the model's."""
-    *head, notice, latency_s, rule, image_id = astuple(alert)
-    return (*head, notice.decode(), latency_s, rule, image_id)
+class AlertBook:
+    """The alerts, within one transaction.
 
+    Parameters
+    ----------
+    connection : asyncpg connection
+        In a transaction.
+    """
 
-def _to_fresh(alert: NewAlert, identity: int) -> StoredAlert:
-    return StoredAlert(
-        id=identity,
-        ivorn=alert.ivorn,
-        trig_id=alert.trig_id,
-        role=alert.role,
-        voevent=alert.voevent,
-        notice=alert.notice,
-        low_watermark=None,
-        is_published=False,
-        is_broadcast=False,
-        latency_s=alert.latency_s,
-    )
+    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+        self._connection = connection
+        self._known: dict[str, StoredAlert | None] = {}
+
+    async def look_up(self, event_ids: Sequence[str]) -> None:
+        """Learn the alerts of some events at once."""
+        self._known.update(dict.fromkeys(event_ids))
+        rows = await self._connection.fetch(load_query(_PACKAGE, "select_alerts"), list(event_ids))
+        self._known.update({row["event_id"]: _to_stored(row) for row in rows})
+
+    async def find(self, event_id: str) -> StoredAlert | None:
+        """Return the alert of an event, if it has one."""
+        if event_id not in self._known:
+            await self.look_up([event_id])
+        return self._known[event_id]
+
+    async def get_standing(self, event: SourceEvent) -> Standing:
+        """Return what was alerted before an event."""
+        (row,) = await self._connection.fetch(
+            load_query(_PACKAGE, "get_standing"),
+            event.event_id, event.trig_id, event.image_id, event.stream, event.time_start,
+        )  # fmt: skip
+        return Standing(**row)
+
+    async def add(self, alert: NewAlert, low_watermark: LowWatermark) -> StoredAlert:
+        """Store an alert; `low_watermark` is where the alert topics ended before it is sent."""
+        *head, notice, latency_s, rule, image_id = astuple(alert)
+        identity = await self._connection.fetchval(
+            load_query(_PACKAGE, "insert_alert"),
+            *head, notice.decode(), latency_s, rule, image_id,
+            orjson.dumps(dict(low_watermark)).decode(),
+        )  # fmt: skip
+        if identity is None:
+            raise TransientError(f"alert of event {alert.event_id} appeared meanwhile")
+        stored = StoredAlert(
+            id=identity,
+            ivorn=alert.ivorn,
+            trig_id=alert.trig_id,
+            role=alert.role,
+            voevent=alert.voevent,
+            notice=alert.notice,
+            low_watermark=low_watermark,
+            is_published=False,
+            is_broadcast=False,
+            latency_s=alert.latency_s,
+            may_be_sent=False,
+        )
+        self._known[alert.event_id] = stored
+        return stored
+
+    async def hold(self, event: SourceEvent, because: str) -> None:
+        """Keep an event for an operator to decide about."""
+        await self._connection.execute(
+            load_query(_PACKAGE, "hold_event"),
+            event.event_id, event.trig_id, event.stream, event.image_id, because,
+            event_to_json(event),
+        )  # fmt: skip
 
 
 def _to_stored(row: asyncpg.Record) -> StoredAlert:
     values = dict(row)
+    values.pop("event_id", None)
     mark = values.pop("low_watermark")
     return StoredAlert(
         **(values | {"notice": values["notice"].encode()}),
-        low_watermark=None if mark is None else orjson.loads(mark),
+        low_watermark={} if mark is None else orjson.loads(mark),
+        may_be_sent=True,
     )

@@ -1,8 +1,9 @@
--- Return the alert of an event, if the event was alerted before.
+-- Return the alerts of events that were alerted before.
 --
--- $1  event_id  text
+-- $1  event_id  text[]
 -- Index: the unique one on event_id.
 select
+    alert.event_id,
     alert.id,
     alert.ivorn,
     alert.trig_id,
@@ -14,4 +15,4 @@ select
     alert.time_broadcast is not null as is_broadcast,
     alert.latency_s
 from alert
-where alert.event_id = $1::text
+where alert.event_id = any($1::text[])
