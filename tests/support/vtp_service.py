@@ -88,7 +88,9 @@ class AlertSite:
     def topics(self) -> Topics:
         return Topics(self.prefix)
 
-    def start(self, **settings: str) -> AlertService:
+    def start(self, *, dying: str = "", **settings: str) -> AlertService:
+        """Start a process; `dying` names the step of `tests.support.dying_alert` that kills it."""
+        program = ["tests.support.dying_alert", dying] if dying else ["services.alert"]
         log = self.folder / f"alert-{len(self.services)}.log"
         environment = os.environ | {
             "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap,
@@ -99,7 +101,7 @@ class AlertSite:
         }
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "services.alert"],
+                [sys.executable, "-m", *program],
                 env=environment | settings, stderr=output, stdout=output,
             )  # fmt: skip
         self.services.append(AlertService(process, log))
