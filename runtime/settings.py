@@ -190,6 +190,9 @@ class AssociateSettings(_Section):
     update_snr_factor: float = Field(
         1.5, gt=1, description="Growth of S/N since the last event that makes an update"
     )
+    update_position_sigma: float = Field(
+        3.0, gt=0, description="Move from the position told last that makes an update [sigma]"
+    )
     max_updates: int = Field(10, ge=0, description="Updates of one transient")
     variable_eta: float = Field(5.0, gt=0, description="Reduced chi-square of a variable source")
     variable_v: float = Field(0.1, gt=0, description="Coefficient of variation of a variable")

@@ -196,6 +196,10 @@ class Told:
     certainty: str
     snr: float
     n_bands: int
+    ra: float
+    dec: float
+    ra_err_deg: float
+    dec_err_deg: float
     limit_previous_jy_beam: float | None
 
 

@@ -104,6 +104,23 @@ async def test_more_bands_at_once_are_news(postgres_url: str) -> None:
         assert site.events[1].note == "seen in 2 bands at once, told was 1"
 
 
+async def test_a_position_that_was_wrong_is_told_again(postgres_url: str) -> None:
+    async with associator(
+        postgres_url, beamwidths_limit=3.0, systematic_position_error_arcsec=1.0
+    ) as site:
+        await site.feed(shot(0, None))
+        # Told with an error of 10 arcsec; a better measurement is 35 arcsec to the north.
+        await site.feed(image(1, sources([STEADY, NEW], flux_jy=[0.015, 0.02])))
+        right = NEW[0], NEW[1] + 35 / 3600
+        for step in (2, 3):
+            measured = sources([STEADY, right], flux_jy=[0.015, 0.02], pos_err_arcsec=1.0)
+            await site.feed(image(step, measured))
+        first, update = site.events
+        assert (first.kind, update.kind) == ("new_source", "update")
+        assert abs(update.dec - right[1]) * 3600 < 0.5
+        assert update.note == "34.7 arcsec (3.4 sigma) from the position told"
+
+
 @pytest.mark.parametrize(
     ("settings", "kinds"),
     [

@@ -11,6 +11,10 @@ select
     transient.certainty,
     coalesce(transient.told_snr, transient.snr) as snr,
     coalesce(transient.told_n_bands, 1) as n_bands,
+    coalesce(transient.told_ra, transient.ra) as ra,
+    coalesce(transient.told_dec, transient.dec) as dec,
+    coalesce(transient.told_ra_err_deg, transient.ra_err_deg) as ra_err_deg,
+    coalesce(transient.told_dec_err_deg, transient.dec_err_deg) as dec_err_deg,
     transient.limit_previous_jy_beam
 from transient
 where

@@ -3,12 +3,20 @@
 -- $1  id       bigint
 -- $2  snr      float8  [-]
 -- $3  n_bands  int     [-]
--- $4  time_start  timestamptz
+-- $4  time_start   timestamptz
+-- $5  ra           float8  [deg]
+-- $6  dec          float8  [deg]
+-- $7  ra_err_deg   float8  [deg]
+-- $8  dec_err_deg  float8  [deg]
 -- Index: the primary key.
 update transient
 set
     told_snr = greatest(coalesce(transient.told_snr, transient.snr), $2::float8),
     told_n_bands = greatest(coalesce(transient.told_n_bands, 1), $3::int),
     told_time_start = $4::timestamptz,
+    told_ra = $5::float8,
+    told_dec = $6::float8,
+    told_ra_err_deg = $7::float8,
+    told_dec_err_deg = $8::float8,
     n_updates = transient.n_updates + 1
 where transient.id = $1::bigint

@@ -142,7 +142,7 @@ async def _find_updates(
     time_start = min(image.metadata.time_start for image in images)
     told_before = time_start - timedelta(seconds=knobs.update_cool_down_s)
     told = await catalogue.load_told(ids, knobs.max_updates, told_before)
-    return find_updates(neighbourhood, images, told, snr_factor=knobs.update_snr_factor)
+    return find_updates(neighbourhood, images, told, knobs)
 
 
 def _to_seen(neighbourhood: Neighbourhood, images: list[AssociatedImage]) -> Seen:

@@ -1,12 +1,15 @@
 """Which sources that were told of deserve another event: what was said has changed."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from runtime.settings import AssociateSettings
 from services.associate.models import Told
 from services.associate.steps.neighbourhood import Neighbourhood
 from services.associate.steps.triggers import AssociatedImage, Trigger
+from sky.geometry import tangent_offsets
 
 __all__ = ["find_updates", "list_told"]
 
@@ -22,10 +25,9 @@ def find_updates(
     neighbourhood: Neighbourhood,
     images: Sequence[AssociatedImage],
     told: Iterable[Told],
-    *,
-    snr_factor: float,
+    knobs: AssociateSettings,
 ) -> list[Trigger]:
-    """Return the transients that are now much clearer, or seen in more bands at once.
+    """Return the transients that are now much clearer, seen in more bands at once, or elsewhere.
 
     Parameters
     ----------
@@ -35,8 +37,8 @@ def find_updates(
         Of this timestep.
     told : iterable of Told
         What was said last.
-    snr_factor : float
-        A signal-to-noise ratio so many times the told one is news [-].
+    knobs : AssociateSettings
+        How much of a change is news.
 
     Returns
     -------
@@ -51,15 +53,38 @@ def find_updates(
         trigger = _brightest(row, images, last)
         if trigger is None:
             continue
-        n_bands = neighbourhood.n_bands(row)
-        reasons = []
-        if trigger.snr >= snr_factor * last.snr:
-            reasons.append(f"S/N {trigger.snr:.1f}, told was {last.snr:.1f}")
-        if n_bands > last.n_bands:
-            reasons.append(f"seen in {n_bands} bands at once, told was {last.n_bands}")
-        if reasons:
+        if reasons := _find_reasons(row, neighbourhood, trigger, last, knobs):
             found.append(trigger.because("; ".join(reasons)))
     return found
+
+
+def _find_reasons(
+    row: int, neighbourhood: Neighbourhood, trigger: Trigger, last: Told, knobs: AssociateSettings
+) -> list[str]:
+    reasons = []
+    if trigger.snr >= knobs.update_snr_factor * last.snr:
+        reasons.append(f"S/N {trigger.snr:.1f}, told was {last.snr:.1f}")
+    n_bands = neighbourhood.n_bands(row)
+    if n_bands > last.n_bands:
+        reasons.append(f"seen in {n_bands} bands at once, told was {last.n_bands}")
+    move_deg, move_sigma = _find_move(neighbourhood.sources[row], last)
+    if move_sigma > knobs.update_position_sigma:
+        reasons.append(
+            f"{3600 * move_deg:.1f} arcsec ({move_sigma:.1f} sigma) from the position told"
+        )
+    return reasons
+
+
+def _find_move(source: np.void, last: Told) -> tuple[float, float]:
+    """Return how far a source is from where it was told to be [deg], and in sigmas of that."""
+    east, north = tangent_offsets(
+        np.array([last.ra]), np.array([last.dec]),
+        np.array([source["ra"]]), np.array([source["dec"]]),
+    )  # fmt: skip
+    move_deg = math.hypot(east[0], north[0])
+    if not (last.ra_err_deg > 0 and last.dec_err_deg > 0):
+        return move_deg, 0.0  # nobody was told how good the position is
+    return move_deg, math.hypot(east[0] / last.ra_err_deg, north[0] / last.dec_err_deg)
 
 
 def _brightest(row: int, images: Sequence[AssociatedImage], last: Told) -> Trigger | None:

@@ -28,8 +28,9 @@ class EventRows(Transaction):
     async def update_told(self, event: SourceEvent, transient_id: int) -> None:
         """Note what the newest event tells of a transient."""
         await self._execute(
-            "update_told", transient_id, event.snr, event.n_bands, event.time_start
-        )
+            "update_told", transient_id, event.snr, event.n_bands, event.time_start,
+            event.ra, event.dec, event.ra_err_deg, event.dec_err_deg,
+        )  # fmt: skip
 
     async def insert_event(self, event: SourceEvent, time_detected: datetime) -> None:
         """Keep an event as it goes to Kafka."""
