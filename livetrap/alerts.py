@@ -1,7 +1,5 @@
 """Alerts for an operator: list, show, retract."""
 
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -11,9 +9,7 @@ from runtime.errors import SettingsError
 from runtime.settings import Settings
 from runtime.sql import load_query
 from schemas.codec import encode_source_event
-from schemas.event_json import event_from_json, event_to_json
-from schemas.identity import event_id
-from schemas.messages import SourceEvent, StageTimes
+from schemas.event_json import event_from_json
 from schemas.topics import Topics
 
 __all__ = ["get_packet", "list_alerts", "list_held", "release", "render_alerts", "retract"]
@@ -86,6 +82,10 @@ def retract(
         If there is nothing of that name, or all of it was taken back before; beyond that as of
         `list_alerts`.
     """
+    # Here alone, so that a list of alerts does not wait for astropy.
+    from services.associate.steps.retraction import take_back  # noqa: PLC0415
+    from services.associate.storage import Catalogue  # noqa: PLC0415
+
     words = " ".join(reason.split())
     if not words or len(words) > _LONGEST_REASON or "\x00" in words:
         raise SettingsError(f"a reason has 1 to {_LONGEST_REASON} characters")
@@ -100,12 +100,8 @@ def retract(
             if not active:
                 raise SettingsError(f"{name or image_id} was retracted before")
             for row in active:
-                event = _to_retraction(event_from_json(row["event"]), words)
-                await connection.execute(
-                    load_query(_PACKAGE, "retract_transient"),
-                    row["id"], words, event.event_id, event_to_json(event),
-                    topic, event.stream, encode_source_event(event),
-                )  # fmt: skip
+                last = event_from_json(row["event"])
+                await take_back(Catalogue(connection), last, reason=words, topic=topic)
             return [row["trig_id"] for row in active]
 
     return with_connection(settings, work)
@@ -146,18 +142,6 @@ def release(settings: Settings, *, name: str | None, image_id: str | None) -> li
             return [event.event_id for event in events]
 
     return with_connection(settings, work)
-
-
-def _to_retraction(last: SourceEvent, reason: str) -> SourceEvent:
-    """Return the event that takes back what `last` told; its latency is not that of an image."""
-    return replace(
-        last,
-        event_id=event_id(last.trig_id, "retraction", last.event_id),
-        kind="retraction",
-        transient_kind=last.transient_kind or last.kind,
-        note=reason,
-        times=StageTimes(time_associated=datetime.now(UTC)),
-    )
 
 
 def render_alerts(alerts: list[Row]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import astuple
 from datetime import datetime
 
 from runtime.sql import load_query
+from schemas.codec import encode_source_event
 from schemas.event_json import event_to_json
 from schemas.messages import SourceEvent
 from services.associate.models import NewTransient, Told
@@ -42,6 +43,14 @@ class EventRows(Transaction):
     async def insert_transient(self, transient: NewTransient) -> int:
         """Store a transient and return its id."""
         return int(await self._fetchval("insert_transient", *astuple(transient)))
+
+    async def retract(self, event: SourceEvent, reason: str, topic: str) -> None:
+        """Take the transient of a retraction back; the event is kept and goes to the relay."""
+        await self._execute(
+            "retract_transient",
+            event.transient_id, reason, event.event_id, event_to_json(event),
+            topic, event.stream, encode_source_event(event),
+        )  # fmt: skip
 
     async def insert_outbox(self, topic: str, key: str, value: bytes) -> None:
         """Leave a message for the relay."""

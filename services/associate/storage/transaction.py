@@ -18,7 +18,7 @@ class Transaction:
         Inside a transaction.
     """
 
-    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy | asyncpg.Connection) -> None:
         self._connection = connection
 
     async def _fetchval(self, query: str, *parameters: object) -> int:
