@@ -106,6 +106,19 @@ def test_a_band_that_does_not_show_a_known_source_is_asked(postgres_url: str) ->
     run(case())
 
 
+def test_a_band_that_does_not_show_a_new_transient_is_asked_at_once(postgres_url: str) -> None:
+    async def case() -> None:
+        async with associator(postgres_url, window_timeout_s=30.0) as site:
+            for step, places in enumerate([[STEADY], [STEADY, FADING]]):
+                low = image(step, places, freq_eff_hz=120e6)
+                high = image(step, [STEADY], freq_eff_hz=160e6)
+                await site.feed(low, high)
+            (event,) = site.events
+            assert asked(site) == [(high.image_id, (event.source_id,))]
+
+    run(case())
+
+
 def test_only_places_inside_the_image_are_asked_for(postgres_url: str) -> None:
     async def case() -> None:
         async with associator(postgres_url) as site:

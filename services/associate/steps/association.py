@@ -147,7 +147,8 @@ async def _find_updates(
 
 def _to_seen(neighbourhood: Neighbourhood, images: list[AssociatedImage]) -> Seen:
     rows = neighbourhood.sources
-    known = rows[rows["is_touched"] & ~rows["is_created"]]
+    # One that was told of just now too: what the other bands have at its place can refute it.
+    known = rows[rows["is_touched"] & (~rows["is_created"] | rows["is_new"])]
     detected = {
         image.id: rows["id"][
             np.unique(np.concatenate([image.result.source, image.result.shared.source]))

@@ -18,7 +18,8 @@ class Seen:
     """What a timestep showed.
 
     `detected` has the ids of the sources in each image, by the image's id; `id`, `ra` and
-    `dec` (n,) are of the sources that were seen in any image and were known before.
+    `dec` (n,) are of the sources that were seen in any image and were known before, or were
+    told of as new.
     """
 
     detected: Mapping[int, IntArray]
