@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     HttpUrl,
@@ -44,6 +45,11 @@ _LOCATION_VARIABLES = frozenset({"CONFIG", "DATA_DIR", "CACHE_DIR"})
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Sigma = Annotated[float, Field(gt=0, le=100)]
+
+
+def _off_is_none(value: object) -> object:
+    """Give the word for None: neither a variable nor TOML has one."""
+    return None if value == "off" else value
 
 
 class _Section(BaseModel):
@@ -194,6 +200,15 @@ class AssociateSettings(_Section):
         3.0, gt=0, description="Move from the position told last that makes an update [sigma]"
     )
     max_updates: int = Field(10, ge=0, description="Updates of one transient")
+    contradiction_sigma: Annotated[float | None, BeforeValidator(_off_is_none)] = Field(
+        5.0,
+        gt=0,
+        description="A new source is retracted if another band of its timestep has so much less "
+        "than any power law leaves there [sigma]; off: never",
+    )
+    contradiction_max_spectral_index: float = Field(
+        5.0, ge=0, le=100, description="Largest |alpha| of S ~ freq^alpha in that test"
+    )
     variable_eta: float = Field(5.0, gt=0, description="Reduced chi-square of a variable source")
     variable_v: float = Field(0.1, gt=0, description="Coefficient of variation of a variable")
     variable_min_points: int = Field(8, ge=2, description="Points before a source is variable")

@@ -7,13 +7,21 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from schemas.messages import BoolArray, FloatArray, ImageDetections, IntArray, SourceOffset
+from schemas.messages import (
+    BoolArray,
+    FloatArray,
+    ImageDetections,
+    IntArray,
+    SourceEvent,
+    SourceOffset,
+)
 
 __all__ = [
     "SOURCE_DTYPE",
     "STATISTICS_DTYPE",
     "Arrival",
     "Band",
+    "BandFlux",
     "BandState",
     "EarlierLook",
     "KnownImage",
@@ -27,6 +35,7 @@ __all__ = [
     "StatisticsKey",
     "StoredImage",
     "StreamState",
+    "Suspect",
     "Timestep",
     "Told",
 ]
@@ -201,6 +210,25 @@ class Told:
     ra_err_deg: float
     dec_err_deg: float
     limit_previous_jy_beam: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BandFlux:
+    """A peak flux and where in the spectrum it was measured."""
+
+    flux_peak_jy_beam: float
+    flux_peak_err_jy_beam: float
+    freq_eff_hz: float
+    stokes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A new source that one image alone has seen, and what another one has at its place."""
+
+    told: SourceEvent
+    seen: BandFlux
+    other: BandFlux
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ def test_later_sources_win(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         ("LIVETRAP_NONSENSE", "x"),
         ("LIVETRAP_EXTRACT__DETECTION_THRESHOLD_SIGMA", "-1"),
         ("LIVETRAP_VTP__PORT", "many"),
+        ("LIVETRAP_ASSOCIATE__CONTRADICTION_SIGMA", "0"),
     ],
 )
 def test_unknown_or_senseless_settings_are_named(
@@ -46,6 +47,20 @@ def test_unknown_or_senseless_settings_are_named(
     with pytest.raises(SettingsError) as refused:
         load_settings()
     assert name in str(refused.value)
+
+
+def test_contradictions_are_switched_off_by_a_word(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert load_settings().associate.contradiction_sigma == 5.0
+    monkeypatch.setenv("LIVETRAP_ASSOCIATE__CONTRADICTION_SIGMA", "off")
+    assert load_settings().associate.contradiction_sigma is None
+    monkeypatch.setenv("LIVETRAP_ASSOCIATE__CONTRADICTION_SIGMA", "7.5")
+    assert load_settings().associate.contradiction_sigma == 7.5
+    file = tmp_path / "site.toml"
+    file.write_text('[associate]\ncontradiction_sigma = "off"\n')
+    monkeypatch.setenv("LIVETRAP_CONFIG", str(file))
+    assert load_settings().associate.contradiction_sigma is None
 
 
 def test_a_missing_configuration_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
