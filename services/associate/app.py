@@ -73,7 +73,9 @@ class _Associator:
             kafka, group="livetrap-associate", commits_to_kafka=False
         )
         self._producer: Producer = create_producer(kafka)
-        self._forced_handler = ForcedHandler(CatalogueStore(pool))
+        self._forced_handler = ForcedHandler(
+            CatalogueStore(pool), self._settings.associate, self._topics.transients
+        )
         self._forced_consumer: Consumer = create_consumer(kafka, group="livetrap-associate-forced")
         self._forced_consumer.subscribe([self._topics.forced_measurements])
         self._consumer.subscribe(
@@ -123,7 +125,8 @@ class _Associator:
 
     def _store_answer(self, message: InMessage) -> bool:
         try:
-            self._await(self._forced_handler.on_message(message))
+            if self._await(self._forced_handler.on_message(message)):
+                self._handler.expect_outbox()
         except RejectedMessageError as error:
             letter = dead_letter(
                 message, error, topic=self._topics.dead_letters, service="associate"

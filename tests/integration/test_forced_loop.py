@@ -11,6 +11,7 @@ from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage
 from schemas.codec import encode_forced_measurements
 from schemas.messages import ForcedColumns, ForcedMeasurements, ForcedRequest
+from schemas.topics import Topics
 from services.associate.handlers.forced import ForcedHandler
 from services.associate.storage import CatalogueStore
 from tests.support.association import Associator, associator
@@ -55,8 +56,13 @@ def answer(request: ForcedRequest, flux: float = 1e-4) -> ForcedMeasurements:
 
 
 async def store(site: Associator, reply: ForcedMeasurements) -> None:
-    handler = ForcedHandler(CatalogueStore(site.pool))
-    await handler.on_message(InMessage("forced", 0, 0, b"", encode_forced_measurements(reply)))
+    """Give an answer to the associator, as its `app` does."""
+    handler = ForcedHandler(
+        CatalogueStore(site.pool), site.settings.associate, Topics().transients
+    )
+    message = InMessage("forced", 0, 0, b"", encode_forced_measurements(reply))
+    if await handler.on_message(message):
+        site.handler.expect_outbox()
 
 
 def test_a_source_is_asked_for_until_it_expires(postgres_url: str) -> None:

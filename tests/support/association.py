@@ -33,8 +33,11 @@ CASE = {
 class Associator:
     """One associator on a partition of its own, in a stream of its own."""
 
-    def __init__(self, handler: DetectionsHandler, pool: asyncpg.Pool, name: str) -> None:
+    def __init__(
+        self, handler: DetectionsHandler, settings: Settings, pool: asyncpg.Pool, name: str
+    ) -> None:
         self.handler = handler
+        self.settings = settings
         self.pool = pool
         self.stream = name
         self.offset = 0
@@ -97,7 +100,7 @@ class Associator:
 
 @asynccontextmanager
 async def associator(
-    url: str, *, name: str | None = None, **settings: float
+    url: str, *, name: str | None = None, **settings: float | None
 ) -> AsyncIterator[Associator]:
     """Start an associator; the same name takes over from one that died."""
     name = name or f"case-{uuid.uuid4().hex[:12]}"
@@ -107,7 +110,7 @@ async def associator(
     whole = Settings(associate=CASE | settings)
     handler = DetectionsHandler(whole, Topics(), name, pool)
     offsets = await handler.take_partitions([0])
-    associator = Associator(handler, pool, name)
+    associator = Associator(handler, whole, pool, name)
     associator.offset = offsets.get(0, 0)
     try:
         yield associator

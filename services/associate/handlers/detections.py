@@ -217,6 +217,10 @@ class DetectionsHandler:
         if names:
             get_logger().info("detections_expired", partitions=names)
 
+    def expect_outbox(self) -> None:
+        """Note that somebody else has left something in the outbox: look at once."""
+        self._is_outbox_empty = False
+
     async def fetch_outbox(self) -> list[tuple[int, OutMessage]]:
         """Return events for Kafka, oldest first, with the ids to delete afterwards."""
         now_s = time.monotonic()

@@ -1,12 +1,15 @@
-"""Answers to forced requests become points of light curves."""
+"""Answers to forced requests become points of light curves, and may deny a new source."""
 
 import math
 
 from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage
+from runtime.logging import get_logger
+from runtime.settings import AssociateSettings
 from schemas.codec import CodecError, decode_forced_measurements
 from schemas.messages import ForcedMeasurements
-from services.associate.metrics import FORCED
+from services.associate.metrics import CONTRADICTED, FORCED
+from services.associate.steps.answers import take_answer
 from services.associate.storage import CatalogueStore
 
 __all__ = ["ForcedHandler"]
@@ -19,13 +22,24 @@ class ForcedHandler:
     ----------
     store : CatalogueStore
         Where to.
+    knobs : AssociateSettings
+        What a contradiction is.
+    topic : str
+        Where retractions go.
     """
 
-    def __init__(self, store: CatalogueStore) -> None:
+    def __init__(self, store: CatalogueStore, knobs: AssociateSettings, topic: str) -> None:
         self._store = store
+        self._knobs = knobs
+        self._topic = topic
 
-    async def on_message(self, message: InMessage) -> None:
+    async def on_message(self, message: InMessage) -> bool:
         """Store one answer.
+
+        Returns
+        -------
+        bool
+            Whether it has left something in the outbox.
 
         Raises
         ------
@@ -39,9 +53,17 @@ class ForcedHandler:
         except CodecError as error:
             raise RejectedMessageError("bad_avro", str(error)) from error
         _check(answer)
-        await self._store.store_forced(answer)
+        async with self._store.transaction() as catalogue:
+            trig_ids = await take_answer(catalogue, answer, knobs=self._knobs, topic=self._topic)
         for reason in answer.measurements.reason:
             FORCED.labels(reason or "measured").inc()
+        CONTRADICTED.inc(len(trig_ids))
+        if trig_ids:
+            get_logger().info(
+                "transients_contradicted",
+                stream=answer.stream, image_id=answer.image_id, trig_ids=trig_ids,
+            )  # fmt: skip
+        return bool(trig_ids)
 
 
 def _check(answer: ForcedMeasurements) -> None:

@@ -5,20 +5,16 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import asyncpg
-import numpy as np
 
 from runtime.errors import TransientError
 from runtime.postgres import lend_connection
 from runtime.sql import load_query
-from schemas.messages import ForcedMeasurements
 from services.associate.models import Band, BandState, StreamState
 from services.associate.storage.catalogue import Catalogue
 
 __all__ = ["CatalogueStore"]
 
 _PACKAGE = "services.associate"
-# Blind sources of an image have the numbers below.
-_FIRST_FORCED_NUMBER = 1 << 24
 
 
 class CatalogueStore:
@@ -80,36 +76,6 @@ class CatalogueStore:
             except asyncpg.LockNotAvailableError as error:
                 raise TransientError(f"old measurements are being read: {error}") from error
         return [row["name"] for row in rows]
-
-    async def store_forced(self, answer: ForcedMeasurements) -> None:
-        """Store the answer to a forced request; what is stored already stays as it is."""
-        columns = answer.measurements
-        done = np.array([not reason for reason in columns.reason], np.bool_)
-        number = _FIRST_FORCED_NUMBER + np.flatnonzero(done)
-        measured = [
-            column[done].tolist()
-            for column in (
-                columns.ra, columns.dec, columns.flux_peak_jy_beam,
-                columns.flux_peak_err_jy_beam, columns.rms_local_jy_beam,
-            )
-        ]  # fmt: skip
-        types = np.array(columns.extraction_type, object)[done].tolist()
-        place = answer.stream, answer.image_id
-        async with lend_connection(self._pool) as connection, connection.transaction():
-            await connection.execute(
-                load_query(_PACKAGE, "insert_forced"),
-                *place,
-                number.tolist(),
-                columns.position_id[done].tolist(),
-                types,
-                *measured,
-            )
-            await connection.execute(
-                load_query(_PACKAGE, "insert_gaps"),
-                *place,
-                columns.position_id[~done].tolist(),
-                [reason for reason in columns.reason if reason],
-            )
 
     async def fetch_outbox(self, limit: int) -> list[tuple[int, str, str, bytes]]:
         """Return (id, topic, key, value) of the next messages for Kafka, oldest first."""
