@@ -14,6 +14,8 @@ from livetrap.cli import run
 from schemas.event_json import event_from_json
 from schemas.identity import event_id
 from schemas.messages import ForcedMeasurements, ForcedRequest, ImageDetections, StageTimes
+from services.associate.models import Told
+from services.associate.storage import Catalogue
 from tests.integration.test_forced_loop import answer, store
 from tests.integration.test_life_of_an_alert import alert, cited
 from tests.support.association import Associator, associator
@@ -314,3 +316,23 @@ async def test_what_is_seen_again_while_an_answer_waits_stands(postgres_url: str
             await rival.close()
         assert await kinds(site) == ["new_source"]
         assert (await told(site))["state"] == "active"
+
+
+async def test_an_update_that_waited_for_a_retraction_is_not_told(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody hears that a source is brighter after hearing that there is none."""
+    async with suspected(postgres_url) as site:
+        (request,) = site.requests
+        load_told = Catalogue.load_told
+
+        async def and_then_it_is_retracted(*arguments: Any) -> list[Told]:
+            before = await load_told(*arguments)
+            await store(site, answer(request))
+            return before
+
+        monkeypatch.setattr(Catalogue, "load_told", and_then_it_is_retracted)
+        both = sources([STEADY, NEW], flux_jy=[0.015, 3 * FLUX_JY])
+        await site.feed(image(2, both, freq_eff_hz=LOW_HZ), image(2, both, freq_eff_hz=MIDDLE_HZ))
+        assert await kinds(site) == ["new_source", "retraction"]
+        assert (await told(site))["n_updates"] == 0

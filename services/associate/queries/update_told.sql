@@ -1,4 +1,4 @@
--- Note what the newest event told of a transient.
+-- Note what the newest event tells of a transient; one that was retracted meanwhile has no row.
 --
 -- $1  id       bigint
 -- $2  snr      float8  [-]
@@ -19,4 +19,7 @@ set
     told_ra_err_deg = $7::float8,
     told_dec_err_deg = $8::float8,
     n_updates = transient.n_updates + 1
-where transient.id = $1::bigint
+where
+    transient.id = $1::bigint
+    and transient.state = 'active'
+returning transient.id

@@ -48,18 +48,22 @@ async def store_events(
             float(v[trigger.source]),
             margin_px,
         )
-        event = replace(event, transient_id=await _tell(catalogue, event, trigger, stream_id))
+        transient_id = await _tell(catalogue, event, trigger, stream_id)
+        if transient_id is None:
+            continue
+        event = replace(event, transient_id=transient_id)
         await catalogue.insert_event(event, _time_detected(event))
         await catalogue.insert_outbox(topic, stream, encode_source_event(event))
 
 
-async def _tell(catalogue: Catalogue, event: SourceEvent, trigger: Trigger, stream_id: int) -> int:
-    """Write what is told now; return the transient's id."""
+async def _tell(
+    catalogue: Catalogue, event: SourceEvent, trigger: Trigger, stream_id: int
+) -> int | None:
+    """Write what is told now; return the transient's id, None if it was taken back meanwhile."""
     if trigger.about is None:
         return await catalogue.insert_transient(_to_row(event, trigger, stream_id))
     transient = trigger.about.transient_id
-    await catalogue.update_told(event, transient)
-    return transient
+    return transient if await catalogue.update_told(event, transient) else None
 
 
 def _time_detected(event: SourceEvent) -> datetime:

@@ -26,12 +26,14 @@ class EventRows(Transaction):
         )
         return [Told(**row) for row in rows]
 
-    async def update_told(self, event: SourceEvent, transient_id: int) -> None:
-        """Note what the newest event tells of a transient."""
-        await self._execute(
-            "update_told", transient_id, event.snr, event.n_bands, event.time_start,
+    async def update_told(self, event: SourceEvent, transient_id: int) -> bool:
+        """Note what the newest event tells of a transient; False if it was taken back."""
+        updated: int | None = await self._fetchval(
+            "update_told",
+            transient_id, event.snr, event.n_bands, event.time_start,
             event.ra, event.dec, event.ra_err_deg, event.dec_err_deg,
         )  # fmt: skip
+        return updated is not None
 
     async def insert_event(self, event: SourceEvent, time_detected: datetime) -> None:
         """Keep an event as it goes to Kafka."""
