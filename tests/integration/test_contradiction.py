@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -11,6 +12,7 @@ import pytest
 import voeventparse as vp
 
 from livetrap.cli import run
+from runtime.sql import load_query
 from schemas.event_json import event_from_json
 from schemas.identity import event_id
 from schemas.messages import ForcedMeasurements, ForcedRequest, ImageDetections, StageTimes
@@ -336,3 +338,17 @@ async def test_an_update_that_waited_for_a_retraction_is_not_told(
         await site.feed(image(2, both, freq_eff_hz=LOW_HZ), image(2, both, freq_eff_hz=MIDDLE_HZ))
         assert await kinds(site) == ["new_source", "retraction"]
         assert (await told(site))["n_updates"] == 0
+
+
+async def test_suspects_are_found_by_index(postgres_url: str) -> None:
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        # A scan is left where no index would do.
+        await connection.execute("set enable_seqscan = off")
+        plan = await connection.fetch(
+            "explain " + load_query("services.associate", "lock_suspects"),
+            "stream", "image", list(range(5000)), timedelta(seconds=0.5),
+        )  # fmt: skip
+    finally:
+        await connection.close()
+    assert [row[0] for row in plan if "Seq Scan" in row[0]] == []

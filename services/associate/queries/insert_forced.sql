@@ -1,5 +1,6 @@
--- Store forced measurements of one image; those that are there stay as they are. Others may ask
--- too, with numbers of their own: a place that is not its source's is none of ours.
+-- Store forced measurements of one image and return the numbers of those that are new; those that
+-- are there stay as they are. Others may ask too, with numbers of their own: a place that is not
+-- its source's is none of ours.
 --
 -- $1   stream                 text
 -- $2   image_id               text       hash of the image
@@ -65,3 +66,4 @@ inner join source
         + cosd(source.dec) * cosd(row_in.dec) * sind((source.ra - row_in.ra) / 2) ^ 2
         <= sind(image.beam_major_deg / 2) ^ 2
 on conflict (stream_id, time_start, image, source_number) do nothing
+returning detection.source_number

@@ -1,7 +1,9 @@
 """What an answer to a forced request changes: light curves, and new sources that it denies."""
 
+import numpy as np
+
 from runtime.settings import AssociateSettings
-from schemas.messages import ForcedMeasurements, SourceEvent
+from schemas.messages import BoolArray, ForcedMeasurements, SourceEvent
 from services.associate.steps.contradiction import find_contradiction
 from services.associate.steps.retraction import take_back
 from services.associate.storage import Catalogue
@@ -30,29 +32,34 @@ async def take_answer(
     list of str
         TrigIDs of what was taken back.
     """
-    await catalogue.insert_forced(answer)
+    is_stored = await catalogue.insert_forced(answer)
     await catalogue.insert_gaps(answer)
-    if knobs.contradiction_sigma is None or not await _contradicted(
-        catalogue, answer, knobs, knobs.contradiction_sigma
-    ):
+    types = np.array(answer.measurements.extraction_type, object)
+    is_news = is_stored & (types == "forced")
+    if not await _find_contradicted(catalogue, answer, is_news, knobs):
         return []
     # Whoever waited for a lock has read what was there before: judge again under it.
-    contradicted = await _contradicted(catalogue, answer, knobs, knobs.contradiction_sigma)
+    contradicted = await _find_contradicted(catalogue, answer, is_news, knobs)
     for told, reason in contradicted:
         await take_back(catalogue, told, reason=reason, topic=topic)
     return [told.trig_id for told, _ in contradicted]
 
 
-async def _contradicted(
-    catalogue: Catalogue, answer: ForcedMeasurements, knobs: AssociateSettings, sigma: float
+async def _find_contradicted(
+    catalogue: Catalogue,
+    answer: ForcedMeasurements,
+    is_news: BoolArray,
+    knobs: AssociateSettings,
 ) -> list[tuple[SourceEvent, str]]:
-    """Return what was told last of each transient that the answer contradicts, and why."""
+    """Return what was told last of each transient that new fluxes contradict, and why."""
+    if knobs.contradiction_sigma is None:
+        return []
     found = []
-    for suspect in await catalogue.lock_suspects(answer, knobs.timestep_tolerance_s):
+    for suspect in await catalogue.lock_suspects(answer, is_news, knobs.timestep_tolerance_s):
         contradiction = find_contradiction(
             suspect.seen,
             suspect.other,
-            sigma=sigma,
+            sigma=knobs.contradiction_sigma,
             max_spectral_index=knobs.contradiction_max_spectral_index,
         )
         if contradiction is not None:

@@ -1,14 +1,13 @@
 """What is missed, what is watched, and what is measured there."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from runtime.sql import load_query
 from schemas.event_json import event_from_json
-from schemas.messages import BoolArray, ForcedMeasurements, IntArray
+from schemas.messages import BoolArray, ForcedMeasurements, IntArray, SourceEvent
 from services.associate.models import BandFlux, MissedSources, Monitors, Suspect
 from services.associate.storage.transaction import PACKAGE, Transaction
 
@@ -65,12 +64,12 @@ class ForcedRows(Transaction):
         )  # fmt: skip
         return {row["id"]: row["source_id"] for row in rows}
 
-    async def insert_forced(self, answer: ForcedMeasurements) -> None:
-        """Store the fluxes of an answer; what is stored already stays as it is."""
+    async def insert_forced(self, answer: ForcedMeasurements) -> BoolArray:
+        """Store the fluxes of an answer; return which were not there before, and are now."""
         columns = answer.measurements
         done = _is_measured(answer)
-        await self._execute(
-            "insert_forced",
+        rows = await self._connection.fetch(
+            load_query(PACKAGE, "insert_forced"),
             answer.stream,
             answer.image_id,
             (_FIRST_FORCED_NUMBER + np.flatnonzero(done)).tolist(),
@@ -82,6 +81,9 @@ class ForcedRows(Transaction):
             columns.flux_peak_err_jy_beam[done].tolist(),
             columns.rms_local_jy_beam[done].tolist(),
         )
+        is_stored = np.zeros(done.size, np.bool_)
+        is_stored[[row["source_number"] - _FIRST_FORCED_NUMBER for row in rows]] = True
+        return is_stored
 
     async def insert_gaps(self, answer: ForcedMeasurements) -> None:
         """Store why an answer has no fluxes elsewhere."""
@@ -94,21 +96,29 @@ class ForcedRows(Transaction):
             [reason for reason in columns.reason if reason],
         )
 
-    async def lock_suspects(self, answer: ForcedMeasurements, tolerance_s: float) -> list[Suspect]:
-        """Lock the new sources that a stored answer may deny; return what both bands have."""
-        forced = np.array(answer.measurements.extraction_type, object) == "forced"
-        ids = answer.measurements.position_id[forced & _is_measured(answer)]
-        if not ids.size:
+    async def lock_suspects(
+        self, answer: ForcedMeasurements, wanted: BoolArray, tolerance_s: float
+    ) -> list[Suspect]:
+        """Lock the new sources that fluxes of an answer, the wanted ones, may deny."""
+        columns = answer.measurements
+        numbers = np.flatnonzero(wanted).tolist()
+        if not numbers:
             return []
+        # A place may be there twice: the first one counts.
+        first = {int(columns.position_id[number]): number for number in reversed(numbers)}
         rows = await self._connection.fetch(
             load_query(PACKAGE, "lock_suspects"),
-            answer.stream, answer.image_id, ids.tolist(), timedelta(seconds=tolerance_s),
+            answer.stream, answer.image_id, list(first), timedelta(seconds=tolerance_s),
         )  # fmt: skip
         return [
-            Suspect(
+            _to_suspect(
                 event_from_json(row["told"]),
-                BandFlux(*(row[f"seen_{each.name}"] for each in fields(BandFlux))),
-                BandFlux(*(row[each.name] for each in fields(BandFlux))),
+                BandFlux(
+                    float(columns.flux_peak_jy_beam[first[row["source_id"]]]),
+                    float(columns.flux_peak_err_jy_beam[first[row["source_id"]]]),
+                    row["freq_eff_hz"],
+                    row["stokes"],
+                ),
             )
             for row in rows
         ]
@@ -116,3 +126,10 @@ class ForcedRows(Transaction):
 
 def _is_measured(answer: ForcedMeasurements) -> BoolArray:
     return np.array([not reason for reason in answer.measurements.reason], np.bool_)
+
+
+def _to_suspect(told: SourceEvent, other: BandFlux) -> Suspect:
+    seen = BandFlux(
+        told.flux_peak_jy_beam, told.flux_peak_err_jy_beam, told.freq_eff_hz, told.stokes
+    )
+    return Suspect(told, seen, other)
