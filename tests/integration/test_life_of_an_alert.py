@@ -313,3 +313,23 @@ async def test_a_storm_is_held_and_told_and_let_out(
         rows = await alert(site, heard, **settings)
         assert len(rows) == len(PLACES) + 1
         assert len({row["trig_id"] for row in rows}) == len(rows)
+
+
+async def test_what_was_taken_back_waits_for_nobody(
+    postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with associator(postgres_url) as site:
+        await site.feed(image(0, salt=site.stream))
+        await site.feed(image(1, sources(PLACES, flux_jy=0.03), salt=site.stream))
+        await alert(site, max_per_image=5)
+        wrong, *rest = site.events[5:]
+        assert await livetrap("alerts", "retract", wrong.trig_id, "--reason", "a side lobe") == 0
+        capsys.readouterr()
+        assert await livetrap("alerts", "held", "--json") == 0
+        held = [
+            each for each in json.loads(capsys.readouterr().out) if each["stream"] == site.stream
+        ]
+        assert {each["event_id"] for each in held} == {event.event_id for event in rest}
+        assert await livetrap("alerts", "release", wrong.event_id) == 2
+        assert await livetrap("alerts", "release", "--image", wrong.image_id) == 0
+        assert len(capsys.readouterr().out.splitlines()) == len(rest)
