@@ -2,68 +2,57 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from heapq import heappop, heappush
 from typing import Any
 
 import asyncpg
 
 from livetrap.database import with_connection
+from livetrap.rehearsal import Rehearsal, Verdict
 from rules.explain import explain_refusal
 from rules.quantities import facts_of
-from rules.rulebook import RuleBook
+from rules.rulebook import Rule, RuleBook
 from rules.sql import SqlCondition
 from runtime.errors import SettingsError
 from runtime.settings import Settings
 from schemas.event_json import event_from_json
+from schemas.messages import SourceEvent
+from services.alert.steps.storm import STORM
 
 __all__ = ["Judged", "dry_run", "parse_duration", "render_report"]
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-# The stream evaluates the same rules with the same precedence: what follows an alert is sent,
-# what nobody heard of is not taken back. A family is judged from its beginning on.
+# What is counted for a storm is at most a minute of images old; images take a while.
+_RUN_UP = timedelta(minutes=10)
+# All events of the sources that had one lately: a family is judged from its beginning on.
 _STATEMENT = """
-with judged as (
-    select
-        source_event.id,
-        source_event.event_id,
-        source_event.kind,
-        source_event.time_detected,
-        source_event.event,
-        source_event.event ->> 'trig_id' as trig_id,
-        case {cases} end as rule_number
+with recent as (
+    select distinct transient.source_id
     from source_event
-    where source_event.event ->> 'trig_id' in (
-        select recent.event ->> 'trig_id'
-        from source_event as recent
-        where recent.time_detected >= now() - $1::interval
-    )
-),
-
-told as (
-    select
-        judged.*,
-        min(judged.id) filter (
-            where judged.rule_number is not null and judged.kind <> 'retraction'
-        ) over (partition by judged.trig_id) as first_told
-    from judged
+    inner join transient on source_event.transient_id = transient.id
+    where source_event.time_detected >= now() - $1::interval - $2::interval
 )
 
 select
-    told.event_id,
-    told.kind,
-    told.time_detected,
-    told.event::text as event,
-    case
-        when told.kind in ('update', 'retraction') and told.id > told.first_told then 'follows'
-        when told.kind = 'retraction' then 'never_alerted'
-        when told.rule_number is null then 'no_rule'
-        else 'rule'
-    end as outcome,
-    told.rule_number
-from told
-where told.time_detected >= now() - $1::interval
-order by told.id
+    source_event.event::text as event,
+    source_event.time_detected,
+    source_event.time_detected >= now() - $1::interval as is_asked,
+    held.event_id is not null as was_held,
+    held.time_released,
+    case {cases} end as rule_number
+from recent
+inner join transient on recent.source_id = transient.source_id
+inner join source_event on transient.id = source_event.transient_id
+left join (
+    select
+        held_event.event_id,
+        held_event.time_released
+    from held_event
+) as held on source_event.event_id = held.event_id
+order by source_event.id
 """
 
 
@@ -74,11 +63,12 @@ class Judged:
     Parameters
     ----------
     outcome : str
-        The rule's name, ``(follows an alert)``, or the reason code of a refusal.
+        The rule's name, ``(follows an alert)``, ``held``, or the reason code of a refusal.
     is_alerted : bool
         Whether it would have been sent.
     why : tuple of str
-        For an event that no rule wants: what is not true, rule by rule.
+        For an event that no rule wants: what is not true, rule by rule; for one that is held:
+        by which storm.
     """
 
     event_id: str
@@ -90,6 +80,18 @@ class Judged:
     outcome: str
     is_alerted: bool
     why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """An event of the past, the rule that fits it, and whether the stream held it."""
+
+    event: SourceEvent
+    rule: Rule | None
+    time_detected: datetime
+    time_released: datetime | None
+    is_asked: bool
+    was_held: bool
 
 
 def parse_duration(text: str) -> timedelta:
@@ -107,7 +109,10 @@ def parse_duration(text: str) -> timedelta:
 
 
 def dry_run(settings: Settings, rules: RuleBook, since: timedelta) -> list[Judged]:
-    """Return what the rules make of the events since then, oldest first.
+    """Return what the stream would have made of the events since then, oldest first.
+
+    The alerts that tell of storms are among them. What the stream held before that time stays
+    held; from then on the limits of the settings decide.
 
     Raises
     ------
@@ -116,27 +121,62 @@ def dry_run(settings: Settings, rules: RuleBook, since: timedelta) -> list[Judge
     FatalError
         If it refuses us or has no such schema.
     """
-    condition = SqlCondition(n_before=1)
+    condition = SqlCondition(n_before=2)
     cases = " ".join(
         f"when {condition.of(rule.when)} then {number}" for number, rule in enumerate(rules.rules)
     )
     statement = _STATEMENT.format(cases=cases)
 
-    async def ask(connection: asyncpg.Connection) -> list[Judged]:
-        rows = await connection.fetch(statement, since, *condition.parameters)
-        return [_to_judged(row, rules) for row in rows]
+    async def ask(connection: asyncpg.Connection) -> list[_Past]:
+        rows = await connection.fetch(statement, since, _RUN_UP, *condition.parameters)
+        return [_to_past(row, rules) for row in rows]
 
-    return with_connection(settings, ask)
+    return _judge(with_connection(settings, ask), rules, Rehearsal(settings.alert))
 
 
-def _to_judged(row: Any, rules: RuleBook) -> Judged:
-    event = event_from_json(row["event"])
-    outcome = {
-        "rule": rules.rules[row["rule_number"] or 0].name,
-        "follows": "(follows an alert)",
-    }.get(row["outcome"], row["outcome"])
-    why: tuple[str, ...] = ()
-    if row["outcome"] == "no_rule" and not rules.matches:
+def _to_past(row: Any, rules: RuleBook) -> _Past:
+    number = row["rule_number"]
+    return _Past(
+        event_from_json(row["event"]), None if number is None else rules.rules[number],
+        row["time_detected"], row["time_released"], row["is_asked"], row["was_held"],
+    )  # fmt: skip
+
+
+def _judge(past: list[_Past], rules: RuleBook, rehearsal: Rehearsal) -> list[Judged]:
+    """Return the verdicts on what was asked for; the one after a release is the last word."""
+    judged: dict[str, Judged] = {}
+    is_alerted: dict[str, bool] = {}
+    for each, is_released in _in_order(past):
+        event = each.event
+        if is_alerted.get(event.event_id):
+            continue  # let out, but these rules had sent it
+        is_held = each.was_held and not each.is_asked and not is_released
+        verdict = rehearsal.judge(event, each.rule, is_held=is_held, is_released=is_released)
+        is_alerted[event.event_id] = verdict.is_alerted
+        if each.is_asked:
+            judged[event.event_id] = _to_judged(event, verdict, rules)
+            if verdict.storm is not None:
+                told = Verdict(STORM.rule or "", is_alerted=True)
+                judged[verdict.storm.event_id] = _to_judged(verdict.storm, told, rules)
+    return list(judged.values())
+
+
+def _in_order(past: list[_Past]) -> Iterator[tuple[_Past, bool]]:
+    """Yield the events as they came, and again, with True, when an operator let them out."""
+    waiting: list[tuple[datetime, str, _Past]] = []
+    for each in past:
+        while waiting and waiting[0][0] <= each.time_detected:
+            yield heappop(waiting)[-1], True
+        yield each, False
+        if each.time_released is not None:
+            heappush(waiting, (each.time_released, each.event.event_id, each))
+    while waiting:
+        yield heappop(waiting)[-1], True
+
+
+def _to_judged(event: SourceEvent, verdict: Verdict, rules: RuleBook) -> Judged:
+    why: tuple[str, ...] = (verdict.because,) if verdict.because else ()
+    if verdict.outcome == "no_rule" and not rules.matches:
         facts = facts_of(event)
         why = tuple(
             f"{rule.name}: {words}"
@@ -144,8 +184,8 @@ def _to_judged(row: Any, rules: RuleBook) -> Judged:
             for words in explain_refusal(rule.when, facts)
         )
     return Judged(
-        row["event_id"], event.stream, event.transient_kind or event.kind, event.snr, event.ra,
-        event.dec, outcome, row["outcome"] in ("rule", "follows"), why,
+        event.event_id, event.stream, event.transient_kind or event.kind, event.snr, event.ra,
+        event.dec, verdict.outcome, verdict.is_alerted, why,
     )  # fmt: skip
 
 
@@ -154,8 +194,8 @@ def render_report(judged: list[Judged], *, n_examples: int) -> str:
     if not judged:
         return "no events in that time"
     counts = Counter((each.is_alerted, each.outcome) for each in judged)
-    n_alerted = sum(each.is_alerted for each in judged)
-    lines = [f"{len(judged)} events, {n_alerted} of them alerts"]
+    events = [each for each in judged if each.kind != "storm"]
+    lines = [f"{len(events)} events, {sum(each.is_alerted for each in events)} of them alerts"]
     for (is_alerted, outcome), n in sorted(
         counts.items(), key=lambda item: (-item[0][0], -item[1])
     ):

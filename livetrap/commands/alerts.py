@@ -242,6 +242,8 @@ def dry_run(
 ) -> None:
     """Tell what a file of rules would have sent, and why it would not have sent the rest.
 
+    Storms are held as the settings of this command say (`alert.max_per_image`, `max_per_minute`).
+
     Example: `livetrap rules dry-run rules.toml --since 24h`
     """
     from dataclasses import asdict  # noqa: PLC0415

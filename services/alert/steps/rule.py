@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping
 
 from rules.quantities import facts_of
-from rules.rulebook import RuleBook
+from rules.rulebook import Rule, RuleBook
 from runtime.errors import RejectedMessageError
 from schemas.messages import SourceEvent
 from services.alert.errors import NotDueError
 from services.alert.models import Decision, Standing
 
-__all__ = ["check_event", "decide"]
+__all__ = ["check_event", "decide", "decide_by"]
 
 _UNRULED_IMPORTANCE = 0.5
 
@@ -39,9 +39,6 @@ def decide(
 ) -> Decision:
     """Return how an event becomes an alert.
 
-    What was alerted is updated and taken back whatever the rules say now: who heard the one must
-    hear the other. An update of what was not alerted may be the first that a rule wants.
-
     Parameters
     ----------
     event : SourceEvent
@@ -61,6 +58,20 @@ def decide(
         If it becomes none.
     """
     rule = rules.find({**facts_of(event), **matches})
+    return decide_by(event, rule, before=before, role=role)
+
+
+def decide_by(event: SourceEvent, rule: Rule | None, *, before: Standing, role: str) -> Decision:
+    """Return how an event becomes an alert, by the first rule that fits it.
+
+    What was alerted is updated and taken back whatever the rules say now: who heard the one must
+    hear the other. An update of what was not alerted may be the first that a rule wants.
+
+    Raises
+    ------
+    NotDueError
+        If it becomes none.
+    """
     if event.kind == "retraction" and not before.revision:
         raise NotDueError("never_alerted")
     if event.kind in ("update", "retraction") and before.revision:
