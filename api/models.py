@@ -229,7 +229,7 @@ class AlertItem(_Model):
     trig_id: str
     revision: int
     alert_type: str = Field(description="initial, subsequent, update or retraction")
-    role: str = Field(description="observation or test")
+    role: str = Field(description="observation, utility, or test, which injections are too")
     kind: str = Field(description="new_source or variable")
     state: str = Field(description="retracted if this alert takes its family back, else active")
     stream: str

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from rules.expression import Match, Node, RuleError, find_matches, parse
 from rules.predicate import is_true
@@ -14,7 +14,7 @@ from runtime.errors import SettingsError
 
 __all__ = ["DEFAULT_RULES", "Rule", "RuleBook", "load_rules", "parse_rules"]
 
-Role = Literal["observation", "test"]
+Role = Literal["observation", "test", "injection"]
 DEFAULT_RULES = files("rules") / "default.toml"
 _MOST_RULES = 100
 _KEYS = {"name", "when", "importance", "role"}
@@ -29,7 +29,7 @@ class Rule:
     importance : float
         0 to 1, for ``Why@importance`` of the VOEvent [-].
     role : str or None
-        Of the VOEvent; None: as the settings say.
+        Of the VOEvent, where an injection is a test; None: as the settings say.
     """
 
     name: str
@@ -108,8 +108,10 @@ def _to_rule(table: Mapping[str, Any], where: str) -> Rule:
     if not 0 <= importance <= 1:
         raise SettingsError(f"{where} ({name}): `importance` is 0 to 1, not {importance}")
     role = table.get("role")
-    if role not in (None, "observation", "test"):
-        raise SettingsError(f"{where} ({name}): `role` is observation or test, not {role!r}")
+    if role not in (None, *get_args(Role)):
+        raise SettingsError(
+            f"{where} ({name}): `role` is {' or '.join(get_args(Role))}, not {role!r}"
+        )
     try:
         return Rule(name, text, parse(text), float(importance), role)
     except RuleError as error:

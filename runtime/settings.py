@@ -255,7 +255,7 @@ class AlertSettings(_Section):
         300, ge=1, description="First alerts of a stream in a minute of its images; more are held"
     )
     expires_s: float = Field(
-        86400.0, gt=0, le=1e8, description="An alert is of no use after so long [s]"
+        86400.0, gt=0, le=1e8, description="An alert is of no use so long after its exposure [s]"
     )
     role: Literal["observation", "test"] = Field("observation", description="VOEvent role")
     webhooks: tuple[WebhookSettings, ...] = Field((), description="Servers that get every alert")

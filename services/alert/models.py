@@ -30,12 +30,17 @@ class Decision:
     importance : float
         0 to 1 [-].
     role : str
-        ``observation`` or ``test``.
+        ``observation``, ``test``, ``injection`` or ``utility``.
     """
 
     rule: str | None
     importance: float
     role: str
+
+    @property
+    def voevent_role(self) -> str:
+        """Role of the packet; VOEvent 2.0 has none for injections, and they are tests."""
+        return "test" if self.role == "injection" else self.role
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class Standing:
     revision : int
         Alerts about its source [-].
     role : str or None
-        Of the last of them.
+        Of the last of them, as a `Decision` says it.
     n_of_image, n_of_minute : int
         First alerts from its image, and from its stream in the minute before [-].
     is_released : bool

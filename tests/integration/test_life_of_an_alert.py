@@ -10,7 +10,7 @@ import pytest
 import voeventparse as vp
 
 from livetrap.cli import run
-from rules.rulebook import load_rules
+from rules.rulebook import RuleBook, load_rules, parse_rules
 from runtime.settings import AlertSettings
 from schemas.codec import encode_source_event
 from schemas.messages import ImageDetections, SourceEvent
@@ -58,7 +58,11 @@ async def relay(site: Associator) -> None:
 
 
 async def alert(
-    site: Associator, heard: list[bytes] | None = None, **settings: int
+    site: Associator,
+    heard: list[bytes] | None = None,
+    *,
+    rules: RuleBook | None = None,
+    **settings: int,
 ) -> list[dict[str, Any]]:
     """Give all events to an alert service; return the rows of its alerts, oldest first."""
     packets: list[bytes] = [] if heard is None else heard
@@ -69,7 +73,7 @@ async def alert(
 
     handler = TransientHandler(
         AlertSettings(authority="org.test", **settings),
-        rules=lambda: load_rules(None),
+        rules=lambda: rules or load_rules(None),
         store=AlertStore(site.pool), sender=Silent(), broadcast=broadcast,
     )  # type: ignore[arg-type]  # fmt: skip
     for event in site.events:
@@ -190,6 +194,39 @@ async def test_an_alert_is_updated_and_taken_back(
         assert [line.split()[2] for line in listed] == ["retraction", "update", "initial"]
         assert await livetrap("alerts", "show", rows[0]["ivorn"]) == 0
         assert capsys.readouterr().out.encode() == heard[0]
+
+
+INJECTED = """
+[[rule]]
+name = "ours"
+when = "kind == 'new_source'"
+role = "injection"
+[[rule]]
+name = "any"
+when = "snr > 0"
+"""
+
+
+async def test_what_was_injected_is_a_test_from_first_to_last(
+    postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with associator(postgres_url) as site:
+        events = await see(site, None, 0.02, 0.04)
+        name = f"{events[0].trig_id}-varies"
+        site.events.append(
+            replace(events[0], kind="variable", transient_kind="variable", event_id=name)
+        )
+        command = ["alerts", "retract", events[0].trig_id, "--reason", "we put it there"]
+        assert await livetrap(*command) == 0
+        await relay(site)
+        heard: list[bytes] = []
+        rows = await alert(site, heard, rules=parse_rules(INJECTED, "test"))
+        assert [(row["alert_type"], row["rule"]) for row in rows] == [
+            ("initial", "ours"), ("update", None), ("subsequent", "any"), ("retraction", None),
+        ]  # fmt: skip
+        assert {row["role"] for row in rows} == {"test"}
+        assert {json.loads(row["notice"])["alert_tense"] for row in rows} == {"injection"}
+        assert {vp.loads(packet).get("role") for packet in heard} == {"test"}
 
 
 def cited(packet: Any) -> dict[str, list[str]]:

@@ -396,6 +396,9 @@ def test_rules_are_checked_on_the_command_line(
     path.write_text("[[rule]]\nname = 'a'\nwhen = 'sigma > 3'\n")
     assert run(["rules", "check", str(path)]) == 2
     assert "sigma is no quantity" in capsys.readouterr().err
+    path.write_text("[[rule]]\nname = 'a'\nwhen = 'snr > 3'\nrole = 'injection'\n")
+    assert run(["rules", "check", str(path)]) == 0
+    assert "role injection" in capsys.readouterr().out
     assert run(["rules", "quantities"]) == 0
     assert "snr " in capsys.readouterr().out
     assert run(["rules", "dry-run", "--since", "yesterday"]) == 2

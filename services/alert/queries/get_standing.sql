@@ -29,7 +29,12 @@ select
 from (
     select
         count(*)::int as revision,
-        (array_agg(alert.role order by alert.revision desc))[1] as role
+        (
+            array_agg(
+                case alert.notice ->> 'alert_tense' when 'injection' then 'injection' else alert.role end
+                order by alert.revision desc
+            )
+        )[1] as role
     from alert
     where alert.trig_id = $2::text
 ) as family

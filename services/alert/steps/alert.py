@@ -34,7 +34,7 @@ def build_alert(
         revision=revision,
         event_id=event.event_id,
         alert_type=name.alert_type,
-        role=decision.role,
+        role=decision.voevent_role,
         transient_id=event.transient_id,
         source_id=event.source_id,
         stream=event.stream,

@@ -12,11 +12,13 @@ from schemas.messages import SourceEvent
 __all__ = [
     "CONTAINMENT_PROBABILITY",
     "AlertName",
+    "end_of_exposure",
     "latencies_s",
     "middle_of_exposure",
     "name_alert",
     "name_pipeline",
     "position_error_deg",
+    "tense_of",
     "usable_exposure_s",
 ]
 
@@ -25,6 +27,7 @@ CONTAINMENT_PROBABILITY = 0.9
 _SIGMAS_OF_RADIUS = math.sqrt(-2 * math.log(1 - CONTAINMENT_PROBABILITY))
 _LONGEST_EXPOSURE_S = 1e7
 _LONGEST_NAME = 100
+_ARCHIVAL_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,22 @@ def middle_of_exposure(event: SourceEvent) -> datetime:
         return event.time_start + timedelta(seconds=usable_exposure_s(event) / 2)
     except OverflowError:
         return event.time_start
+
+
+def end_of_exposure(event: SourceEvent) -> datetime:
+    """Return the end of the exposure, UTC."""
+    middle = middle_of_exposure(event)
+    try:
+        return middle + (middle - event.time_start)
+    except OverflowError:
+        return middle
+
+
+def tense_of(event: SourceEvent, role: str, time_alert: datetime) -> str:
+    """Return GCN's alert_tense: test, injection, archival for old images, or current."""
+    if role in ("test", "injection"):
+        return role
+    return "archival" if time_alert - event.time_start > _ARCHIVAL_AFTER else "current"
 
 
 def latencies_s(event: SourceEvent, time_alert: datetime) -> dict[str, float | None]:

@@ -1,6 +1,6 @@
 """The GCN-style JSON notice of an alert."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import orjson
 
@@ -9,19 +9,20 @@ from services.alert.models import Decision
 from services.alert.steps.facts import (
     CONTAINMENT_PROBABILITY,
     AlertName,
+    end_of_exposure,
     latencies_s,
     middle_of_exposure,
     name_pipeline,
     position_error_deg,
+    tense_of,
     usable_exposure_s,
 )
 
-__all__ = ["SCHEMA", "build_notice", "tense_of"]
+__all__ = ["SCHEMA", "build_notice"]
 
 # The part of GCN's core schema that every notice of ours fulfils.
 SCHEMA = "https://gcn.nasa.gov/schema/v4.1.0/gcn/notices/core/Alert.schema.json"
 _ERG_PER_CM2_S_HZ_PER_JY = 1e-23
-_ARCHIVAL_AFTER = timedelta(days=1)
 
 Json = str | float | int | bool | list[float] | dict[str, float | None] | dict[str, str] | None
 
@@ -61,13 +62,6 @@ def build_notice(
     return orjson.dumps(notice)
 
 
-def tense_of(event: SourceEvent, role: str, time_alert: datetime) -> str:
-    """Return GCN's alert_tense: test, archival for a replay of old images, or current."""
-    if role == "test":
-        return "test"
-    return "archival" if time_alert - event.time_start > _ARCHIVAL_AFTER else "current"
-
-
 def _to_text(time: datetime) -> str:
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
@@ -91,12 +85,11 @@ def _identity(
 
 def _when_and_where(event: SourceEvent) -> dict[str, Json]:
     exposure_s = usable_exposure_s(event)
-    middle = middle_of_exposure(event)
     return {
-        "trigger_time": _to_text(middle),
+        "trigger_time": _to_text(middle_of_exposure(event)),
         "trigger_time_error": exposure_s / 2,
         "observation_start": _to_text(event.time_start),
-        "observation_stop": _to_text(middle + (middle - event.time_start)),
+        "observation_stop": _to_text(end_of_exposure(event)),
         "ra": event.ra % 360.0,
         "dec": event.dec,
         "ra_dec_error": position_error_deg(event),

@@ -79,4 +79,6 @@ def decide_by(event: SourceEvent, rule: Rule | None, *, before: Standing, role: 
         return Decision(None, importance, before.role or role)
     if rule is None:
         raise NotDueError("no_rule")
-    return Decision(rule.name, rule.importance, rule.role or role)
+    # What was put into the images stays so, whichever rule another finding of it fits.
+    usual = "injection" if before.role == "injection" else role
+    return Decision(rule.name, rule.importance, rule.role or usual)

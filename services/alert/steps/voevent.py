@@ -18,10 +18,12 @@ from schemas.messages import SourceEvent
 from services.alert.models import Decision
 from services.alert.steps.facts import (
     AlertName,
+    end_of_exposure,
     latencies_s,
     middle_of_exposure,
     name_pipeline,
     position_error_deg,
+    tense_of,
     usable_exposure_s,
 )
 
@@ -76,12 +78,12 @@ def build_voevent(
     Seaman et al. (2011), VOEvent 2.0, IVOA Recommendation.
     """
     stream, local_id = name.ivorn.removeprefix("ivo://").split("#", 1)
-    packet = vp.Voevent(stream=stream, stream_id=local_id, role=decision.role)
+    packet = vp.Voevent(stream=stream, stream_id=local_id, role=decision.voevent_role)
     _add_who(packet, settings, time_alert)
     _add_what(packet, event, name, decision, time_alert)
     _add_where_when(packet, event)
     vp.add_how(packet, descriptions=f"Image-plane search for radio transients: {name_pipeline()}")
-    _add_why(packet, event, decision, _expiry(time_alert, settings.expires_s))
+    _add_why(packet, event, decision, _expiry(event, settings.expires_s, time_alert))
     _add_citations(packet, name)
     data: bytes = vp.dumps(packet)
     assert_valid(data)
@@ -128,6 +130,9 @@ def _add_what(
 ) -> None:
     packet.What.append(_to_param(("TrigID", name.trig_id, "", "meta.id")))
     packet.What.append(_to_param(("AlertType", name.alert_type, "", "")))
+    packet.What.append(
+        _to_param(("AlertTense", tense_of(event, decision.role, time_alert), "", ""))
+    )
     packet.What.append(_to_group("image", _image_rows(event)))
     packet.What.append(_to_group("detection", _detection_rows(event)))
     packet.What.append(_to_group("association", _association_rows(event, decision)))
@@ -228,9 +233,11 @@ def _add_where_when(packet: vp.Voevent, event: SourceEvent) -> None:
     observation.AstroCoords.Time.Error = usable_exposure_s(event) / 2
 
 
-def _expiry(time_alert: datetime, expires_s: float) -> datetime | None:
+def _expiry(event: SourceEvent, expires_s: float, time_alert: datetime) -> datetime | None:
+    """Return until when the alert is of use; what is taken back was no exposure's finding."""
+    start = time_alert if event.kind == "retraction" else end_of_exposure(event)
     try:
-        return (time_alert.astimezone(UTC) + timedelta(seconds=expires_s)).replace(tzinfo=None)
+        return (start.astimezone(UTC) + timedelta(seconds=expires_s)).replace(tzinfo=None)
     except OverflowError:
         return None
 

@@ -35,7 +35,7 @@ def test_catalogues_that_rules_ask_are_known() -> None:
         (GOOD + "importance = 2", "0 to 1"),
         (GOOD + "importance = true", "must be a number"),
         (GOOD + "importance = nan", "0 to 1"),
-        (GOOD + "role = 'prediction'", "observation or test"),
+        (GOOD + "role = 'prediction'", "observation or test or injection"),
         ("[[rule]]\nname = 'a'\nwhen = 'snr >'", "rule 1 (a): not an expression"),
         ("[[rule]]\nname = 'a'", "`when`"),
         ("[[rule]]\nwhen = 'snr > 1'", "`name`"),

@@ -3,19 +3,20 @@
 import math
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.rulebook import load_rules
+from rules.rulebook import load_rules, parse_rules
 from runtime.errors import RejectedMessageError
 from schemas.messages import StageTimes
 from services.alert.errors import NotDueError
 from services.alert.models import Decision, Standing
 from services.alert.steps.facts import (
+    end_of_exposure,
     latencies_s,
     middle_of_exposure,
     name_alert,
@@ -65,7 +66,14 @@ def test_position_error_holds_90_percent() -> None:
 def test_an_absurd_exposure_is_none(exposure_s: float) -> None:
     event = source_event(exposure_s=exposure_s)
     assert usable_exposure_s(event) == 0.0
-    assert middle_of_exposure(event) == START
+    assert middle_of_exposure(event) == end_of_exposure(event) == START
+
+
+def test_an_exposure_beyond_the_last_day_ends_with_its_middle() -> None:
+    event = source_event(time_start=datetime.max.replace(tzinfo=UTC), exposure_s=1e7)
+    assert middle_of_exposure(event) == end_of_exposure(event) == event.time_start
+    event = source_event(time_start=datetime(9999, 10, 1, tzinfo=UTC), exposure_s=1e7)
+    assert event.time_start < middle_of_exposure(event) == end_of_exposure(event)
 
 
 def test_latencies_of_known_stages_only() -> None:
@@ -113,6 +121,20 @@ def test_what_was_alerted_is_followed_up_whatever_the_rules_say(kind: str) -> No
     event = source_event(kind=kind, transient_kind="new_source", snr=1.0)
     told = decide(event, RULES, {}, before=Standing(2, "test"), role="observation")
     assert told == Decision(None, 0.5, "test")
+
+
+@pytest.mark.parametrize("kind", ["update", "retraction", "new_source"])
+def test_what_was_injected_stays_so(kind: str) -> None:
+    event = source_event(kind=kind, transient_kind="new_source")
+    told = decide(event, RULES, {}, before=Standing(2, "injection"), role="observation")
+    assert (told.role, told.voevent_role) == ("injection", "test")
+
+
+def test_a_rule_says_what_was_injected() -> None:
+    rules = parse_rules(
+        "[[rule]]\nname = 'injected'\nwhen = \"stream == 'night'\"\nrole = 'injection'\n", "x"
+    )
+    assert decide(source_event(), rules, {}, before=NOBODY, role="observation").role == "injection"
 
 
 def test_what_nobody_heard_of_is_not_taken_back() -> None:

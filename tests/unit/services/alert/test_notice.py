@@ -56,7 +56,12 @@ def test_right_ascension_is_within_the_circle() -> None:
 
 @pytest.mark.parametrize(
     ("role", "late_s", "tense"),
-    [("test", 9.0, "test"), ("observation", 90_000.0, "archival"), ("observation", 9, "current")],
+    [
+        ("test", 9.0, "test"),
+        ("injection", 90_000.0, "injection"),
+        ("observation", 90_000.0, "archival"),
+        ("observation", 9, "current"),
+    ],
 )
 def test_tense(role: str, late_s: float, tense: str) -> None:
     assert notice(role=role, late_s=late_s)["alert_tense"] == tense

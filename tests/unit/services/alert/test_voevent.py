@@ -142,8 +142,34 @@ def test_a_later_alert_cites_the_first_and_the_latest() -> None:
     assert [each.get("cite") for each in second.findall("Citations/EventIVORN")] == ["followup"]
 
 
+def tense(root: etree._Element) -> str | None:
+    return root.find("What/Param[@name='AlertTense']").get("value")
+
+
 def test_a_test_is_called_a_test() -> None:
-    assert build(source_event(), role="test").get("role") == "test"
+    root = build(source_event(), role="test")
+    assert (root.get("role"), tense(root)) == ("test", "test")
+
+
+def test_an_injection_is_a_test_that_says_so() -> None:
+    root = build(source_event(), role="injection")
+    assert (root.get("role"), tense(root)) == ("test", "injection")
+    alert = build_alert(
+        source_event(), SETTINGS, replace(DECISION, role="injection"), TIME_ALERT, revision=0
+    )
+    assert alert.role == "test"
+
+
+def test_an_old_image_makes_a_real_alert_that_has_expired() -> None:
+    last_year = START - timedelta(days=365)
+    root = build(source_event(time_start=last_year))
+    assert (root.get("role"), tense(root)) == ("observation", "archival")
+    assert root.find("Why").get("expires") == "2025-03-02T12:00:08"
+
+
+def test_a_retraction_is_of_use_when_the_alert_has_expired() -> None:
+    old = source_event(time_start=START - timedelta(days=9), kind="retraction")
+    assert build(old, revision=1).find("Why").get("expires") == "2026-03-02T12:00:09"
 
 
 def test_a_value_that_is_none_is_left_out() -> None:
@@ -157,7 +183,7 @@ def test_why_says_how_important_until_when_and_what_changed() -> None:
     why = build(event, revision=1, importance=0.3).find("Why")
     assert why is not None
     assert why.get("importance") == "0.3"
-    assert why.get("expires") == "2026-03-02T12:00:09"
+    assert why.get("expires") == "2026-03-02T12:00:08"
     assert why.findtext("Description") == "S/N 30, told was 12"
     assert why.findtext("Name") == "Radio transient: variable, certain"
 
