@@ -7,11 +7,13 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "AlertDeliveries",
     "AlertEvent",
     "AlertItem",
     "AlertName",
     "BandStatistics",
     "Cone",
+    "DeliveryItem",
     "ImageItem",
     "LatencyStage",
     "Ledger",
@@ -69,6 +71,7 @@ class TransientItem(_Model):
     trig_id: str = Field(description="Name of its alert family")
     kind: str = Field(description="new_source or variable")
     state: str = Field(description="active or retracted")
+    retracted_because: str | None = Field(description="Why it was taken back")
     certainty: str = Field(description="certain or possible")
     ra: float = Field(description="ICRS [deg]")
     dec: float = Field(description="ICRS [deg]")
@@ -242,6 +245,22 @@ class AlertItem(_Model):
     time_start: datetime
     time_alert: datetime
     latency_s: float | None = Field(description="From Kafka append of the image [s]")
+
+
+class DeliveryItem(_Model):
+    """That an alert was handed to somebody, and that they have it."""
+
+    channel: str = Field(description="kafka, vtp, webhook or email")
+    subscriber: str = Field(description="As it calls itself; anonymous if it does not say")
+    time_handed: datetime
+    time_acknowledged: datetime | None = Field(description="Null: not yet, or never")
+
+
+class AlertDeliveries(_Model):
+    """Who was handed an alert, the first in time first."""
+
+    ivorn: str
+    items: list[DeliveryItem]
 
 
 class AlertEvent(AlertItem):

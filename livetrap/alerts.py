@@ -12,7 +12,16 @@ from schemas.codec import encode_source_event
 from schemas.event_json import event_from_json
 from schemas.topics import Topics
 
-__all__ = ["get_packet", "list_alerts", "list_held", "release", "render_alerts", "retract"]
+__all__ = [
+    "get_packet",
+    "list_alerts",
+    "list_deliveries",
+    "list_held",
+    "release",
+    "render_alerts",
+    "render_deliveries",
+    "retract",
+]
 
 Row = dict[str, Any]
 _PACKAGE = "livetrap"
@@ -33,6 +42,24 @@ def list_alerts(settings: Settings, *, family: str | None, limit: int) -> list[R
     async def ask(connection: asyncpg.Connection) -> list[Row]:
         rows = await connection.fetch(load_query(_PACKAGE, "list_alerts"), family, limit)
         return [dict(row) for row in rows]
+
+    return with_connection(settings, ask)
+
+
+def list_deliveries(settings: Settings, name: str) -> list[Row]:
+    """Return who was handed an alert, in order of time; of a family, its latest alert.
+
+    Raises
+    ------
+    SettingsError
+        If there is none; beyond that as of `list_alerts`.
+    """
+
+    async def ask(connection: asyncpg.Connection) -> list[Row]:
+        rows = await connection.fetch(load_query(_PACKAGE, "list_deliveries"), name)
+        if not rows:
+            raise SettingsError(f"no alert {name!r}; `livetrap alerts list` names them")
+        return [dict(row) for row in rows if row["channel"] is not None]
 
     return with_connection(settings, ask)
 
@@ -156,3 +183,16 @@ def render_alerts(alerts: list[Row]) -> str:
             f"{alert['dec']:+9.4f}  {alert['ivorn']}{state}{sent}"
         )
     return "\n".join(lines) or "no alerts"
+
+
+def render_deliveries(deliveries: list[Row]) -> str:
+    """Return one line a subscriber."""
+    lines = []
+    for each in deliveries:
+        has = each["time_acknowledged"]
+        has_it = f"has it since {has:%H:%M:%S.%f}" if has else "has not acknowledged it"
+        lines.append(
+            f"{each['time_handed']:%Y-%m-%d %H:%M:%S.%f}  {each['channel']:<8}"
+            f"{each['subscriber']:<48}  {has_it}"
+        )
+    return "\n".join(lines) or "nobody was handed it yet"

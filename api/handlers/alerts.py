@@ -1,5 +1,6 @@
 """`/alerts`: what was sent, as JSON or as VOEvent, and as it is sent."""
 
+import ipaddress
 import re
 from typing import Annotated, Literal
 
@@ -21,13 +22,15 @@ from api.handlers.parameters import (
     to_utc,
 )
 from api.live import AlertFilter, AlertStream
-from api.models import AlertItem, Page
+from api.models import AlertDeliveries, AlertItem, DeliveryItem, Page
 from api.problems import ProblemError, not_found
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
 
+_MOST_DELIVERIES = 10_000
+_ANONYMOUS = "anonymous"
 _JSON = "application/json"
 _XML = ("application/xml", "text/xml", "application/x-voevent+xml")
 
@@ -102,6 +105,40 @@ async def stream_alerts(
     )
 
 
+@router.get("/{alert:path}/deliveries")  # before the path that takes everything
+async def list_deliveries(database: Reader, alert: str) -> AlertDeliveries:
+    """Return who was handed an alert and who has acknowledged it, at most 10 000.
+
+    The alert is named as in `/alerts/{alert}`.
+    """
+    rows = await database.fetch("list_deliveries", *_to_key(alert), _MOST_DELIVERIES)
+    if not rows:
+        raise not_found("alert", alert)
+    items = [
+        DeliveryItem(
+            channel=row["channel"],
+            subscriber=_to_public(row["channel"], row["subscriber"]),
+            time_handed=row["time_handed"],
+            time_acknowledged=row["time_acknowledged"],
+        )
+        for row in rows
+        if row["channel"] is not None
+    ]
+    return AlertDeliveries(ivorn=rows[0]["ivorn"], items=items)
+
+
+def _to_public(channel: str, subscriber: str) -> str:
+    """Return a name that anybody may read: where a VTP subscriber sits is not ours to tell."""
+    if channel != "vtp":
+        return subscriber
+    name = subscriber.rpartition("@")[0]
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return name or _ANONYMOUS
+    return _ANONYMOUS
+
+
 @router.get(
     "/{alert:path}",
     responses={
@@ -123,14 +160,18 @@ async def get_alert(
 
     A family stands for its latest alert. The header `Accept` says whether JSON or VOEvent.
     """
-    number = int(alert) if re.fullmatch(r"\d{1,18}", alert) else None
-    rows = await database.fetch("get_alert", number, None if number is not None else alert)
+    rows = await database.fetch("get_alert", *_to_key(alert))
     if not rows:
         raise not_found("alert", alert)
     kind = format or _negotiate(accept)
     content = rows[0]["notice"].encode() if kind == "json" else rows[0]["voevent"]
     media_type = _JSON if kind == "json" else _XML[0]
     return Response(content, media_type=media_type, headers={"Vary": "Accept"})
+
+
+def _to_key(alert: str) -> tuple[int | None, str | None]:
+    """Return the number of an alert, or its name."""
+    return (int(alert), None) if re.fullmatch(r"\d{1,18}", alert) else (None, alert)
 
 
 def _negotiate(accept: str) -> Literal["json", "xml"]:

@@ -104,7 +104,7 @@ ConeParameter = Annotated[Cone | None, Depends(_cone)]
 
 def refuse_unknown(request: Request) -> None:
     """Refuse a parameter that the route does not know: a misspelt filter would filter nothing."""
-    route = getattr(request.scope.get("route"), "path", "")
+    route = getattr(request.scope.get("route"), "path_format", "")
     operation = request.app.openapi()["paths"].get(route, {}).get(request.method.lower())
     if operation is None:
         return

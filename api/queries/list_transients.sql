@@ -21,6 +21,7 @@ select
     transient.trig_id,
     transient.kind,
     transient.state,
+    transient.retracted_because,
     transient.certainty,
     transient.ra,
     transient.dec,

@@ -60,6 +60,7 @@ export function show({ badges, facts, links, title }, source, transient) {
   if (transient) {
     entries.splice(2, 0, fact("S/N", number(transient.snr)), fact("peak flux", flux(transient.flux_peak_jy_beam, "/beam")));
     entries.push(fact("alert family", transient.trig_id));
+    if (transient.retracted_because) entries.push(fact("taken back because", transient.retracted_because));
   }
   if (source.parent_source_id !== null) entries.push(fact("split from", `source ${source.parent_source_id}`));
   facts.replaceChildren(...entries);

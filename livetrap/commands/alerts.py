@@ -70,6 +70,27 @@ def show(
     sys.stdout.write(get_packet(load_settings(), name).decode())
 
 
+@alerts.command("deliveries")
+def deliveries(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Ivorn, number, or TrigID for the last")
+    ],
+    *,
+    data_dir: DataDir = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """List who was handed an alert and who has acknowledged it, with their addresses.
+
+    Example: `livetrap alerts deliveries ttdeiybnjo4mbfmb`
+    """
+    from livetrap.alerts import list_deliveries, render_deliveries  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    found = list_deliveries(load_settings(), name)
+    print(json.dumps(found, indent=2, default=str) if as_json else render_deliveries(found))
+
+
 @alerts.command("retract")
 def retract(
     name: Annotated[

@@ -1,6 +1,9 @@
 """Single answers: content negotiation, problems, accounting, a database that is away."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,7 +11,8 @@ import pytest
 import pytest_asyncio
 
 from api.app import create_app
-from tests.integration.test_api_rows import client_of, rows_of, settings_for
+from livetrap.cli import run
+from tests.integration.test_api_rows import Rows, client_of, rows_of, settings_for
 
 NOWHERE = "postgresql://livetrap@127.0.0.1:1/livetrap"
 
@@ -96,6 +100,8 @@ async def test_an_alert_is_no_picture(postgres_url: str, client: httpx.AsyncClie
         ("sources/1/lightcurve?format=pdf", ["format", "votable"]),
         ("alerts/stream?last_event_id=x", ["Last-Event-ID"]),
         ("slo?window_minutes=-1", ["window_minutes"]),
+        ("alerts/1?fromat=xml", ["fromat", "format"]),
+        ("alerts/1/deliveries?limit=1", ["limit", "it takes none"]),
     ],
 )
 async def test_a_wrong_question_is_told_what_is_wrong(
@@ -107,6 +113,7 @@ async def test_a_wrong_question_is_told_what_is_wrong(
 @pytest.mark.parametrize(
     "address",
     ["transients/999999999", "sources/999999999", "sources/999999999/lightcurve",
+     "alerts/999999999/deliveries", "alerts/ivo://nobody/deliveries",
      "images/999999999", f"images/{'0' * 64}", "alerts/999999999", "alerts/ivo://nobody", "moon"],
 )  # fmt: skip
 async def test_what_is_not_there_is_a_problem(client: httpx.AsyncClient, address: str) -> None:
@@ -207,6 +214,90 @@ async def test_the_slo_tells_when_each_channel_had_an_alert(postgres_url: str) -
         )  # fmt: skip
         stages = (await client.get("/api/v1/slo")).json()["stages"]
         assert any(stage["stage"] == "acknowledged_vtp" and stage["p99_s"] > 0 for stage in stages)
+
+
+HANDED = [
+    ("kafka", "both topics", 0.1, 0.2),
+    ("vtp", "ivo://org.robot/one@192.0.2.7", 0.2, 0.5),
+    ("vtp", "anonymous@2001:db8::7", 0.3, None),
+    ("vtp", "192.0.2.9@192.0.2.9", 0.4, 0.6),
+    ("webhook", "robot-2", 0.7, 0.7),
+    ("vtp", "@192.0.2.8", 0.8, None),
+]
+NAMES = ["both topics", "ivo://org.robot/one", "anonymous", "anonymous", "robot-2", "anonymous"]
+
+
+async def hand(rows: Rows, number: int) -> None:
+    for channel, subscriber, handed_s, acknowledged_s in reversed(HANDED):
+        await rows.connection.execute(
+            "insert into delivery (alert_id, channel, subscriber, time_handed, time_acknowledged) "
+            "select id, $2, $3, time_alert + make_interval(secs => $4), "
+            "time_alert + make_interval(secs => $5) from alert where id = $1",
+            number, channel, subscriber, handed_s, acknowledged_s,
+        )  # fmt: skip
+
+
+async def test_everybody_may_ask_who_has_an_alert(
+    postgres_url: str, client: httpx.AsyncClient
+) -> None:
+    async with rows_of(postgres_url) as rows:
+        ivorn = f"ivo://org.livetrap.test/{rows.stream}#fam.1"
+        await rows.alert(trig_id=rows.stream)
+        number = await rows.alert(trig_id=rows.stream, ivorn=ivorn, revision=1)
+        empty = await client.get(f"/api/v1/alerts/{number}/deliveries")
+        assert empty.json() == {"ivorn": ivorn, "items": []}
+        await hand(rows, number)
+        answers = [
+            await client.get(f"/api/v1/alerts/{name}/deliveries")
+            for name in (number, ivorn.replace("#", "%23"), rows.stream)
+        ]
+        assert len({answer.text for answer in answers}) == 1
+        body = answers[0].json()
+        assert body["ivorn"] == ivorn
+        assert [each["channel"] for each in body["items"]] == [each[0] for each in HANDED]
+        assert [each["subscriber"] for each in body["items"]] == NAMES
+        assert "192.0.2" not in answers[0].text
+        assert "2001:db8" not in answers[0].text
+        is_there = [each["time_acknowledged"] is not None for each in body["items"]]
+        assert is_there == [each[3] is not None for each in HANDED]
+
+
+async def test_an_operator_may_know_where_they_are(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("LIVETRAP_POSTGRES__URL", postgres_url)
+    monkeypatch.setenv("LIVETRAP_DATA_DIR", str(tmp_path / "no-stack"))
+    async with rows_of(postgres_url) as rows:
+        number = await rows.alert(trig_id=rows.stream)
+        command = ["alerts", "deliveries", rows.stream]
+        assert await asyncio.to_thread(run, command) == 0
+        assert capsys.readouterr().out == "nobody was handed it yet\n"
+        await hand(rows, number)
+        assert await asyncio.to_thread(run, [*command, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert [each["subscriber"] for each in told] == [each[1] for each in HANDED]
+        assert await asyncio.to_thread(run, ["alerts", "deliveries", str(number)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert "ivo://org.robot/one@192.0.2.7" in lines[1]
+        assert "has it since" in lines[1]
+        assert "has not acknowledged it" in lines[2]
+    assert await asyncio.to_thread(run, ["alerts", "deliveries", "nobody"]) == 2
+    assert "no alert 'nobody'" in capsys.readouterr().err
+
+
+async def test_a_transient_tells_why_it_was_taken_back(
+    postgres_url: str, client: httpx.AsyncClient
+) -> None:
+    async with rows_of(postgres_url) as rows:
+        image = await rows.image(0)
+        for state, reason in (("active", None), ("retracted", "side lobe of Cyg A")):
+            number = await rows.transient(
+                await rows.source(10.0, 10.0, image=image),
+                image=image, state=state, retracted_because=reason,
+            )  # fmt: skip
+            body = (await client.get(f"/api/v1/transients/{number}")).json()
+            assert (body["state"], body["retracted_because"]) == (state, reason)
 
 
 async def test_the_schema_of_a_notice_is_there(postgres_url: str) -> None:

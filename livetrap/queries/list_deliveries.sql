@@ -1,0 +1,27 @@
+-- Return who was handed an alert and who has it, in order of time; of a family, its latest alert.
+--
+-- $1  name  text  ivorn, trig_id or number
+-- No row: no such alert. One row without a channel: nobody was handed it yet.
+-- Indexes: the primary keys of alert and delivery; those on ivorn and trig_id.
+with chosen as (
+    select
+        alert.id,
+        alert.ivorn
+    from alert
+    where
+        alert.ivorn = $1::text
+        or alert.trig_id = $1
+        or alert.id = case when $1 ~ '^\d{1,18}$' then $1::bigint end
+    order by alert.id desc
+    limit 1
+)
+
+select
+    chosen.ivorn,
+    delivery.channel,
+    delivery.subscriber,
+    delivery.time_handed,
+    delivery.time_acknowledged
+from chosen
+left join delivery on chosen.id = delivery.alert_id
+order by delivery.time_handed, delivery.channel, delivery.subscriber
