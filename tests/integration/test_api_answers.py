@@ -100,7 +100,7 @@ async def test_an_alert_is_no_picture(postgres_url: str, client: httpx.AsyncClie
         ("sources/1/lightcurve?format=pdf", ["format", "votable"]),
         ("alerts/stream?last_event_id=x", ["Last-Event-ID"]),
         ("slo?window_minutes=-1", ["window_minutes"]),
-        ("alerts/1?fromat=xml", ["fromat", "format"]),
+        ("alerts/1?form=xml", ["form", "it takes format"]),
         ("alerts/1/deliveries?limit=1", ["limit", "it takes none"]),
     ],
 )
@@ -172,7 +172,8 @@ async def test_latencies_of_every_stage(postgres_url: str, client: httpx.AsyncCl
         await rows.alert()
         body = (await client.get("/api/v1/slo")).json()
         stages = {each["stage"]: each for each in body["stages"]}
-        assert set(stages) == {"ingest", "extract", "associate", "image_total", "alert_total"}
+        # Channels are there too when other tests have sent alerts.
+        assert {"ingest", "extract", "associate", "image_total", "alert_total"} <= set(stages)
         for each in stages.values():
             assert each["n"] >= 1
             assert 0 <= each["p50_s"] <= each["p90_s"] <= each["p99_s"]
