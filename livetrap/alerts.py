@@ -114,8 +114,8 @@ def retract(
     from services.associate.storage import Catalogue  # noqa: PLC0415
 
     words = " ".join(reason.split())
-    if not words or len(words) > _LONGEST_REASON or "\x00" in words:
-        raise SettingsError(f"a reason has 1 to {_LONGEST_REASON} characters")
+    if not words or len(words) > _LONGEST_REASON or not words.isprintable():
+        raise SettingsError(f"a reason has 1 to {_LONGEST_REASON} printable characters")
     topic = Topics(settings.kafka.topic_prefix).transients
 
     async def work(connection: asyncpg.Connection) -> list[str]:

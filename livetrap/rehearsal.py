@@ -95,7 +95,7 @@ class Rehearsal:
             revision=self._n_of_family[event.trig_id],
             n_of_image=self._n_of_image[event.image_id],
             n_of_minute=bisect_right(starts, event.time_start)
-            - bisect_right(starts, event.time_start - _MINUTE),
+            - bisect_right(starts, _minute_before(event.time_start)),
             is_released=is_released,
         )
 
@@ -112,3 +112,10 @@ class Rehearsal:
         if not before.revision:
             self._n_of_image[event.image_id] += 1
             insort(self._starts[event.stream], event.time_start)
+
+
+def _minute_before(time: datetime) -> datetime:
+    try:
+        return time - _MINUTE
+    except OverflowError:  # the first minute there is
+        return time

@@ -242,6 +242,7 @@ class AlertSettings(_Section):
 
     authority: str = Field(
         "org.livetrap.local",
+        max_length=100,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{2,}$",
         description="ivorn authority",
     )

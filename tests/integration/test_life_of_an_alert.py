@@ -301,6 +301,7 @@ async def test_an_update_can_be_the_first_that_is_heard(postgres_url: str) -> No
         (["--image", "0" * 64, "--reason", "x"], "no transient of"),
         (["1", "--reason", "   "], "a reason has"),
         (["1", "--reason", "x" * 501], "a reason has"),
+        (["1", "--reason", "not\udcffutf-8"], "a reason has"),
         (["--reason", "x"], "give one of"),
         (["1", "--image", "a", "--reason", "x"], "give one of"),
         (["1"], "--reason"),

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from runtime.errors import RejectedMessageError
 from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
 from services.alert.models import Decision, NewAlert
@@ -25,9 +26,16 @@ def build_alert(
     Raises
     ------
     RejectedMessageError
-        If no valid packet can be made of it.
+        If no valid packet or notice can be made of it.
     """
     name = name_alert(event, settings.authority, revision)
+    try:
+        voevent = build_voevent(event, name, settings, decision, time_alert)
+        notice = build_notice(event, name, decision, time_alert)
+    except OverflowError as error:  # a time whose zone leads out of the years 1 to 9999
+        raise RejectedMessageError(
+            "bad_time", f"event {event.event_id}: beyond the calendar: {error}"
+        ) from error
     return NewAlert(
         ivorn=name.ivorn,
         trig_id=event.trig_id,
@@ -45,8 +53,8 @@ def build_alert(
         flux_peak_jy_beam=event.flux_peak_jy_beam,
         time_start=event.time_start,
         time_alert=time_alert,
-        voevent=build_voevent(event, name, settings, decision, time_alert),
-        notice=build_notice(event, name, decision, time_alert),
+        voevent=voevent,
+        notice=notice,
         latency_s=latencies_s(event, time_alert)["total"],
         rule=decision.rule,
         image_id=event.image_id,

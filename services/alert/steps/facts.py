@@ -12,12 +12,15 @@ from schemas.messages import SourceEvent
 __all__ = [
     "CONTAINMENT_PROBABILITY",
     "AlertName",
+    "clean_text",
     "end_of_exposure",
     "latencies_s",
     "middle_of_exposure",
     "name_alert",
     "name_pipeline",
+    "note_of",
     "position_error_deg",
+    "ra_of",
     "tense_of",
     "usable_exposure_s",
 ]
@@ -27,6 +30,9 @@ CONTAINMENT_PROBABILITY = 0.9
 _SIGMAS_OF_RADIUS = math.sqrt(-2 * math.log(1 - CONTAINMENT_PROBABILITY))
 _LONGEST_EXPOSURE_S = 1e7
 _LONGEST_NAME = 100
+_LONGEST_TEXT = 200
+_LONGEST_NOTE = 500
+_ILLEGAL_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ARCHIVAL_AFTER = timedelta(days=1)
 
 
@@ -52,6 +58,21 @@ class AlertName:
 def _sanitise(text: str) -> str:
     """Return `text` in the characters that an ivorn may have."""
     return re.sub(r"[^A-Za-z0-9._~-]", "-", text)[:_LONGEST_NAME] or "-"
+
+
+def clean_text(text: str) -> str:
+    """Return a text without what XML or PostgreSQL refuses, cut where nobody reads on."""
+    return _ILLEGAL_IN_XML.sub("", text)[:_LONGEST_TEXT]
+
+
+def note_of(event: SourceEvent) -> str | None:
+    """Return why there is an update or a retraction, clean; longer than other texts."""
+    return event.note and _ILLEGAL_IN_XML.sub("", event.note)[:_LONGEST_NOTE]
+
+
+def ra_of(event: SourceEvent) -> float:
+    """Return the right ascension, 0 to below 360 [deg]."""
+    return float(event.ra) % 360.0 % 360.0  # once more: of a tiny negative it is 360
 
 
 def name_alert(event: SourceEvent, authority: str, revision: int) -> AlertName:

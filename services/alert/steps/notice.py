@@ -9,11 +9,14 @@ from services.alert.models import Decision
 from services.alert.steps.facts import (
     CONTAINMENT_PROBABILITY,
     AlertName,
+    clean_text,
     end_of_exposure,
     latencies_s,
     middle_of_exposure,
     name_pipeline,
+    note_of,
     position_error_deg,
+    ra_of,
     tense_of,
     usable_exposure_s,
 )
@@ -78,7 +81,7 @@ def _identity(
         "record_number": name.revision + 1,
         "ivorn": name.ivorn,
         "mission": "LiveTrap",
-        "instrument": event.telescope or event.stream,
+        "instrument": clean_text(event.telescope or event.stream),
         "messenger": "EM",
     }
 
@@ -90,7 +93,7 @@ def _when_and_where(event: SourceEvent) -> dict[str, Json]:
         "trigger_time_error": exposure_s / 2,
         "observation_start": _to_text(event.time_start),
         "observation_stop": _to_text(end_of_exposure(event)),
-        "ra": event.ra % 360.0,
+        "ra": ra_of(event),
         "dec": event.dec,
         "ra_dec_error": position_error_deg(event),
         "containment_probability": CONTAINMENT_PROBABILITY,
@@ -122,7 +125,7 @@ def _measurement(event: SourceEvent) -> dict[str, Json]:
         "flux_int_err_jy": event.flux_int_err_jy,
         "rms_local_jy_beam": event.rms_local_jy_beam,
         "limit_previous_jy_beam": event.limit_previous_jy_beam,
-        "stokes": event.stokes,
+        "stokes": clean_text(event.stokes),
     }
 
 
@@ -130,21 +133,21 @@ def _provenance(
     event: SourceEvent, name: AlertName, decision: Decision, time_alert: datetime
 ) -> dict[str, Json]:
     return {
-        "kind": event.transient_kind or event.kind,
-        "rule": decision.rule,
+        "kind": clean_text(event.transient_kind or event.kind),
+        "rule": decision.rule and clean_text(decision.rule),
         "importance": decision.importance,
-        "update_message": event.note,
-        "certainty": event.certainty,
-        "stream": event.stream,
+        "update_message": note_of(event),
+        "certainty": clean_text(event.certainty),
+        "stream": clean_text(event.stream),
         "source_id": event.source_id,
         "transient_id": event.transient_id,
-        "image_id": event.image_id,
+        "image_id": clean_text(event.image_id),
         "n_datapoints": event.n_datapoints,
         "eta": event.eta,
         "v": event.v,
         "quality_flags": event.quality_flags,
-        "extraction_type": event.extraction_type,
+        "extraction_type": clean_text(event.extraction_type),
         "cited_ivorn": name.cited[-1] if name.cited else None,
-        "provenance": {"pipeline": name_pipeline(), "event_id": event.event_id},
+        "provenance": {"pipeline": name_pipeline(), "event_id": clean_text(event.event_id)},
         "latency_s": latencies_s(event, time_alert),
     }

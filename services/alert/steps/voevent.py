@@ -6,7 +6,6 @@ writes; and what is validated is a copy, because a failed validation damages its
 """
 
 import math
-import re
 from datetime import UTC, datetime, timedelta
 
 import voeventparse as vp
@@ -18,11 +17,14 @@ from schemas.messages import SourceEvent
 from services.alert.models import Decision
 from services.alert.steps.facts import (
     AlertName,
+    clean_text,
     end_of_exposure,
     latencies_s,
     middle_of_exposure,
     name_pipeline,
+    note_of,
     position_error_deg,
+    ra_of,
     tense_of,
     usable_exposure_s,
 )
@@ -31,8 +33,6 @@ __all__ = ["MAX_PACKET_BYTES", "assert_valid", "build_voevent"]
 
 # Comet closes the connection beyond 99 999; small packets travel well.
 MAX_PACKET_BYTES = 20_000
-_LONGEST_TEXT = 200
-_ILLEGAL_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CITE = {"update": "supersedes", "retraction": "retraction"}
 # Unified Astronomy Thesaurus: radio transient sources; variable radiation sources.
 _CONCEPTS = {"variable": "http://astrothesaurus.org/uat/1759"}
@@ -107,10 +107,6 @@ def assert_valid(data: bytes) -> None:
         raise RejectedMessageError("large_voevent", f"VOEvent of {len(data)} bytes")
 
 
-def _clean(text: str) -> str:
-    return _ILLEGAL_IN_XML.sub("", text)[:_LONGEST_TEXT]
-
-
 def _to_iso(time: datetime) -> str:
     return time.astimezone(UTC).replace(tzinfo=None).isoformat()
 
@@ -152,7 +148,7 @@ def _is_blank(value: str | float) -> bool:
 
 def _to_param(row: _Row) -> etree._Element:
     name, value, unit, ucd = row
-    plain = _clean(value) if isinstance(value, str) else value
+    plain = clean_text(value) if isinstance(value, str) else value
     kind = {str: "string", int: "int", float: "float"}[type(plain)]
     param: etree._Element = vp.Param(
         name, value=str(plain), unit=unit or None, ucd=ucd or None, dataType=kind, ac=False
@@ -220,13 +216,13 @@ def _provenance_rows(event: SourceEvent, time_alert: datetime) -> list[_Row]:
 
 def _add_where_when(packet: vp.Voevent, event: SourceEvent) -> None:
     position = vp.Position2D(
-        ra=float(event.ra % 360.0),
+        ra=ra_of(event),
         dec=float(event.dec),
         err=position_error_deg(event),
         units="deg",
         system="UTC-ICRS-TOPO",
     )
-    place = _clean(event.telescope or event.stream)
+    place = clean_text(event.telescope or event.stream)
     vp.add_where_when(packet, position, middle_of_exposure(event), place)
     observation = packet.WhereWhen.ObsDataLocation.ObservationLocation
     etree.SubElement(observation.AstroCoords.Time, "Error")
@@ -247,10 +243,10 @@ def _add_why(
 ) -> None:
     kind = event.transient_kind or event.kind
     vp.add_why(packet, importance=decision.importance, expires=expires)
-    packet.Why.Name = f"Radio transient: {_clean(kind)}, {_clean(event.certainty)}"
+    packet.Why.Name = f"Radio transient: {clean_text(kind)}, {clean_text(event.certainty)}"
     packet.Why.Concept = _CONCEPTS.get(kind, _CONCEPT)
-    if event.note:
-        packet.Why.Description = _clean(event.note)
+    if note := note_of(event):
+        packet.Why.Description = note
 
 
 def _add_citations(packet: vp.Voevent, name: AlertName) -> None:
