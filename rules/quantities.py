@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schemas.messages import SourceEvent
+from schemas.quality import QualityFlag
 
 __all__ = ["QUANTITIES", "Facts", "Quantity", "Value", "facts_of"]
 
@@ -49,12 +50,12 @@ def _text(field: str, doc: str) -> Quantity:
     return Quantity("text", doc, lambda event: getattr(event, field), f"(event ->> '{field}')")
 
 
-def _flag(bit: int, doc: str) -> Quantity:
+def _flag(bit: QualityFlag, doc: str) -> Quantity:
     return Quantity(
         "flag",
         doc,
         lambda event: bool(event.quality_flags & bit),
-        f"((event ->> 'quality_flags')::bigint & {bit} <> 0)",
+        f"((event ->> 'quality_flags')::bigint & {int(bit)} <> 0)",
     )
 
 
@@ -119,12 +120,14 @@ QUANTITIES: dict[str, Quantity] = {
     "ra_err_deg": _number("ra_err_deg", "its error, 1 sigma on the sky [deg]"),
     "dec_err_deg": _number("dec_err_deg", "its error, 1 sigma on the sky [deg]"),
     "edge_distance_deg": _number("edge_distance_deg", "to the border of what is searched [deg]"),
-    "is_edge": _flag(1, "touches the border of what is searched"),
-    "is_blended": _flag(2, "shares its island with another peak"),
-    "has_blank_pixels": _flag(4, "part of it was blank"),
-    "has_fit_failed": _flag(8, "measured without a fit"),
-    "is_extended": _flag(16, "larger than the beam"),
-    "is_near_bright": _flag(32, "a source 100 times brighter is within 10 beams"),
+    "is_edge": _flag(QualityFlag.EDGE, "touches the border of what is searched"),
+    "is_blended": _flag(QualityFlag.BLENDED, "shares its island with another peak"),
+    "has_blank_pixels": _flag(QualityFlag.BLANK_PIXELS, "part of it was blank"),
+    "has_fit_failed": _flag(QualityFlag.FIT_FAILED, "measured without a fit"),
+    "is_extended": _flag(QualityFlag.EXTENDED, "larger than the beam"),
+    "is_near_bright": _flag(
+        QualityFlag.NEAR_BRIGHT, "a source 100 times brighter is within 10 beams"
+    ),
 }
 
 

@@ -1,7 +1,6 @@
 """What the extractor knows of an image and its sources."""
 
 from dataclasses import dataclass, fields
-from enum import IntFlag
 from typing import Literal
 
 import numpy as np
@@ -17,22 +16,10 @@ __all__ = [
     "FinderParameters",
     "FoundSources",
     "Image",
-    "QualityFlag",
     "Shapes",
 ]
 
 FloatArray = npt.NDArray[np.float64]
-
-
-class QualityFlag(IntFlag):
-    """What to keep in mind about a measurement; also in docs/glossary.md."""
-
-    EDGE = 1
-    BLENDED = 2
-    BLANK_PIXELS = 4
-    FIT_FAILED = 8
-    EXTENDED = 16
-    NEAR_BRIGHT = 32
 
 
 @dataclass(frozen=True, slots=True)

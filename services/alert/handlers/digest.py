@@ -68,7 +68,7 @@ def _to_message(alerts: list[Outgoing], settings: EmailSettings) -> EmailMessage
 
 def _to_line(alert: Outgoing) -> str:
     told = orjson.loads(alert.notice)
-    snr = "" if told["image_snr"] is None else f"  S/N {told['image_snr']:.1f}"
+    snr = f"  S/N {told['image_snr']:.1f}" if "image_snr" in told else ""
     return (
         f"{told['alert_datetime']}  {told['alert_type']}  {told['kind']}{snr}  "
         f"{told['ra']:.4f} {told['dec']:+.4f}  {alert.ivorn}"

@@ -1,10 +1,12 @@
 """The GCN-style JSON notice of an alert."""
 
+import math
 from datetime import UTC, datetime
 
 import orjson
 
 from schemas.messages import SourceEvent
+from schemas.quality import names_of
 from services.alert.models import Decision
 from services.alert.steps.facts import (
     CONTAINMENT_PROBABILITY,
@@ -24,16 +26,26 @@ from services.alert.steps.facts import (
 __all__ = ["SCHEMA", "build_notice"]
 
 # The part of GCN's core schema that every notice of ours fulfils.
-SCHEMA = "https://gcn.nasa.gov/schema/v4.1.0/gcn/notices/core/Alert.schema.json"
+SCHEMA = "https://gcn.nasa.gov/schema/v7.2.3/gcn/notices/core/Alert.schema.json"
+# GCN's own fields have no null: what is not known is left out.
+_LEFT_OUT = frozenset(
+    {
+        "spectral_band", "image_snr", "flux_density", "flux_density_error",
+        "flux_density_spectral_point",
+    }
+)  # fmt: skip
+# Standard deviation of a uniform distribution [of its width].
+_SIGMA_OF_UNIFORM = 1 / math.sqrt(12)
 _ERG_PER_CM2_S_HZ_PER_JY = 1e-23
 
-Json = str | float | int | bool | list[float] | dict[str, float | None] | dict[str, str] | None
+_Object = dict[str, float | None] | dict[str, str]
+Json = str | float | int | bool | list[float] | list[str] | _Object | None
 
 
 def build_notice(
     event: SourceEvent, name: AlertName, decision: Decision, time_alert: datetime
 ) -> bytes:
-    """Return the notice as JSON; a NaN or an infinity becomes null.
+    """Return the notice as JSON; what is no finite number is null, or absent from GCN's fields.
 
     Parameters
     ----------
@@ -62,7 +74,13 @@ def build_notice(
         | _measurement(event)
         | _provenance(event, name, decision, time_alert)
     )
-    return orjson.dumps(notice)
+    unknown = [name for name in _LEFT_OUT if not _is_known(notice[name])]
+    return orjson.dumps({name: value for name, value in notice.items() if name not in unknown})
+
+
+def _is_known(value: Json) -> bool:
+    numbers = value if isinstance(value, list) else [value]
+    return all(isinstance(each, int | float) and math.isfinite(each) for each in numbers)
 
 
 def _to_text(time: datetime) -> str:
@@ -90,7 +108,7 @@ def _when_and_where(event: SourceEvent) -> dict[str, Json]:
     exposure_s = usable_exposure_s(event)
     return {
         "trigger_time": _to_text(middle_of_exposure(event)),
-        "trigger_time_error": exposure_s / 2,
+        "trigger_time_error": exposure_s * _SIGMA_OF_UNIFORM,
         "observation_start": _to_text(event.time_start),
         "observation_stop": _to_text(end_of_exposure(event)),
         "ra": ra_of(event),
@@ -146,6 +164,7 @@ def _provenance(
         "eta": event.eta,
         "v": event.v,
         "quality_flags": event.quality_flags,
+        "quality": names_of(event.quality_flags),
         "extraction_type": clean_text(event.extraction_type),
         "cited_ivorn": name.cited[-1] if name.cited else None,
         "provenance": {"pipeline": name_pipeline(), "event_id": clean_text(event.event_id)},

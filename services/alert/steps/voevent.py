@@ -14,6 +14,7 @@ from lxml import etree
 from runtime.errors import RejectedMessageError
 from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
+from schemas.quality import names_of
 from services.alert.models import Decision
 from services.alert.steps.facts import (
     AlertName,
@@ -187,6 +188,8 @@ def _detection_rows(event: SourceEvent) -> list[_Row]:
         ("dec_error", float(event.dec_err_deg), "deg", "stat.error;pos.eq.dec"),
         ("extraction_type", event.extraction_type, "", ""),
         ("quality_flags", int(event.quality_flags), "", "meta.code.qual"),
+        # XPath 1.0 cannot take a number of bits apart: a filter asks for these.
+        *[(f"is_{name}", "true", "", "meta.code.qual") for name in names_of(event.quality_flags)],
     ]
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from schemas.quality import QualityFlag
 from services.extract.kernels.measure import fit_beam, fit_gaussian
 from services.extract.kernels.residuals import compare_with_beam
-from services.extract.models import FinderParameters, FoundSources, QualityFlag
+from services.extract.models import FinderParameters, FoundSources
 from services.extract.steps.peaks import Peaks, find_source_peaks, neighbours_within
 
 __all__ = ["BeamShape", "find_sources"]

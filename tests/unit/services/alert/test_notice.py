@@ -50,6 +50,20 @@ def test_what_is_no_number_is_null() -> None:
     assert told["flux_int_jy"] is None
 
 
+def test_gcn_has_no_null_for_what_is_not_known() -> None:
+    unknown = {"snr", "flux_peak_jy_beam", "flux_peak_err_jy_beam", "freq_eff_hz"}
+    told = notice(**dict.fromkeys(unknown, math.nan))
+    assert told.keys() == notice().keys() - {
+        "spectral_band", "image_snr", "flux_density", "flux_density_error",
+        "flux_density_spectral_point",
+    }  # fmt: skip
+
+
+def test_flags_have_names() -> None:
+    assert notice(quality_flags=0)["quality"] == []
+    assert notice(quality_flags=33)["quality"] == ["edge", "near_bright"]
+
+
 def test_right_ascension_is_within_the_circle() -> None:
     assert notice(ra=-10.0)["ra"] == 350.0
 

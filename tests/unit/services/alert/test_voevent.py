@@ -64,6 +64,12 @@ def tense(root: etree._Element) -> str | None:
     return root.find("What/Param[@name='AlertTense']").get("value")
 
 
+def test_flags_can_be_asked_for_by_name() -> None:
+    root = build(source_event(quality_flags=33))
+    assert root.xpath("//Param[@name='is_near_bright' and @value='true']")
+    assert not root.xpath("//Param[@name='is_blended']")
+
+
 def test_a_test_is_called_a_test() -> None:
     root = build(source_event(), role="test")
     assert (root.get("role"), tense(root)) == ("test", "test")

@@ -10,7 +10,8 @@ from astropy.coordinates import SkyCoord
 
 from livetrap.simulator import SimulatorConfig, iterate_images, truth
 from schemas.messages import SourceColumns
-from services.extract.models import FinderParameters, QualityFlag
+from schemas.quality import QualityFlag
+from services.extract.models import FinderParameters
 from services.extract.steps.catalogue import extract_sources
 from services.extract.steps.image import open_image
 

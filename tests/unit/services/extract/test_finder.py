@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from livetrap.simulator.beam import NoiseMaker, make_stamp
 from livetrap.simulator.config import SimulatorConfig
+from schemas.quality import QualityFlag
 from services.extract.kernels.contrast import drop_shallow_peaks
 from services.extract.kernels.histogram import significance_histogram
 from services.extract.kernels.residuals import compare_with_beam
-from services.extract.models import FinderParameters, FoundSources, QualityFlag
+from services.extract.models import FinderParameters, FoundSources
 from services.extract.steps.background import measure_background
 from services.extract.steps.false_discovery import false_discovery_threshold
 from services.extract.steps.finder import BeamShape, find_sources

@@ -1,0 +1,21 @@
+"""What to keep in mind about a measurement: the bits of `quality_flags`."""
+
+from enum import IntFlag
+
+__all__ = ["QualityFlag", "names_of"]
+
+
+class QualityFlag(IntFlag):
+    """Also in docs/glossary.md."""
+
+    EDGE = 1
+    BLENDED = 2
+    BLANK_PIXELS = 4
+    FIT_FAILED = 8
+    EXTENDED = 16
+    NEAR_BRIGHT = 32
+
+
+def names_of(quality_flags: int) -> list[str]:
+    """Return the names of the bits that are set, such as ``near_bright``."""
+    return [flag.name.lower() for flag in QualityFlag if flag.name and quality_flags & flag]
