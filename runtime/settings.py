@@ -3,7 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from runtime.errors import SettingsError
+from runtime.kafka_settings import KafkaSettings
 
 __all__ = [
     "ENV_PREFIX",
@@ -54,29 +55,6 @@ def _off_is_none(value: object) -> object:
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class KafkaSettings(_Section):
-    """Where the broker is and how to talk to it."""
-
-    bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers as HOST:PORT,...")
-    topic_prefix: str = Field("", description="Put before every topic name")
-    security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
-        "plaintext", description="Transport to the broker"
-    )
-    sasl_mechanism: str | None = Field(None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
-    sasl_username: str | None = Field(None, description="SASL user")
-    sasl_password: SecretStr | None = Field(None, description="SASL password")
-    ssl_ca_location: str | None = Field(None, description="File of the broker's CA certificates")
-    instance_id: str | None = Field(
-        None, description="Name of this process in its group; with it a restart loses no time"
-    )
-    partitions: int = Field(8, ge=1, le=1024, description="Partitions of a topic we create")
-    replication_factor: int = Field(1, ge=1, le=9, description="Copies of a topic we create")
-    retention_hours: float = Field(24.0, gt=0, description="How long images are kept [h]")
-    retention_bytes: int = Field(
-        1 << 30, ge=1 << 20, description="Image bytes kept per partition [byte]"
-    )
 
 
 class PostgresSettings(_Section):
@@ -391,6 +369,28 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ENV_PREFIX + "__".join(str(part).upper() for part in first["loc"])
-        raise SettingsError(f"setting {name}: {first['msg']} (got {first['input']!r})") from None
+        raise SettingsError(_describe(error)) from None
+
+
+def _describe(error: ValidationError) -> str:
+    """Return one line about the first mistake; it never tells a secret, nor what may be one."""
+    first = error.errors()[0]
+    name = ENV_PREFIX + "__".join(str(part).upper() for part in first["loc"])
+    hidden = first["type"] == "extra_forbidden" or isinstance(first["input"], (dict, list))
+    got = "" if hidden or _is_secret(first["loc"]) else f" (got {first['input']!r})"
+    return f"setting {name}: {first['msg']}{got}"
+
+
+def _is_secret(location: tuple[int | str, ...]) -> bool:
+    """Return whether a place in the settings is a secret's."""
+    section: type[BaseModel] | None = Settings
+    for part in location:
+        if isinstance(part, int) or section is None or part not in section.model_fields:
+            continue
+        annotation = section.model_fields[part].annotation
+        inner = [annotation, *get_args(annotation)]
+        if SecretStr in inner:
+            return True
+        models = (kind for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel))
+        section = next(models, None)
+    return False

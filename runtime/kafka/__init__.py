@@ -5,6 +5,7 @@ from runtime.kafka.clients import create_consumer, create_producer
 from runtime.kafka.consuming import InMessage, OffsetTracker, consume_batch
 from runtime.kafka.producing import OutMessage, produce_and_locate, produce_and_wait, send
 from runtime.kafka.refetching import MessageFetcher
+from runtime.kafka.security import create_ssl_context
 
 __all__ = [
     "InMessage",
@@ -14,6 +15,7 @@ __all__ = [
     "consume_batch",
     "create_consumer",
     "create_producer",
+    "create_ssl_context",
     "ensure_topics",
     "fetch_cluster_id",
     "produce_and_locate",

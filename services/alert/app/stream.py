@@ -1,13 +1,12 @@
 """The faust app: an agent on transients-v1 and a heartbeat."""
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import faust
 
-from runtime.kafka import InMessage
+from runtime.kafka import InMessage, create_ssl_context
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 from services.alert.app.batches import in_batches
@@ -115,15 +114,13 @@ def _credentials(
 ) -> faust.SASLCredentials | faust.SSLCredentials | None:
     if settings.security_protocol == "plaintext":
         return None
-    context = None
-    if settings.security_protocol.endswith("ssl"):
-        context = ssl.create_default_context(cafile=settings.ssl_ca_location)
-    if settings.security_protocol == "ssl":
+    context = create_ssl_context(settings) if settings.uses_ssl else None
+    if not settings.uses_sasl:
         return faust.SSLCredentials(context)
     password = settings.sasl_password
     return faust.SASLCredentials(
         username=settings.sasl_username,
-        password=password.get_secret_value() if password else None,
+        password=password and password.get_secret_value(),
         ssl_context=context,
         mechanism=settings.sasl_mechanism,
     )

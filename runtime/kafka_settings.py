@@ -1,0 +1,118 @@
+"""Where the broker is and how to be let in; combinations that cannot work are refused."""
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+
+__all__ = ["KafkaSettings"]
+
+_NAME = "LIVETRAP_KAFKA__"
+
+SecurityProtocol = Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+Value = TypeVar("Value", str | None, SecretStr | None)
+
+
+def _to_lower(value: object) -> object:
+    """Accept the spelling of Kafka's own documentation, SASL_SSL."""
+    return value.lower() if isinstance(value, str) else value
+
+
+def _to_upper(value: object) -> object:
+    """Accept the names in any case, and an empty variable as none."""
+    return value.upper() or None if isinstance(value, str) else value
+
+
+class KafkaSettings(BaseModel):
+    """Where the broker is and how to talk to it."""
+
+    # Of the defaults, too: what a protocol needs is missed only so.
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers as HOST:PORT,...")
+    topic_prefix: str = Field("", description="Put before every topic name")
+    security_protocol: Annotated[SecurityProtocol, BeforeValidator(_to_lower)] = Field(
+        "plaintext", description="Transport to the broker"
+    )
+    sasl_mechanism: Annotated[SaslMechanism | None, BeforeValidator(_to_upper)] = Field(
+        None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    sasl_username: str | None = Field(None, description="SASL user")
+    sasl_password: SecretStr | None = Field(None, description="SASL password")
+    ssl_ca_location: str | None = Field(
+        None, description="PEM file of the broker's CA; unset: those of the system"
+    )
+    ssl_certificate_location: str | None = Field(
+        None, description="PEM file of our certificate, where the broker asks for one"
+    )
+    ssl_key_location: str | None = Field(None, description="PEM file of its private key")
+    ssl_key_password: SecretStr | None = Field(None, description="Password of the key's file")
+    instance_id: str | None = Field(
+        None, description="Name of this process in its group; with it a restart loses no time"
+    )
+    partitions: int = Field(8, ge=1, le=1024, description="Partitions of a topic we create")
+    replication_factor: int = Field(1, ge=1, le=9, description="Copies of a topic we create")
+    retention_hours: float = Field(24.0, gt=0, description="How long images are kept [h]")
+    retention_bytes: int = Field(
+        1 << 30, ge=1 << 20, description="Image bytes kept per partition [byte]"
+    )
+
+    @property
+    def uses_ssl(self) -> bool:
+        """Whether the transport is encrypted."""
+        return self.security_protocol.endswith("ssl")
+
+    @property
+    def uses_sasl(self) -> bool:
+        """Whether the broker asks for a user's name."""
+        return self.security_protocol.startswith("sasl")
+
+    @field_validator("sasl_mechanism", "sasl_username", "sasl_password")
+    @classmethod
+    def _goes_with_sasl(cls, value: Value, info: ValidationInfo) -> Value:
+        protocol = info.data.get("security_protocol")  # None: it is wrong itself, and told first
+        if protocol is not None and protocol.startswith("sasl") != bool(value):
+            word = "is of no use" if value else "is needed"
+            raise _refusal(f"{word} with {_NAME}SECURITY_PROTOCOL={protocol}")
+        return value
+
+    @field_validator(
+        "ssl_ca_location", "ssl_certificate_location", "ssl_key_location", "ssl_key_password"
+    )
+    @classmethod
+    def _goes_with_ssl(cls, value: Value, info: ValidationInfo) -> Value:
+        protocol = info.data.get("security_protocol")
+        if value and protocol is not None and not protocol.endswith("ssl"):
+            raise _refusal(f"is of no use with {_NAME}SECURITY_PROTOCOL={protocol}")
+        return value
+
+    @field_validator("ssl_key_location")
+    @classmethod
+    def _goes_with_certificate(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if bool(value) != bool(info.data.get("ssl_certificate_location")):
+            word = "is of no use without" if value else "is needed with"
+            raise _refusal(
+                f"{word} {_NAME}SSL_CERTIFICATE_LOCATION (one file may hold both: name it twice)"
+            )
+        return value
+
+    @field_validator("ssl_key_password")
+    @classmethod
+    def _goes_with_key(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value and not info.data.get("ssl_key_location"):
+            raise _refusal(f"is of no use without {_NAME}SSL_KEY_LOCATION")
+        return value
+
+
+def _refusal(reason: str) -> PydanticCustomError:
+    # Braces would be taken for a template; none of our words has one.
+    return PydanticCustomError("kafka_security", reason)

@@ -1,0 +1,99 @@
+"""What a client of a secured Kafka needs, and what cannot go together."""
+
+import pytest
+
+from runtime.errors import SettingsError
+from runtime.kafka.clients import common_config
+from runtime.settings import load_settings
+
+SASL = {
+    "SECURITY_PROTOCOL": "sasl_plaintext",
+    "SASL_MECHANISM": "SCRAM-SHA-512",
+    "SASL_USERNAME": "me",
+    "SASL_PASSWORD": "hunter2",
+}
+SSL = {"SECURITY_PROTOCOL": "ssl"}
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in [each for each in os.environ if each.startswith("LIVETRAP_")]:
+        monkeypatch.delenv(name)
+
+
+def put(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(f"LIVETRAP_KAFKA__{name}", value)
+
+
+def test_librdkafka_gets_what_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, SASL | {"SECURITY_PROTOCOL": "SASL_PLAINTEXT"})
+    config = common_config(load_settings().kafka)
+    expected = {
+        "security.protocol": "sasl_plaintext",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "me",
+        "sasl.password": "hunter2",
+    }
+    assert expected.items() <= config.items()
+    assert not any(name.startswith("ssl.") for name in config)
+
+
+def test_names_are_taken_in_any_case_and_empty_variables_as_unset(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put(monkeypatch, SASL | {"SASL_MECHANISM": "scram-sha-512", "SSL_CA_LOCATION": ""})
+    assert load_settings().kafka.sasl_mechanism == "SCRAM-SHA-512"
+    put(monkeypatch, dict.fromkeys(SASL, "") | {"SECURITY_PROTOCOL": "SSL"})
+    config = common_config(load_settings().kafka)
+    assert config["security.protocol"] == "ssl"
+    assert not any(name.startswith("sasl.") for name in config)
+
+
+@pytest.mark.parametrize(
+    ("values", "named", "reason"),
+    [
+        (SASL | {"SASL_USERNAME": ""}, "SASL_USERNAME", "is needed with"),
+        (SASL | {"SASL_PASSWORD": ""}, "SASL_PASSWORD", "is needed with"),
+        (SASL | {"SASL_MECHANISM": ""}, "SASL_MECHANISM", "is needed with"),
+        (SASL | {"SASL_MECHANISM": "GSSAPI"}, "SASL_MECHANISM", "should be 'PLAIN'"),
+        (SASL | {"SECURITY_PROTOCOL": "tls"}, "SECURITY_PROTOCOL", "should be 'plaintext'"),
+        (SASL | SSL, "SASL_MECHANISM", "is of no use with"),
+        ({"SASL_PASSWORD": "hunter2"}, "SASL_PASSWORD", "is of no use with"),
+        (SASL | {"SSL_CA_LOCATION": "ca"}, "SSL_CA_LOCATION", "is of no use with"),
+        ({"SSL_CA_LOCATION": "ca"}, "SSL_CA_LOCATION", "is of no use with"),
+        ({"SSL_KEY_PASSWORD": "hunter2"}, "SSL_KEY_PASSWORD", "is of no use with"),
+        (SSL | {"SSL_KEY_LOCATION": "k"}, "SSL_KEY_LOCATION", "is of no use without"),
+        (SSL | {"SSL_CERTIFICATE_LOCATION": "c"}, "SSL_KEY_LOCATION", "is needed with"),
+        (SSL | {"SSL_KEY_PASSWORD": "hunter2"}, "SSL_KEY_PASSWORD", "is of no use without"),
+    ],
+)
+def test_what_cannot_go_together_is_one_line_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], named: str, reason: str
+) -> None:
+    put(monkeypatch, values)
+    with pytest.raises(
+        SettingsError, match=f"^setting LIVETRAP_KAFKA__{named}: .*{reason}"
+    ) as told:
+        load_settings()
+    assert "hunter2" not in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_no_mistake_in_the_settings_tells_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    webhook = '[{"name": "x", "url": "http://x", "secret": "hunter2"}]'
+    for name, value in (
+        ("KAFKA__SASL_PASSWORT", "hunter2"),
+        ("API__WRITE_TOKEN", "hunter2"),
+        ("ALERT__WEBHOOKS", webhook),
+        ("ALERT__WEBHOOKS", webhook.replace("name", "title")),
+        ("ALERT__EMAIL", '{"password": "hunter2"}'),
+        ("ALERT__EMAIL", '{"password": ["hunter2"], "host": "x"}'),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv(f"LIVETRAP_{name}", value)
+            with pytest.raises(SettingsError, match=f"LIVETRAP_{name}") as told:
+                load_settings()
+            assert "hunter2" not in str(told.value)
