@@ -2,14 +2,20 @@
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._metadata import ClusterMetadata
 from confluent_kafka.cimpl import NewTopic
 
 from runtime.errors import FatalError, TransientError
-from runtime.kafka.clients import MAX_MESSAGE_BYTES, client_logger, common_config
+from runtime.kafka.clients import MAX_MESSAGE_BYTES, common_config
+from runtime.kafka.security import describe_refusal, without_duration
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 
 __all__ = ["ensure_topics", "fetch_cluster_id"]
+
+_UNREACHABLE = frozenset(
+    {KafkaError._TRANSPORT, KafkaError._RESOLVE}  # noqa: SLF001  (librdkafka's names)
+)
 
 
 def fetch_cluster_id(settings: KafkaSettings, *, timeout_s: float = 10.0) -> str:
@@ -18,15 +24,9 @@ def fetch_cluster_id(settings: KafkaSettings, *, timeout_s: float = 10.0) -> str
     Raises
     ------
     TransientError
-        If the broker is away.
+        If the broker is away or does not let us in.
     """
-    try:
-        metadata = AdminClient(common_config(settings), logger=client_logger()).list_topics(
-            timeout=timeout_s
-        )
-    except KafkaException as error:
-        raise TransientError(f"Kafka at {settings.bootstrap_servers} is away: {error}") from error
-    return str(metadata.cluster_id)
+    return str(_ask(settings, timeout_s)[1].cluster_id)
 
 
 def ensure_topics(settings: KafkaSettings) -> None:
@@ -35,17 +35,15 @@ def ensure_topics(settings: KafkaSettings) -> None:
     Raises
     ------
     TransientError
-        If the broker is away.
+        If the broker is away or does not let us in.
     FatalError
         If it refuses a topic.
     """
-    admin = AdminClient(common_config(settings), logger=client_logger())
+    admin, metadata = _ask(settings, timeout_s=10.0)
     topics = Topics(settings.topic_prefix)
-    try:
-        existing = admin.list_topics(timeout=10).topics
-    except KafkaException as error:
-        raise TransientError(f"Kafka at {settings.bootstrap_servers} is away: {error}") from error
-    missing = [_new_topic(name, settings, topics) for name in topics.all() if name not in existing]
+    missing = [
+        _new_topic(name, settings, topics) for name in topics.all() if name not in metadata.topics
+    ]
     if not missing:
         return
     for name, future in admin.create_topics(missing).items():
@@ -54,6 +52,38 @@ def ensure_topics(settings: KafkaSettings) -> None:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise FatalError(f"Kafka refuses to create topic {name}: {error}") from error
+
+
+def _ask(settings: KafkaSettings, timeout_s: float) -> tuple[AdminClient, ClusterMetadata]:
+    """Return a client and the first thing a broker tells; wait for it if need be.
+
+    A refused login is waited out like an absence: the broker's operator may make the user or
+    give the right back while we wait, and what is on Kafka is as safe. Only it is told as such.
+    """
+    told: list[KafkaError] = []
+    # log_level 0: we say ourselves what went wrong.
+    admin = AdminClient(common_config(settings) | {"log_level": 0}, error_cb=told.append)
+    try:
+        return admin, admin.list_topics(timeout=timeout_s)
+    except KafkaException as error:
+        admin.poll(0)  # hands over what the client was told meanwhile
+        raise TransientError(_describe_silence(settings, told)) from error
+
+
+def _describe_silence(settings: KafkaSettings, told: list[KafkaError]) -> str:
+    """Return what keeps the broker from answering, as far as one can know."""
+    refusals = [reason for each in told if (reason := describe_refusal(settings, each))]
+    if refusals:
+        return refusals[-1]
+    where = f"Kafka at {settings.bootstrap_servers}"
+    unreachable = [each.str() for each in told if each.code() in _UNREACHABLE]
+    if unreachable:
+        return f"{where} is away: {without_duration(unreachable[-1])}"
+    # A broker that expects TLS, or a login, hangs up without a word.
+    return (
+        f"{where} does not answer; is LIVETRAP_KAFKA__SECURITY_PROTOCOL="
+        f"{settings.security_protocol} what it speaks?"
+    )
 
 
 def _new_topic(name: str, settings: KafkaSettings, topics: Topics) -> NewTopic:

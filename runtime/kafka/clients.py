@@ -2,9 +2,11 @@
 
 import logging
 import time
+from collections.abc import Callable
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaError, Producer
 
+from runtime.kafka.security import describe_refusal, security_config
 from runtime.logging import get_logger
 from runtime.settings import KafkaSettings
 
@@ -46,22 +48,35 @@ def client_logger() -> logging.Logger:
 
 
 def common_config(settings: KafkaSettings) -> dict[str, str | int | float | bool]:
-    """Return what every client needs to reach the broker."""
-    config: dict[str, str | int | float | bool] = {
+    """Return what every client needs to reach the broker.
+
+    Raises
+    ------
+    SettingsError
+        If a file that security needs is missing or is not what it should be.
+    """
+    return {
         "bootstrap.servers": settings.bootstrap_servers,
-        "security.protocol": settings.security_protocol,
         "reconnect.backoff.max.ms": 2000,
         "broker.address.family": "v4",
         "log.connection.close": False,
+        **security_config(settings),
     }
-    optional = {
-        "sasl.mechanism": settings.sasl_mechanism,
-        "sasl.username": settings.sasl_username,
-        "sasl.password": settings.sasl_password and settings.sasl_password.get_secret_value(),
-        "ssl.ca.location": settings.ssl_ca_location,
-    }
-    config.update({name: value for name, value in optional.items() if value})
-    return config
+
+
+def _refusal_logger(settings: KafkaSettings) -> Callable[[KafkaError], None]:
+    """Return a callback that tells, now and then, which setting the broker does not accept."""
+    last_s = float("-inf")
+
+    def on_error(error: KafkaError) -> None:
+        nonlocal last_s
+        reason = describe_refusal(settings, error)
+        now_s = time.monotonic()
+        if reason is not None and now_s - last_s >= _LOG_EVERY_S:
+            last_s = now_s
+            get_logger().error("kafka_refused_us", reason=reason)
+
+    return on_error
 
 
 def create_producer(settings: KafkaSettings) -> Producer:
@@ -75,6 +90,7 @@ def create_producer(settings: KafkaSettings) -> Producer:
             "message.max.bytes": MAX_MESSAGE_BYTES,
             "queue.buffering.max.kbytes": 4 * MAX_MESSAGE_BYTES // 1024,
             "delivery.timeout.ms": 120_000,
+            "error_cb": _refusal_logger(settings),
         },
         logger=client_logger(),
     )
@@ -116,6 +132,7 @@ def create_consumer(
             "receive.message.max.bytes": MAX_MESSAGE_BYTES + 1_000_000,
             "queued.max.messages.kbytes": 2 * MAX_MESSAGE_BYTES // 1024,
             "partition.assignment.strategy": "range",
+            "error_cb": _refusal_logger(settings),
         },
         logger=client_logger(),
     )

@@ -166,20 +166,20 @@ class _Service:
     async def _until_done(self, action: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Repeat `action` while the world is away; say so when that begins and ends."""
         backoff_s = _FIRST_BACKOFF_S
-        is_waiting = False
+        last_reason = ""
         while True:
             self._watchdog.note_attempt(time.monotonic())
             try:
                 result = await self._unless_stopped(action())
             except TransientError as error:
-                if not is_waiting:
+                if str(error) != last_reason:
                     get_logger().warning("waiting_for_the_world", reason=str(error))
-                is_waiting = True
+                    last_reason = str(error)
                 RETRIES.inc()
                 await self._unless_stopped(asyncio.sleep(backoff_s))
                 backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
             else:
-                if is_waiting:
+                if last_reason:
                     get_logger().info("world_is_back")
                 return result
 
