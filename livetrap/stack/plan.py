@@ -98,14 +98,17 @@ def make_plan(options: UpOptions) -> Plan:
     Raises
     ------
     SettingsError
-        If a port that was asked for is busy.
+        If a port that was asked for is busy, or our own Kafka is asked for security.
     """
     settings = load_settings()
     taken: set[int] = set()
     api_port, vtp_port = _service_ports(options, settings, taken)
     kafka_port = choose_port(9092, taken=taken)
+    kafka_url = options.kafka or _asked_kafka(settings)
+    if kafka_url is None:
+        _refuse_security_of_our_own(settings)
     return Plan(
-        kafka_url=options.kafka or _asked_kafka(settings),
+        kafka_url=kafka_url,
         postgres_url=options.postgres or _asked_postgres(settings),
         kafka_port=kafka_port,
         controller_port=choose_port(kafka_port + 1, taken=taken),
@@ -168,6 +171,16 @@ def _asked_kafka(settings: Settings) -> str | None:
     """Return the broker that environment or file name, if they do."""
     section = settings.kafka
     return section.bootstrap_servers if "bootstrap_servers" in section.model_fields_set else None
+
+
+def _refuse_security_of_our_own(settings: Settings) -> None:
+    """Refuse what would leave every service waiting before a door that nobody opens."""
+    protocol = settings.kafka.security_protocol
+    if protocol != "plaintext":
+        raise SettingsError(
+            f"LIVETRAP_KAFKA__SECURITY_PROTOCOL={protocol} is for a Kafka of yours: name it with "
+            "--kafka; the one that is started here speaks plain text on loopback"
+        )
 
 
 def _asked_postgres(settings: Settings) -> str | None:
