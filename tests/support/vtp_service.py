@@ -18,16 +18,18 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from pydantic import SecretStr
 
 from livetrap.migrations import migrate
 from livetrap.stack.ports import choose_port
 from runtime.kafka import ensure_topics
+from runtime.kafka.clients import common_config
 from runtime.settings import KafkaSettings
 from schemas.codec import encode_source_event
 from schemas.messages import SourceEvent
 from schemas.topics import Topics
 
-__all__ = ["AlertService", "AlertSite", "alert_site", "wait_until"]
+__all__ = ["AlertService", "AlertSite", "alert_site", "to_environment", "wait_until"]
 
 
 def wait_until(condition: Callable[[], Any], *, timeout_s: float = 60, what: str = "") -> Any:
@@ -44,6 +46,18 @@ def wait_until(condition: Callable[[], Any], *, timeout_s: float = 60, what: str
                 return last
         time.sleep(0.05)
     raise AssertionError(f"waited {timeout_s} s for {what}; last: {last!r}")
+
+
+def to_environment(kafka: KafkaSettings) -> dict[str, str]:
+    """Return the variables that make a process have these settings."""
+    values = {name: getattr(kafka, name) for name in kafka.model_fields_set}
+    return {
+        f"LIVETRAP_KAFKA__{name.upper()}": (
+            value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        )
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 @dataclass
@@ -77,12 +91,19 @@ class AlertService:
 class AlertSite:
     """Topics and a database of one test."""
 
-    bootstrap: str
+    kafka: KafkaSettings
     postgres_url: str
-    prefix: str
     vtp_port: int
     folder: Path
     services: list[AlertService] = field(default_factory=list)
+
+    @property
+    def bootstrap(self) -> str:
+        return self.kafka.bootstrap_servers
+
+    @property
+    def prefix(self) -> str:
+        return self.kafka.topic_prefix
 
     @property
     def topics(self) -> Topics:
@@ -92,13 +113,11 @@ class AlertSite:
         """Start a process; `dying` names the step of `tests.support.dying_alert` that kills it."""
         program = ["tests.support.dying_alert", dying] if dying else ["services.alert"]
         log = self.folder / f"alert-{len(self.services)}.log"
-        environment = os.environ | {
-            "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap,
-            "LIVETRAP_KAFKA__TOPIC_PREFIX": self.prefix,
+        environment = os.environ | to_environment(self.kafka) | {
             "LIVETRAP_POSTGRES__URL": self.postgres_url,
             "LIVETRAP_VTP__PORT": str(self.vtp_port),
             "LIVETRAP_ALERT__AUTHORITY": "org.test",
-        }
+        }  # fmt: skip
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", *program],
@@ -113,7 +132,7 @@ class AlertSite:
         return service
 
     def publish(self, values: Iterable[SourceEvent | bytes]) -> None:
-        producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 0, "log_level": 0})
+        producer = Producer(common_config(self.kafka) | {"linger.ms": 0, "log_level": 0})
         for value in values:
             data = value if isinstance(value, bytes) else encode_source_event(value)
             producer.produce(self.topics.transients, key=b"night", value=data)
@@ -122,12 +141,8 @@ class AlertSite:
     def read(self, topic: str) -> list[tuple[bytes, bytes, dict[str, bytes]]]:
         """Return key, value and headers of everything on a topic."""
         consumer = Consumer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "group.id": "test",
-                "enable.auto.commit": False,
-                "log_level": 0,
-            }
+            common_config(self.kafka)
+            | {"group.id": "test", "enable.auto.commit": False, "log_level": 0}
         )
         found = []
         for number in consumer.list_topics(topic, 10).topics[topic].partitions:
@@ -158,15 +173,17 @@ class AlertSite:
 
 
 @contextmanager
-def alert_site(bootstrap: str, postgres_url: str, folder: Path) -> Iterator[AlertSite]:
+def alert_site(kafka: str | KafkaSettings, postgres_url: str, folder: Path) -> Iterator[AlertSite]:
     """Make topics and a database; stop what was started there and drop the database."""
+    if isinstance(kafka, str):
+        kafka = KafkaSettings(bootstrap_servers=kafka)
     name = f"alert_{uuid.uuid4().hex[:12]}"
     asyncio.run(_execute(postgres_url, f"create database {name}"))
     url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
     migrate(url)
-    prefix = f"{name}."
-    ensure_topics(KafkaSettings(bootstrap_servers=bootstrap, topic_prefix=prefix, partitions=2))
-    site = AlertSite(bootstrap, url, prefix, choose_port(None, taken=set()), folder)
+    own = kafka.model_copy(update={"topic_prefix": f"{name}.", "partitions": 2})
+    ensure_topics(own)
+    site = AlertSite(own, url, choose_port(None, taken=set()), folder)
     try:
         yield site
     finally:

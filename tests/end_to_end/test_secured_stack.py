@@ -1,0 +1,65 @@
+"""Every service and command on a Kafka of somebody else that asks for a password."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.fits_images import make
+from tests.support.night import LIVETRAP, run, running_stack, wait_for
+from tests.support.secure_broker import PASSWORD, SecureBroker, secure_broker
+from tests.support.vtp_service import to_environment
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[SecureBroker]:
+    with secure_broker() as started:
+        yield started
+
+
+def test_images_pass_all_services_and_commands_reach_kafka(
+    broker: SecureBroker, tmp_path: Path
+) -> None:
+    good, bad = tmp_path / "good.fits", tmp_path / "bad.fits"
+    good.write_bytes(make())
+    bad.write_bytes(b"no image")
+    with running_stack(**to_environment(broker.sasl("SCRAM-SHA-512"))) as stack:
+        assert stack.status["kafka"] == broker.sasl("PLAIN").bootstrap_servers
+        folder = ["--data-dir", str(stack.data_dir)]
+        run("ingest", str(good), str(bad), "--stream", "night", *folder)
+        run(
+            "simulate", "--kafka", "--images", "1", "--size", "256", "--bands", "1",
+            "--truth", str(tmp_path / "truth.csv"),
+        )  # fmt: skip
+        wait_for(lambda: stack.outcomes().get("processed") == 2, what="both images")
+        assert "ingest" in run("dead-letters", "list", *folder)
+        logs = [path.read_text() for path in (stack.data_dir / "logs").iterdir()]
+        assert not any(PASSWORD in log for log in logs)
+        assert PASSWORD not in (stack.data_dir / "supervisord.conf").read_text()
+
+
+def up_refused(folder: Path, **settings: str) -> tuple[int, str]:
+    """Start a stack that cannot work; return its exit code and its last line."""
+    done = subprocess.run(
+        [*LIVETRAP, "up", "--detach", "--data-dir", str(folder)],
+        env=os.environ | settings,
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert PASSWORD not in done.stderr
+    return done.returncode, done.stderr.strip().splitlines()[-1]
+
+
+def test_a_stack_that_cannot_work_says_why(broker: SecureBroker, tmp_path: Path) -> None:
+    settings = to_environment(broker.sasl("PLAIN", sasl_password=PASSWORD[::-1]))
+    code, words = up_refused(tmp_path, **settings)
+    assert code == 1, words
+    assert "LIVETRAP_KAFKA__SASL_PASSWORD" in words
+    del settings["LIVETRAP_KAFKA__BOOTSTRAP_SERVERS"]
+    code, words = up_refused(tmp_path, **settings)
+    assert code == 2, words
+    assert "--kafka" in words
