@@ -71,14 +71,14 @@ def _ask(settings: KafkaSettings, timeout_s: float) -> tuple[AdminClient, Cluste
 
 
 def _describe_silence(settings: KafkaSettings, told: list[KafkaError]) -> str:
-    """Return what keeps the broker from answering, as far as one can know."""
+    """Return what keeps the broker from answering; as long as nothing changes, in one wording."""
     refusals = [reason for each in told if (reason := describe_refusal(settings, each))]
     if refusals:
-        return refusals[-1]
+        return min(refusals)
     where = f"Kafka at {settings.bootstrap_servers}"
     unreachable = [each.str() for each in told if each.code() in _UNREACHABLE]
     if unreachable:
-        return f"{where} is away: {without_duration(unreachable[-1])}"
+        return f"{where} is away: {without_duration(min(unreachable))}"
     # A broker that expects TLS, or a login, hangs up without a word.
     return (
         f"{where} does not answer; is LIVETRAP_KAFKA__SECURITY_PROTOCOL="
