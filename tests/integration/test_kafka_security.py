@@ -140,6 +140,21 @@ def test_images_go_in_and_out(broker: SecureBroker, way: str) -> None:
     assert (received[0].key, len(received[0].value)) == (b"key", 4 << 20)
 
 
+def test_certificate_and_key_may_share_a_file_and_go_with_a_password(
+    broker: SecureBroker, tmp_path: Path
+) -> None:
+    certificate, key = broker.authority.issue("both")
+    both = tmp_path / "both.pem"
+    both.write_bytes(key.read_bytes() + certificate.read_bytes())
+    files = {"ssl_certificate_location": str(both), "ssl_key_location": str(both)}
+    assert fetch_cluster_id(broker.mtls(**files, ssl_key_password=None))
+    assert fetch_cluster_id(broker.sasl("SCRAM-SHA-512", **files))
+    strange, strange_key = map(str, broker.stranger.issue("client"))
+    files = {"ssl_certificate_location": strange, "ssl_key_location": strange_key}
+    with pytest.raises(TransientError, match="look at LIVETRAP_KAFKA__SSL_CERTIFICATE_LOCATION"):
+        fetch_cluster_id(broker.sasl("SCRAM-SHA-512", **files), timeout_s=2)
+
+
 def test_a_refusal_names_the_setting(broker: SecureBroker) -> None:
     login = "LIVETRAP_KAFKA__SASL_USERNAME and LIVETRAP_KAFKA__SASL_PASSWORD"
     certificate, key = map(str, broker.stranger.issue("client"))

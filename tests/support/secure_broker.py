@@ -130,6 +130,7 @@ ssl.keystore.location={self.key_store}
 ssl.truststore.type=PEM
 ssl.truststore.location={self.trust_store}
 listener.name.mtls.ssl.client.auth=required
+listener.name.sasl.ssl.client.auth=requested
 listener.name.sasl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
 listener.name.sasl.plain.sasl.jaas.config={jaas}.plain.PlainLoginModule required \
 user_{USER}="{PASSWORD}";

@@ -3,8 +3,11 @@
 import threading
 import time
 
+import faust
 import pytest
 
+from runtime.settings import KafkaSettings
+from services.alert.app.stream import _credentials
 from services.alert.app.threads import run_in_thread
 from services.alert.app.watchdog import PATIENCE_S, Watchdog
 
@@ -48,3 +51,15 @@ async def test_a_blocking_call_does_not_stop_the_loop() -> None:
     started_s = time.monotonic()
     await asyncio.gather(*(run_in_thread(lambda: time.sleep(0.2)) for _ in range(10)))
     assert time.monotonic() - started_s < 1.5
+
+
+def test_faust_logs_in_as_librdkafka_does() -> None:
+    assert _credentials(KafkaSettings()) is None
+    assert isinstance(_credentials(KafkaSettings(security_protocol="ssl")), faust.SSLCredentials)
+    login = {"sasl_mechanism": "SCRAM-SHA-256", "sasl_username": "me", "sasl_password": "x"}
+    for protocol in ("SASL_PLAINTEXT", "SASL_SSL"):
+        made = _credentials(KafkaSettings(security_protocol=protocol, **login))
+        assert isinstance(made, faust.SASLCredentials)
+        assert (made.protocol.value, made.mechanism.value) == (protocol, "SCRAM-SHA-256")
+        assert (made.username, made.password) == ("me", "x")
+        assert (made.ssl_context is None) == (protocol == "SASL_PLAINTEXT")
