@@ -12,6 +12,7 @@ from runtime.kafka import (
     consume_batch,
     create_consumer,
     create_producer,
+    fetch_cluster_id,
     produce_and_wait,
 )
 from runtime.settings import KafkaSettings, load_settings
@@ -37,8 +38,9 @@ def read_all(kafka: KafkaSettings) -> list[InMessage]:
     Raises
     ------
     TransientError
-        If the broker is away.
+        If the broker is away or does not let us in.
     """
+    fetch_cluster_id(kafka)  # tells more about what is wrong than a consumer
     topic = Topics(kafka.topic_prefix).dead_letters
     consumer = create_consumer(kafka, group=f"cli-{uuid.uuid4().hex}", commits_to_kafka=False)
     try:

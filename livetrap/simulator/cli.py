@@ -13,6 +13,7 @@ from livetrap.simulator.config import SimulatorConfig, lofar_bands_hz
 from livetrap.simulator.directory import simulate_to_directory
 from livetrap.simulator.stream import stream_to_kafka
 from runtime.errors import SettingsError, TransientError
+from runtime.kafka import fetch_cluster_id
 from runtime.settings import load_settings
 
 __all__ = ["simulate"]
@@ -121,10 +122,12 @@ def _to_kafka(config: SimulatorConfig, target: str | None, truth_path: Path) -> 
     settings = load_settings().kafka
     if target is not None and ":" not in target:
         raise SettingsError(f"with --kafka give HOST:PORT, not {target!r}")
+    servers = target or settings.bootstrap_servers
+    # A wrong password is told at once, and as such.
+    fetch_cluster_id(settings.model_copy(update={"bootstrap_servers": servers}))
     stop = threading.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda _number, _frame: stop.set())
-    servers = target or settings.bootstrap_servers
     typer.echo(f"streaming to {servers}; Ctrl-C stops", file=sys.stderr)
     n_images = stream_to_kafka(
         config,

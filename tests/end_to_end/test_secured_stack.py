@@ -42,10 +42,10 @@ def test_images_pass_all_services_and_commands_reach_kafka(
         assert PASSWORD not in (stack.data_dir / "supervisord.conf").read_text()
 
 
-def up_refused(folder: Path, **settings: str) -> tuple[int, str]:
-    """Start a stack that cannot work; return its exit code and its last line."""
+def refused(*arguments: str, **settings: str) -> tuple[int, str]:
+    """Run a command that cannot work; return its exit code and its last line."""
     done = subprocess.run(
-        [*LIVETRAP, "up", "--detach", "--data-dir", str(folder)],
+        [*LIVETRAP, *arguments],
         env=os.environ | settings,
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
@@ -54,12 +54,17 @@ def up_refused(folder: Path, **settings: str) -> tuple[int, str]:
     return done.returncode, done.stderr.strip().splitlines()[-1]
 
 
-def test_a_stack_that_cannot_work_says_why(broker: SecureBroker, tmp_path: Path) -> None:
+def test_what_is_not_let_in_says_why(broker: SecureBroker, tmp_path: Path) -> None:
     settings = to_environment(broker.sasl("PLAIN", sasl_password=PASSWORD[::-1]))
-    code, words = up_refused(tmp_path, **settings)
-    assert code == 1, words
-    assert "LIVETRAP_KAFKA__SASL_PASSWORD" in words
+    image = tmp_path / "image.fits"
+    image.write_bytes(make())
+    up = ["up", "--detach", "--data-dir", str(tmp_path)]
+    simulate = ["simulate", "--kafka", "--images", "1", "--truth", str(tmp_path / "truth.csv")]
+    for command in (up, ["ingest", str(image)], ["dead-letters", "list"], simulate):
+        code, words = refused(*command, **settings)
+        assert code == 1, words
+        assert "LIVETRAP_KAFKA__SASL_PASSWORD" in words
     del settings["LIVETRAP_KAFKA__BOOTSTRAP_SERVERS"]
-    code, words = up_refused(tmp_path, **settings)
+    code, words = refused(*up, **settings)
     assert code == 2, words
     assert "--kafka" in words

@@ -48,6 +48,7 @@ def _fake_kafka(monkeypatch: pytest.MonkeyPatch, *, error: KafkaError | None) ->
 
     monkeypatch.setattr(stream, "create_producer", lambda _settings: FakeProducer())
     monkeypatch.setattr(stream, "send", send)
+    monkeypatch.setattr("livetrap.simulator.cli.fetch_cluster_id", lambda _settings: "a cluster")
     return sent
 
 
