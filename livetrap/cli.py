@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from livetrap.commands import alerts, images, operations, stack, streams
+from livetrap.commands import alerts, catalogues, images, operations, rules, stack, streams
 from runtime.errors import PipelineError, SettingsError
 
 __all__ = ["app", "run"]
@@ -38,8 +38,8 @@ app.command()(operations.ledger)
 app.add_typer(operations.dead_letters)
 app.add_typer(streams.streams)
 app.add_typer(alerts.alerts)
-app.add_typer(alerts.rules)
-app.add_typer(alerts.catalogues)
+app.add_typer(rules.rules)
+app.add_typer(catalogues.catalogues)
 
 
 @app.callback()

@@ -4,7 +4,10 @@ import base64
 import hashlib
 from collections.abc import Mapping
 
-__all__ = ["event_id", "image_id", "trig_id"]
+__all__ = ["TEST_STREAM", "event_id", "image_id", "trig_id"]
+
+# Whatever is alerted of it is a test.
+TEST_STREAM = "livetrap-test"
 
 
 def image_id(data: bytes, cards: Mapping[str, str]) -> str:

@@ -1,33 +1,19 @@
-"""Commands about alerts: list, show, retract; rules; reference catalogues."""
+"""Commands about alerts: list, show, try, take back; storms; who gets them."""
 
 import json
 import sys
-from pathlib import Path
+import time
 from typing import Annotated
 
 import typer
 
 from livetrap.commands.options import DataDir, JsonOutput, use_running_stack
 
-__all__ = ["alerts", "catalogues", "rules"]
+__all__ = ["alerts"]
 
 alerts = typer.Typer(
-    name="alerts", no_args_is_help=True, help="What was sent: list, show, take back."
+    name="alerts", no_args_is_help=True, help="What was sent: list, show, try, take back."
 )
-rules = typer.Typer(
-    name="rules",
-    no_args_is_help=True,
-    help="Which events become alerts: check a file of rules, try it on the past.",
-)
-catalogues = typer.Typer(
-    name="catalogues",
-    no_args_is_help=True,
-    help="Catalogues of known sources for matches(...) in rules: load, list, delete.",
-)
-RuleFile = Annotated[
-    Path | None,
-    typer.Argument(metavar="FILE", help="TOML; none: the rules that come with LiveTrap"),
-]
 
 
 @alerts.command("list")
@@ -88,6 +74,35 @@ def deliveries(
 
     use_running_stack(data_dir)
     found = list_deliveries(load_settings(), name)
+    print(json.dumps(found, indent=2, default=str) if as_json else render_deliveries(found))
+
+
+@alerts.command("test")
+def send_test(
+    *,
+    ra: Annotated[float, typer.Option(min=0, max=360, help="Right ascension [deg]")] = 0.0,
+    dec: Annotated[float, typer.Option(min=-90, max=90, help="Declination [deg]")] = 90.0,
+    wait: Annotated[float, typer.Option(min=0, help="For acknowledgements [s]")] = 5.0,
+    data_dir: DataDir = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Send a test alert to everybody, on every channel, and tell who has it.
+
+    Its role is `test`: no telescope should move for it. Robots that hear it will hear real ones.
+
+    Examples: `livetrap alerts test` · `livetrap alerts test --ra 83.6 --dec 22.0 --wait 20`
+    """
+    from livetrap.alerts import list_deliveries, render_deliveries  # noqa: PLC0415
+    from livetrap.drill import send_test_alert  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    settings = load_settings()
+    ivorn = send_test_alert(settings, ra=ra, dec=dec)
+    if not as_json:
+        print(f"{ivorn} is on Kafka and with the VTP subscribers; waiting {wait:g} s for answers")
+    time.sleep(wait)
+    found = list_deliveries(settings, ivorn)
     print(json.dumps(found, indent=2, default=str) if as_json else render_deliveries(found))
 
 
@@ -208,139 +223,3 @@ def enable(
     use_running_stack(data_dir)
     enable_subscriber(load_settings(), channel, name)
     print(f"enabled {channel} {name}")
-
-
-@rules.command("check")
-def check(path: RuleFile = None) -> None:
-    """Read a file of rules and say what it means, or what is wrong with it.
-
-    Example: `livetrap rules check rules.toml`
-    """
-    from rules.explain import to_text  # noqa: PLC0415
-    from rules.rulebook import load_rules  # noqa: PLC0415
-
-    for rule in load_rules(path).rules:
-        role = f", role {rule.role}" if rule.role else ""
-        print(f"{rule.name} (importance {rule.importance:g}{role})\n    {to_text(rule.when)}")
-
-
-@rules.command("show")
-def show_rules() -> None:
-    """Print the rules that come with LiveTrap, as a file to begin with.
-
-    Example: `livetrap rules show > rules.toml`
-    """
-    from rules.rulebook import DEFAULT_RULES  # noqa: PLC0415
-
-    print(DEFAULT_RULES.read_text(encoding="utf-8"), end="")
-
-
-@rules.command("quantities")
-def quantities() -> None:
-    """List what a rule can ask about an event.
-
-    Example: `livetrap rules quantities`
-    """
-    from rules.quantities import QUANTITIES  # noqa: PLC0415
-
-    for name, quantity in QUANTITIES.items():
-        print(f"{name:<24}{quantity.kind:<8}{quantity.doc}")
-    print(
-        "\nwithin(ra, dec, radius)     in a circle [deg]\n"
-        "matches('name', radius)     near a source of a reference catalogue [arcsec]\n"
-        "\nCompare with == != < <= > >= in, join with and, or, not."
-    )
-
-
-@rules.command("dry-run")
-def dry_run(
-    path: RuleFile = None,
-    *,
-    since: Annotated[str, typer.Option(help="How far back: 90m, 24h, 7d")] = "24h",
-    examples: Annotated[int, typer.Option(min=0, help="So many of each outcome")] = 3,
-    data_dir: DataDir = None,
-    as_json: JsonOutput = False,
-) -> None:
-    """Tell what a file of rules would have sent, and why it would not have sent the rest.
-
-    Storms are held as the settings of this command say (`alert.max_per_image`, `max_per_minute`).
-
-    Example: `livetrap rules dry-run rules.toml --since 24h`
-    """
-    from dataclasses import asdict  # noqa: PLC0415
-
-    from livetrap.dry_run import dry_run as judge  # noqa: PLC0415
-    from livetrap.dry_run import parse_duration, render_report  # noqa: PLC0415
-    from rules.rulebook import load_rules  # noqa: PLC0415
-    from runtime.settings import load_settings  # noqa: PLC0415
-
-    book, ago = load_rules(path), parse_duration(since)
-    use_running_stack(data_dir)
-    judged = judge(load_settings(), book, ago)
-    if as_json:
-        print(json.dumps([asdict(each) for each in judged], indent=2))
-    else:
-        print(render_report(judged, n_examples=examples))
-
-
-@catalogues.command("load")
-def load(
-    path: Annotated[
-        Path, typer.Argument(metavar="FILE", exists=True, help="VOTable, FITS table or CSV")
-    ],
-    *,
-    name: Annotated[str | None, typer.Option(help="Default: the file's name")] = None,
-    ra: Annotated[str | None, typer.Option(help="Column of the right ascension")] = None,
-    dec: Annotated[str | None, typer.Option(help="Column of the declination")] = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Load the positions of a catalogue; one of the same name is replaced.
-
-    Example: `livetrap catalogues load nvss.vot --name nvss`
-    """
-    from livetrap.reference_catalogues import load_catalogue, read_positions  # noqa: PLC0415
-    from runtime.settings import load_settings  # noqa: PLC0415
-
-    positions = read_positions(path, ra=ra, dec=dec)
-    use_running_stack(data_dir)
-    chosen = name or path.stem
-    n_sources = load_catalogue(load_settings(), chosen, positions)
-    print(f"loaded {n_sources} sources; in a rule: matches('{chosen}', 15)")
-
-
-@catalogues.command("list")
-def list_all(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
-    """List the catalogues.
-
-    Example: `livetrap catalogues list`
-    """
-    from livetrap.reference_catalogues import list_catalogues  # noqa: PLC0415
-    from runtime.settings import load_settings  # noqa: PLC0415
-
-    use_running_stack(data_dir)
-    found = list_catalogues(load_settings())
-    if as_json:
-        print(json.dumps(found, indent=2, default=str))
-        return
-    for row in found:
-        print(f"{row['name']:<24}{row['n_sources']:>10} sources  {row['time_loaded']:%Y-%m-%d}")
-    if not found:
-        print("no catalogues")
-
-
-@catalogues.command("delete")
-def delete(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="As `list` shows it")],
-    *,
-    data_dir: DataDir = None,
-) -> None:
-    """Forget a catalogue; rules that ask for it find nothing there.
-
-    Example: `livetrap catalogues delete nvss`
-    """
-    from livetrap.reference_catalogues import delete_catalogue  # noqa: PLC0415
-    from runtime.settings import load_settings  # noqa: PLC0415
-
-    use_running_stack(data_dir)
-    delete_catalogue(load_settings(), name)
-    print(f"deleted {name}")

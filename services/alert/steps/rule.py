@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from rules.quantities import facts_of
 from rules.rulebook import Rule, RuleBook
 from runtime.errors import RejectedMessageError
+from schemas.identity import TEST_STREAM
 from schemas.messages import SourceEvent
 from services.alert.errors import NotDueError
 from services.alert.models import Decision, Standing
@@ -13,6 +14,7 @@ from services.alert.models import Decision, Standing
 __all__ = ["check_event", "decide", "decide_by"]
 
 _UNRULED_IMPORTANCE = 0.5
+_OPERATORS_TEST = Decision("operator's test", 0.0, "test")
 
 
 def check_event(event: SourceEvent) -> None:
@@ -72,6 +74,8 @@ def decide_by(event: SourceEvent, rule: Rule | None, *, before: Standing, role: 
     NotDueError
         If it becomes none.
     """
+    if event.stream == TEST_STREAM:
+        return _OPERATORS_TEST
     if event.kind == "retraction" and not before.revision:
         raise NotDueError("never_alerted")
     if event.kind in ("update", "retraction") and before.revision:

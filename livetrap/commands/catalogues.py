@@ -1,0 +1,80 @@
+"""Commands about reference catalogues: load, list, delete."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from livetrap.commands.options import DataDir, JsonOutput, use_running_stack
+
+__all__ = ["catalogues"]
+
+catalogues = typer.Typer(
+    name="catalogues",
+    no_args_is_help=True,
+    help="Catalogues of known sources for matches(...) in rules: load, list, delete.",
+)
+
+
+@catalogues.command("load")
+def load(
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, help="VOTable, FITS table or CSV")
+    ],
+    *,
+    name: Annotated[str | None, typer.Option(help="Default: the file's name")] = None,
+    ra: Annotated[str | None, typer.Option(help="Column of the right ascension")] = None,
+    dec: Annotated[str | None, typer.Option(help="Column of the declination")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Load the positions of a catalogue; one of the same name is replaced.
+
+    Example: `livetrap catalogues load nvss.vot --name nvss`
+    """
+    from livetrap.reference_catalogues import load_catalogue, read_positions  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    positions = read_positions(path, ra=ra, dec=dec)
+    use_running_stack(data_dir)
+    chosen = name or path.stem
+    n_sources = load_catalogue(load_settings(), chosen, positions)
+    print(f"loaded {n_sources} sources; in a rule: matches('{chosen}', 15)")
+
+
+@catalogues.command("list")
+def list_all(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
+    """List the catalogues.
+
+    Example: `livetrap catalogues list`
+    """
+    from livetrap.reference_catalogues import list_catalogues  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    found = list_catalogues(load_settings())
+    if as_json:
+        print(json.dumps(found, indent=2, default=str))
+        return
+    for row in found:
+        print(f"{row['name']:<24}{row['n_sources']:>10} sources  {row['time_loaded']:%Y-%m-%d}")
+    if not found:
+        print("no catalogues")
+
+
+@catalogues.command("delete")
+def delete(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As `list` shows it")],
+    *,
+    data_dir: DataDir = None,
+) -> None:
+    """Forget a catalogue; rules that ask for it find nothing there.
+
+    Example: `livetrap catalogues delete nvss`
+    """
+    from livetrap.reference_catalogues import delete_catalogue  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    delete_catalogue(load_settings(), name)
+    print(f"deleted {name}")
