@@ -13,6 +13,7 @@ __all__ = [
     "Standing",
     "StoredAlert",
     "SubscriberState",
+    "Waiting",
 ]
 
 # End of each partition of the alert topics, keyed "topic/partition".
@@ -160,3 +161,12 @@ class SubscriberState:
     since_alert_id: int
     n_failures: int
     disabled_because: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An alert that an outlet has to deal with next; one that `is_old` is passed over."""
+
+    id: int
+    is_old: bool
+    alert: Outgoing

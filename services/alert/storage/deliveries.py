@@ -1,14 +1,14 @@
 """Tables `delivery` and `subscriber`: who was handed what, and who has it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 
 from runtime.postgres import lend_connection
 from runtime.sql import load_query
-from services.alert.models import Delivery, Outgoing, SubscriberState
+from services.alert.models import Delivery, Outgoing, SubscriberState, Waiting
 
 __all__ = ["DeliveryStore"]
 
@@ -44,9 +44,11 @@ class DeliveryStore:
     async def ensure_subscriber(self, channel: str, name: str) -> SubscriberState:
         """Return a subscriber; one that was never here gets the alerts from now on."""
         async with lend_connection(self._pool) as connection:
-            (row,) = await connection.fetch(
-                load_query(_PACKAGE, "ensure_subscriber"), channel, name
-            )
+            row = await connection.fetchrow(load_query(_PACKAGE, "get_subscriber"), channel, name)
+            if row is None:
+                (row,) = await connection.fetch(
+                    load_query(_PACKAGE, "ensure_subscriber"), channel, name
+                )
         return SubscriberState(**row)
 
     async def list_missing(
@@ -57,7 +59,45 @@ class DeliveryStore:
             rows = await connection.fetch(
                 load_query(_PACKAGE, "list_missing"), channel, name, longest, limit
             )
-        return [Outgoing(**(dict(row) | {"notice": row["notice"].encode()})) for row in rows]
+        return [_to_outgoing(row) for row in rows]
+
+    async def list_waiting(
+        self, channel: str, name: str, *, longest: timedelta, limit: int
+    ) -> list[Waiting]:
+        """Return the alerts behind an outlet's cursor, oldest first."""
+        async with lend_connection(self._pool) as connection:
+            rows = await connection.fetch(
+                load_query(_PACKAGE, "list_waiting"), channel, name, longest, limit
+            )
+        return [Waiting(row["id"], row["is_old"], _to_outgoing(row)) for row in rows]
+
+    async def advance(
+        self,
+        channel: str,
+        name: str,
+        until_id: int,
+        *,
+        time_handed: datetime,
+        is_taken: Mapping[int, bool],
+    ) -> None:
+        """Move an outlet's cursor behind an alert, and note what it has.
+
+        Parameters
+        ----------
+        channel, name : str
+            Who it is.
+        until_id : int
+            The last alert that it is done with.
+        time_handed : datetime
+            When they were sent.
+        is_taken : mapping
+            By alert: whether the outlet has it, or refused it for good.
+        """
+        async with lend_connection(self._pool) as connection:
+            await connection.execute(
+                load_query(_PACKAGE, "advance_subscriber"),
+                channel, name, until_id, time_handed, list(is_taken), list(is_taken.values()),
+            )  # fmt: skip
 
     async def note_failure(self, channel: str, name: str, because: str, *, n_most: int) -> bool:
         """Count a failure; return whether the subscriber is disabled by it."""
@@ -68,7 +108,6 @@ class DeliveryStore:
                 )
             )
 
-    async def note_success(self, channel: str, name: str) -> None:
-        """Forget the failures of a subscriber."""
-        async with lend_connection(self._pool) as connection:
-            await connection.execute(load_query(_PACKAGE, "note_success"), channel, name)
+
+def _to_outgoing(row: asyncpg.Record) -> Outgoing:
+    return Outgoing(row["ivorn"], row["voevent"], row["notice"].encode())

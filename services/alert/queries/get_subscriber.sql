@@ -1,0 +1,11 @@
+-- Return how a subscriber fares, if it was ever here.
+--
+-- $1  channel  text
+-- $2  name     text
+-- Index: the primary key.
+select
+    subscriber.since_alert_id,
+    subscriber.n_failures,
+    subscriber.disabled_because
+from subscriber
+where subscriber.channel = $1::text and subscriber.name = $2::text
