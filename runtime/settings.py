@@ -30,6 +30,7 @@ __all__ = [
     "AlertSettings",
     "ApiSettings",
     "AssociateSettings",
+    "BrokerSettings",
     "ExtractSettings",
     "IngestSettings",
     "KafkaSettings",
@@ -202,6 +203,14 @@ class WebhookSettings(_Section):
     allow_private: bool = Field(default=False, description="It may be on this network")
 
 
+class BrokerSettings(_Section):
+    """A VOEvent broker, as Comet, that gets every alert from us as its author."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="For the book")
+    host: str = Field(min_length=1, description="Where it is")
+    port: int = Field(8098, ge=1, le=65535, description="Its port for authors")
+
+
 class EmailSettings(_Section):
     """A digest of alerts by e-mail."""
 
@@ -238,12 +247,15 @@ class AlertSettings(_Section):
     )
     role: Literal["observation", "test"] = Field("observation", description="VOEvent role")
     webhooks: tuple[WebhookSettings, ...] = Field((), description="Servers that get every alert")
+    brokers: tuple[BrokerSettings, ...] = Field(
+        (), description="VOEvent brokers that get every alert"
+    )
     email: EmailSettings | None = Field(None, description="Digest by e-mail")
     outlet_hours: float = Field(
-        24.0, gt=0, le=8760, description="Webhooks and digests get nothing older [h]"
+        24.0, gt=0, le=8760, description="Webhooks, brokers and digests get nothing older [h]"
     )
     outlet_failures: int = Field(
-        20, ge=1, description="Failures in a row that disable a webhook or the digest"
+        20, ge=1, description="Failures in a row that disable a webhook, a broker or the digest"
     )
 
 

@@ -187,7 +187,7 @@ def release(
 
 @alerts.command("subscribers")
 def subscribers(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
-    """List who gets alerts by name: VTP, webhooks, the digest; and how they fare.
+    """List who gets alerts by name: VTP, webhooks, brokers, the digest; and how they fare.
 
     Example: `livetrap alerts subscribers`
     """
@@ -208,12 +208,12 @@ def subscribers(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> Non
 
 @alerts.command("enable")
 def enable(
-    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="webhook or email")],
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="webhook, broker or email")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="As `subscribers` shows it")],
     *,
     data_dir: DataDir = None,
 ) -> None:
-    """Serve a webhook or the digest again that failed too often.
+    """Serve a webhook, a broker or the digest again that failed too often.
 
     Example: `livetrap alerts enable webhook robot-1`
     """

@@ -25,7 +25,7 @@ LATENCY = Histogram(
 )
 OUTLET_ATTEMPTS = Counter(
     "livetrap_alert_outlet_attempts_total",
-    "Webhooks and digests: attempts by outcome",
+    "Webhooks, brokers and digests: attempts by outcome",
     ["channel", "name", "outcome"],
 )
 RETRIES = Counter(

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from runtime.settings import AlertSettings
 from services.alert.app.threads import run_in_thread
+from services.alert.handlers.broker import Broker
 from services.alert.handlers.digest import Digest
 from services.alert.handlers.outlet import Outlet
 from services.alert.handlers.webhook import Webhook
@@ -16,7 +17,7 @@ __all__ = ["build_outlets"]
 def build_outlets(
     settings: AlertSettings, store: DeliveryStore, stack: AsyncExitStack
 ) -> list[Outlet]:
-    """Return an outlet for each webhook and for the digest; `stack` closes them."""
+    """Return an outlet for each webhook and broker and for the digest; `stack` closes them."""
     longest = timedelta(hours=settings.outlet_hours)
     outlets = []
     for each in settings.webhooks:
@@ -28,6 +29,13 @@ def build_outlets(
                 n_most_failures=settings.outlet_failures,
             )
         )  # fmt: skip
+    outlets += [
+        Outlet(
+            "broker", each.name, Broker(each).deliver, store=store, longest=longest,
+            n_most_failures=settings.outlet_failures,
+        )
+        for each in settings.brokers
+    ]  # fmt: skip
     if settings.email is not None:
         outlets.append(
             Outlet(

@@ -19,6 +19,7 @@ __all__ = [
     "ivorn_of",
     "matches",
     "parse_peer_message",
+    "parse_xml",
 ]
 
 Filters = tuple[etree.XPath, ...]
@@ -35,7 +36,7 @@ _ROOTS = frozenset(
 )
 _ROLES = frozenset({"iamalive", "authenticate", "ack", "nak"})
 _MAX_FILTERS = 16
-_LONGEST_IVO = 300
+_LONGEST_TEXT = 300
 _MAX_FILTER_CHARACTERS = 1000
 # Work grows as nodes ** (depth + 1); deeper ones could hold a core for minutes.
 _MAX_FILTER_DEPTH = 2
@@ -57,12 +58,15 @@ class PeerMessage:
         Who it says it is; empty if it does not say.
     filters : tuple of str
         XPath expressions of an ``authenticate``.
+    result : str
+        Why it refuses, in a ``nak``.
     """
 
     role: str
     origin: str = ""
     response: str = ""
     filters: tuple[str, ...] = ()
+    result: str = ""
 
 
 _IVORN = re.compile(rb"""\bivorn\s*=\s*["']([^"']+)["']""")
@@ -79,18 +83,39 @@ def frame(document: bytes) -> bytes:
     return struct.pack("!I", len(document)) + document
 
 
-def build_transport(role: str, origin: str) -> bytes:
-    """Return a Transport document from us, of the role ``iamalive`` or ``authenticate``."""
+def build_transport(role: str, origin: str, *, response: str = "", result: str = "") -> bytes:
+    """Return a Transport document from us.
+
+    Parameters
+    ----------
+    role : str
+        ``iamalive``, ``authenticate``, ``ack`` or ``nak``.
+    origin : str
+        Our name; in an answer the ivorn of the event.
+    response : str
+        Our name in an answer.
+    result : str
+        Why we refuse.
+    """
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    answers = f"<Response>{escape(response)}</Response>" if response else ""
+    because = f"<Meta><Result>{escape(result)}</Result></Meta>" if result else ""
     return (
         "<?xml version='1.0' encoding='UTF-8'?>"
         f'<trn:Transport xmlns:trn="{_NAMESPACE}" version="1.0" role="{role}">'
-        f"<Origin>{escape(origin)}</Origin><TimeStamp>{now}</TimeStamp></trn:Transport>"
+        f"<Origin>{escape(origin)}</Origin>{answers}<TimeStamp>{now}</TimeStamp>{because}"
+        "</trn:Transport>"
     ).encode()
 
 
-def _parse(document: bytes) -> etree._Element:
-    """Parse XML of strangers: no entities, no network, no DTD."""
+def parse_xml(document: bytes) -> etree._Element:
+    """Parse XML of strangers: no entities, no network, no DTD.
+
+    Raises
+    ------
+    TransportError
+        If it is none, or has a DTD.
+    """
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
     )
@@ -111,15 +136,16 @@ def parse_peer_message(document: bytes) -> PeerMessage:
     TransportError
         If it is no Transport document of the three namespaces in use.
     """
-    root = _parse(document)
+    root = parse_xml(document)
     role = root.get("role", "")
     if root.tag not in _ROOTS or role not in _ROLES:
         raise TransportError("garbage")
-    origin, response = (
-        (root.findtext(name) or "").strip()[:_LONGEST_IVO] for name in ("Origin", "Response")
+    origin, response, result = (
+        (root.findtext(name) or "").strip()[:_LONGEST_TEXT]
+        for name in ("Origin", "Response", "Meta/Result")
     )
     if role != "authenticate":
-        return PeerMessage(role, origin, response)
+        return PeerMessage(role, origin, response, result=result)
     params = root.findall("Meta/Param[@name='xpath-filter']")
     old_style = root.findall("Meta/filter[@type='xpath']")
     filters = [param.get("value") or "" for param in params]
@@ -161,7 +187,7 @@ def matches(filters: Filters, packet: bytes) -> bool:
     """
     if not filters:
         return True
-    root = _parse(packet)
+    root = parse_xml(packet)
     return any(_matches(one, root) for one in filters)
 
 

@@ -1,0 +1,78 @@
+"""Submit an alert to another VOEvent broker, as authors do.
+
+References
+----------
+Swinbank et al. (2017), VOEvent Transport Protocol 2.0, IVOA Recommendation; arXiv:1709.01264.
+"""
+
+import asyncio
+import struct
+
+from runtime.settings import BrokerSettings
+from services.alert.models import Outgoing
+from services.alert.steps.broker import MAX_ANSWER_BYTES, check_answer
+from services.alert.steps.refusals import RefusedError
+from services.alert.steps.transport import TransportError, frame, parse_peer_message
+from services.alert.steps.webhook import WebhookError
+
+__all__ = ["Broker"]
+
+_TIMEOUT_S = 20.0  # as Comet's
+_MOST_REMEMBERED = 1000
+
+
+class Broker:
+    """One broker that gets every alert; one connection an alert, as the protocol wants.
+
+    Parameters
+    ----------
+    settings : BrokerSettings
+        Where it is.
+    """
+
+    def __init__(self, settings: BrokerSettings) -> None:
+        self._settings = settings
+        self._refused: dict[str, str] = {}
+
+    async def deliver(self, alerts: list[Outgoing]) -> list[Outgoing]:
+        """Send the first alert; return what was sent.
+
+        Raises
+        ------
+        WebhookError
+            If the broker did not answer that it has it; `RefusedError` if it does not want it.
+        """
+        alert = alerts[0]
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                answer = parse_peer_message(await self._ask(frame(alert.voevent)))
+        except TransportError as error:
+            raise WebhookError("answered what is no Transport document") from error
+        except asyncio.IncompleteReadError as error:
+            raise WebhookError("closed the connection without an answer") from error
+        except TimeoutError as error:
+            raise WebhookError(f"no answer within {_TIMEOUT_S:g} s") from error
+        except OSError as error:
+            raise WebhookError(repr(error)) from error
+        try:
+            check_answer(answer, self._refused.get(alert.ivorn))
+        except RefusedError as error:
+            self._remember(alert.ivorn, str(error))
+            raise
+        return [alert]
+
+    async def _ask(self, framed: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(self._settings.host, self._settings.port)
+        try:
+            writer.write(framed)
+            (length,) = struct.unpack("!I", await reader.readexactly(4))
+            if length > MAX_ANSWER_BYTES:
+                raise TransportError("oversize")
+            return await reader.readexactly(length)
+        finally:
+            writer.transport.abort()
+
+    def _remember(self, ivorn: str, words: str) -> None:
+        self._refused[ivorn] = words
+        while len(self._refused) > _MOST_REMEMBERED:
+            del self._refused[next(iter(self._refused))]
