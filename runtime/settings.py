@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -275,6 +276,14 @@ class VtpSettings(_Section):
     replay_hours: float = Field(
         24.0, ge=0, description="Who comes back gets what it missed, no older [h]; 0 is off"
     )
+    submit_port: Port | None = Field(
+        None, description="Port for authors elsewhere, by custom 8098; unset: none"
+    )
+    submit_allow: tuple[IPvAnyNetwork, ...] = Field(
+        (ip_network("127.0.0.0/8"), ip_network("::1/128")),
+        description="Networks of authors, as 192.0.2.0/24; empty: nobody",
+    )
+    submit_per_minute: int = Field(600, ge=1, description="Events of one author's address [1/min]")
 
 
 class ApiSettings(_Section):

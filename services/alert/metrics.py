@@ -8,6 +8,7 @@ __all__ = [
     "OUTLET_ATTEMPTS",
     "RETRIES",
     "RULES_ARE_CURRENT",
+    "SUBMISSIONS",
     "SUBSCRIBERS",
     "VTP_DISCONNECTS",
     "VTP_PACKETS",
@@ -33,6 +34,11 @@ RETRIES = Counter(
 )
 RULES_ARE_CURRENT = Gauge(
     "livetrap_alert_rules_are_current", "1: as in the file; 0: the file is wrong, older rules hold"
+)
+SUBMISSIONS = Counter(
+    "livetrap_alert_submissions_total",
+    "Connections of other authors by what became of them: taken, or why not",
+    ["outcome"],
 )
 SUBSCRIBERS = Gauge("livetrap_alert_subscribers", "VTP subscribers connected now")
 VTP_DISCONNECTS = Counter(

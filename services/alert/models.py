@@ -12,6 +12,7 @@ __all__ = [
     "Outgoing",
     "Standing",
     "StoredAlert",
+    "Submission",
     "SubscriberState",
     "Waiting",
 ]
@@ -170,3 +171,12 @@ class Waiting:
     id: int
     is_old: bool
     alert: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A VOEvent of another author, stored; `packet` is as it came."""
+
+    id: int
+    ivorn: str
+    packet: bytes

@@ -29,10 +29,11 @@ from services.alert.app.threads import run_in_thread
 from services.alert.app.watchdog import Watchdog
 from services.alert.handlers.deliveries import VtpBook
 from services.alert.handlers.outlet import Outlet
+from services.alert.handlers.submission import SubmissionServer
 from services.alert.handlers.transients import TransientHandler
 from services.alert.handlers.vtp import VtpServer
 from services.alert.metrics import EVENTS, RETRIES
-from services.alert.storage import AlertStore, DeliveryStore, Leadership
+from services.alert.storage import AlertStore, DeliveryStore, Leadership, SubmissionStore
 
 __all__ = ["main"]
 
@@ -97,7 +98,16 @@ class _Service:
             )
             vtp.keep(book)
             outlets = build_outlets(settings.alert, DeliveryStore(pool), stack)
-            for work in (book.run(), *(outlet.run() for outlet in outlets)):
+            works = [book.run(), *(outlet.run() for outlet in outlets)]
+            if settings.vtp.submit_port is not None:
+                authors = SubmissionServer(
+                    settings.vtp, settings.alert.authority,
+                    store=SubmissionStore(pool), relay=vtp.relay,
+                )  # fmt: skip
+                await authors.start()
+                stack.push_async_callback(authors.aclose)
+                works.append(authors.run())
+            for work in works:
                 task = asyncio.create_task(work)
                 task.add_done_callback(self._on_end)
                 stack.callback(task.cancel)

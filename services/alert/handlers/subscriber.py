@@ -70,7 +70,8 @@ class Subscriber:
         # What this connection was offered, oldest first: sending again must not double it.
         self._offered: dict[str, None] = {}
         self._catching_up: asyncio.Task[None] | None = None
-        self._queue: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue(settings.queue_length)
+        # Document, whether it is a VOEvent, and its name if it is one of ours.
+        self._queue: asyncio.Queue[tuple[bytes, bool, str]] = asyncio.Queue(settings.queue_length)
         self._overflowed = asyncio.Event()
         self._filters: Filters = ()
         self._last_heard_s = asyncio.get_running_loop().time()
@@ -84,11 +85,15 @@ class Subscriber:
         self._offered[ivorn] = None
         if len(self._offered) > _REMEMBERED:
             del self._offered[next(iter(self._offered))]
+        self._put(packet, is_event=True, ivorn=ivorn)
+
+    def relay(self, packet: bytes) -> None:
+        """Queue a VOEvent of another author."""
         self._put(packet, is_event=True)
 
-    def _put(self, document: bytes, *, is_event: bool) -> None:
+    def _put(self, document: bytes, *, is_event: bool, ivorn: str = "") -> None:
         try:
-            self._queue.put_nowait((document, is_event))
+            self._queue.put_nowait((document, is_event, ivorn))
         except asyncio.QueueFull:
             self._overflowed.set()
 
@@ -170,14 +175,14 @@ class Subscriber:
     async def _speak(self) -> str:
         try:
             while True:
-                document, is_event = await self._queue.get()
+                document, is_event, ivorn = await self._queue.get()
                 if is_event and not await self._wants(document):
                     continue
                 self._writer.write(frame(document))
                 await self._writer.drain()
                 VTP_PACKETS.inc(is_event)
-                if is_event:
-                    self._note(ivorn_of(document), is_acknowledged=False)
+                if ivorn:
+                    self._note(ivorn, is_acknowledged=False)
         except TimeoutError:
             return "bad_filter"
         except OSError:

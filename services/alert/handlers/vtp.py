@@ -7,6 +7,7 @@ Swinbank et al. (2017), VOEvent Transport Protocol 2.0, IVOA Recommendation; arX
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
 
 from runtime.errors import SettingsError
 from runtime.logging import get_logger
@@ -21,6 +22,7 @@ __all__ = ["VtpServer"]
 _FILTER_THREADS = 4
 _CLOSE_TIMEOUT_S = 2.0
 _BACKLOG = 512
+_EVERYBODY = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 
 class VtpServer:
@@ -42,7 +44,11 @@ class VtpServer:
         self._server: asyncio.Server | None = None
         self._is_closing = False
         self._book: VtpBook | None = None
-        self._admission = Admission(settings)
+        self._admission = Admission(
+            settings,
+            allow=settings.allow or _EVERYBODY,
+            per_minute=settings.max_connects_per_minute,
+        )
 
     def keep(self, book: VtpBook) -> None:
         """Keep a book of who has what from now on."""
@@ -83,6 +89,12 @@ class VtpServer:
         """Queue `packet` for every subscriber and return their number; never waits."""
         for subscriber in self._subscribers:
             subscriber.offer(packet)
+        return len(self._subscribers)
+
+    def relay(self, packet: bytes) -> int:
+        """Queue a VOEvent of another author likewise; nobody keeps a book of it."""
+        for subscriber in self._subscribers:
+            subscriber.relay(packet)
         return len(self._subscribers)
 
     async def aclose(self) -> None:

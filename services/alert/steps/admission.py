@@ -2,6 +2,9 @@
 
 import ipaddress
 from collections import Counter, deque
+from collections.abc import Sequence
+
+from pydantic import IPvAnyNetwork
 
 from runtime.settings import VtpSettings
 
@@ -18,11 +21,19 @@ class Admission:
     Parameters
     ----------
     settings : VtpSettings
-        Allowed networks and the limits.
+        How many at once.
+    allow : sequence of networks
+        Who may connect.
+    per_minute : int
+        How often one address may [1/min].
     """
 
-    def __init__(self, settings: VtpSettings) -> None:
+    def __init__(
+        self, settings: VtpSettings, *, allow: Sequence[IPvAnyNetwork], per_minute: int
+    ) -> None:
         self._settings = settings
+        self._allow = allow
+        self._per_minute = per_minute
         self._inside: Counter[str] = Counter()
         self._knocks: dict[str, deque[float]] = {}
 
@@ -46,14 +57,12 @@ class Admission:
             del self._inside[host]
 
     def _is_allowed(self, host: str) -> bool:
-        if not self._settings.allow:
-            return True
         try:
             address = ipaddress.ip_address(host.split("%", maxsplit=1)[0])
         except ValueError:
             return False
         mapped = getattr(address, "ipv4_mapped", None)
-        return any((mapped or address) in network for network in self._settings.allow)
+        return any((mapped or address) in network for network in self._allow)
 
     def _is_too_often(self, host: str, now_s: float) -> bool:
         knocks = self._knocks.pop(host, deque())
@@ -62,7 +71,7 @@ class Admission:
             del self._knocks[next(iter(self._knocks))]
         while knocks and now_s - knocks[0] > _WINDOW_S:
             knocks.popleft()
-        if len(knocks) >= self._settings.max_connects_per_minute:
+        if len(knocks) >= self._per_minute:
             return True
         knocks.append(now_s)
         return False

@@ -1,0 +1,40 @@
+"""VOEvents of an author elsewhere, and how they are submitted."""
+
+import asyncio
+
+from lxml import etree
+
+from runtime.settings import AlertSettings
+from services.alert.steps.facts import name_alert
+from services.alert.steps.voevent import build_voevent
+from tests.support.vtp import VtpClient
+from tests.support.vtp_events import DECISION, START, source_event
+
+__all__ = ["answer_to", "foreign_packet", "submit"]
+
+
+def foreign_packet(number: int = 0, *, authority: str = "org.other") -> bytes:
+    """Return a valid VOEvent of another authority."""
+    event = source_event(number)
+    settings = AlertSettings(authority=authority)
+    return build_voevent(event, name_alert(event, authority, 0), settings, DECISION, START)
+
+
+def answer_to(document: bytes) -> tuple[str, str, str]:
+    """Return role, Origin and Meta/Result of an answer."""
+    root = etree.fromstring(document)
+    texts = (root.findtext(name) or "" for name in ("Origin", "Meta/Result"))
+    return (str(root.get("role")), *texts)  # type: ignore[return-value]
+
+
+async def submit(port: int, packet: bytes, timeout_s: float = 25) -> tuple[str, str, str]:
+    """Submit as an author does; the connection is closed behind the answer."""
+    client = await VtpClient.connect(port)
+    try:
+        await client.say(packet)
+        answer = answer_to(await client.hear(timeout_s))
+        async with asyncio.timeout(timeout_s):
+            assert await client.reader.read() == b""
+    finally:
+        await client.aclose()
+    return answer
