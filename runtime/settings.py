@@ -15,6 +15,7 @@ from pydantic import (
     IPvAnyNetwork,
     SecretStr,
     ValidationError,
+    field_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -225,6 +226,9 @@ class EmailSettings(_Section):
     password: SecretStr | None = Field(None, description="For the mail server")
 
 
+_Named = WebhookSettings | BrokerSettings
+
+
 class AlertSettings(_Section):
     """Which events become alerts, and under whose name."""
 
@@ -258,6 +262,15 @@ class AlertSettings(_Section):
     outlet_failures: int = Field(
         20, ge=1, description="Failures in a row that disable a webhook, a broker or the digest"
     )
+
+    @field_validator("webhooks", "brokers")
+    @classmethod
+    def _names_differ(cls, named: tuple[_Named, ...]) -> tuple[_Named, ...]:
+        """Refuse one name for two: they would share a place in the queue."""
+        names = [each.name for each in named]
+        if len(set(names)) < len(names):
+            raise ValueError("two have the same name")
+        return named
 
 
 class VtpSettings(_Section):

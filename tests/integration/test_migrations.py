@@ -33,6 +33,19 @@ async def _new_database(postgres_url: str, name: str) -> str:
     return postgres_url.rsplit("/", 1)[0] + "/" + name
 
 
+async def _apply(connection: asyncpg.Connection, n: int) -> None:
+    """Apply the first migrations, as an older version did."""
+    await connection.execute(
+        "create table schema_migration (name text primary key, sha256 text not null, "
+        "time_applied timestamptz not null default now())"
+    )
+    for migration in load_migrations()[:n]:
+        await connection.execute(migration.text)
+        await connection.execute(
+            "insert into schema_migration values ($1, $2)", migration.name, migration.sha256
+        )
+
+
 async def test_two_at_once_apply_every_file_exactly_once(postgres_url: str):
     url = await _new_database(postgres_url, "two_at_once")
     with ThreadPoolExecutor(2) as pool:
@@ -53,17 +66,9 @@ async def test_a_changed_old_file_is_refused(postgres_url: str):
 
 async def test_measurements_of_the_first_schema_move_to_their_streams(postgres_url: str):
     url = await _new_database(postgres_url, "first_schema")
-    first, *_ = load_migrations()
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(first.text)
-        await connection.execute(
-            "create table schema_migration (name text primary key, sha256 text not null, "
-            "time_applied timestamptz not null default now())"
-        )
-        await connection.execute(
-            "insert into schema_migration values ($1, $2)", first.name, first.sha256
-        )
+        await _apply(connection, 1)
         await connection.execute(_FIRST_ROWS)
         with ThreadPoolExecutor(1) as pool:
             pool.submit(migrate, url).result()
@@ -76,6 +81,41 @@ async def test_measurements_of_the_first_schema_move_to_their_streams(postgres_u
             (2, "detection_s2_2026_01", 0.02),
             (2, "detection_s2_2026_02", 0.03),
         ]
+    finally:
+        await connection.close()
+
+
+_DELIVERED = """
+insert into alert (
+    ivorn, trig_id, revision, event_id, alert_type, role, stream, kind, ra, dec, snr,
+    flux_peak_jy_beam, time_start, time_alert, voevent, notice, time_published, time_broadcast
+)
+select
+    n::text, n::text, 0, n::text, 'initial', 'test', 's', 'new_source', 1, 1, 9, 1, now(), now(),
+    '', '{}', now(), now()
+from generate_series(1, 5) as n;
+insert into subscriber (channel, name, since_alert_id) values
+('webhook', 'some', 1), ('webhook', 'none', 1), ('vtp', 'some', 1);
+insert into delivery
+select n, channel, 'some', now(), case when n < 4 then now() end
+from generate_series(2, 4) as n cross join (values ('webhook'), ('vtp')) as made (channel);
+"""
+
+
+async def test_a_webhook_of_the_fifth_schema_gets_nothing_again(postgres_url: str):
+    url = await _new_database(postgres_url, "fifth_schema")
+    connection = await asyncpg.connect(url)
+    try:
+        await _apply(connection, 5)
+        await connection.execute(_DELIVERED)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(migrate, url).result()
+        rows = await connection.fetch(
+            "select channel, name, since_alert_id from subscriber order by channel, name"
+        )
+        assert [tuple(row) for row in rows] == [
+            ("vtp", "some", 1), ("webhook", "none", 1), ("webhook", "some", 3),
+        ]  # fmt: skip
     finally:
         await connection.close()
 

@@ -69,6 +69,12 @@ def test_a_missing_configuration_file_is_named(monkeypatch: pytest.MonkeyPatch) 
         load_settings()
 
 
+def test_two_outlets_may_not_share_a_name() -> None:
+    comet = {"name": "comet", "host": "a.example.org"}
+    with pytest.raises(SettingsError, match="the same name"):
+        load_settings(alert={"brokers": [comet, comet | {"host": "b.example.org"}]})
+
+
 def test_secrets_do_not_show() -> None:
     settings = Settings(postgres={"url": "postgresql://me:secret@db/x"})
     assert "secret" not in repr(settings)
