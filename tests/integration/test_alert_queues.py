@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -46,8 +47,11 @@ def site(kafka_bootstrap: str, postgres_url: str, tmp_path: Path) -> Iterator[Al
         yield made
 
 
+NOT_OLDER = timedelta()
+
+
 async def copies(
-    pool: asyncpg.Pool, ivorn: str, n: int, older: timedelta = timedelta()
+    pool: asyncpg.Pool, ivorn: str, n: int, older: timedelta = NOT_OLDER
 ) -> list[str]:
     """Store many alerts at once, all out."""
     return [row["ivorn"] for row in await pool.fetch(COPY, ivorn, n, older)]
