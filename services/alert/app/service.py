@@ -3,12 +3,11 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 
@@ -22,6 +21,7 @@ from runtime.settings import Settings
 from schemas.topics import Topics
 from services.alert.app.logs import tame_logging
 from services.alert.app.outlets import build_outlets
+from services.alert.app.patience import Patience, StoppedError
 from services.alert.app.rules import RuleFile
 from services.alert.app.sender import KafkaSender
 from services.alert.app.stream import build_app
@@ -32,21 +32,12 @@ from services.alert.handlers.outlet import Outlet
 from services.alert.handlers.submission import SubmissionServer
 from services.alert.handlers.transients import TransientHandler
 from services.alert.handlers.vtp import VtpServer
-from services.alert.metrics import EVENTS, RETRIES
+from services.alert.metrics import EVENTS
 from services.alert.storage import AlertStore, DeliveryStore, Leadership, SubmissionStore
 
 __all__ = ["main"]
 
-T = TypeVar("T")
-
-
-class _StoppedError(Exception):
-    """Told to stop before the work was done."""
-
-
 GROUP = "livetrap-alert"
-_FIRST_BACKOFF_S = 0.2
-_LONGEST_BACKOFF_S = 5.0
 _LOOK_S = 0.1
 _LAG_EVERY_S = 10.0
 _STOP_FAUST_S = 2.5
@@ -59,7 +50,7 @@ def main() -> None:
 
 def _run(settings: Settings, stop: StopFlag) -> None:
     tame_logging()
-    with suppress(_StoppedError):
+    with suppress(StoppedError):
         asyncio.run(_Service(settings, stop).run())
 
 
@@ -72,6 +63,7 @@ class _Service:
         self._topics = Topics(settings.kafka.topic_prefix)
         self._failure: BaseException | None = None
         self._watchdog = Watchdog(time.monotonic())
+        self._patience = Patience(stop, self._watchdog)
 
     async def run(self) -> None:
         """Start everything, wait, stop everything."""
@@ -81,12 +73,13 @@ class _Service:
         async with AsyncExitStack() as stack:
             self._sender = KafkaSender(settings.kafka, group=GROUP)
             stack.callback(self._sender.close)
-            await self._until_done(lambda: run_in_thread(lambda: ensure_topics(settings.kafka)))
-            pool = await self._until_done(lambda: create_pool(settings.postgres, service="alert"))
+            until_done = self._patience.until_done
+            await until_done(lambda: run_in_thread(lambda: ensure_topics(settings.kafka)))
+            pool = await until_done(lambda: create_pool(settings.postgres, service="alert"))
             stack.callback(pool.terminate)
             self._leadership = Leadership(settings.postgres)
             stack.callback(self._leadership.give_up)
-            await self._until_done(self._leadership.ensure)
+            await until_done(self._leadership.ensure)
             # Not before: who subscribes to a process that stands by would hear nothing.
             vtp = VtpServer(settings.vtp, settings.alert.authority)
             await vtp.start()
@@ -98,7 +91,7 @@ class _Service:
             )
             vtp.keep(book)
             outlets = build_outlets(settings.alert, DeliveryStore(pool), stack)
-            works = [book.run(), *(outlet.run() for outlet in outlets)]
+            workers: list[VtpBook | Outlet | SubmissionServer] = [book, *outlets]
             if settings.vtp.submit_port is not None:
                 authors = SubmissionServer(
                     settings.vtp, settings.alert.authority,
@@ -106,8 +99,8 @@ class _Service:
                 )  # fmt: skip
                 await authors.start()
                 stack.push_async_callback(authors.aclose)
-                works.append(authors.run())
-            for work in works:
+                workers.append(authors)
+            for work in [worker.run() for worker in workers]:
                 task = asyncio.create_task(work)
                 task.add_done_callback(self._on_end)
                 stack.callback(task.cancel)
@@ -119,8 +112,8 @@ class _Service:
                 broadcast=vtp.broadcast,
                 wake=partial(_wake_all, outlets),
             )
-            await self._until_done(self._sender.read_ends)
-            n_recovered = await self._until_done(self._handler.recover)
+            await until_done(self._sender.read_ends)
+            n_recovered = await until_done(self._handler.recover)
             get_logger().info("service_started", recovered=n_recovered)
             await self._consume(Path(stack.enter_context(tempfile.TemporaryDirectory())))
         if self._failure is not None:
@@ -137,7 +130,7 @@ class _Service:
         )
         watch = asyncio.create_task(self._watch())
         try:
-            await self._unless_stopped(app.start())
+            await self._patience.unless_stopped(app.start())
             # A signal sets the flag.
             while not self._stop.is_set() and self._failure is None:
                 await asyncio.sleep(_LOOK_S)
@@ -150,7 +143,7 @@ class _Service:
 
     async def _on_events(self, messages: list[InMessage]) -> None:
         """Handle events; return when each is an alert, refused, or a dead letter."""
-        refusals = await self._until_done(lambda: self._handle(messages))
+        refusals = await self._patience.until_done(lambda: self._handle(messages))
         letters = []
         for message, error in zip(messages, refusals, strict=True):
             if error is None:
@@ -166,44 +159,12 @@ class _Service:
                 dead_letter(message, error, topic=self._topics.dead_letters, service="alert")
             )
         if letters:
-            await self._until_done(lambda: self._sender.send_dead_letters(letters))
+            await self._patience.until_done(lambda: self._sender.send_dead_letters(letters))
             EVENTS.labels("rejected").inc(len(letters))
 
     async def _handle(self, messages: list[InMessage]) -> list[RejectedMessageError | None]:
         await self._leadership.ensure()
         return await self._handler.on_events([message.value for message in messages])
-
-    async def _until_done(self, action: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Repeat `action` while the world is away; say so when that begins and ends."""
-        backoff_s = _FIRST_BACKOFF_S
-        last_reason = ""
-        while True:
-            self._watchdog.note_attempt(time.monotonic())
-            try:
-                result = await self._unless_stopped(action())
-            except TransientError as error:
-                if str(error) != last_reason:
-                    get_logger().warning("waiting_for_the_world", reason=str(error))
-                    last_reason = str(error)
-                RETRIES.inc()
-                await self._unless_stopped(asyncio.sleep(backoff_s))
-                backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
-            else:
-                if last_reason:
-                    get_logger().info("world_is_back")
-                return result
-
-    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return the outcome of `work`; break it off when told to stop."""
-        task = asyncio.create_task(work)
-        try:
-            while not self._stop.is_set():
-                done, _ = await asyncio.wait({task}, timeout=_LOOK_S)
-                if done:
-                    return task.result()
-        finally:
-            task.cancel()
-        raise _StoppedError
 
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error

@@ -1,0 +1,142 @@
+"""The way of an image: its edge, its sources, their association."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from runtime.settings.section import Section
+
+__all__ = ["AssociateSettings", "ExtractSettings", "IngestSettings"]
+
+Sigma = Annotated[float, Field(gt=0, le=100)]
+
+
+def _off_is_none(value: object) -> object:
+    """Give the word for None: neither a variable nor TOML has one."""
+    return None if value == "off" else value
+
+
+class IngestSettings(Section):
+    """The edge."""
+
+    max_image_bytes: int = Field(
+        64 << 20, ge=2880, description="Largest image that is accepted [byte]"
+    )
+    stream: str | None = Field(None, description="Stream name; default: the TELESCOP card")
+    inbox: Path | None = Field(
+        None, description="Folder that the ingest service watches for FITS files"
+    )
+
+
+BrightSource = Literal["Cas A", "Cyg A", "Tau A", "Vir A", "Her A", "Sun", "Jupiter"]
+
+
+class ExtractSettings(Section):
+    """Source finding."""
+
+    detection_threshold_sigma: Sigma = Field(8.0, description="Peak of a source [local rms]")
+    analysis_threshold_sigma: Sigma = Field(3.0, description="Edge of an island [local rms]")
+    background_cell_px: int = Field(50, ge=8, le=4096, description="Background grid cell [px]")
+    margin_px: int = Field(10, ge=0, le=4096, description="Ignored border of the image [px]")
+    force_beam: bool = Field(default=True, description="Fit the beam's shape (point sources)")
+    connectivity: Literal[4, 8] = Field(8, description="Neighbours that may share an island")
+    contrast_sigma: float = Field(
+        1.0, ge=0, description="Least depth between two peaks of an island [local rms]"
+    )
+    radius_px: float | None = Field(
+        None, gt=0, description="Circle about the centre in which sources count [px]"
+    )
+    median_filter_cells: int = Field(
+        1, ge=1, le=99, description="Window of the median filter of the grids [cells]"
+    )
+    fdr_alpha: float | None = Field(
+        None, gt=0, lt=1, description="False discovery rate that replaces the threshold"
+    )
+    flux_calibration_error: float = Field(
+        0.0, ge=0, description="Relative error of the flux scale, added to all flux errors"
+    )
+    clean_bias_jy_beam: float = Field(0.0, description="Added to peak fluxes [Jy/beam]")
+    clean_bias_err_jy_beam: float = Field(0.0, ge=0, description="Its error [Jy/beam]")
+    recent_images_mb: int = Field(
+        256, ge=0, description="Pixels kept in memory for forced photometry [MB]"
+    )
+    count_negative: bool = Field(
+        default=False, description="Count the peaks of the negated image: false by definition"
+    )
+    max_sources: int = Field(200_000, ge=1, description="More in an image: rejected")
+    rms_min_jy_beam: float | None = Field(None, gt=0, description="Less noise: rejected [Jy/beam]")
+    rms_max_jy_beam: float | None = Field(None, gt=0, description="More noise: rejected [Jy/beam]")
+    rms_history_images: int = Field(
+        0, ge=0, le=10_000, description="Images of a band whose noise is remembered; 0 is off"
+    )
+    rms_history_sigma: float = Field(
+        5.0, gt=0, description="Farther from the remembered noise: rejected [sigma]"
+    )
+    max_blank_fraction: float = Field(
+        1.0, ge=0, le=1, description="More blank pixels: rejected [of all]"
+    )
+    max_beam_axis_ratio: float | None = Field(
+        None, ge=1, description="More elongated beam: rejected [major/minor]"
+    )
+    min_bright_separation_deg: float = Field(
+        0.0, ge=0, description="A bright source nearer to the centre: rejected [deg]; 0 is off"
+    )
+    bright_sources: tuple[BrightSource, ...] = Field(
+        ("Cas A", "Cyg A", "Tau A", "Vir A", "Her A", "Sun", "Jupiter"),
+        description="Which ones",
+    )
+
+
+class AssociateSettings(Section):
+    """Association in time and frequency."""
+
+    de_ruiter_radius: float = Field(5.68, gt=0, description="Match limit [sigma]")
+    beamwidths_limit: float = Field(3.0, gt=0, description="Match limit [beam semi-major axes]")
+    systematic_position_error_arcsec: float = Field(
+        10.0, ge=0, description="Floor of a position error, per axis [arcsec]"
+    )
+    forced_photometry: bool = Field(
+        default=True, description="Measure sources that an image does not show, and monitors"
+    )
+    expiration_timesteps: int = Field(10, ge=1, description="Null detections until given up")
+    new_source_sigma_margin: float = Field(
+        1.0, ge=0, description="Added to the detection threshold in the new-source test [sigma]"
+    )
+    window_timeout_s: float = Field(
+        30.0, gt=0, description="Longest wait for a band of a timestep [s]"
+    )
+    first_timestep_wait_s: float = Field(
+        5.0, gt=0, description="Wait for the bands of a stream that was never seen before [s]"
+    )
+    timestep_tolerance_s: float = Field(
+        0.5, ge=0, description="Images this close in start time share a timestep [s]"
+    )
+    detection_retention_days: float | None = Field(
+        None,
+        gt=0,
+        description="Measurements older than this before a stream's last timestep may go [d]; "
+        "months go as a whole, unset keeps all",
+    )
+    update_cool_down_s: float = Field(
+        0.0, ge=0, description="Least time between two events of a transient, of its images [s]"
+    )
+    update_snr_factor: float = Field(
+        1.5, gt=1, description="Growth of S/N since the last event that makes an update"
+    )
+    update_position_sigma: float = Field(
+        3.0, gt=0, description="Move from the position told last that makes an update [sigma]"
+    )
+    max_updates: int = Field(10, ge=0, description="Updates of one transient")
+    contradiction_sigma: Annotated[float | None, BeforeValidator(_off_is_none)] = Field(
+        5.0,
+        gt=0,
+        description="A new source is retracted if another band of its timestep has so much less "
+        "than any power law leaves there [sigma]; off: never",
+    )
+    contradiction_max_spectral_index: float = Field(
+        5.0, ge=0, le=100, description="Largest |alpha| of S ~ freq^alpha in that test"
+    )
+    variable_eta: float = Field(5.0, gt=0, description="Reduced chi-square of a variable source")
+    variable_v: float = Field(0.1, gt=0, description="Coefficient of variation of a variable")
+    variable_min_points: int = Field(8, ge=2, description="Points before a source is variable")

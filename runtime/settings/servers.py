@@ -1,0 +1,42 @@
+"""The database, the HTTP server, what an operator looks at."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+
+from runtime.settings.section import Port, Section
+
+__all__ = ["ApiSettings", "MetricsSettings", "PostgresSettings"]
+
+
+class PostgresSettings(Section):
+    """Where the database is."""
+
+    url: SecretStr = Field(
+        SecretStr("postgresql://livetrap@127.0.0.1:5432/livetrap"),
+        description="postgresql://user:password@host:port/database",
+    )
+    pool_size: int = Field(4, ge=1, le=100, description="Connections of one process")
+
+
+class ApiSettings(Section):
+    """The HTTP server."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: Port = Field(8080, description="Port")
+    write_token: SecretStr | None = Field(
+        None, min_length=8, description="Bearer token of those who may write; unset: nobody"
+    )
+    max_monitors: int = Field(1000, ge=1, description="Watched places of a stream")
+    look_backs_s: tuple[Annotated[float, Field(gt=0, le=1e9)], ...] = Field(
+        (600.0, 3600.0, 86400.0),
+        max_length=10,
+        description="Statistics of a source also over so long before its newest point [s]",
+    )
+
+
+class MetricsSettings(Section):
+    """Prometheus and logs of a worker."""
+
+    port: Port = Field(0, description="Prometheus port of this process; 0 = off")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Logs")
