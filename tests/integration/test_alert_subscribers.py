@@ -1,7 +1,5 @@
 """Subscribers that others wrote: Comet and pygcn."""
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +11,7 @@ from runtime.settings import AlertSettings, VtpSettings
 from services.alert.handlers.vtp import VtpServer
 from services.alert.steps.facts import name_alert
 from services.alert.steps.voevent import build_voevent
+from tests.support.clients import pygcn_listener
 from tests.support.comet import comet_subscriber
 from tests.support.vtp import ivorn_of
 from tests.support.vtp_events import DECISION, START, source_event
@@ -91,24 +90,10 @@ def test_comet_sets_a_filter(vtp: ServerThread, tmp_path: Path) -> None:
         assert comet.ivorns() == [ivorn_of(strong)]
 
 
-PYGCN = """
-import sys, gcn
-def handler(payload, root):
-    print(root.attrib["ivorn"], flush=True)
-gcn.listen(host="127.0.0.1", port=int(sys.argv[1]), handler=handler, iamalive_timeout=5)
-"""
-
-
 @pytest.fixture
 def pygcn(vtp: ServerThread, tmp_path: Path) -> Iterator[Callable[[], list[str]]]:
-    out = tmp_path / "pygcn.txt"
-    with out.open("wb") as output, (tmp_path / "pygcn.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", PYGCN, str(vtp.server.port)], stdout=output, stderr=log
-        )
-    yield lambda: out.read_text().split()
-    process.kill()
-    process.wait()
+    with pygcn_listener(vtp.server.port, tmp_path) as heard:
+        yield heard
 
 
 def test_pygcn_receives_every_alert(vtp: ServerThread, pygcn: Callable[[], list[str]]) -> None:
