@@ -54,6 +54,9 @@ class AlertSettings(Section):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{2,}$",
         description="ivorn authority",
     )
+    public_url: HttpUrl | None = Field(
+        None, description="Where others reach the api: alerts then have a link to themselves there"
+    )
     rules: Path | None = Field(
         None, description="File of rules: which events become alerts; unset: those of LiveTrap"
     )

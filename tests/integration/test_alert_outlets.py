@@ -153,6 +153,25 @@ async def test_what_is_not_taken_comes_again(pool: asyncpg.Pool, status: int) ->
         assert told(server) == [first, first, second]
 
 
+async def test_one_alert_that_is_refused_does_not_block_the_next(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.alert.handlers.outlet._FIRST_BACKOFF_S", 0.02)
+    async with serving(422, 422, 422, 204, 422) as server, webhook_to(pool, server) as name:
+        first, second = await send(pool, 2)
+        await until(lambda: len(server.heard) >= 5)
+        (third,) = await send(pool)
+        await until(lambda: len(server.heard) >= 6)
+        # Offered again when the next one was taken: now it is the alert, not the server.
+        assert told(server) == [first, first, first, second, first, third]
+        rows = await pool.fetch(
+            "select ivorn, time_acknowledged is not null as has_it from delivery "
+            "join alert on alert.id = alert_id where subscriber = $1",
+            name,
+        )
+        assert {row["ivorn"]: row["has_it"] for row in rows}[first] is False
+
+
 async def test_after_many_failures_it_is_disabled_until_somebody_enables_it(
     pool: asyncpg.Pool, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

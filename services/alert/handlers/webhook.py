@@ -8,12 +8,15 @@ import httpx
 
 from runtime.settings import WebhookSettings
 from services.alert.models import Outgoing
+from services.alert.steps.refusals import RefusedError
 from services.alert.steps.webhook import WebhookError, check_addresses, sign, to_body
 
 __all__ = ["Webhook"]
 
 _TIMEOUT_S = 10.0
 _PORTS = {"http": 80, "https": 443}
+# Bad request, too large, unprocessable: it has read the alert and does not want this one.
+_REFUSALS = frozenset({400, 413, 422})
 
 
 class Webhook:
@@ -43,7 +46,7 @@ class Webhook:
         Raises
         ------
         WebhookError
-            If the server did not answer 2xx.
+            If the server did not answer 2xx; `RefusedError` if it does not want this alert.
         """
         alert = alerts[0]
         body, media_type = to_body(alert, self._settings.format)
@@ -67,8 +70,11 @@ class Webhook:
             )
         except (httpx.HTTPError, OSError) as error:
             raise WebhookError(repr(error)) from error
+        words = f"answered {answer.status_code} {answer.reason_phrase}"
+        if answer.status_code in _REFUSALS:
+            raise RefusedError(words)
         if not answer.is_success:
-            raise WebhookError(f"answered {answer.status_code} {answer.reason_phrase}")
+            raise WebhookError(words)
         return [alert]
 
     async def _resolve(self) -> str:

@@ -6,7 +6,7 @@ from runtime.errors import RejectedMessageError
 from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
 from services.alert.models import Decision, NewAlert
-from services.alert.steps.facts import latencies_s, name_alert
+from services.alert.steps.facts import latencies_s, link_to, name_alert
 from services.alert.steps.notice import build_notice
 from services.alert.steps.voevent import build_voevent
 
@@ -31,7 +31,8 @@ def build_alert(
     name = name_alert(event, settings.authority, revision)
     try:
         voevent = build_voevent(event, name, settings, decision, time_alert)
-        notice = build_notice(event, name, decision, time_alert)
+        link = link_to(name, settings.public_url)
+        notice = build_notice(event, name, decision, time_alert, link=link)
     except OverflowError as error:  # a time whose zone leads out of the years 1 to 9999
         raise RejectedMessageError(
             "bad_time", f"event {event.event_id}: beyond the calendar: {error}"

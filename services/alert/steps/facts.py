@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.metadata import version
+from urllib.parse import quote
+
+from pydantic import HttpUrl
 
 from schemas.messages import SourceEvent
 
@@ -15,6 +18,7 @@ __all__ = [
     "clean_text",
     "end_of_exposure",
     "latencies_s",
+    "link_to",
     "middle_of_exposure",
     "name_alert",
     "name_pipeline",
@@ -87,6 +91,13 @@ def name_alert(event: SourceEvent, authority: str, revision: int) -> AlertName:
     else:
         alert_type = "update" if event.kind == "update" else "subsequent"
     return AlertName(f"{base}{revision}", trig_id, revision, alert_type, tuple(cited))
+
+
+def link_to(name: AlertName, public_url: HttpUrl | None) -> str | None:
+    """Return where an alert can be read again, if the api is open to others."""
+    if public_url is None:
+        return None
+    return f"{str(public_url).rstrip('/')}/api/v1/alerts/{quote(name.ivorn, safe=':/')}"
 
 
 @cache

@@ -43,7 +43,12 @@ Json = str | float | int | bool | list[float] | list[str] | _Object | None
 
 
 def build_notice(
-    event: SourceEvent, name: AlertName, decision: Decision, time_alert: datetime
+    event: SourceEvent,
+    name: AlertName,
+    decision: Decision,
+    time_alert: datetime,
+    *,
+    link: str | None = None,
 ) -> bytes:
     """Return the notice as JSON; what is no finite number is null, or absent from GCN's fields.
 
@@ -57,6 +62,8 @@ def build_notice(
         Rule, importance, role.
     time_alert : datetime
         When the alert was made, UTC.
+    link : str or None
+        Where it can be read again.
 
     Returns
     -------
@@ -74,6 +81,8 @@ def build_notice(
         | _measurement(event)
         | _provenance(event, name, decision, time_alert)
     )
+    if link is not None:
+        notice["data_archive_page"] = link
     unknown = [name for name in _LEFT_OUT if not _is_known(notice[name])]
     return orjson.dumps({name: value for name, value in notice.items() if name not in unknown})
 

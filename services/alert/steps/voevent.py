@@ -21,6 +21,7 @@ from services.alert.steps.facts import (
     clean_text,
     end_of_exposure,
     latencies_s,
+    link_to,
     middle_of_exposure,
     name_pipeline,
     note_of,
@@ -86,6 +87,8 @@ def build_voevent(
     vp.add_how(packet, descriptions=f"Image-plane search for radio transients: {name_pipeline()}")
     _add_why(packet, event, decision, _expiry(event, settings.expires_s, time_alert))
     _add_citations(packet, name)
+    if (link := link_to(name, settings.public_url)) is not None:
+        packet.append(vp.Reference(link))
     data: bytes = vp.dumps(packet)
     assert_valid(data)
     return data

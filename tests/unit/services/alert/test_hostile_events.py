@@ -128,7 +128,7 @@ SCHEMA: list[etree.XMLSchema] = []
 def test_valid_or_refused(
     event: SourceEvent, decision: Decision, authority: str, revision: int, time_alert: datetime
 ) -> None:
-    chosen = AlertSettings(authority=authority)
+    chosen = AlertSettings(authority=authority, public_url="https://livetrap.example.org")
     try:
         check_event(event)
         alert = build_alert(event, chosen, decision, time_alert, revision=revision)

@@ -16,9 +16,10 @@ def test_the_schema_is_one_and_tells_every_field() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     assert set(SCHEMA["properties"]) - set(SCHEMA["required"]) == {
         "spectral_band", "image_snr", "flux_density", "flux_density_error",
-        "flux_density_spectral_point",
+        "flux_density_spectral_point", "data_archive_page",
     }  # fmt: skip
     event = source_event()
-    notice = json.loads(build_notice(event, name_alert(event, "org.test", 0), DECISION, START))
+    name = name_alert(event, "org.test", 0)
+    notice = json.loads(build_notice(event, name, DECISION, START, link="https://a/b"))
     assert list(notice) == list(SCHEMA["properties"])
     assert all(each["description"] for each in SCHEMA["properties"].values())

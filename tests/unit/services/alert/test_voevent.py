@@ -1,5 +1,6 @@
 """The packet: valid or refused, whatever the event holds."""
 
+import json
 import math
 from dataclasses import replace
 from datetime import timedelta
@@ -62,6 +63,16 @@ def test_a_later_alert_cites_the_first_and_the_latest() -> None:
 
 def tense(root: etree._Element) -> str | None:
     return root.find("What/Param[@name='AlertTense']").get("value")
+
+
+def test_packet_and_notice_link_to_a_service_that_is_open() -> None:
+    open_to_all = AlertSettings(authority="org.test", public_url="https://livetrap.example.org/")
+    event = source_event()
+    alert = build_alert(event, open_to_all, DECISION, TIME_ALERT, revision=0)
+    link = f"https://livetrap.example.org/api/v1/alerts/ivo://org.test/night%23{event.trig_id}.0"
+    assert etree.fromstring(alert.voevent).find("Reference").get("uri") == link
+    assert json.loads(alert.notice)["data_archive_page"] == link
+    assert build(event).find("Reference") is None
 
 
 def test_flags_can_be_asked_for_by_name() -> None:
