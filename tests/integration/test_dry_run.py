@@ -106,6 +106,7 @@ def night(seed: int) -> list[tuple[SourceEvent, datetime]]:
             late_s = float(random.choice([0.0, 0.0, 25.0, 90.0])) if part == 2 else 0.0
             event = replace(
                 family, event_id=f"{stream}-{part}-{step}",
+                transient_id=0,  # no other test's
                 kind=str(random.choice(["new_source", "variable", "update", "retraction"])),
                 transient_kind=str(random.choice(["new_source", "variable"])),
                 image_id=f"{stream}-{part}-{step // 8}",

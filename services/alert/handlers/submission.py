@@ -86,6 +86,7 @@ class SubmissionServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._unmarked: set[int] = set()
         self._server: asyncio.Server | None = None
+        self._is_closing = False
         self._started_s = 0.0
 
     async def start(self) -> None:
@@ -118,6 +119,7 @@ class SubmissionServer:
 
     async def aclose(self) -> None:
         """Stop listening and end every connection."""
+        self._is_closing = True
         if self._server is not None:
             self._server.close()
         for task in self._tasks:
@@ -168,7 +170,8 @@ class SubmissionServer:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         host = host_of(writer)
-        reason = self._admission.refuse(host, asyncio.get_running_loop().time())
+        now_s = asyncio.get_running_loop().time()
+        reason = "stopped" if self._is_closing else self._admission.refuse(host, now_s)
         if reason is not None:
             SUBMISSIONS.labels(reason).inc()
             writer.transport.abort()
