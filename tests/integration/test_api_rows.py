@@ -117,11 +117,14 @@ class Rows:
     async def alert(self, **values: Any) -> int:
         """Insert an alert as the alert service does: locked, and told on the channel."""
         name = uuid.uuid4().hex[:16]
+        now = datetime.now(UTC)
         row = {
+            # Out at once: outlets of other tests would wait for one that is under way.
+            "time_published": now, "time_broadcast": now,
             "ivorn": f"ivo://org.livetrap.test/{self.stream}#{name}.0", "trig_id": name,
             "revision": 0, "event_id": name, "alert_type": "initial", "role": "test",
             "stream": self.stream, "kind": "new_source", "ra": 10.0, "dec": 10.0, "snr": 20.0,
-            "flux_peak_jy_beam": 0.02, "time_start": START, "time_alert": datetime.now(UTC),
+            "flux_peak_jy_beam": 0.02, "time_start": START, "time_alert": now,
             "voevent": b"<voe:VOEvent/>", "notice": orjson.dumps({"id": [name]}).decode(),
             "latency_s": 0.4,
         }  # fmt: skip
