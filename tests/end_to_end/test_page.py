@@ -82,7 +82,7 @@ async def test_the_page_shows_the_sky_and_what_is_new_in_it(postgres_url: str) -
                     assert ("format=xml" in link) == (answer.text == "<voe:VOEvent/>")
 
                 _, newer = asyncio.run(appear_in(postgres_url, rows))
-                page.wait_for(f"{FIRST}.dataset.transient === '{newer}'", timeout_s=5)
+                page.wait_for(f"{FIRST}?.dataset.transient === '{newer}'", timeout_s=20)
                 assert page.run(f"{FIRST}.classList.contains('fresh')")
                 said = page.run("document.querySelector('#announcement').textContent")
                 assert "New alert" in said
