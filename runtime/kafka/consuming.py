@@ -13,7 +13,14 @@ from runtime.logging import get_logger
 __all__ = ["InMessage", "OffsetTracker", "consume_batch"]
 
 _HOPELESS = frozenset(
-    {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        # Without the mark of a fatal error, but the consumer is dead all the same: so says the
+        # broker to a static member that slept beyond its session. A new process is let in.
+        KafkaError._FATAL,  # noqa: SLF001  (librdkafka's name)
+        KafkaError.FENCED_INSTANCE_ID,
+    }
 )
 
 

@@ -1,12 +1,14 @@
-"""SIGKILL any service in the middle: the same alerts come out, none twice, none missing."""
+"""Kill any service in the middle, freeze Kafka: the same alerts come out, each once."""
 
 import os
 import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.end_to_end.test_image_to_alert import ivorns_on_kafka
@@ -28,16 +30,24 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def observe(night: Path, victims: tuple[str, ...]) -> Counter[str]:
-    """Stream the night, killing each victim once on the way; return the ivorns on Kafka."""
+@pytest.fixture(scope="module")
+def undisturbed(night: Path) -> Counter[str]:
+    ivorns = observe(night, lambda _: None)
+    assert ivorns, "the simulated night must hold something to alert on"
+    assert max(ivorns.values()) == 1
+    return ivorns
+
+
+def observe(night: Path, disturb: Callable[[Stack], None]) -> Counter[str]:
+    """Stream the night with a disturbance on the way; return the ivorns on Kafka."""
     with running_stack() as stack:
-        killer = threading.Thread(target=kill_in_turn, args=(stack, victims))
-        killer.start()
+        disturbance = threading.Thread(target=disturb, args=(stack,))
+        disturbance.start()
         run(
             "ingest", str(night), "--stream", "night", "--rate", "4",
             "--data-dir", str(stack.data_dir),
         )  # fmt: skip
-        killer.join()
+        disturbance.join()
         wait_for(
             lambda: sum(stack.outcomes().values()) == TIMESTEPS * BANDS, what="all images booked"
         )
@@ -48,17 +58,32 @@ def observe(night: Path, victims: tuple[str, ...]) -> Counter[str]:
         return Counter(ivorns_on_kafka(stack))
 
 
-def kill_in_turn(stack: Stack, victims: tuple[str, ...]) -> None:
-    for victim in victims:
+def kill_each_service(stack: Stack) -> None:
+    for victim in ("extract", "associate", "alert", "api"):
         time.sleep(1.5)
         for name, service in stack.refresh()["services"].items():
             if name.split(":")[0].split("_")[0] == victim and service["pid"]:
                 os.kill(service["pid"], signal.SIGKILL)
 
 
-def test_killing_each_service_changes_nothing(night: Path) -> None:
-    undisturbed = observe(night, ())
-    assert undisturbed, "the simulated night must hold something to alert on"
-    assert max(undisturbed.values()) == 1
-    disturbed = observe(night, ("extract", "associate", "alert", "api"))
-    assert disturbed == undisturbed
+def freeze_kafka_for_a_minute(stack: Stack) -> None:
+    """Not killed: what its members ask it meanwhile, it answers all at once."""
+    wait_for(lambda: sum(stack.outcomes().values()) >= 6, what="images", every_s=0.05)
+    kafka = psutil.Process(stack.refresh()["services"]["kafka"]["pid"])
+    processes = [kafka, *kafka.children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    time.sleep(60)
+    for process in processes:
+        process.resume()
+
+
+def test_killing_each_service_changes_nothing(night: Path, undisturbed: Counter[str]) -> None:
+    assert observe(night, kill_each_service) == undisturbed
+
+
+def test_a_kafka_that_is_away_for_a_minute_changes_nothing(
+    night: Path, undisturbed: Counter[str]
+) -> None:
+    """It then fences a member that asked twice; whoever is fenced must start anew."""
+    assert observe(night, freeze_kafka_for_a_minute) == undisturbed

@@ -3,12 +3,12 @@
 from itertools import pairwise
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.errors import RejectedMessageError, TransientError
-from runtime.kafka import InMessage, OffsetTracker
+from runtime.errors import FatalError, RejectedMessageError, TransientError
+from runtime.kafka import InMessage, OffsetTracker, consume_batch
 from runtime.process import dead_letter, retry
 
 
@@ -53,6 +53,31 @@ def test_a_partition_that_is_gone_is_not_committed_any_more() -> None:
     tracker.forget([TopicPartition("images-v1", 0)])
     tracker.acknowledge(message(0))
     assert consumer.stored == []
+
+
+class Messages:
+    """A consumer that gives one message, which is an error."""
+
+    def __init__(self, error: KafkaError) -> None:
+        self._error = error
+
+    def consume(self, _limit: int, _timeout_s: float) -> list["Messages"]:
+        return [self]
+
+    def error(self) -> KafkaError:
+        return self._error
+
+
+@pytest.mark.parametrize("code", [KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID])
+def test_a_consumer_that_is_dead_ends_its_process(code: int) -> None:
+    dead = Messages(KafkaError(code, "Static consumer fenced"))
+    with pytest.raises(FatalError, match="fenced"):
+        consume_batch(dead, limit=1, timeout_s=0)  # type: ignore[arg-type]
+
+
+def test_a_consumer_that_will_recover_goes_on() -> None:
+    away = Messages(KafkaError(KafkaError._ALL_BROKERS_DOWN, "away"))
+    assert consume_batch(away, limit=1, timeout_s=0) == []  # type: ignore[arg-type]
 
 
 def test_a_dead_letter_has_the_bytes_and_the_reason() -> None:
