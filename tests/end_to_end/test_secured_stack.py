@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,10 +61,12 @@ def test_what_is_not_let_in_says_why(broker: SecureBroker, tmp_path: Path) -> No
     image.write_bytes(make())
     up = ["up", "--detach", "--data-dir", str(tmp_path)]
     simulate = ["simulate", "--kafka", "--images", "1", "--truth", str(tmp_path / "truth.csv")]
-    for command in (up, ["ingest", str(image)], ["dead-letters", "list"], simulate):
-        code, words = refused(*command, **settings)
-        assert code == 1, words
-        assert "LIVETRAP_KAFKA__SASL_PASSWORD" in words
+    commands = (up, ["ingest", str(image)], ["dead-letters", "list"], simulate)
+    with ThreadPoolExecutor() as together:  # each waits ten seconds for the login
+        answers = together.map(lambda command: refused(*command, **settings), commands)
+        for code, words in answers:
+            assert code == 1, words
+            assert "LIVETRAP_KAFKA__SASL_PASSWORD" in words
     del settings["LIVETRAP_KAFKA__BOOTSTRAP_SERVERS"]
     code, words = refused(*up, **settings)
     assert code == 2, words
