@@ -27,10 +27,13 @@ export function render(list, transients, { selected, fresh, onSelect }) {
     if (fresh.has(transient.id)) button.classList.add("fresh");
     const when = part("sub", ago(transient.time_detected));
     when.title = `${transient.time_detected} UTC`;
+    const remarks = [`S/N ${number(transient.snr)}`, transient.stream];
+    if (transient.certainty === "possible") remarks.push("possible");
+    if (transient.state === "retracted") remarks.push("retracted");
     button.append(
       part("place", `${raText(transient.ra)} ${decText(transient.dec)}`),
       badge(kindText[transient.kind] ?? transient.kind, transient.kind),
-      part("sub", `S/N ${number(transient.snr)} · ${transient.stream}${transient.certainty === "possible" ? " · possible" : ""}`),
+      part("sub", remarks.join(" · ")),
       when,
     );
     button.addEventListener("click", () => onSelect(transient));

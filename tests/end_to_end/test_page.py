@@ -109,6 +109,26 @@ async def appear_in(postgres_url: str, rows: Rows) -> tuple[int, int]:
         return await appear(other, kind="new_source", snr=33.0)
 
 
+async def test_what_was_taken_back_is_marked_in_the_list_and_says_why(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, server(postgres_url) as (address, _):
+        await book(rows)
+        _, transient = await appear(rows)
+        await rows.connection.execute(
+            "update transient set state = 'retracted', retracted_because = 'side lobe' "
+            "where id = $1", transient
+        )  # fmt: skip
+
+        def look() -> None:
+            with page_at(address, rows.stream) as page:
+                page.wait_for(f"{FIRST}?.dataset.transient === '{transient}'")
+                assert "retracted" in page.run(f"{FIRST}.textContent")
+                page.run(f"{FIRST}.click()")
+                page.wait_for("document.body.textContent.includes('side lobe')")
+                assert page.errors == []
+
+        await asyncio.to_thread(look)
+
+
 async def test_names_from_outside_are_text_not_markup(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows, server(postgres_url) as (address, _):
         await rows.connection.execute(
