@@ -1,4 +1,4 @@
-"""Places in a list, for paging by key: opaque to clients, worthless to forge."""
+"""Positions in a list, for paging by key: opaque to clients, worthless to forge."""
 
 import base64
 import binascii

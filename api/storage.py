@@ -45,7 +45,7 @@ class Database:
             except (TransientError, FatalError) as error:
                 if str(error) != reason:
                     reason = str(error)
-                    get_logger().warning("waiting_for_the_world", reason=reason)
+                    get_logger().warning("dependency_unavailable", reason=reason)
                 await asyncio.sleep(_RETRY_S)
 
     async def aclose(self) -> None:

@@ -25,7 +25,7 @@ import psutil
 import trap_style
 from pydantic import SecretStr
 
-from livetrap.migrations import migrate
+from livetrap.operator.migrations import migrate
 from livetrap.stack.child import wrap
 from livetrap.stack.ports import choose_port
 from livetrap.stack.postgres_server import open_server, remove_cluster
@@ -36,8 +36,8 @@ from schemas.codec import encode_image_detections
 from schemas.messages import SourceColumns
 from schemas.topics import Topics
 from services.associate.handlers.detections import DetectionsHandler
+from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.matching import Positions, find_pairs, resolve
-from services.associate.steps.neighbourhood import Neighbourhood
 from services.associate.storage import Catalogue
 from sky.geometry import probe_zones
 
@@ -275,12 +275,12 @@ async def match_ours(pool: asyncpg.Pool, measured: SourceColumns) -> tuple[int, 
     probes = probe_zones(measured.ra, measured.dec, LIMIT_DEG + 10 / 3600)
     async with pool.acquire() as connection:
         sources = await Catalogue(connection).load_sources(1, probes)
-    neighbourhood = Neighbourhood(SYSTEMATIC_DEG)
-    neighbourhood.load(sources, {})
+    candidates = CandidateSources(SYSTEMATIC_DEG)
+    candidates.load(sources, {})
     err = np.hypot(measured.ra_err_deg, SYSTEMATIC_DEG)
     pairs = find_pairs(
         Positions(measured.ra, measured.dec, err, err),
-        neighbourhood.positions(),
+        candidates.positions(),
         de_ruiter_limit=SETTINGS.associate.de_ruiter_radius,
         distance_limit_deg=LIMIT_DEG,
     )

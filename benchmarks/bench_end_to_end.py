@@ -72,13 +72,13 @@ def run_all(options: argparse.Namespace, folder: Path) -> None:
     n_images = options.timesteps * options.bands
     warm_up(fast, "fast", data_dir, status, options)
     livetrap("ingest", str(fast), "--stream", "fast", "--data-dir", data_dir)
-    wait_until_booked(status, "fast", n_images + options.bands)
+    wait_until_recorded(status, "fast", n_images + options.bands)
     report_throughput(status["postgres_url"], n_images)
 
     warm_up(paced, "paced", data_dir, status, options)
     subscriber = Subscriber(status["vtp_port"])
     publish_paced(paced, status["kafka"], options)
-    wait_until_booked(status, "paced", n_images + options.bands)
+    wait_until_recorded(status, "paced", n_images + options.bands)
     time.sleep(3)
     report_latency(status["postgres_url"], subscriber, n_images)
     print(f"\nload {os.getloadavg()[0]:.2f} at the end")
@@ -112,7 +112,7 @@ def warm_up(
     for path in sorted(folder.glob("*.fits"))[: options.bands]:
         shutil.move(path, first / path.name)
     livetrap("ingest", str(first), "--stream", stream, "--data-dir", data_dir)
-    wait_until_booked(status, stream, options.bands)
+    wait_until_recorded(status, stream, options.bands)
 
 
 def publish_paced(folder: Path, bootstrap_servers: str, options: argparse.Namespace) -> None:
@@ -137,7 +137,7 @@ def publish_paced(folder: Path, bootstrap_servers: str, options: argparse.Namesp
     producer.flush(60)
 
 
-def wait_until_booked(status: dict[str, Any], stream: str, n_images: int) -> None:
+def wait_until_recorded(status: dict[str, Any], stream: str, n_images: int) -> None:
     """Return when the ledger has that many images."""
     while True:
         ledger = httpx.get(f"{status['api_url'].rstrip('/')}/api/v1/ledger").json()

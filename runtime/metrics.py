@@ -8,7 +8,7 @@ from runtime.settings import MetricsSettings
 __all__ = ["serve_metrics"]
 
 
-def serve_metrics(settings: MetricsSettings, *, host: str = "127.0.0.1") -> None:
+def serve_metrics(settings: MetricsSettings) -> None:
     """Serve ``/metrics`` from a thread; port 0 means off.
 
     Raises
@@ -19,7 +19,7 @@ def serve_metrics(settings: MetricsSettings, *, host: str = "127.0.0.1") -> None
     if settings.port == 0:
         return
     try:
-        start_http_server(settings.port, addr=host)
+        start_http_server(settings.port, addr=settings.host)
     except OSError as error:
         raise SettingsError(
             f"cannot serve metrics on port {settings.port}: {error} (LIVETRAP_METRICS__PORT)"

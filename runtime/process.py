@@ -68,7 +68,7 @@ def run_service(service: str, body: Callable[[Settings, StopFlag], None]) -> Non
     """
     try:
         settings = load_settings()
-        configure_logging(service, level=settings.metrics.log_level)
+        configure_logging(service, level=settings.logging.level)
         body(settings, StopFlag())
     except FatalError as error:
         get_logger().error("service_failed", error=str(error))
@@ -88,13 +88,13 @@ def retry(action: Callable[[], T], stop: StopFlag) -> T | None:
             result = action()
         except TransientError as error:
             if str(error) != last_reason:
-                get_logger().warning("waiting_for_the_world", reason=str(error))
+                get_logger().warning("dependency_unavailable", reason=str(error))
                 last_reason = str(error)
             stop.wait(backoff_s)
             backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
         else:
             if last_reason:
-                get_logger().info("world_is_back")
+                get_logger().info("dependency_recovered")
             return result
     return None
 

@@ -32,7 +32,7 @@ def image_id(data: bytes, cards: Mapping[str, str]) -> str:
 
 
 def trig_id(stream: str, founding_image_id: str, founding_source_number: int) -> str:
-    """Return the name of a source's alert family, from the measurement that founded it."""
+    """Return the name of a source's alert family, from the measurement that created it."""
     text = f"{stream}|{founding_image_id}|{founding_source_number}"
     digest = hashlib.sha256(text.encode()).digest()
     return base64.b32encode(digest).decode().lower()[:16]

@@ -30,8 +30,8 @@ def list_alerts(
 
     Examples: `livetrap alerts list` · `livetrap alerts list ttdeiybnjo4mbfmb --json`
     """
-    from livetrap.alerts import list_alerts as fetch  # noqa: PLC0415
-    from livetrap.alerts import render_alerts  # noqa: PLC0415
+    from livetrap.operator.alerts import list_alerts as fetch  # noqa: PLC0415
+    from livetrap.operator.alerts import render_alerts  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
@@ -49,7 +49,7 @@ def show(
 
     Example: `livetrap alerts show ttdeiybnjo4mbfmb`
     """
-    from livetrap.alerts import get_packet  # noqa: PLC0415
+    from livetrap.operator.alerts import get_packet  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
@@ -69,7 +69,7 @@ def deliveries(
 
     Example: `livetrap alerts deliveries ttdeiybnjo4mbfmb`
     """
-    from livetrap.alerts import list_deliveries, render_deliveries  # noqa: PLC0415
+    from livetrap.operator.alerts import list_deliveries, render_deliveries  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
@@ -92,8 +92,8 @@ def send_test(
 
     Examples: `livetrap alerts test` · `livetrap alerts test --ra 83.6 --dec 22.0 --wait 20`
     """
-    from livetrap.alerts import list_deliveries, render_deliveries  # noqa: PLC0415
-    from livetrap.drill import send_test_alert  # noqa: PLC0415
+    from livetrap.operator.alerts import list_deliveries, render_deliveries  # noqa: PLC0415
+    from livetrap.operator.test_alert import send_test_alert  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
@@ -113,7 +113,7 @@ def retract(
     ] = None,
     *,
     image: Annotated[
-        str | None, typer.Option(metavar="SHA256", help="All that this image founded instead")
+        str | None, typer.Option(metavar="SHA256", help="All that this image created instead")
     ] = None,
     reason: Annotated[str, typer.Option(help="Why; subscribers read it")],
     data_dir: DataDir = None,
@@ -123,14 +123,14 @@ def retract(
     Examples: `livetrap alerts retract ttdeiybnjo4mbfmb --reason "side lobe of Cyg A"` ·
     `livetrap alerts retract --image 618b90... --reason "bad calibration"`
     """
-    from livetrap.alerts import retract as take_back  # noqa: PLC0415
+    from livetrap.operator.alerts import retract as retract_transient  # noqa: PLC0415
     from runtime.errors import SettingsError  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     if (name is None) == (image is None):
         raise SettingsError("give one of NAME and --image")
     use_running_stack(data_dir)
-    for family in take_back(load_settings(), name=name, image_id=image, reason=reason):
+    for family in retract_transient(load_settings(), name=name, image_id=image, reason=reason):
         print(f"retracted {family}")
 
 
@@ -145,11 +145,11 @@ def held(
 
     Example: `livetrap alerts held`
     """
-    from livetrap.alerts import list_held  # noqa: PLC0415
+    from livetrap.operator.alerts import list_suppressed  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
-    found = list_held(load_settings(), limit=limit)
+    found = list_suppressed(load_settings(), limit=limit)
     if as_json:
         print(json.dumps(found, indent=2, default=str))
         return
@@ -174,7 +174,7 @@ def release(
 
     Examples: `livetrap alerts release 3a6192...` · `livetrap alerts release --image 618b90...`
     """
-    from livetrap.alerts import release as let_out  # noqa: PLC0415
+    from livetrap.operator.alerts import release as let_out  # noqa: PLC0415
     from runtime.errors import SettingsError  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
@@ -191,7 +191,7 @@ def subscribers(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> Non
 
     Example: `livetrap alerts subscribers`
     """
-    from livetrap.subscribers import list_subscribers  # noqa: PLC0415
+    from livetrap.operator.subscribers import list_subscribers  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
@@ -217,7 +217,7 @@ def enable(
 
     Example: `livetrap alerts enable webhook robot-1`
     """
-    from livetrap.subscribers import enable_subscriber  # noqa: PLC0415
+    from livetrap.operator.subscribers import enable_subscriber  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)

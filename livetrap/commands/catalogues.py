@@ -32,7 +32,7 @@ def load(
 
     Example: `livetrap catalogues load nvss.vot --name nvss`
     """
-    from livetrap.reference_catalogues import load_catalogue, read_positions  # noqa: PLC0415
+    from livetrap.operator.reference_catalogues import load_catalogue, read_positions  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     positions = read_positions(path, ra=ra, dec=dec)
@@ -48,7 +48,7 @@ def list_all(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
 
     Example: `livetrap catalogues list`
     """
-    from livetrap.reference_catalogues import list_catalogues  # noqa: PLC0415
+    from livetrap.operator.reference_catalogues import list_catalogues  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
@@ -72,7 +72,7 @@ def delete(
 
     Example: `livetrap catalogues delete nvss`
     """
-    from livetrap.reference_catalogues import delete_catalogue  # noqa: PLC0415
+    from livetrap.operator.reference_catalogues import delete_catalogue  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)

@@ -47,7 +47,7 @@ def migrate(*, data_dir: DataDir = None) -> None:
 
     Example: `LIVETRAP_POSTGRES__URL=postgresql://me:secret@db/livetrap livetrap migrate`
     """
-    from livetrap.migrations import migrate as apply_migrations  # noqa: PLC0415
+    from livetrap.operator.migrations import migrate as apply_migrations  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
@@ -63,7 +63,7 @@ def settings(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
 
     Examples: `livetrap settings` · `livetrap settings --config site.toml`
     """
-    from livetrap.effective_settings import describe_settings, render_settings  # noqa: PLC0415
+    from livetrap.operator.effective_settings import describe_settings, render_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
     found = describe_settings()
@@ -75,7 +75,7 @@ def ledger(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
 
     Examples: `livetrap ledger` · `livetrap ledger --json`
     """
-    from livetrap.ledger import fetch_ledger, render_ledger  # noqa: PLC0415
+    from livetrap.operator.ledger import fetch_ledger, render_ledger  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
@@ -94,11 +94,11 @@ def list_dead_letters(
 
     Example: `livetrap dead-letters list --limit 10`
     """
-    from livetrap.dead_letters import describe, open_kafka, read_all, render  # noqa: PLC0415
+    from livetrap.operator.dead_letters import describe, open_kafka, read_all, render  # noqa: PLC0415
 
     use_running_stack(data_dir)
-    letters = read_all(open_kafka())[-limit:][::-1]
-    found = [describe(letter) for letter in letters]
+    messages = read_all(open_kafka())[-limit:][::-1]
+    found = [describe(letter) for letter in messages]
     print(json.dumps(found, indent=2) if as_json else render(found))
 
 
@@ -113,7 +113,7 @@ def show_dead_letter(
 
     Examples: `livetrap dead-letters show 3:42` · `livetrap dead-letters show 3:42 --body > a.fits`
     """
-    from livetrap.dead_letters import describe, find_one, open_kafka  # noqa: PLC0415
+    from livetrap.operator.dead_letters import describe, find_one, open_kafka  # noqa: PLC0415
 
     use_running_stack(data_dir)
     letter = find_one(open_kafka(), position)
@@ -136,12 +136,12 @@ def redrive_dead_letters(
 
     Examples: `livetrap dead-letters redrive 3:42` · `livetrap dead-letters redrive --all`
     """
-    from livetrap.dead_letters import find_one, open_kafka, read_all, redrive  # noqa: PLC0415
+    from livetrap.operator.dead_letters import find_one, open_kafka, read_all, redrive  # noqa: PLC0415
     from runtime.errors import SettingsError  # noqa: PLC0415
 
     if every == bool(positions):
         raise SettingsError("say which: POSITION... as `dead-letters list` shows, or --all")
     use_running_stack(data_dir)
     kafka = open_kafka()
-    letters = read_all(kafka) if every else [find_one(kafka, item) for item in positions or []]
-    print(f"sent back {redrive(kafka, letters)}")
+    messages = read_all(kafka) if every else [find_one(kafka, item) for item in positions or []]
+    print(f"sent back {redrive(kafka, messages)}")

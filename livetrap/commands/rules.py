@@ -80,8 +80,8 @@ def dry_run(
     """
     from dataclasses import asdict  # noqa: PLC0415
 
-    from livetrap.dry_run import dry_run as judge  # noqa: PLC0415
-    from livetrap.dry_run import parse_duration, render_report  # noqa: PLC0415
+    from livetrap.rule_replay.dry_run import dry_run as judge  # noqa: PLC0415
+    from livetrap.rule_replay.dry_run import parse_duration, render_report  # noqa: PLC0415
     from rules.rulebook import load_rules  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 

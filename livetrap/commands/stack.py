@@ -40,7 +40,7 @@ def up(
     Examples: `livetrap up` (Ctrl-C stops it) · `livetrap up --detach --extractors 2`
     · `livetrap up --kafka broker:9092 --postgres postgresql://me:secret@db/livetrap`
     """
-    from livetrap.foreground import announce, run_in_foreground, stop_requests  # noqa: PLC0415
+    from livetrap.stack.foreground import announce, run_in_foreground, stop_requests  # noqa: PLC0415
     from livetrap.stack.plan import UpOptions  # noqa: PLC0415
     from livetrap.stack.stack import start  # noqa: PLC0415
 
@@ -94,7 +94,7 @@ def demo(
 
     Examples: `livetrap demo` · `livetrap demo --api-port 8081`
     """
-    from livetrap.demo import run_demo  # noqa: PLC0415
+    from livetrap.demo.demo import run_demo  # noqa: PLC0415
 
     chosen = None if data_dir is None else chosen_data_dir(data_dir)
     run_demo(chosen, keep=keep, api_port=api_port, vtp_port=vtp_port, tell=_tell)

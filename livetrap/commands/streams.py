@@ -24,7 +24,7 @@ def list_all(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
 
     Examples: `livetrap streams list` · `livetrap streams list --json`
     """
-    from livetrap.streams import list_streams, render_streams  # noqa: PLC0415
+    from livetrap.operator.streams import list_streams, render_streams  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
@@ -38,7 +38,7 @@ def describe(name: Name, *, data_dir: DataDir = None, as_json: JsonOutput = Fals
 
     Example: `livetrap streams describe lofar-ncp`
     """
-    from livetrap.streams import describe_stream, render_stream  # noqa: PLC0415
+    from livetrap.operator.streams import describe_stream, render_stream  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
@@ -59,7 +59,7 @@ def delete(
 
     Example: `livetrap streams delete night1 --yes`
     """
-    from livetrap.streams import delete_stream, describe_stream  # noqa: PLC0415
+    from livetrap.operator.streams import delete_stream, describe_stream  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
@@ -86,7 +86,7 @@ def export(
 
     Example: `livetrap streams export night1 --to night1-parquet`
     """
-    from livetrap.stream_export import export_stream  # noqa: PLC0415
+    from livetrap.operator.stream_export import export_stream  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)

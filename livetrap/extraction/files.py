@@ -35,7 +35,7 @@ def extract_files(
     files : list of Path
         FITS images.
     parameters : FinderParameters
-        The knobs.
+        The settings.
     table_format : str
         One of `FORMATS`.
     output : Path or None

@@ -58,7 +58,7 @@ def stream_to_kafka(
     kafka : KafkaSettings or None
         Security and the rest, where plain text will not do; the two arguments above win.
     on_image : callable or None
-        Told of every image handed to Kafka.
+        Called for every image handed to Kafka.
 
     Returns
     -------

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from livetrap.migrations import migrate
+from livetrap.operator.migrations import migrate
 from livetrap.stack.child import wrap
 from livetrap.stack.errors import StackError
 from livetrap.stack.kafka_broker import KafkaBroker

@@ -57,7 +57,7 @@ def get_status(data_dir: Path) -> Status:
     if state is None:
         return _nothing(data_dir)
     services = _services(state, data_dir)
-    last_image_age_s, last_alert_age_s, ledger = asyncio.run(_read_books(state.postgres_url))
+    last_image_age_s, last_alert_age_s, ledger = asyncio.run(_read_ledger(state.postgres_url))
     all_run = bool(services) and all(item["state"] == "RUNNING" for item in services.values())
     return Status(
         ready=all_run and is_api_ready(state.api_url),
@@ -98,7 +98,7 @@ def render_status(status: Status) -> str:
 
 async def read_ledger(connection: asyncpg.Connection) -> dict[str, int]:
     """Return the number of images by outcome."""
-    rows = await connection.fetch(load_query("livetrap", "count_ledger_outcomes"))
+    rows = await connection.fetch(load_query("livetrap.operator", "count_ledger_outcomes"))
     return {row["outcome"]: row["n_images"] for row in rows}
 
 
@@ -127,14 +127,14 @@ def _services(state: StackState, data_dir: Path) -> dict[str, ServiceStatus]:
     return {item.name: ServiceStatus(state=item.state, pid=item.pid) for item in programs}
 
 
-async def _read_books(
+async def _read_ledger(
     postgres_url: str,
 ) -> tuple[float | None, float | None, dict[str, int] | None]:
     """Return the ages of the newest image and alert [s] and the ledger, where they exist."""
     try:
         connection = await asyncpg.connect(postgres_url, timeout=_QUERY_TIMEOUT_S)
         try:
-            ages = await connection.fetchrow(load_query("livetrap", "get_last_ages"))
+            ages = await connection.fetchrow(load_query("livetrap.operator", "get_last_ages"))
             ledger = await read_ledger(connection)
         finally:
             await connection.close()

@@ -23,7 +23,7 @@ MAX_MESSAGE_BYTES = 100_000_000
 _LOG_EVERY_S = 30.0
 
 
-class _OnceInAWhile(logging.Handler):
+class RateLimitedHandler(logging.Handler):
     """Turn librdkafka's twenty lines a second into one line of ours every half minute."""
 
     def __init__(self) -> None:
@@ -35,14 +35,14 @@ class _OnceInAWhile(logging.Handler):
         if now_s - self._last_s < _LOG_EVERY_S:
             return
         self._last_s = now_s
-        get_logger().warning("kafka_client_complained", detail=record.getMessage())
+        get_logger().warning("kafka_client_warning", detail=record.getMessage())
 
 
 def client_logger() -> logging.Logger:
     """Return the logger that librdkafka is to complain to."""
     logger = logging.getLogger("livetrap.kafka")
     if not logger.handlers:
-        logger.addHandler(_OnceInAWhile())
+        logger.addHandler(RateLimitedHandler())
         logger.propagate = False
     return logger
 
@@ -74,7 +74,7 @@ def _refusal_logger(settings: KafkaSettings) -> Callable[[KafkaError], None]:
         now_s = time.monotonic()
         if reason is not None and now_s - last_s >= _LOG_EVERY_S:
             last_s = now_s
-            get_logger().error("kafka_refused_us", reason=reason)
+            get_logger().error("kafka_auth_failed", reason=reason)
 
     return on_error
 

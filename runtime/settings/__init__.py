@@ -1,4 +1,4 @@
-"""Every knob of LiveTrap, once: name, default, unit, bounds, and where its value came from."""
+"""Every setting of LiveTrap, once: name, default, unit, bounds, and where its value came from."""
 
 from runtime.settings.alert import (
     AlertSettings,
@@ -9,7 +9,12 @@ from runtime.settings.alert import (
 )
 from runtime.settings.kafka import KafkaSettings
 from runtime.settings.pipeline import AssociateSettings, ExtractSettings, IngestSettings
-from runtime.settings.servers import ApiSettings, MetricsSettings, PostgresSettings
+from runtime.settings.servers import (
+    ApiSettings,
+    LoggingSettings,
+    MetricsSettings,
+    PostgresSettings,
+)
 from runtime.settings.whole import ENV_PREFIX, Settings, load_settings
 
 __all__ = [
@@ -22,6 +27,7 @@ __all__ = [
     "ExtractSettings",
     "IngestSettings",
     "KafkaSettings",
+    "LoggingSettings",
     "MetricsSettings",
     "PostgresSettings",
     "Settings",

@@ -75,10 +75,10 @@ class AlertSettings(Section):
         (), description="VOEvent brokers that get every alert"
     )
     email: EmailSettings | None = Field(None, description="Digest by e-mail")
-    outlet_hours: float = Field(
+    delivery_hours: float = Field(
         24.0, gt=0, le=8760, description="Webhooks, brokers and digests get nothing older [h]"
     )
-    outlet_failures: int = Field(
+    delivery_failures: int = Field(
         20, ge=1, description="Failures in a row that disable a webhook, a broker or the digest"
     )
 

@@ -128,13 +128,13 @@ class AssociateSettings(Section):
         3.0, gt=0, description="Move from the position told last that makes an update [sigma]"
     )
     max_updates: int = Field(10, ge=0, description="Updates of one transient")
-    contradiction_sigma: Annotated[float | None, BeforeValidator(_off_is_none)] = Field(
+    spectral_conflict_sigma: Annotated[float | None, BeforeValidator(_off_is_none)] = Field(
         5.0,
         gt=0,
         description="A new source is retracted if another band of its timestep has so much less "
         "than any power law leaves there [sigma]; off: never",
     )
-    contradiction_max_spectral_index: float = Field(
+    spectral_conflict_max_index: float = Field(
         5.0, ge=0, le=100, description="Largest |alpha| of S ~ freq^alpha in that test"
     )
     variable_eta: float = Field(5.0, gt=0, description="Reduced chi-square of a variable source")

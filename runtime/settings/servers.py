@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr
 
 from runtime.settings.section import Port, Section
 
-__all__ = ["ApiSettings", "MetricsSettings", "PostgresSettings"]
+__all__ = ["ApiSettings", "LoggingSettings", "MetricsSettings", "PostgresSettings"]
 
 
 class PostgresSettings(Section):
@@ -36,7 +36,15 @@ class ApiSettings(Section):
 
 
 class MetricsSettings(Section):
-    """Prometheus and logs of a worker."""
+    """The Prometheus endpoint of a worker."""
 
+    host: str = Field("127.0.0.1", description="Address to listen on")
     port: Port = Field(0, description="Prometheus port of this process; 0 = off")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Logs")
+
+
+class LoggingSettings(Section):
+    """What a process writes to its log."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Lowest level that is written"
+    )

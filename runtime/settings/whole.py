@@ -17,7 +17,12 @@ from runtime.errors import SettingsError
 from runtime.settings.alert import AlertSettings, VtpSettings
 from runtime.settings.kafka import KafkaSettings
 from runtime.settings.pipeline import AssociateSettings, ExtractSettings, IngestSettings
-from runtime.settings.servers import ApiSettings, MetricsSettings, PostgresSettings
+from runtime.settings.servers import (
+    ApiSettings,
+    LoggingSettings,
+    MetricsSettings,
+    PostgresSettings,
+)
 
 __all__ = ["ENV_PREFIX", "Settings", "load_settings"]
 
@@ -42,6 +47,7 @@ class Settings(BaseSettings):
     vtp: VtpSettings = Field(default_factory=VtpSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+    logging: LoggingSettings = Field(default_factory=LoggingSettings)
 
     @classmethod
     def settings_customise_sources(  # noqa: D102  (pydantic-settings' own hook)
@@ -54,8 +60,8 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         config = os.environ.get(ENV_PREFIX + "CONFIG")
         toml = InitSettingsSource(settings_cls, _read_toml(Path(config))) if config else None
-        # First wins here; the contract says environment, then file, then command line.
-        sources = [init_settings, toml, env_settings]
+        # First wins here: the command line beats the environment, that beats the file.
+        sources = [init_settings, env_settings, toml]
         return tuple(source for source in sources if source is not None)
 
 
@@ -86,7 +92,7 @@ def _refuse_unknown_sections() -> None:
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the effective settings: environment, then TOML file, then `overrides`; later wins.
+    """Read the effective settings: TOML file, then environment, then `overrides`; later wins.
 
     Parameters
     ----------

@@ -175,7 +175,7 @@ comment on function light_curve is 'Points of a source; n_newest null: all of th
 -- however many fields a drift scan makes. Sky coverage before this migration is forgotten: the
 -- next image of each field brings it back.
 drop table deepest_look;
-create table sky_look (
+create table sky_coverage (
     band_id int not null references band (id),
     stokes text not null,
     cell bigint not null,
@@ -183,9 +183,10 @@ create table sky_look (
     rms_jy_beam float8 not null,
     primary key (band_id, stokes, cell)
 ) with (fillfactor = 70);
-comment on table sky_look is 'The deepest earlier image of each cell of the sky, band and Stokes parameter';
-comment on column sky_look.cell is '4 * 4^order + nested HEALPix pixel (NUNIQ) [-]';
-comment on column sky_look.rms_jy_beam is 'Its rms in the middle of what it shows of the cell [Jy/beam]';
+comment on table sky_coverage is
+'The deepest earlier image of each cell of the sky, band and Stokes parameter';
+comment on column sky_coverage.cell is '4 * 4^order + nested HEALPix pixel (NUNIQ) [-]';
+comment on column sky_coverage.rms_jy_beam is 'Its rms in the middle of what it shows of the cell [Jy/beam]';
 
 -- Forget a stream: its measurements by dropping their partition, the rest by index. Its books
 -- (image_ledger) and the alerts that went out stay. Locks the stream's row first: an associator
@@ -204,8 +205,8 @@ begin
     where transient.stream_id = wanted_stream_id;
     delete from source
     where source.stream_id = wanted_stream_id;
-    delete from sky_look
-    where sky_look.band_id in (select band.id from band where band.stream_id = wanted_stream_id);
+    delete from sky_coverage
+    where sky_coverage.band_id in (select band.id from band where band.stream_id = wanted_stream_id);
     delete from channel
     where channel.band_id in (select band.id from band where band.stream_id = wanted_stream_id);
     delete from image

@@ -2,14 +2,14 @@
 
 -- Known sources that the last timesteps of their stream did not show. A source that is seen
 -- again, or missed too often, leaves.
-create table missed_source (
+create table null_detection (
     stream_id int not null references stream (id),
     source_id bigint not null,
     n_timesteps int not null,
     primary key (stream_id, source_id)
 ) with (fillfactor = 70);
-comment on table missed_source is 'Sources that are measured by force where they are not seen';
-comment on column missed_source.n_timesteps is 'Timesteps in a row without a blind detection [-]';
+comment on table null_detection is 'Sources that are measured by force where they are not seen';
+comment on column null_detection.n_timesteps is 'Timesteps in a row without a blind detection [-]';
 
 create table forced_gap (
     stream_id int not null,
@@ -21,7 +21,7 @@ create table forced_gap (
 comment on table forced_gap is 'Forced measurements that could not be made, and why';
 comment on column forced_gap.reason is 'outside, blank, confused, image_gone or the code of a rejection';
 
--- Places that somebody wants measured in every image of a stream, which need not have begun.
+-- Positions that somebody wants measured in every image of a stream, which need not have begun.
 create table monitor (
     id bigint generated always as identity primary key,
     stream text not null,
@@ -45,8 +45,8 @@ begin
     execute format('drop table if exists %I', 'detection_s' || wanted_stream_id);
     delete from monitor
     where monitor.stream = (select stream.name from stream where stream.id = wanted_stream_id);
-    delete from missed_source
-    where missed_source.stream_id = wanted_stream_id;
+    delete from null_detection
+    where null_detection.stream_id = wanted_stream_id;
     delete from forced_gap
     where forced_gap.stream_id = wanted_stream_id;
     delete from shared_detection
@@ -57,8 +57,8 @@ begin
     where transient.stream_id = wanted_stream_id;
     delete from source
     where source.stream_id = wanted_stream_id;
-    delete from sky_look
-    where sky_look.band_id in (select band.id from band where band.stream_id = wanted_stream_id);
+    delete from sky_coverage
+    where sky_coverage.band_id in (select band.id from band where band.stream_id = wanted_stream_id);
     delete from channel
     where channel.band_id in (select band.id from band where band.stream_id = wanted_stream_id);
     delete from image

@@ -12,16 +12,17 @@ create index on source_event (transient_id, id);
 create index on source_event (time_detected);
 comment on table source_event is 'Every event of transients-v1; a number without a value is null';
 
-alter table transient add column told_snr float8;
-alter table transient add column told_n_bands int;
-alter table transient add column told_time_start timestamptz;
+alter table transient add column last_notified_snr float8;
+alter table transient add column last_notified_n_bands int;
+alter table transient add column last_notified_time_start timestamptz;
 alter table transient add column limit_previous_jy_beam float8;
 alter table transient add column n_updates int not null default 0;
 alter table transient add column retracted_because text;
-comment on column transient.told_snr is 'S/N of the last event; null: of the first [-]';
-comment on column transient.told_time_start is 'Start of the exposure of the last event; null: of the first';
+comment on column transient.last_notified_snr is 'S/N of the last event; null: of the first [-]';
+comment on column transient.last_notified_time_start is
+'Start of the exposure of the last event; null: of the first';
 comment on column transient.limit_previous_jy_beam is 'Would have been detected there before [Jy/beam]';
-comment on column transient.told_n_bands is 'Bands that had seen it by the last event [-]';
+comment on column transient.last_notified_n_bands is 'Bands that had seen it by the last event [-]';
 create index on transient (image);
 
 alter table alert add column rule text;

@@ -6,19 +6,19 @@ create index on alert (image_id) where alert_type = 'initial';
 create index on alert (stream, time_start) where alert_type = 'initial';
 
 -- Candidates beyond what one image or minute may bring: an operator lets them out or leaves them.
-create table held_event (
+create table suppressed_event (
     event_id text primary key,
     trig_id text not null,
     stream text not null,
     image_id text not null,
     because text not null,
     event jsonb not null,
-    time_held timestamptz not null default now(),
+    time_suppressed timestamptz not null default now(),
     time_released timestamptz
 );
-create index on held_event (image_id);
-create index on held_event (time_held) where time_released is null;
-comment on column held_event.time_released is 'Since then it is an event like others';
+create index on suppressed_event (image_id);
+create index on suppressed_event (time_suppressed) where time_released is null;
+comment on column suppressed_event.time_released is 'Since then it is an event like others';
 
 -- Who gets alerts under a name of their own, and from which alert on.
 create table subscriber (

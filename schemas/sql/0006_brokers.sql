@@ -5,7 +5,7 @@ alter table subscriber add constraint subscriber_channel_check
 check (channel in ('vtp', 'webhook', 'email', 'broker'));
 comment on column subscriber.since_alert_id is 'Earlier alerts are none of theirs, or done';
 
--- An outlet delivers in order: what it has acknowledged is done.
+-- A channel delivers in order: what it has acknowledged is done.
 update subscriber
 set
     since_alert_id = greatest(

@@ -1,6 +1,6 @@
 """What the alert service raises."""
 
-__all__ = ["HeldError", "NotDueError"]
+__all__ = ["NotDueError", "SuppressedError"]
 
 
 class NotDueError(Exception):
@@ -17,7 +17,7 @@ class NotDueError(Exception):
         self.reason_code = reason_code
 
 
-class HeldError(Exception):
+class SuppressedError(Exception):
     """The event is one of too many: an operator decides about it.
 
     Parameters

@@ -3,9 +3,9 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 __all__ = [
+    "DELIVERY_ATTEMPTS",
     "EVENTS",
     "LATENCY",
-    "OUTLET_ATTEMPTS",
     "RETRIES",
     "RULES_ARE_CURRENT",
     "SUBMISSIONS",
@@ -24,8 +24,8 @@ LATENCY = Histogram(
     "From Kafka append of the image to the alert on Kafka and VTP",
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0),
 )
-OUTLET_ATTEMPTS = Counter(
-    "livetrap_alert_outlet_attempts_total",
+DELIVERY_ATTEMPTS = Counter(
+    "livetrap_alert_delivery_attempts_total",
     "Webhooks, brokers and digests: attempts by outcome",
     ["channel", "name", "outcome"],
 )

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 __all__ = [
+    "AlertHistory",
     "Decision",
     "Delivery",
     "LowWatermark",
     "NewAlert",
-    "Outgoing",
-    "Standing",
+    "OutgoingAlert",
+    "PendingDelivery",
     "StoredAlert",
     "Submission",
     "SubscriberState",
-    "Waiting",
 ]
 
 # End of each partition of the alert topics, keyed "topic/partition".
@@ -46,7 +46,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AlertHistory:
     """What was alerted before an event.
 
     Parameters
@@ -147,7 +147,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutgoingAlert:
     """An alert as a subscriber gets it."""
 
     ivorn: str
@@ -165,12 +165,12 @@ class SubscriberState:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """An alert that an outlet has to deal with next; one that `is_old` is passed over."""
+class PendingDelivery:
+    """An alert that a channel has to deal with next; one that `is_old` is passed over."""
 
     id: int
     is_old: bool
-    alert: Outgoing
+    alert: OutgoingAlert
 
 
 @dataclass(frozen=True, slots=True)

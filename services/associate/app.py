@@ -88,7 +88,7 @@ class _Associator:
         while not self._stop.is_set():
             for message in consume_batch(self._consumer, limit=_BATCH, timeout_s=_POLL_S):
                 self._handler.on_message(message)
-            retry(self._bury, self._stop)
+            retry(self._send_dead_letter, self._stop)
             if retry(self._associate, self._stop) is False:
                 self._seek(self._handler.partitions())
             retry(self._relay, self._stop)
@@ -98,10 +98,10 @@ class _Associator:
         self._forced_consumer.close()
         self._await(self._handler.aclose())
 
-    def _bury(self) -> None:
+    def _send_dead_letter(self) -> None:
         """Send the dead letters before an offset moves beyond them."""
-        if letters := self._handler.dead_letters():
-            self._send(list(letters))
+        if dead_letters := self._handler.dead_letters():
+            self._send(list(dead_letters))
             self._handler.forget_dead_letters()
 
     def _associate(self) -> bool:

@@ -2,14 +2,22 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-__all__ = ["CONTRADICTED", "EVENTS", "FORCED", "IMAGES", "OPEN_IMAGES", "TIMESTEPS", "TRANSACTION"]
+__all__ = [
+    "EVENTS",
+    "FORCED",
+    "IMAGES",
+    "OPEN_IMAGES",
+    "SPECTRAL_CONFLICTS",
+    "TIMESTEPS",
+    "TRANSACTION",
+]
 
 IMAGES = Counter("livetrap_associate_images_total", "Images by outcome", ["outcome"])
 TIMESTEPS = Counter("livetrap_associate_timesteps_total", "Timesteps committed")
 EVENTS = Counter("livetrap_associate_events_total", "Events and forced requests relayed to Kafka")
 FORCED = Counter("livetrap_associate_forced_total", "Answers to forced requests", ["outcome"])
-CONTRADICTED = Counter(
-    "livetrap_associate_contradicted_total", "New sources that forced photometry took back"
+SPECTRAL_CONFLICTS = Counter(
+    "livetrap_associate_spectral_conflicts_total", "New sources that forced photometry took back"
 )
 OPEN_IMAGES = Gauge("livetrap_associate_open_images", "Images waiting for their timestep to close")
 TRANSACTION = Histogram(

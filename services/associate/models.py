@@ -23,21 +23,21 @@ __all__ = [
     "Band",
     "BandFlux",
     "BandState",
-    "EarlierLook",
+    "ForcedTargets",
     "KnownImage",
+    "LastNotified",
     "LedgerEntry",
-    "MissedSources",
     "Monitors",
     "NewTransient",
+    "NullDetections",
     "OffsetMove",
-    "Places",
+    "PriorCoverage",
+    "RetractionCandidate",
     "RowArray",
     "StatisticsKey",
     "StoredImage",
     "StreamState",
-    "Suspect",
     "Timestep",
-    "Told",
 ]
 
 RowArray = npt.NDArray[np.void]
@@ -153,7 +153,7 @@ class StoredImage:
 
 
 @dataclass(frozen=True, slots=True)
-class MissedSources:
+class NullDetections:
     """Sources and for how many timesteps in a row they have been missed; (n,) each."""
 
     id: IntArray
@@ -164,7 +164,7 @@ class MissedSources:
 
 @dataclass(frozen=True, slots=True)
 class Monitors:
-    """Places that are watched, (n,) each; `source_id` is 0 where it has no light curve yet."""
+    """Monitored positions, (n,) each; `source_id` is 0 before the first measurement."""
 
     id: IntArray
     ra: FloatArray
@@ -173,7 +173,7 @@ class Monitors:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class ForcedTargets:
     """Sources to be measured by force, (n,) each, and why."""
 
     id: IntArray
@@ -181,13 +181,13 @@ class Places:
     dec: FloatArray
     extraction_type: Literal["forced", "monitor"]
 
-    def select(self, mask: BoolArray) -> "Places":
+    def select(self, mask: BoolArray) -> "ForcedTargets":
         """Return some of them."""
-        return Places(self.id[mask], self.ra[mask], self.dec[mask], self.extraction_type)
+        return ForcedTargets(self.id[mask], self.ra[mask], self.dec[mask], self.extraction_type)
 
 
 @dataclass(frozen=True, slots=True)
-class EarlierLook:
+class PriorCoverage:
     """An earlier image that may have covered a position."""
 
     wcs_header: str
@@ -196,7 +196,7 @@ class EarlierLook:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LastNotified:
     """A transient that events have told of: what the last one said."""
 
     transient_id: int
@@ -223,7 +223,7 @@ class BandFlux:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class RetractionCandidate:
     """A new source that one image alone has seen, and what another one has at its place."""
 
     told: SourceEvent

@@ -24,7 +24,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class FinderParameters:
-    """The knobs of source finding, as in the settings section `extract`.
+    """The settings of source finding, as in the settings section `extract`.
 
     `connectivity` is how many neighbours of a pixel may belong to its island;
     `contrast_sigma` is how far the image must fall between two peaks of an island for them to

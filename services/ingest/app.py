@@ -34,7 +34,7 @@ _FLUSH_TIMEOUT_S = 120.0
 _SCAN_S = 0.2
 
 
-class _KafkaOutlet:
+class _KafkaImagePublisher:
     """The way to Kafka."""
 
     def __init__(self, producer: Producer) -> None:
@@ -142,11 +142,13 @@ def _build(
     *,
     on_rejected: Callable[[Path, RejectedMessageError], None],
 ) -> FileHandler:
-    outlet = _KafkaOutlet(create_producer(settings.kafka))
+    publisher = _KafkaImagePublisher(create_producer(settings.kafka))
     rules = FileRules(
         stream, cards, settings.ingest.max_image_bytes, fetch_cluster_id(settings.kafka)
     )
-    return FileHandler(outlet, Topics(settings.kafka.topic_prefix), rules, on_rejected=on_rejected)
+    return FileHandler(
+        publisher, Topics(settings.kafka.topic_prefix), rules, on_rejected=on_rejected
+    )
 
 
 def _print(path: Path, error: RejectedMessageError) -> None:

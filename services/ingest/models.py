@@ -6,7 +6,7 @@ from typing import Protocol
 
 from runtime.kafka import OutMessage
 
-__all__ = ["IngestCounts", "Outlet", "PreparedImage"]
+__all__ = ["ImagePublisher", "IngestCounts", "PreparedImage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class IngestCounts:
     n_bytes: int = 0
 
 
-class Outlet(Protocol):
+class ImagePublisher(Protocol):
     """How messages leave; nothing here knows which client does it."""
 
     def send(self, message: OutMessage, on_done: Callable[[str | None], None]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_alert_service import assert_each_once, assert_stops, events, ivorns
+from tests.integration.alert.test_service import assert_each_once, assert_stops, events, ivorns
 from tests.support.dying_alert import STEPS
 from tests.support.vtp import VtpClient, acknowledge, transport
 from tests.support.vtp_service import AlertSite, alert_site, wait_until
@@ -122,6 +122,6 @@ def test_sigkill_at_every_step(site: AlertSite, tmp_path: Path) -> None:
         time.sleep(2)
         assert (len(robot.posted), len(robot.heard)) == told
         assert max(Counter(robot.posted).values()) <= 2
-        letters = {value for _, value, _ in site.read(site.topics.dead_letters)}
-        assert letters == {b"garbage %d" % number for number in range(len(STEPS))}
+        dead_letters = {value for _, value, _ in site.read(site.topics.dead_letters)}
+        assert dead_letters == {b"garbage %d" % number for number in range(len(STEPS))}
         assert_stops(service)

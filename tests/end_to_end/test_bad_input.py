@@ -41,7 +41,7 @@ def publish(stack: Stack, topic: str, values: list[bytes], **headers: str) -> No
     assert producer.flush(30) == 0
 
 
-def letters(stack: Stack) -> list[dict[str, str]]:
+def dead_letters(stack: Stack) -> list[dict[str, str]]:
     listed = run(
         "dead-letters", "list", "--limit", "1000", "--json", "--data-dir", str(stack.data_dir)
     )
@@ -63,7 +63,7 @@ def test_every_bad_image_is_booked_and_every_good_one_processed() -> None:
 
         reasons = Counter(stack.get("ledger")["reasons"])
         assert set(reasons) == {code for code, _ in BAD_IMAGES}
-        for letter in letters(stack):
+        for letter in dead_letters(stack):
             assert letter["service"] == "extract"
             assert len(letter["error"]) > 20
 
@@ -78,7 +78,7 @@ def test_every_bad_image_is_booked_and_every_good_one_processed() -> None:
         publish(stack, "transients-v1", [b"\0\0\0\0\x63unknown schema", b""])
         wait_for(
             lambda: (
-                Counter(letter["service"] for letter in letters(stack))
+                Counter(letter["service"] for letter in dead_letters(stack))
                 >= Counter({"associate": 2, "alert": 2})
             ),
             what="dead letters of unknown Avro",
@@ -95,7 +95,7 @@ def test_ingest_says_what_is_wrong_and_goes_on(tmp_path: Path) -> None:
         wait_for(lambda: sum(stack.outcomes().values()) == 4, what="all files booked")
         assert stack.outcomes() == {"processed": 2, "rejected": 2}
         assert stack.get("ledger")["reasons"] == {"no_beam": 1, "too_large": 1}
-        words = " ".join(letter["error"] for letter in letters(stack))
+        words = " ".join(letter["error"] for letter in dead_letters(stack))
         assert "BMAJ" in words
         assert "LIVETRAP_INGEST__MAX_IMAGE_BYTES" in words
 

@@ -8,9 +8,9 @@ import asyncpg
 import httpx
 import pytest
 
-from livetrap.migrations import migrate
-from tests.integration.test_api_rows import Rows, rows_of
-from tests.integration.test_api_stream import server
+from livetrap.operator.migrations import migrate
+from tests.integration.api.test_rows import Rows, rows_of
+from tests.integration.api.test_stream import server
 from tests.support.browser import CHROMIUM, Page, open_page
 
 pytestmark = pytest.mark.skipif(

@@ -13,7 +13,7 @@ from typing import Any
 from services.alert.app.sender import KafkaSender
 from services.alert.app.service import main
 from services.alert.handlers.vtp import VtpServer
-from services.alert.storage import AlertBook, AlertStore
+from services.alert.storage import AlertStore, AlertTransaction
 
 __all__ = ["STEPS"]
 
@@ -43,7 +43,7 @@ def _when_stored() -> None:
     work = AlertStore.transaction
 
     @asynccontextmanager
-    async def dying(self: AlertStore, event_ids: Sequence[str]) -> AsyncIterator[AlertBook]:
+    async def dying(self: AlertStore, event_ids: Sequence[str]) -> AsyncIterator[AlertTransaction]:
         async with work(self, event_ids) as book:
             yield book
         _die()
@@ -74,8 +74,8 @@ def _when_one_is_broadcast() -> None:
 
 
 STEPS: dict[str, Callable[[], None]] = {
-    "before an alert is stored": lambda: _before(AlertBook, "add"),
-    "before the transaction ends": lambda: _after(AlertBook, "add"),
+    "before an alert is stored": lambda: _before(AlertTransaction, "add"),
+    "before the transaction ends": lambda: _after(AlertTransaction, "add"),
     "when the alerts are stored": _when_stored,
     "when half of them is on Kafka": _when_half_is_on_kafka,
     "when they are on Kafka": lambda: _after(KafkaSender, "send"),

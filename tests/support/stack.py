@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from livetrap.migrations import migrate
+from livetrap.operator.migrations import migrate
 from livetrap.stack.child import wrap
 from livetrap.stack.errors import StackError
 from livetrap.stack.kafka_broker import KafkaBroker

@@ -20,7 +20,7 @@ import asyncpg
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from pydantic import SecretStr
 
-from livetrap.migrations import migrate
+from livetrap.operator.migrations import migrate
 from livetrap.stack.ports import choose_port
 from runtime.kafka import ensure_topics
 from runtime.kafka.clients import common_config

@@ -6,7 +6,7 @@ import time
 
 from runtime.logging import get_logger
 
-__all__ = ["tame_logging"]
+__all__ = ["configure_library_logging"]
 
 _LOG_EVERY_S = 30.0
 _LONGEST_DETAIL = 500
@@ -26,7 +26,7 @@ class _Bridge(logging.Handler):
         self._last_s = now_s
         error = record.exc_info[1] if record.exc_info else None
         get_logger().warning(
-            "library_complained",
+            "library_warning",
             library=record.name,
             detail=record.getMessage()[:_LONGEST_DETAIL],
             error=None if error is None else repr(error),
@@ -38,7 +38,7 @@ def _on_thread_failure(failure: threading.ExceptHookArgs) -> None:
     get_logger().warning("thread_failed", error=repr(failure.exc_value))
 
 
-def tame_logging() -> None:
+def configure_library_logging() -> None:
     """Make other people's loggers and threads speak through ours, and rarely."""
     threading.excepthook = _on_thread_failure
     logging.getLogger().handlers = [_Bridge()]

@@ -88,7 +88,7 @@ class KafkaSender:
         if messages:
             await self._produce(messages)
 
-    async def send_dead_letters(self, letters: list[OutMessage]) -> None:
+    async def send_dead_letters(self, dead_letters: list[OutMessage]) -> None:
         """Send dead letters; return when acknowledged.
 
         Raises
@@ -96,7 +96,7 @@ class KafkaSender:
         TransientError
             If Kafka did not take them.
         """
-        await self._produce(letters)
+        await self._produce(dead_letters)
 
     def send_heartbeat(self, value: bytes) -> None:
         """Send a sign of life if Kafka takes it; nobody misses an old one."""

@@ -19,19 +19,19 @@ from runtime.postgres import create_pool
 from runtime.process import StopFlag, dead_letter, run_service
 from runtime.settings import Settings
 from schemas.topics import Topics
-from services.alert.app.logs import tame_logging
-from services.alert.app.outlets import build_outlets
-from services.alert.app.patience import Patience, StoppedError
+from services.alert.app.channels import build_channels
+from services.alert.app.logs import configure_library_logging
+from services.alert.app.retrying import RetryPolicy, StoppedError
 from services.alert.app.rules import RuleFile
 from services.alert.app.sender import KafkaSender
 from services.alert.app.stream import build_app
 from services.alert.app.threads import run_in_thread
 from services.alert.app.watchdog import Watchdog
-from services.alert.handlers.deliveries import VtpBook
-from services.alert.handlers.outlet import Outlet
-from services.alert.handlers.submission import SubmissionServer
+from services.alert.handlers.channel import DeliveryChannel
+from services.alert.handlers.delivery_log import DeliveryLog
 from services.alert.handlers.transients import TransientHandler
 from services.alert.handlers.vtp import VtpServer
+from services.alert.handlers.vtp_receiver import VtpReceiver
 from services.alert.metrics import EVENTS
 from services.alert.storage import AlertStore, DeliveryStore, Leadership, SubmissionStore
 
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _run(settings: Settings, stop: StopFlag) -> None:
-    tame_logging()
+    configure_library_logging()
     with suppress(StoppedError):
         asyncio.run(_Service(settings, stop).run())
 
@@ -63,7 +63,7 @@ class _Service:
         self._topics = Topics(settings.kafka.topic_prefix)
         self._failure: BaseException | None = None
         self._watchdog = Watchdog(time.monotonic())
-        self._patience = Patience(stop, self._watchdog)
+        self._retry = RetryPolicy(stop, self._watchdog)
 
     async def run(self) -> None:
         """Start everything, wait, stop everything."""
@@ -73,27 +73,29 @@ class _Service:
         async with AsyncExitStack() as stack:
             self._sender = KafkaSender(settings.kafka, group=GROUP)
             stack.callback(self._sender.close)
-            until_done = self._patience.until_done
-            await until_done(lambda: run_in_thread(lambda: ensure_topics(settings.kafka)))
-            pool = await until_done(lambda: create_pool(settings.postgres, service="alert"))
+            retry_until_success = self._retry.retry_until_success
+            await retry_until_success(lambda: run_in_thread(lambda: ensure_topics(settings.kafka)))
+            pool = await retry_until_success(
+                lambda: create_pool(settings.postgres, service="alert")
+            )
             stack.callback(pool.terminate)
             self._leadership = Leadership(settings.postgres)
             stack.callback(self._leadership.give_up)
-            await until_done(self._leadership.ensure)
+            await retry_until_success(self._leadership.ensure)
             # Not before: who subscribes to a process that stands by would hear nothing.
             vtp = VtpServer(settings.vtp, settings.alert.authority)
             await vtp.start()
             stack.push_async_callback(vtp.aclose)
-            book = VtpBook(
+            book = DeliveryLog(
                 DeliveryStore(pool),
                 longest=timedelta(hours=settings.vtp.replay_hours),
                 limit=settings.vtp.queue_length // 2,
             )
             vtp.keep(book)
-            outlets = build_outlets(settings.alert, DeliveryStore(pool), stack)
-            workers: list[VtpBook | Outlet | SubmissionServer] = [book, *outlets]
+            channels = build_channels(settings.alert, DeliveryStore(pool), stack)
+            workers: list[DeliveryLog | DeliveryChannel | VtpReceiver] = [book, *channels]
             if settings.vtp.submit_port is not None:
-                authors = SubmissionServer(
+                authors = VtpReceiver(
                     settings.vtp, settings.alert.authority,
                     store=SubmissionStore(pool), relay=vtp.relay,
                 )  # fmt: skip
@@ -110,10 +112,10 @@ class _Service:
                 store=AlertStore(pool),
                 sender=self._sender,
                 broadcast=vtp.broadcast,
-                wake=partial(_wake_all, outlets),
+                wake=partial(_wake_all, channels),
             )
-            await until_done(self._sender.read_ends)
-            n_recovered = await until_done(self._handler.recover)
+            await retry_until_success(self._sender.read_ends)
+            n_recovered = await retry_until_success(self._handler.recover)
             get_logger().info("service_started", recovered=n_recovered)
             await self._consume(Path(stack.enter_context(tempfile.TemporaryDirectory())))
         if self._failure is not None:
@@ -130,7 +132,7 @@ class _Service:
         )
         watch = asyncio.create_task(self._watch())
         try:
-            await self._patience.unless_stopped(app.start())
+            await self._retry.unless_stopped(app.start())
             # A signal sets the flag.
             while not self._stop.is_set() and self._failure is None:
                 await asyncio.sleep(_LOOK_S)
@@ -143,8 +145,8 @@ class _Service:
 
     async def _on_events(self, messages: list[InMessage]) -> None:
         """Handle events; return when each is an alert, refused, or a dead letter."""
-        refusals = await self._patience.until_done(lambda: self._handle(messages))
-        letters = []
+        refusals = await self._retry.retry_until_success(lambda: self._handle(messages))
+        dead_letters = []
         for message, error in zip(messages, refusals, strict=True):
             if error is None:
                 continue
@@ -155,12 +157,14 @@ class _Service:
                 reason=error.reason_code,
                 error=str(error),
             )
-            letters.append(
+            dead_letters.append(
                 dead_letter(message, error, topic=self._topics.dead_letters, service="alert")
             )
-        if letters:
-            await self._patience.until_done(lambda: self._sender.send_dead_letters(letters))
-            EVENTS.labels("rejected").inc(len(letters))
+        if dead_letters:
+            await self._retry.retry_until_success(
+                lambda: self._sender.send_dead_letters(dead_letters)
+            )
+            EVENTS.labels("rejected").inc(len(dead_letters))
 
     async def _handle(self, messages: list[InMessage]) -> list[RejectedMessageError | None]:
         await self._leadership.ensure()
@@ -193,6 +197,6 @@ class _Service:
                 return
 
 
-def _wake_all(outlets: list[Outlet]) -> None:
-    for outlet in outlets:
-        outlet.wake()
+def _wake_all(channels: list[DeliveryChannel]) -> None:
+    for channel in channels:
+        channel.wake()

@@ -40,7 +40,7 @@ def build_app(
     on_events : callable
         Gets what waits; returns when all of it is done: only then offsets are committed.
     on_failure : callable
-        Told when `on_events` raised; the events stay uncommitted and nothing follows them.
+        Called when `on_events` raised; the events stay uncommitted and nothing follows them.
     beat : callable
         Called once a second.
     """

@@ -9,11 +9,11 @@ import asyncio
 import struct
 
 from runtime.settings import BrokerSettings
-from services.alert.models import Outgoing
+from services.alert.models import OutgoingAlert
 from services.alert.steps.broker import MAX_ANSWER_BYTES, check_answer
 from services.alert.steps.refusals import RefusedError
 from services.alert.steps.transport import TransportError, frame, parse_peer_message
-from services.alert.steps.webhook import WebhookError
+from services.alert.steps.webhook import DeliveryError
 
 __all__ = ["Broker"]
 
@@ -34,12 +34,12 @@ class Broker:
         self._settings = settings
         self._refused: dict[str, str] = {}
 
-    async def deliver(self, alerts: list[Outgoing]) -> list[Outgoing]:
+    async def deliver(self, alerts: list[OutgoingAlert]) -> list[OutgoingAlert]:
         """Send the first alert; return what was sent.
 
         Raises
         ------
-        WebhookError
+        DeliveryError
             If the broker did not answer that it has it; `RefusedError` if it does not want it.
         """
         alert = alerts[0]
@@ -47,13 +47,13 @@ class Broker:
             async with asyncio.timeout(_TIMEOUT_S):
                 answer = parse_peer_message(await self._ask(frame(alert.voevent)))
         except TransportError as error:
-            raise WebhookError("answered what is no Transport document") from error
+            raise DeliveryError("answered what is no Transport document") from error
         except asyncio.IncompleteReadError as error:
-            raise WebhookError("closed the connection without an answer") from error
+            raise DeliveryError("closed the connection without an answer") from error
         except TimeoutError as error:
-            raise WebhookError(f"no answer within {_TIMEOUT_S:g} s") from error
+            raise DeliveryError(f"no answer within {_TIMEOUT_S:g} s") from error
         except OSError as error:
-            raise WebhookError(repr(error)) from error
+            raise DeliveryError(repr(error)) from error
         try:
             check_answer(answer, self._refused.get(alert.ivorn))
         except RefusedError as error:

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from runtime.settings import EmailSettings
-from services.alert.models import Outgoing
-from services.alert.steps.webhook import WebhookError
+from services.alert.models import OutgoingAlert
+from services.alert.steps.webhook import DeliveryError
 
 __all__ = ["Digest"]
 
@@ -32,19 +32,19 @@ class Digest:
         self._settings = settings
         self._run_in_thread = run_in_thread
 
-    async def deliver(self, alerts: list[Outgoing]) -> list[Outgoing]:
+    async def deliver(self, alerts: list[OutgoingAlert]) -> list[OutgoingAlert]:
         """Send all of them in one e-mail; return them.
 
         Raises
         ------
-        WebhookError
+        DeliveryError
             If the mail server did not take it.
         """
         message = _to_message(alerts, self._settings)
         try:
             await self._run_in_thread(lambda: self._send(message))
         except (OSError, smtplib.SMTPException) as error:
-            raise WebhookError(repr(error)) from error
+            raise DeliveryError(repr(error)) from error
         return alerts
 
     def _send(self, message: EmailMessage) -> None:
@@ -57,7 +57,7 @@ class Digest:
             server.send_message(message)
 
 
-def _to_message(alerts: list[Outgoing], settings: EmailSettings) -> EmailMessage:
+def _to_message(alerts: list[OutgoingAlert], settings: EmailSettings) -> EmailMessage:
     message = EmailMessage()
     message["Subject"] = f"LiveTrap: {len(alerts)} alert{'s' if len(alerts) > 1 else ''}"
     message["From"] = settings.sender
@@ -66,7 +66,7 @@ def _to_message(alerts: list[Outgoing], settings: EmailSettings) -> EmailMessage
     return message
 
 
-def _to_line(alert: Outgoing) -> str:
+def _to_line(alert: OutgoingAlert) -> str:
     told = orjson.loads(alert.notice)
     snr = f"  S/N {told['image_snr']:.1f}" if "image_snr" in told else ""
     return (

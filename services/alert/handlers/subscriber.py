@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 
 from runtime.logging import get_logger
 from runtime.settings import VtpSettings
-from services.alert.handlers.deliveries import VtpBook
+from services.alert.handlers.delivery_log import DeliveryLog
 from services.alert.metrics import VTP_PACKETS
 from services.alert.steps.transport import (
     MAX_FRAME_BYTES,
@@ -56,7 +56,7 @@ class Subscriber:
         settings: VtpSettings,
         local_ivo: str,
         executor: Executor,
-        book: Callable[[], VtpBook | None] = lambda: None,
+        book: Callable[[], DeliveryLog | None] = lambda: None,
     ) -> None:
         self._reader = reader
         self._writer = writer
@@ -159,7 +159,7 @@ class Subscriber:
         if message.role in ("ack", "nak") and message.origin in self._offered:
             self._note(message.origin, is_acknowledged=True)
 
-    async def _catch_up(self, book: VtpBook) -> None:
+    async def _catch_up(self, book: DeliveryLog) -> None:
         """Offer what was sent while this subscriber was away, or was never acknowledged."""
         missing = await book.find_missing(self._name)
         for packet in missing:

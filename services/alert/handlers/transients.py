@@ -11,13 +11,13 @@ from runtime.logging import get_logger
 from runtime.settings import AlertSettings
 from schemas.codec import CodecError, decode_source_event
 from schemas.messages import SourceEvent
-from services.alert.errors import HeldError, NotDueError
+from services.alert.errors import NotDueError, SuppressedError
 from services.alert.metrics import EVENTS, LATENCY
 from services.alert.models import LowWatermark, StoredAlert
 from services.alert.steps.alert import build_alert
 from services.alert.steps.rule import check_event, decide
 from services.alert.steps.storm import STORM, check_storm, describe_storm
-from services.alert.storage import AlertBook, AlertStore
+from services.alert.storage import AlertStore, AlertTransaction
 
 __all__ = ["AlertSender", "TransientHandler"]
 
@@ -127,12 +127,16 @@ class TransientHandler:
             ]
 
     async def _judge(
-        self, book: AlertBook, event: SourceEvent, rules: RuleBook, matches: Mapping[str, bool]
+        self,
+        book: AlertTransaction,
+        event: SourceEvent,
+        rules: RuleBook,
+        matches: Mapping[str, bool],
     ) -> _Judged:
         """Store the alert of one event, if it deserves one."""
         if (existing := await book.find(event.event_id)) is not None:
             return _Judged("repeated", existing)
-        before = await book.get_standing(event)
+        before = await book.get_alert_history(event)
         try:
             decision = decide(event, rules, matches, before=before, role=self._settings.role)
             check_storm(event, before, self._settings)
@@ -144,20 +148,22 @@ class TransientHandler:
                 "event_not_alerted", event_id=event.event_id, reason=refusal.reason_code
             )
             return _Judged(refusal.reason_code)
-        except HeldError as held:
+        except SuppressedError as held:
             return await self._hold(book, event, held)
         except RejectedMessageError as error:
             return _Judged("rejected", refusal=error)
         return _Judged("alerted", await book.add(alert, self._sender.known_ends()))
 
-    async def _hold(self, book: AlertBook, event: SourceEvent, held: HeldError) -> _Judged:
+    async def _hold(
+        self, book: AlertTransaction, event: SourceEvent, held: SuppressedError
+    ) -> _Judged:
         """Keep the event for an operator, and tell the subscribers once that there is a storm."""
         await book.hold(event, held.because)
-        get_logger().warning("event_held", event_id=event.event_id, because=held.because)
+        get_logger().warning("event_suppressed", event_id=event.event_id, because=held.because)
         storm = describe_storm(event, held)
         if (told := await book.find(storm.event_id)) is not None:
             return _Judged("held", told)
-        before = await book.get_standing(storm)
+        before = await book.get_alert_history(storm)
         alert = build_alert(
             storm, self._settings, STORM, datetime.now(UTC), revision=before.revision
         )

@@ -12,10 +12,10 @@ from ipaddress import ip_network
 from runtime.errors import SettingsError
 from runtime.logging import get_logger
 from runtime.settings import VtpSettings
-from services.alert.handlers.deliveries import VtpBook
+from services.alert.handlers.delivery_log import DeliveryLog
 from services.alert.handlers.subscriber import Subscriber, host_of
 from services.alert.metrics import SUBSCRIBERS, VTP_DISCONNECTS
-from services.alert.steps.admission import Admission
+from services.alert.steps.connection_limiter import ConnectionLimiter
 
 __all__ = ["VtpServer"]
 
@@ -43,14 +43,14 @@ class VtpServer:
         self._executor = ThreadPoolExecutor(_FILTER_THREADS, thread_name_prefix="vtp-filter")
         self._server: asyncio.Server | None = None
         self._is_closing = False
-        self._book: VtpBook | None = None
-        self._admission = Admission(
+        self._book: DeliveryLog | None = None
+        self._limiter = ConnectionLimiter(
             settings,
             allow=settings.allow or _EVERYBODY,
             per_minute=settings.max_connects_per_minute,
         )
 
-    def keep(self, book: VtpBook) -> None:
+    def keep(self, book: DeliveryLog) -> None:
         """Keep a book of who has what from now on."""
         self._book = book
 
@@ -114,7 +114,7 @@ class VtpServer:
     ) -> None:
         host = host_of(writer)
         now_s = asyncio.get_running_loop().time()
-        reason = "stopped" if self._is_closing else self._admission.refuse(host, now_s)
+        reason = "stopped" if self._is_closing else self._limiter.refuse(host, now_s)
         if reason is not None:
             VTP_DISCONNECTS.labels(reason).inc()
             writer.transport.abort()
@@ -140,7 +140,7 @@ class VtpServer:
             reason = await subscriber.run()
         finally:
             self._subscribers.pop(subscriber, None)
-            self._admission.leave(host)
+            self._limiter.leave(host)
             SUBSCRIBERS.set(len(self._subscribers))
             VTP_DISCONNECTS.labels(reason).inc()
             get_logger().info("vtp_subscriber_gone", peer=peer, reason=reason)

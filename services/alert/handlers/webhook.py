@@ -7,9 +7,9 @@ import time
 import httpx
 
 from runtime.settings import WebhookSettings
-from services.alert.models import Outgoing
+from services.alert.models import OutgoingAlert
 from services.alert.steps.refusals import RefusedError
-from services.alert.steps.webhook import WebhookError, check_addresses, sign, to_body
+from services.alert.steps.webhook import DeliveryError, check_addresses, sign, to_body
 
 __all__ = ["Webhook"]
 
@@ -40,12 +40,12 @@ class Webhook:
         """Close the connections."""
         await self._client.aclose()
 
-    async def deliver(self, alerts: list[Outgoing]) -> list[Outgoing]:
+    async def deliver(self, alerts: list[OutgoingAlert]) -> list[OutgoingAlert]:
         """Send the first alert; return what was sent.
 
         Raises
         ------
-        WebhookError
+        DeliveryError
             If the server did not answer 2xx; `RefusedError` if it does not want this alert.
         """
         alert = alerts[0]
@@ -69,12 +69,12 @@ class Webhook:
                 extensions={"sni_hostname": self._url.host},
             )
         except (httpx.HTTPError, OSError) as error:
-            raise WebhookError(repr(error)) from error
+            raise DeliveryError(repr(error)) from error
         words = f"answered {answer.status_code} {answer.reason_phrase}"
         if answer.status_code in _REFUSALS:
             raise RefusedError(words)
         if not answer.is_success:
-            raise WebhookError(words)
+            raise DeliveryError(words)
         return [alert]
 
     async def _resolve(self) -> str:

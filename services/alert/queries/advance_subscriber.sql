@@ -1,4 +1,4 @@
--- Note what an outlet has, and move its cursor behind it.
+-- Note what a channel has, and move its cursor behind it.
 --
 -- $1  channel         text
 -- $2  name            text

@@ -2,7 +2,7 @@
 
 from services.alert.steps.refusals import RefusedError
 from services.alert.steps.transport import PeerMessage
-from services.alert.steps.webhook import WebhookError
+from services.alert.steps.webhook import DeliveryError
 
 __all__ = ["MAX_ANSWER_BYTES", "check_answer"]
 
@@ -26,18 +26,18 @@ def check_answer(answer: PeerMessage, refused_before: str | None) -> None:
     ------
     RefusedError
         If it does not want this alert.
-    WebhookError
+    DeliveryError
         If it cannot take it now, or is no broker for authors.
     """
     if answer.role == "ack":
         return
     if answer.role != "nak":
-        raise WebhookError(
+        raise DeliveryError(
             f"said {answer.role!r} to an alert; is it a broker's port for authors (8098)?"
         )
     words = answer.result or "no reason given"
     if _LATER in words.lower():
-        raise WebhookError(words)
+        raise DeliveryError(words)
     if _SEEN not in words.lower():
         raise RefusedError(words)
     if refused_before is not None:

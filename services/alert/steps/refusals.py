@@ -1,16 +1,16 @@
-"""What to try next when an outlet's other side refuses one alert in words."""
+"""What to try next when a channel's other side refuses one alert in words."""
 
 from collections import Counter
 from collections.abc import Sequence
 
-from services.alert.steps.webhook import WebhookError
+from services.alert.steps.webhook import DeliveryError
 
 __all__ = ["Refusals", "RefusedError"]
 
 _MOST_TRIES = 3
 
 
-class RefusedError(WebhookError):
+class RefusedError(DeliveryError):
     """The other side has read the alert and does not want it; its text says why."""
 
 

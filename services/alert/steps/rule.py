@@ -9,7 +9,7 @@ from runtime.errors import RejectedMessageError
 from schemas.identity import TEST_STREAM
 from schemas.messages import SourceEvent
 from services.alert.errors import NotDueError
-from services.alert.models import Decision, Standing
+from services.alert.models import AlertHistory, Decision
 
 __all__ = ["check_event", "decide", "decide_by"]
 
@@ -36,7 +36,7 @@ def decide(
     rules: RuleBook,
     matches: Mapping[str, bool],
     *,
-    before: Standing,
+    before: AlertHistory,
     role: str,
 ) -> Decision:
     """Return how an event becomes an alert.
@@ -49,7 +49,7 @@ def decide(
         What is wanted.
     matches : mapping
         Whether reference catalogues have it, by the key of each question of the rules.
-    before : Standing
+    before : AlertHistory
         What was alerted so far.
     role : str
         Where the rule names none.
@@ -63,7 +63,9 @@ def decide(
     return decide_by(event, rule, before=before, role=role)
 
 
-def decide_by(event: SourceEvent, rule: Rule | None, *, before: Standing, role: str) -> Decision:
+def decide_by(
+    event: SourceEvent, rule: Rule | None, *, before: AlertHistory, role: str
+) -> Decision:
     """Return how an event becomes an alert, by the first rule that fits it.
 
     What was alerted is updated and taken back whatever the rules say now: who heard the one must

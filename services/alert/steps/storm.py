@@ -6,8 +6,8 @@ from dataclasses import replace
 from runtime.settings import AlertSettings
 from schemas.identity import event_id, trig_id
 from schemas.messages import SourceEvent
-from services.alert.errors import HeldError
-from services.alert.models import Decision, Standing
+from services.alert.errors import SuppressedError
+from services.alert.models import AlertHistory, Decision
 
 __all__ = ["STORM", "check_storm", "describe_storm"]
 
@@ -15,27 +15,29 @@ __all__ = ["STORM", "check_storm", "describe_storm"]
 STORM = Decision("storm of candidates", 0.0, "utility")
 
 
-def check_storm(event: SourceEvent, before: Standing, settings: AlertSettings) -> None:
+def check_storm(event: SourceEvent, before: AlertHistory, settings: AlertSettings) -> None:
     """Hold the first alert of a source when its image or minute has brought too many.
 
     Raises
     ------
-    HeldError
+    SuppressedError
         If it has.
     """
     if before.revision or before.is_released:
         return
     if before.n_of_image >= settings.max_per_image:
-        raise HeldError(
+        raise SuppressedError(
             event.image_id,
             f"image {event.image_id} brought more than {settings.max_per_image} candidates",
         )
     if before.n_of_minute >= settings.max_per_minute:
         minute = event.time_start.strftime("%Y-%m-%dT%H:%MZ")
-        raise HeldError(minute, f"{minute} brought more than {settings.max_per_minute} candidates")
+        raise SuppressedError(
+            minute, f"{minute} brought more than {settings.max_per_minute} candidates"
+        )
 
 
-def describe_storm(event: SourceEvent, held: HeldError) -> SourceEvent:
+def describe_storm(event: SourceEvent, held: SuppressedError) -> SourceEvent:
     """Return the event that tells of a storm, the same for every event held by it.
 
     It has no position: the error radius is the whole sky.

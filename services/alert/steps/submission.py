@@ -7,7 +7,7 @@ from lxml import etree
 
 from services.alert.steps.transport import TransportError, parse_xml
 
-__all__ = ["MAX_SUBMISSION_BYTES", "SubmissionError", "SubmissionGate"]
+__all__ = ["MAX_SUBMISSION_BYTES", "SubmissionError", "SubmissionValidator"]
 
 # Comet's limit, and what its subscribers take.
 MAX_SUBMISSION_BYTES = 99_999
@@ -43,7 +43,7 @@ class SubmissionError(Exception):
         self.outcome = outcome
 
 
-class SubmissionGate:
+class SubmissionValidator:
     """Lets valid VOEvents of other authorities in.
 
     Not for several threads at once: it has a schema of its own, which keeps its last error.

@@ -6,18 +6,18 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Literal
 
-from services.alert.models import Outgoing
+from services.alert.models import OutgoingAlert
 
-__all__ = ["WebhookError", "check_addresses", "sign", "to_body"]
+__all__ = ["DeliveryError", "check_addresses", "sign", "to_body"]
 
 _MEDIA_TYPES = {"json": "application/json", "voevent": "application/xml"}
 
 
-class WebhookError(Exception):
+class DeliveryError(Exception):
     """An attempt failed; its text says how."""
 
 
-def to_body(alert: Outgoing, kind: Literal["json", "voevent"]) -> tuple[bytes, str]:
+def to_body(alert: OutgoingAlert, kind: Literal["json", "voevent"]) -> tuple[bytes, str]:
     """Return body and media type."""
     return (alert.notice if kind == "json" else alert.voevent), _MEDIA_TYPES[kind]
 
@@ -36,16 +36,16 @@ def check_addresses(host: str, addresses: Sequence[str], *, allow_private: bool)
 
     Raises
     ------
-    WebhookError
+    DeliveryError
         If one is not.
     """
     if not addresses:
-        raise WebhookError(f"{host} has no address")
+        raise DeliveryError(f"{host} has no address")
     for address in addresses:
         parsed = ipaddress.ip_address(address.split("%")[0])
         mapped = getattr(parsed, "ipv4_mapped", None)
         if not allow_private and not (mapped or parsed).is_global:
-            raise WebhookError(
+            raise DeliveryError(
                 f"{host} is {address}, which is not public; set `allow_private` for it"
             )
     return addresses[0]

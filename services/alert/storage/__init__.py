@@ -1,8 +1,8 @@
 """The alerts, their deliveries and the submissions of others in PostgreSQL."""
 
-from services.alert.storage.alerts import AlertBook, AlertStore
+from services.alert.storage.alerts import AlertStore, AlertTransaction
 from services.alert.storage.deliveries import DeliveryStore
 from services.alert.storage.leadership import Leadership
 from services.alert.storage.submissions import SubmissionStore
 
-__all__ = ["AlertBook", "AlertStore", "DeliveryStore", "Leadership", "SubmissionStore"]
+__all__ = ["AlertStore", "AlertTransaction", "DeliveryStore", "Leadership", "SubmissionStore"]

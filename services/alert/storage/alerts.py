@@ -14,9 +14,9 @@ from runtime.postgres import lend_connection
 from runtime.sql import load_query
 from schemas.event_json import event_to_json
 from schemas.messages import SourceEvent
-from services.alert.models import LowWatermark, NewAlert, Standing, StoredAlert
+from services.alert.models import AlertHistory, LowWatermark, NewAlert, StoredAlert
 
-__all__ = ["AlertBook", "AlertStore"]
+__all__ = ["AlertStore", "AlertTransaction"]
 
 _PACKAGE = "services.alert"
 
@@ -34,7 +34,7 @@ class AlertStore:
         self._pool = pool
 
     @asynccontextmanager
-    async def transaction(self, event_ids: Sequence[str]) -> AsyncIterator["AlertBook"]:
+    async def transaction(self, event_ids: Sequence[str]) -> AsyncIterator["AlertTransaction"]:
         """Lend the book for one transaction, one at a time; an error undoes all of it.
 
         Parameters
@@ -51,7 +51,7 @@ class AlertStore:
         """
         async with lend_connection(self._pool) as connection, connection.transaction():
             await connection.execute(load_query(_PACKAGE, "lock_alerts"))
-            book = AlertBook(connection)
+            book = AlertTransaction(connection)
             await book.look_up(event_ids)
             yield book
 
@@ -87,7 +87,7 @@ class AlertStore:
             await connection.execute(load_query(_PACKAGE, "mark_sent"), list(ids), time_published)
 
 
-class AlertBook:
+class AlertTransaction:
     """The alerts, within one transaction.
 
     Parameters
@@ -112,13 +112,13 @@ class AlertBook:
             await self.look_up([event_id])
         return self._known[event_id]
 
-    async def get_standing(self, event: SourceEvent) -> Standing:
+    async def get_alert_history(self, event: SourceEvent) -> AlertHistory:
         """Return what was alerted before an event."""
         (row,) = await self._connection.fetch(
-            load_query(_PACKAGE, "get_standing"),
+            load_query(_PACKAGE, "get_alert_history"),
             event.event_id, event.trig_id, event.image_id, event.stream, event.time_start,
         )  # fmt: skip
-        return Standing(**row)
+        return AlertHistory(**row)
 
     async def add(self, alert: NewAlert, low_watermark: LowWatermark) -> StoredAlert:
         """Store an alert; `low_watermark` is where the alert topics ended before it is sent."""
@@ -149,7 +149,7 @@ class AlertBook:
     async def hold(self, event: SourceEvent, because: str) -> None:
         """Keep an event for an operator to decide about."""
         await self._connection.execute(
-            load_query(_PACKAGE, "hold_event"),
+            load_query(_PACKAGE, "suppress_event"),
             event.event_id, event.trig_id, event.stream, event.image_id, because,
             event_to_json(event),
         )  # fmt: skip

@@ -8,7 +8,7 @@ import asyncpg
 
 from runtime.postgres import lend_connection
 from runtime.sql import load_query
-from services.alert.models import Delivery, Outgoing, SubscriberState, Waiting
+from services.alert.models import Delivery, OutgoingAlert, PendingDelivery, SubscriberState
 
 __all__ = ["DeliveryStore"]
 
@@ -53,23 +53,23 @@ class DeliveryStore:
 
     async def list_missing(
         self, channel: str, name: str, *, longest: timedelta, limit: int
-    ) -> list[Outgoing]:
+    ) -> list[OutgoingAlert]:
         """Return the newest alerts that a subscriber has not acknowledged, oldest first."""
         async with lend_connection(self._pool) as connection:
             rows = await connection.fetch(
                 load_query(_PACKAGE, "list_missing"), channel, name, longest, limit
             )
-        return [_to_outgoing(row) for row in rows]
+        return [_to_outgoing_alert(row) for row in rows]
 
-    async def list_waiting(
+    async def list_pending_deliveries(
         self, channel: str, name: str, *, longest: timedelta, limit: int
-    ) -> list[Waiting]:
-        """Return the alerts behind an outlet's cursor, oldest first."""
+    ) -> list[PendingDelivery]:
+        """Return the alerts behind a channel's cursor, oldest first."""
         async with lend_connection(self._pool) as connection:
             rows = await connection.fetch(
-                load_query(_PACKAGE, "list_waiting"), channel, name, longest, limit
+                load_query(_PACKAGE, "list_pending_deliveries"), channel, name, longest, limit
             )
-        return [Waiting(row["id"], row["is_old"], _to_outgoing(row)) for row in rows]
+        return [PendingDelivery(row["id"], row["is_old"], _to_outgoing_alert(row)) for row in rows]
 
     async def advance(
         self,
@@ -80,7 +80,7 @@ class DeliveryStore:
         time_handed: datetime,
         is_taken: Mapping[int, bool],
     ) -> None:
-        """Move an outlet's cursor behind an alert, and note what it has.
+        """Move a channel's cursor behind an alert, and note what it has.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class DeliveryStore:
         time_handed : datetime
             When they were sent.
         is_taken : mapping
-            By alert: whether the outlet has it, or refused it for good.
+            By alert: whether the channel has it, or refused it for good.
         """
         async with lend_connection(self._pool) as connection:
             await connection.execute(
@@ -109,5 +109,5 @@ class DeliveryStore:
             )
 
 
-def _to_outgoing(row: asyncpg.Record) -> Outgoing:
-    return Outgoing(row["ivorn"], row["voevent"], row["notice"].encode())
+def _to_outgoing_alert(row: asyncpg.Record) -> OutgoingAlert:
+    return OutgoingAlert(row["ivorn"], row["voevent"], row["notice"].encode())

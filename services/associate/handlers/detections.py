@@ -57,7 +57,7 @@ class DetectionsHandler:
         # Next offset per partition: as the database has it (-1: it has none), and as read.
         self._committed: dict[int, int] = {}
         self._next: dict[int, int] = {}
-        self._letters: list[OutMessage] = []
+        self._dead_letters: list[OutMessage] = []
         self._is_outbox_empty = False
         self._next_expiry_s = 0.0
         self._next_look_s = 0.0
@@ -75,13 +75,13 @@ class DetectionsHandler:
             record = decode_image_detections(message.value)
             check_record(record)
         except CodecError as error:
-            self._bury(message, RejectedMessageError("bad_avro", str(error)))
+            self._send_dead_letter(message, RejectedMessageError("bad_avro", str(error)))
         except RejectedMessageError as error:
-            self._bury(message, error)
+            self._send_dead_letter(message, error)
         else:
             self._windows.add(Arrival(record, message.partition, message.offset, time.monotonic()))
 
-    def _bury(self, message: InMessage, error: RejectedMessageError) -> None:
+    def _send_dead_letter(self, message: InMessage, error: RejectedMessageError) -> None:
         get_logger().warning(
             "message_rejected",
             partition=message.partition,
@@ -90,17 +90,17 @@ class DetectionsHandler:
             error=str(error),
         )
         IMAGES.labels("dead_lettered").inc()
-        self._letters.append(
+        self._dead_letters.append(
             dead_letter(message, error, topic=self._topics.dead_letters, service="associate")
         )
 
     def dead_letters(self) -> tuple[OutMessage, ...]:
         """Return what must be on Kafka before any offset moves beyond it."""
-        return tuple(self._letters)
+        return tuple(self._dead_letters)
 
     def forget_dead_letters(self) -> None:
         """Note that Kafka has them."""
-        self._letters.clear()
+        self._dead_letters.clear()
 
     async def associate_ready(self) -> bool:
         """Commit the timesteps that are complete.
@@ -114,7 +114,7 @@ class DetectionsHandler:
         OPEN_IMAGES.set(self._windows.n_open_images())
         try:
             # A dead letter made here must be on Kafka before an offset moves beyond it.
-            while self._ready and not self._letters:
+            while self._ready and not self._dead_letters:
                 await self._commit_first()
             await self._commit_skipped()
         except FencedError:
@@ -130,7 +130,7 @@ class DetectionsHandler:
         except RejectedMessageError as error:
             self._ready.popleft()
             if len(timestep.arrivals) == 1:
-                self._bury(self._to_message(timestep.arrivals[0]), error)
+                self._send_dead_letter(self._to_message(timestep.arrivals[0]), error)
             else:
                 self._ready.extendleft(
                     replace(timestep, arrivals=(arrival,))
@@ -169,7 +169,7 @@ class DetectionsHandler:
 
     async def _commit_skipped(self) -> None:
         """Move the offsets over records that are dead letters on Kafka by now."""
-        if self._letters:
+        if self._dead_letters:
             return
         moves = [
             move

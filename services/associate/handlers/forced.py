@@ -8,8 +8,8 @@ from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
 from schemas.codec import CodecError, decode_forced_measurements
 from schemas.messages import ForcedMeasurements
-from services.associate.metrics import CONTRADICTED, FORCED
-from services.associate.steps.answers import take_answer
+from services.associate.metrics import FORCED, SPECTRAL_CONFLICTS
+from services.associate.steps.forced_results import store_forced_result
 from services.associate.storage import CatalogueStore
 
 __all__ = ["ForcedHandler"]
@@ -22,15 +22,15 @@ class ForcedHandler:
     ----------
     store : CatalogueStore
         Where to.
-    knobs : AssociateSettings
+    settings : AssociateSettings
         What a contradiction is.
     topic : str
         Where retractions go.
     """
 
-    def __init__(self, store: CatalogueStore, knobs: AssociateSettings, topic: str) -> None:
+    def __init__(self, store: CatalogueStore, settings: AssociateSettings, topic: str) -> None:
         self._store = store
-        self._knobs = knobs
+        self._settings = settings
         self._topic = topic
 
     async def on_message(self, message: InMessage) -> bool:
@@ -54,13 +54,15 @@ class ForcedHandler:
             raise RejectedMessageError("bad_avro", str(error)) from error
         _check(answer)
         async with self._store.transaction() as catalogue:
-            trig_ids = await take_answer(catalogue, answer, knobs=self._knobs, topic=self._topic)
+            trig_ids = await store_forced_result(
+                catalogue, answer, settings=self._settings, topic=self._topic
+            )
         for reason in answer.measurements.reason:
             FORCED.labels(reason or "measured").inc()
-        CONTRADICTED.inc(len(trig_ids))
+        SPECTRAL_CONFLICTS.inc(len(trig_ids))
         if trig_ids:
             get_logger().info(
-                "transients_contradicted",
+                "transients_retracted",
                 stream=answer.stream, image_id=answer.image_id, trig_ids=trig_ids,
             )  # fmt: skip
         return bool(trig_ids)

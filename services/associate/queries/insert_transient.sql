@@ -23,7 +23,7 @@
 insert into transient (
     event_id, trig_id, source_id, stream_id, kind, certainty, state, image, source_number, time_start,
     time_detected, ra, dec, ra_err_deg, dec_err_deg, flux_peak_jy_beam, snr, eta, v,
-    told_n_bands, limit_previous_jy_beam
+    last_notified_n_bands, limit_previous_jy_beam
 )
 values (
     $1::text,

@@ -10,12 +10,16 @@ from schemas.messages import SourceColumns
 from schemas.topics import Topics
 from services.associate.models import LedgerEntry, StatisticsKey, StoredImage, Timestep
 from services.associate.steps.bands import find_band
+from services.associate.steps.candidate_sources import (
+    CandidateSources,
+    ImageResult,
+    MeasuredColumns,
+)
 from services.associate.steps.coverage import metadata_of
 from services.associate.steps.events import store_events
 from services.associate.steps.forced import request_forced
-from services.associate.steps.intake import Intake, take_in
-from services.associate.steps.missed import Seen
-from services.associate.steps.neighbourhood import ImageResult, MeasuredColumns, Neighbourhood
+from services.associate.steps.null_detections import DetectedSources
+from services.associate.steps.registration import RegisteredImages, register_images
 from services.associate.steps.rows import write_rows
 from services.associate.steps.triggers import (
     AssociatedImage,
@@ -23,7 +27,7 @@ from services.associate.steps.triggers import (
     find_new_sources,
     find_variables,
 )
-from services.associate.steps.updates import find_updates, list_told
+from services.associate.steps.updates import find_updates, list_notified
 from services.associate.storage import Catalogue
 from sky.coverage import cells_of_field
 from sky.geometry import probe_zones
@@ -43,7 +47,7 @@ class Outcome:
     n_messages: int
 
 
-_SEEN_NOTHING = Seen({}, np.empty(0, np.int64), np.empty(0), np.empty(0))
+_NOTHING_DETECTED = DetectedSources({}, np.empty(0, np.int64), np.empty(0), np.empty(0))
 
 
 async def associate_timestep(
@@ -63,10 +67,12 @@ async def associate_timestep(
         Where the events and the forced requests go.
     """
     stream_id = await catalogue.ensure_stream(timestep.stream)
-    intake = await take_in(catalogue, timestep, stream_id=stream_id, now=datetime.now(UTC))
-    accepted = [image for image in intake.images if image.record.verdict == "accepted"]
+    registered = await register_images(
+        catalogue, timestep, stream_id=stream_id, now=datetime.now(UTC)
+    )
+    accepted = [image for image in registered.images if image.record.verdict == "accepted"]
     n_messages = 0
-    seen = _SEEN_NOTHING
+    seen = _NOTHING_DETECTED
     if any(len(image.record.sources) for image in accepted):
         n_messages, seen = await _associate(
             catalogue,
@@ -86,10 +92,10 @@ async def associate_timestep(
             topic=topics.forced_requests,
         )
     for image in accepted:
-        await _remember_look(catalogue, image, settings.extract.margin_px)
+        await _store_coverage(catalogue, image, settings.extract.margin_px)
     if not timestep.is_late and timestep.time_start is not None:
-        await _close(catalogue, timestep, intake, stream_id)
-    return Outcome(intake.entries, n_messages)
+        await _close(catalogue, timestep, registered, stream_id)
+    return Outcome(registered.entries, n_messages)
 
 
 async def _associate(
@@ -100,53 +106,53 @@ async def _associate(
     stream_id: int,
     settings: Settings,
     topic: str,
-) -> tuple[int, Seen]:
+) -> tuple[int, DetectedSources]:
     """Cross-match, write the rows and the events; return how many events, and what was seen."""
-    neighbourhood = await _load(catalogue, images, stream_id, settings)
-    done = [_associate_image(neighbourhood, image, settings) for image in images]
-    triggers = await _decide(catalogue, neighbourhood, done, settings)
-    updates = await _find_updates(catalogue, neighbourhood, done, timestep, settings)
+    candidates = await _load(catalogue, images, stream_id, settings)
+    done = [_associate_image(candidates, image, settings) for image in images]
+    triggers = await _decide(catalogue, candidates, done, settings)
+    updates = await _find_updates(catalogue, candidates, done, timestep, settings)
     for trigger in triggers:
         flag = "is_new" if trigger.kind == "new_source" else "is_variable"
-        neighbourhood.sources[flag][trigger.source] = True
-        neighbourhood.sources["is_flagged"][trigger.source] = True
-    neighbourhood.assign_ids(await catalogue.reserve_source_ids(neighbourhood.n_created()))
+        candidates.sources[flag][trigger.source] = True
+        candidates.sources["is_flagged"][trigger.source] = True
+    candidates.assign_ids(await catalogue.reserve_source_ids(candidates.n_created()))
     for time_start in {metadata_of(image).time_start for image in images}:
         await catalogue.ensure_partition(stream_id, time_start)
     await write_rows(
-        catalogue, neighbourhood, done, stream_id=stream_id, drift_limit_deg=DRIFT_LIMIT_DEG
+        catalogue, candidates, done, stream_id=stream_id, drift_limit_deg=DRIFT_LIMIT_DEG
     )
     await store_events(
         catalogue,
-        neighbourhood,
+        candidates,
         triggers + updates,
         stream_id=stream_id,
         stream=timestep.stream,
         topic=topic,
         margin_px=settings.extract.margin_px,
     )
-    return len(triggers) + len(updates), _to_seen(neighbourhood, done)
+    return len(triggers) + len(updates), _to_detected(candidates, done)
 
 
 async def _find_updates(
     catalogue: Catalogue,
-    neighbourhood: Neighbourhood,
+    candidates: CandidateSources,
     images: list[AssociatedImage],
     timestep: Timestep,
     settings: Settings,
 ) -> list[Trigger]:
     """Return what to say again; the past, when it comes late, is no news."""
-    knobs = settings.associate
-    if timestep.is_late or not (ids := list_told(neighbourhood)):
+    limits = settings.associate
+    if timestep.is_late or not (ids := list_notified(candidates)):
         return []
     time_start = min(image.metadata.time_start for image in images)
-    told_before = time_start - timedelta(seconds=knobs.update_cool_down_s)
-    told = await catalogue.load_told(ids, knobs.max_updates, told_before)
-    return find_updates(neighbourhood, images, told, knobs)
+    notified_before = time_start - timedelta(seconds=limits.update_cool_down_s)
+    told = await catalogue.load_last_notified(ids, limits.max_updates, notified_before)
+    return find_updates(candidates, images, told, limits)
 
 
-def _to_seen(neighbourhood: Neighbourhood, images: list[AssociatedImage]) -> Seen:
-    rows = neighbourhood.sources
+def _to_detected(candidates: CandidateSources, images: list[AssociatedImage]) -> DetectedSources:
+    rows = candidates.sources
     # One that was told of just now too: what the other bands have at its place can refute it.
     known = rows[rows["is_touched"] & (~rows["is_created"] | rows["is_new"])]
     detected = {
@@ -155,7 +161,7 @@ def _to_seen(neighbourhood: Neighbourhood, images: list[AssociatedImage]) -> See
         ]
         for image in images
     }
-    return Seen(detected, known["id"], known["ra"], known["dec"])
+    return DetectedSources(detected, known["id"], known["ra"], known["dec"])
 
 
 def _distance_limit_deg(image: StoredImage, settings: Settings) -> float:
@@ -165,7 +171,7 @@ def _distance_limit_deg(image: StoredImage, settings: Settings) -> float:
 
 async def _load(
     catalogue: Catalogue, images: list[StoredImage], stream_id: int, settings: Settings
-) -> Neighbourhood:
+) -> CandidateSources:
     """Return what the catalogue has near any measurement of the timestep."""
     radius_deg = max(_distance_limit_deg(image, settings) for image in images)
     probes = probe_zones(
@@ -175,16 +181,16 @@ async def _load(
     )
     sources = await catalogue.load_sources(stream_id, probes)
     statistics = await catalogue.load_statistics(sources["id"].tolist()) if sources.size else {}
-    neighbourhood = Neighbourhood(settings.associate.systematic_position_error_arcsec / 3600)
-    neighbourhood.load(sources, statistics)
-    return neighbourhood
+    candidates = CandidateSources(settings.associate.systematic_position_error_arcsec / 3600)
+    candidates.load(sources, statistics)
+    return candidates
 
 
 def _associate_image(
-    neighbourhood: Neighbourhood, image: StoredImage, settings: Settings
+    candidates: CandidateSources, image: StoredImage, settings: Settings
 ) -> AssociatedImage:
     key = _key(image)
-    result: ImageResult = neighbourhood.associate(
+    result: ImageResult = candidates.associate(
         key,
         _to_measured(image.record.sources),
         image=image.id,
@@ -215,30 +221,32 @@ def _to_measured(sources: SourceColumns) -> MeasuredColumns:
 
 async def _decide(
     catalogue: Catalogue,
-    neighbourhood: Neighbourhood,
+    candidates: CandidateSources,
     images: list[AssociatedImage],
     settings: Settings,
 ) -> list[Trigger]:
     """Return what deserves an event, one for each source."""
-    founded = neighbourhood.sources["is_created"] & (neighbourhood.sources["parent"] < 0)
+    created = candidates.sources["is_created"] & (candidates.sources["parent"] < 0)
     looks = []
     for image in images:
-        sources, is_founder = image.record.sources, founded[image.result.source]
+        sources, is_first_detection = image.record.sources, created[image.result.source]
         looks.append(
-            await catalogue.load_looks(image.key, sources.ra[is_founder], sources.dec[is_founder])
-            if np.any(is_founder)
+            await catalogue.load_prior_coverage(
+                image.key, sources.ra[is_first_detection], sources.dec[is_first_detection]
+            )
+            if np.any(is_first_detection)
             else ()
         )
     new = find_new_sources(
-        neighbourhood,
+        candidates,
         list(zip(images, looks, strict=True)),
         sigma_margin=settings.associate.new_source_sigma_margin,
         margin_px=settings.extract.margin_px,
     )
-    return new + find_variables(neighbourhood, images, settings.associate)
+    return new + find_variables(candidates, images, settings.associate)
 
 
-async def _remember_look(catalogue: Catalogue, image: StoredImage, margin_px: int) -> None:
+async def _store_coverage(catalogue: Catalogue, image: StoredImage, margin_px: int) -> None:
     """Note how deep an image looked, cell by cell, for the new-source test of later ones."""
     metadata, grid = metadata_of(image), image.record.rms_grid
     if grid is None:
@@ -247,18 +255,20 @@ async def _remember_look(catalogue: Catalogue, image: StoredImage, margin_px: in
     cells, x, y = cells_of_field(metadata.wcs_header, shape, metadata.field_radius_deg, margin_px)
     rms = rms_at(grid.rms_jy_beam, shape, x, y)
     seen = np.isfinite(rms)
-    await catalogue.upsert_looks(_key(image), image.id, cells[seen], rms[seen])
+    await catalogue.upsert_sky_coverage(_key(image), image.id, cells[seen], rms[seen])
 
 
-async def _close(catalogue: Catalogue, timestep: Timestep, intake: Intake, stream_id: int) -> None:
+async def _close(
+    catalogue: Catalogue, timestep: Timestep, registered: RegisteredImages, stream_id: int
+) -> None:
     """Note how far the stream has come and what its next timestep waits for."""
     if timestep.time_start is not None:
         await catalogue.close_timestep(stream_id, timestep.time_start)
     states = []
     for state in timestep.states:
-        band = find_band(state.band.freq_eff_hz, state.band.freq_bw_hz, intake.bands)
+        band = find_band(state.band.freq_eff_hz, state.band.freq_bw_hz, registered.bands)
         if band is not None:
-            states.append((intake.bands[band], state))
+            states.append((registered.bands[band], state))
     # Two states may fall into one band; the later one counts.
     unique = {(band_id, state.stokes): (band_id, state) for band_id, state in states}
     await catalogue.upsert_channels(list(unique.values()))

@@ -10,7 +10,7 @@ from schemas.codec import encode_source_event
 from schemas.identity import event_id, trig_id
 from schemas.messages import ImageMetadata, SourceEvent
 from services.associate.models import NewTransient
-from services.associate.steps.neighbourhood import Neighbourhood
+from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.triggers import Trigger
 from services.associate.storage import Catalogue
 from sky.wcs import SkyProjection
@@ -20,7 +20,7 @@ __all__ = ["store_events"]
 
 async def store_events(
     catalogue: Catalogue,
-    neighbourhood: Neighbourhood,
+    candidates: CandidateSources,
     triggers: Sequence[Trigger],
     *,
     stream_id: int,
@@ -31,17 +31,17 @@ async def store_events(
     """Store each trigger as a transient or as its update, and leave its event in the outbox."""
     if not triggers:
         return
-    rows = neighbourhood.sources
+    rows = candidates.sources
     hashes = await catalogue.load_image_hashes(
         [int(rows["first_image"][trigger.source]) for trigger in triggers]
     )
-    eta, v = neighbourhood.variability()
+    eta, v = candidates.variability()
     for trigger in triggers:
         row = rows[trigger.source]
         family = trig_id(stream, hashes[int(row["first_image"])], int(row["first_number"]))
         event = _to_event(
             trigger,
-            neighbourhood,
+            candidates,
             stream,
             family,
             float(eta[trigger.source]),
@@ -63,7 +63,7 @@ async def _tell(
     if trigger.about is None:
         return await catalogue.insert_transient(_to_row(event, trigger, stream_id))
     transient = trigger.about.transient_id
-    return transient if await catalogue.update_told(event, transient) else None
+    return transient if await catalogue.update_last_notified(event, transient) else None
 
 
 def _time_detected(event: SourceEvent) -> datetime:
@@ -80,7 +80,7 @@ def _edge_distance_deg(metadata: ImageMetadata, ra: float, dec: float, margin_px
 
 def _to_event(
     trigger: Trigger,
-    neighbourhood: Neighbourhood,
+    candidates: CandidateSources,
     stream: str,
     family: str,
     eta: float,
@@ -88,8 +88,8 @@ def _to_event(
     margin_px: int,
 ) -> SourceEvent:
     """Return the event; its transient's id is not known yet."""
-    row = neighbourhood.sources[trigger.source]
-    ra_err_deg, dec_err_deg = neighbourhood.position_errors_deg(trigger.source)
+    row = candidates.sources[trigger.source]
+    ra_err_deg, dec_err_deg = candidates.position_errors_deg(trigger.source)
     image, number = trigger.image, trigger.number
     metadata, sources = image.metadata, image.record.sources
     return SourceEvent(
@@ -125,7 +125,7 @@ def _to_event(
         eta=eta,
         v=v,
         n_datapoints=int(row["n_datapoints"]),
-        n_bands=neighbourhood.n_bands(trigger.source),
+        n_bands=candidates.n_bands(trigger.source),
         limit_previous_jy_beam=trigger.limit_jy_beam,
         telescope=metadata.telescope,
         times=replace(image.record.times, time_associated=datetime.now(UTC)),

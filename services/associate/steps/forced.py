@@ -8,10 +8,10 @@ from runtime.settings import Settings
 from schemas.codec import encode_forced_request
 from schemas.messages import ForcedRequest, IntArray, PositionColumns
 from schemas.topics import image_key
-from services.associate.models import Places, StoredImage
+from services.associate.models import ForcedTargets, StoredImage
 from services.associate.steps.coverage import covers, metadata_of
-from services.associate.steps.missed import Seen, count_missed
-from services.associate.steps.monitors import watch_places
+from services.associate.steps.monitors import measure_monitors
+from services.associate.steps.null_detections import DetectedSources, count_null_detections
 from services.associate.storage import Catalogue
 
 __all__ = ["request_forced"]
@@ -20,7 +20,7 @@ __all__ = ["request_forced"]
 async def request_forced(
     catalogue: Catalogue,
     images: Sequence[StoredImage],
-    seen: Seen,
+    seen: DetectedSources,
     *,
     stream_id: int,
     settings: Settings,
@@ -34,7 +34,7 @@ async def request_forced(
         An open transaction.
     images : sequence of StoredImage
         The accepted images of a timestep.
-    seen : Seen
+    seen : DetectedSources
         What was detected in them.
     stream_id : int
         The stream.
@@ -49,8 +49,10 @@ async def request_forced(
         How many images are asked.
     """
     margin_px = settings.extract.margin_px
-    missed = await count_missed(catalogue, seen, stream_id=stream_id, knobs=settings.associate)
-    watched = await watch_places(
+    missed = await count_null_detections(
+        catalogue, seen, stream_id=stream_id, settings=settings.associate
+    )
+    watched = await measure_monitors(
         catalogue,
         images,
         stream_id=stream_id,
@@ -75,7 +77,9 @@ async def request_forced(
     return n_requests
 
 
-def _hidden(image: StoredImage, places: Places, detected: IntArray, margin_px: int) -> Places:
+def _hidden(
+    image: StoredImage, places: ForcedTargets, detected: IntArray, margin_px: int
+) -> ForcedTargets:
     """Return the places that an image covers and where nothing was detected in it."""
     hidden = places.select(~np.isin(places.id, detected))
     if not hidden.id.size:
@@ -83,7 +87,7 @@ def _hidden(image: StoredImage, places: Places, detected: IntArray, margin_px: i
     return hidden.select(covers(image, hidden.ra, hidden.dec, margin_px))
 
 
-def _to_request(image: StoredImage, parts: Sequence[Places]) -> ForcedRequest:
+def _to_request(image: StoredImage, parts: Sequence[ForcedTargets]) -> ForcedRequest:
     types = [part.extraction_type for part in parts for _ in range(len(part.id))]
     return ForcedRequest(
         image_id=image.record.image_id,

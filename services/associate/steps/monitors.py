@@ -1,24 +1,24 @@
-"""Places that somebody watches: measured in every image, seen or not."""
+"""Positions that somebody watches: measured in every image, seen or not."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from services.associate.models import Places, StoredImage
+from services.associate.models import ForcedTargets, StoredImage
 from services.associate.steps.coverage import covers, metadata_of
 from services.associate.storage import Catalogue
 
-__all__ = ["watch_places"]
+__all__ = ["measure_monitors"]
 
 
-async def watch_places(
+async def measure_monitors(
     catalogue: Catalogue,
     images: Sequence[StoredImage],
     *,
     stream_id: int,
     stream: str,
     margin_px: int,
-) -> Places:
+) -> ForcedTargets:
     """Return the watched places that have a light curve; an image of a place begins one."""
     monitors = await catalogue.load_monitors(stream)
     source_id = monitors.source_id.copy()
@@ -35,4 +35,6 @@ async def watch_places(
         )
         source_id[shown] = [sources.get(number, 0) for number in monitors.id[shown].tolist()]
     has_one = source_id > 0
-    return Places(source_id[has_one], monitors.ra[has_one], monitors.dec[has_one], "monitor")
+    return ForcedTargets(
+        source_id[has_one], monitors.ra[has_one], monitors.dec[has_one], "monitor"
+    )

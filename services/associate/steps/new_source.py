@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.messages import FloatArray
-from services.associate.models import EarlierLook
+from services.associate.models import PriorCoverage
 from sky.rms_grid import rms_bounds_at
 from sky.wcs import SkyProjection
 
@@ -13,7 +13,7 @@ __all__ = ["find_deepest_rms"]
 
 
 def find_deepest_rms(
-    ra: FloatArray, dec: FloatArray, looks: Sequence[EarlierLook], *, margin_px: int
+    ra: FloatArray, dec: FloatArray, looks: Sequence[PriorCoverage], *, margin_px: int
 ) -> tuple[FloatArray, FloatArray]:
     """Return the rms that the deepest earlier image had around positions.
 
@@ -25,7 +25,7 @@ def find_deepest_rms(
     ----------
     ra, dec : (n,) float64
         ICRS [deg].
-    looks : sequence of EarlierLook
+    looks : sequence of PriorCoverage
         Deepest earlier images of the same band and Stokes parameter.
     margin_px : int
         Border of an image in which nothing is extracted [px].

@@ -7,10 +7,12 @@ from schemas.identity import event_id
 from schemas.messages import SourceEvent, StageTimes
 from services.associate.storage import Catalogue
 
-__all__ = ["take_back", "to_retraction"]
+__all__ = ["retract_transient", "to_retraction"]
 
 
-async def take_back(catalogue: Catalogue, last: SourceEvent, *, reason: str, topic: str) -> None:
+async def retract_transient(
+    catalogue: Catalogue, last: SourceEvent, *, reason: str, topic: str
+) -> None:
     """Retract a transient: its state, its event, and the message for Kafka.
 
     Parameters

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.associate.models import RowArray
-from services.associate.steps.neighbourhood import Neighbourhood
+from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.triggers import AssociatedImage
 from services.associate.storage import Catalogue
 from sky.geometry import tangent_offsets, zone_of
@@ -35,7 +35,7 @@ _SHARED_COLUMNS = ("source_id", "time_start", "image", "source_number", "de_ruit
 
 async def write_rows(
     catalogue: Catalogue,
-    neighbourhood: Neighbourhood,
+    candidates: CandidateSources,
     images: Sequence[AssociatedImage],
     *,
     stream_id: int,
@@ -43,10 +43,10 @@ async def write_rows(
 ) -> None:
     """Write what association made of the images; every source has its id by now."""
     times = {image.id: image.metadata.time_start for image in images}
-    eta, v = neighbourhood.variability()
-    rows = neighbourhood.sources
+    eta, v = candidates.variability()
+    rows = candidates.sources
     await catalogue.copy_rows(
-        "source", _SOURCE_COLUMNS, _founded(rows, eta.tolist(), v.tolist(), stream_id, times)
+        "source", _SOURCE_COLUMNS, _created(rows, eta.tolist(), v.tolist(), stream_id, times)
     )
     known = rows["is_touched"] & ~rows["is_created"]
     if np.any(known):
@@ -58,7 +58,7 @@ async def write_rows(
     drifted = _drifted(rows[known], drift_limit_deg)
     if drifted.size:
         await catalogue.move_sources(drifted, zone=zone_of(drifted["search_dec"]).tolist())
-    for key, (table, is_known) in neighbourhood.changed_statistics().items():
+    for key, (table, is_known) in candidates.changed_statistics().items():
         await catalogue.write_statistics(key, table, is_known=is_known)
     ids = rows["id"]
     for image in images:
@@ -78,7 +78,7 @@ def _drifted(rows: RowArray, limit_deg: float) -> RowArray:
     return drifted
 
 
-def _founded(
+def _created(
     rows: RowArray,
     eta: list[float],
     v: list[float],
@@ -113,7 +113,7 @@ def _founded(
 
 
 def _measured(image: AssociatedImage, ids: RowArray, stream_id: int) -> Iterator[list[Column]]:
-    """Return the columns of table `detection`: of what founded a source, and of what matched."""
+    """Return the columns of table `detection`: of what created a source, and of what matched."""
     result, sources = image.result, image.record.sources
     band_id, stokes = image.key
     time_start = image.metadata.time_start.astimezone(UTC).replace(tzinfo=None)

@@ -7,8 +7,8 @@ import numpy as np
 
 from runtime.settings import AssociateSettings
 from schemas.messages import FloatArray, ImageDetections, ImageMetadata
-from services.associate.models import EarlierLook, StatisticsKey, Told
-from services.associate.steps.neighbourhood import ImageResult, Neighbourhood
+from services.associate.models import LastNotified, PriorCoverage, StatisticsKey
+from services.associate.steps.candidate_sources import CandidateSources, ImageResult
 from services.associate.steps.new_source import find_deepest_rms
 
 __all__ = ["AssociatedImage", "Trigger", "find_new_sources", "find_variables"]
@@ -32,12 +32,12 @@ class Trigger:
     Parameters
     ----------
     source : int
-        Row in the neighbourhood.
+        Row in the candidates.
     number : int
         Row in the image's measurements.
     limit_jy_beam : float or None
         What would have been detected there before [Jy/beam].
-    about : Told or None
+    about : LastNotified or None
         The transient that an update is about.
     note : str or None
         Why there is an update.
@@ -49,7 +49,7 @@ class Trigger:
     image: AssociatedImage
     number: int
     limit_jy_beam: float | None = None
-    about: Told | None = None
+    about: LastNotified | None = None
     note: str | None = None
 
     def because(self, note: str) -> "Trigger":
@@ -63,17 +63,17 @@ class Trigger:
 
 
 def find_new_sources(
-    neighbourhood: Neighbourhood,
-    images: Sequence[tuple[AssociatedImage, Sequence[EarlierLook]]],
+    candidates: CandidateSources,
+    images: Sequence[tuple[AssociatedImage, Sequence[PriorCoverage]]],
     *,
     sigma_margin: float,
     margin_px: int,
 ) -> list[Trigger]:
-    """Return the founded sources that somebody would have seen before, had they been there.
+    """Return the created sources that somebody would have seen before, had they been there.
 
     Parameters
     ----------
-    neighbourhood : Neighbourhood
+    candidates : CandidateSources
         After association.
     images : sequence of (AssociatedImage, looks)
         Each with the deepest earlier looks of its channel.
@@ -87,10 +87,10 @@ def find_new_sources(
     list of Trigger
         One a source: its certain measurement of the highest S/N, else its possible one.
     """
-    founded = neighbourhood.sources["is_created"] & (neighbourhood.sources["parent"] < 0)
+    created = candidates.sources["is_created"] & (candidates.sources["parent"] < 0)
     best: dict[int, Trigger] = {}
     for image, looks in images:
-        for trigger in _judge_image(image, looks, founded, sigma_margin, margin_px):
+        for trigger in _judge_image(image, looks, created, sigma_margin, margin_px):
             rival = best.get(trigger.source)
             if rival is None or _rank(trigger) > _rank(rival):
                 best[trigger.source] = trigger
@@ -103,12 +103,12 @@ def _rank(trigger: Trigger) -> tuple[bool, float]:
 
 def _judge_image(
     image: AssociatedImage,
-    looks: Sequence[EarlierLook],
-    founded: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    looks: Sequence[PriorCoverage],
+    created: np.ndarray[tuple[int], np.dtype[np.bool_]],
     sigma_margin: float,
     margin_px: int,
 ) -> list[Trigger]:
-    numbers = np.nonzero(founded[image.result.source])[0]
+    numbers = np.nonzero(created[image.result.source])[0]
     if not looks or not numbers.size:
         return []
     sources = image.record.sources
@@ -131,7 +131,7 @@ def _judge_image(
 
 
 def find_variables(
-    neighbourhood: Neighbourhood, images: Sequence[AssociatedImage], settings: AssociateSettings
+    candidates: CandidateSources, images: Sequence[AssociatedImage], settings: AssociateSettings
 ) -> list[Trigger]:
     """Return the known sources that have become variable, each once in its life.
 
@@ -139,8 +139,8 @@ def find_variables(
     ----------
     Swinbank et al. (2015), A&C 11, 25, section 4.8: the eta-V plane.
     """
-    eta, v = neighbourhood.variability(settings.variable_min_points)
-    rows = neighbourhood.sources
+    eta, v = candidates.variability(settings.variable_min_points)
+    rows = candidates.sources
     variable = (
         rows["is_touched"]
         & ~(rows["is_created"] | rows["is_new"] | rows["is_variable"])

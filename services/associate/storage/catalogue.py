@@ -23,10 +23,10 @@ from services.associate.models import (
     STATISTICS_DTYPE,
     Band,
     BandState,
-    EarlierLook,
     KnownImage,
     LedgerEntry,
     OffsetMove,
+    PriorCoverage,
     RowArray,
     StatisticsKey,
 )
@@ -117,7 +117,7 @@ class Catalogue(ForcedRows, EventRows):
         """Write the ledger."""
         records = [entry.record for entry in entries]
         await self._execute(
-            "book_images",
+            "record_image_outcomes",
             stream,
             [record.source.cluster_id for record in records],
             [record.source.topic for record in records],
@@ -272,19 +272,19 @@ class Catalogue(ForcedRows, EventRows):
                 columns = [rows[name].tolist() for name in STATISTICS_DTYPE.names or ()]
                 await self._execute(query, *key, *columns)
 
-    async def load_looks(
+    async def load_prior_coverage(
         self, key: StatisticsKey, ra: FloatArray, dec: FloatArray
-    ) -> tuple[EarlierLook, ...]:
+    ) -> tuple[PriorCoverage, ...]:
         """Return the deepest earlier images of a channel around positions [deg]."""
         orders = await self._connection.fetch(
-            load_query(PACKAGE, "select_look_orders"), *key, MAX_ORDER
+            load_query(PACKAGE, "select_coverage_orders"), *key, MAX_ORDER
         )
         cells = cells_around(ra, dec, [row["k"] for row in orders])
         rows = await self._connection.fetch(
-            load_query(PACKAGE, "select_looks"), *key, cells.tolist()
+            load_query(PACKAGE, "select_prior_coverage"), *key, cells.tolist()
         )
         return tuple(
-            EarlierLook(
+            PriorCoverage(
                 row["wcs_header"],
                 (row["height_px"], row["width_px"]),
                 np.array(row["rms_grid"]).reshape(-1, row["rms_grid_columns"]),
@@ -292,11 +292,13 @@ class Catalogue(ForcedRows, EventRows):
             for row in rows
         )
 
-    async def upsert_looks(
+    async def upsert_sky_coverage(
         self, key: StatisticsKey, image: int, cells: IntArray, rms_jy_beam: FloatArray
     ) -> None:
         """Keep an image in the cells where it is the deepest of its channel."""
-        await self._execute("upsert_looks", *key, image, cells.tolist(), rms_jy_beam.tolist())
+        await self._execute(
+            "upsert_sky_coverage", *key, image, cells.tolist(), rms_jy_beam.tolist()
+        )
 
     async def upsert_channels(self, states: Sequence[tuple[int, BandState]]) -> None:
         """Remember what the next timestep waits for; the band's id comes with each state."""

@@ -8,7 +8,7 @@ from runtime.sql import load_query
 from schemas.codec import encode_source_event
 from schemas.event_json import event_to_json
 from schemas.messages import SourceEvent
-from services.associate.models import NewTransient, Told
+from services.associate.models import LastNotified, NewTransient
 from services.associate.storage.transaction import PACKAGE, Transaction
 
 __all__ = ["EventRows"]
@@ -17,19 +17,22 @@ __all__ = ["EventRows"]
 class EventRows(Transaction):
     """Tables `transient`, `source_event` and `outbox`."""
 
-    async def load_told(
-        self, source_ids: Sequence[int], max_updates: int, told_before: datetime
-    ) -> list[Told]:
+    async def load_last_notified(
+        self, source_ids: Sequence[int], max_updates: int, notified_before: datetime
+    ) -> list[LastNotified]:
         """Return what was told last of the sources that may still be updated."""
         rows = await self._connection.fetch(
-            load_query(PACKAGE, "select_told"), list(source_ids), max_updates, told_before
+            load_query(PACKAGE, "select_last_notified"),
+            list(source_ids),
+            max_updates,
+            notified_before,
         )
-        return [Told(**row) for row in rows]
+        return [LastNotified(**row) for row in rows]
 
-    async def update_told(self, event: SourceEvent, transient_id: int) -> bool:
+    async def update_last_notified(self, event: SourceEvent, transient_id: int) -> bool:
         """Note what the newest event tells of a transient; False if it was taken back."""
         updated: int | None = await self._fetchval(
-            "update_told",
+            "update_last_notified",
             transient_id, event.snr, event.n_bands, event.time_start,
             event.ra, event.dec, event.ra_err_deg, event.dec_err_deg,
         )  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 from runtime.sql import load_query
 from schemas.event_json import event_from_json
 from schemas.messages import BoolArray, ForcedMeasurements, IntArray, SourceEvent
-from services.associate.models import BandFlux, MissedSources, Monitors, Suspect
+from services.associate.models import BandFlux, Monitors, NullDetections, RetractionCandidate
 from services.associate.storage.transaction import PACKAGE, Transaction
 
 __all__ = ["ForcedRows"]
@@ -18,31 +18,33 @@ _FIRST_FORCED_NUMBER = 1 << 24
 
 
 class ForcedRows(Transaction):
-    """Tables `missed_source`, `monitor` and `forced_gap`; forced rows of `detection`."""
+    """Tables `null_detection`, `monitor` and `forced_gap`; forced rows of `detection`."""
 
-    async def load_missed(
+    async def load_null_detections(
         self, stream_id: int, ids_seen: IntArray, tolerance_s: float
-    ) -> MissedSources:
+    ) -> NullDetections:
         """Return what a timestep misses that was seen in the last one, or misses since longer."""
         rows = await self._connection.fetch(
-            load_query(PACKAGE, "select_missed"),
+            load_query(PACKAGE, "select_null_detections"),
             stream_id, timedelta(seconds=tolerance_s), ids_seen.tolist(),
         )  # fmt: skip
-        return MissedSources(
+        return NullDetections(
             np.array([row["id"] for row in rows], np.int64),
             np.array([row["ra"] for row in rows], np.float64),
             np.array([row["dec"] for row in rows], np.float64),
             np.array([row["n_timesteps"] for row in rows], np.int64),
         )
 
-    async def write_missed(
+    async def write_null_detections(
         self, stream_id: int, *, missed: IntArray, n_timesteps: IntArray, gone: IntArray
     ) -> None:
         """Note for how long sources have been missed, and forget those that are not any more."""
         if missed.size:
-            await self._execute("upsert_missed", stream_id, missed.tolist(), n_timesteps.tolist())
+            await self._execute(
+                "upsert_null_detections", stream_id, missed.tolist(), n_timesteps.tolist()
+            )
         if gone.size:
-            await self._execute("delete_missed", stream_id, gone.tolist())
+            await self._execute("delete_null_detections", stream_id, gone.tolist())
 
     async def load_monitors(self, stream: str) -> Monitors:
         """Return the places that are watched in a stream."""
@@ -96,9 +98,9 @@ class ForcedRows(Transaction):
             [reason for reason in columns.reason if reason],
         )
 
-    async def lock_suspects(
+    async def lock_retraction_candidates(
         self, answer: ForcedMeasurements, wanted: BoolArray, tolerance_s: float
-    ) -> list[Suspect]:
+    ) -> list[RetractionCandidate]:
         """Lock the new sources that fluxes of an answer, the wanted ones, may deny."""
         columns = answer.measurements
         numbers = np.flatnonzero(wanted).tolist()
@@ -107,11 +109,11 @@ class ForcedRows(Transaction):
         # A place may be there twice: the first one counts.
         first = {int(columns.position_id[number]): number for number in reversed(numbers)}
         rows = await self._connection.fetch(
-            load_query(PACKAGE, "lock_suspects"),
+            load_query(PACKAGE, "lock_retraction_candidates"),
             answer.stream, answer.image_id, list(first), timedelta(seconds=tolerance_s),
         )  # fmt: skip
         return [
-            _to_suspect(
+            _to_retraction_candidate(
                 event_from_json(row["told"]),
                 BandFlux(
                     float(columns.flux_peak_jy_beam[first[row["source_id"]]]),
@@ -128,8 +130,8 @@ def _is_measured(answer: ForcedMeasurements) -> BoolArray:
     return np.array([not reason for reason in answer.measurements.reason], np.bool_)
 
 
-def _to_suspect(told: SourceEvent, other: BandFlux) -> Suspect:
+def _to_retraction_candidate(told: SourceEvent, other: BandFlux) -> RetractionCandidate:
     seen = BandFlux(
         told.flux_peak_jy_beam, told.flux_peak_err_jy_beam, told.freq_eff_hz, told.stokes
     )
-    return Suspect(told, seen, other)
+    return RetractionCandidate(told, seen, other)

@@ -53,14 +53,16 @@ class ImageHandler:
 
     def __init__(self, settings: Settings, topics: Topics, cluster_id: str) -> None:
         # The settings bear the names of the fields.
-        knobs = settings.extract.model_dump()
+        extract_settings = settings.extract.model_dump()
         self._parameters = FinderParameters(
-            **{each.name: knobs[each.name] for each in fields(FinderParameters)}
+            **{each.name: extract_settings[each.name] for each in fields(FinderParameters)}
         )
         self._recent = RecentImages(settings.extract.recent_images_mb * 1_000_000)
         self._counts_negative = settings.extract.count_negative
         self._quality = QualityControl(
-            QualityLimits(**{each.name: knobs[each.name] for each in fields(QualityLimits)})
+            QualityLimits(
+                **{each.name: extract_settings[each.name] for each in fields(QualityLimits)}
+            )
         )
         self._max_bytes = settings.ingest.max_image_bytes
         self._topics = topics

@@ -60,7 +60,7 @@ def extract_sources(
     image : Image
         As `open_image` made it.
     parameters : FinderParameters
-        The knobs.
+        The settings.
     detection_image : Image or None
         Where to look for the sources that are then measured in `image`: another image of the
         same pixels of the sky, deeper perhaps. None: `image` itself.

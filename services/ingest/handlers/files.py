@@ -13,7 +13,7 @@ from schemas.identity import image_id
 from schemas.messages import ImageDetections, SourceOffset, StageTimes
 from schemas.topics import Topics
 from services.ingest import metrics
-from services.ingest.models import IngestCounts, Outlet
+from services.ingest.models import ImagePublisher, IngestCounts
 from services.ingest.steps import prepare_image, to_stream_name
 
 __all__ = ["FileHandler", "FileRules"]
@@ -49,25 +49,25 @@ class FileHandler:
 
     Parameters
     ----------
-    outlet : Outlet
+    publisher : ImagePublisher
         The way to Kafka.
     topics : Topics
         Where to.
     rules : FileRules
         How.
     on_rejected : callable
-        Told of each file that is refused, and why.
+        Called for each file that is refused, and why.
     """
 
     def __init__(
         self,
-        outlet: Outlet,
+        publisher: ImagePublisher,
         topics: Topics,
         rules: FileRules,
         *,
         on_rejected: Callable[[Path, RejectedMessageError], None],
     ) -> None:
-        self._outlet = outlet
+        self._publisher = publisher
         self._topics = topics
         self._rules = rules
         self._on_rejected = on_rejected
@@ -100,7 +100,7 @@ class FileHandler:
         except RejectedMessageError as error:
             self._refuse(path, data, error)
             return False
-        self._outlet.send(image.message, lambda reason: self._on_done(path, len(data), reason))
+        self._publisher.send(image.message, lambda reason: self._on_done(path, len(data), reason))
         self._check()
         return True
 
@@ -112,7 +112,7 @@ class FileHandler:
         TransientError
             If it does not take something.
         """
-        self._outlet.flush()
+        self._publisher.flush()
         self._check()
 
     def _on_done(self, path: Path, n_bytes: int, reason: str | None) -> None:
@@ -136,8 +136,8 @@ class FileHandler:
         """Write the dead letter, then the record that books it in the ledger."""
         self._on_rejected(path, error)
         stream = to_stream_name(self._rules.stream or "default")
-        letter = self._to_letter(path, data, stream, error)
-        partition, offset = self._outlet.send_and_locate(letter)
+        letter = self._to_dead_letter(path, data, stream, error)
+        partition, offset = self._publisher.send_and_locate(letter)
         record = ImageDetections(
             image_id=image_id(data, self._rules.cards),
             stream=stream,
@@ -148,11 +148,13 @@ class FileHandler:
             times=StageTimes(time_sent=datetime.now(UTC)),
         )
         value = encode_image_detections(record)
-        self._outlet.send_and_locate(OutMessage(self._topics.detections, stream.encode(), value))
+        self._publisher.send_and_locate(
+            OutMessage(self._topics.detections, stream.encode(), value)
+        )
         self.counts.rejected += 1
         metrics.IMAGES.labels("rejected").inc()
 
-    def _to_letter(
+    def _to_dead_letter(
         self, path: Path, data: bytes, stream: str, error: RejectedMessageError
     ) -> OutMessage:
         head = data[:_HEAD_BYTES] if error.reason_code == "too_large" else data

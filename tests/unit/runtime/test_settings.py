@@ -18,12 +18,11 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_later_sources_win(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert load_settings().vtp.port == 8099
-    monkeypatch.setenv("LIVETRAP_VTP__PORT", "1001")
-    monkeypatch.setenv("LIVETRAP_API__PORT", "1001")
-    assert load_settings().vtp.port == 1001
     file = tmp_path / "site.toml"
-    file.write_text("[vtp]\nport = 1002\n")
+    file.write_text("[vtp]\nport = 1001\n[api]\nport = 1001\n")
     monkeypatch.setenv("LIVETRAP_CONFIG", str(file))
+    assert load_settings().vtp.port == 1001
+    monkeypatch.setenv("LIVETRAP_VTP__PORT", "1002")
     assert load_settings().vtp.port == 1002
     assert load_settings().api.port == 1001
     assert load_settings(vtp={"port": 1003}).vtp.port == 1003
@@ -37,7 +36,7 @@ def test_later_sources_win(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         ("LIVETRAP_NONSENSE", "x"),
         ("LIVETRAP_EXTRACT__DETECTION_THRESHOLD_SIGMA", "-1"),
         ("LIVETRAP_VTP__PORT", "many"),
-        ("LIVETRAP_ASSOCIATE__CONTRADICTION_SIGMA", "0"),
+        ("LIVETRAP_ASSOCIATE__SPECTRAL_CONFLICT_SIGMA", "0"),
     ],
 )
 def test_unknown_or_senseless_settings_are_named(
@@ -49,18 +48,19 @@ def test_unknown_or_senseless_settings_are_named(
     assert name in str(refused.value)
 
 
-def test_contradictions_are_switched_off_by_a_word(
+def test_spectral_checks_are_switched_off_by_a_word(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert load_settings().associate.contradiction_sigma == 5.0
-    monkeypatch.setenv("LIVETRAP_ASSOCIATE__CONTRADICTION_SIGMA", "off")
-    assert load_settings().associate.contradiction_sigma is None
-    monkeypatch.setenv("LIVETRAP_ASSOCIATE__CONTRADICTION_SIGMA", "7.5")
-    assert load_settings().associate.contradiction_sigma == 7.5
+    assert load_settings().associate.spectral_conflict_sigma == 5.0
+    monkeypatch.setenv("LIVETRAP_ASSOCIATE__SPECTRAL_CONFLICT_SIGMA", "off")
+    assert load_settings().associate.spectral_conflict_sigma is None
+    monkeypatch.setenv("LIVETRAP_ASSOCIATE__SPECTRAL_CONFLICT_SIGMA", "7.5")
+    assert load_settings().associate.spectral_conflict_sigma == 7.5
+    monkeypatch.delenv("LIVETRAP_ASSOCIATE__SPECTRAL_CONFLICT_SIGMA")
     file = tmp_path / "site.toml"
-    file.write_text('[associate]\ncontradiction_sigma = "off"\n')
+    file.write_text('[associate]\nspectral_conflict_sigma = "off"\n')
     monkeypatch.setenv("LIVETRAP_CONFIG", str(file))
-    assert load_settings().associate.contradiction_sigma is None
+    assert load_settings().associate.spectral_conflict_sigma is None
 
 
 def test_a_missing_configuration_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import pytest
 from services.alert.steps.broker import check_answer
 from services.alert.steps.refusals import Refusals, RefusedError
 from services.alert.steps.transport import PeerMessage, build_transport, parse_peer_message
-from services.alert.steps.webhook import WebhookError
+from services.alert.steps.webhook import DeliveryError
 
 
 def nak(words: str) -> PeerMessage:
@@ -36,7 +36,7 @@ def test_what_it_refused_before_it_has_not_seen() -> None:
     "answer", [nak("cannot store it now; try again later"), PeerMessage("authenticate")]
 )
 def test_later_or_the_wrong_port_is_no_refusal_of_the_alert(answer: PeerMessage) -> None:
-    with pytest.raises(WebhookError) as caught:
+    with pytest.raises(DeliveryError) as caught:
         check_answer(answer, None)
     assert not isinstance(caught.value, RefusedError)
 

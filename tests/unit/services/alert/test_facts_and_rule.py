@@ -14,7 +14,7 @@ from rules.rulebook import load_rules, parse_rules
 from runtime.errors import RejectedMessageError
 from schemas.messages import StageTimes
 from services.alert.errors import NotDueError
-from services.alert.models import Decision, Standing
+from services.alert.models import AlertHistory, Decision
 from services.alert.steps.facts import (
     end_of_exposure,
     latencies_s,
@@ -87,7 +87,7 @@ def test_latencies_of_known_stages_only() -> None:
     assert set(nothing.values()) == {None}
 
 
-NOBODY = Standing()
+NOBODY = AlertHistory()
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ def test_which_events_are_alerted_by_default(changes: dict[str, Any], rule: str 
 @pytest.mark.parametrize("kind", ["update", "retraction"])
 def test_what_was_alerted_is_followed_up_whatever_the_rules_say(kind: str) -> None:
     event = source_event(kind=kind, transient_kind="new_source", snr=1.0)
-    told = decide(event, RULES, {}, before=Standing(2, "test"), role="observation")
+    told = decide(event, RULES, {}, before=AlertHistory(2, "test"), role="observation")
     assert told == Decision(None, 0.5, "test")
 
 
 @pytest.mark.parametrize("kind", ["update", "retraction", "new_source"])
 def test_what_was_injected_stays_so(kind: str) -> None:
     event = source_event(kind=kind, transient_kind="new_source")
-    told = decide(event, RULES, {}, before=Standing(2, "injection"), role="observation")
+    told = decide(event, RULES, {}, before=AlertHistory(2, "injection"), role="observation")
     assert (told.role, told.voevent_role) == ("injection", "test")
 
 

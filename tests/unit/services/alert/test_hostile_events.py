@@ -18,7 +18,7 @@ from lxml import etree
 from runtime.errors import RejectedMessageError
 from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent, StageTimes
-from services.alert.errors import HeldError
+from services.alert.errors import SuppressedError
 from services.alert.models import Decision, NewAlert
 from services.alert.steps.alert import build_alert
 from services.alert.steps.rule import check_event
@@ -145,7 +145,7 @@ def test_a_storm_of_anything_is_told_or_refused(event: SourceEvent, *, is_of_min
     names = {name: utf8(getattr(event, name)) for name in ("stream", "image_id")}
     event = replace(event, **names)
     because = f"image {event.image_id} brought more than 50 candidates"
-    held = HeldError("2026-03-01T12:00Z" if is_of_minute else event.image_id, because)
+    held = SuppressedError("2026-03-01T12:00Z" if is_of_minute else event.image_id, because)
     try:
         check_event(event)
         storm = describe_storm(event, held)

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from services.alert.steps.submission import SubmissionError, SubmissionGate
+from services.alert.steps.submission import SubmissionError, SubmissionValidator
 from tests.support.submissions import foreign_packet
 from tests.support.vtp import ivorn_of
 
-GATE = SubmissionGate("org.test")
+GATE = SubmissionValidator("org.test")
 SMALL = (
     b'<voe:VOEvent xmlns:voe="http://www.ivoa.net/xml/VOEvent/v2.0" version="2.0" role="test" '
     b'ivorn="%s">%s</voe:VOEvent>'

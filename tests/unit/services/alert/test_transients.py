@@ -14,7 +14,7 @@ from runtime.settings import AlertSettings
 from schemas.codec import encode_source_event
 from schemas.messages import SourceEvent
 from services.alert.handlers.transients import TransientHandler
-from services.alert.models import LowWatermark, NewAlert, Standing, StoredAlert
+from services.alert.models import AlertHistory, LowWatermark, NewAlert, StoredAlert
 from tests.support.vtp_events import source_event
 
 RULES = load_rules(None)
@@ -83,8 +83,8 @@ class FakeBook:
     async def find(self, event_id: str) -> StoredAlert | None:
         return self.rows.get(event_id)
 
-    async def get_standing(self, event: SourceEvent) -> Standing:
-        return Standing(self.families[event.trig_id])
+    async def get_alert_history(self, event: SourceEvent) -> AlertHistory:
+        return AlertHistory(self.families[event.trig_id])
 
     async def add(self, new: NewAlert, mark: LowWatermark) -> StoredAlert:
         self.world.step()

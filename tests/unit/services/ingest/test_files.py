@@ -17,7 +17,7 @@ from services.ingest.steps import find_files, order_by_time, to_stream_name
 from tests.support.fits_images import BAD_IMAGES, make
 
 
-class FakeOutlet:
+class FakePublisher:
     """Takes messages; `is_away` lets deliveries fail."""
 
     def __init__(self) -> None:
@@ -41,10 +41,10 @@ class FakeOutlet:
         pass
 
 
-def handler(outlet: FakeOutlet, *, max_bytes: int = 1 << 20, **cards: str) -> FileHandler:
+def handler(publisher: FakePublisher, *, max_bytes: int = 1 << 20, **cards: str) -> FileHandler:
     told: list[tuple[Path, RejectedMessageError]] = []
     rules = FileRules("My Stream", cards, max_bytes, "cluster")
-    return FileHandler(outlet, Topics(), rules, on_rejected=lambda *each: told.append(each))
+    return FileHandler(publisher, Topics(), rules, on_rejected=lambda *each: told.append(each))
 
 
 def dated(second: int) -> bytes:
@@ -54,10 +54,10 @@ def dated(second: int) -> bytes:
 def test_a_good_file_is_published_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "image.fits"
     path.write_bytes(make())
-    outlet = FakeOutlet()
-    found = handler(outlet)
+    publisher = FakePublisher()
+    found = handler(publisher)
     assert found.publish(path)
-    (message,) = outlet.messages
+    (message,) = publisher.messages
     assert message.topic == "images-v1"
     assert message.key == b"my-stream:1400MHz"
     assert message.value == make()
@@ -70,9 +70,9 @@ def test_injected_cards_travel_beside_the_bytes(tmp_path: Path) -> None:
     path = tmp_path / "image.fits"
     data = dict(BAD_IMAGES)["no_beam"]
     path.write_bytes(data)
-    outlet = FakeOutlet()
-    assert handler(outlet, BMAJ="0.05").publish(path)
-    (message,) = outlet.messages
+    publisher = FakePublisher()
+    assert handler(publisher, BMAJ="0.05").publish(path)
+    (message,) = publisher.messages
     assert message.value == data
     assert message.headers["fits:BMAJ"] == "0.05"
     assert message.headers["image-id"] != message.headers["sha256"]
@@ -81,9 +81,9 @@ def test_injected_cards_travel_beside_the_bytes(tmp_path: Path) -> None:
 def test_a_bad_file_is_dead_lettered_and_booked(tmp_path: Path) -> None:
     path = tmp_path / "image.fits"
     path.write_bytes(dict(BAD_IMAGES)["no_date"])
-    outlet = FakeOutlet()
-    assert not handler(outlet).publish(path)
-    letter, record = outlet.messages
+    publisher = FakePublisher()
+    assert not handler(publisher).publish(path)
+    letter, record = publisher.messages
     assert letter.topic == "dead-letters-v1"
     assert letter.headers["topic"] == "images-v1"
     assert letter.headers["reason"] == "no_date"
@@ -96,26 +96,26 @@ def test_a_bad_file_is_dead_lettered_and_booked(tmp_path: Path) -> None:
 def test_a_file_beyond_the_limit_leaves_its_head(tmp_path: Path) -> None:
     path = tmp_path / "huge.fits"
     path.write_bytes(b"\0" * (3 << 20))
-    outlet = FakeOutlet()
-    assert not handler(outlet).publish(path)
-    letter = outlet.messages[0]
+    publisher = FakePublisher()
+    assert not handler(publisher).publish(path)
+    letter = publisher.messages[0]
     assert len(letter.value) == 1 << 20
     assert letter.headers["truncated-from"] == str(3 << 20)
 
 
 def test_a_file_that_cannot_be_read_is_booked(tmp_path: Path) -> None:
-    outlet = FakeOutlet()
-    assert not handler(outlet).publish(tmp_path / "gone.fits")
-    assert outlet.messages[0].headers["reason"] == "unreadable"
+    publisher = FakePublisher()
+    assert not handler(publisher).publish(tmp_path / "gone.fits")
+    assert publisher.messages[0].headers["reason"] == "unreadable"
 
 
 def test_a_broker_that_does_not_take_it_ends_the_run(tmp_path: Path) -> None:
     path = tmp_path / "image.fits"
     path.write_bytes(make())
-    outlet = FakeOutlet()
-    outlet.is_away = True
+    publisher = FakePublisher()
+    publisher.is_away = True
     with pytest.raises(TransientError, match="what came before it is safe"):
-        handler(outlet).publish(path)
+        handler(publisher).publish(path)
 
 
 def test_files_go_in_the_order_of_their_exposures(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_stream_names_are_plain(text: str, name: str) -> None:
 
 
 def test_the_inbox_waits_until_a_file_stands_still_then_puts_it_aside(tmp_path: Path) -> None:
-    inbox, outlet = Inbox(tmp_path), FakeOutlet()
+    inbox, publisher = Inbox(tmp_path), FakePublisher()
     path = tmp_path / "growing.fits"
     path.write_bytes(make()[:5000])
     assert inbox.find_settled() == []
@@ -150,21 +150,21 @@ def test_the_inbox_waits_until_a_file_stands_still_then_puts_it_aside(tmp_path: 
     assert inbox.find_settled() == []
     settled = inbox.find_settled()
     assert {each.name for each in settled} == {"growing.fits", "bad.fits"}
-    inbox.publish(settled, handler(outlet))
+    inbox.publish(settled, handler(publisher))
     assert (tmp_path / "published" / "growing.fits").exists()
     assert (tmp_path / "rejected" / "bad.fits").exists()
     assert inbox.find_settled() == []
 
 
 def test_the_inbox_keeps_what_kafka_did_not_take(tmp_path: Path) -> None:
-    inbox, outlet = Inbox(tmp_path), FakeOutlet()
+    inbox, publisher = Inbox(tmp_path), FakePublisher()
     path = tmp_path / "image.fits"
     path.write_bytes(make())
     inbox.find_settled()
-    outlet.is_away = True
+    publisher.is_away = True
     with pytest.raises(TransientError):
-        inbox.publish(inbox.find_settled(), handler(outlet))
+        inbox.publish(inbox.find_settled(), handler(publisher))
     assert path.exists()
-    outlet.is_away = False
-    inbox.publish(inbox.find_settled(), handler(outlet))
-    assert len(outlet.messages) == 1
+    publisher.is_away = False
+    inbox.publish(inbox.find_settled(), handler(publisher))
+    assert len(publisher.messages) == 1

@@ -1,0 +1,1 @@
+"""A simulated sky, the whole service and its alerts in a terminal."""

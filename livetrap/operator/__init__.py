@@ -1,0 +1,1 @@
+"""What operators do: streams, alerts, dead letters, the schema and the ledger."""

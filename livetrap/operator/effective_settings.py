@@ -1,0 +1,102 @@
+"""The effective settings as an operator wants to see them: value, unit, origin."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import TypedDict
+
+from pydantic import BaseModel, SecretStr
+
+from runtime.settings import ENV_PREFIX, Settings, load_settings
+
+__all__ = ["SettingLine", "describe_settings", "hide_password", "render_settings"]
+
+
+class SettingLine(TypedDict):
+    """One setting."""
+
+    name: str
+    value: str
+    origin: str
+    description: str
+
+
+def describe_settings() -> list[SettingLine]:
+    """Return every setting, in the order of the settings model.
+
+    Returns
+    -------
+    list of SettingLine
+        Secrets show as ``***``.
+
+    Raises
+    ------
+    SettingsError
+        If the settings do not hold together; the text names the first trouble.
+    """
+    settings = load_settings()
+    in_file = _names_in_file()
+    lines = []
+    for section_name in Settings.model_fields:
+        section: BaseModel = getattr(settings, section_name)
+        for field_name, field in type(section).model_fields.items():
+            name = f"{ENV_PREFIX}{section_name.upper()}__{field_name.upper()}"
+            lines.append(
+                SettingLine(
+                    name=name,
+                    value=_show(getattr(section, field_name)),
+                    origin=_origin(name, in_file),
+                    description=field.description or "",
+                )
+            )
+    return lines
+
+
+def render_settings(lines: list[SettingLine]) -> str:
+    """Return aligned lines: name = value, description with its unit, origin."""
+    width = max(len(line["name"]) for line in lines)
+    return "\n".join(
+        f"{line['name']:<{width}} = {line['value']}  # {line['description']} ({line['origin']})"
+        for line in lines
+    )
+
+
+def hide_password(url: str) -> str:
+    """Return a database address without its password."""
+    scheme, separator, rest = url.rpartition("://")
+    account, at, place = rest.rpartition("@")
+    user, colon, _ = account.partition(":")
+    return f"{scheme}{separator}{user}{':***' if colon else ''}{at}{place}"
+
+
+def _show(value: object) -> str:
+    """Return a value as text that anybody may read."""
+    if isinstance(value, SecretStr):
+        text = value.get_secret_value()
+        return hide_password(text) if "://" in text else "***"
+    if isinstance(value, BaseModel):
+        inside = ", ".join(f"{name}={_show(each)}" for name, each in value)
+        return f"({inside})"
+    if isinstance(value, tuple):
+        return f"({', '.join(_show(each) for each in value)})"
+    return "unset" if value is None else str(value)
+
+
+def _names_in_file() -> frozenset[str]:
+    """Return the variables' names of what the configuration file sets."""
+    path = os.environ.get(f"{ENV_PREFIX}CONFIG")
+    if not path:
+        return frozenset()
+    content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    return frozenset(
+        f"{ENV_PREFIX}{section.upper()}__{field.upper()}"
+        for section, fields in content.items()
+        for field in fields
+    )
+
+
+def _origin(name: str, in_file: frozenset[str]) -> str:
+    """Return where a value came from; the environment wins over the file."""
+    if name in os.environ:
+        return "environment"
+    return "configuration file" if name in in_file else "default"

@@ -1,0 +1,159 @@
+"""Bring a database to the current schema: forward only, each file once, two at once safe."""
+
+import asyncio
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+
+import asyncpg
+
+from runtime.errors import FatalError, TransientError
+from runtime.postgres import AWAY_ERRORS
+from runtime.sql import load_query
+
+__all__ = ["Migration", "load_migrations", "migrate", "pending"]
+
+_NAME = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
+_LOCK_KEY = 0x4C69_7665_5472_6170  # "LiveTrap"
+_CONNECT_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of ``schemas/sql``.
+
+    Parameters
+    ----------
+    name : str
+        ``NNNN_name.sql``; the order is that of the names.
+    text : str
+        Its statements.
+    """
+
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the text, hex."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def load_migrations() -> tuple[Migration, ...]:
+    """Return every migration this version knows, in order.
+
+    Raises
+    ------
+    FatalError
+        If a file is not named ``NNNN_name.sql`` or a number occurs twice.
+    """
+    found = [item for item in (files("schemas") / "sql").iterdir() if item.name.endswith(".sql")]
+    names = sorted(item.name for item in found)
+    for name in names:
+        if not _NAME.match(name):
+            raise FatalError(f"schemas/sql/{name} must be named NNNN_name.sql")
+    if len({name[:4] for name in names}) != len(names):
+        raise FatalError("two files in schemas/sql have the same number; renumber the newer one")
+    return tuple(
+        Migration(item.name, item.read_text(encoding="utf-8"))
+        for item in sorted(found, key=lambda item: item.name)
+    )
+
+
+def pending(known: tuple[Migration, ...], applied: dict[str, str]) -> tuple[Migration, ...]:
+    """Return what is still to do.
+
+    Parameters
+    ----------
+    known : tuple of Migration
+        Files of this version, in order.
+    applied : dict
+        sha256 by name, as the database remembers them.
+
+    Returns
+    -------
+    tuple of Migration
+        In the order to apply them.
+
+    Raises
+    ------
+    FatalError
+        If an applied file was changed since, or one would have to go before an applied one.
+    """
+    for migration in known:
+        if applied.get(migration.name, migration.sha256) != migration.sha256:
+            raise FatalError(
+                f"migration {migration.name} was changed after this database applied it; "
+                "restore the file and put the change into a new one"
+            )
+    todo = tuple(migration for migration in known if migration.name not in applied)
+    newest = max(applied, default="")
+    if todo and todo[0].name < newest:
+        raise FatalError(
+            f"migration {todo[0].name} comes before {newest}, which this database has already; "
+            "give it a higher number"
+        )
+    return todo
+
+
+def migrate(postgres_url: str) -> list[str]:
+    """Apply every missing migration, each in its own transaction.
+
+    Parameters
+    ----------
+    postgres_url : str
+        ``postgresql://user:password@host:port/database``.
+
+    Returns
+    -------
+    list of str
+        Names of the files that were applied now.
+
+    Raises
+    ------
+    FatalError
+        If the database refuses us or a statement, or a file does not fit (see `pending`).
+    TransientError
+        If the database is away.
+    """
+    return asyncio.run(_migrate(postgres_url))
+
+
+async def _migrate(postgres_url: str) -> list[str]:
+    """Connect, and put errors into words."""
+    try:
+        connection = await asyncpg.connect(postgres_url, timeout=_CONNECT_TIMEOUT_S)
+        try:
+            return await _apply_all(connection)
+        finally:
+            await connection.close()
+    except AWAY_ERRORS as error:
+        raise TransientError(f"PostgreSQL is away: {error!r} (LIVETRAP_POSTGRES__URL)") from error
+    except asyncpg.PostgresError as error:
+        raise FatalError(f"PostgreSQL refuses: {error} (LIVETRAP_POSTGRES__URL)") from error
+
+
+async def _apply_all(connection: asyncpg.Connection) -> list[str]:
+    """Apply what is missing while nobody else does."""
+    await connection.execute(load_query("livetrap.operator", "lock_migrations"), _LOCK_KEY)
+    await connection.execute(load_query("livetrap.operator", "create_schema_migration"))
+    rows = await connection.fetch(load_query("livetrap.operator", "get_schema_migrations"))
+    todo = pending(load_migrations(), {row["name"]: row["sha256"] for row in rows})
+    for migration in todo:
+        await _apply(connection, migration)
+    return [migration.name for migration in todo]
+
+
+async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
+    """Apply one file and remember it, both or neither."""
+    try:
+        async with connection.transaction():
+            await connection.execute(migration.text)
+            await connection.execute(
+                load_query("livetrap.operator", "insert_schema_migration"),
+                migration.name,
+                migration.sha256,
+            )
+    except asyncpg.PostgresError as error:
+        raise FatalError(f"migration {migration.name} failed: {error}") from error

@@ -1,0 +1,127 @@
+"""Streams for an operator: list, describe, delete."""
+
+from typing import Any
+
+import asyncpg
+
+from livetrap.operator.database import with_connection
+from runtime.errors import SettingsError
+from runtime.settings import Settings
+from runtime.sql import load_query
+
+__all__ = [
+    "delete_stream",
+    "describe_stream",
+    "find_stream",
+    "list_streams",
+    "render_stream",
+    "render_streams",
+]
+
+Row = dict[str, Any]
+_PACKAGE = "livetrap.operator"
+_LOCK_TIMEOUT = "15s"
+_COLUMNS = ("name", "n_images", "n_sources", "n_transients", "detection_bytes", "last_time_start")
+
+
+def list_streams(settings: Settings) -> list[Row]:
+    """Return a summary of every stream, in order of name.
+
+    Raises
+    ------
+    TransientError
+        If the database is away.
+    FatalError
+        If it refuses us or has no such schema.
+    """
+    return with_connection(settings, lambda connection: _list(connection, None))
+
+
+def describe_stream(settings: Settings, name: str) -> Row:
+    """Return what is known of one stream, its bands as a list under `bands`.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such stream; beyond that as of `list_streams`.
+    """
+
+    async def ask(connection: asyncpg.Connection) -> Row:
+        stream = await find_stream(connection, name)
+        bands = await connection.fetch(load_query(_PACKAGE, "list_stream_bands"), stream["id"])
+        return {**stream, "bands": [dict(band) for band in bands]}
+
+    return with_connection(settings, ask)
+
+
+def delete_stream(settings: Settings, name: str) -> Row:
+    """Forget a stream in one transaction; return what it was.
+
+    Its rows in the ledger and its alerts stay: they account for what came and what went out.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such stream.
+    TransientError
+        If the database is away, or somebody reads the measurements for longer than we wait.
+    FatalError
+        If the database refuses us or has no such schema.
+    """
+
+    async def delete(connection: asyncpg.Connection) -> Row:
+        stream = await find_stream(connection, name)
+        async with connection.transaction():
+            await connection.execute(f"set local lock_timeout = '{_LOCK_TIMEOUT}'")
+            await connection.execute(load_query(_PACKAGE, "delete_stream"), stream["id"])
+        return stream
+
+    return with_connection(settings, delete)
+
+
+async def find_stream(connection: asyncpg.Connection, name: str) -> Row:
+    """Return the summary of one stream.
+
+    Raises
+    ------
+    SettingsError
+        If there is none of that name.
+    """
+    found = await _list(connection, name)
+    if not found:
+        raise SettingsError(f"no stream {name!r}; `livetrap streams list` names them")
+    return found[0]
+
+
+async def _list(connection: asyncpg.Connection, name: str | None) -> list[Row]:
+    rows = await connection.fetch(load_query(_PACKAGE, "list_streams"), name)
+    return [dict(row) for row in rows]
+
+
+def render_streams(streams: list[Row]) -> str:
+    """Return a table, one line a stream."""
+    if not streams:
+        return "no streams"
+    table = [list(_COLUMNS), *[[_show(row[name]) for name in _COLUMNS] for row in streams]]
+    widths = [max(len(line[column]) for line in table) for column in range(len(_COLUMNS))]
+    return "\n".join(
+        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
+        for line in table
+    )
+
+
+def render_stream(stream: Row) -> str:
+    """Return one line a fact, then one a band."""
+    facts = [f"{name:<18}{_show(value)}" for name, value in stream.items() if name != "bands"]
+    bands = [
+        f"{'band':<18}{band['freq_eff_hz'] / 1e6:.3f} MHz, width {band['freq_bw_hz'] / 1e6:.3f} "
+        f"MHz, Stokes {_show(band['stokes'])}, last {_show(band['last_time_start'])}"
+        for band in stream["bands"]
+    ]
+    return "\n".join(facts + bands)
+
+
+def _show(value: object) -> str:
+    if value is None:
+        return "-"
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

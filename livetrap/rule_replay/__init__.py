@@ -1,0 +1,1 @@
+"""Try rules on events of the past: what they would have sent."""

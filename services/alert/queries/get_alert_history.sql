@@ -1,0 +1,40 @@
+-- Return what was alerted before an event: of its source, of its image, of the minute before.
+--
+-- $1  event_id    text
+-- $2  trig_id     text
+-- $3  image_id    text
+-- $4  stream      text
+-- $5  time_start  timestamptz
+-- Indexes: alert (trig_id), alert (image_id), alert (stream, time_start), suppressed_event (event_id).
+select
+    family.revision,
+    family.role,
+    (
+        select count(*) from alert
+        where alert.image_id = $3::text and alert.alert_type = 'initial' and alert.kind <> 'storm'
+    )::int as n_of_image,
+    (
+        select count(*) from alert
+        where
+            alert.stream = $4::text
+            and alert.alert_type = 'initial'
+            and alert.kind <> 'storm'
+            and alert.time_start > $5::timestamptz - interval '1 minute'
+            and alert.time_start <= $5::timestamptz
+    )::int as n_of_minute,
+    (
+        select count(*) > 0 from suppressed_event
+        where suppressed_event.event_id = $1::text and suppressed_event.time_released is not null
+    ) as is_released
+from (
+    select
+        count(*)::int as revision,
+        (
+            array_agg(
+                case alert.notice ->> 'alert_tense' when 'injection' then 'injection' else alert.role end
+                order by alert.revision desc
+            )
+        )[1] as role
+    from alert
+    where alert.trig_id = $2::text
+) as family

@@ -1,0 +1,23 @@
+-- Return the deepest earlier images of a channel in cells of the sky.
+--
+-- $1  band_id  int
+-- $2  stokes   text
+-- $3  cell     bigint[]
+-- Index: the primary key.
+select
+    image.wcs_header,
+    image.width_px,
+    image.height_px,
+    image.rms_grid_columns,
+    image.rms_grid
+from image
+where
+    image.id in (
+        select sky_coverage.image
+        from sky_coverage
+        where
+            sky_coverage.band_id = $1::int
+            and sky_coverage.stokes = $2::text
+            and sky_coverage.cell = any($3::bigint[])
+    )
+order by image.id

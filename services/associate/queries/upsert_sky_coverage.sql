@@ -1,0 +1,25 @@
+-- Keep an image where it is the deepest of its channel.
+--
+-- $1  band_id      int
+-- $2  stokes       text
+-- $3  image        bigint
+-- $4  cell         bigint[]
+-- $5  rms_jy_beam  float8[]  [Jy/beam]
+-- Index: the primary key. Cells that were seen deeper are left out first: a conflict locks their rows.
+insert into sky_coverage (band_id, stokes, cell, image, rms_jy_beam)
+select $1::int, $2::text, look.cell, $3::bigint, look.rms_jy_beam
+from unnest($4::bigint[], $5::float8[]) as look (cell, rms_jy_beam)
+where
+    not exists (
+        select
+        from sky_coverage as deeper
+        where
+            deeper.band_id = $1::int
+            and deeper.stokes = $2::text
+            and deeper.cell = look.cell
+            and deeper.rms_jy_beam <= look.rms_jy_beam
+    )
+on conflict (band_id, stokes, cell) do update
+    set
+        image = excluded.image,
+        rms_jy_beam = excluded.rms_jy_beam

@@ -1,0 +1,292 @@
+"""The part of the running catalogue that a timestep can touch, in memory while it is decided."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.messages import FloatArray, IntArray
+from services.associate.models import (
+    SOURCE_DTYPE,
+    STATISTICS_DTYPE,
+    RowArray,
+    StatisticsKey,
+)
+from services.associate.steps.matching import Links, Positions, find_pairs, resolve
+from sky.geometry import move, tangent_offsets
+from sky.statistics import MOMENT_FIELDS, eta, new_moments, update_moments, v
+
+__all__ = ["CandidateSources", "ImageResult", "MeasuredColumns"]
+
+_DTYPE = np.dtype(
+    [*SOURCE_DTYPE.descr, ("is_created", "?"), ("is_touched", "?"), ("is_flagged", "?")]
+)
+_NO_PARENT = -1
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredColumns:
+    """What association needs of one image's detections; (n,) each, errors statistical."""
+
+    ra: FloatArray
+    dec: FloatArray
+    ra_err_deg: FloatArray
+    dec_err_deg: FloatArray
+    flux_peak: FloatArray
+    flux_peak_err: FloatArray
+    flux_int: FloatArray
+    flux_int_err: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """What became of each detection of an image.
+
+    `source` is the row in the candidates that each detection belongs to and `radius` its
+    De Ruiter radius (NaN where it created the source); `shared` are further sources of a
+    detection.
+    """
+
+    source: IntArray
+    radius: FloatArray
+    shared: Links
+
+
+class CandidateSources:
+    """Sources near a timestep's detections, with their light-curve statistics.
+
+    Parameters
+    ----------
+    systematic_deg : float
+        Floor of every position error, per axis; does not average down [deg].
+    """
+
+    def __init__(self, systematic_deg: float) -> None:
+        self._systematic_deg = systematic_deg
+        self.sources = np.zeros(0, _DTYPE)
+        # Per band and Stokes parameter: statistics of integrated and of peak flux, the largest
+        # integrated flux, and how many points the database has; one row a source.
+        self._int: dict[StatisticsKey, RowArray] = {}
+        self._peak: dict[StatisticsKey, RowArray] = {}
+        self._int_max: dict[StatisticsKey, FloatArray] = {}
+        self._n_stored: dict[StatisticsKey, IntArray] = {}
+
+    def load(self, sources: RowArray, statistics: Mapping[StatisticsKey, RowArray]) -> None:
+        """Start from catalogue rows.
+
+        Parameters
+        ----------
+        sources : (n,) structured, `SOURCE_DTYPE`
+            In ascending order of id.
+        statistics : mapping of (k,) structured, `STATISTICS_DTYPE`
+            Of those sources, by band and Stokes parameter.
+        """
+        self.sources = np.zeros(sources.size, _DTYPE)
+        for name in SOURCE_DTYPE.names or ():
+            self.sources[name] = sources[name]
+        for key, table in statistics.items():
+            self._make_room(key)
+            row = np.searchsorted(sources["id"], table["source_id"])
+            for kind, moments in (("int", self._int[key]), ("peak", self._peak[key])):
+                moments["n"][row] = table["n"]
+                for name in MOMENT_FIELDS[1:]:
+                    moments[name][row] = table[f"{kind}_{name}"]
+            self._int_max[key][row] = table["int_max"]
+            self._n_stored[key][row] = table["n"]
+
+    def _make_room(self, key: StatisticsKey) -> None:
+        size = self.sources.size
+        if key not in self._int:
+            self._int[key], self._peak[key] = new_moments(size), new_moments(size)
+            self._int_max[key] = np.full(size, -np.inf)
+            self._n_stored[key] = np.zeros(size, np.int64)
+
+    def assign_ids(self, ids: Sequence[int]) -> None:
+        """Give the created sources their ids."""
+        self.sources["id"][self.sources["is_created"]] = ids
+
+    def n_created(self) -> int:
+        """Return how many sources were created."""
+        return int(np.count_nonzero(self.sources["is_created"]))
+
+    def n_bands(self, source: int) -> int:
+        """Return in how many bands of this timestep a source was measured."""
+        return len(
+            {
+                key[0]
+                for key, moments in self._int.items()
+                if moments["n"][source] != self._n_stored[key][source]
+            }
+        )
+
+    def changed_statistics(self) -> dict[StatisticsKey, tuple[RowArray, BoolArray]]:
+        """Return the statistics that the database does not have yet, and where it has a row."""
+        return {key: self._changed(key) for key in sorted(self._int)}
+
+    def _changed(self, key: StatisticsKey) -> tuple[RowArray, BoolArray]:
+        row = np.nonzero(self._int[key]["n"] != self._n_stored[key])[0]
+        table = np.zeros(row.size, STATISTICS_DTYPE)
+        table["source_id"] = self.sources["id"][row]
+        table["n"] = self._int[key]["n"][row]
+        for kind, moments in (("int", self._int[key]), ("peak", self._peak[key])):
+            for name in MOMENT_FIELDS[1:]:
+                table[f"{kind}_{name}"] = moments[name][row]
+        table["int_max"] = self._int_max[key][row]
+        return table, self._n_stored[key][row] > 0
+
+    def positions(self) -> Positions:
+        """Return where the sources are; the systematic error is a floor in quadrature."""
+        rows = self.sources
+        with np.errstate(divide="ignore"):
+            east, north = 1 / rows["weight_ra"], 1 / rows["weight_dec"]
+        floor = self._systematic_deg**2
+        return Positions(rows["ra"], rows["dec"], np.sqrt(east + floor), np.sqrt(north + floor))
+
+    def associate(
+        self,
+        key: StatisticsKey,
+        columns: MeasuredColumns,
+        *,
+        image: int,
+        de_ruiter_limit: float,
+        distance_limit_deg: float,
+    ) -> ImageResult:
+        """Give every detection of one image its source, and update what is known of those."""
+        self._make_room(key)
+        floor = self._systematic_deg
+        detections = Positions(
+            columns.ra,
+            columns.dec,
+            np.hypot(columns.ra_err_deg, floor),
+            np.hypot(columns.dec_err_deg, floor),
+        )
+        pairs = find_pairs(
+            detections,
+            self.positions(),
+            de_ruiter_limit=de_ruiter_limit,
+            distance_limit_deg=distance_limit_deg,
+        )
+        kept, split = resolve(pairs)
+        n = columns.ra.size
+        source, radius = np.full(n, -1, np.int64), np.full(n, np.nan)
+        is_primary = _first_of_each(kept.detection)
+        primary = kept.select(is_primary)
+        source[primary.detection] = primary.source
+        radius[primary.detection] = primary.de_ruiter_radius
+        parent = np.full(n, _NO_PARENT, np.int64)
+        parent[split.detection] = split.source
+        first_detections = np.nonzero(source < 0)[0]
+        source[first_detections] = self._create(
+            columns, first_detections, parent[first_detections], image
+        )
+        self._move(columns, kept)
+        self._count(kept.source, source[first_detections])
+        self._add_points(key, columns, kept.detection, kept.source)
+        self._add_points(key, columns, first_detections, source[first_detections])
+        return ImageResult(source, radius, kept.select(~is_primary))
+
+    def _create(
+        self, columns: MeasuredColumns, first_detections: IntArray, parents: IntArray, image: int
+    ) -> IntArray:
+        """Append a source for each first detection; a split inherits its parent's statistics."""
+        first = self.sources.size
+        rows = np.zeros(first_detections.size, _DTYPE)
+        rows["ra"], rows["dec"] = (
+            columns.ra[first_detections] % 360.0,
+            columns.dec[first_detections],
+        )
+        rows["search_ra"], rows["search_dec"] = rows["ra"], rows["dec"]
+        rows["weight_ra"] = _weight(columns.ra_err_deg[first_detections])
+        rows["weight_dec"] = _weight(columns.dec_err_deg[first_detections])
+        rows["parent"] = parents
+        rows["is_created"] = True
+        rows["first_image"], rows["first_number"] = image, first_detections
+        child = parents != _NO_PARENT
+        rows["n_datapoints"][child] = self.sources["n_datapoints"][parents[child]]
+        self.sources = np.concatenate([self.sources, rows])
+        for table in (self._int, self._peak):
+            for key, moments in table.items():
+                grown = new_moments(first_detections.size)
+                grown[child] = moments[parents[child]]
+                table[key] = np.concatenate([moments, grown])
+        for key, largest in self._int_max.items():
+            more = np.full(first_detections.size, -np.inf)
+            more[child] = largest[parents[child]]
+            self._int_max[key] = np.concatenate([largest, more])
+            nothing = np.zeros(first_detections.size, np.int64)
+            self._n_stored[key] = np.concatenate([self._n_stored[key], nothing])
+        return np.arange(first, first + first_detections.size)
+
+    def _move(self, columns: MeasuredColumns, kept: Links) -> None:
+        """Move the sources to the new weighted mean of their positions.
+
+        Only the statistical errors are weights: the systematic error does not average down.
+        """
+        if not kept.source.size:
+            return
+        rows = self.sources[kept.source]
+        weight_east = _weight(columns.ra_err_deg[kept.detection])
+        weight_north = _weight(columns.dec_err_deg[kept.detection])
+        east, north = tangent_offsets(
+            rows["ra"], rows["dec"], columns.ra[kept.detection], columns.dec[kept.detection]
+        )
+        rows["weight_ra"] += weight_east
+        rows["weight_dec"] += weight_north
+        rows["ra"], rows["dec"] = move(
+            rows["ra"],
+            rows["dec"],
+            east * weight_east / rows["weight_ra"],
+            north * weight_north / rows["weight_dec"],
+        )
+        self.sources[kept.source] = rows
+
+    def _count(self, *sources: IntArray) -> None:
+        touched = np.concatenate(sources)
+        self.sources["n_datapoints"][touched] += 1
+        self.sources["is_touched"][touched] = True
+
+    def _add_points(
+        self, key: StatisticsKey, columns: MeasuredColumns, detection: IntArray, source: IntArray
+    ) -> None:
+        for moments, flux, error in (
+            (self._int[key], columns.flux_int, columns.flux_int_err),
+            (self._peak[key], columns.flux_peak, columns.flux_peak_err),
+        ):
+            value, sigma = flux[detection], error[detection]
+            usable = np.isfinite(value) & np.isfinite(sigma) & (sigma > 0)
+            update_moments(moments, source[usable], value[usable], sigma[usable])
+        largest = self._int_max[key]
+        largest[source] = np.fmax(largest[source], columns.flux_int[detection])
+
+    def variability(self, min_points: int = 2) -> tuple[FloatArray, FloatArray]:
+        """Return eta and v of each source in the channel where its eta is largest.
+
+        Channels with fewer than `min_points` points do not count.
+        """
+        best_eta, best_v = np.zeros(self.sources.size), np.zeros(self.sources.size)
+        for key in sorted(self._int):
+            moments = self._int[key]
+            value = np.where(moments["n"] >= min_points, eta(moments), 0.0)
+            better = value > best_eta
+            best_eta = np.where(better, value, best_eta)
+            best_v = np.where(better, v(moments), best_v)
+        return best_eta, best_v
+
+    def position_errors_deg(self, source: int) -> tuple[float, float]:
+        """Return the 1 sigma errors of a source's RA and Dec on the sky [deg]."""
+        positions = self.positions()
+        return float(positions.east_err[source]), float(positions.north_err[source])
+
+
+def _weight(error: FloatArray) -> FloatArray:
+    """Return 1/error^2; an unusable error has no weight."""
+    usable = np.isfinite(error) & (error > 0)
+    return np.where(usable, 1 / np.where(usable, error, 1.0) ** 2, 0.0)
+
+
+def _first_of_each(numbers: IntArray) -> npt.NDArray[np.bool_]:
+    mask = np.zeros(numbers.size, bool)
+    mask[np.unique(numbers, return_index=True)[1]] = True
+    return mask

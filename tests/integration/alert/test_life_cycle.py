@@ -1,0 +1,373 @@
+"""First alert, update, retraction: what changes is told, what was wrong is taken back."""
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import voeventparse as vp
+
+from livetrap.cli import run
+from rules.rulebook import RuleBook, load_rules, parse_rules
+from runtime.settings import AlertSettings
+from schemas.codec import encode_source_event
+from schemas.messages import ImageDetections, SourceEvent
+from services.alert.handlers.transients import TransientHandler
+from services.alert.storage import AlertStore
+from tests.integration.alert.test_rules import Silent
+from tests.support.association import Associator, associator
+from tests.support.records import image, sources
+
+STEADY, NEW = (123.0, 10.0), (123.5, 10.2)
+
+
+@pytest.fixture(autouse=True)
+def reach_the_database(postgres_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LIVETRAP_POSTGRES__URL", postgres_url)
+    monkeypatch.setenv("LIVETRAP_DATA_DIR", str(tmp_path / "no-stack"))
+
+
+async def livetrap(*arguments: str) -> int:
+    """Run a command beside this event loop, as a process would."""
+    return await asyncio.to_thread(run, list(arguments))
+
+
+def shot(step: float, flux_jy: float | None, **changes: Any) -> ImageDetections:
+    """Return an image of a steady source and, with a flux, of another one."""
+    if flux_jy is None:
+        return image(step, [STEADY], **changes)
+    return image(step, sources([STEADY, NEW], flux_jy=[0.015, flux_jy]), **changes)
+
+
+async def see(site: Associator, *fluxes: float | None) -> list[SourceEvent]:
+    """Feed one timestep a flux; return the events."""
+    for step, flux in enumerate(fluxes):
+        await site.feed(shot(step, flux))
+    return site.events
+
+
+async def relay(site: Associator) -> None:
+    """Wait until the associator has looked for what others left in the outbox."""
+    n_before = len(site.events)
+    async with asyncio.timeout(5):
+        while len(site.events) == n_before:
+            await asyncio.sleep(0.1)
+            await site.settle()
+
+
+async def alert(
+    site: Associator,
+    heard: list[bytes] | None = None,
+    *,
+    rules: RuleBook | None = None,
+    **settings: int,
+) -> list[dict[str, Any]]:
+    """Give all events to an alert service; return the rows of its alerts, oldest first."""
+    packets: list[bytes] = [] if heard is None else heard
+
+    def broadcast(packet: bytes) -> int:
+        packets.append(packet)
+        return 1
+
+    handler = TransientHandler(
+        AlertSettings(authority="org.test", **settings),
+        rules=lambda: rules or load_rules(None),
+        store=AlertStore(site.pool), sender=Silent(), broadcast=broadcast,
+    )  # type: ignore[arg-type]  # fmt: skip
+    for event in site.events:
+        await handler.on_events([encode_source_event(event)])
+    return await site.rows("select * from alert where stream = $1 order by id", site.stream)
+
+
+async def test_what_grows_much_is_told_again(postgres_url: str) -> None:
+    async with associator(postgres_url) as site:
+        events = await see(site, None, 0.02, 0.021, 0.029, 0.031, 0.04, 0.047, 0.01)
+        assert [(event.kind, round(event.snr)) for event in events] == [
+            ("new_source", 20), ("update", 31), ("update", 47),
+        ]  # fmt: skip
+        assert {event.trig_id for event in events} == {events[0].trig_id}
+        assert len({event.event_id for event in events}) == 3
+        assert events[1].transient_kind == "new_source"
+        assert events[1].note == "S/N 31.0, told was 20.0"
+        assert events[1].transient_id == events[0].transient_id
+
+
+async def test_more_bands_at_once_are_news(postgres_url: str) -> None:
+    async with associator(postgres_url, window_timeout_s=30.0) as site:
+        for step, fluxes in enumerate([(None, None), (0.02, None), (0.02, 0.02), (0.02, 0.02)]):
+            low, high = (
+                shot(step, flux, freq_eff_hz=freq)
+                for flux, freq in zip(fluxes, (120e6, 160e6), strict=True)
+            )
+            await site.feed(low, high)
+        assert [(event.kind, event.n_bands) for event in site.events] == [
+            ("new_source", 1), ("update", 2),
+        ]  # fmt: skip
+        assert site.events[1].note == "seen in 2 bands at once, told was 1"
+
+
+async def test_a_position_that_was_wrong_is_told_again(postgres_url: str) -> None:
+    async with associator(
+        postgres_url, beamwidths_limit=3.0, systematic_position_error_arcsec=1.0
+    ) as site:
+        await site.feed(shot(0, None))
+        # Notified with an error of 10 arcsec; a better measurement is 35 arcsec to the north.
+        await site.feed(image(1, sources([STEADY, NEW], flux_jy=[0.015, 0.02])))
+        right = NEW[0], NEW[1] + 35 / 3600
+        for step in (2, 3):
+            measured = sources([STEADY, right], flux_jy=[0.015, 0.02], pos_err_arcsec=1.0)
+            await site.feed(image(step, measured))
+        first, update = site.events
+        assert (first.kind, update.kind) == ("new_source", "update")
+        assert abs(update.dec - right[1]) * 3600 < 0.5
+        assert update.note == "34.7 arcsec (3.4 sigma) from the position told"
+
+
+@pytest.mark.parametrize(
+    ("settings", "kinds"),
+    [
+        ({"max_updates": 1}, ["new_source", "update"]),
+        ({"max_updates": 0}, ["new_source"]),
+        ({"update_cool_down_s": 1.5 * 86400}, ["new_source", "update"]),
+        ({"update_snr_factor": 10.0}, ["new_source", "update"]),
+    ],
+)
+async def test_updates_are_bounded(
+    postgres_url: str, settings: dict[str, float], kinds: list[str]
+) -> None:
+    async with associator(postgres_url, **settings) as site:
+        events = await see(site, None, 0.02, 0.04, 0.2)
+        assert [event.kind for event in events] == kinds
+
+
+async def test_a_late_image_is_no_news(postgres_url: str) -> None:
+    async with associator(postgres_url) as site:
+        await see(site, None, 0.02, 0.02, 0.02)
+        await site.feed(shot(1.5, 0.5))
+        assert [event.kind for event in site.events] == ["new_source"]
+
+
+async def test_a_replay_tells_nothing_twice(postgres_url: str) -> None:
+    async with associator(postgres_url) as site:
+        await see(site, None, 0.02, 0.04)
+        await site.feed(shot(2, 0.04))
+        assert [event.kind for event in site.events] == ["new_source", "update"]
+
+
+async def test_an_alert_is_updated_and_taken_back(
+    postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with associator(postgres_url) as site:
+        events = await see(site, None, 0.02, 0.04)
+        family = events[0].trig_id
+        assert await livetrap("alerts", "retract", family, "--reason", "side lobe of Cyg A") == 0
+        assert capsys.readouterr().out == f"retracted {family}\n"
+        await relay(site)
+        assert [event.kind for event in site.events] == ["new_source", "update", "retraction"]
+        heard: list[bytes] = []
+        rows = await alert(site, heard)
+        assert [(row["alert_type"], row["revision"]) for row in rows] == [
+            ("initial", 0), ("update", 1), ("retraction", 2),
+        ]  # fmt: skip
+        assert len({row["trig_id"] for row in rows}) == 1
+        first, update, retraction = (vp.loads(packet) for packet in heard)
+        assert not hasattr(first, "Citations")
+        assert cited(update) == {"supersedes": [rows[0]["ivorn"]]}
+        assert cited(retraction) == {"retraction": [rows[0]["ivorn"], rows[1]["ivorn"]]}
+        assert str(retraction.Why.Description) == "side lobe of Cyg A"
+        notice = json.loads(rows[2]["notice"])
+        assert notice["alert_type"] == "retraction"
+        assert notice["update_message"] == "side lobe of Cyg A"
+        assert notice["latency_s"]["total"] is None
+        # An update is complete: it has all that the first one had.
+        assert names_of(first) - {"rule"} <= names_of(update)
+        (transient,) = await site.rows(
+            "select state, retracted_because from transient where trig_id = $1", family
+        )
+        assert transient == {"state": "retracted", "retracted_because": "side lobe of Cyg A"}
+
+        capsys.readouterr()  # the log until here
+        assert await livetrap("alerts", "list", family) == 0
+        listed = capsys.readouterr().out.splitlines()
+        assert [line.split()[2] for line in listed] == ["retraction", "update", "initial"]
+        assert await livetrap("alerts", "show", rows[0]["ivorn"]) == 0
+        assert capsys.readouterr().out.encode() == heard[0]
+
+
+INJECTED = """
+[[rule]]
+name = "ours"
+when = "kind == 'new_source'"
+role = "injection"
+[[rule]]
+name = "any"
+when = "snr > 0"
+"""
+
+
+async def test_what_was_injected_is_a_test_from_first_to_last(
+    postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with associator(postgres_url) as site:
+        events = await see(site, None, 0.02, 0.04)
+        name = f"{events[0].trig_id}-varies"
+        site.events.append(
+            replace(events[0], kind="variable", transient_kind="variable", event_id=name)
+        )
+        command = ["alerts", "retract", events[0].trig_id, "--reason", "we put it there"]
+        assert await livetrap(*command) == 0
+        await relay(site)
+        heard: list[bytes] = []
+        rows = await alert(site, heard, rules=parse_rules(INJECTED, "test"))
+        assert [(row["alert_type"], row["rule"]) for row in rows] == [
+            ("initial", "ours"), ("update", None), ("subsequent", "any"), ("retraction", None),
+        ]  # fmt: skip
+        assert {row["role"] for row in rows} == {"test"}
+        assert {json.loads(row["notice"])["alert_tense"] for row in rows} == {"injection"}
+        assert {vp.loads(packet).get("role") for packet in heard} == {"test"}
+
+
+def cited(packet: Any) -> dict[str, list[str]]:
+    told: dict[str, list[str]] = {}
+    for each in packet.Citations.EventIVORN:
+        told.setdefault(each.get("cite"), []).append(str(each))
+    return told
+
+
+def names_of(packet: Any) -> set[str]:
+    return {each.get("name") for each in packet.What.iter("Param")}
+
+
+async def test_what_was_taken_back_stays_silent(
+    postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with associator(postgres_url) as site:
+        (first,) = await see(site, None, 0.02)
+        number = str(first.transient_id)
+        assert await livetrap("alerts", "retract", number, "--reason", "bad") == 0
+        await relay(site)
+        await site.feed(shot(2, 0.5))
+        assert [event.kind for event in site.events] == ["new_source", "retraction"]
+        assert await livetrap("alerts", "retract", number, "--reason", "again") == 2
+        assert "was retracted before" in capsys.readouterr().err
+
+
+async def test_an_image_is_withdrawn_with_all_it_founded(
+    postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with associator(postgres_url) as site:
+        await site.feed(image(0, [STEADY]))
+        bad = image(
+            1, sources([STEADY, NEW, (122.5, 9.5), (123.2, 9.8)], flux_jy=0.03), salt=site.stream
+        )
+        await site.feed(bad)
+        await site.feed(image(2, sources([STEADY, (122.4, 10.4)], flux_jy=0.03)))
+        assert len(site.events) == 4
+        command = ["alerts", "retract", "--image", bad.image_id, "--reason", "bad calibration"]
+        assert await livetrap(*command) == 0
+        assert len(capsys.readouterr().out.splitlines()) == 3
+        rows = await site.rows(
+            "select state from transient join stream on stream.id = stream_id "
+            "where stream.name = $1 order by transient.id", site.stream
+        )  # fmt: skip
+        assert [row["state"] for row in rows] == ["retracted"] * 3 + ["active"]
+
+
+async def test_what_was_never_alerted_is_taken_back_in_silence(postgres_url: str) -> None:
+    async with associator(postgres_url) as site:
+        (first,) = await see(site, None, 0.02)
+        weak = replace(first, snr=5.0)
+        site.events[:] = [weak, replace(weak, kind="retraction", event_id="f" * 32)]
+        assert await alert(site) == []
+
+
+async def test_an_update_can_be_the_first_that_is_heard(postgres_url: str) -> None:
+    async with associator(postgres_url) as site:
+        (first,) = await see(site, None, 0.02)
+        strong = replace(first, kind="update", transient_kind="new_source", event_id="e" * 32)
+        site.events[:] = [replace(first, snr=5.0), strong]
+        rows = await alert(site)
+        assert [(row["alert_type"], row["rule"]) for row in rows] == [
+            ("initial", "certain new source")
+        ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nothing", "--reason", "x"], "no transient of 'nothing'"),
+        (["--image", "0" * 64, "--reason", "x"], "no transient of"),
+        (["1", "--reason", "   "], "a reason has"),
+        (["1", "--reason", "x" * 501], "a reason has"),
+        (["1", "--reason", "not\udcffutf-8"], "a reason has"),
+        (["--reason", "x"], "give one of"),
+        (["1", "--image", "a", "--reason", "x"], "give one of"),
+        (["1"], "--reason"),
+    ],
+)
+def test_a_wrong_command_takes_nothing_back(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["alerts", "retract", *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+PLACES = [(122.0 + 0.2 * column, 9.0 + 0.2 * row) for row in range(6) for column in range(4)]
+
+
+@pytest.mark.parametrize("settings", [{"max_per_image": 5}, {"max_per_minute": 5}])
+async def test_a_storm_is_held_and_told_and_let_out(
+    postgres_url: str, settings: dict[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with associator(postgres_url) as site:
+        await site.feed(image(0, salt=site.stream))
+        await site.feed(image(1, sources(PLACES, flux_jy=0.03), salt=site.stream))
+        assert len(site.events) == len(PLACES)
+        heard: list[bytes] = []
+        rows = await alert(site, heard, **settings)
+        assert [row["kind"] for row in rows] == ["new_source"] * 5 + ["storm"]
+        assert len(heard) == 6
+        storm = vp.loads(heard[-1])
+        assert storm.get("role") == "utility"
+        assert "more than 5 candidates" in str(storm.Why.Description)
+        assert vp.get_event_position(storm).err == 180
+        # Notified again, as Kafka does after a crash: nothing more happens.
+        assert await alert(site, heard, **settings) == rows
+        assert len(heard) == 6
+
+        capsys.readouterr()
+        assert await livetrap("alerts", "held", "--json") == 0
+        held = [
+            each for each in json.loads(capsys.readouterr().out) if each["stream"] == site.stream
+        ]
+        assert {each["event_id"] for each in held} == {e.event_id for e in site.events[5:]}
+        site.events.clear()
+        assert await livetrap("alerts", "release", held[0]["event_id"]) == 0
+        assert await livetrap("alerts", "release", "--image", held[0]["image_id"]) == 0
+        assert await livetrap("alerts", "release", "--image", held[0]["image_id"]) == 2
+        await relay(site)
+        rows = await alert(site, heard, **settings)
+        assert len(rows) == len(PLACES) + 1
+        assert len({row["trig_id"] for row in rows}) == len(rows)
+
+
+async def test_what_was_taken_back_waits_for_nobody(
+    postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with associator(postgres_url) as site:
+        await site.feed(image(0, salt=site.stream))
+        await site.feed(image(1, sources(PLACES, flux_jy=0.03), salt=site.stream))
+        await alert(site, max_per_image=5)
+        wrong, *rest = site.events[5:]
+        assert await livetrap("alerts", "retract", wrong.trig_id, "--reason", "a side lobe") == 0
+        capsys.readouterr()
+        assert await livetrap("alerts", "held", "--json") == 0
+        held = [
+            each for each in json.loads(capsys.readouterr().out) if each["stream"] == site.stream
+        ]
+        assert {each["event_id"] for each in held} == {event.event_id for event in rest}
+        assert await livetrap("alerts", "release", wrong.event_id) == 2
+        assert await livetrap("alerts", "release", "--image", wrong.image_id) == 0
+        assert len(capsys.readouterr().out.splitlines()) == len(rest)

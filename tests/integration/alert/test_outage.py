@@ -1,0 +1,129 @@
+"""The alert service while its broker dies, hangs and comes back."""
+
+import asyncio
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from livetrap.stack.child import wrap
+from livetrap.stack.kafka_broker import KafkaBroker
+from livetrap.stack.kafka_jars import fetch_jars
+from livetrap.stack.ports import choose_port
+from runtime.kafka import ensure_topics
+from runtime.settings import KafkaSettings
+from schemas.topics import Topics
+from services.alert.app.sender import KafkaSender
+from services.alert.models import StoredAlert
+from tests.integration.alert.test_sender import has_leaders
+from tests.integration.alert.test_service import (
+    STATIC,
+    assert_each_once,
+    assert_stops,
+    events,
+    ivorns,
+    n_alerts,
+)
+from tests.support.vtp_service import AlertSite, alert_site, wait_until
+
+
+class OwnBroker:
+    """A Kafka that the test may mistreat."""
+
+    def __init__(self, folder: Path) -> None:
+        taken: set[int] = set()
+        ports = [choose_port(None, taken=taken) for _ in range(2)]
+        self._jars = fetch_jars(show_progress=False)
+        self._kafka = KafkaBroker(folder / "kafka", port=ports[0], controller_port=ports[1])
+        self._kafka.prepare(self._jars)
+        self._log = folder / "kafka.log"
+        self.start()
+
+    @property
+    def bootstrap(self) -> str:
+        return self._kafka.bootstrap_servers
+
+    def start(self) -> None:
+        command = wrap(self._kafka.command(self._jars), death_signal=signal.SIGKILL)
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(command, stdout=output, stderr=output)
+        self._kafka.wait_until_ready(assert_alive=lambda: None)
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture
+def broker() -> Iterator[OwnBroker]:
+    with tempfile.TemporaryDirectory(
+        prefix="livetrap-test-", ignore_cleanup_errors=True
+    ) as folder:
+        made = OwnBroker(Path(folder))
+        yield made
+        made.kill()
+
+
+@pytest.fixture
+def site(broker: OwnBroker, postgres_url: str, tmp_path: Path) -> Iterator[AlertSite]:
+    with alert_site(broker.bootstrap, postgres_url, tmp_path) as made:
+        yield made
+
+
+def test_a_broker_that_is_killed_and_comes_back(broker: OwnBroker, site: AlertSite) -> None:
+    service = site.start_and_wait(**STATIC)
+    site.publish(events(0, 60))
+    wait_until(lambda: n_alerts(site) > 5, what="alerts")
+    broker.kill()
+    time.sleep(5)
+    broker.start()
+    site.publish(events(60, 80))
+    assert_each_once(site, ivorns(events(0, 80)))
+    assert service.process.poll() is None
+
+    broker.kill()
+    time.sleep(3)
+    assert_stops(service)
+    service = site.start(**STATIC)  # nothing is there: it waits
+    wait_until(lambda: service.has_logged("dependency_unavailable"), what="complaint")
+    broker.start()
+    site.publish(events(80, 90))
+    assert_each_once(site, ivorns(events(0, 90)))
+    assert_stops(service)
+
+
+def test_a_broker_that_hangs_for_longer_than_a_request_may_take(
+    broker: OwnBroker, site: AlertSite
+) -> None:
+    other = KafkaSettings(bootstrap_servers=broker.bootstrap, topic_prefix="other.")
+    ensure_topics(other)
+    sender = KafkaSender(other, group="other")
+    wait_until(lambda: has_leaders(sender), what="leaders of the new topics")
+    service = site.start_and_wait(**STATIC)
+    site.publish(events(0, 60))
+    wait_until(lambda: n_alerts(site) > 5, what="alerts")
+    broker.signal(signal.SIGSTOP)
+    resume = threading.Timer(40, broker.signal, [signal.SIGCONT])
+    resume.start()
+    # It must not give up, and be asked again, while its message may still arrive.
+    asyncio.run(sender.send([ALERT], {}))
+    resume.join()
+    assert_each_once(site, ivorns(events(0, 60)))
+    assert service.process.poll() is None
+    for topic in (Topics("other.").alerts_voevent, Topics("other.").alerts_gcn):
+        assert wait_until(lambda topic=topic: site.ivorns(topic), what="one") == {ALERT.ivorn: 1}
+    sender.close()
+
+
+ALERT = StoredAlert(
+    1, "ivo://a/b#c.0", "c", "observation", b"<a/>", b"{}", {},
+    is_published=False, is_broadcast=False, latency_s=None, may_be_sent=False,
+)  # fmt: skip

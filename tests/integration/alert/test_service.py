@@ -1,0 +1,217 @@
+"""The whole alert service as a process, on a real Kafka and a real PostgreSQL."""
+
+import asyncio
+import json
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import numpy as np
+import pytest
+
+from schemas.messages import SourceEvent
+from services.alert.steps.facts import name_alert
+from services.alert.steps.voevent import assert_valid
+from tests.support.vtp import VtpClient
+from tests.support.vtp_events import source_event
+from tests.support.vtp_proxy import door_to
+from tests.support.vtp_service import AlertService, AlertSite, alert_site, wait_until
+
+STATIC = {"LIVETRAP_KAFKA__INSTANCE_ID": "alert"}
+
+
+@pytest.fixture
+def site(kafka_bootstrap: str, postgres_url: str, tmp_path: Path) -> Iterator[AlertSite]:
+    with alert_site(kafka_bootstrap, postgres_url, tmp_path) as made:
+        yield made
+
+
+def events(start: int, stop: int) -> list[SourceEvent]:
+    return [source_event(number) for number in range(start, stop)]
+
+
+def ivorns(of: list[SourceEvent]) -> Counter[str]:
+    return Counter(name_alert(event, "org.test", 0).ivorn for event in of)
+
+
+def n_alerts(site: AlertSite) -> int:
+    return len(site.read(site.topics.alerts_gcn))
+
+
+def assert_each_once(site: AlertSite, expected: Counter[str], timeout_s: float = 60) -> None:
+    """Wait until every alert is on both topics; none may be there twice."""
+    for topic in (site.topics.alerts_voevent, site.topics.alerts_gcn):
+        wait_until(
+            lambda topic=topic: sum(site.ivorns(topic).values()) >= sum(expected.values()),
+            timeout_s=timeout_s,
+            what=f"{sum(expected.values())} alerts on {topic}",
+        )
+    time.sleep(1)  # a duplicate would still be on its way
+    for topic in (site.topics.alerts_voevent, site.topics.alerts_gcn):
+        assert site.ivorns(topic) == expected
+    query = "select ivorn from alert where time_published is null or time_broadcast is null"
+    wait_until(lambda: site.fetch(query) == [], timeout_s=10, what="all alerts marked")
+    assert {row["ivorn"] for row in site.fetch("select ivorn from alert")} == set(expected)
+
+
+def assert_stops(service: AlertService) -> None:
+    code, seconds = service.terminate()
+    assert code == 0, service.log.read_text()
+    assert seconds < 5
+    service.lines()  # every line is JSON
+
+
+def test_alerts_on_kafka_with_the_headers_that_others_expect(site: AlertSite) -> None:
+    service = site.start_and_wait(**STATIC, LIVETRAP_ALERT__ROLE="test")
+    site.publish(events(0, 5))
+    assert_each_once(site, ivorns(events(0, 5)))
+    for key, value, headers in site.read(site.topics.alerts_voevent):
+        assert_valid(value)
+        assert headers["_format"] == b"voevent"
+        assert headers["_test"] == b"true"
+        assert len(headers["_id"]) == 16
+        assert headers["ivorn"].split(b"#")[1] == key + b".0"
+    for key, value, headers in site.read(site.topics.alerts_gcn):
+        notice = json.loads(value)
+        assert notice["id"].encode() == key
+        assert notice["ivorn"].encode() == headers["ivorn"]
+        assert notice["alert_tense"] == "test"
+    wait_until(lambda: len(site.read(site.topics.heartbeat)) >= 2, what="heartbeats")
+    _, value, _ = site.read(site.topics.heartbeat)[0]
+    assert list(json.loads(value)) == ["alert_datetime"]
+    assert json.loads(value)["alert_datetime"].endswith("Z")
+    assert_stops(service)
+
+
+def test_sigkill_in_the_middle_loses_and_doubles_nothing(site: AlertSite) -> None:
+    n_events, n_kills = 2400, 6
+    calm = STATIC | {"LIVETRAP_ALERT__MAX_PER_MINUTE": "100000"}
+    site.start_and_wait(**calm)
+    for kill in range(n_kills):
+        first = kill * n_events // n_kills
+        site.publish(events(first, first + n_events // n_kills))
+        wait_until(lambda first=first: n_alerts(site) > first + 3, what="alerts")
+        time.sleep(0.037 * kill)
+        site.services[-1].kill()
+        site.start_and_wait(**calm)
+    assert_each_once(site, ivorns(events(0, n_events)))
+    assert_stops(site.services[-1])
+
+
+def test_a_restart_goes_on_within_seconds(site: AlertSite) -> None:
+    site.start_and_wait(**STATIC)
+    site.publish(events(0, 1))
+    assert_each_once(site, ivorns(events(0, 1)))
+    site.services[-1].kill()
+    started_s = time.monotonic()
+    site.publish(events(1, 2))
+    site.start(**STATIC)
+    wait_until(lambda: n_alerts(site) == 2, what="alert")
+    assert time.monotonic() - started_s < 8
+
+
+def test_what_can_never_be_an_alert_is_a_dead_letter_and_the_next_goes_on(
+    site: AlertSite,
+) -> None:
+    service = site.start_and_wait(**STATIC)
+    site.publish([b"garbage", *events(0, 1), source_event(7, dec=91.0), *events(1, 2)])
+    assert_each_once(site, ivorns(events(0, 2)))
+    dead_letters = site.read(site.topics.dead_letters)
+    assert sorted(headers["reason"] for _, _, headers in dead_letters) == [
+        b"bad_avro",
+        b"bad_position",
+    ]
+    by_reason = {headers["reason"]: (key, value, headers) for key, value, headers in dead_letters}
+    key, value, headers = by_reason[b"bad_avro"]
+    assert (key, value) == (b"night", b"garbage")
+    assert headers["topic"].decode() == site.topics.transients
+    assert headers["service"] == b"alert"
+    assert_stops(service)
+
+
+def test_a_defect_ends_the_process_and_the_event_comes_again(site: AlertSite) -> None:
+    service = site.start_and_wait(**STATIC)
+    site.fetch("alter table alert rename to elsewhere")
+    site.publish(events(0, 1))
+    assert service.process.wait(30) == 1
+    assert "livetrap migrate" in service.log.read_text()
+    site.fetch("alter table elsewhere rename to alert")
+    service = site.start_and_wait(**STATIC)
+    assert_each_once(site, ivorns(events(0, 1)))
+    assert_stops(service)
+
+
+def test_a_database_that_goes_away_and_comes_back(site: AlertSite) -> None:
+    direct = site.postgres_url
+    parts = urlsplit(direct)
+    with door_to(parts.hostname or "", parts.port or 0) as door:
+        address = f"{parts.username}:{parts.password}@127.0.0.1:{door.port}"
+        through = {"LIVETRAP_POSTGRES__URL": urlunsplit(parts._replace(netloc=address))}
+        door.shut()
+        service = site.start(**STATIC, **through)
+        wait_until(lambda: service.has_logged("dependency_unavailable"), what="complaint")
+        site.publish(events(0, 10))
+        door.open()
+        assert_each_once(site, ivorns(events(0, 10)))
+
+        door.shut()
+        site.publish(events(10, 20))
+        wait_until(lambda: n_complaints(service) == 2, what="second complaint")
+        assert_stops(service)  # also while it waits; what it has in hand is not lost
+
+        service = site.start(**STATIC, **through)
+        time.sleep(1)
+        door.open()
+        assert_each_once(site, ivorns(events(0, 20)))
+        assert n_complaints(service) <= 2
+        assert_stops(service)
+
+
+def n_complaints(service: AlertService) -> int:
+    return sum(line["event"] == "dependency_unavailable" for line in service.lines())
+
+
+def test_a_wrong_setting_is_one_line_and_exit_code_2(site: AlertSite) -> None:
+    service = site.start(LIVETRAP_ALERT__AUTHORITY="!")
+    assert service.process.wait(30) == 2
+    assert len(service.log.read_text().splitlines()) == 1
+    assert "LIVETRAP_ALERT__AUTHORITY" in service.log.read_text()
+
+
+def test_a_taken_port_is_a_wrong_setting(site: AlertSite) -> None:
+    with socket.create_server(("127.0.0.1", site.vtp_port)):
+        service = site.start()
+        assert service.process.wait(30) == 2
+    assert "LIVETRAP_VTP__PORT" in service.log.read_text()
+
+
+def test_a_second_process_stands_by_and_takes_over(site: AlertSite) -> None:
+    site.start_and_wait(LIVETRAP_KAFKA__INSTANCE_ID="one")
+    second = site.start(LIVETRAP_KAFKA__INSTANCE_ID="two")
+    wait_until(lambda: second.has_logged("dependency_unavailable"), what="it stands by")
+    assert "stands by" in second.log.read_text()
+    site.publish(events(0, 60))
+    wait_until(lambda: n_alerts(site) > 10, what="alerts")
+    site.services[0].kill()
+    site.publish(events(60, 90))
+    wait_until(lambda: second.has_logged("service_started"), what="it takes over")
+    assert_each_once(site, ivorns(events(0, 90)))
+    assert_stops(second)
+
+
+async def test_an_alert_reaches_vtp_at_once(site: AlertSite) -> None:
+    await asyncio.to_thread(lambda: site.start_and_wait(**STATIC))
+    client = await VtpClient.connect(site.vtp_port)
+    seconds = []
+    for event in events(0, 30):
+        started_s = time.monotonic()
+        await asyncio.to_thread(site.publish, [event])
+        await client.hear_events(1, 30)
+        seconds.append(time.monotonic() - started_s)
+        await asyncio.sleep(0.05)
+    await client.aclose()
+    # Typically 0.02 s; the limit is for a machine with much else to do.
+    assert np.median(seconds) < 0.25

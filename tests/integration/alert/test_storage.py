@@ -1,0 +1,263 @@
+"""Table `alert` on a real PostgreSQL."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from runtime.errors import FatalError, RejectedMessageError, TransientError
+from runtime.postgres import create_pool
+from runtime.settings import AlertSettings, PostgresSettings
+from schemas.messages import SourceEvent
+from services.alert.models import AlertHistory, NewAlert, StoredAlert
+from services.alert.steps.alert import build_alert
+from services.alert.storage import AlertStore, Leadership
+from tests.support.vtp_events import DECISION, START, source_event
+
+SETTINGS = AlertSettings(authority="org.test")
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
+    settings = PostgresSettings(url=SecretStr(postgres_url))
+    made = await create_pool(settings, service="test")
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def store(pool: asyncpg.Pool) -> AlertStore:
+    return AlertStore(pool)
+
+
+def fresh_event(**changes: object) -> SourceEvent:
+    """Return an event that no other test has: they share the table."""
+    return source_event(salt=uuid.uuid4().hex, **changes)
+
+
+MARK = {"a/0": 7}
+
+
+def render(event: SourceEvent, before: AlertHistory) -> NewAlert:
+    return build_alert(event, SETTINGS, DECISION, START, revision=before.revision)
+
+
+async def add(store: AlertStore, event: SourceEvent) -> tuple[StoredAlert, bool]:
+    """Store the alert of an event; return it, and whether it is new."""
+    async with store.transaction([event.event_id]) as book:
+        existing = await book.find(event.event_id)
+        if existing is not None:
+            return existing, False
+        return await book.add(render(event, await book.get_alert_history(event)), MARK), True
+
+
+async def find_unfinished(store: AlertStore, ivorn: str) -> StoredAlert | None:
+    found = [alert for alert in await store.list_unfinished() if alert.ivorn == ivorn]
+    return found[0] if found else None
+
+
+async def finish(store: AlertStore, alert: StoredAlert) -> None:
+    await store.mark_sent([alert.id], datetime.now(UTC))
+
+
+async def test_an_event_is_stored_once(store: AlertStore) -> None:
+    event = fresh_event()
+    alert, is_new = await add(store, event)
+    again, is_new_again = await add(store, event)
+    assert (is_new, is_new_again) == (True, False)
+    assert not alert.may_be_sent
+    assert again == replace(alert, notice=again.notice, may_be_sent=True)  # jsonb has its spaces
+    assert alert.ivorn.endswith(".0")
+    await finish(store, alert)
+
+
+async def test_a_transaction_sees_what_it_stored_itself(store: AlertStore) -> None:
+    first = fresh_event()
+    second = replace(first, event_id=uuid.uuid4().hex)
+    async with store.transaction([first.event_id]) as book:
+        stored = [
+            await book.add(render(event, await book.get_alert_history(event)), MARK)
+            for event in (first, second)
+        ]
+        assert [await book.find(event.event_id) for event in (first, second)] == stored
+    assert [alert.ivorn[-2:] for alert in stored] == [".0", ".1"]
+    for alert in stored:
+        await finish(store, alert)
+
+
+async def test_the_steps_are_remembered(store: AlertStore) -> None:
+    alert, _ = await add(store, fresh_event())
+    stored = await find_unfinished(store, alert.ivorn)
+    assert stored is not None
+    assert stored.low_watermark == MARK
+    assert (stored.is_published, stored.is_broadcast) == (False, False)
+    assert stored.voevent == alert.voevent
+    await finish(store, alert)
+    assert await find_unfinished(store, alert.ivorn) is None
+    done, _ = await add(store, fresh_event())
+    await finish(store, done)
+
+
+async def test_an_error_undoes_all_of_a_transaction(store: AlertStore) -> None:
+    event, other = fresh_event(), fresh_event()
+
+    async def add_both() -> None:
+        async with store.transaction([]) as book:
+            await book.add(render(event, AlertHistory()), MARK)
+            await book.add(replace(render(other, AlertHistory()), transient_id=2**70), MARK)
+
+    with pytest.raises(RejectedMessageError):
+        await add_both()
+    async with store.transaction([event.event_id]) as book:
+        assert await book.find(event.event_id) is None
+
+
+async def lead(candidate: Leadership) -> None:
+    """Stand by until nobody else leads."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await candidate.ensure()
+            except TransientError:
+                await asyncio.sleep(0.02)
+
+
+async def test_one_process_leads_until_it_is_gone(postgres_url: str) -> None:
+    settings = PostgresSettings(url=SecretStr(postgres_url))
+    first, second, third = (Leadership(settings) for _ in range(3))
+    await first.ensure()
+    await first.ensure()
+    with pytest.raises(TransientError, match="stands by"):
+        await second.ensure()
+    first.give_up()
+    await lead(second)
+    with pytest.raises(TransientError, match="stands by"):
+        await third.ensure()
+    with pytest.raises(FatalError, match="has taken over"):
+        await first.ensure()
+    second.give_up()
+    await lead(third)
+    third.give_up()
+
+
+async def test_who_was_cut_off_leads_again_if_nobody_came(
+    pool: asyncpg.Pool, postgres_url: str
+) -> None:
+    leader = Leadership(PostgresSettings(url=SecretStr(postgres_url)))
+    await leader.ensure()
+    await pool.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where application_name = 'livetrap-alert' and datname = current_database()"
+    )
+    assert leader._connection is not None
+    async with asyncio.timeout(10):
+        while not leader._connection.is_closed():  # noqa: ASYNC110  (it is polled)
+            await asyncio.sleep(0.01)
+    await lead(leader)
+    leader.give_up()
+
+
+async def test_revisions_count_up_also_when_several_come_at_once(store: AlertStore) -> None:
+    first = fresh_event()
+    family = [replace(first, event_id=uuid.uuid4().hex) for _ in range(12)]
+    added = await asyncio.gather(*(add(store, event) for event in family))
+    revisions = sorted(int(alert.ivorn.rpartition(".")[2]) for alert, _ in added)
+    assert revisions == list(range(12))
+    for alert, _ in added:
+        await finish(store, alert)
+
+
+async def test_the_same_event_at_once_is_stored_once(store: AlertStore) -> None:
+    event = fresh_event()
+    added = await asyncio.gather(*(add(store, event) for _ in range(8)))
+    assert sum(is_new for _, is_new in added) == 1
+    assert len({alert.id for alert, _ in added}) == 1
+    await finish(store, added[0][0])
+
+
+async def test_listeners_are_told(store: AlertStore, postgres_url: str) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        await connection.add_listener("livetrap_alert", lambda *said: heard.put_nowait(said[3]))
+        alert, _ = await add(store, fresh_event())
+        async with asyncio.timeout(5):
+            while await heard.get() != str(alert.id):
+                pass
+        await finish(store, alert)
+    finally:
+        await connection.close()
+
+
+async def test_what_no_column_takes_is_rejected(store: AlertStore) -> None:
+    too_large = replace(render(fresh_event(), AlertHistory()), transient_id=2**70)
+    with pytest.raises(RejectedMessageError) as caught:
+        async with store.transaction([]) as book:
+            await book.add(too_large, MARK)
+    assert caught.value.reason_code == "unstorable"
+
+
+async def test_zero_bytes_in_text_are_rejected(store: AlertStore) -> None:
+    event = fresh_event(stream="a\x00b")
+    with pytest.raises(RejectedMessageError):
+        await add(store, event)
+
+
+async def test_a_database_without_our_tables_is_fatal(postgres_url: str) -> None:
+    settings = PostgresSettings(url=SecretStr(postgres_url))
+    pool = await create_pool(settings, service="test")
+    try:
+        async with pool.acquire() as connection:
+            await connection.execute("set search_path to pg_temp")
+            bare = AlertStore(_Lending(connection))  # type: ignore[arg-type]
+            with pytest.raises(FatalError, match="livetrap migrate"):
+                await bare.list_unfinished()
+    finally:
+        await pool.close()
+
+
+class _Lending:
+    """A pool of one connection."""
+
+    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
+        self.connection = connection
+
+    def acquire(self) -> "_Lending":
+        return self
+
+    async def __aenter__(self) -> asyncpg.pool.PoolConnectionProxy:
+        return self.connection
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+WAITING = "select pid from pg_locks where locktype = 'advisory' and not granted"
+LOCK = "pg_advisory_{}(hashtext('livetrap.alert'))"
+
+
+async def test_a_lost_connection_is_worth_another_try(
+    store: AlertStore, postgres_url: str
+) -> None:
+    event = fresh_event()
+    other = await asyncpg.connect(postgres_url)
+    try:
+        await other.execute(f"select {LOCK.format('lock')}")
+        adding = asyncio.create_task(add(store, event))
+        # PostgreSQL tells nobody that somebody waits.
+        while (pid := await other.fetchval(WAITING)) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await other.execute("select pg_terminate_backend($1)", pid)
+        with pytest.raises(TransientError):
+            await adding
+        await other.execute(f"select {LOCK.format('unlock')}")
+    finally:
+        await other.close()
+    alert, is_new = await add(store, event)
+    assert is_new
+    await finish(store, alert)

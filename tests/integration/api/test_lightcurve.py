@@ -1,0 +1,121 @@
+"""Light curves: a source's own points, those it shares, those it inherited."""
+
+import csv
+import io
+from datetime import datetime
+
+import pytest
+from astropy.io.votable import parse_single_table
+
+from tests.integration.api.test_rows import Rows, client_of, rows_of
+
+
+async def family(rows: Rows) -> tuple[int, int, int]:
+    """Return a source, the child that split off in step 2, and a grandchild of step 4.
+
+    Fluxes tell the step: the n-th is n mJy. The parent goes on beside its child.
+    """
+    images = [await rows.image(step) for step in range(6)]
+    starts = [
+        await rows.connection.fetchval("select time_start from image where id = $1", image)
+        for image in images
+    ]
+    parent = await rows.source(10.0, 10.0, image=images[0])
+    child = await rows.source(
+        10.0, 10.01, image=images[2], parent_source_id=parent, first_image=images[2],
+        first_time_start=starts[2],
+    )  # fmt: skip
+    grandchild = await rows.source(
+        10.0, 10.02, image=images[4], parent_source_id=child, first_image=images[4],
+        first_time_start=starts[4],
+    )  # fmt: skip
+    for step, image in enumerate(images):
+        await rows.point(parent, image, step * 1e-3)
+    for step in range(2, 6):
+        await rows.point(child, images[step], (10 + step) * 1e-3)
+    for step in range(4, 6):
+        number = await rows.point(grandchild, images[step], (20 + step) * 1e-3)
+        if step == 5:  # the child has this measurement as well
+            await rows.connection.execute(
+                "insert into shared_detection values ($1, $2, $3, $4, 1.0)",
+                child, starts[step], images[step], number,
+            )  # fmt: skip
+    return parent, child, grandchild
+
+
+async def test_history_is_inherited_up_the_chain_and_points_are_shared(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        expected = [[0, 1, 2, 3, 4, 5], [0, 1, 12, 13, 14, 15, 25], [0, 1, 12, 13, 24, 25]]
+        for source, fluxes in zip(await family(rows), expected, strict=True):
+            body = (await client.get(f"/api/v1/sources/{source}/lightcurve")).json()
+            assert body["source_id"] == source
+            assert sorted(round(1e3 * each["flux_int_jy"]) for each in body["points"]) == fluxes
+            times = [point["time_start"] for point in body["points"]]
+            assert times == sorted(times)
+
+
+async def test_a_split_takes_the_earlier_bands_of_its_own_timestep_along(
+    postgres_url: str,
+) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        low, high = await rows.image(0, 120e6), await rows.image(0, 150e6)
+        parent = await rows.source(10.0, 10.0, image=low)
+        child = await rows.source(10.0, 10.01, image=high, parent_source_id=parent)
+        await rows.point(parent, low, 1e-3)
+        await rows.point(parent, high, 2e-3)
+        await rows.point(child, high, 3e-3)
+        body = (await client.get(f"/api/v1/sources/{child}/lightcurve")).json()
+        assert [round(1e3 * each["flux_int_jy"]) for each in body["points"]] == [1, 3]
+
+
+@pytest.mark.parametrize(("band", "n"), [(None, 4), (150e6, 2), (149e6, 2), (130e6, 0)])
+async def test_a_band_is_chosen_by_its_centre(
+    postgres_url: str, band: float | None, n: int
+) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        source = await rows.source(10.0, 10.0, image=await rows.image(0))
+        for step in (1, 2):
+            for freq_eff_hz in (150e6, 120e6):
+                await rows.point(source, await rows.image(step, freq_eff_hz))
+        parameters = {} if band is None else {"band": band}
+        body = (await client.get(f"/api/v1/sources/{source}/lightcurve", params=parameters)).json()
+        places = [(point["time_start"], point["freq_eff_hz"]) for point in body["points"]]
+        assert len(places) == n
+        assert places == sorted(places)
+
+
+async def test_the_same_points_in_every_format(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        image = await rows.image(0, exposure_s=None)
+        source = await rows.source(10.0, 10.0, image=image)
+        await rows.point(source, image, quality_flags=5)
+        address = f"/api/v1/sources/{source}/lightcurve"
+        (point,) = (await client.get(address)).json()["points"]
+        assert point["exposure_s"] is None
+        assert len(point["image_id"]) == 64
+
+        text = await client.get(address, params={"format": "csv"})
+        assert text.headers["content-type"].startswith("text/csv")
+        (row,) = csv.DictReader(io.StringIO(text.text))
+        assert set(row) == set(point)
+        assert float(row["flux_int_jy"]) == point["flux_int_jy"]
+        assert datetime.fromisoformat(row["time_start"]) == datetime.fromisoformat(
+            point["time_start"]
+        )
+
+        votable = await client.get(address, params={"format": "votable"})
+        assert votable.headers["content-type"].startswith("application/x-votable+xml")
+        table = parse_single_table(io.BytesIO(votable.content))
+        assert table.get_field_by_id("flux_int_jy").unit == "Jy"
+        assert table.get_field_by_id("ra").ucd == "pos.eq.ra"
+        assert table.array["quality_flags"][0] == 5
+        assert table.array["image_id"][0] == point["image_id"]
+
+
+async def test_an_empty_light_curve_is_an_empty_table(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        source = await rows.source(10.0, 10.0, image=await rows.image(0))
+        address = f"/api/v1/sources/{source}/lightcurve"
+        assert (await client.get(address)).json()["points"] == []
+        for format_ in ("csv", "votable"):
+            assert (await client.get(address, params={"format": format_})).status_code == 200

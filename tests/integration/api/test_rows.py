@@ -1,0 +1,176 @@
+"""Rows of a small catalogue, written by SQL, for the tests of the read side; and its queries."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import orjson
+import pytest
+
+from api.app import create_app
+from runtime.settings import PostgresSettings, Settings
+from runtime.sql import load_query
+from sky.geometry import zone_of
+
+START = datetime(2026, 11, 23, 20, tzinfo=UTC)
+QUERIES = Path(__file__).parents[3] / "api" / "queries"
+
+
+@dataclass
+class Rows:
+    """Writes into a stream of its own."""
+
+    connection: asyncpg.Connection
+    stream: str
+    stream_id: int
+    bands: dict[float, int] = field(default_factory=dict)
+    n_images: int = 0
+    n_points: int = 0
+
+    async def one(self, table: str, **values: Any) -> int:
+        """Insert a row and return its id."""
+        places = ", ".join(f"${number + 1}" for number in range(len(values)))
+        return int(
+            await self.connection.fetchval(
+                f"insert into {table} ({', '.join(values)}) values ({places}) returning id",  # noqa: S608
+                *values.values(),
+            )
+        )
+
+    async def band(self, freq_eff_hz: float) -> int:
+        if freq_eff_hz not in self.bands:
+            self.bands[freq_eff_hz] = await self.one(
+                "band", stream_id=self.stream_id, freq_eff_hz=freq_eff_hz, freq_bw_hz=2e6
+            )
+        return self.bands[freq_eff_hz]
+
+    async def image(self, step: int, freq_eff_hz: float = 150e6, **values: Any) -> int:
+        """Insert the image of a step of 10 s."""
+        self.n_images += 1
+        start = START + timedelta(seconds=10 * step)
+        sent = datetime.now(UTC) - timedelta(seconds=1)
+        row = {
+            "image_id": uuid.uuid4().hex * 2, "stream_id": self.stream_id,
+            "band_id": await self.band(freq_eff_hz), "verdict": "accepted", "reasons": [],
+            "time_start": start, "exposure_s": 10.0, "freq_eff_hz": freq_eff_hz,
+            "freq_bw_hz": 2e6, "stokes": "I", "rms_jy_beam": float("nan"), "n_sources": 1,
+            "source_cluster_id": self.stream, "source_topic": "images-v1", "source_partition": 0,
+            "source_offset": self.n_images, "time_sent": sent,
+            "time_appended": sent + timedelta(seconds=0.1),
+            "time_extracted": sent + timedelta(seconds=0.3),
+            "time_associated": sent + timedelta(seconds=0.4),
+        }  # fmt: skip
+        await self.connection.execute(
+            "select ensure_detection_partition($1, $2)", self.stream_id, start
+        )
+        return await self.one("image", **(row | values))
+
+    async def source(self, ra: float, dec: float, *, image: int, **values: Any) -> int:
+        row = {
+            "stream_id": self.stream_id, "zone": int(zone_of(dec)), "search_ra": ra,
+            "search_dec": dec, "ra": ra, "dec": dec, "weight_ra": 3600.0**2,
+            "weight_dec": 3600.0**2, "n_datapoints": 1, "eta": 0.5, "v": 0.05,
+            "first_image": image, "first_source_number": 0,
+            "first_time_start": START, "last_time_start": START,
+        }  # fmt: skip
+        return await self.one("source", **(row | values))
+
+    async def point(self, source: int, image: int, flux_jy: float = 0.02, **values: Any) -> int:
+        """Insert a measurement and return its number in its image."""
+        self.n_points += 1
+        seen = await self.connection.fetchrow("select * from image where id = $1", image)
+        row = {
+            "stream_id": self.stream_id, "image": image, "source_number": self.n_points,
+            "time_start": seen["time_start"], "source_id": source, "band_id": seen["band_id"],
+            "stokes": "I",
+            "extraction_type": "blind", "ra": 10.0, "dec": 10.0, "ra_err_deg": 1e-3,
+            "dec_err_deg": 1e-3, "flux_peak_jy_beam": flux_jy, "flux_peak_err_jy_beam": 1e-3,
+            "flux_int_jy": flux_jy, "flux_int_err_jy": 1e-3, "snr": flux_jy / 1e-3,
+            "rms_local_jy_beam": 1e-3, "major_arcsec": 200.0, "minor_arcsec": 180.0,
+            "pa_deg": 0.0, "quality_flags": 0,
+        } | values  # fmt: skip
+        places = ", ".join(f"${number + 1}" for number in range(len(row)))
+        await self.connection.execute(
+            f"insert into detection ({', '.join(row)}) values ({places})",  # noqa: S608
+            *row.values(),
+        )
+        return self.n_points
+
+    async def transient(self, source: int, *, image: int, ra: float = 10.0, **values: Any) -> int:
+        name = uuid.uuid4().hex
+        row = {
+            "event_id": name, "trig_id": name[:16], "source_id": source,
+            "stream_id": self.stream_id, "kind": "new_source", "certainty": "certain",
+            "state": "active", "image": image, "source_number": 0, "time_start": START,
+            "time_detected": datetime.now(UTC), "ra": ra, "dec": 10.0, "ra_err_deg": 1e-3,
+            "dec_err_deg": 1e-3, "flux_peak_jy_beam": 0.02, "snr": 20.0, "eta": 1.0, "v": 0.1,
+        }  # fmt: skip
+        return await self.one("transient", **(row | values))
+
+    async def alert(self, **values: Any) -> int:
+        """Insert an alert as the alert service does: locked, and told on the channel."""
+        name = uuid.uuid4().hex[:16]
+        now = datetime.now(UTC)
+        row = {
+            # Out at once: channels of other tests would wait for one that is under way.
+            "time_published": now, "time_broadcast": now,
+            "ivorn": f"ivo://org.livetrap.test/{self.stream}#{name}.0", "trig_id": name,
+            "revision": 0, "event_id": name, "alert_type": "initial", "role": "test",
+            "stream": self.stream, "kind": "new_source", "ra": 10.0, "dec": 10.0, "snr": 20.0,
+            "flux_peak_jy_beam": 0.02, "time_start": START, "time_alert": now,
+            "voevent": b"<voe:VOEvent/>", "notice": orjson.dumps({"id": [name]}).decode(),
+            "latency_s": 0.4,
+        }  # fmt: skip
+        async with self.connection.transaction():
+            await self.connection.execute(
+                "select pg_advisory_xact_lock(hashtext('livetrap.alert'))"
+            )
+            number = await self.one("alert", **(row | values))
+            await self.connection.execute("select pg_notify('livetrap_alert', $1)", str(number))
+        return number
+
+
+@asynccontextmanager
+async def rows_of(postgres_url: str) -> AsyncIterator[Rows]:
+    """Open a stream of its own in the shared database."""
+    connection = await asyncpg.connect(postgres_url)
+    name = f"api-{uuid.uuid4().hex[:8]}"
+    number = await connection.fetchval("insert into stream (name) values ($1) returning id", name)
+    try:
+        yield Rows(connection, name, number)
+    finally:
+        await connection.close()
+
+
+def settings_for(url: str) -> Settings:
+    return Settings(postgres=PostgresSettings(url=url))
+
+
+@asynccontextmanager
+async def client_of(postgres_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve the application inside the test; wait until its database is there."""
+    app = create_app(settings_for(postgres_url))
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+            async with asyncio.timeout(10):
+                while (await client.get("/readyz")).is_error:  # noqa: ASYNC110  (it is polled)
+                    await asyncio.sleep(0.02)
+            yield client
+
+
+@pytest.mark.parametrize("query", sorted(path.stem for path in QUERIES.glob("*.sql")))
+async def test_every_query_fits_the_schema(postgres_url: str, query: str) -> None:
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        prepared = await connection.prepare(load_query("api", query))
+        assert prepared.get_attributes()
+    finally:
+        await connection.close()

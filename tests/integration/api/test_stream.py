@@ -1,0 +1,184 @@
+"""The alert stream of a real server: nothing lost, nothing twice, a prompt end."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import httpx
+
+from tests.integration.api.test_rows import rows_of
+
+FIRST_ANSWER_S = 20
+
+
+@asynccontextmanager
+async def server(postgres_url: str) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+    """Run `python -m api` on a free port; give its address and its process."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = {"LIVETRAP_POSTGRES__URL": postgres_url, "LIVETRAP_API__PORT": str(port)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "api", env=os.environ | settings
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        async with httpx.AsyncClient() as client, asyncio.timeout(FIRST_ANSWER_S):
+            while True:
+                try:
+                    if (await client.get(f"{address}/readyz")).is_success:
+                        break
+                except httpx.TransportError:
+                    pass
+                await asyncio.sleep(0.1)
+        yield address, process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            await process.wait()
+
+
+@asynccontextmanager
+async def events(
+    address: str, *, last_event_id: int | None = None, **filters: Any
+) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+    """Open the stream, wait until it is there, and give its alerts."""
+    headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
+    async with (
+        httpx.AsyncClient(timeout=httpx.Timeout(5, read=30)) as client,
+        client.stream(
+            "GET", f"{address}/api/v1/alerts/stream", headers=headers, params=filters
+        ) as answer,
+    ):
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = answer.aiter_lines()
+        assert (await anext(lines)).startswith("retry:")
+        yield parse(lines)
+
+
+async def parse(lines: AsyncIterator[str]) -> AsyncIterator[dict[str, Any]]:
+    fields: dict[str, str] = {}
+    async for line in lines:
+        if line:
+            name, _, value = line.partition(":")
+            fields[name] = value.strip()
+            continue
+        if "data" in fields:
+            assert fields["event"] == "alert"
+            item = json.loads(fields["data"])
+            assert str(item["id"]) == fields["id"]
+            yield item
+        fields = {}
+
+
+async def take(stream: AsyncIterator[dict[str, Any]], n: int) -> list[dict[str, Any]]:
+    async with asyncio.timeout(15):
+        return [await anext(stream) for _ in range(n)]
+
+
+async def test_a_new_alert_arrives_at_once_and_old_ones_do_not(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, server(postgres_url) as (address, _):
+        await rows.alert()
+        async with (
+            events(address, stream=rows.stream) as all_,
+            events(address, stream=rows.stream, min_snr=50, kind="new_source") as strong,
+        ):
+            started_s = time.monotonic()
+            weak = await rows.alert(snr=9.0)
+            (item,) = await take(all_, 1)
+            assert time.monotonic() - started_s < 1.0  # the poll alone would take up to 2 s
+            loud = await rows.alert(snr=90.0)
+            assert item["id"] == weak
+            assert item["notice"]["id"]
+            assert [each["id"] for each in await take(strong, 1)] == [loud]
+
+
+async def test_a_client_that_comes_back_misses_none_and_sees_none_twice(
+    postgres_url: str,
+) -> None:
+    async with rows_of(postgres_url) as rows, server(postgres_url) as (address, _):
+        stop = asyncio.Event()
+        written: list[int] = []
+
+        async def write() -> None:
+            while not stop.is_set():
+                written.append(await rows.alert())
+                await asyncio.sleep(0.005)
+
+        before = await rows.alert()
+        writer = asyncio.create_task(write())
+        seen: list[int] = []
+        last = before
+        for n in (3, 40, 1, 25):
+            async with events(address, last_event_id=last, stream=rows.stream) as stream:
+                seen += [item["id"] for item in await take(stream, n)]
+            last = seen[-1]
+        stop.set()
+        await writer
+        async with events(address, last_event_id=last, stream=rows.stream) as stream:
+            seen += [item["id"] for item in await take(stream, len(written) - len(seen))]
+        assert seen == written
+
+
+async def test_a_client_far_behind_reads_the_table(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows:
+        first = await rows.alert()
+        later = [await rows.alert() for _ in range(450)]
+        async with (
+            server(postgres_url) as (address, _),
+            events(address, last_event_id=first, stream=rows.stream) as stream,
+        ):
+            assert [item["id"] for item in await take(stream, 450)] == later
+
+
+async def test_the_stream_goes_on_when_its_connections_are_cut(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, server(postgres_url) as (address, _):
+        async with events(address, stream=rows.stream) as stream:
+            for number in range(12):
+                await cut(rows.connection)
+                # Sessions end at different moments of the API's next question.
+                await asyncio.sleep(0.005 * (number % 4))
+                expected = await rows.alert()
+                assert [item["id"] for item in await take(stream, 1)] == [expected]
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(f"{address}/readyz")).is_success
+
+
+async def cut(connection: asyncpg.Connection) -> None:
+    """End every session of the API, as a restart of PostgreSQL would."""
+    await connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where application_name like 'livetrap-api%'"
+    )
+
+
+async def test_a_busy_port_is_a_wrong_setting(postgres_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = {"LIVETRAP_API__PORT": str(taken.getsockname()[1])}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "api", env=os.environ | settings, stderr=asyncio.subprocess.PIPE
+        )
+        _, log = await process.communicate()
+    assert process.returncode == 2
+    assert b"LIVETRAP_API__PORT" in log
+
+
+async def test_a_server_that_is_told_to_stop_ends_its_streams(postgres_url: str) -> None:
+    async with (
+        rows_of(postgres_url) as rows,
+        server(postgres_url) as (address, process),
+        events(address, stream=rows.stream) as stream,
+    ):
+        started_s = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert [item async for item in stream] == []
+        assert await process.wait() == 0
+        assert time.monotonic() - started_s < 3

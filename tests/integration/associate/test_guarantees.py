@@ -1,0 +1,232 @@
+"""Nothing lost, nothing twice: replays, duplicates, late images, rivals, poison, crashes."""
+
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+import pytest
+
+from runtime.errors import TransientError
+from runtime.kafka import InMessage
+from schemas.messages import ImageDetections
+from services.associate.storage import Catalogue
+from tests.support.association import Associator, associator
+from tests.support.records import image, rejected, sources
+
+PLACE = (123.123, 10.5)
+BANDS = (120e6, 150e6)
+
+
+def night() -> list[ImageDetections]:
+    """Return six timesteps of two bands: a steady source, and a new one in step 3."""
+    records = []
+    for step in range(6):
+        places = [PLACE, (124.0, 11.0)] if step >= 3 else [PLACE]
+        records += [
+            image(step, sources(places, flux_jy=0.02 + 0.001 * step), freq_eff_hz=band)
+            for band in BANDS
+        ]
+    return records
+
+
+async def catalogue_of(case: Associator) -> Any:
+    """Return what the database says of a stream, but for its row numbers."""
+    found = [
+        (round(row["ra"], 9), row["n_datapoints"], row["eta"], row["v"], row["is_new"])
+        for row in await case.sources()
+    ]
+    curves = [(row["n_datapoints"], row["flux_int_wm2"]) for row in await case.light_curves()]
+    detections = await case.rows(
+        "select count(*) as n from detection join image on image.id = detection.image "
+        "join stream on stream.id = image.stream_id where name = $1",
+        case.stream,
+    )
+    return found, curves, detections, await case.outcomes()
+
+
+async def feed_night(case: Associator) -> None:
+    records = night()
+    for first in range(0, len(records), 2):
+        await case.feed(*records[first : first + 2])
+
+
+async def test_a_restart_that_reads_everything_again_changes_nothing(postgres_url: str) -> None:
+    async with associator(postgres_url) as case:
+        await feed_night(case)
+        before = await catalogue_of(case)
+        assert len(case.events) == 1
+    async with associator(postgres_url, name=case.stream) as again:
+        assert again.offset == len(night())
+        again.offset = 0
+        await feed_night(again)
+        assert await catalogue_of(again) == before
+        assert again.events == []
+
+
+async def test_a_duplicate_is_booked_and_changes_no_light_curve(postgres_url: str) -> None:
+    async with associator(postgres_url) as case:
+        await case.feed(image(0, [PLACE]))
+        await case.feed(image(0, [PLACE]))
+        assert await case.outcomes() == {"processed": 1, "duplicate": 1}
+        assert [row["n_datapoints"] for row in await case.sources()] == [1]
+
+
+async def test_two_copies_in_one_timestep_are_one_image(postgres_url: str) -> None:
+    async with associator(postgres_url) as case:
+        await case.feed(image(0, [PLACE]), image(0, [PLACE]))
+        assert await case.outcomes() == {"processed": 1, "duplicate": 1}
+
+
+async def test_a_late_image_is_associated_on_its_own(postgres_url: str) -> None:
+    async with associator(postgres_url) as case:
+        await case.feed(image(5, [PLACE]))
+        await case.feed(image(3, [PLACE]))
+        assert await case.outcomes() == {"processed": 1, "late": 1}
+        (only,) = await case.sources()
+        assert only["n_datapoints"] == 2
+        assert only["last_time_start"].day == 6
+
+
+async def test_a_rejected_image_is_booked_with_its_reason(postgres_url: str) -> None:
+    async with associator(postgres_url) as case:
+        await case.feed(rejected(image(0), "no_beam"))
+        rows = await case.rows("select reasons from image_ledger where stream = $1", case.stream)
+        assert rows == [{"reasons": ["no_beam"]}]
+
+
+async def test_an_associator_that_lost_its_partition_writes_nothing(postgres_url: str) -> None:
+    async with (
+        associator(postgres_url) as case,
+        associator(postgres_url, name=case.stream) as zombie,
+    ):
+        await case.feed(image(0, [PLACE]))
+        zombie.deliver([image(0, [PLACE]), image(1, [PLACE])])
+        assert await zombie.handler.associate_ready() is False
+        assert await case.outcomes() == {"processed": 1}
+        # It takes the partition anew and goes on behind the other one.
+        offsets = await zombie.handler.take_partitions(zombie.handler.partitions())
+        zombie.offset = offsets[0]
+        await zombie.feed(image(1, [PLACE]))
+        assert await case.outcomes() == {"processed": 2}
+
+
+async def test_what_postgresql_refuses_is_a_dead_letter_and_stops_nobody(
+    postgres_url: str,
+) -> None:
+    async with associator(postgres_url) as case:
+        poison = image(0, [PLACE], salt="poison")
+        poison = replace(poison, reason_text="a NUL \0 in a text")
+        await case.feed(image(0, [PLACE], freq_eff_hz=BANDS[0]), poison)
+        (letter,) = case.handler.dead_letters()
+        assert letter.headers["reason"] == "unstorable"
+        case.handler.forget_dead_letters()
+        await case.settle()
+        await case.feed(image(1, [PLACE]))
+        assert await case.outcomes() == {"processed": 2}
+
+
+async def test_bytes_that_are_no_record_are_a_dead_letter(postgres_url: str) -> None:
+    async with associator(postgres_url) as case:
+        case.handler.on_message(InMessage("detections-v1", 0, 0, b"k", b"garbage"))
+        (letter,) = case.handler.dead_letters()
+        assert letter.value == b"garbage"
+        assert letter.headers["reason"] == "bad_avro"
+        case.handler.forget_dead_letters()
+        case.offset = 1
+        await case.settle()
+        offsets = await case.rows(
+            "select next_offset from consumed_offset where cluster_id = $1", case.stream
+        )
+        assert offsets == [{"next_offset": 1}]
+
+
+async def test_a_record_without_sense_is_a_dead_letter(postgres_url: str) -> None:
+    async with associator(postgres_url) as case:
+        nonsense = image(0, sources([(float("nan"), 10.0)]))
+        case.deliver([nonsense])
+        (letter,) = case.handler.dead_letters()
+        assert "ra of a source" in letter.headers["error"]
+
+
+async def test_the_same_image_in_two_streams_is_two_images(postgres_url: str) -> None:
+    async with associator(postgres_url) as one, associator(postgres_url) as other:
+        await one.feed(image(0, [PLACE]))
+        await other.feed(image(0, [PLACE]))
+        assert await one.outcomes() == await other.outcomes() == {"processed": 1}
+
+
+STATEMENTS = [
+    "move_offsets", "ensure_stream", "find_images", "book", "insert_timestep", "insert_image",
+    "load_sources", "load_statistics", "load_prior_coverage", "reserve_source_ids", "copy_rows",
+    "copy_columns",
+    "update_sources", "write_statistics", "load_image_hashes", "insert_transient",
+    "insert_outbox", "upsert_sky_coverage", "close_timestep", "upsert_channels",
+]  # fmt: skip
+# Called in some timesteps, not in the last.
+ONLY_ON_THE_WAY = frozenset(
+    {"load_prior_coverage", "load_image_hashes", "insert_transient", "insert_outbox"}
+)
+
+
+async def test_a_crash_at_any_statement_leaves_the_undisturbed_rows(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with associator(postgres_url) as case:
+        await feed_night(case)
+        undisturbed = await catalogue_of(case)
+    for statement in STATEMENTS:
+        broken = _break_once_each_timestep(monkeypatch, statement)
+        async with associator(postgres_url) as case:
+            records = night()
+            for first in range(0, len(records), 2):
+                case.deliver(records[first : first + 2])
+                broken.clear()
+                while True:
+                    try:
+                        await case.settle()
+                    except TransientError:
+                        continue
+                    break
+            assert await catalogue_of(case) == undisturbed, statement
+            assert len(case.events) == 1, statement
+        assert statement in broken or statement in ONLY_ON_THE_WAY
+        monkeypatch.undo()
+
+
+def _break_once_each_timestep(monkeypatch: pytest.MonkeyPatch, statement: str) -> set[str]:
+    """Let a statement fail after it has been done, once until the returned set is cleared."""
+    broken: set[str] = set()
+    original = getattr(Catalogue, statement)
+
+    async def flaky(self: Catalogue, *args: Any, **kwargs: Any) -> Any:
+        result = await original(self, *args, **kwargs)
+        if statement not in broken:
+            broken.add(statement)
+            raise TransientError("the database went away")
+        return result
+
+    monkeypatch.setattr(Catalogue, statement, flaky)
+    return broken
+
+
+async def test_every_statement_can_be_prepared(postgres_url: str) -> None:
+    from importlib.resources import files
+
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        queries = sorted((files("services.associate") / "queries").iterdir(), key=str)
+        assert len(queries) > 20
+        for query in queries:
+            await connection.prepare(query.read_text(encoding="utf-8"))
+    finally:
+        await connection.close()
+
+
+async def test_a_rejected_image_that_is_mended_is_processed(postgres_url: str) -> None:
+    async with associator(postgres_url) as case:
+        await case.feed(rejected(image(0, [PLACE])))
+        await case.feed(rejected(image(0, [PLACE])))
+        await case.feed(image(0, [PLACE]))
+        await case.feed(image(0, [PLACE]))
+        assert await case.outcomes() == {"rejected": 1, "duplicate": 2, "processed": 1}
+        assert len(await case.sources()) == 1

@@ -1,0 +1,215 @@
+"""A dry run of rules is what the stream did, storms and all."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from livetrap.cli import run
+from rules.rulebook import parse_rules
+from runtime.settings import AlertSettings
+from schemas.codec import encode_source_event
+from schemas.event_json import event_from_json, event_to_json
+from schemas.messages import SourceEvent
+from services.alert.handlers.transients import TransientHandler
+from services.alert.storage import AlertStore
+from tests.integration.alert.test_rules import Silent
+from tests.support.vtp_events import START, source_event
+
+
+@pytest.fixture
+async def connection(postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
+    made = await asyncpg.connect(postgres_url)
+    yield made
+    await made.close()
+
+
+RULES = """
+[[rule]]
+name = "bright"
+when = "snr > 20 and not is_edge"
+[[rule]]
+name = "unknown here"
+when = "kind == 'new_source' and snr > 10 and not matches('CATALOGUE', 60)"
+"""
+
+
+async def keep(
+    connection: asyncpg.Connection, event: SourceEvent, time_detected: datetime
+) -> None:
+    """Write an event as the associator does, with all that its row needs."""
+    transient = await connection.fetchval(
+        "select id from transient where trig_id = $1", event.trig_id
+    ) or await found(connection, event)
+    await connection.execute(
+        "insert into source_event (event_id, transient_id, kind, time_detected, event) "
+        "values ($1, $2, $3, $4, $5::text::jsonb)",
+        event.event_id, transient, event.kind, time_detected, event_to_json(event),
+    )  # fmt: skip
+
+
+async def found(connection: asyncpg.Connection, event: SourceEvent) -> int:
+    """Write the source and the transient of an event."""
+    stream = await connection.fetchval(
+        "insert into stream (name) values ($1) on conflict (name) do update set name = "
+        "excluded.name returning id",
+        event.stream,
+    )
+    image = await connection.fetchval(
+        "insert into image (image_id, stream_id, verdict, reasons, n_sources, source_cluster_id, "
+        "source_topic, source_partition, source_offset, time_associated) "
+        "values ($1, $2, 'accepted', '{}', 1, 'c', 't', 0, 0, now()) returning id",
+        uuid.uuid4().hex, stream,
+    )  # fmt: skip
+    source = await connection.fetchval(
+        "insert into source (stream_id, zone, search_ra, search_dec, ra, dec, weight_ra, "
+        "weight_dec, n_datapoints, eta, v, first_image, first_source_number, first_time_start, "
+        "last_time_start) values ($1, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, $2, 0, now(), now()) "
+        "returning id",
+        stream, image,
+    )  # fmt: skip
+    return await connection.fetchval(
+        "insert into transient (event_id, trig_id, source_id, stream_id, kind, certainty, state, "
+        "image, source_number, time_start, time_detected, ra, dec, ra_err_deg, dec_err_deg, "
+        "flux_peak_jy_beam, snr, eta, v) values ($1, $2, $3, $4, 'new_source', 'certain', "
+        "'active', $5, 0, now(), now(), 0, 0, 0, 0, 0, 0, 0, 0) returning id",
+        event.event_id, event.trig_id, source, stream, image,
+    )  # fmt: skip
+
+
+# How long ago the events of a night were found, and when their images began: those of long ago,
+# those just before the time that is asked for, and those that are asked for.
+NIGHT = [(24, 240 * 60, 0), (24, 65 * 60, 900), (40, 60 * 60, 1000)]
+SINCE = "62m"
+LIMITS = {"max_per_image": 2, "max_per_minute": 5}
+
+
+def night(seed: int) -> list[tuple[SourceEvent, datetime]]:
+    """Return the events of some families, in a random order of kinds, strengths and images."""
+    random = np.random.default_rng(seed)
+    stream = f"dry-{uuid.uuid4().hex[:8]}"
+    now = datetime.now(UTC)
+    told = []
+    for part, (n_events, ago_s, start_s) in enumerate(NIGHT):
+        for step in range(n_events):
+            family = source_event(int(random.integers(60)), salt=stream, stream=stream)
+            # Some images are late; within a minute of images the limit of the minute counts.
+            late_s = float(random.choice([0.0, 0.0, 25.0, 90.0])) if part == 2 else 0.0
+            event = replace(
+                family, event_id=f"{stream}-{part}-{step}",
+                transient_id=0,  # no other test's
+                kind=str(random.choice(["new_source", "variable", "update", "retraction"])),
+                transient_kind=str(random.choice(["new_source", "variable"])),
+                image_id=f"{stream}-{part}-{step // 8}",
+                time_start=START + timedelta(seconds=start_s + 3 * step - late_s),
+                snr=float(random.uniform(5, 40)), quality_flags=int(random.random() < 0.2),
+            )  # fmt: skip
+            told.append((event, now - timedelta(seconds=ago_s - step)))
+    return told
+
+
+async def let_out(connection: asyncpg.Connection, held: asyncpg.Record, time: datetime) -> bytes:
+    """Release an event as an operator does; return what comes on the topic."""
+    assert await asyncio.to_thread(run, ["alerts", "release", held["event_id"]]) == 0
+    await connection.execute(
+        "update suppressed_event set time_released = $2 where event_id = $1",
+        held["event_id"],
+        time,
+    )
+    return encode_source_event(event_from_json(held["event"]))
+
+
+async def dry_run(path: Path, since: str, stream: str, capsys: Any) -> list[dict[str, Any]]:
+    capsys.readouterr()
+    command = ["rules", "dry-run", str(path), "--since", since, "--json"]
+    assert await asyncio.to_thread(run, command) == 0
+    return [each for each in json.loads(capsys.readouterr().out) if each["stream"] == stream]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_dry_run_is_what_the_stream_did(
+    connection: asyncpg.Connection, postgres_url: str, seed: int,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("LIVETRAP_POSTGRES__URL", postgres_url)
+    monkeypatch.setenv("LIVETRAP_DATA_DIR", str(tmp_path / "no-stack"))
+    for limit, value in LIMITS.items():
+        monkeypatch.setenv(f"LIVETRAP_ALERT__{limit.upper()}", str(value))
+    # A third of the places is in the reference catalogue.
+    known = tmp_path / "known.csv"
+    places = [source_event(number) for number in range(0, 60, 3)]
+    Table({"ra": [p.ra for p in places], "dec": [p.dec for p in places]}).write(known)
+    name = f"known-{uuid.uuid4().hex[:8]}"
+    command = ["catalogues", "load", str(known), "--name", name]
+    assert await asyncio.to_thread(run, command) == 0
+    text = RULES.replace("CATALOGUE", name)
+    path = tmp_path / "rules.toml"
+    path.write_text(text)
+
+    told = night(seed)
+    stream = told[0][0].stream
+    pool = await asyncpg.create_pool(postgres_url, min_size=1, max_size=2)
+    handler = TransientHandler(
+        AlertSettings(authority="org.test", **LIMITS),
+        rules=lambda: parse_rules(text, "test"),
+        store=AlertStore(pool), sender=Silent(), broadcast=lambda _: 0,
+    )  # type: ignore[arg-type]  # fmt: skip
+    n_before_since = 0
+    for number, (event, time_detected) in enumerate(told):
+        if event.event_id == f"{stream}-2-0":
+            n_before_since = await connection.fetchval("select max(id) from alert")
+        await keep(connection, event, time_detected)
+        await handler.on_events([encode_source_event(event)])
+        held = await connection.fetch(
+            "select event_id, event::text as event from suppressed_event where stream = $1 "
+            "and time_released is null order by event_id", stream
+        )  # fmt: skip
+        if number % 11 == 10 and held:
+            chosen, later = held[(seed + number) % len(held)], timedelta(seconds=0.5)
+            value = await let_out(connection, chosen, time_detected + later)
+            await handler.on_events([value])
+    await pool.close()
+    sent = await connection.fetch(
+        "select id, event_id, rule, kind from alert where stream = $1 order by id", stream
+    )
+    waiting = dict(
+        await connection.fetch(
+            "select event_id, because from suppressed_event where stream = $1 "
+            "and time_released is null", stream
+        )
+    )  # fmt: skip
+    assert waiting
+    assert any(row["kind"] == "storm" for row in sent)
+
+    for since, asked in (("24h", told), (SINCE, told[-NIGHT[2][0] :])):
+        judged = await dry_run(path, since, stream, capsys)
+        names = [event.event_id for event, _ in asked]
+        assert [each["event_id"] for each in judged if each["kind"] != "storm"] == names
+        first = 0 if asked is told else n_before_since
+        expected = {
+            row["event_id"]: row["rule"] or "(follows an alert)"
+            for row in sent
+            if row["event_id"] in names or (row["kind"] == "storm" and row["id"] > first)
+        }
+        would = {each["event_id"]: each["outcome"] for each in judged if each["is_alerted"]}
+        assert would == expected
+        kept = {e["event_id"]: e["why"][0] for e in judged if e["outcome"] == "held"}
+        assert kept == {each: why for each, why in waiting.items() if each in names}
+        assert 0 < len(would) < len(asked)
+
+    assert await asyncio.to_thread(run, ["rules", "dry-run", str(path), "--examples", "50"]) == 0
+    report = capsys.readouterr().out
+    assert "no alert  no_rule" in report
+    assert "alert  bright" in report
+    assert "alert  storm of candidates" in report
+    assert all(because in report for because in waiting.values())
+    assert await asyncio.to_thread(run, ["catalogues", "delete", name]) == 0
