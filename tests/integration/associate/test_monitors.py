@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from tests.integration.test_forced_loop import answer, asked, store
+from tests.integration.associate.test_forced_loop import answer, asked, store
 
 from api.app import create_app
 from runtime.settings import Settings

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 import voeventparse as vp
-from tests.integration.test_forced_loop import answer, store
+from tests.integration.associate.test_forced_loop import answer, store
 from tests.integration.test_life_of_an_alert import alert, cited
 
 from livetrap.cli import run
