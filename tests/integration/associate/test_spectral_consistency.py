@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 import voeventparse as vp
 from tests.integration.associate.test_forced_loop import answer, store
-from tests.integration.test_life_of_an_alert import alert, cited
+from tests.integration.alert.test_life_cycle import alert, cited
 
 from livetrap.cli import run
 from runtime.sql import load_query
