@@ -130,6 +130,7 @@ class Sky:
             metadata=self._metadata(time_start),
             rms_jy_beam=1e-3,
             detection_threshold_sigma=8.0,
+            margin_px=10,
             rms_grid=RmsGrid(50, np.full((_N_PX // 50, _N_PX // 50), 1e-3)),
             sources=self.measure(),
             times=StageTimes(time_appended=time_start, time_extracted=time_start),

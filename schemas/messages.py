@@ -193,7 +193,8 @@ class ForcedMeasurements:
 class ImageDetections:
     """Topic `detections-v1`: one record an image, accepted or rejected.
 
-    `metadata` and `rms_grid` are None when the image could not be read far enough.
+    `metadata`, `rms_grid` and what follows from the measurement are None for a rejected image.
+    `margin_px` is the border in which no sources were searched [px].
     """
 
     image_id: str
@@ -205,6 +206,7 @@ class ImageDetections:
     metadata: ImageMetadata | None = None
     rms_jy_beam: float | None = None
     detection_threshold_sigma: float | None = None
+    margin_px: int | None = None
     rms_grid: RmsGrid | None = None
     sources: SourceColumns = field(default_factory=SourceColumns)
     times: StageTimes = field(default_factory=StageTimes)

@@ -15,7 +15,7 @@ from services.associate.steps.candidate_sources import (
     ImageResult,
     MeasuredColumns,
 )
-from services.associate.steps.coverage import metadata_of
+from services.associate.steps.coverage import margin_of, metadata_of
 from services.associate.steps.events import store_events
 from services.associate.steps.forced import request_forced
 from services.associate.steps.null_detections import DetectedSources
@@ -62,7 +62,7 @@ async def associate_timestep(
     timestep : Timestep
         Its images in ascending frequency.
     settings : Settings
-        Section `associate`, and the extractor's margin.
+        Section `associate`.
     topics : Topics
         Where the events and the forced requests go.
     """
@@ -92,7 +92,7 @@ async def associate_timestep(
             topic=topics.forced_requests,
         )
     for image in accepted:
-        await _store_coverage(catalogue, image, settings.extract.margin_px)
+        await _store_coverage(catalogue, image)
     if not timestep.is_late and timestep.time_start is not None:
         await _close(catalogue, timestep, registered, stream_id)
     return Outcome(registered.entries, n_messages)
@@ -129,7 +129,6 @@ async def _associate(
         stream_id=stream_id,
         stream=timestep.stream,
         topic=topic,
-        margin_px=settings.extract.margin_px,
     )
     return len(triggers) + len(updates), _to_detected(candidates, done)
 
@@ -241,18 +240,19 @@ async def _decide(
         candidates,
         list(zip(images, looks, strict=True)),
         sigma_margin=settings.associate.new_source_sigma_margin,
-        margin_px=settings.extract.margin_px,
     )
     return new + find_variables(candidates, images, settings.associate)
 
 
-async def _store_coverage(catalogue: Catalogue, image: StoredImage, margin_px: int) -> None:
+async def _store_coverage(catalogue: Catalogue, image: StoredImage) -> None:
     """Note how deep an image looked, cell by cell, for the new-source test of later ones."""
     metadata, grid = metadata_of(image), image.record.rms_grid
     if grid is None:
         raise RuntimeError("an accepted image has an rms grid: records are checked at the door")
     shape = (metadata.height_px, metadata.width_px)
-    cells, x, y = cells_of_field(metadata.wcs_header, shape, metadata.field_radius_deg, margin_px)
+    cells, x, y = cells_of_field(
+        metadata.wcs_header, shape, metadata.field_radius_deg, margin_of(image.record)
+    )
     rms = rms_at(grid.rms_jy_beam, shape, x, y)
     seen = np.isfinite(rms)
     await catalogue.upsert_sky_coverage(_key(image), image.id, cells[seen], rms[seen])

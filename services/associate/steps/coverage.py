@@ -1,10 +1,10 @@
 """Which places an image shows."""
 
-from schemas.messages import BoolArray, FloatArray, ImageMetadata
+from schemas.messages import BoolArray, FloatArray, ImageDetections, ImageMetadata
 from services.associate.models import StoredImage
 from sky.wcs import SkyProjection
 
-__all__ = ["covers", "metadata_of"]
+__all__ = ["covers", "margin_of", "metadata_of"]
 
 
 def metadata_of(image: StoredImage) -> ImageMetadata:
@@ -14,9 +14,16 @@ def metadata_of(image: StoredImage) -> ImageMetadata:
     return image.record.metadata
 
 
-def covers(image: StoredImage, ra: FloatArray, dec: FloatArray, margin_px: int) -> BoolArray:
+def margin_of(record: ImageDetections) -> int:
+    """Return the border of an accepted image in which no sources were searched [px]."""
+    if record.margin_px is None:
+        raise RuntimeError("an accepted image has a margin: records are checked on arrival")
+    return record.margin_px
+
+
+def covers(image: StoredImage, ra: FloatArray, dec: FloatArray) -> BoolArray:
     """Return which places (n,) lie in the part of an image that is searched."""
-    metadata = metadata_of(image)
+    metadata, margin_px = metadata_of(image), margin_of(image.record)
     x, y = SkyProjection.of(metadata.wcs_header).to_pixel(ra, dec)
     inside = (x >= margin_px) & (x < metadata.width_px - margin_px)
     return inside & (y >= margin_px) & (y < metadata.height_px - margin_px)

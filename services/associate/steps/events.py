@@ -11,6 +11,7 @@ from schemas.identity import event_id, trig_id
 from schemas.messages import ImageMetadata, SourceEvent
 from services.associate.models import NewTransient
 from services.associate.steps.candidate_sources import CandidateSources
+from services.associate.steps.coverage import margin_of
 from services.associate.steps.triggers import Trigger
 from services.associate.storage import Catalogue
 from sky.wcs import SkyProjection
@@ -26,7 +27,6 @@ async def store_events(
     stream_id: int,
     stream: str,
     topic: str,
-    margin_px: int,
 ) -> None:
     """Store each trigger as a transient or as its update, and leave its event in the outbox."""
     if not triggers:
@@ -46,7 +46,6 @@ async def store_events(
             family,
             float(eta[trigger.source]),
             float(v[trigger.source]),
-            margin_px,
         )
         transient_id = await _tell(catalogue, event, trigger, stream_id)
         if transient_id is None:
@@ -85,7 +84,6 @@ def _to_event(
     family: str,
     eta: float,
     v: float,
-    margin_px: int,
 ) -> SourceEvent:
     """Return the event; its transient's id is not known yet."""
     row = candidates.sources[trigger.source]
@@ -132,7 +130,7 @@ def _to_event(
         transient_kind=trigger.kind if trigger.about is None else trigger.about.kind,
         note=trigger.note,
         edge_distance_deg=_edge_distance_deg(
-            metadata, float(row["ra"]), float(row["dec"]), margin_px
+            metadata, float(row["ra"]), float(row["dec"]), margin_of(image.record)
         ),
     )
 

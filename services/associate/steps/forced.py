@@ -39,7 +39,7 @@ async def request_forced(
     stream_id : int
         The stream.
     settings : Settings
-        Section `associate`, and the extractor's margin.
+        Section `associate`.
     topic : str
         Where the requests go.
 
@@ -48,7 +48,6 @@ async def request_forced(
     int
         How many images are asked.
     """
-    margin_px = settings.extract.margin_px
     missed = await count_null_detections(
         catalogue, seen, stream_id=stream_id, settings=settings.associate
     )
@@ -57,13 +56,12 @@ async def request_forced(
         images,
         stream_id=stream_id,
         stream=images[0].record.stream,
-        margin_px=margin_px,
     )
     nothing = np.empty(0, np.int64)
     n_requests = 0
     for image in images:
         detected = seen.detected.get(image.id, nothing)
-        parts = [_hidden(image, places, detected, margin_px) for places in (missed, watched)]
+        parts = [_hidden(image, places, detected) for places in (missed, watched)]
         if not any(len(part.id) for part in parts):
             continue
         metadata = metadata_of(image)
@@ -77,14 +75,12 @@ async def request_forced(
     return n_requests
 
 
-def _hidden(
-    image: StoredImage, places: ForcedTargets, detected: IntArray, margin_px: int
-) -> ForcedTargets:
+def _hidden(image: StoredImage, places: ForcedTargets, detected: IntArray) -> ForcedTargets:
     """Return the places that an image covers and where nothing was detected in it."""
     hidden = places.select(~np.isin(places.id, detected))
     if not hidden.id.size:
         return hidden
-    return hidden.select(covers(image, hidden.ra, hidden.dec, margin_px))
+    return hidden.select(covers(image, hidden.ra, hidden.dec))
 
 
 def _to_request(image: StoredImage, parts: Sequence[ForcedTargets]) -> ForcedRequest:

@@ -17,7 +17,6 @@ async def measure_monitors(
     *,
     stream_id: int,
     stream: str,
-    margin_px: int,
 ) -> ForcedTargets:
     """Return the watched places that have a light curve; an image of a place begins one."""
     monitors = await catalogue.load_monitors(stream)
@@ -26,7 +25,7 @@ async def measure_monitors(
         fresh = np.flatnonzero(source_id == 0)
         if not fresh.size:
             break
-        shown = fresh[covers(image, monitors.ra[fresh], monitors.dec[fresh], margin_px)]
+        shown = fresh[covers(image, monitors.ra[fresh], monitors.dec[fresh])]
         sources = await catalogue.insert_monitor_sources(
             stream_id,
             monitors.id[shown].tolist(),

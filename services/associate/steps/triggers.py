@@ -9,6 +9,7 @@ from runtime.settings import AssociateSettings
 from schemas.messages import FloatArray, ImageDetections, ImageMetadata
 from services.associate.models import LastNotified, PriorCoverage, StatisticsKey
 from services.associate.steps.candidate_sources import CandidateSources, ImageResult
+from services.associate.steps.coverage import margin_of
 from services.associate.steps.new_source import find_deepest_rms
 
 __all__ = ["AssociatedImage", "Trigger", "find_new_sources", "find_variables"]
@@ -67,7 +68,6 @@ def find_new_sources(
     images: Sequence[tuple[AssociatedImage, Sequence[PriorCoverage]]],
     *,
     sigma_margin: float,
-    margin_px: int,
 ) -> list[Trigger]:
     """Return the created sources that somebody would have seen before, had they been there.
 
@@ -79,8 +79,6 @@ def find_new_sources(
         Each with the deepest earlier looks of its channel.
     sigma_margin : float
         Added to the detection threshold [sigma].
-    margin_px : int
-        Border in which nothing is extracted [px].
 
     Returns
     -------
@@ -90,7 +88,7 @@ def find_new_sources(
     created = candidates.sources["is_created"] & (candidates.sources["parent"] < 0)
     best: dict[int, Trigger] = {}
     for image, looks in images:
-        for trigger in _judge_image(image, looks, created, sigma_margin, margin_px):
+        for trigger in _judge_image(image, looks, created, sigma_margin):
             rival = best.get(trigger.source)
             if rival is None or _rank(trigger) > _rank(rival):
                 best[trigger.source] = trigger
@@ -106,7 +104,6 @@ def _judge_image(
     looks: Sequence[PriorCoverage],
     created: np.ndarray[tuple[int], np.dtype[np.bool_]],
     sigma_margin: float,
-    margin_px: int,
 ) -> list[Trigger]:
     numbers = np.nonzero(created[image.result.source])[0]
     if not looks or not numbers.size:
@@ -114,7 +111,7 @@ def _judge_image(
     sources = image.record.sources
     sigma = (image.record.detection_threshold_sigma or 0.0) + sigma_margin
     low, high = find_deepest_rms(
-        sources.ra[numbers], sources.dec[numbers], looks, margin_px=margin_px
+        sources.ra[numbers], sources.dec[numbers], looks, margin_px=margin_of(image.record)
     )
     flux: FloatArray = sources.flux_peak_jy_beam[numbers]
     return [

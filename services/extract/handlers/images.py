@@ -93,6 +93,7 @@ class ImageHandler:
             detection_threshold_sigma=min(
                 extraction.detection_threshold_sigma, _HIGHEST_THRESHOLD_SIGMA
             ),
+            margin_px=self._parameters.margin_px,
             rms_grid=RmsGrid(self._parameters.background_cell_px, rms_grid),
             sources=sources,
         )

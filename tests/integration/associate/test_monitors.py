@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from tests.integration.associate.test_forced_loop import answer, asked, store
 
 from api.app import create_app
 from runtime.settings import Settings
+from tests.integration.associate.test_forced_loop import answer, asked, store
 from tests.support.association import associator
 from tests.support.records import image
 

@@ -10,8 +10,6 @@ from typing import Any
 import asyncpg
 import pytest
 import voeventparse as vp
-from tests.integration.associate.test_forced_loop import answer, store
-from tests.integration.alert.test_life_cycle import alert, cited
 
 from livetrap.cli import run
 from runtime.sql import load_query
@@ -20,6 +18,8 @@ from schemas.identity import event_id
 from schemas.messages import ForcedMeasurements, ForcedRequest, ImageDetections, StageTimes
 from services.associate.models import LastNotified
 from services.associate.storage import Catalogue
+from tests.integration.alert.test_life_cycle import alert, cited
+from tests.integration.associate.test_forced_loop import answer, store
 from tests.support.association import Associator, associator
 from tests.support.records import image, sources
 
