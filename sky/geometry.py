@@ -94,7 +94,7 @@ def probe_zones(ra: FloatArray, dec: FloatArray, radius_deg: float) -> Probes:
     References
     ----------
     Gray, Nieto-Santisteban & Szalay (2006), MSR-TR-2006-52: zones; the RA range of a cap is
-    atan(sin r / sqrt(|cos(dec - r) cos(dec + r)|)).
+    atan(sin r / sqrt(abs(cos(dec - r) cos(dec + r)))).
     """
     low, high = dec - radius_deg, dec + radius_deg
     with np.errstate(divide="ignore", invalid="ignore"):
