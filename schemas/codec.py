@@ -3,13 +3,10 @@
 import io
 import struct
 from dataclasses import fields
-from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 import fastavro
 import numpy as np
-import orjson
 
 from schemas.messages import (
     ForcedColumns,
@@ -24,6 +21,7 @@ from schemas.messages import (
     SourceOffset,
     StageTimes,
 )
+from schemas.registry import SchemaVersion, current_version, find_version
 
 __all__ = [
     "CodecError",
@@ -35,51 +33,31 @@ __all__ = [
     "encode_forced_request",
     "encode_image_detections",
     "encode_source_event",
-    "load_schema",
 ]
 
 _MAGIC = 0
-# Schema id on the wire = MAJOR * 100 + number of the record type; Rubin numbers likewise.
-_SCHEMA_IDS = {
-    "image_detections": 101,
-    "source_event": 102,
-    "forced_request": 103,
-    "forced_measurements": 104,
-}
 
 
 class CodecError(ValueError):
     """These bytes are not the record they should be."""
 
 
-@lru_cache(maxsize=8)
-def load_schema(name: str) -> Any:
-    """Return the parsed Avro schema `name`, one of the files in ``schemas/avro``."""
-    text = (files("schemas") / "avro" / f"{name}.avsc").read_bytes()
-    return fastavro.parse_schema(orjson.loads(text))
-
-
 def _encode(name: str, record: dict[str, Any]) -> bytes:
+    version = current_version(name)
     buffer = io.BytesIO()
-    buffer.write(struct.pack(">bI", _MAGIC, _SCHEMA_IDS[name]))
-    fastavro.schemaless_writer(buffer, load_schema(name), record)
+    buffer.write(struct.pack(">bI", _MAGIC, version.schema_id))
+    fastavro.schemaless_writer(buffer, version.load(), record)
     return buffer.getvalue()
 
 
 def _decode(name: str, data: bytes) -> dict[str, Any]:
-    expected = _SCHEMA_IDS[name]
-    if len(data) < 5 or data[0] != _MAGIC:
-        raise CodecError(f"not an Avro {name}: no five-byte schema prefix")
-    (schema_id,) = struct.unpack(">I", data[1:5])
-    if schema_id != expected:
-        raise CodecError(
-            f"schema id {schema_id} is not {name} (id {expected}); "
-            "the producer is newer than this consumer, or the topic is wrong"
-        )
+    """Return the record in `data`, of any registered version, with the current fields."""
+    writer = _find_writer(name, data)
+    reader = None if writer.is_current else current_version(name).load()
     buffer = io.BytesIO(data)
     buffer.seek(5)
     try:
-        record = fastavro.schemaless_reader(buffer, load_schema(name), None)
+        record = fastavro.schemaless_reader(buffer, writer.load(), reader)
     except (EOFError, ValueError, IndexError, struct.error, OverflowError, TypeError) as error:
         raise CodecError(f"damaged Avro {name}: {error!r}") from error
     if buffer.tell() != len(data):
@@ -87,6 +65,25 @@ def _decode(name: str, data: bytes) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise CodecError(f"damaged Avro {name}: not a record")
     return record
+
+
+def _find_writer(name: str, data: bytes) -> SchemaVersion:
+    """Return the version that the five-byte prefix of `data` names."""
+    if len(data) < 5 or data[0] != _MAGIC:
+        raise CodecError(f"not an Avro {name}: no five-byte schema prefix")
+    (schema_id,) = struct.unpack(">I", data[1:5])
+    writer = find_version(schema_id)
+    if writer is None:
+        raise CodecError(
+            f"schema id {schema_id} is unknown, the newest {name} here is "
+            f"{current_version(name).schema_id}: the producer is newer than this consumer; "
+            "upgrade the consumer, then redrive the dead letter"
+        )
+    if writer.name != name:
+        raise CodecError(
+            f"schema id {schema_id} is {writer.name}, not {name}: it is on the wrong topic"
+        )
+    return writer
 
 
 def _to_mapping(message: Any) -> dict[str, Any]:

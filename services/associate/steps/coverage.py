@@ -15,10 +15,8 @@ def metadata_of(image: StoredImage) -> ImageMetadata:
 
 
 def margin_of(record: ImageDetections) -> int:
-    """Return the border of an accepted image in which no sources were searched [px]."""
-    if record.margin_px is None:
-        raise RuntimeError("an accepted image has a margin: records are checked on arrival")
-    return record.margin_px
+    """Return the border of an image in which no sources were searched [px]; 0 if not stated."""
+    return record.margin_px or 0
 
 
 def covers(image: StoredImage, ra: FloatArray, dec: FloatArray) -> BoolArray:

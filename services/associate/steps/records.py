@@ -35,8 +35,8 @@ def check_record(record: ImageDetections) -> None:
         _refuse("an accepted image needs metadata and an rms grid")
     if record.detection_threshold_sigma is None or record.rms_jy_beam is None:
         _refuse("an accepted image needs detection_threshold_sigma and rms_jy_beam")
-    if record.margin_px is None or record.margin_px < 0:
-        _refuse(f"an accepted image needs margin_px, at least 0, not {record.margin_px}")
+    if (record.margin_px or 0) < 0:
+        _refuse(f"margin_px is {record.margin_px}, must be at least 0")
     _check_sources(record.sources)
 
 

@@ -22,7 +22,6 @@ from schemas.codec import (
     encode_forced_request,
     encode_image_detections,
     encode_source_event,
-    load_schema,
 )
 from schemas.messages import (
     ForcedColumns,
@@ -36,6 +35,7 @@ from schemas.messages import (
     SourceOffset,
     StageTimes,
 )
+from schemas.registry import current_version
 from tests.support.records import image, rejected, sources
 
 MIRRORS = {
@@ -69,7 +69,7 @@ def records_in(schema: Any) -> dict[str, list[dict[str, Any]]]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_schemas_mirror_the_dataclasses_and_document_every_field(name: str) -> None:
-    for record, schema_fields in records_in(load_schema(name)).items():
+    for record, schema_fields in records_in(current_version(name).load()).items():
         assert all(each["doc"].endswith("]") for each in schema_fields), record
         if record in MIRRORS:
             assert [each["name"] for each in schema_fields] == [
@@ -80,7 +80,7 @@ def test_schemas_mirror_the_dataclasses_and_document_every_field(name: str) -> N
 def read_example(name: str) -> dict[str, Any]:
     text = (files("schemas") / "avro" / f"{name}.example.json").read_text(encoding="utf-8")
     one_line = io.StringIO(json.dumps(json.loads(text)))
-    (record,) = fastavro.json_reader(one_line, load_schema(name))
+    (record,) = fastavro.json_reader(one_line, current_version(name).load())
     assert isinstance(record, dict)
     return record
 
@@ -137,7 +137,7 @@ def test_strange_bytes_are_a_codec_error_and_nothing_else(data: bytes) -> None:
 
 def test_another_schema_is_named_in_the_error() -> None:
     data = encode_source_event(example_event())
-    with pytest.raises(CodecError, match="schema id 102 is not image_detections"):
+    with pytest.raises(CodecError, match="schema id 102 is source_event, not image_detections"):
         decode_image_detections(data)
 
 
