@@ -19,8 +19,9 @@ from api.problems import PROBLEM_RESPONSES
 from api.storage import Database
 from runtime.errors import SettingsError
 from runtime.logging import get_logger
-from runtime.process import StopFlag, run_service
+from runtime.process import run_service
 from runtime.settings import ApiSettings, Settings
+from runtime.stop_flag import StopFlag
 
 __all__ = ["create_app", "main"]
 

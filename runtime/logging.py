@@ -2,10 +2,22 @@
 
 import logging
 import sys
+import threading
+import time
+from collections.abc import Sequence
 
 import structlog
 
-__all__ = ["configure_logging", "get_logger"]
+__all__ = [
+    "RateLimitedHandler",
+    "RateLimiter",
+    "configure_library_logging",
+    "configure_logging",
+    "get_logger",
+]
+
+_LOG_INTERVAL_S = 30.0
+_MAX_DETAIL_CHARS = 500
 
 
 def configure_logging(service: str, *, level: str = "INFO") -> None:
@@ -35,10 +47,76 @@ def configure_logging(service: str, *, level: str = "INFO") -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    configure_library_logging()
 
 
 def get_logger() -> structlog.typing.FilteringBoundLogger:
     """Return a logger that knows the service it runs in."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return logger
+
+
+class RateLimiter:
+    """Allows one event of a kind in an interval.
+
+    Parameters
+    ----------
+    interval_s : float
+        Least time between two events of a kind [s].
+    """
+
+    def __init__(self, interval_s: float = _LOG_INTERVAL_S) -> None:
+        self._interval_s = interval_s
+        self._last_s: dict[str, float] = {}
+
+    def allows(self, kind: str = "") -> bool:
+        """Return whether an event of `kind` may happen now; if so, it counts as the last."""
+        now_s = time.monotonic()
+        if now_s - self._last_s.get(kind, float("-inf")) < self._interval_s:
+            return False
+        self._last_s[kind] = now_s
+        return True
+
+
+class RateLimitedHandler(logging.Handler):
+    """Write warnings of libraries as `library_warning`, one line per library in an interval.
+
+    Parameters
+    ----------
+    limiter : RateLimiter, optional
+        Decides which records are written; the others are dropped.
+    """
+
+    def __init__(self, limiter: RateLimiter | None = None) -> None:
+        super().__init__(logging.WARNING)
+        self._limiter = limiter or RateLimiter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write `record`, unless its logger has had its line in this interval."""
+        if not self._limiter.allows(record.name):
+            return
+        error = record.exc_info[1] if record.exc_info else None
+        get_logger().warning(
+            "library_warning",
+            library=record.name,
+            detail=record.getMessage()[:_MAX_DETAIL_CHARS],
+            error=None if error is None else repr(error),
+        )
+
+
+def configure_library_logging(errors_only: Sequence[str] = ()) -> None:
+    """Write what libraries log, and failures of their threads, as lines of ours.
+
+    Parameters
+    ----------
+    errors_only : sequence of str
+        Loggers whose warnings are dropped: those of normal operation.
+    """
+    threading.excepthook = _on_thread_failure
+    logging.getLogger().handlers = [RateLimitedHandler()]
+    for name in errors_only:
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _on_thread_failure(failure: threading.ExceptHookArgs) -> None:
+    get_logger().warning("thread_failed", error=repr(failure.exc_value))

@@ -1,11 +1,15 @@
-"""Prometheus over HTTP for a worker that has no web server of its own."""
+"""Prometheus over HTTP for a worker without a web server, and the metrics of all workers."""
 
-from prometheus_client import start_http_server
+from prometheus_client import Counter, start_http_server
 
 from runtime.errors import SettingsError
 from runtime.settings import MetricsSettings
 
-__all__ = ["serve_metrics"]
+__all__ = ["DEAD_LETTERS", "serve_metrics"]
+
+DEAD_LETTERS = Counter(
+    "livetrap_dead_letters_total", "Messages that became dead letters", ["service", "reason"]
+)
 
 
 def serve_metrics(settings: MetricsSettings) -> None:

@@ -1,18 +1,16 @@
 """The loop of every stream processor, and the only place that decides a message's fate."""
 
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
-from runtime.errors import FatalError, PipelineError, RejectedMessageError, TransientError
+from runtime.dead_letters import log_rejection
+from runtime.errors import FatalError, RejectedMessageError, SettingsError
 from runtime.kafka import (
     InMessage,
     OffsetTracker,
@@ -22,103 +20,32 @@ from runtime.kafka import (
     send,
 )
 from runtime.logging import configure_logging, get_logger
+from runtime.retry import RetryPolicy
 from runtime.settings import Settings, load_settings
+from runtime.stop_flag import StopFlag, StoppedError
 
-__all__ = [
-    "MessageHandler",
-    "StopFlag",
-    "dead_letter",
-    "retry",
-    "run_service",
-    "run_transform",
-]
-
-T = TypeVar("T")
-
-_FIRST_BACKOFF_S = 0.2
-_LONGEST_BACKOFF_S = 10.0
-
-
-class StopFlag:
-    """Set by SIGTERM or SIGINT; the loops look at it between two messages."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._event.set())
-
-    def is_set(self) -> bool:
-        """Return whether the process shall end."""
-        return self._event.is_set()
-
-    def wait(self, seconds: float) -> None:
-        """Sleep, but wake at once when told to stop."""
-        self._event.wait(seconds)
+__all__ = ["MessageHandler", "run_service", "run_transform"]
 
 
 def run_service(service: str, body: Callable[[Settings, StopFlag], None]) -> None:
-    """Run one service's `body` until it is told to stop; exit with the contract's codes.
+    """Run one service's `body` until the stop flag is set; exit with the contract's codes.
 
     Parameters
     ----------
     service : str
         Name in the logs.
     body : callable
-        Called with the settings and the stop flag.
+        Called with the settings and the stop flag; a `StoppedError` is its normal end.
     """
     try:
         settings = load_settings()
         configure_logging(service, level=settings.logging.level)
-        body(settings, StopFlag())
+        with suppress(StoppedError):
+            body(settings, StopFlag())
     except FatalError as error:
         get_logger().error("service_failed", error=str(error))
-        sys.exit(2 if type(error).__name__ == "SettingsError" else 1)
+        sys.exit(2 if isinstance(error, SettingsError) else 1)
     get_logger().info("service_stopped")
-
-
-def retry(action: Callable[[], T], stop: StopFlag) -> T | None:
-    """Call `action` until it stops raising `TransientError`; None if told to stop before.
-
-    The wait doubles from 0.2 s to 10 s. The trouble is logged when it begins and ends.
-    """
-    backoff_s = _FIRST_BACKOFF_S
-    last_reason = ""
-    while not stop.is_set():
-        try:
-            result = action()
-        except TransientError as error:
-            if str(error) != last_reason:
-                get_logger().warning("dependency_unavailable", reason=str(error))
-                last_reason = str(error)
-            stop.wait(backoff_s)
-            backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
-        else:
-            if last_reason:
-                get_logger().info("dependency_recovered")
-            return result
-    return None
-
-
-def dead_letter(
-    message: InMessage, error: PipelineError, *, topic: str, service: str
-) -> OutMessage:
-    """Return the dead letter of `message`: its own bytes, with the reason in the headers."""
-    reason = error.reason_code if isinstance(error, RejectedMessageError) else "failed"
-    return OutMessage(
-        topic,
-        message.key,
-        message.value,
-        message.headers
-        | {
-            "topic": message.topic,
-            "partition": str(message.partition),
-            "offset": str(message.offset),
-            "service": service,
-            "reason": reason,
-            "error": str(error),
-            "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        },
-    )
 
 
 class _Results:
@@ -188,41 +115,32 @@ def run_transform(
     settings : Settings
         For the topics that must exist.
     """
-    retry(lambda: ensure_topics(settings.kafka), stop)
+    retry = RetryPolicy(stop)
     results = _Results(consumer, producer)
-
-    def process(message: InMessage) -> Sequence[OutMessage]:
-        try:
-            return handlers[message.topic].handle(message)
-        except RejectedMessageError as error:
-            _log_rejection(message, error)
-            return handlers[message.topic].on_rejected(message, error)
-
-    consumer.subscribe(
-        list(handlers), on_revoke=lambda _, partitions: results.tracker.forget(partitions)
-    )
-    get_logger().info("service_started", topics=list(handlers))
     try:
-        while not stop.is_set():
-            for message in consume_batch(consumer, limit=1, timeout_s=0.05):
-                outputs = retry(partial(process, message), stop)
-                if outputs is not None:  # None: told to stop while the world was away
-                    results.send(message, outputs)
-            results.check()
+        with suppress(StoppedError):
+            retry.retry_until_success(lambda: ensure_topics(settings.kafka))
+            consumer.subscribe(
+                list(handlers), on_revoke=lambda _, partitions: results.tracker.forget(partitions)
+            )
+            get_logger().info("service_started", topics=list(handlers))
+            while not stop.is_set():
+                for message in consume_batch(consumer, limit=1, timeout_s=0.05):
+                    process = partial(_process, handlers[message.topic], message)
+                    results.send(message, retry.retry_until_success(process))
+                results.check()
         producer.flush(10)
     finally:
         _close(consumer)
 
 
-def _log_rejection(message: InMessage, error: RejectedMessageError) -> None:
-    get_logger().warning(
-        "message_rejected",
-        topic=message.topic,
-        partition=message.partition,
-        offset=message.offset,
-        reason=error.reason_code,
-        error=str(error),
-    )
+def _process(handler: MessageHandler, message: InMessage) -> Sequence[OutMessage]:
+    """Return what a message becomes, be it a result or the record of its rejection."""
+    try:
+        return handler.handle(message)
+    except RejectedMessageError as error:
+        log_rejection(message, error)
+        return handler.on_rejected(message, error)
 
 
 def _close(consumer: Consumer) -> None:

@@ -1,13 +1,12 @@
 """Producers and consumers set up for large images and hard guarantees."""
 
 import logging
-import time
 from collections.abc import Callable
 
 from confluent_kafka import Consumer, KafkaError, Producer
 
 from runtime.kafka.security import describe_refusal, security_config
-from runtime.logging import get_logger
+from runtime.logging import RateLimitedHandler, RateLimiter, get_logger
 from runtime.settings import KafkaSettings
 
 __all__ = [
@@ -20,27 +19,11 @@ __all__ = [
 
 # Room for one 64 MiB image with its framing.
 MAX_MESSAGE_BYTES = 100_000_000
-_LOG_EVERY_S = 30.0
-
-
-class RateLimitedHandler(logging.Handler):
-    """Turn librdkafka's twenty lines a second into one line of ours every half minute."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._last_s = float("-inf")
-
-    def emit(self, record: logging.LogRecord) -> None:
-        now_s = time.monotonic()
-        if now_s - self._last_s < _LOG_EVERY_S:
-            return
-        self._last_s = now_s
-        get_logger().warning("kafka_client_warning", detail=record.getMessage())
 
 
 def client_logger() -> logging.Logger:
-    """Return the logger that librdkafka is to complain to."""
-    logger = logging.getLogger("livetrap.kafka")
+    """Return the logger that librdkafka writes to; it would write twenty lines a second."""
+    logger = logging.getLogger("librdkafka")
     if not logger.handlers:
         logger.addHandler(RateLimitedHandler())
         logger.propagate = False
@@ -64,16 +47,13 @@ def common_config(settings: KafkaSettings) -> dict[str, str | int | float | bool
     }
 
 
-def _refusal_logger(settings: KafkaSettings) -> Callable[[KafkaError], None]:
-    """Return a callback that tells, now and then, which setting the broker does not accept."""
-    last_s = float("-inf")
+def _log_auth_failures(settings: KafkaSettings) -> Callable[[KafkaError], None]:
+    """Return an error callback that logs, twice a minute, which setting the broker refuses."""
+    limiter = RateLimiter()
 
     def on_error(error: KafkaError) -> None:
-        nonlocal last_s
         reason = describe_refusal(settings, error)
-        now_s = time.monotonic()
-        if reason is not None and now_s - last_s >= _LOG_EVERY_S:
-            last_s = now_s
+        if reason is not None and limiter.allows():
             get_logger().error("kafka_auth_failed", reason=reason)
 
     return on_error
@@ -90,7 +70,7 @@ def create_producer(settings: KafkaSettings) -> Producer:
             "message.max.bytes": MAX_MESSAGE_BYTES,
             "queue.buffering.max.kbytes": 4 * MAX_MESSAGE_BYTES // 1024,
             "delivery.timeout.ms": 120_000,
-            "error_cb": _refusal_logger(settings),
+            "error_cb": _log_auth_failures(settings),
         },
         logger=client_logger(),
     )
@@ -132,7 +112,7 @@ def create_consumer(
             "receive.message.max.bytes": MAX_MESSAGE_BYTES + 1_000_000,
             "queued.max.messages.kbytes": 2 * MAX_MESSAGE_BYTES // 1024,
             "partition.assignment.strategy": "range",
-            "error_cb": _refusal_logger(settings),
+            "error_cb": _log_auth_failures(settings),
         },
         logger=client_logger(),
     )

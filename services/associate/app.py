@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,8 +21,10 @@ from runtime.kafka import (
 )
 from runtime.metrics import serve_metrics
 from runtime.postgres import create_pool
-from runtime.process import StopFlag, dead_letter, retry, run_service
+from runtime.process import run_service
+from runtime.retry import RetryPolicy
 from runtime.settings import Settings
+from runtime.stop_flag import StopFlag, StoppedError
 from schemas.topics import Topics
 from services.associate.handlers.detections import DetectionsHandler
 from services.associate.handlers.forced import ForcedHandler
@@ -44,8 +47,8 @@ def _run(settings: Settings, stop: StopFlag) -> None:
     serve_metrics(settings.metrics)
     with asyncio.Runner() as runner:
         app = _Associator(settings, stop, runner)
-        if app.connect():
-            app.loop()
+        app.connect()
+        app.loop()
 
 
 class _Associator:
@@ -54,20 +57,19 @@ class _Associator:
     def __init__(self, settings: Settings, stop: StopFlag, runner: asyncio.Runner) -> None:
         self._settings = settings
         self._stop = stop
+        self._retry = RetryPolicy(stop)
         self._runner = runner
         self._topics = Topics(settings.kafka.topic_prefix)
 
-    def connect(self) -> bool:
-        """Wait for Kafka and PostgreSQL; False if told to stop before."""
+    def connect(self) -> None:
+        """Wait for Kafka and PostgreSQL."""
         kafka = self._settings.kafka
-        retry(lambda: ensure_topics(kafka), self._stop)
-        cluster_id = retry(lambda: fetch_cluster_id(kafka), self._stop)
-        pool = retry(
-            lambda: self._await(create_pool(self._settings.postgres, service="associate")),
-            self._stop,
+        retry_until_success = self._retry.retry_until_success
+        retry_until_success(lambda: ensure_topics(kafka))
+        cluster_id = retry_until_success(lambda: fetch_cluster_id(kafka))
+        pool = retry_until_success(
+            lambda: self._await(create_pool(self._settings.postgres, service="associate"))
         )
-        if cluster_id is None or pool is None:
-            return False
         self._handler = DetectionsHandler(self._settings, self._topics, cluster_id, pool)
         self._consumer: Consumer = create_consumer(
             kafka, group="livetrap-associate", commits_to_kafka=False
@@ -81,28 +83,30 @@ class _Associator:
         self._consumer.subscribe(
             [self._topics.detections], on_assign=self._on_assign, on_revoke=self._on_revoke
         )
-        return True
 
     def loop(self) -> None:
         """Consume, associate what is complete, relay what the database holds ready."""
-        while not self._stop.is_set():
-            for message in consume_batch(self._consumer, limit=_BATCH, timeout_s=_POLL_S):
-                self._handler.on_message(message)
-            retry(self._send_dead_letter, self._stop)
-            if retry(self._associate, self._stop) is False:
-                self._seek(self._handler.partitions())
-            retry(self._relay, self._stop)
-            self._store_forced()
-            self._await(self._handler.drop_expired())
+        with suppress(StoppedError):
+            while not self._stop.is_set():
+                self._step()
         self._consumer.close()
         self._forced_consumer.close()
         self._await(self._handler.aclose())
 
-    def _send_dead_letter(self) -> None:
+    def _step(self) -> None:
+        retry_until_success = self._retry.retry_until_success
+        for message in consume_batch(self._consumer, limit=_BATCH, timeout_s=_POLL_S):
+            self._handler.on_message(message)
+        retry_until_success(self._send_dead_letters)
+        if not retry_until_success(self._associate):
+            self._seek(self._handler.partitions())
+        retry_until_success(self._relay)
+        self._store_forced()
+        self._await(self._handler.drop_expired())
+
+    def _send_dead_letters(self) -> None:
         """Send the dead letters before an offset moves beyond them."""
-        if dead_letters := self._handler.dead_letters():
-            self._send(list(dead_letters))
-            self._handler.forget_dead_letters()
+        self._handler.dead_letters.send(self._producer)
 
     def _associate(self) -> bool:
         """Commit the timesteps that are complete; False if another associator was faster."""
@@ -117,33 +121,26 @@ class _Associator:
     def _store_forced(self) -> None:
         """Store forced measurements; one may come twice, so Kafka has their offsets."""
         for message in consume_batch(self._forced_consumer, limit=_FORCED_BATCH, timeout_s=0):
-            if retry(partial(self._store_answer, message), self._stop) is None:
-                return  # told to stop while the world was away
+            self._retry.retry_until_success(partial(self._store_answer, message))
+            self._retry.retry_until_success(self._send_dead_letters)
             self._forced_consumer.store_offsets(
                 offsets=[TopicPartition(message.topic, message.partition, message.offset + 1)]
             )
 
-    def _store_answer(self, message: InMessage) -> bool:
+    def _store_answer(self, message: InMessage) -> None:
         try:
             if self._await(self._forced_handler.on_message(message)):
                 self._handler.expect_outbox()
         except RejectedMessageError as error:
-            letter = dead_letter(
-                message, error, topic=self._topics.dead_letters, service="associate"
-            )
-            self._send([letter])
-        return True
+            self._handler.dead_letters.add(message, error)
 
     def _send(self, messages: list[OutMessage]) -> None:
         produce_and_wait(self._producer, messages)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        offsets = retry(
-            lambda: self._await(self._handler.take_partitions([p.partition for p in partitions])),
-            self._stop,
-        )
+        offsets = self._take([partition.partition for partition in partitions])
         for partition in partitions:
-            partition.offset = (offsets or {}).get(partition.partition, OFFSET_BEGINNING)
+            partition.offset = offsets.get(partition.partition, OFFSET_BEGINNING)
         consumer.assign(partitions)
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -151,10 +148,16 @@ class _Associator:
 
     def _seek(self, partitions: list[int]) -> None:
         """Start again where the database says; what was in memory is read again."""
-        offsets = retry(lambda: self._await(self._handler.take_partitions(partitions)), self._stop)
-        for number in partitions if offsets is not None else []:
-            offset = offsets.get(number, OFFSET_BEGINNING) if offsets else OFFSET_BEGINNING
+        offsets = self._take(partitions)
+        for number in partitions:
+            offset = offsets.get(number, OFFSET_BEGINNING)
             self._consumer.seek(TopicPartition(self._topics.detections, number, offset))
+
+    def _take(self, partitions: list[int]) -> dict[int, int]:
+        """Return where the database says that consumption goes on, if it does."""
+        return self._retry.retry_until_success(
+            lambda: self._await(self._handler.take_partitions(partitions))
+        )
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)

@@ -9,8 +9,10 @@ from runtime.kafka import (
     fetch_cluster_id,
 )
 from runtime.metrics import serve_metrics
-from runtime.process import MessageHandler, StopFlag, retry, run_service, run_transform
+from runtime.process import MessageHandler, run_service, run_transform
+from runtime.retry import RetryPolicy
 from runtime.settings import Settings
+from runtime.stop_flag import StopFlag
 from schemas.topics import Topics
 from services.extract.handlers.forced import ForcedHandler
 from services.extract.handlers.images import ImageHandler
@@ -25,9 +27,8 @@ def main() -> None:
 
 def _run(settings: Settings, stop: StopFlag) -> None:
     serve_metrics(settings.metrics)
-    cluster_id = retry(partial(fetch_cluster_id, settings.kafka), stop)
-    if cluster_id is None:
-        return
+    retry = RetryPolicy(stop)
+    cluster_id = retry.retry_until_success(partial(fetch_cluster_id, settings.kafka))
     topics = Topics(settings.kafka.topic_prefix)
     images = ImageHandler(settings, topics, cluster_id)
     fetcher = MessageFetcher(settings.kafka, group="livetrap-extract-again")

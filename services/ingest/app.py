@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from confluent_kafka import Producer
@@ -21,8 +22,10 @@ from runtime.kafka import (
 )
 from runtime.logging import get_logger
 from runtime.metrics import serve_metrics
-from runtime.process import StopFlag, retry, run_service
+from runtime.process import run_service
+from runtime.retry import RetryPolicy
 from runtime.settings import Settings, load_settings
+from runtime.stop_flag import StopFlag
 from schemas.topics import Topics
 from services.ingest.handlers.files import FileHandler, FileRules
 from services.ingest.handlers.inbox import Inbox
@@ -123,15 +126,16 @@ def _watch(settings: Settings, stop: StopFlag) -> None:
             "set it to one that exists, or publish files once with `livetrap ingest`"
         )
     serve_metrics(settings.metrics)
-    retry(lambda: ensure_topics(settings.kafka), stop)
-    handler = retry(lambda: _build(settings, settings.ingest.stream, {}, on_rejected=_log), stop)
-    if handler is None:
-        return
+    retry = RetryPolicy(stop)
+    retry.retry_until_success(lambda: ensure_topics(settings.kafka))
+    handler = retry.retry_until_success(
+        lambda: _build(settings, settings.ingest.stream, {}, on_rejected=_log)
+    )
     get_logger().info("service_started", inbox=str(folder))
     inbox = Inbox(folder)
     while not stop.is_set():
         if settled := inbox.find_settled():
-            retry(lambda files=settled: inbox.publish(files, handler), stop)  # type: ignore[misc]
+            retry.retry_until_success(partial(inbox.publish, settled, handler))
         stop.wait(_SCAN_S)
 
 

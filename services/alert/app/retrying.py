@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from runtime.errors import TransientError
 from runtime.logging import get_logger
-from runtime.process import StopFlag
+from runtime.stop_flag import StopFlag, StoppedError
 from services.alert.app.watchdog import Watchdog
 from services.alert.metrics import RETRIES
 
@@ -17,10 +17,6 @@ T = TypeVar("T")
 _FIRST_BACKOFF_S = 0.2
 _LONGEST_BACKOFF_S = 5.0
 _LOOK_S = 0.1
-
-
-class StoppedError(Exception):
-    """The stop flag was set before the work was done."""
 
 
 class RetryPolicy:

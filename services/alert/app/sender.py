@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
+from runtime.dead_letters import DeadLetters
 from runtime.errors import TransientError
 from runtime.kafka import OutMessage, create_consumer, create_producer, produce_and_wait
 from runtime.settings import KafkaSettings
@@ -88,15 +89,15 @@ class KafkaSender:
         if messages:
             await self._produce(messages)
 
-    async def send_dead_letters(self, dead_letters: list[OutMessage]) -> None:
-        """Send dead letters; return when acknowledged.
+    async def send_dead_letters(self, dead_letters: DeadLetters) -> None:
+        """Send the dead letters that are pending; return when acknowledged.
 
         Raises
         ------
         TransientError
             If Kafka did not take them.
         """
-        await self._produce(dead_letters)
+        await run_in_thread(lambda: dead_letters.send(self._producer, timeout_s=_SETTLED_S))
 
     def send_heartbeat(self, value: bytes) -> None:
         """Send a sign of life if Kafka takes it; nobody misses an old one."""

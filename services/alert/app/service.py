@@ -11,17 +11,19 @@ from typing import Any
 
 import orjson
 
+from runtime.dead_letters import DeadLetters
 from runtime.errors import FatalError, RejectedMessageError, TransientError
 from runtime.kafka import InMessage, ensure_topics
 from runtime.logging import get_logger
 from runtime.metrics import serve_metrics
 from runtime.postgres import create_pool
-from runtime.process import StopFlag, dead_letter, run_service
+from runtime.process import run_service
 from runtime.settings import Settings
+from runtime.stop_flag import StopFlag, StoppedError
 from schemas.topics import Topics
 from services.alert.app.channels import build_channels
 from services.alert.app.logs import configure_library_logging
-from services.alert.app.retrying import RetryPolicy, StoppedError
+from services.alert.app.retrying import RetryPolicy
 from services.alert.app.rules import RuleFile
 from services.alert.app.sender import KafkaSender
 from services.alert.app.stream import build_app
@@ -60,7 +62,8 @@ class _Service:
     def __init__(self, settings: Settings, stop: StopFlag) -> None:
         self._settings = settings
         self._stop = stop
-        self._topics = Topics(settings.kafka.topic_prefix)
+        topics = Topics(settings.kafka.topic_prefix)
+        self._dead_letters = DeadLetters(topic=topics.dead_letters, service="alert")
         self._failure: BaseException | None = None
         self._watchdog = Watchdog(time.monotonic())
         self._retry = RetryPolicy(stop, self._watchdog)
@@ -146,25 +149,14 @@ class _Service:
     async def _on_events(self, messages: list[InMessage]) -> None:
         """Handle events; return when each is an alert, refused, or a dead letter."""
         refusals = await self._retry.retry_until_success(lambda: self._handle(messages))
-        dead_letters = []
         for message, error in zip(messages, refusals, strict=True):
-            if error is None:
-                continue
-            get_logger().warning(
-                "message_rejected",
-                partition=message.partition,
-                offset=message.offset,
-                reason=error.reason_code,
-                error=str(error),
-            )
-            dead_letters.append(
-                dead_letter(message, error, topic=self._topics.dead_letters, service="alert")
-            )
-        if dead_letters:
+            if error is not None:
+                self._dead_letters.add(message, error)
+        if n_rejected := len(self._dead_letters.pending):
             await self._retry.retry_until_success(
-                lambda: self._sender.send_dead_letters(dead_letters)
+                lambda: self._sender.send_dead_letters(self._dead_letters)
             )
-            EVENTS.labels("rejected").inc(len(dead_letters))
+            EVENTS.labels("rejected").inc(n_rejected)
 
     async def _handle(self, messages: list[InMessage]) -> list[RejectedMessageError | None]:
         await self._leadership.ensure()

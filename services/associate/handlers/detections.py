@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import asyncpg
 
+from runtime.dead_letters import DeadLetters
 from runtime.errors import RejectedMessageError, TransientError
 from runtime.kafka import InMessage, OutMessage
 from runtime.logging import get_logger
-from runtime.process import dead_letter
 from runtime.settings import Settings
 from schemas.codec import CodecError, decode_image_detections, encode_image_detections
 from schemas.topics import Topics
@@ -42,6 +42,11 @@ class DetectionsHandler:
         Kafka cluster the offsets belong to.
     pool : asyncpg.Pool
         Closed by `aclose`.
+
+    Attributes
+    ----------
+    dead_letters : DeadLetters
+        Must be on Kafka before any offset moves beyond them.
     """
 
     def __init__(
@@ -57,7 +62,7 @@ class DetectionsHandler:
         # Next offset per partition: as the database has it (-1: it has none), and as read.
         self._committed: dict[int, int] = {}
         self._next: dict[int, int] = {}
-        self._dead_letters: list[OutMessage] = []
+        self.dead_letters = DeadLetters(topic=topics.dead_letters, service="associate")
         self._is_outbox_empty = False
         self._next_expiry_s = 0.0
         self._next_look_s = 0.0
@@ -75,32 +80,15 @@ class DetectionsHandler:
             record = decode_image_detections(message.value)
             check_record(record)
         except CodecError as error:
-            self._send_dead_letter(message, RejectedMessageError("bad_avro", str(error)))
+            self._add_dead_letter(message, RejectedMessageError("bad_avro", str(error)))
         except RejectedMessageError as error:
-            self._send_dead_letter(message, error)
+            self._add_dead_letter(message, error)
         else:
             self._windows.add(Arrival(record, message.partition, message.offset, time.monotonic()))
 
-    def _send_dead_letter(self, message: InMessage, error: RejectedMessageError) -> None:
-        get_logger().warning(
-            "message_rejected",
-            partition=message.partition,
-            offset=message.offset,
-            reason=error.reason_code,
-            error=str(error),
-        )
+    def _add_dead_letter(self, message: InMessage, error: RejectedMessageError) -> None:
         IMAGES.labels("dead_lettered").inc()
-        self._dead_letters.append(
-            dead_letter(message, error, topic=self._topics.dead_letters, service="associate")
-        )
-
-    def dead_letters(self) -> tuple[OutMessage, ...]:
-        """Return what must be on Kafka before any offset moves beyond it."""
-        return tuple(self._dead_letters)
-
-    def forget_dead_letters(self) -> None:
-        """Note that Kafka has them."""
-        self._dead_letters.clear()
+        self.dead_letters.add(message, error)
 
     async def associate_ready(self) -> bool:
         """Commit the timesteps that are complete.
@@ -114,7 +102,7 @@ class DetectionsHandler:
         OPEN_IMAGES.set(self._windows.n_open_images())
         try:
             # A dead letter made here must be on Kafka before an offset moves beyond it.
-            while self._ready and not self._dead_letters:
+            while self._ready and not self.dead_letters.pending:
                 await self._commit_first()
             await self._commit_skipped()
         except FencedError:
@@ -130,7 +118,7 @@ class DetectionsHandler:
         except RejectedMessageError as error:
             self._ready.popleft()
             if len(timestep.arrivals) == 1:
-                self._send_dead_letter(self._to_message(timestep.arrivals[0]), error)
+                self._add_dead_letter(self._to_message(timestep.arrivals[0]), error)
             else:
                 self._ready.extendleft(
                     replace(timestep, arrivals=(arrival,))
@@ -169,7 +157,7 @@ class DetectionsHandler:
 
     async def _commit_skipped(self) -> None:
         """Move the offsets over records that are dead letters on Kafka by now."""
-        if self._dead_letters:
+        if self.dead_letters.pending:
             return
         moves = [
             move

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from runtime.dead_letters import DeadLetters
 from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage, OutMessage
 from runtime.logging import get_logger
-from runtime.process import dead_letter
 from schemas.codec import CodecError, decode_forced_request, encode_forced_measurements
 from schemas.messages import ForcedColumns, ForcedMeasurements, ForcedRequest, SourceOffset
 from schemas.topics import Topics
@@ -46,6 +46,7 @@ class ForcedHandler:
         self._images = images
         self._fetch_image = fetch_image
         self._topics = topics
+        self._dead_letters = DeadLetters(topic=topics.dead_letters, service="extract")
         self._cluster_id = cluster_id
 
     def on_request(self, message: InMessage) -> Sequence[OutMessage]:
@@ -69,7 +70,7 @@ class ForcedHandler:
 
     def on_rejected(self, message: InMessage, error: RejectedMessageError) -> Sequence[OutMessage]:
         """Return the dead letter."""
-        return [dead_letter(message, error, topic=self._topics.dead_letters, service="extract")]
+        return [self._dead_letters.build(message, error)]
 
     def _answer(self, request: ForcedRequest) -> ForcedMeasurements:
         try:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from runtime.dead_letters import DeadLetters
 from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage, OutMessage
 from runtime.logging import get_logger
-from runtime.process import dead_letter
 from runtime.settings import Settings
 from schemas.codec import encode_image_detections
 from schemas.identity import image_id
@@ -66,6 +66,7 @@ class ImageHandler:
         )
         self._max_bytes = settings.ingest.max_image_bytes
         self._topics = topics
+        self._dead_letters = DeadLetters(topic=topics.dead_letters, service="extract")
         self._cluster_id = cluster_id
 
     def on_image(self, message: InMessage) -> Sequence[OutMessage]:
@@ -142,8 +143,7 @@ class ImageHandler:
             reasons=(error.reason_code,),
             reason_text=str(error),
         )
-        letter = dead_letter(message, error, topic=self._topics.dead_letters, service="extract")
-        return [letter, self._to_message(record)]
+        return [self._dead_letters.build(message, error), self._to_message(record)]
 
     def _record(self, message: InMessage, verdict: str) -> ImageDetections:
         return ImageDetections(

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from runtime.dead_letters import DeadLetters
 from runtime.errors import RejectedMessageError, TransientError
 from runtime.kafka import InMessage, OutMessage
-from runtime.process import dead_letter
 from schemas.codec import encode_image_detections
 from schemas.identity import image_id
 from schemas.messages import ImageDetections, SourceOffset, StageTimes
@@ -69,6 +69,7 @@ class FileHandler:
     ) -> None:
         self._publisher = publisher
         self._topics = topics
+        self._dead_letters = DeadLetters(topic=topics.dead_letters, service="ingest")
         self._rules = rules
         self._on_rejected = on_rejected
         self._failures: list[str] = []
@@ -168,7 +169,7 @@ class FileHandler:
             value=head,
             headers={"stream": stream, **cards},
         )
-        letter = dead_letter(source, error, topic=self._topics.dead_letters, service="ingest")
+        letter = self._dead_letters.build(source, error)
         headers = {**letter.headers, "file": path.name}
         if len(data) > len(head):
             headers["truncated-from"] = str(len(data))

@@ -117,9 +117,9 @@ async def test_what_postgresql_refuses_is_a_dead_letter_and_stops_nobody(
         poison = image(0, [PLACE], salt="poison")
         poison = replace(poison, reason_text="a NUL \0 in a text")
         await case.feed(image(0, [PLACE], freq_eff_hz=BANDS[0]), poison)
-        (letter,) = case.handler.dead_letters()
+        (letter,) = case.handler.dead_letters.pending
         assert letter.headers["reason"] == "unstorable"
-        case.handler.forget_dead_letters()
+        case.handler.dead_letters.clear()
         await case.settle()
         await case.feed(image(1, [PLACE]))
         assert await case.outcomes() == {"processed": 2}
@@ -128,10 +128,10 @@ async def test_what_postgresql_refuses_is_a_dead_letter_and_stops_nobody(
 async def test_bytes_that_are_no_record_are_a_dead_letter(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         case.handler.on_message(InMessage("detections-v1", 0, 0, b"k", b"garbage"))
-        (letter,) = case.handler.dead_letters()
+        (letter,) = case.handler.dead_letters.pending
         assert letter.value == b"garbage"
         assert letter.headers["reason"] == "bad_avro"
-        case.handler.forget_dead_letters()
+        case.handler.dead_letters.clear()
         case.offset = 1
         await case.settle()
         offsets = await case.rows(
@@ -144,7 +144,7 @@ async def test_a_record_without_sense_is_a_dead_letter(postgres_url: str) -> Non
     async with associator(postgres_url) as case:
         nonsense = image(0, sources([(float("nan"), 10.0)]))
         case.deliver([nonsense])
-        (letter,) = case.handler.dead_letters()
+        (letter,) = case.handler.dead_letters.pending
         assert "ra of a source" in letter.headers["error"]
 
 

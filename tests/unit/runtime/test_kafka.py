@@ -7,9 +7,8 @@ from confluent_kafka import KafkaError, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.errors import FatalError, RejectedMessageError, TransientError
+from runtime.errors import FatalError
 from runtime.kafka import InMessage, OffsetTracker, consume_batch
-from runtime.process import dead_letter, retry
 
 
 class FakeConsumer:
@@ -78,52 +77,3 @@ def test_a_consumer_that_is_dead_ends_its_process(code: int) -> None:
 def test_a_consumer_that_will_recover_goes_on() -> None:
     away = Messages(KafkaError(KafkaError._ALL_BROKERS_DOWN, "away"))
     assert consume_batch(away, limit=1, timeout_s=0) == []  # type: ignore[arg-type]
-
-
-def test_a_dead_letter_has_the_bytes_and_the_reason() -> None:
-    source = InMessage("images-v1", 3, 42, b"key", b"bytes", {"stream": "night"})
-    error = RejectedMessageError("no_beam", "no beam: set BMAJ, BMIN, BPA")
-    letter = dead_letter(source, error, topic="dead-letters-v1", service="extract")
-    assert (letter.key, letter.value) == (b"key", b"bytes")
-    assert letter.headers["stream"] == "night"
-    expected = {"topic": "images-v1", "partition": "3", "offset": "42", "service": "extract"}
-    assert expected.items() <= letter.headers.items()
-    assert letter.headers["reason"] == "no_beam"
-    assert letter.headers["error"] == str(error)
-
-
-class StopAfter:
-    """A stop flag that is set after so many waits."""
-
-    def __init__(self, waits: int) -> None:
-        self.waits = waits
-
-    def is_set(self) -> bool:
-        return self.waits <= 0
-
-    def wait(self, _seconds: float) -> None:
-        self.waits -= 1
-
-
-def test_retry_waits_for_the_world_but_obeys_a_stop() -> None:
-    attempts = iter([TransientError("away"), TransientError("away"), None])
-
-    def flaky() -> str:
-        if (error := next(attempts)) is not None:
-            raise error
-        return "done"
-
-    assert retry(flaky, StopAfter(9)) == "done"  # type: ignore[arg-type]
-
-    def never() -> str:
-        raise TransientError("away")
-
-    assert retry(never, StopAfter(3)) is None  # type: ignore[arg-type]
-
-
-def test_retry_lets_other_errors_through() -> None:
-    def broken() -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        retry(broken, StopAfter(9))  # type: ignore[arg-type]

@@ -1,0 +1,79 @@
+"""What libraries log comes out in our form, and not too often."""
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+from structlog.testing import capture_logs
+
+from runtime.logging import RateLimitedHandler, RateLimiter, configure_library_logging
+
+
+@pytest.fixture(autouse=True)
+def _keep_logging_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    yield
+    root.handlers = handlers
+
+
+def record(library: str, message: str, level: int = logging.WARNING) -> logging.LogRecord:
+    return logging.LogRecord(library, level, "", 0, message, None, None)
+
+
+def test_a_second_event_of_a_kind_waits_for_its_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 100.0
+    monkeypatch.setattr("runtime.logging.time.monotonic", lambda: now_s)
+    limiter = RateLimiter(30.0)
+    assert limiter.allows()
+    now_s = 129.9
+    assert not limiter.allows()
+    assert limiter.allows("another kind")
+    now_s = 130.0
+    assert limiter.allows()
+
+
+def test_a_flood_of_one_library_is_one_line_and_hides_no_other() -> None:
+    handler = RateLimitedHandler()
+    with capture_logs() as lines:
+        for number in range(100):
+            handler.handle(record("librdkafka", f"broker {number} down"))
+        handler.handle(record("asyncio", "x" * 1000))
+    assert [(line["event"], line["library"]) for line in lines] == [
+        ("library_warning", "librdkafka"),
+        ("library_warning", "asyncio"),
+    ]
+    assert lines[0]["detail"] == "broker 0 down"
+    assert len(lines[1]["detail"]) == 500
+
+
+def test_the_exception_of_a_library_is_named() -> None:
+    error = OSError("disk full")
+    with_error = record("asyncpg", "cannot write")
+    with_error.exc_info = (OSError, error, None)
+    with capture_logs() as lines:
+        RateLimitedHandler().handle(with_error)
+    assert lines[0]["error"] == "OSError('disk full')"
+
+
+def test_libraries_and_threads_write_through_our_log() -> None:
+    def fail() -> None:
+        raise ValueError("lost")
+
+    configure_library_logging(errors_only=("noisy",))
+    with capture_logs() as lines:
+        logging.getLogger("noisy").warning("a rebalance")
+        logging.getLogger("quiet").info("nothing to report")
+        logging.getLogger("other").warning("a real one")
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+    assert [(line["event"], line.get("library")) for line in lines] == [
+        ("library_warning", "other"),
+        ("thread_failed", None),
+    ]
+    assert lines[1]["error"] == "ValueError('lost')"
