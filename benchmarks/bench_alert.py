@@ -1,8 +1,10 @@
 """How fast an event becomes an alert at each channel, and how many subscribers it reaches at once.
 
 Starts a stack of its own in a temporary folder, puts source events on ``transients-v1`` and
-listens as subscribers do: VTP, both Kafka topics, server-sent events. Then the same number of VTP
-subscribers at Comet's broker, in the same run. ``python -m benchmarks.bench_alert``.
+listens as subscribers do: VTP, both Kafka topics, server-sent events. Then many VTP subscribers
+at once, in a process of their own (``benchmarks/vtp_crowd.py``), and the same number at Comet's
+broker in the same run. ``python -m benchmarks.bench_alert``; on a machine that does other work
+``chrt -r 1 python -m benchmarks.bench_alert`` comes near to a quiet one.
 """
 
 import argparse
@@ -10,7 +12,6 @@ import asyncio
 import hashlib
 import json
 import os
-import re
 import shutil
 import struct
 import subprocess
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ import httpx
 import numpy as np
 from confluent_kafka import Consumer, Producer
 
+from benchmarks.vtp_crowd import build_answer, crowd, find_ivorn
 from livetrap.stack.ports import choose_port
 from runtime.settings import AlertSettings
 from schemas.codec import encode_source_event
@@ -38,13 +40,8 @@ from services.alert.steps.voevent import build_voevent
 
 LIVETRAP = [sys.executable, "-m", "livetrap"]
 AUTHORITY = "org.livetrap.bench"
-IVORN = re.compile(rb'ivorn="([^"]+)"')
-ANSWER = (
-    b'<trn:Transport role="%s" version="1.0" '
-    b'xmlns:trn="http://www.telescope-networks.org/xml/Transport/v1.1"><Origin>%s</Origin>'
-    b"<Response>ivo://bench/subscriber</Response><TimeStamp>2026-01-01T00:00:00Z</TimeStamp>"
-    b"</trn:Transport>"
-)
+# Longer than the answers to one alert take [s].
+FAN_OUT_PAUSE_S = 0.5
 
 
 def main() -> None:
@@ -53,15 +50,17 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=200, help="of the paced run")
     parser.add_argument("--burst", type=int, default=1000, help="events at once")
     parser.add_argument("--subscribers", type=int, default=512, help="at once")
-    parser.add_argument("--fan-out", type=int, default=20, help="alerts to all of them")
+    parser.add_argument("--fan-out", type=int, default=40, help="alerts to all of them")
+    parser.add_argument("--without-comet", action="store_true", help="measure LiveTrap alone")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="livetrap-bench-"))
     print(f"cores {os.cpu_count()}, load {os.getloadavg()[0]:.2f} before the start\n")
     try:
         with stack(folder) as status:
             asyncio.run(measure(status, options))
-        with comet_broker(folder) as (submit_port, subscribe_port):
-            asyncio.run(measure_comet(submit_port, subscribe_port, options))
+        if not options.without_comet:
+            with comet_broker(folder) as (submit_port, subscribe_port):
+                asyncio.run(measure_comet(submit_port, subscribe_port, options))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(f"\nload {os.getloadavg()[0]:.2f} at the end")
@@ -112,11 +111,6 @@ def make_event(number: int) -> SourceEvent:
     )  # fmt: skip
 
 
-def ivorn(number: int) -> str:
-    """Return the name that the alert of `make_event` has."""
-    return name_alert(make_event(number), AUTHORITY, 0).ivorn
-
-
 class Clock:
     """When each alert was first heard on each channel [monotonic s]."""
 
@@ -165,16 +159,15 @@ def hear_events(clock: Clock, api_url: str) -> None:
 
 
 async def hear_vtp(port: int, on_event: Callable[[str], None]) -> None:
-    """Note the packets of one connection, and acknowledge them: Comet drops who does not."""
+    """Note the packets of one connection, and acknowledge them."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     with suppress(asyncio.IncompleteReadError, ConnectionError):  # until the server ends it
         while True:
             (length,) = struct.unpack("!I", await reader.readexactly(4))
-            found = IVORN.search(await reader.readexactly(length))
-            if found:
-                on_event(found[1].decode())
-            answer = ANSWER % ((b"ack", found[1]) if found else (b"iamalive", b"ivo://server"))
-            writer.write(struct.pack("!I", len(answer)) + answer)
+            document = await reader.readexactly(length)
+            if (name := find_ivorn(document)) is not None:
+                on_event(name)
+            writer.write(build_answer(document, "ivo://bench/one"))
 
 
 async def measure(status: dict[str, str], options: argparse.Namespace) -> None:
@@ -223,46 +216,40 @@ async def measure(status: dict[str, str], options: argparse.Namespace) -> None:
     await asyncio.to_thread(run)
     first = 20 + options.events + options.burst
 
-    async def broadcast(number: int) -> float:
-        return min((await asyncio.to_thread(publish, number, number + 1, 0.0)).values())
+    async def broadcast(number: int) -> tuple[str, float]:
+        sent = await asyncio.to_thread(publish, first + number, first + number + 1, 0.0)
+        return sent.popitem()
 
-    await fan_out("LiveTrap", port, options, lambda n: broadcast(first + n), first)
+    await fan_out("LiveTrap", port, options, broadcast)
 
 
 async def fan_out(
-    name: str, port: int, options: argparse.Namespace, send: Callable[[int], object], first: int
+    name: str,
+    port: int,
+    options: argparse.Namespace,
+    send: Callable[[int], Awaitable[tuple[str, float]]],
 ) -> None:
-    """Send alerts to many subscribers; print how long the first and the last one waited."""
-    arrivals: dict[str, list[float]] = {}
-
-    def note(ivorn_of_packet: str) -> None:
-        arrivals.setdefault(ivorn_of_packet, []).append(time.monotonic())
-
-    tasks = [asyncio.create_task(hear_vtp(port, note)) for _ in range(options.subscribers)]
-    await asyncio.sleep(5)
-    n_connected = sum(not task.done() for task in tasks)
-    rows = []
-    for number in range(options.fan_out):
-        started_s = await send(number)
-        expected = ivorn(first + number)
-        deadline_s = time.monotonic() + 5
-        while (  # noqa: ASYNC110  (it is polled)
-            len(arrivals.get(expected, ())) < n_connected and time.monotonic() < deadline_s
-        ):
-            await asyncio.sleep(0.005)
-        seconds = np.array(arrivals.get(expected, [np.nan])) - started_s
-        rows.append((len(arrivals.get(expected, ())), np.min(seconds), np.max(seconds)))
-    got, soonest, latest = np.array(rows).T
+    """Send alerts to many subscribers; print how long all, the first and the last waited."""
+    with crowd(port, options.subscribers) as collect:
+        await asyncio.sleep(5)
+        sent = []
+        for number in range(options.fan_out):
+            sent.append(await send(number))
+            await asyncio.sleep(FAN_OUT_PAUSE_S)
+        await asyncio.sleep(5)
+        n_connected, heard = collect()
+    waits_ms = [1000 * (np.array(heard.get(ivorn, [np.nan])) - at) for ivorn, at in sent]
+    everyone = np.concatenate(waits_ms)
     print(
         f"\n{name}: {n_connected} VTP subscribers of {options.subscribers} asked, "
-        f"{options.fan_out} alerts; received {int(got.sum())} of {n_connected * options.fan_out}"
-        f"\n  first subscriber p50 {1000 * np.nanmedian(soonest):7.1f} ms,  "
-        f"last subscriber p50 {1000 * np.nanmedian(latest):7.1f} ms, "
-        f"worst {1000 * np.nanmax(latest):7.1f} ms"
+        f"{options.fan_out} alerts, one every {FAN_OUT_PAUSE_S:g} s; received "
+        f"{np.isfinite(everyone).sum()} of {n_connected * options.fan_out} "
+        f"(load {os.getloadavg()[0]:.1f}); append to receipt [ms]"
     )
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    first, last = ([choose(each) for each in waits_ms] for choose in (np.min, np.max))
+    for label, values in (("every receipt", everyone), ("first one", first), ("last one", last)):
+        p50, p99, worst = np.nanpercentile(values, [50, 99, 100])
+        print(f"  {label:<15} p50 {p50:7.1f}   p99 {p99:7.1f}   worst {worst:7.1f}")
 
 
 @contextmanager
@@ -297,22 +284,21 @@ async def measure_comet(
     settings = AlertSettings(authority=AUTHORITY)
     decision = Decision("bench", 0.5, "observation")
 
-    async def submit(number: int) -> float:
+    async def submit(number: int) -> tuple[str, float]:
         event = make_event(number)
-        packet = build_voevent(
-            event, name_alert(event, AUTHORITY, 0), settings, decision, datetime.now(UTC)
-        )
+        name = name_alert(event, AUTHORITY, 0)
+        packet = build_voevent(event, name, settings, decision, datetime.now(UTC))
         started_s = time.monotonic()
         reader, writer = await asyncio.open_connection("127.0.0.1", submit_port)
         writer.write(struct.pack("!I", len(packet)) + packet)
         (length,) = struct.unpack("!I", await reader.readexactly(4))
-        answer = await reader.readexactly(length)
+        reply = await reader.readexactly(length)
         writer.close()
-        if b'role="ack"' not in answer:
-            raise SystemExit(f"Comet refused: {answer!r}")
-        return started_s
+        if b'role="ack"' not in reply:
+            raise SystemExit(f"Comet refused: {reply!r}")
+        return name.ivorn, started_s
 
-    await fan_out("Comet", subscribe_port, options, submit, 0)
+    await fan_out("Comet", subscribe_port, options, submit)
 
 
 if __name__ == "__main__":
