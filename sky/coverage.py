@@ -8,6 +8,7 @@ import numpy.typing as npt
 from astropy import units
 from astropy_healpix import HEALPix
 
+from sky.margin import searched_pixels
 from sky.wcs import SkyProjection
 
 __all__ = ["MAX_ORDER", "cell_order", "cells_around", "cells_of_field"]
@@ -59,11 +60,12 @@ def cells_of_field(
     Gorski et al. (2005), ApJ 622, 759; Fernique et al. (2014), MOC, IVOA Recommendation (NUNIQ).
     """
     rows, columns = shape
-    if min(shape) <= 2 * margin_px:
+    left, right = searched_pixels(columns, margin_px)
+    bottom, top = searched_pixels(rows, margin_px)
+    if left == right or bottom == top:
         return np.empty(0, np.int64), np.empty(0), np.empty(0)
     across, up = np.meshgrid(
-        np.linspace(margin_px, columns - 1 - margin_px, _SAMPLES),
-        np.linspace(margin_px, rows - 1 - margin_px, _SAMPLES),
+        np.linspace(left, right - 1, _SAMPLES), np.linspace(bottom, top - 1, _SAMPLES)
     )
     x, y = across.ravel(), up.ravel()
     ra, dec = SkyProjection.of(wcs_header).to_sky(x, y)

@@ -2,6 +2,7 @@
 
 from schemas.messages import BoolArray, FloatArray, ImageDetections, ImageMetadata
 from services.associate.models import StoredImage
+from sky.margin import is_searched
 from sky.wcs import SkyProjection
 
 __all__ = ["covers", "margin_of", "metadata_of"]
@@ -21,7 +22,6 @@ def margin_of(record: ImageDetections) -> int:
 
 def covers(image: StoredImage, ra: FloatArray, dec: FloatArray) -> BoolArray:
     """Return which places (n,) lie in the part of an image that is searched."""
-    metadata, margin_px = metadata_of(image), margin_of(image.record)
+    metadata = metadata_of(image)
     x, y = SkyProjection.of(metadata.wcs_header).to_pixel(ra, dec)
-    inside = (x >= margin_px) & (x < metadata.width_px - margin_px)
-    return inside & (y >= margin_px) & (y < metadata.height_px - margin_px)
+    return is_searched((metadata.height_px, metadata.width_px), x, y, margin_of(image.record))

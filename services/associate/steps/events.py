@@ -14,6 +14,7 @@ from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.coverage import margin_of
 from services.associate.steps.triggers import Trigger
 from services.associate.storage import Catalogue
+from sky.margin import border_distance_px
 from sky.wcs import SkyProjection
 
 __all__ = ["store_events"]
@@ -72,9 +73,9 @@ def _time_detected(event: SourceEvent) -> datetime:
 def _edge_distance_deg(metadata: ImageMetadata, ra: float, dec: float, margin_px: int) -> float:
     """Return how far a position lies from the nearest border of what is searched [deg]."""
     sky = SkyProjection.of(metadata.wcs_header)
-    x, y = (float(each[0]) for each in sky.to_pixel(np.array([ra]), np.array([dec])))
-    inside_px = min(x, y, metadata.width_px - 1 - x, metadata.height_px - 1 - y) - margin_px
-    return inside_px * sky.pixel_scale_deg((metadata.height_px, metadata.width_px))
+    x, y = sky.to_pixel(np.array([ra]), np.array([dec]))
+    shape = metadata.height_px, metadata.width_px
+    return float(border_distance_px(shape, x, y, margin_px)[0]) * sky.pixel_scale_deg(shape)
 
 
 def _to_event(

@@ -6,6 +6,7 @@ import numpy as np
 
 from schemas.messages import FloatArray
 from services.associate.models import PriorCoverage
+from sky.margin import is_searched
 from sky.rms_grid import rms_bounds_at
 from sky.wcs import SkyProjection
 
@@ -39,13 +40,7 @@ def find_deepest_rms(
     deepest_low, deepest_high = np.full(ra.size, np.nan), np.full(ra.size, np.nan)
     for look in looks:
         x, y = SkyProjection.of(look.wcs_header).to_pixel(ra, dec)
-        rows, columns = look.shape
-        inside = (
-            (x >= margin_px - 0.5)
-            & (x <= columns - margin_px - 0.5)
-            & (y >= margin_px - 0.5)
-            & (y <= rows - margin_px - 0.5)
-        )
+        inside = is_searched(look.shape, x, y, margin_px)
         low, high = rms_bounds_at(look.rms_grid, look.shape, x, y)
         better = inside & np.isfinite(low) & ~(deepest_low <= low)
         deepest_low = np.where(better, low, deepest_low)

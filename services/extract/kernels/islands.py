@@ -106,7 +106,7 @@ def _root(parent: npt.NDArray[np.int64], run: int) -> int:
 
 @njit(
     "UniTuple(int64[::1], 4)(float32[:, ::1], float64[:, ::1], float64[:, ::1],"
-    " float64, float64, int64, boolean)",
+    " float64, float64, UniTuple(int64, 2), UniTuple(int64, 2), boolean)",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -117,7 +117,8 @@ def find_peaks(
     rms: npt.NDArray[np.float64],
     detection_threshold_sigma: float,
     analysis_threshold_sigma: float,
-    margin_px: int,
+    searched_rows_px: tuple[int, int],
+    searched_columns_px: tuple[int, int],
     diagonal: bool,  # noqa: FBT001  (kernels take their arguments in order)
 ) -> tuple[
     npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]
@@ -132,8 +133,8 @@ def find_peaks(
         Grids without NaN [Jy/beam].
     detection_threshold_sigma, analysis_threshold_sigma : float
         Of a peak, and of the pixels of its island [sigma].
-    margin_px : int
-        Border in which no peak counts [px].
+    searched_rows_px, searched_columns_px : (int, int)
+        First row and the one after the last in which peaks count, and the same of columns [px].
     diagonal : bool
         Whether pixels that touch at a corner are of one island (8-connected) or not (4).
 
@@ -203,8 +204,10 @@ def find_peaks(
             run_end[now, n_row[now]] = x
             run_id[now, n_row[now]] = run
             n_row[now] += 1
-            if margin_px <= y < ny - margin_px:
-                for at in range(max(start, margin_px), min(x, nx - margin_px)):
+            if searched_rows_px[0] <= y < searched_rows_px[1]:
+                for at in range(
+                    max(start, searched_columns_px[0]), min(x, searched_columns_px[1])
+                ):
                     value = here[at]
                     if value < detection:
                         continue

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from services.extract.kernels.contrast import drop_shallow_peaks
 from services.extract.kernels.islands import find_peaks
 from services.extract.models import FinderParameters
+from sky.margin import searched_pixels
 from sky.rms_grid import rms_at
 
 __all__ = ["Peaks", "count_negative_peaks", "find_source_peaks", "neighbours_within"]
@@ -62,7 +63,8 @@ def find_source_peaks(
         rms_grid,
         parameters.detection_threshold_sigma,
         parameters.analysis_threshold_sigma,
-        parameters.margin_px,
+        searched_pixels(pixels.shape[0], parameters.margin_px),
+        searched_pixels(pixels.shape[1], parameters.margin_px),
         parameters.connectivity == 8,
     )
     shape = (pixels.shape[0], pixels.shape[1])
@@ -95,7 +97,8 @@ def count_negative_peaks(
         rms_grid,
         parameters.detection_threshold_sigma,
         parameters.analysis_threshold_sigma,
-        parameters.margin_px,
+        searched_pixels(pixels.shape[0], parameters.margin_px),
+        searched_pixels(pixels.shape[1], parameters.margin_px),
         parameters.connectivity == 8,
     )
     return int(y.size)

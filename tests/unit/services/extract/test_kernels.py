@@ -8,9 +8,16 @@ from hypothesis import strategies as st
 from services.extract.kernels.background import background_grid, fill_blank_cells
 from services.extract.kernels.islands import find_peaks, significance_row
 from services.extract.kernels.measure import fit_beam, fit_gaussian
+from sky.margin import searched_pixels
 from tests.support import reference
 
 SHAPES = [(1, 1), (3, 200), (50, 50), (64, 97), (130, 121)]
+
+
+def searched(pixels: np.ndarray, margin_px: int = 0) -> tuple[tuple[int, int], tuple[int, int]]:
+    rows, columns = pixels.shape
+    return searched_pixels(rows, margin_px), searched_pixels(columns, margin_px)
+
 
 # Pixels that touch at a corner are of one island.
 EIGHT = True
@@ -102,7 +109,7 @@ def test_peaks_equal_the_reference(
 ) -> None:
     pixels = noise(shape, seed, blank=blank)
     one, zero = np.ones((1, 1)), np.zeros((1, 1))
-    y, x, _, size = find_peaks(pixels, zero, one, 2.5, 1.0, margin, diagonal)
+    y, x, _, size = find_peaks(pixels, zero, one, 2.5, 1.0, *searched(pixels, margin), diagonal)
     found = list(zip(y.tolist(), x.tolist(), size.tolist(), strict=True))
     assert found == reference.peaks(pixels, 2.5, 1.0, margin, diagonal=diagonal)
 
@@ -110,14 +117,18 @@ def test_peaks_equal_the_reference(
 def test_a_plateau_is_one_peak() -> None:
     pixels = np.zeros((9, 9), np.float32)
     pixels[4, 3:6] = 10
-    y, x, _, size = find_peaks(pixels, np.zeros((1, 1)), np.ones((1, 1)), 5.0, 3.0, 0, EIGHT)
+    y, x, _, size = find_peaks(
+        pixels, np.zeros((1, 1)), np.ones((1, 1)), 5.0, 3.0, *searched(pixels), EIGHT
+    )
     assert (y.tolist(), x.tolist(), size.tolist()) == ([4], [3], [3])
 
 
 def test_more_islands_than_the_first_allocation_are_kept() -> None:
     pixels = np.zeros((200, 200), np.float32)
     pixels[::3, ::3] = 10
-    y, _, island, _ = find_peaks(pixels, np.zeros((1, 1)), np.ones((1, 1)), 5.0, 3.0, 0, EIGHT)
+    y, _, island, _ = find_peaks(
+        pixels, np.zeros((1, 1)), np.ones((1, 1)), 5.0, 3.0, *searched(pixels), EIGHT
+    )
     assert y.size == 67 * 67 == np.unique(island).size
 
 
