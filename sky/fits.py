@@ -1,16 +1,20 @@
 """FITS bytes to pixels and header, without a file: the first image in them, checked."""
 
-import io
+import math
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from astropy import units
-from astropy.io import fits
 from astropy.io.fits import Header
 from astropy.io.fits.verify import VerifyError
+from astropy.utils.exceptions import AstropyWarning
+
+from sky.header.cards import Cards
+from sky.header.casa_beams import set_casa_beam
+from sky.header.errors import HeaderError
 
 __all__ = ["FitsImage", "HeaderError", "decode_pixels", "parse_fits"]
 
@@ -18,22 +22,13 @@ _BLOCK = 2880
 _CARD = 80
 _DTYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _OVERRIDABLE = re.compile(r"^[A-Z0-9_-]{1,8}$")
-
-
-class HeaderError(ValueError):
-    """These bytes are no image that we can use.
-
-    Parameters
-    ----------
-    code : str
-        Stable reason, snake_case.
-    message : str
-        What is wrong, where, and how to mend it.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+_STRUCTURAL = re.compile(
+    r"^(SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|END|CONTINUE|COMMENT|HISTORY)$"
+)
+# More axes, bytes or cards than any image of one plane has: the header is damaged.
+_MOST_AXES = 9
+_MOST_PIXELS = 1 << 34
+_MOST_HEADER_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +38,27 @@ class FitsImage:
     Parameters
     ----------
     header : astropy.io.fits.Header
-        With the injected cards.
+        With the injected cards, and with those of the primary header where INHERIT is set.
     shape : (int, int)
         Rows (axis 2) and columns (axis 1) [px].
     data_offset : int
         First byte of the pixels.
     bitpix : int
         FITS pixel type.
+    axes : tuple of int
+        Length of every axis, the first (columns) first [px].
     """
 
     header: Header
     shape: tuple[int, int]
     data_offset: int
     bitpix: int
+    axes: tuple[int, ...]
+
+    @property
+    def n_planes(self) -> int:
+        """Return how many planes the axes beyond the second make."""
+        return math.prod(self.axes[2:])
 
 
 def parse_fits(data: bytes, cards: Mapping[str, str]) -> FitsImage:
@@ -71,82 +74,90 @@ def parse_fits(data: bytes, cards: Mapping[str, str]) -> FitsImage:
     Returns
     -------
     FitsImage
-        Of the first HDU with pixels.
+        Of the first HDU with pixels; it may have several planes.
 
     Raises
     ------
     HeaderError
         Codes ``not_fits``, ``truncated``, ``no_image``, ``zero_size``, ``not_2d``,
-        ``bad_header``.
+        ``bad_header``, ``tile_compressed``.
     """
     if not data.startswith(b"SIMPLE  ="):
         raise HeaderError(
             "not_fits", "not a FITS file: it does not begin with 'SIMPLE  ='; send FITS images"
         )
     offset = 0
+    primary: Header | None = None
     while offset < len(data):
         header, offset = _read_header(data, offset)
-        axes = [_axis(header, number) for number in range(1, int(header.get("NAXIS", 0)) + 1)]
-        if axes and header.get("XTENSION", "IMAGE").strip() == "IMAGE":
-            if header.get("CASAMBM") and "BMAJ" not in header:
-                _set_beam(header, data)
+        read = Cards(header)
+        axes = _axes(read)
+        if axes and (read.text("XTENSION") or "IMAGE") == "IMAGE":
+            if primary is not None and read.flag("INHERIT"):
+                _inherit(header, primary)
+            image = FitsImage(header, _image_shape(axes), offset, _bitpix(read), tuple(axes))
+            if image.n_planes == 1:
+                set_casa_beam(header, data)
             _inject(header, cards)
-            return FitsImage(header, _image_shape(axes), offset, _bitpix(header))
-        offset += _padded(_data_bytes(header, axes))
+            return image
+        if read.flag("ZIMAGE"):
+            raise HeaderError("tile_compressed", "the first image is tile-compressed (fpack)")
+        primary = primary or header
+        offset += _padded(_data_bytes(read, axes))
     raise HeaderError("no_image", "the FITS file holds no image: every HDU is empty or a table")
-
-
-def _set_beam(header: Header, data: bytes) -> None:
-    """Set the beam that CASA wrote as the first row of a table BEAMS, if it is there.
-
-    Where it is not, or the file is cut short, `sky.metadata` will miss the beam.
-    """
-    try:
-        with fits.open(io.BytesIO(data)) as file:
-            table = file["BEAMS"]
-            for name, usual in (("BMAJ", "arcsec"), ("BMIN", "arcsec"), ("BPA", "deg")):
-                unit = units.Unit(table.columns[name].unit or usual)
-                header[name] = float(table.data[name][0]) * unit.to(units.deg)
-    except (KeyError, OSError, TypeError, ValueError, IndexError):
-        return
 
 
 def _read_header(data: bytes, offset: int) -> tuple[Header, int]:
     """Read one header; return it and the offset behind its padding."""
     start = offset
-    while offset < len(data):
+    while offset < min(len(data), start + _MOST_HEADER_BYTES):
         block = data[offset : offset + _BLOCK]
         offset += _BLOCK
         for card in range(0, len(block), _CARD):
             if block[card : card + _CARD].rstrip() == b"END":
                 text = data[start : offset - _BLOCK + card].decode("ascii", "replace")
-                return Header.fromstring(text), offset
+                return _to_header(text, start), offset
     raise HeaderError(
         "truncated", f"the FITS header at byte {start} has no END card; the file is cut short"
     )
 
 
-def _axis(header: Header, number: int) -> int:
+def _to_header(text: str, start: int) -> Header:
     try:
-        return int(header[f"NAXIS{number}"])
-    except (KeyError, ValueError, TypeError, VerifyError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)
+            header = Header.fromstring(text)
+            header.keys()
+    except (ValueError, VerifyError, TypeError, IndexError) as error:
         raise HeaderError(
-            "bad_header", f"card NAXIS{number} is missing or not a whole number"
+            "bad_header", f"the FITS header at byte {start} cannot be read: {error}"
         ) from None
+    return header
 
 
-def _bitpix(header: Header) -> int:
-    bitpix = header.get("BITPIX")
+def _axes(cards: Cards) -> list[int]:
+    n_axes = cards.required_count("NAXIS")
+    if n_axes > _MOST_AXES:
+        raise HeaderError("bad_header", f"NAXIS is {n_axes}: an image has at most {_MOST_AXES}")
+    axes = [cards.required_count(f"NAXIS{number}") for number in range(1, n_axes + 1)]
+    if math.prod(axes) > _MOST_PIXELS:
+        raise HeaderError("bad_header", f"the header promises {math.prod(axes)} pixels: {axes}")
+    return axes
+
+
+def _bitpix(cards: Cards) -> int:
+    bitpix = cards.required_number("BITPIX")
     if bitpix not in _DTYPES:
-        raise HeaderError("bad_header", f"BITPIX is {bitpix!r}; FITS knows {sorted(_DTYPES)}")
+        raise cards.unreadable("BITPIX", f"one of {sorted(_DTYPES)}")
     return int(bitpix)
 
 
-def _data_bytes(header: Header, axes: list[int]) -> int:
+def _data_bytes(cards: Cards, axes: list[int]) -> int:
     if not axes:
         return 0
-    groups = int(header.get("GCOUNT", 1)) * (int(header.get("PCOUNT", 0)) + int(np.prod(axes)))
-    return abs(_bitpix(header)) // 8 * groups
+    groups = cards.required_count("GCOUNT") if "GCOUNT" in cards else 1
+    parameters = cards.required_count("PCOUNT") if "PCOUNT" in cards else 0
+    return abs(_bitpix(cards)) // 8 * groups * (parameters + math.prod(axes))
 
 
 def _padded(size: int) -> int:
@@ -158,38 +169,42 @@ def _image_shape(axes: list[int]) -> tuple[int, int]:
         raise HeaderError("zero_size", f"the image has an axis of length zero: {axes}")
     if len(axes) < 2:
         raise HeaderError("not_2d", "the image has one axis; two celestial axes are needed")
-    for number, length in enumerate(axes[2:], start=3):
-        if length != 1:
-            raise HeaderError(
-                "not_2d",
-                f"axis {number} has {length} planes; send one image a plane (axes beyond the "
-                "second must have length 1)",
-            )
     return axes[1], axes[0]
+
+
+def _inherit(header: Header, primary: Header) -> None:
+    """Add the primary header's cards that the extension does not have itself."""
+    for card in primary.cards:
+        if card.keyword not in header and card.keyword not in ("SIMPLE", "EXTEND", "NEXTEND", ""):
+            header.append(card)
 
 
 def _inject(header: Header, cards: Mapping[str, str]) -> None:
     """Set the cards that travel beside the image; numbers become numbers."""
     for name, text in cards.items():
         key = name.upper()
-        if not _OVERRIDABLE.match(key):
-            raise HeaderError("bad_header", f"fits:{name} is not a FITS keyword (8 characters)")
+        if not _OVERRIDABLE.match(key) or _STRUCTURAL.match(key):
+            raise HeaderError(
+                "bad_header",
+                f"fits:{name} cannot be set: a FITS keyword of 8 characters, none of the layout",
+            )
         try:
-            header[key] = float(text) if _is_number(text) else text
-        except ValueError as error:
+            header.remove(key, ignore_missing=True, remove_all=True)
+            header[key] = _to_value(text)
+        except (ValueError, VerifyError, TypeError) as error:
             raise HeaderError("bad_header", f"cannot set {key} to {text!r}: {error}") from None
 
 
-def _is_number(text: str) -> bool:
+def _to_value(text: str) -> float | str:
     try:
-        float(text)
+        number = float(text)
     except ValueError:
-        return False
-    return True
+        return text
+    return number if math.isfinite(number) else text
 
 
 def decode_pixels(data: bytes, image: FitsImage) -> npt.NDArray[np.float32]:
-    """Return the pixels in one pass over the bytes.
+    """Return the pixels of the first plane in one pass over the bytes.
 
     Parameters
     ----------
@@ -206,7 +221,7 @@ def decode_pixels(data: bytes, image: FitsImage) -> npt.NDArray[np.float32]:
     Raises
     ------
     HeaderError
-        Code ``truncated``.
+        Codes ``truncated``, ``bad_header``.
     """
     rows, columns = image.shape
     dtype = np.dtype(_DTYPES[image.bitpix])
@@ -217,13 +232,14 @@ def decode_pixels(data: bytes, image: FitsImage) -> npt.NDArray[np.float32]:
             f"the header promises {needed} bytes, {len(data)} came; the file is cut short",
         )
     raw = np.frombuffer(data, dtype, rows * columns, image.data_offset).reshape(rows, columns)
-    scale = float(image.header.get("BSCALE", 1.0))
-    zero = float(image.header.get("BZERO", 0.0))
-    if scale == 1.0 and zero == 0.0:
-        pixels = raw.astype(np.float32)
-    else:
-        pixels = (raw * scale + zero).astype(np.float32)
-    blank = image.header.get("BLANK")
-    if blank is not None and image.bitpix > 0:
-        pixels[raw == int(blank)] = np.nan
+    cards = Cards(image.header)
+    scale, zero = cards.required_number("BSCALE"), cards.required_number("BZERO")
+    with np.errstate(over="ignore", invalid="ignore"):
+        if scale in (None, 1.0) and zero in (None, 0.0):
+            pixels = raw.astype(np.float32)
+        else:
+            pixels = (raw * (1.0 if scale is None else scale) + (zero or 0.0)).astype(np.float32)
+    blank = cards.required_number("BLANK") if image.bitpix > 0 else None
+    if blank is not None:
+        pixels[raw == blank] = np.nan
     return pixels

@@ -1,24 +1,27 @@
-"""When, where, at what frequency and with what beam: the header variants of radio images."""
+"""When, where, at what frequency and with what beam: all that a header must say of an image."""
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from astropy.io.fits import Header
-from astropy.time import Time
 
-from sky.fits import HeaderError
+from sky.header.beam import read_beam
+from sky.header.brightness import BrightnessUnit, read_brightness_unit
+from sky.header.cards import Cards
+from sky.header.spectral import read_frequency
+from sky.header.stokes import read_stokes
+from sky.header.times import read_exposure
 
 __all__ = ["HeaderMetadata", "read_metadata", "read_time_start"]
-
-_AIPS_BEAM = re.compile(r"BMAJ=\s*([-+.\dEe]+)\s+BMIN=\s*([-+.\dEe]+)\s+BPA=\s*([-+.\dEe]+)")
-_STOKES = {1: "I", 2: "Q", 3: "U", 4: "V", -1: "RR", -2: "LL", -5: "XX", -6: "YY"}
-_TIME_SCALES = frozenset({"utc", "tai", "tt", "ut1", "tdb", "tcb", "tcg"})
 
 
 @dataclass(frozen=True, slots=True)
 class HeaderMetadata:
-    """What a header says of an image, apart from its place on the sky."""
+    """What a header says of an image, apart from its place on the sky.
+
+    `ignored_cards` are the optional cards that are there and cannot be read, and BUNIT where it
+    is missing.
+    """
 
     time_start: datetime
     exposure_s: float
@@ -29,6 +32,8 @@ class HeaderMetadata:
     beam_minor_deg: float
     beam_pa_deg: float
     telescope: str | None
+    unit: BrightnessUnit
+    ignored_cards: tuple[str, ...]
 
 
 def read_metadata(header: Header) -> HeaderMetadata:
@@ -37,84 +42,27 @@ def read_metadata(header: Header) -> HeaderMetadata:
     Raises
     ------
     HeaderError
-        Codes ``no_date``, ``bad_date``, ``no_frequency``, ``no_beam``, ``bad_beam``.
+        Codes ``no_date``, ``bad_date``, ``no_frequency``, ``bad_frequency``, ``no_beam``,
+        ``bad_beam``, ``bad_stokes``, ``bad_unit``, ``bad_header``.
     """
-    time_start = read_time_start(header)
-    major, minor, pa = _beam(header)
-    freq, bandwidth = _frequency(header)
-    telescope = str(header.get("TELESCOP", "")).strip()
+    cards = Cards(header)
+    exposure = read_exposure(cards)
+    major, minor, pa = read_beam(cards)
+    freq, bandwidth = read_frequency(cards)
+    stokes, unit = read_stokes(cards), read_brightness_unit(cards)
     return HeaderMetadata(
-        time_start=time_start,
-        exposure_s=_exposure(header, time_start),
+        time_start=exposure.time_start,
+        exposure_s=exposure.exposure_s,
         freq_eff_hz=freq,
         freq_bw_hz=bandwidth,
-        stokes=_stokes(header),
+        stokes=stokes,
         beam_major_deg=major,
         beam_minor_deg=minor,
         beam_pa_deg=pa,
-        telescope=telescope or None,
+        telescope=cards.text("TELESCOP"),
+        unit=unit,
+        ignored_cards=tuple(cards.ignored),
     )
-
-
-def _number(header: Header, name: str) -> float | None:
-    """Return a card as a finite float, or None if it is absent or no number."""
-    try:
-        value = float(header[name])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return value if abs(value) < float("inf") else None
-
-
-def _beam(header: Header) -> tuple[float, float, float]:
-    major, minor = _number(header, "BMAJ"), _number(header, "BMIN")
-    pa = _number(header, "BPA") or 0.0
-    if major is None or minor is None:
-        found = _AIPS_BEAM.findall(" ".join(map(str, header.get("HISTORY", []))))
-        if not found:
-            raise HeaderError(
-                "no_beam", "no restoring beam: set BMAJ, BMIN and BPA [deg] (or fits:BMAJ headers)"
-            )
-        major, minor, pa = (float(text) for text in found[-1])  # the last CLEAN counts
-    if not 0 < minor <= major < 90:
-        raise HeaderError(
-            "bad_beam", f"senseless beam: BMAJ {major} deg, BMIN {minor} deg; 0 < BMIN <= BMAJ"
-        )
-    return major, minor, pa
-
-
-def _frequency(header: Header) -> tuple[float, float]:
-    rest = _number(header, "RESTFRQ")
-    if rest and rest > 0:
-        return rest, _bandwidth(header)
-    for axis in range(3, int(header.get("NAXIS", 2)) + 1):
-        if str(header.get(f"CTYPE{axis}", "")).strip().upper()[:4] in ("FREQ", "VOPT"):
-            value = _number(header, f"CRVAL{axis}")
-            if value and value > 0:
-                return value, abs(_number(header, f"CDELT{axis}") or 0.0)
-    for name in ("RESTFREQ", "FREQ"):
-        value = _number(header, name)
-        if value and value > 0:
-            return value, _bandwidth(header)
-    raise HeaderError(
-        "no_frequency", "no frequency: set RESTFRQ [Hz] or give the image a FREQ axis"
-    )
-
-
-def _bandwidth(header: Header) -> float:
-    rest = _number(header, "RESTBW")
-    if rest:
-        return abs(rest)
-    for axis in range(3, int(header.get("NAXIS", 2)) + 1):
-        if str(header.get(f"CTYPE{axis}", "")).strip().upper().startswith("FREQ"):
-            return abs(_number(header, f"CDELT{axis}") or 0.0)
-    return 0.0
-
-
-def _stokes(header: Header) -> str:
-    for axis in range(3, int(header.get("NAXIS", 2)) + 1):
-        if str(header.get(f"CTYPE{axis}", "")).strip().upper() == "STOKES":
-            return _STOKES.get(round(_number(header, f"CRVAL{axis}") or 1), "I")
-    return "I"
 
 
 def read_time_start(header: Header) -> datetime:
@@ -123,43 +71,6 @@ def read_time_start(header: Header) -> datetime:
     Raises
     ------
     HeaderError
-        Codes ``no_date``, ``bad_date``.
+        Codes ``no_date``, ``bad_date``, ``bad_header``.
     """
-    text = str(header.get("DATE-OBS", "")).strip().strip('"').split(";")[0].strip(' "')
-    mjd = _number(header, "MJD-OBS")
-    scale = str(header.get("TIMESYS", "UTC")).strip().lower()
-    if not text and mjd is None:
-        raise HeaderError(
-            "no_date", "no date: set DATE-OBS to the start of the exposure, ISO 8601 UTC"
-        )
-    if text:
-        return _to_utc(text, None, scale)
-    return _to_utc(mjd, "mjd", scale)
-
-
-def _to_utc(value: str | float | None, form: str | None, scale: str) -> datetime:
-    if isinstance(value, str) and value.endswith("Z"):
-        value = value[:-1]
-    try:
-        if isinstance(value, str) and scale not in _TIME_SCALES - {"utc"}:
-            moment = datetime.fromisoformat(value)
-            return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-        time = Time(value, format=form, scale=scale if scale in _TIME_SCALES else "utc")
-        return datetime.fromisoformat(time.utc.isot).replace(tzinfo=UTC)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise HeaderError(
-            "bad_date", f"cannot read the date {value!r}: {error}; DATE-OBS wants ISO 8601 UTC"
-        ) from None
-
-
-def _exposure(header: Header, time_start: datetime) -> float:
-    for name in ("EXPTIME", "TAU_TIME", "EXPOSURE", "TELAPSE"):
-        value = _number(header, name)
-        if value is not None and value >= 0:
-            return value
-    for name in ("DATE-END", "END_UTC"):
-        text = str(header.get(name, "")).strip()
-        if text:
-            end = _to_utc(text, None, "utc")
-            return max((end - time_start) / timedelta(seconds=1), 0.0)
-    return 0.0
+    return read_exposure(Cards(header)).time_start

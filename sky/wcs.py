@@ -7,28 +7,84 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 from astropy import units
-from astropy.coordinates import ICRS, SkyCoord, UnitSphericalRepresentation
+from astropy.coordinates import FK4, ICRS, FK4NoETerms, SkyCoord, UnitSphericalRepresentation
 from astropy.io.fits import Header
-from astropy.wcs import WCS, FITSFixedWarning
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
-from sky.fits import HeaderError
+from sky.header.cards import Cards
+from sky.header.errors import HeaderError
 
 __all__ = ["FloatArray", "SkyProjection", "to_unit_vectors", "to_wcs_header"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_WCS_CARD = re.compile(
-    r"^(NAXIS[12]?|WCSAXES|(CTYPE|CRVAL|CRPIX|CDELT|CUNIT|CROTA)[12]|PC0?[12]_0?[12]|CD[12]_[12]"
-    r"|PV[12]_\d+|LONPOLE|LATPOLE|RADESYS|RADECSYS|EQUINOX|EPOCH)$"
+_TEXT_CARD = re.compile(r"^(CTYPE[12]|CUNIT[12]|RADESYS|RADECSYS)$")
+_NUMBER_CARD = re.compile(
+    r"^((CRVAL|CRPIX|CDELT|CROTA)[12]|PC0?[12]_0?[12]|PC00[12]00[12]|CD[12]_[12]|PV[12]_\d+"
+    r"|[AB]P?_ORDER|[AB]P?_\d+_\d+|LONPOLE|LATPOLE|EQUINOX|EPOCH)$"
 )
+_NAXIS_CARD = re.compile(r"^NAXIS[12]$")
+_NEEDED = ("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2")
+_MATRIX = ("CD1_1", "CD1_2", "CD2_1", "CD2_2")
+# Distortions in a table of another HDU.
+_TABLE_CARDS = ("CPDIS1", "CPDIS2", "CQDIS1", "CQDIS2", "D2IMDIS1", "D2IMDIS2")
+_UNITS = {
+    "deg": "deg", "degree": "deg", "degrees": "deg", "degs": "deg",
+    "rad": "rad", "radian": "rad", "radians": "rad",
+    "arcsec": "arcsec", "arcsecond": "arcsec", "arcseconds": "arcsec",
+    "arcmin": "arcmin", "arcminute": "arcmin", "arcminutes": "arcmin",
+}  # fmt: skip
 _STEP_PX = 0.5
 
 
 def to_wcs_header(header: Header) -> str:
-    """Return the cards that place the first two axes on the sky, newline separated."""
-    cards = [card.image.rstrip() for card in header.cards if _WCS_CARD.match(card.keyword)]
-    return "\n".join(card for card in cards if not card.startswith(("NAXIS ", "WCSAXES")))
+    """Return the cards that place the first two axes on the sky, newline separated.
+
+    Raises
+    ------
+    HeaderError
+        Code ``no_wcs`` if a card is missing that has no default, ``bad_header`` if one cannot be
+        read.
+    """
+    cards = Cards(header)
+    _refuse_missing(cards)
+    kept = Header()
+    for name in dict.fromkeys(header):
+        if _NUMBER_CARD.match(name) or _NAXIS_CARD.match(name):
+            kept[name] = _number_of(cards, header, name)
+        elif _TEXT_CARD.match(name) and (text := cards.required_text(name)) is not None:
+            kept[name] = _UNITS.get(text.lower(), text) if name.startswith("CUNIT") else text
+    return str(kept.tostring(sep="\n", endcard=False, padding=False))
+
+
+def _number_of(cards: Cards, header: Header, name: str) -> float | int:
+    """Return a card's number; whole numbers stay so, and none loses a digit."""
+    number = cards.required_number(name)
+    if number is None:
+        raise cards.unreadable(name, "a finite number")
+    value = header[name]
+    return value if isinstance(value, int) and not isinstance(value, bool) else number
+
+
+def _refuse_missing(cards: Cards) -> None:
+    missing = [name for name in _NEEDED if name not in cards]
+    if not any(name in cards for name in _MATRIX):
+        missing += [name for name in ("CDELT1", "CDELT2") if name not in cards]
+    if missing:
+        raise HeaderError(
+            "no_wcs",
+            f"no usable celestial WCS: {', '.join(missing)} missing; CTYPE1/2, CRVAL1/2, CRPIX1/2 "
+            "and CDELT1/2 or a CD matrix are needed",
+        )
+    tables = [name for name in _TABLE_CARDS if name in cards]
+    if tables:
+        raise HeaderError(
+            "no_wcs",
+            f"{tables[0]} asks for a distortion table in another HDU, which is not supported; "
+            "write the distortion as SIP or PV cards",
+        )
 
 
 def to_unit_vectors(ra: FloatArray, dec: FloatArray) -> FloatArray:
@@ -61,21 +117,24 @@ class SkyProjection:
     def __init__(self, wcs_header: str) -> None:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FITSFixedWarning)
+                warnings.simplefilter("ignore", AstropyWarning)
                 self._wcs = WCS(Header.fromstring(wcs_header, sep="\n"), naxis=2)
             if not self._wcs.has_celestial:
                 raise ValueError("axes 1 and 2 are not a longitude and a latitude")  # noqa: TRY301
             self._lng, self._lat = int(self._wcs.wcs.lng), int(self._wcs.wcs.lat)
             frame = wcs_to_celestial_frame(self._wcs)
+            # The E-terms of aberration make FK4 no rotation of ICRS.
+            self._fk4 = frame if isinstance(frame, (FK4, FK4NoETerms)) else None
             self._to_icrs = _rotation_to_icrs(frame)
+            self._is_distorted = self._wcs.sip is not None
             # A singular CD or zero CDELT shows here.
             self._wcs.wcs_pix2world([[0.0, 0.0]], 0)
         except Exception as error:
             # wcslib has a dozen exception classes; each means: this header is no sky.
             raise HeaderError(
                 "no_wcs",
-                f"no usable celestial WCS ({error}); CTYPE1/2, CRVAL1/2, CRPIX1/2 and CDELT1/2 "
-                "or a CD matrix are needed",
+                f"no usable celestial WCS ({' '.join(str(error).split())}); check CTYPE1/2, "
+                "CRVAL1/2, CRPIX1/2, CUNIT1/2 and CDELT1/2 or the CD matrix",
             ) from error
 
     @staticmethod
@@ -86,24 +145,38 @@ class SkyProjection:
 
     def to_sky(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return ICRS positions [deg] of pixels (0-based); NaN outside the projection."""
-        world = self._wcs.wcs_pix2world(np.stack([x, y], axis=-1).reshape(-1, 2), 0)
+        pixels = np.stack([x, y], axis=-1).reshape(-1, 2)
+        convert = self._wcs.all_pix2world if self._is_distorted else self._wcs.wcs_pix2world
+        world = convert(pixels, 0)
+        if self._fk4 is not None:
+            return _from_fk4(self._fk4, world[:, self._lng], world[:, self._lat])
         vectors = to_unit_vectors(world[:, self._lng], world[:, self._lat])
         return _to_angles(self._to_icrs @ vectors)
 
     def to_pixel(self, ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return pixels (0-based) of ICRS positions [deg]; NaN for the sky's far side."""
-        lng, lat = _to_angles(self._to_icrs.T @ to_unit_vectors(ra, dec))
+        if self._fk4 is not None:
+            lng, lat = _to_fk4(self._fk4, ra, dec)
+        else:
+            lng, lat = _to_angles(self._to_icrs.T @ to_unit_vectors(ra, dec))
         world = np.empty((lng.size, 2))
         world[:, self._lng], world[:, self._lat] = lng, lat
         try:
-            pixels = self._wcs.wcs_world2pix(world, 0)
+            pixels = self._to_pixels(world)
         except Exception:  # noqa: BLE001  (wcslib gives up on the whole list for one bad point)
             pixels = np.array([self._one_pixel(each) for each in world])
         return pixels[:, 0], pixels[:, 1]
 
+    def _to_pixels(self, world: FloatArray) -> FloatArray:
+        if self._is_distorted:
+            pixels = self._wcs.all_world2pix(world, 0, quiet=True)
+        else:
+            pixels = self._wcs.wcs_world2pix(world, 0)
+        return np.asarray(pixels, dtype=np.float64)
+
     def _one_pixel(self, world: FloatArray) -> FloatArray:
         try:
-            return np.asarray(self._wcs.wcs_world2pix(world[None, :], 0)[0], dtype=np.float64)
+            return np.asarray(self._to_pixels(world[None, :])[0])
         except Exception:  # noqa: BLE001
             return np.full(2, np.nan)
 
@@ -138,11 +211,25 @@ def _tangent(ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray]:
     return east, north
 
 
-def _rotation_to_icrs(frame: object) -> FloatArray:
-    """Return the matrix from `frame` to ICRS: FK5, galactic and ICRS are rotations of it.
+def _from_fk4(
+    frame: FK4 | FK4NoETerms, lng: FloatArray, lat: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return ICRS positions [deg] of FK4 ones; NaN stays NaN."""
+    points = UnitSphericalRepresentation(lng * units.deg, lat * units.deg)
+    icrs = SkyCoord(frame.realize_frame(points)).icrs
+    return np.asarray(icrs.ra.deg), np.asarray(icrs.dec.deg)
 
-    FK4 is one only up to the E-terms of aberration (0.3 arcsec over a field).
-    """
+
+def _to_fk4(
+    frame: FK4 | FK4NoETerms, ra: FloatArray, dec: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return FK4 positions [deg] of ICRS ones; NaN stays NaN."""
+    fk4 = SkyCoord(ra * units.deg, dec * units.deg).transform_to(frame)
+    return np.asarray(fk4.ra.deg), np.asarray(fk4.dec.deg)
+
+
+def _rotation_to_icrs(frame: object) -> FloatArray:
+    """Return the matrix from `frame` to ICRS: FK5, galactic and ICRS are rotations of it."""
     lng = np.array([0.0, 90.0, 0.0]) * units.deg
     lat = np.array([0.0, 0.0, 90.0]) * units.deg
     axes = SkyCoord(frame.realize_frame(UnitSphericalRepresentation(lng, lat)))  # type: ignore[attr-defined]

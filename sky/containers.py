@@ -1,0 +1,242 @@
+"""Images as archives hand them out: compressed files, tile-compressed images, cubes."""
+
+import bz2
+import io
+import math
+import warnings
+import zlib
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+from astropy.io import fits
+from astropy.io.fits import Header
+from astropy.utils.exceptions import AstropyWarning
+
+from sky.fits import FitsImage, parse_fits
+from sky.header.axes import find_axis
+from sky.header.cards import Cards
+from sky.header.casa_beams import set_casa_beam
+from sky.header.errors import HeaderError
+from sky.header.spectral import SPECTRAL_TYPES
+
+__all__ = ["decompress", "is_image_file", "open_fits", "split_planes"]
+
+_GZIP, _BZIP2, _FITS = b"\x1f\x8b", b"BZh", b"SIMPLE  ="
+_BLOCK = 2880
+_CHUNK = 1 << 20
+# What describes the old layout, and sums that no longer hold.
+_LAYOUT = ("XTENSION", "PCOUNT", "GCOUNT", "GROUPS", "INHERIT", "EXTNAME", "EXTVER", "CHECKSUM",
+           "DATASUM", "CASAMBM", "EXTEND", "SIMPLE", "BITPIX", "NAXIS")  # fmt: skip
+
+
+def is_image_file(head: bytes) -> bool:
+    """Return whether a file that begins so may hold a FITS image, compressed or not."""
+    return head.startswith((_GZIP, _BZIP2, _FITS))
+
+
+def open_fits(data: bytes, cards: Mapping[str, str], *, max_bytes: int) -> tuple[bytes, FitsImage]:
+    """Find the first image of a file, whatever it is packed in.
+
+    Parameters
+    ----------
+    data : bytes
+        A FITS file; gzip, bzip2 and tile compression (fpack) are undone.
+    cards : mapping of str to str
+        FITS cards to add or override.
+    max_bytes : int
+        Largest unpacked file.
+
+    Returns
+    -------
+    bytes
+        The unpacked FITS file; `data` itself where it was not packed.
+    FitsImage
+        Its first image.
+
+    Raises
+    ------
+    HeaderError
+        Codes of `parse_fits` and ``too_large``.
+    """
+    data = decompress(data, max_bytes=max_bytes)
+    try:
+        return data, parse_fits(data, cards)
+    except HeaderError as error:
+        if error.code != "tile_compressed":
+            raise
+    data = _expand_tiles(data, max_bytes)
+    return data, parse_fits(data, cards)
+
+
+def decompress(data: bytes, *, max_bytes: int, is_head: bool = False) -> bytes:
+    """Return the bytes of a gzip or bzip2 file; others as they are.
+
+    Parameters
+    ----------
+    data : bytes
+        A file, or with `is_head` its beginning.
+    max_bytes : int
+        Largest result; with `is_head` the result ends there.
+    is_head : bool
+        Whether the rest of the file may be missing.
+
+    Raises
+    ------
+    HeaderError
+        Codes ``truncated``, ``damaged_file``, ``too_large``.
+    """
+    if not data.startswith((_GZIP, _BZIP2)):
+        return data
+    parts: list[bytes] = []
+    size, packed = 0, data
+    while packed.startswith((_GZIP, _BZIP2)):
+        unpacker = bz2.BZ2Decompressor() if packed.startswith(_BZIP2) else _Gunzip()
+        while not unpacker.eof:
+            part = _next_part(unpacker, packed, is_head=is_head)
+            if not part and not unpacker.eof:
+                return b"".join(parts)  # the head ends here
+            packed = b""
+            parts.append(part)
+            size += len(part)
+            if size > max_bytes and is_head:
+                return b"".join(parts)[:max_bytes]
+            _refuse_large(size, max_bytes)
+        packed = unpacker.unused_data
+    return b"".join(parts)
+
+
+def _refuse_large(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise HeaderError(
+            "too_large",
+            f"the compressed image unpacks to {size} bytes or more; the limit is {max_bytes}",
+        )
+
+
+class _Gunzip:
+    """The interface of `bz2.BZ2Decompressor` for gzip."""
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(31)
+
+    @property
+    def eof(self) -> bool:
+        return self._zlib.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._zlib.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
+
+
+def _next_part(unpacker: bz2.BZ2Decompressor | _Gunzip, packed: bytes, *, is_head: bool) -> bytes:
+    """Return the next bytes; none at the end of a head."""
+    try:
+        part = unpacker.decompress(packed, _CHUNK)
+    except (OSError, zlib.error, EOFError, ValueError) as error:
+        raise HeaderError("damaged_file", f"the compressed file is damaged: {error}") from None
+    if not part and not unpacker.eof and not is_head:
+        raise HeaderError("truncated", "the compressed file is cut short; send it again")
+    return part
+
+
+def _expand_tiles(data: bytes, max_bytes: int) -> bytes:
+    """Return a plain FITS file with the first tile-compressed image of `data`.
+
+    References
+    ----------
+    FITS 4.0, section 10.
+    """
+    try:
+        with warnings.catch_warnings(), fits.open(io.BytesIO(data)) as file:
+            warnings.simplefilter("ignore", AstropyWarning)
+            image = next(hdu for hdu in file if isinstance(hdu, fits.CompImageHDU))
+            size = math.prod(image.shape) * abs(int(image.header["BITPIX"])) // 8
+            _refuse_large(size, max_bytes)
+            header = image.header.copy()
+            if Cards(header).flag("INHERIT"):
+                header.extend(file[0].header, unique=True)
+            return _to_file(header, np.asarray(image.data))
+    except HeaderError:
+        raise
+    except Exception as error:
+        # astropy meets damaged tiles with a dozen classes of exception.
+        raise HeaderError(
+            "damaged_file", f"the tile-compressed image cannot be unpacked: {error}"
+        ) from error
+
+
+def split_planes(data: bytes, image: FitsImage) -> Iterator[bytes]:
+    """Yield each plane of a cube as a FITS file of its own, the last axis slowest.
+
+    Parameters
+    ----------
+    data : bytes
+        The FITS file in which `image` was found.
+    image : FitsImage
+        With one or more planes.
+
+    Raises
+    ------
+    HeaderError
+        Codes ``truncated``, ``bad_header``, ``bad_beam``.
+    """
+    rows, columns = image.shape
+    n_bytes = rows * columns * abs(image.bitpix) // 8
+    if len(data) < image.data_offset + n_bytes * image.n_planes:
+        raise HeaderError(
+            "truncated",
+            f"the header promises {image.n_planes} planes of {n_bytes} bytes; the file is cut "
+            "short",
+        )
+    for number in range(image.n_planes):
+        start = image.data_offset + number * n_bytes
+        header = _plane_header(image, number, data)
+        yield _with_padding(header, data[start : start + n_bytes])
+
+
+def _plane_header(image: FitsImage, number: int, data: bytes) -> Header:
+    header, cards = image.header.copy(), Cards(image.header)
+    index = np.unravel_index(number, image.axes[:1:-1])[::-1]
+    planes = {axis: int(each) for axis, each in enumerate(index, start=3)}
+    for axis, plane in planes.items():
+        pixel = cards.required_number(f"CRPIX{axis}")
+        if pixel is None and image.axes[axis - 1] > 1:
+            raise cards.unreadable(f"CRPIX{axis}", "the reference pixel of the cube's axis")
+        header[f"NAXIS{axis}"] = 1
+        header[f"CRPIX{axis}"] = (1.0 if pixel is None else pixel) - plane
+    set_casa_beam(
+        header,
+        data,
+        channel=planes.get(find_axis(cards, SPECTRAL_TYPES) or 0, 0),
+        polarisation=planes.get(find_axis(cards, ("STOKES",)) or 0, 0),
+    )
+    return _layout(header, image.bitpix, (*image.axes[:2], *(1 for _ in planes)))
+
+
+def _layout(header: Header, bitpix: int, axes: tuple[int, ...]) -> Header:
+    """Return the header of a primary image with these axes and the other cards of `header`."""
+    plain = Header([("SIMPLE", True), ("BITPIX", bitpix), ("NAXIS", len(axes))])
+    for number, length in enumerate(axes, start=1):
+        plain[f"NAXIS{number}"] = length
+    for card in header.cards:
+        if card.keyword not in _LAYOUT and not card.keyword.startswith("NAXIS"):
+            plain.append(card, end=True)
+    return plain
+
+
+def _to_file(header: Header, pixels: npt.NDArray[np.generic]) -> bytes:
+    """Return a FITS file of pixels that need no scaling any more."""
+    values = pixels.astype(">f4" if pixels.dtype.itemsize <= 4 else ">f8")
+    for name in ("BSCALE", "BZERO", "BLANK"):
+        header.remove(name, ignore_missing=True)
+    bitpix = -8 * values.dtype.itemsize
+    return _with_padding(_layout(header, bitpix, pixels.shape[::-1]), values.tobytes())
+
+
+def _with_padding(header: Header, pixels: bytes) -> bytes:
+    text = str(header.tostring())
+    return text.encode("ascii", "replace") + pixels + bytes(-len(pixels) % _BLOCK)

@@ -1,0 +1,1 @@
+"""What FITS cards mean: each quantity is read as the standard says, or refused by name."""

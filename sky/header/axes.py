@@ -1,0 +1,49 @@
+"""Axes beyond the sky: where they are and what value the image's plane has on them."""
+
+from collections.abc import Sequence
+
+from sky.header.cards import Cards
+from sky.header.errors import HeaderError
+
+__all__ = ["find_axis", "value_at_plane"]
+
+_MOST_AXES = 9
+
+
+def find_axis(cards: Cards, types: Sequence[str]) -> int | None:
+    """Return the first axis whose CTYPE begins with one of `types` (upper case), or None.
+
+    A 2-D cut-out keeps the cards of the axes that it lost: those count as well.
+    """
+    for axis in range(1, _MOST_AXES + 1):
+        name = (cards.required_text(f"CTYPE{axis}") or "").upper()
+        if name.startswith(tuple(types)):
+            return axis
+    return None
+
+
+def value_at_plane(cards: Cards, axis: int) -> float:
+    """Return the linear world coordinate of pixel 1 of an axis.
+
+    Raises
+    ------
+    HeaderError
+        Code ``bad_header`` if a card of the axis is missing where it matters, or unreadable.
+    """
+    value = cards.required_number(f"CRVAL{axis}")
+    if value is None:
+        raise HeaderError(
+            "bad_header",
+            f"CTYPE{axis} is {cards.text(f'CTYPE{axis}')!r} and CRVAL{axis} is missing",
+        )
+    # Where the axis has one pixel, producers leave these away: the reference pixel is that pixel.
+    pixel = cards.required_number(f"CRPIX{axis}")
+    step = cards.required_number(f"CDELT{axis}")
+    if pixel is None or pixel == 1:
+        return value
+    if step is None:
+        raise HeaderError(
+            "bad_header",
+            f"CRPIX{axis} is {pixel:g} and CDELT{axis} is missing: the plane has no value",
+        )
+    return value + (1 - pixel) * step

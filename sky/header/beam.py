@@ -1,0 +1,97 @@
+"""The restoring beam: from its cards, or from what an imager wrote into HISTORY."""
+
+import math
+import re
+from collections.abc import Iterable
+
+from sky.header.cards import Cards
+from sky.header.errors import HeaderError
+
+__all__ = ["read_beam"]
+
+_NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?)"
+# AIPS: degrees. `CLEAN BMAJ=  1.1E-02 BMIN=  8.3E-03 BPA=  30.00`
+_AIPS = re.compile(rf"BMAJ=\s*{_NUMBER}\s+BMIN=\s*{_NUMBER}\s+BPA=\s*{_NUMBER}(?![\d.])")
+# Miriad: `RESTOR: Using gaussian beam fwhm of 3.28 by 2.10 arcsec.`, `... Position angle: 12.3`
+_MIRIAD = re.compile(rf"beam fwhm of\s+{_NUMBER}\s+by\s+{_NUMBER}\s*arcsec", re.IGNORECASE)
+_MIRIAD_ANGLE = re.compile(rf"RESTOR:?.*position angle:?\s+{_NUMBER}", re.IGNORECASE)
+# WSClean's command line: `-beam-shape 12asec 10asec 30deg`, `-beam-size 12asec`
+_WSCLEAN = re.compile(
+    rf"-beam-shape\s+{_NUMBER}(\w*)\s+{_NUMBER}(\w*)\s+{_NUMBER}(?:deg)?", re.IGNORECASE
+)
+_WSCLEAN_ROUND = re.compile(rf"-beam-size\s+{_NUMBER}(\w*)", re.IGNORECASE)
+_TO_DEG = {"": 1 / 3600, "asec": 1 / 3600, "arcsec": 1 / 3600, "amin": 1 / 60, "arcmin": 1 / 60,
+           "deg": 1.0, "masec": 1 / 3.6e6}  # fmt: skip
+# A beam that is round to this fraction needs no position angle.
+_ROUND = 1e-3
+_LARGEST_DEG = 90.0
+
+Beam = tuple[float, float, float]
+
+
+def read_beam(cards: Cards) -> Beam:
+    """Return the FWHM of major and minor axis and the position angle, north through east [deg].
+
+    Axes that stand the wrong way round are swapped and the angle is turned by a right angle.
+
+    Raises
+    ------
+    HeaderError
+        Codes ``no_beam``, ``bad_beam``, ``bad_header``.
+    """
+    major, minor = cards.required_number("BMAJ"), cards.required_number("BMIN")
+    if major is None or minor is None:
+        beam = _from_history(list(cards.history()))
+        if beam is None:
+            raise HeaderError(
+                "no_beam", "no restoring beam: set BMAJ, BMIN and BPA [deg] (or fits:BMAJ headers)"
+            )
+        return _checked(*beam)
+    angle = cards.required_number("BPA")
+    if angle is None:
+        if abs(major - minor) > _ROUND * abs(major):
+            raise HeaderError(
+                "no_beam",
+                f"the beam is elongated (BMAJ {major:g}, BMIN {minor:g} deg) and BPA is missing",
+            )
+        angle = 0.0
+    return _checked(major, minor, angle)
+
+
+def _checked(major: float, minor: float, angle: float) -> Beam:
+    if not (0 < minor < _LARGEST_DEG and 0 < major < _LARGEST_DEG):
+        raise HeaderError(
+            "bad_beam",
+            f"impossible beam: BMAJ {major:g} deg, BMIN {minor:g} deg; "
+            f"both must lie between 0 and {_LARGEST_DEG:g}",
+        )
+    if minor > major:
+        major, minor, angle = minor, major, angle + 90.0
+    return major, minor, math.remainder(angle, 180.0)
+
+
+def _from_history(lines: Iterable[str]) -> Beam | None:
+    """Return the beam of the last image that the history tells of."""
+    beam: Beam | None = None
+    for line in lines:
+        if match := _AIPS.search(line):
+            major, minor, angle = map(_to_float, match.groups())
+            beam = major, minor, angle
+        elif match := _MIRIAD.search(line):
+            beam = _to_float(match[1]) / 3600, _to_float(match[2]) / 3600, 0.0
+        elif beam is not None and (match := _MIRIAD_ANGLE.search(line)):
+            beam = beam[0], beam[1], _to_float(match[1])
+        elif (match := _WSCLEAN.search(line)) and {match[2], match[4]} <= _TO_DEG.keys():
+            beam = (
+                _to_float(match[1]) * _TO_DEG[match[2]],
+                _to_float(match[3]) * _TO_DEG[match[4]],
+                _to_float(match[5]),
+            )
+        elif (match := _WSCLEAN_ROUND.search(line)) and match[2] in _TO_DEG:
+            size = _to_float(match[1]) * _TO_DEG[match[2]]
+            beam = size, size, 0.0
+    return beam
+
+
+def _to_float(text: str) -> float:
+    return float(text.replace("D", "E").replace("d", "e"))

@@ -1,0 +1,147 @@
+"""Read the cards of a header that nobody has checked: a value, absent, or unreadable."""
+
+import math
+from collections.abc import Iterator
+
+from astropy.io.fits import Header
+from astropy.io.fits.verify import VerifyError
+
+from sky.header.errors import HeaderError
+
+__all__ = ["Cards"]
+
+_LONGEST_QUOTE = 80
+
+
+class Cards:
+    """The cards of one header.
+
+    An optional card that cannot be read counts as absent and is listed in `ignored`; a card that
+    the caller must have is refused with its own text.
+
+    Parameters
+    ----------
+    header : astropy.io.fits.Header
+        Not modified.
+    """
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        self.ignored: list[str] = []
+
+    def __contains__(self, name: str) -> bool:
+        """Return whether the header has the card, readable or not."""
+        return name in self._header
+
+    def image(self, name: str) -> str:
+        """Return the card as it stands in the header, for an error message."""
+        try:
+            text = str(self._header.cards[name].image)
+        except (VerifyError, ValueError, KeyError):
+            return name
+        return "".join(c if c.isprintable() else "?" for c in text.rstrip()[:_LONGEST_QUOTE])
+
+    def text(self, name: str) -> str | None:
+        """Return an optional card as stripped text; None if it is absent, empty or unreadable."""
+        value = self._value(name)
+        if value is None:
+            return None
+        text = str(value).strip()
+        return text or None
+
+    def required_text(self, name: str) -> str | None:
+        """Return a card as stripped text; None only if it is absent or empty.
+
+        Raises
+        ------
+        HeaderError
+            Code ``bad_header`` if the card is there and cannot be read.
+        """
+        text = self.text(name)
+        if text is None and name in self.ignored:
+            raise self.unreadable(name, "text in quotes")
+        return text
+
+    def number(self, name: str) -> float | None:
+        """Return an optional card as a finite number; None if it is absent or unreadable."""
+        value = _to_number(self._value(name))
+        if value is None and name in self._header and not self._is_empty(name):
+            self.ignore(name)
+        return value
+
+    def required_number(self, name: str) -> float | None:
+        """Return a card as a finite number; None only if it is absent.
+
+        Raises
+        ------
+        HeaderError
+            Code ``bad_header`` if the card is there and is no finite number.
+        """
+        value = _to_number(self._value(name))
+        if value is None and name in self._header:
+            raise self.unreadable(name, "a finite number")
+        return value
+
+    def required_count(self, name: str) -> int:
+        """Return a card as a whole number that is not negative.
+
+        Raises
+        ------
+        HeaderError
+            Code ``bad_header`` if it is absent or anything else.
+        """
+        value = self._value(name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise self.unreadable(name, "a whole number, 0 or more")
+        return value
+
+    def flag(self, name: str) -> bool:
+        """Return whether an optional logical card is T."""
+        return self._value(name) is True
+
+    def history(self) -> Iterator[str]:
+        """Yield the HISTORY lines that can be read, in order."""
+        for card in self._header.cards:
+            if card.keyword == "HISTORY":
+                try:
+                    yield str(card.value)
+                except (VerifyError, ValueError):
+                    self.ignore("HISTORY")
+
+    def ignore(self, name: str) -> None:
+        """List an optional card that could not be used."""
+        if name not in self.ignored:
+            self.ignored.append(name)
+
+    def unreadable(self, name: str, wanted: str) -> HeaderError:
+        """Return the error for a card that is needed and cannot be read."""
+        if name not in self._header:
+            return HeaderError("bad_header", f"card {name} is missing; it must be {wanted}")
+        return HeaderError(
+            "bad_header", f"card {name} must be {wanted}, and it reads '{self.image(name)}'"
+        )
+
+    def _is_empty(self, name: str) -> bool:
+        value = self._value(name)
+        return value is not None and not str(value).strip()
+
+    def _value(self, name: str) -> object:
+        try:
+            value: object = self._header[name]
+        except (KeyError, VerifyError, ValueError, IndexError, TypeError):
+            if name in self._header:
+                self.ignore(name)
+            return None
+        # astropy's mark of a card without a value.
+        return None if type(value).__name__ == "Undefined" else value
+
+
+def _to_number(value: object) -> float | None:
+    """Return a finite float, also of a number in quotes; None for anything else."""
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

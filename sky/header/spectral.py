@@ -1,0 +1,181 @@
+"""At which frequency and how wide: the spectral axis of the WCS at the image's plane."""
+
+import warnings
+from functools import lru_cache
+
+import numpy as np
+from astropy.io.fits import Header
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS
+
+from sky.header.axes import find_axis
+from sky.header.cards import Cards
+from sky.header.errors import HeaderError
+
+__all__ = ["SPECTRAL_TYPES", "read_frequency"]
+
+# FITS 4.0 table 25 and the types of AIPS.
+SPECTRAL_TYPES = (
+    "FREQ",
+    "ENER",
+    "WAVN",
+    "VRAD",
+    "WAVE",
+    "VOPT",
+    "ZOPT",
+    "AWAV",
+    "VELO",
+    "BETA",
+    "FELO",
+)
+_FROM_REST = ("VRAD", "VOPT", "ZOPT", "VELO", "FELO")
+_REST_CARDS = ("RESTFRQ", "RESTFREQ")
+# Telescopes whose images carry the centre of their band in RESTFRQ.
+_REST_IS_CENTRE = frozenset({"LOFAR"})
+_LOWEST_HZ, _HIGHEST_HZ = 1e5, 1e15
+_LIGHT_M_S = 299_792_458.0
+
+Spectrum = tuple[float, float]
+
+
+def read_frequency(cards: Cards) -> Spectrum:
+    """Return centre and width of the image's band [Hz]; width 0 where the header has none.
+
+    The spectral axis counts, whatever it is written in (frequency, velocity, wavelength), at
+    pixel 1; RESTFRQ only where there is no such axis, and for LOFAR.
+
+    Raises
+    ------
+    HeaderError
+        Codes ``no_frequency``, ``bad_frequency``, ``bad_header``.
+
+    References
+    ----------
+    FITS 4.0, section 8.4; Greisen et al. 2006, A&A 446, 747.
+    """
+    axis = find_axis(cards, SPECTRAL_TYPES)
+    rest_hz = _rest(cards)
+    width_hz = cards.number("RESTBW")
+    if axis is None or (rest_hz is not None and _telescope(cards) in _REST_IS_CENTRE):
+        centre_hz, axis_width_hz = rest_hz or _single(cards), None
+    else:
+        centre_hz, axis_width_hz = _on_axis(cards, axis, rest_hz)
+    if not _LOWEST_HZ <= centre_hz <= _HIGHEST_HZ:
+        raise HeaderError(
+            "bad_frequency",
+            f"the image's frequency is {centre_hz:g} Hz; check CRVAL and CUNIT of the FREQ axis, "
+            "or RESTFRQ [Hz]",
+        )
+    if width_hz is None and axis_width_hz is None and axis is not None:
+        axis_width_hz = _on_axis(cards, axis, rest_hz)[1]
+    width_hz = abs(width_hz or axis_width_hz or 0.0)
+    return centre_hz, width_hz if width_hz < centre_hz else 0.0
+
+
+def _telescope(cards: Cards) -> str:
+    return (cards.text("TELESCOP") or "").upper()
+
+
+def _rest(cards: Cards) -> float | None:
+    """Return the rest frequency [Hz], or None where no card has one."""
+    for name in _REST_CARDS:
+        value = cards.required_number(name)
+        if value:
+            return value
+    wavelength_m = cards.required_number("RESTWAV")
+    return _LIGHT_M_S / wavelength_m if wavelength_m else None
+
+
+def _single(cards: Cards) -> float:
+    value = cards.required_number("FREQ")
+    if value is None:
+        raise HeaderError(
+            "no_frequency", "no frequency: give the image a FREQ axis, or set RESTFRQ [Hz]"
+        )
+    return value
+
+
+def _on_axis(cards: Cards, axis: int, rest_hz: float | None) -> Spectrum:
+    """Return centre and width of the axis' plane [Hz]."""
+    ctype = (cards.required_text(f"CTYPE{axis}") or "").upper()
+    if ctype.startswith(_FROM_REST) and rest_hz is None:
+        raise HeaderError(
+            "no_frequency",
+            f"axis {axis} is a velocity ({ctype}) without a rest frequency: set RESTFRQ [Hz]",
+        )
+    value = cards.required_number(f"CRVAL{axis}")
+    if value is None:
+        raise HeaderError("no_frequency", f"axis {axis} is {ctype} and CRVAL{axis} is missing")
+    pixel = cards.required_number(f"CRPIX{axis}")
+    step = _step(cards, axis)
+    if pixel not in (None, 1.0) and step is None:
+        raise cards.unreadable(f"CDELT{axis}", "the width of a channel")
+    one_axis = {
+        "WCSAXES": 1,
+        "CTYPE1": ctype,
+        "CRVAL1": value,
+        "CRPIX1": 1.0 if pixel is None else pixel,
+        "CDELT1": step or 1.0,
+        "CUNIT1": _unit(cards, axis),
+        "RESTFRQ": rest_hz,
+        "VELREF": _velocity_reference(cards),
+    }
+    kept = [(name, each) for name, each in one_axis.items() if each is not None]
+    text = Header(kept).tostring(sep="\n", endcard=False, padding=False)
+    try:
+        centre_hz, width_hz = _convert(text)
+    except ValueError as error:
+        raise HeaderError(
+            "bad_header", f"cannot convert axis {axis} ({ctype}) to Hz: {error}"
+        ) from None
+    return centre_hz, width_hz if step else 0.0
+
+
+def _velocity_reference(cards: Cards) -> int | None:
+    """Return the AIPS code of a velocity's definition: above 256 it is a radio velocity."""
+    value = cards.number("VELREF")
+    return None if value is None or not 0 <= value < 1000 else round(value)
+
+
+def _step(cards: Cards, axis: int) -> float | None:
+    """Return the step of an axis, from CDELT (times PC) or the CD matrix."""
+    step = cards.required_number(f"CDELT{axis}")
+    matrix = cards.required_number(f"CD{axis}_{axis}")
+    if matrix is not None:
+        return matrix
+    scale = cards.required_number(f"PC{axis}_{axis}")
+    return step if step is None or not scale else step * scale
+
+
+def _unit(cards: Cards, axis: int) -> str | None:
+    text = cards.required_text(f"CUNIT{axis}")
+    return text and {"hertz": "Hz", "hz": "Hz", "khz": "kHz", "mhz": "MHz", "ghz": "GHz"}.get(
+        text.lower(), text
+    )
+
+
+@lru_cache(maxsize=256)
+def _convert(text: str) -> Spectrum:
+    """Return frequency and channel width [Hz] at pixel 1 of a one-axis header.
+
+    Raises
+    ------
+    ValueError
+        If wcslib cannot convert it.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)
+            wcs = WCS(Header.fromstring(text, sep="\n"))
+            if not wcs.wcs.ctype[0].startswith("FREQ"):
+                wcs.wcs.sptr("FREQ-???")
+                wcs.wcs.set()
+            pixels = np.array([[1.0], [0.5], [1.5]])
+            centre, low, high = (float(each) for each in wcs.wcs.p2s(pixels, 1)["world"][:, 0])
+    except Exception as error:
+        # wcslib has a dozen exception classes; each means: this axis has no frequency.
+        raise ValueError(" ".join(str(error).split())) from error
+    if not np.isfinite(centre):
+        raise ValueError("the plane lies outside of the axis")
+    width = abs(high - low)
+    return centre, width if np.isfinite(width) else 0.0

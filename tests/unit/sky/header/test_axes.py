@@ -1,0 +1,187 @@
+"""Frequency, Stokes parameter and beam of an image, in all their spellings."""
+
+from collections.abc import Callable
+
+import pytest
+from astropy import units
+from astropy.io.fits import Header
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sky.header.beam import read_beam
+from sky.header.cards import Cards
+from sky.header.errors import HeaderError
+from sky.header.spectral import read_frequency
+from sky.header.stokes import read_stokes
+
+HI_HZ = 1420405752.0
+
+
+def cards(*history: str, **values: object) -> Cards:
+    header = Header(list(values.items()))
+    for line in history:
+        header["HISTORY"] = line
+    return Cards(header)
+
+
+def axis(
+    ctype: str, value: float, step: float, *, number: int = 3, **more: object
+) -> dict[str, object]:
+    names = {"CTYPE": ctype, "CRVAL": value, "CDELT": step, "CRPIX": 1.0} | more
+    return {f"{name}{number}": each for name, each in names.items()}
+
+
+@pytest.mark.parametrize(
+    ("unit", "hz"),
+    [("Hz", 1.0), ("kHz", 1e3), ("MHz", 1e6), ("GHz", 1e9), ("HZ", 1.0), ("MHZ", 1e6)],
+)
+def test_the_unit_of_the_axis_counts(unit: str, hz: float) -> None:
+    centre, width = read_frequency(cards(**axis("FREQ", 1.4e9 / hz, 1e6 / hz, CUNIT=unit)))
+    assert centre == pytest.approx(1.4e9)
+    assert width == pytest.approx(1e6)
+
+
+@given(st.integers(-500, 500), st.floats(1e3, 1e6))
+def test_the_frequency_is_that_of_the_plane(pixel: int, step_hz: float) -> None:
+    centre, _ = read_frequency(cards(**axis("FREQ", 1.4e9, step_hz, CRPIX=float(pixel))))
+    assert centre == pytest.approx(1.4e9 + (1 - pixel) * step_hz, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("ctype", "unit", "value", "equivalency"),
+    [
+        ("VRAD", "m/s", 1e5, units.doppler_radio),
+        ("VOPT", "m/s", 1e5, units.doppler_optical),
+        ("VOPT-F2W", "km/s", 100.0, units.doppler_optical),
+        ("VELO", "m/s", 1e5, units.doppler_relativistic),
+        ("FELO-HEL", "m/s", 1e5, units.doppler_optical),
+    ],
+)
+def test_velocities_are_converted(
+    ctype: str, unit: str, value: float, equivalency: Callable[..., units.Equivalency]
+) -> None:
+    expected = (value * units.Unit(unit)).to(units.Hz, equivalency(HI_HZ * units.Hz)).value
+    centre, width = read_frequency(
+        cards(RESTFRQ=HI_HZ, **axis(ctype, value, value / 100, CUNIT=unit))
+    )
+    assert centre == pytest.approx(expected, rel=1e-12)
+    assert 0 < width < 1e5
+
+
+def test_a_radio_velocity_of_aips_is_known_by_its_code() -> None:
+    radio = read_frequency(cards(RESTFRQ=HI_HZ, VELREF=257, **axis("VELO-LSR", 1e5, 1e3)))
+    assert radio[0] == pytest.approx(HI_HZ * (1 - 1e5 / 299_792_458), rel=1e-12)
+
+
+def test_a_wavelength_is_converted() -> None:
+    assert read_frequency(cards(**axis("WAVE", 0.21, 1e-3, CUNIT="m")))[0] == pytest.approx(
+        299_792_458 / 0.21
+    )
+
+
+def test_a_rest_frequency_counts_without_an_axis_and_for_lofar() -> None:
+    assert read_frequency(cards(RESTFRQ=150e6, RESTBW=2e6)) == (150e6, 2e6)
+    assert read_frequency(cards(RESTFREQ=150e6)) == (150e6, 0.0)
+    both = axis("FREQ", 130e6, 1e6)
+    assert read_frequency(cards(RESTFRQ=150e6, **both))[0] == pytest.approx(130e6)
+    lofar = cards(RESTFRQ=150e6, RESTBW=2e6, TELESCOP="LOFAR", **both)
+    assert read_frequency(lofar) == (150e6, 2e6)
+
+
+@pytest.mark.parametrize(
+    ("code", "values"),
+    [
+        ("no_frequency", {}),
+        ("no_frequency", axis("VRAD", 1e5, 1e3)),
+        ("no_frequency", {"CTYPE3": "FREQ"}),
+        ("bad_frequency", axis("FREQ", 1400.0, 1.0)),
+        ("bad_frequency", {"RESTFRQ": -5.0}),
+        ("bad_header", axis("FREQ", 1.4e9, 1e6, CUNIT="parsec")),
+        ("bad_header", {"RESTFRQ": "high"}),
+        ("bad_header", {"CTYPE3": "FREQ", "CRVAL3": 1e9, "CRPIX3": 7.0}),
+    ],
+)
+def test_no_frequency_is_refused_by_name(code: str, values: dict[str, object]) -> None:
+    with pytest.raises(HeaderError, match=r".{10}") as caught:
+        read_frequency(cards(**values))
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [(1, "I"), (2, "Q"), (3, "U"), (4, "V"), (-1, "RR"), (-2, "LL"), (-3, "RL"), (-4, "LR"),
+     (-5, "XX"), (-6, "YY"), (-7, "XY"), (-8, "YX")],
+)  # fmt: skip
+def test_stokes_codes_have_names(code: int, name: str) -> None:
+    assert read_stokes(cards(**axis("STOKES", float(code), 1.0, number=4))) == name
+    shifted = axis("STOKES", code - 3.0, 1.0, number=4, CRPIX=-2.0)
+    assert read_stokes(cards(**shifted)) == name
+
+
+@given(
+    st.floats(-20, 20).filter(
+        lambda code: min(abs(code - k) for k in (*range(-8, 0), *range(1, 5))) > 1e-2
+    )
+)
+def test_other_stokes_codes_are_refused(code: float) -> None:
+    with pytest.raises(HeaderError, match="Stokes code"):
+        read_stokes(cards(**axis("STOKES", code, 1.0)))
+
+
+def test_without_a_stokes_axis_it_is_total_intensity() -> None:
+    assert read_stokes(cards()) == "I"
+
+
+@pytest.mark.parametrize(
+    ("history", "beam"),
+    [
+        (("AIPS   CLEAN BMAJ=  1.1E-02 BMIN=  8.3E-03 BPA=  30.00",), (0.011, 0.0083, 30.0)),
+        (
+            ("AIPS CLEAN BMAJ= 9 BMIN= 9 BPA= 0", "AIPS CLEAN BMAJ= 0.2 BMIN= 0.1 BPA= -10"),
+            (0.2, 0.1, -10.0),
+        ),
+        (
+            (
+                "RESTOR: Using gaussian beam fwhm of 36.0 by 18.0 arcsec.",
+                "RESTOR: Position angle: 20.0 degrees.",
+            ),
+            (0.01, 0.005, 20.0),
+        ),
+        (("wsclean -niter 100 -beam-shape 36asec 18asec 20deg x.ms",), (0.01, 0.005, 20.0)),
+        (("wsclean -beam-size 36asec x.ms",), (0.01, 0.01, 0.0)),
+    ],
+)  # fmt: skip
+def test_a_history_may_have_the_beam(history: tuple[str, ...], beam: tuple[float, ...]) -> None:
+    assert read_beam(cards(*history)) == pytest.approx(beam)
+
+
+@given(st.floats(1e-4, 1.0), st.floats(1e-4, 1.0), st.floats(-360, 360))
+def test_swapped_axes_are_the_same_ellipse(first: float, second: float, angle: float) -> None:
+    major, minor, pa = read_beam(cards(BMAJ=first, BMIN=second, BPA=angle))
+    turned = read_beam(cards(BMAJ=second, BMIN=first, BPA=angle + 90))
+    assert major >= minor
+    assert turned[:2] == (major, minor)
+    assert abs((turned[2] - pa + 90) % 180 - 90) < 1e-6 or major == minor
+    assert -90 <= pa <= 90
+
+
+@pytest.mark.parametrize(
+    ("code", "values"),
+    [
+        ("no_beam", {}),
+        ("no_beam", {"BMAJ": 0.1}),
+        ("no_beam", {"BMAJ": 0.1, "BMIN": 0.05}),
+        ("bad_beam", {"BMAJ": 0.1, "BMIN": 0.0, "BPA": 0.0}),
+        ("bad_beam", {"BMAJ": 100.0, "BMIN": 1.0, "BPA": 0.0}),
+        ("bad_header", {"BMAJ": "wide", "BMIN": 0.1, "BPA": 0.0}),
+        ("bad_header", {"BMAJ": 0.1, "BMIN": 0.1, "BPA": "north"}),
+    ],
+)
+def test_a_beam_that_is_none_is_refused(code: str, values: dict[str, object]) -> None:
+    with pytest.raises(HeaderError, match=r".{10}") as caught:
+        read_beam(cards(**values))
+    assert caught.value.code == code
+
+
+def test_a_round_beam_needs_no_angle() -> None:
+    assert read_beam(cards(BMAJ=0.1, BMIN=0.09999)) == (0.1, 0.09999, 0.0)

@@ -1,0 +1,148 @@
+"""Dates as FITS 4.0 means them, whichever card and scale they are written in."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from astropy.io.fits import Header
+from astropy.time import Time
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sky.header.cards import Cards
+from sky.header.errors import HeaderError
+from sky.header.times import Exposure, read_exposure
+
+START = datetime(2024, 3, 5, 6, 7, 8, 500_000, tzinfo=UTC)
+ISO = "2024-03-05T06:07:08.5"
+MJD = 60374.254959491
+MOMENTS = st.datetimes(datetime(1980, 1, 1), datetime(2025, 12, 31))  # noqa: DTZ001  (naive)
+
+
+def read(**cards: object) -> Exposure:
+    return read_exposure(
+        Cards(
+            Header(
+                [
+                    (name if name == "TAU_TIME" else name.replace("_", "-"), value)
+                    for name, value in cards.items()
+                ]
+            )
+        )
+    )
+
+
+def refusal(**cards: object) -> HeaderError:
+    with pytest.raises(HeaderError, match=r".{10}") as caught:
+        read(**cards)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"DATE_OBS": ISO},
+        {"DATE_OBS": ISO + "Z"},
+        {"DATE_OBS": "2024-03-05T08:07:08.5+02:00"},
+        {"DATE_OBS": f'"{ISO}";'},
+        {"DATE_OBS": "2024-03-05", "MJD_OBS": MJD},
+        {"DATE_OBS": "2024-03-05", "TIME_OBS": "06:07:08.5"},
+        {"DATE_OBS": "2024-03-05", "UT": "06:07:08.5"},
+        {"DATE_OBS": "2024-03-05T06:07", "MJD_OBS": MJD},
+        {"DATE_OBS": "05/03/24", "DATE_BEG": ISO} | {"DATE_OBS": "2024-03-05"},
+        {"DATE_BEG": ISO},
+        {"MJD_BEG": MJD},
+        {"MJD_OBS": MJD},
+        {"MJD_OBS": str(MJD)},
+        {"DATE_AVG": "2024-03-05T06:07:13.5", "EXPTIME": 10.0},
+        {"DATE_OBS": "2024-03-05T06:07:26.5", "TIMESYS": "GPS"},
+        {"DATE_OBS": "2024-03-05T06:07:45.5", "TIMESYS": "IAT"},
+        {"DATE_OBS": "2024-03-05T06:07:45.5", "TIMESYS": "TAI"},
+        {"DATE_OBS": "2024-03-05T06:08:17.684", "TIMESYS": "TT(TAI)"},
+        {"DATE_OBS": "2024-03-05T06:08:17.684", "TIMESYS": "TDT"},
+        {"DATE_OBS": ISO, "TIMESYS": "UTC(NIST)"},
+        {"DATE_OBS": ISO, "TIMESYS": "GMT"},
+    ],
+)
+def test_the_start_is_the_same_in_every_spelling(cards: dict[str, object]) -> None:
+    assert abs(read(**cards).time_start - START) < timedelta(seconds=0.01)
+
+
+def test_a_date_of_the_last_century_is_finished_by_the_julian_date() -> None:
+    assert read(DATE_OBS="05/03/94", MJD_OBS=49416.25).time_start == datetime(
+        1994, 3, 5, 6, tzinfo=UTC
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2024-03-05T06:07:60.0", datetime(2024, 3, 5, 6, 8, tzinfo=UTC)),
+        ("2016-12-31T23:59:60.5", datetime(2017, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC)),
+        ("2024-03-05T24:00:00", datetime(2024, 3, 6, tzinfo=UTC)),
+        ("2024-03-05T00:00:00", datetime(2024, 3, 5, tzinfo=UTC)),
+    ],
+)
+def test_second_60_and_midnight_are_times(text: str, expected: datetime) -> None:
+    assert read(DATE_OBS=text).time_start == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "cards"),
+    [
+        ("no_date", {}),
+        ("no_date", {"EXPTIME": 10.0}),
+        ("bad_date", {"DATE_OBS": "2024-03-05"}),
+        ("bad_date", {"DATE_OBS": "2024-03-05", "MJD_OBS": 60374.0}),
+        ("bad_date", {"DATE_OBS": "yesterday"}),
+        ("bad_date", {"DATE_OBS": "2024-13-05T00:00:00"}),
+        ("bad_date", {"DATE_OBS": "2024-03-05T25:00:00"}),
+        ("bad_date", {"DATE_OBS": "9999-12-31T23:59:60"}),
+        ("bad_date", {"DATE_OBS": ISO, "TIMESYS": "LOCAL"}),
+        ("bad_date", {"DATE_OBS": ISO, "TIMESYS": "MARS"}),
+        ("bad_date", {"DATE_OBS": ISO, "MJD_OBS": 50000.5}),
+        ("bad_date", {"MJD_OBS": 1e30}),
+        ("bad_date", {"DATE_OBS": ISO, "EXPTIME": -1.0}),
+        ("bad_date", {"DATE_AVG": ISO, "EXPTIME": 1e30}),
+        ("bad_header", {"MJD_OBS": "soon"}),
+    ],
+)
+def test_what_is_no_time_is_refused_by_name(code: str, cards: dict[str, object]) -> None:
+    assert refusal(**cards).code == code
+
+
+@pytest.mark.parametrize(
+    ("cards", "expected_s"),
+    [
+        ({"EXPTIME": 10.0}, 10.0),
+        ({"TAU_TIME": 8.0}, 8.0),
+        ({"DATE_END": "2024-03-05T06:07:18.5"}, 10.0),
+        ({"MJD_END": MJD + 10 / 86400}, 10.0),
+        ({"DATE_END": "2024-03-05T06:00:00"}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_the_exposure_is_read_or_the_difference(
+    cards: dict[str, object], expected_s: float
+) -> None:
+    assert read(DATE_OBS=ISO, **cards).exposure_s == pytest.approx(expected_s, abs=2e-4)
+
+
+def test_the_end_is_in_the_scale_of_the_start() -> None:
+    tai = read(DATE_OBS=ISO, DATE_END="2024-03-05T06:07:18.5", TIMESYS="TAI")
+    assert tai.exposure_s == pytest.approx(10.0)
+
+
+@settings(deadline=None)  # the first UT1 reads the tables of the Earth's rotation
+@given(MOMENTS, st.sampled_from(["tai", "tt", "tdb", "tcb", "tcg", "ut1"]))
+def test_every_scale_is_converted_as_astropy_does(moment: datetime, scale: str) -> None:
+    expected = Time(moment, scale=scale).utc.unix
+    got = read(DATE_OBS=moment.isoformat(timespec="microseconds"), TIMESYS=scale.upper())
+    assert got.time_start.timestamp() == pytest.approx(expected, abs=1e-5)
+
+
+@given(st.text(max_size=40).filter(lambda text: text.isascii() and text.isprintable()))
+def test_any_text_is_a_date_or_refused(text: str) -> None:
+    try:
+        assert read(DATE_OBS=text).time_start.tzinfo is UTC
+    except HeaderError as error:
+        assert error.code in {"no_date", "bad_date", "bad_header"}  # noqa: PT017

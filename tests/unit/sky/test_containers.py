@@ -1,0 +1,149 @@
+"""Compressed files and cubes give the pixels of the plain image; damaged ones are refused."""
+
+import bz2
+import gzip
+import io
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sky.containers import decompress, is_image_file, open_fits, split_planes
+from sky.fits import HeaderError, decode_pixels, parse_fits
+from sky.metadata import read_metadata
+from tests.support.fits_images import CARDS, make, pixels, write
+
+LIMIT = 1 << 24
+
+
+def opened(data: bytes) -> tuple[np.ndarray, fits.Header]:
+    unpacked, image = open_fits(data, {}, max_bytes=LIMIT)
+    return decode_pixels(unpacked, image), image.header
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lambda data: data])
+def test_a_compressed_file_is_the_plain_one(pack) -> None:  # noqa: ANN001  (three callables)
+    got, header = opened(pack(make()))
+    np.testing.assert_array_equal(got, pixels())
+    assert header["BMAJ"] == CARDS["BMAJ"]
+    assert is_image_file(pack(make())[:16])
+
+
+def test_a_file_of_several_gzip_members_is_read_whole() -> None:
+    data = make()
+    got, _ = opened(gzip.compress(data[:5000]) + gzip.compress(data[5000:]))
+    np.testing.assert_array_equal(got, pixels())
+
+
+@pytest.mark.parametrize("kind", ["RICE_1", "GZIP_1", "GZIP_2", "HCOMPRESS_1"])
+def test_a_tile_compressed_image_is_expanded(kind: str) -> None:
+    level = 0 if kind.startswith("GZIP") else 16
+    image = fits.CompImageHDU(pixels(), compression_type=kind, quantize_level=level)
+    for name, value in CARDS.items():
+        image.header[name] = value
+    got, header = opened(write(fits.HDUList([fits.PrimaryHDU(), image])))
+    assert np.max(np.abs(got - pixels())) < 100 / 4 * (level > 0) + 1e-3
+    assert read_metadata(header).freq_eff_hz == CARDS["RESTFRQ"]
+
+
+def test_an_extension_inherits_the_primary_header() -> None:
+    primary, image = fits.PrimaryHDU(), fits.ImageHDU(pixels())
+    for name, value in CARDS.items():
+        (image if name[:5] in ("CTYPE", "CRVAL", "CRPIX", "CDELT") else primary).header[name] = (
+            value
+        )
+    image.header["INHERIT"] = True
+    _, header = opened(write(fits.HDUList([primary, image])))
+    assert read_metadata(header).beam_major_deg == CARDS["BMAJ"]
+    del image.header["INHERIT"]
+    _, header = opened(write(fits.HDUList([primary, image])))
+    with pytest.raises(HeaderError, match="DATE-OBS"):
+        read_metadata(header)
+
+
+@given(st.integers(0, 1 << 20), st.integers(1, 255))
+@settings(max_examples=40, deadline=None)
+def test_a_damaged_compressed_file_is_refused_or_read(place: int, change: int) -> None:
+    packed = bytearray(gzip.compress(make()))
+    packed[place % len(packed)] ^= change
+    try:
+        got, _ = opened(bytes(packed))
+    except HeaderError as error:
+        assert error.code in {"damaged_file", "truncated", "not_fits"}  # noqa: PT017
+    else:
+        assert got.shape == (64, 64)
+
+
+def test_a_compressed_file_that_is_cut_short_is_refused_but_its_head_can_be_read() -> None:
+    packed = gzip.compress(make())
+    with pytest.raises(HeaderError, match="cut short"):
+        decompress(packed[: len(packed) // 2], max_bytes=LIMIT)
+    head = decompress(packed[: len(packed) // 2], max_bytes=LIMIT, is_head=True)
+    assert parse_fits(head, {}).header["BMAJ"] == CARDS["BMAJ"]
+
+
+def test_a_file_that_would_unpack_beyond_the_limit_is_refused_early() -> None:
+    bomb = gzip.compress(bytes(1 << 26))
+    with pytest.raises(HeaderError, match="the limit is 1000000") as caught:
+        decompress(bomb, max_bytes=1_000_000)
+    assert caught.value.code == "too_large"
+
+
+def cube(n_channels: int = 3, n_stokes: int = 2) -> bytes:
+    array = np.arange(n_channels * n_stokes * 64 * 64, dtype="f4")
+    axes = {
+        "CTYPE3": "STOKES", "CRVAL3": 1.0, "CRPIX3": 1.0, "CDELT3": 3.0,
+        "CTYPE4": "FREQ", "CRVAL4": 1.4e9, "CRPIX4": 1.0, "CDELT4": 1e6,
+    }  # fmt: skip
+    return make(array.reshape(n_channels, n_stokes, 64, 64), drop=("RESTFRQ",), **axes)
+
+
+def test_each_plane_of_a_cube_is_an_image_of_its_own() -> None:
+    data = cube()
+    planes = list(split_planes(data, parse_fits(data, {})))
+    assert len(planes) == 6
+    found = [read_metadata(parse_fits(plane, {}).header) for plane in planes]
+    assert [each.stokes for each in found] == ["I", "V"] * 3
+    assert [each.freq_eff_hz for each in found] == [
+        1.4e9,
+        1.4e9,
+        1.401e9,
+        1.401e9,
+        1.402e9,
+        1.402e9,
+    ]
+    for number, plane in enumerate(planes):
+        got, header = opened(plane)
+        assert got[0, 0] == number * 64 * 64
+        assert fits.open(io.BytesIO(plane))[0].data.shape == (1, 1, 64, 64)
+        assert header["BMAJ"] == CARDS["BMAJ"]
+
+
+def test_each_plane_has_its_own_casa_beam() -> None:
+    file = fits.open(io.BytesIO(cube()))
+    for name in ("BMAJ", "BMIN", "BPA"):
+        del file[0].header[name]
+    file[0].header["CASAMBM"] = True
+    numbers = [(channel, pol) for channel in (2, 0, 1) for pol in (1, 0)]
+    columns = [
+        fits.Column("BMAJ", "1E", "arcsec", array=[36.0 + 10 * c + p for c, p in numbers]),
+        fits.Column("BMIN", "1E", "arcsec", array=[30.0] * 6),
+        fits.Column("BPA", "1E", "deg", array=[5.0] * 6),
+        fits.Column("CHAN", "1J", array=[c for c, _ in numbers]),
+        fits.Column("POL", "1J", array=[p for _, p in numbers]),
+    ]
+    file.append(fits.BinTableHDU.from_columns(columns, name="BEAMS"))
+    data = write(file)
+    beams = [
+        read_metadata(parse_fits(plane, {}).header).beam_major_deg * 3600
+        for plane in split_planes(data, parse_fits(data, {}))
+    ]
+    assert beams == pytest.approx([36, 37, 46, 47, 56, 57], rel=1e-6)
+
+
+def test_a_cube_without_its_reference_pixel_is_refused() -> None:
+    data = make(pixels(shape=(3, 64, 64)), CTYPE3="FREQ", CRVAL3=1.4e9, CDELT3=1e6)
+    with pytest.raises(HeaderError, match="CRPIX3"):
+        list(split_planes(data, parse_fits(data, {})))
