@@ -12,6 +12,7 @@ from schemas.identity import image_id
 from schemas.topics import Topics, image_key
 from services.ingest.errors import NoFilesError
 from services.ingest.models import PreparedImage
+from sky.containers import decompress, open_fits
 from sky.fits import HeaderError, parse_fits
 from sky.metadata import read_metadata, read_time_start
 from sky.wcs import SkyProjection, to_wcs_header
@@ -61,8 +62,9 @@ def order_by_time(paths: Sequence[Path], cards: Mapping[str, str]) -> list[Path]
 def _peek_time(path: Path, cards: Mapping[str, str]) -> datetime:
     try:
         with path.open("rb") as file:
-            header = parse_fits(file.read(_HEADER_PEEK_BYTES), cards).header
-        return read_time_start(header)
+            head = file.read(_HEADER_PEEK_BYTES)
+        head = decompress(head, max_bytes=_HEADER_PEEK_BYTES, is_head=True)
+        return read_time_start(parse_fits(head, cards).header)
     except (OSError, HeaderError):
         return _LAST  # it is refused with its reason when its turn comes
 
@@ -106,7 +108,11 @@ def prepare_image(
             f"{len(data)} bytes, the limit is {max_bytes} (LIVETRAP_INGEST__MAX_IMAGE_BYTES)",
         )
     try:
-        fits = parse_fits(data, cards)
+        _, fits = open_fits(data, cards, max_bytes=max_bytes)
+        if fits.n_planes > 1:
+            raise RejectedMessageError(
+                "not_2d", f"the image has {fits.n_planes} planes; send one image a plane"
+            )
         SkyProjection.of(to_wcs_header(fits.header))
         metadata = read_metadata(fits.header)
     except HeaderError as error:

@@ -6,7 +6,9 @@ import numpy as np
 
 from services.extract.errors import RejectedImageError
 from services.extract.models import Image
-from sky.fits import FitsImage, HeaderError, decode_pixels, parse_fits
+from sky.containers import open_fits
+from sky.fits import FitsImage, HeaderError, decode_pixels
+from sky.header.brightness import beam_area_sr
 from sky.metadata import HeaderMetadata, read_metadata
 from sky.wcs import SkyProjection, to_wcs_header
 
@@ -15,30 +17,44 @@ __all__ = ["check_header", "open_image"]
 # Below this many pixels across the beam a point source is narrower than the grid can show.
 _MIN_BEAM_PX = 1.5
 _MAX_BEAM_FRACTION = 0.5
+_MOST_UNPACKED_BYTES = 1 << 30
 
 
-def check_header(
-    data: bytes, cards: Mapping[str, str]
-) -> tuple[FitsImage, HeaderMetadata, str, SkyProjection]:
+def check_header(fits: FitsImage) -> tuple[HeaderMetadata, str, SkyProjection]:
     """Read and check everything but the pixels.
 
     Raises
     ------
     RejectedImageError
-        With the code of what is missing or senseless.
+        With the code of what is missing or impossible.
     """
+    if fits.n_planes > 1:
+        raise RejectedImageError(
+            "not_2d",
+            f"the image has {fits.n_planes} planes (axes {fits.axes}); send one image a plane",
+        )
     try:
-        fits = parse_fits(data, cards)
         wcs_header = to_wcs_header(fits.header)
         projection = SkyProjection.of(wcs_header)
         metadata = read_metadata(fits.header)
     except HeaderError as error:
         raise RejectedImageError(error.code, str(error)) from error
-    return fits, metadata, wcs_header, projection
+    return metadata, wcs_header, projection
 
 
-def open_image(data: bytes, cards: Mapping[str, str]) -> Image:
+def open_image(
+    data: bytes, cards: Mapping[str, str], *, max_bytes: int = _MOST_UNPACKED_BYTES
+) -> Image:
     """Decode an image and make sure that there is something to measure.
+
+    Parameters
+    ----------
+    data : bytes
+        A FITS file, compressed or not.
+    cards : mapping of str to str
+        FITS cards to add or override.
+    max_bytes : int
+        Largest unpacked file.
 
     Raises
     ------
@@ -46,12 +62,22 @@ def open_image(data: bytes, cards: Mapping[str, str]) -> Image:
         Codes of `sky.fits` and `sky.metadata`, ``all_blank``, ``flat``, ``undersampled_beam``,
         ``oversampled_beam``.
     """
-    fits, metadata, wcs_header, projection = check_header(data, cards)
     try:
+        data, fits = open_fits(data, cards, max_bytes=max_bytes)
+        metadata, wcs_header, projection = check_header(fits)
         pixels = decode_pixels(data, fits)
     except HeaderError as error:
         raise RejectedImageError(error.code, str(error)) from error
-    _check_beam(metadata, fits.shape, projection.pixel_scale_deg(fits.shape))
+    pixel_deg = projection.pixel_scale_deg(fits.shape)
+    _check_beam(metadata, fits.shape, pixel_deg)
+    factor = metadata.unit.to_jy_beam(
+        freq_hz=metadata.freq_eff_hz,
+        beam_sr=beam_area_sr(metadata.beam_major_deg, metadata.beam_minor_deg),
+        pixel_sr=np.radians(pixel_deg) ** 2,
+    )
+    if factor != 1.0:
+        with np.errstate(over="ignore"):  # an impossible pixel is refused below
+            pixels *= np.float32(factor)
     lowest, highest = np.fmin.reduce(pixels, axis=None), np.fmax.reduce(pixels, axis=None)
     if np.isnan(lowest):
         raise RejectedImageError("all_blank", "every pixel is blank (NaN): nothing to measure")
