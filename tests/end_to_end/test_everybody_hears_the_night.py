@@ -9,12 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-import voeventparse as vp
 
 from tests.end_to_end.test_image_to_alert import ivorns_on_kafka, settled
 from tests.support.clients import listen_by_gcn_kafka, listen_by_hop, pygcn_listener
 from tests.support.comet import comet_broker, comet_subscriber
 from tests.support.night import run, running_stack, wait_for
+from tests.support.voevent import read_packet
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -82,7 +82,8 @@ def test_every_client_has_every_alert_once(tmp_path: Path) -> None:
             notices = listen_by_gcn_kafka(bootstrap, "gcn.notices.livetrap.radio_transient", n)
             assert Counter(json.loads(line)["ivorn"] for line in notices) == ivorns
             packets = listen_by_gcn_kafka(bootstrap, "alerts-voevent-v1", n)
-            assert all(vp.valid_as_v2_0(vp.loads(packet.encode())) for packet in packets)
+            for packet in packets:
+                read_packet(packet.encode())
             by_hop = listen_by_hop(bootstrap, "alerts-voevent-v1", n)
             assert Counter(ivorn for _, ivorn in by_hop) == ivorns
             assert Counter(ivorns_on_kafka(stack)) == ivorns
@@ -95,7 +96,7 @@ def test_every_client_has_every_alert_once(tmp_path: Path) -> None:
                 what="alerts at the webhook",
             )
             for packet in (*comet.packets(), *upstream.packets()):
-                assert vp.valid_as_v2_0(vp.loads(packet))
+                read_packet(packet)
 
             # An operator tries the channels: everybody who says so has the test alert.
             tried = json.loads(

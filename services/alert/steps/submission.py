@@ -2,9 +2,9 @@
 
 import re
 
-import voeventparse as vp
 from lxml import etree
 
+from schemas.voevent import load_voevent_schema
 from services.alert.steps.transport import TransportError, parse_xml
 
 __all__ = ["MAX_SUBMISSION_BYTES", "SubmissionError", "SubmissionValidator"]
@@ -56,7 +56,7 @@ class SubmissionValidator:
 
     def __init__(self, authority: str) -> None:
         self._authority = authority.casefold()
-        self._schema = etree.XMLSchema(etree.fromstring(vp.definitions.v2_0_schema_str))
+        self._schema = load_voevent_schema()
 
     def read_ivorn(self, packet: bytes) -> str:
         """Return the name of an event that may pass.

@@ -1,20 +1,19 @@
-"""The VOEvent 2.0 packet of an alert: the one module that knows voevent-parse's traps.
+"""The VOEvent 2.0 packet of an alert, written with lxml and checked before it leaves.
 
-Lists are appended here, not handed to ``add_how`` and its like (they need the
-``collections.Iterable`` of Python 3.9); values are plain Python numbers; only ``dumps``
-writes; and what is validated is a copy, because a failed validation damages its object.
+Elements have the names, the order and the text that voevent-parse gives them, so its
+readers find what they expect (ADR 0016).
 """
 
 import math
 from datetime import UTC, datetime, timedelta
 
-import voeventparse as vp
 from lxml import etree
 
 from runtime.errors import RejectedMessageError
 from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
 from schemas.quality import names_of
+from schemas.voevent import NAMESPACE, load_voevent_schema
 from services.alert.models import Decision
 from services.alert.steps.facts import (
     AlertName,
@@ -39,6 +38,10 @@ _CITE = {"update": "supersedes", "retraction": "retraction"}
 # Unified Astronomy Thesaurus: radio transient sources; variable radiation sources.
 _CONCEPTS = {"variable": "http://astrothesaurus.org/uat/1759"}
 _CONCEPT = "http://astrothesaurus.org/uat/2008"
+
+_COORDINATES = "UTC-ICRS-TOPO"
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_SCHEMA = load_voevent_schema()
 
 _Row = tuple[str, str | float | int | None, str, str]
 
@@ -79,17 +82,16 @@ def build_voevent(
     ----------
     Seaman et al. (2011), VOEvent 2.0, IVOA Recommendation.
     """
-    stream, local_id = name.ivorn.removeprefix("ivo://").split("#", 1)
-    packet = vp.Voevent(stream=stream, stream_id=local_id, role=decision.voevent_role)
+    packet = _start_packet(name.ivorn, decision.voevent_role)
     _add_who(packet, settings, time_alert)
     _add_what(packet, event, name, decision, time_alert)
     _add_where_when(packet, event)
-    vp.add_how(packet, descriptions=f"Image-plane search for radio transients: {name_pipeline()}")
+    _add_how(packet)
     _add_why(packet, event, decision, _expiry(event, settings.expires_s, time_alert))
     _add_citations(packet, name)
     if (link := link_to(name, settings.public_url)) is not None:
-        packet.append(vp.Reference(link))
-    data: bytes = vp.dumps(packet)
+        _add(packet, "Reference", uri=link)
+    data: bytes = etree.tostring(packet, xml_declaration=True, encoding="UTF-8")
     assert_valid(data)
     return data
 
@@ -104,7 +106,7 @@ def assert_valid(data: bytes) -> None:
     """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:
-        vp.voevent_v2_0_schema.assertValid(etree.fromstring(data, parser))
+        _SCHEMA.assertValid(etree.fromstring(data, parser))
     except (etree.XMLSyntaxError, etree.DocumentInvalid) as error:
         raise RejectedMessageError("invalid_voevent", f"not VOEvent 2.0: {error}") from error
     if len(data) > MAX_PACKET_BYTES:
@@ -115,49 +117,69 @@ def _to_iso(time: datetime) -> str:
     return time.astimezone(UTC).replace(tzinfo=None).isoformat()
 
 
-def _add_who(packet: vp.Voevent, settings: AlertSettings, time_alert: datetime) -> None:
-    vp.set_who(packet, author_ivorn=f"{settings.authority}/livetrap")
-    packet.Who.Date = _to_iso(time_alert)  # set_who would drop the microseconds
-    vp.set_author(packet, title="LiveTrap", shortName="LiveTrap")
+def _add(
+    parent: etree._Element, tag: str, text: str | None = None, **attributes: str
+) -> etree._Element:
+    """Append an element without a namespace, as VOEvent wants all but its root."""
+    element = etree.SubElement(parent, tag, attributes)
+    element.text = text
+    return element
+
+
+def _start_packet(ivorn: str, role: str) -> etree._Element:
+    root = etree.Element(f"{{{NAMESPACE}}}VOEvent", nsmap={"xsi": _XSI, "voe": NAMESPACE})
+    location = f"{NAMESPACE} http://www.ivoa.net/xml/VOEvent/VOEvent-v2.0.xsd"
+    root.set(f"{{{_XSI}}}schemaLocation", location)
+    root.set("version", "2.0")
+    root.set("role", role)
+    root.set("ivorn", ivorn)
+    return root
+
+
+def _add_who(packet: etree._Element, settings: AlertSettings, time_alert: datetime) -> None:
+    who = _add(packet, "Who")
+    _add(who, "AuthorIVORN", f"ivo://{settings.authority}/livetrap")
+    _add(who, "Date", _to_iso(time_alert))
+    author = _add(who, "Author")
+    _add(author, "title", "LiveTrap")
+    _add(author, "shortName", "LiveTrap")
 
 
 def _add_what(
-    packet: vp.Voevent,
+    packet: etree._Element,
     event: SourceEvent,
     name: AlertName,
     decision: Decision,
     time_alert: datetime,
 ) -> None:
-    packet.What.append(_to_param(("TrigID", name.trig_id, "", "meta.id")))
-    packet.What.append(_to_param(("AlertType", name.alert_type, "", "")))
-    packet.What.append(
-        _to_param(("AlertTense", tense_of(event, decision.role, time_alert), "", ""))
-    )
-    packet.What.append(_to_group("image", _image_rows(event)))
-    packet.What.append(_to_group("detection", _detection_rows(event)))
-    packet.What.append(_to_group("association", _association_rows(event, decision)))
-    packet.What.append(_to_group("provenance", _provenance_rows(event, time_alert)))
+    what = _add(packet, "What")
+    _add_param(what, ("TrigID", name.trig_id, "", "meta.id"))
+    _add_param(what, ("AlertType", name.alert_type, "", ""))
+    _add_param(what, ("AlertTense", tense_of(event, decision.role, time_alert), "", ""))
+    _add_group(what, "image", _image_rows(event))
+    _add_group(what, "detection", _detection_rows(event))
+    _add_group(what, "association", _association_rows(event, decision))
+    _add_group(what, "provenance", _provenance_rows(event, time_alert))
 
 
-def _to_group(name: str, rows: list[_Row]) -> etree._Element:
-    """Return the group of the rows that have a value; NaN and infinities are left out."""
-    known = [row for row in rows if row[1] is not None and not _is_blank(row[1])]
-    group: etree._Element = vp.Group([_to_param(row) for row in known], name=name)
-    return group
+def _add_group(what: etree._Element, name: str, rows: list[_Row]) -> None:
+    """Append the group of the rows that have a value; NaN and infinities are left out."""
+    group = _add(what, "Group", name=name)
+    for row in rows:
+        if row[1] is not None and not _is_blank(row[1]):
+            _add_param(group, row)
 
 
 def _is_blank(value: str | float) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def _to_param(row: _Row) -> etree._Element:
+def _add_param(parent: etree._Element, row: _Row) -> None:
     name, value, unit, ucd = row
     plain = clean_text(value) if isinstance(value, str) else value
     kind = {str: "string", int: "int", float: "float"}[type(plain)]
-    param: etree._Element = vp.Param(
-        name, value=str(plain), unit=unit or None, ucd=ucd or None, dataType=kind, ac=False
-    )
-    return param
+    optional = {key: text for key, text in (("unit", unit), ("ucd", ucd)) if text}
+    _add(parent, "Param", name=name, value=str(plain), **optional, dataType=kind)
 
 
 def _image_rows(event: SourceEvent) -> list[_Row]:
@@ -220,19 +242,31 @@ def _provenance_rows(event: SourceEvent, time_alert: datetime) -> list[_Row]:
     return rows
 
 
-def _add_where_when(packet: vp.Voevent, event: SourceEvent) -> None:
-    position = vp.Position2D(
-        ra=ra_of(event),
-        dec=float(event.dec),
-        err=position_error_deg(event),
-        units="deg",
-        system="UTC-ICRS-TOPO",
-    )
-    place = clean_text(event.telescope or event.stream)
-    vp.add_where_when(packet, position, middle_of_exposure(event), place)
-    observation = packet.WhereWhen.ObsDataLocation.ObservationLocation
-    etree.SubElement(observation.AstroCoords.Time, "Error")
-    observation.AstroCoords.Time.Error = usable_exposure_s(event) / 2
+def _add_where_when(packet: etree._Element, event: SourceEvent) -> None:
+    data = _add(_add(packet, "WhereWhen"), "ObsDataLocation")
+    _add(data, "ObservatoryLocation", id=clean_text(event.telescope or event.stream))
+    observation = _add(data, "ObservationLocation")
+    _add(observation, "AstroCoordSystem", id=_COORDINATES)
+    coordinates = _add(observation, "AstroCoords", coord_system_id=_COORDINATES)
+    time = _add(coordinates, "Time", unit="s")
+    _add(_add(time, "TimeInstant"), "ISOTime", _to_iso(middle_of_exposure(event)))
+    _add(time, "Error", str(usable_exposure_s(event) / 2))
+    _add_position(coordinates, event)
+
+
+def _add_position(coordinates: etree._Element, event: SourceEvent) -> None:
+    position = _add(coordinates, "Position2D", unit="deg")
+    _add(position, "Name1", "RA")
+    _add(position, "Name2", "Dec")
+    value = _add(position, "Value2")
+    _add(value, "C1", str(ra_of(event)))
+    _add(value, "C2", str(float(event.dec)))
+    _add(position, "Error2Radius", str(position_error_deg(event)))
+
+
+def _add_how(packet: etree._Element) -> None:
+    how = f"Image-plane search for radio transients: {name_pipeline()}"
+    _add(_add(packet, "How"), "Description", how)
 
 
 def _expiry(event: SourceEvent, expires_s: float, time_alert: datetime) -> datetime | None:
@@ -245,20 +279,22 @@ def _expiry(event: SourceEvent, expires_s: float, time_alert: datetime) -> datet
 
 
 def _add_why(
-    packet: vp.Voevent, event: SourceEvent, decision: Decision, expires: datetime | None
+    packet: etree._Element, event: SourceEvent, decision: Decision, expires: datetime | None
 ) -> None:
     kind = event.transient_kind or event.kind
-    vp.add_why(packet, importance=decision.importance, expires=expires)
-    packet.Why.Name = f"Radio transient: {clean_text(kind)}, {clean_text(event.certainty)}"
-    packet.Why.Concept = _CONCEPTS.get(kind, _CONCEPT)
+    why = _add(packet, "Why", importance=str(decision.importance))
+    if expires is not None:
+        why.set("expires", expires.isoformat(timespec="seconds"))
+    _add(why, "Name", f"Radio transient: {clean_text(kind)}, {clean_text(event.certainty)}")
+    _add(why, "Concept", _CONCEPTS.get(kind, _CONCEPT))
     if note := note_of(event):
-        packet.Why.Description = note
+        _add(why, "Description", note)
 
 
-def _add_citations(packet: vp.Voevent, name: AlertName) -> None:
+def _add_citations(packet: etree._Element, name: AlertName) -> None:
     if not name.cited:
         return  # an empty Citations is invalid
     cite = _CITE.get(name.alert_type, "followup")
-    etree.SubElement(packet, "Citations")
+    citations = _add(packet, "Citations")
     for ivorn in name.cited:
-        packet.Citations.append(vp.EventIvorn(ivorn, cite))
+        _add(citations, "EventIVORN", ivorn, cite=cite)

@@ -9,7 +9,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-import voeventparse as vp
 
 from livetrap.cli import run
 from runtime.sql import load_query
@@ -18,10 +17,11 @@ from schemas.identity import event_id
 from schemas.messages import ForcedMeasurements, ForcedRequest, ImageDetections, StageTimes
 from services.associate.models import LastNotified
 from services.associate.storage import Catalogue
-from tests.integration.alert.test_life_cycle import alert, cited
+from tests.integration.alert.test_life_cycle import alert
 from tests.integration.associate.test_forced_loop import answer, store
 from tests.support.association import Associator, associator
 from tests.support.records import image, sources
+from tests.support.voevent import cited_ivorns, read_packet
 
 STEADY, NEW = (123.0, 10.0), (123.5, 10.2)
 LOW_HZ, MIDDLE_HZ, HIGH_HZ = 140e6, 150e6, 160e6
@@ -113,9 +113,9 @@ async def test_an_alert_is_taken_back_that_another_band_contradicts(postgres_url
         assert [(row["alert_type"], row["revision"]) for row in rows] == [
             ("initial", 0), ("retraction", 1),
         ]  # fmt: skip
-        packet = vp.loads(heard[1])
-        assert cited(packet) == {"retraction": [rows[0]["ivorn"]]}
-        assert str(packet.Why.Description) == reason
+        packet = read_packet(heard[1])
+        assert cited_ivorns(packet) == {"retraction": [rows[0]["ivorn"]]}
+        assert packet.findtext("Why/Description") == reason
 
 
 async def test_an_answer_that_comes_twice_takes_back_once(postgres_url: str) -> None:

@@ -134,3 +134,9 @@ def test_what_is_no_voevent_is_refused(data: bytes) -> None:
     with pytest.raises(RejectedMessageError) as caught:
         assert_valid(data)
     assert caught.value.reason_code == "invalid_voevent"
+
+
+@pytest.mark.parametrize("dec", [math.nan, math.inf, -math.inf])
+def test_a_position_that_is_no_number_is_refused(dec: float) -> None:
+    with pytest.raises(RejectedMessageError, match=r"not VOEvent 2\.0"):
+        build(source_event(dec=dec))
