@@ -20,7 +20,7 @@ from api.storage import Database
 from runtime.errors import SettingsError
 from runtime.logging import get_logger
 from runtime.process import run_service
-from runtime.settings import ApiSettings, Settings
+from runtime.settings import ApiProcessSettings, ApiSettings
 from runtime.stop_flag import StopFlag
 
 __all__ = ["create_app", "main"]
@@ -33,7 +33,7 @@ about them. Reads need no token. Lists page by key: follow `next` until it is nu
 """
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: ApiProcessSettings) -> FastAPI:
     """Return the application; it connects to PostgreSQL when it starts."""
     database = Database(settings.postgres)
     stream = AlertStream(database)
@@ -91,10 +91,10 @@ class _Server(uvicorn.Server):
 
 def main() -> None:
     """Serve until SIGTERM; exit 2 for a bad setting, 1 for anything else."""
-    run_service("api", _serve)
+    run_service("api", ApiProcessSettings, _serve)
 
 
-def _serve(settings: Settings, _: StopFlag) -> None:
+def _serve(settings: ApiProcessSettings, _: StopFlag) -> None:
     """Serve; uvicorn hears the signals itself and passes them on to the flag when it is done."""
     config = uvicorn.Config(
         create_app(settings),

@@ -49,8 +49,10 @@ def _root(
         typer.Option(help="TOML file of settings (default: LIVETRAP_CONFIG)", metavar="FILE"),
     ] = None,
 ) -> None:
-    if config is not None:
-        os.environ["LIVETRAP_CONFIG"] = os.path.abspath(config)  # noqa: PTH100  (kept as typed)
+    path = config or os.environ.get("LIVETRAP_CONFIG")
+    if path:
+        # The programs of a stack run in another folder.
+        os.environ["LIVETRAP_CONFIG"] = os.path.abspath(path)  # noqa: PTH100  (kept as typed)
 
 
 def run(arguments: list[str]) -> int:

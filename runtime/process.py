@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
@@ -21,24 +22,28 @@ from runtime.kafka import (
 )
 from runtime.logging import configure_logging, get_logger
 from runtime.retry import RetryPolicy
-from runtime.settings import Settings, load_settings
+from runtime.settings import ServiceSettings, WorkerSettings, load_settings
 from runtime.stop_flag import StopFlag, StoppedError
 
 __all__ = ["MessageHandler", "run_service", "run_transform"]
 
+S = TypeVar("S", bound=ServiceSettings)
 
-def run_service(service: str, body: Callable[[Settings, StopFlag], None]) -> None:
+
+def run_service(service: str, kind: type[S], body: Callable[[S, StopFlag], None]) -> None:
     """Run one service's `body` until the stop flag is set; exit with the contract's codes.
 
     Parameters
     ----------
     service : str
         Name in the logs.
+    kind : type
+        The sections of the settings that the process reads.
     body : callable
         Called with the settings and the stop flag; a `StoppedError` is its normal end.
     """
     try:
-        settings = load_settings()
+        settings = load_settings(kind)
         configure_logging(service, level=settings.logging.level)
         with suppress(StoppedError):
             body(settings, StopFlag())
@@ -100,7 +105,7 @@ def run_transform(
     producer: Producer,
     handlers: Mapping[str, MessageHandler],
     stop: StopFlag,
-    settings: Settings,
+    settings: WorkerSettings,
 ) -> None:
     """Consume topics, hand each message to its handler, send what it returns, then commit.
 
@@ -112,7 +117,7 @@ def run_transform(
         Who takes the messages of which topic.
     stop : StopFlag
         Ends the loop after the message in hand.
-    settings : Settings
+    settings : WorkerSettings
         For the topics that must exist.
     """
     retry = RetryPolicy(stop)

@@ -31,13 +31,16 @@ def use_running_stack(data_dir: Path | None) -> None:
     Parameters
     ----------
     data_dir : Path, optional
-        The ``--data-dir`` of the command. Without it, servers that the environment names win.
+        The ``--data-dir`` of the command. Without it, servers that the environment or the
+        configuration file name win.
     """
     from livetrap.stack.state import read_running  # noqa: PLC0415
+    from runtime.settings import names_in_config_file  # noqa: PLC0415
 
     state = read_running(chosen_data_dir(data_dir))
     if state is None:
         return
+    chosen = set() if data_dir is not None else names_in_config_file() | set(os.environ)
     for name, value in state.environment().items():
-        if data_dir is not None or name not in os.environ:
+        if name not in chosen:
             os.environ[name] = value

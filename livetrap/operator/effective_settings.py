@@ -1,13 +1,11 @@
 """The effective settings as an operator wants to see them: value, unit, origin."""
 
 import os
-import tomllib
-from pathlib import Path
 from typing import TypedDict
 
 from pydantic import BaseModel, SecretStr
 
-from runtime.settings import ENV_PREFIX, Settings, load_settings
+from runtime.settings import ENV_PREFIX, Settings, load_settings, names_in_config_file
 
 __all__ = ["SettingLine", "describe_settings", "hide_password", "render_settings"]
 
@@ -35,7 +33,7 @@ def describe_settings() -> list[SettingLine]:
         If the settings do not hold together; the text names the first trouble.
     """
     settings = load_settings()
-    in_file = _names_in_file()
+    in_file = names_in_config_file()
     lines = []
     for section_name in Settings.model_fields:
         section: BaseModel = getattr(settings, section_name)
@@ -82,21 +80,8 @@ def _show(value: object) -> str:
     return "unset" if value is None else str(value)
 
 
-def _names_in_file() -> frozenset[str]:
-    """Return the variables' names of what the configuration file sets."""
-    path = os.environ.get(f"{ENV_PREFIX}CONFIG")
-    if not path:
-        return frozenset()
-    content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    return frozenset(
-        f"{ENV_PREFIX}{section.upper()}__{field.upper()}"
-        for section, fields in content.items()
-        for field in fields
-    )
-
-
 def _origin(name: str, in_file: frozenset[str]) -> str:
     """Return where a value came from; the environment wins over the file."""
-    if name in os.environ:
+    if any(f"{variable}__".startswith(f"{name}__") for variable in os.environ):
         return "environment"
     return "configuration file" if name in in_file else "default"

@@ -1,6 +1,5 @@
 """Decide what a stack starts, on which ports, and which servers of others it uses."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from livetrap.stack.supervisor_config import Program
 from runtime.errors import SettingsError
 from runtime.settings import Settings, load_settings
 
-__all__ = ["Plan", "UpOptions", "make_plan", "verify_effective"]
+__all__ = ["Plan", "UpOptions", "make_plan"]
 
 _POSTGRES_PORT = 55432
 
@@ -117,35 +116,6 @@ def make_plan(options: UpOptions) -> Plan:
         vtp_port=vtp_port,
         api_host=_reachable(settings.api.host),
     )
-
-
-def verify_effective(environment: dict[str, str]) -> None:
-    """Put a running plan's settings into this process and prove that nothing overrides them.
-
-    Parameters
-    ----------
-    environment : dict
-        Settings variables of the plan.
-
-    Raises
-    ------
-    SettingsError
-        If the configuration file says something else, which would win over the environment.
-    """
-    os.environ.update(environment)
-    settings = load_settings()
-    effective = {
-        "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
-        "LIVETRAP_POSTGRES__URL": settings.postgres.url.get_secret_value(),
-        "LIVETRAP_API__PORT": str(settings.api.port),
-        "LIVETRAP_VTP__PORT": str(settings.vtp.port),
-    }
-    for name, wanted in environment.items():
-        if effective[name] != wanted:
-            raise SettingsError(
-                f"the configuration file sets {name}, against the command line; "
-                "remove it from the file or leave the option away"
-            )
 
 
 def _service_ports(options: UpOptions, settings: Settings, taken: set[int]) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from livetrap.stack.errors import StackError
 from livetrap.stack.kafka_broker import KafkaBroker
 from livetrap.stack.kafka_jars import fetch_jars
 from livetrap.stack.paths import make_data_dir
-from livetrap.stack.plan import Plan, UpOptions, make_plan, verify_effective
+from livetrap.stack.plan import Plan, UpOptions, make_plan
 from livetrap.stack.ports import is_listening, wait_until_free
 from livetrap.stack.postgres_server import PostgresServer, open_server
 from livetrap.stack.state import StackState, read_running, remove_state, started_at, write_state
@@ -93,7 +93,7 @@ def start(options: UpOptions, *, detach: bool, tell: Callable[[str], None]) -> R
         tell(f"data folder {data_dir}")
         kafka, postgres, programs = _prepare(options, plan, tell=tell)
         environment = _environment(plan, postgres)
-        verify_effective(environment)
+        os.environ.update(environment)  # of the programs, and of this command; beats the file
         socket = _socket_path(data_dir)
         config = data_dir / "supervisord.conf"
         config.write_text(config_text(programs, socket=socket), encoding="utf-8")

@@ -8,30 +8,50 @@ from runtime.settings.alert import (
     WebhookSettings,
 )
 from runtime.settings.kafka import KafkaSettings
+from runtime.settings.loading import load_settings
+from runtime.settings.names import names_in_config_file
 from runtime.settings.pipeline import AssociateSettings, ExtractSettings, IngestSettings
+from runtime.settings.processes import (
+    AlertProcessSettings,
+    ApiProcessSettings,
+    AssociateProcessSettings,
+    ExtractProcessSettings,
+    IngestProcessSettings,
+    ServiceSettings,
+    Settings,
+    WorkerSettings,
+)
 from runtime.settings.servers import (
     ApiSettings,
     LoggingSettings,
     MetricsSettings,
     PostgresSettings,
 )
-from runtime.settings.whole import ENV_PREFIX, Settings, load_settings
+from runtime.settings.sources import ENV_PREFIX
 
 __all__ = [
     "ENV_PREFIX",
+    "AlertProcessSettings",
     "AlertSettings",
+    "ApiProcessSettings",
     "ApiSettings",
+    "AssociateProcessSettings",
     "AssociateSettings",
     "BrokerSettings",
     "EmailSettings",
+    "ExtractProcessSettings",
     "ExtractSettings",
+    "IngestProcessSettings",
     "IngestSettings",
     "KafkaSettings",
     "LoggingSettings",
     "MetricsSettings",
     "PostgresSettings",
+    "ServiceSettings",
     "Settings",
     "VtpSettings",
     "WebhookSettings",
+    "WorkerSettings",
     "load_settings",
+    "names_in_config_file",
 ]

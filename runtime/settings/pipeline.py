@@ -64,6 +64,9 @@ class ExtractSettings(Section):
     count_negative: bool = Field(
         default=False, description="Count the peaks of the negated image: false by definition"
     )
+    max_image_bytes: int = Field(
+        64 << 20, ge=2880, description="Largest image that is measured [byte]"
+    )
     max_sources: int = Field(200_000, ge=1, description="More in an image: rejected")
     rms_min_jy_beam: float | None = Field(None, gt=0, description="Less noise: rejected [Jy/beam]")
     rms_max_jy_beam: float | None = Field(None, gt=0, description="More noise: rejected [Jy/beam]")

@@ -23,7 +23,7 @@ from runtime.metrics import serve_metrics
 from runtime.postgres import create_pool
 from runtime.process import run_service
 from runtime.retry import RetryPolicy
-from runtime.settings import Settings
+from runtime.settings import AssociateProcessSettings
 from runtime.stop_flag import StopFlag, StoppedError
 from schemas.topics import Topics
 from services.associate.handlers.detections import DetectionsHandler
@@ -40,10 +40,10 @@ _POLL_S = 0.02
 
 def main() -> None:
     """Run until SIGTERM."""
-    run_service("associate", _run)
+    run_service("associate", AssociateProcessSettings, _run)
 
 
-def _run(settings: Settings, stop: StopFlag) -> None:
+def _run(settings: AssociateProcessSettings, stop: StopFlag) -> None:
     serve_metrics(settings.metrics)
     with asyncio.Runner() as runner:
         app = _Associator(settings, stop, runner)
@@ -54,7 +54,9 @@ def _run(settings: Settings, stop: StopFlag) -> None:
 class _Associator:
     """The consumer loop around one `DetectionsHandler`."""
 
-    def __init__(self, settings: Settings, stop: StopFlag, runner: asyncio.Runner) -> None:
+    def __init__(
+        self, settings: AssociateProcessSettings, stop: StopFlag, runner: asyncio.Runner
+    ) -> None:
         self._settings = settings
         self._stop = stop
         self._retry = RetryPolicy(stop)

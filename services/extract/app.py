@@ -11,7 +11,7 @@ from runtime.kafka import (
 from runtime.metrics import serve_metrics
 from runtime.process import MessageHandler, run_service, run_transform
 from runtime.retry import RetryPolicy
-from runtime.settings import Settings
+from runtime.settings import ExtractProcessSettings
 from runtime.stop_flag import StopFlag
 from schemas.topics import Topics
 from services.extract.handlers.forced import ForcedHandler
@@ -22,10 +22,10 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run until SIGTERM."""
-    run_service("extract", _run)
+    run_service("extract", ExtractProcessSettings, _run)
 
 
-def _run(settings: Settings, stop: StopFlag) -> None:
+def _run(settings: ExtractProcessSettings, stop: StopFlag) -> None:
     serve_metrics(settings.metrics)
     retry = RetryPolicy(stop)
     cluster_id = retry.retry_until_success(partial(fetch_cluster_id, settings.kafka))

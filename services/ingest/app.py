@@ -24,7 +24,7 @@ from runtime.logging import get_logger
 from runtime.metrics import serve_metrics
 from runtime.process import run_service
 from runtime.retry import RetryPolicy
-from runtime.settings import Settings, load_settings
+from runtime.settings import IngestProcessSettings, load_settings
 from runtime.stop_flag import StopFlag
 from schemas.topics import Topics
 from services.ingest.handlers.files import FileHandler, FileRules
@@ -93,7 +93,7 @@ def ingest_paths(
         If there is nothing to ingest.
     """
     overrides = {"kafka": {"bootstrap_servers": bootstrap_servers}} if bootstrap_servers else {}
-    settings = load_settings(**overrides)
+    settings = load_settings(IngestProcessSettings, **overrides)
     files = order_by_time(find_files(paths), cards)
     ensure_topics(settings.kafka)
     handler = _build(settings, stream or settings.ingest.stream, cards, on_rejected=_print)
@@ -115,10 +115,10 @@ def ingest_paths(
 
 def main() -> None:
     """Watch the inbox until SIGTERM."""
-    run_service("ingest", _watch)
+    run_service("ingest", IngestProcessSettings, _watch)
 
 
-def _watch(settings: Settings, stop: StopFlag) -> None:
+def _watch(settings: IngestProcessSettings, stop: StopFlag) -> None:
     folder = settings.ingest.inbox
     if folder is None or not folder.is_dir():
         raise SettingsError(
@@ -140,7 +140,7 @@ def _watch(settings: Settings, stop: StopFlag) -> None:
 
 
 def _build(
-    settings: Settings,
+    settings: IngestProcessSettings,
     stream: str | None,
     cards: dict[str, str],
     *,

@@ -18,7 +18,7 @@ from runtime.logging import get_logger
 from runtime.metrics import serve_metrics
 from runtime.postgres import create_pool
 from runtime.process import run_service
-from runtime.settings import Settings
+from runtime.settings import AlertProcessSettings
 from runtime.stop_flag import StopFlag, StoppedError
 from schemas.topics import Topics
 from services.alert.app.channels import build_channels
@@ -47,10 +47,10 @@ _STOP_FAUST_S = 2.5
 
 def main() -> None:
     """Run until SIGTERM."""
-    run_service("alert", _run)
+    run_service("alert", AlertProcessSettings, _run)
 
 
-def _run(settings: Settings, stop: StopFlag) -> None:
+def _run(settings: AlertProcessSettings, stop: StopFlag) -> None:
     configure_library_logging()
     with suppress(StoppedError):
         asyncio.run(_Service(settings, stop).run())
@@ -59,7 +59,7 @@ def _run(settings: Settings, stop: StopFlag) -> None:
 class _Service:
     """The parts of one alert process."""
 
-    def __init__(self, settings: Settings, stop: StopFlag) -> None:
+    def __init__(self, settings: AlertProcessSettings, stop: StopFlag) -> None:
         self._settings = settings
         self._stop = stop
         topics = Topics(settings.kafka.topic_prefix)

@@ -11,7 +11,7 @@ from runtime.dead_letters import DeadLetters
 from runtime.errors import RejectedMessageError, TransientError
 from runtime.kafka import InMessage, OutMessage
 from runtime.logging import get_logger
-from runtime.settings import Settings
+from runtime.settings import AssociateProcessSettings
 from schemas.codec import CodecError, decode_image_detections, encode_image_detections
 from schemas.topics import Topics
 from services.associate.errors import FencedError
@@ -34,8 +34,8 @@ class DetectionsHandler:
 
     Parameters
     ----------
-    settings : Settings
-        Sections `associate` and `extract` are used.
+    settings : AssociateProcessSettings
+        Section `associate` is used.
     topics : Topics
         Where to read and what to call the outbox messages.
     cluster_id : str
@@ -50,7 +50,11 @@ class DetectionsHandler:
     """
 
     def __init__(
-        self, settings: Settings, topics: Topics, cluster_id: str, pool: asyncpg.Pool
+        self,
+        settings: AssociateProcessSettings,
+        topics: Topics,
+        cluster_id: str,
+        pool: asyncpg.Pool,
     ) -> None:
         self._settings = settings
         self._topics = topics

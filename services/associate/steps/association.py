@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from runtime.settings import Settings
+from runtime.settings import AssociateProcessSettings
 from schemas.messages import SourceColumns
 from schemas.topics import Topics
 from services.associate.models import LedgerEntry, StatisticsKey, StoredImage, Timestep
@@ -51,7 +51,7 @@ _NOTHING_DETECTED = DetectedSources({}, np.empty(0, np.int64), np.empty(0), np.e
 
 
 async def associate_timestep(
-    catalogue: Catalogue, timestep: Timestep, *, settings: Settings, topics: Topics
+    catalogue: Catalogue, timestep: Timestep, *, settings: AssociateProcessSettings, topics: Topics
 ) -> Outcome:
     """Store a timestep and all that follows from it.
 
@@ -61,7 +61,7 @@ async def associate_timestep(
         An open transaction.
     timestep : Timestep
         Its images in ascending frequency.
-    settings : Settings
+    settings : AssociateProcessSettings
         Section `associate`.
     topics : Topics
         Where the events and the forced requests go.
@@ -104,7 +104,7 @@ async def _associate(
     images: list[StoredImage],
     *,
     stream_id: int,
-    settings: Settings,
+    settings: AssociateProcessSettings,
     topic: str,
 ) -> tuple[int, DetectedSources]:
     """Cross-match, write the rows and the events; return how many events, and what was seen."""
@@ -138,7 +138,7 @@ async def _find_updates(
     candidates: CandidateSources,
     images: list[AssociatedImage],
     timestep: Timestep,
-    settings: Settings,
+    settings: AssociateProcessSettings,
 ) -> list[Trigger]:
     """Return what to say again; the past, when it comes late, is no news."""
     limits = settings.associate
@@ -163,13 +163,16 @@ def _to_detected(candidates: CandidateSources, images: list[AssociatedImage]) ->
     return DetectedSources(detected, known["id"], known["ra"], known["dec"])
 
 
-def _distance_limit_deg(image: StoredImage, settings: Settings) -> float:
+def _distance_limit_deg(image: StoredImage, settings: AssociateProcessSettings) -> float:
     """Return how far a measurement may lie from its source: a number of semi-major axes."""
     return settings.associate.beamwidths_limit * metadata_of(image).beam_major_deg / 2
 
 
 async def _load(
-    catalogue: Catalogue, images: list[StoredImage], stream_id: int, settings: Settings
+    catalogue: Catalogue,
+    images: list[StoredImage],
+    stream_id: int,
+    settings: AssociateProcessSettings,
 ) -> CandidateSources:
     """Return what the catalogue has near any measurement of the timestep."""
     radius_deg = max(_distance_limit_deg(image, settings) for image in images)
@@ -186,7 +189,7 @@ async def _load(
 
 
 def _associate_image(
-    candidates: CandidateSources, image: StoredImage, settings: Settings
+    candidates: CandidateSources, image: StoredImage, settings: AssociateProcessSettings
 ) -> AssociatedImage:
     key = _key(image)
     result: ImageResult = candidates.associate(
@@ -222,7 +225,7 @@ async def _decide(
     catalogue: Catalogue,
     candidates: CandidateSources,
     images: list[AssociatedImage],
-    settings: Settings,
+    settings: AssociateProcessSettings,
 ) -> list[Trigger]:
     """Return what deserves an event, one for each source."""
     created = candidates.sources["is_created"] & (candidates.sources["parent"] < 0)

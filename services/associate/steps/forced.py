@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from runtime.settings import Settings
+from runtime.settings import AssociateProcessSettings
 from schemas.codec import encode_forced_request
 from schemas.messages import ForcedRequest, IntArray, PositionColumns
 from schemas.topics import image_key
@@ -23,7 +23,7 @@ async def request_forced(
     seen: DetectedSources,
     *,
     stream_id: int,
-    settings: Settings,
+    settings: AssociateProcessSettings,
     topic: str,
 ) -> int:
     """Leave a request in the outbox for each image that hides something.
@@ -38,7 +38,7 @@ async def request_forced(
         What was detected in them.
     stream_id : int
         The stream.
-    settings : Settings
+    settings : AssociateProcessSettings
         Section `associate`.
     topic : str
         Where the requests go.

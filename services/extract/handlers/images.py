@@ -11,7 +11,7 @@ from runtime.dead_letters import DeadLetters
 from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage, OutMessage
 from runtime.logging import get_logger
-from runtime.settings import Settings
+from runtime.settings import ExtractProcessSettings
 from schemas.codec import encode_image_detections
 from schemas.identity import image_id
 from schemas.messages import (
@@ -43,15 +43,15 @@ class ImageHandler:
 
     Parameters
     ----------
-    settings : Settings
-        Sections `extract` and `ingest` (the size limit) are used.
+    settings : ExtractProcessSettings
+        Section `extract` is used.
     topics : Topics
         Where results go.
     cluster_id : str
         Kafka cluster the images are on.
     """
 
-    def __init__(self, settings: Settings, topics: Topics, cluster_id: str) -> None:
+    def __init__(self, settings: ExtractProcessSettings, topics: Topics, cluster_id: str) -> None:
         # The settings bear the names of the fields.
         extract_settings = settings.extract.model_dump()
         self._parameters = FinderParameters(
@@ -64,7 +64,7 @@ class ImageHandler:
                 **{each.name: extract_settings[each.name] for each in fields(QualityLimits)}
             )
         )
-        self._max_bytes = settings.ingest.max_image_bytes
+        self._max_bytes = settings.extract.max_image_bytes
         self._topics = topics
         self._dead_letters = DeadLetters(topic=topics.dead_letters, service="extract")
         self._cluster_id = cluster_id
@@ -190,7 +190,7 @@ def _check_size(data: bytes, max_bytes: int) -> None:
         raise RejectedImageError(
             "too_large",
             f"the image has {len(data)} bytes, the limit is {max_bytes} "
-            "(LIVETRAP_INGEST__MAX_IMAGE_BYTES)",
+            "(LIVETRAP_EXTRACT__MAX_IMAGE_BYTES)",
         )
 
 

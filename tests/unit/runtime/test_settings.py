@@ -34,6 +34,8 @@ def test_later_sources_win(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         ("LIVETRAP_EXTRACT__DETECTION_TRESHOLD_SIGMA", "5"),
         ("LIVETRAP_KAFKKA__BOOTSTRAP_SERVERS", "x"),
         ("LIVETRAP_NONSENSE", "x"),
+        ("LIVETRAP_ALERT", "{}"),
+        ("LIVETRAP_ALERT__WEBHOOKS", "https://robot.example.org"),
         ("LIVETRAP_EXTRACT__DETECTION_THRESHOLD_SIGMA", "-1"),
         ("LIVETRAP_VTP__PORT", "many"),
         ("LIVETRAP_ASSOCIATE__SPECTRAL_CONFLICT_SIGMA", "0"),
@@ -61,6 +63,80 @@ def test_spectral_checks_are_switched_off_by_a_word(
     file.write_text('[associate]\nspectral_conflict_sigma = "off"\n')
     monkeypatch.setenv("LIVETRAP_CONFIG", str(file))
     assert load_settings().associate.spectral_conflict_sigma is None
+
+
+KUBERNETES_VARIABLES = {
+    "LIVETRAP_API_SERVICE_HOST": "10.0.0.11",
+    "LIVETRAP_API_SERVICE_PORT": "8080",
+    "LIVETRAP_API_SERVICE_PORT_HTTP": "8080",
+    "LIVETRAP_API_PORT": "tcp://10.0.0.11:8080",
+    "LIVETRAP_API_PORT_8080_TCP": "tcp://10.0.0.11:8080",
+    "LIVETRAP_API_PORT_8080_TCP_PROTO": "tcp",
+    "LIVETRAP_API_PORT_8080_TCP_PORT": "8080",
+    "LIVETRAP_API_PORT_8080_TCP_ADDR": "10.0.0.11",
+    "LIVETRAP_VTP_PORT": "tcp://10.0.0.12:8099",
+    "LIVETRAP_VTP_SERVICE_PORT_VTP": "8099",
+    "LIVETRAP_POSTGRES_RW_SERVICE_HOST": "fd00::1",
+    "LIVETRAP_POSTGRES_RW_PORT": "tcp://[fd00::1]:5432",
+    "LIVETRAP_POSTGRES_RW_PORT_5432_TCP_ADDR": "fd00::1",
+    "LIVETRAP_SERVICE_HOST": "10.0.0.13",
+    "LIVETRAP_PORT": "tcp://10.0.0.13:80",
+    "LIVETRAP_DNS_PORT_53_UDP": "udp://10.0.0.14:53",
+}
+
+
+def test_variables_that_kubernetes_makes_for_services_are_no_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in KUBERNETES_VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == Settings()
+    assert load_settings().api.port == 8080
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LIVETRAP_API_PORT", "8080"),
+        ("LIVETRAP_VTP_PORT", "localhost:8099"),
+        ("LIVETRAP_API_HOST", "10.0.0.11"),
+        ("LIVETRAP_API_SERVICE_HOST", "example.org"),
+        ("LIVETRAP_API_SERVICE_PORT", "http"),
+        ("LIVETRAP_POSTGRES_URL", "postgresql://db/livetrap"),
+        ("LIVETRAP_API__SERVICE_HOST", "10.0.0.11"),
+        ("LIVETRAP_API_PORT_8080_TCP_PROTO", "http"),
+    ],
+)
+def test_a_misspelt_setting_is_not_taken_for_a_variable_of_kubernetes(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"unknown setting {name} in the environment"):
+        load_settings()
+
+
+def test_the_most_similar_name_is_proposed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVETRAP_POSTGRES_URL", "postgresql://db/livetrap")
+    with pytest.raises(SettingsError, match=r"did you mean LIVETRAP_POSTGRES__URL\?"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("port = 1\n", "port in the configuration file stands outside of a section"),
+        ("[vtp\n", "cannot read configuration file"),
+        ("[kafkka]\n", r"unknown section \[kafkka\] in the configuration file; there are kafka"),
+    ],
+)
+def test_a_file_without_sense_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, reason: str
+) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text(text)
+    monkeypatch.setenv("LIVETRAP_CONFIG", str(file))
+    with pytest.raises(SettingsError, match=reason):
+        load_settings()
 
 
 def test_a_missing_configuration_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
