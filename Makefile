@@ -33,7 +33,7 @@ lint: install  ## style, types, architecture, SQL, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --disable-progress-bar schemas/sql services api livetrap
+	$(BIN)/sqlfluff lint --disable-progress-bar schemas/sql services api livetrap runtime
 	$(BIN)/codespell
 
 docs: install  ## the documentation site in docs/build; needs no network, and a warning is an error

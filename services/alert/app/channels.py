@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from runtime.settings import AlertSettings
-from services.alert.app.threads import run_in_thread
+from runtime.threads import run_in_thread
 from services.alert.handlers.broker import Broker
 from services.alert.handlers.channel import DeliveryChannel
 from services.alert.handlers.digest import Digest

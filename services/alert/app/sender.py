@@ -9,8 +9,8 @@ from runtime.dead_letters import DeadLetters
 from runtime.errors import TransientError
 from runtime.kafka import OutMessage, create_consumer, create_producer, produce_and_wait
 from runtime.settings import KafkaSettings
+from runtime.threads import run_in_thread
 from schemas.topics import Topics
-from services.alert.app.threads import run_in_thread
 from services.alert.models import LowWatermark, StoredAlert
 
 __all__ = ["KafkaSender"]

@@ -11,31 +11,31 @@ from typing import Any
 
 import orjson
 
+from runtime.advisory_lock import AdvisoryLock
 from runtime.dead_letters import DeadLetters
 from runtime.errors import FatalError, RejectedMessageError, TransientError
 from runtime.kafka import InMessage, ensure_topics
-from runtime.logging import get_logger
+from runtime.logging import configure_library_logging, get_logger
 from runtime.metrics import serve_metrics
 from runtime.postgres import create_pool
 from runtime.process import run_service
+from runtime.retry import RetryPolicy
 from runtime.settings import AlertProcessSettings
 from runtime.stop_flag import StopFlag, StoppedError
+from runtime.threads import run_in_thread
 from schemas.topics import Topics
 from services.alert.app.channels import build_channels
-from services.alert.app.logs import configure_library_logging
-from services.alert.app.retrying import RetryPolicy
 from services.alert.app.rules import RuleFile
 from services.alert.app.sender import KafkaSender
 from services.alert.app.stream import build_app
-from services.alert.app.threads import run_in_thread
 from services.alert.app.watchdog import Watchdog
 from services.alert.handlers.channel import DeliveryChannel
 from services.alert.handlers.delivery_log import DeliveryLog
 from services.alert.handlers.transients import TransientHandler
 from services.alert.handlers.vtp import VtpServer
 from services.alert.handlers.vtp_receiver import VtpReceiver
-from services.alert.metrics import EVENTS
-from services.alert.storage import AlertStore, DeliveryStore, Leadership, SubmissionStore
+from services.alert.metrics import EVENTS, RETRIES
+from services.alert.storage import AlertStore, DeliveryStore, SubmissionStore
 
 __all__ = ["main"]
 
@@ -51,7 +51,8 @@ def main() -> None:
 
 
 def _run(settings: AlertProcessSettings, stop: StopFlag) -> None:
-    configure_library_logging()
+    # They warn of every rebalance.
+    configure_library_logging(errors_only=("faust", "mode", "aiokafka"))
     with suppress(StoppedError):
         asyncio.run(_Service(settings, stop).run())
 
@@ -66,7 +67,8 @@ class _Service:
         self._dead_letters = DeadLetters(topic=topics.dead_letters, service="alert")
         self._failure: BaseException | None = None
         self._watchdog = Watchdog(time.monotonic())
-        self._retry = RetryPolicy(stop, self._watchdog)
+        self._retry = RetryPolicy(stop, on_attempt=self._on_attempt)
+        self._has_led = False
 
     async def run(self) -> None:
         """Start everything, wait, stop everything."""
@@ -76,15 +78,17 @@ class _Service:
         async with AsyncExitStack() as stack:
             self._sender = KafkaSender(settings.kafka, group=GROUP)
             stack.callback(self._sender.close)
-            retry_until_success = self._retry.retry_until_success
+            retry_until_success = self._retry.retry_until_success_async
             await retry_until_success(lambda: run_in_thread(lambda: ensure_topics(settings.kafka)))
             pool = await retry_until_success(
                 lambda: create_pool(settings.postgres, service="alert")
             )
             stack.callback(pool.terminate)
-            self._leadership = Leadership(settings.postgres)
-            stack.callback(self._leadership.give_up)
-            await retry_until_success(self._leadership.ensure)
+            self._lock = AdvisoryLock(
+                settings.postgres, name="livetrap.alert.lead", service="alert"
+            )
+            stack.callback(self._lock.release)
+            await retry_until_success(self._ensure_leading)
             # Not before: who subscribes to a process that stands by would hear nothing.
             vtp = VtpServer(settings.vtp, settings.alert.authority)
             await vtp.start()
@@ -148,19 +152,36 @@ class _Service:
 
     async def _on_events(self, messages: list[InMessage]) -> None:
         """Handle events; return when each is an alert, refused, or a dead letter."""
-        refusals = await self._retry.retry_until_success(lambda: self._handle(messages))
+        refusals = await self._retry.retry_until_success_async(lambda: self._handle(messages))
         for message, error in zip(messages, refusals, strict=True):
             if error is not None:
                 self._dead_letters.add(message, error)
         if n_rejected := len(self._dead_letters.pending):
-            await self._retry.retry_until_success(
+            await self._retry.retry_until_success_async(
                 lambda: self._sender.send_dead_letters(self._dead_letters)
             )
             EVENTS.labels("rejected").inc(n_rejected)
 
     async def _handle(self, messages: list[InMessage]) -> list[RejectedMessageError | None]:
-        await self._leadership.ensure()
+        await self._ensure_leading()
         return await self._handler.on_events([message.value for message in messages])
+
+    async def _ensure_leading(self) -> None:
+        """Return if this process is the one that sends alerts."""
+        if await self._lock.try_acquire():
+            self._has_led = True
+        elif self._has_led:  # the events in hand are the other process's now
+            raise FatalError("another alert process has taken over")
+        else:
+            raise TransientError(
+                "another process sends the alerts of this database; this process stands by"
+            )
+
+    def _on_attempt(self, number: int) -> None:
+        """Count a repeated attempt; one that waits for a dependency is no standstill."""
+        self._watchdog.note_attempt(time.monotonic())
+        if number > 1:
+            RETRIES.inc()
 
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error

@@ -2,7 +2,6 @@
 
 from services.alert.storage.alerts import AlertStore, AlertTransaction
 from services.alert.storage.deliveries import DeliveryStore
-from services.alert.storage.leadership import Leadership
 from services.alert.storage.submissions import SubmissionStore
 
-__all__ = ["AlertStore", "AlertTransaction", "DeliveryStore", "Leadership", "SubmissionStore"]
+__all__ = ["AlertStore", "AlertTransaction", "DeliveryStore", "SubmissionStore"]

@@ -19,7 +19,7 @@ import pytest
 
 from livetrap.cli import run
 from runtime.settings import EmailSettings, Settings, WebhookSettings
-from services.alert.app.threads import run_in_thread
+from runtime.threads import run_in_thread
 from services.alert.handlers.channel import DeliveryChannel
 from services.alert.handlers.digest import Digest
 from services.alert.handlers.webhook import Webhook

@@ -16,7 +16,7 @@ from runtime.settings import AlertSettings, PostgresSettings
 from schemas.messages import SourceEvent
 from services.alert.models import AlertHistory, NewAlert, StoredAlert
 from services.alert.steps.alert import build_alert
-from services.alert.storage import AlertStore, Leadership
+from services.alert.storage import AlertStore
 from tests.support.vtp_events import DECISION, START, source_event
 
 SETTINGS = AlertSettings(authority="org.test")
@@ -115,51 +115,6 @@ async def test_an_error_undoes_all_of_a_transaction(store: AlertStore) -> None:
         await add_both()
     async with store.transaction([event.event_id]) as book:
         assert await book.find(event.event_id) is None
-
-
-async def lead(candidate: Leadership) -> None:
-    """Stand by until nobody else leads."""
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                return await candidate.ensure()
-            except TransientError:
-                await asyncio.sleep(0.02)
-
-
-async def test_one_process_leads_until_it_is_gone(postgres_url: str) -> None:
-    settings = PostgresSettings(url=SecretStr(postgres_url))
-    first, second, third = (Leadership(settings) for _ in range(3))
-    await first.ensure()
-    await first.ensure()
-    with pytest.raises(TransientError, match="stands by"):
-        await second.ensure()
-    first.give_up()
-    await lead(second)
-    with pytest.raises(TransientError, match="stands by"):
-        await third.ensure()
-    with pytest.raises(FatalError, match="has taken over"):
-        await first.ensure()
-    second.give_up()
-    await lead(third)
-    third.give_up()
-
-
-async def test_who_was_cut_off_leads_again_if_nobody_came(
-    pool: asyncpg.Pool, postgres_url: str
-) -> None:
-    leader = Leadership(PostgresSettings(url=SecretStr(postgres_url)))
-    await leader.ensure()
-    await pool.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity "
-        "where application_name = 'livetrap-alert' and datname = current_database()"
-    )
-    assert leader._connection is not None
-    async with asyncio.timeout(10):
-        while not leader._connection.is_closed():  # noqa: ASYNC110  (it is polled)
-            await asyncio.sleep(0.01)
-    await lead(leader)
-    leader.give_up()
 
 
 async def test_revisions_count_up_also_when_several_come_at_once(store: AlertStore) -> None:

@@ -1,14 +1,10 @@
 """The parts of the composition root that decide something."""
 
-import threading
-import time
-
 import faust
 import pytest
 
 from runtime.settings import KafkaSettings
 from services.alert.app.stream import _credentials
-from services.alert.app.threads import run_in_thread
 from services.alert.app.watchdog import PATIENCE_S, Watchdog
 
 
@@ -31,26 +27,6 @@ def test_attempts_in_front_of_a_closed_door_are_no_standstill() -> None:
     for now_s in range(0, 1000, 30):
         watchdog.note_attempt(float(now_s))
         assert not watchdog.is_stuck(5, (10,), now_s + 10.0)
-
-
-async def test_a_blocking_call_gives_its_result_or_error() -> None:
-    assert await run_in_thread(lambda: 42) == 42
-    with pytest.raises(ZeroDivisionError):
-        await run_in_thread(lambda: 1 // 0)
-
-
-async def test_a_blocking_call_never_holds_up_the_exit() -> None:
-    seen: list[bool] = []
-    await run_in_thread(lambda: seen.append(threading.current_thread().daemon))
-    assert seen == [True]
-
-
-async def test_a_blocking_call_does_not_stop_the_loop() -> None:
-    import asyncio
-
-    started_s = time.monotonic()
-    await asyncio.gather(*(run_in_thread(lambda: time.sleep(0.2)) for _ in range(10)))
-    assert time.monotonic() - started_s < 1.5
 
 
 def test_faust_logs_in_as_librdkafka_does() -> None:

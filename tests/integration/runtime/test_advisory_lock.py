@@ -1,0 +1,71 @@
+"""One process of a database holds a lock for as long as its connection lives."""
+
+import asyncio
+import uuid
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from runtime.advisory_lock import AdvisoryLock
+from runtime.errors import TransientError
+from runtime.settings import PostgresSettings
+
+
+@pytest.fixture
+def settings(postgres_url: str) -> PostgresSettings:
+    return PostgresSettings(url=SecretStr(postgres_url))
+
+
+@pytest.fixture
+def name() -> str:
+    return f"test.{uuid.uuid4().hex}"
+
+
+async def acquire(lock: AdvisoryLock) -> None:
+    """Wait until the lock is free; the server takes a moment to notice a connection's end."""
+    async with asyncio.timeout(10):
+        while not await lock.try_acquire():  # noqa: ASYNC110  (nothing reports it)
+            await asyncio.sleep(0.02)
+
+
+async def test_one_process_holds_it_until_it_releases_it(
+    settings: PostgresSettings, name: str
+) -> None:
+    first, second = (AdvisoryLock(settings, name=name, service="test") for _ in range(2))
+    assert await first.try_acquire()
+    assert await first.try_acquire()
+    assert not await second.try_acquire()
+    assert (first.is_held, second.is_held) == (True, False)
+    first.release()
+    await acquire(second)
+    assert not await first.try_acquire()
+    second.release()
+
+
+async def test_tasks_of_one_process_share_it(settings: PostgresSettings, name: str) -> None:
+    lock = AdvisoryLock(settings, name=name, service="test")
+    assert await asyncio.gather(*(lock.try_acquire() for _ in range(5))) == [True] * 5
+    lock.release()
+
+
+async def test_a_lost_connection_loses_it(settings: PostgresSettings, name: str) -> None:
+    lock = AdvisoryLock(settings, name=name, service=name)
+    assert await lock.try_acquire()
+    operator = await asyncpg.connect(settings.url.get_secret_value())
+    await operator.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1",
+        f"livetrap-{name}",
+    )
+    await operator.close()
+    async with asyncio.timeout(10):
+        while lock.is_held:  # noqa: ASYNC110  (nothing reports it)
+            await asyncio.sleep(0.01)
+    await acquire(lock)
+    lock.release()
+
+
+async def test_a_database_that_is_away_is_worth_another_try() -> None:
+    nowhere = PostgresSettings(url=SecretStr("postgresql://livetrap@127.0.0.1:1/x"))
+    with pytest.raises(TransientError):
+        await AdvisoryLock(nowhere, name="x", service="test").try_acquire()
