@@ -34,19 +34,19 @@ insert into stream (name) values ('{stream}');
 insert into band (stream_id, freq_eff_hz, freq_bw_hz) select id, {freq_hz}, {bandwidth_hz}
 from stream;
 insert into image (
-    image_id, stream_id, verdict, reasons, n_sources, source_cluster_id, source_topic,
-    source_partition, source_offset, time_associated
+    image_id, stream_id, verdict, reasons, n_sources, kafka_cluster_id, kafka_topic,
+    kafka_partition, kafka_offset, time_associated
 )
 select repeat('0', 64), id, 'accepted', '{}', 0, 'bench', 'images-v1', 0, -1, now() from stream;
 -- Four points each, of errors of 4 arcsec; neighbours on the sky are neighbours on the disk, as
 -- in a catalogue that grew image by image.
 insert into source (
     stream_id, zone, search_ra, search_dec, ra, dec, weight_ra, weight_dec, n_datapoints, eta, v,
-    first_image, first_source_number, first_time_start, last_time_start
+    first_image_key, first_source_number, first_time_start, last_time_start
 )
 select
     stream.id, floor(place.dec / 0.5), place.ra, place.dec, place.ra, place.dec,
-    4 / (4 / 3600.0) ^ 2, 4 / (4 / 3600.0) ^ 2, 4, 1, 0.05, image.id, place.number,
+    4 / (4 / 3600.0) ^ 2, 4 / (4 / 3600.0) ^ 2, 4, 1, 0.05, image.image_key, place.number,
     '2025-01-01', '2025-01-04'
 from stream, image, (
     select number, 360 * random() as ra, asind(2 * random() - 1) as dec

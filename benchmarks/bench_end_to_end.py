@@ -158,7 +158,7 @@ def report_throughput(url: str, n_images: int) -> None:
         "select extract(epoch from max(time_associated) - min(time_appended))::float8 as s, "
         "extract(epoch from max(time_extracted) - min(time_extracted))::float8 as extract_s, "
         "count(*) as n, avg(n_sources)::float8 as n_sources from (select image.* from image "
-        "join stream on stream.id = stream_id where name = 'fast' order by image.id desc "
+        "join stream on stream.id = stream_id where name = 'fast' order by image_key desc "
         "limit $1::int) as last",
         n_images,
     )
@@ -173,7 +173,7 @@ def report_latency(url: str, subscriber: "Subscriber", n_images: int) -> None:
         url,
         "select alert.ivorn, alert.time_alert, image.time_appended from alert "
         "join transient on transient.id = alert.transient_id "
-        "join image on image.id = transient.image where alert.stream = 'paced'",
+        "join image using (image_key) where alert.stream = 'paced'",
     )
     received = [
         subscriber.received[row["ivorn"]] - row["time_appended"].timestamp()
@@ -186,7 +186,7 @@ def report_latency(url: str, subscriber: "Subscriber", n_images: int) -> None:
         url,
         "select time_sent, time_appended, time_extracted, time_associated from image "
         "join stream on stream.id = stream_id where name = 'paced' "
-        "order by image.id desc limit $1::int",
+        "order by image_key desc limit $1::int",
         n_images,
     )
     for name, start, stop in STAGES:

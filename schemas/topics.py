@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Topics", "image_key"]
+__all__ = ["Topics", "image_message_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Topics:
         )
 
 
-def image_key(stream: str, freq_eff_hz: float | None) -> str:
+def image_message_key(stream: str, freq_eff_hz: float | None) -> str:
     """Return the key of an image: one stream and band stay in order on one partition."""
     band = "" if freq_eff_hz is None else f"{freq_eff_hz / 1e6:.0f}MHz"
     return f"{stream}:{band}"

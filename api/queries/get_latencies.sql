@@ -12,7 +12,7 @@ with recent as (
             image.time_extracted,
             image.time_associated
         from image
-        order by image.id desc
+        order by image.image_key desc
         limit $2::int
     ) as newest
     where newest.time_associated >= now() - make_interval(secs => $1::float8)

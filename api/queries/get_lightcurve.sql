@@ -20,7 +20,7 @@ select
     point.quality_flags,
     image.image_id
 from light_curve($1::bigint, null) as point
-inner join image on point.image = image.id
+inner join image on point.image_key = image.image_key
 inner join band on point.band_id = band.id
 where $2::float8 is null or abs(band.freq_eff_hz - $2) <= 0.01 * $2
-order by point.time_start, band.freq_eff_hz, point.stokes, point.image
+order by point.time_start, band.freq_eff_hz, point.stokes, point.image_key

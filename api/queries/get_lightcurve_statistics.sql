@@ -11,7 +11,7 @@ with measured as (
         curve.band_id,
         curve.stokes,
         curve.time_start,
-        curve.image,
+        curve.image_key,
         max(curve.time_start) over () as newest,
         unnest(array['flux_int_jy', 'flux_peak_jy_beam']) as quantity,
         unnest(array[curve.flux_int_jy, curve.flux_peak_jy_beam]) as value,
@@ -42,7 +42,7 @@ compared as (
             or point.time_start > point.newest - look_back.length_s * interval '1 second'
     window
         curve as (partition by point.band_id, point.stokes, point.quantity, look_back.length_s),
-        neighbours as (curve order by point.time_start, point.image)
+        neighbours as (curve order by point.time_start, point.image_key)
 ),
 
 summary as (

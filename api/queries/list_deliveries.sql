@@ -19,9 +19,9 @@ select
     chosen.ivorn,
     delivery.channel,
     delivery.subscriber,
-    delivery.time_handed,
+    delivery.time_sent as time_handed,
     delivery.time_acknowledged
 from chosen
 left join delivery on chosen.id = delivery.alert_id
-order by delivery.time_handed, delivery.channel, delivery.subscriber
+order by delivery.time_sent, delivery.channel, delivery.subscriber
 limit $3::int

@@ -11,7 +11,7 @@
 -- Null leaves a filter out.
 -- Index: the primary key; the unique one on (stream_id, image_id).
 select
-    image.id,
+    image.image_key as id,
     image.image_id,
     stream.name as stream,
     image.verdict,
@@ -41,12 +41,12 @@ select
 from image
 inner join stream on image.stream_id = stream.id
 where
-    ($1::bigint is null or image.id = $1)
+    ($1::bigint is null or image.image_key = $1)
     and ($2::text is null or image.image_id = $2)
     and ($3::timestamptz is null or image.time_start >= $3)
     and ($4::timestamptz is null or image.time_start < $4)
     and ($5::text is null or stream.name = $5)
     and ($6::text is null or image.verdict = $6)
-    and ($7::bigint is null or image.id < $7)
-order by image.id desc
+    and ($7::bigint is null or image.image_key < $7)
+order by image.image_key desc
 limit $8::int

@@ -21,7 +21,7 @@ select
     transient.trig_id,
     transient.kind,
     transient.state,
-    transient.retracted_because,
+    transient.retraction_reason as retracted_because,
     transient.certainty,
     transient.ra,
     transient.dec,

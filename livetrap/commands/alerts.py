@@ -154,7 +154,7 @@ def held(
         print(json.dumps(found, indent=2, default=str))
         return
     for row in found:
-        print(f"{row['event_id']}  {row['stream']}  S/N {float(row['snr']):.1f}  {row['because']}")
+        print(f"{row['event_id']}  {row['stream']}  S/N {float(row['snr']):.1f}  {row['reason']}")
     if not found:
         print("nothing is held")
 
@@ -200,7 +200,7 @@ def subscribers(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> Non
         print(json.dumps(found, indent=2, default=str))
         return
     for row in found:
-        why = f"  disabled: {row['disabled_because']}" if row["disabled_because"] else ""
+        why = f"  disabled: {row['disabled_reason']}" if row["disabled_reason"] else ""
         print(f"{row['channel']:<8}{row['name']:<48}{row['n_acknowledged']:>8} alerts{why}")
     if not found:
         print("no subscribers")

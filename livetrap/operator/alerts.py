@@ -193,7 +193,7 @@ def render_deliveries(deliveries: list[Row]) -> str:
         has = each["time_acknowledged"]
         has_it = f"has it since {has:%H:%M:%S.%f}" if has else "has not acknowledged it"
         lines.append(
-            f"{each['time_handed']:%Y-%m-%d %H:%M:%S.%f}  {each['channel']:<8}"
+            f"{each['time_sent']:%Y-%m-%d %H:%M:%S.%f}  {each['channel']:<8}"
             f"{each['subscriber']:<48}  {has_it}"
         )
     return "\n".join(lines) or "nobody was handed it yet"

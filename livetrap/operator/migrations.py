@@ -79,8 +79,10 @@ def pending(known: tuple[Migration, ...], applied: dict[str, str]) -> tuple[Migr
     Raises
     ------
     FatalError
-        If an applied file was changed since, or one would have to go before an applied one.
+        If an applied file was changed or replaced since, or one would have to go before an
+        applied one.
     """
+    _check_replaced(known, applied)
     for migration in known:
         if applied.get(migration.name, migration.sha256) != migration.sha256:
             raise FatalError(
@@ -95,6 +97,18 @@ def pending(known: tuple[Migration, ...], applied: dict[str, str]) -> tuple[Migr
             "give it a higher number"
         )
     return todo
+
+
+def _check_replaced(known: tuple[Migration, ...], applied: dict[str, str]) -> None:
+    """Refuse a database that applied another file under the number of a known one."""
+    by_number = {migration.name[:4]: migration.name for migration in known}
+    for name in sorted(applied):
+        if by_number.get(name[:4], name) != name:
+            raise FatalError(
+                f"this database was created by an unreleased version ({name}, now "
+                f"{by_number[name[:4]]}) and cannot be converted; create an empty database and "
+                "name it in LIVETRAP_POSTGRES__URL (`livetrap up`: another --data-dir)"
+            )
 
 
 def migrate(postgres_url: str) -> list[str]:

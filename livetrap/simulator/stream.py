@@ -16,7 +16,7 @@ from livetrap.simulator.truth import TruthTable, format_truth
 from runtime.errors import TransientError
 from runtime.kafka import OutMessage, create_producer, send
 from runtime.settings import KafkaSettings
-from schemas.topics import Topics, image_key
+from schemas.topics import Topics, image_message_key
 
 __all__ = ["stream_to_kafka"]
 
@@ -129,7 +129,7 @@ class _Publisher:
         digest = image.sha256
         return OutMessage(
             topic=self._topic,
-            key=image_key(self._stream, image.freq_eff_hz).encode(),
+            key=image_message_key(self._stream, image.freq_eff_hz).encode(),
             value=image.data,
             headers={
                 "stream": self._stream,

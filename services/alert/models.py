@@ -157,11 +157,11 @@ class OutgoingAlert:
 
 @dataclass(frozen=True, slots=True)
 class SubscriberState:
-    """A subscriber with a name of its own; `disabled_because` is None while it is served."""
+    """A subscriber with a name of its own; `disabled_reason` is None while it is served."""
 
     since_alert_id: int
     n_failures: int
-    disabled_because: str | None
+    disabled_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ SOURCE_DTYPE = np.dtype(
         ("id", np.int64), ("parent", np.int64), ("search_ra", np.float64),
         ("search_dec", np.float64), ("ra", np.float64), ("dec", np.float64),
         ("weight_ra", np.float64), ("weight_dec", np.float64), ("n_datapoints", np.int64),
-        ("is_new", np.bool_), ("is_variable", np.bool_), ("first_image", np.int64),
+        ("is_new", np.bool_), ("is_variable", np.bool_), ("first_image_key", np.int64),
         ("first_number", np.int64),
     ]
 )  # fmt: skip

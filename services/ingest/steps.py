@@ -9,7 +9,7 @@ from pathlib import Path
 from runtime.errors import RejectedMessageError
 from runtime.kafka import OutMessage
 from schemas.identity import image_id
-from schemas.topics import Topics, image_key
+from schemas.topics import Topics, image_message_key
 from services.ingest.errors import NoFilesError
 from services.ingest.models import PreparedImage
 from sky.containers import decompress, open_fits
@@ -125,5 +125,5 @@ def prepare_image(
         "content-type": "application/fits",
         "t-sent": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
     } | {f"fits:{card}": text for card, text in cards.items()}
-    key = image_key(name, metadata.freq_eff_hz).encode()
+    key = image_message_key(name, metadata.freq_eff_hz).encode()
     return PreparedImage(headers["image-id"], name, OutMessage(topics.images, key, data, headers))

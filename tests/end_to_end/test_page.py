@@ -114,7 +114,7 @@ async def test_what_was_taken_back_is_marked_in_the_list_and_says_why(postgres_u
         await book(rows)
         _, transient = await appear(rows)
         await rows.connection.execute(
-            "update transient set state = 'retracted', retracted_because = 'side lobe' "
+            "update transient set state = 'retracted', retraction_reason = 'side lobe' "
             "where id = $1", transient
         )  # fmt: skip
 

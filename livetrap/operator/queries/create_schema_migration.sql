@@ -1,4 +1,4 @@
--- Make the table that remembers which migrations were applied.
+-- Create the table of the schema files that were applied.
 create table if not exists schema_migration (
     name text primary key,
     sha256 text not null,

@@ -5,6 +5,6 @@
 update subscriber
 set
     n_failures = 0,
-    disabled_because = null
+    disabled_reason = null
 where subscriber.channel = $1::text and subscriber.name = $2::text
 returning subscriber.name

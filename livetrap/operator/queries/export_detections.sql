@@ -7,6 +7,6 @@ select
     band.freq_bw_hz,
     image.image_id
 from detection
-inner join image on detection.image = image.id
+inner join image on detection.image_key = image.image_key
 inner join band on detection.band_id = band.id
 where detection.stream_id = $1::int

@@ -3,7 +3,7 @@ select
     (
         select extract(epoch from now() - image.time_associated)::float8
         from image
-        order by image.id desc
+        order by image.image_key desc
         limit 1
     ) as last_image_age_s,
     (

@@ -20,8 +20,8 @@ select
     chosen.ivorn,
     delivery.channel,
     delivery.subscriber,
-    delivery.time_handed,
+    delivery.time_sent,
     delivery.time_acknowledged
 from chosen
 left join delivery on chosen.id = delivery.alert_id
-order by delivery.time_handed, delivery.channel, delivery.subscriber
+order by delivery.time_sent, delivery.channel, delivery.subscriber

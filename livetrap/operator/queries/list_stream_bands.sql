@@ -4,10 +4,10 @@
 select
     band.freq_eff_hz,
     band.freq_bw_hz,
-    channel.stokes,
-    channel.last_time_start,
-    channel.missed_timesteps
+    expected_channel.stokes,
+    expected_channel.last_time_start,
+    expected_channel.missed_timesteps
 from band
-left join channel on band.id = channel.band_id
+left join expected_channel on band.id = expected_channel.band_id
 where band.stream_id = $1::int
-order by band.freq_eff_hz, band.freq_bw_hz, channel.stokes
+order by band.freq_eff_hz, band.freq_bw_hz, expected_channel.stokes

@@ -5,7 +5,7 @@ select
     subscriber.channel,
     subscriber.name,
     subscriber.n_failures,
-    subscriber.disabled_because,
+    subscriber.disabled_reason,
     subscriber.time_created,
     count(delivery.time_acknowledged) as n_acknowledged,
     max(delivery.time_acknowledged) as last_acknowledged

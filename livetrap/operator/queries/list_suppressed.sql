@@ -7,7 +7,7 @@ select
     suppressed_event.trig_id,
     suppressed_event.stream,
     suppressed_event.image_id,
-    suppressed_event.because,
+    suppressed_event.reason,
     suppressed_event.time_suppressed,
     suppressed_event.event ->> 'snr' as snr
 from suppressed_event

@@ -24,8 +24,8 @@ where
         select alert.transient_id from alert
         where alert.ivorn = $1
     )
-    or transient.image in (
-        select image.id from image
+    or transient.image_key in (
+        select image.image_key from image
         where image.image_id = $2::text
     )
 order by transient.id

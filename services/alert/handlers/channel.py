@@ -78,7 +78,7 @@ class DeliveryChannel:
     async def _turn(self) -> None:
         """Deliver what waits, or wait for something."""
         state = await self._store.ensure_subscriber(self._channel, self._name)
-        if state.disabled_because is not None:
+        if state.disabled_reason is not None:
             await asyncio.sleep(_DISABLED_LOOK_EVERY_S)
             return
         self._wake.clear()
@@ -145,7 +145,7 @@ class DeliveryChannel:
         while True:
             try:
                 await self._store.advance(
-                    self._channel, self._name, done[-1].id, time_handed=now, is_taken=is_taken
+                    self._channel, self._name, done[-1].id, time_sent=now, is_taken=is_taken
                 )
             except TransientError as error:
                 get_logger().debug("delivery_waits", name=self._name, error=str(error))

@@ -3,17 +3,17 @@
 -- $1  channel         text
 -- $2  name            text
 -- $3  since_alert_id  bigint       the new cursor
--- $4  time_handed     timestamptz
+-- $4  time_sent     timestamptz
 -- $5  alert_id        bigint[]
 -- $6  is_taken        boolean[]    false: refused for good
 -- Indexes: the primary keys.
 with noted as (
-    insert into delivery (alert_id, channel, subscriber, time_handed, time_acknowledged)
+    insert into delivery (alert_id, channel, subscriber, time_sent, time_acknowledged)
     select
         alert.id,
         $1::text as channel,
         $2::text as subscriber,
-        $4::timestamptz as time_handed,
+        $4::timestamptz as time_sent,
         case when row_in.is_taken then now() end as time_acknowledged
     from unnest($5::bigint[], $6::boolean[]) as row_in (alert_id, is_taken)
     inner join alert on row_in.alert_id = alert.id

@@ -6,6 +6,6 @@
 select
     subscriber.since_alert_id,
     subscriber.n_failures,
-    subscriber.disabled_because
+    subscriber.disabled_reason
 from subscriber
 where subscriber.channel = $1::text and subscriber.name = $2::text

@@ -15,12 +15,12 @@ with sent as (
         alert.time_published
 )
 
-insert into delivery (alert_id, channel, subscriber, time_handed, time_acknowledged)
+insert into delivery (alert_id, channel, subscriber, time_sent, time_acknowledged)
 select
     sent.id,
     'kafka' as channel,
     'both topics' as subscriber,
-    least(sent.time_alert, sent.time_published) as time_handed,
+    least(sent.time_alert, sent.time_published) as time_sent,
     sent.time_published as time_acknowledged
 from sent
 on conflict (alert_id, channel, subscriber) do nothing

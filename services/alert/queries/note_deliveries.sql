@@ -6,12 +6,12 @@
 -- $4  time             timestamptz[]
 -- $5  is_acknowledged  boolean[]
 -- Indexes: the unique one on alert (ivorn), the primary key of delivery.
-insert into delivery (alert_id, channel, subscriber, time_handed, time_acknowledged)
+insert into delivery (alert_id, channel, subscriber, time_sent, time_acknowledged)
 select
     alert.id,
     row_in.channel,
     row_in.subscriber,
-    min(row_in.time) as time_handed,
+    min(row_in.time) as time_sent,
     min(row_in.time) filter (where row_in.is_acknowledged) as time_acknowledged
 from
     unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::boolean[])

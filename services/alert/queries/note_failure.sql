@@ -2,11 +2,11 @@
 --
 -- $1  channel  text
 -- $2  name     text
--- $3  because  text
+-- $3  reason   text
 -- $4  n_most   int   [-]
 update subscriber
 set
     n_failures = subscriber.n_failures + 1,
-    disabled_because = case when subscriber.n_failures + 1 >= $4::int then $3::text end
+    disabled_reason = case when subscriber.n_failures + 1 >= $4::int then $3::text end
 where subscriber.channel = $1::text and subscriber.name = $2::text
-returning subscriber.disabled_because is not null as is_disabled
+returning subscriber.disabled_reason is not null as is_disabled

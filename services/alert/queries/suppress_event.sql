@@ -4,8 +4,8 @@
 -- $2  trig_id   text
 -- $3  stream    text
 -- $4  image_id  text
--- $5  because   text
+-- $5  reason    text
 -- $6  event     text  JSON
-insert into suppressed_event (event_id, trig_id, stream, image_id, because, event)
+insert into suppressed_event (event_id, trig_id, stream, image_id, reason, event)
 values ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text::jsonb)
 on conflict (event_id) do nothing

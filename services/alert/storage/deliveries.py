@@ -77,7 +77,7 @@ class DeliveryStore:
         name: str,
         until_id: int,
         *,
-        time_handed: datetime,
+        time_sent: datetime,
         is_taken: Mapping[int, bool],
     ) -> None:
         """Move a channel's cursor behind an alert, and note what it has.
@@ -88,7 +88,7 @@ class DeliveryStore:
             Who it is.
         until_id : int
             The last alert that it is done with.
-        time_handed : datetime
+        time_sent : datetime
             When they were sent.
         is_taken : mapping
             By alert: whether the channel has it, or refused it for good.
@@ -96,7 +96,7 @@ class DeliveryStore:
         async with lend_connection(self._pool) as connection:
             await connection.execute(
                 load_query(_PACKAGE, "advance_subscriber"),
-                channel, name, until_id, time_handed, list(is_taken), list(is_taken.values()),
+                channel, name, until_id, time_sent, list(is_taken), list(is_taken.values()),
             )  # fmt: skip
 
     async def note_failure(self, channel: str, name: str, because: str, *, n_most: int) -> bool:

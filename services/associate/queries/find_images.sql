@@ -6,9 +6,9 @@
 select
     image.image_id,
     image.verdict,
-    image.source_cluster_id,
-    image.source_topic,
-    image.source_partition,
-    image.source_offset
+    image.kafka_cluster_id,
+    image.kafka_topic,
+    image.kafka_partition,
+    image.kafka_offset
 from image
 where image.stream_id = $1::int and image.image_id = any($2::text[])

@@ -14,13 +14,13 @@
 -- $10  rms_local_jy_beam      float8[]   [Jy/beam]
 -- Index: image (stream_id, image_id); the primary keys of source and detection.
 insert into detection (
-    stream_id, image, source_number, time_start, source_id, band_id, stokes, extraction_type,
+    stream_id, image_key, source_number, time_start, source_id, band_id, stokes, extraction_type,
     ra, dec, ra_err_deg, dec_err_deg, flux_peak_jy_beam, flux_peak_err_jy_beam, flux_int_jy,
     flux_int_err_jy, snr, rms_local_jy_beam, major_arcsec, minor_arcsec, pa_deg, quality_flags
 )
 select
     image.stream_id,
-    image.id,
+    image.image_key,
     row_in.source_number,
     image.time_start,
     row_in.source_id,
@@ -65,5 +65,5 @@ inner join source
         and sind((source.dec - row_in.dec) / 2) ^ 2
         + cosd(source.dec) * cosd(row_in.dec) * sind((source.ra - row_in.ra) / 2) ^ 2
         <= sind(image.beam_major_deg / 2) ^ 2
-on conflict (stream_id, time_start, image, source_number) do nothing
+on conflict (stream_id, time_start, image_key, source_number) do nothing
 returning detection.source_number

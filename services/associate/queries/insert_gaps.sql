@@ -5,10 +5,10 @@
 -- $3  source_id  bigint[]
 -- $4  reason     text[]
 -- Index: image (stream_id, image_id).
-insert into forced_gap (stream_id, image, source_id, reason)
+insert into forced_gap (stream_id, image_key, source_id, reason)
 select
     image.stream_id,
-    image.id,
+    image.image_key,
     row_in.source_id,
     row_in.reason
 from unnest($3::bigint[], $4::text[]) as row_in (source_id, reason)
@@ -17,4 +17,4 @@ inner join image
     on
         stream.id = image.stream_id
         and image.image_id = $2::text
-on conflict (stream_id, image, source_id) do nothing
+on conflict (stream_id, image_key, source_id) do nothing

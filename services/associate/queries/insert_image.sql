@@ -29,10 +29,10 @@
 -- $27  rms_grid                   real[]       [Jy/beam]
 -- $28  n_sources                  int          [-]
 -- $29  is_late                    boolean
--- $30  source_cluster_id          text
--- $31  source_topic               text
--- $32  source_partition           int
--- $33  source_offset              bigint
+-- $30  kafka_cluster_id          text
+-- $31  kafka_topic               text
+-- $32  kafka_partition           int
+-- $33  kafka_offset              bigint
 -- $34  time_sent                  timestamptz
 -- $35  time_appended              timestamptz
 -- $36  time_extracted             timestamptz
@@ -41,8 +41,8 @@ insert into image (
     image_id, stream_id, timestep_id, band_id, verdict, reasons, reason_text, time_start, exposure_s,
     freq_eff_hz, freq_bw_hz, stokes, beam_major_deg, beam_minor_deg, beam_pa_deg, field_ra, field_dec,
     field_radius_deg, width_px, height_px, wcs_header, telescope, rms_jy_beam, detection_threshold_sigma,
-    rms_grid_cell_px, rms_grid_columns, rms_grid, n_sources, is_late, source_cluster_id, source_topic,
-    source_partition, source_offset, time_sent, time_appended, time_extracted, time_associated
+    rms_grid_cell_px, rms_grid_columns, rms_grid, n_sources, is_late, kafka_cluster_id, kafka_topic,
+    kafka_partition, kafka_offset, time_sent, time_appended, time_extracted, time_associated
 )
 values (
     $1::text, $2::int, $3::bigint, $4::int, $5::text, $6::text[], $7::text, $8::timestamptz, $9::float8,
@@ -51,4 +51,4 @@ values (
     $25::int, $26::int, $27::real[], $28::int, $29::boolean, $30::text, $31::text,
     $32::int, $33::bigint, $34::timestamptz, $35::timestamptz, $36::timestamptz, $37::timestamptz
 )
-returning image.id
+returning image.image_key

@@ -2,7 +2,7 @@
 --
 -- $1  monitor_id  bigint[]
 -- $2  stream_id   int
--- $3  image       bigint       the first that shows their places
+-- $3  image_key   bigint       the first that shows their places
 -- $4  time_start  timestamptz  of that image
 -- Index: the primary key.
 with chosen as (
@@ -18,7 +18,7 @@ with chosen as (
 made as (
     insert into source (
         id, stream_id, zone, search_ra, search_dec, ra, dec, weight_ra, weight_dec, n_datapoints,
-        eta, v, first_image, first_source_number, first_time_start, last_time_start
+        eta, v, first_image_key, first_source_number, first_time_start, last_time_start
     )
     overriding system value
     select
@@ -34,7 +34,7 @@ made as (
         0 as n_datapoints,
         0 as eta,
         0 as v,
-        $3::bigint as first_image,
+        $3::bigint as first_image_key,
         0 as first_source_number,
         $4::timestamptz as first_time_start,
         $4::timestamptz as last_time_start

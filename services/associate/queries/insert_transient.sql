@@ -6,7 +6,7 @@
 -- $4   stream_id          int
 -- $5   kind               text
 -- $6   certainty          text
--- $7   image              bigint
+-- $7   image_key          bigint
 -- $8   source_number      int
 -- $9   time_start         timestamptz
 -- $10  time_detected      timestamptz
@@ -21,7 +21,7 @@
 -- $19  n_bands            int          [-]
 -- $20  limit_previous     float8       [Jy/beam]
 insert into transient (
-    event_id, trig_id, source_id, stream_id, kind, certainty, state, image, source_number, time_start,
+    event_id, trig_id, source_id, stream_id, kind, certainty, state, image_key, source_number, time_start,
     time_detected, ra, dec, ra_err_deg, dec_err_deg, flux_peak_jy_beam, snr, eta, v,
     last_notified_n_bands, limit_previous_jy_beam
 )

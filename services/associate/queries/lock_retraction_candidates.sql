@@ -34,7 +34,7 @@ inner join source
         and source.n_datapoints = 1
 inner join image as first_detection
     on
-        transient.image = first_detection.id
+        transient.image_key = first_detection.image_key
         and image.band_id <> first_detection.band_id
         and image.stokes = first_detection.stokes
 cross join

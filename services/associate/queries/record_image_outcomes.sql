@@ -11,7 +11,7 @@
 -- Index: the primary key.
 with booked as (
     insert into image_ledger (
-        source_cluster_id, source_topic, source_partition, source_offset, stream, image_id, outcome, reasons
+        kafka_cluster_id, kafka_topic, kafka_partition, kafka_offset, stream, image_id, outcome, reasons
     )
     select
         entry.cluster_id, entry.topic, entry.partition, entry.place, $1::text, entry.image_id, entry.outcome,
@@ -19,7 +19,7 @@ with booked as (
     from
         unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::text[], $7::text[], $8::text[])
             as entry (cluster_id, topic, partition, place, image_id, outcome, reasons)
-    on conflict (source_cluster_id, source_topic, source_partition, source_offset) do nothing
+    on conflict (kafka_cluster_id, kafka_topic, kafka_partition, kafka_offset) do nothing
     returning image_ledger.outcome, coalesce(image_ledger.reasons[1], '') as reason
 )
 

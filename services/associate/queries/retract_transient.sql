@@ -11,7 +11,7 @@ with retracted as (
     update transient
     set
         state = 'retracted',
-        retracted_because = $2::text
+        retraction_reason = $2::text
     where transient.id = $1::bigint
 ),
 

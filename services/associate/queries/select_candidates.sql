@@ -13,7 +13,7 @@ select
             row(
                 source.id, source.search_ra, source.search_dec, source.ra, source.dec, source.weight_ra,
                 source.weight_dec, source.n_datapoints, source.is_new, source.is_variable,
-                source.first_image, source.first_source_number
+                source.first_image_key, source.first_source_number
             )
         ),
         ''

@@ -12,12 +12,12 @@ select
     image.rms_grid
 from image
 where
-    image.id in (
-        select sky_coverage.image
+    image.image_key in (
+        select sky_coverage.image_key
         from sky_coverage
         where
             sky_coverage.band_id = $1::int
             and sky_coverage.stokes = $2::text
             and sky_coverage.cell = any($3::bigint[])
     )
-order by image.id
+order by image.image_key

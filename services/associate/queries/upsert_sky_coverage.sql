@@ -2,11 +2,11 @@
 --
 -- $1  band_id      int
 -- $2  stokes       text
--- $3  image        bigint
+-- $3  image_key    bigint
 -- $4  cell         bigint[]
 -- $5  rms_jy_beam  float8[]  [Jy/beam]
 -- Index: the primary key. Cells that were seen deeper are left out first: a conflict locks their rows.
-insert into sky_coverage (band_id, stokes, cell, image, rms_jy_beam)
+insert into sky_coverage (band_id, stokes, cell, image_key, rms_jy_beam)
 select $1::int, $2::text, look.cell, $3::bigint, look.rms_jy_beam
 from unnest($4::bigint[], $5::float8[]) as look (cell, rms_jy_beam)
 where
@@ -21,5 +21,5 @@ where
     )
 on conflict (band_id, stokes, cell) do update
     set
-        image = excluded.image,
+        image_key = excluded.image_key,
         rms_jy_beam = excluded.rms_jy_beam

@@ -274,4 +274,4 @@ async def _close(
             states.append((registered.bands[band], state))
     # Two states may fall into one band; the later one counts.
     unique = {(band_id, state.stokes): (band_id, state) for band_id, state in states}
-    await catalogue.upsert_channels(list(unique.values()))
+    await catalogue.upsert_expected_channels(list(unique.values()))

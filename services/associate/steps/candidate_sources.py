@@ -202,7 +202,7 @@ class CandidateSources:
         rows["weight_dec"] = _weight(columns.dec_err_deg[first_detections])
         rows["parent"] = parents
         rows["is_created"] = True
-        rows["first_image"], rows["first_number"] = image, first_detections
+        rows["first_image_key"], rows["first_number"] = image, first_detections
         child = parents != _NO_PARENT
         rows["n_datapoints"][child] = self.sources["n_datapoints"][parents[child]]
         self.sources = np.concatenate([self.sources, rows])

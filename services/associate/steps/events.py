@@ -34,12 +34,12 @@ async def store_events(
         return
     rows = candidates.sources
     hashes = await catalogue.load_image_hashes(
-        [int(rows["first_image"][trigger.source]) for trigger in triggers]
+        [int(rows["first_image_key"][trigger.source]) for trigger in triggers]
     )
     eta, v = candidates.variability()
     for trigger in triggers:
         row = rows[trigger.source]
-        family = trig_id(stream, hashes[int(row["first_image"])], int(row["first_number"]))
+        family = trig_id(stream, hashes[int(row["first_image_key"])], int(row["first_number"]))
         event = _to_event(
             trigger,
             candidates,

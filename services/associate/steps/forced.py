@@ -7,7 +7,7 @@ import numpy as np
 from runtime.settings import AssociateProcessSettings
 from schemas.codec import encode_forced_request
 from schemas.messages import ForcedRequest, IntArray, PositionColumns
-from schemas.topics import image_key
+from schemas.topics import image_message_key
 from services.associate.models import ForcedTargets, StoredImage
 from services.associate.steps.coverage import covers, metadata_of
 from services.associate.steps.monitors import measure_monitors
@@ -68,7 +68,7 @@ async def request_forced(
         await catalogue.ensure_partition(stream_id, metadata.time_start)
         await catalogue.insert_outbox(
             topic,
-            image_key(image.record.stream, metadata.freq_eff_hz),
+            image_message_key(image.record.stream, metadata.freq_eff_hz),
             encode_forced_request(_to_request(image, parts)),
         )
         n_requests += 1

@@ -18,7 +18,8 @@ Column = npt.NDArray[np.generic] | None
 
 _SOURCE_COLUMNS = (
     "id", "stream_id", "parent_source_id", "zone", "search_ra", "search_dec", "ra", "dec",
-    "weight_ra", "weight_dec", "n_datapoints", "eta", "v", "first_image", "first_source_number",
+    "weight_ra", "weight_dec", "n_datapoints", "eta", "v", "first_image_key",
+    "first_source_number",
     "first_time_start", "last_time_start", "is_new", "is_variable",
 )  # fmt: skip
 _MEASURED_COLUMNS = (
@@ -27,10 +28,10 @@ _MEASURED_COLUMNS = (
     "pa_deg", "quality_flags",
 )  # fmt: skip
 _DETECTION_COLUMNS = (
-    "stream_id", "image", "source_number", "time_start", "source_id", "band_id", "stokes",
+    "stream_id", "image_key", "source_number", "time_start", "source_id", "band_id", "stokes",
     "extraction_type", "de_ruiter_radius", *_MEASURED_COLUMNS,
 )  # fmt: skip
-_SHARED_COLUMNS = ("source_id", "time_start", "image", "source_number", "de_ruiter_radius")
+_SHARED_COLUMNS = ("source_id", "time_start", "image_key", "source_number", "de_ruiter_radius")
 
 
 async def write_rows(
@@ -88,7 +89,7 @@ def _created(
     zone = zone_of(rows["search_dec"]).tolist()
     for index in np.nonzero(rows["is_created"])[0]:
         row = rows[index]
-        time_start = times[int(row["first_image"])]
+        time_start = times[int(row["first_image_key"])]
         yield (
             int(row["id"]),
             stream_id,
@@ -103,7 +104,7 @@ def _created(
             int(row["n_datapoints"]),
             eta[index],
             v[index],
-            int(row["first_image"]),
+            int(row["first_image_key"]),
             int(row["first_number"]),
             time_start,
             max(times.values()),

@@ -43,7 +43,7 @@ _CANDIDATE_DTYPE = np.dtype(
     [
         ("id", "i8"), ("search_ra", "f8"), ("search_dec", "f8"), ("ra", "f8"), ("dec", "f8"),
         ("weight_ra", "f8"), ("weight_dec", "f8"), ("n_datapoints", "i4"), ("is_new", "?"),
-        ("is_variable", "?"), ("first_image", "i8"), ("first_number", "i4"),
+        ("is_variable", "?"), ("first_image_key", "i8"), ("first_number", "i4"),
     ]
 )  # fmt: skip
 _STATISTICS_WIRE_DTYPE = np.dtype(
@@ -99,10 +99,10 @@ class Catalogue(ForcedRows, EventRows):
         return {
             row["image_id"]: KnownImage(
                 SourceOffset(
-                    row["source_cluster_id"],
-                    row["source_topic"],
-                    row["source_partition"],
-                    row["source_offset"],
+                    row["kafka_cluster_id"],
+                    row["kafka_topic"],
+                    row["kafka_partition"],
+                    row["kafka_offset"],
                 ),
                 row["verdict"],
             )
@@ -300,10 +300,10 @@ class Catalogue(ForcedRows, EventRows):
             "upsert_sky_coverage", *key, image, cells.tolist(), rms_jy_beam.tolist()
         )
 
-    async def upsert_channels(self, states: Sequence[tuple[int, BandState]]) -> None:
+    async def upsert_expected_channels(self, states: Sequence[tuple[int, BandState]]) -> None:
         """Remember what the next timestep waits for; the band's id comes with each state."""
         await self._execute(
-            "upsert_channels",
+            "upsert_expected_channels",
             [band_id for band_id, _ in states],
             [state.stokes for _, state in states],
             [state.last_time_start for _, state in states],
@@ -316,8 +316,8 @@ class Catalogue(ForcedRows, EventRows):
 
     async def load_image_hashes(self, ids: Sequence[int]) -> dict[int, str]:
         """Return the hashes of images by their ids."""
-        rows = await self._connection.fetch(load_query(PACKAGE, "select_image_hashes"), list(ids))
-        return {row["id"]: row["image_id"] for row in rows}
+        rows = await self._connection.fetch(load_query(PACKAGE, "select_image_ids"), list(ids))
+        return {row["image_key"]: row["image_id"] for row in rows}
 
 
 def _to_metadata_values(metadata: ImageMetadata | None) -> tuple[object, ...]:

@@ -49,7 +49,7 @@ class CatalogueStore:
         """Return how far each stream has come and what it is known to send."""
         async with lend_connection(self._pool) as connection:
             streams = await connection.fetch(load_query(_PACKAGE, "list_streams"))
-            channels = await connection.fetch(load_query(_PACKAGE, "list_channels"))
+            channels = await connection.fetch(load_query(_PACKAGE, "list_expected_channels"))
         states: dict[str, list[BandState]] = {row["name"]: [] for row in streams}
         for row in channels:
             if row["name"] in states:

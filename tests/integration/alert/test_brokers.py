@@ -178,7 +178,7 @@ async def test_one_bad_alert_does_not_block_the_later_ones(pool: asyncpg.Pool) -
         await retry_until_success(pool, name, third)
         assert await book(pool, name) == {first: False, second: True, third: True}
         assert [one for one in there.heard if one != first] == [second, third]
-        query = "select disabled_because from subscriber where name = $1"
+        query = "select disabled_reason from subscriber where name = $1"
         assert await pool.fetchval(query, name) is None
 
 
@@ -292,7 +292,7 @@ async def test_comet_relays_every_alert_of_a_night_once(
     await asyncio.to_thread(behind_the_cursor, site, 40)
     query = (
         "select 1 from delivery where channel = 'broker' and subscriber = 'comet' "
-        "and time_acknowledged >= time_handed"
+        "and time_acknowledged >= time_sent"
     )
     assert len(await asyncio.to_thread(site.fetch, query)) == 40
 

@@ -187,7 +187,7 @@ async def test_after_many_failures_it_is_disabled_until_somebody_enables_it(
         capsys.readouterr()
         assert await asyncio.to_thread(run, ["alerts", "subscribers", "--json"]) == 0
         listed = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
-        assert listed[name]["disabled_because"] == "answered 503 X"
+        assert listed[name]["disabled_reason"] == "answered 503 X"
         assert await asyncio.to_thread(run, ["alerts", "enable", "webhook", name]) == 0
         await until(lambda: len(server.heard) == 3)
     assert await asyncio.to_thread(run, ["alerts", "enable", "webhook", "nobody"]) == 2

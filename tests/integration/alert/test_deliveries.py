@@ -131,8 +131,8 @@ async def test_the_book_tells_when_each_channel_had_it(site: AlertSite) -> None:
         await acknowledged(site, 1)
     rows = await asyncio.to_thread(
         lambda: site.fetch(
-            "select channel, subscriber, time_alert <= time_handed as is_later, "
-            "time_handed <= time_acknowledged as is_acknowledged from delivery "
+            "select channel, subscriber, time_alert <= time_sent as is_later, "
+            "time_sent <= time_acknowledged as is_acknowledged from delivery "
             "join alert on alert.id = alert_id order by channel"
         )
     )

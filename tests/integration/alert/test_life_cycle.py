@@ -185,9 +185,9 @@ async def test_an_alert_is_updated_and_taken_back(
         # An update is complete: it has all that the first one had.
         assert names_of(first) - {"rule"} <= names_of(update)
         (transient,) = await site.rows(
-            "select state, retracted_because from transient where trig_id = $1", family
+            "select state, retraction_reason from transient where trig_id = $1", family
         )
-        assert transient == {"state": "retracted", "retracted_because": "side lobe of Cyg A"}
+        assert transient == {"state": "retracted", "retraction_reason": "side lobe of Cyg A"}
 
         capsys.readouterr()  # the log until here
         assert await livetrap("alerts", "list", family) == 0

@@ -63,12 +63,10 @@ async def test_many_that_wait_come_once_and_in_order(pool: asyncpg.Pool) -> None
         async with webhook_to(pool, server) as name:
             first = (await send(pool))[0]
             await until(lambda: server.heard)
-            await pool.execute(
-                "update subscriber set disabled_because = 'x' where name = $1", name
-            )
+            await pool.execute("update subscriber set disabled_reason = 'x' where name = $1", name)
             expected = [first, *await copies(pool, first, 700)]
             await pool.execute(
-                "update subscriber set disabled_because = null where name = $1", name
+                "update subscriber set disabled_reason = null where name = $1", name
             )
             await until(lambda: len(server.heard) >= 703, timeout_s=60)
             await asyncio.sleep(0.5)
@@ -98,9 +96,9 @@ async def test_what_is_too_old_is_passed_over(pool: asyncpg.Pool) -> None:
     async with serving() as server, webhook_to(pool, server) as name:
         (first,) = await send(pool)
         await until(lambda: server.heard)
-        await pool.execute("update subscriber set disabled_because = 'x' where name = $1", name)
+        await pool.execute("update subscriber set disabled_reason = 'x' where name = $1", name)
         await copies(pool, first, 600, timedelta(days=7300))
-        await pool.execute("update subscriber set disabled_because = null where name = $1", name)
+        await pool.execute("update subscriber set disabled_reason = null where name = $1", name)
         (last,) = await send(pool)
         await until(lambda: len(server.heard) == 2)
         assert told(server) == [first, last]

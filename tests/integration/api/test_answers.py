@@ -208,7 +208,7 @@ async def test_the_slo_tells_when_each_channel_had_an_alert(postgres_url: str) -
     async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
         number = await rows.alert()
         await rows.connection.execute(
-            "insert into delivery (alert_id, channel, subscriber, time_handed, time_acknowledged) "
+            "insert into delivery (alert_id, channel, subscriber, time_sent, time_acknowledged) "
             "select id, 'vtp', $2, time_alert, time_alert + interval '2 s' from alert "
             "where id = $1",
             number, rows.stream,
@@ -231,7 +231,7 @@ NAMES = ["both topics", "ivo://org.robot/one", "anonymous", "anonymous", "robot-
 async def hand(rows: Rows, number: int) -> None:
     for channel, subscriber, handed_s, acknowledged_s in reversed(HANDED):
         await rows.connection.execute(
-            "insert into delivery (alert_id, channel, subscriber, time_handed, time_acknowledged) "
+            "insert into delivery (alert_id, channel, subscriber, time_sent, time_acknowledged) "
             "select id, $2, $3, time_alert + make_interval(secs => $4), "
             "time_alert + make_interval(secs => $5) from alert where id = $1",
             number, channel, subscriber, handed_s, acknowledged_s,
@@ -295,7 +295,7 @@ async def test_a_transient_tells_why_it_was_taken_back(
         for state, reason in (("active", None), ("retracted", "side lobe of Cyg A")):
             number = await rows.transient(
                 await rows.source(10.0, 10.0, image=image),
-                image=image, state=state, retracted_because=reason,
+                image=image, state=state, retraction_reason=reason,
             )  # fmt: skip
             body = (await client.get(f"/api/v1/transients/{number}")).json()
             assert (body["state"], body["retracted_because"]) == (state, reason)

@@ -17,16 +17,16 @@ async def family(rows: Rows) -> tuple[int, int, int]:
     """
     images = [await rows.image(step) for step in range(6)]
     starts = [
-        await rows.connection.fetchval("select time_start from image where id = $1", image)
+        await rows.connection.fetchval("select time_start from image where image_key = $1", image)
         for image in images
     ]
     parent = await rows.source(10.0, 10.0, image=images[0])
     child = await rows.source(
-        10.0, 10.01, image=images[2], parent_source_id=parent, first_image=images[2],
+        10.0, 10.01, image=images[2], parent_source_id=parent, first_image_key=images[2],
         first_time_start=starts[2],
     )  # fmt: skip
     grandchild = await rows.source(
-        10.0, 10.02, image=images[4], parent_source_id=child, first_image=images[4],
+        10.0, 10.02, image=images[4], parent_source_id=child, first_image_key=images[4],
         first_time_start=starts[4],
     )  # fmt: skip
     for step, image in enumerate(images):

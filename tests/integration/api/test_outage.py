@@ -155,7 +155,7 @@ async def test_a_cone_is_found_through_the_index(postgres_url: str) -> None:
             """
             insert into source (
                 stream_id, zone, search_ra, search_dec, ra, dec, weight_ra, weight_dec,
-                n_datapoints, eta, v, first_image, first_source_number, first_time_start,
+                n_datapoints, eta, v, first_image_key, first_source_number, first_time_start,
                 last_time_start
             )
             select $1, floor(dec / 0.5), ra, dec, ra, dec, 1, 1, 1, 0, 0, $2, n, now(), now()

@@ -35,11 +35,12 @@ class Rows:
     n_points: int = 0
 
     async def one(self, table: str, **values: Any) -> int:
-        """Insert a row and return its id."""
+        """Insert a row and return its key."""
+        key = "image_key" if table == "image" else "id"
         places = ", ".join(f"${number + 1}" for number in range(len(values)))
         return int(
             await self.connection.fetchval(
-                f"insert into {table} ({', '.join(values)}) values ({places}) returning id",  # noqa: S608
+                f"insert into {table} ({', '.join(values)}) values ({places}) returning {key}",  # noqa: S608
                 *values.values(),
             )
         )
@@ -61,8 +62,8 @@ class Rows:
             "band_id": await self.band(freq_eff_hz), "verdict": "accepted", "reasons": [],
             "time_start": start, "exposure_s": 10.0, "freq_eff_hz": freq_eff_hz,
             "freq_bw_hz": 2e6, "stokes": "I", "rms_jy_beam": float("nan"), "n_sources": 1,
-            "source_cluster_id": self.stream, "source_topic": "images-v1", "source_partition": 0,
-            "source_offset": self.n_images, "time_sent": sent,
+            "kafka_cluster_id": self.stream, "kafka_topic": "images-v1", "kafka_partition": 0,
+            "kafka_offset": self.n_images, "time_sent": sent,
             "time_appended": sent + timedelta(seconds=0.1),
             "time_extracted": sent + timedelta(seconds=0.3),
             "time_associated": sent + timedelta(seconds=0.4),
@@ -77,7 +78,7 @@ class Rows:
             "stream_id": self.stream_id, "zone": int(zone_of(dec)), "search_ra": ra,
             "search_dec": dec, "ra": ra, "dec": dec, "weight_ra": 3600.0**2,
             "weight_dec": 3600.0**2, "n_datapoints": 1, "eta": 0.5, "v": 0.05,
-            "first_image": image, "first_source_number": 0,
+            "first_image_key": image, "first_source_number": 0,
             "first_time_start": START, "last_time_start": START,
         }  # fmt: skip
         return await self.one("source", **(row | values))
@@ -85,9 +86,9 @@ class Rows:
     async def point(self, source: int, image: int, flux_jy: float = 0.02, **values: Any) -> int:
         """Insert a measurement and return its number in its image."""
         self.n_points += 1
-        seen = await self.connection.fetchrow("select * from image where id = $1", image)
+        seen = await self.connection.fetchrow("select * from image where image_key = $1", image)
         row = {
-            "stream_id": self.stream_id, "image": image, "source_number": self.n_points,
+            "stream_id": self.stream_id, "image_key": image, "source_number": self.n_points,
             "time_start": seen["time_start"], "source_id": source, "band_id": seen["band_id"],
             "stokes": "I",
             "extraction_type": "blind", "ra": 10.0, "dec": 10.0, "ra_err_deg": 1e-3,
@@ -108,7 +109,7 @@ class Rows:
         row = {
             "event_id": name, "trig_id": name[:16], "source_id": source,
             "stream_id": self.stream_id, "kind": "new_source", "certainty": "certain",
-            "state": "active", "image": image, "source_number": 0, "time_start": START,
+            "state": "active", "image_key": image, "source_number": 0, "time_start": START,
             "time_detected": datetime.now(UTC), "ra": ra, "dec": 10.0, "ra_err_deg": 1e-3,
             "dec_err_deg": 1e-3, "flux_peak_jy_beam": 0.02, "snr": 20.0, "eta": 1.0, "v": 0.1,
         }  # fmt: skip

@@ -100,7 +100,8 @@ async def test_a13_one_measurement_may_belong_to_two_sources(postgres_url: str) 
         assert [row["n_datapoints"] for row in found] == [2, 2]
         radii = await case.rows(
             "select d.de_ruiter_radius as main, s.de_ruiter_radius as other "
-            "from shared_detection s join detection d using (time_start, image, source_number) "
+            "from shared_detection s "
+            "join detection d using (time_start, image_key, source_number) "
             "where s.source_id = any($1)",
             [row["id"] for row in found],
         )

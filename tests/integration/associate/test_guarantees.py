@@ -37,7 +37,7 @@ async def catalogue_of(case: Associator) -> Any:
     ]
     curves = [(row["n_datapoints"], row["flux_int_wm2"]) for row in await case.light_curves()]
     detections = await case.rows(
-        "select count(*) as n from detection join image on image.id = detection.image "
+        "select count(*) as n from detection join image using (image_key) "
         "join stream on stream.id = image.stream_id where name = $1",
         case.stream,
     )
@@ -160,7 +160,7 @@ STATEMENTS = [
     "load_sources", "load_statistics", "load_prior_coverage", "reserve_source_ids", "copy_rows",
     "copy_columns",
     "update_sources", "write_statistics", "load_image_hashes", "insert_transient",
-    "insert_outbox", "upsert_sky_coverage", "close_timestep", "upsert_channels",
+    "insert_outbox", "upsert_sky_coverage", "close_timestep", "upsert_expected_channels",
 ]  # fmt: skip
 # Called in some timesteps, not in the last.
 ONLY_ON_THE_WAY = frozenset(

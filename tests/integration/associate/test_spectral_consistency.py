@@ -100,7 +100,7 @@ async def test_an_alert_is_taken_back_that_another_band_contradicts(postgres_url
             times=StageTimes(time_associated=retraction.times.time_associated),
         )
         transient = await told(site)
-        assert (transient["state"], transient["retracted_because"]) == ("retracted", reason)
+        assert (transient["state"], transient["retraction_reason"]) == ("retracted", reason)
         kept = await site.rows(
             "select kind, event::text from source_event where transient_id = $1 order by id",
             transient["id"],
@@ -139,7 +139,7 @@ async def test_two_bands_that_deny_it_take_it_back_once(postgres_url: str) -> No
         for request in site.requests:
             await store(site, answer(request))
         assert await kinds(site) == ["new_source", "retraction"]
-        assert "150.0 MHz" in (await told(site))["retracted_because"]
+        assert "150.0 MHz" in (await told(site))["retraction_reason"]
 
 
 async def test_one_band_of_two_is_enough(postgres_url: str) -> None:
@@ -252,7 +252,7 @@ async def test_what_the_operator_took_back_stays_as_he_said(
         assert await asyncio.to_thread(run, command) == 0
         await store(site, answer(site.requests[0]))
         assert await kinds(site) == ["new_source", "retraction"]
-        assert (await told(site))["retracted_because"] == "an aeroplane"
+        assert (await told(site))["retraction_reason"] == "an aeroplane"
 
 
 async def test_what_strangers_ask_takes_nothing_back(postgres_url: str) -> None:

@@ -65,21 +65,22 @@ async def found(connection: asyncpg.Connection, event: SourceEvent) -> int:
         event.stream,
     )
     image = await connection.fetchval(
-        "insert into image (image_id, stream_id, verdict, reasons, n_sources, source_cluster_id, "
-        "source_topic, source_partition, source_offset, time_associated) "
-        "values ($1, $2, 'accepted', '{}', 1, 'c', 't', 0, 0, now()) returning id",
+        "insert into image (image_id, stream_id, verdict, reasons, n_sources, kafka_cluster_id, "
+        "kafka_topic, kafka_partition, kafka_offset, time_associated) "
+        "values ($1, $2, 'accepted', '{}', 1, 'c', 't', 0, 0, now()) returning image_key",
         uuid.uuid4().hex, stream,
     )  # fmt: skip
     source = await connection.fetchval(
         "insert into source (stream_id, zone, search_ra, search_dec, ra, dec, weight_ra, "
-        "weight_dec, n_datapoints, eta, v, first_image, first_source_number, first_time_start, "
-        "last_time_start) values ($1, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, $2, 0, now(), now()) "
+        "weight_dec, n_datapoints, eta, v, first_image_key, first_source_number, "
+        "first_time_start, last_time_start) "
+        "values ($1, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, $2, 0, now(), now()) "
         "returning id",
         stream, image,
     )  # fmt: skip
     return await connection.fetchval(
         "insert into transient (event_id, trig_id, source_id, stream_id, kind, certainty, state, "
-        "image, source_number, time_start, time_detected, ra, dec, ra_err_deg, dec_err_deg, "
+        "image_key, source_number, time_start, time_detected, ra, dec, ra_err_deg, dec_err_deg, "
         "flux_peak_jy_beam, snr, eta, v) values ($1, $2, $3, $4, 'new_source', 'certain', "
         "'active', $5, 0, now(), now(), 0, 0, 0, 0, 0, 0, 0, 0) returning id",
         event.event_id, event.trig_id, source, stream, image,
@@ -183,7 +184,7 @@ async def test_a_dry_run_is_what_the_stream_did(
     )
     waiting = dict(
         await connection.fetch(
-            "select event_id, because from suppressed_event where stream = $1 "
+            "select event_id, reason from suppressed_event where stream = $1 "
             "and time_released is null", stream
         )
     )  # fmt: skip

@@ -7,22 +7,7 @@ import pytest
 
 from livetrap.operator.migrations import load_migrations, migrate
 from runtime.errors import FatalError, TransientError
-
-_FIRST_ROWS = """
-insert into stream (name) values ('one'), ('other');
-insert into image (
-    image_id, stream_id, verdict, reasons, n_sources, source_cluster_id, source_topic,
-    source_partition, source_offset, time_associated
-)
-select n::text, least(n, 2), 'accepted', '{}', 1, 'c', 't', 0, n, now()
-from generate_series(1, 3) as n;
-select ensure_detection_partition('2026-01-05'), ensure_detection_partition('2026-02-05');
-insert into detection
-select
-    id, 0, case when id = 3 then '2026-02-05' else '2026-01-05' end::timestamptz, 1, 1, 'I',
-    'blind', null, 10, 10, 1, 1, 1, 1, id / 100.0, 1, 10, 1, 1, 1, 0, 0
-from image;
-"""
+from runtime.sql import load_query
 
 
 async def _new_database(postgres_url: str, name: str) -> str:
@@ -31,19 +16,6 @@ async def _new_database(postgres_url: str, name: str) -> str:
     await connection.execute(f"create database {name}")
     await connection.close()
     return postgres_url.rsplit("/", 1)[0] + "/" + name
-
-
-async def _apply(connection: asyncpg.Connection, n: int) -> None:
-    """Apply the first migrations, as an older version did."""
-    await connection.execute(
-        "create table schema_migration (name text primary key, sha256 text not null, "
-        "time_applied timestamptz not null default now())"
-    )
-    for migration in load_migrations()[:n]:
-        await connection.execute(migration.text)
-        await connection.execute(
-            "insert into schema_migration values ($1, $2)", migration.name, migration.sha256
-        )
 
 
 async def test_two_at_once_apply_every_file_exactly_once(postgres_url: str):
@@ -64,58 +36,26 @@ async def test_a_changed_old_file_is_refused(postgres_url: str):
             pool.submit(migrate, url).result()
 
 
-async def test_measurements_of_the_first_schema_move_to_their_streams(postgres_url: str):
-    url = await _new_database(postgres_url, "first_schema")
+_OLD_FILES = ("0001_first_slice.sql", "0002_catalogue_growth.sql", "0007_told_position.sql")
+
+
+async def test_a_database_of_an_unreleased_version_is_refused_in_one_line(postgres_url: str):
+    url = await _new_database(postgres_url, "unreleased")
     connection = await asyncpg.connect(url)
     try:
-        await _apply(connection, 1)
-        await connection.execute(_FIRST_ROWS)
-        with ThreadPoolExecutor(1) as pool:
+        await connection.execute(load_query("livetrap.operator", "create_schema_migration"))
+        for name in _OLD_FILES:
+            await connection.execute("insert into schema_migration values ($1, 'x')", name)
+        with (
+            ThreadPoolExecutor(1) as pool,
+            pytest.raises(
+                FatalError, match=r"^this database was created .*create an empty"
+            ) as told,
+        ):
             pool.submit(migrate, url).result()
-        rows = await connection.fetch(
-            "select stream_id, tableoid::regclass::text as place, flux_int_jy from detection "
-            "order by flux_int_jy"
-        )
-        assert [tuple(row) for row in rows] == [
-            (1, "detection_s1_2026_01", 0.01),
-            (2, "detection_s2_2026_01", 0.02),
-            (2, "detection_s2_2026_02", 0.03),
-        ]
-    finally:
-        await connection.close()
-
-
-_DELIVERED = """
-insert into alert (
-    ivorn, trig_id, revision, event_id, alert_type, role, stream, kind, ra, dec, snr,
-    flux_peak_jy_beam, time_start, time_alert, voevent, notice, time_published, time_broadcast
-)
-select
-    n::text, n::text, 0, n::text, 'initial', 'test', 's', 'new_source', 1, 1, 9, 1, now(), now(),
-    '', '{}', now(), now()
-from generate_series(1, 5) as n;
-insert into subscriber (channel, name, since_alert_id) values
-('webhook', 'some', 1), ('webhook', 'none', 1), ('vtp', 'some', 1);
-insert into delivery
-select n, channel, 'some', now(), case when n < 4 then now() end
-from generate_series(2, 4) as n cross join (values ('webhook'), ('vtp')) as made (channel);
-"""
-
-
-async def test_a_webhook_of_the_fifth_schema_gets_nothing_again(postgres_url: str):
-    url = await _new_database(postgres_url, "fifth_schema")
-    connection = await asyncpg.connect(url)
-    try:
-        await _apply(connection, 5)
-        await connection.execute(_DELIVERED)
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(migrate, url).result()
-        rows = await connection.fetch(
-            "select channel, name, since_alert_id from subscriber order by channel, name"
-        )
-        assert [tuple(row) for row in rows] == [
-            ("vtp", "some", 1), ("webhook", "none", 1), ("webhook", "some", 3),
-        ]  # fmt: skip
+        assert "0001_first_slice.sql, now 0001_schema.sql" in str(told.value)
+        assert "\n" not in str(told.value)
+        assert await connection.fetchval("select to_regclass('stream')") is None
     finally:
         await connection.close()
 

@@ -159,7 +159,7 @@ async def test_an_export_holds_what_the_database_holds(
         }
         counts = await rows_of_stream(case)
         assert len(tables["detections"]["ra"]) == counts["detection"] == 9
-        assert len(tables["images"]["id"]) == 5
+        assert len(tables["images"]["image_key"]) == 5
         assert len(tables["transients"]["id"]) == 1
         assert tables["shared_detections"]["source_id"] == []
         found = {row["id"]: row for row in await case.sources()}

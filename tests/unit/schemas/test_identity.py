@@ -4,7 +4,7 @@ import hashlib
 import re
 
 from schemas.identity import event_id, image_id, trig_id
-from schemas.topics import Topics, image_key
+from schemas.topics import Topics, image_message_key
 
 
 def test_an_image_is_its_bytes_and_the_cards_beside_them() -> None:
@@ -36,5 +36,9 @@ def test_a_prefix_moves_every_topic() -> None:
 
 
 def test_a_band_of_a_stream_stays_on_one_partition() -> None:
-    assert image_key("night", 124.1e6) == image_key("night", 124.3e6) == "night:124MHz"
-    assert image_key("night", None) == "night:"
+    assert (
+        image_message_key("night", 124.1e6)
+        == image_message_key("night", 124.3e6)
+        == "night:124MHz"
+    )
+    assert image_message_key("night", None) == "night:"
