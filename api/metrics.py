@@ -3,12 +3,12 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 __all__ = [
-    "DATABASE_IS_THERE",
-    "FOLLOWER_FAILURES",
+    "ALERTS_STREAMED",
+    "ALERT_POLL_FAILURES",
+    "DATABASE_UP",
     "REQUESTS",
     "REQUEST_SECONDS",
-    "STREAMED",
-    "STREAMS",
+    "STREAM_CLIENTS",
 ]
 
 REQUESTS = Counter(
@@ -20,11 +20,11 @@ REQUEST_SECONDS = Histogram(
     ["route"],
     buckets=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
 )
-STREAMS = Gauge("livetrap_api_streams", "Clients on the alert stream now")
-STREAMED = Counter("livetrap_api_streamed_alerts_total", "Alerts sent to stream clients")
-FOLLOWER_FAILURES = Counter(
-    "livetrap_api_follower_failures_total", "Looks for new alerts that PostgreSQL did not answer"
+STREAM_CLIENTS = Gauge("livetrap_api_stream_clients", "Clients connected to the alert stream")
+ALERTS_STREAMED = Counter(
+    "livetrap_api_streamed_alerts_total", "Alerts sent to clients of the alert stream"
 )
-DATABASE_IS_THERE = Gauge(
-    "livetrap_api_database_is_there", "1 if the last question to PostgreSQL was answered"
+ALERT_POLL_FAILURES = Counter(
+    "livetrap_api_alert_poll_failures_total", "Queries for new alerts that failed"
 )
+DATABASE_UP = Gauge("livetrap_api_database_up", "1 if the last query reached PostgreSQL")

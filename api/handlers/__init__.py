@@ -1,1 +1,1 @@
-"""One file a resource: request in, rows out."""
+"""Routes, one file a resource: request in, answer out."""

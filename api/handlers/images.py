@@ -1,48 +1,53 @@
-"""`/images`: what was observed, and what became of it."""
+"""`/images`: images and their verdicts."""
 
-import re
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
-from api.cursor import decode_cursor, encode_cursor
-from api.handlers.parameters import Cursor, Limit, Reader, Since, Stream, Until, to_utc
-from api.models import ImageItem, Page
-from api.problems import not_found
+from api.errors import not_found
+from api.handlers.context import Context
+from api.handlers.paging import decode_id, to_page
+from api.handlers.parameters import Cursor, Limit, Since, Stream, Until, to_key, to_utc
+from api.models.base import Page
+from api.models.images import ImageItem
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1/images", tags=["images"])
 
 
-@router.get("")
+@router.get("", summary="Images, the last associated first")
 async def list_images(
-    database: Reader,
+    context: Context,
     since: Since = None,
     until: Until = None,
     stream: Stream = None,
     verdict: Annotated[
-        Literal["accepted", "rejected"] | None, Query(description="Used, or refused with reasons")
+        Literal["accepted", "rejected"] | None, Query(description="Verdict of quality control")
     ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[ImageItem]:
-    """Return images, the last associated first; times are starts of exposures."""
-    (before,) = decode_cursor(cursor, int) or (None,)
-    rows = await database.fetch(
-        "list_images", None, None, to_utc(since), to_utc(until), stream, verdict, before, limit
+    """Return images with their verdicts; `since` and `until` are starts of exposures."""
+    rows = await context.database.fetch(
+        "list_images",
+        since=to_utc(since),
+        until=to_utc(until),
+        stream=stream,
+        verdict=verdict,
+        before_id=decode_id(cursor),
+        limit=limit,
     )
-    last = rows[-1] if len(rows) == limit else None
-    items = [ImageItem(**row) for row in rows]
-    return Page(items=items, next=last and encode_cursor(last["id"]))
+    return to_page([ImageItem(**row) for row in rows], rows, limit, "id")
 
 
-@router.get("/{image}")
-async def get_image(database: Reader, image: str) -> ImageItem:
-    """Return one image by its number or its sha256."""
-    number = int(image) if re.fullmatch(r"\d{1,18}", image) else None
-    digest = image if number is None else None
-    rows = await database.fetch("list_images", number, digest, *[None] * 5, 1)
+@router.get("/{image}", summary="One image")
+async def get_image(
+    context: Context, image: Annotated[str, Path(description="Number or sha256")]
+) -> ImageItem:
+    """Return the metadata, verdict and stage times of one image."""
+    number, digest = to_key(image)
+    rows = await context.database.fetch("list_images", id=number, image_id=digest, limit=1)
     if not rows:
         raise not_found("image", image)
     return ImageItem(**rows[0])

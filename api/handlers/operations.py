@@ -1,6 +1,5 @@
-"""`/ledger`, `/slo` and what operators and machines ask: health, readiness, metrics."""
+"""`/ledger`, `/slo`, the schema of notices, and the probes of operators."""
 
-from collections import Counter
 from importlib.resources import files
 from typing import Annotated
 
@@ -8,68 +7,67 @@ from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api.handlers.parameters import Reader
-from api.models import LatencyStage, Ledger, Slo, StreamLedger
+from api.handlers.context import Context
+from api.models.operations import LatencyStage, Ledger, Slo
+from api.steps.ledger import sum_ledger
 
 __all__ = ["probes", "router"]
 
 router = APIRouter(prefix="/api/v1", tags=["operations"])
 probes = APIRouter(include_in_schema=False)
 
-_MOST_IMAGES = 20_000
+_MAX_IMAGES = 20_000
+_SCHEMA_TYPE = "application/schema+json"
 
 
-@router.get("/ledger")
-async def get_ledger(database: Reader) -> Ledger:
-    """Account for every image."""
-    outcomes: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    streams: dict[str, Counter[str]] = {}
-    for row in await database.fetch("list_ledger_totals"):
-        outcomes[row["outcome"]] += row["n_images"]
-        streams.setdefault(row["stream"], Counter())[row["outcome"]] += row["n_images"]
-        if row["reason"]:
-            reasons[row["reason"]] += row["n_images"]
-    return Ledger(
-        total=outcomes.total(),
-        outcomes=dict(outcomes),
-        reasons=dict(reasons),
-        streams=[
-            StreamLedger(stream=name, outcomes=dict(counts)) for name, counts in streams.items()
-        ],
-    )
+@router.get("/ledger", summary="Image accounting")
+async def get_ledger(context: Context) -> Ledger:
+    """Return how many images had which outcome, in total and by stream."""
+    return sum_ledger(await context.database.fetch("list_ledger_totals"))
 
 
-@router.get("/slo")
+@router.get("/slo", summary="Latency percentiles of each stage")
 async def get_slo(
-    database: Reader,
+    context: Context,
     window_minutes: Annotated[
-        float, Query(gt=0, le=10_080, allow_inf_nan=False, description="How far back [min]")
+        float,
+        Query(
+            gt=0,
+            le=10_080,
+            allow_inf_nan=False,
+            description="Length of the window [min]",
+        ),
     ] = 60.0,
 ) -> Slo:
-    """Return how long each stage took lately."""
-    rows = await database.fetch("get_latencies", 60 * window_minutes, _MOST_IMAGES)
-    stages = [LatencyStage(**row) for row in rows]
-    return Slo(window_minutes=window_minutes, stages=stages)
+    """Return latency percentiles of images and alerts within a window that ends now."""
+    rows = await context.database.fetch(
+        "get_latencies", window_s=60 * window_minutes, max_rows=_MAX_IMAGES
+    )
+    return Slo(window_minutes=window_minutes, stages=[LatencyStage(**row) for row in rows])
 
 
-@router.get("/schemas/radio_transient")
+@router.get(
+    "/schemas/radio_transient",
+    summary="JSON Schema of a notice",
+    response_class=Response,
+    responses={200: {"content": {_SCHEMA_TYPE: {}}, "description": "JSON Schema 2020-12"}},
+)
 async def get_notice_schema() -> Response:
-    """Return the JSON Schema (2020-12) that every notice fulfils."""
+    """Return the JSON Schema (2020-12) that every GCN-style notice conforms to."""
     schema = files("schemas") / "json" / "radio_transient.schema.json"
-    return Response(schema.read_bytes(), media_type="application/schema+json")
+    return Response(schema.read_bytes(), media_type=_SCHEMA_TYPE)
 
 
 @probes.get("/healthz")
 async def is_alive() -> PlainTextResponse:
-    """Answer that the process lives."""
+    """Answer that the process runs."""
     return PlainTextResponse("ok\n")
 
 
 @probes.get("/readyz")
-async def is_ready(database: Reader) -> PlainTextResponse:
-    """Answer whether questions can be answered: asks the database one."""
-    await database.fetch("check_schema")
+async def is_ready(context: Context) -> PlainTextResponse:
+    """Answer whether the database answers a query on the schema."""
+    await context.database.fetch("check_schema")
     return PlainTextResponse("ready\n")
 
 

@@ -1,4 +1,4 @@
-"""The web page and the reference of the API; both work without a network."""
+"""The web page and the API reference; neither loads anything from another host."""
 
 from importlib.resources import files
 
@@ -11,7 +11,7 @@ __all__ = ["install", "router"]
 router = APIRouter(include_in_schema=False)
 
 _WEB = files("api") / "web"
-# A browser asks each time whether its copy is current; an upgrade shows at once.
+# A browser checks each time whether its copy is current, so an upgrade shows at once.
 _HEADERS = {"Cache-Control": "no-cache"}
 
 
@@ -23,11 +23,11 @@ async def get_page() -> FileResponse:
 
 @router.get("/docs")
 async def get_docs() -> FileResponse:
-    """Return the reference, which the browser writes from openapi.json."""
+    """Return the API reference, which the browser builds from openapi.json."""
     return FileResponse(str(_WEB / "docs.html"), headers=_HEADERS)
 
 
 def install(app: FastAPI) -> None:
-    """Serve the page and its parts."""
+    """Serve the page and the files it loads."""
     app.include_router(router)
     app.mount("/web", StaticFiles(directory=str(_WEB)), name="web")

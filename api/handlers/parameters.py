@@ -1,86 +1,63 @@
-"""Parameters that several resources share, and who may write."""
+"""Query and path parameters that several resources share."""
 
-import secrets
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import Depends, Path, Query, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.models import Cone
-from api.problems import ProblemError
-from api.storage import Database
+from api.errors import ProblemError
+from api.models.base import Cone
+from api.steps.alert_filter import AlertFilter
 
 __all__ = [
     "ConeParameter",
     "Cursor",
-    "Kind",
+    "Filter",
+    "Key",
     "Limit",
-    "MinSnr",
-    "Number",
-    "Reader",
     "Since",
-    "State",
     "Stream",
     "Until",
-    "Writer",
-    "refuse_unknown",
+    "refuse_unknown_parameters",
+    "to_key",
     "to_utc",
 ]
 
-
-def _database(request: Request) -> Database:
-    database: Database = request.app.state.database
-    return database
-
-
-Reader = Annotated[Database, Depends(_database)]
-_Bearer = Annotated[
-    HTTPAuthorizationCredentials | None,
-    Depends(HTTPBearer(auto_error=False, description="Value of LIVETRAP_API__WRITE_TOKEN")),
-]
-
-
-def _writable(request: Request, database: Reader, bearer: _Bearer) -> Database:
-    token = request.app.state.write_token
-    if token is None:
-        raise ProblemError(403, "this service is read-only; set LIVETRAP_API__WRITE_TOKEN")
-    if bearer is None:
-        raise ProblemError(401, "writing needs the header `Authorization: Bearer <token>`")
-    if not secrets.compare_digest(bearer.credentials.encode(), token.get_secret_value().encode()):
-        raise ProblemError(401, "the token is wrong; it is the value of LIVETRAP_API__WRITE_TOKEN")
-    return database
-
-
-Writer = Annotated[Database, Depends(_writable)]
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows on a page")]
-Cursor = Annotated[str | None, Query(description="`next` of the page before")]
+Cursor = Annotated[str | None, Query(description="`next` of the previous page")]
 Since = Annotated[
     datetime | None,
     Query(
-        description="Not before, ISO 8601; UTC if it says no zone",
+        description="First time, ISO 8601; UTC without a time zone",
         examples=["2026-11-23T20:00:00Z"],
     ),
 ]
-Until = Annotated[datetime | None, Query(description="Before, ISO 8601; UTC if it says no zone")]
+Until = Annotated[
+    datetime | None,
+    Query(
+        description="Time before which, ISO 8601; UTC without a time zone",
+        examples=["2026-11-24T06:00:00Z"],
+    ),
+]
 Stream = Annotated[
     str | None, Query(description="Name of a stream of images", examples=["lofar-ncp"])
 ]
-Kind = Annotated[
-    Literal["new_source", "variable"] | None,
-    Query(description="A source that appeared, or one that varies"),
+Key = Annotated[int, Path(ge=1, le=2**63 - 1)]
+_Kind = Annotated[
+    Literal["new_source", "variable"] | None, Query(description="New or variable sources only")
 ]
-State = Annotated[
-    Literal["active", "retracted"] | None, Query(description="Retracted: taken back later")
+_State = Annotated[
+    Literal["active", "retracted"] | None,
+    Query(description="Retracted ones, or those that are not"),
 ]
-MinSnr = Annotated[
+_MinSnr = Annotated[
     float | None,
-    Query(allow_inf_nan=False, description="Least peak over local rms of the telling measurement"),
+    Query(allow_inf_nan=False, description="Least peak over local rms, at detection"),
 ]
-Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
-def _cone(
+async def _cone(
     ra: Annotated[
         float | None, Query(ge=-360, le=360, description="Centre, ICRS [deg]", examples=[123.4])
     ] = None,
@@ -102,8 +79,25 @@ def _cone(
 ConeParameter = Annotated[Cone | None, Depends(_cone)]
 
 
-def refuse_unknown(request: Request) -> None:
-    """Refuse a parameter that the route does not know: a misspelt filter would filter nothing."""
+async def _filter(
+    cone: ConeParameter,
+    since: Since = None,
+    until: Until = None,
+    stream: Stream = None,
+    kind: _Kind = None,
+    state: _State = None,
+    min_snr: _MinSnr = None,
+) -> AlertFilter:
+    return AlertFilter(
+        to_utc(since), to_utc(until), stream, kind, state=state, min_snr=min_snr, cone=cone
+    )
+
+
+Filter = Annotated[AlertFilter, Depends(_filter)]
+
+
+async def refuse_unknown_parameters(request: Request) -> None:
+    """Refuse a parameter that the route does not have: a misspelt filter would filter nothing."""
     route = getattr(request.scope.get("route"), "path_format", "")
     operation = request.app.openapi()["paths"].get(route, {}).get(request.method.lower())
     if operation is None:
@@ -116,5 +110,10 @@ def refuse_unknown(request: Request) -> None:
 
 
 def to_utc(time: datetime | None) -> datetime | None:
-    """Return an instant; one without a zone is UTC."""
+    """Return an instant; one without a time zone is UTC."""
     return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
+
+
+def to_key(text: str) -> tuple[int | None, str | None]:
+    """Return the number of a resource, or else its name."""
+    return (int(text), None) if re.fullmatch(r"\d{1,18}", text) else (None, text)

@@ -2,7 +2,7 @@
 --
 -- $1  source_id    bigint
 -- $2  look_back_s  float8[]  before the newest point [s]; null for no limit
--- $3  n_newest     bigint    points at most [-]
+-- $3  max_points   bigint    newest points to read [-]
 -- $4  blind_only   boolean   leave forced and monitored points out
 -- Two passes over the points: eta keeps its digits however bright the source is.
 -- Index: detection (source_id, time_start).

@@ -4,7 +4,7 @@
 -- $2  name        text
 -- $3  ra          float8  [deg]
 -- $4  dec         float8  [deg]
--- $5  n_most      int     [-]
+-- $5  max_monitors  int   of the stream [-]
 -- A place that is watched already stays as it is, but for its name.
 -- Index: monitor (stream, ra, dec).
 with known as (

@@ -25,13 +25,13 @@ class ApiSettings(Section):
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: Port = Field(8080, description="Port")
     write_token: SecretStr | None = Field(
-        None, min_length=8, description="Bearer token of those who may write; unset: nobody"
+        None, min_length=8, description="Bearer token that allows writing; unset: read-only"
     )
-    max_monitors: int = Field(1000, ge=1, description="Watched places of a stream")
-    look_backs_s: tuple[Annotated[float, Field(gt=0, le=1e9)], ...] = Field(
+    max_monitors: int = Field(1000, ge=1, description="Most monitored positions of a stream")
+    statistics_windows_s: tuple[Annotated[float, Field(gt=0, le=1e9)], ...] = Field(
         (600.0, 3600.0, 86400.0),
         max_length=10,
-        description="Statistics of a source also over so long before its newest point [s]",
+        description="Time windows of a source's statistics, each ending at its newest point [s]",
     )
 
 

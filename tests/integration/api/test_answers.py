@@ -10,7 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from api.app import create_app
+from api.app import create_app, create_context
 from livetrap.cli import run
 from tests.integration.api.test_rows import Rows, client_of, rows_of, settings_for
 
@@ -130,14 +130,14 @@ async def test_a_defect_shows_no_insides(
     async def crash(*_: Any) -> None:
         raise RuntimeError("the inside")
 
-    monkeypatch.setattr("api.storage.Database.fetch", crash)
+    monkeypatch.setattr("api.storage.database.Database.fetch", crash)
     answer = await client.get("/api/v1/ledger")
     assert_problem(answer, 500)
     assert "inside" not in answer.text
 
 
 async def test_without_a_database_it_lives_but_is_not_ready() -> None:
-    app = create_app(settings_for(NOWHERE))
+    app = create_app(create_context(settings_for(NOWHERE)))
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:

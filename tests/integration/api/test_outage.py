@@ -1,4 +1,4 @@
-"""PostgreSQL comes late, goes, and comes back; the API stays."""
+"""PostgreSQL is unavailable at the start or later; the API goes on."""
 
 import asyncio
 import contextlib
@@ -10,18 +10,19 @@ import asyncpg
 import httpx
 import pytest
 
-from api.app import create_app
-from api.handlers.sources import _boxes
-from api.live import AlertFilter, AlertStream
-from api.models import Cone
-from api.storage import Database
-from runtime.sql import load_query
+from api.app import create_app, create_context
+from api.models.base import Cone
+from api.steps.alert_filter import AlertFilter
+from api.steps.alert_stream import AlertStream
+from api.steps.catalogue import search_boxes
+from api.storage.database import Database
+from api.storage.statements import load_statement
 from tests.integration.api.test_rows import Rows, rows_of, settings_for
 from tests.integration.api.test_stream import parse, take
 
 
-class Door:
-    """A way to the database that can be shut."""
+class Proxy:
+    """A TCP proxy to the database that can be closed and opened again."""
 
     def __init__(self, postgres_url: str) -> None:
         self._target = urlsplit(postgres_url)
@@ -38,7 +39,7 @@ class Door:
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    async def shut(self) -> None:
+    async def close(self) -> None:
         assert self._server is not None
         self._server.close()
         for writer in list(self._open):
@@ -55,13 +56,13 @@ class Door:
 
 
 @asynccontextmanager
-async def door_to(postgres_url: str) -> AsyncIterator[Door]:
-    door = Door(postgres_url)
-    await door.open()
+async def proxy_to(postgres_url: str) -> AsyncIterator[Proxy]:
+    proxy = Proxy(postgres_url)
+    await proxy.open()
     try:
-        yield door
+        yield proxy
     finally:
-        await door.shut()
+        await proxy.close()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -73,12 +74,13 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def client_through(door: Door) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings_for(door.url))
+async def client_through(proxy: Proxy) -> AsyncIterator[tuple[httpx.AsyncClient, AlertStream]]:
+    context = create_context(settings_for(proxy.url))
+    app = create_app(context)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
-            yield client
+            yield client, context.alert_stream
 
 
 async def until_ready(client: httpx.AsyncClient, status: int) -> None:
@@ -87,44 +89,43 @@ async def until_ready(client: httpx.AsyncClient, status: int) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_the_api_waits_for_the_database_and_outlives_it(postgres_url: str) -> None:
-    async with door_to(postgres_url) as door, rows_of(postgres_url) as rows:
-        await door.shut()
-        await outlive(door, rows)
+async def test_the_api_waits_for_the_database_and_survives_its_loss(postgres_url: str) -> None:
+    async with proxy_to(postgres_url) as proxy, rows_of(postgres_url) as rows:
+        await proxy.close()
+        await survive_outages(proxy, rows)
 
 
-async def outlive(door: Door, rows: Rows) -> None:
-    async with client_through(door) as client:
+async def survive_outages(proxy: Proxy, rows: Rows) -> None:
+    async with client_through(proxy) as (client, _):
         assert (await client.get("/readyz")).status_code == 503
         assert (await client.get("/")).status_code == 200
         for _ in range(2):
-            await door.open()
+            await proxy.open()
             await until_ready(client, 200)
             answer = await client.get("/api/v1/transients", params={"stream": rows.stream})
             assert answer.json() == {"items": [], "next": None}
-            await door.shut()
+            await proxy.close()
             answer = await client.get("/api/v1/transients")
             assert answer.status_code == 503
             assert answer.json()["status"] == 503
 
 
-async def test_an_open_stream_goes_on_when_the_database_is_back(postgres_url: str) -> None:
+async def test_an_open_stream_resumes_when_the_database_is_back(postgres_url: str) -> None:
     async with (
-        door_to(postgres_url) as door,
+        proxy_to(postgres_url) as proxy,
         rows_of(postgres_url) as rows,
-        client_through(door) as client,
+        client_through(proxy) as (client, alert_stream),
     ):
         await until_ready(client, 200)
-        live: AlertStream = client._transport.app.state.alert_stream  # type: ignore[attr-defined]
         wanted = AlertFilter(stream=rows.stream)
-        lines = _lines(await live.subscribe(await rows.alert(), wanted))
+        lines = _lines(await alert_stream.subscribe(wanted, after_id=await rows.alert()))
         stream = parse(lines)
         first = await rows.alert()
         assert [item["id"] for item in await take(stream, 1)] == [first]
-        await door.shut()
+        await proxy.close()
         missed = [await rows.alert() for _ in range(3)]
         await asyncio.sleep(0.2)
-        await door.open()
+        await proxy.open()
         assert [item["id"] for item in await take(stream, 3)] == missed
 
 
@@ -134,9 +135,9 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
             yield line
 
 
-async def test_its_sessions_cannot_write(postgres_url: str) -> None:
+async def test_sessions_are_read_only(postgres_url: str) -> None:
     database = Database(settings_for(postgres_url).postgres)
-    await database.connect_when_there()
+    await database.connect()
     try:
         async with database._connection() as connection:
             with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
@@ -146,7 +147,7 @@ async def test_its_sessions_cannot_write(postgres_url: str) -> None:
         await database.aclose()
 
 
-async def test_a_cone_is_found_through_the_index(postgres_url: str) -> None:
+async def test_a_cone_search_uses_the_index(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows:
         image = await rows.image(0)
         many = rows.connection.transaction()  # never committed: the database is shared
@@ -168,10 +169,11 @@ async def test_a_cone_is_found_through_the_index(postgres_url: str) -> None:
             image,
         )
         await rows.connection.execute("analyze source")
+        statement = load_statement("list_sources_in_cone")
+        parameters = search_boxes(Cone(10.0, 20.0, 0.5)) | {"stream": rows.stream, "sort": "id"}
         plan = await rows.connection.fetch(
-            "explain " + load_query("api", "list_sources_in_cone"),
-            *_boxes(Cone(10.0, 20.0, 0.5)), rows.stream, *[None] * 3, "id", None, None, 50,
-        )  # fmt: skip
+            f"explain {statement.text}", *statement.to_arguments(parameters)
+        )
         await many.rollback()
         text = "\n".join(row[0] for row in plan)
         assert "source_stream_id_zone_search_ra_search_dec_idx" in text, text

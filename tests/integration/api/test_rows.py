@@ -14,7 +14,7 @@ import httpx
 import orjson
 import pytest
 
-from api.app import create_app
+from api.app import create_app, create_context
 from runtime.settings import PostgresSettings, Settings
 from runtime.sql import load_query
 from sky.geometry import zone_of
@@ -157,7 +157,7 @@ def settings_for(url: str) -> Settings:
 @asynccontextmanager
 async def client_of(postgres_url: str) -> AsyncIterator[httpx.AsyncClient]:
     """Serve the application inside the test; wait until its database is there."""
-    app = create_app(settings_for(postgres_url))
+    app = create_app(create_context(settings_for(postgres_url)))
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:

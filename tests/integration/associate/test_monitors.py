@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from api.app import create_app
+from api.app import create_app, create_context
 from runtime.settings import Settings
 from tests.integration.associate.test_forced_loop import answer, asked, store
 from tests.support.association import associator
@@ -27,7 +27,7 @@ async def api(postgres_url: str, **section: Any) -> AsyncIterator[httpx.AsyncCli
     settings = Settings(
         postgres={"url": postgres_url}, api={"write_token": TOKEN} | section
     )  # fmt: skip
-    app = create_app(settings)
+    app = create_app(create_context(settings))
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(

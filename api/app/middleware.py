@@ -1,4 +1,4 @@
-"""What happens to every request: it is counted, and its answer may only load what is ours."""
+"""What every request passes: metrics, and headers that restrict what an answer may load."""
 
 import time
 
@@ -10,7 +10,7 @@ from api.metrics import REQUEST_SECONDS, REQUESTS
 
 __all__ = ["install"]
 
-_SECURITY = {
+_SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'"
     ),
@@ -20,12 +20,12 @@ _SECURITY = {
 
 
 def install(app: FastAPI) -> None:
-    """Let every request of `app` pass here."""
-    app.add_middleware(_Measured)
+    """Add the middleware to `app`."""
+    app.add_middleware(_Middleware)
 
 
-class _Measured:
-    """Count a request when its answer begins; a stream goes on long after that."""
+class _Middleware:
+    """Counts a request when its answer begins: a stream may go on for days."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -38,11 +38,11 @@ class _Measured:
 
         async def send_measured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                # Only known routes are labels: addresses that strangers try would never end.
+                # Only known routes are labels: the paths that scanners try are endless.
                 route = getattr(scope.get("route"), "path", "none")
                 REQUESTS.labels(route, str(message["status"])).inc()
                 REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started_s)
-                MutableHeaders(scope=message).update(_SECURITY)
+                MutableHeaders(scope=message).update(_SECURITY_HEADERS)
             await send(message)
 
         await self._app(scope, receive, send_measured)

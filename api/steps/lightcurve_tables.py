@@ -1,4 +1,4 @@
-"""A light curve as a table that other programs read."""
+"""A light curve as CSV or VOTable."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io.votable.tree import Field as VOField
 from astropy.io.votable.tree import Resource, TableElement, VOTableFile
 
-from api.models import LightCurvePoint
+from api.models.lightcurves import LightCurvePoint
 
 __all__ = ["to_csv", "to_votable"]
 

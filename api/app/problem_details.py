@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problems: what is wrong, where, and how to mend it."""
+"""Error answers as problem details (RFC 9457): what is wrong, where, and how to mend it."""
 
 from typing import Any
 
@@ -8,11 +8,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api.errors import ProblemError
 from runtime.errors import TransientError
 from runtime.logging import get_logger
 from runtime.postgres import AWAY_ERRORS
 
-__all__ = ["PROBLEM_RESPONSES", "ProblemError", "install", "not_found"]
+__all__ = ["PROBLEM_RESPONSES", "install"]
 
 _TITLES = {
     400: "Bad request",
@@ -23,10 +24,14 @@ _TITLES = {
     406: "Not acceptable",
     409: "Conflict",
     500: "Internal error",
-    503: "Not ready",
+    503: "Service unavailable",
 }
 _HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
-
+_SCHEMA_ERRORS = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+)
 
 _PROBLEM = {
     "application/problem+json": {
@@ -49,46 +54,23 @@ _PROBLEM = {
         },
     }
 }
-# For openapi.json; with a default there, FastAPI adds no 422, which never leaves us.
+# For openapi.json; with a default there, FastAPI adds no 422, which this API never answers.
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"description": "A parameter is wrong", "content": _PROBLEM},
-    503: {"description": "PostgreSQL is away; try again", "content": _PROBLEM},
+    503: {"description": "PostgreSQL is unavailable; try again", "content": _PROBLEM},
     "default": {"description": "Any other error", "content": _PROBLEM},
 }
 
 
-class ProblemError(Exception):
-    """An answer that is an error.
-
-    Parameters
-    ----------
-    status : int
-        HTTP status code.
-    detail : str
-        What is wrong and how to mend it.
-    """
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-
-
-def not_found(what: str, name: object) -> ProblemError:
-    """Return the problem of a thing that is not there."""
-    return ProblemError(404, f"there is no {what} {name}")
-
-
 def install(app: FastAPI) -> None:
-    """Let every error of `app` leave as a problem."""
-    app.add_exception_handler(ProblemError, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(TransientError, _on_away)
-    for kind in (*AWAY_ERRORS, asyncpg.UndefinedTableError, asyncpg.QueryCanceledError):
-        app.add_exception_handler(kind, _on_away)
-    app.add_exception_handler(asyncpg.DataError, _on_unusable)
-    app.add_exception_handler(Exception, _on_defect)
+    """Answer every error of `app` with problem details."""
+    app.add_exception_handler(ProblemError, _answer_problem)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_parameters)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    for kind in (TransientError, *AWAY_ERRORS, *_SCHEMA_ERRORS, asyncpg.QueryCanceledError):
+        app.add_exception_handler(kind, _answer_unavailable)
+    app.add_exception_handler(asyncpg.DataError, _answer_unusable_value)
+    app.add_exception_handler(Exception, _answer_internal_error)
 
 
 def _answer(request: Request, status: int, detail: str) -> JSONResponse:
@@ -107,49 +89,49 @@ def _answer(request: Request, status: int, detail: str) -> JSONResponse:
     )
 
 
-async def _on_problem(request: Request, error: Exception) -> JSONResponse:
+async def _answer_problem(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, ProblemError):
         raise error
     return _answer(request, error.status, error.detail)
 
 
-async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
+async def _answer_invalid_parameters(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     parts = [
-        f"{'.'.join(str(place) for place in each['loc'][1:])}: {each['msg']} "
+        f"{'.'.join(str(part) for part in each['loc'][1:])}: {each['msg']} "
         f"(got {each.get('input')!r})"
         for each in error.errors()
     ]
     return _answer(request, 400, "; ".join(parts))
 
 
-async def _on_http(request: Request, error: Exception) -> JSONResponse:
+async def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     detail = error.detail
     if error.status_code == 404:
-        detail = f"nothing is at {request.url.path}; /docs lists what there is"
+        detail = f"there is no path {request.url.path}; /docs lists the paths of this API"
     return _answer(request, error.status_code, detail)
 
 
-async def _on_away(request: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, asyncpg.UndefinedTableError):
-        detail = f"the database schema is not this version's: {error}; run `livetrap migrate`"
+async def _answer_unavailable(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, _SCHEMA_ERRORS):
+        detail = f"the database schema is not of this version: {error}; run `livetrap migrate`"
     elif isinstance(error, asyncpg.QueryCanceledError):
-        detail = "the question took too long; ask for less (a cone, a stream, a shorter time)"
+        detail = "the query took too long; narrow it (a cone, a stream, a shorter time range)"
     elif isinstance(error, ValueError):  # asyncpg's DataError is an InterfaceError too
-        return _answer(request, 400, f"a parameter is not storable in PostgreSQL: {error}")
+        return await _answer_unusable_value(request, error)
     else:
-        detail = f"PostgreSQL is away: {error!r}"
+        detail = f"PostgreSQL is unavailable: {error!r}"
     get_logger().warning("request_failed", path=request.url.path, detail=detail)
     return _answer(request, 503, detail)
 
 
-async def _on_unusable(request: Request, error: Exception) -> JSONResponse:
-    return _answer(request, 400, f"PostgreSQL cannot read a parameter: {error}")
+async def _answer_unusable_value(request: Request, error: Exception) -> JSONResponse:
+    return _answer(request, 400, f"PostgreSQL cannot use the value of a parameter: {error}")
 
 
-async def _on_defect(request: Request, error: Exception) -> JSONResponse:
+async def _answer_internal_error(request: Request, error: Exception) -> JSONResponse:
     get_logger().error("request_crashed", path=request.url.path, error=repr(error))
-    return _answer(request, 500, "this is a defect of ours; the log has the details")
+    return _answer(request, 500, "internal error; the log of the service has the details")

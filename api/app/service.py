@@ -1,4 +1,4 @@
-"""Composition root of the API: routes, problems, the database, the page."""
+"""The application and its server: routes, errors, database, page."""
 
 import asyncio
 import socket
@@ -11,44 +11,56 @@ import uvicorn
 from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
-from api import middleware, problems
+from api.app import middleware, problem_details
 from api.handlers import alerts, images, monitors, operations, page, sources, transients
-from api.handlers.parameters import refuse_unknown
-from api.live import AlertStream
-from api.problems import PROBLEM_RESPONSES
-from api.storage import Database
+from api.handlers.context import ApiContext, get_context
+from api.handlers.parameters import refuse_unknown_parameters
+from api.steps.alert_stream import AlertStream
+from api.storage.database import Database
 from runtime.errors import SettingsError
 from runtime.logging import get_logger
 from runtime.process import run_service
 from runtime.settings import ApiProcessSettings, ApiSettings
 from runtime.stop_flag import StopFlag
 
-__all__ = ["create_app", "main"]
+__all__ = ["create_app", "create_context", "main"]
 
 _CLOSE_TIMEOUT_S = 2
 _DESCRIPTION = """
-Transients found in a stream of radio images, the running catalogue behind them, and the alerts
-about them. Reads need no token. Lists page by key: follow `next` until it is null. Errors are
-`application/problem+json`. Positions are ICRS in degrees, times UTC.
+Transients found in a stream of radio images, the running catalogue of sources, and the alerts
+about them. Reading needs no token. Lists are paged by key: follow `next` until it is null. Errors
+are `application/problem+json`. Positions are ICRS in degrees, times are UTC.
 """
 
 
-def create_app(settings: ApiProcessSettings) -> FastAPI:
-    """Return the application; it connects to PostgreSQL when it starts."""
+def create_context(settings: ApiProcessSettings) -> ApiContext:
+    """Return what the handlers share; nothing is connected yet."""
     database = Database(settings.postgres)
-    stream = AlertStream(database)
+    return ApiContext(
+        database=database,
+        alert_stream=AlertStream(database),
+        settings=settings.api,
+        systematic_error_deg=settings.associate.systematic_position_error_arcsec / 3600,
+    )
+
+
+def create_app(context: ApiContext) -> FastAPI:
+    """Return the application; it connects to PostgreSQL when it starts."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         tasks = [
-            asyncio.create_task(database.connect_when_there()),
-            asyncio.create_task(stream.run()),
+            asyncio.create_task(context.database.connect()),
+            asyncio.create_task(context.alert_stream.run()),
         ]
         yield
-        stream.stop()
+        context.alert_stream.stop()
         for task in tasks:
             task.cancel()
-        await database.aclose()
+        await context.database.aclose()
+
+    async def provide_context() -> ApiContext:
+        return context
 
     app = FastAPI(
         title="LiveTrap",
@@ -59,33 +71,34 @@ def create_app(settings: ApiProcessSettings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.database = database
-    app.state.alert_stream = stream
-    app.state.systematic_position_error_deg = (
-        settings.associate.systematic_position_error_arcsec / 3600
-    )
-    app.state.write_token = settings.api.write_token
-    app.state.max_monitors = settings.api.max_monitors
-    app.state.look_backs_s = settings.api.look_backs_s
-    problems.install(app)
+    app.dependency_overrides[get_context] = provide_context
+    problem_details.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)
     middleware.install(app)
-    for resource in (transients, sources, images, alerts, monitors, operations):
-        app.include_router(
-            resource.router, dependencies=[Depends(refuse_unknown)], responses=PROBLEM_RESPONSES
-        )
-    app.include_router(operations.probes)
-    page.install(app)
+    _add_routes(app)
     return app
 
 
+def _add_routes(app: FastAPI) -> None:
+    for resource in (transients, sources, images, alerts, monitors, operations):
+        app.include_router(
+            resource.router,
+            dependencies=[Depends(refuse_unknown_parameters)],
+            responses=problem_details.PROBLEM_RESPONSES,
+        )
+    app.include_router(operations.probes)
+    page.install(app)
+
+
 class _Server(uvicorn.Server):
-    """A server whose streams end when it is told to."""
+    """A server that ends the alert streams when it receives a signal to stop."""
+
+    def __init__(self, config: uvicorn.Config, alert_stream: AlertStream) -> None:
+        super().__init__(config)
+        self._alert_stream = alert_stream
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        app = self.config.app
-        if isinstance(app, FastAPI):
-            app.state.alert_stream.stop()
+        self._alert_stream.stop()
         super().handle_exit(sig, frame)
 
 
@@ -95,9 +108,10 @@ def main() -> None:
 
 
 def _serve(settings: ApiProcessSettings, _: StopFlag) -> None:
-    """Serve; uvicorn hears the signals itself and passes them on to the flag when it is done."""
+    """Serve; uvicorn handles the signals and passes them on to the flag when it has stopped."""
+    context = create_context(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(context),
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=_CLOSE_TIMEOUT_S,
@@ -105,7 +119,7 @@ def _serve(settings: ApiProcessSettings, _: StopFlag) -> None:
     )
     listener = _listen(settings.api)
     get_logger().info("service_started", host=settings.api.host, port=listener.getsockname()[1])
-    _Server(config).run(sockets=[listener])
+    _Server(config, context.alert_stream).run(sockets=[listener])
 
 
 def _listen(settings: ApiSettings) -> socket.socket:

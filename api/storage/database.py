@@ -1,4 +1,4 @@
-"""Questions to the database; rows come back as they are."""
+"""Connections to PostgreSQL: read-only queries, the few writes, and notifications."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -8,70 +8,72 @@ from typing import Any
 import asyncpg
 from pydantic import SecretStr
 
-from api.metrics import DATABASE_IS_THERE
+from api.metrics import DATABASE_UP
+from api.storage.statements import load_statement
 from runtime.errors import FatalError, TransientError
 from runtime.logging import get_logger
 from runtime.postgres import AWAY_ERRORS, create_pool
 from runtime.settings import PostgresSettings
-from runtime.sql import load_query
 
 __all__ = ["Database"]
 
-_PACKAGE = "api"
 _RETRY_S = 1.0
 _TIMEOUT_S = 15.0
 _STATEMENT_TIMEOUT_MS = 10_000
 
 
 class Database:
-    """A pool that is there as soon as PostgreSQL is.
+    """A connection pool that is opened as soon as PostgreSQL is available.
 
     Parameters
     ----------
     settings : PostgresSettings
-        Where it is.
+        Address and pool size.
     """
 
     def __init__(self, settings: PostgresSettings) -> None:
         self._settings = settings
         self._pool: asyncpg.Pool | None = None
 
-    async def connect_when_there(self) -> None:
-        """Try until it works; requests meanwhile are told that the database is away."""
+    async def connect(self) -> None:
+        """Open the pool; try until it works. Meanwhile queries raise `TransientError`."""
         reason = ""
         while self._pool is None:
             try:
-                self._pool = await create_pool(_reading(self._settings), service="api")
+                self._pool = await create_pool(_to_read_only(self._settings), service="api")
             except (TransientError, FatalError) as error:
                 if str(error) != reason:
                     reason = str(error)
                     get_logger().warning("dependency_unavailable", reason=reason)
                 await asyncio.sleep(_RETRY_S)
+        if reason:
+            get_logger().info("dependency_recovered")
 
     async def aclose(self) -> None:
         """Close the connections."""
         if self._pool is not None:
             self._pool.terminate()
 
-    async def fetch(self, query: str, *parameters: object) -> Sequence[Mapping[str, Any]]:
+    async def fetch(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
         """Return the rows of a query.
+
+        Parameters
+        ----------
+        query : str
+            Name of a file of ``api/queries``.
+        **parameters : object
+            Its parameters, by the names in its header; one left out is null.
 
         Raises
         ------
         TransientError
-            If the database was never there; asyncpg's own errors if it went away.
+            If there is no connection yet; asyncpg's own errors if it was lost.
         """
         async with self._connection() as connection:
             return await _fetch(connection, query, parameters)
 
-    async def write(self, query: str, *parameters: object) -> Sequence[Mapping[str, Any]]:
-        """Change something and return the rows that the statement returns.
-
-        Raises
-        ------
-        TransientError
-            If the database was never there; asyncpg's own errors if it went away.
-        """
+    async def write(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
+        """Run a statement that changes rows; return what it returns. Otherwise as `fetch`."""
         async with self._connection() as connection, connection.transaction():
             await connection.execute("set transaction read write")
             return await _fetch(connection, query, parameters)
@@ -82,25 +84,25 @@ class Database:
             async with self._opened().acquire(timeout=_TIMEOUT_S) as connection:
                 yield connection
         except (TransientError, *AWAY_ERRORS):
-            DATABASE_IS_THERE.set(0)
+            DATABASE_UP.set(0)
             raise
-        DATABASE_IS_THERE.set(1)
+        DATABASE_UP.set(1)
 
     def _opened(self) -> asyncpg.Pool:
         if self._pool is None:
             raise TransientError("no connection to PostgreSQL yet")
         return self._pool
 
-    async def listen(self, channel: str, wake: asyncio.Event) -> None:
-        """Set `wake` at every notification, for ever; reconnect when it is lost."""
+    async def listen(self, channel: str, notified: asyncio.Event) -> None:
+        """Set `notified` at every notification; runs for ever and reconnects when needed."""
         while True:
             try:
-                await self._listen_once(channel, wake)
-            except Exception as error:  # noqa: BLE001  (nothing may end the listening)
+                await self._listen_once(channel, notified)
+            except Exception as error:  # noqa: BLE001  (the listener outlives any failure)
                 get_logger().debug("listener_failed", error=repr(error))
             await asyncio.sleep(_RETRY_S)
 
-    async def _listen_once(self, channel: str, wake: asyncio.Event) -> None:
+    async def _listen_once(self, channel: str, notified: asyncio.Event) -> None:
         """Listen until the connection is lost."""
         connection = await asyncpg.connect(
             self._settings.url.get_secret_value(),
@@ -110,22 +112,24 @@ class Database:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         try:
-            await connection.add_listener(channel, lambda *_: wake.set())
-            wake.set()
+            await connection.add_listener(channel, lambda *_: notified.set())
+            notified.set()
             await lost.wait()
         finally:
             connection.terminate()
 
 
 async def _fetch(
-    connection: asyncpg.pool.PoolConnectionProxy, query: str, parameters: Sequence[object]
+    connection: asyncpg.pool.PoolConnectionProxy, query: str, parameters: Mapping[str, object]
 ) -> list[dict[str, Any]]:
-    rows = await connection.fetch(load_query(_PACKAGE, query), *parameters, timeout=_TIMEOUT_S)
+    statement = load_statement(query)
+    arguments = statement.to_arguments(parameters)
+    rows = await connection.fetch(statement.text, *arguments, timeout=_TIMEOUT_S)
     return [dict(row) for row in rows]
 
 
-def _reading(settings: PostgresSettings) -> PostgresSettings:
-    """Return settings whose sessions write only when told, and give up on a long question."""
+def _to_read_only(settings: PostgresSettings) -> PostgresSettings:
+    """Return settings whose sessions are read-only and cancel long queries."""
     url = settings.url.get_secret_value()
     limits = f"default_transaction_read_only=on&statement_timeout={_STATEMENT_TIMEOUT_MS}"
     separator = "&" if "?" in url else "?"

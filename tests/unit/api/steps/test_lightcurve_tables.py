@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from astropy.io.votable import parse_single_table
 
-from api.lightcurve import to_csv, to_votable
-from api.models import LightCurvePoint
+from api.models.lightcurves import LightCurvePoint
+from api.steps.lightcurve_tables import to_csv, to_votable
 
 
 def point(**values: Any) -> LightCurvePoint:

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from api.live import AlertFilter
-from api.models import AlertItem, Cone
+from api.models.alerts import AlertItem
+from api.models.base import Cone
+from api.steps.alert_filter import AlertFilter
 
 TIME = datetime(2026, 11, 24, tzinfo=UTC)
 

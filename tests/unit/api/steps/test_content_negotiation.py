@@ -1,7 +1,7 @@
 import pytest
 
-from api.handlers.alerts import _negotiate
-from api.problems import ProblemError
+from api.errors import ProblemError
+from api.steps.content_negotiation import choose_alert_format
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,12 @@ from api.problems import ProblemError
         ("application/xml;q=nonsense", "xml"),
     ],
 )
-def test_what_a_client_likes_best(accept: str, expected: str) -> None:
-    assert _negotiate(accept) == expected
+def test_the_format_of_greatest_weight_is_chosen(accept: str, expected: str) -> None:
+    assert choose_alert_format(accept) == expected
 
 
 @pytest.mark.parametrize("accept", ["image/png", "application/xml;q=0", "text/csv, text/html"])
-def test_what_an_alert_cannot_be(accept: str) -> None:
+def test_other_formats_are_not_acceptable(accept: str) -> None:
     with pytest.raises(ProblemError, match="application/json or application/xml") as refused:
-        _negotiate(accept)
+        choose_alert_format(accept)
     assert refused.value.status == 406

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.cursor import decode_cursor, encode_cursor
-from api.problems import ProblemError
+from api.errors import ProblemError
+from api.handlers.paging import decode_cursor, encode_cursor
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 2**63 - 1), st.text())

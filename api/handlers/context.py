@@ -1,0 +1,63 @@
+"""What the handlers of a process share, and who may write."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.errors import ProblemError
+from api.steps.alert_stream import AlertStream
+from api.storage.database import Database
+from runtime.settings import ApiSettings
+
+__all__ = ["ApiContext", "Context", "WriteContext", "get_context"]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiContext:
+    """What the handlers of a process share.
+
+    Parameters
+    ----------
+    database : Database
+        Connections to PostgreSQL.
+    alert_stream : AlertStream
+        New alerts for the clients of ``/alerts/stream``.
+    settings : ApiSettings
+        Section ``api`` of the settings.
+    systematic_error_deg : float
+        Position error that does not shrink with the number of points, per axis [deg].
+    """
+
+    database: Database
+    alert_stream: AlertStream
+    settings: ApiSettings
+    systematic_error_deg: float
+
+
+async def get_context() -> ApiContext:
+    """Return the context of the application; `create_app` replaces this dependency."""
+    raise RuntimeError("the application was built without a context")
+
+
+Context = Annotated[ApiContext, Depends(get_context)]
+_Bearer = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Depends(HTTPBearer(auto_error=False, description="Value of LIVETRAP_API__WRITE_TOKEN")),
+]
+
+
+async def _authorize(context: Context, bearer: _Bearer) -> ApiContext:
+    token = context.settings.write_token
+    if token is None:
+        raise ProblemError(403, "this service is read-only; set LIVETRAP_API__WRITE_TOKEN")
+    if bearer is None:
+        raise ProblemError(401, "writing needs the header `Authorization: Bearer <token>`")
+    if not secrets.compare_digest(bearer.credentials.encode(), token.get_secret_value().encode()):
+        raise ProblemError(401, "the token is wrong; it is the value of LIVETRAP_API__WRITE_TOKEN")
+    return context
+
+
+WriteContext = Annotated[ApiContext, Depends(_authorize)]

@@ -1,0 +1,57 @@
+"""Alerts and their deliveries."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from api.models.base import Model
+
+__all__ = ["AlertDeliveries", "AlertEvent", "AlertItem", "DeliveryItem"]
+
+
+class AlertItem(Model):
+    """An alert that was sent."""
+
+    id: int
+    ivorn: str
+    trig_id: str = Field(description="Identifier of its alert family")
+    revision: int = Field(description="Number within its family, from 0")
+    alert_type: str = Field(description="initial, subsequent, update or retraction")
+    role: str = Field(description="observation, utility or test; alerts on injections are tests")
+    kind: str = Field(description="new_source or variable")
+    state: str = Field(description="retracted if this alert retracts its family, else active")
+    stream: str
+    transient_id: int | None
+    source_id: int | None
+    ra: float = Field(description="ICRS [deg]")
+    dec: float = Field(description="ICRS [deg]")
+    snr: float | None = Field(description="Peak over local rms")
+    flux_peak_jy_beam: float | None = Field(description="[Jy/beam]")
+    time_start: datetime = Field(description="Start of the exposure")
+    time_alert: datetime = Field(description="When the alert was made")
+    latency_s: float | None = Field(
+        description="From the image's arrival on Kafka to the alert [s]"
+    )
+
+
+class AlertEvent(AlertItem):
+    """An alert on the stream, with the notice that was sent."""
+
+    notice: dict[str, Any] = Field(description="GCN-style notice")
+
+
+class DeliveryItem(Model):
+    """One delivery of an alert to one subscriber."""
+
+    channel: str = Field(description="kafka, vtp, webhook or email")
+    subscriber: str = Field(description="Name that the subscriber gives itself, or anonymous")
+    time_handed: datetime = Field(description="When the alert was sent to it")
+    time_acknowledged: datetime | None = Field(description="Null: not acknowledged")
+
+
+class AlertDeliveries(Model):
+    """The deliveries of an alert, in order of time."""
+
+    ivorn: str
+    items: list[DeliveryItem]

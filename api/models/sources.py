@@ -1,0 +1,62 @@
+"""Sources of the running catalogue."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from api.models.base import Model
+from api.models.lightcurves import LightCurveStatistics
+
+__all__ = ["BandStatistics", "SourceDetail", "SourceItem"]
+
+
+class BandStatistics(Model):
+    """Statistics of a source in one band and Stokes parameter."""
+
+    freq_eff_hz: float = Field(description="Centre frequency [Hz]")
+    freq_bw_hz: float = Field(description="Bandwidth [Hz]")
+    stokes: str
+    n_datapoints: int
+    flux_int_mean_jy: float | None = Field(description="[Jy]")
+    flux_int_max_jy: float | None = Field(description="[Jy]")
+    eta: float | None = Field(description="Reduced chi-square against a constant flux")
+    v: float | None = Field(description="Coefficient of variation")
+    flux_int_wmean_jy: float | None = Field(description="Mean weighted by 1/err^2 [Jy]")
+    flux_int_wmean_err_jy: float | None = Field(description="1 sigma [Jy]")
+    flux_peak_mean_jy_beam: float | None = Field(description="[Jy/beam]")
+    eta_peak: float | None = Field(description="eta of the peak brightness")
+    v_peak: float | None = Field(description="v of the peak brightness")
+
+
+class SourceItem(Model):
+    """A source of the running catalogue."""
+
+    id: int
+    parent_source_id: int | None = Field(description="Source from which it was split")
+    stream: str
+    ra: float = Field(description="Weighted mean, ICRS [deg]")
+    dec: float = Field(description="Weighted mean, ICRS [deg]")
+    ra_err_deg: float | None = Field(
+        description="1 sigma on the sky, systematic error included [deg]"
+    )
+    dec_err_deg: float | None = Field(
+        description="1 sigma on the sky, systematic error included [deg]"
+    )
+    n_datapoints: int = Field(description="Points of its light curve")
+    eta: float | None = Field(description="Reduced chi-square; largest of its bands")
+    v: float | None = Field(description="Coefficient of variation in the same band")
+    first_time_start: datetime = Field(description="Start of its first image")
+    last_time_start: datetime = Field(description="Start of its newest image")
+    is_new: bool = Field(description="An earlier image would have shown it and did not")
+    is_variable: bool = Field(description="eta and v exceed the thresholds of the settings")
+    spectral_index: float | None = Field(
+        description="alpha of S ~ freq^alpha, over the weighted means of the bands, Stokes I"
+    )
+    spectral_index_err: float | None = Field(description="1 sigma")
+    bands: list[BandStatistics]
+
+
+class SourceDetail(SourceItem):
+    """A source with the statistics of its light curve."""
+
+    statistics: list[LightCurveStatistics]

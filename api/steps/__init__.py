@@ -1,0 +1,1 @@
+"""What the API computes and decides; no HTTP, no SQL."""

@@ -1,0 +1,188 @@
+"""New alerts as server-sent events: one task reads the table for all clients of the process."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import asyncpg
+import orjson
+
+from api.metrics import ALERT_POLL_FAILURES, ALERTS_STREAMED, STREAM_CLIENTS
+from api.models.alerts import AlertEvent
+from api.steps.alert_filter import AlertFilter
+from api.storage.database import Database
+from runtime.errors import TransientError
+from runtime.logging import get_logger
+from runtime.postgres import AWAY_ERRORS
+
+__all__ = ["AlertStream"]
+
+_CHANNEL = "livetrap_alert"
+_BATCH = 200
+# Clients that are at most this many alerts behind are served from memory.
+_BUFFERED_ALERTS = 1000
+# The table is read this often even without a notification: one can be lost with its connection.
+_POLL_S = 2.0
+_KEEP_ALIVE_S = 15.0
+_RETRY_S = 1.0
+_DATABASE_ERRORS = (TransientError, *AWAY_ERRORS, asyncpg.PostgresError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """An alert and its bytes on the stream, encoded once for all clients."""
+
+    alert: AlertEvent
+    text: bytes
+
+
+class AlertStream:
+    """Sends new rows of table `alert` to any number of clients.
+
+    Ids become visible in order (their writer holds a lock), so reading the rows after an id
+    misses none. The process reads a new alert once and keeps the last thousand in memory; only a
+    client that is farther behind queries the database.
+
+    Parameters
+    ----------
+    database : Database
+        Holds table `alert`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._buffer: deque[_Event] = deque()
+        self._buffer_start: int | None = None  # the buffer holds every alert after this id
+        self._newest_id = 0
+        self._clients: set[asyncio.Event] = set()
+        self._is_stopped = False
+
+    async def run(self) -> None:
+        """Read new alerts at each notification and every 2 s; runs until cancelled."""
+        notified = asyncio.Event()
+        listener = asyncio.create_task(self._database.listen(_CHANNEL, notified))
+        try:
+            while True:
+                notified.clear()
+                await self._poll()
+                await _wait(notified, _POLL_S)
+        finally:
+            listener.cancel()
+
+    async def _poll(self) -> None:
+        try:
+            await self._read_new_alerts()
+        except _DATABASE_ERRORS as error:
+            ALERT_POLL_FAILURES.inc()
+            get_logger().debug("alert_poll_failed", error=repr(error))
+        except Exception as error:  # noqa: BLE001  (all clients depend on this task)
+            ALERT_POLL_FAILURES.inc()
+            get_logger().error("alert_poll_crashed", error=repr(error))
+
+    async def _read_new_alerts(self) -> None:
+        if self._buffer_start is None:
+            self._buffer_start = self._newest_id = await self._get_newest_id()
+        while events := await self._read_table(self._newest_id):
+            self._buffer.extend(events)
+            while len(self._buffer) > _BUFFERED_ALERTS:
+                self._buffer_start = self._buffer.popleft().alert.id
+            self._newest_id = events[-1].alert.id
+            self._wake_clients()
+
+    async def _get_newest_id(self) -> int:
+        rows = await self._database.fetch("get_last_alert_id")
+        return int(rows[0]["id"])
+
+    async def _read_table(self, after_id: int) -> list[_Event]:
+        rows = await self._database.fetch("list_alerts_after", after_id=after_id, limit=_BATCH)
+        alerts = [AlertEvent(**{**row, "notice": orjson.loads(row["notice"])}) for row in rows]
+        return [_Event(alert, _to_event(alert)) for alert in alerts]
+
+    def stop(self) -> None:
+        """End the stream of every client."""
+        self._is_stopped = True
+        self._wake_clients()
+
+    def _wake_clients(self) -> None:
+        for client in self._clients:
+            client.set()
+
+    async def subscribe(
+        self, wanted: AlertFilter, *, after_id: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Return the stream of one client.
+
+        Parameters
+        ----------
+        wanted : AlertFilter
+            Which alerts to send.
+        after_id : int or None
+            Start after this alert; None: after the newest one.
+
+        Returns
+        -------
+        async iterator of bytes
+            Server-sent events, until the process stops.
+        """
+        if after_id is None:
+            after_id = await self._get_newest_id()
+        return self._follow(after_id, wanted)
+
+    async def _follow(self, after_id: int, wanted: AlertFilter) -> AsyncIterator[bytes]:
+        last_sent_id = after_id
+        with self._client() as wake:
+            # An id without data sets the client's Last-Event-ID and shows nothing.
+            yield b"retry: 1000\nid: %d\n\n" % after_id
+            while not self._is_stopped:
+                wake.clear()
+                while events := await self._read(after_id):
+                    for event in events:
+                        after_id = event.alert.id
+                        if wanted.passes(event.alert):
+                            yield event.text
+                            last_sent_id = after_id
+                            ALERTS_STREAMED.inc()
+                        if self._is_stopped:
+                            return
+                if not self._is_stopped and not await _wait(wake, _KEEP_ALIVE_S):
+                    is_current = last_sent_id == after_id
+                    yield b": keep-alive\n\n" if is_current else b"id: %d\n\n" % after_id
+                    last_sent_id = after_id
+
+    async def _read(self, after_id: int) -> Sequence[_Event]:
+        """Return the next alerts, or none; wait while the database is unavailable."""
+        while not self._is_stopped:
+            if self._buffer_start is not None and after_id >= self._buffer_start:
+                return [event for event in self._buffer if event.alert.id > after_id]
+            try:
+                return await self._read_table(after_id)
+            except _DATABASE_ERRORS:
+                await asyncio.sleep(_RETRY_S)
+        return []
+
+    @contextmanager
+    def _client(self) -> Iterator[asyncio.Event]:
+        wake = asyncio.Event()
+        self._clients.add(wake)
+        STREAM_CLIENTS.set(len(self._clients))
+        try:
+            yield wake
+        finally:
+            self._clients.discard(wake)
+            STREAM_CLIENTS.set(len(self._clients))
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> bool:
+    """Return whether the event was set within the time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _to_event(alert: AlertEvent) -> bytes:
+    return f"id: {alert.id}\nevent: alert\ndata: {alert.model_dump_json()}\n\n".encode()
