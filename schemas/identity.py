@@ -1,17 +1,34 @@
-"""Derived identities: the same input gives the same name, whenever and wherever it is seen."""
+"""Derived identities: the same input gives the same name, always and everywhere."""
 
 import base64
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-__all__ = ["TEST_STREAM", "event_id", "image_id", "trig_id"]
+__all__ = ["TEST_STREAM", "ImageDigest", "digest_image", "event_id", "trig_id"]
 
-# Whatever is alerted of it is a test.
+# Every alert of this stream is a test.
 TEST_STREAM = "livetrap-test"
 
 
-def image_id(data: bytes, cards: Mapping[str, str]) -> str:
-    """Return the identity of an image: sha256 of its bytes and of the cards set beside them.
+@dataclass(frozen=True, slots=True)
+class ImageDigest:
+    """What identifies an image; both are 64 hexadecimal digits.
+
+    Parameters
+    ----------
+    file_sha256 : str
+        sha256 of the FITS file alone.
+    image_id : str
+        sha256 of the file and of the cards set beside it: the same where there are none.
+    """
+
+    file_sha256: str
+    image_id: str
+
+
+def digest_image(data: bytes, cards: Mapping[str, str]) -> ImageDigest:
+    """Return the identity of an image, in one pass over its bytes.
 
     Parameters
     ----------
@@ -19,16 +36,12 @@ def image_id(data: bytes, cards: Mapping[str, str]) -> str:
         The FITS file.
     cards : mapping of str to str
         FITS cards injected through ``fits:KEY`` headers; usually empty.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits; for no cards, plainly the file's sha256.
     """
     digest = hashlib.sha256(data)
+    file_sha256 = digest.hexdigest()
     for name in sorted(cards):
         digest.update(f"\n{name}={cards[name]}".encode())
-    return digest.hexdigest()
+    return ImageDigest(file_sha256, digest.hexdigest())
 
 
 def trig_id(stream: str, founding_image_id: str, founding_source_number: int) -> str:

@@ -16,6 +16,8 @@ from runtime.stop_flag import StopFlag
 from schemas.topics import Topics
 from services.extract.handlers.forced import ForcedHandler
 from services.extract.handlers.images import ImageHandler
+from services.extract.steps.forced_requests import ForcedPhotometry
+from services.extract.steps.measurement import ImageMeasurer
 
 __all__ = ["main"]
 
@@ -30,10 +32,12 @@ def _run(settings: ExtractProcessSettings, stop: StopFlag) -> None:
     retry = RetryPolicy(stop)
     cluster_id = retry.retry_until_success(partial(fetch_cluster_id, settings.kafka))
     topics = Topics(settings.kafka.topic_prefix)
-    images = ImageHandler(settings, topics, cluster_id)
+    measurer = ImageMeasurer(settings.extract)
+    images = ImageHandler(measurer, topics, cluster_id)
     fetcher = MessageFetcher(settings.kafka, group="livetrap-extract-again")
-    forced = ForcedHandler(images, fetcher.fetch, topics, cluster_id)
-    # Requests have the keys of their images: they come to the worker that has the pixels.
+    photometry = ForcedPhotometry(measurer, fetcher.fetch, topics.images, cluster_id)
+    forced = ForcedHandler(photometry, topics)
+    # A request has the key of its image: it comes to the worker that has the pixels in memory.
     run_transform(
         consumer=create_consumer(settings.kafka, group="livetrap-extract"),
         producer=create_producer(settings.kafka),

@@ -1,12 +1,15 @@
 """What the extractor knows of an image and its sources."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from schemas.messages import SourceColumns
+from schemas.identity import ImageDigest
+from schemas.messages import SourceColumns, SourceOffset
 from sky.metadata import HeaderMetadata
 from sky.wcs import SkyProjection
 
@@ -16,6 +19,7 @@ __all__ = [
     "FinderParameters",
     "FoundSources",
     "Image",
+    "ReceivedImage",
     "Shapes",
 ]
 
@@ -47,6 +51,38 @@ class FinderParameters:
     flux_calibration_error: float = 0.0
     clean_bias_jy_beam: float = 0.0
     clean_bias_err_jy_beam: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedImage:
+    """An image as it came on Kafka: a FITS file's bytes and what stands beside them.
+
+    Parameters
+    ----------
+    data : bytes
+        The FITS file.
+    cards : mapping of str to str
+        FITS cards to add or override.
+    digest : ImageDigest
+        Its identity.
+    expected_sha256 : str or None
+        sha256 of the file as its producer computed it.
+    stream : str
+        Stream that it belongs to.
+    source : SourceOffset
+        Where on Kafka it is.
+    time_sent, time_appended : datetime or None
+        When its producer sent it and when Kafka stored it, UTC.
+    """
+
+    data: bytes
+    cards: Mapping[str, str]
+    digest: ImageDigest
+    expected_sha256: str | None
+    stream: str
+    source: SourceOffset
+    time_sent: datetime | None
+    time_appended: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +150,15 @@ class Extraction:
     """All that was measured in an image.
 
     `background_grid` and `rms_grid` are (rows, columns) float64 at the cell centres
-    [Jy/beam]; `detection_threshold_sigma` is the one that was used, also where a false
-    discovery rate chose it; infinite if nothing passed.
+    [Jy/beam]; `rms_jy_beam` is the median of `rms_grid`. `detection_threshold_sigma` is the one
+    that was used, also where a false discovery rate chose it; infinite if nothing passed.
     """
 
     sources: SourceColumns
     found: FoundSources
     background_grid: FloatArray
     rms_grid: FloatArray
+    rms_jy_beam: float
     detection_threshold_sigma: float
 
 

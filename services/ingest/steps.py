@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runtime.errors import RejectedMessageError
 from runtime.kafka import OutMessage
-from schemas.identity import image_id
+from schemas.identity import digest_image
 from schemas.topics import Topics, image_message_key
 from services.ingest.errors import NoFilesError
 from services.ingest.models import PreparedImage
@@ -118,12 +118,13 @@ def prepare_image(
     except HeaderError as error:
         raise RejectedMessageError(error.code, str(error)) from error
     name = to_stream_name(stream or metadata.telescope or "default")
+    digest = digest_image(data, cards)
     headers = {
         "stream": name,
-        "image-id": image_id(data, cards),
-        "sha256": image_id(data, {}),
+        "image-id": digest.image_id,
+        "sha256": digest.file_sha256,
         "content-type": "application/fits",
         "t-sent": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
     } | {f"fits:{card}": text for card, text in cards.items()}
     key = image_message_key(name, metadata.freq_eff_hz).encode()
-    return PreparedImage(headers["image-id"], name, OutMessage(topics.images, key, data, headers))
+    return PreparedImage(digest.image_id, name, OutMessage(topics.images, key, data, headers))

@@ -1,1 +1,1 @@
-"""What the extractor does with a message: an image, or positions to measure in one."""
+"""Kafka messages in and out: images to records, requests to forced measurements."""

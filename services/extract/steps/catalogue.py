@@ -124,6 +124,7 @@ def _to_extraction(
         found=found,
         background_grid=background_grid,
         rms_grid=rms_grid,
+        rms_jy_beam=float(np.median(rms_grid)),
         detection_threshold_sigma=parameters.detection_threshold_sigma,
     )
 

@@ -87,7 +87,7 @@ def count_negative_peaks(
     rms_grid: FloatArray,
     parameters: FinderParameters,
 ) -> int:
-    """Return how many peaks the negated image has: as many false ones hide among the sources.
+    """Return how many peaks the negated image has: about as many sources are false detections.
 
     Parameters are those of `find_source_peaks`.
     """

@@ -9,7 +9,7 @@ from runtime.dead_letters import DeadLetters
 from runtime.errors import RejectedMessageError, TransientError
 from runtime.kafka import InMessage, OutMessage
 from schemas.codec import encode_image_detections
-from schemas.identity import image_id
+from schemas.identity import digest_image
 from schemas.messages import ImageDetections, SourceOffset, StageTimes
 from schemas.topics import Topics
 from services.ingest import metrics
@@ -140,7 +140,7 @@ class FileHandler:
         letter = self._to_dead_letter(path, data, stream, error)
         partition, offset = self._publisher.send_and_locate(letter)
         record = ImageDetections(
-            image_id=image_id(data, self._rules.cards),
+            image_id=digest_image(data, self._rules.cards).image_id,
             stream=stream,
             source=SourceOffset(self._rules.cluster_id, letter.topic, partition, offset),
             verdict="rejected",

@@ -16,10 +16,9 @@ from runtime.kafka import (
     create_producer,
     produce_and_locate,
 )
-from runtime.settings import KafkaSettings, Settings
+from runtime.settings import ExtractSettings, KafkaSettings
 from schemas.codec import (
     decode_forced_measurements,
-    decode_image_detections,
     encode_forced_request,
 )
 from schemas.messages import (
@@ -31,7 +30,9 @@ from schemas.messages import (
 )
 from schemas.topics import Topics
 from services.extract.handlers.forced import ForcedHandler
-from services.extract.handlers.images import ImageHandler
+from services.extract.steps.forced_requests import ForcedPhotometry
+from services.extract.steps.image_message import read_message
+from services.extract.steps.measurement import ImageMeasurer
 
 CONFIG = SimulatorConfig(images=1, bands_hz=(150e6,))
 CLUSTER = "cluster"
@@ -55,14 +56,14 @@ class Bench:
             {"stream": "night"},
         )  # fmt: skip
 
-    def worker(self) -> tuple[ImageHandler, ForcedHandler]:
-        images = ImageHandler(Settings(), self.topics, CLUSTER)
+    def worker(self) -> tuple[ImageMeasurer, ForcedHandler]:
+        measurer = ImageMeasurer(ExtractSettings())
         fetcher = MessageFetcher(self.kafka, group="test-again")
-        return images, ForcedHandler(images, fetcher.fetch, self.topics, CLUSTER)
+        photometry = ForcedPhotometry(measurer, fetcher.fetch, self.topics.images, CLUSTER)
+        return measurer, ForcedHandler(photometry, self.topics)
 
     def record(self) -> ImageDetections:
-        (out,) = self.worker()[0].on_image(self.message)
-        return decode_image_detections(out.value)
+        return self.worker()[0].measure(read_message(self.message, CLUSTER))
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +91,9 @@ def ask(handler: ForcedHandler, request: ForcedRequest) -> ForcedMeasurements:
 
 def test_an_image_in_memory_and_one_read_again_give_the_same(bench: Bench) -> None:
     record = bench.record()
-    images, warm = bench.worker()
-    images.on_image(bench.message)
-    assert images.recent(record.image_id) is not None
+    measurer, warm = bench.worker()
+    measurer.measure(read_message(bench.message, CLUSTER))
+    assert measurer.recent(record.image_id) is not None
     _, cold = bench.worker()
     answers = [ask(handler, request_for(record)) for handler in (warm, cold)]
     for answer in answers:
@@ -148,10 +149,7 @@ def test_strange_bytes_are_refused(bench: Bench) -> None:
 
 
 def test_the_oldest_image_makes_room(bench: Bench) -> None:
-    settings = Settings()
-    small = settings.model_copy(
-        update={"extract": settings.extract.model_copy(update={"recent_images_mb": 0})}
-    )
-    images = ImageHandler(small, bench.topics, CLUSTER)
-    images.on_image(bench.message)
-    assert images.recent(bench.record().image_id) is None
+    settings = ExtractSettings(recent_images_mb=0)
+    measurer = ImageMeasurer(settings)
+    record = measurer.measure(read_message(bench.message, CLUSTER))
+    assert measurer.recent(record.image_id) is None

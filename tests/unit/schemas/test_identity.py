@@ -3,15 +3,23 @@
 import hashlib
 import re
 
-from schemas.identity import event_id, image_id, trig_id
+from schemas.identity import digest_image, event_id, trig_id
 from schemas.topics import Topics, image_message_key
 
 
 def test_an_image_is_its_bytes_and_the_cards_beside_them() -> None:
-    assert image_id(b"fits", {}) == hashlib.sha256(b"fits").hexdigest()
-    with_cards = image_id(b"fits", {"BMAJ": "1", "BPA": "2"})
-    assert with_cards == image_id(b"fits", {"BPA": "2", "BMAJ": "1"})
-    assert with_cards not in {image_id(b"fits", {}), image_id(b"fits", {"BMAJ": "12"})}
+    plain = digest_image(b"fits", {})
+    assert plain.image_id == plain.file_sha256 == hashlib.sha256(b"fits").hexdigest()
+    with_cards = digest_image(b"fits", {"BMAJ": "1", "BPA": "2"})
+    assert with_cards == digest_image(b"fits", {"BPA": "2", "BMAJ": "1"})
+    assert with_cards.file_sha256 == plain.file_sha256
+    other = digest_image(b"fits", {"BMAJ": "12"})
+    assert with_cards.image_id not in {plain.image_id, other.image_id}
+
+
+def test_the_identity_of_an_image_is_what_it_always_was() -> None:
+    digest = hashlib.sha256(b"fits\nBMAJ=1\nBPA=2")
+    assert digest_image(b"fits", {"BPA": "2", "BMAJ": "1"}).image_id == digest.hexdigest()
 
 
 def test_a_trig_id_is_short_and_fits_into_an_ivorn() -> None:

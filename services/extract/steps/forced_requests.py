@@ -1,0 +1,123 @@
+"""Requests for forced photometry: find the image, measure the positions, or say why not."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from runtime.kafka import InMessage
+from runtime.logging import get_logger
+from schemas.messages import ForcedColumns, ForcedMeasurements, ForcedRequest, SourceOffset
+from services.extract.errors import RejectedImageError
+from services.extract.models import ExtractedImage
+from services.extract.steps.forced import measure_positions
+from services.extract.steps.image_message import read_message
+from services.extract.steps.measurement import ImageMeasurer
+
+__all__ = ["ForcedPhotometry"]
+
+
+class ForcedPhotometry:
+    """Answers requests for fluxes at positions of an image.
+
+    Parameters
+    ----------
+    measurer : ImageMeasurer
+        Has the latest images in memory, and can extract an older one again.
+    fetch_message : callable
+        Reads one message of a topic again, by partition and offset; None if Kafka has deleted
+        it.
+    images_topic : str
+        Topic of the images that can be read again.
+    cluster_id : str
+        Kafka cluster that the images are on.
+    """
+
+    def __init__(
+        self,
+        measurer: ImageMeasurer,
+        fetch_message: Callable[[str, int, int], InMessage | None],
+        images_topic: str,
+        cluster_id: str,
+    ) -> None:
+        self._measurer = measurer
+        self._fetch_message = fetch_message
+        self._images_topic = images_topic
+        self._cluster_id = cluster_id
+
+    def measure(self, request: ForcedRequest) -> ForcedMeasurements:
+        """Return the fluxes at the requested positions, or the reason why there are none."""
+        try:
+            extracted = self._find_image(request.source, request.image_id)
+        except RejectedImageError as error:
+            get_logger().warning(
+                "forced_image_missing",
+                image_id=request.image_id,
+                reason=error.reason_code,
+                error=str(error),
+            )
+            return _without_fluxes(request, error.reason_code)
+        return _to_measurements(request, extracted)
+
+    def _find_image(self, source: SourceOffset, image_id: str) -> ExtractedImage:
+        """Return the image from memory, else read it from Kafka again and extract it."""
+        recent = self._measurer.recent(image_id)
+        if recent is not None:
+            return recent
+        if (source.cluster_id, source.topic) != (self._cluster_id, self._images_topic):
+            raise RejectedImageError(
+                "image_elsewhere",
+                f"the image was on topic {source.topic} of cluster {source.cluster_id}, not on "
+                f"{self._images_topic} of this one",
+            )
+        message = self._fetch_message(source.topic, source.partition, source.offset)
+        received = None if message is None else read_message(message, self._cluster_id)
+        if received is None or received.digest.image_id != image_id:
+            raise RejectedImageError(
+                "image_gone",
+                f"{source.topic} no longer holds the image at partition {source.partition}, "
+                f"offset {source.offset}: its retention has passed",
+            )
+        return self._measurer.extract(received)
+
+
+def _to_measurements(request: ForcedRequest, extracted: ExtractedImage) -> ForcedMeasurements:
+    wanted = request.positions
+    fluxes = measure_positions(extracted.image, extracted.extraction, wanted.ra, wanted.dec)
+    return ForcedMeasurements(
+        request.image_id,
+        request.stream,
+        request.source,
+        measurements=ForcedColumns(
+            position_id=wanted.position_id,
+            extraction_type=wanted.extraction_type,
+            ra=wanted.ra,
+            dec=wanted.dec,
+            flux_peak_jy_beam=fluxes.flux_peak_jy_beam,
+            flux_peak_err_jy_beam=fluxes.flux_peak_err_jy_beam,
+            rms_local_jy_beam=fluxes.rms_local_jy_beam,
+            reason=fluxes.reason,
+        ),
+    )
+
+
+def _without_fluxes(request: ForcedRequest, reason: str) -> ForcedMeasurements:
+    """Return an answer in which every position has the same reason instead of a flux."""
+    wanted = request.positions
+    n = len(wanted.extraction_type)
+    blank = np.full(n, np.nan)
+    return ForcedMeasurements(
+        request.image_id,
+        request.stream,
+        request.source,
+        missing_reason=reason,
+        measurements=ForcedColumns(
+            position_id=wanted.position_id,
+            extraction_type=wanted.extraction_type,
+            ra=wanted.ra,
+            dec=wanted.dec,
+            flux_peak_jy_beam=blank,
+            flux_peak_err_jy_beam=blank,
+            rms_local_jy_beam=blank,
+            reason=(reason,) * n,
+        ),
+    )

@@ -1,0 +1,95 @@
+"""Messages of images-v1: what stands beside the image, its identity, and the checks of both."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from runtime.kafka import InMessage
+from schemas.identity import digest_image
+from schemas.messages import SourceOffset
+from services.extract.errors import RejectedImageError
+from services.extract.models import ReceivedImage
+
+__all__ = ["check_sha256", "check_size", "fits_cards", "read_message", "stream_name", "time_sent"]
+
+_CARD_PREFIX = "fits:"
+_DEFAULT_STREAM = "default"
+
+
+def read_message(message: InMessage, cluster_id: str) -> ReceivedImage:
+    """Return the image of a message with its identity; the FITS file is hashed here, once.
+
+    Parameters
+    ----------
+    message : InMessage
+        A message of images-v1.
+    cluster_id : str
+        Kafka cluster that it is on.
+    """
+    cards = fits_cards(message.headers)
+    return ReceivedImage(
+        data=message.value,
+        cards=cards,
+        digest=digest_image(message.value, cards),
+        expected_sha256=message.headers.get("sha256"),
+        stream=stream_name(message.headers, message.key),
+        source=SourceOffset(cluster_id, message.topic, message.partition, message.offset),
+        time_sent=time_sent(message.headers),
+        time_appended=message.time_appended,
+    )
+
+
+def fits_cards(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the FITS cards among a message's headers: those called ``fits:KEY``."""
+    return {
+        name.removeprefix(_CARD_PREFIX): value
+        for name, value in headers.items()
+        if name.startswith(_CARD_PREFIX)
+    }
+
+
+def stream_name(headers: Mapping[str, str], key: bytes) -> str:
+    """Return the stream of an image: its header's, else that of the key ``<stream>:<band>``."""
+    from_key = key.decode("utf-8", "replace").rsplit(":", 1)[0]
+    return headers.get("stream") or from_key or _DEFAULT_STREAM
+
+
+def time_sent(headers: Mapping[str, str]) -> datetime | None:
+    """Return when the producer sent a message, None where header ``t-sent`` is not ISO 8601."""
+    try:
+        moment = datetime.fromisoformat(headers.get("t-sent", ""))
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+def check_size(image: ReceivedImage, max_image_bytes: int) -> None:
+    """Refuse an image that is too large.
+
+    Raises
+    ------
+    RejectedImageError
+        Code ``too_large``.
+    """
+    if len(image.data) > max_image_bytes:
+        raise RejectedImageError(
+            "too_large",
+            f"the image has {len(image.data)} bytes, the limit is {max_image_bytes} "
+            "(LIVETRAP_EXTRACT__MAX_IMAGE_BYTES)",
+        )
+
+
+def check_sha256(image: ReceivedImage) -> None:
+    """Refuse an image whose bytes are not those that its producer hashed.
+
+    Raises
+    ------
+    RejectedImageError
+        Code ``checksum_mismatch``.
+    """
+    expected = image.expected_sha256
+    if expected and expected.lower() != image.digest.file_sha256:
+        raise RejectedImageError(
+            "checksum_mismatch",
+            f"the bytes have the sha256 {image.digest.file_sha256}, header sha256 is {expected}: "
+            "they changed on the way; send the image again",
+        )

@@ -1,0 +1,92 @@
+"""An image in, its record out: checks, source finding and quality control in one step."""
+
+from dataclasses import fields
+from typing import Any
+
+from runtime.settings import ExtractSettings
+from schemas.messages import ImageDetections
+from services.extract import metrics
+from services.extract.models import ExtractedImage, FinderParameters, ReceivedImage
+from services.extract.steps.catalogue import extract_sources
+from services.extract.steps.image import open_image
+from services.extract.steps.image_message import check_sha256, check_size
+from services.extract.steps.peaks import count_negative_peaks
+from services.extract.steps.quality import QualityControl, QualityLimits
+from services.extract.steps.recent import RecentImages
+from services.extract.steps.records import to_record
+
+__all__ = ["ImageMeasurer"]
+
+
+class ImageMeasurer:
+    """Measures images; keeps the latest ones for forced photometry.
+
+    Parameters
+    ----------
+    settings : ExtractSettings
+        Source finding, quality control and the largest image.
+    """
+
+    def __init__(self, settings: ExtractSettings) -> None:
+        self._parameters = FinderParameters(**_values(FinderParameters, settings))
+        self._quality = QualityControl(QualityLimits(**_values(QualityLimits, settings)))
+        self._recent = RecentImages(settings.recent_images_mb * 1_000_000)
+        self._count_negative = settings.count_negative
+        self._max_image_bytes = settings.max_image_bytes
+
+    def measure(self, received: ReceivedImage) -> ImageDetections:
+        """Return the record of an image.
+
+        Raises
+        ------
+        RejectedImageError
+            If it cannot be measured, or does not pass quality control.
+        """
+        check_size(received, self._max_image_bytes)
+        check_sha256(received)
+        extracted = self.extract(received)
+        self._check_quality(received.stream, extracted)
+        if self._count_negative:
+            self._report_negative_peaks(extracted)
+        return to_record(received, extracted, self._parameters)
+
+    def extract(self, received: ReceivedImage) -> ExtractedImage:
+        """Return the sources of an image without quality control, and keep it for a while.
+
+        Raises
+        ------
+        RejectedImageError
+            If it cannot be measured.
+        """
+        image = open_image(received.data, received.cards, max_bytes=self._max_image_bytes)
+        extracted = ExtractedImage(image, extract_sources(image, self._parameters))
+        self._recent.put(received.digest.image_id, extracted)
+        return extracted
+
+    def recent(self, image_id: str) -> ExtractedImage | None:
+        """Return an image that was extracted lately, None if it is no longer in memory."""
+        return self._recent.get(image_id)
+
+    def _check_quality(self, stream: str, extracted: ExtractedImage) -> None:
+        image, extraction = extracted.image, extracted.extraction
+        self._quality.check_image(image)
+        self._quality.check_count(len(extraction.sources))
+        self._quality.check_rms(stream, image, extraction.rms_jy_beam)
+
+    def _report_negative_peaks(self, extracted: ExtractedImage) -> None:
+        extraction = extracted.extraction
+        metrics.NEGATIVE_PEAKS.inc(
+            count_negative_peaks(
+                extracted.image.pixels,
+                extraction.background_grid,
+                extraction.rms_grid,
+                self._parameters,
+            )
+        )
+
+
+def _values(
+    kind: type[FinderParameters | QualityLimits], settings: ExtractSettings
+) -> dict[str, Any]:
+    """Return the fields of `kind`; the settings of the same names set them."""
+    return {each.name: getattr(settings, each.name) for each in fields(kind)}

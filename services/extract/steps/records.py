@@ -1,0 +1,108 @@
+"""What was measured in an image, or why it was rejected, as a record of detections-v1."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+from runtime.errors import RejectedMessageError
+from schemas.messages import ImageDetections, ImageMetadata, RmsGrid, StageTimes
+from services.extract.models import ExtractedImage, FinderParameters, Image, ReceivedImage
+from sky.wcs import to_unit_vectors
+
+__all__ = ["to_image_metadata", "to_record", "to_rejection_record"]
+
+# A false discovery rate may find that nothing is real; records hold finite thresholds only.
+_HIGHEST_THRESHOLD_SIGMA = 100.0
+_WHOLE_HEMISPHERE_DEG = 90.0
+
+
+def to_record(
+    received: ReceivedImage, extracted: ExtractedImage, parameters: FinderParameters
+) -> ImageDetections:
+    """Return the record of an accepted image.
+
+    Parameters
+    ----------
+    received : ReceivedImage
+        As it came on Kafka.
+    extracted : ExtractedImage
+        What was measured in it.
+    parameters : FinderParameters
+        The settings it was measured with; what others need of them travels in the record.
+    """
+    extraction = extracted.extraction
+    return ImageDetections(
+        image_id=received.digest.image_id,
+        stream=received.stream,
+        source=received.source,
+        verdict="accepted",
+        metadata=to_image_metadata(extracted.image),
+        rms_jy_beam=extraction.rms_jy_beam,
+        detection_threshold_sigma=min(
+            extraction.detection_threshold_sigma, _HIGHEST_THRESHOLD_SIGMA
+        ),
+        margin_px=parameters.margin_px,
+        rms_grid=RmsGrid(parameters.background_cell_px, extraction.rms_grid),
+        sources=extraction.sources,
+        times=_times(received),
+    )
+
+
+def to_rejection_record(received: ReceivedImage, error: RejectedMessageError) -> ImageDetections:
+    """Return the record of a rejected image: the image ledger counts it with its reason."""
+    return ImageDetections(
+        image_id=received.digest.image_id,
+        stream=received.stream,
+        source=received.source,
+        verdict="rejected",
+        reasons=(error.reason_code,),
+        reason_text=str(error),
+        times=_times(received),
+    )
+
+
+def _times(received: ReceivedImage) -> StageTimes:
+    return StageTimes(
+        time_sent=received.time_sent,
+        time_appended=received.time_appended,
+        time_extracted=datetime.now(UTC),
+    )
+
+
+def to_image_metadata(image: Image) -> ImageMetadata:
+    """Return when, where, at what frequency and with what beam an image was taken."""
+    rows, columns = image.pixels.shape
+    header = image.metadata
+    field_ra, field_dec, field_radius_deg = _field(image)
+    return ImageMetadata(
+        time_start=header.time_start,
+        exposure_s=header.exposure_s,
+        freq_eff_hz=header.freq_eff_hz,
+        freq_bw_hz=header.freq_bw_hz,
+        stokes=header.stokes,
+        beam_major_deg=header.beam_major_deg,
+        beam_minor_deg=header.beam_minor_deg,
+        beam_pa_deg=header.beam_pa_deg,
+        field_ra=field_ra,
+        field_dec=field_dec,
+        field_radius_deg=field_radius_deg,
+        width_px=columns,
+        height_px=rows,
+        wcs_header=image.wcs_header,
+        telescope=header.telescope,
+    )
+
+
+def _field(image: Image) -> tuple[float, float, float]:
+    """Return the centre of an image, ICRS, and the distance of its farthest corner [deg]."""
+    rows, columns = image.pixels.shape
+    x = np.array([(columns - 1) / 2, 0.0, columns - 1.0, 0.0, columns - 1.0])
+    y = np.array([(rows - 1) / 2, 0.0, 0.0, rows - 1.0, rows - 1.0])
+    ra, dec = image.projection.to_sky(x, y)
+    vectors = to_unit_vectors(ra, dec)
+    cosines = vectors[:, 0] @ vectors[:, 1:]
+    radius_deg = float(np.degrees(np.arccos(np.clip(np.min(cosines), -1, 1))))
+    # A corner beyond the projection has no position: the image reaches the horizon.
+    if not np.isfinite(radius_deg):
+        radius_deg = _WHOLE_HEMISPHERE_DEG
+    return float(ra[0]), float(dec[0]), radius_deg

@@ -1,0 +1,126 @@
+"""A message of images-v1 in, a record of detections-v1 out; without a broker."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from livetrap.simulator import SimulatorConfig, iterate_images
+from runtime.kafka import InMessage
+from runtime.settings import ExtractSettings
+from schemas.codec import decode_image_detections
+from schemas.topics import Topics
+from services.extract import metrics
+from services.extract.errors import RejectedImageError
+from services.extract.handlers.images import ImageHandler
+from services.extract.models import ReceivedImage
+from services.extract.steps.image_message import read_message
+from services.extract.steps.measurement import ImageMeasurer
+from services.extract.steps.records import to_rejection_record
+
+TOPICS = Topics()
+
+
+@pytest.fixture(scope="module")
+def message() -> InMessage:
+    config = SimulatorConfig(images=1, bands_hz=(150e6,), size=256)
+    data = next(iter(iterate_images(config))).data
+    return InMessage("images-v1", 3, 17, b"night:150MHz", data, {"t-sent": "2026-01-01T00:00:00Z"})
+
+
+@pytest.fixture
+def received(message: InMessage) -> ReceivedImage:
+    return read_message(message, "cluster")
+
+
+def measurer(**settings: Any) -> ImageMeasurer:
+    return ImageMeasurer(ExtractSettings(**settings))
+
+
+def test_the_record_has_the_sources_and_the_settings_they_were_found_with(
+    received: ReceivedImage,
+) -> None:
+    record = measurer(detection_threshold_sigma=6, margin_px=12, background_cell_px=64).measure(
+        received
+    )
+    assert (record.verdict, record.reasons, record.stream) == ("accepted", (), "night")
+    assert (record.image_id, record.source) == (received.digest.image_id, received.source)
+    assert (record.detection_threshold_sigma, record.margin_px) == (6, 12)
+    assert record.rms_grid is not None
+    assert record.rms_grid.cell_px == 64
+    assert record.rms_jy_beam == pytest.approx(np.median(record.rms_grid.rms_jy_beam))
+    assert len(record.sources) > 0
+    assert record.metadata is not None
+    assert (record.metadata.width_px, record.metadata.height_px) == (256, 256)
+    assert record.times.time_sent == received.time_sent
+    assert record.times.time_extracted is not None
+
+
+def test_a_threshold_that_nothing_passes_is_finite_in_the_record(received: ReceivedImage) -> None:
+    record = measurer(fdr_alpha=1e-300).measure(received)
+    assert record.detection_threshold_sigma is not None
+    assert np.isfinite(record.detection_threshold_sigma)
+
+
+def test_a_measured_image_stays_in_memory_under_its_identity(received: ReceivedImage) -> None:
+    keeper = measurer()
+    record = keeper.measure(received)
+    recent = keeper.recent(record.image_id)
+    assert recent is not None
+    assert recent.extraction.sources is record.sources
+    assert keeper.recent("0" * 64) is None
+
+
+def test_no_memory_keeps_no_image(received: ReceivedImage) -> None:
+    keeper = measurer(recent_images_mb=0)
+    assert keeper.recent(keeper.measure(received).image_id) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"max_image_bytes": 3000}, "too_large"),
+        ({"max_beam_axis_ratio": 1.0}, "elongated_beam"),
+        ({"max_sources": 1}, "too_many_sources"),
+        ({"rms_max_jy_beam": 1e-30}, "rms_too_high"),
+    ],
+)
+def test_limits_are_those_of_the_settings(
+    received: ReceivedImage, settings: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(RejectedImageError, match=r"limit|above") as error:
+        measurer(**settings).measure(received)
+    assert error.value.reason_code == code
+
+
+def test_peaks_of_the_negated_image_are_counted_on_demand(received: ReceivedImage) -> None:
+    before = metrics.NEGATIVE_PEAKS._value.get()
+    measurer(count_negative=True, detection_threshold_sigma=3).measure(received)
+    assert metrics.NEGATIVE_PEAKS._value.get() > before
+    between = metrics.NEGATIVE_PEAKS._value.get()
+    measurer(detection_threshold_sigma=3).measure(received)
+    assert metrics.NEGATIVE_PEAKS._value.get() == between
+
+
+def test_a_rejection_has_the_reason_and_nothing_measured(received: ReceivedImage) -> None:
+    record = to_rejection_record(received, RejectedImageError("no_beam", "no restoring beam"))
+    assert (record.verdict, record.reasons) == ("rejected", ("no_beam",))
+    assert record.reason_text == "no restoring beam"
+    assert (record.image_id, record.source) == (received.digest.image_id, received.source)
+    assert (record.metadata, record.rms_grid, record.margin_px) == (None, None, None)
+    assert len(record.sources) == 0
+
+
+def test_an_image_becomes_one_message_keyed_by_its_stream(message: InMessage) -> None:
+    handler = ImageHandler(measurer(), TOPICS, "cluster")
+    (out,) = handler.on_image(message)
+    assert (out.topic, out.key) == (TOPICS.detections, b"night")
+    assert decode_image_detections(out.value).verdict == "accepted"
+
+
+def test_a_rejected_image_becomes_a_dead_letter_and_a_record(message: InMessage) -> None:
+    handler = ImageHandler(measurer(), TOPICS, "cluster")
+    letter, out = handler.on_rejected(message, RejectedImageError("flat", "all pixels equal"))
+    assert (letter.topic, letter.value) == (TOPICS.dead_letters, message.value)
+    assert (letter.headers["reason"], letter.headers["service"]) == ("flat", "extract")
+    assert decode_image_detections(out.value).reasons == ("flat",)
