@@ -6,11 +6,19 @@ from datetime import UTC, datetime
 from confluent_kafka import Producer
 
 from runtime.errors import PipelineError, RejectedMessageError
-from runtime.kafka import InMessage, OutMessage, produce_and_wait
+from runtime.kafka import MAX_MESSAGE_BYTES, InMessage, OutMessage, produce_and_wait
 from runtime.logging import get_logger
 from runtime.metrics import DEAD_LETTERS
 
 __all__ = ["DeadLetters", "log_rejection"]
+
+
+# What a dead letter may have beside its value: Kafka counts all of it against its limit.
+_LONGEST_ERROR = 4000
+_ORIGIN = ("topic", "partition", "offset", "service", "reason", "error", "time")
+_MOST_HEADER_BYTES = 64 << 10
+_MOST_KEY_BYTES = 4 << 10
+_MOST_VALUE_BYTES = MAX_MESSAGE_BYTES - (1 << 20)
 
 
 def log_rejection(message: InMessage, error: RejectedMessageError) -> None:
@@ -64,10 +72,10 @@ class DeadLetters:
             "offset": str(message.offset),
             "service": self._service,
             "reason": reason,
-            "error": str(error),
+            "error": str(error)[:_LONGEST_ERROR],
             "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         }
-        return OutMessage(self._topic, message.key, message.value, message.headers | origin)
+        return _fit(OutMessage(self._topic, message.key, message.value, message.headers | origin))
 
     def add(self, message: InMessage, error: RejectedMessageError) -> None:
         """Log a rejected message and keep its dead letter for `send`."""
@@ -96,3 +104,23 @@ class DeadLetters:
     def clear(self) -> None:
         """Forget what is pending, once it is on Kafka."""
         self._pending.clear()
+
+
+def _fit(letter: OutMessage) -> OutMessage:
+    """Return a dead letter that Kafka takes, whatever its sender wrote; what is cut is named."""
+    cut: dict[str, str] = {}
+    headers = dict(letter.headers)
+    size = sum(len(name) + len(value) for name, value in headers.items())
+    if size > _MOST_HEADER_BYTES:
+        headers = {name: headers[name] for name in _ORIGIN if name in headers}
+        cut["headers-omitted"] = f"{size} bytes"
+    if len(letter.value) > _MOST_VALUE_BYTES:
+        cut["value-cut"] = f"{len(letter.value)} bytes"
+    if len(letter.key) > _MOST_KEY_BYTES:
+        cut["key-cut"] = f"{len(letter.key)} bytes"
+    return OutMessage(
+        letter.topic,
+        letter.key[:_MOST_KEY_BYTES],
+        letter.value[:_MOST_VALUE_BYTES],
+        headers | cut,
+    )

@@ -1,12 +1,19 @@
 """The error tree: a class is chosen by what happens to the message."""
 
+import traceback
+from pathlib import PurePath
+
 __all__ = [
     "FatalError",
     "PipelineError",
     "RejectedMessageError",
     "SettingsError",
     "TransientError",
+    "describe_exception",
 ]
+
+_MOST_FRAMES = 3
+_LONGEST_DESCRIPTION = 1000
 
 
 class PipelineError(Exception):
@@ -39,3 +46,13 @@ class FatalError(PipelineError):
 
 class SettingsError(FatalError):
     """A setting is unknown or senseless: one line says which and how to mend it."""
+
+
+def describe_exception(error: BaseException) -> str:
+    """Return an exception and where it was raised, for the header of a dead letter."""
+    frames = [
+        f"{'/'.join(PurePath(frame.filename).parts[-3:])}:{frame.lineno} in {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)[-_MOST_FRAMES:]
+    ]
+    text = f"{type(error).__name__}: {error} ({' > '.join(frames) or 'no frames'})"
+    return " ".join(text.split())[:_LONGEST_DESCRIPTION]

@@ -1,17 +1,25 @@
 """The loop of every stream processor, and the only place that decides a message's fate."""
 
+import faulthandler
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
+from runtime.attempts import AttemptLog
 from runtime.dead_letters import log_rejection
-from runtime.errors import FatalError, RejectedMessageError, SettingsError
+from runtime.errors import (
+    FatalError,
+    PipelineError,
+    RejectedMessageError,
+    SettingsError,
+    describe_exception,
+)
 from runtime.kafka import (
     InMessage,
     OffsetTracker,
@@ -25,7 +33,7 @@ from runtime.retry import RetryPolicy
 from runtime.settings import ServiceSettings, WorkerSettings, load_settings
 from runtime.stop_flag import StopFlag, StoppedError
 
-__all__ = ["MessageHandler", "run_service", "run_transform"]
+__all__ = ["MessageHandler", "MessageLimits", "process_message", "run_service", "run_transform"]
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -45,6 +53,7 @@ def run_service(service: str, kind: type[S], body: Callable[[S, StopFlag], None]
     try:
         settings = load_settings(kind)
         configure_logging(service, level=settings.logging.level)
+        faulthandler.enable()  # a crash in native code leaves its traceback in the log
         with suppress(StoppedError):
             body(settings, StopFlag())
     except FatalError as error:
@@ -90,13 +99,34 @@ class MessageHandler:
     ----------
     handle : callable
         Message in, messages out. `RejectedMessageError` ends the message, `TransientError`
-        repeats it, anything else ends the process with the offset unmoved.
+        repeats it, `FatalError` ends the process; after anything else it is called once more,
+        and then the message is rejected as ``internal_error``.
     on_rejected : callable
         The messages that record a rejection; the dead letter among them.
+    reset : callable
+        Forgets what earlier messages left behind, before a message is tried once more.
     """
 
     handle: Callable[[InMessage], Sequence[OutMessage]]
     on_rejected: Callable[[InMessage, RejectedMessageError], Sequence[OutMessage]]
+    reset: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageLimits:
+    """When a message is given up that ends the process that handles it.
+
+    Parameters
+    ----------
+    timeout_s : float
+        A message that takes longer ends the process [s].
+    max_attempts : int
+        After so many processes have ended with it in hand it is rejected as
+        ``killed_the_process``.
+    """
+
+    timeout_s: float = 60.0
+    max_attempts: int = 3
 
 
 def run_transform(
@@ -106,6 +136,8 @@ def run_transform(
     handlers: Mapping[str, MessageHandler],
     stop: StopFlag,
     settings: WorkerSettings,
+    attempts: AttemptLog,
+    limits: MessageLimits,
 ) -> None:
     """Consume topics, hand each message to its handler, send what it returns, then commit.
 
@@ -119,6 +151,10 @@ def run_transform(
         Ends the loop after the message in hand.
     settings : WorkerSettings
         For the topics that must exist.
+    attempts : AttemptLog
+        Which message is in hand; closed here.
+    limits : MessageLimits
+        When a message is given up that ends processes.
     """
     retry = RetryPolicy(stop)
     results = _Results(consumer, producer)
@@ -131,21 +167,79 @@ def run_transform(
             get_logger().info("service_started", topics=list(handlers))
             while not stop.is_set():
                 for message in consume_batch(consumer, limit=1, timeout_s=0.05):
-                    process = partial(_process, handlers[message.topic], message)
+                    process = partial(
+                        process_message, handlers[message.topic], message, attempts, limits
+                    )
                     results.send(message, retry.retry_until_success(process))
                 results.check()
         producer.flush(10)
     finally:
+        attempts.close()
         _close(consumer)
 
 
-def _process(handler: MessageHandler, message: InMessage) -> Sequence[OutMessage]:
-    """Return what a message becomes, be it a result or the record of its rejection."""
+def process_message(
+    handler: MessageHandler, message: InMessage, attempts: AttemptLog, limits: MessageLimits
+) -> Sequence[OutMessage]:
+    """Return what a message becomes, be it a result or the record of its rejection.
+
+    Raises
+    ------
+    TransientError
+        If a dependency is unavailable: the message is not done.
+    FatalError
+        If the process cannot go on.
+    """
+    n_ended = attempts.begin(message)
     try:
-        return handler.handle(message)
+        with _time_limit(limits.timeout_s):
+            _refuse_killer(n_ended, limits)
+            return _handle_twice(handler, message)
     except RejectedMessageError as error:
         log_rejection(message, error)
         return handler.on_rejected(message, error)
+    finally:
+        attempts.end(message)
+
+
+def _refuse_killer(n_ended: int, limits: MessageLimits) -> None:
+    if n_ended >= limits.max_attempts:
+        raise RejectedMessageError(
+            "killed_the_process",
+            f"{n_ended} processes ended while they handled it (crash, kill, out of memory, or "
+            f"more than {limits.timeout_s:g} s); it is set aside",
+        )
+
+
+def _handle_twice(handler: MessageHandler, message: InMessage) -> Sequence[OutMessage]:
+    """Handle a message; after an unexpected exception once more, in a clean state."""
+    try:
+        return handler.handle(message)
+    except PipelineError:
+        raise
+    except Exception as error:  # noqa: BLE001  (whatever it is: the next messages must follow)
+        get_logger().warning("message_failed_once", error=describe_exception(error))
+    handler.reset()
+    try:
+        return handler.handle(message)
+    except PipelineError:
+        raise
+    except Exception as error:
+        get_logger().exception(
+            "message_failed", topic=message.topic, partition=message.partition,
+            offset=message.offset,
+        )  # fmt: skip
+        raise RejectedMessageError("internal_error", describe_exception(error)) from error
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """End the process, with a traceback, when the block takes longer, whoever holds the GIL."""
+    faulthandler.dump_traceback_later(seconds, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _close(consumer: Consumer) -> None:

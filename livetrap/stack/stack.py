@@ -92,7 +92,7 @@ def start(options: UpOptions, *, detach: bool, tell: Callable[[str], None]) -> R
         (data_dir / "logs").mkdir(exist_ok=True)
         tell(f"data folder {data_dir}")
         kafka, postgres, programs = _prepare(options, plan, tell=tell)
-        environment = _environment(plan, postgres)
+        environment = _environment(plan, postgres, data_dir)
         os.environ.update(environment)  # of the programs, and of this command; beats the file
         socket = _socket_path(data_dir)
         config = data_dir / "supervisord.conf"
@@ -215,7 +215,7 @@ def _service_programs(extractors: int) -> list[Program]:
     ]
 
 
-def _environment(plan: Plan, postgres: PostgresServer | None) -> dict[str, str]:
+def _environment(plan: Plan, postgres: PostgresServer | None, data_dir: Path) -> dict[str, str]:
     """Return the settings every program of this stack gets."""
     postgres_url = plan.postgres_url if postgres is None else postgres.url
     return {
@@ -223,6 +223,7 @@ def _environment(plan: Plan, postgres: PostgresServer | None) -> dict[str, str]:
         "LIVETRAP_POSTGRES__URL": str(postgres_url),
         "LIVETRAP_API__PORT": str(plan.api_port),
         "LIVETRAP_VTP__PORT": str(plan.vtp_port),
+        "LIVETRAP_STATE_DIR": str(data_dir / "state"),
     }
 
 

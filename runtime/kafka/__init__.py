@@ -1,13 +1,14 @@
 """Kafka as the services see it: large images, hard guarantees."""
 
 from runtime.kafka.admin import ensure_topics, fetch_cluster_id
-from runtime.kafka.clients import create_consumer, create_producer
+from runtime.kafka.clients import MAX_MESSAGE_BYTES, create_consumer, create_producer
 from runtime.kafka.consuming import InMessage, OffsetTracker, consume_batch
 from runtime.kafka.producing import OutMessage, produce_and_locate, produce_and_wait, send
 from runtime.kafka.refetching import MessageFetcher
 from runtime.kafka.security import create_ssl_context
 
 __all__ = [
+    "MAX_MESSAGE_BYTES",
     "InMessage",
     "MessageFetcher",
     "OffsetTracker",

@@ -12,6 +12,9 @@ from runtime.logging import get_logger
 
 __all__ = ["InMessage", "OffsetTracker", "consume_batch"]
 
+# Times outside of these years are no times: an image of the past has a date of its own.
+_FIRST_YEAR, _LAST_YEAR = 1990, 2200
+
 _HOPELESS = frozenset(
     {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -67,14 +70,28 @@ def _to_in_message(message: KafkaMessage) -> InMessage:
         key=key if isinstance(key, bytes) else key.encode(),
         value=bytes(message.value() or b""),
         headers=_to_text_headers(message),
-        time_appended=datetime.fromtimestamp(timestamp_ms / 1000, UTC) if kind else None,
+        time_appended=_to_time(timestamp_ms) if kind else None,
     )
+
+
+def _to_time(timestamp_ms: int) -> datetime | None:
+    """Return a time of Kafka; None for one that no clock shows: producers may set any number."""
+    try:
+        moment = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return moment if _FIRST_YEAR <= moment.year <= _LAST_YEAR else None
 
 
 def _to_text_headers(message: KafkaMessage) -> dict[str, str]:
     """Return the headers as text; anybody may have written them, so nothing here raises."""
     headers = {}
-    for name, value in dict(message.headers() or []).items():
+    try:
+        pairs = dict(message.headers() or [])
+    except (UnicodeDecodeError, ValueError) as error:
+        get_logger().warning("message_headers_ignored", error=str(error))
+        return {}
+    for name, value in pairs.items():
         if isinstance(value, bytes):
             headers[name] = value.decode("utf-8", "replace")
         elif value is not None:

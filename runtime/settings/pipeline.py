@@ -35,6 +35,9 @@ BrightSource = Literal["Cas A", "Cyg A", "Tau A", "Vir A", "Her A", "Sun", "Jupi
 class ExtractSettings(Section):
     """Source finding."""
 
+    timeout_s: float = Field(
+        60.0, gt=0, le=3600, description="An image that takes longer ends the process [s]"
+    )
     detection_threshold_sigma: Sigma = Field(8.0, description="Peak of a source [local rms]")
     analysis_threshold_sigma: Sigma = Field(3.0, description="Edge of an island [local rms]")
     background_cell_px: int = Field(50, ge=8, le=4096, description="Background grid cell [px]")

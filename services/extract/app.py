@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from runtime.attempts import AttemptLog, state_dir
 from runtime.kafka import (
     MessageFetcher,
     create_consumer,
@@ -9,7 +10,7 @@ from runtime.kafka import (
     fetch_cluster_id,
 )
 from runtime.metrics import serve_metrics
-from runtime.process import MessageHandler, run_service, run_transform
+from runtime.process import MessageHandler, MessageLimits, run_service, run_transform
 from runtime.retry import RetryPolicy
 from runtime.settings import ExtractProcessSettings
 from runtime.stop_flag import StopFlag
@@ -20,6 +21,8 @@ from services.extract.steps.forced_requests import ForcedPhotometry
 from services.extract.steps.measurement import ImageMeasurer
 
 __all__ = ["main"]
+
+_GROUP = "livetrap-extract"
 
 
 def main() -> None:
@@ -39,13 +42,17 @@ def _run(settings: ExtractProcessSettings, stop: StopFlag) -> None:
     forced = ForcedHandler(photometry, topics)
     # A request has the key of its image: it comes to the worker that has the pixels in memory.
     run_transform(
-        consumer=create_consumer(settings.kafka, group="livetrap-extract"),
+        consumer=create_consumer(settings.kafka, group=_GROUP),
         producer=create_producer(settings.kafka),
         handlers={
-            topics.images: MessageHandler(images.on_image, images.on_rejected),
-            topics.forced_requests: MessageHandler(forced.on_request, forced.on_rejected),
+            topics.images: MessageHandler(images.on_image, images.on_rejected, measurer.reset),
+            topics.forced_requests: MessageHandler(
+                forced.on_request, forced.on_rejected, measurer.reset
+            ),
         },
         stop=stop,
         settings=settings,
+        attempts=AttemptLog(state_dir(), group=settings.kafka.topic_prefix + _GROUP),
+        limits=MessageLimits(timeout_s=settings.extract.timeout_s),
     )
     fetcher.close()

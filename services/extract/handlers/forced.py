@@ -6,9 +6,10 @@ from runtime.dead_letters import DeadLetters
 from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage, OutMessage
 from schemas.codec import CodecError, decode_forced_request, encode_forced_measurements
+from schemas.messages import ForcedMeasurements
 from schemas.topics import Topics
 from services.extract import metrics
-from services.extract.steps.forced_requests import ForcedPhotometry
+from services.extract.steps.forced_requests import ForcedPhotometry, without_fluxes
 
 __all__ = ["ForcedHandler"]
 
@@ -45,9 +46,17 @@ class ForcedHandler:
         metrics.FORCED.labels(answer.missing_reason or "measured").inc(
             len(request.positions.extraction_type)
         )
-        value = encode_forced_measurements(answer)
-        return [OutMessage(self._topics.forced_measurements, request.stream.encode(), value)]
+        return [self._to_message(answer)]
 
     def on_rejected(self, message: InMessage, error: RejectedMessageError) -> Sequence[OutMessage]:
-        """Return the dead letter."""
-        return [self._dead_letters.build(message, error)]
+        """Return the dead letter, and an answer with the reason where the request can be read."""
+        letter = self._dead_letters.build(message, error)
+        try:
+            request = decode_forced_request(message.value)
+        except CodecError:
+            return [letter]
+        return [letter, self._to_message(without_fluxes(request, error.reason_code))]
+
+    def _to_message(self, answer: ForcedMeasurements) -> OutMessage:
+        value = encode_forced_measurements(answer)
+        return OutMessage(self._topics.forced_measurements, answer.stream.encode(), value)

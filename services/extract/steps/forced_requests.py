@@ -13,7 +13,7 @@ from services.extract.steps.forced import measure_positions
 from services.extract.steps.image_message import read_message
 from services.extract.steps.measurement import ImageMeasurer
 
-__all__ = ["ForcedPhotometry"]
+__all__ = ["ForcedPhotometry", "without_fluxes"]
 
 
 class ForcedPhotometry:
@@ -55,7 +55,7 @@ class ForcedPhotometry:
                 reason=error.reason_code,
                 error=str(error),
             )
-            return _without_fluxes(request, error.reason_code)
+            return without_fluxes(request, error.reason_code)
         return _to_measurements(request, extracted)
 
     def _find_image(self, source: SourceOffset, image_id: str) -> ExtractedImage:
@@ -100,7 +100,7 @@ def _to_measurements(request: ForcedRequest, extracted: ExtractedImage) -> Force
     )
 
 
-def _without_fluxes(request: ForcedRequest, reason: str) -> ForcedMeasurements:
+def without_fluxes(request: ForcedRequest, reason: str) -> ForcedMeasurements:
     """Return an answer in which every position has the same reason instead of a flux."""
     wanted = request.positions
     n = len(wanted.extraction_type)

@@ -63,6 +63,10 @@ class ImageMeasurer:
         self._recent.put(received.digest.image_id, extracted)
         return extracted
 
+    def reset(self) -> None:
+        """Forget what earlier images left behind."""
+        self._recent.clear()
+
     def recent(self, image_id: str) -> ExtractedImage | None:
         """Return an image that was extracted lately, None if it is no longer in memory."""
         return self._recent.get(image_id)

@@ -35,6 +35,11 @@ class RecentImages:
         """Return an image, or None if it is not at hand."""
         return self._images.get(image_id)
 
+    def clear(self) -> None:
+        """Forget all images."""
+        self._images.clear()
+        self._n_bytes = 0
+
     def _drop(self, image_id: str) -> None:
         dropped = self._images.pop(image_id, None)
         if dropped is not None:
