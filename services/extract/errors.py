@@ -1,9 +1,21 @@
 """What can be wrong with an image."""
 
 from runtime.errors import RejectedMessageError
+from schemas.reasons import ForcedReason, ImageReason
 
 __all__ = ["RejectedImageError"]
 
 
 class RejectedImageError(RejectedMessageError):
-    """The image cannot be measured; the code and the text say why."""
+    """The image cannot be measured.
+
+    Parameters
+    ----------
+    reason : ImageReason or ForcedReason
+        Becomes `reason_code`.
+    message : str
+        What is wrong, where, and how to mend it.
+    """
+
+    def __init__(self, reason: ImageReason | ForcedReason, message: str) -> None:
+        super().__init__(reason.value, message)

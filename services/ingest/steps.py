@@ -9,6 +9,7 @@ from pathlib import Path
 from runtime.errors import RejectedMessageError
 from runtime.kafka import OutMessage
 from schemas.identity import digest_image
+from schemas.reasons import ImageReason
 from schemas.topics import Topics, image_message_key
 from services.ingest.errors import NoFilesError
 from services.ingest.models import PreparedImage
@@ -104,14 +105,14 @@ def prepare_image(
     """
     if len(data) > max_bytes:
         raise RejectedMessageError(
-            "too_large",
+            ImageReason.TOO_LARGE,
             f"{len(data)} bytes, the limit is {max_bytes} (LIVETRAP_INGEST__MAX_IMAGE_BYTES)",
         )
     try:
         _, fits = open_fits(data, cards, max_bytes=max_bytes)
         if fits.n_planes > 1:
             raise RejectedMessageError(
-                "not_2d", f"the image has {fits.n_planes} planes; send one image a plane"
+                ImageReason.NOT_2D, f"the image has {fits.n_planes} planes; send one image a plane"
             )
         SkyProjection.of(to_wcs_header(fits.header))
         metadata = read_metadata(fits.header)

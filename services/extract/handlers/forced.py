@@ -7,6 +7,7 @@ from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage, OutMessage
 from schemas.codec import CodecError, decode_forced_request, encode_forced_measurements
 from schemas.messages import ForcedMeasurements
+from schemas.reasons import MessageReason
 from schemas.topics import Topics
 from services.extract import metrics
 from services.extract.steps.forced_requests import ForcedPhotometry, without_fluxes
@@ -41,7 +42,7 @@ class ForcedHandler:
         try:
             request = decode_forced_request(message.value)
         except CodecError as error:
-            raise RejectedMessageError("bad_avro", str(error)) from error
+            raise RejectedMessageError(MessageReason.BAD_AVRO, str(error)) from error
         answer = self._photometry.measure(request)
         metrics.FORCED.labels(answer.missing_reason or "measured").inc(
             len(request.positions.extraction_type)

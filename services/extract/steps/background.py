@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
 from services.extract.kernels.background import background_grid, fill_blank_cells
 
@@ -42,7 +43,8 @@ def measure_background(
     unusable = ~(rms > 0)
     if np.all(unusable):
         raise RejectedImageError(
-            "no_noise", "no part of the image has measurable noise: it is constant or blank"
+            ImageReason.NO_NOISE,
+            "no part of the image has measurable noise: it is constant or blank",
         )
     mean[unusable], rms[unusable] = np.nan, np.nan
     mean, rms = fill_blank_cells(mean), fill_blank_cells(rms)

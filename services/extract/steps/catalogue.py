@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.messages import SourceColumns
+from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
 from services.extract.models import (
     Extraction,
@@ -68,7 +69,7 @@ def extract_sources(
     Raises
     ------
     RejectedImageError
-        Code ``no_noise`` if the noise cannot be measured anywhere, ``not_alike`` if the
+        Code ``no_noise`` if the noise cannot be measured anywhere, ``shape_mismatch`` if the
         detection image has another shape.
     """
     background_grid, rms_grid = _grids(image, parameters)
@@ -101,7 +102,7 @@ def _grids(image: Image, parameters: FinderParameters) -> tuple[FloatArray, Floa
 def _peaks_of(image: Image, parameters: FinderParameters, shape: tuple[int, ...]) -> Peaks:
     if image.pixels.shape != shape:
         raise RejectedImageError(
-            "not_alike",
+            ImageReason.SHAPE_MISMATCH,
             f"the detection image has {image.pixels.shape} pixels, the image {shape}; both must "
             "show the same pixels of the sky",
         )

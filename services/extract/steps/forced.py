@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from schemas.reasons import ForcedReason
 from services.extract.kernels.forced import BLANK, CONFUSED, MEASURED, OUTSIDE, measure_forced
 from services.extract.models import Extraction, Image
 from services.extract.steps.catalogue import to_beam_shape
@@ -16,7 +17,12 @@ __all__ = ["REASONS", "ForcedFluxes", "measure_positions"]
 FloatArray = npt.NDArray[np.float64]
 
 # Why a position has no flux; empty where it has.
-REASONS = {MEASURED: "", OUTSIDE: "outside", BLANK: "blank", CONFUSED: "confused"}
+REASONS = {
+    MEASURED: "",
+    OUTSIDE: ForcedReason.OUTSIDE.value,
+    BLANK: ForcedReason.BLANK.value,
+    CONFUSED: ForcedReason.CONFUSED.value,
+}
 
 # The beam is 3e-8 of its peak at 2.5 FWHM; nearer than half a FWHM two sources are one.
 _TOGETHER_BEAMS, _SAME_BEAMS = 2.5, 0.5

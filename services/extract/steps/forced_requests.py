@@ -7,6 +7,7 @@ import numpy as np
 from runtime.kafka import InMessage
 from runtime.logging import get_logger
 from schemas.messages import ForcedColumns, ForcedMeasurements, ForcedRequest, SourceOffset
+from schemas.reasons import ForcedReason
 from services.extract.errors import RejectedImageError
 from services.extract.models import ExtractedImage
 from services.extract.steps.forced import measure_positions
@@ -65,7 +66,7 @@ class ForcedPhotometry:
             return recent
         if (source.cluster_id, source.topic) != (self._cluster_id, self._images_topic):
             raise RejectedImageError(
-                "image_elsewhere",
+                ForcedReason.IMAGE_ELSEWHERE,
                 f"the image was on topic {source.topic} of cluster {source.cluster_id}, not on "
                 f"{self._images_topic} of this one",
             )
@@ -73,7 +74,7 @@ class ForcedPhotometry:
         received = None if message is None else read_message(message, self._cluster_id)
         if received is None or received.digest.image_id != image_id:
             raise RejectedImageError(
-                "image_gone",
+                ForcedReason.IMAGE_GONE,
                 f"{source.topic} no longer holds the image at partition {source.partition}, "
                 f"offset {source.offset}: its retention has passed",
             )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
 from services.extract.models import Image
 from sky.containers import open_fits
@@ -30,7 +31,7 @@ def check_header(fits: FitsImage) -> tuple[HeaderMetadata, str, SkyProjection]:
     """
     if fits.n_planes > 1:
         raise RejectedImageError(
-            "not_2d",
+            ImageReason.NOT_2D,
             f"the image has {fits.n_planes} planes (axes {fits.axes}); send one image a plane",
         )
     try:
@@ -38,7 +39,7 @@ def check_header(fits: FitsImage) -> tuple[HeaderMetadata, str, SkyProjection]:
         projection = SkyProjection.of(wcs_header)
         metadata = read_metadata(fits.header)
     except HeaderError as error:
-        raise RejectedImageError(error.code, str(error)) from error
+        raise RejectedImageError(ImageReason(error.code), str(error)) from error
     return metadata, wcs_header, projection
 
 
@@ -67,7 +68,7 @@ def open_image(
         metadata, wcs_header, projection = check_header(fits)
         pixels = decode_pixels(data, fits)
     except HeaderError as error:
-        raise RejectedImageError(error.code, str(error)) from error
+        raise RejectedImageError(ImageReason(error.code), str(error)) from error
     pixel_deg = projection.pixel_scale_deg(fits.shape)
     _check_beam(metadata, fits.shape, pixel_deg)
     factor = metadata.unit.to_jy_beam(
@@ -80,30 +81,35 @@ def open_image(
             pixels *= np.float32(factor)
     lowest, highest = np.fmin.reduce(pixels, axis=None), np.fmax.reduce(pixels, axis=None)
     if np.isnan(lowest):
-        raise RejectedImageError("all_blank", "every pixel is blank (NaN): nothing to measure")
+        raise RejectedImageError(
+            ImageReason.ALL_BLANK, "every pixel is blank (NaN): nothing to measure"
+        )
     if not (np.isfinite(lowest) and np.isfinite(highest)):
         raise RejectedImageError(
-            "infinite_pixels", "the image holds infinite pixels; write blank pixels as NaN"
+            ImageReason.INFINITE_PIXELS,
+            "the image holds infinite pixels; write blank pixels as NaN",
         )
     if lowest == highest:
         raise RejectedImageError(
-            "flat", f"all valid pixels equal {lowest:g}: nothing was observed"
+            ImageReason.FLAT, f"all valid pixels equal {lowest:g}: nothing was observed"
         )
     return Image(pixels, metadata, wcs_header, projection)
 
 
 def _check_beam(metadata: HeaderMetadata, shape: tuple[int, int], pixel_deg: float) -> None:
     if not np.isfinite(pixel_deg) or pixel_deg <= 0:
-        raise RejectedImageError("no_wcs", "the image centre is not on the sky (CRPIX, CDELT)")
+        raise RejectedImageError(
+            ImageReason.NO_WCS, "the image centre is not on the sky (CRPIX, CDELT)"
+        )
     minor_px = metadata.beam_minor_deg / pixel_deg
     if minor_px < _MIN_BEAM_PX:
         raise RejectedImageError(
-            "undersampled_beam",
+            ImageReason.UNDERSAMPLED_BEAM,
             f"the beam's minor axis covers {minor_px:.2f} px, fewer than {_MIN_BEAM_PX}; "
             "make smaller pixels",
         )
     if metadata.beam_major_deg / pixel_deg > _MAX_BEAM_FRACTION * max(shape):
         raise RejectedImageError(
-            "oversampled_beam",
+            ImageReason.OVERSAMPLED_BEAM,
             "the beam is larger than half the image; check BMAJ [deg] and CDELT",
         )

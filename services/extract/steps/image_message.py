@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from runtime.kafka import InMessage
 from schemas.identity import digest_image
 from schemas.messages import SourceOffset
+from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
 from services.extract.models import ReceivedImage
 
@@ -72,7 +73,7 @@ def check_size(image: ReceivedImage, max_image_bytes: int) -> None:
     """
     if len(image.data) > max_image_bytes:
         raise RejectedImageError(
-            "too_large",
+            ImageReason.TOO_LARGE,
             f"the image has {len(image.data)} bytes, the limit is {max_image_bytes} "
             "(LIVETRAP_EXTRACT__MAX_IMAGE_BYTES)",
         )
@@ -89,7 +90,7 @@ def check_sha256(image: ReceivedImage) -> None:
     expected = image.expected_sha256
     if expected and expected.lower() != image.digest.file_sha256:
         raise RejectedImageError(
-            "checksum_mismatch",
+            ImageReason.CHECKSUM_MISMATCH,
             f"the bytes have the sha256 {image.digest.file_sha256}, header sha256 is {expected}: "
             "they changed on the way; send the image again",
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
 from services.extract.models import Image
 from services.extract.steps.bright_sources import nearest_bright_source
@@ -67,7 +68,7 @@ class QualityControl:
         ratio = header.beam_major_deg / header.beam_minor_deg
         if limits.max_beam_axis_ratio is not None and ratio > limits.max_beam_axis_ratio:
             raise RejectedImageError(
-                "elongated_beam",
+                ImageReason.ELONGATED_BEAM,
                 f"the beam's axes have the ratio {ratio:.2f}, the limit is "
                 f"{limits.max_beam_axis_ratio:g} (extract.max_beam_axis_ratio)",
             )
@@ -75,7 +76,7 @@ class QualityControl:
             blank = float(np.isnan(image.pixels).mean())
             if blank > limits.max_blank_fraction:
                 raise RejectedImageError(
-                    "too_blank",
+                    ImageReason.TOO_BLANK,
                     f"{100 * blank:.1f} % of the pixels are blank, the limit is "
                     f"{100 * limits.max_blank_fraction:g} % (extract.max_blank_fraction)",
                 )
@@ -102,13 +103,13 @@ class QualityControl:
         limits = self.limits
         if limits.rms_min_jy_beam is not None and rms_jy_beam < limits.rms_min_jy_beam:
             raise RejectedImageError(
-                "rms_too_low",
+                ImageReason.RMS_TOO_LOW,
                 f"rms {rms_jy_beam:.3g} Jy/beam is below {limits.rms_min_jy_beam:g} "
                 "(extract.rms_min_jy_beam)",
             )
         if limits.rms_max_jy_beam is not None and rms_jy_beam > limits.rms_max_jy_beam:
             raise RejectedImageError(
-                "rms_too_high",
+                ImageReason.RMS_TOO_HIGH,
                 f"rms {rms_jy_beam:.3g} Jy/beam is above {limits.rms_max_jy_beam:g} "
                 "(extract.rms_max_jy_beam)",
             )
@@ -126,7 +127,7 @@ class QualityControl:
         """
         if n_sources > self.limits.max_sources:
             raise RejectedImageError(
-                "too_many_sources",
+                ImageReason.TOO_MANY_SOURCES,
                 f"{n_sources} sources, the limit is {self.limits.max_sources} "
                 "(extract.max_sources): is the noise what it seems?",
             )
@@ -139,7 +140,7 @@ class QualityControl:
             allowed = max(self.limits.rms_history_sigma * scatter, 0.01 * mean)
             if abs(rms_jy_beam - mean) > allowed:
                 raise RejectedImageError(
-                    "rms_unusual",
+                    ImageReason.RMS_UNUSUAL,
                     f"rms {rms_jy_beam:.3g} Jy/beam differs from the last {len(past)} images "
                     f"({mean:.3g} +- {scatter:.2g}) by more than "
                     f"{self.limits.rms_history_sigma:g} sigma (extract.rms_history_sigma)",
@@ -156,7 +157,7 @@ class QualityControl:
         )
         if distance < self.limits.min_bright_separation_deg:
             raise RejectedImageError(
-                "near_bright_source",
+                ImageReason.NEAR_BRIGHT_SOURCE,
                 f"{name} is {distance:.1f} deg from the field's centre, the limit is "
                 f"{self.limits.min_bright_separation_deg:g} deg "
                 "(extract.min_bright_separation_deg)",

@@ -11,6 +11,7 @@ from runtime.kafka import InMessage, OutMessage
 from schemas.codec import encode_image_detections
 from schemas.identity import digest_image
 from schemas.messages import ImageDetections, SourceOffset, StageTimes
+from schemas.reasons import ImageReason
 from schemas.topics import Topics
 from services.ingest import metrics
 from services.ingest.models import ImagePublisher, IngestCounts
@@ -158,7 +159,7 @@ class FileHandler:
     def _to_dead_letter(
         self, path: Path, data: bytes, stream: str, error: RejectedMessageError
     ) -> OutMessage:
-        head = data[:_HEAD_BYTES] if error.reason_code == "too_large" else data
+        head = data[:_HEAD_BYTES] if error.reason_code == ImageReason.TOO_LARGE else data
         # It never was on Kafka; a redrive sends it where it was to go.
         cards = {f"fits:{name}": text for name, text in self._rules.cards.items()}
         source = InMessage(
@@ -180,4 +181,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise RejectedMessageError("unreadable", str(error)) from error
+        raise RejectedMessageError(ImageReason.UNREADABLE, str(error)) from error

@@ -9,6 +9,7 @@ from livetrap.simulator import SimulatorConfig, iterate_images
 from runtime.kafka import InMessage
 from runtime.settings import ExtractSettings
 from schemas.codec import decode_image_detections
+from schemas.reasons import ImageReason
 from schemas.topics import Topics
 from services.extract import metrics
 from services.extract.errors import RejectedImageError
@@ -103,7 +104,9 @@ def test_peaks_of_the_negated_image_are_counted_on_demand(received: ReceivedImag
 
 
 def test_a_rejection_has_the_reason_and_nothing_measured(received: ReceivedImage) -> None:
-    record = to_rejection_record(received, RejectedImageError("no_beam", "no restoring beam"))
+    record = to_rejection_record(
+        received, RejectedImageError(ImageReason.NO_BEAM, "no restoring beam")
+    )
     assert (record.verdict, record.reasons) == ("rejected", ("no_beam",))
     assert record.reason_text == "no restoring beam"
     assert (record.image_id, record.source) == (received.digest.image_id, received.source)
@@ -120,7 +123,9 @@ def test_an_image_becomes_one_message_keyed_by_its_stream(message: InMessage) ->
 
 def test_a_rejected_image_becomes_a_dead_letter_and_a_record(message: InMessage) -> None:
     handler = ImageHandler(measurer(), TOPICS, "cluster")
-    letter, out = handler.on_rejected(message, RejectedImageError("flat", "all pixels equal"))
+    letter, out = handler.on_rejected(
+        message, RejectedImageError(ImageReason.FLAT, "all pixels equal")
+    )
     assert (letter.topic, letter.value) == (TOPICS.dead_letters, message.value)
     assert (letter.headers["reason"], letter.headers["service"]) == ("flat", "extract")
     assert decode_image_detections(out.value).reasons == ("flat",)

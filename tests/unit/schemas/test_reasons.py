@@ -1,0 +1,82 @@
+"""Every reason code is in one enum and in docs/contracts.md, and is used."""
+
+import ast
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+
+from schemas.reasons import ForcedReason, ImageReason, MessageReason
+
+ROOT = Path(__file__).parents[3]
+ROOMS = ("sky", "schemas", "runtime", "services", "api", "livetrap")
+ALL = {*ImageReason, *MessageReason, *ForcedReason}
+ENUMS = {enum.__name__: enum for enum in (ImageReason, MessageReason, ForcedReason)}
+REJECTIONS = {"HeaderError", "RejectedMessageError", "RejectedImageError"}
+# Raised by `sky.fits` and caught by `sky.containers`, which then unpacks the file.
+INTERNAL = {"tile_compressed"}
+
+
+def nodes() -> Iterator[ast.AST]:
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            yield from ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def literal_codes() -> set[str]:
+    """Return the codes that are raised as plain strings."""
+    return {
+        node.args[0].value
+        for node in nodes()
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in REJECTIONS
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+
+def enum_codes() -> set[str]:
+    """Return the codes that are named as members of an enum."""
+    return {
+        ENUMS[node.value.id][node.attr].value
+        for node in nodes()
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ENUMS
+        and node.attr in ENUMS[node.value.id].__members__
+    }
+
+
+def codes_in_docs(heading: str) -> list[str]:
+    """Return the codes in the first column of the table under a heading of docs/contracts.md."""
+    text = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
+    section = text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return re.findall(r"`([a-z0-9_]+)`", " ".join(rows))
+
+
+def test_a_code_that_is_raised_is_in_an_enum() -> None:
+    assert literal_codes() - INTERNAL <= ALL
+
+
+def test_a_code_in_an_enum_is_raised() -> None:
+    assert literal_codes() | enum_codes() >= ALL
+
+
+def test_a_code_has_one_meaning() -> None:
+    assert len(ALL) == len(ImageReason) + len(MessageReason) + len(ForcedReason)
+
+
+@pytest.mark.parametrize(
+    ("heading", "enum"),
+    [
+        ("Why an image is rejected", ImageReason),
+        ("Why a message becomes a dead letter", MessageReason),
+        ("Why a position has no forced flux", ForcedReason),
+    ],
+)
+def test_the_contract_lists_every_code_once(heading: str, enum: type[StrEnum]) -> None:
+    assert sorted(codes_in_docs(heading)) == sorted(enum)
