@@ -121,7 +121,7 @@ def test_the_free_fit_agrees_with_the_beam_on_point_sources() -> None:
 def test_metadata_says_when_where_and_with_what_beam() -> None:
     metadata = open_image((DATA / "vast_epoch01.fits").read_bytes(), {}).metadata
     assert metadata.time_start == datetime(2020, 8, 3, 4, 33, 55, 479000, tzinfo=UTC)
-    assert metadata.freq_eff_hz == pytest.approx(1.4204e9, rel=1e-4)
+    assert metadata.freq_eff_hz == 888e6
     assert metadata.beam_major_deg * 3600 == pytest.approx(15)
     assert metadata.beam_minor_deg * 3600 == pytest.approx(10)
     assert metadata.stokes == "I"
