@@ -3,6 +3,7 @@
 from prometheus_client import Counter, start_http_server
 
 from runtime.errors import SettingsError
+from runtime.listening import format_address
 from runtime.settings import MetricsSettings
 
 __all__ = ["DEAD_LETTERS", "serve_metrics"]
@@ -18,7 +19,7 @@ def serve_metrics(settings: MetricsSettings) -> None:
     Raises
     ------
     SettingsError
-        If the port is taken.
+        If the address is taken, or is none of this machine.
     """
     if settings.port == 0:
         return
@@ -26,5 +27,6 @@ def serve_metrics(settings: MetricsSettings) -> None:
         start_http_server(settings.port, addr=settings.host)
     except OSError as error:
         raise SettingsError(
-            f"cannot serve metrics on port {settings.port}: {error} (LIVETRAP_METRICS__PORT)"
+            f"cannot serve metrics on {format_address(settings.host, settings.port)}: {error}; "
+            "free it or change LIVETRAP_METRICS__HOST, LIVETRAP_METRICS__PORT"
         ) from error

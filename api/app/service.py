@@ -1,7 +1,6 @@
 """The application and its server: routes, errors, database, page."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -17,10 +16,10 @@ from api.handlers.context import ApiContext, get_context
 from api.handlers.parameters import refuse_unknown_parameters
 from api.steps.alert_stream import AlertStream
 from api.storage.database import Database
-from runtime.errors import SettingsError
+from runtime.listening import create_listener
 from runtime.logging import get_logger
 from runtime.process import run_service
-from runtime.settings import ApiProcessSettings, ApiSettings
+from runtime.settings import ApiProcessSettings
 from runtime.stop_flag import StopFlag
 
 __all__ = ["create_app", "create_context", "main"]
@@ -117,20 +116,8 @@ def _serve(settings: ApiProcessSettings, _: StopFlag) -> None:
         timeout_graceful_shutdown=_CLOSE_TIMEOUT_S,
         server_header=False,
     )
-    listener = _listen(settings.api)
+    listener = create_listener(
+        settings.api.host, settings.api.port, settings="LIVETRAP_API__HOST, LIVETRAP_API__PORT"
+    )
     get_logger().info("service_started", host=settings.api.host, port=listener.getsockname()[1])
     _Server(config, context.alert_stream).run(sockets=[listener])
-
-
-def _listen(settings: ApiSettings) -> socket.socket:
-    try:
-        return socket.create_server(
-            (settings.host, settings.port),
-            family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET,
-            backlog=512,
-        )
-    except OSError as error:
-        raise SettingsError(
-            f"cannot listen on {settings.host}:{settings.port}: {error} "
-            "(LIVETRAP_API__HOST, LIVETRAP_API__PORT)"
-        ) from error

@@ -10,6 +10,7 @@ from livetrap.stack.errors import StackError
 from livetrap.stack.plan import UpOptions
 from livetrap.stack.stack import RunningStack, start, stop_started
 from livetrap.stack.state import StackState
+from runtime.listening import format_address
 
 __all__ = ["announce", "run_in_foreground", "stop_requests", "watch"]
 
@@ -37,9 +38,9 @@ def stop_requests() -> Iterator[None]:
 
 def announce(state: StackState) -> None:
     """Say that the stack is ready and where to look."""
+    vtp = format_address(state.vtp_host, state.vtp_port)
     print(
-        f"ready\n  web UI   {state.api_url}/\n  VOEvents 127.0.0.1:{state.vtp_port}\n"
-        f"  Kafka    {state.kafka}",
+        f"ready\n  web UI   {state.api_url}/\n  VOEvents {vtp}\n  Kafka    {state.kafka}",
         flush=True,
     )
 

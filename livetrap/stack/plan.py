@@ -1,11 +1,14 @@
-"""Decide what a stack starts, on which ports, and which servers of others it uses."""
+"""Decide what a stack starts, on which ports, and which external servers it uses."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from livetrap.stack.ports import choose_port
 from livetrap.stack.supervisor_config import Program
 from runtime.errors import SettingsError
+from runtime.listening import format_address
 from runtime.settings import Settings, load_settings
 
 __all__ = ["Plan", "UpOptions", "make_plan"]
@@ -15,16 +18,16 @@ _POSTGRES_PORT = 55432
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """What the operator asked for; None leaves the choice to us.
+    """The command line of `livetrap up`; None where an option was not given.
 
     Parameters
     ----------
     data_dir : Path
-        Everything of this installation stands here.
+        Folder of this installation.
     api_port, vtp_port : int, optional
         Ports of the API and the VOEvent server.
     kafka, postgres : str, optional
-        Servers of somebody else; then none is started here.
+        External servers; then none is started here.
     extractors : int
         Number of extract processes.
     extra_programs : tuple of Program
@@ -42,18 +45,18 @@ class UpOptions:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where everything will listen.
+    """The servers and ports of a stack.
 
     Parameters
     ----------
     kafka_url, postgres_url : str or None
-        Servers of somebody else; None: start our own.
+        External servers; None: start our own.
     kafka_port, controller_port, postgres_port : int
-        Of our own servers; unused for servers of somebody else.
+        Of our own servers; unused for external ones.
+    api_host, vtp_host : str
+        Where a program on this machine reaches the services.
     api_port, vtp_port : int
-        Of the services.
-    api_host : str
-        Where a browser on this machine finds the API.
+        Ports of the services.
     """
 
     kafka_url: str | None
@@ -61,14 +64,15 @@ class Plan:
     kafka_port: int
     controller_port: int
     postgres_port: int
-    api_port: int
-    vtp_port: int
     api_host: str
+    api_port: int
+    vtp_host: str
+    vtp_port: int
 
     @property
     def api_url(self) -> str:
         """Address of the web UI."""
-        return f"http://{self.api_host}:{self.api_port}"
+        return f"http://{format_address(self.api_host, self.api_port)}"
 
     @property
     def own_ports(self) -> list[int]:
@@ -82,7 +86,7 @@ class Plan:
 
 
 def make_plan(options: UpOptions) -> Plan:
-    """Choose ports and servers from the command line, then the settings, then what is free.
+    """Choose servers and ports from the command line, then the settings, then free ports.
 
     Parameters
     ----------
@@ -92,68 +96,66 @@ def make_plan(options: UpOptions) -> Plan:
     Returns
     -------
     Plan
-        Ports that are free now.
+        Its ports are free now.
 
     Raises
     ------
     SettingsError
-        If a port that was asked for is busy, or our own Kafka is asked for security.
+        If a port of the command line or the settings is in use, or the settings ask for a
+        secured Kafka while none is named.
     """
     settings = load_settings()
     taken: set[int] = set()
     api_port, vtp_port = _service_ports(options, settings, taken)
     kafka_port = choose_port(9092, taken=taken)
-    kafka_url = options.kafka or _asked_kafka(settings)
+    kafka_url = options.kafka or _configured_kafka(settings)
     if kafka_url is None:
         _refuse_security_of_our_own(settings)
     return Plan(
         kafka_url=kafka_url,
-        postgres_url=options.postgres or _asked_postgres(settings),
+        postgres_url=options.postgres or _configured_postgres(settings),
         kafka_port=kafka_port,
         controller_port=choose_port(kafka_port + 1, taken=taken),
         postgres_port=choose_port(_POSTGRES_PORT, taken=taken),
-        api_port=api_port,
-        vtp_port=vtp_port,
         api_host=_reachable(settings.api.host),
+        api_port=api_port,
+        vtp_host=_reachable(settings.vtp.host),
+        vtp_port=vtp_port,
     )
 
 
 def _service_ports(options: UpOptions, settings: Settings, taken: set[int]) -> tuple[int, int]:
-    """Choose the ports that people type in."""
-    asked_api = options.api_port or _if_set(
-        settings.api.port, "port" in settings.api.model_fields_set
-    )
-    asked_vtp = options.vtp_port or _if_set(
-        settings.vtp.port, "port" in settings.vtp.model_fields_set
-    )
+    """Choose the ports of the API and of the VOEvent server."""
+    api_port = options.api_port or _configured_port(settings.api.port, settings.api)
+    vtp_port = options.vtp_port or _configured_port(settings.vtp.port, settings.vtp)
     return (
-        choose_port(8080, asked=asked_api, option="--api-port", taken=taken),
-        choose_port(8099, asked=asked_vtp, option="--vtp-port", taken=taken),
+        choose_port(8080, wanted=api_port, option="--api-port", taken=taken),
+        choose_port(8099, wanted=vtp_port, option="--vtp-port", taken=taken),
     )
 
 
-def _if_set(port: int, is_set: bool) -> int | None:  # noqa: FBT001  (private, two arguments)
-    """Return a port somebody set; 0 means any."""
-    return port if is_set and port else None
+def _configured_port(port: int, section: BaseModel) -> int | None:
+    """Return a port that environment or file name, if they do; 0 means any."""
+    return port or None if "port" in section.model_fields_set else None
 
 
-def _asked_kafka(settings: Settings) -> str | None:
+def _configured_kafka(settings: Settings) -> str | None:
     """Return the broker that environment or file name, if they do."""
     section = settings.kafka
     return section.bootstrap_servers if "bootstrap_servers" in section.model_fields_set else None
 
 
 def _refuse_security_of_our_own(settings: Settings) -> None:
-    """Refuse what would leave every service waiting before a door that nobody opens."""
+    """Refuse security settings that every service would use and our own broker does not know."""
     protocol = settings.kafka.security_protocol
     if protocol != "plaintext":
         raise SettingsError(
-            f"LIVETRAP_KAFKA__SECURITY_PROTOCOL={protocol} is for a Kafka of yours: name it with "
-            "--kafka; the one that is started here speaks plain text on loopback"
+            f"LIVETRAP_KAFKA__SECURITY_PROTOCOL={protocol} needs an external Kafka: name it with "
+            "--kafka HOST:PORT; the one that is started here speaks plain text on loopback"
         )
 
 
-def _asked_postgres(settings: Settings) -> str | None:
+def _configured_postgres(settings: Settings) -> str | None:
     """Return the database that environment or file name, if they do."""
     section = settings.postgres
     return section.url.get_secret_value() if "url" in section.model_fields_set else None
@@ -161,4 +163,5 @@ def _asked_postgres(settings: Settings) -> str | None:
 
 def _reachable(host: str) -> str:
     """Return an address to connect to for an address to listen on."""
-    return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104  (compared only)
+    loopback = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  (a key only)
+    return loopback.get(host, host)

@@ -9,24 +9,18 @@ from runtime.errors import SettingsError
 
 __all__ = ["choose_port", "is_free", "is_listening", "wait_until_free"]
 
-_HOST = "127.0.0.1"
+_LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 # Below the kernel's ephemeral range, so that no outgoing connection takes it meanwhile.
 _FIRST, _LAST = 20000, 32000
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen on this loopback port now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError:
-            return False
-    return True
+    """Return whether a server could listen on this port of loopback now, by IPv4 and IPv6."""
+    return all(_can_bind(family, host, port) for family, host in _LOOPBACK if _has(family, host))
 
 
-def is_listening(port: int, *, host: str = _HOST) -> bool:
-    """Tell whether something accepts connections on this port."""
+def is_listening(port: int, *, host: str = "127.0.0.1") -> bool:
+    """Return whether a server accepts connections on this port."""
     try:
         with socket.create_connection((host, port), timeout=1.0):
             return True
@@ -35,41 +29,41 @@ def is_listening(port: int, *, host: str = _HOST) -> bool:
 
 
 def choose_port(
-    default: int | None, *, asked: int | None = None, option: str = "", taken: set[int]
+    default: int | None, *, wanted: int | None = None, option: str = "", taken: set[int]
 ) -> int:
-    """Return the asked port, else the default one, else any that is free.
+    """Return the wanted port, else the default one, else any that is free.
 
     Parameters
     ----------
     default : int, optional
-        Preferred port; a busy one is silently replaced.
-    asked : int, optional
-        Port the operator wants; a busy one is refused.
+        Preferred port; if it is in use, another one is chosen.
+    wanted : int, optional
+        Port of the command line or the settings; if it is in use, that is an error.
     option : str
-        Command line option he used, for the message.
+        Command line option for the port, for the message.
     taken : set of int
         Ports given to another part already; the result is added.
 
     Returns
     -------
     int
-        A port nobody listens on.
+        A port that no server listens on.
 
     Raises
     ------
     SettingsError
-        If the asked port is busy.
+        If the wanted port is in use.
     StackError
         If no free port was found.
     """
-    if asked is not None:
-        if asked in taken or not is_free(asked):
+    if wanted is not None:
+        if wanted in taken or not is_free(wanted):
             raise SettingsError(
-                f"port {asked} ({option}) is in use; stop what listens there, "
-                "choose another, or leave the option away"
+                f"port {wanted} ({option}) is in use; stop what listens there (`ss -ltnp` shows "
+                f"it), choose another with {option}, or leave the port out for any free one"
             )
-        taken.add(asked)
-        return asked
+        taken.add(wanted)
+        return wanted
     draws = (random.randint(_FIRST, _LAST) for _ in range(200))  # noqa: S311  (no secret)
     for port in ([default] if default else []) + list(draws):
         if port not in taken and is_free(port):
@@ -79,10 +73,25 @@ def choose_port(
 
 
 def wait_until_free(ports: list[int], *, timeout_s: float) -> list[int]:
-    """Wait until nobody holds these ports; return those still held."""
+    """Wait until no server listens on these ports; return those that are still in use."""
     deadline = time.monotonic() + timeout_s
-    held = [port for port in ports if not is_free(port)]
-    while held and time.monotonic() < deadline:
+    in_use = [port for port in ports if not is_free(port)]
+    while in_use and time.monotonic() < deadline:
         time.sleep(0.05)
-        held = [port for port in held if not is_free(port)]
-    return held
+        in_use = [port for port in in_use if not is_free(port)]
+    return in_use
+
+
+def _has(family: socket.AddressFamily, host: str) -> bool:
+    """Return whether this machine has a loopback address; containers often lack that of IPv6."""
+    return _can_bind(family, host, 0)
+
+
+def _can_bind(family: socket.AddressFamily, host: str, port: int) -> bool:
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError:
+        return False
+    return True

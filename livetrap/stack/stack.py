@@ -237,6 +237,7 @@ def _new_state(pid: int, *, socket: Path, plan: Plan, environment: dict[str, str
         kafka=environment["LIVETRAP_KAFKA__BOOTSTRAP_SERVERS"],
         postgres_url=environment["LIVETRAP_POSTGRES__URL"],
         api_url=plan.api_url,
+        vtp_host=plan.vtp_host,
         vtp_port=plan.vtp_port,
         own_ports=plan.own_ports,
         own_servers=[name for name, url in own if url is None],
@@ -268,7 +269,7 @@ def _wait_for_services(supervisor: Supervisor, plan: Plan, programs: tuple[Progr
     started = time.monotonic()
     while time.monotonic() < started + _READY_TIMEOUT_S:
         running = {item.name for item in supervisor.states() if item.state == "RUNNING"}
-        if names <= running and is_api_ready(plan.api_url) and is_listening(plan.vtp_port):
+        if names <= running and is_api_ready(plan.api_url) and _accepts_subscribers(plan):
             return
         for name in names - running:
             patient = time.monotonic() < started + _RETRY_TIMEOUT_S
@@ -279,6 +280,10 @@ def _wait_for_services(supervisor: Supervisor, plan: Plan, programs: tuple[Progr
         f"not ready within {_READY_TIMEOUT_S:.0f} s: {', '.join(waiting)}; "
         f"the logs in {supervisor.logs} tell why"
     )
+
+
+def _accepts_subscribers(plan: Plan) -> bool:
+    return is_listening(plan.vtp_port, host=plan.vtp_host)
 
 
 def is_api_ready(api_url: str) -> bool:

@@ -1,4 +1,4 @@
-"""The state file of a running stack: who it is and where its parts listen."""
+"""The state file of a running stack: its process, and where its parts listen."""
 
 import json
 import os
@@ -32,8 +32,10 @@ class StackState:
         Address with user and password.
     api_url : str
         Web UI and REST.
+    vtp_host : str
+        Where a program on this machine reaches the VOEvent server.
     vtp_port : int
-        Port of the VOEvent server.
+        Its port.
     own_ports : list of int
         Every port that must be free again after a stop.
     own_servers : list of str
@@ -46,17 +48,18 @@ class StackState:
     kafka: str
     postgres_url: str
     api_url: str
+    vtp_host: str
     vtp_port: int
     own_ports: list[int]
     own_servers: list[str]
 
     def is_alive(self) -> bool:
-        """Tell whether the process of this state still runs, and is not another one."""
+        """Return whether the process of this state still runs, and is not another one."""
         began = started_at(self.pid)
         return began is not None and abs(began - self.time_started) < _CLOCK_STEP_S
 
     def environment(self) -> dict[str, str]:
-        """Return the settings that lead a client to this stack."""
+        """Return the settings by which a client finds this stack."""
         return {
             "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS": self.kafka,
             "LIVETRAP_POSTGRES__URL": self.postgres_url,

@@ -10,6 +10,7 @@ from livetrap.stack.errors import StackError
 from livetrap.stack.stack import is_api_ready
 from livetrap.stack.state import StackState, read_running
 from livetrap.stack.supervisor import Supervisor
+from runtime.listening import format_address
 from runtime.postgres import AWAY_ERRORS
 from runtime.sql import load_query
 
@@ -33,6 +34,7 @@ class Status(TypedDict):
     kafka: str | None
     postgres_url: str | None
     api_url: str | None
+    vtp_host: str | None
     vtp_port: int | None
     services: dict[str, ServiceStatus]
     last_image_age_s: float | None
@@ -65,6 +67,7 @@ def get_status(data_dir: Path) -> Status:
         kafka=state.kafka,
         postgres_url=state.postgres_url,
         api_url=state.api_url,
+        vtp_host=state.vtp_host,
         vtp_port=state.vtp_port,
         services=services,
         last_image_age_s=last_image_age_s,
@@ -81,7 +84,7 @@ def render_status(status: Status) -> str:
         f"{'ready' if status['ready'] else 'NOT READY'}",
         f"  data folder  {status['data_dir']}",
         f"  web UI       {status['api_url']}/",
-        f"  VOEvents     port {status['vtp_port']}",
+        f"  VOEvents     {format_address(status['vtp_host'] or '', status['vtp_port'] or 0)}",
         f"  Kafka        {status['kafka']}",
         f"  last image   {_age(status['last_image_age_s'])}",
         f"  last alert   {_age(status['last_alert_age_s'])}",
@@ -110,6 +113,7 @@ def _nothing(data_dir: Path) -> Status:
         kafka=None,
         postgres_url=None,
         api_url=None,
+        vtp_host=None,
         vtp_port=None,
         services={},
         last_image_age_s=None,

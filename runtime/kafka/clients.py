@@ -41,7 +41,7 @@ def common_config(settings: KafkaSettings) -> dict[str, str | int | float | bool
     return {
         "bootstrap.servers": settings.bootstrap_servers,
         "reconnect.backoff.max.ms": 2000,
-        "broker.address.family": "v4",
+        "broker.address.family": settings.address_family,
         "log.connection.close": False,
         **security_config(settings),
     }

@@ -39,6 +39,9 @@ class KafkaSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers as HOST:PORT,...")
+    address_family: Literal["any", "v4", "v6"] = Field(
+        "any", description="Addresses of brokers to connect to"
+    )
     topic_prefix: str = Field("", description="Put before every topic name")
     security_protocol: Annotated[SecurityProtocol, BeforeValidator(_to_lower)] = Field(
         "plaintext", description="Transport to the broker"

@@ -205,6 +205,6 @@ class Subscriber:
 
 
 def host_of(writer: asyncio.StreamWriter) -> str:
-    """Return the address of the other side."""
+    """Return the address of the other side; an IPv4 address as such on a socket of IPv6 too."""
     peer = writer.get_extra_info("peername")
-    return str(peer[0]) if peer else "unknown"
+    return str(peer[0]).removeprefix("::ffff:") if peer else "unknown"

@@ -9,7 +9,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 
-from runtime.errors import SettingsError
+from runtime.listening import create_listener
 from runtime.logging import get_logger
 from runtime.settings import VtpSettings
 from services.alert.handlers.delivery_log import DeliveryLog
@@ -62,15 +62,14 @@ class VtpServer:
         SettingsError
             If the address is taken or not ours.
         """
-        try:
-            self._server = await asyncio.start_server(
-                self._on_connect, self._settings.host, self._settings.port, backlog=_BACKLOG
-            )
-        except OSError as error:
-            raise SettingsError(
-                f"cannot listen for VTP subscribers on {self._settings.host}:"
-                f"{self._settings.port}: {error} (LIVETRAP_VTP__HOST, LIVETRAP_VTP__PORT)"
-            ) from error
+        listener = create_listener(
+            self._settings.host,
+            self._settings.port,
+            settings="LIVETRAP_VTP__HOST, LIVETRAP_VTP__PORT",
+        )
+        self._server = await asyncio.start_server(
+            self._on_connect, sock=listener, backlog=_BACKLOG
+        )
         get_logger().info("vtp_server_started", host=self._settings.host, port=self.port)
 
     @property

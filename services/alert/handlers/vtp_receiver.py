@@ -14,7 +14,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import NoReturn
 
-from runtime.errors import FatalError, RejectedMessageError, SettingsError, TransientError
+from runtime.errors import FatalError, RejectedMessageError, TransientError
+from runtime.listening import create_listener
 from runtime.logging import get_logger
 from runtime.settings import VtpSettings
 from services.alert.handlers.subscriber import host_of
@@ -98,17 +99,15 @@ class VtpReceiver:
             If the address is taken or not ours.
         """
         self._started_s = time.monotonic()
-        host, port = self._settings.host, self._settings.submit_port
-        try:
-            self._server = await asyncio.start_server(
-                self._on_connect, host, port, backlog=_BACKLOG
-            )
-        except OSError as error:
-            raise SettingsError(
-                f"cannot listen for authors on {host}:{port}: {error} "
-                "(LIVETRAP_VTP__HOST, LIVETRAP_VTP__SUBMIT_PORT)"
-            ) from error
-        get_logger().info("vtp_receiver_started", host=host, port=self.port)
+        listener = create_listener(
+            self._settings.host,
+            self._settings.submit_port or 0,
+            settings="LIVETRAP_VTP__HOST, LIVETRAP_VTP__SUBMIT_PORT",
+        )
+        self._server = await asyncio.start_server(
+            self._on_connect, sock=listener, backlog=_BACKLOG
+        )
+        get_logger().info("vtp_receiver_started", host=self._settings.host, port=self.port)
 
     @property
     def port(self) -> int:

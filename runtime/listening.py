@@ -1,0 +1,51 @@
+"""Listening TCP sockets, for IPv4 and IPv6."""
+
+import socket
+
+from runtime.errors import SettingsError
+
+__all__ = ["create_listener", "format_address"]
+
+
+def create_listener(host: str, port: int, *, settings: str, backlog: int = 512) -> socket.socket:
+    """Return a listening socket; that of ``::`` accepts IPv4 as well.
+
+    Parameters
+    ----------
+    host : str
+        Name or address of this machine, such as ``127.0.0.1``, ``::1`` or ``::``.
+    port : int
+        Port; 0 chooses a free one.
+    settings : str
+        Names of the settings that hold both, for the error.
+    backlog : int
+        Connections that may wait to be accepted.
+
+    Raises
+    ------
+    SettingsError
+        If the address is taken, or is none of this machine.
+    """
+    try:
+        family = _family(host, port)
+        return socket.create_server(
+            (host, port),
+            family=family,
+            backlog=backlog,
+            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
+        )
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {format_address(host, port)}: {error}; free it or change {settings}"
+        ) from error
+
+
+def format_address(host: str, port: int) -> str:
+    """Return ``host:port``, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _family(host: str, port: int) -> socket.AddressFamily:
+    """Return the family of a host; IPv4 if its name has addresses of both."""
+    found = {each[0] for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    return socket.AF_INET if socket.AF_INET in found else socket.AF_INET6
