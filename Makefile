@@ -1,12 +1,18 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint docs bench bench-extract bench-associate bench-alert clean
+.PHONY: help install demo test test-unit lint docs bench bench-extract bench-associate bench-alert clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed.stamp
 PYTEST_OPTIONS ?=
+# Processes that run tests; 0 is the one in front of you, which a debugger needs.
+WORKERS ?= 2
+
+# Images of containers often forbid bytecode: then each of the hundred processes that a run of
+# the tests starts compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -27,6 +33,9 @@ demo: install  ## a simulated sky, the whole service and its alerts; Ctrl-C stop
 
 test: install  ## the whole test suite, against a real Kafka and PostgreSQL it starts itself
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+test-unit: install  ## the unit tests alone; they start no server
+	$(BIN)/python -m pytest -n $(WORKERS) tests/unit $(PYTEST_OPTIONS)
 
 lint: install  ## style, types, architecture, SQL, spelling
 	$(BIN)/ruff check .

@@ -1,26 +1,64 @@
 """Fixtures every test may use: a real Kafka and a real PostgreSQL, started once a run."""
 
+import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.stack import BackingServers, backing_servers
+if TYPE_CHECKING:  # unit tests do without the time that these imports take
+    from tests.support.shared_servers import SharedServers
+    from tests.support.stack import BackingServers
+
+SHARED_SERVERS: pytest.StashKey["SharedServers"] = pytest.StashKey()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """End as with Ctrl-C when asked to stop: servers and folders go, too."""
+    if not hasattr(config, "workerinput"):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Tell a worker of pytest-xdist where to ask for the servers."""
+    from tests.support.shared_servers import SharedServers
+
+    stash = node.config.stash  # type: ignore[attr-defined]
+    if SHARED_SERVERS not in stash:
+        stash[SHARED_SERVERS] = SharedServers()
+    node.workerinput["servers"] = stash[SHARED_SERVERS].address  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the servers of a parallel run."""
+    if SHARED_SERVERS in config.stash:
+        config.stash[SHARED_SERVERS].close()
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[BackingServers]:
+def servers(request: pytest.FixtureRequest) -> Iterator["BackingServers"]:
     """Kafka and PostgreSQL of this test run, started when first asked for."""
+    from tests.support.shared_servers import ask_for_servers
+    from tests.support.stack import backing_servers
+
+    if (worker := getattr(request.config, "workerinput", None)) is not None:
+        yield ask_for_servers(worker["servers"])
+        return
     with backing_servers() as started:
         yield started
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(servers: BackingServers) -> str:
+def kafka_bootstrap(servers: "BackingServers") -> str:
     """Address of the test run's Kafka; topics are the test's own business."""
     return servers.bootstrap_servers
 
 
-@pytest.fixture(scope="session")
-def postgres_url(servers: BackingServers) -> str:
-    """Address of the test run's migrated database, shared by all tests."""
-    return servers.postgres_url
+@pytest.fixture(scope="module")
+def postgres_url(servers: "BackingServers") -> Iterator[str]:
+    """Address of a migrated database that only this module uses."""
+    from tests.support.databases import clone_database
+
+    with clone_database(servers.postgres_url) as url:
+        yield url

@@ -16,10 +16,13 @@ from livetrap.stack.kafka_broker import KafkaBroker
 from livetrap.stack.kafka_jars import fetch_jars
 from livetrap.stack.ports import choose_port
 from livetrap.stack.postgres_server import open_server, remove_cluster
+from tests.support.databases import freeze_template
 
 __all__ = ["BackingServers", "backing_servers"]
 
 _STOP_TIMEOUT_S = 20.0
+# Nothing here outlives a power cut; commits need not wait for the disk.
+_NOT_DURABLE = ("-c", "fsync=off", "-c", "full_page_writes=off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class BackingServers:
     bootstrap_servers : str
         Kafka, ``127.0.0.1:PORT``; no topics yet.
     postgres_url : str
-        A migrated database.
+        The migrated database that others are cloned from; it takes no connections.
     """
 
     bootstrap_servers: str
@@ -61,13 +64,18 @@ def backing_servers() -> Iterator[BackingServers]:
         )
         postgres_alive = stack.enter_context(
             _running(
-                wrap(postgres.command(), death_signal=signal.SIGINT, user=postgres.account),
+                wrap(
+                    [*postgres.command(), *_NOT_DURABLE],
+                    death_signal=signal.SIGINT,
+                    user=postgres.account,
+                ),
                 log=data_dir / "postgres.log",
                 stop_signal=signal.SIGINT,
             )
         )
         postgres.wait_until_ready(assert_alive=postgres_alive)
         migrate(postgres.url)
+        freeze_template(postgres.url)
         kafka.wait_until_ready(assert_alive=kafka_alive)
         yield BackingServers(kafka.bootstrap_servers, postgres.url)
 

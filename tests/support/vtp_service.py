@@ -14,13 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from pydantic import SecretStr
 
-from livetrap.operator.migrations import migrate
 from livetrap.stack.ports import choose_port
 from runtime.kafka import ensure_topics
 from runtime.kafka.clients import common_config
@@ -28,6 +26,7 @@ from runtime.settings import KafkaSettings
 from schemas.codec import encode_source_event
 from schemas.messages import SourceEvent
 from schemas.topics import Topics
+from tests.support.databases import clone_database
 
 __all__ = ["AlertService", "AlertSite", "alert_site", "to_environment", "wait_until"]
 
@@ -177,24 +176,13 @@ def alert_site(kafka: str | KafkaSettings, postgres_url: str, folder: Path) -> I
     """Make topics and a database; stop what was started there and drop the database."""
     if isinstance(kafka, str):
         kafka = KafkaSettings(bootstrap_servers=kafka)
-    name = f"alert_{uuid.uuid4().hex[:12]}"
-    asyncio.run(_execute(postgres_url, f"create database {name}"))
-    url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-    migrate(url)
-    own = kafka.model_copy(update={"topic_prefix": f"{name}.", "partitions": 2})
+    prefix = f"alert_{uuid.uuid4().hex[:12]}."
+    own = kafka.model_copy(update={"topic_prefix": prefix, "partitions": 2})
     ensure_topics(own)
-    site = AlertSite(own, url, choose_port(None, taken=set()), folder)
-    try:
-        yield site
-    finally:
-        for service in site.services:
-            service.kill()
-        asyncio.run(_execute(postgres_url, f"drop database {name} with (force)"))
-
-
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+    with clone_database(postgres_url, prefix="alert") as url:
+        site = AlertSite(own, url, choose_port(None, taken=set()), folder)
+        try:
+            yield site
+        finally:
+            for service in site.services:
+                service.kill()
