@@ -1,9 +1,100 @@
-"""SQL statements, one a file beside the code that runs them."""
+"""SQL statements, one a file beside the code that runs them; parameters are passed by name."""
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-__all__ = ["load_query"]
+__all__ = ["Parameter", "Statement", "load_query", "load_statement", "parse_parameters"]
+
+_HEADER_LINE = re.compile(r"^-- \$(\d+) +(\w+) +(\w+(?:\[\])?)(?= |$)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter, as a line of the header describes it: ``-- $3  ra  float8[]  [deg]``."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement and its parameters.
+
+    Parameters
+    ----------
+    text : str
+        The SQL, with its header comment.
+    parameters : tuple of Parameter
+        $1, $2, ... in this order.
+    """
+
+    text: str
+    parameters: tuple[Parameter, ...]
+
+    def to_arguments(
+        self, values: Mapping[str, object], *, missing_is_null: bool = False
+    ) -> list[object]:
+        """Return the values of $1, $2, ... from values by name.
+
+        Parameters
+        ----------
+        values : mapping
+            Value of each parameter by its name in the header.
+        missing_is_null : bool
+            Whether a parameter without a value is null; else it is an error.
+
+        Raises
+        ------
+        TypeError
+            If the statement has no parameter of a given name, or one has no value.
+        """
+        names = [parameter.name for parameter in self.parameters]
+        if unknown := values.keys() - set(names):
+            raise TypeError(f"no parameter {sorted(unknown)}; the statement has {names}")
+        missing = [name for name in names if name not in values]
+        if missing and not missing_is_null:
+            raise TypeError(f"no value for the parameters {missing}")
+        return [values.get(name) for name in names]
+
+
+def parse_parameters(text: str) -> tuple[Parameter, ...]:
+    """Return the parameters that the header of a statement describes.
+
+    Raises
+    ------
+    ValueError
+        If they are not numbered $1, $2, ... in this order, or two have one name.
+    """
+    found = _HEADER_LINE.findall(text)
+    if [int(number) for number, _, _ in found] != list(range(1, len(found) + 1)):
+        raise ValueError(f"parameters of the header are not numbered from $1 on: {found}")
+    parameters = tuple(Parameter(name, kind) for _, name, kind in found)
+    if len({parameter.name for parameter in parameters}) != len(parameters):
+        raise ValueError(f"two parameters of the header have one name: {found}")
+    return parameters
+
+
+@lru_cache(maxsize=256)
+def load_statement(package: str, name: str) -> Statement:
+    """Return the statement of ``<package>/queries/<name>.sql`` with its parameters.
+
+    Parameters
+    ----------
+    package : str
+        Import name of the package, such as ``services.associate``.
+    name : str
+        File name without its ending, ``verb_noun``.
+
+    Raises
+    ------
+    ValueError
+        As of `parse_parameters`.
+    """
+    text = load_query(package, name)
+    return Statement(text, parse_parameters(text))
 
 
 @lru_cache(maxsize=256)

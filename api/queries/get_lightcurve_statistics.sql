@@ -29,19 +29,19 @@ point as (
 compared as (
     select
         point.*,
-        look_back.length_s,
+        wanted.look_back_s,
         avg(point.value) over curve as mean,
         sum(point.value / point.err ^ 2) over curve / sum(1 / point.err ^ 2) over curve as weighted_mean,
         point.value - lag(point.value) over neighbours as difference,
         (point.value + lag(point.value) over neighbours) / 2 as pair_mean,
         sqrt(point.err ^ 2 + lag(point.err) over neighbours ^ 2) as pair_err
     from point
-    inner join unnest($2::float8[]) as look_back (length_s)
+    inner join unnest($2::float8[]) as wanted (look_back_s)
         on
-            look_back.length_s is null
-            or point.time_start > point.newest - look_back.length_s * interval '1 second'
+            wanted.look_back_s is null
+            or point.time_start > point.newest - wanted.look_back_s * interval '1 second'
     window
-        curve as (partition by point.band_id, point.stokes, point.quantity, look_back.length_s),
+        curve as (partition by point.band_id, point.stokes, point.quantity, wanted.look_back_s),
         neighbours as (curve order by point.time_start, point.image_key)
 ),
 
@@ -50,7 +50,7 @@ summary as (
         compared.band_id,
         compared.stokes,
         compared.quantity,
-        compared.length_s,
+        compared.look_back_s,
         count(*) as n_datapoints,
         max(compared.value) as largest,
         avg(compared.value) as mean,
@@ -73,7 +73,7 @@ summary as (
             )
         )[1] as pair_time_start
     from compared
-    group by compared.band_id, compared.stokes, compared.quantity, compared.length_s
+    group by compared.band_id, compared.stokes, compared.quantity, compared.look_back_s
 )
 
 select
@@ -81,7 +81,7 @@ select
     band.freq_bw_hz,
     summary.stokes,
     summary.quantity,
-    summary.length_s as look_back_s,
+    summary.look_back_s,
     summary.n_datapoints,
     summary.largest as max,
     summary.mean,
@@ -97,4 +97,4 @@ select
     case when summary.n_datapoints > 1 then summary.pair_time_start end as pair_time_start
 from summary
 inner join band on summary.band_id = band.id
-order by band.freq_eff_hz, summary.stokes, summary.quantity, summary.length_s nulls first
+order by band.freq_eff_hz, summary.stokes, summary.quantity, summary.look_back_s nulls first

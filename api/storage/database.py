@@ -9,14 +9,15 @@ import asyncpg
 from pydantic import SecretStr
 
 from api.metrics import DATABASE_UP
-from api.storage.statements import load_statement
 from runtime.errors import FatalError, TransientError
 from runtime.logging import get_logger
 from runtime.postgres import AWAY_ERRORS, create_pool
 from runtime.settings import PostgresSettings
+from runtime.sql import load_statement
 
 __all__ = ["Database"]
 
+_PACKAGE = "api"
 _RETRY_S = 1.0
 _TIMEOUT_S = 15.0
 _STATEMENT_TIMEOUT_MS = 10_000
@@ -122,8 +123,8 @@ class Database:
 async def _fetch(
     connection: asyncpg.pool.PoolConnectionProxy, query: str, parameters: Mapping[str, object]
 ) -> list[dict[str, Any]]:
-    statement = load_statement(query)
-    arguments = statement.to_arguments(parameters)
+    statement = load_statement(_PACKAGE, query)
+    arguments = statement.to_arguments(parameters, missing_is_null=True)
     rows = await connection.fetch(statement.text, *arguments, timeout=_TIMEOUT_S)
     return [dict(row) for row in rows]
 

@@ -1,27 +1,27 @@
 -- Store one alert and tell the API's streams; a repeated event inserts nothing.
 --
--- $1   ivorn              text
--- $2   trig_id            text
--- $3   revision           int          [-]
--- $4   event_id           text
--- $5   alert_type         text
--- $6   role               text
--- $7   transient_id       bigint
--- $8   source_id          bigint
--- $9   stream             text
--- $10  kind               text
--- $11  ra                 float8       [deg]
--- $12  dec                float8       [deg]
--- $13  snr                float8       [-]
--- $14  flux_peak_jy_beam  float8       [Jy/beam]
--- $15  time_start         timestamptz
--- $16  time_alert         timestamptz
--- $17  voevent            bytea
--- $18  notice             text         JSON
--- $19  latency_s          float8       [s]
--- $20  rule               text
--- $21  image_id           text
--- $22  low_watermark      text         JSON, offset by "topic/partition"
+-- $1   ivorn                text
+-- $2   trig_id              text
+-- $3   revision             int          [-]
+-- $4   event_id             text
+-- $5   alert_type           text
+-- $6   role                 text
+-- $7   transient_id         bigint
+-- $8   source_id            bigint
+-- $9   stream               text
+-- $10  kind                 text
+-- $11  ra                   float8       [deg]
+-- $12  dec                  float8       [deg]
+-- $13  snr                  float8       [-]
+-- $14  flux_peak_jy_beam    float8       [Jy/beam]
+-- $15  time_start           timestamptz
+-- $16  time_alert           timestamptz
+-- $17  voevent              bytea
+-- $18  notice               text         JSON
+-- $19  latency_s            float8       [s]
+-- $20  rule                 text
+-- $21  image_id             text
+-- $22  kafka_low_watermark  text         JSON, offset by "topic/partition"
 -- Index: the unique one on event_id.
 with inserted as (
     insert into alert (

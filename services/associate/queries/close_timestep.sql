@@ -1,7 +1,7 @@
 -- Note that a stream has come this far; images up to here are late from now on.
 --
--- $1  stream_id   int
--- $2  time_start  timestamptz
+-- $1  stream_id     int
+-- $2  closed_until  timestamptz  start of the timestep
 -- Index: the primary key.
 update stream
 set closed_until = greatest(stream.closed_until, $2::timestamptz)

@@ -3,15 +3,15 @@
 -- its source's is none of ours.
 --
 -- $1   stream                 text
--- $2   image_id               text       hash of the image
+-- $2   image_id               text      hash of the image
 -- $3   source_number          int[]
 -- $4   source_id              bigint[]
 -- $5   extraction_type        text[]
--- $6   ra                     float8[]   [deg]
--- $7   dec                    float8[]   [deg]
--- $8   flux_peak_jy_beam      float8[]   [Jy/beam]
--- $9   flux_peak_err_jy_beam  float8[]   [Jy/beam]
--- $10  rms_local_jy_beam      float8[]   [Jy/beam]
+-- $6   ra                     float8[]  [deg]
+-- $7   dec                    float8[]  [deg]
+-- $8   flux_peak_jy_beam      float8[]  [Jy/beam]
+-- $9   flux_peak_err_jy_beam  float8[]  [Jy/beam]
+-- $10  rms_local_jy_beam      float8[]  [Jy/beam]
 -- Index: image (stream_id, image_id); the primary keys of source and detection.
 insert into detection (
     stream_id, image_key, source_number, time_start, source_id, band_id, stokes, extraction_type,
@@ -31,12 +31,12 @@ select
     row_in.dec,
     0 as ra_err_deg,
     0 as dec_err_deg,
-    row_in.flux as flux_peak_jy_beam,
-    row_in.flux_err as flux_peak_err_jy_beam,
-    row_in.flux as flux_int_jy,
-    row_in.flux_err as flux_int_err_jy,
-    row_in.flux / row_in.rms as snr,
-    row_in.rms as rms_local_jy_beam,
+    row_in.flux_peak_jy_beam,
+    row_in.flux_peak_err_jy_beam,
+    row_in.flux_peak_jy_beam as flux_int_jy,
+    row_in.flux_peak_err_jy_beam as flux_int_err_jy,
+    row_in.flux_peak_jy_beam / row_in.rms_local_jy_beam as snr,
+    row_in.rms_local_jy_beam,
     image.beam_major_deg * 3600 as major_arcsec,
     image.beam_minor_deg * 3600 as minor_arcsec,
     image.beam_pa_deg as pa_deg,
@@ -51,7 +51,16 @@ from
         $8::float8[],
         $9::float8[],
         $10::float8[]
-    ) as row_in (source_number, source_id, extraction_type, ra, dec, flux, flux_err, rms)
+    ) as row_in (
+        source_number,
+        source_id,
+        extraction_type,
+        ra,
+        dec,
+        flux_peak_jy_beam,
+        flux_peak_err_jy_beam,
+        rms_local_jy_beam
+    )
 inner join stream on stream.name = $1::text
 inner join image
     on

@@ -1,9 +1,9 @@
 -- Give monitors a light curve of their own; no measurement is ever matched to it.
 --
--- $1  monitor_id  bigint[]
--- $2  stream_id   int
--- $3  image_key   bigint       the first that shows their places
--- $4  time_start  timestamptz  of that image
+-- $1  monitor_id        bigint[]
+-- $2  stream_id         int
+-- $3  first_image_key   bigint       the first that shows their places
+-- $4  first_time_start  timestamptz  of that image
 -- Index: the primary key.
 with chosen as (
     select

@@ -1,25 +1,25 @@
 -- Store one transient and return its id; a source has one of each kind.
 --
--- $1   event_id           text
--- $2   trig_id            text
--- $3   source_id          bigint
--- $4   stream_id          int
--- $5   kind               text
--- $6   certainty          text
--- $7   image_key          bigint
--- $8   source_number      int
--- $9   time_start         timestamptz
--- $10  time_detected      timestamptz
--- $11  ra                 float8       [deg]
--- $12  dec                float8       [deg]
--- $13  ra_err_deg         float8       [deg]
--- $14  dec_err_deg        float8       [deg]
--- $15  flux_peak_jy_beam  float8       [Jy/beam]
--- $16  snr                float8       [-]
--- $17  eta                float8       [-]
--- $18  v                  float8       [-]
--- $19  n_bands            int          [-]
--- $20  limit_previous     float8       [Jy/beam]
+-- $1   event_id                text
+-- $2   trig_id                 text
+-- $3   source_id               bigint
+-- $4   stream_id               int
+-- $5   kind                    text
+-- $6   certainty               text
+-- $7   image_key               bigint
+-- $8   source_number           int
+-- $9   time_start              timestamptz
+-- $10  time_detected           timestamptz
+-- $11  ra                      float8       [deg]
+-- $12  dec                     float8       [deg]
+-- $13  ra_err_deg              float8       [deg]
+-- $14  dec_err_deg             float8       [deg]
+-- $15  flux_peak_jy_beam       float8       [Jy/beam]
+-- $16  snr                     float8       [-]
+-- $17  eta                     float8       [-]
+-- $18  v                       float8       [-]
+-- $19  last_notified_n_bands   int          [-]
+-- $20  limit_previous_jy_beam  float8       [Jy/beam]
 insert into transient (
     event_id, trig_id, source_id, stream_id, kind, certainty, state, image_key, source_number, time_start,
     time_detected, ra, dec, ra_err_deg, dec_err_deg, flux_peak_jy_beam, snr, eta, v,

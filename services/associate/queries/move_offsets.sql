@@ -2,20 +2,20 @@
 --
 -- Returns how many moved; fewer than asked means that another associator was here.
 --
--- $1  cluster_id  text
--- $2  topic       text
--- $3  partition   int[]
--- $4  expected    bigint[]  -1 where there should be none yet
--- $5  following   bigint[]
+-- $1  cluster_id   text
+-- $2  topic        text
+-- $3  partition    int[]
+-- $4  expected     bigint[]  -1 where there should be none yet
+-- $5  next_offset  bigint[]
 -- Index: the primary key.
 with wanted as (
-    select move.partition, move.expected, move.following
-    from unnest($3::int[], $4::bigint[], $5::bigint[]) as move (partition, expected, following)
+    select move.partition, move.expected, move.next_offset
+    from unnest($3::int[], $4::bigint[], $5::bigint[]) as move (partition, expected, next_offset)
 ),
 
 moved as (
     update consumed_offset as held
-    set next_offset = wanted.following
+    set next_offset = wanted.next_offset
     from wanted
     where
         held.cluster_id = $1::text
@@ -27,7 +27,7 @@ moved as (
 
 created as (
     insert into consumed_offset (cluster_id, topic, partition, next_offset)
-    select $1::text, $2::text, wanted.partition, wanted.following
+    select $1::text, $2::text, wanted.partition, wanted.next_offset
     from wanted
     where wanted.expected = -1
     on conflict do nothing

@@ -1,12 +1,12 @@
 -- Take a transient back: its state, its event, and the message for Kafka.
 --
--- $1  transient_id  bigint
--- $2  reason        text
--- $3  event_id      text
--- $4  event         text    JSON
--- $5  topic         text
--- $6  key           text
--- $7  value         bytea   Avro
+-- $1  transient_id       bigint
+-- $2  retraction_reason  text
+-- $3  event_id           text
+-- $4  event              text    JSON
+-- $5  topic              text
+-- $6  key                text
+-- $7  value              bytea   Avro
 with retracted as (
     update transient
     set

@@ -1,13 +1,13 @@
 -- Note what the newest event tells of a transient; one that was retracted meanwhile has no row.
 --
--- $1  id       bigint
--- $2  snr      float8  [-]
--- $3  n_bands  int     [-]
--- $4  time_start   timestamptz
--- $5  ra           float8  [deg]
--- $6  dec          float8  [deg]
--- $7  ra_err_deg   float8  [deg]
--- $8  dec_err_deg  float8  [deg]
+-- $1  transient_id               bigint
+-- $2  last_notified_snr          float8       [-]
+-- $3  last_notified_n_bands      int          [-]
+-- $4  last_notified_time_start   timestamptz
+-- $5  last_notified_ra           float8       [deg]
+-- $6  last_notified_dec          float8       [deg]
+-- $7  last_notified_ra_err_deg   float8       [deg]
+-- $8  last_notified_dec_err_deg  float8       [deg]
 -- Index: the primary key.
 update transient
 set

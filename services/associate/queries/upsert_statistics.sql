@@ -24,16 +24,18 @@ insert into source_band (
 )
 select
     fresh.source_id, $1::int, $2::text, fresh.n_datapoints,
-    fresh.int_mean, fresh.int_m2, fresh.int_weight, fresh.int_wmean, fresh.int_wm2,
-    fresh.peak_mean, fresh.peak_m2, fresh.peak_weight, fresh.peak_wmean, fresh.peak_wm2, fresh.int_max
+    fresh.flux_int_mean_jy, fresh.flux_int_m2, fresh.flux_int_weight, fresh.flux_int_wmean_jy,
+    fresh.flux_int_wm2, fresh.flux_peak_mean_jy_beam, fresh.flux_peak_m2, fresh.flux_peak_weight,
+    fresh.flux_peak_wmean_jy_beam, fresh.flux_peak_wm2, fresh.flux_int_max_jy
 from
     unnest(
         $3::bigint[], $4::int[], $5::float8[], $6::float8[], $7::float8[], $8::float8[], $9::float8[],
         $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::float8[], $15::float8[]
     )
         as fresh (
-            source_id, n_datapoints, int_mean, int_m2, int_weight, int_wmean, int_wm2,
-            peak_mean, peak_m2, peak_weight, peak_wmean, peak_wm2, int_max
+            source_id, n_datapoints, flux_int_mean_jy, flux_int_m2, flux_int_weight, flux_int_wmean_jy,
+            flux_int_wm2, flux_peak_mean_jy_beam, flux_peak_m2, flux_peak_weight, flux_peak_wmean_jy_beam,
+            flux_peak_wm2, flux_int_max_jy
         )
 on conflict (source_id, band_id, stokes) do update
     set

@@ -16,7 +16,7 @@ from api.steps.alert_filter import AlertFilter
 from api.steps.alert_stream import AlertStream
 from api.steps.catalogue import search_boxes
 from api.storage.database import Database
-from api.storage.statements import load_statement
+from runtime.sql import load_statement
 from tests.integration.api.test_rows import Rows, rows_of, settings_for
 from tests.integration.api.test_stream import parse, take
 
@@ -169,10 +169,10 @@ async def test_a_cone_search_uses_the_index(postgres_url: str) -> None:
             image,
         )
         await rows.connection.execute("analyze source")
-        statement = load_statement("list_sources_in_cone")
+        statement = load_statement("api", "list_sources_in_cone")
         parameters = search_boxes(Cone(10.0, 20.0, 0.5)) | {"stream": rows.stream, "sort": "id"}
         plan = await rows.connection.fetch(
-            f"explain {statement.text}", *statement.to_arguments(parameters)
+            f"explain {statement.text}", *statement.to_arguments(parameters, missing_is_null=True)
         )
         await many.rollback()
         text = "\n".join(row[0] for row in plan)
