@@ -1,1 +1,1 @@
-"""Images to measured sources: images-v1 to detections-v1."""
+"""The extract service: images (images-v1) to measured sources (detections-v1)."""

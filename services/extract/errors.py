@@ -1,4 +1,4 @@
-"""What can be wrong with an image."""
+"""Errors of the extract service."""
 
 from runtime.errors import RejectedMessageError
 from schemas.reasons import ForcedReason, ImageReason

@@ -1,4 +1,4 @@
-"""What the extractor knows of an image and its sources."""
+"""Data classes of the extract service: images, settings of the finder, sources."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -30,12 +30,13 @@ FloatArray = npt.NDArray[np.float64]
 class FinderParameters:
     """The settings of source finding, as in the settings section `extract`.
 
-    `connectivity` is how many neighbours of a pixel may belong to its island;
-    `contrast_sigma` is how far the image must fall between two peaks of an island for them to
-    be two sources [local rms]; `radius_px` is the circle about the image centre in which peaks
-    count; `median_filter_cells` smooths the grids over so many cells; `fdr_alpha` replaces the
-    detection threshold by the one at which this share of the pixels found is expected to be
-    false. The last three correct fluxes and widen their errors.
+    `connectivity` is how many neighbours of a pixel may belong to its island.
+    `contrast_sigma` is the least depth of the saddle between two peaks of an island that are
+    two sources [local rms]. `radius_px` is the radius of the circle about the image centre in
+    which peaks are searched. `median_filter_cells` is the window of the median filter of the
+    grids. `fdr_alpha` is a false discovery rate that replaces the detection threshold.
+    `flux_calibration_error` (relative), `clean_bias_jy_beam` and `clean_bias_err_jy_beam`
+    correct the fluxes and enlarge their errors.
     """
 
     detection_threshold_sigma: float = 8.0
@@ -55,7 +56,7 @@ class FinderParameters:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedImage:
-    """An image as it came on Kafka: a FITS file's bytes and what stands beside them.
+    """An image as it came on Kafka: the bytes of a FITS file and its message headers.
 
     Parameters
     ----------
@@ -97,12 +98,12 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class FoundSources:
-    """Sources in pixels, before they are put on the sky; all arrays have length n.
+    """Sources in pixel coordinates; all arrays have length n.
 
     `significance` is the fitted peak over the local rms; `amplitude` is the same peak without
-    the bias of having looked for a maximum. It and `rms_local` are in Jy/beam, `x`, `y` and
+    the bias of selecting a maximum of the noise. It and `rms_local` are in Jy/beam, `x`, `y` and
     the shape (`major_px`, `minor_px` FWHM) in pixels, `angle_rad` from +x towards +y.
-    `is_free` tells whether the shape was fitted; else it is the beam's. `chi2_reduced` is the
+    `is_free` is true where the shape was fitted; else it is the beam's. `chi2_reduced` is the
     mean squared residual from the beam's shape over the square of the local rms.
     """
 
@@ -125,10 +126,10 @@ class FoundSources:
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """What is known of the sources beyond the public columns; all (n,) float64.
+    """Parameters of the sources beyond the public columns; all (n,) float64.
 
     `x_px`, `y_px` are 0-based; axes are FWHM [arcsec], angles east of north [deg]; ``_dc`` is
-    without the beam: 0 for an axis that is not resolved, with NaN as its error.
+    deconvolved from the beam: 0 for an axis that is not resolved, with NaN as its error.
     """
 
     x_px: FloatArray
@@ -147,7 +148,7 @@ class Shapes:
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """All that was measured in an image.
+    """Everything that was measured in an image.
 
     `background_grid` and `rms_grid` are (rows, columns) float64 at the cell centres
     [Jy/beam]; `rms_jy_beam` is the median of `rms_grid`. `detection_threshold_sigma` is the one
@@ -164,7 +165,7 @@ class Extraction:
 
 @dataclass(frozen=True, slots=True)
 class ExtractedImage:
-    """An image and what was found in it."""
+    """An image and its sources."""
 
     image: Image
     extraction: Extraction

@@ -43,7 +43,7 @@ class ImageHandler:
         Raises
         ------
         RejectedImageError
-            If the image cannot be measured, or does not pass quality control.
+            If the image cannot be measured, or fails quality control.
         """
         started_s = time.perf_counter()
         record = self._measurer.measure(read_message(message, self._cluster_id))

@@ -1,4 +1,4 @@
-"""Numba kernels: arrays in, arrays out; compiled once a machine into a private cache."""
+"""Numba kernels: arrays in, arrays out; compiled once per machine into a private cache."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ __all__: list[str] = []
 def _cache_dir() -> Path:
     """Return a writable folder for machine code: per numba version and processor.
 
-    Never shared between machines: code for one processor may crash on another.
+    Not shared between machines: code for one processor may crash on another.
     """
     name = f"{numba.__version__}-{platform.node()}-{llvmlite.binding.get_host_cpu_name()}"
     base = os.environ.get("LIVETRAP_CACHE_DIR")
@@ -31,7 +31,6 @@ def _cache_dir() -> Path:
 
 
 if not os.environ.get("NUMBA_CACHE_DIR"):
-    # numba reads the variable at each compilation; set here, it holds for our kernels only if
-    # nobody chose a place before.
+    # numba reads the variable at each compilation. A folder that the user chose stays.
     os.environ["NUMBA_CACHE_DIR"] = str(_cache_dir())
     config.reload_config()  # type: ignore[no-untyped-call]

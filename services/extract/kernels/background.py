@@ -14,7 +14,7 @@ CLIP_SIGMA = 2.5
 CLIP_STD_RATIO = 0.9545988
 # Its probability density at 0 is 1 / (this sigma): erf(k / sqrt 2) sqrt(2 pi).
 CLIP_MEDIAN_SLOPE = 2.475498
-# Beyond this skew [sigma] a cell is so crowded that only its median is believed.
+# Beyond this skew [sigma] a cell is crowded and its median replaces the mode.
 _MAX_SKEW = 0.3
 
 
@@ -33,24 +33,27 @@ def background_grid(
     mean: npt.NDArray[np.float64],
     rms: npt.NDArray[np.float64],
 ) -> None:
-    """Fill the mode and the standard deviation of every cell, both after clipping.
+    """Compute the mode and the standard deviation of every cell after iterated clipping.
 
-    Sources pull the clipped mean up. The mode, 2.5 median - 1.5 mean, is pulled less (Bertin &
-    Arnouts 1996, A&AS 117, 393, section 5); the median comes from the share of pixels below
-    the mean, to first order, which costs no sorting. The standard deviation is divided by what
-    clipping takes from that of a normal distribution.
+    Sources raise the clipped mean. The mode, 2.5 median - 1.5 mean, is less biased; the median
+    is estimated to first order from the fraction of pixels below the mean, without sorting.
+    The standard deviation is divided by the factor by which clipping reduces that of a normal
+    distribution.
 
     Parameters
     ----------
     pixels : (ny, nx) float32
         Image [Jy/beam]; NaN is blank.
     min_pixels : int
-        A cell with fewer valid pixels becomes NaN.
+        Least number of valid pixels; a cell with fewer becomes NaN.
     max_iterations : int
-        Bound on the clipping.
+        Largest number of clipping iterations.
     mean, rms : (rows, columns) float64
-        Out: background and rms [Jy/beam]. Cells divide the image into equal parts, so none
-        is a sliver.
+        Out: background and rms [Jy/beam]. Cells divide the image into equal parts.
+
+    References
+    ----------
+    Bertin & Arnouts (1996), A&AS 117, 393, section 5.
     """
     ny, nx = pixels.shape
     rows, columns = mean.shape

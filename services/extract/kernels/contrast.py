@@ -1,4 +1,4 @@
-"""Which peaks of an island are sources of their own."""
+"""Deblending: the peaks of an island that are separate sources."""
 
 import math
 
@@ -25,16 +25,16 @@ def drop_shallow_peaks(
     contrast_sigma: float,
     keep: npt.NDArray[np.bool_],
 ) -> None:
-    """Mark the peaks that are only ripples on the flank of a higher one.
+    """Mark the peaks that are noise on the flank of a higher one.
 
-    Two peaks are two sources if the image falls, on the straight way between them, by at least
-    `contrast_sigma` below the lower one: noise makes ripples of one or two sigma on the plateau
-    of an extended source.
+    Two peaks are two sources if the image falls, on the straight line between them, by at least
+    `contrast_sigma` below the lower one: noise makes peaks of one or two sigma on an extended
+    source.
 
     Parameters
     ----------
     pixels : (ny, nx) float32
-        Image [Jy/beam]; a blank pixel (NaN) on the way is passed over.
+        Image [Jy/beam]; blank pixels (NaN) on the line are ignored.
     peak_y, peak_x : (n,) int64
         Peak pixels.
     rms : (n,) float64
@@ -42,9 +42,9 @@ def drop_shallow_peaks(
     neighbours : (n, m) int64
         Peaks near each other; -1 ends the list.
     contrast_sigma : float
-        Least depth [local rms].
+        Least depth of the saddle between two sources [local rms].
     keep : (n,) bool
-        Out: False for ripples. Of equal peaks the first is the higher one.
+        Out: False for peaks that are noise. Of equal peaks the first counts as the higher one.
     """
     for peak in range(peak_y.size):
         keep[peak] = True

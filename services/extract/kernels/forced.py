@@ -1,4 +1,4 @@
-"""Peak fluxes at given positions: the best linear estimate where the beam correlates the noise."""
+"""Forced photometry: generalised least squares with the beam as the covariance of the noise."""
 
 import math
 
@@ -12,14 +12,14 @@ __all__ = ["BLANK", "CONFUSED", "MEASURED", "NUGGET", "OUTSIDE", "SIDE", "measur
 
 MEASURED, OUTSIDE, BLANK, CONFUSED = 0, 1, 2, 3
 
-# Pixels on a side of the sampled patch, and the white share of the noise: it keeps the
-# covariance of oversampled noise, which is singular to rounding, invertible.
+# Pixels on a side of the sampled patch, and the fraction of white noise that is added to the
+# covariance: that of oversampled noise alone is singular within rounding.
 SIDE = 5
 NUGGET = 1e-3
 _LN2 = math.log(2.0)
-# Below this share of the information of a whole patch a position counts as blank.
+# Below this fraction of the information of a complete patch a position counts as blank.
 _MIN_INFORMATION = 0.5
-# An estimate this many times noisier than one of a lonely source says nothing.
+# Largest error, in units of that of an isolated source, at which a flux is reported.
 _MAX_ERROR_GROWTH = 5.0
 
 
@@ -44,7 +44,7 @@ def _factorise(matrix: npt.NDArray[np.float64], n: int) -> bool:
 def _solve_factorised(
     factor: npt.NDArray[np.float64], n: int, vector: npt.NDArray[np.float64]
 ) -> None:
-    """Solve in place with a factor of `_factorise`."""
+    """Solve in place, with a Cholesky factor that `_factorise` made."""
     for i in range(n):
         for k in range(i):
             vector[i] -= factor[i, k] * vector[k]
@@ -95,7 +95,7 @@ def measure_forced(
     background: npt.NDArray[np.float64],
     rms: npt.NDArray[np.float64],
     neighbours: npt.NDArray[np.int64],
-    n_wanted: int,
+    n_positions: int,
     beam_a: float,
     beam_b: float,
     beam_c: float,
@@ -105,28 +105,28 @@ def measure_forced(
 ) -> None:
     """Estimate the peak flux of a beam-shaped source at each position; it may be negative.
 
-    Each position gets the generalised least-squares estimate from a patch of 5 x 5 pixels (a
-    stride apart that keeps them within the beam), with the beam as the covariance of the
-    noise. The estimates of neighbours see each other through known weights, so a small linear
-    system separates them.
+    Each position gets the generalised least-squares estimate from a patch of 5 x 5 pixels,
+    spaced so that they lie within the beam, with the beam as the covariance of the noise. How
+    neighbours contribute to each other's estimates is known, and a small linear system
+    separates them.
 
     Parameters
     ----------
     pixels : (ny, nx) float32
         Image [Jy/beam]; NaN is blank.
     x, y : (n,) float64
-        Positions, 0-based [px]: those that are wanted, then the other sources nearby.
+        Positions, 0-based [px]: first those to measure, then the other sources near them.
     background, rms : (n,) float64
         At the positions [Jy/beam].
     neighbours : (n, m) int64
         Positions that are measured together with each; -1 ends the list.
-    n_wanted : int
-        Positions whose flux is wanted.
+    n_positions : int
+        Number of positions to measure.
     beam_a, beam_b, beam_c : float
         The beam is exp(-(a dx^2 + 2 b dx dy + c dy^2)) [1/px^2].
-    flux, flux_err : (n_wanted,) float64
+    flux, flux_err : (n_positions,) float64
         Out: peak flux and its error [Jy/beam]; NaN unless measured.
-    status : (n_wanted,) int64
+    status : (n_positions,) int64
         Out: `MEASURED`, `OUTSIDE`, `BLANK`, or `CONFUSED` with a neighbour.
 
     References
@@ -137,7 +137,7 @@ def measure_forced(
     n = x.size
     size = SIDE * SIDE
     half = SIDE // 2
-    # Smallest FWHM of the beam's ellipse: the patch must not step over it.
+    # Smallest FWHM of the beam's ellipse: limits the spacing of the patch's pixels.
     middle = (beam_a + beam_c) / 2
     steepest = middle + math.hypot((beam_a - beam_c) / 2, beam_b)
     stride = max(1, int(math.sqrt(4 * _LN2 / steepest) / 4))
@@ -161,13 +161,13 @@ def measure_forced(
     corner_y = np.empty(n, np.int64)
     value = np.empty(n)
     variance = np.empty(n)
-    seen = np.full(n, MEASURED)
+    outcome = np.full(n, MEASURED)
     used = np.empty(size, np.int64)
     part = np.empty((size, size))
     solution = np.empty(size)
     for source in range(n):
         if not (-0.5 <= x[source] <= nx - 0.5 and -0.5 <= y[source] <= ny - 0.5):
-            seen[source] = OUTSIDE
+            outcome[source] = OUTSIDE
             continue
         corner_x[source] = round(x[source]) - half * stride
         corner_y[source] = round(y[source]) - half * stride
@@ -194,7 +194,7 @@ def measure_forced(
                 for other in range(n_used):
                     part[k, other] = whole[used[k], used[other]]
             if n_used == 0 or not _factorise(part, n_used):
-                seen[source] = BLANK
+                outcome[source] = BLANK
                 continue
             _solve_factorised(part, n_used, solution)
         information = 0.0
@@ -208,7 +208,7 @@ def measure_forced(
                 beam_c,
             )
         if not information > _MIN_INFORMATION:
-            seen[source] = BLANK
+            outcome[source] = BLANK
             continue
         total, spread = 0.0, 0.0
         for k in range(n_used):
@@ -231,10 +231,10 @@ def measure_forced(
     members = np.empty(n_members_max, np.int64)
     mixing = np.empty((n_members_max, n_members_max))
     row_of_inverse = np.empty(n_members_max)
-    for source in range(n_wanted):
-        status[source] = seen[source]
+    for source in range(n_positions):
+        status[source] = outcome[source]
         flux[source], flux_err[source] = np.nan, np.nan
-        if seen[source] != MEASURED:
+        if outcome[source] != MEASURED:
             continue
         members[0] = source
         n_members = 1
@@ -242,11 +242,11 @@ def measure_forced(
             other = neighbours[source, index]
             if other < 0:
                 break
-            if seen[other] == MEASURED:
+            if outcome[other] == MEASURED:
                 members[n_members] = other
                 n_members += 1
-        # mixing[i, j]: what estimate i takes from a unit source at j. Transposed, it gives the
-        # row of its inverse that makes the wanted flux from all estimates.
+        # mixing[i, j]: contribution to estimate i of a unit source at j. Solving with its
+        # transpose gives the row of its inverse that turns all estimates into this flux.
         for i in range(n_members):
             a = members[i]
             for j in range(n_members):

@@ -1,4 +1,4 @@
-"""How many pixels are how significant."""
+"""Histogram of the significance of the pixels."""
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ def significance_histogram(
     bin_sigma: float,
     counts: npt.NDArray[np.int64],
 ) -> int:
-    """Count the pixels by their significance.
+    """Count the pixels by significance.
 
     Parameters
     ----------
@@ -33,12 +33,12 @@ def significance_histogram(
     bin_sigma : float
         Width of a bin [sigma].
     counts : (n,) int64
-        Out: pixels in [i, i + 1) bins above 0; the last bin also takes what lies beyond.
+        Out: pixels from i to i + 1 bins above 0; the last bin includes all higher ones.
 
     Returns
     -------
     int
-        Pixels that are not blank, those below 0 too.
+        Number of pixels that are not blank, including those below 0.
     """
     ny, nx = pixels.shape
     counts[:] = 0

@@ -41,7 +41,7 @@ def significance_row(
     low = int(v)
     high = min(low + 1, rows - 1)
     fy = v - low
-    # Between two cell centres background and rms are linear in x: one segment at a time.
+    # Between two cell centres background and rms are linear in x: process segment by segment.
     segment_start = 0
     for column in range(-1, columns):
         # Pixels between the centres of `column` and `column + 1`, clamped at the ends.
@@ -60,7 +60,7 @@ def significance_row(
             scale, origin = 0.0, 0.0
         m_start, m_step = np.float32(m0 + (m1 - m0) * origin), np.float32((m1 - m0) * scale)
         r_start, r_step = np.float32(r0 + (r1 - r0) * origin), np.float32((r1 - r0) * scale)
-        # Slices let the loop use SIMD: no index in it can be negative.
+        # Slices allow SIMD: no index in the loop can be negative.
         values, results = pixels[y, segment_start:end], out[segment_start:end]
         first = np.float32(segment_start)
         for x in range(values.size):
@@ -72,7 +72,7 @@ def significance_row(
 @njit("int64(float32[::1], int64, float32)", nogil=True, error_model="numpy", cache=True)
 def _next_above(line: npt.NDArray[np.float32], start: int, threshold: np.float32) -> int:
     """Return the first index from `start` on whose value exceeds the threshold, or the size."""
-    # Most of a row is sky: counting a chunk uses SIMD, looking for the first pixel cannot.
+    # Most of a row is below the threshold: counting a chunk uses SIMD, a search cannot.
     for chunk_start in range(start, line.size, _CHUNK_PX):
         chunk = line[chunk_start : chunk_start + _CHUNK_PX]
         n_above = 0
@@ -195,7 +195,7 @@ def find_peaks(
             while other < n_row[before] and run_start[before, other] < x + corner:
                 a, b = _root(parent, run), _root(parent, run_id[before, other])
                 if a != b:
-                    # The older run is the root, so numbers do not depend on the path.
+                    # The older run is the root, whatever the order of unions.
                     older, newer = min(a, b), max(a, b)
                     parent[newer] = older
                     size[older] += size[newer]

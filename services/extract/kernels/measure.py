@@ -1,4 +1,4 @@
-"""Position and amplitude of point sources, and the free elliptical Gaussian."""
+"""Least-squares fits of the beam's shape and of free elliptical Gaussians."""
 
 import math
 
@@ -119,16 +119,16 @@ def fit_beam(
     background : (n,) float64
         Background at the peaks [Jy/beam].
     neighbours : (n, m) int64
-        Peaks close enough to leak into this one; -1 ends the list. Their current models are
-        subtracted before each fit.
+        Peaks whose flux contributes to the pixels of this one; -1 ends the list. Their current
+        models are subtracted before each fit.
     beam_a, beam_b, beam_c : float
         The beam is exp(-(a dx^2 + 2 b dx dy + c dy^2)) [1/px^2].
     cutoff : float
         Pixels where the beam around the peak pixel exceeds this are used.
     sweeps : int
-        Passes over all sources; more than 1 only helps blended ones.
+        Passes over all sources; only blended ones need more than 1.
     out : (n, 6) float64
-        Out: amplitude [Jy/beam], x, y [px], pixels used, blank pixels met, converged (1 or 0).
+        Out: amplitude [Jy/beam], x, y [px], pixels used, blank pixels skipped, converged (1 or 0).
     """
     ny, nx = pixels.shape
     determinant = beam_a * beam_c - beam_b * beam_b
@@ -198,7 +198,7 @@ def fit_beam(
                     break
             if not converged:
                 x_fit, y_fit = _peak_of_pixels(pixels, y0, x0, background[source])
-                # The beam says how far the highest pixel is below the peak between pixels.
+                # Correct for the drop of the beam between the peak and the centre of its pixel.
                 drop = gaussian(x0 - x_fit, y0 - y_fit, beam_a, beam_b, beam_c)
                 amplitude = (pixels[y0, x0] - background[source]) / drop
             out[source, 0] = amplitude
@@ -235,9 +235,9 @@ def fit_gaussian(
     background : float
         Background at the peak [Jy/beam].
     floor : float
-        Pixels above it (over the background) are used [Jy/beam].
+        Least height above the background of a pixel that is used [Jy/beam].
     half_px : int
-        Half the side of the box that is looked at [px].
+        Half the side of the box around the peak [px].
     parameters : (6,) float64
         In: start; out: amplitude [Jy/beam], x, y [px], a, b, c [1/px^2] of
         exp(-(a dx^2 + 2 b dx dy + c dy^2)).

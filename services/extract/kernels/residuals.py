@@ -1,4 +1,4 @@
-"""How well the beam's shape describes the pixels around each source."""
+"""Residuals from the beam's shape around each source."""
 
 import math
 
@@ -39,16 +39,16 @@ def compare_with_beam(
     background, rms : (n,) float64
         At the peaks [Jy/beam].
     fits : (n, 6) float64
-        As `fit_beam` left them.
+        As `fit_beam` returned them.
     neighbours : (n, m) int64
-        As `fit_beam` had them: their models are subtracted.
+        As given to `fit_beam`: their models are subtracted.
     beam_a, beam_b, beam_c : float
         The beam is exp(-(a dx^2 + 2 b dx dy + c dy^2)) [1/px^2].
     cutoff : float
         The footprint is where the beam exceeds this.
     out : (n, 4) float64
-        Out: sum of squared residuals [rms^2], pixels, flux seen over flux of the model, and
-        sum of the beam over the footprint.
+        Out: sum of squared residuals [rms^2], number of pixels, measured flux over flux of the
+        model, and sum of the beam over the footprint.
     """
     ny, nx = pixels.shape
     determinant = beam_a * beam_c - beam_b * beam_b
@@ -58,7 +58,7 @@ def compare_with_beam(
     for source in range(fits.shape[0]):
         amplitude, x_fit, y_fit = fits[source, 0], fits[source, 1], fits[source, 2]
         y0, x0 = round(y_fit), round(x_fit)
-        squares, seen, expected, used = 0.0, 0.0, 0.0, 0
+        squares, measured, expected, used = 0.0, 0.0, 0.0, 0
         for y in range(max(0, y0 - half_y), min(ny, y0 + half_y + 1)):
             for x in range(max(0, x0 - half_x), min(nx, x0 + half_x + 1)):
                 shape = gaussian(x - x_fit, y - y_fit, beam_a, beam_b, beam_c)
@@ -76,10 +76,10 @@ def compare_with_beam(
                     )
                 residual = (value - amplitude * shape) / rms[source]
                 squares += residual * residual
-                seen += value
+                measured += value
                 expected += shape
                 used += 1
         out[source, 0] = squares
         out[source, 1] = used
-        out[source, 2] = seen / (amplitude * expected) if used > 0 else np.nan
+        out[source, 2] = measured / (amplitude * expected) if used > 0 else np.nan
         out[source, 3] = expected

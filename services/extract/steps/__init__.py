@@ -1,1 +1,1 @@
-"""What the extractor decides: is this an image, what is in it, and how well is it measured."""
+"""Steps of the extract service: from a message to the record of an image."""

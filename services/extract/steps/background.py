@@ -18,16 +18,16 @@ _MAX_CLIPS = 50
 def measure_background(
     pixels: npt.NDArray[np.float32], cell_px: int, median_filter_cells: int = 1
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the grids of background and rms [Jy/beam], without blanks.
+    """Return the grids of background and rms [Jy/beam]; blank cells are filled from neighbours.
 
     Parameters
     ----------
     pixels : (ny, nx) float32
         Image [Jy/beam]; NaN is blank.
     cell_px : int
-        Side of a cell, about: cells divide the image into equal parts [px].
+        Approximate side of a cell: cells divide the image into equal parts [px].
     median_filter_cells : int
-        Side of the window of the median filter [cells]; 1 filters nothing.
+        Side of the window of the median filter [cells]; 1: no filter.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def measure_background(
     mean, rms = np.empty(shape), np.empty(shape)
     cell_area = ny * nx / (shape[0] * shape[1])
     background_grid(pixels, max(2, int(_MIN_VALID_FRACTION * cell_area)), _MAX_CLIPS, mean, rms)
-    # An rms of zero is a masked corner written as a constant, not a perfect receiver.
+    # An rms of zero means a corner that was masked with a constant, not an image without noise.
     unusable = ~(rms > 0)
     if np.all(unusable):
         raise RejectedImageError(
@@ -49,7 +49,7 @@ def measure_background(
     mean[unusable], rms[unusable] = np.nan, np.nan
     mean, rms = fill_blank_cells(mean), fill_blank_cells(rms)
     if median_filter_cells > 1:
-        from scipy.ndimage import median_filter  # noqa: PLC0415  (slow to import, rarely wanted)
+        from scipy.ndimage import median_filter  # noqa: PLC0415  (slow to import, rarely used)
 
         mean = median_filter(mean, median_filter_cells, mode="nearest")
         rms = median_filter(rms, median_filter_cells, mode="nearest")

@@ -1,4 +1,4 @@
-"""Sources whose side lobes spoil images far away: where they are at a time."""
+"""Positions of the bright sources whose side lobes affect distant fields."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,7 +14,7 @@ from sky.wcs import to_unit_vectors
 
 __all__ = ["BRIGHT_SOURCES", "nearest_bright_source"]
 
-# ICRS [deg], from SIMBAD; None moves.
+# ICRS [deg], from SIMBAD; None: a body of the solar system.
 BRIGHT_SOURCES: MappingProxyType[str, tuple[float, float] | None] = MappingProxyType(
     {
         "Cas A": (350.850, 58.815),
@@ -26,28 +26,30 @@ BRIGHT_SOURCES: MappingProxyType[str, tuple[float, float] | None] = MappingProxy
         "Jupiter": None,
     }
 )
-# The Sun moves 1 degree a day: a minute is nothing.
-_SAME_PLACE_S = 60.0
+# The Sun moves 2.5 arcsec a minute.
+_EPHEMERIS_STEP_S = 60.0
 
 
 def nearest_bright_source(
     ra: float, dec: float, moment: datetime, names: Iterable[str]
 ) -> tuple[str, float]:
-    """Return which of the named sources is nearest, and how far away it is [deg].
+    """Return which of the named sources is nearest, and its distance [deg].
 
     Parameters
     ----------
     ra, dec : float
         Field centre, ICRS [deg].
     moment : datetime
-        When, UTC; matters for what moves.
+        Time of the observation, UTC.
     names : iterable of str
         Keys of `BRIGHT_SOURCES`, at least one.
     """
     centre = to_unit_vectors(np.array([ra]), np.array([dec]))[:, 0]
-    places = {name: BRIGHT_SOURCES[name] or _body_place(name, _rounded(moment)) for name in names}
+    positions = {
+        name: BRIGHT_SOURCES[name] or _body_position(name, _rounded(moment)) for name in names
+    }
     distance = {}
-    for name, (other_ra, other_dec) in places.items():
+    for name, (other_ra, other_dec) in positions.items():
         other = to_unit_vectors(np.array([other_ra]), np.array([other_dec]))[:, 0]
         distance[name] = float(np.degrees(np.arccos(np.clip(centre @ other, -1, 1))))
     nearest = min(distance, key=distance.__getitem__)
@@ -55,13 +57,13 @@ def nearest_bright_source(
 
 
 def _rounded(moment: datetime) -> float:
-    return moment.timestamp() // _SAME_PLACE_S * _SAME_PLACE_S
+    return moment.timestamp() // _EPHEMERIS_STEP_S * _EPHEMERIS_STEP_S
 
 
 @lru_cache(maxsize=256)
-def _body_place(name: str, unix_s: float) -> tuple[float, float]:
-    """Return where a body of the solar system is seen from the Earth's centre [deg]."""
-    # The ephemeris built into astropy is good to arcseconds, and nothing is downloaded.
+def _body_position(name: str, unix_s: float) -> tuple[float, float]:
+    """Return the geocentric position of a body of the solar system [deg]."""
+    # The ephemeris built into astropy is accurate to arcseconds and downloads nothing.
     offline = iers_settings.set_temp("auto_download", value=False)
     with solar_system_ephemeris.set("builtin"), offline:
         body = get_body(name.lower(), Time(unix_s, format="unix"))

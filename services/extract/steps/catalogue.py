@@ -1,4 +1,4 @@
-"""Put measured sources on the sky, with errors that mean what they say."""
+"""Sky positions, fluxes and their 1-sigma errors of the sources of an image."""
 
 import math
 from dataclasses import fields, replace
@@ -35,7 +35,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def to_beam_shape(image: Image) -> BeamShape:
-    """Return the restoring beam as it lies on the pixels at the image centre."""
+    """Return the restoring beam in pixels at the image centre."""
     rows, columns = image.pixels.shape
     jacobian = image.projection.jacobian(
         np.array([(columns - 1) / 2]), np.array([(rows - 1) / 2])
@@ -54,22 +54,22 @@ def to_beam_shape(image: Image) -> BeamShape:
 def extract_sources(
     image: Image, parameters: FinderParameters, detection_image: Image | None = None
 ) -> Extraction:
-    """Find, measure and place all sources of an image, in raster order of their peaks.
+    """Find and measure all sources of an image, in raster order of their peaks.
 
     Parameters
     ----------
     image : Image
-        As `open_image` made it.
+        As `open_image` returned it.
     parameters : FinderParameters
-        The settings.
+        Settings of the finder.
     detection_image : Image or None
-        Where to look for the sources that are then measured in `image`: another image of the
-        same pixels of the sky, deeper perhaps. None: `image` itself.
+        Image in which the sources are detected before they are measured in `image`, such as a
+        deeper one; it must have the same pixels. None: `image` itself.
 
     Raises
     ------
     RejectedImageError
-        Code ``no_noise`` if the noise cannot be measured anywhere, ``shape_mismatch`` if the
+        Code ``no_noise`` if the noise cannot be measured in any cell, ``shape_mismatch`` if the
         detection image has another shape.
     """
     background_grid, rms_grid = _grids(image, parameters)
@@ -104,7 +104,7 @@ def _peaks_of(image: Image, parameters: FinderParameters, shape: tuple[int, ...]
         raise RejectedImageError(
             ImageReason.SHAPE_MISMATCH,
             f"the detection image has {image.pixels.shape} pixels, the image {shape}; both must "
-            "show the same pixels of the sky",
+            "have the same pixels",
         )
     background_grid, rms_grid = _grids(image, parameters)
     return find_source_peaks(
@@ -131,14 +131,14 @@ def _to_extraction(
 
 
 def to_shapes(image: Image, found: FoundSources) -> Shapes:
-    """Return what is known of the sources beyond the public columns.
+    """Return the parameters of the sources beyond the public columns.
 
     Parameters
     ----------
     image : Image
-        Where they were found.
+        The image.
     found : FoundSources
-        As `extract_sources` gave them.
+        As `extract_sources` returned them.
     """
     beam = to_beam_shape(image)
     errors = _errors(found, beam)
@@ -205,7 +205,7 @@ def _to_columns(
 
 
 def _errors(found: FoundSources, beam: BeamShape) -> GaussianErrors:
-    """Return the errors of fits with the beam's shape or with a free one, as each was made."""
+    """Return the errors of each fit: with the beam's shape, or with a free one."""
     snr = found.amplitude / found.rms_local
     fixed = point_source_errors(snr, found.major_px, found.minor_px)
     free = free_gaussian_errors(snr, found.major_px, found.minor_px, beam.major_px, beam.minor_px)

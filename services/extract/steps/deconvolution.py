@@ -1,4 +1,4 @@
-"""The shape of a source without the beam."""
+"""Deconvolution of source shapes from the beam."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ __all__ = ["DeconvolvedShape", "deconvolve", "deconvolve_with_errors"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# An axis whose square is below this share of the beam's is not resolved: rounding.
+# An axis whose square is below this fraction of the beam's is rounding: not resolved.
 _ROUNDING = 1e-9
 
 
@@ -31,7 +31,7 @@ class DeconvolvedShape:
 def deconvolve(
     shape: tuple[FloatArray, FloatArray, FloatArray], beam: tuple[float, float, float]
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Take the beam out of Gaussians: their second moments subtract.
+    """Deconvolve Gaussians from the beam by subtracting second moments.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def deconvolve_with_errors(
     shape_err: tuple[FloatArray, FloatArray, FloatArray],
     beam: tuple[float, float, float],
 ) -> DeconvolvedShape:
-    """Deconvolve and carry the errors along, to first order.
+    """Deconvolve, and propagate the errors to first order.
 
     Parameters
     ----------
@@ -78,9 +78,9 @@ def deconvolve_with_errors(
     major, minor, pa_deg = deconvolve(shape, beam)
     variance = np.zeros((3, major.size))
     for index, error in enumerate(shape_err):
-        # A tenth of the error: small against it, large against rounding.
+        # A tenth of the error: small compared with it, large compared with rounding.
         step = np.maximum(0.1 * error, 1e-7 * shape[0])
-        # Steps to both sides: where the axes are equal they swap on one of them.
+        # Step to both sides: where the axes are equal, one of the steps swaps them.
         slope = np.zeros((3, major.size))
         for sign in (-1, 1):
             moved = list(shape)

@@ -1,4 +1,4 @@
-"""The detection threshold at which a given share of what is found is expected to be noise."""
+"""The detection threshold for a given false discovery rate."""
 
 import math
 
@@ -22,9 +22,9 @@ def false_discovery_threshold(
     beam_area_px: float,
     alpha: float,
 ) -> float:
-    """Return the threshold that the false discovery rate asks for.
+    """Return the detection threshold for a false discovery rate.
 
-    The pixels are sorted by their chance p to be noise, and the last one with
+    The pixels are sorted by the probability p that they are noise, and the last one with
     p < alpha / C i / N, i its rank of N, sets the threshold; C is the sum of 1/k over the
     pixels that the beam correlates. A histogram with bins of 0.01 sigma replaces the sorting.
 
@@ -37,7 +37,7 @@ def false_discovery_threshold(
     beam_area_px : float
         Pixels whose noise is correlated [px].
     alpha : float
-        Share of false pixels among those found, between 0 and 1.
+        False discovery rate: fraction of false pixels among those above the threshold, 0 to 1.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def false_discovery_threshold(
     n_pixels = significance_histogram(pixels, background_grid, rms_grid, _BIN_SIGMA, counts)
     thresholds = np.arange(counts.size) * _BIN_SIGMA
     rank = np.cumsum(counts[::-1])[::-1]
-    chance = np.array([0.5 * math.erfc(sigma / math.sqrt(2)) for sigma in thresholds])
+    p_noise = np.array([0.5 * math.erfc(sigma / math.sqrt(2)) for sigma in thresholds])
     correlated = np.sum(1.0 / np.arange(1, max(2, round(beam_area_px) + 1)))
-    passing = (rank > 0) & (chance < alpha / correlated * rank / max(n_pixels, 1))
+    passing = (rank > 0) & (p_noise < alpha / correlated * rank / max(n_pixels, 1))
     return float(thresholds[passing].min()) if passing.any() else math.inf

@@ -1,4 +1,4 @@
-"""Find sources in an image and measure them in pixels."""
+"""Detect sources and fit them in pixel coordinates."""
 
 import math
 from dataclasses import dataclass, replace
@@ -23,10 +23,10 @@ _LN2 = math.log(2.0)
 _FIT_CUTOFF = 0.6
 _BLEND_SWEEPS = 8
 _BLEND_BEAMS = 1.5
-# Shape is judged down to the beam's 20 % contour.
+# The shape is compared with the beam within its 20 % contour.
 _SHAPE_CUTOFF = 0.2
 _EXTENDED_GROWTH, _EXTENDED_SIGMA = 1.25, 3.0
-# Side lobes of a source so much brighter, so near, may look like sources.
+# A source this many times brighter, this many beams away: its side lobes may be detected.
 _BRIGHT_RATIO, _BRIGHT_BEAMS = 100.0, 10.0
 
 
@@ -71,20 +71,20 @@ def find_sources(
     parameters: FinderParameters,
     peaks: Peaks | None = None,
 ) -> FoundSources:
-    """Find and measure all sources of an image.
+    """Detect and measure all sources of an image.
 
     Parameters
     ----------
     pixels : (ny, nx) float32
         Image [Jy/beam]; NaN is blank. Not modified.
     background_grid, rms_grid : (rows, columns) float64
-        As `measure_background` made them [Jy/beam].
+        As `measure_background` returned them [Jy/beam].
     beam : BeamShape
         The restoring beam.
     parameters : FinderParameters
-        Thresholds and cells.
+        Settings of the finder.
     peaks : Peaks or None
-        Peaks of another image of the same sky: all are measured. None: those of this image.
+        Peaks of another image with the same pixels: all are measured. None: detect them here.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def find_sources(
 
 
 def _without_peak_bias(peak: FloatArray, rms: FloatArray) -> FloatArray:
-    """Return amplitudes without what a fit gains by moving to the noise's own maximum.
+    """Return amplitudes corrected for the bias of fitting at a maximum of source and noise.
 
     With noise whose autocorrelation is the beam, the slope of the noise has the covariance
     rms^2 C and the source the curvature A C, C the beam's; the maximum is higher by half the
@@ -161,7 +161,7 @@ def _flags(
 def _is_extended(
     fits: FloatArray, residuals: FloatArray, peaks: Peaks, beam: BeamShape
 ) -> npt.NDArray[np.bool_]:
-    """Return whether more flux lies around the peak than the beam explains.
+    """Return whether the flux around the peak exceeds that of the beam's shape.
 
     The error of a sum over n pixels whose noise the beam correlates is below
     rms sqrt(n times the beam's area).
@@ -176,7 +176,7 @@ def _is_extended(
 def _is_near_bright(
     peak: FloatArray, x: IntArray, y: IntArray, beam: BeamShape
 ) -> npt.NDArray[np.bool_]:
-    """Return whether a much brighter source is near enough for its side lobes to matter."""
+    """Return whether a much brighter source is near, whose side lobes may be detected."""
     result = np.zeros(peak.size, np.bool_)
     bright = np.flatnonzero(peak > _BRIGHT_RATIO * peak.min())
     if bright.size:
@@ -195,7 +195,7 @@ def _free_shapes(
     found: FoundSources,
     peaks: Peaks,
 ) -> FoundSources:
-    """Return the sources with fitted shapes; where a fit fails the beam's stays, flagged."""
+    """Return the sources with fitted shapes; where a fit fails it keeps the beam's and a flag."""
     half = math.ceil(1.5 * beam.major_px)
     columns = np.stack(
         [found.amplitude, found.x, found.y, found.major_px, found.minor_px, found.angle_rad]

@@ -1,4 +1,4 @@
-"""Forced photometry: how bright the image is where a source is expected."""
+"""Forced photometry: the peak flux at given positions of an image."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ __all__ = ["REASONS", "ForcedFluxes", "measure_positions"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# Why a position has no flux; empty where it has.
+# Reason by status of the kernel; empty where there is a flux.
 REASONS = {
     MEASURED: "",
     OUTSIDE: ForcedReason.OUTSIDE.value,
@@ -24,8 +24,8 @@ REASONS = {
     CONFUSED: ForcedReason.CONFUSED.value,
 }
 
-# The beam is 3e-8 of its peak at 2.5 FWHM; nearer than half a FWHM two sources are one.
-_TOGETHER_BEAMS, _SAME_BEAMS = 2.5, 0.5
+# The beam is 3e-8 of its peak at 2.5 FWHM; two positions within half a FWHM are one source.
+_NEIGHBOUR_BEAMS, _COINCIDENT_BEAMS = 2.5, 0.5
 _MAX_NEIGHBOURS = 16
 
 
@@ -34,7 +34,7 @@ class ForcedFluxes:
     """Fluxes at given positions, all of length n.
 
     `flux_peak_jy_beam`, its error and the local rms are NaN where `reason` (one of the values
-    of `REASONS`) says why there is none.
+    of `REASONS`) is not empty.
     """
 
     flux_peak_jy_beam: FloatArray
@@ -46,28 +46,27 @@ class ForcedFluxes:
 def measure_positions(
     image: Image, extraction: Extraction, ra: FloatArray, dec: FloatArray
 ) -> ForcedFluxes:
-    """Measure beam-shaped sources at positions, whether they were found or not.
+    """Measure beam-shaped sources at given positions, detected or not.
 
     Parameters
     ----------
     image : Image
         The image.
     extraction : Extraction
-        What was found in it: its grids serve as background and noise, its sources are taken
-        apart from the positions.
+        Its background, its noise, and its sources: they are deblended from the positions.
     ra, dec : (n,) float64
         Positions, ICRS [deg].
 
     Returns
     -------
     ForcedFluxes
-        In the order of the positions. A source that was found within half a beam of a position
-        is the one that is measured there.
+        In the order of the positions. A source within half a beam of a position counts as the
+        source at that position.
     """
     beam = to_beam_shape(image)
-    wanted_x, wanted_y = image.projection.to_pixel(ra, dec)
-    x = np.concatenate([wanted_x, extraction.found.x])
-    y = np.concatenate([wanted_y, extraction.found.y])
+    position_x, position_y = image.projection.to_pixel(ra, dec)
+    x = np.concatenate([position_x, extraction.found.x])
+    y = np.concatenate([position_y, extraction.found.y])
     shape = (image.pixels.shape[0], image.pixels.shape[1])
     background = rms_at(extraction.background_grid, shape, x, y)
     rms = rms_at(extraction.rms_grid, shape, x, y)
@@ -79,7 +78,7 @@ def measure_positions(
         y,
         background,
         rms,
-        _measured_together(x, y, ra.size, beam.major_px),
+        _neighbours_of_positions(x, y, ra.size, beam.major_px),
         ra.size,
         *beam.quadratic,
         flux,
@@ -92,37 +91,39 @@ def measure_positions(
     )  # fmt: skip
 
 
-def _measured_together(
-    x: FloatArray, y: FloatArray, n_wanted: int, beam_px: float
+def _neighbours_of_positions(
+    x: FloatArray, y: FloatArray, n_positions: int, beam_px: float
 ) -> npt.NDArray[np.int64]:
-    """Return (n_wanted, 16) indices of the sources near each wanted position; then -1."""
-    result = np.full((n_wanted, _MAX_NEIGHBOURS), -1, np.int64)
+    """Return (n_positions, 16) indices of the sources near each position; then -1."""
+    result = np.full((n_positions, _MAX_NEIGHBOURS), -1, np.int64)
     points = np.stack([x, y], axis=1)
     inside = np.flatnonzero(np.isfinite(points).all(axis=1))
     if inside.size < 2:
         return result
     tree = cKDTree(points[inside])
-    wanted = inside[inside < n_wanted]
+    positions = inside[inside < n_positions]
     k = min(_MAX_NEIGHBOURS * 2, inside.size)
     distance, index = tree.query(
-        points[wanted], k=k, distance_upper_bound=_TOGETHER_BEAMS * beam_px
+        points[positions], k=k, distance_upper_bound=_NEIGHBOUR_BEAMS * beam_px
     )
-    for source, distances, indices in zip(wanted, distance, index, strict=True):
-        near = np.isfinite(distances) & (distances > _SAME_BEAMS * beam_px)
+    for source, distances, indices in zip(positions, distance, index, strict=True):
+        near = np.isfinite(distances) & (distances > _COINCIDENT_BEAMS * beam_px)
         candidates = inside[indices[near]]
-        # What was found is there for certain; other wanted places only may be.
-        candidates = candidates[np.argsort(candidates < n_wanted, kind="stable")]
-        others = _apart(candidates, points, _SAME_BEAMS * beam_px)
+        # Detected sources first: another position may have no source.
+        candidates = candidates[np.argsort(candidates < n_positions, kind="stable")]
+        others = _distinct(candidates, points, _COINCIDENT_BEAMS * beam_px)
         result[source, : len(others)] = others
     return result
 
 
-def _apart(candidates: npt.NDArray[np.int64], points: FloatArray, same_px: float) -> list[int]:
-    """Return candidates in their order without those that are the same source as one before."""
+def _distinct(
+    candidates: npt.NDArray[np.int64], points: FloatArray, coincident_px: float
+) -> list[int]:
+    """Return candidates in their order without those that coincide with an earlier one."""
     chosen: list[int] = []
     for candidate in candidates:
         offset = points[chosen] - points[candidate]
-        if not chosen or np.hypot(*offset.T).min() > same_px:
+        if not chosen or np.hypot(*offset.T).min() > coincident_px:
             chosen.append(int(candidate))
         if len(chosen) == _MAX_NEIGHBOURS:
             break

@@ -1,4 +1,4 @@
-"""Requests for forced photometry: find the image, measure the positions, or say why not."""
+"""Forced photometry on request: find the image, measure the positions, return the fluxes."""
 
 from collections.abc import Callable
 
@@ -82,17 +82,17 @@ class ForcedPhotometry:
 
 
 def _to_measurements(request: ForcedRequest, extracted: ExtractedImage) -> ForcedMeasurements:
-    wanted = request.positions
-    fluxes = measure_positions(extracted.image, extracted.extraction, wanted.ra, wanted.dec)
+    positions = request.positions
+    fluxes = measure_positions(extracted.image, extracted.extraction, positions.ra, positions.dec)
     return ForcedMeasurements(
         request.image_id,
         request.stream,
         request.source,
         measurements=ForcedColumns(
-            position_id=wanted.position_id,
-            extraction_type=wanted.extraction_type,
-            ra=wanted.ra,
-            dec=wanted.dec,
+            position_id=positions.position_id,
+            extraction_type=positions.extraction_type,
+            ra=positions.ra,
+            dec=positions.dec,
             flux_peak_jy_beam=fluxes.flux_peak_jy_beam,
             flux_peak_err_jy_beam=fluxes.flux_peak_err_jy_beam,
             rms_local_jy_beam=fluxes.rms_local_jy_beam,
@@ -103,8 +103,8 @@ def _to_measurements(request: ForcedRequest, extracted: ExtractedImage) -> Force
 
 def without_fluxes(request: ForcedRequest, reason: str) -> ForcedMeasurements:
     """Return an answer in which every position has the same reason instead of a flux."""
-    wanted = request.positions
-    n = len(wanted.extraction_type)
+    positions = request.positions
+    n = len(positions.extraction_type)
     blank = np.full(n, np.nan)
     return ForcedMeasurements(
         request.image_id,
@@ -112,10 +112,10 @@ def without_fluxes(request: ForcedRequest, reason: str) -> ForcedMeasurements:
         request.source,
         missing_reason=reason,
         measurements=ForcedColumns(
-            position_id=wanted.position_id,
-            extraction_type=wanted.extraction_type,
-            ra=wanted.ra,
-            dec=wanted.dec,
+            position_id=positions.position_id,
+            extraction_type=positions.extraction_type,
+            ra=positions.ra,
+            dec=positions.dec,
             flux_peak_jy_beam=blank,
             flux_peak_err_jy_beam=blank,
             rms_local_jy_beam=blank,

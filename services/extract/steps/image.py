@@ -1,4 +1,4 @@
-"""From bytes to a checked image: the reasons for which one is refused."""
+"""From FITS bytes to a checked image."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from sky.wcs import SkyProjection, to_wcs_header
 
 __all__ = ["check_header", "open_image"]
 
-# Below this many pixels across the beam a point source is narrower than the grid can show.
+# With fewer pixels across the beam a point source is undersampled.
 _MIN_BEAM_PX = 1.5
 _MAX_BEAM_FRACTION = 0.5
 _MOST_UNPACKED_BYTES = 1 << 30
@@ -27,7 +27,7 @@ def check_header(fits: FitsImage) -> tuple[HeaderMetadata, str, SkyProjection]:
     Raises
     ------
     RejectedImageError
-        With the code of what is missing or impossible.
+        With the code of the missing or invalid card.
     """
     if fits.n_planes > 1:
         raise RejectedImageError(
@@ -46,7 +46,7 @@ def check_header(fits: FitsImage) -> tuple[HeaderMetadata, str, SkyProjection]:
 def open_image(
     data: bytes, cards: Mapping[str, str], *, max_bytes: int = _MOST_UNPACKED_BYTES
 ) -> Image:
-    """Decode an image and make sure that there is something to measure.
+    """Decode an image and check its header and pixels.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def open_image(
         pixel_sr=np.radians(pixel_deg) ** 2,
     )
     if factor != 1.0:
-        with np.errstate(over="ignore"):  # an impossible pixel is refused below
+        with np.errstate(over="ignore"):  # an infinite pixel is rejected below
             pixels *= np.float32(factor)
     lowest, highest = np.fmin.reduce(pixels, axis=None), np.fmax.reduce(pixels, axis=None)
     if np.isnan(lowest):
@@ -106,7 +106,7 @@ def _check_beam(metadata: HeaderMetadata, shape: tuple[int, int], pixel_deg: flo
         raise RejectedImageError(
             ImageReason.UNDERSAMPLED_BEAM,
             f"the beam's minor axis covers {minor_px:.2f} px, fewer than {_MIN_BEAM_PX}; "
-            "make smaller pixels",
+            "use smaller pixels",
         )
     if metadata.beam_major_deg / pixel_deg > _MAX_BEAM_FRACTION * max(shape):
         raise RejectedImageError(

@@ -1,4 +1,4 @@
-"""Messages of images-v1: what stands beside the image, its identity, and the checks of both."""
+"""Messages of images-v1: their headers, the identity of the image, and checks of both."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -64,7 +64,7 @@ def time_sent(headers: Mapping[str, str]) -> datetime | None:
 
 
 def check_size(image: ReceivedImage, max_image_bytes: int) -> None:
-    """Refuse an image that is too large.
+    """Check the size of an image.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def check_size(image: ReceivedImage, max_image_bytes: int) -> None:
 
 
 def check_sha256(image: ReceivedImage) -> None:
-    """Refuse an image whose bytes are not those that its producer hashed.
+    """Compare the bytes with the sha256 that the producer put into the headers.
 
     Raises
     ------
@@ -92,5 +92,5 @@ def check_sha256(image: ReceivedImage) -> None:
         raise RejectedImageError(
             ImageReason.CHECKSUM_MISMATCH,
             f"the bytes have the sha256 {image.digest.file_sha256}, header sha256 is {expected}: "
-            "they changed on the way; send the image again",
+            "the image was corrupted in transit; send it again",
         )

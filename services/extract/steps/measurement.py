@@ -1,4 +1,4 @@
-"""An image in, its record out: checks, source finding and quality control in one step."""
+"""The measurement of an image: checks, source finding, quality control, record."""
 
 from dataclasses import fields
 from typing import Any
@@ -40,7 +40,7 @@ class ImageMeasurer:
         Raises
         ------
         RejectedImageError
-            If it cannot be measured, or does not pass quality control.
+            If it cannot be measured, or fails quality control.
         """
         check_size(received, self._max_image_bytes)
         check_sha256(received)
@@ -51,7 +51,7 @@ class ImageMeasurer:
         return to_record(received, extracted, self._parameters)
 
     def extract(self, received: ReceivedImage) -> ExtractedImage:
-        """Return the sources of an image without quality control, and keep it for a while.
+        """Return the sources of an image without quality control, and keep it in memory.
 
         Raises
         ------
@@ -64,7 +64,7 @@ class ImageMeasurer:
         return extracted
 
     def reset(self) -> None:
-        """Forget what earlier images left behind."""
+        """Drop the images in memory."""
         self._recent.clear()
 
     def recent(self, image_id: str) -> ExtractedImage | None:

@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _MAX_NEIGHBOURS = 8
-# Ripples of correlated noise lie one to two beams apart.
+# Peaks of correlated noise lie one to two beams apart.
 _CONTRAST_BEAMS = 3.0
 
 
@@ -44,7 +44,7 @@ def find_source_peaks(
     beam_major_px: float,
     parameters: FinderParameters,
 ) -> Peaks:
-    """Return the peaks above the threshold that stand out from each other.
+    """Return the peaks above the threshold, without those that are noise on the flank of another.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def neighbours_within(x: IntArray, y: IntArray, radius_px: float) -> IntArray:
     x, y : (n,) int64
         Peaks [px].
     radius_px : float
-        How far to look [px].
+        Search radius [px].
     """
     result = np.full((x.size, _MAX_NEIGHBOURS), -1, np.int64)
     if x.size < 2:

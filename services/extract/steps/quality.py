@@ -1,4 +1,4 @@
-"""Quality control: which images are not good enough to look for transients in them."""
+"""Quality control: reject images that are not fit for transient detection."""
 
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _MIN_HISTORY = 5
 
 @dataclass(frozen=True, slots=True)
 class QualityLimits:
-    """What an image must keep to; None or 0 sets no limit.
+    """Limits of quality control; None or 0 sets no limit.
 
     rms in Jy/beam; `rms_history_images` of a stream and band give the mean and scatter from
     which a new rms may differ by `rms_history_sigma`; `max_blank_fraction` is of all pixels;
@@ -38,26 +38,26 @@ class QualityLimits:
 
 @dataclass(slots=True)
 class QualityControl:
-    """Checks images; remembers the rms of those it let through.
+    """Checks images, and keeps the rms history of the accepted ones.
 
-    The memory is of this process: a band of a stream comes to one extractor, by its key, and a
-    restart begins a new history.
+    The history is that of this process: its key sends a band of a stream to one extractor, and
+    a restart begins a new history.
 
     Parameters
     ----------
     limits : QualityLimits
-        What to refuse.
+        Limits of what is accepted.
     """
 
     limits: QualityLimits
     _history: dict[tuple[str, float, str], deque[float]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Begin without a history."""
+        """Start with an empty history."""
         self._history = defaultdict(lambda: deque(maxlen=self.limits.rms_history_images))
 
     def check_image(self, image: Image) -> None:
-        """Refuse what the header and the pixels already tell.
+        """Check the beam, the blank pixels and the distance to bright sources.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class QualityControl:
             self._check_bright_sources(image)
 
     def check_rms(self, stream: str, image: Image, rms_jy_beam: float) -> None:
-        """Refuse an image with unusual noise; remember the noise of a good one.
+        """Check the noise of an image, and add it to the history if it is accepted.
 
         Parameters
         ----------
@@ -118,7 +118,7 @@ class QualityControl:
             self._check_history((stream, header.freq_eff_hz, header.stokes), rms_jy_beam)
 
     def check_count(self, n_sources: int) -> None:
-        """Refuse an image that is all sources: it is broken, and would stop what follows.
+        """Check the number of sources: a corrupt image may have one at every noise peak.
 
         Raises
         ------
@@ -129,14 +129,14 @@ class QualityControl:
             raise RejectedImageError(
                 ImageReason.TOO_MANY_SOURCES,
                 f"{n_sources} sources, the limit is {self.limits.max_sources} "
-                "(extract.max_sources): is the noise what it seems?",
+                "(extract.max_sources): check the noise of the image",
             )
 
     def _check_history(self, key: tuple[str, float, str], rms_jy_beam: float) -> None:
         past = self._history[key]
         if len(past) >= min(_MIN_HISTORY, self.limits.rms_history_images):
             mean, scatter = float(np.mean(past)), float(np.std(past, ddof=1))
-            # Noise that never varied would refuse any change: 1 % is always allowed.
+            # A history without scatter would reject any change: always allow 1 %.
             allowed = max(self.limits.rms_history_sigma * scatter, 0.01 * mean)
             if abs(rms_jy_beam - mean) > allowed:
                 raise RejectedImageError(

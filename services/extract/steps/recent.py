@@ -1,4 +1,4 @@
-"""Images at hand: requests for forced photometry come a moment after their image."""
+"""The latest images, kept in memory for forced photometry: requests follow within seconds."""
 
 from collections import OrderedDict
 
@@ -8,12 +8,13 @@ __all__ = ["RecentImages"]
 
 
 class RecentImages:
-    """The latest images, as many as fit.
+    """The latest images, up to a limit of memory.
 
     Parameters
     ----------
     max_bytes : int
-        Of pixels; the oldest go first, and an image larger than this is not kept at all.
+        Limit of all pixels together; the oldest images are dropped first, and an image larger
+        than this is not kept.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -32,11 +33,11 @@ class RecentImages:
             self._drop(next(iter(self._images)))
 
     def get(self, image_id: str) -> ExtractedImage | None:
-        """Return an image, or None if it is not at hand."""
+        """Return an image, or None if it is not in memory."""
         return self._images.get(image_id)
 
     def clear(self) -> None:
-        """Forget all images."""
+        """Drop all images."""
         self._images.clear()
         self._n_bytes = 0
 

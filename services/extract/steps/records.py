@@ -11,7 +11,7 @@ from sky.wcs import to_unit_vectors
 
 __all__ = ["to_image_metadata", "to_record", "to_rejection_record"]
 
-# A false discovery rate may find that nothing is real; records hold finite thresholds only.
+# With a false discovery rate the threshold may be infinite; a record needs a finite one.
 _HIGHEST_THRESHOLD_SIGMA = 100.0
 _WHOLE_HEMISPHERE_DEG = 90.0
 
@@ -28,7 +28,7 @@ def to_record(
     extracted : ExtractedImage
         What was measured in it.
     parameters : FinderParameters
-        The settings it was measured with; what others need of them travels in the record.
+        Settings that it was measured with; the record carries those that later stages need.
     """
     extraction = extracted.extraction
     return ImageDetections(

@@ -1,4 +1,4 @@
-"""Errors of fitted Gaussians in noise that the beam correlates."""
+"""Errors of Gaussian fits where the beam correlates the noise."""
 
 import math
 from dataclasses import dataclass
