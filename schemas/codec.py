@@ -1,4 +1,4 @@
-"""Bytes to message and back: schemaless Avro behind the Confluent-style five-byte prefix."""
+"""Encode and decode messages: Avro after the five-byte prefix of a schema registry."""
 
 import io
 import struct
@@ -61,7 +61,7 @@ def _decode(name: str, data: bytes) -> dict[str, Any]:
     except (EOFError, ValueError, IndexError, struct.error, OverflowError, TypeError) as error:
         raise CodecError(f"damaged Avro {name}: {error!r}") from error
     if buffer.tell() != len(data):
-        raise CodecError(f"damaged Avro {name}: {len(data) - buffer.tell()} bytes left over")
+        raise CodecError(f"damaged Avro {name}: {len(data) - buffer.tell()} extra bytes")
     if not isinstance(record, dict):
         raise CodecError(f"damaged Avro {name}: not a record")
     return record

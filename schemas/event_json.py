@@ -1,4 +1,4 @@
-"""Events as JSON, as the database keeps them; a number without a value is null."""
+"""Events as JSON for the database; NaN becomes null."""
 
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -19,7 +19,7 @@ def event_to_json(event: SourceEvent) -> str:
 
 
 def event_from_json(text: str) -> SourceEvent:
-    """Return the event that `event_to_json` wrote; what was not finite is NaN."""
+    """Return the event that `event_to_json` wrote; null numbers become NaN."""
     record: dict[str, Any] = orjson.loads(text)
     for name in _NUMBERS:
         record[name] = float("nan") if record[name] is None else float(record[name])

@@ -1,4 +1,4 @@
-"""What travels on Kafka, as frozen dataclasses; `codec` turns them into bytes and back."""
+"""The Avro messages on Kafka, as frozen dataclasses; `codec` encodes and decodes them."""
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -30,7 +30,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class SourceOffset:
-    """Where on Kafka an image was: with the image's hash, its identity in the ledger."""
+    """Where on Kafka an image is; with its `image_id`, the key of the image ledger."""
 
     cluster_id: str
     topic: str
@@ -40,7 +40,7 @@ class SourceOffset:
 
 @dataclass(frozen=True, slots=True)
 class StageTimes:
-    """When an image passed each stage, UTC; ends in the alert as its latency."""
+    """When an image passed each stage, UTC; the alert states them as its latency."""
 
     time_sent: datetime | None = None
     time_appended: datetime | None = None
@@ -71,7 +71,7 @@ class ImageMetadata:
 
 @dataclass(frozen=True, slots=True)
 class RmsGrid:
-    """How deep an image looked, cell by cell; row 0 is y = 0.
+    """The local rms of an image, cell by cell; row 0 is y = 0.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ class SourceColumns:
 class PositionColumns:
     """Positions to be measured, all of length n; `ra` and `dec` are ICRS [deg].
 
-    `position_id` is the asker's number, `extraction_type` is ``forced`` or ``monitor``.
+    `position_id` is the requester's number, `extraction_type` is ``forced`` or ``monitor``.
     """
 
     position_id: IntArray = field(default_factory=_no_ints)
@@ -179,7 +179,8 @@ class ForcedRequest:
 class ForcedMeasurements:
     """Topic `forced-measurements-v1`: the answer to a request.
 
-    `missing_reason` says why nothing could be measured, such as ``image_gone``; else None.
+    `missing_reason` is the reason code if the image could not be measured, such as
+    ``image_gone``; else None.
     """
 
     image_id: str
@@ -214,7 +215,7 @@ class ImageDetections:
 
 @dataclass(frozen=True, slots=True)
 class SourceEvent:
-    """Topic `transients-v1`: something about a source that may deserve an alert."""
+    """Topic `transients-v1`: an event of a source; rules decide whether it becomes an alert."""
 
     event_id: str
     trig_id: str

@@ -1,4 +1,4 @@
-"""What to keep in mind about a measurement: the bits of `quality_flags`."""
+"""Quality flags of a measurement: the bits of `quality_flags`."""
 
 from enum import IntFlag
 
@@ -6,7 +6,7 @@ __all__ = ["QualityFlag", "names_of"]
 
 
 class QualityFlag(IntFlag):
-    """Also in docs/glossary.md."""
+    """Bits of `quality_flags`; docs/glossary.md explains them."""
 
     EDGE = 1
     BLENDED = 2

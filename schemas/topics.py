@@ -12,7 +12,7 @@ class Topics:
     Parameters
     ----------
     prefix : str
-        Put before every name, so that several installations share a broker.
+        Prefix of every name: several installations can share a broker.
     """
 
     prefix: str = ""
@@ -54,12 +54,12 @@ class Topics:
 
     @property
     def heartbeat(self) -> str:
-        """A liveness probe a second."""
+        """One liveness probe per second."""
         return f"{self.prefix}livetrap.heartbeat"
 
     @property
     def dead_letters(self) -> str:
-        """Original bytes; headers say where from and why."""
+        """Original bytes; headers give the origin and the reason."""
         return f"{self.prefix}dead-letters-v1"
 
     def all(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Which cells of the sky an image looked at: HEALPix, so that the sky has an end."""
+"""The HEALPix cells of the sky that an image covers."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -16,10 +16,10 @@ __all__ = ["MAX_ORDER", "cell_order", "cells_around", "cells_of_field"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-# Cells of 3 arcsec: the field of one beam.
+# Cells of 3 arcsec.
 MAX_ORDER = 16
 _CELL_DEG = 58.63  # at order 0
-# A field's radius is 8 to 16 cells: a few hundred cells an image, whatever its size.
+# A field's radius is 8 to 16 cells: a few hundred cells an image of any size.
 _CELLS_IN_RADIUS = 8
 # Along each side of an image: at least two in the smallest cell.
 _SAMPLES = 64
@@ -35,7 +35,7 @@ def cell_order(radius_deg: float) -> int:
 def cells_of_field(
     wcs_header: str, shape: tuple[int, int], radius_deg: float, margin_px: int
 ) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Return the cells that an image shows, and where; from the cache for the same field.
+    """Return the cells that an image covers and where; a repeated field comes from a cache.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ def cells_of_field(
     radius_deg : float
         Centre to farthest corner [deg].
     margin_px : int
-        Border in which nothing is extracted [px].
+        Border in which no sources are searched [px].
 
     Returns
     -------
     cells : (n,) int64
         4 * 4^order + nested pixel number: unique over all orders (NUNIQ). In ascending order.
     x, y : (n,) float64
-        The middle of what the image shows of each, 0-based [px].
+        Centre of the covered part of each cell, 0-based [px].
 
     References
     ----------
@@ -88,7 +88,7 @@ def cells_around(ra: FloatArray, dec: FloatArray, orders: Sequence[int]) -> IntA
         pixels = np.unique(grid.lonlat_to_healpix(ra * units.deg, dec * units.deg))
         with np.errstate(invalid="ignore"):
             both = np.concatenate([pixels, grid.neighbours(pixels).ravel()])
-        # Eight pixels of the sphere have seven neighbours; -1 stands for the eighth.
+        # Eight pixels of the sphere have seven neighbours; the eighth is -1.
         cells.append(np.unique(both[both >= 0]).astype(np.int64) + _first_cell(order))
     return np.concatenate(cells)
 

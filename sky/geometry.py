@@ -1,4 +1,4 @@
-"""Small angles on the sphere that do not care about RA 0h or the poles."""
+"""Small angles on the sphere, also across RA 0h and at the poles."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ def _vectors(ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray, F
 def tangent_offsets(
     ra: FloatArray, dec: FloatArray, ra_to: FloatArray, dec_to: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return how far positions lie to the east and north of others, in their tangent plane.
+    """Return the offsets to the east and north of positions from others, in the tangent plane.
 
     For small separations this is (dRA cos dec, dDec); unlike that it holds at the poles and
     at RA 0h.
@@ -35,9 +35,9 @@ def tangent_offsets(
     Parameters
     ----------
     ra, dec : (n,) float64
-        Where one stands [deg].
+        Reference positions [deg].
     ra_to, dec_to : (n,) float64
-        Where one looks [deg].
+        Positions whose offsets are returned [deg].
 
     Returns
     -------
@@ -72,7 +72,7 @@ def move(
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """Boxes for the index (zone, ra, dec): disjoint, so that no row is found twice."""
+    """Boxes for the index (zone, ra, dec): disjoint, so that no row is returned twice."""
 
     zone: IntArray
     ra_low: FloatArray
@@ -132,12 +132,12 @@ def _union(
 ) -> tuple[IntArray, FloatArray, FloatArray]:
     """Return disjoint ranges that cover all of them, in order of zone and right ascension.
 
-    Where the gap between two is no wider than the second, they become one: looking into the
-    index once more costs as much as the rows in between.
+    Where the gap between two is no wider than the second, they become one: another index scan
+    costs as much as the rows in between.
     """
     order = np.lexsort((start, zone))
     zone, start, end = zone[order], start[order], end[order]
-    # Zones a thousand degrees apart: the furthest end so far then never reaches the next zone.
+    # Shift zones by a thousand degrees each: a range then never reaches the next zone.
     shift = 1000.0 * (zone - zone[0])
     reached = np.maximum.accumulate(end + shift)
     reaches_back = start[1:] - (end[1:] - start[1:]) + shift[1:]

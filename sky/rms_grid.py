@@ -1,4 +1,4 @@
-"""How deep an image looked at a place: the stored grid of local rms, read between its nodes."""
+"""The local rms at any pixel of an image, interpolated in its stored grid."""
 
 import numpy as np
 import numpy.typing as npt

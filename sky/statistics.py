@@ -25,7 +25,7 @@ def new_moments(size: int) -> MomentArray:
 def update_moments(
     moments: MomentArray, index: npt.NDArray[np.int64], value: FloatArray, error: FloatArray
 ) -> None:
-    """Add one point to each light curve `index`, in place; no index may come twice.
+    """Add one point to each light curve `index`, in place; indices must be unique.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def update_moments(
     delta = value - curve["mean"]
     curve["mean"] += delta / curve["n"]
     curve["m2"] += delta**2 * (curve["n"] - 1) / curve["n"]
-    # The old weight times the step: nothing cancels, and a first point adds exactly nothing.
+    # The old weight times the step: no cancellation, and a first point adds exactly 0.
     weight = 1.0 / error**2
     weight_before = curve["weight"].copy()
     curve["weight"] += weight
@@ -79,15 +79,15 @@ def eta(moments: MomentArray) -> FloatArray:
 def spectral_index(
     freq_hz: FloatArray, flux: FloatArray, error: FloatArray
 ) -> tuple[float, float] | None:
-    """Return alpha of S ~ freq^alpha and its 1 sigma error; None if two bands cannot tell.
+    """Return alpha of S ~ freq^alpha and its 1 sigma error; None without fluxes in two bands.
 
     A straight line through ln S over ln freq, each weighted by (S / error)^2.
 
     Parameters
     ----------
     freq_hz, flux, error : (n,) float64
-        Of each band; fluxes that are not positive, or have no finite positive error, do not
-        count: they have no logarithm.
+        One a band. Fluxes that are not positive, or have no finite positive error, are ignored:
+        they have no logarithm.
     """
     usable = (flux > 0) & np.isfinite(flux) & (error > 0) & np.isfinite(error)
     if np.unique(freq_hz[usable]).size < 2:

@@ -1,4 +1,4 @@
-"""Measure image files one after the other, and write one list."""
+"""Measure image files one after the other and write one source list."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -28,14 +28,14 @@ def extract_files(
     negative: bool,
     detection_image: Path | None,
 ) -> int:
-    """Find the sources of images and write one list.
+    """Measure the sources of images and write one list.
 
     Parameters
     ----------
     files : list of Path
         FITS images.
     parameters : FinderParameters
-        The settings.
+        Settings of the finder.
     table_format : str
         One of `FORMATS`.
     output : Path or None
@@ -43,19 +43,19 @@ def extract_files(
     maps : Path or None
         Folder for background, rms, significance, island and residual maps.
     negative : bool
-        Whether to turn the images upside down first: what is found then is noise.
+        Whether to negate the images first: all detections are then noise.
     detection_image : Path or None
-        FITS image in which to look for what is then measured in `files`.
+        FITS image in which the sources are detected that are then measured in `files`.
 
     Returns
     -------
     int
-        0, or 1 if a file could not be measured; the others are in the list all the same.
+        0, or 1 if a file could not be measured; the sources of the others are written.
 
     Raises
     ------
     SettingsError
-        If the thresholds do not fit together.
+        If the analysis threshold exceeds the detection threshold.
     """
     detection = parameters.detection_threshold_sigma
     if parameters.fdr_alpha is None and parameters.analysis_threshold_sigma > detection:
@@ -94,17 +94,17 @@ def _extract_file(
     *,
     negative: bool,
 ) -> FileSources | None:
-    """Measure one file, or say why not."""
+    """Measure one file; print the reason and return None if that fails."""
     try:
         image = open_image(path.read_bytes(), {})
         if negative:
             image = replace(image, pixels=-image.pixels)
         extraction = extract_sources(image, parameters, detection_image)
     except OSError as error:
-        _complain(f"{path}: cannot read it: {error.strerror}")
+        _print_error(f"{path}: cannot be read: {error.strerror}")
         return None
     except RejectedMessageError as error:
-        _complain(f"{path}: {error.reason_code}: {error}")
+        _print_error(f"{path}: {error.reason_code}: {error}")
         return None
     if maps is not None:
         from livetrap.extraction.maps import write_maps  # noqa: PLC0415  (only --maps needs it)
@@ -113,7 +113,7 @@ def _extract_file(
     return FileSources(path, image, extraction, to_shapes(image, extraction.found))
 
 
-def _complain(text: str) -> None:
+def _print_error(text: str) -> None:
     Console(stderr=True, highlight=False).print(text, style="red", markup=False, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""What the finder saw, as FITS images."""
+"""Intermediate maps of the source finder, as FITS images."""
 
 import math
 from pathlib import Path
@@ -20,20 +20,20 @@ _EIGHT_NEIGHBOURS = np.ones((3, 3), np.int8)
 def write_maps(
     path: Path, image: Image, extraction: Extraction, analysis_threshold: float, folder: Path
 ) -> None:
-    """Write background, rms, significance, islands and residual with the input's coordinates.
+    """Write maps of background, rms, significance, islands and residual, with the WCS.
 
     Parameters
     ----------
     path : Path
-        The image's file: its stem begins the names of the maps.
+        File of the image: the names of the maps begin with its stem.
     image : Image
         The image.
     extraction : Extraction
-        What was found in it.
+        Its background, noise and sources.
     analysis_threshold : float
-        Of the islands [local rms].
+        Threshold of the islands [local rms].
     folder : Path
-        Where to write; made if it is missing.
+        Folder of the maps; created if it is missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows, columns = image.pixels.shape
@@ -57,9 +57,9 @@ def write_maps(
 def _islands(
     significance: npt.NDArray[np.float32], extraction: Extraction, analysis_threshold: float
 ) -> npt.NDArray[np.int32]:
-    """Return 0 for sky, else 1 + the index of the first source in the list that is in the island.
+    """Return 1 + the index of the first source of each island, 0 elsewhere.
 
-    Islands without a source are sky.
+    Islands without a source are 0.
     """
     labels, n_labels = ndimage.label(significance > analysis_threshold, _EIGHT_NEIGHBOURS)
     number = np.zeros(n_labels + 1, np.int32)

@@ -35,7 +35,7 @@ _NAMES = [column.name for kind in (SourceColumns, Shapes) for column in fields(k
 
 @dataclass(frozen=True, slots=True)
 class FileSources:
-    """What was found in one file."""
+    """The sources of one file."""
 
     path: Path
     image: Image
@@ -103,7 +103,7 @@ def _to_ds9(done: list[FileSources]) -> str:
             sources.ra, sources.dec, sources.major_arcsec, sources.minor_arcsec,
             sources.pa_deg, sources.snr, strict=True,
         ):  # fmt: skip
-            # DS9 counts the angle of an ellipse from west to north; its radii are semi-axes.
+            # DS9 measures the angle of an ellipse from west to north; its radii are semi-axes.
             lines.append(
                 f'ellipse({ra:.7f},{dec:.7f},{major / 2:.3f}",{minor / 2:.3f}",{pa + 90:.2f})'
                 f" # text={{{snr:.1f}}}"

@@ -11,7 +11,7 @@ from livetrap.simulator.config import SimulatorConfig
 __all__ = ["NoiseMaker", "Stamp", "make_stamp"]
 
 _FWHM_PER_SIGMA = math.sqrt(8.0 * math.log(2.0))
-# The beam is below 1e-6 of its peak outside: no edge shows even on a 1000-sigma source.
+# Outside, the beam is below 1e-6 of its peak: no visible edge on a 1000-sigma source.
 _STAMP_RADIUS_SIGMA = 5.3
 
 
@@ -22,7 +22,7 @@ class Stamp:
     Parameters
     ----------
     rows, columns : slice
-        Where it lies in the image.
+        Its position in the image.
     pixels : (ny, nx) float32
         Peak 1 at the source's sub-pixel position [1/beam].
     """
@@ -57,8 +57,8 @@ def make_stamp(config: SimulatorConfig, y_px: float, x_px: float) -> Stamp:
 class NoiseMaker:
     """Draws unit-variance noise whose autocorrelation is the beam.
 
-    White noise is filtered by the square root of the beam's transform. It is drawn in the
-    Fourier domain already, which saves one transform of two.
+    White noise, drawn in the Fourier domain, is multiplied by the square root of the beam's
+    transform.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class NoiseMaker:
         Parameters
         ----------
         rng : numpy.random.Generator
-            Source of chance.
+            Random number generator.
 
         Returns
         -------

@@ -27,7 +27,7 @@ def simulate(
         str | None,
         typer.Argument(
             metavar="OUT_DIR | --kafka [HOST:PORT]",
-            help="Directory to write; with --kafka the broker, by default that of the settings.",
+            help="Directory for images; with --kafka the broker, by default the configured one.",
         ),
     ] = None,
     *,
@@ -46,7 +46,7 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same sky.")] = 1,
     stream: Annotated[str, typer.Option(help="Name of the stream.")] = "simulated",
     field: Annotated[
-        SkyField, typer.Option(help="Where to look: RA 0h and the pole test the geometry.")
+        SkyField, typer.Option(help="Position of the field: RA 0h and the pole test the geometry.")
     ] = "ordinary",
     faint: Annotated[
         bool, typer.Option("--faint", help="Add sources of 4-12 sigma, around the threshold.")
@@ -64,16 +64,16 @@ def simulate(
         ),
     ] = None,
     min_snr: Annotated[
-        float, typer.Option(help="Least peak of a transient in its worst band, sigma.")
+        float, typer.Option(help="Least peak S/N of a transient in its noisiest band.")
     ] = 12.0,
     four_axes: Annotated[
         bool, typer.Option("--four-axes", help="Add degenerate FREQ and STOKES axes.")
     ] = False,
     truth: Annotated[
-        Path, typer.Option(help="With --kafka: where to write the truth.")
+        Path, typer.Option(help="With --kafka: file for the list of true sources.")
     ] = _DEFAULT_TRUTH,
 ) -> None:
-    """Make a synthetic radio sky: steady sources, variables, transients, correlated noise.
+    """Simulate a radio sky: steady sources, variables, transients, correlated noise.
 
     Writes FITS files and truth.csv, or streams them to Kafka in real time. For instance:
 
@@ -113,7 +113,7 @@ def simulate(
 
 def _to_directory(config: SimulatorConfig, target: str | None) -> None:
     if target is None:
-        raise SettingsError("name a directory to write, or use --kafka")
+        raise SettingsError("name a directory for the images, or use --kafka")
     paths = simulate_to_directory(config, Path(target))
     typer.echo(f"wrote {len(paths)} images and truth.csv to {target}")
 
@@ -123,7 +123,7 @@ def _to_kafka(config: SimulatorConfig, target: str | None, truth_path: Path) -> 
     if target is not None and ":" not in target:
         raise SettingsError(f"with --kafka give HOST:PORT, not {target!r}")
     servers = target or settings.bootstrap_servers
-    # A wrong password is told at once, and as such.
+    # Fail early, with the broker's reason, if it cannot be reached.
     fetch_cluster_id(settings.model_copy(update={"bootstrap_servers": servers}))
     stop = threading.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
@@ -137,4 +137,4 @@ def _to_kafka(config: SimulatorConfig, target: str | None, truth_path: Path) -> 
         topic_prefix=settings.topic_prefix,
         kafka=settings,
     )
-    typer.echo(f"published {n_images} images; the truth is in {truth_path}")
+    typer.echo(f"published {n_images} images; the list of true sources is {truth_path}")

@@ -1,4 +1,4 @@
-"""What a simulated observation looks like: size, bands, cadence, populations, field."""
+"""Parameters of a simulated observation: size, bands, cadence, populations, field."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,14 +20,14 @@ __all__ = [
 
 Field = Literal["ordinary", "0h", "pole"]
 
-# Centre of each field (ra, dec), ICRS [deg]; the last two are where geometry code breaks.
+# Centre of each field (ra, dec), ICRS [deg]; the last two test the geometry.
 FIELD_CENTRES_DEG = MappingProxyType(
     {"ordinary": (123.0, 50.0), "0h": (0.0, 30.0), "pole": (45.0, 89.9)}
 )
 
-# Nothing new appears before the catalogue has learnt the steady sky.
+# The first timesteps have no transients: the catalogue fills with the steady sources.
 QUIET_TIMESTEPS = 5
-# An endless run draws its transients for this many timesteps at a time.
+# An endless run draws its transients in blocks of this many timesteps.
 ENDLESS_BLOCK_TIMESTEPS = 100
 
 _LOFAR_BANDS_MHZ = (124.0, 149.0, 156.0, 185.0)
@@ -66,8 +66,8 @@ class SimulatorConfig:
     """One simulated observation; equal configs give equal bytes.
 
     Steady sources are either clearly detectable (at least 12 sigma in the noisiest band) or
-    clearly not (at most 3 sigma in the best one): a source that flickers around the 8-sigma
-    threshold is a new source on some days, and a run with `faint` off must have no false alerts.
+    clearly not (at most 3 sigma in the best one): a source near the 8-sigma threshold would be
+    detected as new at some timestep, and a run with `faint` off must have no false alerts.
 
     Parameters
     ----------
@@ -80,15 +80,15 @@ class SimulatorConfig:
     bandwidth_hz : float
         Width of every band [Hz].
     cadence_s : float
-        From one timestep to the next, and exposure of an image [s].
+        Time from one timestep to the next, and exposure of an image [s].
     seed : int
-        Of everything random.
+        Seed of all random numbers.
     stream : str
         Name of the stream.
     telescope : str
         TELESCOP card.
     field : {'ordinary', '0h', 'pole'}
-        Where the telescope points.
+        Pointing of the telescope.
     start_time : datetime
         Start of the first exposure, UTC.
     pixel_arcsec : float
@@ -96,7 +96,7 @@ class SimulatorConfig:
     beam_major_px, beam_minor_px : float
         Restoring beam, FWHM, the same in every band [px].
     beam_pa_deg : float
-        Of its major axis, north through east [deg].
+        Position angle of its major axis, north through east [deg].
     rms_jy_beam : float
         Noise at 149 MHz; elsewhere it goes as 1/frequency [Jy/beam].
     n_steady, n_variable : int or None
@@ -105,11 +105,11 @@ class SimulatorConfig:
         Undetectable steady sources, or threshold ones if `faint`; None is by area.
     n_transient : int or None
         Transients in the run, or every 100 timesteps if endless; every second one is fast.
-        None is one in 8 timesteps, as far as there is room.
+        None is one in 8 timesteps, as far as they fit into the image.
     min_snr : float
-        Least peak signal-to-noise ratio of a transient, in its worst band.
+        Least peak signal-to-noise ratio of a transient, in its noisiest band.
     faint : bool
-        Put the faint sources at 4 to 12 sigma, across the detection threshold.
+        Give the faint sources 4 to 12 sigma, around the detection threshold.
     margin_px : int
         Border without sources [px].
     four_axes : bool
@@ -141,11 +141,11 @@ class SimulatorConfig:
     four_axes: bool = False
 
     def __post_init__(self) -> None:
-        for is_wrong, reason in self._complaints():
+        for is_wrong, reason in self._problems():
             if is_wrong:
                 raise SettingsError(f"simulator: {reason}")
 
-    def _complaints(self) -> tuple[tuple[bool, str], ...]:
+    def _problems(self) -> tuple[tuple[bool, str], ...]:
         counts = (self.n_steady, self.n_variable, self.n_faint, self.n_transient)
         return (
             (self.images < 0, "images must be 0 (endless) or more"),

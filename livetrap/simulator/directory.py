@@ -1,4 +1,4 @@
-"""A simulated observation as files: FITS images in time order, and the truth."""
+"""A simulated observation as files: FITS images in time order, and the true sources."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def simulate_to_directory(config: SimulatorConfig, out_dir: Path) -> list[Path]:
     config : SimulatorConfig
         The observation; must not be endless.
     out_dir : Path
-        Made if missing; files of the same name are replaced.
+        Created if missing; files of the same name are replaced.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def simulate_to_directory(config: SimulatorConfig, out_dir: Path) -> list[Path]:
 
 def _write_image(config: SimulatorConfig, image: SimulatedImage, out_dir: Path) -> Path:
     path = out_dir / f"{config.stream}_{image.timestep:06d}_{image.band}.fits"
-    # A watcher of the directory must never see half a file.
+    # Rename the complete file: whoever watches the directory never reads half of it.
     partial = path.with_suffix(".part")
     partial.write_bytes(image.data)
     return partial.replace(path)

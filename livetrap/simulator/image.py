@@ -30,7 +30,7 @@ _SEED_NOISE = 4
 
 @dataclass(frozen=True, slots=True)
 class SimulatedImage:
-    """A FITS file and what a publisher must know of it.
+    """A FITS file and what its messages need.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class SimulatedImage:
 
     @property
     def sha256(self) -> str:
-        """Digest of the bytes, hex: the image's id."""
+        """sha256 of the bytes, hex: the image's id."""
         return hashlib.sha256(self.data).hexdigest()
 
 
@@ -69,7 +69,7 @@ def iterate_images(config: SimulatorConfig) -> Iterator[SimulatedImage]:
     Raises
     ------
     SettingsError
-        If the image has no room for so many sources.
+        If so many sources do not fit into the image.
     """
     renderer = ImageRenderer(config)
     timestep = 0
@@ -80,7 +80,7 @@ def iterate_images(config: SimulatorConfig) -> Iterator[SimulatedImage]:
 
 
 class ImageRenderer:
-    """Makes any image of a run, in any order.
+    """Renders the images of a run, in any order.
 
     Parameters
     ----------
@@ -210,14 +210,14 @@ def _observation_cards(
         ("DATE-OBS", time_start, "Start of the exposure"),
         ("TIMESYS", "UTC", "Time scale"),
         ("EXPTIME", config.cadence_s, "[s] Exposure"),
-        ("TELESCOP", config.telescope, "A simulated one"),
+        ("TELESCOP", config.telescope, "Simulated"),
         ("OBJECT", f"SIM-{config.field.upper()}", "Field"),
         ("ORIGIN", "LiveTrap simulator", ""),
     ]
 
 
 def _header_template(config: SimulatorConfig, freq_hz: float) -> bytes:
-    """Return the header as bytes: making one anew takes astropy longer than the pixels."""
+    """Return the header as bytes: astropy needs longer for a new one than the pixels take."""
     header = make_header(config, freq_hz, _DATE_PLACEHOLDER)
     text: str = header.tostring()
     return text.encode("ascii")

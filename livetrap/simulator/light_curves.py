@@ -6,7 +6,7 @@ from typing import Protocol
 
 __all__ = ["Boxcar", "Burst", "Constant", "LightCurve", "RedNoise", "Sinusoid"]
 
-# A burst below this share of its peak is over: less than 1 sigma for nearly all of them.
+# A burst ends below this fraction of its peak: less than 1 sigma for nearly all of them.
 _BURST_FLOOR = 0.05
 
 
@@ -53,9 +53,9 @@ class Sinusoid:
 
 @dataclass(frozen=True, slots=True)
 class RedNoise:
-    """A random walk that never runs away: slow modes strong, fast modes weak.
+    """Bounded red noise: a sum of modes, the slow ones strong, the fast ones weak.
 
-    Unlike a summed walk it needs no history, so that any timestep can be made alone.
+    Unlike a random walk it needs no history: any timestep can be computed alone.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Random draws behind the sky: positions, signal-to-noise ratios, light curves."""
+"""Random draws of positions, signal-to-noise ratios and light curves."""
 
 import math
 
@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 _COUNTS_SLOPE = 1.5  # N(>S) ~ S^-1.5: a Euclidean universe
-# Sites stand 6 beams apart and move by less than 1: any two sources are over 4 beams apart.
+# Sites are 6 beams apart and are moved by less than 1: sources are over 4 beams apart.
 _SITE_PITCH_BEAMS = 6.0
 _SITE_JITTER_BEAMS = 0.98
 _FRESH_PITCH_BEAMS = 1.5  # apart in the catalogue
@@ -28,14 +28,14 @@ _SHORTEST_BURST = 10  # timesteps that a slow transient needs before the run end
 
 
 def draw_sites(config: SimulatorConfig, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return shuffled positions that keep their distance from each other and the edge.
+    """Return shuffled positions with a least distance from each other and from the edge.
 
     Parameters
     ----------
     config : SimulatorConfig
         Image size, margin and beam.
     rng : numpy.random.Generator
-        Source of chance.
+        Random number generator.
 
     Returns
     -------
@@ -59,23 +59,23 @@ def draw_fresh_sites(
     taken_px: NDArray[np.float64],
     n_at_once: int,
 ) -> NDArray[np.float64]:
-    """Return positions for transients that come and go, as many as the image can tell apart.
+    """Return positions for successive transients, as many as can be resolved in the image.
 
     Parameters
     ----------
     config : SimulatorConfig
         Image size, margin and beam.
     rng : numpy.random.Generator
-        Source of chance.
+        Random number generator.
     taken_px : (k, 2) float64
-        Of the persistent sources, kept clear [px].
+        Positions of the persistent sources; none is near them [px].
     n_at_once : int
-        Any so many that follow each other in the list keep their distance.
+        Any so many successive positions have the least distance from each other.
 
     Returns
     -------
     (n, 2) float64
-        y, x, 0-based [px]; none if there is no room.
+        y, x, 0-based [px]; none if none fits.
     """
     pitch_px = _FRESH_PITCH_BEAMS * config.beam_major_px
     clear_px = _FRESH_CLEAR_BEAMS * config.beam_major_px
@@ -134,7 +134,7 @@ def draw_flash(rng: np.random.Generator, first: int, timesteps_left: int) -> Box
 
 
 def draw_burst(rng: np.random.Generator, first: int, timesteps_left: int) -> Burst | None:
-    """Return a transient of tens of timesteps that peaks within the run; None without room."""
+    """Return a transient of tens of timesteps that peaks within the run; None near its end."""
     if timesteps_left < _SHORTEST_BURST:
         return None
     longest_rise = min(15, timesteps_left // 2)

@@ -1,4 +1,4 @@
-"""The seeded sky: where the sources are, how bright, and when."""
+"""The simulated sources: positions, fluxes and light curves, from a seed."""
 
 import functools
 import math
@@ -44,7 +44,7 @@ class SkySource:
     number : int
         Counts from 0 over the run; transients follow the persistent sources.
     kind : {'steady', 'faint', 'variable', 'fast_transient', 'slow_transient'}
-        What it does.
+        Population that it belongs to.
     y_px, x_px : float
         Position, 0-based [px].
     flux_150mhz_jy : float
@@ -65,12 +65,12 @@ class SkySource:
 
     @property
     def first(self) -> int | None:
-        """First timestep in which it shines; None is always."""
+        """First timestep with flux; None for a persistent source."""
         return self.light_curve.first if isinstance(self.light_curve, Boxcar | Burst) else None
 
     @property
     def last(self) -> int | None:
-        """Last timestep in which it shines; None is always."""
+        """Last timestep with flux; None for a persistent source."""
         return self.light_curve.last if isinstance(self.light_curve, Boxcar | Burst) else None
 
     def flux_jy(self, freq_hz: float, timestep: int) -> float:
@@ -79,12 +79,12 @@ class SkySource:
         return self.flux_150mhz_jy * spectrum * self.light_curve.factor(timestep)
 
     def is_on(self, timestep: int) -> bool:
-        """Tell whether it shines in a timestep."""
+        """Return whether it has flux in a timestep."""
         return self.light_curve.factor(timestep) > 0.0
 
 
 class SkyModel:
-    """All sources of a run; any timestep can be had without those before it.
+    """All sources of a run; any timestep can be computed alone.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class SkyModel:
     Raises
     ------
     SettingsError
-        If the image has no room for so many sources.
+        If so many sources do not fit into the image.
     """
 
     def __init__(self, config: SimulatorConfig) -> None:
@@ -107,7 +107,7 @@ class SkyModel:
         self.n_transient = _count_transients(config, max(0, n_free // blocks_at_once))
         if n_free < blocks_at_once * self.n_transient or n_free < 0:
             raise SettingsError(
-                f"simulator: {config.size} px have room for {len(sites_px)} sources, not for "
+                f"simulator: {config.size} px hold {len(sites_px)} sources, not "
                 f"{n_fixed + blocks_at_once * self.n_transient}; ask for fewer or a larger size"
             )
         self._transient_sites_px = sites_px[n_fixed:]
@@ -121,7 +121,7 @@ class SkyModel:
         self.transients = functools.lru_cache(maxsize=4)(self._make_transients)
 
     def sources_at(self, timestep: int) -> tuple[SkySource, ...]:
-        """Return the persistent sources, then the transients that shine in a timestep."""
+        """Return the persistent sources, then the transients with flux in a timestep."""
         block = timestep // self._config.block_timesteps
         recent = [source for k in (block - 1, block) if k >= 0 for source in self.transients(k)]
         return self.persistent + tuple(source for source in recent if source.is_on(timestep))
@@ -227,8 +227,8 @@ def _make_source(
     site_px: NDArray[np.float64],
     curve: LightCurve,
 ) -> SkySource:
-    """Return a source with `snr` in its worst band; in its best band if it must stay unseen."""
-    must_stay_unseen = kind == "faint" and not config.faint
+    """Return a source with `snr` in its noisiest band, an undetectable one in its best band."""
+    must_stay_undetected = kind == "faint" and not config.faint
     spectral_index = float(rng.normal(-0.7, 0.1))
     flux_in_band_jy = [
         snr * rms_jy / (freq_hz / _REFERENCE_HZ) ** spectral_index
@@ -239,7 +239,7 @@ def _make_source(
         kind=kind,
         y_px=float(site_px[0]),
         x_px=float(site_px[1]),
-        flux_150mhz_jy=min(flux_in_band_jy) if must_stay_unseen else max(flux_in_band_jy),
+        flux_150mhz_jy=min(flux_in_band_jy) if must_stay_undetected else max(flux_in_band_jy),
         spectral_index=spectral_index,
         light_curve=curve,
     )

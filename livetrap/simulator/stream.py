@@ -1,4 +1,4 @@
-"""A simulated observation live on Kafka, at the telescope's own cadence."""
+"""A simulated observation on Kafka, at the cadence of the telescope."""
 
 import dataclasses
 import itertools
@@ -37,8 +37,8 @@ def stream_to_kafka(
 ) -> int:
     """Publish the images on ``images-v1`` as a telescope would, until the end or `stop`.
 
-    All bands of a timestep leave together when their exposure ends, so that the latency from
-    exposure end to alert is honest. Timesteps keep a fixed grid; who falls behind, lags.
+    All bands of a timestep are sent when their exposure ends, so that the latency from exposure
+    end to alert can be measured. Timesteps are at fixed times; a slow run falls behind them.
 
     Parameters
     ----------
@@ -47,18 +47,19 @@ def stream_to_kafka(
     bootstrap_servers : str
         Brokers as HOST:PORT,...
     truth_path : Path or None
-        Where to write the truth; an endless run appends every 100 timesteps.
+        File for the list of true sources; an endless run appends to it every 100 timesteps.
     cadence_s : float or None
-        Wall time from one timestep to the next; 0 is as fast as it goes, None the
-        observation's own [s].
+        Wall time from one timestep to the next; 0: as fast as possible, None: that of the
+        observation [s].
     stop : threading.Event or None
         Set it to end the run after the current timestep.
     topic_prefix : str
-        Put before the topic's name.
+        Prefix of the topic's name.
     kafka : KafkaSettings or None
-        Security and the rest, where plain text will not do; the two arguments above win.
+        Other settings of the connection, such as security; `bootstrap_servers` and
+        `topic_prefix` override them.
     on_image : callable or None
-        Called for every image handed to Kafka.
+        Called for every image that was sent.
 
     Returns
     -------
@@ -68,9 +69,9 @@ def stream_to_kafka(
     Raises
     ------
     TransientError
-        If the broker did not take an image.
+        If the broker did not accept an image.
     SettingsError
-        If the image has no room for so many sources.
+        If so many sources do not fit into the image.
     """
     wall_s = config.cadence_s if cadence_s is None else cadence_s
     start_time = datetime.now(UTC) - timedelta(seconds=config.cadence_s)
@@ -96,7 +97,7 @@ def stream_to_kafka(
 
 
 class _Publisher:
-    """Hands images to Kafka and counts what the broker acknowledged."""
+    """Sends images to Kafka and counts the acknowledgements."""
 
     def __init__(self, producer: Producer, topic: str, stream: str) -> None:
         self._producer = producer
@@ -148,11 +149,11 @@ class _Publisher:
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
-            raise TransientError(f"Kafka did not take an image: {self._failure}")
+            raise TransientError(f"Kafka did not accept an image: {self._failure}")
 
 
 class _TruthWriter:
-    """Writes the truth ahead of the images, block by block."""
+    """Writes the true sources before their images, block by block."""
 
     def __init__(self, config: SimulatorConfig, path: Path | None) -> None:
         self._config = config

@@ -1,4 +1,4 @@
-"""What there is to be found: one row a source, as objects and as a CSV file."""
+"""The true sources of a simulation: one row a source, as objects and as a CSV file."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from livetrap.simulator.sky_model import SkyModel, SkySource, SourceKind
 
 __all__ = ["TruthRow", "TruthTable", "format_truth", "truth"]
 
-# A variable of an endless run: the maximum over this many timesteps stands for all.
+# For a variable of an endless run: the peak is that of this many timesteps.
 _ENDLESS_SCAN_TIMESTEPS = 500
 
 
@@ -25,7 +25,7 @@ class TruthRow:
     source_number : int
         Counts from 0.
     kind : {'steady', 'faint', 'variable', 'fast_transient', 'slow_transient'}
-        What it does; `faint` ones are not to be found unless the run put them at the threshold.
+        Population; `faint` ones are not detectable unless the run put them at the threshold.
     ra, dec : float
         Position, ICRS [deg].
     y_px, x_px : float
@@ -33,12 +33,12 @@ class TruthRow:
     spectral_index : float
         Flux goes as frequency to this power.
     timestep_first, timestep_peak, timestep_last : int or None
-        When it shines, first and last included, within the run; None in an endless run for a
-        source that always shines.
+        When it has flux, first and last included, within the run; None in an endless run for
+        a persistent source.
     time_start_first, time_start_last : datetime or None
         Start of the exposures of those timesteps, UTC.
     snr_peak_min : float
-        Signal-to-noise ratio at the peak in the worst band.
+        Signal-to-noise ratio at the peak in the noisiest band.
     flux_peak_jy_beam : tuple of float
         Flux in each band in the brightest timestep [Jy/beam]; one CSV column a band, named
         ``flux_peak_jy_beam_124MHz``.
@@ -61,7 +61,7 @@ class TruthRow:
 
     @property
     def is_transient(self) -> bool:
-        """Tell whether it must raise an alert as a new source."""
+        """Return whether it must be detected as a new source."""
         return self.kind.endswith("_transient")
 
 
@@ -76,14 +76,14 @@ def truth(config: SimulatorConfig) -> list[TruthRow]:
     Raises
     ------
     SettingsError
-        If the image has no room for so many sources.
+        If so many sources do not fit into the image.
     """
     table = TruthTable(config)
     return [*table.persistent(), *table.transients(0)]
 
 
 class TruthTable:
-    """Rows as the run goes on; an endless run has new transients in every block.
+    """Rows of a run, block by block; an endless run has new transients in every block.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class TruthTable:
         self._wcs = make_wcs(config)
 
     def persistent(self) -> list[TruthRow]:
-        """Return the sources that always shine."""
+        """Return the persistent sources."""
         return self._rows(self._sky.persistent)
 
     def transients(self, block: int) -> list[TruthRow]:
@@ -148,11 +148,11 @@ def format_truth(config: SimulatorConfig, rows: Iterable[TruthRow], *, header: b
     Parameters
     ----------
     config : SimulatorConfig
-        Names the bands.
+        The observation.
     rows : iterable of TruthRow
-        What to write.
+        The rows.
     header : bool
-        Begin with the line of column names.
+        Whether to begin with the line of column names.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

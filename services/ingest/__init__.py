@@ -1,1 +1,1 @@
-"""Edge: FITS files and directories to the topic images-v1."""
+"""The ingest service: FITS files and directories to the topic images-v1."""

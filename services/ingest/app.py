@@ -1,4 +1,4 @@
-"""Composition root of the edge: files once, with a progress bar, or an inbox for ever."""
+"""Composition root of the ingest service: files once with a progress bar, or an inbox."""
 
 import sys
 import time
@@ -38,7 +38,7 @@ _SCAN_S = 0.2
 
 
 class _KafkaImagePublisher:
-    """The way to Kafka."""
+    """Sends messages with a Kafka producer."""
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
@@ -53,7 +53,7 @@ class _KafkaImagePublisher:
         self._producer.flush(_FLUSH_TIMEOUT_S)
         if len(self._producer):
             raise TransientError(
-                f"Kafka did not take {len(self._producer)} image(s) in {_FLUSH_TIMEOUT_S:.0f} s"
+                f"Kafka did not accept {len(self._producer)} image(s) in {_FLUSH_TIMEOUT_S:.0f} s"
             )
 
 
@@ -65,7 +65,7 @@ def ingest_paths(
     cards: dict[str, str],
     bootstrap_servers: str | None,
 ) -> int:
-    """Publish FITS files in time order and book the bad ones.
+    """Publish FITS files in time order; bad ones are rejected with their reasons.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def ingest_paths(
     stream : str or None
         Stream of all of them; None: each file's TELESCOP card.
     rate_hz : float or None
-        Images a second; None: as fast as Kafka takes them [Hz].
+        Images a second; None: as fast as Kafka accepts them [Hz].
     cards : dict of str to str
         FITS cards to add to every image.
     bootstrap_servers : str or None
@@ -83,12 +83,12 @@ def ingest_paths(
     Returns
     -------
     int
-        0: every file is on Kafka or booked as rejected.
+        0: every file is published or rejected.
 
     Raises
     ------
     TransientError
-        If Kafka is away or did not take an image.
+        If Kafka is away or did not accept an image.
     NoFilesError
         If there is nothing to ingest.
     """
@@ -134,8 +134,8 @@ def _watch(settings: IngestProcessSettings, stop: StopFlag) -> None:
     get_logger().info("service_started", inbox=str(folder))
     inbox = Inbox(folder)
     while not stop.is_set():
-        if settled := inbox.find_settled():
-            retry.retry_until_success(partial(inbox.publish, settled, handler))
+        if complete := inbox.find_complete():
+            retry.retry_until_success(partial(inbox.publish, complete, handler))
         stop.wait(_SCAN_S)
 
 
@@ -172,7 +172,7 @@ def _log(path: Path, error: RejectedMessageError) -> None:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """Show a bar on a terminal, nothing elsewhere; yields what moves it on by one."""
+    """Show a progress bar on a terminal; yield a function that advances it by one."""
     with Progress(
         TextColumn("ingesting"),
         BarColumn(),

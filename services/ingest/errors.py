@@ -1,4 +1,4 @@
-"""What can go wrong at the edge."""
+"""Errors of the ingest service."""
 
 from runtime.errors import PipelineError
 

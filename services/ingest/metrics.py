@@ -1,8 +1,10 @@
-"""What the edge counts."""
+"""Metrics of the ingest service."""
 
 from prometheus_client import Counter
 
 __all__ = ["BYTES", "IMAGES"]
 
-IMAGES = Counter("livetrap_ingest_images_total", "Images by outcome", ["outcome"])
-BYTES = Counter("livetrap_ingest_bytes_total", "Bytes published to Kafka")
+IMAGES = Counter(
+    "livetrap_ingest_images_total", "Files, by outcome: published or rejected", ["outcome"]
+)
+BYTES = Counter("livetrap_ingest_bytes_total", "Bytes of the published files")

@@ -1,4 +1,4 @@
-"""What the edge knows of an image, and of the way out."""
+"""Data classes of the ingest service, and the interface of a publisher."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class PreparedImage:
 
 @dataclass(slots=True)
 class IngestCounts:
-    """How a run went."""
+    """Counts of one run."""
 
     published: int = 0
     rejected: int = 0
@@ -28,13 +28,13 @@ class IngestCounts:
 
 
 class ImagePublisher(Protocol):
-    """How messages leave; nothing here knows which client does it."""
+    """Sends messages to Kafka, with whichever client."""
 
     def send(self, message: OutMessage, on_done: Callable[[str | None], None]) -> None:
-        """Queue a message; `on_done` is told why it failed, or None."""
+        """Queue a message; `on_done` is called with the reason of a failure, or None."""
 
     def send_and_locate(self, message: OutMessage) -> tuple[int, int]:
         """Send a message and return its partition and offset."""
 
     def flush(self) -> None:
-        """Return when everything queued is decided."""
+        """Return when every queued message is delivered or has failed."""

@@ -1,4 +1,4 @@
-"""What the edge decides: which files are images, in which order they go, under which name."""
+"""Steps of the ingest service: find files, order them, check headers, build messages."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from sky.wcs import SkyProjection, to_wcs_header
 __all__ = ["find_files", "order_by_time", "prepare_image", "to_stream_name"]
 
 _FITS_SUFFIXES = frozenset({".fits", ".fit", ".fts"})
-# Enough for any header we met (the longest, an AIPS history, has 30 blocks).
+# More than any known header (the longest, with an AIPS history, has 30 blocks).
 _HEADER_PEEK_BYTES = 256 * 2880
 _LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -38,7 +38,7 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         matches = list(_expand(path))
         if not matches:
-            raise NoFilesError(f"nothing to ingest at {path}: no such file, or no *.fits in it")
+            raise NoFilesError(f"nothing to ingest at {path}: no such file, or no FITS file in it")
         found.extend(matches)
     return list(dict.fromkeys(found))
 
@@ -67,7 +67,7 @@ def _peek_time(path: Path, cards: Mapping[str, str]) -> datetime:
         head = decompress(head, max_bytes=_HEADER_PEEK_BYTES, is_head=True)
         return read_time_start(parse_fits(head, cards).header)
     except (OSError, HeaderError):
-        return _LAST  # it is refused with its reason when its turn comes
+        return _LAST  # the file is rejected with its reason when it is published
 
 
 def to_stream_name(text: str) -> str:
@@ -92,16 +92,16 @@ def prepare_image(
     stream : str or None
         Its stream; None: the TELESCOP card.
     cards : mapping of str to str
-        FITS cards that travel beside it and override its own.
+        FITS cards that are added to its header or override it.
     max_bytes : int
-        Largest image that is taken.
+        Largest image that is accepted [byte].
     topics : Topics
-        Where it goes.
+        Names of the topics.
 
     Raises
     ------
     RejectedMessageError
-        If it is no image that anybody downstream could use.
+        If the image cannot be measured.
     """
     if len(data) > max_bytes:
         raise RejectedMessageError(

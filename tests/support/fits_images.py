@@ -1,4 +1,4 @@
-"""FITS images as files: good ones, and every way of being bad with its reason code."""
+"""FITS images as bytes: good ones, and bad ones with their reason codes."""
 
 import io
 

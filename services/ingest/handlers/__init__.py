@@ -1,1 +1,1 @@
-"""Where images come from: files, and a folder that is watched for them."""
+"""Sources of images: files, and a watched folder."""

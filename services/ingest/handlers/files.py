@@ -1,4 +1,4 @@
-"""One file in, one image on Kafka; a bad one is booked with its reason."""
+"""Publish FITS files; a bad one becomes a dead letter and a rejection record."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,13 +19,13 @@ from services.ingest.steps import prepare_image, to_stream_name
 
 __all__ = ["FileHandler", "FileRules"]
 
-# Of an image beyond the size limit this much goes into the dead letter: its header.
+# The dead letter of an image beyond the size limit has only this much: its header.
 _HEAD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class FileRules:
-    """How files become images.
+    """Settings of a run.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ class FileRules:
     cards : mapping of str to str
         FITS cards to add to every image.
     max_bytes : int
-        Largest image that is taken.
+        Largest image that is accepted [byte].
     cluster_id : str
-        Of the Kafka that takes them.
+        Kafka cluster that they go to.
     """
 
     stream: str | None
@@ -51,13 +51,13 @@ class FileHandler:
     Parameters
     ----------
     publisher : ImagePublisher
-        The way to Kafka.
+        Sends to Kafka.
     topics : Topics
-        Where to.
+        Where images, records and dead letters go.
     rules : FileRules
-        How.
+        Settings of the run.
     on_rejected : callable
-        Called for each file that is refused, and why.
+        Called for each rejected file, with the error.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class FileHandler:
         self.counts = IngestCounts()
 
     def publish(self, path: Path) -> bool:
-        """Send one file, or book why not.
+        """Send one file, or its dead letter and rejection record.
 
         Returns
         -------
@@ -87,7 +87,7 @@ class FileHandler:
         Raises
         ------
         TransientError
-            If Kafka did not take this one or an earlier one.
+            If Kafka did not accept this one or an earlier one.
         """
         data = b""
         try:
@@ -100,19 +100,19 @@ class FileHandler:
                 topics=self._topics,
             )
         except RejectedMessageError as error:
-            self._refuse(path, data, error)
+            self._reject(path, data, error)
             return False
         self._publisher.send(image.message, lambda reason: self._on_done(path, len(data), reason))
         self._check()
         return True
 
     def finish(self) -> None:
-        """Return when the broker has everything.
+        """Return when the broker has acknowledged everything.
 
         Raises
         ------
         TransientError
-            If it does not take something.
+            If it does not accept something.
         """
         self._publisher.flush()
         self._check()
@@ -130,12 +130,12 @@ class FileHandler:
         if self._failures:
             failure, self._failures = self._failures[0], []
             raise TransientError(
-                f"Kafka did not take {failure}; what came before it is safe, "
-                "and ingesting all again makes no duplicates"
+                f"Kafka did not accept {failure}; earlier files are published, "
+                "and ingesting all of them again makes no duplicates"
             )
 
-    def _refuse(self, path: Path, data: bytes, error: RejectedMessageError) -> None:
-        """Write the dead letter, then the record that books it in the ledger."""
+    def _reject(self, path: Path, data: bytes, error: RejectedMessageError) -> None:
+        """Send the dead letter, then the rejection record for the image ledger."""
         self._on_rejected(path, error)
         stream = to_stream_name(self._rules.stream or "default")
         letter = self._to_dead_letter(path, data, stream, error)
@@ -160,7 +160,7 @@ class FileHandler:
         self, path: Path, data: bytes, stream: str, error: RejectedMessageError
     ) -> OutMessage:
         head = data[:_HEAD_BYTES] if error.reason_code == ImageReason.TOO_LARGE else data
-        # It never was on Kafka; a redrive sends it where it was to go.
+        # The file was never on Kafka; a redrive sends it to the topic of images.
         cards = {f"fits:{name}": text for name, text in self._rules.cards.items()}
         source = InMessage(
             topic=self._topics.images,

@@ -1,4 +1,4 @@
-"""A folder that telescopes drop FITS files into."""
+"""The inbox: a folder that telescopes write FITS files into."""
 
 import shutil
 from collections.abc import Sequence
@@ -12,49 +12,49 @@ __all__ = ["Inbox"]
 
 
 class Inbox:
-    """Publish what appears in a folder, and put it aside.
+    """Publish the files that appear in a folder, and move them to a subfolder.
 
-    A file is taken once its size and time stand still between two looks. It goes to the
+    A file is complete once its size and time are the same in two scans. It moves to the
     subfolder ``published`` or ``rejected`` when Kafka has it: a crash in between publishes it
-    again, and the ledger then counts a duplicate.
+    again, and the image ledger then counts a duplicate.
 
     Parameters
     ----------
     folder : Path
-        Watched, without its subfolders.
+        Watched folder; its subfolders are not read.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seen: dict[Path, tuple[int, int]] = {}
+        self._last_scan: dict[Path, tuple[int, int]] = {}
 
-    def find_settled(self) -> list[Path]:
-        """Return the files that nobody writes to any more, in time order."""
+    def find_complete(self) -> list[Path]:
+        """Return the files that have not changed since the last scan, in time order."""
         now: dict[Path, tuple[int, int]] = {}
         for path in self._folder.iterdir():
-            with suppress(FileNotFoundError):  # its writer renamed it just now
+            with suppress(FileNotFoundError):  # its writer has renamed it
                 if not path.name.startswith(".") and path.is_file():
                     state = path.stat()
                     now[path] = (state.st_size, state.st_mtime_ns)
-        settled = [path for path, state in now.items() if self._seen.get(path) == state]
-        self._seen = now
-        return order_by_time(settled, {})
+        complete = [path for path, state in now.items() if self._last_scan.get(path) == state]
+        self._last_scan = now
+        return order_by_time(complete, {})
 
     def publish(self, files: Sequence[Path], handler: FileHandler) -> None:
-        """Publish files, then put them aside.
+        """Publish files, then move them to the subfolders.
 
         Raises
         ------
         TransientError
-            If Kafka did not take one; all of them stay.
+            If Kafka did not accept one; all of them stay.
         """
         accepted = {path: handler.publish(path) for path in files if path.exists()}
         handler.finish()
         for path, is_accepted in accepted.items():
-            self._put_aside(path, "published" if is_accepted else "rejected")
+            self._move_to_subfolder(path, "published" if is_accepted else "rejected")
 
-    def _put_aside(self, path: Path, name: str) -> None:
+    def _move_to_subfolder(self, path: Path, name: str) -> None:
         folder = self._folder / name
         folder.mkdir(exist_ok=True)
         shutil.move(path, folder / path.name)
-        self._seen.pop(path, None)
+        self._last_scan.pop(path, None)

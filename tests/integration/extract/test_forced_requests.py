@@ -1,4 +1,4 @@
-"""Positions in, fluxes out: from memory, from Kafka again, or the reason why not."""
+"""Forced photometry of an image in memory, read again from Kafka, or missing."""
 
 import uuid
 from dataclasses import replace
@@ -39,7 +39,7 @@ CLUSTER = "cluster"
 
 
 class Bench:
-    """One image on a topic of its own, and handlers that have or have not seen it."""
+    """One image on a topic of its own, and handlers with and without it in memory."""
 
     def __init__(self, bootstrap: str) -> None:
         self.kafka = KafkaSettings(bootstrap_servers=bootstrap)
@@ -118,7 +118,7 @@ def test_an_image_in_memory_and_one_read_again_give_the_same(bench: Bench) -> No
         ({"cluster_id": "another"}, "image_elsewhere"),
     ],
 )
-def test_an_image_that_cannot_be_had_is_answered_with_the_reason(
+def test_a_missing_image_is_answered_with_the_reason(
     bench: Bench, change: dict[str, object], reason: str
 ) -> None:
     request = request_for(bench.record())
@@ -148,7 +148,7 @@ def test_strange_bytes_are_refused(bench: Bench) -> None:
         bench.worker()[1].on_request(InMessage("forced", 0, 0, b"", b"nonsense"))
 
 
-def test_the_oldest_image_makes_room(bench: Bench) -> None:
+def test_without_memory_no_image_is_kept(bench: Bench) -> None:
     settings = ExtractSettings(recent_images_mb=0)
     measurer = ImageMeasurer(settings)
     record = measurer.measure(read_message(bench.message, CLUSTER))

@@ -1,4 +1,4 @@
-"""The Avro schemas, their examples and the dataclasses say the same."""
+"""The Avro schemas, their examples and the dataclasses agree."""
 
 import io
 import json
@@ -96,13 +96,13 @@ def example_event() -> SourceEvent:
     return SourceEvent(times=times, **record)
 
 
-def test_an_event_survives_the_wire() -> None:
+def test_an_event_is_decoded_as_encoded() -> None:
     event = example_event()
     assert decode_source_event(encode_source_event(event)) == event
 
 
 @pytest.mark.parametrize("n_sources", [0, 1, 100])
-def test_an_image_survives_the_wire(n_sources: int) -> None:
+def test_an_image_is_decoded_as_encoded(n_sources: int) -> None:
     record = image(0, sources([(10.0 + 0.1 * each, 5.0) for each in range(n_sources)]))
     again = decode_image_detections(encode_image_detections(record))
     assert replace(again, sources=record.sources, rms_grid=record.rms_grid) == record
@@ -116,7 +116,7 @@ def test_an_image_survives_the_wire(n_sources: int) -> None:
     np.testing.assert_allclose(again.rms_grid.rms_jy_beam, record.rms_grid.rms_jy_beam, rtol=1e-6)
 
 
-def test_a_rejected_image_survives_the_wire() -> None:
+def test_a_rejected_image_is_decoded_as_encoded() -> None:
     record = rejected(image(0))
     again = decode_image_detections(encode_image_detections(record))
     assert again.reasons == ("no_beam",)
@@ -160,7 +160,7 @@ def test_columns_of_different_lengths_are_refused() -> None:
 
 
 @pytest.mark.parametrize("n", [0, 1, 50])
-def test_forced_photometry_survives_the_wire(n: int) -> None:
+def test_forced_photometry_is_decoded_as_encoded(n: int) -> None:
     rng = np.random.default_rng(n)
     source = SourceOffset("cluster", "images-v1", 3, 17)
     ids, types = np.arange(n), tuple(["forced", "monitor"][each % 2] for each in range(n))

@@ -17,7 +17,7 @@ def test_an_image_is_its_bytes_and_the_cards_beside_them() -> None:
     assert with_cards.image_id not in {plain.image_id, other.image_id}
 
 
-def test_the_identity_of_an_image_is_what_it_always_was() -> None:
+def test_the_identity_with_cards_is_pinned() -> None:
     digest = hashlib.sha256(b"fits\nBMAJ=1\nBPA=2")
     assert digest_image(b"fits", {"BPA": "2", "BMAJ": "1"}).image_id == digest.hexdigest()
 

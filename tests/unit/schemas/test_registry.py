@@ -85,7 +85,7 @@ def test_an_older_version_is_read_with_the_current_fields(version: SchemaVersion
     assert {name: again[name] for name in known} == record
 
 
-def test_a_record_without_a_margin_is_decoded() -> None:
+def test_a_record_written_without_a_margin_is_decoded() -> None:
     record = image(0, sources([(10.0, 5.0)]))
     (version,) = [each for each in OLDER if each.schema_id == 101]
     fields = current_version("image_detections").load()
@@ -100,7 +100,7 @@ def test_a_record_without_a_margin_is_decoded() -> None:
     assert replace(again, margin_px=10, sources=record.sources, rms_grid=record.rms_grid) == record
 
 
-def test_a_newer_version_is_named_with_the_way_out() -> None:
+def test_the_error_for_a_newer_version_says_what_to_do() -> None:
     data = struct.pack(">bI", 0, 999) + b"anything"
     with pytest.raises(CodecError, match=r"schema id 999 is unknown.*upgrade the consumer"):
         decode_image_detections(data)

@@ -41,7 +41,7 @@ def test_a_field_has_some_hundred_cells_whatever_its_size(
     st.floats(10.0, WIDTH_PX - 11.0),
     st.floats(10.0, WIDTH_PX - 11.0),
 )
-def test_every_place_of_an_image_finds_the_image_around_it(
+def test_every_position_in_an_image_is_in_or_beside_one_of_its_cells(
     centre: tuple[float, float], radius_deg: float, x: float, y: float
 ) -> None:
     place = field(centre, radius_deg)
@@ -51,7 +51,7 @@ def test_every_place_of_an_image_finds_the_image_around_it(
     assert np.intersect1d(around, cells_of_field(*place)[0]).size
 
 
-def test_cells_of_different_orders_never_meet() -> None:
+def test_cells_of_different_orders_have_different_numbers() -> None:
     everywhere = np.linspace(0, 359, 300), np.linspace(-90, 90, 300)
     seen: set[int] = set()
     for order in range(17):

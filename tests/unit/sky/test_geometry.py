@@ -45,7 +45,7 @@ def test_offsets_agree_with_astropy(
 )
 @example([(0.0, 90.0)], 1.0, 1)
 @example([(0.0, 0.0), (359.9999, 0.2)], 0.5, 2)
-def test_boxes_hold_all_that_is_near_and_hold_it_once(
+def test_boxes_contain_every_near_position_once(
     places: list[tuple[float, float]], radius_deg: float, seed: int
 ) -> None:
     ra, dec = np.array(places).T

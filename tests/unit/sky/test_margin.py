@@ -69,7 +69,7 @@ def test_a_position_beyond_the_projection_is_not_searched() -> None:
     assert not is_searched((100, 100), [np.nan, 50.0], [50.0, np.nan], 0).any()
 
 
-def test_margins_that_meet_leave_nothing() -> None:
+def test_margins_that_meet_leave_no_searched_pixel() -> None:
     assert searched_pixels(20, 10) == (10, 10)
     assert searched_pixels(19, 10) == (10, 10)
     assert not is_searched((19, 100), [50.0] * 3, [9.0, 9.5, 10.0], 10).any()

@@ -40,7 +40,9 @@ def test_eta_keeps_six_digits_at_a_signal_to_noise_of_1e5() -> None:
 
 
 @given(CURVES, st.randoms())
-def test_order_hardly_matters(curve: list[tuple[float, float]], random: st.DataObject) -> None:
+def test_the_order_of_points_does_not_matter_beyond_rounding(
+    curve: list[tuple[float, float]], random: st.DataObject
+) -> None:
     shuffled = list(curve)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     one, other = (

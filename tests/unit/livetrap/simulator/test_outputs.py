@@ -101,7 +101,7 @@ def test_messages_follow_the_contract(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 def test_a_failed_delivery_is_an_error(monkeypatch: pytest.MonkeyPatch):
     _fake_kafka(monkeypatch, error=KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
-    with pytest.raises(TransientError, match="did not take"):
+    with pytest.raises(TransientError, match="did not accept"):
         stream.stream_to_kafka(SMALL, bootstrap_servers="nowhere:1")
 
 

@@ -1,4 +1,4 @@
-"""Every way in which an image can be bad has its own code and words; the odd valid ones pass."""
+"""Every kind of bad image is rejected with its own reason code; unusual valid ones are read."""
 
 import io
 from pathlib import Path
@@ -15,13 +15,13 @@ DATA = Path(__file__).parents[3] / "data"
 
 
 @pytest.mark.parametrize(("code", "data"), BAD_IMAGES)
-def test_a_bad_image_is_refused_with_its_code(code: str, data: bytes) -> None:
+def test_a_bad_image_is_rejected_with_its_code(code: str, data: bytes) -> None:
     with pytest.raises(RejectedImageError, match=r".{20}") as caught:
         open_image(data, {})
     assert caught.value.reason_code == code
 
 
-def test_the_real_file_without_metadata_is_refused() -> None:
+def test_the_real_file_without_metadata_is_rejected() -> None:
     with pytest.raises(RejectedImageError, match="time of day"):
         open_image((DATA / "missing_metadata.fits").read_bytes(), {})
 
@@ -53,7 +53,7 @@ def test_an_image_in_an_extension_is_found() -> None:
     np.testing.assert_array_equal(opened.pixels, pixels())
 
 
-def test_cards_beside_the_image_mend_it() -> None:
+def test_injected_cards_complete_a_header() -> None:
     bad = make(drop=("BMAJ", "BMIN", "BPA"))
     opened = open_image(bad, {"BMAJ": "0.05", "BMIN": "0.04", "BPA": "30"})
     assert opened.metadata.beam_pa_deg == 30
@@ -87,7 +87,7 @@ def test_the_beam_is_read_from_a_casa_table() -> None:
     assert metadata.beam_pa_deg == 12
 
 
-def test_a_promised_table_that_is_missing_is_a_missing_beam() -> None:
+def test_a_missing_table_of_beams_is_a_missing_beam() -> None:
     with pytest.raises(RejectedImageError) as error:
         open_image(make(drop=("BMAJ", "BMIN", "BPA"), CASAMBM=True), {})
     assert error.value.reason_code == "no_beam"

@@ -49,7 +49,7 @@ def test_real_image_agrees_with_its_selavy_catalogue() -> None:
 
 
 @pytest.mark.parametrize("field", ["ordinary", "0h", "pole"])
-def test_errors_mean_what_they_say_anywhere_on_the_sky(field: str) -> None:
+def test_errors_are_those_of_repeated_measurements_anywhere_on_the_sky(field: str) -> None:
     config = SimulatorConfig(images=12, size=512, bands_hz=(149e6,), field=field, seed=3)  # type: ignore[arg-type]
     steady = [row for row in truth(config) if row.kind == "steady"]
     true = SkyCoord([row.ra for row in steady], [row.dec for row in steady], unit="deg")
@@ -100,7 +100,7 @@ def test_rotating_the_sky_rotates_the_positions() -> None:
     np.testing.assert_allclose(moved.dec, plain.dec, atol=1e-12)
 
 
-def test_nothing_is_reported_within_the_margin() -> None:
+def test_no_source_is_reported_in_the_margin() -> None:
     (image,) = iterate_images(SimulatorConfig(images=1, size=256, bands_hz=(149e6,)))
     opened = open_image(image.data, {})
     found = extract_sources(opened, FinderParameters(margin_px=60)).sources
@@ -118,7 +118,7 @@ def test_the_free_fit_agrees_with_the_beam_on_point_sources() -> None:
     assert abs(np.median(ratio) - 1) < 0.1
 
 
-def test_metadata_says_when_where_and_with_what_beam() -> None:
+def test_metadata_of_a_real_image_are_read() -> None:
     metadata = open_image((DATA / "vast_epoch01.fits").read_bytes(), {}).metadata
     assert metadata.time_start == datetime(2020, 8, 3, 4, 33, 55, 479000, tzinfo=UTC)
     assert metadata.freq_eff_hz == 888e6

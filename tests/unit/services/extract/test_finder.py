@@ -79,7 +79,7 @@ def test_a_faint_source_beside_a_very_bright_one_is_flagged() -> None:
     assert near.tolist() == [False, True, False]
 
 
-def test_beyond_the_radius_nothing_counts() -> None:
+def test_sources_beyond_the_radius_are_not_searched() -> None:
     found = find(
         sky((128.0, 128.0, 50.0), (40.0, 40.0, 50.0)),
         FinderParameters(detection_threshold_sigma=5.0, radius_px=60.0),
@@ -141,7 +141,7 @@ def test_pure_noise_passes_no_false_discovery_rate() -> None:
     assert find(pixels, parameters).x.size == 0
 
 
-def test_the_false_discovery_rate_finds_what_is_there() -> None:
+def test_the_false_discovery_rate_keeps_real_sources() -> None:
     places = [(y, x, 30.0) for y in range(30, 240, 30) for x in range(30, 240, 30)]
     pixels = sky(*places)
     mean, rms = measure_background(pixels, 50)
@@ -165,7 +165,7 @@ def test_the_histogram_equals_the_reference() -> None:
     assert np.abs(counts - expected).sum() <= 20
 
 
-def test_the_negated_standard_image_holds_nothing_beyond_chance() -> None:
+def test_the_negated_standard_image_has_no_more_peaks_than_noise() -> None:
     places = [(y, x, 20.0) for y in range(60, 460, 60) for x in range(60, 460, 60)]
     pixels = sky(*places, size=512)
     assert find(pixels).x.size >= len(places)
@@ -213,12 +213,12 @@ def test_neighbours_are_the_nearest_first() -> None:
     assert (neighbours_within(x[:1], y[:1], 9.0) == -1).all()
 
 
-def test_a_crowd_has_eight_neighbours_at_most() -> None:
+def test_at_most_eight_neighbours_are_returned() -> None:
     y, x = (np.ascontiguousarray(axis.ravel()) for axis in np.mgrid[:7, :7])
     assert (neighbours_within(x, y, 6.0) >= 0).all()
 
 
-def test_a_peak_that_no_fit_can_have_is_measured_from_its_pixels() -> None:
+def test_a_peak_whose_fit_fails_is_measured_from_its_pixels() -> None:
     pixels = sky((100.3, 80.3, 100.0))
     # A cross of five pixels is all that is left: too few to tell three parameters from noise.
     blanked = np.full_like(pixels, np.nan)

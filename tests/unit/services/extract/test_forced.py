@@ -47,7 +47,7 @@ def measure(
     return flux, error, status
 
 
-def test_noise_measures_nothing_with_the_right_error() -> None:
+def test_noise_has_zero_mean_flux_and_the_right_error() -> None:
     pixels = NoiseMaker(replace(CONFIG, size=1024)).draw(np.random.default_rng(1))
     # Four beams apart: 2500 independent values; x and y at all sub-pixel phases.
     grid = np.arange(10.0, 1014.0, 20.07)
@@ -71,7 +71,7 @@ def test_the_whole_flux_is_measured_at_any_subpixel_position(
     assert flux[0] == pytest.approx(peak, rel=1e-3, abs=1e-3)
 
 
-def test_a_bright_neighbour_does_not_leak() -> None:
+def test_a_bright_neighbour_does_not_change_a_flux() -> None:
     pixels = np.zeros((128, 128), np.float32)
     stamp(pixels, 60.4, 70.3, 1.0)
     stamp(pixels, 60.4, 75.8, 1000.0)
@@ -84,7 +84,7 @@ def test_a_bright_neighbour_does_not_leak() -> None:
     assert (error < 1.1).all()
 
 
-def test_separated_sources_share_their_noise_honestly() -> None:
+def test_errors_of_blended_sources_include_their_covariance() -> None:
     rng = np.random.default_rng(3)
     maker = NoiseMaker(replace(CONFIG, size=128))
     x, y = np.array([60.3, 62.9]), np.array([60.0, 60.0])
@@ -110,7 +110,7 @@ def test_the_kernel_equals_the_reference(seed: int) -> None:
     np.testing.assert_allclose(error, expected[1], rtol=1e-6)
 
 
-def test_reasons() -> None:
+def test_positions_without_a_flux_have_a_reason() -> None:
     pixels = np.zeros((64, 64), np.float32)
     pixels[:, 40:] = np.nan
     x = np.array([20.0, -3.0, 55.0, np.nan, 30.0, 30.1, 0.0])
@@ -124,7 +124,7 @@ def test_reasons() -> None:
     assert error[6] >= error[0]
 
 
-def test_no_positions_is_an_ordinary_request() -> None:
+def test_a_request_without_positions_is_valid() -> None:
     nothing = np.empty(0)
     flux, _, _ = measure(np.zeros((8, 8), np.float32), nothing, nothing)
     assert flux.size == 0
@@ -149,7 +149,7 @@ def test_forced_fluxes_agree_with_blind_ones(opened: tuple[Image, Extraction]) -
     assert np.std(difference / sources.rms_local_jy_beam) < 0.3
 
 
-def test_empty_sky_between_the_sources_is_empty(opened: tuple[Image, Extraction]) -> None:
+def test_empty_sky_has_no_flux(opened: tuple[Image, Extraction]) -> None:
     image, extraction = opened
     grid = np.arange(30.0, 480.0, 18.0)
     x, y = (axis.ravel() for axis in np.meshgrid(grid, grid))

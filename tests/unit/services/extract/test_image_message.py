@@ -83,7 +83,7 @@ def test_only_headers_with_the_prefix_are_cards() -> None:
         ("", None),
     ],
 )
-def test_a_time_without_a_zone_is_utc_and_nonsense_is_no_time(
+def test_a_time_without_a_zone_is_utc_and_an_invalid_one_is_none(
     text: str, moment: datetime | None
 ) -> None:
     assert time_sent({"t-sent": text}) == moment
@@ -102,7 +102,7 @@ def test_the_sha256_is_optional_and_its_case_does_not_matter(headers: dict[str, 
     check_sha256(read_message(message(headers | {"fits:BMAJ": "0.1"}), "cluster"))
 
 
-def test_bytes_that_changed_on_the_way_are_refused() -> None:
+def test_corrupted_bytes_are_rejected() -> None:
     image = read_message(message({"sha256": "0" * 64}), "cluster")
     with pytest.raises(RejectedImageError, match=f"{SHA256}, header sha256 is 0000") as error:
         check_sha256(image)

@@ -156,7 +156,7 @@ def test_the_beam_fit_is_exact_between_pixels(dx: float, dy: float, flux: float)
     assert out[0, 5] == 1
 
 
-def test_two_blended_beams_are_told_apart() -> None:
+def test_two_blended_beams_are_separated() -> None:
     pixels = 2 * gaussian((41, 41), 17.3, 20.1, BEAM) + gaussian((41, 41), 23.2, 20.4, BEAM)
     out = np.empty((2, 6))
     fit_beam(
@@ -167,7 +167,7 @@ def test_two_blended_beams_are_told_apart() -> None:
     np.testing.assert_allclose(out[1, :3], [1, 23.2, 20.4], atol=1e-3)
 
 
-def test_a_blank_peak_neighbourhood_is_reported_not_hidden() -> None:
+def test_blank_pixels_near_a_peak_are_reported() -> None:
     pixels = np.full((9, 9), np.nan, np.float32)
     pixels[4, 4] = 3
     out = np.empty((1, 6))

@@ -103,7 +103,7 @@ def test_peaks_of_the_negated_image_are_counted_on_demand(received: ReceivedImag
     assert metrics.NEGATIVE_PEAKS._value.get() == between
 
 
-def test_a_rejection_has_the_reason_and_nothing_measured(received: ReceivedImage) -> None:
+def test_a_rejection_record_has_the_reason_and_no_measurements(received: ReceivedImage) -> None:
     record = to_rejection_record(
         received, RejectedImageError(ImageReason.NO_BEAM, "no restoring beam")
     )

@@ -1,4 +1,4 @@
-"""What quality control refuses, and what it forgets."""
+"""Quality control: its limits and its history of the noise."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,7 @@ def code_of(error: pytest.ExceptionInfo[RejectedImageError]) -> str:
     return error.value.reason_code
 
 
-def test_the_default_refuses_nothing(image: Image) -> None:
+def test_the_default_limits_accept_every_image(image: Image) -> None:
     control = QualityControl(QualityLimits())
     control.check_image(image)
     for rms in (1e-6, 1e6):
@@ -57,7 +57,7 @@ def test_noise_has_bounds(image: Image) -> None:
         assert code_of(error) == code
 
 
-def test_unusual_noise_is_refused_and_not_learned(image: Image) -> None:
+def test_unusual_noise_is_rejected_and_not_added_to_the_history(image: Image) -> None:
     control = QualityControl(QualityLimits(rms_history_images=10, rms_history_sigma=4.0))
     rng = np.random.default_rng(1)
     for rms in rng.normal(1.0, 0.05, 20):
@@ -77,7 +77,7 @@ def test_constant_noise_may_change_a_little(image: Image) -> None:
         control.check_rms("a", image, rms)
 
 
-def test_an_image_of_nothing_but_sources_is_refused() -> None:
+def test_an_image_with_too_many_sources_is_rejected() -> None:
     control = QualityControl(QualityLimits(max_sources=10))
     control.check_count(10)
     with pytest.raises(RejectedImageError) as error:
@@ -85,7 +85,7 @@ def test_an_image_of_nothing_but_sources_is_refused() -> None:
     assert code_of(error) == "too_many_sources"
 
 
-def test_the_sun_is_where_almanacs_have_it() -> None:
+def test_the_position_of_the_sun_is_that_of_the_almanac() -> None:
     # June solstice 2024, 20:51 UTC: RA 90 deg of date, by precession 89.63 deg in J2000.
     name, distance = nearest_bright_source(
         89.63, 23.44, datetime(2024, 6, 20, 20, 51, tzinfo=UTC), ("Sun", "Cas A")
@@ -98,7 +98,7 @@ def test_the_sun_is_where_almanacs_have_it() -> None:
     assert later[1] > 80
 
 
-def test_jupiter_is_where_almanacs_have_it() -> None:
+def test_the_position_of_jupiter_is_that_of_the_almanac() -> None:
     # Great conjunction with Saturn, 2020-12-21 18:20 UTC: RA 20h10.5m, Dec -20.5 deg.
     _, distance = nearest_bright_source(
         302.6, -20.5, datetime(2020, 12, 21, 18, 20, tzinfo=UTC), ("Jupiter",)

@@ -41,7 +41,7 @@ def moments(major: float, minor: float, pa_deg: float) -> np.ndarray:
 
 
 @given(AXIS, AXIS, ANGLE, AXIS, AXIS, ANGLE)
-def test_what_is_convolved_comes_back(
+def test_deconvolution_inverts_convolution(
     a: float, b: float, pa: float, beam_a: float, beam_b: float, beam_pa: float
 ) -> None:
     source = max(a, b), min(a, b), pa

@@ -66,7 +66,7 @@ def test_a_good_file_is_published_as_it_is(tmp_path: Path) -> None:
     assert found.counts.published == 1
 
 
-def test_injected_cards_travel_beside_the_bytes(tmp_path: Path) -> None:
+def test_injected_cards_become_headers(tmp_path: Path) -> None:
     path = tmp_path / "image.fits"
     data = dict(BAD_IMAGES)["no_beam"]
     path.write_bytes(data)
@@ -78,7 +78,7 @@ def test_injected_cards_travel_beside_the_bytes(tmp_path: Path) -> None:
     assert message.headers["image-id"] != message.headers["sha256"]
 
 
-def test_a_bad_file_is_dead_lettered_and_booked(tmp_path: Path) -> None:
+def test_a_bad_file_becomes_a_dead_letter_and_a_rejection_record(tmp_path: Path) -> None:
     path = tmp_path / "image.fits"
     path.write_bytes(dict(BAD_IMAGES)["no_date"])
     publisher = FakePublisher()
@@ -93,7 +93,7 @@ def test_a_bad_file_is_dead_lettered_and_booked(tmp_path: Path) -> None:
     assert (booked.source.partition, booked.source.offset) == (3, 0)
 
 
-def test_a_file_beyond_the_limit_leaves_its_head(tmp_path: Path) -> None:
+def test_the_dead_letter_of_a_file_beyond_the_limit_has_its_header(tmp_path: Path) -> None:
     path = tmp_path / "huge.fits"
     path.write_bytes(b"\0" * (3 << 20))
     publisher = FakePublisher()
@@ -103,22 +103,22 @@ def test_a_file_beyond_the_limit_leaves_its_head(tmp_path: Path) -> None:
     assert letter.headers["truncated-from"] == str(3 << 20)
 
 
-def test_a_file_that_cannot_be_read_is_booked(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_rejected(tmp_path: Path) -> None:
     publisher = FakePublisher()
     assert not handler(publisher).publish(tmp_path / "gone.fits")
     assert publisher.messages[0].headers["reason"] == "unreadable"
 
 
-def test_a_broker_that_does_not_take_it_ends_the_run(tmp_path: Path) -> None:
+def test_a_broker_that_does_not_accept_a_file_ends_the_run(tmp_path: Path) -> None:
     path = tmp_path / "image.fits"
     path.write_bytes(make())
     publisher = FakePublisher()
     publisher.is_away = True
-    with pytest.raises(TransientError, match="what came before it is safe"):
+    with pytest.raises(TransientError, match="earlier files are published"):
         handler(publisher).publish(path)
 
 
-def test_files_go_in_the_order_of_their_exposures(tmp_path: Path) -> None:
+def test_files_are_published_in_the_order_of_their_exposures(tmp_path: Path) -> None:
     for name, second in (("a", 3), ("b", 1), ("c", 2)):
         (tmp_path / f"{name}.fits").write_bytes(dated(second))
     (tmp_path / "d.fits").write_bytes(b"junk")
@@ -127,7 +127,7 @@ def test_files_go_in_the_order_of_their_exposures(tmp_path: Path) -> None:
     assert [path.name for path in ordered] == ["b.fits", "c.fits", "a.fits", "d.fits"]
 
 
-def test_a_path_that_names_nothing_is_an_error(tmp_path: Path) -> None:
+def test_a_path_without_files_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NoFilesError, match="nothing to ingest"):
         find_files([tmp_path / "nothing*"])
 
@@ -135,36 +135,36 @@ def test_a_path_that_names_nothing_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "name"), [("LOFAR HBA", "lofar-hba"), ("  ", "default"), ("KAT-7", "kat-7")]
 )
-def test_stream_names_are_plain(text: str, name: str) -> None:
+def test_stream_names_have_letters_digits_dots_and_dashes(text: str, name: str) -> None:
     assert to_stream_name(text) == name
 
 
-def test_the_inbox_waits_until_a_file_stands_still_then_puts_it_aside(tmp_path: Path) -> None:
+def test_the_inbox_publishes_a_file_once_it_no_longer_changes_and_moves_it(tmp_path: Path) -> None:
     inbox, publisher = Inbox(tmp_path), FakePublisher()
     path = tmp_path / "growing.fits"
     path.write_bytes(make()[:5000])
-    assert inbox.find_settled() == []
+    assert inbox.find_complete() == []
     path.write_bytes(make())
     (tmp_path / "bad.fits").write_bytes(b"junk")
     (tmp_path / ".hidden").write_bytes(make())
-    assert inbox.find_settled() == []
-    settled = inbox.find_settled()
-    assert {each.name for each in settled} == {"growing.fits", "bad.fits"}
-    inbox.publish(settled, handler(publisher))
+    assert inbox.find_complete() == []
+    complete = inbox.find_complete()
+    assert {each.name for each in complete} == {"growing.fits", "bad.fits"}
+    inbox.publish(complete, handler(publisher))
     assert (tmp_path / "published" / "growing.fits").exists()
     assert (tmp_path / "rejected" / "bad.fits").exists()
-    assert inbox.find_settled() == []
+    assert inbox.find_complete() == []
 
 
-def test_the_inbox_keeps_what_kafka_did_not_take(tmp_path: Path) -> None:
+def test_the_inbox_keeps_files_that_kafka_did_not_accept(tmp_path: Path) -> None:
     inbox, publisher = Inbox(tmp_path), FakePublisher()
     path = tmp_path / "image.fits"
     path.write_bytes(make())
-    inbox.find_settled()
+    inbox.find_complete()
     publisher.is_away = True
     with pytest.raises(TransientError):
-        inbox.publish(inbox.find_settled(), handler(publisher))
+        inbox.publish(inbox.find_complete(), handler(publisher))
     assert path.exists()
     publisher.is_away = False
-    inbox.publish(inbox.find_settled(), handler(publisher))
+    inbox.publish(inbox.find_complete(), handler(publisher))
     assert len(publisher.messages) == 1
