@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit lint docs bench bench-extract bench-associate bench-alert clean
+.PHONY: help install demo test test-unit lint docs docs-update bench bench-extract bench-associate bench-alert clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -42,12 +42,15 @@ lint: install  ## style, types, architecture, SQL, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --disable-progress-bar schemas/sql services api livetrap runtime
+	$(BIN)/sqlfluff lint --disable-progress-bar schemas/sql services api livetrap docs/extensions runtime
 	$(BIN)/codespell
 
 docs: install  ## the documentation site in docs/build; needs no network, and a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/build/.doctrees docs docs/build/html
 	@echo "docs/build/html/index.html"
+
+docs-update: install  ## record what the tutorials print, and the data model of the schema
+	UPDATE_DOCS=1 $(BIN)/python -m pytest -q tests/tutorials tests/integration/docs
 
 bench: install  ## images per second, latency and stage times of the whole stack (some minutes)
 	$(BIN)/python benchmarks/bench_end_to_end.py

@@ -26,7 +26,7 @@ extensions = [
     "reference",
 ]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["build", "extensions", "generated"]
+exclude_patterns = ["build", "extensions", "generated", "tutorials/output"]
 templates_path: list[str] = []
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_inline"]

@@ -1,10 +1,12 @@
-"""Write what the reference pages include, from the code, before each build."""
+"""Write what pages of the site include, from code, schema and tutorials, before each build."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
+from data_model.pages import data_model_pages
+from literate import is_tutorial, to_markdown
 from reference.avro import avro_page
 from reference.commands import commands_page
 from reference.metrics import metrics_page
@@ -46,7 +48,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 def write_pages(folder: Path) -> None:
-    """Write what the pages of ``docs/reference`` include; a file that did not change is kept.
+    """Write what pages include; a file that did not change is kept.
 
     Parameters
     ----------
@@ -54,7 +56,11 @@ def write_pages(folder: Path) -> None:
         Where to; it is made if it is missing.
     """
     folder.mkdir(exist_ok=True)
-    for name, make in _PAGES.items():
-        path, text = folder / f"{name}.md", make()
+    texts = {f"{name}.md": make() for name, make in _PAGES.items()}
+    texts |= data_model_pages()
+    for script in [path for path in (folder.parent / "tutorials").iterdir() if is_tutorial(path)]:
+        texts[f"{script.stem}.md"] = to_markdown(script)
+    for name, text in texts.items():
+        path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")

@@ -1,0 +1,55 @@
+"""The site says what the code is: every table has its place, every cell its text."""
+
+from lxml import etree
+
+from data_model.diagram import SUBJECTS, draw, references_of
+from data_model.snapshot import SNAPSHOT, Schema
+from literate import Cell, read_cells, separated
+
+
+def committed_schema() -> Schema:
+    return Schema.from_json(SNAPSHOT.read_text(encoding="utf-8"))
+
+
+def test_every_table_has_one_place_in_the_diagram() -> None:
+    placed = [name for names in SUBJECTS.values() for name in names]
+    assert sorted(placed) == [table.name for table in committed_schema().tables]
+
+
+def test_the_diagram_draws_every_table_and_only_known_references() -> None:
+    schema = committed_schema()
+    root = etree.fromstring(draw(schema).encode())
+    boxes = root.findall(".//{*}rect[@class='lt-table']")
+    assert len(boxes) == len(schema.tables)
+    references = references_of(schema)
+    assert references["image", "band_id"] == ("band", True)
+    assert references["detection", "image_key"] == ("image", False)
+    drawn = [path for path in root.iter("{*}path") if "lt-reference" in path.get("class", "")]
+    assert 0 < len(drawn) <= len(references)
+
+
+def test_every_column_has_a_meaning() -> None:
+    silent = [
+        f"{table.name}.{column.name}"
+        for table in committed_schema().tables
+        for column in table.columns
+        if not column.comment
+    ]
+    assert silent == []
+
+
+def test_a_script_is_cells_of_text_and_code() -> None:
+    script = '"""Hidden."""\n# %% [markdown]\n# # Title\n#\n# Text.\n\n# %%\nprint(1)\n'
+    assert read_cells(script) == [
+        Cell(is_code=False, text="# Title\n\nText."),
+        Cell(is_code=True, text="print(1)"),
+    ]
+
+
+def test_a_separated_script_still_is_the_script() -> None:
+    script = "x = 1\n# %% [markdown]\n# Text.\n# %%\ny = x\n# %%\nz = y\n"
+    marked = separated(script, ".py")
+    assert marked.count("\\x1e") == 2
+    assert [line for line in marked.splitlines() if line and "\\x1e" not in line] == (
+        script.splitlines()
+    )
