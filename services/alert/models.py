@@ -1,7 +1,7 @@
 """An alert before and after it was stored."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 __all__ = [
@@ -72,8 +72,15 @@ class AlertHistory:
 class NewAlert:
     """One row of table `alert` and the bytes that will travel.
 
+    Two are equal if one event made them: `snr` and `flux_peak_jy_beam` may be NaN, which is
+    unequal to itself, so they are compared as the packet has them.
+
     Parameters
     ----------
+    snr : float
+        Signal to noise of the event, NaN where it has none [-].
+    flux_peak_jy_beam : float
+        Peak flux density of the event, NaN where it has none [Jy/beam].
     latency_s : float or None
         From Kafka append of the image to `time_alert` [s].
     voevent : bytes
@@ -94,8 +101,8 @@ class NewAlert:
     kind: str
     ra: float
     dec: float
-    snr: float
-    flux_peak_jy_beam: float
+    snr: float = field(compare=False)
+    flux_peak_jy_beam: float = field(compare=False)
     time_start: datetime
     time_alert: datetime
     voevent: bytes

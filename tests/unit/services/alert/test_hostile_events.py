@@ -201,3 +201,15 @@ def test_right_ascension_is_below_a_full_circle(ra: float) -> None:
     assert json.loads(alert.notice)["ra"] == 0.0
     root = etree.fromstring(alert.voevent)
     assert float(root.findtext(".//Position2D/Value2/C1") or "nan") == 0.0
+
+
+@pytest.mark.parametrize("field", ["snr", "flux_peak_jy_beam"])
+def test_alerts_of_one_event_without_a_measurement_are_equal(field: str) -> None:
+    """Dataclasses compare field by field since Python 3.13, and NaN is unequal to itself."""
+    event = source_event(**{field: math.nan})
+    first, second, other = (
+        build_alert(each, SETTINGS, DECISION, TIME_ALERT, revision=0)
+        for each in (event, event, source_event(**{field: 7.5}))
+    )
+    assert first == second
+    assert first != other
