@@ -32,7 +32,7 @@ demo: install  ## a simulated sky, the whole service and its alerts; Ctrl-C stop
 	@$(BIN)/livetrap demo
 
 test: install  ## the whole test suite, against a real Kafka and PostgreSQL it starts itself
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest --hypothesis-profile=full $(PYTEST_OPTIONS)
 
 test-unit: install  ## the unit tests alone; they start no server
 	$(BIN)/python -m pytest -n $(WORKERS) tests/unit $(PYTEST_OPTIONS)

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.examples import register_profiles
+
 if TYPE_CHECKING:  # unit tests do without the time that these imports take
     from tests.support.shared_servers import SharedServers
     from tests.support.stack import BackingServers
+
+register_profiles()
 
 SHARED_SERVERS: pytest.StashKey["SharedServers"] = pytest.StashKey()
 

@@ -19,6 +19,7 @@ from rules.quantities import QUANTITIES, facts_of
 from rules.sql import SqlCondition
 from schemas.event_json import event_from_json, event_to_json
 from schemas.messages import SourceEvent
+from tests.support.examples import examples
 from tests.support.vtp_events import source_event
 
 NUMBERS = [name for name, each in QUANTITIES.items() if each.kind == "number"]
@@ -76,7 +77,7 @@ def test_python_and_sql_say_the_same(postgres_url: str) -> None:
     loop = asyncio.new_event_loop()
     made = loop.run_until_complete(asyncpg.connect(postgres_url))
 
-    @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(400), suppress_health_check=list(HealthCheck))
     @given(text=expressions, event=events)
     def check(text: str, event: SourceEvent) -> None:
         node = parse(text)

@@ -22,6 +22,7 @@ from services.alert.handlers.vtp import VtpServer
 from services.alert.handlers.vtp_receiver import VtpReceiver
 from services.alert.storage import SubmissionStore
 from tests.integration.alert.test_channels import pool
+from tests.support.examples import examples
 from tests.support.submissions import answer_to, foreign_packet, submit
 from tests.support.vtp import VtpClient, ivorn_of
 
@@ -280,7 +281,7 @@ async def test_any_bytes_are_answered_or_cut_and_the_next_author_is_served(
             finally:
                 await author.aclose()
 
-        @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples(300), suppress_health_check=list(HealthCheck))
         @given(BYTES)
         def check(data: bytes) -> None:
             heard = asyncio.run_coroutine_threadsafe(throw(data), loop).result(10)

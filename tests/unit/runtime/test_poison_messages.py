@@ -15,6 +15,7 @@ from runtime.dead_letters import DeadLetters
 from runtime.errors import FatalError, RejectedMessageError, TransientError, describe_exception
 from runtime.kafka import MAX_MESSAGE_BYTES, InMessage, OutMessage
 from runtime.process import MessageHandler, MessageLimits, process_message
+from tests.support.examples import examples
 
 LIMITS = MessageLimits(timeout_s=30.0, max_attempts=3)
 ORDINARY = [
@@ -166,7 +167,7 @@ def test_a_description_is_one_bounded_line(text: str) -> None:
     st.integers(0, 1 << 17),
     st.integers(0, 1 << 13),
 )
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10))
 def test_a_dead_letter_always_fits_kafka(halves: int, header_bytes: int, key_bytes: int) -> None:
     value = bytes(halves * MAX_MESSAGE_BYTES // 2)
     letters = DeadLetters(topic="dead-letters-v1", service="extract")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sky.containers import decompress, is_image_file, open_fits, split_planes
 from sky.fits import HeaderError, decode_pixels, parse_fits
 from sky.metadata import read_metadata
+from tests.support.examples import examples
 from tests.support.fits_images import CARDS, make, pixels, write
 
 LIMIT = 1 << 24
@@ -64,7 +65,7 @@ def test_an_extension_inherits_the_primary_header() -> None:
 
 
 @given(st.integers(0, 1 << 20), st.integers(1, 255))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 def test_a_damaged_compressed_file_is_refused_or_read(place: int, change: int) -> None:
     packed = bytearray(gzip.compress(make()))
     packed[place % len(packed)] ^= change

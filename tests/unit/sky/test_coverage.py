@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sky.coverage import cell_order, cells_around, cells_of_field
 from sky.wcs import SkyProjection
+from tests.support.examples import examples
 from tests.support.records import wcs_header
 
 WIDTH_PX = 500
@@ -34,7 +35,7 @@ def test_a_field_has_some_hundred_cells_whatever_its_size(
     assert np.all((y >= 9.5) & (y <= WIDTH_PX - 10.5))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(
     st.sampled_from(CENTRES),
     st.floats(0.05, 80.0),

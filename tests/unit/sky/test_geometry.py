@@ -8,12 +8,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sky.geometry import move, probe_zones, tangent_offsets, zone_of
+from tests.support.examples import examples
 
 RA = st.floats(0, 360, exclude_max=True)
 DEC = st.floats(-90, 90)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=examples(50))
 @given(RA, st.floats(-89, 89), st.floats(-0.1, 0.1), st.floats(-0.1, 0.1))
 def test_move_and_offset_are_inverse(ra: float, dec: float, east: float, north: float) -> None:
     start = np.array([ra]), np.array([dec])
@@ -24,7 +25,7 @@ def test_move_and_offset_are_inverse(ra: float, dec: float, east: float, north: 
     assert 0 <= moved[0][0] < 360
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=examples(30))
 @given(RA, DEC, st.floats(0, 360), st.floats(1e-4, 0.1))
 def test_offsets_agree_with_astropy(
     ra: float, dec: float, angle_deg: float, distance_deg: float
@@ -37,7 +38,7 @@ def test_offsets_agree_with_astropy(
     assert np.hypot(east[0], north[0]) == pytest.approx(distance_deg, rel=1e-5)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     st.lists(st.tuples(RA, DEC), min_size=1, max_size=6),
     st.floats(1e-4, 5),

@@ -23,6 +23,7 @@ from services.alert.steps.alert import build_alert
 from services.alert.steps.rule import check_event
 from services.alert.steps.storm import STORM, describe_storm
 from services.alert.steps.voevent import MAX_PACKET_BYTES, assert_valid
+from tests.support.examples import examples
 from tests.support.voevent import read_packet
 from tests.support.vtp_events import DECISION, START, source_event
 
@@ -107,7 +108,7 @@ def assert_sound(alert: NewAlert) -> None:
     NOTICE.validate(json.loads(alert.notice))
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(600), suppress_health_check=list(HealthCheck))
 @given(
     event=anything(), decision=decisions, authority=authorities,
     revision=st.integers(0, 10_000), time_alert=times,
@@ -125,7 +126,7 @@ def test_valid_or_refused(
     assert build_alert(event, chosen, decision, time_alert, revision=revision) == alert
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(200), suppress_health_check=list(HealthCheck))
 @given(event=anything(), is_of_minute=st.booleans())
 def test_a_storm_of_anything_is_told_or_refused(event: SourceEvent, *, is_of_minute: bool) -> None:
     # Names are hashed; Avro brings no half surrogates.

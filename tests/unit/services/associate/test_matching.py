@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.associate.steps.matching import Links, Positions, find_pairs, resolve
+from tests.support.examples import examples
 
 FloatArray = np.ndarray[tuple[int], np.dtype[np.float64]]
 SCALE_DEG = 0.02
@@ -43,7 +44,7 @@ def reference_pairs(
     return pairs
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(0, 12),
@@ -63,7 +64,7 @@ def test_pairs_are_those_of_the_reference(
     assert got == pytest.approx(expected, rel=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(st.integers(0, 2**32 - 1), st.floats(0, 360), st.booleans())
 def test_turning_and_mirroring_the_sky_changes_nothing(
     seed: int,

@@ -17,6 +17,7 @@ from services.extract.steps.false_discovery import false_discovery_threshold
 from services.extract.steps.finder import BeamShape, find_sources
 from services.extract.steps.peaks import count_negative_peaks, neighbours_within
 from tests.support import reference
+from tests.support.examples import examples
 
 CONFIG = SimulatorConfig(size=256, images=1)
 # The simulator's beam: north is +y, east is -x.
@@ -96,7 +97,7 @@ def test_the_median_filter_removes_a_bad_cell() -> None:
     assert filtered.max() < 2
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20))
 @given(st.integers(-40, 40), st.integers(-40, 40))
 def test_whole_pixel_shifts_move_the_sources_only(dy: int, dx: int) -> None:
     # The background is given: its cells do not move with the sky.
@@ -112,7 +113,7 @@ def test_whole_pixel_shifts_move_the_sources_only(dy: int, dx: int) -> None:
         assert b.amplitude[nearest] == pytest.approx(peak, rel=1e-5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20))
 @given(st.floats(1e-6, 1e6))
 def test_fluxes_scale(factor: float) -> None:
     pixels = sky((100.3, 80.7, 40.0), (150.0, 60.0, 9.0))

@@ -16,6 +16,7 @@ from services.extract.steps.finder import BeamShape
 from services.extract.steps.forced import ForcedFluxes, measure_positions
 from services.extract.steps.image import open_image
 from tests.support import reference
+from tests.support.examples import examples
 
 CONFIG = SimulatorConfig(size=512, images=1, bands_hz=(150e6,), n_transient=0)
 BEAM = BeamShape(5.0, 4.0, np.radians(90 + CONFIG.beam_pa_deg))
@@ -60,7 +61,7 @@ def test_noise_has_zero_mean_flux_and_the_right_error() -> None:
     assert 0.95 < pull.std() < 1.05
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(-1e3, 1e3))
 def test_the_whole_flux_is_measured_at_any_subpixel_position(
     dx: float, dy: float, peak: float

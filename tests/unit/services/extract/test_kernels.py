@@ -10,6 +10,7 @@ from services.extract.kernels.islands import find_peaks, significance_row
 from services.extract.kernels.measure import fit_beam, fit_gaussian
 from sky.margin import searched_pixels
 from tests.support import reference
+from tests.support.examples import examples
 
 SHAPES = [(1, 1), (3, 200), (50, 50), (64, 97), (130, 121)]
 
@@ -92,7 +93,7 @@ def test_significance_equals_the_reference(shape: tuple[int, int], cells: tuple[
         np.testing.assert_allclose(row, expected[y], atol=2e-5, rtol=2e-4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(
     st.integers(0, 2**32 - 1),
     st.tuples(st.integers(1, 40), st.integers(1, 40)),
@@ -142,7 +143,7 @@ def gaussian(shape: tuple[int, int], x: float, y: float, abc: tuple[float, ...])
 BEAM = (0.11, 0.02, 0.17)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(0.01, 1e4))
 def test_the_beam_fit_is_exact_between_pixels(dx: float, dy: float, flux: float) -> None:
     pixels = np.float32(flux) * gaussian((31, 31), 15 + dx, 15 + dy, BEAM)

@@ -1,0 +1,22 @@
+"""How many examples a property is tried on: all in the whole suite, a fifth all day long.
+
+``pytest --hypothesis-profile=full`` is the whole number, which ``make test`` asks for.
+"""
+
+from hypothesis import settings
+
+__all__ = ["examples", "register_profiles"]
+
+_WHOLE = 100
+
+
+def register_profiles() -> None:
+    """Make both profiles known; neither measures time, which a busy machine would spoil."""
+    settings.register_profile("full", deadline=None, max_examples=_WHOLE)
+    settings.register_profile("quick", deadline=None, max_examples=_WHOLE // 5)
+    settings.load_profile("quick")
+
+
+def examples(n_whole: int) -> int:
+    """Return the number for ``@settings(max_examples=...)``; a whole run tries `n_whole`."""
+    return max(1, n_whole * settings().max_examples // _WHOLE)
