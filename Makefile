@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit lint docs docs-update bench bench-extract bench-associate bench-alert clean
+.PHONY: help install demo test test-unit test-pythons test-another-python lint docs docs-update bench bench-extract bench-associate bench-alert clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -19,13 +19,13 @@ help:  ## list the targets
 
 install: $(STAMP)  ## .venv with everything, and Apache Kafka fetched for offline starts
 
+# Who names an interpreter wants to know whether .venv is made by it.
+ifneq ($(origin PYTHON),file)
+.PHONY: $(STAMP)
+endif
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-		{ echo "Python 3.11, 3.12 or 3.13 is needed, and $(PYTHON) is another; say make PYTHON=python3.12"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
-		{ rm -rf $(VENV); echo "cannot make $(VENV); on Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/livetrap fetch
+	@install/make_venv.sh $(VENV) $(PYTHON) dev
+	@$(BIN)/livetrap fetch
 	@touch $@
 
 demo: install  ## a simulated sky, the whole service and its alerts; Ctrl-C stops it
@@ -33,6 +33,12 @@ demo: install  ## a simulated sky, the whole service and its alerts; Ctrl-C stop
 
 test: install  ## the whole test suite, against a real Kafka and PostgreSQL it starts itself
 	$(BIN)/python -m pytest --hypothesis-profile=full $(PYTEST_OPTIONS)
+
+test-pythons:  ## the unit tests on each supported Python of this machine, in throw-away environments
+	@install/test_pythons.sh
+
+test-another-python: install  ## the unit tests on the newest Python here that is not the one of .venv
+	@install/test_pythons.sh --besides $(BIN)/python
 
 test-unit: install  ## the unit tests alone; they start no server
 	$(BIN)/python -m pytest -n $(WORKERS) tests/unit $(PYTEST_OPTIONS)
