@@ -11,7 +11,16 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from api.app import middleware, problem_details
-from api.handlers import alerts, images, monitors, operations, page, sources, transients
+from api.handlers import (
+    alerts,
+    images,
+    lightcurves,
+    monitors,
+    operations,
+    page,
+    sources,
+    transients,
+)
 from api.handlers.context import ApiContext, get_context
 from api.handlers.parameters import refuse_unknown_parameters
 from api.steps.alert_stream import AlertStream
@@ -79,7 +88,7 @@ def create_app(context: ApiContext) -> FastAPI:
 
 
 def _add_routes(app: FastAPI) -> None:
-    for resource in (transients, sources, images, alerts, monitors, operations):
+    for resource in (transients, sources, lightcurves, images, alerts, monitors, operations):
         app.include_router(
             resource.router,
             dependencies=[Depends(refuse_unknown_parameters)],

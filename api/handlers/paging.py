@@ -11,7 +11,7 @@ from api.errors import ProblemError
 from api.handlers.parameters import to_utc
 from api.models.base import Model, Page
 
-__all__ = ["decode_cursor", "decode_id", "decode_time", "encode_cursor", "to_page"]
+__all__ = ["decode_cursor", "decode_id", "decode_time", "encode_cursor", "encode_next", "to_page"]
 
 Value = str | int | float
 Item = TypeVar("Item", bound=Model)
@@ -21,8 +21,12 @@ def to_page(
     items: list[Item], rows: Sequence[Mapping[str, Any]], limit: int, *key: str
 ) -> Page[Item]:
     """Return a page; a full one has a cursor made of the `key` columns of its last row."""
-    last = rows[-1] if len(rows) == limit else None
-    return Page(items=items, next=last and encode_cursor(*(last[name] for name in key)))
+    return Page(items=items, next=encode_next(rows, limit, *key))
+
+
+def encode_next(rows: Sequence[Mapping[str, Any]], limit: int, *key: str) -> str | None:
+    """Return the cursor of the next page; None if this one is not full."""
+    return encode_cursor(*(rows[-1][name] for name in key)) if len(rows) == limit else None
 
 
 def encode_cursor(*values: Value | datetime) -> str:

@@ -1,22 +1,20 @@
-"""`/sources`: the running catalogue and its light curves."""
+"""`/sources`: the running catalogue and the statistics of its light curves."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from fastapi.responses import Response
 
 from api.errors import ProblemError, not_found
 from api.handlers.context import ApiContext, Context
 from api.handlers.paging import decode_cursor, to_page
 from api.handlers.parameters import ConeParameter, Cursor, Key, Limit, Stream
 from api.models.base import Page
-from api.models.lightcurves import LightCurve, LightCurvePoint, LightCurveStatistics
+from api.models.lightcurves import LightCurveStatistics
 from api.models.sources import SourceDetail, SourceItem
 from api.steps.catalogue import search_boxes, to_source_items
-from api.steps.lightcurve_tables import to_csv, to_votable
 
-__all__ = ["router"]
+__all__ = ["get_source_row", "router"]
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 
@@ -79,7 +77,7 @@ async def get_source(
     ] = False,
 ) -> SourceDetail:
     """Return one source, with statistics of its newest 10 000 points by time window."""
-    (item,) = await _to_items(context, [await _get_row(context, source_id)])
+    (item,) = await _to_items(context, [await get_source_row(context, source_id)])
     windows = look_back_s or context.settings.statistics_windows_s
     statistics = await context.database.fetch(
         "get_lightcurve_statistics",
@@ -93,33 +91,6 @@ async def get_source(
     )
 
 
-@router.get(
-    "/{source_id}/lightcurve", summary="Light curve of a source", response_model=LightCurve
-)
-async def get_lightcurve(
-    context: Context,
-    source_id: Key,
-    band: Annotated[
-        float | None,
-        Query(gt=0, allow_inf_nan=False, description="Centre frequency, within 1 percent [Hz]"),
-    ] = None,
-    format: Annotated[  # noqa: A002  (the name of the query parameter)
-        Literal["json", "csv", "votable"], Query(description="Format of the answer")
-    ] = "json",
-) -> LightCurve | Response:
-    """Return every measurement of a source, with those of its ancestors before it split off."""
-    await _get_row(context, source_id)
-    rows = await context.database.fetch("get_lightcurve", source_id=source_id, freq_eff_hz=band)
-    points = [LightCurvePoint(**row) for row in rows]
-    name = f"livetrap-source-{source_id}"
-    if format == "csv":
-        return _download(to_csv(points), "text/csv", f"{name}.csv")
-    if format == "votable":
-        text = to_votable(points, source_id)
-        return _download(text, "application/x-votable+xml", f"{name}.xml")
-    return LightCurve(source_id=source_id, points=points)
-
-
 def _decode(cursor: str | None, sort: _Sort) -> tuple[float | None, int | None]:
     values = decode_cursor(cursor, str, float, int)
     if values is None:
@@ -129,12 +100,14 @@ def _decode(cursor: str | None, sort: _Sort) -> tuple[float | None, int | None]:
     return float(values[1]), int(values[2])
 
 
-def _download(text: str, media_type: str, file_name: str) -> Response:
-    headers = {"Content-Disposition": f'inline; filename="{file_name}"'}
-    return Response(text, media_type=media_type, headers=headers)
+async def get_source_row(context: ApiContext, source_id: int) -> Mapping[str, Any]:
+    """Return the row of a source.
 
-
-async def _get_row(context: ApiContext, source_id: int) -> Mapping[str, Any]:
+    Raises
+    ------
+    ProblemError
+        404 if there is none.
+    """
     rows = await context.database.fetch("list_sources", id=source_id, sort="id", limit=1)
     if not rows:
         raise not_found("source", source_id)

@@ -30,10 +30,11 @@ class LightCurvePoint(Model):
 
 
 class LightCurve(Model):
-    """Every measurement of a source, in time order."""
+    """A page of the measurements of a source, in time order."""
 
     source_id: int
     points: list[LightCurvePoint]
+    next: str | None = Field(description="Cursor of the next page; null on the last")
 
 
 class LightCurveStatistics(Model):

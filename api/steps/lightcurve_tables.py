@@ -1,59 +1,131 @@
-"""A light curve as CSV or VOTable."""
+"""A light curve as JSON, CSV or VOTable, encoded in pieces."""
 
 import csv
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import call, itemgetter
+from typing import Any, ClassVar, Protocol
+from xml.sax.saxutils import escape
 
-import numpy as np
-from astropy.io.votable.tree import Field as VOField
-from astropy.io.votable.tree import Resource, TableElement, VOTableFile
+import orjson
+from astropy.io.votable.tree import Field, Resource, TableElement, VOTableFile
 
-from api.models.lightcurves import LightCurvePoint
+__all__ = ["CsvTable", "LightCurveTable", "VoTable", "encode_page"]
 
-__all__ = ["to_csv", "to_votable"]
+Points = Sequence[Mapping[str, Any]]
 
 # Column, VOTable datatype, unit, UCD.
 _COLUMNS = (
-    ("time_start", "char", "", "time.start;obs.exposure"),
+    ("time_start", "char", None, "time.start;obs.exposure"),
     ("exposure_s", "double", "s", "time.duration;obs.exposure"),
     ("freq_eff_hz", "double", "Hz", "em.freq;instr"),
     ("freq_bw_hz", "double", "Hz", "instr.bandwidth"),
-    ("stokes", "char", "", "phys.polarization.stokes"),
+    ("stokes", "char", None, "phys.polarization.stokes"),
     ("flux_int_jy", "double", "Jy", "phot.flux.density;em.radio"),
     ("flux_int_err_jy", "double", "Jy", "stat.error;phot.flux.density;em.radio"),
     ("flux_peak_jy_beam", "double", "Jy/beam", "phot.flux.density;em.radio;stat.max"),
     ("flux_peak_err_jy_beam", "double", "Jy/beam", "stat.error;phot.flux.density;em.radio"),
-    ("snr", "double", "", "stat.snr"),
+    ("snr", "double", None, "stat.snr"),
     ("ra", "double", "deg", "pos.eq.ra"),
     ("dec", "double", "deg", "pos.eq.dec"),
-    ("extraction_type", "char", "", "meta.code"),
-    ("quality_flags", "long", "", "meta.code.qual"),
-    ("image_id", "char", "", "meta.id;obs.image"),
+    ("extraction_type", "char", None, "meta.code"),
+    ("quality_flags", "long", None, "meta.code.qual"),
+    ("image_id", "char", None, "meta.id;obs.image"),
 )
+_NAMES = tuple(column[0] for column in _COLUMNS)
+_to_cells = itemgetter(*_NAMES)
 
 
-def _to_text(value: object) -> object:
-    return value.isoformat().replace("+00:00", "Z") if hasattr(value, "isoformat") else value
+def encode_page(source_id: int, points: Points, *, next_cursor: str | None) -> bytes:
+    """Return a page of a light curve as JSON; an undefined number is null."""
+    body = {
+        "source_id": source_id,
+        "points": [dict(zip(_NAMES, _to_cells(point), strict=True)) for point in points],
+        "next": next_cursor,
+    }
+    return orjson.dumps(body, option=orjson.OPT_UTC_Z)
 
 
-def to_csv(points: Sequence[LightCurvePoint]) -> str:
-    """Return the points as CSV with a header; the units are in the names."""
-    names = [column[0] for column in _COLUMNS]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    for point in points:
-        writer.writerow([_to_text(getattr(point, name)) for name in names])
-    return out.getvalue()
+class LightCurveTable(Protocol):
+    """A format that is written in pieces: the header, points many times, the footer."""
+
+    media_type: ClassVar[str]
+    suffix: ClassVar[str]
+
+    def header(self) -> bytes:
+        """Return what comes before the points."""
+        ...
+
+    def rows(self, points: Points) -> bytes:
+        """Return some points."""
+        ...
+
+    def footer(self) -> bytes:
+        """Return what comes after the points."""
+        ...
 
 
-def to_votable(points: Sequence[LightCurvePoint], source_id: int) -> str:
-    """Return the points as a VOTable with units and UCDs.
+class CsvTable:
+    """CSV with a header line; the units are in the names, an unknown value is empty."""
+
+    media_type: ClassVar[str] = "text/csv"
+    suffix: ClassVar[str] = "csv"
+
+    def header(self) -> bytes:
+        """Return the line of names."""
+        return _to_csv([_NAMES])
+
+    def rows(self, points: Points) -> bytes:
+        """Return one line a point."""
+        cells = map(_to_cells, points)
+        return _to_csv((_to_iso(time), *others) for time, *others in cells)
+
+    def footer(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+
+class VoTable:
+    """VOTable with units and UCDs; an unknown number is NaN.
+
+    astropy writes the header. It needs 45 microseconds a row for the rest, so the rows are
+    written here.
+
+    Parameters
+    ----------
+    source_id : int
+        Source of the light curve, for the description.
 
     References
     ----------
     Ochsenbein et al. (2019), VOTable 1.4, IVOA Recommendation.
     """
+
+    media_type: ClassVar[str] = "application/x-votable+xml"
+    suffix: ClassVar[str] = "xml"
+
+    def __init__(self, source_id: int) -> None:
+        head, end, tail = _write_empty_votable(source_id).partition("  </TABLE>\n")
+        self._header = f"{head}   <DATA>\n    <TABLEDATA>\n"
+        self._footer = f"    </TABLEDATA>\n   </DATA>\n{end}{tail}"
+
+    def header(self) -> bytes:
+        """Return the document up to its first row."""
+        return self._header.encode()
+
+    def rows(self, points: Points) -> bytes:
+        """Return one element TR a point."""
+        rows = (map(call, _TO_TEXT, cells) for cells in map(_to_cells, points))
+        texts = (f"     <TR><TD>{'</TD><TD>'.join(cells)}</TD></TR>\n" for cells in rows)
+        return "".join(texts).encode()
+
+    def footer(self) -> bytes:
+        """Return the rest of the document."""
+        return self._footer.encode()
+
+
+def _write_empty_votable(source_id: int) -> str:
     document = VOTableFile(version="1.4")
     resource = Resource()
     resource.description = f"Light curve of source {source_id}"
@@ -62,14 +134,39 @@ def to_votable(points: Sequence[LightCurvePoint], source_id: int) -> str:
     resource.tables.append(table)
     for name, datatype, unit, ucd in _COLUMNS:
         size = {"arraysize": "*"} if datatype == "char" else {}
-        field = VOField(
-            document, name=name, ID=name, datatype=datatype, unit=unit or None, ucd=ucd, **size
+        table.fields.append(
+            Field(document, name=name, ID=name, datatype=datatype, unit=unit, ucd=ucd, **size)
         )
-        table.fields.append(field)
-    table.create_arrays(len(points))
-    for row, point in enumerate(points):
-        values = [_to_text(getattr(point, column[0])) for column in _COLUMNS]
-        table.array[row] = tuple(np.nan if value is None else value for value in values)
     out = io.BytesIO()
     document.to_xml(out)
     return out.getvalue().decode()
+
+
+def _to_csv(rows: Iterable[Iterable[object]]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue().encode()
+
+
+def _to_iso(time: Any) -> str:
+    return str(time.isoformat()).replace("+00:00", "Z")
+
+
+def _to_double(value: float | None) -> str:
+    """Return all digits of a number, without the fraction of a whole one, as astropy does."""
+    if value is None or math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return repr(value).removesuffix(".0")
+
+
+_BY_DATATYPE: dict[str, Callable[[Any], str]] = {
+    "char": escape,
+    "double": _to_double,
+    "long": str,
+}
+_TO_TEXT = [
+    _to_iso if name == "time_start" else _BY_DATATYPE[datatype]
+    for name, datatype, _, _ in _COLUMNS
+]

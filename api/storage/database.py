@@ -1,13 +1,14 @@
 """Connections to PostgreSQL: read-only queries, the few writes, and notifications."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from pydantic import SecretStr
 
+from api.errors import ProblemError
 from api.metrics import DATABASE_UP
 from runtime.errors import FatalError, TransientError
 from runtime.logging import get_logger
@@ -21,6 +22,8 @@ _PACKAGE = "api"
 _RETRY_S = 1.0
 _TIMEOUT_S = 15.0
 _STATEMENT_TIMEOUT_MS = 10_000
+_CHUNK_ROWS = 1000
+_EXPORT_WAIT_S = 10.0
 
 
 class Database:
@@ -35,6 +38,7 @@ class Database:
     def __init__(self, settings: PostgresSettings) -> None:
         self._settings = settings
         self._pool: asyncpg.Pool | None = None
+        self._export_slots = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
     async def connect(self) -> None:
         """Open the pool; try until it works. Meanwhile queries raise `TransientError`."""
@@ -78,6 +82,49 @@ class Database:
         async with self._connection() as connection, connection.transaction():
             await connection.execute("set transaction read write")
             return await _fetch(connection, query, parameters)
+
+    async def stream(
+        self, query: str, **parameters: object
+    ) -> AsyncGenerator[Sequence[Mapping[str, Any]], None]:
+        """Return the rows of a query, a thousand at a time through a server-side cursor.
+
+        Half of the connections serve such queries, so that others find one.
+
+        Parameters
+        ----------
+        query, **parameters
+            As of `fetch`.
+
+        Yields
+        ------
+        sequence of mappings
+            Rows.
+
+        Raises
+        ------
+        ProblemError
+            503 if too many are running.
+        TransientError
+            As of `fetch`.
+        """
+        statement = load_statement(query)
+        arguments = statement.to_arguments(parameters)
+        async with self._export_slot(), self._connection() as connection, connection.transaction():
+            cursor = await connection.cursor(statement.text, *arguments, timeout=_TIMEOUT_S)
+            while rows := await cursor.fetch(_CHUNK_ROWS, timeout=_TIMEOUT_S):
+                yield cast("Sequence[Mapping[str, Any]]", rows)  # as mappings, but not by type
+
+    @asynccontextmanager
+    async def _export_slot(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(_EXPORT_WAIT_S):
+                await self._export_slots.acquire()
+        except TimeoutError:
+            raise ProblemError(503, "too many exports are running; try again") from None
+        try:
+            yield
+        finally:
+            self._export_slots.release()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:

@@ -1,4 +1,4 @@
-// The only place that talks to the server.
+// Requests to the server; no other file makes any.
 
 const ROOT = "api/v1/";
 const RETRY_MS = 2000;
@@ -19,19 +19,19 @@ export async function get(path, parameters) {
   return body;
 }
 
-export async function getAll(path, parameters, most) {
+export async function getAll(path, parameters, maxItems) {
   const items = [];
   let cursor = null;
   do {
-    const page = await get(path, { ...parameters, limit: Math.min(500, most), cursor });
+    const page = await get(path, { ...parameters, limit: Math.min(500, maxItems), cursor });
     items.push(...page.items);
     cursor = page.next;
-  } while (cursor && items.length < most);
+  } while (cursor && items.length < maxItems);
   return items;
 }
 
-// After a lost connection the browser comes back by itself, with Last-Event-ID. After an answer
-// that is an error (503 while PostgreSQL is away) it gives up for good: then we come back.
+// The browser reconnects by itself after a lost connection, with Last-Event-ID. After an error
+// answer (503 while PostgreSQL is unavailable) it does not: then we reconnect.
 export function follow({ onAlert, onState }, lastId = "") {
   const source = new EventSource(url("alerts/stream", { last_event_id: lastId }));
   let last = lastId;

@@ -1,4 +1,4 @@
-// What is known of the selected source: badges, facts, and everything to take home.
+// Panel of the selected source: badges, quantities, download links.
 
 import { url } from "./api.js";
 import { arcsec, decText, degrees, flux, kindText, number, raText, time } from "./format.js";
@@ -23,13 +23,13 @@ function copyButton(text, label) {
       await navigator.clipboard.writeText(text);
       button.textContent = "copied";
     } catch {
-      button.textContent = text; // no permission: show it to be copied by hand
+      button.textContent = text; // no permission: show the text to be copied by hand
     }
   });
   return button;
 }
 
-// As any catalogue service reads it: 08:06:37.90 -09:38:17.0
+// The form that catalogue services accept: 08:06:37.90 -09:38:17.0
 function sexagesimal({ ra, dec }) {
   const colons = (text) => text.replace("−", "-").replace(/[s″]$/, "").replaceAll(/[hm°′]/g, ":");
   return `${colons(raText(ra))} ${colons(decText(dec))}`;
@@ -53,14 +53,14 @@ export function show({ badges, facts, links, title }, source, transient) {
     fact("η", number(source.eta)),
     fact("V", number(source.v)),
     fact("points", String(source.n_datapoints)),
-    fact("first seen [UTC]", time(source.first_time_start)),
-    fact("last seen [UTC]", time(source.last_time_start)),
+    fact("first image [UTC]", time(source.first_time_start)),
+    fact("last image [UTC]", time(source.last_time_start)),
     fact("source", String(source.id)),
   ];
   if (transient) {
     entries.splice(2, 0, fact("S/N", number(transient.snr)), fact("peak flux", flux(transient.flux_peak_jy_beam, "/beam")));
     entries.push(fact("alert family", transient.trig_id));
-    if (transient.retracted_because) entries.push(fact("taken back because", transient.retracted_because));
+    if (transient.retracted_because) entries.push(fact("reason of retraction", transient.retracted_because));
   }
   if (source.parent_source_id !== null) entries.push(fact("split from", `source ${source.parent_source_id}`));
   facts.replaceChildren(...entries);
@@ -68,10 +68,10 @@ export function show({ badges, facts, links, title }, source, transient) {
   const made = [
     link("CSV", url(curve, { format: "csv" })),
     link("VOTable", url(curve, { format: "votable" })),
-    link("JSON", url(curve)),
+    link("JSON", url(curve)), // its first page
   ];
   for (const alert of transient?.alerts ?? []) {
-    // A plain link cannot set Accept, so it says the format.
+    // A plain link cannot set the header Accept; the parameter overrides it.
     const notice = link(`${alert.alert_type} alert`, url(`alerts/${alert.id}`, { format: "json" }));
     notice.title = alert.ivorn;
     made.push(notice, link("VOEvent", url(`alerts/${alert.id}`, { format: "xml" })));

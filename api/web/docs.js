@@ -1,4 +1,4 @@
-// The API's description for people, from its openapi.json; nothing is fetched from elsewhere.
+// The API reference, built from openapi.json; nothing is loaded from another host.
 
 const make = (name, text, ...children) => {
   const made = document.createElement(name);

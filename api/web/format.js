@@ -1,4 +1,4 @@
-// Numbers, places and times as astronomers read them.
+// Numbers, positions and times as astronomers write them.
 
 const pad = (number, digits = 2) => String(number).padStart(digits, "0");
 

@@ -1,14 +1,14 @@
-// Flux against time with error bars, one colour a band.
+// Flux density against time with error bars, one colour a band.
 
 import { flux, fluxUnit, frequency, number, time } from "./format.js";
 import { element, explain, frame, linear, say, timeTicks } from "./plot.js";
 
-// Okabe & Ito: distinct for every kind of colour vision; black is left to the text.
+// Okabe & Ito: distinguishable with any colour vision deficiency; black is left to the text.
 const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a7a00", "#7f7f7f"];
-// Beyond this, points go out as dots without their own tooltip: browsers stay quick.
-const MOST_INTERACTIVE = 1500;
+// With more points, each is a small dot without a tooltip: browsers stay responsive.
+const MAX_INTERACTIVE = 1500;
 
-export function draw(container, legend, points, trigger) {
+export function draw(container, legend, points, { trigger, maxPoints }) {
   const usable = points.filter((point) => point.flux_int_jy !== null);
   if (!usable.length) {
     legend.replaceChildren();
@@ -44,11 +44,12 @@ export function draw(container, legend, points, trigger) {
   }
   for (const band of bands) {
     const own = usable.filter((point) => bandOf(point) === band);
-    drawBand(area, own, { colour: colour.get(band), unit, middle, error, busy: usable.length > MOST_INTERACTIVE });
+    drawBand(area, own, { colour: colour.get(band), unit, middle, error, busy: usable.length > MAX_INTERACTIVE });
   }
   area.svg.setAttribute("aria-label", `Light curve of ${usable.length} points in ${bands.length} bands`);
   legend.replaceChildren(...bands.map((band) => legendEntry(band, colour.get(band))));
   if (points.some((point) => point.extraction_type !== "blind")) legend.append("hollow: forced fit");
+  if (points.length >= maxPoints) legend.append(`the newest ${maxPoints.toLocaleString("en")} points; CSV and VOTable have all`);
 }
 
 function drawBand(area, points, { colour, unit, middle, error, busy }) {

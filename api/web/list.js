@@ -1,4 +1,4 @@
-// The live list of transients: one button each, the newest on top.
+// The list of transients: one button each, newest first.
 
 import { ago, decText, kindText, number, raText } from "./format.js";
 

@@ -1,4 +1,4 @@
-// State and its ways: what changes redraws what shows it.
+// State of the page; a change redraws the parts that show it.
 
 import { follow, get, getAll } from "./api.js";
 import * as detail from "./detail.js";
@@ -9,7 +9,8 @@ import * as plane from "./plane.js";
 import { say } from "./plot.js";
 import * as sky from "./sky.js";
 
-const MOST_SOURCES = 2000;
+const MAX_SOURCES = 2000;
+const MAX_POINTS = 5000;
 const SOURCES_EVERY_MS = 4000;
 const FIGURES_EVERY_MS = 2000;
 const FRESH_MS = 6000;
@@ -22,7 +23,7 @@ const state = {
   fresh: new Map(), isLive: false,
 };
 
-// --- what is shown ---
+// --- drawing ---
 
 function showList() {
   const now = Date.now();
@@ -39,8 +40,8 @@ function showList() {
   const command = document.createElement("code");
   const isFiltered = Object.values(state.filters).some(Boolean);
   command.textContent = "livetrap simulate --kafka";
-  if (isFiltered) say(place, "Nothing passes these filters.");
-  else say(place, "Nothing new in the sky yet. Publish images with ", Object.assign(document.createElement("code"), { textContent: "livetrap ingest" }), ", or watch a made one with ", command, ".");
+  if (isFiltered) say(place, "No transient passes these filters.");
+  else say(place, "No transients yet. Publish images with ", Object.assign(document.createElement("code"), { textContent: "livetrap ingest" }), ", or simulated ones with ", command, ".");
 }
 
 const kindOf = (source) => (source.is_new ? "new_source" : source.is_variable ? "variable" : "");
@@ -54,10 +55,10 @@ function showSources() {
 function showDetail(source) {
   const transient = state.transients.find((each) => each.id === state.selected?.transient);
   if (source) detail.show(parts, source, transient);
-  lightcurve.draw(byId("lightcurve"), byId("legend"), state.points, transient?.time_start);
+  lightcurve.draw(byId("lightcurve"), byId("legend"), state.points, { trigger: transient?.time_start, maxPoints: MAX_POINTS });
 }
 
-// --- what changes ---
+// --- changes ---
 
 function selectSource(source) {
   const transient = state.transients.find((each) => each.source_id === source.id);
@@ -75,8 +76,8 @@ async function select(source, transient, { keepHash = false } = {}) {
 async function loadDetail() {
   if (!state.selected) return;
   const wanted = state.selected.source;
-  const [source, curve] = await Promise.all([get(`sources/${wanted}`), get(`sources/${wanted}/lightcurve`)]);
-  if (state.selected?.source !== wanted) return; // somebody clicked on meanwhile
+  const [source, curve] = await Promise.all([get(`sources/${wanted}`), get(`sources/${wanted}/lightcurve`, { newest: MAX_POINTS, limit: MAX_POINTS })]);
+  if (state.selected?.source !== wanted) return; // another one was selected meanwhile
   state.points = curve.points;
   showDetail(source);
 }
@@ -102,7 +103,7 @@ async function loadOlder() {
 
 async function loadSources() {
   const stream = state.filters.stream;
-  state.sources = await getAll("sources", { stream, sort: "eta" }, MOST_SOURCES);
+  state.sources = await getAll("sources", { stream, sort: "eta" }, MAX_SOURCES);
   showSources();
 }
 
@@ -129,9 +130,9 @@ function showConnection(isLive, words) {
   place.querySelector(".words").textContent = words;
 }
 
-// --- ticking ---
+// --- repetition ---
 
-// Repeat work with a pause; trouble is told once in the header and ends by itself.
+// Repeat a task with a pause; the header shows an error until the next success.
 async function every(pauseMs, work) {
   for (;;) {
     if (!document.hidden) await attempt(work);
@@ -144,7 +145,7 @@ async function attempt(work) {
     await work();
     if (state.isLive) showConnection(true, "live");
   } catch (error) {
-    showConnection(false, error instanceof TypeError ? "the server is away, trying again" : error.message);
+    showConnection(false, error instanceof TypeError ? "server unreachable, reconnecting" : error.message);
   }
 }
 
@@ -190,7 +191,7 @@ follow({
   },
   onState: (isLive) => {
     state.isLive = isLive;
-    showConnection(isLive, isLive ? "live" : "the server is away, trying again");
+    showConnection(isLive, isLive ? "live" : "server unreachable, reconnecting");
   },
 });
 await attempt(openHash);

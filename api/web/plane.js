@@ -1,4 +1,4 @@
-// The eta-V plane: steady sources lie low, whatever varies stands out.
+// The eta-V plane: constant sources at small eta and V, variables at large ones.
 
 import { number } from "./format.js";
 import { element, explain, frame, logarithmic, say } from "./plot.js";
@@ -6,7 +6,7 @@ import { element, explain, frame, logarithmic, say } from "./plot.js";
 export function draw(container, sources, { selected, onSelect, kindOf }) {
   const shown = sources.filter((source) => source.n_datapoints > 1 && source.eta > 0 && source.v > 0);
   if (!shown.length) {
-    say(container, "Every source needs two points before it can vary.");
+    say(container, "No source has two measurements yet.");
     return;
   }
   const decade = (values) => [10 ** Math.floor(Math.log10(Math.min(...values))), 10 ** Math.ceil(Math.log10(Math.max(...values) * 1.01))];

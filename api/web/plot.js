@@ -1,4 +1,4 @@
-// Axes, scales and marks in SVG: what the three charts share.
+// Axes, scales and marks in SVG, shared by the three charts.
 
 const NS = "http://www.w3.org/2000/svg";
 
@@ -29,7 +29,7 @@ export function logarithmic([from, to], range) {
 function linearTicks(from, to, count) {
   const rough = Math.abs(to - from) / count || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].find((each) => 1.5 * each * power >= rough) * power; // rather a few more than too few
+  const step = [1, 2, 5, 10].find((each) => 1.5 * each * power >= rough) * power; // a few too many rather than too few
   const low = Math.min(from, to);
   const high = Math.max(from, to);
   const ticks = [];
@@ -50,7 +50,7 @@ export function timeTicks(from, to, count) {
   return ticks.map((at) => [at, text(at)]);
 }
 
-// A frame with axes; returns where to draw and the scales.
+// A frame with axes; returns the SVG, its limits and the scales.
 export function frame(container, { x, y, xLabel, yLabel, margin = { top: 10, right: 14, bottom: 38, left: 58 } }) {
   const width = Math.max(container.clientWidth, 160);
   const height = Math.max(container.clientHeight, 120);

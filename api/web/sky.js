@@ -1,4 +1,4 @@
-// Where the sources are: offsets from their centre, east to the left; RA 0h and the poles are ordinary places.
+// Positions as offsets from their centre, east to the left; valid at RA 0h and at the poles too.
 
 import { decText, number, raText } from "./format.js";
 import { element, explain, frame, linear, say } from "./plot.js";
@@ -32,7 +32,7 @@ export function draw(container, centreText, sources, { selected, onSelect, kindO
   const centre = centreOf(sources);
   const placed = sources.map((source) => [source, ...offsets(source, centre)]);
   const reach = Math.max(1 / 60, ...placed.flatMap(([, east, north]) => [Math.abs(east), Math.abs(north)])) * 1.08;
-  // One degree is as long in both directions.
+  // One degree has the same length in both directions.
   const width = Math.max(container.clientWidth - 72, 80);
   const height = Math.max(container.clientHeight - 48, 80);
   const [wide, high] = width > height ? [reach * (width / height), reach] : [reach, reach * (height / width)];

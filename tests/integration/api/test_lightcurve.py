@@ -4,10 +4,12 @@ import csv
 import io
 from datetime import datetime
 
+import httpx
 import pytest
 from astropy.io.votable import parse_single_table
 
-from tests.integration.api.test_rows import Rows, client_of, rows_of
+from api.handlers.paging import encode_cursor
+from tests.integration.api.test_rows import START, Rows, client_of, rows_of
 
 
 async def family(rows: Rows) -> tuple[int, int, int]:
@@ -119,3 +121,106 @@ async def test_an_empty_light_curve_is_an_empty_table(postgres_url: str) -> None
         assert (await client.get(address)).json()["points"] == []
         for format_ in ("csv", "votable"):
             assert (await client.get(address, params={"format": format_})).status_code == 200
+
+
+async def read_pages(
+    client: httpx.AsyncClient, source: int, **parameters: object
+) -> list[list[dict[str, object]]]:
+    """Follow `next` to the end; return the points of each page."""
+    pages = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = await client.get(
+            f"/api/v1/sources/{source}/lightcurve", params=parameters | cursor
+        )
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        pages.append(body["points"])
+        if body["next"] is None:
+            return pages
+        cursor = {"cursor": body["next"]}
+
+
+async def several_bands(rows: Rows) -> int:
+    """Return a source with three points at each of seven times, in two bands."""
+    source = await rows.source(10.0, 10.0, image=await rows.image(0))
+    for step in range(7):
+        for freq_eff_hz, stokes in ((150e6, "I"), (120e6, "V"), (120e6, "I")):
+            await rows.point(source, await rows.image(step, freq_eff_hz), stokes=stokes)
+    return source
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 21, 100])
+async def test_pages_hold_each_point_once_in_order(postgres_url: str, limit: int) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        source = await several_bands(rows)
+        (whole,) = await read_pages(client, source)
+        pages = await read_pages(client, source, limit=limit)
+        assert [point for page in pages for point in page] == whole
+        assert len(whole) == 21
+        assert {len(page) for page in pages[:-1]} <= {limit}
+        assert len({point["image_id"] for point in whole}) == 21
+        keys = [(point["time_start"], point["freq_eff_hz"], point["stokes"]) for point in whole]
+        assert keys == sorted(keys)
+
+
+async def test_a_point_that_arrives_between_two_pages_repeats_none(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        source = await several_bands(rows)
+        address = f"/api/v1/sources/{source}/lightcurve"
+        first = (await client.get(address, params={"limit": 10})).json()
+        await rows.point(source, await rows.image(0, 100e6))
+        await rows.point(source, await rows.image(9))
+        rest = (await client.get(address, params={"cursor": first["next"]})).json()
+        (whole,) = await read_pages(client, source)
+        assert first["points"] + rest["points"] == whole[1:]
+
+
+async def test_the_newest_points_alone(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        for source in await family(rows):
+            (whole,) = await read_pages(client, source)
+            for newest in (1, 3, 100):
+                (points,) = await read_pages(client, source, newest=newest)
+                times = [point["time_start"] for point in whole]
+                assert [point["time_start"] for point in points] == times[-newest:]
+        source = await several_bands(rows)
+        (points,) = await read_pages(client, source, newest=2, band=150e6)
+        assert [point["freq_eff_hz"] for point in points] == [150e6, 150e6]
+        text = await client.get(
+            f"/api/v1/sources/{source}/lightcurve", params={"newest": 3, "format": "csv"}
+        )
+        assert len(text.text.splitlines()) == 4
+
+
+async def test_a_page_has_10_000_points_at_most(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        image = await rows.image(0)
+        source = await rows.source(10.0, 10.0, image=image)
+        await rows.many_points(source, image, 10_001)
+        pages = await read_pages(client, source)
+        assert [len(page) for page in pages] == [10_000, 1]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"limit": 10_001}, "10000"),
+        ({"limit": 0}, "limit"),
+        ({"newest": 0}, "newest"),
+        ({"format": "csv", "limit": 10}, "csv is not paged"),
+        ({"format": "votable", "cursor": "x"}, "votable is not paged"),
+        ({"cursor": "rubbish"}, "leave it out"),
+        ({"cursor": encode_cursor("yesterday", 1.0, "I", 1, 1)}, "leave it out"),
+        ({"cursor": encode_cursor(START, 1.0, "I", 1)}, "leave it out"),
+        ({"cursor": encode_cursor(START, 1.0, "I", 1, 2**40)}, "value of a parameter"),
+    ],
+)
+async def test_wrong_paging_is_explained(
+    postgres_url: str, parameters: dict[str, str], words: str
+) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        source = await rows.source(10.0, 10.0, image=await rows.image(0))
+        answer = await client.get(f"/api/v1/sources/{source}/lightcurve", params=parameters)
+        assert answer.status_code == 400
+        assert words in answer.json()["detail"]

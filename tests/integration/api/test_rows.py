@@ -15,6 +15,7 @@ import orjson
 import pytest
 
 from api.app import create_app, create_context
+from api.handlers.context import ApiContext
 from runtime.settings import PostgresSettings, Settings
 from runtime.sql import load_query
 from sky.geometry import zone_of
@@ -104,6 +105,28 @@ class Rows:
         )
         return self.n_points
 
+    async def many_points(self, source: int, image: int, n_points: int) -> None:
+        """Insert measurements a second apart, from the start of the night on."""
+        end = START + timedelta(seconds=n_points)
+        await self.connection.execute(
+            "select ensure_detection_partition($1, $2)", self.stream_id, end
+        )
+        await self.connection.execute(
+            """
+            insert into detection (
+                stream_id, image_key, source_number, time_start, source_id, band_id, stokes,
+                extraction_type, ra, dec, ra_err_deg, dec_err_deg, flux_peak_jy_beam,
+                flux_peak_err_jy_beam, flux_int_jy, flux_int_err_jy, snr, rms_local_jy_beam,
+                major_arcsec, minor_arcsec, pa_deg, quality_flags
+            )
+            select
+                $1, $2, n, $3::timestamptz + n * interval '1 second', $4, $5, 'I', 'blind', 10, 10,
+                1e-3, 1e-3, n / 7.0, 1e-3, n / 3.0, 1e-3, n / 11.0, 1e-3, 200, 180, 0, 0
+            from generate_series(1, $6::int) as n
+            """,
+            self.stream_id, image, START, source, await self.band(150e6), n_points,
+        )  # fmt: skip
+
     async def transient(self, source: int, *, image: int, ra: float = 10.0, **values: Any) -> int:
         name = uuid.uuid4().hex
         row = {
@@ -156,8 +179,15 @@ def settings_for(url: str) -> Settings:
 
 @asynccontextmanager
 async def client_of(postgres_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve the application inside the test; wait until its database is there."""
-    app = create_app(create_context(settings_for(postgres_url)))
+    """Serve the application inside the test; wait until its database is connected."""
+    async with client_with(create_context(settings_for(postgres_url))) as client:
+        yield client
+
+
+@asynccontextmanager
+async def client_with(context: ApiContext) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve the application with a context; wait until its database is connected."""
+    app = create_app(context)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:

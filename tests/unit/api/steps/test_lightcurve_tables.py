@@ -1,43 +1,135 @@
 import csv
 import io
+import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+import orjson
 import pytest
 from astropy.io.votable import parse_single_table
+from astropy.io.votable.tree import Field, Resource, TableElement, VOTableFile
 
-from api.models.lightcurves import LightCurvePoint
-from api.steps.lightcurve_tables import to_csv, to_votable
+from api.models.lightcurves import LightCurve, LightCurvePoint
+from api.steps.lightcurve_tables import (
+    _COLUMNS,
+    CsvTable,
+    LightCurveTable,
+    VoTable,
+    encode_page,
+)
+
+NAN, INF = float("nan"), float("inf")
 
 
-def point(**values: Any) -> LightCurvePoint:
+def point(**values: Any) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "time_start": datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC), "exposure_s": 10.0,
         "freq_eff_hz": 150e6, "freq_bw_hz": 2e6, "stokes": "I", "flux_int_jy": 0.1 + 0.2,
         "flux_int_err_jy": 0.01, "flux_peak_jy_beam": 0.3, "flux_peak_err_jy_beam": 0.01,
         "snr": 30.0, "ra": 10.0, "dec": -5.0, "extraction_type": "forced", "quality_flags": 2**40,
-        "image_id": "ab" * 32,
+        "image_id": "ab" * 32, "image_key": 7, "source_number": 1,
     }  # fmt: skip
-    return LightCurvePoint(**(fields | values))
+    return fields | values
+
+
+POINTS = [
+    point(),
+    point(exposure_s=None, flux_int_jy=NAN, flux_int_err_jy=INF, snr=-INF, ra=1e22, dec=-0.0),
+    point(time_start=datetime(2026, 11, 24, 1, 2, 3, 40, UTC), stokes="a<b>&'\"", snr=1e-7),
+    point(flux_int_jy=-1.2345678901234567e-5, freq_eff_hz=149999999.99999997, quality_flags=0),
+]
+
+
+def write(table: LightCurveTable, *chunks: list[dict[str, Any]]) -> bytes:
+    return table.header() + b"".join(table.rows(chunk) for chunk in chunks) + table.footer()
+
+
+def write_with_astropy(points: list[dict[str, Any]], source_id: int) -> bytes:
+    """Write the table with astropy alone: slow, and whole in memory."""
+    document = VOTableFile(version="1.4")
+    resource = Resource()
+    resource.description = f"Light curve of source {source_id}"
+    document.resources.append(resource)
+    table = TableElement(document)
+    resource.tables.append(table)
+    for name, datatype, unit, ucd in _COLUMNS:
+        size = {"arraysize": "*"} if datatype == "char" else {}
+        table.fields.append(
+            Field(document, name=name, ID=name, datatype=datatype, unit=unit, ucd=ucd, **size)
+        )
+    table.create_arrays(len(points))
+    for row, each in enumerate(points):
+        time = each["time_start"].isoformat().replace("+00:00", "Z")
+        values = [(each | {"time_start": time})[column[0]] for column in _COLUMNS]
+        table.array[row] = tuple(np.nan if value is None else value for value in values)
+    out = io.BytesIO()
+    document.to_xml(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("points", [[], POINTS[:1], POINTS])
+def test_a_votable_is_the_one_that_astropy_writes(points: list[dict[str, Any]]) -> None:
+    ours, theirs = write(VoTable(7), points), write_with_astropy(points, 7)
+    got, expected = (parse_single_table(io.BytesIO(text)) for text in (ours, theirs))
+    assert [str(field) for field in got.fields] == [str(field) for field in expected.fields]
+    assert len(got.array) == len(points)
+    for name in expected.array.dtype.names if points else ():
+        np.testing.assert_array_equal(got.array[name].data, expected.array[name].data)
+        np.testing.assert_array_equal(got.array[name].mask, expected.array[name].mask)
+    text_of_cells = [line.strip() for line in theirs.decode().split("\n") if "<TD>" in line]
+    assert "".join(text_of_cells).replace("InF", "Inf") == "".join(
+        line.strip().removeprefix("<TR>").removesuffix("</TR>")
+        for line in ours.decode().split("\n")
+        if "<TD>" in line
+    )
+    head = theirs.partition(b"  </TABLE>" if not points else b"   <DATA>")[0]
+    assert ours.startswith(head)
+
+
+@pytest.mark.parametrize("make", [CsvTable, lambda: VoTable(7)])
+def test_a_table_in_pieces_is_the_same_table(make: Callable[[], LightCurveTable]) -> None:
+    assert write(make(), POINTS) == write(make(), POINTS[:1], POINTS[1:3], POINTS[3:])
 
 
 def test_a_number_survives_csv_and_an_unknown_one_is_empty() -> None:
-    (row,) = csv.DictReader(io.StringIO(to_csv([point(exposure_s=None)])))
-    assert float(row["flux_int_jy"]) == 0.1 + 0.2
-    assert row["exposure_s"] == ""
-    assert row["time_start"] == "2026-11-24T01:02:03Z"
+    first, second, *_ = csv.DictReader(io.StringIO(write(CsvTable(), POINTS).decode()))
+    assert float(first["flux_int_jy"]) == 0.1 + 0.2
+    assert first["time_start"] == "2026-11-24T01:02:03Z"
+    assert (second["exposure_s"], second["flux_int_jy"]) == ("", "nan")
+    assert list(first) == list(LightCurvePoint.model_fields)
 
 
 def test_a_number_survives_votable_and_an_unknown_one_is_undefined() -> None:
-    text = to_votable([point(), point(exposure_s=None)], 7)
-    table = parse_single_table(io.BytesIO(text.encode()))
-    assert table.array["flux_int_jy"][0] == 0.1 + 0.2
-    assert table.array["quality_flags"][0] == 2**40
-    assert table.array["time_start"][0] == "2026-11-24T01:02:03Z"
-    assert table.array["exposure_s"].filled(float("nan"))[1] != 10.0
+    array = parse_single_table(io.BytesIO(write(VoTable(7), POINTS))).array
+    assert array["flux_int_jy"][0] == 0.1 + 0.2
+    assert array["flux_int_err_jy"][1] == INF
+    assert array["quality_flags"][0] == 2**40
+    assert array["time_start"][0] == "2026-11-24T01:02:03Z"
+    assert array["stokes"][2] == "a<b>&'\""
+    assert math.isnan(array["exposure_s"].filled(NAN)[1])
 
 
-@pytest.mark.parametrize("name", ["flux_int_jy", "freq_eff_hz", "ra", "exposure_s"])
-def test_every_quantity_has_its_unit(name: str) -> None:
-    table = parse_single_table(io.BytesIO(to_votable([point()], 7).encode()))
-    assert str(table.get_field_by_id(name).unit) in {"Jy", "Hz", "deg", "s"}
+@pytest.mark.parametrize(
+    ("name", "unit", "ucd"),
+    [
+        ("flux_int_jy", "Jy", "phot.flux.density;em.radio"),
+        ("flux_peak_err_jy_beam", "Jy / beam", "stat.error;phot.flux.density;em.radio"),
+        ("freq_eff_hz", "Hz", "em.freq;instr"),
+        ("ra", "deg", "pos.eq.ra"),
+        ("exposure_s", "s", "time.duration;obs.exposure"),
+    ],
+)
+def test_a_column_has_its_unit_and_ucd(name: str, unit: str, ucd: str) -> None:
+    field = parse_single_table(io.BytesIO(write(VoTable(7), POINTS))).get_field_by_id(name)
+    assert (str(field.unit), field.ucd) == (unit, ucd)
+
+
+def test_a_page_of_json_is_the_model_with_undefined_numbers_as_null() -> None:
+    text = encode_page(7, POINTS, next_cursor="more")
+    model = LightCurve(
+        source_id=7, points=[LightCurvePoint(**each) for each in POINTS], next="more"
+    )
+    assert orjson.loads(text) == orjson.loads(model.model_dump_json())
+    assert orjson.loads(text)["points"][1]["flux_int_jy"] is None
