@@ -107,8 +107,8 @@ class Database:
         TransientError
             As of `fetch`.
         """
-        statement = load_statement(query)
-        arguments = statement.to_arguments(parameters)
+        statement = load_statement(_PACKAGE, query)
+        arguments = statement.to_arguments(parameters, missing_is_null=True)
         async with self._export_slot(), self._connection() as connection, connection.transaction():
             cursor = await connection.cursor(statement.text, *arguments, timeout=_TIMEOUT_S)
             while rows := await cursor.fetch(_CHUNK_ROWS, timeout=_TIMEOUT_S):

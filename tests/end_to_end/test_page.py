@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from livetrap.operator.migrations import migrate
-from tests.integration.api.test_rows import Rows, rows_of
-from tests.integration.api.test_stream import server
+from tests.support.api_rows import Rows, rows_of
+from tests.support.api_service import server
 from tests.support.browser import CHROMIUM, Page, open_page
 
 pytestmark = pytest.mark.skipif(
@@ -18,11 +18,13 @@ pytestmark = pytest.mark.skipif(
     reason="NO BROWSER: the page is untested here; install chromium (apt install chromium)",
 )
 
-EVIL = "<img src=x onerror=alert(1)>"
+MARKUP = "<img src=x onerror=alert(1)>"
 FIRST = "document.querySelector('#transients button')"
 
 
-async def appear(rows: Rows, *, snr: float = 20.0, kind: str = "new_source") -> tuple[int, int]:
+async def add_transient(
+    rows: Rows, *, snr: float = 20.0, kind: str = "new_source"
+) -> tuple[int, int]:
     """Insert a transient with a light curve of two bands and its alert; give its ids."""
     images = [await rows.image(step, band) for step in range(4) for band in (120e6, 150e6)]
     source = await rows.source(
@@ -38,7 +40,7 @@ async def appear(rows: Rows, *, snr: float = 20.0, kind: str = "new_source") -> 
 
 @contextmanager
 def page_at(address: str, stream: str) -> Iterator[Page]:
-    """Open the page and choose a stream: the database is shared with other tests."""
+    """Open the page and choose a stream."""
     with open_page() as page:
         page.goto(address)
         page.wait_for("document.querySelector('#connection.live') !== null")
@@ -53,18 +55,18 @@ def page_at(address: str, stream: str) -> Iterator[Page]:
         yield page
 
 
-async def book(rows: Rows) -> None:
+async def add_to_ledger(rows: Rows) -> None:
     await rows.connection.execute(
         "insert into ledger_total values ($1, 'processed', '', 8)", rows.stream
     )
 
 
-async def test_the_page_shows_the_sky_and_what_is_new_in_it(postgres_url: str) -> None:
+async def test_the_page_shows_transients_and_new_ones_as_they_come(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows, server(postgres_url) as (address, _):
-        await book(rows)
-        source, transient = await appear(rows)
+        await add_to_ledger(rows)
+        source, transient = await add_transient(rows)
 
-        def look() -> None:
+        def browse() -> None:
             with page_at(address, rows.stream) as page:
                 page.wait_for(f"{FIRST} && {FIRST}.dataset.transient === '{transient}'")
                 page.run(f"{FIRST}.click()")
@@ -81,11 +83,11 @@ async def test_the_page_shows_the_sky_and_what_is_new_in_it(postgres_url: str) -
                     assert answer.is_success, link
                     assert ("format=xml" in link) == (answer.text == "<voe:VOEvent/>")
 
-                _, newer = asyncio.run(appear_in(postgres_url, rows))
+                _, newer = asyncio.run(add_transient_from_thread(postgres_url, rows))
                 page.wait_for(f"{FIRST}?.dataset.transient === '{newer}'", timeout_s=20)
                 assert page.run(f"{FIRST}.classList.contains('fresh')")
-                said = page.run("document.querySelector('#announcement').textContent")
-                assert "New alert" in said
+                announcement = page.run("document.querySelector('#announcement').textContent")
+                assert "New alert" in announcement
 
                 page.run("document.querySelector('[name=min_snr]').value = 1000")
                 page.run(
@@ -98,27 +100,27 @@ async def test_the_page_shows_the_sky_and_what_is_new_in_it(postgres_url: str) -
                 page.goto(f"{address}/?shared#source={source}")
                 page.wait_for("document.querySelectorAll('#lightcurve circle').length === 8")
 
-        await asyncio.to_thread(look)
+        await asyncio.to_thread(browse)
 
 
-async def appear_in(postgres_url: str, rows: Rows) -> tuple[int, int]:
-    """Let another one appear, over a connection of this thread's own event loop."""
+async def add_transient_from_thread(postgres_url: str, rows: Rows) -> tuple[int, int]:
+    """Insert another transient, over a connection of this thread's own event loop."""
     async with rows_of(postgres_url) as other:
         other.stream, other.stream_id = rows.stream, rows.stream_id
         other.bands, other.n_images = rows.bands, rows.n_images
-        return await appear(other, kind="new_source", snr=33.0)
+        return await add_transient(other, kind="new_source", snr=33.0)
 
 
-async def test_what_was_taken_back_is_marked_in_the_list_and_says_why(postgres_url: str) -> None:
+async def test_a_retracted_transient_is_marked_and_has_its_reason(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows, server(postgres_url) as (address, _):
-        await book(rows)
-        _, transient = await appear(rows)
+        await add_to_ledger(rows)
+        _, transient = await add_transient(rows)
         await rows.connection.execute(
             "update transient set state = 'retracted', retraction_reason = 'side lobe' "
             "where id = $1", transient
         )  # fmt: skip
 
-        def look() -> None:
+        def browse() -> None:
             with page_at(address, rows.stream) as page:
                 page.wait_for(f"{FIRST}?.dataset.transient === '{transient}'")
                 assert "retracted" in page.run(f"{FIRST}.textContent")
@@ -126,53 +128,75 @@ async def test_what_was_taken_back_is_marked_in_the_list_and_says_why(postgres_u
                 page.wait_for("document.body.textContent.includes('side lobe')")
                 assert page.errors == []
 
-        await asyncio.to_thread(look)
+        await asyncio.to_thread(browse)
 
 
-async def test_names_from_outside_are_text_not_markup(postgres_url: str) -> None:
+async def test_a_long_light_curve_shows_its_newest_points(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, server(postgres_url) as (address, _):
+        await add_to_ledger(rows)
+        image = await rows.image(0)
+        source = await rows.source(10.0, 10.0, image=image, n_datapoints=5001)
+        await rows.many_points(source, image, 5001)
+
+        def browse() -> None:
+            with open_page() as page:
+                page.goto(f"{address}/#source={source}")
+                page.wait_for("document.querySelectorAll('#lightcurve circle').length === 5000")
+                legend = page.run("document.querySelector('#legend').textContent")
+                assert "the newest 5,000 points" in legend
+                assert page.errors == []
+
+        await asyncio.to_thread(browse)
+
+
+async def test_names_are_shown_as_text_not_as_markup(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows, server(postgres_url) as (address, _):
         await rows.connection.execute(
-            "update stream set name = $2 where id = $1", rows.stream_id, EVIL + rows.stream
+            "update stream set name = $2 where id = $1", rows.stream_id, MARKUP + rows.stream
         )
-        rows.stream = EVIL + rows.stream
-        await book(rows)
-        await appear(rows)
+        rows.stream = MARKUP + rows.stream
+        await add_to_ledger(rows)
+        await add_transient(rows)
 
-        def look() -> None:
+        def browse() -> None:
             with page_at(address, rows.stream) as page:
                 page.wait_for(f"{FIRST} && {FIRST}.textContent.includes('<img src=x')")
                 assert page.run("document.querySelectorAll('img[src=x]').length") == 0
                 assert page.errors == []
 
-        await asyncio.to_thread(look)
+        await asyncio.to_thread(browse)
 
 
-async def test_the_page_tells_that_the_server_is_away_and_comes_back(postgres_url: str) -> None:
+async def test_the_page_reconnects_to_a_server_that_was_unreachable(
+    postgres_url: str,
+) -> None:
     async with rows_of(postgres_url) as rows, server(postgres_url) as (address, _):
-        await book(rows)
+        await add_to_ledger(rows)
 
-        def look() -> None:
+        def browse() -> None:
             with page_at(address, rows.stream) as page:
                 page.wait_for("document.querySelector('#transients').textContent.length > 0")
                 page.go_offline(offline=True)
                 page.wait_for("document.querySelector('#connection.lost') !== null")
-                assert "away" in page.run("document.querySelector('#connection').textContent")
+                assert "unreachable" in page.run(
+                    "document.querySelector('#connection').textContent"
+                )
                 page.go_offline(offline=False)
                 page.wait_for("document.querySelector('#connection.live') !== null")
 
-        await asyncio.to_thread(look)
+        await asyncio.to_thread(browse)
 
 
-async def test_an_empty_sky_says_what_to_do(postgres_url: str) -> None:
+async def test_an_empty_database_gets_advice(postgres_url: str) -> None:
     connection = await asyncpg.connect(postgres_url)
-    await connection.execute("drop database if exists empty_sky")
-    await connection.execute("create database empty_sky")
+    await connection.execute("drop database if exists no_images")
+    await connection.execute("create database no_images")
     await connection.close()
-    url = postgres_url.rsplit("/", 1)[0] + "/empty_sky"
+    url = postgres_url.rsplit("/", 1)[0] + "/no_images"
     await asyncio.to_thread(migrate, url)
     async with server(url) as (address, _):
 
-        def look() -> None:
+        def browse() -> None:
             with open_page() as page:
                 page.goto(address)
                 page.wait_for("document.querySelector('#connection.live') !== null")
@@ -182,16 +206,16 @@ async def test_an_empty_sky_says_what_to_do(postgres_url: str) -> None:
                 )
                 assert page.errors == []
 
-        await asyncio.to_thread(look)
+        await asyncio.to_thread(browse)
 
 
-async def test_the_reference_writes_itself(postgres_url: str) -> None:
+async def test_the_api_reference_is_built_from_openapi(postgres_url: str) -> None:
     async with server(postgres_url) as (address, _):
 
-        def look() -> None:
+        def browse() -> None:
             with open_page() as page:
                 page.goto(f"{address}/docs")
                 page.wait_for("document.querySelectorAll('#docs details').length >= 10")
                 assert page.errors == []
 
-        await asyncio.to_thread(look)
+        await asyncio.to_thread(browse)

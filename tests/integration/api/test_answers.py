@@ -12,7 +12,8 @@ import pytest_asyncio
 
 from api.app import create_app, create_context
 from livetrap.cli import run
-from tests.integration.api.test_rows import Rows, client_of, rows_of, settings_for
+from tests.support.api_rows import Rows, rows_of
+from tests.support.api_service import client_of, settings_for
 
 NOWHERE = "postgresql://livetrap@127.0.0.1:1/livetrap"
 

@@ -9,7 +9,8 @@ import pytest
 from astropy.io.votable import parse_single_table
 
 from api.handlers.paging import encode_cursor
-from tests.integration.api.test_rows import START, Rows, client_of, rows_of
+from tests.support.api_rows import START, Rows, rows_of
+from tests.support.api_service import client_of
 
 
 async def family(rows: Rows) -> tuple[int, int, int]:

@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.api.test_rows import Rows, client_of, rows_of
+from tests.support.api_rows import Rows, rows_of
+from tests.support.api_service import client_of
 
 
 async def read_all(

@@ -17,8 +17,9 @@ from api.steps.alert_stream import AlertStream
 from api.steps.catalogue import search_boxes
 from api.storage.database import Database
 from runtime.sql import load_statement
-from tests.integration.api.test_rows import Rows, rows_of, settings_for
 from tests.integration.api.test_stream import parse, take
+from tests.support.api_rows import Rows, rows_of
+from tests.support.api_service import settings_for
 
 
 class Proxy:

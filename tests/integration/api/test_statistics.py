@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.integration.api.test_rows import Rows, client_of, rows_of
+from tests.support.api_rows import Rows, rows_of
+from tests.support.api_service import client_of
 
 QUANTITIES = ["flux_int_jy", "flux_peak_jy_beam"]
 

@@ -14,35 +14,8 @@ from typing import Any
 import asyncpg
 import httpx
 
-from tests.integration.api.test_rows import rows_of
-
-FIRST_ANSWER_S = 20
-
-
-@asynccontextmanager
-async def server(postgres_url: str) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
-    """Run `python -m api` on a free port; give its address and its process."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    settings = {"LIVETRAP_POSTGRES__URL": postgres_url, "LIVETRAP_API__PORT": str(port)}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "api", env=os.environ | settings
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        async with httpx.AsyncClient() as client, asyncio.timeout(FIRST_ANSWER_S):
-            while True:
-                try:
-                    if (await client.get(f"{address}/readyz")).is_success:
-                        break
-                except httpx.TransportError:
-                    pass
-                await asyncio.sleep(0.1)
-        yield address, process
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-            await process.wait()
+from tests.support.api_rows import rows_of
+from tests.support.api_service import server
 
 
 @asynccontextmanager
@@ -156,7 +129,7 @@ async def cut(connection: asyncpg.Connection) -> None:
     """End every session of the API, as a restart of PostgreSQL would."""
     await connection.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity "
-        "where application_name like 'livetrap-api%'"
+        "where application_name like 'livetrap-api%' and datname = current_database()"
     )
 
 

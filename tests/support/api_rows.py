@@ -1,32 +1,25 @@
-"""Rows of a small catalogue, written by SQL, for the tests of the read side; and its queries."""
+"""Rows of a small catalogue, written by SQL, for the tests of the API."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
-import httpx
 import orjson
-import pytest
 
-from api.app import create_app, create_context
-from api.handlers.context import ApiContext
-from runtime.settings import PostgresSettings, Settings
-from runtime.sql import load_query
 from sky.geometry import zone_of
 
+__all__ = ["START", "Rows", "rows_of"]
+
 START = datetime(2026, 11, 23, 20, tzinfo=UTC)
-QUERIES = Path(__file__).parents[3] / "api" / "queries"
 
 
 @dataclass
 class Rows:
-    """Writes into a stream of its own."""
+    """Writes the rows of one stream."""
 
     connection: asyncpg.Connection
     stream: str
@@ -87,10 +80,12 @@ class Rows:
     async def point(self, source: int, image: int, flux_jy: float = 0.02, **values: Any) -> int:
         """Insert a measurement and return its number in its image."""
         self.n_points += 1
-        seen = await self.connection.fetchrow("select * from image where image_key = $1", image)
+        exposure = await self.connection.fetchrow(
+            "select * from image where image_key = $1", image
+        )
         row = {
             "stream_id": self.stream_id, "image_key": image, "source_number": self.n_points,
-            "time_start": seen["time_start"], "source_id": source, "band_id": seen["band_id"],
+            "time_start": exposure["time_start"], "band_id": exposure["band_id"], "source_id": source,
             "stokes": "I",
             "extraction_type": "blind", "ra": 10.0, "dec": 10.0, "ra_err_deg": 1e-3,
             "dec_err_deg": 1e-3, "flux_peak_jy_beam": flux_jy, "flux_peak_err_jy_beam": 1e-3,
@@ -139,11 +134,11 @@ class Rows:
         return await self.one("transient", **(row | values))
 
     async def alert(self, **values: Any) -> int:
-        """Insert an alert as the alert service does: locked, and told on the channel."""
+        """Insert an alert as the alert service does: under its lock, with a notification."""
         name = uuid.uuid4().hex[:16]
         now = datetime.now(UTC)
         row = {
-            # Out at once: channels of other tests would wait for one that is under way.
+            # Published: a delivery channel would otherwise wait for it.
             "time_published": now, "time_broadcast": now,
             "ivorn": f"ivo://org.livetrap.test/{self.stream}#{name}.0", "trig_id": name,
             "revision": 0, "event_id": name, "alert_type": "initial", "role": "test",
@@ -163,45 +158,11 @@ class Rows:
 
 @asynccontextmanager
 async def rows_of(postgres_url: str) -> AsyncIterator[Rows]:
-    """Open a stream of its own in the shared database."""
+    """Create a stream and give a writer of its rows."""
     connection = await asyncpg.connect(postgres_url)
     name = f"api-{uuid.uuid4().hex[:8]}"
     number = await connection.fetchval("insert into stream (name) values ($1) returning id", name)
     try:
         yield Rows(connection, name, number)
-    finally:
-        await connection.close()
-
-
-def settings_for(url: str) -> Settings:
-    return Settings(postgres=PostgresSettings(url=url))
-
-
-@asynccontextmanager
-async def client_of(postgres_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve the application inside the test; wait until its database is connected."""
-    async with client_with(create_context(settings_for(postgres_url))) as client:
-        yield client
-
-
-@asynccontextmanager
-async def client_with(context: ApiContext) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve the application with a context; wait until its database is connected."""
-    app = create_app(context)
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
-            async with asyncio.timeout(10):
-                while (await client.get("/readyz")).is_error:  # noqa: ASYNC110  (it is polled)
-                    await asyncio.sleep(0.02)
-            yield client
-
-
-@pytest.mark.parametrize("query", sorted(path.stem for path in QUERIES.glob("*.sql")))
-async def test_every_query_fits_the_schema(postgres_url: str, query: str) -> None:
-    connection = await asyncpg.connect(postgres_url)
-    try:
-        prepared = await connection.prepare(load_query("api", query))
-        assert prepared.get_attributes()
     finally:
         await connection.close()

@@ -1,0 +1,20 @@
+"""Every query of the API, prepared by PostgreSQL."""
+
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from runtime.sql import load_query
+
+QUERIES = Path(__file__).parents[3] / "api" / "queries"
+
+
+@pytest.mark.parametrize("query", sorted(path.stem for path in QUERIES.glob("*.sql")))
+async def test_every_query_fits_the_schema(postgres_url: str, query: str) -> None:
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        prepared = await connection.prepare(load_query("api", query))
+        assert prepared.get_attributes()
+    finally:
+        await connection.close()

@@ -1,0 +1,69 @@
+"""The API of a test: inside the test's process, or as a process of its own."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+from api.app import create_app, create_context
+from runtime.settings import ApiProcessSettings, PostgresSettings
+
+__all__ = ["app_of", "client_of", "server", "settings_for"]
+
+_FIRST_ANSWER_S = 20
+
+
+def settings_for(url: str) -> ApiProcessSettings:
+    return ApiProcessSettings(postgres=PostgresSettings(url=url))
+
+
+@asynccontextmanager
+async def client_of(postgres_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve the application inside the test; wait until its database is connected."""
+    app = create_app(create_context(settings_for(postgres_url)))
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+            async with asyncio.timeout(10):
+                while (await client.get("/readyz")).is_error:  # noqa: ASYNC110  (it is polled)
+                    await asyncio.sleep(0.02)
+            yield client
+
+
+def app_of(client: httpx.AsyncClient) -> FastAPI:
+    """Return the application that a client of `client_of` talks to."""
+    app = client._transport.app  # type: ignore[attr-defined]
+    assert isinstance(app, FastAPI)
+    return app
+
+
+@asynccontextmanager
+async def server(postgres_url: str) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+    """Run `python -m api` on a free port; give its address and its process."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = {"LIVETRAP_POSTGRES__URL": postgres_url, "LIVETRAP_API__PORT": str(port)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "api", env=os.environ | settings
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        async with httpx.AsyncClient() as client, asyncio.timeout(_FIRST_ANSWER_S):
+            while True:
+                try:
+                    if (await client.get(f"{address}/readyz")).is_success:
+                        break
+                except httpx.TransportError:
+                    pass
+                await asyncio.sleep(0.1)
+        yield address, process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            await process.wait()
