@@ -85,8 +85,8 @@ class Rows:
         )
         row = {
             "stream_id": self.stream_id, "image_key": image, "source_number": self.n_points,
-            "time_start": exposure["time_start"], "band_id": exposure["band_id"], "source_id": source,
-            "stokes": "I",
+            "time_start": exposure["time_start"], "band_id": exposure["band_id"],
+            "source_id": source, "stokes": "I",
             "extraction_type": "blind", "ra": 10.0, "dec": 10.0, "ra_err_deg": 1e-3,
             "dec_err_deg": 1e-3, "flux_peak_jy_beam": flux_jy, "flux_peak_err_jy_beam": 1e-3,
             "flux_int_jy": flux_jy, "flux_int_err_jy": 1e-3, "snr": flux_jy / 1e-3,
