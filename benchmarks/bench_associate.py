@@ -25,8 +25,8 @@ import psutil
 import trap_style
 from pydantic import SecretStr
 
-from livetrap.operator.migrations import migrate
-from livetrap.stack.child import wrap
+from livetrap.database.migrations import migrate
+from livetrap.stack.child import bind_to_parent
 from livetrap.stack.ports import choose_port
 from livetrap.stack.postgres_server import open_server, remove_cluster
 from runtime.kafka import InMessage
@@ -100,7 +100,7 @@ def postgres() -> Iterator[tuple[str, int]]:
     folder = Path(tempfile.mkdtemp(prefix="livetrap-bench-"))
     server = open_server(folder, port=choose_port(None, taken=set()))
     server.prepare()
-    command = wrap(server.command(), death_signal=signal.SIGINT, user=server.account)
+    command = bind_to_parent(server.command(), death_signal=signal.SIGINT, user=server.account)
     with (folder / "postgres.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:

@@ -1,4 +1,4 @@
-"""The command line's table of contents, and what an error means for the exit code."""
+"""The list of commands, and the exit code of each error."""
 
 import os
 import sys
@@ -6,48 +6,78 @@ from typing import Annotated
 
 import typer
 
-from livetrap.commands import alerts, catalogues, images, operations, rules, stack, streams
+from livetrap.commands import (
+    alerts,
+    catalogues,
+    dead_letters,
+    images,
+    operations,
+    rules,
+    stack,
+    streams,
+)
 from runtime.errors import PipelineError, SettingsError
 
 __all__ = ["app", "run"]
 
 _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
+_START, _IMAGES, _ALERTS, _OPERATE = "Start and stop", "Images", "Alerts", "Operate"
 
 app = typer.Typer(
     name="livetrap",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="""Radio transients from a stream of images, within a second.
+    help="""Find transients in a stream of radio images and send alerts within a second.
 
-    Start with `livetrap demo` (a simulated sky), or `livetrap up` and
-    `livetrap ingest *.fits`.""",
+    For example:
+
+        livetrap demo           # a simulated sky with all services, until Ctrl-C
+        livetrap up --detach    # the services, to stay
+        livetrap ingest *.fits  # your images""",
 )
-app.command()(stack.up)
-app.command()(stack.down)
-app.command()(stack.status)
-app.command()(stack.demo)
+app.command(rich_help_panel=_START)(stack.up)
+app.command(rich_help_panel=_START)(stack.down)
+app.command(rich_help_panel=_START)(stack.status)
+app.command(rich_help_panel=_START)(stack.demo)
 app.command(hidden=True)(stack.fetch)
-app.command()(images.ingest)
-app.command(context_settings=images.PASS_ALL, add_help_option=False)(images.simulate)
-app.command()(images.extract)
-app.command()(operations.service)
-app.command()(operations.migrate)
-app.command()(operations.settings)
-app.command()(operations.ledger)
-app.add_typer(operations.dead_letters)
-app.add_typer(streams.streams)
-app.add_typer(alerts.alerts)
-app.add_typer(rules.rules)
-app.add_typer(catalogues.catalogues)
+app.command(rich_help_panel=_IMAGES)(images.ingest)
+app.command(context_settings=images.PASS_ALL, add_help_option=False, rich_help_panel=_IMAGES)(
+    images.simulate
+)
+app.command(rich_help_panel=_IMAGES)(images.extract)
+app.add_typer(streams.streams, rich_help_panel=_IMAGES)
+app.add_typer(alerts.alerts, rich_help_panel=_ALERTS)
+app.add_typer(rules.rules, rich_help_panel=_ALERTS)
+app.add_typer(catalogues.catalogues, rich_help_panel=_ALERTS)
+app.command(rich_help_panel=_OPERATE)(operations.ledger)
+app.add_typer(dead_letters.dead_letters, rich_help_panel=_OPERATE)
+app.command(rich_help_panel=_OPERATE)(operations.settings)
+app.command(rich_help_panel=_OPERATE)(operations.migrate)
+app.command(rich_help_panel=_OPERATE)(operations.service)
+
+
+def _print_version(is_wanted: bool) -> None:  # noqa: FBT001  (the form of typer's callbacks)
+    if is_wanted:
+        from importlib.metadata import version  # noqa: PLC0415  (start-up time of --help)
+
+        print(f"livetrap {version('livetrap')}")
+        raise typer.Exit
 
 
 @app.callback()
 def _root(
+    *,
     config: Annotated[
         str | None,
         typer.Option(help="TOML file of settings (default: LIVETRAP_CONFIG)", metavar="FILE"),
     ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version", callback=_print_version, is_eager=True
+        ),
+    ] = False,
 ) -> None:
     path = config or os.environ.get("LIVETRAP_CONFIG")
     if path:
@@ -71,11 +101,11 @@ def run(arguments: list[str]) -> int:
     try:
         result = app(_config_first(arguments), standalone_mode=False)
     except BrokenPipeError:
-        # The reader (head, less) has seen enough; keep Python from complaining at exit.
+        # The reader (head, less) has closed the pipe; without this Python warns at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FAILED
     except typer.TyperException as error:
-        # Without a message it was the help text, which is printed already.
+        # Without a message the help text was wanted, and is printed already.
         if error.format_message():
             print(f"livetrap: {_with_hint(error)}", file=sys.stderr)
         return error.exit_code
@@ -86,7 +116,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _with_hint(error: typer.TyperException) -> str:
-    """Return what is wrong with the command line, and where help is."""
+    """Return the mistake in the command line, and the command that prints the help."""
     command = getattr(getattr(error, "ctx", None), "command_path", "livetrap")
     return f"{error.format_message().rstrip('.')} (see `{command} --help`)"
 

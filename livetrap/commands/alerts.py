@@ -1,4 +1,4 @@
-"""Commands about alerts: list, show, try, take back; storms; who gets them."""
+"""Commands about alerts: list, show, retract, test; storms; subscribers."""
 
 import json
 import sys
@@ -7,73 +7,90 @@ from typing import Annotated
 
 import typer
 
-from livetrap.commands.options import DataDir, JsonOutput, use_running_stack
+from livetrap.commands.options import DataDir, JsonOutput, require_one, use_running_stack
 
 __all__ = ["alerts"]
 
 alerts = typer.Typer(
-    name="alerts", no_args_is_help=True, help="What was sent: list, show, try, take back."
+    name="alerts",
+    no_args_is_help=True,
+    help="""List, show, retract and test alerts; release suppressed events; list subscribers.
+
+    An alert has a TrigID (ttdeiybnjo4mbfmb), the same for all alerts about one transient, and an
+    ivorn of its own (ivo://org.example/night1#ttdeiybnjo4mbfmb.0).""",
 )
+ImageHash = Annotated[
+    str | None, typer.Option("--image", metavar="SHA256", help="Instead: all of this image")
+]
 
 
 @alerts.command("list")
 def list_alerts(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Ivorn or TrigID; none: all")
+        str | None, typer.Argument(metavar="[NAME]", help="TrigID or ivorn (default: all)")
     ] = None,
     *,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Largest number of alerts")] = 50,
     data_dir: DataDir = None,
     as_json: JsonOutput = False,
 ) -> None:
     """List alerts, newest first.
 
-    Examples: `livetrap alerts list` · `livetrap alerts list ttdeiybnjo4mbfmb --json`
+    For example:
+
+        livetrap alerts list
+        livetrap alerts list ttdeiybnjo4mbfmb --json
     """
-    from livetrap.operator.alerts import list_alerts as fetch  # noqa: PLC0415
+    from livetrap.operator.alerts import list_alerts as fetch_alerts  # noqa: PLC0415
     from livetrap.operator.alerts import render_alerts  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
-    found = fetch(load_settings(), family=name, limit=limit)
+    found = fetch_alerts(load_settings(), name=name, limit=limit)
     print(json.dumps(found, indent=2, default=str) if as_json else render_alerts(found))
 
 
 @alerts.command("show")
-def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Ivorn, or TrigID for the last")],
+def show_alert(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Ivorn, or TrigID for the latest")],
     *,
     data_dir: DataDir = None,
 ) -> None:
-    """Print the VOEvent that was sent.
+    """Print an alert's VOEvent as it was sent.
 
-    Example: `livetrap alerts show ttdeiybnjo4mbfmb`
+    For example:
+
+        livetrap alerts show ttdeiybnjo4mbfmb
+        livetrap alerts show 'ivo://org.example/night1#ttdeiybnjo4mbfmb.0' > alert.xml
     """
-    from livetrap.operator.alerts import get_packet  # noqa: PLC0415
+    from livetrap.operator.alerts import get_voevent  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
-    sys.stdout.write(get_packet(load_settings(), name).decode())
+    sys.stdout.write(get_voevent(load_settings(), name).decode())
 
 
 @alerts.command("deliveries")
-def deliveries(
+def list_deliveries(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Ivorn, number, or TrigID for the last")
+        str, typer.Argument(metavar="NAME", help="Ivorn, number, or TrigID for the latest")
     ],
     *,
     data_dir: DataDir = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """List who was handed an alert and who has acknowledged it, with their addresses.
+    """List the subscribers that an alert was sent to, and when each acknowledged it.
 
-    Example: `livetrap alerts deliveries ttdeiybnjo4mbfmb`
+    For example:
+
+        livetrap alerts deliveries ttdeiybnjo4mbfmb
     """
-    from livetrap.operator.alerts import list_deliveries, render_deliveries  # noqa: PLC0415
+    from livetrap.operator.alerts import list_deliveries as fetch_deliveries  # noqa: PLC0415
+    from livetrap.operator.alerts import render_deliveries  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
-    found = list_deliveries(load_settings(), name)
+    found = fetch_deliveries(load_settings(), name)
     print(json.dumps(found, indent=2, default=str) if as_json else render_deliveries(found))
 
 
@@ -82,17 +99,21 @@ def send_test(
     *,
     ra: Annotated[float, typer.Option(min=0, max=360, help="Right ascension [deg]")] = 0.0,
     dec: Annotated[float, typer.Option(min=-90, max=90, help="Declination [deg]")] = 90.0,
-    wait: Annotated[float, typer.Option(min=0, help="For acknowledgements [s]")] = 5.0,
+    wait: Annotated[float, typer.Option(min=0, help="Wait for acknowledgements [s]")] = 5.0,
     data_dir: DataDir = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Send a test alert to everybody, on every channel, and tell who has it.
+    """Send a test alert to all subscribers on all channels, and list who acknowledged it.
 
-    Its role is `test`: no telescope should move for it. Robots that hear it will hear real ones.
+    Its VOEvent role is `test`: no telescope shall point because of it.
 
-    Examples: `livetrap alerts test` · `livetrap alerts test --ra 83.6 --dec 22.0 --wait 20`
+    For example:
+
+        livetrap alerts test
+        livetrap alerts test --ra 83.6 --dec 22.0 --wait 20
     """
-    from livetrap.operator.alerts import list_deliveries, render_deliveries  # noqa: PLC0415
+    from livetrap.operator.alerts import list_deliveries as fetch_deliveries  # noqa: PLC0415
+    from livetrap.operator.alerts import render_deliveries  # noqa: PLC0415
     from livetrap.operator.test_alert import send_test_alert  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
@@ -100,122 +121,119 @@ def send_test(
     settings = load_settings()
     ivorn = send_test_alert(settings, ra=ra, dec=dec)
     if not as_json:
-        print(f"{ivorn} is on Kafka and with the VTP subscribers; waiting {wait:g} s for answers")
+        print(f"{ivorn} is sent; waiting {wait:g} s for acknowledgements")
     time.sleep(wait)
-    found = list_deliveries(settings, ivorn)
+    found = fetch_deliveries(settings, ivorn)
     print(json.dumps(found, indent=2, default=str) if as_json else render_deliveries(found))
 
 
 @alerts.command("retract")
-def retract(
+def retract_alert(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Ivorn, TrigID, or transient's number")
+        str | None,
+        typer.Argument(metavar="[NAME]", help="TrigID, ivorn, or number of a transient"),
     ] = None,
     *,
-    image: Annotated[
-        str | None, typer.Option(metavar="SHA256", help="All that this image created instead")
-    ] = None,
-    reason: Annotated[str, typer.Option(help="Why; subscribers read it")],
+    image: ImageHash = None,
+    reason: Annotated[str, typer.Option(help="Why; the subscribers read it")],
     data_dir: DataDir = None,
 ) -> None:
-    """Tell every subscriber that an alert was wrong. Nothing brings it back.
+    """Retract alerts: tell every subscriber that they were wrong. This cannot be undone.
 
-    Examples: `livetrap alerts retract ttdeiybnjo4mbfmb --reason "side lobe of Cyg A"` ·
-    `livetrap alerts retract --image 618b90... --reason "bad calibration"`
+    For example:
+
+        livetrap alerts retract ttdeiybnjo4mbfmb --reason "side lobe of Cyg A"
+        livetrap alerts retract --image 618b90... --reason "bad calibration"
     """
-    from livetrap.operator.alerts import retract as retract_transient  # noqa: PLC0415
-    from runtime.errors import SettingsError  # noqa: PLC0415
+    from livetrap.operator.retractions import retract  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
-    if (name is None) == (image is None):
-        raise SettingsError("give one of NAME and --image")
+    require_one(name, image, names="NAME and --image")
     use_running_stack(data_dir)
-    for family in retract_transient(load_settings(), name=name, image_id=image, reason=reason):
-        print(f"retracted {family}")
+    for trig_id in retract(load_settings(), name=name, image_id=image, reason=reason):
+        print(f"retracted {trig_id}")
 
 
-@alerts.command("held")
-def held(
+@alerts.command("suppressed")
+def list_suppressed_events(
     *,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, oldest first")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="Largest number of events")] = 100,
     data_dir: DataDir = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """List candidates that are held because their image or minute brought too many.
+    """List events that became no alerts because one image or minute had too many, oldest first.
 
-    Example: `livetrap alerts held`
+    The limits are the settings ALERT__MAX_PER_IMAGE and ALERT__MAX_PER_MINUTE.
+
+    For example:
+
+        livetrap alerts suppressed
     """
-    from livetrap.operator.alerts import list_suppressed  # noqa: PLC0415
+    from livetrap.operator.suppressed_events import list_suppressed, render_suppressed  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
     found = list_suppressed(load_settings(), limit=limit)
-    if as_json:
-        print(json.dumps(found, indent=2, default=str))
-        return
-    for row in found:
-        print(f"{row['event_id']}  {row['stream']}  S/N {float(row['snr']):.1f}  {row['reason']}")
-    if not found:
-        print("nothing is held")
+    print(json.dumps(found, indent=2, default=str) if as_json else render_suppressed(found))
 
 
 @alerts.command("release")
-def release(
+def release_events(
     name: Annotated[
-        str | None, typer.Argument(metavar="EVENT", help="As `held` shows it, or TrigID")
+        str | None,
+        typer.Argument(metavar="[EVENT]", help="As `livetrap alerts suppressed` shows, or TrigID"),
     ] = None,
     *,
-    image: Annotated[
-        str | None, typer.Option(metavar="SHA256", help="All of this image instead")
-    ] = None,
+    image: ImageHash = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Let held candidates become alerts.
+    """Send suppressed events as alerts after all.
 
-    Examples: `livetrap alerts release 3a6192...` · `livetrap alerts release --image 618b90...`
+    For example:
+
+        livetrap alerts release 3a6192...
+        livetrap alerts release --image 618b90...
     """
-    from livetrap.operator.alerts import release as let_out  # noqa: PLC0415
-    from runtime.errors import SettingsError  # noqa: PLC0415
+    from livetrap.operator.suppressed_events import release  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
-    if (name is None) == (image is None):
-        raise SettingsError("give one of EVENT and --image")
+    require_one(name, image, names="EVENT and --image")
     use_running_stack(data_dir)
-    for event in let_out(load_settings(), name=name, image_id=image):
-        print(f"released {event}")
+    for event_id in release(load_settings(), name=name, image_id=image):
+        print(f"released {event_id}")
 
 
 @alerts.command("subscribers")
-def subscribers(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
-    """List who gets alerts by name: VTP, webhooks, brokers, the digest; and how they fare.
+def list_subscribers(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
+    """List subscribers by name (VTP, webhook, broker, e-mail): alerts received, and failures.
 
-    Example: `livetrap alerts subscribers`
+    For example:
+
+        livetrap alerts subscribers
     """
-    from livetrap.operator.subscribers import list_subscribers  # noqa: PLC0415
+    from livetrap.operator.subscribers import list_subscribers as fetch_subscribers  # noqa: PLC0415
+    from livetrap.operator.subscribers import render_subscribers  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     use_running_stack(data_dir)
-    found = list_subscribers(load_settings())
-    if as_json:
-        print(json.dumps(found, indent=2, default=str))
-        return
-    for row in found:
-        why = f"  disabled: {row['disabled_reason']}" if row["disabled_reason"] else ""
-        print(f"{row['channel']:<8}{row['name']:<48}{row['n_acknowledged']:>8} alerts{why}")
-    if not found:
-        print("no subscribers")
+    found = fetch_subscribers(load_settings())
+    print(json.dumps(found, indent=2, default=str) if as_json else render_subscribers(found))
 
 
 @alerts.command("enable")
 def enable(
     channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="webhook, broker or email")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="As `subscribers` shows it")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="As `livetrap alerts subscribers` shows")
+    ],
     *,
     data_dir: DataDir = None,
 ) -> None:
-    """Serve a webhook, a broker or the digest again that failed too often.
+    """Deliver again to a webhook, broker or e-mail digest that was disabled after failures.
 
-    Example: `livetrap alerts enable webhook robot-1`
+    For example:
+
+        livetrap alerts enable webhook robot-1
     """
     from livetrap.operator.subscribers import enable_subscriber  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415

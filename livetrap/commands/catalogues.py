@@ -13,7 +13,7 @@ __all__ = ["catalogues"]
 catalogues = typer.Typer(
     name="catalogues",
     no_args_is_help=True,
-    help="Catalogues of known sources for matches(...) in rules: load, list, delete.",
+    help="Load, list and delete catalogues of known sources, for matches(...) in rules.",
 )
 
 
@@ -23,14 +23,17 @@ def load(
         Path, typer.Argument(metavar="FILE", exists=True, help="VOTable, FITS table or CSV")
     ],
     *,
-    name: Annotated[str | None, typer.Option(help="Default: the file's name")] = None,
+    name: Annotated[str | None, typer.Option(help="Its name in rules (default: FILE's)")] = None,
     ra: Annotated[str | None, typer.Option(help="Column of the right ascension")] = None,
     dec: Annotated[str | None, typer.Option(help="Column of the declination")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Load the positions of a catalogue; one of the same name is replaced.
+    """Load the positions of a catalogue; replaces one of the same name.
 
-    Example: `livetrap catalogues load nvss.vot --name nvss`
+    For example:
+
+        livetrap catalogues load nvss.vot
+        livetrap catalogues load survey.csv --name survey --ra RAJ2000 --dec DEJ2000
     """
     from livetrap.operator.reference_catalogues import load_catalogue, read_positions  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
@@ -46,7 +49,9 @@ def load(
 def list_all(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
     """List the catalogues.
 
-    Example: `livetrap catalogues list`
+    For example:
+
+        livetrap catalogues list
     """
     from livetrap.operator.reference_catalogues import list_catalogues  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
@@ -64,13 +69,17 @@ def list_all(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
 
 @catalogues.command("delete")
 def delete(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="As `list` shows it")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="As `livetrap catalogues list` shows")
+    ],
     *,
     data_dir: DataDir = None,
 ) -> None:
-    """Forget a catalogue; rules that ask for it find nothing there.
+    """Delete a catalogue; matches(...) of its name is false from then on.
 
-    Example: `livetrap catalogues delete nvss`
+    For example:
+
+        livetrap catalogues delete nvss
     """
     from livetrap.operator.reference_catalogues import delete_catalogue  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415

@@ -16,7 +16,7 @@ PASS_ALL = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 class TableFormat(StrEnum):
-    """How a source list is written."""
+    """Formats of a source list."""
 
     CSV = "csv"
     JSON = "json"
@@ -25,28 +25,38 @@ class TableFormat(StrEnum):
 
 
 def ingest(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, globs")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Files, folders or patterns")
+    ],
     *,
-    stream: Annotated[str | None, typer.Option(help="Name of the stream (TELESCOP card)")] = None,
-    rate: Annotated[float | None, typer.Option(metavar="HZ", help="Images a second")] = None,
+    stream: Annotated[
+        str | None, typer.Option(help="Name of the stream (default: the TELESCOP card)")
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(metavar="HZ", help="Images a second (default: as fast as possible)"),
+    ] = None,
     cards: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Inject or override a FITS card"),
+        typer.Option("--set", metavar="KEY=VALUE", help="Add or replace a FITS card"),
     ] = None,
     bootstrap_servers: Annotated[
         str | None, typer.Option("--kafka", metavar="HOST:PORT", help="Publish to this Kafka")
     ] = None,
     data_dir: DataDir = None,
 ) -> int:
-    """Publish FITS images in time order.
+    """Publish FITS images in time order; a bad one becomes a dead letter with its reason.
 
-    Examples: `livetrap ingest night1/ night2/` · `livetrap ingest '*.fits' --stream aartfaac
-    --rate 1` · `livetrap ingest a.fits --set BMAJ=0.05 --set BMIN=0.04 --set BPA=10`
+    For example:
+
+        livetrap ingest night1/ night2/
+        livetrap ingest '*.fits' --stream aartfaac --rate 1
+        livetrap ingest a.fits --set BMAJ=0.05 --set BMIN=0.04 --set BPA=10
     """
     from services.ingest.app import ingest_paths  # noqa: PLC0415
 
     if rate is not None and not rate > 0:
-        raise SettingsError(f"--rate must be more than 0 images a second, not {rate}")
+        raise SettingsError(f"--rate {rate}: give more than 0 images a second")
     if bootstrap_servers is None:
         use_running_stack(data_dir)
     return ingest_paths(
@@ -59,14 +69,18 @@ def ingest(
 
 
 def simulate(context: typer.Context) -> int:
-    """Make a synthetic sky with transients, in files or on Kafka, and its truth.csv.
+    """Simulate images of a sky with transients, in files or on Kafka, and write its truth.csv.
 
-    Examples: `livetrap simulate sky/ --images 20` · `livetrap simulate --help`
+    For example:
+
+        livetrap simulate sky/ --images 20
+        livetrap simulate --kafka
+        livetrap simulate --help
     """
     from livetrap.simulator.cli import simulate as simulate_sky  # noqa: PLC0415
 
     use_running_stack(None)
-    # Its own app: the options stand beside what they mean, in the simulator's package.
+    # An app of its own: the options are declared in the simulator's package.
     simulator = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     simulator.command(name="simulate")(simulate_sky)
     result = simulator(context.args, prog_name="livetrap simulate", standalone_mode=False)
@@ -86,41 +100,44 @@ def extract(
         float | None,
         typer.Option(
             "--fdr", metavar="ALPHA", min=1e-9, max=1.0,
-            help="Let this false discovery rate set the detection threshold",
+            help="False discovery rate that sets the detection threshold",
         ),
     ] = None,
     free_shape: Annotated[
-        bool, typer.Option("--free-shape", help="Fit elliptical Gaussians, not the beam's shape")
+        bool, typer.Option("--free-shape", help="Fit elliptical Gaussians instead of the beam")
     ] = False,
     cell: Annotated[int, typer.Option(min=8, help="Background grid cell [px]")] = 50,
     margin: Annotated[int, typer.Option(min=0, help="Ignored border [px]")] = 10,
     radius: Annotated[
-        float | None, typer.Option(min=1.0, help="Only so far from the centre [px]")
+        float | None, typer.Option(min=1.0, help="Ignore sources farther from the centre [px]")
     ] = None,
     negative: Annotated[
-        bool, typer.Option("--negative", help="Search the negated image: all it finds is false")
+        bool, typer.Option("--negative", help="Search the negated image, for false detections")
     ] = False,
     detection_image: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Look for sources here, measure them in the FILEs"),
+        typer.Option(metavar="FILE", help="Find sources in this image, measure them in FILE..."),
     ] = None,
     table_format: Annotated[
-        TableFormat, typer.Option("--format", help="Form of the source list")
+        TableFormat, typer.Option("--format", help="Format of the source list")
     ] = TableFormat.CSV,
-    output: Annotated[Path | None, typer.Option(help="Write here instead of the terminal")] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write (default: terminal)")] = None,
     maps: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write background, rms, significance, island and residual maps here",
+            help="Folder for background, rms, significance, island and residual maps",
         ),
     ] = None,
 ) -> int:  # fmt: skip
-    """Find the sources of images; needs no running service.
+    """Find and measure the sources of images; needs no running service.
 
-    Examples: `livetrap extract image.fits` · `livetrap extract *.fits --format votable --output
-    sources.xml` · `livetrap extract image.fits --detection-threshold 5 --maps maps/` ·
-    `livetrap extract image.fits --fdr 0.01 --free-shape`
+    For example:
+
+        livetrap extract image.fits
+        livetrap extract *.fits --format votable --output sources.xml
+        livetrap extract image.fits --detection-threshold 5 --maps maps/
+        livetrap extract image.fits --fdr 0.01 --free-shape
     """
     from livetrap.extraction.files import extract_files  # noqa: PLC0415
     from services.extract.models import FinderParameters  # noqa: PLC0415
@@ -148,5 +165,5 @@ def _split_card(text: str) -> tuple[str, str]:
     """Split ``KEY=VALUE``."""
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise SettingsError(f"--set wants KEY=VALUE, not {text!r}")
+        raise SettingsError(f"--set {text}: give KEY=VALUE, such as BMAJ=0.05")
     return key.strip().upper(), value

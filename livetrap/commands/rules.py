@@ -1,31 +1,38 @@
-"""Commands about rules: check, show, try on the past."""
+"""Commands about rules: check, show, quantities, dry-run."""
 
 import json
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from livetrap.commands.options import DataDir, JsonOutput, use_running_stack
+from runtime.errors import SettingsError
 
-__all__ = ["rules"]
+__all__ = ["parse_duration", "rules"]
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 rules = typer.Typer(
     name="rules",
     no_args_is_help=True,
-    help="Which events become alerts: check a file of rules, try it on the past.",
+    help="Check and try rules: a file that decides which events become alerts.",
 )
 RuleFile = Annotated[
     Path | None,
-    typer.Argument(metavar="FILE", help="TOML; none: the rules that come with LiveTrap"),
+    typer.Argument(metavar="[FILE]", help="TOML file (default: the rules that LiveTrap has)"),
 ]
 
 
 @rules.command("check")
 def check(path: RuleFile = None) -> None:
-    """Read a file of rules and say what it means, or what is wrong with it.
+    """Print a file of rules in words, or the first mistake in it.
 
-    Example: `livetrap rules check rules.toml`
+    For example:
+
+        livetrap rules check rules.toml
     """
     from rules.explain import to_text  # noqa: PLC0415
     from rules.rulebook import load_rules  # noqa: PLC0415
@@ -37,9 +44,11 @@ def check(path: RuleFile = None) -> None:
 
 @rules.command("show")
 def show_rules() -> None:
-    """Print the rules that come with LiveTrap, as a file to begin with.
+    """Print the rules that LiveTrap has, as a file to start from.
 
-    Example: `livetrap rules show > rules.toml`
+    For example:
+
+        livetrap rules show > rules.toml
     """
     from rules.rulebook import DEFAULT_RULES  # noqa: PLC0415
 
@@ -47,10 +56,12 @@ def show_rules() -> None:
 
 
 @rules.command("quantities")
-def quantities() -> None:
-    """List what a rule can ask about an event.
+def list_quantities() -> None:
+    """List the quantities of an event that a rule can compare.
 
-    Example: `livetrap rules quantities`
+    For example:
+
+        livetrap rules quantities
     """
     from rules.quantities import QUANTITIES  # noqa: PLC0415
 
@@ -67,28 +78,45 @@ def quantities() -> None:
 def dry_run(
     path: RuleFile = None,
     *,
-    since: Annotated[str, typer.Option(help="How far back: 90m, 24h, 7d")] = "24h",
-    examples: Annotated[int, typer.Option(min=0, help="So many of each outcome")] = 3,
+    since: Annotated[str, typer.Option(help="Length of the period: 90m, 24h, 7d")] = "24h",
+    examples: Annotated[int, typer.Option(min=0, help="Examples of each outcome")] = 3,
     data_dir: DataDir = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Tell what a file of rules would have sent, and why it would not have sent the rest.
+    """Report which events of the past a file of rules would have sent, and why not the others.
 
-    Storms are held as the settings of this command say (`alert.max_per_image`, `max_per_minute`).
+    Storms are suppressed by the settings ALERT__MAX_PER_IMAGE and ALERT__MAX_PER_MINUTE.
 
-    Example: `livetrap rules dry-run rules.toml --since 24h`
+    For example:
+
+        livetrap rules dry-run rules.toml
+        livetrap rules dry-run rules.toml --since 7d --examples 10
     """
     from dataclasses import asdict  # noqa: PLC0415
 
-    from livetrap.rule_replay.dry_run import dry_run as judge  # noqa: PLC0415
-    from livetrap.rule_replay.dry_run import parse_duration, render_report  # noqa: PLC0415
+    from livetrap.rule_replay.dry_run import dry_run as replay_events  # noqa: PLC0415
+    from livetrap.rule_replay.report import render_report  # noqa: PLC0415
     from rules.rulebook import load_rules  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
-    book, ago = load_rules(path), parse_duration(since)
+    rule_book, period = load_rules(path), parse_duration(since)
     use_running_stack(data_dir)
-    judged = judge(load_settings(), book, ago)
+    replayed = replay_events(load_settings(), rule_book, period)
     if as_json:
-        print(json.dumps([asdict(each) for each in judged], indent=2))
+        print(json.dumps([asdict(each) for each in replayed], indent=2))
     else:
-        print(render_report(judged, n_examples=examples))
+        print(render_report(replayed, n_examples=examples))
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return a duration such as ``24h``, ``90m`` or ``7d``.
+
+    Raises
+    ------
+    SettingsError
+        If the text is no number with a unit.
+    """
+    found = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip())
+    if found is None:
+        raise SettingsError(f"--since {text}: give a number with s, m, h, d or w, such as 24h")
+    return timedelta(seconds=int(found[1]) * _UNITS_S[found[2]])

@@ -11,38 +11,45 @@ from livetrap.commands.options import DataDir, JsonOutput, chosen_data_dir
 __all__ = ["demo", "down", "fetch", "status", "up"]
 
 ApiPort = Annotated[
-    int | None, typer.Option(min=1, max=65535, help="Port of web UI and REST (8080)")
+    int | None,
+    typer.Option(min=1, max=65535, help="Port of web UI and REST (default: 8080, or any free)"),
 ]
 VtpPort = Annotated[
-    int | None, typer.Option(min=1, max=65535, help="Port of the VOEvent server (8099)")
+    int | None,
+    typer.Option(min=1, max=65535, help="Port of the VOEvent server (default: 8099, or any free)"),
 ]
-Extractors = Annotated[int, typer.Option(min=1, max=64, help="Number of source finders")]
+Extractors = Annotated[int, typer.Option(min=1, max=64, help="Number of extract processes")]
 
 
 def up(
     *,
-    detach: Annotated[bool, typer.Option("--detach", help="Return once it is ready")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return when it is ready, and leave it running")
+    ] = False,
     data_dir: DataDir = None,
     api_port: ApiPort = None,
     vtp_port: VtpPort = None,
     kafka: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Use this Kafka, start none")
+        str | None, typer.Option(metavar="HOST:PORT", help="Use this Kafka; start none")
     ] = None,
     postgres: Annotated[
-        str | None, typer.Option(metavar="URL", help="Use this PostgreSQL, start none")
+        str | None, typer.Option(metavar="URL", help="Use this PostgreSQL; start none")
     ] = None,
     extractors: Extractors = 1,
 ) -> None:
     """Start Kafka, PostgreSQL and all services; print `ready` when they work.
 
-    Busy default ports are replaced by free ones; `livetrap status` tells which.
+    Default ports that are in use are replaced by free ones: `livetrap status` shows them.
 
-    Examples: `livetrap up` (Ctrl-C stops it) · `livetrap up --detach --extractors 2`
-    · `livetrap up --kafka broker:9092 --postgres postgresql://me:secret@db/livetrap`
+    For example:
+
+        livetrap up                          # Ctrl-C stops it
+        livetrap up --detach --extractors 2  # `livetrap down` stops it
+        livetrap up --kafka broker:9092 --postgres postgresql://me:secret@db/livetrap
     """
     from livetrap.stack.foreground import announce, run_in_foreground, stop_requests  # noqa: PLC0415
+    from livetrap.stack.lifecycle import start  # noqa: PLC0415
     from livetrap.stack.plan import UpOptions  # noqa: PLC0415
-    from livetrap.stack.stack import start  # noqa: PLC0415
 
     options = UpOptions(
         data_dir=chosen_data_dir(data_dir),
@@ -54,28 +61,34 @@ def up(
     )
     if detach:
         with stop_requests():
-            announce(start(options, detach=True, tell=_tell).state)
+            announce(start(options, detach=True, report=_report).state)
     else:
-        run_in_foreground(options, tell=_tell)
+        run_in_foreground(options, report=_report)
 
 
 def down(*, data_dir: DataDir = None) -> None:
-    """Stop everything that `livetrap up` started; return when its ports are free.
+    """Stop all that `livetrap up` started; return when its ports are free.
 
-    Example: `livetrap down --data-dir /data/livetrap`
+    For example:
+
+        livetrap down
+        livetrap down --data-dir /data/livetrap
     """
-    from livetrap.stack.stack import stop  # noqa: PLC0415
+    from livetrap.stack.lifecycle import stop  # noqa: PLC0415
 
-    where = chosen_data_dir(data_dir)
-    print("stopped" if stop(where) else f"nothing runs in {where}")
+    folder = chosen_data_dir(data_dir)
+    print("stopped" if stop(folder) else f"nothing runs in {folder}")
 
 
 def status(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
-    """Tell what runs, where it listens, and how the books stand.
+    """Show processes, addresses, the age of the last image and alert, and image counts.
 
-    Examples: `livetrap status` · `livetrap status --json | jq .api_url`
+    For example:
+
+        livetrap status
+        livetrap status --json | jq .api_url
     """
-    from livetrap.stack.status import get_status, render_status  # noqa: PLC0415
+    from livetrap.operator.status import get_status, render_status  # noqa: PLC0415
 
     found = get_status(chosen_data_dir(data_dir))
     print(json.dumps(found, indent=2) if as_json else render_status(found))
@@ -84,29 +97,34 @@ def status(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
 def demo(
     *,
     data_dir: DataDir = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Go on with the last demo's data")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Continue with the data of the last demo")
+    ] = False,
     api_port: ApiPort = None,
     vtp_port: VtpPort = None,
 ) -> None:
-    """Watch a simulated sky: everything of `up`, a stream of images, alerts as they come.
+    """Start all services on a simulated sky, and print alerts as they are sent.
 
-    Ctrl-C stops it all and leaves no process behind.
+    Ctrl-C stops all of it.
 
-    Examples: `livetrap demo` · `livetrap demo --api-port 8081`
+    For example:
+
+        livetrap demo
+        livetrap demo --api-port 8081
     """
-    from livetrap.demo.demo import run_demo  # noqa: PLC0415
+    from livetrap.demo.run import run_demo  # noqa: PLC0415
 
-    chosen = None if data_dir is None else chosen_data_dir(data_dir)
-    run_demo(chosen, keep=keep, api_port=api_port, vtp_port=vtp_port, tell=_tell)
+    folder = None if data_dir is None else chosen_data_dir(data_dir)
+    run_demo(folder, keep=keep, api_port=api_port, vtp_port=vtp_port, report=_report)
 
 
 def fetch() -> None:
-    """Download Apache Kafka once, so that later starts need no network."""
+    """Download Apache Kafka, so that later starts need no network."""
     from livetrap.stack.kafka_jars import fetch_jars  # noqa: PLC0415
 
     print(f"Apache Kafka is in {fetch_jars()}")
 
 
-def _tell(line: str) -> None:
-    """Report progress beside the output that scripts read."""
+def _report(line: str) -> None:
+    """Print a step to standard error: standard output is for scripts."""
     print(line, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Commands for streams: list, describe, delete, export."""
+"""Commands about streams: list, describe, delete, export."""
 
 import json
 from pathlib import Path
@@ -13,16 +13,21 @@ __all__ = ["streams"]
 streams = typer.Typer(
     name="streams",
     no_args_is_help=True,
-    help="Sequences of images, and what became of them: list, describe, delete, export.",
+    help="List, describe, delete and export streams: sequences of images and their sources.",
 )
-Name = Annotated[str, typer.Argument(metavar="STREAM", help="As `list` shows it")]
+Name = Annotated[
+    str, typer.Argument(metavar="STREAM", help="As `livetrap streams list` shows its name")
+]
 
 
 @streams.command("list")
 def list_all(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
     """List the streams: images, sources, transients, bytes of measurements, last timestep.
 
-    Examples: `livetrap streams list` · `livetrap streams list --json`
+    For example:
+
+        livetrap streams list
+        livetrap streams list --json
     """
     from livetrap.operator.streams import list_streams, render_streams  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
@@ -36,7 +41,9 @@ def list_all(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
 def describe(name: Name, *, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
     """Describe one stream, with its bands.
 
-    Example: `livetrap streams describe lofar-ncp`
+    For example:
+
+        livetrap streams describe lofar-ncp
     """
     from livetrap.operator.streams import describe_stream, render_stream  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
@@ -50,14 +57,17 @@ def describe(name: Name, *, data_dir: DataDir = None, as_json: JsonOutput = Fals
 def delete(
     name: Name,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Delete a stream: its images, sources, light curves and transients, for ever.
+    """Delete a stream: images, sources, light curves and transients. This cannot be undone.
 
-    The ledger and the alerts that went out stay. `export` it first if in doubt.
+    Its ledger and its alerts stay. `livetrap streams export` makes a copy first.
 
-    Example: `livetrap streams delete night1 --yes`
+    For example:
+
+        livetrap streams delete night1
+        livetrap streams delete night1 --yes
     """
     from livetrap.operator.streams import delete_stream, describe_stream  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
@@ -68,7 +78,7 @@ def delete(
     if not yes:
         typer.confirm(
             f"delete stream {name} with {found['n_images']} images and {found['n_sources']} "
-            "sources, for ever?",
+            "sources? This cannot be undone",
             abort=True,
         )
     delete_stream(settings, name)
@@ -79,12 +89,14 @@ def delete(
 def export(
     name: Name,
     *,
-    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where the files go")],
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where to write the files")],
     data_dir: DataDir = None,
 ) -> None:
     """Write a stream as Parquet, one file a table; needs `pip install 'livetrap[export]'`.
 
-    Example: `livetrap streams export night1 --to night1-parquet`
+    For example:
+
+        livetrap streams export night1 --to night1-parquet
     """
     from livetrap.operator.stream_export import export_stream  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415

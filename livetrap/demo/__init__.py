@@ -1,1 +1,1 @@
-"""A simulated sky, the whole service and its alerts in a terminal."""
+"""The demo: a simulated sky, all services, and alerts in the terminal."""

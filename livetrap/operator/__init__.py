@@ -1,1 +1,1 @@
-"""What operators do: streams, alerts, dead letters, the schema and the ledger."""
+"""What an operator does: status, streams, alerts, dead letters, catalogues, settings."""

@@ -1,4 +1,4 @@
-"""Dead letters for an operator: read, describe and send back what could not be processed."""
+"""Dead letters: read them, describe them, send them back to their topics."""
 
 import uuid
 from collections.abc import Iterable
@@ -15,32 +15,27 @@ from runtime.kafka import (
     fetch_cluster_id,
     produce_and_wait,
 )
-from runtime.settings import KafkaSettings, load_settings
+from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 
-__all__ = ["describe", "find_one", "open_kafka", "read_all", "redrive", "render"]
+__all__ = ["describe", "find_one", "read_all", "redrive", "render"]
 
 _TIMEOUT_S = 10.0
-# Added by whoever gave up on the message; not part of the original.
-_VERDICT_HEADERS = frozenset(
-    {"topic", "partition", "offset", "service", "reason", "error", "time"}
-)
-
-
-def open_kafka() -> KafkaSettings:
-    """Return where the broker is, by the effective settings."""
-    return load_settings().kafka
+# Added by the service that rejected the message; not part of the original.
+_ADDED_HEADERS = frozenset({"topic", "partition", "offset", "service", "reason", "error", "time"})
+# Of a dead letter that was too large for Kafka.
+_INCOMPLETE_HEADERS = frozenset({"truncated-from", "value-cut", "key-cut", "headers-omitted"})
 
 
 def read_all(kafka: KafkaSettings) -> list[InMessage]:
-    """Return every dead letter still kept, oldest first.
+    """Return every dead letter that its topic still has, oldest first.
 
     Raises
     ------
     TransientError
-        If the broker is away or does not let us in.
+        If the broker is unavailable or refuses the login.
     """
-    fetch_cluster_id(kafka)  # tells more about what is wrong than a consumer
+    fetch_cluster_id(kafka)  # a clearer error than a consumer's
     topic = Topics(kafka.topic_prefix).dead_letters
     consumer = create_consumer(kafka, group=f"cli-{uuid.uuid4().hex}", commits_to_kafka=False)
     try:
@@ -48,7 +43,9 @@ def read_all(kafka: KafkaSettings) -> list[InMessage]:
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in ends])
         dead_letters = list(_read_until(consumer, ends))
     except KafkaException as error:
-        raise TransientError(f"Kafka at {kafka.bootstrap_servers} is away: {error}") from error
+        raise TransientError(
+            f"Kafka at {kafka.bootstrap_servers} is unavailable: {error}"
+        ) from error
     finally:
         consumer.close()
     return sorted(dead_letters, key=lambda letter: letter.headers.get("time", ""))
@@ -60,16 +57,16 @@ def find_one(kafka: KafkaSettings, position: str) -> InMessage:
     Raises
     ------
     SettingsError
-        If nothing is kept there.
+        If there is none.
     """
     for letter in read_all(kafka):
         if _position(letter) == position:
             return letter
-    raise SettingsError(f"no dead letter at {position}; `livetrap dead-letters list` shows them")
+    raise SettingsError(f"no dead letter at {position}; `livetrap dead-letters list` lists them")
 
 
 def describe(letter: InMessage) -> dict[str, str | int]:
-    """Return what an operator wants to know about a dead letter."""
+    """Return the position, origin, reason and size of a dead letter."""
     headers = letter.headers
     source = [headers.get(name, "?") for name in ("topic", "partition", "offset")]
     return {
@@ -92,14 +89,14 @@ def render(found: list[dict[str, str | int]]) -> str:
 
 
 def redrive(kafka: KafkaSettings, dead_letters: list[InMessage]) -> int:
-    """Send dead letters back to where they came from, as they were.
+    """Send dead letters back to the topics they came from, unchanged.
 
     Parameters
     ----------
     kafka : KafkaSettings
         Where the broker is.
     dead_letters : list of InMessage
-        Dead dead_letters; they stay in their topic until retention takes them.
+        They stay in their own topic until its retention ends.
 
     Returns
     -------
@@ -109,7 +106,7 @@ def redrive(kafka: KafkaSettings, dead_letters: list[InMessage]) -> int:
     Raises
     ------
     PipelineError
-        If one does not say where it came from, or the broker does not take it.
+        If one has no topic or only a part of its bytes, or the broker does not take it.
     """
     messages = [_original(letter) for letter in dead_letters]
     produce_and_wait(create_producer(kafka), messages)
@@ -117,18 +114,18 @@ def redrive(kafka: KafkaSettings, dead_letters: list[InMessage]) -> int:
 
 
 def _original(letter: InMessage) -> OutMessage:
-    """Return the message as it was before somebody gave up on it."""
+    """Return the message as it was before it was rejected."""
     topic = letter.headers.get("topic")
     if not topic:
-        raise PipelineError(f"dead letter {_position(letter)} does not say which topic it is of")
-    if "truncated-from" in letter.headers:
         raise PipelineError(
-            f"dead letter {_position(letter)} holds only the head of "
-            f"{letter.headers.get('file', 'a file')}; ingest the file again"
+            f"dead letter {_position(letter)} has no header `topic`; send it yourself"
         )
-    headers = {
-        name: value for name, value in letter.headers.items() if name not in _VERDICT_HEADERS
-    }
+    if _INCOMPLETE_HEADERS & set(letter.headers):
+        raise PipelineError(
+            f"dead letter {_position(letter)} lacks a part of the message; "
+            f"ingest {letter.headers.get('file', 'the image')} again"
+        )
+    headers = {name: value for name, value in letter.headers.items() if name not in _ADDED_HEADERS}
     return OutMessage(topic, letter.key, letter.value, headers)
 
 
@@ -137,11 +134,12 @@ def _position(letter: InMessage) -> str:
 
 
 def _ends(consumer: Consumer, topic: str, kafka: KafkaSettings) -> dict[int, int]:
-    """Return the end of each partition that keeps a message."""
+    """Return the end of each partition that has a message."""
     metadata = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
     if metadata.error is not None:
         raise PipelineError(
-            f"no topic {topic} at {kafka.bootstrap_servers}; is this the right broker?"
+            f"no topic {topic} at {kafka.bootstrap_servers}; check "
+            "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS and LIVETRAP_KAFKA__TOPIC_PREFIX"
         )
     ends = {}
     for number in metadata.partitions:
@@ -154,12 +152,14 @@ def _ends(consumer: Consumer, topic: str, kafka: KafkaSettings) -> dict[int, int
 
 
 def _read_until(consumer: Consumer, ends: dict[int, int]) -> Iterable[InMessage]:
-    """Give the messages before these ends."""
+    """Yield the messages before these ends."""
     waiting = dict(ends)
     while waiting:
         batch = consume_batch(consumer, limit=100, timeout_s=_TIMEOUT_S)
         if not batch:
-            raise TransientError("Kafka stopped answering while the dead letters were read")
+            raise TransientError(
+                "Kafka stopped answering while the dead letters were read; try again"
+            )
         for letter in batch:
             if letter.offset < ends[letter.partition]:
                 yield letter

@@ -1,4 +1,4 @@
-"""The effective settings as an operator wants to see them: value, unit, origin."""
+"""The effective settings: name, value, meaning with unit, origin."""
 
 import os
 from typing import TypedDict
@@ -19,8 +19,13 @@ class SettingLine(TypedDict):
     description: str
 
 
-def describe_settings() -> list[SettingLine]:
+def describe_settings(*, of_stack: frozenset[str]) -> list[SettingLine]:
     """Return every setting, in the order of the settings model.
+
+    Parameters
+    ----------
+    of_stack : frozenset of str
+        Names of variables that were set to find the running stack.
 
     Returns
     -------
@@ -30,7 +35,7 @@ def describe_settings() -> list[SettingLine]:
     Raises
     ------
     SettingsError
-        If the settings do not hold together; the text names the first trouble.
+        If a setting is unknown or its value is out of bounds.
     """
     settings = load_settings()
     in_file = names_in_config_file()
@@ -43,7 +48,7 @@ def describe_settings() -> list[SettingLine]:
                 SettingLine(
                     name=name,
                     value=_show(getattr(section, field_name)),
-                    origin=_origin(name, in_file),
+                    origin="running stack" if name in of_stack else _origin(name, in_file),
                     description=field.description or "",
                 )
             )

@@ -1,4 +1,4 @@
-"""Catalogues of known sources, which rules can ask for: load, list, delete."""
+"""Catalogues of known sources for `matches` in rules: load, list, delete."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from astropy import units
 from astropy.table import Column, Table
 
-from livetrap.operator.database import with_connection
+from livetrap.database.connection import with_connection
 from runtime.errors import SettingsError
 from runtime.settings import Settings
 from runtime.sql import load_query
@@ -56,7 +56,7 @@ def read_positions(path: Path, *, ra: str | None = None, dec: str | None = None)
     try:
         table = Table.read(path, format=kind)
     except Exception as error:
-        # astropy's readers raise a dozen kinds of errors; each means: this file is no table.
+        # astropy's readers raise many kinds of errors; each means that this file is no table.
         raise SettingsError(f"cannot read {path} as {kind}: {error}") from error
     found = (
         _to_degrees(_find(table, ra, _RA_NAMES, _UCDS["ra"], path), path),
@@ -64,15 +64,19 @@ def read_positions(path: Path, *, ra: str | None = None, dec: str | None = None)
     )
     bad = ~(np.isfinite(found[0]) & (np.abs(found[1]) <= 90))
     if not found[0].size or np.any(bad):
-        raise SettingsError(f"{path}: {np.count_nonzero(bad)} of {bad.size} rows have no position")
+        raise SettingsError(
+            f"{path}: {np.count_nonzero(bad)} of {bad.size} rows have no position; remove them"
+        )
     return found[0] % 360.0 % 360.0, found[1]
 
 
-def _find(table: Table, asked: str | None, usual: Sequence[str], ucd: str, path: Path) -> Column:
-    if asked is not None:
-        if asked not in table.colnames:
-            raise SettingsError(f"{path}: no column {asked!r}; it has {', '.join(table.colnames)}")
-        return table[asked]
+def _find(table: Table, wanted: str | None, usual: Sequence[str], ucd: str, path: Path) -> Column:
+    if wanted is not None:
+        if wanted not in table.colnames:
+            raise SettingsError(
+                f"{path}: no column {wanted!r}; it has {', '.join(table.colnames)}"
+            )
+        return table[wanted]
     for name in table.colnames:
         if str(table[name].meta.get("ucd", "")).lower().startswith(f"{ucd};meta.main"):
             return table[name]
@@ -80,8 +84,8 @@ def _find(table: Table, asked: str | None, usual: Sequence[str], ucd: str, path:
         if name.lower() in usual:
             return table[name]
     raise SettingsError(
-        f"{path}: which column is {ucd}? It has {', '.join(table.colnames)}; "
-        "name them with --ra and --dec"
+        f"{path}: no column is known to be {ucd}; it has {', '.join(table.colnames)}: "
+        "name two of them with --ra and --dec"
     )
 
 
@@ -95,18 +99,19 @@ def _to_degrees(column: Column, path: Path) -> npt.NDArray[np.float64]:
 
 
 def load_catalogue(settings: Settings, name: str, positions: Positions) -> int:
-    """Store a catalogue in place of the one that had its name; return how many sources.
+    """Store a catalogue, replacing one of the same name; return the number of its sources.
 
     Raises
     ------
     SettingsError
-        If the name is none; beyond that as of `livetrap.operator.database.connect`.
+        If the name is too long or not printable; others as of
+        `livetrap.database.connection.connect`.
     """
     if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
         raise SettingsError(f"a catalogue's name has 1 to {_LONGEST_NAME} characters")
     ra, dec = positions
 
-    async def work(connection: asyncpg.Connection) -> int:
+    async def store(connection: asyncpg.Connection) -> int:
         async with connection.transaction():
             await connection.execute(load_query(_PACKAGE, "delete_reference_catalogue"), name)
             number = await connection.fetchval(
@@ -120,31 +125,33 @@ def load_catalogue(settings: Settings, name: str, positions: Positions) -> int:
             )
         return int(ra.size)
 
-    return with_connection(settings, work)
+    return with_connection(settings.postgres, store)
 
 
 def list_catalogues(settings: Settings) -> list[dict[str, Any]]:
-    """Return the catalogues; errors as of `livetrap.operator.database.connect`."""
+    """Return the catalogues; errors as of `livetrap.database.connection.connect`."""
 
-    async def ask(connection: asyncpg.Connection) -> list[dict[str, Any]]:
+    async def fetch(connection: asyncpg.Connection) -> list[dict[str, Any]]:
         rows = await connection.fetch(load_query(_PACKAGE, "list_reference_catalogues"))
         return [dict(row) for row in rows]
 
-    return with_connection(settings, ask)
+    return with_connection(settings.postgres, fetch)
 
 
 def delete_catalogue(settings: Settings, name: str) -> None:
-    """Forget a catalogue.
+    """Delete a catalogue.
 
     Raises
     ------
     SettingsError
-        If there is none; beyond that as of `livetrap.operator.database.connect`.
+        If there is no such catalogue; others as of `livetrap.database.connection.connect`.
     """
 
-    async def work(connection: asyncpg.Connection) -> None:
+    async def delete(connection: asyncpg.Connection) -> None:
         row = await connection.fetchval(load_query(_PACKAGE, "delete_reference_catalogue"), name)
         if row is None:
-            raise SettingsError(f"no catalogue {name!r}; `livetrap catalogues list` names them")
+            raise SettingsError(
+                f"no catalogue {name!r}; `livetrap catalogues list` shows their names"
+            )
 
-    with_connection(settings, work)
+    with_connection(settings.postgres, delete)

@@ -1,4 +1,4 @@
-"""A stream as Parquet files: one a table, typed, compressed, written a batch at a time."""
+"""Write a stream as Parquet files: one a table, typed, compressed, in batches."""
 
 import asyncio
 import importlib
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from livetrap.operator.database import connect
+from livetrap.database.connection import connect
 from livetrap.operator.streams import find_stream
 from runtime.errors import FatalError, SettingsError
 from runtime.settings import Settings
@@ -47,7 +47,7 @@ def export_stream(settings: Settings, name: str, folder: Path) -> dict[str, int]
         If there is no such stream, a file is there already, the folder cannot be written, or
         pyarrow is not installed.
     TransientError, FatalError
-        As of `livetrap.operator.database.connect`.
+        As of `livetrap.database.connection.connect`.
     """
     try:
         importlib.import_module("pyarrow.parquet")
@@ -72,7 +72,7 @@ def _path(folder: Path, table: str) -> Path:
 
 
 async def _export(settings: Settings, name: str, folder: Path) -> dict[str, int]:
-    async with connect(settings) as connection:
+    async with connect(settings.postgres) as connection:
         stream = await find_stream(connection, name)
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             return {

@@ -1,10 +1,10 @@
-"""Streams for an operator: list, describe, delete."""
+"""Streams: list them, describe one, delete one."""
 
 from typing import Any
 
 import asyncpg
 
-from livetrap.operator.database import with_connection
+from livetrap.database.connection import with_connection
 from runtime.errors import SettingsError
 from runtime.settings import Settings
 from runtime.sql import load_query
@@ -25,48 +25,36 @@ _COLUMNS = ("name", "n_images", "n_sources", "n_transients", "detection_bytes", 
 
 
 def list_streams(settings: Settings) -> list[Row]:
-    """Return a summary of every stream, in order of name.
-
-    Raises
-    ------
-    TransientError
-        If the database is away.
-    FatalError
-        If it refuses us or has no such schema.
-    """
-    return with_connection(settings, lambda connection: _list(connection, None))
+    """Return a summary of every stream by name; errors as of `connection.connect`."""
+    return with_connection(settings.postgres, lambda connection: _list(connection, None))
 
 
 def describe_stream(settings: Settings, name: str) -> Row:
-    """Return what is known of one stream, its bands as a list under `bands`.
+    """Return the summary of one stream, with its bands as a list under `bands`.
 
     Raises
     ------
     SettingsError
-        If there is no such stream; beyond that as of `list_streams`.
+        If there is no such stream; others as of `livetrap.database.connection.connect`.
     """
 
-    async def ask(connection: asyncpg.Connection) -> Row:
+    async def fetch(connection: asyncpg.Connection) -> Row:
         stream = await find_stream(connection, name)
         bands = await connection.fetch(load_query(_PACKAGE, "list_stream_bands"), stream["id"])
         return {**stream, "bands": [dict(band) for band in bands]}
 
-    return with_connection(settings, ask)
+    return with_connection(settings.postgres, fetch)
 
 
 def delete_stream(settings: Settings, name: str) -> Row:
-    """Forget a stream in one transaction; return what it was.
+    """Delete a stream in one transaction; return its summary.
 
-    Its rows in the ledger and its alerts stay: they account for what came and what went out.
+    Its rows in the ledger and its alerts stay: they account for what was received and sent.
 
     Raises
     ------
     SettingsError
-        If there is no such stream.
-    TransientError
-        If the database is away, or somebody reads the measurements for longer than we wait.
-    FatalError
-        If the database refuses us or has no such schema.
+        If there is no such stream; others as of `livetrap.database.connection.connect`.
     """
 
     async def delete(connection: asyncpg.Connection) -> Row:
@@ -76,7 +64,7 @@ def delete_stream(settings: Settings, name: str) -> Row:
             await connection.execute(load_query(_PACKAGE, "delete_stream"), stream["id"])
         return stream
 
-    return with_connection(settings, delete)
+    return with_connection(settings.postgres, delete)
 
 
 async def find_stream(connection: asyncpg.Connection, name: str) -> Row:
@@ -85,11 +73,11 @@ async def find_stream(connection: asyncpg.Connection, name: str) -> Row:
     Raises
     ------
     SettingsError
-        If there is none of that name.
+        If there is no such stream.
     """
     found = await _list(connection, name)
     if not found:
-        raise SettingsError(f"no stream {name!r}; `livetrap streams list` names them")
+        raise SettingsError(f"no stream {name!r}; `livetrap streams list` shows their names")
     return found[0]
 
 

@@ -1,41 +1,56 @@
-"""Subscribers with a name: list, enable."""
+"""Subscribers with a name: list them, enable one that was disabled."""
 
 from typing import Any
 
 import asyncpg
 
-from livetrap.operator.database import with_connection
+from livetrap.database.connection import with_connection
 from runtime.errors import SettingsError
 from runtime.settings import Settings
 from runtime.sql import load_query
 
-__all__ = ["enable_subscriber", "list_subscribers"]
+__all__ = ["enable_subscriber", "list_subscribers", "render_subscribers"]
 
+Row = dict[str, Any]
 _PACKAGE = "livetrap.operator"
 
 
-def list_subscribers(settings: Settings) -> list[dict[str, Any]]:
-    """Return who gets alerts by name; errors as of `livetrap.operator.database.connect`."""
+def list_subscribers(settings: Settings) -> list[Row]:
+    """Return the subscribers; errors as of `livetrap.database.connection.connect`."""
 
-    async def ask(connection: asyncpg.Connection) -> list[dict[str, Any]]:
+    async def fetch(connection: asyncpg.Connection) -> list[Row]:
         rows = await connection.fetch(load_query(_PACKAGE, "list_subscribers"))
         return [dict(row) for row in rows]
 
-    return with_connection(settings, ask)
+    return with_connection(settings.postgres, fetch)
 
 
 def enable_subscriber(settings: Settings, channel: str, name: str) -> None:
-    """Serve a subscriber again that failed too often.
+    """Deliver again to a subscriber that was disabled after too many failures.
 
     Raises
     ------
     SettingsError
-        If there is none; beyond that as of `livetrap.operator.database.connect`.
+        If there is no such subscriber; others as of `livetrap.database.connection.connect`.
     """
 
-    async def work(connection: asyncpg.Connection) -> None:
+    async def enable(connection: asyncpg.Connection) -> None:
         query = load_query(_PACKAGE, "enable_subscriber")
         if await connection.fetchval(query, channel, name) is None:
-            raise SettingsError(f"no {channel} {name!r}; `livetrap alerts subscribers` lists them")
+            raise SettingsError(
+                f"no {channel} subscriber {name!r}; `livetrap alerts subscribers` lists them"
+            )
 
-    with_connection(settings, work)
+    with_connection(settings.postgres, enable)
+
+
+def render_subscribers(subscribers: list[Row]) -> str:
+    """Return one line a subscriber."""
+    lines = []
+    for row in subscribers:
+        reason = row["disabled_reason"]
+        disabled = f"  disabled: {reason}" if reason else ""
+        lines.append(
+            f"{row['channel']:<8}{row['name']:<48}{row['n_acknowledged']:>8} alerts{disabled}"
+        )
+    return "\n".join(lines) or "no subscribers"

@@ -1,4 +1,4 @@
-"""A test alert on the way of real ones, from the associator's outbox on."""
+"""A test alert that takes the way of real ones, from the associator's outbox on."""
 
 import asyncio
 import hashlib
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from livetrap.operator.database import with_connection
+from livetrap.database.connection import with_connection
 from runtime.errors import TransientError
 from runtime.settings import Settings
 from runtime.sql import load_query
@@ -18,12 +18,12 @@ from schemas.topics import Topics
 __all__ = ["make_test_event", "send_test_alert"]
 
 _PACKAGE = "livetrap.operator"
-_LOOK_EVERY_S = 0.1
-_PATIENCE_S = 30.0
+_POLL_INTERVAL_S = 0.1
+_TIMEOUT_S = 30.0
 
 
 def make_test_event(ra: float, dec: float, now: datetime) -> SourceEvent:
-    """Return a new source that nobody has seen, of the stream whose alerts are tests."""
+    """Return the event of an invented new source, of the stream whose alerts are tests."""
     image = hashlib.sha256(f"{TEST_STREAM}|{now.isoformat()}".encode()).hexdigest()
     family = trig_id(TEST_STREAM, image, 0)
     return SourceEvent(
@@ -67,35 +67,34 @@ def make_test_event(ra: float, dec: float, now: datetime) -> SourceEvent:
 
 
 def send_test_alert(settings: Settings, *, ra: float, dec: float) -> str:
-    """Send one; return its ivorn when Kafka and the VTP server have it.
+    """Send a test alert; return its ivorn when it is on Kafka and with the VTP subscribers.
 
     Raises
     ------
     TransientError
-        If the database is away, or nothing was sent within half a minute.
-    FatalError
-        If the database refuses us or has no such schema.
+        If nothing was sent within half a minute; others as of
+        `livetrap.database.connection.connect`.
     """
     event = make_test_event(ra, dec, datetime.now(UTC))
     topic = Topics(settings.kafka.topic_prefix).transients
 
-    async def work(connection: asyncpg.Connection) -> str | None:
+    async def send_and_wait(connection: asyncpg.Connection) -> str | None:
         await connection.execute(
             load_query(_PACKAGE, "insert_outbox"), topic, TEST_STREAM, encode_source_event(event)
         )
-        for _ in range(round(_PATIENCE_S / _LOOK_EVERY_S)):
+        for _ in range(round(_TIMEOUT_S / _POLL_INTERVAL_S)):
             ivorn: str | None = await connection.fetchval(
                 load_query(_PACKAGE, "find_sent"), event.event_id
             )
             if ivorn is not None:
                 return ivorn
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(_POLL_INTERVAL_S)
         return None
 
-    sent = with_connection(settings, work)
+    sent = with_connection(settings.postgres, send_and_wait)
     if sent is None:
         raise TransientError(
-            f"nothing was sent within {_PATIENCE_S:.0f} s: do the associator and the alert "
-            "service run? (`livetrap status`); the test goes out when they do"
+            f"nothing was sent within {_TIMEOUT_S:.0f} s; check with `livetrap status` that the "
+            "associator and the alert service run: the test alert is sent when they do"
         )
     return sent

@@ -1,1 +1,1 @@
-"""Try rules on events of the past: what they would have sent."""
+"""Rules applied to events of the past: which alerts they would have sent."""

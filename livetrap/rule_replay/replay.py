@@ -1,4 +1,4 @@
-"""What the alert service would have made of past events, one after the other."""
+"""Decide about events one after the other as the alert service does, without its tables."""
 
 from bisect import bisect_right, insort
 from collections import Counter, defaultdict
@@ -22,28 +22,28 @@ _MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of an event.
+    """The decision about an event.
 
     Parameters
     ----------
     outcome : str
-        The rule's name, ``(follows an alert)``, ``held``, or the reason code of a refusal.
+        The rule's name, ``(follows an alert)``, ``suppressed``, or the reason code of a refusal.
     is_alerted : bool
         Whether it is sent.
-    because : str
-        Why it is held, in words.
+    reason : str
+        Why it is suppressed, as a text.
     storm : SourceEvent or None
-        What tells the subscribers of the storm that holds it, the first time.
+        The event about the storm that suppresses it, if it is the first one of the storm.
     """
 
     outcome: str
     is_alerted: bool
-    because: str = ""
+    reason: str = ""
     storm: SourceEvent | None = None
 
 
 class RuleReplay:
-    """Decides as the alert service does, and remembers instead of its tables.
+    """Keeps in memory what the alert service keeps in tables.
 
     Parameters
     ----------
@@ -59,21 +59,21 @@ class RuleReplay:
         self._starts: defaultdict[str, list[datetime]] = defaultdict(list)
         self._storms: set[str] = set()
 
-    def judge(
+    def decide(
         self, event: SourceEvent, rule: Rule | None, *, is_suppressed: bool, is_released: bool
     ) -> Verdict:
-        """Return what becomes of the next event.
+        """Return the decision about the next event.
 
         Parameters
         ----------
         event : SourceEvent
             The event.
         rule : Rule or None
-            The first that fits it.
+            The first that matches it.
         is_suppressed : bool
-            It was held then, and that counts.
+            It was suppressed then, and stays so whatever the limits are now.
         is_released : bool
-            An operator has let it out.
+            An operator has released it.
         """
         before = self._history(event, is_released=is_released)
         try:
@@ -82,10 +82,10 @@ class RuleReplay:
             check_storm(event, before, self._settings)
         except (NotDueError, RejectedMessageError) as refusal:
             return Verdict(refusal.reason_code, is_alerted=False)
-        except SuppressedError as held:
-            return self._hold(event, held)
+        except SuppressedError as suppressed:
+            return self._suppress(event, suppressed)
         if is_suppressed and not before.revision:
-            return Verdict("held", is_alerted=False)
+            return Verdict("suppressed", is_alerted=False)
         self._note(event, before)
         return Verdict(decision.rule or FOLLOWS, is_alerted=True)
 
@@ -99,12 +99,15 @@ class RuleReplay:
             is_released=is_released,
         )
 
-    def _hold(self, event: SourceEvent, held: SuppressedError) -> Verdict:
-        storm = describe_storm(event, held)
+    def _suppress(self, event: SourceEvent, suppressed: SuppressedError) -> Verdict:
+        storm = describe_storm(event, suppressed)
         is_notified = storm.event_id in self._storms
         self._storms.add(storm.event_id)
         return Verdict(
-            "held", is_alerted=False, because=str(held), storm=None if is_notified else storm
+            "suppressed",
+            is_alerted=False,
+            reason=str(suppressed),
+            storm=None if is_notified else storm,
         )
 
     def _note(self, event: SourceEvent, before: AlertHistory) -> None:
@@ -117,5 +120,5 @@ class RuleReplay:
 def _minute_before(time: datetime) -> datetime:
     try:
         return time - _MINUTE
-    except OverflowError:  # the first minute there is
+    except OverflowError:  # the first minute of the year 1
         return time

@@ -1,4 +1,4 @@
-"""Become a server process that never outlives the one that started it.
+"""Run a program as a child process that ends with its parent.
 
 ``python -m livetrap.stack.child [--user NAME] [--death-signal INT] -- COMMAND...`` drops root if
 told to, asks the kernel for a signal when the parent dies, and then turns into COMMAND.
@@ -11,24 +11,24 @@ import pwd
 import signal
 import sys
 
-__all__ = ["main", "wrap"]
+__all__ = ["bind_to_parent", "main"]
 
 _PR_SET_PDEATHSIG = 1
 
 
-def wrap(
+def bind_to_parent(
     command: list[str], *, death_signal: signal.Signals, user: str | None = None
 ) -> list[str]:
-    """Return the command line that runs `command` as such a child.
+    """Return the command line that runs `command` as a child which ends with its parent.
 
     Parameters
     ----------
     command : list of str
         Program and arguments.
     death_signal : signal.Signals
-        What the child gets when its parent dies.
+        Signal to the child when its parent ends.
     user : str, optional
-        Account to become; only root can.
+        Account to run as; only root can change it.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def wrap(
 
 
 def main() -> None:
-    """Drop root, tie this process's life to its parent's, and become the command."""
+    """Change the account, ask for a signal when the parent ends, and run the command."""
     parser = argparse.ArgumentParser(prog="python -m livetrap.stack.child")
     parser.add_argument("--user")
     parser.add_argument("--death-signal", type=int, default=signal.SIGTERM.value)
@@ -54,12 +54,12 @@ def main() -> None:
     # After the change of user: the kernel forgets the signal when credentials change.
     _die_with_parent(options.death_signal)
     if os.getppid() != parent:
-        sys.exit("the parent process is gone already")
+        sys.exit("the parent process has ended already")
     os.execv(options.command[0], options.command)  # noqa: S606  (no shell is wanted)
 
 
 def _become(user: str) -> None:
-    """Turn into an unprivileged account, in a folder it can read."""
+    """Change to an unprivileged account, in a folder that it can read."""
     account = pwd.getpwnam(user)
     os.setgroups([])
     os.setgid(account.pw_gid)
@@ -68,7 +68,7 @@ def _become(user: str) -> None:
 
 
 def _die_with_parent(death_signal: int) -> None:
-    """Ask the kernel (Linux) for a signal at the parent's death."""
+    """Ask the kernel (Linux) for a signal when the parent ends."""
     if not sys.platform.startswith("linux"):
         return
     libc = ctypes.CDLL(None, use_errno=True)

@@ -1,4 +1,4 @@
-"""A stack that lives as long as the terminal it was started in."""
+"""Run a stack until Ctrl-C, or until its terminal closes."""
 
 import signal
 import subprocess
@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from types import FrameType
 
 from livetrap.stack.errors import StackError
+from livetrap.stack.lifecycle import RunningStack, start, stop_started
 from livetrap.stack.plan import UpOptions
-from livetrap.stack.stack import RunningStack, start, stop_started
 from livetrap.stack.state import StackState
 from runtime.listening import format_address
 
 __all__ = ["announce", "run_in_foreground", "stop_requests", "watch"]
 
-_WATCH_S = 2.0
+_WATCH_INTERVAL_S = 2.0
 
 
 @contextmanager
 def stop_requests() -> Iterator[None]:
-    """Treat SIGTERM and SIGHUP (the terminal went away) like Ctrl-C.
+    """Treat SIGTERM and SIGHUP (the terminal was closed) like Ctrl-C.
 
     SIGINT too: a script that starts a command in its background has it ignored.
     """
@@ -37,7 +37,7 @@ def stop_requests() -> Iterator[None]:
 
 
 def announce(state: StackState) -> None:
-    """Say that the stack is ready and where to look."""
+    """Print that the stack is ready, and its addresses."""
     vtp = format_address(state.vtp_host, state.vtp_port)
     print(
         f"ready\n  web UI   {state.api_url}/\n  VOEvents {vtp}\n  Kafka    {state.kafka}",
@@ -48,17 +48,17 @@ def announce(state: StackState) -> None:
 def run_in_foreground(
     options: UpOptions,
     *,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     body: Callable[[RunningStack], None] | None = None,
 ) -> None:
-    """Start a stack, do something while it runs, and stop it however that ends.
+    """Start a stack, call `body` while it runs, and stop it however that ends.
 
     Parameters
     ----------
     options : UpOptions
         What to start.
-    tell : callable
-        Gets a line for each step.
+    report : callable
+        Called with a line for each step.
     body : callable, optional
         Runs until it is interrupted; default: watch the programs.
 
@@ -69,26 +69,26 @@ def run_in_foreground(
     """
     with stop_requests():
         try:
-            running = start(options, detach=False, tell=tell)
+            running = start(options, detach=False, report=report)
             try:
                 announce(running.state)
-                (body or (lambda stack: watch(stack, tell=tell)))(running)
+                (body or (lambda stack: watch(stack, report=report)))(running)
             finally:
-                tell("stopping")
+                report("stopping")
                 stop_started(options.data_dir, running)
         except KeyboardInterrupt:
-            tell("stopped")
+            report("stopped")
 
 
-def watch(running: RunningStack, *, tell: Callable[[str], None]) -> None:
-    """Report programs that change until supervisord ends.
+def watch(running: RunningStack, *, report: Callable[[str], None]) -> None:
+    """Report changes of the programs' states until supervisord ends.
 
     Parameters
     ----------
     running : RunningStack
         The stack.
-    tell : callable
-        Gets a line for each change.
+    report : callable
+        Called with a line for each change.
 
     Raises
     ------
@@ -98,11 +98,13 @@ def watch(running: RunningStack, *, tell: Callable[[str], None]) -> None:
     seen: dict[str, str] = {}
     while True:
         try:
-            code = running.process.wait(timeout=_WATCH_S)
+            code = running.process.wait(timeout=_WATCH_INTERVAL_S)
         except subprocess.TimeoutExpired:
             for program in running.supervisor.states():
                 if seen.setdefault(program.name, "RUNNING") != program.state:
                     seen[program.name] = program.state
-                    tell(f"{program.name} is {program.state.lower()}")
+                    report(f"{program.name} is {program.state.lower()}")
         else:
-            raise StackError(f"supervisord ended by itself (exit code {code}); see its log")
+            raise StackError(
+                f"supervisord ended by itself (exit code {code}); look at logs/supervisord.log"
+            )

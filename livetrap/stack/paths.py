@@ -1,4 +1,4 @@
-"""Where the stack keeps its files, and who may walk there."""
+"""Where the stack keeps its files, and which accounts can enter those folders."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ __all__ = [
     "path_digest",
 ]
 
-# As root: every parent is open already, so an unprivileged PostgreSQL can live below it.
+# As root: all accounts can enter its parents, so an unprivileged PostgreSQL can use it.
 SHARED_ROOT = Path("/var/lib/livetrap")
 _SHARED_CACHE = Path("/var/cache/livetrap")
 _MIN_FREE_BYTES = 512 << 20
@@ -28,9 +28,9 @@ _MIN_FREE_BYTES = 512 << 20
 
 def cache_dir() -> Path:
     """Return where downloads are kept: ``LIVETRAP_CACHE_DIR`` or the user's cache folder."""
-    asked = os.environ.get("LIVETRAP_CACHE_DIR")
-    if asked:
-        return Path(asked).expanduser().absolute()
+    path = os.environ.get("LIVETRAP_CACHE_DIR")
+    if path:
+        return Path(path).expanduser().absolute()
     if os.geteuid() == 0:
         return _SHARED_CACHE
     return Path(platformdirs.user_cache_dir("livetrap", appauthor=False))
@@ -38,16 +38,16 @@ def cache_dir() -> Path:
 
 def default_data_dir() -> Path:
     """Return the data folder: ``LIVETRAP_DATA_DIR`` or the user's data folder."""
-    asked = os.environ.get("LIVETRAP_DATA_DIR")
-    if asked:
-        return Path(asked).expanduser().absolute()
+    path = os.environ.get("LIVETRAP_DATA_DIR")
+    if path:
+        return Path(path).expanduser().absolute()
     if os.geteuid() == 0:
         return SHARED_ROOT / "default"
     return Path(platformdirs.user_data_dir("livetrap", appauthor=False))
 
 
 def make_open_dir(path: Path) -> None:
-    """Make a folder everybody may walk through; folders that exist keep their mode.
+    """Make a folder that all accounts can enter; folders that exist keep their mode.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def make_open_dir(path: Path) -> None:
 
 
 def make_data_dir(path: Path) -> None:
-    """Make the data folder and prove that it can hold data.
+    """Make the data folder and check that it can be written.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def make_data_dir(path: Path) -> None:
     except OSError as error:
         raise StackError(
             f"cannot write to the data folder {path}: {error.strerror}; "
-            "choose another with --data-dir or mend its owner"
+            "choose another with --data-dir, or change its owner"
         ) from error
     free_bytes = shutil.disk_usage(path).free
     if free_bytes < _MIN_FREE_BYTES:
@@ -93,7 +93,7 @@ def make_data_dir(path: Path) -> None:
 
 
 def is_traversable_by_all(path: Path) -> bool:
-    """Tell whether every account may walk from the root down into this folder.
+    """Return whether all accounts can enter this folder, from the root down.
 
     Parameters
     ----------
@@ -110,5 +110,5 @@ def is_traversable_by_all(path: Path) -> bool:
 
 
 def path_digest(path: Path) -> str:
-    """Return a short name that stands for a path."""
+    """Return a short digest of a path, for a folder's name."""
     return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""PostgreSQL's programs: found in the wheel, copied where an unprivileged account can walk."""
+"""PostgreSQL's programs: in the wheel, or in a copy that an unprivileged account can run."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ def find_binaries(*, open_to_all: bool) -> Path:
     Parameters
     ----------
     open_to_all : bool
-        Another account will run them: no folder above may be closed to it.
+        Another account will run them: it must be able to enter all folders above.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def _copy(site: Path) -> Path:
     else:
         raise StackError(
             f"neither {cache_dir()} nor {SHARED_ROOT} is open to the account that runs "
-            "PostgreSQL; set LIVETRAP_CACHE_DIR to a folder all accounts can walk into"
+            "PostgreSQL; set LIVETRAP_CACHE_DIR to a folder that all accounts can enter"
         )
     target = root / name
     if target.is_dir():
@@ -80,7 +80,7 @@ def _copy(site: Path) -> Path:
 
 
 def _open(tree: Path) -> None:
-    """Let everybody read a copy, and nobody but its owner write it."""
+    """Let all accounts read a copy, and only its owner write it."""
     for folder, _, names in os.walk(tree):
         Path(folder).chmod(0o755)
         for name in names:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from livetrap.stack.child import wrap
+from livetrap.stack.child import bind_to_parent
 from livetrap.stack.errors import StackError
 from livetrap.stack.paths import (
     SHARED_ROOT,
@@ -72,24 +72,24 @@ class PostgresServer:
         Raises
         ------
         StackError
-            If PostgreSQL's ``initdb`` fails; its last words are in the message.
+            If PostgreSQL's ``initdb`` fails; the message has its last lines.
         """
         if (self.cluster / "livetrap.done").exists():
             return
         if self.cluster.exists():
-            shutil.rmtree(self.cluster)  # half made: a start was interrupted
+            shutil.rmtree(self.cluster)  # incomplete: an earlier start was interrupted
         self.cluster.mkdir(mode=0o700, parents=True)
-        self._give(self.cluster)
+        self._set_owner(self.cluster)
         password_file = self.cluster.parent / f"{self.cluster.name}.new-password"
         password_file.touch(mode=0o600)
         password_file.write_text(self.password, encoding="utf-8")
-        self._give(password_file)
+        self._set_owner(password_file)
         try:
             self._run(self._initdb(password_file))
         finally:
             password_file.unlink()
         single = [str(self.binaries / "postgres"), "--single", "-D", str(self.cluster)]
-        self._run([*single, "postgres"], words=f"create database {_DATABASE};\n")
+        self._run([*single, "postgres"], statements=f"create database {_DATABASE};\n")
         (self.cluster / "livetrap.done").touch()
 
     def wait_until_ready(
@@ -100,7 +100,7 @@ class PostgresServer:
         Parameters
         ----------
         assert_alive : callable
-            Called between tries; raises when waiting is pointless.
+            Called between attempts; raises if the process has ended.
         timeout_s : float
             Longest wait [s].
 
@@ -118,7 +118,7 @@ class PostgresServer:
             time.sleep(0.05)
         raise StackError(
             f"PostgreSQL on port {self.port} was not ready within {timeout_s:.0f} s; "
-            "its log (postgres.log) tells why"
+            "look at its log (postgres.log)"
         )
 
     def _initdb(self, password_file: Path) -> list[str]:
@@ -133,11 +133,11 @@ class PostgresServer:
             *options.split(),
         ]
 
-    def _run(self, command: list[str], *, words: str = "") -> None:
-        """Run one of PostgreSQL's tools as the right account."""
+    def _run(self, command: list[str], *, statements: str = "") -> None:
+        """Run one of PostgreSQL's tools under the server's account."""
         done = subprocess.run(
-            wrap(command, death_signal=signal.SIGKILL, user=self.account),
-            input=words,
+            bind_to_parent(command, death_signal=signal.SIGKILL, user=self.account),
+            input=statements,
             capture_output=True,
             text=True,
             check=False,
@@ -147,8 +147,8 @@ class PostgresServer:
             last = " ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
             raise StackError(f"PostgreSQL cannot make its cluster {self.cluster}: {last}")
 
-    def _give(self, path: Path) -> None:
-        """Make the server's account the owner."""
+    def _set_owner(self, path: Path) -> None:
+        """Make the server's account the owner of a file."""
         if self.account is not None:
             account = pwd.getpwnam(self.account)
             os.chown(path, account.pw_uid, account.pw_gid)
@@ -187,8 +187,8 @@ def server_options() -> dict[str, str]:
 def open_server(data_dir: Path, *, port: int) -> PostgresServer:
     """Return the server whose data belong to a data folder; the files may still be missing.
 
-    As root the server runs under an unprivileged account. Where that account cannot walk into
-    the data folder, the cluster lives under `SHARED_ROOT`; no folder is ever opened for it.
+    As root the server runs under an unprivileged account. If that account cannot enter the data
+    folder, the cluster is under `SHARED_ROOT`; no permission of a folder is changed.
 
     Parameters
     ----------
@@ -206,40 +206,40 @@ def open_server(data_dir: Path, *, port: int) -> PostgresServer:
     record = data_dir / "postgres.json"
     if not record.exists():
         _write_private(record, _new_record(data_dir, elsewhere=_is_closed(data_dir, account)))
-    known = json.loads(record.read_text(encoding="utf-8"))
-    cluster = Path(known["cluster"]) if known["cluster"] else data_dir / "postgres"
+    content = json.loads(record.read_text(encoding="utf-8"))
+    cluster = Path(content["cluster"]) if content["cluster"] else data_dir / "postgres"
     make_open_dir(cluster.parent)
     return PostgresServer(
         binaries=find_binaries(open_to_all=account is not None),
         cluster=cluster,
         port=port,
-        password=known["password"],
+        password=content["password"],
         account=account,
     )
 
 
 def remove_cluster(data_dir: Path) -> None:
-    """Delete the cluster of a data folder, wherever it lives; its server must be stopped."""
+    """Delete the cluster of a data folder; its server must be stopped."""
     record = data_dir / "postgres.json"
     if not record.exists():
         return
-    known = json.loads(record.read_text(encoding="utf-8"))
-    if known["cluster"]:
-        shutil.rmtree(Path(known["cluster"]).parent, ignore_errors=True)
+    content = json.loads(record.read_text(encoding="utf-8"))
+    if content["cluster"]:
+        shutil.rmtree(Path(content["cluster"]).parent, ignore_errors=True)
     shutil.rmtree(data_dir / "postgres", ignore_errors=True)
     record.unlink()
 
 
 def _is_closed(data_dir: Path, account: str | None) -> bool:
-    """Tell whether the server's account cannot walk into the data folder."""
+    """Return whether the server's account cannot enter the data folder."""
     return account is not None and not is_traversable_by_all(data_dir)
 
 
 def _new_record(data_dir: Path, *, elsewhere: bool) -> str:
-    """Return where a new cluster goes and its password, as JSON."""
+    """Return the folder and password of a new cluster, as JSON."""
     # The random part: a data folder that was deleted and made again starts empty.
-    place = SHARED_ROOT / f"{path_digest(data_dir)}-{uuid.uuid4().hex[:8]}" / "postgres"
-    cluster = str(place) if elsewhere else None
+    folder = SHARED_ROOT / f"{path_digest(data_dir)}-{uuid.uuid4().hex[:8]}" / "postgres"
+    cluster = str(folder) if elsewhere else None
     return json.dumps({"cluster": cluster, "password": secrets.token_urlsafe(24)}) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Start, ask and stop one supervisord."""
+"""Start, query and stop one supervisord."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
-from livetrap.stack.child import wrap
+from livetrap.stack.child import bind_to_parent
 from livetrap.stack.errors import StackError
 
 __all__ = ["ProgramState", "Supervisor", "launch", "stop_process"]
@@ -24,7 +24,7 @@ _DEAD_STATES = frozenset({"FATAL", "EXITED", "STOPPED", "UNKNOWN"})
 
 @dataclass(frozen=True, slots=True)
 class ProgramState:
-    """What supervisord says about a program.
+    """State of a program, as supervisord reports it.
 
     Parameters
     ----------
@@ -76,21 +76,21 @@ class Supervisor:
                 self.states()
             except StackError:
                 if process.poll() is not None or time.monotonic() > deadline:
-                    words = self._last_words("supervisord.out")
-                    raise StackError(f"supervisord did not start: {words}") from None
+                    last_line = self._last_line("supervisord.out")
+                    raise StackError(f"supervisord did not start: {last_line}") from None
                 time.sleep(0.05)
             else:
                 return
 
     def assert_alive(self, name: str, *, allow_retry: bool = True) -> None:
-        """Raise if a program gave up.
+        """Raise if a program has ended.
 
         Parameters
         ----------
         name : str
             Of the program.
         allow_retry : bool
-            A program that died and will be started again counts as alive.
+            A program that ended and will be started again counts as alive.
 
         Raises
         ------
@@ -101,12 +101,12 @@ class Supervisor:
         for program in self.states():
             if program.name == name and program.state in dead:
                 raise StackError(
-                    f"{name} does not stay up ({program.state}): "
-                    f"{self._last_words(f'{name}.log')} (all of it: {self.logs / name}.log)"
+                    f"{name} does not keep running ({program.state}): "
+                    f"{self._last_line(f'{name}.log')} (see {self.logs / name}.log)"
                 )
 
-    def _last_words(self, filename: str) -> str:
-        """Return the last line of a log that says something."""
+    def _last_line(self, filename: str) -> str:
+        """Return the last line of a log that is not empty."""
         try:
             text = (self.logs / filename).read_text(encoding="utf-8", errors="replace")
         except OSError as error:
@@ -115,7 +115,7 @@ class Supervisor:
         return lines[-1][:500] if lines else "its log is empty"
 
     def _call(self, method: str, *arguments: object) -> list[dict[str, object]]:
-        """Ask supervisord something."""
+        """Call a method of supervisord."""
         transport = SupervisorTransport(None, None, serverurl=f"unix://{self.socket}")
         proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
         try:
@@ -140,7 +140,7 @@ def launch(
     environment : mapping
         Inherited by every program.
     detach : bool
-        Let it outlive this process.
+        Leave it running when this process ends.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def launch(
     """
     command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(config)]
     if not detach:
-        command = wrap(command, death_signal=signal.SIGTERM)
+        command = bind_to_parent(command, death_signal=signal.SIGTERM)
     with (config.parent / "logs" / "supervisord.out").open("wb") as output:
         return subprocess.Popen(
             command,
@@ -163,14 +163,14 @@ def launch(
 
 
 def stop_process(pid: int, *, timeout_s: float) -> None:
-    """Ask supervisord to stop everything and itself; kill what does not obey.
+    """Ask supervisord to stop its programs and itself; kill what still runs after a while.
 
     Parameters
     ----------
     pid : int
         Of supervisord.
     timeout_s : float
-        Time to obey [s].
+        Time before the kill [s].
     """
     try:
         process = psutil.Process(pid)
@@ -182,7 +182,7 @@ def stop_process(pid: int, *, timeout_s: float) -> None:
     while _is_running(process) and time.monotonic() < deadline:
         time.sleep(0.05)
     for member in family:
-        # A child of a child may have been left; psutil knows a reused pid from the old one.
+        # A child of a child may still run; psutil does not take a reused pid for the old one.
         if _is_running(member):
             _kill(member)
 

@@ -28,11 +28,11 @@ class Program:
     autostart : bool
         Start together with supervisord.
     autorestart : bool
-        Start again when it dies.
+        Start again when it ends.
     stop_signal : str
         Asks it to stop, such as ``TERM``.
     stop_wait_s : int
-        Time to obey before it is killed [s].
+        Time to stop before it is killed [s].
     whole_group : bool
         Send the stop signal to its children too.
     environment : tuple of (str, str)
@@ -51,7 +51,7 @@ class Program:
 
 
 def socket_fits(path: Path) -> bool:
-    """Tell whether a unix socket can have this path."""
+    """Return whether a unix socket can have this path."""
     return len(os.fsencode(path)) <= _LONGEST_SOCKET_BYTES
 
 

@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from livetrap.operator.migrations import migrate
+from livetrap.database.migrations import migrate
 from tests.support.api_rows import Rows, rows_of
 from tests.support.api_service import server
 from tests.support.browser import CHROMIUM, Page, open_page

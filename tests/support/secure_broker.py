@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from livetrap.stack.child import wrap
+from livetrap.stack.child import bind_to_parent
 from livetrap.stack.kafka_broker import KafkaBroker
 from livetrap.stack.kafka_jars import fetch_jars
 from livetrap.stack.ports import choose_port
@@ -191,7 +191,7 @@ class SecureBroker:
     def start(self) -> None:
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                wrap(self._kafka.command(self._jars), death_signal=signal.SIGKILL),
+                bind_to_parent(self._kafka.command(self._jars), death_signal=signal.SIGKILL),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         self._kafka.wait_until_ready(assert_alive=self._assert_alive)

@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from livetrap.operator.migrations import migrate
-from livetrap.stack.child import wrap
+from livetrap.database.migrations import migrate
+from livetrap.stack.child import bind_to_parent
 from livetrap.stack.errors import StackError
 from livetrap.stack.kafka_broker import KafkaBroker
 from livetrap.stack.kafka_jars import fetch_jars
@@ -57,14 +57,14 @@ def backing_servers() -> Iterator[BackingServers]:
         postgres.prepare()
         kafka_alive = stack.enter_context(
             _running(
-                wrap(kafka.command(jars), death_signal=signal.SIGKILL),
+                bind_to_parent(kafka.command(jars), death_signal=signal.SIGKILL),
                 log=data_dir / "kafka.log",
                 stop_signal=signal.SIGKILL,  # its data are thrown away
             )
         )
         postgres_alive = stack.enter_context(
             _running(
-                wrap(
+                bind_to_parent(
                     [*postgres.command(), *_NOT_DURABLE],
                     death_signal=signal.SIGINT,
                     user=postgres.account,

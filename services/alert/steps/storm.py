@@ -55,5 +55,5 @@ def describe_storm(event: SourceEvent, held: SuppressedError) -> SourceEvent:
         ra_err_deg=math.inf,
         dec_err_deg=math.inf,
         beam_major_deg=math.inf,
-        note=f"{held.because}; the others are held (`livetrap alerts held`)",
+        note=f"{held.because}; the others are held (`livetrap alerts suppressed`)",
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from livetrap.stack.child import wrap
+from livetrap.stack.child import bind_to_parent
 from livetrap.stack.kafka_broker import KafkaBroker
 from livetrap.stack.kafka_jars import fetch_jars
 from livetrap.stack.ports import choose_port
@@ -49,7 +49,7 @@ class OwnBroker:
         return self._kafka.bootstrap_servers
 
     def start(self) -> None:
-        command = wrap(self._kafka.command(self._jars), death_signal=signal.SIGKILL)
+        command = bind_to_parent(self._kafka.command(self._jars), death_signal=signal.SIGKILL)
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=output)
         self._kafka.wait_until_ready(assert_alive=lambda: None)

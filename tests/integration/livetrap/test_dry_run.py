@@ -203,7 +203,7 @@ async def test_a_dry_run_is_what_the_stream_did(
         }
         would = {each["event_id"]: each["outcome"] for each in judged if each["is_alerted"]}
         assert would == expected
-        kept = {e["event_id"]: e["why"][0] for e in judged if e["outcome"] == "held"}
+        kept = {e["event_id"]: e["why"][0] for e in judged if e["outcome"] == "suppressed"}
         assert kept == {each: why for each, why in waiting.items() if each in names}
         assert 0 < len(would) < len(asked)
 

@@ -15,19 +15,22 @@ SETTINGS = AlertSettings(max_per_image=2, max_per_minute=3)
 
 
 def judge(rule_replay: RuleReplay, event: SourceEvent, *, is_released: bool = False) -> Verdict:
-    return rule_replay.judge(event, RULE, is_suppressed=False, is_released=is_released)
+    return rule_replay.decide(event, RULE, is_suppressed=False, is_released=is_released)
 
 
 def test_an_image_that_brings_too_many_is_told_once_and_lets_follow_ups_through() -> None:
     rule_replay = RuleReplay(SETTINGS)
     told = [judge(rule_replay, source_event(number, image_id="one")) for number in range(4)]
-    assert [each.outcome for each in told] == [RULE.name, RULE.name, "held", "held"]
+    assert [each.outcome for each in told] == [RULE.name, RULE.name, "suppressed", "suppressed"]
     assert [each.storm is not None for each in told] == [False, False, True, False]
-    assert told[3].because == "image one brought more than 2 candidates"
+    assert told[3].reason == "image one brought more than 2 candidates"
     update = replace(source_event(0, image_id="one"), kind="update", event_id="u")
     assert judge(rule_replay, update).outcome == FOLLOWS
     # Nobody heard of the third: what follows it would be the first.
-    assert judge(rule_replay, replace(update, trig_id=source_event(2).trig_id)).outcome == "held"
+    assert (
+        judge(rule_replay, replace(update, trig_id=source_event(2).trig_id)).outcome
+        == "suppressed"
+    )
     assert judge(rule_replay, source_event(2, image_id="one"), is_released=True).is_alerted
 
 
@@ -39,7 +42,7 @@ def test_the_minute_is_of_the_images_and_of_the_stream() -> None:
         return judge(rule_replay, source_event(number, time_start=start, stream=stream)).outcome
 
     assert [at(n, second) for n, second in enumerate((0, 20, 40))] == [RULE.name] * 3
-    assert at(3, 59.9) == "held"
+    assert at(3, 59.9) == "suppressed"
     assert at(4, 59.9, "another") == RULE.name
     assert at(5, -1.0) == RULE.name  # late, and its minute was quiet
     assert at(6, 60.0) == RULE.name  # the first is a minute old

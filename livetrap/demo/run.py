@@ -1,4 +1,4 @@
-"""A simulated sky through the whole service, with its alerts in the terminal."""
+"""Run all services on a simulated sky, and print the alerts."""
 
 import shutil
 import signal
@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from livetrap.demo.ticker import AlertFeed, TruthFile, alert_line
-from livetrap.stack.child import wrap
+from livetrap.demo.alert_feed import AlertFeed
+from livetrap.demo.ticker import alert_line
+from livetrap.demo.truth import TruthFile
+from livetrap.stack.child import bind_to_parent
 from livetrap.stack.errors import StackError
 from livetrap.stack.foreground import run_in_foreground
+from livetrap.stack.lifecycle import RunningStack
 from livetrap.stack.paths import default_data_dir, make_data_dir
 from livetrap.stack.plan import UpOptions
 from livetrap.stack.postgres_server import remove_cluster
-from livetrap.stack.stack import RunningStack
 from livetrap.stack.state import read_running
 from livetrap.stack.supervisor_config import Program
 from runtime.errors import SettingsError
@@ -31,7 +33,7 @@ def run_demo(
     keep: bool,
     api_port: int | None,
     vtp_port: int | None,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
     """Run until Ctrl-C.
 
@@ -40,16 +42,16 @@ def run_demo(
     data_dir : Path, optional
         Default: ``demo`` in the default data folder.
     keep : bool
-        Go on with what the last demo left.
+        Continue with the data of the last demo.
     api_port, vtp_port : int, optional
-        Ports the operator wants.
-    tell : callable
-        Gets a line for each step.
+        Ports of the command line.
+    report : callable
+        Called with a line for each step.
 
     Raises
     ------
     SettingsError
-        If a demo runs already, or the folder holds something that is not a demo's.
+        If a demo runs already, or the folder has files that no demo wrote.
     StackError
         If the stack does not start or dies by itself.
     """
@@ -63,31 +65,31 @@ def run_demo(
         vtp_port=vtp_port,
         extra_programs=(_simulate_program(truth_path),),
     )
-    run_in_foreground(options, tell=tell, body=lambda stack: _show_alerts(stack, truth_path))
+    run_in_foreground(options, report=report, body=lambda stack: _show_alerts(stack, truth_path))
 
 
 def prepare_folder(folder: Path, *, keep: bool) -> None:
-    """Give the demo an empty folder; only one that a demo made is ever emptied.
+    """Empty the folder of the demo; a folder that no demo made is refused.
 
     Parameters
     ----------
     folder : Path
         The demo's data folder.
     keep : bool
-        Leave what is in it.
+        Keep the data in it.
 
     Raises
     ------
     SettingsError
-        If the folder holds something else.
+        If the folder has files that no demo wrote.
     """
-    is_ours = (folder / _MARKER).exists()
-    if folder.is_dir() and not is_ours and any(folder.iterdir()):
+    is_demo = (folder / _MARKER).exists()
+    if folder.is_dir() and not is_demo and any(folder.iterdir()):
         raise SettingsError(
-            f"{folder} is not empty and not a demo's, so the demo will not empty it; "
+            f"{folder} has files that no demo wrote, and the demo would delete them; "
             "choose another --data-dir"
         )
-    if is_ours and not keep:
+    if is_demo and not keep:
         remove_cluster(folder)
         shutil.rmtree(folder)
     make_data_dir(folder)
@@ -95,16 +97,16 @@ def prepare_folder(folder: Path, *, keep: bool) -> None:
 
 
 def _simulate_program(truth_path: Path) -> Program:
-    """Supervise an endless simulated observation."""
+    """Return the program that simulates an endless observation."""
     command = [sys.executable, "-m", "livetrap", "simulate", "--kafka"]
     command += ["--cadence", "1", "--truth", str(truth_path)]
-    # A new sky every time: the catalogue of a kept demo would know the old one.
+    # A new sky every time: the catalogue of a kept demo has the sources of the old one.
     command += ["--seed", str(int(time.time()) % 100_000)]
-    return Program("simulate", "feed", tuple(wrap(command, death_signal=signal.SIGKILL)))
+    return Program("simulate", "feed", tuple(bind_to_parent(command, death_signal=signal.SIGKILL)))
 
 
 def _show_alerts(stack: RunningStack, truth_path: Path) -> None:
-    """Start the observation and print each alert as it comes."""
+    """Start the observation and print each alert when it is sent."""
     print(
         "\nA simulated telescope takes 4 images a second; new sources appear after some seconds."
         "\nEach alert is compared with the simulator's truth. Ctrl-C stops everything.\n",

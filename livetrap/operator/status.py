@@ -1,4 +1,4 @@
-"""What a stack is doing: its processes, ports and books."""
+"""The state of a running stack: its processes, its ports, its image accounting."""
 
 import asyncio
 from pathlib import Path
@@ -6,21 +6,22 @@ from typing import TypedDict
 
 import asyncpg
 
+from livetrap.operator.ledger import count_outcomes
 from livetrap.stack.errors import StackError
-from livetrap.stack.stack import is_api_ready
+from livetrap.stack.readiness import is_api_ready
 from livetrap.stack.state import StackState, read_running
 from livetrap.stack.supervisor import Supervisor
 from runtime.listening import format_address
 from runtime.postgres import AWAY_ERRORS
 from runtime.sql import load_query
 
-__all__ = ["ServiceStatus", "Status", "get_status", "read_ledger", "render_status"]
+__all__ = ["ServiceStatus", "Status", "get_status", "render_status"]
 
 _QUERY_TIMEOUT_S = 5.0
 
 
 class ServiceStatus(TypedDict):
-    """One program."""
+    """State and process of one program."""
 
     state: str
     pid: int
@@ -43,7 +44,7 @@ class Status(TypedDict):
 
 
 def get_status(data_dir: Path) -> Status:
-    """Ask supervisord, the API and the database how they are.
+    """Return what supervisord, the API and the database report.
 
     Parameters
     ----------
@@ -89,20 +90,14 @@ def render_status(status: Status) -> str:
         f"  last image   {_age(status['last_image_age_s'])}",
         f"  last alert   {_age(status['last_alert_age_s'])}",
     ]
-    books = status["ledger"]
-    counts = ", ".join(f"{n} {outcome}" for outcome, n in (books or {}).items())
-    lines.append(f"  images       {counts or ('none yet' if books is not None else 'unknown')}")
+    ledger = status["ledger"]
+    counts = ", ".join(f"{n} {outcome}" for outcome, n in (ledger or {}).items())
+    lines.append(f"  images       {counts or ('none yet' if ledger is not None else 'unknown')}")
     lines += [
         f"  {name:<12} {item['state'].lower()}" + (f" (pid {item['pid']})" if item["pid"] else "")
         for name, item in sorted(status["services"].items())
     ]
     return "\n".join(lines)
-
-
-async def read_ledger(connection: asyncpg.Connection) -> dict[str, int]:
-    """Return the number of images by outcome."""
-    rows = await connection.fetch(load_query("livetrap.operator", "count_ledger_outcomes"))
-    return {row["outcome"]: row["n_images"] for row in rows}
 
 
 def _nothing(data_dir: Path) -> Status:
@@ -139,11 +134,11 @@ async def _read_ledger(
         connection = await asyncpg.connect(postgres_url, timeout=_QUERY_TIMEOUT_S)
         try:
             ages = await connection.fetchrow(load_query("livetrap.operator", "get_last_ages"))
-            ledger = await read_ledger(connection)
+            ledger = await count_outcomes(connection)
         finally:
             await connection.close()
     except (*AWAY_ERRORS, asyncpg.PostgresError):
-        # Away, or not migrated yet: the rest of the status is worth having all the same.
+        # Unavailable, or not migrated yet: the rest of the status is still of use.
         return None, None, None
     return (ages["last_image_age_s"], ages["last_alert_age_s"], ledger) if ages else (None,) * 3
 

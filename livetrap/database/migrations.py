@@ -1,22 +1,23 @@
-"""Bring a database to the current schema: forward only, each file once, two at once safe."""
+"""Bring a database to the current schema: forward only, each file once, one process at a time."""
 
-import asyncio
 import hashlib
 import re
 from dataclasses import dataclass
 from importlib.resources import files
 
 import asyncpg
+from pydantic import SecretStr
 
-from runtime.errors import FatalError, TransientError
-from runtime.postgres import AWAY_ERRORS
+from livetrap.database.connection import with_connection
+from runtime.errors import FatalError
+from runtime.settings import PostgresSettings
 from runtime.sql import load_query
 
 __all__ = ["Migration", "load_migrations", "migrate", "pending"]
 
 _NAME = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
 _LOCK_KEY = 0x4C69_7665_5472_6170  # "LiveTrap"
-_CONNECT_TIMEOUT_S = 10.0
+_PACKAGE = "livetrap.database"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Migration:
 
 
 def load_migrations() -> tuple[Migration, ...]:
-    """Return every migration this version knows, in order.
+    """Return every migration of this version, in order.
 
     Raises
     ------
@@ -62,14 +63,14 @@ def load_migrations() -> tuple[Migration, ...]:
 
 
 def pending(known: tuple[Migration, ...], applied: dict[str, str]) -> tuple[Migration, ...]:
-    """Return what is still to do.
+    """Return the migrations that a database lacks.
 
     Parameters
     ----------
     known : tuple of Migration
         Files of this version, in order.
     applied : dict
-        sha256 by name, as the database remembers them.
+        sha256 by name, as recorded in the database.
 
     Returns
     -------
@@ -127,32 +128,18 @@ def migrate(postgres_url: str) -> list[str]:
     Raises
     ------
     FatalError
-        If the database refuses us or a statement, or a file does not fit (see `pending`).
+        If the database refuses the login or a statement, or a file does not fit (see `pending`).
     TransientError
-        If the database is away.
+        If the database is unavailable.
     """
-    return asyncio.run(_migrate(postgres_url))
-
-
-async def _migrate(postgres_url: str) -> list[str]:
-    """Connect, and put errors into words."""
-    try:
-        connection = await asyncpg.connect(postgres_url, timeout=_CONNECT_TIMEOUT_S)
-        try:
-            return await _apply_all(connection)
-        finally:
-            await connection.close()
-    except AWAY_ERRORS as error:
-        raise TransientError(f"PostgreSQL is away: {error!r} (LIVETRAP_POSTGRES__URL)") from error
-    except asyncpg.PostgresError as error:
-        raise FatalError(f"PostgreSQL refuses: {error} (LIVETRAP_POSTGRES__URL)") from error
+    return with_connection(PostgresSettings(url=SecretStr(postgres_url)), _apply_all)
 
 
 async def _apply_all(connection: asyncpg.Connection) -> list[str]:
-    """Apply what is missing while nobody else does."""
-    await connection.execute(load_query("livetrap.operator", "lock_migrations"), _LOCK_KEY)
-    await connection.execute(load_query("livetrap.operator", "create_schema_migration"))
-    rows = await connection.fetch(load_query("livetrap.operator", "get_schema_migrations"))
+    """Apply what is missing, under a lock."""
+    await connection.execute(load_query(_PACKAGE, "lock_migrations"), _LOCK_KEY)
+    await connection.execute(load_query(_PACKAGE, "create_schema_migration"))
+    rows = await connection.fetch(load_query(_PACKAGE, "get_schema_migrations"))
     todo = pending(load_migrations(), {row["name"]: row["sha256"] for row in rows})
     for migration in todo:
         await _apply(connection, migration)
@@ -160,12 +147,12 @@ async def _apply_all(connection: asyncpg.Connection) -> list[str]:
 
 
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
-    """Apply one file and remember it, both or neither."""
+    """Apply and record one file, in one transaction."""
     try:
         async with connection.transaction():
             await connection.execute(migration.text)
             await connection.execute(
-                load_query("livetrap.operator", "insert_schema_migration"),
+                load_query(_PACKAGE, "insert_schema_migration"),
                 migration.name,
                 migration.sha256,
             )

@@ -1,0 +1,96 @@
+"""Commands about dead letters: list, show, redrive."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from livetrap.commands.options import DataDir, JsonOutput, use_running_stack
+from runtime.errors import SettingsError
+
+__all__ = ["dead_letters"]
+
+dead_letters = typer.Typer(
+    name="dead-letters",
+    no_args_is_help=True,
+    help="List, show and redrive messages that could not be processed.",
+)
+Position = Annotated[
+    str, typer.Argument(metavar="POSITION", help="As `livetrap dead-letters list` shows: 3:42")
+]
+
+
+@dead_letters.command("list")
+def list_dead_letters(
+    *,
+    limit: Annotated[int, typer.Option(min=1, help="Largest number of dead letters")] = 50,
+    data_dir: DataDir = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """List dead letters, newest first: position, time, service, reason, error.
+
+    For example:
+
+        livetrap dead-letters list --limit 10
+    """
+    from livetrap.operator.dead_letters import describe, read_all, render  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    newest = read_all(load_settings().kafka)[-limit:][::-1]
+    found = [describe(letter) for letter in newest]
+    print(json.dumps(found, indent=2) if as_json else render(found))
+
+
+@dead_letters.command("show")
+def show_dead_letter(
+    position: Position,
+    *,
+    body: Annotated[bool, typer.Option("--body", help="Write the original bytes instead")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show the headers of a dead letter, or with `--body` its original bytes.
+
+    For example:
+
+        livetrap dead-letters show 3:42
+        livetrap dead-letters show 3:42 --body > image.fits
+    """
+    from livetrap.operator.dead_letters import describe, find_one  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    letter = find_one(load_settings().kafka, position)
+    if body:
+        sys.stdout.buffer.write(letter.value)
+    else:
+        print(json.dumps({**describe(letter), "headers": letter.headers}, indent=2))
+
+
+@dead_letters.command("redrive")
+def redrive_dead_letters(
+    positions: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[POSITION...]", help="As `livetrap dead-letters list` shows"),
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Every dead letter")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Send dead letters back to the topics they came from, once the cause is removed.
+
+    For example:
+
+        livetrap dead-letters redrive 3:42
+        livetrap dead-letters redrive --all
+    """
+    from livetrap.operator.dead_letters import find_one, read_all, redrive  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    if every == bool(positions):
+        raise SettingsError("give one of POSITION... and --all")
+    use_running_stack(data_dir)
+    kafka = load_settings().kafka
+    letters = read_all(kafka) if every else [find_one(kafka, item) for item in positions or []]
+    print(f"sent {redrive(kafka, letters)} back")

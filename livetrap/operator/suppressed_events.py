@@ -1,0 +1,88 @@
+"""Events that a storm suppressed: list them, release them to become alerts."""
+
+from typing import Any
+
+import asyncpg
+
+from livetrap.database.connection import with_connection
+from runtime.errors import SettingsError
+from runtime.settings import Settings
+from runtime.sql import load_query
+from schemas.codec import encode_source_event
+from schemas.event_json import event_from_json
+from schemas.topics import Topics
+
+__all__ = ["list_suppressed", "release", "render_suppressed"]
+
+Row = dict[str, Any]
+_PACKAGE = "livetrap.operator"
+
+
+def list_suppressed(settings: Settings, *, limit: int) -> list[Row]:
+    """Return suppressed events, oldest first; errors as of `livetrap.database.connection.connect`.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where the database is.
+    limit : int
+        Largest number of events.
+    """
+
+    async def fetch(connection: asyncpg.Connection) -> list[Row]:
+        rows = await connection.fetch(load_query(_PACKAGE, "list_suppressed"), limit)
+        return [dict(row) for row in rows]
+
+    return with_connection(settings.postgres, fetch)
+
+
+def release(settings: Settings, *, name: str | None, image_id: str | None) -> list[str]:
+    """Send suppressed events to the alert service again, which does not suppress them twice.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where the database is.
+    name : str or None
+        Identifier of an event, or a TrigID.
+    image_id : str or None
+        Or the sha256 of an image: all of its events.
+
+    Returns
+    -------
+    list of str
+        Identifiers of the events.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such event; others as of `livetrap.database.connection.connect`.
+    """
+    topic = Topics(settings.kafka.topic_prefix).transients
+
+    async def release_all(connection: asyncpg.Connection) -> list[str]:
+        async with connection.transaction():
+            rows = await connection.fetch(load_query(_PACKAGE, "release_events"), name, image_id)
+            events = [event_from_json(row["event"]) for row in rows]
+            for event in sorted(events, key=lambda each: each.event_id):
+                await connection.execute(
+                    load_query(_PACKAGE, "insert_outbox"),
+                    topic, event.stream, encode_source_event(event),
+                )  # fmt: skip
+            return [event.event_id for event in events]
+
+    released = with_connection(settings.postgres, release_all)
+    if not released:
+        raise SettingsError(
+            f"no suppressed event of {name or image_id!r}; `livetrap alerts suppressed` lists them"
+        )
+    return released
+
+
+def render_suppressed(events: list[Row]) -> str:
+    """Return one line an event."""
+    lines = (
+        f"{event['event_id']}  {event['stream']}  S/N {float(event['snr']):.1f}  {event['reason']}"
+        for event in events
+    )
+    return "\n".join(lines) or "no suppressed events"

@@ -1,0 +1,114 @@
+"""The programs of a stack, as supervisord runs them, and the files of its own servers."""
+
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from livetrap.stack.child import bind_to_parent
+from livetrap.stack.kafka_broker import KafkaBroker
+from livetrap.stack.kafka_jars import fetch_jars
+from livetrap.stack.plan import Plan, UpOptions
+from livetrap.stack.postgres_server import PostgresServer, open_server
+from livetrap.stack.supervisor_config import Program
+
+__all__ = ["SERVICES", "Prepared", "environment_of", "prepare"]
+
+SERVICES = ("extract", "associate", "alert", "api")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Servers with their files, and all programs.
+
+    Parameters
+    ----------
+    kafka : KafkaBroker or None
+        None: an external one is used.
+    postgres : PostgresServer or None
+        None: an external one is used.
+    programs : tuple of Program
+        For supervisord.
+    """
+
+    kafka: KafkaBroker | None
+    postgres: PostgresServer | None
+    programs: tuple[Program, ...]
+
+
+def prepare(options: UpOptions, plan: Plan, *, report: Callable[[str], None]) -> Prepared:
+    """Write the files of the servers and return all programs.
+
+    Parameters
+    ----------
+    options : UpOptions
+        The command line.
+    plan : Plan
+        Servers and ports.
+    report : callable
+        Called with a line for each step.
+
+    Raises
+    ------
+    StackError
+        If a server cannot be fetched or its files cannot be made.
+    """
+    kafka, postgres = None, None
+    programs: list[Program] = []
+    if plan.kafka_url is None:
+        folder = options.data_dir / "kafka"
+        kafka = KafkaBroker(folder, port=plan.kafka_port, controller_port=plan.controller_port)
+        jars = fetch_jars()
+        report("starting Apache Kafka")
+        kafka.prepare(jars)
+        programs.append(_kafka_program(kafka, jars))
+    if plan.postgres_url is None:
+        report("starting PostgreSQL")
+        postgres = open_server(options.data_dir, port=plan.postgres_port)
+        postgres.prepare()
+        programs.append(_postgres_program(postgres))
+    programs += _service_programs(options.extractors)
+    return Prepared(kafka, postgres, (*programs, *options.extra_programs))
+
+
+def environment_of(plan: Plan, postgres: PostgresServer | None, data_dir: Path) -> dict[str, str]:
+    """Return the variables that every program of a stack gets."""
+    postgres_url = plan.postgres_url if postgres is None else postgres.url
+    return {
+        "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS": plan.kafka_url or f"127.0.0.1:{plan.kafka_port}",
+        "LIVETRAP_POSTGRES__URL": str(postgres_url),
+        "LIVETRAP_API__PORT": str(plan.api_port),
+        "LIVETRAP_VTP__PORT": str(plan.vtp_port),
+        "LIVETRAP_STATE_DIR": str(data_dir / "state"),
+    }
+
+
+def _kafka_program(kafka: KafkaBroker, jars: Path) -> Program:
+    command = bind_to_parent(kafka.command(jars), death_signal=signal.SIGTERM)
+    return Program("kafka", "servers", tuple(command), autostart=True, stop_wait_s=30)
+
+
+def _postgres_program(postgres: PostgresServer) -> Program:
+    """Return the program of the database; SIGINT is its fast shutdown."""
+    command = bind_to_parent(postgres.command(), death_signal=signal.SIGINT, user=postgres.account)
+    return Program(
+        "postgres", "servers", tuple(command), autostart=True, stop_signal="INT", stop_wait_s=30
+    )
+
+
+def _service_programs(extractors: int) -> list[Program]:
+    """Return the programs of the services; several extractors are numbered."""
+    numbers = [""] if extractors == 1 else [f"-{number + 1}" for number in range(extractors)]
+    names = [(f"extract{number}", "extract") for number in numbers]
+    names += [(name, name) for name in SERVICES if name != "extract"]
+    return [_service_program(program, service) for program, service in names]
+
+
+def _service_program(program: str, service: str) -> Program:
+    command = bind_to_parent(
+        [sys.executable, "-m", "livetrap", "service", service], death_signal=signal.SIGKILL
+    )
+    # A name in its Kafka group: a restarted service has its partitions at once.
+    environment = (("LIVETRAP_KAFKA__INSTANCE_ID", program),)
+    return Program(program, "services", tuple(command), environment=environment)
