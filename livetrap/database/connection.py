@@ -48,11 +48,16 @@ async def connect(settings: PostgresSettings) -> AsyncIterator[asyncpg.Connectio
             f"PostgreSQL is unavailable: {error!r}; start it (`livetrap up`) or correct "
             "LIVETRAP_POSTGRES__URL"
         ) from error
-    except asyncpg.PostgresError as error:
+    except (
+        asyncpg.InvalidAuthorizationSpecificationError,
+        asyncpg.InvalidCatalogNameError,
+    ) as error:
         raise FatalError(
-            f"PostgreSQL refuses: {error}; check user, password and database in "
+            f"PostgreSQL refuses the login: {error}; correct user, password and database in "
             "LIVETRAP_POSTGRES__URL"
         ) from error
+    except asyncpg.PostgresError as error:
+        raise FatalError(f"PostgreSQL refuses a statement: {error}") from error
 
 
 def with_connection(

@@ -18,6 +18,7 @@ __all__ = ["PastEvent", "fetch_past_events"]
 # The limits count alerts of at most one minute of images, which arrive some minutes late.
 _LEAD_TIME = timedelta(minutes=10)
 # All events of each source that had one lately: what follows an alert depends on the first one.
+# The conditions of rules name columns of source_event without it, so no other table may have them.
 _STATEMENT = """
 with recent as (
     select distinct transient.source_id
@@ -30,13 +31,18 @@ select
     source_event.event::text as event,
     source_event.time_detected,
     source_event.time_detected >= now() - $1::interval as is_in_period,
-    suppressed_event.event_id is not null as was_suppressed,
-    suppressed_event.time_released,
+    suppressed.event_id is not null as was_suppressed,
+    suppressed.time_released,
     case {cases} end as rule_number
 from recent
 inner join transient on recent.source_id = transient.source_id
 inner join source_event on transient.id = source_event.transient_id
-left join suppressed_event on source_event.event_id = suppressed_event.event_id
+left join (
+    select
+        suppressed_event.event_id,
+        suppressed_event.time_released
+    from suppressed_event
+) as suppressed on source_event.event_id = suppressed.event_id
 order by source_event.id
 """
 

@@ -181,7 +181,7 @@ def test_catalogues_are_read_from_the_usual_files(tmp_path: Path, name: str) -> 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a,b\n1,2\n", "which column is pos.eq.ra"),
+        ("a,b\n1,2\n", "no column is known to be pos.eq.ra"),
         ("ra,dec\n1,91\n", "1 of 1 rows have no position"),
         ("ra,dec\nx,1\n", "is no angle"),
         ("ra,dec\n", "have no position"),

@@ -274,7 +274,7 @@ async def test_an_operator_may_know_where_they_are(
         number = await rows.alert(trig_id=rows.stream)
         command = ["alerts", "deliveries", rows.stream]
         assert await asyncio.to_thread(run, command) == 0
-        assert capsys.readouterr().out == "nobody was handed it yet\n"
+        assert capsys.readouterr().out == "sent to no subscriber yet\n"
         await hand(rows, number)
         assert await asyncio.to_thread(run, [*command, "--json"]) == 0
         told = json.loads(capsys.readouterr().out)
@@ -282,8 +282,8 @@ async def test_an_operator_may_know_where_they_are(
         assert await asyncio.to_thread(run, ["alerts", "deliveries", str(number)]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert "ivo://org.robot/one@192.0.2.7" in lines[1]
-        assert "has it since" in lines[1]
-        assert "has not acknowledged it" in lines[2]
+        assert "  acknowledged" in lines[1]
+        assert "not acknowledged" in lines[2]
     assert await asyncio.to_thread(run, ["alerts", "deliveries", "nobody"]) == 2
     assert "no alert 'nobody'" in capsys.readouterr().err
 

@@ -61,5 +61,5 @@ async def test_a_database_of_an_unreleased_version_is_refused_in_one_line(postgr
 
 
 def test_an_absent_database_server_is_said_to_be_away():
-    with pytest.raises(TransientError, match="PostgreSQL is away"):
+    with pytest.raises(TransientError, match="PostgreSQL is unavailable"):
         migrate("postgresql://livetrap@127.0.0.1:1/livetrap")
