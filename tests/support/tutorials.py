@@ -20,7 +20,11 @@ _PROGRAMS = {".py": sys.executable, ".sh": "bash"}
 def reader_environment(data_dir: Path) -> dict[str, str]:
     """Return an environment as `source .venv/bin/activate` makes it, with data of its own."""
     programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return os.environ | {"PATH": programs, "LIVETRAP_DATA_DIR": str(data_dir)}
+    return os.environ | {
+        "PATH": programs,
+        "LIVETRAP_DATA_DIR": str(data_dir),
+        "LIVETRAP_API__WRITE_TOKEN": "a-token-of-the-tutorials",
+    }
 
 
 def run_tutorial(name: str, folder: Path, environment: dict[str, str]) -> list[str]:

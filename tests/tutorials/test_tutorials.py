@@ -95,6 +95,12 @@ def test_the_light_curve_of_a_paper_becomes_a_figure(reader: Reader) -> None:
         shutil.copy(figure, TUTORIALS / "output" / figure.name)
 
 
+def test_the_recipes_of_the_cookbook_work(reader: Reader) -> None:
+    *_, deleted, refused = reader.run("cookbook.sh")
+    assert deleted.strip() == "204"
+    assert json.loads(refused)["status"] == 400
+
+
 def test_every_tutorial_is_run_here() -> None:
     scripts = {path.name for path in TUTORIALS.iterdir() if path.suffix in {".py", ".sh"}}
-    assert scripts == {"first_night.sh", "robot.py", "light_curves.py"}
+    assert scripts == {"first_night.sh", "robot.py", "light_curves.py", "cookbook.sh"}
