@@ -9,7 +9,13 @@ from prometheus_client.metrics import MetricWrapperBase
 import services
 from reference.tables import code, table
 
-__all__ = ["metrics_page"]
+__all__ = ["metrics_modules", "metrics_page"]
+
+
+def metrics_modules() -> list[str]:
+    """Return the names of the modules that declare metrics, one a process."""
+    names = [f"services.{found.name}" for found in pkgutil.iter_modules(services.__path__)]
+    return [f"{name}.metrics" for name in [*sorted(names), "api"]]
 
 
 def metrics_page() -> str:
@@ -20,11 +26,9 @@ def metrics_page() -> str:
     str
         Markdown.
     """
-    names = [f"services.{found.name}" for found in pkgutil.iter_modules(services.__path__)]
     parts: list[str] = []
-    for name in [*sorted(names), "api"]:
-        module = import_module(f"{name}.metrics")
-        parts += [f"## {name.rsplit('.', 1)[-1]}\n", _table(module)]
+    for name in metrics_modules():
+        parts += [f"## {name.split('.')[-2]}\n", _table(import_module(name))]
     return "\n".join(parts)
 
 
