@@ -99,7 +99,7 @@ def run(arguments: list[str]) -> int:
         Exit code: 0 done, 2 wrong usage or settings, 1 anything else.
     """
     try:
-        result = app(_config_first(arguments), standalone_mode=False)
+        result = app(_config_first(arguments), prog_name="livetrap", standalone_mode=False)
     except BrokenPipeError:
         # The reader (head, less) has closed the pipe; without this Python warns at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,96 @@
+"""The command line by itself: help, version, mistakes, and what it costs to start."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+
+import pytest
+import typer
+
+from livetrap.cli import app, run
+
+# Seconds of import that `--help` must not pay for.
+SLOW_PACKAGES = {
+    "astropy", "asyncpg", "confluent_kafka", "fastapi", "httpx", "numba", "numpy", "psutil",
+    "pydantic_settings", "structlog", "supervisor",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what `--config` leaves for the programs that a command starts."""
+    monkeypatch.setenv("LIVETRAP_CONFIG", "")
+    monkeypatch.delenv("LIVETRAP_CONFIG")
+
+
+def commands() -> Iterator[tuple[str, typer.core.TyperCommand]]:
+    """Give the path of every command, and the command."""
+    root = typer.main.get_command(app)
+    for name, command in root.commands.items():  # type: ignore[attr-defined]
+        yield name, command
+        for sub_name, sub_command in getattr(command, "commands", {}).items():
+            yield f"{name} {sub_name}", sub_command
+
+
+COMMANDS = dict(commands())
+RUNNABLE = [path for path in COMMANDS if not hasattr(COMMANDS[path], "commands")]
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"livetrap {version('livetrap')}\n"
+
+
+@pytest.mark.parametrize("path", RUNNABLE)
+def test_every_help_has_a_sentence_and_examples_that_can_be_typed(path: str) -> None:
+    help_text = COMMANDS[path].help or ""
+    assert help_text.splitlines()[0].endswith((".", "`")), help_text
+    if not COMMANDS[path].hidden:
+        _, _, examples = help_text.partition("For example:")
+        lines = [line.strip() for line in examples.splitlines() if line.strip()]
+        assert lines, "no example"
+        assert all(f"livetrap {path}" in line for line in lines)
+
+
+@pytest.mark.parametrize("path", RUNNABLE)
+def test_every_option_is_explained(path: str) -> None:
+    for parameter in COMMANDS[path].params:
+        assert getattr(parameter, "help", None), parameter.name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["uo"], "No such command 'uo'"),
+        (["alerts", "show"], "Missing argument 'NAME' (see `livetrap alerts show --help`)"),
+        (["up", "--api-port", "many"], "Invalid value for '--api-port'"),
+        (["service", "correlate"], "'correlate' is not one of 'ingest'"),
+        (["ingest", "a.fits", "--rate", "0"], "--rate 0.0: give more than 0 images a second"),
+        (["ingest", "a.fits", "--set", "BMAJ"], "--set BMAJ: give KEY=VALUE, such as BMAJ=0.05"),
+        (["rules", "dry-run", "--since", "soon"], "--since soon: give a number with s, m, h"),
+        (["alerts", "release"], "give one of EVENT and --image"),
+        (["dead-letters", "redrive"], "give one of POSITION... and --all"),
+        (["--config", "nowhere.toml", "ledger"], "nowhere.toml; correct --config"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_it(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("livetrap: ")
+    assert message in lines[0]
+
+
+def test_help_imports_no_slow_package() -> None:
+    script = (
+        "import sys; from livetrap.cli import run; run(['--help']);"
+        "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "rich" in done.stderr.split()
+    assert not SLOW_PACKAGES & set(done.stderr.split())
