@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from api.models.base import Model
+from schemas.delivery_channels import DeliveryChannelName
 
 __all__ = ["AlertDeliveries", "AlertEvent", "AlertItem", "DeliveryItem"]
 
@@ -44,7 +45,7 @@ class AlertEvent(AlertItem):
 class DeliveryItem(Model):
     """One delivery of an alert to one subscriber."""
 
-    channel: str = Field(description="kafka, vtp, webhook or email")
+    channel: DeliveryChannelName = Field(description="How it was delivered")
     subscriber: str = Field(description="Name that the subscriber gives itself, or anonymous")
     time_handed: datetime = Field(description="When the alert was sent to it")
     time_acknowledged: datetime | None = Field(description="Null: not acknowledged")

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.models.alerts import AlertDeliveries, DeliveryItem
+from schemas.delivery_channels import DeliveryChannelName
 
 __all__ = ["to_public_deliveries"]
 
@@ -28,7 +29,7 @@ def to_public_deliveries(rows: Sequence[Mapping[str, Any]]) -> AlertDeliveries:
 
 def _to_public_name(channel: str, subscriber: str) -> str:
     """Return the name of a subscriber; of a VTP subscriber ``name@address`` the name alone."""
-    if channel != "vtp":
+    if channel != DeliveryChannelName.VTP:
         return subscriber
     name = subscriber.rpartition("@")[0]
     try:

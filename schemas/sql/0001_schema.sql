@@ -784,7 +784,7 @@ comment on column subscriber.time_created is 'When it first subscribed [UTC]';
 
 create table delivery (
     alert_id bigint not null references alert (id) on delete cascade,
-    channel text not null,
+    channel text not null check (channel in ('kafka', 'vtp', 'webhook', 'email', 'broker')),
     subscriber text not null,
     time_sent timestamptz not null,
     time_acknowledged timestamptz,

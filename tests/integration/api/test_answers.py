@@ -225,8 +225,13 @@ HANDED = [
     ("vtp", "192.0.2.9@192.0.2.9", 0.4, 0.6),
     ("webhook", "robot-2", 0.7, 0.7),
     ("vtp", "@192.0.2.8", 0.8, None),
+    ("broker", "comet-nl", 0.9, 1.0),
+    ("email", "digest", 1.1, 1.2),
 ]
-NAMES = ["both topics", "ivo://org.robot/one", "anonymous", "anonymous", "robot-2", "anonymous"]
+NAMES = [
+    "both topics", "ivo://org.robot/one", "anonymous", "anonymous", "robot-2", "anonymous",
+    "comet-nl", "digest",
+]  # fmt: skip
 
 
 async def hand(rows: Rows, number: int) -> None:
