@@ -96,6 +96,7 @@ def encode_image_detections(message: ImageDetections) -> bytes:
     record = _to_mapping(message)
     record["source"] = _to_mapping(message.source)
     record["reasons"] = list(message.reasons)
+    record["warnings"] = list(message.warnings)
     record["times"] = _to_mapping(message.times)
     record["metadata"] = None if message.metadata is None else _to_mapping(message.metadata)
     if message.rms_grid is not None:
@@ -130,6 +131,7 @@ def decode_image_detections(data: bytes) -> ImageDetections:
             source=SourceOffset(**record.pop("source")),
             times=StageTimes(**record.pop("times")),
             reasons=tuple(record.pop("reasons")),
+            warnings=tuple(record.pop("warnings")),
             metadata=None if metadata is None else ImageMetadata(**metadata),
             rms_grid=None if grid is None else _to_rms_grid(grid),
             sources=SourceColumns(

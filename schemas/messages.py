@@ -195,7 +195,8 @@ class ImageDetections:
     """Topic `detections-v1`: one record an image, accepted or rejected.
 
     `metadata`, `rms_grid` and what follows from the measurement are None for a rejected image.
-    `margin_px` is the border in which no sources were searched [px].
+    `margin_px` is the border in which no sources were searched [px]; `warnings` tell what was
+    read with a doubt.
     """
 
     image_id: str
@@ -211,6 +212,7 @@ class ImageDetections:
     rms_grid: RmsGrid | None = None
     sources: SourceColumns = field(default_factory=SourceColumns)
     times: StageTimes = field(default_factory=StageTimes)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class ImageReason(StrEnum):
     ALL_BLANK = "all_blank"
     FLAT = "flat"
     INFINITE_PIXELS = "infinite_pixels"
+    DIVERGED = "diverged"
     NO_NOISE = "no_noise"
     TOO_MANY_SOURCES = "too_many_sources"
     # Quality control.
@@ -43,6 +44,7 @@ class ImageReason(StrEnum):
     ELONGATED_BEAM = "elongated_beam"
     NEAR_BRIGHT_SOURCE = "near_bright_source"
     # The way here.
+    SPLIT_INTO_PLANES = "split_into_planes"
     TOO_LARGE = "too_large"
     UNREADABLE = "unreadable"
     CHECKSUM_MISMATCH = "checksum_mismatch"

@@ -3,7 +3,6 @@
 import bz2
 import io
 import math
-import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 
@@ -11,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 from astropy.io.fits import Header
-from astropy.utils.exceptions import AstropyWarning
 
 from sky.fits import FitsImage, parse_fits
 from sky.header.axes import find_axis
-from sky.header.cards import Cards
+from sky.header.cards import Cards, quiet_astropy
 from sky.header.casa_beams import set_casa_beam
 from sky.header.errors import HeaderError
 from sky.header.spectral import SPECTRAL_TYPES
@@ -151,8 +149,7 @@ def _expand_tiles(data: bytes, max_bytes: int) -> bytes:
     FITS 4.0, section 10.
     """
     try:
-        with warnings.catch_warnings(), fits.open(io.BytesIO(data)) as file:
-            warnings.simplefilter("ignore", AstropyWarning)
+        with quiet_astropy(), fits.open(io.BytesIO(data)) as file:
             image = next(hdu for hdu in file if isinstance(hdu, fits.CompImageHDU))
             size = math.prod(image.shape) * abs(int(image.header["BITPIX"])) // 8
             _refuse_large(size, max_bytes)
@@ -198,6 +195,7 @@ def split_planes(data: bytes, image: FitsImage) -> Iterator[bytes]:
         yield _with_padding(header, data[start : start + n_bytes])
 
 
+@quiet_astropy()
 def _plane_header(image: FitsImage, number: int, data: bytes) -> Header:
     header, cards = image.header.copy(), Cards(image.header)
     index = np.unravel_index(number, image.axes[:1:-1])[::-1]

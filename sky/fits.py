@@ -2,7 +2,6 @@
 
 import math
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io.fits import Header
 from astropy.io.fits.verify import VerifyError
-from astropy.utils.exceptions import AstropyWarning
 
-from sky.header.cards import Cards
+from sky.header.cards import Cards, quiet_astropy
 from sky.header.casa_beams import set_casa_beam
 from sky.header.errors import HeaderError
 
@@ -61,6 +59,7 @@ class FitsImage:
         return math.prod(self.axes[2:])
 
 
+@quiet_astropy()
 def parse_fits(data: bytes, cards: Mapping[str, str]) -> FitsImage:
     """Find the first image and read its header; pixels are not touched.
 
@@ -124,10 +123,7 @@ def _read_header(data: bytes, offset: int) -> tuple[Header, int]:
 
 def _to_header(text: str, start: int) -> Header:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)
-            header = Header.fromstring(text)
-            header.keys()
+        header = Header.fromstring(text)
     except (ValueError, VerifyError, TypeError, IndexError) as error:
         raise HeaderError(
             "bad_header", f"the FITS header at byte {start} cannot be read: {error}"
@@ -203,6 +199,7 @@ def _to_value(text: str) -> float | str:
     return number if math.isfinite(number) else text
 
 
+@quiet_astropy()
 def decode_pixels(data: bytes, image: FitsImage) -> npt.NDArray[np.float32]:
     """Return the pixels of the first plane in one pass over the bytes.
 

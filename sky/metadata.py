@@ -7,7 +7,7 @@ from astropy.io.fits import Header
 
 from sky.header.beam import read_beam
 from sky.header.brightness import BrightnessUnit, read_brightness_unit
-from sky.header.cards import Cards
+from sky.header.cards import Cards, quiet_astropy
 from sky.header.spectral import read_frequency
 from sky.header.stokes import read_stokes
 from sky.header.times import read_exposure
@@ -36,6 +36,7 @@ class HeaderMetadata:
     ignored_cards: tuple[str, ...]
 
 
+@quiet_astropy()
 def read_metadata(header: Header) -> HeaderMetadata:
     """Read what the pipeline must know of an image.
 
@@ -65,6 +66,7 @@ def read_metadata(header: Header) -> HeaderMetadata:
     )
 
 
+@quiet_astropy()
 def read_time_start(header: Header) -> datetime:
     """Return the start of the exposure, UTC.
 

@@ -1,7 +1,6 @@
 """Pixels to ICRS and back, for any celestial WCS that wcslib knows; built once a header."""
 
 import re
-import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -9,11 +8,10 @@ import numpy.typing as npt
 from astropy import units
 from astropy.coordinates import FK4, ICRS, FK4NoETerms, SkyCoord, UnitSphericalRepresentation
 from astropy.io.fits import Header
-from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
-from sky.header.cards import Cards
+from sky.header.cards import Cards, quiet_astropy
 from sky.header.errors import HeaderError
 
 __all__ = ["FloatArray", "SkyProjection", "to_unit_vectors", "to_wcs_header"]
@@ -39,6 +37,7 @@ _UNITS = {
 _STEP_PX = 0.5
 
 
+@quiet_astropy()
 def to_wcs_header(header: Header) -> str:
     """Return the cards that place the first two axes on the sky, newline separated.
 
@@ -116,8 +115,7 @@ class SkyProjection:
 
     def __init__(self, wcs_header: str) -> None:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", AstropyWarning)
+            with quiet_astropy():
                 self._wcs = WCS(Header.fromstring(wcs_header, sep="\n"), naxis=2)
             if not self._wcs.has_celestial:
                 raise ValueError("axes 1 and 2 are not a longitude and a latitude")  # noqa: TRY301
@@ -197,7 +195,8 @@ class SkyProjection:
         """Return the side of a pixel at the image centre [deg]."""
         rows, columns = shape
         jacobian = self.jacobian(np.array([(columns - 1) / 2]), np.array([(rows - 1) / 2]))
-        return float(np.sqrt(abs(np.linalg.det(jacobian[0]))))
+        with np.errstate(all="ignore"):  # a centre beyond the projection gives NaN
+            return float(np.sqrt(abs(np.linalg.det(jacobian[0]))))
 
 
 def _tangent(ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray]:

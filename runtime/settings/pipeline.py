@@ -18,10 +18,16 @@ def _off_is_none(value: object) -> object:
 
 
 class IngestSettings(Section):
-    """The edge."""
+    """What an image must satisfy, by whatever way it comes: `ingest` and `extract` check it."""
 
     max_image_bytes: int = Field(
         64 << 20, ge=2880, description="Largest image that is accepted [byte]"
+    )
+    max_future_s: float = Field(
+        86400.0, ge=0, le=1e10, description="An exposure farther ahead of now: rejected [s]"
+    )
+    cubes: Literal["split", "refuse"] = Field(
+        "split", description="An image with several planes: one image a plane, or rejected"
     )
     stream: str | None = Field(None, description="Stream name; default: the TELESCOP card")
     inbox: Path | None = Field(
@@ -66,9 +72,6 @@ class ExtractSettings(Section):
     )
     count_negative: bool = Field(
         default=False, description="Count the peaks of the negated image: false by definition"
-    )
-    max_image_bytes: int = Field(
-        64 << 20, ge=2880, description="Largest image that is measured [byte]"
     )
     max_sources: int = Field(200_000, ge=1, description="More in an image: rejected")
     rms_min_jy_beam: float | None = Field(None, gt=0, description="Less noise: rejected [Jy/beam]")

@@ -45,8 +45,9 @@ class IngestProcessSettings(WorkerSettings):
 
 
 class ExtractProcessSettings(WorkerSettings):
-    """What `services.extract` reads."""
+    """What `services.extract` reads; section `ingest` has the limits of every image."""
 
+    ingest: IngestSettings = Field(default_factory=IngestSettings)
     extract: ExtractSettings = Field(default_factory=ExtractSettings)
 
 

@@ -35,8 +35,10 @@ def _run(settings: ExtractProcessSettings, stop: StopFlag) -> None:
     retry = RetryPolicy(stop)
     cluster_id = retry.retry_until_success(partial(fetch_cluster_id, settings.kafka))
     topics = Topics(settings.kafka.topic_prefix)
-    measurer = ImageMeasurer(settings.extract)
-    images = ImageHandler(measurer, topics, cluster_id)
+    measurer = ImageMeasurer(settings.extract, settings.ingest)
+    images = ImageHandler(
+        measurer, topics, cluster_id, splits_cubes=settings.ingest.cubes == "split"
+    )
     fetcher = MessageFetcher(settings.kafka, group="livetrap-extract-again")
     photometry = ForcedPhotometry(measurer, fetcher.fetch, topics.images, cluster_id)
     forced = ForcedHandler(photometry, topics)

@@ -2,8 +2,9 @@
 
 from runtime.errors import RejectedMessageError
 from schemas.reasons import ForcedReason, ImageReason
+from sky.fits import FitsImage
 
-__all__ = ["RejectedImageError"]
+__all__ = ["RejectedImageError", "SeveralPlanesError"]
 
 
 class RejectedImageError(RejectedMessageError):
@@ -19,3 +20,23 @@ class RejectedImageError(RejectedMessageError):
 
     def __init__(self, reason: ImageReason | ForcedReason, message: str) -> None:
         super().__init__(reason.value, message)
+
+
+class SeveralPlanesError(RejectedImageError):
+    """The file is a cube: it can be split into images of one plane.
+
+    Parameters
+    ----------
+    data : bytes
+        The unpacked FITS file.
+    fits : FitsImage
+        The cube in it.
+    """
+
+    def __init__(self, data: bytes, fits: FitsImage) -> None:
+        super().__init__(
+            ImageReason.NOT_2D,
+            f"the image has {fits.n_planes} planes (axes {fits.axes}); send one image a plane",
+        )
+        self.data = data
+        self.fits = fits

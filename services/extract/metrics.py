@@ -2,10 +2,28 @@
 
 from prometheus_client import Counter, Histogram
 
-__all__ = ["FORCED", "IMAGES", "NEGATIVE_PEAKS", "PROCESSING", "SOURCES"]
+__all__ = [
+    "FORCED",
+    "IGNORED_HINTS",
+    "IMAGES",
+    "IMAGE_WARNINGS",
+    "NEGATIVE_PEAKS",
+    "PROCESSING",
+    "SOURCES",
+]
 
 IMAGES = Counter(
     "livetrap_extract_images_total", "Images, by reason: accepted or a rejection code", ["reason"]
+)
+IMAGE_WARNINGS = Counter(
+    "livetrap_extract_image_warnings_total",
+    "Accepted images that were read with a doubt: an unreadable card, a constant taken for blank",
+    ["kind"],
+)
+IGNORED_HINTS = Counter(
+    "livetrap_extract_ignored_headers_total",
+    "Optional Kafka headers of images that cannot be true and were ignored",
+    ["header"],
 )
 SOURCES = Counter("livetrap_extract_sources_total", "Sources measured in accepted images")
 PROCESSING = Histogram(

@@ -68,8 +68,8 @@ class ReceivedImage:
         Its identity.
     expected_sha256 : str or None
         sha256 of the file as its producer computed it.
-    stream : str
-        Stream that it belongs to.
+    stream : str or None
+        Stream that its producer names; None: the image's TELESCOP card does.
     source : SourceOffset
         Where on Kafka it is.
     time_sent, time_appended : datetime or None
@@ -80,7 +80,7 @@ class ReceivedImage:
     cards: Mapping[str, str]
     digest: ImageDigest
     expected_sha256: str | None
-    stream: str
+    stream: str | None
     source: SourceOffset
     time_sent: datetime | None
     time_appended: datetime | None
@@ -88,12 +88,17 @@ class ReceivedImage:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A readable image: pixels (ny, nx) float32 [Jy/beam], NaN is blank."""
+    """A readable image: pixels (ny, nx) float32 [Jy/beam], NaN is blank.
+
+    `warnings` tell what was read with a doubt: optional cards that are unreadable, constants
+    that were taken for blank.
+    """
 
     pixels: npt.NDArray[np.float32]
     metadata: HeaderMetadata
     wcs_header: str
     projection: SkyProjection
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from runtime.stop_flag import StopFlag
 from schemas.topics import Topics
 from services.ingest.handlers.files import FileHandler, FileRules
 from services.ingest.handlers.inbox import Inbox
+from services.ingest.models import FoundFiles, ImageLimits, IngestCounts
 from services.ingest.steps import find_files, order_by_time
 
 __all__ = ["ingest_paths", "main"]
@@ -83,7 +84,7 @@ def ingest_paths(
     Returns
     -------
     int
-        0: every file is published or rejected.
+        0: every file is published; 1: some were rejected, each with its reason.
 
     Raises
     ------
@@ -94,7 +95,8 @@ def ingest_paths(
     """
     overrides = {"kafka": {"bootstrap_servers": bootstrap_servers}} if bootstrap_servers else {}
     settings = load_settings(IngestProcessSettings, **overrides)
-    files = order_by_time(find_files(paths), cards)
+    found = find_files(paths)
+    files = order_by_time(found.images, cards)
     ensure_topics(settings.kafka)
     handler = _build(settings, stream or settings.ingest.stream, cards, on_rejected=_print)
     with _progress(len(files)) as advance:
@@ -106,11 +108,8 @@ def ingest_paths(
             handler.publish(path)
             advance()
         handler.finish()
-    counts = handler.counts
-    Console(stderr=True, highlight=False).print(
-        f"{counts.published} published ({counts.n_bytes / 1e6:.1f} MB), {counts.rejected} rejected"
-    )
-    return 0
+    _print_summary(handler.counts, found)
+    return 1 if handler.counts.rejected else 0
 
 
 def main() -> None:
@@ -147,9 +146,12 @@ def _build(
     on_rejected: Callable[[Path, RejectedMessageError], None],
 ) -> FileHandler:
     publisher = _KafkaImagePublisher(create_producer(settings.kafka))
-    rules = FileRules(
-        stream, cards, settings.ingest.max_image_bytes, fetch_cluster_id(settings.kafka)
+    limits = ImageLimits(
+        settings.ingest.max_image_bytes,
+        settings.ingest.max_future_s,
+        splits_cubes=settings.ingest.cubes == "split",
     )
+    rules = FileRules(stream, cards, limits, fetch_cluster_id(settings.kafka))
     return FileHandler(
         publisher, Topics(settings.kafka.topic_prefix), rules, on_rejected=on_rejected
     )
@@ -162,6 +164,22 @@ def _print(path: Path, error: RejectedMessageError) -> None:
         markup=False,
         soft_wrap=True,
     )
+
+
+def _print_summary(counts: IngestCounts, found: FoundFiles) -> None:
+    """Say how many files were published, rejected and passed over, and why."""
+    console = Console(stderr=True, highlight=False)
+    console.print(
+        f"{counts.published} published ({counts.n_bytes / 1e6:.1f} MB), {counts.rejected} rejected"
+    )
+    for reason, n_files in counts.reasons.most_common():
+        console.print(f"  {n_files} {reason}", style="yellow")
+    if found.passed_over:
+        names = ", ".join(path.name for path in found.passed_over[:5])
+        more = ", ..." if len(found.passed_over) > 5 else ""
+        console.print(
+            f"{len(found.passed_over)} passed over, not FITS: {names}{more}", markup=False
+        )
 
 
 def _log(path: Path, error: RejectedMessageError) -> None:

@@ -1,12 +1,15 @@
 """Data classes of the ingest service, and the interface of a publisher."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 from runtime.kafka import OutMessage
 
-__all__ = ["ImagePublisher", "IngestCounts", "PreparedImage"]
+__all__ = ["FoundFiles", "ImageLimits", "ImagePublisher", "IngestCounts", "PreparedImage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,37 @@ class PreparedImage:
     message: OutMessage
 
 
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What every image must satisfy.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Largest file, also after it is unpacked [byte].
+    max_future_s : float
+        How far ahead of now an exposure may start [s].
+    splits_cubes : bool
+        Whether an image may have several planes, which the extractor then splits.
+    """
+
+    max_bytes: int
+    max_future_s: float = 86400.0
+    splits_cubes: bool = True
+
+    def latest(self) -> datetime:
+        """Return the latest possible start of an exposure, UTC."""
+        return datetime.now(UTC) + timedelta(seconds=self.max_future_s)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFiles:
+    """Files to publish, and those of a directory that are no images."""
+
+    images: list[Path]
+    passed_over: list[Path]
+
+
 @dataclass(slots=True)
 class IngestCounts:
     """Counts of one run."""
@@ -25,6 +59,7 @@ class IngestCounts:
     published: int = 0
     rejected: int = 0
     n_bytes: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
 
 
 class ImagePublisher(Protocol):

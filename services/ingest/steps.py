@@ -1,6 +1,5 @@
 """Steps of the ingest service: find files, order them, check headers, build messages."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from glob import glob, has_magic
@@ -10,24 +9,28 @@ from runtime.errors import RejectedMessageError
 from runtime.kafka import OutMessage
 from schemas.identity import digest_image
 from schemas.reasons import ImageReason
+from schemas.streams import DEFAULT_STREAM, to_stream_name
 from schemas.topics import Topics, image_message_key
 from services.ingest.errors import NoFilesError
-from services.ingest.models import PreparedImage
-from sky.containers import decompress, open_fits
+from services.ingest.models import FoundFiles, ImageLimits, PreparedImage
+from sky.containers import decompress, is_image_file, open_fits
 from sky.fits import HeaderError, parse_fits
+from sky.header.times import check_exposure
 from sky.metadata import read_metadata, read_time_start
 from sky.wcs import SkyProjection, to_wcs_header
 
-__all__ = ["find_files", "order_by_time", "prepare_image", "to_stream_name"]
+__all__ = ["find_files", "order_by_time", "prepare_image"]
 
-_FITS_SUFFIXES = frozenset({".fits", ".fit", ".fts"})
 # More than any known header (the longest, with an AIPS history, has 30 blocks).
 _HEADER_PEEK_BYTES = 256 * 2880
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
-def find_files(paths: Sequence[Path]) -> list[Path]:
-    """Return the files that `paths` name: files as they are, directories by their FITS files.
+def find_files(paths: Sequence[Path]) -> FoundFiles:
+    """Return the files that `paths` name: files as they are, directories by their images.
+
+    A file in a directory is an image if it begins as a FITS file or as a compressed one, whatever
+    its name.
 
     Raises
     ------
@@ -35,24 +38,39 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
         If a path names nothing.
     """
     found: list[Path] = []
+    passed_over: list[Path] = []
     for path in paths:
         matches = list(_expand(path))
-        if not matches:
-            raise NoFilesError(f"nothing to ingest at {path}: no such file, or no FITS file in it")
-        found.extend(matches)
-    return list(dict.fromkeys(found))
+        images = [each for each, is_image in matches if is_image]
+        if not images:
+            raise NoFilesError(
+                f"nothing to ingest at {path}: no such file, or no FITS image in it"
+            )
+        found += images
+        passed_over += [each for each, is_image in matches if not is_image]
+    return FoundFiles(list(dict.fromkeys(found)), list(dict.fromkeys(passed_over)))
 
 
-def _expand(path: Path) -> Iterator[Path]:
+def _expand(path: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield the files of a path, and whether each is to be published."""
     if path.is_dir():
-        yield from sorted(
-            each for each in path.rglob("*") if each.suffix.lower() in _FITS_SUFFIXES
-        )
+        for each in sorted(path.rglob("*")):
+            if each.is_file():
+                yield each, _may_be_image(each)
     elif path.exists():
-        yield path
+        yield path, True
     elif has_magic(str(path)):
         for name in sorted(glob(str(path), recursive=True)):  # noqa: PTH207  (absolute patterns)
             yield from _expand(Path(name))
+
+
+def _may_be_image(path: Path) -> bool:
+    """Return whether a file begins as an image; one that cannot be read is reported later."""
+    try:
+        with path.open("rb") as file:
+            return is_image_file(file.read(16))
+    except OSError:
+        return True
 
 
 def order_by_time(paths: Sequence[Path], cards: Mapping[str, str]) -> list[Path]:
@@ -70,17 +88,12 @@ def _peek_time(path: Path, cards: Mapping[str, str]) -> datetime:
         return _LAST  # the file is rejected with its reason when it is published
 
 
-def to_stream_name(text: str) -> str:
-    """Return `text` as a stream name: lower case, letters, digits, dots and dashes."""
-    return re.sub(r"[^a-z0-9._-]+", "-", text.strip().lower()).strip("-") or "default"
-
-
 def prepare_image(
     data: bytes,
     *,
     stream: str | None,
     cards: Mapping[str, str],
-    max_bytes: int,
+    limits: ImageLimits,
     topics: Topics,
 ) -> PreparedImage:
     """Check an image's header and return what goes to Kafka.
@@ -93,8 +106,8 @@ def prepare_image(
         Its stream; None: the TELESCOP card.
     cards : mapping of str to str
         FITS cards that are added to its header or override it.
-    max_bytes : int
-        Largest image that is accepted [byte].
+    limits : ImageLimits
+        What every image must satisfy.
     topics : Topics
         Names of the topics.
 
@@ -103,22 +116,26 @@ def prepare_image(
     RejectedMessageError
         If the image cannot be measured.
     """
-    if len(data) > max_bytes:
+    if len(data) > limits.max_bytes:
         raise RejectedMessageError(
             ImageReason.TOO_LARGE,
-            f"{len(data)} bytes, the limit is {max_bytes} (LIVETRAP_INGEST__MAX_IMAGE_BYTES)",
+            f"{len(data)} bytes, the limit is {limits.max_bytes} "
+            "(LIVETRAP_INGEST__MAX_IMAGE_BYTES)",
         )
     try:
-        _, fits = open_fits(data, cards, max_bytes=max_bytes)
-        if fits.n_planes > 1:
+        _, fits = open_fits(data, cards, max_bytes=limits.max_bytes)
+        if fits.n_planes > 1 and not limits.splits_cubes:
             raise RejectedMessageError(
                 ImageReason.NOT_2D, f"the image has {fits.n_planes} planes; send one image a plane"
             )
         SkyProjection.of(to_wcs_header(fits.header))
         metadata = read_metadata(fits.header)
+        check_exposure(metadata.time_start, metadata.exposure_s, latest=limits.latest())
     except HeaderError as error:
         raise RejectedMessageError(error.code, str(error)) from error
-    name = to_stream_name(stream or metadata.telescope or "default")
+    name = (
+        to_stream_name(stream or "") or to_stream_name(metadata.telescope or "") or DEFAULT_STREAM
+    )
     digest = digest_image(data, cards)
     headers = {
         "stream": name,

@@ -1,16 +1,27 @@
 """Read the cards of a header that nobody has checked: a value, absent, or unreadable."""
 
 import math
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from astropy.io.fits import Header
 from astropy.io.fits.verify import VerifyError
+from astropy.utils.exceptions import AstropyWarning
 
 from sky.header.errors import HeaderError
 
-__all__ = ["Cards"]
+__all__ = ["Cards", "quiet_astropy"]
 
 _LONGEST_QUOTE = 80
+
+
+@contextmanager
+def quiet_astropy() -> Iterator[None]:
+    """Keep astropy's warnings of odd cards from the log: what matters is raised or listed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        yield
 
 
 class Cards:

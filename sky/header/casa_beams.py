@@ -1,15 +1,13 @@
 """The beam that CASA keeps in a table BEAMS, one row a channel and polarisation."""
 
 import io
-import warnings
 
 from astropy import units
 from astropy.io import fits
 from astropy.io.fits import Header
 from astropy.io.fits.verify import VerifyError
-from astropy.utils.exceptions import AstropyWarning
 
-from sky.header.cards import Cards
+from sky.header.cards import Cards, quiet_astropy
 from sky.header.errors import HeaderError
 
 __all__ = ["set_casa_beam"]
@@ -30,8 +28,7 @@ def set_casa_beam(header: Header, data: bytes, *, channel: int = 0, polarisation
     if "BMAJ" in cards or not cards.flag("CASAMBM"):
         return
     try:
-        with warnings.catch_warnings(), fits.open(io.BytesIO(data)) as file:
-            warnings.simplefilter("ignore", AstropyWarning)
+        with quiet_astropy(), fits.open(io.BytesIO(data)) as file:
             if "BEAMS" not in file:
                 return
             table = file["BEAMS"]

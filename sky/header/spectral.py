@@ -1,15 +1,13 @@
 """At which frequency and how wide: the spectral axis of the WCS at the image's plane."""
 
-import warnings
 from functools import lru_cache
 
 import numpy as np
 from astropy.io.fits import Header
-from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 
 from sky.header.axes import find_axis
-from sky.header.cards import Cards
+from sky.header.cards import Cards, quiet_astropy
 from sky.header.errors import HeaderError
 
 __all__ = ["SPECTRAL_TYPES", "read_frequency"]
@@ -164,8 +162,7 @@ def _convert(text: str) -> Spectrum:
         If wcslib cannot convert it.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)
+        with quiet_astropy():
             wcs = WCS(Header.fromstring(text, sep="\n"))
             if not wcs.wcs.ctype[0].startswith("FREQ"):
                 wcs.wcs.sptr("FREQ-???")

@@ -14,7 +14,7 @@ from astropy.utils.iers import conf as iers_settings
 from sky.header.cards import Cards
 from sky.header.errors import HeaderError
 
-__all__ = ["Exposure", "read_exposure"]
+__all__ = ["Exposure", "check_exposure", "read_exposure"]
 
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -22,6 +22,9 @@ _DAY_S = 86_400.0
 # Two cards of one exposure may name its start on either side of midnight, local and universal.
 _LARGEST_CONFLICT_S = 1.5 * _DAY_S
 _MJD_RANGE = (-300_000.0, 2_900_000.0)  # years 1037 to 9798
+# The first radio observation of the sky was later; no image integrates longer.
+_EARLIEST = datetime(1930, 1, 1, tzinfo=UTC)
+_LONGEST_S = 10 * _DAY_S
 # TAI - GPS; GPS time has no leap seconds.
 _TAI_MINUS_GPS_S = 19.0
 
@@ -92,6 +95,35 @@ def read_exposure(cards: Cards) -> Exposure:
         end = _finest(list(_moments(cards, ("DATE-END", "END_UTC"), ("MJD-END",), scale)))
         length_s = max((end.time - start.time) / _SECOND, 0.0) if end else 0.0
     return Exposure(start.time, length_s)
+
+
+def check_exposure(time_start: datetime, exposure_s: float, *, latest: datetime) -> None:
+    """Refuse an exposure that no telescope can have made.
+
+    Parameters
+    ----------
+    time_start : datetime
+        Start of the exposure, UTC.
+    exposure_s : float
+        Its length [s].
+    latest : datetime
+        A later start is impossible.
+
+    Raises
+    ------
+    HeaderError
+        Code ``bad_date``.
+    """
+    if not _EARLIEST <= time_start <= latest:
+        raise HeaderError(
+            "bad_date",
+            f"the exposure starts at {time_start.isoformat()}; images from 1930 to "
+            f"{latest.isoformat(timespec='seconds')} are accepted (LIVETRAP_INGEST__MAX_FUTURE_S)",
+        )
+    if exposure_s > _LONGEST_S:
+        raise HeaderError(
+            "bad_date", f"an exposure of {exposure_s:g} s is longer than {_LONGEST_S:g} s"
+        )
 
 
 def _from_middle(cards: Cards, scale: str, length_s: float | None) -> Exposure:

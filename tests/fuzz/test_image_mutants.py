@@ -8,7 +8,7 @@ import pytest
 from runtime.attempts import AttemptLog
 from runtime.kafka import InMessage
 from runtime.process import MessageHandler, MessageLimits, process_message
-from runtime.settings import ExtractSettings
+from runtime.settings import ExtractSettings, IngestSettings
 from schemas.codec import decode_image_detections
 from schemas.messages import ImageDetections
 from schemas.reasons import ImageReason
@@ -26,7 +26,7 @@ _N_MUTANTS = int(os.environ.get("FUZZ_MUTANTS", "300"))
 
 @pytest.fixture(scope="module")
 def handler() -> MessageHandler:
-    measurer = ImageMeasurer(ExtractSettings(detection_threshold_sigma=6))
+    measurer = ImageMeasurer(ExtractSettings(detection_threshold_sigma=6), IngestSettings())
     images = ImageHandler(measurer, TOPICS, "cluster")
     return MessageHandler(images.on_image, images.on_rejected, measurer.reset)
 

@@ -9,9 +9,13 @@ from runtime.kafka import InMessage, OutMessage
 from runtime.logging import get_logger
 from schemas.codec import encode_image_detections
 from schemas.messages import ImageDetections
+from schemas.reasons import ImageReason
 from schemas.topics import Topics
 from services.extract import metrics
-from services.extract.steps.image_message import read_message
+from services.extract.errors import RejectedImageError, SeveralPlanesError
+from services.extract.models import ReceivedImage
+from services.extract.steps.cubes import plane_messages
+from services.extract.steps.image_message import ignored_hints, read_message
 from services.extract.steps.measurement import ImageMeasurer
 from services.extract.steps.records import to_rejection_record
 
@@ -29,9 +33,19 @@ class ImageHandler:
         Where records and dead letters go.
     cluster_id : str
         Kafka cluster that the images are on.
+    splits_cubes : bool
+        Whether an image with several planes becomes one image a plane, or is rejected.
     """
 
-    def __init__(self, measurer: ImageMeasurer, topics: Topics, cluster_id: str) -> None:
+    def __init__(
+        self,
+        measurer: ImageMeasurer,
+        topics: Topics,
+        cluster_id: str,
+        *,
+        splits_cubes: bool = True,
+    ) -> None:
+        self._splits_cubes = splits_cubes
         self._measurer = measurer
         self._topics = topics
         self._dead_letters = DeadLetters(topic=topics.dead_letters, service="extract")
@@ -46,9 +60,28 @@ class ImageHandler:
             If the image cannot be measured, or fails quality control.
         """
         started_s = time.perf_counter()
-        record = self._measurer.measure(read_message(message, self._cluster_id))
+        received = read_message(message, self._cluster_id)
+        for name in ignored_hints(message.headers, received):
+            metrics.IGNORED_HINTS.labels(name).inc()
+        try:
+            record = self._measurer.measure(received)
+        except SeveralPlanesError as cube:
+            return self._split(message, received, cube)
         _report(record, time.perf_counter() - started_s)
         return [self._to_message(record)]
+
+    def _split(
+        self, message: InMessage, received: ReceivedImage, cube: SeveralPlanesError
+    ) -> Sequence[OutMessage]:
+        """Return the planes of a cube as images, and the cube's own record."""
+        if not self._splits_cubes:
+            raise cube
+        planes = list(plane_messages(message, received, cube, self._topics.images))
+        note = RejectedImageError(
+            ImageReason.SPLIT_INTO_PLANES, f"{len(planes)} planes were sent as images of their own"
+        )
+        metrics.IMAGES.labels(note.reason_code).inc()
+        return [*planes, self._to_message(to_rejection_record(received, note))]
 
     def on_rejected(self, message: InMessage, error: RejectedMessageError) -> Sequence[OutMessage]:
         """Return the dead letter, and the record of the rejection for the image ledger."""
@@ -65,6 +98,8 @@ class ImageHandler:
 def _report(record: ImageDetections, seconds: float) -> None:
     """Count and log an accepted image."""
     n_sources = len(record.sources)
+    for warning in record.warnings:
+        metrics.IMAGE_WARNINGS.labels(warning.split()[0]).inc()
     metrics.PROCESSING.observe(seconds)
     metrics.IMAGES.labels("accepted").inc()
     metrics.SOURCES.inc(n_sources)
@@ -76,4 +111,5 @@ def _report(record: ImageDetections, seconds: float) -> None:
         offset=record.source.offset,
         n_sources=n_sources,
         seconds=round(seconds, 4),
+        warnings=list(record.warnings),
     )

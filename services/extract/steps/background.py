@@ -40,7 +40,7 @@ def measure_background(
     cell_area = ny * nx / (shape[0] * shape[1])
     background_grid(pixels, max(2, int(_MIN_VALID_FRACTION * cell_area)), _MAX_CLIPS, mean, rms)
     # An rms of zero means a corner that was masked with a constant, not an image without noise.
-    unusable = ~(rms > 0)
+    unusable = ~((rms > 0) & np.isfinite(rms) & np.isfinite(mean))
     if np.all(unusable):
         raise RejectedImageError(
             ImageReason.NO_NOISE,

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from schemas.reasons import ImageReason
-from services.extract.errors import RejectedImageError
+from services.extract.errors import RejectedImageError, SeveralPlanesError
 from services.extract.models import Image
+from services.extract.steps.pixels import blank_constants, check_pixels
 from sky.containers import open_fits
 from sky.fits import FitsImage, HeaderError, decode_pixels
 from sky.header.brightness import beam_area_sr
@@ -29,11 +30,6 @@ def check_header(fits: FitsImage) -> tuple[HeaderMetadata, str, SkyProjection]:
     RejectedImageError
         With the code of the missing or invalid card.
     """
-    if fits.n_planes > 1:
-        raise RejectedImageError(
-            ImageReason.NOT_2D,
-            f"the image has {fits.n_planes} planes (axes {fits.axes}); send one image a plane",
-        )
     try:
         wcs_header = to_wcs_header(fits.header)
         projection = SkyProjection.of(wcs_header)
@@ -59,16 +55,21 @@ def open_image(
 
     Raises
     ------
+    SeveralPlanesError
+        If the file is a cube.
     RejectedImageError
-        Codes of `sky.fits` and `sky.metadata`, ``all_blank``, ``flat``, ``undersampled_beam``,
-        ``oversampled_beam``.
+        Codes of `sky.fits` and `sky.metadata`, ``all_blank``, ``flat``, ``infinite_pixels``,
+        ``diverged``, ``undersampled_beam``, ``oversampled_beam``.
     """
     try:
         data, fits = open_fits(data, cards, max_bytes=max_bytes)
+        if fits.n_planes > 1:
+            raise SeveralPlanesError(data, fits)
         metadata, wcs_header, projection = check_header(fits)
         pixels = decode_pixels(data, fits)
     except HeaderError as error:
         raise RejectedImageError(ImageReason(error.code), str(error)) from error
+    blanked = blank_constants(pixels, is_integer=fits.bitpix > 0)
     pixel_deg = projection.pixel_scale_deg(fits.shape)
     _check_beam(metadata, fits.shape, pixel_deg)
     factor = metadata.unit.to_jy_beam(
@@ -79,21 +80,9 @@ def open_image(
     if factor != 1.0:
         with np.errstate(over="ignore"):  # an infinite pixel is rejected below
             pixels *= np.float32(factor)
-    lowest, highest = np.fmin.reduce(pixels, axis=None), np.fmax.reduce(pixels, axis=None)
-    if np.isnan(lowest):
-        raise RejectedImageError(
-            ImageReason.ALL_BLANK, "every pixel is blank (NaN): nothing to measure"
-        )
-    if not (np.isfinite(lowest) and np.isfinite(highest)):
-        raise RejectedImageError(
-            ImageReason.INFINITE_PIXELS,
-            "the image holds infinite pixels; write blank pixels as NaN",
-        )
-    if lowest == highest:
-        raise RejectedImageError(
-            ImageReason.FLAT, f"all valid pixels equal {lowest:g}: nothing was observed"
-        )
-    return Image(pixels, metadata, wcs_header, projection)
+    check_pixels(pixels)
+    warnings = (*(f"ignored_card {name}" for name in metadata.ignored_cards), *blanked)
+    return Image(pixels, metadata, wcs_header, projection, warnings)
 
 
 def _check_beam(metadata: HeaderMetadata, shape: tuple[int, int], pixel_deg: float) -> None:

@@ -1,19 +1,30 @@
 """Messages of images-v1: their headers, the identity of the image, and checks of both."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from runtime.kafka import InMessage
 from schemas.identity import digest_image
 from schemas.messages import SourceOffset
 from schemas.reasons import ImageReason
+from schemas.streams import to_stream_name
 from services.extract.errors import RejectedImageError
 from services.extract.models import ReceivedImage
 
-__all__ = ["check_sha256", "check_size", "fits_cards", "read_message", "stream_name", "time_sent"]
+__all__ = [
+    "check_sha256",
+    "check_size",
+    "fits_cards",
+    "ignored_hints",
+    "read_message",
+    "stream_name",
+    "time_sent",
+]
 
 _CARD_PREFIX = "fits:"
-_DEFAULT_STREAM = "default"
+# A clock that is farther away than this is not set.
+_EARLIEST_SENT = datetime(1990, 1, 1, tzinfo=UTC)
+_LATEST_AHEAD = timedelta(days=1)
 
 
 def read_message(message: InMessage, cluster_id: str) -> ReceivedImage:
@@ -48,19 +59,34 @@ def fits_cards(headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def stream_name(headers: Mapping[str, str], key: bytes) -> str:
-    """Return the stream of an image: its header's, else that of the key ``<stream>:<band>``."""
+def stream_name(headers: Mapping[str, str], key: bytes) -> str | None:
+    """Return the stream that a producer names: in the header, else in the key ``<stream>:<band>``.
+
+    None where neither names one: the image's TELESCOP card does then.
+    """
     from_key = key.decode("utf-8", "replace").rsplit(":", 1)[0]
-    return headers.get("stream") or from_key or _DEFAULT_STREAM
+    return to_stream_name(headers.get("stream", "")) or to_stream_name(from_key)
 
 
 def time_sent(headers: Mapping[str, str]) -> datetime | None:
-    """Return when the producer sent a message, None where header ``t-sent`` is not ISO 8601."""
+    """Return when the producer sent a message, UTC; None where ``t-sent`` is impossible."""
     try:
         moment = datetime.fromisoformat(headers.get("t-sent", ""))
-    except ValueError:
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC)
+    is_possible = _EARLIEST_SENT <= moment <= datetime.now(UTC) + _LATEST_AHEAD
+    return moment if is_possible else None
+
+
+def ignored_hints(headers: Mapping[str, str], image: ReceivedImage) -> list[str]:
+    """Return the optional headers that a producer set and that cannot be true."""
+    hints = []
+    if "t-sent" in headers and image.time_sent is None:
+        hints.append("t-sent")
+    if headers.get("image-id", image.digest.image_id) != image.digest.image_id:
+        hints.append("image-id")
+    return hints
 
 
 def check_size(image: ReceivedImage, max_image_bytes: int) -> None:
@@ -75,7 +101,7 @@ def check_size(image: ReceivedImage, max_image_bytes: int) -> None:
         raise RejectedImageError(
             ImageReason.TOO_LARGE,
             f"the image has {len(image.data)} bytes, the limit is {max_image_bytes} "
-            "(LIVETRAP_EXTRACT__MAX_IMAGE_BYTES)",
+            "(LIVETRAP_INGEST__MAX_IMAGE_BYTES)",
         )
 
 

@@ -1,19 +1,24 @@
 """The measurement of an image: checks, source finding, quality control, record."""
 
 from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runtime.settings import ExtractSettings
+from runtime.settings import ExtractSettings, IngestSettings
 from schemas.messages import ImageDetections
+from schemas.reasons import ImageReason
 from services.extract import metrics
-from services.extract.models import ExtractedImage, FinderParameters, ReceivedImage
+from services.extract.errors import RejectedImageError
+from services.extract.models import ExtractedImage, FinderParameters, Image, ReceivedImage
 from services.extract.steps.catalogue import extract_sources
 from services.extract.steps.image import open_image
 from services.extract.steps.image_message import check_sha256, check_size
 from services.extract.steps.peaks import count_negative_peaks
 from services.extract.steps.quality import QualityControl, QualityLimits
 from services.extract.steps.recent import RecentImages
-from services.extract.steps.records import to_record
+from services.extract.steps.records import telescope_stream, to_record
+from sky.header.errors import HeaderError
+from sky.header.times import check_exposure
 
 __all__ = ["ImageMeasurer"]
 
@@ -24,31 +29,36 @@ class ImageMeasurer:
     Parameters
     ----------
     settings : ExtractSettings
-        Source finding, quality control and the largest image.
+        Source finding and quality control.
+    limits : IngestSettings
+        What every image must satisfy.
     """
 
-    def __init__(self, settings: ExtractSettings) -> None:
+    def __init__(self, settings: ExtractSettings, limits: IngestSettings) -> None:
         self._parameters = FinderParameters(**_values(FinderParameters, settings))
         self._quality = QualityControl(QualityLimits(**_values(QualityLimits, settings)))
         self._recent = RecentImages(settings.recent_images_mb * 1_000_000)
         self._count_negative = settings.count_negative
-        self._max_image_bytes = settings.max_image_bytes
+        self._limits = limits
 
     def measure(self, received: ReceivedImage) -> ImageDetections:
         """Return the record of an image.
 
         Raises
         ------
+        SeveralPlanesError
+            If it is a cube.
         RejectedImageError
             If it cannot be measured, or fails quality control.
         """
-        check_size(received, self._max_image_bytes)
+        check_size(received, self._limits.max_image_bytes)
         check_sha256(received)
         extracted = self.extract(received)
-        self._check_quality(received.stream, extracted)
+        stream = received.stream or telescope_stream(extracted.image.metadata.telescope)
+        self._check_quality(stream, extracted)
         if self._count_negative:
             self._report_negative_peaks(extracted)
-        return to_record(received, extracted, self._parameters)
+        return to_record(received, extracted, self._parameters, stream=stream)
 
     def extract(self, received: ReceivedImage) -> ExtractedImage:
         """Return the sources of an image without quality control, and keep it in memory.
@@ -58,7 +68,8 @@ class ImageMeasurer:
         RejectedImageError
             If it cannot be measured.
         """
-        image = open_image(received.data, received.cards, max_bytes=self._max_image_bytes)
+        image = open_image(received.data, received.cards, max_bytes=self._limits.max_image_bytes)
+        self._check_exposure(image)
         extracted = ExtractedImage(image, extract_sources(image, self._parameters))
         self._recent.put(received.digest.image_id, extracted)
         return extracted
@@ -70,6 +81,13 @@ class ImageMeasurer:
     def recent(self, image_id: str) -> ExtractedImage | None:
         """Return an image that was extracted lately, None if it is no longer in memory."""
         return self._recent.get(image_id)
+
+    def _check_exposure(self, image: Image) -> None:
+        latest = datetime.now(UTC) + timedelta(seconds=self._limits.max_future_s)
+        try:
+            check_exposure(image.metadata.time_start, image.metadata.exposure_s, latest=latest)
+        except HeaderError as error:
+            raise RejectedImageError(ImageReason(error.code), str(error)) from error
 
     def _check_quality(self, stream: str, extracted: ExtractedImage) -> None:
         image, extraction = extracted.image, extracted.extraction

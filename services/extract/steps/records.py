@@ -6,18 +6,34 @@ import numpy as np
 
 from runtime.errors import RejectedMessageError
 from schemas.messages import ImageDetections, ImageMetadata, RmsGrid, StageTimes
+from schemas.streams import DEFAULT_STREAM, to_stream_name
 from services.extract.models import ExtractedImage, FinderParameters, Image, ReceivedImage
+from sky.containers import decompress
+from sky.fits import parse_fits
+from sky.header.cards import Cards
+from sky.header.errors import HeaderError
 from sky.wcs import to_unit_vectors
 
-__all__ = ["to_image_metadata", "to_record", "to_rejection_record"]
+__all__ = ["telescope_stream", "to_image_metadata", "to_record", "to_rejection_record"]
 
 # With a false discovery rate the threshold may be infinite; a record needs a finite one.
 _HIGHEST_THRESHOLD_SIGMA = 100.0
 _WHOLE_HEMISPHERE_DEG = 90.0
+# Enough for any header.
+_HEAD_BYTES = 256 * 2880
+
+
+def telescope_stream(telescope: str | None) -> str:
+    """Return the stream of an image whose producer names none."""
+    return to_stream_name(telescope or "") or DEFAULT_STREAM
 
 
 def to_record(
-    received: ReceivedImage, extracted: ExtractedImage, parameters: FinderParameters
+    received: ReceivedImage,
+    extracted: ExtractedImage,
+    parameters: FinderParameters,
+    *,
+    stream: str,
 ) -> ImageDetections:
     """Return the record of an accepted image.
 
@@ -29,11 +45,13 @@ def to_record(
         What was measured in it.
     parameters : FinderParameters
         Settings that it was measured with; the record carries those that later stages need.
+    stream : str
+        Stream that it belongs to.
     """
     extraction = extracted.extraction
     return ImageDetections(
         image_id=received.digest.image_id,
-        stream=received.stream,
+        stream=stream,
         source=received.source,
         verdict="accepted",
         metadata=to_image_metadata(extracted.image),
@@ -44,6 +62,7 @@ def to_record(
         margin_px=parameters.margin_px,
         rms_grid=RmsGrid(parameters.background_cell_px, extraction.rms_grid),
         sources=extraction.sources,
+        warnings=extracted.image.warnings,
         times=_times(received),
     )
 
@@ -52,13 +71,22 @@ def to_rejection_record(received: ReceivedImage, error: RejectedMessageError) ->
     """Return the record of a rejected image: the image ledger counts it with its reason."""
     return ImageDetections(
         image_id=received.digest.image_id,
-        stream=received.stream,
+        stream=received.stream or telescope_stream(_telescope(received)),
         source=received.source,
         verdict="rejected",
         reasons=(error.reason_code,),
         reason_text=str(error),
         times=_times(received),
     )
+
+
+def _telescope(received: ReceivedImage) -> str | None:
+    """Return the telescope of an image that may be unreadable."""
+    try:
+        head = decompress(received.data[:_HEAD_BYTES], max_bytes=_HEAD_BYTES, is_head=True)
+        return Cards(parse_fits(head, received.cards).header).text("TELESCOP")
+    except HeaderError:
+        return None
 
 
 def _times(received: ReceivedImage) -> StageTimes:

@@ -12,10 +12,11 @@ from schemas.codec import encode_image_detections
 from schemas.identity import digest_image
 from schemas.messages import ImageDetections, SourceOffset, StageTimes
 from schemas.reasons import ImageReason
+from schemas.streams import DEFAULT_STREAM, to_stream_name
 from schemas.topics import Topics
 from services.ingest import metrics
-from services.ingest.models import ImagePublisher, IngestCounts
-from services.ingest.steps import prepare_image, to_stream_name
+from services.ingest.models import ImageLimits, ImagePublisher, IngestCounts
+from services.ingest.steps import prepare_image
 
 __all__ = ["FileHandler", "FileRules"]
 
@@ -33,15 +34,15 @@ class FileRules:
         Stream of all of them; None: each file's TELESCOP card.
     cards : mapping of str to str
         FITS cards to add to every image.
-    max_bytes : int
-        Largest image that is accepted [byte].
+    limits : ImageLimits
+        What every image must satisfy.
     cluster_id : str
         Kafka cluster that they go to.
     """
 
     stream: str | None
     cards: Mapping[str, str]
-    max_bytes: int
+    limits: ImageLimits
     cluster_id: str
 
 
@@ -96,7 +97,7 @@ class FileHandler:
                 data,
                 stream=self._rules.stream,
                 cards=self._rules.cards,
-                max_bytes=self._rules.max_bytes,
+                limits=self._rules.limits,
                 topics=self._topics,
             )
         except RejectedMessageError as error:
@@ -137,7 +138,7 @@ class FileHandler:
     def _reject(self, path: Path, data: bytes, error: RejectedMessageError) -> None:
         """Send the dead letter, then the rejection record for the image ledger."""
         self._on_rejected(path, error)
-        stream = to_stream_name(self._rules.stream or "default")
+        stream = to_stream_name(self._rules.stream or "") or DEFAULT_STREAM
         letter = self._to_dead_letter(path, data, stream, error)
         partition, offset = self._publisher.send_and_locate(letter)
         record = ImageDetections(
@@ -154,6 +155,7 @@ class FileHandler:
             OutMessage(self._topics.detections, stream.encode(), value)
         )
         self.counts.rejected += 1
+        self.counts.reasons[error.reason_code] += 1
         metrics.IMAGES.labels("rejected").inc()
 
     def _to_dead_letter(

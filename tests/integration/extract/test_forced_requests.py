@@ -16,7 +16,7 @@ from runtime.kafka import (
     create_producer,
     produce_and_locate,
 )
-from runtime.settings import ExtractSettings, KafkaSettings
+from runtime.settings import ExtractSettings, IngestSettings, KafkaSettings
 from schemas.codec import (
     decode_forced_measurements,
     encode_forced_request,
@@ -57,7 +57,7 @@ class Bench:
         )  # fmt: skip
 
     def worker(self) -> tuple[ImageMeasurer, ForcedHandler]:
-        measurer = ImageMeasurer(ExtractSettings())
+        measurer = ImageMeasurer(ExtractSettings(), IngestSettings())
         fetcher = MessageFetcher(self.kafka, group="test-again")
         photometry = ForcedPhotometry(measurer, fetcher.fetch, self.topics.images, CLUSTER)
         return measurer, ForcedHandler(photometry, self.topics)
@@ -150,6 +150,6 @@ def test_strange_bytes_are_refused(bench: Bench) -> None:
 
 def test_without_memory_no_image_is_kept(bench: Bench) -> None:
     settings = ExtractSettings(recent_images_mb=0)
-    measurer = ImageMeasurer(settings)
+    measurer = ImageMeasurer(settings, IngestSettings())
     record = measurer.measure(read_message(bench.message, CLUSTER))
     assert measurer.recent(record.image_id) is None

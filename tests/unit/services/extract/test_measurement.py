@@ -7,7 +7,7 @@ import pytest
 
 from livetrap.simulator import SimulatorConfig, iterate_images
 from runtime.kafka import InMessage
-from runtime.settings import ExtractSettings
+from runtime.settings import ExtractSettings, IngestSettings
 from schemas.codec import decode_image_detections
 from schemas.reasons import ImageReason
 from schemas.topics import Topics
@@ -35,7 +35,12 @@ def received(message: InMessage) -> ReceivedImage:
 
 
 def measurer(**settings: Any) -> ImageMeasurer:
-    return ImageMeasurer(ExtractSettings(**settings))
+    limits = {
+        name: settings.pop(name)
+        for name in ("max_image_bytes", "max_future_s")
+        if name in settings
+    }
+    return ImageMeasurer(ExtractSettings(**settings), IngestSettings(**limits))
 
 
 def test_the_record_has_the_sources_and_the_settings_they_were_found_with(

@@ -1,5 +1,6 @@
 """Files to messages: what is published, what is refused, and in which order."""
 
+import gzip
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,13 @@ import pytest
 from runtime.errors import RejectedMessageError, TransientError
 from runtime.kafka import OutMessage
 from schemas.codec import decode_image_detections
+from schemas.streams import to_stream_name
 from schemas.topics import Topics
 from services.ingest.errors import NoFilesError
 from services.ingest.handlers.files import FileHandler, FileRules
 from services.ingest.handlers.inbox import Inbox
-from services.ingest.steps import find_files, order_by_time, to_stream_name
+from services.ingest.models import ImageLimits
+from services.ingest.steps import find_files, order_by_time
 from tests.support.fits_images import BAD_IMAGES, make
 
 
@@ -43,7 +46,7 @@ class FakePublisher:
 
 def handler(publisher: FakePublisher, *, max_bytes: int = 1 << 20, **cards: str) -> FileHandler:
     told: list[tuple[Path, RejectedMessageError]] = []
-    rules = FileRules("My Stream", cards, max_bytes, "cluster")
+    rules = FileRules("My Stream", cards, ImageLimits(max_bytes), "cluster")
     return FileHandler(publisher, Topics(), rules, on_rejected=lambda *each: told.append(each))
 
 
@@ -121,10 +124,20 @@ def test_a_broker_that_does_not_accept_a_file_ends_the_run(tmp_path: Path) -> No
 def test_files_are_published_in_the_order_of_their_exposures(tmp_path: Path) -> None:
     for name, second in (("a", 3), ("b", 1), ("c", 2)):
         (tmp_path / f"{name}.fits").write_bytes(dated(second))
-    (tmp_path / "d.fits").write_bytes(b"junk")
+    (tmp_path / "d.fits").write_bytes(make(drop=("DATE-OBS",)))
     (tmp_path / "notes.txt").write_text("not an image")
-    ordered = order_by_time(find_files([tmp_path]), {})
+    ordered = order_by_time(find_files([tmp_path]).images, {})
     assert [path.name for path in ordered] == ["b.fits", "c.fits", "a.fits", "d.fits"]
+
+
+def test_images_of_a_directory_are_known_by_their_content(tmp_path: Path) -> None:
+    (tmp_path / "a.imfits").write_bytes(make())
+    (tmp_path / "b.fits.gz").write_bytes(gzip.compress(make()))
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "c.fits").write_text("no image either")
+    found = find_files([tmp_path])
+    assert [path.name for path in found.images] == ["a.imfits", "b.fits.gz"]
+    assert [path.name for path in found.passed_over] == ["c.fits", "notes.txt"]
 
 
 def test_a_path_without_files_is_an_error(tmp_path: Path) -> None:
@@ -133,9 +146,17 @@ def test_a_path_without_files_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "name"), [("LOFAR HBA", "lofar-hba"), ("  ", "default"), ("KAT-7", "kat-7")]
+    ("text", "name"),
+    [
+        ("LOFAR HBA", "lofar-hba"),
+        ("  ", None),
+        ("\x00", None),
+        ("x" * 99, "x" * 64),
+        ("Ø-1", "1"),
+        ("KAT-7", "kat-7"),
+    ],
 )
-def test_stream_names_have_letters_digits_dots_and_dashes(text: str, name: str) -> None:
+def test_stream_names_have_letters_digits_dots_and_dashes(text: str, name: str | None) -> None:
     assert to_stream_name(text) == name
 
 

@@ -1,0 +1,18 @@
+"""Names of streams: one spelling, whoever wrote the name."""
+
+import re
+
+__all__ = ["DEFAULT_STREAM", "to_stream_name"]
+
+DEFAULT_STREAM = "default"
+_LONGEST = 64
+
+
+def to_stream_name(text: str) -> str | None:
+    """Return `text` as a stream name, or None if nothing is left of it.
+
+    Names have at most 64 lower-case letters, digits, dots, dashes and underscores; anything else
+    becomes a dash.
+    """
+    name = re.sub(r"[^a-z0-9._-]+", "-", text[: 4 * _LONGEST].strip().lower())
+    return name.strip("-")[:_LONGEST].rstrip("-") or None

@@ -1,0 +1,66 @@
+"""A file with several planes: one image a plane, each with an identity of its own."""
+
+import hashlib
+from collections.abc import Iterator
+
+from runtime.kafka import InMessage, OutMessage
+from schemas.reasons import ImageReason
+from schemas.topics import image_message_key
+from services.extract.errors import RejectedImageError, SeveralPlanesError
+from services.extract.models import ReceivedImage
+from services.extract.steps.records import telescope_stream
+from sky.containers import split_planes
+from sky.fits import parse_fits
+from sky.header.cards import Cards
+from sky.header.errors import HeaderError
+from sky.header.spectral import read_frequency
+
+__all__ = ["plane_messages"]
+
+_MOST_PLANES = 4096
+
+
+def plane_messages(
+    message: InMessage, received: ReceivedImage, cube: SeveralPlanesError, topic: str
+) -> Iterator[OutMessage]:
+    """Yield a message of images-v1 for each plane of a cube; the same cube gives the same bytes.
+
+    Parameters
+    ----------
+    message : InMessage
+        The message that brought the cube.
+    received : ReceivedImage
+        The same, read.
+    cube : SeveralPlanesError
+        The unpacked file.
+    topic : str
+        Where images go.
+
+    Raises
+    ------
+    RejectedImageError
+        If it has too many planes, or one cannot be made.
+    """
+    if cube.fits.n_planes > _MOST_PLANES:
+        raise RejectedImageError(
+            ImageReason.NOT_2D,
+            f"the cube has {cube.fits.n_planes} planes, more than {_MOST_PLANES}; split it",
+        )
+    telescope = Cards(cube.fits.header).text("TELESCOP")
+    stream = received.stream or telescope_stream(telescope)
+    kept = {name: message.headers[name] for name in ("t-sent",) if name in message.headers}
+    try:
+        for plane in split_planes(cube.data, cube.fits):
+            headers = {"stream": stream, "sha256": hashlib.sha256(plane).hexdigest(), **kept}
+            key = image_message_key(stream, _frequency(plane)).encode()
+            yield OutMessage(topic, key, plane, headers)
+    except HeaderError as error:
+        raise RejectedImageError(ImageReason(error.code), str(error)) from error
+
+
+def _frequency(plane: bytes) -> float | None:
+    """Return a plane's frequency [Hz]; None where its header has none: it is rejected later."""
+    try:
+        return read_frequency(Cards(parse_fits(plane, {}).header))[0]
+    except HeaderError:
+        return None

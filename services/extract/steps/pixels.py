@@ -1,0 +1,132 @@
+"""Pixels that were never measured: constants that stand for blank, and values no sky has."""
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.reasons import ImageReason
+from services.extract.errors import RejectedImageError
+
+__all__ = ["blank_constants", "check_pixels"]
+
+Pixels = npt.NDArray[np.float32]
+
+# What imagers and converters write where they have no data, beside NaN and BLANK.
+_USUAL_BLANKS = np.array(
+    [-32768.0, -9999.0, -999.0, 9999.0, 99999.0, 1e20, -1e20, 1e30, -1e30, 3.4028235e38,
+     -3.4028235e38, 1.7014118e38, -1.7014118e38], dtype=np.float32
+)  # fmt: skip
+# Beyond it a repeated value is a mark, not a measurement.
+_HIGHEST_VALUE = np.float32(1e19)
+# The Sun in a burst at 20 MHz has 1e10 Jy.
+_HIGHEST_JY_BEAM = 1e12
+# A value that noise takes by chance has few equal neighbours.
+_LEAST_RUN_FRACTION = 0.5
+_LEAST_PIXELS = 16
+# A mask leaves something; an image that is nearly all constant is judged by its noise.
+_LEAST_VALID_FRACTION = 0.01
+_MOST_VALUES = 8
+
+
+def blank_constants(pixels: Pixels, *, is_integer: bool) -> tuple[str, ...]:
+    """Set constants that stand for blank to NaN, in place; return which, with their counts.
+
+    Recognised are the usual marks (such as -32768, 1e20 or the largest float) where they are the
+    lowest or highest value of the image, and runs of equal pixels that begin in a corner or are
+    exactly zero.
+
+    Parameters
+    ----------
+    pixels : (ny, nx) float32
+        Image in the unit of the file; modified.
+    is_integer : bool
+        The file holds whole numbers: equal neighbours, zeros too, are ordinary values then.
+
+    Returns
+    -------
+    tuple of str
+        Such as ``blank_value 0 in 4096 px``.
+    """
+    found = _blank_extremes(pixels)
+    if not is_integer:
+        corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1]]
+        for value in dict.fromkeys([0.0, *corners[np.isfinite(corners)].tolist()]):
+            found += _blank_runs(pixels, np.float32(value))
+    return tuple(found)
+
+
+def check_pixels(pixels: Pixels) -> None:
+    """Refuse an image without anything to measure.
+
+    Parameters
+    ----------
+    pixels : (ny, nx) float32
+        Image [Jy/beam]; NaN is blank.
+
+    Raises
+    ------
+    RejectedImageError
+        Codes ``all_blank``, ``flat``, ``infinite_pixels``, ``diverged``.
+    """
+    lowest, highest = _extremes(pixels)
+    if np.isnan(lowest):
+        raise RejectedImageError(
+            ImageReason.ALL_BLANK, "every pixel is blank (NaN): nothing to measure"
+        )
+    if not (np.isfinite(lowest) and np.isfinite(highest)):
+        raise RejectedImageError(
+            ImageReason.INFINITE_PIXELS,
+            "the image holds infinite pixels; write blank pixels as NaN",
+        )
+    if max(-lowest, highest) > _HIGHEST_JY_BEAM:
+        raise RejectedImageError(
+            ImageReason.DIVERGED,
+            f"the pixels reach from {lowest:g} to {highest:g} Jy/beam: the deconvolution "
+            "diverged, or BUNIT is wrong",
+        )
+    if lowest == highest:
+        raise RejectedImageError(
+            ImageReason.FLAT, f"all valid pixels equal {lowest:g}: nothing was observed"
+        )
+
+
+def _extremes(pixels: Pixels) -> tuple[np.float32, np.float32]:
+    """Return the lowest and highest value; NaN if there is none."""
+    return np.fmin.reduce(pixels, axis=None), np.fmax.reduce(pixels, axis=None)
+
+
+def _blank_extremes(pixels: Pixels) -> list[str]:
+    found: list[str] = []
+    for _ in range(_MOST_VALUES):
+        marks = [value for value in set(_extremes(pixels)) if _is_mark(value)]
+        blanked = [text for value in marks for text in _blank(pixels, pixels == value, value)]
+        if not blanked:
+            break
+        found += blanked
+    return found
+
+
+def _is_mark(value: np.float32) -> bool:
+    is_usual = np.any(value == _USUAL_BLANKS)
+    return bool(np.isfinite(value) & (is_usual | (np.abs(value) >= _HIGHEST_VALUE)))
+
+
+def _blank_runs(pixels: Pixels, value: np.float32) -> list[str]:
+    """Blank a value whose pixels lie side by side: a border or a mask."""
+    is_value = pixels == value
+    n_pixels = int(np.count_nonzero(is_value))
+    if n_pixels < _LEAST_PIXELS:
+        return []
+    n_neighbours = int(np.count_nonzero(is_value[:, 1:] & is_value[:, :-1]))
+    if n_neighbours < _LEAST_RUN_FRACTION * n_pixels:
+        return []
+    return _blank(pixels, is_value, value)
+
+
+def _blank(pixels: Pixels, is_value: npt.NDArray[np.bool_], value: np.float32) -> list[str]:
+    n_pixels = int(np.count_nonzero(is_value))
+    n_valid = int(np.count_nonzero(np.isfinite(pixels)))
+    is_single = n_pixels < 2  # one wild pixel is no mark, and condemns the image
+    if is_single or n_valid - n_pixels < _LEAST_VALID_FRACTION * pixels.size:
+        return []
+    pixels[is_value] = np.nan
+    return [f"blank_value {value:g} in {n_pixels} px"]
