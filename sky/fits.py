@@ -23,6 +23,8 @@ _OVERRIDABLE = re.compile(r"^[A-Z0-9_-]{1,8}$")
 _STRUCTURAL = re.compile(
     r"^(SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|END|CONTINUE|COMMENT|HISTORY)$"
 )
+# What is not printable ASCII is illegal in a header, and reads as a question mark.
+_PRINTABLE = bytes(byte if 32 <= byte < 127 else ord("?") for byte in range(256))
 # More axes, bytes or cards than any image of one plane has: the header is damaged.
 _MOST_AXES = 9
 _MOST_PIXELS = 1 << 34
@@ -114,7 +116,8 @@ def _read_header(data: bytes, offset: int) -> tuple[Header, int]:
         offset += _BLOCK
         for card in range(0, len(block), _CARD):
             if block[card : card + _CARD].rstrip() == b"END":
-                text = data[start : offset - _BLOCK + card].decode("ascii", "replace")
+                header = data[start : offset - _BLOCK + card].translate(_PRINTABLE)
+                text = header.decode("ascii")
                 return _to_header(text, start), offset
     raise HeaderError(
         "truncated", f"the FITS header at byte {start} has no END card; the file is cut short"

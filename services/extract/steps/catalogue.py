@@ -120,6 +120,10 @@ def _to_extraction(
     background_grid: FloatArray,
     rms_grid: FloatArray,
 ) -> Extraction:
+    # Beyond the projection there is no sky, so what the fit puts there is no source.
+    on_sky = np.isfinite(image.projection.to_sky(found.x, found.y)[0])
+    if not np.all(on_sky):
+        found = found.select(on_sky)
     return Extraction(
         sources=_to_columns(found, beam, image.projection, parameters),
         found=found,
