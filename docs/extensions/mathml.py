@@ -32,5 +32,7 @@ def _visit_inline(translator: HTML5Translator, node: nodes.Element) -> None:
 
 
 def _visit_block(translator: HTML5Translator, node: nodes.Element) -> None:
-    translator.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    translator.body.append(
+        f'<div class="livetrap-math">{tex2mathml(node.astext(), as_block=True)}</div>'
+    )
     raise nodes.SkipNode

@@ -21,13 +21,11 @@ api = status["api_url"] + "/api/v1"
 #
 # For each source and band LiveTrap keeps two numbers of the integrated flux, as TraP does (Swinbank et al. 2015, A&C 11, 25):
 #
-# $$
-# \eta_\nu = \frac{1}{N-1} \sum_{i=1}^{N} \frac{(I_{\nu,i} - \xi_{I_\nu})^2}{\sigma_{\nu,i}^2}
-# \qquad\text{and}\qquad
-# V_\nu = \frac{s_\nu}{\bar I_\nu}
-# $$
+# $$ \eta = \frac{1}{N-1} \sum_{i=1}^{N} \frac{(I_i - \xi)^2}{\sigma_i^2} $$
 #
-# Here $\xi_{I_\nu}$ is the mean weighted by the inverse squares of the errors, $s_\nu$ the sample standard deviation, and $\bar I_\nu$ the mean.
+# $$ V = \frac{s}{\overline{I}} $$
+#
+# Here $\xi$ is the mean weighted by the inverse squares of the errors $\sigma_i$, $s$ the sample standard deviation, and $\overline{I}$ the mean.
 # `eta` and `v` of a source are those of its most variable band.
 # Lists come in pages: follow `next` until it is null.
 

@@ -18,7 +18,7 @@ def python_page() -> str:
     str
         Markdown.
     """
-    names = [f"sky.{found.name}" for found in pkgutil.iter_modules(sky.__path__)]
+    names = [found.name for found in pkgutil.walk_packages(sky.__path__, "sky.")]
     for service in pkgutil.iter_modules(services.__path__):
         path = Path(next(iter(services.__path__))) / service.name / "kernels"
         names += [

@@ -32,8 +32,9 @@ def settings_page() -> str:
     parts: list[str] = []
     for section, field in schema["properties"].items():
         model = definitions[_referred(field)]
-        parts += [f"## {section}\n", model["description"] + "\n"]
-        parts.append(_section(model, f"{ENV_PREFIX}{section.upper()}__"))
+        prefix = code(f"{ENV_PREFIX}{section.upper()}__")
+        parts += [f"## {section}\n", f"{model['description']}\nVariables begin with {prefix}.\n"]
+        parts.append(_section(model))
         for name, inner in model["properties"].items():
             if referred := _referred(inner):
                 repeated = inner.get("type") == "array"
@@ -43,14 +44,14 @@ def settings_page() -> str:
 
 def _inner(section: str, name: str, model: dict[str, Any], *, repeated: bool) -> str:
     bracket = f"[[{section}.{name}]]" if repeated else f"[{section}.{name}]"
-    return f"### `{bracket}`\n\n{model['description']}\n\n{_section(model, '')}"
+    return f"### `{bracket}`\n\n{model['description']}\n\n{_section(model)}"
 
 
-def _section(model: dict[str, Any], prefix: str) -> str:
+def _section(model: dict[str, Any]) -> str:
     required = model.get("required", [])
     rows = [
         [
-            code(name if not prefix else prefix + name.upper()),
+            code(name),
             "required" if name in required else _default(field),
             _kind(field),
             field.get("description", ""),
