@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from runtime.errors import TransientError
-from runtime.postgres import AWAY_ERRORS, connect
+from runtime.postgres import UNAVAILABLE_ERRORS, connect
 from runtime.settings import PostgresSettings
 from runtime.sql import load_query
 
@@ -15,7 +15,7 @@ __all__ = ["AdvisoryLock"]
 
 
 class AdvisoryLock:
-    """Held for as long as a connection of its own lives.
+    """Held as long as a connection of its own is open.
 
     Parameters
     ----------
@@ -36,16 +36,16 @@ class AdvisoryLock:
 
     @property
     def is_held(self) -> bool:
-        """Whether this process holds the lock, as far as it knows; asks nobody."""
+        """Whether this process held the lock when it last used the connection."""
         return self._connection is not None and not self._connection.is_closed()
 
     async def try_acquire(self) -> bool:
-        """Return whether this process holds the lock now; costs nothing while it does.
+        """Return whether this process holds the lock now; no query while it does.
 
         Raises
         ------
         TransientError
-            If the database is away.
+            If the database is unavailable.
         """
         async with self._acquiring:
             if not self.is_held:
@@ -55,7 +55,7 @@ class AdvisoryLock:
     def release(self) -> None:
         """Let another process have the lock."""
         if self._connection is not None:
-            self._connection.terminate()  # closing it would wait for a database that is away
+            self._connection.terminate()  # a close would wait for an unavailable database
             self._connection = None
 
     async def _connect(self) -> "asyncpg.Connection | None":
@@ -65,9 +65,9 @@ class AdvisoryLock:
             is_acquired = await connection.fetchval(
                 load_query("runtime", "try_advisory_lock"), self._name
             )
-        except AWAY_ERRORS as error:
+        except UNAVAILABLE_ERRORS as error:
             connection.terminate()
-            raise TransientError(f"PostgreSQL is away: {error!r}") from error
+            raise TransientError(f"PostgreSQL is unavailable: {error!r}") from error
         if is_acquired:
             return connection
         connection.terminate()

@@ -1,4 +1,4 @@
-"""Which message a process is handling, on disk: a restart knows how often it ended in one."""
+"""Record on disk which message a process handles, to find the one that ends processes."""
 
 import os
 import re
@@ -11,19 +11,19 @@ from runtime.logging import get_logger
 
 __all__ = ["AttemptLog", "state_dir"]
 
-# Offset of the message in hand (-1: none) and how many processes have begun it.
+# Offset of the message that is handled now (-1: none); number of processes that began it.
 _RECORD = struct.Struct("<qq")
 _NONE = _RECORD.pack(-1, 0)
 
 
 def state_dir() -> Path:
-    """Return where processes keep what a restart must know: ``LIVETRAP_STATE_DIR`` or temporary.
+    """Return the folder for these records: ``LIVETRAP_STATE_DIR`` or a temporary one.
 
-    It outlives a process, and need not outlive the machine.
+    It must survive a restart of the process, not one of the machine.
     """
-    asked = os.environ.get("LIVETRAP_STATE_DIR")
-    if asked:
-        return Path(asked).expanduser().absolute()
+    path = os.environ.get("LIVETRAP_STATE_DIR")
+    if path:
+        return Path(path).expanduser().absolute()
     return Path(tempfile.gettempdir()) / f"livetrap-{os.geteuid()}"
 
 
@@ -32,7 +32,7 @@ class AttemptLog:
 
     The count is written before the handling begins, to the page cache: that outlives SIGKILL,
     SIGSEGV and an out-of-memory kill, and costs some microseconds. Where the folder cannot be
-    written the count is kept in memory alone, and a warning says so.
+    written nothing is counted, and a warning is logged.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class AttemptLog:
         self._files: dict[tuple[str, int], int] = {}
 
     def begin(self, message: InMessage) -> int:
-        """Note that a message is in hand; return how many processes ended with it in hand."""
+        """Record the begin of a message; return how many processes ended while they handled it."""
         file = self._file(message.topic, message.partition)
         if file < 0:
             return 0
@@ -59,7 +59,7 @@ class AttemptLog:
         return n_ended
 
     def end(self, message: InMessage) -> None:
-        """Note that a message is no longer in hand: it has a result, or waits."""
+        """Record that no message is handled now: this one has a result, or will be repeated."""
         file = self._file(message.topic, message.partition)
         if file >= 0:
             self._write(file, _NONE)

@@ -1,4 +1,4 @@
-"""Columns to PostgreSQL's binary rows and back, all rows at once: no Python object a value."""
+"""Convert numpy columns to PostgreSQL's binary rows and back, without Python objects."""
 
 import struct
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ Columns = Sequence[npt.NDArray[np.generic] | None]
 
 
 def encode_columns(groups: Sequence[Columns]) -> bytes:
-    """Return the rows of a table as ``copy ... (format binary)`` wants them.
+    """Return the rows of a table in the form of ``copy ... (format binary)``.
 
     Parameters
     ----------

@@ -17,22 +17,22 @@ _LONGEST_DESCRIPTION = 1000
 
 
 class PipelineError(Exception):
-    """Anything LiveTrap raises on purpose; its text is meant for a person."""
+    """Base of all errors that LiveTrap raises on purpose; the text is for a person."""
 
 
 class TransientError(PipelineError):
-    """The world is not ready (broker or database away): keep the offset, back off, try again."""
+    """A dependency (broker, database) is unavailable: keep the offset, back off, try again."""
 
 
 class RejectedMessageError(PipelineError):
-    """The message can never be processed: dead-letter it with the reason, then go on.
+    """The message can never be processed: send it to the dead letters, continue with the next.
 
     Parameters
     ----------
     reason_code : str
         Stable machine-readable code, snake_case, such as ``no_beam``.
     message : str
-        What is wrong, where, and how to mend it.
+        What is wrong, where, and how to correct it.
     """
 
     def __init__(self, reason_code: str, message: str) -> None:
@@ -41,11 +41,11 @@ class RejectedMessageError(PipelineError):
 
 
 class FatalError(PipelineError):
-    """The process cannot go on (incompatible schema, missing migration): log and exit."""
+    """The process cannot continue (incompatible schema, missing migration): log and exit."""
 
 
 class SettingsError(FatalError):
-    """A setting is unknown or senseless: one line says which and how to mend it."""
+    """A setting is unknown or invalid; one line names it and says how to correct it."""
 
 
 def describe_exception(error: BaseException) -> str:

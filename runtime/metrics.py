@@ -1,4 +1,4 @@
-"""Prometheus over HTTP for a worker without a web server, and the metrics of all workers."""
+"""The Prometheus endpoint of a worker, and the metrics that all workers share."""
 
 from prometheus_client import Counter, start_http_server
 

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, and which of its errors are worth another try."""
+"""Connections to PostgreSQL, and what its errors mean for a message."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -9,10 +9,10 @@ import asyncpg
 from runtime.errors import FatalError, RejectedMessageError, TransientError
 from runtime.settings import PostgresSettings
 
-__all__ = ["AWAY_ERRORS", "connect", "create_pool", "lend_connection"]
+__all__ = ["UNAVAILABLE_ERRORS", "connect", "create_pool", "lend_connection"]
 
-# What a database that is away, restarting or overtaken raises; anything else is a defect.
-AWAY_ERRORS = (
+# Errors of an unavailable, restarting or overloaded database: another attempt may succeed.
+UNAVAILABLE_ERRORS = (
     OSError,
     asyncio.TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -30,7 +30,7 @@ AWAY_ERRORS = (
 
 
 async def create_pool(settings: PostgresSettings, *, service: str) -> asyncpg.Pool:
-    """Connect, in UTC and without JIT.
+    """Return a pool of connections in UTC and without JIT.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ async def create_pool(settings: PostgresSettings, *, service: str) -> asyncpg.Po
     Raises
     ------
     TransientError
-        If the database is away.
+        If the database is unavailable.
     FatalError
-        If it refuses the user, password or database name.
+        If it rejects the user, password or database name.
     """
     with _translated():
         return await asyncpg.create_pool(
@@ -61,7 +61,7 @@ async def create_pool(settings: PostgresSettings, *, service: str) -> asyncpg.Po
 
 
 async def connect(settings: PostgresSettings, *, service: str) -> asyncpg.Connection:
-    """Return one connection that no pool takes back; the rest as of `create_pool`."""
+    """Return one connection outside of a pool; parameters and errors as of `create_pool`."""
     with _translated():
         return await asyncpg.connect(
             settings.url.get_secret_value(), server_settings=_to_server_settings(service)
@@ -74,30 +74,34 @@ def _to_server_settings(service: str) -> dict[str, str]:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Say what a refused or failed connection means for us."""
+    """Translate the errors of a connection attempt."""
     try:
         yield
     except (
         asyncpg.InvalidAuthorizationSpecificationError,
         asyncpg.InvalidCatalogNameError,
     ) as error:
-        raise FatalError(f"PostgreSQL refuses us: {error} (LIVETRAP_POSTGRES__URL)") from error
-    except AWAY_ERRORS as error:
-        raise TransientError(f"PostgreSQL is away: {error!r} (LIVETRAP_POSTGRES__URL)") from error
+        raise FatalError(
+            f"PostgreSQL refuses the login: {error}; correct LIVETRAP_POSTGRES__URL"
+        ) from error
+    except UNAVAILABLE_ERRORS as error:
+        raise TransientError(
+            f"PostgreSQL is unavailable: {error!r} (LIVETRAP_POSTGRES__URL)"
+        ) from error
 
 
 @asynccontextmanager
 async def lend_connection(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
-    """Lend a connection; translate what the database says into the message's fate.
+    """Lend a connection of the pool; translate its errors into those of a message.
 
     Raises
     ------
     FatalError
-        If the schema is not the one that this program knows.
+        If the schema lacks a table or column.
     RejectedMessageError
-        If the database refuses what the message says.
+        If the database refuses values of the message.
     TransientError
-        If the database is away.
+        If the database is unavailable.
     """
     try:
         async with pool.acquire() as connection:
@@ -106,7 +110,7 @@ async def lend_connection(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.pool.Pool
         raise FatalError(f"database schema: {error}; run `livetrap migrate`") from error
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
         raise RejectedMessageError("unstorable", f"PostgreSQL refuses it: {error}") from error
-    except AWAY_ERRORS as error:
+    except UNAVAILABLE_ERRORS as error:
         if isinstance(error, ValueError):  # asyncpg's own DataError, before the wire
             raise RejectedMessageError("unstorable", f"not storable: {error}") from error
-        raise TransientError(f"PostgreSQL is away: {error!r}") from error
+        raise TransientError(f"PostgreSQL is unavailable: {error!r}") from error

@@ -1,4 +1,4 @@
-"""The loop of every stream processor, and the only place that decides a message's fate."""
+"""The loop of a stream processor: handle messages, send results, dead letters and offsets."""
 
 import faulthandler
 import sys
@@ -63,7 +63,7 @@ def run_service(service: str, kind: type[S], body: Callable[[S, StopFlag], None]
 
 
 class _Results:
-    """What was made of the messages, on its way to the broker."""
+    """Results on their way to the broker."""
 
     def __init__(self, consumer: Consumer, producer: Producer) -> None:
         self.tracker = OffsetTracker(consumer)
@@ -71,21 +71,21 @@ class _Results:
         self._failed = False
 
     def send(self, message: InMessage, outputs: Sequence[OutMessage]) -> None:
-        """Queue the outputs of one message; its offset follows when all have arrived."""
+        """Queue the outputs of one message; its offset is stored when all are acknowledged."""
         self.tracker.begin(message, len(outputs))
 
         def on_done(error: KafkaError | None) -> None:
             if error is None:
                 self.tracker.acknowledge(message)
             else:
-                get_logger().error("delivery_failed", error=str(error))
+                get_logger().error("kafka_delivery_failed", error=str(error))
                 self._failed = True
 
         for output in outputs:
             send(self._producer, output, on_done)
 
     def check(self) -> None:
-        """Take delivery reports; a lost result ends the process, and a restart redoes it."""
+        """Handle delivery reports; a lost result ends the process, and a restart repeats it."""
         self._producer.poll(0)
         if self._failed:
             raise FatalError("Kafka did not take a result within its delivery timeout")
@@ -93,7 +93,7 @@ class _Results:
 
 @dataclass(frozen=True, slots=True)
 class MessageHandler:
-    """What becomes of the messages of a topic.
+    """How the messages of a topic are handled.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class MessageHandler:
     on_rejected : callable
         The messages that record a rejection; the dead letter among them.
     reset : callable
-        Forgets what earlier messages left behind, before a message is tried once more.
+        Clears the state of earlier messages, before a message is tried once more.
     """
 
     handle: Callable[[InMessage], Sequence[OutMessage]]
@@ -114,14 +114,14 @@ class MessageHandler:
 
 @dataclass(frozen=True, slots=True)
 class MessageLimits:
-    """When a message is given up that ends the process that handles it.
+    """When a message is rejected that ends the processes which handle it.
 
     Parameters
     ----------
     timeout_s : float
         A message that takes longer ends the process [s].
     max_attempts : int
-        After so many processes have ended with it in hand it is rejected as
+        After so many processes have ended while they handled it, it is rejected as
         ``killed_the_process``.
     """
 
@@ -146,15 +146,15 @@ def run_transform(
     consumer, producer : confluent_kafka clients
         Closed here.
     handlers : mapping of str to MessageHandler
-        Who takes the messages of which topic.
+        Handler of each topic.
     stop : StopFlag
-        Ends the loop after the message in hand.
+        Ends the loop after the current message.
     settings : WorkerSettings
         For the topics that must exist.
     attempts : AttemptLog
-        Which message is in hand; closed here.
+        Record of the message that is handled now; closed here.
     limits : MessageLimits
-        When a message is given up that ends processes.
+        When a message that ends processes is rejected.
     """
     retry = RetryPolicy(stop)
     results = _Results(consumer, producer)
@@ -181,14 +181,14 @@ def run_transform(
 def process_message(
     handler: MessageHandler, message: InMessage, attempts: AttemptLog, limits: MessageLimits
 ) -> Sequence[OutMessage]:
-    """Return what a message becomes, be it a result or the record of its rejection.
+    """Return the outputs of a message: its result, or the record of its rejection.
 
     Raises
     ------
     TransientError
         If a dependency is unavailable: the message is not done.
     FatalError
-        If the process cannot go on.
+        If the process cannot continue.
     """
     n_ended = attempts.begin(message)
     try:
@@ -234,7 +234,7 @@ def _handle_twice(handler: MessageHandler, message: InMessage) -> Sequence[OutMe
 
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """End the process, with a traceback, when the block takes longer, whoever holds the GIL."""
+    """End the process with a traceback when the block takes longer, even without the GIL."""
     faulthandler.dump_traceback_later(seconds, exit=True)
     try:
         yield
@@ -248,5 +248,5 @@ def _close(consumer: Consumer) -> None:
         consumer.close()
     except KafkaException as error:
         get_logger().warning(
-            "close_failed", error=str(error), seconds=time.monotonic() - started_s
+            "consumer_close_failed", error=str(error), seconds=time.monotonic() - started_s
         )

@@ -18,7 +18,7 @@ _STOP_CHECK_INTERVAL_S = 0.1
 
 
 class StopSignal(Protocol):
-    """The part of `StopFlag` that waiting needs."""
+    """The methods of `StopFlag` that waiting needs."""
 
     def is_set(self) -> bool:
         """Return whether the process shall end."""

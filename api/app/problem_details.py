@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from api.errors import ProblemError
 from runtime.errors import TransientError
 from runtime.logging import get_logger
-from runtime.postgres import AWAY_ERRORS
+from runtime.postgres import UNAVAILABLE_ERRORS
 
 __all__ = ["PROBLEM_RESPONSES", "install"]
 
@@ -67,7 +67,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, _answer_problem)
     app.add_exception_handler(RequestValidationError, _answer_invalid_parameters)
     app.add_exception_handler(HTTPException, _answer_http_error)
-    for kind in (TransientError, *AWAY_ERRORS, *_SCHEMA_ERRORS, asyncpg.QueryCanceledError):
+    for kind in (TransientError, *UNAVAILABLE_ERRORS, *_SCHEMA_ERRORS, asyncpg.QueryCanceledError):
         app.add_exception_handler(kind, _answer_unavailable)
     app.add_exception_handler(asyncpg.DataError, _answer_unusable_value)
     app.add_exception_handler(Exception, _answer_internal_error)

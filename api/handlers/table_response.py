@@ -9,7 +9,7 @@ from starlette.types import Send
 
 from runtime.errors import TransientError
 from runtime.logging import get_logger
-from runtime.postgres import AWAY_ERRORS
+from runtime.postgres import UNAVAILABLE_ERRORS
 
 __all__ = ["TableResponse", "start_table"]
 
@@ -17,7 +17,7 @@ __all__ = ["TableResponse", "start_table"]
 _TIMEOUT_S = 300.0
 _CLOSE_TIMEOUT_S = 5.0
 # The timeout is one of them.
-_ERRORS = (TransientError, *AWAY_ERRORS, asyncpg.PostgresError)
+_ERRORS = (TransientError, *UNAVAILABLE_ERRORS, asyncpg.PostgresError)
 
 
 async def start_table(

@@ -15,7 +15,7 @@ from api.steps.alert_filter import AlertFilter
 from api.storage.database import Database
 from runtime.errors import TransientError
 from runtime.logging import get_logger
-from runtime.postgres import AWAY_ERRORS
+from runtime.postgres import UNAVAILABLE_ERRORS
 
 __all__ = ["AlertStream"]
 
@@ -27,7 +27,7 @@ _BUFFERED_ALERTS = 1000
 _POLL_S = 2.0
 _KEEP_ALIVE_S = 15.0
 _RETRY_S = 1.0
-_DATABASE_ERRORS = (TransientError, *AWAY_ERRORS, asyncpg.PostgresError)
+_DATABASE_ERRORS = (TransientError, *UNAVAILABLE_ERRORS, asyncpg.PostgresError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from api.errors import ProblemError
 from api.metrics import DATABASE_UP
 from runtime.errors import FatalError, TransientError
 from runtime.logging import get_logger
-from runtime.postgres import AWAY_ERRORS, create_pool
+from runtime.postgres import UNAVAILABLE_ERRORS, create_pool
 from runtime.settings import PostgresSettings
 from runtime.sql import load_statement
 
@@ -131,7 +131,7 @@ class Database:
         try:
             async with self._opened().acquire(timeout=_TIMEOUT_S) as connection:
                 yield connection
-        except (TransientError, *AWAY_ERRORS):
+        except (TransientError, *UNAVAILABLE_ERRORS):
             DATABASE_UP.set(0)
             raise
         DATABASE_UP.set(1)

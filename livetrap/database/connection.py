@@ -8,7 +8,7 @@ from typing import TypeVar
 import asyncpg
 
 from runtime.errors import FatalError, TransientError
-from runtime.postgres import AWAY_ERRORS
+from runtime.postgres import UNAVAILABLE_ERRORS
 from runtime.settings import PostgresSettings
 
 __all__ = ["connect", "with_connection"]
@@ -43,7 +43,7 @@ async def connect(settings: PostgresSettings) -> AsyncIterator[asyncpg.Connectio
             "another session reads these measurements for too long; try again when it is done "
             "(pg_stat_activity shows it)"
         ) from error
-    except AWAY_ERRORS as error:
+    except UNAVAILABLE_ERRORS as error:
         raise TransientError(
             f"PostgreSQL is unavailable: {error!r}; start it (`livetrap up`) or correct "
             "LIVETRAP_POSTGRES__URL"

@@ -42,9 +42,9 @@ def read_positions(path: Path, *, ra: str | None = None, dec: str | None = None)
     Parameters
     ----------
     path : Path
-        The file; its ending tells what it is.
+        The file; its ending decides how it is read.
     ra, dec : str, optional
-        Names of the columns, where UCDs and usual names do not tell.
+        Names of the columns, where neither UCDs nor usual names identify them.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from livetrap.stack.readiness import is_api_ready
 from livetrap.stack.state import StackState, read_running
 from livetrap.stack.supervisor import Supervisor
 from runtime.listening import format_address
-from runtime.postgres import AWAY_ERRORS
+from runtime.postgres import UNAVAILABLE_ERRORS
 from runtime.sql import load_query
 
 __all__ = ["ServiceStatus", "Status", "get_status", "render_status"]
@@ -137,7 +137,7 @@ async def _read_ledger(
             ledger = await count_outcomes(connection)
         finally:
             await connection.close()
-    except (*AWAY_ERRORS, asyncpg.PostgresError):
+    except (*UNAVAILABLE_ERRORS, asyncpg.PostgresError):
         # Unavailable, or not migrated yet: the rest of the status is still of use.
         return None, None, None
     return (ages["last_image_age_s"], ages["last_alert_age_s"], ledger) if ages else (None,) * 3

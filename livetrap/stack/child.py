@@ -1,7 +1,7 @@
 """Run a program as a child process that ends with its parent.
 
-``python -m livetrap.stack.child [--user NAME] [--death-signal INT] -- COMMAND...`` drops root if
-told to, asks the kernel for a signal when the parent dies, and then turns into COMMAND.
+``python -m livetrap.stack.child [--user NAME] [--death-signal INT] -- COMMAND...`` changes the
+account if one is named, asks the kernel for a signal when the parent ends, and runs COMMAND.
 """
 
 import argparse

@@ -93,16 +93,16 @@ def watch(running: RunningStack, *, report: Callable[[str], None]) -> None:
     Raises
     ------
     StackError
-        If supervisord ends without being asked to.
+        If supervisord ends by itself.
     """
-    seen: dict[str, str] = {}
+    states: dict[str, str] = {}
     while True:
         try:
             code = running.process.wait(timeout=_WATCH_INTERVAL_S)
         except subprocess.TimeoutExpired:
             for program in running.supervisor.states():
-                if seen.setdefault(program.name, "RUNNING") != program.state:
-                    seen[program.name] = program.state
+                if states.setdefault(program.name, "RUNNING") != program.state:
+                    states[program.name] = program.state
                     report(f"{program.name} is {program.state.lower()}")
         else:
             raise StackError(

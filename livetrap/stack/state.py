@@ -23,7 +23,7 @@ class StackState:
     pid : int
         Of supervisord.
     time_started : float
-        When that process began [unix s]; tells it from another one with the same pid.
+        When that process began [unix s]; distinguishes it from a later one with the same pid.
     socket : str
         Path of supervisord's unix socket.
     kafka : str

@@ -30,7 +30,7 @@ class Program:
     autorestart : bool
         Start again when it ends.
     stop_signal : str
-        Asks it to stop, such as ``TERM``.
+        Signal that stops it, such as ``TERM``.
     stop_wait_s : int
         Time to stop before it is killed [s].
     whole_group : bool

@@ -1,4 +1,4 @@
-"""Kafka as the services see it: large images, hard guarantees."""
+"""Kafka clients for large images: nothing is lost, offsets follow results."""
 
 from runtime.kafka.admin import ensure_topics, fetch_cluster_id
 from runtime.kafka.clients import MAX_MESSAGE_BYTES, create_consumer, create_producer

@@ -1,4 +1,4 @@
-"""The cluster's identity, and the topics on it."""
+"""The identity of the cluster, and its topics."""
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -19,14 +19,14 @@ _UNREACHABLE = frozenset(
 
 
 def fetch_cluster_id(settings: KafkaSettings, *, timeout_s: float = 10.0) -> str:
-    """Return the broker's cluster id; offsets of another cluster mean nothing here.
+    """Return the id of the cluster; offsets are valid in one cluster only.
 
     Raises
     ------
     TransientError
-        If the broker is away or does not let us in.
+        If the broker is unavailable or refuses the login.
     """
-    return str(_ask(settings, timeout_s)[1].cluster_id)
+    return str(_connect(settings, timeout_s)[1].cluster_id)
 
 
 def ensure_topics(settings: KafkaSettings) -> None:
@@ -35,11 +35,11 @@ def ensure_topics(settings: KafkaSettings) -> None:
     Raises
     ------
     TransientError
-        If the broker is away or does not let us in.
+        If the broker is unavailable or refuses the login.
     FatalError
         If it refuses a topic.
     """
-    admin, metadata = _ask(settings, timeout_s=10.0)
+    admin, metadata = _connect(settings, timeout_s=10.0)
     topics = Topics(settings.topic_prefix)
     missing = [
         _new_topic(name, settings, topics) for name in topics.all() if name not in metadata.topics
@@ -54,35 +54,35 @@ def ensure_topics(settings: KafkaSettings) -> None:
                 raise FatalError(f"Kafka refuses to create topic {name}: {error}") from error
 
 
-def _ask(settings: KafkaSettings, timeout_s: float) -> tuple[AdminClient, ClusterMetadata]:
-    """Return a client and the first thing a broker tells; wait for it if need be.
+def _connect(settings: KafkaSettings, timeout_s: float) -> tuple[AdminClient, ClusterMetadata]:
+    """Return a client and the metadata of the cluster; wait for the broker up to the timeout.
 
-    A refused login is waited out like an absence: the broker's operator may make the user or
-    give the right back while we wait, and what is on Kafka is as safe. Only it is told as such.
+    A refused login is a `TransientError` too, with its own text: the broker's operator may
+    create the user or restore the right while we wait.
     """
-    told: list[KafkaError] = []
-    # log_level 0: we say ourselves what went wrong.
-    admin = AdminClient(common_config(settings) | {"log_level": 0}, error_cb=told.append)
+    errors: list[KafkaError] = []
+    # log_level 0: the errors are in the exception.
+    admin = AdminClient(common_config(settings) | {"log_level": 0}, error_cb=errors.append)
     try:
         return admin, admin.list_topics(timeout=timeout_s)
     except KafkaException as error:
-        admin.poll(0)  # hands over what the client was told meanwhile
-        raise TransientError(_describe_silence(settings, told)) from error
+        admin.poll(0)  # calls error_cb
+        raise TransientError(_describe_failure(settings, errors)) from error
 
 
-def _describe_silence(settings: KafkaSettings, told: list[KafkaError]) -> str:
-    """Return what keeps the broker from answering; as long as nothing changes, in one wording."""
-    refusals = [reason for each in told if (reason := describe_refusal(settings, each))]
+def _describe_failure(settings: KafkaSettings, errors: list[KafkaError]) -> str:
+    """Return why the broker does not answer; the same cause gives the same text."""
+    refusals = [reason for each in errors if (reason := describe_refusal(settings, each))]
     if refusals:
         return min(refusals)
     where = f"Kafka at {settings.bootstrap_servers}"
-    unreachable = [each.str() for each in told if each.code() in _UNREACHABLE]
+    unreachable = [each.str() for each in errors if each.code() in _UNREACHABLE]
     if unreachable:
-        return f"{where} is away: {without_duration(min(unreachable))}"
-    # A broker that expects TLS, or a login, hangs up without a word.
+        return f"{where} is unavailable: {without_duration(min(unreachable))}"
+    # A broker that expects TLS or a login closes the connection without an error.
     return (
-        f"{where} does not answer; is LIVETRAP_KAFKA__SECURITY_PROTOCOL="
-        f"{settings.security_protocol} what it speaks?"
+        f"{where} does not answer; check that it expects LIVETRAP_KAFKA__SECURITY_PROTOCOL="
+        f"{settings.security_protocol}"
     )
 
 
@@ -102,7 +102,7 @@ def _new_topic(name: str, settings: KafkaSettings, topics: Topics) -> NewTopic:
             "retention.bytes": str(settings.retention_bytes),
             "segment.bytes": str(segment_bytes),
             "compression.type": "producer",
-            # Latency counts from the broker's clock, whatever the telescope's says.
+            # Latency counts from the broker's clock, not from the telescope's.
             "message.timestamp.type": "LogAppendTime",
         },
     )

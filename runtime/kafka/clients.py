@@ -1,4 +1,4 @@
-"""Producers and consumers set up for large images and hard guarantees."""
+"""Producers and consumers with the settings for large images and acknowledged results."""
 
 import logging
 from collections.abc import Callable
@@ -31,12 +31,12 @@ def client_logger() -> logging.Logger:
 
 
 def common_config(settings: KafkaSettings) -> dict[str, str | int | float | bool]:
-    """Return what every client needs to reach the broker.
+    """Return the properties that every client needs.
 
     Raises
     ------
     SettingsError
-        If a file that security needs is missing or is not what it should be.
+        If a certificate or key file is missing or invalid.
     """
     return {
         "bootstrap.servers": settings.bootstrap_servers,
@@ -60,7 +60,7 @@ def _log_auth_failures(settings: KafkaSettings) -> Callable[[KafkaError], None]:
 
 
 def create_producer(settings: KafkaSettings) -> Producer:
-    """Return an idempotent producer that takes 64 MiB images and pushes back when full."""
+    """Return an idempotent producer for 64 MiB images; `send` waits while its queue is full."""
     return Producer(
         common_config(settings)
         | {
@@ -79,7 +79,7 @@ def create_producer(settings: KafkaSettings) -> Producer:
 def create_consumer(
     settings: KafkaSettings, *, group: str, commits_to_kafka: bool = True
 ) -> Consumer:
-    """Return a consumer that commits only what `store_offsets` was told.
+    """Return a consumer that commits only the offsets given to `store_offsets`.
 
     Parameters
     ----------
@@ -90,8 +90,8 @@ def create_consumer(
     commits_to_kafka : bool
         False where the offsets live in PostgreSQL.
     """
-    # A static member that comes back takes its partitions at once; a nameless one would wait
-    # for its own ghost to time out.
+    # A static member that restarts has its partitions at once; a new member would wait until
+    # the session of its predecessor times out.
     instance = f"{group}-{settings.instance_id}"
     member = {"group.instance.id": instance} if settings.instance_id else {}
     return Consumer(
@@ -103,7 +103,7 @@ def create_consumer(
             "enable.auto.commit": commits_to_kafka,
             "auto.commit.interval.ms": 1000,
             "auto.offset.reset": "earliest",
-            # A kernel never takes this long; a hung process is thrown out after it.
+            # No image takes this long; a process that hangs loses its partitions after it.
             "max.poll.interval.ms": 600_000,
             "session.timeout.ms": 10_000,
             "fetch.wait.max.ms": 50,

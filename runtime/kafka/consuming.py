@@ -1,4 +1,4 @@
-"""Messages that come in, and the offsets of those that are done."""
+"""Consume messages, and store the offsets of those that are done."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,15 +12,15 @@ from runtime.logging import get_logger
 
 __all__ = ["InMessage", "OffsetTracker", "consume_batch"]
 
-# Times outside of these years are no times: an image of the past has a date of its own.
+# Timestamps outside of these years are invalid.
 _FIRST_YEAR, _LAST_YEAR = 1990, 2200
 
 _HOPELESS = frozenset(
     {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
-        # Without the mark of a fatal error, but the consumer is dead all the same: so says the
-        # broker to a static member that slept beyond its session. A new process is let in.
+        # Not marked as fatal, but the consumer does not recover: the broker fences a static
+        # member that was suspended beyond its session. A new process can join again.
         KafkaError._FATAL,  # noqa: SLF001  (librdkafka's name)
         KafkaError.FENCED_INSTANCE_ID,
     }
@@ -29,7 +29,7 @@ _HOPELESS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class InMessage:
-    """A message as it came from Kafka."""
+    """A consumed message."""
 
     topic: str
     partition: int
@@ -46,7 +46,7 @@ def consume_batch(consumer: Consumer, *, limit: int, timeout_s: float) -> list[I
     Raises
     ------
     FatalError
-        If the broker says that this consumer can never go on.
+        If this consumer cannot recover.
     """
     messages = []
     for message in consumer.consume(limit, timeout_s):
@@ -54,7 +54,9 @@ def consume_batch(consumer: Consumer, *, limit: int, timeout_s: float) -> list[I
         if error is None:
             messages.append(_to_in_message(message))
         elif error.fatal() or error.code() in _HOPELESS:
-            raise FatalError(f"Kafka ends this consumer: {error}")
+            raise FatalError(
+                f"Kafka has closed this consumer for good: {error}; a restart joins again"
+            )
         elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  (librdkafka's name)
             get_logger().warning("kafka_consume_failed", error=str(error))
     return messages
@@ -75,7 +77,7 @@ def _to_in_message(message: KafkaMessage) -> InMessage:
 
 
 def _to_time(timestamp_ms: int) -> datetime | None:
-    """Return a time of Kafka; None for one that no clock shows: producers may set any number."""
+    """Return a timestamp of Kafka; None for an invalid one: producers may set any number."""
     try:
         moment = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
     except (ValueError, OverflowError, OSError):
@@ -84,7 +86,7 @@ def _to_time(timestamp_ms: int) -> datetime | None:
 
 
 def _to_text_headers(message: KafkaMessage) -> dict[str, str]:
-    """Return the headers as text; anybody may have written them, so nothing here raises."""
+    """Return the headers as text; producers may write anything, so nothing here raises."""
     headers = {}
     try:
         pairs = dict(message.headers() or [])
@@ -100,10 +102,10 @@ def _to_text_headers(message: KafkaMessage) -> dict[str, str]:
 
 
 class OffsetTracker:
-    """Store a consumed offset only when all that was made of it is on the broker.
+    """Stores the offset of a message when all of its outputs are on the broker.
 
-    Deliveries are acknowledged per output partition, so they may come back out of order;
-    the stored offset of an input partition is the lowest that still waits.
+    Outputs are acknowledged by partition, so in any order; the stored offset of an input
+    partition is the lowest one that still waits.
     """
 
     def __init__(self, consumer: Consumer) -> None:
@@ -111,7 +113,7 @@ class OffsetTracker:
         self._waiting: dict[tuple[str, int], dict[int, int]] = {}
 
     def begin(self, message: InMessage, n_outputs: int) -> None:
-        """Remember that `message` is done once `n_outputs` deliveries are acknowledged."""
+        """Expect `n_outputs` acknowledgements of `message`."""
         partition = (message.topic, message.partition)
         self._waiting.setdefault(partition, {})[message.offset] = n_outputs
         if n_outputs == 0:
@@ -122,12 +124,12 @@ class OffsetTracker:
         partition = (message.topic, message.partition)
         waiting = self._waiting.get(partition)
         if waiting is None or message.offset not in waiting:
-            return  # the partition was taken from us meanwhile: another worker does it again
+            return  # the partition was revoked meanwhile: another worker repeats the message
         waiting[message.offset] -= 1
         self._settle(partition)
 
     def forget(self, partitions: Sequence[TopicPartition]) -> None:
-        """Drop partitions that another worker has now."""
+        """Drop partitions that were revoked."""
         for partition in partitions:
             self._waiting.pop((partition.topic, partition.partition), None)
 

@@ -1,4 +1,4 @@
-"""Messages that go out, each known to be on the broker."""
+"""Produce messages, and wait until the broker has them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class OutMessage:
 def send(
     producer: Producer, message: OutMessage, on_done: Callable[[KafkaError | None], None]
 ) -> None:
-    """Queue one message; wait while the queue is full (back-pressure, nothing is dropped)."""
+    """Queue one message; wait while the queue is full, so that nothing is dropped."""
     while True:
         try:
             producer.produce(

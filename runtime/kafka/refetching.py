@@ -1,4 +1,4 @@
-"""One message again, long after it was consumed."""
+"""Read one message again, long after it was consumed."""
 
 import time
 
@@ -23,7 +23,7 @@ _UNKNOWN = frozenset(
 
 
 class MessageFetcher:
-    """Reads single messages by partition and offset; commits nothing.
+    """Reads single messages by partition and offset, without commits.
 
     Parameters
     ----------
@@ -62,9 +62,11 @@ class MessageFetcher:
         while time.monotonic() < deadline_s:
             for message in consume_batch(consumer, limit=1, timeout_s=0.1):
                 consumer.unassign()
-                # A later one comes where retention or compaction took what was asked for.
+                # A later one comes if retention or compaction has removed the wanted one.
                 return message if message.offset == offset else None
-        raise TransientError(f"Kafka does not give {topic}, partition {partition}, {offset}")
+        raise TransientError(
+            f"Kafka does not return offset {offset} of {topic}, partition {partition}"
+        )
 
     def close(self) -> None:
         """Close the connection, if there is one."""

@@ -1,4 +1,4 @@
-"""How a client proves who it is, and what is wrong when the broker does not let it in."""
+"""Transport encryption and login, and which setting is wrong when the broker refuses it."""
 
 import ssl
 from pathlib import Path
@@ -12,12 +12,12 @@ from runtime.settings import KafkaSettings
 __all__ = ["create_ssl_context", "describe_refusal", "security_config", "without_duration"]
 
 _NAME = "LIVETRAP_KAFKA__"
-# Words of librdkafka and OpenSSL, and the setting that they are about.
-_TELLTALES = (
-    ("not valid in current SASL state", "SECURITY_PROTOCOL"),  # it asks nobody for a password
+# Parts of messages of librdkafka and OpenSSL, and the setting that is wrong.
+_MESSAGES = (
+    ("not valid in current SASL state", "SECURITY_PROTOCOL"),  # it expects no login
     ("connecting to a PLAINTEXT broker", "SECURITY_PROTOCOL"),
     ("mechanism handshake failed", "SASL_MECHANISM"),
-    # The broker's word about our certificate.
+    # The broker's answer to our certificate.
     ("alert certificate", "SSL_CERTIFICATE_LOCATION"),
     ("alert bad certificate", "SSL_CERTIFICATE_LOCATION"),
     ("alert unknown ca", "SSL_CERTIFICATE_LOCATION"),
@@ -34,10 +34,10 @@ def security_config(settings: KafkaSettings) -> dict[str, str]:
     Raises
     ------
     SettingsError
-        If a file is missing or is not what it should be.
+        If a file is missing or invalid.
     """
     if settings.uses_ssl:
-        create_ssl_context(settings)  # librdkafka would name neither the setting nor the file
+        create_ssl_context(settings)  # its errors name setting and file, librdkafka's do not
     optional = {
         "sasl.mechanism": settings.sasl_mechanism,
         "sasl.username": settings.sasl_username,
@@ -57,7 +57,7 @@ def create_ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
     Raises
     ------
     SettingsError
-        If a file is missing or is not what it should be.
+        If a file is missing or invalid.
     """
     ca = _readable(settings.ssl_ca_location, "SSL_CA_LOCATION")
     certificate = _readable(settings.ssl_certificate_location, "SSL_CERTIFICATE_LOCATION")
@@ -70,7 +70,7 @@ def create_ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
         ) from None
     if certificate and key:
         try:
-            # Never without a password: OpenSSL would ask for it on the terminal.
+            # Never None: OpenSSL would prompt for the password on the terminal.
             context.load_cert_chain(certificate, key, _reveal(settings.ssl_key_password))
         except ssl.SSLError as error:
             raise SettingsError(
@@ -82,12 +82,12 @@ def create_ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
 
 
 def describe_refusal(settings: KafkaSettings, error: KafkaError) -> str | None:
-    """Return which setting keeps us out, and why; None if `error` tells nothing of that.
+    """Return which setting the broker refuses, and why; None if `error` is about something else.
 
     Parameters
     ----------
     settings : KafkaSettings
-        Of the client that was told of `error`.
+        Of the client that had `error`.
     error : KafkaError
         From librdkafka's error callback.
     """
@@ -96,17 +96,17 @@ def describe_refusal(settings: KafkaSettings, error: KafkaError) -> str | None:
         return None
     reason = without_duration(error.str())
     listed = " and ".join(_NAME + name for name in names)
-    return f"no way into Kafka at {settings.bootstrap_servers}, look at {listed}: {reason}"
+    return f"Kafka at {settings.bootstrap_servers} refuses the login; check {listed}: {reason}"
 
 
 def without_duration(reason: str) -> str:
-    """Return librdkafka's words without how long it took: the same trouble, the same words."""
+    """Return librdkafka's message without the duration: the same cause gives the same text."""
     return reason.partition(" (after ")[0]
 
 
 def _refused_settings(error: KafkaError) -> tuple[str, ...]:
-    words = error.str()
-    named = next((name for telltale, name in _TELLTALES if telltale in words), None)
+    message = error.str()
+    named = next((name for part, name in _MESSAGES if part in message), None)
     return (named,) if named else _BY_CODE.get(error.code(), ())
 
 

@@ -1,4 +1,4 @@
-"""Every setting of LiveTrap, once: name, default, unit, bounds, and where its value came from."""
+"""All settings: name, default, unit and bounds of each, and which process reads it."""
 
 from runtime.settings.alert import (
     AlertSettings,

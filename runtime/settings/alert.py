@@ -1,4 +1,4 @@
-"""Which events become alerts, and who gets them."""
+"""Settings of alerts: which events become one, and who receives them."""
 
 from ipaddress import ip_network
 from pathlib import Path
@@ -12,21 +12,25 @@ __all__ = ["AlertSettings", "BrokerSettings", "EmailSettings", "VtpSettings", "W
 
 
 class WebhookSettings(Section):
-    """A server that gets every alert as a POST."""
+    """A server that receives every alert as a POST."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="For the book")
-    url: HttpUrl = Field(description="Where to")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name in the list of subscribers"
+    )
+    url: HttpUrl = Field(description="Its address")
     secret: SecretStr | None = Field(None, min_length=16, description="Signs the body (HMAC)")
     format: Literal["json", "voevent"] = Field("json", description="Notice or VOEvent")
-    allow_private: bool = Field(default=False, description="It may be on this network")
+    allow_private: bool = Field(default=False, description="It may have a private address")
 
 
 class BrokerSettings(Section):
-    """A VOEvent broker, as Comet, that gets every alert from us as its author."""
+    """A VOEvent broker, such as Comet, to which every alert is submitted."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="For the book")
-    host: str = Field(min_length=1, description="Where it is")
-    port: int = Field(8098, ge=1, le=65535, description="Its port for authors")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name in the list of subscribers"
+    )
+    host: str = Field(min_length=1, description="Its address")
+    port: int = Field(8098, ge=1, le=65535, description="Its port for submissions")
 
 
 class EmailSettings(Section):
@@ -36,10 +40,10 @@ class EmailSettings(Section):
     port: Port = Field(587, description="Its port")
     sender: str = Field(min_length=3, description="From")
     recipients: tuple[str, ...] = Field(min_length=1, description="To")
-    every_minutes: float = Field(60.0, gt=0, description="Not more often [min]")
-    starttls: bool = Field(default=True, description="Encrypt")
-    username: str | None = Field(None, description="For the mail server")
-    password: SecretStr | None = Field(None, description="For the mail server")
+    every_minutes: float = Field(60.0, gt=0, description="Least time between two digests [min]")
+    starttls: bool = Field(default=True, description="Encrypt the connection")
+    username: str | None = Field(None, description="Login of the mail server")
+    password: SecretStr | None = Field(None, description="Login of the mail server")
 
 
 _Named = WebhookSettings | BrokerSettings
@@ -55,28 +59,36 @@ class AlertSettings(Section):
         description="ivorn authority",
     )
     public_url: HttpUrl | None = Field(
-        None, description="Where others reach the api: alerts then have a link to themselves there"
+        None, description="Public address of the api, for links in alerts; unset: no links"
     )
     rules: Path | None = Field(
-        None, description="File of rules: which events become alerts; unset: those of LiveTrap"
+        None,
+        description="File of rules: which events become alerts; unset: the default rules",
     )
     max_per_image: int = Field(
-        50, ge=1, description="First alerts of one image; more are held for an operator"
+        50, ge=1, description="First alerts of one image; more are suppressed"
     )
     max_per_minute: int = Field(
-        300, ge=1, description="First alerts of a stream in a minute of its images; more are held"
+        300,
+        ge=1,
+        description="First alerts of a stream in a minute of its images; more are suppressed",
     )
     expires_s: float = Field(
-        86400.0, gt=0, le=1e8, description="An alert is of no use so long after its exposure [s]"
+        86400.0, gt=0, le=1e8, description="Age at which an alert expires, after its exposure [s]"
     )
     role: Literal["observation", "test"] = Field("observation", description="VOEvent role")
-    webhooks: tuple[WebhookSettings, ...] = Field((), description="Servers that get every alert")
+    webhooks: tuple[WebhookSettings, ...] = Field(
+        (), description="Servers that receive every alert"
+    )
     brokers: tuple[BrokerSettings, ...] = Field(
-        (), description="VOEvent brokers that get every alert"
+        (), description="VOEvent brokers that receive every alert"
     )
     email: EmailSettings | None = Field(None, description="Digest by e-mail")
     delivery_hours: float = Field(
-        24.0, gt=0, le=8760, description="Webhooks, brokers and digests get nothing older [h]"
+        24.0,
+        gt=0,
+        le=8760,
+        description="Age limit of deliveries to webhooks, brokers and digests [h]",
     )
     delivery_failures: int = Field(
         20, ge=1, description="Failures in a row that disable a webhook, a broker or the digest"
@@ -85,10 +97,10 @@ class AlertSettings(Section):
     @field_validator("webhooks", "brokers")
     @classmethod
     def _names_differ(cls, named: tuple[_Named, ...]) -> tuple[_Named, ...]:
-        """Refuse one name for two: they would share a place in the queue."""
+        """Refuse two of one name: they would share a cursor."""
         names = [each.name for each in named]
         if len(set(names)) < len(names):
-            raise ValueError("two have the same name")
+            raise ValueError("two of them have the same name")
         return named
 
 
@@ -102,17 +114,19 @@ class VtpSettings(Section):
     max_per_host: int = Field(64, ge=1, description="Connections of one address at once")
     max_connects_per_minute: int = Field(120, ge=1, description="Connects of one address [1/min]")
     allow: tuple[IPvAnyNetwork, ...] = Field(
-        (), description="Networks that may subscribe, as 192.0.2.0/24; empty: everybody"
+        (), description="Networks that may subscribe, such as 192.0.2.0/24; empty: all"
     )
     queue_length: int = Field(1000, ge=1, description="Alerts waiting for a slow subscriber")
     replay_hours: float = Field(
-        24.0, ge=0, description="Who comes back gets what it missed, no older [h]; 0 is off"
+        24.0,
+        ge=0,
+        description="Age limit of missed alerts that are sent after a reconnect [h]; 0: none",
     )
     submit_port: Port | None = Field(
-        None, description="Port for authors elsewhere, by custom 8098; unset: none"
+        None, description="Port for submissions of authors, by custom 8098; unset: none"
     )
     submit_allow: tuple[IPvAnyNetwork, ...] = Field(
         (ip_network("127.0.0.0/8"), ip_network("::1/128")),
-        description="Networks of authors, as 192.0.2.0/24; empty: nobody",
+        description="Networks of authors, such as 192.0.2.0/24; empty: none",
     )
-    submit_per_minute: int = Field(600, ge=1, description="Events of one author's address [1/min]")
+    submit_per_minute: int = Field(600, ge=1, description="Submissions of one address [1/min]")

@@ -1,4 +1,4 @@
-"""Where the broker is and how to be let in; combinations that cannot work are refused."""
+"""Address and login of the broker; combinations that cannot work are refused."""
 
 from typing import Annotated, Literal, TypeVar
 
@@ -33,9 +33,9 @@ def _to_upper(value: object) -> object:
 
 
 class KafkaSettings(BaseModel):
-    """Where the broker is and how to talk to it."""
+    """The Kafka broker."""
 
-    # Of the defaults, too: what a protocol needs is missed only so.
+    # Of defaults too: a protocol may need a setting that is unset.
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers as HOST:PORT,...")
@@ -55,12 +55,13 @@ class KafkaSettings(BaseModel):
         None, description="PEM file of the broker's CA; unset: those of the system"
     )
     ssl_certificate_location: str | None = Field(
-        None, description="PEM file of our certificate, where the broker asks for one"
+        None, description="PEM file of our certificate, if the broker wants one"
     )
     ssl_key_location: str | None = Field(None, description="PEM file of its private key")
     ssl_key_password: SecretStr | None = Field(None, description="Password of the key's file")
     instance_id: str | None = Field(
-        None, description="Name of this process in its group; with it a restart loses no time"
+        None,
+        description="Name of this process in its consumer group, for a restart without rebalance",
     )
     partitions: int = Field(8, ge=1, le=1024, description="Partitions of a topic we create")
     replication_factor: int = Field(1, ge=1, le=9, description="Copies of a topic we create")
@@ -76,16 +77,18 @@ class KafkaSettings(BaseModel):
 
     @property
     def uses_sasl(self) -> bool:
-        """Whether the broker asks for a user's name."""
+        """Whether the broker wants a login."""
         return self.security_protocol.startswith("sasl")
 
     @field_validator("sasl_mechanism", "sasl_username", "sasl_password")
     @classmethod
     def _goes_with_sasl(cls, value: Value, info: ValidationInfo) -> Value:
-        protocol = info.data.get("security_protocol")  # None: it is wrong itself, and told first
+        protocol = info.data.get(
+            "security_protocol"
+        )  # None: it is invalid itself, and reported first
         if protocol is not None and protocol.startswith("sasl") != bool(value):
-            word = "is of no use" if value else "is needed"
-            raise _refusal(f"{word} with {_NAME}SECURITY_PROTOCOL={protocol}")
+            problem = "has no effect" if value else "is needed"
+            raise _refusal(f"{problem} with {_NAME}SECURITY_PROTOCOL={protocol}")
         return value
 
     @field_validator(
@@ -95,27 +98,25 @@ class KafkaSettings(BaseModel):
     def _goes_with_ssl(cls, value: Value, info: ValidationInfo) -> Value:
         protocol = info.data.get("security_protocol")
         if value and protocol is not None and not protocol.endswith("ssl"):
-            raise _refusal(f"is of no use with {_NAME}SECURITY_PROTOCOL={protocol}")
+            raise _refusal(f"has no effect with {_NAME}SECURITY_PROTOCOL={protocol}")
         return value
 
     @field_validator("ssl_key_location")
     @classmethod
     def _goes_with_certificate(cls, value: str | None, info: ValidationInfo) -> str | None:
         if bool(value) != bool(info.data.get("ssl_certificate_location")):
-            word = "is of no use without" if value else "is needed with"
-            raise _refusal(
-                f"{word} {_NAME}SSL_CERTIFICATE_LOCATION (one file may hold both: name it twice)"
-            )
+            problem = "has no effect without" if value else "is needed with"
+            raise _refusal(f"{problem} {_NAME}SSL_CERTIFICATE_LOCATION (both may be in one file)")
         return value
 
     @field_validator("ssl_key_password")
     @classmethod
     def _goes_with_key(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if value and not info.data.get("ssl_key_location"):
-            raise _refusal(f"is of no use without {_NAME}SSL_KEY_LOCATION")
+            raise _refusal(f"has no effect without {_NAME}SSL_KEY_LOCATION")
         return value
 
 
 def _refusal(reason: str) -> PydanticCustomError:
-    # Braces would be taken for a template; none of our words has one.
+    # pydantic takes braces for a template; no reason has one.
     return PydanticCustomError("kafka_security", reason)

@@ -1,4 +1,4 @@
-"""Tell the variables that Kubernetes makes for services from misspelt settings.
+"""Recognize the variables that Kubernetes makes for services: they are no misspelt settings.
 
 A pod gets variables for every service of its namespace, and a service called ``livetrap-api``
 makes names that begin as settings do: ``LIVETRAP_API_SERVICE_HOST``, ``LIVETRAP_API_PORT=tcp://..``
@@ -14,7 +14,7 @@ _LINK = re.compile(r"(tcp|udp|sctp)://\S+:[0-9]+")
 _NUMBER = re.compile(r"[0-9]+")
 _PROTOCOL = re.compile(r"tcp|udp|sctp")
 _PORT_OF_A_PROTOCOL = r"PORT_[0-9]+_(TCP|UDP|SCTP)"
-# The end of the name, and what the value then looks like; None: an address.
+# Form of the name, and form of the value; None: an IP address.
 _FORMS: tuple[tuple[re.Pattern[str], re.Pattern[str] | None], ...] = (
     (re.compile(r"(.+_)?SERVICE_HOST"), None),
     (re.compile(r"(.+_)?SERVICE_PORT(_[A-Z0-9_]+)?"), _NUMBER),

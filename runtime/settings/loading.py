@@ -1,4 +1,4 @@
-"""Read the settings of a process, and put a mistake in them into one line."""
+"""Read the settings of a process, and describe a mistake in them in one line."""
 
 import os
 from typing import TypeVar, get_args, overload

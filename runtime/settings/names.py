@@ -1,4 +1,4 @@
-"""Refuse names of settings that nothing knows; pydantic sees only the known ones."""
+"""Refuse unknown names of settings; pydantic reads only the known ones."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches

@@ -1,4 +1,4 @@
-"""The way of an image: its edge, its sources, their association."""
+"""Settings of ingest, extract and associate."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ Sigma = Annotated[float, Field(gt=0, le=100)]
 
 
 def _off_is_none(value: object) -> object:
-    """Give the word for None: neither a variable nor TOML has one."""
+    """Return None for ``off``: neither a variable nor TOML has a null."""
     return None if value == "off" else value
 
 
@@ -93,7 +93,7 @@ class ExtractSettings(Section):
     )
     bright_sources: tuple[BrightSource, ...] = Field(
         ("Cas A", "Cyg A", "Tau A", "Vir A", "Her A", "Sun", "Jupiter"),
-        description="Which ones",
+        description="Bright sources of that test",
     )
 
 
@@ -106,9 +106,12 @@ class AssociateSettings(Section):
         10.0, ge=0, description="Floor of a position error, per axis [arcsec]"
     )
     forced_photometry: bool = Field(
-        default=True, description="Measure sources that an image does not show, and monitors"
+        default=True,
+        description="Measure known sources without a detection in an image, and monitors",
     )
-    expiration_timesteps: int = Field(10, ge=1, description="Null detections until given up")
+    expiration_timesteps: int = Field(
+        10, ge=1, description="Null detections of a source until it is no longer measured"
+    )
     new_source_sigma_margin: float = Field(
         1.0, ge=0, description="Added to the detection threshold in the new-source test [sigma]"
     )
@@ -116,7 +119,7 @@ class AssociateSettings(Section):
         30.0, gt=0, description="Longest wait for a band of a timestep [s]"
     )
     first_timestep_wait_s: float = Field(
-        5.0, gt=0, description="Wait for the bands of a stream that was never seen before [s]"
+        5.0, gt=0, description="Wait for the bands of a new stream [s]"
     )
     timestep_tolerance_s: float = Field(
         0.5, ge=0, description="Images this close in start time share a timestep [s]"
@@ -124,17 +127,19 @@ class AssociateSettings(Section):
     detection_retention_days: float | None = Field(
         None,
         gt=0,
-        description="Measurements older than this before a stream's last timestep may go [d]; "
-        "months go as a whole, unset keeps all",
+        description="Measurements older than this before a stream's last timestep are deleted by "
+        "whole months [d]; unset: none",
     )
     update_cool_down_s: float = Field(
-        0.0, ge=0, description="Least time between two events of a transient, of its images [s]"
+        0.0, ge=0, description="Least time between the images of two events of a transient [s]"
     )
     update_snr_factor: float = Field(
-        1.5, gt=1, description="Growth of S/N since the last event that makes an update"
+        1.5, gt=1, description="Factor of S/N since the last event that makes an update"
     )
     update_position_sigma: float = Field(
-        3.0, gt=0, description="Move from the position told last that makes an update [sigma]"
+        3.0,
+        gt=0,
+        description="Distance from the last notified position that makes an update [sigma]",
     )
     max_updates: int = Field(10, ge=0, description="Updates of one transient")
     spectral_conflict_sigma: Annotated[float | None, BeforeValidator(_off_is_none)] = Field(

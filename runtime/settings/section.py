@@ -1,4 +1,4 @@
-"""What the sections of the settings share."""
+"""The base of the sections."""
 
 from typing import Annotated
 
@@ -10,6 +10,6 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Section(BaseModel):
-    """A part of the settings; a name that it does not know is refused."""
+    """A part of the settings; unknown names are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""The database, the HTTP server, what an operator looks at."""
+"""Settings of the database, the HTTP server, metrics and logs."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ __all__ = ["ApiSettings", "LoggingSettings", "MetricsSettings", "PostgresSetting
 
 
 class PostgresSettings(Section):
-    """Where the database is."""
+    """The database."""
 
     url: SecretStr = Field(
         SecretStr("postgresql://livetrap@127.0.0.1:5432/livetrap"),
@@ -43,7 +43,7 @@ class MetricsSettings(Section):
 
 
 class LoggingSettings(Section):
-    """What a process writes to its log."""
+    """The log of a process."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Lowest level that is written"

@@ -1,4 +1,4 @@
-"""The stack as an operator knows it: it starts, stops, refuses politely and leaves nothing."""
+"""`livetrap up` and `down`: start, stop, refuse a second start, and leave no process behind."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def test_data_survive_a_restart_and_a_second_start_is_refused(folder: Path) -> N
     wait_for(lambda: again.outcomes() == {"processed": 1, "duplicate": 1}, what="the duplicate")
 
 
-def test_a_busy_port_that_was_asked_for_is_named(folder: Path) -> None:
+def test_a_wanted_port_in_use_is_named(folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -104,7 +104,7 @@ def test_ctrl_c_leaves_no_process_and_no_port(folder: Path) -> None:
     assert all(is_free(port) for port in [*ports, status["vtp_port"]] if port)
 
 
-def test_a_killed_supervisor_takes_its_children_along_and_up_works_again(folder: Path) -> None:
+def test_the_children_of_a_killed_supervisor_end_and_up_works_again(folder: Path) -> None:
     run("up", "--detach", "--data-dir", str(folder))
     (supervisor,) = [
         process for process in processes_of(folder) if "supervisord" in " ".join(process.cmdline())
@@ -114,7 +114,7 @@ def test_a_killed_supervisor_takes_its_children_along_and_up_works_again(folder:
     run("up", "--detach", "--data-dir", str(folder))
 
 
-def test_a_killed_service_is_back_within_seconds() -> None:
+def test_a_killed_service_is_restarted_within_seconds() -> None:
     with running_stack() as stack:
         before = stack.refresh()["services"]
         for name in ("extract", "associate", "alert", "api"):

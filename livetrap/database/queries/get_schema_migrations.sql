@@ -1,4 +1,4 @@
--- Give every migration that was applied, in order.
+-- Return the applied migrations in order.
 select
     name,
     sha256

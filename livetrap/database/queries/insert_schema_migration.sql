@@ -1,4 +1,4 @@
--- Remember one applied migration.
+-- Record one applied migration.
 --
 -- $1  name    text  file name
 -- $2  sha256  text  of its bytes, hex

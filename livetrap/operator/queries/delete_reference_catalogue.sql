@@ -1,4 +1,4 @@
--- Forget a reference catalogue with its sources; return its id if there was one.
+-- Delete a reference catalogue with its sources; return its id if there was one.
 --
 -- $1  name  text
 delete from reference_catalogue

@@ -1,4 +1,4 @@
--- Forget a stream and all that hangs on it, but its books and its alerts.
+-- Delete a stream with its images, sources and transients; its ledger and alerts stay.
 --
 -- $1  stream_id  int
 select delete_stream($1::int)

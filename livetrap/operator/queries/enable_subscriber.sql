@@ -1,4 +1,4 @@
--- Serve a subscriber again; return it if there is one.
+-- Enable a disabled subscriber; return its name if there is one.
 --
 -- $1  channel  text
 -- $2  name     text

@@ -1,4 +1,4 @@
--- Give every column of a stream's measurements, with the frequency and the image's hash.
+-- Return every column of a stream's measurements, with the frequency and the image's hash.
 --
 -- $1  stream_id  int
 select

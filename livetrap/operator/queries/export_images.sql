@@ -1,4 +1,4 @@
--- Give every column of a stream's images.
+-- Return every column of a stream's images.
 --
 -- $1  stream_id  int
 select image.*

@@ -1,4 +1,4 @@
--- Give the measurements that belong to a second source of a stream too.
+-- Return the measurements that belong to a second source of a stream too.
 --
 -- $1  stream_id  int
 select shared_detection.*

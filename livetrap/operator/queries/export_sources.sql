@@ -1,4 +1,4 @@
--- Give every column of a stream's sources.
+-- Return every column of a stream's sources.
 --
 -- $1  stream_id  int
 select source.*

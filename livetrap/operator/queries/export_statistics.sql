@@ -1,4 +1,4 @@
--- Give every column of a stream's light-curve statistics, with the frequency.
+-- Return every column of a stream's light-curve statistics, with the frequency.
 --
 -- $1  stream_id  int
 select

@@ -1,4 +1,4 @@
--- Give every column of a stream's transients.
+-- Return every column of a stream's transients.
 --
 -- $1  stream_id  int
 select transient.*

@@ -1,4 +1,4 @@
--- Give the age of the newest image and of the newest alert; null where there is none.
+-- Return the age of the newest image and of the newest alert; null where there is none.
 select
     (
         select extract(epoch from now() - image.time_associated)::float8

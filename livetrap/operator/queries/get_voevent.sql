@@ -1,4 +1,4 @@
--- Return the packet of an alert; of a family, that of the last one.
+-- Return the VOEvent of an alert; of a trig_id, that of its latest alert.
 --
 -- $1  name  text  ivorn or trig_id
 -- Indexes: alert (trig_id), the unique one on ivorn.

@@ -1,4 +1,4 @@
--- Leave a message for the associator's relay.
+-- Add a message to the outbox, which the associator sends to Kafka.
 --
 -- $1  topic  text
 -- $2  key    text

@@ -1,4 +1,4 @@
--- Begin a reference catalogue and return its id.
+-- Insert a reference catalogue without its sources, and return its id.
 --
 -- $1  name       text
 -- $2  n_sources  bigint  [-]

@@ -1,7 +1,8 @@
--- Return who was handed an alert and who has it, in order of time; of a family, its latest alert.
+-- Return who was sent an alert and who acknowledged it, in order of time; of a trig_id, its
+-- latest alert.
 --
 -- $1  name  text  ivorn, trig_id or number
--- No row: no such alert. One row without a channel: nobody was handed it yet.
+-- No row: no such alert. One row without a channel: it was sent to no subscriber yet.
 -- Indexes: the primary keys of alert and delivery; those on ivorn and trig_id.
 with chosen as (
     select

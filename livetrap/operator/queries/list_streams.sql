@@ -1,4 +1,4 @@
--- Describe the streams: what came, how far they are, what they hold.
+-- Return the streams with counts of images, sources and transients.
 --
 -- $1  name  text  this one alone; null for all
 -- Indexes: image (stream_id, image_id), source (stream_id, ...), timestep (stream_id, time_start).

@@ -1,4 +1,4 @@
--- Return the subscribers with a name, and what they have.
+-- Return the subscribers with a name, with counts of acknowledged alerts.
 --
 -- Index: the primary key of delivery is scanned.
 select

@@ -1,4 +1,4 @@
--- Return the held events that nobody has let out or taken back, oldest first.
+-- Return the suppressed events that are neither released nor retracted, oldest first.
 --
 -- $1  limit  int  [-]
 -- Indexes: suppressed_event (time_suppressed), primary key of transient.

@@ -1,4 +1,4 @@
--- Lock the transients of a name or an image, and return what was told of them last.
+-- Lock the transients of a name or an image, and return their last events.
 --
 -- $1  name      text  ivorn or trig_id of an alert, or number of a transient
 -- $2  image_id  text  sha256: transients that this image created

@@ -1,4 +1,4 @@
--- Let held events out and return them, but for those of what was taken back meanwhile.
+-- Release suppressed events and return them, except those of retracted transients.
 --
 -- $1  name      text  event_id or trig_id
 -- $2  image_id  text  all of an image

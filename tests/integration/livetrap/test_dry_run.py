@@ -1,4 +1,4 @@
-"""A dry run of rules is what the stream did, storms and all."""
+"""A dry run of rules gives what the alert service did, storms included."""
 
 import asyncio
 import json
@@ -43,13 +43,13 @@ when = "kind == 'new_source' and snr > 10 and not matches('CATALOGUE', 60)"
 """
 
 
-async def keep(
+async def add_event(
     connection: asyncpg.Connection, event: SourceEvent, time_detected: datetime
 ) -> None:
     """Write an event as the associator does, with all that its row needs."""
     transient = await connection.fetchval(
         "select id from transient where trig_id = $1", event.trig_id
-    ) or await found(connection, event)
+    ) or await add_transient(connection, event)
     await connection.execute(
         "insert into source_event (event_id, transient_id, kind, time_detected, event) "
         "values ($1, $2, $3, $4, $5::text::jsonb)",
@@ -57,7 +57,7 @@ async def keep(
     )  # fmt: skip
 
 
-async def found(connection: asyncpg.Connection, event: SourceEvent) -> int:
+async def add_transient(connection: asyncpg.Connection, event: SourceEvent) -> int:
     """Write the source and the transient of an event."""
     stream = await connection.fetchval(
         "insert into stream (name) values ($1) on conflict (name) do update set name = "
@@ -99,7 +99,7 @@ def night(seed: int) -> list[tuple[SourceEvent, datetime]]:
     random = np.random.default_rng(seed)
     stream = f"dry-{uuid.uuid4().hex[:8]}"
     now = datetime.now(UTC)
-    told = []
+    events = []
     for part, (n_events, ago_s, start_s) in enumerate(NIGHT):
         for step in range(n_events):
             family = source_event(int(random.integers(60)), salt=stream, stream=stream)
@@ -114,11 +114,11 @@ def night(seed: int) -> list[tuple[SourceEvent, datetime]]:
                 time_start=START + timedelta(seconds=start_s + 3 * step - late_s),
                 snr=float(random.uniform(5, 40)), quality_flags=int(random.random() < 0.2),
             )  # fmt: skip
-            told.append((event, now - timedelta(seconds=ago_s - step)))
-    return told
+            events.append((event, now - timedelta(seconds=ago_s - step)))
+    return events
 
 
-async def let_out(connection: asyncpg.Connection, held: asyncpg.Record, time: datetime) -> bytes:
+async def release(connection: asyncpg.Connection, held: asyncpg.Record, time: datetime) -> bytes:
     """Release an event as an operator does; return what comes on the topic."""
     assert await asyncio.to_thread(run, ["alerts", "release", held["event_id"]]) == 0
     await connection.execute(
@@ -137,7 +137,7 @@ async def dry_run(path: Path, since: str, stream: str, capsys: Any) -> list[dict
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_a_dry_run_is_what_the_stream_did(
+async def test_a_dry_run_gives_what_the_alert_service_did(
     connection: asyncpg.Connection, postgres_url: str, seed: int,
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -145,7 +145,7 @@ async def test_a_dry_run_is_what_the_stream_did(
     monkeypatch.setenv("LIVETRAP_DATA_DIR", str(tmp_path / "no-stack"))
     for limit, value in LIMITS.items():
         monkeypatch.setenv(f"LIVETRAP_ALERT__{limit.upper()}", str(value))
-    # A third of the places is in the reference catalogue.
+    # A third of the positions is in the reference catalogue.
     known = tmp_path / "known.csv"
     places = [source_event(number) for number in range(0, 60, 3)]
     Table({"ra": [p.ra for p in places], "dec": [p.dec for p in places]}).write(known)
@@ -156,8 +156,8 @@ async def test_a_dry_run_is_what_the_stream_did(
     path = tmp_path / "rules.toml"
     path.write_text(text)
 
-    told = night(seed)
-    stream = told[0][0].stream
+    events = night(seed)
+    stream = events[0][0].stream
     pool = await asyncpg.create_pool(postgres_url, min_size=1, max_size=2)
     handler = TransientHandler(
         AlertSettings(authority="org.test", **LIMITS),
@@ -165,10 +165,10 @@ async def test_a_dry_run_is_what_the_stream_did(
         store=AlertStore(pool), sender=Silent(), broadcast=lambda _: 0,
     )  # type: ignore[arg-type]  # fmt: skip
     n_before_since = 0
-    for number, (event, time_detected) in enumerate(told):
+    for number, (event, time_detected) in enumerate(events):
         if event.event_id == f"{stream}-2-0":
             n_before_since = await connection.fetchval("select max(id) from alert")
-        await keep(connection, event, time_detected)
+        await add_event(connection, event, time_detected)
         await handler.on_events([encode_source_event(event)])
         held = await connection.fetch(
             "select event_id, event::text as event from suppressed_event where stream = $1 "
@@ -176,7 +176,7 @@ async def test_a_dry_run_is_what_the_stream_did(
         )  # fmt: skip
         if number % 11 == 10 and held:
             chosen, later = held[(seed + number) % len(held)], timedelta(seconds=0.5)
-            value = await let_out(connection, chosen, time_detected + later)
+            value = await release(connection, chosen, time_detected + later)
             await handler.on_events([value])
     await pool.close()
     sent = await connection.fetch(
@@ -191,11 +191,11 @@ async def test_a_dry_run_is_what_the_stream_did(
     assert waiting
     assert any(row["kind"] == "storm" for row in sent)
 
-    for since, asked in (("24h", told), (SINCE, told[-NIGHT[2][0] :])):
+    for since, asked in (("24h", events), (SINCE, events[-NIGHT[2][0] :])):
         judged = await dry_run(path, since, stream, capsys)
         names = [event.event_id for event, _ in asked]
         assert [each["event_id"] for each in judged if each["kind"] != "storm"] == names
-        first = 0 if asked is told else n_before_since
+        first = 0 if asked is events else n_before_since
         expected = {
             row["event_id"]: row["rule"] or "(follows an alert)"
             for row in sent

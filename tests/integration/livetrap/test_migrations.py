@@ -50,16 +50,16 @@ async def test_a_database_of_an_unreleased_version_is_refused_in_one_line(postgr
             ThreadPoolExecutor(1) as pool,
             pytest.raises(
                 FatalError, match=r"^this database was created .*create an empty"
-            ) as told,
+            ) as refused,
         ):
             pool.submit(migrate, url).result()
-        assert "0001_first_slice.sql, now 0001_schema.sql" in str(told.value)
-        assert "\n" not in str(told.value)
+        assert "0001_first_slice.sql, now 0001_schema.sql" in str(refused.value)
+        assert "\n" not in str(refused.value)
         assert await connection.fetchval("select to_regclass('stream')") is None
     finally:
         await connection.close()
 
 
-def test_an_absent_database_server_is_said_to_be_away():
+def test_an_unavailable_database_is_named():
     with pytest.raises(TransientError, match="PostgreSQL is unavailable"):
         migrate("postgresql://livetrap@127.0.0.1:1/livetrap")

@@ -70,7 +70,7 @@ async def test_a_stream_is_listed_and_described(
         assert "n_timesteps" in described
 
 
-async def test_a_deleted_stream_leaves_its_books_and_its_neighbours(
+async def test_a_deleted_stream_leaves_its_ledger_and_the_other_streams(
     postgres_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with associator(postgres_url) as case, associator(postgres_url) as neighbour:
@@ -109,14 +109,14 @@ async def test_deleting_waits_for_the_associator(postgres_url: str) -> None:
             await transaction.start()
             await connection.execute("update stream set name = name where name = $1", case.stream)
             deletion = asyncio.create_task(livetrap("streams", "delete", case.stream, "--yes"))
-            await _until_somebody_waits(postgres_url)
+            await _until_a_session_waits(postgres_url)
             assert not deletion.done()
             await transaction.commit()
         assert await deletion == 0
         assert (await rows_of_stream(case))["image"] == 0
 
 
-async def _until_somebody_waits(postgres_url: str) -> None:
+async def _until_a_session_waits(postgres_url: str) -> None:
     connection = await asyncpg.connect(postgres_url)
     try:
         deadline_s = time.monotonic() + 20
@@ -137,7 +137,7 @@ def test_an_unknown_stream_is_named(
 
 
 @pytest.mark.parametrize("answer", ["n\n", ""])
-async def test_without_a_yes_nothing_is_deleted(
+async def test_without_confirmation_nothing_is_deleted(
     postgres_url: str, answer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(answer))
@@ -178,7 +178,7 @@ async def test_an_export_holds_what_the_database_holds(
         assert not list(folder.glob("*.partial"))
 
 
-async def test_old_months_go_and_the_statistics_stay(postgres_url: str) -> None:
+async def test_old_months_are_dropped_and_the_statistics_stay(postgres_url: str) -> None:
     async with associator(postgres_url, detection_retention_days=5) as case:
         await case.feed(image(0, PLACES))
         await case.handler.drop_expired()
@@ -195,7 +195,7 @@ async def test_old_months_go_and_the_statistics_stay(postgres_url: str) -> None:
         assert (await rows_of_stream(case))["detection"] == 4
 
 
-async def test_an_hour_passes_between_two_looks_for_what_expired(postgres_url: str) -> None:
+async def test_expired_months_are_looked_for_once_an_hour(postgres_url: str) -> None:
     async with associator(postgres_url, detection_retention_days=5) as case:
         await case.handler.drop_expired()
         for step in (0, 36):

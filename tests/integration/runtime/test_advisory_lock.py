@@ -1,4 +1,4 @@
-"""One process of a database holds a lock for as long as its connection lives."""
+"""One process of a database holds a lock as long as its connection is open."""
 
 import asyncio
 import uuid
@@ -65,7 +65,7 @@ async def test_a_lost_connection_loses_it(settings: PostgresSettings, name: str)
     lock.release()
 
 
-async def test_a_database_that_is_away_is_worth_another_try() -> None:
+async def test_an_unavailable_database_is_a_transient_error() -> None:
     nowhere = PostgresSettings(url=SecretStr("postgresql://livetrap@127.0.0.1:1/x"))
     with pytest.raises(TransientError):
         await AdvisoryLock(nowhere, name="x", service="test").try_acquire()

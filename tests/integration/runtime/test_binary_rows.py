@@ -1,4 +1,4 @@
-"""Columns that were copied in come out as they were."""
+"""Columns keep their values through COPY in binary form."""
 
 import io
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""LiveTrap on a Kafka that asks who is there: passwords over TLS, and client certificates."""
+"""LiveTrap on a secured Kafka: passwords over TLS, and client certificates."""
 
 import json
 import subprocess
@@ -101,7 +101,7 @@ def test_an_event_becomes_an_alert(
         assert_no_secret(service)
 
 
-def test_gcn_kafka_and_hop_hear_alerts_with_a_password(
+def test_gcn_kafka_and_hop_receive_alerts_with_a_password(
     broker: SecureBroker, postgres_url: str, tmp_path: Path
 ) -> None:
     with alert_site(broker.sasl("SCRAM-SHA-512"), postgres_url, tmp_path) as site:
@@ -126,7 +126,7 @@ def listen(program: str, site: AlertSite, topic: str) -> Counter[str]:
 
 
 @pytest.mark.parametrize("way", ["PLAIN", "SCRAM-SHA-512", "certificate"])
-def test_images_go_in_and_out(broker: SecureBroker, way: str) -> None:
+def test_images_are_published_and_read(broker: SecureBroker, way: str) -> None:
     kafka = broker.mtls() if way == "certificate" else broker.sasl(way)
     kafka = kafka.model_copy(update={"topic_prefix": f"{uuid.uuid4().hex}."})
     ensure_topics(kafka)
@@ -151,7 +151,7 @@ def test_certificate_and_key_may_share_a_file_and_go_with_a_password(
     assert fetch_cluster_id(broker.sasl("SCRAM-SHA-512", **files))
     strange, strange_key = map(str, broker.stranger.issue("client"))
     files = {"ssl_certificate_location": strange, "ssl_key_location": strange_key}
-    with pytest.raises(TransientError, match="look at LIVETRAP_KAFKA__SSL_CERTIFICATE_LOCATION"):
+    with pytest.raises(TransientError, match="check LIVETRAP_KAFKA__SSL_CERTIFICATE_LOCATION"):
         fetch_cluster_id(broker.sasl("SCRAM-SHA-512", **files), timeout_s=2)
 
 
@@ -161,7 +161,7 @@ def test_a_refusal_names_the_setting(broker: SecureBroker) -> None:
     strange = {
         "ssl_certificate_location": certificate, "ssl_key_location": key, "ssl_key_password": None,
     }  # fmt: skip
-    nobody = dict.fromkeys(strange)
+    no_certificate = dict.fromkeys(strange)
     for refused, named in (
         (broker.sasl("SCRAM-SHA-512", sasl_password=WRONG), login),
         (broker.sasl("SCRAM-SHA-512", sasl_username="stranger"), login),
@@ -171,7 +171,7 @@ def test_a_refusal_names_the_setting(broker: SecureBroker) -> None:
             broker.sasl("PLAIN", ssl_ca_location=str(broker.stranger.path)),
             "LIVETRAP_KAFKA__SSL_CA_LOCATION",
         ),
-        (broker.mtls(**nobody), "LIVETRAP_KAFKA__SSL_CERTIFICATE_LOCATION"),
+        (broker.mtls(**no_certificate), "LIVETRAP_KAFKA__SSL_CERTIFICATE_LOCATION"),
         (broker.mtls(**strange), "LIVETRAP_KAFKA__SSL_CERTIFICATE_LOCATION"),
         (broker.mtls(bootstrap_servers=broker.plaintext), "LIVETRAP_KAFKA__SECURITY_PROTOCOL"),
         (
@@ -182,25 +182,27 @@ def test_a_refusal_names_the_setting(broker: SecureBroker) -> None:
         ),
     ):
         with pytest.raises(
-            TransientError, match=f"no way into Kafka at .*, look at {named}: "
-        ) as told:
+            TransientError, match=f"Kafka at .* refuses the login; check {named}: "
+        ) as caught:
             fetch_cluster_id(refused, timeout_s=2)
-        assert WRONG not in str(told.value)
+        assert WRONG not in str(caught.value)
 
 
-def test_a_broker_that_hangs_up_may_speak_another_protocol(broker: SecureBroker) -> None:
-    question = "does not answer; is LIVETRAP_KAFKA__SECURITY_PROTOCOL=.* what it speaks"
+def test_a_broker_that_closes_the_connection_may_expect_another_protocol(
+    broker: SecureBroker,
+) -> None:
+    question = "does not answer; check that it expects LIVETRAP_KAFKA__SECURITY_PROTOCOL="
     plain = KafkaSettings(bootstrap_servers=broker.sasl("PLAIN").bootstrap_servers)
     for wrong in (plain, plain.model_copy(update={"security_protocol": "ssl"})):
         trusting = wrong.model_copy(update={"ssl_ca_location": str(broker.authority.path)})
         with pytest.raises(TransientError, match=question):
             fetch_cluster_id(trusting, timeout_s=2)
     nowhere = KafkaSettings(bootstrap_servers="127.0.0.1:1")
-    with pytest.raises(TransientError, match=r"is away: .*Connection refused$"):
+    with pytest.raises(TransientError, match=r"is unavailable: .*Connection refused$"):
         fetch_cluster_id(nowhere, timeout_s=2)
 
 
-def test_clients_that_are_refused_say_so_once(broker: SecureBroker) -> None:
+def test_each_client_logs_a_refused_login_once(broker: SecureBroker) -> None:
     refused = broker.sasl("PLAIN", sasl_password=WRONG)
     with capture_logs() as lines:
         consumer = create_consumer(refused, group="test")
@@ -209,12 +211,12 @@ def test_clients_that_are_refused_say_so_once(broker: SecureBroker) -> None:
             produce_and_wait(create_producer(refused), [OutMessage("t", b"", b"")], timeout_s=2)
         consume_batch(consumer, limit=1, timeout_s=1)
         consumer.close()
-    told = [line for line in lines if line["event"] == "kafka_auth_failed"]
-    assert len(told) == 2  # each client once
-    assert all("LIVETRAP_KAFKA__SASL_PASSWORD" in line["reason"] for line in told)
+    logged = [line for line in lines if line["event"] == "kafka_auth_failed"]
+    assert len(logged) == 2  # each client once
+    assert all("LIVETRAP_KAFKA__SASL_PASSWORD" in line["reason"] for line in logged)
 
 
-def test_a_file_that_cannot_serve_is_a_wrong_setting(broker: SecureBroker, tmp_path: Path) -> None:
+def test_an_unusable_file_is_a_wrong_setting(broker: SecureBroker, tmp_path: Path) -> None:
     garbage = tmp_path / "garbage.pem"
     garbage.write_text("no certificate")
     _, other_key = broker.authority.issue("other")
@@ -230,10 +232,10 @@ def test_a_file_that_cannot_serve_is_a_wrong_setting(broker: SecureBroker, tmp_p
         ({"ssl_key_password": "guess"}, "SSL_KEY_PASSWORD is wrong"),
         ({"ssl_key_password": None}, "SSL_KEY_PASSWORD is wrong"),
     ):
-        with pytest.raises(SettingsError, match=f"LIVETRAP_KAFKA__.*{named}") as told:
+        with pytest.raises(SettingsError, match=f"LIVETRAP_KAFKA__.*{named}") as refused:
             create_producer(broker.mtls(**wrong))
-        assert KEY_PASSWORD not in str(told.value)
-        assert "guess" not in str(told.value)
+        assert KEY_PASSWORD not in str(refused.value)
+        assert "guess" not in str(refused.value)
 
 
 def test_a_service_ends_at_a_missing_file_with_one_line(
@@ -246,7 +248,7 @@ def test_a_service_ends_at_a_missing_file_with_one_line(
         assert "LIVETRAP_KAFKA__SSL_KEY_LOCATION" in line["error"]
 
 
-def test_a_service_waits_for_its_user_and_outlives_a_wrong_password(
+def test_a_service_waits_for_its_user_and_survives_a_wrong_password(
     broker: SecureBroker, postgres_url: str, tmp_path: Path
 ) -> None:
     own = {"LIVETRAP_KAFKA__SASL_USERNAME": "night", "LIVETRAP_KAFKA__SASL_PASSWORD": "first-one"}

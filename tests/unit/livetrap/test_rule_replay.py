@@ -1,4 +1,4 @@
-"""What the alert service would have decided, without its tables."""
+"""A replay decides as the alert service, without its tables."""
 
 import math
 from dataclasses import replace
@@ -18,15 +18,20 @@ def judge(rule_replay: RuleReplay, event: SourceEvent, *, is_released: bool = Fa
     return rule_replay.decide(event, RULE, is_suppressed=False, is_released=is_released)
 
 
-def test_an_image_that_brings_too_many_is_told_once_and_lets_follow_ups_through() -> None:
+def test_an_image_with_too_many_events_is_one_storm_and_follow_ups_are_sent() -> None:
     rule_replay = RuleReplay(SETTINGS)
-    told = [judge(rule_replay, source_event(number, image_id="one")) for number in range(4)]
-    assert [each.outcome for each in told] == [RULE.name, RULE.name, "suppressed", "suppressed"]
-    assert [each.storm is not None for each in told] == [False, False, True, False]
-    assert told[3].reason == "image one brought more than 2 candidates"
+    verdicts = [judge(rule_replay, source_event(number, image_id="one")) for number in range(4)]
+    assert [each.outcome for each in verdicts] == [
+        RULE.name,
+        RULE.name,
+        "suppressed",
+        "suppressed",
+    ]
+    assert [each.storm is not None for each in verdicts] == [False, False, True, False]
+    assert verdicts[3].reason == "image one brought more than 2 candidates"
     update = replace(source_event(0, image_id="one"), kind="update", event_id="u")
     assert judge(rule_replay, update).outcome == FOLLOWS
-    # Nobody heard of the third: what follows it would be the first.
+    # The third was not sent: what follows it would be the first alert.
     assert (
         judge(rule_replay, replace(update, trig_id=source_event(2).trig_id)).outcome
         == "suppressed"

@@ -1,4 +1,4 @@
-"""The alert that an operator sends to try the channels."""
+"""The test alert of an operator."""
 
 from datetime import UTC, datetime
 

@@ -69,7 +69,7 @@ def test_each_dead_letter_is_counted_by_its_reason() -> None:
     assert count("no_beam") == before + 2
 
 
-def test_what_is_added_is_logged_and_sent_once() -> None:
+def test_an_added_dead_letter_is_logged_and_sent_once() -> None:
     letters, producer = dead_letters(), FakeProducer()
     with capture_logs() as lines:
         letters.add(SOURCE, NO_BEAM)
@@ -82,7 +82,7 @@ def test_what_is_added_is_logged_and_sent_once() -> None:
     assert letters.pending == ()
 
 
-def test_what_kafka_does_not_acknowledge_stays_pending() -> None:
+def test_a_dead_letter_without_acknowledgement_stays_pending() -> None:
     letters, producer = dead_letters(), FakeProducer(up=False)
     letters.add(SOURCE, NO_BEAM)
     with pytest.raises(TransientError, match="timed out"):

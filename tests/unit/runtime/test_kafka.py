@@ -1,4 +1,4 @@
-"""Offsets follow what the broker has acknowledged, and nothing else."""
+"""An offset is stored when all outputs of its message are acknowledged."""
 
 from itertools import pairwise
 
@@ -45,7 +45,7 @@ def test_a_message_without_outputs_is_done_at_once() -> None:
     assert consumer.stored == [1]
 
 
-def test_a_partition_that_is_gone_is_not_committed_any_more() -> None:
+def test_a_revoked_partition_is_not_committed() -> None:
     consumer = FakeConsumer()
     tracker = OffsetTracker(consumer)  # type: ignore[arg-type]
     tracker.begin(message(0), 1)
@@ -68,12 +68,12 @@ class Messages:
 
 
 @pytest.mark.parametrize("code", [KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID])
-def test_a_consumer_that_is_dead_ends_its_process(code: int) -> None:
-    dead = Messages(KafkaError(code, "Static consumer fenced"))
+def test_a_consumer_that_cannot_recover_ends_its_process(code: int) -> None:
+    fenced = Messages(KafkaError(code, "Static consumer fenced"))
     with pytest.raises(FatalError, match="fenced"):
-        consume_batch(dead, limit=1, timeout_s=0)  # type: ignore[arg-type]
+        consume_batch(fenced, limit=1, timeout_s=0)  # type: ignore[arg-type]
 
 
-def test_a_consumer_that_will_recover_goes_on() -> None:
-    away = Messages(KafkaError(KafkaError._ALL_BROKERS_DOWN, "away"))
-    assert consume_batch(away, limit=1, timeout_s=0) == []  # type: ignore[arg-type]
+def test_a_consumer_that_recovers_continues() -> None:
+    down = Messages(KafkaError(KafkaError._ALL_BROKERS_DOWN, "down"))
+    assert consume_batch(down, limit=1, timeout_s=0) == []  # type: ignore[arg-type]

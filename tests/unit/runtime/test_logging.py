@@ -1,4 +1,4 @@
-"""What libraries log comes out in our form, and not too often."""
+"""Warnings of libraries are written in our form, and not too often."""
 
 import logging
 import threading
@@ -37,7 +37,7 @@ def test_a_second_event_of_a_kind_waits_for_its_interval(
     assert limiter.allows()
 
 
-def test_a_flood_of_one_library_is_one_line_and_hides_no_other() -> None:
+def test_many_warnings_of_one_library_are_one_line_and_those_of_another_are_kept() -> None:
     handler = RateLimitedHandler()
     with capture_logs() as lines:
         for number in range(100):

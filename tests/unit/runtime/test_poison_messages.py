@@ -1,4 +1,4 @@
-"""Whatever a message does to its handler, it has an end and the next one follows."""
+"""A message that fails, kills or hangs its process is rejected, and the next one follows."""
 
 import subprocess
 import sys
@@ -64,7 +64,7 @@ def test_an_unexpected_exception_is_tried_once_more_and_then_rejected(
     assert b"test_poison_messages.py" in letter.value
 
 
-def test_a_failure_that_passes_leaves_no_trace(tmp_path: Path) -> None:
+def test_a_failure_that_does_not_repeat_is_no_rejection(tmp_path: Path) -> None:
     failures = [ValueError("once")]
 
     def handle(each: InMessage) -> Sequence[OutMessage]:
@@ -79,7 +79,7 @@ def test_a_failure_that_passes_leaves_no_trace(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [TransientError, FatalError])
-def test_what_is_not_the_fault_of_the_message_passes_through(
+def test_errors_of_dependencies_and_of_the_process_are_no_rejection(
     tmp_path: Path, error: type[Exception]
 ) -> None:
     broken, calls = handler(raising(error))
@@ -121,7 +121,7 @@ process_message(MessageHandler(die, on_rejected), message, log, limits)
         ("sum(range(10**12))", 0.2),  # one call in C, which never lets the GIL go
     ],
 )
-def test_after_three_dead_processes_a_message_is_set_aside(
+def test_a_message_that_ended_three_processes_is_rejected(
     tmp_path: Path, how: str, timeout_s: float
 ) -> None:
     child = textwrap.dedent(_CHILD).format(how=how, timeout_s=timeout_s, folder=str(tmp_path))

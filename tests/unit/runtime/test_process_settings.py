@@ -100,7 +100,7 @@ def test_no_source_file_touches_a_section_of_another_process(folder: str) -> Non
     assert n_files > 3
 
 
-def test_what_the_search_finds() -> None:
+def test_the_search_finds_imports_and_attributes() -> None:
     tree = ast.parse(
         "from runtime.settings import VtpSettings\nx = self._settings.vtp.port\ny = settings.api\n"
     )

@@ -1,4 +1,4 @@
-"""Settings: one source wins over another, and nothing unknown is accepted."""
+"""The order of the sources of settings, and names and values that are refused."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def test_later_sources_win(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         ("LIVETRAP_ASSOCIATE__SPECTRAL_CONFLICT_SIGMA", "0"),
     ],
 )
-def test_unknown_or_senseless_settings_are_named(
+def test_unknown_or_invalid_settings_are_named(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -50,9 +50,7 @@ def test_unknown_or_senseless_settings_are_named(
     assert name in str(refused.value)
 
 
-def test_spectral_checks_are_switched_off_by_a_word(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_off_disables_the_spectral_check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert load_settings().associate.spectral_conflict_sigma == 5.0
     monkeypatch.setenv("LIVETRAP_ASSOCIATE__SPECTRAL_CONFLICT_SIGMA", "off")
     assert load_settings().associate.spectral_conflict_sigma is None
@@ -129,7 +127,7 @@ def test_the_most_similar_name_is_proposed(monkeypatch: pytest.MonkeyPatch) -> N
         ("[kafkka]\n", r"unknown section \[kafkka\] in the configuration file; there are kafka"),
     ],
 )
-def test_a_file_without_sense_is_refused(
+def test_an_invalid_file_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, reason: str
 ) -> None:
     file = tmp_path / "site.toml"
@@ -145,7 +143,7 @@ def test_a_missing_configuration_file_is_named(monkeypatch: pytest.MonkeyPatch) 
         load_settings()
 
 
-def test_two_outlets_may_not_share_a_name() -> None:
+def test_two_brokers_of_one_name_are_refused() -> None:
     comet = {"name": "comet", "host": "a.example.org"}
     with pytest.raises(SettingsError, match="the same name"):
         load_settings(alert={"brokers": [comet, comet | {"host": "b.example.org"}]})
