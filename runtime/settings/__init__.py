@@ -10,7 +10,13 @@ from runtime.settings.alert import (
 from runtime.settings.kafka import KafkaSettings
 from runtime.settings.loading import load_settings
 from runtime.settings.names import names_in_config_file
-from runtime.settings.pipeline import AssociateSettings, ExtractSettings, IngestSettings
+from runtime.settings.pipeline import (
+    AssociateSettings,
+    ExtractSettings,
+    ImageLimits,
+    IngestSettings,
+    PositionUncertainty,
+)
 from runtime.settings.processes import (
     AlertProcessSettings,
     ApiProcessSettings,
@@ -41,11 +47,13 @@ __all__ = [
     "EmailSettings",
     "ExtractProcessSettings",
     "ExtractSettings",
+    "ImageLimits",
     "IngestProcessSettings",
     "IngestSettings",
     "KafkaSettings",
     "LoggingSettings",
     "MetricsSettings",
+    "PositionUncertainty",
     "PostgresSettings",
     "ServiceSettings",
     "Settings",

@@ -3,11 +3,17 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from runtime.settings.section import Section
 
-__all__ = ["AssociateSettings", "ExtractSettings", "IngestSettings"]
+__all__ = [
+    "AssociateSettings",
+    "ExtractSettings",
+    "ImageLimits",
+    "IngestSettings",
+    "PositionUncertainty",
+]
 
 Sigma = Annotated[float, Field(gt=0, le=100)]
 
@@ -17,8 +23,11 @@ def _off_is_none(value: object) -> object:
     return None if value == "off" else value
 
 
-class IngestSettings(Section):
-    """What an image must satisfy, by whatever way it comes: `ingest` and `extract` check it."""
+class ImageLimits(Section):
+    """What an image must satisfy; read by extract too: not every image comes through ingest."""
+
+    # The rest of the section is for ingest alone.
+    model_config = ConfigDict(extra="ignore")
 
     max_image_bytes: int = Field(
         64 << 20, ge=2880, description="Largest image that is accepted [byte]"
@@ -29,6 +38,13 @@ class IngestSettings(Section):
     cubes: Literal["split", "refuse"] = Field(
         "split", description="An image with several planes: one image a plane, or rejected"
     )
+
+
+class IngestSettings(ImageLimits):
+    """Publishing images, and what every image must satisfy."""
+
+    model_config = ConfigDict(extra="forbid")
+
     stream: str | None = Field(None, description="Stream name; default: the TELESCOP card")
     inbox: Path | None = Field(
         None, description="Folder that the ingest service watches for FITS files"
@@ -97,14 +113,24 @@ class ExtractSettings(Section):
     )
 
 
-class AssociateSettings(Section):
-    """Association in time and frequency."""
+class PositionUncertainty(Section):
+    """The systematic error of positions, for the api too: it adds it to those of the catalogue."""
 
-    de_ruiter_radius: float = Field(5.68, gt=0, description="Match limit [sigma]")
-    beamwidths_limit: float = Field(3.0, gt=0, description="Match limit [beam semi-major axes]")
+    # The rest of the section is for associate alone.
+    model_config = ConfigDict(extra="ignore")
+
     systematic_position_error_arcsec: float = Field(
         10.0, ge=0, description="Floor of a position error, per axis [arcsec]"
     )
+
+
+class AssociateSettings(PositionUncertainty):
+    """Association in time and frequency."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    de_ruiter_radius: float = Field(5.68, gt=0, description="Match limit [sigma]")
+    beamwidths_limit: float = Field(3.0, gt=0, description="Match limit [beam semi-major axes]")
     forced_photometry: bool = Field(
         default=True,
         description="Measure known sources without a detection in an image, and monitors",

@@ -4,7 +4,13 @@ from pydantic import Field
 
 from runtime.settings.alert import AlertSettings, VtpSettings
 from runtime.settings.kafka import KafkaSettings
-from runtime.settings.pipeline import AssociateSettings, ExtractSettings, IngestSettings
+from runtime.settings.pipeline import (
+    AssociateSettings,
+    ExtractSettings,
+    ImageLimits,
+    IngestSettings,
+    PositionUncertainty,
+)
 from runtime.settings.servers import (
     ApiSettings,
     LoggingSettings,
@@ -45,9 +51,9 @@ class IngestProcessSettings(WorkerSettings):
 
 
 class ExtractProcessSettings(WorkerSettings):
-    """What `services.extract` reads; section `ingest` has the limits of every image."""
+    """What `services.extract` reads."""
 
-    ingest: IngestSettings = Field(default_factory=IngestSettings)
+    ingest: ImageLimits = Field(default_factory=ImageLimits)
     extract: ExtractSettings = Field(default_factory=ExtractSettings)
 
 
@@ -71,7 +77,7 @@ class ApiProcessSettings(ServiceSettings):
 
     postgres: PostgresSettings = Field(default_factory=PostgresSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
-    associate: AssociateSettings = Field(default_factory=AssociateSettings)
+    associate: PositionUncertainty = Field(default_factory=PositionUncertainty)
 
 
 class Settings(SettingsOfSections):

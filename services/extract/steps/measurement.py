@@ -4,7 +4,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runtime.settings import ExtractSettings, IngestSettings
+from runtime.settings import ExtractSettings, ImageLimits
 from schemas.messages import ImageDetections
 from schemas.reasons import ImageReason
 from services.extract import metrics
@@ -30,11 +30,11 @@ class ImageMeasurer:
     ----------
     settings : ExtractSettings
         Source finding and quality control.
-    limits : IngestSettings
+    limits : ImageLimits
         What every image must satisfy.
     """
 
-    def __init__(self, settings: ExtractSettings, limits: IngestSettings) -> None:
+    def __init__(self, settings: ExtractSettings, limits: ImageLimits) -> None:
         self._parameters = FinderParameters(**_values(FinderParameters, settings))
         self._quality = QualityControl(QualityLimits(**_values(QualityLimits, settings)))
         self._recent = RecentImages(settings.recent_images_mb * 1_000_000)
