@@ -10,10 +10,6 @@ PYTEST_OPTIONS ?=
 # Processes that run tests; 0 is the one in front of you, which a debugger needs.
 WORKERS ?= 2
 
-# Images of containers often forbid bytecode: then each of the hundred processes that a run of
-# the tests starts compiles everything again.
-unexport PYTHONDONTWRITEBYTECODE
-
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 

@@ -1,12 +1,19 @@
 """Fixtures every test may use: a real Kafka and a real PostgreSQL, started once a run."""
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import pytest
+# Images of containers often forbid bytecode. Then every process of a test run, and there are
+# hundreds, would compile everything again: twice the CPU time of the unit tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-from tests.support.examples import register_profiles
+import pytest  # noqa: E402  (what is imported from here on is cached)
+
+from tests.support.examples import register_profiles  # noqa: E402
 
 if TYPE_CHECKING:  # unit tests do without the time that these imports take
     from tests.support.shared_servers import SharedServers

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from importlib.resources import files
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -29,7 +29,7 @@ from tests.support.vtp_events import DECISION, START, source_event
 
 SETTINGS = AlertSettings(authority="org.test")
 TIME_ALERT = START + timedelta(seconds=9)
-NOTICE = jsonschema.Draft202012Validator(
+NOTICE = jsonschema_rs.Draft202012Validator(
     json.loads((files("schemas") / "json" / "radio_transient.schema.json").read_bytes())
 )
 
