@@ -142,7 +142,7 @@ async def measure_steps(
     sky = associate_sky.Sky(field, n_new=m // 1000, run=run)
     pool = await create_pool(PostgresSettings(url=SecretStr(url), pool_size=1), service="bench")
     backend = await pool.fetchval("select pg_backend_pid()")
-    handler = DetectionsHandler(SETTINGS, Topics(), f"bench-{m}", pool)
+    handler = DetectionsHandler(SETTINGS.associate, Topics(), f"bench-{m}", pool)
     await handler.take_partitions([0])
     await connection.execute("select pg_stat_reset()")
     readings = []

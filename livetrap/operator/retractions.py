@@ -1,5 +1,7 @@
 """Retract transients on behalf of an operator; the services send the retractions."""
 
+from datetime import UTC, datetime
+
 import asyncpg
 
 from livetrap.database.connection import with_connection
@@ -8,7 +10,7 @@ from runtime.settings import Settings
 from runtime.sql import load_query
 from schemas.event_json import event_from_json
 from schemas.topics import Topics
-from services.associate.steps.retraction import retract_transient
+from services.associate.steps.retraction import to_retraction
 from services.associate.storage import Catalogue
 
 __all__ = ["retract"]
@@ -45,7 +47,7 @@ def retract(
         `livetrap.database.connection.connect`.
     """
     text = _check_reason(reason)
-    topic = Topics(settings.kafka.topic_prefix).transients
+    topics = Topics(settings.kafka.topic_prefix)
 
     async def retract_all(connection: asyncpg.Connection) -> list[str]:
         async with connection.transaction():
@@ -53,7 +55,8 @@ def retract(
             active = _only_active(rows, name or image_id)
             for row in active:
                 last = event_from_json(row["event"])
-                await retract_transient(Catalogue(connection), last, reason=text, topic=topic)
+                retraction = to_retraction(last, text, datetime.now(UTC))
+                await Catalogue(connection).retract_transient(retraction, topics)
             return [row["trig_id"] for row in active]
 
     return with_connection(settings.postgres, retract_all)

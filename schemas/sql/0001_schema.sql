@@ -86,6 +86,7 @@ create table image (
     height_px int,
     wcs_header text,
     telescope text,
+    margin_px int,
     rms_jy_beam float8,
     detection_threshold_sigma float8,
     rms_grid_cell_px int,
@@ -128,6 +129,7 @@ comment on column image.width_px is 'Number of columns [px]';
 comment on column image.height_px is 'Number of rows [px]';
 comment on column image.wcs_header is 'FITS cards of the celestial coordinates';
 comment on column image.telescope is 'Telescope, as the header names it';
+comment on column image.margin_px is 'Border of the image in which no sources were searched [px]';
 comment on column image.rms_jy_beam is 'Median local rms [Jy/beam]';
 comment on column image.detection_threshold_sigma is
 'Threshold of the blind detections in units of the local rms [-]';

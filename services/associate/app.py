@@ -27,7 +27,7 @@ from runtime.settings import AssociateProcessSettings
 from runtime.stop_flag import StopFlag, StoppedError
 from schemas.topics import Topics
 from services.associate.handlers.detections import DetectionsHandler
-from services.associate.handlers.forced import ForcedHandler
+from services.associate.handlers.forced_measurements import ForcedMeasurementsHandler
 from services.associate.storage import CatalogueStore
 
 __all__ = ["main"]
@@ -72,13 +72,13 @@ class _Associator:
         pool = retry_until_success(
             lambda: self._await(create_pool(self._settings.postgres, service="associate"))
         )
-        self._handler = DetectionsHandler(self._settings, self._topics, cluster_id, pool)
+        self._handler = DetectionsHandler(self._settings.associate, self._topics, cluster_id, pool)
         self._consumer: Consumer = create_consumer(
             kafka, group="livetrap-associate", commits_to_kafka=False
         )
         self._producer: Producer = create_producer(kafka)
-        self._forced_handler = ForcedHandler(
-            CatalogueStore(pool), self._settings.associate, self._topics.transients
+        self._forced_handler = ForcedMeasurementsHandler(
+            CatalogueStore(pool), self._settings.associate, self._topics
         )
         self._forced_consumer: Consumer = create_consumer(kafka, group="livetrap-associate-forced")
         self._forced_consumer.subscribe([self._topics.forced_measurements])
@@ -87,7 +87,7 @@ class _Associator:
         )
 
     def loop(self) -> None:
-        """Consume, associate what is complete, relay what the database holds ready."""
+        """Consume, associate complete timesteps, publish the outbox."""
         with suppress(StoppedError):
             while not self._stop.is_set():
                 self._step()
@@ -111,7 +111,7 @@ class _Associator:
         self._handler.dead_letters.send(self._producer)
 
     def _associate(self) -> bool:
-        """Commit the timesteps that are complete; False if another associator was faster."""
+        """Commit the timesteps that are complete; False if another associator took over."""
         return self._await(self._handler.associate_ready())
 
     def _relay(self) -> None:
@@ -123,13 +123,13 @@ class _Associator:
     def _store_forced(self) -> None:
         """Store forced measurements; one may come twice, so Kafka has their offsets."""
         for message in consume_batch(self._forced_consumer, limit=_FORCED_BATCH, timeout_s=0):
-            self._retry.retry_until_success(partial(self._store_answer, message))
+            self._retry.retry_until_success(partial(self._store_result, message))
             self._retry.retry_until_success(self._send_dead_letters)
             self._forced_consumer.store_offsets(
                 offsets=[TopicPartition(message.topic, message.partition, message.offset + 1)]
             )
 
-    def _store_answer(self, message: InMessage) -> None:
+    def _store_result(self, message: InMessage) -> None:
         try:
             if self._await(self._forced_handler.on_message(message)):
                 self._handler.expect_outbox()
@@ -149,14 +149,14 @@ class _Associator:
         self._handler.release_partitions([each.partition for each in partitions])
 
     def _seek(self, partitions: list[int]) -> None:
-        """Start again where the database says; what was in memory is read again."""
+        """Start again at the offsets of the database; what was in memory is read again."""
         offsets = self._take(partitions)
         for number in partitions:
             offset = offsets.get(number, OFFSET_BEGINNING)
             self._consumer.seek(TopicPartition(self._topics.detections, number, offset))
 
     def _take(self, partitions: list[int]) -> dict[int, int]:
-        """Return where the database says that consumption goes on, if it does."""
+        """Take partitions over; return their offsets in the database, if they have one."""
         return self._retry.retry_until_success(
             lambda: self._await(self._handler.take_partitions(partitions))
         )

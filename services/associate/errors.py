@@ -6,4 +6,4 @@ __all__ = ["FencedError"]
 
 
 class FencedError(TransientError):
-    """Another associator wrote this partition meanwhile: forget what we know, read again."""
+    """Another associator has written this partition: drop what is in memory and read again."""

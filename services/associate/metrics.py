@@ -1,4 +1,4 @@
-"""What the associator counts."""
+"""Metrics of the associator."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -15,9 +15,10 @@ __all__ = [
 IMAGES = Counter("livetrap_associate_images_total", "Images by outcome", ["outcome"])
 TIMESTEPS = Counter("livetrap_associate_timesteps_total", "Timesteps committed")
 EVENTS = Counter("livetrap_associate_events_total", "Events and forced requests relayed to Kafka")
-FORCED = Counter("livetrap_associate_forced_total", "Answers to forced requests", ["outcome"])
+FORCED = Counter("livetrap_associate_forced_total", "Forced measurements by outcome", ["outcome"])
 SPECTRAL_CONFLICTS = Counter(
-    "livetrap_associate_spectral_conflicts_total", "New sources that forced photometry took back"
+    "livetrap_associate_spectral_conflicts_total",
+    "Transients retracted because forced photometry contradicts them",
 )
 OPEN_IMAGES = Gauge("livetrap_associate_open_images", "Images waiting for their timestep to close")
 TRANSACTION = Histogram(

@@ -108,7 +108,7 @@ async def associator(
         url, min_size=1, max_size=2, server_settings={"timezone": "UTC"}
     )
     whole = Settings(associate=CASE | settings)
-    handler = DetectionsHandler(whole, Topics(), name, pool)
+    handler = DetectionsHandler(whole.associate, Topics(), name, pool)
     offsets = await handler.take_partitions([0])
     associator = Associator(handler, whole, pool, name)
     associator.offset = offsets.get(0, 0)

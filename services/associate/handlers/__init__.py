@@ -1,1 +1,1 @@
-"""What the associator does with a record: detections, or the answer to a forced request."""
+"""Messages of detections-v1 and forced-measurements-v1, and the outbox."""

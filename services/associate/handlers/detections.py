@@ -11,13 +11,13 @@ from runtime.dead_letters import DeadLetters
 from runtime.errors import RejectedMessageError, TransientError
 from runtime.kafka import InMessage, OutMessage
 from runtime.logging import get_logger
-from runtime.settings import AssociateProcessSettings
-from schemas.codec import CodecError, decode_image_detections, encode_image_detections
+from runtime.settings import AssociateSettings
+from schemas.codec import CodecError, decode_image_detections
 from schemas.topics import Topics
 from services.associate.errors import FencedError
+from services.associate.handlers.timestep import Outcome, associate_timestep
 from services.associate.metrics import EVENTS, IMAGES, OPEN_IMAGES, TIMESTEPS, TRANSACTION
-from services.associate.models import Arrival, OffsetMove, Timestep
-from services.associate.steps.association import Outcome, associate_timestep
+from services.associate.models.timesteps import Arrival, OffsetMove, Timestep
 from services.associate.steps.records import check_record
 from services.associate.steps.windows import TimestepWindows
 from services.associate.storage import CatalogueStore
@@ -25,19 +25,19 @@ from services.associate.storage import CatalogueStore
 __all__ = ["DetectionsHandler"]
 
 _OUTBOX_BATCH = 500
-_LOOK_EVERY_S = 1.0
+_OUTBOX_POLL_S = 1.0
 _EXPIRY_EVERY_S = 3600.0
 
 
 class DetectionsHandler:
-    """Everything the associator does, but for the Kafka clients.
+    """Gathers records into timesteps, commits these, and hands out their messages.
 
     Parameters
     ----------
-    settings : AssociateProcessSettings
-        Section `associate` is used.
+    settings : AssociateSettings
+        Limits, windows and retention.
     topics : Topics
-        Where to read and what to call the outbox messages.
+        Names of the topics.
     cluster_id : str
         Kafka cluster the offsets belong to.
     pool : asyncpg.Pool
@@ -51,7 +51,7 @@ class DetectionsHandler:
 
     def __init__(
         self,
-        settings: AssociateProcessSettings,
+        settings: AssociateSettings,
         topics: Topics,
         cluster_id: str,
         pool: asyncpg.Pool,
@@ -61,7 +61,7 @@ class DetectionsHandler:
         self._cluster_id = cluster_id
         self._pool = pool
         self._store = CatalogueStore(pool)
-        self._windows = TimestepWindows(settings.associate)
+        self._windows = TimestepWindows(settings)
         self._ready: deque[Timestep] = deque()
         # Next offset per partition: as the database has it (-1: it has none), and as read.
         self._committed: dict[int, int] = {}
@@ -69,16 +69,16 @@ class DetectionsHandler:
         self.dead_letters = DeadLetters(topic=topics.dead_letters, service="associate")
         self._is_outbox_empty = False
         self._next_expiry_s = 0.0
-        self._next_look_s = 0.0
+        self._next_poll_s = 0.0
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._pool.close()
 
     def on_message(self, message: InMessage) -> None:
-        """Take one record; a senseless one becomes a dead letter."""
+        """Add one record to its timestep; an invalid one becomes a dead letter."""
         if message.partition not in self._next:
-            return  # fetched before the partition was taken away
+            return  # fetched before the partition was revoked
         self._next[message.partition] = message.offset + 1
         try:
             record = decode_image_detections(message.value)
@@ -88,7 +88,7 @@ class DetectionsHandler:
         except RejectedMessageError as error:
             self._add_dead_letter(message, error)
         else:
-            self._windows.add(Arrival(record, message.partition, message.offset, time.monotonic()))
+            self._windows.add(Arrival(record, message, time.monotonic()))
 
     def _add_dead_letter(self, message: InMessage, error: RejectedMessageError) -> None:
         IMAGES.labels("dead_lettered").inc()
@@ -100,7 +100,7 @@ class DetectionsHandler:
         Returns
         -------
         bool
-            False if another associator was faster: all partitions must be taken anew.
+            False if another associator has moved the offsets: all partitions must be taken anew.
         """
         self._ready.extend(self._windows.ready(time.monotonic()))
         OPEN_IMAGES.set(self._windows.n_open_images())
@@ -110,19 +110,19 @@ class DetectionsHandler:
                 await self._commit_first()
             await self._commit_skipped()
         except FencedError:
-            get_logger().warning("associator_was_fenced")
+            get_logger().warning("associator_fenced")
             return False
         return True
 
     async def _commit_first(self) -> None:
-        """Associate the oldest ready timestep; one that PostgreSQL refuses is taken apart."""
+        """Associate the oldest ready timestep; one that PostgreSQL refuses is split by image."""
         timestep = self._ready[0]
         try:
             outcome = await self._commit(timestep)
         except RejectedMessageError as error:
             self._ready.popleft()
             if len(timestep.arrivals) == 1:
-                self._add_dead_letter(self._to_message(timestep.arrivals[0]), error)
+                self._add_dead_letter(timestep.arrivals[0].message, error)
             else:
                 self._ready.extendleft(
                     replace(timestep, arrivals=(arrival,))
@@ -131,15 +131,6 @@ class DetectionsHandler:
             return
         self._ready.popleft()
         self._count(outcome)
-
-    def _to_message(self, arrival: Arrival) -> InMessage:
-        return InMessage(
-            topic=self._topics.detections,
-            partition=arrival.partition,
-            offset=arrival.offset,
-            key=arrival.record.stream.encode(),
-            value=encode_image_detections(arrival.record),
-        )
 
     @TRANSACTION.time()
     async def _commit(self, timestep: Timestep) -> Outcome:
@@ -156,7 +147,7 @@ class DetectionsHandler:
         TIMESTEPS.inc()
         for entry in outcome.entries:
             IMAGES.labels(entry.outcome).inc()
-        if outcome.n_messages:
+        if outcome.has_messages:
             self._is_outbox_empty = False
 
     async def _commit_skipped(self) -> None:
@@ -166,7 +157,7 @@ class DetectionsHandler:
         moves = [
             move
             for move in self._moves(set(self._next), after=None)
-            if move.following > max(move.expected, 0)
+            if move.next_offset > max(move.expected, 0)
         ]
         if moves:
             async with self._store.transaction() as catalogue:
@@ -174,7 +165,7 @@ class DetectionsHandler:
             self._moved(moves)
 
     def _moves(self, partitions: set[int], *, after: Timestep | None) -> list[OffsetMove]:
-        """Return how far each partition is done: up to the first record that still waits."""
+        """Return the next offset of each partition: that of the first record that still waits."""
         waiting = [timestep for timestep in self._ready if timestep is not after]
         moves = []
         for partition in sorted(partitions):
@@ -187,16 +178,16 @@ class DetectionsHandler:
             still_open = self._windows.lowest_open_offset(partition)
             if still_open is not None:
                 offsets.append(still_open)
-            following = min(offsets, default=self._next[partition])
-            moves.append(OffsetMove(partition, self._committed[partition], following))
+            next_offset = min(offsets, default=self._next[partition])
+            moves.append(OffsetMove(partition, self._committed[partition], next_offset))
         return moves
 
     def _moved(self, moves: Iterable[OffsetMove]) -> None:
-        self._committed.update({move.partition: move.following for move in moves})
+        self._committed.update({move.partition: move.next_offset for move in moves})
 
     async def drop_expired(self) -> None:
-        """Drop measurements that are older than anybody wants, once an hour."""
-        retention_days = self._settings.associate.detection_retention_days
+        """Drop measurements that are older than the retention, once an hour."""
+        retention_days = self._settings.detection_retention_days
         now_s = time.monotonic()
         if retention_days is None or now_s < self._next_expiry_s:
             return
@@ -210,33 +201,35 @@ class DetectionsHandler:
             get_logger().info("detections_expired", partitions=names)
 
     def expect_outbox(self) -> None:
-        """Note that somebody else has left something in the outbox: look at once."""
+        """Note that another transaction has left something in the outbox."""
         self._is_outbox_empty = False
 
     async def fetch_outbox(self) -> list[tuple[int, OutMessage]]:
-        """Return events for Kafka, oldest first, with the ids to delete afterwards."""
+        """Return messages for Kafka, oldest first, with the ids to delete afterwards."""
         now_s = time.monotonic()
-        if self._is_outbox_empty and now_s < self._next_look_s:
+        if self._is_outbox_empty and now_s < self._next_poll_s:
             return []
         rows = await self._store.fetch_outbox(_OUTBOX_BATCH)
         self._is_outbox_empty = not rows
-        self._next_look_s = now_s + _LOOK_EVERY_S  # an operator's retractions come unannounced
+        self._next_poll_s = (
+            now_s + _OUTBOX_POLL_S
+        )  # an operator's retractions are not announced here
         return [
             (number, OutMessage(topic, key.encode(), value)) for number, topic, key, value in rows
         ]
 
     async def delete_outbox(self, ids: Sequence[int]) -> None:
-        """Forget events that Kafka has."""
+        """Delete messages that Kafka has."""
         await self._store.delete_outbox(ids)
         EVENTS.inc(len(ids))
 
     async def take_partitions(self, partitions: Sequence[int]) -> dict[int, int]:
-        """Take partitions over; return where to go on, for those that were consumed before."""
+        """Take partitions over; return the next offsets of those that were consumed before."""
         self.release_partitions(partitions)
         offsets = await self._store.load_offsets(
             self._cluster_id, self._topics.detections, partitions
         )
-        self._windows.remember(await self._store.load_stream_states())
+        self._windows.restore(await self._store.load_stream_states())
         for partition in partitions:
             self._committed[partition] = offsets.get(partition, -1)
             self._next[partition] = offsets.get(partition, 0)
@@ -244,7 +237,7 @@ class DetectionsHandler:
         return offsets
 
     def release_partitions(self, partitions: Sequence[int]) -> None:
-        """Forget partitions that another associator has now."""
+        """Drop what is held of partitions that another associator has now."""
         gone = set(partitions)
         self._windows.drop_partitions(partitions)
         self._ready = deque(
@@ -255,5 +248,5 @@ class DetectionsHandler:
             self._next.pop(partition, None)
 
     def partitions(self) -> list[int]:
-        """Return the partitions in hand."""
+        """Return the partitions of this process."""
         return sorted(self._next)

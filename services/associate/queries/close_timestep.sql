@@ -1,4 +1,4 @@
--- Note that a stream has come this far; images up to here are late from now on.
+-- Store up to where a stream is closed; images up to there are late from now on.
 --
 -- $1  stream_id     int
 -- $2  closed_until  timestamptz  start of the timestep

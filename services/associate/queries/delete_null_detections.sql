@@ -1,4 +1,4 @@
--- Forget sources that are seen again, or were missed too often.
+-- Delete the counts of sources that are detected again, or that have expired.
 --
 -- $1  stream_id  int
 -- $2  source_id  bigint[]

@@ -1,4 +1,4 @@
--- Forget messages that Kafka has.
+-- Delete messages that Kafka has.
 --
 -- $1  id  bigint[]
 -- Index: the primary key.

@@ -1,4 +1,4 @@
--- Forget rejected images that have come again and are accepted now.
+-- Delete rejected images that were sent again and are accepted now.
 --
 -- $1  stream_id  int
 -- $2  image_id   text[]  sha256

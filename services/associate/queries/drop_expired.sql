@@ -1,4 +1,4 @@
--- Drop the months of detections that ended so long before the last timestep of their stream.
+-- Drop the months of detections that ended longer than the retention before the last timestep.
 --
 -- $1  retention  interval
 select drop_detection_partitions(stream.id, stream.closed_until - $1::interval) as name

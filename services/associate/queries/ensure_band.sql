@@ -1,4 +1,4 @@
--- Return the id of a band, made if it is new.
+-- Return the id of a band, which is created if it is new.
 --
 -- $1  stream_id    int
 -- $2  freq_eff_hz  float8  [Hz]

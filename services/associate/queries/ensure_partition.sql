@@ -1,4 +1,4 @@
--- Make the month's partition of a stream's detections, if it is missing.
+-- Create the month's partition of a stream's detections, if it is missing.
 --
 -- $1  stream_id   int
 -- $2  time_start  timestamptz

@@ -1,4 +1,4 @@
--- Return the id of a stream, made if it is new.
+-- Return the id of a stream, which is created if it is new.
 --
 -- $1  name  text
 -- Index: the unique one on name.

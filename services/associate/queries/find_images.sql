@@ -1,4 +1,4 @@
--- Return which of these images the database has, where each came from and its verdict.
+-- Return those of some images that are stored, with their offsets on Kafka and their verdicts.
 --
 -- $1  stream_id  int
 -- $2  image_id   text[]  sha256

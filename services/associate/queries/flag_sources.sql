@@ -1,4 +1,4 @@
--- Note that sources have been told of.
+-- Store which sources were announced, as new or as variable.
 --
 -- $1  id           bigint[]
 -- $2  is_new       boolean[]

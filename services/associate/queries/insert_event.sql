@@ -1,4 +1,4 @@
--- Keep an event as it goes to Kafka.
+-- Store an event as it goes to Kafka.
 --
 -- $1  event_id       text
 -- $2  transient_id   bigint

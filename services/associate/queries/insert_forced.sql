@@ -1,9 +1,9 @@
 -- Store forced measurements of one image and return the numbers of those that are new; those that
--- are there stay as they are. Others may ask too, with numbers of their own: a place that is not
--- its source's is none of ours.
+-- are stored stay as they are. Others may send requests too, with numbers of their own: a position
+-- farther from the source than a beam is left out.
 --
 -- $1   stream                 text
--- $2   image_id               text      hash of the image
+-- $2   image_id               text      sha256
 -- $3   source_number          int[]
 -- $4   source_id              bigint[]
 -- $5   extraction_type        text[]

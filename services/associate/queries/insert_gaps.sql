@@ -1,7 +1,7 @@
--- Store why forced measurements of one image could not be made.
+-- Store the reasons why forced measurements of one image could not be made.
 --
 -- $1  stream     text
--- $2  image_id   text      hash of the image
+-- $2  image_id   text      sha256
 -- $3  source_id  bigint[]
 -- $4  reason     text[]
 -- Index: image (stream_id, image_id).

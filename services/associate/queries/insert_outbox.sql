@@ -1,4 +1,4 @@
--- Leave a message for the relay.
+-- Leave a message for Kafka.
 --
 -- $1  topic  text
 -- $2  key    text

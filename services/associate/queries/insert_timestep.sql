@@ -1,4 +1,4 @@
--- Open the rows of one timestep.
+-- Store one timestep and return its id.
 --
 -- $1  stream_id        int
 -- $2  time_start       timestamptz

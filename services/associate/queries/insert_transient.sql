@@ -1,4 +1,4 @@
--- Store one transient and return its id; a source has one of each kind.
+-- Store one transient and return its id; a source has at most one of each kind.
 --
 -- $1   event_id                text
 -- $2   trig_id                 text

@@ -1,4 +1,4 @@
--- Return the bands and Stokes parameters that the streams are known to send.
+-- Return the bands and Stokes parameters that the streams send.
 select
     stream.name,
     band.freq_eff_hz,

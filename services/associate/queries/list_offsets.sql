@@ -1,4 +1,4 @@
--- Return where the associator goes on.
+-- Return the offsets from which the associator goes on.
 --
 -- $1  cluster_id  text
 -- $2  topic       text

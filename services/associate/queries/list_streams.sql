@@ -1,4 +1,4 @@
--- Return how far each stream has come.
+-- Return up to where each stream is closed.
 select
     stream.name,
     stream.closed_until

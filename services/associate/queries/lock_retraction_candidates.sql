@@ -1,19 +1,19 @@
--- Lock and return the new sources that one image alone has seen, of those measured by force in
--- another band of the same time, with what was told of them.
+-- Lock and return the new sources that one image alone has detected, of those with a forced
+-- measurement in another band at the same time, with their last events.
 --
 -- $1  stream     text
--- $2  image_id   text      hash of the image that was measured
--- $3  source_id  bigint[]  measured by force
+-- $2  image_id   text      of the image that was measured
+-- $3  source_id  bigint[]  with a forced measurement
 -- $4  tolerance  interval  of the start times of a timestep's images
--- No measurement is read: the event has that of its image, and a plan with all partitions of
--- detection would take longer than the rest.
+-- No measurement is read: the event has it, and a plan with all partitions of detection would take
+-- longer than the rest.
 -- Indexes: image (stream_id, image_id); transient (source_id, kind); primary keys of source and
 -- image; source_event (transient_id, id).
 select
     transient.source_id,
     image.freq_eff_hz,
     image.stokes,
-    last_event.event::text as told
+    last_event.event::text as last_event
 from stream
 inner join image
     on
@@ -27,7 +27,7 @@ inner join transient
         and transient.kind = 'new_source'
         and transient.state = 'active'
         and transient.time_start between image.time_start - $4::interval and image.time_start + $4::interval
--- Every blind detection counts there, those that two sources share too.
+-- n_datapoints counts every blind detection, those that two sources share too.
 inner join source
     on
         transient.source_id = source.id

@@ -1,6 +1,6 @@
--- Move the offsets of this transaction, each only from where we think it is.
+-- Move the consumed offsets, each only from where this process left it.
 --
--- Returns how many moved; fewer than asked means that another associator was here.
+-- Returns how many moved; fewer than given: another associator has moved them.
 --
 -- $1  cluster_id   text
 -- $2  topic        text
@@ -14,15 +14,15 @@ with wanted as (
 ),
 
 moved as (
-    update consumed_offset as held
+    update consumed_offset as stored
     set next_offset = wanted.next_offset
     from wanted
     where
-        held.cluster_id = $1::text
-        and held.topic = $2::text
-        and held.partition = wanted.partition
-        and held.next_offset = wanted.expected
-    returning held.partition
+        stored.cluster_id = $1::text
+        and stored.topic = $2::text
+        and stored.partition = wanted.partition
+        and stored.next_offset = wanted.expected
+    returning stored.partition
 ),
 
 created as (

@@ -1,4 +1,4 @@
--- Let the search positions of sources follow a drift.
+-- Write new search positions of sources that have drifted from the old ones.
 --
 -- $1  id          bigint[]
 -- $2  search_ra   float8[]    [deg]

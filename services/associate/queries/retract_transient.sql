@@ -1,4 +1,4 @@
--- Take a transient back: its state, its event, and the message for Kafka.
+-- Retract a transient: its state, its event, and the message for Kafka.
 --
 -- $1  transient_id       bigint
 -- $2  retraction_reason  text

@@ -1,4 +1,4 @@
--- Return the HEALPix orders of the cells that a channel has looked at.
+-- Return the HEALPix orders of the cells that images of a band and Stokes parameter cover.
 --
 -- $1  band_id    int
 -- $2  stokes     text

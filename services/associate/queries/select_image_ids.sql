@@ -1,4 +1,4 @@
--- Return the image ids (sha256) of image keys.
+-- Return the sha256 of images.
 --
 -- $1  image_key  bigint[]
 -- Index: the primary key.

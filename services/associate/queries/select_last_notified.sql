@@ -1,11 +1,12 @@
--- Return the transients of sources that may still be updated, and what was told of them last.
+-- Return the transients of sources that may be updated, and what their last events reported.
 --
--- $1  source_id      bigint[]
--- $2  max_updates    int       [-]
--- $3  notified_before    timestamptz  cool-down: told of later images, nothing more is told
+-- $1  source_id        bigint[]
+-- $2  max_updates      int          [-]
+-- $3  notified_before  timestamptz  transients whose last event is of a later exposure are left out
 -- Index: the unique one on transient (source_id, kind).
 select
     transient.id as transient_id,
+    transient.trig_id,
     transient.source_id,
     transient.kind,
     transient.certainty,

@@ -1,4 +1,4 @@
--- Return the places that are watched in a stream.
+-- Return the monitored positions of a stream.
 --
 -- $1  stream  text
 -- Index: monitor (stream, ra, dec).

@@ -1,8 +1,9 @@
--- Return the sources that this timestep misses: those of the last one, or missed since longer.
+-- Return the known sources that a timestep does not detect: those that the one before it detected,
+-- and those that were not detected for longer.
 --
--- $1  stream_id   int
--- $2  tolerance   interval  of the start times of a timestep's images
--- $3  ids_seen    bigint[]  what this timestep shows
+-- $1  stream_id    int
+-- $2  tolerance    interval  of the start times of a timestep's images
+-- $3  detected_id  bigint[]  sources that the timestep detects
 -- Indexes: primary keys of detection (of this stream's partition), null_detection and source.
 with candidate as (
     select

@@ -1,4 +1,4 @@
--- Return the deepest earlier images of a channel in cells of the sky.
+-- Return the deepest earlier images of a band and Stokes parameter in cells of the sky.
 --
 -- $1  band_id  int
 -- $2  stokes   text
@@ -8,6 +8,7 @@ select
     image.wcs_header,
     image.width_px,
     image.height_px,
+    coalesce(image.margin_px, 0) as margin_px,
     image.rms_grid_columns,
     image.rms_grid
 from image

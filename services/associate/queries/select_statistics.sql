@@ -1,4 +1,4 @@
--- Return the light-curve statistics of sources, one row a channel: a string of binary records.
+-- Return light-curve statistics, one row a band and Stokes parameter: a string of binary records.
 --
 -- $1  source_id  bigint[]
 -- Index: the primary key.

@@ -1,4 +1,4 @@
--- Note what the newest event tells of a transient; one that was retracted meanwhile has no row.
+-- Store what an update reports of a transient; one that was retracted meanwhile has no row.
 --
 -- $1  transient_id               bigint
 -- $2  last_notified_snr          float8       [-]

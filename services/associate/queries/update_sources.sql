@@ -1,13 +1,13 @@
--- Write what a timestep taught us of known sources.
+-- Write the positions and the variability of known sources.
 --
 -- $1  id               bigint[]
--- $2  ra               float8[]    [deg]
--- $3  dec              float8[]    [deg]
--- $4  weight_ra        float8[]    [1/deg^2]
--- $5  weight_dec       float8[]    [1/deg^2]
--- $6  n_datapoints     int[]       [-]
--- $7  eta              float8[]    [-]
--- $8  v                float8[]    [-]
+-- $2  ra               float8[]     [deg]
+-- $3  dec              float8[]     [deg]
+-- $4  weight_ra        float8[]     [1/deg^2]
+-- $5  weight_dec       float8[]     [1/deg^2]
+-- $6  n_datapoints     int[]        [-]
+-- $7  eta              float8[]     [-]
+-- $8  v                float8[]     [-]
 -- $9  last_time_start  timestamptz
 -- Index: the primary key. Nothing that is written here is indexed, so updates stay HOT.
 update source

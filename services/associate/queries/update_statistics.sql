@@ -1,4 +1,4 @@
--- Write the light-curve statistics of sources that the channel knows; cheaper than an upsert.
+-- Write light-curve statistics of sources that have a row of the band; cheaper than an upsert.
 --
 -- $1   band_id                  int
 -- $2   stokes                   text

@@ -1,4 +1,4 @@
--- Remember what a stream's next timestep waits for.
+-- Store what a stream's next timestep waits for.
 --
 -- $1  band_id           int[]
 -- $2  stokes            text[]

@@ -1,4 +1,4 @@
--- Note for how many timesteps sources have been missed.
+-- Store for how many timesteps in a row sources have not been detected.
 --
 -- $1  stream_id    int
 -- $2  source_id    bigint[]

@@ -1,4 +1,4 @@
--- Write the light-curve statistics of one channel.
+-- Write the light-curve statistics of one band and Stokes parameter.
 --
 -- $1   band_id                  int
 -- $2   stokes                   text

@@ -2,17 +2,48 @@
 
 from collections.abc import Iterable
 
-from services.associate.models import Band
+from schemas.messages import ImageDetections
+from services.associate.models.timesteps import Band
 
-__all__ = ["find_band", "to_band"]
+__all__ = ["assign_bands", "find_band", "to_band"]
 
 # An image that does not say its bandwidth is taken to be this wide, relative to its frequency.
 _DEFAULT_WIDTH = 0.01
 
 
 def to_band(freq_eff_hz: float, freq_bw_hz: float) -> Band:
-    """Return the band that an image founds: centre and width to 1 kHz."""
+    """Return the band that an image creates: centre and width to 1 kHz."""
     return Band(round(freq_eff_hz / 1e3) * 1e3, round(freq_bw_hz / 1e3) * 1e3)
+
+
+def assign_bands(records: Iterable[ImageDetections], known: Iterable[Band]) -> list[Band | None]:
+    """Return the band of each image: a known one, one of an image before it, or a new one.
+
+    Parameters
+    ----------
+    records : iterable of ImageDetections
+        In ascending frequency.
+    known : iterable of Band
+        Bands of the stream.
+
+    Returns
+    -------
+    list of Band or None
+        None for an image without metadata.
+    """
+    bands = list(known)
+    assigned: list[Band | None] = []
+    for record in records:
+        metadata = record.metadata
+        if metadata is None:
+            assigned.append(None)
+            continue
+        band = find_band(metadata.freq_eff_hz, metadata.freq_bw_hz, bands)
+        if band is None:
+            band = to_band(metadata.freq_eff_hz, metadata.freq_bw_hz)
+            bands.append(band)
+        assigned.append(band)
+    return assigned
 
 
 def find_band(freq_eff_hz: float, freq_bw_hz: float, known: Iterable[Band]) -> Band | None:

@@ -1,29 +1,35 @@
-"""The part of the running catalogue that a timestep can touch, in memory while it is decided."""
+"""The part of the running catalogue around a timestep's detections, in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.messages import FloatArray, IntArray
-from services.associate.models import (
+from services.associate.models.catalogue import (
+    MOMENT_COLUMNS,
     SOURCE_DTYPE,
     STATISTICS_DTYPE,
+    ChannelKey,
     RowArray,
-    StatisticsKey,
 )
+from services.associate.models.decisions import StatisticsRows
 from services.associate.steps.matching import Links, Positions, find_pairs, resolve
 from sky.geometry import move, tangent_offsets
-from sky.statistics import MOMENT_FIELDS, eta, new_moments, update_moments, v
+from sky.statistics import eta, new_moments, update_moments, v
 
 __all__ = ["CandidateSources", "ImageResult", "MeasuredColumns"]
 
+# `parent` is the row of the source it was split from, `image` the number of the image that
+# created it; -1 where there is none.
 _DTYPE = np.dtype(
-    [*SOURCE_DTYPE.descr, ("is_created", "?"), ("is_touched", "?"), ("is_flagged", "?")]
-)
+    [
+        *SOURCE_DTYPE.descr,
+        ("parent", np.int64), ("image", np.int64), ("is_created", "?"), ("is_detected", "?"),
+    ]
+)  # fmt: skip
 _NO_PARENT = -1
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +48,16 @@ class MeasuredColumns:
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """What became of each detection of an image.
+    """The sources of an image's detections.
 
-    `source` is the row in the candidates that each detection belongs to and `radius` its
-    De Ruiter radius (NaN where it created the source); `shared` are further sources of a
-    detection.
+    Parameters
+    ----------
+    source : (n,) int64
+        Row of the candidates that each detection belongs to.
+    radius : (n,) float64
+        Its De Ruiter radius; NaN where it created the source.
+    shared : Links
+        Further sources of a detection (n-1).
     """
 
     source: IntArray
@@ -68,12 +79,12 @@ class CandidateSources:
         self.sources = np.zeros(0, _DTYPE)
         # Per band and Stokes parameter: statistics of integrated and of peak flux, the largest
         # integrated flux, and how many points the database has; one row a source.
-        self._int: dict[StatisticsKey, RowArray] = {}
-        self._peak: dict[StatisticsKey, RowArray] = {}
-        self._int_max: dict[StatisticsKey, FloatArray] = {}
-        self._n_stored: dict[StatisticsKey, IntArray] = {}
+        self._int: dict[ChannelKey, RowArray] = {}
+        self._peak: dict[ChannelKey, RowArray] = {}
+        self._int_max: dict[ChannelKey, FloatArray] = {}
+        self._n_stored: dict[ChannelKey, IntArray] = {}
 
-    def load(self, sources: RowArray, statistics: Mapping[StatisticsKey, RowArray]) -> None:
+    def load(self, sources: RowArray, statistics: Mapping[ChannelKey, RowArray]) -> None:
         """Start from catalogue rows.
 
         Parameters
@@ -84,28 +95,25 @@ class CandidateSources:
             Of those sources, by band and Stokes parameter.
         """
         self.sources = np.zeros(sources.size, _DTYPE)
+        self.sources["parent"] = self.sources["image"] = _NO_PARENT
         for name in SOURCE_DTYPE.names or ():
             self.sources[name] = sources[name]
         for key, table in statistics.items():
             self._make_room(key)
             row = np.searchsorted(sources["id"], table["source_id"])
             for kind, moments in (("int", self._int[key]), ("peak", self._peak[key])):
-                moments["n"][row] = table["n"]
-                for name in MOMENT_FIELDS[1:]:
-                    moments[name][row] = table[f"{kind}_{name}"]
-            self._int_max[key][row] = table["int_max"]
-            self._n_stored[key][row] = table["n"]
+                moments["n"][row] = table["n_datapoints"]
+                for name, column in MOMENT_COLUMNS[kind].items():
+                    moments[name][row] = table[column]
+            self._int_max[key][row] = table["flux_int_max_jy"]
+            self._n_stored[key][row] = table["n_datapoints"]
 
-    def _make_room(self, key: StatisticsKey) -> None:
+    def _make_room(self, key: ChannelKey) -> None:
         size = self.sources.size
         if key not in self._int:
             self._int[key], self._peak[key] = new_moments(size), new_moments(size)
             self._int_max[key] = np.full(size, -np.inf)
             self._n_stored[key] = np.zeros(size, np.int64)
-
-    def assign_ids(self, ids: Sequence[int]) -> None:
-        """Give the created sources their ids."""
-        self.sources["id"][self.sources["is_created"]] = ids
 
     def n_created(self) -> int:
         """Return how many sources were created."""
@@ -121,23 +129,23 @@ class CandidateSources:
             }
         )
 
-    def changed_statistics(self) -> dict[StatisticsKey, tuple[RowArray, BoolArray]]:
-        """Return the statistics that the database does not have yet, and where it has a row."""
-        return {key: self._changed(key) for key in sorted(self._int)}
+    def changed_statistics(self, ids: IntArray) -> list[StatisticsRows]:
+        """Return the statistics that the database does not have yet; `ids` of all sources."""
+        return [self._changed(key, ids) for key in sorted(self._int)]
 
-    def _changed(self, key: StatisticsKey) -> tuple[RowArray, BoolArray]:
+    def _changed(self, key: ChannelKey, ids: IntArray) -> StatisticsRows:
         row = np.nonzero(self._int[key]["n"] != self._n_stored[key])[0]
         table = np.zeros(row.size, STATISTICS_DTYPE)
-        table["source_id"] = self.sources["id"][row]
-        table["n"] = self._int[key]["n"][row]
+        table["source_id"] = ids[row]
+        table["n_datapoints"] = self._int[key]["n"][row]
         for kind, moments in (("int", self._int[key]), ("peak", self._peak[key])):
-            for name in MOMENT_FIELDS[1:]:
-                table[f"{kind}_{name}"] = moments[name][row]
-        table["int_max"] = self._int_max[key][row]
-        return table, self._n_stored[key][row] > 0
+            for name, column in MOMENT_COLUMNS[kind].items():
+                table[column] = moments[name][row]
+        table["flux_int_max_jy"] = self._int_max[key][row]
+        return StatisticsRows(key, table, self._n_stored[key][row] > 0)
 
     def positions(self) -> Positions:
-        """Return where the sources are; the systematic error is a floor in quadrature."""
+        """Return the positions of the sources; the systematic error is a floor in quadrature."""
         rows = self.sources
         with np.errstate(divide="ignore"):
             east, north = 1 / rows["weight_ra"], 1 / rows["weight_dec"]
@@ -146,14 +154,14 @@ class CandidateSources:
 
     def associate(
         self,
-        key: StatisticsKey,
+        key: ChannelKey,
         columns: MeasuredColumns,
         *,
         image: int,
         de_ruiter_limit: float,
         distance_limit_deg: float,
     ) -> ImageResult:
-        """Give every detection of one image its source, and update what is known of those."""
+        """Match the detections of one image, the `image`-th, and update their sources."""
         self._make_room(key)
         floor = self._systematic_deg
         detections = Positions(
@@ -202,7 +210,7 @@ class CandidateSources:
         rows["weight_dec"] = _weight(columns.dec_err_deg[first_detections])
         rows["parent"] = parents
         rows["is_created"] = True
-        rows["first_image_key"], rows["first_number"] = image, first_detections
+        rows["image"], rows["first_source_number"] = image, first_detections
         child = parents != _NO_PARENT
         rows["n_datapoints"][child] = self.sources["n_datapoints"][parents[child]]
         self.sources = np.concatenate([self.sources, rows])
@@ -245,10 +253,10 @@ class CandidateSources:
     def _count(self, *sources: IntArray) -> None:
         touched = np.concatenate(sources)
         self.sources["n_datapoints"][touched] += 1
-        self.sources["is_touched"][touched] = True
+        self.sources["is_detected"][touched] = True
 
     def _add_points(
-        self, key: StatisticsKey, columns: MeasuredColumns, detection: IntArray, source: IntArray
+        self, key: ChannelKey, columns: MeasuredColumns, detection: IntArray, source: IntArray
     ) -> None:
         for moments, flux, error in (
             (self._int[key], columns.flux_int, columns.flux_int_err),

@@ -1,18 +1,31 @@
-"""Which places an image shows."""
+"""Which positions an image covers, and how deep."""
+
+import numpy as np
 
 from schemas.messages import BoolArray, FloatArray, ImageDetections, ImageMetadata
-from services.associate.models import StoredImage
+from services.associate.models.catalogue import ChannelKey
+from services.associate.models.decisions import CoverageRows
+from services.associate.models.timesteps import TimestepImage
+from sky.coverage import cells_of_field
 from sky.margin import is_searched
+from sky.rms_grid import rms_at
 from sky.wcs import SkyProjection
 
-__all__ = ["covers", "margin_of", "metadata_of"]
+__all__ = ["channel_of", "covers", "find_coverage", "margin_of", "metadata_of"]
 
 
-def metadata_of(image: StoredImage) -> ImageMetadata:
-    """Return what an accepted image always has."""
-    if image.record.metadata is None:
-        raise RuntimeError("an accepted image has metadata: records are checked at the door")
-    return image.record.metadata
+def metadata_of(record: ImageDetections) -> ImageMetadata:
+    """Return the metadata of an accepted image, which `check_record` has made sure of."""
+    if record.metadata is None:
+        raise RuntimeError("an accepted image has metadata: check_record refuses others")
+    return record.metadata
+
+
+def channel_of(image: TimestepImage) -> ChannelKey:
+    """Return the band and the Stokes parameter of an accepted image."""
+    if image.band_id is None:
+        raise RuntimeError("an image with metadata has a band")
+    return image.band_id, metadata_of(image.record).stokes
 
 
 def margin_of(record: ImageDetections) -> int:
@@ -20,8 +33,22 @@ def margin_of(record: ImageDetections) -> int:
     return record.margin_px or 0
 
 
-def covers(image: StoredImage, ra: FloatArray, dec: FloatArray) -> BoolArray:
-    """Return which places (n,) lie in the part of an image that is searched."""
-    metadata = metadata_of(image)
+def covers(record: ImageDetections, ra: FloatArray, dec: FloatArray) -> BoolArray:
+    """Return which positions (n,) [deg] lie in the part of an image that is searched."""
+    metadata = metadata_of(record)
     x, y = SkyProjection.of(metadata.wcs_header).to_pixel(ra, dec)
-    return is_searched((metadata.height_px, metadata.width_px), x, y, margin_of(image.record))
+    return is_searched((metadata.height_px, metadata.width_px), x, y, margin_of(record))
+
+
+def find_coverage(image: TimestepImage, image_key: int) -> CoverageRows:
+    """Return the cells of the sky that an accepted image covers, for later new-source tests."""
+    metadata, grid = metadata_of(image.record), image.record.rms_grid
+    if grid is None:
+        raise RuntimeError("an accepted image has an rms grid: check_record refuses others")
+    shape = (metadata.height_px, metadata.width_px)
+    cells, x, y = cells_of_field(
+        metadata.wcs_header, shape, metadata.field_radius_deg, margin_of(image.record)
+    )
+    rms = rms_at(grid.rms_jy_beam, shape, x, y)
+    covered = np.isfinite(rms)
+    return CoverageRows(channel_of(image), image_key, cells[covered], rms[covered])

@@ -1,69 +1,78 @@
-"""What an answer to a forced request changes: light curves, and new sources that it denies."""
+"""Which transients forced fluxes contradict, and whether a result makes sense at all."""
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
 
 import numpy as np
 
+from runtime.errors import RejectedMessageError
 from runtime.settings import AssociateSettings
-from schemas.messages import BoolArray, ForcedMeasurements, SourceEvent
-from services.associate.steps.retraction import retract_transient
+from schemas.messages import BoolArray, ForcedMeasurements
+from services.associate.models.catalogue import RetractionCandidate
+from services.associate.models.decisions import Retraction
+from services.associate.steps.retraction import to_retraction
 from services.associate.steps.spectral_consistency import check_spectral_consistency
-from services.associate.storage import Catalogue
 
-__all__ = ["store_forced_result"]
+__all__ = ["check_result", "find_retractions", "may_contradict"]
 
 
-async def store_forced_result(
-    catalogue: Catalogue, answer: ForcedMeasurements, *, settings: AssociateSettings, topic: str
-) -> list[str]:
-    """Store an answer, and take back the transients that it contradicts.
+def check_result(result: ForcedMeasurements) -> None:
+    """Refuse a result that would corrupt light curves.
+
+    Raises
+    ------
+    RejectedMessageError
+        Code ``bad_flux``.
+    """
+    columns = result.measurements
+    for flux, error, rms, reason, kind in zip(
+        columns.flux_peak_jy_beam, columns.flux_peak_err_jy_beam, columns.rms_local_jy_beam,
+        columns.reason, columns.extraction_type, strict=True,
+    ):  # fmt: skip
+        usable = math.isfinite(flux) and math.isfinite(error) and error > 0 and rms > 0
+        if not reason and not usable:
+            raise RejectedMessageError(
+                "bad_flux", f"image {result.image_id}: flux {flux} +- {error}, rms {rms}"
+            )
+        if kind not in ("forced", "monitor"):
+            raise RejectedMessageError("bad_flux", f"extraction type {kind!r} is unknown")
+
+
+def may_contradict(
+    result: ForcedMeasurements, is_stored: BoolArray, settings: AssociateSettings
+) -> BoolArray:
+    """Return which fluxes (n,) of a result may contradict a transient.
 
     Parameters
     ----------
-    catalogue : Catalogue
-        An open transaction.
-    answer : ForcedMeasurements
-        To a request of anybody's.
+    result : ForcedMeasurements
+        The answer to a request.
+    is_stored : (n,) bool
+        Fluxes that were not in the database before: each counts once.
     settings : AssociateSettings
-        What a contradiction is.
-    topic : str
-        Where the retractions go.
-
-    Returns
-    -------
-    list of str
-        TrigIDs of what was taken back.
+        Whether there is a spectral test.
     """
-    is_stored = await catalogue.insert_forced(answer)
-    await catalogue.insert_gaps(answer)
-    types = np.array(answer.measurements.extraction_type, object)
-    is_news = is_stored & (types == "forced")
-    if not await _find_conflicting(catalogue, answer, is_news, settings):
-        return []
-    # Whoever waited for a lock has read what was there before: judge again under it.
-    contradicted = await _find_conflicting(catalogue, answer, is_news, settings)
-    for told, reason in contradicted:
-        await retract_transient(catalogue, told, reason=reason, topic=topic)
-    return [told.trig_id for told, _ in contradicted]
+    if settings.spectral_conflict_sigma is None:
+        return np.zeros_like(is_stored)
+    types = np.array(result.measurements.extraction_type, object)
+    return np.asarray(is_stored & (types == "forced"), np.bool_)
 
 
-async def _find_conflicting(
-    catalogue: Catalogue,
-    answer: ForcedMeasurements,
-    is_news: BoolArray,
-    settings: AssociateSettings,
-) -> list[tuple[SourceEvent, str]]:
-    """Return what was told last of each transient that new fluxes contradict, and why."""
+def find_retractions(
+    candidates: Iterable[RetractionCandidate], settings: AssociateSettings, now: datetime
+) -> list[Retraction]:
+    """Return the retractions of the transients that forced fluxes contradict."""
     if settings.spectral_conflict_sigma is None:
         return []
     found = []
-    for suspect in await catalogue.lock_retraction_candidates(
-        answer, is_news, settings.timestep_tolerance_s
-    ):
-        contradiction = check_spectral_consistency(
-            suspect.seen,
-            suspect.other,
+    for candidate in candidates:
+        conflict = check_spectral_consistency(
+            candidate.detected,
+            candidate.forced,
             sigma=settings.spectral_conflict_sigma,
             max_spectral_index=settings.spectral_conflict_max_index,
         )
-        if contradiction is not None:
-            found.append((suspect.told, contradiction.because))
+        if conflict is not None:
+            found.append(to_retraction(candidate.last_event, conflict.reason, now))
     return found

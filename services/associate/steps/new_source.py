@@ -1,11 +1,11 @@
-"""The new-source test: had anybody looked deep enough before."""
+"""The new-source test: whether an earlier image would have detected a source."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from schemas.messages import FloatArray
-from services.associate.models import PriorCoverage
+from services.associate.models.catalogue import PriorCoverage
 from sky.margin import is_searched
 from sky.rms_grid import rms_bounds_at
 from sky.wcs import SkyProjection
@@ -14,7 +14,7 @@ __all__ = ["find_deepest_rms"]
 
 
 def find_deepest_rms(
-    ra: FloatArray, dec: FloatArray, looks: Sequence[PriorCoverage], *, margin_px: int
+    ra: FloatArray, dec: FloatArray, prior_coverage: Sequence[PriorCoverage]
 ) -> tuple[FloatArray, FloatArray]:
     """Return the rms that the deepest earlier image had around positions.
 
@@ -26,22 +26,20 @@ def find_deepest_rms(
     ----------
     ra, dec : (n,) float64
         ICRS [deg].
-    looks : sequence of PriorCoverage
+    prior_coverage : sequence of PriorCoverage
         Deepest earlier images of the same band and Stokes parameter.
-    margin_px : int
-        Border of an image in which nothing is extracted [px].
 
     Returns
     -------
     low, high : (n,) float64
         Smallest and largest rms of the grid cells around each position [Jy/beam]; NaN where
-        nobody has looked: sky never seen holds no new sources.
+        no earlier image has searched: a source there may have been there before.
     """
     deepest_low, deepest_high = np.full(ra.size, np.nan), np.full(ra.size, np.nan)
-    for look in looks:
-        x, y = SkyProjection.of(look.wcs_header).to_pixel(ra, dec)
-        inside = is_searched(look.shape, x, y, margin_px)
-        low, high = rms_bounds_at(look.rms_grid, look.shape, x, y)
+    for prior in prior_coverage:
+        x, y = SkyProjection.of(prior.wcs_header).to_pixel(ra, dec)
+        inside = is_searched(prior.shape, x, y, prior.margin_px)
+        low, high = rms_bounds_at(prior.rms_grid, prior.shape, x, y)
         better = inside & np.isfinite(low) & ~(deepest_low <= low)
         deepest_low = np.where(better, low, deepest_low)
         deepest_high = np.where(better, high, deepest_high)

@@ -1,54 +1,45 @@
-"""Known sources that a timestep does not show, and for how long."""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
+"""Known sources that a timestep does not detect, and for how long."""
 
 import numpy as np
 
-from runtime.settings import AssociateSettings
-from schemas.messages import FloatArray, IntArray
-from services.associate.models import ForcedTargets
-from services.associate.storage import Catalogue
+from schemas.messages import IntArray
+from services.associate.models.catalogue import NullDetections
+from services.associate.models.decisions import ForcedTargets, NullDetectionRows
 
-__all__ = ["DetectedSources", "count_null_detections"]
+__all__ = ["count_null_detections"]
 
 
-@dataclass(frozen=True, slots=True)
-class DetectedSources:
-    """What a timestep showed.
+def count_null_detections(
+    null_detections: NullDetections,
+    detected: ForcedTargets,
+    detected_ids: IntArray,
+    *,
+    expiration_timesteps: int,
+) -> tuple[NullDetectionRows, ForcedTargets]:
+    """Return the counts to store, and the sources to measure by forced photometry.
 
-    `detected` has the ids of the sources in each image, by the image's id; `id`, `ra` and
-    `dec` (n,) are of the sources that were seen in any image and were known before, or were
-    told of as new.
+    Parameters
+    ----------
+    null_detections : NullDetections
+        Known sources that the timestep does not detect, this timestep counted.
+    detected : ForcedTargets
+        Sources that it does detect: one that an image detects is worth measuring in the
+        images of other bands that do not.
+    detected_ids : (n,) int64
+        Known sources that it detects.
+    expiration_timesteps : int
+        Null detections in a row after which a source is measured no more [-].
     """
-
-    detected: Mapping[int, IntArray]
-    id: IntArray
-    ra: FloatArray
-    dec: FloatArray
-
-
-async def count_null_detections(
-    catalogue: Catalogue, seen: DetectedSources, *, stream_id: int, settings: AssociateSettings
-) -> ForcedTargets:
-    """Count for how long sources are missed; return those worth measuring, with those seen.
-
-    A source that is seen in one band is worth measuring in the bands that do not show it.
-    """
-    ids_seen = np.unique(np.concatenate([np.empty(0, np.int64), *seen.detected.values()]))
-    missed = await catalogue.load_null_detections(
-        stream_id, ids_seen, settings.timestep_tolerance_s
+    waits = null_detections.n_timesteps <= expiration_timesteps
+    rows = NullDetectionRows(
+        source_id=null_detections.id[waits],
+        n_timesteps=null_detections.n_timesteps[waits],
+        ended=np.concatenate([detected_ids, null_detections.id[~waits]]),
     )
-    waits = missed.n_timesteps <= settings.expiration_timesteps
-    await catalogue.write_null_detections(
-        stream_id,
-        missed=missed.id[waits],
-        n_timesteps=missed.n_timesteps[waits],
-        gone=np.concatenate([ids_seen, missed.id[~waits]]),
-    )
-    return ForcedTargets(
-        np.concatenate([missed.id[waits], seen.id]),
-        np.concatenate([missed.ra[waits], seen.ra]),
-        np.concatenate([missed.dec[waits], seen.dec]),
+    targets = ForcedTargets(
+        np.concatenate([null_detections.id[waits], detected.id]),
+        np.concatenate([null_detections.ra[waits], detected.ra]),
+        np.concatenate([null_detections.dec[waits], detected.dec]),
         "forced",
     )
+    return rows, targets

@@ -1,4 +1,4 @@
-"""Whether a record of detections-v1 makes sense: anybody may have written it."""
+"""Validate records of detections-v1: any producer may have written them."""
 
 from dataclasses import fields
 from math import isfinite
@@ -16,7 +16,7 @@ _NOT_NAN = frozenset({"ra", "dec", "snr"})
 
 
 def check_record(record: ImageDetections) -> None:
-    """Refuse a record that would poison the catalogue.
+    """Refuse a record that would corrupt the catalogue.
 
     Raises
     ------

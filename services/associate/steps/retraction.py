@@ -1,41 +1,26 @@
-"""Take a transient back, be it an operator who says so or a measurement."""
+"""The event that retracts a transient, on an operator's word or on a measurement."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from schemas.identity import event_id
 from schemas.messages import SourceEvent, StageTimes
-from services.associate.storage import Catalogue
+from services.associate.models.decisions import Retraction
 
-__all__ = ["retract_transient", "to_retraction"]
+__all__ = ["to_retraction"]
 
 
-async def retract_transient(
-    catalogue: Catalogue, last: SourceEvent, *, reason: str, topic: str
-) -> None:
-    """Retract a transient: its state, its event, and the message for Kafka.
+def to_retraction(last: SourceEvent, reason: str, now: datetime) -> Retraction:
+    """Return the retraction of the transient whose last event is `last`.
 
-    Parameters
-    ----------
-    catalogue : Catalogue
-        An open transaction, which has locked the transient.
-    last : SourceEvent
-        What was told of it last.
-    reason : str
-        Why, for the subscribers.
-    topic : str
-        Where the event goes.
+    Its times are its own: it has no latency of an image.
     """
-    await catalogue.retract(to_retraction(last, reason), reason, topic)
-
-
-def to_retraction(last: SourceEvent, reason: str) -> SourceEvent:
-    """Return the event that takes back what `last` told; its latency is not that of an image."""
-    return replace(
+    event = replace(
         last,
         event_id=event_id(last.trig_id, "retraction", last.event_id),
         kind="retraction",
         transient_kind=last.transient_kind or last.kind,
         note=reason,
-        times=StageTimes(time_associated=datetime.now(UTC)),
+        times=StageTimes(time_associated=now),
     )
+    return Retraction(event, reason)

@@ -1,148 +1,184 @@
-"""What a timestep writes: sources, statistics, measurements."""
+"""The rows of sources, statistics and measurements that a timestep writes."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 
-from services.associate.models import RowArray
+from schemas.messages import BoolArray, FloatArray
+from services.associate.models.catalogue import RowArray
+from services.associate.models.decisions import Columns, SourceRows
 from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.triggers import AssociatedImage
-from services.associate.storage import Catalogue
 from sky.geometry import tangent_offsets, zone_of
 
-__all__ = ["write_rows"]
+__all__ = ["FinalSources", "to_source_rows"]
 
-Column = npt.NDArray[np.generic] | None
-
-_SOURCE_COLUMNS = (
-    "id", "stream_id", "parent_source_id", "zone", "search_ra", "search_dec", "ra", "dec",
-    "weight_ra", "weight_dec", "n_datapoints", "eta", "v", "first_image_key",
-    "first_source_number",
-    "first_time_start", "last_time_start", "is_new", "is_variable",
-)  # fmt: skip
-_MEASURED_COLUMNS = (
+# How far a source may drift from its search position before that is rewritten.
+DRIFT_LIMIT_DEG = 10 / 3600
+_MEASURED = (
     "ra", "dec", "ra_err_deg", "dec_err_deg", "flux_peak_jy_beam", "flux_peak_err_jy_beam",
     "flux_int_jy", "flux_int_err_jy", "snr", "rms_local_jy_beam", "major_arcsec", "minor_arcsec",
     "pa_deg", "quality_flags",
 )  # fmt: skip
-_DETECTION_COLUMNS = (
-    "stream_id", "image_key", "source_number", "time_start", "source_id", "band_id", "stokes",
-    "extraction_type", "de_ruiter_radius", *_MEASURED_COLUMNS,
+_AS_IN_CANDIDATES = (
+    "id", "search_ra", "search_dec", "ra", "dec", "weight_ra", "weight_dec", "n_datapoints",
+    "first_image_key", "first_source_number", "is_new", "is_variable",
 )  # fmt: skip
-_SHARED_COLUMNS = ("source_id", "time_start", "image_key", "source_number", "de_ruiter_radius")
+_UPDATED = ("id", "ra", "dec", "weight_ra", "weight_dec", "n_datapoints")
 
 
-async def write_rows(
-    catalogue: Catalogue,
+@dataclass(frozen=True, slots=True)
+class FinalSources:
+    """The candidates of a timestep with everything that is decided about them.
+
+    Parameters
+    ----------
+    rows : (n,) structured
+        As `CandidateSources.sources`, with the ids, keys and flags to store.
+    eta, v : (n,) float64
+        Variability [-].
+    is_announced : (n,) bool
+        Sources whose flags changed.
+    """
+
+    rows: RowArray
+    eta: FloatArray
+    v: FloatArray
+    is_announced: BoolArray
+
+
+def to_source_rows(
     candidates: CandidateSources,
+    final: FinalSources,
     images: Sequence[AssociatedImage],
     *,
     stream_id: int,
-    drift_limit_deg: float,
-) -> None:
-    """Write what association made of the images; every source has its id by now."""
-    times = {image.id: image.metadata.time_start for image in images}
-    eta, v = candidates.variability()
-    rows = candidates.sources
-    await catalogue.copy_rows(
-        "source", _SOURCE_COLUMNS, _created(rows, eta.tolist(), v.tolist(), stream_id, times)
+    image_keys: Sequence[int],
+) -> SourceRows:
+    """Return the rows that follow from an association.
+
+    Parameters
+    ----------
+    candidates : CandidateSources
+        After association.
+    final : FinalSources
+        Its sources.
+    images : sequence of AssociatedImage
+        The accepted images of the timestep.
+    image_keys : sequence of int
+        Keys of the timestep's images, by number.
+    """
+    rows, ids = final.rows, final.rows["id"]
+    known = rows["is_detected"] & ~rows["is_created"]
+    flagged = rows[known & final.is_announced]
+    return SourceRows(
+        created=list(_created(final, stream_id, images)),
+        updated=_updated(rows[known], final.eta[known], final.v[known]),
+        flagged=_columns(flagged, ("id", "is_new", "is_variable")),
+        moved=_moved(rows[known]),
+        last_time_start=max((image.metadata.time_start for image in images), default=None),
+        statistics=[each for each in candidates.changed_statistics(ids) if each.rows.size],
+        detections=[
+            group
+            for image in images
+            for group in _detected(image, ids, stream_id, image_keys[image.number])
+        ],
+        shared=[
+            _shared(image, ids, image_keys[image.number])
+            for image in images
+            if image.result.shared.source.size
+        ],
     )
-    known = rows["is_touched"] & ~rows["is_created"]
-    if np.any(known):
-        await catalogue.update_sources(
-            rows[known], eta=eta[known], v=v[known], time_start=max(times.values())
-        )
-    if np.any(flagged := known & rows["is_flagged"]):
-        await catalogue.flag_sources(rows[flagged])
-    drifted = _drifted(rows[known], drift_limit_deg)
-    if drifted.size:
-        await catalogue.move_sources(drifted, zone=zone_of(drifted["search_dec"]).tolist())
-    for key, (table, is_known) in candidates.changed_statistics().items():
-        await catalogue.write_statistics(key, table, is_known=is_known)
-    ids = rows["id"]
-    for image in images:
-        groups = list(_measured(image, ids, stream_id))
-        await catalogue.copy_columns("detection", _DETECTION_COLUMNS, groups)
-        await catalogue.copy_rows("shared_detection", _SHARED_COLUMNS, _shared(image, ids))
 
 
-def _drifted(rows: RowArray, limit_deg: float) -> RowArray:
-    """Return the rows that are far from their search positions, with new ones.
+def _columns(rows: RowArray, names: Sequence[str]) -> Columns | None:
+    return {name: rows[name] for name in names} if rows.size else None
+
+
+def _updated(rows: RowArray, eta: FloatArray, v: FloatArray) -> Columns | None:
+    columns = _columns(rows, _UPDATED)
+    return None if columns is None else {**columns, "eta": eta, "v": v}
+
+
+def _moved(rows: RowArray) -> Columns | None:
+    """Return the sources that are far from their search positions, with new ones.
 
     Search positions are indexed: they move only when they must, so that updates stay HOT.
     """
     east, north = tangent_offsets(rows["search_ra"], rows["search_dec"], rows["ra"], rows["dec"])
-    drifted = rows[np.hypot(east, north) > limit_deg]
-    drifted["search_ra"], drifted["search_dec"] = drifted["ra"], drifted["dec"]
-    return drifted
+    drifted = rows[np.hypot(east, north) > DRIFT_LIMIT_DEG]
+    if not drifted.size:
+        return None
+    return {
+        "id": drifted["id"],
+        "search_ra": drifted["ra"],
+        "search_dec": drifted["dec"],
+        "zone": zone_of(drifted["dec"]),
+    }
 
 
 def _created(
-    rows: RowArray,
-    eta: list[float],
-    v: list[float],
-    stream_id: int,
-    times: dict[int, datetime],
-) -> Iterator[tuple[object, ...]]:
-    zone = zone_of(rows["search_dec"]).tolist()
-    for index in np.nonzero(rows["is_created"])[0]:
-        row = rows[index]
-        time_start = times[int(row["first_image_key"])]
-        yield (
-            int(row["id"]),
-            stream_id,
-            int(rows["id"][row["parent"]]) if row["parent"] >= 0 else None,
-            zone[index],
-            float(row["search_ra"]),
-            float(row["search_dec"]),
-            float(row["ra"]),
-            float(row["dec"]),
-            float(row["weight_ra"]),
-            float(row["weight_dec"]),
-            int(row["n_datapoints"]),
-            eta[index],
-            v[index],
-            int(row["first_image_key"]),
-            int(row["first_number"]),
-            time_start,
-            max(times.values()),
-            bool(row["is_new"]),
-            bool(row["is_variable"]),
-        )
+    final: FinalSources, stream_id: int, images: Sequence[AssociatedImage]
+) -> Iterator[Columns]:
+    """Return the columns of the created sources: of those without a parent, and of splits."""
+    rows = final.rows
+    starts = {image.number: _to_datetime64(image.metadata.time_start) for image in images}
+    for has_parent in (False, True):
+        index = np.flatnonzero(rows["is_created"] & ((rows["parent"] >= 0) == has_parent))
+        if not index.size:
+            continue
+        created = rows[index]
+        yield {
+            **{name: created[name] for name in _AS_IN_CANDIDATES},
+            "stream_id": np.full(index.size, stream_id, np.int32),
+            "parent_source_id": rows["id"][created["parent"]] if has_parent else None,
+            "zone": zone_of(created["search_dec"]).astype(np.int16),
+            "eta": final.eta[index],
+            "v": final.v[index],
+            "first_time_start": np.array([starts[number] for number in created["image"].tolist()]),
+            "last_time_start": np.full(index.size, max(starts.values())),
+        }
 
 
-def _measured(image: AssociatedImage, ids: RowArray, stream_id: int) -> Iterator[list[Column]]:
+def _detected(
+    image: AssociatedImage, ids: RowArray, stream_id: int, image_key: int
+) -> Iterator[Columns]:
     """Return the columns of table `detection`: of what created a source, and of what matched."""
     result, sources = image.result, image.record.sources
     band_id, stokes = image.key
-    time_start = image.metadata.time_start.astimezone(UTC).replace(tzinfo=None)
-    founds = np.isnan(result.radius)
-    for number, has_radius in ((np.flatnonzero(founds), False), (np.flatnonzero(~founds), True)):
+    time_start = _to_datetime64(image.metadata.time_start)
+    creates = np.isnan(result.radius)
+    for number, has_radius in ((np.flatnonzero(creates), False), (np.flatnonzero(~creates), True)):
         n = number.size
-        yield [
-            np.full(n, stream_id, np.int32),
-            np.full(n, image.id),
-            number.astype(np.int32),
-            np.full(n, np.datetime64(time_start, "us")),
-            ids[result.source[number]],
-            np.full(n, band_id, np.int32),
-            np.full(n, stokes.encode()),
-            np.full(n, b"blind"),
-            result.radius[number] if has_radius else None,
-            *[getattr(sources, name)[number] for name in _MEASURED_COLUMNS],
-        ]
+        if not n:
+            continue
+        yield {
+            "stream_id": np.full(n, stream_id, np.int32),
+            "image_key": np.full(n, image_key),
+            "source_number": number.astype(np.int32),
+            "time_start": np.full(n, time_start),
+            "source_id": ids[result.source[number]],
+            "band_id": np.full(n, band_id, np.int32),
+            "stokes": np.full(n, stokes.encode()),
+            "extraction_type": np.full(n, b"blind"),
+            "de_ruiter_radius": result.radius[number] if has_radius else None,
+            **{name: getattr(sources, name)[number] for name in _MEASURED},
+        }
 
 
-def _shared(image: AssociatedImage, ids: RowArray) -> Iterator[tuple[object, ...]]:
+def _shared(image: AssociatedImage, ids: RowArray, image_key: int) -> Columns:
     shared = image.result.shared
     n = shared.source.size
-    return zip(
-        ids[shared.source].tolist(),
-        [image.metadata.time_start] * n,
-        [image.id] * n,
-        shared.detection.tolist(),
-        shared.de_ruiter_radius.tolist(),
-        strict=True,
-    )
+    return {
+        "source_id": ids[shared.source],
+        "time_start": np.full(n, _to_datetime64(image.metadata.time_start)),
+        "image_key": np.full(n, image_key),
+        "source_number": shared.detection.astype(np.int32),
+        "de_ruiter_radius": shared.de_ruiter_radius,
+    }
+
+
+def _to_datetime64(time: datetime) -> np.datetime64:
+    return np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us")

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from services.associate.models import BandFlux
+from services.associate.models.catalogue import BandFlux
 
 __all__ = ["SpectralConflict", "check_spectral_consistency", "least_expected_ratio"]
 
@@ -12,12 +12,12 @@ __all__ = ["SpectralConflict", "check_spectral_consistency", "least_expected_rat
 class SpectralConflict:
     """How far a measured flux lies below the least that was expected.
 
-    `because` says it in words for the subscribers.
+    `reason` says it in words for the subscribers.
     """
 
     expected_jy_beam: float
     significance_sigma: float
-    because: str
+    reason: str
 
 
 def least_expected_ratio(

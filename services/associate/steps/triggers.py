@@ -1,26 +1,25 @@
 """Which sources of a timestep deserve an event: new ones and variable ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from runtime.settings import AssociateSettings
-from schemas.messages import FloatArray, ImageDetections, ImageMetadata
-from services.associate.models import LastNotified, PriorCoverage, StatisticsKey
+from schemas.messages import BoolArray, FloatArray, ImageDetections, ImageMetadata
+from services.associate.models.catalogue import ChannelKey, LastNotified, PriorCoverage
 from services.associate.steps.candidate_sources import CandidateSources, ImageResult
-from services.associate.steps.coverage import margin_of
 from services.associate.steps.new_source import find_deepest_rms
 
-__all__ = ["AssociatedImage", "Trigger", "find_new_sources", "find_variables"]
+__all__ = ["AssociatedImage", "Trigger", "find_new_sources", "find_variables", "is_first"]
 
 
 @dataclass(frozen=True, slots=True)
 class AssociatedImage:
-    """An accepted image whose measurements have their sources."""
+    """An accepted image whose detections have their sources."""
 
-    id: int
-    key: StatisticsKey
+    number: int
+    key: ChannelKey
     record: ImageDetections
     metadata: ImageMetadata
     result: ImageResult
@@ -28,67 +27,78 @@ class AssociatedImage:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A source, the measurement that speaks for it, and what it says.
+    """A source that deserves an event, and the detection that the event reports.
 
     Parameters
     ----------
     source : int
-        Row in the candidates.
-    number : int
-        Row in the image's measurements.
+        Row of the candidates.
+    detection : int
+        Number of the detection in its image.
     limit_jy_beam : float or None
-        What would have been detected there before [Jy/beam].
-    about : LastNotified or None
+        Flux that an earlier image of the position would have detected [Jy/beam].
+    last : LastNotified or None
         The transient that an update is about.
     note : str or None
-        Why there is an update.
+        Reason for an update.
     """
 
     kind: str
     certainty: str
     source: int
     image: AssociatedImage
-    number: int
+    detection: int
     limit_jy_beam: float | None = None
-    about: LastNotified | None = None
+    last: LastNotified | None = None
     note: str | None = None
 
-    def because(self, note: str) -> "Trigger":
+    def with_note(self, note: str) -> "Trigger":
         """Return the same with a reason."""
         return replace(self, note=note)
 
     @property
     def snr(self) -> float:
-        """Signal-to-noise ratio of the measurement."""
-        return float(self.image.record.sources.snr[self.number])
+        """Signal-to-noise ratio of the detection."""
+        return float(self.image.record.sources.snr[self.detection])
+
+
+def is_first(candidates: CandidateSources) -> BoolArray:
+    """Return which sources (n,) the timestep created, splits left out."""
+    rows = candidates.sources
+    return np.asarray(rows["is_created"] & (rows["parent"] < 0), np.bool_)
 
 
 def find_new_sources(
     candidates: CandidateSources,
-    images: Sequence[tuple[AssociatedImage, Sequence[PriorCoverage]]],
+    images: Sequence[AssociatedImage],
+    prior_coverage: Mapping[int, Sequence[PriorCoverage]],
     *,
     sigma_margin: float,
 ) -> list[Trigger]:
-    """Return the created sources that somebody would have seen before, had they been there.
+    """Return the created sources that an earlier image would have detected.
 
     Parameters
     ----------
     candidates : CandidateSources
         After association.
-    images : sequence of (AssociatedImage, looks)
-        Each with the deepest earlier looks of its channel.
+    images : sequence of AssociatedImage
+        Of the timestep.
+    prior_coverage : mapping
+        Deepest earlier images of the channel, by the number of the image.
     sigma_margin : float
         Added to the detection threshold [sigma].
 
     Returns
     -------
     list of Trigger
-        One a source: its certain measurement of the highest S/N, else its possible one.
+        One a source: its certain detection of the highest S/N, else its possible one.
     """
-    created = candidates.sources["is_created"] & (candidates.sources["parent"] < 0)
+    created = is_first(candidates)
     best: dict[int, Trigger] = {}
-    for image, looks in images:
-        for trigger in _judge_image(image, looks, created, sigma_margin):
+    for image in images:
+        for trigger in _find_new(
+            image, prior_coverage.get(image.number, ()), created, sigma_margin
+        ):
             rival = best.get(trigger.source)
             if rival is None or _rank(trigger) > _rank(rival):
                 best[trigger.source] = trigger
@@ -99,28 +109,26 @@ def _rank(trigger: Trigger) -> tuple[bool, float]:
     return trigger.certainty == "certain", trigger.snr
 
 
-def _judge_image(
+def _find_new(
     image: AssociatedImage,
-    looks: Sequence[PriorCoverage],
-    created: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    prior_coverage: Sequence[PriorCoverage],
+    created: BoolArray,
     sigma_margin: float,
 ) -> list[Trigger]:
-    numbers = np.nonzero(created[image.result.source])[0]
-    if not looks or not numbers.size:
+    detections = np.nonzero(created[image.result.source])[0]
+    if not prior_coverage or not detections.size:
         return []
     sources = image.record.sources
     sigma = (image.record.detection_threshold_sigma or 0.0) + sigma_margin
-    low, high = find_deepest_rms(
-        sources.ra[numbers], sources.dec[numbers], looks, margin_px=margin_of(image.record)
-    )
-    flux: FloatArray = sources.flux_peak_jy_beam[numbers]
+    low, high = find_deepest_rms(sources.ra[detections], sources.dec[detections], prior_coverage)
+    flux: FloatArray = sources.flux_peak_jy_beam[detections]
     return [
         Trigger(
             "new_source",
             "certain" if flux[each] > sigma * high[each] else "possible",
-            int(image.result.source[numbers[each]]),
+            int(image.result.source[detections[each]]),
             image,
-            int(numbers[each]),
+            int(detections[each]),
             float(sigma * low[each]),
         )
         for each in np.nonzero(flux > sigma * low)[0]
@@ -139,16 +147,16 @@ def find_variables(
     eta, v = candidates.variability(settings.variable_min_points)
     rows = candidates.sources
     variable = (
-        rows["is_touched"]
+        rows["is_detected"]
         & ~(rows["is_created"] | rows["is_new"] | rows["is_variable"])
         & (eta >= settings.variable_eta)
         & (v >= settings.variable_v)
     )
     best: dict[int, Trigger] = {}
     for image in images:
-        for number in np.nonzero(variable[image.result.source])[0]:
-            source = int(image.result.source[number])
-            trigger = Trigger("variable", "certain", source, image, int(number))
+        for detection in np.nonzero(variable[image.result.source])[0]:
+            source = int(image.result.source[detection])
+            trigger = Trigger("variable", "certain", source, image, int(detection))
             if source not in best or trigger.snr > best[source].snr:
                 best[source] = trigger
     return [best[source] for source in sorted(best)]

@@ -1,4 +1,4 @@
-"""Which sources that were told of deserve another event: what was said has changed."""
+"""Which announced transients deserve another event: what the last one reported has changed."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -6,28 +6,28 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from runtime.settings import AssociateSettings
-from services.associate.models import LastNotified
+from services.associate.models.catalogue import LastNotified
 from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.triggers import AssociatedImage, Trigger
 from sky.geometry import tangent_offsets
 
-__all__ = ["find_updates", "list_notified"]
+__all__ = ["find_notified", "find_updates"]
 
 
-def list_notified(candidates: CandidateSources) -> list[int]:
-    """Return the ids of the sources in this timestep that an event has told of before."""
+def find_notified(candidates: CandidateSources) -> list[int]:
+    """Return the ids of the detected sources that an earlier event has announced."""
     rows = candidates.sources
-    told = rows["is_touched"] & (rows["is_new"] | rows["is_variable"])
-    return [int(number) for number in rows["id"][told]]
+    notified = rows["is_detected"] & (rows["is_new"] | rows["is_variable"])
+    return [int(number) for number in rows["id"][notified]]
 
 
 def find_updates(
     candidates: CandidateSources,
     images: Sequence[AssociatedImage],
-    told: Iterable[LastNotified],
+    last_notified: Iterable[LastNotified],
     settings: AssociateSettings,
 ) -> list[Trigger]:
-    """Return the transients that are now much clearer, seen in more bands at once, or elsewhere.
+    """Return the transients that are now much clearer, in more bands at once, or elsewhere.
 
     Parameters
     ----------
@@ -35,17 +35,17 @@ def find_updates(
         After association.
     images : sequence of AssociatedImage
         Of this timestep.
-    told : iterable of LastNotified
-        What was said last.
+    last_notified : iterable of LastNotified
+        What the last events reported.
     settings : AssociateSettings
-        How much of a change is news.
+        Which changes make an update.
 
     Returns
     -------
     list of Trigger
-        One a transient: its measurement of the highest S/N.
+        One a transient: its detection of the highest S/N.
     """
-    by_id = {last.source_id: last for last in told}
+    by_id = {last.source_id: last for last in last_notified}
     rows = np.flatnonzero(np.isin(candidates.sources["id"], list(by_id)))
     found = []
     for row in rows.tolist():
@@ -53,41 +53,39 @@ def find_updates(
         trigger = _brightest(row, images, last)
         if trigger is None:
             continue
-        if reasons := _find_reasons(row, candidates, trigger, last, settings):
-            found.append(trigger.because("; ".join(reasons)))
+        if reasons := _find_reasons(row, candidates, trigger, settings):
+            found.append(trigger.with_note("; ".join(reasons)))
     return found
 
 
 def _find_reasons(
-    row: int,
-    candidates: CandidateSources,
-    trigger: Trigger,
-    last: LastNotified,
-    settings: AssociateSettings,
+    row: int, candidates: CandidateSources, trigger: Trigger, settings: AssociateSettings
 ) -> list[str]:
+    last = trigger.last
+    if last is None:
+        return []
     reasons = []
     if trigger.snr >= settings.update_snr_factor * last.snr:
-        reasons.append(f"S/N {trigger.snr:.1f}, told was {last.snr:.1f}")
+        reasons.append(f"S/N {trigger.snr:.1f}, last reported {last.snr:.1f}")
     n_bands = candidates.n_bands(row)
     if n_bands > last.n_bands:
-        reasons.append(f"seen in {n_bands} bands at once, told was {last.n_bands}")
+        reasons.append(f"detected in {n_bands} bands at once, last reported {last.n_bands}")
     move_deg, move_sigma = _find_move(candidates.sources[row], last)
     if move_sigma > settings.update_position_sigma:
-        reasons.append(
-            f"{3600 * move_deg:.1f} arcsec ({move_sigma:.1f} sigma) from the position told"
-        )
+        distance = f"{3600 * move_deg:.1f} arcsec ({move_sigma:.1f} sigma)"
+        reasons.append(f"{distance} from the position last reported")
     return reasons
 
 
 def _find_move(source: np.void, last: LastNotified) -> tuple[float, float]:
-    """Return how far a source is from where it was told to be [deg], and in sigmas of that."""
+    """Return how far a source is from its last notified position [deg], and in sigmas of it."""
     east, north = tangent_offsets(
         np.array([last.ra]), np.array([last.dec]),
         np.array([source["ra"]]), np.array([source["dec"]]),
     )  # fmt: skip
     move_deg = math.hypot(east[0], north[0])
     if not (last.ra_err_deg > 0 and last.dec_err_deg > 0):
-        return move_deg, 0.0  # nobody was told how good the position is
+        return move_deg, 0.0  # the event gave no error of the position
     return move_deg, math.hypot(east[0] / last.ra_err_deg, north[0] / last.dec_err_deg)
 
 
@@ -98,11 +96,11 @@ def _brightest(row: int, images: Sequence[AssociatedImage], last: LastNotified) 
             last.certainty,
             row,
             image,
-            int(number),
+            int(detection),
             limit_jy_beam=last.limit_previous_jy_beam,
-            about=last,
+            last=last,
         )
         for image in images
-        for number in np.flatnonzero(image.result.source == row)
+        for detection in np.flatnonzero(image.result.source == row)
     ]
     return max(triggers, key=lambda trigger: trigger.snr, default=None)

@@ -1,4 +1,4 @@
-"""Gather the images of a timestep; the result does not depend on the order they arrive in."""
+"""Gather the images of a timestep, whatever the order in which they arrive."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -6,12 +6,18 @@ from datetime import datetime, timedelta
 
 from runtime.settings import AssociateSettings
 from schemas.messages import ImageMetadata
-from services.associate.models import Arrival, Band, BandState, StreamState, Timestep
+from services.associate.models.timesteps import (
+    Arrival,
+    Band,
+    ExpectedChannel,
+    StreamState,
+    Timestep,
+)
 from services.associate.steps.bands import find_band, to_band
 
 __all__ = ["TimestepWindows"]
 
-# A band that misses this many timesteps running is no longer waited for.
+# A channel that misses this many timesteps in a row is no longer waited for.
 MISSED_LIMIT = 3
 
 Channel = tuple[Band, str]
@@ -19,7 +25,7 @@ Channel = tuple[Band, str]
 
 @dataclass(slots=True)
 class _Open:
-    """A timestep that still waits."""
+    """A timestep that waits for images."""
 
     time_start: datetime
     arrivals: list[Arrival] = field(default_factory=list)
@@ -29,7 +35,7 @@ class _Open:
 
 @dataclass(slots=True)
 class _Stream:
-    """The open timesteps of one stream, in time order, and what it is known to send."""
+    """The open timesteps of one stream, in time order, and the channels that it sends."""
 
     partition: int
     closed_until: datetime | None = None
@@ -44,11 +50,11 @@ class _Stream:
 class TimestepWindows:
     """Event-time windows per stream.
 
-    A timestep closes when every expected band (and Stokes parameter) has arrived or has
-    already sent a later image, or when its first image has waited `window_timeout_s`. Nothing
-    is known of a new stream: its first timestep closes after `first_timestep_wait_s`, however
-    its partitions interleave. Timesteps of a stream close in order;
-    an image behind the last closed one is late and stands alone.
+    A timestep closes when every expected channel (band and Stokes parameter) has an image in
+    it or in a later one, or when its first image has waited `window_timeout_s`. The channels of
+    a new stream are unknown: its first timestep closes after `first_timestep_wait_s`, however
+    its partitions interleave. Timesteps of a stream close in order; an image of a closed
+    timestep is late and is associated alone.
 
     Parameters
     ----------
@@ -64,13 +70,13 @@ class TimestepWindows:
         self._alone: list[Timestep] = []
         self._known: dict[str, StreamState] = {}
 
-    def remember(self, states: Iterable[StreamState]) -> None:
-        """Take what the database knows of the streams; call it before the first `add`."""
+    def restore(self, states: Iterable[StreamState]) -> None:
+        """Take over the state of the streams in the database; call it before the first `add`."""
         for state in states:
             self._known[state.stream] = state
 
     def add(self, arrival: Arrival) -> None:
-        """Put a record where it belongs."""
+        """Add a record to the window of its timestep."""
         record = arrival.record
         stream = self._stream(record.stream, arrival.partition)
         if record.metadata is None:
@@ -88,10 +94,10 @@ class TimestepWindows:
             if name in self._known:
                 state = self._known[name]
                 stream.closed_until = state.closed_until
-                for band in state.bands:
-                    channel = (band.band, band.stokes)
-                    stream.missed[channel] = band.missed_timesteps
-                    stream.newest[channel] = band.last_time_start
+                for each in state.channels:
+                    channel = (each.band, each.stokes)
+                    stream.missed[channel] = each.missed_timesteps
+                    stream.newest[channel] = each.last_time_start
             self._streams[name] = stream
         return self._streams[name]
 
@@ -118,7 +124,7 @@ class TimestepWindows:
         return window
 
     def ready(self, now_s: float) -> list[Timestep]:
-        """Return what can be associated, in time order within a stream, and forget it."""
+        """Remove and return the complete timesteps, in time order within a stream."""
         closed, self._alone = self._alone, []
         for name, stream in self._streams.items():
             while stream.open and self._is_complete(stream, stream.open[0], now_s):
@@ -146,14 +152,14 @@ class TimestepWindows:
         for channel in window.channels:
             stream.missed[channel] = 0
         stream.closed_until = window.time_start
-        states = tuple(
-            BandState(band, stokes, stream.newest[band, stokes], missed)
+        channels = tuple(
+            ExpectedChannel(band, stokes, stream.newest[band, stokes], missed)
             for (band, stokes), missed in stream.missed.items()
         )
-        return Timestep(name, window.time_start, _in_order(window.arrivals), states=states)
+        return Timestep(name, window.time_start, _in_order(window.arrivals), channels=channels)
 
     def lowest_open_offset(self, partition: int) -> int | None:
-        """Return the first record of a partition that still waits, or None."""
+        """Return the offset of the first record of a partition that still waits, or None."""
         offsets = [
             arrival.offset
             for stream in self._streams.values()
@@ -171,7 +177,7 @@ class TimestepWindows:
         return (window for stream in self._streams.values() for window in stream.open)
 
     def drop_partitions(self, partitions: Sequence[int]) -> None:
-        """Forget the streams of partitions that are read again, or by another associator."""
+        """Drop the streams of partitions that are read again, or by another associator."""
         gone = set(partitions)
         self._streams = {
             name: stream for name, stream in self._streams.items() if stream.partition not in gone
@@ -183,7 +189,7 @@ class TimestepWindows:
 
 
 def _in_order(arrivals: list[Arrival]) -> tuple[Arrival, ...]:
-    """Return the images in ascending frequency, then Stokes, then hash: never as they came."""
+    """Return the images by frequency, Stokes parameter and sha256, not by arrival."""
 
     def key(arrival: Arrival) -> tuple[float, str, str, int]:
         metadata = arrival.record.metadata

@@ -1,137 +1,155 @@
-"""What is missed, what is watched, and what is measured there."""
+"""Null detections, monitors and forced measurements."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+import asyncpg
 import numpy as np
 
-from runtime.sql import load_query
 from schemas.event_json import event_from_json
-from schemas.messages import BoolArray, ForcedMeasurements, IntArray, SourceEvent
-from services.associate.models import BandFlux, Monitors, NullDetections, RetractionCandidate
-from services.associate.storage.transaction import PACKAGE, Transaction
+from schemas.messages import BoolArray, ForcedColumns, ForcedMeasurements, IntArray
+from services.associate.models.catalogue import (
+    BandFlux,
+    Monitors,
+    NullDetections,
+    RetractionCandidate,
+)
+from services.associate.models.decisions import MonitorSource, NullDetectionRows
+from services.associate.storage.transaction import Transaction
 
-__all__ = ["ForcedRows"]
+__all__ = ["ForcedTables"]
 
-# Blind sources of an image have the numbers below.
+# Blind detections of an image have the numbers below.
 _FIRST_FORCED_NUMBER = 1 << 24
 
 
-class ForcedRows(Transaction):
+class ForcedTables(Transaction):
     """Tables `null_detection`, `monitor` and `forced_gap`; forced rows of `detection`."""
 
     async def load_null_detections(
-        self, stream_id: int, ids_seen: IntArray, tolerance_s: float
+        self, stream_id: int, detected_ids: IntArray, tolerance_s: float
     ) -> NullDetections:
-        """Return what a timestep misses that was seen in the last one, or misses since longer."""
-        rows = await self._connection.fetch(
-            load_query(PACKAGE, "select_null_detections"),
-            stream_id, timedelta(seconds=tolerance_s), ids_seen.tolist(),
-        )  # fmt: skip
+        """Return the known sources that a timestep does not detect, this timestep counted."""
+        rows = await self._fetch(
+            "select_null_detections",
+            stream_id=stream_id,
+            tolerance=timedelta(seconds=tolerance_s),
+            detected_id=detected_ids.tolist(),
+        )
         return NullDetections(
-            np.array([row["id"] for row in rows], np.int64),
-            np.array([row["ra"] for row in rows], np.float64),
-            np.array([row["dec"] for row in rows], np.float64),
-            np.array([row["n_timesteps"] for row in rows], np.int64),
+            id=np.array([row["id"] for row in rows], np.int64),
+            ra=np.array([row["ra"] for row in rows], np.float64),
+            dec=np.array([row["dec"] for row in rows], np.float64),
+            n_timesteps=np.array([row["n_timesteps"] for row in rows], np.int64),
         )
 
-    async def write_null_detections(
-        self, stream_id: int, *, missed: IntArray, n_timesteps: IntArray, gone: IntArray
-    ) -> None:
-        """Note for how long sources have been missed, and forget those that are not any more."""
-        if missed.size:
+    async def write_null_detections(self, stream_id: int, rows: NullDetectionRows) -> None:
+        """Store for how long sources have had null detections, and delete those that ended."""
+        if rows.source_id.size:
             await self._execute(
-                "upsert_null_detections", stream_id, missed.tolist(), n_timesteps.tolist()
+                "upsert_null_detections",
+                stream_id=stream_id,
+                source_id=rows.source_id.tolist(),
+                n_timesteps=rows.n_timesteps.tolist(),
             )
-        if gone.size:
-            await self._execute("delete_null_detections", stream_id, gone.tolist())
+        if rows.ended.size:
+            await self._execute(
+                "delete_null_detections", stream_id=stream_id, source_id=rows.ended.tolist()
+            )
 
     async def load_monitors(self, stream: str) -> Monitors:
-        """Return the places that are watched in a stream."""
-        rows = await self._connection.fetch(load_query(PACKAGE, "select_monitors"), stream)
+        """Return the monitored positions of a stream."""
+        rows = await self._fetch("select_monitors", stream=stream)
         return Monitors(
-            np.array([row["id"] for row in rows], np.int64),
-            np.array([row["ra"] for row in rows], np.float64),
-            np.array([row["dec"] for row in rows], np.float64),
-            np.array([row["source_id"] for row in rows], np.int64),
+            id=np.array([row["id"] for row in rows], np.int64),
+            ra=np.array([row["ra"] for row in rows], np.float64),
+            dec=np.array([row["dec"] for row in rows], np.float64),
+            source_id=np.array([row["source_id"] for row in rows], np.int64),
         )
 
     async def insert_monitor_sources(
-        self, stream_id: int, monitor_ids: Sequence[int], *, image: int, time_start: datetime
-    ) -> dict[int, int]:
-        """Give monitors a light curve; return their sources by their ids."""
-        rows = await self._connection.fetch(
-            load_query(PACKAGE, "insert_monitor_sources"),
-            list(monitor_ids), stream_id, image, time_start,
-        )  # fmt: skip
-        return {row["id"]: row["source_id"] for row in rows}
+        self, stream_id: int, sources: Sequence[MonitorSource]
+    ) -> None:
+        """Store the sources that hold the light curves of monitors."""
+        await self._execute(
+            "insert_monitor_sources",
+            stream_id=stream_id,
+            monitor_id=[each.monitor_id for each in sources],
+            source_id=[each.source_id for each in sources],
+            first_image_key=[each.first_image_key for each in sources],
+            first_time_start=[each.first_time_start for each in sources],
+        )
 
-    async def insert_forced(self, answer: ForcedMeasurements) -> BoolArray:
-        """Store the fluxes of an answer; return which were not there before, and are now."""
-        columns = answer.measurements
-        done = _is_measured(answer)
-        rows = await self._connection.fetch(
-            load_query(PACKAGE, "insert_forced"),
-            answer.stream,
-            answer.image_id,
-            (_FIRST_FORCED_NUMBER + np.flatnonzero(done)).tolist(),
-            columns.position_id[done].tolist(),
-            np.array(columns.extraction_type, object)[done].tolist(),
-            columns.ra[done].tolist(),
-            columns.dec[done].tolist(),
-            columns.flux_peak_jy_beam[done].tolist(),
-            columns.flux_peak_err_jy_beam[done].tolist(),
-            columns.rms_local_jy_beam[done].tolist(),
+    async def insert_forced(self, result: ForcedMeasurements) -> BoolArray:
+        """Store the fluxes of a result; return which were not there before, and are now."""
+        columns = result.measurements
+        done = _is_measured(result)
+        rows = await self._fetch(
+            "insert_forced",
+            stream=result.stream,
+            image_id=result.image_id,
+            source_number=(_FIRST_FORCED_NUMBER + np.flatnonzero(done)).tolist(),
+            source_id=columns.position_id[done].tolist(),
+            extraction_type=np.array(columns.extraction_type, object)[done].tolist(),
+            ra=columns.ra[done].tolist(),
+            dec=columns.dec[done].tolist(),
+            flux_peak_jy_beam=columns.flux_peak_jy_beam[done].tolist(),
+            flux_peak_err_jy_beam=columns.flux_peak_err_jy_beam[done].tolist(),
+            rms_local_jy_beam=columns.rms_local_jy_beam[done].tolist(),
         )
         is_stored = np.zeros(done.size, np.bool_)
         is_stored[[row["source_number"] - _FIRST_FORCED_NUMBER for row in rows]] = True
         return is_stored
 
-    async def insert_gaps(self, answer: ForcedMeasurements) -> None:
-        """Store why an answer has no fluxes elsewhere."""
-        columns = answer.measurements
+    async def insert_gaps(self, result: ForcedMeasurements) -> None:
+        """Store the reasons of a result where it has no fluxes."""
+        columns = result.measurements
         await self._execute(
             "insert_gaps",
-            answer.stream,
-            answer.image_id,
-            columns.position_id[~_is_measured(answer)].tolist(),
-            [reason for reason in columns.reason if reason],
+            stream=result.stream,
+            image_id=result.image_id,
+            source_id=columns.position_id[~_is_measured(result)].tolist(),
+            reason=[reason for reason in columns.reason if reason],
         )
 
     async def lock_retraction_candidates(
-        self, answer: ForcedMeasurements, wanted: BoolArray, tolerance_s: float
+        self, result: ForcedMeasurements, wanted: BoolArray, tolerance_s: float
     ) -> list[RetractionCandidate]:
-        """Lock the new sources that fluxes of an answer, the wanted ones, may deny."""
-        columns = answer.measurements
+        """Lock the new sources that the wanted fluxes of a result may contradict."""
+        columns = result.measurements
         numbers = np.flatnonzero(wanted).tolist()
         if not numbers:
             return []
-        # A place may be there twice: the first one counts.
+        # A position may be there twice: the first one counts.
         first = {int(columns.position_id[number]): number for number in reversed(numbers)}
-        rows = await self._connection.fetch(
-            load_query(PACKAGE, "lock_retraction_candidates"),
-            answer.stream, answer.image_id, list(first), timedelta(seconds=tolerance_s),
-        )  # fmt: skip
-        return [
-            _to_retraction_candidate(
-                event_from_json(row["told"]),
-                BandFlux(
-                    float(columns.flux_peak_jy_beam[first[row["source_id"]]]),
-                    float(columns.flux_peak_err_jy_beam[first[row["source_id"]]]),
-                    row["freq_eff_hz"],
-                    row["stokes"],
-                ),
-            )
-            for row in rows
-        ]
+        rows = await self._fetch(
+            "lock_retraction_candidates",
+            stream=result.stream,
+            image_id=result.image_id,
+            source_id=list(first),
+            tolerance=timedelta(seconds=tolerance_s),
+        )
+        return [_to_candidate(row, columns, first[row["source_id"]]) for row in rows]
 
 
-def _is_measured(answer: ForcedMeasurements) -> BoolArray:
-    return np.array([not reason for reason in answer.measurements.reason], np.bool_)
+def _is_measured(result: ForcedMeasurements) -> BoolArray:
+    return np.array([not reason for reason in result.measurements.reason], np.bool_)
 
 
-def _to_retraction_candidate(told: SourceEvent, other: BandFlux) -> RetractionCandidate:
-    seen = BandFlux(
-        told.flux_peak_jy_beam, told.flux_peak_err_jy_beam, told.freq_eff_hz, told.stokes
+def _to_candidate(row: asyncpg.Record, columns: ForcedColumns, number: int) -> RetractionCandidate:
+    last = event_from_json(row["last_event"])
+    return RetractionCandidate(
+        last_event=last,
+        detected=BandFlux(
+            flux_peak_jy_beam=last.flux_peak_jy_beam,
+            flux_peak_err_jy_beam=last.flux_peak_err_jy_beam,
+            freq_eff_hz=last.freq_eff_hz,
+            stokes=last.stokes,
+        ),
+        forced=BandFlux(
+            flux_peak_jy_beam=float(columns.flux_peak_jy_beam[number]),
+            flux_peak_err_jy_beam=float(columns.flux_peak_err_jy_beam[number]),
+            freq_eff_hz=row["freq_eff_hz"],
+            stokes=row["stokes"],
+        ),
     )
-    return RetractionCandidate(told, seen, other)

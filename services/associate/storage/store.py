@@ -1,4 +1,4 @@
-"""Transactions on the catalogue, and what is asked outside one."""
+"""Transactions on the catalogue, and statements outside one."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -8,17 +8,16 @@ import asyncpg
 
 from runtime.errors import TransientError
 from runtime.postgres import lend_connection
-from runtime.sql import load_query
-from services.associate.models import Band, BandState, StreamState
+from runtime.sql import load_statement
+from services.associate.models.timesteps import Band, ExpectedChannel, StreamState
 from services.associate.storage.catalogue import Catalogue
+from services.associate.storage.transaction import PACKAGE
 
 __all__ = ["CatalogueStore"]
 
-_PACKAGE = "services.associate"
-
 
 class CatalogueStore:
-    """Opens transactions, and answers what is asked outside one.
+    """Opens transactions, and runs the statements that need none.
 
     Parameters
     ----------
@@ -39,39 +38,38 @@ class CatalogueStore:
         self, cluster_id: str, topic: str, partitions: Sequence[int]
     ) -> dict[int, int]:
         """Return the next offset of each partition that has one."""
-        async with lend_connection(self._pool) as connection:
-            rows = await connection.fetch(
-                load_query(_PACKAGE, "list_offsets"), cluster_id, topic, list(partitions)
-            )
+        rows = await self._fetch(
+            "list_offsets", cluster_id=cluster_id, topic=topic, partition=list(partitions)
+        )
         return {row["partition"]: row["next_offset"] for row in rows}
 
     async def load_stream_states(self) -> list[StreamState]:
-        """Return how far each stream has come and what it is known to send."""
-        async with lend_connection(self._pool) as connection:
-            streams = await connection.fetch(load_query(_PACKAGE, "list_streams"))
-            channels = await connection.fetch(load_query(_PACKAGE, "list_expected_channels"))
-        states: dict[str, list[BandState]] = {row["name"]: [] for row in streams}
-        for row in channels:
-            if row["name"] in states:
-                band = Band(row["freq_eff_hz"], row["freq_bw_hz"])
-                states[row["name"]].append(
-                    BandState(band, row["stokes"], row["last_time_start"], row["missed_timesteps"])
-                )
+        """Return up to where each stream is closed, and what it sends."""
+        streams = await self._fetch("list_streams")
+        channels: dict[str, list[ExpectedChannel]] = {row["name"]: [] for row in streams}
+        for row in await self._fetch("list_expected_channels"):
+            if row["name"] in channels:
+                channels[row["name"]].append(_to_channel(row))
         return [
-            StreamState(row["name"], row["closed_until"], tuple(states[row["name"]]))
+            StreamState(row["name"], row["closed_until"], tuple(channels[row["name"]]))
             for row in streams
         ]
 
     async def drop_expired(self, retention_days: float) -> list[str]:
-        """Drop the months of detections that a stream has left behind; return their names.
+        """Drop the months of detections that are older than the retention; return their names.
 
-        A reader that holds a month for long is not waited for: the next call drops it.
+        Raises
+        ------
+        TransientError
+            If a reader holds a month for longer than the lock timeout: the next call drops it.
         """
         async with lend_connection(self._pool) as connection, connection.transaction():
-            await connection.execute(load_query(_PACKAGE, "set_lock_timeout"))
+            await connection.execute(load_statement(PACKAGE, "set_lock_timeout").text)
+            statement = load_statement(PACKAGE, "drop_expired")
+            retention = timedelta(days=retention_days)
             try:
                 rows = await connection.fetch(
-                    load_query(_PACKAGE, "drop_expired"), timedelta(days=retention_days)
+                    statement.text, *statement.to_arguments({"retention": retention})
                 )
             except asyncpg.LockNotAvailableError as error:
                 raise TransientError(f"old measurements are being read: {error}") from error
@@ -79,11 +77,26 @@ class CatalogueStore:
 
     async def fetch_outbox(self, limit: int) -> list[tuple[int, str, str, bytes]]:
         """Return (id, topic, key, value) of the next messages for Kafka, oldest first."""
-        async with lend_connection(self._pool) as connection:
-            rows = await connection.fetch(load_query(_PACKAGE, "fetch_outbox"), limit)
+        rows = await self._fetch("fetch_outbox", limit=limit)
         return [(row["id"], row["topic"], row["key"], row["value"]) for row in rows]
 
     async def delete_outbox(self, ids: Sequence[int]) -> None:
-        """Forget messages that Kafka has."""
+        """Delete messages that Kafka has."""
+        await self._fetch("delete_outbox", id=list(ids))
+
+    async def _fetch(self, query: str, **values: object) -> list[asyncpg.Record]:
+        statement = load_statement(PACKAGE, query)
         async with lend_connection(self._pool) as connection:
-            await connection.execute(load_query(_PACKAGE, "delete_outbox"), list(ids))
+            rows: list[asyncpg.Record] = await connection.fetch(
+                statement.text, *statement.to_arguments(values)
+            )
+        return rows
+
+
+def _to_channel(row: asyncpg.Record) -> ExpectedChannel:
+    return ExpectedChannel(
+        band=Band(row["freq_eff_hz"], row["freq_bw_hz"]),
+        stokes=row["stokes"],
+        last_time_start=row["last_time_start"],
+        missed_timesteps=row["missed_timesteps"],
+    )

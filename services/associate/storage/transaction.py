@@ -1,12 +1,23 @@
-"""One transaction: the connection, and statements by the names of their files."""
+"""One transaction: the connection, and statements by the names of their files and parameters."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
 
 import asyncpg
 
-from runtime.sql import load_query
+from runtime.binary_rows import encode_columns
+from runtime.sql import load_statement
+from services.associate.models.decisions import Columns
 
-__all__ = ["PACKAGE", "Transaction"]
+__all__ = ["PACKAGE", "Transaction", "to_lists"]
 
 PACKAGE = "services.associate"
+
+
+def to_lists(columns: Columns) -> dict[str, list[object] | None]:
+    """Return columns as lists, the way that asyncpg takes arrays."""
+    return {name: None if each is None else each.tolist() for name, each in columns.items()}
 
 
 class Transaction:
@@ -21,9 +32,30 @@ class Transaction:
     def __init__(self, connection: asyncpg.pool.PoolConnectionProxy | asyncpg.Connection) -> None:
         self._connection = connection
 
-    async def _fetchval(self, query: str, *parameters: object) -> int:
-        value: int = await self._connection.fetchval(load_query(PACKAGE, query), *parameters)
-        return value
+    async def _fetch(self, query: str, **values: object) -> list[asyncpg.Record]:
+        statement = load_statement(PACKAGE, query)
+        rows: list[asyncpg.Record] = await self._connection.fetch(
+            statement.text, *statement.to_arguments(values)
+        )
+        return rows
 
-    async def _execute(self, query: str, *parameters: object) -> None:
-        await self._connection.execute(load_query(PACKAGE, query), *parameters)
+    async def _fetchval(self, query: str, **values: object) -> Any:
+        statement = load_statement(PACKAGE, query)
+        return await self._connection.fetchval(statement.text, *statement.to_arguments(values))
+
+    async def _execute(self, query: str, **values: object) -> None:
+        statement = load_statement(PACKAGE, query)
+        await self._connection.execute(statement.text, *statement.to_arguments(values))
+
+    async def _copy(self, table: str, groups: Sequence[Columns]) -> None:
+        """Append rows to a table, given as groups of columns by name.
+
+        The types are those of `runtime.binary_rows`; every group has the columns of the first.
+        """
+        if not groups:
+            return
+        names = list(groups[0])
+        data = encode_columns([[group[name] for name in names] for group in groups])
+        await self._connection.copy_to_table(
+            table, source=io.BytesIO(data), columns=names, format="binary"
+        )

@@ -91,7 +91,7 @@ async def test_what_grows_much_is_told_again(postgres_url: str) -> None:
         assert {event.trig_id for event in events} == {events[0].trig_id}
         assert len({event.event_id for event in events}) == 3
         assert events[1].transient_kind == "new_source"
-        assert events[1].note == "S/N 31.0, told was 20.0"
+        assert events[1].note == "S/N 31.0, last reported 20.0"
         assert events[1].transient_id == events[0].transient_id
 
 
@@ -106,7 +106,7 @@ async def test_more_bands_at_once_are_news(postgres_url: str) -> None:
         assert [(event.kind, event.n_bands) for event in site.events] == [
             ("new_source", 1), ("update", 2),
         ]  # fmt: skip
-        assert site.events[1].note == "seen in 2 bands at once, told was 1"
+        assert site.events[1].note == "detected in 2 bands at once, last reported 1"
 
 
 async def test_a_position_that_was_wrong_is_told_again(postgres_url: str) -> None:
@@ -123,7 +123,7 @@ async def test_a_position_that_was_wrong_is_told_again(postgres_url: str) -> Non
         first, update = site.events
         assert (first.kind, update.kind) == ("new_source", "update")
         assert abs(update.dec - right[1]) * 3600 < 0.5
-        assert update.note == "34.7 arcsec (3.4 sigma) from the position told"
+        assert update.note == "34.7 arcsec (3.4 sigma) from the position last reported"
 
 
 @pytest.mark.parametrize(

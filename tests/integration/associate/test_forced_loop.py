@@ -12,7 +12,7 @@ from runtime.kafka import InMessage
 from schemas.codec import encode_forced_measurements
 from schemas.messages import ForcedColumns, ForcedMeasurements, ForcedRequest
 from schemas.topics import Topics
-from services.associate.handlers.forced import ForcedHandler
+from services.associate.handlers.forced_measurements import ForcedMeasurementsHandler
 from services.associate.storage import CatalogueStore
 from tests.support.association import Associator, associator
 from tests.support.records import image, rejected
@@ -57,8 +57,8 @@ def answer(request: ForcedRequest, flux: float = 1e-4) -> ForcedMeasurements:
 
 async def store(site: Associator, reply: ForcedMeasurements) -> None:
     """Give an answer to the associator, as its `app` does."""
-    handler = ForcedHandler(
-        CatalogueStore(site.pool), site.settings.associate, Topics().transients
+    handler = ForcedMeasurementsHandler(
+        CatalogueStore(site.pool), site.settings.associate, Topics()
     )
     message = InMessage("forced", 0, 0, b"", encode_forced_measurements(reply))
     if await handler.on_message(message):

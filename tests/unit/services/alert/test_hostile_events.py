@@ -68,7 +68,9 @@ STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
     "str": texts, "float": floats, "int": st.integers(-(2**63), 2**63 - 1), "datetime": times,
 }  # fmt: skip
 KINDS = ["new_source", "variable", "update", "retraction"]
-FULL = source_event(note="S/N 30, told was 12", edge_distance_deg=1.0, transient_kind="variable")
+FULL = source_event(
+    note="S/N 30, last reported 12", edge_distance_deg=1.0, transient_kind="variable"
+)
 
 
 def kind_of(field: str) -> str:

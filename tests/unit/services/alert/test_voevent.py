@@ -114,12 +114,12 @@ def test_a_value_that_is_none_is_left_out() -> None:
 
 
 def test_why_says_how_important_until_when_and_what_changed() -> None:
-    event = source_event(kind="update", transient_kind="variable", note="S/N 30, told was 12")
+    event = source_event(kind="update", transient_kind="variable", note="S/N 30, last reported 12")
     why = build(event, revision=1, importance=0.3).find("Why")
     assert why is not None
     assert why.get("importance") == "0.3"
     assert why.get("expires") == "2026-03-02T12:00:08"
-    assert why.findtext("Description") == "S/N 30, told was 12"
+    assert why.findtext("Description") == "S/N 30, last reported 12"
     assert why.findtext("Name") == "Radio transient: variable, certain"
 
 

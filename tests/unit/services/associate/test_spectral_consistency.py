@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.associate.models import BandFlux
+from services.associate.models.catalogue import BandFlux
 from services.associate.steps.spectral_consistency import (
     SpectralConflict,
     check_spectral_consistency,
@@ -44,7 +44,7 @@ def test_a_band_without_the_flux_contradicts() -> None:
     assert found.significance_sigma == pytest.approx(
         (20e-3 * ratio + 0.1e-3) / math.sqrt((1e-3 * ratio) ** 2 + 1.2e-3**2)
     )
-    assert found.because == (
+    assert found.reason == (
         "forced photometry at 152.3 MHz at the same time: -0.1 +- 1.2 mJy/beam "
         "where at least 11.0 are expected (8.4 sigma)"
     )
@@ -53,11 +53,11 @@ def test_a_band_without_the_flux_contradicts() -> None:
 def test_words_have_the_digits_that_the_error_has() -> None:
     found = judge(replace(SEEN, flux_peak_jy_beam=5.0), replace(OTHER, flux_peak_err_jy_beam=0.15))
     assert found is not None
-    assert "MHz at the same time: 0 +- 150 mJy/beam where at least 2755 are" in found.because
+    assert "MHz at the same time: 0 +- 150 mJy/beam where at least 2755 are" in found.reason
     faint = BandFlux(9e-5, 1e-6, 3e9, "I"), BandFlux(1.23e-6, 1.1e-6, 3.1e9, "I")
     found = judge(*faint)
     assert found is not None
-    assert "3100.0 MHz at the same time: 0.0012 +- 0.0011 mJy/beam" in found.because
+    assert "3100.0 MHz at the same time: 0.0012 +- 0.0011 mJy/beam" in found.reason
 
 
 def test_a_steep_spectrum_explains_a_band_without_the_flux() -> None:

@@ -7,9 +7,16 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.kafka import InMessage
 from runtime.settings import AssociateSettings
 from schemas.messages import ImageDetections
-from services.associate.models import Arrival, Band, BandState, StreamState, Timestep
+from services.associate.models.timesteps import (
+    Arrival,
+    Band,
+    ExpectedChannel,
+    StreamState,
+    Timestep,
+)
 from services.associate.steps.windows import TimestepWindows
 from tests.support.records import START, image, rejected
 
@@ -20,13 +27,14 @@ BANDS = (120e6, 150e6, 180e6)
 def windows(*, known_bands: Iterable[float] = BANDS) -> TimestepWindows:
     """Return windows that know a stream which has come as far as step 0."""
     found = TimestepWindows(SETTINGS)
-    states = tuple(BandState(Band(band, 2e6), "I", START, 0) for band in known_bands)
-    found.remember([StreamState("test", START, states)])
+    states = tuple(ExpectedChannel(Band(band, 2e6), "I", START, 0) for band in known_bands)
+    found.restore([StreamState("test", START, states)])
     return found
 
 
 def arrival(record: ImageDetections, offset: int = 0, at_s: float = 0.0) -> Arrival:
-    return Arrival(record, 0, offset, at_s)
+    message = InMessage("detections-v1", 0, offset, b"", b"")
+    return Arrival(record, message, at_s)
 
 
 def summary(timesteps: list[Timestep]) -> list[tuple[datetime | None, tuple[str, ...]]]:
@@ -96,7 +104,7 @@ def test_the_first_timestep_of_a_new_stream_waits_for_its_bands() -> None:
         assert found.ready(float(offset)) == []
     (timestep,) = found.ready(5.0)
     assert len(timestep.arrivals) == 3
-    assert len(timestep.states) == 3
+    assert len(timestep.channels) == 3
 
 
 def test_stokes_parameters_are_channels_of_their_own() -> None:
@@ -132,6 +140,6 @@ def test_a_partition_that_is_gone_is_forgotten() -> None:
 
 def test_what_the_database_remembers_is_used_after_a_restart() -> None:
     found = TimestepWindows(SETTINGS)
-    found.remember([StreamState("test", datetime(2030, 1, 1, tzinfo=UTC), ())])
+    found.restore([StreamState("test", datetime(2030, 1, 1, tzinfo=UTC), ())])
     found.add(arrival(image(1)))
     assert found.ready(0.0)[0].is_late

@@ -1,0 +1,98 @@
+"""Forced measurements become points of light curves, and may contradict a new source."""
+
+from datetime import UTC, datetime
+
+from runtime.errors import RejectedMessageError
+from runtime.kafka import InMessage
+from runtime.logging import get_logger
+from runtime.settings import AssociateSettings
+from schemas.codec import CodecError, decode_forced_measurements
+from schemas.messages import ForcedMeasurements
+from schemas.topics import Topics
+from services.associate.metrics import FORCED, SPECTRAL_CONFLICTS
+from services.associate.models.decisions import Retraction
+from services.associate.steps.forced_results import (
+    check_result,
+    find_retractions,
+    may_contradict,
+)
+from services.associate.storage import Catalogue, CatalogueStore
+
+__all__ = ["ForcedMeasurementsHandler"]
+
+
+class ForcedMeasurementsHandler:
+    """Stores forced measurements; a repeated message changes nothing.
+
+    Parameters
+    ----------
+    store : CatalogueStore
+        Where the measurements go.
+    settings : AssociateSettings
+        Limits of the spectral test.
+    topics : Topics
+        Where retractions go.
+    """
+
+    def __init__(self, store: CatalogueStore, settings: AssociateSettings, topics: Topics) -> None:
+        self._store = store
+        self._settings = settings
+        self._topics = topics
+
+    async def on_message(self, message: InMessage) -> bool:
+        """Store one result.
+
+        Returns
+        -------
+        bool
+            Whether it has left something in the outbox.
+
+        Raises
+        ------
+        RejectedMessageError
+            Codes ``bad_avro`` and ``bad_flux``, or what PostgreSQL refuses.
+        TransientError
+            If PostgreSQL is away.
+        """
+        try:
+            result = decode_forced_measurements(message.value)
+        except CodecError as error:
+            raise RejectedMessageError("bad_avro", str(error)) from error
+        check_result(result)
+        async with self._store.transaction() as catalogue:
+            retractions = await self._store_result(catalogue, result)
+        _report(result, retractions)
+        return bool(retractions)
+
+    async def _store_result(
+        self, catalogue: Catalogue, result: ForcedMeasurements
+    ) -> list[Retraction]:
+        """Store a result, and retract the transients that it contradicts."""
+        is_stored = await catalogue.insert_forced(result)
+        await catalogue.insert_gaps(result)
+        wanted = may_contradict(result, is_stored, self._settings)
+        retractions: list[Retraction] = []
+        # Whoever waited for a lock has read what was there before: decide again under it.
+        for _ in range(2):
+            candidates = await catalogue.lock_retraction_candidates(
+                result, wanted, self._settings.timestep_tolerance_s
+            )
+            retractions = find_retractions(candidates, self._settings, datetime.now(UTC))
+            if not retractions:
+                break
+        for retraction in retractions:
+            await catalogue.retract_transient(retraction, self._topics)
+        return retractions
+
+
+def _report(result: ForcedMeasurements, retractions: list[Retraction]) -> None:
+    for reason in result.measurements.reason:
+        FORCED.labels(reason or "measured").inc()
+    SPECTRAL_CONFLICTS.inc(len(retractions))
+    if retractions:
+        get_logger().info(
+            "transients_retracted",
+            stream=result.stream,
+            image_id=result.image_id,
+            trig_ids=[retraction.event.trig_id for retraction in retractions],
+        )

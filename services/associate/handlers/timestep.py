@@ -1,0 +1,126 @@
+"""One timestep, one transaction: load, associate, load the evidence, decide, store."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from runtime.settings import AssociateSettings
+from schemas.topics import Topics
+from services.associate.models.catalogue import (
+    NO_MONITORS,
+    NO_NULL_DETECTIONS,
+    SOURCE_DTYPE,
+    CatalogueState,
+    Evidence,
+    Questions,
+)
+from services.associate.models.timesteps import LedgerEntry, Timestep
+from services.associate.steps.association import associate, find_search_boxes, needs_forced
+from services.associate.steps.bands import assign_bands
+from services.associate.steps.decisions import decide
+from services.associate.storage import Catalogue
+
+__all__ = ["Outcome", "associate_timestep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one transaction did."""
+
+    entries: tuple[LedgerEntry, ...]
+    has_messages: bool
+
+
+async def associate_timestep(
+    catalogue: Catalogue, timestep: Timestep, *, settings: AssociateSettings, topics: Topics
+) -> Outcome:
+    """Store a timestep and all that follows from it.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        An open transaction.
+    timestep : Timestep
+        Its images in ascending frequency.
+    settings : AssociateSettings
+        Limits of association, of the tests and of forced photometry.
+    topics : Topics
+        Where the events and the forced requests go.
+    """
+    state = await _load_state(catalogue, timestep, settings)
+    association = associate(timestep, state, settings)
+    evidence = await _load_evidence(
+        catalogue, association.questions, state.stream_id, settings.timestep_tolerance_s
+    )
+    decisions = decide(association, evidence, settings, datetime.now(UTC))
+    await catalogue.store(decisions, topics)
+    requests = decisions.forced.requests if decisions.forced else ()
+    return Outcome(tuple(decisions.entries), bool(decisions.notifications or requests))
+
+
+async def _load_state(
+    catalogue: Catalogue, timestep: Timestep, settings: AssociateSettings
+) -> CatalogueState:
+    """Return what the catalogue has around the detections; new bands get their ids."""
+    stream_id = await catalogue.ensure_stream(timestep.stream)
+    image_ids = [record.image_id for record in timestep.records]
+    images = await catalogue.find_images(stream_id, image_ids)
+    bands = await catalogue.list_bands(stream_id)
+    assigned = assign_bands(timestep.records, bands)
+    for band in assigned:
+        if band is not None and band not in bands:
+            bands[band] = await catalogue.ensure_band(stream_id, band)
+    boxes = find_search_boxes(timestep, settings)
+    sources = np.zeros(0, SOURCE_DTYPE)
+    if boxes is not None:
+        sources = await catalogue.load_sources(stream_id, boxes)
+    return CatalogueState(
+        stream_id=stream_id,
+        bands=bands,
+        band_ids=[None if band is None else bands[band] for band in assigned],
+        images=images,
+        sources=sources,
+        statistics=(
+            await catalogue.load_statistics(sources["id"].tolist()) if sources.size else {}
+        ),
+        monitors=(
+            await catalogue.load_monitors(timestep.stream)
+            if needs_forced(timestep, settings)
+            else NO_MONITORS
+        ),
+    )
+
+
+async def _load_evidence(
+    catalogue: Catalogue, questions: Questions, stream_id: int, tolerance_s: float
+) -> Evidence:
+    """Return the answers to the questions of an association; what is not asked costs nothing."""
+    image_keys, source_ids = (
+        await catalogue.reserve_keys(questions.n_images, questions.n_sources)
+        if questions.n_images
+        else ([], [])
+    )
+    return Evidence(
+        image_keys=image_keys,
+        source_ids=source_ids,
+        prior_coverage={
+            number: await catalogue.load_prior_coverage(first.key, first.ra, first.dec)
+            for number, first in questions.first_detections.items()
+        },
+        last_notified=(
+            await catalogue.load_last_notified(questions.notified) if questions.notified else ()
+        ),
+        image_ids=(
+            await catalogue.load_image_ids(questions.first_image_keys)
+            if questions.first_image_keys
+            else {}
+        ),
+        null_detections=(
+            NO_NULL_DETECTIONS
+            if questions.detected_ids is None
+            else await catalogue.load_null_detections(
+                stream_id, questions.detected_ids, tolerance_s
+            )
+        ),
+    )

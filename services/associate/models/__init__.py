@@ -1,0 +1,1 @@
+"""What the associator computes with: timesteps, rows of the catalogue, decisions."""

@@ -1,0 +1,263 @@
+"""What the database knows around a timestep, before anything is decided."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.messages import FloatArray, IntArray, SourceEvent
+from services.associate.models.timesteps import Band, KnownImage
+
+__all__ = [
+    "MOMENT_COLUMNS",
+    "NO_MONITORS",
+    "NO_NULL_DETECTIONS",
+    "SOURCE_DTYPE",
+    "STATISTICS_DTYPE",
+    "BandFlux",
+    "CatalogueState",
+    "ChannelKey",
+    "Evidence",
+    "FirstDetections",
+    "LastNotified",
+    "Monitors",
+    "NotifiedSources",
+    "NullDetections",
+    "PriorCoverage",
+    "Questions",
+    "RetractionCandidate",
+    "RowArray",
+]
+
+RowArray = npt.NDArray[np.void]
+# Band id and Stokes parameter: what has light-curve statistics of its own.
+ChannelKey = tuple[int, str]
+
+# Columns of table `source` that association reads, as `select_candidates.sql` returns them.
+SOURCE_DTYPE = np.dtype(
+    [
+        ("id", np.int64), ("search_ra", np.float64), ("search_dec", np.float64),
+        ("ra", np.float64), ("dec", np.float64), ("weight_ra", np.float64),
+        ("weight_dec", np.float64), ("n_datapoints", np.int32), ("is_new", np.bool_),
+        ("is_variable", np.bool_), ("first_image_key", np.int64),
+        ("first_source_number", np.int32),
+    ]
+)  # fmt: skip
+# Columns of table `source_band` by the fields of `sky.statistics`, for each kind of flux.
+MOMENT_COLUMNS: Mapping[str, Mapping[str, str]] = {
+    kind: {
+        "mean": f"flux_{kind}_mean_{unit}",
+        "m2": f"flux_{kind}_m2",
+        "weight": f"flux_{kind}_weight",
+        "wmean": f"flux_{kind}_wmean_{unit}",
+        "wm2": f"flux_{kind}_wm2",
+    }
+    for kind, unit in (("int", "jy"), ("peak", "jy_beam"))
+}
+# Columns of table `source_band`, as `select_statistics.sql` returns them.
+STATISTICS_DTYPE = np.dtype(
+    [
+        ("source_id", np.int64),
+        ("n_datapoints", np.int32),
+        *[(name, np.float64) for columns in MOMENT_COLUMNS.values() for name in columns.values()],
+        ("flux_int_max_jy", np.float64),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Monitors:
+    """Monitored positions, (n,) each; `source_id` is 0 before the first measurement."""
+
+    id: IntArray
+    ra: FloatArray
+    dec: FloatArray
+    source_id: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class NullDetections:
+    """Known sources without a blind detection, and for how many timesteps; (n,) each."""
+
+    id: IntArray
+    ra: FloatArray
+    dec: FloatArray
+    n_timesteps: IntArray
+
+
+NO_MONITORS = Monitors(
+    np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int64)
+)  # fmt: skip
+NO_NULL_DETECTIONS = NullDetections(
+    np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int64)
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueState:
+    """What the catalogue has around the detections of a timestep.
+
+    Parameters
+    ----------
+    bands : mapping
+        Id of each band of the stream, those of this timestep included.
+    band_ids : sequence of int or None
+        Band of each image of the timestep, in its order; None without metadata.
+    images : mapping
+        Images of this timestep that were stored before, by `image_id`.
+    sources : (n,) structured, `SOURCE_DTYPE`
+        In ascending order of id.
+    statistics : mapping of (k,) structured, `STATISTICS_DTYPE`
+        Of those sources, by band and Stokes parameter.
+    """
+
+    stream_id: int
+    bands: Mapping[Band, int]
+    band_ids: Sequence[int | None]
+    images: Mapping[str, KnownImage]
+    sources: RowArray
+    statistics: Mapping[ChannelKey, RowArray]
+    monitors: Monitors = NO_MONITORS
+
+
+@dataclass(frozen=True, slots=True)
+class FirstDetections:
+    """Positions of the detections of an image that created a source; (n,) each [deg]."""
+
+    key: ChannelKey
+    ra: FloatArray
+    dec: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class NotifiedSources:
+    """Sources that events have announced, and which of their transients may be updated.
+
+    Parameters
+    ----------
+    max_updates : int
+        Transients with as many updates are left out [-].
+    notified_before : datetime
+        Transients whose last event is of a later exposure are left out.
+    """
+
+    ids: Sequence[int]
+    max_updates: int
+    notified_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What a decision needs to know once the detections have their sources.
+
+    Parameters
+    ----------
+    n_images, n_sources : int
+        Keys and ids to reserve [-].
+    first_detections : mapping
+        By the number of the image in the timestep.
+    notified : NotifiedSources or None
+        None: nothing can be updated.
+    first_image_keys : sequence of int
+        Images whose `image_id` is needed.
+    detected_ids : (n,) int64 or None
+        Known sources that were detected; None: null detections are not counted.
+    """
+
+    n_images: int
+    n_sources: int
+    first_detections: Mapping[int, FirstDetections] = field(default_factory=dict)
+    notified: NotifiedSources | None = None
+    first_image_keys: Sequence[int] = ()
+    detected_ids: IntArray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PriorCoverage:
+    """An earlier image that may have covered a position.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns [px].
+    margin_px : int
+        Border in which no sources were searched [px].
+    rms_grid : (rows, columns) float64
+        Local rms at the cell centres [Jy/beam].
+    """
+
+    wcs_header: str
+    shape: tuple[int, int]
+    margin_px: int
+    rms_grid: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class LastNotified:
+    """A transient and what its last event reported.
+
+    Parameters
+    ----------
+    ra, dec : float
+        Position, ICRS [deg].
+    ra_err_deg, dec_err_deg : float
+        1 sigma on the sky [deg].
+    limit_previous_jy_beam : float or None
+        Flux that an earlier image of the position would have detected [Jy/beam].
+    """
+
+    transient_id: int
+    trig_id: str
+    source_id: int
+    kind: str
+    certainty: str
+    snr: float
+    n_bands: int
+    ra: float
+    dec: float
+    ra_err_deg: float
+    dec_err_deg: float
+    limit_previous_jy_beam: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The answers to `Questions`.
+
+    Parameters
+    ----------
+    image_keys, source_ids : sequence of int
+        Reserved, ascending.
+    prior_coverage : mapping
+        Deepest earlier images around the first detections, by the number of the image.
+    image_ids : mapping
+        `image_id` by `image_key`.
+    """
+
+    image_keys: Sequence[int]
+    source_ids: Sequence[int]
+    prior_coverage: Mapping[int, Sequence[PriorCoverage]] = field(default_factory=dict)
+    last_notified: Sequence[LastNotified] = ()
+    image_ids: Mapping[int, str] = field(default_factory=dict)
+    null_detections: NullDetections = NO_NULL_DETECTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class BandFlux:
+    """A peak flux with its error [Jy/beam], and the band it was measured in."""
+
+    flux_peak_jy_beam: float
+    flux_peak_err_jy_beam: float
+    freq_eff_hz: float
+    stokes: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetractionCandidate:
+    """A new source that one image alone has detected, with a forced flux in another band."""
+
+    last_event: SourceEvent
+    detected: BandFlux
+    forced: BandFlux

@@ -1,0 +1,235 @@
+"""What a timestep changes, decided and not yet written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.messages import (
+    BoolArray,
+    FloatArray,
+    ForcedRequest,
+    ImageDetections,
+    IntArray,
+    SourceEvent,
+)
+from services.associate.models.catalogue import ChannelKey, RowArray
+from services.associate.models.timesteps import ExpectedChannel, LedgerEntry
+
+__all__ = [
+    "Columns",
+    "CoverageRows",
+    "Decisions",
+    "ForcedDecisions",
+    "ForcedTargets",
+    "ImageRequest",
+    "ImageRow",
+    "MonitorSource",
+    "Notification",
+    "NullDetectionRows",
+    "Retraction",
+    "SourceRows",
+    "StatisticsRows",
+    "TransientRow",
+]
+
+# Rows of a table by the names of its columns, (n,) each; None: null in every row.
+Columns = Mapping[str, npt.NDArray[np.generic] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """An image to store."""
+
+    image_key: int
+    band_id: int | None
+    record: ImageDetections
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsRows:
+    """Light-curve statistics of one channel; `is_stored`: which of the rows the database has."""
+
+    key: ChannelKey
+    rows: RowArray
+    is_stored: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRows:
+    """Rows of the tables `source`, `source_band`, `detection` and `shared_detection`.
+
+    Parameters
+    ----------
+    created : sequence of Columns
+        New rows of `source`, in groups.
+    updated, flagged, moved : Columns or None
+        Changes of known rows of `source`: of what the timestep measured; of those of them that
+        are announced now; of those of them whose search position follows them.
+    last_time_start : datetime or None
+        Start of the last exposure that `updated` comes from.
+    detections, shared : sequence of Columns
+        New rows of `detection` and `shared_detection`, in groups.
+    """
+
+    created: Sequence[Columns] = ()
+    updated: Columns | None = None
+    flagged: Columns | None = None
+    moved: Columns | None = None
+    last_time_start: datetime | None = None
+    statistics: Sequence[StatisticsRows] = ()
+    detections: Sequence[Columns] = ()
+    shared: Sequence[Columns] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TransientRow:
+    """A row of table `transient` but for its id, by the parameters of its statement."""
+
+    event_id: str
+    trig_id: str
+    source_id: int
+    stream_id: int
+    kind: str
+    certainty: str
+    image_key: int
+    source_number: int
+    time_start: datetime
+    time_detected: datetime
+    ra: float
+    dec: float
+    ra_err_deg: float
+    dec_err_deg: float
+    flux_peak_jy_beam: float
+    snr: float
+    eta: float
+    v: float
+    last_notified_n_bands: int
+    limit_previous_jy_beam: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """An event, and the transient that it creates.
+
+    Parameters
+    ----------
+    event : SourceEvent
+        Its `transient_id` is 0 where a transient is created.
+    transient : TransientRow or None
+        None: the event updates a transient.
+    """
+
+    event: SourceEvent
+    time_detected: datetime
+    transient: TransientRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """The event that retracts a transient, and the reason for the subscribers."""
+
+    event: SourceEvent
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForcedTargets:
+    """Sources to measure by forced photometry, (n,) each, and why."""
+
+    id: IntArray
+    ra: FloatArray
+    dec: FloatArray
+    extraction_type: Literal["forced", "monitor"]
+
+    def select(self, mask: BoolArray) -> "ForcedTargets":
+        """Return some of them."""
+        return ForcedTargets(self.id[mask], self.ra[mask], self.dec[mask], self.extraction_type)
+
+
+@dataclass(frozen=True, slots=True)
+class NullDetectionRows:
+    """Sources to count a null detection of, (n,) each, and those to count no more, (k,)."""
+
+    source_id: IntArray
+    n_timesteps: IntArray
+    ended: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorSource:
+    """The source that holds the light curve of a monitor, from its first image on."""
+
+    monitor_id: int
+    source_id: int
+    first_image_key: int
+    first_time_start: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """A request for forced photometry of one image, and the frequency of the image [Hz]."""
+
+    freq_eff_hz: float
+    request: ForcedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ForcedDecisions:
+    """Null detections to count, monitors that begin, and what to measure, image by image."""
+
+    null_detections: NullDetectionRows
+    monitor_sources: Sequence[MonitorSource]
+    requests: Sequence[ImageRequest]
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageRows:
+    """Cells of the sky that an image covers, (n,), and its rms there [Jy/beam]."""
+
+    key: ChannelKey
+    image_key: int
+    cell: IntArray
+    rms_jy_beam: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """Everything that one timestep writes.
+
+    Parameters
+    ----------
+    entries : sequence of LedgerEntry
+        Outcomes to record.
+    replaced_image_ids : sequence of str
+        Rejected images that were sent again and are accepted now.
+    time_start : datetime or None
+        Of the timestep; None for an image without metadata.
+    months : sequence of datetime
+        Moments whose partitions of `detection` must exist.
+    closed_until : datetime or None
+        The stream is closed up to here now; None: an image on its own closes nothing.
+    channels : sequence of (int, ExpectedChannel)
+        What the next timestep waits for, with the ids of the bands.
+    now : datetime
+        When all this was decided.
+    """
+
+    stream: str
+    stream_id: int
+    now: datetime
+    entries: Sequence[LedgerEntry]
+    replaced_image_ids: Sequence[str] = ()
+    time_start: datetime | None = None
+    is_late: bool = False
+    images: Sequence[ImageRow] = ()
+    months: Sequence[datetime] = ()
+    sources: SourceRows = field(default_factory=SourceRows)
+    notifications: Sequence[Notification] = ()
+    forced: ForcedDecisions | None = None
+    coverage: Sequence[CoverageRows] = ()
+    closed_until: datetime | None = None
+    channels: Sequence[tuple[int, ExpectedChannel]] = ()

@@ -1,0 +1,215 @@
+"""Decide what a timestep writes and announces; no input or output."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+
+from runtime.settings import AssociateSettings
+from schemas.messages import IntArray
+from services.associate.models.catalogue import Evidence, RowArray
+from services.associate.models.decisions import (
+    Decisions,
+    ForcedDecisions,
+    ForcedTargets,
+    ImageRow,
+    Notification,
+)
+from services.associate.models.timesteps import ExpectedChannel
+from services.associate.steps.association import Association
+from services.associate.steps.bands import find_band
+from services.associate.steps.coverage import find_coverage
+from services.associate.steps.events import EventBuilder
+from services.associate.steps.forced_requests import find_request
+from services.associate.steps.monitors import find_monitor_targets, to_monitor_sources
+from services.associate.steps.null_detections import count_null_detections
+from services.associate.steps.rows import FinalSources, to_source_rows
+from services.associate.steps.triggers import AssociatedImage, Trigger, find_new_sources
+from services.associate.steps.updates import find_updates
+
+__all__ = ["decide"]
+
+
+def decide(
+    association: Association, evidence: Evidence, settings: AssociateSettings, now: datetime
+) -> Decisions:
+    """Return everything that follows from a timestep.
+
+    Parameters
+    ----------
+    association : Association
+        The detections with their sources.
+    evidence : Evidence
+        The answers to the questions of the association.
+    settings : AssociateSettings
+        Limits of the new-source test, of updates and of forced photometry.
+    now : datetime
+        The time of the decision.
+    """
+    timestep, state, registered = association.timestep, association.state, association.registered
+    announced = _find_announced(association, evidence, settings)
+    final = _finish_sources(association, evidence, announced)
+    forced = _decide_forced(association, evidence, final.rows, settings)
+    is_closing = not timestep.is_late and timestep.time_start is not None
+    return Decisions(
+        stream=timestep.stream,
+        stream_id=state.stream_id,
+        now=now,
+        entries=registered.entries,
+        replaced_image_ids=registered.replaced_image_ids,
+        time_start=timestep.time_start,
+        is_late=timestep.is_late,
+        images=[
+            ImageRow(evidence.image_keys[image.number], image.band_id, image.record)
+            for image in registered.images
+        ],
+        months=_find_months(association, forced),
+        sources=to_source_rows(
+            association.candidates,
+            final,
+            association.images,
+            stream_id=state.stream_id,
+            image_keys=evidence.image_keys,
+        ),
+        notifications=_to_notifications(association, evidence, final, settings, announced, now),
+        forced=forced,
+        coverage=[
+            find_coverage(image, evidence.image_keys[image.number])
+            for image in registered.accepted
+        ],
+        closed_until=timestep.time_start if is_closing else None,
+        channels=_find_channels(association) if is_closing else (),
+    )
+
+
+def _find_announced(
+    association: Association, evidence: Evidence, settings: AssociateSettings
+) -> list[Trigger]:
+    """Return the sources to announce for the first time, as new or as variable."""
+    new = find_new_sources(
+        association.candidates,
+        association.images,
+        evidence.prior_coverage,
+        sigma_margin=settings.new_source_sigma_margin,
+    )
+    return [*new, *association.variables]
+
+
+def _finish_sources(
+    association: Association, evidence: Evidence, announced: Sequence[Trigger]
+) -> FinalSources:
+    """Return the sources with the ids, keys and flags to store."""
+    candidates = association.candidates
+    rows = candidates.sources.copy()
+    created = np.flatnonzero(rows["is_created"])
+    rows["id"][created] = evidence.source_ids[: created.size]
+    keys = np.array(evidence.image_keys, np.int64)
+    rows["first_image_key"][created] = keys[rows["image"][created]]
+    is_announced = np.zeros(rows.size, np.bool_)
+    for trigger in announced:
+        rows["is_new" if trigger.kind == "new_source" else "is_variable"][trigger.source] = True
+        is_announced[trigger.source] = True
+    eta, v = candidates.variability()
+    return FinalSources(rows, eta, v, is_announced)
+
+
+def _to_notifications(
+    association: Association,
+    evidence: Evidence,
+    final: FinalSources,
+    settings: AssociateSettings,
+    announced: Sequence[Trigger],
+    now: datetime,
+) -> list[Notification]:
+    """Return the events of the timestep: first ones, then updates."""
+    updates = find_updates(
+        association.candidates, association.images, evidence.last_notified, settings
+    )
+    image_ids = {
+        evidence.image_keys[image.number]: image.record.image_id
+        for image in association.registered.images
+    }
+    builder = EventBuilder(
+        stream=association.timestep.stream,
+        stream_id=association.state.stream_id,
+        candidates=association.candidates,
+        rows=final.rows,
+        eta=final.eta,
+        v=final.v,
+        image_ids={**evidence.image_ids, **image_ids},
+        image_keys=evidence.image_keys,
+        now=now,
+    )
+    return [builder.to_notification(trigger) for trigger in [*announced, *updates]]
+
+
+def _decide_forced(
+    association: Association, evidence: Evidence, rows: RowArray, settings: AssociateSettings
+) -> ForcedDecisions | None:
+    """Return the null detections, the monitors that begin, and what is to be measured."""
+    detected_ids = association.questions.detected_ids
+    if detected_ids is None:
+        return None
+    counted, targets = count_null_detections(
+        evidence.null_detections,
+        _to_targets(rows),
+        detected_ids,
+        expiration_timesteps=settings.expiration_timesteps,
+    )
+    monitors, first = association.state.monitors, association.monitors
+    source_ids = evidence.source_ids[association.candidates.n_created() :]
+    monitored = find_monitor_targets(monitors, first, source_ids)
+    requests = [
+        find_request(image.record, (targets, monitored), _find_detected_ids(rows, image))
+        for image in association.images
+    ]
+    return ForcedDecisions(
+        null_detections=counted,
+        monitor_sources=to_monitor_sources(
+            monitors,
+            first,
+            association.registered.images,
+            image_keys=evidence.image_keys,
+            source_ids=source_ids,
+        ),
+        requests=[request for request in requests if request is not None],
+    )
+
+
+def _to_targets(rows: RowArray) -> ForcedTargets:
+    """Return the detected sources that were known before or are announced as new now.
+
+    The latter too: what the other bands have at their positions can contradict them.
+    """
+    kept = rows[rows["is_detected"] & (~rows["is_created"] | rows["is_new"])]
+    return ForcedTargets(kept["id"], kept["ra"], kept["dec"], "forced")
+
+
+def _find_detected_ids(rows: RowArray, image: AssociatedImage) -> IntArray:
+    sources = np.concatenate([image.result.source, image.result.shared.source])
+    return np.asarray(rows["id"][np.unique(sources)], np.int64)
+
+
+def _find_months(association: Association, forced: ForcedDecisions | None) -> list[datetime]:
+    """Return the times of the detections to come: blind ones, and forced ones later."""
+    images = association.images
+    has_sources = any(len(image.record.sources) for image in images)
+    requested = {each.request.image_id for each in forced.requests} if forced else set()
+    return sorted(
+        {
+            image.metadata.time_start
+            for image in images
+            if has_sources or image.record.image_id in requested
+        }
+    )
+
+
+def _find_channels(association: Association) -> list[tuple[int, ExpectedChannel]]:
+    """Return what the next timestep waits for; two channels of one band become one."""
+    bands = association.state.bands
+    found = {}
+    for channel in association.timestep.channels:
+        band = find_band(channel.band.freq_eff_hz, channel.band.freq_bw_hz, bands)
+        if band is not None:
+            found[bands[band], channel.stokes] = (bands[band], channel)
+    return list(found.values())

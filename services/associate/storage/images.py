@@ -1,0 +1,215 @@
+"""Streams, bands, images, timesteps and the ledger."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+
+import numpy as np
+
+from schemas.messages import FloatArray, ImageMetadata, SourceOffset
+from services.associate.errors import FencedError
+from services.associate.models.catalogue import ChannelKey, PriorCoverage
+from services.associate.models.decisions import CoverageRows, ImageRow
+from services.associate.models.timesteps import (
+    Band,
+    ExpectedChannel,
+    KnownImage,
+    LedgerEntry,
+    OffsetMove,
+)
+from services.associate.storage.transaction import Transaction
+from sky.coverage import MAX_ORDER, cells_around
+
+__all__ = ["ImageTables"]
+
+_METADATA = tuple(each.name for each in fields(ImageMetadata))
+
+
+class ImageTables(Transaction):
+    """Tables `stream`, `band`, `image`, `timestep`, `image_ledger` and `sky_coverage`."""
+
+    async def move_offsets(self, cluster_id: str, topic: str, moves: Sequence[OffsetMove]) -> None:
+        """Move the consumed offsets.
+
+        Raises
+        ------
+        FencedError
+            If one is not where this process left it.
+        """
+        n_moved = await self._fetchval(
+            "move_offsets",
+            cluster_id=cluster_id,
+            topic=topic,
+            partition=[move.partition for move in moves],
+            expected=[move.expected for move in moves],
+            next_offset=[move.next_offset for move in moves],
+        )
+        if n_moved != len(moves):
+            raise FencedError("another associator has written this partition")
+
+    async def ensure_stream(self, name: str) -> int:
+        """Return the id of a stream, which is created if it is new."""
+        return int(await self._fetchval("ensure_stream", name=name))
+
+    async def list_bands(self, stream_id: int) -> dict[Band, int]:
+        """Return the ids of a stream's bands."""
+        rows = await self._fetch("list_bands", stream_id=stream_id)
+        return {Band(row["freq_eff_hz"], row["freq_bw_hz"]): row["id"] for row in rows}
+
+    async def ensure_band(self, stream_id: int, band: Band) -> int:
+        """Return the id of a band, which is created if it is new."""
+        return int(
+            await self._fetchval(
+                "ensure_band",
+                stream_id=stream_id,
+                freq_eff_hz=band.freq_eff_hz,
+                freq_bw_hz=band.freq_bw_hz,
+            )
+        )
+
+    async def find_images(self, stream_id: int, image_ids: Sequence[str]) -> dict[str, KnownImage]:
+        """Return those of some images that are stored."""
+        rows = await self._fetch("find_images", stream_id=stream_id, image_id=list(image_ids))
+        return {
+            row["image_id"]: KnownImage(
+                SourceOffset(
+                    cluster_id=row["kafka_cluster_id"],
+                    topic=row["kafka_topic"],
+                    partition=row["kafka_partition"],
+                    offset=row["kafka_offset"],
+                ),
+                row["verdict"],
+            )
+            for row in rows
+        }
+
+    async def delete_rejected_images(self, stream_id: int, image_ids: Sequence[str]) -> None:
+        """Delete rejected images that were sent again and are accepted now."""
+        await self._execute(
+            "delete_rejected_images", stream_id=stream_id, image_id=list(image_ids)
+        )
+
+    async def record_outcomes(self, stream: str, entries: Sequence[LedgerEntry]) -> None:
+        """Write the ledger."""
+        sources = [entry.record.source for entry in entries]
+        await self._execute(
+            "record_image_outcomes",
+            stream=stream,
+            kafka_cluster_id=[source.cluster_id for source in sources],
+            kafka_topic=[source.topic for source in sources],
+            kafka_partition=[source.partition for source in sources],
+            kafka_offset=[source.offset for source in sources],
+            image_id=[entry.record.image_id for entry in entries],
+            outcome=[entry.outcome for entry in entries],
+            reasons=[",".join(entry.record.reasons) for entry in entries],
+        )
+
+    async def insert_timestep(
+        self, stream_id: int, time_start: datetime, *, is_late: bool, n_images: int, now: datetime
+    ) -> int:
+        """Store a timestep and return its id."""
+        return int(
+            await self._fetchval(
+                "insert_timestep",
+                stream_id=stream_id,
+                time_start=time_start,
+                is_late=is_late,
+                n_images=n_images,
+                time_associated=now,
+            )
+        )
+
+    async def insert_image(
+        self,
+        image: ImageRow,
+        *,
+        stream_id: int,
+        timestep_id: int | None,
+        is_late: bool,
+        now: datetime,
+    ) -> None:
+        """Store an image."""
+        record, grid = image.record, image.record.rms_grid
+        await self._execute(
+            "insert_image",
+            image_key=image.image_key,
+            image_id=record.image_id,
+            stream_id=stream_id,
+            timestep_id=timestep_id,
+            band_id=image.band_id,
+            verdict=record.verdict,
+            reasons=list(record.reasons),
+            reason_text=record.reason_text,
+            **{name: getattr(record.metadata, name, None) for name in _METADATA},
+            margin_px=record.margin_px,
+            rms_jy_beam=record.rms_jy_beam,
+            detection_threshold_sigma=record.detection_threshold_sigma,
+            rms_grid_cell_px=None if grid is None else grid.cell_px,
+            rms_grid_columns=None if grid is None else grid.rms_jy_beam.shape[1],
+            rms_grid=None if grid is None else grid.rms_jy_beam.ravel().tolist(),
+            n_sources=len(record.sources),
+            is_late=is_late,
+            kafka_cluster_id=record.source.cluster_id,
+            kafka_topic=record.source.topic,
+            kafka_partition=record.source.partition,
+            kafka_offset=record.source.offset,
+            time_sent=record.times.time_sent,
+            time_appended=record.times.time_appended,
+            time_extracted=record.times.time_extracted,
+            time_associated=now,
+        )
+
+    async def load_image_ids(self, image_keys: Sequence[int]) -> dict[int, str]:
+        """Return the sha256 of images by their keys."""
+        rows = await self._fetch("select_image_ids", image_key=list(image_keys))
+        return {row["image_key"]: row["image_id"] for row in rows}
+
+    async def load_prior_coverage(
+        self, key: ChannelKey, ra: FloatArray, dec: FloatArray
+    ) -> tuple[PriorCoverage, ...]:
+        """Return the deepest earlier images of a channel around positions [deg]."""
+        band_id, stokes = key
+        orders = await self._fetch(
+            "select_coverage_orders", band_id=band_id, stokes=stokes, max_order=MAX_ORDER
+        )
+        cells = cells_around(ra, dec, [row["k"] for row in orders])
+        rows = await self._fetch(
+            "select_prior_coverage", band_id=band_id, stokes=stokes, cell=cells.tolist()
+        )
+        return tuple(
+            PriorCoverage(
+                wcs_header=row["wcs_header"],
+                shape=(row["height_px"], row["width_px"]),
+                margin_px=row["margin_px"],
+                rms_grid=np.array(row["rms_grid"]).reshape(-1, row["rms_grid_columns"]),
+            )
+            for row in rows
+        )
+
+    async def upsert_sky_coverage(self, rows: CoverageRows) -> None:
+        """Keep an image in the cells where it is the deepest of its channel."""
+        band_id, stokes = rows.key
+        await self._execute(
+            "upsert_sky_coverage",
+            band_id=band_id,
+            stokes=stokes,
+            image_key=rows.image_key,
+            cell=rows.cell.tolist(),
+            rms_jy_beam=rows.rms_jy_beam.tolist(),
+        )
+
+    async def close_timestep(self, stream_id: int, closed_until: datetime) -> None:
+        """Store up to where a stream is closed."""
+        await self._execute("close_timestep", stream_id=stream_id, closed_until=closed_until)
+
+    async def upsert_expected_channels(
+        self, channels: Sequence[tuple[int, ExpectedChannel]]
+    ) -> None:
+        """Store what the next timestep waits for; the band's id comes with each channel."""
+        await self._execute(
+            "upsert_expected_channels",
+            band_id=[band_id for band_id, _ in channels],
+            stokes=[channel.stokes for _, channel in channels],
+            last_time_start=[channel.last_time_start for _, channel in channels],
+            missed_timesteps=[channel.missed_timesteps for _, channel in channels],
+        )

@@ -1,0 +1,50 @@
+"""Messages for Kafka, left with the rows that they announce; the one place that encodes Avro."""
+
+from schemas.codec import encode_forced_request, encode_source_event
+from schemas.event_json import event_to_json
+from schemas.messages import SourceEvent
+from schemas.topics import Topics, image_message_key
+from services.associate.models.decisions import ImageRequest, Retraction
+from services.associate.storage.transaction import Transaction
+
+__all__ = ["OutboxTables"]
+
+
+class OutboxTables(Transaction):
+    """Tables `source_event` and `outbox`."""
+
+    async def insert_event(self, event: SourceEvent, topics: Topics) -> None:
+        """Store an event, and leave it for Kafka."""
+        await self._execute(
+            "insert_event",
+            event_id=event.event_id,
+            transient_id=event.transient_id,
+            kind=event.kind,
+            time_detected=event.times.time_associated,
+            event=event_to_json(event),
+        )
+        await self._insert_outbox(topics.transients, event.stream, encode_source_event(event))
+
+    async def insert_request(self, asked: ImageRequest, topics: Topics) -> None:
+        """Leave a request for forced photometry for Kafka."""
+        key = image_message_key(asked.request.stream, asked.freq_eff_hz)
+        await self._insert_outbox(
+            topics.forced_requests, key, encode_forced_request(asked.request)
+        )
+
+    async def retract_transient(self, retraction: Retraction, topics: Topics) -> None:
+        """Retract a transient that this transaction has locked: state, event and message."""
+        event = retraction.event
+        await self._execute(
+            "retract_transient",
+            transient_id=event.transient_id,
+            retraction_reason=retraction.reason,
+            event_id=event.event_id,
+            event=event_to_json(event),
+            topic=topics.transients,
+            key=event.stream,
+            value=encode_source_event(event),
+        )
+
+    async def _insert_outbox(self, topic: str, key: str, value: bytes) -> None:
+        await self._execute("insert_outbox", topic=topic, key=key, value=value)

@@ -1,0 +1,92 @@
+"""The running catalogue: sources, light-curve statistics and measurements."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+
+from runtime.binary_rows import decode_records
+from services.associate.models.catalogue import (
+    SOURCE_DTYPE,
+    STATISTICS_DTYPE,
+    ChannelKey,
+    RowArray,
+)
+from services.associate.models.decisions import Columns, StatisticsRows
+from services.associate.storage.transaction import Transaction, to_lists
+from sky.geometry import Probes
+
+__all__ = ["SourceTables"]
+
+
+class SourceTables(Transaction):
+    """Tables `source`, `source_band`, `detection` and `shared_detection`."""
+
+    async def load_sources(self, stream_id: int, boxes: Probes) -> RowArray:
+        """Return the sources inside the boxes, in order of id; dtype `SOURCE_DTYPE`."""
+        data = await self._fetchval(
+            "select_candidates",
+            stream_id=stream_id,
+            zone=boxes.zone.tolist(),
+            ra_low=boxes.ra_low.tolist(),
+            ra_high=boxes.ra_high.tolist(),
+            dec_low=boxes.dec_low,
+            dec_high=boxes.dec_high,
+        )
+        sources = decode_records(data or b"", SOURCE_DTYPE)
+        return sources[np.argsort(sources["id"])]
+
+    async def load_statistics(self, source_ids: Sequence[int]) -> dict[ChannelKey, RowArray]:
+        """Return the light-curve statistics of sources, dtype `STATISTICS_DTYPE`."""
+        rows = await self._fetch("select_statistics", source_id=list(source_ids))
+        return {
+            (row["band_id"], row["stokes"]): decode_records(row["rows"], STATISTICS_DTYPE)
+            for row in rows
+        }
+
+    async def reserve_keys(self, n_images: int, n_sources: int) -> tuple[list[int], list[int]]:
+        """Return fresh keys of images and fresh ids of sources, ascending."""
+        rows = await self._fetch("reserve_keys", n_images=n_images, n_sources=n_sources)
+        return (
+            [row["number"] for row in rows if row["is_image"]],
+            [row["number"] for row in rows if not row["is_image"]],
+        )
+
+    async def ensure_partition(self, stream_id: int, time_start: datetime) -> None:
+        """Create the month's partition of a stream's detections, if it is missing."""
+        await self._fetchval("ensure_partition", stream_id=stream_id, time_start=time_start)
+
+    async def insert_sources(self, groups: Sequence[Columns]) -> None:
+        """Append sources."""
+        await self._copy("source", groups)
+
+    async def update_sources(self, columns: Columns, last_time_start: datetime | None) -> None:
+        """Write the positions and the variability of known sources."""
+        await self._execute("update_sources", **to_lists(columns), last_time_start=last_time_start)
+
+    async def flag_sources(self, columns: Columns) -> None:
+        """Store which known sources were announced, as new or as variable."""
+        await self._execute("flag_sources", **to_lists(columns))
+
+    async def move_sources(self, columns: Columns) -> None:
+        """Write the search positions of sources that have drifted."""
+        await self._execute("move_sources", **to_lists(columns))
+
+    async def write_statistics(self, statistics: StatisticsRows) -> None:
+        """Write the statistics of one channel."""
+        band_id, stokes = statistics.key
+        for query, rows in (
+            ("update_statistics", statistics.rows[statistics.is_stored]),
+            ("upsert_statistics", statistics.rows[~statistics.is_stored]),
+        ):
+            if rows.size:
+                columns = to_lists({name: rows[name] for name in STATISTICS_DTYPE.names or ()})
+                await self._execute(query, band_id=band_id, stokes=stokes, **columns)
+
+    async def insert_detections(self, groups: Sequence[Columns]) -> None:
+        """Append measurements."""
+        await self._copy("detection", groups)
+
+    async def insert_shared_detections(self, groups: Sequence[Columns]) -> None:
+        """Append measurements that belong to a second source too."""
+        await self._copy("shared_detection", groups)
