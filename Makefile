@@ -39,13 +39,14 @@ test-another-python: install  ## the unit tests on the newest Python here that i
 test-unit: install  ## the unit tests alone; they start no server
 	$(BIN)/python -m pytest -n $(WORKERS) tests/unit $(PYTEST_OPTIONS)
 
-lint: install  ## style, types, architecture, SQL, spelling
+lint: install  ## style, types, architecture, SQL, spelling, docstrings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar schemas/sql services api livetrap docs/extensions runtime
 	$(BIN)/codespell
+	$(BIN)/python -m numpydoc lint $$(git ls-files 'sky/*.py' 'services/*.py' 'schemas/*.py' 'rules/*.py' 'runtime/*.py' 'api/*.py' 'livetrap/*.py' 'docs/extensions/*.py')
 
 docs: install  ## the documentation site in docs/build; needs no network, and a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/build/.doctrees docs docs/build/html

@@ -92,7 +92,9 @@ class Database:
 
         Parameters
         ----------
-        query, **parameters
+        query : str
+            As of `fetch`.
+        **parameters : object
             As of `fetch`.
 
         Yields

@@ -70,10 +70,12 @@ def deconvolve_with_errors(
 
     Parameters
     ----------
-    shape, beam
+    shape : three (n,) float64
         As of `deconvolve`.
     shape_err : three (n,) float64
         1-sigma errors of `shape`; taken as independent.
+    beam : three float
+        As of `deconvolve`.
     """
     major, minor, pa_deg = deconvolve(shape, beam)
     variance = np.zeros((3, major.size))
