@@ -41,7 +41,7 @@ def measure_stages(field: GeneratedField) -> dict[str, float]:
     image = open_image(data, {})
     grids = measure_background(image.pixels, CELL_PX, 1)
     beam = to_beam_shape(image)
-    peaks = find_source_peaks(image.pixels, *grids, beam.major_px, full)
+    peaks = find_source_peaks(image.pixels, *grids, beam, full)
 
     def extract(parameters: FinderParameters) -> Callable[[], object]:
         return lambda: extract_sources(open_image(data, {}), parameters)
@@ -51,7 +51,7 @@ def measure_stages(field: GeneratedField) -> dict[str, float]:
         "FITS bytes to pixels, beam, WCS, checks": _median_ms(lambda: open_image(data, {})),
         "background and rms": _median_ms(lambda: measure_background(image.pixels, CELL_PX, 1)),
         "peaks and islands": _median_ms(
-            lambda: find_source_peaks(image.pixels, *grids, beam.major_px, full)
+            lambda: find_source_peaks(image.pixels, *grids, beam, full)
         ),
         "fits, residuals, flags": _median_ms(
             lambda: find_sources(image.pixels, *grids, beam, full, peaks)

@@ -1,5 +1,6 @@
 """Data classes of the extract service: images, settings of the finder, sources."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -14,6 +15,7 @@ from sky.metadata import HeaderMetadata
 from sky.wcs import SkyProjection
 
 __all__ = [
+    "BeamShape",
     "ExtractedImage",
     "Extraction",
     "FinderParameters",
@@ -24,6 +26,8 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
+
+_LN2 = math.log(2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,39 @@ class Image:
     wcs_header: str
     projection: SkyProjection
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BeamShape:
+    """The restoring beam in pixels.
+
+    Parameters
+    ----------
+    major_px, minor_px : float
+        FWHM [px].
+    angle_rad : float
+        Of the major axis, from +x towards +y [rad].
+    """
+
+    major_px: float
+    minor_px: float
+    angle_rad: float
+
+    @property
+    def area_px(self) -> float:
+        """Return the solid angle of the beam [px]."""
+        return math.pi * self.major_px * self.minor_px / (4 * _LN2)
+
+    @property
+    def quadratic(self) -> tuple[float, float, float]:
+        """Return a, b, c of exp(-(a dx^2 + 2 b dx dy + c dy^2)) [1/px^2]."""
+        along, across = 4 * _LN2 / self.major_px**2, 4 * _LN2 / self.minor_px**2
+        cos, sin = math.cos(self.angle_rad), math.sin(self.angle_rad)
+        return (
+            along * cos**2 + across * sin**2,
+            (along - across) * sin * cos,
+            along * sin**2 + across * cos**2,
+        )
 
 
 @dataclass(frozen=True, slots=True)

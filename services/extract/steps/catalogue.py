@@ -10,6 +10,7 @@ from schemas.messages import SourceColumns
 from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
 from services.extract.models import (
+    BeamShape,
     Extraction,
     FinderParameters,
     FoundSources,
@@ -19,7 +20,7 @@ from services.extract.models import (
 from services.extract.steps.background import measure_background
 from services.extract.steps.deconvolution import deconvolve_with_errors
 from services.extract.steps.false_discovery import false_discovery_threshold
-from services.extract.steps.finder import BeamShape, find_sources
+from services.extract.steps.finder import find_sources
 from services.extract.steps.peaks import Peaks, find_source_peaks
 from services.extract.steps.uncertainties import (
     GaussianErrors,
@@ -108,7 +109,7 @@ def _peaks_of(image: Image, parameters: FinderParameters, shape: tuple[int, ...]
         )
     background_grid, rms_grid = _grids(image, parameters)
     return find_source_peaks(
-        image.pixels, background_grid, rms_grid, to_beam_shape(image).major_px, parameters
+        image.pixels, background_grid, rms_grid, to_beam_shape(image), parameters
     )
 
 

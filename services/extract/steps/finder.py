@@ -1,7 +1,7 @@
 """Detect sources and fit them in pixel coordinates."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +10,10 @@ from scipy.spatial import cKDTree
 from schemas.quality import QualityFlag
 from services.extract.kernels.measure import fit_beam, fit_gaussian
 from services.extract.kernels.residuals import compare_with_beam
-from services.extract.models import FinderParameters, FoundSources
+from services.extract.models import BeamShape, FinderParameters, FoundSources
 from services.extract.steps.peaks import Peaks, find_source_peaks, neighbours_within
 
-__all__ = ["BeamShape", "find_sources"]
+__all__ = ["find_sources"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -28,39 +28,6 @@ _SHAPE_CUTOFF = 0.2
 _EXTENDED_GROWTH, _EXTENDED_SIGMA = 1.25, 3.0
 # A source this many times brighter, this many beams away: its side lobes may be detected.
 _BRIGHT_RATIO, _BRIGHT_BEAMS = 100.0, 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class BeamShape:
-    """The restoring beam in pixels.
-
-    Parameters
-    ----------
-    major_px, minor_px : float
-        FWHM [px].
-    angle_rad : float
-        Of the major axis, from +x towards +y [rad].
-    """
-
-    major_px: float
-    minor_px: float
-    angle_rad: float
-
-    @property
-    def area_px(self) -> float:
-        """Return the solid angle of the beam [px]."""
-        return math.pi * self.major_px * self.minor_px / (4 * _LN2)
-
-    @property
-    def quadratic(self) -> tuple[float, float, float]:
-        """Return a, b, c of exp(-(a dx^2 + 2 b dx dy + c dy^2)) [1/px^2]."""
-        along, across = 4 * _LN2 / self.major_px**2, 4 * _LN2 / self.minor_px**2
-        cos, sin = math.cos(self.angle_rad), math.sin(self.angle_rad)
-        return (
-            along * cos**2 + across * sin**2,
-            (along - across) * sin * cos,
-            along * sin**2 + across * cos**2,
-        )
 
 
 def find_sources(
@@ -93,7 +60,7 @@ def find_sources(
     """
     least_sigma = 0.0 if peaks is not None else 0.999 * parameters.detection_threshold_sigma
     if peaks is None:
-        peaks = find_source_peaks(pixels, background_grid, rms_grid, beam.major_px, parameters)
+        peaks = find_source_peaks(pixels, background_grid, rms_grid, beam, parameters)
     neighbours = neighbours_within(peaks.x, peaks.y, _BLEND_BEAMS * beam.major_px)
     fits = np.empty((peaks.y.size, 6))
     fit_beam(

@@ -9,7 +9,8 @@ from scipy.spatial import cKDTree
 
 from services.extract.kernels.contrast import drop_shallow_peaks
 from services.extract.kernels.islands import find_peaks
-from services.extract.models import FinderParameters
+from services.extract.models import BeamShape, FinderParameters
+from services.extract.steps.twins import drop_twins
 from sky.margin import searched_pixels
 from sky.rms_grid import rms_at
 
@@ -41,7 +42,7 @@ def find_source_peaks(
     pixels: npt.NDArray[np.float32],
     background_grid: FloatArray,
     rms_grid: FloatArray,
-    beam_major_px: float,
+    beam: BeamShape,
     parameters: FinderParameters,
 ) -> Peaks:
     """Return the peaks above the threshold, without those that are noise on the flank of another.
@@ -52,8 +53,8 @@ def find_source_peaks(
         Image [Jy/beam]; NaN is blank.
     background_grid, rms_grid : (rows, columns) float64
         Without NaN [Jy/beam].
-    beam_major_px : float
-        FWHM [px].
+    beam : BeamShape
+        The restoring beam.
     parameters : FinderParameters
         Thresholds, margin, radius, contrast.
     """
@@ -75,10 +76,15 @@ def find_source_peaks(
     rms = rms_at(rms_grid, shape, x, y)
     if y.size > 1 and parameters.contrast_sigma > 0:
         keep = np.empty(y.size, np.bool_)
-        near = neighbours_within(x, y, _CONTRAST_BEAMS * beam_major_px)
+        near = neighbours_within(x, y, _CONTRAST_BEAMS * beam.major_px)
         drop_shallow_peaks(pixels, y, x, rms, near, parameters.contrast_sigma, keep)
         y, x, island, rms = y[keep], x[keep], island[keep], rms[keep]
-    return Peaks(y, x, island, rms_at(background_grid, shape, x, y), rms)
+    background = rms_at(background_grid, shape, x, y)
+    keep = drop_twins(
+        pixels, y, x, background, rms,
+        quadratic=beam.quadratic, threshold_sigma=parameters.detection_threshold_sigma,
+    )  # fmt: skip
+    return Peaks(y[keep], x[keep], island[keep], background[keep], rms[keep])
 
 
 def count_negative_peaks(

@@ -11,10 +11,10 @@ from schemas.quality import QualityFlag
 from services.extract.kernels.contrast import drop_shallow_peaks
 from services.extract.kernels.histogram import significance_histogram
 from services.extract.kernels.residuals import compare_with_beam
-from services.extract.models import FinderParameters, FoundSources
+from services.extract.models import BeamShape, FinderParameters, FoundSources
 from services.extract.steps.background import measure_background
 from services.extract.steps.false_discovery import false_discovery_threshold
-from services.extract.steps.finder import BeamShape, find_sources
+from services.extract.steps.finder import find_sources
 from services.extract.steps.peaks import count_negative_peaks, neighbours_within
 from tests.support import reference
 from tests.support.examples import examples

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from livetrap.simulator import SimulatorConfig, iterate_images
 from livetrap.simulator.beam import NoiseMaker, make_stamp
 from services.extract.kernels.forced import BLANK, CONFUSED, MEASURED, OUTSIDE, measure_forced
-from services.extract.models import Extraction, FinderParameters, Image
+from services.extract.models import BeamShape, Extraction, FinderParameters, Image
 from services.extract.steps.catalogue import extract_sources
-from services.extract.steps.finder import BeamShape
 from services.extract.steps.forced import ForcedFluxes, measure_positions
 from services.extract.steps.image import open_image
 from tests.support import reference

@@ -1,0 +1,93 @@
+"""One source in, one source out, whatever the beam; two at one and a half beams are two."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.extract.models import BeamShape, FinderParameters
+from services.extract.steps.finder import find_sources
+
+PARAMETERS = FinderParameters(detection_threshold_sigma=8, margin_px=0)
+RMS = 1e-3
+
+
+def sky(
+    beam: BeamShape, sources: list[tuple[float, float, float]], seed: int, size: int
+) -> np.ndarray:
+    """Return noise with the beam's correlation and sources (x, y, S/N)."""
+    y, x = np.mgrid[:size, :size].astype(float)
+
+    def shape(x0: float, y0: float) -> np.ndarray:
+        a, b, c = beam.quadratic
+        dx, dy = x - x0, y - y0
+        return np.exp(-(a * dx * dx + 2 * b * dx * dy + c * dy * dy))
+
+    white = np.fft.rfft2(np.random.default_rng(seed).normal(size=(size, size)))
+    kernel = np.fft.rfft2(np.fft.ifftshift(shape(size // 2, size // 2)))
+    noise = np.fft.irfft2(white * kernel, s=(size, size))
+    image = noise / noise.std() * RMS
+    for x0, y0, snr in sources:
+        image += snr * RMS * shape(x0, y0)
+    return image.astype("f4")
+
+
+def found(beam: BeamShape, sources: list[tuple[float, float, float]], seed: int, size: int) -> int:
+    grid = np.full((2, 2), RMS)
+    image = sky(beam, sources, seed, size)
+    return len(find_sources(image, np.zeros((2, 2)), grid, beam, PARAMETERS).x)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    ratio=st.floats(1, 20), minor=st.floats(1.5, 6), angle=st.floats(0, math.pi),
+    log_snr=st.floats(math.log(12), math.log(1000)),
+    shift=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    seed=st.integers(0, 1 << 30),
+)  # fmt: skip
+def test_one_source_is_one(
+    ratio: float, minor: float, angle: float, log_snr: float, shift: tuple[float, float], seed: int
+) -> None:
+    beam = BeamShape(min(ratio * minor, 40.0), minor, angle)
+    size = 64 if beam.major_px < 16 else 128
+    centre = size / 2
+    source = (centre + shift[0], centre + shift[1], math.exp(log_snr))
+    assert found(beam, [source], seed, size) == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    ratio=st.floats(1, 8), minor=st.floats(3, 6), angle=st.floats(0, math.pi),
+    direction=st.floats(0, 2 * math.pi), snr=st.floats(15, 300), contrast=st.floats(1, 2),
+    seed=st.integers(0, 1 << 30),
+)  # fmt: skip
+def test_two_sources_one_and_a_half_beams_apart_are_two(
+    ratio: float,
+    minor: float,
+    angle: float,
+    direction: float,
+    snr: float,
+    contrast: float,
+    seed: int,
+) -> None:
+    beam = BeamShape(ratio * minor, minor, angle)
+    # One and a half beams in the beam's own coordinates, in any direction.
+    u, v = 1.5 * beam.major_px * math.cos(direction), 1.5 * beam.minor_px * math.sin(direction)
+    dx = u * math.cos(angle) - v * math.sin(angle)
+    dy = u * math.sin(angle) + v * math.cos(angle)
+    size = 192
+    sources = [(90.3, 95.6, snr * contrast), (90.3 + dx, 95.6 + dy, snr)]
+    assert found(beam, sources, seed, size) == 2
+
+
+@pytest.mark.parametrize(
+    ("major", "minor", "angle_deg"), [(12, 3, 70), (12, 2.4, 70), (15, 3, 33)]
+)
+def test_the_beams_that_tore_sources_apart(major: float, minor: float, angle_deg: float) -> None:
+    beam = BeamShape(major, minor, math.radians(angle_deg))
+    rng = np.random.default_rng(3)
+    for seed in range(20):
+        x, y = rng.uniform(40, 88, 2)
+        assert found(beam, [(x, y, 100.0)], seed, 128) == 1
