@@ -43,7 +43,7 @@ def found(beam: BeamShape, sources: list[tuple[float, float, float]], seed: int,
 @settings(max_examples=150, deadline=None)
 @given(
     ratio=st.floats(1, 20), minor=st.floats(1.5, 6), angle=st.floats(0, math.pi),
-    log_snr=st.floats(math.log(12), math.log(1000)),
+    log_snr=st.floats(math.log(8), math.log(1000)),
     shift=st.tuples(st.floats(0, 1), st.floats(0, 1)),
     seed=st.integers(0, 1 << 30),
 )  # fmt: skip
@@ -54,7 +54,11 @@ def test_one_source_is_one(
     size = 64 if beam.major_px < 16 else 128
     centre = size / 2
     source = (centre + shift[0], centre + shift[1], math.exp(log_snr))
-    assert found(beam, [source], seed, size) == 1
+    # Between the pixels of a narrow beam a faint source may stay below the threshold.
+    is_detected = (
+        sky(beam, [source], seed, size).max() > PARAMETERS.detection_threshold_sigma * RMS
+    )
+    assert found(beam, [source], seed, size) == int(is_detected)
 
 
 @settings(max_examples=100, deadline=None)
