@@ -19,6 +19,7 @@ main() {
     make_venv
     mend_pip
     check_cache
+    renew_pip
     install_livetrap
     rm -f "$log"
 }
@@ -93,8 +94,16 @@ check_cache() {  # pip itself warns, at each call and in three lines
     fi
 }
 
-install_livetrap() {
+renew_pip() {  # pip 26 takes 18 s of CPU to find what goes together, the 23 of Python 3.12 takes 69 s
     echo "install: LiveTrap and what it needs go into $venv ($kind); this takes some minutes" >&2
+    run_pip install -c constraints.txt --upgrade pip && return
+    if said "$proxy_refuses|$is_not_trusted|$is_unreachable"; then
+        explain_pip
+    fi
+    : >"$log"  # a mirror without pip: the old one does
+}
+
+install_livetrap() {
     run_pip install -c constraints.txt -e ".$extras" || explain_pip
 }
 
@@ -108,6 +117,9 @@ last_words() {
 
 no_compiler="No such file or directory: '[^']*(cc|\+\+|clang)'|command '[^']*(cc|\+\+|clang)' failed: No such"
 no_compiler="$no_compiler|unable to execute '|Unknown compiler|Python\.h: No such|find Rust compiler"
+proxy_refuses='ProxyError|Cannot connect to proxy|Tunnel connection failed'
+is_not_trusted='CERTIFICATE_VERIFY_FAILED|SSLError'
+is_unreachable='NewConnectionError|NameResolutionError|ConnectTimeoutError|Read timed out|ConnectionError|ConnectionReset'
 
 explain_pip() {
     if said 'No space left on device'; then
@@ -115,11 +127,11 @@ explain_pip() {
     elif said "$no_compiler"; then
         fail 1 "$(name_failed_package) has no wheel for this machine and its build finds no compiler or headers;" \
             "on Debian and Ubuntu: apt install build-essential python${kind#CPython }-dev"
-    elif said 'ProxyError|Cannot connect to proxy|Tunnel connection failed'; then
+    elif said "$proxy_refuses"; then
         fail 1 "the proxy $(name_proxy) refuses or does not answer; correct https_proxy and start again"
-    elif said 'CERTIFICATE_VERIFY_FAILED|SSLError'; then
+    elif said "$is_not_trusted"; then
         fail 1 "the certificate of the package index is not trusted; name your site's with PIP_CERT"
-    elif said 'NewConnectionError|NameResolutionError|ConnectTimeoutError|Read timed out|ConnectionError|ConnectionReset'; then
+    elif said "$is_unreachable"; then
         fail 1 "no network: the package index cannot be reached; behind a proxy set https_proxy," \
             "without a network set PIP_NO_INDEX=1 and PIP_FIND_LINKS to a folder of wheels"
     elif said 'No matching distribution found'; then

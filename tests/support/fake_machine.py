@@ -28,6 +28,9 @@ case "$*" in
         ;;
     "-m ensurepip --upgrade") exit "$ENSUREPIP_FAILS" ;;
     "-m pip cache dir") echo "$CACHE" ;;
+    *" --upgrade pip")
+        [ -z "$PIP_OUTPUT$MIRROR_HAS_NO_PIP" ] || { echo "$PIP_OUTPUT" >&2; exit 1; }
+        ;;
     *" install "*)
         echo "PIP_NO_CACHE_DIR=$PIP_NO_CACHE_DIR" >>"$CALLS"
         [ -z "$PIP_OUTPUT" ] || { echo "$PIP_OUTPUT" >&2; exit 1; }
@@ -90,6 +93,7 @@ def build_machine(folder: Path) -> Machine:
         "CACHE": str(folder / "cache" / "pip"), "LANG": "C", "BROKEN": "", "PIP_OUTPUT": "",
         "PIP_NO_CACHE_DIR": "", "NO_ENSUREPIP": "0", "OLD_PIP": "0", "ENSUREPIP_FAILS": "0",
         "PYTEST_FAILS": "0",
+        "MIRROR_HAS_NO_PIP": "",
     }  # fmt: skip
     made = Machine(folder, environment)
     made.add_python("python3", "CPython 3.12")

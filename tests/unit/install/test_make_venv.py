@@ -88,6 +88,16 @@ def test_a_folder_that_is_no_environment_is_left_alone(machine: Machine) -> None
     assert (machine.venv / "thesis.tex").exists()
 
 
+def test_a_mirror_without_pip_leaves_the_one_that_is_there(machine: Machine) -> None:
+    machine.environment["MIRROR_HAS_NO_PIP"] = "yes"
+    answer = machine.install()
+    assert answer.returncode == 0
+    assert answer.stderr.count("\n") == 1
+    *_, upgraded, installed, _ = machine.calls()
+    assert upgraded.endswith("install -c constraints.txt --upgrade pip")
+    assert installed.endswith("install -c constraints.txt -e .[dev]")
+
+
 def test_an_old_pip_is_replaced_without_a_network(machine: Machine) -> None:
     machine.environment["OLD_PIP"] = "1"
     answer = machine.install()
