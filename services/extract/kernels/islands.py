@@ -141,8 +141,14 @@ def find_peaks(
     Returns
     -------
     y, x, island, island_pixels : four (n,) int64
-        Peaks in raster order; peaks with the same `island` number touch. A plateau of equal
-        pixels gives one peak, its first in raster order.
+        Peaks in raster order [px]; those with the same `island` number are in one island, which
+        has `island_pixels` pixels. A plateau of equal pixels gives one peak, its first in
+        raster order.
+
+    References
+    ----------
+    Spreeuw et al. (2018), A&C 23, 92: islands above an analysis threshold that have a peak above
+    a detection threshold.
     """
     ny, nx = pixels.shape
     parent = np.empty(1024, np.int64)

@@ -129,6 +129,10 @@ def fit_beam(
         Passes over all sources; only blended ones need more than 1.
     out : (n, 6) float64
         Out: amplitude [Jy/beam], x, y [px], pixels used, blank pixels skipped, converged (1 or 0).
+
+    References
+    ----------
+    Condon (1997), PASP 109, 166: fits in noise that the beam correlates.
     """
     ny, nx = pixels.shape
     determinant = beam_a * beam_c - beam_b * beam_b
@@ -246,6 +250,10 @@ def fit_gaussian(
     -------
     bool
         Whether it converged to an ellipse around the peak.
+
+    References
+    ----------
+    Marquardt (1963), J. SIAM 11, 431.
     """
     ny, nx = pixels.shape
     matrix = np.empty((6, 6))

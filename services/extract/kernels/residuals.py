@@ -30,7 +30,10 @@ def compare_with_beam(
     cutoff: float,
     out: npt.NDArray[np.float64],
 ) -> None:
-    """Sum residuals and fluxes over the footprint of each source.
+    """Compare the pixels in the footprint of each source with the beam's shape.
+
+    The sum of squared residuals over the number of pixels is the reduced chi-square against a
+    point source; the measured flux over that of the model exceeds 1 for an extended source.
 
     Parameters
     ----------
