@@ -16,12 +16,20 @@ import pytest  # noqa: E402  (what is imported from here on is cached)
 from tests.support.examples import register_profiles  # noqa: E402
 
 if TYPE_CHECKING:  # unit tests do without the time that these imports take
+    from tests.support.golden import Golden
     from tests.support.shared_servers import SharedServers
     from tests.support.stack import BackingServers
 
 register_profiles()
 
 SHARED_SERVERS: pytest.StashKey["SharedServers"] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the switch that accepts changed messages."""
+    parser.addoption(
+        "--update-golden", action="store_true", help="write tests/data/golden anew; see the diff"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,3 +81,11 @@ def postgres_url(servers: "BackingServers") -> Iterator[str]:
 
     with clone_database(servers.postgres_url) as url:
         yield url
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> "Golden":
+    """Golden files under tests/data/golden."""
+    from tests.support.golden import Golden
+
+    return Golden(update=request.config.getoption("update_golden"))
