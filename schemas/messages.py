@@ -195,8 +195,8 @@ class ImageDetections:
     """Topic `detections-v1`: one record an image, accepted or rejected.
 
     `metadata`, `rms_grid` and what follows from the measurement are None for a rejected image.
-    `margin_px` is the border in which no sources were searched [px]; `warnings` tell what was
-    read with a doubt.
+    `margin_px` is the border in which no sources were searched [px]; `warnings` are the
+    doubtful values of the image: ignored cards, constants taken for blank.
     """
 
     image_id: str

@@ -43,7 +43,7 @@ class ImageReason(StrEnum):
     TOO_BLANK = "too_blank"
     ELONGATED_BEAM = "elongated_beam"
     NEAR_BRIGHT_SOURCE = "near_bright_source"
-    # The way here.
+    # The message or the file as a whole.
     SPLIT_INTO_PLANES = "split_into_planes"
     TOO_LARGE = "too_large"
     UNREADABLE = "unreadable"

@@ -1,4 +1,4 @@
-"""Names of streams: one spelling, whoever wrote the name."""
+"""Names of streams, in one spelling."""
 
 import re
 
@@ -9,7 +9,7 @@ _LONGEST = 64
 
 
 def to_stream_name(text: str) -> str | None:
-    """Return `text` as a stream name, or None if nothing is left of it.
+    """Return `text` as a stream name, or None if no character of it is left.
 
     Names have at most 64 lower-case letters, digits, dots, dashes and underscores; anything else
     becomes a dash.

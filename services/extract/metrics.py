@@ -4,7 +4,7 @@ from prometheus_client import Counter, Histogram
 
 __all__ = [
     "FORCED",
-    "IGNORED_HINTS",
+    "IGNORED_HEADERS",
     "IMAGES",
     "IMAGE_WARNINGS",
     "NEGATIVE_PEAKS",
@@ -17,12 +17,12 @@ IMAGES = Counter(
 )
 IMAGE_WARNINGS = Counter(
     "livetrap_extract_image_warnings_total",
-    "Accepted images that were read with a doubt: an unreadable card, a constant taken for blank",
+    "Accepted images with doubtful values: an unreadable card, a constant taken for blank",
     ["kind"],
 )
-IGNORED_HINTS = Counter(
+IGNORED_HEADERS = Counter(
     "livetrap_extract_ignored_headers_total",
-    "Optional Kafka headers of images that cannot be true and were ignored",
+    "Optional Kafka headers of images with impossible values, which were ignored",
     ["header"],
 )
 SOURCES = Counter("livetrap_extract_sources_total", "Sources measured in accepted images")

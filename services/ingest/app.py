@@ -167,19 +167,17 @@ def _print(path: Path, error: RejectedMessageError) -> None:
 
 
 def _print_summary(counts: IngestCounts, found: FoundFiles) -> None:
-    """Say how many files were published, rejected and passed over, and why."""
+    """Print how many files were published, rejected and skipped, and why."""
     console = Console(stderr=True, highlight=False)
     console.print(
         f"{counts.published} published ({counts.n_bytes / 1e6:.1f} MB), {counts.rejected} rejected"
     )
     for reason, n_files in counts.reasons.most_common():
         console.print(f"  {n_files} {reason}", style="yellow")
-    if found.passed_over:
-        names = ", ".join(path.name for path in found.passed_over[:5])
-        more = ", ..." if len(found.passed_over) > 5 else ""
-        console.print(
-            f"{len(found.passed_over)} passed over, not FITS: {names}{more}", markup=False
-        )
+    if found.skipped:
+        names = ", ".join(path.name for path in found.skipped[:5])
+        more = ", ..." if len(found.skipped) > 5 else ""
+        console.print(f"{len(found.skipped)} skipped, not FITS: {names}{more}", markup=False)
 
 
 def _log(path: Path, error: RejectedMessageError) -> None:

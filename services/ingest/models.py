@@ -49,7 +49,7 @@ class FoundFiles:
     """Files to publish, and those of a directory that are no images."""
 
     images: list[Path]
-    passed_over: list[Path]
+    skipped: list[Path]
 
 
 @dataclass(slots=True)

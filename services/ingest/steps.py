@@ -38,7 +38,7 @@ def find_files(paths: Sequence[Path]) -> FoundFiles:
         If a path names nothing.
     """
     found: list[Path] = []
-    passed_over: list[Path] = []
+    skipped: list[Path] = []
     for path in paths:
         matches = list(_expand(path))
         images = [each for each, is_image in matches if is_image]
@@ -47,8 +47,8 @@ def find_files(paths: Sequence[Path]) -> FoundFiles:
                 f"nothing to ingest at {path}: no such file, or no FITS image in it"
             )
         found += images
-        passed_over += [each for each, is_image in matches if not is_image]
-    return FoundFiles(list(dict.fromkeys(found)), list(dict.fromkeys(passed_over)))
+        skipped += [each for each, is_image in matches if not is_image]
+    return FoundFiles(list(dict.fromkeys(found)), list(dict.fromkeys(skipped)))
 
 
 def _expand(path: Path) -> Iterator[tuple[Path, bool]]:

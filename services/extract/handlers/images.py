@@ -15,7 +15,7 @@ from services.extract import metrics
 from services.extract.errors import RejectedImageError, SeveralPlanesError
 from services.extract.models import ReceivedImage
 from services.extract.steps.cubes import plane_messages
-from services.extract.steps.image_message import ignored_hints, read_message
+from services.extract.steps.image_message import invalid_headers, read_message
 from services.extract.steps.measurement import ImageMeasurer
 from services.extract.steps.records import to_rejection_record
 
@@ -61,8 +61,8 @@ class ImageHandler:
         """
         started_s = time.perf_counter()
         received = read_message(message, self._cluster_id)
-        for name in ignored_hints(message.headers, received):
-            metrics.IGNORED_HINTS.labels(name).inc()
+        for name in invalid_headers(message.headers, received):
+            metrics.IGNORED_HEADERS.labels(name).inc()
         try:
             record = self._measurer.measure(received)
         except SeveralPlanesError as cube:

@@ -1,4 +1,4 @@
-"""A file with several planes: one image a plane, each with an identity of its own."""
+"""Cubes: split a file with several planes into one image a plane, with its own identity."""
 
 import hashlib
 from collections.abc import Iterator
@@ -28,18 +28,18 @@ def plane_messages(
     Parameters
     ----------
     message : InMessage
-        The message that brought the cube.
+        The message of the cube.
     received : ReceivedImage
-        The same, read.
+        The cube as received.
     cube : SeveralPlanesError
         The unpacked file.
     topic : str
-        Where images go.
+        Topic of images.
 
     Raises
     ------
     RejectedImageError
-        If it has too many planes, or one cannot be made.
+        If it has too many planes, or a plane has no valid header.
     """
     if cube.fits.n_planes > _MOST_PLANES:
         raise RejectedImageError(

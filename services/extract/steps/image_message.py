@@ -15,14 +15,14 @@ __all__ = [
     "check_sha256",
     "check_size",
     "fits_cards",
-    "ignored_hints",
+    "invalid_headers",
     "read_message",
     "stream_name",
     "time_sent",
 ]
 
 _CARD_PREFIX = "fits:"
-# A clock that is farther away than this is not set.
+# Outside these limits the clock of the producer is not set.
 _EARLIEST_SENT = datetime(1990, 1, 1, tzinfo=UTC)
 _LATEST_AHEAD = timedelta(days=1)
 
@@ -62,7 +62,7 @@ def fits_cards(headers: Mapping[str, str]) -> dict[str, str]:
 def stream_name(headers: Mapping[str, str], key: bytes) -> str | None:
     """Return the stream that a producer names: in the header, else in the key ``<stream>:<band>``.
 
-    None where neither names one: the image's TELESCOP card does then.
+    None where neither names one; the stream is then that of the TELESCOP card.
     """
     from_key = key.decode("utf-8", "replace").rsplit(":", 1)[0]
     return to_stream_name(headers.get("stream", "")) or to_stream_name(from_key)
@@ -79,14 +79,14 @@ def time_sent(headers: Mapping[str, str]) -> datetime | None:
     return moment if is_possible else None
 
 
-def ignored_hints(headers: Mapping[str, str], image: ReceivedImage) -> list[str]:
-    """Return the optional headers that a producer set and that cannot be true."""
-    hints = []
+def invalid_headers(headers: Mapping[str, str], image: ReceivedImage) -> list[str]:
+    """Return the optional headers whose values are impossible; they are ignored."""
+    invalid = []
     if "t-sent" in headers and image.time_sent is None:
-        hints.append("t-sent")
+        invalid.append("t-sent")
     if headers.get("image-id", image.digest.image_id) != image.digest.image_id:
-        hints.append("image-id")
-    return hints
+        invalid.append("image-id")
+    return invalid
 
 
 def check_size(image: ReceivedImage, max_image_bytes: int) -> None:

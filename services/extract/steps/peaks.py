@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from services.extract.kernels.contrast import drop_shallow_peaks
 from services.extract.kernels.islands import find_peaks
 from services.extract.models import BeamShape, FinderParameters
-from services.extract.steps.twins import drop_twins
+from services.extract.steps.secondary_peaks import drop_secondary_peaks
 from sky.margin import searched_pixels
 from sky.rms_grid import rms_at
 
@@ -80,7 +80,7 @@ def find_source_peaks(
         drop_shallow_peaks(pixels, y, x, rms, near, parameters.contrast_sigma, keep)
         y, x, island, rms = y[keep], x[keep], island[keep], rms[keep]
     background = rms_at(background_grid, shape, x, y)
-    keep = drop_twins(
+    keep = drop_secondary_peaks(
         pixels, y, x, background, rms,
         quadratic=beam.quadratic, threshold_sigma=parameters.detection_threshold_sigma,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Pixels that were never measured: constants that stand for blank, and values no sky has."""
+"""Checks of pixels: constants that stand for blank, and impossible values."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,19 +10,19 @@ __all__ = ["blank_constants", "check_pixels"]
 
 Pixels = npt.NDArray[np.float32]
 
-# What imagers and converters write where they have no data, beside NaN and BLANK.
+# Values that imagers and converters write for blank pixels, besides NaN and BLANK.
 _USUAL_BLANKS = np.array(
     [-32768.0, -9999.0, -999.0, 9999.0, 99999.0, 1e20, -1e20, 1e30, -1e30, 3.4028235e38,
      -3.4028235e38, 1.7014118e38, -1.7014118e38], dtype=np.float32
 )  # fmt: skip
-# Beyond it a repeated value is a mark, not a measurement.
+# A repeated value beyond this stands for blank.
 _HIGHEST_VALUE = np.float32(1e19)
 # The Sun in a burst at 20 MHz has 1e10 Jy.
 _HIGHEST_JY_BEAM = 1e12
-# A value that noise takes by chance has few equal neighbours.
+# By chance, noise has few equal neighbours.
 _LEAST_RUN_FRACTION = 0.5
 _LEAST_PIXELS = 16
-# A mask leaves something; an image that is nearly all constant is judged by its noise.
+# At least this fraction stays valid; a nearly constant image is rejected for its noise.
 _LEAST_VALID_FRACTION = 0.01
 _MOST_VALUES = 8
 
@@ -30,9 +30,9 @@ _MOST_VALUES = 8
 def blank_constants(pixels: Pixels, *, is_integer: bool) -> tuple[str, ...]:
     """Set constants that stand for blank to NaN, in place; return which, with their counts.
 
-    Recognised are the usual marks (such as -32768, 1e20 or the largest float) where they are the
-    lowest or highest value of the image, and runs of equal pixels that begin in a corner or are
-    exactly zero.
+    Recognised are the usual blank values (such as -32768, 1e20 or the largest float) where they
+    are the lowest or highest value of the image, and runs of equal pixels that begin in a corner
+    or are exactly zero.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def blank_constants(pixels: Pixels, *, is_integer: bool) -> tuple[str, ...]:
 
 
 def check_pixels(pixels: Pixels) -> None:
-    """Refuse an image without anything to measure.
+    """Reject an image that has no measurable pixels.
 
     Parameters
     ----------
@@ -97,15 +97,17 @@ def _extremes(pixels: Pixels) -> tuple[np.float32, np.float32]:
 def _blank_extremes(pixels: Pixels) -> list[str]:
     found: list[str] = []
     for _ in range(_MOST_VALUES):
-        marks = [value for value in set(_extremes(pixels)) if _is_mark(value)]
-        blanked = [text for value in marks for text in _blank(pixels, pixels == value, value)]
+        blank_values = [value for value in set(_extremes(pixels)) if _is_blank_value(value)]
+        blanked = [
+            text for value in blank_values for text in _blank(pixels, pixels == value, value)
+        ]
         if not blanked:
             break
         found += blanked
     return found
 
 
-def _is_mark(value: np.float32) -> bool:
+def _is_blank_value(value: np.float32) -> bool:
     is_usual = np.any(value == _USUAL_BLANKS)
     return bool(np.isfinite(value) & (is_usual | (np.abs(value) >= _HIGHEST_VALUE)))
 
@@ -125,7 +127,7 @@ def _blank_runs(pixels: Pixels, value: np.float32) -> list[str]:
 def _blank(pixels: Pixels, is_value: npt.NDArray[np.bool_], value: np.float32) -> list[str]:
     n_pixels = int(np.count_nonzero(is_value))
     n_valid = int(np.count_nonzero(np.isfinite(pixels)))
-    is_single = n_pixels < 2  # one wild pixel is no mark, and condemns the image
+    is_single = n_pixels < 2  # a single impossible pixel is an error, not a blank value
     if is_single or n_valid - n_pixels < _LEAST_VALID_FRACTION * pixels.size:
         return []
     pixels[is_value] = np.nan

@@ -137,7 +137,7 @@ def test_images_of_a_directory_are_known_by_their_content(tmp_path: Path) -> Non
     (tmp_path / "c.fits").write_text("no image either")
     found = find_files([tmp_path])
     assert [path.name for path in found.images] == ["a.imfits", "b.fits.gz"]
-    assert [path.name for path in found.passed_over] == ["c.fits", "notes.txt"]
+    assert [path.name for path in found.skipped] == ["c.fits", "notes.txt"]
 
 
 def test_a_path_without_files_is_an_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Peaks that the pixels of one elongated source make: a source stays one."""
+"""Remove secondary peaks that the pixel grid makes of one elongated source."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-__all__ = ["drop_twins"]
+__all__ = ["drop_secondary_peaks"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -17,13 +17,13 @@ _LARGEST_EXPONENT = 7.0
 _MOST_STEPS = 20
 _LONGEST_STEP = 0.5  # of the distance at which the beam falls to 1/e
 _CONVERGED = 1e-3
-# What must remain of a peak where its neighbours' beams are taken away: part of the detection
-# threshold, and part of what was taken away, as no beam fits better than that.
+# What must remain of a peak after its neighbours' beams are subtracted: a fraction of the
+# detection threshold, and of what was subtracted, as no beam fits better than that.
 _THRESHOLD_FRACTION = 0.6
 _MODEL_FRACTION = 0.1
 
 
-def drop_twins(
+def drop_secondary_peaks(
     pixels: npt.NDArray[np.float32],
     y: IntArray,
     x: IntArray,
@@ -33,7 +33,7 @@ def drop_twins(
     quadratic: tuple[float, float, float],
     threshold_sigma: float,
 ) -> BoolArray:
-    """Return which peaks remain sources when the beams of their higher neighbours are taken away.
+    """Return which peaks remain sources after subtraction of their higher neighbours' beams.
 
     A narrow beam that lies oblique to the pixels has several local maxima along its ridge, where
     the ridge passes near the centre of a pixel.
