@@ -34,8 +34,9 @@ livetrap extract "$first" | cut -d , -f 2-7 | sed -n 1,3p
 #
 # ## Start the service
 #
-# This starts Kafka, PostgreSQL and all services, and returns when they are ready.
-# It needs about 10 seconds, and 2 GB of memory.
+# This starts Kafka, PostgreSQL and all services, and returns when they are ready, after some ten seconds.
+# The very first start also compiles the source finder, for some 20 seconds more.
+# All together need about 1.5 GB of memory.
 # %%
 livetrap up --detach
 # %% [markdown]
