@@ -23,6 +23,7 @@ extensions = [
     "sphinx_design",
     "sphinx_copybutton",
     "mathml",
+    "offline",
     "reference",
 ]
 source_suffix = {".md": "markdown"}

@@ -1,10 +1,12 @@
 """The site says what the code is: every table has its place, every cell its text."""
 
+import pytest
 from lxml import etree
 
 from data_model.diagram import SUBJECTS, draw, references_of
 from data_model.snapshot import SNAPSHOT, Schema
 from literate import Cell, read_cells, separated
+from offline import find_external
 
 
 def committed_schema() -> Schema:
@@ -53,3 +55,15 @@ def test_a_separated_script_still_is_the_script() -> None:
     assert [line for line in marked.splitlines() if line and "\\x1e" not in line] == (
         script.splitlines()
     )
+
+
+@pytest.mark.parametrize(
+    ("page", "n_external"),
+    [
+        ('<script src="_static/x.js"></script><a href="https://example.org">a link</a>', 0),
+        ('<link rel="stylesheet" href="https://fonts.example.org/css">', 1),
+        ('<img alt="x" src="//example.org/x.png"><script src=\'http://example.org/x.js\'>', 2),
+    ],
+)
+def test_what_a_page_loads_from_elsewhere_is_found(page: str, n_external: int) -> None:
+    assert len(find_external(page)) == n_external
