@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
-from api.app import middleware, problem_details
+from api.app import middleware, openapi, problem_details
 from api.handlers import (
     alerts,
     images,
@@ -77,6 +77,7 @@ def create_app(context: ApiContext) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
     )
     app.dependency_overrides[get_context] = provide_context
@@ -96,6 +97,7 @@ def _add_routes(app: FastAPI) -> None:
         )
     app.include_router(operations.probes)
     page.install(app)
+    openapi.install(app)
 
 
 class _Server(uvicorn.Server):

@@ -21,7 +21,13 @@ router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
 
 _MAX_DELIVERIES = 10_000
 _STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-_Alert = Annotated[str, Path(description="Number, ivorn with `#` as `%23`, or trig_id")]
+_Alert = Annotated[
+    str,
+    Path(
+        description="Number, ivorn with `#` as `%23`, or trig_id",
+        examples=["7", "ivo://org.example/lofar-ncp%23wbybnuklty2otzmt.0", "wbybnuklty2otzmt"],
+    ),
+]
 
 
 @router.get("", summary="Alerts, newest first")

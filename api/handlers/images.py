@@ -43,7 +43,7 @@ async def list_images(
 
 @router.get("/{image}", summary="One image")
 async def get_image(
-    context: Context, image: Annotated[str, Path(description="Number or sha256")]
+    context: Context, image: Annotated[str, Path(description="Number or sha256", examples=["60"])]
 ) -> ImageItem:
     """Return the metadata, verdict and stage times of one image."""
     number, digest = to_key(image)

@@ -43,7 +43,7 @@ Until = Annotated[
 Stream = Annotated[
     str | None, Query(description="Name of a stream of images", examples=["lofar-ncp"])
 ]
-Key = Annotated[int, Path(ge=1, le=2**63 - 1)]
+Key = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number", examples=[17])]
 _Kind = Annotated[
     Literal["new_source", "variable"] | None, Query(description="New or variable sources only")
 ]

@@ -1,4 +1,4 @@
--- Watch a place no longer; its light curve stays.
+-- Delete a monitor; its light curve stays.
 --
 -- $1  id  bigint
 -- Index: the primary key.

@@ -1,7 +1,7 @@
--- Return an alert as it went out; of a family, its latest.
+-- Return an alert as it was sent; of a family, the latest.
 --
 -- $1  id    bigint
--- $2  name  text    ivorn or trig_id, the other ways to name it
+-- $2  name  text    ivorn or trig_id, instead of the id
 -- Index: the primary key; those on ivorn and trig_id.
 select
     alert.notice::text as notice,

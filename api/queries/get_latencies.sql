@@ -1,7 +1,7 @@
--- Return percentiles of how long each stage took lately.
+-- Return latency percentiles of each stage within a time window that ends now.
 --
--- $1  window_s   float8  how far back [s]
--- $2  max_rows   int     at most so many images, newest first [-]
+-- $1  window_s   float8  length of the window [s]
+-- $2  max_rows   int     newest images and alerts to read [-]
 -- Index: the primary keys; the tables grow in time order.
 with recent as (
     select newest.*

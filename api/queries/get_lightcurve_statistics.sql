@@ -1,9 +1,9 @@
--- Return what the newest points of a light curve say, one row a channel, quantity and look-back.
+-- Return statistics of the newest points of a light curve, by band, Stokes parameter, quantity and window.
 --
 -- $1  source_id    bigint
--- $2  look_back_s  float8[]  before the newest point [s]; null for no limit
+-- $2  look_back_s  float8[]  lengths of windows that end at the newest point; null: no limit [s]
 -- $3  max_points   bigint    newest points to read [-]
--- $4  blind_only   boolean   leave forced and monitored points out
+-- $4  blind_only   boolean   without forced and monitor points
 -- Two passes over the points: eta keeps its digits however bright the source is.
 -- Index: detection (source_id, time_start).
 with measured as (

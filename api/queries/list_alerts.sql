@@ -1,4 +1,4 @@
--- Return alerts, newest first, from a place in the list on.
+-- Return a page of alerts, newest first.
 --
 -- $1   since         timestamptz
 -- $2   until         timestamptz
@@ -10,8 +10,8 @@
 -- $8   kind          text
 -- $9   transient_id  bigint
 -- $10  min_snr       float8       [-]
--- $11  before_id     bigint       last of the page before
--- $12  state         text         retracted: alerts that take their family back
+-- $11  before_id     bigint       last of the previous page
+-- $12  state         text         retracted: alerts that retract their family
 -- $13  limit         int          [-]
 -- Null leaves a filter out.
 -- Index: the primary key.

@@ -1,4 +1,4 @@
--- Return the alerts behind one, oldest first: what a stream sends next.
+-- Return the alerts after one, oldest first; the alert stream sends them next.
 --
 -- $1  after_id  bigint
 -- $2  limit     int     [-]

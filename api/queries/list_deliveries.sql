@@ -1,9 +1,9 @@
--- Return who was handed an alert and who has it, in order of time; of a family, its latest alert.
+-- Return the deliveries of an alert in order of time; of a family, those of its latest alert.
 --
 -- $1  id     bigint
--- $2  name   text    ivorn or trig_id, the other ways to name it
+-- $2  name   text    ivorn or trig_id, instead of the id
 -- $3  limit  int     [-]
--- No row: no such alert. One row without a channel: nobody was handed it yet.
+-- No row: no such alert. One row without a channel: no delivery yet.
 -- Index: the primary keys of alert and delivery; those on ivorn and trig_id.
 with chosen as (
     select

@@ -1,12 +1,12 @@
--- Return images, newest first, from a place in the list on.
+-- Return a page of images, newest first.
 --
--- $1  id          bigint       this one alone
--- $2  image_id    text         sha256, the other way to name it
+-- $1  id          bigint       this one only
+-- $2  image_id    text         sha256, instead of the id
 -- $3  since       timestamptz
 -- $4  until       timestamptz
 -- $5  stream      text
 -- $6  verdict     text
--- $7  before_id   bigint       last of the page before
+-- $7  before_id   bigint       last of the previous page
 -- $8  limit       int          [-]
 -- Null leaves a filter out.
 -- Index: the primary key; the unique one on (stream_id, image_id).

@@ -1,4 +1,4 @@
--- Return how many images met which fate.
+-- Return how many images had which outcome and reason, by stream.
 select
     ledger_total.stream,
     ledger_total.outcome,

@@ -1,4 +1,4 @@
--- Return measurements of a source in time order: its own, shared ones, those of its ancestors before the split.
+-- Return points of a light curve in time order: own, shared, and those of ancestors before the split.
 --
 -- $1  source_id            bigint
 -- $2  freq_eff_hz          float8       bands within 1 percent of this centre [Hz]

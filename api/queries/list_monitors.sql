@@ -1,8 +1,8 @@
--- Return the watched places, newest first, from a place in the list on.
+-- Return a page of monitors, newest first.
 --
--- $1  id         bigint  this one alone
+-- $1  id         bigint  this one only
 -- $2  stream     text
--- $3  before_id  bigint  last of the page before
+-- $3  before_id  bigint  last of the previous page
 -- $4  limit      int     [-]
 -- Null leaves a filter out.
 -- Index: the primary key.

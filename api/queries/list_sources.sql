@@ -1,15 +1,15 @@
--- Return sources of the running catalogue in an order, from a place in the list on.
+-- Return a page of sources of the running catalogue, in an order.
 --
--- $1   id                bigint    this one alone
+-- $1   id                bigint    this one only
 -- $2   stream            text
 -- $3   min_n_datapoints  int       [-]
 -- $4   min_eta           float8    [-]
 -- $5   min_v             float8    [-]
 -- $6   sort              text      id, eta, v, n_datapoints or last_time_start
--- $7   after_key         float8    last of the page before
+-- $7   after_key         float8    last of the previous page
 -- $8   after_id          bigint
 -- $9   limit             int       [-]
--- Null leaves a filter out; sources of monitors (zone 32767) come by id alone.
+-- Null leaves a filter out; sources of monitors (zone 32767) are returned by id only.
 -- Index: the primary key for one source; a whole list is a scan.
 with keyed as (
     select

@@ -1,4 +1,4 @@
--- Return the sources of a cone in an order, from a place in the list on.
+-- Return a page of the sources of a cone, in an order.
 --
 -- $1   zone              smallint[]  disjoint boxes of the search index
 -- $2   ra_low            float8[]    [deg]
@@ -13,7 +13,7 @@
 -- $11  min_eta           float8      [-]
 -- $12  min_v             float8      [-]
 -- $13  sort              text        id, eta, v, n_datapoints or last_time_start
--- $14  after_key         float8      last of the page before
+-- $14  after_key         float8      last of the previous page
 -- $15  after_id          bigint
 -- $16  limit             int         [-]
 -- Null leaves a filter out.

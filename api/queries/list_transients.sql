@@ -1,8 +1,8 @@
--- Return transients, newest first, from a place in the list on.
+-- Return a page of transients, newest first.
 --
 -- $1   since        timestamptz
 -- $2   until        timestamptz
--- $3   id           bigint       this one alone
+-- $3   id           bigint       this one only
 -- $4   ra           float8       [deg]
 -- $5   dec          float8       [deg]
 -- $6   radius_deg   float8       [deg]
@@ -10,7 +10,7 @@
 -- $8   kind         text
 -- $9   state        text
 -- $10  min_snr      float8       [-]
--- $11  after_time   timestamptz  last of the page before
+-- $11  after_time   timestamptz  last of the previous page
 -- $12  after_id     bigint
 -- $13  limit        int          [-]
 -- Null leaves a filter out.

@@ -27,24 +27,27 @@ function fieldsOf(schema, all) {
 
 function describe(path, method, operation, all) {
   const box = make("details");
-  box.append(make("summary", null, make("code", `${method.toUpperCase()} ${path}`), make("span", (operation.description ?? "").replaceAll("`", ""))));
+  box.append(make("summary", null, make("code", `${method.toUpperCase()} ${path}`), make("span", operation.summary ?? "")));
+  box.append(make("p", (operation.description ?? "").replaceAll("`", "")));
   const parameters = operation.parameters ?? [];
   if (parameters.length) {
     box.append(make("h3", "Parameters"), table(parameters.map((each) => [
       each.name, nameOf(each.schema), each.description ?? "", each.required ? "required" : "default" in each.schema && each.schema.default !== null ? `default ${each.schema.default}` : "",
     ])));
   }
-  for (const [type, content] of Object.entries(operation.responses?.["200"]?.content ?? {})) {
+  const answers = Object.entries(operation.responses ?? {}).filter(([status]) => status.startsWith("2"));
+  for (const [type, content] of Object.entries(answers[0]?.[1].content ?? {})) {
     const fields = fieldsOf(content.schema, all);
     box.append(make("h3", `Answer: ${type} ${nameOf(content.schema)}`));
     const items = fields.find(([name]) => name === "items");
     const shown = items ? fieldsOf(items[1].items, all) : fields;
     if (shown.length) box.append(table(shown.map(([name, each]) => [items ? `items[].${name}` : name, nameOf(each), each.description ?? ""])));
+    if (content.example) box.append(make("pre", typeof content.example === "string" ? content.example : JSON.stringify(content.example, null, 2)));
   }
   if (method === "get" && !path.includes("{") && !path.endsWith("/stream")) {
-    const example = make("a", "open");
-    example.href = `.${path}`;
-    box.append(make("p", null, example));
+    const link = make("a", "open");
+    link.href = `.${path}`;
+    box.append(make("p", null, link));
   }
   return box;
 }

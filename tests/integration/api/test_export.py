@@ -192,7 +192,7 @@ async def test_a_client_that_hangs_up_frees_its_connection(postgres_url: str) ->
         await assert_another_export_works(client, source)
 
 
-async def test_a_database_that_goes_away_ends_the_transfer(postgres_url: str) -> None:
+async def test_a_database_failure_ends_the_transfer(postgres_url: str) -> None:
     async with proxy_to(postgres_url) as proxy, rows_of(postgres_url) as rows:
         source = await long_source(rows, 50 * database._CHUNK_ROWS)
         async with client_of(proxy.url) as client:

@@ -57,7 +57,7 @@ async def test_history_is_inherited_up_the_chain_and_points_are_shared(postgres_
             assert times == sorted(times)
 
 
-async def test_a_split_takes_the_earlier_bands_of_its_own_timestep_along(
+async def test_a_split_inherits_the_earlier_bands_of_its_timestep(
     postgres_url: str,
 ) -> None:
     async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
@@ -72,7 +72,7 @@ async def test_a_split_takes_the_earlier_bands_of_its_own_timestep_along(
 
 
 @pytest.mark.parametrize(("band", "n"), [(None, 4), (150e6, 2), (149e6, 2), (130e6, 0)])
-async def test_a_band_is_chosen_by_its_centre(
+async def test_a_band_is_selected_by_its_centre(
     postgres_url: str, band: float | None, n: int
 ) -> None:
     async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:

@@ -98,13 +98,13 @@ async def test_a_cone_holds_for_transients_and_alerts_too(postgres_url: str) -> 
         far = await rows.source(9.0, 10.0, image=image)
         found = await rows.transient(near, image=image, ra=0.1)
         await rows.transient(far, image=image, ra=9.0)
-        told = await rows.alert(ra=0.1, transient_id=found)
+        alert = await rows.alert(ra=0.1, transient_id=found)
         await rows.alert(ra=9.0)
         cone = {"ra": 359.9, "dec": 10, "radius_deg": 0.3, "stream": rows.stream}
         (item,) = await read_all(client, "transients", **cone)
         assert item["id"] == found
-        assert [alert["id"] for alert in item["alerts"]] == [told]
-        assert [each["id"] for each in await read_all(client, "alerts", **cone)] == [told]
+        assert [alert["id"] for alert in item["alerts"]] == [alert]
+        assert [each["id"] for each in await read_all(client, "alerts", **cone)] == [alert]
 
 
 async def test_filters_of_alerts(postgres_url: str) -> None:
@@ -122,7 +122,7 @@ async def test_filters_of_alerts(postgres_url: str) -> None:
         assert await ids(kind="variable") == await ids(until="2001-01-01") == []
 
 
-async def test_a_source_says_its_errors_and_bands(postgres_url: str) -> None:
+async def test_a_source_has_position_errors_and_bands(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
         source = await add_source_with_band(rows)
         item = (await client.get(f"/api/v1/sources/{source}")).json()

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from api.app import create_app, create_context
+from api.metrics import ALERT_POLL_FAILURES
 from api.models.base import Cone
 from api.steps.alert_filter import AlertFilter
 from api.steps.alert_stream import AlertStream
@@ -123,9 +124,12 @@ async def test_an_open_stream_resumes_when_the_database_is_back(postgres_url: st
         stream = parse(lines)
         first = await rows.alert()
         assert [item["id"] for item in await take(stream, 1)] == [first]
+        n_failures = ALERT_POLL_FAILURES._value.get()
         await proxy.close()
         missed = [await rows.alert() for _ in range(3)]
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(30):
+            while ALERT_POLL_FAILURES._value.get() == n_failures:  # noqa: ASYNC110  (it is polled)
+                await asyncio.sleep(0.02)
         await proxy.open()
         assert [item["id"] for item in await take(stream, 3)] == missed
 

@@ -42,7 +42,7 @@ def reference(flux: np.ndarray, error: np.ndarray) -> dict[str, float | None]:
     return found
 
 
-async def test_statistics_over_look_backs_are_those_of_numpy(postgres_url: str) -> None:
+async def test_statistics_of_time_windows_are_those_of_numpy(postgres_url: str) -> None:
     rng = np.random.default_rng(1)
     flux, error = rng.uniform(0.01, 0.05, 20), rng.uniform(1e-3, 2e-3, 20)
     async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
@@ -77,7 +77,7 @@ async def test_eta_keeps_six_digits_at_a_signal_to_noise_of_1e5(postgres_url: st
         assert whole["eta"] == pytest.approx(exact, rel=1e-6)
 
 
-async def test_forced_points_count_unless_one_says_no(postgres_url: str) -> None:
+async def test_forced_points_count_unless_only_blind_ones_are_asked_for(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
         source = await curve(rows, [0.02, 0.03], [1e-3, 1e-3])
         await rows.point(source, await rows.image(2), -0.001, extraction_type="forced")
@@ -90,7 +90,7 @@ async def test_forced_points_count_unless_one_says_no(postgres_url: str) -> None
             } == {n}
 
 
-async def test_unusable_points_do_not_count(postgres_url: str) -> None:
+async def test_points_without_flux_or_error_do_not_count(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
         nan, inf = float("nan"), float("inf")
         source = await curve(
@@ -100,7 +100,7 @@ async def test_unusable_points_do_not_count(postgres_url: str) -> None:
         assert {each["n_datapoints"] for each in body["statistics"]} == {1}
 
 
-async def test_bands_have_statistics_of_their_own_and_a_spectral_index(postgres_url: str) -> None:
+async def test_each_band_has_statistics_and_two_have_a_spectral_index(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
         source = await curve(rows, [0.02], [1e-3])
         await rows.point(source, await rows.image(0, 75e6), 0.04)
@@ -123,7 +123,7 @@ async def test_bands_have_statistics_of_their_own_and_a_spectral_index(postgres_
 
 
 @pytest.mark.parametrize("look_back_s", ["0", "-1", "nan", "x"])
-async def test_a_senseless_look_back_is_refused(postgres_url: str, look_back_s: str) -> None:
+async def test_an_impossible_time_window_is_refused(postgres_url: str, look_back_s: str) -> None:
     async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
         source = await curve(rows, [0.02], [1e-3])
         answer = await client.get(f"/api/v1/sources/{source}", params={"look_back_s": look_back_s})

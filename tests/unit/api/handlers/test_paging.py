@@ -10,13 +10,13 @@ from api.handlers.paging import decode_cursor, encode_cursor
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 2**63 - 1), st.text())
-def test_a_cursor_brings_back_what_it_was_made_of(key: float, number: int, name: str) -> None:
+def test_a_cursor_decodes_to_its_values(key: float, number: int, name: str) -> None:
     text = encode_cursor(name, key, number)
     assert decode_cursor(text, str, float, int) == (name, key, number)
     assert set(text) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
-def test_no_cursor_is_no_place() -> None:
+def test_no_cursor_decodes_to_none() -> None:
     assert decode_cursor(None, int) is None
 
 
@@ -30,12 +30,12 @@ def forged(value: object) -> str:
      forged(["1", 2]), forged([True, 1]), forged([1, 2**70]), forged([None, 1]),
      "[" * 5000],
 )  # fmt: skip
-def test_a_forged_cursor_is_a_wrong_question(text: str) -> None:
+def test_an_invalid_cursor_is_refused(text: str) -> None:
     with pytest.raises(ProblemError, match="leave it out") as refused:
         decode_cursor(text, float, int)
     assert refused.value.status == 400
 
 
-def test_an_undefined_key_has_a_place_too() -> None:
+def test_an_undefined_number_survives_a_cursor() -> None:
     # PostgreSQL sorts NaN above everything, so a list by eta may begin with it.
     assert str(decode_cursor(encode_cursor(float("nan"), 1), float, int)) == "(nan, 1)"

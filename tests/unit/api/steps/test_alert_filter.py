@@ -36,7 +36,7 @@ def alert(**values: Any) -> AlertItem:
         (AlertFilter(cone=Cone(180.1, -10.0, 180.0)), True),
     ],
 )
-def test_a_client_gets_what_it_wants(wanted: AlertFilter, passes: bool) -> None:  # noqa: FBT001
+def test_an_alert_passes_if_it_meets_every_condition(wanted: AlertFilter, passes: bool) -> None:  # noqa: FBT001
     assert wanted.passes(alert()) is passes
 
 

@@ -1,0 +1,116 @@
+"""The description of the API: every route explains itself, and its examples are true."""
+
+import csv
+import io
+import json
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import pytest
+from astropy.io.votable import parse_single_table
+from lxml import etree
+
+from api.app import create_app, create_context
+from api.models.alerts import AlertEvent
+from api.models.lightcurves import LightCurvePoint
+from runtime.settings import ApiProcessSettings
+
+EXAMPLES = files("api") / "examples"
+
+
+@lru_cache(maxsize=1)
+def contract() -> dict[str, Any]:
+    return create_app(create_context(ApiProcessSettings())).openapi()
+
+
+def operations() -> list[Any]:
+    return [
+        pytest.param(operation, id=f"{method} {path}")
+        for path, methods in contract()["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+@pytest.mark.parametrize("operation", operations())
+def test_a_route_has_a_summary_a_description_and_documented_parameters(
+    operation: dict[str, Any],
+) -> None:
+    assert operation["summary"][0].isupper()
+    assert operation["description"].endswith(".")
+    assert operation["summary"].lower() != operation["operationId"].replace("_", " ")
+    for parameter in operation.get("parameters", []):
+        assert parameter.get("description"), parameter["name"]
+    assert "422" not in operation["responses"]
+
+
+@pytest.mark.parametrize("operation", operations())
+def test_a_route_has_an_example(operation: dict[str, Any]) -> None:
+    (answer,) = (operation["responses"][code] for code in operation["responses"] if code[0] == "2")
+    for media_type, content in answer.get("content", {}).items():
+        assert content.get("example"), media_type
+    if "content" not in answer:
+        assert all(parameter.get("examples") or parameter["schema"].get("examples")
+                   for parameter in operation["parameters"])  # fmt: skip
+
+
+def test_every_form_of_an_answer_is_declared() -> None:
+    paths = contract()["paths"]
+    declared = {
+        path: set(paths[f"/api/v1/{path}"]["get"]["responses"]["200"]["content"])
+        for path in ("sources/{source_id}/lightcurve", "alerts/{alert}", "alerts/stream")
+    }
+    assert declared == {
+        "sources/{source_id}/lightcurve": {
+            "application/json", "text/csv", "application/x-votable+xml",
+        },
+        "alerts/{alert}": {"application/json", "application/xml"},
+        "alerts/stream": {"text/event-stream"},
+    }  # fmt: skip
+
+
+def test_every_example_belongs_to_a_route() -> None:
+    names = {parameter.values[0]["operationId"] for parameter in operations()}
+    assert {file.name.split(".")[0] for file in EXAMPLES.iterdir()} <= names
+
+
+@pytest.mark.parametrize("operation", operations())
+def test_an_example_of_json_has_the_fields_and_types_of_its_schema(
+    operation: dict[str, Any],
+) -> None:
+    components = {
+        name: each | ({"additionalProperties": False} if "properties" in each else {})
+        for name, each in contract()["components"]["schemas"].items()
+    }
+    for answer in operation["responses"].values():
+        content = answer.get("content", {}).get("application/json", {})
+        if "schema" in content:
+            schema = content["schema"] | {"components": {"schemas": components}}
+            jsonschema.Draft202012Validator(schema).validate(content["example"])
+
+
+def test_the_examples_of_an_alert_are_valid() -> None:
+    schema = json.loads((files("schemas") / "json" / "radio_transient.schema.json").read_bytes())
+    notice = json.loads((EXAMPLES / "get_alert.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(notice)
+    packet = etree.fromstring((EXAMPLES / "get_alert.xml").read_bytes())
+    assert packet.get("ivorn") == notice["ivorn"]
+    assert packet.get("version") == "2.0"
+
+
+def test_the_examples_of_a_light_curve_are_the_same_points() -> None:
+    points = json.loads((EXAMPLES / "get_lightcurve.json").read_text())["points"]
+    table = parse_single_table(io.BytesIO((EXAMPLES / "get_lightcurve.vot").read_bytes()))
+    rows = list(csv.DictReader((EXAMPLES / "get_lightcurve.csv").read_text().splitlines()))
+    assert list(rows[0]) == list(LightCurvePoint.model_fields) == list(points[0])
+    for name in ("flux_int_jy", "snr"):
+        values = [point[name] for point in points]
+        assert [float(row[name]) for row in rows] == table.array[name].tolist() == values
+
+
+def test_the_example_of_the_stream_is_an_event() -> None:
+    *_, event = (EXAMPLES / "stream_alerts.sse").read_text().removesuffix("\n\n").split("\n\n")
+    fields = dict(line.split(": ", 1) for line in event.split("\n"))
+    assert fields["event"] == "alert"
+    assert str(AlertEvent.model_validate_json(fields["data"]).id) == fields["id"]
