@@ -7,26 +7,28 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
 
 from api.app import create_app, create_context
-from runtime.settings import ApiProcessSettings, PostgresSettings
+from runtime.settings import ApiProcessSettings, ApiSettings, PostgresSettings
 
 __all__ = ["app_of", "client_of", "server", "settings_for"]
 
 _FIRST_ANSWER_S = 20
 
 
-def settings_for(url: str) -> ApiProcessSettings:
-    return ApiProcessSettings(postgres=PostgresSettings(url=url))
+def settings_for(url: str, **api: Any) -> ApiProcessSettings:
+    """Return settings with a database, and fields of section `api`."""
+    return ApiProcessSettings(postgres=PostgresSettings(url=url), api=ApiSettings(**api))
 
 
 @asynccontextmanager
-async def client_of(postgres_url: str) -> AsyncIterator[httpx.AsyncClient]:
+async def client_of(postgres_url: str, **api: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Serve the application inside the test; wait until its database is connected."""
-    app = create_app(create_context(settings_for(postgres_url)))
+    app = create_app(create_context(settings_for(postgres_url, **api)))
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:

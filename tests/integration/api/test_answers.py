@@ -2,18 +2,23 @@
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
 
 from api.app import create_app, create_context
 from livetrap.cli import run
+from runtime.settings import ApiProcessSettings
 from tests.support.api_rows import Rows, rows_of
 from tests.support.api_service import client_of, settings_for
+from tests.support.databases import replace_database
 
 NOWHERE = "postgresql://livetrap@127.0.0.1:1/livetrap"
 
@@ -26,6 +31,16 @@ def assert_problem(answer: httpx.Response, status: int, *words: str) -> None:
     assert body["title"]
     for word in words:
         assert word in body["detail"], body
+
+
+@asynccontextmanager
+async def started(settings: ApiProcessSettings) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve the application, whether or not it becomes ready."""
+    app = create_app(create_context(settings))
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+            yield client
 
 
 @pytest_asyncio.fixture
@@ -142,15 +157,54 @@ async def test_an_internal_error_shows_no_internals(
 
 
 async def test_without_a_database_it_is_alive_but_not_ready() -> None:
-    app = create_app(create_context(settings_for(NOWHERE)))
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
-            assert (await client.get("/healthz")).status_code == 200
-            for address in ("/readyz", "/api/v1/transients", "/api/v1/alerts/stream"):
-                answer = await client.get(address)
-                assert_problem(answer, 503, "PostgreSQL")
-                assert answer.headers["retry-after"]
+    async with started(settings_for(NOWHERE)) as client:
+        assert (await client.get("/healthz")).status_code == 200
+        for address in ("/readyz", "/api/v1/transients", "/api/v1/alerts/stream"):
+            answer = await client.get(address)
+            assert_problem(answer, 503, "PostgreSQL")
+            assert answer.headers["retry-after"]
+
+
+async def test_a_missing_schema_is_answered_with_the_command(postgres_url: str) -> None:
+    async with (
+        unmigrated_database(postgres_url) as url,
+        started(settings_for(url)) as client,
+    ):
+        answer = await poll(client, "/readyz", "livetrap migrate")
+        assert_problem(answer, 503, "livetrap migrate")
+
+
+async def poll(client: httpx.AsyncClient, address: str, words: str) -> httpx.Response:
+    """Return the first answer with these words: connecting takes a moment."""
+    async with asyncio.timeout(30):
+        while words not in (answer := await client.get(address)).text:  # noqa: ASYNC110  (polled)
+            await asyncio.sleep(0.02)
+    return answer
+
+
+@asynccontextmanager
+async def unmigrated_database(postgres_url: str) -> AsyncIterator[str]:
+    connection = await asyncpg.connect(postgres_url)
+    name = f"unmigrated_{uuid.uuid4().hex[:12]}"
+    try:
+        await connection.execute(f"create database {name}")
+        yield replace_database(postgres_url, name)
+        await connection.execute(f"drop database {name} with (force)")
+    finally:
+        await connection.close()
+
+
+async def test_a_query_that_takes_too_long_is_cancelled(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.storage.database._STATEMENT_TIMEOUT_MS", 1)
+    async with rows_of(postgres_url) as rows:
+        image = await rows.image(0)
+        source = await rows.source(10.0, 10.0, image=image)
+        await rows.many_points(source, image, 20_000)
+        async with started(settings_for(postgres_url)) as client:
+            answer = await poll(client, f"/api/v1/sources/{source}", "too long")
+            assert_problem(answer, 503, "narrow it")
 
 
 async def test_images_are_accounted_for(postgres_url: str, client: httpx.AsyncClient) -> None:

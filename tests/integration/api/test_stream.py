@@ -52,7 +52,7 @@ async def parse(lines: AsyncIterator[str]) -> AsyncIterator[dict[str, Any]]:
 
 
 async def take(stream: AsyncIterator[dict[str, Any]], n: int) -> list[dict[str, Any]]:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         return [await anext(stream) for _ in range(n)]
 
 
