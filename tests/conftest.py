@@ -1,4 +1,4 @@
-"""Fixtures every test may use: a real Kafka and a real PostgreSQL, started once a run."""
+"""Fixtures every test may use: Kafka and PostgreSQL, each started when first asked for."""
 
 import os
 import signal
@@ -18,7 +18,6 @@ from tests.support.examples import register_profiles  # noqa: E402
 if TYPE_CHECKING:  # unit tests do without the time that these imports take
     from tests.support.golden import Golden
     from tests.support.shared_servers import SharedServers
-    from tests.support.stack import BackingServers
 
 register_profiles()
 
@@ -55,31 +54,36 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[SHARED_SERVERS].close()
 
 
-@pytest.fixture(scope="session")
-def servers(request: pytest.FixtureRequest) -> Iterator["BackingServers"]:
-    """Kafka and PostgreSQL of this test run, started when first asked for."""
-    from tests.support.shared_servers import ask_for_servers
-    from tests.support.stack import backing_servers
-
-    if (worker := getattr(request.config, "workerinput", None)) is not None:
-        yield ask_for_servers(worker["servers"])
-        return
-    with backing_servers() as started:
-        yield started
+def controller_of(config: pytest.Config) -> str | None:
+    """Return where a worker of a parallel run asks for servers."""
+    worker: dict[str, str] = getattr(config, "workerinput", {})
+    return worker.get("servers")
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(servers: "BackingServers") -> str:
+def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
     """Address of the test run's Kafka; topics are the test's own business."""
-    return servers.bootstrap_servers
+    from tests.support.shared_servers import server_of_run
+
+    with server_of_run("kafka", controller=controller_of(request.config)) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def postgres_server_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Address of the database that others are cloned from; it takes no connections."""
+    from tests.support.shared_servers import server_of_run
+
+    with server_of_run("postgres", controller=controller_of(request.config)) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
-def postgres_url(servers: "BackingServers") -> Iterator[str]:
+def postgres_url(postgres_server_url: str) -> Iterator[str]:
     """Address of a migrated database that only this module uses."""
     from tests.support.databases import clone_database
 
-    with clone_database(servers.postgres_url) as url:
+    with clone_database(postgres_server_url) as url:
         yield url
 
 

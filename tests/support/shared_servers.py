@@ -4,19 +4,21 @@ import contextlib
 import shutil
 import tempfile
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
 
-from tests.support.stack import BackingServers, backing_servers
+from tests.support.stack import kafka_server, postgres_server
 
-__all__ = ["SharedServers", "ask_for_servers"]
+__all__ = ["SharedServers", "server_of_run"]
 
-_ADDRESS, _STOP = "address", "stop"
+_STARTERS = {"kafka": kafka_server, "postgres": postgres_server}
+_STOP = "stop"
 
 
 class SharedServers:
-    """The servers, started by the controlling process when a worker asks for the first time.
+    """The servers, each started by the controlling process when a worker first asks for it.
 
     One thread answers one worker after the other, and owns the servers from start to stop:
     the kernel stops them with the thread that started them.
@@ -30,7 +32,7 @@ class SharedServers:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop the servers, if they were started."""
+        """Stop what was started."""
         with Client(self.address, "AF_UNIX") as connection:
             connection.send(_STOP)
         self._thread.join()
@@ -38,27 +40,41 @@ class SharedServers:
         shutil.rmtree(self._folder)
 
     def _answer_all(self) -> None:
-        with ExitStack() as stack:
-            servers: BackingServers | None = None
+        addresses: dict[str, str] = {}
+        with ExitStack() as running:
             while True:
                 # A worker that was interrupted hangs up in the middle.
                 with contextlib.suppress(EOFError, OSError), self._listener.accept() as worker:
-                    if worker.recv() == _STOP:
+                    name = worker.recv()
+                    if name == _STOP:
                         return
                     try:
-                        servers = servers or stack.enter_context(backing_servers())
+                        if name not in addresses:
+                            addresses[name] = running.enter_context(_STARTERS[name]())
                     except Exception as error:  # noqa: BLE001  (the worker raises it)
-                        worker.send(RuntimeError(f"the servers of the tests: {error!r}"))
+                        worker.send(RuntimeError(f"{name} of the tests: {error!r}"))
                     else:
-                        worker.send(servers)
+                        worker.send(addresses[name])
 
 
-def ask_for_servers(address: str) -> BackingServers:
-    """Return where the servers are; called by a worker, waits until they run."""
-    with Client(address, "AF_UNIX") as connection:
-        connection.send(_ADDRESS)
+@contextmanager
+def server_of_run(name: str, *, controller: str | None) -> Iterator[str]:
+    """Give the address of ``kafka`` or ``postgres``.
+
+    Parameters
+    ----------
+    name : str
+        Which one.
+    controller : str, optional
+        Where a worker asks for it; None: this process starts it, and stops it after.
+    """
+    if controller is None:
+        with _STARTERS[name]() as address:
+            yield address
+        return
+    with Client(controller, "AF_UNIX") as connection:
+        connection.send(name)
         answer = connection.recv()
     if isinstance(answer, Exception):
         raise answer
-    assert isinstance(answer, BackingServers)
-    return answer
+    yield answer

@@ -5,8 +5,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 
 from livetrap.database.migrations import migrate
@@ -18,66 +17,67 @@ from livetrap.stack.ports import choose_port
 from livetrap.stack.postgres_server import open_server, remove_cluster
 from tests.support.databases import freeze_template
 
-__all__ = ["BackingServers", "backing_servers"]
+__all__ = ["kafka_server", "postgres_server"]
 
+_START_TIMEOUT_S = 200.0
 _STOP_TIMEOUT_S = 20.0
 # Nothing here outlives a power cut; commits need not wait for the disk.
 _NOT_DURABLE = ("-c", "fsync=off", "-c", "full_page_writes=off")
 
 
-@dataclass(frozen=True, slots=True)
-class BackingServers:
-    """Where the servers of a test run are.
-
-    Parameters
-    ----------
-    bootstrap_servers : str
-        Kafka, ``127.0.0.1:PORT``; no topics yet.
-    postgres_url : str
-        The migrated database that others are cloned from; it takes no connections.
-    """
-
-    bootstrap_servers: str
-    postgres_url: str
+@contextmanager
+def kafka_server() -> Iterator[str]:
+    """Start Kafka on a free port; give its ``HOST:PORT``, stop it and delete its data after."""
+    taken: set[int] = set()
+    port, controller_port = (choose_port(None, taken=taken) for _ in range(2))
+    jars = fetch_jars(show_progress=False)
+    with _folder() as folder:
+        kafka = KafkaBroker(folder / "kafka", port=port, controller_port=controller_port)
+        kafka.prepare(jars)
+        with _running(
+            bind_to_parent(kafka.command(jars), death_signal=signal.SIGKILL),
+            log=folder / "kafka.log",
+            stop_signal=signal.SIGKILL,  # its data are thrown away
+        ) as assert_alive:
+            kafka.wait_until_ready(assert_alive=assert_alive, timeout_s=_START_TIMEOUT_S)
+            yield kafka.bootstrap_servers
 
 
 @contextmanager
-def backing_servers() -> Iterator[BackingServers]:
-    """Start Kafka and PostgreSQL on free ports in a temporary folder; stop and delete after."""
-    with ExitStack() as stack:
-        data_dir = Path(tempfile.mkdtemp(prefix="livetrap-test-"))
-        stack.callback(shutil.rmtree, data_dir, ignore_errors=True)
-        taken: set[int] = set()
-        ports = [choose_port(None, taken=taken) for _ in range(3)]
-        jars = fetch_jars(show_progress=False)
-        kafka = KafkaBroker(data_dir / "kafka", port=ports[0], controller_port=ports[1])
-        kafka.prepare(jars)
-        postgres = open_server(data_dir, port=ports[2])
-        stack.callback(remove_cluster, data_dir)
-        postgres.prepare()
-        kafka_alive = stack.enter_context(
-            _running(
-                bind_to_parent(kafka.command(jars), death_signal=signal.SIGKILL),
-                log=data_dir / "kafka.log",
-                stop_signal=signal.SIGKILL,  # its data are thrown away
-            )
-        )
-        postgres_alive = stack.enter_context(
-            _running(
+def postgres_server() -> Iterator[str]:
+    """Start PostgreSQL on a free port; give the address of its migrated database.
+
+    Others are cloned from that one, which takes no connections.
+    """
+    with _folder() as folder:
+        postgres = open_server(folder, port=choose_port(None, taken=set()))
+        try:
+            postgres.prepare()
+            with _running(
                 bind_to_parent(
                     [*postgres.command(), *_NOT_DURABLE],
                     death_signal=signal.SIGINT,
                     user=postgres.account,
                 ),
-                log=data_dir / "postgres.log",
+                log=folder / "postgres.log",
                 stop_signal=signal.SIGINT,
-            )
-        )
-        postgres.wait_until_ready(assert_alive=postgres_alive)
-        migrate(postgres.url)
-        freeze_template(postgres.url)
-        kafka.wait_until_ready(assert_alive=kafka_alive)
-        yield BackingServers(kafka.bootstrap_servers, postgres.url)
+            ) as assert_alive:
+                postgres.wait_until_ready(assert_alive=assert_alive, timeout_s=_START_TIMEOUT_S)
+                migrate(postgres.url)
+                freeze_template(postgres.url)
+                yield postgres.url
+        finally:
+            remove_cluster(folder)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Make a folder; delete it after, whatever a dying server still writes there."""
+    folder = Path(tempfile.mkdtemp(prefix="livetrap-test-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
