@@ -13,9 +13,9 @@ __all__ = ["metrics_modules", "metrics_page"]
 
 
 def metrics_modules() -> list[str]:
-    """Return the names of the modules that declare metrics, one a process."""
+    """Return the names of the modules with metrics: one a process, and one for all workers."""
     names = [f"services.{found.name}" for found in pkgutil.iter_modules(services.__path__)]
-    return [f"{name}.metrics" for name in [*sorted(names), "api"]]
+    return [f"{name}.metrics" for name in [*sorted(names), "api", "runtime"]]
 
 
 def metrics_page() -> str:
