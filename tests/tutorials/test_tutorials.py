@@ -6,7 +6,6 @@ With ``UPDATE_DOCS=1`` in the environment what they print is recorded for the si
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.night import Stack, read_truth, separation_arcsec
+from tests.support.night import Stack, read_truth, run, separation_arcsec
 from tests.support.tutorials import (
     TUTORIALS,
     read_output,
@@ -53,20 +52,15 @@ class Reader:
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     folder = tmp_path_factory.mktemp("reader")
-    environment = reader_environment(folder / "data")
+    data_dir = folder / "data"
+    environment = reader_environment(data_dir)
     try:
         printed = run_tutorial("first_night.sh", folder, environment)
-        status = json.loads(livetrap(environment, "status", "--json"))
+        status = json.loads(run("status", "--json", "--data-dir", str(data_dir)))
         yield Reader(folder, environment, printed, status)
     finally:
-        livetrap(environment, "down")
-        shutil.rmtree(folder / "data")
-
-
-def livetrap(environment: dict[str, str], *arguments: str) -> str:
-    return subprocess.run(
-        ["livetrap", *arguments], env=environment, capture_output=True, text=True, check=True
-    ).stdout
+        run("down", "--data-dir", str(data_dir))
+        shutil.rmtree(data_dir)
 
 
 def test_the_first_night_finds_both_transients(reader: Reader) -> None:
