@@ -88,7 +88,7 @@ QUANTITIES: dict[str, Quantity] = {
     ),
     "change": Quantity(
         "text",
-        "new_source, variable, update or retraction: what is told now",
+        "new_source, variable, update or retraction: what the event announces",
         lambda event: event.kind,
         "(event ->> 'kind')",
     ),
