@@ -48,7 +48,6 @@ def create_context(settings: ApiProcessSettings) -> ApiContext:
         database=database,
         alert_stream=AlertStream(database),
         settings=settings.api,
-        systematic_error_deg=settings.associate.systematic_position_error_arcsec / 3600,
     )
 
 

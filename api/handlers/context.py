@@ -27,14 +27,11 @@ class ApiContext:
         New alerts for the clients of ``/alerts/stream``.
     settings : ApiSettings
         Section ``api`` of the settings.
-    systematic_error_deg : float
-        Position error that does not shrink with the number of points, per axis [deg].
     """
 
     database: Database
     alert_stream: AlertStream
     settings: ApiSettings
-    systematic_error_deg: float
 
 
 async def get_context() -> ApiContext:

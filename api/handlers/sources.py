@@ -118,4 +118,4 @@ async def _to_items(context: ApiContext, rows: Sequence[Mapping[str, Any]]) -> l
     bands = await context.database.fetch(
         "list_source_bands", source_id=[row["id"] for row in rows]
     )
-    return to_source_items(rows, bands, systematic_error_deg=context.systematic_error_deg)
+    return to_source_items(rows, bands)

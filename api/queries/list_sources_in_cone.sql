@@ -22,6 +22,7 @@ with keyed as (
     select
         source.*,
         stream.name as stream,
+        stream.systematic_position_error_deg,
         case $13::text
             when 'eta' then source.eta
             when 'v' then source.v
@@ -55,6 +56,7 @@ select
     keyed.dec,
     keyed.weight_ra,
     keyed.weight_dec,
+    keyed.systematic_position_error_deg,
     keyed.n_datapoints,
     keyed.eta,
     keyed.v,

@@ -35,10 +35,7 @@ def search_boxes(cone: Cone) -> dict[str, object]:
 
 
 def to_source_items(
-    rows: Sequence[Mapping[str, Any]],
-    band_rows: Sequence[Mapping[str, Any]],
-    *,
-    systematic_error_deg: float,
+    rows: Sequence[Mapping[str, Any]], band_rows: Sequence[Mapping[str, Any]]
 ) -> list[SourceItem]:
     """Return sources with their bands.
 
@@ -48,8 +45,6 @@ def to_source_items(
         Rows of ``list_sources``.
     band_rows : sequence of mappings
         Rows of ``list_source_bands`` of the same sources.
-    systematic_error_deg : float
-        Position error that does not shrink with the number of points, per axis [deg].
     """
     bands: dict[int, list[BandStatistics]] = {row["id"]: [] for row in rows}
     for row in band_rows:
@@ -58,8 +53,10 @@ def to_source_items(
     return [
         SourceItem(
             **{name: value for name, value in row.items() if name in SourceItem.model_fields},
-            ra_err_deg=_position_error_deg(row["weight_ra"], systematic_error_deg),
-            dec_err_deg=_position_error_deg(row["weight_dec"], systematic_error_deg),
+            ra_err_deg=_position_error_deg(row["weight_ra"], row["systematic_position_error_deg"]),
+            dec_err_deg=_position_error_deg(
+                row["weight_dec"], row["systematic_position_error_deg"]
+            ),
             bands=bands[row["id"]],
             **_spectrum(bands[row["id"]]),
         )
@@ -79,6 +76,6 @@ def _spectrum(bands: Sequence[BandStatistics]) -> dict[str, float | None]:
     return {"spectral_index": index, "spectral_index_err": err}
 
 
-def _position_error_deg(weight: float, systematic_error_deg: float) -> float | None:
+def _position_error_deg(weight: float, systematic_deg: float) -> float | None:
     """Return the error of a weighted mean, with the systematic error added in quadrature."""
-    return math.hypot(1 / math.sqrt(weight), systematic_error_deg) if weight > 0 else None
+    return math.hypot(1 / math.sqrt(weight), systematic_deg) if weight > 0 else None

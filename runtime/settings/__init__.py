@@ -15,7 +15,6 @@ from runtime.settings.pipeline import (
     ExtractSettings,
     ImageLimits,
     IngestSettings,
-    PositionUncertainty,
 )
 from runtime.settings.processes import (
     AlertProcessSettings,
@@ -53,7 +52,6 @@ __all__ = [
     "KafkaSettings",
     "LoggingSettings",
     "MetricsSettings",
-    "PositionUncertainty",
     "PostgresSettings",
     "ServiceSettings",
     "Settings",

@@ -12,7 +12,6 @@ __all__ = [
     "ExtractSettings",
     "ImageLimits",
     "IngestSettings",
-    "PositionUncertainty",
 ]
 
 Sigma = Annotated[float, Field(gt=0, le=100)]
@@ -113,24 +112,14 @@ class ExtractSettings(Section):
     )
 
 
-class PositionUncertainty(Section):
-    """The systematic error of positions, for the api too: it adds it to those of the catalogue."""
-
-    # The rest of the section is for associate alone.
-    model_config = ConfigDict(extra="ignore")
-
-    systematic_position_error_arcsec: float = Field(
-        10.0, ge=0, description="Floor of a position error, per axis [arcsec]"
-    )
-
-
-class AssociateSettings(PositionUncertainty):
+class AssociateSettings(Section):
     """Association in time and frequency."""
-
-    model_config = ConfigDict(extra="forbid")
 
     de_ruiter_radius: float = Field(5.68, gt=0, description="Match limit [sigma]")
     beamwidths_limit: float = Field(3.0, gt=0, description="Match limit [beam semi-major axes]")
+    systematic_position_error_arcsec: float = Field(
+        10.0, ge=0, description="Floor of a position error, per axis [arcsec]"
+    )
     forced_photometry: bool = Field(
         default=True,
         description="Measure known sources without a detection in an image, and monitors",

@@ -9,7 +9,6 @@ from runtime.settings.pipeline import (
     ExtractSettings,
     ImageLimits,
     IngestSettings,
-    PositionUncertainty,
 )
 from runtime.settings.servers import (
     ApiSettings,
@@ -77,7 +76,6 @@ class ApiProcessSettings(ServiceSettings):
 
     postgres: PostgresSettings = Field(default_factory=PostgresSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
-    associate: PositionUncertainty = Field(default_factory=PositionUncertainty)
 
 
 class Settings(SettingsOfSections):

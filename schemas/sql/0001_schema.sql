@@ -9,13 +9,16 @@
 create table stream (
     id int generated always as identity primary key,
     name text not null unique,
-    closed_until timestamptz
+    closed_until timestamptz,
+    systematic_position_error_deg float8 not null default 0
 );
 comment on table stream is 'Sequence of images of one telescope or field';
 comment on column stream.id is 'Key of the row, in order of insertion [-]';
 comment on column stream.name is 'Name that the images carry';
 comment on column stream.closed_until is
 'Start of the last closed timestep; images up to it are late [UTC]';
+comment on column stream.systematic_position_error_deg is
+'Systematic error of a position, per axis, with which the newest timestep was associated [deg]';
 
 create table band (
     id int generated always as identity primary key,

@@ -14,6 +14,7 @@ from sky.geometry import zone_of
 
 __all__ = ["START", "Rows", "rows_of"]
 
+SYSTEMATIC_ERROR_DEG = 10 / 3600
 START = datetime(2026, 11, 23, 20, tzinfo=UTC)
 
 
@@ -161,7 +162,10 @@ async def rows_of(postgres_url: str) -> AsyncIterator[Rows]:
     """Create a stream and give a writer of its rows."""
     connection = await asyncpg.connect(postgres_url)
     name = f"api-{uuid.uuid4().hex[:8]}"
-    number = await connection.fetchval("insert into stream (name) values ($1) returning id", name)
+    number = await connection.fetchval(
+        "insert into stream (name, systematic_position_error_deg) values ($1, $2) returning id",
+        name, SYSTEMATIC_ERROR_DEG,
+    )  # fmt: skip
     try:
         yield Rows(connection, name, number)
     finally:

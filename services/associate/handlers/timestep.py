@@ -63,7 +63,10 @@ async def _load_state(
     catalogue: Catalogue, timestep: Timestep, settings: AssociateSettings
 ) -> CatalogueState:
     """Return what the catalogue has around the detections; new bands get their ids."""
-    stream_id = await catalogue.ensure_stream(timestep.stream)
+    stream_id = await catalogue.ensure_stream(
+        timestep.stream,
+        systematic_position_error_deg=settings.systematic_position_error_arcsec / 3600,
+    )
     image_ids = [record.image_id for record in timestep.records]
     images = await catalogue.find_images(stream_id, image_ids)
     bands = await catalogue.list_bands(stream_id)

@@ -47,9 +47,23 @@ class ImageTables(Transaction):
         if n_moved != len(moves):
             raise FencedError("another associator has written this partition")
 
-    async def ensure_stream(self, name: str) -> int:
-        """Return the id of a stream, which is created if it is new."""
-        return int(await self._fetchval("ensure_stream", name=name))
+    async def ensure_stream(self, name: str, *, systematic_position_error_deg: float) -> int:
+        """Return the id of a stream, which is created if it is new.
+
+        Parameters
+        ----------
+        name : str
+            Name that the images carry.
+        systematic_position_error_deg : float
+            Systematic error of a position, per axis; readers of the catalogue need it too [deg].
+        """
+        return int(
+            await self._fetchval(
+                "ensure_stream",
+                name=name,
+                systematic_position_error_deg=systematic_position_error_deg,
+            )
+        )
 
     async def list_bands(self, stream_id: int) -> dict[Band, int]:
         """Return the ids of a stream's bands."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 
 from api.app import create_app, create_context
 from runtime.settings import Settings
@@ -16,6 +17,7 @@ from tests.support.association import associator
 from tests.support.records import image
 
 CENTRE = (123.0, 10.0)
+SYSTEMATIC_ERROR_DEG = 20 / 3600  # of the associator in these tests
 TOKEN = "correct horse battery"  # noqa: S105  (of the test alone)
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -62,6 +64,8 @@ async def test_case_m1(postgres_url: str) -> None:
         assert (await client.get(f"/monitors/{far}")).json()["source_id"] is None
         listed = (await client.get("/sources", params={"stream": site.stream})).json()["items"]
         assert [source["n_datapoints"] for source in listed] == [3]  # the blind one, unmoved
+        assert listed[0]["ra_err_deg"] > SYSTEMATIC_ERROR_DEG
+        assert listed[0]["ra_err_deg"] == pytest.approx(SYSTEMATIC_ERROR_DEG, rel=0.2)
 
 
 async def test_they_come_and_go_while_the_stream_runs(postgres_url: str) -> None:

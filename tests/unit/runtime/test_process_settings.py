@@ -34,7 +34,7 @@ OWN = {
     "services/extract": {"extract": "ExtractSettings", "ingest": "ImageLimits"},
     "services/associate": {"associate": "AssociateSettings"},
     "services/alert": {"alert": "AlertSettings", "vtp": "VtpSettings"},
-    "api": {"api": "ApiSettings", "associate": "PositionUncertainty"},
+    "api": {"api": "ApiSettings"},
 }
 
 
