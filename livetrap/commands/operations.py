@@ -19,6 +19,7 @@ class ServiceName(StrEnum):
     EXTRACT = "extract"
     ASSOCIATE = "associate"
     ALERT = "alert"
+    DISTRIBUTE = "distribute"
     API = "api"
 
 

@@ -15,7 +15,7 @@ from livetrap.stack.supervisor_config import Program
 
 __all__ = ["SERVICES", "Prepared", "environment_of", "prepare"]
 
-SERVICES = ("extract", "associate", "alert", "api")
+SERVICES = ("extract", "associate", "alert", "distribute", "api")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from runtime.kafka.consuming import InMessage, OffsetTracker, consume_batch
 from runtime.kafka.producing import OutMessage, produce_and_locate, produce_and_wait, send
 from runtime.kafka.refetching import MessageFetcher
 from runtime.kafka.security import create_ssl_context
+from runtime.kafka.tailing import TopicTail
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
@@ -13,6 +14,7 @@ __all__ = [
     "MessageFetcher",
     "OffsetTracker",
     "OutMessage",
+    "TopicTail",
     "consume_batch",
     "create_consumer",
     "create_producer",

@@ -15,6 +15,7 @@ __all__ = [
     "common_config",
     "create_consumer",
     "create_producer",
+    "create_reader",
 ]
 
 # Room for one 64 MiB image with its framing.
@@ -95,11 +96,9 @@ def create_consumer(
     instance = f"{group}-{settings.instance_id}"
     member = {"group.instance.id": instance} if settings.instance_id else {}
     return Consumer(
-        common_config(settings)
+        _consumer_config(settings, group)
         | member
         | {
-            "group.id": settings.topic_prefix + group,
-            "enable.auto.offset.store": False,
             "enable.auto.commit": commits_to_kafka,
             "auto.commit.interval.ms": 1000,
             "auto.offset.reset": "earliest",
@@ -107,12 +106,46 @@ def create_consumer(
             "max.poll.interval.ms": 600_000,
             "session.timeout.ms": 10_000,
             "fetch.wait.max.ms": 50,
-            "fetch.message.max.bytes": MAX_MESSAGE_BYTES,
-            "fetch.max.bytes": MAX_MESSAGE_BYTES,
-            "receive.message.max.bytes": MAX_MESSAGE_BYTES + 1_000_000,
-            "queued.max.messages.kbytes": 2 * MAX_MESSAGE_BYTES // 1024,
             "partition.assignment.strategy": "range",
-            "error_cb": _log_auth_failures(settings),
         },
         logger=client_logger(),
     )
+
+
+def create_reader(settings: KafkaSettings, *, name: str) -> Consumer:
+    """Return a consumer that is assigned partitions by hand: no group, no commits.
+
+    Offsets that the broker does not have any more are replaced by the end of the topic.
+
+    Parameters
+    ----------
+    settings : KafkaSettings
+        Where the broker is.
+    name : str
+        Its name; prefixed like the topics.
+    """
+    return Consumer(
+        _consumer_config(settings, name)
+        | {
+            "enable.auto.commit": False,
+            "auto.offset.reset": "latest",
+            # The broker answers at once when there is a message; this is the pace of an idle one.
+            "fetch.wait.max.ms": 500,
+        },
+        logger=client_logger(),
+    )
+
+
+def _consumer_config(
+    settings: KafkaSettings, group: str
+) -> dict[str, str | int | float | bool | Callable[[KafkaError], None]]:
+    return {
+        **common_config(settings),
+        "group.id": settings.topic_prefix + group,
+        "enable.auto.offset.store": False,
+        "fetch.message.max.bytes": MAX_MESSAGE_BYTES,
+        "fetch.max.bytes": MAX_MESSAGE_BYTES,
+        "receive.message.max.bytes": MAX_MESSAGE_BYTES + 1_000_000,
+        "queued.max.messages.kbytes": 2 * MAX_MESSAGE_BYTES // 1024,
+        "error_cb": _log_auth_failures(settings),
+    }

@@ -1,8 +1,9 @@
 """All settings: name, default, unit and bounds of each, and which process reads it."""
 
-from runtime.settings.alert import (
-    AlertSettings,
+from runtime.settings.alert import AlertSettings
+from runtime.settings.distribute import (
     BrokerSettings,
+    DistributeSettings,
     EmailSettings,
     VtpSettings,
     WebhookSettings,
@@ -20,6 +21,7 @@ from runtime.settings.processes import (
     AlertProcessSettings,
     ApiProcessSettings,
     AssociateProcessSettings,
+    DistributeProcessSettings,
     ExtractProcessSettings,
     IngestProcessSettings,
     ServiceSettings,
@@ -43,6 +45,8 @@ __all__ = [
     "AssociateProcessSettings",
     "AssociateSettings",
     "BrokerSettings",
+    "DistributeProcessSettings",
+    "DistributeSettings",
     "EmailSettings",
     "ExtractProcessSettings",
     "ExtractSettings",

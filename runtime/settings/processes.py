@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from runtime.settings.alert import AlertSettings, VtpSettings
+from runtime.settings.alert import AlertSettings, Authority
+from runtime.settings.distribute import DistributeSettings, VtpSettings
 from runtime.settings.kafka import KafkaSettings
 from runtime.settings.pipeline import (
     AssociateSettings,
@@ -22,6 +23,7 @@ __all__ = [
     "AlertProcessSettings",
     "ApiProcessSettings",
     "AssociateProcessSettings",
+    "DistributeProcessSettings",
     "ExtractProcessSettings",
     "IngestProcessSettings",
     "ServiceSettings",
@@ -68,6 +70,14 @@ class AlertProcessSettings(WorkerSettings):
 
     postgres: PostgresSettings = Field(default_factory=PostgresSettings)
     alert: AlertSettings = Field(default_factory=AlertSettings)
+
+
+class DistributeProcessSettings(WorkerSettings):
+    """What `services.distribute` reads."""
+
+    postgres: PostgresSettings = Field(default_factory=PostgresSettings)
+    alert: Authority = Field(default_factory=Authority)
+    distribute: DistributeSettings = Field(default_factory=DistributeSettings)
     vtp: VtpSettings = Field(default_factory=VtpSettings)
 
 
@@ -87,6 +97,7 @@ class Settings(SettingsOfSections):
     extract: ExtractSettings = Field(default_factory=ExtractSettings)
     associate: AssociateSettings = Field(default_factory=AssociateSettings)
     alert: AlertSettings = Field(default_factory=AlertSettings)
+    distribute: DistributeSettings = Field(default_factory=DistributeSettings)
     vtp: VtpSettings = Field(default_factory=VtpSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)

@@ -709,12 +709,11 @@ create table alert (
     rule text,
     image_id text,
     kafka_low_watermark jsonb,
-    time_published timestamptz,
-    time_broadcast timestamptz
+    time_published timestamptz
 );
 create index on alert (transient_id);
 create index on alert (trig_id);
-create index on alert (id) where time_published is null or time_broadcast is null;
+create index on alert (id) where time_published is null;
 create index on alert (image_id) where alert_type = 'initial';
 create index on alert (stream, time_start) where alert_type = 'initial';
 comment on table alert is 'Alert, exactly as it was sent';
@@ -742,8 +741,7 @@ comment on column alert.rule is 'Rule that sent it; null for a follow-up of an e
 comment on column alert.image_id is 'sha256 of the image, hexadecimal';
 comment on column alert.kafka_low_watermark is
 'Ends of the alert topics before it was sent, by topic/partition';
-comment on column alert.time_published is 'When Kafka had it [UTC]';
-comment on column alert.time_broadcast is 'When the VTP subscribers were sent it [UTC]';
+comment on column alert.time_published is 'When both alert topics on Kafka had it; null: not yet [UTC]';
 
 create table suppressed_event (
     event_id text primary key,
@@ -809,9 +807,9 @@ create table submission (
     sha256 text not null,
     peer text not null,
     time_received timestamptz not null default now(),
-    time_broadcast timestamptz
+    time_relayed timestamptz
 );
-create index on submission (id) where time_broadcast is null;
+create index on submission (id) where time_relayed is null;
 create index on submission (time_received);
 comment on table submission is 'VOEvent that another author submitted for the VTP subscribers';
 comment on column submission.id is 'Key of the row, in order of insertion [-]';
@@ -820,7 +818,7 @@ comment on column submission.packet is 'Packet, byte for byte';
 comment on column submission.sha256 is 'sha256 of the packet, hexadecimal';
 comment on column submission.peer is 'Network address of the author';
 comment on column submission.time_received is 'When it was received [UTC]';
-comment on column submission.time_broadcast is 'When the VTP subscribers were sent it; null: not yet [UTC]';
+comment on column submission.time_relayed is 'When the VTP subscribers were sent it; null: not yet [UTC]';
 
 create table reference_catalogue (
     id int generated always as identity primary key,

@@ -1,1 +1,1 @@
-"""Events to alerts: transients-v1 to VOEvents on Kafka and VTP."""
+"""Source events to alerts: transients-v1 to table `alert` and the alert topics."""

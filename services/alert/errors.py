@@ -18,17 +18,17 @@ class NotDueError(Exception):
 
 
 class SuppressedError(Exception):
-    """The event is one of too many: an operator decides about it.
+    """The event is one of too many: an operator decides whether it becomes an alert.
 
     Parameters
     ----------
     storm : str
-        Identity of the storm it belongs to.
-    because : str
-        In words.
+        Identity of the storm that it belongs to.
+    reason : str
+        Text for the operator and the subscribers.
     """
 
-    def __init__(self, storm: str, because: str) -> None:
-        super().__init__(because)
+    def __init__(self, storm: str, reason: str) -> None:
+        super().__init__(reason)
         self.storm = storm
-        self.because = because
+        self.reason = reason

@@ -2,46 +2,22 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-__all__ = [
-    "DELIVERY_ATTEMPTS",
-    "EVENTS",
-    "LATENCY",
-    "RETRIES",
-    "RULES_ARE_CURRENT",
-    "SUBMISSIONS",
-    "SUBSCRIBERS",
-    "VTP_DISCONNECTS",
-    "VTP_PACKETS",
-]
+__all__ = ["EVENTS", "LATENCY", "RETRIES", "RULES_ARE_CURRENT"]
 
 EVENTS = Counter(
     "livetrap_alert_events_total",
-    "Source events by what became of them: alerted, repeated, rejected, or why not alerted",
+    "Source events by outcome: alerted, repeated, suppressed, rejected, no_rule, never_alerted",
     ["outcome"],
 )
 LATENCY = Histogram(
     "livetrap_alert_latency_seconds",
-    "From Kafka append of the image to the alert on Kafka and VTP",
+    "From Kafka append of the image to the alert, once it is on Kafka",
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0),
-)
-DELIVERY_ATTEMPTS = Counter(
-    "livetrap_alert_delivery_attempts_total",
-    "Webhooks, brokers and digests: attempts by outcome",
-    ["channel", "name", "outcome"],
 )
 RETRIES = Counter(
     "livetrap_alert_retries_total", "Attempts repeated because Kafka or PostgreSQL was away"
 )
 RULES_ARE_CURRENT = Gauge(
-    "livetrap_alert_rules_are_current", "1: as in the file; 0: the file is wrong, older rules hold"
+    "livetrap_alert_rules_are_current",
+    "1: the rules of the file apply; 0: the file is invalid, the rules before it apply",
 )
-SUBMISSIONS = Counter(
-    "livetrap_alert_submissions_total",
-    "Connections of other authors by what became of them: taken, or why not",
-    ["outcome"],
-)
-SUBSCRIBERS = Gauge("livetrap_alert_subscribers", "VTP subscribers connected now")
-VTP_DISCONNECTS = Counter(
-    "livetrap_alert_vtp_disconnects_total", "VTP subscribers gone, by reason", ["reason"]
-)
-VTP_PACKETS = Counter("livetrap_alert_vtp_packets_total", "VOEvents written to VTP subscribers")

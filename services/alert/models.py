@@ -1,4 +1,4 @@
-"""An alert before and after it was stored."""
+"""An alert before and after it is stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,14 +7,9 @@ from datetime import datetime
 __all__ = [
     "AlertHistory",
     "Decision",
-    "Delivery",
     "LowWatermark",
     "NewAlert",
-    "OutgoingAlert",
-    "PendingDelivery",
     "StoredAlert",
-    "Submission",
-    "SubscriberState",
 ]
 
 # End of each partition of the alert topics, keyed "topic/partition".
@@ -23,12 +18,12 @@ LowWatermark = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """That an event becomes an alert, and how.
+    """How an event becomes an alert.
 
     Parameters
     ----------
     rule : str or None
-        Name of the rule that wants it; None: it follows an alert that went out.
+        Name of the rule that applies; None for a follow-up of an earlier alert.
     importance : float
         0 to 1 [-].
     role : str
@@ -41,24 +36,24 @@ class Decision:
 
     @property
     def voevent_role(self) -> str:
-        """Role of the packet; VOEvent 2.0 has none for injections, and they are tests."""
+        """Role of the packet; VOEvent 2.0 has none for injections, so they are tests."""
         return "test" if self.role == "injection" else self.role
 
 
 @dataclass(frozen=True, slots=True)
 class AlertHistory:
-    """What was alerted before an event.
+    """The alerts before an event.
 
     Parameters
     ----------
     revision : int
         Alerts about its source [-].
     role : str or None
-        Of the last of them, as a `Decision` says it.
+        Role of the last of them, as in a `Decision`.
     n_of_image, n_of_minute : int
         First alerts from its image, and from its stream in the minute before [-].
     is_released : bool
-        It was held, and an operator let it out.
+        It was suppressed, and an operator has released it.
     """
 
     revision: int = 0
@@ -70,7 +65,7 @@ class AlertHistory:
 
 @dataclass(frozen=True, slots=True)
 class NewAlert:
-    """One row of table `alert` and the bytes that will travel.
+    """One row of table `alert`, with the packet and the notice that are sent.
 
     Two are equal if one event made them: `snr` and `flux_peak_jy_beam` may be NaN, which is
     unequal to itself, so they are compared as the packet has them.
@@ -114,14 +109,14 @@ class NewAlert:
 
 @dataclass(frozen=True, slots=True)
 class StoredAlert:
-    """What is left to do for an alert that is safely in the database.
+    """An alert that is safely in the database, and whether Kafka has it.
 
     Parameters
     ----------
     low_watermark : mapping
-        Where the alert topics ended, at the latest, before the first attempt to send it.
+        Ends of the alert topics at some time before the first attempt to send it.
     may_be_sent : bool
-        An attempt that broke off may have brought it to Kafka.
+        An attempt that was interrupted may have brought it to Kafka.
     """
 
     id: int
@@ -132,58 +127,5 @@ class StoredAlert:
     notice: bytes
     low_watermark: LowWatermark
     is_published: bool
-    is_broadcast: bool
     latency_s: float | None
     may_be_sent: bool
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.is_published and self.is_broadcast
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """An alert was handed to a subscriber, or the subscriber said that it has it."""
-
-    ivorn: str
-    channel: str
-    subscriber: str
-    time: datetime
-    is_acknowledged: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OutgoingAlert:
-    """An alert as a subscriber gets it."""
-
-    ivorn: str
-    voevent: bytes
-    notice: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SubscriberState:
-    """A subscriber with a name of its own; `disabled_reason` is None while it is served."""
-
-    since_alert_id: int
-    n_failures: int
-    disabled_reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class PendingDelivery:
-    """An alert that a channel has to deal with next; one that `is_old` is passed over."""
-
-    id: int
-    is_old: bool
-    alert: OutgoingAlert
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A VOEvent of another author, stored; `packet` is as it came."""
-
-    id: int
-    ivorn: str
-    packet: bytes

@@ -59,7 +59,7 @@ def observe(night: Path, disturb: Callable[[Stack], None]) -> Counter[str]:
 
 
 def kill_each_service(stack: Stack) -> None:
-    for victim in ("extract", "associate", "alert", "api"):
+    for victim in ("extract", "associate", "alert", "distribute", "api"):
         time.sleep(1.5)
         for name, service in stack.refresh()["services"].items():
             if name.split(":")[0].split("_")[0] == victim and service["pid"]:

@@ -1,21 +1,15 @@
-"""SIGKILL at every step of the alert service: nothing lost, nothing twice, on any channel."""
+"""SIGKILL at every step of alert and distribute: nothing lost, nothing twice, on any channel."""
 
-import asyncio
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.integration.alert.test_service import assert_each_once, assert_stops, events, ivorns
-from tests.support.dying_alert import STEPS
-from tests.support.vtp import VtpClient, acknowledge, transport
-from tests.support.vtp_service import AlertSite, alert_site, wait_until
+from tests.support import dying_alert, dying_distribute
+from tests.support.robot import Robot, robot_at
+from tests.support.vtp_service import AlertSite, ServiceProcess, alert_site, wait_until
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -28,100 +22,94 @@ def site(kafka_bootstrap: str, postgres_url: str, tmp_path: Path) -> Iterator[Al
         yield made
 
 
-@dataclass
-class Robot:
-    """A webhook, and a VTP subscriber that comes back whenever it is cut off."""
-
-    posted: list[str] = field(default_factory=list)
-    heard: list[str] = field(default_factory=list)
-    is_done: bool = False
-
-    async def subscribe(self, port: int) -> None:
-        while not self.is_done:
-            with suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
-                client = await VtpClient.connect(port)
-                await client.say(transport("authenticate", response="ivo://test/robot"))
-                await self._listen(client)
-            await asyncio.sleep(0.05)
-
-    async def _listen(self, client: VtpClient) -> None:
-        try:
-            while not self.is_done:
-                with suppress(TimeoutError):
-                    (ivorn,) = await client.hear_events(1, timeout_s=0.5)
-                    self.heard.append(ivorn)
-                    await client.say(acknowledge(ivorn))
-        finally:
-            await client.aclose()
+@pytest.fixture
+def robot(site: AlertSite) -> Iterator[Robot]:
+    with robot_at(site.vtp_port) as made:
+        yield made
 
 
-@contextmanager
-def robot_at(vtp_port: int) -> Iterator[tuple[Robot, int]]:
-    """Run a robot; give it, and the port of its webhook."""
-    robot = Robot()
-
-    class Webhook(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            robot.posted.append(self.headers["X-LiveTrap-Ivorn"])
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
-    threads = [
-        threading.Thread(target=server.serve_forever),
-        threading.Thread(target=lambda: asyncio.run(robot.subscribe(vtp_port))),
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield robot, server.server_port
-    finally:
-        robot.is_done = True
-        server.shutdown()
-        server.server_close()
-        for thread in threads:
-            thread.join(10)
+def until_known(site: AlertSite) -> None:
+    """Wait until robot and webhook are named subscribers: what they miss is kept for them."""
+    wait_until(lambda: len(site.fetch("select 1 from subscriber")) == 2, what="the robot")
 
 
-def test_sigkill_at_every_step(site: AlertSite, tmp_path: Path) -> None:
-    with robot_at(site.vtp_port) as (robot, webhook_port):
-        config = tmp_path / "site.toml"
-        config.write_text(
-            f'[[alert.webhooks]]\nname = "robot"\nurl = "http://127.0.0.1:{webhook_port}/"\n'
-            "allow_private = true\n"
-        )
-        settings = {"LIVETRAP_CONFIG": str(config), "LIVETRAP_KAFKA__INSTANCE_ID": "alert"}
-        # The robot is known from here on: what it misses later is kept for it.
-        service = site.start_and_wait(**settings)
-        wait_until(lambda: len(site.fetch("select 1 from subscriber")) == 2, what="the robot")
+def until_all_acknowledged(site: AlertSite, expected: Counter[str]) -> None:
+    query = (
+        "select 1 from delivery where channel in ('vtp', 'webhook') "
+        "and time_acknowledged is not null"
+    )
+    wait_until(lambda: len(site.fetch(query)) == 2 * len(expected), what="acknowledgements")
+
+
+def test_sigkill_of_alert_at_every_step(site: AlertSite, robot: Robot, tmp_path: Path) -> None:
+    distribute = site.start_and_wait("distribute", **robot.settings(tmp_path))
+    until_known(site)
+    settings = {"LIVETRAP_KAFKA__INSTANCE_ID": "alert"}
+    for number, step in enumerate(dying_alert.STEPS):
+        made = events(N_EVENTS * number, N_EVENTS * (number + 1))
+        site.publish([made[0], b"garbage %d" % number, *made[1:]])
+        dying = site.start("alert", dying=step, **settings)
+        assert dying.process.wait(60) == -9, (step, dying.log.read_text())
+
+    alert = site.start_and_wait("alert", **settings)
+    expected = ivorns(events(0, N_EVENTS * len(dying_alert.STEPS)))
+    assert_each_once(site, expected)
+    until_all_acknowledged(site, expected)
+    # Nobody noticed: each alert once, over the one connection that there ever was.
+    assert Counter(robot.heard) == expected
+    assert Counter(robot.posted) == expected
+    assert robot.n_connections == 1
+    dead_letters = {value for _, value, _ in site.read(site.topics.dead_letters)}
+    assert dead_letters == {b"garbage %d" % number for number in range(len(dying_alert.STEPS))}
+    assert_stops(alert)
+    assert_stops(distribute)
+
+
+def test_sigkill_of_distribute_at_every_step(
+    site: AlertSite, robot: Robot, tmp_path: Path
+) -> None:
+    settings = robot.settings(tmp_path)
+    service = site.start_and_wait("distribute", **settings)
+    until_known(site)
+    service.kill()
+    issued: list[str] = []
+    for number, step in enumerate(dying_distribute.STEPS):
+        dying = site.start("distribute", dying=step, **settings)
+        made = events(N_EVENTS * number, N_EVENTS * (number + 1))
+        # Some may be sent before the process reads the topic, the others after that.
+        issued += site.issue(made[: N_EVENTS // 2])
+        until_dead_or_delivered(dying, robot, issued[-1])
+        issued += site.issue(made[N_EVENTS // 2 :])
+        assert dying.process.wait(60) == -9, (step, dying.log.read_text())
+        acknowledged, n_heard = fetch_acknowledged(site), len(robot.heard)
+        service = site.start_and_wait("distribute", **settings)
+        until_all_acknowledged(site, Counter(issued))
+        assert set(robot.heard) == set(robot.posted) == set(issued)
+        # What was acknowledged, and recorded as such, never comes again.
+        assert not acknowledged & set(robot.heard[n_heard:]), step
         service.kill()
 
-        for number, step in enumerate(STEPS):
-            made = events(N_EVENTS * number, N_EVENTS * (number + 1))
-            site.publish([made[0], b"garbage %d" % number, *made[1:]])
-            dying = site.start(dying=step, **settings)
-            assert dying.process.wait(60) == -9, (step, dying.log.read_text())
+    n_before = len(robot.heard), len(robot.posted)
+    service = site.start_and_wait("distribute", **settings)
+    first = N_EVENTS * len(dying_distribute.STEPS)
+    issued += site.issue(events(first, first + 1))
+    until_all_acknowledged(site, Counter(issued))
+    assert (robot.heard[n_before[0] :], robot.posted[n_before[1] :]) == ([issued[-1]],) * 2
+    assert list(dict.fromkeys(robot.posted)) == issued
+    # A kill repeats at most the alert in hand.
+    assert max(Counter(robot.posted).values()) <= 2
+    assert len(robot.posted) - len(issued) <= len(dying_distribute.STEPS)
+    assert_stops(service)
 
-        service = site.start_and_wait(**settings)
-        expected = ivorns(events(0, N_EVENTS * len(STEPS)))
-        assert_each_once(site, expected)
-        wait_until(lambda: set(robot.posted) == set(expected), what="every alert at the webhook")
-        wait_until(lambda: set(robot.heard) == set(expected), what="every alert over VTP")
-        # What was not acknowledged in the book when the process died came again; now all is.
-        acknowledged = "select 1 from delivery where time_acknowledged is not null"
-        wait_until(
-            lambda: len(site.fetch(acknowledged)) == 3 * len(expected), what="the book's last line"
-        )
-        told = len(robot.posted), len(robot.heard)
-        service.kill()
-        service = site.start_and_wait(**settings)
-        time.sleep(2)
-        assert (len(robot.posted), len(robot.heard)) == told
-        assert max(Counter(robot.posted).values()) <= 2
-        dead_letters = {value for _, value, _ in site.read(site.topics.dead_letters)}
-        assert dead_letters == {b"garbage %d" % number for number in range(len(STEPS))}
-        assert_stops(service)
+
+def until_dead_or_delivered(dying: ServiceProcess, robot: Robot, ivorn: str) -> None:
+    wait_until(lambda: dying.process.poll() is not None or robot.has(ivorn), what="the first half")
+
+
+def fetch_acknowledged(site: AlertSite) -> set[str]:
+    """Return what the robot has according to the database."""
+    rows = site.fetch(
+        "select ivorn from delivery join alert on alert.id = alert_id "
+        "where channel = 'vtp' and time_acknowledged is not null"
+    )
+    return {row["ivorn"] for row in rows}

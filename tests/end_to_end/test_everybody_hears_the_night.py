@@ -60,9 +60,9 @@ def test_every_client_has_every_alert_once(tmp_path: Path) -> None:
     with comet_broker(tmp_path / "broker") as upstream, webhook() as (port, bodies):
         config = tmp_path / "site.toml"
         config.write_text(
-            f'[[alert.brokers]]\nname = "upstream"\nhost = "127.0.0.1"\n'
+            f'[[distribute.brokers]]\nname = "upstream"\nhost = "127.0.0.1"\n'
             f"port = {upstream.submit_port}\n"
-            f'[[alert.webhooks]]\nname = "robot"\nurl = "http://127.0.0.1:{port}/"\n'
+            f'[[distribute.webhooks]]\nname = "robot"\nurl = "http://127.0.0.1:{port}/"\n'
             "allow_private = true\n"
         )
         with (

@@ -117,7 +117,7 @@ def test_the_children_of_a_killed_supervisor_end_and_up_works_again(folder: Path
 def test_a_killed_service_is_restarted_within_seconds() -> None:
     with running_stack() as stack:
         before = stack.refresh()["services"]
-        for name in ("extract", "associate", "alert", "api"):
+        for name in ("extract", "associate", "alert", "distribute", "api"):
             os.kill(before[name]["pid"], signal.SIGKILL)
         wait_for(lambda: stack.refresh()["ready"], what="all services", timeout_s=60)
         after = stack.refresh()["services"]

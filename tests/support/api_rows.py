@@ -140,7 +140,7 @@ class Rows:
         now = datetime.now(UTC)
         row = {
             # Published: a delivery channel would otherwise wait for it.
-            "time_published": now, "time_broadcast": now,
+            "time_published": now,
             "ivorn": f"ivo://org.livetrap.test/{self.stream}#{name}.0", "trig_id": name,
             "revision": 0, "event_id": name, "alert_type": "initial", "role": "test",
             "stream": self.stream, "kind": "new_source", "ra": 10.0, "dec": 10.0, "snr": 20.0,

@@ -27,7 +27,7 @@ from livetrap.stack.kafka_jars import fetch_jars
 from livetrap.stack.ports import choose_port
 from runtime.settings import KafkaSettings
 
-__all__ = ["PASSWORD", "USER", "SecureBroker", "secure_broker"]
+__all__ = ["PASSWORD", "USER", "Authority", "SecureBroker", "secure_broker"]
 
 USER = "livetrap"
 PASSWORD = "correct horse"  # noqa: S105  (of a broker that lives as long as its tests)

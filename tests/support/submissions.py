@@ -4,20 +4,15 @@ import asyncio
 
 from lxml import etree
 
-from runtime.settings import AlertSettings
-from services.alert.steps.facts import name_alert
-from services.alert.steps.voevent import build_voevent
 from tests.support.vtp import VtpClient
-from tests.support.vtp_events import DECISION, START, source_event
+from tests.support.vtp_events import alert_packet
 
 __all__ = ["answer_to", "foreign_packet", "submit"]
 
 
 def foreign_packet(number: int = 0, *, authority: str = "org.other") -> bytes:
     """Return a valid VOEvent of another authority."""
-    event = source_event(number)
-    settings = AlertSettings(authority=authority)
-    return build_voevent(event, name_alert(event, authority, 0), settings, DECISION, START)
+    return alert_packet(number, authority=authority)
 
 
 def answer_to(document: bytes) -> tuple[str, str, str]:

@@ -1,14 +1,18 @@
-"""Source events as the tests of the alert service want them."""
+"""Source events and alerts for the tests of alert and distribute."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from runtime.settings import AlertSettings
 from schemas.identity import event_id, trig_id
 from schemas.messages import SourceEvent, StageTimes
-from services.alert.models import Decision
+from services.alert.models import Decision, NewAlert
+from services.alert.steps.alert import build_alert
+from services.alert.steps.facts import name_alert
+from services.alert.steps.voevent import build_voevent
 
-__all__ = ["DECISION", "START", "source_event"]
+__all__ = ["DECISION", "START", "alert_packet", "build_test_alert", "ivorn_at", "source_event"]
 
 DECISION = Decision("test rule", 0.9, "observation")
 START = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -36,3 +40,21 @@ def source_event(number: int = 0, *, salt: str = "", **changes: Any) -> SourceEv
         ),
     }  # fmt: skip
     return SourceEvent(**(values | changes))
+
+
+def build_test_alert(event: SourceEvent, *, authority: str = "org.test") -> NewAlert:
+    """Return the first alert of an event, made now."""
+    settings = AlertSettings(authority=authority)
+    return build_alert(event, settings, DECISION, datetime.now(UTC), revision=0)
+
+
+def alert_packet(number: int = 0, *, authority: str = "org.test", **changes: Any) -> bytes:
+    """Return the VOEvent of the alert of an event, the same at every call."""
+    event = source_event(number, **changes)
+    name, settings = name_alert(event, authority, 0), AlertSettings(authority=authority)
+    return build_voevent(event, name, settings, DECISION, START)
+
+
+def ivorn_at(number: int, *, authority: str = "org.test") -> str:
+    """Return the identifier of the alert of an event."""
+    return name_alert(source_event(number), authority, 0).ivorn

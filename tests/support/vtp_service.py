@@ -1,4 +1,4 @@
-"""The alert service as its own process, on a database and topics that nobody else has."""
+"""Alert and distribute as processes, on a database and topics of one test."""
 
 import asyncio
 import json
@@ -9,9 +9,9 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,12 @@ from runtime.settings import KafkaSettings
 from schemas.codec import encode_source_event
 from schemas.messages import SourceEvent
 from schemas.topics import Topics
+from services.alert.models import StoredAlert
+from services.alert.storage import AlertStore
 from tests.support.databases import clone_database
+from tests.support.vtp_events import build_test_alert
 
-__all__ = ["AlertService", "AlertSite", "alert_site", "to_environment", "wait_until"]
+__all__ = ["AlertSite", "ServiceProcess", "alert_site", "to_environment", "wait_until"]
 
 
 def wait_until(condition: Callable[[], Any], *, timeout_s: float = 60, what: str = "") -> Any:
@@ -60,8 +63,8 @@ def to_environment(kafka: KafkaSettings) -> dict[str, str]:
 
 
 @dataclass
-class AlertService:
-    """One process of the service."""
+class ServiceProcess:
+    """One process of a service."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
@@ -80,7 +83,7 @@ class AlertService:
         self.process.wait()
 
     def terminate(self) -> tuple[int, float]:
-        """Ask it to stop; return exit code and how long that took [s]."""
+        """Send SIGTERM; return exit code and the time until the end [s]."""
         started_s = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30), time.monotonic() - started_s
@@ -88,13 +91,13 @@ class AlertService:
 
 @dataclass
 class AlertSite:
-    """Topics and a database of one test."""
+    """Topics and a database of one test, and the processes that work on them."""
 
     kafka: KafkaSettings
     postgres_url: str
     vtp_port: int
     folder: Path
-    services: list[AlertService] = field(default_factory=list)
+    services: list[ServiceProcess] = field(default_factory=list)
 
     @property
     def bootstrap(self) -> str:
@@ -108,10 +111,10 @@ class AlertSite:
     def topics(self) -> Topics:
         return Topics(self.prefix)
 
-    def start(self, *, dying: str = "", **settings: str) -> AlertService:
-        """Start a process; `dying` names the step of `tests.support.dying_alert` that kills it."""
-        program = ["tests.support.dying_alert", dying] if dying else ["services.alert"]
-        log = self.folder / f"alert-{len(self.services)}.log"
+    def start(self, service: str = "alert", *, dying: str = "", **settings: str) -> ServiceProcess:
+        """Start a process; `dying` names the step of `tests.support` that kills it."""
+        program = [f"tests.support.dying_{service}", dying] if dying else [f"services.{service}"]
+        log = self.folder / f"{service}-{len(self.services)}.log"
         environment = os.environ | to_environment(self.kafka) | {
             "LIVETRAP_POSTGRES__URL": self.postgres_url,
             "LIVETRAP_VTP__PORT": str(self.vtp_port),
@@ -122,16 +125,51 @@ class AlertSite:
                 [sys.executable, "-m", *program],
                 env=environment | settings, stderr=output, stdout=output,
             )  # fmt: skip
-        self.services.append(AlertService(process, log))
+        self.services.append(ServiceProcess(process, log))
         return self.services[-1]
 
-    def start_and_wait(self, **settings: str) -> AlertService:
-        service = self.start(**settings)
-        wait_until(lambda: service.has_logged("service_started"), what="start")
-        return service
+    def start_and_wait(self, service: str = "alert", **settings: str) -> ServiceProcess:
+        started = self.start(service, **settings)
+        wait_until(lambda: started.has_logged("service_started"), what=f"start of {service}")
+        return started
+
+    def beside(self) -> "AlertSite":
+        """Return the same site with a VTP port of its own, for a second process."""
+        port = choose_port(None, taken={self.vtp_port})
+        return replace(self, vtp_port=port, services=self.services)
+
+    def issue(self, events: Sequence[SourceEvent], *, on_kafka: bool = True) -> list[str]:
+        """Store and send alerts as the alert service does; return their ivorns.
+
+        Without `on_kafka` they are stored only, as by a process that died before it sent them.
+        """
+        alerts = asyncio.run(self._store(events))
+        if on_kafka:
+            self.send(alerts)
+        return [alert.ivorn for alert in alerts]
+
+    def send(self, alerts: Sequence[StoredAlert]) -> None:
+        """Send stored alerts to the topic that distribute reads."""
+        producer = self._producer()
+        for alert in alerts:
+            producer.produce(
+                self.topics.alerts_voevent, key=alert.trig_id.encode(), value=alert.voevent,
+                headers={"ivorn": alert.ivorn},
+            )  # fmt: skip
+        assert producer.flush(30) == 0
+
+    async def _store(self, events: Sequence[SourceEvent]) -> list[StoredAlert]:
+        pool = await asyncpg.create_pool(self.postgres_url, min_size=1, max_size=1)
+        async with AlertStore(pool).transaction([]) as transaction:
+            stored = [await transaction.add(build_test_alert(each), {}) for each in events]
+        await pool.close()
+        return stored
+
+    def _producer(self) -> Producer:
+        return Producer(common_config(self.kafka) | {"linger.ms": 0, "log_level": 0})
 
     def publish(self, values: Iterable[SourceEvent | bytes]) -> None:
-        producer = Producer(common_config(self.kafka) | {"linger.ms": 0, "log_level": 0})
+        producer = self._producer()
         for value in values:
             data = value if isinstance(value, bytes) else encode_source_event(value)
             producer.produce(self.topics.transients, key=b"night", value=data)

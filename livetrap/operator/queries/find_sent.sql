@@ -1,7 +1,7 @@
--- Return the ivorn of an event's alert, once it is on Kafka and with the VTP subscribers.
+-- Return the ivorn of an event's alert, once Kafka has it.
 --
 -- $1  event_id  text
 -- Index: the unique one on event_id.
 select alert.ivorn
 from alert
-where alert.event_id = $1::text and alert.time_broadcast is not null
+where alert.event_id = $1::text and alert.time_published is not null

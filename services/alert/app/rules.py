@@ -1,4 +1,4 @@
-"""The operator's rules, read again when their file changes."""
+"""The rules of the operator, read again when their file changes."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ __all__ = ["RuleFile"]
 
 
 class RuleFile:
-    """The rules of a file as it is now; of the file as it was while it cannot be read.
+    """The rules of a file as it is now; while it is invalid, the rules before it.
 
     Parameters
     ----------
@@ -22,35 +22,37 @@ class RuleFile:
     Raises
     ------
     SettingsError
-        If it is unusable from the start.
+        If it is invalid at the start.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._seen = self._look()
+        self._version = self._read_version()
         self._rules = load_rules(path)
         RULES_ARE_CURRENT.set(1)
 
     def current(self) -> RuleBook:
-        """Return the rules; costs one look at the file's time."""
-        seen = self._look()
-        if seen != self._seen:
-            self._seen = seen
+        """Return the rules; costs one `stat` of the file."""
+        version = self._read_version()
+        if version != self._version:
+            self._version = version
             try:
                 self._rules = load_rules(self._path)
             except SettingsError as error:
                 RULES_ARE_CURRENT.set(0)
-                get_logger().error("rules_refused", error=str(error), action="the old ones hold")
+                get_logger().error(
+                    "rules_rejected", error=str(error), action="the rules before still apply"
+                )
             else:
                 RULES_ARE_CURRENT.set(1)
                 get_logger().info("rules_loaded", rules=[rule.name for rule in self._rules.rules])
         return self._rules
 
-    def _look(self) -> tuple[int, int, int] | None:
+    def _read_version(self) -> tuple[int, int, int] | None:
         if self._path is None:
             return None
         try:
-            found = os.stat(self._path)  # noqa: PTH116  (no object for a look per event)
+            found = os.stat(self._path)  # noqa: PTH116  (once an event: no Path object for it)
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,4 +1,4 @@
-"""The way of an alert to Kafka, and the way to find out whether it went there already."""
+"""Send alerts to Kafka, and find out which of them are there already."""
 
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -19,35 +19,35 @@ _TIMEOUT_S = 10.0
 # Beyond librdkafka's own 120 s: the fate of a message is then settled, and its repetition
 # never races a first attempt that still waits in the queue.
 _SETTLED_S = 130.0
-_MOST_HEARTBEATS_WAITING = 5
+_MAX_HEARTBEATS_QUEUED = 5
 
 
 class KafkaSender:
-    """Send alerts with an idempotent producer; blocking calls run in threads.
+    """Sends alerts with an idempotent producer; blocking calls run in threads.
 
     Parameters
     ----------
     settings : KafkaSettings
         Where Kafka is.
     group : str
-        Consumer group of the service, whose lag `read_lag` tells.
+        Consumer group of the service, whose lag `read_lag` returns.
     """
 
     def __init__(self, settings: KafkaSettings, *, group: str) -> None:
         self._topics = Topics(settings.topic_prefix)
         self._alert_topics = (self._topics.alerts_voevent, self._topics.alerts_gcn)
         self._producer: Producer = create_producer(settings)
-        # Never subscribes, so it is no member of the group.
-        nameless = settings.model_copy(update={"instance_id": None})
-        self._reader: Consumer = create_consumer(nameless, group=group, commits_to_kafka=False)
-        self._ends: LowWatermark = {}  # nothing known: what is searched is searched from the start
+        # It never subscribes, so it is no member of the group.
+        anonymous = settings.model_copy(update={"instance_id": None})
+        self._reader: Consumer = create_consumer(anonymous, group=group, commits_to_kafka=False)
+        self._ends: LowWatermark = {}  # unknown: topics are searched from their start
 
     def close(self) -> None:
-        """Drop what is still under way; whoever waits for it is stopping as well."""
+        """Drop what is not acknowledged yet: the process ends and sends it after its restart."""
         self._producer.purge()
 
     async def read_ends(self) -> None:
-        """Learn where the alert topics end now.
+        """Read the ends of the alert topics.
 
         Raises
         ------
@@ -57,11 +57,11 @@ class KafkaSender:
         self._ends = await run_in_thread(self._read_ends)
 
     def known_ends(self) -> LowWatermark:
-        """Return where the alert topics ended when that was read last: they only grow."""
+        """Return the ends of the alert topics as they were read last: they only grow."""
         return self._ends
 
     async def find_sent(self, alerts: Sequence[StoredAlert]) -> dict[str, set[str]]:
-        """Return the alert topics that each alert is on, behind its mark, by its ivorn.
+        """Return by ivorn the alert topics that have an alert behind its low watermark.
 
         Raises
         ------
@@ -73,12 +73,12 @@ class KafkaSender:
     async def send(
         self, alerts: Sequence[StoredAlert], already: Mapping[str, Collection[str]]
     ) -> None:
-        """Send each to the alert topics but those of `already`; return when acknowledged.
+        """Send each to the alert topics but those in `already`; return when acknowledged.
 
         Raises
         ------
         TransientError
-            If Kafka did not take all; some may have arrived, nothing is under way.
+            If Kafka did not acknowledge all; some may have arrived, none will arrive later.
         """
         messages = [
             message
@@ -95,18 +95,18 @@ class KafkaSender:
         Raises
         ------
         TransientError
-            If Kafka did not take them.
+            If Kafka did not acknowledge them.
         """
         await run_in_thread(lambda: dead_letters.send(self._producer, timeout_s=_SETTLED_S))
 
     def send_heartbeat(self, value: bytes) -> None:
-        """Send a sign of life if Kafka takes it; nobody misses an old one."""
-        if len(self._producer) < _MOST_HEARTBEATS_WAITING:
+        """Queue a heartbeat, unless several wait already: nobody needs an old one."""
+        if len(self._producer) < _MAX_HEARTBEATS_QUEUED:
             self._producer.produce(self._topics.heartbeat, value=value)
         self._producer.poll(0)
 
     async def read_lag(self) -> tuple[int, tuple[int, ...]]:
-        """Return how many events wait, and the committed offsets.
+        """Return the number of events behind the committed offsets, and these offsets.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class KafkaSender:
         )
 
     def _to_messages(self, alert: StoredAlert) -> Iterator[OutMessage]:
-        # Names and values as hop-client and gcn-kafka expect them.
+        # Header names and values that hop-client and gcn-kafka expect.
         common: dict[str, str | bytes] = {
             "_id": uuid.uuid5(uuid.NAMESPACE_URL, alert.ivorn).bytes,
             "ivorn": alert.ivorn,
@@ -167,14 +167,14 @@ class KafkaSender:
         return found
 
     def _read_ivorns(
-        self, partition: TopicPartition, marks: Sequence[LowWatermark]
+        self, partition: TopicPartition, watermarks: Sequence[LowWatermark]
     ) -> Iterator[str]:
-        """Read one partition from the lowest mark to its end."""
+        """Read one partition from the lowest watermark to its end."""
         low, high = self._end(partition)
         name = f"{partition.topic}/{partition.partition}"
-        start = min((mark.get(name, low) for mark in marks), default=high)
+        start = min((each.get(name, low) for each in watermarks), default=high)
         if not low <= start <= high:
-            start = low  # the topic forgot its beginning, or was made anew
+            start = low  # the topic has deleted its oldest messages, or was created again
         if start == high:
             return
         self._reader.assign([TopicPartition(partition.topic, partition.partition, start)])
@@ -194,7 +194,7 @@ class KafkaSender:
             lag = 0
             for partition in committed:
                 low, high = self._end(partition)
-                lag += high - max(low, partition.offset)  # no offset yet is negative
+                lag += high - max(low, partition.offset)  # negative: nothing was committed yet
         except KafkaException as error:
             raise TransientError(f"Kafka is away: {error}") from error
         return lag, tuple(partition.offset for partition in committed)

@@ -1,21 +1,48 @@
-"""The faust app: an agent on transients-v1 and a heartbeat."""
+"""The faust app: an agent on transients-v1 and the heartbeat timer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NoReturn
 
 import faust
 
 from runtime.kafka import InMessage, create_ssl_context
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
-from services.alert.app.batches import in_batches
 
-__all__ = ["build_app"]
+__all__ = ["EventQueue", "build_app"]
 
 _DAY_S = 86_400.0
-# A second's work at most: a lost batch is soon done again.
-_MOST_AT_ONCE = 200
+# Work of about a second: a batch that is lost with its process is soon repeated.
+_BATCH = 200
+_StreamEvent = tuple["faust.Stream[bytes]", faust.Event]
+
+
+class EventQueue:
+    """Events that the agent has read, worked off together: many cost hardly more than one."""
+
+    def __init__(self) -> None:
+        self._events: asyncio.Queue[tuple[faust.Stream[bytes], faust.Event]] = asyncio.Queue(
+            _BATCH
+        )
+
+    async def read(self, stream: "faust.Stream[bytes]") -> None:
+        """Read ahead while a batch is handled, at most one batch: the body of the agent."""
+        # Acknowledged by hand: faust does it also for an event whose handling was cancelled.
+        manual = stream.noack()
+        async for event in manual.events():
+            await self._events.put((manual, event))
+
+    async def run(self, on_events: Callable[[list[InMessage]], Awaitable[None]]) -> NoReturn:
+        """Hand over what has arrived, in order; acknowledge it when `on_events` returns."""
+        while True:
+            batch = [await self._events.get()]
+            while len(batch) < _BATCH and not self._events.empty():
+                batch.append(self._events.get_nowait())
+            await on_events([_to_message(event) for _, event in batch])
+            for stream, event in batch:
+                await stream.ack(event)
 
 
 def build_app(
@@ -23,9 +50,8 @@ def build_app(
     *,
     group: str,
     data_dir: Path,
-    on_events: Callable[[list[InMessage]], Awaitable[None]],
-    on_failure: Callable[[BaseException], None],
-    beat: Callable[[], None],
+    events: EventQueue,
+    heartbeat: Callable[[], None],
 ) -> faust.App:
     """Return the app, not started.
 
@@ -34,26 +60,24 @@ def build_app(
     settings : KafkaSettings
         Where Kafka is.
     group : str
-        Consumer group without the installation's prefix.
+        Consumer group without the prefix of the installation.
     data_dir : Path
         Where faust may write.
-    on_events : callable
-        Gets what waits; returns when all of it is done: only then offsets are committed.
-    on_failure : callable
-        Called when `on_events` raised; the events stay uncommitted and nothing follows them.
-    beat : callable
+    events : EventQueue
+        Gets the events.
+    heartbeat : callable
         Called once a second.
     """
     app = faust.App(
         settings.topic_prefix + group,
         broker=[f"kafka://{address}" for address in settings.bootstrap_servers.split(",")],
         broker_credentials=_credentials(settings),
-        # A nameless member that was killed holds its partitions until this has passed.
+        # A member without instance_id that was killed keeps its partitions for this time.
         broker_session_timeout=6.0,
         broker_heartbeat_interval=1.0,
         broker_commit_interval=0.5,
-        # To wait for a database is no reason to be thrown out or complained about, and a
-        # stop does not wait for it: what is in hand is not acknowledged and comes again.
+        # A wait for the database is no reason to leave the group or to warn, and a stop does
+        # not wait for the events in hand: they are not acknowledged and come again.
         broker_max_poll_interval=_DAY_S,
         stream_processing_timeout=_DAY_S,
         broker_commit_livelock_soft_timeout=_DAY_S,
@@ -73,25 +97,12 @@ def build_app(
         key_serializer="raw",
         value_serializer="raw",
     )
+    app.agent(topic, name="alert")(events.read)
 
-    async def alert(stream: faust.Stream[bytes]) -> None:
-        # By hand: faust's own acknowledgement also comes when the loop is broken off.
-        manual = stream.noack()
-        async for events in in_batches(manual.events(), most=_MOST_AT_ONCE):
-            try:
-                await on_events([_to_message(event) for event in events])
-            except Exception as error:  # noqa: BLE001  (whatever it is: go no further)
-                on_failure(error)
-                await asyncio.Event().wait()
-            for event in events:
-                await manual.ack(event)
+    async def send_heartbeat() -> None:
+        heartbeat()
 
-    app.agent(topic, name="alert")(alert)
-
-    async def heartbeat() -> None:
-        beat()
-
-    app.timer(1.0, name="heartbeat")(heartbeat)
+    app.timer(1.0, name="heartbeat")(send_heartbeat)
     return app
 
 

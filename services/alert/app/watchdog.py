@@ -1,15 +1,15 @@
-"""Notice that the stream has stopped although nobody said so.
+"""Detect that the stream has stopped although no error was reported.
 
-Faust agents have been seen to stop without a word (faust-streaming issues 175, 523, 640).
+Faust agents sometimes stop silently (faust-streaming issues 175, 523, 640).
 """
 
-__all__ = ["PATIENCE_S", "Watchdog"]
+__all__ = ["STANDSTILL_S", "Watchdog"]
 
-PATIENCE_S = 60.0
+STANDSTILL_S = 60.0
 
 
 class Watchdog:
-    """Decide from lag and progress whether the stream has stopped.
+    """Decides from lag and progress whether the stream has stopped.
 
     Parameters
     ----------
@@ -18,15 +18,15 @@ class Watchdog:
     """
 
     def __init__(self, now_s: float) -> None:
-        self._moved_s = now_s
+        self._progress_s = now_s
         self._committed: tuple[int, ...] | None = None
 
-    def note_attempt(self, now_s: float) -> None:
-        """Note that an event is being worked on, if only against a closed door."""
-        self._moved_s = now_s
+    def record_attempt(self, now_s: float) -> None:
+        """Count an attempt as progress, even one that fails because a dependency is away."""
+        self._progress_s = now_s
 
     def is_stuck(self, lag: int, committed: tuple[int, ...], now_s: float) -> bool:
-        """Return whether events have waited for a minute and nothing moved.
+        """Return whether events have waited for a minute without any progress.
 
         Parameters
         ----------
@@ -38,5 +38,5 @@ class Watchdog:
             Now [s].
         """
         if lag == 0 or committed != self._committed:
-            self._moved_s, self._committed = now_s, committed
-        return now_s - self._moved_s > PATIENCE_S
+            self._progress_s, self._committed = now_s, committed
+        return now_s - self._progress_s > STANDSTILL_S

@@ -1,1 +1,1 @@
-"""Topic ``transients-v1`` and the VTP port."""
+"""Topic ``transients-v1``."""

@@ -1,4 +1,4 @@
--- Return what was alerted before an event: of its source, of its image, of the minute before.
+-- Return the alerts before an event: of its source, of its image, of the minute before it.
 --
 -- $1  event_id    text
 -- $2  trig_id     text

@@ -1,4 +1,4 @@
--- Store one alert and tell the API's streams; a repeated event inserts nothing.
+-- Store one alert and notify the streams of the API; a repeated event inserts nothing.
 --
 -- $1   ivorn                text
 -- $2   trig_id              text

@@ -1,3 +1,3 @@
--- Let one alert at a time in: revisions count up and ids become visible in order.
--- Held until the transaction ends.
+-- Wait until no other transaction stores alerts; held until this transaction ends. Revisions
+-- count up so, and rows become visible in the order of their ids.
 select pg_advisory_xact_lock(hashtext('livetrap.alert'))

@@ -1,8 +1,8 @@
--- Return whether reference catalogues have a source near each of some positions.
+-- Return whether reference catalogues have a source near each position.
 --
 -- $1  ra             float8[]  [deg]
 -- $2  dec            float8[]  [deg]
--- $3  key            text[]    one a question
+-- $3  key            text[]    name of the match in the rules
 -- $4  catalogue      text[]
 -- $5  radius_arcsec  float8[]  [arcsec]
 -- Index: reference_source (catalogue_id, zone, ra, dec).

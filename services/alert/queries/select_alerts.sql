@@ -1,4 +1,4 @@
--- Return the alerts of events that were alerted before.
+-- Return the alerts that events have already.
 --
 -- $1  event_id  text[]
 -- Index: the unique one on event_id.
@@ -12,7 +12,6 @@ select
     alert.notice::text as notice,
     alert.kafka_low_watermark::text as low_watermark,
     alert.time_published is not null as is_published,
-    alert.time_broadcast is not null as is_broadcast,
     alert.latency_s
 from alert
 where alert.event_id = any($1::text[])

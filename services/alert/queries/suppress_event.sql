@@ -1,4 +1,4 @@
--- Hold an event; one that is held stays as it is.
+-- Store an event that an operator has to release; one that is stored already stays as it is.
 --
 -- $1  event_id  text
 -- $2  trig_id   text
@@ -6,6 +6,7 @@
 -- $4  image_id  text
 -- $5  reason    text
 -- $6  event     text  JSON
+-- Index: the primary key.
 insert into suppressed_event (event_id, trig_id, stream, image_id, reason, event)
 values ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text::jsonb)
 on conflict (event_id) do nothing

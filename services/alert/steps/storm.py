@@ -1,4 +1,4 @@
-"""More candidates than a sky has: an image gone wrong must not send telescopes everywhere."""
+"""Too many candidates: a bad image must not make telescopes slew."""
 
 import math
 from dataclasses import replace
@@ -11,12 +11,12 @@ from services.alert.models import AlertHistory, Decision
 
 __all__ = ["STORM", "check_storm", "describe_storm"]
 
-# Nobody slews to this: it is about the service.
+# About the service, not about a source: nobody slews to it.
 STORM = Decision("storm of candidates", 0.0, "utility")
 
 
 def check_storm(event: SourceEvent, before: AlertHistory, settings: AlertSettings) -> None:
-    """Hold the first alert of a source when its image or minute has brought too many.
+    """Suppress the first alert of a source when its image or minute has brought too many.
 
     Raises
     ------
@@ -37,15 +37,15 @@ def check_storm(event: SourceEvent, before: AlertHistory, settings: AlertSetting
         )
 
 
-def describe_storm(event: SourceEvent, held: SuppressedError) -> SourceEvent:
-    """Return the event that tells of a storm, the same for every event held by it.
+def describe_storm(event: SourceEvent, error: SuppressedError) -> SourceEvent:
+    """Return the event that announces a storm, the same for every event suppressed by it.
 
     It has no position: the error radius is the whole sky.
     """
-    family = trig_id(event.stream, held.storm, -1)
+    family = trig_id(event.stream, error.storm, -1)
     return replace(
         event,
-        event_id=event_id(family, "storm", held.storm),
+        event_id=event_id(family, "storm", error.storm),
         trig_id=family,
         kind="storm",
         transient_kind="",
@@ -55,5 +55,5 @@ def describe_storm(event: SourceEvent, held: SuppressedError) -> SourceEvent:
         ra_err_deg=math.inf,
         dec_err_deg=math.inf,
         beam_major_deg=math.inf,
-        note=f"{held.because}; the others are held (`livetrap alerts suppressed`)",
+        note=f"{error.reason}; the others are suppressed (`livetrap alerts suppressed`)",
     )

@@ -1,7 +1,5 @@
-"""The alerts, their deliveries and the submissions of others in PostgreSQL."""
+"""Alerts and suppressed events in PostgreSQL."""
 
 from services.alert.storage.alerts import AlertStore, AlertTransaction
-from services.alert.storage.deliveries import DeliveryStore
-from services.alert.storage.submissions import SubmissionStore
 
-__all__ = ["AlertStore", "AlertTransaction", "DeliveryStore", "SubmissionStore"]
+__all__ = ["AlertStore", "AlertTransaction"]

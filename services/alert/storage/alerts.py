@@ -1,8 +1,8 @@
-"""Table `alert`: stored before sent, marked when sent."""
+"""Tables `alert` and `suppressed_event`: an alert is stored before it is sent."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import astuple
+from dataclasses import asdict
 from datetime import datetime
 
 import asyncpg
@@ -11,7 +11,7 @@ import orjson
 from rules.expression import Match
 from runtime.errors import TransientError
 from runtime.postgres import lend_connection
-from runtime.sql import load_query
+from runtime.sql import load_query, load_statement
 from schemas.event_json import event_to_json
 from schemas.messages import SourceEvent
 from services.alert.models import AlertHistory, LowWatermark, NewAlert, StoredAlert
@@ -35,60 +35,70 @@ class AlertStore:
 
     @asynccontextmanager
     async def transaction(self, event_ids: Sequence[str]) -> AsyncIterator["AlertTransaction"]:
-        """Lend the book for one transaction, one at a time; an error undoes all of it.
+        """Give a transaction that no other one runs beside; an error undoes all of it.
 
         Parameters
         ----------
         event_ids : sequence of str
-            Events that it is going to be asked for.
+            Events whose alerts are loaded in advance.
 
         Raises
         ------
         TransientError
-            If the database is away; nothing was stored, or repeating finds it.
+            If the database is away; nothing was stored, or a repetition finds it.
         RejectedMessageError
-            If the database can never take it.
+            If the database can never store it.
         """
         async with lend_connection(self._pool) as connection, connection.transaction():
             await connection.execute(load_query(_PACKAGE, "lock_alerts"))
-            book = AlertTransaction(connection)
-            await book.look_up(event_ids)
-            yield book
+            transaction = AlertTransaction(connection)
+            await transaction.load(event_ids)
+            yield transaction
 
     async def match_references(
-        self, places: Sequence[tuple[float, float]], asked: Collection[Match]
+        self, positions: Sequence[tuple[float, float]], matches: Collection[Match]
     ) -> list[dict[str, bool]]:
-        """Return whether reference catalogues have positions [deg], by each question's key."""
-        answers: list[dict[str, bool]] = [{} for _ in places]
-        if not asked or not places:
+        """Return by the key of each match whether its catalogue has a source at a position.
+
+        Parameters
+        ----------
+        positions : sequence of (float, float)
+            Right ascension and declination, ICRS [deg].
+        matches : collection of Match
+            Catalogues and radii that the rules name.
+        """
+        answers: list[dict[str, bool]] = [{} for _ in positions]
+        if not matches or not positions:
             return answers
         async with lend_connection(self._pool) as connection:
             rows = await connection.fetch(
                 load_query(_PACKAGE, "match_references"),
-                [ra for ra, _ in places],
-                [dec for _, dec in places],
-                [match.key for match in asked],
-                [match.catalogue for match in asked],
-                [match.radius_arcsec for match in asked],
+                [ra for ra, _ in positions],
+                [dec for _, dec in positions],
+                [match.key for match in matches],
+                [match.catalogue for match in matches],
+                [match.radius_arcsec for match in matches],
             )
         for row in rows:
             answers[row["number"]][row["key"]] = row["is_there"]
         return answers
 
-    async def list_unfinished(self) -> list[StoredAlert]:
-        """Return the alerts that are stored but not sent everywhere, oldest first."""
+    async def list_unpublished(self) -> list[StoredAlert]:
+        """Return the alerts that are stored and not known to be on Kafka, oldest first."""
         async with lend_connection(self._pool) as connection:
-            rows = await connection.fetch(load_query(_PACKAGE, "list_unfinished_alerts"))
+            rows = await connection.fetch(load_query(_PACKAGE, "list_unpublished_alerts"))
         return [_to_stored(row) for row in rows]
 
-    async def mark_sent(self, ids: Sequence[int], time_published: datetime) -> None:
-        """Note that Kafka has alerts, and that the VTP subscribers were given them."""
+    async def mark_published(self, ids: Sequence[int], time_published: datetime) -> None:
+        """Record that both alert topics have alerts."""
         async with lend_connection(self._pool) as connection:
-            await connection.execute(load_query(_PACKAGE, "mark_sent"), list(ids), time_published)
+            await connection.execute(
+                load_query(_PACKAGE, "mark_published"), list(ids), time_published
+            )
 
 
 class AlertTransaction:
-    """The alerts, within one transaction.
+    """Alerts read and stored in one transaction.
 
     Parameters
     ----------
@@ -100,8 +110,8 @@ class AlertTransaction:
         self._connection = connection
         self._known: dict[str, StoredAlert | None] = {}
 
-    async def look_up(self, event_ids: Sequence[str]) -> None:
-        """Learn the alerts of some events at once."""
+    async def load(self, event_ids: Sequence[str]) -> None:
+        """Load the alerts of some events at once, for `find`."""
         self._known.update(dict.fromkeys(event_ids))
         rows = await self._connection.fetch(load_query(_PACKAGE, "select_alerts"), list(event_ids))
         self._known.update({row["event_id"]: _to_stored(row) for row in rows})
@@ -109,11 +119,11 @@ class AlertTransaction:
     async def find(self, event_id: str) -> StoredAlert | None:
         """Return the alert of an event, if it has one."""
         if event_id not in self._known:
-            await self.look_up([event_id])
+            await self.load([event_id])
         return self._known[event_id]
 
     async def get_alert_history(self, event: SourceEvent) -> AlertHistory:
-        """Return what was alerted before an event."""
+        """Return the alerts before an event."""
         (row,) = await self._connection.fetch(
             load_query(_PACKAGE, "get_alert_history"),
             event.event_id, event.trig_id, event.image_id, event.stream, event.time_start,
@@ -121,15 +131,15 @@ class AlertTransaction:
         return AlertHistory(**row)
 
     async def add(self, alert: NewAlert, low_watermark: LowWatermark) -> StoredAlert:
-        """Store an alert; `low_watermark` is where the alert topics ended before it is sent."""
-        *head, notice, latency_s, rule, image_id = astuple(alert)
-        identity = await self._connection.fetchval(
-            load_query(_PACKAGE, "insert_alert"),
-            *head, notice.decode(), latency_s, rule, image_id,
-            orjson.dumps(dict(low_watermark)).decode(),
-        )  # fmt: skip
+        """Store an alert, with the ends of the alert topics before it is sent."""
+        statement = load_statement(_PACKAGE, "insert_alert")
+        values = asdict(alert) | {
+            "notice": alert.notice.decode(),
+            "kafka_low_watermark": orjson.dumps(dict(low_watermark)).decode(),
+        }
+        identity = await self._connection.fetchval(statement.text, *statement.to_arguments(values))
         if identity is None:
-            raise TransientError(f"alert of event {alert.event_id} appeared meanwhile")
+            raise TransientError(f"another process has just stored the alert of {alert.event_id}")
         stored = StoredAlert(
             id=identity,
             ivorn=alert.ivorn,
@@ -139,18 +149,17 @@ class AlertTransaction:
             notice=alert.notice,
             low_watermark=low_watermark,
             is_published=False,
-            is_broadcast=False,
             latency_s=alert.latency_s,
             may_be_sent=False,
         )
         self._known[alert.event_id] = stored
         return stored
 
-    async def hold(self, event: SourceEvent, because: str) -> None:
-        """Keep an event for an operator to decide about."""
+    async def suppress(self, event: SourceEvent, reason: str) -> None:
+        """Store an event that becomes an alert only if an operator releases it."""
         await self._connection.execute(
             load_query(_PACKAGE, "suppress_event"),
-            event.event_id, event.trig_id, event.stream, event.image_id, because,
+            event.event_id, event.trig_id, event.stream, event.image_id, reason,
             event_to_json(event),
         )  # fmt: skip
 
@@ -158,9 +167,9 @@ class AlertTransaction:
 def _to_stored(row: asyncpg.Record) -> StoredAlert:
     values = dict(row)
     values.pop("event_id", None)
-    mark = values.pop("low_watermark")
+    low_watermark = values.pop("low_watermark")
     return StoredAlert(
         **(values | {"notice": values["notice"].encode()}),
-        low_watermark={} if mark is None else orjson.loads(mark),
+        low_watermark={} if low_watermark is None else orjson.loads(low_watermark),
         may_be_sent=True,
     )

@@ -1,4 +1,4 @@
-"""First alert, update, retraction: what changes is told, what was wrong is taken back."""
+"""First alert, update, retraction: what changes is alerted again, what was wrong is retracted."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from schemas.codec import encode_source_event
 from schemas.messages import ImageDetections, SourceEvent
 from services.alert.handlers.transients import TransientHandler
 from services.alert.storage import AlertStore
-from tests.integration.alert.test_rules import Silent
+from tests.support.alert_sender import MemorySender
 from tests.support.association import Associator, associator
 from tests.support.records import image, sources
 from tests.support.voevent import cited_ivorns, read_packet
@@ -66,23 +66,17 @@ async def alert(
     **settings: int,
 ) -> list[dict[str, Any]]:
     """Give all events to an alert service; return the rows of its alerts, oldest first."""
-    packets: list[bytes] = [] if heard is None else heard
-
-    def broadcast(packet: bytes) -> int:
-        packets.append(packet)
-        return 1
-
     handler = TransientHandler(
         AlertSettings(authority="org.test", **settings),
         rules=lambda: rules or load_rules(None),
-        store=AlertStore(site.pool), sender=Silent(), broadcast=broadcast,
+        store=AlertStore(site.pool), sender=MemorySender(heard),
     )  # type: ignore[arg-type]  # fmt: skip
     for event in site.events:
         await handler.on_events([encode_source_event(event)])
     return await site.rows("select * from alert where stream = $1 order by id", site.stream)
 
 
-async def test_what_grows_much_is_told_again(postgres_url: str) -> None:
+async def test_a_large_rise_makes_an_update(postgres_url: str) -> None:
     async with associator(postgres_url) as site:
         events = await see(site, None, 0.02, 0.021, 0.029, 0.031, 0.04, 0.047, 0.01)
         assert [(event.kind, round(event.snr)) for event in events] == [
@@ -95,7 +89,7 @@ async def test_what_grows_much_is_told_again(postgres_url: str) -> None:
         assert events[1].transient_id == events[0].transient_id
 
 
-async def test_more_bands_at_once_are_news(postgres_url: str) -> None:
+async def test_a_detection_in_more_bands_makes_an_update(postgres_url: str) -> None:
     async with associator(postgres_url, window_timeout_s=30.0) as site:
         for step, fluxes in enumerate([(None, None), (0.02, None), (0.02, 0.02), (0.02, 0.02)]):
             low, high = (
@@ -109,7 +103,7 @@ async def test_more_bands_at_once_are_news(postgres_url: str) -> None:
         assert site.events[1].note == "detected in 2 bands at once, last reported 1"
 
 
-async def test_a_position_that_was_wrong_is_told_again(postgres_url: str) -> None:
+async def test_a_corrected_position_makes_an_update(postgres_url: str) -> None:
     async with associator(
         postgres_url, beamwidths_limit=3.0, systematic_position_error_arcsec=1.0
     ) as site:
@@ -157,7 +151,7 @@ async def test_a_replay_tells_nothing_twice(postgres_url: str) -> None:
         assert [event.kind for event in site.events] == ["new_source", "update"]
 
 
-async def test_an_alert_is_updated_and_taken_back(
+async def test_an_alert_is_updated_and_retracted(
     postgres_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with associator(postgres_url) as site:
@@ -208,7 +202,7 @@ when = "snr > 0"
 """
 
 
-async def test_what_was_injected_is_a_test_from_first_to_last(
+async def test_an_injected_source_is_a_test_from_first_to_last(
     postgres_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with associator(postgres_url) as site:
@@ -234,7 +228,7 @@ def names_of(packet: etree._Element) -> set[str | None]:
     return {each.get("name") for each in packet.iter("Param")}
 
 
-async def test_what_was_taken_back_stays_silent(
+async def test_a_retracted_source_makes_no_more_events(
     postgres_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with associator(postgres_url) as site:
@@ -248,7 +242,7 @@ async def test_what_was_taken_back_stays_silent(
         assert "is retracted already" in capsys.readouterr().err
 
 
-async def test_an_image_is_withdrawn_with_all_it_founded(
+async def test_an_image_is_retracted_with_all_it_created(
     postgres_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with associator(postgres_url) as site:
@@ -269,7 +263,7 @@ async def test_an_image_is_withdrawn_with_all_it_founded(
         assert [row["state"] for row in rows] == ["retracted"] * 3 + ["active"]
 
 
-async def test_what_was_never_alerted_is_taken_back_in_silence(postgres_url: str) -> None:
+async def test_the_retraction_of_a_source_without_an_alert_is_not_sent(postgres_url: str) -> None:
     async with associator(postgres_url) as site:
         (first,) = await see(site, None, 0.02)
         weak = replace(first, snr=5.0)
@@ -277,7 +271,7 @@ async def test_what_was_never_alerted_is_taken_back_in_silence(postgres_url: str
         assert await alert(site) == []
 
 
-async def test_an_update_can_be_the_first_that_is_heard(postgres_url: str) -> None:
+async def test_an_update_can_be_the_first_alert(postgres_url: str) -> None:
     async with associator(postgres_url) as site:
         (first,) = await see(site, None, 0.02)
         strong = replace(first, kind="update", transient_kind="new_source", event_id="e" * 32)
@@ -301,7 +295,7 @@ async def test_an_update_can_be_the_first_that_is_heard(postgres_url: str) -> No
         (["1"], "--reason"),
     ],
 )
-def test_a_wrong_command_takes_nothing_back(
+def test_a_wrong_command_retracts_nothing(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["alerts", "retract", *arguments]) == 2
@@ -312,7 +306,7 @@ PLACES = [(122.0 + 0.2 * column, 9.0 + 0.2 * row) for row in range(6) for column
 
 
 @pytest.mark.parametrize("settings", [{"max_per_image": 5}, {"max_per_minute": 5}])
-async def test_a_storm_is_held_and_told_and_let_out(
+async def test_a_storm_is_suppressed_and_announced_and_released(
     postgres_url: str, settings: dict[str, int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with associator(postgres_url) as site:
@@ -333,21 +327,21 @@ async def test_a_storm_is_held_and_told_and_let_out(
 
         capsys.readouterr()
         assert await livetrap("alerts", "suppressed", "--json") == 0
-        held = [
+        suppressed = [
             each for each in json.loads(capsys.readouterr().out) if each["stream"] == site.stream
         ]
-        assert {each["event_id"] for each in held} == {e.event_id for e in site.events[5:]}
+        assert {each["event_id"] for each in suppressed} == {e.event_id for e in site.events[5:]}
         site.events.clear()
-        assert await livetrap("alerts", "release", held[0]["event_id"]) == 0
-        assert await livetrap("alerts", "release", "--image", held[0]["image_id"]) == 0
-        assert await livetrap("alerts", "release", "--image", held[0]["image_id"]) == 2
+        assert await livetrap("alerts", "release", suppressed[0]["event_id"]) == 0
+        assert await livetrap("alerts", "release", "--image", suppressed[0]["image_id"]) == 0
+        assert await livetrap("alerts", "release", "--image", suppressed[0]["image_id"]) == 2
         await relay(site)
         rows = await alert(site, heard, **settings)
         assert len(rows) == len(PLACES) + 1
         assert len({row["trig_id"] for row in rows}) == len(rows)
 
 
-async def test_what_was_taken_back_waits_for_nobody(
+async def test_a_retracted_candidate_waits_for_nobody(
     postgres_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with associator(postgres_url) as site:
@@ -358,10 +352,10 @@ async def test_what_was_taken_back_waits_for_nobody(
         assert await livetrap("alerts", "retract", wrong.trig_id, "--reason", "a side lobe") == 0
         capsys.readouterr()
         assert await livetrap("alerts", "suppressed", "--json") == 0
-        held = [
+        suppressed = [
             each for each in json.loads(capsys.readouterr().out) if each["stream"] == site.stream
         ]
-        assert {each["event_id"] for each in held} == {event.event_id for event in rest}
+        assert {each["event_id"] for each in suppressed} == {event.event_id for event in rest}
         assert await livetrap("alerts", "release", wrong.event_id) == 2
         assert await livetrap("alerts", "release", "--image", wrong.image_id) == 0
         assert len(capsys.readouterr().out.splitlines()) == len(rest)

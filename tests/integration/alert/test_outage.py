@@ -125,5 +125,5 @@ def test_a_broker_that_hangs_for_longer_than_a_request_may_take(
 
 ALERT = StoredAlert(
     1, "ivo://a/b#c.0", "c", "observation", b"<a/>", b"{}", {},
-    is_published=False, is_broadcast=False, latency_s=None, may_be_sent=False,
+    is_published=False, latency_s=None, may_be_sent=False,
 )  # fmt: skip

@@ -103,19 +103,6 @@ def test_an_event_survives_its_json(event: SourceEvent) -> None:
     assert (again.times, again.time_start) == (event.times, event.time_start)
 
 
-class Silent:
-    """A Kafka that takes everything."""
-
-    def known_ends(self) -> dict[str, int]:
-        return {}
-
-    async def find_sent(self, *_: object) -> dict[str, set[str]]:
-        return {}
-
-    async def send(self, *_: object) -> None:
-        return None
-
-
 PLACES = [
     (0.0, 0.0),
     (0.001, 0.0),

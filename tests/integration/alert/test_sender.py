@@ -17,7 +17,7 @@ from tests.support.vtp_service import wait_until
 def alert(number: int, mark: LowWatermark | None = None) -> StoredAlert:
     return StoredAlert(
         number, f"ivo://org.test/night#trig{number}.0", f"trig{number}", "observation", b"<a/>",
-        b"{}", mark or {}, is_published=False, is_broadcast=False, latency_s=None,
+        b"{}", mark or {}, is_published=False, latency_s=None,
         may_be_sent=True,
     )  # fmt: skip
 

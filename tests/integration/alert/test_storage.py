@@ -1,4 +1,4 @@
-"""Table `alert` on a real PostgreSQL."""
+"""Table `alert` on a real PostgreSQL: an alert is stored once, and marked when Kafka has it."""
 
 import asyncio
 import uuid
@@ -40,7 +40,7 @@ def fresh_event(**changes: object) -> SourceEvent:
     return source_event(salt=uuid.uuid4().hex, **changes)
 
 
-MARK = {"a/0": 7}
+LOW_WATERMARK = {"a/0": 7}
 
 
 def render(event: SourceEvent, before: AlertHistory) -> NewAlert:
@@ -49,20 +49,22 @@ def render(event: SourceEvent, before: AlertHistory) -> NewAlert:
 
 async def add(store: AlertStore, event: SourceEvent) -> tuple[StoredAlert, bool]:
     """Store the alert of an event; return it, and whether it is new."""
-    async with store.transaction([event.event_id]) as book:
-        existing = await book.find(event.event_id)
+    async with store.transaction([event.event_id]) as transaction:
+        existing = await transaction.find(event.event_id)
         if existing is not None:
             return existing, False
-        return await book.add(render(event, await book.get_alert_history(event)), MARK), True
+        return await transaction.add(
+            render(event, await transaction.get_alert_history(event)), LOW_WATERMARK
+        ), True
 
 
-async def find_unfinished(store: AlertStore, ivorn: str) -> StoredAlert | None:
-    found = [alert for alert in await store.list_unfinished() if alert.ivorn == ivorn]
+async def find_unpublished(store: AlertStore, ivorn: str) -> StoredAlert | None:
+    found = [alert for alert in await store.list_unpublished() if alert.ivorn == ivorn]
     return found[0] if found else None
 
 
 async def finish(store: AlertStore, alert: StoredAlert) -> None:
-    await store.mark_sent([alert.id], datetime.now(UTC))
+    await store.mark_published([alert.id], datetime.now(UTC))
 
 
 async def test_an_event_is_stored_once(store: AlertStore) -> None:
@@ -79,26 +81,28 @@ async def test_an_event_is_stored_once(store: AlertStore) -> None:
 async def test_a_transaction_sees_what_it_stored_itself(store: AlertStore) -> None:
     first = fresh_event()
     second = replace(first, event_id=uuid.uuid4().hex)
-    async with store.transaction([first.event_id]) as book:
+    async with store.transaction([first.event_id]) as transaction:
         stored = [
-            await book.add(render(event, await book.get_alert_history(event)), MARK)
+            await transaction.add(
+                render(event, await transaction.get_alert_history(event)), LOW_WATERMARK
+            )
             for event in (first, second)
         ]
-        assert [await book.find(event.event_id) for event in (first, second)] == stored
+        assert [await transaction.find(event.event_id) for event in (first, second)] == stored
     assert [alert.ivorn[-2:] for alert in stored] == [".0", ".1"]
     for alert in stored:
         await finish(store, alert)
 
 
-async def test_the_steps_are_remembered(store: AlertStore) -> None:
+async def test_an_alert_is_unpublished_until_it_is_marked(store: AlertStore) -> None:
     alert, _ = await add(store, fresh_event())
-    stored = await find_unfinished(store, alert.ivorn)
+    stored = await find_unpublished(store, alert.ivorn)
     assert stored is not None
-    assert stored.low_watermark == MARK
-    assert (stored.is_published, stored.is_broadcast) == (False, False)
+    assert stored.low_watermark == LOW_WATERMARK
+    assert not stored.is_published
     assert stored.voevent == alert.voevent
     await finish(store, alert)
-    assert await find_unfinished(store, alert.ivorn) is None
+    assert await find_unpublished(store, alert.ivorn) is None
     done, _ = await add(store, fresh_event())
     await finish(store, done)
 
@@ -107,14 +111,16 @@ async def test_an_error_undoes_all_of_a_transaction(store: AlertStore) -> None:
     event, other = fresh_event(), fresh_event()
 
     async def add_both() -> None:
-        async with store.transaction([]) as book:
-            await book.add(render(event, AlertHistory()), MARK)
-            await book.add(replace(render(other, AlertHistory()), transient_id=2**70), MARK)
+        async with store.transaction([]) as transaction:
+            await transaction.add(render(event, AlertHistory()), LOW_WATERMARK)
+            await transaction.add(
+                replace(render(other, AlertHistory()), transient_id=2**70), LOW_WATERMARK
+            )
 
     with pytest.raises(RejectedMessageError):
         await add_both()
-    async with store.transaction([event.event_id]) as book:
-        assert await book.find(event.event_id) is None
+    async with store.transaction([event.event_id]) as transaction:
+        assert await transaction.find(event.event_id) is None
 
 
 async def test_revisions_count_up_also_when_several_come_at_once(store: AlertStore) -> None:
@@ -135,11 +141,13 @@ async def test_the_same_event_at_once_is_stored_once(store: AlertStore) -> None:
     await finish(store, added[0][0])
 
 
-async def test_listeners_are_told(store: AlertStore, postgres_url: str) -> None:
+async def test_listeners_are_notified(store: AlertStore, postgres_url: str) -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
     connection = await asyncpg.connect(postgres_url)
     try:
-        await connection.add_listener("livetrap_alert", lambda *said: heard.put_nowait(said[3]))
+        await connection.add_listener(
+            "livetrap_alert", lambda *notified: heard.put_nowait(notified[3])
+        )
         alert, _ = await add(store, fresh_event())
         async with asyncio.timeout(5):
             while await heard.get() != str(alert.id):
@@ -149,11 +157,11 @@ async def test_listeners_are_told(store: AlertStore, postgres_url: str) -> None:
         await connection.close()
 
 
-async def test_what_no_column_takes_is_rejected(store: AlertStore) -> None:
+async def test_a_value_that_no_column_can_store_is_rejected(store: AlertStore) -> None:
     too_large = replace(render(fresh_event(), AlertHistory()), transient_id=2**70)
     with pytest.raises(RejectedMessageError) as caught:
-        async with store.transaction([]) as book:
-            await book.add(too_large, MARK)
+        async with store.transaction([]) as transaction:
+            await transaction.add(too_large, LOW_WATERMARK)
     assert caught.value.reason_code == "unstorable"
 
 
@@ -171,7 +179,7 @@ async def test_a_database_without_our_tables_is_fatal(postgres_url: str) -> None
             await connection.execute("set search_path to pg_temp")
             bare = AlertStore(_Lending(connection))  # type: ignore[arg-type]
             with pytest.raises(FatalError, match="livetrap migrate"):
-                await bare.list_unfinished()
+                await bare.list_unpublished()
     finally:
         await pool.close()
 

@@ -22,7 +22,7 @@ from schemas.event_json import event_from_json, event_to_json
 from schemas.messages import SourceEvent
 from services.alert.handlers.transients import TransientHandler
 from services.alert.storage import AlertStore
-from tests.integration.alert.test_rules import Silent
+from tests.support.alert_sender import MemorySender
 from tests.support.vtp_events import START, source_event
 
 
@@ -162,7 +162,7 @@ async def test_a_dry_run_gives_what_the_alert_service_did(
     handler = TransientHandler(
         AlertSettings(authority="org.test", **LIMITS),
         rules=lambda: parse_rules(text, "test"),
-        store=AlertStore(pool), sender=Silent(), broadcast=lambda _: 0,
+        store=AlertStore(pool), sender=MemorySender(),
     )  # type: ignore[arg-type]  # fmt: skip
     n_before_since = 0
     for number, (event, time_detected) in enumerate(events):

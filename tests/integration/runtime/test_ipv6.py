@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from services.alert.handlers.vtp import VtpServer
 
 from runtime.settings import VtpSettings
-from services.alert.handlers.vtp import VtpServer
 from tests.support.vtp_service import wait_until
 
 

@@ -85,13 +85,13 @@ def test_each_setting_has_its_origin_and_no_secret(
     file = tmp_path / "site.toml"
     file.write_text("[extract]\nmargin_px = 7\n")
     monkeypatch.setenv("LIVETRAP_CONFIG", str(file))
-    monkeypatch.setenv("LIVETRAP_ALERT__EMAIL__HOST", "mail")
-    monkeypatch.setenv("LIVETRAP_ALERT__EMAIL__SENDER", "me@here")
-    monkeypatch.setenv("LIVETRAP_ALERT__EMAIL__RECIPIENTS", '["you@there"]')
+    monkeypatch.setenv("LIVETRAP_DISTRIBUTE__EMAIL__HOST", "mail")
+    monkeypatch.setenv("LIVETRAP_DISTRIBUTE__EMAIL__SENDER", "me@here")
+    monkeypatch.setenv("LIVETRAP_DISTRIBUTE__EMAIL__RECIPIENTS", '["you@there"]')
     lines = {line["name"]: line for line in describe_settings(of_stack=use_running_stack(running))}
     assert lines["LIVETRAP_POSTGRES__URL"]["origin"] == "running stack"
     assert lines["LIVETRAP_EXTRACT__MARGIN_PX"]["origin"] == "configuration file"
-    assert lines["LIVETRAP_ALERT__EMAIL"]["origin"] == "environment"
+    assert lines["LIVETRAP_DISTRIBUTE__EMAIL"]["origin"] == "environment"
     assert lines["LIVETRAP_ALERT__ROLE"]["origin"] == "default"
     assert not any("hunter2" in line["value"] for line in lines.values())
 

@@ -87,10 +87,10 @@ def test_no_error_about_settings_contains_a_secret(monkeypatch: pytest.MonkeyPat
     for name, value in (
         ("KAFKA__SASL_PASSWORT", "hunter2"),
         ("API__WRITE_TOKEN", "hunter2"),
-        ("ALERT__WEBHOOKS", webhook),
-        ("ALERT__WEBHOOKS", webhook.replace("name", "title")),
-        ("ALERT__EMAIL", '{"password": "hunter2"}'),
-        ("ALERT__EMAIL", '{"password": ["hunter2"], "host": "x"}'),
+        ("DISTRIBUTE__WEBHOOKS", webhook),
+        ("DISTRIBUTE__WEBHOOKS", webhook.replace("name", "title")),
+        ("DISTRIBUTE__EMAIL", '{"password": "hunter2"}'),
+        ("DISTRIBUTE__EMAIL", '{"password": ["hunter2"], "host": "x"}'),
     ):
         with monkeypatch.context() as patch:
             patch.setenv(f"LIVETRAP_{name}", value)

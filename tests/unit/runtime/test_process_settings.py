@@ -14,6 +14,7 @@ from runtime.settings import (
     AlertProcessSettings,
     ApiProcessSettings,
     AssociateProcessSettings,
+    DistributeProcessSettings,
     ExtractProcessSettings,
     IngestProcessSettings,
     Settings,
@@ -26,6 +27,7 @@ PROCESSES: dict[str, type[BaseModel]] = {
     "services/extract": ExtractProcessSettings,
     "services/associate": AssociateProcessSettings,
     "services/alert": AlertProcessSettings,
+    "services/distribute": DistributeProcessSettings,
     "api": ApiProcessSettings,
 }
 SHARED = {"kafka", "postgres", "metrics", "logging"}
@@ -33,7 +35,12 @@ OWN = {
     "services/ingest": {"ingest": "IngestSettings"},
     "services/extract": {"extract": "ExtractSettings", "ingest": "ImageLimits"},
     "services/associate": {"associate": "AssociateSettings"},
-    "services/alert": {"alert": "AlertSettings", "vtp": "VtpSettings"},
+    "services/alert": {"alert": "AlertSettings"},
+    "services/distribute": {
+        "distribute": "DistributeSettings",
+        "vtp": "VtpSettings",
+        "alert": "Authority",
+    },
     "api": {"api": "ApiSettings"},
 }
 

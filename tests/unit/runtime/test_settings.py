@@ -35,7 +35,7 @@ def test_later_sources_win(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         ("LIVETRAP_KAFKKA__BOOTSTRAP_SERVERS", "x"),
         ("LIVETRAP_NONSENSE", "x"),
         ("LIVETRAP_ALERT", "{}"),
-        ("LIVETRAP_ALERT__WEBHOOKS", "https://robot.example.org"),
+        ("LIVETRAP_DISTRIBUTE__WEBHOOKS", "https://robot.example.org"),
         ("LIVETRAP_EXTRACT__DETECTION_THRESHOLD_SIGMA", "-1"),
         ("LIVETRAP_VTP__PORT", "many"),
         ("LIVETRAP_ASSOCIATE__SPECTRAL_CONFLICT_SIGMA", "0"),
@@ -146,7 +146,7 @@ def test_a_missing_configuration_file_is_named(monkeypatch: pytest.MonkeyPatch) 
 def test_two_brokers_of_one_name_are_refused() -> None:
     comet = {"name": "comet", "host": "a.example.org"}
     with pytest.raises(SettingsError, match="the same name"):
-        load_settings(alert={"brokers": [comet, comet | {"host": "b.example.org"}]})
+        load_settings(distribute={"brokers": [comet, comet | {"host": "b.example.org"}]})
 
 
 def test_secrets_do_not_show() -> None:

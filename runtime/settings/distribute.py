@@ -1,0 +1,120 @@
+"""Who gets the alerts, and how: VTP subscribers, webhooks, other brokers, e-mail."""
+
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, HttpUrl, IPvAnyNetwork, SecretStr, field_validator
+
+from runtime.settings.section import Port, Section
+
+__all__ = [
+    "BrokerSettings",
+    "DistributeSettings",
+    "EmailSettings",
+    "VtpSettings",
+    "WebhookSettings",
+]
+
+
+class WebhookSettings(Section):
+    """A server that receives every alert as a POST."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name in the list of subscribers"
+    )
+    url: HttpUrl = Field(description="Its address")
+    secret: SecretStr | None = Field(None, min_length=16, description="Signs the body (HMAC)")
+    format: Literal["json", "voevent"] = Field("json", description="Notice or VOEvent")
+    allow_private: bool = Field(default=False, description="It may have a private address")
+
+
+class BrokerSettings(Section):
+    """A VOEvent broker, such as Comet, to which every alert is submitted."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name in the list of subscribers"
+    )
+    host: str = Field(min_length=1, description="Its address")
+    port: int = Field(8098, ge=1, le=65535, description="Its port for submissions")
+
+
+class EmailSettings(Section):
+    """A digest of alerts by e-mail."""
+
+    host: str = Field(description="Mail server")
+    port: Port = Field(587, description="Its port")
+    sender: str = Field(min_length=3, description="From")
+    recipients: tuple[str, ...] = Field(min_length=1, description="To")
+    every_minutes: float = Field(60.0, gt=0, description="Least time between two digests [min]")
+    starttls: bool = Field(
+        default=True,
+        description="Encrypt the connection; the certificate must be valid for the host",
+    )
+    ca_file: Path | None = Field(
+        None,
+        description="Certificates (PEM) of a private authority; unset: those of the system",
+    )  # fmt: skip
+    username: str | None = Field(None, description="Login of the mail server")
+    password: SecretStr | None = Field(None, description="Login of the mail server")
+
+
+_Named = WebhookSettings | BrokerSettings
+
+
+class DistributeSettings(Section):
+    """Webhooks, other brokers and e-mail."""
+
+    webhooks: tuple[WebhookSettings, ...] = Field(
+        (), description="Servers that receive every alert"
+    )
+    brokers: tuple[BrokerSettings, ...] = Field(
+        (), description="VOEvent brokers that receive every alert"
+    )
+    email: EmailSettings | None = Field(None, description="Digest by e-mail")
+    delivery_hours: float = Field(
+        24.0,
+        gt=0,
+        le=8760,
+        description="Age limit of deliveries to webhooks, brokers and digests [h]",
+    )
+    delivery_failures: int = Field(
+        20, ge=1, description="Failures in a row that disable a webhook, a broker or the digest"
+    )
+
+    @field_validator("webhooks", "brokers")
+    @classmethod
+    def _names_differ(cls, named: tuple[_Named, ...]) -> tuple[_Named, ...]:
+        """Refuse two of one name: they would share a position."""
+        names = [each.name for each in named]
+        if len(set(names)) < len(names):
+            raise ValueError("two of them have the same name")
+        return named
+
+
+class VtpSettings(Section):
+    """The server of the VOEvent Transport Protocol."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: Port = Field(8099, description="Port for subscribers")
+    iamalive_s: float = Field(60.0, gt=0, description="Heartbeat to subscribers [s]")
+    max_subscribers: int = Field(512, ge=1, description="Connections at once")
+    max_per_host: int = Field(64, ge=1, description="Connections of one address at once")
+    max_connects_per_minute: int = Field(120, ge=1, description="Connects of one address [1/min]")
+    allow: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="Networks that may subscribe, such as 192.0.2.0/24; empty: all"
+    )
+    queue_length: int = Field(1000, ge=1, description="Alerts waiting for a slow subscriber")
+    replay_hours: float = Field(
+        24.0,
+        ge=0,
+        description="Age limit of missed alerts that are sent after a reconnect [h]; 0: none",
+    )
+    submit_port: Port | None = Field(
+        None, description="Port for submissions of authors, by custom 8098; unset: none"
+    )
+    submit_allow: tuple[IPvAnyNetwork, ...] = Field(
+        (ip_network("127.0.0.0/8"), ip_network("::1/128")),
+        description="Networks of authors, such as 192.0.2.0/24; empty: none",
+    )
+    submit_per_minute: int = Field(600, ge=1, description="Submissions of one address [1/min]")

@@ -1,9 +1,0 @@
--- Return a subscriber, made if it was never here: then earlier alerts are none of theirs.
---
--- $1  channel  text
--- $2  name     text
--- Index: the primary key.
-insert into subscriber (channel, name, since_alert_id)
-values ($1::text, $2::text, (select coalesce(max(alert.id), 0) from alert))
-on conflict (channel, name) do update set name = excluded.name
-returning subscriber.since_alert_id, subscriber.n_failures, subscriber.disabled_reason

@@ -1,0 +1,1 @@
+"""Alerts from Kafka to everybody who subscribed; VOEvents of other authors to VTP subscribers."""

@@ -1,0 +1,59 @@
+"""The delivery channels that the settings name."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from runtime.settings import DistributeSettings
+from runtime.threads import run_in_thread
+from services.distribute.handlers.broker import Broker
+from services.distribute.handlers.channel import DeliveryChannel
+from services.distribute.handlers.digest import Digest
+from services.distribute.handlers.webhook import Webhook
+from services.distribute.models import OutgoingAlert
+from services.distribute.storage import DeliveryStore
+
+__all__ = ["build_channels"]
+
+Deliver = Callable[[list[OutgoingAlert]], Awaitable[list[OutgoingAlert]]]
+
+
+def build_channels(
+    settings: DistributeSettings,
+    store: DeliveryStore,
+    *,
+    may_deliver: Callable[[], Awaitable[bool]],
+    stack: AsyncExitStack,
+) -> list[DeliveryChannel]:
+    """Return a channel for each webhook and broker and for the digest.
+
+    Parameters
+    ----------
+    settings : DistributeSettings
+        Receivers and limits.
+    store : DeliveryStore
+        What was delivered.
+    may_deliver : callable
+        Returns whether this process is the one that delivers.
+    stack : AsyncExitStack
+        Closes the connections.
+    """
+
+    def build(kind: str, name: str, deliver: Deliver, pause_s: float = 0.0) -> DeliveryChannel:
+        return DeliveryChannel(
+            kind, name, deliver, store=store, may_deliver=may_deliver,
+            max_age=timedelta(hours=settings.delivery_hours),
+            max_failures=settings.delivery_failures, pause_s=pause_s,
+        )  # fmt: skip
+
+    channels = []
+    for each in settings.webhooks:
+        webhook = Webhook(each)
+        stack.push_async_callback(webhook.aclose)
+        channels.append(build("webhook", each.name, webhook.deliver))
+    channels += [build("broker", each.name, Broker(each).deliver) for each in settings.brokers]
+    if settings.email is not None:
+        digest = Digest(settings.email, run_in_thread)
+        pause_s = 60 * settings.email.every_minutes
+        channels.append(build("email", "digest", digest.deliver, pause_s))
+    return channels

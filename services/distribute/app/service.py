@@ -1,0 +1,148 @@
+"""Start and stop of the distribute service: VTP, channels, authors, reader of the topic."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import asyncpg
+
+from runtime.advisory_lock import AdvisoryLock
+from runtime.kafka import TopicTail, ensure_topics
+from runtime.logging import get_logger
+from runtime.metrics import serve_metrics
+from runtime.postgres import create_pool
+from runtime.process import run_service
+from runtime.retry import RetryPolicy
+from runtime.settings import DistributeProcessSettings
+from runtime.stop_flag import StopFlag
+from runtime.threads import run_in_thread
+from schemas.topics import Topics
+from services.distribute.app.channels import build_channels
+from services.distribute.app.reader import TailReader
+from services.distribute.handlers.alerts import AlertHandler
+from services.distribute.handlers.channel import DeliveryChannel
+from services.distribute.handlers.delivery_log import DeliveryLog
+from services.distribute.handlers.relay import SubmissionRelay
+from services.distribute.handlers.vtp import VtpServer
+from services.distribute.handlers.vtp_receiver import VtpReceiver
+from services.distribute.storage import AlertStore, DeliveryStore, SubmissionStore
+
+__all__ = ["main"]
+
+_CHECK_INTERVAL_S = 0.1
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    run_service("distribute", DistributeProcessSettings, _run)
+
+
+def _run(settings: DistributeProcessSettings, stop: StopFlag) -> None:
+    asyncio.run(_Service(settings, stop).run())
+
+
+class _Service:
+    """The parts of one distribute process."""
+
+    def __init__(self, settings: DistributeProcessSettings, stop: StopFlag) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._retry = RetryPolicy(stop)
+        self._failure: BaseException | None = None
+
+    async def run(self) -> None:
+        """Start everything, wait, stop everything."""
+        settings = self._settings
+        serve_metrics(settings.metrics)
+        async with AsyncExitStack() as stack:
+            retry = self._retry.retry_until_success_async
+            await retry(lambda: run_in_thread(lambda: ensure_topics(settings.kafka)))
+            pool = await retry(lambda: create_pool(settings.postgres, service="distribute"))
+            stack.callback(pool.terminate)
+            topic = Topics(settings.kafka.topic_prefix).alerts_voevent
+            tail = TopicTail(settings.kafka, topic, name="livetrap-distribute")
+            log = self._build_log(pool, stack)
+            vtp = VtpServer(settings.vtp, settings.alert.authority, log=log)
+            channels = self._build_channels(pool, stack)
+            alerts = AlertHandler(
+                AlertStore(pool), broadcast=vtp.broadcast, wake=lambda: _wake(channels)
+            )
+            # Before the port opens: from here on every alert is broadcast, and those until here
+            # are rows that a named subscriber can ask for.
+            await retry(lambda: run_in_thread(tail.seek_to_end))
+            await retry(alerts.start)
+            await vtp.start()
+            stack.push_async_callback(vtp.aclose)
+            await self._start_receiver(pool, vtp, stack)
+            reader = TailReader(tail, on_message=alerts.on_message, on_failure=self._fail)
+            reader.start()
+            stack.callback(reader.stop)
+            for work in (log.run(), alerts.run(), *(channel.run() for channel in channels)):
+                self._run_in_background(work, stack)
+            get_logger().info("service_started", channels=len(channels))
+            # A signal sets the flag.
+            while not self._stop.is_set() and self._failure is None:  # noqa: ASYNC110
+                await asyncio.sleep(_CHECK_INTERVAL_S)
+        if self._failure is not None:
+            raise self._failure
+
+    def _build_log(self, pool: asyncpg.Pool, stack: AsyncExitStack) -> DeliveryLog:
+        settings = self._settings.vtp
+        log = DeliveryLog(
+            DeliveryStore(pool),
+            max_age=timedelta(hours=settings.replay_hours),
+            limit=settings.queue_length // 2,
+        )
+        stack.push_async_callback(log.aclose)
+        return log
+
+    def _build_channels(self, pool: asyncpg.Pool, stack: AsyncExitStack) -> list[DeliveryChannel]:
+        lock = AdvisoryLock(
+            self._settings.postgres, name="livetrap.distribute.lead", service="distribute"
+        )
+        stack.callback(lock.release)
+        return build_channels(
+            self._settings.distribute,
+            DeliveryStore(pool),
+            may_deliver=lock.try_acquire,
+            stack=stack,
+        )
+
+    async def _start_receiver(
+        self, pool: asyncpg.Pool, vtp: VtpServer, stack: AsyncExitStack
+    ) -> None:
+        """Relay submissions, and receive some if there is a port for authors."""
+        settings = self._settings
+        store = SubmissionStore(pool)
+        relay = SubmissionRelay(store, vtp.relay)
+        stack.push_async_callback(relay.aclose)
+        self._run_in_background(relay.run(), stack)
+        if settings.vtp.submit_port is None:
+            return
+        receiver = VtpReceiver(
+            settings.vtp, settings.alert.authority, store=store, relay=relay.relay
+        )
+        await receiver.start()
+        stack.push_async_callback(receiver.aclose)
+
+    def _run_in_background(
+        self, work: Coroutine[Any, Any, NoReturn], stack: AsyncExitStack
+    ) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._on_end)
+        stack.callback(task.cancel)
+
+    def _on_end(self, task: "asyncio.Task[NoReturn]") -> None:
+        """End the process when a task ends that should run for ever."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+
+
+def _wake(channels: list[DeliveryChannel]) -> None:
+    for channel in channels:
+        channel.wake()

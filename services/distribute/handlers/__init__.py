@@ -1,0 +1,1 @@
+"""Alerts and submissions in, packets and requests out, one file a protocol."""

@@ -1,0 +1,116 @@
+"""Topic ``alerts-voevent-v1``: every alert to the VTP subscribers of this process, once."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from runtime.errors import TransientError
+from runtime.kafka import InMessage
+from runtime.logging import get_logger
+from services.distribute.metrics import ALERTS, LATENCY
+from services.distribute.models import AlertKey
+from services.distribute.steps.transport import ivorn_of
+from services.distribute.storage import AlertStore
+
+__all__ = ["AlertHandler"]
+
+_CHECK_INTERVAL_S = 5.0
+_LIMIT = 1000
+_MAX_REMEMBERED = 20_000
+
+
+class AlertHandler:
+    """Broadcasts an alert when Kafka brings it, or when the database has it and Kafka does not.
+
+    Kafka is the fast way. The database decides what exists: every few seconds the rows that
+    were there at the last check are compared with what was broadcast, and the rest follows.
+
+    Parameters
+    ----------
+    store : AlertStore
+        What exists.
+    broadcast : callable
+        Queues ivorn and packet for every subscriber and returns their number; never waits.
+    wake : callable
+        Called for every alert: webhooks and other channels read the database then.
+    """
+
+    def __init__(
+        self,
+        store: AlertStore,
+        *,
+        broadcast: Callable[[str, bytes], int],
+        wake: Callable[[], object],
+    ) -> None:
+        self._store = store
+        self._broadcast = broadcast
+        self._wake = wake
+        self._done: dict[str, None] = {}
+        self._checked_id = self._newest_id = 0
+
+    async def start(self) -> None:
+        """Take what exists now as broadcast; named subscribers ask for what they missed.
+
+        Raises
+        ------
+        TransientError
+            If the database is away.
+        """
+        self._checked_id = self._newest_id = await self._store.get_last_id()
+
+    def on_message(self, message: InMessage) -> None:
+        """Broadcast an alert from Kafka."""
+        ivorn = ivorn_of(message.value)
+        if not ivorn:
+            get_logger().warning(
+                "message_ignored", topic=message.topic, offset=message.offset,
+                reason="it has no ivorn",
+            )  # fmt: skip
+            return
+        if self._broadcast_once(ivorn, message.value, origin="kafka") and message.time_appended:
+            LATENCY.observe((datetime.now(UTC) - message.time_appended).total_seconds())
+
+    async def run(self) -> NoReturn:
+        """Check the database until the task is cancelled."""
+        while True:
+            await asyncio.sleep(_CHECK_INTERVAL_S)
+            try:
+                await self.check()
+            except TransientError as error:
+                get_logger().debug("check_postponed", error=str(error))
+
+    async def check(self) -> None:
+        """Broadcast the alerts that existed at the last check and have not come over Kafka.
+
+        Raises
+        ------
+        TransientError
+            If the database is away.
+        """
+        while self._checked_id < self._newest_id:
+            keys = await self._store.list_keys(self._checked_id, limit=_LIMIT)
+            due = [key for key in keys if key.id <= self._newest_id]
+            await self._broadcast_missing(due)
+            self._checked_id = due[-1].id if due else self._newest_id
+        self._newest_id = await self._store.get_last_id()
+
+    async def _broadcast_missing(self, keys: list[AlertKey]) -> None:
+        missing = [key.id for key in keys if key.ivorn not in self._done]
+        if not missing:
+            return
+        for ivorn, packet in (await self._store.select_packets(missing)).items():
+            self._broadcast_once(ivorn, packet, origin="database")
+
+    def _broadcast_once(self, ivorn: str, packet: bytes, *, origin: str) -> bool:
+        """Broadcast an alert unless this process has done so; return whether it did."""
+        if ivorn in self._done:
+            return False
+        self._done[ivorn] = None
+        while len(self._done) > _MAX_REMEMBERED:
+            del self._done[next(iter(self._done))]
+        n_subscribers = self._broadcast(ivorn, packet)
+        self._wake()
+        ALERTS.labels(origin).inc()
+        get_logger().info("alert_broadcast", ivorn=ivorn, subscribers=n_subscribers, origin=origin)
+        return True

@@ -1,0 +1,194 @@
+"""Give every alert to one receiver, in order, until it acknowledges it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import NoReturn
+
+from runtime.errors import TransientError
+from runtime.logging import get_logger
+from services.distribute.errors import DeliveryError, RefusedError
+from services.distribute.metrics import DELIVERY_ATTEMPTS
+from services.distribute.models import OutgoingAlert, PendingDelivery
+from services.distribute.steps.refusal_counter import RefusalCounter
+from services.distribute.storage import DeliveryStore
+
+__all__ = ["DeliveryChannel"]
+
+_POLL_INTERVAL_S = 5.0
+_DISABLED_POLL_INTERVAL_S = 10.0
+_RETRY_INTERVAL_S = 2.0
+_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 1.0, 60.0
+_LIMIT = 500
+
+
+class DeliveryChannel:
+    """Reads from the database what is pending: a restart continues behind the last delivery.
+
+    Parameters
+    ----------
+    channel, name : str
+        Kind and name of the receiver.
+    deliver : callable
+        Sends some of the alerts, from the first on, and returns these; raises `DeliveryError`.
+    store : DeliveryStore
+        What was delivered.
+    may_deliver : callable
+        Returns whether this process is the one that delivers; another one does otherwise.
+    max_age : timedelta
+        Older alerts are skipped.
+    max_failures : int
+        Failures in a row that disable the channel [-].
+    pause_s : float
+        Least time between two deliveries [s].
+    """
+
+    def __init__(
+        self,
+        channel: str,
+        name: str,
+        deliver: Callable[[list[OutgoingAlert]], Awaitable[list[OutgoingAlert]]],
+        *,
+        store: DeliveryStore,
+        may_deliver: Callable[[], Awaitable[bool]],
+        max_age: timedelta,
+        max_failures: int,
+        pause_s: float = 0.0,
+    ) -> None:
+        self._channel = channel
+        self._name = name
+        self._deliver = deliver
+        self._store = store
+        self._may_deliver = may_deliver
+        self._max_age = max_age
+        self._max_failures = max_failures
+        self._pause_s = pause_s
+        self._wake = asyncio.Event()
+        self._refusals = RefusalCounter()
+
+    def wake(self) -> None:
+        """Read the database at once: there is a new alert."""
+        self._wake.set()
+
+    async def run(self) -> NoReturn:
+        """Deliver until the task is cancelled."""
+        while True:
+            try:
+                await self._deliver_or_wait()
+            except TransientError as error:
+                await self._wait_for_database(error)
+
+    async def _deliver_or_wait(self) -> None:
+        """Deliver what is pending, or wait until something may be."""
+        if not await self._may_deliver():
+            await asyncio.sleep(_POLL_INTERVAL_S)
+            return
+        state = await self._store.ensure_subscriber(self._channel, self._name)
+        if state.disabled_reason is not None:
+            await asyncio.sleep(_DISABLED_POLL_INTERVAL_S)
+            return
+        self._wake.clear()
+        pending = await self._store.list_pending_deliveries(
+            self._channel, self._name, max_age=self._max_age, limit=_LIMIT
+        )
+        due = [each for each in pending if not each.is_old]
+        if due:
+            await self._deliver_in_order(due, state.n_failures)
+        elif pending:
+            await self._advance(pending, [])
+        else:
+            await self._is_woken_within(_POLL_INTERVAL_S)
+
+    async def _deliver_in_order(self, due: list[PendingDelivery], n_failures: int) -> None:
+        """Deliver until everything is delivered, an attempt fails or another process delivers."""
+        while due and await self._may_deliver():
+            index = self._refusals.choose([each.id for each in due])
+            if index is None:
+                if await self._is_woken_within(_LONGEST_BACKOFF_S):
+                    return  # a new alert may be accepted
+                index = 0
+            try:
+                accepted = await self._offer(due, index)
+            except RefusedError as error:
+                is_first = self._refusals.add(due[index].id)
+                await self._handle_failure(f"refused: {error}", n_failures, is_counted=is_first)
+                return
+            except DeliveryError as error:
+                await self._handle_failure(str(error), n_failures)
+                return
+            self._refusals.clear()
+            await self._advance(due[: len(accepted)], accepted)
+            DELIVERY_ATTEMPTS.labels(self._channel, self._name, "delivered").inc()
+            due, n_failures = due[len(accepted) :], 0
+            await asyncio.sleep(self._pause_s)
+
+    async def _offer(self, due: list[PendingDelivery], index: int) -> list[bool]:
+        """Send from `index` on; return for each alert from the first on if it was accepted."""
+        sent = await self._deliver([each.alert for each in due[index:]])
+        return [await self._offer_again(each.alert) for each in due[:index]] + [True] * len(sent)
+
+    async def _offer_again(self, alert: OutgoingAlert) -> bool:
+        """Return whether a receiver that has just accepted a later alert accepts this one now."""
+        try:
+            await self._deliver([alert])
+        except RefusedError as error:
+            DELIVERY_ATTEMPTS.labels(self._channel, self._name, "refused").inc()
+            get_logger().error(
+                "alert_refused",
+                channel=self._channel,
+                name=self._name,
+                ivorn=alert.ivorn,
+                reason=str(error),
+                action="skipped: later alerts are accepted",
+            )
+            return False
+        return True
+
+    async def _advance(self, done: list[PendingDelivery], accepted: list[bool]) -> None:
+        """Record what is done; while the database is away nothing else is sent."""
+        now = datetime.now(UTC)
+        is_acknowledged = {each.id: was for each, was in zip(done, accepted, strict=False)}
+        while True:
+            try:
+                await self._store.advance(
+                    self._channel, self._name, done[-1].id,
+                    time_sent=now, is_acknowledged=is_acknowledged,
+                )  # fmt: skip
+            except TransientError as error:
+                await self._wait_for_database(error)
+            else:
+                return
+
+    async def _wait_for_database(self, error: TransientError) -> None:
+        get_logger().debug(
+            "delivery_postponed", channel=self._channel, name=self._name, error=str(error)
+        )
+        await asyncio.sleep(_RETRY_INTERVAL_S)
+
+    async def _is_woken_within(self, longest_s: float) -> bool:
+        """Wait for a new alert [s]; return whether there is one."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), longest_s)
+        return self._wake.is_set()
+
+    async def _handle_failure(
+        self, reason: str, n_failures: int, *, is_counted: bool = True
+    ) -> None:
+        """Log a failed attempt, disable the channel if there were too many, and wait."""
+        DELIVERY_ATTEMPTS.labels(self._channel, self._name, "failed").inc()
+        get_logger().warning(
+            "delivery_failed", channel=self._channel, name=self._name, reason=reason
+        )
+        is_disabled = is_counted and await self._store.count_failure(
+            self._channel, self._name, reason, max_failures=self._max_failures
+        )
+        if is_disabled:
+            get_logger().error(
+                "delivery_channel_disabled",
+                channel=self._channel,
+                name=self._name,
+                reason=reason,
+                action=f"mend it, then `livetrap alerts enable {self._channel} {self._name}`",
+            )
+        await asyncio.sleep(min(_FIRST_BACKOFF_S * 2 ** min(n_failures, 16), _LONGEST_BACKOFF_S))

@@ -1,0 +1,96 @@
+"""An e-mail from time to time with the alerts since the last one."""
+
+import smtplib
+import ssl
+from collections.abc import Callable, Coroutine
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from runtime.errors import SettingsError
+from runtime.settings import EmailSettings
+from services.distribute.errors import DeliveryError
+from services.distribute.models import OutgoingAlert
+
+__all__ = ["Digest"]
+
+_TIMEOUT_S = 20.0
+RunInThread = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
+
+
+class Digest:
+    """One e-mail for many alerts.
+
+    Parameters
+    ----------
+    settings : EmailSettings
+        Server, sender, recipients.
+    run_in_thread : callable
+        Runs a blocking call beside the event loop.
+
+    Raises
+    ------
+    SettingsError
+        If the file of certificates cannot be read or holds none.
+    """
+
+    def __init__(self, settings: EmailSettings, run_in_thread: RunInThread) -> None:
+        self._settings = settings
+        self._run_in_thread = run_in_thread
+        self._tls = _create_tls_context(settings.ca_file) if settings.starttls else None
+
+    async def deliver(self, alerts: list[OutgoingAlert]) -> list[OutgoingAlert]:
+        """Send all of them in one e-mail; return them.
+
+        Raises
+        ------
+        DeliveryError
+            If the mail server did not accept it, or its certificate is not valid.
+        """
+        message = _to_message(alerts, self._settings)
+        try:
+            await self._run_in_thread(lambda: self._send(message))
+        except (OSError, smtplib.SMTPException) as error:
+            raise DeliveryError(repr(error)) from error
+        return alerts
+
+    def _send(self, message: EmailMessage) -> None:
+        settings = self._settings
+        with smtplib.SMTP(settings.host, settings.port, timeout=_TIMEOUT_S) as server:
+            if self._tls is not None:
+                # Without a context smtplib accepts any certificate, also that of an attacker.
+                server.starttls(context=self._tls)
+            if settings.username and settings.password is not None:
+                server.login(settings.username, settings.password.get_secret_value())
+            server.send_message(message)
+
+
+def _create_tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Return a context that requires a valid certificate for the name of the server."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # of which ssl.SSLError is one
+        raise SettingsError(
+            f"cannot read certificates (PEM) from {ca_file}: {error} "
+            "(LIVETRAP_DISTRIBUTE__EMAIL, ca_file)"
+        ) from error
+
+
+def _to_message(alerts: list[OutgoingAlert], settings: EmailSettings) -> EmailMessage:
+    message = EmailMessage()
+    message["Subject"] = f"LiveTrap: {len(alerts)} alert{'s' if len(alerts) > 1 else ''}"
+    message["From"] = settings.sender
+    message["To"] = ", ".join(settings.recipients)
+    message.set_content("\n".join(_to_line(alert) for alert in alerts))
+    return message
+
+
+def _to_line(alert: OutgoingAlert) -> str:
+    notice = orjson.loads(alert.notice)
+    snr = f"  S/N {notice['image_snr']:.1f}" if "image_snr" in notice else ""
+    return (
+        f"{notice['alert_datetime']}  {notice['alert_type']}  {notice['kind']}{snr}  "
+        f"{notice['ra']:.4f} {notice['dec']:+.4f}  {alert.ivorn}"
+    )

@@ -1,0 +1,105 @@
+"""Give the stored VOEvents of other authors to the VTP subscribers of this process."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import NoReturn
+
+from runtime.errors import TransientError
+from runtime.logging import get_logger
+from services.distribute.handlers.vtp_receiver import CONNECTION_TIMEOUT_S
+from services.distribute.models import Submission
+from services.distribute.storage import SubmissionStore
+
+__all__ = ["SubmissionRelay"]
+
+_MARK_INTERVAL_S = 0.2
+_POLL_INTERVAL_S = 1.0
+_CLOSE_TIMEOUT_S = 1.0
+# Subscribers come back after a restart first: what is relayed to nobody is lost for them.
+_SETTLE_S = 5.0
+# Beyond this age no connection is still about to relay what it stored.
+_ABANDONED_S = 2 * CONNECTION_TIMEOUT_S
+# Age up to which a submission that another process received is relayed here, too.
+_RECENT_S = 60.0
+_DELETE_INTERVAL_S = 3600.0
+_MAX_AGE = timedelta(days=30)  # as Comet's
+
+
+class SubmissionRelay:
+    """Relays each submission once: those received here at once, those of others by polling.
+
+    Parameters
+    ----------
+    store : SubmissionStore
+        Where the submissions are.
+    broadcast : callable
+        Queues a packet for every subscriber and returns their number; never waits.
+    """
+
+    def __init__(self, store: SubmissionStore, broadcast: Callable[[bytes], int]) -> None:
+        self._store = store
+        self._broadcast = broadcast
+        self._relayed_s: dict[int, float] = {}
+        self._unmarked: set[int] = set()
+        self._started_s = time.monotonic()
+
+    def relay(self, submission: Submission) -> None:
+        """Give a stored event to the subscribers, unless they have been given it."""
+        if submission.id in self._relayed_s:
+            return
+        self._relayed_s[submission.id] = time.monotonic()
+        self._unmarked.add(submission.id)
+        n_subscribers = self._broadcast(submission.packet)
+        get_logger().info("submission_relayed", ivorn=submission.ivorn, subscribers=n_subscribers)
+
+    async def run(self) -> NoReturn:
+        """Mark what was relayed, relay what is missing, delete what is old, until cancelled."""
+        poll_s = delete_s = self._started_s + _SETTLE_S
+        while True:
+            await asyncio.sleep(_MARK_INTERVAL_S)
+            now_s = time.monotonic()
+            try:
+                await self._mark()
+                if now_s >= poll_s:
+                    await self._poll(now_s)
+                    poll_s = now_s + _POLL_INTERVAL_S
+                if now_s >= delete_s:
+                    await self._store.delete_older(_MAX_AGE)
+                    delete_s = now_s + _DELETE_INTERVAL_S
+            except TransientError as error:
+                get_logger().debug(
+                    "submissions_postponed", n=len(self._unmarked), error=str(error)
+                )
+
+    async def aclose(self) -> None:
+        """Mark what was relayed, if the database takes it soon."""
+        with suppress(TransientError, TimeoutError):  # then it is relayed again
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._mark()
+
+    async def _mark(self) -> None:
+        ids = list(self._unmarked)
+        if ids:
+            await self._store.mark_relayed(ids)
+            self._unmarked.difference_update(ids)
+
+    async def _poll(self, now_s: float) -> None:
+        """Relay what other processes received, and what one that ended did not relay."""
+        uptime_s = now_s - self._started_s
+        for each in await self._store.list_unrelayed(
+            recent_s=min(uptime_s, _RECENT_S),
+            abandoned_s=min(uptime_s, _ABANDONED_S),
+            done=list(self._relayed_s),
+        ):
+            self.relay(each)
+        # What the next poll cannot return any more.
+        old = [
+            identity
+            for identity, relayed_s in self._relayed_s.items()
+            if now_s - relayed_s > 2 * _RECENT_S and identity not in self._unmarked
+        ]
+        for identity in old:
+            del self._relayed_s[identity]

@@ -1,0 +1,282 @@
+"""One VTP subscriber: what it is sent, what it answers, and when it is disconnected."""
+
+import asyncio
+import struct
+from concurrent.futures import Executor
+
+from runtime.errors import PipelineError, TransientError
+from runtime.logging import get_logger
+from runtime.settings import VtpSettings
+from services.distribute.errors import TransportError
+from services.distribute.handlers.delivery_log import DeliveryLog
+from services.distribute.metrics import VTP_PACKETS
+from services.distribute.models import VtpDocument
+from services.distribute.steps.transport import (
+    MAX_FRAME_BYTES,
+    Filters,
+    build_transport,
+    compile_filters,
+    frame,
+    matches,
+    parse_peer_message,
+)
+
+__all__ = ["Subscriber", "host_of"]
+
+_HEARTBEATS_UNTIL_SILENT = 3
+_FILTER_TIMEOUT_S = 5.0
+_WRITE_BUFFER_BYTES = 1 << 16
+_MAX_OFFERED = 2000
+_FRAME_TIMEOUT_S = 10.0
+_MAX_MESSAGES_PER_S = 2000
+# Within this time a subscriber says who it is and what it wants, or is taken as it comes.
+_INTRODUCTION_S = 1.0
+_RETRY_INTERVAL_S = 2.0
+
+
+class Subscriber:
+    """A connection with its own queue: whatever it does, no other subscriber waits for it.
+
+    Alerts wait until the subscriber has introduced itself: what it missed comes before what is
+    new, and its filters apply from the first alert on.
+
+    Parameters
+    ----------
+    reader, writer : asyncio streams
+        The connection; aborted when `run` returns.
+    settings : VtpSettings
+        Heartbeat and queue length.
+    local_ivo : str
+        Identifier of this server.
+    executor : Executor
+        Where filters are evaluated.
+    log : DeliveryLog
+        Where its acknowledgements go, and what it has missed.
+    """
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        settings: VtpSettings,
+        local_ivo: str,
+        executor: Executor,
+        log: DeliveryLog,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._settings = settings
+        self._local_ivo = local_ivo
+        self._executor = executor
+        self._log = log
+        self._host = host_of(writer)
+        self._name = ""
+        self._second, self._n_messages = 0, 0
+        # Alerts that this connection was offered, oldest first: none is offered twice.
+        self._offered: dict[str, None] = {}
+        self._catching_up: asyncio.Task[None] | None = None
+        self._is_introduced = False
+        self._early: list[VtpDocument] = []
+        self._queue: asyncio.Queue[VtpDocument] = asyncio.Queue(settings.queue_length)
+        self._overflowed = asyncio.Event()
+        self._filters: Filters = ()
+        # Its task waits for the queue: nothing is being written.
+        self._is_sender_idle = False
+        self._is_paused = False
+        self._last_message_s = asyncio.get_running_loop().time()
+        writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+
+    def offer(self, document: VtpDocument) -> None:
+        """Queue an event, an alert only once; a full queue ends the connection."""
+        if self._is_introduced or not document.ivorn:
+            self._enqueue(document)
+        elif len(self._early) < self._settings.queue_length:
+            self._early.append(document)
+        else:
+            self._overflowed.set()
+
+    async def run(self) -> str:
+        """Serve until the connection ends; return why it did, a stable code."""
+        self._put(self._build_message("authenticate"))
+        tasks = [
+            asyncio.create_task(part)
+            for part in (self._receive(), self._send(), self._send_heartbeats(), self._overflow())
+        ]
+        loop = asyncio.get_running_loop()
+        introduction = loop.call_later(_INTRODUCTION_S, self._end_introduction)
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            introduction.cancel()
+            self._writer.transport.abort()
+            others = [] if self._catching_up is None else [self._catching_up]
+            for task in (*tasks, *others):
+                task.cancel()
+            await asyncio.gather(*tasks, *others, return_exceptions=True)
+        return next(iter(done)).result()
+
+    def _build_message(self, role: str) -> VtpDocument:
+        return VtpDocument(frame(build_transport(role, self._local_ivo)), is_event=False)
+
+    def _enqueue(self, document: VtpDocument) -> None:
+        if document.ivorn:
+            if document.ivorn in self._offered:
+                return
+            self._offered[document.ivorn] = None
+            if len(self._offered) > _MAX_OFFERED:
+                del self._offered[next(iter(self._offered))]
+        self._put(document)
+
+    def _put(self, document: VtpDocument) -> None:
+        """Write a document at once if nothing waits before it, else queue it.
+
+        To wake the task of each of many subscribers costs more than to write to them.
+        """
+        if self._is_sender_idle and not (document.is_event and self._filters):
+            transport = self._writer.transport
+            if not transport.is_closing() and transport.get_write_buffer_size() == 0:
+                self._write(document)
+                return
+        try:
+            self._queue.put_nowait(document)
+        except asyncio.QueueFull:
+            self._overflowed.set()
+        else:
+            self._is_sender_idle = False
+
+    def _write(self, document: VtpDocument) -> None:
+        self._writer.write(document.framed)
+        if document.is_event:
+            VTP_PACKETS.inc()
+        if document.ivorn:
+            self._log.record_sent(document.ivorn, self._log_name)
+
+    async def _overflow(self) -> str:
+        await self._overflowed.wait()
+        return "slow"
+
+    def _end_introduction(self) -> None:
+        """Stop waiting for an introduction, unless what was missed is being read."""
+        if self._catching_up is None:
+            self._introduce()
+
+    def _introduce(self) -> None:
+        """Queue the alerts that came meanwhile; from now on alerts are queued at once."""
+        self._is_introduced = True
+        early, self._early = self._early, []
+        for document in early:
+            self._enqueue(document)
+
+    async def _receive(self) -> str:
+        try:
+            while True:
+                (length,) = struct.unpack("!I", await self._reader.readexactly(4))
+                if length > MAX_FRAME_BYTES:
+                    return "oversize"
+                async with asyncio.timeout(_FRAME_TIMEOUT_S):
+                    document = await self._reader.readexactly(length)
+                if self._is_chatty():
+                    return "chatty"
+                await self._handle(document)
+        except TransportError as error:
+            return str(error)
+        except TimeoutError:
+            return "stalled"
+        except (asyncio.IncompleteReadError, OSError):
+            return "closed"
+
+    def _is_chatty(self) -> bool:
+        """Count its messages in a second; nobody has that many alerts to acknowledge."""
+        second = int(asyncio.get_running_loop().time())
+        if second != self._second:
+            self._second, self._n_messages = second, 0
+        self._n_messages += 1
+        return self._n_messages > _MAX_MESSAGES_PER_S
+
+    async def _handle(self, document: bytes) -> None:
+        message = parse_peer_message(document)
+        self._last_message_s = asyncio.get_running_loop().time()
+        if message.response:
+            # With the address: the same name elsewhere must not take this one's alerts away.
+            self._name = f"{message.response}@{self._host}"
+        if message.role == "authenticate":
+            self._filters = compile_filters(message.filters)
+            if self._name and self._catching_up is None:
+                self._catching_up = asyncio.create_task(self._catch_up())
+            self._end_introduction()
+        # A refusal means that it has the alert, too: Comet answers so to what it has seen before.
+        if message.role in ("ack", "nak") and message.origin in self._offered:
+            await self._acknowledge(message.origin)
+
+    async def _acknowledge(self, ivorn: str) -> None:
+        """Record an acknowledgement; read no further while there is no room for it."""
+        self._is_paused = True
+        try:
+            await self._log.record_acknowledged(ivorn, self._log_name)
+        finally:
+            self._is_paused = False
+            self._last_message_s = asyncio.get_running_loop().time()
+
+    @property
+    def _log_name(self) -> str:
+        return self._name or f"anonymous@{self._host}"
+
+    async def _catch_up(self) -> None:
+        """Offer what this subscriber missed or did not acknowledge, before anything new.
+
+        While the database is away, new alerts do not wait; the missed ones follow.
+        """
+        missed: list[tuple[str, bytes]] | None = None
+        while missed is None:
+            try:
+                missed = await self._log.find_unacknowledged(self._name)
+            except TransientError as error:
+                get_logger().warning("catch_up_postponed", subscriber=self._name, error=str(error))
+                self._introduce()
+                await asyncio.sleep(_RETRY_INTERVAL_S)
+            except PipelineError as error:
+                get_logger().error("catch_up_failed", subscriber=self._name, error=str(error))
+                missed = []
+        for ivorn, packet in missed:
+            self._enqueue(VtpDocument(frame(packet), is_event=True, ivorn=ivorn))
+        self._introduce()
+        if missed:
+            get_logger().info("missed_alerts_sent", subscriber=self._name, n_alerts=len(missed))
+
+    async def _send(self) -> str:
+        try:
+            while True:
+                self._is_sender_idle = self._queue.empty()
+                document = await self._queue.get()
+                if document.is_event and not await self._wants(document):
+                    continue
+                self._write(document)
+                await self._writer.drain()
+        except TimeoutError:
+            return "bad_filter"
+        except OSError:
+            return "closed"
+
+    async def _wants(self, document: VtpDocument) -> bool:
+        if not self._filters:
+            return True
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(_FILTER_TIMEOUT_S):
+            return await loop.run_in_executor(
+                self._executor, matches, self._filters, document.packet
+            )
+
+    async def _send_heartbeats(self) -> str:
+        loop = asyncio.get_running_loop()
+        longest_s = _HEARTBEATS_UNTIL_SILENT * self._settings.iamalive_s
+        while self._is_paused or loop.time() - self._last_message_s <= longest_s:
+            await asyncio.sleep(self._settings.iamalive_s)
+            self._put(self._build_message("iamalive"))
+        return "silent"
+
+
+def host_of(writer: asyncio.StreamWriter) -> str:
+    """Return the address of the other side; an IPv4 address as such on a socket of IPv6 too."""
+    peer = writer.get_extra_info("peername")
+    return str(peer[0]).removeprefix("::ffff:") if peer else "unknown"

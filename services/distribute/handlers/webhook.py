@@ -1,0 +1,89 @@
+"""POST an alert to a webhook."""
+
+import asyncio
+import socket
+import time
+
+import httpx
+
+from runtime.settings import WebhookSettings
+from services.distribute.errors import DeliveryError, RefusedError
+from services.distribute.models import OutgoingAlert
+from services.distribute.steps.webhook import check_addresses, sign, to_body
+
+__all__ = ["Webhook"]
+
+_TIMEOUT_S = 10.0
+_PORTS = {"http": 80, "https": 443}
+# Bad request, too large, unprocessable: the server has read this alert and refuses it.
+_REFUSAL_STATUSES = frozenset({400, 413, 422})
+
+
+class Webhook:
+    """One server that gets every alert.
+
+    Parameters
+    ----------
+    settings : WebhookSettings
+        Where it is, and the secret.
+    """
+
+    def __init__(self, settings: WebhookSettings) -> None:
+        self._settings = settings
+        self._url = httpx.URL(str(settings.url))
+        # No proxy and no redirect: either could lead to an address that was not checked.
+        self._client = httpx.AsyncClient(
+            timeout=_TIMEOUT_S, trust_env=False, follow_redirects=False
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def deliver(self, alerts: list[OutgoingAlert]) -> list[OutgoingAlert]:
+        """Send the first alert; return what was sent.
+
+        Raises
+        ------
+        DeliveryError
+            If the server did not answer 2xx; `RefusedError` if it refuses this alert.
+        """
+        alert = alerts[0]
+        body, media_type = to_body(alert, self._settings.format)
+        timestamp = str(int(time.time()))
+        headers = {
+            "Content-Type": media_type,
+            "Host": self._url.netloc.decode(),
+            "X-LiveTrap-Ivorn": alert.ivorn,
+            "X-LiveTrap-Timestamp": timestamp,
+        }
+        if self._settings.secret is not None:
+            signature = sign(self._settings.secret.get_secret_value(), timestamp, body)
+            headers["X-LiveTrap-Signature"] = f"sha256={signature}"
+        try:
+            address = await self._resolve()
+            answer = await self._client.post(
+                self._url.copy_with(host=address),
+                content=body,
+                headers=headers,
+                extensions={"sni_hostname": self._url.host},
+            )
+        except (httpx.HTTPError, OSError) as error:
+            raise DeliveryError(repr(error)) from error
+        result = f"answered {answer.status_code} {answer.reason_phrase}"
+        if answer.status_code in _REFUSAL_STATUSES:
+            raise RefusedError(result)
+        if not answer.is_success:
+            raise DeliveryError(result)
+        return [alert]
+
+    async def _resolve(self) -> str:
+        """Return the address that was checked: a second DNS query could return another."""
+        port = self._url.port or _PORTS[self._url.scheme]
+        found = await asyncio.get_running_loop().getaddrinfo(
+            self._url.host, port, type=socket.SOCK_STREAM
+        )
+        addresses = [str(each[4][0]) for each in found]
+        return check_addresses(
+            self._url.host, addresses, allow_private=self._settings.allow_private
+        )

@@ -1,0 +1,1 @@
+"""What the distribute service decides: documents of VTP, limits, refusals, valid submissions."""

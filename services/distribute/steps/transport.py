@@ -1,0 +1,195 @@
+"""Documents of the VOEvent Transport Protocol, and the filters a subscriber may set."""
+
+import re
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from xml.sax.saxutils import escape
+
+from lxml import etree
+
+from services.distribute.errors import TransportError
+
+__all__ = [
+    "MAX_FRAME_BYTES",
+    "Filters",
+    "PeerMessage",
+    "build_transport",
+    "compile_filters",
+    "frame",
+    "ivorn_of",
+    "matches",
+    "parse_peer_message",
+    "parse_xml",
+]
+
+Filters = tuple[etree.XPath, ...]
+
+MAX_FRAME_BYTES = 1_000_000
+_NAMESPACE = "http://www.telescope-networks.org/xml/Transport/v1.1"
+_ROOTS = frozenset(
+    f"{{{namespace}}}Transport"
+    for namespace in (
+        "http://telescope-networks.org/xml/Transport/v1.1",
+        "http://telescope-networks.org/schema/Transport/v1.1",  # pygcn
+        _NAMESPACE,  # Comet
+    )
+)
+_ROLES = frozenset({"iamalive", "authenticate", "ack", "nak"})
+_MAX_FILTERS = 16
+_LONGEST_TEXT = 300
+_MAX_FILTER_CHARACTERS = 1000
+# Work grows as nodes ** (depth + 1); deeper ones could hold a core for minutes.
+_MAX_FILTER_DEPTH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PeerMessage:
+    """A Transport document of a peer.
+
+    Parameters
+    ----------
+    origin : str
+        What it answers to; in an ``ack`` or ``nak`` the ivorn of the alert.
+    response : str
+        Identifier of the peer; empty if it gives none.
+    filters : tuple of str
+        XPath expressions of an ``authenticate``.
+    result : str
+        Reason of a refusal, in a ``nak``.
+    """
+
+    role: str
+    origin: str = ""
+    response: str = ""
+    filters: tuple[str, ...] = ()
+    result: str = ""
+
+
+_IVORN = re.compile(rb"""\bivorn\s*=\s*["']([^"']+)["']""")
+
+
+def ivorn_of(packet: bytes) -> str:
+    """Return the identifier of a VOEvent that LiveTrap wrote; empty if there is none."""
+    found = _IVORN.search(packet)
+    return found[1].decode() if found else ""
+
+
+def frame(document: bytes) -> bytes:
+    """Return `document` behind its length, 4 bytes, big-endian."""
+    return struct.pack("!I", len(document)) + document
+
+
+def build_transport(role: str, origin: str, *, response: str = "", result: str = "") -> bytes:
+    """Return a Transport document.
+
+    Parameters
+    ----------
+    role : str
+        ``iamalive``, ``authenticate``, ``ack`` or ``nak``.
+    origin : str
+        Identifier of this server; in an answer the ivorn of the event.
+    response : str
+        Identifier of this server in an answer.
+    result : str
+        Reason of a refusal.
+    """
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    answers = f"<Response>{escape(response)}</Response>" if response else ""
+    result_element = f"<Meta><Result>{escape(result)}</Result></Meta>" if result else ""
+    return (
+        "<?xml version='1.0' encoding='UTF-8'?>"
+        f'<trn:Transport xmlns:trn="{_NAMESPACE}" version="1.0" role="{role}">'
+        f"<Origin>{escape(origin)}</Origin>{answers}<TimeStamp>{now}</TimeStamp>{result_element}"
+        "</trn:Transport>"
+    ).encode()
+
+
+def parse_xml(document: bytes) -> etree._Element:
+    """Parse XML of an unknown peer: no entities, no network, no DTD.
+
+    Raises
+    ------
+    TransportError
+        If it is not well-formed, or has a DTD.
+    """
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+    )
+    try:
+        root = etree.fromstring(document, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise TransportError("garbage") from error
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise TransportError("garbage")
+    return root
+
+
+def parse_peer_message(document: bytes) -> PeerMessage:
+    """Return the content of a peer's Transport document.
+
+    Raises
+    ------
+    TransportError
+        If it is no Transport document of the three namespaces in use.
+    """
+    root = parse_xml(document)
+    role = root.get("role", "")
+    if root.tag not in _ROOTS or role not in _ROLES:
+        raise TransportError("garbage")
+    origin, response, result = (
+        (root.findtext(name) or "").strip()[:_LONGEST_TEXT]
+        for name in ("Origin", "Response", "Meta/Result")
+    )
+    if role != "authenticate":
+        return PeerMessage(role, origin, response, result=result)
+    params = root.findall("Meta/Param[@name='xpath-filter']")
+    old_style = root.findall("Meta/filter[@type='xpath']")
+    filters = [param.get("value") or "" for param in params]
+    filters += [(element.text or "").strip() for element in old_style]
+    return PeerMessage(role, origin, response, tuple(filters))
+
+
+def _depth(expression: str) -> int:
+    depth = deepest = 0
+    for character in expression:
+        depth += (character == "[") - (character == "]")
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def compile_filters(expressions: tuple[str, ...]) -> Filters:
+    """Return the filters compiled, for `matches`.
+
+    Raises
+    ------
+    TransportError
+        If one is not XPath 1.0, or too expensive.
+    """
+    if len(expressions) > _MAX_FILTERS:
+        raise TransportError("bad_filter")
+    for expression in expressions:
+        if len(expression) > _MAX_FILTER_CHARACTERS or _depth(expression) > _MAX_FILTER_DEPTH:
+            raise TransportError("bad_filter")
+    try:
+        return tuple(etree.XPath(expression) for expression in expressions)
+    except (etree.XPathError, ValueError) as error:
+        raise TransportError("bad_filter") from error
+
+
+def matches(filters: Filters, packet: bytes) -> bool:
+    """Return whether `packet` passes one of the filters, or there are none.
+
+    An expression that cannot be evaluated on this packet does not match it.
+    """
+    if not filters:
+        return True
+    root = parse_xml(packet)
+    return any(_matches(one, root) for one in filters)
+
+
+def _matches(one: etree.XPath, root: etree._Element) -> bool:
+    try:
+        return bool(one(root))
+    except etree.XPathError:
+        return False

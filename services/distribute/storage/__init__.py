@@ -1,0 +1,7 @@
+"""Alerts, their deliveries and the submissions of other authors in PostgreSQL."""
+
+from services.distribute.storage.alerts import AlertStore
+from services.distribute.storage.deliveries import DeliveryStore
+from services.distribute.storage.submissions import SubmissionStore
+
+__all__ = ["AlertStore", "DeliveryStore", "SubmissionStore"]

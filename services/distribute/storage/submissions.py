@@ -1,0 +1,84 @@
+"""Table `submission`: VOEvents of other authors, stored before they are acknowledged."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+
+import asyncpg
+
+from runtime.postgres import lend_connection
+from runtime.sql import load_query
+from services.distribute.models import Submission
+
+__all__ = ["SubmissionStore"]
+
+_PACKAGE = "services.distribute"
+_LIMIT = 1000
+
+
+class SubmissionStore:
+    """The submissions of one database.
+
+    Every call raises `TransientError` if the database is away.
+
+    Parameters
+    ----------
+    pool : asyncpg.Pool
+        Connections; closed by the caller.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def add(self, ivorn: str, packet: bytes, peer: str) -> Submission | None:
+        """Store a VOEvent; return None if its ivorn is stored already.
+
+        Parameters
+        ----------
+        ivorn : str
+            Its identifier.
+        packet : bytes
+            As it was received.
+        peer : str
+            Address of the author.
+        """
+        sha256 = hashlib.sha256(packet).hexdigest()
+        async with lend_connection(self._pool) as connection:
+            identity = await connection.fetchval(
+                load_query(_PACKAGE, "insert_submission"), ivorn, packet, sha256, peer
+            )
+        return None if identity is None else Submission(identity, ivorn, packet)
+
+    async def list_unrelayed(
+        self, *, recent_s: float, abandoned_s: float, done: Sequence[int]
+    ) -> list[Submission]:
+        """Return what this process has to relay, oldest first.
+
+        Parameters
+        ----------
+        recent_s : float
+            Submissions no older than this: another process may have received them [s].
+        abandoned_s : float
+            Age of those that no process has relayed, at least [s].
+        done : sequence of int
+            Rows that this process has relayed.
+        """
+        async with lend_connection(self._pool) as connection:
+            rows = await connection.fetch(
+                load_query(_PACKAGE, "list_unrelayed"), recent_s, abandoned_s, list(done), _LIMIT
+            )
+        return [Submission(**row) for row in rows]
+
+    async def mark_relayed(self, ids: Sequence[int]) -> None:
+        """Record that submissions were given to the subscribers."""
+        async with lend_connection(self._pool) as connection:
+            await connection.execute(load_query(_PACKAGE, "mark_relayed"), list(ids))
+
+    async def delete_older(self, max_age: timedelta) -> None:
+        """Delete what is older, in short transactions."""
+        done = f"DELETE {_LIMIT}"
+        while done == f"DELETE {_LIMIT}":
+            async with lend_connection(self._pool) as connection:
+                done = await connection.execute(
+                    load_query(_PACKAGE, "delete_old_submissions"), max_age, _LIMIT
+                )

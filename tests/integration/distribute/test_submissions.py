@@ -1,0 +1,323 @@
+"""Authors elsewhere submit events; our subscribers get them, whatever else comes in there."""
+
+import asyncio
+import ipaddress
+import struct
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runtime.errors import SettingsError
+from runtime.settings import VtpSettings
+from services.distribute.handlers.relay import SubmissionRelay
+from services.distribute.handlers.vtp import VtpServer
+from services.distribute.handlers.vtp_receiver import VtpReceiver
+from services.distribute.storage import SubmissionStore
+from tests.support.examples import examples
+from tests.support.submissions import answer_to, foreign_packet, submit
+from tests.support.vtp import VtpClient, ivorn_of, transport
+from tests.support.vtp_log import memory_log
+
+
+def fresh_packet() -> bytes:
+    """Return an event that no other test has: they share the table."""
+    packet = foreign_packet()
+    return packet.replace(b"#", f"#{uuid.uuid4().hex}.".encode(), 1)
+
+
+@dataclass
+class Broker:
+    """Both ports in this process."""
+
+    vtp: VtpServer
+    authors: VtpReceiver
+    relay: SubmissionRelay
+    clients: list[VtpClient] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def broker(pool: asyncpg.Pool, **changes: Any) -> AsyncIterator[Broker]:
+    made = VtpSettings(port=0, submit_port=0).model_copy(update=changes)
+    vtp = VtpServer(made, "org.test", log=memory_log())
+    await vtp.start()
+    store = SubmissionStore(pool)
+    relay = SubmissionRelay(store, vtp.relay)
+    authors = VtpReceiver(made, "org.test", store=store, relay=relay.relay)
+    await authors.start()
+    running = asyncio.create_task(relay.run())
+    there = Broker(vtp, authors, relay)
+    try:
+        yield there
+    finally:
+        for client in there.clients:
+            await client.aclose()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await authors.aclose()
+        await relay.aclose()
+        await vtp.aclose()
+
+
+async def subscriber(there: Broker) -> VtpClient:
+    client = await VtpClient.connect(there.vtp.port, limit=1 << 20)
+    there.clients.append(client)
+    assert await client.hear_role() == "authenticate"
+    await client.say(transport("authenticate", response=""))
+    return client
+
+
+async def test_an_event_is_stored_acknowledged_and_relayed_byte_for_byte(
+    pool: asyncpg.Pool,
+) -> None:
+    async with broker(pool) as there:
+        clients = [await subscriber(there) for _ in range(3)]
+        packet = fresh_packet().replace(b"<Who>", b"<!-- as it came -->\n  <Who>", 1)
+        assert await submit(there.authors.port, packet) == ("ack", ivorn_of(packet), "")
+        for client in clients:
+            assert await client.hear() == packet
+        query = "select packet, peer from submission where ivorn = $1"
+        marked = "select time_relayed is not null from submission where ivorn = $1"
+        row = await pool.fetchrow(query, ivorn_of(packet))
+        assert (row["packet"], row["peer"]) == (packet, "127.0.0.1")
+        async with asyncio.timeout(5):
+            while not await pool.fetchval(marked, ivorn_of(packet)):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+
+async def test_the_same_ivorn_again_is_told_so(pool: asyncpg.Pool) -> None:
+    async with broker(pool) as there:
+        client = await subscriber(there)
+        packet, after = fresh_packet(), fresh_packet()
+        answers = await asyncio.gather(*(submit(there.authors.port, packet) for _ in range(8)))
+        assert Counter(role for role, _, _ in answers) == {"ack": 1, "nak": 7}
+        other = packet.replace(b"LOFAR", b"OTHER")
+        role, origin, words = await submit(there.authors.port, other)
+        assert (role, origin) == ("nak", ivorn_of(packet))
+        assert words == "previously seen by this broker"
+        await submit(there.authors.port, after)
+        assert await client.hear_events(2) == [ivorn_of(packet), ivorn_of(after)]
+
+
+async def test_what_is_wrong_is_said_and_relayed_to_nobody(pool: asyncpg.Pool) -> None:
+    async with broker(pool) as there:
+        client = await subscriber(there)
+        ours = foreign_packet(authority="org.test")
+        for packet, words in (
+            (b"hello", "well-formed"),
+            (fresh_packet().replace(b"<Who>", b"<Whom/><Who>"), "not valid by the schema"),
+            (ours, "broker's own"),
+        ):
+            role, _, said = await submit(there.authors.port, packet)
+            assert role == "nak"
+            assert words in said
+        after = fresh_packet()
+        await submit(there.authors.port, after)
+        assert await client.hear() == after
+
+
+async def test_the_length_is_limited_and_said(pool: asyncpg.Pool) -> None:
+    async with broker(pool) as there:
+        packet = fresh_packet()
+        padded = packet + b"<!--" + b"x" * (99_999 - len(packet) - 7) + b"-->"
+        assert len(padded) == 99_999
+        assert (await submit(there.authors.port, padded))[0] == "ack"
+        for length in (100_000, 2**32 - 1):
+            client = await VtpClient.connect(there.authors.port)
+            await client.say_raw(struct.pack("!I", length) + b"y" * 300_000)
+            role, _, words = answer_to(await client.hear())
+            assert role == "nak"
+            assert "at most 99999" in words
+            await client.aclose()
+
+
+async def test_only_one_event_of_a_connection_counts(pool: asyncpg.Pool) -> None:
+    async with broker(pool) as there:
+        subscribed = await subscriber(there)
+        client = await VtpClient.connect(there.authors.port)
+        first, second, third = fresh_packet(), fresh_packet(), fresh_packet()
+        await client.say(first)
+        await client.say(second)
+        assert answer_to(await client.hear())[0] == "ack"
+        await client.aclose()
+        await submit(there.authors.port, third)
+        assert await subscribed.hear_events(2) == [ivorn_of(first), ivorn_of(third)]
+
+
+@pytest.mark.parametrize("allow", [(), (ipaddress.ip_network("192.0.2.0/24"),)])
+async def test_strangers_are_not_heard(pool: asyncpg.Pool, allow: tuple[object, ...]) -> None:
+    async with broker(pool, submit_allow=allow) as there:
+        client = await VtpClient.connect(there.authors.port)
+        assert await client.is_cut()
+
+
+async def test_too_many_and_too_often_are_limited(pool: asyncpg.Pool) -> None:
+    async with broker(pool, max_per_host=2, submit_per_minute=4) as there:
+        idle = [await VtpClient.connect(there.authors.port) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        assert await (await VtpClient.connect(there.authors.port)).is_cut()
+        for client in idle:
+            await client.aclose()
+        await asyncio.sleep(0.1)
+        for _ in range(2):
+            assert (await submit(there.authors.port, fresh_packet()))[0] == "ack"
+        assert await (await VtpClient.connect(there.authors.port)).is_cut()
+
+
+async def test_who_says_nothing_is_cut(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.distribute.handlers.vtp_receiver.CONNECTION_TIMEOUT_S", 0.3)
+    async with broker(pool) as there:
+        client = await VtpClient.connect(there.authors.port)
+        await client.say_raw(struct.pack("!I", 50_000) + b"<half")
+        assert await client.is_cut()
+
+
+async def test_a_taken_port_is_a_wrong_setting(pool: asyncpg.Pool) -> None:
+    async with broker(pool) as there:
+        again = VtpReceiver(
+            VtpSettings(submit_port=there.authors.port), "org.test",
+            store=SubmissionStore(pool), relay=there.relay.relay,
+        )  # fmt: skip
+        with pytest.raises(SettingsError, match="LIVETRAP_VTP__SUBMIT_PORT"):
+            await again.start()
+
+
+async def test_what_was_stored_by_a_broken_connection_is_relayed_later(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("_SETTLE_S", 0.2), ("_POLL_INTERVAL_S", 0.2), ("_ABANDONED_S", 0.5)):
+        monkeypatch.setattr(f"services.distribute.handlers.relay.{name}", value)
+    async with broker(pool) as there:
+        client = await subscriber(there)
+        packet = fresh_packet()
+        assert await SubmissionStore(pool).add(ivorn_of(packet), packet, "nobody") is not None
+        assert await client.hear() == packet
+
+
+async def test_subscribers_of_another_process_get_it_too_and_once(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("_SETTLE_S", 0.0), ("_POLL_INTERVAL_S", 0.2)):
+        monkeypatch.setattr(f"services.distribute.handlers.relay.{name}", value)
+    async with broker(pool) as there, broker(pool) as elsewhere:
+        clients = [await subscriber(each) for each in (there, elsewhere)]
+        packets = [fresh_packet() for _ in range(4)]
+        for packet in packets:
+            assert (await submit(there.authors.port, packet))[0] == "ack"
+            for client in clients:
+                assert await client.hear_events(1) == [ivorn_of(packet)]
+        last = fresh_packet()
+        assert (await submit(elsewhere.authors.port, last))[0] == "ack"
+        for client in clients:
+            assert await client.hear_events(1) == [ivorn_of(last)]
+
+
+async def test_what_is_older_than_a_month_is_forgotten(pool: asyncpg.Pool) -> None:
+    store = SubmissionStore(pool)
+    old, young = fresh_packet(), fresh_packet()
+    for packet in (old, young):
+        await store.add(ivorn_of(packet), packet, "nobody")
+    await pool.execute(
+        "update submission set time_received = now() - interval '31 days' where ivorn = $1",
+        ivorn_of(old),
+    )
+    await store.delete_older(timedelta(days=30))
+    rows = await pool.fetch(
+        "select ivorn from submission where ivorn = any($1)", [ivorn_of(old), ivorn_of(young)]
+    )
+    assert [row["ivorn"] for row in rows] == [ivorn_of(young)]
+
+
+async def test_a_flood_of_garbage_delays_no_subscriber(pool: asyncpg.Pool) -> None:
+    async with broker(pool, submit_per_minute=10_000) as there:
+        client = await subscriber(there)
+        garbage = b"<a>" * 30_000
+
+        async def flood() -> None:
+            while True:
+                await submit(there.authors.port, garbage)
+
+        floods = [asyncio.create_task(flood()) for _ in range(20)]
+        for number in range(20):
+            packet = foreign_packet(number, authority="org.test")
+            there.vtp.broadcast(ivorn_of(packet), packet)
+            assert await client.hear(10.0) == packet
+            await asyncio.sleep(0.02)
+        assert not any(task.done() for task in floods)
+        for task in floods:
+            task.cancel()
+        await asyncio.gather(*floods, return_exceptions=True)
+
+
+BYTES = st.one_of(
+    st.binary(max_size=300),
+    st.binary(max_size=300).map(lambda body: struct.pack("!I", len(body)) + body),
+    st.tuples(st.integers(0, 2**32 - 1), st.binary(max_size=300)).map(
+        lambda pair: struct.pack("!I", pair[0]) + pair[1]
+    ),
+    # A valid event with a few bytes changed.
+    st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=4).map(
+        lambda changes: _framed(_changed(foreign_packet(3), changes))
+    ),
+)
+
+
+def _framed(body: bytes) -> bytes:
+    return struct.pack("!I", len(body)) + body
+
+
+def _changed(packet: bytes, changes: list[tuple[int, int]]) -> bytes:
+    data = bytearray(packet)
+    for place, value in changes:
+        data[place] = value
+    return bytes(data)
+
+
+async def test_any_bytes_are_answered_or_cut_and_the_next_author_is_served(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.distribute.handlers.vtp_receiver.CONNECTION_TIMEOUT_S", 1.0)
+    async with broker(pool, submit_per_minute=100_000) as there:
+        client = await subscriber(there)
+        loop = asyncio.get_running_loop()
+
+        async def throw(data: bytes) -> bytes:
+            author = await VtpClient.connect(there.authors.port)
+            try:
+                await author.say_raw(data)
+                author.writer.write_eof()
+                async with asyncio.timeout(5):
+                    return await author.reader.read()
+            except ConnectionError:
+                return b""
+            finally:
+                await author.aclose()
+
+        @settings(max_examples=examples(300), suppress_health_check=list(HealthCheck))
+        @given(BYTES)
+        def check(data: bytes) -> None:
+            heard = asyncio.run_coroutine_threadsafe(throw(data), loop).result(10)
+            if heard:
+                (length,) = struct.unpack("!I", heard[:4])
+                assert length == len(heard) - 4
+                assert answer_to(heard[4:])[0] in ("ack", "nak")
+
+        await asyncio.to_thread(check)
+        packet = fresh_packet()
+        assert (await submit(there.authors.port, packet))[0] == "ack"
+        while await client.hear() != packet:
+            pass
+
+
+def test_without_the_setting_there_is_no_such_port() -> None:
+    assert VtpSettings().submit_port is None

@@ -1,0 +1,171 @@
+"""Webhooks: every alert, signed, tried again, never to a private address by mistake."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from livetrap.cli import run
+from runtime.settings import Settings, WebhookSettings
+from services.distribute.errors import DeliveryError
+from services.distribute.handlers.webhook import Webhook
+from services.distribute.models import OutgoingAlert
+from services.distribute.steps.webhook import check_addresses
+from tests.support.receivers import SECRET, issue, serving, until, webhook_to
+
+ALERT = OutgoingAlert("ivo://a/b#c", b"<a/>", b"{}")
+
+
+async def test_every_alert_comes_once_in_order_and_signed(pool: asyncpg.Pool) -> None:
+    async with serving() as server, webhook_to(pool, server):
+        expected = await issue(pool, 5)
+        await until(lambda: len(server.requests) >= 5)
+        expected += await issue(pool)
+        await until(lambda: len(server.requests) >= 6)
+        assert server.ivorns == expected
+        for headers, body in server.requests:
+            text = headers["x-livetrap-timestamp"].encode() + b"." + body
+            digest = hmac.new(SECRET.encode(), text, hashlib.sha256).hexdigest()
+            assert headers["x-livetrap-signature"] == f"sha256={digest}"
+            assert headers["host"] == f"127.0.0.1:{server.port}"
+            assert json.loads(body)["ivorn"] == headers["x-livetrap-ivorn"]
+
+
+async def test_a_voevent_can_be_had_instead_and_no_signature(pool: asyncpg.Pool) -> None:
+    changes = {"format": "voevent", "secret": None}
+    async with serving() as server, webhook_to(pool, server, **changes):
+        await issue(pool)
+        await until(lambda: server.requests)
+        (headers, body), *_ = server.requests
+        assert headers["content-type"] == "application/xml"
+        assert b"VOEvent" in body
+        assert "x-livetrap-signature" not in headers
+
+
+@pytest.mark.parametrize("status", [500, 404, 302])
+async def test_a_failed_delivery_is_repeated(pool: asyncpg.Pool, status: int) -> None:
+    async with serving(status) as server, webhook_to(pool, server):
+        first, second = await issue(pool, 2)
+        await until(lambda: len(server.requests) >= 3)
+        assert server.ivorns == [first, first, second]
+
+
+async def test_one_refused_alert_does_not_block_the_next(pool: asyncpg.Pool) -> None:
+    async with serving(422, 422, 422, 204, 422) as server, webhook_to(pool, server) as name:
+        first, second = await issue(pool, 2)
+        await until(lambda: len(server.requests) >= 5)
+        (third,) = await issue(pool)
+        await until(lambda: len(server.requests) >= 6)
+        # Offered again when the next one was accepted: the fault is in the alert.
+        assert server.ivorns == [first, first, first, second, first, third]
+        rows = await pool.fetch(
+            "select ivorn, time_acknowledged is not null as has_it from delivery "
+            "join alert on alert.id = alert_id where subscriber = $1",
+            name,
+        )
+        assert {row["ivorn"]: row["has_it"] for row in rows}[first] is False
+
+
+async def test_after_many_failures_it_is_disabled_until_an_operator_enables_it(
+    pool: asyncpg.Pool, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("LIVETRAP_POSTGRES__URL", postgres_url)
+    monkeypatch.setenv("LIVETRAP_DATA_DIR", str(tmp_path / "no-stack"))
+    async with serving(503, 503) as server, webhook_to(pool, server, max_failures=2) as name:
+        await issue(pool)
+        disabled = "select disabled_reason from subscriber where name = $1"
+        async with asyncio.timeout(30):
+            while await pool.fetchval(disabled, name) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        capsys.readouterr()
+        assert await asyncio.to_thread(run, ["alerts", "subscribers", "--json"]) == 0
+        listed = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
+        assert listed[name]["disabled_reason"] == "answered 503 X"
+        assert len(server.requests) == 2
+        assert await asyncio.to_thread(run, ["alerts", "enable", "webhook", name]) == 0
+        await until(lambda: len(server.requests) == 3)
+    assert await asyncio.to_thread(run, ["alerts", "enable", "webhook", "nobody"]) == 2
+
+
+async def test_a_restart_sends_what_is_missing_and_nothing_else(pool: asyncpg.Pool) -> None:
+    async with serving() as server:
+        async with webhook_to(pool, server) as name:
+            expected = await issue(pool, 2)
+            await until(lambda: len(server.requests) == 2)
+        expected += await issue(pool, 2)
+        async with webhook_to(pool, server, name=name):
+            await until(lambda: len(server.requests) >= 4)
+        assert server.ivorns == expected
+
+
+async def test_only_the_process_that_delivers_does(pool: asyncpg.Pool) -> None:
+    is_leader = {"first": True, "second": False}
+
+    def may(name: str) -> Callable[[], Awaitable[bool]]:
+        async def may_deliver() -> bool:
+            return is_leader[name]
+
+        return may_deliver
+
+    async with (
+        serving() as server,
+        webhook_to(pool, server, may_deliver=may("first")) as name,
+        webhook_to(pool, server, name=name, may_deliver=may("second")),
+    ):
+        expected = await issue(pool, 3)
+        await until(lambda: len(server.requests) >= 3)
+        is_leader |= {"first": False, "second": True}
+        expected += await issue(pool, 3)
+        await until(lambda: len(server.requests) >= 6)
+        assert server.ivorns == expected
+
+
+async def test_a_server_that_is_not_there_is_a_failure() -> None:
+    webhook = Webhook(WebhookSettings(name="gone", url="http://127.0.0.1:9/", allow_private=True))
+    with pytest.raises(DeliveryError):
+        await webhook.deliver([ALERT])
+    await webhook.aclose()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1/", "http://localhost/", "http://[::1]/", "http://169.254.169.254/"]
+)
+async def test_a_private_address_is_not_contacted(url: str) -> None:
+    webhook = Webhook(WebhookSettings(name="near", url=url))
+    with pytest.raises(DeliveryError, match="not public"):
+        await webhook.deliver([ALERT])
+    await webhook.aclose()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["10.0.0.1", "192.168.1.1", "172.16.0.1", "::1", "fe80::1%eth0", "fc00::1", "0.0.0.0",  # noqa: S104
+     "::ffff:127.0.0.1", "100.64.0.1"],
+)  # fmt: skip
+def test_one_private_address_among_public_ones_is_enough(address: str) -> None:
+    assert check_addresses("a", ["8.8.8.8"], allow_private=False) == "8.8.8.8"
+    with pytest.raises(DeliveryError):
+        check_addresses("a", ["8.8.8.8", address], allow_private=False)
+
+
+def test_they_are_named_in_the_settings_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text(
+        '[[distribute.webhooks]]\nname = "robot"\nurl = "https://robot.example.org/in"\n'
+        'secret = "0123456789abcdef"\n'
+    )
+    monkeypatch.setenv("LIVETRAP_CONFIG", str(path))
+    (webhook,) = Settings().distribute.webhooks
+    assert str(webhook.url) == "https://robot.example.org/in"
+    assert run(["settings"]) == 0
+    shown = capsys.readouterr().out
+    assert "robot.example.org" in shown
+    assert "0123456789abcdef" not in shown

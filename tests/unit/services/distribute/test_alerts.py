@@ -1,0 +1,131 @@
+"""An alert is broadcast once, whichever of Kafka and the database brings it first."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from runtime.errors import TransientError
+from runtime.kafka import InMessage
+from services.distribute.handlers import alerts as alerts_module
+from services.distribute.handlers.alerts import AlertHandler
+from services.distribute.models import AlertKey
+
+
+def packet(number: int) -> bytes:
+    return b'<voe:VOEvent ivorn="ivo://org.test/night#%d"/>' % number
+
+
+def ivorn(number: int) -> str:
+    return f"ivo://org.test/night#{number}"
+
+
+def message(value: bytes) -> InMessage:
+    return InMessage("alerts-voevent-v1", 0, 0, b"", value)
+
+
+class Store:
+    """Rows 1 to `n`; the alert of row 5 is number 5."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.is_away = False
+
+    async def get_last_id(self) -> int:
+        if self.is_away:
+            raise TransientError("PostgreSQL is away")
+        return self.n
+
+    async def list_keys(self, after_id: int, *, limit: int) -> list[AlertKey]:
+        rows = range(after_id + 1, self.n + 1)
+        return [AlertKey(number, ivorn(number)) for number in rows[:limit]]
+
+    async def select_packets(self, ids: Sequence[int]) -> dict[str, bytes]:
+        return {ivorn(number): packet(number) for number in ids}
+
+
+class Site:
+    """A handler, and what it broadcast."""
+
+    def __init__(self) -> None:
+        self.store = Store()
+        self.heard: list[str] = []
+        self.n_woken = 0
+        self.handler = AlertHandler(
+            self.store,  # type: ignore[arg-type]
+            broadcast=self.broadcast,
+            wake=self.wake,
+        )
+
+    def broadcast(self, name: str, data: bytes) -> int:
+        assert name.encode() in data
+        self.heard.append(name)
+        return 1
+
+    def wake(self) -> None:
+        self.n_woken += 1
+
+    def bring(self, *numbers: int) -> None:
+        for number in numbers:
+            self.handler.on_message(message(packet(number)))
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+async def test_what_kafka_brings_is_broadcast_at_once_and_once(site: Site) -> None:
+    await site.handler.start()
+    site.bring(1, 2, 2, 1)
+    assert site.heard == [ivorn(1), ivorn(2)]
+    assert site.n_woken == 2
+
+
+async def test_what_existed_at_the_start_is_not_broadcast(site: Site) -> None:
+    site.store.n = 7
+    await site.handler.start()
+    for _ in range(3):
+        await site.handler.check()
+    assert site.heard == []
+
+
+async def test_a_row_gets_time_to_come_over_kafka(site: Site) -> None:
+    await site.handler.start()
+    site.store.n = 3
+    await site.handler.check()
+    assert site.heard == []
+    site.bring(1, 3)
+    await site.handler.check()
+    assert site.heard == [ivorn(1), ivorn(3), ivorn(2)]
+    site.bring(2)  # late
+    await site.handler.check()
+    assert len(site.heard) == 3
+
+
+async def test_many_rows_come_in_their_order(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alerts_module, "_LIMIT", 10)
+    await site.handler.start()
+    site.store.n = 35
+    await site.handler.check()
+    site.store.n = 40
+    await site.handler.check()
+    assert site.heard == [ivorn(number) for number in range(1, 36)]
+    await site.handler.check()
+    assert site.heard == [ivorn(number) for number in range(1, 41)]
+
+
+async def test_a_database_that_is_away_loses_nothing(site: Site) -> None:
+    await site.handler.start()
+    site.store.n = 2
+    await site.handler.check()
+    site.store.is_away = True
+    with pytest.raises(TransientError):
+        await site.handler.check()
+    site.store.is_away = False
+    await site.handler.check()
+    assert site.heard == [ivorn(1), ivorn(2)]
+
+
+def test_a_message_that_is_no_alert_is_ignored(site: Site) -> None:
+    site.handler.on_message(message(b"hello"))
+    assert site.heard == []
