@@ -29,6 +29,7 @@ from livetrap.database.migrations import migrate
 from livetrap.stack.child import bind_to_parent
 from livetrap.stack.ports import choose_port
 from livetrap.stack.postgres_server import open_server, remove_cluster
+from runtime.attempts import AttemptLog, state_dir
 from runtime.kafka import InMessage
 from runtime.postgres import create_pool
 from runtime.settings import PostgresSettings, Settings
@@ -142,7 +143,13 @@ async def measure_steps(
     sky = associate_sky.Sky(field, n_new=m // 1000, run=run)
     pool = await create_pool(PostgresSettings(url=SecretStr(url), pool_size=1), service="bench")
     backend = await pool.fetchval("select pg_backend_pid()")
-    handler = DetectionsHandler(SETTINGS.associate, Topics(), f"bench-{m}", pool)
+    handler = DetectionsHandler(
+        SETTINGS.associate,
+        Topics(),
+        f"bench-{m}",
+        pool,
+        AttemptLog(state_dir(), group=f"bench-{m}"),
+    )
     await handler.take_partitions([0])
     await connection.execute("select pg_stat_reset()")
     readings = []

@@ -11,9 +11,10 @@ from runtime.logging import get_logger
 
 __all__ = ["AttemptLog", "state_dir"]
 
-# Offset of the message that is handled now (-1: none); number of processes that began it.
+# Offset of a message and how many processes have begun it; offset -1 ends the list.
 _RECORD = struct.Struct("<qq")
 _NONE = _RECORD.pack(-1, 0)
+_MOST_MESSAGES = 255
 
 
 def state_dir() -> Path:
@@ -47,22 +48,24 @@ class AttemptLog:
         self._group = group
         self._files: dict[tuple[str, int], int] = {}
 
-    def begin(self, message: InMessage) -> int:
-        """Record the begin of a message; return how many processes ended while they handled it."""
-        file = self._file(message.topic, message.partition)
-        if file < 0:
-            return 0
-        record = os.pread(file, _RECORD.size, 0)
-        offset, n_begun = _RECORD.unpack(record) if len(record) == _RECORD.size else (-1, 0)
-        n_ended = n_begun if offset == message.offset else 0
-        self._write(file, _RECORD.pack(message.offset, n_ended + 1))
+    def begin(self, *messages: InMessage) -> int:
+        """Record the begin of messages; return how many processes ended in one of them."""
+        n_ended = self.n_ended(*messages)
+        for message in messages:
+            self._change(message, self.n_ended(message) + 1)
         return n_ended
 
-    def end(self, message: InMessage) -> None:
-        """Record that no message is handled now: this one has a result, or will be repeated."""
-        file = self._file(message.topic, message.partition)
-        if file >= 0:
-            self._write(file, _NONE)
+    def n_ended(self, *messages: InMessage) -> int:
+        """Return how many processes ended while they handled these messages: the most of any."""
+        return max(
+            self._read(self._file(each.topic, each.partition)).get(each.offset, 0)
+            for each in messages
+        )
+
+    def end(self, *messages: InMessage) -> None:
+        """Record that messages are not handled now: they have a result, or will be repeated."""
+        for message in messages:
+            self._change(message, 0)
 
     def close(self) -> None:
         """Close the files."""
@@ -70,6 +73,28 @@ class AttemptLog:
             if file >= 0:
                 os.close(file)
         self._files.clear()
+
+    def _change(self, message: InMessage, n_begun: int) -> None:
+        file = self._file(message.topic, message.partition)
+        if file < 0:
+            return
+        counts = self._read(file)
+        counts.pop(message.offset, None)
+        if n_begun:
+            counts[message.offset] = n_begun
+        newest = sorted(counts.items())[-_MOST_MESSAGES:]
+        self._write(file, b"".join(_RECORD.pack(*each) for each in newest) + _NONE)
+
+    @staticmethod
+    def _read(file: int) -> dict[int, int]:
+        """Return the counts by offset."""
+        data = os.pread(file, (_MOST_MESSAGES + 1) * _RECORD.size, 0) if file >= 0 else b""
+        counts: dict[int, int] = {}
+        for offset, n_begun in _RECORD.iter_unpack(data[: len(data) // 16 * 16]):
+            if offset < 0:
+                break
+            counts[offset] = n_begun
+        return counts
 
     def _write(self, file: int, record: bytes) -> None:
         try:

@@ -10,6 +10,7 @@ __all__ = [
     "SettingsError",
     "TransientError",
     "describe_exception",
+    "to_internal_error",
 ]
 
 _MOST_FRAMES = 3
@@ -56,3 +57,8 @@ def describe_exception(error: BaseException) -> str:
     ]
     text = f"{type(error).__name__}: {error} ({' > '.join(frames) or 'no frames'})"
     return " ".join(text.split())[:_LONGEST_DESCRIPTION]
+
+
+def to_internal_error(error: Exception) -> RejectedMessageError:
+    """Return the rejection of a message whose handling failed for a reason nobody expected."""
+    return RejectedMessageError("internal_error", describe_exception(error))

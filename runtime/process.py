@@ -19,6 +19,7 @@ from runtime.errors import (
     RejectedMessageError,
     SettingsError,
     describe_exception,
+    to_internal_error,
 )
 from runtime.kafka import (
     InMessage,
@@ -229,7 +230,7 @@ def _handle_twice(handler: MessageHandler, message: InMessage) -> Sequence[OutMe
             "message_failed", topic=message.topic, partition=message.partition,
             offset=message.offset,
         )  # fmt: skip
-        raise RejectedMessageError("internal_error", describe_exception(error)) from error
+        raise to_internal_error(error) from error
 
 
 @contextmanager

@@ -104,3 +104,22 @@ def export(
     use_running_stack(data_dir)
     for table, n_rows in export_stream(load_settings(), name, to).items():
         print(f"{table:<20}{n_rows:>12} rows")
+
+
+@streams.command("reset-clock")
+def reset(name: Name, *, data_dir: DataDir = None) -> None:
+    """Forget how far a stream has come, after images with a wrong date made all others late.
+
+    The associator does so within seconds; the next image starts a new clock.
+
+    For example:
+
+        livetrap streams reset-clock night1
+    """
+    from livetrap.operator.streams import reset_clock  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    closed_until = reset_clock(load_settings(), name)
+    came = "no timestep was closed" if closed_until is None else f"it was at {closed_until}"
+    print(f"the clock of {name} is being reset ({came})")

@@ -1,5 +1,6 @@
-"""Streams: list them, describe one, delete one."""
+"""Streams: list them, describe one, delete one, reset the clock of one."""
 
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -16,6 +17,7 @@ __all__ = [
     "list_streams",
     "render_stream",
     "render_streams",
+    "reset_clock",
 ]
 
 Row = dict[str, Any]
@@ -113,3 +115,22 @@ def _show(value: object) -> str:
     if value is None:
         return "-"
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def reset_clock(settings: Settings, name: str) -> datetime | None:
+    """Ask the associator to forget how far a stream has come; return how far that was, UTC.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such stream; others as of `livetrap.database.connection.connect`.
+    """
+
+    async def request(connection: asyncpg.Connection) -> datetime | None:
+        await find_stream(connection, name)
+        moment: datetime | None = await connection.fetchval(
+            load_query(_PACKAGE, "request_clock_reset"), name
+        )
+        return moment
+
+    return with_connection(settings.postgres, request)

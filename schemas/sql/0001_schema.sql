@@ -10,11 +10,14 @@ create table stream (
     id int generated always as identity primary key,
     name text not null unique,
     closed_until timestamptz,
-    systematic_position_error_deg float8 not null default 0
+    systematic_position_error_deg float8 not null default 0,
+    is_clock_reset_requested boolean not null default false
 );
 comment on table stream is 'Sequence of images of one telescope or field';
 comment on column stream.id is 'Key of the row, in order of insertion [-]';
 comment on column stream.name is 'Name that the images carry';
+comment on column stream.is_clock_reset_requested is
+'Whether an operator wants closed_until to be forgotten; the associator then does so [-]';
 comment on column stream.closed_until is
 'Start of the last closed timestep; images up to it are late [UTC]';
 comment on column stream.systematic_position_error_deg is
@@ -74,6 +77,7 @@ create table image (
     verdict text not null check (verdict in ('accepted', 'rejected')),
     reasons text[] not null,
     reason_text text,
+    warnings text[] not null default '{}',
     time_start timestamptz,
     exposure_s float8,
     freq_eff_hz float8,
@@ -117,6 +121,8 @@ comment on column image.band_id is 'Band; null for an image without a frequency 
 comment on column image.verdict is 'Outcome of the quality control: accepted or rejected';
 comment on column image.reasons is 'Codes of the reasons for a rejection';
 comment on column image.reason_text is 'Explanation of the rejection';
+comment on column image.warnings is
+'Doubts of the extractor: unreadable optional cards, constants taken for blank';
 comment on column image.time_start is 'Start of the exposure [UTC]';
 comment on column image.exposure_s is 'Length of the exposure [s]';
 comment on column image.freq_eff_hz is 'Effective frequency [Hz]';
@@ -669,7 +675,8 @@ comment on column image_ledger.kafka_offset is 'Offset the image was read from [
 comment on column image_ledger.stream is 'Name of the stream';
 comment on column image_ledger.image_id is 'sha256 of the image, hexadecimal';
 comment on column image_ledger.outcome is 'Outcome: processed, rejected, duplicate or late';
-comment on column image_ledger.reasons is 'Codes of the reasons for a rejection';
+comment on column image_ledger.reasons is
+'Codes of the reasons for a rejection, or for a duplicate with other bytes';
 comment on column image_ledger.time_recorded is 'When the outcome was recorded [UTC]';
 
 create table ledger_total (

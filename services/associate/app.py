@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
-from runtime.errors import RejectedMessageError
+from runtime.attempts import AttemptLog, state_dir
+from runtime.errors import PipelineError, RejectedMessageError, to_internal_error
 from runtime.kafka import (
     InMessage,
     OutMessage,
@@ -19,6 +20,7 @@ from runtime.kafka import (
     fetch_cluster_id,
     produce_and_wait,
 )
+from runtime.logging import get_logger
 from runtime.metrics import serve_metrics
 from runtime.postgres import create_pool
 from runtime.process import run_service
@@ -72,7 +74,10 @@ class _Associator:
         pool = retry_until_success(
             lambda: self._await(create_pool(self._settings.postgres, service="associate"))
         )
-        self._handler = DetectionsHandler(self._settings.associate, self._topics, cluster_id, pool)
+        attempts = AttemptLog(state_dir(), group=kafka.topic_prefix + "livetrap-associate")
+        self._handler = DetectionsHandler(
+            self._settings.associate, self._topics, cluster_id, pool, attempts
+        )
         self._consumer: Consumer = create_consumer(
             kafka, group="livetrap-associate", commits_to_kafka=False
         )
@@ -105,6 +110,7 @@ class _Associator:
         retry_until_success(self._relay)
         self._store_forced()
         self._await(self._handler.drop_expired())
+        self._await(self._handler.reset_clocks())
 
     def _send_dead_letters(self) -> None:
         """Send the dead letters before an offset moves beyond them."""
@@ -135,6 +141,11 @@ class _Associator:
                 self._handler.expect_outbox()
         except RejectedMessageError as error:
             self._handler.dead_letters.add(message, error)
+        except PipelineError:
+            raise
+        except Exception as error:  # noqa: BLE001  (the next messages must follow)
+            get_logger().exception("forced_measurements_failed", offset=message.offset)
+            self._handler.dead_letters.add(message, to_internal_error(error))
 
     def _send(self, messages: list[OutMessage]) -> None:
         produce_and_wait(self._producer, messages)

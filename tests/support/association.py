@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 
+from runtime.attempts import AttemptLog, state_dir
 from runtime.kafka import InMessage
 from runtime.settings import Settings
 from schemas.codec import (
@@ -108,7 +109,9 @@ async def associator(
         url, min_size=1, max_size=2, server_settings={"timezone": "UTC"}
     )
     whole = Settings(associate=CASE | settings)
-    handler = DetectionsHandler(whole.associate, Topics(), name, pool)
+    handler = DetectionsHandler(
+        whole.associate, Topics(), name, pool, AttemptLog(state_dir(), group=name)
+    )
     offsets = await handler.take_partitions([0])
     associator = Associator(handler, whole, pool, name)
     associator.offset = offsets.get(0, 0)

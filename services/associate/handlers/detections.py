@@ -7,26 +7,37 @@ from dataclasses import replace
 
 import asyncpg
 
+from runtime.attempts import AttemptLog
 from runtime.dead_letters import DeadLetters
-from runtime.errors import RejectedMessageError, TransientError
+from runtime.errors import (
+    PipelineError,
+    RejectedMessageError,
+    TransientError,
+    describe_exception,
+    to_internal_error,
+)
 from runtime.kafka import InMessage, OutMessage
 from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
 from schemas.codec import CodecError, decode_image_detections
+from schemas.messages import ImageDetections
 from schemas.topics import Topics
 from services.associate.errors import FencedError
 from services.associate.handlers.timestep import Outcome, associate_timestep
 from services.associate.metrics import EVENTS, IMAGES, OPEN_IMAGES, TIMESTEPS, TRANSACTION
-from services.associate.models.timesteps import Arrival, OffsetMove, Timestep
-from services.associate.steps.records import check_record
+from services.associate.models.timesteps import Arrival, LedgerEntry, OffsetMove, Timestep
+from services.associate.steps.records import check_record, to_refused_record
 from services.associate.steps.windows import TimestepWindows
-from services.associate.storage import CatalogueStore
+from services.associate.storage import Catalogue, CatalogueStore
 
 __all__ = ["DetectionsHandler"]
 
 _OUTBOX_BATCH = 500
 _OUTBOX_POLL_S = 1.0
 _EXPIRY_EVERY_S = 3600.0
+_RESET_POLL_S = 2.0
+# So many processes may end in a timestep before it is split, or its only image is set aside.
+_MOST_ATTEMPTS = 3
 
 
 class DetectionsHandler:
@@ -42,6 +53,8 @@ class DetectionsHandler:
         Kafka cluster the offsets belong to.
     pool : asyncpg.Pool
         Closed by `aclose`.
+    attempts : AttemptLog
+        Which messages are in hand; closed by `aclose`.
 
     Attributes
     ----------
@@ -55,6 +68,7 @@ class DetectionsHandler:
         topics: Topics,
         cluster_id: str,
         pool: asyncpg.Pool,
+        attempts: AttemptLog,
     ) -> None:
         self._settings = settings
         self._topics = topics
@@ -67,12 +81,19 @@ class DetectionsHandler:
         self._committed: dict[int, int] = {}
         self._next: dict[int, int] = {}
         self.dead_letters = DeadLetters(topic=topics.dead_letters, service="associate")
+        self._attempts = attempts
+        # Ledger entries of dead letters by partition, written with the offsets beyond them.
+        self._refused: list[tuple[int, LedgerEntry]] = []
+        # Offsets of images whose timestep is taken apart, by partition.
+        self._apart: set[tuple[int, int]] = set()
         self._is_outbox_empty = False
         self._next_expiry_s = 0.0
+        self._next_reset_poll_s = 0.0
         self._next_poll_s = 0.0
 
     async def aclose(self) -> None:
         """Close the connections."""
+        self._attempts.close()
         await self._pool.close()
 
     def on_message(self, message: InMessage) -> None:
@@ -80,19 +101,26 @@ class DetectionsHandler:
         if message.partition not in self._next:
             return  # fetched before the partition was revoked
         self._next[message.partition] = message.offset + 1
+        record = None
         try:
             record = decode_image_detections(message.value)
             check_record(record)
-        except CodecError as error:
-            self._add_dead_letter(message, RejectedMessageError("bad_avro", str(error)))
-        except RejectedMessageError as error:
-            self._add_dead_letter(message, error)
-        else:
             self._windows.add(Arrival(record, message, time.monotonic()))
+        except CodecError as error:
+            self._refuse(message, None, RejectedMessageError("bad_avro", str(error)))
+        except RejectedMessageError as error:
+            self._refuse(message, record, error)
+        except Exception as error:  # noqa: BLE001  (whatever it is: the next messages must follow)
+            self._refuse(message, record, to_internal_error(error))
 
-    def _add_dead_letter(self, message: InMessage, error: RejectedMessageError) -> None:
+    def _refuse(
+        self, message: InMessage, record: ImageDetections | None, error: RejectedMessageError
+    ) -> None:
+        """Make a dead letter, and the ledger's entry of it."""
         IMAGES.labels("dead_lettered").inc()
         self.dead_letters.add(message, error)
+        refused = to_refused_record(message, record, error.reason_code, self._cluster_id)
+        self._refused.append((message.partition, LedgerEntry(refused, "rejected")))
 
     async def associate_ready(self) -> bool:
         """Commit the timesteps that are complete.
@@ -115,33 +143,86 @@ class DetectionsHandler:
         return True
 
     async def _commit_first(self) -> None:
-        """Associate the oldest ready timestep; one that PostgreSQL refuses is split by image."""
+        """Associate the oldest ready timestep; one that cannot be is split by image."""
         timestep = self._ready[0]
+        messages = [arrival.message for arrival in timestep.arrivals]
         try:
-            outcome = await self._commit(timestep)
+            self._refuse_killer(timestep)
+            self._attempts.begin(*messages)
+            outcome = await self._commit_twice(timestep)
         except RejectedMessageError as error:
             self._ready.popleft()
             if len(timestep.arrivals) == 1:
-                self._add_dead_letter(timestep.arrivals[0].message, error)
+                self._refuse(messages[0], timestep.arrivals[0].record, error)
             else:
-                self._ready.extendleft(
-                    replace(timestep, arrivals=(arrival,))
-                    for arrival in reversed(timestep.arrivals)
-                )
+                self._split(timestep)
             return
+        finally:
+            self._attempts.end(*messages)
         self._ready.popleft()
+        self._apart -= {(each.partition, each.offset) for each in timestep.arrivals}
         self._count(outcome)
+
+    def _split(self, timestep: Timestep) -> None:
+        """Put each image of a timestep back alone."""
+        self._apart |= {(each.partition, each.offset) for each in timestep.arrivals}
+        self._ready.extendleft(
+            replace(timestep, arrivals=(arrival,)) for arrival in reversed(timestep.arrivals)
+        )
+
+    def _refuse_killer(self, timestep: Timestep) -> None:
+        """Refuse a timestep in which processes ended; an image of one that was split, once more.
+
+        Raises
+        ------
+        RejectedMessageError
+            Code ``killed_the_process``.
+        """
+        first = timestep.arrivals[0]
+        is_apart = (first.partition, first.offset) in self._apart
+        n_ended = self._attempts.n_ended(*(arrival.message for arrival in timestep.arrivals))
+        if n_ended >= _MOST_ATTEMPTS + is_apart:
+            raise RejectedMessageError(
+                "killed_the_process",
+                f"{n_ended} processes ended while they associated it; it is set aside",
+            )
+
+    async def _commit_twice(self, timestep: Timestep) -> Outcome:
+        """Commit a timestep; after an unexpected exception once more, in a new transaction."""
+        try:
+            return await self._commit(timestep)
+        except PipelineError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is: the next timesteps must follow)
+            get_logger().warning("timestep_failed_once", error=describe_exception(error))
+        try:
+            return await self._commit(timestep)
+        except PipelineError:
+            raise
+        except Exception as error:
+            get_logger().exception(
+                "timestep_failed", stream=timestep.stream, time_start=str(timestep.time_start)
+            )
+            raise to_internal_error(error) from error
 
     @TRANSACTION.time()
     async def _commit(self, timestep: Timestep) -> Outcome:
         moves = self._moves({arrival.partition for arrival in timestep.arrivals}, after=timestep)
         async with self._store.transaction() as catalogue:
             await catalogue.move_offsets(self._cluster_id, self._topics.detections, moves)
+            await self._record_refused(catalogue)
             outcome = await associate_timestep(
                 catalogue, timestep, settings=self._settings, topics=self._topics
             )
         self._moved(moves)
+        self._refused.clear()
         return outcome
+
+    async def _record_refused(self, catalogue: Catalogue) -> None:
+        """Write the ledger's entries of dead letters."""
+        for stream in sorted({entry.record.stream for _, entry in self._refused}):
+            entries = [entry for _, entry in self._refused if entry.record.stream == stream]
+            await catalogue.record_outcomes(stream, entries)
 
     def _count(self, outcome: Outcome) -> None:
         TIMESTEPS.inc()
@@ -162,7 +243,9 @@ class DetectionsHandler:
         if moves:
             async with self._store.transaction() as catalogue:
                 await catalogue.move_offsets(self._cluster_id, self._topics.detections, moves)
+                await self._record_refused(catalogue)
             self._moved(moves)
+            self._refused.clear()
 
     def _moves(self, partitions: set[int], *, after: Timestep | None) -> list[OffsetMove]:
         """Return the next offset of each partition: that of the first record that still waits."""
@@ -199,6 +282,21 @@ class DetectionsHandler:
             return
         if names:
             get_logger().info("detections_expired", partitions=names)
+
+    async def reset_clocks(self) -> None:
+        """Forget how far streams have come where an operator asks for it."""
+        now_s = time.monotonic()
+        if now_s < self._next_reset_poll_s:
+            return
+        self._next_reset_poll_s = now_s + _RESET_POLL_S
+        try:
+            names = await self._store.take_clock_resets(self._windows.stream_names())
+        except TransientError as error:
+            get_logger().warning("clock_resets_not_read", error=str(error))
+            return
+        if names:
+            self._windows.reset_clock(names)
+            get_logger().info("clocks_reset", streams=names)
 
     def expect_outbox(self) -> None:
         """Note that another transaction has left something in the outbox."""
@@ -240,6 +338,7 @@ class DetectionsHandler:
         """Drop what is held of partitions that another associator has now."""
         gone = set(partitions)
         self._windows.drop_partitions(partitions)
+        self._refused = [each for each in self._refused if each[0] not in gone]
         self._ready = deque(
             timestep for timestep in self._ready if timestep.arrivals[0].partition not in gone
         )

@@ -15,10 +15,11 @@ from services.associate.models.catalogue import (
     Evidence,
     Questions,
 )
-from services.associate.models.timesteps import LedgerEntry, Timestep
+from services.associate.models.timesteps import LedgerEntry, SameTimeImage, Timestep
 from services.associate.steps.association import associate, find_search_boxes, needs_forced
 from services.associate.steps.bands import assign_bands
 from services.associate.steps.decisions import decide
+from services.associate.steps.registration import exposure_times
 from services.associate.storage import Catalogue
 
 __all__ = ["Outcome", "associate_timestep"]
@@ -74,6 +75,12 @@ async def _load_state(
     for band in assigned:
         if band is not None and band not in bands:
             bands[band] = await catalogue.ensure_band(stream_id, band)
+    band_ids = [None if band is None else bands[band] for band in assigned]
+    same_time: list[SameTimeImage] = []
+    if timestep.time_start is not None:
+        times = exposure_times(timestep, settings.timestep_tolerance_s)
+        known_bands = [each for each in band_ids if each is not None]
+        same_time = await catalogue.find_same_time_images(stream_id, known_bands, times)
     boxes = find_search_boxes(timestep, settings)
     sources = np.zeros(0, SOURCE_DTYPE)
     if boxes is not None:
@@ -81,8 +88,9 @@ async def _load_state(
     return CatalogueState(
         stream_id=stream_id,
         bands=bands,
-        band_ids=[None if band is None else bands[band] for band in assigned],
+        band_ids=band_ids,
         images=images,
+        same_time=same_time,
         sources=sources,
         statistics=(
             await catalogue.load_statistics(sources["id"].tolist()) if sources.size else {}

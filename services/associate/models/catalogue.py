@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.messages import FloatArray, IntArray, SourceEvent
-from services.associate.models.timesteps import Band, KnownImage
+from services.associate.models.timesteps import Band, KnownImage, SameTimeImage
 
 __all__ = [
     "MOMENT_COLUMNS",
@@ -107,6 +107,8 @@ class CatalogueState:
         Band of each image of the timestep, in its order; None without metadata.
     images : mapping
         Images of this timestep that were stored before, by `image_id`.
+    same_time : sequence of SameTimeImage
+        Accepted images of its bands that were exposed at its time.
     sources : (n,) structured, `SOURCE_DTYPE`
         In ascending order of id.
     statistics : mapping of (k,) structured, `STATISTICS_DTYPE`
@@ -117,6 +119,7 @@ class CatalogueState:
     bands: Mapping[Band, int]
     band_ids: Sequence[int | None]
     images: Mapping[str, KnownImage]
+    same_time: Sequence[SameTimeImage]
     sources: RowArray
     statistics: Mapping[ChannelKey, RowArray]
     monitors: Monitors = NO_MONITORS

@@ -13,6 +13,7 @@ __all__ = [
     "KnownImage",
     "LedgerEntry",
     "OffsetMove",
+    "SameTimeImage",
     "StreamState",
     "Timestep",
     "TimestepImage",
@@ -110,10 +111,27 @@ class OffsetMove:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """The outcome of one image: processed, rejected, duplicate or late."""
+    """The outcome of one image: processed, rejected, duplicate or late.
+
+    `reasons` are codes; empty: those of the record.
+    """
 
     record: ImageDetections
     outcome: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SameTimeImage:
+    """An accepted image that was exposed at the time of another one [deg]."""
+
+    image_id: str
+    band_id: int
+    stokes: str
+    time_start: datetime
+    field_ra: float
+    field_dec: float
+    field_radius_deg: float
 
 
 @dataclass(frozen=True, slots=True)

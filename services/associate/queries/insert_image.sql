@@ -39,13 +39,14 @@
 -- $37  time_appended              timestamptz
 -- $38  time_extracted             timestamptz
 -- $39  time_associated            timestamptz
+-- $40  warnings                   text[]
 insert into image (
     image_key, image_id, stream_id, timestep_id, band_id, verdict, reasons, reason_text, time_start,
     exposure_s, freq_eff_hz, freq_bw_hz, stokes, beam_major_deg, beam_minor_deg, beam_pa_deg, field_ra,
     field_dec, field_radius_deg, width_px, height_px, wcs_header, telescope, margin_px, rms_jy_beam,
     detection_threshold_sigma, rms_grid_cell_px, rms_grid_columns, rms_grid, n_sources, is_late,
     kafka_cluster_id, kafka_topic, kafka_partition, kafka_offset, time_sent, time_appended,
-    time_extracted, time_associated
+    time_extracted, time_associated, warnings
 )
 overriding system value
 values (
@@ -54,5 +55,5 @@ values (
     $17::float8, $18::float8, $19::float8, $20::int, $21::int, $22::text, $23::text, $24::int,
     $25::float8, $26::float8, $27::int, $28::int, $29::real[], $30::int, $31::boolean, $32::text,
     $33::text, $34::int, $35::bigint, $36::timestamptz, $37::timestamptz, $38::timestamptz,
-    $39::timestamptz
+    $39::timestamptz, $40::text[]
 )

@@ -74,7 +74,7 @@ def associate(
     settings : AssociateSettings
         Limits of the match, and of variability.
     """
-    registered = register_images(timestep, state)
+    registered = register_images(timestep, state, settings.timestep_tolerance_s)
     candidates = CandidateSources(settings.systematic_position_error_arcsec / 3600)
     candidates.load(state.sources, state.statistics)
     images = tuple(_associate_image(candidates, each, settings) for each in registered.accepted)

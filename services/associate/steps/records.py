@@ -1,17 +1,23 @@
 """Validate records of detections-v1: any producer may have written them."""
 
+import hashlib
+import re
 from dataclasses import fields
 from math import isfinite
 
 import numpy as np
 
 from runtime.errors import RejectedMessageError
-from schemas.messages import ImageDetections, ImageMetadata, SourceColumns
+from runtime.kafka import InMessage
+from schemas.messages import ImageDetections, ImageMetadata, SourceColumns, SourceOffset
+from schemas.streams import DEFAULT_STREAM, to_stream_name
 from sky.fits import HeaderError
 from sky.wcs import SkyProjection
 
-__all__ = ["check_record"]
+__all__ = ["check_record", "to_refused_record"]
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LONGEST_NAME = 300
 _NOT_NAN = frozenset({"ra", "dec", "snr"})
 
 
@@ -67,3 +73,47 @@ def _check_sources(sources: SourceColumns) -> None:
             _refuse(f"{name} of a source is not finite")
     if np.any(np.abs(sources.dec) > 90):
         _refuse("dec of a source is outside -90..90")
+
+
+def to_refused_record(
+    message: InMessage, record: ImageDetections | None, reason: str, cluster_id: str
+) -> ImageDetections:
+    """Return what the ledger says of a message that became a dead letter.
+
+    Parameters
+    ----------
+    message : InMessage
+        A message of detections-v1.
+    record : ImageDetections or None
+        What it carries; None if it cannot be read: the entry then has the place of the message.
+    reason : str
+        Code.
+    cluster_id : str
+        Kafka cluster that it is on.
+    """
+    here = SourceOffset(cluster_id, message.topic, message.partition, message.offset)
+    key = message.key.decode("utf-8", "replace")
+    source, image_id, stream = here, "", key
+    if record is not None:
+        stream = record.stream
+        if _is_sane(record.source):
+            source = record.source
+        if _SHA256.fullmatch(record.image_id):
+            image_id = record.image_id
+    return ImageDetections(
+        image_id=image_id or hashlib.sha256(message.value).hexdigest(),
+        stream=to_stream_name(stream) or to_stream_name(key) or DEFAULT_STREAM,
+        source=source,
+        verdict="rejected",
+        reasons=(reason,),
+    )
+
+
+def _is_sane(source: SourceOffset) -> bool:
+    """Return whether PostgreSQL can store a place on Kafka."""
+    texts = (source.cluster_id, source.topic)
+    return (
+        all(text.isprintable() and len(text) < _LONGEST_NAME for text in texts)
+        and 0 <= source.partition < 1 << 31
+        and 0 <= source.offset < 1 << 63
+    )

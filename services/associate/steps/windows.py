@@ -1,5 +1,6 @@
 """Gather the images of a timestep, whatever the order in which they arrive."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +18,13 @@ from services.associate.steps.bands import find_band, to_band
 
 __all__ = ["TimestepWindows"]
 
+# A stream's clock moves by more than so many of its cadences only if two images agree.
+_JUMP_TIMESTEPS = 100
+_LEAST_JUMP = timedelta(seconds=60)
+# Cadences that must have been seen before a jump is recognised, and how many are remembered.
+_LEAST_CADENCES, _MOST_CADENCES = 3, 9
+# How many cadences a jump waits for a second image, beyond the timeout of a timestep.
+_JUMP_WAIT_TIMESTEPS = 3
 # A channel that misses this many timesteps in a row is no longer waited for.
 MISSED_LIMIT = 3
 
@@ -42,6 +50,26 @@ class _Stream:
     open: list[_Open] = field(default_factory=list)
     newest: dict[Channel, datetime] = field(default_factory=dict)
     missed: dict[Channel, int] = field(default_factory=dict)
+    cadences: deque[timedelta] = field(default_factory=lambda: deque(maxlen=_MOST_CADENCES))
+    ahead: datetime | None = None
+
+    def cadence(self) -> timedelta | None:
+        """Return the median time between timesteps; None while too few have closed."""
+        if len(self.cadences) < _LEAST_CADENCES:
+            return None
+        return sorted(self.cadences)[len(self.cadences) // 2]
+
+    def jump_limit(self) -> timedelta | None:
+        """Return how far the clock may move on the word of one image; None: any distance."""
+        cadence = self.cadence()
+        return None if cadence is None else max(_JUMP_TIMESTEPS * cadence, _LEAST_JUMP)
+
+    def is_jump(self, time_start: datetime) -> bool:
+        """Return whether a time is so far ahead of the clock that a second image must agree."""
+        limit = self.jump_limit()
+        if limit is None or self.closed_until is None:
+            return False
+        return time_start - self.closed_until > limit
 
     def expected(self) -> list[Channel]:
         return [channel for channel, missed in self.missed.items() if missed < MISSED_LIMIT]
@@ -54,7 +82,8 @@ class TimestepWindows:
     it or in a later one, or when its first image has waited `window_timeout_s`. The channels of
     a new stream are unknown: its first timestep closes after `first_timestep_wait_s`, however
     its partitions interleave. Timesteps of a stream close in order; an image of a closed
-    timestep is late and is associated alone.
+    timestep is late and is associated alone. A single image far ahead of all others (a header
+    with a wrong date) does not move the clock of its stream: it, too, is associated alone.
 
     Parameters
     ----------
@@ -106,8 +135,9 @@ class TimestepWindows:
         window = self._window(stream, metadata.time_start, arrival.arrived_s)
         window.arrivals.append(arrival)
         window.channels.add(channel)
-        newest = stream.newest.get(channel)
-        stream.newest[channel] = max(newest or metadata.time_start, metadata.time_start)
+        if not stream.is_jump(metadata.time_start):
+            newest = stream.newest.get(channel)
+            stream.newest[channel] = max(newest or metadata.time_start, metadata.time_start)
 
     def _channel(self, stream: _Stream, metadata: ImageMetadata) -> Channel:
         bands = {band for band, _ in stream.newest}
@@ -128,11 +158,33 @@ class TimestepWindows:
         closed, self._alone = self._alone, []
         for name, stream in self._streams.items():
             while stream.open and self._is_complete(stream, stream.open[0], now_s):
-                closed.append(self._close(name, stream))
+                window = stream.open.pop(0)
+                if stream.is_jump(window.time_start) and not _is_confirmed(stream, window):
+                    stream.ahead = window.time_start
+                    arrivals = _in_order(window.arrivals)
+                    closed.append(Timestep(name, window.time_start, arrivals, is_late=True))
+                else:
+                    closed.append(self._close(name, stream, window))
         return closed
+
+    def reset_clock(self, names: Iterable[str]) -> None:
+        """Forget how far streams have come: their next image starts a new clock."""
+        for name in names:
+            self._known.pop(name, None)
+            if name in self._streams:
+                self._streams[name] = _Stream(
+                    self._streams[name].partition, open=self._streams[name].open
+                )
+
+    def stream_names(self) -> list[str]:
+        """Return the streams that are known here."""
+        return sorted({*self._streams, *self._known})
 
     def _is_complete(self, stream: _Stream, window: _Open, now_s: float) -> bool:
         waited_s = now_s - window.first_arrival_s
+        if stream.is_jump(window.time_start) and not _is_confirmed(stream, window):
+            cadence_s = (stream.cadence() or timedelta(0)).total_seconds()
+            return waited_s >= self._timeout_s + _JUMP_WAIT_TIMESTEPS * cadence_s
         if waited_s >= self._timeout_s:
             return True
         if stream.closed_until is None:
@@ -143,14 +195,18 @@ class TimestepWindows:
             for channel in stream.expected()
         )
 
-    def _close(self, name: str, stream: _Stream) -> Timestep:
-        window = stream.open.pop(0)
+    def _close(self, name: str, stream: _Stream, window: _Open) -> Timestep:
+        is_jump = stream.is_jump(window.time_start)
         for channel in stream.missed:
             stream.missed[channel] = (
                 0 if channel in window.channels else stream.missed[channel] + 1
             )
         for channel in window.channels:
             stream.missed[channel] = 0
+            newest = stream.newest.get(channel, window.time_start)
+            stream.newest[channel] = max(newest, window.time_start)
+        if stream.closed_until is not None and not is_jump:
+            stream.cadences.append(window.time_start - stream.closed_until)
         stream.closed_until = window.time_start
         channels = tuple(
             ExpectedChannel(band, stokes, stream.newest[band, stokes], missed)
@@ -186,6 +242,18 @@ class TimestepWindows:
         self._alone = [
             timestep for timestep in self._alone if timestep.arrivals[0].partition not in gone
         ]
+
+
+def _is_confirmed(stream: _Stream, window: _Open) -> bool:
+    """Return whether a second image agrees that the stream has come as far as `window`."""
+    limit = stream.jump_limit() or timedelta(0)
+    n_near = sum(
+        len(other.arrivals)
+        for other in stream.open
+        if other is not window and abs(other.time_start - window.time_start) <= limit
+    )
+    is_repeated = stream.ahead is not None and abs(stream.ahead - window.time_start) <= limit
+    return len(window.arrivals) + n_near > 1 or is_repeated
 
 
 def _in_order(arrivals: list[Arrival]) -> tuple[Arrival, ...]:

@@ -16,6 +16,7 @@ from services.associate.models.timesteps import (
     KnownImage,
     LedgerEntry,
     OffsetMove,
+    SameTimeImage,
 )
 from services.associate.storage.transaction import Transaction
 from sky.coverage import MAX_ORDER, cells_around
@@ -115,7 +116,7 @@ class ImageTables(Transaction):
             kafka_offset=[source.offset for source in sources],
             image_id=[entry.record.image_id for entry in entries],
             outcome=[entry.outcome for entry in entries],
-            reasons=[",".join(entry.record.reasons) for entry in entries],
+            reasons=[",".join(entry.reasons or entry.record.reasons) for entry in entries],
         )
 
     async def insert_timestep(
@@ -171,7 +172,21 @@ class ImageTables(Transaction):
             time_appended=record.times.time_appended,
             time_extracted=record.times.time_extracted,
             time_associated=now,
+            warnings=list(record.warnings),
         )
+
+    async def find_same_time_images(
+        self, stream_id: int, band_ids: Sequence[int], times: tuple[datetime, datetime]
+    ) -> list[SameTimeImage]:
+        """Return accepted images of some bands whose exposures start between two times."""
+        rows = await self._fetch(
+            "find_same_time_images",
+            stream_id=stream_id,
+            band_id=list(band_ids),
+            from_time=times[0],
+            to_time=times[1],
+        )
+        return [SameTimeImage(**row) for row in rows]
 
     async def load_image_ids(self, image_keys: Sequence[int]) -> dict[int, str]:
         """Return the sha256 of images by their keys."""

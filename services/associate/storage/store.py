@@ -55,6 +55,10 @@ class CatalogueStore:
             for row in streams
         ]
 
+    async def take_clock_resets(self, names: Sequence[str]) -> list[str]:
+        """Return the streams among `names` whose clock an operator wants to be forgotten."""
+        return [row["name"] for row in await self._fetch("take_clock_resets", name=list(names))]
+
     async def drop_expired(self, retention_days: float) -> list[str]:
         """Drop the months of detections that are older than the retention; return their names.
 
