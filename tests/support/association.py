@@ -50,16 +50,18 @@ class Associator:
         self.deliver(records)
         await self.settle()
 
-    def deliver(self, records: Iterable[ImageDetections]) -> None:
+    def deliver(self, records: Iterable[ImageDetections]) -> list[InMessage]:
+        messages = []
         for record in records:
             source = record.source
             if source.cluster_id == "replaced":
                 source = SourceOffset(self.stream, "images-v1", 0, self.offset)
             placed = replace(record, stream=self.stream, source=source)
-            self.handler.on_message(
-                InMessage("detections-v1", 0, self.offset, b"", encode_image_detections(placed))
-            )
+            value = encode_image_detections(placed)
+            messages.append(InMessage("detections-v1", 0, self.offset, b"", value))
+            self.handler.on_message(messages[-1])
             self.offset += 1
+        return messages
 
     async def settle(self) -> None:
         assert await self.handler.associate_ready()

@@ -149,16 +149,18 @@ class DetectionsHandler:
         try:
             self._refuse_killer(timestep)
             self._attempts.begin(*messages)
-            outcome = await self._commit_twice(timestep)
+            try:
+                outcome = await self._commit_twice(timestep)
+            finally:
+                self._attempts.end(*messages)
         except RejectedMessageError as error:
             self._ready.popleft()
             if len(timestep.arrivals) == 1:
                 self._refuse(messages[0], timestep.arrivals[0].record, error)
+                self._attempts.end(*messages)
             else:
                 self._split(timestep)
             return
-        finally:
-            self._attempts.end(*messages)
         self._ready.popleft()
         self._apart -= {(each.partition, each.offset) for each in timestep.arrivals}
         self._count(outcome)

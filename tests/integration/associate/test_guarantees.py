@@ -1,13 +1,19 @@
 """Nothing lost, nothing twice: replays, duplicates, late images, rivals, poison, crashes."""
 
+import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
+from livetrap.operator.streams import reset_clock
+from runtime.attempts import AttemptLog
 from runtime.errors import TransientError
 from runtime.kafka import InMessage
+from runtime.settings import PostgresSettings, Settings
 from schemas.messages import ImageDetections
 from services.associate.storage import Catalogue
 from tests.support.association import Associator, associator
@@ -122,7 +128,7 @@ async def test_what_postgresql_refuses_is_a_dead_letter_and_stops_nobody(
         case.handler.dead_letters.clear()
         await case.settle()
         await case.feed(image(1, [PLACE]))
-        assert await case.outcomes() == {"processed": 2}
+        assert await case.outcomes() == {"processed": 2, "rejected": 1}
 
 
 async def test_bytes_that_are_no_record_are_a_dead_letter(postgres_url: str) -> None:
@@ -228,3 +234,66 @@ async def test_a_rejected_image_that_is_mended_is_processed(postgres_url: str) -
         await case.feed(image(0, [PLACE]))
         assert await case.outcomes() == {"rejected": 1, "duplicate": 2, "processed": 1}
         assert len(await case.sources()) == 1
+
+
+async def test_an_unexpected_failure_is_tried_twice_and_booked(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    async def fail(*_: object, **__: object) -> None:
+        calls.append(1)
+        raise ZeroDivisionError("broken on purpose")
+
+    async with associator(postgres_url) as case:
+        with monkeypatch.context() as patch:
+            patch.setattr("services.associate.handlers.detections.associate_timestep", fail)
+            await case.feed(image(0, [PLACE]))
+        (letter,) = case.handler.dead_letters.pending
+        assert letter.headers["reason"] == "internal_error"
+        assert "ZeroDivisionError: broken on purpose" in letter.headers["error"]
+        assert len(calls) == 2
+        case.handler.dead_letters.clear()
+        await case.feed(image(1, [PLACE]))
+        assert await case.outcomes() == {"processed": 1, "rejected": 1}
+
+
+async def test_bytes_that_are_no_record_are_booked(postgres_url: str) -> None:
+    async with associator(postgres_url) as case:
+        key = case.stream.encode()
+        case.handler.on_message(InMessage("detections-v1", 0, case.offset, key, b"junk"))
+        case.offset += 1
+        case.handler.dead_letters.clear()
+        await case.settle()
+        assert await case.outcomes() == {"rejected": 1}
+
+
+async def test_a_timestep_in_which_processes_ended_is_split_and_its_killer_set_aside(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    killer = image(0, [PLACE], freq_eff_hz=BANDS[1])
+    attempts = AttemptLog(tmp_path, group="dead")
+    async with associator(postgres_url) as case:
+        messages = case.deliver([image(0, [PLACE], freq_eff_hz=BANDS[0]), killer])
+        case.handler._attempts = attempts
+        for message, n_ended in zip(messages, (3, 4), strict=True):
+            for _ in range(n_ended):
+                attempts.begin(message)
+        await case.settle()
+        (letter,) = case.handler.dead_letters.pending
+        assert letter.headers["reason"] == "killed_the_process"
+        case.handler.dead_letters.clear()
+        await case.settle()
+        assert await case.outcomes() == {"processed": 1, "rejected": 1}
+
+
+async def test_a_clock_is_reset_on_request(postgres_url: str) -> None:
+    async with associator(postgres_url) as case:
+        await case.feed(image(5, [PLACE]))
+        await case.feed(image(2, [PLACE]))
+        assert await case.outcomes() == {"processed": 1, "late": 1}
+        settings = Settings(postgres=PostgresSettings(url=SecretStr(postgres_url)))
+        await asyncio.to_thread(reset_clock, settings, case.stream)
+        await case.handler.reset_clocks()
+        await case.feed(image(3, [PLACE]))
+        assert await case.outcomes() == {"processed": 2, "late": 1}

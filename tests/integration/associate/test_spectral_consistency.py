@@ -209,7 +209,7 @@ async def test_another_image_of_the_same_band_says_nothing(postgres_url: str) ->
         for step in (0, 1):
             await site.feed(
                 shot(step, LOW_HZ, shows=step == 1),
-                shot(step, LOW_HZ, shows=False, salt="the other"),
+                shot(step, LOW_HZ, shows=False, centre=(125.0, 10.0)),
             )
         (request,) = site.requests
         await store(site, answer(request))

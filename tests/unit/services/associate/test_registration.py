@@ -86,4 +86,4 @@ def test_the_same_bytes_again_are_a_duplicate_and_a_replay_is_nothing() -> None:
 
 
 def test_a_rejected_image_is_no_exposure() -> None:
-    assert register(rejected("1"), image(1)) == [("rejected", ()), ("processed", ())]
+    assert register(rejected(image(2)), image(1)) == [("rejected", ()), ("processed", ())]
