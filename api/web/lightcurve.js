@@ -1,7 +1,7 @@
 // Flux density against time with error bars, one colour a band.
 
 import { flux, fluxUnit, frequency, number, time } from "./format.js";
-import { element, explain, frame, linear, say, timeTicks } from "./plot.js";
+import { element, addTooltip, frame, linear, showMessage, timeTicks } from "./plot.js";
 
 // Okabe & Ito: distinguishable with any colour vision deficiency; black is left to the text.
 const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a7a00", "#7f7f7f"];
@@ -12,7 +12,7 @@ export function draw(container, legend, points, { trigger, maxPoints }) {
   const usable = points.filter((point) => point.flux_int_jy !== null);
   if (!usable.length) {
     legend.replaceChildren();
-    say(container, "No measurements yet.");
+    showMessage(container, "No measurements yet.");
     return;
   }
   const bands = [...new Set(usable.map(bandOf))].sort((a, b) => parseFloat(a) - parseFloat(b));
@@ -70,7 +70,7 @@ function drawBand(area, points, { colour, unit, middle, error, busy }) {
       cx, cy, r: busy ? 1.6 : 3.4, fill: blind ? colour : "var(--card)", stroke: colour, "stroke-width": 1.4,
     });
     if (!busy) {
-      explain(dot, () => `${time(point.time_start)} UTC · ${frequency(point.freq_eff_hz)} ${point.stokes}
+      addTooltip(dot, () => `${time(point.time_start)} UTC · ${frequency(point.freq_eff_hz)} ${point.stokes}
 ${flux(point.flux_int_jy)} ± ${flux(point.flux_int_err_jy)}
 S/N ${number(point.snr)} · ${point.extraction_type}`);
     }

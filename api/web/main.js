@@ -6,7 +6,7 @@ import { kindText, number, seconds } from "./format.js";
 import * as lightcurve from "./lightcurve.js";
 import * as list from "./list.js";
 import * as plane from "./plane.js";
-import { say } from "./plot.js";
+import { showMessage } from "./plot.js";
 import * as sky from "./sky.js";
 
 const MAX_SOURCES = 2000;
@@ -40,8 +40,8 @@ function showList() {
   const command = document.createElement("code");
   const isFiltered = Object.values(state.filters).some(Boolean);
   command.textContent = "livetrap simulate --kafka";
-  if (isFiltered) say(place, "No transient passes these filters.");
-  else say(place, "No transients yet. Publish images with ", Object.assign(document.createElement("code"), { textContent: "livetrap ingest" }), ", or simulated ones with ", command, ".");
+  if (isFiltered) showMessage(place, "No transient passes these filters.");
+  else showMessage(place, "No transients yet. Publish images with ", Object.assign(document.createElement("code"), { textContent: "livetrap ingest" }), ", or simulated ones with ", command, ".");
 }
 
 const kindOf = (source) => (source.is_new ? "new_source" : source.is_variable ? "variable" : "");
@@ -124,10 +124,10 @@ function offerStreams(names) {
   for (const name of names) if (!offered.has(name)) field.append(new Option(name, name));
 }
 
-function showConnection(isLive, words) {
+function showConnection(isLive, text) {
   const place = byId("connection");
   place.className = `connection ${isLive ? "live" : "lost"}`;
-  place.querySelector(".words").textContent = words;
+  place.querySelector(".text").textContent = text;
 }
 
 // --- repetition ---

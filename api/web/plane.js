@@ -1,12 +1,12 @@
 // The eta-V plane: constant sources at small eta and V, variables at large ones.
 
 import { number } from "./format.js";
-import { element, explain, frame, logarithmic, say } from "./plot.js";
+import { element, addTooltip, frame, logarithmic, showMessage } from "./plot.js";
 
 export function draw(container, sources, { selected, onSelect, kindOf }) {
   const shown = sources.filter((source) => source.n_datapoints > 1 && source.eta > 0 && source.v > 0);
   if (!shown.length) {
-    say(container, "No source has two measurements yet.");
+    showMessage(container, "No source has two measurements yet.");
     return;
   }
   const decade = (values) => [10 ** Math.floor(Math.log10(Math.min(...values))), 10 ** Math.ceil(Math.log10(Math.max(...values) * 1.01))];
@@ -24,7 +24,7 @@ export function draw(container, sources, { selected, onSelect, kindOf }) {
     const dot = element("circle", {
       class: `source ${kindOf(source)}`, cx: area.x(source.eta), cy: area.y(source.v), r: kindOf(source) ? 4.5 : 3.2,
     });
-    explain(dot, () => `source ${source.id}\nη ${number(source.eta)} · V ${number(source.v)}\n${source.n_datapoints} points`);
+    addTooltip(dot, () => `source ${source.id}\nη ${number(source.eta)} · V ${number(source.v)}\n${source.n_datapoints} points`);
     dot.addEventListener("click", () => onSelect(source));
     area.svg.append(dot);
     if (source.id === selected) area.svg.append(element("circle", { class: "ring", cx: area.x(source.eta), cy: area.y(source.v), r: 8 }));

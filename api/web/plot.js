@@ -80,7 +80,7 @@ export function frame(container, { x, y, xLabel, yLabel, margin = { top: 10, rig
   return { svg, x: xScale, y: yScale, left, right, top, bottom };
 }
 
-export function say(container, ...parts) {
+export function showMessage(container, ...parts) {
   const text = document.createElement("p");
   text.className = "empty";
   text.append(...parts);
@@ -88,9 +88,9 @@ export function say(container, ...parts) {
 }
 
 const tooltip = document.getElementById("tooltip");
-export function explain(mark, words) {
+export function addTooltip(mark, text) {
   mark.addEventListener("pointerenter", (event) => {
-    tooltip.textContent = words();
+    tooltip.textContent = text();
     tooltip.hidden = false;
     const box = tooltip.getBoundingClientRect();
     tooltip.style.left = `${Math.min(event.clientX + 12, window.innerWidth - box.width - 8)}px`;

@@ -1,7 +1,7 @@
 // Positions as offsets from their centre, east to the left; valid at RA 0h and at the poles too.
 
 import { decText, number, raText } from "./format.js";
-import { element, explain, frame, linear, say } from "./plot.js";
+import { element, addTooltip, frame, linear, showMessage } from "./plot.js";
 
 const RADIAN = Math.PI / 180;
 
@@ -26,7 +26,7 @@ function offsets(source, centre) {
 export function draw(container, centreText, sources, { selected, onSelect, kindOf }) {
   if (!sources.length) {
     centreText.textContent = "";
-    say(container, "No sources yet.");
+    showMessage(container, "No sources yet.");
     return;
   }
   const centre = centreOf(sources);
@@ -49,7 +49,7 @@ export function draw(container, centreText, sources, { selected, onSelect, kindO
     const dot = element("circle", {
       class: `source ${kindOf(source)}`, cx: area.x(east), cy: area.y(north), r: kindOf(source) ? radius + 1.5 : radius,
     });
-    explain(dot, () => `source ${source.id}\n${raText(source.ra)} ${decText(source.dec)}`);
+    addTooltip(dot, () => `source ${source.id}\n${raText(source.ra)} ${decText(source.dec)}`);
     dot.addEventListener("click", () => onSelect(source));
     area.svg.append(dot);
     if (source.id === selected) area.svg.append(element("circle", { class: "ring", cx: area.x(east), cy: area.y(north), r: radius + 6 }));
