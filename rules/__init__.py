@@ -1,1 +1,1 @@
-"""The language in which an operator says which events become alerts."""
+"""The language of the rules that decide which events become alerts."""

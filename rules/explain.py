@@ -1,4 +1,4 @@
-"""Why a rule does not fit an event, in the words of the rule."""
+"""Explain why a rule does not apply to an event."""
 
 from rules.expression import (
     All,
@@ -16,7 +16,7 @@ from rules.expression import (
 from rules.predicate import is_true
 from rules.quantities import Facts
 
-__all__ = ["explain_refusal", "to_text"]
+__all__ = ["explain_mismatch", "to_text"]
 
 
 def to_text(node: Node) -> str:  # noqa: PLR0911  (one a kind of node)
@@ -48,14 +48,14 @@ def _operand(operand: Name | Literal_) -> str:
     return operand.name if isinstance(operand, Name) else repr(operand.value)
 
 
-def explain_refusal(node: Node, facts: Facts) -> list[str]:
-    """Return the parts of an expression that are false, each with the values it saw."""
+def explain_mismatch(node: Node, facts: Facts) -> list[str]:
+    """Return the parts of an expression that are false, each with the values of the event."""
     if is_true(node, facts):
         return []
     if isinstance(node, All):
-        return [words for part in node.parts for words in explain_refusal(part, facts)]
-    seen = ", ".join(f"{name} = {facts[name]}" for name in sorted(_names(node)))
-    return [f"not true: {to_text(node)}" + (f"  ({seen})" if seen else "")]
+        return [line for part in node.parts for line in explain_mismatch(part, facts)]
+    values = ", ".join(f"{name} = {facts[name]}" for name in sorted(_names(node)))
+    return [f"not true: {to_text(node)}" + (f"  ({values})" if values else "")]
 
 
 def _names(node: Node) -> set[str]:

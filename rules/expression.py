@@ -1,4 +1,4 @@
-"""From text to a tree: the grammar is a small part of Python's, checked term by term."""
+"""Parse an expression into a tree: the grammar is a small part of Python's."""
 
 import ast
 import math
@@ -25,8 +25,8 @@ __all__ = [
     "parse",
 ]
 
-_MOST_CHARACTERS = 4000
-_DEEPEST = 30
+_MAX_CHARS = 4000
+_MAX_DEPTH = 30
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 _OPERATORS: dict[type[ast.cmpop], Operator] = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
@@ -34,7 +34,7 @@ _OPERATORS: dict[type[ast.cmpop], Operator] = {
 
 
 class RuleError(ValueError):
-    """An expression that is none; its text says what is wrong and where."""
+    """A text is no valid expression; the message says what is wrong and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Literal_:  # noqa: N801  (Literal is typing's)
-    """A number or a text."""
+    """A number or a text in an expression."""
 
     value: float | str
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two operands; false where one of them is missing."""
+    """Two operands; false if one of them is missing."""
 
     left: "Name | Literal_"
     operator: Operator
@@ -62,7 +62,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A quantity that is one of some values; false where it is missing."""
+    """A quantity that is one of several values; false if it is missing."""
 
     name: str
     values: tuple[float | str, ...]
@@ -93,27 +93,27 @@ class Match:
 
     @property
     def key(self) -> str:
-        """Name of the answer among an event's facts."""
+        """Name of the result among the facts of an event."""
         return f"matches {self.catalogue} {self.radius_arcsec!r}"
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The opposite."""
+    """True if its part is false."""
 
     part: "Node"
 
 
 @dataclass(frozen=True, slots=True)
 class All:
-    """Every part."""
+    """True if every part is."""
 
     parts: tuple["Node", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Any:
-    """One part or more."""
+    """True if one of its parts is."""
 
     parts: tuple["Node", ...]
 
@@ -127,11 +127,11 @@ def parse(text: str) -> Node:
     Raises
     ------
     RuleError
-        If it is none; the text says what is wrong, where, and what would be right.
+        If it is not valid; the message says what is wrong, where, and how to correct it.
     """
-    if len(text) > _MOST_CHARACTERS:
-        raise RuleError(f"longer than {_MOST_CHARACTERS} characters")
-    # Lines are for the reader of the file; a position is told in one.
+    if len(text) > _MAX_CHARS:
+        raise RuleError(f"longer than {_MAX_CHARS} characters")
+    # Messages name a position in one line, however many the file has.
     line = " ".join(text.split())
     try:
         tree = ast.parse(line, mode="eval")
@@ -142,19 +142,19 @@ def parse(text: str) -> Node:
 
 
 def _round(angle_deg: float) -> float:
-    """Return an angle without digits that mean nothing; PostgreSQL chokes on tiny products."""
+    """Return an angle without meaningless digits: PostgreSQL raises an error on an underflow."""
     return round(angle_deg, 9)
 
 
 class _Parser:
-    """Checks each term; knows the text to point into it."""
+    """Checks each term; keeps the text to quote the position of an error."""
 
     def __init__(self, text: str) -> None:
         self._text = text
 
     def condition(self, node: ast.expr, depth: int = 0) -> Node:
-        if depth > _DEEPEST:
-            raise self._error(node, f"nested deeper than {_DEEPEST}")
+        if depth > _MAX_DEPTH:
+            raise self._error(node, f"nested deeper than {_MAX_DEPTH}")
         match node:
             case ast.BoolOp(op=operator, values=values):
                 parts = tuple(self.condition(value, depth + 1) for value in values)
@@ -167,7 +167,7 @@ class _Parser:
                 return self._call(node)
             case ast.Name(id=name):
                 if self._kind(node) != "flag":
-                    raise self._error(node, f"{name} is no yes or no: compare it with something")
+                    raise self._error(node, f"{name} is no flag: compare it with a value")
                 return Flag(name)
         raise self._error(node, "expected a comparison, a flag, within(...) or matches(...)")
 
@@ -181,7 +181,7 @@ class _Parser:
             elif type(operator) in _OPERATORS:
                 parts.append(self._pair(left, _OPERATORS[type(operator)], right))
             else:
-                raise self._error(node, "`is` is no comparison; use ==")
+                raise self._error(node, "`is` is not allowed; use ==")
         return parts[0] if len(parts) == 1 else All(tuple(parts))
 
     def _pair(self, left: ast.expr, operator: Operator, right: ast.expr) -> Node:
@@ -192,7 +192,7 @@ class _Parser:
         if len(kinds) > 1:
             raise self._error(left, f"cannot compare a {' with a '.join(sorted(kinds))}")
         if kinds == {"text"} and operator not in ("==", "!="):
-            raise self._error(left, "texts are equal or not; they have no order")
+            raise self._error(left, "texts can be compared with == and != only")
         return Comparison(one, operator, other)
 
     def _member(self, left: ast.expr, right: ast.expr) -> Member:
@@ -205,7 +205,7 @@ class _Parser:
         for element in right.elts:
             value = self._operand(element)
             if not isinstance(value, Literal_) or self._kind_of(value) != kind:
-                raise self._error(element, f"{left.id} is a {kind}: so must be the list")
+                raise self._error(element, f"{left.id} is a {kind}, and so must be every value")
             values.append(value.value)
         return Member(left.id, tuple(values))
 
@@ -213,7 +213,7 @@ class _Parser:
         match node:
             case ast.Name(id=name):
                 if self._kind(node) == "flag":
-                    raise self._error(node, f"{name} is yes or no by itself; leave the rest away")
+                    raise self._error(node, f"{name} is a flag: write it alone, or after `not`")
                 return Name(name)
             case ast.Constant(value=str() as text):
                 if "\x00" in text:
@@ -240,39 +240,41 @@ class _Parser:
     def _call(self, node: ast.Call) -> Node:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if node.keywords:
-            raise self._error(node, f"{name} takes no names for its values")
+            raise self._error(node, f"{name} takes values without names")
         if name == "within":
             ra, dec, radius = self._numbers(
                 node, node.args, "within(ra, dec, radius) in degrees", 3
             )
             if not (abs(dec) <= 90 and 0 < radius <= 180):
-                raise self._error(node, "dec is -90 to 90, the radius above 0 to 180 degrees")
+                raise self._error(
+                    node, "dec must be -90 to 90, the radius above 0 and up to 180 degrees"
+                )
             return Within(_round(ra % 360.0) % 360.0, _round(dec), max(_round(radius), 1e-9))
         if name == "matches":
             usage = "matches('catalogue', radius) in arcsec"
             if len(node.args) != 2 or not isinstance(self._operand(node.args[0]), Literal_):
-                raise self._error(node, f"it is {usage}")
+                raise self._error(node, f"write {usage}")
             catalogue = self._operand(node.args[0])
             (radius,) = self._numbers(node, node.args[1:], usage, 1)
             if not isinstance(catalogue, Literal_) or not isinstance(catalogue.value, str):
-                raise self._error(node, f"it is {usage}")
+                raise self._error(node, f"write {usage}")
             if not 0 < radius <= 3600:
-                raise self._error(node, "the radius is above 0 to 3600 arcsec")
+                raise self._error(node, "the radius must be above 0 and at most 3600 arcsec")
             return Match(catalogue.value, radius)
-        raise self._error(node, "the functions are within(...) and matches(...)")
+        raise self._error(node, "the only functions are within(...) and matches(...)")
 
     def _numbers(
         self, node: ast.Call, arguments: Sequence[ast.expr], usage: str, n: int
     ) -> list[float]:
         if len(arguments) != n:
-            raise self._error(node, f"it is {usage}")
+            raise self._error(node, f"write {usage}")
         return [self._number(argument) for argument in arguments]
 
     def _kind(self, node: ast.Name) -> str:
         quantity = QUANTITIES.get(node.id)
         if quantity is None:
             raise self._error(
-                node, f"{node.id} is no quantity; `livetrap rules quantities` lists them"
+                node, f"{node.id} is no known quantity; `livetrap rules quantities` lists them"
             )
         return quantity.kind
 
@@ -281,13 +283,13 @@ class _Parser:
             return QUANTITIES[operand.name].kind
         return "text" if isinstance(operand.value, str) else "number"
 
-    def _error(self, node: ast.expr, words: str) -> RuleError:
+    def _error(self, node: ast.expr, message: str) -> RuleError:
         at = self._text[node.col_offset :][:40]
-        return RuleError(f"at `{at}`: {words}")
+        return RuleError(f"at `{at}`: {message}")
 
 
 def find_matches(node: Node) -> frozenset[Match]:
-    """Return the reference catalogues that an expression asks."""
+    """Return the matches with reference catalogues in an expression."""
     match node:
         case Match():
             return frozenset({node})

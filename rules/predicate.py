@@ -1,4 +1,4 @@
-"""A tree as a decision about one event."""
+"""Evaluate an expression for one event."""
 
 import math
 import operator
@@ -29,14 +29,14 @@ _COMPARE: dict[str, Callable[[typing.Any, typing.Any], bool]] = {
 
 
 def is_true(node: Node, facts: Facts) -> bool:  # noqa: PLR0911  (one a kind of node)
-    """Return whether an event is as the expression says.
+    """Return whether an expression is true of an event.
 
     Parameters
     ----------
     node : Node
         The expression.
     facts : mapping
-        As `rules.quantities.facts_of` returns it, and the answer of each `Match` by its key.
+        From `rules.quantities.facts_of`, with the result of each `Match` by its key.
     """
     match node:
         case All(parts=parts):

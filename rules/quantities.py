@@ -1,4 +1,4 @@
-"""What a rule may ask about an event: each quantity in Python and in SQL, with the same meaning.
+"""Quantities of an event that a rule can name, each in Python and in SQL with one meaning.
 
 A quantity without a value (null, NaN, an infinity) is missing: no comparison with it is true.
 """
@@ -15,24 +15,24 @@ __all__ = ["QUANTITIES", "Facts", "Quantity", "Value", "facts_of"]
 
 Value = float | str | bool | None
 Facts = Mapping[str, Value]
-# Fluxes beyond are nonsense, and their ratio would overflow.
-_SANE = (1e-100, 1e100)
+# Fluxes outside are not physical, and their ratio would overflow.
+_FLUX_RANGE = (1e-100, 1e100)
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """Something that a rule can name.
+    """A quantity that a rule can name.
 
     Parameters
     ----------
     kind : str
         ``number``, ``text`` or ``flag``.
     doc : str
-        What it is, with its unit.
+        Its meaning, with the unit.
     value : callable
-        From an event.
+        Returns it from an event.
     sql : str
-        The same from column ``event`` of table ``source_event``.
+        Expression for it from column ``event`` of table ``source_event``.
     """
 
     kind: Literal["number", "text", "flag"]
@@ -69,7 +69,9 @@ def _kind(event: SourceEvent) -> str:
 
 def _excess(event: SourceEvent) -> float | None:
     flux, limit = event.flux_peak_jy_beam, event.limit_previous_jy_beam
-    if limit is None or not (_SANE[0] < flux < _SANE[1] and _SANE[0] < limit < _SANE[1]):
+    if limit is None or not (
+        _FLUX_RANGE[0] < flux < _FLUX_RANGE[1] and _FLUX_RANGE[0] < limit < _FLUX_RANGE[1]
+    ):
         return None
     return flux / limit
 
@@ -77,7 +79,9 @@ def _excess(event: SourceEvent) -> float | None:
 _FLUX, _LIMIT = (
     f"(event ->> '{field}')::float8" for field in ("flux_peak_jy_beam", "limit_previous_jy_beam")
 )
-_IS_SANE = " and ".join(f"{each} > {_SANE[0]} and {each} < {_SANE[1]}" for each in (_FLUX, _LIMIT))
+_ARE_PHYSICAL = " and ".join(
+    f"{each} > {_FLUX_RANGE[0]} and {each} < {_FLUX_RANGE[1]}" for each in (_FLUX, _LIMIT)
+)
 
 QUANTITIES: dict[str, Quantity] = {
     "kind": Quantity(
@@ -101,28 +105,30 @@ QUANTITIES: dict[str, Quantity] = {
     "flux_int_jy": _number("flux_int_jy", "integrated flux density [Jy]"),
     "rms_local_jy_beam": _number("rms_local_jy_beam", "local rms [Jy/beam]"),
     "limit_previous_jy_beam": _number(
-        "limit_previous_jy_beam", "would have been detected there before [Jy/beam]"
+        "limit_previous_jy_beam", "least peak that earlier images would have shown there [Jy/beam]"
     ),
     "excess": Quantity(
         "number",
         "flux_peak_jy_beam over limit_previous_jy_beam [-]",
         _excess,
-        f"(case when {_IS_SANE} then {_FLUX} / {_LIMIT} end)",
+        f"(case when {_ARE_PHYSICAL} then {_FLUX} / {_LIMIT} end)",
     ),
     "eta": _number("eta", "reduced chi-square against a constant flux [-]"),
     "v": _number("v", "coefficient of variation [-]"),
     "n_datapoints": _number("n_datapoints", "measurements of the source so far [-]"),
-    "n_bands": _number("n_bands", "bands that show it in this timestep [-]"),
+    "n_bands": _number("n_bands", "bands with a detection in this timestep [-]"),
     "freq_eff_hz": _number("freq_eff_hz", "centre of the band [Hz]"),
     "exposure_s": _number("exposure_s", "exposure [s]"),
     "ra": _number("ra", "right ascension, ICRS [deg]"),
     "dec": _number("dec", "declination, ICRS [deg]"),
     "ra_err_deg": _number("ra_err_deg", "its error, 1 sigma on the sky [deg]"),
     "dec_err_deg": _number("dec_err_deg", "its error, 1 sigma on the sky [deg]"),
-    "edge_distance_deg": _number("edge_distance_deg", "to the border of what is searched [deg]"),
-    "is_edge": _flag(QualityFlag.EDGE, "touches the border of what is searched"),
+    "edge_distance_deg": _number(
+        "edge_distance_deg", "distance to the border of the searched area [deg]"
+    ),
+    "is_edge": _flag(QualityFlag.EDGE, "touches the border of the searched area"),
     "is_blended": _flag(QualityFlag.BLENDED, "shares its island with another peak"),
-    "has_blank_pixels": _flag(QualityFlag.BLANK_PIXELS, "part of it was blank"),
+    "has_blank_pixels": _flag(QualityFlag.BLANK_PIXELS, "some of its pixels were blank"),
     "has_fit_failed": _flag(QualityFlag.FIT_FAILED, "measured without a fit"),
     "is_extended": _flag(QualityFlag.EXTENDED, "larger than the beam"),
     "is_near_bright": _flag(
@@ -132,5 +138,5 @@ QUANTITIES: dict[str, Quantity] = {
 
 
 def facts_of(event: SourceEvent) -> dict[str, Value]:
-    """Return all that a rule may ask about an event; what is missing is None."""
+    """Return every quantity of an event; a missing one is None."""
     return {name: quantity.value(event) for name, quantity in QUANTITIES.items()}

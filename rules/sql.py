@@ -1,4 +1,4 @@
-"""A tree as a condition on rows of table `source_event`, with parameters for all constants."""
+"""Translate an expression into a condition on table `source_event`; constants are parameters."""
 
 from rules.expression import (
     All,
@@ -24,7 +24,7 @@ class SqlCondition:
     Parameters
     ----------
     n_before : int
-        Parameters that the statement has already.
+        Number of parameters that the statement has already [-].
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class SqlCondition:
         self.parameters: list[object] = []
 
     def of(self, node: Node) -> str:  # noqa: PLR0911  (one a kind of node)
-        """Return SQL that is true or false, never null, where `is_true` says the same."""
+        """Return SQL that is true or false, never null, just as `is_true` is."""
         match node:
             case All(parts=parts):
                 return f"({' and '.join(self.of(part) for part in parts)})"

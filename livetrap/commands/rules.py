@@ -35,7 +35,7 @@ def check(path: RuleFile = None) -> None:
         livetrap rules check rules.toml
     """
     from rules.explain import to_text  # noqa: PLC0415
-    from rules.rulebook import load_rules  # noqa: PLC0415
+    from rules.rule_set import load_rules  # noqa: PLC0415
 
     for rule in load_rules(path).rules:
         role = f", role {rule.role}" if rule.role else ""
@@ -50,7 +50,7 @@ def show_rules() -> None:
 
         livetrap rules show > rules.toml
     """
-    from rules.rulebook import DEFAULT_RULES  # noqa: PLC0415
+    from rules.rule_set import DEFAULT_RULES  # noqa: PLC0415
 
     print(DEFAULT_RULES.read_text(encoding="utf-8"), end="")
 
@@ -96,7 +96,7 @@ def dry_run(
 
     from livetrap.rule_replay.dry_run import dry_run as replay_events  # noqa: PLC0415
     from livetrap.rule_replay.report import render_report  # noqa: PLC0415
-    from rules.rulebook import load_rules  # noqa: PLC0415
+    from rules.rule_set import load_rules  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
 
     rule_book, period = load_rules(path), parse_duration(since)

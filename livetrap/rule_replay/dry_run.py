@@ -7,9 +7,9 @@ from heapq import heappop, heappush
 
 from livetrap.rule_replay.past_events import PastEvent, fetch_past_events
 from livetrap.rule_replay.replay import RuleReplay, Verdict
-from rules.explain import explain_refusal
+from rules.explain import explain_mismatch
 from rules.quantities import facts_of
-from rules.rulebook import RuleBook
+from rules.rule_set import RuleSet
 from runtime.settings import Settings
 from schemas.messages import SourceEvent
 from services.alert.steps.storm import STORM
@@ -49,7 +49,7 @@ class ReplayedEvent:
     why: tuple[str, ...]
 
 
-def dry_run(settings: Settings, rules: RuleBook, period: timedelta) -> list[ReplayedEvent]:
+def dry_run(settings: Settings, rules: RuleSet, period: timedelta) -> list[ReplayedEvent]:
     """Return what rules would have made of the events of a period up to now.
 
     The alerts about storms are among them. What the stream suppressed before that period stays
@@ -60,7 +60,7 @@ def dry_run(settings: Settings, rules: RuleBook, period: timedelta) -> list[Repl
     settings : Settings
         Where the database is (errors as of `livetrap.database.connection.connect`), and the
         limits.
-    rules : RuleBook
+    rules : RuleSet
         Rules to try.
     period : timedelta
         Length of the period.
@@ -74,7 +74,7 @@ def dry_run(settings: Settings, rules: RuleBook, period: timedelta) -> list[Repl
     return _replay(past, rules, RuleReplay(settings.alert))
 
 
-def _replay(past: list[PastEvent], rules: RuleBook, replay: RuleReplay) -> list[ReplayedEvent]:
+def _replay(past: list[PastEvent], rules: RuleSet, replay: RuleReplay) -> list[ReplayedEvent]:
     """Return the events of the period; of a released event the outcome after its release."""
     replayed: dict[str, ReplayedEvent] = {}
     is_alerted: dict[str, bool] = {}
@@ -108,14 +108,14 @@ def _in_order(past: list[PastEvent]) -> Iterator[tuple[PastEvent, bool]]:
         yield heappop(released)[-1], True
 
 
-def _to_replayed(event: SourceEvent, verdict: Verdict, rules: RuleBook) -> ReplayedEvent:
+def _to_replayed(event: SourceEvent, verdict: Verdict, rules: RuleSet) -> ReplayedEvent:
     why: tuple[str, ...] = (verdict.reason,) if verdict.reason else ()
     if verdict.outcome == "no_rule" and not rules.matches:
         facts = facts_of(event)
         why = tuple(
             f"{rule.name}: {condition}"
             for rule in rules.rules
-            for condition in explain_refusal(rule.when, facts)
+            for condition in explain_mismatch(rule.when, facts)
         )
     return ReplayedEvent(
         event_id=event.event_id,

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from livetrap.database.connection import with_connection
-from rules.rulebook import Rule, RuleBook
+from rules.rule_set import Rule, RuleSet
 from rules.sql import SqlCondition
 from runtime.settings import PostgresSettings
 from schemas.event_json import event_from_json
@@ -76,7 +76,7 @@ class PastEvent:
 
 
 def fetch_past_events(
-    settings: PostgresSettings, rules: RuleBook, period: timedelta
+    settings: PostgresSettings, rules: RuleSet, period: timedelta
 ) -> list[PastEvent]:
     """Return the events of a period up to now, and the earlier ones of the same sources.
 
@@ -84,7 +84,7 @@ def fetch_past_events(
     ----------
     settings : PostgresSettings
         Where the database is; errors as of `livetrap.database.connection.connect`.
-    rules : RuleBook
+    rules : RuleSet
         Rules to match.
     period : timedelta
         Length of the period.
@@ -107,7 +107,7 @@ def fetch_past_events(
     return with_connection(settings, fetch)
 
 
-def _to_past_event(row: Any, rules: RuleBook) -> PastEvent:
+def _to_past_event(row: Any, rules: RuleSet) -> PastEvent:
     number = row["rule_number"]
     return PastEvent(
         event=event_from_json(row["event"]),

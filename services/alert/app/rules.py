@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from rules.rulebook import RuleBook, load_rules
+from rules.rule_set import RuleSet, load_rules
 from runtime.errors import SettingsError
 from runtime.logging import get_logger
 from services.alert.metrics import RULES_ARE_CURRENT
@@ -31,7 +31,7 @@ class RuleFile:
         self._rules = load_rules(path)
         RULES_ARE_CURRENT.set(1)
 
-    def current(self) -> RuleBook:
+    def current(self) -> RuleSet:
         """Return the rules; costs one `stat` of the file."""
         version = self._read_version()
         if version != self._version:

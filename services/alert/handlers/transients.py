@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from rules.rulebook import RuleBook
+from rules.rule_set import RuleSet
 from runtime.errors import (
     FatalError,
     RejectedMessageError,
@@ -72,7 +72,7 @@ class TransientHandler:
         self,
         settings: AlertSettings,
         *,
-        rules: Callable[[], RuleBook],
+        rules: Callable[[], RuleSet],
         store: AlertStore,
         sender: AlertSender,
     ) -> None:
@@ -136,7 +136,7 @@ class TransientHandler:
         self,
         transaction: AlertTransaction,
         event: SourceEvent,
-        rules: RuleBook,
+        rules: RuleSet,
         matches: Mapping[str, bool],
     ) -> _Decided:
         """Store the alert of one event, if it becomes one."""

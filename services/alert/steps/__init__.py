@@ -1,1 +1,1 @@
-"""What the alert service decides and what its alerts say."""
+"""Decisions of the alert service, and the content of its alerts."""

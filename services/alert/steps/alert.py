@@ -1,4 +1,4 @@
-"""From event to alert: name, packet, notice, row."""
+"""Build the alert of an event: identity, packet, notice, row."""
 
 from datetime import datetime
 
@@ -21,19 +21,19 @@ def build_alert(
     *,
     revision: int,
 ) -> NewAlert:
-    """Return the alert of `event`, the same whenever the arguments are.
+    """Return the alert of `event`; the same arguments give the same alert.
 
     Raises
     ------
     RejectedMessageError
-        If no valid packet or notice can be made of it.
+        If no valid packet or notice can be built.
     """
     name = name_alert(event, settings.authority, revision)
     try:
         voevent = build_voevent(event, name, settings, decision, time_alert)
         link = link_to(name, settings.public_url)
         notice = build_notice(event, name, decision, time_alert, link=link)
-    except OverflowError as error:  # a time whose zone leads out of the years 1 to 9999
+    except OverflowError as error:  # its time zone leads out of the years 1 to 9999
         raise RejectedMessageError(
             "bad_time", f"event {event.event_id}: beyond the calendar: {error}"
         ) from error

@@ -1,4 +1,4 @@
-"""What VOEvent and notice both say of an event: names, times, errors, latencies."""
+"""What VOEvent and notice have in common: identity, times, errors, latencies."""
 
 import math
 import re
@@ -32,24 +32,24 @@ __all__ = [
 CONTAINMENT_PROBABILITY = 0.9
 # Radius of 90 % of a circular two-dimensional Gaussian [sigma].
 _SIGMAS_OF_RADIUS = math.sqrt(-2 * math.log(1 - CONTAINMENT_PROBABILITY))
-_LONGEST_EXPOSURE_S = 1e7
-_LONGEST_NAME = 100
-_LONGEST_TEXT = 200
-_LONGEST_NOTE = 500
+_MAX_EXPOSURE_S = 1e7
+_MAX_NAME_CHARS = 100
+_MAX_TEXT_CHARS = 200
+_MAX_NOTE_CHARS = 500
 _ILLEGAL_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ARCHIVAL_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class AlertName:
-    """Under what name an alert goes out and which ones it refers to.
+    """The identity of an alert, and the alerts that it cites.
 
     Parameters
     ----------
     ivorn : str
         ``ivo://<authority>/<stream>#<trig_id>.<revision>``.
     cited : tuple of str
-        Earlier ivorns of the family: the first and the latest.
+        Earlier ivorns of its `trig_id`: the first and the latest.
     """
 
     ivorn: str
@@ -60,33 +60,33 @@ class AlertName:
 
 
 def _sanitise(text: str) -> str:
-    """Return `text` in the characters that an ivorn may have."""
-    return re.sub(r"[^A-Za-z0-9._~-]", "-", text)[:_LONGEST_NAME] or "-"
+    """Return `text` with only the characters that an ivorn may have."""
+    return re.sub(r"[^A-Za-z0-9._~-]", "-", text)[:_MAX_NAME_CHARS] or "-"
 
 
 def clean_text(text: str) -> str:
-    """Return a text without what XML or PostgreSQL refuses, cut where nobody reads on."""
-    return _ILLEGAL_IN_XML.sub("", text)[:_LONGEST_TEXT]
+    """Return a text without characters that XML or PostgreSQL refuses, at most 200 characters."""
+    return _ILLEGAL_IN_XML.sub("", text)[:_MAX_TEXT_CHARS]
 
 
 def note_of(event: SourceEvent) -> str | None:
-    """Return why there is an update or a retraction, clean; longer than other texts."""
-    return event.note and _ILLEGAL_IN_XML.sub("", event.note)[:_LONGEST_NOTE]
+    """Return the reason of an update or retraction, cleaned; at most 500 characters."""
+    return event.note and _ILLEGAL_IN_XML.sub("", event.note)[:_MAX_NOTE_CHARS]
 
 
 def ra_of(event: SourceEvent) -> float:
     """Return the right ascension, 0 to below 360 [deg]."""
-    return float(event.ra) % 360.0 % 360.0  # once more: of a tiny negative it is 360
+    return float(event.ra) % 360.0 % 360.0  # twice: for a tiny negative the first result is 360
 
 
 def name_alert(event: SourceEvent, authority: str, revision: int) -> AlertName:
-    """Return the names of the alert of `event`."""
+    """Return the identity of the alert of `event`."""
     trig_id = _sanitise(event.trig_id)
     base = f"ivo://{authority}/{_sanitise(event.stream)}#{trig_id}."
     cited = dict.fromkeys((f"{base}0", f"{base}{revision - 1}")) if revision else {}
     if event.kind == "retraction":
         alert_type = "retraction"
-    elif not revision:  # also the first that subscribers hear of an older event
+    elif not revision:  # also the first alert about an older source
         alert_type = "initial"
     else:
         alert_type = "update" if event.kind == "update" else "subsequent"
@@ -94,7 +94,7 @@ def name_alert(event: SourceEvent, authority: str, revision: int) -> AlertName:
 
 
 def link_to(name: AlertName, public_url: HttpUrl | None) -> str | None:
-    """Return where an alert can be read again, if the api is open to others."""
+    """Return the address of an alert in the api, if the api has a public one."""
     if public_url is None:
         return None
     return f"{str(public_url).rstrip('/')}/api/v1/alerts/{quote(name.ivorn, safe=':/')}"
@@ -102,12 +102,12 @@ def link_to(name: AlertName, public_url: HttpUrl | None) -> str | None:
 
 @cache
 def name_pipeline() -> str:
-    """Return name and version of this software; to look that up takes half as long as a packet."""
+    """Return name and version of this software; cached, as the look-up is slow."""
     return f"LiveTrap {version('livetrap')}"
 
 
 def position_error_deg(event: SourceEvent) -> float:
-    """Return the 90 % radius [deg]; the beam where the fit gave none, the sky without a beam."""
+    """Return the 90 % radius [deg]; without errors of the fit the beam, without it the sky."""
     errors = [event.ra_err_deg, event.dec_err_deg]
     if all(math.isfinite(error) and error > 0 for error in errors):
         return min(180.0, _SIGMAS_OF_RADIUS * max(errors))
@@ -118,7 +118,7 @@ def position_error_deg(event: SourceEvent) -> float:
 def usable_exposure_s(event: SourceEvent) -> float:
     """Return the exposure [s]; 0 where it is unknown or absurd."""
     exposure_s = event.exposure_s
-    return exposure_s if 0 <= exposure_s <= _LONGEST_EXPOSURE_S else 0.0
+    return exposure_s if 0 <= exposure_s <= _MAX_EXPOSURE_S else 0.0
 
 
 def middle_of_exposure(event: SourceEvent) -> datetime:

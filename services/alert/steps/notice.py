@@ -25,9 +25,9 @@ from services.alert.steps.facts import (
 
 __all__ = ["SCHEMA", "build_notice"]
 
-# The part of GCN's core schema that every notice of ours fulfils.
+# The part of the core schema of GCN that every notice conforms to.
 SCHEMA = "https://gcn.nasa.gov/schema/v7.2.3/gcn/notices/core/Alert.schema.json"
-# GCN's own fields have no null: what is not known is left out.
+# Fields of GCN cannot be null: unknown ones are left out.
 _LEFT_OUT = frozenset(
     {
         "spectral_band", "image_snr", "flux_density", "flux_density_error",
@@ -50,20 +50,20 @@ def build_notice(
     *,
     link: str | None = None,
 ) -> bytes:
-    """Return the notice as JSON; what is no finite number is null, or absent from GCN's fields.
+    """Return the notice as JSON; a number that is not finite is null, a field of GCN is left out.
 
     Parameters
     ----------
     event : SourceEvent
-        What the alert tells.
+        Event of the alert.
     name : AlertName
-        Its identity.
+        Identity of the alert.
     decision : Decision
         Rule, importance, role.
     time_alert : datetime
-        When the alert was made, UTC.
+        Time of the alert, UTC.
     link : str or None
-        Where it can be read again.
+        Address of the alert.
 
     Returns
     -------

@@ -1,10 +1,10 @@
-"""Which source events deserve an alert."""
+"""Decide which source events become alerts."""
 
 import math
 from collections.abc import Mapping
 
 from rules.quantities import facts_of
-from rules.rulebook import Rule, RuleBook
+from rules.rule_set import Rule, RuleSet
 from runtime.errors import RejectedMessageError
 from schemas.identity import TEST_STREAM
 from schemas.messages import SourceEvent
@@ -18,22 +18,23 @@ _OPERATORS_TEST = Decision("operator's test", 0.0, "test")
 
 
 def check_event(event: SourceEvent) -> None:
-    """Refuse an event that nobody could point a telescope at.
+    """Reject an event without a position to point a telescope at.
 
     Raises
     ------
     RejectedMessageError
-        If the position is no position.
+        If the position is not on the sky.
     """
     if not (math.isfinite(event.ra) and -90.0 <= event.dec <= 90.0):
         raise RejectedMessageError(
-            "bad_position", f"event {event.event_id}: ra={event.ra} dec={event.dec} is nowhere"
+            "bad_position",
+            f"event {event.event_id}: ra={event.ra} dec={event.dec} is not on the sky",
         )
 
 
 def decide(
     event: SourceEvent,
-    rules: RuleBook,
+    rules: RuleSet,
     matches: Mapping[str, bool],
     *,
     before: AlertHistory,
@@ -44,20 +45,20 @@ def decide(
     Parameters
     ----------
     event : SourceEvent
-        What the associator found.
-    rules : RuleBook
-        What is wanted.
+        Event of the associator.
+    rules : RuleSet
+        Rules that apply now.
     matches : mapping
-        Whether reference catalogues have it, by the key of each question of the rules.
+        Whether a reference catalogue has a source there, by the key of each match in the rules.
     before : AlertHistory
-        What was alerted so far.
+        Earlier alerts.
     role : str
-        Where the rule names none.
+        Role if the rule names none.
 
     Raises
     ------
     NotDueError
-        If it becomes none.
+        If it becomes no alert.
     """
     rule = rules.find({**facts_of(event), **matches})
     return decide_by(event, rule, before=before, role=role)
@@ -66,15 +67,15 @@ def decide(
 def decide_by(
     event: SourceEvent, rule: Rule | None, *, before: AlertHistory, role: str
 ) -> Decision:
-    """Return how an event becomes an alert, by the first rule that fits it.
+    """Return how an event becomes an alert, by the first rule that is true of it.
 
-    What was alerted is updated and taken back whatever the rules say now: who heard the one must
-    hear the other. An update of what was not alerted may be the first that a rule wants.
+    An alert is updated and retracted whatever the rules are now: those who received it must
+    receive the follow-up. An update about a source without an alert may become its first one.
 
     Raises
     ------
     NotDueError
-        If it becomes none.
+        If it becomes no alert.
     """
     if event.stream == TEST_STREAM:
         return _OPERATORS_TEST
@@ -85,6 +86,6 @@ def decide_by(
         return Decision(None, importance, before.role or role)
     if rule is None:
         raise NotDueError("no_rule")
-    # What was put into the images stays so, whichever rule another finding of it fits.
+    # A source that was injected stays so, whichever rule applies to a later event of it.
     usual = "injection" if before.role == "injection" else role
     return Decision(rule.name, rule.importance, rule.role or usual)

@@ -1,4 +1,4 @@
-"""The VOEvent 2.0 packet of an alert, written with lxml and checked before it leaves.
+"""The VOEvent 2.0 packet of an alert, written with lxml and validated before it is sent.
 
 Elements have the names, the order and the text that voevent-parse gives them, so its
 readers find what they expect (ADR 0016).
@@ -32,7 +32,7 @@ from services.alert.steps.facts import (
 
 __all__ = ["MAX_PACKET_BYTES", "assert_valid", "build_voevent"]
 
-# Comet closes the connection beyond 99 999; small packets travel well.
+# Comet closes the connection beyond 99 999.
 MAX_PACKET_BYTES = 20_000
 _CITE = {"update": "supersedes", "retraction": "retraction"}
 # Unified Astronomy Thesaurus: radio transient sources; variable radiation sources.
@@ -53,12 +53,12 @@ def build_voevent(
     decision: Decision,
     time_alert: datetime,
 ) -> bytes:
-    """Return the packet; the same bytes whenever it is called with the same arguments.
+    """Return the packet; the same arguments give the same bytes.
 
     Parameters
     ----------
     event : SourceEvent
-        What the alert tells; its position is finite.
+        Event of the alert; its position is finite.
     name : AlertName
         ivorn and citations.
     settings : AlertSettings
@@ -66,7 +66,7 @@ def build_voevent(
     decision : Decision
         Rule, importance, role.
     time_alert : datetime
-        When the alert was made, UTC.
+        Time of the alert, UTC.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def _to_iso(time: datetime) -> str:
 def _add(
     parent: etree._Element, tag: str, text: str | None = None, **attributes: str
 ) -> etree._Element:
-    """Append an element without a namespace, as VOEvent wants all but its root."""
+    """Append an element without a namespace: in VOEvent only the root has one."""
     element = etree.SubElement(parent, tag, attributes)
     element.text = text
     return element
@@ -163,7 +163,7 @@ def _add_what(
 
 
 def _add_group(what: etree._Element, name: str, rows: list[_Row]) -> None:
-    """Append the group of the rows that have a value; NaN and infinities are left out."""
+    """Append a group of the rows with a value; NaN and infinities are left out."""
     group = _add(what, "Group", name=name)
     for row in rows:
         if row[1] is not None and not _is_blank(row[1]):
@@ -213,7 +213,7 @@ def _detection_rows(event: SourceEvent) -> list[_Row]:
         ("dec_error", float(event.dec_err_deg), "deg", "stat.error;pos.eq.dec"),
         ("extraction_type", event.extraction_type, "", ""),
         ("quality_flags", int(event.quality_flags), "", "meta.code.qual"),
-        # XPath 1.0 cannot take a number of bits apart: a filter asks for these.
+        # XPath 1.0 cannot test bits of a number: filters use these.
         *[(f"is_{name}", "true", "", "meta.code.qual") for name in names_of(event.quality_flags)],
     ]
 
@@ -270,7 +270,7 @@ def _add_how(packet: etree._Element) -> None:
 
 
 def _expiry(event: SourceEvent, expires_s: float, time_alert: datetime) -> datetime | None:
-    """Return until when the alert is of use; what is taken back was no exposure's finding."""
+    """Return when the alert expires; a retraction counts from its alert, not from an exposure."""
     start = time_alert if event.kind == "retraction" else end_of_exposure(event)
     try:
         return (start.astimezone(UTC) + timedelta(seconds=expires_s)).replace(tzinfo=None)

@@ -37,8 +37,8 @@ _ROOTS = frozenset(
 )
 _ROLES = frozenset({"iamalive", "authenticate", "ack", "nak"})
 _MAX_FILTERS = 16
-_LONGEST_TEXT = 300
-_MAX_FILTER_CHARACTERS = 1000
+_MAX_TEXT_CHARS = 300
+_MAX_FILTER_CHARS = 1000
 # Work grows as nodes ** (depth + 1); deeper ones could hold a core for minutes.
 _MAX_FILTER_DEPTH = 2
 
@@ -138,7 +138,7 @@ def parse_peer_message(document: bytes) -> PeerMessage:
     if root.tag not in _ROOTS or role not in _ROLES:
         raise TransportError("garbage")
     origin, response, result = (
-        (root.findtext(name) or "").strip()[:_LONGEST_TEXT]
+        (root.findtext(name) or "").strip()[:_MAX_TEXT_CHARS]
         for name in ("Origin", "Response", "Meta/Result")
     )
     if role != "authenticate":
@@ -169,7 +169,7 @@ def compile_filters(expressions: tuple[str, ...]) -> Filters:
     if len(expressions) > _MAX_FILTERS:
         raise TransportError("bad_filter")
     for expression in expressions:
-        if len(expression) > _MAX_FILTER_CHARACTERS or _depth(expression) > _MAX_FILTER_DEPTH:
+        if len(expression) > _MAX_FILTER_CHARS or _depth(expression) > _MAX_FILTER_DEPTH:
             raise TransportError("bad_filter")
     try:
         return tuple(etree.XPath(expression) for expression in expressions)

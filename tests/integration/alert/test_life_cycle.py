@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from livetrap.cli import run
-from rules.rulebook import RuleBook, load_rules, parse_rules
+from rules.rule_set import RuleSet, load_rules, parse_rules
 from runtime.settings import AlertSettings
 from schemas.codec import encode_source_event
 from schemas.messages import ImageDetections, SourceEvent
@@ -62,7 +62,7 @@ async def alert(
     site: Associator,
     heard: list[bytes] | None = None,
     *,
-    rules: RuleBook | None = None,
+    rules: RuleSet | None = None,
     **settings: int,
 ) -> list[dict[str, Any]]:
     """Give all events to an alert service; return the rows of its alerts, oldest first."""

@@ -194,7 +194,7 @@ def test_rules_are_checked_on_the_command_line(
     assert run(["rules", "check", str(path)]) == 0
     path.write_text("[[rule]]\nname = 'a'\nwhen = 'sigma > 3'\n")
     assert run(["rules", "check", str(path)]) == 2
-    assert "sigma is no quantity" in capsys.readouterr().err
+    assert "sigma is no known quantity" in capsys.readouterr().err
     path.write_text("[[rule]]\nname = 'a'\nwhen = 'snr > 3'\nrole = 'injection'\n")
     assert run(["rules", "check", str(path)]) == 0
     assert "role injection" in capsys.readouterr().out

@@ -15,7 +15,7 @@ import pytest
 from astropy.table import Table
 
 from livetrap.cli import run
-from rules.rulebook import parse_rules
+from rules.rule_set import parse_rules
 from runtime.settings import AlertSettings
 from schemas.codec import encode_source_event
 from schemas.event_json import event_from_json, event_to_json

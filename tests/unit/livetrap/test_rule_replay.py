@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from livetrap.rule_replay.replay import FOLLOWS, RuleReplay, Verdict
-from rules.rulebook import load_rules
+from rules.rule_set import load_rules
 from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
 from tests.support.vtp_events import START, source_event

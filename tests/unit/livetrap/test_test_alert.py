@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from livetrap.operator.test_alert import make_test_event
-from rules.rulebook import parse_rules
+from rules.rule_set import parse_rules
 from runtime.settings import AlertSettings
 from schemas.codec import decode_source_event, encode_source_event
 from services.alert.models import AlertHistory

@@ -1,4 +1,4 @@
-"""The language of the rules: what is right, what is wrong, and what the words say then."""
+"""The language of the rules: what is valid, what is not, and what the message says then."""
 
 import math
 from typing import Any
@@ -34,13 +34,13 @@ def holds(text: str, **changes: Any) -> bool:
         ("\n  snr > 8\n  and dec > 0\n", True),
     ],
 )
-def test_what_it_means(text: str, *, expected: bool) -> None:
+def test_the_meaning_of_an_expression(text: str, *, expected: bool) -> None:
     assert holds(text) is expected
 
 
 @pytest.mark.parametrize("missing", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("text", ["eta > 0", "eta <= 0", "eta == 0", "eta != 0", "eta in [0]"])
-def test_nothing_is_true_of_what_is_missing(text: str, missing: float) -> None:
+def test_no_comparison_with_a_missing_quantity_is_true(text: str, missing: float) -> None:
     assert not holds(text, eta=missing)
     assert holds(f"not ({text})", eta=missing)
 
@@ -50,31 +50,31 @@ def test_a_flag_is_a_bit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("", "not an expression"),
         ("snr >", "at character"),
         ("snr > 8 and", "not an expression"),
-        ("snr", "compare it with something"),
+        ("snr", "compare it with a value"),
         ("snr == 'high'", "cannot compare a number with a text"),
-        ("kind > 'a'", "they have no order"),
+        ("kind > 'a'", "== and != only"),
         ("sigma > 8", "`livetrap rules quantities` lists them"),
         ("8 > 7", "one side must be a quantity"),
         ("snr > 8 + 1", "expected a quantity, a number or a text"),
-        ("is_edge == 1", "yes or no by itself"),
-        ("__import__('os').system('x')", "the functions are"),
+        ("is_edge == 1", "is a flag"),
+        ("__import__('os').system('x')", "the only functions are"),
         ("snr.real > 1", "expected a quantity"),
-        ("(lambda: 1)()", "the functions are"),
+        ("(lambda: 1)()", "the only functions are"),
         ("snr is 8", "use =="),
         ("snr in 8", "`in` needs a list"),
-        ("snr in ['a']", "so must be the list"),
+        ("snr in ['a']", "so must be every value"),
         ("snr > 1e999", "finite"),
         ("snr > True", "finite number"),
         ("snr > 10**400", "expected a quantity"),
         ("within(1, 2)", "within(ra, dec, radius)"),
         ("within(1, 95, 2)", "-90 to 90"),
-        ("within(ra=1, dec=2, radius=3)", "no names"),
-        ("matches(nvss, 15)", "no quantity"),
+        ("within(ra=1, dec=2, radius=3)", "without names"),
+        ("matches(nvss, 15)", "no known quantity"),
         ("matches('nvss', 99999)", "3600"),
         ("kind == 'a\\x00'", "null character"),
         ("not " * 50 + "is_edge", "nested deeper"),
@@ -83,12 +83,12 @@ def test_a_flag_is_a_bit() -> None:
         ("snr > 8; snr > 9", "not an expression"),
     ],
 )
-def test_what_is_wrong_is_said(text: str, words: str) -> None:
+def test_an_invalid_expression_is_explained(text: str, message: str) -> None:
     with pytest.raises(RuleError) as caught:
         parse(text)
-    assert words in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_the_place_is_pointed_at() -> None:
+def test_the_position_of_an_error_is_quoted() -> None:
     with pytest.raises(RuleError, match=r"at `sigma > 9`"):
         parse("snr > 8 and sigma > 9")

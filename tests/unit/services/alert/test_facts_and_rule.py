@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.rulebook import load_rules, parse_rules
+from rules.rule_set import load_rules, parse_rules
 from runtime.errors import RejectedMessageError
 from schemas.messages import StageTimes
 from services.alert.errors import NotDueError

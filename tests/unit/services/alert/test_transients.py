@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rules.rulebook import RuleBook, load_rules, parse_rules
+from rules.rule_set import RuleSet, load_rules, parse_rules
 from runtime.errors import RejectedMessageError, TransientError
 from runtime.settings import AlertSettings
 from schemas.codec import encode_source_event
@@ -141,7 +141,7 @@ class FakeSender:
                 self.servers.step()
 
 
-def make_handler(servers: Servers, *, rules: RuleBook = RULES) -> TransientHandler:
+def make_handler(servers: Servers, *, rules: RuleSet = RULES) -> TransientHandler:
     return TransientHandler(
         AlertSettings(authority="org.test"),
         rules=lambda: rules,

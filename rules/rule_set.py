@@ -12,24 +12,24 @@ from rules.predicate import is_true
 from rules.quantities import Facts
 from runtime.errors import SettingsError
 
-__all__ = ["DEFAULT_RULES", "Rule", "RuleBook", "load_rules", "parse_rules"]
+__all__ = ["DEFAULT_RULES", "Rule", "RuleSet", "load_rules", "parse_rules"]
 
 Role = Literal["observation", "test", "injection"]
 DEFAULT_RULES = files("rules") / "default.toml"
-_MOST_RULES = 100
+_MAX_RULES = 100
 _KEYS = {"name", "when", "importance", "role"}
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Events that are as `when` says become alerts.
+    """Events for which `when` is true become alerts.
 
     Parameters
     ----------
     importance : float
         0 to 1, for ``Why@importance`` of the VOEvent [-].
     role : str or None
-        Of the VOEvent, where an injection is a test; None: as the settings say.
+        Role of the VOEvent, where an injection is a test; None: that of the settings.
     """
 
     name: str
@@ -40,28 +40,28 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class RuleBook:
-    """Rules in order: the first that fits an event counts."""
+class RuleSet:
+    """Rules in order: the first that is true of an event applies."""
 
     rules: tuple[Rule, ...]
 
     @property
     def matches(self) -> frozenset[Match]:
-        """Questions to reference catalogues that must be among the facts."""
+        """Matches with reference catalogues whose results must be among the facts."""
         return frozenset().union(*(find_matches(rule.when) for rule in self.rules))
 
     def find(self, facts: Facts) -> Rule | None:
-        """Return the first rule that fits; None if no alert is due."""
+        """Return the first rule that is true; None if no alert is due."""
         return next((rule for rule in self.rules if is_true(rule.when, facts)), None)
 
 
-def load_rules(path: Path | None) -> RuleBook:
-    """Return the rules of a file; None: those that come with LiveTrap.
+def load_rules(path: Path | None) -> RuleSet:
+    """Return the rules of a file; None: the default rules.
 
     Raises
     ------
     SettingsError
-        If the file cannot be read or a rule is wrong; the text says which and how.
+        If the file cannot be read or a rule is not valid; the message says which and why.
     """
     if path is None:
         return parse_rules(DEFAULT_RULES.read_text(encoding="utf-8"), "the default rules")
@@ -72,31 +72,31 @@ def load_rules(path: Path | None) -> RuleBook:
     return parse_rules(text, str(path))
 
 
-def parse_rules(text: str, where: str) -> RuleBook:
-    """Return the rules in a TOML text; `where` is for the error.
+def parse_rules(text: str, where: str) -> RuleSet:
+    """Return the rules in a TOML text; `where` names it in an error.
 
     Raises
     ------
     SettingsError
-        If a rule is wrong.
+        If a rule is not valid.
     """
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{where}: not TOML: {error}") from error
     tables = content.pop("rule", None)
-    if content or not isinstance(tables, list) or not tables or len(tables) > _MOST_RULES:
-        raise SettingsError(f"{where}: expected 1 to {_MOST_RULES} tables [[rule]], nothing else")
+    if content or not isinstance(tables, list) or not tables or len(tables) > _MAX_RULES:
+        raise SettingsError(f"{where}: expected 1 to {_MAX_RULES} tables [[rule]], nothing else")
     rules = tuple(_to_rule(table, f"{where}, rule {n + 1}") for n, table in enumerate(tables))
     names = [rule.name for rule in rules]
     if twice := {name for name in names if names.count(name) > 1}:
         raise SettingsError(f"{where}: two rules are called {min(twice)!r}")
-    return RuleBook(rules)
+    return RuleSet(rules)
 
 
 def _to_rule(table: Mapping[str, Any], where: str) -> Rule:
     if not isinstance(table, dict) or not set(table) <= _KEYS:
-        raise SettingsError(f"{where}: its keys are {', '.join(sorted(_KEYS))}")
+        raise SettingsError(f"{where}: the keys of a rule are {', '.join(sorted(_KEYS))}")
     name, text = table.get("name"), table.get("when")
     if not isinstance(name, str) or not 0 < len(name) <= 100 or not name.isprintable():
         raise SettingsError(f"{where}: `name` must be a text of 1 to 100 characters")
@@ -106,11 +106,11 @@ def _to_rule(table: Mapping[str, Any], where: str) -> Rule:
     if isinstance(importance, bool) or not isinstance(importance, int | float):
         raise SettingsError(f"{where} ({name}): `importance` must be a number")
     if not 0 <= importance <= 1:
-        raise SettingsError(f"{where} ({name}): `importance` is 0 to 1, not {importance}")
+        raise SettingsError(f"{where} ({name}): `importance` must be 0 to 1, not {importance}")
     role = table.get("role")
     if role not in (None, *get_args(Role)):
         raise SettingsError(
-            f"{where} ({name}): `role` is {' or '.join(get_args(Role))}, not {role!r}"
+            f"{where} ({name}): `role` must be {' or '.join(get_args(Role))}, not {role!r}"
         )
     try:
         return Rule(name, text, parse(text), float(importance), role)
