@@ -4,7 +4,7 @@ __all__ = ["DeliveryError", "RefusedError", "SubmissionError", "TransportError"]
 
 
 class DeliveryError(Exception):
-    """An attempt to deliver failed; its text says how."""
+    """An attempt to deliver failed; the message is the reason."""
 
 
 class RefusedError(DeliveryError):

@@ -190,7 +190,7 @@ def _wait_until_connected(process: "subprocess.Popen[bytes]", log: Path) -> None
     deadline_s = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline_s:
         text = log.read_text(errors="replace")
-        # It answers the first thing the server says; filters are set with that answer.
+        # Its answer to the first message of the server sets the filters.
         if "Authenticate received from" in text:
             return
         if process.poll() is not None:

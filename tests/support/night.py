@@ -22,7 +22,7 @@ LIVETRAP = [sys.executable, "-m", "livetrap"]
 
 @dataclass(frozen=True)
 class Stack:
-    """A running stack and the door to each of its parts."""
+    """A running stack and the addresses of its parts."""
 
     data_dir: Path
     status: dict[str, Any]

@@ -43,7 +43,7 @@ class Robot:
             with suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
                 client = await VtpClient.connect(port)
                 self.n_connections += 1
-                await client.say(transport("authenticate", response=NAME))
+                await client.send(transport("authenticate", response=NAME))
                 await self._listen(client)
             await asyncio.sleep(0.05)
 
@@ -51,9 +51,9 @@ class Robot:
         try:
             while not self.is_done:
                 with suppress(TimeoutError):
-                    (ivorn,) = await client.hear_events(1, timeout_s=0.5)
+                    (ivorn,) = await client.receive_events(1, timeout_s=0.5)
                     self.heard.append(ivorn)
-                    await client.say(acknowledge(ivorn, response=NAME))
+                    await client.send(acknowledge(ivorn, response=NAME))
         finally:
             await client.aclose()
 

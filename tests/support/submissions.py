@@ -26,8 +26,8 @@ async def submit(port: int, packet: bytes, timeout_s: float = 25) -> tuple[str, 
     """Submit as an author does; the connection is closed behind the answer."""
     client = await VtpClient.connect(port)
     try:
-        await client.say(packet)
-        answer = answer_to(await client.hear(timeout_s))
+        await client.send(packet)
+        answer = answer_to(await client.receive(timeout_s))
         async with asyncio.timeout(timeout_s):
             assert await client.reader.read() == b""
     finally:

@@ -1,4 +1,4 @@
-"""A VTP subscriber that does exactly what the test tells it to."""
+"""A VTP subscriber whose every message the test sends itself."""
 
 import asyncio
 import struct
@@ -22,7 +22,7 @@ def transport(
     origin: str = "ivo://test/server",
     response: str = "ivo://test/subscriber",
 ) -> bytes:
-    """Return what a subscriber says; `filters` as Comet writes them."""
+    """Return a Transport document of a subscriber; `filters` as Comet writes them."""
     root = etree.Element(f"{{{namespace}}}Transport", {"role": role, "version": "1.0"})
     etree.SubElement(root, "Origin").text = origin
     etree.SubElement(root, "Response").text = response
@@ -43,7 +43,7 @@ def ivorn_of(packet: bytes) -> str:
 
 
 class VtpClient:
-    """One connection; `hear` returns the next document, whatever it is."""
+    """One connection; `receive` returns the next document, whatever it is."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -53,26 +53,26 @@ class VtpClient:
     async def connect(cls, port: int, *, limit: int = 1 << 16) -> "VtpClient":
         return cls(*await asyncio.open_connection("127.0.0.1", port, limit=limit))
 
-    async def say(self, document: bytes) -> None:
-        await self.say_raw(struct.pack("!I", len(document)) + document)
+    async def send(self, document: bytes) -> None:
+        await self.send_raw(struct.pack("!I", len(document)) + document)
 
-    async def say_raw(self, data: bytes) -> None:
+    async def send_raw(self, data: bytes) -> None:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def hear(self, timeout_s: float = 5.0) -> bytes:
+    async def receive(self, timeout_s: float = 5.0) -> bytes:
         async with asyncio.timeout(timeout_s):
             (length,) = struct.unpack("!I", await self.reader.readexactly(4))
             return await self.reader.readexactly(length)
 
-    async def hear_role(self, timeout_s: float = 5.0) -> str:
-        return str(etree.fromstring(await self.hear(timeout_s)).get("role"))
+    async def receive_role(self, timeout_s: float = 5.0) -> str:
+        return str(etree.fromstring(await self.receive(timeout_s)).get("role"))
 
-    async def hear_events(self, n: int, timeout_s: float = 5.0) -> list[str]:
+    async def receive_events(self, n: int, timeout_s: float = 5.0) -> list[str]:
         """Return the ivorns of the next `n` VOEvents; heartbeats are skipped."""
         ivorns: list[str] = []
         while len(ivorns) < n:
-            document = await self.hear(timeout_s)
+            document = await self.receive(timeout_s)
             if b"Transport" not in document:
                 ivorns.append(ivorn_of(document))
         return ivorns

@@ -1,14 +1,14 @@
-"""A TCP proxy that can be shut: a server that is away without being touched."""
+"""A TCP proxy that can be shut: a server is away while it runs on."""
 
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-__all__ = ["Door", "door_to"]
+__all__ = ["TcpProxy", "proxy_to"]
 
 
-class Door:
+class TcpProxy:
     """Forwards connections while open; `shut` cuts them and refuses new ones."""
 
     def __init__(self, host: str, port: int) -> None:
@@ -64,10 +64,10 @@ def _close(each: socket.socket) -> None:
 
 
 @contextmanager
-def door_to(host: str, port: int) -> Iterator[Door]:
+def proxy_to(host: str, port: int) -> Iterator[TcpProxy]:
     """Give a proxy in front of a server."""
-    door = Door(host, port)
+    proxy = TcpProxy(host, port)
     try:
-        yield door
+        yield proxy
     finally:
-        door.close()
+        proxy.close()

@@ -29,7 +29,7 @@ _WRITE_BUFFER_BYTES = 1 << 16
 _MAX_OFFERED = 2000
 _FRAME_TIMEOUT_S = 10.0
 _MAX_MESSAGES_PER_S = 2000
-# Within this time a subscriber says who it is and what it wants, or is taken as it comes.
+# Time to answer the `authenticate`; then alerts are sent without history and filters.
 _INTRODUCTION_S = 1.0
 _RETRY_INTERVAL_S = 2.0
 

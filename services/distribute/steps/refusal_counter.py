@@ -1,4 +1,4 @@
-"""Which alert to offer next when a receiver refuses one and says why."""
+"""Which alert to offer next after a receiver has refused one."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -283,7 +283,7 @@ async def test_an_update_can_be_the_first_alert(postgres_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (["nothing", "--reason", "x"], "no transient 'nothing'"),
         (["--image", "0" * 64, "--reason", "x"], "no transient"),
@@ -296,10 +296,10 @@ async def test_an_update_can_be_the_first_alert(postgres_url: str) -> None:
     ],
 )
 def test_a_wrong_command_retracts_nothing(
-    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["alerts", "retract", *arguments]) == 2
-    assert words in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 PLACES = [(122.0 + 0.2 * column, 9.0 + 0.2 * row) for row in range(6) for column in range(4)]

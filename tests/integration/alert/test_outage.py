@@ -33,7 +33,7 @@ from tests.support.vtp_service import AlertSite, alert_site, wait_until
 
 
 class OwnBroker:
-    """A Kafka that the test may mistreat."""
+    """A Kafka of this test alone, which it may kill and stop."""
 
     def __init__(self, folder: Path) -> None:
         taken: set[int] = set()
@@ -93,7 +93,7 @@ def test_a_broker_that_is_killed_and_comes_back(broker: OwnBroker, site: AlertSi
     time.sleep(3)
     assert_stops(service)
     service = site.start(**STATIC)  # nothing is there: it waits
-    wait_until(lambda: service.has_logged("dependency_unavailable"), what="complaint")
+    wait_until(lambda: service.has_logged("dependency_unavailable"), what="the warning")
     broker.start()
     site.publish(events(80, 90))
     assert_each_once(site, ivorns(events(0, 90)))

@@ -25,11 +25,22 @@ from tests.support.vtp_events import source_event
 NUMBERS = [name for name, each in QUANTITIES.items() if each.kind == "number"]
 TEXTS = [name for name, each in QUANTITIES.items() if each.kind == "text"]
 FLAGS = [name for name, each in QUANTITIES.items() if each.kind == "flag"]
-WORDS = ["new_source", "variable", "update", "night", "I", "certain", "", "it's", 'a"b', "ü"]
+TEXTS_OF_EVENTS = [
+    "new_source",
+    "variable",
+    "update",
+    "night",
+    "I",
+    "certain",
+    "",
+    "it's",
+    'a"b',
+    "ü",
+]
 
 values = st.sampled_from([0.0, 1.0, 8.0, 45.6, -0.5, 1e-3, 25.0]) | st.floats(-1e6, 1e6)
 signs = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
-texts = st.sampled_from(WORDS)
+texts = st.sampled_from(TEXTS_OF_EVENTS)
 leaves = st.one_of(
     st.builds("{} {} {!r}".format, st.sampled_from(NUMBERS), signs, values),
     st.builds("{} {} {}".format, st.sampled_from(NUMBERS), signs, st.sampled_from(NUMBERS)),
@@ -166,7 +177,7 @@ def test_catalogues_are_read_from_the_usual_files(tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("a,b\n1,2\n", "no column is known to be pos.eq.ra"),
         ("ra,dec\n1,91\n", "1 of 1 rows have no position"),
@@ -175,12 +186,12 @@ def test_catalogues_are_read_from_the_usual_files(tmp_path: Path, name: str) -> 
     ],
 )
 def test_a_wrong_catalogue_is_refused_with_words(
-    tmp_path: Path, text: str, words: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "a.csv"
     path.write_text(text)
     assert run(["catalogues", "load", str(path)]) == 2
-    assert words in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_rules_are_checked_on_the_command_line(

@@ -13,7 +13,7 @@ from schemas.messages import SourceEvent
 from services.alert.steps.facts import name_alert
 from services.alert.steps.voevent import assert_valid
 from tests.support.vtp_events import source_event
-from tests.support.vtp_proxy import door_to
+from tests.support.vtp_proxy import proxy_to
 from tests.support.vtp_service import AlertSite, ServiceProcess, alert_site, wait_until
 
 STATIC = {"LIVETRAP_KAFKA__INSTANCE_ID": "alert"}
@@ -143,30 +143,30 @@ def test_a_defect_ends_the_process_and_the_event_comes_again(site: AlertSite) ->
 def test_a_database_that_goes_away_and_comes_back(site: AlertSite) -> None:
     direct = site.postgres_url
     parts = urlsplit(direct)
-    with door_to(parts.hostname or "", parts.port or 0) as door:
-        address = f"{parts.username}:{parts.password}@127.0.0.1:{door.port}"
+    with proxy_to(parts.hostname or "", parts.port or 0) as proxy:
+        address = f"{parts.username}:{parts.password}@127.0.0.1:{proxy.port}"
         through = {"LIVETRAP_POSTGRES__URL": urlunsplit(parts._replace(netloc=address))}
-        door.shut()
+        proxy.shut()
         service = site.start(**STATIC, **through)
-        wait_until(lambda: service.has_logged("dependency_unavailable"), what="complaint")
+        wait_until(lambda: service.has_logged("dependency_unavailable"), what="the warning")
         site.publish(events(0, 10))
-        door.open()
+        proxy.open()
         assert_each_once(site, ivorns(events(0, 10)))
 
-        door.shut()
+        proxy.shut()
         site.publish(events(10, 20))
-        wait_until(lambda: n_complaints(service) == 2, what="second complaint")
+        wait_until(lambda: n_outages(service) == 2, what="the second warning")
         assert_stops(service)  # also while it waits; what it has in hand is not lost
 
         service = site.start(**STATIC, **through)
         time.sleep(1)
-        door.open()
+        proxy.open()
         assert_each_once(site, ivorns(events(0, 20)))
-        assert n_complaints(service) <= 2
+        assert n_outages(service) <= 2
         assert_stops(service)
 
 
-def n_complaints(service: ServiceProcess) -> int:
+def n_outages(service: ServiceProcess) -> int:
     return sum(line["event"] == "dependency_unavailable" for line in service.lines())
 
 

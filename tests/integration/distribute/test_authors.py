@@ -14,7 +14,7 @@ from tests.support.receivers import until
 from tests.support.submissions import foreign_packet, submit
 from tests.support.vtp import VtpClient, ivorn_of
 from tests.support.vtp_events import source_event
-from tests.support.vtp_proxy import door_to
+from tests.support.vtp_proxy import proxy_to
 from tests.support.vtp_service import AlertSite, wait_until
 
 
@@ -71,8 +71,8 @@ async def test_sigkill_between_ack_and_broadcast_loses_nothing(
     )
     await asyncio.to_thread(lambda: site.start_and_wait("distribute", **on))
     client = await VtpClient.connect(site.vtp_port)
-    assert await client.hear_role() == "authenticate"
-    assert await client.hear_events(3, 20) == acknowledged[-3:]
+    assert await client.receive_role() == "authenticate"
+    assert await client.receive_events(3, 20) == acknowledged[-3:]
     assert (await submit(port_of(on), foreign_packet(0)))[0] == "nak"
     await client.aclose()
 
@@ -84,7 +84,7 @@ async def listen(port: int, heard: set[str]) -> None:
             client = await VtpClient.connect(port)
             try:
                 while True:
-                    heard.update(await client.hear_events(1, 60))
+                    heard.update(await client.receive_events(1, 60))
             finally:
                 await client.aclose()
         await asyncio.sleep(0.1)
@@ -96,8 +96,8 @@ async def be_author(port: int, numbers: range, acknowledged: set[str]) -> None:
         packet = foreign_packet(number)
         while ivorn_of(packet) not in acknowledged:
             with suppress(OSError, asyncio.IncompleteReadError):
-                role, origin, words = await submit(port, packet)
-                if role == "ack" or "previously seen" in words:
+                role, origin, message = await submit(port, packet)
+                if role == "ack" or "previously seen" in message:
                     acknowledged.add(origin)
                     break
             await asyncio.sleep(0.1)
@@ -133,19 +133,19 @@ async def test_a_database_that_is_away_takes_nothing_and_says_so(
     site: AlertSite, on: dict[str, str]
 ) -> None:
     parts = urlsplit(site.postgres_url)
-    with door_to(parts.hostname or "", parts.port or 0) as door:
-        address = f"{parts.username}:{parts.password}@127.0.0.1:{door.port}"
+    with proxy_to(parts.hostname or "", parts.port or 0) as proxy:
+        address = f"{parts.username}:{parts.password}@127.0.0.1:{proxy.port}"
         through = {"LIVETRAP_POSTGRES__URL": urlunsplit(parts._replace(netloc=address))}
         await asyncio.to_thread(lambda: site.start_and_wait("distribute", **on, **through))
         client = await VtpClient.connect(site.vtp_port)
-        assert await client.hear_role() == "authenticate"
-        await asyncio.to_thread(door.shut)
-        role, origin, words = await submit(port_of(on), foreign_packet(0))
+        assert await client.receive_role() == "authenticate"
+        await asyncio.to_thread(proxy.shut)
+        role, origin, message = await submit(port_of(on), foreign_packet(0))
         assert (role, origin) == ("nak", ivorn_of(foreign_packet(0)))
-        assert "try again later" in words
-        await asyncio.to_thread(door.open)
+        assert "try again later" in message
+        await asyncio.to_thread(proxy.open)
         async with asyncio.timeout(30):
             while (await submit(port_of(on), foreign_packet(0)))[0] != "ack":  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
-        assert await client.hear_events(1) == [ivorn_of(foreign_packet(0))]
+        assert await client.receive_events(1) == [ivorn_of(foreign_packet(0))]
         await client.aclose()

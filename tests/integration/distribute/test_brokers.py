@@ -1,4 +1,4 @@
-"""Other brokers get our alerts: a broker of the test that answers as it is told, and Comet."""
+"""Alerts go to other brokers: one of the test with answers of its choice, and Comet."""
 
 import asyncio
 import re
@@ -31,12 +31,12 @@ def ack(ivorn: str) -> bytes:
     return frame(build_transport("ack", ivorn, response="ivo://test/broker"))
 
 
-def nak(ivorn: str, words: str) -> bytes:
-    return frame(build_transport("nak", ivorn, response="ivo://test/broker", result=words))
+def nak(ivorn: str, message: str) -> bytes:
+    return frame(build_transport("nak", ivorn, response="ivo://test/broker", result=message))
 
 
 class FakeBroker:
-    """A broker that says what `answer` returns, and remembers what it was given."""
+    """A broker that answers with the result of `answer`, and keeps the ivorns that it got."""
 
     def __init__(self, answer: Callable[[str], Answer]) -> None:
         self.answer = answer
@@ -112,7 +112,7 @@ async def test_every_alert_is_submitted_once_and_in_order(pool: asyncpg.Pool) ->
         assert await deliveries(pool, name) == dict.fromkeys(expected, True)
 
 
-async def test_what_it_saw_before_it_has(pool: asyncpg.Pool) -> None:
+async def test_what_a_broker_has_seen_before_counts_as_delivered(pool: asyncpg.Pool) -> None:
     def seen(ivorn: str) -> bytes:
         return nak(ivorn, "Event rejected: Previously seen by this broker")
 
@@ -259,15 +259,15 @@ async def test_comet_relays_every_alert_of_a_night_once(
 ) -> None:
     await asyncio.to_thread(start, site, comet)
     client = await VtpClient.connect(comet.subscribe_port)
-    assert await client.hear_role() == "authenticate"
+    assert await client.receive_role() == "authenticate"
     relayed: list[str] = []
 
     async def listen() -> None:
         while True:
-            document = await client.hear(120)
+            document = await client.receive(120)
             if b"Transport" not in document:
                 relayed.append(ivorn_of(document))
-                await client.say(acknowledge(relayed[-1]))
+                await client.send(acknowledge(relayed[-1]))
 
     listening = asyncio.create_task(listen())
     expected = await asyncio.to_thread(issue_night, site, 0, 40)

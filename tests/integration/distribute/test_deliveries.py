@@ -34,8 +34,8 @@ async def until_broadcast(site: AlertSite, n: int) -> None:
 async def subscriber(site: AlertSite, name: str = ROBOT) -> AsyncIterator[VtpClient]:
     """Connect and introduce oneself; return when the server knows the name."""
     client = await VtpClient.connect(site.vtp_port)
-    await client.hear_role()
-    await client.say(transport("authenticate", response=name))
+    await client.receive_role()
+    await client.send(transport("authenticate", response=name))
     query = f"select 1 from subscriber where name = '{name}@127.0.0.1'"  # noqa: S608  (a test)
     await until_rows(site, query, 1)
     try:
@@ -56,9 +56,9 @@ async def until_acknowledged(site: AlertSite, n: int) -> None:
 
 
 async def hear_and_acknowledge(client: VtpClient, n: int) -> list[str]:
-    heard = await client.hear_events(n, 30)
+    heard = await client.receive_events(n, 30)
     for ivorn in heard:
-        await client.say(acknowledge(ivorn))
+        await client.send(acknowledge(ivorn))
     return heard
 
 
@@ -71,9 +71,9 @@ async def test_what_was_not_acknowledged_comes_again_and_nothing_else(
     await until_broadcast(site, 2)
     async with subscriber(site) as robot:
         second = await issue(site, 2, 5)
-        assert await robot.hear_events(3, 30) == second
+        assert await robot.receive_events(3, 30) == second
         for ivorn in second[:2]:
-            await robot.say(acknowledge(ivorn))
+            await robot.send(acknowledge(ivorn))
         await until_acknowledged(site, 2)
     if is_killed:
         await asyncio.to_thread(site.services[-1].kill)
@@ -82,17 +82,17 @@ async def test_what_was_not_acknowledged_comes_again_and_nothing_else(
     else:
         third = await issue(site, 5, 7)
     async with subscriber(site) as robot:
-        assert await robot.hear_events(3, 30) == [second[2], *third]
-        await robot.say(acknowledge(second[2], role="nak"))  # seen before: it has it
+        assert await robot.receive_events(3, 30) == [second[2], *third]
+        await robot.send(acknowledge(second[2], role="nak"))  # seen before: it has it
         for ivorn in third:
-            await robot.say(acknowledge(ivorn))
+            await robot.send(acknowledge(ivorn))
         await until_acknowledged(site, 5)
         fourth = await issue(site, 7, 8)
         assert await hear_and_acknowledge(robot, 1) == fourth
         await until_acknowledged(site, 6)
     async with subscriber(site) as robot:
         fifth = await issue(site, 8, 9)
-        assert await robot.hear_events(1, 30) == fifth
+        assert await robot.receive_events(1, 30) == fifth
 
 
 async def test_what_was_missed_comes_before_what_is_new(site: AlertSite) -> None:
@@ -102,10 +102,10 @@ async def test_what_was_missed_comes_before_what_is_new(site: AlertSite) -> None
     missed = await issue(site, 0, 20)
     await until_broadcast(site, 20)
     client = await VtpClient.connect(site.vtp_port)
-    await client.hear_role()
+    await client.receive_role()
     new = await issue(site, 20, 25)  # while the server waits for the introduction
-    await client.say(transport("authenticate", response=ROBOT))
-    assert await client.hear_events(25, 30) == missed + new
+    await client.send(transport("authenticate", response=ROBOT))
+    assert await client.receive_events(25, 30) == missed + new
     await client.aclose()
 
 
@@ -115,7 +115,7 @@ async def test_a_new_subscriber_gets_what_comes_from_now_on(site: AlertSite) -> 
     await until_broadcast(site, 1)
     async with subscriber(site, "ivo://test/other") as other:
         second = await issue(site, 1, 2)
-        assert await other.hear_events(1, 30) == second
+        assert await other.receive_events(1, 30) == second
 
 
 async def test_an_ack_of_what_was_never_offered_is_ignored(site: AlertSite) -> None:
@@ -123,7 +123,7 @@ async def test_an_ack_of_what_was_never_offered_is_ignored(site: AlertSite) -> N
     first = await issue(site, 0, 1)
     await until_broadcast(site, 1)
     async with subscriber(site) as robot:
-        await robot.say(acknowledge(first[0]))
+        await robot.send(acknowledge(first[0]))
         await issue(site, 1, 2)
         await hear_and_acknowledge(robot, 1)
         await until_acknowledged(site, 1)
@@ -135,12 +135,12 @@ async def test_an_alert_that_kafka_never_brings_is_broadcast_from_the_database(
     """The alert service died between the two, or Kafka is away for long."""
     await start(site)
     anonymous = await VtpClient.connect(site.vtp_port)
-    await anonymous.hear_role()
+    await anonymous.receive_role()
     async with subscriber(site) as robot:
         first = await issue(site, 0, 3, on_kafka=False)
         second = await issue(site, 3, 4)
         for client in (robot, anonymous):
-            assert sorted(await client.hear_events(4, 60)) == sorted(first + second)
+            assert sorted(await client.receive_events(4, 60)) == sorted(first + second)
         # Kafka has them at last: they are not broadcast a second time.
         rows = await asyncio.to_thread(
             site.fetch, "select ivorn, trig_id, voevent from alert order by id"
@@ -148,7 +148,7 @@ async def test_an_alert_that_kafka_never_brings_is_broadcast_from_the_database(
         await asyncio.to_thread(site.send, [_Sent(row) for row in rows[:3]])
         third = await issue(site, 4, 5)
         for client in (robot, anonymous):
-            assert await client.hear_events(1, 30) == third
+            assert await client.receive_events(1, 30) == third
     await anonymous.aclose()
 
 
@@ -186,7 +186,7 @@ async def test_two_processes_share_the_subscribers_and_one_delivers(site: AlertS
         async with subscriber(other) as moved:
             second = await issue(site, 3, 6)
             for client in (robot, moved):
-                assert await client.hear_events(3, 30) == second
+                assert await client.receive_events(3, 30) == second
 
 
 async def test_a_stop_ends_the_connections_and_records_the_last_acknowledgements(
@@ -204,4 +204,4 @@ async def test_a_stop_ends_the_connections_and_records_the_last_acknowledgements
     await start(site)
     async with subscriber(site) as robot:
         second = await issue(site, 5, 6)
-        assert await robot.hear_events(1, 30) == second
+        assert await robot.receive_events(1, 30) == second

@@ -70,8 +70,8 @@ async def broker(pool: asyncpg.Pool, **changes: Any) -> AsyncIterator[Broker]:
 async def subscriber(there: Broker) -> VtpClient:
     client = await VtpClient.connect(there.vtp.port, limit=1 << 20)
     there.clients.append(client)
-    assert await client.hear_role() == "authenticate"
-    await client.say(transport("authenticate", response=""))
+    assert await client.receive_role() == "authenticate"
+    await client.send(transport("authenticate", response=""))
     return client
 
 
@@ -83,7 +83,7 @@ async def test_an_event_is_stored_acknowledged_and_relayed_byte_for_byte(
         packet = fresh_packet().replace(b"<Who>", b"<!-- as it came -->\n  <Who>", 1)
         assert await submit(there.authors.port, packet) == ("ack", ivorn_of(packet), "")
         for client in clients:
-            assert await client.hear() == packet
+            assert await client.receive() == packet
         query = "select packet, peer from submission where ivorn = $1"
         marked = "select time_relayed is not null from submission where ivorn = $1"
         row = await pool.fetchrow(query, ivorn_of(packet))
@@ -100,28 +100,28 @@ async def test_the_same_ivorn_again_is_told_so(pool: asyncpg.Pool) -> None:
         answers = await asyncio.gather(*(submit(there.authors.port, packet) for _ in range(8)))
         assert Counter(role for role, _, _ in answers) == {"ack": 1, "nak": 7}
         other = packet.replace(b"LOFAR", b"OTHER")
-        role, origin, words = await submit(there.authors.port, other)
+        role, origin, message = await submit(there.authors.port, other)
         assert (role, origin) == ("nak", ivorn_of(packet))
-        assert words == "previously seen by this broker"
+        assert message == "previously seen by this broker"
         await submit(there.authors.port, after)
-        assert await client.hear_events(2) == [ivorn_of(packet), ivorn_of(after)]
+        assert await client.receive_events(2) == [ivorn_of(packet), ivorn_of(after)]
 
 
 async def test_what_is_wrong_is_said_and_relayed_to_nobody(pool: asyncpg.Pool) -> None:
     async with broker(pool) as there:
         client = await subscriber(there)
         ours = foreign_packet(authority="org.test")
-        for packet, words in (
+        for packet, message in (
             (b"hello", "well-formed"),
             (fresh_packet().replace(b"<Who>", b"<Whom/><Who>"), "not valid by the schema"),
             (ours, "broker's own"),
         ):
             role, _, said = await submit(there.authors.port, packet)
             assert role == "nak"
-            assert words in said
+            assert message in said
         after = fresh_packet()
         await submit(there.authors.port, after)
-        assert await client.hear() == after
+        assert await client.receive() == after
 
 
 async def test_the_length_is_limited_and_said(pool: asyncpg.Pool) -> None:
@@ -132,10 +132,10 @@ async def test_the_length_is_limited_and_said(pool: asyncpg.Pool) -> None:
         assert (await submit(there.authors.port, padded))[0] == "ack"
         for length in (100_000, 2**32 - 1):
             client = await VtpClient.connect(there.authors.port)
-            await client.say_raw(struct.pack("!I", length) + b"y" * 300_000)
-            role, _, words = answer_to(await client.hear())
+            await client.send_raw(struct.pack("!I", length) + b"y" * 300_000)
+            role, _, message = answer_to(await client.receive())
             assert role == "nak"
-            assert "at most 99999" in words
+            assert "at most 99999" in message
             await client.aclose()
 
 
@@ -144,12 +144,12 @@ async def test_only_one_event_of_a_connection_counts(pool: asyncpg.Pool) -> None
         subscribed = await subscriber(there)
         client = await VtpClient.connect(there.authors.port)
         first, second, third = fresh_packet(), fresh_packet(), fresh_packet()
-        await client.say(first)
-        await client.say(second)
-        assert answer_to(await client.hear())[0] == "ack"
+        await client.send(first)
+        await client.send(second)
+        assert answer_to(await client.receive())[0] == "ack"
         await client.aclose()
         await submit(there.authors.port, third)
-        assert await subscribed.hear_events(2) == [ivorn_of(first), ivorn_of(third)]
+        assert await subscribed.receive_events(2) == [ivorn_of(first), ivorn_of(third)]
 
 
 @pytest.mark.parametrize("allow", [(), (ipaddress.ip_network("192.0.2.0/24"),)])
@@ -178,7 +178,7 @@ async def test_who_says_nothing_is_cut(
     monkeypatch.setattr("services.distribute.handlers.vtp_receiver.CONNECTION_TIMEOUT_S", 0.3)
     async with broker(pool) as there:
         client = await VtpClient.connect(there.authors.port)
-        await client.say_raw(struct.pack("!I", 50_000) + b"<half")
+        await client.send_raw(struct.pack("!I", 50_000) + b"<half")
         assert await client.is_cut()
 
 
@@ -201,7 +201,7 @@ async def test_what_was_stored_by_a_broken_connection_is_relayed_later(
         client = await subscriber(there)
         packet = fresh_packet()
         assert await SubmissionStore(pool).add(ivorn_of(packet), packet, "nobody") is not None
-        assert await client.hear() == packet
+        assert await client.receive() == packet
 
 
 async def test_subscribers_of_another_process_get_it_too_and_once(
@@ -215,11 +215,11 @@ async def test_subscribers_of_another_process_get_it_too_and_once(
         for packet in packets:
             assert (await submit(there.authors.port, packet))[0] == "ack"
             for client in clients:
-                assert await client.hear_events(1) == [ivorn_of(packet)]
+                assert await client.receive_events(1) == [ivorn_of(packet)]
         last = fresh_packet()
         assert (await submit(elsewhere.authors.port, last))[0] == "ack"
         for client in clients:
-            assert await client.hear_events(1) == [ivorn_of(last)]
+            assert await client.receive_events(1) == [ivorn_of(last)]
 
 
 async def test_what_is_older_than_a_month_is_forgotten(pool: asyncpg.Pool) -> None:
@@ -251,7 +251,7 @@ async def test_a_flood_of_garbage_delays_no_subscriber(pool: asyncpg.Pool) -> No
         for number in range(20):
             packet = foreign_packet(number, authority="org.test")
             there.vtp.broadcast(ivorn_of(packet), packet)
-            assert await client.hear(10.0) == packet
+            assert await client.receive(10.0) == packet
             await asyncio.sleep(0.02)
         assert not any(task.done() for task in floods)
         for task in floods:
@@ -294,7 +294,7 @@ async def test_any_bytes_are_answered_or_cut_and_the_next_author_is_served(
         async def throw(data: bytes) -> bytes:
             author = await VtpClient.connect(there.authors.port)
             try:
-                await author.say_raw(data)
+                await author.send_raw(data)
                 author.writer.write_eof()
                 async with asyncio.timeout(5):
                     return await author.reader.read()
@@ -315,7 +315,7 @@ async def test_any_bytes_are_answered_or_cut_and_the_next_author_is_served(
         await asyncio.to_thread(check)
         packet = fresh_packet()
         assert (await submit(there.authors.port, packet))[0] == "ack"
-        while await client.hear() != packet:
+        while await client.receive() != packet:
             pass
 
 

@@ -43,14 +43,14 @@ async def n_subscribers(server: VtpServer, n: int) -> None:
 async def connected(server: VtpServer) -> VtpClient:
     """Connect; the server offers authentication first and demands nothing."""
     client = await VtpClient.connect(server.port)
-    assert await client.hear_role() == "authenticate"
+    assert await client.receive_role() == "authenticate"
     return client
 
 
 async def greeted(server: VtpServer, **introduction: tuple[str, ...]) -> VtpClient:
     """Connect and answer without a name, so that events come at once."""
     client = await connected(server)
-    await client.say(transport("authenticate", response="", **introduction))
+    await client.send(transport("authenticate", response="", **introduction))
     return client
 
 
@@ -61,7 +61,7 @@ async def test_every_subscriber_gets_every_packet_in_order(server: VtpServer) ->
         assert broadcast(server, each) == len(clients)
     expected = [ivorn_of(each) for each in packets]
     for client in clients:
-        assert await client.hear_events(20) == expected
+        assert await client.receive_events(20) == expected
         await client.aclose()
     await n_subscribers(server, 0)
 
@@ -72,11 +72,11 @@ async def test_answers_of_all_dialects_keep_the_connection(
 ) -> None:
     client = await greeted(server)
     for role in ("authenticate", "iamalive"):
-        await client.say(transport(role, namespace=namespace))
+        await client.send(transport(role, namespace=namespace))
     for number in range(3):
         broadcast(server, packet(number))
-        await client.hear_events(1)
-        await client.say(transport("ack", namespace=namespace))
+        await client.receive_events(1)
+        await client.send(transport("ack", namespace=namespace))
     assert server.n_subscribers == 1
     await client.aclose()
 
@@ -85,7 +85,7 @@ async def test_a_packet_that_is_sent_again_is_offered_once(server: VtpServer) ->
     client = await greeted(server)
     for number in (0, 0, 1):
         broadcast(server, packet(number))
-    assert await client.hear_events(2) == [ivorn_of(packet(number)) for number in (0, 1)]
+    assert await client.receive_events(2) == [ivorn_of(packet(number)) for number in (0, 1)]
     await client.aclose()
 
 
@@ -95,10 +95,10 @@ async def test_a_filter_passes_only_its_packets_from_the_first_on(server: VtpSer
     weak, strong = packet(0, snr=10.0), packet(1, snr=60.0)
     broadcast(server, weak)
     filters = ("//Param[@name='snr' and @value>50]",)
-    await picky.say(transport("authenticate", filters=filters))
+    await picky.send(transport("authenticate", filters=filters))
     broadcast(server, strong)
-    assert await picky.hear_events(1) == [ivorn_of(strong)]
-    assert await plain.hear_events(2) == [ivorn_of(weak), ivorn_of(strong)]
+    assert await picky.receive_events(1) == [ivorn_of(strong)]
+    assert await plain.receive_events(2) == [ivorn_of(weak), ivorn_of(strong)]
     await picky.aclose()
     await plain.aclose()
 
@@ -110,7 +110,7 @@ async def test_a_subscriber_that_never_introduces_itself_gets_events_all_the_sam
     await n_subscribers(server, 1)
     for number in range(3):
         broadcast(server, packet(number))
-    assert await client.hear_events(3) == [ivorn_of(packet(number)) for number in range(3)]
+    assert await client.receive_events(3) == [ivorn_of(packet(number)) for number in range(3)]
     await client.aclose()
 
 
@@ -125,9 +125,9 @@ async def test_a_subscriber_that_does_not_read_is_cut_and_delays_nobody(
     while server.n_subscribers == 2:
         fresh = packet(next(numbers))
         broadcast(server, fresh)
-        assert await quick.hear_events(1) == [ivorn_of(fresh)]
+        assert await quick.receive_events(1) == [ivorn_of(fresh)]
     broadcast(server, packet(7))
-    assert await quick.hear_events(1) == [ivorn_of(packet(7))]
+    assert await quick.receive_events(1) == [ivorn_of(packet(7))]
     await deaf.aclose()
     await quick.aclose()
 
@@ -144,17 +144,17 @@ async def test_a_subscriber_that_does_not_read_is_cut_and_delays_nobody(
 )
 async def test_garbage_is_cut_and_delays_nobody(server: VtpServer, data: bytes) -> None:
     good, bad = await greeted(server), await greeted(server)
-    await bad.say_raw(data)
+    await bad.send_raw(data)
     assert await bad.is_cut()
     await n_subscribers(server, 1)
     broadcast(server, packet())
-    assert len(await good.hear_events(1)) == 1
+    assert len(await good.receive_events(1)) == 1
     await good.aclose()
 
 
 async def test_expensive_filters_are_cut(server: VtpServer) -> None:
     client = await greeted(server)
-    await client.say(transport("authenticate", filters=("//*[//*[//*[//*]]]",)))
+    await client.send(transport("authenticate", filters=("//*[//*[//*[//*]]]",)))
     assert await client.is_cut()
 
 
@@ -166,7 +166,7 @@ async def test_who_says_nothing_for_three_heartbeats_is_cut() -> None:
     assert await silent.is_cut(3)
     await n_subscribers(server, 1)
     broadcast(server, packet())
-    assert len(await alive.hear_events(1)) == 1
+    assert len(await alive.receive_events(1)) == 1
     for task in (keep, drip):
         task.cancel()
     await asyncio.gather(keep, drip, return_exceptions=True)
@@ -177,7 +177,7 @@ async def test_who_says_nothing_for_three_heartbeats_is_cut() -> None:
 
 async def _stay_alive(client: VtpClient) -> None:
     while True:
-        await client.say(transport("iamalive"))
+        await client.send(transport("iamalive"))
         await asyncio.sleep(0.05)
 
 
@@ -185,14 +185,14 @@ async def _drip(client: VtpClient) -> None:
     """Send a document byte by byte, for ever unfinished."""
     document = transport("iamalive")
     for byte in struct.pack("!I", len(document)) + document[:-1]:
-        await client.say_raw(bytes([byte]))
+        await client.send_raw(bytes([byte]))
         await asyncio.sleep(0.05)
 
 
 async def test_heartbeats_come_unasked() -> None:
     server = await started(iamalive_s=0.05)
     client = await greeted(server)
-    assert [await client.hear_role() for _ in range(2)] == ["iamalive"] * 2
+    assert [await client.receive_role() for _ in range(2)] == ["iamalive"] * 2
     await client.aclose()
     await server.aclose()
 
@@ -237,12 +237,12 @@ async def test_one_address_cannot_take_every_place(limit: str) -> None:
     assert await (await VtpClient.connect(server.port)).is_cut()
     broadcast(server, packet())
     for client in clients:
-        assert len(await client.hear_events(1)) == 1
+        assert len(await client.receive_events(1)) == 1
     await clients[0].aclose()
     await n_subscribers(server, 2)
     late = await VtpClient.connect(server.port)
     if limit == "max_per_host":
-        assert await late.hear_role() == "authenticate"
+        assert await late.receive_role() == "authenticate"
     else:
         assert await late.is_cut()  # it has connected often enough for a minute
     for client in (*clients[1:], late):
@@ -255,11 +255,11 @@ async def test_a_frame_that_never_ends_is_cut_and_delays_nobody(
 ) -> None:
     monkeypatch.setattr("services.distribute.handlers.subscriber._FRAME_TIMEOUT_S", 0.5)
     good, bad = await greeted(server), await greeted(server)
-    await bad.say_raw(struct.pack("!I", 900_000))
+    await bad.send_raw(struct.pack("!I", 900_000))
     for number in range(3):
-        await bad.say_raw(b"<")
+        await bad.send_raw(b"<")
         broadcast(server, packet(number))
-        assert len(await good.hear_events(1)) == 1
+        assert len(await good.receive_events(1)) == 1
         await asyncio.sleep(0.1)
     assert await bad.is_cut()
     await n_subscribers(server, 1)
@@ -269,7 +269,7 @@ async def test_a_frame_that_never_ends_is_cut_and_delays_nobody(
 async def test_entity_bombs_are_garbage(server: VtpServer) -> None:
     bomb = b'<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;&b;">]><a role="ack">&c;&c;</a>'
     client = await greeted(server)
-    await client.say(bomb)
+    await client.send(bomb)
     assert await client.is_cut()
 
 
@@ -279,10 +279,10 @@ async def test_a_flood_of_answers_is_cut(
     monkeypatch.setattr("services.distribute.handlers.subscriber._MAX_MESSAGES_PER_S", 20)
     good, bad = await greeted(server), await greeted(server)
     answer = transport("iamalive")
-    await bad.say_raw((struct.pack("!I", len(answer)) + answer) * 100)
+    await bad.send_raw((struct.pack("!I", len(answer)) + answer) * 100)
     assert await bad.is_cut()
     broadcast(server, packet())
-    assert len(await good.hear_events(1)) == 1
+    assert len(await good.receive_events(1)) == 1
     await good.aclose()
 
 
@@ -295,7 +295,7 @@ async def test_512_subscribers_at_once() -> None:
     for each in packets:
         assert broadcast(server, each) == 512
     expected = [ivorn_of(each) for each in packets]
-    heard = await asyncio.gather(*[client.hear_events(10, 60) for client in clients])
+    heard = await asyncio.gather(*[client.receive_events(10, 60) for client in clients])
     assert all(each == expected for each in heard)
     for client in clients:
         await client.aclose()

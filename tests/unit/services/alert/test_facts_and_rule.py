@@ -78,9 +78,9 @@ def test_an_exposure_beyond_the_last_day_ends_with_its_middle() -> None:
 
 def test_latencies_of_known_stages_only() -> None:
     event = source_event()
-    told = latencies_s(event, START + timedelta(seconds=8.5))
-    assert told["total"] == pytest.approx(0.4)
-    assert sum(told[each] or 0.0 for each in ("extract", "associate", "alert")) == pytest.approx(
+    found = latencies_s(event, START + timedelta(seconds=8.5))
+    assert found["total"] == pytest.approx(0.4)
+    assert sum(found[each] or 0.0 for each in ("extract", "associate", "alert")) == pytest.approx(
         0.4
     )
     nothing = latencies_s(replace(event, times=StageTimes()), START)
@@ -119,15 +119,15 @@ def test_which_events_are_alerted_by_default(changes: dict[str, Any], rule: str 
 @pytest.mark.parametrize("kind", ["update", "retraction"])
 def test_what_was_alerted_is_followed_up_whatever_the_rules_say(kind: str) -> None:
     event = source_event(kind=kind, transient_kind="new_source", snr=1.0)
-    told = decide(event, RULES, {}, before=AlertHistory(2, "test"), role="observation")
-    assert told == Decision(None, 0.5, "test")
+    found = decide(event, RULES, {}, before=AlertHistory(2, "test"), role="observation")
+    assert found == Decision(None, 0.5, "test")
 
 
 @pytest.mark.parametrize("kind", ["update", "retraction", "new_source"])
 def test_what_was_injected_stays_so(kind: str) -> None:
     event = source_event(kind=kind, transient_kind="new_source")
-    told = decide(event, RULES, {}, before=AlertHistory(2, "injection"), role="observation")
-    assert (told.role, told.voevent_role) == ("injection", "test")
+    found = decide(event, RULES, {}, before=AlertHistory(2, "injection"), role="observation")
+    assert (found.role, found.voevent_role) == ("injection", "test")
 
 
 def test_a_rule_says_what_was_injected() -> None:

@@ -84,7 +84,7 @@ def anything() -> st.SearchStrategy[SourceEvent]:
         if name != "times"
     }
     fields["kind"] = st.sampled_from(KINDS) | texts
-    # Mostly somewhere: what is nowhere is refused before anything else is looked at.
+    # Mostly on the sky: an event without a position is rejected before anything else is checked.
     fields["ra"] = st.floats(-1e6, 1e6) | st.sampled_from(FLOATS)
     fields["dec"] = st.floats(-90, 90)
     maybe = st.none() | times
@@ -130,15 +130,17 @@ def test_valid_or_refused(
 
 @settings(max_examples=examples(200), suppress_health_check=list(HealthCheck))
 @given(event=anything(), is_of_minute=st.booleans())
-def test_a_storm_of_anything_is_told_or_refused(event: SourceEvent, *, is_of_minute: bool) -> None:
+def test_a_storm_of_anything_is_announced_or_rejected(
+    event: SourceEvent, *, is_of_minute: bool
+) -> None:
     # Names are hashed; Avro brings no half surrogates.
     names = {name: utf8(getattr(event, name)) for name in ("stream", "image_id")}
     event = replace(event, **names)
-    because = f"image {event.image_id} brought more than 50 candidates"
-    held = SuppressedError("2026-03-01T12:00Z" if is_of_minute else event.image_id, because)
+    reason = f"image {event.image_id} brought more than 50 candidates"
+    error = SuppressedError("2026-03-01T12:00Z" if is_of_minute else event.image_id, reason)
     try:
         check_event(event)
-        storm = describe_storm(event, held)
+        storm = describe_storm(event, error)
         alert = build_alert(storm, SETTINGS, STORM, TIME_ALERT, revision=0)
     except RejectedMessageError:
         return

@@ -26,34 +26,34 @@ def notice(
 
 
 def test_the_fields_of_the_contract() -> None:
-    told = notice()
-    assert told["$schema"].startswith("https://gcn.nasa.gov/schema/")
-    assert told["alert_datetime"] == "2026-03-01T12:00:09.250000Z"
-    assert told["trigger_time"] == "2026-03-01T12:00:04.250000Z"
-    assert told["alert_tense"] == "current"
-    assert told["alert_type"] == "initial"
-    assert told["id"] == source_event().trig_id
-    assert told["mission"] == "LiveTrap"
-    assert (told["ra"], told["dec"]) == (123.4, 45.6)
-    assert told["ra_dec_error"] == pytest.approx(0.00429, rel=1e-2)
-    assert told["spectral_band"] == [139.0, 141.0]
-    assert told["image_snr"] == 25.0
-    assert told["flux_density"] == pytest.approx(0.5e-23)
-    assert told["ivorn"] == f"ivo://org.test/night#{source_event().trig_id}.0"
-    assert told["record_number"] == 1
-    assert told["cited_ivorn"] is None
+    found = notice()
+    assert found["$schema"].startswith("https://gcn.nasa.gov/schema/")
+    assert found["alert_datetime"] == "2026-03-01T12:00:09.250000Z"
+    assert found["trigger_time"] == "2026-03-01T12:00:04.250000Z"
+    assert found["alert_tense"] == "current"
+    assert found["alert_type"] == "initial"
+    assert found["id"] == source_event().trig_id
+    assert found["mission"] == "LiveTrap"
+    assert (found["ra"], found["dec"]) == (123.4, 45.6)
+    assert found["ra_dec_error"] == pytest.approx(0.00429, rel=1e-2)
+    assert found["spectral_band"] == [139.0, 141.0]
+    assert found["image_snr"] == 25.0
+    assert found["flux_density"] == pytest.approx(0.5e-23)
+    assert found["ivorn"] == f"ivo://org.test/night#{source_event().trig_id}.0"
+    assert found["record_number"] == 1
+    assert found["cited_ivorn"] is None
 
 
 def test_what_is_no_number_is_null() -> None:
-    told = notice(eta=math.nan, flux_int_jy=math.inf)
-    assert told["eta"] is None
-    assert told["flux_int_jy"] is None
+    found = notice(eta=math.nan, flux_int_jy=math.inf)
+    assert found["eta"] is None
+    assert found["flux_int_jy"] is None
 
 
 def test_gcn_has_no_null_for_what_is_not_known() -> None:
     unknown = {"snr", "flux_peak_jy_beam", "flux_peak_err_jy_beam", "freq_eff_hz"}
-    told = notice(**dict.fromkeys(unknown, math.nan))
-    assert told.keys() == notice().keys() - {
+    found = notice(**dict.fromkeys(unknown, math.nan))
+    assert found.keys() == notice().keys() - {
         "spectral_band", "image_snr", "flux_density", "flux_density_error",
         "flux_density_spectral_point",
     }  # fmt: skip
