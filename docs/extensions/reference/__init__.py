@@ -13,6 +13,7 @@ from reference.metrics import metrics_page
 from reference.python import python_page
 from reference.rest import rest_page
 from reference.rules import rules_page
+from reference.services import service_pages
 from reference.settings import settings_page
 from reference.topics import topics_page
 
@@ -58,6 +59,7 @@ def write_pages(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     texts = {f"{name}.md": make() for name, make in _PAGES.items()}
     texts |= data_model_pages()
+    texts |= service_pages(folder.parents[1])
     for script in [path for path in (folder.parent / "tutorials").iterdir() if is_tutorial(path)]:
         texts[f"{script.stem}.md"] = to_markdown(script)
     for name, text in texts.items():

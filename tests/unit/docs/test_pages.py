@@ -119,6 +119,7 @@ def test_every_service_has_a_page() -> None:
     ("page", "example", "where"),
     [
         ("add-a-measurement-column", "minor_arcsec", ("services", "livetrap", "schemas")),
+        ("add-a-delivery-channel", '"broker"', ("services", "runtime", "livetrap", "schemas")),
         ("add-a-rule-quantity", '"edge_distance_deg"', ("rules", "schemas", "services")),
     ],
 )
@@ -133,3 +134,11 @@ def test_a_how_to_names_every_file_that_knows_an_example(
         if path.suffix in {".py", ".sql", ".avsc", ".json"} and example in text_of(path)
     }
     assert {name for name in knowing if "/older/" not in name} - listed == set()
+
+
+def test_decisions_are_numbered_once() -> None:
+    files = sorted((DOCS / "adr").glob("0*.md"))
+    numbers = [int(path.name[:4]) for path in files]
+    assert len(set(numbers)) == len(numbers)
+    titles = [text_of(path).splitlines()[0] for path in files]
+    assert [title.split(".")[0] for title in titles] == [f"# {number}" for number in numbers]
