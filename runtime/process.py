@@ -169,7 +169,11 @@ def run_transform(
             while not stop.is_set():
                 for message in consume_batch(consumer, limit=1, timeout_s=0.05):
                     process = partial(
-                        process_message, handlers[message.topic], message, attempts, limits
+                        process_message,
+                        handlers[message.topic],
+                        message,
+                        attempts=attempts,
+                        limits=limits,
                     )
                     results.send(message, retry.retry_until_success(process))
                 results.check()
@@ -180,7 +184,7 @@ def run_transform(
 
 
 def process_message(
-    handler: MessageHandler, message: InMessage, attempts: AttemptLog, limits: MessageLimits
+    handler: MessageHandler, message: InMessage, *, attempts: AttemptLog, limits: MessageLimits
 ) -> Sequence[OutMessage]:
     """Return the outputs of a message: its result, or the record of its rejection.
 

@@ -24,6 +24,41 @@ class TableFormat(StrEnum):
     DS9 = "ds9"
 
 
+# Options of `extract`.
+DetectionThreshold = Annotated[float, typer.Option(min=1.0, help="Peak of a source [local rms]")]
+AnalysisThreshold = Annotated[float, typer.Option(min=0.5, help="Edge of an island [local rms]")]
+FalseDiscoveryRate = Annotated[
+    float | None,
+    typer.Option(
+        "--fdr",
+        metavar="ALPHA",
+        min=1e-9,
+        max=1.0,
+        help="False discovery rate that sets the detection threshold",
+    ),
+]
+FreeShape = Annotated[
+    bool, typer.Option("--free-shape", help="Fit elliptical Gaussians instead of the beam")
+]
+Radius = Annotated[
+    float | None, typer.Option(min=1.0, help="Ignore sources farther from the centre [px]")
+]
+Negative = Annotated[
+    bool, typer.Option("--negative", help="Search the negated image, for false detections")
+]
+DetectionImage = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Find sources in this image, measure them in FILE..."),
+]
+Format = Annotated[TableFormat, typer.Option("--format", help="Format of the source list")]
+Maps = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Folder for background, rms, significance, island and residual maps"
+    ),
+]
+
+
 def ingest(
     paths: Annotated[
         list[str], typer.Argument(metavar="PATH...", help="Files, folders or patterns")
@@ -90,46 +125,19 @@ def simulate(context: typer.Context) -> int:
 def extract(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="FITS images")],
     *,
-    detection_threshold: Annotated[
-        float, typer.Option(min=1.0, help="Peak of a source [local rms]")
-    ] = 8.0,
-    analysis_threshold: Annotated[
-        float, typer.Option(min=0.5, help="Edge of an island [local rms]")
-    ] = 3.0,
-    fdr: Annotated[
-        float | None,
-        typer.Option(
-            "--fdr", metavar="ALPHA", min=1e-9, max=1.0,
-            help="False discovery rate that sets the detection threshold",
-        ),
-    ] = None,
-    free_shape: Annotated[
-        bool, typer.Option("--free-shape", help="Fit elliptical Gaussians instead of the beam")
-    ] = False,
+    detection_threshold: DetectionThreshold = 8.0,
+    analysis_threshold: AnalysisThreshold = 3.0,
+    fdr: FalseDiscoveryRate = None,
+    free_shape: FreeShape = False,
     cell: Annotated[int, typer.Option(min=8, help="Background grid cell [px]")] = 50,
     margin: Annotated[int, typer.Option(min=0, help="Ignored border [px]")] = 10,
-    radius: Annotated[
-        float | None, typer.Option(min=1.0, help="Ignore sources farther from the centre [px]")
-    ] = None,
-    negative: Annotated[
-        bool, typer.Option("--negative", help="Search the negated image, for false detections")
-    ] = False,
-    detection_image: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Find sources in this image, measure them in FILE..."),
-    ] = None,
-    table_format: Annotated[
-        TableFormat, typer.Option("--format", help="Format of the source list")
-    ] = TableFormat.CSV,
+    radius: Radius = None,
+    negative: Negative = False,
+    detection_image: DetectionImage = None,
+    table_format: Format = TableFormat.CSV,
     output: Annotated[Path | None, typer.Option(help="File to write (default: terminal)")] = None,
-    maps: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Folder for background, rms, significance, island and residual maps",
-        ),
-    ] = None,
-) -> int:  # fmt: skip
+    maps: Maps = None,
+) -> int:
     """Find and measure the sources of images; needs no running service.
 
     For example:

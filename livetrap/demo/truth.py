@@ -21,7 +21,7 @@ class TruthFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._size_bytes = -1
-        self._sources: list[tuple[float, float, str]] = []
+        self._sources: list[tuple[tuple[float, float], str]] = []
 
     def match(self, ra: float, dec: float) -> tuple[str, float] | None:
         """Return kind and distance [arcsec] of the nearest true source, if one is near enough.
@@ -37,7 +37,7 @@ class TruthFile:
             None if nothing is within 30 arcsec.
         """
         self._read()
-        found = [(_separation_arcsec(ra, dec, *place), kind) for *place, kind in self._sources]
+        found = [(_separation_arcsec((ra, dec), place), kind) for place, kind in self._sources]
         distance_arcsec, kind = min(found, default=(math.inf, ""))
         return (kind, distance_arcsec) if distance_arcsec <= _MATCH_RADIUS_ARCSEC else None
 
@@ -47,11 +47,12 @@ class TruthFile:
         self._size_bytes = self._path.stat().st_size
         with self._path.open(encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)
-            self._sources = [(float(row["ra"]), float(row["dec"]), row["kind"]) for row in rows]
+            self._sources = [((float(row["ra"]), float(row["dec"])), row["kind"]) for row in rows]
 
 
-def _separation_arcsec(ra_1: float, dec_1: float, ra_2: float, dec_2: float) -> float:
-    """Return the distance of two positions on the sky by the haversine formula [arcsec]."""
+def _separation_arcsec(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Return the distance of two positions (ra, dec) [deg] by the haversine formula [arcsec]."""
+    (ra_1, dec_1), (ra_2, dec_2) = one, other
     lat_1, lat_2 = math.radians(dec_1), math.radians(dec_2)
     half_lon = math.radians(ra_2 - ra_1) / 2
     h = (

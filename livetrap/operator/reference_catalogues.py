@@ -59,8 +59,8 @@ def read_positions(path: Path, *, ra: str | None = None, dec: str | None = None)
         # astropy's readers raise many kinds of errors; each means that this file is no table.
         raise SettingsError(f"cannot read {path} as {kind}: {error}") from error
     found = (
-        _to_degrees(_find(table, ra, _RA_NAMES, _UCDS["ra"], path), path),
-        _to_degrees(_find(table, dec, _DEC_NAMES, _UCDS["dec"], path), path),
+        _to_degrees(_find(table, ra, usual=_RA_NAMES, ucd=_UCDS["ra"], path=path), path),
+        _to_degrees(_find(table, dec, usual=_DEC_NAMES, ucd=_UCDS["dec"], path=path), path),
     )
     bad = ~(np.isfinite(found[0]) & (np.abs(found[1]) <= 90))
     if not found[0].size or np.any(bad):
@@ -70,7 +70,9 @@ def read_positions(path: Path, *, ra: str | None = None, dec: str | None = None)
     return found[0] % 360.0 % 360.0, found[1]
 
 
-def _find(table: Table, wanted: str | None, usual: Sequence[str], ucd: str, path: Path) -> Column:
+def _find(
+    table: Table, wanted: str | None, *, usual: Sequence[str], ucd: str, path: Path
+) -> Column:
     if wanted is not None:
         if wanted not in table.colnames:
             raise SettingsError(

@@ -76,13 +76,15 @@ async def _export(settings: Settings, name: str, folder: Path) -> dict[str, int]
         stream = await find_stream(connection, name)
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             return {
-                table: await _export_table(connection, table, stream["id"], _path(folder, table))
+                table: await _export_table(
+                    connection, table, stream_id=stream["id"], path=_path(folder, table)
+                )
                 for table in TABLES
             }
 
 
 async def _export_table(
-    connection: asyncpg.Connection, table: str, stream_id: int, path: Path
+    connection: asyncpg.Connection, table: str, *, stream_id: int, path: Path
 ) -> int:
     """Write one table; return the number of its rows."""
     import pyarrow as pa  # noqa: PLC0415

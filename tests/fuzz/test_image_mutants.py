@@ -35,7 +35,9 @@ def extract(
     handler: MessageHandler, message: InMessage, attempts: AttemptLog
 ) -> tuple[ImageDetections, str]:
     """Return the one record of a message, and the reason of its dead letter."""
-    outputs = process_message(handler, message, attempts, MessageLimits(timeout_s=60.0))
+    outputs = process_message(
+        handler, message, attempts=attempts, limits=MessageLimits(timeout_s=60.0)
+    )
     (record,) = [each for each in outputs if each.topic == TOPICS.detections]
     letters = [each for each in outputs if each.topic == TOPICS.dead_letters]
     assert len(letters) == len(outputs) - 1 <= 1

@@ -58,7 +58,7 @@ def test_an_unexpected_exception_is_tried_once_more_and_then_rejected(
 ) -> None:
     broken, calls = handler(raising(error))
     log = AttemptLog(tmp_path, group="g")
-    (letter,) = process_message(broken, message(), log, LIMITS)
+    (letter,) = process_message(broken, message(), attempts=log, limits=LIMITS)
     assert calls == ["handle", "reset", "handle", "internal_error"]
     assert error.__name__.encode() in letter.value
     assert b"test_poison_messages.py" in letter.value
@@ -73,7 +73,9 @@ def test_a_failure_that_does_not_repeat_is_no_rejection(tmp_path: Path) -> None:
         return [OutMessage("out", each.key, each.value)]
 
     once, calls = handler(handle)
-    (result,) = process_message(once, message(), AttemptLog(tmp_path, group="g"), LIMITS)
+    (result,) = process_message(
+        once, message(), attempts=AttemptLog(tmp_path, group="g"), limits=LIMITS
+    )
     assert result.topic == "out"
     assert calls == ["handle", "reset", "handle"]
 
@@ -85,7 +87,7 @@ def test_errors_of_dependencies_and_of_the_process_are_no_rejection(
     broken, calls = handler(raising(error))
     log = AttemptLog(tmp_path, group="g")
     with pytest.raises(error, match="on purpose"):
-        process_message(broken, message(), log, LIMITS)
+        process_message(broken, message(), attempts=log, limits=LIMITS)
     assert calls == ["handle"]
     assert log.begin(message()) == 0  # it was not in hand when this process goes on
 
@@ -107,7 +109,7 @@ def on_rejected(message, error):
 message = InMessage("images-v1", 0, 7, b"key", b"value")
 limits = MessageLimits(timeout_s={timeout_s}, max_attempts=3)
 log = AttemptLog(Path({folder!r}), group="g")
-process_message(MessageHandler(die, on_rejected), message, log, limits)
+process_message(MessageHandler(die, on_rejected), message, attempts=log, limits=limits)
 """
 
 
