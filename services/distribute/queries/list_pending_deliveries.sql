@@ -15,10 +15,11 @@ select
     alert.voevent,
     alert.notice::text as notice
 from alert
-where alert.id > (
-    select subscriber.since_alert_id
-    from subscriber
-    where subscriber.channel = $1::text and subscriber.name = $2::text
-)
+where
+    alert.id > (
+        select subscriber.since_alert_id
+        from subscriber
+        where subscriber.channel = $1::text and subscriber.name = $2::text
+    )
 order by alert.id
 limit $4::int
