@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from schemas.delivery_channels import DeliveryChannelName
+
 __all__ = [
     "AlertKey",
     "Delivery",
@@ -44,7 +46,7 @@ class Delivery:
     """An alert was sent to a subscriber, or the subscriber acknowledged it."""
 
     ivorn: str
-    channel: str
+    channel: DeliveryChannelName
     subscriber: str
     time: datetime
     is_acknowledged: bool

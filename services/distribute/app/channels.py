@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from runtime.settings import DistributeSettings
 from runtime.threads import run_in_thread
+from schemas.delivery_channels import DeliveryChannelName
 from services.distribute.handlers.broker import Broker
 from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.handlers.digest import Digest
@@ -39,7 +40,9 @@ def build_channels(
         Closes the connections.
     """
 
-    def build(kind: str, name: str, deliver: Deliver, pause_s: float = 0.0) -> DeliveryChannel:
+    def build(
+        kind: DeliveryChannelName, name: str, deliver: Deliver, pause_s: float = 0.0
+    ) -> DeliveryChannel:
         return DeliveryChannel(
             kind, name, deliver, store=store, may_deliver=may_deliver,
             max_age=timedelta(hours=settings.delivery_hours),
@@ -50,10 +53,13 @@ def build_channels(
     for each in settings.webhooks:
         webhook = Webhook(each)
         stack.push_async_callback(webhook.aclose)
-        channels.append(build("webhook", each.name, webhook.deliver))
-    channels += [build("broker", each.name, Broker(each).deliver) for each in settings.brokers]
+        channels.append(build(DeliveryChannelName.WEBHOOK, each.name, webhook.deliver))
+    channels += [
+        build(DeliveryChannelName.BROKER, each.name, Broker(each).deliver)
+        for each in settings.brokers
+    ]
     if settings.email is not None:
         digest = Digest(settings.email, run_in_thread)
         pause_s = 60 * settings.email.every_minutes
-        channels.append(build("email", "digest", digest.deliver, pause_s))
+        channels.append(build(DeliveryChannelName.EMAIL, "digest", digest.deliver, pause_s))
     return channels

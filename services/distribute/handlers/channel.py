@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from runtime.errors import TransientError
 from runtime.logging import get_logger
+from schemas.delivery_channels import DeliveryChannelName
 from services.distribute.errors import DeliveryError, RefusedError
 from services.distribute.metrics import DELIVERY_ATTEMPTS
 from services.distribute.models import OutgoingAlert, PendingDelivery
@@ -28,8 +29,10 @@ class DeliveryChannel:
 
     Parameters
     ----------
-    channel, name : str
-        Kind and name of the receiver.
+    channel : DeliveryChannelName
+        Kind of the receiver.
+    name : str
+        Name of the receiver.
     deliver : callable
         Sends some of the alerts, from the first on, and returns these; raises `DeliveryError`.
     store : DeliveryStore
@@ -46,7 +49,7 @@ class DeliveryChannel:
 
     def __init__(
         self,
-        channel: str,
+        channel: DeliveryChannelName,
         name: str,
         deliver: Callable[[list[OutgoingAlert]], Awaitable[list[OutgoingAlert]]],
         *,

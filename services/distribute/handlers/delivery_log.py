@@ -9,13 +9,14 @@ from typing import NoReturn
 
 from runtime.errors import TransientError
 from runtime.logging import get_logger
+from schemas.delivery_channels import DeliveryChannelName
 from services.distribute.metrics import DELIVERY_LOG_LENGTH, SENT_RECORDS_DROPPED
 from services.distribute.models import Delivery
 from services.distribute.storage import DeliveryStore
 
 __all__ = ["DeliveryLog"]
 
-_CHANNEL = "vtp"
+_CHANNEL = DeliveryChannelName.VTP
 # Records that arrive within this time are written together.
 _COLLECT_S = 0.02
 _RETRY_INTERVAL_S = 0.5

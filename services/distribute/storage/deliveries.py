@@ -8,6 +8,7 @@ import asyncpg
 
 from runtime.postgres import lend_connection
 from runtime.sql import load_query
+from schemas.delivery_channels import DeliveryChannelName
 from services.distribute.models import (
     Delivery,
     OutgoingAlert,
@@ -42,7 +43,7 @@ class DeliveryStore:
                 load_query(_PACKAGE, "record_deliveries"), *[list(column) for column in columns]
             )
 
-    async def ensure_subscriber(self, channel: str, name: str) -> SubscriberState:
+    async def ensure_subscriber(self, channel: DeliveryChannelName, name: str) -> SubscriberState:
         """Return the state of a subscriber; a new one is created and gets later alerts only."""
         async with lend_connection(self._pool) as connection:
             row = await connection.fetchrow(load_query(_PACKAGE, "get_subscriber"), channel, name)
@@ -53,7 +54,7 @@ class DeliveryStore:
         return SubscriberState(**row)
 
     async def list_unacknowledged(
-        self, channel: str, name: str, *, max_age: timedelta, limit: int
+        self, channel: DeliveryChannelName, name: str, *, max_age: timedelta, limit: int
     ) -> list[tuple[str, bytes]]:
         """Return ivorn and VOEvent of the newest alerts without acknowledgement, oldest first."""
         async with lend_connection(self._pool) as connection:
@@ -63,7 +64,7 @@ class DeliveryStore:
         return [(row["ivorn"], row["voevent"]) for row in rows]
 
     async def list_pending_deliveries(
-        self, channel: str, name: str, *, max_age: timedelta, limit: int
+        self, channel: DeliveryChannelName, name: str, *, max_age: timedelta, limit: int
     ) -> list[PendingDelivery]:
         """Return the alerts behind the position of a channel, oldest first."""
         async with lend_connection(self._pool) as connection:
@@ -74,7 +75,7 @@ class DeliveryStore:
 
     async def advance(
         self,
-        channel: str,
+        channel: DeliveryChannelName,
         name: str,
         until_id: int,
         *,
@@ -85,8 +86,10 @@ class DeliveryStore:
 
         Parameters
         ----------
-        channel, name : str
-            The channel.
+        channel : DeliveryChannelName
+            Kind of the receiver.
+        name : str
+            Name of the receiver.
         until_id : int
             Row of the last alert that is done.
         time_sent : datetime
@@ -102,7 +105,7 @@ class DeliveryStore:
             )  # fmt: skip
 
     async def count_failure(
-        self, channel: str, name: str, reason: str, *, max_failures: int
+        self, channel: DeliveryChannelName, name: str, reason: str, *, max_failures: int
     ) -> bool:
         """Count a failure; return whether the subscriber is disabled by it."""
         async with lend_connection(self._pool) as connection:
