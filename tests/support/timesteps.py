@@ -122,11 +122,11 @@ def decide_timestep(
     """Associate and decide; every image with first detections has the same prior coverage."""
     limits = AssociateSettings(**(settings or {}))
     association = associate(timestep, state, limits)
-    asked = association.questions
+    questions = association.questions
     answers = Evidence(
-        image_keys=range(FIRST_IMAGE_KEY, FIRST_IMAGE_KEY + asked.n_images),
-        source_ids=range(FIRST_SOURCE_ID, FIRST_SOURCE_ID + asked.n_sources),
-        prior_coverage=dict.fromkeys(asked.first_detections, tuple(prior)),
+        image_keys=range(FIRST_IMAGE_KEY, FIRST_IMAGE_KEY + questions.n_images),
+        source_ids=range(FIRST_SOURCE_ID, FIRST_SOURCE_ID + questions.n_sources),
+        prior_coverage=dict.fromkeys(questions.first_detections, tuple(prior)),
         **evidence,
     )
-    return asked, decide(association, answers, limits, NOW)
+    return questions, decide(association, answers, limits, NOW)

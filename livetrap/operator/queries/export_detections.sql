@@ -1,4 +1,4 @@
--- Return every column of a stream's measurements, with the frequency and the image's hash.
+-- Return every column of a stream's measurements, with the frequency and the sha256 of the image.
 --
 -- $1  stream_id  int
 select

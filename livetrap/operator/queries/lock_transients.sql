@@ -2,7 +2,7 @@
 --
 -- $1  name      text  ivorn or trig_id of an alert, or number of a transient
 -- $2  image_id  text  sha256: transients that this image created
--- One of the two is null. Indexes: alert (ivorn), transient (image), source_event (transient_id).
+-- One of the two is null. Indexes: alert (ivorn), transient (image_key), source_event (transient_id).
 select
     transient.id,
     transient.trig_id,

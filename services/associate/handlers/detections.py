@@ -337,7 +337,7 @@ class DetectionsHandler:
         return offsets
 
     def release_partitions(self, partitions: Sequence[int]) -> None:
-        """Drop what is held of partitions that another associator has now."""
+        """Drop the records of partitions that another associator has now."""
         gone = set(partitions)
         self._windows.drop_partitions(partitions)
         self._refused = [each for each in self._refused if each[0] not in gone]

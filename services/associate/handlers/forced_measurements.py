@@ -72,7 +72,7 @@ class ForcedMeasurementsHandler:
         await catalogue.insert_gaps(result)
         wanted = may_contradict(result, is_stored, self._settings)
         retractions: list[Retraction] = []
-        # Whoever waited for a lock has read what was there before: decide again under it.
+        # A transaction that waited for a lock has read old rows: decide again under the lock.
         for _ in range(2):
             candidates = await catalogue.lock_retraction_candidates(
                 result, wanted, self._settings.timestep_tolerance_s

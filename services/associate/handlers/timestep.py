@@ -106,7 +106,7 @@ async def _load_state(
 async def _load_evidence(
     catalogue: Catalogue, questions: Questions, stream_id: int, tolerance_s: float
 ) -> Evidence:
-    """Return the answers to the questions of an association; what is not asked costs nothing."""
+    """Return what the catalogue has on the questions of an association."""
     image_keys, source_ids = (
         await catalogue.reserve_keys(questions.n_images, questions.n_sources)
         if questions.n_images

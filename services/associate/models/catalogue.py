@@ -1,4 +1,4 @@
-"""What the database knows around a timestep, before anything is decided."""
+"""What the catalogue has around a timestep, before anything is decided."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -153,7 +153,7 @@ class NotifiedSources:
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """What a decision needs to know once the detections have their sources.
+    """What a decision needs from the catalogue once the detections have their sources.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ class LastNotified:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The answers to `Questions`.
+    """What the catalogue has on `Questions`.
 
     Parameters
     ----------

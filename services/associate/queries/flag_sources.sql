@@ -6,7 +6,7 @@
 -- Index: the primary key.
 update source
 set
-    is_new = fresh.is_new,
-    is_variable = fresh.is_variable
-from unnest($1::bigint[], $2::boolean[], $3::boolean[]) as fresh (id, is_new, is_variable)
-where source.id = fresh.id
+    is_new = row_in.is_new,
+    is_variable = row_in.is_variable
+from unnest($1::bigint[], $2::boolean[], $3::boolean[]) as row_in (id, is_new, is_variable)
+where source.id = row_in.id

@@ -7,10 +7,10 @@
 -- Index: the primary key.
 update source
 set
-    zone = fresh.zone,
-    search_ra = fresh.search_ra,
-    search_dec = fresh.search_dec
+    zone = row_in.zone,
+    search_ra = row_in.search_ra,
+    search_dec = row_in.search_dec
 from
     unnest($1::bigint[], $2::float8[], $3::float8[], $4::smallint[])
-        as fresh (id, search_ra, search_dec, zone)
-where source.id = fresh.id
+        as row_in (id, search_ra, search_dec, zone)
+where source.id = row_in.id

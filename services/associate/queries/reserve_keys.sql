@@ -1,4 +1,4 @@
--- Return fresh keys of images and fresh ids of sources, each in ascending order.
+-- Return new keys of images and new ids of sources, each in ascending order.
 --
 -- $1  n_images   int  [-]
 -- $2  n_sources  int  [-]

@@ -12,18 +12,18 @@
 -- Index: the primary key. Nothing that is written here is indexed, so updates stay HOT.
 update source
 set
-    ra = fresh.ra,
-    dec = fresh.dec,
-    weight_ra = fresh.weight_ra,
-    weight_dec = fresh.weight_dec,
-    n_datapoints = fresh.n_datapoints,
-    eta = fresh.eta,
-    v = fresh.v,
+    ra = row_in.ra,
+    dec = row_in.dec,
+    weight_ra = row_in.weight_ra,
+    weight_dec = row_in.weight_dec,
+    n_datapoints = row_in.n_datapoints,
+    eta = row_in.eta,
+    v = row_in.v,
     last_time_start = greatest(source.last_time_start, $9::timestamptz)
 from
     unnest(
         $1::bigint[], $2::float8[], $3::float8[], $4::float8[], $5::float8[], $6::int[], $7::float8[],
         $8::float8[]
     )
-        as fresh (id, ra, dec, weight_ra, weight_dec, n_datapoints, eta, v)
-where source.id = fresh.id
+        as row_in (id, ra, dec, weight_ra, weight_dec, n_datapoints, eta, v)
+where source.id = row_in.id

@@ -23,16 +23,16 @@ insert into source_band (
     flux_int_max_jy
 )
 select
-    fresh.source_id, $1::int, $2::text, fresh.n_datapoints,
-    fresh.flux_int_mean_jy, fresh.flux_int_m2, fresh.flux_int_weight, fresh.flux_int_wmean_jy,
-    fresh.flux_int_wm2, fresh.flux_peak_mean_jy_beam, fresh.flux_peak_m2, fresh.flux_peak_weight,
-    fresh.flux_peak_wmean_jy_beam, fresh.flux_peak_wm2, fresh.flux_int_max_jy
+    row_in.source_id, $1::int, $2::text, row_in.n_datapoints,
+    row_in.flux_int_mean_jy, row_in.flux_int_m2, row_in.flux_int_weight, row_in.flux_int_wmean_jy,
+    row_in.flux_int_wm2, row_in.flux_peak_mean_jy_beam, row_in.flux_peak_m2, row_in.flux_peak_weight,
+    row_in.flux_peak_wmean_jy_beam, row_in.flux_peak_wm2, row_in.flux_int_max_jy
 from
     unnest(
         $3::bigint[], $4::int[], $5::float8[], $6::float8[], $7::float8[], $8::float8[], $9::float8[],
         $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::float8[], $15::float8[]
     )
-        as fresh (
+        as row_in (
             source_id, n_datapoints, flux_int_mean_jy, flux_int_m2, flux_int_weight, flux_int_wmean_jy,
             flux_int_wm2, flux_peak_mean_jy_beam, flux_peak_m2, flux_peak_weight, flux_peak_wmean_jy_beam,
             flux_peak_wm2, flux_int_max_jy

@@ -7,7 +7,7 @@ from services.associate.models.timesteps import Band
 
 __all__ = ["assign_bands", "find_band", "to_band"]
 
-# An image that does not say its bandwidth is taken to be this wide, relative to its frequency.
+# Width of an image without a bandwidth, relative to its frequency.
 _DEFAULT_WIDTH = 0.01
 
 
@@ -50,7 +50,7 @@ def find_band(freq_eff_hz: float, freq_bw_hz: float, known: Iterable[Band]) -> B
     """Return the known band that an image falls into, or None.
 
     Bands match when the centre of one lies inside the other; the nearest centre wins, then
-    the lower one, so that the answer does not depend on the order of `known`.
+    the lower one, so that the result does not depend on the order of `known`.
     """
     width = _width(freq_eff_hz, freq_bw_hz)
     candidates = [

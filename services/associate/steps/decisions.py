@@ -40,7 +40,7 @@ def decide(
     association : Association
         The detections with their sources.
     evidence : Evidence
-        The answers to the questions of the association.
+        What the catalogue has on the questions of the association.
     settings : AssociateSettings
         Limits of the new-source test, of updates and of forced photometry.
     now : datetime

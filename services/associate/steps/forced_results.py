@@ -1,4 +1,4 @@
-"""Which transients forced fluxes contradict, and whether a result makes sense at all."""
+"""Validate forced measurements, and find the transients that they contradict."""
 
 import math
 from collections.abc import Iterable
@@ -47,7 +47,7 @@ def may_contradict(
     Parameters
     ----------
     result : ForcedMeasurements
-        The answer to a request.
+        The result of a request.
     is_stored : (n,) bool
         Fluxes that were not in the database before: each counts once.
     settings : AssociateSettings

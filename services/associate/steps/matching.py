@@ -107,7 +107,7 @@ def resolve(pairs: Links) -> tuple[Links, Links]:
         Pairs that hold. A source comes at most once in each role below, so 1-1 and n-1 (one
         measurement, several sources: it belongs to all of them, the nearest first).
     split : Links
-        Measurements that lost their source to a nearer one (1-n): each founds a source of its
+        Detections that lost their source to a nearer one (1-n): each creates a source of its
         own, whose parent is that source.
 
     Notes

@@ -21,7 +21,7 @@ class FirstCoverage:
     Parameters
     ----------
     monitor : (k,) int64
-        Their places in `Monitors`.
+        Their indices in `Monitors`.
     image : (k,) int64
         Numbers of the images.
     """
@@ -35,10 +35,10 @@ def find_first_coverage(monitors: Monitors, images: Sequence[TimestepImage]) -> 
     first_image = np.full(monitors.id.size, -1)
     order: list[int] = []
     for image in images:
-        fresh = np.flatnonzero((monitors.source_id == 0) & (first_image < 0))
-        if not fresh.size:
+        waiting = np.flatnonzero((monitors.source_id == 0) & (first_image < 0))
+        if not waiting.size:
             break
-        covered = fresh[covers(image.record, monitors.ra[fresh], monitors.dec[fresh])]
+        covered = waiting[covers(image.record, monitors.ra[waiting], monitors.dec[waiting])]
         first_image[covered] = image.number
         order += covered.tolist()
     monitor = np.array(order, np.int64)

@@ -27,7 +27,7 @@ def check_record(record: ImageDetections) -> None:
     Raises
     ------
     RejectedMessageError
-        Code ``bad_record``; the text says which field and why.
+        Code ``bad_record``; the text names the field and the reason.
     """
     if record.verdict not in ("accepted", "rejected"):
         _refuse(f"verdict is {record.verdict!r}, not accepted or rejected")

@@ -1,4 +1,4 @@
-"""The event that retracts a transient, on an operator's word or on a measurement."""
+"""The event that retracts a transient, for an operator or for a measurement."""
 
 from dataclasses import replace
 from datetime import datetime

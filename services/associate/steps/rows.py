@@ -17,7 +17,7 @@ __all__ = ["FinalSources", "to_source_rows"]
 
 # How far a source may drift from its search position before that is rewritten.
 DRIFT_LIMIT_DEG = 10 / 3600
-_MEASURED = (
+_MEASURED_COLUMNS = (
     "ra", "dec", "ra_err_deg", "dec_err_deg", "flux_peak_jy_beam", "flux_peak_err_jy_beam",
     "flux_int_jy", "flux_int_err_jy", "snr", "rms_local_jy_beam", "major_arcsec", "minor_arcsec",
     "pa_deg", "quality_flags",
@@ -164,7 +164,7 @@ def _detected(
             "stokes": np.full(n, stokes.encode()),
             "extraction_type": np.full(n, b"blind"),
             "de_ruiter_radius": result.radius[number] if has_radius else None,
-            **{name: getattr(sources, name)[number] for name in _MEASURED},
+            **{name: getattr(sources, name)[number] for name in _MEASURED_COLUMNS},
         }
 
 

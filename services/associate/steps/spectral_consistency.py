@@ -1,4 +1,4 @@
-"""Whether another band, at the same time, denies that a new source is there."""
+"""Whether a forced flux in another band contradicts a new source of the same time."""
 
 import math
 from dataclasses import dataclass
@@ -10,9 +10,16 @@ __all__ = ["SpectralConflict", "check_spectral_consistency", "least_expected_rat
 
 @dataclass(frozen=True, slots=True)
 class SpectralConflict:
-    """How far a measured flux lies below the least that was expected.
+    """How far a forced flux lies below the smallest that a power law allows.
 
-    `reason` says it in words for the subscribers.
+    Parameters
+    ----------
+    expected_jy_beam : float
+        The smallest flux that is allowed [Jy/beam].
+    significance_sigma : float
+        Distance below it in units of the combined error [sigma].
+    reason : str
+        The same as a sentence for the subscribers.
     """
 
     expected_jy_beam: float
@@ -21,52 +28,54 @@ class SpectralConflict:
 
 
 def least_expected_ratio(
-    freq_seen_hz: float, freq_other_hz: float, *, max_spectral_index: float
+    freq_detected_hz: float, freq_forced_hz: float, *, max_spectral_index: float
 ) -> float:
-    """Return the least part of a flux that is left in another band [-].
+    """Return the smallest ratio of fluxes in two bands that a power law allows [-].
 
     Parameters
     ----------
-    freq_seen_hz, freq_other_hz : float
-        Where the flux was seen, and the other band [Hz].
+    freq_detected_hz, freq_forced_hz : float
+        The band of the detection, and the other band [Hz].
     max_spectral_index : float
         Largest absolute value of alpha in S ~ freq^alpha [-].
 
     Returns
     -------
     float
-        At most 1; the two frequencies may change places.
+        At most 1; symmetric in the two frequencies.
     """
-    return math.exp(-max_spectral_index * abs(math.log(freq_other_hz) - math.log(freq_seen_hz)))
+    return math.exp(
+        -max_spectral_index * abs(math.log(freq_forced_hz) - math.log(freq_detected_hz))
+    )
 
 
 def check_spectral_consistency(
-    seen: BandFlux, other: BandFlux, *, sigma: float, max_spectral_index: float
+    detected: BandFlux, forced: BandFlux, *, sigma: float, max_spectral_index: float
 ) -> SpectralConflict | None:
-    """Return the contradiction if no power law explains both fluxes, else None.
+    """Return the conflict if no power law explains both fluxes, else None.
 
     Parameters
     ----------
-    seen : BandFlux
+    detected : BandFlux
         The blind detection that created the source.
-    other : BandFlux
-        Measured by force at its place in another band, at the same time.
+    forced : BandFlux
+        Forced photometry at its position in another band, at the same time.
     sigma : float
-        How far the flux must lie below the least expected one [sigma].
+        How far the forced flux must lie below the smallest allowed one [sigma].
     max_spectral_index : float
         Largest absolute value of alpha in S ~ freq^alpha [-].
 
     Returns
     -------
     SpectralConflict or None
-        None too where the two cannot be compared: a flux that is not finite, an error that is
-        none, or anything but total intensity. Faraday rotation gives Stokes Q and U any sign.
+        None also where the two cannot be compared: a flux or error that is not finite or
+        positive, or a polarised flux: Faraday rotation gives Stokes Q and U any sign.
 
     Notes
     -----
-    The least flux that a power law leaves at ``freq_other`` of ``flux_seen`` is ``flux_seen *
-    min(x^alpha, x^-alpha)``, x the ratio of the frequencies and alpha the largest index allowed;
-    the errors of both fluxes, the first one scaled alike, add in quadrature.
+    The smallest flux that a power law allows is ``detected * min(x^alpha, x^-alpha)``, x the ratio
+    of the frequencies and alpha the largest index; the errors of both fluxes, the first one
+    scaled alike, add in quadrature.
 
     References
     ----------
@@ -74,18 +83,20 @@ def check_spectral_consistency(
     emission rises no steeper than alpha = 5/2. Bates, Lorimer & Verbiest (2013), MNRAS 431, 1352:
     pulsars, the steepest broad-band emitters, have alpha = -1.4 with a scatter of 1.
     """
-    if not (_is_usable(seen) and _is_usable(other) and seen.stokes == other.stokes == "I"):
+    if not (
+        _is_usable(detected) and _is_usable(forced) and detected.stokes == forced.stokes == "I"
+    ):
         return None
     ratio = least_expected_ratio(
-        seen.freq_eff_hz, other.freq_eff_hz, max_spectral_index=max_spectral_index
+        detected.freq_eff_hz, forced.freq_eff_hz, max_spectral_index=max_spectral_index
     )
-    expected = seen.flux_peak_jy_beam * ratio
-    error = math.hypot(seen.flux_peak_err_jy_beam * ratio, other.flux_peak_err_jy_beam)
-    significance = (expected - other.flux_peak_jy_beam) / error
-    # What is expected to be nothing contradicts nothing, however negative the other flux.
+    expected = detected.flux_peak_jy_beam * ratio
+    error = math.hypot(detected.flux_peak_err_jy_beam * ratio, forced.flux_peak_err_jy_beam)
+    significance = (expected - forced.flux_peak_jy_beam) / error
+    # A detected flux that is not positive sets no limit, however negative the forced flux.
     if expected <= 0 or not significance >= sigma:
         return None
-    return SpectralConflict(expected, significance, _to_words(other, expected, significance))
+    return SpectralConflict(expected, significance, _to_reason(forced, expected, significance))
 
 
 def _is_usable(flux: BandFlux) -> bool:
@@ -97,15 +108,15 @@ def _is_usable(flux: BandFlux) -> bool:
     )
 
 
-def _to_words(other: BandFlux, expected_jy_beam: float, significance: float) -> str:
+def _to_reason(forced: BandFlux, expected_jy_beam: float, significance: float) -> str:
     """Return the reason; fluxes to the second digit of the error."""
     flux, error, expected = (
         1e3 * each
-        for each in (other.flux_peak_jy_beam, other.flux_peak_err_jy_beam, expected_jy_beam)
+        for each in (forced.flux_peak_jy_beam, forced.flux_peak_err_jy_beam, expected_jy_beam)
     )
     places = min(max(1 - math.floor(math.log10(error)), 0), 9)
     return (
-        f"forced photometry at {other.freq_eff_hz / 1e6:.1f} MHz at the same time: "
+        f"forced photometry at {forced.freq_eff_hz / 1e6:.1f} MHz at the same time: "
         f"{round(flux, places) + 0.0:.{places}f} +- {error:.{places}f} mJy/beam where at least "
         f"{expected:.{places}f} are expected ({significance:.1f} sigma)"
     )

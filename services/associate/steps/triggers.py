@@ -99,8 +99,8 @@ def find_new_sources(
         for trigger in _find_new(
             image, prior_coverage.get(image.number, ()), created, sigma_margin
         ):
-            rival = best.get(trigger.source)
-            if rival is None or _rank(trigger) > _rank(rival):
+            other = best.get(trigger.source)
+            if other is None or _rank(trigger) > _rank(other):
                 best[trigger.source] = trigger
     return [best[source] for source in sorted(best)]
 

@@ -93,5 +93,5 @@ class Catalogue(ImageTables, SourceTables, TransientTables, ForcedTables, Outbox
         await self.write_null_detections(stream_id, forced.null_detections)
         if forced.monitor_sources:
             await self.insert_monitor_sources(stream_id, forced.monitor_sources)
-        for asked in forced.requests:
-            await self.insert_request(asked, topics)
+        for request in forced.requests:
+            await self.insert_request(request, topics)

@@ -25,11 +25,11 @@ class OutboxTables(Transaction):
         )
         await self._insert_outbox(topics.transients, event.stream, encode_source_event(event))
 
-    async def insert_request(self, asked: ImageRequest, topics: Topics) -> None:
+    async def insert_request(self, image_request: ImageRequest, topics: Topics) -> None:
         """Leave a request for forced photometry for Kafka."""
-        key = image_message_key(asked.request.stream, asked.freq_eff_hz)
+        key = image_message_key(image_request.request.stream, image_request.freq_eff_hz)
         await self._insert_outbox(
-            topics.forced_requests, key, encode_forced_request(asked.request)
+            topics.forced_requests, key, encode_forced_request(image_request.request)
         )
 
     async def retract_transient(self, retraction: Retraction, topics: Topics) -> None:

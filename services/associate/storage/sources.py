@@ -45,7 +45,7 @@ class SourceTables(Transaction):
         }
 
     async def reserve_keys(self, n_images: int, n_sources: int) -> tuple[list[int], list[int]]:
-        """Return fresh keys of images and fresh ids of sources, ascending."""
+        """Return new keys of images and new ids of sources, ascending."""
         rows = await self._fetch("reserve_keys", n_images=n_images, n_sources=n_sources)
         return (
             [row["number"] for row in rows if row["is_image"]],

@@ -8,17 +8,17 @@ import pytest
 from tests.support.association import associator
 from tests.support.records import image, sources
 
-PLACE = (123.123, 10.5)
+POSITION = (123.123, 10.5)
 
 
 async def test_a1_steady_sources_become_one_light_curve_each(postgres_url: str) -> None:
-    places = [(PLACE[0] + step, PLACE[1]) for step in (0, 2, 4)]
+    positions = [(POSITION[0] + step, POSITION[1]) for step in (0, 2, 4)]
     async with associator(postgres_url) as case:
         for step in range(8):
-            await case.feed(image(step, places))
+            await case.feed(image(step, positions))
         found = await case.sources()
         assert [row["n_datapoints"] for row in found] == [8, 8, 8]
-        for row, (ra, dec) in zip(found, places, strict=True):
+        for row, (ra, dec) in zip(found, positions, strict=True):
             assert row["ra"] == pytest.approx(ra, abs=1e-10)
             assert row["dec"] == pytest.approx(dec, abs=1e-10)
             # Only the statistical part of the error shrinks.
@@ -28,25 +28,25 @@ async def test_a1_steady_sources_become_one_light_curve_each(postgres_url: str) 
 
 async def test_a2_an_infinite_error_is_stored_and_matches_nothing(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
-        await case.feed(image(0, [PLACE]))
-        await case.feed(image(1, sources([PLACE], pos_err_arcsec=math.inf)))
-        await case.feed(image(2, [PLACE]))
+        await case.feed(image(0, [POSITION]))
+        await case.feed(image(1, sources([POSITION], pos_err_arcsec=math.inf)))
+        await case.feed(image(2, [POSITION]))
         assert [row["n_datapoints"] for row in await case.sources()] == [2, 1]
 
 
 async def test_a4_the_mean_never_passes_through_180(postgres_url: str) -> None:
-    places = [(356.33841, 50.516), (0.33841, 50.516)]
+    positions = [(356.33841, 50.516), (0.33841, 50.516)]
     field = {"width_px": 250}
     async with associator(postgres_url) as case:
         for step in range(10):
-            await case.feed(image(step, places, centre=(358.125, 50.941028), **field))
-        await case.feed(image(10, places, centre=(354.375, 50.941028), **field))
+            await case.feed(image(step, positions, centre=(358.125, 50.941028), **field))
+        await case.feed(image(10, positions, centre=(354.375, 50.941028), **field))
         found = await case.sources()
         assert sorted(row["ra"] for row in found) == pytest.approx([0.33841, 356.33841])
 
 
 @pytest.mark.parametrize(
-    ("places", "mean"),
+    ("positions", "mean"),
     [
         ([(7.5, 0.0)] * 4, 7.5),
         ([(0.0, 0.0)] * 5, 0.0),
@@ -56,13 +56,13 @@ async def test_a4_the_mean_never_passes_through_180(postgres_url: str) -> None:
     ],
 )
 async def test_a5_a7_a9_one_source_at_0h_and_at_the_pole(
-    postgres_url: str, places: list[tuple[float, float]], mean: float | None
+    postgres_url: str, positions: list[tuple[float, float]], mean: float | None
 ) -> None:
     async with associator(postgres_url) as case:
-        for step, place in enumerate(places):
-            await case.feed(image(step, [place], centre=(0.0, min(place[1], 89.0))))
+        for step, position in enumerate(positions):
+            await case.feed(image(step, [position], centre=(0.0, min(position[1], 89.0))))
         (only,) = await case.sources()
-        assert only["n_datapoints"] == len(places)
+        assert only["n_datapoints"] == len(positions)
         if mean is not None:
             assert abs((only["ra"] - mean + 180) % 360 - 180) < 1e-9
 
@@ -110,9 +110,9 @@ async def test_a13_one_measurement_may_belong_to_two_sources(postgres_url: str) 
         assert radii[0]["other"] == pytest.approx(1.679, abs=1e-3)
 
 
-async def test_a17_a_source_seen_once_stays(postgres_url: str) -> None:
+async def test_a17_a_source_detected_once_stays(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
-        await case.feed(image(0, [PLACE]))
+        await case.feed(image(0, [POSITION]))
         for step in range(1, 8):
             await case.feed(image(step))
         (only,) = await case.sources()
@@ -124,7 +124,7 @@ async def test_f1_v_and_eta(postgres_url: str) -> None:
     expected = [(0.0, 0.0), (0.157135, 5e5), (0.115033, 2.8e5)]
     async with associator(postgres_url) as case:
         for step, (flux, (v, eta)) in enumerate(zip((2.0, 2.5, 2.4), expected, strict=True)):
-            await case.feed(image(step, sources([PLACE], flux_jy=flux, flux_err_jy=5e-4)))
+            await case.feed(image(step, sources([POSITION], flux_jy=flux, flux_err_jy=5e-4)))
             (only,) = await case.sources()
             assert only["v"] == pytest.approx(v, abs=1e-6)
             assert only["eta"] == pytest.approx(eta, rel=1e-6)
@@ -133,8 +133,10 @@ async def test_f1_v_and_eta(postgres_url: str) -> None:
 async def test_f3_v_and_eta_of_both_halves_of_a_split(postgres_url: str) -> None:
     away = 100 / 3600
     async with associator(postgres_url) as case:
-        await case.feed(image(0, sources([PLACE], flux_jy=3.0, flux_err_jy=0.5)))
-        both = sources([PLACE, (PLACE[0], PLACE[1] + away)], flux_jy=[3.2, 3.4], flux_err_jy=0.5)
+        await case.feed(image(0, sources([POSITION], flux_jy=3.0, flux_err_jy=0.5)))
+        both = sources(
+            [POSITION, (POSITION[0], POSITION[1] + away)], flux_jy=[3.2, 3.4], flux_err_jy=0.5
+        )
         await case.feed(image(1, both))
         curves = await case.light_curves()
         means = [row["flux_int_mean_jy"] for row in curves]
@@ -147,14 +149,14 @@ async def test_f3_v_and_eta_of_both_halves_of_a_split(postgres_url: str) -> None
 async def test_t1_a_steady_source_is_never_new(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         for step in range(4):
-            await case.feed(image(step, sources([PLACE], flux_jy=0.01313)))
+            await case.feed(image(step, sources([POSITION], flux_jy=0.01313)))
         assert case.events == []
 
 
-async def test_t2_a_source_where_nothing_was_is_new(postgres_url: str) -> None:
+async def test_t2_a_source_at_an_empty_position_is_new(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         for step in range(4):
-            measured = sources([PLACE] if step == 2 else [], flux_jy=0.01313)
+            measured = sources([POSITION] if step == 2 else [], flux_jy=0.01313)
             await case.feed(image(step, measured))
         (event,) = case.events
         assert event.kind == "new_source"
@@ -177,10 +179,10 @@ async def test_t5_the_rms_at_the_position_decides(
         assert [event.certainty for event in case.events] == ([certainty] if certainty else [])
 
 
-async def test_t7_s4_sky_and_bands_never_seen_hold_nothing_new(postgres_url: str) -> None:
+async def test_t7_s4_nothing_is_new_in_sky_or_bands_without_coverage(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         await case.feed(image(0, freq_eff_hz=250e6))
-        await case.feed(image(1, [PLACE], freq_eff_hz=50e6))
+        await case.feed(image(1, [POSITION], freq_eff_hz=50e6))
         await case.feed(image(2, [(200.0, 40.0)], freq_eff_hz=250e6, centre=(200.0, 40.0)))
         assert case.events == []
 
@@ -199,11 +201,11 @@ async def test_b1_bands_are_recognised(postgres_url: str) -> None:
         assert bands[0] == bands[1] == bands[3] != bands[2]
 
 
-async def test_a_source_that_becomes_variable_is_told_once(postgres_url: str) -> None:
+async def test_a_source_that_becomes_variable_is_announced_once(postgres_url: str) -> None:
     fluxes = [0.02, 0.02, 0.03, 0.015, 0.03, 0.01, 0.03, 0.01, 0.03, 0.01]
     async with associator(postgres_url) as case:
         for step, flux in enumerate(fluxes):
-            await case.feed(image(step, sources([PLACE], flux_jy=flux)))
+            await case.feed(image(step, sources([POSITION], flux_jy=flux)))
         (event,) = (event for event in case.events if event.kind != "update")
         assert event.kind == "variable"
         assert event.n_datapoints == 8

@@ -1,4 +1,4 @@
-"""Nothing lost, nothing twice: replays, duplicates, late images, rivals, poison, crashes."""
+"""Nothing lost, nothing twice: replays, duplicates, late images, fencing, bad records, crashes."""
 
 import asyncio
 from dataclasses import replace
@@ -19,7 +19,7 @@ from services.associate.storage import Catalogue
 from tests.support.association import Associator, associator
 from tests.support.records import image, rejected, sources
 
-PLACE = (123.123, 10.5)
+POSITION = (123.123, 10.5)
 BANDS = (120e6, 150e6)
 
 
@@ -27,16 +27,16 @@ def night() -> list[ImageDetections]:
     """Return six timesteps of two bands: a steady source, and a new one in step 3."""
     records = []
     for step in range(6):
-        places = [PLACE, (124.0, 11.0)] if step >= 3 else [PLACE]
+        positions = [POSITION, (124.0, 11.0)] if step >= 3 else [POSITION]
         records += [
-            image(step, sources(places, flux_jy=0.02 + 0.001 * step), freq_eff_hz=band)
+            image(step, sources(positions, flux_jy=0.02 + 0.001 * step), freq_eff_hz=band)
             for band in BANDS
         ]
     return records
 
 
 async def catalogue_of(case: Associator) -> Any:
-    """Return what the database says of a stream, but for its row numbers."""
+    """Return what the database has of a stream, without ids and keys."""
     found = [
         (round(row["ra"], 9), row["n_datapoints"], row["eta"], row["v"], row["is_new"])
         for row in await case.sources()
@@ -69,74 +69,74 @@ async def test_a_restart_that_reads_everything_again_changes_nothing(postgres_ur
         assert again.events == []
 
 
-async def test_a_duplicate_is_booked_and_changes_no_light_curve(postgres_url: str) -> None:
+async def test_a_duplicate_is_recorded_and_changes_no_light_curve(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
-        await case.feed(image(0, [PLACE]))
-        await case.feed(image(0, [PLACE]))
+        await case.feed(image(0, [POSITION]))
+        await case.feed(image(0, [POSITION]))
         assert await case.outcomes() == {"processed": 1, "duplicate": 1}
         assert [row["n_datapoints"] for row in await case.sources()] == [1]
 
 
 async def test_two_copies_in_one_timestep_are_one_image(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
-        await case.feed(image(0, [PLACE]), image(0, [PLACE]))
+        await case.feed(image(0, [POSITION]), image(0, [POSITION]))
         assert await case.outcomes() == {"processed": 1, "duplicate": 1}
 
 
 async def test_a_late_image_is_associated_on_its_own(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
-        await case.feed(image(5, [PLACE]))
-        await case.feed(image(3, [PLACE]))
+        await case.feed(image(5, [POSITION]))
+        await case.feed(image(3, [POSITION]))
         assert await case.outcomes() == {"processed": 1, "late": 1}
         (only,) = await case.sources()
         assert only["n_datapoints"] == 2
         assert only["last_time_start"].day == 6
 
 
-async def test_a_rejected_image_is_booked_with_its_reason(postgres_url: str) -> None:
+async def test_a_rejected_image_is_recorded_with_its_reason(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         await case.feed(rejected(image(0), "no_beam"))
         rows = await case.rows("select reasons from image_ledger where stream = $1", case.stream)
         assert rows == [{"reasons": ["no_beam"]}]
 
 
-async def test_an_associator_that_lost_its_partition_writes_nothing(postgres_url: str) -> None:
+async def test_an_associator_that_lost_its_partition_is_fenced(postgres_url: str) -> None:
     async with (
         associator(postgres_url) as case,
-        associator(postgres_url, name=case.stream) as zombie,
+        associator(postgres_url, name=case.stream) as fenced,
     ):
-        await case.feed(image(0, [PLACE]))
-        zombie.deliver([image(0, [PLACE]), image(1, [PLACE])])
-        assert await zombie.handler.associate_ready() is False
+        await case.feed(image(0, [POSITION]))
+        fenced.deliver([image(0, [POSITION]), image(1, [POSITION])])
+        assert await fenced.handler.associate_ready() is False
         assert await case.outcomes() == {"processed": 1}
-        # It takes the partition anew and goes on behind the other one.
-        offsets = await zombie.handler.take_partitions(zombie.handler.partitions())
-        zombie.offset = offsets[0]
-        await zombie.feed(image(1, [PLACE]))
+        # It takes the partition again and goes on behind the other one.
+        offsets = await fenced.handler.take_partitions(fenced.handler.partitions())
+        fenced.offset = offsets[0]
+        await fenced.feed(image(1, [POSITION]))
         assert await case.outcomes() == {"processed": 2}
 
 
-async def test_what_postgresql_refuses_is_a_dead_letter_and_stops_nobody(
+async def test_a_record_that_postgresql_refuses_becomes_a_dead_letter_alone(
     postgres_url: str,
 ) -> None:
     async with associator(postgres_url) as case:
-        poison = image(0, [PLACE], salt="poison")
-        poison = replace(poison, reason_text="a NUL \0 in a text")
-        await case.feed(image(0, [PLACE], freq_eff_hz=BANDS[0]), poison)
-        (letter,) = case.handler.dead_letters.pending
-        assert letter.headers["reason"] == "unstorable"
+        unstorable = image(0, [POSITION], salt="unstorable")
+        unstorable = replace(unstorable, reason_text="a NUL \0 in a text")
+        await case.feed(image(0, [POSITION], freq_eff_hz=BANDS[0]), unstorable)
+        (dead_letter,) = case.handler.dead_letters.pending
+        assert dead_letter.headers["reason"] == "unstorable"
         case.handler.dead_letters.clear()
         await case.settle()
-        await case.feed(image(1, [PLACE]))
+        await case.feed(image(1, [POSITION]))
         assert await case.outcomes() == {"processed": 2, "rejected": 1}
 
 
-async def test_bytes_that_are_no_record_are_a_dead_letter(postgres_url: str) -> None:
+async def test_bytes_that_are_no_record_become_a_dead_letter(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         case.handler.on_message(InMessage("detections-v1", 0, 0, b"k", b"garbage"))
-        (letter,) = case.handler.dead_letters.pending
-        assert letter.value == b"garbage"
-        assert letter.headers["reason"] == "bad_avro"
+        (dead_letter,) = case.handler.dead_letters.pending
+        assert dead_letter.value == b"garbage"
+        assert dead_letter.headers["reason"] == "bad_avro"
         case.handler.dead_letters.clear()
         case.offset = 1
         await case.settle()
@@ -146,18 +146,18 @@ async def test_bytes_that_are_no_record_are_a_dead_letter(postgres_url: str) -> 
         assert offsets == [{"next_offset": 1}]
 
 
-async def test_a_record_without_sense_is_a_dead_letter(postgres_url: str) -> None:
+async def test_an_invalid_record_becomes_a_dead_letter(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
-        nonsense = image(0, sources([(float("nan"), 10.0)]))
-        case.deliver([nonsense])
-        (letter,) = case.handler.dead_letters.pending
-        assert "ra of a source" in letter.headers["error"]
+        invalid = image(0, sources([(float("nan"), 10.0)]))
+        case.deliver([invalid])
+        (dead_letter,) = case.handler.dead_letters.pending
+        assert "ra of a source" in dead_letter.headers["error"]
 
 
 async def test_the_same_image_in_two_streams_is_two_images(postgres_url: str) -> None:
     async with associator(postgres_url) as one, associator(postgres_url) as other:
-        await one.feed(image(0, [PLACE]))
-        await other.feed(image(0, [PLACE]))
+        await one.feed(image(0, [POSITION]))
+        await other.feed(image(0, [POSITION]))
         assert await one.outcomes() == await other.outcomes() == {"processed": 1}
 
 
@@ -198,7 +198,7 @@ async def test_a_crash_at_any_statement_leaves_the_undisturbed_rows(
 
 
 def _break_once_each_timestep(monkeypatch: pytest.MonkeyPatch, statement: str) -> set[str]:
-    """Let a statement fail after it has been done, once until the returned set is cleared."""
+    """Let a statement fail after it was executed, once until the returned set is cleared."""
     broken: set[str] = set()
     original = getattr(Catalogue, statement)
 
@@ -226,17 +226,17 @@ async def test_every_statement_can_be_prepared(postgres_url: str) -> None:
         await connection.close()
 
 
-async def test_a_rejected_image_that_is_mended_is_processed(postgres_url: str) -> None:
+async def test_a_rejected_image_that_is_accepted_later_is_processed(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
-        await case.feed(rejected(image(0, [PLACE])))
-        await case.feed(rejected(image(0, [PLACE])))
-        await case.feed(image(0, [PLACE]))
-        await case.feed(image(0, [PLACE]))
+        await case.feed(rejected(image(0, [POSITION])))
+        await case.feed(rejected(image(0, [POSITION])))
+        await case.feed(image(0, [POSITION]))
+        await case.feed(image(0, [POSITION]))
         assert await case.outcomes() == {"rejected": 1, "duplicate": 2, "processed": 1}
         assert len(await case.sources()) == 1
 
 
-async def test_an_unexpected_failure_is_tried_twice_and_booked(
+async def test_an_unexpected_failure_is_tried_twice_and_recorded(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
@@ -248,17 +248,17 @@ async def test_an_unexpected_failure_is_tried_twice_and_booked(
     async with associator(postgres_url) as case:
         with monkeypatch.context() as patch:
             patch.setattr("services.associate.handlers.detections.associate_timestep", fail)
-            await case.feed(image(0, [PLACE]))
-        (letter,) = case.handler.dead_letters.pending
-        assert letter.headers["reason"] == "internal_error"
-        assert "ZeroDivisionError: broken on purpose" in letter.headers["error"]
+            await case.feed(image(0, [POSITION]))
+        (dead_letter,) = case.handler.dead_letters.pending
+        assert dead_letter.headers["reason"] == "internal_error"
+        assert "ZeroDivisionError: broken on purpose" in dead_letter.headers["error"]
         assert len(calls) == 2
         case.handler.dead_letters.clear()
-        await case.feed(image(1, [PLACE]))
+        await case.feed(image(1, [POSITION]))
         assert await case.outcomes() == {"processed": 1, "rejected": 1}
 
 
-async def test_bytes_that_are_no_record_are_booked(postgres_url: str) -> None:
+async def test_bytes_that_are_no_record_are_recorded(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         key = case.stream.encode()
         case.handler.on_message(InMessage("detections-v1", 0, case.offset, key, b"junk"))
@@ -271,17 +271,17 @@ async def test_bytes_that_are_no_record_are_booked(postgres_url: str) -> None:
 async def test_a_timestep_in_which_processes_ended_is_split_and_its_killer_set_aside(
     postgres_url: str, tmp_path: Path
 ) -> None:
-    killer = image(0, [PLACE], freq_eff_hz=BANDS[1])
+    killer = image(0, [POSITION], freq_eff_hz=BANDS[1])
     attempts = AttemptLog(tmp_path, group="dead")
     async with associator(postgres_url) as case:
-        messages = case.deliver([image(0, [PLACE], freq_eff_hz=BANDS[0]), killer])
+        messages = case.deliver([image(0, [POSITION], freq_eff_hz=BANDS[0]), killer])
         case.handler._attempts = attempts
         for message, n_ended in zip(messages, (3, 4), strict=True):
             for _ in range(n_ended):
                 attempts.begin(message)
         await case.settle()
-        (letter,) = case.handler.dead_letters.pending
-        assert letter.headers["reason"] == "killed_the_process"
+        (dead_letter,) = case.handler.dead_letters.pending
+        assert dead_letter.headers["reason"] == "killed_the_process"
         case.handler.dead_letters.clear()
         await case.settle()
         assert await case.outcomes() == {"processed": 1, "rejected": 1}
@@ -289,11 +289,11 @@ async def test_a_timestep_in_which_processes_ended_is_split_and_its_killer_set_a
 
 async def test_a_clock_is_reset_on_request(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
-        await case.feed(image(5, [PLACE]))
-        await case.feed(image(2, [PLACE]))
+        await case.feed(image(5, [POSITION]))
+        await case.feed(image(2, [POSITION]))
         assert await case.outcomes() == {"processed": 1, "late": 1}
         settings = Settings(postgres=PostgresSettings(url=SecretStr(postgres_url)))
         await asyncio.to_thread(reset_clock, settings, case.stream)
         await case.handler.reset_clocks()
-        await case.feed(image(3, [PLACE]))
+        await case.feed(image(3, [POSITION]))
         assert await case.outcomes() == {"processed": 2, "late": 1}

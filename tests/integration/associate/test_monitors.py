@@ -1,4 +1,4 @@
-"""Watched places: they come and go while the stream runs, and get a point in each image."""
+"""Monitors come and go while the stream runs, and get a measurement in each image."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,8 +12,8 @@ import pytest
 
 from api.app import create_app, create_context
 from runtime.settings import Settings
-from tests.integration.associate.test_forced_loop import answer, asked, store
 from tests.support.association import associator
+from tests.support.forced_results import measure, store, take_requests
 from tests.support.records import image
 
 CENTRE = (123.0, 10.0)
@@ -39,78 +39,80 @@ async def api(postgres_url: str, **section: Any) -> AsyncIterator[httpx.AsyncCli
             yield client
 
 
-async def watch(client: httpx.AsyncClient, stream: str, ra: float, dec: float) -> int:
-    reply = await client.post("/monitors", json={"stream": stream, "ra": ra, "dec": dec})
-    assert reply.status_code == 201, reply.text
-    return int(reply.json()["id"])
+async def create_monitor(client: httpx.AsyncClient, stream: str, ra: float, dec: float) -> int:
+    result = await client.post("/monitors", json={"stream": stream, "ra": ra, "dec": dec})
+    assert result.status_code == 201, result.text
+    return int(result.json()["id"])
 
 
 async def test_case_m1(postgres_url: str) -> None:
-    """A blind source; monitors on it, beside it, and where no image goes."""
-    async with associator(postgres_url) as site, api(postgres_url) as client:
-        here = await watch(client, site.stream, *CENTRE)
-        beside = await watch(client, site.stream, CENTRE[0], CENTRE[1] + 0.001)
-        far = await watch(client, site.stream, CENTRE[0] + 90, CENTRE[1])
+    """Monitors on a detected source, beside it, and outside every image."""
+    async with associator(postgres_url) as case, api(postgres_url) as client:
+        here = await create_monitor(client, case.stream, *CENTRE)
+        beside = await create_monitor(client, case.stream, CENTRE[0], CENTRE[1] + 0.001)
+        far = await create_monitor(client, case.stream, CENTRE[0] + 90, CENTRE[1])
         for step in range(3):
-            await site.feed(image(step, [CENTRE]))
-        assert len(site.requests) == 3
-        for request in site.requests:
+            await case.feed(image(step, [CENTRE]))
+        assert len(case.requests) == 3
+        for request in case.requests:
             assert request.positions.extraction_type == ("monitor", "monitor")
-            await store(site, answer(request))
+            await store(case, measure(request))
         for monitor in (here, beside):
             found = (await client.get(f"/monitors/{monitor}")).json()
             curve = (await client.get(f"/sources/{found['source_id']}/lightcurve")).json()
             assert [point["extraction_type"] for point in curve["points"]] == ["monitor"] * 3
         assert (await client.get(f"/monitors/{far}")).json()["source_id"] is None
-        listed = (await client.get("/sources", params={"stream": site.stream})).json()["items"]
+        listed = (await client.get("/sources", params={"stream": case.stream})).json()["items"]
         assert [source["n_datapoints"] for source in listed] == [3]  # the blind one, unmoved
         assert listed[0]["ra_err_deg"] > SYSTEMATIC_ERROR_DEG
         assert listed[0]["ra_err_deg"] == pytest.approx(SYSTEMATIC_ERROR_DEG, rel=0.2)
 
 
-async def test_they_come_and_go_while_the_stream_runs(postgres_url: str) -> None:
-    async with associator(postgres_url) as site, api(postgres_url) as client:
-        await site.feed(image(0))
-        monitor = await watch(client, site.stream, *CENTRE)
-        await site.feed(image(1))
-        assert len(asked(site)) == 1
+async def test_monitors_come_and_go_while_the_stream_runs(postgres_url: str) -> None:
+    async with associator(postgres_url) as case, api(postgres_url) as client:
+        await case.feed(image(0))
+        monitor = await create_monitor(client, case.stream, *CENTRE)
+        await case.feed(image(1))
+        assert len(take_requests(case)) == 1
         source = (await client.get(f"/monitors/{monitor}")).json()["source_id"]
         assert (await client.delete(f"/monitors/{monitor}")).status_code == 204
-        await site.feed(image(2))
-        assert asked(site) == []
+        await case.feed(image(2))
+        assert take_requests(case) == []
         assert (await client.get(f"/monitors/{monitor}")).status_code == 404
         assert (await client.delete(f"/monitors/{monitor}")).status_code == 404
         assert (await client.get(f"/sources/{source}")).status_code == 200
 
 
-async def test_a_source_that_appears_there_is_new_all_the_same(postgres_url: str) -> None:
-    async with associator(postgres_url) as site, api(postgres_url) as client:
-        await watch(client, site.stream, *CENTRE)
-        await site.feed(image(0))
-        await site.feed(image(1, [CENTRE]))
-        assert [event.kind for event in site.events] == ["new_source"]
-        assert site.events[0].source_id not in site.requests[-1].positions.position_id
+async def test_a_source_that_appears_at_a_monitor_is_new(postgres_url: str) -> None:
+    async with associator(postgres_url) as case, api(postgres_url) as client:
+        await create_monitor(client, case.stream, *CENTRE)
+        await case.feed(image(0))
+        await case.feed(image(1, [CENTRE]))
+        assert [event.kind for event in case.events] == ["new_source"]
+        assert case.events[0].source_id not in case.requests[-1].positions.position_id
 
 
 async def test_deleting_a_stream_deletes_its_monitors(postgres_url: str) -> None:
-    async with associator(postgres_url) as site, api(postgres_url) as client:
-        monitor = await watch(client, site.stream, *CENTRE)
-        await site.feed(image(0))
-        await site.pool.execute(
-            "select delete_stream(id) from stream where name = $1", site.stream
+    async with associator(postgres_url) as case, api(postgres_url) as client:
+        monitor = await create_monitor(client, case.stream, *CENTRE)
+        await case.feed(image(0))
+        await case.pool.execute(
+            "select delete_stream(id) from stream where name = $1", case.stream
         )
         assert (await client.get(f"/monitors/{monitor}")).status_code == 404
 
 
-async def test_a_monitor_that_could_not_be_measured_says_why(postgres_url: str) -> None:
-    async with associator(postgres_url) as site, api(postgres_url) as client:
-        await watch(client, site.stream, *CENTRE)
-        await site.feed(image(0))
-        (request,) = site.requests
-        reply = answer(request, np.nan)
-        gone = replace(reply.measurements, reason=("blank",))
-        await store(site, replace(reply, measurements=gone))
-        assert await site.rows(
+async def test_a_monitor_that_could_not_be_measured_has_a_gap_with_the_reason(
+    postgres_url: str,
+) -> None:
+    async with associator(postgres_url) as case, api(postgres_url) as client:
+        await create_monitor(client, case.stream, *CENTRE)
+        await case.feed(image(0))
+        (request,) = case.requests
+        result = measure(request, np.nan)
+        gone = replace(result.measurements, reason=("blank",))
+        await store(case, replace(result, measurements=gone))
+        assert await case.rows(
             "select reason from forced_gap where source_id = $1",
             int(request.positions.position_id[0]),
         ) == [{"reason": "blank"}]

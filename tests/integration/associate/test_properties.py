@@ -1,4 +1,4 @@
-"""What must not change the catalogue: order, numbering, place on the sky, who did the work."""
+"""The catalogue does not depend on order, numbering, position on the sky, or the worker."""
 
 import asyncio
 from dataclasses import fields, replace
@@ -18,10 +18,10 @@ Night = list[list[ImageDetections]]
 
 
 def night(seed: int, *, turn_deg: float = 0.0, sign: float = 1.0, shuffle: bool = False) -> Night:
-    """Return timesteps of two bands: a crowd that splits and merges, and one that appears.
+    """Return timesteps of two bands: pairs that split and merge, and one source that appears.
 
-    Its sources stand in pairs, some nearer to one another than their errors, and each is missed
-    in a fifth of the images.
+    Some sources are nearer to one another than their errors, and each has a null detection in a
+    fifth of the images.
     """
     rng = np.random.default_rng(seed)
     homes = rng.uniform(-1.5, 1.5, (8, 2))
@@ -32,13 +32,13 @@ def night(seed: int, *, turn_deg: float = 0.0, sign: float = 1.0, shuffle: bool 
         images = []
         for freq_hz in BANDS:
             offsets = pairs + rng.normal(0, 10 / 3600, pairs.shape)
-            seen = rng.uniform(size=len(pairs)) > 0.2
-            seen[0] = step >= 3
-            seen[8] = False
+            detected = rng.uniform(size=len(pairs)) > 0.2
+            detected[0] = step >= 3
+            detected[8] = False
             measured = flux * rng.normal(1, 0.05, flux.size)
             dec = CENTRE[1] + offsets[:, 1]
             ra = CENTRE[0] + offsets[:, 0] / np.cos(np.radians(dec))
-            numbers = np.flatnonzero(seen)
+            numbers = np.flatnonzero(detected)
             if shuffle:
                 numbers = np.random.default_rng(seed + step).permutation(numbers)
             columns = sources(
@@ -59,7 +59,7 @@ async def feed(case: Associator, timesteps: Night) -> None:
 async def catalogue(
     case: Associator, *, turn_deg: float = 0.0, sign: float = 1.0
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Return the sources as numbers, turned back, in an order of their own: no ids."""
+    """Return the sources as numbers, rotated back, sorted by flux, without their ids."""
     rows = await case.rows(
         "select source.*, parent.ra as parent_ra, array(select (n_datapoints, "
         "flux_int_mean_jy, flux_int_wm2, flux_peak_wmean_jy_beam, flux_int_max_jy) "
@@ -90,7 +90,7 @@ async def result(url: str, timesteps: Night, **back: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_the_crowd_splits_and_something_is_new(postgres_url: str, seed: int) -> None:
+async def test_the_night_has_splits_and_a_new_source(postgres_url: str, seed: int) -> None:
     """The properties below would hold for an empty sky too."""
     found = await result(postgres_url, night(seed))
     assert len(found) >= 12
@@ -124,8 +124,8 @@ async def test_the_numbering_of_detections(postgres_url: str, seed: int) -> None
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-async def test_the_place_on_the_sky(postgres_url: str, seed: int, sign: float) -> None:
-    """Turned by any angle, one across 0h among them, and mirrored at the equator."""
+async def test_the_position_on_the_sky(postgres_url: str, seed: int, sign: float) -> None:
+    """Rotated by several angles, one across 0h among them, and mirrored at the equator."""
     turn_deg = float(np.random.default_rng(seed).uniform(0, 360)) if seed else 360 - CENTRE[0]
     there = await result(
         postgres_url, night(seed, turn_deg=turn_deg, sign=sign), turn_deg=turn_deg, sign=sign
@@ -136,7 +136,7 @@ async def test_the_place_on_the_sky(postgres_url: str, seed: int, sign: float) -
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_the_worker_changes_at_every_timestep(postgres_url: str, seed: int) -> None:
-    """Two workers take turns on one partition; the old one has read ahead each time."""
+    """Two workers alternate on one partition; the old one has read ahead each time."""
     timesteps = night(seed)
     async with associator(postgres_url) as one, associator(postgres_url, name=one.stream) as other:
         for number, images in enumerate(timesteps):
@@ -158,12 +158,12 @@ async def test_two_workers_with_a_stream_each_at_once(postgres_url: str) -> None
 
 
 async def test_a_band_that_appears_late_joins_its_sources(postgres_url: str) -> None:
-    place = [(123.0, 40.0)]
+    position = [(123.0, 40.0)]
     async with associator(postgres_url) as case:
         for step in range(3):
-            await case.feed(image(step, place, freq_eff_hz=BANDS[0], centre=CENTRE))
+            await case.feed(image(step, position, freq_eff_hz=BANDS[0], centre=CENTRE))
         for step in range(3, 6):
-            records = [image(step, place, freq_eff_hz=band, centre=CENTRE) for band in BANDS]
+            records = [image(step, position, freq_eff_hz=band, centre=CENTRE) for band in BANDS]
             await case.feed(*records)
         (only,) = await case.sources()
         assert [row["n_datapoints"] for row in await case.light_curves()] == [6, 3]
@@ -172,7 +172,7 @@ async def test_a_band_that_appears_late_joins_its_sources(postgres_url: str) -> 
 
 
 async def test_a_beam_ten_times_as_long_as_wide(postgres_url: str) -> None:
-    """Its semi-major axis is the limit of a match, in every direction."""
+    """The semi-major axis limits a match in every direction."""
 
     def thin(step: int, offset_deg: float) -> ImageDetections:
         record = image(step, [(123.0, 40.0 + offset_deg)], centre=CENTRE)
@@ -190,12 +190,12 @@ async def test_a_beam_ten_times_as_long_as_wide(postgres_url: str) -> None:
 
 
 async def test_a_hundred_thousand_detections_in_one_image(postgres_url: str) -> None:
-    """Twice: all of them are new to the catalogue, then all of them are known."""
+    """Twice: first all of them create sources, then all of them match."""
     n = 100_000
     rng = np.random.default_rng(1)
     dec = np.degrees(np.arcsin(rng.uniform(-0.5, 0.5, n)))
-    places = np.stack([rng.uniform(0, 360, n), dec], axis=1)
-    measured = sources(places.tolist(), pos_err_arcsec=1.0)
+    positions = np.stack([rng.uniform(0, 360, n), dec], axis=1)
+    measured = sources(positions.tolist(), pos_err_arcsec=1.0)
     async with associator(postgres_url, systematic_position_error_arcsec=1.0) as case:
         await case.feed(image(0, measured, beam_major_deg=0.01))
         await case.feed(image(1, _without_last(measured), beam_major_deg=0.01))

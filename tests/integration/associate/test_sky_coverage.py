@@ -1,4 +1,4 @@
-"""How the new-source test remembers the sky: exact where it matters, bounded for ever."""
+"""Sky coverage of the new-source test: exact at a position, with a bounded number of rows."""
 
 import numpy as np
 import pytest
@@ -34,19 +34,19 @@ async def test_a_drift_scan_keeps_no_more_rows_than_the_sky_has_cells(postgres_u
     assert counts[-1] <= counts[119] + 20
 
 
-async def test_an_image_is_looked_up_by_few_cells(
+async def test_a_new_source_reads_few_earlier_images(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many fields were seen, one new source reads the images around it alone."""
+    """However many fields were observed, a new source reads the images around it alone."""
     from services.associate.storage import Catalogue
 
-    seen = []
+    n_images = []
     original = Catalogue.load_prior_coverage
 
     async def counted(self: Catalogue, *args: object) -> object:
-        looks = await original(self, *args)  # type: ignore[arg-type]
-        seen.append(len(looks))
-        return looks
+        prior_coverage = await original(self, *args)  # type: ignore[arg-type]
+        n_images.append(len(prior_coverage))
+        return prior_coverage
 
     monkeypatch.setattr(Catalogue, "load_prior_coverage", counted)
     async with associator(postgres_url) as case:
@@ -54,25 +54,25 @@ async def test_an_image_is_looked_up_by_few_cells(
             await case.feed(image(step, centre=(120.0 + 0.05 * step, 10.0)))
         await case.feed(image(60, sources([(123.0, 10.0)], flux_jy=FLUX_JY), centre=(123.0, 10.0)))
         assert [event.kind for event in case.events] == ["new_source"]
-    assert len(seen) == 1
-    assert 1 <= seen[0] <= 9
+    assert len(n_images) == 1
+    assert 1 <= n_images[0] <= 9
 
 
-async def test_the_rim_of_a_single_field_counts(postgres_url: str) -> None:
+async def test_the_margin_of_an_earlier_image_is_not_covered(postgres_url: str) -> None:
     """A source just inside the margin of an earlier image is new, just outside it is not."""
     # 1800 px of 0.01111 deg: the border of what is searched lies 890 px from the centre.
     async with associator(postgres_url) as case:
         await case.feed(image(0, centre=(123.0, 0.0)))
         inside, outside = 888.0, 893.0
-        places = [
+        positions = [
             (123.0, float(np.degrees(np.arcsin(np.radians(px * 0.01111)))))
             for px in (inside, -outside)
         ]
-        await case.feed(image(1, sources(places, flux_jy=FLUX_JY), centre=(123.0, 0.0)))
-        assert [round(event.dec, 1) for event in case.events] == [round(places[0][1], 1)]
+        await case.feed(image(1, sources(positions, flux_jy=FLUX_JY), centre=(123.0, 0.0)))
+        assert [round(event.dec, 1) for event in case.events] == [round(positions[0][1], 1)]
 
 
-async def test_fields_of_different_sizes_know_of_each_other(postgres_url: str) -> None:
+async def test_fields_of_different_sizes_share_their_coverage(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         await case.feed(image(0, centre=(123.0, 10.0), width_px=200))
         await case.feed(image(1, sources([(123.0, 10.0)], flux_jy=FLUX_JY)))
@@ -88,7 +88,7 @@ async def test_a_deeper_image_takes_over_and_a_shallower_one_does_not(postgres_u
         assert event.limit_previous_jy_beam == pytest.approx(13 * 1e-3)
 
 
-async def test_a_blank_part_of_an_image_was_not_looked_at(postgres_url: str) -> None:
+async def test_a_blank_part_of_an_image_is_not_covered(postgres_url: str) -> None:
     half = np.full((4, 4), 1e-3)
     half[:, :2] = np.nan
     async with associator(postgres_url) as case:

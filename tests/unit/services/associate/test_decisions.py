@@ -60,9 +60,9 @@ def test_a_detection_near_a_source_moves_it_to_the_weighted_mean():
 
 def test_a_detection_far_from_every_source_creates_one():
     timestep = timestep_of(image(1, [THERE, HERE]))
-    asked, decisions = decide_timestep(timestep, state_of(timestep, known_source(1, *HERE)))
+    questions, decisions = decide_timestep(timestep, state_of(timestep, known_source(1, *HERE)))
     (created,) = decisions.sources.created
-    assert (asked.n_images, asked.n_sources) == (1, 1)
+    assert (questions.n_images, questions.n_sources) == (1, 1)
     assert created["id"].tolist() == [FIRST_SOURCE_ID]
     assert created["first_image_key"].tolist() == [FIRST_IMAGE_KEY]
     assert created["first_source_number"].tolist() == [0]
@@ -93,13 +93,13 @@ def test_a_split_creates_a_child_that_inherits_the_history():
         known_source(1, *HERE, n_datapoints=5),
         statistics={"I": known_statistics(1, n_datapoints=5, flux_int_mean_jy=0.01)},
     )
-    asked, decisions = decide_timestep(timestep, state, prior=[prior_coverage()])
+    questions, decisions = decide_timestep(timestep, state, prior=[prior_coverage()])
     (child,) = decisions.sources.created
     assert child["parent_source_id"].tolist() == [1]
     assert child["n_datapoints"].tolist() == [6]
     assert decisions.sources.updated["n_datapoints"].tolist() == [6]
     assert decisions.notifications == []
-    assert asked.first_detections == {}
+    assert questions.first_detections == {}
 
 
 def test_a_detection_of_two_sources_is_shared():
@@ -184,8 +184,8 @@ def test_a_variable_source_is_announced_once_and_named_after_its_first_detection
     for is_variable, n_events in ((False, 1), (True, 0)):
         source = known_source(1, *HERE, n_datapoints=9, is_variable=is_variable)
         state = state_of(timestep, source, statistics={"I": known_statistics(1, **moments)})
-        asked, decisions = decide_timestep(timestep, state, image_ids={101: "first-image"})
-        assert list(asked.first_image_keys) == [101] * n_events
+        questions, decisions = decide_timestep(timestep, state, image_ids={101: "first-image"})
+        assert list(questions.first_image_keys) == [101] * n_events
         assert len(decisions.notifications) == n_events
         assert (decisions.sources.flagged is None) == (n_events == 0)
         for notification in decisions.notifications:
@@ -209,9 +209,9 @@ def test_what_has_changed_since_the_last_event_makes_an_update(
     timestep = timestep_of(image(1, sources([HERE], flux_jy=BRIGHT_JY)))
     state = state_of(timestep, known_source(1, *HERE, is_new=True))
     last = last_notified(**change)
-    asked, decisions = decide_timestep(timestep, state, last_notified=[last])
-    assert asked.notified is not None
-    assert list(asked.notified.ids) == [1]
+    questions, decisions = decide_timestep(timestep, state, last_notified=[last])
+    assert questions.notified is not None
+    assert list(questions.notified.ids) == [1]
     assert [each.event.note for each in decisions.notifications] == [note] * (note is not None)
     for notification in decisions.notifications:
         assert notification.transient is None
@@ -223,16 +223,16 @@ def test_what_has_changed_since_the_last_event_makes_an_update(
 def test_the_cool_down_counts_from_the_start_of_the_timestep():
     timestep = timestep_of(image(1, [HERE]))
     state = state_of(timestep, known_source(1, *HERE, is_new=True))
-    asked, _ = decide_timestep(timestep, state, settings={"update_cool_down_s": 60.0})
-    assert asked.notified is not None
-    assert asked.notified.notified_before == START + timedelta(days=1, seconds=-60)
+    questions, _ = decide_timestep(timestep, state, settings={"update_cool_down_s": 60.0})
+    assert questions.notified is not None
+    assert questions.notified.notified_before == START + timedelta(days=1, seconds=-60)
 
 
 def test_a_late_image_updates_nothing_measures_nothing_and_closes_nothing():
     timestep = timestep_of(image(1, [HERE]), is_late=True)
     state = state_of(timestep, known_source(1, *HERE, is_new=True))
-    asked, decisions = decide_timestep(timestep, state)
-    assert (asked.notified, asked.detected_ids) == (None, None)
+    questions, decisions = decide_timestep(timestep, state)
+    assert (questions.notified, questions.detected_ids) == (None, None)
     assert [entry.outcome for entry in decisions.entries] == ["late"]
     assert decisions.forced is None
     assert decisions.closed_until is None
@@ -242,8 +242,8 @@ def test_a_late_image_updates_nothing_measures_nothing_and_closes_nothing():
 
 def test_a_rejected_image_is_stored_and_has_no_further_effect():
     timestep = timestep_of(rejected(image(1)))
-    asked, decisions = decide_timestep(timestep, state_of(timestep))
-    assert asked.n_images == 1
+    questions, decisions = decide_timestep(timestep, state_of(timestep))
+    assert questions.n_images == 1
     assert [entry.outcome for entry in decisions.entries] == ["rejected"]
     assert [row.band_id for row in decisions.images] == [None]
     assert decisions.coverage == []
@@ -280,13 +280,13 @@ def test_null_detections_are_counted_measured_and_expire():
         dec=np.array([THERE[1], 10.1, 10.0]),
         n_timesteps=np.array([1, 6, 5]),
     )
-    asked, decisions = decide_timestep(
+    questions, decisions = decide_timestep(
         timestep,
         state_of(timestep, known_source(1, *HERE)),
         settings={"expiration_timesteps": 5},
         null_detections=missing,
     )
-    assert asked.detected_ids.tolist() == [1]
+    assert questions.detected_ids.tolist() == [1]
     forced = decisions.forced
     assert forced.null_detections.source_id.tolist() == [2, 4]
     assert forced.null_detections.n_timesteps.tolist() == [1, 5]
@@ -303,10 +303,10 @@ def test_a_new_source_is_measured_in_the_bands_that_do_not_detect_it():
         image(1, freq_eff_hz=HIGH_HZ),
     )
     _, decisions = decide_timestep(timestep, state_of(timestep), prior=[prior_coverage()])
-    (asked,) = decisions.forced.requests
+    (image_request,) = decisions.forced.requests
     # The faint one is not announced: it may always have been there.
-    assert asked.request.positions.position_id.tolist() == [FIRST_SOURCE_ID]
-    assert asked.request.image_id == timestep.records[1].image_id
+    assert image_request.request.positions.position_id.tolist() == [FIRST_SOURCE_ID]
+    assert image_request.request.image_id == timestep.records[1].image_id
 
 
 def test_a_monitor_begins_with_the_first_image_that_covers_it():
@@ -320,9 +320,9 @@ def test_a_monitor_begins_with_the_first_image_that_covers_it():
         dec=np.array([THERE[1], -60.0, 10.1]),
         source_id=np.array([0, 0, 77]),
     )
-    asked, decisions = decide_timestep(timestep, state_of(timestep, monitors=monitors))
+    questions, decisions = decide_timestep(timestep, state_of(timestep, monitors=monitors))
     (begun,) = decisions.forced.monitor_sources
-    assert asked.n_sources == 2  # the detection creates the other one
+    assert questions.n_sources == 2  # the detection creates the other one
     assert (begun.monitor_id, begun.source_id) == (11, FIRST_SOURCE_ID + 1)
     assert begun.first_image_key == FIRST_IMAGE_KEY + 1
     (request,) = decisions.forced.requests
@@ -332,10 +332,10 @@ def test_a_monitor_begins_with_the_first_image_that_covers_it():
 
 def test_without_forced_photometry_nothing_is_asked():
     timestep = timestep_of(image(1, [HERE]))
-    asked, decisions = decide_timestep(
+    questions, decisions = decide_timestep(
         timestep, state_of(timestep), settings={"forced_photometry": False}
     )
-    assert asked.detected_ids is None
+    assert questions.detected_ids is None
     assert decisions.forced is None
 
 

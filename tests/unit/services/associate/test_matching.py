@@ -1,4 +1,4 @@
-"""The cross-match against a plain reference, and what must not change it."""
+"""The cross-match against a plain reference, and its symmetries."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ SCALE_DEG = 0.02
 
 
 def positions(rng: np.random.Generator, n: int, centre: tuple[float, float]) -> Positions:
-    """Return positions crowded around a place."""
+    """Return positions scattered around a centre."""
     east, north = rng.normal(0, SCALE_DEG, (2, n))
     dec = np.clip(centre[1] + north, -90, 90)
     ra = (centre[0] + east / np.maximum(np.cos(np.radians(dec)), 1e-6)) % 360
@@ -24,7 +24,7 @@ def positions(rng: np.random.Generator, n: int, centre: tuple[float, float]) -> 
 def reference_pairs(
     detections: Positions, sources: Positions, limit: float, distance_deg: float
 ) -> dict[tuple[int, int], float]:
-    """Match by trying everything, with the angle of two vectors."""
+    """Match every pair by the angle between two vectors."""
     pairs = {}
     for i in range(detections.ra.size):
         for j in range(sources.ra.size):
@@ -86,7 +86,9 @@ def test_turning_and_mirroring_the_sky_changes_nothing(
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 4)), max_size=15))
-def test_every_detection_with_a_pair_ends_somewhere_once(rows: list[tuple[int, int, int]]) -> None:
+def test_every_detection_with_a_pair_is_kept_or_split_once(
+    rows: list[tuple[int, int, int]],
+) -> None:
     unique = {(detection, source): radius for detection, source, radius in rows}
     pairs = Links(
         np.array([key[0] for key in unique], np.int64),
@@ -105,11 +107,11 @@ def test_every_detection_with_a_pair_ends_somewhere_once(rows: list[tuple[int, i
 
 
 def test_an_unusable_error_matches_nothing() -> None:
-    place = np.array([10.0, 10.0, 10.0])
+    position = np.array([10.0, 10.0, 10.0])
     bad = np.array([np.inf, np.nan, 0.0])
     found = find_pairs(
-        Positions(place, place, bad, bad),
-        Positions(place[:1], place[:1], np.array([0.1]), np.array([0.1])),
+        Positions(position, position, bad, bad),
+        Positions(position[:1], position[:1], np.array([0.1]), np.array([0.1])),
         de_ruiter_limit=5.0,
         distance_limit_deg=1.0,
     )

@@ -25,7 +25,7 @@ BANDS = (120e6, 150e6, 180e6)
 
 
 def windows(*, known_bands: Iterable[float] = BANDS) -> TimestepWindows:
-    """Return windows that know a stream which has come as far as step 0."""
+    """Return windows with a stream that is closed up to step 0."""
     found = TimestepWindows(SETTINGS)
     states = tuple(ExpectedChannel(Band(band, 2e6), "I", START, 0) for band in known_bands)
     found.restore([StreamState("test", START, states)])
@@ -44,7 +44,7 @@ def summary(timesteps: list[Timestep]) -> list[tuple[datetime | None, tuple[str,
     ]
 
 
-def test_a_timestep_closes_when_every_band_has_come() -> None:
+def test_a_timestep_closes_when_every_band_has_arrived() -> None:
     found = windows()
     for number, band in enumerate(BANDS):
         assert found.ready(0.0) == []
@@ -62,7 +62,7 @@ def test_a_missing_band_is_waited_for_until_the_timeout() -> None:
     assert len(found.ready(130.0)) == 1
 
 
-def test_a_band_that_went_ahead_is_not_waited_for() -> None:
+def test_a_band_with_a_later_image_is_not_waited_for() -> None:
     found = windows()
     found.add(arrival(image(1, freq_eff_hz=BANDS[0]), 0))
     found.add(arrival(image(1, freq_eff_hz=BANDS[1]), 1))
@@ -72,7 +72,7 @@ def test_a_band_that_went_ahead_is_not_waited_for() -> None:
     assert found.lowest_open_offset(0) == 2
 
 
-def test_a_band_that_is_gone_is_no_longer_expected() -> None:
+def test_a_band_that_misses_three_timesteps_is_no_longer_expected() -> None:
     found = windows()
     for step in range(1, 4):
         for band in BANDS[:2]:
@@ -83,14 +83,14 @@ def test_a_band_that_is_gone_is_no_longer_expected() -> None:
     assert len(found.ready(0.0)) == 1
 
 
-def test_an_image_behind_the_last_timestep_is_late_and_stands_alone() -> None:
+def test_an_image_of_a_closed_timestep_is_late_and_associated_alone() -> None:
     found = windows()
     found.add(arrival(image(-1, freq_eff_hz=BANDS[0])))
     (timestep,) = found.ready(0.0)
     assert timestep.is_late
 
 
-def test_an_unreadable_image_stands_alone_and_holds_nobody_up() -> None:
+def test_an_image_without_metadata_is_associated_alone_at_once() -> None:
     found = windows()
     found.add(arrival(rejected(image(1))))
     (timestep,) = found.ready(0.0)
@@ -121,7 +121,7 @@ def test_the_order_of_arrival_does_not_matter(order: list[tuple[int, float]]) ->
     for step, band in itertools.product(range(1, 4), BANDS):
         expected.add(arrival(image(step, freq_eff_hz=band)))
     found = windows()
-    # Within a band Kafka keeps the order: sort each band's steps into its places.
+    # Within a band Kafka keeps the order: sort each band's steps.
     steps = {band: iter(range(1, 4)) for band in BANDS}
     timesteps = []
     for _, band in order:
@@ -130,7 +130,7 @@ def test_the_order_of_arrival_does_not_matter(order: list[tuple[int, float]]) ->
     assert summary(timesteps) == summary(expected.ready(0.0))
 
 
-def test_a_partition_that_is_gone_is_forgotten() -> None:
+def test_a_revoked_partition_is_dropped() -> None:
     found = windows()
     found.add(arrival(image(1, freq_eff_hz=BANDS[0])))
     found.drop_partitions([0])
@@ -138,7 +138,7 @@ def test_a_partition_that_is_gone_is_forgotten() -> None:
     assert found.ready(1000.0) == []
 
 
-def test_what_the_database_remembers_is_used_after_a_restart() -> None:
+def test_the_state_of_the_database_is_used_after_a_restart() -> None:
     found = TimestepWindows(SETTINGS)
     found.restore([StreamState("test", datetime(2030, 1, 1, tzinfo=UTC), ())])
     found.add(arrival(image(1)))
