@@ -17,7 +17,7 @@ comment on table stream is 'Sequence of images of one telescope or field';
 comment on column stream.id is 'Key of the row, in order of insertion [-]';
 comment on column stream.name is 'Name that the images carry';
 comment on column stream.is_clock_reset_requested is
-'Whether an operator wants closed_until to be forgotten; the associator then does so [-]';
+'Whether an operator has asked the associator to clear closed_until';
 comment on column stream.closed_until is
 'Start of the last closed timestep; images up to it are late [UTC]';
 comment on column stream.systematic_position_error_deg is
@@ -122,7 +122,7 @@ comment on column image.verdict is 'Outcome of the quality control: accepted or 
 comment on column image.reasons is 'Codes of the reasons for a rejection';
 comment on column image.reason_text is 'Explanation of the rejection';
 comment on column image.warnings is
-'Doubts of the extractor: unreadable optional cards, constants taken for blank';
+'Warnings of the extractor: unreadable optional cards, constants taken for blank';
 comment on column image.time_start is 'Start of the exposure [UTC]';
 comment on column image.exposure_s is 'Length of the exposure [s]';
 comment on column image.freq_eff_hz is 'Effective frequency [Hz]';

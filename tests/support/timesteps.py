@@ -96,6 +96,7 @@ def state_of(
         bands=bands,
         band_ids=[None if band is None else bands[band] for band in assigned],
         images=images or {},
+        same_time=(),
         sources=np.concatenate([np.zeros(0, SOURCE_DTYPE), *sources]),
         statistics={(1, stokes): rows for stokes, rows in (statistics or {}).items()},
         monitors=monitors,
