@@ -147,7 +147,7 @@ class DetectionsHandler:
         timestep = self._ready[0]
         messages = [arrival.message for arrival in timestep.arrivals]
         try:
-            self._refuse_killer(timestep)
+            self._check_attempts(timestep)
             self._attempts.begin(*messages)
             try:
                 outcome = await self._commit_twice(timestep)
@@ -172,7 +172,7 @@ class DetectionsHandler:
             replace(timestep, arrivals=(arrival,)) for arrival in reversed(timestep.arrivals)
         )
 
-    def _refuse_killer(self, timestep: Timestep) -> None:
+    def _check_attempts(self, timestep: Timestep) -> None:
         """Refuse a timestep in which processes ended; an image of one that was split, once more.
 
         Raises
@@ -311,9 +311,8 @@ class DetectionsHandler:
             return []
         rows = await self._store.fetch_outbox(_OUTBOX_BATCH)
         self._is_outbox_empty = not rows
-        self._next_poll_s = (
-            now_s + _OUTBOX_POLL_S
-        )  # an operator's retractions are not announced here
+        # Retractions of an operator come without `expect_outbox`.
+        self._next_poll_s = now_s + _OUTBOX_POLL_S
         return [
             (number, OutMessage(topic, key.encode(), value)) for number, topic, key, value in rows
         ]
