@@ -118,7 +118,8 @@ def run(arguments: list[str]) -> int:
 def _with_hint(error: typer.TyperException) -> str:
     """Return the mistake in the command line, and the command that prints the help."""
     command = getattr(getattr(error, "ctx", None), "command_path", "livetrap")
-    return f"{error.format_message().rstrip('.')} (see `{command} --help`)"
+    message = " ".join(error.format_message().split())
+    return f"{message.rstrip('.')} (see `{command} --help`)"
 
 
 def _config_first(arguments: list[str]) -> list[str]:

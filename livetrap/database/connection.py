@@ -45,8 +45,8 @@ async def connect(settings: PostgresSettings) -> AsyncIterator[asyncpg.Connectio
         ) from error
     except UNAVAILABLE_ERRORS as error:
         raise TransientError(
-            f"PostgreSQL is unavailable: {error!r}; start it (`livetrap up`) or correct "
-            "LIVETRAP_POSTGRES__URL"
+            f"PostgreSQL is unavailable: {str(error) or type(error).__name__}; start it "
+            "(`livetrap up`) or correct LIVETRAP_POSTGRES__URL"
         ) from error
     except (
         asyncpg.InvalidAuthorizationSpecificationError,
