@@ -2,12 +2,16 @@
 
 import json
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from livetrap.commands.options import DataDir, JsonOutput, use_running_stack
 from runtime.errors import SettingsError
+
+if TYPE_CHECKING:
+    from runtime.settings import KafkaSettings
 
 __all__ = ["dead_letters"]
 
@@ -35,10 +39,8 @@ def list_dead_letters(
         livetrap dead-letters list --limit 10
     """
     from livetrap.operator.dead_letters import describe, read_all, render  # noqa: PLC0415
-    from runtime.settings import load_settings  # noqa: PLC0415
 
-    use_running_stack(data_dir)
-    newest = read_all(load_settings().kafka)[-limit:][::-1]
+    newest = read_all(_kafka_of(data_dir))[-limit:][::-1]
     found = [describe(letter) for letter in newest]
     print(json.dumps(found, indent=2) if as_json else render(found))
 
@@ -58,10 +60,8 @@ def show_dead_letter(
         livetrap dead-letters show 3:42 --body > image.fits
     """
     from livetrap.operator.dead_letters import describe, find_one  # noqa: PLC0415
-    from runtime.settings import load_settings  # noqa: PLC0415
 
-    use_running_stack(data_dir)
-    letter = find_one(load_settings().kafka, position)
+    letter = find_one(_kafka_of(data_dir), position)
     if body:
         sys.stdout.buffer.write(letter.value)
     else:
@@ -86,11 +86,20 @@ def redrive_dead_letters(
         livetrap dead-letters redrive --all
     """
     from livetrap.operator.dead_letters import find_one, read_all, redrive  # noqa: PLC0415
-    from runtime.settings import load_settings  # noqa: PLC0415
 
     if every == bool(positions):
         raise SettingsError("give one of POSITION... and --all")
-    use_running_stack(data_dir)
-    kafka = load_settings().kafka
+    kafka = _kafka_of(data_dir)
     letters = read_all(kafka) if every else [find_one(kafka, item) for item in positions or []]
     print(f"sent {redrive(kafka, letters)} back")
+
+
+def _kafka_of(data_dir: Path | None) -> "KafkaSettings":
+    """Return where the broker is; warnings of its client go to standard error."""
+    from runtime.logging import configure_logging  # noqa: PLC0415  (start-up time of --help)
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    settings = load_settings()
+    configure_logging("livetrap", level=settings.logging.level)
+    return settings.kafka

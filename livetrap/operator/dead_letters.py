@@ -43,8 +43,9 @@ def read_all(kafka: KafkaSettings) -> list[InMessage]:
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in ends])
         dead_letters = list(_read_until(consumer, ends))
     except KafkaException as error:
+        reason = error.args[0].str()
         raise TransientError(
-            f"Kafka at {kafka.bootstrap_servers} is unavailable: {error}"
+            f"Kafka at {kafka.bootstrap_servers} is unavailable: {reason}"
         ) from error
     finally:
         consumer.close()
