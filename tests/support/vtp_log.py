@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from runtime.errors import TransientError
+from runtime.errors import RejectedMessageError, TransientError
 from services.distribute.handlers.delivery_log import DeliveryLog
 from services.distribute.models import Delivery, SubscriberState
 
@@ -17,9 +17,12 @@ class MemoryDeliveryStore:
         self.recorded: list[Delivery] = []
         self.unacknowledged: list[tuple[str, bytes]] = []
         self.is_away = False
+        self.unstorable = ""
 
     async def record(self, deliveries: Sequence[Delivery]) -> None:
         self._fail_if_away()
+        if any(each.subscriber == self.unstorable for each in deliveries):
+            raise RejectedMessageError("unstorable", "PostgreSQL refuses it")
         self.recorded += deliveries
 
     async def ensure_subscriber(self, _channel: str, _name: str) -> SubscriberState:

@@ -23,7 +23,7 @@ class TailReader:
     tail : TopicTail
         At the end of its topic; closed by `stop`.
     on_message : callable
-        Gets each message.
+        Gets each message; an exception of it ends the reading.
     on_failure : callable
         Gets the error that ended the reading.
     """
@@ -55,11 +55,17 @@ class TailReader:
         try:
             while not self._is_stopping.is_set():
                 for message in self._tail.read(limit=_LIMIT, timeout_s=_TIMEOUT_S):
-                    self._call(self._on_message, message)
+                    self._call(self._hand_over, message)
         except BaseException as error:  # noqa: BLE001  (the process ends with it, whatever it is)
             self._call(self._on_failure, error)
         finally:
             self._tail.close()
+
+    def _hand_over(self, message: InMessage) -> None:
+        try:
+            self._on_message(message)
+        except Exception as error:  # noqa: BLE001  (the process ends with it, whatever it is)
+            self._on_failure(error)
 
     def _call(self, function: Callable[[T], None], argument: T) -> None:
         if not self._is_stopping.is_set():

@@ -106,10 +106,10 @@ class AlertHandler:
         """Broadcast an alert unless this process has done so; return whether it did."""
         if ivorn in self._done:
             return False
+        n_subscribers = self._broadcast(ivorn, packet)
         self._done[ivorn] = None
         while len(self._done) > _MAX_REMEMBERED:
             del self._done[next(iter(self._done))]
-        n_subscribers = self._broadcast(ivorn, packet)
         self._wake()
         ALERTS.labels(origin).inc()
         get_logger().info("alert_broadcast", ivorn=ivorn, subscribers=n_subscribers, origin=origin)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import NoReturn
 
-from runtime.errors import TransientError
+from runtime.errors import RejectedMessageError, TransientError
 from runtime.logging import get_logger
 from schemas.delivery_channels import DeliveryChannelName
 from services.distribute.metrics import DELIVERY_LOG_LENGTH, SENT_RECORDS_DROPPED
@@ -115,7 +115,10 @@ class DeliveryLog:
         async with self._writing:
             while self._pending:
                 batch = list(islice(self._pending, _BATCH))
-                await self._store.record(batch)
+                try:
+                    await self._store.record(batch)
+                except RejectedMessageError as error:  # the next batch may be storable
+                    get_logger().error("deliveries_not_recorded", n=len(batch), error=str(error))
                 for _ in batch:  # only now: a failed or cancelled write loses none
                     self._pending.popleft()
                 DELIVERY_LOG_LENGTH.set(len(self._pending))

@@ -113,3 +113,17 @@ async def test_a_stop_writes_what_is_pending_and_bears_a_database_that_is_away()
     store.is_away = False
     await log.aclose()
     assert len(store.recorded) == 1
+
+
+async def test_records_that_can_never_be_stored_do_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery_log, "_BATCH", 1)
+    store = MemoryDeliveryStore()
+    store.unstorable = "bad"
+    log = memory_log(store)
+    async with running(log):
+        for subscriber in ("bad", "robot"):
+            await log.record_acknowledged("ivo://a#0", subscriber)
+        await until(store, 1)
+    assert [each.subscriber for each in store.recorded] == ["robot"]

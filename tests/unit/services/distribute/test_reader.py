@@ -1,0 +1,73 @@
+"""Messages reach the event loop from the thread that waits for them; an error ends the reading."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from runtime.errors import FatalError
+from runtime.kafka import InMessage
+from services.distribute.app.reader import TailReader
+
+
+class FakeTail:
+    """A topic that has these batches; then an error, or nothing any more."""
+
+    def __init__(self, *batches: list[bytes], error: Exception | None = None) -> None:
+        self.batches = [[InMessage("t", 0, 0, b"", value) for value in each] for each in batches]
+        self.error = error
+        self.is_closed = False
+
+    def read(self, *, limit: int, timeout_s: float) -> list[InMessage]:
+        assert limit > 1
+        assert timeout_s > 0
+        if self.batches:
+            return self.batches.pop(0)
+        if self.error is not None:
+            raise self.error
+        return []
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+async def read(
+    tail: FakeTail, *, n: int, on_message: Callable[[InMessage], None] | None = None
+) -> tuple[list[bytes], list[object]]:
+    """Read until `n` messages or an error have come."""
+    messages: list[bytes] = []
+    errors: list[object] = []
+    reader = TailReader(
+        tail,  # type: ignore[arg-type]
+        on_message=on_message or (lambda message: messages.append(message.value)),
+        on_failure=errors.append,
+    )
+    reader.start()
+    async with asyncio.timeout(10):
+        while len(messages) < n and not errors:  # noqa: ASYNC110  (nothing reports it)
+            await asyncio.sleep(0.01)
+    reader.stop()
+    return messages, errors
+
+
+async def test_every_message_arrives_in_order() -> None:
+    tail = FakeTail([b"a", b"b"], [], [b"c"])
+    assert await read(tail, n=3) == ([b"a", b"b", b"c"], [])
+    assert tail.is_closed
+
+
+async def test_a_consumer_that_cannot_continue_is_reported() -> None:
+    error = FatalError("Kafka ends this consumer")
+    tail = FakeTail([b"a"], error=error)
+    messages, errors = await read(tail, n=9)
+    assert (messages, errors) == ([b"a"], [error])
+    assert tail.is_closed
+
+
+async def test_an_exception_of_the_handler_is_reported() -> None:
+    def fail(_: InMessage) -> None:
+        raise ZeroDivisionError("a defect")
+
+    _, errors = await read(FakeTail([b"a"]), n=1, on_message=fail)
+    with pytest.raises(ZeroDivisionError):
+        raise errors[0]  # type: ignore[misc]
