@@ -10,9 +10,10 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from services.alert.handlers.vtp import VtpServer
 
 from runtime.settings import VtpSettings
+from services.distribute.handlers.vtp import VtpServer
+from tests.support.vtp_log import memory_log
 from tests.support.vtp_service import wait_until
 
 
@@ -59,7 +60,7 @@ def test_the_api_answers(host: str, clients: list[str]) -> None:
 
 @pytest.mark.parametrize(("host", "clients"), [("::1", ["::1"]), ("::", ["::1", "127.0.0.1"])])
 async def test_the_voevent_server_greets_subscribers(host: str, clients: list[str]) -> None:
-    server = VtpServer(VtpSettings(host=host, port=0), "org.example")
+    server = VtpServer(VtpSettings(host=host, port=0), "org.example", log=memory_log())
     await server.start()
     try:
         for client in clients:

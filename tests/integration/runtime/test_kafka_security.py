@@ -26,7 +26,7 @@ from schemas.topics import Topics
 from services.alert.steps.voevent import assert_valid
 from tests.integration.alert.test_service import assert_each_once, assert_stops, events, ivorns
 from tests.support.secure_broker import KEY_PASSWORD, PASSWORD, SecureBroker, secure_broker
-from tests.support.vtp_service import AlertService, AlertSite, alert_site, wait_until
+from tests.support.vtp_service import AlertSite, ServiceProcess, alert_site, wait_until
 
 GCN = """
 import sys
@@ -79,7 +79,7 @@ def kafka(request: pytest.FixtureRequest, broker: SecureBroker) -> KafkaSettings
     return broker.mtls() if request.param == "certificate" else broker.sasl(request.param)
 
 
-def assert_no_secret(service: AlertService) -> None:
+def assert_no_secret(service: ServiceProcess) -> None:
     log = service.log.read_text()
     assert PASSWORD not in log
     assert KEY_PASSWORD not in log
