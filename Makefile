@@ -72,5 +72,5 @@ bench-associate: install  ## CPU and wall clock of a timestep by catalogue size,
 	$(BIN)/python benchmarks/bench_associate.py
 
 clean:  ## remove what was built and cached here; the data of installations stay
-	rm -rf $(VENV) build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist docs/build docs/generated ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from literate import SEPARATOR, output_path, separated
+from livetrap.stack.ports import choose_port
 
 __all__ = ["TUTORIALS", "read_output", "reader_environment", "record", "run_tutorial"]
 
@@ -18,12 +19,18 @@ _PROGRAMS = {".py": sys.executable, ".sh": "bash"}
 
 
 def reader_environment(data_dir: Path) -> dict[str, str]:
-    """Return an environment as `source .venv/bin/activate` makes it, with data of its own."""
+    """Return an environment as `source .venv/bin/activate` makes it, with data of its own.
+
+    The ports are not the usual ones: another stack may start on this machine at the same time.
+    """
+    taken: set[int] = set()
     programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return os.environ | {
         "PATH": programs,
         "LIVETRAP_DATA_DIR": str(data_dir),
+        "LIVETRAP_API__PORT": str(choose_port(None, taken=taken)),
         "LIVETRAP_API__WRITE_TOKEN": "a-token-of-the-tutorials",
+        "LIVETRAP_VTP__PORT": str(choose_port(None, taken=taken)),
     }
 
 
