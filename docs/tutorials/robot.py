@@ -188,5 +188,5 @@ print(notice["alert_type"], notice["alert_tense"], "->", decide(notice))
 #
 # - Remember `handled` across restarts.
 # - Reconnect with a growing pause when the connection ends; each of the three goes on where you were.
-# - Honour `retraction`: an alert that was wrong is usually taken back within a second.
+# - Honour `retraction`: an alert that was wrong is usually retracted within a second.
 # - If you follow narrow-band emission, read [why it may be retracted](../contracts.md#retractions).
