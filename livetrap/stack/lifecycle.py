@@ -27,6 +27,7 @@ from runtime.settings import load_settings
 
 __all__ = ["RunningStack", "start", "stop", "stop_started"]
 
+_LOCK_POLL_S = 0.2
 _STOP_TIMEOUT_S = 60.0
 _PORT_TIMEOUT_S = 10.0
 
@@ -79,13 +80,14 @@ def start(options: UpOptions, *, detach: bool, report: Callable[[str], None]) ->
     make_data_dir(data_dir)
     with _only_starter(data_dir):
         _refuse_second(data_dir)
-        plan = make_plan(options)
-        (data_dir / "logs").mkdir(exist_ok=True)
-        report(f"data folder {data_dir}")
-        prepared = prepare(options, plan, report=report)
-        # For the programs and for this command; the environment wins over the file.
-        os.environ.update(environment_of(plan, prepared.postgres, data_dir))
-        return _launch(data_dir, plan, prepared, detach=detach, report=report)
+        with _one_start_at_a_time(report):
+            plan = make_plan(options)
+            (data_dir / "logs").mkdir(exist_ok=True)
+            report(f"data folder {data_dir}")
+            prepared = prepare(options, plan, report=report)
+            # For the programs and for this command; the environment wins over the file.
+            os.environ.update(environment_of(plan, prepared.postgres, data_dir))
+            return _launch(data_dir, plan, prepared, detach=detach, report=report)
 
 
 def stop(data_dir: Path) -> bool:
@@ -207,6 +209,28 @@ def _only_starter(data_dir: Path) -> Iterator[None]:
             raise SettingsError(
                 f"another process is starting a stack in {data_dir}; wait until it is ready"
             ) from None
+        yield
+
+
+@contextmanager
+def _one_start_at_a_time(report: Callable[[str], None]) -> Iterator[None]:
+    """Let the stacks of an account start one after the other: each sees the ports of the others.
+
+    Who has waited as long as a start may take goes on without.
+    """
+    path = Path(tempfile.gettempdir()) / f"livetrap-{os.geteuid()}-starting.lock"
+    with path.open("a") as lock:
+        give_up_s = time.monotonic() + READY_TIMEOUT_S
+        is_waiting = False
+        while time.monotonic() < give_up_s:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not is_waiting:
+                    report("another stack is starting; waiting for it to take its ports")
+                is_waiting = True
+                time.sleep(_LOCK_POLL_S)
         yield
 
 
