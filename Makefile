@@ -1,12 +1,13 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit test-pythons test-another-python lint docs docs-update bench bench-extract bench-associate bench-alert clean
+.PHONY: help install demo test test-unit test-kernels test-pythons test-another-python lint docs docs-update bench bench-extract bench-associate bench-alert clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed.stamp
 PYTEST_OPTIONS ?=
+KERNEL_TESTS := tests/unit/services/extract tests/unit/sky/test_margin.py
 # Processes that run tests; 0 is the one in front of you, which a debugger needs.
 WORKERS ?= 2
 
@@ -38,6 +39,13 @@ test-another-python: install  ## the unit tests on the newest Python here that i
 
 test-unit: install  ## the unit tests alone; they start no server
 	$(BIN)/python -m pytest -n $(WORKERS) tests/unit $(PYTEST_OPTIONS)
+
+# Compiled code has no bounds that it checks, and no lines that are counted: here it has.
+test-kernels: install  ## the kernels as plain Python, with their coverage; then compiled with bounds checks
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n $(WORKERS) $(KERNEL_TESTS) -m 'not compiled_kernels' \
+		--cov=services.extract.kernels --cov-report=term-missing $(PYTEST_OPTIONS)
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(abspath $(VENV))/numba-boundscheck \
+		$(BIN)/python -m pytest -n $(WORKERS) $(KERNEL_TESTS) $(PYTEST_OPTIONS)
 
 lint: install  ## style, types, architecture, SQL, spelling, docstrings
 	$(BIN)/ruff check .

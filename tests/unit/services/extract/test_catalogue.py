@@ -15,6 +15,8 @@ from services.extract.models import FinderParameters
 from services.extract.steps.catalogue import extract_sources
 from services.extract.steps.image import open_image
 
+pytestmark = pytest.mark.compiled_kernels
+
 DATA = Path(__file__).parents[3] / "data"
 PARAMETERS = FinderParameters()
 

@@ -134,6 +134,7 @@ def test_transposition_swaps_the_axes() -> None:
     np.testing.assert_allclose(other.amplitude[order], one.amplitude, rtol=1e-4)
 
 
+@pytest.mark.compiled_kernels
 def test_pure_noise_passes_no_false_discovery_rate() -> None:
     pixels = sky(size=2048)
     mean, rms = measure_background(pixels, 50)

@@ -50,6 +50,7 @@ def test_background_equals_the_reference(shape: tuple[int, int], blank: float) -
             )
 
 
+@pytest.mark.compiled_kernels
 def test_clipped_rms_is_unbiased_on_pure_noise() -> None:
     pixels = np.random.default_rng(5).normal(0, 1, (1000, 1000)).astype(np.float32)
     mean, rms = np.empty((20, 20)), np.empty((20, 20))
@@ -68,6 +69,7 @@ def test_a_bright_source_does_not_raise_the_rms() -> None:
     assert abs(rms[0, 0] / quiet[0, 0] - 1) < 0.01
 
 
+@pytest.mark.compiled_kernels
 def test_a_strided_view_is_refused() -> None:
     grid = np.empty((1, 1))
     with pytest.raises(TypeError, match="No matching definition"):

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.finder import find_sources
 
+pytestmark = pytest.mark.compiled_kernels
+
 PARAMETERS = FinderParameters(detection_threshold_sigma=8, margin_px=0)
 RMS = 1e-3
 
