@@ -28,7 +28,7 @@ fail() {  # EXIT_CODE WORDS
     code=$1
     shift
     if [ -s "$log" ]; then
-        echo "install: $* (all of it: $log)" >&2
+        echo "install: $* (details: $log)" >&2
     else
         rm -f "$log"
         echo "install: $*" >&2
