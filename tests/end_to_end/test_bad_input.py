@@ -49,7 +49,7 @@ def dead_letters(stack: Stack) -> list[dict[str, str]]:
 
 
 def test_every_bad_image_is_booked_and_every_good_one_processed() -> None:
-    with running_stack() as stack:
+    with running_stack(LIVETRAP_INGEST__CUBES="refuse") as stack:
         bad = [data for _, data in BAD_IMAGES]
         publish(stack, "images-v1", bad + list(GOOD_IMAGES.values()), stream="edge")
         n_images = len(bad) + len(GOOD_IMAGES)
@@ -91,7 +91,8 @@ def test_ingest_says_what_is_wrong_and_goes_on(tmp_path: Path) -> None:
     (tmp_path / "no-beam.fits").write_bytes(dict(BAD_IMAGES)["no_beam"])
     (tmp_path / "huge.fits").write_bytes(make(np.zeros((1200, 1200), "f4")))
     with running_stack(LIVETRAP_INGEST__MAX_IMAGE_BYTES="5000000") as stack:
-        run("ingest", str(tmp_path), "--stream", "edge", "--data-dir", str(stack.data_dir))
+        folder = ["--data-dir", str(stack.data_dir)]
+        run("ingest", str(tmp_path), "--stream", "edge", *folder, expect=1)
         wait_for(lambda: sum(stack.outcomes().values()) == 4, what="all files booked")
         assert stack.outcomes() == {"processed": 2, "rejected": 2}
         assert stack.get("ledger")["reasons"] == {"no_beam": 1, "too_large": 1}
@@ -121,3 +122,16 @@ def test_a_server_that_dies_in_the_middle_costs_nothing(server: str) -> None:
             lambda: sum(stack.outcomes().values()) == 60, what="all images booked", timeout_s=180
         )
         assert set(stack.outcomes()) <= {"processed", "late"}
+
+
+def test_a_cube_becomes_an_image_a_plane() -> None:
+    axis = {"CTYPE3": "FREQ", "CRVAL3": 1.4e9, "CRPIX3": 1.0, "CDELT3": 1e8, "CUNIT3": "Hz"}
+    cube = make(pixels(shape=(3, 64, 64)), drop=("RESTFRQ",), **axis)
+    with running_stack() as stack:
+        publish(stack, "images-v1", [cube], stream="cube")
+        wait_for(
+            lambda: sum(stack.outcomes().values()) == 4, what="the cube and its planes booked"
+        )
+        assert stack.outcomes() == {"processed": 3, "rejected": 1}
+        assert stack.get("ledger")["reasons"] == {"split_into_planes": 1}
+        assert dead_letters(stack) == []

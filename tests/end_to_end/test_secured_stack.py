@@ -31,7 +31,7 @@ def test_images_pass_all_services_and_commands_reach_kafka(
     with running_stack(**to_environment(broker.sasl("SCRAM-SHA-512"))) as stack:
         assert stack.status["kafka"] == broker.sasl("PLAIN").bootstrap_servers
         folder = ["--data-dir", str(stack.data_dir)]
-        run("ingest", str(good), str(bad), "--stream", "night", *folder)
+        run("ingest", str(good), str(bad), "--stream", "night", *folder, expect=1)
         run(
             "simulate", "--kafka", "--images", "1", "--size", "256", "--bands", "1",
             "--truth", str(tmp_path / "truth.csv"),
