@@ -9,12 +9,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from livetrap.database.migrations import migrate
 from livetrap.stack.errors import StackError
-from livetrap.stack.paths import make_data_dir
+from livetrap.stack.paths import make_data_dir, plain_path
 from livetrap.stack.plan import Plan, UpOptions, make_plan
 from livetrap.stack.ports import wait_until_free
 from livetrap.stack.programs import Prepared, environment_of, prepare
@@ -78,6 +78,8 @@ def start(options: UpOptions, *, detach: bool, report: Callable[[str], None]) ->
     data_dir = options.data_dir
     _refuse_second(data_dir)
     make_data_dir(data_dir)
+    data_dir = plain_path(data_dir)
+    options = replace(options, data_dir=data_dir)
     with _only_starter(data_dir):
         _refuse_second(data_dir)
         with _one_start_at_a_time(report):
@@ -260,5 +262,5 @@ def _remove_traces(data_dir: Path, socket: Path) -> None:
     remove_state(data_dir)
     with suppress(FileNotFoundError):
         socket.unlink()
-    if socket.parent != data_dir:
+    if socket.parent.resolve() != data_dir.resolve():
         shutil.rmtree(socket.parent, ignore_errors=True)

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import re
 import shutil
 import stat
+import tempfile
 from pathlib import Path
 
 import platformdirs
@@ -18,6 +20,7 @@ __all__ = [
     "make_data_dir",
     "make_open_dir",
     "path_digest",
+    "plain_path",
 ]
 
 # As root: all accounts can enter its parents, so an unprivileged PostgreSQL can use it.
@@ -112,3 +115,18 @@ def is_traversable_by_all(path: Path) -> bool:
 def path_digest(path: Path) -> str:
     """Return a short digest of a path, for a folder's name."""
     return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]
+
+
+def plain_path(path: Path) -> Path:
+    """Return a name of a folder that Kafka and supervisord can read.
+
+    Kafka takes a comma for the end of a path and reads its file as Latin-1, and supervisord
+    expands a percent sign: a folder with such a name gets a link with a plain one.
+    """
+    if re.fullmatch(r"[A-Za-z0-9._/ +@=:~-]+", str(path)):
+        return path
+    link = Path(tempfile.gettempdir()) / f"livetrap-{path_digest(path)}"
+    if link.is_symlink():
+        link.unlink()
+    link.symlink_to(path, target_is_directory=True)
+    return link

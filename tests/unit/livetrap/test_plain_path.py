@@ -1,0 +1,27 @@
+"""A data folder may have any name: Kafka and supervisord see a plain one."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from livetrap.stack.paths import plain_path
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "a-b_c.d", "x@y"])
+def test_a_plain_name_stays(tmp_path: Path, name: str) -> None:
+    assert plain_path(tmp_path / name) == tmp_path / name
+
+
+@pytest.mark.parametrize("name", ["acc\u00e9nt", "a,b", "per%cent", 'quo"te', "new\nline", "#x;y"])
+def test_another_name_gets_a_link(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / name
+    folder.mkdir()
+    for _ in range(2):
+        link = plain_path(folder)
+        assert link.resolve() == folder.resolve()
+        assert plain_path(link) == link
+        assert link.readlink() == folder
