@@ -1,6 +1,5 @@
 """Whatever comes on images-v1, one record and a fitting reason come out, and nothing breaks."""
 
-import os
 from datetime import UTC
 
 import pytest
@@ -16,12 +15,10 @@ from schemas.topics import Topics
 from services.associate.steps.records import check_record
 from services.extract.handlers.images import ImageHandler
 from services.extract.steps.measurement import ImageMeasurer
+from tests.support.fuzzing import SEED, n_mutants
 from tests.support.mutants import good_image, image_mutant
 
 TOPICS = Topics("")
-# `make fuzz` sets both.
-_SEED = int(os.environ.get("FUZZ_SEED", "20261126"))
-_N_MUTANTS = int(os.environ.get("FUZZ_MUTANTS", "300"))
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +59,8 @@ def test_every_mutant_has_one_record_and_a_reason(
 ) -> None:
     attempts = AttemptLog(tmp_path_factory.mktemp("state"), group="fuzz")
     failures = []
-    for number in range(_N_MUTANTS):
-        rule, message = image_mutant(_SEED, number)
+    for number in range(n_mutants("images")):
+        rule, message = image_mutant(SEED, number)
         record, reason = extract(handler, message, attempts)
         if reason:
             is_known = reason in set(ImageReason)

@@ -1,6 +1,7 @@
 """Images as no telescope should send them: a good one, damaged by a rule that a number chooses.
 
 `image_mutant(seed, number)` gives the same message for the same numbers, on every machine.
+Every third one has a key and headers that no client library would write, too.
 """
 
 import gzip
@@ -13,6 +14,7 @@ from astropy.io import fits
 
 from runtime.kafka import InMessage
 from tests.support.fits_images import CARDS
+from tests.support.kafka_messages import hostile_headers, hostile_key, received
 
 __all__ = ["Mutant", "good_image", "image_mutant"]
 
@@ -75,7 +77,13 @@ def image_mutant(seed: int, number: int) -> Mutant:
     rng = np.random.default_rng((seed, number))
     rule = _RULES[number % len(_RULES)]
     name, value, key, headers = rule(rng, good_image())
-    return name, InMessage("images-v1", number % 8, number, key, value, headers)
+    place = ("images-v1", number % 8, number)
+    wire = [(header, text.encode()) for header, text in headers.items()]
+    if number % 3:
+        return name, received(place, key=key, value=value, headers=wire)
+    return name, received(
+        place, key=hostile_key(rng), value=value, headers=hostile_headers(rng, beside=wire)
+    )
 
 
 Made = bytes | tuple[bytes, bytes, dict[str, str]]

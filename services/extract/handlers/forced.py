@@ -6,11 +6,15 @@ from runtime.dead_letters import DeadLetters
 from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage, OutMessage
 from schemas.codec import CodecError, decode_forced_request, encode_forced_measurements
-from schemas.messages import ForcedMeasurements
+from schemas.messages import ForcedMeasurements, ForcedRequest
 from schemas.reasons import MessageReason
 from schemas.topics import Topics
 from services.extract import metrics
-from services.extract.steps.forced_requests import ForcedPhotometry, without_fluxes
+from services.extract.steps.forced_requests import (
+    ForcedPhotometry,
+    check_request,
+    without_fluxes,
+)
 
 __all__ = ["ForcedHandler"]
 
@@ -37,12 +41,10 @@ class ForcedHandler:
         Raises
         ------
         RejectedMessageError
-            Code ``bad_avro`` if the message is not a request.
+            Code ``bad_avro`` if the message is not a request, ``bad_record`` if its values are
+            impossible.
         """
-        try:
-            request = decode_forced_request(message.value)
-        except CodecError as error:
-            raise RejectedMessageError(MessageReason.BAD_AVRO, str(error)) from error
+        request = _decode(message)
         answer = self._photometry.measure(request)
         metrics.FORCED.labels(answer.missing_reason or "measured").inc(
             len(request.positions.extraction_type)
@@ -53,11 +55,21 @@ class ForcedHandler:
         """Return the dead letter, and an answer with the reason where the request can be read."""
         letter = self._dead_letters.build(message, error)
         try:
-            request = decode_forced_request(message.value)
-        except CodecError:
+            request = _decode(message)
+        except RejectedMessageError:
             return [letter]
         return [letter, self._to_message(without_fluxes(request, error.reason_code))]
 
     def _to_message(self, answer: ForcedMeasurements) -> OutMessage:
         value = encode_forced_measurements(answer)
         return OutMessage(self._topics.forced_measurements, answer.stream.encode(), value)
+
+
+def _decode(message: InMessage) -> ForcedRequest:
+    """Return the request in a message, if it is one that can be answered."""
+    try:
+        request = decode_forced_request(message.value)
+    except CodecError as error:
+        raise RejectedMessageError(MessageReason.BAD_AVRO, str(error)) from error
+    check_request(request)
+    return request

@@ -1,20 +1,28 @@
 """Forced photometry on request: find the image, measure the positions, return the fluxes."""
 
+import re
 from collections.abc import Callable
 
 import numpy as np
 
+from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage
 from runtime.logging import get_logger
 from schemas.messages import ForcedColumns, ForcedMeasurements, ForcedRequest, SourceOffset
-from schemas.reasons import ForcedReason
+from schemas.reasons import ForcedReason, MessageReason
+from schemas.streams import to_stream_name
 from services.extract.errors import RejectedImageError
 from services.extract.models import ExtractedImage
 from services.extract.steps.forced import measure_positions
 from services.extract.steps.image_message import read_message
 from services.extract.steps.measurement import ImageMeasurer
 
-__all__ = ["ForcedPhotometry", "without_fluxes"]
+__all__ = ["ForcedPhotometry", "check_request", "without_fluxes"]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# Some count right ascension from -180, or beyond 360.
+_LARGEST_RA_DEG, _POLE_DEG = 720.0, 90.0
+_EXTRACTION_TYPES = frozenset({"forced", "monitor"})
 
 
 class ForcedPhotometry:
@@ -81,9 +89,32 @@ class ForcedPhotometry:
         return self._measurer.extract(received)
 
 
+def check_request(request: ForcedRequest) -> None:
+    """Refuse a request whose answer nobody could store.
+
+    Raises
+    ------
+    RejectedMessageError
+        Code ``bad_record``; the text names the field.
+    """
+    unknown = set(request.positions.extraction_type) - _EXTRACTION_TYPES
+    if unknown:
+        what = f"extraction_type {min(unknown)[:40]!r} is neither forced nor monitor"
+    elif to_stream_name(request.stream) != request.stream:
+        what = f"stream {request.stream[:80]!r} is no name of a stream"
+    elif not _SHA256.fullmatch(request.image_id):
+        what = f"image_id {request.image_id[:80]!r} is no sha256"
+    else:
+        return
+    raise RejectedMessageError(MessageReason.BAD_RECORD, f"request of forced-requests-v1: {what}")
+
+
 def _to_measurements(request: ForcedRequest, extracted: ExtractedImage) -> ForcedMeasurements:
     positions = request.positions
-    fluxes = measure_positions(extracted.image, extracted.extraction, positions.ra, positions.dec)
+    # A position that is none has no pixel, so its reason is that it is outside.
+    on_sky = (np.abs(positions.ra) <= _LARGEST_RA_DEG) & (np.abs(positions.dec) <= _POLE_DEG)
+    ra, dec = (np.where(on_sky, each, np.nan) for each in (positions.ra, positions.dec))
+    fluxes = measure_positions(extracted.image, extracted.extraction, ra, dec)
     return ForcedMeasurements(
         request.image_id,
         request.stream,
