@@ -18,11 +18,12 @@ __all__ = ["SubmissionRelay"]
 _MARK_INTERVAL_S = 0.2
 _POLL_INTERVAL_S = 1.0
 _CLOSE_TIMEOUT_S = 1.0
-# Subscribers come back after a restart first: what is relayed to nobody is lost for them.
-_SETTLE_S = 5.0
+# By then a subscriber that had just connected has been sent what waited for its introduction.
+_MARK_AGE_S = 2.0
 # Beyond this age no connection is still about to relay what it stored.
 _ABANDONED_S = 2 * CONNECTION_TIMEOUT_S
-# Age up to which a submission that another process received is relayed here, too.
+# Age up to which a submission is relayed here whoever has done so: another process, or the one
+# before this one, whose subscribers are on their way back.
 _RECENT_S = 60.0
 _DELETE_INTERVAL_S = 3600.0
 _MAX_AGE = timedelta(days=30)  # as Comet's
@@ -44,7 +45,6 @@ class SubmissionRelay:
         self._broadcast = broadcast
         self._relayed_s: dict[int, float] = {}
         self._unmarked: set[int] = set()
-        self._started_s = time.monotonic()
 
     def relay(self, submission: Submission) -> None:
         """Give a stored event to the subscribers, unless they have been given it."""
@@ -57,12 +57,12 @@ class SubmissionRelay:
 
     async def run(self) -> NoReturn:
         """Mark what was relayed, relay what is missing, delete what is old, until cancelled."""
-        poll_s = delete_s = self._started_s + _SETTLE_S
+        poll_s = delete_s = time.monotonic()
         while True:
             await asyncio.sleep(_MARK_INTERVAL_S)
             now_s = time.monotonic()
             try:
-                await self._mark()
+                await self._mark(now_s)
                 if now_s >= poll_s:
                     await self._poll(now_s)
                     poll_s = now_s + _POLL_INTERVAL_S
@@ -78,21 +78,18 @@ class SubmissionRelay:
         """Mark what was relayed, if the database takes it soon."""
         with suppress(TransientError, TimeoutError):  # then it is relayed again
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self._mark()
+                await self._mark(time.monotonic())
 
-    async def _mark(self) -> None:
-        ids = list(self._unmarked)
+    async def _mark(self, now_s: float) -> None:
+        ids = [each for each in self._unmarked if now_s - self._relayed_s[each] >= _MARK_AGE_S]
         if ids:
             await self._store.mark_relayed(ids)
             self._unmarked.difference_update(ids)
 
     async def _poll(self, now_s: float) -> None:
         """Relay what other processes received, and what one that ended did not relay."""
-        uptime_s = now_s - self._started_s
         for each in await self._store.list_unrelayed(
-            recent_s=min(uptime_s, _RECENT_S),
-            abandoned_s=min(uptime_s, _ABANDONED_S),
-            done=list(self._relayed_s),
+            recent_s=_RECENT_S, abandoned_s=_ABANDONED_S, done=list(self._relayed_s)
         ):
             self.relay(each)
         # What the next poll cannot return any more.

@@ -37,8 +37,8 @@ _RETRY_INTERVAL_S = 2.0
 class Subscriber:
     """A connection with its own queue: whatever it does, no other subscriber waits for it.
 
-    Alerts wait until the subscriber has introduced itself: what it missed comes before what is
-    new, and its filters apply from the first alert on.
+    Events wait until the subscriber has introduced itself: what it missed comes before what is
+    new, and its filters apply from the first event on.
 
     Parameters
     ----------
@@ -77,6 +77,7 @@ class Subscriber:
         self._offered: dict[str, None] = {}
         self._catching_up: asyncio.Task[None] | None = None
         self._is_introduced = False
+        # Events that wait for that.
         self._early: list[VtpDocument] = []
         self._queue: asyncio.Queue[VtpDocument] = asyncio.Queue(settings.queue_length)
         self._overflowed = asyncio.Event()
@@ -89,7 +90,7 @@ class Subscriber:
 
     def offer(self, document: VtpDocument) -> None:
         """Queue an event, an alert only once; a full queue ends the connection."""
-        if self._is_introduced or not document.ivorn:
+        if self._is_introduced:
             self._enqueue(document)
         elif len(self._early) < self._settings.queue_length:
             self._early.append(document)
@@ -162,7 +163,7 @@ class Subscriber:
             self._introduce()
 
     def _introduce(self) -> None:
-        """Queue the alerts that came meanwhile; from now on alerts are queued at once."""
+        """Queue the events that came meanwhile; from now on events are queued at once."""
         self._is_introduced = True
         early, self._early = self._early, []
         for document in early:

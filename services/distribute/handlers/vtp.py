@@ -6,6 +6,7 @@ Swinbank et al. (2017), VOEvent Transport Protocol 2.0, IVOA Recommendation; arX
 """
 
 import asyncio
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 
@@ -24,6 +25,9 @@ __all__ = ["VtpServer"]
 _FILTER_THREADS = 4
 _CLOSE_TIMEOUT_S = 2.0
 _BACKLOG = 512
+# Whoever connects is given the events of other authors relayed within this time: it may have
+# been away for a moment, and nothing records what it has. Alerts have the delivery log.
+_REPEATED_S = 60.0
 _EVERYBODY = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 
@@ -46,6 +50,8 @@ class VtpServer:
         self._log = log
         self._subscribers: dict[Subscriber, asyncio.Task[None]] = {}
         self._executor = ThreadPoolExecutor(_FILTER_THREADS, thread_name_prefix="vtp-filter")
+        # Time and document of what was relayed; the queue has room for missed alerts, too.
+        self._relayed: deque[tuple[float, VtpDocument]] = deque(maxlen=settings.queue_length // 4)
         self._server: asyncio.Server | None = None
         self._is_closing = False
         self._limiter = ConnectionLimiter(
@@ -89,8 +95,13 @@ class VtpServer:
         return self._offer(VtpDocument(frame(packet), is_event=True, ivorn=ivorn))
 
     def relay(self, packet: bytes) -> int:
-        """Queue a VOEvent of another author likewise; its delivery is not recorded."""
-        return self._offer(VtpDocument(frame(packet), is_event=True))
+        """Queue a VOEvent of another author for everybody, and for who connects in a minute.
+
+        Its delivery is not recorded: who comes back gets it again.
+        """
+        document = VtpDocument(frame(packet), is_event=True)
+        self._relayed.append((asyncio.get_running_loop().time(), document))
+        return self._offer(document)
 
     async def aclose(self) -> None:
         """Stop listening and end every connection."""
@@ -127,6 +138,9 @@ class VtpServer:
             executor=self._executor,
             log=self._log,
         )
+        for relayed_s, document in self._relayed:
+            if now_s - relayed_s <= _REPEATED_S:
+                subscriber.offer(document)
         peer = str(writer.get_extra_info("peername"))
         # A task of its own: the streams module would report a cancellation as an error.
         task = asyncio.create_task(self._serve(subscriber, peer, host))

@@ -28,8 +28,14 @@ from tests.support.vtp import VtpClient, ivorn_of, transport
 from tests.support.vtp_log import memory_log
 
 
+@pytest.fixture(autouse=True)
+async def no_submissions(pool: asyncpg.Pool) -> None:
+    """Forget the events of the last test: those of the last minute are relayed at a start."""
+    await pool.execute("delete from submission")
+
+
 def fresh_packet() -> bytes:
-    """Return an event that no other test has: they share the table."""
+    """Return an event that no other has."""
     packet = foreign_packet()
     return packet.replace(b"#", f"#{uuid.uuid4().hex}.".encode(), 1)
 
@@ -88,7 +94,7 @@ async def test_an_event_is_stored_acknowledged_and_relayed_byte_for_byte(
         marked = "select time_relayed is not null from submission where ivorn = $1"
         row = await pool.fetchrow(query, ivorn_of(packet))
         assert (row["packet"], row["peer"]) == (packet, "127.0.0.1")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not await pool.fetchval(marked, ivorn_of(packet)):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
@@ -195,8 +201,7 @@ async def test_a_taken_port_is_a_wrong_setting(pool: asyncpg.Pool) -> None:
 async def test_what_was_stored_by_a_broken_connection_is_relayed_later(
     pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("_SETTLE_S", 0.2), ("_POLL_INTERVAL_S", 0.2), ("_ABANDONED_S", 0.5)):
-        monkeypatch.setattr(f"services.distribute.handlers.relay.{name}", value)
+    monkeypatch.setattr("services.distribute.handlers.relay._POLL_INTERVAL_S", 0.2)
     async with broker(pool) as there:
         client = await subscriber(there)
         packet = fresh_packet()
@@ -207,8 +212,7 @@ async def test_what_was_stored_by_a_broken_connection_is_relayed_later(
 async def test_subscribers_of_another_process_get_it_too_and_once(
     pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("_SETTLE_S", 0.0), ("_POLL_INTERVAL_S", 0.2)):
-        monkeypatch.setattr(f"services.distribute.handlers.relay.{name}", value)
+    monkeypatch.setattr("services.distribute.handlers.relay._POLL_INTERVAL_S", 0.2)
     async with broker(pool) as there, broker(pool) as elsewhere:
         clients = [await subscriber(each) for each in (there, elsewhere)]
         packets = [fresh_packet() for _ in range(4)]
@@ -220,6 +224,54 @@ async def test_subscribers_of_another_process_get_it_too_and_once(
         assert (await submit(elsewhere.authors.port, last))[0] == "ack"
         for client in clients:
             assert await client.receive_events(1) == [ivorn_of(last)]
+
+
+async def test_who_connects_within_a_minute_gets_what_was_relayed(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with broker(pool, queue_length=16) as there:
+        packets = [fresh_packet() for _ in range(5)]
+        for packet in packets:
+            assert (await submit(there.authors.port, packet))[0] == "ack"
+        client, silent = await subscriber(there), await VtpClient.connect(there.vtp.port)
+        there.clients.append(silent)
+        assert await silent.receive_role() == "authenticate"
+        for each in (client, silent):
+            assert await each.receive_events(4) == [ivorn_of(packet) for packet in packets[1:]]
+        monkeypatch.setattr("services.distribute.handlers.vtp._REPEATED_S", 0.0)
+        late, after = await subscriber(there), fresh_packet()
+        await submit(there.authors.port, after)
+        for each in (client, late):
+            assert await each.receive_events(1) == [ivorn_of(after)]
+
+
+async def test_what_a_process_before_relayed_a_moment_ago_is_relayed_again(
+    pool: asyncpg.Pool,
+) -> None:
+    store, packets = SubmissionStore(pool), [fresh_packet() for _ in range(3)]
+    for packet in packets:
+        await store.add(ivorn_of(packet), packet, "nobody")
+    await pool.execute("update submission set time_relayed = now()")
+    await pool.execute(
+        "update submission set time_received = now() - interval '2 minutes' where ivorn = $1",
+        ivorn_of(packets[0]),
+    )
+    async with broker(pool) as there:
+        client = await subscriber(there)
+        assert await client.receive_events(2) == [ivorn_of(packet) for packet in packets[1:]]
+
+
+async def test_a_filter_holds_for_what_came_before_the_introduction(pool: asyncpg.Pool) -> None:
+    async with broker(pool) as there:
+        packets = [fresh_packet() for _ in range(2)]
+        for packet in packets:
+            assert (await submit(there.authors.port, packet))[0] == "ack"
+        client = await VtpClient.connect(there.vtp.port)
+        there.clients.append(client)
+        assert await client.receive_role() == "authenticate"
+        wanted = f"/*[@ivorn = '{ivorn_of(packets[1])}']"
+        await client.send(transport("authenticate", response="", filters=(wanted,)))
+        assert await client.receive() == packets[1]
 
 
 async def test_what_is_older_than_a_month_is_forgotten(pool: asyncpg.Pool) -> None:
