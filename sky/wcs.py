@@ -34,6 +34,8 @@ _UNITS = {
     "arcsec": "arcsec", "arcsecond": "arcsec", "arcseconds": "arcsec",
     "arcmin": "arcmin", "arcminute": "arcmin", "arcminutes": "arcmin",
 }  # fmt: skip
+# Projections onto a plane at the reference position.
+_ZENITHAL = ("SIN", "TAN", "ARC", "ZEA", "STG", "NCP", "AZP", "SZP", "ZPN", "AIR", "TPV")
 _STEP_PX = 0.5
 
 
@@ -190,6 +192,26 @@ class SkyProjection:
             result[:, 0, axis] = np.sum(step * east, axis=0)
             result[:, 1, axis] = np.sum(step * north, axis=0)
         return result
+
+    def reference_matrix(self) -> FloatArray | None:
+        """Return (2, 2): east and north offset [deg] of a step of one pixel at CRPIX.
+
+        They count in the tangent plane of the reference position, which is well defined at the
+        poles, too. None for projections that are not zenithal: they have no such plane.
+
+        References
+        ----------
+        Calabretta & Greisen (2002), A&A 395, 1077, equations 2, 12 and 13.
+        """
+        wcs = self._wcs.wcs
+        if wcs.ctype[self._lng][5:8] not in _ZENITHAL:
+            return None
+        rows = self._wcs.pixel_scale_matrix[[self._lng, self._lat]]
+        # The celestial pole is at native longitude LONPOLE, which is 180 where north is up.
+        pole = np.radians(wcs.lonpole)
+        to_east = -rows[0] * np.cos(pole) - rows[1] * np.sin(pole)
+        to_north = rows[0] * np.sin(pole) - rows[1] * np.cos(pole)
+        return np.stack([to_east, to_north])
 
     def pixel_scale_deg(self, shape: tuple[int, int]) -> float:
         """Return the side of a pixel at the image centre [deg]."""

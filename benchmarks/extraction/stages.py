@@ -9,7 +9,8 @@ from benchmarks.extraction.peers import ANALYSIS_SIGMA, CELL_PX, DETECTION_SIGMA
 from benchmarks.extraction.sky import GeneratedField, to_fits
 from services.extract.models import FinderParameters
 from services.extract.steps.background import measure_background
-from services.extract.steps.catalogue import extract_sources, to_beam_shape
+from services.extract.steps.catalogue import extract_sources
+from services.extract.steps.ellipses import to_beam_shape
 from services.extract.steps.finder import find_sources
 from services.extract.steps.image import open_image
 from services.extract.steps.peaks import find_source_peaks

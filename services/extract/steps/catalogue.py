@@ -1,6 +1,5 @@
 """Sky positions, fluxes and their 1-sigma errors of the sources of an image."""
 
-import math
 from dataclasses import fields, replace
 
 import numpy as np
@@ -19,6 +18,7 @@ from services.extract.models import (
 )
 from services.extract.steps.background import measure_background
 from services.extract.steps.deconvolution import deconvolve_with_errors
+from services.extract.steps.ellipses import ellipses_on_sky, to_beam_shape
 from services.extract.steps.false_discovery import false_discovery_threshold
 from services.extract.steps.finder import find_sources
 from services.extract.steps.peaks import Peaks, find_source_peaks
@@ -30,26 +30,9 @@ from services.extract.steps.uncertainties import (
 from sky.rms_grid import rms_at
 from sky.wcs import SkyProjection
 
-__all__ = ["extract_sources", "to_beam_shape", "to_shapes"]
+__all__ = ["extract_sources", "to_shapes"]
 
 FloatArray = npt.NDArray[np.float64]
-
-
-def to_beam_shape(image: Image) -> BeamShape:
-    """Return the restoring beam in pixels at the image centre."""
-    rows, columns = image.pixels.shape
-    jacobian = image.projection.jacobian(
-        np.array([(columns - 1) / 2]), np.array([(rows - 1) / 2])
-    )[0]
-    pa = math.radians(image.metadata.beam_pa_deg)
-    # Unit vector of the major axis (east, north), as a step in pixels.
-    step_x, step_y = np.linalg.solve(jacobian, [math.sin(pa), math.cos(pa)])
-    scale = math.sqrt(abs(np.linalg.det(jacobian)))
-    return BeamShape(
-        image.metadata.beam_major_deg / scale,
-        image.metadata.beam_minor_deg / scale,
-        math.atan2(step_y, step_x),
-    )
 
 
 def extract_sources(
@@ -148,15 +131,14 @@ def to_shapes(image: Image, found: FoundSources) -> Shapes:
     beam = to_beam_shape(image)
     errors = _errors(found, beam)
     jacobian = image.projection.jacobian(found.x, found.y)
-    shape = _axes_on_sky(found, jacobian)
+    shape = ellipses_on_sky((found.major_px, found.minor_px), found.angle_rad, jacobian)
+    in_all = np.full(found.x.size, 1.0)
+    beam_on_sky = ellipses_on_sky(
+        (beam.major_px * in_all, beam.minor_px * in_all), beam.angle_rad * in_all, jacobian
+    )
     scale = 3600 * np.sqrt(np.abs(np.linalg.det(jacobian)))
     shape_err = errors.major * scale, errors.minor * scale, np.degrees(errors.angle)
-    header = image.metadata
-    pure = deconvolve_with_errors(
-        shape,
-        shape_err,
-        (header.beam_major_deg * 3600, header.beam_minor_deg * 3600, header.beam_pa_deg),
-    )
+    pure = deconvolve_with_errors(shape, shape_err, beam_on_sky)
     return Shapes(
         x_px=found.x,
         y_px=found.y,
@@ -185,7 +167,7 @@ def _to_columns(
     ra, dec = projection.to_sky(found.x, found.y)
     jacobian = projection.jacobian(found.x, found.y)
     east_err, north_err = _position_errors(found, errors, jacobian)
-    major, minor, pa = _axes_on_sky(found, jacobian)
+    major, minor, pa = ellipses_on_sky((found.major_px, found.minor_px), found.angle_rad, jacobian)
     area = found.major_px * found.minor_px / (beam.major_px * beam.minor_px)
     peak = found.amplitude + parameters.clean_bias_jy_beam
     scale_err = np.hypot(
@@ -234,18 +216,3 @@ def _position_errors(
     covariance[:, 0, 1] = covariance[:, 1, 0] = (along**2 - across**2) * sin * cos
     on_sky = jacobian @ covariance @ jacobian.transpose(0, 2, 1)
     return np.sqrt(on_sky[:, 0, 0]), np.sqrt(on_sky[:, 1, 1])
-
-
-def _axes_on_sky(
-    found: FoundSources, jacobian: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return major and minor axis [arcsec] and position angle east of north [deg]."""
-    cos, sin = np.cos(found.angle_rad), np.sin(found.angle_rad)
-    major = np.einsum("nij,nj->ni", jacobian, np.stack([cos, sin], axis=1))
-    minor = np.einsum("nij,nj->ni", jacobian, np.stack([-sin, cos], axis=1))
-    pa = np.degrees(np.arctan2(major[:, 0], major[:, 1])) % 180.0
-    return (
-        found.major_px * np.linalg.norm(major, axis=1) * 3600,
-        found.minor_px * np.linalg.norm(minor, axis=1) * 3600,
-        pa,
-    )

@@ -8,6 +8,7 @@ import numpy.typing as npt
 __all__ = ["DeconvolvedShape", "deconvolve", "deconvolve_with_errors"]
 
 FloatArray = npt.NDArray[np.float64]
+_Axis = float | FloatArray
 
 # An axis whose square is below this fraction of the beam's is rounding: not resolved.
 _ROUNDING = 1e-9
@@ -29,7 +30,7 @@ class DeconvolvedShape:
 
 
 def deconvolve(
-    shape: tuple[FloatArray, FloatArray, FloatArray], beam: tuple[float, float, float]
+    shape: tuple[FloatArray, FloatArray, FloatArray], beam: tuple[_Axis, _Axis, _Axis]
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Deconvolve Gaussians from the beam by subtracting second moments.
 
@@ -37,8 +38,8 @@ def deconvolve(
     ----------
     shape : three (n,) float64
         Major and minor axis (FWHM, any unit) and position angle [deg] as measured.
-    beam : three float
-        The same of the beam.
+    beam : three float or (n,) float64
+        The same of the beam, for all or for each.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def deconvolve(
 def deconvolve_with_errors(
     shape: tuple[FloatArray, FloatArray, FloatArray],
     shape_err: tuple[FloatArray, FloatArray, FloatArray],
-    beam: tuple[float, float, float],
+    beam: tuple[_Axis, _Axis, _Axis],
 ) -> DeconvolvedShape:
     """Deconvolve, and propagate the errors to first order.
 
@@ -74,7 +75,7 @@ def deconvolve_with_errors(
         As of `deconvolve`.
     shape_err : three (n,) float64
         1-sigma errors of `shape`; taken as independent.
-    beam : three float
+    beam : three float or (n,) float64
         As of `deconvolve`.
     """
     major, minor, pa_deg = deconvolve(shape, beam)

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from schemas.reasons import ForcedReason
 from services.extract.kernels.forced import BLANK, CONFUSED, MEASURED, OUTSIDE, measure_forced
 from services.extract.models import Extraction, Image
-from services.extract.steps.catalogue import to_beam_shape
+from services.extract.steps.ellipses import to_beam_shape
 from sky.rms_grid import rms_at
 
 __all__ = ["REASONS", "ForcedFluxes", "measure_positions"]

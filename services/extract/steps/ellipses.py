@@ -1,0 +1,84 @@
+"""Gaussians in pixels and on the sky: the restoring beam, and the shapes of sources."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from services.extract.models import BeamShape, Image
+
+__all__ = ["FloatArray", "ellipses_on_sky", "to_beam_shape"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# Below this difference of squared axes, relative to their sum, an ellipse is round.
+_ROUND = 1e-12
+
+
+def to_beam_shape(image: Image) -> BeamShape:
+    """Return the restoring beam in pixels.
+
+    An interferometer's image is restored with one beam that is the same in direction cosines
+    (l, m) over the whole image; BPA counts from the north at the *reference pixel*, which near a
+    pole or in a cut-out is another direction than the north at the image centre. Images in
+    projections without such a plane (mosaics in CAR, AIT, ...) take the image centre.
+
+    References
+    ----------
+    Thompson, Moran & Swenson (2017), section 3.1; Greisen (1983), AIPS Memo 27.
+    """
+    to_sky = image.projection.reference_matrix()
+    if to_sky is None:
+        rows, columns = image.pixels.shape
+        centre = np.array([(columns - 1) / 2]), np.array([(rows - 1) / 2])
+        to_sky = image.projection.jacobian(*centre)[0]
+    header = image.metadata
+    pa = np.radians(np.array([90.0 - header.beam_pa_deg]))
+    beam = _quadratics(np.array([header.beam_major_deg]), np.array([header.beam_minor_deg]), pa)
+    to_pixel = np.linalg.inv(to_sky)
+    major, minor, angle = _axes(to_pixel @ beam @ to_pixel.T)
+    return BeamShape(float(major[0]), float(minor[0]), float(angle[0]))
+
+
+def ellipses_on_sky(
+    axes_px: tuple[FloatArray, FloatArray], angle_rad: FloatArray, jacobian: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return Gaussians of the pixel plane as they are on the sky.
+
+    Parameters
+    ----------
+    axes_px : two (n,) float64
+        Major and minor axis, FWHM [px].
+    angle_rad : (n,) float64
+        Angle of the major axis from x towards y [rad].
+    jacobian : (n, 2, 2) float64
+        East and north offset [deg] of a step of one pixel in x and y, at each of them.
+
+    Returns
+    -------
+    major_arcsec, minor_arcsec, pa_deg : three (n,) float64
+        FWHM [arcsec], and the position angle, north through east, in [0, 180) [deg].
+    """
+    on_sky = jacobian @ _quadratics(*axes_px, angle_rad) @ jacobian.transpose(0, 2, 1)
+    major, minor, angle = _axes(on_sky)
+    return major * 3600, minor * 3600, (90.0 - np.degrees(angle)) % 180.0
+
+
+def _quadratics(major: FloatArray, minor: FloatArray, angle_rad: FloatArray) -> FloatArray:
+    """Return (n, 2, 2) second moments, in squared FWHM."""
+    cos, sin = np.cos(angle_rad), np.sin(angle_rad)
+    along, across = major**2, minor**2
+    result = np.empty((major.size, 2, 2))
+    result[:, 0, 0] = along * cos**2 + across * sin**2
+    result[:, 1, 1] = along * sin**2 + across * cos**2
+    result[:, 0, 1] = result[:, 1, 0] = (along - across) * sin * cos
+    return result
+
+
+def _axes(moments: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return major and minor axis and the major axis's angle from the first towards the second."""
+    xx, yy, xy = moments[:, 0, 0], moments[:, 1, 1], moments[:, 0, 1]
+    middle, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+    is_round = half <= _ROUND * middle
+    angle = np.where(is_round, math.pi / 2, 0.5 * np.arctan2(2 * xy, xx - yy))
+    return np.sqrt(middle + half), np.sqrt(np.maximum(middle - half, 0.0)), angle
