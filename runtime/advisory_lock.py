@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 from runtime.errors import TransientError
 from runtime.postgres import UNAVAILABLE_ERRORS, connect
 from runtime.settings import PostgresSettings
-from runtime.sql import load_query
+from runtime.sql import Queries
 
 if TYPE_CHECKING:
     import asyncpg
 
 __all__ = ["AdvisoryLock"]
+
+_QUERIES = Queries("runtime")
 
 
 class AdvisoryLock:
@@ -62,9 +64,7 @@ class AdvisoryLock:
         """Return a connection that holds the lock; None if another one does."""
         connection = await connect(self._settings, service=self._service)
         try:
-            is_acquired = await connection.fetchval(
-                load_query("runtime", "try_advisory_lock"), self._name
-            )
+            is_acquired = await _QUERIES.fetchval(connection, "try_advisory_lock", name=self._name)
         except UNAVAILABLE_ERRORS as error:
             connection.terminate()
             raise TransientError(f"PostgreSQL is unavailable: {error!r}") from error

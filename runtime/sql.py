@@ -5,8 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Parameter", "Statement", "load_query", "load_statement", "parse_parameters"]
+if TYPE_CHECKING:
+    import asyncpg
+
+    _Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+
+__all__ = ["Parameter", "Queries", "Statement", "load_statement", "parse_parameters"]
 
 _HEADER_LINE = re.compile(r"^-- \$(\d+) +(\w+) +(\w+(?:\[\])?)(?= |$)", re.MULTILINE)
 
@@ -93,24 +99,52 @@ def load_statement(package: str, name: str) -> Statement:
     ValueError
         As of `parse_parameters`.
     """
-    text = load_query(package, name)
+    text = (files(package) / "queries" / f"{name}.sql").read_text(encoding="utf-8")
     return Statement(text, parse_parameters(text))
 
 
-@lru_cache(maxsize=256)
-def load_query(package: str, name: str) -> str:
-    """Return the text of ``<package>/queries/<name>.sql``.
+class Queries:
+    """The statements of a package, run with their parameters by name.
+
+    Every method takes a connection, the name of a file of ``<package>/queries``, and the values
+    of all its parameters; it does and raises what asyncpg's method of the same name does, and
+    raises TypeError for a wrong or missing name (see `Statement.to_arguments`).
 
     Parameters
     ----------
     package : str
-        Import name of the service, such as ``services.associate``.
-    name : str
-        File name without its ending, ``verb_noun``.
-
-    Returns
-    -------
-    str
-        The statement.
+        Import name of the package, such as ``services.distribute``.
     """
-    return (files(package) / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    async def fetch(
+        self, connection: "_Connection", query: str, /, **values: object
+    ) -> "list[asyncpg.Record]":
+        """Return all rows."""
+        statement = load_statement(self._package, query)
+        rows: list[asyncpg.Record] = await connection.fetch(
+            statement.text, *statement.to_arguments(values)
+        )
+        return rows
+
+    async def fetchrow(
+        self, connection: "_Connection", query: str, /, **values: object
+    ) -> "asyncpg.Record | None":
+        """Return the first row, None if there is none."""
+        statement = load_statement(self._package, query)
+        row: asyncpg.Record | None = await connection.fetchrow(
+            statement.text, *statement.to_arguments(values)
+        )
+        return row
+
+    async def fetchval(self, connection: "_Connection", query: str, /, **values: object) -> Any:
+        """Return the first column of the first row, None if there is none."""
+        statement = load_statement(self._package, query)
+        return await connection.fetchval(statement.text, *statement.to_arguments(values))
+
+    async def execute(self, connection: "_Connection", query: str, /, **values: object) -> str:
+        """Run the statement; return its status, such as ``DELETE 3``."""
+        statement = load_statement(self._package, query)
+        return str(await connection.execute(statement.text, *statement.to_arguments(values)))

@@ -17,9 +17,9 @@ from api.handlers import (
     lightcurves,
     monitors,
     operations,
-    page,
     sources,
     transients,
+    web_page,
 )
 from api.handlers.context import ApiContext, get_context
 from api.handlers.parameters import refuse_unknown_parameters
@@ -95,7 +95,7 @@ def _add_routes(app: FastAPI) -> None:
             responses=problem_details.PROBLEM_RESPONSES,
         )
     app.include_router(operations.probes)
-    page.install(app)
+    web_page.install(app)
     openapi.install(app)
 
 

@@ -11,13 +11,13 @@ from pydantic import SecretStr
 from livetrap.database.connection import with_connection
 from runtime.errors import FatalError
 from runtime.settings import PostgresSettings
-from runtime.sql import load_query
+from runtime.sql import Queries
 
 __all__ = ["Migration", "load_migrations", "migrate", "pending"]
 
 _NAME = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
 _LOCK_KEY = 0x4C69_7665_5472_6170  # "LiveTrap"
-_PACKAGE = "livetrap.database"
+_QUERIES = Queries("livetrap.database")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +137,9 @@ def migrate(postgres_url: str) -> list[str]:
 
 async def _apply_all(connection: asyncpg.Connection) -> list[str]:
     """Apply what is missing, under a lock."""
-    await connection.execute(load_query(_PACKAGE, "lock_migrations"), _LOCK_KEY)
-    await connection.execute(load_query(_PACKAGE, "create_schema_migration"))
-    rows = await connection.fetch(load_query(_PACKAGE, "get_schema_migrations"))
+    await _QUERIES.execute(connection, "lock_migrations", key=_LOCK_KEY)
+    await _QUERIES.execute(connection, "create_schema_migration")
+    rows = await _QUERIES.fetch(connection, "get_schema_migrations")
     todo = pending(load_migrations(), {row["name"]: row["sha256"] for row in rows})
     for migration in todo:
         await _apply(connection, migration)
@@ -151,10 +151,11 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
     try:
         async with connection.transaction():
             await connection.execute(migration.text)
-            await connection.execute(
-                load_query(_PACKAGE, "insert_schema_migration"),
-                migration.name,
-                migration.sha256,
+            await _QUERIES.execute(
+                connection,
+                "insert_schema_migration",
+                name=migration.name,
+                sha256=migration.sha256,
             )
     except asyncpg.PostgresError as error:
         raise FatalError(f"migration {migration.name} failed: {error}") from error

@@ -7,7 +7,7 @@ import asyncpg
 from livetrap.database.connection import with_connection
 from runtime.errors import SettingsError
 from runtime.settings import Settings
-from runtime.sql import load_query
+from runtime.sql import Queries
 
 __all__ = [
     "get_voevent",
@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 Row = dict[str, Any]
-_PACKAGE = "livetrap.operator"
+_QUERIES = Queries("livetrap.operator")
 
 
 def list_alerts(settings: Settings, *, name: str | None, limit: int) -> list[Row]:
@@ -35,7 +35,7 @@ def list_alerts(settings: Settings, *, name: str | None, limit: int) -> list[Row
     """
 
     async def fetch(connection: asyncpg.Connection) -> list[Row]:
-        rows = await connection.fetch(load_query(_PACKAGE, "list_alerts"), name, limit)
+        rows = await _QUERIES.fetch(connection, "list_alerts", family=name, limit=limit)
         return [dict(row) for row in rows]
 
     return with_connection(settings.postgres, fetch)
@@ -51,7 +51,7 @@ def list_deliveries(settings: Settings, name: str) -> list[Row]:
     """
 
     async def fetch(connection: asyncpg.Connection) -> list[Row]:
-        rows = await connection.fetch(load_query(_PACKAGE, "list_deliveries"), name)
+        rows = await _QUERIES.fetch(connection, "list_deliveries", name=name)
         if not rows:
             raise _no_alert(name)
         return [dict(row) for row in rows if row["channel"] is not None]
@@ -69,7 +69,7 @@ def get_voevent(settings: Settings, name: str) -> bytes:
     """
 
     async def fetch(connection: asyncpg.Connection) -> bytes:
-        packet: bytes | None = await connection.fetchval(load_query(_PACKAGE, "get_voevent"), name)
+        packet: bytes | None = await _QUERIES.fetchval(connection, "get_voevent", name=name)
         if packet is None:
             raise _no_alert(name)
         return packet

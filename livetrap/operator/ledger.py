@@ -4,9 +4,11 @@ import asyncpg
 
 from livetrap.database.connection import with_connection
 from runtime.settings import Settings
-from runtime.sql import load_query
+from runtime.sql import Queries
 
 __all__ = ["count_outcomes", "fetch_ledger", "render_ledger"]
+
+_QUERIES = Queries("livetrap.operator")
 
 
 def fetch_ledger(settings: Settings) -> dict[str, int]:
@@ -27,7 +29,7 @@ def fetch_ledger(settings: Settings) -> dict[str, int]:
 
 async def count_outcomes(connection: asyncpg.Connection) -> dict[str, int]:
     """Return the number of images by outcome."""
-    rows = await connection.fetch(load_query("livetrap.operator", "count_ledger_outcomes"))
+    rows = await _QUERIES.fetch(connection, "count_ledger_outcomes")
     return {row["outcome"]: row["n_images"] for row in rows}
 
 

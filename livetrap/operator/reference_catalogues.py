@@ -13,12 +13,12 @@ from astropy.table import Column, Table
 from livetrap.database.connection import with_connection
 from runtime.errors import SettingsError
 from runtime.settings import Settings
-from runtime.sql import load_query
+from runtime.sql import Queries
 from sky.geometry import zone_of
 
 __all__ = ["delete_catalogue", "list_catalogues", "load_catalogue", "read_positions"]
 
-_PACKAGE = "livetrap.operator"
+_QUERIES = Queries("livetrap.operator")
 _RA_NAMES = ("ra", "raj2000", "ra_deg", "ra_icrs", "_raj2000", "radeg", "right_ascension")
 _DEC_NAMES = (
     "dec",
@@ -115,15 +115,20 @@ def load_catalogue(settings: Settings, name: str, positions: Positions) -> int:
 
     async def store(connection: asyncpg.Connection) -> int:
         async with connection.transaction():
-            await connection.execute(load_query(_PACKAGE, "delete_reference_catalogue"), name)
-            number = await connection.fetchval(
-                load_query(_PACKAGE, "insert_reference_catalogue"), name, ra.size
+            await _QUERIES.execute(connection, "delete_reference_catalogue", name=name)
+            number = await _QUERIES.fetchval(
+                connection, "insert_reference_catalogue", name=name, n_sources=ra.size
             )
-            rows = zip(
-                [number] * ra.size, zone_of(dec).tolist(), ra.tolist(), dec.tolist(), strict=True
-            )
+            columns = {
+                "catalogue_id": [number] * ra.size,
+                "zone": zone_of(dec).tolist(),
+                "ra": ra.tolist(),
+                "dec": dec.tolist(),
+            }
             await connection.copy_records_to_table(
-                "reference_source", records=rows, columns=["catalogue_id", "zone", "ra", "dec"]
+                "reference_source",
+                records=zip(*columns.values(), strict=True),
+                columns=list(columns),
             )
         return int(ra.size)
 
@@ -134,7 +139,7 @@ def list_catalogues(settings: Settings) -> list[dict[str, Any]]:
     """Return the catalogues; errors as of `livetrap.database.connection.connect`."""
 
     async def fetch(connection: asyncpg.Connection) -> list[dict[str, Any]]:
-        rows = await connection.fetch(load_query(_PACKAGE, "list_reference_catalogues"))
+        rows = await _QUERIES.fetch(connection, "list_reference_catalogues")
         return [dict(row) for row in rows]
 
     return with_connection(settings.postgres, fetch)
@@ -150,7 +155,7 @@ def delete_catalogue(settings: Settings, name: str) -> None:
     """
 
     async def delete(connection: asyncpg.Connection) -> None:
-        row = await connection.fetchval(load_query(_PACKAGE, "delete_reference_catalogue"), name)
+        row = await _QUERIES.fetchval(connection, "delete_reference_catalogue", name=name)
         if row is None:
             raise SettingsError(
                 f"no catalogue {name!r}; `livetrap catalogues list` shows their names"

@@ -7,7 +7,7 @@ import asyncpg
 from livetrap.database.connection import with_connection
 from runtime.errors import SettingsError
 from runtime.settings import Settings
-from runtime.sql import load_query
+from runtime.sql import Queries
 from schemas.event_json import event_from_json
 from schemas.topics import Topics
 from services.associate.steps.retraction import to_retraction
@@ -15,7 +15,7 @@ from services.associate.storage import Catalogue
 
 __all__ = ["retract"]
 
-_PACKAGE = "livetrap.operator"
+_QUERIES = Queries("livetrap.operator")
 _MAX_REASON_CHARS = 500
 
 
@@ -51,7 +51,9 @@ def retract(
 
     async def retract_all(connection: asyncpg.Connection) -> list[str]:
         async with connection.transaction():
-            rows = await connection.fetch(load_query(_PACKAGE, "lock_transients"), name, image_id)
+            rows = await _QUERIES.fetch(
+                connection, "lock_transients", name=name, image_id=image_id
+            )
             active = _only_active(rows, name or image_id)
             for row in active:
                 last = event_from_json(row["event"])

@@ -13,10 +13,11 @@ from livetrap.stack.state import StackState, read_running
 from livetrap.stack.supervisor import Supervisor
 from runtime.listening import format_address
 from runtime.postgres import UNAVAILABLE_ERRORS
-from runtime.sql import load_query
+from runtime.sql import Queries
 
 __all__ = ["ServiceStatus", "Status", "get_status", "render_status"]
 
+_QUERIES = Queries("livetrap.operator")
 _QUERY_TIMEOUT_S = 5.0
 
 
@@ -133,7 +134,7 @@ async def _read_ledger(
     try:
         connection = await asyncpg.connect(postgres_url, timeout=_QUERY_TIMEOUT_S)
         try:
-            ages = await connection.fetchrow(load_query("livetrap.operator", "get_last_ages"))
+            ages = await _QUERIES.fetchrow(connection, "get_last_ages")
             ledger = await count_outcomes(connection)
         finally:
             await connection.close()

@@ -11,7 +11,7 @@ from livetrap.database.connection import connect
 from livetrap.operator.streams import find_stream
 from runtime.errors import FatalError, SettingsError
 from runtime.settings import Settings
-from runtime.sql import load_query
+from runtime.sql import load_statement
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,11 +90,12 @@ async def _export_table(
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    statement = await connection.prepare(load_query("livetrap.operator", f"export_{table}"))
+    query = load_statement("livetrap.operator", f"export_{table}")
+    statement = await connection.prepare(query.text)
     schema = pa.schema(
         [(column.name, _to_arrow(column.type.name)) for column in statement.get_attributes()]
     )
-    cursor = await statement.cursor(stream_id)
+    cursor = await statement.cursor(*query.to_arguments({"stream_id": stream_id}))
     partial = path.with_suffix(".parquet.partial")
     n_rows = 0
     with pq.ParquetWriter(partial, schema, compression="zstd") as writer:

@@ -8,7 +8,7 @@ import asyncpg
 from livetrap.database.connection import with_connection
 from runtime.errors import SettingsError
 from runtime.settings import Settings
-from runtime.sql import load_query
+from runtime.sql import Queries
 
 __all__ = [
     "delete_stream",
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 Row = dict[str, Any]
-_PACKAGE = "livetrap.operator"
+_QUERIES = Queries("livetrap.operator")
 _LOCK_TIMEOUT = "15s"
 _COLUMNS = ("name", "n_images", "n_sources", "n_transients", "detection_bytes", "last_time_start")
 
@@ -42,7 +42,7 @@ def describe_stream(settings: Settings, name: str) -> Row:
 
     async def fetch(connection: asyncpg.Connection) -> Row:
         stream = await find_stream(connection, name)
-        bands = await connection.fetch(load_query(_PACKAGE, "list_stream_bands"), stream["id"])
+        bands = await _QUERIES.fetch(connection, "list_stream_bands", stream_id=stream["id"])
         return {**stream, "bands": [dict(band) for band in bands]}
 
     return with_connection(settings.postgres, fetch)
@@ -63,7 +63,7 @@ def delete_stream(settings: Settings, name: str) -> Row:
         stream = await find_stream(connection, name)
         async with connection.transaction():
             await connection.execute(f"set local lock_timeout = '{_LOCK_TIMEOUT}'")
-            await connection.execute(load_query(_PACKAGE, "delete_stream"), stream["id"])
+            await _QUERIES.execute(connection, "delete_stream", stream_id=stream["id"])
         return stream
 
     return with_connection(settings.postgres, delete)
@@ -84,7 +84,7 @@ async def find_stream(connection: asyncpg.Connection, name: str) -> Row:
 
 
 async def _list(connection: asyncpg.Connection, name: str | None) -> list[Row]:
-    rows = await connection.fetch(load_query(_PACKAGE, "list_streams"), name)
+    rows = await _QUERIES.fetch(connection, "list_streams", name=name)
     return [dict(row) for row in rows]
 
 
@@ -128,8 +128,8 @@ def reset_clock(settings: Settings, name: str) -> datetime | None:
 
     async def request(connection: asyncpg.Connection) -> datetime | None:
         await find_stream(connection, name)
-        moment: datetime | None = await connection.fetchval(
-            load_query(_PACKAGE, "request_clock_reset"), name
+        moment: datetime | None = await _QUERIES.fetchval(
+            connection, "request_clock_reset", name=name
         )
         return moment
 

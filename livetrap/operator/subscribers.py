@@ -7,19 +7,19 @@ import asyncpg
 from livetrap.database.connection import with_connection
 from runtime.errors import SettingsError
 from runtime.settings import Settings
-from runtime.sql import load_query
+from runtime.sql import Queries
 
 __all__ = ["enable_subscriber", "list_subscribers", "render_subscribers"]
 
 Row = dict[str, Any]
-_PACKAGE = "livetrap.operator"
+_QUERIES = Queries("livetrap.operator")
 
 
 def list_subscribers(settings: Settings) -> list[Row]:
     """Return the subscribers; errors as of `livetrap.database.connection.connect`."""
 
     async def fetch(connection: asyncpg.Connection) -> list[Row]:
-        rows = await connection.fetch(load_query(_PACKAGE, "list_subscribers"))
+        rows = await _QUERIES.fetch(connection, "list_subscribers")
         return [dict(row) for row in rows]
 
     return with_connection(settings.postgres, fetch)
@@ -35,8 +35,10 @@ def enable_subscriber(settings: Settings, channel: str, name: str) -> None:
     """
 
     async def enable(connection: asyncpg.Connection) -> None:
-        query = load_query(_PACKAGE, "enable_subscriber")
-        if await connection.fetchval(query, channel, name) is None:
+        enabled = await _QUERIES.fetchval(
+            connection, "enable_subscriber", channel=channel, name=name
+        )
+        if enabled is None:
             raise SettingsError(
                 f"no {channel} subscriber {name!r}; `livetrap alerts subscribers` lists them"
             )

@@ -7,7 +7,7 @@ import asyncpg
 from livetrap.database.connection import with_connection
 from runtime.errors import SettingsError
 from runtime.settings import Settings
-from runtime.sql import load_query
+from runtime.sql import Queries
 from schemas.codec import encode_source_event
 from schemas.event_json import event_from_json
 from schemas.topics import Topics
@@ -15,7 +15,7 @@ from schemas.topics import Topics
 __all__ = ["list_suppressed", "release", "render_suppressed"]
 
 Row = dict[str, Any]
-_PACKAGE = "livetrap.operator"
+_QUERIES = Queries("livetrap.operator")
 
 
 def list_suppressed(settings: Settings, *, limit: int) -> list[Row]:
@@ -30,7 +30,7 @@ def list_suppressed(settings: Settings, *, limit: int) -> list[Row]:
     """
 
     async def fetch(connection: asyncpg.Connection) -> list[Row]:
-        rows = await connection.fetch(load_query(_PACKAGE, "list_suppressed"), limit)
+        rows = await _QUERIES.fetch(connection, "list_suppressed", limit=limit)
         return [dict(row) for row in rows]
 
     return with_connection(settings.postgres, fetch)
@@ -62,12 +62,12 @@ def release(settings: Settings, *, name: str | None, image_id: str | None) -> li
 
     async def release_all(connection: asyncpg.Connection) -> list[str]:
         async with connection.transaction():
-            rows = await connection.fetch(load_query(_PACKAGE, "release_events"), name, image_id)
+            rows = await _QUERIES.fetch(connection, "release_events", name=name, image_id=image_id)
             events = [event_from_json(row["event"]) for row in rows]
             for event in sorted(events, key=lambda each: each.event_id):
-                await connection.execute(
-                    load_query(_PACKAGE, "insert_outbox"),
-                    topic, event.stream, encode_source_event(event),
+                await _QUERIES.execute(
+                    connection, "insert_outbox",
+                    topic=topic, key=event.stream, value=encode_source_event(event),
                 )  # fmt: skip
             return [event.event_id for event in events]
 

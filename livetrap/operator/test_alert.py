@@ -9,7 +9,7 @@ import asyncpg
 from livetrap.database.connection import with_connection
 from runtime.errors import TransientError
 from runtime.settings import Settings
-from runtime.sql import load_query
+from runtime.sql import Queries
 from schemas.codec import encode_source_event
 from schemas.identity import TEST_STREAM, event_id, trig_id
 from schemas.messages import SourceEvent, StageTimes
@@ -17,7 +17,7 @@ from schemas.topics import Topics
 
 __all__ = ["make_test_event", "send_test_alert"]
 
-_PACKAGE = "livetrap.operator"
+_QUERIES = Queries("livetrap.operator")
 _POLL_INTERVAL_S = 0.1
 _TIMEOUT_S = 30.0
 
@@ -79,12 +79,13 @@ def send_test_alert(settings: Settings, *, ra: float, dec: float) -> str:
     topic = Topics(settings.kafka.topic_prefix).transients
 
     async def send_and_wait(connection: asyncpg.Connection) -> str | None:
-        await connection.execute(
-            load_query(_PACKAGE, "insert_outbox"), topic, TEST_STREAM, encode_source_event(event)
-        )
+        await _QUERIES.execute(
+            connection, "insert_outbox",
+            topic=topic, key=TEST_STREAM, value=encode_source_event(event),
+        )  # fmt: skip
         for _ in range(round(_TIMEOUT_S / _POLL_INTERVAL_S)):
-            ivorn: str | None = await connection.fetchval(
-                load_query(_PACKAGE, "find_sent"), event.event_id
+            ivorn: str | None = await _QUERIES.fetchval(
+                connection, "find_sent", event_id=event.event_id
             )
             if ivorn is not None:
                 return ivorn

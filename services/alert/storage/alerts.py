@@ -11,14 +11,14 @@ import orjson
 from rules.expression import Match
 from runtime.errors import TransientError
 from runtime.postgres import lend_connection
-from runtime.sql import load_query, load_statement
+from runtime.sql import Queries
 from schemas.event_json import event_to_json
 from schemas.messages import SourceEvent
 from services.alert.models import AlertHistory, LowWatermark, NewAlert, StoredAlert
 
 __all__ = ["AlertStore", "AlertTransaction"]
 
-_PACKAGE = "services.alert"
+_QUERIES = Queries("services.alert")
 
 
 class AlertStore:
@@ -50,7 +50,7 @@ class AlertStore:
             If the database can never store it.
         """
         async with lend_connection(self._pool) as connection, connection.transaction():
-            await connection.execute(load_query(_PACKAGE, "lock_alerts"))
+            await _QUERIES.execute(connection, "lock_alerts")
             transaction = AlertTransaction(connection)
             await transaction.load(event_ids)
             yield transaction
@@ -71,13 +71,14 @@ class AlertStore:
         if not matches or not positions:
             return answers
         async with lend_connection(self._pool) as connection:
-            rows = await connection.fetch(
-                load_query(_PACKAGE, "match_references"),
-                [ra for ra, _ in positions],
-                [dec for _, dec in positions],
-                [match.key for match in matches],
-                [match.catalogue for match in matches],
-                [match.radius_arcsec for match in matches],
+            rows = await _QUERIES.fetch(
+                connection,
+                "match_references",
+                ra=[ra for ra, _ in positions],
+                dec=[dec for _, dec in positions],
+                key=[match.key for match in matches],
+                catalogue=[match.catalogue for match in matches],
+                radius_arcsec=[match.radius_arcsec for match in matches],
             )
         for row in rows:
             answers[row["number"]][row["key"]] = row["is_there"]
@@ -86,14 +87,14 @@ class AlertStore:
     async def list_unpublished(self) -> list[StoredAlert]:
         """Return the alerts that are stored and not known to be on Kafka, oldest first."""
         async with lend_connection(self._pool) as connection:
-            rows = await connection.fetch(load_query(_PACKAGE, "list_unpublished_alerts"))
+            rows = await _QUERIES.fetch(connection, "list_unpublished_alerts")
         return [_to_stored(row) for row in rows]
 
     async def mark_published(self, ids: Sequence[int], time_published: datetime) -> None:
         """Record that both alert topics have alerts."""
         async with lend_connection(self._pool) as connection:
-            await connection.execute(
-                load_query(_PACKAGE, "mark_published"), list(ids), time_published
+            await _QUERIES.execute(
+                connection, "mark_published", id=list(ids), time_published=time_published
             )
 
 
@@ -113,7 +114,7 @@ class AlertTransaction:
     async def load(self, event_ids: Sequence[str]) -> None:
         """Load the alerts of some events at once, for `find`."""
         self._known.update(dict.fromkeys(event_ids))
-        rows = await self._connection.fetch(load_query(_PACKAGE, "select_alerts"), list(event_ids))
+        rows = await _QUERIES.fetch(self._connection, "select_alerts", event_id=list(event_ids))
         self._known.update({row["event_id"]: _to_stored(row) for row in rows})
 
     async def find(self, event_id: str) -> StoredAlert | None:
@@ -124,20 +125,24 @@ class AlertTransaction:
 
     async def get_alert_history(self, event: SourceEvent) -> AlertHistory:
         """Return the alerts before an event."""
-        (row,) = await self._connection.fetch(
-            load_query(_PACKAGE, "get_alert_history"),
-            event.event_id, event.trig_id, event.image_id, event.stream, event.time_start,
-        )  # fmt: skip
+        (row,) = await _QUERIES.fetch(
+            self._connection,
+            "get_alert_history",
+            event_id=event.event_id,
+            trig_id=event.trig_id,
+            image_id=event.image_id,
+            stream=event.stream,
+            time_start=event.time_start,
+        )
         return AlertHistory(**row)
 
     async def add(self, alert: NewAlert, low_watermark: LowWatermark) -> StoredAlert:
         """Store an alert, with the ends of the alert topics before it is sent."""
-        statement = load_statement(_PACKAGE, "insert_alert")
         values = asdict(alert) | {
             "notice": alert.notice.decode(),
             "kafka_low_watermark": orjson.dumps(dict(low_watermark)).decode(),
         }
-        identity = await self._connection.fetchval(statement.text, *statement.to_arguments(values))
+        identity = await _QUERIES.fetchval(self._connection, "insert_alert", **values)
         if identity is None:
             raise TransientError(f"another process has just stored the alert of {alert.event_id}")
         stored = StoredAlert(
@@ -157,11 +162,16 @@ class AlertTransaction:
 
     async def suppress(self, event: SourceEvent, reason: str) -> None:
         """Store an event that becomes an alert only if an operator releases it."""
-        await self._connection.execute(
-            load_query(_PACKAGE, "suppress_event"),
-            event.event_id, event.trig_id, event.stream, event.image_id, reason,
-            event_to_json(event),
-        )  # fmt: skip
+        await _QUERIES.execute(
+            self._connection,
+            "suppress_event",
+            event_id=event.event_id,
+            trig_id=event.trig_id,
+            stream=event.stream,
+            image_id=event.image_id,
+            reason=reason,
+            event=event_to_json(event),
+        )
 
 
 def _to_stored(row: asyncpg.Record) -> StoredAlert:

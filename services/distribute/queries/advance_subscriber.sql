@@ -3,7 +3,7 @@
 -- $1  channel          text
 -- $2  name             text
 -- $3  since_alert_id   bigint       the new position
--- $4  time_sent      timestamptz
+-- $4  time_sent        timestamptz
 -- $5  alert_id         bigint[]
 -- $6  is_acknowledged  boolean[]    false: refused for good
 -- Indexes: the primary keys.

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import asyncpg
 
 from runtime.postgres import lend_connection
-from runtime.sql import load_query
+from runtime.sql import Queries
 from services.distribute.models import AlertKey
 
 __all__ = ["AlertStore"]
 
-_PACKAGE = "services.distribute"
+_QUERIES = Queries("services.distribute")
 
 
 class AlertStore:
@@ -30,16 +30,18 @@ class AlertStore:
     async def get_last_id(self) -> int:
         """Return the row of the newest alert; 0 if there is none."""
         async with lend_connection(self._pool) as connection:
-            return int(await connection.fetchval(load_query(_PACKAGE, "get_last_alert")))
+            return int(await _QUERIES.fetchval(connection, "get_last_alert"))
 
     async def list_keys(self, after_id: int, *, limit: int) -> list[AlertKey]:
         """Return the alerts behind a row, in the order of insertion."""
         async with lend_connection(self._pool) as connection:
-            rows = await connection.fetch(load_query(_PACKAGE, "list_alert_keys"), after_id, limit)
+            rows = await _QUERIES.fetch(
+                connection, "list_alert_keys", after_id=after_id, limit=limit
+            )
         return [AlertKey(**row) for row in rows]
 
     async def select_packets(self, ids: Sequence[int]) -> dict[str, bytes]:
         """Return the VOEvents of some rows by ivorn, in the order of insertion."""
         async with lend_connection(self._pool) as connection:
-            rows = await connection.fetch(load_query(_PACKAGE, "select_packets"), list(ids))
+            rows = await _QUERIES.fetch(connection, "select_packets", id=list(ids))
         return {row["ivorn"]: row["voevent"] for row in rows}

@@ -1,13 +1,13 @@
 """Tables `delivery` and `subscriber`: what was sent to whom, and who acknowledged it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import fields
 from datetime import datetime, timedelta
 
 import asyncpg
 
 from runtime.postgres import lend_connection
-from runtime.sql import load_query
+from runtime.sql import Queries
 from schemas.delivery_channels import DeliveryChannelName
 from services.distribute.models import (
     Delivery,
@@ -18,7 +18,7 @@ from services.distribute.models import (
 
 __all__ = ["DeliveryStore"]
 
-_PACKAGE = "services.distribute"
+_QUERIES = Queries("services.distribute")
 
 
 class DeliveryStore:
@@ -37,19 +37,20 @@ class DeliveryStore:
 
     async def record(self, deliveries: Sequence[Delivery]) -> None:
         """Record what was sent and what was acknowledged; the first time of each is kept."""
-        columns = list(zip(*[astuple(each) for each in deliveries], strict=True))
+        columns = {
+            each.name: [getattr(delivery, each.name) for delivery in deliveries]
+            for each in fields(Delivery)
+        }
         async with lend_connection(self._pool) as connection:
-            await connection.execute(
-                load_query(_PACKAGE, "record_deliveries"), *[list(column) for column in columns]
-            )
+            await _QUERIES.execute(connection, "record_deliveries", **columns)
 
     async def ensure_subscriber(self, channel: DeliveryChannelName, name: str) -> SubscriberState:
         """Return the state of a subscriber; a new one is created and gets later alerts only."""
         async with lend_connection(self._pool) as connection:
-            row = await connection.fetchrow(load_query(_PACKAGE, "get_subscriber"), channel, name)
+            row = await _QUERIES.fetchrow(connection, "get_subscriber", channel=channel, name=name)
             if row is None:
-                (row,) = await connection.fetch(
-                    load_query(_PACKAGE, "ensure_subscriber"), channel, name
+                (row,) = await _QUERIES.fetch(
+                    connection, "ensure_subscriber", channel=channel, name=name
                 )
         return SubscriberState(**row)
 
@@ -58,9 +59,10 @@ class DeliveryStore:
     ) -> list[tuple[str, bytes]]:
         """Return ivorn and VOEvent of the newest alerts without acknowledgement, oldest first."""
         async with lend_connection(self._pool) as connection:
-            rows = await connection.fetch(
-                load_query(_PACKAGE, "list_unacknowledged"), channel, name, max_age, limit
-            )
+            rows = await _QUERIES.fetch(
+                connection, "list_unacknowledged",
+                channel=channel, name=name, max_age=max_age, limit=limit,
+            )  # fmt: skip
         return [(row["ivorn"], row["voevent"]) for row in rows]
 
     async def list_pending_deliveries(
@@ -68,9 +70,10 @@ class DeliveryStore:
     ) -> list[PendingDelivery]:
         """Return the alerts behind the position of a channel, oldest first."""
         async with lend_connection(self._pool) as connection:
-            rows = await connection.fetch(
-                load_query(_PACKAGE, "list_pending_deliveries"), channel, name, max_age, limit
-            )
+            rows = await _QUERIES.fetch(
+                connection, "list_pending_deliveries",
+                channel=channel, name=name, max_age=max_age, limit=limit,
+            )  # fmt: skip
         return [_to_pending_delivery(row) for row in rows]
 
     async def advance(
@@ -98,11 +101,16 @@ class DeliveryStore:
             By row: whether the receiver has the alert, or has refused it for good.
         """
         async with lend_connection(self._pool) as connection:
-            await connection.execute(
-                load_query(_PACKAGE, "advance_subscriber"),
-                channel, name, until_id, time_sent,
-                list(is_acknowledged), list(is_acknowledged.values()),
-            )  # fmt: skip
+            await _QUERIES.execute(
+                connection,
+                "advance_subscriber",
+                channel=channel,
+                name=name,
+                since_alert_id=until_id,
+                time_sent=time_sent,
+                alert_id=list(is_acknowledged.keys()),
+                is_acknowledged=list(is_acknowledged.values()),
+            )
 
     async def count_failure(
         self, channel: DeliveryChannelName, name: str, reason: str, *, max_failures: int
@@ -110,8 +118,13 @@ class DeliveryStore:
         """Count a failure; return whether the subscriber is disabled by it."""
         async with lend_connection(self._pool) as connection:
             return bool(
-                await connection.fetchval(
-                    load_query(_PACKAGE, "count_failure"), channel, name, reason, max_failures
+                await _QUERIES.fetchval(
+                    connection,
+                    "count_failure",
+                    channel=channel,
+                    name=name,
+                    reason=reason,
+                    max_failures=max_failures,
                 )
             )
 

@@ -7,12 +7,12 @@ from datetime import timedelta
 import asyncpg
 
 from runtime.postgres import lend_connection
-from runtime.sql import load_query
+from runtime.sql import Queries
 from services.distribute.models import Submission
 
 __all__ = ["SubmissionStore"]
 
-_PACKAGE = "services.distribute"
+_QUERIES = Queries("services.distribute")
 _LIMIT = 1000
 
 
@@ -44,9 +44,10 @@ class SubmissionStore:
         """
         sha256 = hashlib.sha256(packet).hexdigest()
         async with lend_connection(self._pool) as connection:
-            identity = await connection.fetchval(
-                load_query(_PACKAGE, "insert_submission"), ivorn, packet, sha256, peer
-            )
+            identity = await _QUERIES.fetchval(
+                connection, "insert_submitted_voevent",
+                ivorn=ivorn, packet=packet, sha256=sha256, peer=peer,
+            )  # fmt: skip
         return None if identity is None else Submission(identity, ivorn, packet)
 
     async def list_unrelayed(
@@ -64,21 +65,26 @@ class SubmissionStore:
             Rows that this process has relayed.
         """
         async with lend_connection(self._pool) as connection:
-            rows = await connection.fetch(
-                load_query(_PACKAGE, "list_unrelayed"), recent_s, abandoned_s, list(done), _LIMIT
+            rows = await _QUERIES.fetch(
+                connection,
+                "list_unrelayed",
+                recent_s=recent_s,
+                abandoned_s=abandoned_s,
+                done=list(done),
+                limit=_LIMIT,
             )
         return [Submission(**row) for row in rows]
 
     async def mark_relayed(self, ids: Sequence[int]) -> None:
         """Record that submissions were given to the subscribers."""
         async with lend_connection(self._pool) as connection:
-            await connection.execute(load_query(_PACKAGE, "mark_relayed"), list(ids))
+            await _QUERIES.execute(connection, "mark_relayed", id=list(ids))
 
     async def delete_older(self, max_age: timedelta) -> None:
         """Delete what is older, in short transactions."""
         done = f"DELETE {_LIMIT}"
         while done == f"DELETE {_LIMIT}":
             async with lend_connection(self._pool) as connection:
-                done = await connection.execute(
-                    load_query(_PACKAGE, "delete_old_submissions"), max_age, _LIMIT
+                done = await _QUERIES.execute(
+                    connection, "delete_old_submissions", max_age=max_age, limit=_LIMIT
                 )

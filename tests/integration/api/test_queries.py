@@ -5,7 +5,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from runtime.sql import load_query
+from runtime.sql import load_statement
 
 QUERIES = Path(__file__).parents[3] / "api" / "queries"
 
@@ -14,7 +14,7 @@ QUERIES = Path(__file__).parents[3] / "api" / "queries"
 async def test_every_query_fits_the_schema(postgres_url: str, query: str) -> None:
     connection = await asyncpg.connect(postgres_url)
     try:
-        prepared = await connection.prepare(load_query("api", query))
+        prepared = await connection.prepare(load_statement("api", query).text)
         assert prepared.get_attributes()
     finally:
         await connection.close()

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from livetrap.cli import run
-from runtime.sql import load_query
+from runtime.sql import load_statement
 from schemas.event_json import event_from_json
 from schemas.identity import event_id
 from schemas.messages import ForcedMeasurements, ForcedRequest, ImageDetections, StageTimes
@@ -355,7 +355,7 @@ async def test_retraction_candidates_are_found_by_index(postgres_url: str) -> No
         # A scan is left where no index would do.
         await connection.execute("set enable_seqscan = off")
         plan = await connection.fetch(
-            "explain " + load_query("services.associate", "lock_retraction_candidates"),
+            "explain " + load_statement("services.associate", "lock_retraction_candidates").text,
             "stream", "image", list(range(5000)), timedelta(seconds=0.5),
         )  # fmt: skip
     finally:

@@ -7,7 +7,7 @@ import pytest
 
 from livetrap.database.migrations import load_migrations, migrate
 from runtime.errors import FatalError, TransientError
-from runtime.sql import load_query
+from runtime.sql import load_statement
 
 
 async def _new_database(postgres_url: str, name: str) -> str:
@@ -43,7 +43,9 @@ async def test_a_database_of_an_unreleased_version_is_refused_in_one_line(postgr
     url = await _new_database(postgres_url, "unreleased")
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(load_query("livetrap.database", "create_schema_migration"))
+        await connection.execute(
+            load_statement("livetrap.database", "create_schema_migration").text
+        )
         for name in _OLD_FILES:
             await connection.execute("insert into schema_migration values ($1, 'x')", name)
         with (

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.sql import load_query, load_statement
+from runtime.sql import load_statement
 from services.associate.models.catalogue import SOURCE_DTYPE, STATISTICS_DTYPE
 from services.associate.models.decisions import TransientRow
 
@@ -20,7 +20,7 @@ _RUNS_A_STATEMENT = {"_fetch", "_fetchval", "_execute"}
 
 def _record_columns(query: str) -> list[str]:
     """Return the columns of the binary records that a query returns, in its order."""
-    found = re.search(r"row\((.*?)\)", load_query(_PACKAGE, query), re.DOTALL)
+    found = re.search(r"row\((.*?)\)", load_statement(_PACKAGE, query).text, re.DOTALL)
     assert found is not None
     return [name.strip().split(".")[1] for name in found[1].split(",")]
 
