@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from runtime.attempts import AttemptLog
 from runtime.dead_letters import log_rejection
@@ -22,6 +22,7 @@ from runtime.errors import (
     to_internal_error,
 )
 from runtime.kafka import (
+    DeferredMessages,
     InMessage,
     OffsetTracker,
     OutMessage,
@@ -37,6 +38,7 @@ from runtime.stop_flag import StopFlag, StoppedError
 __all__ = ["MessageHandler", "MessageLimits", "process_message", "run_service", "run_transform"]
 
 S = TypeVar("S", bound=ServiceSettings)
+_POLL_S = 0.05
 
 
 def run_service(service: str, kind: type[S], body: Callable[[S, StopFlag], None]) -> None:
@@ -106,11 +108,14 @@ class MessageHandler:
         The messages that record a rejection; the dead letter among them.
     reset : callable
         Clears the state of earlier messages, before a message is tried once more.
+    is_deferred : bool
+        Whether its messages are handled only when no message of another topic waits.
     """
 
     handle: Callable[[InMessage], Sequence[OutMessage]]
     on_rejected: Callable[[InMessage, RejectedMessageError], Sequence[OutMessage]]
     reset: Callable[[], None] = lambda: None
+    is_deferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +164,22 @@ def run_transform(
     """
     retry = RetryPolicy(stop)
     results = _Results(consumer, producer)
+    deferred = DeferredMessages(
+        consumer, [topic for topic, handler in handlers.items() if handler.is_deferred]
+    )
+
+    def forget(_: Consumer, partitions: list[TopicPartition]) -> None:
+        results.tracker.forget(partitions)
+        deferred.forget(partitions)
+
     try:
         with suppress(StoppedError):
             retry.retry_until_success(lambda: ensure_topics(settings.kafka))
-            consumer.subscribe(
-                list(handlers), on_revoke=lambda _, partitions: results.tracker.forget(partitions)
-            )
+            consumer.subscribe(list(handlers), on_revoke=forget)
             get_logger().info("service_started", topics=list(handlers))
             while not stop.is_set():
-                for message in consume_batch(consumer, limit=1, timeout_s=0.05):
+                message = _next_message(consumer, deferred)
+                if message is not None:
                     process = partial(
                         process_message,
                         handlers[message.topic],
@@ -181,6 +193,14 @@ def run_transform(
     finally:
         attempts.close()
         _close(consumer)
+
+
+def _next_message(consumer: Consumer, deferred: DeferredMessages) -> InMessage | None:
+    """Return the next message, of low priority only if no other waits; None if none is there."""
+    while messages := consume_batch(consumer, limit=1, timeout_s=0.0 if deferred else _POLL_S):
+        if not deferred.takes(messages[0]):
+            return messages[0]
+    return deferred.pop() if deferred else None
 
 
 def process_message(

@@ -3,6 +3,7 @@
 from runtime.kafka.admin import ensure_topics, fetch_cluster_id
 from runtime.kafka.clients import MAX_MESSAGE_BYTES, create_consumer, create_producer
 from runtime.kafka.consuming import InMessage, OffsetTracker, consume_batch
+from runtime.kafka.deferring import DeferredMessages
 from runtime.kafka.producing import OutMessage, produce_and_locate, produce_and_wait, send
 from runtime.kafka.refetching import MessageFetcher
 from runtime.kafka.security import create_ssl_context
@@ -10,6 +11,7 @@ from runtime.kafka.tailing import TopicTail
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
+    "DeferredMessages",
     "InMessage",
     "MessageFetcher",
     "OffsetTracker",

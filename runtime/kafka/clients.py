@@ -20,6 +20,9 @@ __all__ = [
 
 # Room for one 64 MiB image with its framing.
 MAX_MESSAGE_BYTES = 100_000_000
+# Read ahead of the handler: some images of 1024 px, and at least one message of any size.
+_PREFETCH_BYTES = 32 << 20
+_FETCH_BYTES = 8 << 20
 
 
 def client_logger() -> logging.Logger:
@@ -78,7 +81,11 @@ def create_producer(settings: KafkaSettings) -> Producer:
 
 
 def create_consumer(
-    settings: KafkaSettings, *, group: str, commits_to_kafka: bool = True
+    settings: KafkaSettings,
+    *,
+    group: str,
+    commits_to_kafka: bool = True,
+    fetch_bytes: int = _FETCH_BYTES,
 ) -> Consumer:
     """Return a consumer that commits only the offsets given to `store_offsets`.
 
@@ -90,6 +97,8 @@ def create_consumer(
         Consumer group; prefixed like the topics.
     commits_to_kafka : bool
         False where the offsets live in PostgreSQL.
+    fetch_bytes : int
+        Asked of the broker at once, by partition; a larger message comes alone [byte].
     """
     # A static member that restarts has its partitions at once; a new member would wait until
     # the session of its predecessor times out.
@@ -106,6 +115,7 @@ def create_consumer(
             "max.poll.interval.ms": 600_000,
             "session.timeout.ms": 10_000,
             "fetch.wait.max.ms": 50,
+            "fetch.message.max.bytes": fetch_bytes,
             "partition.assignment.strategy": "range",
         },
         logger=client_logger(),
@@ -143,9 +153,10 @@ def _consumer_config(
         **common_config(settings),
         "group.id": settings.topic_prefix + group,
         "enable.auto.offset.store": False,
-        "fetch.message.max.bytes": MAX_MESSAGE_BYTES,
-        "fetch.max.bytes": MAX_MESSAGE_BYTES,
-        "receive.message.max.bytes": MAX_MESSAGE_BYTES + 1_000_000,
-        "queued.max.messages.kbytes": 2 * MAX_MESSAGE_BYTES // 1024,
+        "fetch.message.max.bytes": _FETCH_BYTES,
+        "fetch.max.bytes": _PREFETCH_BYTES,
+        # The broker sends the first message whatever its size.
+        "receive.message.max.bytes": MAX_MESSAGE_BYTES + _PREFETCH_BYTES,
+        "queued.max.messages.kbytes": _PREFETCH_BYTES // 1024,
         "error_cb": _log_auth_failures(settings),
     }

@@ -76,5 +76,8 @@ class MessageFetcher:
     def _connected(self) -> Consumer:
         if self._consumer is None:
             settings = self._settings.model_copy(update={"instance_id": None})
-            self._consumer = create_consumer(settings, group=self._group, commits_to_kafka=False)
+            # One message is wanted; what is read beyond it is thrown away.
+            self._consumer = create_consumer(
+                settings, group=self._group, commits_to_kafka=False, fetch_bytes=1
+            )
         return self._consumer

@@ -85,6 +85,11 @@ class ExtractSettings(Section):
     recent_images_mb: int = Field(
         256, ge=0, description="Pixels kept in memory for forced photometry [MB]"
     )
+    recent_images_disk_mb: int = Field(
+        2000,
+        ge=0,
+        description="Pixels kept on disk while forced photometry is behind [MB]; 0: none",
+    )
     count_negative: bool = Field(
         default=False, description="Count the peaks of the negated image: false by definition"
     )

@@ -35,7 +35,7 @@ def _run(settings: ExtractProcessSettings, stop: StopFlag) -> None:
     retry = RetryPolicy(stop)
     cluster_id = retry.retry_until_success(partial(fetch_cluster_id, settings.kafka))
     topics = Topics(settings.kafka.topic_prefix)
-    measurer = ImageMeasurer(settings.extract, settings.ingest)
+    measurer = ImageMeasurer(settings.extract, settings.ingest, disk=state_dir())
     images = ImageHandler(
         measurer, topics, cluster_id, splits_cubes=settings.ingest.cubes == "split"
     )
@@ -48,8 +48,9 @@ def _run(settings: ExtractProcessSettings, stop: StopFlag) -> None:
         producer=create_producer(settings.kafka),
         handlers={
             topics.images: MessageHandler(images.on_image, images.on_rejected, measurer.reset),
+            # New images first: a request whose image must be read again takes as long as one.
             topics.forced_requests: MessageHandler(
-                forced.on_request, forced.on_rejected, measurer.reset
+                forced.on_request, forced.on_rejected, measurer.reset, is_deferred=True
             ),
         },
         stop=stop,

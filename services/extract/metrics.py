@@ -6,6 +6,7 @@ __all__ = [
     "FORCED",
     "IGNORED_HEADERS",
     "IMAGES",
+    "IMAGES_ON_DISK",
     "IMAGE_WARNINGS",
     "NEGATIVE_PEAKS",
     "PROCESSING",
@@ -14,6 +15,10 @@ __all__ = [
 
 IMAGES = Counter(
     "livetrap_extract_images_total", "Images, by reason: accepted or a rejection code", ["reason"]
+)
+IMAGES_ON_DISK = Counter(
+    "livetrap_extract_images_on_disk_total",
+    "Images whose pixels went to disk because forced requests for them come late",
 )
 IMAGE_WARNINGS = Counter(
     "livetrap_extract_image_warnings_total",

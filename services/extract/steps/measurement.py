@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from runtime.settings import ExtractSettings, ImageLimits
@@ -32,12 +33,20 @@ class ImageMeasurer:
         Source finding and quality control.
     limits : ImageLimits
         What every image must satisfy.
+    disk : Path or None
+        Folder for the pixels of images that have left memory; None: they are not kept.
     """
 
-    def __init__(self, settings: ExtractSettings, limits: ImageLimits) -> None:
+    def __init__(
+        self, settings: ExtractSettings, limits: ImageLimits, *, disk: Path | None = None
+    ) -> None:
         self._parameters = FinderParameters(**_values(FinderParameters, settings))
         self._quality = QualityControl(QualityLimits(**_values(QualityLimits, settings)))
-        self._recent = RecentImages(settings.recent_images_mb * 1_000_000)
+        self._recent = RecentImages(
+            settings.recent_images_mb * 1_000_000,
+            folder=disk,
+            max_disk_bytes=settings.recent_images_disk_mb * 1_000_000,
+        )
         self._count_negative = settings.count_negative
         self._limits = limits
 
@@ -79,7 +88,7 @@ class ImageMeasurer:
         self._recent.clear()
 
     def recent(self, image_id: str) -> ExtractedImage | None:
-        """Return an image that was extracted lately, None if it is no longer in memory."""
+        """Return an image that was extracted lately, None if it is no longer kept."""
         return self._recent.get(image_id)
 
     def _check_exposure(self, image: Image) -> None:

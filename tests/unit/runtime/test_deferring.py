@@ -1,0 +1,119 @@
+"""Messages of low priority wait until no other message does; few of them are held."""
+
+from collections import deque
+
+from confluent_kafka import TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.kafka import DeferredMessages, InMessage
+from runtime.process import _next_message
+
+
+class FakeMessage:
+    """A message as the client gives it."""
+
+    def __init__(self, topic: str, partition: int, offset: int) -> None:
+        self._place = topic, partition, offset
+
+    def error(self) -> None:
+        return None
+
+    def timestamp(self) -> tuple[int, int]:
+        return 0, 0
+
+    def topic(self) -> str:
+        return self._place[0]
+
+    def partition(self) -> int:
+        return self._place[1]
+
+    def offset(self) -> int:
+        return self._place[2]
+
+    def key(self) -> bytes:
+        return b""
+
+    value = key
+
+    def headers(self) -> None:
+        return None
+
+
+class FakeConsumer:
+    """Hands out what is in its queue; a paused partition gives nothing."""
+
+    def __init__(self, topics: list[str], n_partitions: int = 2) -> None:
+        self.queue: deque[tuple[str, int, int]] = deque()
+        self.paused: set[tuple[str, int]] = set()
+        self._assignment = [
+            TopicPartition(topic, number) for topic in topics for number in range(n_partitions)
+        ]
+
+    def assignment(self) -> list[TopicPartition]:
+        return self._assignment
+
+    def pause(self, partitions: list[TopicPartition]) -> None:
+        self.paused |= {(each.topic, each.partition) for each in partitions}
+
+    def resume(self, partitions: list[TopicPartition]) -> None:
+        self.paused -= {(each.topic, each.partition) for each in partitions}
+
+    def consume(self, n: int, timeout: float) -> list[FakeMessage]:
+        assert (n, timeout >= 0) == (1, True)
+        for place in self.queue:
+            if place[:2] not in self.paused:
+                self.queue.remove(place)
+                return [FakeMessage(*place)]
+        return []
+
+
+def handle_all(consumer: FakeConsumer, deferred: DeferredMessages) -> list[InMessage]:
+    handled = []
+    while (message := _next_message(consumer, deferred)) is not None:  # type: ignore[arg-type]
+        handled.append(message)
+    return handled
+
+
+@given(
+    places=st.lists(st.tuples(st.sampled_from(["images", "requests"]), st.integers(0, 1))),
+    limit=st.integers(1, 5),
+)
+def test_images_come_first_and_all_come_in_the_order_of_their_partition(
+    places: list[tuple[str, int]], limit: int
+) -> None:
+    consumer = FakeConsumer(["images", "requests"])
+    deferred = DeferredMessages(consumer, ["requests"], limit=limit)  # type: ignore[arg-type]
+    consumer.queue.extend((*place, offset) for offset, place in enumerate(places))
+    handled = handle_all(consumer, deferred)
+    topics = [message.topic for message in handled]
+    assert topics == sorted(topics)
+    for place in {*places}:
+        expected = [offset for offset, each in enumerate(places) if each == place]
+        assert [
+            message.offset for message in handled if (message.topic, message.partition) == place
+        ] == expected
+    assert not consumer.paused
+
+
+def test_no_more_than_the_limit_are_held() -> None:
+    consumer = FakeConsumer(["images", "requests"])
+    deferred = DeferredMessages(consumer, ["requests"], limit=4)  # type: ignore[arg-type]
+    consumer.queue.extend(("requests", 0, offset) for offset in range(10))
+    first = _next_message(consumer, deferred)  # type: ignore[arg-type]
+    assert first is not None
+    assert (first.offset, len(deferred), len(consumer.queue)) == (0, 3, 6)
+    consumer.queue.append(("images", 0, 0))
+    second = _next_message(consumer, deferred)  # type: ignore[arg-type]
+    assert second is not None
+    assert second.topic == "images"
+
+
+def test_revoked_partitions_are_forgotten() -> None:
+    consumer = FakeConsumer(["images", "requests"])
+    deferred = DeferredMessages(consumer, ["requests"])  # type: ignore[arg-type]
+    for partition in (0, 1):
+        deferred.takes(InMessage("requests", partition, 0, b"", b""))
+    deferred.forget([TopicPartition("requests", 0), TopicPartition("images", 1)])
+    (left,) = handle_all(consumer, deferred)
+    assert left.partition == 1
