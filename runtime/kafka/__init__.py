@@ -5,16 +5,20 @@ from runtime.kafka.clients import MAX_MESSAGE_BYTES, create_consumer, create_pro
 from runtime.kafka.consuming import InMessage, OffsetTracker, consume_batch
 from runtime.kafka.deferring import DeferredMessages
 from runtime.kafka.producing import OutMessage, produce_and_locate, produce_and_wait, send
+from runtime.kafka.progress import ConsumedHorizon, GroupOffsets, Offsets
 from runtime.kafka.refetching import MessageFetcher
 from runtime.kafka.security import create_ssl_context
 from runtime.kafka.tailing import TopicTail
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
+    "ConsumedHorizon",
     "DeferredMessages",
+    "GroupOffsets",
     "InMessage",
     "MessageFetcher",
     "OffsetTracker",
+    "Offsets",
     "OutMessage",
     "TopicTail",
     "consume_batch",

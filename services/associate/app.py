@@ -11,6 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from runtime.attempts import AttemptLog, state_dir
 from runtime.errors import PipelineError, RejectedMessageError, to_internal_error
 from runtime.kafka import (
+    GroupOffsets,
     InMessage,
     OutMessage,
     consume_batch,
@@ -75,8 +76,19 @@ class _Associator:
             lambda: self._await(create_pool(self._settings.postgres, service="associate"))
         )
         attempts = AttemptLog(state_dir(), group=kafka.topic_prefix + "livetrap-associate")
+        self._upstream = GroupOffsets(
+            kafka,
+            group="livetrap-extract",
+            source=self._topics.images,
+            results=self._topics.detections,
+        )
         self._handler = DetectionsHandler(
-            self._settings.associate, self._topics, cluster_id, pool, attempts
+            self._settings.associate,
+            self._topics,
+            cluster_id,
+            pool,
+            attempts,
+            offsets=self._upstream,
         )
         self._consumer: Consumer = create_consumer(
             kafka, group="livetrap-associate", commits_to_kafka=False
@@ -98,6 +110,7 @@ class _Associator:
                 self._step()
         self._consumer.close()
         self._forced_consumer.close()
+        self._upstream.close()
         self._await(self._handler.aclose())
 
     def _step(self) -> None:

@@ -16,7 +16,7 @@ from runtime.errors import (
     describe_exception,
     to_internal_error,
 )
-from runtime.kafka import InMessage, OutMessage
+from runtime.kafka import ConsumedHorizon, InMessage, Offsets, OutMessage
 from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
 from schemas.codec import CodecError, decode_image_detections
@@ -55,6 +55,8 @@ class DetectionsHandler:
         Closed by `aclose`.
     attempts : AttemptLog
         Which messages are in hand; closed by `aclose`.
+    offsets : Offsets or None
+        How far extract has come; None: it is never behind.
 
     Attributes
     ----------
@@ -69,6 +71,8 @@ class DetectionsHandler:
         cluster_id: str,
         pool: asyncpg.Pool,
         attempts: AttemptLog,
+        *,
+        offsets: Offsets | None = None,
     ) -> None:
         self._settings = settings
         self._topics = topics
@@ -80,6 +84,7 @@ class DetectionsHandler:
         # Next offset per partition: as the database has it (-1: it has none), and as read.
         self._committed: dict[int, int] = {}
         self._next: dict[int, int] = {}
+        self._horizon = None if offsets is None else ConsumedHorizon(offsets, lambda: self._next)
         self.dead_letters = DeadLetters(topic=topics.dead_letters, service="associate")
         self._attempts = attempts
         # Ledger entries of dead letters by partition, written with the offsets beyond them.
@@ -130,7 +135,7 @@ class DetectionsHandler:
         bool
             False if another associator has moved the offsets: all partitions must be taken anew.
         """
-        self._ready.extend(self._windows.ready(time.monotonic()))
+        self._ready.extend(self._windows.ready(self._consumed_until_s()))
         OPEN_IMAGES.set(self._windows.n_open_images())
         try:
             # A dead letter made here must be on Kafka before an offset moves beyond it.
@@ -141,6 +146,16 @@ class DetectionsHandler:
             get_logger().warning("associator_fenced")
             return False
         return True
+
+    def _consumed_until_s(self) -> float:
+        """Return until when everything that was sent is here [s]; asked only where time counts."""
+        now_s = time.monotonic()
+        if self._horizon is None:
+            return now_s
+        if self._windows.is_overdue(now_s):
+            self._horizon.poll()
+            self._windows.restart_waits(self._horizon.available_since_s)
+        return self._horizon.until_s
 
     async def _commit_first(self) -> None:
         """Associate the oldest ready timestep; one that cannot be is split by image."""

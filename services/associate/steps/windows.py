@@ -79,7 +79,8 @@ class TimestepWindows:
     """Event-time windows per stream.
 
     A timestep closes when every expected channel (band and Stokes parameter) has an image in
-    it or in a later one, or when its first image has waited `window_timeout_s`. The channels of
+    it or in a later one, or when its first image has waited `window_timeout_s` although
+    everything that was sent until then has arrived. The channels of
     a new stream are unknown: its first timestep closes after `first_timestep_wait_s`, however
     its partitions interleave. Timesteps of a stream close in order; an image of a closed
     timestep is late and is associated alone. A single image far ahead of all others (a header
@@ -154,7 +155,13 @@ class TimestepWindows:
         return window
 
     def ready(self, now_s: float) -> list[Timestep]:
-        """Remove and return the complete timesteps, in time order within a stream."""
+        """Remove and return the complete timesteps, in time order within a stream.
+
+        Parameters
+        ----------
+        now_s : float
+            Until when everything that was sent has arrived, by the clock of the arrivals [s].
+        """
         closed, self._alone = self._alone, []
         for name, stream in self._streams.items():
             while stream.open and self._is_complete(stream, stream.open[0], now_s):
@@ -166,6 +173,16 @@ class TimestepWindows:
                 else:
                     closed.append(self._close(name, stream, window))
         return closed
+
+    def is_overdue(self, now_s: float) -> bool:
+        """Return whether a timestep has waited for so long that time alone may close it."""
+        shortest_s = min(self._timeout_s, self._first_wait_s)
+        return any(now_s - each.first_arrival_s >= shortest_s for each in self._windows())
+
+    def restart_waits(self, now_s: float) -> None:
+        """Let every open timestep wait from now on: its images could not come before."""
+        for window in self._windows():
+            window.first_arrival_s = max(window.first_arrival_s, now_s)
 
     def reset_clock(self, names: Iterable[str]) -> None:
         """Forget how far streams have come: their next image starts a new clock."""

@@ -62,6 +62,18 @@ def test_a_missing_band_is_waited_for_until_the_timeout() -> None:
     assert len(found.ready(130.0)) == 1
 
 
+def test_after_an_outage_a_missing_band_is_waited_for_anew() -> None:
+    found = windows()
+    found.add(arrival(image(1, freq_eff_hz=BANDS[0]), at_s=100.0))
+    assert not found.is_overdue(104.9)
+    assert found.is_overdue(105.0)
+    found.restart_waits(float("-inf"))
+    found.restart_waits(220.0)
+    assert not found.is_overdue(220.0)
+    assert found.ready(249.9) == []
+    assert len(found.ready(250.0)) == 1
+
+
 def test_a_band_with_a_later_image_is_not_waited_for() -> None:
     found = windows()
     found.add(arrival(image(1, freq_eff_hz=BANDS[0]), 0))
