@@ -1,0 +1,166 @@
+"""Kill, freeze and starve a running stack, and compare with an undisturbed run.
+
+``python -m tests.faults --seed 7 --minutes 15 --kills 300``; exit code 1 when anything is lost,
+twice or different.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from schemas.topics import Topics
+from tests.faults.disk import small_disk
+from tests.faults.inflict import Inflictor
+from tests.faults.report import Side, judge, render
+from tests.faults.rows import read_tables
+from tests.faults.schedule import make_schedule
+from tests.support.sky_feed import Feed, FeedPlan
+from tests.support.stack_under_load import (
+    RunningStack,
+    ivorn_of_notice,
+    ivorn_of_voevent,
+    running_stack,
+    vtp_robot,
+)
+
+_WARM_UP = 3  # timesteps in which each stream shows its bands, before the first fault
+_DISK_MB = 3000
+_DONE_S = 600.0
+# Event time alone decides: a band that comes minutes late is waited for.
+_SETTINGS = {"LIVETRAP_ASSOCIATE__WINDOW_TIMEOUT_S": "3600"}
+
+
+def main() -> None:
+    """Run both, print the table, write the JSON."""
+    options = _parse()
+    console = Console(stderr=True)
+    n_images = round(options.minutes * 60 * options.rate)
+    plan = FeedPlan(size_px=options.size, n_timesteps=0, seed=options.seed)
+    per_timestep = plan.n_streams * plan.n_bands
+    plan = FeedPlan(
+        size_px=options.size, seed=options.seed, n_timesteps=_WARM_UP + n_images // per_timestep
+    )
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        undisturbed, _ = _observe(plan, progress, options=None)
+        disturbed, done = _observe(plan, progress, options=options)
+    outcome = judge(undisturbed, disturbed, done, seed=options.seed)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(outcome.to_json(), indent=1), encoding="utf-8")
+    sys.stdout.write(f"{render(outcome)}\n{options.json}\n")
+    sys.exit(0 if outcome.is_equal else 1)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="of the sky and of the faults")
+    parser.add_argument("--minutes", type=float, default=15.0, help="length of the faults [min]")
+    parser.add_argument("--kills", type=int, default=300, help="signals to services")
+    parser.add_argument("--rate", type=float, default=8.0, help="images per second")
+    parser.add_argument("--size", type=int, default=128, help="side of an image [px]")
+    parser.add_argument("--extractors", type=int, default=2, help="of the disturbed run")
+    parser.add_argument("--freeze", type=float, default=120.0, help="of Kafka [s]")
+    parser.add_argument("--keep", type=Path, help="copy the logs of the disturbed run there")
+    parser.add_argument("--json", type=Path, default=Path("build/faults.json"))
+    return parser.parse_args()
+
+
+def _observe(
+    plan: FeedPlan, progress: Progress, options: argparse.Namespace | None
+) -> tuple[Side, Inflictor | None]:
+    """Stream the plan through a stack; with options, disturb it meanwhile."""
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="livetrap-faults-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder.chmod(0o755)
+        disk = stack.enter_context(small_disk(folder, size_mb=_DISK_MB)) if options else None
+        if options and disk is None:
+            progress.console.print("the disk is not filled: mounting a tmpfs needs root")
+        running = stack.enter_context(
+            running_stack(
+                folder / "data", extractors=options.extractors if options else 1,
+                settings=_SETTINGS,
+            )
+        )  # fmt: skip
+        if options and options.keep:
+            stack.callback(_keep_logs, folder / "data" / "logs", options.keep)
+        robot = stack.enter_context(vtp_robot(running.status["vtp_port"]))
+        feed = Feed(plan, running.kafka)
+        feed.send(0, _WARM_UP, images_per_s=None)
+        running.wait_until_done(timeout_s=_DONE_S)
+        inflictor = None
+        if options:
+            inflictor = Inflictor(running.processes(), disk, progress.console.print)
+        _stream(feed, plan, progress, options, inflictor)
+        task = progress.add_task("until everything is booked", total=None)
+        running.wait_until_done(timeout_s=_DONE_S, report=_to_description(progress, task))
+        progress.remove_task(task)
+        return _read_side(running, robot.heard), inflictor
+
+
+def _stream(
+    feed: Feed,
+    plan: FeedPlan,
+    progress: Progress,
+    options: argparse.Namespace | None,
+    inflictor: Inflictor | None,
+) -> None:
+    """Send the images, and inflict the faults beside."""
+    n_images = plan.n_images - _WARM_UP * plan.n_streams * plan.n_bands
+    task = progress.add_task("disturbed" if options else "undisturbed", total=n_images)
+    stop = threading.Event()
+    thread = None
+    if options and inflictor:
+        schedule = make_schedule(
+            options.seed, n_signals=options.kills, run_s=n_images / options.rate,
+            freeze_s=options.freeze,
+        )  # fmt: skip
+        thread = threading.Thread(target=inflictor.run, args=(schedule, stop))
+        thread.start()
+    try:
+        feed.send(
+            _WARM_UP, plan.n_timesteps, images_per_s=options.rate if options else None,
+            on_sent=lambda n: progress.update(task, completed=n),
+        )  # fmt: skip
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        if thread:
+            thread.join()
+
+
+def _to_description(progress: Progress, task: TaskID) -> Callable[[str], None]:
+    return lambda text: progress.update(task, description=text[:120])
+
+
+def _read_side(stack: RunningStack, heard: list[str]) -> Side:
+    topics = Topics()
+    return Side(
+        n_sent=stack.n_on_kafka(topics.images),
+        n_booked=stack.n_booked(),
+        n_dead_letters=stack.n_on_kafka(topics.dead_letters),
+        tables=read_tables(stack.postgres_url),
+        voevents=stack.ivorns(topics.alerts_voevent, ivorn_of_voevent),
+        notices=stack.ivorns(topics.alerts_gcn, ivorn_of_notice),
+        heard=list(heard),
+    )
+
+
+def _keep_logs(logs: Path, target: Path) -> None:
+    shutil.copytree(logs, target, dirs_exist_ok=True)
+
+
+if __name__ == "__main__":
+    os.nice(0)
+    main()

@@ -1,0 +1,124 @@
+"""A telescope that never gives up: the same simulated images for every run, at a given pace."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from livetrap.simulator import SimulatedImage, SimulatorConfig, lofar_bands_hz
+from livetrap.simulator.image import ImageRenderer, utc_isot
+from schemas.topics import Topics, image_message_key
+
+__all__ = ["Feed", "FeedPlan"]
+
+_FOREVER = 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedPlan:
+    """What the telescopes see; equal plans give equal bytes."""
+
+    n_streams: int = 4
+    n_bands: int = 2
+    size_px: int = 128
+    n_timesteps: int = 60
+    seed: int = 1
+
+    @property
+    def n_images(self) -> int:
+        return self.n_streams * self.n_bands * self.n_timesteps
+
+    def configs(self) -> list[SimulatorConfig]:
+        """Return one observation a stream, each with a sky of its own."""
+        return [
+            SimulatorConfig(
+                images=self.n_timesteps,
+                size=self.size_px,
+                bands_hz=lofar_bands_hz(self.n_bands),
+                seed=1000 * self.seed + number,
+                stream=f"night-{number}",
+            )
+            for number in range(self.n_streams)
+        ]
+
+
+@dataclass
+class Feed:
+    """Sends the images of a plan; what the broker refuses or loses is sent again.
+
+    One message is in flight at a time: a repeated send keeps the order of the images.
+    """
+
+    plan: FeedPlan
+    bootstrap_servers: str
+    n_acknowledged: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._producer = Producer(
+            {
+                "bootstrap.servers": self.bootstrap_servers,
+                "acks": "all",
+                "max.in.flight.requests.per.connection": 1,
+                "message.timeout.ms": 0,
+                "reconnect.backoff.max.ms": 1000,
+                "message.max.bytes": 100_000_000,
+                "queue.buffering.max.kbytes": 2_000_000,
+                "linger.ms": 0,
+                "log_level": 0,
+            }
+        )
+        self._renderers = [(each.stream, ImageRenderer(each)) for each in self.plan.configs()]
+
+    def send(
+        self,
+        first: int,
+        last: int,
+        *,
+        images_per_s: float | None,
+        on_sent: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Send the timesteps from `first` until before `last`; return when Kafka has them all.
+
+        `images_per_s` None: as fast as Kafka takes them, with at most a hundred on the way.
+        """
+        started_s = time.monotonic()
+        for number, (stream, image) in enumerate(self._images(first, last)):
+            if self.stop.is_set():
+                break
+            self._wait(started_s, number, images_per_s)
+            self._produce(stream, image)
+            on_sent(number + 1)
+        self._producer.flush(_FOREVER)
+
+    def _images(self, first: int, last: int) -> Iterator[tuple[str, SimulatedImage]]:
+        for timestep in range(first, last):
+            for band in range(self.plan.n_bands):
+                for stream, renderer in self._renderers:
+                    yield stream, renderer.render(timestep, band)
+
+    def _wait(self, started_s: float, number: int, images_per_s: float | None) -> None:
+        if images_per_s is None:
+            while len(self._producer) > 100:
+                self._producer.poll(0.1)
+            return
+        while (wait_s := started_s + number / images_per_s - time.monotonic()) > 0:
+            self._producer.poll(min(wait_s, 0.1))
+        self._producer.poll(0)
+
+    def _produce(self, stream: str, image: SimulatedImage) -> None:
+        key = image_message_key(stream, image.freq_eff_hz).encode()
+        headers = {"stream": stream, "t-sent": f"{utc_isot(datetime.now(UTC))}Z"}
+
+        def on_delivery(error: KafkaError | None, _message: Message) -> None:
+            if error is None:
+                self.n_acknowledged += 1
+            else:
+                self._produce(stream, image)
+
+        self._producer.produce(
+            Topics().images, image.data, key=key, headers=headers, on_delivery=on_delivery
+        )
