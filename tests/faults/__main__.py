@@ -6,12 +6,11 @@ twice or different.
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import tempfile
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -36,8 +35,6 @@ from tests.support.stack_under_load import (
 _WARM_UP = 3  # timesteps in which each stream shows its bands, before the first fault
 _DISK_MB = 3000
 _DONE_S = 600.0
-# Event time alone decides: a band that comes minutes late is waited for.
-_SETTINGS = {"LIVETRAP_ASSOCIATE__WINDOW_TIMEOUT_S": "3600"}
 
 
 def main() -> None:
@@ -70,6 +67,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=128, help="side of an image [px]")
     parser.add_argument("--extractors", type=int, default=2, help="of the disturbed run")
     parser.add_argument("--freeze", type=float, default=120.0, help="of Kafka [s]")
+    parser.add_argument(
+        "--disk", action=argparse.BooleanOptionalAction, default=True, help="fill the disk, too"
+    )
     parser.add_argument("--keep", type=Path, help="copy the logs of the disturbed run there")
     parser.add_argument("--json", type=Path, default=Path("build/faults.json"))
     return parser.parse_args()
@@ -83,13 +83,15 @@ def _observe(
         folder = Path(tempfile.mkdtemp(prefix="livetrap-faults-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.chmod(0o755)
-        disk = stack.enter_context(small_disk(folder, size_mb=_DISK_MB)) if options else None
+        disk = None
+        if options and options.disk:
+            disk = stack.enter_context(small_disk(folder, size_mb=_DISK_MB))
         if options and disk is None:
-            progress.console.print("the disk is not filled: mounting a tmpfs needs root")
+            progress.console.print("the disk is not filled (it takes root, who may mount a tmpfs)")
         running = stack.enter_context(
             running_stack(
                 folder / "data", extractors=options.extractors if options else 1,
-                settings=_SETTINGS,
+                settings={},
             )
         )  # fmt: skip
         if options and options.keep:
@@ -118,26 +120,26 @@ def _stream(
     """Send the images, and inflict the faults beside."""
     n_images = plan.n_images - _WARM_UP * plan.n_streams * plan.n_bands
     task = progress.add_task("disturbed" if options else "undisturbed", total=n_images)
-    stop = threading.Event()
-    thread = None
-    if options and inflictor:
-        schedule = make_schedule(
-            options.seed, n_signals=options.kills, run_s=n_images / options.rate,
-            freeze_s=options.freeze,
-        )  # fmt: skip
-        thread = threading.Thread(target=inflictor.run, args=(schedule, stop))
-        thread.start()
-    try:
-        feed.send(
-            _WARM_UP, plan.n_timesteps, images_per_s=options.rate if options else None,
-            on_sent=lambda n: progress.update(task, completed=n),
-        )  # fmt: skip
-    except BaseException:
-        stop.set()
-        raise
-    finally:
-        if thread:
-            thread.join()
+    rate = options.rate if options else None
+    with ThreadPoolExecutor(1) as pool:
+        disturbance = None
+        if options and inflictor:
+            schedule = make_schedule(
+                options.seed, n_signals=options.kills, run_s=n_images / options.rate,
+                freeze_s=options.freeze,
+            )  # fmt: skip
+            disturbance = pool.submit(inflictor.run, schedule, feed.stop)
+            disturbance.add_done_callback(lambda done: done.exception() and feed.stop.set())
+        try:
+            feed.send(
+                _WARM_UP, plan.n_timesteps, images_per_s=rate,
+                on_sent=lambda n: progress.update(task, completed=n),
+            )  # fmt: skip
+        except BaseException:
+            feed.stop.set()
+            raise
+        if disturbance:
+            disturbance.result()
 
 
 def _to_description(progress: Progress, task: TaskID) -> Callable[[str], None]:
@@ -162,5 +164,4 @@ def _keep_logs(logs: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(0)
     main()

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from confluent_kafka import KafkaError, Message, Producer
@@ -13,8 +13,6 @@ from livetrap.simulator.image import ImageRenderer, utc_isot
 from schemas.topics import Topics, image_message_key
 
 __all__ = ["Feed", "FeedPlan"]
-
-_FOREVER = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +24,8 @@ class FeedPlan:
     size_px: int = 128
     n_timesteps: int = 60
     seed: int = 1
+    # After so many timesteps the pixels come again, with other dates: cheap to send fast.
+    period: int | None = None
 
     @property
     def n_images(self) -> int:
@@ -35,7 +35,7 @@ class FeedPlan:
         """Return one observation a stream, each with a sky of its own."""
         return [
             SimulatorConfig(
-                images=self.n_timesteps,
+                images=self.period or self.n_timesteps,
                 size=self.size_px,
                 bands_hz=lofar_bands_hz(self.n_bands),
                 seed=1000 * self.seed + number,
@@ -71,7 +71,8 @@ class Feed:
                 "log_level": 0,
             }
         )
-        self._renderers = [(each.stream, ImageRenderer(each)) for each in self.plan.configs()]
+        self._observations = [(each, ImageRenderer(each)) for each in self.plan.configs()]
+        self._rendered: dict[tuple[str, int, int], SimulatedImage] = {}
 
     def send(
         self,
@@ -92,13 +93,27 @@ class Feed:
             self._wait(started_s, number, images_per_s)
             self._produce(stream, image)
             on_sent(number + 1)
-        self._producer.flush(_FOREVER)
+        while len(self._producer) and not self.stop.is_set():
+            self._producer.flush(1.0)
 
     def _images(self, first: int, last: int) -> Iterator[tuple[str, SimulatedImage]]:
         for timestep in range(first, last):
             for band in range(self.plan.n_bands):
-                for stream, renderer in self._renderers:
-                    yield stream, renderer.render(timestep, band)
+                for config, renderer in self._observations:
+                    yield config.stream, self._render(config, renderer, timestep, band)
+
+    def _render(
+        self, config: SimulatorConfig, renderer: ImageRenderer, timestep: int, band: int
+    ) -> SimulatedImage:
+        if self.plan.period is None:
+            return renderer.render(timestep, band)
+        key = (config.stream, timestep % self.plan.period, band)
+        if key not in self._rendered:
+            self._rendered[key] = renderer.render(key[1], band)
+        like = self._rendered[key]
+        time_start = config.time_start(timestep)
+        dates = [utc_isot(each).encode() for each in (like.time_start, time_start)]
+        return replace(like, data=like.data.replace(*dates, 1), time_start=time_start)
 
     def _wait(self, started_s: float, number: int, images_per_s: float | None) -> None:
         if images_per_s is None:

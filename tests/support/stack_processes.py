@@ -4,10 +4,14 @@ from contextlib import suppress
 
 import psutil
 
-__all__ = ["SERVICES", "StackProcesses"]
+__all__ = ["SERVICES", "StackProcesses", "SupervisorDiedError"]
 
 SERVICES = ("extract", "associate", "alert", "distribute", "api")
 _SERVERS = {"kafka": "kafka.Kafka", "postgres": "/postgres"}
+
+
+class SupervisorDiedError(Exception):
+    """Nothing starts the services again: the run is over."""
 
 
 class StackProcesses:
@@ -27,6 +31,8 @@ class StackProcesses:
     def all(self) -> dict[int, tuple[str, psutil.Process]]:
         """Return name and process of each that runs, by pid; starters are none yet."""
         found = {}
+        if not self.supervisord.is_running():
+            raise SupervisorDiedError("supervisord has ended; see logs/supervisord.out")
         for child in self.supervisord.children():
             with suppress(psutil.Error):
                 name = _name(child.cmdline())
