@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit test-kernels fuzz test-pythons test-another-python lint docs docs-update bench bench-extract bench-associate bench-alert clean
+.PHONY: help install demo test test-unit test-kernels fuzz faults soak overload test-pythons test-another-python lint docs docs-update bench bench-extract bench-associate bench-alert clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -50,6 +50,17 @@ test-kernels: install  ## the kernels as plain Python, with their coverage; then
 # Say FUZZ_SEED=7 for other mutants, FUZZ_MUTANTS=1000 for fewer.
 fuzz: install  ## 20 000 damaged images through the extractor (about 10 min); `make test` has 300
 	FUZZ_MUTANTS=$(or $(FUZZ_MUTANTS),20000) $(BIN)/python -m pytest -q --timeout 3600 tests/fuzz $(PYTEST_OPTIONS)
+
+# Say SEED=7 for other faults and another sky, MINUTES=5 KILLS=100 for a shorter run.
+faults: install  ## kill, freeze and starve a running stack; compare with an undisturbed run (about 20 min)
+	$(BIN)/python -m tests.faults --seed $(or $(SEED),1) --minutes $(or $(MINUTES),15) --kills $(or $(KILLS),300)
+
+# Say MINUTES=15 for a shorter one; the first 5 are not fitted.
+soak: $(VENV)/bench.stamp  ## memory and file descriptors of every process under 8 images/s (1 h)
+	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),60) --plot docs/images/soak.png
+
+overload: install  ## ten times the throughput for MINUTES=5, and the time to work it off (1 h)
+	$(BIN)/python -m benchmarks.overload --minutes $(or $(MINUTES),5)
 
 lint: install  ## style, types, architecture, SQL, spelling, docstrings
 	$(BIN)/ruff check .

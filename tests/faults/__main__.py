@@ -22,7 +22,7 @@ from tests.faults.disk import small_disk
 from tests.faults.inflict import Inflictor
 from tests.faults.report import Side, judge, render
 from tests.faults.rows import read_tables
-from tests.faults.schedule import make_schedule
+from tests.faults.schedule import Fault, make_schedule
 from tests.support.sky_feed import Feed, FeedPlan
 from tests.support.stack_under_load import (
     RunningStack,
@@ -77,7 +77,7 @@ def _parse() -> argparse.Namespace:
 
 def _observe(
     plan: FeedPlan, progress: Progress, options: argparse.Namespace | None
-) -> tuple[Side, Inflictor | None]:
+) -> tuple[Side, list[Fault]]:
     """Stream the plan through a stack; with options, disturb it meanwhile."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="livetrap-faults-"))
@@ -107,7 +107,7 @@ def _observe(
         task = progress.add_task("until everything is booked", total=None)
         running.wait_until_done(timeout_s=_DONE_S, report=_to_description(progress, task))
         progress.remove_task(task)
-        return _read_side(running, robot.heard), inflictor
+        return _read_side(running, robot.heard), inflictor.done if inflictor else []
 
 
 def _stream(

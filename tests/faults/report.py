@@ -2,10 +2,10 @@
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.faults.inflict import Inflictor
 from tests.faults.rows import Difference, Table, compare
 from tests.faults.schedule import Fault, count_by_victim
 
@@ -77,11 +77,8 @@ class Outcome:
         }
 
 
-def judge(
-    undisturbed: Side, disturbed: Side, inflictor: Inflictor | None, *, seed: int
-) -> Outcome:
-    """Compare two runs of the same images."""
-    done: list[Fault] = inflictor.done if inflictor else []
+def judge(undisturbed: Side, disturbed: Side, done: Sequence[Fault], *, seed: int) -> Outcome:
+    """Compare two runs of the same images, the second one with the faults that were done."""
     faults = count_by_victim(done)
     tables = {
         name: compare(expected, disturbed.tables[name])

@@ -7,7 +7,7 @@ from typing import Literal
 
 from tests.support.stack_processes import SERVICES
 
-__all__ = ["Fault", "make_schedule"]
+__all__ = ["Fault", "count_by_victim", "make_schedule"]
 
 Kind = Literal["kill", "stop", "terminate", "fill_disk"]
 
