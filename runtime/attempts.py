@@ -1,4 +1,4 @@
-"""Record on disk which message a process handles, to find the one that ends processes."""
+"""Record on disk which message a process handles, to find one that crashes or hangs it."""
 
 import os
 import re
@@ -31,7 +31,7 @@ def state_dir() -> Path:
 class AttemptLog:
     """Counts the processes that ended while they handled a message.
 
-    The count is written before the handling begins, to the page cache: that outlives SIGKILL,
+    The count is written before the message is handled, to the page cache: that outlives SIGKILL,
     SIGSEGV and an out-of-memory kill, and costs some microseconds. Where the folder cannot be
     written nothing is counted, and a warning is logged.
 
@@ -49,7 +49,7 @@ class AttemptLog:
         self._files: dict[tuple[str, int], int] = {}
 
     def begin(self, *messages: InMessage) -> int:
-        """Record the begin of messages; return how many processes ended in one of them."""
+        """Record the start of messages; return how many processes ended while they handled one."""
         n_ended = self.n_ended(*messages)
         for message in messages:
             self._change(message, self.n_ended(message) + 1)

@@ -13,7 +13,7 @@ from runtime.metrics import DEAD_LETTERS
 __all__ = ["DeadLetters", "log_rejection"]
 
 
-# What a dead letter may have beside its value: Kafka counts all of it against its limit.
+# Largest key and headers of a dead letter: Kafka's size limit includes them.
 _LONGEST_ERROR = 4000
 _ORIGIN = ("topic", "partition", "offset", "service", "reason", "error", "time")
 _MOST_HEADER_BYTES = 64 << 10
@@ -97,17 +97,17 @@ class DeadLetters:
         TransientError
             If one was not acknowledged in time; all of them are still pending then.
         """
-        if letters := self.pending:
-            produce_and_wait(producer, letters, timeout_s=timeout_s)
-            del self._pending[: len(letters)]  # another thread may have added one meanwhile
+        if pending := self.pending:
+            produce_and_wait(producer, pending, timeout_s=timeout_s)
+            del self._pending[: len(pending)]  # another thread may have added one meanwhile
 
     def clear(self) -> None:
-        """Forget what is pending, once it is on Kafka."""
+        """Discard the pending dead letters, once they are on Kafka."""
         self._pending.clear()
 
 
 def _fit(letter: OutMessage) -> OutMessage:
-    """Return a dead letter that Kafka takes, whatever its sender wrote; what is cut is named."""
+    """Return a dead letter within Kafka's size limit; a header lists what was cut."""
     cut: dict[str, str] = {}
     headers = dict(letter.headers)
     size = sum(len(name) + len(value) for name, value in headers.items())

@@ -60,5 +60,5 @@ def describe_exception(error: BaseException) -> str:
 
 
 def to_internal_error(error: Exception) -> RejectedMessageError:
-    """Return the rejection of a message whose handling failed for a reason nobody expected."""
+    """Return the rejection of a message whose handling raised an unexpected exception."""
     return RejectedMessageError("internal_error", describe_exception(error))

@@ -105,7 +105,7 @@ class RateLimitedHandler(logging.Handler):
 
 
 def configure_library_logging(errors_only: Sequence[str] = ()) -> None:
-    """Write what libraries log, and failures of their threads, as lines of ours.
+    """Write warnings of libraries, and exceptions of their threads, as structured log lines.
 
     Parameters
     ----------

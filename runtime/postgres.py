@@ -92,7 +92,7 @@ def _translated() -> Iterator[None]:
 
 @asynccontextmanager
 async def lend_connection(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
-    """Lend a connection of the pool; translate its errors into those of a message.
+    """Provide a connection of the pool; translate its errors into those of a message.
 
     Raises
     ------

@@ -120,7 +120,7 @@ class MessageHandler:
 
 @dataclass(frozen=True, slots=True)
 class MessageLimits:
-    """When a message is rejected that ends the processes which handle it.
+    """When a message that crashes or hangs its process is rejected.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def run_transform(
     attempts: AttemptLog,
     limits: MessageLimits,
 ) -> None:
-    """Consume topics, hand each message to its handler, send what it returns, then commit.
+    """Consume topics: call the handler of each message, send its results, then commit.
 
     Parameters
     ----------
@@ -168,14 +168,14 @@ def run_transform(
         consumer, [topic for topic, handler in handlers.items() if handler.is_deferred]
     )
 
-    def forget(_: Consumer, partitions: list[TopicPartition]) -> None:
-        results.tracker.forget(partitions)
-        deferred.forget(partitions)
+    def drop(_: Consumer, partitions: list[TopicPartition]) -> None:
+        results.tracker.drop(partitions)
+        deferred.drop(partitions)
 
     try:
         with suppress(StoppedError):
             retry.retry_until_success(lambda: ensure_topics(settings.kafka))
-            consumer.subscribe(list(handlers), on_revoke=forget)
+            consumer.subscribe(list(handlers), on_revoke=drop)
             get_logger().info("service_started", topics=list(handlers))
             while not stop.is_set():
                 message = _next_message(consumer, deferred)
@@ -218,7 +218,7 @@ def process_message(
     n_ended = attempts.begin(message)
     try:
         with _time_limit(limits.timeout_s):
-            _refuse_killer(n_ended, limits)
+            _reject_after_crashes(n_ended, limits)
             return _handle_twice(handler, message)
     except RejectedMessageError as error:
         log_rejection(message, error)
@@ -227,12 +227,12 @@ def process_message(
         attempts.end(message)
 
 
-def _refuse_killer(n_ended: int, limits: MessageLimits) -> None:
+def _reject_after_crashes(n_ended: int, limits: MessageLimits) -> None:
     if n_ended >= limits.max_attempts:
         raise RejectedMessageError(
             "killed_the_process",
             f"{n_ended} processes ended while they handled it (crash, kill, out of memory, or "
-            f"more than {limits.timeout_s:g} s); it is set aside",
+            f"more than {limits.timeout_s:g} s); it is not tried again",
         )
 
 

@@ -1,4 +1,4 @@
-"""The request to end the process, as every loop sees it."""
+"""The request to stop the process, which every loop checks."""
 
 import signal
 import threading

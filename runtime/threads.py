@@ -1,4 +1,4 @@
-"""Blocking calls beside the event loop, in threads that the process may leave behind."""
+"""Blocking calls beside the event loop, in threads that do not delay the end of the process."""
 
 import asyncio
 import threading

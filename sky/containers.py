@@ -1,4 +1,4 @@
-"""Images as archives hand them out: compressed files, tile-compressed images, cubes."""
+"""Images as archives deliver them: compressed files, tile-compressed images, cubes."""
 
 import bz2
 import io
@@ -34,7 +34,7 @@ def is_image_file(head: bytes) -> bool:
 
 
 def open_fits(data: bytes, cards: Mapping[str, str], *, max_bytes: int) -> tuple[bytes, FitsImage]:
-    """Find the first image of a file, whatever it is packed in.
+    """Find the first image of a file, compressed or not.
 
     Parameters
     ----------

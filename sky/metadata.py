@@ -1,4 +1,4 @@
-"""When, where, at what frequency and with what beam: all that a header must say of an image."""
+"""The metadata that an image needs: time, frequency, beam, Stokes parameter, unit."""
 
 from dataclasses import dataclass
 from datetime import datetime

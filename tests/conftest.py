@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: object) -> None:
-    """Tell a worker of pytest-xdist where to ask for the servers."""
+    """Pass the address of the servers' owner to a worker of pytest-xdist."""
     from tests.support.shared_servers import SharedServers
 
     stash = node.config.stash  # type: ignore[attr-defined]

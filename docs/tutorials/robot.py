@@ -15,7 +15,7 @@
 #
 # ## Find the addresses
 #
-# At your observatory these are settings; here the local service tells them.
+# At your observatory these are settings; here the status of the local service has them.
 
 # %%
 import json
@@ -182,7 +182,7 @@ print(notice["alert_type"], notice["alert_tense"], "->", decide(notice))
 
 # %% [markdown]
 # One alert, three ways, one name.
-# `livetrap alerts deliveries IVORN` shows the operator who was handed it, and when they acknowledged.
+# `livetrap alerts deliveries IVORN` shows the operator who was sent it, and when they acknowledged.
 #
 # ## Before you let it move a telescope
 #

@@ -138,7 +138,7 @@ def retract_alert(
     reason: Annotated[str, typer.Option(help="Why; the subscribers read it")],
     data_dir: DataDir = None,
 ) -> None:
-    """Retract alerts: tell every subscriber that they were wrong. This cannot be undone.
+    """Retract alerts: send every subscriber a retraction. This cannot be undone.
 
     For example:
 
@@ -187,7 +187,7 @@ def release_events(
     image: ImageHash = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Send suppressed events as alerts after all.
+    """Release suppressed events: send them as alerts.
 
     For example:
 

@@ -90,8 +90,8 @@ def redrive_dead_letters(
     if every == bool(positions):
         raise SettingsError("give one of POSITION... and --all")
     kafka = _kafka_of(data_dir)
-    letters = read_all(kafka) if every else [find_one(kafka, item) for item in positions or []]
-    print(f"sent {redrive(kafka, letters)} back")
+    chosen = read_all(kafka) if every else [find_one(kafka, item) for item in positions or []]
+    print(f"sent {redrive(kafka, chosen)} back")
 
 
 def _kafka_of(data_dir: Path | None) -> "KafkaSettings":

@@ -108,9 +108,9 @@ def export(
 
 @streams.command("reset-clock")
 def reset(name: Name, *, data_dir: DataDir = None) -> None:
-    """Forget how far a stream has come, after images with a wrong date made all others late.
+    """Reset the clock of a stream, after images with a wrong date made all others late.
 
-    The associator does so within seconds; the next image starts a new clock.
+    The associator does so within seconds; the next image sets the clock.
 
     For example:
 

@@ -73,7 +73,7 @@ def hide_password(url: str) -> str:
 
 
 def _show(value: object) -> str:
-    """Return a value as text that anybody may read."""
+    """Return a value as text, without secrets."""
     if isinstance(value, SecretStr):
         text = value.get_secret_value()
         return hide_password(text) if "://" in text else "***"

@@ -118,7 +118,7 @@ def _show(value: object) -> str:
 
 
 def reset_clock(settings: Settings, name: str) -> datetime | None:
-    """Ask the associator to forget how far a stream has come; return how far that was, UTC.
+    """Ask the associator to reset the clock of a stream; return the last closed timestep, UTC.
 
     Raises
     ------

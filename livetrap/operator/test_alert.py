@@ -1,4 +1,4 @@
-"""A test alert that takes the way of real ones, from the associator's outbox on."""
+"""Send a test alert through all services, from the associator's outbox on."""
 
 import asyncio
 import hashlib

@@ -50,7 +50,7 @@ def simulate_to_directory(config: SimulatorConfig, out_dir: Path) -> list[Path]:
 
 def _write_image(config: SimulatorConfig, image: SimulatedImage, out_dir: Path) -> Path:
     path = out_dir / f"{config.stream}_{image.timestep:06d}_{image.band}.fits"
-    # Rename the complete file: whoever watches the directory never reads half of it.
+    # Rename the complete file: a watcher of the directory never reads half of it.
     partial = path.with_suffix(".part")
     partial.write_bytes(image.data)
     return partial.replace(path)

@@ -129,7 +129,7 @@ class SkyModel:
     def _make_transients(self, block: int) -> tuple[SkySource, ...]:
         """Return the transients that appear in a block of timesteps (block 0 if finite).
 
-        An endless run uses a position again only when the whole list of them is through.
+        An endless run uses a position again only after all others.
         """
         sources = []
         for index in range(self.n_transient):
@@ -154,7 +154,7 @@ class SkyModel:
     ) -> Boxcar | Burst:
         length = self._config.block_timesteps
         quiet = QUIET_TIMESTEPS if block == 0 else 0
-        # One transient a stretch of time: who watches never waits long for the next.
+        # Spread evenly over the block, so that a demo never waits long for a transient.
         low = quiet + (length - quiet) * index // self.n_transient
         high = quiet + (length - quiet) * (index + 1) // self.n_transient
         first = int(rng.integers(low, max(low + 1, high)))

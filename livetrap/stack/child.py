@@ -51,7 +51,7 @@ def main() -> None:
     parent = os.getppid()
     if options.user is not None:
         _become(options.user)
-    # After the change of user: the kernel forgets the signal when credentials change.
+    # After the change of user: a change of credentials clears the signal.
     _die_with_parent(options.death_signal)
     if os.getppid() != parent:
         sys.exit("the parent process has ended already")

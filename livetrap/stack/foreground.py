@@ -106,5 +106,5 @@ def watch(running: RunningStack, *, report: Callable[[str], None]) -> None:
                     report(f"{program.name} is {program.state.lower()}")
         else:
             raise StackError(
-                f"supervisord ended by itself (exit code {code}); look at logs/supervisord.log"
+                f"supervisord ended by itself (exit code {code}); see logs/supervisord.log"
             )

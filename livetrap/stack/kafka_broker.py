@@ -141,7 +141,7 @@ log.cleaner.dedupe.buffer.size=33554432
             time.sleep(0.1)
         raise StackError(
             f"Kafka on port {self.port} did not answer within {timeout_s:.0f} s; "
-            "look at its log (kafka.log)"
+            "see its log (kafka.log)"
         )
 
     def _answers(self) -> bool:

@@ -118,7 +118,7 @@ class PostgresServer:
             time.sleep(0.05)
         raise StackError(
             f"PostgreSQL on port {self.port} was not ready within {timeout_s:.0f} s; "
-            "look at its log (postgres.log)"
+            "see its log (postgres.log)"
         )
 
     def _initdb(self, password_file: Path) -> list[str]:

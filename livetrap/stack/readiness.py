@@ -55,7 +55,7 @@ def wait_for_services(supervisor: Supervisor, plan: Plan, programs: tuple[Progra
     waiting = sorted(names - running) or ["the API's /readyz or the VOEvent port"]
     raise StackError(
         f"not ready within {READY_TIMEOUT_S:.0f} s: {', '.join(waiting)}; "
-        f"look at the logs in {supervisor.logs}"
+        f"see the logs in {supervisor.logs}"
     )
 
 

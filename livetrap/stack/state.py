@@ -119,7 +119,7 @@ def read_running(data_dir: Path) -> StackState | None:
 
 
 def remove_state(data_dir: Path) -> None:
-    """Forget a stack that stopped."""
+    """Delete the state file of a stack that stopped."""
     _path(data_dir).unlink(missing_ok=True)
 
 

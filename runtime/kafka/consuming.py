@@ -54,9 +54,7 @@ def consume_batch(consumer: Consumer, *, limit: int, timeout_s: float) -> list[I
         if error is None:
             messages.append(_to_in_message(message))
         elif error.fatal() or error.code() in _HOPELESS:
-            raise FatalError(
-                f"Kafka has closed this consumer for good: {error}; a restart joins again"
-            )
+            raise FatalError(f"this consumer cannot recover: {error}; a restart joins again")
         elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  (librdkafka's name)
             get_logger().warning("kafka_consume_failed", error=str(error))
     return messages
@@ -128,8 +126,8 @@ class OffsetTracker:
         waiting[message.offset] -= 1
         self._settle(partition)
 
-    def forget(self, partitions: Sequence[TopicPartition]) -> None:
-        """Drop partitions that were revoked."""
+    def drop(self, partitions: Sequence[TopicPartition]) -> None:
+        """Drop the messages of revoked partitions: another process repeats them."""
         for partition in partitions:
             self._waiting.pop((partition.topic, partition.partition), None)
 

@@ -59,7 +59,7 @@ class DeferredMessages:
             self._is_paused = False
         return message
 
-    def forget(self, partitions: Sequence[TopicPartition]) -> None:
+    def drop(self, partitions: Sequence[TopicPartition]) -> None:
         """Drop the messages of partitions that were revoked: another worker handles them."""
         gone = {(each.topic, each.partition) for each in partitions}
         self._messages = deque(

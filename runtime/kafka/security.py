@@ -1,4 +1,4 @@
-"""Transport encryption and login, and which setting is wrong when the broker refuses it."""
+"""Transport encryption and login, and which setting is wrong when the broker refuses them."""
 
 import ssl
 from pathlib import Path

@@ -11,7 +11,7 @@ __all__ = ["AlertSettings", "Authority"]
 
 
 class Authority(Section):
-    """The name of this installation among others, for distribute too: it speaks in this name."""
+    """The ivorn authority of this installation, which alert and distribute publish under."""
 
     # The rest of the section is for alert alone.
     model_config = ConfigDict(extra="ignore")

@@ -85,7 +85,7 @@ class DistributeSettings(Section):
     @field_validator("webhooks", "brokers")
     @classmethod
     def _names_differ(cls, named: tuple[_Named, ...]) -> tuple[_Named, ...]:
-        """Refuse two of one name: they would share a position."""
+        """Refuse two receivers of one name: they would share one delivery position."""
         names = [each.name for each in named]
         if len(set(names)) < len(names):
             raise ValueError("two of them have the same name")

@@ -94,7 +94,7 @@ class ReceivedImage:
 class Image:
     """A readable image: pixels (ny, nx) float32 [Jy/beam], NaN is blank.
 
-    `warnings` tell what was read with a doubt: optional cards that are unreadable, constants
+    `warnings` list doubtful values: optional cards that are unreadable, constants
     that were taken for blank.
     """
 

@@ -32,7 +32,7 @@ Beam = tuple[float, float, float]
 def read_beam(cards: Cards) -> Beam:
     """Return the FWHM of major and minor axis and the position angle, north through east [deg].
 
-    Axes that stand the wrong way round are swapped and the angle is turned by a right angle.
+    If BMAJ is smaller than BMIN, the axes are swapped and the angle is rotated by 90 deg.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def _checked(major: float, minor: float, angle: float) -> Beam:
 
 
 def _from_history(lines: Iterable[str]) -> Beam | None:
-    """Return the beam of the last image that the history tells of."""
+    """Return the beam of the last HISTORY record that has one."""
     beam: Beam | None = None
     for line in lines:
         if match := _AIPS.search(line):

@@ -1,4 +1,4 @@
-"""Read the cards of a header that nobody has checked: a value, absent, or unreadable."""
+"""Read the cards of an unchecked header: a value, absent, or unreadable."""
 
 import math
 import warnings

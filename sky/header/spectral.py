@@ -1,4 +1,4 @@
-"""At which frequency and how wide: the spectral axis of the WCS at the image's plane."""
+"""Centre frequency and bandwidth: the spectral axis of the WCS at the image's plane."""
 
 from functools import lru_cache
 

@@ -1,4 +1,4 @@
-"""When an exposure began and how long it took: FITS 4.0 section 9 and the spellings before it."""
+"""Start and length of the exposure: FITS 4.0 section 9 and older conventions."""
 
 import math
 import re

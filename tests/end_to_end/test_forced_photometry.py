@@ -38,7 +38,7 @@ def light_curves(stack: Stack) -> list[list[dict[str, Any]]]:
 
 
 def is_whole(curve: list[dict[str, Any]], times: list[str]) -> bool:
-    """Tell if no band misses a point from the second timestep on, until the source expires."""
+    """Return whether every band has each point from the second timestep to the expiration."""
     last_seen = max(p["time_start"] for p in curve if p["extraction_type"] == "blind")
     first = times.index(min(p["time_start"] for p in curve)) + 1
     last = times.index(last_seen) + EXPIRATION_TIMESTEPS

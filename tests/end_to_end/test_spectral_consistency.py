@@ -1,4 +1,4 @@
-"""An artefact of one band is alerted at once, and taken back once the other band has spoken."""
+"""An artefact of one band is alerted at once, and retracted when the other band is measured."""
 
 from pathlib import Path
 from typing import Any

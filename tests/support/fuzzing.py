@@ -1,4 +1,4 @@
-"""How much the tests with mutants try: `make test` a little, `make fuzz` what it is told."""
+"""How much the tests with mutants try: few in `make test`, as many as asked for in `make fuzz`."""
 
 import os
 

@@ -1,4 +1,4 @@
--- Ask the associator to forget how far a stream has come; its next image starts a new clock.
+-- Ask the associator to reset the clock of a stream: its next image sets it.
 --
 -- $1  name  text
 -- Index: the unique one on name.

@@ -140,10 +140,10 @@ class _Service:
         return await self._handler.on_events([message.value for message in messages])
 
     async def _ensure_leading(self) -> None:
-        """Return if this process is the one that sends alerts."""
+        """Return if this process is the leader, which sends the alerts."""
         if await self._lock.try_acquire():
             self._has_led = True
-        elif self._has_led:  # the events in hand are handled by the other process now
+        elif self._has_led:  # the current events are handled by the other process
             raise FatalError("another alert process has taken over")
         else:
             raise TransientError(

@@ -20,7 +20,7 @@ _StreamEvent = tuple["faust.Stream[bytes]", faust.Event]
 
 
 class EventQueue:
-    """Events that the agent has read, worked off together: many cost hardly more than one."""
+    """Events that the agent has read, handled in batches: many cost hardly more than one."""
 
     def __init__(self) -> None:
         self._events: asyncio.Queue[tuple[faust.Stream[bytes], faust.Event]] = asyncio.Queue(
@@ -29,13 +29,13 @@ class EventQueue:
 
     async def read(self, stream: "faust.Stream[bytes]") -> None:
         """Read ahead while a batch is handled, at most one batch: the body of the agent."""
-        # Acknowledged by hand: faust does it also for an event whose handling was cancelled.
+        # Acknowledged explicitly: faust would do so for an event whose handling was cancelled.
         manual = stream.noack()
         async for event in manual.events():
             await self._events.put((manual, event))
 
     async def run(self, on_events: Callable[[list[InMessage]], Awaitable[None]]) -> NoReturn:
-        """Hand over what has arrived, in order; acknowledge it when `on_events` returns."""
+        """Handle what has arrived, in order; acknowledge it when `on_events` returns."""
         while True:
             batch = [await self._events.get()]
             while len(batch) < _BATCH and not self._events.empty():
@@ -77,7 +77,7 @@ def build_app(
         broker_heartbeat_interval=1.0,
         broker_commit_interval=0.5,
         # A wait for the database is no reason to leave the group or to warn, and a stop does
-        # not wait for the events in hand: they are not acknowledged and come again.
+        # not wait for the current events: they are not acknowledged and come again.
         broker_max_poll_interval=_DAY_S,
         stream_processing_timeout=_DAY_S,
         broker_commit_livelock_soft_timeout=_DAY_S,

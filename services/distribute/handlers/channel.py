@@ -1,4 +1,4 @@
-"""Give every alert to one receiver, in order, until it acknowledges it."""
+"""Deliver every alert to one receiver, in order, each until it is acknowledged."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -192,6 +192,6 @@ class DeliveryChannel:
                 channel=self._channel,
                 name=self._name,
                 reason=reason,
-                action=f"mend it, then `livetrap alerts enable {self._channel} {self._name}`",
+                action=f"correct it, then `livetrap alerts enable {self._channel} {self._name}`",
             )
         await asyncio.sleep(min(_FIRST_BACKOFF_S * 2 ** min(n_failures, 16), _LONGEST_BACKOFF_S))

@@ -1,4 +1,4 @@
-"""Give the stored VOEvents of other authors to the VTP subscribers of this process."""
+"""Relay the stored VOEvents of other authors to the VTP subscribers of this process."""
 
 import asyncio
 import time
@@ -47,7 +47,7 @@ class SubmissionRelay:
         self._unmarked: set[int] = set()
 
     def relay(self, submission: Submission) -> None:
-        """Give a stored event to the subscribers, unless they have been given it."""
+        """Relay a stored event to the subscribers, unless it was relayed."""
         if submission.id in self._relayed_s:
             return
         self._relayed_s[submission.id] = time.monotonic()

@@ -35,7 +35,7 @@ _RETRY_INTERVAL_S = 2.0
 
 
 class Subscriber:
-    """A connection with its own queue: whatever it does, no other subscriber waits for it.
+    """A connection with its own queue: a slow subscriber delays no other one.
 
     Events wait until the subscriber has introduced itself: what it missed comes before what is
     new, and its filters apply from the first event on.

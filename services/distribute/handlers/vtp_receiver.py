@@ -1,4 +1,4 @@
-"""The port for authors: a VOEvent in, stored, acknowledged, given to the VTP subscribers.
+"""The port for authors: a VOEvent in, stored, acknowledged, relayed to the VTP subscribers.
 
 References
 ----------
@@ -49,7 +49,7 @@ class VtpReceiver:
     store : SubmissionStore
         Where events are stored before they are acknowledged.
     relay : callable
-        Gives a stored event to the subscribers; never waits.
+        Relays a stored event to the subscribers; never waits.
     """
 
     def __init__(

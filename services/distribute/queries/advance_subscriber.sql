@@ -5,7 +5,7 @@
 -- $3  since_alert_id   bigint       the new position
 -- $4  time_sent        timestamptz
 -- $5  alert_id         bigint[]
--- $6  is_acknowledged  boolean[]    false: refused for good
+-- $6  is_acknowledged  boolean[]    false: refused permanently
 -- Indexes: the primary keys.
 with recorded as (
     insert into delivery (alert_id, channel, subscriber, time_sent, time_acknowledged)

@@ -1,6 +1,6 @@
 -- Return the newest alerts that a subscriber has not acknowledged, oldest first.
 --
--- A stored alert counts, whether Kafka has it yet or not: it will not be taken back.
+-- A stored alert counts, whether Kafka has it yet or not: it is final.
 --
 -- $1  channel  text
 -- $2  name     text

@@ -11,7 +11,7 @@ from runtime.settings import VtpSettings
 __all__ = ["ConnectionLimiter"]
 
 _WINDOW_S = 60.0
-# Hosts whose connects are remembered; beyond, the oldest are forgotten.
+# Largest number of hosts whose connects are counted; beyond, the oldest are dropped.
 _MAX_HOSTS = 10_000
 
 
@@ -51,7 +51,7 @@ class ConnectionLimiter:
         return None
 
     def release(self, host: str) -> None:
-        """Forget a connection that was admitted and has ended."""
+        """Discount a connection that was admitted and has ended."""
         self._connected[host] -= 1
         if self._connected[host] <= 0:
             del self._connected[host]

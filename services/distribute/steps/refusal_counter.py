@@ -33,5 +33,5 @@ class RefusalCounter:
         return self._counts[identity] <= _MAX_TRIES
 
     def clear(self) -> None:
-        """Forget all refusals: the receiver has accepted an alert."""
+        """Reset the count of all refusals: the receiver has accepted an alert."""
         self._counts.clear()

@@ -39,7 +39,7 @@ _ROLES = frozenset({"iamalive", "authenticate", "ack", "nak"})
 _MAX_FILTERS = 16
 _MAX_TEXT_CHARS = 300
 _MAX_FILTER_CHARS = 1000
-# Work grows as nodes ** (depth + 1); deeper ones could hold a core for minutes.
+# Work grows as nodes ** (depth + 1); deeper ones could occupy a core for minutes.
 _MAX_FILTER_DEPTH = 2
 
 

@@ -98,7 +98,7 @@ class DeliveryStore:
         time_sent : datetime
             When they were sent.
         is_acknowledged : mapping of int to bool
-            By row: whether the receiver has the alert, or has refused it for good.
+            By row: whether the receiver has the alert, or has refused it permanently.
         """
         async with lend_connection(self._pool) as connection:
             await _QUERIES.execute(

@@ -50,7 +50,7 @@ async def see(site: Associator, *fluxes: float | None) -> list[SourceEvent]:
 
 
 async def relay(site: Associator) -> None:
-    """Wait until the associator has looked for what others left in the outbox."""
+    """Wait until the associator has polled the outbox for the messages of commands."""
     n_before = len(site.events)
     async with asyncio.timeout(5):
         while len(site.events) == n_before:

@@ -212,7 +212,7 @@ async def test_a_lost_connection_is_worth_another_try(
     try:
         await other.execute(f"select {LOCK.format('lock')}")
         adding = asyncio.create_task(add(store, event))
-        # PostgreSQL tells nobody that somebody waits.
+        # PostgreSQL has no notification of a wait for a lock.
         while (pid := await other.fetchval(WAITING)) is None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         await other.execute("select pg_terminate_backend($1)", pid)

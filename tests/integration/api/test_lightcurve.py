@@ -16,7 +16,7 @@ from tests.support.api_service import client_of
 async def family(rows: Rows) -> tuple[int, int, int]:
     """Return a source, the child that split off in step 2, and a grandchild of step 4.
 
-    Fluxes tell the step: the n-th is n mJy. The parent goes on beside its child.
+    Fluxes identify the step: the n-th is n mJy. The parent continues beside its child.
     """
     images = [await rows.image(step) for step in range(6)]
     starts = [

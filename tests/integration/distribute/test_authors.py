@@ -58,7 +58,7 @@ async def test_sigkill_between_ack_and_broadcast_loses_nothing(
         assert (await submit(port_of(on), packet))[0] == "ack"
         acknowledged.append(ivorn_of(packet))
     await asyncio.to_thread(site.services[-1].kill)
-    # As if it had been killed before the last three were handed on.
+    # As if it had been killed before the last three were relayed.
     # And as if that had been two minutes ago: what is younger is relayed again.
     await asyncio.to_thread(
         site.fetch,

@@ -245,7 +245,7 @@ def saved(comet: CometBroker, expected: list[str]) -> None:
         read_packet(packet)
 
 
-def until_done(site: AlertSite, n: int) -> None:
+def wait_for_acknowledgements(site: AlertSite, n: int) -> None:
     """Wait until the channel is done with so many alerts."""
     query = (
         "select 1 from alert join subscriber on alert.id <= since_alert_id "
@@ -275,7 +275,7 @@ async def test_comet_relays_every_alert_of_a_night_once(
     await until(lambda: Counter(relayed) == Counter(expected))
     listening.cancel()
     await client.aclose()
-    await asyncio.to_thread(until_done, site, 40)
+    await asyncio.to_thread(wait_for_acknowledgements, site, 40)
     query = (
         "select 1 from delivery where channel = 'broker' and subscriber = 'comet' "
         "and time_acknowledged >= time_sent"
@@ -288,13 +288,13 @@ def test_comet_killed_and_started_again_misses_nothing(
 ) -> None:
     start(site, comet)
     expected = issue_night(site, 0, 20)
-    until_done(site, 20)
+    wait_for_acknowledgements(site, 20)
     saved(comet, expected)
     comet.kill()
     expected += issue_night(site, 20, 40)
     wait_until(lambda: site.services[-1].has_logged("delivery_failed"), what="failure")
     comet.start()
-    until_done(site, 40)
+    wait_for_acknowledgements(site, 40)
     saved(comet, expected)
 
 
@@ -314,7 +314,7 @@ def test_livetrap_killed_with_sigkill_loses_nothing_and_comet_knows_what_comes_a
             "returning 1"
         )
         start(site, comet)
-    until_done(site, 80)
+    wait_for_acknowledgements(site, 80)
     saved(comet, expected)
     assert "Previously seen by this broker" in comet.log.read_text()
     (row,) = site.fetch(

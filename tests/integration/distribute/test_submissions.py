@@ -30,7 +30,7 @@ from tests.support.vtp_log import memory_log
 
 @pytest.fixture(autouse=True)
 async def no_submissions(pool: asyncpg.Pool) -> None:
-    """Forget the events of the last test: those of the last minute are relayed at a start."""
+    """Delete the events of the last test: those of the last minute are relayed at a start."""
     await pool.execute("delete from submission")
 
 
@@ -274,7 +274,7 @@ async def test_a_filter_holds_for_what_came_before_the_introduction(pool: asyncp
         assert await client.receive() == packets[1]
 
 
-async def test_what_is_older_than_a_month_is_forgotten(pool: asyncpg.Pool) -> None:
+async def test_submissions_older_than_a_month_are_deleted(pool: asyncpg.Pool) -> None:
     store = SubmissionStore(pool)
     old, young = fresh_packet(), fresh_packet()
     for packet in (old, young):

@@ -15,7 +15,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def assert_refused(answer: subprocess.CompletedProcess[str], code: int, *words: str) -> str:
-    """Return the one line; before it there may be one that tells what is going on."""
+    """Return the one line; a line of progress may precede it."""
     assert answer.returncode == code
     assert answer.stdout == ""
     *before, line = answer.stderr.splitlines()

@@ -114,6 +114,6 @@ def test_revoked_partitions_are_forgotten() -> None:
     deferred = DeferredMessages(consumer, ["requests"])  # type: ignore[arg-type]
     for partition in (0, 1):
         deferred.takes(InMessage("requests", partition, 0, b"", b""))
-    deferred.forget([TopicPartition("requests", 0), TopicPartition("images", 1)])
+    deferred.drop([TopicPartition("requests", 0), TopicPartition("images", 1)])
     (left,) = handle_all(consumer, deferred)
     assert left.partition == 1

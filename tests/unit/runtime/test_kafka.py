@@ -49,7 +49,7 @@ def test_a_revoked_partition_is_not_committed() -> None:
     consumer = FakeConsumer()
     tracker = OffsetTracker(consumer)  # type: ignore[arg-type]
     tracker.begin(message(0), 1)
-    tracker.forget([TopicPartition("images-v1", 0)])
+    tracker.drop([TopicPartition("images-v1", 0)])
     tracker.acknowledge(message(0))
     assert consumer.stored == []
 

@@ -91,7 +91,7 @@ def test_two_sources_one_and_a_half_beams_apart_are_two(
 @pytest.mark.parametrize(
     ("major", "minor", "angle_deg"), [(12, 3, 70), (12, 2.4, 70), (15, 3, 33)]
 )
-def test_the_beams_that_tore_sources_apart(major: float, minor: float, angle_deg: float) -> None:
+def test_beams_that_once_split_sources(major: float, minor: float, angle_deg: float) -> None:
     beam = BeamShape(major, minor, math.radians(angle_deg))
     rng = np.random.default_rng(3)
     for seed in range(20):

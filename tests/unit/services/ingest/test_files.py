@@ -45,9 +45,11 @@ class FakePublisher:
 
 
 def handler(publisher: FakePublisher, *, max_bytes: int = 1 << 20, **cards: str) -> FileHandler:
-    told: list[tuple[Path, RejectedMessageError]] = []
+    rejections: list[tuple[Path, RejectedMessageError]] = []
     rules = FileRules("My Stream", cards, ImageLimits(max_bytes), "cluster")
-    return FileHandler(publisher, Topics(), rules, on_rejected=lambda *each: told.append(each))
+    return FileHandler(
+        publisher, Topics(), rules, on_rejected=lambda *each: rejections.append(each)
+    )
 
 
 def dated(second: int) -> bytes:
