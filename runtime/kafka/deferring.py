@@ -52,7 +52,7 @@ class DeferredMessages:
         return True
 
     def pop(self) -> InMessage:
-        """Return the oldest message; it is no longer held."""
+        """Return the oldest message, and remove it."""
         message = self._messages.popleft()
         if self._is_paused and len(self._messages) <= self._limit // 2:
             self._consumer.resume(self._partitions())
