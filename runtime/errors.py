@@ -56,7 +56,9 @@ def describe_exception(error: BaseException) -> str:
         for frame in traceback.extract_tb(error.__traceback__)[-_MOST_FRAMES:]
     ]
     text = f"{type(error).__name__}: {error} ({' > '.join(frames) or 'no frames'})"
-    return " ".join(text.split())[:_LONGEST_DESCRIPTION]
+    line = " ".join(text.split())[:_LONGEST_DESCRIPTION]
+    # Headers of Kafka and columns of PostgreSQL take it: no NUL, no half of a surrogate pair.
+    return "".join(each if each.isprintable() else "?" for each in line)
 
 
 def to_internal_error(error: Exception) -> RejectedMessageError:

@@ -3,12 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 
 from runtime.errors import TransientError
 
 __all__ = ["OutMessage", "produce_and_locate", "produce_and_wait", "send"]
+
+# These errors come again with the message, whatever the broker does.
+_ABOUT_THE_MESSAGE = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.INVALID_MSG,
+        KafkaError._INVALID_ARG,  # noqa: SLF001  (librdkafka's name)
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,13 @@ class OutMessage:
 def send(
     producer: Producer, message: OutMessage, on_done: Callable[[KafkaError | None], None]
 ) -> None:
-    """Queue one message; wait while the queue is full, so that nothing is dropped."""
+    """Queue one message; wait while the queue is full, so that nothing is dropped.
+
+    Raises
+    ------
+    TransientError
+        If the client cannot take it now.
+    """
     while True:
         try:
             producer.produce(
@@ -36,14 +51,19 @@ def send(
             )
         except BufferError:
             producer.poll(0.1)
+        except KafkaException as error:
+            if error.args[0].code() in _ABOUT_THE_MESSAGE:
+                raise
+            raise TransientError(f"Kafka does not take a message: {error}") from error
         else:
             producer.poll(0)
             return
 
 
 def _to_wire_headers(message: OutMessage) -> list[tuple[str, str | bytes | None]]:
+    # An error may quote a file name that is no text; its dead letter must be sent all the same.
     return [
-        (name, value.encode() if isinstance(value, str) else value)
+        (name, value.encode("utf-8", "replace") if isinstance(value, str) else value)
         for name, value in message.headers.items()
     ]
 

@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 import asyncpg
 
 from runtime.advisory_lock import AdvisoryLock
-from runtime.kafka import TopicTail, ensure_topics
+from runtime.dead_letters import DeadLetters
+from runtime.kafka import TopicTail, create_producer, ensure_topics
 from runtime.logging import get_logger
 from runtime.metrics import serve_metrics
 from runtime.postgres import create_pool
@@ -32,6 +33,7 @@ from services.distribute.storage import AlertStore, DeliveryStore, SubmissionSto
 __all__ = ["main"]
 
 _CHECK_INTERVAL_S = 0.1
+_DEAD_LETTER_INTERVAL_S = 0.5
 
 
 def main() -> None:
@@ -51,6 +53,8 @@ class _Service:
         self._stop = stop
         self._retry = RetryPolicy(stop)
         self._failure: BaseException | None = None
+        self._topics = Topics(settings.kafka.topic_prefix)
+        self._dead_letters = DeadLetters(topic=self._topics.dead_letters, service="distribute")
 
     async def run(self) -> None:
         """Start everything, wait, stop everything."""
@@ -61,13 +65,16 @@ class _Service:
             await retry(lambda: run_in_thread(lambda: ensure_topics(settings.kafka)))
             pool = await retry(lambda: create_pool(settings.postgres, service="distribute"))
             stack.callback(pool.terminate)
-            topic = Topics(settings.kafka.topic_prefix).alerts_voevent
+            topic = self._topics.alerts_voevent
             tail = TopicTail(settings.kafka, topic, name="livetrap-distribute")
             log = self._build_log(pool, stack)
             vtp = VtpServer(settings.vtp, settings.alert.authority, log=log)
             channels = self._build_channels(pool, stack)
             alerts = AlertHandler(
-                AlertStore(pool), broadcast=vtp.broadcast, wake=lambda: _wake(channels)
+                AlertStore(pool),
+                broadcast=vtp.broadcast,
+                wake=lambda: _wake(channels),
+                dead_letters=self._dead_letters,
             )
             # Before the port opens: from here on every alert is broadcast, and those until here
             # are rows that a named subscriber can ask for.
@@ -79,7 +86,8 @@ class _Service:
             reader = TailReader(tail, on_message=alerts.on_message, on_failure=self._fail)
             reader.start()
             stack.callback(reader.stop)
-            for work in (log.run(), alerts.run(), *(channel.run() for channel in channels)):
+            parts = (log.run(), alerts.run(), self._send_dead_letters())
+            for work in (*parts, *(channel.run() for channel in channels)):
                 self._run_in_background(work, stack)
             get_logger().info("service_started", channels=len(channels))
             # A signal sets the flag.
@@ -126,6 +134,15 @@ class _Service:
         )
         await receiver.start()
         stack.push_async_callback(receiver.aclose)
+
+    async def _send_dead_letters(self) -> NoReturn:
+        """Send the dead letters until the task is cancelled."""
+        producer = create_producer(self._settings.kafka)
+        while True:
+            await asyncio.sleep(_DEAD_LETTER_INTERVAL_S)
+            await self._retry.retry_until_success_async(
+                lambda: run_in_thread(lambda: self._dead_letters.send(producer))
+            )
 
     def _run_in_background(
         self, work: Coroutine[Any, Any, NoReturn], stack: AsyncExitStack

@@ -5,12 +5,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from runtime.errors import TransientError
+from runtime.dead_letters import DeadLetters
+from runtime.errors import (
+    FatalError,
+    RejectedMessageError,
+    TransientError,
+    describe_exception,
+    to_internal_error,
+)
 from runtime.kafka import InMessage
 from runtime.logging import get_logger
 from services.distribute.metrics import ALERTS, LATENCY
 from services.distribute.models import AlertKey
-from services.distribute.steps.transport import ivorn_of
+from services.distribute.steps.packet import read_ivorn
 from services.distribute.storage import AlertStore
 
 __all__ = ["AlertHandler"]
@@ -34,6 +41,8 @@ class AlertHandler:
         Queues ivorn and packet for every subscriber and returns their number; never waits.
     wake : callable
         Called for every alert: webhooks and other channels read the database then.
+    dead_letters : DeadLetters
+        Get the messages that are no alerts, and those whose broadcast fails.
     """
 
     def __init__(
@@ -42,10 +51,12 @@ class AlertHandler:
         *,
         broadcast: Callable[[str, bytes], int],
         wake: Callable[[], object],
+        dead_letters: DeadLetters,
     ) -> None:
         self._store = store
         self._broadcast = broadcast
         self._wake = wake
+        self._dead_letters = dead_letters
         self._done: dict[str, None] = {}
         self._checked_id = self._newest_id = 0
 
@@ -60,14 +71,35 @@ class AlertHandler:
         self._checked_id = self._newest_id = await self._store.get_last_id()
 
     def on_message(self, message: InMessage) -> None:
-        """Broadcast an alert from Kafka."""
-        ivorn = ivorn_of(message.value)
-        if not ivorn:
-            get_logger().warning(
-                "message_ignored", topic=message.topic, offset=message.offset,
-                reason="it has no ivorn",
-            )  # fmt: skip
+        """Broadcast an alert from Kafka; one that cannot be becomes a dead letter."""
+        try:
+            self._on_alert_twice(message)
+        except RejectedMessageError as error:
+            self._dead_letters.add(message, error)
+
+    def _on_alert_twice(self, message: InMessage) -> None:
+        """Broadcast an alert; after an unexpected exception once more, it may be a passing one."""
+        try:
+            self._on_alert(message)
+        except RejectedMessageError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is: the next alerts must follow)
+            get_logger().warning("message_failed_once", error=describe_exception(error))
+        else:
             return
+        try:
+            self._on_alert(message)
+        except RejectedMessageError:
+            raise
+        except Exception as error:
+            get_logger().exception(
+                "message_failed", topic=message.topic, partition=message.partition,
+                offset=message.offset,
+            )  # fmt: skip
+            raise to_internal_error(error) from error
+
+    def _on_alert(self, message: InMessage) -> None:
+        ivorn = read_ivorn(message.value)
         if self._broadcast_once(ivorn, message.value, origin="kafka") and message.time_appended:
             LATENCY.observe((datetime.now(UTC) - message.time_appended).total_seconds())
 
@@ -79,6 +111,10 @@ class AlertHandler:
                 await self.check()
             except TransientError as error:
                 get_logger().debug("check_postponed", error=str(error))
+            except FatalError:
+                raise
+            except Exception:  # noqa: BLE001  (whatever it is: what comes over Kafka must follow)
+                get_logger().exception("check_failed")
 
     async def check(self) -> None:
         """Broadcast the alerts that existed at the last check and have not come over Kafka.
@@ -100,7 +136,10 @@ class AlertHandler:
         if not missing:
             return
         for ivorn, packet in (await self._store.select_packets(missing)).items():
-            self._broadcast_once(ivorn, packet, origin="database")
+            try:
+                self._broadcast_once(ivorn, packet, origin="database")
+            except Exception:  # noqa: BLE001  (whatever it is: the next alerts must follow)
+                get_logger().exception("broadcast_failed", ivorn=ivorn)
 
     def _broadcast_once(self, ivorn: str, packet: bytes, *, origin: str) -> bool:
         """Broadcast an alert unless this process has done so; return whether it did."""

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
-from runtime.errors import TransientError
+from runtime.errors import FatalError, PipelineError, TransientError, describe_exception
 from runtime.logging import get_logger
 from schemas.delivery_channels import DeliveryChannelName
 from services.distribute.errors import DeliveryError, RefusedError
@@ -81,6 +81,14 @@ class DeliveryChannel:
                 await self._deliver_or_wait()
             except TransientError as error:
                 await self._wait_for_database(error)
+            except FatalError:
+                raise
+            except Exception:  # noqa: BLE001  (whatever it is: the other channels must go on)
+                get_logger().exception(
+                    "delivery_channel_failed", channel=self._channel, name=self._name
+                )
+                DELIVERY_ATTEMPTS.labels(self._channel, self._name, "failed").inc()
+                await asyncio.sleep(_LONGEST_BACKOFF_S)
 
     async def _deliver_or_wait(self) -> None:
         """Deliver what is pending, or wait until something may be."""
@@ -128,13 +136,32 @@ class DeliveryChannel:
 
     async def _offer(self, due: list[PendingDelivery], index: int) -> list[bool]:
         """Send from `index` on; return for each alert from the first on if it was accepted."""
-        sent = await self._deliver([each.alert for each in due[index:]])
+        sent = await self._try_to_deliver([each.alert for each in due[index:]])
         return [await self._offer_again(each.alert) for each in due[:index]] + [True] * len(sent)
+
+    async def _try_to_deliver(self, alerts: list[OutgoingAlert]) -> list[OutgoingAlert]:
+        """Send some alerts; return those that were sent.
+
+        Raises
+        ------
+        DeliveryError
+            Whatever went wrong. An alert at which the sending fails in a way that nobody expected
+            counts as refused: it is skipped when a later one goes through.
+        """
+        try:
+            return await self._deliver(alerts)
+        except (DeliveryError, PipelineError):
+            raise
+        except Exception as error:
+            get_logger().exception(
+                "delivery_crashed", channel=self._channel, name=self._name, ivorn=alerts[0].ivorn
+            )
+            raise RefusedError(describe_exception(error)) from error
 
     async def _offer_again(self, alert: OutgoingAlert) -> bool:
         """Return whether a receiver that has just accepted a later alert accepts this one now."""
         try:
-            await self._deliver([alert])
+            await self._try_to_deliver([alert])
         except RefusedError as error:
             DELIVERY_ATTEMPTS.labels(self._channel, self._name, "refused").inc()
             get_logger().error(

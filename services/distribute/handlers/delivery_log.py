@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import NoReturn
 
-from runtime.errors import RejectedMessageError, TransientError
+from runtime.errors import FatalError, TransientError, describe_exception
 from runtime.logging import get_logger
 from schemas.delivery_channels import DeliveryChannelName
 from services.distribute.metrics import DELIVERY_LOG_LENGTH, SENT_RECORDS_DROPPED
@@ -115,13 +115,27 @@ class DeliveryLog:
         async with self._writing:
             while self._pending:
                 batch = list(islice(self._pending, _BATCH))
-                try:
-                    await self._store.record(batch)
-                except RejectedMessageError as error:  # the next batch may be storable
-                    get_logger().error("deliveries_not_recorded", n=len(batch), error=str(error))
+                await self._record(batch)
                 for _ in batch:  # only now: a failed or cancelled write loses none
                     self._pending.popleft()
                 DELIVERY_LOG_LENGTH.set(len(self._pending))
                 if len(self._pending) < _MAX_PENDING:
                     self._has_room.set()
             self._has_pending.clear()
+
+    async def _record(self, batch: list[Delivery]) -> None:
+        """Write some records; where one cannot be stored, the others alone."""
+        try:
+            await self._store.record(batch)
+        except (TransientError, FatalError):
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is: the others must be written)
+            if len(batch) == 1:  # it is sent again: the subscriber knows the ivorn
+                get_logger().exception(
+                    "delivery_not_recorded", ivorn=batch[0].ivorn, subscriber=batch[0].subscriber
+                )
+                return
+            get_logger().warning("deliveries_split", n=len(batch), error=describe_exception(error))
+            half = len(batch) // 2
+            await self._record(batch[:half])
+            await self._record(batch[half:])

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import NoReturn
 
-from runtime.errors import TransientError
+from runtime.errors import FatalError, TransientError
 from runtime.logging import get_logger
 from services.distribute.handlers.vtp_receiver import CONNECTION_TIMEOUT_S
 from services.distribute.models import Submission
@@ -64,15 +64,20 @@ class SubmissionRelay:
             try:
                 await self._mark(now_s)
                 if now_s >= poll_s:
-                    await self._poll(now_s)
                     poll_s = now_s + _POLL_INTERVAL_S
+                    await self._poll(now_s)
                 if now_s >= delete_s:
-                    await self._store.delete_older(_MAX_AGE)
                     delete_s = now_s + _DELETE_INTERVAL_S
+                    await self._store.delete_older(_MAX_AGE)
+            except FatalError:
+                raise
             except TransientError as error:
                 get_logger().debug(
                     "submissions_postponed", n=len(self._unmarked), error=str(error)
                 )
+            except Exception:  # noqa: BLE001  (whatever it is: the next submissions must follow)
+                get_logger().exception("relay_failed", n=len(self._unmarked))
+                await asyncio.sleep(_POLL_INTERVAL_S)
 
     async def aclose(self) -> None:
         """Mark what was relayed, if the database takes it soon."""

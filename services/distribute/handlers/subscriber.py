@@ -4,7 +4,7 @@ import asyncio
 import struct
 from concurrent.futures import Executor
 
-from runtime.errors import PipelineError, TransientError
+from runtime.errors import TransientError
 from runtime.logging import get_logger
 from runtime.settings import VtpSettings
 from services.distribute.errors import TransportError
@@ -236,8 +236,8 @@ class Subscriber:
                 get_logger().warning("catch_up_postponed", subscriber=self._name, error=str(error))
                 self._introduce()
                 await asyncio.sleep(_RETRY_INTERVAL_S)
-            except PipelineError as error:
-                get_logger().error("catch_up_failed", subscriber=self._name, error=str(error))
+            except Exception:  # noqa: BLE001  (whatever it is: new alerts must follow)
+                get_logger().exception("catch_up_failed", subscriber=self._name)
                 missed = []
         for ivorn, packet in missed:
             self._enqueue(VtpDocument(frame(packet), is_event=True, ivorn=ivorn))

@@ -116,8 +116,12 @@ class VtpServer:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _offer(self, document: VtpDocument) -> int:
-        for subscriber in self._subscribers:
-            subscriber.offer(document)
+        for subscriber, task in self._subscribers.items():
+            try:
+                subscriber.offer(document)
+            except Exception:  # noqa: BLE001  (whatever it is: the others must have the event)
+                get_logger().exception("vtp_offer_failed", ivorn=document.ivorn)
+                task.cancel()  # who comes back gets what it missed
         return len(self._subscribers)
 
     async def _on_connect(
@@ -152,6 +156,9 @@ class VtpServer:
         reason = "stopped"
         try:
             reason = await subscriber.run()
+        except Exception:  # noqa: BLE001  (whatever it is: it ends one connection)
+            get_logger().exception("vtp_subscriber_failed", peer=peer)
+            reason = "failed"
         finally:
             self._subscribers.pop(subscriber, None)
             self._limiter.release(host)

@@ -136,6 +136,9 @@ class VtpReceiver:
             outcome = "stalled"
         except (asyncio.IncompleteReadError, OSError):
             outcome = "closed"
+        except Exception:  # noqa: BLE001  (whatever it is: it ends one connection)
+            get_logger().exception("submission_failed", peer=host)
+            outcome = "failed"
         finally:
             writer.transport.abort()
             self._limiter.release(host)

@@ -1,6 +1,5 @@
 """Documents of the VOEvent Transport Protocol, and the filters a subscriber may set."""
 
-import re
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +16,6 @@ __all__ = [
     "build_transport",
     "compile_filters",
     "frame",
-    "ivorn_of",
     "matches",
     "parse_peer_message",
     "parse_xml",
@@ -64,15 +62,6 @@ class PeerMessage:
     response: str = ""
     filters: tuple[str, ...] = ()
     result: str = ""
-
-
-_IVORN = re.compile(rb"""\bivorn\s*=\s*["']([^"']+)["']""")
-
-
-def ivorn_of(packet: bytes) -> str:
-    """Return the identifier of a VOEvent that LiveTrap wrote; empty if there is none."""
-    found = _IVORN.search(packet)
-    return found[1].decode() if found else ""
 
 
 def frame(document: bytes) -> bytes:
@@ -180,11 +169,15 @@ def compile_filters(expressions: tuple[str, ...]) -> Filters:
 def matches(filters: Filters, packet: bytes) -> bool:
     """Return whether `packet` passes one of the filters, or there are none.
 
-    An expression that cannot be evaluated on this packet does not match it.
+    An expression that cannot be evaluated on this packet does not match it; nothing matches one
+    that is no XML.
     """
     if not filters:
         return True
-    root = parse_xml(packet)
+    try:
+        root = parse_xml(packet)
+    except TransportError:
+        return False
     return any(_matches(one, root) for one in filters)
 
 

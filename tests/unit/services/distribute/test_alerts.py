@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from runtime.dead_letters import DeadLetters
 from runtime.errors import TransientError
 from runtime.kafka import InMessage
 from services.distribute.handlers import alerts as alerts_module
@@ -12,7 +13,7 @@ from services.distribute.models import AlertKey
 
 
 def packet(number: int) -> bytes:
-    return b'<voe:VOEvent ivorn="ivo://org.test/night#%d"/>' % number
+    return b'<VOEvent ivorn="ivo://org.test/night#%d"/>' % number
 
 
 def ivorn(number: int) -> str:
@@ -50,10 +51,12 @@ class Site:
         self.store = Store()
         self.heard: list[str] = []
         self.n_woken = 0
+        self.dead_letters = DeadLetters(topic="dead-letters-v1", service="distribute")
         self.handler = AlertHandler(
             self.store,  # type: ignore[arg-type]
             broadcast=self.broadcast,
             wake=self.wake,
+            dead_letters=self.dead_letters,
         )
 
     def broadcast(self, name: str, data: bytes) -> int:
@@ -126,6 +129,26 @@ async def test_a_database_that_is_away_loses_nothing(site: Site) -> None:
     assert site.heard == [ivorn(1), ivorn(2)]
 
 
-def test_a_message_that_is_no_alert_is_ignored(site: Site) -> None:
-    site.handler.on_message(message(b"hello"))
-    assert site.heard == []
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", "invalid_voevent"),
+        (b"hello", "invalid_voevent"),
+        (b"<a ivorn='ivo://org.test/night#1'/>", "invalid_voevent"),
+        (b"<VOEvent/>", "invalid_voevent"),
+        (b"<VOEvent ivorn=''/>", "invalid_voevent"),
+        (b"<VOEvent ivorn='\xff'/>", "invalid_voevent"),
+        (b"<VOEvent ivorn='ivo://org.test/night#1'>", "invalid_voevent"),
+        (b"<!DOCTYPE a []><VOEvent ivorn='ivo://org.test/night#1'/>", "invalid_voevent"),
+        (packet(1).replace(b"/>", b">" + b"x" * 100_000 + b"</VOEvent>"), "large_voevent"),
+    ],
+)
+def test_a_message_that_is_no_alert_is_a_dead_letter(
+    site: Site, value: bytes, reason: str
+) -> None:
+    site.handler.on_message(message(value))
+    (letter,) = site.dead_letters.pending
+    assert letter.headers["reason"] == reason
+    assert letter.value == value
+    site.bring(2)
+    assert site.heard == [ivorn(2)]

@@ -1,0 +1,129 @@
+"""A channel goes on whatever fails in it; an alert that cannot be sent is skipped."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from runtime.errors import FatalError, TransientError
+from schemas.delivery_channels import DeliveryChannelName
+from services.distribute.handlers import channel as channel_module
+from services.distribute.handlers.channel import DeliveryChannel
+from services.distribute.models import OutgoingAlert, PendingDelivery, SubscriberState
+from tests.support.defects import DEFECTS, Breaking, named, running, until
+
+pytestmark = pytest.mark.usefixtures("logs")
+_PAUSES = ("_POLL_INTERVAL_S", "_RETRY_INTERVAL_S", "_FIRST_BACKOFF_S", "_LONGEST_BACKOFF_S")
+
+
+def ivorn(number: int) -> str:
+    return f"ivo://org.test/night#{number}"
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeat what failed at once."""
+    for name in _PAUSES:
+        monkeypatch.setattr(channel_module, name, 0.002)
+
+
+class ChannelRows:
+    """A channel with alerts 1 to 3 pending."""
+
+    def __init__(self, breaks: dict[str, Breaking] | None = None) -> None:
+        self.done = 0
+        self.skipped: list[int] = []
+        self.n_failures = 0
+        self.breaks = breaks or {}
+
+    def _step(self, name: str) -> None:
+        if name in self.breaks:
+            self.breaks[name]()
+
+    async def ensure_subscriber(self, *_: object) -> SubscriberState:
+        self._step("ensure_subscriber")
+        return SubscriberState(self.done, self.n_failures, None)
+
+    async def list_pending_deliveries(self, *_: object, **__: object) -> list[PendingDelivery]:
+        self._step("list_pending_deliveries")
+        return [
+            PendingDelivery(
+                row, is_old=False, alert=OutgoingAlert(ivorn(row), b"<VOEvent/>", b"{}")
+            )
+            for row in range(self.done + 1, 4)
+        ]
+
+    async def advance(
+        self, _channel: str, _name: str, until_id: int, **values: dict[int, bool]
+    ) -> None:
+        self._step("advance")
+        self.done = until_id
+        self.skipped += [row for row, has in values["is_acknowledged"].items() if not has]
+
+    async def count_failure(self, *_: object, **__: object) -> bool:
+        self._step("count_failure")
+        self.n_failures += 1
+        return False
+
+
+def build_channel(
+    store: ChannelRows, deliver: Callable[[list[OutgoingAlert]], Any]
+) -> DeliveryChannel:
+    async def may_deliver() -> bool:
+        return True
+
+    return DeliveryChannel(
+        DeliveryChannelName.WEBHOOK, "robot", deliver,
+        store=store,  # type: ignore[arg-type]
+        may_deliver=may_deliver, max_age=timedelta(days=1), max_failures=20,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("poison", [1, 2])
+@pytest.mark.parametrize("error", DEFECTS, ids=named)
+async def test_an_alert_that_cannot_be_sent_is_skipped_when_a_later_one_can(
+    error: Exception, poison: int
+) -> None:
+    sent: list[str] = []
+
+    async def deliver(alerts: list[OutgoingAlert]) -> list[OutgoingAlert]:
+        if alerts[0].ivorn == ivorn(poison):
+            raise error
+        sent.append(alerts[0].ivorn)
+        return alerts[:1]
+
+    store = ChannelRows()
+    async with running(build_channel(store, deliver).run()):
+        await until(lambda: store.done == 3)
+    assert sent == [ivorn(number) for number in (1, 2, 3) if number != poison]
+    assert store.skipped == [poison]
+
+
+@pytest.mark.parametrize(
+    "step", ["ensure_subscriber", "list_pending_deliveries", "advance", "count_failure", "deliver"]
+)
+@pytest.mark.parametrize("error", [*DEFECTS, TransientError("away")], ids=named)
+async def test_a_channel_goes_on_after_a_failure_at_any_step(step: str, error: Exception) -> None:
+    sent: list[str] = []
+    breaks = {step: Breaking(error)}
+    if step == "count_failure":
+        breaks["deliver"] = Breaking(ValueError("so that there is a failure"))
+
+    async def deliver(alerts: list[OutgoingAlert]) -> list[OutgoingAlert]:
+        if "deliver" in breaks:
+            breaks["deliver"]()
+        sent.append(alerts[0].ivorn)
+        return alerts[:1]
+
+    store = ChannelRows(breaks)
+    async with running(build_channel(store, deliver).run()):
+        await until(lambda: store.done == 3)
+    assert list(dict.fromkeys(sent)) == [ivorn(number) for number in (1, 2, 3)]
+    assert store.skipped == []
+
+
+async def test_a_missing_migration_ends_a_channel() -> None:
+    store = ChannelRows({"ensure_subscriber": Breaking(FatalError("migrate"))})
+    with pytest.raises(FatalError, match="migrate"):
+        await build_channel(store, lambda _: None).run()
