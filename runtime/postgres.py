@@ -19,13 +19,20 @@ UNAVAILABLE_ERRORS = (
     asyncpg.InterfaceError,
     # A session that dies while a statement is prepared confuses asyncpg.
     asyncpg.InternalClientError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.SerializationError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.DiskFullError,
+    # Classes 40, 53, 57 and 58 of SQLSTATE: conflicts, no room, an operator, the machine.
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.LockNotAvailableError,
+    # The server was demoted: the primary is another one now.
+    asyncpg.ReadOnlySQLTransactionError,
+)
+# The database can never take these values.
+_REFUSALS = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
 )
 
 
@@ -108,7 +115,7 @@ async def lend_connection(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.pool.Pool
             yield connection
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
         raise FatalError(f"database schema: {error}; run `livetrap migrate`") from error
-    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+    except _REFUSALS as error:
         raise RejectedMessageError("unstorable", f"PostgreSQL refuses it: {error}") from error
     except UNAVAILABLE_ERRORS as error:
         if isinstance(error, ValueError):  # asyncpg's own DataError, before the wire

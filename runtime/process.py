@@ -222,7 +222,7 @@ def process_message(
             return _handle_twice(handler, message)
     except RejectedMessageError as error:
         log_rejection(message, error)
-        return handler.on_rejected(message, error)
+        return _reject_twice(handler, message, error)
     finally:
         attempts.end(message)
 
@@ -255,6 +255,20 @@ def _handle_twice(handler: MessageHandler, message: InMessage) -> Sequence[OutMe
             offset=message.offset,
         )  # fmt: skip
         raise to_internal_error(error) from error
+
+
+def _reject_twice(
+    handler: MessageHandler, message: InMessage, error: RejectedMessageError
+) -> Sequence[OutMessage]:
+    """Return the record of a rejection; after an unexpected exception try once more."""
+    try:
+        return handler.on_rejected(message, error)
+    except PipelineError:
+        raise
+    except Exception:  # noqa: BLE001  (without this record the message would come for ever)
+        get_logger().exception("rejection_failed_once", topic=message.topic, offset=message.offset)
+    handler.reset()
+    return handler.on_rejected(message, error)
 
 
 @contextmanager

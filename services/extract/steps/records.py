@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from runtime.errors import RejectedMessageError
+from runtime.errors import RejectedMessageError, describe_exception
+from runtime.logging import get_logger
 from schemas.messages import ImageDetections, ImageMetadata, RmsGrid, StageTimes
 from schemas.streams import DEFAULT_STREAM, to_stream_name
 from services.extract.models import ExtractedImage, FinderParameters, Image, ReceivedImage
@@ -86,6 +87,9 @@ def _telescope(received: ReceivedImage) -> str | None:
         head = decompress(received.data[:_HEAD_BYTES], max_bytes=_HEAD_BYTES, is_head=True)
         return Cards(parse_fits(head, received.cards).header).text("TELESCOP")
     except HeaderError:
+        return None
+    except Exception as error:  # noqa: BLE001  (its rejection must be recorded all the same)
+        get_logger().warning("telescope_not_read", error=describe_exception(error))
         return None
 
 
