@@ -1,16 +1,18 @@
 """Topic ``transients-v1``: events in, alerts stored, then on Kafka."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from rules.rule_set import RuleSet
 from runtime.errors import (
     FatalError,
+    PipelineError,
     RejectedMessageError,
     TransientError,
     describe_exception,
+    to_internal_error,
 )
 from runtime.logging import get_logger
 from runtime.settings import AlertSettings
@@ -108,15 +110,17 @@ class TransientHandler:
             if len(values) == 1 and isinstance(error, RejectedMessageError):
                 return [error]
             if is_second_try:
-                return [RejectedMessageError("internal_error", describe_exception(error))]
+                get_logger().exception("message_failed")
+                return [to_internal_error(error)]
             get_logger().warning("message_failed_once", error=describe_exception(error))
             alone = [await self.on_events([value], is_second_try=True) for value in values]
             return [rejection for rejections in alone for rejection in rejections]
-        await self.publish([each.alert for each in decided if each.alert is not None])
-        for each in decided:
-            if each.rejection is None:  # a rejection is counted with its dead letter
+        failed = await self.publish([each.alert for each in decided if each.alert is not None])
+        reasons = [failed.get(each.alert.id) if each.alert else each.rejection for each in decided]
+        for each, reason in zip(decided, reasons, strict=True):
+            if reason is None:  # a rejection is counted with its dead letter
                 EVENTS.labels(each.outcome).inc()
-        rejections = iter([each.rejection for each in decided])
+        rejections = iter(reasons)
         return [next(rejections) if isinstance(each, SourceEvent) else each for each in decoded]
 
     async def _decide_all(self, events: Sequence[SourceEvent]) -> list[_Decided]:
@@ -182,11 +186,43 @@ class TransientHandler:
             await self.publish(unpublished[first : first + _BATCH])
         return len(unpublished)
 
-    async def publish(self, alerts: Sequence[StoredAlert]) -> None:
-        """Send stored alerts to the topics that do not have them, in their order; mark them."""
+    async def publish(self, alerts: Sequence[StoredAlert]) -> dict[int, RejectedMessageError]:
+        """Send stored alerts to the topics that do not have them, in their order; mark them.
+
+        Where that fails for a reason that nobody expected, each is tried alone.
+
+        Returns
+        -------
+        dict of int to RejectedMessageError
+            By the row of an alert why it cannot be sent; the next start tries it again.
+        """
         missing = list({each.id: each for each in alerts if not each.is_published}.values())
         if not missing:
-            return
+            return {}
+        try:
+            await self._publish(missing)
+        except PipelineError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is: the next alerts must follow)
+            get_logger().warning("alerts_failed_once", error=describe_exception(error))
+        else:
+            return {}
+        return {
+            alert.id: reason for alert in missing if (reason := await self._publish_alone(alert))
+        }
+
+    async def _publish_alone(self, alert: StoredAlert) -> RejectedMessageError | None:
+        """Send an alert that may be on Kafka already; return why that is not possible."""
+        try:
+            await self._publish([replace(alert, may_be_sent=True)])
+        except PipelineError:
+            raise
+        except Exception as error:  # noqa: BLE001  (it is told in the dead letter)
+            get_logger().exception("alert_not_published", ivorn=alert.ivorn)
+            return to_internal_error(error)
+        return None
+
+    async def _publish(self, missing: Sequence[StoredAlert]) -> None:
         # What an interrupted attempt has brought to Kafka is not sent again.
         tried = [alert for alert in missing if alert.may_be_sent]
         already = await self._sender.find_sent(tried) if tried else {}
