@@ -101,6 +101,12 @@ class VtpSettings(Section):
     max_subscribers: int = Field(512, ge=1, description="Connections at once")
     max_per_host: int = Field(64, ge=1, description="Connections of one address at once")
     max_connects_per_minute: int = Field(120, ge=1, description="Connects of one address [1/min]")
+    handshake_s: float = Field(
+        10.0,
+        ge=1,
+        le=3600,
+        description="Silence after which a new connection loses its place to another one [s]",
+    )
     allow: tuple[IPvAnyNetwork, ...] = Field(
         (), description="Networks that may subscribe, such as 192.0.2.0/24; empty: all"
     )

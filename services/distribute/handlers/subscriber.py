@@ -1,7 +1,6 @@
 """One VTP subscriber: what it is sent, what it answers, and when it is disconnected."""
 
 import asyncio
-import struct
 from concurrent.futures import Executor
 
 from runtime.errors import TransientError
@@ -9,11 +8,13 @@ from runtime.logging import get_logger
 from runtime.settings import VtpSettings
 from services.distribute.errors import TransportError
 from services.distribute.handlers.delivery_log import DeliveryLog
+from services.distribute.handlers.frame_reader import FrameReader
 from services.distribute.metrics import VTP_PACKETS
 from services.distribute.models import VtpDocument
+from services.distribute.steps.read_budget import ReadBudget
 from services.distribute.steps.transport import (
-    MAX_FRAME_BYTES,
     Filters,
+    PeerMessage,
     build_transport,
     compile_filters,
     frame,
@@ -27,10 +28,12 @@ _HEARTBEATS_UNTIL_SILENT = 3
 _FILTER_TIMEOUT_S = 5.0
 _WRITE_BUFFER_BYTES = 1 << 16
 _MAX_OFFERED = 2000
-_FRAME_TIMEOUT_S = 10.0
-_MAX_MESSAGES_PER_S = 2000
+# Messages that are not the first answer to an alert that was sent.
+_MAX_IDLE_MESSAGES_PER_S = 100
 # Time to answer the `authenticate`; then alerts are sent without history and filters.
 _INTRODUCTION_S = 1.0
+# Who says nothing in this part of the handshake is sent an `iamalive`: pygcn answers only that.
+_PROMPT_PART = 0.3
 _RETRY_INTERVAL_S = 2.0
 
 
@@ -52,6 +55,8 @@ class Subscriber:
         Where filters are evaluated.
     log : DeliveryLog
         Where its acknowledgements go, and what it has missed.
+    budget : ReadBudget
+        How much is read of what it sends.
     """
 
     def __init__(
@@ -63,28 +68,32 @@ class Subscriber:
         local_ivo: str,
         executor: Executor,
         log: DeliveryLog,
+        budget: ReadBudget,
     ) -> None:
-        self._reader = reader
         self._writer = writer
         self._settings = settings
         self._local_ivo = local_ivo
         self._executor = executor
         self._log = log
         self._host = host_of(writer)
+        self._frames = FrameReader(reader, writer, budget=budget, host=self._host)
         self._name = ""
         self._second, self._n_messages = 0, 0
-        # Alerts that this connection was offered, oldest first: none is offered twice.
-        self._offered: dict[str, None] = {}
+        # Alerts that this connection was offered, oldest first, and whether it has answered:
+        # none is offered twice.
+        self._offered: dict[str, bool] = {}
         self._catching_up: asyncio.Task[None] | None = None
         self._is_introduced = False
         # Events that wait for that.
         self._early: list[VtpDocument] = []
         self._queue: asyncio.Queue[VtpDocument] = asyncio.Queue(settings.queue_length)
-        self._overflowed = asyncio.Event()
+        # Why the connection ends, from outside of its tasks.
+        self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._filters: Filters = ()
         # Its task waits for the queue: nothing is being written.
         self._is_sender_idle = False
         self._is_paused = False
+        self._has_spoken = False
         self._last_message_s = asyncio.get_running_loop().time()
         writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
 
@@ -95,21 +104,27 @@ class Subscriber:
         elif len(self._early) < self._settings.queue_length:
             self._early.append(document)
         else:
-            self._overflowed.set()
+            self.end("slow")
 
     async def run(self) -> str:
         """Serve until the connection ends; return why it did, a stable code."""
         self._put(self._build_message("authenticate"))
         tasks = [
             asyncio.create_task(part)
-            for part in (self._receive(), self._send(), self._send_heartbeats(), self._overflow())
+            for part in (self._receive(), self._send(), self._send_heartbeats())
         ]
         loop = asyncio.get_running_loop()
-        introduction = loop.call_later(_INTRODUCTION_S, self._end_introduction)
+        timers = (
+            loop.call_later(_INTRODUCTION_S, self._end_introduction),
+            loop.call_later(_PROMPT_PART * self._settings.handshake_s, self._prompt),
+        )
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                [*tasks, self._ending], return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
-            introduction.cancel()
+            for timer in timers:
+                timer.cancel()
             self._writer.transport.abort()
             others = [] if self._catching_up is None else [self._catching_up]
             for task in (*tasks, *others):
@@ -124,7 +139,7 @@ class Subscriber:
         if document.ivorn:
             if document.ivorn in self._offered:
                 return
-            self._offered[document.ivorn] = None
+            self._offered[document.ivorn] = False
             if len(self._offered) > _MAX_OFFERED:
                 del self._offered[next(iter(self._offered))]
         self._put(document)
@@ -142,7 +157,7 @@ class Subscriber:
         try:
             self._queue.put_nowait(document)
         except asyncio.QueueFull:
-            self._overflowed.set()
+            self.end("slow")
         else:
             self._is_sender_idle = False
 
@@ -153,9 +168,19 @@ class Subscriber:
         if document.ivorn:
             self._log.record_sent(document.ivorn, self._log_name)
 
-    async def _overflow(self) -> str:
-        await self._overflowed.wait()
-        return "slow"
+    def end(self, reason: str) -> None:
+        """End the connection for a reason, the first one that is given."""
+        if not self._ending.done():
+            self._ending.set_result(reason)
+
+    @property
+    def silent_since_s(self) -> float | None:
+        """When it connected, of the clock of the event loop [s]; None if it has said anything."""
+        return None if self._has_spoken else self._last_message_s
+
+    def _prompt(self) -> None:
+        if not self._has_spoken:
+            self._put(self._build_message("iamalive"))
 
     def _end_introduction(self) -> None:
         """Stop waiting for an introduction, unless what was missed is being read."""
@@ -172,32 +197,36 @@ class Subscriber:
     async def _receive(self) -> str:
         try:
             while True:
-                (length,) = struct.unpack("!I", await self._reader.readexactly(4))
-                if length > MAX_FRAME_BYTES:
-                    return "oversize"
-                async with asyncio.timeout(_FRAME_TIMEOUT_S):
-                    document = await self._reader.readexactly(length)
-                if self._is_chatty():
+                document = await self._frames.read()
+                message = parse_peer_message(document)
+                self._has_spoken = True
+                self._last_message_s = asyncio.get_running_loop().time()
+                if self._is_answer(message):
+                    self._frames.refund(document)
+                elif self._is_chatty():
                     return "chatty"
-                await self._handle(document)
+                await self._handle(message)
         except TransportError as error:
             return str(error)
-        except TimeoutError:
-            return "stalled"
-        except (asyncio.IncompleteReadError, OSError):
+        except (EOFError, OSError):
             return "closed"
 
+    def _is_answer(self, message: PeerMessage) -> bool:
+        """Return whether it is the first answer to an alert; nobody can send many of these.
+
+        A refusal means that it has the alert, too: Comet answers so to what it has seen before.
+        """
+        return message.role in ("ack", "nak") and self._offered.get(message.origin) is False
+
     def _is_chatty(self) -> bool:
-        """Count its messages in a second; nobody has that many alerts to acknowledge."""
+        """Count the other messages in a second; nobody has that many."""
         second = int(asyncio.get_running_loop().time())
         if second != self._second:
             self._second, self._n_messages = second, 0
         self._n_messages += 1
-        return self._n_messages > _MAX_MESSAGES_PER_S
+        return self._n_messages > _MAX_IDLE_MESSAGES_PER_S
 
-    async def _handle(self, document: bytes) -> None:
-        message = parse_peer_message(document)
-        self._last_message_s = asyncio.get_running_loop().time()
+    async def _handle(self, message: PeerMessage) -> None:
         if message.response:
             # With the address: the same name elsewhere must not take this one's alerts away.
             self._name = f"{message.response}@{self._host}"
@@ -206,8 +235,8 @@ class Subscriber:
             if self._name and self._catching_up is None:
                 self._catching_up = asyncio.create_task(self._catch_up())
             self._end_introduction()
-        # A refusal means that it has the alert, too: Comet answers so to what it has seen before.
-        if message.role in ("ack", "nak") and message.origin in self._offered:
+        if self._is_answer(message):
+            self._offered[message.origin] = True
             await self._acknowledge(message.origin)
 
     async def _acknowledge(self, ivorn: str) -> None:

@@ -6,6 +6,7 @@ Swinbank et al. (2017), VOEvent Transport Protocol 2.0, IVOA Recommendation; arX
 """
 
 import asyncio
+import socket
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
@@ -17,7 +18,9 @@ from services.distribute.handlers.delivery_log import DeliveryLog
 from services.distribute.handlers.subscriber import Subscriber, host_of
 from services.distribute.metrics import SUBSCRIBERS, VTP_DISCONNECTS
 from services.distribute.models import VtpDocument
+from services.distribute.steps.addresses import party_of
 from services.distribute.steps.connection_limiter import ConnectionLimiter
+from services.distribute.steps.read_budget import ReadBudget
 from services.distribute.steps.transport import frame
 
 __all__ = ["VtpServer"]
@@ -28,6 +31,10 @@ _BACKLOG = 512
 # Whoever connects is given the events of other authors relayed within this time: it may have
 # been away for a moment, and nothing records what it has. Alerts have the delivery log.
 _REPEATED_S = 60.0
+# Bytes of a subscriber that the kernel keeps: a few documents.
+_RECEIVE_BUFFER_BYTES = 16_384
+# Work for what subscribers send, first answers to alerts aside: reads, documents and kB [1/s].
+_READS_PER_HOST_PER_S, _READS_PER_S, _READS_BURST_S = 300.0, 2000.0, 5.0
 _EVERYBODY = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 
@@ -49,6 +56,8 @@ class VtpServer:
         self._local_ivo = f"ivo://{authority}/livetrap"
         self._log = log
         self._subscribers: dict[Subscriber, asyncio.Task[None]] = {}
+        # Addresses of those that take a place.
+        self._hosts: dict[Subscriber, str] = {}
         self._executor = ThreadPoolExecutor(_FILTER_THREADS, thread_name_prefix="vtp-filter")
         # Time and document of what was relayed; the queue has room for missed alerts, too.
         self._relayed: deque[tuple[float, VtpDocument]] = deque(maxlen=settings.queue_length // 4)
@@ -58,6 +67,9 @@ class VtpServer:
             settings,
             allow=settings.allow or _EVERYBODY,
             per_minute=settings.max_connects_per_minute,
+        )
+        self._budget = ReadBudget(
+            per_host=_READS_PER_HOST_PER_S, total=_READS_PER_S, burst_s=_READS_BURST_S
         )
 
     async def start(self) -> None:
@@ -73,6 +85,8 @@ class VtpServer:
             self._settings.port,
             settings="LIVETRAP_VTP__HOST, LIVETRAP_VTP__PORT",
         )
+        # The sockets of connections inherit it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
         self._server = await asyncio.start_server(
             self._on_connect, sock=listener, backlog=_BACKLOG
         )
@@ -128,8 +142,7 @@ class VtpServer:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         host = host_of(writer)
-        now_s = asyncio.get_running_loop().time()
-        reason = "stopped" if self._is_closing else self._limiter.admit(host, now_s)
+        reason = "stopped" if self._is_closing else self._admit(host)
         if reason is not None:
             VTP_DISCONNECTS.labels(reason).inc()
             writer.transport.abort()
@@ -141,16 +154,45 @@ class VtpServer:
             local_ivo=self._local_ivo,
             executor=self._executor,
             log=self._log,
+            budget=self._budget,
         )
+        now_s = asyncio.get_running_loop().time()
         for relayed_s, document in self._relayed:
             if now_s - relayed_s <= _REPEATED_S:
                 subscriber.offer(document)
         peer = str(writer.get_extra_info("peername"))
         # A task of its own: the streams module would report a cancellation as an error.
-        task = asyncio.create_task(self._serve(subscriber, peer, host))
+        task = asyncio.create_task(self._serve(subscriber, peer))
         self._subscribers[subscriber] = task
+        self._hosts[subscriber] = host
 
-    async def _serve(self, subscriber: Subscriber, peer: str, host: str) -> None:
+    def _admit(self, host: str) -> str | None:
+        """Return None, or why an address may not connect; who says nothing makes room for it."""
+        now_s = asyncio.get_running_loop().time()
+        reason = self._limiter.admit(host, now_s)
+        if reason in ("full", "too_many"):
+            silent = self._find_silent(None if reason == "full" else party_of(host), now_s)
+            if silent is not None:
+                silent.end("no_handshake")
+                self._release(silent)
+                reason = self._limiter.admit(host, now_s)
+        return reason
+
+    def _find_silent(self, party: str | None, now_s: float) -> Subscriber | None:
+        """Return the first that has said nothing in time, of one address or of all."""
+        for subscriber, host in self._hosts.items():
+            since_s = subscriber.silent_since_s
+            is_late = since_s is not None and now_s - since_s > self._settings.handshake_s
+            if is_late and party in (None, party_of(host)):
+                return subscriber
+        return None
+
+    def _release(self, subscriber: Subscriber) -> None:
+        host = self._hosts.pop(subscriber, None)
+        if host is not None:
+            self._limiter.release(host)
+
+    async def _serve(self, subscriber: Subscriber, peer: str) -> None:
         SUBSCRIBERS.set(len(self._subscribers))
         get_logger().info("vtp_subscriber_connected", peer=peer)
         reason = "stopped"
@@ -161,7 +203,7 @@ class VtpServer:
             reason = "failed"
         finally:
             self._subscribers.pop(subscriber, None)
-            self._limiter.release(host)
+            self._release(subscriber)
             SUBSCRIBERS.set(len(self._subscribers))
             VTP_DISCONNECTS.labels(reason).inc()
             get_logger().info("vtp_subscriber_disconnected", peer=peer, reason=reason)

@@ -7,16 +7,23 @@ from collections.abc import Sequence
 from pydantic import IPvAnyNetwork
 
 from runtime.settings import VtpSettings
+from services.distribute.steps.addresses import party_of
 
 __all__ = ["ConnectionLimiter"]
 
 _WINDOW_S = 60.0
 # Largest number of hosts whose connects are counted; beyond, the oldest are dropped.
 _MAX_HOSTS = 10_000
+# An address may have at most this part of what is left: the port is never filled by a few.
+_SHARE = 1 / 4
 
 
 class ConnectionLimiter:
     """Accepts or refuses connections by their address alone.
+
+    One address may have `max_per_host` connections while there is room. As it gets crowded, an
+    address may have a quarter of what is left: there is always a place for another one. Where
+    `max_per_host` is not below `max_subscribers`, one address may have all places.
 
     Parameters
     ----------
@@ -43,18 +50,28 @@ class ConnectionLimiter:
             return "not_allowed"
         if self._connected.total() >= self._settings.max_subscribers:
             return "full"
-        if self._connected[host] >= self._settings.max_per_host:
+        party = party_of(host)
+        if self._connected[party] >= self._limit_per_party():
             return "too_many"
-        if self._is_too_often(host, now_s):
+        if self._is_too_often(party, now_s):
             return "too_often"
-        self._connected[host] += 1
+        self._connected[party] += 1
         return None
 
     def release(self, host: str) -> None:
         """Discount a connection that was admitted and has ended."""
-        self._connected[host] -= 1
-        if self._connected[host] <= 0:
-            del self._connected[host]
+        party = party_of(host)
+        self._connected[party] -= 1
+        if self._connected[party] <= 0:
+            del self._connected[party]
+
+    def _limit_per_party(self) -> int:
+        """Return how many connections one address may have now."""
+        settings = self._settings
+        if settings.max_per_host >= settings.max_subscribers:
+            return settings.max_per_host
+        n_left = settings.max_subscribers - self._connected.total()
+        return min(settings.max_per_host, max(1, int(n_left * _SHARE)))
 
     def _is_allowed(self, host: str) -> bool:
         try:
@@ -64,9 +81,9 @@ class ConnectionLimiter:
         mapped = getattr(address, "ipv4_mapped", None)
         return any((mapped or address) in network for network in self._allow)
 
-    def _is_too_often(self, host: str, now_s: float) -> bool:
-        connects = self._connects.pop(host, deque())
-        self._connects[host] = connects  # the newest last
+    def _is_too_often(self, party: str, now_s: float) -> bool:
+        connects = self._connects.pop(party, deque())
+        self._connects[party] = connects  # the newest last
         while len(self._connects) > _MAX_HOSTS:
             del self._connects[next(iter(self._connects))]
         while connects and now_s - connects[0] > _WINDOW_S:

@@ -253,9 +253,9 @@ async def test_one_address_cannot_take_every_place(limit: str) -> None:
 async def test_a_frame_that_never_ends_is_cut_and_delays_nobody(
     server: VtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.distribute.handlers.subscriber._FRAME_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("services.distribute.handlers.frame_reader._FRAME_TIMEOUT_S", 0.5)
     good, bad = await greeted(server), await greeted(server)
-    await bad.send_raw(struct.pack("!I", 900_000))
+    await bad.send_raw(struct.pack("!I", 4000))
     for number in range(3):
         await bad.send_raw(b"<")
         broadcast(server, packet(number))
@@ -276,7 +276,7 @@ async def test_entity_bombs_are_garbage(server: VtpServer) -> None:
 async def test_a_flood_of_answers_is_cut(
     server: VtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.distribute.handlers.subscriber._MAX_MESSAGES_PER_S", 20)
+    monkeypatch.setattr("services.distribute.handlers.subscriber._MAX_IDLE_MESSAGES_PER_S", 20)
     good, bad = await greeted(server), await greeted(server)
     answer = transport("iamalive")
     await bad.send_raw((struct.pack("!I", len(answer)) + answer) * 100)

@@ -1,0 +1,189 @@
+"""Strangers who send much, slowly or nothing to the port of subscribers: alerts go on."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from runtime.settings import VtpSettings
+from services.distribute.handlers import subscriber as subscriber_module
+from services.distribute.handlers.delivery_log import DeliveryLog
+from services.distribute.handlers.vtp import VtpServer
+from services.distribute.steps.transport import parse_peer_message
+from tests.support.vtp import VtpClient, ivorn_of, transport
+from tests.support.vtp_events import alert_packet, ivorn_at
+from tests.support.vtp_log import memory_log
+
+N_ALERTS = 20
+
+
+@dataclass
+class Site:
+    """A server and everybody who connected to it."""
+
+    server: VtpServer
+    clients: list[VtpClient] = field(default_factory=list)
+
+    async def connect(self, host: str = "127.0.0.1") -> VtpClient:
+        """Connect from one of the addresses of this machine."""
+        streams = asyncio.open_connection("127.0.0.1", self.server.port, local_addr=(host, 0))
+        self.clients.append(VtpClient(*await streams))
+        return self.clients[-1]
+
+    async def introduce(self, host: str = "127.0.0.1") -> VtpClient:
+        """Connect and answer without a name, so that alerts come at once."""
+        client = await self.connect(host)
+        assert await client.receive_role() == "authenticate"
+        await client.send(transport("authenticate", response=""))
+        return client
+
+    async def alert(self, client: VtpClient) -> None:
+        """Broadcast alerts one by one; each must arrive."""
+        for number in range(N_ALERTS):
+            packet = alert_packet(number)
+            self.server.broadcast(ivorn_of(packet), packet)
+            assert await client.receive_events(1, 60) == [ivorn_of(packet)]
+
+
+@asynccontextmanager
+async def serving(log: DeliveryLog | None = None, **settings: object) -> AsyncIterator[Site]:
+    """Give a server of one test; end it and every connection afterwards."""
+    changed = VtpSettings(port=0, iamalive_s=600).model_copy(update=settings)
+    server = VtpServer(changed, "org.test", log=log or memory_log())
+    await server.start()
+    site = Site(server)
+    try:
+        yield site
+    finally:
+        for client in site.clients:
+            await client.aclose()
+        await server.aclose()
+
+
+@contextmanager
+def parsing_counted() -> Iterator[list[int]]:
+    """Give the lengths of the documents that the server parses."""
+    lengths: list[int] = []
+
+    def parse(document: bytes) -> object:
+        lengths.append(len(document))
+        return parse_peer_message(document)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subscriber_module, "parse_peer_message", parse)
+        yield lengths
+
+
+def padded(n_bytes: int) -> bytes:
+    """Return a well-formed `iamalive` of a length."""
+    document = transport("iamalive")
+    return document.replace(b"<Origin>", b"<Origin>" + b"x" * (n_bytes - len(document)))
+
+
+async def flood(client: VtpClient, document: bytes) -> None:
+    """Send a document again and again until the server ends the connection."""
+    framed = struct.pack("!I", len(document)) + document
+    try:
+        while True:
+            await client.send_raw(framed)
+    except OSError:
+        await client.aclose()
+
+
+@pytest.mark.parametrize("n_bytes", [4097, 990_000])
+async def test_a_long_document_is_refused_by_its_length_alone(n_bytes: int) -> None:
+    async with serving() as site:
+        honest = await site.introduce()
+        bad = [await site.introduce() for _ in range(20)]
+        with parsing_counted() as lengths:
+            floods = [asyncio.create_task(flood(each, padded(n_bytes))) for each in bad]
+            await site.alert(honest)
+            await asyncio.wait_for(asyncio.gather(*floods), 60)
+        assert all(length <= 4096 for length in lengths)  # their introductions
+        assert site.server.n_subscribers == 1
+
+
+async def test_a_flood_of_short_documents_is_read_at_the_rate_of_an_address() -> None:
+    async with serving() as site:
+        honest = await site.introduce("127.0.0.2")
+        bad = [await site.introduce() for _ in range(60)]
+        loop = asyncio.get_running_loop()
+        with parsing_counted() as lengths:
+            started_s = loop.time()
+            floods = [asyncio.create_task(flood(each, padded(4000))) for each in bad]
+            while len(lengths) < 100:
+                await site.alert(honest)
+            elapsed_s = loop.time() - started_s
+        # Each costs at least 5 of the units, which come at a rate and with what a pause has saved.
+        assert len(lengths) <= 300 * (elapsed_s + 5.0) / 5
+        for each in floods:
+            each.cancel()
+        await asyncio.gather(*floods, return_exceptions=True)
+
+
+async def test_a_document_that_comes_byte_by_byte_is_understood_and_delays_nobody() -> None:
+    async with serving() as site:
+        honest, slow = await site.introduce("127.0.0.2"), await site.introduce()
+        framed = struct.pack("!I", 4000) + padded(4000)
+        for number in range(200):
+            await slow.send_raw(framed[number : number + 1])
+            await asyncio.sleep(0)
+        await site.alert(honest)
+        await slow.send_raw(framed[200:])
+        assert await slow.receive_events(N_ALERTS, 60)
+        assert site.server.n_subscribers == 2
+
+
+async def test_first_answers_to_alerts_are_read_however_many_there_are() -> None:
+    log = memory_log()
+    async with serving(log, queue_length=3000) as site:
+        client = await site.introduce()
+        template = alert_packet()
+        packets = [template.replace(b"#", b"#%d" % number) for number in range(1500)]
+        for packet in packets:
+            site.server.broadcast(ivorn_of(packet), packet)
+        ivorns = await client.receive_events(len(packets), 60)
+        assert ivorns == [ivorn_of(packet) for packet in packets]
+        for ivorn in ivorns:
+            await client.send(transport("ack", origin=ivorn))
+        async with asyncio.timeout(60):
+            while sum(one.is_acknowledged for one in log._pending) < len(packets):  # noqa: ASYNC110  (nothing reports it)
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("said", [b"\x00\x00", struct.pack("!I", 400) + b"<a"])
+async def test_half_a_document_is_cut(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.distribute.handlers.frame_reader._FRAME_TIMEOUT_S", 0.5)
+    async with serving() as site:
+        honest, half = await site.introduce(), await site.connect()
+        await half.send_raw(said)
+        assert await half.is_cut(60)
+        await site.alert(honest)
+
+
+@pytest.mark.parametrize("limit", ["max_subscribers", "max_per_host"])
+async def test_who_says_nothing_makes_room_for_another(limit: str) -> None:
+    async with serving(handshake_s=1.0, **{limit: 4}) as site:
+        spoken = await site.introduce()
+        silent = [await site.connect() for _ in range(3)]
+        assert await (await site.connect()).is_cut(60)  # they may still say something
+        for client in silent:
+            roles = [await client.receive_role(60) for _ in range(2)]
+            assert roles == ["authenticate", "iamalive"]
+        async with asyncio.timeout(60):
+            while (late := await site.connect()) and await late.is_cut(0.2):  # noqa: ASYNC110  (it is refused until then)
+                await asyncio.sleep(0.1)
+        assert await silent[0].is_cut(60)
+        newcomer = await site.introduce()
+        await site.alert(newcomer)
+        assert await spoken.receive_events(N_ALERTS) == [ivorn_at(n) for n in range(N_ALERTS)]
+
+
+async def test_eight_addresses_do_not_fill_the_port() -> None:
+    async with serving(max_subscribers=64, max_per_host=8, handshake_s=600.0) as site:
+        for number in range(64):
+            await site.connect(f"127.0.1.{number % 8 + 1}")
+        await site.alert(await site.introduce("127.0.0.2"))
