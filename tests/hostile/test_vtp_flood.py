@@ -2,65 +2,17 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from runtime.settings import VtpSettings
 from services.distribute.handlers import subscriber as subscriber_module
-from services.distribute.handlers.delivery_log import DeliveryLog
-from services.distribute.handlers.vtp import VtpServer
 from services.distribute.steps.transport import parse_peer_message
 from tests.support.vtp import VtpClient, ivorn_of, transport
 from tests.support.vtp_events import alert_packet, ivorn_at
 from tests.support.vtp_log import memory_log
-
-N_ALERTS = 20
-
-
-@dataclass
-class Site:
-    """A server and everybody who connected to it."""
-
-    server: VtpServer
-    clients: list[VtpClient] = field(default_factory=list)
-
-    async def connect(self, host: str = "127.0.0.1") -> VtpClient:
-        """Connect from one of the addresses of this machine."""
-        streams = asyncio.open_connection("127.0.0.1", self.server.port, local_addr=(host, 0))
-        self.clients.append(VtpClient(*await streams))
-        return self.clients[-1]
-
-    async def introduce(self, host: str = "127.0.0.1") -> VtpClient:
-        """Connect and answer without a name, so that alerts come at once."""
-        client = await self.connect(host)
-        assert await client.receive_role() == "authenticate"
-        await client.send(transport("authenticate", response=""))
-        return client
-
-    async def alert(self, client: VtpClient) -> None:
-        """Broadcast alerts one by one; each must arrive."""
-        for number in range(N_ALERTS):
-            packet = alert_packet(number)
-            self.server.broadcast(ivorn_of(packet), packet)
-            assert await client.receive_events(1, 60) == [ivorn_of(packet)]
-
-
-@asynccontextmanager
-async def serving(log: DeliveryLog | None = None, **settings: object) -> AsyncIterator[Site]:
-    """Give a server of one test; end it and every connection afterwards."""
-    changed = VtpSettings(port=0, iamalive_s=600).model_copy(update=settings)
-    server = VtpServer(changed, "org.test", log=log or memory_log())
-    await server.start()
-    site = Site(server)
-    try:
-        yield site
-    finally:
-        for client in site.clients:
-            await client.aclose()
-        await server.aclose()
+from tests.support.vtp_site import N_ALERTS, serving
 
 
 @contextmanager

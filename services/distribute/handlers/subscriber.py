@@ -1,31 +1,29 @@
 """One VTP subscriber: what it is sent, what it answers, and when it is disconnected."""
 
 import asyncio
-from concurrent.futures import Executor
 
 from runtime.errors import TransientError
 from runtime.logging import get_logger
 from runtime.settings import VtpSettings
 from services.distribute.errors import TransportError
 from services.distribute.handlers.delivery_log import DeliveryLog
+from services.distribute.handlers.filter_pool import FilterPool
 from services.distribute.handlers.frame_reader import FrameReader
 from services.distribute.metrics import VTP_PACKETS
 from services.distribute.models import VtpDocument
 from services.distribute.steps.read_budget import ReadBudget
 from services.distribute.steps.transport import (
-    Filters,
     PeerMessage,
     build_transport,
-    compile_filters,
     frame,
-    matches,
     parse_peer_message,
 )
 
 __all__ = ["Subscriber", "host_of"]
 
 _HEARTBEATS_UNTIL_SILENT = 3
-_FILTER_TIMEOUT_S = 5.0
+# Time to read why a filter was refused.
+_LINGER_S = 1.0
 _WRITE_BUFFER_BYTES = 1 << 16
 _MAX_OFFERED = 2000
 # Messages that are not the first answer to an alert that was sent.
@@ -51,7 +49,7 @@ class Subscriber:
         Heartbeat and queue length.
     local_ivo : str
         Identifier of this server.
-    executor : Executor
+    pool : FilterPool
         Where filters are evaluated.
     log : DeliveryLog
         Where its acknowledgements go, and what it has missed.
@@ -66,14 +64,14 @@ class Subscriber:
         *,
         settings: VtpSettings,
         local_ivo: str,
-        executor: Executor,
+        pool: FilterPool,
         log: DeliveryLog,
         budget: ReadBudget,
     ) -> None:
         self._writer = writer
         self._settings = settings
         self._local_ivo = local_ivo
-        self._executor = executor
+        self._pool = pool
         self._log = log
         self._host = host_of(writer)
         self._frames = FrameReader(reader, writer, budget=budget, host=self._host)
@@ -89,7 +87,9 @@ class Subscriber:
         self._queue: asyncio.Queue[VtpDocument] = asyncio.Queue(settings.queue_length)
         # Why the connection ends, from outside of its tasks.
         self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._filters: Filters = ()
+        self._filters: tuple[str, ...] = ()
+        # Whether the filters are accepted; events wait for it.
+        self._trial: asyncio.Task[bool] | None = None
         # Its task waits for the queue: nothing is being written.
         self._is_sender_idle = False
         self._is_paused = False
@@ -126,7 +126,7 @@ class Subscriber:
             for timer in timers:
                 timer.cancel()
             self._writer.transport.abort()
-            others = [] if self._catching_up is None else [self._catching_up]
+            others = [each for each in (self._catching_up, self._trial) if each is not None]
             for task in (*tasks, *others):
                 task.cancel()
             await asyncio.gather(*tasks, *others, return_exceptions=True)
@@ -231,7 +231,7 @@ class Subscriber:
             # With the address: the same name elsewhere must not take this one's alerts away.
             self._name = f"{message.response}@{self._host}"
         if message.role == "authenticate":
-            self._filters = compile_filters(message.filters)
+            self._set_filters(message.filters)
             if self._name and self._catching_up is None:
                 self._catching_up = asyncio.create_task(self._catch_up())
             self._end_introduction()
@@ -283,19 +283,38 @@ class Subscriber:
                     continue
                 self._write(document)
                 await self._writer.drain()
-        except TimeoutError:
-            return "bad_filter"
+        except TransportError as error:
+            return str(error)
         except OSError:
             return "closed"
 
-    async def _wants(self, document: VtpDocument) -> bool:
-        if not self._filters:
+    def _set_filters(self, filters: tuple[str, ...]) -> None:
+        """Let filters decide about every event that is not written yet."""
+        if self._trial is not None:
+            self._trial.cancel()
+        self._filters = filters
+        self._trial = asyncio.create_task(self._try(filters)) if filters else None
+
+    async def _try(self, filters: tuple[str, ...]) -> bool:
+        """Return whether filters can be used; else say why, and end the connection."""
+        defect = await self._pool.find_defect(self._host, filters)
+        if not defect:
             return True
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(_FILTER_TIMEOUT_S):
-            return await loop.run_in_executor(
-                self._executor, matches, self._filters, document.packet
-            )
+        get_logger().info("filter_refused", host=self._host, reason=defect)
+        refusal = build_transport("nak", self._local_ivo, response=self._local_ivo, result=defect)
+        self._put(VtpDocument(frame(refusal), is_event=False))
+        asyncio.get_running_loop().call_later(_LINGER_S, self.end, "bad_filter")
+        return False
+
+    async def _wants(self, document: VtpDocument) -> bool:
+        while (trial := self._trial) is not None:
+            # Not the task itself: who sets other filters meanwhile cancels it.
+            await asyncio.wait([trial])
+            if trial is self._trial:
+                return trial.result() and await self._pool.matches(
+                    self._host, self._filters, document.packet
+                )
+        return True
 
     async def _send_heartbeats(self) -> str:
         loop = asyncio.get_running_loop()

@@ -8,13 +8,13 @@ Swinbank et al. (2017), VOEvent Transport Protocol 2.0, IVOA Recommendation; arX
 import asyncio
 import socket
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 
 from runtime.listening import create_listener
 from runtime.logging import get_logger
 from runtime.settings import VtpSettings
 from services.distribute.handlers.delivery_log import DeliveryLog
+from services.distribute.handlers.filter_pool import FilterPool
 from services.distribute.handlers.subscriber import Subscriber, host_of
 from services.distribute.metrics import SUBSCRIBERS, VTP_DISCONNECTS
 from services.distribute.models import VtpDocument
@@ -25,7 +25,6 @@ from services.distribute.steps.transport import frame
 
 __all__ = ["VtpServer"]
 
-_FILTER_THREADS = 4
 _CLOSE_TIMEOUT_S = 2.0
 _BACKLOG = 512
 # Whoever connects is given the events of other authors relayed within this time: it may have
@@ -58,7 +57,7 @@ class VtpServer:
         self._subscribers: dict[Subscriber, asyncio.Task[None]] = {}
         # Addresses of those that take a place.
         self._hosts: dict[Subscriber, str] = {}
-        self._executor = ThreadPoolExecutor(_FILTER_THREADS, thread_name_prefix="vtp-filter")
+        self._pool = FilterPool()
         # Time and document of what was relayed; the queue has room for missed alerts, too.
         self._relayed: deque[tuple[float, VtpDocument]] = deque(maxlen=settings.queue_length // 4)
         self._server: asyncio.Server | None = None
@@ -127,7 +126,7 @@ class VtpServer:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_CLOSE_TIMEOUT_S)
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        await self._pool.aclose()
 
     def _offer(self, document: VtpDocument) -> int:
         for subscriber, task in self._subscribers.items():
@@ -152,7 +151,7 @@ class VtpServer:
             writer,
             settings=self._settings,
             local_ivo=self._local_ivo,
-            executor=self._executor,
+            pool=self._pool,
             log=self._log,
             budget=self._budget,
         )

@@ -10,11 +10,15 @@ from lxml import etree
 from services.distribute.errors import TransportError
 
 __all__ = [
+    "MAX_FILTERS",
+    "MAX_FILTER_CHARS",
+    "MAX_FILTER_DEPTH",
     "MAX_FRAME_BYTES",
     "Filters",
     "PeerMessage",
     "build_transport",
     "compile_filters",
+    "depth_of",
     "frame",
     "matches",
     "parse_peer_message",
@@ -37,11 +41,11 @@ _ROOTS = frozenset(
     )
 )
 _ROLES = frozenset({"iamalive", "authenticate", "ack", "nak"})
-_MAX_FILTERS = 16
+MAX_FILTERS = 16
 _MAX_TEXT_CHARS = 300
-_MAX_FILTER_CHARS = 1000
+MAX_FILTER_CHARS = 1000
 # Work grows as nodes ** (depth + 1); deeper ones could occupy a core for minutes.
-_MAX_FILTER_DEPTH = 2
+MAX_FILTER_DEPTH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,8 @@ def parse_peer_message(document: bytes) -> PeerMessage:
     return PeerMessage(role, origin, response, tuple(filters))
 
 
-def _depth(expression: str) -> int:
+def depth_of(expression: str) -> int:
+    """Return how deep predicates of an XPath expression stand inside predicates."""
     depth = deepest = 0
     for character in expression:
         depth += (character == "[") - (character == "]")
@@ -161,13 +166,13 @@ def compile_filters(expressions: tuple[str, ...]) -> Filters:
     TransportError
         If one is not XPath 1.0, or too expensive.
     """
-    if len(expressions) > _MAX_FILTERS:
+    if len(expressions) > MAX_FILTERS:
         raise TransportError("bad_filter")
     for expression in expressions:
-        if len(expression) > _MAX_FILTER_CHARS or _depth(expression) > _MAX_FILTER_DEPTH:
+        if len(expression) > MAX_FILTER_CHARS or depth_of(expression) > MAX_FILTER_DEPTH:
             raise TransportError("bad_filter")
     try:
-        return tuple(etree.XPath(expression) for expression in expressions)
+        return tuple(etree.XPath(expression, regexp=False) for expression in expressions)
     except (etree.XPathError, ValueError) as error:
         raise TransportError("bad_filter") from error
 

@@ -1,0 +1,91 @@
+"""Filters that would take for ever, or could never match: they cost their owners alone."""
+
+import asyncio
+
+import pytest
+from lxml import etree
+
+from services.distribute.handlers.filter_pool import FilterPool
+from tests.support.vtp import VtpClient, ivorn_of, transport
+from tests.support.vtp_events import alert_packet
+from tests.support.vtp_site import N_ALERTS, serving
+
+NEST = "//@*[//@* != //@*[//@* != 'x']]"
+BOMB = " or ".join([NEST] * 20)[:753].rpartition(" or ")[0]
+# Cheap on the event of a trial.
+SLY = f"/*[@ivorn='ivo://org.example/night#sample.0'] or {BOMB}"
+HONEST = "//Param[@name='snr' and @value>10]"
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.distribute.handlers.subscriber._LINGER_S", 0.1)
+
+
+async def refusal_of(client: VtpClient) -> str:
+    """Return the words of the first `nak`."""
+    while True:
+        document = etree.fromstring(await client.receive(60))
+        if document.get("role") == "nak":
+            return str(document.findtext("Meta/Result"))
+
+
+@pytest.mark.parametrize("bomb", [BOMB, SLY])
+async def test_a_slow_filter_costs_its_owner_alone(bomb: str) -> None:
+    async with serving() as site:
+        honest = await site.introduce("127.0.0.2", filters=(HONEST,))
+        bad = [await site.introduce(filters=(f"{bomb} or {n}=0",)) for n in range(4)]
+        await site.alert(honest)
+        assert all([await client.is_cut(60) for client in bad])
+        assert site.server.n_subscribers == 1
+        again = await site.introduce("127.0.0.3", filters=(HONEST,))
+        await site.alert(again, start=N_ALERTS)
+
+
+async def test_a_slow_filter_is_told_and_is_not_evaluated_again() -> None:
+    async with serving() as site:
+        for _ in range(3):
+            client = await site.introduce(filters=(BOMB,))
+            assert "CPU time" in await refusal_of(client)
+            assert await client.is_cut(60)
+        assert len(site.server._pool._defects) == 1
+
+
+@pytest.mark.parametrize("expression", ["/voe:VOEvent", "//Param[re:match(@name,'s.*')]", "[[["])
+async def test_a_filter_that_can_never_match_is_told_when_it_is_set(expression: str) -> None:
+    async with serving() as site:
+        client = await site.introduce(filters=(HONEST, expression))
+        assert expression in await refusal_of(client)
+        assert await client.is_cut(60)
+
+
+async def test_filters_of_one_address_do_not_delay_those_of_another() -> None:
+    """Each is only just fast enough; hundreds of them wait."""
+    pool = FilterPool()
+    slow = " or ".join(["count(//@*[//@* = 'x']) < 0"] * 2)
+    packet = alert_packet()
+    assert await pool.find_defect("192.0.2.1", (slow,)) == ""
+    loud = [
+        asyncio.create_task(pool.matches("192.0.2.1", (f"{slow} or {n}=0",), packet))
+        for n in range(300)
+    ]
+    await asyncio.sleep(0)
+    assert await pool.matches("198.51.100.7", (HONEST,), packet)
+    assert sum(task.done() for task in loud) < 150
+    await pool.aclose()
+    for task in loud:
+        task.cancel()
+    await asyncio.gather(*loud, return_exceptions=True)
+
+
+async def test_a_filter_may_be_replaced_and_every_event_passes_the_new_one() -> None:
+    weak, strong = alert_packet(0, snr=10.0), alert_packet(1, snr=60.0)
+    async with serving() as site:
+        client = await site.introduce(filters=("//Param[@name='snr' and @value<0]",))
+        await client.send(
+            transport("authenticate", response="", filters=("//Param[@name='snr' and @value>50]",))
+        )
+        await site.alert(await site.introduce(), start=100)
+        for packet in (weak, strong):
+            site.server.broadcast(ivorn_of(packet), packet)
+        assert await client.receive_events(1, 60) == [ivorn_of(strong)]
