@@ -43,6 +43,9 @@ class ImageReason(StrEnum):
     TOO_BLANK = "too_blank"
     ELONGATED_BEAM = "elongated_beam"
     NEAR_BRIGHT_SOURCE = "near_bright_source"
+    # Against the running catalogue.
+    ASTROMETRY_OFF = "astrometry_off"
+    FLUX_SCALE_OFF = "flux_scale_off"
     # The message or the file as a whole.
     SPLIT_INTO_PLANES = "split_into_planes"
     TOO_LARGE = "too_large"

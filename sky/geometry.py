@@ -5,7 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ZONE_HEIGHT_DEG", "Probes", "move", "probe_zones", "tangent_offsets", "zone_of"]
+__all__ = [
+    "ZONE_HEIGHT_DEG",
+    "Probes",
+    "move",
+    "move_in_plane",
+    "probe_zones",
+    "tangent_offsets",
+    "zone_of",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -143,3 +151,41 @@ def _union(
     reaches_back = start[1:] - (end[1:] - start[1:]) + shift[1:]
     opens = np.flatnonzero(np.concatenate([[True], reaches_back > reached[:-1]]))
     return zone[opens], start[opens], np.maximum.reduceat(end, opens)
+
+
+def move_in_plane(
+    ra: FloatArray,
+    dec: FloatArray,
+    *,
+    centre: tuple[float, float],
+    offset_deg: tuple[float | FloatArray, float | FloatArray],
+) -> tuple[FloatArray, FloatArray]:
+    """Return positions shifted alike in the orthographic plane of a field, as pixels are.
+
+    Parameters
+    ----------
+    ra, dec : (n,) float64
+        Positions on the hemisphere around the centre [deg].
+    centre : (float, float)
+        Right ascension and declination of the centre of the field [deg].
+    offset_deg : pair of float or (n,) float64
+        To the east and north at the centre [deg].
+
+    Returns
+    -------
+    ra, dec : (n,) float64
+        Right ascension in [0, 360) [deg].
+    """
+    x, y, z = _vectors(ra, dec)
+    ra_rad, dec_rad = np.radians(centre)
+    sin_ra, cos_ra, sin_dec, cos_dec = (
+        np.sin(ra_rad), np.cos(ra_rad), np.sin(dec_rad), np.cos(dec_rad),
+    )  # fmt: skip
+    east = -sin_ra * x + cos_ra * y + np.radians(offset_deg[0])
+    north = -sin_dec * cos_ra * x - sin_dec * sin_ra * y + cos_dec * z + np.radians(offset_deg[1])
+    towards = np.sqrt(np.maximum(1.0 - east**2 - north**2, 0.0))
+    x = towards * cos_dec * cos_ra - east * sin_ra - north * sin_dec * cos_ra
+    y = towards * cos_dec * sin_ra + east * cos_ra - north * sin_dec * sin_ra
+    z = towards * sin_dec + north * cos_dec
+    moved_ra = np.degrees(np.arctan2(y, x)) % 360.0
+    return np.where(moved_ra >= 360.0, 0.0, moved_ra), np.degrees(np.arctan2(z, np.hypot(x, y)))

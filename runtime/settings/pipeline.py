@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from runtime.settings.section import Section
+from runtime.settings.solution import SolutionSettings
 
 __all__ = [
     "AssociateSettings",
@@ -117,7 +118,7 @@ class ExtractSettings(Section):
     )
 
 
-class AssociateSettings(Section):
+class AssociateSettings(SolutionSettings):
     """Association in time and frequency."""
 
     de_ruiter_radius: float = Field(5.68, gt=0, description="Match limit [sigma]")

@@ -23,8 +23,9 @@ from services.associate.models.catalogue import (
 )
 from services.associate.models.decisions import Decisions
 from services.associate.models.timesteps import Arrival, Band, KnownImage, Timestep
-from services.associate.steps.association import associate
+from services.associate.steps.association import associate, search_radius_deg
 from services.associate.steps.bands import assign_bands
+from services.associate.steps.calibration import solve_timestep
 from services.associate.steps.decisions import decide
 from tests.support.records import image
 
@@ -122,7 +123,10 @@ def decide_timestep(
 ) -> tuple[Questions, Decisions]:
     """Associate and decide; every image with first detections has the same prior coverage."""
     limits = AssociateSettings(**(settings or {}))
-    association = associate(timestep, state, limits)
+    solutions = solve_timestep(
+        timestep, state, limits, radius_deg=search_radius_deg(timestep, limits)
+    )
+    association = associate(timestep, state, limits, solutions)
     questions = association.questions
     answers = Evidence(
         image_keys=range(FIRST_IMAGE_KEY, FIRST_IMAGE_KEY + questions.n_images),

@@ -11,6 +11,7 @@ from schemas.messages import ForcedMeasurements
 from schemas.topics import Topics
 from services.associate.metrics import FORCED, SPECTRAL_CONFLICTS
 from services.associate.models.decisions import Retraction
+from services.associate.steps.calibration import calibrate_forced
 from services.associate.steps.forced_results import (
     check_result,
     find_retractions,
@@ -68,6 +69,9 @@ class ForcedMeasurementsHandler:
         self, catalogue: Catalogue, result: ForcedMeasurements
     ) -> list[Retraction]:
         """Store a result, and retract the transients that it contradicts."""
+        result = calibrate_forced(
+            result, *await catalogue.load_solution(result.stream, result.image_id)
+        )
         is_stored = await catalogue.insert_forced(result)
         await catalogue.insert_gaps(result)
         wanted = may_contradict(result, is_stored, self._settings)

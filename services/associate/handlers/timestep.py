@@ -1,6 +1,6 @@
 """One timestep, one transaction: load, associate, load the evidence, decide, store."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -16,8 +16,15 @@ from services.associate.models.catalogue import (
     Questions,
 )
 from services.associate.models.timesteps import LedgerEntry, SameTimeImage, Timestep
-from services.associate.steps.association import associate, find_search_boxes, needs_forced
+from services.associate.steps.association import (
+    associate,
+    find_search_boxes,
+    needs_forced,
+    search_radius_deg,
+    wider_radius_deg,
+)
 from services.associate.steps.bands import assign_bands
+from services.associate.steps.calibration import needs_wider_search, solve_timestep
 from services.associate.steps.decisions import decide
 from services.associate.steps.registration import exposure_times
 from services.associate.storage import Catalogue
@@ -49,8 +56,14 @@ async def associate_timestep(
     topics : Topics
         Where the events and the forced requests go.
     """
-    state = await _load_state(catalogue, timestep, settings)
-    association = associate(timestep, state, settings)
+    radius_deg = search_radius_deg(timestep, settings)
+    state = await _load_state(catalogue, timestep, settings, radius_deg)
+    solutions = solve_timestep(timestep, state, settings, radius_deg=radius_deg)
+    if needs_wider_search(timestep, solutions, settings):
+        wider_deg = wider_radius_deg(timestep, settings)
+        state = await _load_sources(catalogue, timestep, state, max(radius_deg, wider_deg))
+        solutions = solve_timestep(timestep, state, settings, radius_deg=wider_deg)
+    association = associate(timestep, state, settings, solutions)
     evidence = await _load_evidence(
         catalogue, association.questions, state.stream_id, settings.timestep_tolerance_s
     )
@@ -61,7 +74,7 @@ async def associate_timestep(
 
 
 async def _load_state(
-    catalogue: Catalogue, timestep: Timestep, settings: AssociateSettings
+    catalogue: Catalogue, timestep: Timestep, settings: AssociateSettings, radius_deg: float
 ) -> CatalogueState:
     """Return what the catalogue has around the detections; new bands get their ids."""
     stream_id = await catalogue.ensure_stream(
@@ -81,26 +94,33 @@ async def _load_state(
         times = exposure_times(timestep, settings.timestep_tolerance_s)
         known_bands = [each for each in band_ids if each is not None]
         same_time = await catalogue.find_same_time_images(stream_id, known_bands, times)
-    boxes = find_search_boxes(timestep, settings)
-    sources = np.zeros(0, SOURCE_DTYPE)
-    if boxes is not None:
-        sources = await catalogue.load_sources(stream_id, boxes)
-    return CatalogueState(
+    state = CatalogueState(
         stream_id=stream_id,
         bands=bands,
         band_ids=band_ids,
         images=images,
         same_time=same_time,
-        sources=sources,
-        statistics=(
-            await catalogue.load_statistics(sources["id"].tolist()) if sources.size else {}
-        ),
+        sources=np.zeros(0, SOURCE_DTYPE),
+        statistics={},
         monitors=(
             await catalogue.load_monitors(timestep.stream)
             if needs_forced(timestep, settings)
             else NO_MONITORS
         ),
     )
+    return await _load_sources(catalogue, timestep, state, radius_deg)
+
+
+async def _load_sources(
+    catalogue: Catalogue, timestep: Timestep, state: CatalogueState, radius_deg: float
+) -> CatalogueState:
+    """Return the state with the sources within a radius of the detections."""
+    boxes = find_search_boxes(timestep, radius_deg)
+    if boxes is None:
+        return state
+    sources = await catalogue.load_sources(state.stream_id, boxes)
+    statistics = await catalogue.load_statistics(sources["id"].tolist()) if sources.size else {}
+    return replace(state, sources=sources, statistics=statistics)
 
 
 async def _load_evidence(

@@ -17,6 +17,7 @@ from schemas.messages import (
     SourceEvent,
 )
 from services.associate.models.catalogue import ChannelKey, RowArray
+from services.associate.models.solutions import NO_SOLUTION, ImageSolution
 from services.associate.models.timesteps import ExpectedChannel, LedgerEntry
 
 __all__ = [
@@ -47,6 +48,7 @@ class ImageRow:
     image_key: int
     band_id: int | None
     record: ImageDetections
+    solution: ImageSolution = NO_SOLUTION
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from runtime.kafka import InMessage
 from schemas.messages import ImageDetections, SourceOffset
+from services.associate.models.solutions import NO_SOLUTION, ImageSolution
 
 __all__ = [
     "Arrival",
@@ -149,3 +150,4 @@ class TimestepImage:
     number: int
     band_id: int | None
     record: ImageDetections
+    solution: ImageSolution = NO_SOLUTION

@@ -40,13 +40,26 @@
 -- $38  time_extracted             timestamptz
 -- $39  time_associated            timestamptz
 -- $40  warnings                   text[]
+-- $41  shift_status               text
+-- $42  n_shift_sources            int          [-]
+-- $43  shift_east_arcsec          float8       [arcsec]
+-- $44  shift_north_arcsec         float8       [arcsec]
+-- $45  shift_err_arcsec           float8       [arcsec]
+-- $46  is_shift_applied           boolean
+-- $47  flux_status                text
+-- $48  n_flux_sources             int          [-]
+-- $49  flux_factor                float8       [-]
+-- $50  flux_factor_err            float8       [-]
+-- $51  is_flux_factor_applied     boolean
 insert into image (
     image_key, image_id, stream_id, timestep_id, band_id, verdict, reasons, reason_text, time_start,
     exposure_s, freq_eff_hz, freq_bw_hz, stokes, beam_major_deg, beam_minor_deg, beam_pa_deg, field_ra,
     field_dec, field_radius_deg, width_px, height_px, wcs_header, telescope, margin_px, rms_jy_beam,
     detection_threshold_sigma, rms_grid_cell_px, rms_grid_columns, rms_grid, n_sources, is_late,
     kafka_cluster_id, kafka_topic, kafka_partition, kafka_offset, time_sent, time_appended,
-    time_extracted, time_associated, warnings
+    time_extracted, time_associated, warnings, shift_status, n_shift_sources, shift_east_arcsec,
+    shift_north_arcsec, shift_err_arcsec, is_shift_applied, flux_status, n_flux_sources, flux_factor,
+    flux_factor_err, is_flux_factor_applied
 )
 overriding system value
 values (
@@ -55,5 +68,6 @@ values (
     $17::float8, $18::float8, $19::float8, $20::int, $21::int, $22::text, $23::text, $24::int,
     $25::float8, $26::float8, $27::int, $28::int, $29::real[], $30::int, $31::boolean, $32::text,
     $33::text, $34::int, $35::bigint, $36::timestamptz, $37::timestamptz, $38::timestamptz,
-    $39::timestamptz, $40::text[]
+    $39::timestamptz, $40::text[], $41::text, $42::int, $43::float8, $44::float8, $45::float8,
+    $46::boolean, $47::text, $48::int, $49::float8, $50::float8, $51::boolean
 )

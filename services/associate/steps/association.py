@@ -1,6 +1,6 @@
 """Cross-match the images of a timestep with the catalogue; no input or output."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,17 +14,29 @@ from services.associate.models.catalogue import (
     NotifiedSources,
     Questions,
 )
+from services.associate.models.solutions import ImageSolution
 from services.associate.models.timesteps import Timestep, TimestepImage
 from services.associate.steps.candidate_sources import CandidateSources, MeasuredColumns
 from services.associate.steps.coverage import channel_of, metadata_of
 from services.associate.steps.monitors import FirstCoverage, find_first_coverage
-from services.associate.steps.registration import RegisteredImages, register_images
+from services.associate.steps.registration import (
+    RegisteredImages,
+    calibrate_images,
+    register_images,
+)
 from services.associate.steps.rows import DRIFT_LIMIT_DEG
 from services.associate.steps.triggers import AssociatedImage, Trigger, find_variables, is_first
 from services.associate.steps.updates import find_notified
 from sky.geometry import Probes, probe_zones
 
-__all__ = ["Association", "associate", "find_search_boxes", "needs_forced"]
+__all__ = [
+    "Association",
+    "associate",
+    "find_search_boxes",
+    "needs_forced",
+    "search_radius_deg",
+    "wider_radius_deg",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +53,25 @@ class Association:
     questions: Questions
 
 
-def find_search_boxes(timestep: Timestep, settings: AssociateSettings) -> Probes | None:
+def search_radius_deg(timestep: Timestep, settings: AssociateSettings) -> float:
+    """Return how far from its detections a timestep's sources may be [deg]."""
+    limits = [
+        _distance_limit_deg(each, settings) for each in timestep.records if len(each.sources)
+    ]
+    return max(limits, default=0.0)
+
+
+def wider_radius_deg(timestep: Timestep, settings: AssociateSettings) -> float:
+    """Return the largest shift of an image that is searched [deg]."""
+    beams = [metadata_of(each).beam_major_deg for each in timestep.records if len(each.sources)]
+    return settings.shift_search_beams * max(beams, default=0.0)
+
+
+def find_search_boxes(timestep: Timestep, radius_deg: float) -> Probes | None:
     """Return the boxes of the search index around the detections; None if there are none."""
     records = [record for record in timestep.records if len(record.sources)]
     if not records:
         return None
-    radius_deg = max(_distance_limit_deg(record, settings) for record in records)
     return probe_zones(
         np.concatenate([record.sources.ra for record in records]),
         np.concatenate([record.sources.dec for record in records]),
@@ -61,7 +86,10 @@ def needs_forced(timestep: Timestep, settings: AssociateSettings) -> bool:
 
 
 def associate(
-    timestep: Timestep, state: CatalogueState, settings: AssociateSettings
+    timestep: Timestep,
+    state: CatalogueState,
+    settings: AssociateSettings,
+    solutions: Sequence[ImageSolution],
 ) -> Association:
     """Match a timestep with the catalogue.
 
@@ -73,8 +101,17 @@ def associate(
         What the catalogue has around the detections.
     settings : AssociateSettings
         Limits of the match, and of variability.
+    solutions : sequence of ImageSolution
+        Of its images.
     """
-    registered = register_images(timestep, state, settings.timestep_tolerance_s)
+    registered = calibrate_images(
+        register_images(timestep, state, settings.timestep_tolerance_s),
+        {
+            record.image_id: solution
+            for record, solution in zip(timestep.records, solutions, strict=True)
+        },
+        settings,
+    )
     candidates = CandidateSources(settings.systematic_position_error_arcsec / 3600)
     candidates.load(state.sources, state.statistics)
     images = tuple(_associate_image(candidates, each, settings) for each in registered.accepted)
@@ -118,8 +155,19 @@ def _associate_image(
         image=image.number,
         de_ruiter_limit=settings.de_ruiter_radius,
         distance_limit_deg=_distance_limit_deg(image.record, settings),
+        systematic_deg=_systematic_deg(image.record, settings),
     )
-    return AssociatedImage(image.number, key, image.record, metadata_of(image.record), result)
+    return AssociatedImage(
+        image.number, key, image.record, metadata_of(image.record), result, image.solution
+    )
+
+
+def _systematic_deg(record: ImageDetections, settings: AssociateSettings) -> float:
+    """Return the floor of a position error: fixed, or a part of the image's own beam."""
+    return max(
+        settings.systematic_position_error_arcsec / 3600,
+        settings.systematic_position_error_beams * metadata_of(record).beam_major_deg,
+    )
 
 
 def _to_measured(sources: SourceColumns) -> MeasuredColumns:

@@ -144,12 +144,18 @@ class CandidateSources:
         table["flux_int_max_jy"] = self._int_max[key][row]
         return StatisticsRows(key, table, self._n_stored[key][row] > 0)
 
-    def positions(self) -> Positions:
-        """Return the positions of the sources; the systematic error is a floor in quadrature."""
+    def positions(self, systematic_deg: float | None = None) -> Positions:
+        """Return the positions of the sources; the systematic error is a floor in quadrature.
+
+        Parameters
+        ----------
+        systematic_deg : float or None
+            Floor for the band that they are compared with; None: that of every band [deg].
+        """
         rows = self.sources
         with np.errstate(divide="ignore"):
             east, north = 1 / rows["weight_ra"], 1 / rows["weight_dec"]
-        floor = self._systematic_deg**2
+        floor = (self._systematic_deg if systematic_deg is None else systematic_deg) ** 2
         return Positions(rows["ra"], rows["dec"], np.sqrt(east + floor), np.sqrt(north + floor))
 
     def associate(
@@ -160,10 +166,11 @@ class CandidateSources:
         image: int,
         de_ruiter_limit: float,
         distance_limit_deg: float,
+        systematic_deg: float | None = None,
     ) -> ImageResult:
         """Match the detections of one image, the `image`-th, and update their sources."""
         self._make_room(key)
-        floor = self._systematic_deg
+        floor = self._systematic_deg if systematic_deg is None else systematic_deg
         detections = Positions(
             columns.ra,
             columns.dec,
@@ -172,7 +179,7 @@ class CandidateSources:
         )
         pairs = find_pairs(
             detections,
-            self.positions(),
+            self.positions(floor),
             de_ruiter_limit=de_ruiter_limit,
             distance_limit_deg=distance_limit_deg,
         )

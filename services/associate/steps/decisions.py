@@ -60,7 +60,9 @@ def decide(
         time_start=timestep.time_start,
         is_late=timestep.is_late,
         images=[
-            ImageRow(evidence.image_keys[image.number], image.band_id, image.record)
+            ImageRow(
+                evidence.image_keys[image.number], image.band_id, image.record, image.solution
+            )
             for image in registered.images
         ],
         months=_find_months(association, forced),
@@ -160,7 +162,12 @@ def _decide_forced(
     source_ids = evidence.source_ids[association.candidates.n_created() :]
     monitored = find_monitor_targets(monitors, first, source_ids)
     requests = [
-        find_request(image.record, (targets, monitored), _find_detected_ids(rows, image))
+        find_request(
+            image.record,
+            (targets, monitored),
+            _find_detected_ids(rows, image),
+            image.solution,
+        )
         for image in association.images
     ]
     return ForcedDecisions(

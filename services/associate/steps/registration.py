@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
+from runtime.settings import AssociateSettings
 from schemas.messages import ImageDetections
 from services.associate.models.catalogue import CatalogueState
+from services.associate.models.solutions import ImageSolution
 from services.associate.models.timesteps import (
     KnownImage,
     LedgerEntry,
@@ -16,9 +18,16 @@ from services.associate.models.timesteps import (
     Timestep,
     TimestepImage,
 )
+from services.associate.steps.calibration import calibrate_image
 from sky.wcs import to_unit_vectors
 
-__all__ = ["SAME_EXPOSURE", "RegisteredImages", "exposure_times", "register_images"]
+__all__ = [
+    "SAME_EXPOSURE",
+    "RegisteredImages",
+    "calibrate_images",
+    "exposure_times",
+    "register_images",
+]
 
 # Reason of the duplicate in the ledger.
 SAME_EXPOSURE = "same_exposure"
@@ -89,6 +98,44 @@ def register_images(
                 replaced.append(record.image_id)
             known[record.image_id] = KnownImage(record.source, record.verdict)
     return RegisteredImages(tuple(images), tuple(entries), tuple(replaced))
+
+
+def calibrate_images(
+    registered: RegisteredImages,
+    solutions: Mapping[str, ImageSolution],
+    settings: AssociateSettings,
+) -> RegisteredImages:
+    """Return the images with their solutions applied; those too far off are rejected.
+
+    Parameters
+    ----------
+    registered : RegisteredImages
+        As they came.
+    solutions : mapping
+        By `image_id`.
+    settings : AssociateSettings
+        Limits of the solutions.
+    """
+    images = [
+        replace(
+            image,
+            record=calibrate_image(image.record, solutions[image.record.image_id], settings),
+            solution=solutions[image.record.image_id],
+        )
+        for image in registered.images
+    ]
+    refused = {
+        image.record.source: image.record
+        for image, before in zip(images, registered.images, strict=True)
+        if image.record.verdict != before.record.verdict
+    }
+    entries = [
+        LedgerEntry(refused[entry.record.source], "rejected")
+        if entry.record.source in refused and entry.outcome != "duplicate"
+        else entry
+        for entry in registered.entries
+    ]
+    return replace(registered, images=tuple(images), entries=tuple(entries))
 
 
 def _to_exposure(record: ImageDetections, band_id: int | None) -> SameTimeImage | None:

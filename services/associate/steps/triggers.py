@@ -8,6 +8,7 @@ import numpy as np
 from runtime.settings import AssociateSettings
 from schemas.messages import BoolArray, FloatArray, ImageDetections, ImageMetadata
 from services.associate.models.catalogue import ChannelKey, LastNotified, PriorCoverage
+from services.associate.models.solutions import NO_SOLUTION, ImageSolution
 from services.associate.steps.candidate_sources import CandidateSources, ImageResult
 from services.associate.steps.new_source import find_deepest_rms
 
@@ -23,6 +24,7 @@ class AssociatedImage:
     record: ImageDetections
     metadata: ImageMetadata
     result: ImageResult
+    solution: ImageSolution = NO_SOLUTION
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from schemas.messages import FloatArray, ImageMetadata, SourceOffset
 from services.associate.errors import FencedError
 from services.associate.models.catalogue import ChannelKey, PriorCoverage
 from services.associate.models.decisions import CoverageRows, ImageRow
+from services.associate.models.solutions import NO_SOLUTION, ImageSolution
 from services.associate.models.timesteps import (
     Band,
     ExpectedChannel,
@@ -173,7 +174,19 @@ class ImageTables(Transaction):
             time_extracted=record.times.time_extracted,
             time_associated=now,
             warnings=list(record.warnings),
+            **{name: getattr(image.solution, name) for name in ImageSolution.columns()},
         )
+
+    async def load_solution(
+        self, stream: str, image_id: str
+    ) -> tuple[ImageSolution, tuple[float, float]]:
+        """Return what was applied to an image, and the centre of its field [deg]."""
+        rows = await self._fetch("select_solution", stream=stream, image_id=image_id)
+        if not rows:
+            return NO_SOLUTION, (0.0, 0.0)
+        row = dict(rows[0])
+        centre = row.pop("field_ra"), row.pop("field_dec")
+        return ImageSolution(**row), centre
 
     async def find_same_time_images(
         self, stream_id: int, band_ids: Sequence[int], times: tuple[datetime, datetime]
