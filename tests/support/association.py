@@ -50,7 +50,10 @@ class Associator:
         self.deliver(records)
         await self.settle()
 
-    def deliver(self, records: Iterable[ImageDetections]) -> list[InMessage]:
+    def deliver(
+        self, records: Iterable[ImageDetections], *, partition: int = 0
+    ) -> list[InMessage]:
+        """Deliver records on a partition; offsets are counted over all of them."""
         messages = []
         for record in records:
             source = record.source
@@ -58,7 +61,7 @@ class Associator:
                 source = SourceOffset(self.stream, "images-v1", 0, self.offset)
             placed = replace(record, stream=self.stream, source=source)
             value = encode_image_detections(placed)
-            messages.append(InMessage("detections-v1", 0, self.offset, b"", value))
+            messages.append(InMessage("detections-v1", partition, self.offset, b"", value))
             self.handler.on_message(messages[-1])
             self.offset += 1
         return messages
@@ -103,7 +106,11 @@ class Associator:
 
 @asynccontextmanager
 async def associator(
-    url: str, *, name: str | None = None, **settings: float | None
+    url: str,
+    *,
+    name: str | None = None,
+    partitions: tuple[int, ...] = (0,),
+    **settings: float | None,
 ) -> AsyncIterator[Associator]:
     """Start an associator; the same name takes over from one that died."""
     name = name or f"case-{uuid.uuid4().hex[:12]}"
@@ -114,7 +121,7 @@ async def associator(
     handler = DetectionsHandler(
         whole.associate, Topics(), name, pool, AttemptLog(state_dir(), group=name)
     )
-    offsets = await handler.take_partitions([0])
+    offsets = await handler.take_partitions(partitions)
     associator = Associator(handler, whole, pool, name)
     associator.offset = offsets.get(0, 0)
     try:

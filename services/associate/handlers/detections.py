@@ -356,7 +356,9 @@ class DetectionsHandler:
         self._windows.drop_partitions(partitions)
         self._refused = [each for each in self._refused if each[0] not in gone]
         self._ready = deque(
-            timestep for timestep in self._ready if timestep.arrivals[0].partition not in gone
+            replace(timestep, arrivals=kept)
+            for timestep in self._ready
+            if (kept := tuple(each for each in timestep.arrivals if each.partition not in gone))
         )
         for partition in partitions:
             self._committed.pop(partition, None)

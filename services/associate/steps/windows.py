@@ -45,7 +45,7 @@ class _Open:
 class _Stream:
     """The open timesteps of one stream, in time order, and the channels that it sends."""
 
-    partition: int
+    partitions: set[int] = field(default_factory=set)
     closed_until: datetime | None = None
     open: list[_Open] = field(default_factory=list)
     newest: dict[Channel, datetime] = field(default_factory=dict)
@@ -108,7 +108,8 @@ class TimestepWindows:
     def add(self, arrival: Arrival) -> None:
         """Add a record to the window of its timestep."""
         record = arrival.record
-        stream = self._stream(record.stream, arrival.partition)
+        stream = self._stream(record.stream)
+        stream.partitions.add(arrival.partition)
         if record.metadata is None:
             self._alone.append(Timestep(record.stream, None, (arrival,)))
             return
@@ -118,9 +119,9 @@ class TimestepWindows:
             return
         self._add_to_window(stream, arrival, record.metadata)
 
-    def _stream(self, name: str, partition: int) -> _Stream:
+    def _stream(self, name: str) -> _Stream:
         if name not in self._streams:
-            stream = _Stream(partition)
+            stream = _Stream()
             if name in self._known:
                 state = self._known[name]
                 stream.closed_until = state.closed_until
@@ -132,18 +133,13 @@ class TimestepWindows:
         return self._streams[name]
 
     def _add_to_window(self, stream: _Stream, arrival: Arrival, metadata: ImageMetadata) -> None:
-        channel = self._channel(stream, metadata)
+        channel = _channel(stream, metadata)
         window = self._window(stream, metadata.time_start, arrival.arrived_s)
         window.arrivals.append(arrival)
         window.channels.add(channel)
         if not stream.is_jump(metadata.time_start):
             newest = stream.newest.get(channel)
             stream.newest[channel] = max(newest or metadata.time_start, metadata.time_start)
-
-    def _channel(self, stream: _Stream, metadata: ImageMetadata) -> Channel:
-        bands = {band for band, _ in stream.newest}
-        band = find_band(metadata.freq_eff_hz, metadata.freq_bw_hz, bands)
-        return band or to_band(metadata.freq_eff_hz, metadata.freq_bw_hz), metadata.stokes
 
     def _window(self, stream: _Stream, time_start: datetime, now_s: float) -> _Open:
         for window in stream.open:
@@ -189,9 +185,8 @@ class TimestepWindows:
         for name in names:
             self._known.pop(name, None)
             if name in self._streams:
-                self._streams[name] = _Stream(
-                    self._streams[name].partition, open=self._streams[name].open
-                )
+                before = self._streams[name]
+                self._streams[name] = _Stream(before.partitions, open=before.open)
 
     def stream_names(self) -> list[str]:
         """Return the streams that are known here."""
@@ -235,10 +230,9 @@ class TimestepWindows:
         """Return the offset of the first record of a partition that still waits, or None."""
         offsets = [
             arrival.offset
-            for stream in self._streams.values()
-            if stream.partition == partition
-            for window in stream.open
+            for window in self._windows()
             for arrival in window.arrivals
+            if arrival.partition == partition
         ]
         return min(offsets, default=None)
 
@@ -250,15 +244,45 @@ class TimestepWindows:
         return (window for stream in self._streams.values() for window in stream.open)
 
     def drop_partitions(self, partitions: Sequence[int]) -> None:
-        """Drop the streams of partitions that are read again, or by another associator."""
+        """Drop the records of partitions that are read again, or by another associator.
+
+        A stream that has changed its partition keeps the records of the others; without any, it
+        begins again where the database says that it is.
+        """
         gone = set(partitions)
-        self._streams = {
-            name: stream for name, stream in self._streams.items() if stream.partition not in gone
-        }
+        kept = {}
+        for name, stream in self._streams.items():
+            is_touched = not stream.partitions.isdisjoint(gone)
+            stream.partitions -= gone
+            _drop_arrivals(stream, gone)
+            if stream.open or not is_touched:
+                kept[name] = stream
+        self._streams = kept
         self._known = {name: state for name, state in self._known.items() if name in self._streams}
         self._alone = [
             timestep for timestep in self._alone if timestep.arrivals[0].partition not in gone
         ]
+
+
+def _channel(stream: _Stream, metadata: ImageMetadata) -> Channel:
+    """Return the channel of an image: a known band of the stream, or a new one."""
+    bands = {band for band, _ in stream.newest}
+    band = find_band(metadata.freq_eff_hz, metadata.freq_bw_hz, bands)
+    return band or to_band(metadata.freq_eff_hz, metadata.freq_bw_hz), metadata.stokes
+
+
+def _drop_arrivals(stream: _Stream, gone: set[int]) -> None:
+    """Drop the records of partitions from the open timesteps of a stream."""
+    for window in stream.open:
+        kept = [arrival for arrival in window.arrivals if arrival.partition not in gone]
+        if len(kept) < len(window.arrivals):
+            window.arrivals = kept
+            window.channels = {
+                _channel(stream, arrival.record.metadata)
+                for arrival in kept
+                if arrival.record.metadata is not None
+            }
+    stream.open = [window for window in stream.open if window.arrivals]
 
 
 def _is_confirmed(stream: _Stream, window: _Open) -> bool:

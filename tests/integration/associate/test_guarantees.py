@@ -69,6 +69,32 @@ async def test_a_restart_that_reads_everything_again_changes_nothing(postgres_ur
         assert again.events == []
 
 
+async def test_a_stream_that_changes_its_partition_loses_no_image_at_a_crash(
+    postgres_url: str,
+) -> None:
+    bands = [image(step, [POSITION], freq_eff_hz=band) for step in (0, 1) for band in BANDS]
+    wait = {"window_timeout_s": 1e6, "partitions": (0, 1)}
+    async with associator(postgres_url, **wait) as case:
+        await case.feed(*bands[:2])
+        # The rest of the stream comes on another partition, and one image of a timestep waits.
+        case.deliver(bands[2:3], partition=1)
+        await case.settle()
+        case.deliver([rejected(image(9))], partition=1)
+        await case.settle()
+        assert await case.outcomes() == {"processed": 2, "rejected": 1}
+    async with associator(postgres_url, name=case.stream, **wait) as again:
+        rows = await again.rows(
+            "select partition, next_offset from consumed_offset where cluster_id = $1 "
+            "order by partition",
+            case.stream,
+        )
+        assert [(row["partition"], row["next_offset"]) for row in rows] == [(0, 2), (1, 2)]
+        again.offset = 2
+        again.deliver([bands[2], rejected(image(9)), bands[3]], partition=1)
+        await again.settle()
+        assert await again.outcomes() == {"processed": 4, "rejected": 1}
+
+
 async def test_a_duplicate_is_recorded_and_changes_no_light_curve(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         await case.feed(image(0, [POSITION]))

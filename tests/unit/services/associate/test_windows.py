@@ -32,8 +32,10 @@ def windows(*, known_bands: Iterable[float] = BANDS) -> TimestepWindows:
     return found
 
 
-def arrival(record: ImageDetections, offset: int = 0, at_s: float = 0.0) -> Arrival:
-    message = InMessage("detections-v1", 0, offset, b"", b"")
+def arrival(
+    record: ImageDetections, offset: int = 0, at_s: float = 0.0, *, partition: int = 0
+) -> Arrival:
+    message = InMessage("detections-v1", partition, offset, b"", b"")
     return Arrival(record, message, at_s)
 
 
@@ -155,3 +157,28 @@ def test_the_state_of_the_database_is_used_after_a_restart() -> None:
     found.restore([StreamState("test", datetime(2030, 1, 1, tzinfo=UTC), ())])
     found.add(arrival(image(1)))
     assert found.ready(0.0)[0].is_late
+
+
+def test_a_record_that_waits_holds_the_offset_of_its_own_partition() -> None:
+    found = windows()
+    found.add(arrival(image(1, freq_eff_hz=BANDS[0]), 40, partition=0))
+    found.add(arrival(image(1, freq_eff_hz=BANDS[1]), 7, partition=3))
+    found.add(arrival(image(2, freq_eff_hz=BANDS[1]), 9, partition=3))
+    assert found.lowest_open_offset(0) == 40
+    assert found.lowest_open_offset(3) == 7
+    assert found.lowest_open_offset(1) is None
+
+
+def test_a_partition_that_goes_takes_its_own_records_alone() -> None:
+    found = windows()
+    found.add(arrival(image(1, freq_eff_hz=BANDS[0]), 40, partition=0))
+    found.add(arrival(image(1, freq_eff_hz=BANDS[1]), 7, partition=3))
+    found.drop_partitions([0])
+    assert found.lowest_open_offset(0) is None
+    assert found.lowest_open_offset(3) == 7
+    assert found.n_open_images() == 1
+    for number, band in enumerate(BANDS):
+        if band != BANDS[1]:
+            found.add(arrival(image(1, freq_eff_hz=band), 41 + number, partition=0))
+    (timestep,) = found.ready(0.0)
+    assert [each.partition for each in timestep.arrivals] == [0, 3, 0]
