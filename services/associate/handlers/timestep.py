@@ -149,9 +149,9 @@ async def _load_evidence(
         ),
         null_detections=(
             NO_NULL_DETECTIONS
-            if questions.detected_ids is None
+            if questions.detected_ids is None or questions.field is None
             else await catalogue.load_null_detections(
-                stream_id, questions.detected_ids, tolerance_s
+                stream_id, questions.detected_ids, tolerance_s, questions.field
             )
         ),
     )

@@ -7,8 +7,9 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from schemas.messages import FloatArray, IntArray, SourceEvent
+from schemas.messages import BoolArray, FloatArray, IntArray, SourceEvent
 from services.associate.models.timesteps import Band, KnownImage, SameTimeImage
+from sky.geometry import Probes
 
 __all__ = [
     "MOMENT_COLUMNS",
@@ -79,20 +80,29 @@ class Monitors:
 
 @dataclass(frozen=True, slots=True)
 class NullDetections:
-    """Known sources without a blind detection, and for how many timesteps; (n,) each."""
+    """Known sources without a blind detection; (n,) each.
+
+    Parameters
+    ----------
+    n_timesteps : (n,) int64
+        Earlier timesteps in a row that covered the position and did not detect the source [-].
+    is_stored : (n,) bool
+        Whether table `null_detection` has it.
+    """
 
     id: IntArray
     ra: FloatArray
     dec: FloatArray
     n_timesteps: IntArray
+    is_stored: BoolArray
 
 
 NO_MONITORS = Monitors(
     np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int64)
 )  # fmt: skip
 NO_NULL_DETECTIONS = NullDetections(
-    np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int64)
-)  # fmt: skip
+    np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int64), np.empty(0, np.bool_)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +177,8 @@ class Questions:
         Images whose `image_id` is needed.
     detected_ids : (n,) int64 or None
         Known sources that were detected; None: null detections are not counted.
+    field : Probes or None
+        Boxes of the search index that the images cover; None without `detected_ids`.
     """
 
     n_images: int
@@ -175,6 +187,7 @@ class Questions:
     notified: NotifiedSources | None = None
     first_image_keys: Sequence[int] = ()
     detected_ids: IntArray | None = None
+    field: Probes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,9 @@ class NullDetectionRows:
 
     source_id: IntArray
     n_timesteps: IntArray
+    zone: IntArray
+    ra: FloatArray
+    dec: FloatArray
     ended: IntArray
 
 

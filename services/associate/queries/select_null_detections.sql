@@ -1,20 +1,26 @@
--- Return the known sources that a timestep does not detect: those that the one before it detected,
--- and those that were not detected for longer.
+-- Return known sources that a timestep does not detect: those that the timestep before it detected,
+-- wherever they are, and those in its field that were not detected for longer, or that wait for a
+-- look at their position.
 --
 -- $1  stream_id    int
--- $2  tolerance    interval  of the start times of a timestep's images
--- $3  detected_id  bigint[]  sources that the timestep detects
--- Indexes: primary keys of detection (of this stream's partition), null_detection and source.
+-- $2  tolerance    interval    of the start times of a timestep's images
+-- $3  detected_id  bigint[]    sources that the timestep detects
+-- $4  zone         smallint[]  disjoint boxes of the field: no source comes twice
+-- $5  ra_low       float8[]    [deg]
+-- $6  ra_high      float8[]    [deg]
+-- Indexes: primary keys of detection (of this stream's partition) and source; null_detection
+-- (stream_id, zone, ra).
 with candidate as (
     select
         detection.source_id,
-        0 as n_timesteps
+        0 as n_timesteps,
+        false as is_stored
     from stream
     inner join detection
         on
             stream.id = detection.stream_id
-            and detection.time_start between stream.closed_until
-            - $2::interval and stream.closed_until
+            and detection.time_start between stream.looked_until
+            - $2::interval and stream.looked_until
             + $2::interval
     where
         stream.id = $1::int
@@ -24,18 +30,23 @@ with candidate as (
     union all
     select
         null_detection.source_id,
-        null_detection.n_timesteps
-    from null_detection
-    where
-        null_detection.stream_id = $1::int
-        and null_detection.source_id <> all($3::bigint[])
+        null_detection.n_timesteps,
+        true as is_stored
+    from unnest($4::smallint[], $5::float8[], $6::float8[]) as box (zone, ra_low, ra_high)
+    inner join null_detection
+        on
+            null_detection.stream_id = $1::int
+            and box.zone = null_detection.zone
+            and null_detection.ra between box.ra_low and box.ra_high
+    where null_detection.source_id <> all($3::bigint[])
 )
 
 select
     source.id,
     source.ra,
     source.dec,
-    max(candidate.n_timesteps) + 1 as n_timesteps
+    max(candidate.n_timesteps) as n_timesteps,
+    bool_or(candidate.is_stored) as is_stored
 from candidate
 inner join source on candidate.source_id = source.id
 group by source.id

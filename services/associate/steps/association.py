@@ -17,7 +17,7 @@ from services.associate.models.catalogue import (
 from services.associate.models.solutions import ImageSolution
 from services.associate.models.timesteps import Timestep, TimestepImage
 from services.associate.steps.candidate_sources import CandidateSources, MeasuredColumns
-from services.associate.steps.coverage import channel_of, metadata_of
+from services.associate.steps.coverage import channel_of, find_field_boxes, metadata_of
 from services.associate.steps.monitors import FirstCoverage, find_first_coverage
 from services.associate.steps.registration import (
     RegisteredImages,
@@ -117,6 +117,7 @@ def associate(
     images = tuple(_associate_image(candidates, each, settings) for each in registered.accepted)
     variables = tuple(find_variables(candidates, images, settings))
     monitors = find_first_coverage(state.monitors, registered.accepted)
+    counts_looks = bool(images) and needs_forced(timestep, settings)
     return Association(
         timestep,
         state,
@@ -133,9 +134,8 @@ def associate(
             first_image_keys=[
                 int(candidates.sources["first_image_key"][trigger.source]) for trigger in variables
             ],
-            detected_ids=(
-                _detected_ids(candidates) if images and needs_forced(timestep, settings) else None
-            ),
+            detected_ids=_detected_ids(candidates) if counts_looks else None,
+            field=find_field_boxes([each.record for each in images]) if counts_looks else None,
         ),
     )
 

@@ -1,5 +1,7 @@
 """Which positions an image covers, and how deep."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 
 from schemas.messages import BoolArray, FloatArray, ImageDetections, ImageMetadata
@@ -7,11 +9,20 @@ from services.associate.models.catalogue import ChannelKey
 from services.associate.models.decisions import CoverageRows
 from services.associate.models.timesteps import TimestepImage
 from sky.coverage import cells_of_field
+from sky.geometry import Probes, probe_zones
 from sky.margin import is_searched
 from sky.rms_grid import rms_at
 from sky.wcs import SkyProjection
 
-__all__ = ["channel_of", "covers", "find_coverage", "margin_of", "metadata_of"]
+__all__ = [
+    "channel_of",
+    "covers",
+    "covers_any",
+    "find_coverage",
+    "find_field_boxes",
+    "margin_of",
+    "metadata_of",
+]
 
 
 def metadata_of(record: ImageDetections) -> ImageMetadata:
@@ -38,6 +49,27 @@ def covers(record: ImageDetections, ra: FloatArray, dec: FloatArray) -> BoolArra
     metadata = metadata_of(record)
     x, y = SkyProjection.of(metadata.wcs_header).to_pixel(ra, dec)
     return is_searched((metadata.height_px, metadata.width_px), x, y, margin_of(record))
+
+
+def covers_any(records: Iterable[ImageDetections], ra: FloatArray, dec: FloatArray) -> BoolArray:
+    """Return which positions (n,) [deg] lie in the searched part of at least one image."""
+    found = np.zeros(ra.size, np.bool_)
+    for record in records:
+        rest = np.flatnonzero(~found)
+        if not rest.size:
+            break
+        found[rest] = covers(record, ra[rest], dec[rest])
+    return found
+
+
+def find_field_boxes(records: Sequence[ImageDetections]) -> Probes:
+    """Return boxes of the search index that hold all that accepted images cover."""
+    fields = [metadata_of(record) for record in records]
+    return probe_zones(
+        np.array([each.field_ra for each in fields]),
+        np.array([each.field_dec for each in fields]),
+        max(each.field_radius_deg for each in fields),
+    )
 
 
 def find_coverage(image: TimestepImage, image_key: int) -> CoverageRows:

@@ -18,7 +18,7 @@ from services.associate.models.decisions import (
 from services.associate.models.timesteps import ExpectedChannel
 from services.associate.steps.association import Association
 from services.associate.steps.bands import find_band
-from services.associate.steps.coverage import find_coverage
+from services.associate.steps.coverage import covers_any, find_coverage
 from services.associate.steps.events import EventBuilder
 from services.associate.steps.forced_requests import find_request
 from services.associate.steps.monitors import find_monitor_targets, to_monitor_sources
@@ -152,8 +152,11 @@ def _decide_forced(
     detected_ids = association.questions.detected_ids
     if detected_ids is None:
         return None
+    undetected = evidence.null_detections
+    records = [image.record for image in association.images]
     counted, targets = count_null_detections(
-        evidence.null_detections,
+        undetected,
+        covers_any(records, undetected.ra, undetected.dec),
         _to_targets(rows),
         detected_ids,
         expiration_timesteps=settings.expiration_timesteps,

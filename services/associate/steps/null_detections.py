@@ -2,15 +2,17 @@
 
 import numpy as np
 
-from schemas.messages import IntArray
+from schemas.messages import BoolArray, IntArray
 from services.associate.models.catalogue import NullDetections
 from services.associate.models.decisions import ForcedTargets, NullDetectionRows
+from sky.geometry import zone_of
 
 __all__ = ["count_null_detections"]
 
 
 def count_null_detections(
     null_detections: NullDetections,
+    is_covered: BoolArray,
     detected: ForcedTargets,
     detected_ids: IntArray,
     *,
@@ -21,25 +23,34 @@ def count_null_detections(
     Parameters
     ----------
     null_detections : NullDetections
-        Known sources that the timestep does not detect, this timestep counted.
+        Known sources that the timestep does not detect.
+    is_covered : (n,) bool
+        Whether an image of the timestep covers their positions: only that is a look.
     detected : ForcedTargets
         Sources that it does detect: one that an image detects is worth measuring in the
         images of other bands that do not.
     detected_ids : (n,) int64
         Known sources that it detects.
     expiration_timesteps : int
-        Null detections in a row after which a source is measured no more [-].
+        Looks in a row without a detection after which a source is measured no more [-].
     """
-    waits = null_detections.n_timesteps <= expiration_timesteps
+    n_timesteps = null_detections.n_timesteps + is_covered
+    waits = n_timesteps <= expiration_timesteps
+    # A source outside the field is remembered until the next look at it.
+    counted = waits & (is_covered | ~null_detections.is_stored)
     rows = NullDetectionRows(
-        source_id=null_detections.id[waits],
-        n_timesteps=null_detections.n_timesteps[waits],
+        source_id=null_detections.id[counted],
+        n_timesteps=n_timesteps[counted],
+        zone=zone_of(null_detections.dec[counted]),
+        ra=null_detections.ra[counted],
+        dec=null_detections.dec[counted],
         ended=np.concatenate([detected_ids, null_detections.id[~waits]]),
     )
+    measured = waits & is_covered
     targets = ForcedTargets(
-        np.concatenate([null_detections.id[waits], detected.id]),
-        np.concatenate([null_detections.ra[waits], detected.ra]),
-        np.concatenate([null_detections.dec[waits], detected.dec]),
+        np.concatenate([null_detections.id[measured], detected.id]),
+        np.concatenate([null_detections.ra[measured], detected.ra]),
+        np.concatenate([null_detections.dec[measured], detected.dec]),
         "forced",
     )
     return rows, targets

@@ -43,7 +43,9 @@ class Catalogue(ImageTables, SourceTables, TransientTables, ForcedTables, Outbox
         for rows in decisions.coverage:
             await self.upsert_sky_coverage(rows)
         if decisions.closed_until is not None:
-            await self.close_timestep(stream_id, decisions.closed_until)
+            await self.close_timestep(
+                stream_id, decisions.closed_until, is_looked=bool(decisions.coverage)
+            )
             await self.upsert_expected_channels(decisions.channels)
 
     async def _store_images(self, decisions: Decisions) -> None:

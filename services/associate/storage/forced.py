@@ -16,6 +16,7 @@ from services.associate.models.catalogue import (
 )
 from services.associate.models.decisions import MonitorSource, NullDetectionRows
 from services.associate.storage.transaction import Transaction
+from sky.geometry import Probes
 
 __all__ = ["ForcedTables"]
 
@@ -27,20 +28,24 @@ class ForcedTables(Transaction):
     """Tables `null_detection`, `monitor` and `forced_gap`; forced rows of `detection`."""
 
     async def load_null_detections(
-        self, stream_id: int, detected_ids: IntArray, tolerance_s: float
+        self, stream_id: int, detected_ids: IntArray, tolerance_s: float, field: Probes
     ) -> NullDetections:
-        """Return the known sources that a timestep does not detect, this timestep counted."""
+        """Return known sources that a timestep does not detect: in its field, or just now seen."""
         rows = await self._fetch(
             "select_null_detections",
             stream_id=stream_id,
             tolerance=timedelta(seconds=tolerance_s),
             detected_id=detected_ids.tolist(),
+            zone=field.zone.tolist(),
+            ra_low=field.ra_low.tolist(),
+            ra_high=field.ra_high.tolist(),
         )
         return NullDetections(
             id=np.array([row["id"] for row in rows], np.int64),
             ra=np.array([row["ra"] for row in rows], np.float64),
             dec=np.array([row["dec"] for row in rows], np.float64),
             n_timesteps=np.array([row["n_timesteps"] for row in rows], np.int64),
+            is_stored=np.array([row["is_stored"] for row in rows], np.bool_),
         )
 
     async def write_null_detections(self, stream_id: int, rows: NullDetectionRows) -> None:
@@ -51,6 +56,9 @@ class ForcedTables(Transaction):
                 stream_id=stream_id,
                 source_id=rows.source_id.tolist(),
                 n_timesteps=rows.n_timesteps.tolist(),
+                zone=rows.zone.tolist(),
+                ra=rows.ra.tolist(),
+                dec=rows.dec.tolist(),
             )
         if rows.ended.size:
             await self._execute(

@@ -240,9 +240,13 @@ class ImageTables(Transaction):
             rms_jy_beam=rows.rms_jy_beam.tolist(),
         )
 
-    async def close_timestep(self, stream_id: int, closed_until: datetime) -> None:
-        """Store up to where a stream is closed."""
-        await self._execute("close_timestep", stream_id=stream_id, closed_until=closed_until)
+    async def close_timestep(
+        self, stream_id: int, closed_until: datetime, *, is_looked: bool
+    ) -> None:
+        """Store up to where a stream is closed, and whether an image looked at the sky then."""
+        await self._execute(
+            "close_timestep", stream_id=stream_id, closed_until=closed_until, is_looked=is_looked
+        )
 
     async def upsert_expected_channels(
         self, channels: Sequence[tuple[int, ExpectedChannel]]

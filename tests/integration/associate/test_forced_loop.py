@@ -175,3 +175,36 @@ async def test_a_position_away_from_the_source_adds_no_point(postgres_url: str) 
         assert await case.rows(forced, source) == []
         await store(case, result)
         assert len(await case.rows(forced, source)) == 1
+
+
+async def test_a_rejected_timestep_forgets_no_source(postgres_url: str) -> None:
+    async with associator(postgres_url) as case:
+        await case.feed(image(0, [STEADY, FADING]))
+        await case.feed(image(1, [STEADY, FADING]))
+        off = image(2)
+        await case.feed(replace(rejected(off, "rms_too_high"), metadata=off.metadata))
+        shot = image(3, [STEADY])
+        await case.feed(shot)
+        fading = await source_at(case, FADING)
+        assert take_requests(case) == [(shot.image_id, (fading,))]
+
+
+async def test_only_looks_at_the_position_count(postgres_url: str) -> None:
+    """Twelve fields in turn: a source of the first is measured in each visit until it expires."""
+    centres = [(123.0 + 25 * number, 10.0) for number in range(12)]
+    n_looks = 3
+    async with associator(postgres_url, expiration_timesteps=n_looks) as case:
+        requested = []
+        for visit in range(n_looks + 2):
+            for number, centre in enumerate(centres):
+                seen = [(centre[0] + 1.0, 10.0)]
+                if number == 0 and visit == 0:
+                    seen.append(FADING)
+                shot = image(visit + number / 12, seen, centre=centre)
+                await case.feed(shot)
+                if number == 0:
+                    requested.append(len(take_requests(case)))
+                else:
+                    assert take_requests(case) == []
+        assert requested == [0] + [1] * n_looks + [0]
+        assert len(await case.sources()) == len(centres) + 1

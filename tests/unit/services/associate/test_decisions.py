@@ -275,10 +275,11 @@ def test_an_image_that_is_stored_is_a_replay_a_duplicate_or_replaced(
 def test_null_detections_are_counted_measured_and_expire():
     timestep = timestep_of(image(1, [HERE], freq_eff_hz=LOW_HZ), image(1, freq_eff_hz=HIGH_HZ))
     missing = NullDetections(
-        id=np.array([2, 3, 4]),
-        ra=np.array([THERE[0], 123.2, 300.0]),
-        dec=np.array([THERE[1], 10.1, 10.0]),
-        n_timesteps=np.array([1, 6, 5]),
+        id=np.array([2, 3, 4, 5]),
+        ra=np.array([THERE[0], 123.2, 300.0, 301.0]),
+        dec=np.array([THERE[1], 10.1, 10.0, 10.0]),
+        n_timesteps=np.array([0, 5, 0, 5]),
+        is_stored=np.array([False, True, False, True]),
     )
     questions, decisions = decide_timestep(
         timestep,
@@ -288,10 +289,11 @@ def test_null_detections_are_counted_measured_and_expire():
     )
     assert questions.detected_ids.tolist() == [1]
     forced = decisions.forced
+    # Sources 4 and 5 lie outside the field: they wait for a look, the first of them from now on.
     assert forced.null_detections.source_id.tolist() == [2, 4]
-    assert forced.null_detections.n_timesteps.tolist() == [1, 5]
+    assert forced.null_detections.n_timesteps.tolist() == [1, 0]
     assert forced.null_detections.ended.tolist() == [1, 3]
-    # Source 4 lies outside the field; source 1 is detected in the lower band.
+    # Source 1 is detected in the lower band.
     assert [
         (each.freq_eff_hz, each.request.positions.position_id.tolist()) for each in forced.requests
     ] == [(LOW_HZ, [2]), (HIGH_HZ, [2, 1])]
