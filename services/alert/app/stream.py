@@ -116,8 +116,13 @@ def _to_message(event: faust.Event) -> InMessage:
         offset=message.offset,
         key=message.key or b"",
         value=message.value or b"",
-        headers={name: (value or b"").decode("utf-8", "replace") for name, value in pairs},
+        headers={str(name): _to_text(value) for name, value in pairs},
     )
+
+
+def _to_text(value: bytes | str | None) -> str:
+    """Return the value of a header; producers may write anything."""
+    return value if isinstance(value, str) else bytes(value or b"").decode("utf-8", "replace")
 
 
 def _credentials(

@@ -242,4 +242,7 @@ def _decode(value: bytes) -> SourceEvent | RejectedMessageError:
         return RejectedMessageError("bad_avro", str(error))
     except RejectedMessageError as error:
         return error
+    except Exception as error:  # noqa: BLE001  (whatever it is: the next events must follow)
+        get_logger().exception("message_failed")
+        return to_internal_error(error)
     return event
