@@ -1,6 +1,7 @@
 """Whatever comes on images-v1, one record and a fitting reason come out, and nothing breaks."""
 
 from datetime import UTC
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,9 @@ from schemas.topics import Topics
 from services.associate.steps.records import check_record
 from services.extract.handlers.images import ImageHandler
 from services.extract.steps.measurement import ImageMeasurer
+from tests.fuzz.corpus import CASES, Case
 from tests.support.fuzzing import SEED, n_mutants
+from tests.support.kafka_messages import received
 from tests.support.mutants import good_image, image_mutant
 
 TOPICS = Topics("")
@@ -73,3 +76,15 @@ def test_every_mutant_has_one_record_and_a_reason(
         if not 1930 <= record.metadata.time_start.astimezone(UTC).year <= 2027:
             failures.append((number, rule, "year", str(record.metadata.time_start)))
     assert not failures, failures[:20]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
+def test_every_case_of_the_corpus_has_its_reason(
+    case: Case, handler: MessageHandler, tmp_path: Path
+) -> None:
+    _, value, key, headers, expected = case
+    message = received(("images-v1", 0, 0), key=key, value=value, headers=headers)
+    record, reason = extract(handler, message, AttemptLog(tmp_path, group="fuzz"))
+    assert reason == expected, record.reason_text
+    if not expected:
+        assert len(record.sources) == 3

@@ -7,9 +7,10 @@ import numpy as np
 
 from runtime.kafka import InMessage, consume_batch
 
-__all__ = ["hostile_headers", "hostile_key", "received"]
+__all__ = ["Headers", "hostile_headers", "hostile_key", "received"]
 
-Headers = list[tuple[str, bytes | None]]
+# An exception is what confluent_kafka raises for a name that is not UTF-8.
+Headers = list[tuple[str, bytes | None]] | UnicodeDecodeError | None
 _NAMES = (
     "t-sent", "image-id", "stream", "n", "content-type", "sha256", "fits:BMAJ", "fits:", "",
     "traceparent", "topic", "partition", "offset", "reason", "error", "ivorn", "_id", "\x00", "é",
@@ -24,7 +25,7 @@ class _Message:
     """What `consume_batch` asks a message of confluent_kafka for."""
 
     def __init__(self, place: tuple[str, int, int], key: bytes | None, value: bytes | None,
-                 headers: Headers | Exception | None) -> None:  # fmt: skip
+                 headers: Headers) -> None:  # fmt: skip
         self._place, self._key, self._value, self._headers = place, key, value, headers
 
     def error(self) -> None:
@@ -64,12 +65,9 @@ class _Consumer:
 
 def received(
     place: tuple[str, int, int], *, key: bytes | None, value: bytes | None,
-    headers: Headers | Exception | None = None,
+    headers: Headers = None,
 ) -> InMessage:  # fmt: skip
-    """Return a message as the services get it: its topic, partition and offset, key and value.
-
-    An exception as the headers is what confluent_kafka raises for a name that is not UTF-8.
-    """
+    """Return a message as the services get it: its topic, partition and offset, key and value."""
     consumer: Any = _Consumer(_Message(place, key, value, headers))
     (message,) = consume_batch(consumer, limit=1, timeout_s=0)
     return message
@@ -77,13 +75,13 @@ def received(
 
 def hostile_headers(
     rng: np.random.Generator, *, beside: Sequence[tuple[str, bytes | None]] = ()
-) -> Headers | Exception | None:
+) -> Headers:
     """Return headers that no client library would write: binary, repeated, huge, absent."""
     if rng.random() < 0.05:
         return UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
     if rng.random() < 0.1:
         return None
-    headers: Headers = list(beside)
+    headers = list(beside)
     for _ in range(int(rng.integers(0, 8))):
         values = (
             None, b"", rng.bytes(int(rng.integers(1, 60))), b"\xff\xfe\x00",

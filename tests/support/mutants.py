@@ -14,9 +14,9 @@ from astropy.io import fits
 
 from runtime.kafka import InMessage
 from tests.support.fits_images import CARDS
-from tests.support.kafka_messages import hostile_headers, hostile_key, received
+from tests.support.kafka_messages import Headers, hostile_headers, hostile_key, received
 
-__all__ = ["Mutant", "good_image", "image_mutant"]
+__all__ = ["Mutant", "good_image", "image_mutant", "set_card", "wire_mutant"]
 
 Mutant = tuple[str, InMessage]
 _CARD = 80
@@ -74,16 +74,20 @@ def good_image() -> bytes:
 
 def image_mutant(seed: int, number: int) -> Mutant:
     """Return the name of a rule and the message of images-v1 that it made."""
+    name, key, value, headers = wire_mutant(seed, number)
+    place = ("images-v1", number % 8, number)
+    return name, received(place, key=key, value=value, headers=headers)
+
+
+def wire_mutant(seed: int, number: int) -> tuple[str, bytes | None, bytes, Headers]:
+    """Return the name of a rule, and key, value and headers as a producer would send them."""
     rng = np.random.default_rng((seed, number))
     rule = _RULES[number % len(_RULES)]
-    name, value, key, headers = rule(rng, good_image())
-    place = ("images-v1", number % 8, number)
-    wire = [(header, text.encode()) for header, text in headers.items()]
+    name, value, key, texts = rule(rng, good_image())
+    headers: Headers = [(header, text.encode()) for header, text in texts.items()]
     if number % 3:
-        return name, received(place, key=key, value=value, headers=wire)
-    return name, received(
-        place, key=hostile_key(rng), value=value, headers=hostile_headers(rng, beside=wire)
-    )
+        return name, key, value, headers
+    return name, hostile_key(rng), value, hostile_headers(rng, beside=headers)
 
 
 Made = bytes | tuple[bytes, bytes, dict[str, str]]
@@ -102,7 +106,7 @@ def _rule(function: Rule) -> Rule:
     return function
 
 
-def _set_card(data: bytes, name: str, text: str) -> bytes:
+def set_card(data: bytes, name: str, text: str) -> bytes:
     """Replace the card (or the first blank one) by `text`, whatever that is."""
     header_end = data.index(b"END     ")
     card = f"{name:<8}= {text}".encode("latin-1", "replace")[:_CARD].ljust(_CARD)
@@ -119,20 +123,20 @@ def _set_card(data: bytes, name: str, text: str) -> bytes:
 
 @_rule
 def _one_card(rng: np.random.Generator, data: bytes) -> bytes:
-    return _set_card(data, str(rng.choice(_CARDS)), str(rng.choice(_TEXTS)))
+    return set_card(data, str(rng.choice(_CARDS)), str(rng.choice(_TEXTS)))
 
 
 @_rule
 def _several_cards(rng: np.random.Generator, data: bytes) -> bytes:
     for _ in range(int(rng.integers(2, 6))):
-        data = _set_card(data, str(rng.choice(_CARDS[8:])), str(rng.choice(_TEXTS)))
+        data = set_card(data, str(rng.choice(_CARDS[8:])), str(rng.choice(_TEXTS)))
     return data
 
 
 @_rule
 def _random_number(rng: np.random.Generator, data: bytes) -> bytes:
     value = rng.normal() * 10.0 ** rng.integers(-40, 40)
-    return _set_card(data, str(rng.choice(_CARDS[8:])), f"{value:.8E}")
+    return set_card(data, str(rng.choice(_CARDS[8:])), f"{value:.8E}")
 
 
 @_rule
