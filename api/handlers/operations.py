@@ -7,9 +7,11 @@ from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from api.errors import ProblemError
 from api.handlers.context import Context
-from api.models.operations import LatencyStage, Ledger, Slo
+from api.models.operations import LatencyStage, Ledger, ServiceItem, Services, Slo
 from api.steps.ledger import sum_ledger
+from api.storage.programs import fetch_programs
 
 __all__ = ["probes", "router"]
 
@@ -46,6 +48,16 @@ async def get_slo(
     return Slo(window_minutes=window_minutes, stages=[LatencyStage(**row) for row in rows])
 
 
+@router.get("/services", summary="Processes of this stack, and which are down")
+async def list_services(context: Context) -> Services:
+    """Return the processes of a one-machine stack; none where something else runs them."""
+    programs = await fetch_programs(context.supervisor)
+    names = ServiceItem.model_fields
+    return Services(
+        items=[ServiceItem(**{name: getattr(item, name) for name in names}) for item in programs]
+    )
+
+
 @router.get(
     "/schemas/radio_transient",
     summary="JSON Schema of a notice",
@@ -66,7 +78,10 @@ async def is_alive() -> PlainTextResponse:
 
 @probes.get("/readyz")
 async def is_ready(context: Context) -> PlainTextResponse:
-    """Answer whether the database answers a query on the schema."""
+    """Answer whether the stack's processes run and the database answers a query."""
+    down = [item for item in await fetch_programs(context.supervisor) if item.is_down]
+    if down:
+        raise ProblemError(503, "; ".join(item.describe() for item in down))
     await context.database.fetch("check_schema")
     return PlainTextResponse("ready\n")
 

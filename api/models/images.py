@@ -18,6 +18,9 @@ class ImageItem(Model):
     verdict: str = Field(description="accepted or rejected")
     reasons: list[str] = Field(description="Codes of a rejection, such as no_beam")
     reason_text: str | None = Field(description="The rejection in words")
+    warnings: list[str] = Field(
+        description="Doubtful values: ignored_card NAME, blank_value V in N px"
+    )
     time_start: datetime | None = Field(description="Start of the exposure")
     exposure_s: float | None = Field(description="[s]")
     freq_eff_hz: float | None = Field(description="Centre frequency [Hz]")

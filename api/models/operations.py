@@ -1,10 +1,12 @@
 """Image accounting and latencies."""
 
+from datetime import datetime
+
 from pydantic import Field
 
 from api.models.base import Model
 
-__all__ = ["LatencyStage", "Ledger", "Slo", "StreamLedger"]
+__all__ = ["LatencyStage", "Ledger", "ServiceItem", "Services", "Slo", "StreamLedger"]
 
 
 class StreamLedger(Model):
@@ -38,3 +40,22 @@ class Slo(Model):
 
     window_minutes: float = Field(description="Length of the window until now [min]")
     stages: list[LatencyStage]
+
+
+class ServiceItem(Model):
+    """A process of the stack that this API belongs to."""
+
+    name: str
+    state: str = Field(description="RUNNING, STARTING, BACKOFF (waits for its next start), ...")
+    is_down: bool = Field(description="It does not run, or ends again and again")
+    down_since: datetime | None = Field(description="First of the exits in a row")
+    n_exits: int = Field(description="Exits in a row, each soon after its start")
+    last_exit: str | None = Field(description="Exit code or signal of the last exit")
+    next_start: datetime | None = Field(description="When it is started again")
+    log_lines_dropped: int = Field(description="Lines that its log could not take: a full disk")
+
+
+class Services(Model):
+    """The processes of a one-machine stack; none where something else runs them."""
+
+    items: list[ServiceItem]

@@ -17,6 +17,7 @@ select
     image.verdict,
     image.reasons,
     image.reason_text,
+    image.warnings,
     image.time_start,
     image.exposure_s,
     image.freq_eff_hz,

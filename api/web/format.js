@@ -58,3 +58,9 @@ export function ago(iso, now = Date.now()) {
 export const seconds = (value) => (value < 10 ? `${value.toFixed(2)} s` : `${Math.round(value)} s`);
 
 export const kindText = { new_source: "new", variable: "variable" };
+
+export function downText(service) {
+  if (!service.down_since) return `${service.name} is not running`;
+  const since = service.down_since.slice(0, 19).replace("T", " ");
+  return `${service.name} is down since ${since} UTC (${service.last_exit}, ${service.n_exits} in a row)`;
+}

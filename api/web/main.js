@@ -2,7 +2,7 @@
 
 import { follow, get, getAll } from "./api.js";
 import * as detail from "./detail.js";
-import { kindText, number, seconds } from "./format.js";
+import { downText, kindText, number, seconds } from "./format.js";
 import * as lightcurve from "./lightcurve.js";
 import * as list from "./list.js";
 import * as plane from "./plane.js";
@@ -108,6 +108,7 @@ async function loadSources() {
 }
 
 async function loadFigures() {
+  showDown((await get("services")).items.filter((each) => each.is_down));
   const [ledger, slo] = await Promise.all([get("ledger"), get("slo")]);
   const { processed = 0, rejected = 0, duplicate = 0, late = 0 } = ledger.outcomes;
   byId("figure-images").textContent = processed.toLocaleString("en");
@@ -122,6 +123,13 @@ function offerStreams(names) {
   const field = byId("filters").elements.stream;
   const offered = new Set([...field.options].map((option) => option.value));
   for (const name of names) if (!offered.has(name)) field.append(new Option(name, name));
+}
+
+function showDown(services) {
+  const place = byId("down");
+  place.hidden = !services.length;
+  const text = services.map(downText).join("; ");
+  if (place.textContent !== text) place.textContent = text; // a screen reader reads every change
 }
 
 function showConnection(isLive, text) {

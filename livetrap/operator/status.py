@@ -1,18 +1,19 @@
 """The state of a running stack: its processes, its ports, its image accounting."""
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import TypedDict
 
 import asyncpg
 
 from livetrap.operator.ledger import count_outcomes
-from livetrap.stack.errors import StackError
+from livetrap.stack.paths import MIN_FREE_BYTES
 from livetrap.stack.readiness import is_api_ready
 from livetrap.stack.state import StackState, read_running
-from livetrap.stack.supervisor import Supervisor
 from runtime.listening import format_address
 from runtime.postgres import UNAVAILABLE_ERRORS
+from runtime.programs import Program, SupervisorError, read_programs
 from runtime.sql import Queries
 
 __all__ = ["ServiceStatus", "Status", "get_status", "render_status"]
@@ -22,10 +23,15 @@ _QUERY_TIMEOUT_S = 5.0
 
 
 class ServiceStatus(TypedDict):
-    """State and process of one program."""
+    """State and process of one program, and what is known of its last exits."""
 
     state: str
     pid: int
+    is_down: bool
+    down_since: str | None
+    n_exits: int
+    last_exit: str | None
+    log_lines_dropped: int
 
 
 class Status(TypedDict):
@@ -39,6 +45,8 @@ class Status(TypedDict):
     vtp_host: str | None
     vtp_port: int | None
     services: dict[str, ServiceStatus]
+    disk_free_bytes: int | None
+    log_lines_dropped: int
     last_image_age_s: float | None
     last_alert_age_s: float | None
     ledger: dict[str, int] | None
@@ -60,9 +68,11 @@ def get_status(data_dir: Path) -> Status:
     state = read_running(data_dir)
     if state is None:
         return _nothing(data_dir)
-    services = _services(state, data_dir)
+    services, log_lines_dropped = _services(state)
     last_image_age_s, last_alert_age_s, ledger = asyncio.run(_read_ledger(state.postgres_url))
-    all_run = bool(services) and all(item["state"] == "RUNNING" for item in services.values())
+    all_run = bool(services) and all(
+        item["state"] == "RUNNING" and not item["is_down"] for item in services.values()
+    )
     return Status(
         ready=all_run and is_api_ready(state.api_url),
         data_dir=str(data_dir),
@@ -72,6 +82,8 @@ def get_status(data_dir: Path) -> Status:
         vtp_host=state.vtp_host,
         vtp_port=state.vtp_port,
         services=services,
+        disk_free_bytes=shutil.disk_usage(data_dir).free,
+        log_lines_dropped=log_lines_dropped,
         last_image_age_s=last_image_age_s,
         last_alert_age_s=last_alert_age_s,
         ledger=ledger,
@@ -94,11 +106,32 @@ def render_status(status: Status) -> str:
     ledger = status["ledger"]
     counts = ", ".join(f"{n} {outcome}" for outcome, n in (ledger or {}).items())
     lines.append(f"  images       {counts or ('none yet' if ledger is not None else 'unknown')}")
-    lines += [
-        f"  {name:<12} {item['state'].lower()}" + (f" (pid {item['pid']})" if item["pid"] else "")
-        for name, item in sorted(status["services"].items())
-    ]
-    return "\n".join(lines)
+    lines += [_line_of(name, item) for name, item in sorted(status["services"].items())]
+    return "\n".join(lines + _disk_trouble(status))
+
+
+def _line_of(name: str, item: ServiceStatus) -> str:
+    """Return the line of one program: its state, and if it is down since when and why."""
+    line = f"  {name:<12} {item['state'].lower()}"
+    if item["pid"]:
+        line += f" (pid {item['pid']})"
+    if item["is_down"] and item["down_since"]:
+        line += f", DOWN since {item['down_since']}: {item['last_exit']}"
+        line += f", {item['n_exits']} in a row; see logs/{name}.log"
+    return line
+
+
+def _disk_trouble(status: Status) -> list[str]:
+    """Return what a disk that is or was full has done."""
+    lines = []
+    free_bytes = status["disk_free_bytes"]
+    if free_bytes is not None and free_bytes < MIN_FREE_BYTES:
+        lines.append(f"  DISK         only {free_bytes >> 20} MiB left: free some")
+    dropped = status["log_lines_dropped"]
+    dropped += sum(item["log_lines_dropped"] for item in status["services"].values())
+    if dropped:
+        lines.append(f"  logs         {dropped} lines dropped: the disk could not take them")
+    return lines
 
 
 def _nothing(data_dir: Path) -> Status:
@@ -112,19 +145,35 @@ def _nothing(data_dir: Path) -> Status:
         vtp_host=None,
         vtp_port=None,
         services={},
+        disk_free_bytes=None,
+        log_lines_dropped=0,
         last_image_age_s=None,
         last_alert_age_s=None,
         ledger=None,
     )
 
 
-def _services(state: StackState, data_dir: Path) -> dict[str, ServiceStatus]:
-    """Return every program, or none if supervisord does not answer."""
+def _services(state: StackState) -> tuple[dict[str, ServiceStatus], int]:
+    """Return every program, and how many lines of supervisord's own log were dropped."""
     try:
-        programs = Supervisor(state.socket, data_dir / "logs").states()
-    except StackError:
-        return {"supervisord": ServiceStatus(state="UNKNOWN", pid=state.pid)}
-    return {item.name: ServiceStatus(state=item.state, pid=item.pid) for item in programs}
+        programs = read_programs(state.socket)
+    except SupervisorError:
+        silent = Program("supervisord", "", "UNKNOWN", state.pid, 0)
+        return {silent.name: _to_status(silent)}, 0
+    return {item.name: _to_status(item) for item in programs.items}, programs.log_lines_dropped
+
+
+def _to_status(program: Program) -> ServiceStatus:
+    since = program.down_since
+    return ServiceStatus(
+        state=program.state,
+        pid=program.pid,
+        is_down=program.is_down,
+        down_since=None if since is None else f"{since:%Y-%m-%dT%H:%M:%SZ}",
+        n_exits=program.n_exits,
+        last_exit=program.last_exit,
+        log_lines_dropped=program.log_lines_dropped,
+    )
 
 
 async def _read_ledger(

@@ -103,7 +103,8 @@ def watch(running: RunningStack, *, report: Callable[[str], None]) -> None:
             for program in running.supervisor.states():
                 if states.setdefault(program.name, "RUNNING") != program.state:
                     states[program.name] = program.state
-                    report(f"{program.name} is {program.state.lower()}")
+                    how = f" ({program.last_exit})" if program.last_exit else ""
+                    report(f"{program.name} is {program.state.lower()}{how}")
         else:
             raise StackError(
                 f"supervisord ended by itself (exit code {code}); see logs/supervisord.log"

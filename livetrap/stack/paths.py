@@ -13,6 +13,7 @@ import platformdirs
 from livetrap.stack.errors import StackError
 
 __all__ = [
+    "MIN_FREE_BYTES",
     "SHARED_ROOT",
     "cache_dir",
     "default_data_dir",
@@ -26,7 +27,7 @@ __all__ = [
 # As root: all accounts can enter its parents, so an unprivileged PostgreSQL can use it.
 SHARED_ROOT = Path("/var/lib/livetrap")
 _SHARED_CACHE = Path("/var/cache/livetrap")
-_MIN_FREE_BYTES = 512 << 20
+MIN_FREE_BYTES = 512 << 20
 
 
 def cache_dir() -> Path:
@@ -88,10 +89,10 @@ def make_data_dir(path: Path) -> None:
             "choose another with --data-dir, or change its owner"
         ) from error
     free_bytes = shutil.disk_usage(path).free
-    if free_bytes < _MIN_FREE_BYTES:
+    if free_bytes < MIN_FREE_BYTES:
         raise StackError(
             f"the disk of {path} has only {free_bytes >> 20} MiB left; "
-            f"free at least {_MIN_FREE_BYTES >> 20} MiB or choose another with --data-dir"
+            f"free at least {MIN_FREE_BYTES >> 20} MiB or choose another with --data-dir"
         )
 
 

@@ -16,29 +16,13 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from livetrap.stack.child import bind_to_parent
 from livetrap.stack.errors import StackError
+from runtime.programs import Program, SupervisorError, read_programs
 
-__all__ = ["ProgramState", "Supervisor", "launch", "stop_process"]
+__all__ = ["Supervisor", "launch", "stop_process"]
 
 _DEAD_STATES = frozenset({"FATAL", "EXITED", "STOPPED", "UNKNOWN"})
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramState:
-    """State of a program, as supervisord reports it.
-
-    Parameters
-    ----------
-    name : str
-        Of the program.
-    state : str
-        ``RUNNING``, ``STARTING``, ``BACKOFF``, ``FATAL``, ...
-    pid : int
-        Of the process; 0 if there is none.
-    """
-
-    name: str
-    state: str
-    pid: int
+# Exits in a row that a program may have while the stack starts.
+_ACCIDENTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +40,12 @@ class Supervisor:
     socket: str
     logs: Path
 
-    def states(self) -> list[ProgramState]:
+    def states(self) -> list[Program]:
         """Return the state of every program."""
-        return [
-            ProgramState(str(item["name"]), str(item["statename"]), int(str(item["pid"])))
-            for item in self._call("getAllProcessInfo")
-        ]
+        try:
+            return read_programs(self.socket).items
+        except SupervisorError as error:
+            raise StackError(str(error)) from error
 
     def start_group(self, group: str) -> None:
         """Start every program of a group without waiting for it."""
@@ -83,14 +67,14 @@ class Supervisor:
                 return
 
     def assert_alive(self, name: str, *, allow_retry: bool = True) -> None:
-        """Raise if a program has ended.
+        """Raise if a program has ended for good, or keeps ending.
 
         Parameters
         ----------
         name : str
             Of the program.
         allow_retry : bool
-            A program that ended and will be started again counts as alive.
+            A program that ended a few times and will be started again counts as alive.
 
         Raises
         ------
@@ -99,9 +83,11 @@ class Supervisor:
         """
         dead = _DEAD_STATES if allow_retry else _DEAD_STATES | {"BACKOFF"}
         for program in self.states():
-            if program.name == name and program.state in dead:
+            has_ended = program.state in dead or program.n_exits > _ACCIDENTS
+            if program.name == name and has_ended:
+                how = program.last_exit or program.state.lower()
                 raise StackError(
-                    f"{name} does not keep running ({program.state}): "
+                    f"{name} does not keep running ({how}): "
                     f"{self._last_line(f'{name}.log')} (see {self.logs / name}.log)"
                 )
 
@@ -114,12 +100,12 @@ class Supervisor:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return lines[-1][:500] if lines else "its log is empty"
 
-    def _call(self, method: str, *arguments: object) -> list[dict[str, object]]:
+    def _call(self, method: str, *arguments: object) -> object:
         """Call a method of supervisord."""
         transport = SupervisorTransport(None, None, serverurl=f"unix://{self.socket}")
         proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
         try:
-            answer: list[dict[str, object]] = getattr(proxy.supervisor, method)(*arguments)
+            answer: object = getattr(proxy.supervisor, method)(*arguments)
         except (OSError, HTTPException, xmlrpc.client.Error) as error:
             raise StackError(f"supervisord does not answer on {self.socket}: {error}") from error
         else:
@@ -147,7 +133,7 @@ def launch(
     subprocess.Popen
         The process.
     """
-    command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(config)]
+    command = [sys.executable, "-m", "livetrap.stack.supervisord", "-n", "-c", str(config)]
     if not detach:
         command = bind_to_parent(command, death_signal=signal.SIGTERM)
     with (config.parent / "logs" / "supervisord.out").open("wb") as output:
@@ -156,7 +142,7 @@ def launch(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=dict(environment),
+            env=dict(environment) | {"TZ": "UTC"},  # of every log
             cwd=config.parent,
             start_new_session=True,
         )

@@ -5,10 +5,13 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from livetrap.stack.restarts import RestartPolicy
+
 __all__ = ["GROUPS", "Program", "config_text", "socket_fits"]
 
 # Started in this order and stopped in the reverse one.
 GROUPS = ("servers", "services", "feed")
+_FOR_EVER = 10**9
 # supervisord binds to the path plus its pid, and AF_UNIX paths end at 107 bytes.
 _LONGEST_SOCKET_BYTES = 90
 
@@ -55,7 +58,9 @@ def socket_fits(path: Path) -> bool:
     return len(os.fsencode(path)) <= _LONGEST_SOCKET_BYTES
 
 
-def config_text(programs: tuple[Program, ...], *, socket: Path) -> str:
+def config_text(
+    programs: tuple[Program, ...], *, socket: Path, policy: RestartPolicy | None = None
+) -> str:
     """Return supervisord.conf for the folder that the file will stand in.
 
     Parameters
@@ -64,13 +69,15 @@ def config_text(programs: tuple[Program, ...], *, socket: Path) -> str:
         What to run.
     socket : Path
         Where supervisord listens.
+    policy : RestartPolicy, optional
+        Pauses before a program that ended starts again.
 
     Returns
     -------
     str
         Text of the file; it contains no secret.
     """
-    sections = [_daemon_section(socket)]
+    sections = [_daemon_section(socket, policy or RestartPolicy())]
     for priority, group in enumerate(GROUPS, start=1):
         members = [program.name for program in programs if program.group == group]
         if members:
@@ -80,7 +87,7 @@ def config_text(programs: tuple[Program, ...], *, socket: Path) -> str:
     return "\n".join(sections)
 
 
-def _daemon_section(socket: Path) -> str:
+def _daemon_section(socket: Path, policy: RestartPolicy) -> str:
     """Return the sections about supervisord itself."""
     user = "user=root\n" if os.geteuid() == 0 else ""
     return f"""\
@@ -90,6 +97,11 @@ chmod=0600
 
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[rpcinterface:livetrap]
+supervisor.rpcinterface_factory=livetrap.stack.supervisord:make_interface
+max_delay_s={policy.max_delay_s}
+steady_after_s={policy.steady_after_s}
 
 [supervisord]
 nodaemon=true
@@ -111,7 +123,7 @@ environment={variables}
 autostart={_word(on=program.autostart)}
 autorestart={_word(on=program.autorestart)}
 startsecs=1
-startretries=8
+startretries={_FOR_EVER if program.autorestart else 0}
 stopsignal={program.stop_signal}
 stopwaitsecs={program.stop_wait_s}
 stopasgroup={_word(on=program.whole_group)}
