@@ -9,9 +9,11 @@ import httpx
 import pytest
 
 from livetrap.database.migrations import migrate
+from livetrap.stack.restarts import RestartPolicy
 from tests.support.api_rows import Rows, rows_of
 from tests.support.api_service import server
 from tests.support.browser import CHROMIUM, Page, open_page
+from tests.support.supervised import shell, supervised
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None,
@@ -219,3 +221,24 @@ async def test_the_api_reference_is_built_from_openapi(postgres_url: str) -> Non
                 assert page.errors == []
 
         await asyncio.to_thread(browse)
+
+
+async def test_the_page_says_which_service_is_down(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = RestartPolicy(max_delay_s=0.01, steady_after_s=600)
+    with supervised(shell("extract", "exit 3"), policy=policy) as stack:
+        stack.wait_for(lambda now: now["extract"].n_exits > 2)
+        # The api of a stack has it from supervisord; this one cannot wait until all is well.
+        monkeypatch.setenv("SUPERVISOR_SERVER_URL", f"unix://{stack.socket}")
+        async with server(postgres_url, ready_path="/healthz") as (address, _):
+
+            def browse() -> None:
+                with open_page() as page:
+                    page.goto(address)
+                    page.wait_for("!document.querySelector('#down').hidden")
+                    text = page.run("document.querySelector('#down').textContent")
+                    assert text.startswith("extract is down since 20")
+                    assert "exit code 3" in text
+
+            await asyncio.to_thread(browse)

@@ -46,7 +46,9 @@ def app_of(client: httpx.AsyncClient) -> FastAPI:
 
 
 @asynccontextmanager
-async def server(postgres_url: str) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+async def server(
+    postgres_url: str, *, ready_path: str = "/readyz"
+) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     """Run `python -m api` on a free port; give its address and its process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -59,7 +61,7 @@ async def server(postgres_url: str) -> AsyncIterator[tuple[str, asyncio.subproce
         async with httpx.AsyncClient() as client, asyncio.timeout(_FIRST_ANSWER_S):
             while True:
                 try:
-                    if (await client.get(f"{address}/readyz")).is_success:
+                    if (await client.get(f"{address}{ready_path}")).is_success:
                         break
                 except httpx.TransportError:
                     pass

@@ -86,6 +86,8 @@ def test_a_rest_frequency_counts_without_an_axis_and_for_lofar() -> None:
     assert read_frequency(cards(RESTFRQ=150e6, **both))[0] == pytest.approx(130e6)
     lofar = cards(RESTFRQ=150e6, RESTBW=2e6, TELESCOP="LOFAR", **both)
     assert read_frequency(lofar) == (150e6, 2e6)
+    by_axis = cards(TELESCOP="LOFAR", **both), cards(RESTFRQ=150e6, TELESCOP="AARTFAAC", **both)
+    assert [read_frequency(each)[0] for each in by_axis] == pytest.approx([130e6, 130e6])
 
 
 @pytest.mark.parametrize(
