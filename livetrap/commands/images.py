@@ -18,6 +18,7 @@ PASS_ALL = {"allow_extra_args": True, "ignore_unknown_options": True}
 class TableFormat(StrEnum):
     """Formats of a source list."""
 
+    TABLE = "table"
     CSV = "csv"
     JSON = "json"
     VOTABLE = "votable"
@@ -50,7 +51,10 @@ DetectionImage = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Find sources in this image, measure them in FILE..."),
 ]
-Format = Annotated[TableFormat, typer.Option("--format", help="Format of the source list")]
+Format = Annotated[
+    TableFormat | None,
+    typer.Option("--format", help="Format of the source list (default: table on a terminal, csv)"),
+]
 Maps = Annotated[
     Path | None,
     typer.Option(
@@ -134,11 +138,13 @@ def extract(
     radius: Radius = None,
     negative: Negative = False,
     detection_image: DetectionImage = None,
-    table_format: Format = TableFormat.CSV,
+    table_format: Format = None,
     output: Annotated[Path | None, typer.Option(help="File to write (default: terminal)")] = None,
     maps: Maps = None,
 ) -> int:
     """Find and measure the sources of images; needs no running service.
+
+    On a terminal it prints a table, into a pipe or file CSV.
 
     For example:
 
@@ -161,7 +167,7 @@ def extract(
             radius_px=radius,
             fdr_alpha=fdr,
         ),
-        table_format=table_format.value,
+        table_format=table_format and table_format.value,
         output=output,
         maps=maps,
         negative=negative,

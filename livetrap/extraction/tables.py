@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -42,6 +43,11 @@ class FileSources:
     extraction: Extraction
     shapes: Shapes
 
+    @property
+    def name(self) -> str:
+        """The file's name as UTF-8, whatever its bytes are."""
+        return os.fsencode(self.path).decode("utf-8", "backslashreplace")
+
 
 def _rows(found: FileSources) -> Iterator[list[object]]:
     """Yield the path and the values of `_NAMES` of every source."""
@@ -51,7 +57,7 @@ def _rows(found: FileSources) -> Iterator[list[object]]:
         for column in fields(part)
     ]
     for values in zip(*columns, strict=True):
-        yield [str(found.path), *values]
+        yield [found.name, *values]
 
 
 def _to_csv(done: list[FileSources]) -> str:
@@ -66,7 +72,7 @@ def _to_csv(done: list[FileSources]) -> str:
 def _to_json(done: list[FileSources]) -> str:
     images = [
         {
-            "file": str(found.path),
+            "file": found.name,
             "time_start": found.image.metadata.time_start,
             "freq_eff_hz": found.image.metadata.freq_eff_hz,
             "detection_threshold_sigma": found.extraction.detection_threshold_sigma,

@@ -3,15 +3,25 @@
 import csv
 import io
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy import units
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.io.votable import parse_single_table
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from livetrap import cli
+from livetrap.extraction.terminal import _sexagesimal
 from livetrap.simulator import SimulatorConfig, iterate_images, truth
+from services.extract.steps.catalogue import extract_sources
+from tests.support.examples import examples
+from tests.support.fits_images import make, pixels
 
 CONFIG = SimulatorConfig(images=1, bands_hz=(150e6,), seed=7)
 
@@ -96,10 +106,95 @@ def test_one_bad_file_does_not_stop_the_others(
 ) -> None:
     bad = tmp_path / "bad.fits"
     bad.write_bytes(b"no image")
-    assert run(bad, image_file) == 1
+    assert run(bad, tmp_path, tmp_path / "missing.fits", image_file) == 1
     output = capsys.readouterr()
-    assert "not_fits" in output.err
+    *lines, summary = output.err.splitlines()
+    assert [line.split(": ")[1] for line in lines] == ["not_fits", "io_error", "io_error"]
+    rows = rows_of(output.out)
+    assert len(rows) > 10
+    assert summary == (
+        f"4 files: 1 measured, {len(rows)} sources; 3 refused: 2 io_error, 1 not_fits"
+    )
+
+
+def test_a_defect_that_one_file_meets_stops_no_other_file(
+    image_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = iter([ZeroDivisionError("the inside"), None])
+
+    def fail_once(*arguments: object) -> object:
+        error = next(calls)
+        if error is not None:
+            raise error
+        return extract_sources(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("livetrap.extraction.files.extract_sources", fail_once)
+    assert run(image_file, image_file) == 1
+    output = capsys.readouterr()
+    assert "internal_error: ZeroDivisionError" in output.err
     assert len(rows_of(output.out)) > 10
+
+
+def test_an_empty_image_says_how_deep_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty.fits"
+    array = pixels(shape=(128, 128)) / np.float32(1e5)
+    array[:8] = np.nan
+    empty.write_bytes(make(array))
+    assert run(empty) == 0
+    output = capsys.readouterr()
+    assert rows_of(output.out) == []
+    assert "no sources above 8 sigma = 7.96 mJy/beam, rms 995 uJy/beam" in output.err
+    assert "1024 of" in output.err
+    assert run(empty, "--format", "table") == 0
+    assert "uJy/beam, 1024 of" in capsys.readouterr().out
+
+
+def test_a_terminal_gets_a_table(
+    image_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run(image_file) == 0
+    about, when, header, units_line, *lines = capsys.readouterr().out.splitlines()
+    assert f"{len(lines)} sources above 8 sigma" in about
+    assert "150 MHz" in when
+    assert "mJy/beam" in units_line
+    column = header.index("peak") + len("peak")
+    for line in lines:
+        # The right edge of each column is that of its heading.
+        assert line[column - 1].isdigit()
+        assert line[column : column + 2] == "  "
+        flux, _, error = line.split()[3:6]
+        assert float(flux) / float(error) > 7
+
+
+@settings(max_examples=examples(200))
+@given(ra=st.floats(0, 360), dec=st.floats(-90, 90))
+def test_sexagesimal_is_the_same_position(ra: float, dec: float) -> None:
+    hours = _sexagesimal(ra / 15, digits=3, turn=24)
+    degrees = ("-" if dec < 0 else "+") + _sexagesimal(abs(dec), digits=2)
+    assert ":60" not in hours + degrees
+    again = SkyCoord(hours, degrees, unit=(units.hourangle, units.deg))
+    assert again.separation(SkyCoord(ra, dec, unit="deg")).arcsec < 0.02
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems only have UTF-8 names")
+def test_a_name_that_is_no_utf8_is_no_obstacle(
+    image_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = tmp_path / os.fsdecode(b"caf\xe9, 5%.fits")
+    odd.write_bytes(image_file.read_bytes())
+    for kind in ("csv", "json", "votable", "ds9", "table"):
+        assert run(odd, "--format", kind) == 0
+    assert "caf\\xe9, 5%.fits" in capsys.readouterr().out
+
+
+def test_an_output_that_cannot_be_written_is_refused_first(
+    image_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(image_file, "--output", tmp_path / "nowhere" / "list.csv") == 2
+    assert "nowhere" in capsys.readouterr().err
 
 
 def test_thresholds_must_fit_together(
