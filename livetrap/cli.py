@@ -1,5 +1,6 @@
 """The list of commands, and the exit code of each error."""
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -20,6 +21,14 @@ from runtime.errors import PipelineError, SettingsError
 
 __all__ = ["app", "run"]
 
+_REMEDIES = {
+    errno.ENOSPC: "free some of the disk, or choose another folder with --data-dir",
+    errno.EDQUOT: "the disk quota of this account is used up",
+    errno.EROFS: "the disk is read-only; choose another folder with --data-dir",
+    errno.EACCES: "this account may not do that; choose another folder or change its owner",
+    errno.EPERM: "this account may not do that; choose another folder or change its owner",
+    errno.EMFILE: "too many open files; raise the limit with `ulimit -n`",
+}
 _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
 _START, _IMAGES, _ALERTS, _OPERATE = "Start and stop", "Images", "Alerts", "Operate"
 
@@ -109,10 +118,20 @@ def run(arguments: list[str]) -> int:
         if error.format_message():
             print(f"livetrap: {_with_hint(error)}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"livetrap: {_describe_os_error(error)}", file=sys.stderr)
+        return _FAILED
     except (PipelineError, KeyboardInterrupt, typer.Abort) as error:
         print(f"livetrap: {' '.join(str(error).split()) or 'interrupted'}", file=sys.stderr)
         return _WRONG_USAGE if isinstance(error, SettingsError) else _FAILED
     return result if isinstance(result, int) else _DONE
+
+
+def _describe_os_error(error: OSError) -> str:
+    """Return what the system refused, where, and how to mend it."""
+    what = error.strerror or repr(error)
+    where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, str | bytes) else ""
+    return f"{what}{where}; {_REMEDIES.get(error.errno or 0, 'look at the logs of the stack')}"
 
 
 def _with_hint(error: typer.TyperException) -> str:

@@ -16,7 +16,7 @@ from livetrap.database.migrations import migrate
 from livetrap.stack.errors import StackError
 from livetrap.stack.paths import make_data_dir, plain_path
 from livetrap.stack.plan import Plan, UpOptions, make_plan
-from livetrap.stack.ports import wait_until_free
+from livetrap.stack.ports import wait_until_left
 from livetrap.stack.programs import Prepared, environment_of, prepare
 from livetrap.stack.readiness import READY_TIMEOUT_S, wait_for_servers, wait_for_services
 from livetrap.stack.state import StackState, read_running, remove_state, started_at, write_state
@@ -93,7 +93,7 @@ def start(options: UpOptions, *, detach: bool, report: Callable[[str], None]) ->
 
 
 def stop(data_dir: Path) -> bool:
-    """Stop the stack of a data folder and wait until its ports are free.
+    """Stop the stack of a data folder and wait until it has left its ports.
 
     Parameters
     ----------
@@ -108,19 +108,19 @@ def stop(data_dir: Path) -> bool:
     Raises
     ------
     StackError
-        If a port is still in use afterwards.
+        If one of its processes does not leave its port.
     """
     state = read_running(data_dir)
     if state is None:
         remove_state(data_dir)
         return False
     stop_process(state.pid, timeout_s=_STOP_TIMEOUT_S)
-    in_use = wait_until_free(state.own_ports, timeout_s=_PORT_TIMEOUT_S)
+    in_use = wait_until_left(state.own_ports, supervisor=state.socket, timeout_s=_PORT_TIMEOUT_S)
     _remove_traces(data_dir, Path(state.socket))
     if in_use:
         raise StackError(
-            f"stopped, but another program uses port {', '.join(map(str, in_use))} now; "
-            "`ss -ltnp` shows which"
+            f"a process of this stack still listens on port {', '.join(map(str, in_use))}; "
+            "`ss -ltnp` shows which: kill it"
         )
     return True
 

@@ -126,8 +126,14 @@ def plain_path(path: Path) -> Path:
     """
     if re.fullmatch(r"[A-Za-z0-9._/ +@=:~-]+", str(path)):
         return path
-    link = Path(tempfile.gettempdir()) / f"livetrap-{path_digest(path)}"
-    if link.is_symlink():
-        link.unlink()
-    link.symlink_to(path, target_is_directory=True)
+    link = Path(tempfile.gettempdir()) / f"livetrap-{os.geteuid()}-{path_digest(path)}"
+    try:
+        if link.is_symlink():
+            link.unlink()
+        link.symlink_to(path, target_is_directory=True)
+    except OSError as error:
+        raise StackError(
+            f"the data folder {path} has a name that Kafka cannot read, and the link {link} to it "
+            f"cannot be made: {error.strerror}; choose a plain name with --data-dir"
+        ) from error
     return link

@@ -3,11 +3,14 @@
 import random
 import socket
 import time
+from contextlib import suppress
+
+import psutil
 
 from livetrap.stack.errors import StackError
 from runtime.errors import SettingsError
 
-__all__ = ["choose_port", "is_free", "is_listening", "wait_until_free"]
+__all__ = ["choose_port", "is_free", "is_listening", "wait_until_left"]
 
 _LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 # Below the kernel's ephemeral range, so that no outgoing connection takes it meanwhile.
@@ -72,14 +75,42 @@ def choose_port(
     raise StackError(f"no free port found between {_FIRST} and {_LAST}")
 
 
-def wait_until_free(ports: list[int], *, timeout_s: float) -> list[int]:
-    """Wait until no server listens on these ports; return those that are still in use."""
+def wait_until_left(ports: list[int], *, supervisor: str, timeout_s: float) -> list[int]:
+    """Wait until no process of a stack listens on its ports any more.
+
+    Parameters
+    ----------
+    ports : list of int
+        Its ports; another program may have taken one that is free already.
+    supervisor : str
+        Socket of the stack's supervisord, by which its processes are known.
+    timeout_s : float
+        Longest wait [s].
+
+    Returns
+    -------
+    list of int
+        Ports on which processes of the stack still listen.
+    """
     deadline = time.monotonic() + timeout_s
-    in_use = [port for port in ports if not is_free(port)]
-    while in_use and time.monotonic() < deadline:
+    while in_use := _listened_by(supervisor, [port for port in ports if not is_free(port)]):
+        if time.monotonic() > deadline:
+            break
         time.sleep(0.05)
-        in_use = [port for port in in_use if not is_free(port)]
     return in_use
+
+
+def _listened_by(supervisor: str, ports: list[int]) -> list[int]:
+    """Return those of the ports on which a process of this supervisord listens."""
+    found = set()
+    for connection in psutil.net_connections("tcp") if ports else ():
+        port = connection.laddr.port if connection.laddr else 0
+        if connection.status == psutil.CONN_LISTEN and port in ports and connection.pid:
+            with suppress(psutil.Error):  # it has just ended, or is another user's
+                address = psutil.Process(connection.pid).environ().get("SUPERVISOR_SERVER_URL")
+                if address == f"unix://{supervisor}":
+                    found.add(port)
+    return sorted(found)
 
 
 def _has(family: socket.AddressFamily, host: str) -> bool:

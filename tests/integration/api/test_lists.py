@@ -156,10 +156,11 @@ async def add_source_with_band(rows: Rows) -> int:
 
 async def test_an_undefined_number_is_null(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
-        await rows.image(0)
+        await rows.image(0, warnings=["ignored_card EXPTIME"])
         await rows.image(1, verdict="rejected", reasons=["no_beam"], time_start=None)
         images = await read_all(client, "images", stream=rows.stream, limit=1)
         assert [image["verdict"] for image in images] == ["rejected", "accepted"]
         assert images[1]["rms_jy_beam"] is None
+        assert [image["warnings"] for image in images] == [[], ["ignored_card EXPTIME"]]
         for name in (images[1]["id"], images[1]["image_id"]):
             assert (await client.get(f"/api/v1/images/{name}")).json() == images[1]

@@ -1,5 +1,6 @@
 """The command line by itself: help, version, mistakes, and what it costs to start."""
 
+import errno
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -94,3 +95,15 @@ def test_help_imports_no_slow_package() -> None:
     )
     assert "rich" in done.stderr.split()
     assert not SLOW_PACKAGES & set(done.stderr.split())
+
+
+def test_what_the_system_refuses_is_one_line_with_its_place_and_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/data/state.json")
+
+    monkeypatch.setattr("livetrap.operator.effective_settings.describe_settings", refuse)
+    assert run(["settings"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "No space left on device (/data/state.json); free some of the disk" in line

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from livetrap.stack.errors import StackError
 from livetrap.stack.paths import plain_path
 
 
@@ -25,3 +26,11 @@ def test_another_name_gets_a_link(
         assert link.resolve() == folder.resolve()
         assert plain_path(link) == link
         assert link.readlink() == folder
+
+
+def test_a_link_that_cannot_be_made_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(StackError, match="choose a plain name with --data-dir"):
+        plain_path(tmp_path / "a,b")
