@@ -1,7 +1,6 @@
 """Which programs of a one-machine stack run, as its supervisord says."""
 
 import json
-import os
 import socket as socket_module
 import xmlrpc.client
 from dataclasses import dataclass
@@ -11,10 +10,9 @@ from xml.parsers.expat import ExpatError
 
 from runtime.errors import PipelineError
 
-__all__ = ["Program", "Programs", "SupervisorError", "read_programs", "socket_of_this_stack"]
+__all__ = ["Program", "Programs", "SupervisorError", "read_programs"]
 
 _TIMEOUT_S = 5.0
-_UNIX = "unix://"
 
 
 class SupervisorError(PipelineError):
@@ -100,12 +98,6 @@ class Programs:
 
     items: list[Program]
     log_lines_dropped: int
-
-
-def socket_of_this_stack() -> str | None:
-    """Return the socket of the supervisord that started this process; None if none did."""
-    address = os.environ.get("SUPERVISOR_SERVER_URL", "")
-    return address.removeprefix(_UNIX) if address.startswith(_UNIX) else None
 
 
 def read_programs(socket: str) -> Programs:

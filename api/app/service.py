@@ -28,7 +28,6 @@ from api.storage.database import Database
 from runtime.listening import create_listener
 from runtime.logging import get_logger
 from runtime.process import run_service
-from runtime.programs import socket_of_this_stack
 from runtime.settings import ApiProcessSettings
 from runtime.stop_flag import StopFlag
 
@@ -49,7 +48,6 @@ def create_context(settings: ApiProcessSettings) -> ApiContext:
         database=database,
         alert_stream=AlertStream(database),
         settings=settings.api,
-        supervisor=socket_of_this_stack(),
     )
 
 

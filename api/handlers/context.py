@@ -27,14 +27,11 @@ class ApiContext:
         New alerts for the clients of ``/alerts/stream``.
     settings : ApiSettings
         Section ``api`` of the settings.
-    supervisor : str or None
-        Socket of the supervisord of a one-machine stack; None elsewhere.
     """
 
     database: Database
     alert_stream: AlertStream
     settings: ApiSettings
-    supervisor: str | None = None
 
 
 async def get_context() -> ApiContext:

@@ -51,7 +51,7 @@ async def get_slo(
 @router.get("/services", summary="Processes of this stack, and which are down")
 async def list_services(context: Context) -> Services:
     """Return the processes of a one-machine stack; none where something else runs them."""
-    programs = await fetch_programs(context.supervisor)
+    programs = await fetch_programs(context.settings.supervisor)
     names = ServiceItem.model_fields
     return Services(
         items=[ServiceItem(**{name: getattr(item, name) for name in names}) for item in programs]
@@ -79,7 +79,7 @@ async def is_alive() -> PlainTextResponse:
 @probes.get("/readyz")
 async def is_ready(context: Context) -> PlainTextResponse:
     """Answer whether the stack's processes run and the database answers a query."""
-    down = [item for item in await fetch_programs(context.supervisor) if item.is_down]
+    down = [item for item in await fetch_programs(context.settings.supervisor) if item.is_down]
     if down:
         raise ProblemError(503, "; ".join(item.describe() for item in down))
     await context.database.fetch("check_schema")

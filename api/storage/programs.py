@@ -1,6 +1,7 @@
 """The processes of the stack that this API belongs to."""
 
 import asyncio
+from pathlib import Path
 
 from api.errors import ProblemError
 from runtime.programs import Program, SupervisorError, read_programs
@@ -8,12 +9,12 @@ from runtime.programs import Program, SupervisorError, read_programs
 __all__ = ["fetch_programs"]
 
 
-async def fetch_programs(socket: str | None) -> list[Program]:
+async def fetch_programs(socket: Path | None) -> list[Program]:
     """Return the processes that supervisord keeps running.
 
     Parameters
     ----------
-    socket : str or None
+    socket : Path or None
         Of supervisord; None: something else runs this API.
 
     Returns
@@ -29,7 +30,7 @@ async def fetch_programs(socket: str | None) -> list[Program]:
     if socket is None:
         return []
     try:
-        programs = await asyncio.to_thread(read_programs, socket)
+        programs = await asyncio.to_thread(read_programs, str(socket))
     except SupervisorError as error:
         raise ProblemError(503, str(error)) from error
     return [program for program in programs.items if program.is_restarted]

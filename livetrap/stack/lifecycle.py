@@ -142,6 +142,7 @@ def _launch(
 ) -> RunningStack:
     """Start supervisord and its programs in order; if one fails, stop them all."""
     socket = _socket_path(data_dir)
+    os.environ["LIVETRAP_API__SUPERVISOR"] = str(socket)
     config = data_dir / "supervisord.conf"
     config.write_text(config_text(prepared.programs, socket=socket), encoding="utf-8")
     process = launch(config, environment=os.environ, detach=detach)

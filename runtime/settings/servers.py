@@ -1,5 +1,6 @@
 """Settings of the database, the HTTP server, metrics and logs."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
@@ -32,6 +33,9 @@ class ApiSettings(Section):
         (600.0, 3600.0, 86400.0),
         max_length=10,
         description="Time windows of a source's statistics, each ending at its newest point [s]",
+    )
+    supervisor: Path | None = Field(
+        None, description="Socket of the stack's supervisord; `livetrap up` sets it"
     )
 
 

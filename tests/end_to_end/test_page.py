@@ -230,7 +230,7 @@ async def test_the_page_says_which_service_is_down(
     with supervised(shell("extract", "exit 3"), policy=policy) as stack:
         stack.wait_for(lambda now: now["extract"].n_exits > 2)
         # The api of a stack has it from supervisord; this one cannot wait until all is well.
-        monkeypatch.setenv("SUPERVISOR_SERVER_URL", f"unix://{stack.socket}")
+        monkeypatch.setenv("LIVETRAP_API__SUPERVISOR", stack.socket)
         async with server(postgres_url, ready_path="/healthz") as (address, _):
 
             def browse() -> None:

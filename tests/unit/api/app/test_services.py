@@ -2,12 +2,9 @@
 
 import httpx
 
-from api.app import create_app
-from api.handlers.context import ApiContext
-from api.steps.alert_stream import AlertStream
-from api.storage.database import Database
+from api.app import create_app, create_context
 from livetrap.stack.restarts import RestartPolicy
-from runtime.settings import ApiProcessSettings
+from runtime.settings import ApiProcessSettings, ApiSettings
 from tests.support.supervised import shell, supervised
 
 POLICY = RestartPolicy(max_delay_s=0.01, steady_after_s=600)
@@ -15,10 +12,10 @@ POLICY = RestartPolicy(max_delay_s=0.01, steady_after_s=600)
 
 def client_of(supervisor: str | None) -> httpx.AsyncClient:
     """Return a client of an api that has no database."""
-    settings = ApiProcessSettings()
-    database = Database(settings.postgres)
-    context = ApiContext(database, AlertStream(database), settings.api, supervisor)
-    transport = httpx.ASGITransport(create_app(context), raise_app_exceptions=False)
+    settings = ApiProcessSettings(api=ApiSettings(supervisor=supervisor))
+    transport = httpx.ASGITransport(
+        create_app(create_context(settings)), raise_app_exceptions=False
+    )
     return httpx.AsyncClient(transport=transport, base_url="http://api")
 
 
