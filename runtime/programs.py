@@ -12,7 +12,7 @@ from runtime.errors import PipelineError
 
 __all__ = ["Program", "Programs", "SupervisorError", "read_programs"]
 
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 15.0
 
 
 class SupervisorError(PipelineError):

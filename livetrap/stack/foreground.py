@@ -3,7 +3,7 @@
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from livetrap.stack.errors import StackError
@@ -11,6 +11,7 @@ from livetrap.stack.lifecycle import RunningStack, start, stop_started
 from livetrap.stack.plan import UpOptions
 from livetrap.stack.state import StackState
 from runtime.listening import format_address
+from runtime.programs import Program
 
 __all__ = ["announce", "run_in_foreground", "stop_requests", "watch"]
 
@@ -100,12 +101,20 @@ def watch(running: RunningStack, *, report: Callable[[str], None]) -> None:
         try:
             code = running.process.wait(timeout=_WATCH_INTERVAL_S)
         except subprocess.TimeoutExpired:
-            for program in running.supervisor.states():
-                if states.setdefault(program.name, "RUNNING") != program.state:
-                    states[program.name] = program.state
-                    how = f" ({program.last_exit})" if program.last_exit else ""
-                    report(f"{program.name} is {program.state.lower()}{how}")
+            with suppress(StackError):  # a machine that is busy for long answers later
+                _report_changes(running.supervisor.states(), states, report)
         else:
             raise StackError(
                 f"supervisord ended by itself (exit code {code}); see logs/supervisord.log"
             )
+
+
+def _report_changes(
+    programs: list[Program], states: dict[str, str], report: Callable[[str], None]
+) -> None:
+    """Report programs whose state is not the one in `states`, and keep the new one there."""
+    for program in programs:
+        if states.setdefault(program.name, "RUNNING") != program.state:
+            states[program.name] = program.state
+            how = f" ({program.last_exit})" if program.n_exits and program.last_exit else ""
+            report(f"{program.name} is {program.state.lower()}{how}")

@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -88,14 +89,22 @@ def test_a_program_that_recovers_is_not_down_any_more(tmp_path: Path) -> None:
         assert again["moody"].n_exits <= 1
 
 
-def test_a_stop_does_not_wait_for_a_pause() -> None:
+def test_a_stop_does_not_wait_for_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
     sleeper = shell("sleeper", "exec sleep 600")
     with supervised(shell("failing", "exit 1"), sleeper, policy=PATIENT) as stack:
         states = stack.wait_for(lambda now: _waits_long(now["failing"].next_start_unix_s))
         child = psutil.Process(states["sleeper"].pid)
         supervisord = psutil.Process(stack.pid)
+        _assert_times_are_utc(stack.logs / "supervisord.log")
     assert not supervisord.is_running()
     assert not child.is_running()
+
+
+def _assert_times_are_utc(log: Path) -> None:
+    """Compare the first time of a log with now; Kathmandu is 5:45 ahead."""
+    written = datetime.strptime(log.read_text()[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    assert abs(datetime.now(UTC) - written) < timedelta(minutes=30)
 
 
 def _waits_long(next_start_unix_s: float | None) -> bool:
