@@ -236,7 +236,7 @@ async def test_the_page_says_which_service_is_down(
             def browse() -> None:
                 with open_page() as page:
                     page.goto(address)
-                    page.wait_for("!document.querySelector('#down').hidden")
+                    page.wait_for("document.querySelector('#down')?.hidden === false")
                     text = page.run("document.querySelector('#down').textContent")
                     assert text.startswith("extract is down since 20")
                     assert "exit code 3" in text
