@@ -162,7 +162,8 @@ def _expand_tiles(data: bytes, max_bytes: int) -> bytes:
     except Exception as error:
         # astropy meets damaged tiles with a dozen classes of exception.
         raise HeaderError(
-            "damaged_file", f"the tile-compressed image cannot be unpacked: {error}"
+            "damaged_file",
+            f"the tile-compressed image cannot be unpacked: {type(error).__name__} {error}",
         ) from error
 
 

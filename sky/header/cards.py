@@ -47,7 +47,9 @@ class Cards:
     def image(self, name: str) -> str:
         """Return the card as it stands in the header, for an error message."""
         try:
-            text = str(self._header.cards[name].image)
+            card = self._header.cards[name]
+            # As it came: `image` is what astropy makes of a card that it cannot read.
+            text = str(getattr(card, "_image", None) or card.image)
         except (VerifyError, ValueError, KeyError):
             return name
         return "".join(c if c.isprintable() else "?" for c in text.rstrip()[:_LONGEST_QUOTE])
@@ -128,6 +130,11 @@ class Cards:
         """Return the error for a card that is needed and cannot be read."""
         if name not in self._header:
             return HeaderError("bad_header", f"card {name} is missing; it must be {wanted}")
+        if self._is_contradictory(name):
+            n_cards = self._header.count(name)
+            return HeaderError(
+                "bad_header", f"card {name} is there {n_cards} times, with different values"
+            )
         return HeaderError(
             "bad_header", f"card {name} must be {wanted}, and it reads '{self.image(name)}'"
         )
@@ -136,9 +143,23 @@ class Cards:
         value = self._value(name)
         return value is not None and not str(value).strip()
 
+    def _is_contradictory(self, name: str) -> bool:
+        """Return whether a card is there several times, and not with one value.
+
+        FITS 4.0, section 4.1.2.3: its value is then indeterminate; programs differ in which of
+        them they take.
+        """
+        if self._header.count(name) < 2:
+            return False
+        values = [self._header[name, number] for number in range(self._header.count(name))]
+        return any(value != values[0] for value in values[1:])
+
     def _value(self, name: str) -> object:
         try:
             value: object = self._header[name]
+            if self._is_contradictory(name):
+                self.ignore(name)
+                return None
         except (KeyError, VerifyError, ValueError, IndexError, TypeError):
             if name in self._header:
                 self.ignore(name)

@@ -61,7 +61,16 @@ def _of_pixels() -> Iterator[Case]:
 
 def _of_bytes() -> Iterator[Case]:
     good = good_image()
+    end = good.index(b"END     ")
+
+    def twice(card: bytes) -> bytes:
+        return good[:end] + card.ljust(80) + b"END".ljust(80) + good[end + 160 :]
+
     cases: list[tuple[str, Callable[[], bytes], str]] = [
+        ("two reference positions", lambda: twice(b"CRVAL1  = 11.0"), "bad_header"),
+        ("two beams", lambda: twice(b"BMAJ    = 0.06"), "bad_header"),
+        ("two exposures", lambda: twice(b"EXPTIME = 11.0"), ""),
+        ("one position twice", lambda: twice(b"CRVAL1  = 1.0E1"), ""),
         ("nothing", lambda: b"", "not_fits"),
         ("half a header", lambda: good[:1500], "truncated"),
         ("no END", lambda: good.replace(b"END     ", b"HISTORY ", 1)[:2880], "truncated"),
