@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as KafkaMessage
 
-from runtime.errors import TransientError
+from runtime.errors import FatalError, TransientError
 
 __all__ = ["OutMessage", "produce_and_locate", "produce_and_wait", "send"]
 
@@ -39,6 +39,8 @@ def send(
     ------
     TransientError
         If the client cannot take it now.
+    FatalError
+        If it never will.
     """
     while True:
         try:
@@ -52,12 +54,20 @@ def send(
         except BufferError:
             producer.poll(0.1)
         except KafkaException as error:
-            if error.args[0].code() in _ABOUT_THE_MESSAGE:
-                raise
-            raise TransientError(f"Kafka does not take a message: {error}") from error
+            raise _translated(error) from error
         else:
             producer.poll(0)
             return
+
+
+def _translated(error: KafkaException) -> Exception:
+    """Return what an error of `produce` means: for the message, the process or the moment."""
+    code = error.args[0].code()
+    if code in _ABOUT_THE_MESSAGE:
+        return error
+    if error.args[0].fatal() or code == KafkaError._FATAL:  # noqa: SLF001  (librdkafka's name)
+        return FatalError(f"Kafka has ended this producer for good: {error}; a restart connects")
+    return TransientError(f"Kafka does not take a message: {error}")
 
 
 def _to_wire_headers(message: OutMessage) -> list[tuple[str, str | bytes | None]]:
