@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+import platform
 import re
 import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -20,6 +22,7 @@ __all__ = [
     "is_traversable_by_all",
     "make_data_dir",
     "make_open_dir",
+    "numba_cache",
     "path_digest",
     "plain_path",
 ]
@@ -111,6 +114,33 @@ def is_traversable_by_all(path: Path) -> bool:
     """
     real = path.resolve()
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in (real, *real.parents))
+
+
+def numba_cache(data_dir: Path) -> Path | None:
+    """Return a folder for compiled kernels where the account's own cache cannot be written.
+
+    Without it each process of the stack would compile them again for half a minute.
+
+    Parameters
+    ----------
+    data_dir : Path
+        The data folder.
+
+    Returns
+    -------
+    Path or None
+        A folder of this machine inside the data folder; None if the account's cache will do,
+        or the user has chosen a folder.
+    """
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        return None
+    path = os.environ.get("LIVETRAP_CACHE_DIR")
+    usual = Path(path) if path else platformdirs.user_cache_path("livetrap", appauthor=False)
+    with suppress(OSError):
+        usual.mkdir(parents=True, exist_ok=True)
+        if os.access(usual, os.W_OK):
+            return None
+    return data_dir / "cache" / "numba" / platform.node()
 
 
 def path_digest(path: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from livetrap.stack.child import bind_to_parent
 from livetrap.stack.kafka_broker import KafkaBroker
 from livetrap.stack.kafka_jars import fetch_jars
+from livetrap.stack.paths import numba_cache
 from livetrap.stack.plan import Plan, UpOptions
 from livetrap.stack.postgres_server import PostgresServer, open_server
 from livetrap.stack.supervisor_config import Program
@@ -75,7 +76,9 @@ def prepare(options: UpOptions, plan: Plan, *, report: Callable[[str], None]) ->
 def environment_of(plan: Plan, postgres: PostgresServer | None, data_dir: Path) -> dict[str, str]:
     """Return the variables that every program of a stack gets."""
     postgres_url = plan.postgres_url if postgres is None else postgres.url
-    return {
+    cache = numba_cache(data_dir)
+    own_cache = {} if cache is None else {"NUMBA_CACHE_DIR": str(cache)}
+    return own_cache | {
         "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS": plan.kafka_url or f"127.0.0.1:{plan.kafka_port}",
         "LIVETRAP_POSTGRES__URL": str(postgres_url),
         "LIVETRAP_API__PORT": str(plan.api_port),

@@ -1,12 +1,13 @@
 """A data folder may have any name: Kafka and supervisord see a plain one."""
 
+import os
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from livetrap.stack.errors import StackError
-from livetrap.stack.paths import plain_path
+from livetrap.stack.paths import numba_cache, plain_path
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "a-b_c.d", "x@y"])
@@ -34,3 +35,18 @@ def test_a_link_that_cannot_be_made_is_told(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(StackError, match="choose a plain name with --data-dir"):
         plain_path(tmp_path / "a,b")
+
+
+def test_kernels_are_cached_in_the_data_folder_of_an_account_without_a_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NUMBA_CACHE_DIR", "LIVETRAP_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert numba_cache(tmp_path / "data") is None
+    monkeypatch.setenv("HOME", os.devnull)
+    cache = numba_cache(tmp_path / "data")
+    assert cache is not None
+    assert cache.is_relative_to(tmp_path / "data")
+    monkeypatch.setenv("LIVETRAP_CACHE_DIR", str(tmp_path))
+    assert numba_cache(tmp_path / "data") is None
