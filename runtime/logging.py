@@ -1,14 +1,17 @@
 """Structured logs: JSON lines for machines, colours on a terminal."""
 
+import json
 import logging
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from typing import TextIO, cast
 
 import structlog
 
 __all__ = [
+    "LossyStream",
     "RateLimitedHandler",
     "RateLimiter",
     "configure_library_logging",
@@ -44,7 +47,7 @@ def configure_logging(service: str, *, level: str = "INFO") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LossyStream(sys.stderr))),
     )
     structlog.contextvars.bind_contextvars(service=service)
     configure_library_logging()
@@ -54,6 +57,44 @@ def get_logger() -> structlog.typing.FilteringBoundLogger:
     """Return a logger that knows the service it runs in."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return logger
+
+
+class LossyStream:
+    """A text stream whose writes never raise: a log on a full disk ends no process.
+
+    Lines that cannot be written are dropped; the first one that can be is preceded by one with
+    their number.
+
+    Parameters
+    ----------
+    stream : file
+        Where to write.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._n_dropped = 0
+
+    def write(self, text: str) -> int:
+        """Write and flush a text, or count it as dropped."""
+        try:
+            if self._n_dropped:
+                gap = {
+                    "event": "log_lines_dropped",
+                    "level": "warning",
+                    "n_lines": self._n_dropped,
+                }
+                self._stream.write(f"{json.dumps(gap)}\n")
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):  # ValueError: the stream is closed
+            self._n_dropped += 1
+        else:
+            self._n_dropped = 0
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: `write` flushes."""
 
 
 class RateLimiter:

@@ -1,13 +1,19 @@
 """Warnings of libraries are written in our form, and not too often."""
 
+import errno
+import io
+import json
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from runtime.logging import RateLimitedHandler, RateLimiter, configure_library_logging
+from runtime.logging import LossyStream, RateLimitedHandler, RateLimiter, configure_library_logging
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +83,44 @@ def test_libraries_and_threads_write_through_our_log() -> None:
         ("thread_failed", None),
     ]
     assert lines[1]["error"] == "ValueError('lost')"
+
+
+class FullDisk(io.StringIO):
+    """A file on a disk that is full until it is emptied."""
+
+    is_full = True
+
+    def flush(self) -> None:
+        if self.is_full:
+            self.seek(0)
+            self.truncate()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_lines_that_a_full_disk_refuses_are_dropped_and_counted() -> None:
+    disk = FullDisk()
+    stream = LossyStream(disk)
+    for number in range(3):
+        stream.write(f"{number}\n")
+    disk.is_full = False
+    stream.write("3\n")
+    stream.write("4\n")
+    gap, *lines = disk.getvalue().splitlines()
+    assert json.loads(gap)["n_lines"] == 3
+    assert lines == ["3", "4"]
+    disk.close()
+    stream.write("nobody reads this\n")
+
+
+def test_a_process_whose_log_is_on_a_full_disk_goes_on() -> None:
+    script = (
+        "from runtime.logging import configure_logging, get_logger\n"
+        "configure_logging('test')\n"
+        "for number in range(5000): get_logger().info('event_happened', number=number)\n"
+        "print('done', flush=True)\n"
+    )
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=full, check=False
+        )
+    assert done.stdout == b"done\n"
