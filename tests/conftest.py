@@ -17,6 +17,7 @@ from tests.support.examples import register_profiles  # noqa: E402
 
 if TYPE_CHECKING:  # unit tests do without the time that these imports take
     from tests.support.golden import Golden
+    from tests.support.night import RunServers
     from tests.support.shared_servers import SharedServers
 
 register_profiles()
@@ -37,6 +38,21 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+# Slow folders, the slowest first: else one worker would be left with one of them at the end.
+_SLOW_FIRST = ("consistency", "end_to_end", "tutorials", "integration", "fuzz", "unit")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the slow folders in a parallel run; workers take file by file."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_slowness)
+
+
+def _slowness(item: pytest.Item) -> int:
+    folder = (*item.path.relative_to(item.config.rootpath).parts, "")[1]
+    return _SLOW_FIRST.index(folder) if folder in _SLOW_FIRST else len(_SLOW_FIRST)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: object) -> None:
     """Pass the address of the servers' owner to a worker of pytest-xdist."""
@@ -52,6 +68,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the servers of a parallel run."""
     if SHARED_SERVERS in config.stash:
         config.stash[SHARED_SERVERS].close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_tracebacks() -> None:
+    """Log exceptions as Python prints them; to draw each with its variables takes a second."""
+    if "structlog" in sys.modules:
+        from structlog import configure, get_config
+        from structlog.dev import ConsoleRenderer, plain_traceback
+
+        *others, _ = get_config()["processors"]
+        configure(processors=[*others, ConsoleRenderer(exception_formatter=plain_traceback)])
 
 
 def controller_of(config: pytest.Config) -> str | None:
@@ -76,6 +103,14 @@ def postgres_server_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
     with server_of_run("postgres", controller=controller_of(request.config)) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def servers(kafka_bootstrap: str, postgres_server_url: str) -> "RunServers":
+    """Kafka and PostgreSQL of the run, on which a test may start the services."""
+    from tests.support.night import RunServers
+
+    return RunServers(kafka_bootstrap, postgres_server_url)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def test_a_second_start_waits_for_the_first_and_says_so() -> None:
     second = threading.Thread(target=start_second)
     with lifecycle._one_start_at_a_time(order.append):
         second.start()
-        assert is_waiting.wait(30)
+        assert is_waiting.wait(60)
         order.append("first is ready")
     second.join(30)
     assert order == ["second waits", "first is ready", "second starts"]

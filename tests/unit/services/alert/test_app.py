@@ -86,7 +86,7 @@ async def test_events_are_handled_together_and_acknowledged_when_they_are_done()
 
     reading = asyncio.create_task(events.read(stream))
     working = asyncio.create_task(events.run(on_events))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not batches or stream.n_read < 2 * len(batches[0]):  # noqa: ASYNC110
             await asyncio.sleep(0)
         for _ in range(20):

@@ -19,6 +19,7 @@ from services.alert.handlers import transients
 from services.alert.handlers.transients import TransientHandler
 from services.alert.models import AlertHistory, LowWatermark, NewAlert, StoredAlert
 from services.alert.steps.alert import build_alert
+from tests.support.examples import every_fifth
 from tests.support.vtp_events import source_event
 
 RULES = load_rules(None)
@@ -198,7 +199,7 @@ async def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(
 async def test_a_second_crash_during_the_recovery_neither(
     fuse: int, size: int, subtests: pytest.Subtests
 ) -> None:
-    for fuse_after in range(1, 20):
+    for fuse_after in every_fifth(range(1, 20)):
         with subtests.test(fuse_after=fuse_after):
             servers = Servers(fuse)
             await run_and_restart(servers, fuse_after=fuse_after, size=size)

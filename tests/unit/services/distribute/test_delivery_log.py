@@ -33,7 +33,7 @@ async def running(log: DeliveryLog) -> AsyncIterator[None]:
 
 
 async def until(store: MemoryDeliveryStore, n: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(store.recorded) < n:  # noqa: ASYNC110  (nothing reports it)
             await asyncio.sleep(0.01)
 

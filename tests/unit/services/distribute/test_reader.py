@@ -43,7 +43,7 @@ async def read(
         on_failure=errors.append,
     )
     reader.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(messages) < n and not errors:  # noqa: ASYNC110  (nothing reports it)
             await asyncio.sleep(0.01)
     reader.stop()

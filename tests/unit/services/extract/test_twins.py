@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.finder import find_sources
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.compiled_kernels
 
@@ -42,7 +43,7 @@ def found(beam: BeamShape, sources: list[tuple[float, float, float]], seed: int,
     return len(find_sources(image, np.zeros((2, 2)), grid, beam, PARAMETERS).x)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(
     ratio=st.floats(1, 20), minor=st.floats(1.5, 6), angle=st.floats(0, math.pi),
     log_snr=st.floats(math.log(8), math.log(1000)),
@@ -63,7 +64,7 @@ def test_one_source_is_one(
         assert n_found == 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(
     ratio=st.floats(1, 8), minor=st.floats(3, 6), angle=st.floats(0, math.pi),
     direction=st.floats(0, 2 * math.pi), snr=st.floats(15, 300), contrast=st.floats(1, 2),
