@@ -220,7 +220,7 @@ class _Overload:
             observed.waiting.append((at_s, n_waiting))
             told = {
                 name: status.get(name)
-                for name in ("ready", "images_waiting", "image_wait_s", "last_image_age_s")
+                for name in ("ready", "images_waiting", "last_image_wait_s", "last_image_age_s")
             }
             observed.status.append({"at_s": at_s, "really_waiting": n_waiting, **told})
 

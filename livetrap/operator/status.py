@@ -2,11 +2,13 @@
 
 import asyncio
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
 import asyncpg
 
+from livetrap.operator.backlog import count_waiting
 from livetrap.operator.ledger import count_outcomes
 from livetrap.stack.paths import MIN_FREE_BYTES
 from livetrap.stack.readiness import is_api_ready
@@ -14,6 +16,7 @@ from livetrap.stack.state import StackState, read_running
 from runtime.listening import format_address
 from runtime.postgres import UNAVAILABLE_ERRORS
 from runtime.programs import Program, SupervisorError, read_programs
+from runtime.settings import load_settings
 from runtime.sql import Queries
 
 __all__ = ["ServiceStatus", "Status", "get_status", "render_status"]
@@ -48,8 +51,21 @@ class Status(TypedDict):
     disk_free_bytes: int | None
     log_lines_dropped: int
     last_image_age_s: float | None
+    last_image_wait_s: float | None
+    images_waiting: int | None
     last_alert_age_s: float | None
     ledger: dict[str, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """How far the catalogue is; None where nothing answers or nothing came yet."""
+
+    last_image_age_s: float | None = None
+    last_image_wait_s: float | None = None
+    images_waiting: int | None = None
+    last_alert_age_s: float | None = None
+    ledger: dict[str, int] | None = None
 
 
 def get_status(data_dir: Path) -> Status:
@@ -69,7 +85,7 @@ def get_status(data_dir: Path) -> Status:
     if state is None:
         return _nothing(data_dir)
     services, log_lines_dropped = _services(state)
-    last_image_age_s, last_alert_age_s, ledger = asyncio.run(_read_ledger(state.postgres_url))
+    progress = asyncio.run(_read_progress(state))
     all_run = bool(services) and all(
         item["state"] == "RUNNING" and not item["is_down"] for item in services.values()
     )
@@ -84,9 +100,11 @@ def get_status(data_dir: Path) -> Status:
         services=services,
         disk_free_bytes=shutil.disk_usage(data_dir).free,
         log_lines_dropped=log_lines_dropped,
-        last_image_age_s=last_image_age_s,
-        last_alert_age_s=last_alert_age_s,
-        ledger=ledger,
+        last_image_age_s=progress.last_image_age_s,
+        last_image_wait_s=progress.last_image_wait_s,
+        images_waiting=progress.images_waiting,
+        last_alert_age_s=progress.last_alert_age_s,
+        ledger=progress.ledger,
     )
 
 
@@ -100,7 +118,7 @@ def render_status(status: Status) -> str:
         f"  web UI       {status['api_url']}/",
         f"  VOEvents     {format_address(status['vtp_host'] or '', status['vtp_port'] or 0)}",
         f"  Kafka        {status['kafka']}",
-        f"  last image   {_age(status['last_image_age_s'])}",
+        f"  last image   {_age(status['last_image_age_s'])}{_delay(status)}",
         f"  last alert   {_age(status['last_alert_age_s'])}",
     ]
     ledger = status["ledger"]
@@ -148,6 +166,8 @@ def _nothing(data_dir: Path) -> Status:
         disk_free_bytes=None,
         log_lines_dropped=0,
         last_image_age_s=None,
+        last_image_wait_s=None,
+        images_waiting=None,
         last_alert_age_s=None,
         ledger=None,
     )
@@ -176,21 +196,30 @@ def _to_status(program: Program) -> ServiceStatus:
     )
 
 
-async def _read_ledger(
-    postgres_url: str,
-) -> tuple[float | None, float | None, dict[str, int] | None]:
-    """Return the ages of the newest image and alert [s] and the ledger, where they exist."""
+async def _read_progress(state: StackState) -> _Progress:
+    """Return what the database has, and what waits on Kafka."""
+    kafka = load_settings().kafka.model_copy(update={"bootstrap_servers": state.kafka})
     try:
-        connection = await asyncpg.connect(postgres_url, timeout=_QUERY_TIMEOUT_S)
+        connection = await asyncpg.connect(state.postgres_url, timeout=_QUERY_TIMEOUT_S)
         try:
             ages = await _QUERIES.fetchrow(connection, "get_last_ages")
             ledger = await count_outcomes(connection)
+            images_waiting = await count_waiting(connection, kafka)
         finally:
             await connection.close()
     except (*UNAVAILABLE_ERRORS, asyncpg.PostgresError):
         # Unavailable, or not migrated yet: the rest of the status is still of use.
-        return None, None, None
-    return (ages["last_image_age_s"], ages["last_alert_age_s"], ledger) if ages else (None,) * 3
+        return _Progress()
+    return _Progress(**dict(ages or {}), images_waiting=images_waiting, ledger=ledger)
+
+
+def _delay(status: Status) -> str:
+    """Return how far behind the catalogue is, if it is."""
+    waiting, wait_s = status["images_waiting"], status["last_image_wait_s"]
+    if not waiting:
+        return ""
+    delay = "" if wait_s is None else f", the last one {wait_s:.0f} s on its way"
+    return f"; {waiting} waiting{delay}"
 
 
 def _age(seconds: float | None) -> str:
