@@ -193,16 +193,19 @@ class _Overload:
         started_s = time.monotonic()
         try:
             n_images = self._send(n_timesteps, images_per_s)
-            sent_s = time.monotonic() - started_s
+            sent_s, sent_at = time.monotonic() - started_s, time.time()
             self._running.wait_until_done(timeout_s=_DONE_S)
         finally:
             stop.set()
             watcher.join()
+        (last,) = self._running.fetch(
+            "select extract(epoch from max(time_associated))::float8 as at from image"
+        )
         return {
             "overload_images": n_images,
             "overload_s": sent_s,
             "overload_per_s": n_images / sent_s,
-            "worked_off_s": time.monotonic() - started_s - sent_s,
+            "worked_off_s": max(0.0, last["at"] - sent_at),
         }
 
     def _watch(self, observed: Observed, stop: threading.Event) -> None:

@@ -25,6 +25,8 @@ _LEAST_JUMP = timedelta(seconds=60)
 _LEAST_CADENCES, _MOST_CADENCES = 3, 9
 # How many cadences a jump waits for a second image, beyond the timeout of a timestep.
 _JUMP_WAIT_TIMESTEPS = 3
+# More timesteps of a stream are not held in memory: the oldest closes without the missing band.
+_MOST_OPEN_TIMESTEPS = 2000
 # A channel that misses this many timesteps in a row is no longer waited for.
 MISSED_LIMIT = 3
 
@@ -80,7 +82,7 @@ class TimestepWindows:
 
     A timestep closes when every expected channel (band and Stokes parameter) has an image in
     it or in a later one, or when its first image has waited `window_timeout_s` although
-    everything that was sent until then has arrived. The channels of
+    everything that was sent until then has arrived, or when two thousand wait. The channels of
     a new stream are unknown: its first timestep closes after `first_timestep_wait_s`, however
     its partitions interleave. Timesteps of a stream close in order; an image of a closed
     timestep is late and is associated alone. A single image far ahead of all others (a header
@@ -197,7 +199,7 @@ class TimestepWindows:
         if stream.is_jump(window.time_start) and not _is_confirmed(stream, window):
             cadence_s = (stream.cadence() or timedelta(0)).total_seconds()
             return waited_s >= self._timeout_s + _JUMP_WAIT_TIMESTEPS * cadence_s
-        if waited_s >= self._timeout_s:
+        if waited_s >= self._timeout_s or len(stream.open) > _MOST_OPEN_TIMESTEPS:
             return True
         if stream.closed_until is None:
             return waited_s >= self._first_wait_s

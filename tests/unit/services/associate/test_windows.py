@@ -76,6 +76,16 @@ def test_after_an_outage_a_missing_band_is_waited_for_anew() -> None:
     assert len(found.ready(250.0)) == 1
 
 
+def test_a_band_that_stays_away_does_not_fill_the_memory() -> None:
+    found = windows()
+    n_closed = 0
+    for step in range(1, 2101):
+        found.add(arrival(image(step, freq_eff_hz=BANDS[0]), step))
+        n_closed += len(found.ready(0.0))
+        assert found.n_open_images() <= 2000
+    assert n_closed > 0
+
+
 def test_a_band_with_a_later_image_is_not_waited_for() -> None:
     found = windows()
     found.add(arrival(image(1, freq_eff_hz=BANDS[0]), 0))
