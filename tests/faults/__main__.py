@@ -33,7 +33,7 @@ from tests.support.stack_under_load import (
 )
 
 _WARM_UP = 3  # timesteps in which each stream shows its bands, before the first fault
-_DISK_MB = 3000
+_DISK_MB = 4000
 _DONE_S = 600.0
 
 
@@ -42,10 +42,12 @@ def main() -> None:
     options = _parse()
     console = Console(stderr=True)
     n_images = round(options.minutes * 60 * options.rate)
-    plan = FeedPlan(size_px=options.size, n_timesteps=0, seed=options.seed)
-    per_timestep = plan.n_streams * plan.n_bands
+    per_timestep = FeedPlan().n_streams * FeedPlan().n_bands
     plan = FeedPlan(
-        size_px=options.size, seed=options.seed, n_timesteps=_WARM_UP + n_images // per_timestep
+        size_px=options.size,
+        seed=options.seed,
+        n_timesteps=_WARM_UP + n_images // per_timestep,
+        n_transients=options.transients,
     )
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
@@ -64,7 +66,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=15.0, help="length of the faults [min]")
     parser.add_argument("--kills", type=int, default=300, help="signals to services")
     parser.add_argument("--rate", type=float, default=8.0, help="images per second")
-    parser.add_argument("--size", type=int, default=128, help="side of an image [px]")
+    parser.add_argument("--size", type=int, default=192, help="side of an image [px]")
+    parser.add_argument("--transients", type=int, default=15, help="in each of the four streams")
     parser.add_argument("--extractors", type=int, default=2, help="of the disturbed run")
     parser.add_argument("--freeze", type=float, default=120.0, help="of Kafka [s]")
     parser.add_argument(
@@ -86,8 +89,8 @@ def _observe(
         disk = None
         if options and options.disk:
             disk = stack.enter_context(small_disk(folder, size_mb=_DISK_MB))
-        if options and disk is None:
-            progress.console.print("the disk is not filled (it takes root, who may mount a tmpfs)")
+        if options and options.disk and disk is None:
+            progress.console.print("the disk is not filled: only root may mount a small one")
         running = stack.enter_context(
             running_stack(
                 folder / "data", extractors=options.extractors if options else 1,

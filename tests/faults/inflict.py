@@ -70,6 +70,8 @@ class Inflictor:
         return stop.is_set()
 
     def _inflict(self, fault: Fault) -> None:
+        if fault.kind == "fill_disk" and self._disk is None:
+            return
         if fault.victim not in SERVICES:
             self._report(f"{fault.kind} {fault.victim} {fault.duration_s or ''}")
         if fault.kind == "fill_disk":

@@ -15,6 +15,10 @@ from schemas.topics import Topics, image_message_key
 __all__ = ["Feed", "FeedPlan"]
 
 
+# Sources that leave room for transients.
+_CROWDED = {"n_steady": 4, "n_variable": 4, "n_faint": 1}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedPlan:
     """What the telescopes see; equal plans give equal bytes."""
@@ -26,6 +30,8 @@ class FeedPlan:
     seed: int = 1
     # After so many timesteps the pixels come again, with other dates: cheap to send fast.
     period: int | None = None
+    # In each stream; None: few, by the size of an image.
+    n_transients: int | None = None
 
     @property
     def n_images(self) -> int:
@@ -33,8 +39,11 @@ class FeedPlan:
 
     def configs(self) -> list[SimulatorConfig]:
         """Return one observation a stream, each with a sky of its own."""
+        crowded = {} if self.n_transients is None else _CROWDED
         return [
             SimulatorConfig(
+                **crowded,
+                n_transient=self.n_transients,
                 images=self.period or self.n_timesteps,
                 size=self.size_px,
                 bands_hz=lofar_bands_hz(self.n_bands),

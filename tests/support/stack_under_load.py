@@ -130,7 +130,7 @@ def ivorn_of_voevent(packet: bytes) -> str:
 
 
 def ivorn_of_notice(notice: bytes) -> str:
-    return str(json.loads(notice)["id"][0])
+    return str(json.loads(notice)["ivorn"])
 
 
 def _lag(admin: AdminClient, consumer: Consumer, group: str) -> int:
