@@ -72,6 +72,9 @@ def main() -> None:
     options.json.write_text(json.dumps(report), encoding="utf-8")
     print(_render(report))
     print(options.json)
+    if options.plot:
+        draw(report, options.plot)
+        print(options.plot)
     sys.exit(0 if report["ok"] else 1)
 
 
@@ -83,6 +86,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--probe", type=float, default=30.0, help="of normal operation [s]")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, default=Path("build/overload.json"))
+    parser.add_argument("--plot", type=Path, help="needs the extra bench (matplotlib)")
     return parser.parse_args()
 
 
@@ -251,6 +255,31 @@ def _render(report: dict[str, Any]) -> str:
     lines.append(f"peak RSS [MB]: {peaks}")
     lines += [f"status {each}" for each in report["status"][:: max(1, len(report["status"]) // 8)]]
     return "\n".join(lines)
+
+
+def draw(report: dict[str, Any], path: Path) -> None:
+    """Draw what waits, what `livetrap status` says about it, and the memory of each process."""
+    import matplotlib as mpl  # noqa: PLC0415  (the extra bench)
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
+    figure, axes = plt.subplots(2, 1, sharex=True, figsize=(8, 6), layout="constrained")
+    minutes = [each["at_s"] / 60 for each in report["status"]]
+    for name, label in (("really_waiting", "sent, not booked"), ("images_waiting", "status")):
+        axes[0].plot(minutes, [each[name] for each in report["status"]], ".-", label=label)
+    for name, samples in report["samples"].items():
+        times_min = [each["time_s"] / 60 for each in samples]
+        axes[1].plot(times_min, [each["pss_mb"] for each in samples], label=name)
+    axes[0].set_ylabel("images waiting")
+    axes[1].set_ylabel("proportional set size [MB]")
+    axes[1].set_xlabel("time since the begin of the overload [min]")
+    for each_axes in axes:
+        each_axes.axvline(report["overload_s"] / 60, color="grey", linewidth=0.8, linestyle=":")
+        each_axes.set_ylim(bottom=0)
+        each_axes.legend(ncols=4, fontsize="small")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":
