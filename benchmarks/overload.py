@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -62,6 +63,8 @@ class Observed:
 
 def main() -> None:
     """Run, print, write JSON."""
+    # What is ended from outside stops its stack, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _parse()
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="livetrap-overload-"))

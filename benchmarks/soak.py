@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,8 @@ _DONE_S = 600.0
 
 def main() -> None:
     """Run, print the table, write JSON and plot."""
+    # What is ended from outside stops its stack, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _parse()
     per_timestep = FeedPlan().n_streams * FeedPlan().n_bands
     n_timesteps = round(options.minutes * 60 * options.rate / per_timestep)

@@ -6,7 +6,9 @@ twice or different.
 
 import argparse
 import json
+import pickle
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -39,6 +41,8 @@ _DONE_S = 600.0
 
 def main() -> None:
     """Run both, print the table, write the JSON."""
+    # What is ended from outside stops its stack, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _parse()
     console = Console(stderr=True)
     n_images = round(options.minutes * 60 * options.rate)
@@ -51,7 +55,7 @@ def main() -> None:
     )
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        undisturbed, _ = _observe(plan, progress, options=None)
+        undisturbed = _observe_undisturbed(plan, progress, options.reference)
         disturbed, done = _observe(plan, progress, options=options)
     outcome = judge(undisturbed, disturbed, done, seed=options.seed)
     options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -73,9 +77,25 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--disk", action=argparse.BooleanOptionalAction, default=True, help="fill the disk, too"
     )
+    parser.add_argument(
+        "--reference", type=Path, help="keep the undisturbed run there; a second one reads it"
+    )
     parser.add_argument("--keep", type=Path, help="copy the logs of the disturbed run there")
     parser.add_argument("--json", type=Path, default=Path("build/faults.json"))
     return parser.parse_args()
+
+
+def _observe_undisturbed(plan: FeedPlan, progress: Progress, kept: Path | None) -> Side:
+    """Stream the plan through a stack, or read what an earlier run has kept of that."""
+    if kept and kept.exists():
+        kept_plan, side = pickle.loads(kept.read_bytes())  # noqa: S301  (written below)
+        if kept_plan != plan:
+            raise SystemExit(f"{kept} is the reference of another run; delete it")
+        return side
+    side, _ = _observe(plan, progress, options=None)
+    if kept:
+        kept.write_bytes(pickle.dumps((plan, side)))
+    return side
 
 
 def _observe(
