@@ -172,6 +172,13 @@ class AssociateSettings(SolutionSettings):
     spectral_conflict_max_index: float = Field(
         5.0, ge=0, le=100, description="Largest |alpha| of S ~ freq^alpha in that test"
     )
+    max_dm_pc_cm3: float = Field(
+        500.0,
+        ge=0,
+        le=1e5,
+        description="In that test, bursts dispersed up to here arrive later in lower bands "
+        "[pc cm^-3]; 0: all bands at once",
+    )
     variable_eta: float = Field(5.0, gt=0, description="Reduced chi-square of a variable source")
     variable_v: float = Field(0.1, gt=0, description="Coefficient of variation of a variable")
     variable_min_points: int = Field(8, ge=2, description="Points before a source is variable")

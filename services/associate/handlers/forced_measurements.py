@@ -1,20 +1,34 @@
 """Forced measurements become points of light curves, and may contradict a new source."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+
+import numpy as np
 
 from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage
 from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
 from schemas.codec import CodecError, decode_forced_measurements
-from schemas.messages import ForcedMeasurements
+from schemas.messages import ForcedMeasurements, IntArray
 from schemas.topics import Topics
 from services.associate.metrics import FORCED, SPECTRAL_CONFLICTS
+from services.associate.models.contradictions import (
+    RetractionCandidate,
+    StreamBands,
+)
 from services.associate.models.decisions import Retraction
 from services.associate.steps.calibration import calibrate_forced
+from services.associate.steps.contradiction import (
+    Verdict,
+    find_image_times,
+    find_retractions,
+    is_due,
+    judge,
+    to_waits,
+)
 from services.associate.steps.forced_results import (
     check_result,
-    find_retractions,
     may_contradict,
 )
 from services.associate.storage import Catalogue, CatalogueStore
@@ -75,18 +89,52 @@ class ForcedMeasurementsHandler:
         is_stored = await catalogue.insert_forced(result)
         await catalogue.insert_gaps(result)
         wanted = may_contradict(result, is_stored, self._settings)
-        retractions: list[Retraction] = []
-        # A transaction that waited for a lock has read old rows: decide again under the lock.
-        for _ in range(2):
-            candidates = await catalogue.lock_retraction_candidates(
-                result, wanted, self._settings.timestep_tolerance_s
-            )
-            retractions = find_retractions(candidates, self._settings, datetime.now(UTC))
-            if not retractions:
-                break
+        source_ids = np.unique(result.measurements.position_id[wanted])
+        if not source_ids.size:
+            return []
+        verdicts = await self._find_verdicts(catalogue, result, source_ids)
+        await catalogue.mark_judged(
+            [
+                candidate.last_event.transient_id
+                for candidate, verdict in verdicts
+                if verdict.is_final and verdict.conflict is None
+            ]
+        )
+        retractions = find_retractions(verdicts, datetime.now(UTC))
         for retraction in retractions:
             await catalogue.retract_transient(retraction, self._topics)
         return retractions
+
+    async def _find_verdicts(
+        self, catalogue: Catalogue, result: ForcedMeasurements, source_ids: IntArray
+    ) -> list[tuple[RetractionCandidate, Verdict]]:
+        """Return the verdicts on the new sources that a result is about."""
+        observed = await catalogue.load_stream_bands(result.stream)
+        if observed is None:
+            return []
+        stream_id, bands = observed
+        verdicts: list[tuple[RetractionCandidate, Verdict]] = []
+        # A transaction that waited for a lock has read old rows: decide again under the lock.
+        for _ in range(2):
+            candidates = await catalogue.lock_retraction_candidates(
+                stream_id, result.image_id, source_ids, waits=to_waits(bands, self._settings)
+            )
+            verdicts = await self._judge(catalogue, candidates, bands)
+            if not any(verdict.conflict for _, verdict in verdicts):
+                break
+        return verdicts
+
+    async def _judge(
+        self, catalogue: Catalogue, candidates: Iterable[RetractionCandidate], bands: StreamBands
+    ) -> list[tuple[RetractionCandidate, Verdict]]:
+        """Return the verdicts on the candidates that every band has had the time to show."""
+        found = []
+        for candidate in candidates:
+            if is_due(candidate, bands, self._settings.max_dm_pc_cm3):
+                times = find_image_times(candidate, bands, self._settings)
+                images = await catalogue.load_band_images(candidate, *times)
+                found.append((candidate, judge(candidate, images, self._settings)))
+        return found
 
 
 def _report(result: ForcedMeasurements, retractions: list[Retraction]) -> None:

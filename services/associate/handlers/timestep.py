@@ -15,6 +15,7 @@ from services.associate.models.catalogue import (
     Evidence,
     Questions,
 )
+from services.associate.models.contradictions import JudgementTimes
 from services.associate.models.timesteps import LedgerEntry, SameTimeImage, Timestep
 from services.associate.steps.association import (
     associate,
@@ -25,6 +26,7 @@ from services.associate.steps.association import (
 )
 from services.associate.steps.bands import assign_bands
 from services.associate.steps.calibration import needs_wider_search, solve_timestep
+from services.associate.steps.contradiction import to_timestep_waits
 from services.associate.steps.decisions import decide
 from services.associate.steps.registration import exposure_times
 from services.associate.storage import Catalogue
@@ -65,7 +67,7 @@ async def associate_timestep(
         solutions = solve_timestep(timestep, state, settings, radius_deg=wider_deg)
     association = associate(timestep, state, settings, solutions)
     evidence = await _load_evidence(
-        catalogue, association.questions, state.stream_id, settings.timestep_tolerance_s
+        catalogue, association.questions, state, to_timestep_waits(timestep, state, settings)
     )
     decisions = decide(association, evidence, settings, datetime.now(UTC))
     await catalogue.store(decisions, topics)
@@ -124,7 +126,7 @@ async def _load_sources(
 
 
 async def _load_evidence(
-    catalogue: Catalogue, questions: Questions, stream_id: int, tolerance_s: float
+    catalogue: Catalogue, questions: Questions, state: CatalogueState, waits: JudgementTimes
 ) -> Evidence:
     """Return what the catalogue has on the questions of an association."""
     image_keys, source_ids = (
@@ -151,7 +153,7 @@ async def _load_evidence(
             NO_NULL_DETECTIONS
             if questions.detected_ids is None or questions.field is None
             else await catalogue.load_null_detections(
-                stream_id, questions.detected_ids, tolerance_s, questions.field
+                state.stream_id, questions.detected_ids, waits, questions.field
             )
         ),
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from schemas.messages import BoolArray, FloatArray, IntArray, SourceEvent
+from schemas.messages import BoolArray, FloatArray, IntArray
 from services.associate.models.timesteps import Band, KnownImage, SameTimeImage
 from sky.geometry import Probes
 
@@ -28,7 +28,6 @@ __all__ = [
     "NullDetections",
     "PriorCoverage",
     "Questions",
-    "RetractionCandidate",
     "RowArray",
 ]
 
@@ -88,6 +87,8 @@ class NullDetections:
         Earlier timesteps in a row that covered the position and did not detect the source [-].
     is_stored : (n,) bool
         Whether table `null_detection` has it.
+    is_pending : (n,) bool
+        New sources that wait for a verdict of the other bands: they do not expire.
     """
 
     id: IntArray
@@ -95,13 +96,19 @@ class NullDetections:
     dec: FloatArray
     n_timesteps: IntArray
     is_stored: BoolArray
+    is_pending: BoolArray
 
 
 NO_MONITORS = Monitors(
     np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int64)
 )  # fmt: skip
 NO_NULL_DETECTIONS = NullDetections(
-    np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int64), np.empty(0, np.bool_)
+    np.empty(0, np.int64),
+    np.empty(0),
+    np.empty(0),
+    np.empty(0, np.int64),
+    np.empty(0, np.bool_),
+    np.empty(0, np.bool_),
 )
 
 
@@ -268,12 +275,3 @@ class BandFlux:
     flux_peak_err_jy_beam: float
     freq_eff_hz: float
     stokes: str
-
-
-@dataclass(frozen=True, slots=True)
-class RetractionCandidate:
-    """A new source that one image alone has detected, with a forced flux in another band."""
-
-    last_event: SourceEvent
-    detected: BandFlux
-    forced: BandFlux

@@ -8,8 +8,9 @@
 -- $4  zone         smallint[]  disjoint boxes of the field: no source comes twice
 -- $5  ra_low       float8[]    [deg]
 -- $6  ra_high      float8[]    [deg]
+-- $7  longest_wait  interval    new sources younger than this may wait for a verdict
 -- Indexes: primary keys of detection (of this stream's partition) and source; null_detection
--- (stream_id, zone, ra).
+-- (stream_id, zone, ra); transient (source_id, kind).
 with candidate as (
     select
         detection.source_id,
@@ -46,7 +47,18 @@ select
     source.ra,
     source.dec,
     max(candidate.n_timesteps) as n_timesteps,
-    bool_or(candidate.is_stored) as is_stored
+    bool_or(candidate.is_stored) as is_stored,
+    exists(
+        select
+        from transient
+        inner join stream on transient.stream_id = stream.id
+        where
+            transient.source_id = source.id
+            and transient.kind = 'new_source'
+            and transient.state = 'active'
+            and not transient.is_judged
+            and transient.time_start >= stream.looked_until - $7::interval
+    ) as is_pending
 from candidate
 inner join source on candidate.source_id = source.id
 group by source.id

@@ -1,20 +1,14 @@
-"""Validate forced measurements, and find the transients that they contradict."""
+"""Validate forced measurements, and find those that may contradict a transient."""
 
 import math
-from collections.abc import Iterable
-from datetime import datetime
 
 import numpy as np
 
 from runtime.errors import RejectedMessageError
 from runtime.settings import AssociateSettings
 from schemas.messages import BoolArray, ForcedMeasurements
-from services.associate.models.catalogue import RetractionCandidate
-from services.associate.models.decisions import Retraction
-from services.associate.steps.retraction import to_retraction
-from services.associate.steps.spectral_consistency import check_spectral_consistency
 
-__all__ = ["check_result", "find_retractions", "may_contradict"]
+__all__ = ["check_result", "may_contradict"]
 
 
 def check_result(result: ForcedMeasurements) -> None:
@@ -57,22 +51,3 @@ def may_contradict(
         return np.zeros_like(is_stored)
     types = np.array(result.measurements.extraction_type, object)
     return np.asarray(is_stored & (types == "forced"), np.bool_)
-
-
-def find_retractions(
-    candidates: Iterable[RetractionCandidate], settings: AssociateSettings, now: datetime
-) -> list[Retraction]:
-    """Return the retractions of the transients that forced fluxes contradict."""
-    if settings.spectral_conflict_sigma is None:
-        return []
-    found = []
-    for candidate in candidates:
-        conflict = check_spectral_consistency(
-            candidate.detected,
-            candidate.forced,
-            sigma=settings.spectral_conflict_sigma,
-            max_spectral_index=settings.spectral_conflict_max_index,
-        )
-        if conflict is not None:
-            found.append(to_retraction(candidate.last_event, conflict.reason, now))
-    return found

@@ -35,7 +35,7 @@ def count_null_detections(
         Looks in a row without a detection after which a source is measured no more [-].
     """
     n_timesteps = null_detections.n_timesteps + is_covered
-    waits = n_timesteps <= expiration_timesteps
+    waits = (n_timesteps <= expiration_timesteps) | null_detections.is_pending
     # A source outside the field is remembered until the next look at it.
     counted = waits & (is_covered | ~null_detections.is_stored)
     rows = NullDetectionRows(

@@ -50,7 +50,12 @@ def least_expected_ratio(
 
 
 def check_spectral_consistency(
-    detected: BandFlux, forced: BandFlux, *, sigma: float, max_spectral_index: float
+    detected: BandFlux,
+    forced: BandFlux,
+    *,
+    sigma: float,
+    max_spectral_index: float,
+    when: str = "at the same time",
 ) -> SpectralConflict | None:
     """Return the conflict if no power law explains both fluxes, else None.
 
@@ -59,11 +64,13 @@ def check_spectral_consistency(
     detected : BandFlux
         The blind detection that created the source.
     forced : BandFlux
-        Forced photometry at its position in another band, at the same time.
+        Forced photometry at its position in another band, when the burst should be there.
     sigma : float
         How far the forced flux must lie below the smallest allowed one [sigma].
     max_spectral_index : float
         Largest absolute value of alpha in S ~ freq^alpha [-].
+    when : str
+        When the forced flux was measured, in words for the reason.
 
     Returns
     -------
@@ -96,7 +103,8 @@ def check_spectral_consistency(
     # A detected flux that is not positive sets no limit, however negative the forced flux.
     if expected <= 0 or not significance >= sigma:
         return None
-    return SpectralConflict(expected, significance, _to_reason(forced, expected, significance))
+    reason = _to_reason(forced, expected, significance, when)
+    return SpectralConflict(expected, significance, reason)
 
 
 def _is_usable(flux: BandFlux) -> bool:
@@ -108,7 +116,7 @@ def _is_usable(flux: BandFlux) -> bool:
     )
 
 
-def _to_reason(forced: BandFlux, expected_jy_beam: float, significance: float) -> str:
+def _to_reason(forced: BandFlux, expected_jy_beam: float, significance: float, when: str) -> str:
     """Return the reason; fluxes to the second digit of the error."""
     flux, error, expected = (
         1e3 * each
@@ -116,7 +124,7 @@ def _to_reason(forced: BandFlux, expected_jy_beam: float, significance: float) -
     )
     places = min(max(1 - math.floor(math.log10(error)), 0), 9)
     return (
-        f"forced photometry at {forced.freq_eff_hz / 1e6:.1f} MHz at the same time: "
+        f"forced photometry at {forced.freq_eff_hz / 1e6:.1f} MHz {when}: "
         f"{round(flux, places) + 0.0:.{places}f} +- {error:.{places}f} mJy/beam where at least "
         f"{expected:.{places}f} are expected ({significance:.1f} sigma)"
     )

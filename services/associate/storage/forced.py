@@ -1,18 +1,23 @@
 """Null detections, monitors and forced measurements."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime
 
 import asyncpg
 import numpy as np
 
 from schemas.event_json import event_from_json
-from schemas.messages import BoolArray, ForcedColumns, ForcedMeasurements, IntArray
+from schemas.messages import BoolArray, ForcedMeasurements, IntArray
 from services.associate.models.catalogue import (
     BandFlux,
     Monitors,
     NullDetections,
+)
+from services.associate.models.contradictions import (
+    BandImage,
+    JudgementTimes,
     RetractionCandidate,
+    StreamBands,
 )
 from services.associate.models.decisions import MonitorSource, NullDetectionRows
 from services.associate.storage.transaction import Transaction
@@ -28,17 +33,18 @@ class ForcedTables(Transaction):
     """Tables `null_detection`, `monitor` and `forced_gap`; forced rows of `detection`."""
 
     async def load_null_detections(
-        self, stream_id: int, detected_ids: IntArray, tolerance_s: float, field: Probes
+        self, stream_id: int, detected_ids: IntArray, waits: JudgementTimes, field: Probes
     ) -> NullDetections:
         """Return known sources that a timestep does not detect: in its field, or just now seen."""
         rows = await self._fetch(
             "select_null_detections",
             stream_id=stream_id,
-            tolerance=timedelta(seconds=tolerance_s),
+            tolerance=waits.tolerance,
             detected_id=detected_ids.tolist(),
             zone=field.zone.tolist(),
             ra_low=field.ra_low.tolist(),
             ra_high=field.ra_high.tolist(),
+            longest_wait=waits.longest,
         )
         return NullDetections(
             id=np.array([row["id"] for row in rows], np.int64),
@@ -46,6 +52,7 @@ class ForcedTables(Transaction):
             dec=np.array([row["dec"] for row in rows], np.float64),
             n_timesteps=np.array([row["n_timesteps"] for row in rows], np.int64),
             is_stored=np.array([row["is_stored"] for row in rows], np.bool_),
+            is_pending=np.array([row["is_pending"] for row in rows], np.bool_),
         )
 
     async def write_null_detections(self, stream_id: int, rows: NullDetectionRows) -> None:
@@ -120,44 +127,83 @@ class ForcedTables(Transaction):
             reason=[reason for reason in columns.reason if reason],
         )
 
+    async def load_stream_bands(self, stream: str) -> tuple[int, StreamBands] | None:
+        """Return the id of a stream and what it has observed; None for an unknown stream."""
+        rows = await self._fetch("select_stream_bands", name=stream)
+        if not rows:
+            return None
+        (row,) = rows
+        return row["stream_id"], StreamBands(tuple(row["freq_eff_hz"]), row["looked_until"])
+
     async def lock_retraction_candidates(
-        self, result: ForcedMeasurements, wanted: BoolArray, tolerance_s: float
+        self, stream_id: int, image_id: str, source_ids: IntArray, *, waits: JudgementTimes
     ) -> list[RetractionCandidate]:
-        """Lock the new sources that the wanted fluxes of a result may contradict."""
-        columns = result.measurements
-        numbers = np.flatnonzero(wanted).tolist()
-        if not numbers:
-            return []
-        # A position may be there twice: the first one counts.
-        first = {int(columns.position_id[number]): number for number in reversed(numbers)}
+        """Lock the new sources that forced fluxes of an image may contradict."""
         rows = await self._fetch(
             "lock_retraction_candidates",
-            stream=result.stream,
-            image_id=result.image_id,
-            source_id=list(first),
-            tolerance=timedelta(seconds=tolerance_s),
+            stream_id=stream_id,
+            image_id=image_id,
+            source_id=source_ids.tolist(),
+            tolerance=waits.tolerance,
+            longest_wait=waits.longest,
         )
-        return [_to_candidate(row, columns, first[row["source_id"]]) for row in rows]
+        return [_to_candidate(row, stream_id) for row in rows]
+
+    async def mark_judged(self, transient_ids: Sequence[int]) -> None:
+        """Note that no other band contradicts new sources."""
+        if transient_ids:
+            await self._execute("mark_judged", id=list(transient_ids))
+
+    async def load_band_images(
+        self, candidate: RetractionCandidate, from_time: datetime, to_time: datetime
+    ) -> list[BandImage]:
+        """Return the images of other bands that start between two times."""
+        rows = await self._fetch(
+            "select_band_images",
+            stream_id=candidate.stream_id,
+            source_id=candidate.last_event.source_id,
+            band_id=candidate.band_id,
+            stokes=candidate.detected.stokes,
+            from_time=from_time,
+            to_time=to_time,
+        )
+        return [_to_band_image(row) for row in rows]
 
 
 def _is_measured(result: ForcedMeasurements) -> BoolArray:
     return np.array([not reason for reason in result.measurements.reason], np.bool_)
 
 
-def _to_candidate(row: asyncpg.Record, columns: ForcedColumns, number: int) -> RetractionCandidate:
+def _to_candidate(row: asyncpg.Record, stream_id: int) -> RetractionCandidate:
     last = event_from_json(row["last_event"])
     return RetractionCandidate(
         last_event=last,
+        stream_id=stream_id,
+        band_id=row["band_id"],
+        time_start=row["time_start"],
+        exposure_s=row["exposure_s"],
         detected=BandFlux(
             flux_peak_jy_beam=last.flux_peak_jy_beam,
             flux_peak_err_jy_beam=last.flux_peak_err_jy_beam,
             freq_eff_hz=last.freq_eff_hz,
             stokes=last.stokes,
         ),
-        forced=BandFlux(
-            flux_peak_jy_beam=float(columns.flux_peak_jy_beam[number]),
-            flux_peak_err_jy_beam=float(columns.flux_peak_err_jy_beam[number]),
-            freq_eff_hz=row["freq_eff_hz"],
-            stokes=row["stokes"],
-        ),
+    )
+
+
+def _to_band_image(row: asyncpg.Record) -> BandImage:
+    flux, err = row["flux_peak_jy_beam"], row["flux_peak_err_jy_beam"]
+    return BandImage(
+        band_id=row["band_id"],
+        freq_eff_hz=row["freq_eff_hz"],
+        stokes=row["stokes"],
+        time_start=row["time_start"],
+        exposure_s=row["exposure_s"],
+        forced=None if flux is None else BandFlux(flux, err, row["freq_eff_hz"], row["stokes"]),
+        is_gap=row["is_gap"],
+        limit_jy_beam=row["limit_jy_beam"],
+        rms_jy_beam=row["rms_jy_beam"],
+        wcs_header=row["wcs_header"],
+        shape=(row["height_px"], row["width_px"]),
+        margin_px=row["margin_px"],
     )

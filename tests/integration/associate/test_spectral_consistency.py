@@ -356,7 +356,7 @@ async def test_retraction_candidates_are_found_by_index(postgres_url: str) -> No
         await connection.execute("set enable_seqscan = off")
         plan = await connection.fetch(
             "explain " + load_statement("services.associate", "lock_retraction_candidates").text,
-            "stream", "image", list(range(5000)), timedelta(seconds=0.5),
+            1, "image", list(range(5000)), timedelta(seconds=0.5), timedelta(hours=1),
         )  # fmt: skip
     finally:
         await connection.close()

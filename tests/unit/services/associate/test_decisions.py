@@ -280,6 +280,7 @@ def test_null_detections_are_counted_measured_and_expire():
         dec=np.array([THERE[1], 10.1, 10.0, 10.0]),
         n_timesteps=np.array([0, 5, 0, 5]),
         is_stored=np.array([False, True, False, True]),
+        is_pending=np.zeros(4, np.bool_),
     )
     questions, decisions = decide_timestep(
         timestep,
