@@ -134,6 +134,9 @@ QUANTITIES: dict[str, Quantity] = {
     "is_near_bright": _flag(
         QualityFlag.NEAR_BRIGHT, "a source 100 times brighter is within 10 beams"
     ),
+    "is_near_known": _flag(
+        QualityFlag.NEAR_KNOWN, "new within the match radius of a known source of another flux"
+    ),
 }
 
 

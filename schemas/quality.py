@@ -14,6 +14,7 @@ class QualityFlag(IntFlag):
     FIT_FAILED = 8
     EXTENDED = 16
     NEAR_BRIGHT = 32
+    NEAR_KNOWN = 64
 
 
 def names_of(quality_flags: int) -> list[str]:

@@ -1,13 +1,14 @@
 """Cross-match the images of a timestep with the catalogue; no input or output."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
 
 from runtime.settings import AssociateSettings
 from schemas.messages import ImageDetections, IntArray, SourceColumns
+from schemas.quality import QualityFlag
 from services.associate.models.catalogue import (
     CatalogueState,
     FirstDetections,
@@ -157,9 +158,17 @@ def _associate_image(
         distance_limit_deg=_distance_limit_deg(image.record, settings),
         systematic_deg=_systematic_deg(image.record, settings),
     )
-    return AssociatedImage(
-        image.number, key, image.record, metadata_of(image.record), result, image.solution
-    )
+    record = _flag_near_known(image.record, result.near_known)
+    return AssociatedImage(image.number, key, record, metadata_of(record), result, image.solution)
+
+
+def _flag_near_known(record: ImageDetections, detections: IntArray) -> ImageDetections:
+    """Return an image whose new sources near known ones have the quality flag that says so."""
+    if not detections.size:
+        return record
+    flags = record.sources.quality_flags.copy()
+    flags[detections] |= int(QualityFlag.NEAR_KNOWN)
+    return replace(record, sources=replace(record.sources, quality_flags=flags))
 
 
 def _systematic_deg(record: ImageDetections, settings: AssociateSettings) -> float:

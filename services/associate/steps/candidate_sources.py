@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from schemas.messages import FloatArray, IntArray
+from schemas.messages import BoolArray, FloatArray, IntArray
 from services.associate.models.catalogue import (
     MOMENT_COLUMNS,
     SOURCE_DTYPE,
@@ -15,6 +15,7 @@ from services.associate.models.catalogue import (
     RowArray,
 )
 from services.associate.models.decisions import StatisticsRows
+from services.associate.steps.inheritance import Claims, find_heirs
 from services.associate.steps.matching import Links, Positions, find_pairs, resolve
 from sky.geometry import move, tangent_offsets
 from sky.statistics import eta, new_moments, update_moments, v
@@ -58,11 +59,14 @@ class ImageResult:
         Its De Ruiter radius; NaN where it created the source.
     shared : Links
         Further sources of a detection (n-1).
+    near_known : (k,) int64
+        Detections that created a source near a known one, whose flux they do not share.
     """
 
     source: IntArray
     radius: FloatArray
     shared: Links
+    near_known: IntArray
 
 
 class CandidateSources:
@@ -191,7 +195,8 @@ class CandidateSources:
         source[primary.detection] = primary.source
         radius[primary.detection] = primary.de_ruiter_radius
         parent = np.full(n, _NO_PARENT, np.int64)
-        parent[split.detection] = split.source
+        inherits = self._find_heirs(key, columns, kept, split)
+        parent[split.detection[inherits]] = split.source[inherits]
         first_detections = np.nonzero(source < 0)[0]
         source[first_detections] = self._create(
             columns, first_detections, parent[first_detections], image
@@ -200,7 +205,30 @@ class CandidateSources:
         self._count(kept.source, source[first_detections])
         self._add_points(key, columns, kept.detection, kept.source)
         self._add_points(key, columns, first_detections, source[first_detections])
-        return ImageResult(source, radius, kept.select(~is_primary))
+        near_known = split.detection[~inherits]
+        return ImageResult(source, radius, kept.select(~is_primary), near_known)
+
+    def _find_heirs(
+        self, key: ChannelKey, columns: MeasuredColumns, kept: Links, split: Links
+    ) -> BoolArray:
+        """Return which splits inherit: their fluxes are compatible with their source's."""
+        peak = self._peak[key]
+        known = peak["n"] > 0
+        with np.errstate(divide="ignore"):
+            known_err = 1 / np.sqrt(peak["weight"])
+        claims = [
+            Claims(
+                links.source,
+                columns.flux_peak[links.detection],
+                columns.flux_peak_err[links.detection],
+            )
+            for links in (split, kept)
+        ]
+        return find_heirs(
+            *claims,
+            known_flux=np.where(known, peak["wmean"], np.nan),
+            known_err=np.where(known, known_err, np.nan),
+        )
 
     def _create(
         self, columns: MeasuredColumns, first_detections: IntArray, parents: IntArray, image: int
