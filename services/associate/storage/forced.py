@@ -36,7 +36,7 @@ class ForcedTables(Transaction):
         self, stream_id: int, detected_ids: IntArray, waits: JudgementTimes, field: Probes
     ) -> NullDetections:
         """Return known sources that a timestep does not detect: in its field, or just now seen."""
-        rows = await self._fetch(
+        rows = await self._fetch_planned(
             "select_null_detections",
             stream_id=stream_id,
             tolerance=waits.tolerance,

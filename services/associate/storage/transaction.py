@@ -39,6 +39,18 @@ class Transaction:
         )
         return rows
 
+    async def _fetch_planned(self, query: str, **values: object) -> list[asyncpg.Record]:
+        """Return rows by a plan for these very values.
+
+        After five executions the server may take one plan for all values. Where the number of
+        rows depends on them by orders of magnitude, that plan is wrong for most: 206 instead of
+        13 ms for the null detections of a timestep.
+        """
+        await self._execute("set_custom_plans")
+        rows = await self._fetch(query, **values)
+        await self._execute("reset_custom_plans")
+        return rows
+
     async def _fetchval(self, query: str, **values: object) -> Any:
         statement = load_statement(PACKAGE, query)
         return await self._connection.fetchval(statement.text, *statement.to_arguments(values))
