@@ -133,6 +133,24 @@ class AssociateSettings(SolutionSettings):
     expiration_timesteps: int = Field(
         10, ge=1, description="Null detections of a source until it is no longer measured"
     )
+    candidate_timesteps: int = Field(
+        1,
+        ge=1,
+        description="Looks after which a source that was seen once leaves the catalogue if "
+        "forced photometry does not show it",
+    )
+    candidate_sigma: float = Field(
+        3.0,
+        ge=0,
+        description="Least weighted mean of the forced fluxes that confirms such a source "
+        "[sigma]; 0 keeps all",
+    )
+    archive_sigma: float = Field(
+        5.0,
+        ge=0,
+        description="A source that was seen more often leaves when it expires with a weighted "
+        "mean of all fluxes below this [sigma]; 0 keeps all",
+    )
     new_source_sigma_margin: float = Field(
         1.0, ge=0, description="Added to the detection threshold in the new-source test [sigma]"
     )

@@ -24,6 +24,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "Catalogue": (
         "source",
         "source_band",
+        "archived_source",
         "detection",
         "shared_detection",
         "null_detection",

@@ -21,6 +21,7 @@ from services.associate.models.solutions import NO_SOLUTION, ImageSolution
 from services.associate.models.timesteps import ExpectedChannel, LedgerEntry
 
 __all__ = [
+    "ArchiveLimits",
     "Columns",
     "CoverageRows",
     "Decisions",
@@ -139,6 +140,14 @@ class Retraction:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveLimits:
+    """Significance below which a source is archived: seen once, and more often [sigma]."""
+
+    candidate_sigma: float = 3.0
+    archive_sigma: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
 class ForcedTargets:
     """Sources to measure by forced photometry, (n,) each, and why."""
 
@@ -154,7 +163,10 @@ class ForcedTargets:
 
 @dataclass(frozen=True, slots=True)
 class NullDetectionRows:
-    """Sources to count a null detection of, (n,) each, and those to count no more, (k,)."""
+    """Sources to count a null detection of, (n,) each, and those to count no more, (k,).
+
+    `doubtful` are those that may leave the catalogue now, if no measurement confirms them.
+    """
 
     source_id: IntArray
     n_timesteps: IntArray
@@ -162,6 +174,7 @@ class NullDetectionRows:
     ra: FloatArray
     dec: FloatArray
     ended: IntArray
+    doubtful: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +234,8 @@ class Decisions:
         What the next timestep waits for, with the ids of the bands.
     now : datetime
         When all this was decided.
+    limits : ArchiveLimits
+        Which doubtful sources leave the catalogue.
     """
 
     stream: str
@@ -235,6 +250,7 @@ class Decisions:
     sources: SourceRows = field(default_factory=SourceRows)
     notifications: Sequence[Notification] = ()
     forced: ForcedDecisions | None = None
+    limits: ArchiveLimits = ArchiveLimits()
     coverage: Sequence[CoverageRows] = ()
     closed_until: datetime | None = None
     channels: Sequence[tuple[int, ExpectedChannel]] = ()

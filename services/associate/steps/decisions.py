@@ -1,5 +1,6 @@
 """Decide what a timestep writes and announces; no input or output."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from runtime.settings import AssociateSettings
 from schemas.messages import IntArray
 from services.associate.models.catalogue import Evidence, RowArray
 from services.associate.models.decisions import (
+    ArchiveLimits,
     Decisions,
     ForcedDecisions,
     ForcedTargets,
@@ -75,6 +77,9 @@ def decide(
         ),
         notifications=_to_notifications(association, evidence, final, settings, announced, now),
         forced=forced,
+        limits=ArchiveLimits(
+            settings.candidate_sigma or -math.inf, settings.archive_sigma or -math.inf
+        ),
         coverage=[
             find_coverage(image, evidence.image_keys[image.number])
             for image in registered.accepted
@@ -160,6 +165,7 @@ def _decide_forced(
         _to_targets(rows),
         detected_ids,
         expiration_timesteps=settings.expiration_timesteps,
+        candidate_timesteps=settings.candidate_timesteps,
     )
     monitors, first = association.state.monitors, association.monitors
     source_ids = evidence.source_ids[association.candidates.n_created() :]

@@ -17,6 +17,7 @@ def count_null_detections(
     detected_ids: IntArray,
     *,
     expiration_timesteps: int,
+    candidate_timesteps: int,
 ) -> tuple[NullDetectionRows, ForcedTargets]:
     """Return the counts to store, and the sources to measure by forced photometry.
 
@@ -33,9 +34,12 @@ def count_null_detections(
         Known sources that it detects.
     expiration_timesteps : int
         Looks in a row without a detection after which a source is measured no more [-].
+    candidate_timesteps : int
+        Looks after which a source that was seen once must have been confirmed [-].
     """
     n_timesteps = null_detections.n_timesteps + is_covered
     waits = (n_timesteps <= expiration_timesteps) | null_detections.is_pending
+    checks = _checks(expiration_timesteps, candidate_timesteps)
     # A source outside the field is remembered until the next look at it.
     counted = waits & (is_covered | ~null_detections.is_stored)
     rows = NullDetectionRows(
@@ -45,6 +49,7 @@ def count_null_detections(
         ra=null_detections.ra[counted],
         dec=null_detections.dec[counted],
         ended=np.concatenate([detected_ids, null_detections.id[~waits]]),
+        doubtful=null_detections.id[~waits | (is_covered & np.isin(n_timesteps, checks))],
     )
     measured = waits & is_covered
     targets = ForcedTargets(
@@ -54,3 +59,9 @@ def count_null_detections(
         "forced",
     )
     return rows, targets
+
+
+def _checks(expiration_timesteps: int, candidate_timesteps: int) -> IntArray:
+    """Return after how many looks a source is checked: twice in its time, answers may be late."""
+    halfway = (expiration_timesteps + 1) // 2
+    return np.unique(np.array([candidate_timesteps, halfway], np.int64) + 1)

@@ -40,6 +40,12 @@ class Catalogue(ImageTables, SourceTables, TransientTables, ForcedTables, Outbox
             await self._store_notification(notification, topics)
         if decisions.forced is not None:
             await self._store_forced(stream_id, decisions.forced, topics)
+            await self.archive_sources(
+                stream_id,
+                decisions.forced.null_detections.doubtful,
+                decisions.limits,
+                decisions.now,
+            )
         for rows in decisions.coverage:
             await self.upsert_sky_coverage(rows)
         if decisions.closed_until is not None:

@@ -6,13 +6,14 @@ from datetime import datetime
 import numpy as np
 
 from runtime.binary_rows import decode_records
+from schemas.messages import IntArray
 from services.associate.models.catalogue import (
     SOURCE_DTYPE,
     STATISTICS_DTYPE,
     ChannelKey,
     RowArray,
 )
-from services.associate.models.decisions import Columns, StatisticsRows
+from services.associate.models.decisions import ArchiveLimits, Columns, StatisticsRows
 from services.associate.storage.transaction import Transaction, to_lists
 from sky.geometry import Probes
 
@@ -82,6 +83,22 @@ class SourceTables(Transaction):
             if rows.size:
                 columns = to_lists({name: rows[name] for name in STATISTICS_DTYPE.names or ()})
                 await self._execute(query, band_id=band_id, stokes=stokes, **columns)
+
+    async def archive_sources(
+        self, stream_id: int, source_ids: IntArray, limits: ArchiveLimits, now: datetime
+    ) -> list[int]:
+        """Move those of some sources that no measurement has confirmed to the archive."""
+        if not source_ids.size:
+            return []
+        rows = await self._fetch(
+            "archive_sources",
+            stream_id=stream_id,
+            source_id=source_ids.tolist(),
+            candidate_sigma=limits.candidate_sigma,
+            archive_sigma=limits.archive_sigma,
+            time_archived=now,
+        )
+        return [row["id"] for row in rows]
 
     async def insert_detections(self, groups: Sequence[Columns]) -> None:
         """Append measurements."""

@@ -28,10 +28,11 @@ async def test_null_detections_never_have_a_generic_plan(postgres_url: str) -> N
                 )
                 assert found.id.size == 2
             [plans] = await connection.fetch(
-                "select sum(generic_plans)::int as n_generic, sum(custom_plans)::int as n_custom "
-                "from pg_prepared_statements where statement like '%from null_detection%' "
-                "or statement like '%inner join null_detection%'"
+                "select generic_plans as n_generic, custom_plans as n_custom "
+                "from pg_prepared_statements "
+                "where statement like '-- Return known sources that a timestep does not%'"
             )
             mode = await connection.fetchval("show plan_cache_mode")
-        assert (plans["n_generic"], plans["n_custom"]) == (0, 3 * N_SERVER_DECIDES)
+        assert plans["n_generic"] == 0
+        assert plans["n_custom"] >= 3 * N_SERVER_DECIDES
         assert mode == "auto"

@@ -1,0 +1,137 @@
+-- Move sources that no measurement has confirmed to the archive, and return their ids.
+--
+-- A source that was seen once goes where its forced fluxes together are below a limit; one that was
+-- seen more often where all of its fluxes together are. None goes that was announced, is monitored,
+-- shares a detection, or has children.
+--
+-- $1  stream_id        int
+-- $2  source_id        bigint[]
+-- $3  candidate_sigma  float8       of the weighted mean of the forced fluxes [-]
+-- $4  archive_sigma    float8       of the weighted mean of all fluxes [-]
+-- $5  time_archived    timestamptz
+-- Indexes: detection (source_id, time_start); source (parent_source_id); the unique one on transient
+-- (source_id, kind); primary keys.
+with limits as (
+    select
+        $3::float8 as candidate_sigma,
+        $4::float8 as archive_sigma
+),
+
+channel as (
+    select
+        detection.source_id,
+        count(*) filter (where detection.extraction_type = 'blind') as n_datapoints,
+        count(*) filter (where detection.extraction_type <> 'blind') as n_forced,
+        sum(detection.flux_peak_jy_beam / detection.flux_peak_err_jy_beam ^ 2)
+        filter (where detection.extraction_type <> 'blind')
+        / sqrt(
+            sum(1 / detection.flux_peak_err_jy_beam ^ 2)
+            filter (where detection.extraction_type <> 'blind')
+        ) as snr_forced,
+        sum(detection.flux_peak_jy_beam / detection.flux_peak_err_jy_beam ^ 2)
+        / sqrt(sum(1 / detection.flux_peak_err_jy_beam ^ 2)) as snr
+    from detection
+    where
+        detection.stream_id = $1::int
+        and detection.source_id = any($2::bigint[])
+        and detection.flux_peak_err_jy_beam > 0
+    group by detection.source_id, detection.band_id, detection.stokes
+),
+
+measured as (
+    select
+        channel.source_id,
+        sum(channel.n_datapoints)::int as n_datapoints,
+        sum(channel.n_forced)::int as n_forced,
+        max(channel.snr_forced) as snr_forced,
+        max(channel.snr) as snr
+    from channel
+    group by channel.source_id
+),
+
+doubtful as (
+    select
+        source.id,
+        source.stream_id,
+        source.ra,
+        source.dec,
+        source.first_image_key,
+        source.first_source_number,
+        source.first_time_start,
+        source.last_time_start,
+        measured.n_datapoints,
+        measured.n_forced,
+        measured.snr_forced
+    from measured
+    inner join source on measured.source_id = source.id
+    cross join limits
+    where
+        measured.n_forced > 0
+        and case
+            when measured.n_datapoints <= 1 then measured.snr_forced < limits.candidate_sigma
+            else measured.snr < limits.archive_sigma
+        end
+        and source.zone <> 32767
+        and not exists(
+            select
+            from transient
+            where transient.source_id = source.id
+        )
+        and not exists(
+            select
+            from shared_detection
+            where shared_detection.source_id = source.id
+        )
+        and not exists(
+            select
+            from source as child
+            where child.parent_source_id = source.id
+        )
+),
+
+archived as (
+    insert into archived_source (
+        id, stream_id, ra, dec, n_datapoints, n_forced, snr_forced, first_image_key, first_source_number,
+        first_time_start, last_time_start, time_archived
+    )
+    select
+        doubtful.id,
+        doubtful.stream_id,
+        doubtful.ra,
+        doubtful.dec,
+        doubtful.n_datapoints,
+        doubtful.n_forced,
+        doubtful.snr_forced,
+        doubtful.first_image_key,
+        doubtful.first_source_number,
+        doubtful.first_time_start,
+        doubtful.last_time_start,
+        $5::timestamptz
+    from doubtful
+    returning archived_source.id
+),
+
+without_bands as (
+    delete from source_band
+    using archived
+    where source_band.source_id = archived.id
+),
+
+without_shared as (
+    delete from shared_detection
+    using archived
+    where shared_detection.source_id = archived.id
+),
+
+without_counts as (
+    delete from null_detection
+    using archived
+    where
+        null_detection.stream_id = $1::int
+        and null_detection.source_id = archived.id
+)
+
+delete from source
+using archived
+where source.id = archived.id
+returning source.id

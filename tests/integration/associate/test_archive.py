@@ -1,0 +1,122 @@
+"""The running catalogue follows the sky, not the noise."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from schemas.messages import ForcedMeasurements, ForcedRequest
+from tests.support.association import Associator, associator
+from tests.support.forced_results import measure, store
+from tests.support.records import image, sources
+
+N_TRUE, N_FALSE, N_STEPS = 40, 4, 60
+# Images detect from 10 mJy on; from 13 mJy on a source is certainly new.
+FLUX_JY, FALSE_JY, RMS_JY = 0.02, 0.011, 1e-3
+
+
+def places(rng: np.random.Generator, n: int) -> list[tuple[float, float]]:
+    ra, dec = rng.uniform(117, 129, n), rng.uniform(4, 16, n)
+    return list(zip(ra.tolist(), dec.tolist(), strict=True))
+
+
+def answer(
+    request: ForcedRequest, true: list[tuple[float, float]], rng: np.random.Generator
+) -> ForcedMeasurements:
+    """Return forced fluxes: those of the true sources, and noise elsewhere."""
+    result, positions = measure(request), request.positions
+    known = np.array(true)
+    distance = np.hypot(
+        positions.ra[:, None] - known[:, 0], positions.dec[:, None] - known[:, 1]
+    ).min(axis=1)
+    flux = np.where(distance < 0.02, FLUX_JY, 0.0) + rng.normal(0, RMS_JY, distance.size)
+    return replace(result, measurements=replace(result.measurements, flux_peak_jy_beam=flux))
+
+
+async def archived(case: Associator) -> list[dict[str, object]]:
+    return await case.rows(
+        "select archived_source.* from archived_source join stream on stream.id = stream_id "
+        "where name = $1 order by id",
+        case.stream,
+    )
+
+
+async def test_false_peaks_leave_the_catalogue_and_true_sources_stay(postgres_url: str) -> None:
+    rng = np.random.default_rng(5)
+    true = places(rng, N_TRUE)
+    async with associator(postgres_url) as case:
+        n_false = 0
+        for step in range(N_STEPS):
+            # A tenth of the true sources is missed in each image.
+            seen = [each for each in true if step == 0 or rng.random() > 0.1]
+            false = places(rng, N_FALSE)
+            n_false += len(false)
+            flux_jy = [FLUX_JY] * len(seen) + [FALSE_JY] * len(false)
+            measured = sources([*seen, *false], flux_jy=flux_jy, flux_err_jy=RMS_JY)
+            await case.feed(image(step, measured))
+            for request in case.requests:
+                await store(case, answer(request, true, rng))
+            case.requests.clear()
+        rows = await case.sources()
+        assert case.events == []
+        assert len(rows) <= 1.2 * N_TRUE
+        kept = np.array([(row["ra"], row["dec"]) for row in rows])
+        for ra, dec in true:
+            assert np.hypot(kept[:, 0] - ra, kept[:, 1] - dec).min() < 0.02
+        gone = await archived(case)
+        assert len(gone) >= 0.8 * n_false
+        assert all(row["snr_forced"] < 5 for row in gone)
+
+
+@pytest.mark.parametrize(
+    ("flux_jy", "settings", "is_kept"),
+    [
+        (0.0, {}, False),
+        (0.0, {"candidate_sigma": 0.0, "archive_sigma": 0.0}, True),
+        (0.008, {}, True),
+    ],
+)
+async def test_a_source_that_was_seen_once_stays_if_forced_photometry_shows_it(
+    postgres_url: str, flux_jy: float, settings: dict[str, float], *, is_kept: bool
+) -> None:
+    faint, steady = (123.5, 10.2), (123.0, 10.0)
+    async with associator(postgres_url, expiration_timesteps=4, **settings) as case:
+        await case.feed(image(0, [steady, faint]))
+        [first] = [row for row in await case.sources() if row["ra"] > 123.2]
+        for step in range(1, 7):
+            await case.feed(image(step, [steady]))
+            for request in case.requests:
+                await store(case, measure(request, flux_jy))
+            case.requests.clear()
+        ids = [row["id"] for row in await case.sources()]
+        assert (first["id"] in ids) is is_kept
+        assert len(ids) == 1 + is_kept
+        assert [row["id"] for row in await archived(case)] == ([] if is_kept else [first["id"]])
+
+
+async def test_a_transient_is_never_archived(postgres_url: str) -> None:
+    burst, steady = (123.5, 10.2), (123.0, 10.0)
+    async with associator(postgres_url, expiration_timesteps=3) as case:
+        await case.feed(image(0, [steady]))
+        await case.feed(image(1, [steady, burst]))
+        assert [event.kind for event in case.events] == ["new_source"]
+        for step in range(2, 8):
+            await case.feed(image(step, [steady]))
+            for request in case.requests:
+                await store(case, measure(request, 0.0))
+            case.requests.clear()
+        assert len(await case.sources()) == 2
+        assert await archived(case) == []
+
+
+async def test_a_source_seen_often_is_kept_when_it_is_gone(postgres_url: str) -> None:
+    gone, steady = (123.5, 10.2), (123.0, 10.0)
+    async with associator(postgres_url, expiration_timesteps=3) as case:
+        for step in range(3):
+            await case.feed(image(step, [steady, gone]))
+        for step in range(3, 9):
+            await case.feed(image(step, [steady]))
+            for request in case.requests:
+                await store(case, measure(request, 0.0))
+            case.requests.clear()
+        assert len(await case.sources()) == 2
