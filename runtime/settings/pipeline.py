@@ -169,6 +169,13 @@ class AssociateSettings(SolutionSettings):
         description="Measurements older than this before a stream's last timestep are deleted by "
         "whole months [d]; unset: none",
     )
+    image_retention_days: float | None = Field(
+        None,
+        gt=0,
+        description="Images with their rms grids, timesteps and entries of the ledger older than "
+        "this are deleted, but for those that a measurement, source, transient or the new-source "
+        "test refers to [d]; unset: none",
+    )
     update_cool_down_s: float = Field(
         0.0, ge=0, description="Least time between the images of two events of a transient [s]"
     )

@@ -35,6 +35,8 @@ __all__ = ["DetectionsHandler"]
 _OUTBOX_BATCH = 500
 _OUTBOX_POLL_S = 1.0
 _EXPIRY_EVERY_S = 3600.0
+# Images deleted in one hour: 27 a second, more than a telescope sends.
+_MOST_EXPIRED_IMAGES = 100_000
 _RESET_POLL_S = 2.0
 # So many processes may end in a timestep before it is split, or its only image is set aside.
 _MOST_ATTEMPTS = 3
@@ -286,19 +288,26 @@ class DetectionsHandler:
         self._committed.update({move.partition: move.next_offset for move in moves})
 
     async def drop_expired(self) -> None:
-        """Drop measurements that are older than the retention, once an hour."""
-        retention_days = self._settings.detection_retention_days
+        """Drop measurements and images that are older than their retention, once an hour."""
         now_s = time.monotonic()
-        if retention_days is None or now_s < self._next_expiry_s:
+        if now_s < self._next_expiry_s:
             return
         self._next_expiry_s = now_s + _EXPIRY_EVERY_S
         try:
-            names = await self._store.drop_expired(retention_days)
+            await self._drop_expired()
         except TransientError as error:
             get_logger().warning("detections_not_expired", error=str(error))
-            return
-        if names:
+
+    async def _drop_expired(self) -> None:
+        detection_days = self._settings.detection_retention_days
+        if detection_days is not None and (
+            names := await self._store.drop_expired(detection_days)
+        ):
             get_logger().info("detections_expired", partitions=names)
+        image_days = self._settings.image_retention_days
+        if image_days is not None:
+            n_images = await self._store.delete_expired_images(image_days, _MOST_EXPIRED_IMAGES)
+            get_logger().info("images_expired", n_images=n_images)
 
     async def reset_clocks(self) -> None:
         """Forget how far streams have come where an operator asks for it."""

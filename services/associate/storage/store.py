@@ -79,6 +79,22 @@ class CatalogueStore:
                 raise TransientError(f"old measurements are being read: {error}") from error
         return [row["name"] for row in rows]
 
+    async def delete_expired_images(self, retention_days: float, limit: int) -> int:
+        """Delete images, timesteps and ledger entries beyond the retention; count the images.
+
+        Parameters
+        ----------
+        retention_days : float
+            Before the last timestep of the stream [d].
+        limit : int
+            Images at most [-].
+        """
+        retention = timedelta(days=retention_days)
+        [row] = await self._fetch("delete_expired_images", retention=retention, limit=limit)
+        await self._fetch("delete_expired_timesteps", retention=retention)
+        await self._fetch("delete_expired_ledger", retention=retention)
+        return int(row["n_images"])
+
     async def fetch_outbox(self, limit: int) -> list[tuple[int, str, str, bytes]]:
         """Return (id, topic, key, value) of the next messages for Kafka, oldest first."""
         rows = await self._fetch("fetch_outbox", limit=limit)
