@@ -137,6 +137,9 @@ QUANTITIES: dict[str, Quantity] = {
     "is_near_known": _flag(
         QualityFlag.NEAR_KNOWN, "new within the match radius of a known source of another flux"
     ),
+    "is_solar_system": _flag(
+        QualityFlag.SOLAR_SYSTEM, "first seen where the Sun, the Moon or a planet is"
+    ),
 }
 
 

@@ -15,6 +15,7 @@ class QualityFlag(IntFlag):
     EXTENDED = 16
     NEAR_BRIGHT = 32
     NEAR_KNOWN = 64
+    SOLAR_SYSTEM = 128
 
 
 def names_of(quality_flags: int) -> list[str]:

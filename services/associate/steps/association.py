@@ -17,7 +17,11 @@ from services.associate.models.catalogue import (
 )
 from services.associate.models.solutions import ImageSolution
 from services.associate.models.timesteps import Timestep, TimestepImage
-from services.associate.steps.candidate_sources import CandidateSources, MeasuredColumns
+from services.associate.steps.candidate_sources import (
+    CandidateSources,
+    ImageResult,
+    MeasuredColumns,
+)
 from services.associate.steps.coverage import channel_of, find_field_boxes, metadata_of
 from services.associate.steps.monitors import FirstCoverage, find_first_coverage
 from services.associate.steps.registration import (
@@ -29,6 +33,7 @@ from services.associate.steps.rows import DRIFT_LIMIT_DEG
 from services.associate.steps.triggers import AssociatedImage, Trigger, find_variables, is_first
 from services.associate.steps.updates import find_notified
 from sky.geometry import Probes, probe_zones
+from sky.solar_system import is_solar_system
 
 __all__ = [
     "Association",
@@ -158,17 +163,24 @@ def _associate_image(
         distance_limit_deg=_distance_limit_deg(image.record, settings),
         systematic_deg=_systematic_deg(image.record, settings),
     )
-    record = _flag_near_known(image.record, result.near_known)
+    record = _flag_first_detections(image.record, result)
     return AssociatedImage(image.number, key, record, metadata_of(record), result, image.solution)
 
 
-def _flag_near_known(record: ImageDetections, detections: IntArray) -> ImageDetections:
-    """Return an image whose new sources near known ones have the quality flag that says so."""
-    if not detections.size:
+def _flag_first_detections(record: ImageDetections, result: ImageResult) -> ImageDetections:
+    """Return an image with quality flags: new near a known source, or of the solar system."""
+    first = np.flatnonzero(np.isnan(result.radius))
+    if not first.size:
         return record
-    flags = record.sources.quality_flags.copy()
-    flags[detections] |= int(QualityFlag.NEAR_KNOWN)
-    return replace(record, sources=replace(record.sources, quality_flags=flags))
+    metadata, sources = metadata_of(record), record.sources
+    middle = metadata.time_start + timedelta(seconds=metadata.exposure_s / 2)
+    of_solar_system = is_solar_system(
+        sources.ra[first], sources.dec[first], middle, beam_deg=metadata.beam_major_deg
+    )
+    flags = sources.quality_flags.copy()
+    flags[result.near_known] |= int(QualityFlag.NEAR_KNOWN)
+    flags[first[of_solar_system]] |= int(QualityFlag.SOLAR_SYSTEM)
+    return replace(record, sources=replace(sources, quality_flags=flags))
 
 
 def _systematic_deg(record: ImageDetections, settings: AssociateSettings) -> float:

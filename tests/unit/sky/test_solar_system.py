@@ -1,0 +1,41 @@
+"""Positions of the Sun, the Moon and the planets, compared with astropy at the very moment."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from astropy.coordinates import get_body
+from astropy.time import Time
+
+from sky.solar_system import BODY_RADIUS_DEG, body_positions, is_solar_system
+from sky.wcs import to_unit_vectors
+
+MOMENT = datetime(2026, 3, 1, 12, 34, 56, tzinfo=UTC)
+
+
+def place_of(name: str, moment: datetime) -> tuple[np.ndarray, np.ndarray]:
+    body = get_body(name, Time(moment), ephemeris="builtin")
+    return np.array([float(body.ra.deg)]), np.array([float(body.dec.deg)])
+
+
+@pytest.mark.parametrize("name", ["sun", "moon", "jupiter", "mercury"])
+def test_bodies_are_where_astropy_has_them(name: str) -> None:
+    there = to_unit_vectors(*place_of(name, MOMENT))[:, 0]
+    found = body_positions(MOMENT)[list(BODY_RADIUS_DEG).index(name)]
+    assert np.degrees(np.linalg.norm(there - found)) < 5 / 3600
+
+
+@pytest.mark.parametrize("name", ["sun", "jupiter"])
+def test_a_source_at_a_body_is_of_the_solar_system_and_no_other(name: str) -> None:
+    ra, dec = place_of(name, MOMENT)
+    radius = BODY_RADIUS_DEG[name]
+    offsets = np.array([0.0, 0.9 * radius, 1.1 * radius + 0.05, 10.0])
+    found = is_solar_system(np.full(4, ra[0]), dec[0] + offsets, MOMENT, beam_deg=0.05)
+    assert found.tolist() == [True, True, False, False]
+
+
+def test_a_day_later_the_moon_is_elsewhere() -> None:
+    ra, dec = place_of("moon", MOMENT)
+    assert is_solar_system(ra, dec, MOMENT, beam_deg=0.0)[0]
+    assert not is_solar_system(ra, dec, MOMENT + timedelta(days=1), beam_deg=0.0)[0]
+    assert is_solar_system(ra[:0], dec[:0], MOMENT, beam_deg=0.0).size == 0
