@@ -122,11 +122,18 @@ def _densest(offsets: FloatArray, detection: IntArray, half_deg: float) -> tuple
     Every pair is in four of the overlapping squares; a detection counts once in each. Of equal
     squares the one nearest to no shift wins.
     """
-    corners = np.array([(0, 0), (-1, 0), (0, -1), (-1, -1)], np.int64)
-    cells = np.floor(offsets / half_deg).astype(np.int64)[:, None, :] + corners
-    members = np.column_stack([cells.reshape(-1, 2), np.repeat(detection, 4)])
-    squares, counts = np.unique(np.unique(members, axis=0)[:, :2], axis=0, return_counts=True)
-    centres = (squares + 1.0) * half_deg
+    cells = np.floor(offsets / half_deg).astype(np.int64)
+    low = cells.min(axis=0) - 1
+    n_rows = int(cells[:, 1].max() - low[1]) + 1
+    columns, rows = (cells - low).T
+    squares = np.concatenate(
+        [(columns + east) * n_rows + rows + north for east in (0, -1) for north in (0, -1)]
+    )
+    # One number a pair of square and detection, and each once.
+    n_detections = int(detection.max()) + 1
+    members = np.unique(squares * n_detections + np.tile(detection, 4))
+    squares, counts = np.unique(members // n_detections, return_counts=True)
+    centres = (np.stack([squares // n_rows, squares % n_rows], axis=1) + low + 1.0) * half_deg
     best = np.lexsort((np.hypot(centres[:, 0], centres[:, 1]), -counts))[0]
     return centres[best], int(counts[best])
 
@@ -140,7 +147,9 @@ def _refine(
         distance = np.hypot(*(offsets - centre).T)
         inside = np.flatnonzero(distance <= 2**0.5 * half_deg)
         nearest = inside[np.lexsort((distance[inside], detection[inside]))]
-        chosen = nearest[np.unique(detection[nearest], return_index=True)[1]]
+        before, chosen = chosen, nearest[np.unique(detection[nearest], return_index=True)[1]]
+        if np.array_equal(before, chosen):
+            break
         centre = np.median(offsets[chosen], axis=0)
     return centre, max(_sigma(offsets[chosen, 0]), _sigma(offsets[chosen, 1])), chosen
 
@@ -179,6 +188,8 @@ def find_flux_factor(pairs: FluxPairs, *, min_sources: int) -> tuple[float, floa
         middle = float(np.median(ratio))
         scatter = max(_sigma(ratio), float(np.median(formal)))
         kept = np.abs(ratio - middle) <= _CLIP_SIGMA * scatter
+        if np.all(kept):
+            break
         ratio, formal = ratio[kept], formal[kept]
     n = int(ratio.size)
     needed = max(_LEAST_FLUX_AGREEMENT * np.count_nonzero(usable), 1.0)
