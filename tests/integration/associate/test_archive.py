@@ -10,7 +10,7 @@ from tests.support.association import Associator, associator
 from tests.support.forced_results import measure, store
 from tests.support.records import image, sources
 
-N_TRUE, N_FALSE, N_STEPS = 40, 4, 60
+N_TRUE, N_FALSE, N_STEPS = 40, 3, 30
 # Images detect from 10 mJy on; from 13 mJy on a source is certainly new.
 FLUX_JY, FALSE_JY, RMS_JY = 0.02, 0.011, 1e-3
 
