@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import numpy as np
 import orjson
 
 from schemas.messages import SourceColumns
@@ -48,6 +49,11 @@ class FileSources:
         """The file's name as UTF-8, whatever its bytes are."""
         return os.fsencode(self.path).decode("utf-8", "backslashreplace")
 
+    @property
+    def n_blank_px(self) -> int:
+        """The number of pixels without a value."""
+        return int(np.count_nonzero(~np.isfinite(self.image.pixels)))
+
 
 def _rows(found: FileSources) -> Iterator[list[object]]:
     """Yield the path and the values of `_NAMES` of every source."""
@@ -75,6 +81,8 @@ def _to_json(done: list[FileSources]) -> str:
             "file": found.name,
             "time_start": found.image.metadata.time_start,
             "freq_eff_hz": found.image.metadata.freq_eff_hz,
+            "rms_jy_beam": found.extraction.rms_jy_beam,
+            "n_blank_px": found.n_blank_px,
             "detection_threshold_sigma": found.extraction.detection_threshold_sigma,
             "sources": [dict(zip(_NAMES, row[1:], strict=True)) for row in _rows(found)],
         }

@@ -36,12 +36,12 @@ def describe_image(found: FileSources) -> str:
     """Return in words how many sources an image has, above which noise, and what was blank."""
     rms, sigma = found.extraction.rms_jy_beam, found.extraction.detection_threshold_sigma
     n_sources = len(found.extraction.sources)
-    pixels = found.image.pixels
-    n_blank = int(np.count_nonzero(~np.isfinite(pixels)))
     words = f"{found.name}: {n_sources or 'no'} source{'' if n_sources == 1 else 's'}"
     if math.isfinite(sigma):
         words += f" above {sigma:.3g} sigma = {_flux(sigma * rms)}/beam"
-    return f"{words}, rms {_flux(rms)}/beam, {n_blank} of {pixels.size} px blank"
+    return (
+        f"{words}, rms {_flux(rms)}/beam, {found.n_blank_px} of {found.image.pixels.size} px blank"
+    )
 
 
 def _table_of(found: FileSources) -> str:

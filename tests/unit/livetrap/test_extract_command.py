@@ -148,6 +148,10 @@ def test_an_empty_image_says_how_deep_it_is(
     assert rows_of(output.out) == []
     assert "no sources above 8 sigma = 7.96 mJy/beam, rms 995 uJy/beam" in output.err
     assert "1024 of" in output.err
+    assert run(empty, "--format", "json") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["n_blank_px"] == 1024
+    assert found["rms_jy_beam"] == pytest.approx(1e-3, rel=0.05)
     assert run(empty, "--format", "table") == 0
     assert "uJy/beam, 1024 of" in capsys.readouterr().out
 
