@@ -25,7 +25,7 @@ from livetrap.stack.supervisor_config import config_text, socket_fits
 from runtime.errors import SettingsError
 from runtime.settings import load_settings
 
-__all__ = ["RunningStack", "start", "stop", "stop_started"]
+__all__ = ["RunningStack", "choose_socket", "start", "stop", "stop_started"]
 
 _LOCK_POLL_S = 0.2
 _STOP_TIMEOUT_S = 60.0
@@ -141,7 +141,7 @@ def _launch(
     report: Callable[[str], None],
 ) -> RunningStack:
     """Start supervisord and its programs in order; if one fails, stop them all."""
-    socket = _socket_path(data_dir)
+    socket = choose_socket(data_dir)
     os.environ["LIVETRAP_API__SUPERVISOR"] = str(socket)
     config = data_dir / "supervisord.conf"
     config.write_text(config_text(prepared.programs, socket=socket), encoding="utf-8")
@@ -249,8 +249,14 @@ def _signals_ignored() -> Iterator[None]:
             signal.signal(kind, handler)
 
 
-def _socket_path(data_dir: Path) -> Path:
-    """Return a path for supervisord's socket that the kernel accepts."""
+def choose_socket(data_dir: Path) -> Path:
+    """Return a path for supervisord's socket that the kernel accepts.
+
+    Parameters
+    ----------
+    data_dir : Path
+        Where it is, if its path is short enough; else it is in a temporary folder.
+    """
     path = data_dir / "supervisor.sock"
     if socket_fits(path):
         path.unlink(missing_ok=True)

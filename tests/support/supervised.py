@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from livetrap.stack.lifecycle import choose_socket
+from livetrap.stack.paths import plain_path
 from livetrap.stack.restarts import RestartPolicy
 from livetrap.stack.supervisor import Supervisor, launch, stop_process
 from livetrap.stack.supervisor_config import Program, config_text
@@ -42,16 +44,20 @@ def shell(name: str, script: str) -> Program:
 
 @contextmanager
 def supervised(
-    *programs: Program, policy: RestartPolicy, full_logs: bool = False
+    *programs: Program, policy: RestartPolicy, full_logs: bool = False, inside: str = "."
 ) -> Iterator[Supervised]:
-    """Run programs under supervisord; with `full_logs` no log can take a byte."""
+    """Run programs under supervisord in a folder of that name, as the stack does.
+
+    With `full_logs` no log can take a byte.
+    """
     with tempfile.TemporaryDirectory(prefix="livetrap-") as name:
-        folder = Path(name)
+        (Path(name) / inside).mkdir(exist_ok=True)
+        folder = plain_path(Path(name) / inside)
         (folder / "logs").mkdir()
         if full_logs:
             for log in ("supervisord", *(program.name for program in programs)):
                 (folder / "logs" / f"{log}.log").symlink_to("/dev/full")
-        socket, config = folder / "supervisor.sock", folder / "supervisord.conf"
+        socket, config = choose_socket(folder), folder / "supervisord.conf"
         config.write_text(config_text(programs, socket=socket, policy=policy))
         process = launch(config, environment=os.environ, detach=False)
         supervisor = Supervisor(str(socket), folder / "logs")

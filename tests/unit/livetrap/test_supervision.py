@@ -1,6 +1,7 @@
 """A program that keeps ending is started for ever, and a full log disk ends nothing."""
 
 import os
+import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -126,6 +127,18 @@ def _assert_logs_again(stack: Supervised) -> None:
     log = stack.logs / "supervisord.log"
     log.unlink()
     stack.wait_for(lambda _: log.exists() and "log_lines_dropped" in log.read_text())
+
+
+@pytest.mark.parametrize("inside", ['t\u00e9st, "it\'s" 100% #1 ;\n', "x" * 200])
+def test_the_name_of_the_data_folder_does_not_matter(
+    inside: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    talker = shell("talker", "echo hello; exec sleep 600")
+    with supervised(talker, policy=QUICK, inside=inside) as stack:
+        log = stack.logs / "talker.log"
+        stack.wait_for(lambda _: log.exists() and log.read_text() == "hello\n")
+        assert log.resolve().parent.parent.name == inside
 
 
 def test_a_socket_without_supervisord_is_an_error(tmp_path: Path) -> None:
