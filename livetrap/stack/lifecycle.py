@@ -261,7 +261,10 @@ def choose_socket(data_dir: Path) -> Path:
     if socket_fits(path):
         path.unlink(missing_ok=True)
         return path
-    return Path(tempfile.mkdtemp(prefix="livetrap-")) / "supervisor.sock"
+    temporary = tempfile.gettempdir()
+    if not socket_fits(Path(temporary) / "livetrap-12345678" / "supervisor.sock"):
+        temporary = "/tmp"  # noqa: S108  (mkdtemp makes a folder that only its owner can enter)
+    return Path(tempfile.mkdtemp(prefix="livetrap-", dir=temporary)) / "supervisor.sock"
 
 
 def _remove_traces(data_dir: Path, socket: Path) -> None:

@@ -97,7 +97,12 @@ class Supervisor:
             text = (self.logs / filename).read_text(encoding="utf-8", errors="replace")
         except OSError as error:
             return f"no log ({error.strerror})"
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        # supervisord's own complaint is followed by an offer of help.
+        lines = [
+            line.strip()
+            for line in text.splitlines()
+            if line.strip() and not line.startswith("For help, use")
+        ]
         return lines[-1][:500] if lines else "its log is empty"
 
     def _call(self, method: str, *arguments: object) -> object:

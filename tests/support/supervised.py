@@ -1,6 +1,7 @@
 """A real supervisord, as the stack runs it, over small programs of a test."""
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -67,3 +68,5 @@ def supervised(
         finally:
             stop_process(process.pid, timeout_s=60)
             process.wait()
+            if socket.parent != folder:
+                shutil.rmtree(socket.parent)
