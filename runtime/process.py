@@ -68,9 +68,10 @@ def run_service(service: str, kind: type[S], body: Callable[[S, StopFlag], None]
 class _Results:
     """Results on their way to the broker."""
 
-    def __init__(self, consumer: Consumer, producer: Producer) -> None:
+    def __init__(self, consumer: Consumer, producer: Producer, retry: RetryPolicy) -> None:
         self.tracker = OffsetTracker(consumer)
         self._producer = producer
+        self._retry = retry
         self._failed = False
 
     def send(self, message: InMessage, outputs: Sequence[OutMessage]) -> None:
@@ -85,7 +86,7 @@ class _Results:
                 self._failed = True
 
         for output in outputs:
-            send(self._producer, output, on_done)
+            self._retry.retry_until_success(partial(send, self._producer, output, on_done))
 
     def check(self) -> None:
         """Handle delivery reports; a lost result ends the process, and a restart repeats it."""
@@ -163,7 +164,7 @@ def run_transform(
         When a message that ends processes is rejected.
     """
     retry = RetryPolicy(stop)
-    results = _Results(consumer, producer)
+    results = _Results(consumer, producer, retry)
     deferred = DeferredMessages(
         consumer, [topic for topic, handler in handlers.items() if handler.is_deferred]
     )

@@ -54,18 +54,18 @@ def send(
         except BufferError:
             producer.poll(0.1)
         except KafkaException as error:
+            if error.args[0].code() in _ABOUT_THE_MESSAGE:
+                raise
             raise _translated(error) from error
         else:
             producer.poll(0)
             return
 
 
-def _translated(error: KafkaException) -> Exception:
-    """Return what an error of `produce` means: for the message, the process or the moment."""
-    code = error.args[0].code()
-    if code in _ABOUT_THE_MESSAGE:
-        return error
-    if error.args[0].fatal() or code == KafkaError._FATAL:  # noqa: SLF001  (librdkafka's name)
+def _translated(error: KafkaException) -> FatalError | TransientError:
+    """Return what an error of `produce` means: for the process, or for the moment."""
+    reason = error.args[0]
+    if reason.fatal() or reason.code() == KafkaError._FATAL:  # noqa: SLF001  (librdkafka's name)
         return FatalError(f"Kafka has ended this producer for good: {error}; a restart connects")
     return TransientError(f"Kafka does not take a message: {error}")
 
