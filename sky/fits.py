@@ -168,6 +168,8 @@ def _image_shape(axes: list[int]) -> tuple[int, int]:
         raise HeaderError("zero_size", f"the image has an axis of length zero: {axes}")
     if len(axes) < 2:
         raise HeaderError("not_2d", "the image has one axis; two celestial axes are needed")
+    if min(axes[:2]) < 2:
+        raise HeaderError("not_2d", f"the image is a single row or column of pixels: {axes}")
     return axes[1], axes[0]
 
 

@@ -149,10 +149,19 @@ class Cards:
         FITS 4.0, section 4.1.2.3: its value is then indeterminate; programs differ in which of
         them they take.
         """
-        if self._header.count(name) < 2:
+        n_cards = self._header.count(name)
+        if n_cards < 2:
             return False
-        values = [self._header[name, number] for number in range(self._header.count(name))]
+        values = [self._nth_value(name, number) for number in range(n_cards)]
         return any(value != values[0] for value in values[1:])
+
+    def _nth_value(self, name: str, number: int) -> object:
+        """Return the value of one of several cards; None for one that cannot be read."""
+        try:
+            value: object = self._header[name, number]
+        except (VerifyError, ValueError, TypeError):
+            return None
+        return value
 
     def _value(self, name: str) -> object:
         try:

@@ -41,8 +41,10 @@ _CARDS = [
     ("CUNIT3", "'furlong'", "bad_header"),
     ("NAXIS1", "2147483648", "bad_header"),
     ("NAXIS1", "0", "zero_size"),
+    ("NAXIS2", "1", "not_2d"),
     ("BITPIX", "7", "bad_header"),
     ("TELESCOP", "'a' / \x00", ""),
+    ("BSCALE", "1.0E-13", ""),  # the errors of its fluxes were refused as impossible
 ]
 _PIXELS = [(1e22, "diverged"), (np.inf, "infinite_pixels"), (3.4e38, "diverged")]
 
@@ -69,6 +71,8 @@ def _of_bytes() -> Iterator[Case]:
     cases: list[tuple[str, Callable[[], bytes], str]] = [
         ("two reference positions", lambda: twice(b"CRVAL1  = 11.0"), "bad_header"),
         ("two beams", lambda: twice(b"BMAJ    = 0.06"), "bad_header"),
+        ("a second position that is none", lambda: twice(b"CRVAL1  = 1,5"), "bad_header"),
+        ("a HIERARCH beam", lambda: twice(b"HIERARCH BMAJ = 1_000"), "bad_header"),
         ("two exposures", lambda: twice(b"EXPTIME = 11.0"), ""),
         ("one position twice", lambda: twice(b"CRVAL1  = 1.0E1"), ""),
         ("nothing", lambda: b"", "not_fits"),

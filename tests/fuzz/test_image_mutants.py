@@ -87,4 +87,5 @@ def test_every_case_of_the_corpus_has_its_reason(
     record, reason = extract(handler, message, AttemptLog(tmp_path, group="fuzz"))
     assert reason == expected, record.reason_text
     if not expected:
+        check_record(record)
         assert len(record.sources) == 3

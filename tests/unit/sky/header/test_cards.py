@@ -19,6 +19,16 @@ def test_a_card_that_contradicts_itself_is_refused_or_ignored() -> None:
     assert cards.ignored == ["BMAJ", "OBJECT"]
 
 
+@pytest.mark.parametrize("second", ["1,5", "'unclosed", "", "--5"])
+def test_a_second_card_that_cannot_be_read_is_a_contradiction(second: str) -> None:
+    for pair in (
+        (f"BMAJ    = {second}", "BMAJ    = 0.1"),
+        ("BMAJ    = 0.1", f"BMAJ    = {second}"),
+    ):
+        with pytest.raises(HeaderError, match="BMAJ"):
+            Cards(header(*pair)).required_number("BMAJ")
+
+
 def test_a_card_that_is_repeated_counts_once() -> None:
     cards = Cards(header("BMAJ    = 0.1", "BMAJ    = 1E-1", "BUNIT   = 'K'", "BUNIT   = 'K '"))
     assert cards.required_number("BMAJ") == 0.1
