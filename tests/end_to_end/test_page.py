@@ -86,7 +86,7 @@ async def test_the_page_shows_transients_and_new_ones_as_they_come(postgres_url:
                     assert ("format=xml" in link) == (answer.text == "<voe:VOEvent/>")
 
                 _, newer = asyncio.run(add_transient_from_thread(postgres_url, rows))
-                page.wait_for(f"{FIRST}?.dataset.transient === '{newer}'", timeout_s=20)
+                page.wait_for(f"{FIRST}?.dataset.transient === '{newer}'")
                 assert page.run(f"{FIRST}.classList.contains('fresh')")
                 announcement = page.run("document.querySelector('#announcement').textContent")
                 assert "New alert" in announcement

@@ -17,7 +17,7 @@ from runtime.settings import ApiProcessSettings, ApiSettings, PostgresSettings
 
 __all__ = ["app_of", "client_of", "server", "settings_for"]
 
-_FIRST_ANSWER_S = 20
+_FIRST_ANSWER_S = 60
 
 
 def settings_for(url: str, **api: Any) -> ApiProcessSettings:
@@ -32,7 +32,7 @@ async def client_of(postgres_url: str, **api: Any) -> AsyncIterator[httpx.AsyncC
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while (await client.get("/readyz")).is_error:  # noqa: ASYNC110  (it is polled)
                     await asyncio.sleep(0.02)
             yield client

@@ -66,7 +66,7 @@ class Page:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
-    def wait_for(self, script: str, *, timeout_s: float = 20) -> Any:
+    def wait_for(self, script: str, *, timeout_s: float = 60) -> Any:
         """Return the first true value of an expression."""
         deadline_s = time.monotonic() + timeout_s
         while time.monotonic() < deadline_s:

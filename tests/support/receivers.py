@@ -137,7 +137,7 @@ async def issue(pool: asyncpg.Pool, n: int = 1, *, is_published: bool = True) ->
     return [alert.ivorn for alert in alerts]
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 30) -> None:
+async def until(condition: Callable[[], Any], timeout_s: float = 60) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110  (nothing reports it)

@@ -22,7 +22,7 @@ def answer_to(document: bytes) -> tuple[str, str, str]:
     return (str(root.get("role")), *texts)  # type: ignore[return-value]
 
 
-async def submit(port: int, packet: bytes, timeout_s: float = 25) -> tuple[str, str, str]:
+async def submit(port: int, packet: bytes, timeout_s: float = 60) -> tuple[str, str, str]:
     """Submit as an author does; the connection is closed behind the answer."""
     client = await VtpClient.connect(port)
     try:

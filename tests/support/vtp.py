@@ -60,15 +60,17 @@ class VtpClient:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def receive(self, timeout_s: float = 5.0) -> bytes:
+    async def receive(self, timeout_s: float = 60) -> bytes:
+        """Return the next document; after a time-out it can be asked for again."""
         async with asyncio.timeout(timeout_s):
             (length,) = struct.unpack("!I", await self.reader.readexactly(4))
+        async with asyncio.timeout(60):
             return await self.reader.readexactly(length)
 
-    async def receive_role(self, timeout_s: float = 5.0) -> str:
+    async def receive_role(self, timeout_s: float = 60) -> str:
         return str(etree.fromstring(await self.receive(timeout_s)).get("role"))
 
-    async def receive_events(self, n: int, timeout_s: float = 5.0) -> list[str]:
+    async def receive_events(self, n: int, timeout_s: float = 60) -> list[str]:
         """Return the ivorns of the next `n` VOEvents; heartbeats are skipped."""
         ivorns: list[str] = []
         while len(ivorns) < n:
@@ -77,7 +79,7 @@ class VtpClient:
                 ivorns.append(ivorn_of(document))
         return ivorns
 
-    async def is_cut(self, timeout_s: float = 5.0) -> bool:
+    async def is_cut(self, timeout_s: float = 60) -> bool:
         """Return whether the other side ended the connection, reading what is left."""
         try:
             async with asyncio.timeout(timeout_s):

@@ -1,7 +1,6 @@
 """Kafka clients that others wrote: gcn-kafka and hop-client, pointed at our broker."""
 
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,8 +28,8 @@ def night(site: AlertSite) -> list[str]:
     site.start_and_wait()
     made = [source_event(number) for number in range(N)]
     site.publish(made)
-    wait_until(lambda: len(site.read(site.topics.alerts_gcn)) == N, what="alerts")
-    time.sleep(0.5)
+    for topic in (site.topics.alerts_gcn, site.topics.alerts_voevent):
+        wait_until(lambda topic=topic: len(site.read(topic)) == N, what="alerts")
     return [name_alert(event, "org.test", 0).ivorn for event in made]
 
 

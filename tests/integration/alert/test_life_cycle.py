@@ -52,7 +52,7 @@ async def see(site: Associator, *fluxes: float | None) -> list[SourceEvent]:
 async def relay(site: Associator) -> None:
     """Wait until the associator has polled the outbox for the messages of commands."""
     n_before = len(site.events)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(site.events) == n_before:
             await asyncio.sleep(0.1)
             await site.settle()

@@ -31,6 +31,10 @@ from tests.integration.alert.test_service import (
 )
 from tests.support.vtp_service import AlertSite, alert_site, wait_until
 
+# The faults, not waits; a request may take 30 s.
+AWAY_S = 3
+HANGS_S = 40
+
 
 class OwnBroker:
     """A Kafka of this test alone, which it may kill and stop."""
@@ -62,7 +66,7 @@ class OwnBroker:
         self._process.wait()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def broker() -> Iterator[OwnBroker]:
     with tempfile.TemporaryDirectory(
         prefix="livetrap-test-", ignore_cleanup_errors=True
@@ -83,14 +87,14 @@ def test_a_broker_that_is_killed_and_comes_back(broker: OwnBroker, site: AlertSi
     site.publish(events(0, 60))
     wait_until(lambda: n_alerts(site) > 5, what="alerts")
     broker.kill()
-    time.sleep(5)
+    time.sleep(AWAY_S)
     broker.start()
     site.publish(events(60, 80))
     assert_each_once(site, ivorns(events(0, 80)))
     assert service.process.poll() is None
 
     broker.kill()
-    time.sleep(3)
+    time.sleep(AWAY_S)
     assert_stops(service)
     service = site.start(**STATIC)  # nothing is there: it waits
     wait_until(lambda: service.has_logged("dependency_unavailable"), what="the warning")
@@ -111,7 +115,7 @@ def test_a_broker_that_hangs_for_longer_than_a_request_may_take(
     site.publish(events(0, 60))
     wait_until(lambda: n_alerts(site) > 5, what="alerts")
     broker.signal(signal.SIGSTOP)
-    resume = threading.Timer(40, broker.signal, [signal.SIGCONT])
+    resume = threading.Timer(HANGS_S, broker.signal, [signal.SIGCONT])
     resume.start()
     # It must not give up, and be asked again, while its message may still arrive.
     asyncio.run(sender.send([ALERT], {}))

@@ -149,7 +149,7 @@ async def test_listeners_are_notified(store: AlertStore, postgres_url: str) -> N
             "livetrap_alert", lambda *notified: heard.put_nowait(notified[3])
         )
         alert, _ = await add(store, fresh_event())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while await heard.get() != str(alert.id):
                 pass
         await finish(store, alert)

@@ -176,7 +176,7 @@ async def test_a_missing_schema_is_answered_with_the_command(postgres_url: str) 
 
 async def poll(client: httpx.AsyncClient, address: str, words: str) -> httpx.Response:
     """Return the first answer with these words: connecting takes a moment."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while words not in (answer := await client.get(address)).text:  # noqa: ASYNC110  (polled)
             await asyncio.sleep(0.02)
     return answer

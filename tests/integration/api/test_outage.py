@@ -86,7 +86,7 @@ async def client_through(proxy: Proxy) -> AsyncIterator[tuple[httpx.AsyncClient,
 
 
 async def until_ready(client: httpx.AsyncClient, status: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await client.get("/readyz")).status_code != status:  # noqa: ASYNC110  (it is polled)
             await asyncio.sleep(0.05)
 
@@ -127,7 +127,7 @@ async def test_an_open_stream_resumes_when_the_database_is_back(postgres_url: st
         n_failures = ALERT_POLL_FAILURES._value.get()
         await proxy.close()
         missed = [await rows.alert() for _ in range(3)]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while ALERT_POLL_FAILURES._value.get() == n_failures:  # noqa: ASYNC110  (it is polled)
                 await asyncio.sleep(0.02)
         await proxy.open()

@@ -33,7 +33,7 @@ async def api(postgres_url: str, **section: Any) -> AsyncIterator[httpx.AsyncCli
         async with httpx.AsyncClient(
             transport=transport, base_url="http://api/api/v1", headers=AUTHORIZED
         ) as client:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while (await client.get("http://api/readyz")).is_error:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             yield client

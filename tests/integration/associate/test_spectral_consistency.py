@@ -298,7 +298,7 @@ async def wait_for_a_lock(case: Associator) -> None:
         )
         return bool(rows)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await waits():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 

@@ -23,6 +23,7 @@ from services.distribute.handlers.vtp import VtpServer
 from services.distribute.handlers.vtp_receiver import VtpReceiver
 from services.distribute.storage import SubmissionStore
 from tests.support.examples import examples
+from tests.support.receivers import until
 from tests.support.submissions import answer_to, foreign_packet, submit
 from tests.support.vtp import VtpClient, ivorn_of, transport
 from tests.support.vtp_log import memory_log
@@ -168,11 +169,10 @@ async def test_strangers_are_not_heard(pool: asyncpg.Pool, allow: tuple[object, 
 async def test_too_many_and_too_often_are_limited(pool: asyncpg.Pool) -> None:
     async with broker(pool, max_per_host=2, submit_per_minute=4) as there:
         idle = [await VtpClient.connect(there.authors.port) for _ in range(2)]
-        await asyncio.sleep(0.1)
         assert await (await VtpClient.connect(there.authors.port)).is_cut()
         for client in idle:
             await client.aclose()
-        await asyncio.sleep(0.1)
+        await until(lambda: not there.authors._tasks)
         for _ in range(2):
             assert (await submit(there.authors.port, fresh_packet()))[0] == "ack"
         assert await (await VtpClient.connect(there.authors.port)).is_cut()
@@ -303,7 +303,7 @@ async def test_a_flood_of_garbage_delays_no_subscriber(pool: asyncpg.Pool) -> No
         for number in range(20):
             packet = foreign_packet(number, authority="org.test")
             there.vtp.broadcast(ivorn_of(packet), packet)
-            assert await client.receive(10.0) == packet
+            assert await client.receive() == packet
             await asyncio.sleep(0.02)
         assert not any(task.done() for task in floods)
         for task in floods:
@@ -348,7 +348,7 @@ async def test_any_bytes_are_answered_or_cut_and_the_next_author_is_served(
             try:
                 await author.send_raw(data)
                 author.writer.write_eof()
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     return await author.reader.read()
             except ConnectionError:
                 return b""

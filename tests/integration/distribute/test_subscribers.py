@@ -1,7 +1,6 @@
 """Subscribers that others wrote: Comet and pygcn."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from tests.support.vtp_events import alert_packet
 from tests.support.vtp_log import memory_log
 from tests.support.vtp_service import wait_until
 
+IAMALIVE_S = 1.0
+
 
 class ServerThread:
     """The VTP server in a loop of its own, so that the test may block."""
@@ -24,7 +25,7 @@ class ServerThread:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-        self._ready.wait(10)
+        assert self._ready.wait(60)
 
     def _run(self) -> None:
         import asyncio
@@ -36,7 +37,9 @@ class ServerThread:
 
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        self.server = VtpServer(VtpSettings(port=0, iamalive_s=1.0), "org.test", log=memory_log())
+        self.server = VtpServer(
+            VtpSettings(port=0, iamalive_s=IAMALIVE_S), "org.test", log=memory_log()
+        )
         await self.server.start()
         self._ready.set()
         await self._stop.wait()
@@ -45,9 +48,20 @@ class ServerThread:
     def broadcast(self, packet: bytes) -> None:
         self._loop.call_soon_threadsafe(self.server.broadcast, ivorn_of(packet), packet)
 
+    def has_filters(self) -> bool:
+        return any(each._filters for each in list(self.server._subscribers))
+
+    def wait_for_answers(self) -> None:
+        """Wait until its subscriber has answered when silence would have ended the connection."""
+        after_s = self._loop.time() + 3 * IAMALIVE_S
+        wait_until(
+            lambda: any(each._last_message_s > after_s for each in list(self.server._subscribers)),
+            what="answers to heartbeats",
+        )
+
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(60)
 
 
 @pytest.fixture
@@ -65,10 +79,10 @@ def test_comet_receives_every_alert_and_finds_it_valid(vtp: ServerThread, tmp_pa
     sent = packets(20)
     expected = sorted(ivorn_of(each) for each in sent)
     with comet_subscriber(vtp.server.port, tmp_path) as comet:
-        time.sleep(4)  # our heartbeats and Comet's answers keep the connection
+        vtp.wait_for_answers()
         for each in sent:
             vtp.broadcast(each)
-        wait_until(lambda: sorted(comet.ivorns()) == expected, timeout_s=20, what="alerts")
+        wait_until(lambda: sorted(comet.ivorns()) == expected, what="alerts")
         assert vtp.server.n_subscribers == 1
 
 
@@ -76,11 +90,10 @@ def test_comet_sets_a_filter(vtp: ServerThread, tmp_path: Path) -> None:
     weak, strong = packets(1, snr=10.0)[0], packets(2, snr=60.0)[1]
     wanted = "//Param[@name='snr' and @value>50]"
     with comet_subscriber(vtp.server.port, tmp_path, xpath_filter=wanted) as comet:
-        time.sleep(0.5)
+        wait_until(vtp.has_filters, what="the filter")
         vtp.broadcast(weak)
         vtp.broadcast(strong)
-        wait_until(comet.ivorns, timeout_s=20, what="the strong one")
-        time.sleep(0.5)
+        wait_until(comet.ivorns, what="the strong one")
         assert comet.ivorns() == [ivorn_of(strong)]
 
 
@@ -92,10 +105,10 @@ def pygcn(vtp: ServerThread, tmp_path: Path) -> Iterator[Callable[[], list[str]]
 
 def test_pygcn_receives_every_alert(vtp: ServerThread, pygcn: Callable[[], list[str]]) -> None:
     sent = packets(20)
-    wait_until(lambda: vtp.server.n_subscribers == 1, timeout_s=30, what="pygcn")
-    time.sleep(4)  # beyond three heartbeats: its answers are understood
+    wait_until(lambda: vtp.server.n_subscribers == 1, what="pygcn")
+    vtp.wait_for_answers()
     for each in sent:
         vtp.broadcast(each)
     expected = [ivorn_of(each) for each in sent]
-    wait_until(lambda: pygcn() == expected, timeout_s=20, what="alerts")
+    wait_until(lambda: pygcn() == expected, what="alerts")
     assert vtp.server.n_subscribers == 1

@@ -35,7 +35,7 @@ def broadcast(server: VtpServer, event: bytes) -> int:
 
 
 async def n_subscribers(server: VtpServer, n: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while server.n_subscribers != n:  # noqa: ASYNC110  (there is no event to wait for)
             await asyncio.sleep(0.01)
 
@@ -163,7 +163,7 @@ async def test_who_says_nothing_for_three_heartbeats_is_cut() -> None:
     silent, slow_loris, alive = [await connected(server) for _ in range(3)]
     keep = asyncio.create_task(_stay_alive(alive))
     drip = asyncio.create_task(_drip(slow_loris))
-    assert await silent.is_cut(3)
+    assert await silent.is_cut()
     await n_subscribers(server, 1)
     broadcast(server, packet())
     assert len(await alive.receive_events(1)) == 1
@@ -212,7 +212,7 @@ async def test_one_too_many_is_turned_away() -> None:
 async def test_a_stop_ends_every_connection() -> None:
     server = await started()
     clients = [await greeted(server) for _ in range(20)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await server.aclose()
     assert all([await client.is_cut() for client in clients])
 

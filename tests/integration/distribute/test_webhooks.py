@@ -80,7 +80,7 @@ async def test_after_many_failures_it_is_disabled_until_an_operator_enables_it(
     async with serving(503, 503) as server, webhook_to(pool, server, max_failures=2) as name:
         await issue(pool)
         disabled = "select disabled_reason from subscriber where name = $1"
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await pool.fetchval(disabled, name) is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         capsys.readouterr()

@@ -119,7 +119,7 @@ async def test_deleting_waits_for_the_associator(postgres_url: str) -> None:
 async def _until_a_session_waits(postgres_url: str) -> None:
     connection = await asyncpg.connect(postgres_url)
     try:
-        deadline_s = time.monotonic() + 20
+        deadline_s = time.monotonic() + 60
         while not await connection.fetchval("select count(*) from pg_locks where not granted"):
             assert time.monotonic() < deadline_s
             await asyncio.sleep(0.02)

@@ -40,7 +40,7 @@ def running_api(host: str) -> Iterator[int]:
         yield port
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def is_alive(address: str) -> bool:
