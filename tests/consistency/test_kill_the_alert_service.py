@@ -11,7 +11,7 @@ from tests.support import dying_alert, dying_distribute
 from tests.support.robot import Robot, robot_at
 from tests.support.vtp_service import AlertSite, ServiceProcess, alert_site, wait_until
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(1200)
 
 N_EVENTS = 8
 

@@ -13,7 +13,7 @@ from tests.support.night import LIVETRAP, run, running_stack, wait_for
 from tests.support.secure_broker import PASSWORD, SecureBroker, secure_broker
 from tests.support.vtp_service import to_environment
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +23,13 @@ def broker() -> Iterator[SecureBroker]:
 
 
 def test_images_pass_all_services_and_commands_reach_kafka(
-    broker: SecureBroker, tmp_path: Path
+    broker: SecureBroker, postgres_url: str, tmp_path: Path
 ) -> None:
     good, bad = tmp_path / "good.fits", tmp_path / "bad.fits"
     good.write_bytes(make())
     bad.write_bytes(b"no image")
-    with running_stack(**to_environment(broker.sasl("SCRAM-SHA-512"))) as stack:
+    login = to_environment(broker.sasl("SCRAM-SHA-512"))
+    with running_stack(**login, LIVETRAP_POSTGRES__URL=postgres_url) as stack:
         assert stack.status["kafka"] == broker.sasl("PLAIN").bootstrap_servers
         folder = ["--data-dir", str(stack.data_dir)]
         run("ingest", str(good), str(bad), "--stream", "night", *folder, expect=1)
@@ -48,7 +49,7 @@ def refused(*arguments: str, **settings: str) -> tuple[int, str]:
     done = subprocess.run(
         [*LIVETRAP, *arguments],
         env=os.environ | settings,
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert PASSWORD not in done.stderr

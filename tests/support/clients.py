@@ -76,7 +76,7 @@ def listen_by_hop(bootstrap: str, topic: str, n: int) -> list[tuple[str, str]]:
 def _listen(program: str, bootstrap: str, topic: str, n: int) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", program, bootstrap, topic, str(n)],
-        capture_output=True, text=True, timeout=90, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

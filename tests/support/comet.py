@@ -16,7 +16,7 @@ from livetrap.stack.ports import choose_port
 
 __all__ = ["CometBroker", "CometSubscriber", "comet_broker", "comet_subscriber", "send_by_comet"]
 
-_START_TIMEOUT_S = 60.0
+_START_TIMEOUT_S = 180.0
 _STOP_TIMEOUT_S = 10.0
 
 

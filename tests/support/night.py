@@ -1,6 +1,7 @@
 """A whole simulated night through a whole real stack, driven as a user drives it."""
 
 import csv
+import fcntl
 import json
 import os
 import shutil
@@ -8,16 +9,24 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from livetrap.stack.ports import choose_port
+from schemas.topics import Topics
+from tests.support.databases import clone_database
 
 LIVETRAP = [sys.executable, "-m", "livetrap"]
+_START_LOCK = Path(tempfile.gettempdir()) / "livetrap-test-start.lock"
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,7 @@ class Stack:
 
     data_dir: Path
     status: dict[str, Any]
+    topics: Topics = field(default=Topics())
 
     @property
     def api(self) -> str:
@@ -43,11 +53,18 @@ class Stack:
     def alerts(self) -> list[dict[str, Any]]:
         return list(self.get("alerts", limit=500)["items"])
 
-    def outcomes(self) -> dict[str, int]:
-        return dict(self.get("ledger")["outcomes"])
+    def outcomes(self, stream: str | None = None) -> dict[str, int]:
+        """Return how many images, of one stream or of all, had which outcome."""
+        ledger = self.get("ledger")
+        of_stream = {each["stream"]: each["outcomes"] for each in ledger["streams"]}
+        return dict(ledger["outcomes"] if stream is None else of_stream.get(stream, {}))
+
+    def n_booked(self, stream: str | None = None) -> int:
+        """Return how many images had an outcome."""
+        return sum(self.outcomes(stream).values())
 
 
-def run(*arguments: str, timeout_s: float = 180, expect: int = 0) -> str:
+def run(*arguments: str, timeout_s: float = 600, expect: int = 0) -> str:
     """Run one `livetrap` command and return what it printed."""
     done = subprocess.run(
         [*LIVETRAP, *arguments], capture_output=True, text=True, timeout=timeout_s, check=False
@@ -59,15 +76,57 @@ def run(*arguments: str, timeout_s: float = 180, expect: int = 0) -> str:
 
 
 @contextmanager
+def one_start_at_a_time() -> Iterator[None]:
+    """Keep other test processes from choosing the same free ports meanwhile."""
+    with _START_LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def start_stack(data_dir: Path) -> None:
+    """Run `livetrap up --detach`."""
+    with one_start_at_a_time():
+        run("up", "--detach", "--data-dir", str(data_dir))
+
+
+@dataclass(frozen=True)
+class RunServers:
+    """The Kafka and the PostgreSQL of the test run, for stacks that do not kill theirs."""
+
+    kafka: str
+    postgres_url: str
+
+    @contextmanager
+    def stack(self, **settings: str) -> Iterator[Stack]:
+        """Start the services on topics and a database of their own; stop and remove them."""
+        with clone_database(self.postgres_url, prefix="stack") as url:
+            own = {
+                "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS": self.kafka,
+                "LIVETRAP_KAFKA__TOPIC_PREFIX": f"stack_{uuid.uuid4().hex[:12]}.",
+                "LIVETRAP_POSTGRES__URL": url,
+            }
+            with running_stack(**own, **settings) as stack:
+                yield stack
+
+
+@contextmanager
 def running_stack(**settings: str) -> Iterator[Stack]:
     """Start the whole service in an empty folder; stop it and remove the folder."""
     data_dir = Path(tempfile.mkdtemp(prefix="livetrap-test-"))
     before = dict(os.environ)
-    os.environ.update(settings)
+    taken: set[int] = set()
+    ports = {
+        f"LIVETRAP_{name}__PORT": str(choose_port(None, taken=taken)) for name in ("API", "VTP")
+    }
+    os.environ.update(ports | settings)
+    topics = Topics(settings.get("LIVETRAP_KAFKA__TOPIC_PREFIX", ""))
     try:
-        run("up", "--detach", "--data-dir", str(data_dir))
+        if {"LIVETRAP_KAFKA__BOOTSTRAP_SERVERS", "LIVETRAP_POSTGRES__URL"} <= settings.keys():
+            run("up", "--detach", "--data-dir", str(data_dir))
+        else:
+            start_stack(data_dir)
         status = json.loads(run("status", "--json", "--data-dir", str(data_dir)))
-        yield Stack(data_dir, status)
+        yield Stack(data_dir, status, topics)
     finally:
         run("down", "--data-dir", str(data_dir))
         os.environ.clear()
@@ -76,7 +135,7 @@ def running_stack(**settings: str) -> Iterator[Stack]:
 
 
 def wait_for(
-    condition: Callable[[], Any], *, what: str, timeout_s: float = 120, every_s: float = 0.3
+    condition: Callable[[], Any], *, what: str, timeout_s: float = 300, every_s: float = 0.3
 ) -> Any:
     """Return the first true answer of `condition`."""
     deadline_s = time.monotonic() + timeout_s
@@ -84,7 +143,7 @@ def wait_for(
     while time.monotonic() < deadline_s:
         try:
             answer = condition()
-        except httpx.HTTPError as error:  # the api may be the one that was just killed
+        except (httpx.HTTPError, KafkaException) as error:  # it may have been killed just now
             answer = None
             last = repr(error)
         else:
@@ -93,6 +152,39 @@ def wait_for(
             return answer
         time.sleep(every_s)
     raise AssertionError(f"waited {timeout_s} s for {what}; last: {last}")
+
+
+def ivorns_on_kafka(stack: Stack) -> list[str]:
+    """Return the ivorn of every packet on the alert topic, from the first on."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": stack.status["kafka"],
+            "group.id": "test",
+            "enable.auto.commit": False,
+        }
+    )
+    topic = stack.topics.alerts_voevent
+    try:
+        _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        ivorns: list[str] = []
+        while len(ivorns) < end:
+            messages = consumer.consume(end - len(ivorns), 5)
+            ivorns.extend(dict(message.headers())["ivorn"].decode() for message in messages)
+    finally:
+        consumer.close()
+    return ivorns
+
+
+def ivorns_of(alerts: list[dict[str, Any]]) -> list[str]:
+    return [alert["ivorn"] for alert in alerts]
+
+
+def published(stack: Stack, n_least: int = 1) -> list[dict[str, Any]] | None:
+    """Return the alerts once there are enough, and each is on Kafka once."""
+    alerts = stack.alerts()
+    is_published = Counter(ivorns_on_kafka(stack)) == Counter(ivorns_of(alerts))
+    return alerts if is_published and len(alerts) >= n_least else None
 
 
 def read_truth(path: Path) -> list[dict[str, str]]:

@@ -194,7 +194,7 @@ class SecureBroker:
                 bind_to_parent(self._kafka.command(self._jars), death_signal=signal.SIGKILL),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
-        self._kafka.wait_until_ready(assert_alive=self._assert_alive)
+        self._kafka.wait_until_ready(assert_alive=self._assert_alive, timeout_s=300)
 
     def kill(self) -> None:
         self._process.kill()

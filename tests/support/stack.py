@@ -19,7 +19,7 @@ from tests.support.databases import freeze_template
 
 __all__ = ["kafka_server", "postgres_server"]
 
-_START_TIMEOUT_S = 200.0
+_START_TIMEOUT_S = 300.0
 _STOP_TIMEOUT_S = 20.0
 # Nothing here outlives a power cut; commits need not wait for the disk.
 _NOT_DURABLE = ("-c", "fsync=off", "-c", "full_page_writes=off")

@@ -14,7 +14,7 @@ from livetrap.stack.ports import choose_port
 __all__ = ["TUTORIALS", "read_output", "reader_environment", "record", "run_tutorial"]
 
 TUTORIALS = Path(__file__).parents[2] / "docs" / "tutorials"
-_TIMEOUT_S = 300
+_TIMEOUT_S = 900
 _PROGRAMS = {".py": sys.executable, ".sh": "bash"}
 
 

@@ -22,7 +22,7 @@ from tests.support.tutorials import (
     run_tutorial,
 )
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class OwnBroker:
         command = bind_to_parent(self._kafka.command(self._jars), death_signal=signal.SIGKILL)
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=output)
-        self._kafka.wait_until_ready(assert_alive=lambda: None)
+        self._kafka.wait_until_ready(assert_alive=lambda: None, timeout_s=300)
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)

@@ -120,7 +120,7 @@ def listen(program: str, site: AlertSite, topic: str) -> Counter[str]:
     done = subprocess.run(
         [sys.executable, "-c", program, site.bootstrap, topic, "5",
          str(site.kafka.sasl_username), PASSWORD, ca],
-        capture_output=True, text=True, timeout=90, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return Counter(done.stdout.splitlines())
