@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-unit test-kernels fuzz faults soak overload test-pythons test-another-python lint docs docs-update bench bench-extract bench-associate bench-alert clean
+.PHONY: help install demo test coverage test-unit test-kernels fuzz faults soak overload test-pythons test-another-python lint docs docs-update bench bench-extract bench-associate bench-alert clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,6 +10,8 @@ PYTEST_OPTIONS ?=
 KERNEL_TESTS := tests/unit/services/extract tests/unit/sky/test_margin.py
 # Processes that run tests; 0 is the one in front of you, which a debugger needs.
 WORKERS ?= 2
+# A worker takes file by file, in the order of tests/conftest.py.
+PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -28,8 +30,18 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install  ## a simulated sky, the whole service and its alerts; Ctrl-C stops it
 	@$(BIN)/livetrap demo
 
-test: install  ## the whole test suite, against a real Kafka and PostgreSQL it starts itself
-	$(BIN)/python -m pytest --hypothesis-profile=full $(PYTEST_OPTIONS)
+test: install  ## the whole test suite, against a real Kafka and PostgreSQL it starts itself (10 min)
+	$(BIN)/python -m pytest -q $(PARALLEL) --hypothesis-profile=full $(PYTEST_OPTIONS)
+
+# Counting lines costs more than the tests do: allow half an hour. Kernels are counted uncompiled.
+coverage: install  ## the whole suite with branch coverage, also of the processes it starts; the table
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m pytest -q $(PARALLEL) --timeout 900 --cov --cov-report= $(PYTEST_OPTIONS)
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q $(PARALLEL) $(KERNEL_TESTS) -m 'not compiled_kernels' \
+		--cov --cov-append --cov-report= $(PYTEST_OPTIONS)
+	$(BIN)/coverage report --skip-covered
+	$(BIN)/coverage report --include 'services/*' --fail-under 90 --format total
+	$(BIN)/coverage report --include 'api/*' --fail-under 90 --format total
 
 test-pythons:  ## the unit tests on each supported Python of this machine, in throw-away environments
 	@install/test_pythons.sh
@@ -38,7 +50,7 @@ test-another-python: install  ## the unit tests on the newest Python here that i
 	@install/test_pythons.sh --besides $(BIN)/python
 
 test-unit: install  ## the unit tests alone; they start no server
-	$(BIN)/python -m pytest -n $(WORKERS) tests/unit $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit $(PYTEST_OPTIONS)
 
 # Compiled code has no bounds that it checks, and no lines that are counted: here it has.
 test-kernels: install  ## the kernels as plain Python, with their coverage; then compiled with bounds checks
