@@ -5,6 +5,7 @@ from runtime.settings.distribute import (
     BrokerSettings,
     DistributeSettings,
     EmailSettings,
+    SubscriberSettings,
     VtpSettings,
     WebhookSettings,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "PostgresSettings",
     "ServiceSettings",
     "Settings",
+    "SubscriberSettings",
     "VtpSettings",
     "WebhookSettings",
     "WorkerSettings",

@@ -12,6 +12,7 @@ __all__ = [
     "BrokerSettings",
     "DistributeSettings",
     "EmailSettings",
+    "SubscriberSettings",
     "VtpSettings",
     "WebhookSettings",
 ]
@@ -92,6 +93,17 @@ class DistributeSettings(Section):
         return named
 
 
+class SubscriberSettings(Section):
+    """A VTP subscriber that proves its name."""
+
+    name: str = Field(
+        pattern=r"^[^\s@]{1,200}$", description="Its identifier, such as ivo://org.example/robot"
+    )
+    token: SecretStr = Field(
+        min_length=16, description="What it sends with its name; agreed with the operator"
+    )
+
+
 class VtpSettings(Section):
     """The server of the VOEvent Transport Protocol."""
 
@@ -115,6 +127,13 @@ class VtpSettings(Section):
         24.0,
         ge=0,
         description="Age limit of missed alerts that are sent after a reconnect [h]; 0: none",
+    )
+    subscribers: tuple[SubscriberSettings, ...] = Field(
+        (), description="Subscribers that prove their name with a token"
+    )
+    replay_needs_token: bool = Field(
+        default=False,
+        description="Send missed alerts only to those; others get the stream from now on",
     )
     submit_port: Port | None = Field(
         None, description="Port for submissions of authors, by custom 8098; unset: none"

@@ -12,6 +12,7 @@ from services.distribute.handlers.frame_reader import FrameReader
 from services.distribute.metrics import VTP_PACKETS
 from services.distribute.models import VtpDocument
 from services.distribute.steps.read_budget import ReadBudget
+from services.distribute.steps.subscriber_names import SubscriberNames
 from services.distribute.steps.transport import (
     PeerMessage,
     build_transport,
@@ -33,6 +34,10 @@ _INTRODUCTION_S = 1.0
 # Who says nothing in this part of the handshake is sent an `iamalive`: pygcn answers only that.
 _PROMPT_PART = 0.3
 _RETRY_INTERVAL_S = 2.0
+_UNPROVEN_NAME = (
+    "this name needs its token, as <Param name='token' value='...'/> in Meta; without it alerts "
+    "are sent from now on, and nothing that was missed"
+)
 
 
 class Subscriber:
@@ -75,6 +80,7 @@ class Subscriber:
         self._log = log
         self._host = host_of(writer)
         self._frames = FrameReader(reader, writer, budget=budget, host=self._host)
+        self._names = SubscriberNames(settings, self._host)
         self._name = ""
         self._second, self._n_messages = 0, 0
         # Alerts that this connection was offered, oldest first, and whether it has answered:
@@ -134,6 +140,10 @@ class Subscriber:
 
     def _build_message(self, role: str) -> VtpDocument:
         return VtpDocument(frame(build_transport(role, self._local_ivo)), is_event=False)
+
+    def _build_refusal(self, reason: str) -> VtpDocument:
+        refusal = build_transport("nak", self._local_ivo, response=self._local_ivo, result=reason)
+        return VtpDocument(frame(refusal), is_event=False)
 
     def _enqueue(self, document: VtpDocument) -> None:
         if document.ivorn:
@@ -228,9 +238,10 @@ class Subscriber:
 
     async def _handle(self, message: PeerMessage) -> None:
         if message.response:
-            # With the address: the same name elsewhere must not take this one's alerts away.
-            self._name = f"{message.response}@{self._host}"
+            self._name = self._names.identify(message)
         if message.role == "authenticate":
+            if self._names.is_unproven(message):
+                self._put(self._build_refusal(_UNPROVEN_NAME))
             self._set_filters(message.filters)
             if self._name and self._catching_up is None:
                 self._catching_up = asyncio.create_task(self._catch_up())
@@ -301,8 +312,7 @@ class Subscriber:
         if not defect:
             return True
         get_logger().info("filter_refused", host=self._host, reason=defect)
-        refusal = build_transport("nak", self._local_ivo, response=self._local_ivo, result=defect)
-        self._put(VtpDocument(frame(refusal), is_event=False))
+        self._put(self._build_refusal(defect))
         asyncio.get_running_loop().call_later(_LINGER_S, self.end, "bad_filter")
         return False
 

@@ -1,6 +1,8 @@
 """Which VOEvents of other authors are relayed to the subscribers."""
 
 import re
+import unicodedata
+from urllib.parse import unquote
 
 from lxml import etree
 
@@ -22,6 +24,14 @@ _IVORN = re.compile(
     r"[#?](?P<local>[\w\-.~*'()+=/%!$&,;:@?]+)",
     re.ASCII,
 )
+_NOT_IN_AUTHORITY = re.compile(r"[^a-z0-9._~-]+")
+# Control and format characters, such as a space without width.
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_ENCODINGS = frozenset({None, "UTF-8", "US-ASCII", "ASCII"})
+# Only who sent an alert may take it back.
+_OWN_CITES = frozenset({"retraction", "supersedes"})
+# Layers of percent-encoding that are undone.
+_MAX_DECODINGS = 5
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
 
@@ -37,7 +47,7 @@ class SubmissionValidator:
     """
 
     def __init__(self, authority: str) -> None:
-        self._authority = authority.casefold()
+        self._authority = authority.casefold().strip(".")
         self._schema = load_voevent_schema()
 
     def read_ivorn(self, packet: bytes) -> str:
@@ -54,14 +64,18 @@ class SubmissionValidator:
             raise SubmissionError("not well-formed XML without a DTD") from error
         ivorn = root.get("ivorn") or ""
         self._check_ivorn(ivorn)
+        encoding = root.getroottree().docinfo.encoding
+        if (encoding and encoding.upper()) not in _ENCODINGS:
+            raise SubmissionError(f"encoded in {encoding}; send UTF-8", ivorn)
         if sum(1 for _ in root.iter()) > _MAX_ELEMENTS:
             raise SubmissionError(
                 f"more than {_MAX_ELEMENTS} elements; put what is long behind a Reference", ivorn
             )
         self._check_schema(root, ivorn)
-        author = (root.findtext("Who/AuthorIVORN") or "").strip().casefold()
-        if author.removeprefix("ivo://").split("/")[0] == self._authority:
-            raise self._reserved("AuthorIVORN", ivorn)
+        for author in root.findall("Who/AuthorIVORN"):
+            if self._is_own(_text_of(author)):
+                raise self._reserved("AuthorIVORN", ivorn)
+        self._check_citations(root, ivorn)
         return ivorn
 
     def _check_ivorn(self, ivorn: str) -> None:
@@ -84,7 +98,30 @@ class SubmissionValidator:
                 f"not valid by the schema of VOEvent 2.0: {reason}", ivorn
             ) from error
 
+    def _check_citations(self, root: etree._Element, ivorn: str) -> None:
+        """Refuse what takes back an alert of this broker; a follow-up may cite it."""
+        for cited in root.findall("Citations/EventIVORN"):
+            if cited.get("cite") in _OWN_CITES and self._is_own(_text_of(cited)):
+                raise SubmissionError(
+                    f"it cites an alert of this broker as {cited.get('cite')}; only its author "
+                    "may do so, cite it as followup",
+                    ivorn,
+                )
+
+    def _is_own(self, identifier: str) -> bool:
+        """Return whether an identifier names the authority of this broker, in any spelling."""
+        for _ in range(_MAX_DECODINGS):
+            identifier = unquote(identifier)
+        plain = "".join(unicodedata.normalize("NFKC", identifier).split()).casefold()
+        return self._authority in (
+            part.strip(".") for part in _NOT_IN_AUTHORITY.split(_INVISIBLE.sub("", plain))
+        )
+
     def _reserved(self, what: str, ivorn: str) -> SubmissionError:
         return SubmissionError(
             f"the authority {self._authority} in the {what} is this broker's own; use yours", ivorn
         )
+
+
+def _text_of(element: etree._Element) -> str:
+    return etree.tostring(element, method="text", encoding="unicode", with_tail=False)

@@ -62,6 +62,8 @@ class PeerMessage:
         XPath expressions of an ``authenticate``.
     result : str
         Reason of a refusal, in a ``nak``.
+    token : str
+        What proves the identifier, in an ``authenticate``.
     """
 
     role: str
@@ -69,6 +71,7 @@ class PeerMessage:
     response: str = ""
     filters: tuple[str, ...] = ()
     result: str = ""
+    token: str = ""
 
 
 def frame(document: bytes) -> bytes:
@@ -146,7 +149,9 @@ def parse_peer_message(document: bytes) -> PeerMessage:
     old_style = root.findall("Meta/filter[@type='xpath']")
     filters = [param.get("value") or "" for param in params]
     filters += [(element.text or "").strip() for element in old_style]
-    return PeerMessage(role, origin, response, tuple(filters))
+    tokens = root.findall("Meta/Param[@name='token']")
+    token = (tokens[0].get("value") or "") if tokens else ""
+    return PeerMessage(role, origin, response, tuple(filters), token=token)
 
 
 def depth_of(expression: str) -> int:
