@@ -29,6 +29,18 @@ class AlertSettings(Authority):
 
     model_config = ConfigDict(extra="forbid")
 
+    mission: str = Field(
+        "LiveTrap", min_length=1, max_length=60, description="Observatory or survey, in alerts"
+    )
+    author_title: str = Field(
+        "LiveTrap", min_length=1, max_length=200, description="Title of the author of VOEvents"
+    )
+    contact_name: str | None = Field(
+        None, max_length=200, description="Whom to ask about an alert; unset: not told"
+    )
+    contact_email: str | None = Field(
+        None, max_length=200, description="Address of the contact; unset: not told"
+    )
     public_url: HttpUrl | None = Field(
         None, description="Public address of the api, for links in alerts; unset: no links"
     )

@@ -32,7 +32,9 @@ def build_alert(
     try:
         voevent = build_voevent(event, name, settings, decision, time_alert)
         link = link_to(name, settings.public_url)
-        notice = build_notice(event, name, decision, time_alert, link=link)
+        notice = build_notice(
+            event, name, decision, time_alert, link=link, mission=settings.mission
+        )
     except OverflowError as error:  # its time zone leads out of the years 1 to 9999
         raise RejectedMessageError(
             "bad_time", f"event {event.event_id}: beyond the calendar: {error}"

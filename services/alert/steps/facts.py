@@ -26,7 +26,9 @@ __all__ = [
     "position_error_deg",
     "ra_of",
     "tense_of",
+    "time_error_s",
     "usable_exposure_s",
+    "variability_of",
 ]
 
 CONTAINMENT_PROBABILITY = 0.9
@@ -36,6 +38,11 @@ _MAX_EXPOSURE_S = 1e7
 _MAX_NAME_CHARS = 100
 _MAX_TEXT_CHARS = 200
 _MAX_NOTE_CHARS = 500
+# The packet has room for so many bytes of citations; of a longer family the first and the latest.
+_MAX_CITED_BYTES = 5000
+_CITATION_BYTES = 60  # around an ivorn
+# Standard deviation of a uniform distribution [of its width].
+_SIGMA_OF_UNIFORM = 1 / math.sqrt(12)
 _ILLEGAL_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ARCHIVAL_AFTER = timedelta(days=1)
 
@@ -49,7 +56,8 @@ class AlertName:
     ivorn : str
         ``ivo://<authority>/<stream>#<trig_id>.<revision>``.
     cited : tuple of str
-        Earlier ivorns of its `trig_id`: the first and the latest.
+        Earlier ivorns of its `trig_id`: all of them if the alert takes their place or takes them
+        back, else the first and the latest.
     """
 
     ivorn: str
@@ -83,14 +91,23 @@ def name_alert(event: SourceEvent, authority: str, revision: int) -> AlertName:
     """Return the identity of the alert of `event`."""
     trig_id = _sanitise(event.trig_id)
     base = f"ivo://{authority}/{_sanitise(event.stream)}#{trig_id}."
-    cited = dict.fromkeys((f"{base}0", f"{base}{revision - 1}")) if revision else {}
     if event.kind == "retraction":
         alert_type = "retraction"
     elif not revision:  # also the first alert about an older source
         alert_type = "initial"
     else:
         alert_type = "update" if event.kind == "update" else "subsequent"
-    return AlertName(f"{base}{revision}", trig_id, revision, alert_type, tuple(cited))
+    most = _MAX_CITED_BYTES // (len(base) + _CITATION_BYTES)
+    cited = tuple(f"{base}{each}" for each in _revisions_cited(alert_type, revision, most))
+    return AlertName(f"{base}{revision}", trig_id, revision, alert_type, cited)
+
+
+def _revisions_cited(alert_type: str, revision: int, most: int) -> list[int]:
+    """Return the numbers of the earlier alerts to cite, first one first."""
+    if alert_type in ("update", "retraction"):
+        earlier = list(range(revision))
+        return earlier[:1] + earlier[1:][1 - most :]
+    return sorted({0, revision - 1}) if revision else []
 
 
 def link_to(name: AlertName, public_url: HttpUrl | None) -> str | None:
@@ -119,6 +136,18 @@ def usable_exposure_s(event: SourceEvent) -> float:
     """Return the exposure [s]; 0 where it is unknown or absurd."""
     exposure_s = event.exposure_s
     return exposure_s if 0 <= exposure_s <= _MAX_EXPOSURE_S else 0.0
+
+
+def time_error_s(event: SourceEvent) -> float:
+    """Return the 1-sigma error of the middle of the exposure as the time of the event [s]."""
+    return usable_exposure_s(event) * _SIGMA_OF_UNIFORM
+
+
+def variability_of(event: SourceEvent) -> tuple[float | None, float | None]:
+    """Return eta and V [-]; None for a source that was seen in one timestep only."""
+    if event.n_datapoints <= event.n_bands:
+        return None, None
+    return float(event.eta), float(event.v)
 
 
 def middle_of_exposure(event: SourceEvent) -> datetime:

@@ -20,7 +20,9 @@ from services.alert.steps.facts import (
     position_error_deg,
     ra_of,
     tense_of,
+    time_error_s,
     usable_exposure_s,
+    variability_of,
 )
 
 __all__ = ["SCHEMA", "build_notice"]
@@ -34,8 +36,6 @@ _LEFT_OUT = frozenset(
         "flux_density_spectral_point",
     }
 )  # fmt: skip
-# Standard deviation of a uniform distribution [of its width].
-_SIGMA_OF_UNIFORM = 1 / math.sqrt(12)
 _ERG_PER_CM2_S_HZ_PER_JY = 1e-23
 
 _Object = dict[str, float | None] | dict[str, str]
@@ -49,6 +49,7 @@ def build_notice(
     time_alert: datetime,
     *,
     link: str | None = None,
+    mission: str = "LiveTrap",
 ) -> bytes:
     """Return the notice as JSON; a number that is not finite is null, a field of GCN is left out.
 
@@ -64,6 +65,8 @@ def build_notice(
         Time of the alert, UTC.
     link : str or None
         Address of the alert.
+    mission : str
+        Name of the observatory or survey.
 
     Returns
     -------
@@ -77,6 +80,7 @@ def build_notice(
     """
     notice = (
         _identity(event, name, decision, time_alert)
+        | {"mission": clean_text(mission)}
         | _when_and_where(event)
         | _measurement(event)
         | _provenance(event, name, decision, time_alert)
@@ -114,10 +118,9 @@ def _identity(
 
 
 def _when_and_where(event: SourceEvent) -> dict[str, Json]:
-    exposure_s = usable_exposure_s(event)
     return {
         "trigger_time": _to_text(middle_of_exposure(event)),
-        "trigger_time_error": exposure_s * _SIGMA_OF_UNIFORM,
+        "trigger_time_error": time_error_s(event),
         "observation_start": _to_text(event.time_start),
         "observation_stop": _to_text(end_of_exposure(event)),
         "ra": ra_of(event),
@@ -159,6 +162,7 @@ def _measurement(event: SourceEvent) -> dict[str, Json]:
 def _provenance(
     event: SourceEvent, name: AlertName, decision: Decision, time_alert: datetime
 ) -> dict[str, Json]:
+    eta, v = variability_of(event)
     return {
         "kind": clean_text(event.transient_kind or event.kind),
         "rule": decision.rule and clean_text(decision.rule),
@@ -170,8 +174,8 @@ def _provenance(
         "transient_id": event.transient_id,
         "image_id": clean_text(event.image_id),
         "n_datapoints": event.n_datapoints,
-        "eta": event.eta,
-        "v": event.v,
+        "eta": eta,
+        "v": v,
         "quality_flags": event.quality_flags,
         "quality": names_of(event.quality_flags),
         "extraction_type": clean_text(event.extraction_type),

@@ -27,13 +27,14 @@ from services.alert.steps.facts import (
     position_error_deg,
     ra_of,
     tense_of,
-    usable_exposure_s,
+    time_error_s,
+    variability_of,
 )
 
 __all__ = ["MAX_PACKET_BYTES", "assert_valid", "build_voevent"]
 
 # Comet closes the connection beyond 99 999.
-MAX_PACKET_BYTES = 20_000
+MAX_PACKET_BYTES = 24_000
 _CITE = {"update": "supersedes", "retraction": "retraction"}
 # Unified Astronomy Thesaurus: radio transient sources; variable radiation sources.
 _CONCEPTS = {"variable": "http://astrothesaurus.org/uat/1759"}
@@ -71,7 +72,7 @@ def build_voevent(
     Returns
     -------
     bytes
-        UTF-8 XML with declaration, valid against the VOEvent 2.0 schema, below 20 kB.
+        UTF-8 XML with declaration, valid against the VOEvent 2.0 schema, below 24 kB.
 
     Raises
     ------
@@ -141,8 +142,12 @@ def _add_who(packet: etree._Element, settings: AlertSettings, time_alert: dateti
     _add(who, "AuthorIVORN", f"ivo://{settings.authority}/livetrap")
     _add(who, "Date", _to_iso(time_alert))
     author = _add(who, "Author")
-    _add(author, "title", "LiveTrap")
-    _add(author, "shortName", "LiveTrap")
+    _add(author, "title", clean_text(settings.author_title))
+    _add(author, "shortName", clean_text(settings.mission))
+    if settings.contact_name is not None:
+        _add(author, "contactName", clean_text(settings.contact_name))
+    if settings.contact_email is not None:
+        _add(author, "contactEmail", clean_text(settings.contact_email))
 
 
 def _add_what(
@@ -219,6 +224,7 @@ def _detection_rows(event: SourceEvent) -> list[_Row]:
 
 
 def _association_rows(event: SourceEvent, decision: Decision) -> list[_Row]:
+    eta, v = variability_of(event)
     return [
         ("kind", event.transient_kind or event.kind, "", "meta.code.class"),
         ("rule", decision.rule, "", ""),
@@ -227,8 +233,8 @@ def _association_rows(event: SourceEvent, decision: Decision) -> list[_Row]:
         ("transient_id", int(event.transient_id), "", "meta.id"),
         ("n_datapoints", int(event.n_datapoints), "", "meta.number"),
         ("n_bands", int(event.n_bands), "", "meta.number;em.freq"),
-        ("eta_nu", float(event.eta), "", "stat.fit.chi2;src.var"),
-        ("V_nu", float(event.v), "", "src.var.amplitude"),
+        ("eta_nu", eta, "", "stat.fit.chi2;src.var"),
+        ("V_nu", v, "", "src.var.amplitude"),
     ]
 
 
@@ -250,7 +256,7 @@ def _add_where_when(packet: etree._Element, event: SourceEvent) -> None:
     coordinates = _add(observation, "AstroCoords", coord_system_id=_COORDINATES)
     time = _add(coordinates, "Time", unit="s")
     _add(_add(time, "TimeInstant"), "ISOTime", _to_iso(middle_of_exposure(event)))
-    _add(time, "Error", str(usable_exposure_s(event) / 2))
+    _add(time, "Error", str(time_error_s(event)))
     _add_position(coordinates, event)
 
 

@@ -45,9 +45,14 @@ def test_the_fields_of_the_contract() -> None:
 
 
 def test_what_is_no_number_is_null() -> None:
-    found = notice(eta=math.nan, flux_int_jy=math.inf)
+    found = notice(eta=math.nan, n_datapoints=9, flux_int_jy=math.inf)
     assert found["eta"] is None
     assert found["flux_int_jy"] is None
+
+
+def test_a_source_of_one_timestep_has_no_variability() -> None:
+    assert (notice(eta=0.0, v=0.0)["eta"], notice()["v"]) == (None, None)
+    assert notice(eta=0.0, n_datapoints=2)["eta"] == 0.0
 
 
 def test_gcn_has_no_null_for_what_is_not_known() -> None:

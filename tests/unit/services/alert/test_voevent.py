@@ -51,12 +51,23 @@ def test_what_it_says() -> None:
     assert root.find("Citations") is None
 
 
-def test_a_later_alert_cites_the_first_and_the_latest() -> None:
+def test_what_takes_the_place_of_alerts_cites_every_one() -> None:
     event = source_event()
     root = build(replace(event, kind="update"), revision=3)
     cited = {(each.text, each.get("cite")) for each in root.findall("Citations/EventIVORN")}
     base = f"ivo://org.test/night#{event.trig_id}"
-    assert cited == {(f"{base}.0", "supersedes"), (f"{base}.2", "supersedes")}
+    assert cited == {(f"{base}.{number}", "supersedes") for number in range(3)}
+    root = build(replace(event, kind="retraction"), revision=25)
+    cited = {(each.text, each.get("cite")) for each in root.findall("Citations/EventIVORN")}
+    assert cited == {(f"{base}.{number}", "retraction") for number in range(25)}
+    root = build(replace(event, kind="update"), revision=5000)
+    numbers = [str(each.text).rpartition(".")[2] for each in root.iterfind("Citations/EventIVORN")]
+    assert numbers[0] == "0"
+    assert [int(each) for each in numbers[1:]] == list(range(5001 - len(numbers), 5000))
+    assert len(numbers) > 25
+    root = build(event, revision=4)  # a follow-up
+    numbers = [str(each.text).rpartition(".")[2] for each in root.iterfind("Citations/EventIVORN")]
+    assert numbers == ["0", "3"]
     second = build(event, revision=1)
     assert [each.get("cite") for each in second.findall("Citations/EventIVORN")] == ["followup"]
 
@@ -107,8 +118,43 @@ def test_a_retraction_is_of_use_when_the_alert_has_expired() -> None:
     assert build(old, revision=1).find("Why").get("expires") == "2026-03-02T12:00:09"
 
 
+def test_a_source_of_one_timestep_has_no_variability() -> None:
+    for n_datapoints, n_bands in ((1, 1), (3, 3), (2, 1)):
+        event = source_event(n_datapoints=n_datapoints, n_bands=n_bands, eta=0.5, v=0.25)
+        found = {"eta_nu", "V_nu"} & params(build(event), "association").keys()
+        assert found == ({"eta_nu", "V_nu"} if n_datapoints > n_bands else set())
+
+
+def test_who_sends_it_and_whom_to_ask_are_settings() -> None:
+    settings = AlertSettings(
+        authority="org.test", mission="ASKAP", author_title="The VAST Survey",
+        contact_name="On call", contact_email="on.call@example.org",
+    )  # fmt: skip
+    event = source_event()
+    packet = build_voevent(event, name_alert(event, "org.test", 0), settings, DECISION, START)
+    author = etree.fromstring(packet).find("Who/Author")
+    assert author is not None
+    assert [(each.tag, each.text) for each in author] == [
+        ("title", "The VAST Survey"), ("shortName", "ASKAP"), ("contactName", "On call"),
+        ("contactEmail", "on.call@example.org"),
+    ]  # fmt: skip
+    assert (
+        json.loads(build_alert(event, settings, DECISION, START, revision=0).notice)["mission"]
+        == "ASKAP"
+    )
+
+
+def test_the_error_of_the_time_is_the_one_of_the_notice() -> None:
+    event = source_event()
+    told = build(event).findtext(".//Time/Error")
+    notice = json.loads(build_alert(event, AlertSettings(), DECISION, START, revision=0).notice)
+    assert float(str(told)) == notice["trigger_time_error"]
+
+
 def test_a_value_that_is_none_is_left_out() -> None:
-    root = build(source_event(eta=math.nan, v=math.inf, limit_previous_jy_beam=None))
+    root = build(
+        source_event(eta=math.nan, v=math.inf, n_datapoints=9, limit_previous_jy_beam=None)
+    )
     assert not {"eta_nu", "V_nu"} & params(root, "association").keys()
     assert "previous_limit" not in params(root, "detection")
 

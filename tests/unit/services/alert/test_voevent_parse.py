@@ -1,5 +1,6 @@
 """voevent-parse, where it can be installed, reads what we write and would write the same."""
 
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -103,7 +104,7 @@ def add_where_when(packet: Any, event: SourceEvent) -> None:
     vp.add_where_when(packet, position, middle, event.telescope or event.stream)
     coordinates = packet.WhereWhen.ObsDataLocation.ObservationLocation.AstroCoords
     etree.SubElement(coordinates.Time, "Error")
-    coordinates.Time.Error = event.exposure_s / 2
+    coordinates.Time.Error = event.exposure_s * (1 / math.sqrt(12))
 
 
 def add_why(packet: Any, event: SourceEvent) -> None:
