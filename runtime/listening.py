@@ -1,10 +1,13 @@
-"""Listening TCP sockets, for IPv4 and IPv6."""
+"""Listening TCP sockets, for IPv4 and IPv6, and whom their peers belong to."""
 
+import ipaddress
 import socket
 
 from runtime.errors import SettingsError
 
-__all__ = ["create_listener", "format_address"]
+__all__ = ["create_listener", "format_address", "party_of"]
+
+_IPV6_PREFIX_BITS = 64
 
 
 def create_listener(host: str, port: int, *, settings: str, backlog: int = 512) -> socket.socket:
@@ -43,6 +46,23 @@ def create_listener(host: str, port: int, *, settings: str, backlog: int = 512) 
 def format_address(host: str, port: int) -> str:
     """Return ``host:port``, an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def party_of(host: str) -> str:
+    """Return what a limit per address counts: an IPv4 address, or the /64 of an IPv6 one.
+
+    Everybody with IPv6 has 2^64 addresses: a limit that counted each would limit nobody.
+    """
+    try:
+        address = ipaddress.ip_address(host.split("%", maxsplit=1)[0])
+    except ValueError:
+        return host
+    mapped = getattr(address, "ipv4_mapped", None)
+    if mapped is not None:
+        return str(mapped)
+    if address.version == 4 or address.is_loopback or address.is_link_local:
+        return str(address)
+    return str(ipaddress.ip_network((address, _IPV6_PREFIX_BITS), strict=False))
 
 
 def _family(host: str, port: int) -> socket.AddressFamily:

@@ -13,7 +13,7 @@ from runtime.errors import TransientError
 from runtime.logging import get_logger
 from runtime.postgres import UNAVAILABLE_ERRORS
 
-__all__ = ["PROBLEM_RESPONSES", "install"]
+__all__ = ["PROBLEM_RESPONSES", "install", "to_problem"]
 
 _TITLES = {
     400: "Bad request",
@@ -23,6 +23,7 @@ _TITLES = {
     405: "Method not allowed",
     406: "Not acceptable",
     409: "Conflict",
+    413: "Content too large",
     500: "Internal error",
     503: "Service unavailable",
 }
@@ -73,13 +74,14 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _answer_internal_error)
 
 
-def _answer(request: Request, status: int, detail: str) -> JSONResponse:
+def to_problem(status: int, detail: str, path: str) -> JSONResponse:
+    """Return an error answer; `detail` says what is wrong and how to mend it."""
     body = {
         "type": "about:blank",
         "title": _TITLES.get(status, "Error"),
         "status": status,
         "detail": detail,
-        "instance": request.url.path,
+        "instance": path,
     }
     return JSONResponse(
         body,
@@ -87,6 +89,10 @@ def _answer(request: Request, status: int, detail: str) -> JSONResponse:
         headers=_HEADERS.get(status),
         media_type="application/problem+json",
     )
+
+
+def _answer(request: Request, status: int, detail: str) -> JSONResponse:
+    return to_problem(status, detail, request.url.path)
 
 
 async def _answer_problem(request: Request, error: Exception) -> JSONResponse:

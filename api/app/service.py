@@ -24,6 +24,7 @@ from api.handlers import (
 from api.handlers.context import ApiContext, get_context
 from api.handlers.parameters import refuse_unknown_parameters
 from api.steps.alert_stream import AlertStream
+from api.steps.stream_limiter import StreamLimiter
 from api.storage.database import Database
 from runtime.listening import create_listener
 from runtime.logging import get_logger
@@ -47,6 +48,9 @@ def create_context(settings: ApiProcessSettings) -> ApiContext:
     return ApiContext(
         database=database,
         alert_stream=AlertStream(database),
+        streams=StreamLimiter(
+            total=settings.api.max_alert_streams, per_host=settings.api.max_alert_streams_per_host
+        ),
         settings=settings.api,
     )
 

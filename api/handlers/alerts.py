@@ -1,10 +1,13 @@
 """`/alerts`: alerts that were sent, as JSON or VOEvent, and the stream of new ones."""
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from api.errors import ProblemError, not_found
 from api.handlers.context import Context
@@ -28,6 +31,18 @@ _Alert = Annotated[
         examples=["7", "ivo://org.example/lofar-ncp%23wbybnuklty2otzmt.0", "wbybnuklty2otzmt"],
     ),
 ]
+
+
+class _AlertStreamResponse(StreamingResponse):
+    """A stream that gives back its place when it ends, however it ends."""
+
+    def __init__(self, events: AsyncIterator[bytes], place: ExitStack) -> None:
+        super().__init__(events, media_type="text/event-stream", headers=_STREAM_HEADERS)
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._place:
+            await super().__call__(scope, receive, send)
 
 
 @router.get("", summary="Alerts, newest first")
@@ -60,6 +75,7 @@ async def list_alerts(
     responses={200: {"content": {"text/event-stream": {}}, "description": "One event an alert"}},
 )
 async def stream_alerts(
+    request: Request,
     context: Context,
     wanted: Filter,
     resume: Annotated[
@@ -69,15 +85,22 @@ async def stream_alerts(
         str | None, Header(description="`id` of the last event received")
     ] = None,
 ) -> StreamingResponse:
-    """Send every alert from now on, or every alert after `Last-Event-ID`."""
+    """Send every alert from now on, or every alert after `Last-Event-ID`.
+
+    A `heartbeat` every 5 s has the time of the server, the last alert and the age of the last
+    image. A `Last-Event-ID` beyond the newest alert is answered with an event `reset`.
+    """
     last_id = last_event_id or resume
     if last_id is not None and not re.fullmatch(r"\d{1,18}", last_id):
         raise ProblemError(
             400, "Last-Event-ID: not an id of this stream; leave it out to start now"
         )
     after_id = None if last_id is None else int(last_id)
-    events = await context.alert_stream.subscribe(wanted, after_id=after_id)
-    return StreamingResponse(events, media_type="text/event-stream", headers=_STREAM_HEADERS)
+    host = request.client.host if request.client else "unknown"
+    with ExitStack() as stack:
+        stack.enter_context(context.streams.admit(host))
+        events = await context.alert_stream.subscribe(wanted, after_id=after_id)
+        return _AlertStreamResponse(events, stack.pop_all())
 
 
 # Before the route whose path parameter takes slashes too.

@@ -1,18 +1,21 @@
 """What the handlers of a process share, and who may write."""
 
 import secrets
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.errors import ProblemError
 from api.steps.alert_stream import AlertStream
+from api.steps.stream_limiter import StreamLimiter
 from api.storage.database import Database
 from runtime.settings import ApiSettings
 
-__all__ = ["ApiContext", "Context", "WriteContext", "get_context"]
+__all__ = ["ApiContext", "Context", "TokenFirstRoute", "WriteContext", "get_context"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,15 @@ class ApiContext:
         Connections to PostgreSQL.
     alert_stream : AlertStream
         New alerts for the clients of ``/alerts/stream``.
+    streams : StreamLimiter
+        How many of them may be open.
     settings : ApiSettings
         Section ``api`` of the settings.
     """
 
     database: Database
     alert_stream: AlertStream
+    streams: StreamLimiter
     settings: ApiSettings
 
 
@@ -40,10 +46,9 @@ async def get_context() -> ApiContext:
 
 
 Context = Annotated[ApiContext, Depends(get_context)]
-_Bearer = Annotated[
-    HTTPAuthorizationCredentials | None,
-    Depends(HTTPBearer(auto_error=False, description="Value of LIVETRAP_API__WRITE_TOKEN")),
-]
+_BEARER = HTTPBearer(auto_error=False, description="Value of LIVETRAP_API__WRITE_TOKEN")
+_Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 async def _authorize(context: Context, bearer: _Bearer) -> ApiContext:
@@ -58,3 +63,20 @@ async def _authorize(context: Context, bearer: _Bearer) -> ApiContext:
 
 
 WriteContext = Annotated[ApiContext, Depends(_authorize)]
+
+
+class TokenFirstRoute(APIRoute):
+    """A route that looks at the token of a request to write before it reads the body."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        handle = super().get_route_handler()
+        if (self.methods or set()) <= _READING:
+            return handle
+
+        async def handle_authorized(request: Request) -> Response:
+            provide = request.app.dependency_overrides[get_context]
+            await _authorize(await provide(), await _BEARER(request))
+            return await handle(request)
+
+        return handle_authorized

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from api.errors import ProblemError, not_found
-from api.handlers.context import Context, WriteContext
+from api.handlers.context import Context, TokenFirstRoute, WriteContext
 from api.handlers.paging import decode_id, to_page
 from api.handlers.parameters import Cursor, Key, Limit, Stream
 from api.models.base import Page
@@ -11,7 +11,7 @@ from api.models.monitors import Monitor, NewMonitor
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1/monitors", tags=["monitors"])
+router = APIRouter(prefix="/api/v1/monitors", tags=["monitors"], route_class=TokenFirstRoute)
 
 
 @router.get("", summary="Monitored positions, newest first")

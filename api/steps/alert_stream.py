@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NoReturn
 
 import asyncpg
 import orjson
@@ -26,6 +28,7 @@ _BUFFERED_ALERTS = 1000
 # The table is read this often even without a notification: one can be lost with its connection.
 _POLL_S = 2.0
 _KEEP_ALIVE_S = 15.0
+_HEARTBEAT_S = 5.0
 _RETRY_S = 1.0
 _DATABASE_ERRORS = (TransientError, *UNAVAILABLE_ERRORS, asyncpg.PostgresError)
 
@@ -57,19 +60,48 @@ class AlertStream:
         self._buffer_start: int | None = None  # the buffer holds every alert after this id
         self._newest_id = 0
         self._clients: set[asyncio.Event] = set()
+        # Heartbeats so far, and the newest one.
+        self._n_heartbeats, self._heartbeat = 0, b""
         self._is_stopped = False
 
     async def run(self) -> None:
         """Read new alerts at each notification and every 2 s; runs until cancelled."""
         notified = asyncio.Event()
-        listener = asyncio.create_task(self._database.listen(_CHANNEL, notified))
+        tasks = [
+            asyncio.create_task(self._database.listen(_CHANNEL, notified)),
+            asyncio.create_task(self._beat()),
+        ]
         try:
             while True:
                 notified.clear()
                 await self._poll()
                 await _wait(notified, _POLL_S)
         finally:
-            listener.cancel()
+            for task in tasks:
+                task.cancel()
+
+    async def _beat(self) -> NoReturn:
+        """Give every client a heartbeat every 5 s: the server lives, and where its log is."""
+        while True:
+            await asyncio.sleep(_HEARTBEAT_S)
+            if self._clients:
+                facts = {
+                    "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+                    "last_alert_id": self._newest_id,
+                    "last_image_age_s": await self._get_last_image_age(),
+                }
+                self._heartbeat = b"event: heartbeat\ndata: %b\n\n" % orjson.dumps(facts)
+                self._n_heartbeats += 1
+                self._wake_clients()
+
+    async def _get_last_image_age(self) -> float | None:
+        """Return the age of the newest image [s]; None if there is none or no database."""
+        try:
+            rows = await self._database.fetch("get_last_image_age")
+        except _DATABASE_ERRORS as error:
+            get_logger().debug("image_age_not_read", error=repr(error))
+            return None
+        return rows[0]["last_image_age_s"] if rows else None
 
     async def _poll(self) -> None:
         try:
@@ -119,22 +151,29 @@ class AlertStream:
         wanted : AlertFilter
             Which alerts to send.
         after_id : int or None
-            Start after this alert; None: after the newest one.
+            Start after this alert; None: after the newest one. Beyond the newest one, as of
+            another database, an event `reset` says so, and the stream starts after the newest.
 
         Returns
         -------
         async iterator of bytes
             Server-sent events, until the process stops.
         """
+        reset = b""
         if after_id is None:
             after_id = await self._get_newest_id()
-        return self._follow(after_id, wanted)
+        elif after_id > self._newest_id and after_id > (newest_id := await self._get_newest_id()):
+            reset = _to_reset(after_id, newest_id)
+            after_id = newest_id
+        return self._follow(after_id, wanted, reset)
 
-    async def _follow(self, after_id: int, wanted: AlertFilter) -> AsyncIterator[bytes]:
-        last_sent_id = after_id
+    async def _follow(
+        self, after_id: int, wanted: AlertFilter, reset: bytes
+    ) -> AsyncIterator[bytes]:
+        last_sent_id, n_heartbeats = after_id, self._n_heartbeats
         with self._client() as wake:
             # An id without data sets the client's Last-Event-ID and shows nothing.
-            yield b"retry: 1000\nid: %d\n\n" % after_id
+            yield b"retry: 1000\nid: %d\n\n" % after_id + reset
             while not self._is_stopped:
                 wake.clear()
                 while events := await self._read(after_id):
@@ -146,7 +185,10 @@ class AlertStream:
                             ALERTS_STREAMED.inc()
                         if self._is_stopped:
                             return
-                if not self._is_stopped and not await _wait(wake, _KEEP_ALIVE_S):
+                if n_heartbeats != self._n_heartbeats:
+                    n_heartbeats, last_sent_id = self._n_heartbeats, after_id
+                    yield b"id: %d\n%b" % (after_id, self._heartbeat)
+                elif not self._is_stopped and not await _wait(wake, _KEEP_ALIVE_S):
                     is_current = last_sent_id == after_id
                     yield b": keep-alive\n\n" if is_current else b"id: %d\n\n" % after_id
                     last_sent_id = after_id
@@ -186,3 +228,14 @@ async def _wait(event: asyncio.Event, seconds: float) -> bool:
 
 def _to_event(alert: AlertEvent) -> bytes:
     return f"id: {alert.id}\nevent: alert\ndata: {alert.model_dump_json()}\n\n".encode()
+
+
+def _to_reset(after_id: int, newest_id: int) -> bytes:
+    facts = {
+        "status": 409,
+        "detail": f"Last-Event-ID {after_id} is beyond the newest alert, {newest_id}; "
+        "the stream goes on from there",
+        "last_event_id": after_id,
+        "newest_id": newest_id,
+    }
+    return b"id: %d\nevent: reset\ndata: %b\n\n" % (newest_id, orjson.dumps(facts))

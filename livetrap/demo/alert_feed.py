@@ -84,15 +84,17 @@ class AlertFeed:
             "GET", self._url, headers=headers, timeout=timeout, trust_env=False
         ) as answer:
             answer.raise_for_status()
-            event_id = None
+            event_id, kind = None, ""
             for line in answer.iter_lines():
                 field, _, value = line.partition(":")
                 if field == "id":
                     event_id = value.strip()
-                elif field == "data":
+                elif field == "event":
+                    kind = value.strip()
+                elif field == "data" and kind == "alert":
                     self._alerts.put(parse_alert(json.loads(value)))
                 elif not line:
-                    self._last_id = event_id or self._last_id
+                    self._last_id, kind = event_id or self._last_id, ""
 
 
 def parse_alert(item: dict[str, object]) -> FeedAlert:

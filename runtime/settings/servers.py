@@ -28,6 +28,10 @@ class ApiSettings(Section):
     write_token: SecretStr | None = Field(
         None, min_length=8, description="Bearer token that allows writing; unset: read-only"
     )
+    max_alert_streams: int = Field(1000, ge=1, description="Open /alerts/stream, of all clients")
+    max_alert_streams_per_host: int = Field(
+        64, ge=1, description="Open /alerts/stream of one address"
+    )
     max_monitors: int = Field(1000, ge=1, description="Most monitored positions of a stream")
     statistics_windows_s: tuple[Annotated[float, Field(gt=0, le=1e9)], ...] = Field(
         (600.0, 3600.0, 86400.0),

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
+from runtime.listening import party_of
 from runtime.logging import get_logger
 from services.distribute.errors import TransportError
-from services.distribute.steps.addresses import party_of
 from services.distribute.steps.filter_check import find_defect
 from services.distribute.steps.filter_queue import FilterQueue
 

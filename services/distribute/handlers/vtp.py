@@ -10,7 +10,7 @@ import socket
 from collections import deque
 from ipaddress import ip_network
 
-from runtime.listening import create_listener
+from runtime.listening import create_listener, party_of
 from runtime.logging import get_logger
 from runtime.settings import VtpSettings
 from services.distribute.handlers.delivery_log import DeliveryLog
@@ -18,7 +18,6 @@ from services.distribute.handlers.filter_pool import FilterPool
 from services.distribute.handlers.subscriber import Subscriber, host_of
 from services.distribute.metrics import SUBSCRIBERS, VTP_DISCONNECTS
 from services.distribute.models import VtpDocument
-from services.distribute.steps.addresses import party_of
 from services.distribute.steps.connection_limiter import ConnectionLimiter
 from services.distribute.steps.read_budget import ReadBudget
 from services.distribute.steps.transport import frame

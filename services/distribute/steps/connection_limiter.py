@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from pydantic import IPvAnyNetwork
 
+from runtime.listening import party_of
 from runtime.settings import VtpSettings
-from services.distribute.steps.addresses import party_of
 
 __all__ = ["ConnectionLimiter"]
 

@@ -1,6 +1,6 @@
 """How much of what strangers send is read: so much a second of each address, and in all."""
 
-from services.distribute.steps.addresses import party_of
+from runtime.listening import party_of
 
 __all__ = ["ReadBudget"]
 

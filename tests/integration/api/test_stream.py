@@ -43,7 +43,7 @@ async def parse(lines: AsyncIterator[str]) -> AsyncIterator[dict[str, Any]]:
             name, _, value = line.partition(":")
             fields[name] = value.strip()
             continue
-        if "data" in fields:
+        if "data" in fields and fields["event"] != "heartbeat":
             assert fields["event"] == "alert"
             item = json.loads(fields["data"])
             assert str(item["id"]) == fields["id"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.distribute.steps.addresses import party_of
+from runtime.listening import party_of
 from services.distribute.steps.read_budget import ReadBudget
 
 
