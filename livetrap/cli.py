@@ -88,6 +88,9 @@ def _root(
         ),
     ] = False,
 ) -> None:
+    from runtime.logging import log_to_stderr  # noqa: PLC0415  (start-up time of --help)
+
+    log_to_stderr()
     path = config or os.environ.get("LIVETRAP_CONFIG")
     if path:
         # The programs of a stack run in another folder.

@@ -17,6 +17,7 @@ __all__ = [
     "configure_library_logging",
     "configure_logging",
     "get_logger",
+    "log_to_stderr",
 ]
 
 _LOG_INTERVAL_S = 30.0
@@ -51,6 +52,11 @@ def configure_logging(service: str, *, level: str = "INFO") -> None:
     )
     structlog.contextvars.bind_contextvars(service=service)
     configure_library_logging()
+
+
+def log_to_stderr() -> None:
+    """Send warnings of a command to stderr: its standard output is for scripts."""
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def get_logger() -> structlog.typing.FilteringBoundLogger:

@@ -89,8 +89,9 @@ def get_status(data_dir: Path) -> Status:
     all_run = bool(services) and all(
         item["state"] == "RUNNING" and not item["is_down"] for item in services.values()
     )
+    kafka_answers = progress.images_waiting is not None
     return Status(
-        ready=all_run and is_api_ready(state.api_url),
+        ready=all_run and kafka_answers and is_api_ready(state.api_url),
         data_dir=str(data_dir),
         kafka=state.kafka,
         postgres_url=state.postgres_url,
@@ -112,12 +113,13 @@ def render_status(status: Status) -> str:
     """Return the status as lines for a person; the password stays hidden."""
     if not status["services"]:
         return f"nothing runs in {status['data_dir']}; `livetrap up` starts it"
+    silent = "" if status["images_waiting"] is not None else " (does not answer)"
     lines = [
         f"{'ready' if status['ready'] else 'NOT READY'}",
         f"  data folder  {status['data_dir']}",
         f"  web UI       {status['api_url']}/",
         f"  VOEvents     {format_address(status['vtp_host'] or '', status['vtp_port'] or 0)}",
-        f"  Kafka        {status['kafka']}",
+        f"  Kafka        {status['kafka']}{silent}",
         f"  last image   {_age(status['last_image_age_s'])}{_delay(status)}",
         f"  last alert   {_age(status['last_alert_age_s'])}",
     ]

@@ -20,11 +20,14 @@ class RestartPolicy:
     max_delay_s : float
         Longest pause before a start [s].
     steady_after_s : float
-        Time that a program must run until earlier exits are forgotten [s].
+        Time that a service must run until earlier exits are forgotten [s].
+    server_steady_after_s : float
+        The same for Kafka and PostgreSQL, which take longer to find that they cannot go on [s].
     """
 
     max_delay_s: float = 60.0
     steady_after_s: float = 10.0
+    server_steady_after_s: float = 60.0
 
     def delay_s(self, exits_in_a_row: int) -> float:
         """Return the pause after the n-th early exit [s]: 0, 1, 2, 4, ... up to the longest."""
@@ -41,10 +44,13 @@ class ExitSeries:
     ----------
     policy : RestartPolicy
         What counts as steady, and the pauses.
+    is_server : bool
+        It is Kafka or PostgreSQL.
     """
 
-    def __init__(self, policy: RestartPolicy) -> None:
+    def __init__(self, policy: RestartPolicy, *, is_server: bool = False) -> None:
         self.policy = policy
+        self.is_server = is_server
         self.n_exits = 0
         self.last_exit = ""
         self._since_unix_s = 0.0
@@ -75,7 +81,8 @@ class ExitSeries:
 
     def is_steady(self, ran_s: float) -> bool:
         """Return whether a run of this length [s] makes earlier exits the past."""
-        return ran_s >= self.policy.steady_after_s
+        policy = self.policy
+        return ran_s >= (policy.server_steady_after_s if self.is_server else policy.steady_after_s)
 
     def forget_if_steady(self, ran_s: float) -> None:
         """Forget the exits of the past once the program has run long enough [s]."""

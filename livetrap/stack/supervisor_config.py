@@ -102,6 +102,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 supervisor.rpcinterface_factory=livetrap.stack.supervisord:make_interface
 max_delay_s={policy.max_delay_s}
 steady_after_s={policy.steady_after_s}
+server_steady_after_s={policy.server_steady_after_s}
 
 [supervisord]
 nodaemon=true

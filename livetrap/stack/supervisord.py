@@ -49,7 +49,7 @@ def make_interface(supervisord: Any, **policy: str) -> "_Interface":
     chosen = RestartPolicy(**{name: float(value) for name, value in policy.items()})
     interface = _Interface(supervisord)
     for process in interface.restarted():
-        process.series.policy = chosen
+        process.series = ExitSeries(chosen, is_server=process.group.config.name == "servers")
     return interface
 
 

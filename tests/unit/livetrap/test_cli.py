@@ -1,6 +1,7 @@
 """The command line by itself: help, version, mistakes, and what it costs to start."""
 
 import errno
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 import typer
 
 from livetrap.cli import app, run
+from runtime.logging import get_logger
 
 # Seconds of import that `--help` must not pay for.
 SLOW_PACKAGES = {
@@ -95,6 +97,20 @@ def test_help_imports_no_slow_package() -> None:
     )
     assert "rich" in done.stderr.split()
     assert not SLOW_PACKAGES & set(done.stderr.split())
+
+
+def test_a_warning_of_a_library_is_not_in_the_output_of_a_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def warn(**_: object) -> dict[str, object]:
+        get_logger().warning("library_warning", library="rdkafka")
+        return {}
+
+    monkeypatch.setattr("livetrap.operator.effective_settings.describe_settings", warn)
+    assert run(["settings", "--json"]) == 0
+    output = capsys.readouterr()
+    assert json.loads(output.out) == {}
+    assert "library_warning" in output.err
 
 
 def test_what_the_system_refuses_is_one_line_with_its_place_and_remedy(

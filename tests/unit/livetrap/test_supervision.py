@@ -38,6 +38,14 @@ def test_a_long_run_makes_earlier_exits_the_past() -> None:
     assert series.down_since_unix_s(is_running=True) is None
 
 
+def test_a_server_has_to_run_longer_until_it_counts_as_well() -> None:
+    server, service = (ExitSeries(RestartPolicy(), is_server=which) for which in (True, False))
+    for series in (server, service):
+        series.add("exit code 1", ran_s=20, now_unix_s=1000)
+        series.add("exit code 1", ran_s=20, now_unix_s=1020)
+    assert (server.n_exits, service.n_exits) == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("status", "words"),
     [
