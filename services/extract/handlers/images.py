@@ -50,6 +50,8 @@ class ImageHandler:
         self._topics = topics
         self._dead_letters = DeadLetters(topic=topics.dead_letters, service="extract")
         self._cluster_id = cluster_id
+        # Message that was read last, until it has a result: its bytes are hashed only once.
+        self._current: tuple[InMessage, ReceivedImage] | None = None
 
     def on_image(self, message: InMessage) -> Sequence[OutMessage]:
         """Return the image's record.
@@ -60,15 +62,21 @@ class ImageHandler:
             If the image cannot be measured, or fails quality control.
         """
         started_s = time.perf_counter()
-        received = read_message(message, self._cluster_id)
+        received = self._read(message)
         for name in invalid_headers(message.headers, received):
             metrics.IGNORED_HEADERS.labels(name).inc()
         try:
             record = self._measurer.measure(received)
         except SeveralPlanesError as cube:
             return self._split(message, received, cube)
+        self._current = None
         _report(record, time.perf_counter() - started_s)
         return [self._to_message(record)]
+
+    def _read(self, message: InMessage) -> ReceivedImage:
+        if self._current is None or self._current[0] is not message:
+            self._current = (message, read_message(message, self._cluster_id))
+        return self._current[1]
 
     def _split(
         self, message: InMessage, received: ReceivedImage, cube: SeveralPlanesError
@@ -81,12 +89,14 @@ class ImageHandler:
             ImageReason.SPLIT_INTO_PLANES, f"{len(planes)} planes were sent as images of their own"
         )
         metrics.IMAGES.labels(note.reason_code).inc()
+        self._current = None
         return [*planes, self._to_message(to_rejection_record(received, note))]
 
     def on_rejected(self, message: InMessage, error: RejectedMessageError) -> Sequence[OutMessage]:
         """Return the dead letter, and the record of the rejection for the image ledger."""
         metrics.IMAGES.labels(error.reason_code).inc()
-        record = to_rejection_record(read_message(message, self._cluster_id), error)
+        record = to_rejection_record(self._read(message), error)
+        self._current = None
         return [self._dead_letters.build(message, error), self._to_message(record)]
 
     def _to_message(self, record: ImageDetections) -> OutMessage:

@@ -1,5 +1,7 @@
 """A message of images-v1 in, a record of detections-v1 out; without a broker."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from livetrap.simulator import SimulatorConfig, iterate_images
 from runtime.kafka import InMessage
 from runtime.settings import ExtractSettings, IngestSettings
 from schemas.codec import decode_image_detections
+from schemas.identity import ImageDigest, digest_image
 from schemas.reasons import ImageReason
 from schemas.topics import Topics
 from services.extract import metrics
@@ -134,3 +137,25 @@ def test_a_rejected_image_becomes_a_dead_letter_and_a_record(message: InMessage)
     assert (letter.topic, letter.value) == (TOPICS.dead_letters, message.value)
     assert (letter.headers["reason"], letter.headers["service"]) == ("flat", "extract")
     assert decode_image_detections(out.value).reasons == ("flat",)
+
+
+def test_an_image_is_hashed_once_whether_it_is_rejected_or_not(
+    message: InMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[bytes] = []
+
+    def count(data: bytes, cards: Mapping[str, str]) -> ImageDigest:
+        hashed.append(data)
+        return digest_image(data, cards)
+
+    monkeypatch.setattr("services.extract.steps.image_message.digest_image", count)
+    broken = replace(message, value=message.value[:2880])
+    handler = ImageHandler(measurer(), TOPICS, "cluster")
+    with pytest.raises(RejectedImageError) as caught:
+        handler.on_image(broken)
+    _, out = handler.on_rejected(broken, caught.value)
+    assert decode_image_detections(out.value).image_id == digest_image(broken.value, {}).image_id
+    handler.on_image(message)
+    # A message that a restarted process rejects was not read by it before.
+    handler.on_rejected(broken, caught.value)
+    assert hashed == [broken.value, message.value, broken.value]
