@@ -1,5 +1,6 @@
 """Numba kernels: arrays in, arrays out; compiled once per machine into a private cache."""
 
+import hashlib
 import os
 import platform
 import tempfile
@@ -14,11 +15,13 @@ __all__: list[str] = []
 
 
 def _cache_dir() -> Path:
-    """Return a writable folder for machine code: per numba version and processor.
+    """Return a writable folder for machine code: per numba version, processor and source.
 
-    Not shared between machines: code for one processor may crash on another.
+    Not shared between machines: code for one processor may crash on another. numba compiles a
+    kernel again when its own file changes, not when that of a kernel it calls does.
     """
-    name = f"{numba.__version__}-{platform.node()}-{llvmlite.binding.get_host_cpu_name()}"
+    cpu = llvmlite.binding.get_host_cpu_name()
+    name = f"{numba.__version__}-{platform.node()}-{cpu}-{_digest_of_sources()}"
     base = os.environ.get("LIVETRAP_CACHE_DIR")
     folder = (Path(base) if base else user_cache_path("livetrap")) / "numba" / name
     try:
@@ -28,6 +31,11 @@ def _cache_dir() -> Path:
     return (
         folder if os.access(folder, os.W_OK) else Path(tempfile.mkdtemp(prefix="livetrap-numba-"))
     )
+
+
+def _digest_of_sources() -> str:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(each.read_bytes() for each in sources)).hexdigest()[:16]
 
 
 if not os.environ.get("NUMBA_CACHE_DIR"):

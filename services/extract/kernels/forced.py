@@ -6,79 +6,180 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from services.extract.kernels.linear import factorise, solve_by_elimination
 from services.extract.kernels.measure import gaussian
+from services.extract.kernels.patch import (
+    SIDE,
+    beam_at,
+    estimate_alone,
+    fill_covariance,
+    list_valid,
+    stride_of,
+    weigh,
+)
 
-__all__ = ["BLANK", "CONFUSED", "MEASURED", "NUGGET", "OUTSIDE", "SIDE", "measure_forced"]
+__all__ = ["BLANK", "CONFUSED", "MEASURED", "OUTSIDE", "measure_forced"]
 
 MEASURED, OUTSIDE, BLANK, CONFUSED = 0, 1, 2, 3
 
-# Pixels on a side of the sampled patch, and the fraction of white noise that is added to the
-# covariance: that of oversampled noise alone is singular within rounding.
-SIDE = 5
-NUGGET = 1e-3
-_LN2 = math.log(2.0)
-# Below this fraction of the information of a complete patch a position counts as blank.
-_MIN_INFORMATION = 0.5
 # Largest error, in units of that of an isolated source, at which a flux is reported.
 _MAX_ERROR_GROWTH = 5.0
 
 
-@njit("boolean(float64[:, ::1], int64)", nogil=True, error_model="numpy", cache=True)
-def _factorise(matrix: npt.NDArray[np.float64], n: int) -> bool:
-    """Replace a symmetric positive matrix by its Cholesky factor; False if it has none."""
-    for i in range(n):
-        for j in range(i + 1):
-            total = matrix[i, j]
-            for k in range(j):
-                total -= matrix[i, k] * matrix[j, k]
-            if i == j:
-                if not total > 0.0:
-                    return False
-                matrix[i, i] = math.sqrt(total)
-            else:
-                matrix[i, j] = total / matrix[j, j]
-    return True
+@njit(
+    "int64(int64, int64[::1], int64[::1], int64[::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _list_members(
+    source: int,
+    neighbours: npt.NDArray[np.int64],
+    outcome: npt.NDArray[np.int64],
+    members: npt.NDArray[np.int64],
+) -> int:
+    """List a position and its measured neighbours; return their number."""
+    members[0] = source
+    n_members = 1
+    for index in range(neighbours.size):
+        other = neighbours[index]
+        if other < 0:
+            break
+        if outcome[other] == MEASURED:
+            members[n_members] = other
+            n_members += 1
+    return n_members
 
 
-@njit("void(float64[:, ::1], int64, float64[::1])", nogil=True, error_model="numpy", cache=True)
-def _solve_factorised(
-    factor: npt.NDArray[np.float64], n: int, vector: npt.NDArray[np.float64]
+@njit(
+    "float64(float64[::1], int64, UniTuple(int64, 2), float64, float64, UniTuple(float64, 3))",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _response(
+    weights: npt.NDArray[np.float64],
+    stride: int,
+    corner: tuple[int, int],
+    x: float,
+    y: float,
+    beam: tuple[float, float, float],
+) -> float:
+    """Return what a source of unit flux at x, y contributes to the estimate of a patch."""
+    response = 0.0
+    for k in range(SIDE * SIDE):
+        if weights[k] != 0.0:
+            response += weights[k] * beam_at(k, stride, corner, x, y, beam)
+    return response
+
+
+@njit(
+    "boolean(int64[::1], int64, int64, int64[:, ::1], float64[:, ::1], float64[::1],"
+    " float64[::1], UniTuple(float64, 3), float64[:, ::1], float64[::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _separate(
+    members: npt.NDArray[np.int64],
+    n_members: int,
+    stride: int,
+    corners: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float64],
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    beam: tuple[float, float, float],
+    mixing: npt.NDArray[np.float64],
+    coefficients: npt.NDArray[np.float64],
+) -> bool:
+    """Compute the coefficients of all estimates in the flux of the first; False if singular.
+
+    mixing[j, i] is the contribution to estimate i of a unit source at j. Solving with it gives
+    the row of the inverse of its transpose that turns all estimates into this flux.
+    """
+    for i in range(n_members):
+        a = members[i]
+        for j in range(n_members):
+            b = members[j]
+            corner = (corners[a, 0], corners[a, 1])
+            mixing[j, i] = _response(weights[a], stride, corner, x[b], y[b], beam)
+        coefficients[i] = 0.0
+    coefficients[0] = 1.0
+    return solve_by_elimination(mixing, n_members, coefficients)
+
+
+@njit(
+    "UniTuple(float64, 2)(int64[::1], int64, float64[::1], float64[::1], float64[:, ::1],"
+    " float64[::1], UniTuple(float64, 3))",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _combine(
+    members: npt.NDArray[np.int64],
+    n_members: int,
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    estimates: npt.NDArray[np.float64],
+    coefficients: npt.NDArray[np.float64],
+    beam: tuple[float, float, float],
+) -> tuple[float, float]:
+    """Return flux [Jy/beam] and variance [rms^2] of the first member, without the others."""
+    flux, square = 0.0, 0.0
+    for i in range(n_members):
+        a = members[i]
+        flux += coefficients[i] * estimates[a, 0]
+        for j in range(n_members):
+            b = members[j]
+            shared = estimates[a, 1]
+            if i != j:
+                shared = gaussian(x[a] - x[b], y[a] - y[b], *beam)
+            square += coefficients[i] * coefficients[j] * shared
+    return flux, square
+
+
+@njit(
+    "void(float32[:, ::1], float64[::1], float64[::1], float64[::1], int64,"
+    " UniTuple(float64, 3), int64[:, ::1], float64[:, ::1], float64[:, ::1], int64[::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _estimate_all(
+    pixels: npt.NDArray[np.float32],
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    background: npt.NDArray[np.float64],
+    stride: int,
+    beam: tuple[float, float, float],
+    corners: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float64],
+    estimates: npt.NDArray[np.float64],
+    outcome: npt.NDArray[np.int64],
 ) -> None:
-    """Solve in place, with a Cholesky factor that `_factorise` made."""
-    for i in range(n):
-        for k in range(i):
-            vector[i] -= factor[i, k] * vector[k]
-        vector[i] /= factor[i, i]
-    for i in range(n - 1, -1, -1):
-        for k in range(i + 1, n):
-            vector[i] -= factor[k, i] * vector[k]
-        vector[i] /= factor[i, i]
-
-
-@njit("boolean(float64[:, ::1], int64, float64[::1])", nogil=True, error_model="numpy", cache=True)
-def _solve(matrix: npt.NDArray[np.float64], n: int, vector: npt.NDArray[np.float64]) -> bool:
-    """Solve in place by elimination with row exchange; False if the matrix is singular."""
-    for column in range(n):
-        pivot = column
-        for row in range(column + 1, n):
-            if abs(matrix[row, column]) > abs(matrix[pivot, column]):
-                pivot = row
-        if abs(matrix[pivot, column]) < 1e-12:
-            return False
-        if pivot != column:
-            for k in range(n):
-                matrix[column, k], matrix[pivot, k] = matrix[pivot, k], matrix[column, k]
-            vector[column], vector[pivot] = vector[pivot], vector[column]
-        for row in range(column + 1, n):
-            factor = matrix[row, column] / matrix[column, column]
-            for k in range(column, n):
-                matrix[row, k] -= factor * matrix[column, k]
-            vector[row] -= factor * vector[column]
-    for row in range(n - 1, -1, -1):
-        for k in range(row + 1, n):
-            vector[row] -= matrix[row, k] * vector[k]
-        vector[row] /= matrix[row, row]
-    return True
+    """Estimate flux and variance of each position as if it had no neighbours."""
+    ny, nx = pixels.shape
+    size = SIDE * SIDE
+    covariances = np.empty((3, size, size))
+    fill_covariance(stride, beam, covariances[0])
+    covariances[1] = covariances[0]
+    factorise(covariances[1], size)
+    used, solution = np.empty(size, np.int64), np.empty(size)
+    for source in range(x.size):
+        at_x, at_y = x[source], y[source]
+        if not (-0.5 <= at_x <= nx - 0.5 and -0.5 <= at_y <= ny - 0.5):
+            outcome[source] = OUTSIDE
+            continue
+        corner = (round(at_x) - SIDE // 2 * stride, round(at_y) - SIDE // 2 * stride)
+        corners[source, 0], corners[source, 1] = corner
+        own = weights[source]
+        n_used = list_valid(pixels, corner, stride, used)
+        if not weigh(used, n_used, stride, corner, at_x, at_y, beam, covariances, solution, own):
+            outcome[source] = BLANK
+            continue
+        estimates[source, 0], estimates[source, 1] = estimate_alone(
+            pixels, background[source], used, n_used, stride, corner, covariances[0], own
+        )
 
 
 @njit(
@@ -133,150 +234,28 @@ def measure_forced(
     ----------
     Aitken (1935), Proc. R. Soc. Edinburgh 55, 42: generalised least squares.
     """
-    ny, nx = pixels.shape
     n = x.size
-    size = SIDE * SIDE
-    half = SIDE // 2
-    # Smallest FWHM of the beam's ellipse: limits the spacing of the patch's pixels.
-    middle = (beam_a + beam_c) / 2
-    steepest = middle + math.hypot((beam_a - beam_c) / 2, beam_b)
-    stride = max(1, int(math.sqrt(4 * _LN2 / steepest) / 4))
-
-    whole = np.empty((size, size))
-    for i in range(size):
-        for j in range(size):
-            whole[i, j] = gaussian(
-                (i % SIDE - j % SIDE) * stride,
-                (i // SIDE - j // SIDE) * stride,
-                beam_a,
-                beam_b,
-                beam_c,
-            )
-        whole[i, i] += NUGGET
-    whole_factor = whole.copy()
-    _factorise(whole_factor, size)
-
-    weights = np.zeros((n, size))
-    corner_x = np.empty(n, np.int64)
-    corner_y = np.empty(n, np.int64)
-    value = np.empty(n)
-    variance = np.empty(n)
-    outcome = np.full(n, MEASURED)
-    used = np.empty(size, np.int64)
-    part = np.empty((size, size))
-    solution = np.empty(size)
-    for source in range(n):
-        if not (-0.5 <= x[source] <= nx - 0.5 and -0.5 <= y[source] <= ny - 0.5):
-            outcome[source] = OUTSIDE
-            continue
-        corner_x[source] = round(x[source]) - half * stride
-        corner_y[source] = round(y[source]) - half * stride
-        n_used = 0
-        for i in range(size):
-            column = corner_x[source] + (i % SIDE) * stride
-            row = corner_y[source] + (i // SIDE) * stride
-            if 0 <= column < nx and 0 <= row < ny and not math.isnan(pixels[row, column]):
-                used[n_used] = i
-                n_used += 1
-        for k in range(n_used):
-            i = used[k]
-            solution[k] = gaussian(
-                corner_x[source] + (i % SIDE) * stride - x[source],
-                corner_y[source] + (i // SIDE) * stride - y[source],
-                beam_a,
-                beam_b,
-                beam_c,
-            )
-        if n_used == size:
-            _solve_factorised(whole_factor, size, solution)
-        else:
-            for k in range(n_used):
-                for other in range(n_used):
-                    part[k, other] = whole[used[k], used[other]]
-            if n_used == 0 or not _factorise(part, n_used):
-                outcome[source] = BLANK
-                continue
-            _solve_factorised(part, n_used, solution)
-        information = 0.0
-        for k in range(n_used):
-            i = used[k]
-            information += solution[k] * gaussian(
-                corner_x[source] + (i % SIDE) * stride - x[source],
-                corner_y[source] + (i // SIDE) * stride - y[source],
-                beam_a,
-                beam_b,
-                beam_c,
-            )
-        if not information > _MIN_INFORMATION:
-            outcome[source] = BLANK
-            continue
-        total, spread = 0.0, 0.0
-        for k in range(n_used):
-            i = used[k]
-            weights[source, i] = solution[k] / information
-            row = corner_y[source] + (i // SIDE) * stride
-            column = corner_x[source] + (i % SIDE) * stride
-            total += weights[source, i] * (float(pixels[row, column]) - background[source])
-        for k in range(n_used):
-            for other in range(n_used):
-                spread += (
-                    weights[source, used[k]]
-                    * weights[source, used[other]]
-                    * whole[used[k], used[other]]
-                )
-        value[source] = total
-        variance[source] = spread
-
+    beam = (beam_a, beam_b, beam_c)
+    stride = stride_of(beam)
+    corners, weights = np.empty((n, 2), np.int64), np.zeros((n, SIDE * SIDE))
+    estimates, outcome = np.empty((n, 2)), np.full(n, MEASURED)
+    _estimate_all(pixels, x, y, background, stride, beam, corners, weights, estimates, outcome)
     n_members_max = neighbours.shape[1] + 1
     members = np.empty(n_members_max, np.int64)
     mixing = np.empty((n_members_max, n_members_max))
-    row_of_inverse = np.empty(n_members_max)
+    coefficients = np.empty(n_members_max)
     for source in range(n_positions):
         status[source] = outcome[source]
         flux[source], flux_err[source] = np.nan, np.nan
         if outcome[source] != MEASURED:
             continue
-        members[0] = source
-        n_members = 1
-        for index in range(neighbours.shape[1]):
-            other = neighbours[source, index]
-            if other < 0:
-                break
-            if outcome[other] == MEASURED:
-                members[n_members] = other
-                n_members += 1
-        # mixing[i, j]: contribution to estimate i of a unit source at j. Solving with its
-        # transpose gives the row of its inverse that turns all estimates into this flux.
-        for i in range(n_members):
-            a = members[i]
-            for j in range(n_members):
-                b = members[j]
-                response = 0.0
-                for k in range(size):
-                    if weights[a, k] != 0.0:
-                        response += weights[a, k] * gaussian(
-                            corner_x[a] + (k % SIDE) * stride - x[b],
-                            corner_y[a] + (k // SIDE) * stride - y[b],
-                            beam_a,
-                            beam_b,
-                            beam_c,
-                        )
-                mixing[j, i] = response
-            row_of_inverse[i] = 0.0
-        row_of_inverse[0] = 1.0
-        if not _solve(mixing, n_members, row_of_inverse):
+        n_members = _list_members(source, neighbours[source], outcome, members)
+        if not _separate(
+            members, n_members, stride, corners, weights, x, y, beam, mixing, coefficients
+        ):
             status[source] = CONFUSED
             continue
-        estimate, square = 0.0, 0.0
-        for i in range(n_members):
-            a = members[i]
-            estimate += row_of_inverse[i] * value[a]
-            for j in range(n_members):
-                b = members[j]
-                shared = variance[a]
-                if i != j:
-                    shared = gaussian(x[a] - x[b], y[a] - y[b], beam_a, beam_b, beam_c)
-                square += row_of_inverse[i] * row_of_inverse[j] * shared
+        estimate, square = _combine(members, n_members, x, y, estimates, coefficients, beam)
         if square > _MAX_ERROR_GROWTH**2:
             status[source] = CONFUSED
             continue

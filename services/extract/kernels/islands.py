@@ -104,6 +104,120 @@ def _root(parent: npt.NDArray[np.int64], run: int) -> int:
     return run
 
 
+@njit("void(int64[::1], int64[::1], int64, int64)", nogil=True, error_model="numpy", cache=True)
+def _join(
+    parent: npt.NDArray[np.int64], size: npt.NDArray[np.int64], run: int, other: int
+) -> None:
+    """Make one island of those of two runs."""
+    a, b = _root(parent, run), _root(parent, other)
+    if a != b:
+        # The older run is the root, whatever the order of unions.
+        older, newer = min(a, b), max(a, b)
+        parent[newer] = older
+        size[older] += size[newer]
+
+
+@njit("int64[::1](int64[::1])", nogil=True, error_model="numpy", cache=True)
+def _grown(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return a copy with room for twice as many values."""
+    grown = np.empty(2 * values.size, np.int64)
+    grown[: values.size] = values
+    return grown
+
+
+@njit(
+    "Tuple((int64[::1], int64[::1], int64, int64))(float32[::1], float32, int64, int64[:, ::1],"
+    " int64, int64[:, ::1], int64[::1], int64[::1], int64)",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _label_row(
+    line: npt.NDArray[np.float32],
+    threshold: np.float32,
+    corner: int,
+    before: npt.NDArray[np.int64],
+    n_before: int,
+    now: npt.NDArray[np.int64],
+    parent: npt.NDArray[np.int64],
+    size: npt.NDArray[np.int64],
+    n_runs: int,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int, int]:
+    """Find the runs of pixels above a threshold in a row, and join them with the row before.
+
+    A run is a column of `before` and `now`: first pixel, the one after the last, number. Returns
+    `parent` and `size` of all runs, their number, and the number of runs in this row.
+    """
+    n_now, first_before = 0, 0
+    end = 0
+    while True:
+        start = _next_above(line, end, threshold)
+        if start >= line.size:
+            return parent, size, n_runs, n_now
+        end = _run_end(line, start, threshold)
+        if n_runs == parent.size:
+            parent, size = _grown(parent), _grown(size)
+        parent[n_runs], size[n_runs] = n_runs, end - start
+        while first_before < n_before and before[1, first_before] < start + 1 - corner:
+            first_before += 1
+        other = first_before
+        while other < n_before and before[0, other] < end + corner:
+            _join(parent, size, n_runs, before[2, other])
+            other += 1
+        now[0, n_now], now[1, n_now], now[2, n_now] = start, end, n_runs
+        n_now += 1
+        n_runs += 1
+
+
+@njit(
+    "boolean(float32[::1], float32[::1], float32[::1], int64)",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _is_peak(
+    above: npt.NDArray[np.float32],
+    here: npt.NDArray[np.float32],
+    under: npt.NDArray[np.float32],
+    at: int,
+) -> bool:
+    """Return whether no neighbour is higher; a plateau's first pixel in raster order is a peak."""
+    value = here[at]
+    for column in range(max(at - 1, 0), min(at + 2, here.size)):
+        if above[column] >= value or under[column] > value:
+            return False
+        if here[column] > value or (column < at and here[column] == value):
+            return False
+    return True
+
+
+@njit(
+    "int64(float32[::1], float32[::1], float32[::1], int64[:, ::1], int64, float32,"
+    " UniTuple(int64, 2), int64[:, ::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _peaks_of_row(
+    above: npt.NDArray[np.float32],
+    here: npt.NDArray[np.float32],
+    under: npt.NDArray[np.float32],
+    runs: npt.NDArray[np.int64],
+    n_runs: int,
+    threshold: np.float32,
+    searched_px: tuple[int, int],
+    peaks: npt.NDArray[np.int64],
+) -> int:
+    """Write column and run of each peak of a row; return how many there are."""
+    n_peaks = 0
+    for run in range(n_runs):
+        for at in range(max(runs[0, run], searched_px[0]), min(runs[1, run], searched_px[1])):
+            if not here[at] < threshold and _is_peak(above, here, under, at):
+                peaks[0, n_peaks], peaks[1, n_peaks] = at, runs[2, run]
+                n_peaks += 1
+    return n_peaks
+
+
 @njit(
     "UniTuple(int64[::1], 4)(float32[:, ::1], float64[:, ::1], float64[:, ::1],"
     " float64, float64, UniTuple(int64, 2), UniTuple(int64, 2), boolean)",
@@ -151,96 +265,39 @@ def find_peaks(
     a detection threshold.
     """
     ny, nx = pixels.shape
-    parent = np.empty(1024, np.int64)
-    size = np.empty(1024, np.int64)
-    n_runs = 0
-    peak_y = np.empty(256, np.int64)
-    peak_x = np.empty(256, np.int64)
+    parent, size = np.empty(1024, np.int64), np.empty(1024, np.int64)
+    peak_y, peak_x = np.empty(256, np.int64), np.empty(256, np.int64)
     peak_run = np.empty(256, np.int64)
-    n_peaks = 0
-    rows3 = np.full((3, nx), np.nan, np.float32)
-    run_start = np.empty((2, nx // 2 + 1), np.int64)
-    run_end = np.empty((2, nx // 2 + 1), np.int64)
-    run_id = np.empty((2, nx // 2 + 1), np.int64)
-    n_row = np.zeros(2, np.int64)
+    n_runs, n_peaks, n_before = 0, 0, 0
+    lines = np.full((3, nx), np.nan, np.float32)
+    above, here, under = lines[0], lines[1], lines[2]
+    runs = np.empty((2, 3, nx // 2 + 1), np.int64)
+    before, now = runs[0], runs[1]
+    found = np.empty((2, nx), np.int64)
     threshold = np.float32(analysis_threshold_sigma)
     detection = np.float32(detection_threshold_sigma)
-    corner = 1 if diagonal else 0
-    above, here, under = rows3[0], rows3[1], rows3[2]
     significance_row(pixels, mean, rms, 0, here)
     for y in range(ny):
         if y + 1 < ny:
             significance_row(pixels, mean, rms, y + 1, under)
         else:
             under[:] = np.nan
-        now, before = y % 2, 1 - y % 2
-        n_row[now] = 0
-        x = 0
-        first_before = 0
-        while True:
-            start = _next_above(here, x, threshold)
-            if start >= nx:
-                break
-            x = _run_end(here, start, threshold)
-            if n_runs == parent.size:
-                grown = np.empty(2 * n_runs, np.int64)
-                grown[:n_runs] = parent
-                parent = grown
-                grown = np.empty(2 * n_runs, np.int64)
-                grown[:n_runs] = size
-                size = grown
-            run = n_runs
-            parent[run] = run
-            size[run] = x - start
-            n_runs += 1
-            while (
-                first_before < n_row[before] and run_end[before, first_before] < start + 1 - corner
-            ):
-                first_before += 1
-            other = first_before
-            while other < n_row[before] and run_start[before, other] < x + corner:
-                a, b = _root(parent, run), _root(parent, run_id[before, other])
-                if a != b:
-                    # The older run is the root, whatever the order of unions.
-                    older, newer = min(a, b), max(a, b)
-                    parent[newer] = older
-                    size[older] += size[newer]
-                other += 1
-            run_start[now, n_row[now]] = start
-            run_end[now, n_row[now]] = x
-            run_id[now, n_row[now]] = run
-            n_row[now] += 1
-            if searched_rows_px[0] <= y < searched_rows_px[1]:
-                for at in range(
-                    max(start, searched_columns_px[0]), min(x, searched_columns_px[1])
-                ):
-                    value = here[at]
-                    if value < detection:
-                        continue
-                    highest = True
-                    for column in range(max(at - 1, 0), min(at + 2, nx)):
-                        # A plateau's first pixel in raster order is its peak.
-                        if above[column] >= value or under[column] > value:
-                            highest = False
-                        if here[column] > value or (column < at and here[column] == value):
-                            highest = False
-                    if highest:
-                        if n_peaks == peak_y.size:
-                            more = np.empty((3, 2 * n_peaks), np.int64)
-                            more[0, :n_peaks] = peak_y
-                            more[1, :n_peaks] = peak_x
-                            more[2, :n_peaks] = peak_run
-                            peak_y = more[0].copy()
-                            peak_x = more[1].copy()
-                            peak_run = more[2].copy()
-                        peak_y[n_peaks] = y
-                        peak_x[n_peaks] = at
-                        peak_run[n_peaks] = run
-                        n_peaks += 1
+        parent, size, n_runs, n_now = _label_row(
+            here, threshold, 1 if diagonal else 0, before, n_before, now, parent, size, n_runs
+        )
+        if searched_rows_px[0] <= y < searched_rows_px[1]:
+            n_found = _peaks_of_row(
+                above, here, under, now, n_now, detection, searched_columns_px, found
+            )
+            while n_peaks + n_found > peak_y.size:
+                peak_y, peak_x, peak_run = _grown(peak_y), _grown(peak_x), _grown(peak_run)
+            peak_y[n_peaks : n_peaks + n_found] = y
+            peak_x[n_peaks : n_peaks + n_found] = found[0, :n_found]
+            peak_run[n_peaks : n_peaks + n_found] = found[1, :n_found]
+            n_peaks += n_found
         above, here, under = here, under, above
+        before, now, n_before = now, before, n_now
     island = np.empty(n_peaks, np.int64)
-    island_pixels = np.empty(n_peaks, np.int64)
     for peak in range(n_peaks):
         island[peak] = _root(parent, peak_run[peak])
-        island_pixels[peak] = size[island[peak]]
-    return peak_y[:n_peaks].copy(), peak_x[:n_peaks].copy(), island, island_pixels
+    return peak_y[:n_peaks].copy(), peak_x[:n_peaks].copy(), island, size[island]

@@ -1,4 +1,4 @@
-"""Least-squares fits of the beam's shape and of free elliptical Gaussians."""
+"""Least-squares fits of the beam's shape."""
 
 import math
 
@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["fit_beam", "fit_gaussian", "gaussian"]
+from services.extract.kernels.linear import factorise, solve_factorised
+
+__all__ = ["fit_beam", "gaussian", "without_neighbours"]
 
 _MAX_STEPS = 30
 
@@ -20,31 +22,6 @@ _MAX_STEPS = 30
 def gaussian(dx: float, dy: float, a: float, b: float, c: float) -> float:
     """Return exp(-(a dx^2 + 2 b dx dy + c dy^2))."""
     return math.exp(-(a * dx * dx + 2.0 * b * dx * dy + c * dy * dy))
-
-
-@njit("boolean(float64[:, ::1], float64[::1], int64)", nogil=True, error_model="numpy", cache=True)
-def _solve(matrix: npt.NDArray[np.float64], vector: npt.NDArray[np.float64], n: int) -> bool:
-    """Solve a small symmetric positive system in place by Cholesky; False if it is singular."""
-    for i in range(n):
-        for j in range(i + 1):
-            total = matrix[i, j]
-            for k in range(j):
-                total -= matrix[i, k] * matrix[j, k]
-            if i == j:
-                if not total > 0.0:
-                    return False
-                matrix[i, i] = math.sqrt(total)
-            else:
-                matrix[i, j] = total / matrix[j, j]
-    for i in range(n):
-        for k in range(i):
-            vector[i] -= matrix[i, k] * vector[k]
-        vector[i] /= matrix[i, i]
-    for i in range(n - 1, -1, -1):
-        for k in range(i + 1, n):
-            vector[i] -= matrix[k, i] * vector[k]
-        vector[i] /= matrix[i, i]
-    return True
 
 
 @njit("float64(float64, float64, float64)", nogil=True, error_model="numpy", cache=True)
@@ -82,6 +59,153 @@ def _peak_of_pixels(
         before, after = pixels[y0 - 1, x0] - background, pixels[y0 + 1, x0] - background
         y += _vertex(before, middle, after)
     return x, y
+
+
+@njit(
+    "float64(float64, int64, int64, int64[::1], float64[:, ::1], UniTuple(float64, 3))",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def without_neighbours(
+    value: float,
+    x: int,
+    y: int,
+    neighbours: npt.NDArray[np.int64],
+    fits: npt.NDArray[np.float64],
+    beam: tuple[float, float, float],
+) -> float:
+    """Return the value of a pixel minus the models of a list of sources; -1 ends the list."""
+    for index in range(neighbours.size):
+        other = neighbours[index]
+        if other < 0:
+            break
+        value -= fits[other, 0] * gaussian(x - fits[other, 1], y - fits[other, 2], *beam)
+    return value
+
+
+@njit(
+    "void(float64, float64, float64, float64, UniTuple(float64, 3), float64[:, ::1],"
+    " float64[::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _add_pixel(
+    value: float,
+    amplitude: float,
+    dx: float,
+    dy: float,
+    beam: tuple[float, float, float],
+    matrix: npt.NDArray[np.float64],
+    step: npt.NDArray[np.float64],
+) -> None:
+    """Add a pixel to the normal equations of amplitude, x and y."""
+    shape = gaussian(dx, dy, *beam)
+    residual = value - amplitude * shape
+    d_x = amplitude * shape * 2.0 * (beam[0] * dx + beam[1] * dy)
+    d_y = amplitude * shape * 2.0 * (beam[1] * dx + beam[2] * dy)
+    matrix[0, 0] += shape * shape
+    matrix[1, 0] += d_x * shape
+    matrix[2, 0] += d_y * shape
+    matrix[1, 1] += d_x * d_x
+    matrix[2, 1] += d_y * d_x
+    matrix[2, 2] += d_y * d_y
+    step[0] += shape * residual
+    step[1] += d_x * residual
+    step[2] += d_y * residual
+
+
+@njit(
+    "UniTuple(int64, 2)(float32[:, ::1], UniTuple(int64, 4), float64, float64, int64[::1],"
+    " float64[:, ::1], UniTuple(float64, 3), UniTuple(float64, 3), float64[:, ::1], float64[::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _add_pixels(
+    pixels: npt.NDArray[np.float32],
+    box: tuple[int, int, int, int],
+    background: float,
+    cutoff: float,
+    neighbours: npt.NDArray[np.int64],
+    fits: npt.NDArray[np.float64],
+    model: tuple[float, float, float],
+    beam: tuple[float, float, float],
+    matrix: npt.NDArray[np.float64],
+    step: npt.NDArray[np.float64],
+) -> tuple[int, int]:
+    """Set up the normal equations of one source; return the numbers of used and blank pixels.
+
+    `box` is the peak pixel y, x and half the sides; `model` is amplitude, x and y.
+    """
+    ny, nx = pixels.shape
+    y0, x0, half_y, half_x = box
+    matrix[:, :] = 0.0
+    step[:] = 0.0
+    used, blank = 0, 0
+    for y in range(max(0, y0 - half_y), min(ny, y0 + half_y + 1)):
+        for x in range(max(0, x0 - half_x), min(nx, x0 + half_x + 1)):
+            near = abs(x - x0) <= 1 and abs(y - y0) <= 1
+            if not near and gaussian(x - x0, y - y0, *beam) < cutoff:
+                continue
+            value = float(pixels[y, x]) - background
+            if math.isnan(value):
+                blank += 1
+                continue
+            value = without_neighbours(value, x, y, neighbours, fits, beam)
+            _add_pixel(value, model[0], x - model[1], y - model[2], beam, matrix, step)
+            used += 1
+    return used, blank
+
+
+@njit(
+    "void(float32[:, ::1], UniTuple(int64, 4), float64, float64, int64[::1], float64[:, ::1],"
+    " UniTuple(float64, 3), float64[:, ::1], float64[::1], float64[::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _fit_source(
+    pixels: npt.NDArray[np.float32],
+    box: tuple[int, int, int, int],
+    background: float,
+    cutoff: float,
+    neighbours: npt.NDArray[np.int64],
+    fits: npt.NDArray[np.float64],
+    beam: tuple[float, float, float],
+    matrix: npt.NDArray[np.float64],
+    step: npt.NDArray[np.float64],
+    out: npt.NDArray[np.float64],
+) -> None:
+    """Fit one source from the start in its row `out` of the table `fits`, by Gauss-Newton."""
+    y0, x0 = box[0], box[1]
+    amplitude, x_fit, y_fit = out[0], out[1], out[2]
+    converged = False
+    used, blank = 0, 0
+    for _ in range(_MAX_STEPS):
+        model = (amplitude, x_fit, y_fit)
+        used, blank = _add_pixels(
+            pixels, box, background, cutoff, neighbours, fits, model, beam, matrix, step
+        )
+        if used < 4 or not factorise(matrix, 3):
+            break
+        solve_factorised(matrix, 3, step)
+        amplitude += step[0]
+        x_fit += min(max(step[1], -1.0), 1.0)
+        y_fit += min(max(step[2], -1.0), 1.0)
+        if abs(x_fit - x0) > 1.5 or abs(y_fit - y0) > 1.5 or not amplitude > 0.0:
+            break
+        if abs(step[1]) < 1e-6 and abs(step[2]) < 1e-6:
+            converged = True
+            break
+    if not converged:
+        x_fit, y_fit = _peak_of_pixels(pixels, y0, x0, background)
+        # Correct for the drop of the beam between the peak and the centre of its pixel.
+        drop = gaussian(x0 - x_fit, y0 - y_fit, *beam)
+        amplitude = (pixels[y0, x0] - background) / drop
+    out[0], out[1], out[2] = amplitude, x_fit, y_fit
+    out[3], out[4], out[5] = used, blank, 1.0 if converged else 0.0
 
 
 @njit(
@@ -134,13 +258,12 @@ def fit_beam(
     ----------
     Condon (1997), PASP 109, 166: fits in noise that the beam correlates.
     """
-    ny, nx = pixels.shape
     determinant = beam_a * beam_c - beam_b * beam_b
     reach = -math.log(cutoff)
     half_x = max(1, int(math.sqrt(reach * beam_c / determinant)))
     half_y = max(1, int(math.sqrt(reach * beam_a / determinant)))
-    matrix = np.empty((3, 3))
-    step = np.empty(3)
+    beam = (beam_a, beam_b, beam_c)
+    matrix, step = np.empty((3, 3)), np.empty(3)
     for source in range(peak_y.size):
         out[source, 0] = pixels[peak_y[source], peak_x[source]] - background[source]
         out[source, 1] = peak_x[source]
@@ -149,170 +272,16 @@ def fit_beam(
         for source in range(peak_y.size):
             if sweep > 0 and neighbours[source, 0] < 0:
                 continue
-            y0, x0 = peak_y[source], peak_x[source]
-            amplitude, x_fit, y_fit = out[source, 0], out[source, 1], out[source, 2]
-            converged = False
-            used, blank = 0, 0
-            for _ in range(_MAX_STEPS):
-                matrix[:, :] = 0.0
-                step[:] = 0.0
-                used, blank = 0, 0
-                for y in range(max(0, y0 - half_y), min(ny, y0 + half_y + 1)):
-                    for x in range(max(0, x0 - half_x), min(nx, x0 + half_x + 1)):
-                        near = abs(x - x0) <= 1 and abs(y - y0) <= 1
-                        if not near and (
-                            gaussian(x - x0, y - y0, beam_a, beam_b, beam_c) < cutoff
-                        ):
-                            continue
-                        value = float(pixels[y, x]) - background[source]
-                        if math.isnan(value):
-                            blank += 1
-                            continue
-                        for index in range(neighbours.shape[1]):
-                            other = neighbours[source, index]
-                            if other < 0:
-                                break
-                            value -= out[other, 0] * gaussian(
-                                x - out[other, 1], y - out[other, 2], beam_a, beam_b, beam_c
-                            )
-                        dx, dy = x - x_fit, y - y_fit
-                        shape = gaussian(dx, dy, beam_a, beam_b, beam_c)
-                        residual = value - amplitude * shape
-                        d_x = amplitude * shape * 2.0 * (beam_a * dx + beam_b * dy)
-                        d_y = amplitude * shape * 2.0 * (beam_b * dx + beam_c * dy)
-                        matrix[0, 0] += shape * shape
-                        matrix[1, 0] += d_x * shape
-                        matrix[2, 0] += d_y * shape
-                        matrix[1, 1] += d_x * d_x
-                        matrix[2, 1] += d_y * d_x
-                        matrix[2, 2] += d_y * d_y
-                        step[0] += shape * residual
-                        step[1] += d_x * residual
-                        step[2] += d_y * residual
-                        used += 1
-                if used < 4 or not _solve(matrix, step, 3):
-                    break
-                amplitude += step[0]
-                x_fit += min(max(step[1], -1.0), 1.0)
-                y_fit += min(max(step[2], -1.0), 1.0)
-                if abs(x_fit - x0) > 1.5 or abs(y_fit - y0) > 1.5 or not amplitude > 0.0:
-                    break
-                if abs(step[1]) < 1e-6 and abs(step[2]) < 1e-6:
-                    converged = True
-                    break
-            if not converged:
-                x_fit, y_fit = _peak_of_pixels(pixels, y0, x0, background[source])
-                # Correct for the drop of the beam between the peak and the centre of its pixel.
-                drop = gaussian(x0 - x_fit, y0 - y_fit, beam_a, beam_b, beam_c)
-                amplitude = (pixels[y0, x0] - background[source]) / drop
-            out[source, 0] = amplitude
-            out[source, 1] = x_fit
-            out[source, 2] = y_fit
-            out[source, 3] = used
-            out[source, 4] = blank
-            out[source, 5] = 1.0 if converged else 0.0
-
-
-@njit(
-    "boolean(float32[:, ::1], int64, int64, float64, float64, int64, float64[::1])",
-    nogil=True,
-    error_model="numpy",
-    cache=True,
-)
-def fit_gaussian(
-    pixels: npt.NDArray[np.float32],
-    peak_y: int,
-    peak_x: int,
-    background: float,
-    floor: float,
-    half_px: int,
-    parameters: npt.NDArray[np.float64],
-) -> bool:
-    """Fit a free elliptical Gaussian by Levenberg-Marquardt.
-
-    Parameters
-    ----------
-    pixels : (ny, nx) float32
-        Image [Jy/beam]; NaN is blank.
-    peak_y, peak_x : int
-        Peak pixel.
-    background : float
-        Background at the peak [Jy/beam].
-    floor : float
-        Least height above the background of a pixel that is used [Jy/beam].
-    half_px : int
-        Half the side of the box around the peak [px].
-    parameters : (6,) float64
-        In: start; out: amplitude [Jy/beam], x, y [px], a, b, c [1/px^2] of
-        exp(-(a dx^2 + 2 b dx dy + c dy^2)).
-
-    Returns
-    -------
-    bool
-        Whether it converged to an ellipse around the peak.
-
-    References
-    ----------
-    Marquardt (1963), J. SIAM 11, 431.
-    """
-    ny, nx = pixels.shape
-    matrix = np.empty((6, 6))
-    trial_matrix = np.empty((6, 6))
-    gradient = np.empty(6)
-    step = np.empty(6)
-    derivative = np.empty(6)
-    trial = parameters.copy()
-    damping = 1e-3
-    best = np.inf
-    for _ in range(60):
-        matrix[:, :] = 0.0
-        gradient[:] = 0.0
-        cost = 0.0
-        used = 0
-        for y in range(max(0, peak_y - half_px), min(ny, peak_y + half_px + 1)):
-            for x in range(max(0, peak_x - half_px), min(nx, peak_x + half_px + 1)):
-                value = float(pixels[y, x]) - background
-                if not value > floor:
-                    continue
-                dx, dy = x - trial[1], y - trial[2]
-                shape = gaussian(dx, dy, trial[3], trial[4], trial[5])
-                model = trial[0] * shape
-                residual = value - model
-                cost += residual * residual
-                used += 1
-                derivative[0] = shape
-                derivative[1] = model * 2.0 * (trial[3] * dx + trial[4] * dy)
-                derivative[2] = model * 2.0 * (trial[4] * dx + trial[5] * dy)
-                derivative[3] = -model * dx * dx
-                derivative[4] = -model * 2.0 * dx * dy
-                derivative[5] = -model * dy * dy
-                for i in range(6):
-                    gradient[i] += derivative[i] * residual
-                    for j in range(i + 1):
-                        matrix[i, j] += derivative[i] * derivative[j]
-        if used < 7:
-            return False
-        if cost <= best:
-            improved = best - cost
-            best = cost
-            parameters[:] = trial
-            damping *= 0.3
-            if improved < 1e-10 * max(best, 1e-30):
-                break
-        else:
-            damping *= 10.0
-            if damping > 1e8:
-                break
-        trial_matrix[:, :] = matrix
-        for i in range(6):
-            trial_matrix[i, i] *= 1.0 + damping
-            step[i] = gradient[i]
-        if not _solve(trial_matrix, step, 6):
-            return False
-        for i in range(6):
-            trial[i] = parameters[i] + step[i]
-    inside = abs(parameters[1] - peak_x) < 2.0 and abs(parameters[2] - peak_y) < 2.0
-    ellipse = parameters[3] > 0.0 and (
-        parameters[3] * parameters[5] - parameters[4] * parameters[4] > 0.0
-    )
-    return bool(inside and ellipse and parameters[0] > 0.0)
+            box = (peak_y[source], peak_x[source], half_y, half_x)
+            _fit_source(
+                pixels,
+                box,
+                background[source],
+                cutoff,
+                neighbours[source],
+                out,
+                beam,
+                matrix,
+                step,
+                out[source],
+            )

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from services.extract.kernels.measure import gaussian
+from services.extract.kernels.measure import gaussian, without_neighbours
 
 __all__ = ["compare_with_beam"]
 
@@ -54,6 +54,7 @@ def compare_with_beam(
         model, and sum of the beam over the footprint.
     """
     ny, nx = pixels.shape
+    beam = (beam_a, beam_b, beam_c)
     determinant = beam_a * beam_c - beam_b * beam_b
     reach = -math.log(cutoff)
     half_x = int(math.sqrt(reach * beam_c / determinant)) + 1
@@ -64,19 +65,13 @@ def compare_with_beam(
         squares, measured, expected, used = 0.0, 0.0, 0.0, 0
         for y in range(max(0, y0 - half_y), min(ny, y0 + half_y + 1)):
             for x in range(max(0, x0 - half_x), min(nx, x0 + half_x + 1)):
-                shape = gaussian(x - x_fit, y - y_fit, beam_a, beam_b, beam_c)
+                shape = gaussian(x - x_fit, y - y_fit, *beam)
                 if shape < cutoff:
                     continue
                 value = float(pixels[y, x]) - background[source]
                 if math.isnan(value):
                     continue
-                for index in range(neighbours.shape[1]):
-                    other = neighbours[source, index]
-                    if other < 0:
-                        break
-                    value -= fits[other, 0] * gaussian(
-                        x - fits[other, 1], y - fits[other, 2], beam_a, beam_b, beam_c
-                    )
+                value = without_neighbours(value, x, y, neighbours[source], fits, beam)
                 residual = (value - amplitude * shape) / rms[source]
                 squares += residual * residual
                 measured += value

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from schemas.quality import QualityFlag
-from services.extract.kernels.measure import fit_beam, fit_gaussian
+from services.extract.kernels.free_gaussian import fit_gaussian
+from services.extract.kernels.measure import fit_beam
 from services.extract.kernels.residuals import compare_with_beam
 from services.extract.models import BeamShape, FinderParameters, FoundSources
 from services.extract.steps.peaks import Peaks, find_source_peaks, neighbours_within

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.extract.kernels.background import background_grid, fill_blank_cells
+from services.extract.kernels.free_gaussian import fit_gaussian
 from services.extract.kernels.islands import find_peaks, significance_row
-from services.extract.kernels.measure import fit_beam, fit_gaussian
+from services.extract.kernels.measure import fit_beam
 from sky.margin import searched_pixels
 from tests.support import reference
 from tests.support.examples import examples
