@@ -22,56 +22,69 @@ _DEFAULT_IMAGES = 20
 _DEFAULT_TRUTH = Path("truth.csv")
 
 
+# Options of the command.
+_Target = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="OUT_DIR | --kafka [HOST:PORT]",
+        help="Directory for images; with --kafka the broker, by default the configured one.",
+    ),
+]
+_Kafka = Annotated[
+    bool, typer.Option("--kafka", help="Publish live on images-v1 instead of writing files.")
+]
+_Images = Annotated[
+    int | None,
+    typer.Option(min=0, help="Timesteps, 0 is endless; default 20, endless with --kafka."),
+]
+_Size = Annotated[int, typer.Option(min=64, help="Side of an image, px.")]
+_Bands = Annotated[int, typer.Option(min=1, max=32, help="Images per timestep.")]
+_Cadence = Annotated[
+    float, typer.Option(min=1e-3, help="Exposure, and time between timesteps, s.")
+]
+_Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same sky.")]
+_Stream = Annotated[str, typer.Option(help="Name of the stream.")]
+_Field = Annotated[
+    SkyField, typer.Option(help="Position of the field: RA 0h and the pole test the geometry.")
+]
+_Faint = Annotated[
+    bool, typer.Option("--faint", help="Add sources of 4-12 sigma, around the threshold.")
+]
+_Steady = Annotated[int | None, typer.Option(min=0, help="Steady sources; default by area.")]
+_Variables = Annotated[int | None, typer.Option(min=0, help="Variable sources; default by area.")]
+_Transients = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Transients, per 100 timesteps if endless; default one in 8 timesteps."
+    ),
+]
+_MinSnr = Annotated[
+    float, typer.Option(help="Least peak S/N of a transient in its noisiest band.")
+]
+_FourAxes = Annotated[
+    bool, typer.Option("--four-axes", help="Add degenerate FREQ and STOKES axes.")
+]
+_Truth = Annotated[Path, typer.Option(help="With --kafka: file for the list of true sources.")]
+
+
 def simulate(
-    target: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="OUT_DIR | --kafka [HOST:PORT]",
-            help="Directory for images; with --kafka the broker, by default the configured one.",
-        ),
-    ] = None,
+    target: _Target = None,
     *,
-    kafka: Annotated[
-        bool, typer.Option("--kafka", help="Publish live on images-v1 instead of writing files.")
-    ] = False,
-    images: Annotated[
-        int | None,
-        typer.Option(min=0, help="Timesteps, 0 is endless; default 20, endless with --kafka."),
-    ] = None,
-    size: Annotated[int, typer.Option(min=64, help="Side of an image, px.")] = 256,
-    bands: Annotated[int, typer.Option(min=1, max=32, help="Images per timestep.")] = 4,
-    cadence: Annotated[
-        float, typer.Option(min=1e-3, help="Exposure, and time between timesteps, s.")
-    ] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same sky.")] = 1,
-    stream: Annotated[str, typer.Option(help="Name of the stream.")] = "simulated",
-    field: Annotated[
-        SkyField, typer.Option(help="Position of the field: RA 0h and the pole test the geometry.")
-    ] = "ordinary",
-    faint: Annotated[
-        bool, typer.Option("--faint", help="Add sources of 4-12 sigma, around the threshold.")
-    ] = False,
-    steady: Annotated[
-        int | None, typer.Option(min=0, help="Steady sources; default by area.")
-    ] = None,
-    variables: Annotated[
-        int | None, typer.Option(min=0, help="Variable sources; default by area.")
-    ] = None,
-    transients: Annotated[
-        int | None,
-        typer.Option(
-            min=0, help="Transients, per 100 timesteps if endless; default one in 8 timesteps."
-        ),
-    ] = None,
-    min_snr: Annotated[
-        float, typer.Option(help="Least peak S/N of a transient in its noisiest band.")
-    ] = 12.0,
-    four_axes: Annotated[
-        bool, typer.Option("--four-axes", help="Add degenerate FREQ and STOKES axes.")
-    ] = False,
-    truth: Annotated[
-        Path, typer.Option(help="With --kafka: file for the list of true sources.")
-    ] = _DEFAULT_TRUTH,
+    kafka: _Kafka = False,
+    images: _Images = None,
+    size: _Size = 256,
+    bands: _Bands = 4,
+    cadence: _Cadence = 1.0,
+    seed: _Seed = 1,
+    stream: _Stream = "simulated",
+    field: _Field = "ordinary",
+    faint: _Faint = False,
+    steady: _Steady = None,
+    variables: _Variables = None,
+    transients: _Transients = None,
+    min_snr: _MinSnr = 12.0,
+    four_axes: _FourAxes = False,
+    truth: _Truth = _DEFAULT_TRUTH,
 ) -> None:
     """Simulate a radio sky: steady sources, variables, transients, correlated noise.
 

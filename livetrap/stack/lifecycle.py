@@ -219,7 +219,7 @@ def _only_starter(data_dir: Path) -> Iterator[None]:
 def _one_start_at_a_time(report: Callable[[str], None]) -> Iterator[None]:
     """Let the stacks of an account start one after the other: each sees the ports of the others.
 
-    Who has waited as long as a start may take goes on without.
+    A start that has waited as long as another one may take begins all the same.
     """
     path = Path(tempfile.gettempdir()) / f"livetrap-{os.geteuid()}-starting.lock"
     with path.open("a") as lock:

@@ -48,14 +48,16 @@ def dead_letters(stack: Stack) -> list[dict[str, str]]:
     return list(json.loads(listed))
 
 
-def test_every_bad_image_is_booked_and_every_good_one_processed() -> None:
+def test_every_bad_image_is_recorded_and_every_good_one_processed() -> None:
     with running_stack(LIVETRAP_INGEST__CUBES="refuse") as stack:
         bad = [data for _, data in BAD_IMAGES]
         publish(stack, "images-v1", bad + list(GOOD_IMAGES.values()), stream="edge")
         n_images = len(bad) + len(GOOD_IMAGES)
         # Two of the bad ones may have the same bytes: then the second is a duplicate.
         n_twins = len(bad) - len(set(bad))
-        wait_for(lambda: sum(stack.outcomes().values()) == n_images, what="all images booked")
+        wait_for(
+            lambda: sum(stack.outcomes().values()) == n_images, what="all images in the ledger"
+        )
         assert stack.outcomes() == {
             "processed": len(GOOD_IMAGES),
             "rejected": len(bad) - n_twins,
@@ -93,7 +95,7 @@ def test_ingest_says_what_is_wrong_and_goes_on(tmp_path: Path) -> None:
     with running_stack(LIVETRAP_INGEST__MAX_IMAGE_BYTES="5000000") as stack:
         folder = ["--data-dir", str(stack.data_dir)]
         run("ingest", str(tmp_path), "--stream", "edge", *folder, expect=1)
-        wait_for(lambda: sum(stack.outcomes().values()) == 4, what="all files booked")
+        wait_for(lambda: sum(stack.outcomes().values()) == 4, what="all files in the ledger")
         assert stack.outcomes() == {"processed": 2, "rejected": 2}
         assert stack.get("ledger")["reasons"] == {"no_beam": 1, "too_large": 1}
         words = " ".join(letter["error"] for letter in dead_letters(stack))
@@ -119,7 +121,9 @@ def test_a_server_that_dies_in_the_middle_costs_nothing(server: str) -> None:
         )
         publish(stack, "images-v1", images[30:], stream="edge")
         wait_for(
-            lambda: sum(stack.outcomes().values()) == 60, what="all images booked", timeout_s=180
+            lambda: sum(stack.outcomes().values()) == 60,
+            what="all images in the ledger",
+            timeout_s=180,
         )
         assert set(stack.outcomes()) <= {"processed", "late"}
 
@@ -130,7 +134,8 @@ def test_a_cube_becomes_an_image_a_plane() -> None:
     with running_stack() as stack:
         publish(stack, "images-v1", [cube], stream="cube")
         wait_for(
-            lambda: sum(stack.outcomes().values()) == 4, what="the cube and its planes booked"
+            lambda: sum(stack.outcomes().values()) == 4,
+            what="the cube and its planes in the ledger",
         )
         assert stack.outcomes() == {"processed": 3, "rejected": 1}
         assert stack.get("ledger")["reasons"] == {"split_into_planes": 1}

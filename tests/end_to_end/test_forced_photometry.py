@@ -52,7 +52,8 @@ def test_what_fades_is_measured_on_also_after_a_kill(night: Path) -> None:
         for service in ("extract", "associate"):
             os.kill(stack.status["services"][service]["pid"], signal.SIGKILL)
         wait_for(
-            lambda: stack.outcomes().get("processed") == 2 * TIMESTEPS, what="all images booked"
+            lambda: stack.outcomes().get("processed") == 2 * TIMESTEPS,
+            what="all images in the ledger",
         )
         images = stack.get("images", stream="fading", limit=200)["items"]
         times = sorted({image["time_start"] for image in images})

@@ -56,7 +56,7 @@ def refused(*arguments: str, **settings: str) -> tuple[int, str]:
     return done.returncode, done.stderr.strip().splitlines()[-1]
 
 
-def test_what_is_not_let_in_says_why(broker: SecureBroker, tmp_path: Path) -> None:
+def test_a_refused_login_is_explained(broker: SecureBroker, tmp_path: Path) -> None:
     settings = to_environment(broker.sasl("PLAIN", sasl_password=PASSWORD[::-1]))
     image = tmp_path / "image.fits"
     image.write_bytes(make())

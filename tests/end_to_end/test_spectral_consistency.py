@@ -58,7 +58,7 @@ def packet_of(stack: Stack, alert: dict[str, Any]) -> etree._Element:
     return read_packet(answer.raise_for_status().content)
 
 
-def test_an_artefact_of_one_band_is_taken_back(night: Path) -> None:
+def test_an_artefact_of_one_band_is_retracted(night: Path) -> None:
     low, high = sorted(night.glob(f"*_{ARTEFACT_TIMESTEP:06d}_*.fits"))
     place = add_artefact(low, *empty_place(night))
     with running_stack() as stack:

@@ -144,7 +144,7 @@ async def test_a_late_image_is_no_news(postgres_url: str) -> None:
         assert [event.kind for event in site.events] == ["new_source"]
 
 
-async def test_a_replay_tells_nothing_twice(postgres_url: str) -> None:
+async def test_a_replay_repeats_no_event(postgres_url: str) -> None:
     async with associator(postgres_url) as site:
         await see(site, None, 0.02, 0.04)
         await site.feed(shot(2, 0.04))
@@ -341,7 +341,7 @@ async def test_a_storm_is_suppressed_and_announced_and_released(
         assert len({row["trig_id"] for row in rows}) == len(rows)
 
 
-async def test_a_retracted_candidate_waits_for_nobody(
+async def test_a_retracted_candidate_is_no_longer_listed_as_suppressed(
     postgres_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with associator(postgres_url) as site:

@@ -100,7 +100,7 @@ async def test_an_event_is_stored_acknowledged_and_relayed_byte_for_byte(
                 await asyncio.sleep(0.02)
 
 
-async def test_the_same_ivorn_again_is_told_so(pool: asyncpg.Pool) -> None:
+async def test_a_repeated_ivorn_is_answered_as_previously_seen(pool: asyncpg.Pool) -> None:
     async with broker(pool) as there:
         client = await subscriber(there)
         packet, after = fresh_packet(), fresh_packet()
@@ -114,7 +114,9 @@ async def test_the_same_ivorn_again_is_told_so(pool: asyncpg.Pool) -> None:
         assert await client.receive_events(2) == [ivorn_of(packet), ivorn_of(after)]
 
 
-async def test_what_is_wrong_is_said_and_relayed_to_nobody(pool: asyncpg.Pool) -> None:
+async def test_an_invalid_event_is_answered_with_the_reason_and_not_relayed(
+    pool: asyncpg.Pool,
+) -> None:
     async with broker(pool) as there:
         client = await subscriber(there)
         ours = foreign_packet(authority="org.test")
@@ -160,7 +162,9 @@ async def test_only_one_event_of_a_connection_counts(pool: asyncpg.Pool) -> None
 
 
 @pytest.mark.parametrize("allow", [(), (ipaddress.ip_network("192.0.2.0/24"),)])
-async def test_strangers_are_not_heard(pool: asyncpg.Pool, allow: tuple[object, ...]) -> None:
+async def test_authors_outside_the_allowed_networks_are_refused(
+    pool: asyncpg.Pool, allow: tuple[object, ...]
+) -> None:
     async with broker(pool, submit_allow=allow) as there:
         client = await VtpClient.connect(there.authors.port)
         assert await client.is_cut()

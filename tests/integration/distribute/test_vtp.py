@@ -67,7 +67,7 @@ async def test_every_subscriber_gets_every_packet_in_order(server: VtpServer) ->
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
-async def test_answers_of_all_dialects_keep_the_connection(
+async def test_answers_of_all_clients_keep_the_connection(
     server: VtpServer, namespace: str
 ) -> None:
     client = await greeted(server)

@@ -96,7 +96,7 @@ def test_images_come_first_and_all_come_in_the_order_of_their_partition(
     assert not consumer.paused
 
 
-def test_no_more_than_the_limit_are_held() -> None:
+def test_no_more_than_the_limit_are_kept() -> None:
     consumer = FakeConsumer(["images", "requests"])
     deferred = DeferredMessages(consumer, ["requests"], limit=4)  # type: ignore[arg-type]
     consumer.queue.extend(("requests", 0, offset) for offset in range(10))
@@ -109,7 +109,7 @@ def test_no_more_than_the_limit_are_held() -> None:
     assert second.topic == "images"
 
 
-def test_revoked_partitions_are_forgotten() -> None:
+def test_messages_of_revoked_partitions_are_dropped() -> None:
     consumer = FakeConsumer(["images", "requests"])
     deferred = DeferredMessages(consumer, ["requests"])  # type: ignore[arg-type]
     for partition in (0, 1):

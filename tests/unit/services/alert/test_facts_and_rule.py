@@ -51,7 +51,9 @@ def test_an_ivorn_has_its_form_whatever_the_stream_is_called(
         ("retraction", 1, "retraction"),
     ],
 )
-def test_alert_types(kind: str, revision: int, alert_type: str) -> None:
+def test_the_type_of_an_alert_depends_on_the_earlier_ones(
+    kind: str, revision: int, alert_type: str
+) -> None:
     assert name_alert(source_event(kind=kind), "org.test", revision).alert_type == alert_type
 
 
@@ -137,7 +139,7 @@ def test_a_rule_says_what_was_injected() -> None:
     assert decide(source_event(), rules, {}, before=NOBODY, role="observation").role == "injection"
 
 
-def test_what_nobody_heard_of_is_not_taken_back() -> None:
+def test_a_transient_that_was_never_alerted_is_not_retracted() -> None:
     event = source_event(kind="retraction", transient_kind="new_source")
     with pytest.raises(NotDueError) as refusal:
         decide(event, RULES, {}, before=NOBODY, role="test")
@@ -145,7 +147,7 @@ def test_what_nobody_heard_of_is_not_taken_back() -> None:
 
 
 @pytest.mark.parametrize(("ra", "dec"), [(math.nan, 0), (0, math.inf), (0, 90.1), (math.inf, 0)])
-def test_nowhere_is_refused(ra: float, dec: float) -> None:
+def test_a_position_off_the_sky_is_refused(ra: float, dec: float) -> None:
     with pytest.raises(RejectedMessageError) as caught:
         check_event(source_event(ra=ra, dec=dec))
     assert caught.value.reason_code == "bad_position"

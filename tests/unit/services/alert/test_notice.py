@@ -82,7 +82,7 @@ def test_right_ascension_is_within_the_circle() -> None:
         ("observation", 9, "current"),
     ],
 )
-def test_tense(role: str, late_s: float, tense: str) -> None:
+def test_the_tense_depends_on_role_and_age(role: str, late_s: float, tense: str) -> None:
     assert notice(role=role, late_s=late_s)["alert_tense"] == tense
 
 

@@ -12,7 +12,7 @@ from tests.support.vtp_events import DECISION, START, source_event
 SCHEMA = json.loads((files("schemas") / "json" / "radio_transient.schema.json").read_bytes())
 
 
-def test_the_schema_is_one_and_tells_every_field() -> None:
+def test_the_schema_is_valid_and_describes_every_field() -> None:
     jsonschema_rs.meta.validate(SCHEMA)
     assert set(SCHEMA["properties"]) - set(SCHEMA["required"]) == {
         "spectral_band", "image_snr", "flux_density", "flux_density_error",

@@ -32,7 +32,7 @@ def params(root: etree._Element, group: str) -> dict[str, str | None]:
     return {str(row.get("name")): row.get("value") for row in rows}
 
 
-def test_what_it_says() -> None:
+def test_the_packet_has_the_facts_of_the_event() -> None:
     event = source_event()
     root = build(event)
     assert root.get("ivorn") == f"ivo://org.test/night#{event.trig_id}.0"

@@ -32,12 +32,12 @@ def build(event: SourceEvent, revision: int) -> bytes:
 
 
 @events
-def test_it_takes_each_packet_for_valid(event: SourceEvent, revision: int) -> None:
+def test_each_packet_is_valid(event: SourceEvent, revision: int) -> None:
     assert vp.valid_as_v2_0(vp.loads(build(event, revision)))
 
 
 @events
-def test_what_it_reads_and_writes_again_is_the_same_bytes(
+def test_a_packet_read_and_written_again_has_the_same_bytes(
     event: SourceEvent, revision: int
 ) -> None:
     packet = build(event, revision)

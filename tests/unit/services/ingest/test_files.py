@@ -93,9 +93,9 @@ def test_a_bad_file_becomes_a_dead_letter_and_a_rejection_record(tmp_path: Path)
     assert letter.headers["topic"] == "images-v1"
     assert letter.headers["reason"] == "no_date"
     assert letter.headers["file"] == "image.fits"
-    booked = decode_image_detections(record.value)
-    assert (booked.verdict, booked.reasons) == ("rejected", ("no_date",))
-    assert (booked.source.partition, booked.source.offset) == (3, 0)
+    recorded = decode_image_detections(record.value)
+    assert (recorded.verdict, recorded.reasons) == ("rejected", ("no_date",))
+    assert (recorded.source.partition, recorded.source.offset) == (3, 0)
 
 
 def test_the_dead_letter_of_a_file_beyond_the_limit_has_its_header(tmp_path: Path) -> None:

@@ -69,7 +69,9 @@ def test_kelvin_is_converted_as_astropy_does(
         ("1e-3 Jy/beam", 1e-3),
     ],
 )
-def test_other_areas_and_scales(text: str, expected: float) -> None:
+def test_brightness_per_other_areas_and_with_scales_is_converted(
+    text: str, expected: float
+) -> None:
     assert factor(text) == pytest.approx(expected)
 
 
