@@ -85,7 +85,7 @@ def send_test_alert(settings: Settings, *, ra: float, dec: float) -> str:
         )  # fmt: skip
         for _ in range(round(_TIMEOUT_S / _POLL_INTERVAL_S)):
             ivorn: str | None = await _QUERIES.fetchval(
-                connection, "find_sent", event_id=event.event_id
+                connection, "find_sent_alert", event_id=event.event_id
             )
             if ivorn is not None:
                 return ivorn

@@ -13,8 +13,8 @@ from schemas.streams import DEFAULT_STREAM, to_stream_name
 from schemas.topics import Topics, image_message_key
 from services.ingest.errors import NoFilesError
 from services.ingest.models import FoundFiles, ImageLimits, PreparedImage
-from sky.containers import decompress, is_image_file, open_fits
 from sky.fits import HeaderError, parse_fits
+from sky.fits_containers import decompress, is_image_file, open_fits
 from sky.header.times import check_exposure
 from sky.metadata import read_metadata, read_time_start
 from sky.wcs import SkyProjection, to_wcs_header

@@ -94,7 +94,7 @@ class AlertStore:
         """Record that both alert topics have alerts."""
         async with lend_connection(self._pool) as connection:
             await _QUERIES.execute(
-                connection, "mark_published", id=list(ids), time_published=time_published
+                connection, "mark_alerts_published", id=list(ids), time_published=time_published
             )
 
 

@@ -9,8 +9,8 @@ from schemas.topics import image_message_key
 from services.extract.errors import RejectedImageError, SeveralPlanesError
 from services.extract.models import ReceivedImage
 from services.extract.steps.records import telescope_stream
-from sky.containers import split_planes
 from sky.fits import parse_fits
+from sky.fits_containers import split_planes
 from sky.header.cards import Cards
 from sky.header.errors import HeaderError
 from sky.header.spectral import read_frequency

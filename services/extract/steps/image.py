@@ -8,8 +8,8 @@ from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError, SeveralPlanesError
 from services.extract.models import Image
 from services.extract.steps.pixels import blank_constants, check_pixels
-from sky.containers import open_fits
 from sky.fits import FitsImage, HeaderError, decode_pixels
+from sky.fits_containers import open_fits
 from sky.header.brightness import beam_area_sr
 from sky.metadata import HeaderMetadata, read_metadata
 from sky.wcs import SkyProjection, to_wcs_header

@@ -16,7 +16,7 @@ from services.extract.steps.image import open_image
 from services.extract.steps.image_message import check_sha256, check_size
 from services.extract.steps.peaks import count_negative_peaks
 from services.extract.steps.quality import QualityControl, QualityLimits
-from services.extract.steps.recent import RecentImages
+from services.extract.steps.recent_images import RecentImages
 from services.extract.steps.records import telescope_stream, to_record
 from sky.header.errors import HeaderError
 from sky.header.times import check_exposure

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from services.extract.kernels.contrast import drop_shallow_peaks
+from services.extract.kernels.deblending import drop_shallow_peaks
 from services.extract.kernels.islands import find_peaks
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.secondary_peaks import drop_secondary_peaks

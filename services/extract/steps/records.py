@@ -9,8 +9,8 @@ from runtime.logging import get_logger
 from schemas.messages import ImageDetections, ImageMetadata, RmsGrid, StageTimes
 from schemas.streams import DEFAULT_STREAM, to_stream_name
 from services.extract.models import ExtractedImage, FinderParameters, Image, ReceivedImage
-from sky.containers import decompress
 from sky.fits import parse_fits
+from sky.fits_containers import decompress
 from sky.header.cards import Cards
 from sky.header.errors import HeaderError
 from sky.wcs import to_unit_vectors

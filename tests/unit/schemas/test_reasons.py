@@ -15,7 +15,7 @@ ROOMS = ("sky", "schemas", "runtime", "services", "api", "livetrap")
 ALL = {*ImageReason, *MessageReason, *ForcedReason}
 ENUMS = {enum.__name__: enum for enum in (ImageReason, MessageReason, ForcedReason)}
 REJECTIONS = {"HeaderError", "RejectedMessageError", "RejectedImageError"}
-# Raised by `sky.fits` and caught by `sky.containers`, which then unpacks the file.
+# Raised by `sky.fits` and caught by `sky.fits_containers`, which then unpacks the file.
 INTERNAL = {"tile_compressed"}
 
 

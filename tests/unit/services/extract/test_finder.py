@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from livetrap.simulator.beam import NoiseMaker, make_stamp
 from livetrap.simulator.config import SimulatorConfig
 from schemas.quality import QualityFlag
-from services.extract.kernels.contrast import drop_shallow_peaks
+from services.extract.kernels.deblending import drop_shallow_peaks
 from services.extract.kernels.histogram import significance_histogram
 from services.extract.kernels.residuals import compare_with_beam
 from services.extract.models import BeamShape, FinderParameters, FoundSources

@@ -10,8 +10,8 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sky.containers import decompress, is_image_file, open_fits, split_planes
 from sky.fits import HeaderError, decode_pixels, parse_fits
+from sky.fits_containers import decompress, is_image_file, open_fits, split_planes
 from sky.metadata import read_metadata
 from tests.support.examples import examples
 from tests.support.fits_images import CARDS, make, pixels, write

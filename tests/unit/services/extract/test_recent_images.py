@@ -12,7 +12,7 @@ from services.extract.models import ExtractedImage, FinderParameters
 from services.extract.steps.catalogue import extract_sources
 from services.extract.steps.image import open_image
 from services.extract.steps.pixel_file import PixelFile
-from services.extract.steps.recent import RecentImages
+from services.extract.steps.recent_images import RecentImages
 
 SIDE_PX = 128
 IMAGE_BYTES = 4 * SIDE_PX**2
