@@ -5,11 +5,13 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from literate import SEPARATOR, output_path, separated
 from livetrap.stack.ports import choose_port
+from tests.support.tutorial_output import without_run
 
 __all__ = ["TUTORIALS", "read_output", "reader_environment", "record", "run_tutorial"]
 
@@ -62,7 +64,7 @@ def read_output(name: str) -> list[str]:
 
 def record(name: str, printed: list[str], status: dict[str, Any]) -> None:
     """Keep what a tutorial printed, with the addresses that an installation has by default."""
-    text = json.dumps([cell.rstrip() for cell in printed], indent=1, ensure_ascii=False) + "\n"
+    text = SEPARATOR.join(cell.rstrip() for cell in printed)
     defaults = {
         str(status["data_dir"]): "/data/livetrap",
         str(status["api_url"]): "http://127.0.0.1:8080",
@@ -70,7 +72,8 @@ def record(name: str, printed: list[str], status: dict[str, Any]) -> None:
     }
     for found, default in defaults.items():
         text = text.replace(found, default)
-    text = re.sub(rf"\b{status['vtp_port']}\b", "8099", text)
+    text = without_run(re.sub(rf"\b{status['vtp_port']}\b", "8099", text), datetime.now(UTC))
     path = output_path(TUTORIALS / name)
     path.parent.mkdir(exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    cells = json.dumps(text.split(SEPARATOR), indent=1, ensure_ascii=False)
+    path.write_text(cells + "\n", encoding="utf-8")

@@ -11,37 +11,8 @@ __all__ = ["fit_gaussian"]
 
 
 @njit(
-    "void(float64, float64, float64, float64[::1], float64[:, ::1], float64[::1], float64[::1])",
-    nogil=True,
-    error_model="numpy",
-    cache=True,
-)
-def _add_derivatives(
-    residual: float,
-    dx: float,
-    dy: float,
-    trial: npt.NDArray[np.float64],
-    matrix: npt.NDArray[np.float64],
-    gradient: npt.NDArray[np.float64],
-    derivative: npt.NDArray[np.float64],
-) -> None:
-    """Add a pixel to the normal equations of a free Gaussian; `derivative` is scratch."""
-    shape = derivative[0]
-    model = trial[0] * shape
-    derivative[1] = model * 2.0 * (trial[3] * dx + trial[4] * dy)
-    derivative[2] = model * 2.0 * (trial[4] * dx + trial[5] * dy)
-    derivative[3] = -model * dx * dx
-    derivative[4] = -model * 2.0 * dx * dy
-    derivative[5] = -model * dy * dy
-    for i in range(6):
-        gradient[i] += derivative[i] * residual
-        for j in range(i + 1):
-            matrix[i, j] += derivative[i] * derivative[j]
-
-
-@njit(
-    "Tuple((float64, int64))(float32[:, ::1], UniTuple(int64, 3), float64, float64, float64[::1],"
-    " float64[:, ::1], float64[::1], float64[::1])",
+    "Tuple((float64[:, ::1], float64[::1], float64, int64))(float32[:, ::1], UniTuple(int64, 3),"
+    " float64, float64, float64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -52,31 +23,39 @@ def _linearise(
     background: float,
     floor: float,
     trial: npt.NDArray[np.float64],
-    matrix: npt.NDArray[np.float64],
-    gradient: npt.NDArray[np.float64],
-    derivative: npt.NDArray[np.float64],
-) -> tuple[float, int]:
-    """Set up the normal equations at `trial`; return the sum of squares and the pixels used.
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float, int]:
+    """Return the normal equations (matrix, gradient), the sum of squares and the pixels used.
 
-    `box` is the peak pixel y, x and half the side.
+    `box` is the peak pixel y, x and half the side. The arrays are new ones: LLVM then knows that
+    they overlap no other.
     """
-    ny, nx = pixels.shape
     peak_y, peak_x, half_px = box
-    matrix[:, :] = 0.0
-    gradient[:] = 0.0
+    amplitude, x_fit, y_fit = trial[0], trial[1], trial[2]
+    a, b, c = trial[3], trial[4], trial[5]
+    matrix, gradient, derivative = np.zeros((6, 6)), np.zeros(6), np.empty(6)
     cost, used = 0.0, 0
-    for y in range(max(0, peak_y - half_px), min(ny, peak_y + half_px + 1)):
-        for x in range(max(0, peak_x - half_px), min(nx, peak_x + half_px + 1)):
+    for y in range(max(0, peak_y - half_px), min(pixels.shape[0], peak_y + half_px + 1)):
+        for x in range(max(0, peak_x - half_px), min(pixels.shape[1], peak_x + half_px + 1)):
             value = float(pixels[y, x]) - background
             if not value > floor:
                 continue
-            dx, dy = x - trial[1], y - trial[2]
-            derivative[0] = gaussian(dx, dy, trial[3], trial[4], trial[5])
-            residual = value - trial[0] * derivative[0]
+            dx, dy = x - x_fit, y - y_fit
+            shape = gaussian(dx, dy, a, b, c)
+            model = amplitude * shape
+            residual = value - model
             cost += residual * residual
             used += 1
-            _add_derivatives(residual, dx, dy, trial, matrix, gradient, derivative)
-    return cost, used
+            derivative[0] = shape
+            derivative[1] = model * 2.0 * (a * dx + b * dy)
+            derivative[2] = model * 2.0 * (b * dx + c * dy)
+            derivative[3] = -model * dx * dx
+            derivative[4] = -model * 2.0 * dx * dy
+            derivative[5] = -model * dy * dy
+            for i in range(6):
+                gradient[i] += derivative[i] * residual
+                for j in range(i + 1):
+                    matrix[i, j] += derivative[i] * derivative[j]
+    return matrix, gradient, cost, used
 
 
 @njit("boolean(float64[::1], int64, int64)", nogil=True, error_model="numpy", cache=True)
@@ -131,16 +110,13 @@ def fit_gaussian(
     ----------
     Marquardt (1963), J. SIAM 11, 431.
     """
-    matrix, trial_matrix = np.empty((6, 6)), np.empty((6, 6))
-    gradient, step, derivative = np.empty(6), np.empty(6), np.empty(6)
+    step = np.empty(6)
     trial = parameters.copy()
     damping = 1e-3
     best = np.inf
     box = (peak_y, peak_x, half_px)
     for _ in range(60):
-        cost, used = _linearise(
-            pixels, box, background, floor, trial, matrix, gradient, derivative
-        )
+        matrix, gradient, cost, used = _linearise(pixels, box, background, floor, trial)
         if used < 7:
             return False
         if cost <= best:
@@ -154,13 +130,12 @@ def fit_gaussian(
             damping *= 10.0
             if damping > 1e8:
                 break
-        trial_matrix[:, :] = matrix
         for i in range(6):
-            trial_matrix[i, i] *= 1.0 + damping
+            matrix[i, i] *= 1.0 + damping
             step[i] = gradient[i]
-        if not factorise(trial_matrix, 6):
+        if not factorise(matrix, 6):
             return False
-        solve_factorised(trial_matrix, 6, step)
+        solve_factorised(matrix, 6, step)
         for i in range(6):
             trial[i] = parameters[i] + step[i]
     return _is_ellipse_around(parameters, peak_y, peak_x)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from services.extract.kernels.measure import gaussian, without_neighbours
+from services.extract.kernels.measure import gaussian
 
 __all__ = ["compare_with_beam"]
 
@@ -54,7 +54,6 @@ def compare_with_beam(
         model, and sum of the beam over the footprint.
     """
     ny, nx = pixels.shape
-    beam = (beam_a, beam_b, beam_c)
     determinant = beam_a * beam_c - beam_b * beam_b
     reach = -math.log(cutoff)
     half_x = int(math.sqrt(reach * beam_c / determinant)) + 1
@@ -65,13 +64,19 @@ def compare_with_beam(
         squares, measured, expected, used = 0.0, 0.0, 0.0, 0
         for y in range(max(0, y0 - half_y), min(ny, y0 + half_y + 1)):
             for x in range(max(0, x0 - half_x), min(nx, x0 + half_x + 1)):
-                shape = gaussian(x - x_fit, y - y_fit, *beam)
+                shape = gaussian(x - x_fit, y - y_fit, beam_a, beam_b, beam_c)
                 if shape < cutoff:
                     continue
                 value = float(pixels[y, x]) - background[source]
                 if math.isnan(value):
                     continue
-                value = without_neighbours(value, x, y, neighbours[source], fits, beam)
+                for index in range(neighbours.shape[1]):
+                    other = neighbours[source, index]
+                    if other < 0:
+                        break
+                    value -= fits[other, 0] * gaussian(
+                        x - fits[other, 1], y - fits[other, 2], beam_a, beam_b, beam_c
+                    )
                 residual = (value - amplitude * shape) / rms[source]
                 squares += residual * residual
                 measured += value
