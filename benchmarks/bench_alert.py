@@ -153,8 +153,11 @@ def hear_events(clock: Clock, api_url: str) -> None:
     """Note the server-sent events."""
     url = f"{api_url.rstrip('/')}/api/v1/alerts/stream"
     with httpx.stream("GET", url, timeout=None) as answer:  # noqa: S113  (it lasts)
+        kind = ""
         for line in answer.iter_lines():
-            if line.startswith("data:"):
+            if line.startswith("event:"):
+                kind = line[6:].strip()
+            elif line.startswith("data:") and kind == "alert":
                 clock.note("server-sent events", json.loads(line[5:])["ivorn"])
 
 

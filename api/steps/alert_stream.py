@@ -186,8 +186,11 @@ class AlertStream:
                         if self._is_stopped:
                             return
                 if n_heartbeats != self._n_heartbeats:
-                    n_heartbeats, last_sent_id = self._n_heartbeats, after_id
-                    yield b"id: %d\n%b" % (after_id, self._heartbeat)
+                    n_heartbeats = self._n_heartbeats
+                    # An id only where it is news: a simple client takes each for an alert.
+                    moved = b"" if last_sent_id == after_id else b"id: %d\n" % after_id
+                    last_sent_id = after_id
+                    yield moved + self._heartbeat
                 elif not self._is_stopped and not await _wait(wake, _KEEP_ALIVE_S):
                     is_current = last_sent_id == after_id
                     yield b": keep-alive\n\n" if is_current else b"id: %d\n\n" % after_id

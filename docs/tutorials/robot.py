@@ -101,6 +101,7 @@ for notice in islice(from_kafka(), 2):
 #
 # `GET /api/v1/alerts/stream` keeps the connection open and sends each alert as `id`, `event` and `data` lines.
 # The data is a summary; `GET /api/v1/alerts/{id}` has the whole notice.
+# Every five seconds comes an event `heartbeat`, so that you know that the server lives; take events of the name `alert` alone.
 # Keep the last `id` and send it as `Last-Event-ID` when you connect again: nothing is lost in between.
 # The filters of `/transients` work here too, such as `?min_snr=10`.
 
