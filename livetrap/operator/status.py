@@ -19,7 +19,7 @@ from runtime.programs import Program, SupervisorError, read_programs
 from runtime.settings import load_settings
 from runtime.sql import Queries
 
-__all__ = ["ServiceStatus", "Status", "get_status", "render_status"]
+__all__ = ["FailingReceiver", "ServiceStatus", "Status", "get_status", "render_status"]
 
 _QUERIES = Queries("livetrap.operator")
 _QUERY_TIMEOUT_S = 5.0
@@ -35,6 +35,17 @@ class ServiceStatus(TypedDict):
     n_exits: int
     last_exit: str | None
     log_lines_dropped: int
+
+
+class FailingReceiver(TypedDict):
+    """A webhook, a broker or the digest that the last attempt to deliver did not reach."""
+
+    channel: str
+    name: str
+    n_failures: int
+    reason: str | None
+    time_failed: str
+    is_disabled: bool
 
 
 class Status(TypedDict):
@@ -55,6 +66,7 @@ class Status(TypedDict):
     images_waiting: int | None
     last_alert_age_s: float | None
     ledger: dict[str, int] | None
+    failing_receivers: list[FailingReceiver] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,7 @@ class _Progress:
     images_waiting: int | None = None
     last_alert_age_s: float | None = None
     ledger: dict[str, int] | None = None
+    failing_receivers: list[FailingReceiver] | None = None
 
 
 def get_status(data_dir: Path) -> Status:
@@ -106,6 +119,7 @@ def get_status(data_dir: Path) -> Status:
         images_waiting=progress.images_waiting,
         last_alert_age_s=progress.last_alert_age_s,
         ledger=progress.ledger,
+        failing_receivers=progress.failing_receivers,
     )
 
 
@@ -126,6 +140,7 @@ def render_status(status: Status) -> str:
     ledger = status["ledger"]
     counts = ", ".join(f"{n} {outcome}" for outcome, n in (ledger or {}).items())
     lines.append(f"  images       {counts or ('none yet' if ledger is not None else 'unknown')}")
+    lines += [_describe_failure(each) for each in status["failing_receivers"] or ()]
     lines += [_line_of(name, item) for name, item in sorted(status["services"].items())]
     return "\n".join(lines + _disk_trouble(status))
 
@@ -172,6 +187,7 @@ def _nothing(data_dir: Path) -> Status:
         images_waiting=None,
         last_alert_age_s=None,
         ledger=None,
+        failing_receivers=None,
     )
 
 
@@ -207,12 +223,18 @@ async def _read_progress(state: StackState) -> _Progress:
             ages = await _QUERIES.fetchrow(connection, "get_last_ages")
             ledger = await count_outcomes(connection)
             images_waiting = await count_waiting(connection, kafka)
+            failing = await _QUERIES.fetch(connection, "list_failing_subscribers")
         finally:
             await connection.close()
     except (*UNAVAILABLE_ERRORS, asyncpg.PostgresError):
         # Unavailable, or not migrated yet: the rest of the status is still of use.
         return _Progress()
-    return _Progress(**dict(ages or {}), images_waiting=images_waiting, ledger=ledger)
+    return _Progress(
+        **dict(ages or {}),
+        images_waiting=images_waiting,
+        ledger=ledger,
+        failing_receivers=[_to_failing_receiver(row) for row in failing],
+    )
 
 
 def _delay(status: Status) -> str:
@@ -222,6 +244,25 @@ def _delay(status: Status) -> str:
         return ""
     delay = "" if wait_s is None else f", the last one {wait_s:.0f} s on its way"
     return f"; {waiting} waiting{delay}"
+
+
+def _to_failing_receiver(row: asyncpg.Record) -> FailingReceiver:
+    return FailingReceiver(
+        channel=row["channel"],
+        name=row["name"],
+        n_failures=row["n_failures"],
+        reason=row["failure_reason"],
+        time_failed=f"{row['time_failed']:%Y-%m-%dT%H:%M:%SZ}",
+        is_disabled=row["is_disabled"],
+    )
+
+
+def _describe_failure(receiver: FailingReceiver) -> str:
+    state = "disabled" if receiver["is_disabled"] else "failing"
+    return (
+        f"  {receiver['channel']:<12} {receiver['name']} is {state} since "
+        f"{receiver['time_failed']}, {receiver['n_failures']} attempts: {receiver['reason']}"
+    )
 
 
 def _age(seconds: float | None) -> str:

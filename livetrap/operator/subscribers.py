@@ -50,9 +50,12 @@ def render_subscribers(subscribers: list[Row]) -> str:
     """Return one line a subscriber."""
     lines = []
     for row in subscribers:
-        reason = row["disabled_reason"]
-        disabled = f"  disabled: {reason}" if reason else ""
+        failure = ""
+        if reason := row["disabled_reason"]:
+            failure = f"  disabled: {reason}"
+        elif reason := row["failure_reason"]:
+            failure = f"  failing since {row['time_failed']:%Y-%m-%d %H:%M}Z: {reason}"
         lines.append(
-            f"{row['channel']:<8}{row['name']:<48}{row['n_acknowledged']:>8} alerts{disabled}"
+            f"{row['channel']:<8}{row['name']:<48}{row['n_acknowledged']:>8} alerts{failure}"
         )
     return "\n".join(lines) or "no subscribers"

@@ -80,7 +80,10 @@ class DistributeSettings(Section):
         description="Age limit of deliveries to webhooks, brokers and digests [h]",
     )
     delivery_failures: int = Field(
-        20, ge=1, description="Failures in a row that disable a webhook, a broker or the digest"
+        20,
+        ge=1,
+        description="Refusals in a row that disable a webhook, a broker or the digest; one that "
+        "is away stays enabled",
     )
 
     @field_validator("webhooks", "brokers")

@@ -779,6 +779,8 @@ create table subscriber (
     since_alert_id bigint not null,
     n_failures int not null default 0,
     disabled_reason text,
+    failure_reason text,
+    time_failed timestamptz,
     time_created timestamptz not null default now(),
     primary key (channel, name)
 ) with (fillfactor = 70);
@@ -790,6 +792,8 @@ comment on column subscriber.since_alert_id is
 'Alerts up to this one are delivered or older than the subscription [-]';
 comment on column subscriber.n_failures is 'Failed attempts in a row [-]';
 comment on column subscriber.disabled_reason is 'Reason why it is disabled; null while it is served';
+comment on column subscriber.failure_reason is 'Reason of the last failure; null after a success';
+comment on column subscriber.time_failed is 'First of the failed attempts in a row; null after a success [UTC]';
 comment on column subscriber.time_created is 'When it first subscribed [UTC]';
 
 create table delivery (

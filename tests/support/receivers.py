@@ -96,6 +96,7 @@ async def running(channel: DeliveryChannel) -> AsyncIterator[DeliveryChannel]:
             ("_DISABLED_POLL_INTERVAL_S", 0.2),
             ("_FIRST_BACKOFF_S", 0.02),
             ("_LONGEST_BACKOFF_S", 0.3),
+            ("_LONGEST_FAILURE_BACKOFF_S", 0.3),
         ):
             patch.setattr(channel_module, name, seconds)
         task = asyncio.create_task(channel.run())

@@ -5,6 +5,8 @@
 update subscriber
 set
     n_failures = 0,
-    disabled_reason = null
+    disabled_reason = null,
+    failure_reason = null,
+    time_failed = null
 where subscriber.channel = $1::text and subscriber.name = $2::text
 returning subscriber.name

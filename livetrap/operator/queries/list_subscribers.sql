@@ -6,6 +6,8 @@ select
     subscriber.name,
     subscriber.n_failures,
     subscriber.disabled_reason,
+    subscriber.failure_reason,
+    subscriber.time_failed,
     subscriber.time_created,
     count(delivery.time_acknowledged) as n_acknowledged,
     max(delivery.time_acknowledged) as last_acknowledged

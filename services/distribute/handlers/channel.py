@@ -20,7 +20,10 @@ __all__ = ["DeliveryChannel"]
 _POLL_INTERVAL_S = 5.0
 _DISABLED_POLL_INTERVAL_S = 10.0
 _RETRY_INTERVAL_S = 2.0
-_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 1.0, 60.0
+# After failures in a row; of a receiver that is away nothing is lost but time.
+_FIRST_BACKOFF_S, _LONGEST_FAILURE_BACKOFF_S = 1.0, 600.0
+# After refusals of everything that is pending.
+_LONGEST_BACKOFF_S = 60.0
 _LIMIT = 500
 
 
@@ -42,7 +45,7 @@ class DeliveryChannel:
     max_age : timedelta
         Older alerts are skipped.
     max_failures : int
-        Failures in a row that disable the channel [-].
+        Refusals in a row that disable the channel [-]; one that is away is tried again.
     pause_s : float
         Least time between two deliveries [s].
     """
@@ -123,7 +126,7 @@ class DeliveryChannel:
                 accepted = await self._offer(due, index)
             except RefusedError as error:
                 is_first = self._refusals.add(due[index].id)
-                await self._handle_failure(f"refused: {error}", n_failures, is_counted=is_first)
+                await self._handle_refusal(f"refused: {error}", n_failures, is_counted=is_first)
                 return
             except DeliveryError as error:
                 await self._handle_failure(str(error), n_failures)
@@ -202,14 +205,15 @@ class DeliveryChannel:
             await asyncio.wait_for(self._wake.wait(), longest_s)
         return self._wake.is_set()
 
-    async def _handle_failure(
-        self, reason: str, n_failures: int, *, is_counted: bool = True
-    ) -> None:
-        """Log a failed attempt, disable the channel if there were too many, and wait."""
-        DELIVERY_ATTEMPTS.labels(self._channel, self._name, "failed").inc()
-        get_logger().warning(
-            "delivery_failed", channel=self._channel, name=self._name, reason=reason
-        )
+    async def _handle_failure(self, reason: str, n_failures: int) -> None:
+        """Log and count a failed attempt, and wait: the longer, the more there were."""
+        self._log_failure(reason)
+        await self._store.count_failure(self._channel, self._name, reason, max_failures=None)
+        await _back_off(n_failures, _LONGEST_FAILURE_BACKOFF_S)
+
+    async def _handle_refusal(self, reason: str, n_failures: int, *, is_counted: bool) -> None:
+        """Log a refusal, disable the channel if there were too many, and wait."""
+        self._log_failure(reason)
         is_disabled = is_counted and await self._store.count_failure(
             self._channel, self._name, reason, max_failures=self._max_failures
         )
@@ -221,4 +225,14 @@ class DeliveryChannel:
                 reason=reason,
                 action=f"correct it, then `livetrap alerts enable {self._channel} {self._name}`",
             )
-        await asyncio.sleep(min(_FIRST_BACKOFF_S * 2 ** min(n_failures, 16), _LONGEST_BACKOFF_S))
+        await _back_off(n_failures, _LONGEST_BACKOFF_S)
+
+    def _log_failure(self, reason: str) -> None:
+        DELIVERY_ATTEMPTS.labels(self._channel, self._name, "failed").inc()
+        get_logger().warning(
+            "delivery_failed", channel=self._channel, name=self._name, reason=reason
+        )
+
+
+async def _back_off(n_failures: int, longest_s: float) -> None:
+    await asyncio.sleep(min(_FIRST_BACKOFF_S * 2 ** min(n_failures, 16), longest_s))

@@ -3,17 +3,23 @@
 import asyncio
 import socket
 import time
+from contextlib import suppress
 
 import httpx
 
 from runtime.settings import WebhookSettings
+from runtime.threads import run_in_thread
 from services.distribute.errors import DeliveryError, RefusedError
 from services.distribute.models import OutgoingAlert
 from services.distribute.steps.webhook import check_addresses, sign, to_body
 
 __all__ = ["Webhook"]
 
-_TIMEOUT_S = 10.0
+# One attempt: look up the name, connect, send, read the answer.
+_TIMEOUT_S = 15.0
+# The rest of an answer whose status is known; its connection is used again if it ends in time.
+_REST_TIMEOUT_S = 1.0
+_MAX_ANSWER_BYTES = 65_536
 _PORTS = {"http": 80, "https": 443}
 # Bad request, too large, unprocessable: the server has read this alert and refuses it.
 _REFUSAL_STATUSES = frozenset({400, 413, 422})
@@ -61,14 +67,9 @@ class Webhook:
             signature = sign(self._settings.secret.get_secret_value(), timestamp, body)
             headers["X-LiveTrap-Signature"] = f"sha256={signature}"
         try:
-            address = await self._resolve()
-            answer = await self._client.post(
-                self._url.copy_with(host=address),
-                content=body,
-                headers=headers,
-                extensions={"sni_hostname": self._url.host},
-            )
-        except (httpx.HTTPError, OSError) as error:
+            async with asyncio.timeout(_TIMEOUT_S):
+                answer = await self._post(body, headers)
+        except (httpx.HTTPError, OSError) as error:  # TimeoutError is one
             raise DeliveryError(repr(error)) from error
         result = f"answered {answer.status_code} {answer.reason_phrase}"
         if answer.status_code in _REFUSAL_STATUSES:
@@ -77,13 +78,41 @@ class Webhook:
             raise DeliveryError(result)
         return [alert]
 
+    async def _post(self, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        """Return the answer; of what follows its headers as little as possible is read."""
+        request = self._client.build_request(
+            "POST",
+            self._url.copy_with(host=await self._resolve()),
+            content=body,
+            headers=headers,
+            extensions={"sni_hostname": self._url.host},
+        )
+        answer = await self._client.send(request, stream=True)
+        try:
+            with suppress(TimeoutError, httpx.HTTPError):  # the status says enough
+                async with asyncio.timeout(_REST_TIMEOUT_S):
+                    await _read_rest(answer)
+        finally:
+            await answer.aclose()
+        return answer
+
     async def _resolve(self) -> str:
         """Return the address that was checked: a second DNS query could return another."""
         port = self._url.port or _PORTS[self._url.scheme]
-        found = await asyncio.get_running_loop().getaddrinfo(
-            self._url.host, port, type=socket.SOCK_STREAM
+        # A thread of its own: the few of the event loop could all wait for slow servers of names.
+        found = await run_in_thread(
+            lambda: socket.getaddrinfo(self._url.host, port, type=socket.SOCK_STREAM)
         )
         addresses = [str(each[4][0]) for each in found]
         return check_addresses(
             self._url.host, addresses, allow_private=self._settings.allow_private
         )
+
+
+async def _read_rest(answer: httpx.Response) -> None:
+    """Read the body as it comes, not unpacked, up to a limit."""
+    n_bytes = 0
+    async for chunk in answer.aiter_raw():
+        n_bytes += len(chunk)
+        if n_bytes > _MAX_ANSWER_BYTES:
+            return

@@ -24,5 +24,7 @@ with recorded as (
 update subscriber
 set
     since_alert_id = greatest(subscriber.since_alert_id, $3::bigint),
-    n_failures = case when cardinality($5::bigint[]) > 0 then 0 else subscriber.n_failures end
+    n_failures = case when cardinality($5::bigint[]) > 0 then 0 else subscriber.n_failures end,
+    failure_reason = case when cardinality($5::bigint[]) = 0 then subscriber.failure_reason end,
+    time_failed = case when cardinality($5::bigint[]) = 0 then subscriber.time_failed end
 where subscriber.channel = $1::text and subscriber.name = $2::text

@@ -11,6 +11,21 @@ from services.distribute.models import OutgoingAlert
 
 __all__ = ["check_addresses", "sign", "to_body"]
 
+# All of IPv6 that hosts may have; NAT64, site-local and mapped addresses are not in it.
+_UNICAST = ipaddress.ip_network("2000::/3")
+# IETF protocols with Teredo, documentation, 6to4 and its relays, IETF protocols of IPv4.
+_SPECIAL = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "3fff::/20",
+        "192.88.99.0/24",
+        "192.0.0.0/24",
+    )
+)
+
 _MEDIA_TYPES = {"json": "application/json", "voevent": "application/xml"}
 
 
@@ -39,10 +54,24 @@ def check_addresses(host: str, addresses: Sequence[str], *, allow_private: bool)
     if not addresses:
         raise DeliveryError(f"{host} has no address")
     for address in addresses:
-        parsed = ipaddress.ip_address(address.split("%")[0])
-        mapped = getattr(parsed, "ipv4_mapped", None)
-        if not allow_private and not (mapped or parsed).is_global:
+        if not allow_private and not _is_public(address):
             raise DeliveryError(
                 f"{host} is {address}, which is not public; set `allow_private` for it"
             )
     return addresses[0]
+
+
+def _is_public(address: str) -> bool:
+    """Return whether an address is one host of the internet, and not another address in disguise.
+
+    A scope (``%eth0``) makes it an address of this network.
+    """
+    if "%" in address:
+        return False
+    parsed = ipaddress.ip_address(address)
+    return (
+        parsed.is_global
+        and not parsed.is_multicast
+        and (parsed.version == 4 or parsed in _UNICAST)
+        and not any(parsed in network for network in _SPECIAL)
+    )

@@ -113,9 +113,9 @@ class DeliveryStore:
             )
 
     async def count_failure(
-        self, channel: DeliveryChannelName, name: str, reason: str, *, max_failures: int
+        self, channel: DeliveryChannelName, name: str, reason: str, *, max_failures: int | None
     ) -> bool:
-        """Count a failure; return whether the subscriber is disabled by it."""
+        """Count a failure; return whether the subscriber is disabled by it, None: never."""
         async with lend_connection(self._pool) as connection:
             return bool(
                 await _QUERIES.fetchval(
@@ -123,7 +123,7 @@ class DeliveryStore:
                     "count_failure",
                     channel=channel,
                     name=name,
-                    reason=reason,
+                    failure_reason=reason,
                     max_failures=max_failures,
                 )
             )

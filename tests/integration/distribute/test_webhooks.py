@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -71,13 +72,13 @@ async def test_one_refused_alert_does_not_block_the_next(pool: asyncpg.Pool) -> 
         assert {row["ivorn"]: row["has_it"] for row in rows}[first] is False
 
 
-async def test_after_many_failures_it_is_disabled_until_an_operator_enables_it(
+async def test_one_that_refuses_everything_is_disabled_until_an_operator_enables_it(
     pool: asyncpg.Pool, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setenv("LIVETRAP_POSTGRES__URL", postgres_url)
     monkeypatch.setenv("LIVETRAP_DATA_DIR", str(tmp_path / "no-stack"))
-    async with serving(503, 503) as server, webhook_to(pool, server, max_failures=2) as name:
+    async with serving(422, 422) as server, webhook_to(pool, server, max_failures=2) as name:
         await issue(pool)
         disabled = "select disabled_reason from subscriber where name = $1"
         async with asyncio.timeout(60):
@@ -86,11 +87,36 @@ async def test_after_many_failures_it_is_disabled_until_an_operator_enables_it(
         capsys.readouterr()
         assert await asyncio.to_thread(run, ["alerts", "subscribers", "--json"]) == 0
         listed = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
-        assert listed[name]["disabled_reason"] == "answered 503 X"
+        assert listed[name]["disabled_reason"] == "refused: answered 422 X"
         assert len(server.requests) == 2
         assert await asyncio.to_thread(run, ["alerts", "enable", "webhook", name]) == 0
         await until(lambda: len(server.requests) == 3)
     assert await asyncio.to_thread(run, ["alerts", "enable", "webhook", "nobody"]) == 2
+
+
+async def test_one_that_is_down_stays_enabled_and_is_told(
+    pool: asyncpg.Pool, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("LIVETRAP_POSTGRES__URL", postgres_url)
+    monkeypatch.setenv("LIVETRAP_DATA_DIR", str(tmp_path / "no-stack"))
+    row = "select n_failures, disabled_reason, failure_reason from subscriber where name = $1"
+    answers = [503] * 200
+    async with serving(*answers) as server, webhook_to(pool, server, max_failures=2) as name:
+        expected = await issue(pool, 2)
+        await until(lambda: len(server.requests) > 4)
+        state = await pool.fetchrow(row, name)
+        assert state["disabled_reason"] is None
+        assert state["failure_reason"] == "answered 503 X"
+        capsys.readouterr()
+        assert await asyncio.to_thread(run, ["alerts", "subscribers"]) == 0
+        assert re.search(rf"{name} .* failing since .*Z: answered 503 X", capsys.readouterr().out)
+        server.statuses.clear()  # it is back
+        await until(lambda: server.ivorns[-1] == expected[-1])
+        async with asyncio.timeout(30):
+            while (state := await pool.fetchrow(row, name))["failure_reason"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert dict(state) == {"n_failures": 0, "disabled_reason": None, "failure_reason": None}
 
 
 async def test_a_restart_sends_what_is_missing_and_nothing_else(pool: asyncpg.Pool) -> None:

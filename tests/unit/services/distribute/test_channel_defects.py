@@ -14,7 +14,10 @@ from services.distribute.models import OutgoingAlert, PendingDelivery, Subscribe
 from tests.support.defects import DEFECTS, Breaking, named, running, until
 
 pytestmark = pytest.mark.usefixtures("logs")
-_PAUSES = ("_POLL_INTERVAL_S", "_RETRY_INTERVAL_S", "_FIRST_BACKOFF_S", "_LONGEST_BACKOFF_S")
+_PAUSES = (
+    "_POLL_INTERVAL_S", "_RETRY_INTERVAL_S", "_FIRST_BACKOFF_S", "_LONGEST_BACKOFF_S",
+    "_LONGEST_FAILURE_BACKOFF_S",
+)  # fmt: skip
 
 
 def ivorn(number: int) -> str:

@@ -1,0 +1,185 @@
+"""Webhook endpoints that answer much, slowly or never, and names that lead inside."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from runtime.settings import WebhookSettings
+from services.distribute.errors import DeliveryError
+from services.distribute.handlers import webhook as webhook_module
+from services.distribute.handlers.webhook import Webhook
+from services.distribute.models import OutgoingAlert
+from services.distribute.steps.webhook import check_addresses
+
+ALERT = OutgoingAlert("ivo://a/b#c", b"<a/>", b"{}")
+Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def endpoint(answer: Answer) -> AsyncIterator[Webhook]:
+    """Run a server that answers so; give the webhook to it."""
+    tasks = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.current_task())
+        await reader.readuntil(b"\r\n\r\n")
+        try:
+            await answer(writer)
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings = WebhookSettings(name="bad", url=f"http://127.0.0.1:{port}/", allow_private=True)
+    webhook = Webhook(settings)
+    try:
+        yield webhook
+    finally:
+        await webhook.aclose()
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_of_a_long_answer_only_the_beginning_is_read() -> None:
+    n_sent = 0
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        nonlocal n_sent
+        writer.write(b"HTTP/1.1 200 X\r\n\r\n")
+        while True:
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+            n_sent += 65_536
+
+    async with endpoint(answer) as webhook:
+        assert await webhook.deliver([ALERT]) == [ALERT]
+        assert n_sent < 50_000_000  # what the kernel buffers
+
+
+async def test_a_small_answer_that_unpacks_to_much_is_not_unpacked() -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        head = b"HTTP/1.1 200 X\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n"
+        writer.write(head + b"junk")
+        await writer.drain()
+        await asyncio.sleep(60)
+
+    async with endpoint(answer) as webhook:
+        assert await webhook.deliver([ALERT]) == [ALERT]
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 X\r\nX-A: "])
+async def test_an_answer_byte_by_byte_ends_with_the_attempt(
+    head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_module, "_TIMEOUT_S", 0.5)
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        while True:
+            writer.write(b"a")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async with endpoint(answer) as webhook:
+        with pytest.raises(DeliveryError):
+            await asyncio.wait_for(webhook.deliver([ALERT]), 60)
+
+
+async def test_a_body_byte_by_byte_does_not_hold_up_what_its_status_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(webhook_module, "_REST_TIMEOUT_S", 0.2)
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 X\r\nContent-Length: 100000\r\n\r\n")
+        while True:
+            writer.write(b"a")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async with endpoint(answer) as webhook:
+        assert await asyncio.wait_for(webhook.deliver([ALERT]), 60) == [ALERT]
+
+
+async def test_slow_servers_of_names_do_not_delay_another_webhook(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_over = threading.Event()
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *arguments: object, **named: object) -> object:
+        if host.startswith("slow"):
+            is_over.wait(60)
+            raise OSError("no answer")
+        return resolve(host, *arguments, **named)  # type: ignore[arg-type]
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 204 X\r\n\r\n")
+        await writer.drain()
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    slow = [
+        Webhook(WebhookSettings(name="slow", url=f"http://slow{number}.example/"))
+        for number in range(12)
+    ]
+    async with endpoint(answer) as webhook:
+        waiting = [asyncio.create_task(each.deliver([ALERT])) for each in slow]
+        await asyncio.sleep(0)
+        assert await webhook.deliver([ALERT]) == [ALERT]
+        is_over.set()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(each, DeliveryError) for each in results)
+    for each in slow:
+        await each.aclose()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["2002:7f00:1::", "2002:a00:1::1", "64:ff9b::7f00:1", "64:ff9b:1::1", "2001:0:4136:e378::1",
+     "fec0::1", "ff02::1", "ff0e::1", "224.0.0.1", "239.255.255.250", "::ffff:8.8.8.8",
+     "::ffff:0:127.0.0.1", "::7f00:1", "100::1", "2001:db8::1", "2001:10::1", "3fff::1", "5f00::1",
+     "192.88.99.1", "192.0.0.9", "198.18.0.1", "240.0.0.1", "255.255.255.255", "fe80::1%eth0",
+     "2606:4700::1%1"],
+)  # fmt: skip
+def test_an_address_that_is_no_host_of_the_internet_is_refused(address: str) -> None:
+    with pytest.raises(DeliveryError, match="not public"):
+        check_addresses("a", ["8.8.8.8", address], allow_private=False)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "192.88.100.1", "2606:4700::1111", "2a00:1450::1"])
+def test_an_address_of_the_internet_is_accepted(address: str) -> None:
+    assert check_addresses("a", [address], allow_private=False) == address
+
+
+async def test_a_name_that_changes_between_check_and_connect_leads_to_the_checked_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = ["198.51.100.1", "127.0.0.1"]  # the first is for documentation: patched to public
+
+    def getaddrinfo(*_: object, **__: object) -> list[tuple[object, ...]]:
+        address = answers.pop(0)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("services.distribute.steps.webhook._is_public", lambda _: True)
+    contacted: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        contacted.append(request.url.host)
+        return httpx.Response(204, stream=httpx.ByteStream(b""))
+
+    webhook = Webhook(WebhookSettings(name="rebinds", url="http://rebind.example/"))
+    await webhook.aclose()
+    webhook._client = httpx.AsyncClient(transport=httpx.MockTransport(handle))
+    assert await webhook.deliver([ALERT]) == [ALERT]
+    assert (contacted, answers) == (["198.51.100.1"], ["127.0.0.1"])
+    await webhook.aclose()
