@@ -79,14 +79,29 @@ def _to_wire_headers(message: OutMessage) -> list[tuple[str, str | bytes | None]
 
 
 def produce_and_wait(
-    producer: Producer, messages: Sequence[OutMessage], *, timeout_s: float = 30.0
+    producer: Producer,
+    messages: Sequence[OutMessage],
+    *,
+    timeout_s: float = 30.0,
+    may_send: Callable[[], bool] = lambda: True,
 ) -> None:
     """Send messages and return when the broker has all of them.
+
+    Parameters
+    ----------
+    producer : Producer
+        Used by this call alone.
+    messages : sequence of OutMessage
+        Sent in this order.
+    timeout_s : float
+        Longest wait for the acknowledgements [s].
+    may_send : callable
+        Asked before each message; false if another process may be sending by now.
 
     Raises
     ------
     TransientError
-        If one was not acknowledged in time; some may have arrived.
+        If one was not acknowledged in time, or may not be sent; some may have arrived.
     """
     failures: list[str] = []
     acknowledged = 0
@@ -99,6 +114,9 @@ def produce_and_wait(
             failures.append(str(error))
 
     for message in messages:
+        if not may_send():
+            producer.purge()
+            raise TransientError("another process may be sending by now")
         send(producer, message, on_done)
     producer.flush(timeout_s)
     if failures or acknowledged < len(messages):

@@ -1,7 +1,7 @@
 """Send alerts to Kafka, and find out which of them are there already."""
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
@@ -31,9 +31,18 @@ class KafkaSender:
         Where Kafka is.
     group : str
         Consumer group of the service, whose lag `read_lag` returns.
+    is_leader : callable
+        Returns whether this process is the one that sends; asked before each alert.
     """
 
-    def __init__(self, settings: KafkaSettings, *, group: str) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        *,
+        group: str,
+        is_leader: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._is_leader = is_leader
         self._topics = Topics(settings.topic_prefix)
         self._alert_topics = (self._topics.alerts_voevent, self._topics.alerts_gcn)
         self._producer: Producer = create_producer(settings)
@@ -117,7 +126,9 @@ class KafkaSender:
 
     async def _produce(self, messages: list[OutMessage]) -> None:
         await run_in_thread(
-            lambda: produce_and_wait(self._producer, messages, timeout_s=_SETTLED_S)
+            lambda: produce_and_wait(
+                self._producer, messages, timeout_s=_SETTLED_S, may_send=self._is_leader
+            )
         )
 
     def _to_messages(self, alert: StoredAlert) -> Iterator[OutMessage]:

@@ -70,17 +70,20 @@ class _Service:
         rules = RuleFile(settings.alert.rules)
         serve_metrics(settings.metrics)
         async with AsyncExitStack() as stack:
-            self._sender = KafkaSender(settings.kafka, group=GROUP)
+            self._lock = AdvisoryLock(
+                settings.postgres, name="livetrap.alert.lead", service="alert"
+            )
+            stack.callback(self._lock.release)
+            self._sender = KafkaSender(
+                settings.kafka, group=GROUP, is_leader=lambda: self._lock.is_held
+            )
             stack.callback(self._sender.close)
             retry = self._retry.retry_until_success_async
             await retry(lambda: run_in_thread(lambda: ensure_topics(settings.kafka)))
             pool = await retry(lambda: create_pool(settings.postgres, service="alert"))
             stack.callback(pool.terminate)
-            self._lock = AdvisoryLock(
-                settings.postgres, name="livetrap.alert.lead", service="alert"
-            )
-            stack.callback(self._lock.release)
             await retry(self._ensure_leading)
+            self._run_in_background(self._lock.keep(), stack)
             self._handler = TransientHandler(
                 settings.alert,
                 rules=rules.current,

@@ -111,6 +111,7 @@ class _Service:
             self._settings.postgres, name="livetrap.distribute.lead", service="distribute"
         )
         stack.callback(lock.release)
+        self._run_in_background(lock.keep(), stack)
         return build_channels(
             self._settings.distribute,
             DeliveryStore(pool),

@@ -1,6 +1,7 @@
 """The whole alert service as a process, on a real Kafka and a real PostgreSQL."""
 
 import json
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -183,4 +184,23 @@ def test_a_second_process_stands_by_and_takes_over(site: AlertSite) -> None:
     site.publish(events(60, 90))
     wait_until(lambda: second.has_logged("service_started"), what="it takes over")
     assert_each_once(site, ivorns(events(0, 90)))
+    assert_stops(second)
+
+
+def test_a_leader_that_is_stopped_is_replaced_and_sends_nothing_twice(site: AlertSite) -> None:
+    first = site.start_and_wait(LIVETRAP_KAFKA__INSTANCE_ID="one")
+    second = site.start(LIVETRAP_KAFKA__INSTANCE_ID="two")
+    wait_until(lambda: second.has_logged("dependency_unavailable"), what="it stands by")
+    site.publish(events(0, 60))
+    wait_until(lambda: n_alerts(site) > 10, what="alerts")
+    first.process.send_signal(signal.SIGSTOP)
+    try:
+        site.publish(events(60, 90))
+        wait_until(lambda: second.has_logged("service_started"), timeout_s=120, what="take-over")
+        wait_until(lambda: n_alerts(site) == 90, what="all alerts of the second")
+    finally:
+        first.process.send_signal(signal.SIGCONT)
+    assert first.process.wait(120) != 0  # another has taken over
+    site.publish(events(90, 100))
+    assert_each_once(site, ivorns(events(0, 100)))
     assert_stops(second)

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from runtime import advisory_lock
 from runtime.advisory_lock import AdvisoryLock
 from runtime.errors import TransientError
 from runtime.settings import PostgresSettings
@@ -62,6 +63,47 @@ async def test_a_lost_connection_loses_it(settings: PostgresSettings, name: str)
         while lock.is_held:  # noqa: ASYNC110  (nothing reports it)
             await asyncio.sleep(0.01)
     await acquire(lock)
+    lock.release()
+
+
+async def test_a_holder_that_hangs_loses_it_and_knows(
+    settings: PostgresSettings, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung, standby = (AdvisoryLock(settings, name=name, service=name) for _ in range(2))
+    assert await hung.try_acquire()
+    operator = await asyncpg.connect(settings.url.get_secret_value())
+    limit = await operator.fetchval("show idle_session_timeout")
+    assert limit == "0"  # of that session alone
+    await operator.close()
+    # As the server does after 15 s, for which nobody waits here.
+    assert hung._connection is not None
+    await hung._connection.execute("set idle_session_timeout = '200ms'")
+    await acquire(standby)
+    monkeypatch.setattr(advisory_lock, "_VALID_S", 0.0)
+    assert not hung.is_held
+    monkeypatch.undo()
+    monkeypatch.setattr(advisory_lock, "_RENEWAL_INTERVAL_S", 0.0)
+    assert not await hung.try_acquire()
+    assert await standby.try_acquire()
+    standby.release()
+
+
+async def test_a_holder_that_is_used_keeps_it(
+    settings: PostgresSettings, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(advisory_lock, "_RENEWAL_INTERVAL_S", 0.05)
+    lock, standby = (AdvisoryLock(settings, name=name, service=name) for _ in range(2))
+    assert await lock.try_acquire()
+    assert lock._connection is not None
+    assert await lock._connection.fetchval("show idle_session_timeout") == "15s"
+    await lock._connection.execute("set idle_session_timeout = '2s'")
+    keeping = asyncio.create_task(lock.keep())
+    for _ in range(30):
+        assert not await standby.try_acquire()
+        await asyncio.sleep(0.1)
+    assert lock.is_held
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
     lock.release()
 
 

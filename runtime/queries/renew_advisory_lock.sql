@@ -1,0 +1,2 @@
+-- Use the connection that holds an advisory lock: the server ends an idle one.
+select true as is_alive
