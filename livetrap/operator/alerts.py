@@ -5,6 +5,7 @@ from typing import Any
 import asyncpg
 
 from livetrap.database.connection import with_connection
+from livetrap.database.printable import to_printable
 from runtime.errors import SettingsError
 from runtime.settings import Settings
 from runtime.sql import Queries
@@ -79,7 +80,7 @@ def get_voevent(settings: Settings, name: str) -> bytes:
 
 def render_alerts(alerts: list[Row]) -> str:
     """Return one line an alert."""
-    return "\n".join(_to_line(alert) for alert in alerts) or "no alerts"
+    return "\n".join(to_printable(_to_line(alert)) for alert in alerts) or "no alerts"
 
 
 def render_deliveries(deliveries: list[Row]) -> str:
@@ -92,7 +93,7 @@ def render_deliveries(deliveries: list[Row]) -> str:
             f"{delivery['time_sent']:%Y-%m-%d %H:%M:%S.%f}  {delivery['channel']:<8}"
             f"{delivery['subscriber']:<48}  {outcome}"
         )
-    return "\n".join(lines) or "sent to no subscriber yet"
+    return "\n".join(map(to_printable, lines)) or "sent to no subscriber yet"
 
 
 def _to_line(alert: Row) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
+from livetrap.database.printable import to_printable
 from runtime.errors import PipelineError, SettingsError, TransientError
 from runtime.kafka import (
     InMessage,
@@ -86,7 +87,7 @@ def render(found: list[dict[str, str | int]]) -> str:
     if not found:
         return "no dead letters"
     names = ("position", "time", "service", "reason", "error")
-    return "\n".join("  ".join(str(item[name]) for name in names) for item in found)
+    return "\n".join(to_printable("  ".join(str(item[name]) for name in names)) for item in found)
 
 
 def redrive(kafka: KafkaSettings, dead_letters: list[InMessage]) -> int:

@@ -3,9 +3,15 @@
 import os
 from typing import TypedDict
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, HttpUrl, SecretStr
 
-from runtime.settings import ENV_PREFIX, Settings, load_settings, names_in_config_file
+from runtime.settings import (
+    ENV_PREFIX,
+    Settings,
+    WebhookSettings,
+    load_settings,
+    names_in_config_file,
+)
 
 __all__ = ["SettingLine", "describe_settings", "hide_password", "render_settings"]
 
@@ -77,12 +83,31 @@ def _show(value: object) -> str:
     if isinstance(value, SecretStr):
         text = value.get_secret_value()
         return hide_password(text) if "://" in text else "***"
+    if isinstance(value, HttpUrl):
+        return _show_url(value, hides_path=False)
     if isinstance(value, BaseModel):
-        inside = ", ".join(f"{name}={_show(each)}" for name, each in value)
+        # The address of a webhook is its secret: who knows it may post there.
+        hides_path = isinstance(value, WebhookSettings)
+        inside = ", ".join(
+            f"{name}={_show_url(each, hides_path=hides_path)}"
+            if isinstance(each, HttpUrl)
+            else f"{name}={_show(each)}"
+            for name, each in value
+        )
         return f"({inside})"
     if isinstance(value, tuple):
         return f"({', '.join(_show(each) for each in value)})"
     return "unset" if value is None else str(value)
+
+
+def _show_url(url: HttpUrl, *, hides_path: bool) -> str:
+    """Return an address without login, and of a path that is a secret only that there is one."""
+    login = "***@" if url.username or url.password else ""
+    path = url.path or "/"
+    if hides_path and path != "/":
+        path = "/***"
+    query = "?***" if url.query or url.fragment else ""
+    return f"{url.scheme}://{login}{url.host}:{url.port}{path}{query}"
 
 
 def _origin(name: str, in_file: frozenset[str]) -> str:

@@ -8,6 +8,7 @@ from typing import TypedDict
 
 import asyncpg
 
+from livetrap.database.printable import to_printable
 from livetrap.operator.backlog import count_waiting
 from livetrap.operator.ledger import count_outcomes
 from livetrap.stack.paths import MIN_FREE_BYTES
@@ -259,7 +260,7 @@ def _to_failing_receiver(row: asyncpg.Record) -> FailingReceiver:
 
 def _describe_failure(receiver: FailingReceiver) -> str:
     state = "disabled" if receiver["is_disabled"] else "failing"
-    return (
+    return to_printable(
         f"  {receiver['channel']:<12} {receiver['name']} is {state} since "
         f"{receiver['time_failed']}, {receiver['n_failures']} attempts: {receiver['reason']}"
     )

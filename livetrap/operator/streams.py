@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 
 from livetrap.database.connection import with_connection
+from livetrap.database.printable import to_printable
 from runtime.errors import SettingsError
 from runtime.settings import Settings
 from runtime.sql import Queries
@@ -114,7 +115,7 @@ def render_stream(stream: Row) -> str:
 def _show(value: object) -> str:
     if value is None:
         return "-"
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return value.isoformat() if hasattr(value, "isoformat") else to_printable(str(value))
 
 
 def reset_clock(settings: Settings, name: str) -> datetime | None:

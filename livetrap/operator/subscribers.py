@@ -5,6 +5,7 @@ from typing import Any
 import asyncpg
 
 from livetrap.database.connection import with_connection
+from livetrap.database.printable import to_printable
 from runtime.errors import SettingsError
 from runtime.settings import Settings
 from runtime.sql import Queries
@@ -58,4 +59,4 @@ def render_subscribers(subscribers: list[Row]) -> str:
         lines.append(
             f"{row['channel']:<8}{row['name']:<48}{row['n_acknowledged']:>8} alerts{failure}"
         )
-    return "\n".join(lines) or "no subscribers"
+    return "\n".join(map(to_printable, lines)) or "no subscribers"

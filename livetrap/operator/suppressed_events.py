@@ -5,6 +5,7 @@ from typing import Any
 import asyncpg
 
 from livetrap.database.connection import with_connection
+from livetrap.database.printable import to_printable
 from runtime.errors import SettingsError
 from runtime.settings import Settings
 from runtime.sql import Queries
@@ -85,4 +86,4 @@ def render_suppressed(events: list[Row]) -> str:
         f"{event['event_id']}  {event['stream']}  S/N {float(event['snr']):.1f}  {event['reason']}"
         for event in events
     )
-    return "\n".join(lines) or "no suppressed events"
+    return "\n".join(map(to_printable, lines)) or "no suppressed events"

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from livetrap.database.printable import to_printable
 from livetrap.rule_replay.dry_run import ReplayedEvent
 
 __all__ = ["render_report"]
@@ -33,7 +34,7 @@ def render_report(replayed: list[ReplayedEvent], *, n_examples: int) -> str:
 
 
 def _to_lines(each: ReplayedEvent) -> Iterator[str]:
-    yield (
+    yield to_printable(
         f"  {each.stream}  {each.kind}  S/N {each.snr:.1f}  "
         f"{each.ra:.4f} {each.dec:+.4f}  {each.event_id}"
     )
