@@ -193,6 +193,9 @@ class _Parser:
             raise self._error(left, f"cannot compare a {' with a '.join(sorted(kinds))}")
         if kinds == {"text"} and operator not in ("==", "!="):
             raise self._error(left, "texts can be compared with == and != only")
+        for name, literal in ((one, other), (other, one)):
+            if isinstance(name, Name) and isinstance(literal, Literal_):
+                self._check_choice(left, name.name, literal.value)
         return Comparison(one, operator, other)
 
     def _member(self, left: ast.expr, right: ast.expr) -> Member:
@@ -206,8 +209,15 @@ class _Parser:
             value = self._operand(element)
             if not isinstance(value, Literal_) or self._kind_of(value) != kind:
                 raise self._error(element, f"{left.id} is a {kind}, and so must be every value")
+            self._check_choice(element, left.id, value.value)
             values.append(value.value)
         return Member(left.id, tuple(values))
+
+    def _check_choice(self, node: ast.expr, name: str, value: float | str) -> None:
+        """Refuse a value that a quantity never has: the comparison would never change."""
+        choices = QUANTITIES[name].choices
+        if choices and value not in choices:
+            raise self._error(node, f"{name} is never {value!r}; it is {' or '.join(choices)}")
 
     def _operand(self, node: ast.expr) -> Name | Literal_:
         match node:
@@ -286,6 +296,22 @@ class _Parser:
     def _error(self, node: ast.expr, message: str) -> RuleError:
         at = self._text[node.col_offset :][:40]
         return RuleError(f"at `{at}`: {message}")
+
+
+def find_streams(node: Node) -> frozenset[str]:
+    """Return the names of streams in an expression."""
+    match node:
+        case Comparison(left=Name("stream"), right=Literal_(str() as name)):
+            return frozenset({name})
+        case Comparison(left=Literal_(str() as name), right=Name("stream")):
+            return frozenset({name})
+        case Member(name="stream", values=values):
+            return frozenset(str(value) for value in values)
+        case Not(part=part):
+            return find_streams(part)
+        case All(parts=parts) | Any(parts=parts):
+            return frozenset().union(*(find_streams(part) for part in parts))
+    return frozenset()
 
 
 def find_matches(node: Node) -> frozenset[Match]:

@@ -3,9 +3,11 @@
 A quantity without a value (null, NaN, an infinity) is missing: no comparison with it is true.
 """
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Literal
 
 from schemas.messages import SourceEvent
@@ -33,12 +35,27 @@ class Quantity:
         Returns it from an event.
     sql : str
         Expression for it from column ``event`` of table ``source_event``.
+    choices : tuple of str
+        The values that a text can have; empty if it can be any.
     """
 
     kind: Literal["number", "text", "flag"]
     doc: str
     value: Callable[[SourceEvent], Value]
     sql: str
+    choices: tuple[str, ...] = ()
+
+
+def _read_choices(field: str) -> tuple[str, ...]:
+    """Return the values of a field that is an enumeration in Avro."""
+    schema = json.loads((files("schemas") / "avro" / "source_event.avsc").read_text("utf-8"))
+    (kind,) = (each["type"] for each in schema["fields"] if each["name"] == field)
+    return tuple(kind["symbols"])
+
+
+_CHANGES = _read_choices("kind")
+# These are about an event of another kind.
+_ABOUT_OTHERS = frozenset({"update", "retraction"})
 
 
 def _number(field: str, doc: str) -> Quantity:
@@ -46,8 +63,9 @@ def _number(field: str, doc: str) -> Quantity:
     return Quantity("number", doc, lambda event: _finite(getattr(event, field)), sql)
 
 
-def _text(field: str, doc: str) -> Quantity:
-    return Quantity("text", doc, lambda event: getattr(event, field), f"(event ->> '{field}')")
+def _text(field: str, doc: str, choices: tuple[str, ...] = ()) -> Quantity:
+    sql = f"(event ->> '{field}')"
+    return Quantity("text", doc, lambda event: getattr(event, field), sql, choices)
 
 
 def _flag(bit: QualityFlag, doc: str) -> Quantity:
@@ -89,14 +107,16 @@ QUANTITIES: dict[str, Quantity] = {
         "new_source or variable, also of an update",
         _kind,
         "coalesce(nullif(event ->> 'transient_kind', ''), event ->> 'kind')",
+        tuple(each for each in _CHANGES if each not in _ABOUT_OTHERS),
     ),
     "change": Quantity(
         "text",
         "new_source, variable, update or retraction: what the event announces",
         lambda event: event.kind,
         "(event ->> 'kind')",
+        _CHANGES,
     ),
-    "certainty": _text("certainty", "certain or possible"),
+    "certainty": _text("certainty", "certain or possible", _read_choices("certainty")),
     "stream": _text("stream", "name of the stream"),
     "telescope": _text("telescope", "name of the telescope"),
     "stokes": _text("stokes", "Stokes parameter"),

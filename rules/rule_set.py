@@ -1,13 +1,13 @@
 """A file of rules: which events become alerts, under what role and with what importance."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from rules.expression import Match, Node, RuleError, find_matches, parse
+from rules.expression import Match, Node, RuleError, find_matches, find_streams, parse
 from rules.predicate import is_true
 from rules.quantities import Facts
 from runtime.errors import SettingsError
@@ -17,6 +17,7 @@ __all__ = ["DEFAULT_RULES", "Rule", "RuleSet", "load_rules", "parse_rules"]
 Role = Literal["observation", "test", "injection"]
 DEFAULT_RULES = files("rules") / "default.toml"
 _MAX_RULES = 100
+_MAX_LISTED = 20
 _KEYS = {"name", "when", "importance", "role"}
 
 
@@ -50,9 +51,40 @@ class RuleSet:
         """Matches with reference catalogues whose results must be among the facts."""
         return frozenset().union(*(find_matches(rule.when) for rule in self.rules))
 
+    def check_names(self, *, catalogues: Collection[str], streams: Collection[str]) -> None:
+        """Refuse names that the database does not have: a comparison with one never changes.
+
+        Parameters
+        ----------
+        catalogues : collection of str
+            Reference catalogues that are loaded.
+        streams : collection of str
+            Streams so far; while there is none, any may come.
+
+        Raises
+        ------
+        SettingsError
+            If a rule names another one; the message says which and lists those that exist.
+        """
+        for rule in self.rules:
+            named = {match.catalogue for match in find_matches(rule.when)}
+            _refuse_unknown(rule, named, "reference catalogue", catalogues, "catalogues list")
+            if streams:
+                _refuse_unknown(rule, find_streams(rule.when), "stream", streams, "streams list")
+
     def find(self, facts: Facts) -> Rule | None:
         """Return the first rule that is true; None if no alert is due."""
         return next((rule for rule in self.rules if is_true(rule.when, facts)), None)
+
+
+def _refuse_unknown(
+    rule: Rule, named: Collection[str], kind: str, known: Collection[str], command: str
+) -> None:
+    for name in sorted(set(named) - set(known)):
+        there = ", ".join(sorted(known)[:_MAX_LISTED]) or "none"
+        raise SettingsError(
+            f"rule {rule.name!r}: no {kind} {name!r}; there is {there} (`livetrap {command}`)"
+        )
 
 
 def load_rules(path: Path | None) -> RuleSet:

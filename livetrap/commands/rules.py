@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -27,17 +28,25 @@ RuleFile = Annotated[
 
 
 @rules.command("check")
-def check(path: RuleFile = None) -> None:
+def check(path: RuleFile = None, *, data_dir: DataDir = None) -> None:
     """Print a file of rules in words, or the first mistake in it.
+
+    Names of catalogues and streams are looked up in the database, if it is available.
 
     For example:
 
         livetrap rules check rules.toml
     """
+    from livetrap.operator.rule_names import check_names  # noqa: PLC0415
     from rules.explain import to_text  # noqa: PLC0415
     from rules.rule_set import load_rules  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
 
-    for rule in load_rules(path).rules:
+    rule_set = load_rules(path)
+    use_running_stack(data_dir)
+    if reason := check_names(load_settings(), rule_set):
+        print(f"names of catalogues and streams were not checked: {reason}", file=sys.stderr)
+    for rule in rule_set.rules:
         role = f", role {rule.role}" if rule.role else ""
         print(f"{rule.name} (importance {rule.importance:g}{role})\n    {to_text(rule.when)}")
 
@@ -94,6 +103,7 @@ def dry_run(
     """
     from dataclasses import asdict  # noqa: PLC0415
 
+    from livetrap.operator.rule_names import check_names  # noqa: PLC0415
     from livetrap.rule_replay.dry_run import dry_run as replay_events  # noqa: PLC0415
     from livetrap.rule_replay.report import render_report  # noqa: PLC0415
     from rules.rule_set import load_rules  # noqa: PLC0415
@@ -101,6 +111,7 @@ def dry_run(
 
     rule_book, period = load_rules(path), parse_duration(since)
     use_running_stack(data_dir)
+    check_names(load_settings(), rule_book)
     replayed = replay_events(load_settings(), rule_book, period)
     if as_json:
         print(json.dumps([asdict(each) for each in replayed], indent=2))

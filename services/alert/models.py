@@ -7,6 +7,7 @@ from datetime import datetime
 __all__ = [
     "AlertHistory",
     "Decision",
+    "KnownNames",
     "LowWatermark",
     "NewAlert",
     "StoredAlert",
@@ -14,6 +15,14 @@ __all__ = [
 
 # End of each partition of the alert topics, keyed "topic/partition".
 LowWatermark = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNames:
+    """Reference catalogues and streams of the database."""
+
+    catalogues: frozenset[str]
+    streams: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

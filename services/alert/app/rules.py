@@ -7,6 +7,7 @@ from rules.rule_set import RuleSet, load_rules
 from runtime.errors import SettingsError
 from runtime.logging import get_logger
 from services.alert.metrics import RULES_ARE_CURRENT
+from services.alert.models import KnownNames
 
 __all__ = ["RuleFile"]
 
@@ -27,9 +28,30 @@ class RuleFile:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._names: KnownNames | None = None
         self._version = self._read_version()
         self._rules = load_rules(path)
         RULES_ARE_CURRENT.set(1)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the file is another one than was read; costs one `stat`."""
+        return self._read_version() != self._version
+
+    def know(self, names: KnownNames) -> None:
+        """Refuse rules with other names from now on."""
+        self._names = names
+
+    def check_catalogues(self) -> None:
+        """Refuse the rules of the start if they name a catalogue that does not exist.
+
+        Raises
+        ------
+        SettingsError
+            If they do. A stream that does not exist may come with its first image.
+        """
+        if self._names is not None:
+            self._rules.check_names(catalogues=self._names.catalogues, streams=())
 
     def current(self) -> RuleSet:
         """Return the rules; costs one `stat` of the file."""
@@ -37,7 +59,7 @@ class RuleFile:
         if version != self._version:
             self._version = version
             try:
-                self._rules = load_rules(self._path)
+                self._rules = self._load()
             except SettingsError as error:
                 RULES_ARE_CURRENT.set(0)
                 get_logger().error(
@@ -47,6 +69,12 @@ class RuleFile:
                 RULES_ARE_CURRENT.set(1)
                 get_logger().info("rules_loaded", rules=[rule.name for rule in self._rules.rules])
         return self._rules
+
+    def _load(self) -> RuleSet:
+        rules = load_rules(self._path)
+        if self._names is not None:
+            rules.check_names(catalogues=self._names.catalogues, streams=self._names.streams)
+        return rules
 
     def _read_version(self) -> tuple[int, int, int] | None:
         if self._path is None:

@@ -67,7 +67,7 @@ class _Service:
     async def run(self) -> None:
         """Start everything, wait, stop everything."""
         settings = self._settings
-        rules = RuleFile(settings.alert.rules)
+        self._rules = RuleFile(settings.alert.rules)
         serve_metrics(settings.metrics)
         async with AsyncExitStack() as stack:
             self._lock = AdvisoryLock(
@@ -84,10 +84,13 @@ class _Service:
             stack.callback(pool.terminate)
             await retry(self._ensure_leading)
             self._run_in_background(self._lock.keep(), stack)
+            self._store = AlertStore(pool)
+            await retry(self._learn_names)
+            self._rules.check_catalogues()
             self._handler = TransientHandler(
                 settings.alert,
-                rules=rules.current,
-                store=AlertStore(pool),
+                rules=self._rules.current,
+                store=self._store,
                 sender=self._sender,
             )
             await retry(self._sender.read_ends)
@@ -140,7 +143,13 @@ class _Service:
 
     async def _handle(self, messages: list[InMessage]) -> list[RejectedMessageError | None]:
         await self._ensure_leading()
+        if self._rules.is_changed:
+            await self._learn_names()
         return await self._handler.on_events([message.value for message in messages])
+
+    async def _learn_names(self) -> None:
+        """Read the catalogues and streams that rules may name."""
+        self._rules.know(await self._store.list_names())
 
     async def _ensure_leading(self) -> None:
         """Return if this process is the leader, which sends the alerts."""

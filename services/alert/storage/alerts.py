@@ -14,7 +14,13 @@ from runtime.postgres import lend_connection
 from runtime.sql import Queries
 from schemas.event_json import event_to_json
 from schemas.messages import SourceEvent
-from services.alert.models import AlertHistory, LowWatermark, NewAlert, StoredAlert
+from services.alert.models import (
+    AlertHistory,
+    KnownNames,
+    LowWatermark,
+    NewAlert,
+    StoredAlert,
+)
 
 __all__ = ["AlertStore", "AlertTransaction"]
 
@@ -83,6 +89,16 @@ class AlertStore:
         for row in rows:
             answers[row["number"]][row["key"]] = row["is_there"]
         return answers
+
+    async def list_names(self) -> KnownNames:
+        """Return the names that rules may use."""
+        async with lend_connection(self._pool) as connection:
+            rows = await _QUERIES.fetch(connection, "list_names")
+        catalogues, streams = (
+            frozenset(row["name"] for row in rows if row["kind"] == kind)
+            for kind in ("catalogue", "stream")
+        )
+        return KnownNames(catalogues, streams)
 
     async def list_unpublished(self) -> list[StoredAlert]:
         """Return the alerts that are stored and not known to be on Kafka, oldest first."""

@@ -1,0 +1,37 @@
+"""Whether the catalogues and streams that rules name exist."""
+
+import asyncpg
+
+from livetrap.database.connection import with_connection
+from rules.rule_set import RuleSet
+from runtime.errors import FatalError, TransientError
+from runtime.settings import Settings
+from runtime.sql import Queries
+
+__all__ = ["check_names"]
+
+_QUERIES = Queries("livetrap.operator")
+
+
+def check_names(settings: Settings, rule_set: RuleSet) -> str:
+    """Look the names in rules up; return why that is not possible, empty if it is.
+
+    Raises
+    ------
+    SettingsError
+        If a rule names a catalogue or a stream that does not exist.
+    """
+
+    async def fetch(connection: asyncpg.Connection) -> list[tuple[str, str]]:
+        rows = await _QUERIES.fetch(connection, "list_names")
+        return [(row["kind"], row["name"]) for row in rows]
+
+    try:
+        names = with_connection(settings.postgres, fetch)
+    except (TransientError, FatalError) as error:
+        return str(error)
+    rule_set.check_names(
+        catalogues=[name for kind, name in names if kind == "catalogue"],
+        streams=[name for kind, name in names if kind == "stream"],
+    )
+    return ""

@@ -1,0 +1,93 @@
+"""Rules with a name that does not exist: a veto that is always open, a rule that never holds."""
+
+from pathlib import Path
+
+import pytest
+
+from livetrap.cli import run
+from rules.rule_set import parse_rules
+from runtime.errors import SettingsError
+from services.alert.app.rules import RuleFile
+from services.alert.models import KnownNames
+
+NAMES = KnownNames(frozenset({"nvss", "first"}), frozenset({"lofar", "askap"}))
+GOOD = "not matches('nvss', 60) and stream == 'lofar'"
+
+
+def rules(when: str) -> str:
+    return f'[[rule]]\nname = "n"\nwhen = """{when}"""\n'
+
+
+def check(when: str, names: KnownNames = NAMES) -> None:
+    rule_set = parse_rules(rules(when), "x")
+    rule_set.check_names(catalogues=names.catalogues, streams=names.streams)
+
+
+@pytest.mark.parametrize(
+    ("when", "words"),
+    [
+        ("not matches('nvs', 60)", "no reference catalogue 'nvs'; there is first, nvss"),
+        ("snr > 3 and (is_edge or not (matches('nvss', 1) and matches('x', 1)))", "catalogue 'x'"),
+        ("stream == 'lofer'", "no stream 'lofer'; there is askap, lofar"),
+        ("'lofer' != stream", "stream 'lofer'"),
+        ("stream in ['lofar', 'mwa']", "stream 'mwa'"),
+        ("not (snr > 1 or stream not in ['mwa'])", "stream 'mwa'"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_refused(when: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        check(when)
+
+
+def test_names_that_exist_pass_and_before_the_first_image_any_stream() -> None:
+    check(GOOD)
+    check("stream == 'soon'", KnownNames(frozenset(), frozenset()))
+
+
+@pytest.mark.parametrize(
+    ("when", "words"),
+    [
+        ("kind == 'new_sourse'", "kind is never 'new_sourse'; it is new_source or variable"),
+        ("kind in ['variable', 'update']", "kind is never 'update'"),
+        ("'retracted' != change", "change is never 'retracted'"),
+        ("certainty == 'sure'", "certain or possible"),
+        ("is_edgy", "no known quantity"),
+    ],
+)
+def test_a_value_that_a_quantity_never_has_is_refused(
+    when: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(rules(when))
+    assert run(["rules", "check", str(path)]) == 2
+    assert words in capsys.readouterr().err
+
+
+def rewrite(path: Path, when: str) -> None:
+    path.with_suffix(".new").write_text(rules(when))
+    path.with_suffix(".new").replace(path)
+
+
+def test_the_service_keeps_the_rules_before(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(rules(GOOD))
+    file = RuleFile(path)
+    file.know(NAMES)
+    file.check_catalogues()
+    before = file.current()
+    for when in ("not matches('nvs', 60)", "stream == 'mwa'", "kind == 'x'"):
+        rewrite(path, when)
+        assert file.is_changed
+        assert file.current() is before
+        assert not file.is_changed
+    rewrite(path, "matches('first', 5)")
+    assert file.current() is not before
+
+
+def test_the_service_does_not_start_with_a_catalogue_that_does_not_exist(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(rules("stream == 'soon' and not matches('nvs', 60)"))
+    file = RuleFile(path)
+    file.know(NAMES)
+    with pytest.raises(SettingsError, match="'nvs'"):
+        file.check_catalogues()
