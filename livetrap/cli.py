@@ -27,6 +27,9 @@ _REMEDIES = {
     errno.EROFS: "the disk is read-only; choose another folder with --data-dir",
     errno.EACCES: "this account may not do that; choose another folder or change its owner",
     errno.EPERM: "this account may not do that; choose another folder or change its owner",
+    errno.ENOENT: "check the path",
+    errno.EISDIR: "check the path",
+    errno.ENOTDIR: "check the path",
     errno.EMFILE: "too many open files; raise the limit with `ulimit -n`",
 }
 _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
