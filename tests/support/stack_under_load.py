@@ -3,13 +3,14 @@
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tests.support.stack_processes import StackProcesses
 __all__ = ["RunningStack", "livetrap", "running_stack", "vtp_robot"]
 
 _ANSWER_S = 20.0
+_DEFAULT_PORTS = (8080, 8099, 9092, 9093, 55432)
 # Nothing has changed for so long, with nothing left to read: the run is over.
 _QUIET_S = 10.0
 _COUNTS = """
@@ -187,10 +189,25 @@ def running_stack(
     """Start the whole service in an empty folder; stop it after."""
     where = ("--data-dir", str(data_dir))
     try:
-        livetrap("up", "--detach", *where, "--extractors", str(extractors), environment=settings)
+        with _occupied(_DEFAULT_PORTS):
+            livetrap(
+                "up", "--detach", *where, "--extractors", str(extractors), environment=settings
+            )
         yield RunningStack(data_dir, json.loads(livetrap("status", "--json", *where)))
     finally:
         livetrap("down", *where)
+
+
+@contextmanager
+def _occupied(ports: Sequence[int]) -> Iterator[None]:
+    """Let a stack choose other ports than these: another one would take them during an outage."""
+    with ExitStack() as stack:
+        for port in ports:
+            listener = stack.enter_context(socket.socket())
+            with suppress(OSError):  # in use already
+                listener.bind(("127.0.0.1", port))
+                listener.listen()
+        yield
 
 
 @contextmanager
