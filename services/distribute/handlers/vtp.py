@@ -32,7 +32,7 @@ _REPEATED_S = 60.0
 # Bytes of a subscriber that the kernel keeps: a few documents.
 _RECEIVE_BUFFER_BYTES = 16_384
 # Work for what subscribers send, first answers to alerts aside: reads, documents and kB [1/s].
-_READS_PER_HOST_PER_S, _READS_PER_S, _READS_BURST_S = 300.0, 2000.0, 5.0
+_READS_PER_HOST_PER_S, _READS_PER_S, _READS_BURST_S = 200.0, 1000.0, 2.0
 _EVERYBODY = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 
