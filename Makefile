@@ -59,9 +59,11 @@ test-kernels: install  ## the kernels as plain Python, with their coverage; then
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(abspath $(VENV))/numba-boundscheck \
 		$(BIN)/python -m pytest -n $(WORKERS) $(KERNEL_TESTS) $(PYTEST_OPTIONS)
 
-# Say FUZZ_SEED=7 for other mutants, FUZZ_MUTANTS=1000 for fewer.
-fuzz: install  ## 20 000 damaged images through the extractor (about 10 min); `make test` has 300
-	FUZZ_MUTANTS=$(or $(FUZZ_MUTANTS),20000) $(BIN)/python -m pytest -q --timeout 3600 tests/fuzz $(PYTEST_OPTIONS)
+# Say FUZZ_SEED=7 for other mutants, FUZZ_MUTANTS=1000 for fewer. Of these 45 % are images, 20 %
+# records of detections-v1, 12 % events, 8 % forced requests, 8 % forced measurements, 7 % packets.
+fuzz: install  ## 20 000 damaged messages through the handlers of every service (about 10 min); `make test` has 300
+	FUZZ_MUTANTS=$(or $(FUZZ_MUTANTS),20000) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile \
+		--timeout 3600 tests/fuzz $(PYTEST_OPTIONS)
 
 # Say SEED=7 for other faults and another sky, MINUTES=5 KILLS=100 for a shorter run.
 faults: install  ## kill, freeze and starve a running stack; compare with an undisturbed run (about 20 min)

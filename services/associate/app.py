@@ -9,7 +9,12 @@ from typing import Any, TypeVar
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from runtime.attempts import AttemptLog, state_dir
-from runtime.errors import PipelineError, RejectedMessageError, to_internal_error
+from runtime.errors import (
+    PipelineError,
+    RejectedMessageError,
+    describe_exception,
+    to_internal_error,
+)
 from runtime.kafka import (
     GroupOffsets,
     InMessage,
@@ -142,23 +147,40 @@ class _Associator:
     def _store_forced(self) -> None:
         """Store forced measurements; one may come twice, so Kafka has their offsets."""
         for message in consume_batch(self._forced_consumer, limit=_FORCED_BATCH, timeout_s=0):
-            self._retry.retry_until_success(partial(self._store_result, message))
+            self._retry.retry_until_success(partial(self._store_or_refuse, message))
             self._retry.retry_until_success(self._send_dead_letters)
             self._forced_consumer.store_offsets(
                 offsets=[TopicPartition(message.topic, message.partition, message.offset + 1)]
             )
 
-    def _store_result(self, message: InMessage) -> None:
+    def _store_or_refuse(self, message: InMessage) -> None:
+        """Store forced measurements; those that cannot be become a dead letter."""
         try:
-            if self._await(self._forced_handler.on_message(message)):
-                self._handler.expect_outbox()
+            self._store_twice(message)
         except RejectedMessageError as error:
             self._handler.dead_letters.add(message, error)
+
+    def _store_twice(self, message: InMessage) -> None:
+        """Store forced measurements; after an unexpected exception try once more."""
+        try:
+            self._store_result(message)
         except PipelineError:
             raise
         except Exception as error:  # noqa: BLE001  (the next messages must follow)
+            get_logger().warning("message_failed_once", error=describe_exception(error))
+        else:
+            return
+        try:
+            self._store_result(message)
+        except PipelineError:
+            raise
+        except Exception as error:
             get_logger().exception("forced_measurements_failed", offset=message.offset)
-            self._handler.dead_letters.add(message, to_internal_error(error))
+            raise to_internal_error(error) from error
+
+    def _store_result(self, message: InMessage) -> None:
+        if self._await(self._forced_handler.on_message(message)):
+            self._handler.expect_outbox()
 
     def _send(self, messages: list[OutMessage]) -> None:
         produce_and_wait(self._producer, messages)

@@ -10,9 +10,9 @@ import asyncpg
 from runtime.attempts import AttemptLog
 from runtime.dead_letters import DeadLetters
 from runtime.errors import (
+    FatalError,
     PipelineError,
     RejectedMessageError,
-    TransientError,
     describe_exception,
     to_internal_error,
 )
@@ -137,7 +137,7 @@ class DetectionsHandler:
         bool
             False if another associator has moved the offsets: all partitions must be taken anew.
         """
-        self._ready.extend(self._windows.ready(self._consumed_until_s()))
+        self._ready.extend(self._take_ready(self._consumed_until_s()))
         OPEN_IMAGES.set(self._windows.n_open_images())
         try:
             # A dead letter made here must be on Kafka before an offset moves beyond it.
@@ -158,6 +158,14 @@ class DetectionsHandler:
             self._horizon.poll()
             self._windows.restart_waits(self._horizon.available_since_s)
         return self._horizon.until_s
+
+    def _take_ready(self, now_s: float) -> list[Timestep]:
+        """Return the complete timesteps; if their windows fail, each waiting image alone."""
+        try:
+            return self._windows.ready(now_s)
+        except Exception:  # noqa: BLE001  (whatever it is: the next images must follow)
+            get_logger().exception("windows_failed")
+            return self._windows.take_apart()
 
     async def _commit_first(self) -> None:
         """Associate the oldest ready timestep; one that cannot be is split by image."""
@@ -295,8 +303,10 @@ class DetectionsHandler:
         self._next_expiry_s = now_s + _EXPIRY_EVERY_S
         try:
             await self._drop_expired()
-        except TransientError as error:
-            get_logger().warning("detections_not_expired", error=str(error))
+        except FatalError:
+            raise
+        except Exception as error:  # noqa: BLE001  (the images must follow)
+            get_logger().warning("detections_not_expired", error=describe_exception(error))
 
     async def _drop_expired(self) -> None:
         detection_days = self._settings.detection_retention_days
@@ -317,8 +327,10 @@ class DetectionsHandler:
         self._next_reset_poll_s = now_s + _RESET_POLL_S
         try:
             names = await self._store.take_clock_resets(self._windows.stream_names())
-        except TransientError as error:
-            get_logger().warning("clock_resets_not_read", error=str(error))
+        except FatalError:
+            raise
+        except Exception as error:  # noqa: BLE001  (the images must follow)
+            get_logger().warning("clock_resets_not_read", error=describe_exception(error))
             return
         if names:
             self._windows.reset_clock(names)

@@ -182,6 +182,18 @@ class TimestepWindows:
         for window in self._windows():
             window.first_arrival_s = max(window.first_arrival_s, now_s)
 
+    def take_apart(self) -> list[Timestep]:
+        """Remove and return every image that waits, each as late: no clock moves."""
+        taken = [
+            Timestep(name, window.time_start, (arrival,), is_late=True)
+            for name, stream in self._streams.items()
+            for window in stream.open
+            for arrival in window.arrivals
+        ]
+        for stream in self._streams.values():
+            stream.open.clear()
+        return taken
+
     def reset_clock(self, names: Iterable[str]) -> None:
         """Forget how far streams have come: their next image starts a new clock."""
         for name in names:
