@@ -57,7 +57,7 @@ def observe(stack: Stack, night: Path, disturb: Callable[[Stack], None]) -> Coun
         "--data-dir", str(stack.data_dir),
     )  # fmt: skip
     disturbance.join()
-    wait_for(lambda: stack.n_booked() == TIMESTEPS * BANDS, what="all images booked")
+    wait_for(lambda: stack.n_in_ledger() == TIMESTEPS * BANDS, what="all images in the ledger")
     assert stack.outcomes() == {"processed": TIMESTEPS * BANDS}
     n_transients = len(stack.get("transients", limit=200)["items"])
     assert n_transients > 0
@@ -69,7 +69,7 @@ def kill_each_service(stack: Stack) -> None:
     """Kill one after the other, each when some more images are through."""
     for number, victim in enumerate(("extract", "associate", "alert", "distribute", "api")):
         wait_for(
-            lambda n=2 + 4 * number: stack.n_booked() >= n, what="images",
+            lambda n=2 + 4 * number: stack.n_in_ledger() >= n, what="images",
             every_s=0.05,
         )  # fmt: skip
         for name, service in stack.refresh()["services"].items():
@@ -79,7 +79,7 @@ def kill_each_service(stack: Stack) -> None:
 
 def freeze_kafka_for_a_minute(stack: Stack) -> None:
     """Not killed: what its members ask it meanwhile, it answers all at once."""
-    wait_for(lambda: stack.n_booked() >= 6, what="images", every_s=0.05)
+    wait_for(lambda: stack.n_in_ledger() >= 6, what="images", every_s=0.05)
     kafka = psutil.Process(stack.refresh()["services"]["kafka"]["pid"])
     processes = [kafka, *kafka.children(recursive=True)]
     for process in processes:

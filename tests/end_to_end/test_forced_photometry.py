@@ -1,4 +1,4 @@
-"""Forced photometry: what fades is measured on, an artefact of one band is taken back."""
+"""Forced photometry: what fades is measured on, an artefact of one band is retracted."""
 
 import os
 import signal
@@ -72,7 +72,7 @@ def test_what_fades_is_measured_on_also_after_a_kill(stack: Stack, night: Path) 
         os.kill(stack.status["services"][service]["pid"], signal.SIGKILL)
     wait_for(
         lambda: stack.outcomes("fading").get("processed") == BANDS * TIMESTEPS,
-        what="all images booked",
+        what="all images in the ledger",
     )
     images = stack.get("images", stream="fading", limit=200)["items"]
     times = sorted({image["time_start"] for image in images})
@@ -118,7 +118,7 @@ def packet_of(stack: Stack, alert: dict[str, Any]) -> etree._Element:
     return read_packet(answer.raise_for_status().content)
 
 
-def test_an_artefact_of_one_band_is_taken_back(stack: Stack, tmp_path: Path) -> None:
+def test_an_artefact_of_one_band_is_retracted(stack: Stack, tmp_path: Path) -> None:
     night = tmp_path / "night"
     run(
         "simulate", str(night), "--images", str(N_TIMESTEPS_OF_ARTEFACT), "--size", "256",
@@ -157,5 +157,5 @@ def test_an_artefact_of_one_band_is_taken_back(stack: Stack, tmp_path: Path) -> 
         "transients", stream="artefact", state="active", kind="new_source", limit=100
     )["items"]
     assert kept  # what the sky really did stands
-    taken_back = stack.get("transients", stream="artefact", state="retracted", limit=100)["items"]
-    assert [each["source_id"] for each in taken_back] == [retraction["source_id"]]
+    retracted = stack.get("transients", stream="artefact", state="retracted", limit=100)["items"]
+    assert [each["source_id"] for each in retracted] == [retraction["source_id"]]

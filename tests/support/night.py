@@ -59,7 +59,7 @@ class Stack:
         of_stream = {each["stream"]: each["outcomes"] for each in ledger["streams"]}
         return dict(ledger["outcomes"] if stream is None else of_stream.get(stream, {}))
 
-    def n_booked(self, stream: str | None = None) -> int:
+    def n_in_ledger(self, stream: str | None = None) -> int:
         """Return how many images had an outcome."""
         return sum(self.outcomes(stream).values())
 
