@@ -60,9 +60,9 @@ async def test_a_filter_that_can_never_match_is_told_when_it_is_set(expression: 
 
 
 async def test_filters_of_one_address_do_not_delay_those_of_another() -> None:
-    """Each is only just fast enough; hundreds of them wait."""
+    """Each is fast enough; hundreds of them wait."""
     pool = FilterPool()
-    slow = " or ".join(["count(//@*[//@* = 'x']) < 0"] * 2)
+    slow = " or ".join(["count(//@*[contains(., 'x')]) < 0"] * 20)
     packet = alert_packet()
     assert await pool.find_defect("192.0.2.1", (slow,)) == ""
     loud = [
