@@ -41,12 +41,30 @@ TEXTS_OF_EVENTS = [
 values = st.sampled_from([0.0, 1.0, 8.0, 45.6, -0.5, 1e-3, 25.0]) | st.floats(-1e6, 1e6)
 signs = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
 texts = st.sampled_from(TEXTS_OF_EVENTS)
+names_of_texts = st.sampled_from(TEXTS)
+
+
+def texts_of(name: str) -> st.SearchStrategy[str]:
+    """Return texts that a quantity may be compared with."""
+    return st.sampled_from(QUANTITIES[name].choices or TEXTS_OF_EVENTS)
+
+
+compared_texts = names_of_texts.flatmap(
+    lambda name: st.builds(
+        "{} {} {!r}".format, st.just(name), st.sampled_from(["==", "!="]), texts_of(name)
+    )
+)
+listed_texts = names_of_texts.flatmap(
+    lambda name: st.builds(
+        "{} in {!r}".format, st.just(name), st.lists(texts_of(name), min_size=1)
+    )
+)
 leaves = st.one_of(
     st.builds("{} {} {!r}".format, st.sampled_from(NUMBERS), signs, values),
     st.builds("{} {} {}".format, st.sampled_from(NUMBERS), signs, st.sampled_from(NUMBERS)),
     st.builds("{!r} < {} <= {!r}".format, values, st.sampled_from(NUMBERS), values),
-    st.builds("{} {} {!r}".format, st.sampled_from(TEXTS), st.sampled_from(["==", "!="]), texts),
-    st.builds("{} in {!r}".format, st.sampled_from(TEXTS), st.lists(texts, min_size=1)),
+    compared_texts,
+    listed_texts,
     st.builds("{} not in {!r}".format, st.sampled_from(NUMBERS), st.lists(values, min_size=1)),
     st.sampled_from(FLAGS),
     st.builds(
