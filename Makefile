@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage test-unit test-kernels fuzz faults soak overload test-pythons test-another-python lint docs docs-update bench bench-extract bench-associate bench-alert clean
+.PHONY: help install demo test coverage test-unit test-kernels fuzz faults soak overload test-pythons test-another-python lint docs docs-update bench bench-extract bench-associate bench-alert bench-decide clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -104,6 +104,9 @@ bench-extract: $(VENV)/bench.stamp  ## the source finder beside SEP, PySE and ph
 
 bench-alert: install  ## latency of an alert on each channel, fan-out to 512 subscribers, beside Comet (1 min)
 	$(BIN)/python -m benchmarks.bench_alert
+
+bench-decide: install  ## what the decisions find and invent, on simulated light curves, beside TraP (5 min)
+	$(BIN)/python -m benchmarks.bench_decide --full
 
 bench-associate: install  ## CPU and wall clock of a timestep by catalogue size, and against TraP's SQL (2 min)
 	$(BIN)/python benchmarks/bench_associate.py

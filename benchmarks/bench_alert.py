@@ -105,7 +105,7 @@ def make_event(number: int) -> SourceEvent:
         freq_bw_hz=2e6, stokes="I", beam_major_deg=0.05, beam_minor_deg=0.04, beam_pa_deg=12.0,
         ra=number * 0.01 % 360, dec=45.6, ra_err_deg=0.001, dec_err_deg=0.002,
         flux_peak_jy_beam=0.5, flux_peak_err_jy_beam=0.02, flux_int_jy=0.55, flux_int_err_jy=0.03,
-        snr=25.0, rms_local_jy_beam=0.02, quality_flags=0, extraction_type="blind", eta=0.0,
+        snr=25.0, rms_local_jy_beam=0.02, quality_flags=0, extraction_type="blind", eta=None,
         v=0.0, n_datapoints=1, n_bands=1, telescope="BENCH",
         times=StageTimes(time_appended=now, time_associated=now),
     )  # fmt: skip

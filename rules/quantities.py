@@ -104,14 +104,14 @@ _ARE_PHYSICAL = " and ".join(
 QUANTITIES: dict[str, Quantity] = {
     "kind": Quantity(
         "text",
-        "new_source or variable, also of an update",
+        "new_source, variable, faded, vanished, returned or moving, also of an update",
         _kind,
         "coalesce(nullif(event ->> 'transient_kind', ''), event ->> 'kind')",
         tuple(each for each in _CHANGES if each not in _ABOUT_OTHERS),
     ),
     "change": Quantity(
         "text",
-        "new_source, variable, update or retraction: what the event announces",
+        "as kind, or update or retraction: what the event announces",
         lambda event: event.kind,
         "(event ->> 'kind')",
         _CHANGES,
@@ -133,10 +133,28 @@ QUANTITIES: dict[str, Quantity] = {
         _excess,
         f"(case when {_ARE_PHYSICAL} then {_FLUX} / {_LIMIT} end)",
     ),
-    "eta": _number("eta", "reduced chi-square against a constant flux [-]"),
-    "v": _number("v", "coefficient of variation [-]"),
-    "n_datapoints": _number("n_datapoints", "measurements of the source so far [-]"),
+    "eta": _number("eta", "reduced chi-square of the integrated flux, forced points included [-]"),
+    "v": _number("v", "coefficient of variation in the band of that eta [-]"),
+    "eta_peak": _number("eta_peak", "eta of the peak flux [-]"),
+    "v_peak": _number("v_peak", "v in the band of eta_peak [-]"),
+    "eta_blind": _number("eta_blind", "eta of the blind points alone [-]"),
+    "v_blind": _number("v_blind", "v in the band of eta_blind [-]"),
+    "eta_peak_blind": _number("eta_peak_blind", "eta_peak of the blind points alone [-]"),
+    "v_peak_blind": _number("v_peak_blind", "v in the band of eta_peak_blind [-]"),
+    "n_datapoints": _number(
+        "n_datapoints", "measurements of the source so far, blind and forced [-]"
+    ),
+    "n_forced": _number("n_forced", "forced measurements among them [-]"),
     "n_bands": _number("n_bands", "bands with a detection in this timestep [-]"),
+    "n_episodes": _number(
+        "n_episodes", "episodes of activity of the source so far, this one included [-]"
+    ),
+    "trigger": _text("trigger", "test that raised it: new, single, window:N, history or missed"),
+    "trigger_sigma": _number("trigger_sigma", "significance of that test [-]"),
+    "flux_expected_jy_beam": _number(
+        "flux_expected_jy_beam", "peak brightness that was expected [Jy/beam]"
+    ),
+    "extraction_type": _text("extraction_type", "blind or forced: how it was measured"),
     "freq_eff_hz": _number("freq_eff_hz", "centre of the band [Hz]"),
     "exposure_s": _number("exposure_s", "exposure [s]"),
     "ra": _number("ra", "right ascension, ICRS [deg]"),

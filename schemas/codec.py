@@ -153,6 +153,7 @@ def encode_source_event(message: SourceEvent) -> bytes:
     """Return the Avro bytes of one event."""
     record = _to_mapping(message)
     record["times"] = _to_mapping(message.times)
+    record["earlier_trig_ids"] = list(message.earlier_trig_ids)
     return _encode("source_event", record)
 
 
@@ -165,7 +166,11 @@ def decode_source_event(data: bytes) -> SourceEvent:
         If the bytes are of another schema or damaged.
     """
     record = _decode("source_event", data)
-    return SourceEvent(times=StageTimes(**record.pop("times")), **record)
+    return SourceEvent(
+        times=StageTimes(**record.pop("times")),
+        earlier_trig_ids=tuple(record.pop("earlier_trig_ids")),
+        **record,
+    )
 
 
 def encode_forced_request(message: ForcedRequest) -> bytes:

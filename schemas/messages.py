@@ -248,8 +248,8 @@ class SourceEvent:
     rms_local_jy_beam: float
     quality_flags: int
     extraction_type: str
-    eta: float
-    v: float
+    eta: float | None
+    v: float | None
     n_datapoints: int
     n_bands: int
     limit_previous_jy_beam: float | None = None
@@ -258,3 +258,16 @@ class SourceEvent:
     transient_kind: str = ""
     note: str | None = None
     edge_distance_deg: float | None = None
+    eta_peak: float | None = None
+    v_peak: float | None = None
+    eta_blind: float | None = None
+    v_blind: float | None = None
+    eta_peak_blind: float | None = None
+    v_peak_blind: float | None = None
+    n_forced: int = 0
+    n_episodes: int = 1
+    earlier_trig_ids: tuple[str, ...] = ()
+    flux_expected_jy_beam: float | None = None
+    flux_expected_err_jy_beam: float | None = None
+    trigger: str = ""
+    trigger_sigma: float | None = None

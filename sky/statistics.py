@@ -3,7 +3,15 @@
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MOMENT_FIELDS", "eta", "new_moments", "spectral_index", "update_moments", "v"]
+__all__ = [
+    "MOMENT_FIELDS",
+    "eta",
+    "merge_moments",
+    "new_moments",
+    "spectral_index",
+    "update_moments",
+    "v",
+]
 
 FloatArray = npt.NDArray[np.float64]
 MomentArray = npt.NDArray[np.void]
@@ -50,6 +58,30 @@ def update_moments(
     curve["wmean"] += step
     curve["wm2"] += weight_before * delta * step
     moments[index] = curve
+
+
+def merge_moments(one: MomentArray, other: MomentArray) -> MomentArray:
+    """Return the statistics of the points of both, light curve by light curve.
+
+    Parameters
+    ----------
+    one, other : (n,) structured
+        As of `new_moments`, of different points.
+
+    References
+    ----------
+    Chan, Golub & LeVeque (1983), The American Statistician 37, 242, eq. 2.1.
+    """
+    both = new_moments(one.size)
+    both["n"] = one["n"] + other["n"]
+    for size, mean, squares in (("n", "mean", "m2"), ("weight", "wmean", "wm2")):
+        total = one[size] + other[size]
+        share = other[size] / np.where(total > 0, total, 1)
+        distance = other[mean] - one[mean]
+        both[mean] = one[mean] + distance * share
+        both[squares] = one[squares] + other[squares] + distance**2 * one[size] * share
+    both["weight"] = one["weight"] + other["weight"]
+    return both
 
 
 def v(moments: MomentArray) -> FloatArray:

@@ -45,7 +45,8 @@ Stream = Annotated[
 ]
 Key = Annotated[int, Path(ge=1, le=2**63 - 1, description="Number", examples=[17])]
 _Kind = Annotated[
-    Literal["new_source", "variable"] | None, Query(description="New or variable sources only")
+    Literal["new_source", "variable", "faded", "vanished", "returned", "moving"] | None,
+    Query(description="What began the episode"),
 ]
 _State = Annotated[
     Literal["active", "retracted"] | None,

@@ -20,7 +20,9 @@ class AlertItem(Model):
     revision: int = Field(description="Number within its family, from 0")
     alert_type: str = Field(description="initial, subsequent, update or retraction")
     role: str = Field(description="observation, utility or test; alerts on injections are tests")
-    kind: str = Field(description="new_source or variable")
+    kind: str = Field(
+        description="new_source, variable, faded, vanished, returned, moving or storm"
+    )
     state: str = Field(description="retracted if this alert retracts its family, else active")
     stream: str
     transient_id: int | None

@@ -16,7 +16,8 @@ class BandStatistics(Model):
     freq_eff_hz: float = Field(description="Centre frequency [Hz]")
     freq_bw_hz: float = Field(description="Bandwidth [Hz]")
     stokes: str
-    n_datapoints: int
+    n_datapoints: int = Field(description="Blind and forced points")
+    n_forced: int = Field(description="Forced points among them")
     flux_int_mean_jy: float | None = Field(description="[Jy]")
     flux_int_max_jy: float | None = Field(description="[Jy]")
     eta: float | None = Field(description="Reduced chi-square against a constant flux")
@@ -24,8 +25,12 @@ class BandStatistics(Model):
     flux_int_wmean_jy: float | None = Field(description="Mean weighted by 1/err^2 [Jy]")
     flux_int_wmean_err_jy: float | None = Field(description="1 sigma [Jy]")
     flux_peak_mean_jy_beam: float | None = Field(description="[Jy/beam]")
-    eta_peak: float | None = Field(description="eta of the peak brightness")
-    v_peak: float | None = Field(description="v of the peak brightness")
+    eta_peak: float | None = Field(description="eta of the peak flux")
+    v_peak: float | None = Field(description="v of the peak flux")
+    eta_blind: float | None = Field(description="eta of the blind points alone")
+    v_blind: float | None = Field(description="v of the blind points alone")
+    eta_peak_blind: float | None = Field(description="eta_peak of the blind points alone")
+    v_peak_blind: float | None = Field(description="v_peak of the blind points alone")
 
 
 class SourceItem(Model):
@@ -42,9 +47,19 @@ class SourceItem(Model):
     dec_err_deg: float | None = Field(
         description="1 sigma on the sky, systematic error included [deg]"
     )
-    n_datapoints: int = Field(description="Points of its light curve")
-    eta: float | None = Field(description="Reduced chi-square; largest of its bands")
+    n_datapoints: int = Field(description="Points of its light curve, blind and forced")
+    n_forced: int = Field(description="Forced points among them")
+    eta: float | None = Field(
+        description="Reduced chi-square of the integrated flux, forced points included; "
+        "largest of its bands"
+    )
     v: float | None = Field(description="Coefficient of variation in the same band")
+    eta_peak: float | None = Field(description="eta of the peak flux")
+    v_peak: float | None = Field(description="v in the band of eta_peak")
+    eta_blind: float | None = Field(description="eta of the blind points alone")
+    v_blind: float | None = Field(description="v in the band of eta_blind")
+    eta_peak_blind: float | None = Field(description="eta_peak of the blind points alone")
+    v_peak_blind: float | None = Field(description="v in the band of eta_peak_blind")
     first_time_start: datetime = Field(description="Start of its first image")
     last_time_start: datetime = Field(description="Start of its newest image")
     is_new: bool = Field(description="An earlier image would have shown it and did not")

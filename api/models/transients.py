@@ -1,4 +1,4 @@
-"""Transients: new and variable sources."""
+"""Transients: episodes of activity of sources."""
 
 from datetime import datetime
 
@@ -19,12 +19,26 @@ class AlertName(Model):
 
 
 class TransientItem(Model):
-    """A new or variable source."""
+    """An episode of activity of a source."""
 
     id: int
     source_id: int
     trig_id: str = Field(description="Identifier of its alert family")
-    kind: str = Field(description="new_source or variable")
+    kind: str = Field(
+        description="new_source, variable, faded, vanished, returned or moving: what began it"
+    )
+    n_episodes: int = Field(description="Number of this episode of its source, from 1")
+    trigger: str = Field(
+        description="Test that raised it: new, single, window:N (looks), history or missed"
+    )
+    trigger_sigma: float | None = Field(description="Significance of that test [sigma]")
+    flux_expected_jy_beam: float | None = Field(
+        description="Peak flux that the looks before gave reason to expect [Jy/beam]"
+    )
+    flux_expected_err_jy_beam: float | None = Field(description="1 sigma [Jy/beam]")
+    time_peak: datetime = Field(description="Start of the exposure of its largest peak flux")
+    flux_peak_max_jy_beam: float | None = Field(description="That flux [Jy/beam]")
+    time_end: datetime | None = Field(description="When it ended; null while it goes on")
     state: str = Field(description="active or retracted")
     retracted_because: str | None = Field(description="Reason of the retraction")
     certainty: str = Field(description="certain or possible")
@@ -38,7 +52,14 @@ class TransientItem(Model):
     snr: float | None = Field(description="Peak over local rms, at detection")
     eta: float | None = Field(description="Reduced chi-square against a constant flux, now")
     v: float | None = Field(description="Coefficient of variation, now")
-    n_datapoints: int = Field(description="Points of its light curve, now")
+    eta_peak: float | None = Field(description="eta of the peak flux")
+    v_peak: float | None = Field(description="v in the band of eta_peak")
+    eta_blind: float | None = Field(description="eta of the blind points alone")
+    v_blind: float | None = Field(description="v in the band of eta_blind")
+    eta_peak_blind: float | None = Field(description="eta_peak of the blind points alone")
+    v_peak_blind: float | None = Field(description="v in the band of eta_peak_blind")
+    n_datapoints: int = Field(description="Points of its light curve, blind and forced, now")
+    n_forced: int = Field(description="Forced points among them, now")
     stream: str
     alerts: list[AlertName]
 

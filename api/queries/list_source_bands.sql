@@ -3,39 +3,35 @@
 -- $1  source_id  bigint[]
 -- Index: the primary key.
 select
-    source_band.source_id,
+    flux_int.source_id,
     band.freq_eff_hz,
     band.freq_bw_hz,
-    source_band.stokes,
-    source_band.n_datapoints,
-    source_band.flux_int_mean_jy,
-    source_band.flux_int_max_jy,
-    case
-        when source_band.n_datapoints > 1 then source_band.flux_int_wm2 / (source_band.n_datapoints - 1)
-        else 0
-    end as eta,
-    case
-        when source_band.n_datapoints > 1 and source_band.flux_int_mean_jy <> 0
-            then sqrt(source_band.flux_int_m2 / (source_band.n_datapoints - 1)) / source_band.flux_int_mean_jy
-        else 0
-    end as v,
-    source_band.flux_int_wmean_jy,
-    case
-        when source_band.flux_int_weight > 0 then 1 / sqrt(source_band.flux_int_weight)
-    end as flux_int_wmean_err_jy,
-    source_band.flux_peak_mean_jy_beam,
-    case
-        when source_band.n_datapoints > 1 then source_band.flux_peak_wm2 / (source_band.n_datapoints - 1)
-        else 0
-    end as eta_peak,
-    case
-        when source_band.n_datapoints > 1 and source_band.flux_peak_mean_jy_beam <> 0
-            then
-                sqrt(source_band.flux_peak_m2 / (source_band.n_datapoints - 1))
-                / source_band.flux_peak_mean_jy_beam
-        else 0
-    end as v_peak
-from source_band
-inner join band on source_band.band_id = band.id
-where source_band.source_id = any($1::bigint[]) and source_band.n_datapoints > 0
-order by source_band.source_id, band.freq_eff_hz, source_band.stokes
+    flux_int.stokes,
+    flux_int.n_datapoints,
+    flux_int.n_forced,
+    flux_int.flux_mean as flux_int_mean_jy,
+    flux_int.flux_int_max_jy,
+    flux_int.eta,
+    flux_int.v,
+    flux_int.eta_blind,
+    flux_int.v_blind,
+    flux_int.flux_wmean as flux_int_wmean_jy,
+    flux_int.flux_wmean_err as flux_int_wmean_err_jy,
+    flux_peak.flux_mean as flux_peak_mean_jy_beam,
+    flux_peak.eta as eta_peak,
+    flux_peak.v as v_peak,
+    flux_peak.eta_blind as eta_peak_blind,
+    flux_peak.v_blind as v_peak_blind
+from source_band_variability as flux_int
+inner join source_band_variability as flux_peak
+    on
+        flux_int.source_id = flux_peak.source_id
+        and flux_int.band_id = flux_peak.band_id
+        and flux_int.stokes = flux_peak.stokes
+        and flux_peak.kind = 'peak'
+inner join band on flux_int.band_id = band.id
+where
+    flux_int.source_id = any($1::bigint[])
+    and flux_int.kind = 'int'
+    and flux_int.n_datapoints > 0
+order by flux_int.source_id, band.freq_eff_hz, flux_int.stokes

@@ -31,6 +31,14 @@ with keyed as (
         and ($3::int is null or source.n_datapoints >= $3)
         and ($4::float8 is null or source.eta >= $4)
         and ($5::float8 is null or source.v >= $5)
+),
+
+page as (
+    select keyed.*
+    from keyed
+    where $7::float8 is null or (keyed.sort_key, keyed.id) < ($7, $8::bigint)
+    order by keyed.sort_key desc, keyed.id desc
+    limit $9::int
 )
 
 select
@@ -43,14 +51,20 @@ select
     keyed.weight_dec,
     keyed.systematic_position_error_deg,
     keyed.n_datapoints,
+    keyed.n_forced,
     keyed.eta,
     keyed.v,
+    beside.eta_peak,
+    beside.v_peak,
+    beside.eta_blind,
+    beside.v_blind,
+    beside.eta_peak_blind,
+    beside.v_peak_blind,
     keyed.first_time_start,
     keyed.last_time_start,
     keyed.is_new,
     keyed.is_variable,
     keyed.sort_key
-from keyed
-where $7::float8 is null or (keyed.sort_key, keyed.id) < ($7, $8::bigint)
+from page as keyed
+cross join source_variability(keyed.id) as beside
 order by keyed.sort_key desc, keyed.id desc
-limit $9::int

@@ -46,6 +46,14 @@ with keyed as (
         and ($10::int is null or source.n_datapoints >= $10)
         and ($11::float8 is null or source.eta >= $11)
         and ($12::float8 is null or source.v >= $12)
+),
+
+page as (
+    select keyed.*
+    from keyed
+    where $14::float8 is null or (keyed.sort_key, keyed.id) < ($14, $15::bigint)
+    order by keyed.sort_key desc, keyed.id desc
+    limit $16::int
 )
 
 select
@@ -58,14 +66,20 @@ select
     keyed.weight_dec,
     keyed.systematic_position_error_deg,
     keyed.n_datapoints,
+    keyed.n_forced,
     keyed.eta,
     keyed.v,
+    beside.eta_peak,
+    beside.v_peak,
+    beside.eta_blind,
+    beside.v_blind,
+    beside.eta_peak_blind,
+    beside.v_peak_blind,
     keyed.first_time_start,
     keyed.last_time_start,
     keyed.is_new,
     keyed.is_variable,
     keyed.sort_key
-from keyed
-where $14::float8 is null or (keyed.sort_key, keyed.id) < ($14, $15::bigint)
+from page as keyed
+cross join source_variability(keyed.id) as beside
 order by keyed.sort_key desc, keyed.id desc
-limit $16::int

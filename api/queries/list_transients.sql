@@ -31,9 +31,24 @@ select
     transient.time_detected,
     transient.flux_peak_jy_beam,
     transient.snr,
+    transient.episode as n_episodes,
+    transient.trigger,
+    transient.trigger_sigma,
+    transient.flux_expected_jy_beam,
+    transient.flux_expected_err_jy_beam,
+    coalesce(transient.time_peak, transient.time_start) as time_peak,
+    coalesce(transient.flux_peak_max_jy_beam, transient.flux_peak_jy_beam) as flux_peak_max_jy_beam,
+    transient.time_end,
     source.eta,
     source.v,
     source.n_datapoints,
+    source.n_forced,
+    beside.eta_peak,
+    beside.v_peak,
+    beside.eta_blind,
+    beside.v_blind,
+    beside.eta_peak_blind,
+    beside.v_peak_blind,
     stream.name as stream,
     (
         select
@@ -52,6 +67,7 @@ select
 from transient
 inner join source on transient.source_id = source.id
 inner join stream on transient.stream_id = stream.id
+cross join lateral source_variability(transient.source_id) as beside
 where
     ($1::timestamptz is null or transient.time_detected >= $1)
     and ($2::timestamptz is null or transient.time_detected < $2)

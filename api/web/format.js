@@ -57,7 +57,10 @@ export function ago(iso, now = Date.now()) {
 
 export const seconds = (value) => (value < 10 ? `${value.toFixed(2)} s` : `${Math.round(value)} s`);
 
-export const kindText = { new_source: "new", variable: "variable" };
+export const kindText = {
+  new_source: "new", variable: "variable", faded: "faded", vanished: "vanished", returned: "returned",
+  moving: "moving",
+};
 
 export function downText(service) {
   if (!service.down_since) return `${service.name} is not running`;

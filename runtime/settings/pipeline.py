@@ -206,4 +206,35 @@ class AssociateSettings(SolutionSettings):
     )
     variable_eta: float = Field(5.0, gt=0, description="Reduced chi-square of a variable source")
     variable_v: float = Field(0.1, gt=0, description="Coefficient of variation of a variable")
-    variable_min_points: int = Field(8, ge=2, description="Points before a source is variable")
+    variable_min_points: int = Field(2, ge=2, description="Points before a source is variable")
+    false_alarms_per_look: float = Field(
+        1e-6,
+        gt=0,
+        le=0.01,
+        description="False alarms that a look at a constant source may raise, all tests together",
+    )
+    trigger_windows: tuple[Annotated[int, Field(ge=2, le=100_000)], ...] = Field(
+        (8, 64, 512),
+        max_length=3,
+        description="Sliding windows in which a change of the mean flux is looked for [looks]",
+    )
+    flux_systematic_fraction: float = Field(
+        0.03,
+        ge=0,
+        le=1,
+        description="Error of the flux scale between images, in tests for changes [of the flux]",
+    )
+    episode_quiet_looks: int = Field(
+        8,
+        ge=1,
+        description="Looks in a row without activity that end an episode of a source [looks]",
+    )
+    vanished_sigma: float = Field(
+        5.0, gt=0, description="Distance below the expected flux of a faded source [sigma]"
+    )
+    vanished_looks: int = Field(
+        2, ge=1, description="Looks in a row at that distance that make an event [looks]"
+    )
+    vanished_min_points: int = Field(
+        3, ge=2, description="Quiet looks at a source that can fade or vanish [looks]"
+    )

@@ -63,6 +63,8 @@ class AlertHistory:
         First alerts from its image, and from its stream in the minute before [-].
     is_released : bool
         It was suppressed, and an operator has released it.
+    earlier_ivorns : tuple of str
+        First alerts of the earlier episodes of its source, the newest last.
     """
 
     revision: int = 0
@@ -70,6 +72,7 @@ class AlertHistory:
     n_of_image: int = 0
     n_of_minute: int = 0
     is_released: bool = False
+    earlier_ivorns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def prior_coverage(rms_jy_beam: float | np.ndarray = 1e-3, **changes: Any) -> Pr
     metadata, grid = image(0).metadata, np.broadcast_to(np.asarray(rms_jy_beam, float), (4, 4))
     assert metadata is not None
     shape = (metadata.height_px, metadata.width_px)
-    values = {"margin_px": 10} | changes
+    values = {"margin_px": 10, "detection_threshold_sigma": 10.0} | changes
     return PriorCoverage(metadata.wcs_header, shape, rms_grid=grid.copy(), **values)
 
 

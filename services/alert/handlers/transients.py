@@ -151,7 +151,12 @@ class TransientHandler:
             decision = decide(event, rules, matches, before=before, role=self._settings.role)
             check_storm(event, before, self._settings)
             alert = build_alert(
-                event, self._settings, decision, datetime.now(UTC), revision=before.revision
+                event,
+                self._settings,
+                decision,
+                datetime.now(UTC),
+                revision=before.revision,
+                earlier_ivorns=before.earlier_ivorns,
             )
         except NotDueError as error:
             get_logger().info(

@@ -1,10 +1,11 @@
 -- Return the alerts before an event: of its source, of its image, of the minute before it.
 --
--- $1  event_id    text
--- $2  trig_id     text
--- $3  image_id    text
--- $4  stream      text
--- $5  time_start  timestamptz
+-- $1  event_id         text
+-- $2  trig_id          text
+-- $3  image_id         text
+-- $4  stream           text
+-- $5  time_start       timestamptz
+-- $6  earlier_trig_id  text[]       of earlier episodes of its source
 -- Indexes: alert (trig_id), alert (image_id), alert (stream, time_start), suppressed_event (event_id).
 select
     family.revision,
@@ -25,7 +26,14 @@ select
     (
         select count(*) > 0 from suppressed_event
         where suppressed_event.event_id = $1::text and suppressed_event.time_released is not null
-    ) as is_released
+    ) as is_released,
+    (
+        select coalesce(array_agg(earlier.ivorn order by earlier.id), '{}')
+        from alert as earlier
+        where
+            earlier.trig_id = any($6::text[])
+            and earlier.revision = 0
+    ) as earlier_ivorns
 from (
     select
         count(*)::int as revision,

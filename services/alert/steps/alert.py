@@ -1,5 +1,6 @@
 """Build the alert of an event: identity, packet, notice, row."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from runtime.errors import RejectedMessageError
@@ -20,8 +21,11 @@ def build_alert(
     time_alert: datetime,
     *,
     revision: int,
+    earlier_ivorns: tuple[str, ...] = (),
 ) -> NewAlert:
     """Return the alert of `event`; the same arguments give the same alert.
+
+    The first alert of an episode cites those of the earlier ones, `earlier_ivorns`.
 
     Raises
     ------
@@ -29,6 +33,8 @@ def build_alert(
         If no valid packet or notice can be built.
     """
     name = name_alert(event, settings.authority, revision)
+    if not revision:
+        name = replace(name, cited=earlier_ivorns)
     try:
         voevent = build_voevent(event, name, settings, decision, time_alert)
         link = link_to(name, settings.public_url)

@@ -145,7 +145,7 @@ def time_error_s(event: SourceEvent) -> float:
 
 def variability_of(event: SourceEvent) -> tuple[float | None, float | None]:
     """Return eta and V [-]; None for a source that was seen in one timestep only."""
-    if event.n_datapoints <= event.n_bands:
+    if event.n_datapoints <= event.n_bands or event.eta is None or event.v is None:
         return None, None
     return float(event.eta), float(event.v)
 

@@ -35,9 +35,12 @@ __all__ = ["MAX_PACKET_BYTES", "assert_valid", "build_voevent"]
 
 # Comet closes the connection beyond 99 999.
 MAX_PACKET_BYTES = 24_000
+_MAX_TRIGGER_CHARS = 20
 _CITE = {"update": "supersedes", "retraction": "retraction"}
 # Unified Astronomy Thesaurus: radio transient sources; variable radiation sources.
-_CONCEPTS = {"variable": "http://astrothesaurus.org/uat/1759"}
+_CONCEPTS = dict.fromkeys(
+    ("variable", "faded", "vanished", "returned"), "http://astrothesaurus.org/uat/1759"
+)
 _CONCEPT = "http://astrothesaurus.org/uat/2008"
 
 _COORDINATES = "UTC-ICRS-TOPO"
@@ -233,8 +236,23 @@ def _association_rows(event: SourceEvent, decision: Decision) -> list[_Row]:
         ("transient_id", int(event.transient_id), "", "meta.id"),
         ("n_datapoints", int(event.n_datapoints), "", "meta.number"),
         ("n_bands", int(event.n_bands), "", "meta.number;em.freq"),
+        ("n_forced", int(event.n_forced), "", "meta.number"),
         ("eta_nu", eta, "", "stat.fit.chi2;src.var"),
         ("V_nu", v, "", "src.var.amplitude"),
+        ("n_episodes", int(event.n_episodes), "", "meta.number"),
+        ("trigger", event.trigger[:_MAX_TRIGGER_CHARS], "", ""),
+        ("trigger_significance", event.trigger_sigma, "", "stat.snr"),
+        ("expected_flux", event.flux_expected_jy_beam, "Jy/beam", "phot.flux.density;em.radio"),
+        (
+            "expected_flux_error",
+            event.flux_expected_err_jy_beam,
+            "Jy/beam",
+            "stat.error;phot.flux.density;em.radio",
+        ),
+        ("eta_nu_peak", event.eta_peak, "", "stat.fit.chi2;src.var"),
+        ("V_nu_peak", event.v_peak, "", "src.var.amplitude"),
+        ("eta_nu_blind", event.eta_blind, "", "stat.fit.chi2;src.var"),
+        ("V_nu_blind", event.v_blind, "", "src.var.amplitude"),
     ]
 
 

@@ -149,8 +149,9 @@ class AlertTransaction:
             image_id=event.image_id,
             stream=event.stream,
             time_start=event.time_start,
+            earlier_trig_id=list(event.earlier_trig_ids),
         )
-        return AlertHistory(**row)
+        return AlertHistory(**{**row, "earlier_ivorns": tuple(row["earlier_ivorns"])})
 
     async def add(self, alert: NewAlert, low_watermark: LowWatermark) -> StoredAlert:
         """Store an alert, with the ends of the alert topics before it is sent."""

@@ -10,14 +10,14 @@ from runtime.kafka import InMessage
 from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
 from schemas.codec import CodecError, decode_forced_measurements
-from schemas.messages import ForcedMeasurements, IntArray
+from schemas.messages import BoolArray, ForcedMeasurements, IntArray
 from schemas.topics import Topics
 from services.associate.metrics import FORCED, SPECTRAL_CONFLICTS
 from services.associate.models.contradictions import (
     RetractionCandidate,
     StreamBands,
 )
-from services.associate.models.decisions import Retraction
+from services.associate.models.decisions import ForcedOutcome, Retraction
 from services.associate.steps.calibration import calibrate_forced
 from services.associate.steps.contradiction import (
     Verdict,
@@ -26,6 +26,11 @@ from services.associate.steps.contradiction import (
     is_due,
     judge,
     to_waits,
+)
+from services.associate.steps.forced_points import (
+    count_points,
+    decide_forced,
+    with_points,
 )
 from services.associate.steps.forced_results import (
     check_result,
@@ -75,23 +80,31 @@ class ForcedMeasurementsHandler:
             raise RejectedMessageError("bad_avro", str(error)) from error
         check_result(result)
         async with self._store.transaction() as catalogue:
-            retractions = await self._store_result(catalogue, result)
+            retractions, n_events = await self._store_result(catalogue, result)
         _report(result, retractions)
-        return bool(retractions)
+        return bool(retractions or n_events)
 
     async def _store_result(
         self, catalogue: Catalogue, result: ForcedMeasurements
-    ) -> list[Retraction]:
-        """Store a result, and retract the transients that it contradicts."""
+    ) -> tuple[list[Retraction], int]:
+        """Store a result; return the transients that it retracts, and the number of events."""
+        stream_id = await catalogue.lock_stream(result.stream)
+        if stream_id is None:
+            return [], 0  # the stream was deleted
         result = calibrate_forced(
             result, *await catalogue.load_solution(result.stream, result.image_id)
         )
         is_stored = await catalogue.insert_forced(result)
         await catalogue.insert_gaps(result)
+        n_events = 0
+        if np.any(is_stored):
+            outcome = await _count_points(catalogue, stream_id, result, is_stored, self._settings)
+            await catalogue.store_forced_outcome(outcome, self._topics)
+            n_events = len(outcome.notifications)
         wanted = may_contradict(result, is_stored, self._settings)
         source_ids = np.unique(result.measurements.position_id[wanted])
         if not source_ids.size:
-            return []
+            return [], n_events
         verdicts = await self._find_verdicts(catalogue, result, source_ids)
         await catalogue.mark_judged(
             [
@@ -103,7 +116,7 @@ class ForcedMeasurementsHandler:
         retractions = find_retractions(verdicts, datetime.now(UTC))
         for retraction in retractions:
             await catalogue.retract_transient(retraction, self._topics)
-        return retractions
+        return retractions, n_events
 
     async def _find_verdicts(
         self, catalogue: Catalogue, result: ForcedMeasurements, source_ids: IntArray
@@ -135,6 +148,32 @@ class ForcedMeasurementsHandler:
                 images = await catalogue.load_band_images(candidate, *times)
                 found.append((candidate, judge(candidate, images, self._settings)))
         return found
+
+
+async def _count_points(
+    catalogue: Catalogue,
+    stream_id: int,
+    result: ForcedMeasurements,
+    is_stored: BoolArray,
+    settings: AssociateSettings,
+) -> ForcedOutcome:
+    """Add the stored points of a result to the light curves of their sources."""
+    image = await catalogue.load_measured_image(stream_id, result.image_id)
+    image = with_points(image, result)
+    ids = np.unique(result.measurements.position_id[is_stored]).tolist()
+    sources = await catalogue.load_sources_by_id(stream_id, ids)
+    statistics = await catalogue.load_statistics(ids)
+    counted = count_points(image, result, is_stored, sources, statistics, settings)
+    changed = sources[[change.source for change in counted.changes]]
+    return decide_forced(
+        counted,
+        image,
+        stream_id=stream_id,
+        image_ids=await catalogue.load_image_ids(changed["first_image_key"].tolist()),
+        earlier_trig_ids=await catalogue.load_earlier_trig_ids(changed["id"].tolist()),
+        settings=settings,
+        now=datetime.now(UTC),
+    )
 
 
 def _report(result: ForcedMeasurements, retractions: list[Retraction]) -> None:

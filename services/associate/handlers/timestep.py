@@ -149,6 +149,11 @@ async def _load_evidence(
             if questions.first_image_keys
             else {}
         ),
+        earlier_trig_ids=(
+            await catalogue.load_earlier_trig_ids(questions.active_again_ids)
+            if questions.active_again_ids
+            else {}
+        ),
         null_detections=(
             NO_NULL_DETECTIONS
             if questions.detected_ids is None or questions.field is None

@@ -7,11 +7,13 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from schemas.messages import BoolArray, FloatArray, IntArray
+from schemas.messages import BoolArray, FloatArray, ImageDetections, IntArray
 from services.associate.models.timesteps import Band, KnownImage, SameTimeImage
 from sky.geometry import Probes
 
 __all__ = [
+    "CHANGE_STATE_BYTES",
+    "FIRST_FORCED_NUMBER",
     "MOMENT_COLUMNS",
     "NO_MONITORS",
     "NO_NULL_DETECTIONS",
@@ -23,6 +25,7 @@ __all__ = [
     "Evidence",
     "FirstDetections",
     "LastNotified",
+    "MeasuredImage",
     "Monitors",
     "NotifiedSources",
     "NullDetections",
@@ -40,12 +43,14 @@ SOURCE_DTYPE = np.dtype(
     [
         ("id", np.int64), ("search_ra", np.float64), ("search_dec", np.float64),
         ("ra", np.float64), ("dec", np.float64), ("weight_ra", np.float64),
-        ("weight_dec", np.float64), ("n_datapoints", np.int32), ("is_new", np.bool_),
-        ("is_variable", np.bool_), ("first_image_key", np.int64),
-        ("first_source_number", np.int32),
+        ("weight_dec", np.float64), ("n_datapoints", np.int32), ("n_forced", np.int32),
+        ("is_new", np.bool_), ("is_variable", np.bool_), ("activity", np.int16),
+        ("n_quiet", np.int32), ("n_quiet_needed", np.int32), ("n_episodes", np.int32),
+        ("first_image_key", np.int64), ("first_source_number", np.int32),
     ]
 )  # fmt: skip
-# Columns of table `source_band` by the fields of `sky.statistics`, for each kind of flux.
+# Columns of table `source_band` by the fields of `sky.statistics`: of the integrated and of the
+# peak flux of the blind points, and of the forced points, where the two are one number.
 MOMENT_COLUMNS: Mapping[str, Mapping[str, str]] = {
     kind: {
         "mean": f"flux_{kind}_mean_{unit}",
@@ -54,15 +59,20 @@ MOMENT_COLUMNS: Mapping[str, Mapping[str, str]] = {
         "wmean": f"flux_{kind}_wmean_{unit}",
         "wm2": f"flux_{kind}_wm2",
     }
-    for kind, unit in (("int", "jy"), ("peak", "jy_beam"))
+    for kind, unit in (("int", "jy"), ("peak", "jy_beam"), ("forced", "jy_beam"))
 }
+CHANGE_STATE_BYTES = 112
+# Blind detections of an image have the numbers below, forced ones those from here on.
+FIRST_FORCED_NUMBER = 1 << 24
 # Columns of table `source_band`, as `select_statistics.sql` returns them.
 STATISTICS_DTYPE = np.dtype(
     [
         ("source_id", np.int64),
         ("n_datapoints", np.int32),
+        ("n_forced", np.int32),
         *[(name, np.float64) for columns in MOMENT_COLUMNS.values() for name in columns.values()],
         ("flux_int_max_jy", np.float64),
+        ("change_state", f"V{CHANGE_STATE_BYTES}"),
     ]
 )
 
@@ -89,6 +99,8 @@ class NullDetections:
         Whether table `null_detection` has it.
     is_pending : (n,) bool
         New sources that wait for a verdict of the other bands: they do not expire.
+    is_active : (n,) bool
+        An episode that events have announced goes on.
     """
 
     id: IntArray
@@ -97,6 +109,7 @@ class NullDetections:
     n_timesteps: IntArray
     is_stored: BoolArray
     is_pending: BoolArray
+    is_active: BoolArray
 
 
 NO_MONITORS = Monitors(
@@ -107,6 +120,7 @@ NO_NULL_DETECTIONS = NullDetections(
     np.empty(0),
     np.empty(0),
     np.empty(0, np.int64),
+    np.empty(0, np.bool_),
     np.empty(0, np.bool_),
     np.empty(0, np.bool_),
 )
@@ -182,6 +196,8 @@ class Questions:
         None: nothing can be updated.
     first_image_keys : sequence of int
         Images whose `image_id` is needed.
+    active_again_ids : sequence of int
+        Sources of a new episode whose earlier ones are to be cited.
     detected_ids : (n,) int64 or None
         Known sources that were detected; None: null detections are not counted.
     field : Probes or None
@@ -193,6 +209,7 @@ class Questions:
     first_detections: Mapping[int, FirstDetections] = field(default_factory=dict)
     notified: NotifiedSources | None = None
     first_image_keys: Sequence[int] = ()
+    active_again_ids: Sequence[int] = ()
     detected_ids: IntArray | None = None
     field: Probes | None = None
 
@@ -207,6 +224,8 @@ class PriorCoverage:
         Rows and columns [px].
     margin_px : int
         Border in which no sources were searched [px].
+    detection_threshold_sigma : float or None
+        Threshold of its own search [sigma]; None: it was not stored.
     rms_grid : (rows, columns) float64
         Local rms at the cell centres [Jy/beam].
     """
@@ -214,6 +233,7 @@ class PriorCoverage:
     wcs_header: str
     shape: tuple[int, int]
     margin_px: int
+    detection_threshold_sigma: float | None
     rms_grid: FloatArray
 
 
@@ -257,6 +277,8 @@ class Evidence:
         Deepest earlier images around the first detections, by the number of the image.
     image_ids : mapping
         `image_id` by `image_key`.
+    earlier_trig_ids : mapping
+        Those of earlier episodes by the id of the source, the newest first.
     """
 
     image_keys: Sequence[int]
@@ -264,7 +286,17 @@ class Evidence:
     prior_coverage: Mapping[int, Sequence[PriorCoverage]] = field(default_factory=dict)
     last_notified: Sequence[LastNotified] = ()
     image_ids: Mapping[int, str] = field(default_factory=dict)
+    earlier_trig_ids: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     null_detections: NullDetections = NO_NULL_DETECTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredImage:
+    """An accepted image of the catalogue, and its record without sources and rms grid."""
+
+    image_key: int
+    key: ChannelKey
+    record: ImageDetections
 
 
 @dataclass(frozen=True, slots=True)

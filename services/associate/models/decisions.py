@@ -25,7 +25,9 @@ __all__ = [
     "Columns",
     "CoverageRows",
     "Decisions",
+    "EpisodeRows",
     "ForcedDecisions",
+    "ForcedOutcome",
     "ForcedTargets",
     "ImageRequest",
     "ImageRow",
@@ -70,8 +72,8 @@ class SourceRows:
     created : sequence of Columns
         New rows of `source`, in groups.
     updated, flagged, moved : Columns or None
-        Changes of known rows of `source`: of what the timestep measured; of those of them that
-        are announced now; of those of them whose search position follows them.
+        Changes of known rows of `source`: of what the timestep measured; of those of them whose
+        flags or episodes change; of those of them whose search position follows them.
     last_time_start : datetime or None
         Start of the last exposure that `updated` comes from.
     detections, shared : sequence of Columns
@@ -108,10 +110,15 @@ class TransientRow:
     dec_err_deg: float
     flux_peak_jy_beam: float
     snr: float
-    eta: float
-    v: float
+    eta: float | None
+    v: float | None
     last_notified_n_bands: int
     limit_previous_jy_beam: float | None
+    episode: int
+    trigger: str
+    trigger_sigma: float | None
+    flux_expected_jy_beam: float | None
+    flux_expected_err_jy_beam: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,21 @@ class Notification:
     event: SourceEvent
     time_detected: datetime
     transient: TransientRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class ForcedOutcome:
+    """What the forced points of an image change: statistics, sources and their episodes.
+
+    `ended_ids` are the sources whose episode ends.
+    """
+
+    statistics: Sequence[StatisticsRows]
+    sources: Columns
+    flagged: Columns | None
+    ended_ids: Sequence[int]
+    time_start: datetime
+    notifications: Sequence[Notification]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +227,28 @@ class ForcedDecisions:
 
 
 @dataclass(frozen=True, slots=True)
+class EpisodeRows:
+    """What a timestep says of episodes that go on.
+
+    Parameters
+    ----------
+    missed_ids : sequence of int
+        Sources in an episode that images cover and do not detect.
+    quiet_looks : int
+        So many of these in a row end an episode [looks].
+    ended_ids : sequence of int
+        Sources whose episode ends with a detection.
+    peaks : mapping
+        Peak flux of the detected sources in an episode by their ids [Jy/beam].
+    """
+
+    missed_ids: Sequence[int] = ()
+    quiet_looks: int = 1
+    ended_ids: Sequence[int] = ()
+    peaks: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CoverageRows:
     """Cells of the sky that an image covers, (n,), and its rms there [Jy/beam]."""
 
@@ -251,6 +295,7 @@ class Decisions:
     notifications: Sequence[Notification] = ()
     forced: ForcedDecisions | None = None
     limits: ArchiveLimits = ArchiveLimits()
+    episodes: EpisodeRows = field(default_factory=EpisodeRows)
     coverage: Sequence[CoverageRows] = ()
     closed_until: datetime | None = None
     channels: Sequence[tuple[int, ExpectedChannel]] = ()

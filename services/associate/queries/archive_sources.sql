@@ -10,7 +10,7 @@
 -- $4  archive_sigma    float8       of the weighted mean of all fluxes [-]
 -- $5  time_archived    timestamptz
 -- Indexes: detection (source_id, time_start); source (parent_source_id); the unique one on transient
--- (source_id, kind); primary keys.
+-- (source_id, episode); primary keys.
 with limits as (
     select
         $3::float8 as candidate_sigma,

@@ -1,29 +1,35 @@
--- Store one transient and return its id; a source has at most one of each kind.
+-- Store one episode of a source and return its id.
 --
--- $1   event_id                text
--- $2   trig_id                 text
--- $3   source_id               bigint
--- $4   stream_id               int
--- $5   kind                    text
--- $6   certainty               text
--- $7   image_key               bigint
--- $8   source_number           int
--- $9   time_start              timestamptz
--- $10  time_detected           timestamptz
--- $11  ra                      float8       [deg]
--- $12  dec                     float8       [deg]
--- $13  ra_err_deg              float8       [deg]
--- $14  dec_err_deg             float8       [deg]
--- $15  flux_peak_jy_beam       float8       [Jy/beam]
--- $16  snr                     float8       [-]
--- $17  eta                     float8       [-]
--- $18  v                       float8       [-]
--- $19  last_notified_n_bands   int          [-]
--- $20  limit_previous_jy_beam  float8       [Jy/beam]
+-- $1   event_id                   text
+-- $2   trig_id                    text
+-- $3   source_id                  bigint
+-- $4   stream_id                  int
+-- $5   kind                       text
+-- $6   certainty                  text
+-- $7   image_key                  bigint
+-- $8   source_number              int
+-- $9   time_start                 timestamptz
+-- $10  time_detected              timestamptz
+-- $11  ra                         float8       [deg]
+-- $12  dec                        float8       [deg]
+-- $13  ra_err_deg                 float8       [deg]
+-- $14  dec_err_deg                float8       [deg]
+-- $15  flux_peak_jy_beam          float8       [Jy/beam]
+-- $16  snr                        float8       [-]
+-- $17  eta                        float8       [-]
+-- $18  v                          float8       [-]
+-- $19  last_notified_n_bands      int          [-]
+-- $20  limit_previous_jy_beam     float8       [Jy/beam]
+-- $21  episode                    int          [-]
+-- $22  trigger                    text
+-- $23  trigger_sigma              float8       [sigma]
+-- $24  flux_expected_jy_beam      float8       [Jy/beam]
+-- $25  flux_expected_err_jy_beam  float8       [Jy/beam]
 insert into transient (
     event_id, trig_id, source_id, stream_id, kind, certainty, state, image_key, source_number, time_start,
     time_detected, ra, dec, ra_err_deg, dec_err_deg, flux_peak_jy_beam, snr, eta, v,
-    last_notified_n_bands, limit_previous_jy_beam
+    last_notified_n_bands, limit_previous_jy_beam, episode, trigger, trigger_sigma,
+    flux_expected_jy_beam, flux_expected_err_jy_beam
 )
 values (
     $1::text,
@@ -46,6 +52,11 @@ values (
     $17::float8,
     $18::float8,
     $19::int,
-    $20::float8
+    $20::float8,
+    $21::int,
+    $22::text,
+    $23::float8,
+    $24::float8,
+    $25::float8
 )
 returning transient.id

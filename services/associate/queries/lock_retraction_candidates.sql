@@ -8,7 +8,7 @@
 -- $5  longest_wait    interval  after which a new source is judged no more
 -- No measurement is read: the event has it, and a plan with all partitions of detection would take
 -- longer than the rest.
--- Indexes: image (stream_id, image_id); transient (source_id, kind); primary keys of source and
+-- Indexes: image (stream_id, image_id); transient (source_id, episode); primary keys of source and
 -- image; source_event (transient_id, id).
 select
     transient.source_id,
@@ -25,11 +25,11 @@ inner join transient
         and transient.state = 'active'
         and not transient.is_judged
         and transient.time_start between image.time_start - $5::interval and image.time_start + $4::interval
--- n_datapoints counts every blind detection, those that two sources share too.
+-- Every blind detection counts, those that two sources share too.
 inner join source
     on
         transient.source_id = source.id
-        and source.n_datapoints = 1
+        and source.n_datapoints - source.n_forced = 1
 inner join image as first_detection
     on
         transient.image_key = first_detection.image_key

@@ -12,7 +12,8 @@ select
         record_send(
             row(
                 source.id, source.search_ra, source.search_dec, source.ra, source.dec, source.weight_ra,
-                source.weight_dec, source.n_datapoints, source.is_new, source.is_variable,
+                source.weight_dec, source.n_datapoints, source.n_forced, source.is_new, source.is_variable,
+                source.activity, source.n_quiet, source.n_quiet_needed, source.n_episodes,
                 source.first_image_key, source.first_source_number
             )
         ),

@@ -1,9 +1,9 @@
--- Return the transients of sources that may be updated, and what their last events reported.
+-- Return the episodes of sources that go on and may be updated, and what their last events reported.
 --
 -- $1  source_id        bigint[]
 -- $2  max_updates      int          [-]
 -- $3  notified_before  timestamptz  transients whose last event is of a later exposure are left out
--- Index: the unique one on transient (source_id, kind).
+-- Index: the unique one on transient (source_id, episode).
 select
     transient.id as transient_id,
     transient.trig_id,
@@ -21,6 +21,7 @@ from transient
 where
     transient.source_id = any($1::bigint[])
     and transient.state = 'active'
+    and transient.time_end is null
     and transient.n_updates < $2::int
     and coalesce(transient.last_notified_time_start, transient.time_start) <= $3::timestamptz
 order by transient.id

@@ -10,7 +10,7 @@
 -- $6  ra_high      float8[]    [deg]
 -- $7  longest_wait  interval    new sources younger than this may wait for a verdict
 -- Indexes: primary keys of detection (of this stream's partition) and source; null_detection
--- (stream_id, zone, ra); transient (source_id, kind).
+-- (stream_id, zone, ra); transient (source_id, episode).
 with candidate as (
     select
         detection.source_id,
@@ -58,7 +58,8 @@ select
             and transient.state = 'active'
             and not transient.is_judged
             and transient.time_start >= stream.looked_until - $7::interval
-    ) as is_pending
+    ) as is_pending,
+    source.activity = 1 as is_active
 from candidate
 inner join source on candidate.source_id = source.id
 group by source.id

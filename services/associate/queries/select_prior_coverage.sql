@@ -9,6 +9,7 @@ select
     image.width_px,
     image.height_px,
     coalesce(image.margin_px, 0) as margin_px,
+    image.detection_threshold_sigma,
     image.rms_grid_columns,
     image.rms_grid
 from image

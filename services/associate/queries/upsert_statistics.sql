@@ -1,45 +1,59 @@
 -- Write the light-curve statistics of one band and Stokes parameter.
 --
--- $1   band_id                  int
--- $2   stokes                   text
--- $3   source_id                bigint[]
--- $4   n_datapoints             int[]     [-]
--- $5   flux_int_mean_jy         float8[]  [Jy]
--- $6   flux_int_m2              float8[]  [Jy^2]
--- $7   flux_int_weight          float8[]  [1/Jy^2]
--- $8   flux_int_wmean_jy        float8[]  [Jy]
--- $9   flux_int_wm2             float8[]  [-]
--- $10  flux_peak_mean_jy_beam   float8[]  [Jy/beam]
--- $11  flux_peak_m2             float8[]  [(Jy/beam)^2]
--- $12  flux_peak_weight         float8[]  [(beam/Jy)^2]
--- $13  flux_peak_wmean_jy_beam  float8[]  [Jy/beam]
--- $14  flux_peak_wm2            float8[]  [-]
--- $15  flux_int_max_jy          float8[]  [Jy]
+-- $1   band_id                    int
+-- $2   stokes                     text
+-- $3   source_id                  bigint[]
+-- $4   n_datapoints               int[]     [-]
+-- $5   n_forced                   int[]     [-]
+-- $6   flux_int_mean_jy           float8[]  [Jy]
+-- $7   flux_int_m2                float8[]  [Jy^2]
+-- $8   flux_int_weight            float8[]  [1/Jy^2]
+-- $9   flux_int_wmean_jy          float8[]  [Jy]
+-- $10  flux_int_wm2               float8[]  [-]
+-- $11  flux_peak_mean_jy_beam     float8[]  [Jy/beam]
+-- $12  flux_peak_m2               float8[]  [(Jy/beam)^2]
+-- $13  flux_peak_weight           float8[]  [(beam/Jy)^2]
+-- $14  flux_peak_wmean_jy_beam    float8[]  [Jy/beam]
+-- $15  flux_peak_wm2              float8[]  [-]
+-- $16  flux_forced_mean_jy_beam   float8[]  [Jy/beam]
+-- $17  flux_forced_m2             float8[]  [(Jy/beam)^2]
+-- $18  flux_forced_weight         float8[]  [(beam/Jy)^2]
+-- $19  flux_forced_wmean_jy_beam  float8[]  [Jy/beam]
+-- $20  flux_forced_wm2            float8[]  [-]
+-- $21  flux_int_max_jy            float8[]  [Jy]
+-- $22  change_state               bytea[]
 -- Index: the primary key.
 insert into source_band (
-    source_id, band_id, stokes, n_datapoints,
-    flux_int_mean_jy, flux_int_m2, flux_int_weight, flux_int_wmean_jy, flux_int_wm2,
-    flux_peak_mean_jy_beam, flux_peak_m2, flux_peak_weight, flux_peak_wmean_jy_beam, flux_peak_wm2,
-    flux_int_max_jy
+    source_id, band_id, stokes, n_datapoints, n_forced, flux_int_mean_jy, flux_int_m2, flux_int_weight,
+    flux_int_wmean_jy, flux_int_wm2, flux_peak_mean_jy_beam, flux_peak_m2, flux_peak_weight,
+    flux_peak_wmean_jy_beam, flux_peak_wm2, flux_forced_mean_jy_beam, flux_forced_m2,
+    flux_forced_weight, flux_forced_wmean_jy_beam, flux_forced_wm2, flux_int_max_jy, change_state
 )
 select
-    row_in.source_id, $1::int, $2::text, row_in.n_datapoints,
-    row_in.flux_int_mean_jy, row_in.flux_int_m2, row_in.flux_int_weight, row_in.flux_int_wmean_jy,
-    row_in.flux_int_wm2, row_in.flux_peak_mean_jy_beam, row_in.flux_peak_m2, row_in.flux_peak_weight,
-    row_in.flux_peak_wmean_jy_beam, row_in.flux_peak_wm2, row_in.flux_int_max_jy
+    row_in.source_id, $1::int, $2::text, row_in.n_datapoints, row_in.n_forced, row_in.flux_int_mean_jy,
+    row_in.flux_int_m2, row_in.flux_int_weight, row_in.flux_int_wmean_jy, row_in.flux_int_wm2,
+    row_in.flux_peak_mean_jy_beam, row_in.flux_peak_m2, row_in.flux_peak_weight,
+    row_in.flux_peak_wmean_jy_beam, row_in.flux_peak_wm2, row_in.flux_forced_mean_jy_beam,
+    row_in.flux_forced_m2, row_in.flux_forced_weight, row_in.flux_forced_wmean_jy_beam,
+    row_in.flux_forced_wm2, row_in.flux_int_max_jy, row_in.change_state
 from
     unnest(
-        $3::bigint[], $4::int[], $5::float8[], $6::float8[], $7::float8[], $8::float8[], $9::float8[],
-        $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::float8[], $15::float8[]
+        $3::bigint[], $4::int[], $5::int[], $6::float8[], $7::float8[], $8::float8[], $9::float8[],
+        $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::float8[], $15::float8[],
+        $16::float8[], $17::float8[], $18::float8[], $19::float8[], $20::float8[], $21::float8[],
+        $22::bytea[]
     )
         as row_in (
-            source_id, n_datapoints, flux_int_mean_jy, flux_int_m2, flux_int_weight, flux_int_wmean_jy,
-            flux_int_wm2, flux_peak_mean_jy_beam, flux_peak_m2, flux_peak_weight, flux_peak_wmean_jy_beam,
-            flux_peak_wm2, flux_int_max_jy
+            source_id, n_datapoints, n_forced, flux_int_mean_jy, flux_int_m2, flux_int_weight,
+            flux_int_wmean_jy, flux_int_wm2, flux_peak_mean_jy_beam, flux_peak_m2, flux_peak_weight,
+            flux_peak_wmean_jy_beam, flux_peak_wm2, flux_forced_mean_jy_beam, flux_forced_m2,
+            flux_forced_weight, flux_forced_wmean_jy_beam, flux_forced_wm2, flux_int_max_jy,
+            change_state
         )
 on conflict (source_id, band_id, stokes) do update
     set
         n_datapoints = excluded.n_datapoints,
+        n_forced = excluded.n_forced,
         flux_int_mean_jy = excluded.flux_int_mean_jy,
         flux_int_m2 = excluded.flux_int_m2,
         flux_int_weight = excluded.flux_int_weight,
@@ -50,4 +64,10 @@ on conflict (source_id, band_id, stokes) do update
         flux_peak_weight = excluded.flux_peak_weight,
         flux_peak_wmean_jy_beam = excluded.flux_peak_wmean_jy_beam,
         flux_peak_wm2 = excluded.flux_peak_wm2,
-        flux_int_max_jy = excluded.flux_int_max_jy
+        flux_forced_mean_jy_beam = excluded.flux_forced_mean_jy_beam,
+        flux_forced_m2 = excluded.flux_forced_m2,
+        flux_forced_weight = excluded.flux_forced_weight,
+        flux_forced_wmean_jy_beam = excluded.flux_forced_wmean_jy_beam,
+        flux_forced_wm2 = excluded.flux_forced_wm2,
+        flux_int_max_jy = excluded.flux_int_max_jy,
+        change_state = excluded.change_state

@@ -15,14 +15,14 @@ from services.associate.models.catalogue import (
     NotifiedSources,
     Questions,
 )
+from services.associate.models.changes import ChangeLimits
 from services.associate.models.solutions import ImageSolution
 from services.associate.models.timesteps import Timestep, TimestepImage
-from services.associate.steps.candidate_sources import (
-    CandidateSources,
-    ImageResult,
-    MeasuredColumns,
-)
+from services.associate.steps.candidate_sources import CandidateSources
+from services.associate.steps.change_tests import to_limits
 from services.associate.steps.coverage import channel_of, find_field_boxes, metadata_of
+from services.associate.steps.episodes import find_changes
+from services.associate.steps.image_result import ImageResult, MeasuredColumns
 from services.associate.steps.monitors import FirstCoverage, find_first_coverage
 from services.associate.steps.registration import (
     RegisteredImages,
@@ -30,7 +30,7 @@ from services.associate.steps.registration import (
     register_images,
 )
 from services.associate.steps.rows import DRIFT_LIMIT_DEG
-from services.associate.steps.triggers import AssociatedImage, Trigger, find_variables, is_first
+from services.associate.steps.triggers import AssociatedImage, Trigger, is_first
 from services.associate.steps.updates import find_notified
 from sky.geometry import Probes, probe_zones
 from sky.solar_system import is_solar_system
@@ -54,7 +54,7 @@ class Association:
     registered: RegisteredImages
     candidates: CandidateSources
     images: tuple[AssociatedImage, ...]
-    variables: tuple[Trigger, ...]
+    changes: tuple[Trigger, ...]
     monitors: FirstCoverage
     questions: Questions
 
@@ -120,8 +120,13 @@ def associate(
     )
     candidates = CandidateSources(settings.systematic_position_error_arcsec / 3600)
     candidates.load(state.sources, state.statistics)
-    images = tuple(_associate_image(candidates, each, settings) for each in registered.accepted)
-    variables = tuple(find_variables(candidates, images, settings))
+    limits = None
+    if not timestep.is_late:
+        limits = to_limits(settings, n_channels=max(1, len(registered.accepted)))
+    images = tuple(
+        _associate_image(candidates, each, settings, limits) for each in registered.accepted
+    )
+    changes = () if timestep.is_late else tuple(find_changes(candidates, images, settings))
     monitors = find_first_coverage(state.monitors, registered.accepted)
     counts_looks = bool(images) and needs_forced(timestep, settings)
     return Association(
@@ -130,7 +135,7 @@ def associate(
         registered,
         candidates,
         images,
-        variables,
+        changes,
         monitors,
         Questions(
             n_images=len(registered.images),
@@ -138,7 +143,12 @@ def associate(
             first_detections=_find_first_detections(candidates, images),
             notified=_find_notified(candidates, images, timestep, settings),
             first_image_keys=[
-                int(candidates.sources["first_image_key"][trigger.source]) for trigger in variables
+                int(candidates.sources["first_image_key"][trigger.source]) for trigger in changes
+            ],
+            active_again_ids=[
+                int(row["id"])
+                for row in (candidates.sources[trigger.source] for trigger in changes)
+                if row["n_episodes"]
             ],
             detected_ids=_detected_ids(candidates) if counts_looks else None,
             field=find_field_boxes([each.record for each in images]) if counts_looks else None,
@@ -152,7 +162,10 @@ def _distance_limit_deg(record: ImageDetections, settings: AssociateSettings) ->
 
 
 def _associate_image(
-    candidates: CandidateSources, image: TimestepImage, settings: AssociateSettings
+    candidates: CandidateSources,
+    image: TimestepImage,
+    settings: AssociateSettings,
+    limits: ChangeLimits | None,
 ) -> AssociatedImage:
     key = channel_of(image)
     result = candidates.associate(
@@ -162,6 +175,7 @@ def _associate_image(
         de_ruiter_limit=settings.de_ruiter_radius,
         distance_limit_deg=_distance_limit_deg(image.record, settings),
         systematic_deg=_systematic_deg(image.record, settings),
+        change_limits=limits,
     )
     record = _flag_first_detections(image.record, result)
     return AssociatedImage(image.number, key, record, metadata_of(record), result, image.solution)

@@ -1,7 +1,6 @@
 """The part of the running catalogue around a timestep's detections, in memory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +13,22 @@ from services.associate.models.catalogue import (
     ChannelKey,
     RowArray,
 )
+from services.associate.models.changes import (
+    CHANGE_DTYPE,
+    ChangeLimits,
+    SourceLooks,
+    new_change_states,
+)
 from services.associate.models.decisions import StatisticsRows
+from services.associate.steps.change_tests import add_looks
+from services.associate.steps.image_result import ImageResult, MeasuredColumns
 from services.associate.steps.inheritance import Claims, find_heirs
 from services.associate.steps.matching import Links, Positions, find_pairs, resolve
+from services.associate.steps.variability import Variability, find_variability
 from sky.geometry import move, tangent_offsets
-from sky.statistics import eta, new_moments, update_moments, v
+from sky.statistics import eta, merge_moments, new_moments, update_moments, v
 
-__all__ = ["CandidateSources", "ImageResult", "MeasuredColumns"]
+__all__ = ["CandidateSources"]
 
 # `parent` is the row of the source it was split from, `image` the number of the image that
 # created it; -1 where there is none.
@@ -31,42 +39,6 @@ _DTYPE = np.dtype(
     ]
 )  # fmt: skip
 _NO_PARENT = -1
-
-
-@dataclass(frozen=True, slots=True)
-class MeasuredColumns:
-    """What association needs of one image's detections; (n,) each, errors statistical."""
-
-    ra: FloatArray
-    dec: FloatArray
-    ra_err_deg: FloatArray
-    dec_err_deg: FloatArray
-    flux_peak: FloatArray
-    flux_peak_err: FloatArray
-    flux_int: FloatArray
-    flux_int_err: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class ImageResult:
-    """The sources of an image's detections.
-
-    Parameters
-    ----------
-    source : (n,) int64
-        Row of the candidates that each detection belongs to.
-    radius : (n,) float64
-        Its De Ruiter radius; NaN where it created the source.
-    shared : Links
-        Further sources of a detection (n-1).
-    near_known : (k,) int64
-        Detections that created a source near a known one, whose flux they do not share.
-    """
-
-    source: IntArray
-    radius: FloatArray
-    shared: Links
-    near_known: IntArray
 
 
 class CandidateSources:
@@ -81,10 +53,13 @@ class CandidateSources:
     def __init__(self, systematic_deg: float) -> None:
         self._systematic_deg = systematic_deg
         self.sources = np.zeros(0, _DTYPE)
-        # Per band and Stokes parameter: statistics of integrated and of peak flux, the largest
-        # integrated flux, and how many points the database has; one row a source.
+        # Per band and Stokes parameter: statistics of integrated and of peak flux of the blind
+        # points, of the flux of the forced points, the state of the tests for changes, the
+        # largest integrated flux, and how many points the database has; one row a source.
         self._int: dict[ChannelKey, RowArray] = {}
         self._peak: dict[ChannelKey, RowArray] = {}
+        self._forced: dict[ChannelKey, RowArray] = {}
+        self._changes: dict[ChannelKey, RowArray] = {}
         self._int_max: dict[ChannelKey, FloatArray] = {}
         self._n_stored: dict[ChannelKey, IntArray] = {}
 
@@ -105,17 +80,29 @@ class CandidateSources:
         for key, table in statistics.items():
             self._make_room(key)
             row = np.searchsorted(sources["id"], table["source_id"])
-            for kind, moments in (("int", self._int[key]), ("peak", self._peak[key])):
-                moments["n"][row] = table["n_datapoints"]
+            for kind, moments in self._moments(key):
+                n_forced = table["n_forced"]
+                moments["n"][row] = (
+                    n_forced if kind == "forced" else table["n_datapoints"] - n_forced
+                )
                 for name, column in MOMENT_COLUMNS[kind].items():
                     moments[name][row] = table[column]
+            self._changes[key][row] = table["change_state"].view(CHANGE_DTYPE)
             self._int_max[key][row] = table["flux_int_max_jy"]
             self._n_stored[key][row] = table["n_datapoints"]
+
+    def _moments(self, key: ChannelKey) -> tuple[tuple[str, RowArray], ...]:
+        """Return the statistics of a channel by the kinds of `MOMENT_COLUMNS`."""
+        return (
+            ("int", self._int[key]), ("peak", self._peak[key]), ("forced", self._forced[key]),
+        )  # fmt: skip
 
     def _make_room(self, key: ChannelKey) -> None:
         size = self.sources.size
         if key not in self._int:
             self._int[key], self._peak[key] = new_moments(size), new_moments(size)
+            self._forced[key] = new_moments(size)
+            self._changes[key] = new_change_states(size)
             self._int_max[key] = np.full(size, -np.inf)
             self._n_stored[key] = np.zeros(size, np.int64)
 
@@ -128,24 +115,31 @@ class CandidateSources:
         return len(
             {
                 key[0]
-                for key, moments in self._int.items()
-                if moments["n"][source] != self._n_stored[key][source]
+                for key in self._int
+                if self._n_points(key)[source] != self._n_stored[key][source]
             }
         )
+
+    def _n_points(self, key: ChannelKey) -> IntArray:
+        """Return the points of each source in a channel, blind and forced."""
+        return np.asarray(self._int[key]["n"] + self._forced[key]["n"], np.int64)
 
     def changed_statistics(self, ids: IntArray) -> list[StatisticsRows]:
         """Return the statistics that the database does not have yet; `ids` of all sources."""
         return [self._changed(key, ids) for key in sorted(self._int)]
 
     def _changed(self, key: ChannelKey, ids: IntArray) -> StatisticsRows:
-        row = np.nonzero(self._int[key]["n"] != self._n_stored[key])[0]
+        n_points = self._n_points(key)
+        row = np.nonzero(n_points != self._n_stored[key])[0]
         table = np.zeros(row.size, STATISTICS_DTYPE)
         table["source_id"] = ids[row]
-        table["n_datapoints"] = self._int[key]["n"][row]
-        for kind, moments in (("int", self._int[key]), ("peak", self._peak[key])):
+        table["n_datapoints"] = n_points[row]
+        table["n_forced"] = self._forced[key]["n"][row]
+        for kind, moments in self._moments(key):
             for name, column in MOMENT_COLUMNS[kind].items():
                 table[column] = moments[name][row]
         table["flux_int_max_jy"] = self._int_max[key][row]
+        table["change_state"] = self._changes[key][row].view(table.dtype["change_state"])
         return StatisticsRows(key, table, self._n_stored[key][row] > 0)
 
     def positions(self, systematic_deg: float | None = None) -> Positions:
@@ -171,8 +165,12 @@ class CandidateSources:
         de_ruiter_limit: float,
         distance_limit_deg: float,
         systematic_deg: float | None = None,
+        change_limits: ChangeLimits | None = None,
     ) -> ImageResult:
-        """Match the detections of one image, the `image`-th, and update their sources."""
+        """Match the detections of one image, the `image`-th, and update their sources.
+
+        Without `change_limits` they are not tested for changes.
+        """
         self._make_room(key)
         floor = self._systematic_deg if systematic_deg is None else systematic_deg
         detections = Positions(
@@ -205,8 +203,20 @@ class CandidateSources:
         self._count(kept.source, source[first_detections])
         self._add_points(key, columns, kept.detection, kept.source)
         self._add_points(key, columns, first_detections, source[first_detections])
+        looked = None
+        if change_limits is not None:
+            detection = np.concatenate([kept.detection, first_detections])
+            touched = np.concatenate([kept.source, source[first_detections]])
+            looked = self.look(
+                key,
+                touched,
+                detection,
+                flux=columns.flux_peak,
+                error=columns.flux_peak_err,
+                limits=change_limits,
+            )
         near_known = split.detection[~inherits]
-        return ImageResult(source, radius, kept.select(~is_primary), near_known)
+        return ImageResult(source, radius, kept.select(~is_primary), near_known, looked)
 
     def _find_heirs(
         self, key: ChannelKey, columns: MeasuredColumns, kept: Links, split: Links
@@ -247,13 +257,18 @@ class CandidateSources:
         rows["is_created"] = True
         rows["image"], rows["first_source_number"] = image, first_detections
         child = parents != _NO_PARENT
-        rows["n_datapoints"][child] = self.sources["n_datapoints"][parents[child]]
+        for name in ("n_datapoints", "n_forced"):
+            rows[name][child] = self.sources[name][parents[child]]
         self.sources = np.concatenate([self.sources, rows])
-        for table in (self._int, self._peak):
+        for table in (self._int, self._peak, self._forced):
             for key, moments in table.items():
                 grown = new_moments(first_detections.size)
                 grown[child] = moments[parents[child]]
                 table[key] = np.concatenate([moments, grown])
+        for key, states in self._changes.items():
+            begun = new_change_states(first_detections.size)
+            begun[child] = states[parents[child]]
+            self._changes[key] = np.concatenate([states, begun])
         for key, largest in self._int_max.items():
             more = np.full(first_detections.size, -np.inf)
             more[child] = largest[parents[child]]
@@ -303,19 +318,56 @@ class CandidateSources:
         largest = self._int_max[key]
         largest[source] = np.fmax(largest[source], columns.flux_int[detection])
 
-    def variability(self, min_points: int = 2) -> tuple[FloatArray, FloatArray]:
-        """Return eta and v of each source in the channel where its eta is largest.
+    def look(
+        self,
+        key: ChannelKey,
+        source: IntArray,
+        detection: IntArray,
+        *,
+        flux: FloatArray,
+        error: FloatArray,
+        limits: ChangeLimits,
+    ) -> SourceLooks:
+        """Test sources for changes: `detection` numbers their peak fluxes [Jy/beam]."""
+        value, sigma = flux[detection], error[detection]
+        usable = np.isfinite(value) & np.isfinite(sigma) & (sigma > 0)
+        looks = add_looks(self._changes[key], source[usable], value[usable], sigma[usable], limits)
+        return SourceLooks(source[usable], detection[usable], looks)
 
-        Channels with fewer than `min_points` points do not count.
+    def add_forced(
+        self, key: ChannelKey, source: IntArray, flux: FloatArray, error: FloatArray
+    ) -> None:
+        """Add forced points [Jy/beam] in one channel to sources, each at most once."""
+        self._make_room(key)
+        update_moments(self._forced[key], source, flux, error)
+        self._int_max[key][source] = np.fmax(self._int_max[key][source], flux)
+        for name in ("n_datapoints", "n_forced"):
+            self.sources[name][source] += 1
+
+    def variability(self, min_points: int = 2) -> tuple[FloatArray, FloatArray, IntArray]:
+        """Return eta and v of each source in the channel where its eta is largest, and its points.
+
+        Of integrated fluxes, forced points included. Channels with fewer than `min_points` points
+        do not count.
         """
         best_eta, best_v = np.zeros(self.sources.size), np.zeros(self.sources.size)
+        n_points = np.zeros(self.sources.size, np.int64)
         for key in sorted(self._int):
-            moments = self._int[key]
+            moments = merge_moments(self._int[key], self._forced[key])
             value = np.where(moments["n"] >= min_points, eta(moments), 0.0)
             better = value > best_eta
             best_eta = np.where(better, value, best_eta)
             best_v = np.where(better, v(moments), best_v)
-        return best_eta, best_v
+            n_points = np.where(better, moments["n"], n_points)
+        return best_eta, best_v, n_points
+
+    def variability_of(self, source: int) -> Variability:
+        """Return the variability of one source, by kind of flux and of points."""
+        one = slice(source, source + 1)
+        return find_variability(
+            (self._int[key][one], self._peak[key][one], self._forced[key][one])
+            for key in sorted(self._int)
+        )
 
     def position_errors_deg(self, source: int) -> tuple[float, float]:
         """Return the 1 sigma errors of a source's RA and Dec on the sky [deg]."""

@@ -12,6 +12,7 @@ from services.associate.models.catalogue import Evidence, RowArray
 from services.associate.models.decisions import (
     ArchiveLimits,
     Decisions,
+    EpisodeRows,
     ForcedDecisions,
     ForcedTargets,
     ImageRow,
@@ -21,11 +22,17 @@ from services.associate.models.timesteps import ExpectedChannel
 from services.associate.steps.association import Association
 from services.associate.steps.bands import find_band
 from services.associate.steps.coverage import covers_any, find_coverage
+from services.associate.steps.episodes import (
+    find_missed,
+    find_peaks,
+    follow_activity,
+    start_episodes,
+)
 from services.associate.steps.events import EventBuilder
 from services.associate.steps.forced_requests import find_request
 from services.associate.steps.monitors import find_monitor_targets, to_monitor_sources
 from services.associate.steps.null_detections import count_null_detections
-from services.associate.steps.rows import FinalSources, to_source_rows
+from services.associate.steps.rows import FLAG_COLUMNS, FinalSources, to_source_rows
 from services.associate.steps.triggers import AssociatedImage, Trigger, find_new_sources
 from services.associate.steps.updates import find_updates
 
@@ -50,7 +57,7 @@ def decide(
     """
     timestep, state, registered = association.timestep, association.state, association.registered
     announced = _find_announced(association, evidence, settings)
-    final = _finish_sources(association, evidence, announced)
+    final = _finish_sources(association, evidence, announced, settings)
     forced = _decide_forced(association, evidence, final.rows, settings)
     is_closing = not timestep.is_late and timestep.time_start is not None
     return Decisions(
@@ -80,6 +87,12 @@ def decide(
         limits=ArchiveLimits(
             settings.candidate_sigma or -math.inf, settings.archive_sigma or -math.inf
         ),
+        episodes=EpisodeRows(
+            missed_ids=find_missed(evidence.null_detections, association.images),
+            quiet_looks=settings.episode_quiet_looks,
+            ended_ids=final.rows["id"][final.is_ended].tolist(),
+            peaks=find_peaks(final.rows, association.images),
+        ),
         coverage=[
             find_coverage(image, evidence.image_keys[image.number])
             for image in registered.accepted
@@ -92,18 +105,21 @@ def decide(
 def _find_announced(
     association: Association, evidence: Evidence, settings: AssociateSettings
 ) -> list[Trigger]:
-    """Return the sources to announce for the first time, as new or as variable."""
+    """Return the episodes that begin, of new sources and of known ones."""
     new = find_new_sources(
         association.candidates,
         association.images,
         evidence.prior_coverage,
         sigma_margin=settings.new_source_sigma_margin,
     )
-    return [*new, *association.variables]
+    return [*new, *association.changes]
 
 
 def _finish_sources(
-    association: Association, evidence: Evidence, announced: Sequence[Trigger]
+    association: Association,
+    evidence: Evidence,
+    announced: Sequence[Trigger],
+    settings: AssociateSettings,
 ) -> FinalSources:
     """Return the sources with the ids, keys and flags to store."""
     candidates = association.candidates
@@ -112,12 +128,14 @@ def _finish_sources(
     rows["id"][created] = evidence.source_ids[: created.size]
     keys = np.array(evidence.image_keys, np.int64)
     rows["first_image_key"][created] = keys[rows["image"][created]]
-    is_announced = np.zeros(rows.size, np.bool_)
-    for trigger in announced:
-        rows["is_new" if trigger.kind == "new_source" else "is_variable"][trigger.source] = True
-        is_announced[trigger.source] = True
-    eta, v = candidates.variability()
-    return FinalSources(rows, eta, v, is_announced)
+    start_episodes(rows, announced, settings)
+    is_ended = follow_activity(rows, association.images, announced, counts_quiet=True)
+    before = candidates.sources
+    is_flagged = np.zeros(rows.size, np.bool_)
+    for name in FLAG_COLUMNS[1:]:
+        is_flagged |= rows[name] != before[name]
+    eta, v, _ = candidates.variability()
+    return FinalSources(rows, eta, v, is_flagged, is_ended)
 
 
 def _to_notifications(
@@ -141,9 +159,8 @@ def _to_notifications(
         stream_id=association.state.stream_id,
         candidates=association.candidates,
         rows=final.rows,
-        eta=final.eta,
-        v=final.v,
         image_ids={**evidence.image_ids, **image_ids},
+        earlier_trig_ids=evidence.earlier_trig_ids,
         image_keys=evidence.image_keys,
         now=now,
     )

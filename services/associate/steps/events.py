@@ -1,13 +1,13 @@
 """Triggers to events of transients-v1 and to rows of table `transient`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
 from schemas.identity import event_id, trig_id
-from schemas.messages import FloatArray, ImageMetadata, SourceEvent
+from schemas.messages import ImageMetadata, SourceEvent
 from services.associate.models.catalogue import RowArray
 from services.associate.models.decisions import Notification, TransientRow
 from services.associate.steps.candidate_sources import CandidateSources
@@ -27,11 +27,11 @@ class EventBuilder:
     ----------
     rows : (n,) structured
         The candidates with their final ids, keys and flags.
-    eta, v : (n,) float64
-        Variability of the candidates [-].
     image_ids : mapping
         `image_id` by `image_key`: of this timestep's images, and of those in which sources
         that are announced now were first detected.
+    earlier_trig_ids : mapping
+        Those of earlier episodes by the id of the source, the newest first.
     image_keys : sequence of int
         Keys of the timestep's images, by number.
     """
@@ -40,9 +40,8 @@ class EventBuilder:
     stream_id: int
     candidates: CandidateSources
     rows: RowArray
-    eta: FloatArray
-    v: FloatArray
     image_ids: Mapping[int, str]
+    earlier_trig_ids: Mapping[int, tuple[str, ...]]
     image_keys: Sequence[int]
     now: datetime
 
@@ -56,6 +55,9 @@ class EventBuilder:
         if trigger.last is not None:
             return trigger.last.trig_id
         row = self.rows[trigger.source]
+        if row["n_episodes"] > 1:
+            number = trigger.image.first_number + trigger.detection
+            return trig_id(self.stream, trigger.image.record.image_id, number)
         first_image_id = self.image_ids[int(row["first_image_key"])]
         return trig_id(self.stream, first_image_id, int(row["first_source_number"]))
 
@@ -74,7 +76,7 @@ class EventBuilder:
             transient_id=0 if trigger.last is None else trigger.last.transient_id,
             source_id=int(row["id"]),
             image_id=record.image_id,
-            source_number=number,
+            source_number=trigger.image.first_number + number,
             time_start=metadata.time_start,
             exposure_s=metadata.exposure_s,
             freq_eff_hz=metadata.freq_eff_hz,
@@ -94,16 +96,24 @@ class EventBuilder:
             snr=trigger.snr,
             rms_local_jy_beam=float(sources.rms_local_jy_beam[number]),
             quality_flags=int(sources.quality_flags[number]),
-            extraction_type="blind",
-            eta=float(self.eta[trigger.source]),
-            v=float(self.v[trigger.source]),
+            extraction_type=trigger.image.extraction_type,
             n_datapoints=int(row["n_datapoints"]),
+            n_forced=int(row["n_forced"]),
+            **asdict(self.candidates.variability_of(trigger.source)),
             n_bands=self.candidates.n_bands(trigger.source),
             limit_previous_jy_beam=trigger.limit_jy_beam,
             telescope=metadata.telescope,
             times=replace(record.times, time_associated=self.now),
             transient_kind=trigger.kind if trigger.last is None else trigger.last.kind,
             note=trigger.note,
+            n_episodes=max(int(row["n_episodes"]), 1),
+            earlier_trig_ids=(
+                () if trigger.last else self.earlier_trig_ids.get(int(row["id"]), ())
+            ),
+            flux_expected_jy_beam=trigger.test.expected_jy_beam,
+            flux_expected_err_jy_beam=trigger.test.expected_err_jy_beam,
+            trigger=trigger.test.name,
+            trigger_sigma=trigger.test.sigma,
             edge_distance_deg=_edge_distance_deg(
                 metadata, float(row["ra"]), float(row["dec"]), margin_of(record)
             ),
@@ -131,6 +141,11 @@ class EventBuilder:
             v=event.v,
             last_notified_n_bands=event.n_bands,
             limit_previous_jy_beam=event.limit_previous_jy_beam,
+            episode=event.n_episodes,
+            trigger=event.trigger,
+            trigger_sigma=event.trigger_sigma,
+            flux_expected_jy_beam=event.flux_expected_jy_beam,
+            flux_expected_err_jy_beam=event.flux_expected_err_jy_beam,
         )
 
 

@@ -10,17 +10,23 @@ from sky.margin import is_searched
 from sky.rms_grid import rms_bounds_at
 from sky.wcs import SkyProjection
 
-__all__ = ["find_deepest_rms"]
+__all__ = ["find_lowest_limits"]
 
 
-def find_deepest_rms(
-    ra: FloatArray, dec: FloatArray, prior_coverage: Sequence[PriorCoverage]
+def find_lowest_limits(
+    ra: FloatArray,
+    dec: FloatArray,
+    prior_coverage: Sequence[PriorCoverage],
+    *,
+    sigma_margin: float,
+    default_threshold_sigma: float,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the rms that the deepest earlier image had around positions.
+    """Return the fluxes that the deepest earlier image would have detected at positions.
 
-    A source is certainly new where it would have been detected over the larger of the two,
-    possibly new over the smaller (Swinbank et al. 2015, A&C 11, 25, section 4.6; here with the
-    rms at the position, not the extremes of the whole image).
+    A source is certainly new above the larger of the two, possibly new above the smaller
+    (Swinbank et al. 2015, A&C 11, 25, section 4.6; here with the rms at the position, not the
+    extremes of the whole image). As in TraP, each earlier image counts with the threshold that
+    it was searched with, whatever the threshold of today is.
 
     Parameters
     ----------
@@ -28,19 +34,30 @@ def find_deepest_rms(
         ICRS [deg].
     prior_coverage : sequence of PriorCoverage
         Deepest earlier images of the same band and Stokes parameter.
+    sigma_margin : float
+        Added to the threshold of each image [sigma].
+    default_threshold_sigma : float
+        Threshold of an image without a stored one [sigma].
 
     Returns
     -------
     low, high : (n,) float64
-        Smallest and largest rms of the grid cells around each position [Jy/beam]; NaN where
-        no earlier image has searched: a source there may have been there before.
+        Limits with the smallest and with the largest rms of the grid cells around each position
+        [Jy/beam]; NaN where no earlier image has searched: a source there may have been there
+        before.
     """
-    deepest_low, deepest_high = np.full(ra.size, np.nan), np.full(ra.size, np.nan)
+    lowest, highest = np.full(ra.size, np.nan), np.full(ra.size, np.nan)
     for prior in prior_coverage:
+        threshold_sigma = prior.detection_threshold_sigma
+        if threshold_sigma is None:
+            threshold_sigma = default_threshold_sigma
         x, y = SkyProjection.of(prior.wcs_header).to_pixel(ra, dec)
         inside = is_searched(prior.shape, x, y, prior.margin_px)
-        low, high = rms_bounds_at(prior.rms_grid, prior.shape, x, y)
-        better = inside & np.isfinite(low) & ~(deepest_low <= low)
-        deepest_low = np.where(better, low, deepest_low)
-        deepest_high = np.where(better, high, deepest_high)
-    return deepest_low, deepest_high
+        low, high = (
+            (threshold_sigma + sigma_margin) * rms
+            for rms in rms_bounds_at(prior.rms_grid, prior.shape, x, y)
+        )
+        better = inside & np.isfinite(low) & ~(lowest <= low)
+        lowest = np.where(better, low, lowest)
+        highest = np.where(better, high, highest)
+    return lowest, highest

@@ -13,7 +13,7 @@ from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.triggers import AssociatedImage
 from sky.geometry import tangent_offsets, zone_of
 
-__all__ = ["FinalSources", "to_source_rows"]
+__all__ = ["FLAG_COLUMNS", "FinalSources", "to_source_rows"]
 
 # How far a source may drift from its search position before that is rewritten.
 DRIFT_LIMIT_DEG = 10 / 3600
@@ -24,7 +24,11 @@ _MEASURED_COLUMNS = (
 )  # fmt: skip
 _AS_IN_CANDIDATES = (
     "id", "search_ra", "search_dec", "ra", "dec", "weight_ra", "weight_dec", "n_datapoints",
-    "first_image_key", "first_source_number", "is_new", "is_variable",
+    "n_forced", "first_image_key", "first_source_number", "is_new", "is_variable", "activity",
+    "n_quiet", "n_quiet_needed", "n_episodes",
+)  # fmt: skip
+FLAG_COLUMNS = (
+    "id", "is_new", "is_variable", "activity", "n_quiet", "n_quiet_needed", "n_episodes",
 )  # fmt: skip
 _UPDATED = ("id", "ra", "dec", "weight_ra", "weight_dec", "n_datapoints")
 
@@ -39,14 +43,17 @@ class FinalSources:
         As `CandidateSources.sources`, with the ids, keys and flags to store.
     eta, v : (n,) float64
         Variability [-].
-    is_announced : (n,) bool
-        Sources whose flags changed.
+    is_flagged : (n,) bool
+        Known sources whose flags or episodes changed.
+    is_ended : (n,) bool
+        Sources whose episode ends.
     """
 
     rows: RowArray
     eta: FloatArray
     v: FloatArray
-    is_announced: BoolArray
+    is_flagged: BoolArray
+    is_ended: BoolArray
 
 
 def to_source_rows(
@@ -72,11 +79,11 @@ def to_source_rows(
     """
     rows, ids = final.rows, final.rows["id"]
     known = rows["is_detected"] & ~rows["is_created"]
-    flagged = rows[known & final.is_announced]
+    flagged = rows[known & final.is_flagged]
     return SourceRows(
         created=list(_created(final, stream_id, images)),
         updated=_updated(rows[known], final.eta[known], final.v[known]),
-        flagged=_columns(flagged, ("id", "is_new", "is_variable")),
+        flagged=_columns(flagged, FLAG_COLUMNS),
         moved=_moved(rows[known]),
         last_time_start=max((image.metadata.time_start for image in images), default=None),
         statistics=[each for each in candidates.changed_statistics(ids) if each.rows.size],

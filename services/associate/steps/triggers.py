@@ -1,23 +1,27 @@
-"""Which sources of a timestep deserve an event: new ones and variable ones."""
+"""What begins an event, and which sources of a timestep are new."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from runtime.settings import AssociateSettings
 from schemas.messages import BoolArray, FloatArray, ImageDetections, ImageMetadata
 from services.associate.models.catalogue import ChannelKey, LastNotified, PriorCoverage
 from services.associate.models.solutions import NO_SOLUTION, ImageSolution
-from services.associate.steps.candidate_sources import CandidateSources, ImageResult
-from services.associate.steps.new_source import find_deepest_rms
+from services.associate.steps.candidate_sources import CandidateSources
+from services.associate.steps.image_result import ImageResult
+from services.associate.steps.new_source import find_lowest_limits
 
-__all__ = ["AssociatedImage", "Trigger", "find_new_sources", "find_variables", "is_first"]
+__all__ = ["AssociatedImage", "Test", "Trigger", "find_new_sources", "is_first"]
 
 
 @dataclass(frozen=True, slots=True)
 class AssociatedImage:
-    """An accepted image whose detections have their sources."""
+    """An accepted image whose measurements have their sources.
+
+    `first_number` is the number of the first of them in the image, `extraction_type` their kind.
+    """
 
     number: int
     key: ChannelKey
@@ -25,6 +29,40 @@ class AssociatedImage:
     metadata: ImageMetadata
     result: ImageResult
     solution: ImageSolution = NO_SOLUTION
+    extraction_type: Literal["blind", "forced", "monitor"] = "blind"
+    first_number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """The test that a trigger has passed.
+
+    Parameters
+    ----------
+    name : str
+        ``new``, ``single``, ``window:N`` (looks), ``history`` or ``missed``.
+    sigma : float or None
+        Its significance, negative where the source is fainter [sigma].
+    expected_jy_beam, expected_err_jy_beam : float or None
+        Peak flux that the quiet looks before gave reason to expect, and its error [Jy/beam].
+    """
+
+    __test__ = False
+
+    name: str
+    sigma: float | None = None
+    expected_jy_beam: float | None = None
+    expected_err_jy_beam: float | None = None
+
+    @property
+    def window(self) -> int:
+        """Length of the window [looks]; 0 of another test."""
+        return int(self.name.partition(":")[2] or 0)
+
+    @property
+    def strength(self) -> float:
+        """Significance, whatever the direction [sigma]."""
+        return abs(self.sigma or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +81,8 @@ class Trigger:
         The transient that an update is about.
     note : str or None
         Reason for an update.
+    test : Test
+        What it rests on; an update has none.
     """
 
     kind: str
@@ -53,6 +93,7 @@ class Trigger:
     limit_jy_beam: float | None = None
     last: LastNotified | None = None
     note: str | None = None
+    test: Test = Test("")
 
     def with_note(self, note: str) -> "Trigger":
         """Return the same with a reason."""
@@ -88,7 +129,7 @@ def find_new_sources(
     prior_coverage : mapping
         Deepest earlier images of the channel, by the number of the image.
     sigma_margin : float
-        Added to the detection threshold [sigma].
+        Added to the detection thresholds of the earlier images [sigma].
 
     Returns
     -------
@@ -121,44 +162,23 @@ def _find_new(
     if not prior_coverage or not detections.size:
         return []
     sources = image.record.sources
-    sigma = (image.record.detection_threshold_sigma or 0.0) + sigma_margin
-    low, high = find_deepest_rms(sources.ra[detections], sources.dec[detections], prior_coverage)
+    low, high = find_lowest_limits(
+        sources.ra[detections],
+        sources.dec[detections],
+        prior_coverage,
+        sigma_margin=sigma_margin,
+        default_threshold_sigma=image.record.detection_threshold_sigma or 0.0,
+    )
     flux: FloatArray = sources.flux_peak_jy_beam[detections]
     return [
         Trigger(
             "new_source",
-            "certain" if flux[each] > sigma * high[each] else "possible",
+            "certain" if flux[each] > high[each] else "possible",
             int(image.result.source[detections[each]]),
             image,
             int(detections[each]),
-            float(sigma * low[each]),
+            float(low[each]),
+            test=Test("new"),
         )
-        for each in np.nonzero(flux > sigma * low)[0]
+        for each in np.nonzero(flux > low)[0]
     ]
-
-
-def find_variables(
-    candidates: CandidateSources, images: Sequence[AssociatedImage], settings: AssociateSettings
-) -> list[Trigger]:
-    """Return the known sources that have become variable, each once in its life.
-
-    References
-    ----------
-    Swinbank et al. (2015), A&C 11, 25, section 4.8: the eta-V plane.
-    """
-    eta, v = candidates.variability(settings.variable_min_points)
-    rows = candidates.sources
-    variable = (
-        rows["is_detected"]
-        & ~(rows["is_created"] | rows["is_new"] | rows["is_variable"])
-        & (eta >= settings.variable_eta)
-        & (v >= settings.variable_v)
-    )
-    best: dict[int, Trigger] = {}
-    for image in images:
-        for detection in np.nonzero(variable[image.result.source])[0]:
-            source = int(image.result.source[detection])
-            trigger = Trigger("variable", "certain", source, image, int(detection))
-            if source not in best or trigger.snr > best[source].snr:
-                best[source] = trigger
-    return [best[source] for source in sorted(best)]

@@ -6,6 +6,7 @@ from schemas.topics import Topics
 from services.associate.models.decisions import (
     Decisions,
     ForcedDecisions,
+    ForcedOutcome,
     Notification,
     SourceRows,
 )
@@ -36,6 +37,7 @@ class Catalogue(ImageTables, SourceTables, TransientTables, ForcedTables, Outbox
         for month in decisions.months:
             await self.ensure_partition(stream_id, month)
         await self._store_sources(decisions.sources)
+        await self._store_episodes(decisions)
         for notification in decisions.notifications:
             await self._store_notification(notification, topics)
         if decisions.forced is not None:
@@ -53,6 +55,18 @@ class Catalogue(ImageTables, SourceTables, TransientTables, ForcedTables, Outbox
                 stream_id, decisions.closed_until, is_looked=bool(decisions.coverage)
             )
             await self.upsert_expected_channels(decisions.channels)
+
+    async def store_forced_outcome(self, outcome: ForcedOutcome, topics: Topics) -> None:
+        """Write what the forced points of an image change."""
+        for statistics in outcome.statistics:
+            await self.write_forced_statistics(statistics)
+        await self.update_measured_sources(outcome.sources)
+        if outcome.flagged is not None:
+            await self.flag_sources(outcome.flagged)
+        if outcome.ended_ids:
+            await self.end_episodes(outcome.ended_ids, outcome.time_start)
+        for notification in outcome.notifications:
+            await self._store_notification(notification, topics)
 
     async def _store_images(self, decisions: Decisions) -> None:
         stream_id, is_late, now = decisions.stream_id, decisions.is_late, decisions.now
@@ -86,6 +100,18 @@ class Catalogue(ImageTables, SourceTables, TransientTables, ForcedTables, Outbox
             await self.write_statistics(statistics)
         await self.insert_detections(rows.detections)
         await self.insert_shared_detections(rows.shared)
+
+    async def _store_episodes(self, decisions: Decisions) -> None:
+        """Store what changes in episodes that were told before; those that begin follow."""
+        episodes, time_start = decisions.episodes, decisions.time_start
+        if time_start is None:
+            return
+        if episodes.missed_ids:
+            await self.count_quiet_looks(episodes.missed_ids, episodes.quiet_looks, time_start)
+        if episodes.ended_ids:
+            await self.end_episodes(episodes.ended_ids, time_start)
+        if episodes.peaks:
+            await self.raise_peaks(episodes.peaks, time_start)
 
     async def _store_notification(self, notification: Notification, topics: Topics) -> None:
         """Store an event; one about a transient that was retracted meanwhile is dropped."""

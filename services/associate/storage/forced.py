@@ -1,15 +1,26 @@
 """Null detections, monitors and forced measurements."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 
 import asyncpg
 import numpy as np
 
 from schemas.event_json import event_from_json
-from schemas.messages import BoolArray, ForcedMeasurements, IntArray
+from schemas.messages import (
+    BoolArray,
+    ForcedMeasurements,
+    ImageDetections,
+    ImageMetadata,
+    IntArray,
+    SourceOffset,
+    StageTimes,
+)
 from services.associate.models.catalogue import (
+    FIRST_FORCED_NUMBER,
     BandFlux,
+    MeasuredImage,
     Monitors,
     NullDetections,
 )
@@ -25,8 +36,7 @@ from sky.geometry import Probes
 
 __all__ = ["ForcedTables"]
 
-# Blind detections of an image have the numbers below.
-_FIRST_FORCED_NUMBER = 1 << 24
+_NO_OFFSET = SourceOffset(cluster_id="", topic="", partition=0, offset=0)
 
 
 class ForcedTables(Transaction):
@@ -53,6 +63,7 @@ class ForcedTables(Transaction):
             n_timesteps=np.array([row["n_timesteps"] for row in rows], np.int64),
             is_stored=np.array([row["is_stored"] for row in rows], np.bool_),
             is_pending=np.array([row["is_pending"] for row in rows], np.bool_),
+            is_active=np.array([row["is_active"] for row in rows], np.bool_),
         )
 
     async def write_null_detections(self, stream_id: int, rows: NullDetectionRows) -> None:
@@ -95,6 +106,28 @@ class ForcedTables(Transaction):
             first_time_start=[each.first_time_start for each in sources],
         )
 
+    async def lock_stream(self, name: str) -> int | None:
+        """Lock a stream for this transaction: its statistics change in one at a time."""
+        stream_id: int | None = await self._fetchval("lock_stream", name=name)
+        return stream_id
+
+    async def load_measured_image(self, stream_id: int, image_id: str) -> MeasuredImage:
+        """Return an accepted image that is stored, without its sources."""
+        (row,) = await self._fetch("select_measured_image", stream_id=stream_id, image_id=image_id)
+        metadata = ImageMetadata(**{each.name: row[each.name] for each in fields(ImageMetadata)})
+        times = ("time_sent", "time_appended", "time_extracted")
+        record = ImageDetections(
+            image_id=image_id,
+            stream="",
+            source=_NO_OFFSET,
+            verdict="accepted",
+            metadata=metadata,
+            margin_px=row["margin_px"],
+            detection_threshold_sigma=row["detection_threshold_sigma"],
+            times=StageTimes(**{name: row[name] for name in times}),
+        )
+        return MeasuredImage(row["image_key"], (row["band_id"], row["stokes"]), record)
+
     async def insert_forced(self, result: ForcedMeasurements) -> BoolArray:
         """Store the fluxes of a result; return which were not there before, and are now."""
         columns = result.measurements
@@ -103,7 +136,7 @@ class ForcedTables(Transaction):
             "insert_forced",
             stream=result.stream,
             image_id=result.image_id,
-            source_number=(_FIRST_FORCED_NUMBER + np.flatnonzero(done)).tolist(),
+            source_number=(FIRST_FORCED_NUMBER + np.flatnonzero(done)).tolist(),
             source_id=columns.position_id[done].tolist(),
             extraction_type=np.array(columns.extraction_type, object)[done].tolist(),
             ra=columns.ra[done].tolist(),
@@ -113,7 +146,7 @@ class ForcedTables(Transaction):
             rms_local_jy_beam=columns.rms_local_jy_beam[done].tolist(),
         )
         is_stored = np.zeros(done.size, np.bool_)
-        is_stored[[row["source_number"] - _FIRST_FORCED_NUMBER for row in rows]] = True
+        is_stored[[row["source_number"] - FIRST_FORCED_NUMBER for row in rows]] = True
         return is_stored
 
     async def insert_gaps(self, result: ForcedMeasurements) -> None:

@@ -223,6 +223,7 @@ class ImageTables(Transaction):
                 wcs_header=row["wcs_header"],
                 shape=(row["height_px"], row["width_px"]),
                 margin_px=row["margin_px"],
+                detection_threshold_sigma=row["detection_threshold_sigma"],
                 rms_grid=np.array(row["rms_grid"]).reshape(-1, row["rms_grid_columns"]),
             )
             for row in rows

@@ -6,6 +6,7 @@ from datetime import datetime
 import numpy as np
 
 from runtime.binary_rows import decode_records
+from runtime.sql import load_statement
 from schemas.messages import IntArray
 from services.associate.models.catalogue import (
     SOURCE_DTYPE,
@@ -14,7 +15,7 @@ from services.associate.models.catalogue import (
     RowArray,
 )
 from services.associate.models.decisions import ArchiveLimits, Columns, StatisticsRows
-from services.associate.storage.transaction import Transaction, to_lists
+from services.associate.storage.transaction import PACKAGE, Transaction, to_lists
 from sky.geometry import Probes
 
 __all__ = ["SourceTables"]
@@ -34,6 +35,12 @@ class SourceTables(Transaction):
             dec_low=boxes.dec_low,
             dec_high=boxes.dec_high,
         )
+        sources = decode_records(data or b"", SOURCE_DTYPE)
+        return sources[np.argsort(sources["id"])]
+
+    async def load_sources_by_id(self, stream_id: int, ids: Sequence[int]) -> RowArray:
+        """Return sources of a stream in order of id; dtype `SOURCE_DTYPE`."""
+        data = await self._fetchval("select_sources", stream_id=stream_id, id=list(ids))
         sources = decode_records(data or b"", SOURCE_DTYPE)
         return sources[np.argsort(sources["id"])]
 
@@ -81,7 +88,8 @@ class SourceTables(Transaction):
             ("upsert_statistics", statistics.rows[~statistics.is_stored]),
         ):
             if rows.size:
-                columns = to_lists({name: rows[name] for name in STATISTICS_DTYPE.names or ()})
+                names = _statistics_of(query)
+                columns = to_lists({name: rows[name] for name in names})
                 await self._execute(query, band_id=band_id, stokes=stokes, **columns)
 
     async def archive_sources(
@@ -100,6 +108,17 @@ class SourceTables(Transaction):
         )
         return [row["id"] for row in rows]
 
+    async def write_forced_statistics(self, statistics: StatisticsRows) -> None:
+        """Write the statistics of the forced points of one channel."""
+        band_id, stokes = statistics.key
+        query = "upsert_forced_statistics"
+        columns = to_lists({name: statistics.rows[name] for name in _statistics_of(query)})
+        await self._execute(query, band_id=band_id, stokes=stokes, **columns)
+
+    async def update_measured_sources(self, columns: Columns) -> None:
+        """Write the variability of sources that have new forced points."""
+        await self._execute("update_measured_sources", **to_lists(columns))
+
     async def insert_detections(self, groups: Sequence[Columns]) -> None:
         """Append measurements."""
         await self._copy("detection", groups)
@@ -107,3 +126,9 @@ class SourceTables(Transaction):
     async def insert_shared_detections(self, groups: Sequence[Columns]) -> None:
         """Append measurements that belong to a second source too."""
         await self._copy("shared_detection", groups)
+
+
+def _statistics_of(query: str) -> list[str]:
+    """Return the columns of `STATISTICS_DTYPE` that a statement writes."""
+    names = STATISTICS_DTYPE.names or ()
+    return [each.name for each in load_statement(PACKAGE, query).parameters if each.name in names]

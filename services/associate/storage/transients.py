@@ -1,6 +1,8 @@
 """Transients and what their events have reported."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from datetime import datetime
 
 from schemas.messages import SourceEvent
 from services.associate.models.catalogue import LastNotified, NotifiedSources
@@ -46,4 +48,33 @@ class TransientTables(Transaction):
             await self._fetchval(
                 "insert_transient", **{name: getattr(row, name) for name in _COLUMNS}
             )
+        )
+
+    async def load_earlier_trig_ids(self, source_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Return the identities of the episodes of sources, the newest ten of each first."""
+        rows = await self._fetch("select_earlier_trig_ids", source_id=list(source_ids))
+        return {row["source_id"]: tuple(row["trig_ids"]) for row in rows}
+
+    async def count_quiet_looks(
+        self, source_ids: Sequence[int], quiet_looks: int, time_start: datetime
+    ) -> None:
+        """Count a look that did not detect sources in an episode; enough of them end it."""
+        await self._execute(
+            "count_quiet_looks",
+            source_id=list(source_ids),
+            quiet_looks=quiet_looks,
+            time_start=time_start,
+        )
+
+    async def end_episodes(self, source_ids: Sequence[int], time_start: datetime) -> None:
+        """Store when the episodes of sources ended that were still going on."""
+        await self._execute("end_episodes", source_id=list(source_ids), time_start=time_start)
+
+    async def raise_peaks(self, peaks: Mapping[int, float], time_start: datetime) -> None:
+        """Store the largest flux of episodes that are going on [Jy/beam]."""
+        await self._execute(
+            "raise_peaks",
+            source_id=list(peaks),
+            flux_peak_jy_beam=list(peaks.values()),
+            time_start=time_start,
         )

@@ -71,25 +71,28 @@ async def test_every_column_of_a_suppressed_event(pool: asyncpg.Pool) -> None:
 
 async def test_every_column_of_the_history(pool: asyncpg.Pool) -> None:
     """Each condition of the statement is asked about an event that only it finds."""
-    event = source_event(1)
+    event = source_event(1, earlier_trig_ids=("earlier", "unknown"))
     columns = (
         ("of the family", event.trig_id, "other", "other", START),
         ("of the family too", event.trig_id, "other", "other", START),
         ("of the image", "other", event.image_id, "other", START),
         ("of the stream", "other", "other", event.stream, START - timedelta(seconds=30)),
         ("long before", "other", "other", event.stream, START - timedelta(seconds=90)),
+        ("of an earlier episode", "earlier", "other", "other", START),
     )
     store = AlertStore(pool)
     async with store.transaction([]) as transaction:
         for revision, (name, trig_id, image_id, stream, time_start) in enumerate(columns):
             values = asdict(ALERT) | {
                 "event_id": name, "ivorn": name, "trig_id": trig_id, "image_id": image_id,
-                "stream": stream, "time_start": time_start, "revision": 20 + revision,
+                "stream": stream, "time_start": time_start,
+                "revision": 0 if trig_id == "earlier" else 20 + revision,
             }  # fmt: skip
             await transaction.add(NewAlert(**values), {})
         history = await transaction.get_alert_history(event)
     assert (history.revision, history.n_of_image, history.n_of_minute) == (2, 1, 1)
     assert not history.is_released
+    assert history.earlier_ivorns == ("of an earlier episode",)
 
 
 @pytest.mark.parametrize("key", ["near", "far"])

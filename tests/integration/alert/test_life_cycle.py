@@ -248,10 +248,12 @@ async def test_an_image_is_retracted_with_all_it_created(
     async with associator(postgres_url) as site:
         await site.feed(image(0, [STEADY]))
         bad = image(
-            1, sources([STEADY, NEW, (122.5, 9.5), (123.2, 9.8)], flux_jy=0.03), salt=site.stream
+            1,
+            sources([STEADY, NEW, (122.5, 9.5), (123.2, 9.8)], flux_jy=[0.015, 0.03, 0.03, 0.03]),
+            salt=site.stream,
         )
         await site.feed(bad)
-        await site.feed(image(2, sources([STEADY, (122.4, 10.4)], flux_jy=0.03)))
+        await site.feed(image(2, sources([STEADY, (122.4, 10.4)], flux_jy=[0.015, 0.03])))
         assert len(site.events) == 4
         command = ["alerts", "retract", "--image", bad.image_id, "--reason", "bad calibration"]
         assert await livetrap(*command) == 0

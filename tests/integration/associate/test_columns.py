@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from schemas.messages import ImageMetadata, SourceColumns, StageTimes
-from services.associate.models.catalogue import STATISTICS_DTYPE
+from services.associate.models.catalogue import CHANGE_STATE_BYTES, STATISTICS_DTYPE
 from services.associate.models.decisions import StatisticsRows, TransientRow
 from services.associate.storage import Catalogue
 from tests.support.association import Associator, associator
@@ -96,12 +96,16 @@ async def test_every_column_of_the_statistics(postgres_url: str, is_stored: bool
     async with one_source(postgres_url) as (case, source):
         band_id = (await case.light_curves())[0]["band_id"]
         stokes = "I" if is_stored else "Q"
-        values = distinct(STATISTICS_DTYPE.names or ()) | {
-            "source_id": source["id"], "n_datapoints": 77,
+        values: dict[str, Any] = distinct(STATISTICS_DTYPE.names or ()) | {
+            "source_id": source["id"], "n_datapoints": 77, "n_forced": 5,
+            "change_state": bytes(range(CHANGE_STATE_BYTES)),
         }  # fmt: skip
         table = np.zeros(1, STATISTICS_DTYPE)
         for name, value in values.items():
             table[name] = value
+        if is_stored:  # a timestep leaves the forced points of a known channel as they are
+            before = (await case.light_curves())[0]
+            values |= {name: before[name] for name in values if "forced" in name}
         rows = StatisticsRows((band_id, stokes), table, np.array([is_stored]))
         async with case.pool.acquire() as connection:
             catalogue = Catalogue(connection)
@@ -112,6 +116,8 @@ async def test_every_column_of_the_statistics(postgres_url: str, is_stored: bool
             source["id"], stokes,
         )  # fmt: skip
     assert {name: row[name] for name in values} == values
+    for name, value in values.items():
+        table[name] = value
     assert loaded[band_id, stokes] == table
 
 
@@ -120,6 +126,10 @@ async def test_every_column_of_a_source(postgres_url: str) -> None:
         floats = ["ra", "dec", "weight_ra", "weight_dec", "eta", "v", "search_ra", "search_dec"]
         values = distinct(floats) | {"id": source["id"], "n_datapoints": 77, "zone": 19}
         columns = {name: np.array([value]) for name, value in values.items()}
+        flags = {
+            "is_new": False, "is_variable": True, "activity": -1, "n_quiet": 3,
+            "n_quiet_needed": 64, "n_episodes": 7,
+        }  # fmt: skip
         later = START + timedelta(days=9)
         moved = {"id", "search_ra", "search_dec", "zone"}
         async with case.pool.acquire() as connection:
@@ -130,12 +140,12 @@ async def test_every_column_of_a_source(postgres_url: str) -> None:
             )
             await catalogue.move_sources({name: columns[name] for name in moved})
             await catalogue.flag_sources(
-                {"id": columns["id"], "is_new": np.array([False]), "is_variable": np.array([True])}
+                {"id": columns["id"]} | {name: np.array([value]) for name, value in flags.items()}
             )
         (row,) = await case.sources()
     assert {name: row[name] for name in values} == values
     assert row["last_time_start"] == later
-    assert (row["is_new"], row["is_variable"]) == (False, True)
+    assert {name: row[name] for name in flags} == flags
 
 
 async def test_every_column_of_a_transient(postgres_url: str) -> None:
@@ -153,12 +163,14 @@ async def test_every_column_of_a_transient(postgres_url: str) -> None:
             time_start=START,
             time_detected=START + timedelta(days=1),
             last_notified_n_bands=3,
+            episode=4,
+            trigger="window:8",
             **distinct(floats),
         )
         async with case.pool.acquire() as connection:
             transient = await Catalogue(connection).insert_transient(row)
         stored = await fetch_one(case, "select * from transient where id = $1", transient)
-    assert len(floats) == 9
+    assert len(floats) == 12
     assert {each.name: stored[each.name] for each in fields(row)} == {
         each.name: getattr(row, each.name) for each in fields(row)
     }

@@ -93,7 +93,8 @@ def test_examples_fit_their_schemas(name: str) -> None:
 def example_event() -> SourceEvent:
     record = read_example("source_event")
     times = StageTimes(**record.pop("times"))
-    return SourceEvent(times=times, **record)
+    earlier = tuple(record.pop("earlier_trig_ids"))
+    return SourceEvent(times=times, earlier_trig_ids=earlier, **record)
 
 
 def test_an_event_is_decoded_as_encoded() -> None:
@@ -137,7 +138,7 @@ def test_strange_bytes_are_a_codec_error_and_nothing_else(data: bytes) -> None:
 
 def test_another_schema_is_named_in_the_error() -> None:
     data = encode_source_event(example_event())
-    with pytest.raises(CodecError, match="schema id 102 is source_event, not image_detections"):
+    with pytest.raises(CodecError, match="schema id 107 is source_event, not image_detections"):
         decode_image_detections(data)
 
 

@@ -58,19 +58,35 @@ TIMES = [
     for time in (datetime.min, datetime.max, datetime(1970, 1, 1), datetime(9999, 10, 1))  # noqa: DTZ001, DTZ901
     for zone in ZONES
 ]
-VALUES: dict[str, list[Any]] = {"str": TEXTS, "float": FLOATS, "int": WHOLE, "datetime": TIMES}
-NULLABLE = {"telescope", "limit_previous_jy_beam", "note", "edge_distance_deg"}
+VALUES: dict[str, list[Any]] = {
+    "str": TEXTS,
+    "float": FLOATS,
+    "int": WHOLE,
+    "datetime": TIMES,
+    "tuple": [(), tuple(TEXTS), ("a",) * 1000],
+}
+VARIABILITY = (
+    "eta", "v", "eta_peak", "v_peak", "eta_blind", "v_blind", "eta_peak_blind", "v_peak_blind",
+)  # fmt: skip
+EXPECTED = ("flux_expected_jy_beam", "flux_expected_err_jy_beam", "trigger_sigma")
+NULLABLE = {
+    "telescope", "limit_previous_jy_beam", "note", "edge_distance_deg", *VARIABILITY, *EXPECTED,
+}  # fmt: skip
 
 floats = st.floats() | st.sampled_from(FLOATS)
 texts = st.text(st.characters(), max_size=300) | st.sampled_from(TEXTS)
 times = st.datetimes(timezones=st.sampled_from(ZONES)) | st.sampled_from(TIMES)
 STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
     "str": texts, "float": floats, "int": st.integers(-(2**63), 2**63 - 1), "datetime": times,
+    "tuple": st.lists(texts, max_size=20).map(tuple),
 }  # fmt: skip
-KINDS = ["new_source", "variable", "update", "retraction"]
+KINDS = [
+    "new_source", "variable", "faded", "vanished", "returned", "moving", "update", "retraction",
+]  # fmt: skip
 FULL = source_event(
-    note="S/N 30, last reported 12", edge_distance_deg=1.0, transient_kind="variable"
-)
+    note="S/N 30, last reported 12", edge_distance_deg=1.0, transient_kind="variable",
+    **dict.fromkeys((*VARIABILITY, *EXPECTED), 1.5),
+)  # fmt: skip
 
 
 def kind_of(field: str) -> str:

@@ -160,9 +160,9 @@ def cheap_packets() -> Iterator[None]:
     known: dict[tuple[SourceEvent, int], NewAlert] = {}
     numbers = count()
 
-    def build(event: SourceEvent, *arguments: Any, revision: int) -> NewAlert:
+    def build(event: SourceEvent, *arguments: Any, revision: int, **given: Any) -> NewAlert:
         if (event, revision) not in known:
-            known[event, revision] = build_alert(event, *arguments, revision=revision)
+            known[event, revision] = build_alert(event, *arguments, revision=revision, **given)
         alert = known[event, revision]
         return replace(alert, voevent=alert.voevent + b"<!-- %d -->" % next(numbers))
 

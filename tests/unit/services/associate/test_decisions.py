@@ -281,6 +281,7 @@ def test_null_detections_are_counted_measured_and_expire():
         n_timesteps=np.array([0, 5, 0, 5]),
         is_stored=np.array([False, True, False, True]),
         is_pending=np.zeros(4, np.bool_),
+        is_active=np.array([True, False, True, False]),
     )
     questions, decisions = decide_timestep(
         timestep,
@@ -294,6 +295,8 @@ def test_null_detections_are_counted_measured_and_expire():
     assert forced.null_detections.source_id.tolist() == [2, 4]
     assert forced.null_detections.n_timesteps.tolist() == [1, 0]
     assert forced.null_detections.ended.tolist() == [1, 3]
+    # Source 2 was active, and the images have looked; they have not looked at source 4.
+    assert decisions.episodes.missed_ids == [2]
     # Source 1 is detected in the lower band.
     assert [
         (each.freq_eff_hz, each.request.positions.position_id.tolist()) for each in forced.requests

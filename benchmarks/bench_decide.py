@@ -1,0 +1,373 @@
+"""What the associator's decisions find and what they invent, beside TraP's eta and V.
+
+Simulated light curves, with seeds, go through the decisions of `services.associate.steps` as they
+are: no Kafka, no database. ``python -m benchmarks.bench_decide --full`` takes some minutes.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.settings import AssociateSettings
+from schemas.messages import ImageDetections, ImageMetadata, SourceColumns, SourceOffset
+from services.associate.models.catalogue import SOURCE_DTYPE
+from services.associate.steps.candidate_sources import CandidateSources
+from services.associate.steps.change_tests import to_limits
+from services.associate.steps.episodes import find_changes, follow_activity, start_episodes
+from services.associate.steps.image_result import ImageResult
+from services.associate.steps.matching import Links
+from services.associate.steps.triggers import AssociatedImage
+from sky.statistics import eta, new_moments, update_moments
+
+__all__ = ["Told", "compare_durations", "count_false_alarms", "find_told", "find_transients"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+_KEY = (1, "I")
+_THRESHOLD_SIGMA = 8.0
+_NOTHING = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An episode that was told: of which light curve, at which step, of which kind."""
+
+    source: int
+    step: int
+    kind: str
+    trigger: str
+
+
+class Night:
+    """Light curves of one band in the hands of the associator; fluxes in units of the noise."""
+
+    def __init__(self, size: int, settings: AssociateSettings) -> None:
+        self._settings = settings
+        self._limits = to_limits(settings)
+        self._candidates = CandidateSources(0.0)
+        rows = np.zeros(size, SOURCE_DTYPE)
+        rows["id"] = np.arange(1, size + 1)
+        self._candidates.load(rows, {})
+        self.told: list[Told] = []
+
+    def look(self, step: int, source: IntArray, flux: FloatArray) -> None:
+        """Look at some of the sources, errors of 1, and note what is told."""
+        ones = np.ones(source.size)
+        self._candidates.add_forced(_KEY, source, flux, ones)
+        self._candidates.sources["n_forced"][source[flux >= _THRESHOLD_SIGMA]] -= 1
+        looked = self._candidates.look(
+            _KEY, source, np.arange(source.size), flux=flux, error=ones, limits=self._limits
+        )
+        result = ImageResult(
+            source, ones, Links(_NOTHING, _NOTHING, np.empty(0)), _NOTHING, looked
+        )
+        image = AssociatedImage(0, _KEY, _record(flux), _METADATA, result)
+        triggers = find_changes(self._candidates, [image], self._settings)
+        start_episodes(self._candidates.sources, triggers, self._settings)
+        follow_activity(self._candidates.sources, [image], triggers, counts_quiet=True)
+        self.told += [Told(each.source, step, each.kind, each.test.name) for each in triggers]
+
+
+_METADATA: ImageMetadata = None  # type: ignore[assignment]  (no decision of these reads it)
+
+
+def _record(flux: FloatArray) -> ImageDetections:
+    zero, ones = np.zeros(flux.size), np.ones(flux.size)
+    return ImageDetections(
+        image_id="",
+        stream="bench",
+        source=SourceOffset("", "", 0, 0),
+        verdict="accepted",
+        detection_threshold_sigma=_THRESHOLD_SIGMA,
+        sources=SourceColumns(
+            ra=zero, dec=zero, ra_err_deg=ones, dec_err_deg=ones, flux_peak_jy_beam=flux,
+            flux_peak_err_jy_beam=ones, flux_int_jy=flux, flux_int_err_jy=ones, snr=flux,
+            rms_local_jy_beam=ones, major_arcsec=ones, minor_arcsec=ones, pa_deg=zero,
+            quality_flags=np.zeros(flux.size, np.int64),
+        ),
+    )  # fmt: skip
+
+
+def find_told(fluxes: FloatArray, settings: AssociateSettings) -> list[Told]:
+    """Return what is told of light curves, (sources, steps), each looked at in every step."""
+    night, everything = Night(fluxes.shape[0], settings), np.arange(fluxes.shape[0])
+    for step in range(fluxes.shape[1]):
+        night.look(step, everything, fluxes[:, step])
+    return night.told
+
+
+def trap_etas(fluxes: FloatArray) -> Iterator[FloatArray]:
+    """Return eta over all of history after each step: what TraP cuts."""
+    moments, everything = new_moments(fluxes.shape[0]), np.arange(fluxes.shape[0])
+    for step in range(fluxes.shape[1]):
+        update_moments(moments, everything, fluxes[:, step], np.ones(fluxes.shape[0]))
+        yield eta(moments)
+
+
+def constant_sources(rng: np.random.Generator, n_sources: int, n_steps: int) -> FloatArray:
+    """Return constant sources around the threshold and above, with noise."""
+    level = np.where(
+        np.arange(n_sources) % 2, rng.uniform(5, 12, n_sources), rng.uniform(12, 100, n_sources)
+    )
+    return level[:, None] + rng.normal(0, 1, (n_sources, n_steps))
+
+
+def count_false_alarms(
+    settings: AssociateSettings, *, seed: int, n_sources: int, n_steps: int
+) -> tuple[list[Told], FloatArray]:
+    """Return what is told of constant sources, and the largest eta of each but for 8 points."""
+    fluxes = constant_sources(np.random.default_rng(seed), n_sources, n_steps)
+    largest = np.zeros(n_sources)
+    for step, value in enumerate(trap_etas(fluxes)):
+        if step >= _TRAP_LEAST_POINTS:
+            largest = np.maximum(largest, value)
+    return find_told(fluxes, settings), largest
+
+
+# TraP leaves the least number of points to its users; below, eta of constant sources is anything.
+_TRAP_LEAST_POINTS = 8
+
+
+def trap_cut(largest_eta: FloatArray, n_false: int) -> float:
+    """Return the cut in eta over which so many constant sources come in their lives."""
+    ordered = np.sort(largest_eta)[::-1]
+    return float(ordered[min(n_false, ordered.size - 1)])
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How many of the injected changes were told, and after how many looks."""
+
+    n: int
+    delays: Sequence[int]
+
+    @property
+    def share(self) -> float:
+        """Completeness."""
+        return len(self.delays) / self.n
+
+    def __str__(self) -> str:
+        """Return both as text."""
+        if not self.delays:
+            return f"{self.share:7.1%}      -    -"
+        median, slow = np.percentile(self.delays, [50, 90])
+        return f"{self.share:7.1%} {median:6.0f} {slow:4.0f}"
+
+
+def _delays(
+    told: Sequence[Told], start: IntArray, end: IntArray, kinds: Sequence[str] | None = None
+) -> Found:
+    """Return what was told of each light curve from the start of its change to its end."""
+    first: dict[int, int] = {}
+    for each in told:
+        inside = start[each.source] <= each.step <= end[each.source]
+        if inside and (kinds is None or each.kind in kinds):
+            first.setdefault(each.source, each.step - int(start[each.source]) + 1)
+    return Found(start.size, list(first.values()))
+
+
+def _trap_delays(fluxes: FloatArray, start: IntArray, end: IntArray, cut: float) -> Found:
+    """Return when eta of all of history crosses a cut, from the start of a change to its end."""
+    first: dict[int, int] = {}
+    was_above = np.zeros(start.size, np.bool_)
+    for step, value in enumerate(trap_etas(fluxes)):
+        above = (value > cut) & (step >= _TRAP_LEAST_POINTS)
+        begins = above & ~was_above & (start <= step) & (step <= end)
+        for source in np.flatnonzero(begins).tolist():
+            first.setdefault(source, step - int(start[source]) + 1)
+        was_above = above
+    return Found(start.size, list(first.values()))
+
+
+def compare_durations(
+    settings: AssociateSettings, durations: Sequence[int], *, seed: int, n: int, n_steps: int,
+    amplitude: float, cut: float,
+) -> list[tuple[int, Found, Found]]:  # fmt: skip
+    """Return what is told of flares of known sources by duration, here and by TraP's cut."""
+    found = []
+    for duration in durations:
+        rng = np.random.default_rng((seed, duration))
+        fluxes = rng.uniform(10, 30, n)[:, None] + rng.normal(0, 1, (n, n_steps))
+        start = rng.integers(n_steps // 4, max(n_steps - duration, n_steps // 4 + 1), n)
+        end = np.minimum(start + duration - 1, n_steps - 1)
+        steps = np.arange(n_steps)
+        fluxes += amplitude * ((steps >= start[:, None]) & (steps <= end[:, None]))
+        ours = _delays(find_told(fluxes, settings), start, end)
+        found.append((duration, ours, _trap_delays(fluxes, start, end, cut)))
+    return found
+
+
+def compare_kinds(
+    settings: AssociateSettings, *, seed: int, n: int, n_steps: int, cut: float
+) -> list[tuple[str, Found, Found]]:
+    """Return what is told of changes by 10 sigma of known sources, by kind of change."""
+    steps = np.arange(n_steps)
+    half = n_steps // 2
+    shapes: dict[str, tuple[FloatArray, int, int, tuple[str, ...]]] = {
+        "vanished": (np.where(steps < half, 10.0, 0.0), half, half + 10, ("vanished",)),
+        "faded": (
+            np.where(steps < half, 20.0, 10.0), half, half + 10, ("faded", "vanished"),
+        ),
+        "flare": (10 + 10.0 * ((steps >= half) & (steps < half + 3)), half, half + 2, ()),
+        "second flare": (
+            10 + 10.0 * ((steps >= half) & (steps < half + 3))
+            + 10.0 * ((steps >= half // 2) & (steps < half // 2 + 3)), half, half + 2, (),
+        ),
+        "slow rise": (
+            10 + 10.0 * np.clip((steps - half) / min(500, n_steps - half), 0, 1), half,
+            n_steps - 1, (),
+        ),
+    }  # fmt: skip
+    found = []
+    for number, (name, (shape, first, last, kinds)) in enumerate(shapes.items()):
+        rng = np.random.default_rng((seed, number))
+        fluxes = shape + rng.normal(0, 1, (n, n_steps))
+        start, end = np.full(n, first), np.full(n, last)
+        ours = _delays(find_told(fluxes, settings), start, end, kinds or None)
+        found.append((name, ours, _trap_delays(fluxes, start, end, cut)))
+    return found
+
+
+def compare_budgets(
+    budgets: Sequence[float], *, seed: int, n: int, n_steps: int, amplitude: float
+) -> list[tuple[float, int, Found]]:
+    """Return, by the budget of false alarms, those raised and the weak flares of one look told."""
+    found = []
+    for budget in budgets:
+        settings = AssociateSettings(false_alarms_per_look=budget)
+        told, _ = count_false_alarms(settings, seed=seed, n_sources=n, n_steps=n_steps)
+        rng = np.random.default_rng(seed)
+        fluxes = rng.uniform(10, 20, n)[:, None] + rng.normal(0, 1, (n, 60))
+        fluxes[:, 50] += amplitude
+        start = np.full(n, 50)
+        found.append((budget, len(told), _delays(find_told(fluxes, settings), start, start)))
+    return found
+
+
+def find_transients(
+    settings: AssociateSettings, *, seed: int, n: int, n_steps: int, least_sigma: float,
+    most_sigma: float, is_at_old_peak: bool,
+) -> Found:  # fmt: skip
+    """Return which transients are told in their first or second image.
+
+    Each is of any duration from 1 to half of the steps, at any age of the run: at an empty place,
+    or where a false peak over the threshold was seen once, long before, with forced photometry of
+    nothing since.
+    """
+    rng = np.random.default_rng(seed)
+    flux = rng.uniform(least_sigma, most_sigma, n)
+    start = rng.integers(30, n_steps - 2, n)
+    duration = np.exp(rng.uniform(0, np.log(n_steps / 2), n)).astype(np.int64)
+    if not is_at_old_peak:
+        return _find_at_empty_places(rng, flux, duration, settings)
+    peak = (start * rng.uniform(0, 0.3, n)).astype(np.int64)
+    night = Night(n, settings)
+    expires = np.full(n, -1)
+    for step in range(n_steps):
+        is_on = (step >= start) & (step < start + duration)
+        value = np.where(is_on, flux, 0.0) + rng.normal(0, 1, n)
+        value = np.where(step == peak, rng.uniform(8, 9, n), value)
+        is_detected = (value >= _THRESHOLD_SIGMA) & (is_on | (step == peak))
+        expires = np.where(is_detected, step + settings.expiration_timesteps, expires)
+        looked = np.flatnonzero(is_detected | (step <= expires))
+        night.look(step, looked, value[looked])
+    return _delays(night.told, start, start + 1)
+
+
+def _find_at_empty_places(
+    rng: np.random.Generator, flux: FloatArray, duration: IntArray, settings: AssociateSettings
+) -> Found:
+    """Return which are told by the new-source test: the first detection decides."""
+    limit = _THRESHOLD_SIGMA + settings.new_source_sigma_margin
+    is_waiting = np.ones(flux.size, np.bool_)
+    delays = []
+    for step in range(2):
+        value = flux + rng.normal(0, 1, flux.size)
+        is_detected = is_waiting & (value >= _THRESHOLD_SIGMA) & (duration > step)
+        delays += [step + 1] * int(np.count_nonzero(is_detected & (value > limit)))
+        is_waiting &= ~is_detected
+    return Found(flux.size, delays)
+
+
+def count_false_peaks(
+    settings: AssociateSettings, *, seed: int, n_steps: int, n_per_step: int
+) -> Counter[str]:
+    """Return what is told of false peaks, each seen once and measured as nothing thereafter."""
+    rng = np.random.default_rng(seed)
+    n_looks = settings.expiration_timesteps + 1
+    fluxes = rng.normal(0, 1, (n_steps * n_per_step, n_looks))
+    fluxes[:, 0] = rng.uniform(8, 9, fluxes.shape[0])
+    return Counter(each.kind for each in find_told(fluxes, settings))
+
+
+def _by_points(told: Sequence[Told]) -> Counter[int]:
+    """Return the false alarms by the number of points so far."""
+    return Counter(each.step + 1 for each in told)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--full", action="store_true", help="the sizes of the figures in docs")
+    parser.add_argument("--seed", type=int, default=15)
+    options = parser.parse_args()
+    settings, seed = AssociateSettings(), options.seed
+    n_steps, n = (2000, 300) if options.full else (600, 60)
+    print(f"seed {seed}, {n_steps} steps, {n} sources; windows {settings.trigger_windows}")
+
+    n_constant, n_looks = (1000, 1000) if options.full else (300, 300)
+    told, largest = count_false_alarms(settings, seed=seed, n_sources=n_constant, n_steps=n_looks)
+    print(f"\nfalse alarms on {n_constant * n_looks} looks at constant sources: {len(told)}"
+          f" (by test: {dict(Counter(each.trigger for each in told))})")  # fmt: skip
+    young, _ = count_false_alarms(
+        settings, seed=seed + 1, n_sources=111_112 if options.full else 5000, n_steps=10
+    )
+    points = _by_points(young)
+    print(
+        "of sources of n points, by n:", {n_points: points[n_points] for n_points in range(2, 11)}
+    )
+    peaks = count_false_peaks(settings, seed=seed, n_steps=n_steps, n_per_step=20)
+    print(f"of {20 * n_steps} false peaks seen once: {dict(peaks)}")
+    cut = trap_cut(largest, len(told))
+    print(f"TraP's eta with as many false alarms: {cut:.2f} (from {_TRAP_LEAST_POINTS} points)")
+
+    print("\ntransients told in their first or second image")
+    for low, high in ((8, 10), (10, 12), (12, 50)):
+        for is_at_old_peak in (False, True):
+            found = find_transients(
+                settings, seed=seed, n=5 * n, n_steps=n_steps, least_sigma=low, most_sigma=high,
+                is_at_old_peak=is_at_old_peak,
+            )  # fmt: skip
+            place = "an old false peak" if is_at_old_peak else "an empty place"
+            print(f"  {low:3d}-{high:2d} sigma at {place:18} {found.share:7.1%}")
+
+    print(
+        "\nflares by 10 sigma of known sources: told while they last (share, median, 90 % [looks])"
+    )
+    durations = [1, 3, 10, 30, 100, 300, 1000]
+    for duration, ours, trap in compare_durations(
+        settings, [each for each in durations if each <= n_steps // 2], seed=seed, n=n,
+        n_steps=n_steps, amplitude=10.0, cut=cut,
+    ):  # fmt: skip
+        print(f"  {duration:5d} looks   LiveTrap {ours}   TraP {trap}")
+
+    print("\nflares by 6 sigma of one look, by false_alarms_per_look p: p, told, false alarms")
+    for budget, n_false, found in compare_budgets(
+        (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8), seed=seed, n=n_constant // 2, n_steps=n_looks // 2,
+        amplitude=6.0,
+    ):  # fmt: skip
+        print(
+            f"  {budget:7.0e} {found.share:7.1%} {n_false:6d} of {n_constant * n_looks // 4} looks"
+        )
+
+    print("\nchanges by 10 sigma: told (share, median, 90 % [looks])")
+    for name, ours, trap in compare_kinds(settings, seed=seed, n=n, n_steps=n_steps, cut=cut):
+        print(f"  {name:12}  LiveTrap {ours}   TraP {trap}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+-- Return an accepted image, as its record of detections-v1 described it.
+--
+-- $1  stream_id  int
+-- $2  image_id   text  sha256
+-- Index: image (stream_id, image_id).
+select
+    image.image_key,
+    image.band_id,
+    image.time_start,
+    image.exposure_s,
+    image.freq_eff_hz,
+    image.freq_bw_hz,
+    image.stokes,
+    image.beam_major_deg,
+    image.beam_minor_deg,
+    image.beam_pa_deg,
+    image.field_ra,
+    image.field_dec,
+    image.field_radius_deg,
+    image.width_px,
+    image.height_px,
+    image.wcs_header,
+    image.telescope,
+    image.margin_px,
+    image.detection_threshold_sigma,
+    image.time_sent,
+    image.time_appended,
+    image.time_extracted
+from image
+where
+    image.stream_id = $1::int
+    and image.image_id = $2::text
+    and image.verdict = 'accepted'
