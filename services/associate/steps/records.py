@@ -32,6 +32,8 @@ _WHOLE_CIRCLE_DEG = 360.0
 _NOT_NAN = frozenset({"ra", "dec", "snr"})
 # Right ascension is taken modulo 360: a producer may count from -180, or beyond 360.
 _LEAST_RA_DEG, _LARGEST_RA_DEG = -360.0, 720.0
+# A position that a fit could not constrain: it is stored, and matches nothing.
+_MAY_BE_INFINITE = ("ra_err_deg", "dec_err_deg")
 _LIMITS = {
     "ra": (_LEAST_RA_DEG, _LARGEST_RA_DEG),
     "dec": (-90.0, 90.0),
@@ -142,6 +144,8 @@ def _check_sources(sources: SourceColumns) -> None:
         name, column = each.name, getattr(sources, each.name)
         if name in _NOT_NAN and np.any(np.isnan(column)):
             _refuse(f"{name} of a source is not a number")
+        if name in _MAY_BE_INFINITE:
+            column = column[column != np.inf]
         lowest, highest = _LIMITS.get(name, (-_LARGEST, _LARGEST))
         if np.any((column < lowest) | (column > highest)):
             _refuse(f"{name} of a source is outside {lowest:g}..{highest:g}")

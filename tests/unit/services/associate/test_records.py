@@ -71,14 +71,21 @@ def test_impossible_metadata_are_refused(field: str, value: Any) -> None:
         ("ra", -361.0), ("ra", 721.0), ("dec", -90.1),
         *((name, value) for name in ("flux_peak_jy_beam", "flux_int_jy", "rms_local_jy_beam",
           "major_arcsec", "pa_deg") for value in (INF, -INF, 1e308)),
-        *((name, value) for name in ("ra_err_deg", "dec_err_deg", "flux_peak_err_jy_beam",
-          "flux_int_err_jy") for value in (INF, -1.0, 5e-324, 1e308)),
+        *((name, value) for name in ("flux_peak_err_jy_beam", "flux_int_err_jy")
+          for value in (INF, -1.0, 5e-324, 1e308)),
+        *((name, value) for name in ("ra_err_deg", "dec_err_deg")
+          for value in (-INF, -1.0, 5e-324, 1e308)),
         ("quality_flags", -1), ("quality_flags", 1 << 31),
     ],
 )  # fmt: skip
 def test_an_impossible_source_is_refused(column: str, value: float) -> None:
     with pytest.raises(RejectedMessageError, match=f"{column} of a source"):
         check_record(of_source(column, value))
+
+
+@pytest.mark.parametrize("column", ["ra_err_deg", "dec_err_deg"])
+def test_a_position_without_an_error_is_taken(column: str) -> None:
+    check_record(of_source(column, INF))
 
 
 @pytest.mark.parametrize(
