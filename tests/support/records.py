@@ -104,7 +104,7 @@ def image(
             height_px=width_px,
             wcs_header=wcs_header(*centre, width_px, cell_deg),
         ),
-        rms_jy_beam=float(np.median(grid)),
+        rms_jy_beam=float(np.nanmedian(grid)),
         detection_threshold_sigma=detection_threshold_sigma,
         margin_px=margin_px,
         rms_grid=RmsGrid(450, grid),
