@@ -122,6 +122,7 @@ def _to_arrow(type_name: str) -> "pa.DataType":
         "float8": pa.float64(),
         "bool": pa.bool_(),
         "text": pa.string(),
+        "bytea": pa.binary(),
         "timestamptz": pa.timestamp("us", "UTC"),
         "text[]": pa.list_(pa.string()),
         "float4[]": pa.list_(pa.float32()),

@@ -793,7 +793,7 @@ comment on column subscriber.since_alert_id is
 comment on column subscriber.n_failures is 'Failed attempts in a row [-]';
 comment on column subscriber.disabled_reason is 'Reason why it is disabled; null while it is served';
 comment on column subscriber.failure_reason is 'Reason of the last failure; null after a success';
-comment on column subscriber.time_failed is 'First of the failed attempts in a row; null after a success [UTC]';
+comment on column subscriber.time_failed is 'First of the failed attempts in a row; null: none failed [UTC]';
 comment on column subscriber.time_created is 'When it first subscribed [UTC]';
 
 create table delivery (

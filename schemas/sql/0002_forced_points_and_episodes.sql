@@ -6,7 +6,7 @@ comment on column source.n_forced is 'Forced measurements among n_datapoints [-]
 comment on column source.n_datapoints is
 'Measurements, blind and forced, those of its parent before the split included [-]';
 comment on column source.eta is
-'Reduced chi-square of the integrated flux against a constant, forced points included; largest of its bands [-]';
+'Reduced chi-square of the integrated flux for a constant, with forced points; largest of its bands [-]';
 comment on column source.v is
 'Coefficient of variation of the integrated flux in the band of that eta, forced points included [-]';
 
@@ -53,7 +53,7 @@ alter table source_band
 add column change_state bytea not null default decode(repeat('00', 112), 'hex')
 check (length(change_state) = 112);
 comment on column source_band.change_state is
-'State of the tests for changes: 14 float8, little-endian, as services/associate/models/changes.py names them';
+'State of the change tests: 14 float8, little-endian, named in services/associate/models/changes.py';
 
 alter table source
 add column activity smallint not null default 0 check (activity in (-1, 0, 1)),

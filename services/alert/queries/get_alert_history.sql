@@ -29,10 +29,9 @@ select
     ) as is_released,
     (
         select coalesce(array_agg(earlier.ivorn order by earlier.id), '{}')
-        from alert as earlier
-        where
-            earlier.trig_id = any($6::text[])
-            and earlier.revision = 0
+        from unnest($6::text[]) as row_in (earlier_trig_id)
+        inner join alert as earlier on row_in.earlier_trig_id = earlier.trig_id
+        where earlier.revision = 0
     ) as earlier_ivorns
 from (
     select

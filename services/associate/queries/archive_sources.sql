@@ -72,17 +72,17 @@ doubtful as (
             else measured.snr < limits.archive_sigma
         end
         and source.zone <> 32767
-        and not exists(
+        and not exists (
             select
             from transient
             where transient.source_id = source.id
         )
-        and not exists(
+        and not exists (
             select
             from shared_detection
             where shared_detection.source_id = source.id
         )
-        and not exists(
+        and not exists (
             select
             from source as child
             where child.parent_source_id = source.id

@@ -2,7 +2,7 @@
 --
 -- $1  source_id    bigint[]
 -- $2  quiet_looks  int          looks that end an episode at most [-]
--- $3  time_start   timestamptz  of the timestep
+-- $3  time_end     timestamptz  of the timestep
 -- Indexes: the primary key; the unique one on transient (source_id, episode).
 with counted as (
     update source

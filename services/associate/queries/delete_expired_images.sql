@@ -14,22 +14,22 @@ with expired as (
     inner join image on stream.id = image.stream_id
     where
         image.time_start < stream.closed_until - $1::interval
-        and not exists(
+        and not exists (
             select
             from sky_coverage
             where sky_coverage.image_key = image.image_key
         )
-        and not exists(
+        and not exists (
             select
             from source
             where source.first_image_key = image.image_key
         )
-        and not exists(
+        and not exists (
             select
             from transient
             where transient.image_key = image.image_key
         )
-        and not exists(
+        and not exists (
             select
             from detection
             where

@@ -45,7 +45,8 @@ left join
             and detection.extraction_type <> 'blind'
         order by detection.source_number
         limit 1
-    ) as forced on true
+    ) as forced
+    on true
 where
     image.stream_id = $1::int
     and image.time_start between $5::timestamptz and $6::timestamptz

@@ -6,13 +6,14 @@ select
     wanted.source_id,
     array_agg(earlier.trig_id order by earlier.episode desc) as trig_ids
 from unnest($1::bigint[]) as wanted (source_id)
-cross join lateral (
-    select
-        transient.trig_id,
-        transient.episode
-    from transient
-    where transient.source_id = wanted.source_id
-    order by transient.episode desc
-    limit 10
-) as earlier
+cross join
+    lateral (
+        select
+            transient.trig_id,
+            transient.episode
+        from transient
+        where transient.source_id = wanted.source_id
+        order by transient.episode desc
+        limit 10
+    ) as earlier
 group by wanted.source_id

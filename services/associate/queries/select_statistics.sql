@@ -8,7 +8,10 @@ select
     string_agg(
         record_send(
             row(
-                source_band.source_id, source_band.n_datapoints, source_band.n_forced, source_band.flux_int_mean_jy,
+                source_band.source_id,
+                source_band.n_datapoints,
+                source_band.n_forced,
+                source_band.flux_int_mean_jy,
                 source_band.flux_int_m2, source_band.flux_int_weight, source_band.flux_int_wmean_jy,
                 source_band.flux_int_wm2, source_band.flux_peak_mean_jy_beam, source_band.flux_peak_m2,
                 source_band.flux_peak_weight, source_band.flux_peak_wmean_jy_beam,

@@ -14,16 +14,24 @@
 -- $12  change_state                bytea[]
 -- Index: the primary key. Only the holder of the stream's lock writes here.
 insert into source_band (
-    source_id, band_id, stokes, n_datapoints, n_forced,
     flux_int_mean_jy, flux_int_m2, flux_int_weight, flux_int_wmean_jy, flux_int_wm2,
     flux_peak_mean_jy_beam, flux_peak_m2, flux_peak_weight, flux_peak_wmean_jy_beam, flux_peak_wm2,
+    source_id, band_id, stokes, n_datapoints, n_forced,
     flux_forced_mean_jy_beam, flux_forced_m2, flux_forced_weight, flux_forced_wmean_jy_beam,
     flux_forced_wm2, flux_int_max_jy, change_state
 )
 select
+    0 as flux_int_mean_jy,
+    0 as flux_int_m2,
+    0 as flux_int_weight,
+    0 as flux_int_wmean_jy,
+    0 as flux_int_wm2,
+    0 as flux_peak_mean_jy_beam,
+    0 as flux_peak_m2,
+    0 as flux_peak_weight,
+    0 as flux_peak_wmean_jy_beam,
+    0 as flux_peak_wm2,
     row_in.source_id, $1::int, $2::text, row_in.n_datapoints, row_in.n_forced,
-    0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0,
     row_in.flux_forced_mean_jy_beam, row_in.flux_forced_m2, row_in.flux_forced_weight,
     row_in.flux_forced_wmean_jy_beam, row_in.flux_forced_wm2, row_in.flux_int_max_jy, row_in.change_state
 from

@@ -187,7 +187,8 @@ def find_flux_factor(pairs: FluxPairs, *, min_sources: int) -> tuple[float, floa
     for _ in range(_ROUNDS):
         middle = float(np.median(ratio))
         scatter = max(_sigma(ratio), float(np.median(formal)))
-        kept = np.abs(ratio - middle) <= _CLIP_SIGMA * scatter
+        # Faint sources scatter more than the others: each is judged by its own error, too.
+        kept = np.abs(ratio - middle) <= _CLIP_SIGMA * np.maximum(scatter, formal)
         if np.all(kept):
             break
         ratio, formal = ratio[kept], formal[kept]

@@ -63,18 +63,18 @@ class TransientTables(Transaction):
             "count_quiet_looks",
             source_id=list(source_ids),
             quiet_looks=quiet_looks,
-            time_start=time_start,
+            time_end=time_start,
         )
 
     async def end_episodes(self, source_ids: Sequence[int], time_start: datetime) -> None:
         """Store when the episodes of sources ended that were still going on."""
-        await self._execute("end_episodes", source_id=list(source_ids), time_start=time_start)
+        await self._execute("end_episodes", source_id=list(source_ids), time_end=time_start)
 
     async def raise_peaks(self, peaks: Mapping[int, float], time_start: datetime) -> None:
         """Store the largest flux of episodes that are going on [Jy/beam]."""
         await self._execute(
             "raise_peaks",
             source_id=list(peaks),
-            flux_peak_jy_beam=list(peaks.values()),
-            time_start=time_start,
+            flux_peak_max_jy_beam=list(peaks.values()),
+            time_peak=time_start,
         )
