@@ -181,10 +181,15 @@ class _Service:
         self._sender.send_heartbeat(orjson.dumps({"alert_datetime": now}))
 
     async def _watch(self) -> NoReturn:
-        """End the process if events wait and none is handled: its restart continues with them."""
+        """End the process if events wait and none is handled, or if another process leads.
+
+        Its restart continues with the events, or stands by. A process that was stopped and has no
+        event at hand would otherwise stay a member of the consumer group that sends nothing.
+        """
         while True:
             await asyncio.sleep(_LAG_INTERVAL_S)
             try:
+                await self._ensure_leading()
                 await self._sender.read_ends()
                 lag, committed = await self._sender.read_lag()
             except TransientError:  # a restart would not end an outage
