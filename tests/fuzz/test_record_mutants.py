@@ -41,6 +41,8 @@ async def numbers_that_are_none(case: Associator) -> list[tuple[str, str, float]
         if isinstance(value, float)
         and not (math.isfinite(value) and abs(value) < 1e100)
         and not (table == "detection" and math.isnan(value))
+        # A position that a fit could not constrain is stored, and matches nothing.
+        and not (column in {"ra_err_deg", "dec_err_deg"} and value == math.inf)
     ]
 
 
