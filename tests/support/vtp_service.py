@@ -85,7 +85,7 @@ class ServiceProcess:
     def terminate(self) -> int:
         """Send SIGTERM; return the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(180)
 
 
 @dataclass
