@@ -60,8 +60,9 @@ class Program:
 
     @property
     def is_down(self) -> bool:
-        """Whether it should run and does not, or keeps ending."""
-        return self.is_restarted and self.down_since_unix_s is not None
+        """Whether it should run and does not, or keeps ending; not one that was never asked to."""
+        never_started = self.state == "STOPPED" and self.down_since_unix_s == 0
+        return self.is_restarted and self.down_since_unix_s is not None and not never_started
 
     @property
     def down_since(self) -> datetime | None:

@@ -101,7 +101,9 @@ def get_status(data_dir: Path) -> Status:
     services, log_lines_dropped = _services(state)
     progress = asyncio.run(_read_progress(state))
     all_run = bool(services) and all(
-        item["state"] == "RUNNING" and not item["is_down"] for item in services.values()
+        item["state"] == "RUNNING" and not item["is_down"]
+        for item in services.values()
+        if item["state"] != "STOPPED"
     )
     kafka_answers = progress.images_waiting is not None
     return Status(
