@@ -36,10 +36,10 @@ class AlertSettings(Authority):
         "LiveTrap", min_length=1, max_length=200, description="Title of the author of VOEvents"
     )
     contact_name: str | None = Field(
-        None, max_length=200, description="Whom to ask about an alert; unset: not told"
+        None, max_length=200, description="Whom to ask about an alert; unset: left out"
     )
     contact_email: str | None = Field(
-        None, max_length=200, description="Address of the contact; unset: not told"
+        None, max_length=200, description="Address of the contact; unset: left out"
     )
     public_url: HttpUrl | None = Field(
         None, description="Public address of the api, for links in alerts; unset: no links"

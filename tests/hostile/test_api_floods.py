@@ -174,7 +174,7 @@ def parse(event: bytes) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in event.decode().splitlines() if line)
 
 
-async def test_an_id_beyond_the_newest_is_told_and_the_stream_goes_on(
+async def test_an_id_beyond_the_newest_gets_a_reset_and_the_stream_goes_on(
     running: alert_stream.AlertStream,
 ) -> None:
     events = await running.subscribe(AlertFilter(), after_id=10**17)
@@ -182,8 +182,8 @@ async def test_an_id_beyond_the_newest_is_told_and_the_stream_goes_on(
     assert parse(greeting)["id"] == "42"
     fields = parse(reset)
     assert (fields["id"], fields["event"]) == ("42", "reset")
-    told = json.loads(fields["data"])
-    assert (told["status"], told["newest_id"], told["last_event_id"]) == (409, 42, 10**17)
+    body = json.loads(fields["data"])
+    assert (body["status"], body["newest_id"], body["last_event_id"]) == (409, 42, 10**17)
 
 
 async def test_a_heartbeat_says_where_the_log_is(running: alert_stream.AlertStream) -> None:
@@ -194,6 +194,6 @@ async def test_a_heartbeat_says_where_the_log_is(running: alert_stream.AlertStre
     for fields in beats:
         assert "id" not in fields  # no alert has passed
         assert fields["event"] == "heartbeat"
-        told = json.loads(fields["data"])
-        assert (told["last_alert_id"], told["last_image_age_s"]) == (42, 3.5)
-        assert told["time"].endswith("Z")
+        body = json.loads(fields["data"])
+        assert (body["last_alert_id"], body["last_image_age_s"]) == (42, 3.5)
+        assert body["time"].endswith("Z")

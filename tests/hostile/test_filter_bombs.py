@@ -42,7 +42,7 @@ async def test_a_slow_filter_costs_its_owner_alone(bomb: str) -> None:
         await site.alert(again, start=N_ALERTS)
 
 
-async def test_a_slow_filter_is_told_and_is_not_evaluated_again() -> None:
+async def test_a_slow_filter_is_refused_once_and_never_evaluated_again() -> None:
     async with serving() as site:
         for _ in range(3):
             client = await site.introduce(filters=(BOMB,))
@@ -52,7 +52,7 @@ async def test_a_slow_filter_is_told_and_is_not_evaluated_again() -> None:
 
 
 @pytest.mark.parametrize("expression", ["/voe:VOEvent", "//Param[re:match(@name,'s.*')]", "[[["])
-async def test_a_filter_that_can_never_match_is_told_when_it_is_set(expression: str) -> None:
+async def test_a_filter_that_can_never_match_is_refused_when_it_is_set(expression: str) -> None:
     async with serving() as site:
         client = await site.introduce(filters=(HONEST, expression))
         assert expression in await refusal_of(client)

@@ -1,4 +1,4 @@
-"""Strangers who send much, slowly or nothing to the port of subscribers: alerts go on."""
+"""Clients that flood, stall or stay silent on the port of subscribers: alerts still go out."""
 
 import asyncio
 import struct

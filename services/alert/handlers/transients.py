@@ -222,7 +222,7 @@ class TransientHandler:
             await self._publish([replace(alert, may_be_sent=True)])
         except PipelineError:
             raise
-        except Exception as error:  # noqa: BLE001  (it is told in the dead letter)
+        except Exception as error:  # noqa: BLE001  (reported in the dead letter)
             get_logger().exception("alert_not_published", ivorn=alert.ivorn)
             return to_internal_error(error)
         return None

@@ -116,7 +116,7 @@ class FilterPool:
     def _book(self, party: str, job: _Job, cpu_s: float) -> None:
         now_s = asyncio.get_running_loop().time()
         for queue in (self._proven, self._new):
-            queue.book(party, cpu_s, now_s)
+            queue.charge(party, cpu_s, now_s)
         if not job.packet:
             return
         if cpu_s <= _PROVEN_S:

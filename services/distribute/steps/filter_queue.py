@@ -17,7 +17,7 @@ class FilterQueue(Generic[T]):
 
     def __init__(self) -> None:
         self._jobs: dict[str, deque[T]] = {}
-        # CPU time and when it was booked [s].
+        # CPU time and when it was charged [s].
         self._used_s: dict[str, tuple[float, float]] = {}
 
     def add(self, party: str, job: T) -> None:
@@ -35,8 +35,8 @@ class FilterQueue(Generic[T]):
             self._jobs[party] = jobs  # behind others that used as much
         return party, job
 
-    def book(self, party: str, cpu_s: float, now_s: float) -> None:
-        """Book the CPU time of a job [s]."""
+    def charge(self, party: str, cpu_s: float, now_s: float) -> None:
+        """Charge the CPU time [s] of a job to its client."""
         used_s = self._get_used(party, now_s) + cpu_s
         self._used_s.pop(party, None)
         self._used_s[party] = used_s, now_s
@@ -45,5 +45,5 @@ class FilterQueue(Generic[T]):
             del self._used_s[oldest]
 
     def _get_used(self, party: str, now_s: float) -> float:
-        used_s, booked_s = self._used_s.get(party, (0.0, now_s))
-        return used_s * math.exp((booked_s - now_s) / _MEMORY_S)
+        used_s, charged_s = self._used_s.get(party, (0.0, now_s))
+        return used_s * math.exp((charged_s - now_s) / _MEMORY_S)

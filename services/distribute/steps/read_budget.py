@@ -1,4 +1,4 @@
-"""How much of what strangers send is read: so much a second of each address, and in all."""
+"""Rate limits on what subscribers send: for each address and in total."""
 
 from runtime.listening import party_of
 

@@ -94,7 +94,7 @@ async def test_one_that_refuses_everything_is_disabled_until_an_operator_enables
     assert await asyncio.to_thread(run, ["alerts", "enable", "webhook", "nobody"]) == 2
 
 
-async def test_one_that_is_down_stays_enabled_and_is_told(
+async def test_a_webhook_that_is_down_stays_enabled_and_is_reported(
     pool: asyncpg.Pool, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip

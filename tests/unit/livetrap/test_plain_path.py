@@ -29,7 +29,7 @@ def test_another_name_gets_a_link(
         assert link.readlink() == folder
 
 
-def test_a_link_that_cannot_be_made_is_told(
+def test_a_link_that_cannot_be_made_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))

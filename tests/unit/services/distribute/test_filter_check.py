@@ -44,7 +44,7 @@ def test_what_people_use_is_accepted(expression: str) -> None:
         ("", "not XPath 1.0"),
     ],
 )
-def test_what_can_never_match_is_told(expression: str, words: str) -> None:
+def test_an_expression_that_can_never_match_is_refused(expression: str, words: str) -> None:
     with pytest.raises(AssertionError, match=words):
         assert not (defect := check_filters((expression,))), defect
 
@@ -55,7 +55,7 @@ def test_too_many_filters_are_told() -> None:
 
 def test_the_address_that_used_least_is_first() -> None:
     queue: FilterQueue[int] = FilterQueue()
-    queue.book("greedy", 5.0, 0.0)
+    queue.charge("greedy", 5.0, 0.0)
     for number in range(3):
         queue.add("greedy", number)
     queue.add("honest", 10)
@@ -71,10 +71,10 @@ def test_addresses_that_used_as_much_take_turns() -> None:
     assert [queue.take(0.0) for _ in range(4)] == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
 
 
-def test_what_was_used_is_forgotten() -> None:
+def test_usage_decays_with_time() -> None:
     queue: FilterQueue[int] = FilterQueue()
-    queue.book("once", 5.0, 0.0)
-    queue.book("now", 0.1, 7200.0)
+    queue.charge("once", 5.0, 0.0)
+    queue.charge("now", 0.1, 7200.0)
     queue.add("now", 1)
     queue.add("once", 2)
     assert queue.take(7200.0) == ("once", 2)
