@@ -1,7 +1,7 @@
 """Pixels to ICRS and back, for any celestial WCS that wcslib knows; built once a header."""
 
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -51,13 +51,20 @@ def to_wcs_header(header: Header) -> str:
     """
     cards = Cards(header)
     _refuse_missing(cards)
-    kept = Header()
+    kept: dict[str, float | str] = {}
     for name in dict.fromkeys(header):
         if _NUMBER_CARD.match(name) or _NAXIS_CARD.match(name):
             kept[name] = _number_of(cards, header, name)
         elif _TEXT_CARD.match(name) and (text := cards.required_text(name)) is not None:
             kept[name] = _UNITS.get(text.lower(), text) if name.startswith("CUNIT") else text
-    return str(kept.tostring(sep="\n", endcard=False, padding=False))
+    return _to_text(tuple(kept), *kept.values())
+
+
+# A stream has few different projections. Typed: the number 1 is written as such, and 1.0, too.
+@lru_cache(maxsize=64, typed=True)
+def _to_text(names: tuple[str, ...], *values: float | str) -> str:
+    header = Header(zip(names, values, strict=True))
+    return str(header.tostring(sep="\n", endcard=False, padding=False))
 
 
 def _number_of(cards: Cards, header: Header, name: str) -> float | int:
@@ -66,7 +73,9 @@ def _number_of(cards: Cards, header: Header, name: str) -> float | int:
     if number is None:
         raise cards.unreadable(name, "a finite number")
     value = header[name]
-    return value if isinstance(value, int) and not isinstance(value, bool) else number
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return number + 0.0  # zero has no sign
 
 
 def _refuse_missing(cards: Cards) -> None:
@@ -116,6 +125,7 @@ class SkyProjection:
     """
 
     def __init__(self, wcs_header: str) -> None:
+        self._pixel_scale_deg: dict[tuple[int, int], float] = {}
         try:
             with quiet_astropy():
                 self._wcs = WCS(Header.fromstring(wcs_header, sep="\n"), naxis=2)
@@ -193,6 +203,7 @@ class SkyProjection:
             result[:, 1, axis] = np.sum(step * north, axis=0)
         return result
 
+    @cached_property
     def reference_matrix(self) -> FloatArray | None:
         """Return (2, 2): east and north offset [deg] of a step of one pixel at CRPIX.
 
@@ -215,10 +226,12 @@ class SkyProjection:
 
     def pixel_scale_deg(self, shape: tuple[int, int]) -> float:
         """Return the side of a pixel at the image centre [deg]."""
-        rows, columns = shape
-        jacobian = self.jacobian(np.array([(columns - 1) / 2]), np.array([(rows - 1) / 2]))
-        with np.errstate(all="ignore"):  # a centre beyond the projection gives NaN
-            return float(np.sqrt(abs(np.linalg.det(jacobian[0]))))
+        if shape not in self._pixel_scale_deg:
+            rows, columns = shape
+            jacobian = self.jacobian(np.array([(columns - 1) / 2]), np.array([(rows - 1) / 2]))
+            with np.errstate(all="ignore"):  # a centre beyond the projection gives NaN
+                self._pixel_scale_deg[shape] = float(np.sqrt(abs(np.linalg.det(jacobian[0]))))
+        return self._pixel_scale_deg[shape]
 
 
 def _tangent(ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray]:

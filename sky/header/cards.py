@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -38,6 +39,7 @@ class Cards:
 
     def __init__(self, header: Header) -> None:
         self._header = header
+        self._n_cards = Counter(card.keyword.upper() for card in header.cards)
         self.ignored: list[str] = []
 
     def __contains__(self, name: str) -> bool:
@@ -131,7 +133,7 @@ class Cards:
         if name not in self._header:
             return HeaderError("bad_header", f"card {name} is missing; it must be {wanted}")
         if self._is_contradictory(name):
-            n_cards = self._header.count(name)
+            n_cards = self._n_cards[name]
             return HeaderError(
                 "bad_header", f"card {name} is there {n_cards} times, with different values"
             )
@@ -149,7 +151,7 @@ class Cards:
         FITS 4.0, section 4.1.2.3: its value is then indeterminate; programs differ in which of
         them they take.
         """
-        n_cards = self._header.count(name)
+        n_cards = self._n_cards[name]
         if n_cards < 2:
             return False
         values = [self._nth_value(name, number) for number in range(n_cards)]

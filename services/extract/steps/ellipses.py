@@ -27,7 +27,7 @@ def to_beam_shape(image: Image) -> BeamShape:
     ----------
     Thompson, Moran & Swenson (2017), section 3.1; Greisen (1983), AIPS Memo 27.
     """
-    to_sky = image.projection.reference_matrix()
+    to_sky = image.projection.reference_matrix
     if to_sky is None:
         rows, columns = image.pixels.shape
         centre = np.array([(columns - 1) / 2]), np.array([(rows - 1) / 2])

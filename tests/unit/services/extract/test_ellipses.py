@@ -87,7 +87,7 @@ def test_the_reference_matrix_is_the_local_one_at_the_reference_pixel(
     cards: dict[str, object],
 ) -> None:
     projection = opened(**cards).projection
-    matrix = projection.reference_matrix()
+    matrix = projection.reference_matrix
     assert matrix is not None
     local = projection.jacobian(np.array([31.0]), np.array([31.0]))[0]
     np.testing.assert_allclose(matrix, local, atol=1e-6)
@@ -95,5 +95,5 @@ def test_the_reference_matrix_is_the_local_one_at_the_reference_pixel(
 
 def test_a_projection_without_a_plane_takes_the_image_centre() -> None:
     image = opened(CTYPE1="RA---CAR", CTYPE2="DEC--CAR", CRVAL2=0.0)
-    assert image.projection.reference_matrix() is None
+    assert image.projection.reference_matrix is None
     assert to_beam_shape(image).major_px == pytest.approx(12.0, rel=1e-3)
