@@ -18,7 +18,10 @@ from sky.header.casa_beams import set_casa_beam
 from sky.header.errors import HeaderError
 from sky.header.spectral import SPECTRAL_TYPES
 
-__all__ = ["decompress", "is_image_file", "open_fits", "split_planes"]
+__all__ = ["HEADER_ROOM_BYTES", "decompress", "is_image_file", "open_fits", "split_planes"]
+
+# A limit of bytes counts pixels: headers, padding and small tables beside them are free.
+HEADER_ROOM_BYTES = 1 << 20
 
 _GZIP, _BZIP2, _FITS = b"\x1f\x8b", b"BZh", b"SIMPLE  ="
 _BLOCK = 2880
@@ -43,7 +46,7 @@ def open_fits(data: bytes, cards: Mapping[str, str], *, max_bytes: int) -> tuple
     cards : mapping of str to str
         FITS cards to add or override.
     max_bytes : int
-        Largest unpacked file.
+        Largest image: bytes of its pixels, all planes together.
 
     Returns
     -------
@@ -57,14 +60,16 @@ def open_fits(data: bytes, cards: Mapping[str, str], *, max_bytes: int) -> tuple
     HeaderError
         Codes of `parse_fits` and ``too_large``.
     """
-    data = decompress(data, max_bytes=max_bytes)
+    data = decompress(data, max_bytes=max_bytes + HEADER_ROOM_BYTES)
     try:
-        return data, parse_fits(data, cards)
+        image = parse_fits(data, cards)
     except HeaderError as error:
         if error.code != "tile_compressed":
             raise
-    data = _expand_tiles(data, max_bytes)
-    return data, parse_fits(data, cards)
+        data = _expand_tiles(data, max_bytes)
+        image = parse_fits(data, cards)
+    _refuse_large(math.prod(image.axes) * abs(image.bitpix) // 8, max_bytes)
+    return data, image
 
 
 def decompress(data: bytes, *, max_bytes: int, is_head: bool = False) -> bytes:
@@ -108,7 +113,8 @@ def _refuse_large(size: int, max_bytes: int) -> None:
     if size > max_bytes:
         raise HeaderError(
             "too_large",
-            f"the compressed image unpacks to {size} bytes or more; the limit is {max_bytes}",
+            f"the image has {size} bytes or more; the limit is {max_bytes} "
+            "(LIVETRAP_INGEST__MAX_IMAGE_BYTES)",
         )
 
 

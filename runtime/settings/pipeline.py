@@ -30,7 +30,9 @@ class ImageLimits(Section):
     model_config = ConfigDict(extra="ignore")
 
     max_image_bytes: int = Field(
-        64 << 20, ge=2880, description="Largest image that is accepted [byte]"
+        64 << 20,
+        ge=2880,
+        description="Largest image that is accepted: bytes of its pixels, headers are free [byte]",
     )
     max_future_s: float = Field(
         86400.0, ge=0, le=1e10, description="An exposure farther ahead of now: rejected [s]"

@@ -28,7 +28,7 @@ class ImageLimits:
     Parameters
     ----------
     max_bytes : int
-        Largest file, also after it is unpacked [byte].
+        Largest image: bytes of its pixels, all planes together.
     max_future_s : float
         How far ahead of now an exposure may start [s].
     splits_cubes : bool

@@ -14,7 +14,7 @@ from schemas.topics import Topics, image_message_key
 from services.ingest.errors import NoFilesError
 from services.ingest.models import FoundFiles, ImageLimits, PreparedImage
 from sky.fits import HeaderError, parse_fits
-from sky.fits_containers import decompress, is_image_file, open_fits
+from sky.fits_containers import HEADER_ROOM_BYTES, decompress, is_image_file, open_fits
 from sky.header.times import check_exposure
 from sky.metadata import read_metadata, read_time_start
 from sky.wcs import SkyProjection, to_wcs_header
@@ -116,7 +116,7 @@ def prepare_image(
     RejectedMessageError
         If the image cannot be measured.
     """
-    if len(data) > limits.max_bytes:
+    if len(data) > limits.max_bytes + HEADER_ROOM_BYTES:
         raise RejectedMessageError(
             ImageReason.TOO_LARGE,
             f"{len(data)} bytes, the limit is {limits.max_bytes} "

@@ -51,7 +51,7 @@ def open_image(
     cards : mapping of str to str
         FITS cards to add or override.
     max_bytes : int
-        Largest unpacked file.
+        Largest image: bytes of its pixels.
 
     Raises
     ------

@@ -10,6 +10,7 @@ from schemas.reasons import ImageReason
 from schemas.streams import to_stream_name
 from services.extract.errors import RejectedImageError
 from services.extract.models import ReceivedImage
+from sky.fits_containers import HEADER_ROOM_BYTES
 
 __all__ = [
     "check_sha256",
@@ -90,14 +91,14 @@ def invalid_headers(headers: Mapping[str, str], image: ReceivedImage) -> list[st
 
 
 def check_size(image: ReceivedImage, max_image_bytes: int) -> None:
-    """Check the size of an image.
+    """Check the size of a file before it is read; `open_image` checks that of its pixels.
 
     Raises
     ------
     RejectedImageError
         Code ``too_large``.
     """
-    if len(image.data) > max_image_bytes:
+    if len(image.data) > max_image_bytes + HEADER_ROOM_BYTES:
         raise RejectedImageError(
             ImageReason.TOO_LARGE,
             f"the image has {len(image.data)} bytes, the limit is {max_image_bytes} "

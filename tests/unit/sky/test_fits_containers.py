@@ -10,6 +10,7 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.settings.pipeline import ImageLimits
 from sky.fits import HeaderError, decode_pixels, parse_fits
 from sky.fits_containers import decompress, is_image_file, open_fits, split_planes
 from sky.metadata import read_metadata
@@ -90,6 +91,20 @@ def test_a_file_that_would_unpack_beyond_the_limit_is_refused_early() -> None:
     with pytest.raises(HeaderError, match="the limit is 1000000") as caught:
         decompress(bomb, max_bytes=1_000_000)
     assert caught.value.code == "too_large"
+
+
+@pytest.mark.parametrize("pack", [lambda data: data, gzip.compress])
+def test_the_limit_counts_pixels_not_headers(pack) -> None:  # noqa: ANN001  (two callables)
+    data = pack(make(HISTORY="x" * 60_000))
+    n_bytes = pixels().nbytes
+    open_fits(data, {}, max_bytes=n_bytes)
+    with pytest.raises(HeaderError, match=f"{n_bytes} bytes or more") as caught:
+        open_fits(data, {}, max_bytes=n_bytes - 1)
+    assert caught.value.code == "too_large"
+
+
+def test_an_image_of_4096_px_is_within_the_default_limit() -> None:
+    assert ImageLimits().max_image_bytes >= 4096 * 4096 * np.dtype(np.float32).itemsize
 
 
 def cube(n_channels: int = 3, n_stokes: int = 2) -> bytes:

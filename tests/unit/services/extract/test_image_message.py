@@ -1,6 +1,7 @@
 """What is read from a message of images-v1, and which messages are refused unread."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from services.extract.steps.image_message import (
     stream_name,
     time_sent,
 )
+from sky.fits_containers import HEADER_ROOM_BYTES
 
 SHA256 = hashlib.sha256(b"fits").hexdigest()
 
@@ -92,10 +94,10 @@ def test_a_time_without_a_zone_is_utc_and_an_invalid_one_is_none(
     assert time_sent({"t-sent": text}) == moment
 
 
-def test_an_image_at_the_limit_passes_and_one_byte_more_does_not() -> None:
-    image = read_message(message({}), "cluster")
+def test_a_file_at_the_limit_passes_and_one_byte_more_does_not() -> None:
+    image = replace(read_message(message({}), "cluster"), data=bytes(HEADER_ROOM_BYTES + 4))
     check_size(image, 4)
-    with pytest.raises(RejectedImageError, match="4 bytes, the limit is 3") as error:
+    with pytest.raises(RejectedImageError, match="the limit is 3") as error:
         check_size(image, 3)
     assert error.value.reason_code == "too_large"
 
