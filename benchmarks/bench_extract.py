@@ -1,33 +1,36 @@
 """LiveTrap's source finder beside SEP, PySE and photutils: speed and accuracy in one run.
 
-Every round runs all finders once on the same field, each on a fresh copy of the image, on one
-core; ratios are medians over rounds of the ratio within a round. ``--plots DIR`` draws them.
+Every finder runs in a process of its own, at its own best settings (`benchmarks.extraction.peers`
+says which), all on the same core with one thread. Every round runs each of them once, one after
+the other, on the same field: from pixels, and from the bytes of a FITS file to positions on the
+sky; the input is a new copy that is in no cache. Ratios are medians over rounds of the ratio
+within a round. ``--plots DIR`` draws them.
 Run it with nothing else running: ``python -m benchmarks.bench_extract``.
 """
 
 import argparse
-import contextlib
-import io
 import json
 import logging
 import os
+import pickle
 import statistics
-import time
+import tempfile
 import warnings
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
-
-import numpy as np
 
 from benchmarks.extraction.peers import PEERS, Measured
 from benchmarks.extraction.score import Score, score
 from benchmarks.extraction.sky import GeneratedField, generate_field
 from benchmarks.extraction.stages import measure_stages
+from benchmarks.extraction.workers import DOORS, Timing, Worker, use_one_core
 
 N_SOURCES = {512: 30, 1024: 100, 2048: 500, 4096: 2000}
 ACCURACY_SIZE, ACCURACY_SOURCES, ACCURACY_SNR = 2048, 1000, 8.0
 
-Times = dict[str, list[float]]
+# Door -> finder -> times of the rounds.
+Times = dict[str, dict[str, list[Timing]]]
 
 
 def main() -> None:
@@ -48,11 +51,14 @@ def main() -> None:
     if options.stages:
         print_stages(options.sizes)
         return
-    times = {size: measure_times(size, options) for size in options.sizes}
-    scores = {
-        "mixed": measure_accuracy(options, mixed=True, min_snr=3.0),
-        "points": measure_accuracy(options, mixed=False, min_snr=ACCURACY_SNR),
-    }
+    with ExitStack() as stack:
+        workers = {name: stack.enter_context(closing(Worker(name))) for name in options.finders}
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        times = {size: measure_times(size, workers, options, folder) for size in options.sizes}
+        scores = {
+            "mixed": measure_accuracy(workers, options, folder, min_snr=3.0),
+            "points": measure_accuracy(workers, options, folder, min_snr=ACCURACY_SNR),
+        }
     print(f"load {os.getloadavg()[0]:.2f} at the end")
     if options.json:
         options.json.write_text(json.dumps(to_json(times, scores), indent=1))
@@ -72,65 +78,65 @@ def print_stages(sizes: list[int]) -> None:
         print(name.ljust(44) + "".join(f"{table[name]:10.2f}" for table in tables))
 
 
-def use_one_core() -> None:
-    """Pin this process to one core: BLAS and numba threads would else blur the comparison."""
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+def load(field: GeneratedField, workers: dict[str, Worker], folder: Path) -> None:
+    """Give all finders a field."""
+    path = folder / "field.pickle"
+    path.write_bytes(pickle.dumps(field))
+    for worker in workers.values():
+        worker.load(path)
 
 
-def run_quietly(name: str, field: GeneratedField) -> tuple[float, Measured]:
-    """Return the CPU time of one call [s] and what it found; some peers print and set errors."""
-    finder = PEERS[name](field)
-    with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
-        started_s = time.process_time()
-        found = finder.find()
-        return time.process_time() - started_s, finder.read(found)
-
-
-def measure_times(size: int, options: argparse.Namespace) -> Times:
-    """Return CPU times of every finder, one for each round [s], and print a table."""
-    times: Times = {name: [] for name in options.finders}
+def measure_times(
+    size: int, workers: dict[str, Worker], options: argparse.Namespace, folder: Path
+) -> Times:
+    """Return the times of every finder at each door, one for each round, and print a table."""
+    n_sources = N_SOURCES.get(size, size**2 // 8000)
+    times: Times = {door: {name: [] for name in workers} for door in DOORS}
     for seed in range(options.seeds):
-        field = generate_field(size, N_SOURCES.get(size, size**2 // 8000), seed, mixed=True)
-        for name in options.finders:
-            run_quietly(name, field)  # compiles, fills caches of the code
+        load(generate_field(size, n_sources, seed, mixed=True), workers, folder)
         for _ in range(options.rounds):
-            for name in options.finders:
-                times[name].append(run_quietly(name, field)[0])
-    print(f"{size} x {size} px, {N_SOURCES.get(size, size**2 // 8000)} sources")
-    print(f"  {'finder':<14}  {'median ms':>10}  {'best ms':>10}  {'over livetrap':>13}")
-    for name, values in times.items():
-        print(
-            f"  {name:<14}  {1e3 * statistics.median(values):10.1f}  {1e3 * min(values):10.1f}"
-            f"  {ratio(times, name):12.1f}x"
-        )
+            for door in DOORS:
+                for name, worker in workers.items():
+                    times[door][name].append(worker.time(door))
+    print(f"{size} x {size} px, {n_sources} sources; load {os.getloadavg()[0]:.2f}")
+    print(f"  {'from':<8}{'finder':<14}{'CPU ms':>10}{'wall ms':>10}{'CPU over livetrap':>20}")
+    for door, table in times.items():
+        for name, values in table.items():
+            cpu_ms = 1e3 * statistics.median(each.cpu_s for each in values)
+            wall_ms = 1e3 * statistics.median(each.wall_s for each in values)
+            print(f"  {door:<8}{name:<14}{cpu_ms:10.1f}{wall_ms:10.1f}{ratio(table, name):19.1f}x")
     print(flush=True)
     return times
 
 
-def ratio(times: Times, name: str) -> float:
-    """Return the median over rounds of a finder's time over that of LiveTrap."""
-    own = times.get("livetrap", times[name])
-    return statistics.median(other / ours for other, ours in zip(times[name], own, strict=True))
+def ratio(table: dict[str, list[Timing]], name: str) -> float:
+    """Return the median over rounds of a finder's CPU time over that of LiveTrap."""
+    own = table.get("livetrap", table[name])
+    pairs = zip(table[name], own, strict=True)
+    return statistics.median(other.cpu_s / ours.cpu_s for other, ours in pairs)
 
 
 def measure_accuracy(
-    options: argparse.Namespace, *, mixed: bool, min_snr: float
+    workers: dict[str, Worker], options: argparse.Namespace, folder: Path, *, min_snr: float
 ) -> dict[str, Score]:
     """Return the scores of every finder over all seeds, and print a table."""
-    fields = [
-        generate_field(ACCURACY_SIZE, ACCURACY_SOURCES, 100 + seed, mixed=mixed, min_snr=min_snr)
-        for seed in range(options.seeds)
-    ]
-    what = "3 % extended, 3 % blended" if mixed else f"points above {min_snr:g} sigma"
+    is_mixed = min_snr < ACCURACY_SNR
+    results: dict[str, list[tuple[GeneratedField, Measured]]] = {name: [] for name in workers}
+    for seed in range(options.seeds):
+        field = generate_field(
+            ACCURACY_SIZE, ACCURACY_SOURCES, 100 + seed, mixed=is_mixed, min_snr=min_snr
+        )
+        load(field, workers, folder)
+        for name, worker in workers.items():
+            results[name].append((field, worker.find()))
+    what = "3 % extended, 3 % blended" if is_mixed else f"points above {min_snr:g} sigma"
     print(f"{options.seeds} fields of {ACCURACY_SIZE} px, {ACCURACY_SOURCES} sources, {what}")
     print(
         f"  {'finder':<14}  {'found':>6} {'C8':>7} {'R5':>7} {'pos/Condon':>10} {'peak %':>7}"
         f" {'flux %':>7}  pulls: {'peak':>6} {'flux':>6} {'x':>6} {'y':>6}"
     )
-    scores = {}
-    for name in options.finders:
-        result = score([(field, run_quietly(name, field)[1]) for field in fields])
-        scores[name] = result
+    scores = {name: score(each) for name, each in results.items()}
+    for name, result in scores.items():
         print(
             f"  {name:<14}  {result.n_found:6d} {result.completeness_8:7.4f}"
             f" {result.reliability_5:7.4f} {result.position_ratio:10.3f}"
@@ -145,7 +151,13 @@ def measure_accuracy(
 def to_json(times: dict[int, Times], scores: dict[str, dict[str, Score]]) -> dict[str, object]:
     """Return all figures as plain values."""
     return {
-        "times_s": {str(size): table for size, table in times.items()},
+        "times": {
+            str(size): {
+                door: {name: [asdict(each) for each in values] for name, values in table.items()}
+                for door, table in doors.items()
+            }
+            for size, doors in times.items()
+        },
         "scores": {
             what: {name: asdict(each) for name, each in table.items()}
             for what, table in scores.items()

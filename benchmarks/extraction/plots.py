@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib as mpl
 
 from benchmarks.extraction.score import Score
+from benchmarks.extraction.workers import Timing
 
 mpl.use("agg")
 from matplotlib import pyplot as plt
@@ -14,14 +15,16 @@ __all__ = ["draw"]
 
 
 def draw(
-    times: dict[int, dict[str, list[float]]], scores: dict[str, dict[str, Score]], folder: Path
+    times: dict[int, dict[str, dict[str, list[Timing]]]],
+    scores: dict[str, dict[str, Score]],
+    folder: Path,
 ) -> None:
     """Write ``extract-speed.png`` and ``extract-accuracy.png``.
 
     Parameters
     ----------
     times : dict
-        Size [px] -> finder -> CPU seconds.
+        Size [px] -> door -> finder -> times of the rounds.
     scores : dict
         Kind of field -> finder -> its score.
     folder : Path
@@ -32,17 +35,23 @@ def draw(
     _draw_accuracy(scores["points"], folder / "extract-accuracy.png")
 
 
-def _draw_speed(times: dict[int, dict[str, list[float]]], path: Path) -> None:
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+def _draw_speed(times: dict[int, dict[str, dict[str, list[Timing]]]], path: Path) -> None:
+    figure, all_axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained", sharey=True)
     sizes = sorted(times)
-    for name in times[sizes[0]]:
-        seconds = [statistics.median(times[size][name]) for size in sizes]
-        axes.loglog(sizes, [1e3 * value for value in seconds], "o-", label=name)
-    axes.set_xticks(sizes, [str(size) for size in sizes])
-    axes.minorticks_off()
-    axes.set(xlabel="side of the image [px]", ylabel="CPU time of an image [ms]")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    titles = {"pixels": "from pixels", "file": "from a FITS file to the sky"}
+    for axes, (door, title) in zip(all_axes, titles.items(), strict=True):
+        for name in times[sizes[0]][door]:
+            cpu_ms = [
+                1e3 * statistics.median(each.cpu_s for each in times[size][door][name])
+                for size in sizes
+            ]
+            axes.loglog(sizes, cpu_ms, "o-", label=name)
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.minorticks_off()
+        axes.set(title=title, xlabel="side of the image [px]")
+        axes.grid(alpha=0.3)
+    all_axes[0].set_ylabel("CPU time of an image [ms]")
+    all_axes[0].legend(frameon=False)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
