@@ -66,7 +66,9 @@ class ExtractSettings(Section):
     analysis_threshold_sigma: Sigma = Field(3.0, description="Edge of an island [local rms]")
     background_cell_px: int = Field(50, ge=8, le=4096, description="Background grid cell [px]")
     margin_px: int = Field(10, ge=0, le=4096, description="Ignored border of the image [px]")
-    force_beam: bool = Field(default=True, description="Fit the beam's shape (point sources)")
+    force_beam: bool = Field(
+        default=True, description="Fit the beam's shape to sources that are not extended"
+    )
     connectivity: Literal[4, 8] = Field(8, description="Neighbours that may share an island")
     contrast_sigma: float = Field(
         1.0, ge=0, description="Least depth between two peaks of an island [local rms]"

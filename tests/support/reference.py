@@ -1,7 +1,7 @@
 """Plain NumPy versions of the kernels: slow, short, and easy to believe."""
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, optimize
 
 CLIP_SIGMA = 2.5
 CLIP_STD_RATIO = 0.9545988
@@ -87,6 +87,20 @@ def beam_residuals(
         float(seen.sum() / (fits[source, 0] * expected)),
         float(expected),
     )
+
+
+def free_gaussian(pixels: np.ndarray, near: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the least-squares Gaussian of the pixels above half of the maximum of `near`."""
+    dy, dx = np.mgrid[: pixels.shape[0], : pixels.shape[1]].astype(float)
+
+    def value(parameters: np.ndarray) -> np.ndarray:
+        return parameters[0] * beam(pixels.shape, parameters[1], parameters[2], parameters[3:])
+
+    used = value(near) >= 0.5 * near[0]
+    used |= (abs(dy - round(near[2])) <= 1) & (abs(dx - round(near[1])) <= 1)
+    used &= np.isfinite(pixels)
+    seen = pixels - value(other)
+    return optimize.least_squares(lambda trial: (seen - value(trial))[used], near).x
 
 
 def is_ripple(pixels: np.ndarray, peaks: list[tuple[int, int]], number: int, depth: float) -> bool:

@@ -1,5 +1,7 @@
 """Least-squares fits of free elliptical Gaussians."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -9,10 +11,27 @@ from services.extract.kernels.measure import gaussian
 
 __all__ = ["fit_gaussian"]
 
+# Where noise is correlated by the beam, pixels below half of the maximum add more noise to the
+# axes than knowledge.
+_FOOTPRINT = 0.5
+_MAX_STEPS, _MAX_ROUNDS = 40, 12
+_SAME_AREA = 1e-4
+
+
+@njit("float64(float64[::1], int64, int64)", nogil=True, error_model="numpy", cache=True)
+def _value(parameters: npt.NDArray[np.float64], x: int, y: int) -> float:
+    """Return a Gaussian, given as `fit_gaussian` returns it, at a pixel."""
+    return float(
+        parameters[0]
+        * gaussian(
+            x - parameters[1], y - parameters[2], parameters[3], parameters[4], parameters[5]
+        )
+    )
+
 
 @njit(
     "Tuple((float64[:, ::1], float64[::1], float64, int64))(float32[:, ::1], UniTuple(int64, 3),"
-    " float64, float64, float64[::1])",
+    " float64, float64[::1], float64[:, ::1], float64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -21,24 +40,31 @@ def _linearise(
     pixels: npt.NDArray[np.float32],
     box: tuple[int, int, int],
     background: float,
-    floor: float,
+    footprint: npt.NDArray[np.float64],
+    others: npt.NDArray[np.float64],
     trial: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float, int]:
     """Return the normal equations (matrix, gradient), the sum of squares and the pixels used.
 
-    `box` is the peak pixel y, x and half the side. The arrays are new ones: LLVM then knows that
-    they overlap no other.
+    `box` is a central pixel y, x and half the side; used are pixels where the Gaussian
+    `footprint` exceeds half of its maximum. The arrays are new ones: LLVM then knows that they
+    overlap no other.
     """
-    peak_y, peak_x, half_px = box
+    centre_y, centre_x, half_px = box
     amplitude, x_fit, y_fit = trial[0], trial[1], trial[2]
     a, b, c = trial[3], trial[4], trial[5]
     matrix, gradient, derivative = np.zeros((6, 6)), np.zeros(6), np.empty(6)
     cost, used = 0.0, 0
-    for y in range(max(0, peak_y - half_px), min(pixels.shape[0], peak_y + half_px + 1)):
-        for x in range(max(0, peak_x - half_px), min(pixels.shape[1], peak_x + half_px + 1)):
-            value = float(pixels[y, x]) - background
-            if not value > floor:
+    for y in range(max(0, centre_y - half_px), min(pixels.shape[0], centre_y + half_px + 1)):
+        for x in range(max(0, centre_x - half_px), min(pixels.shape[1], centre_x + half_px + 1)):
+            near = abs(x - centre_x) <= 1 and abs(y - centre_y) <= 1
+            if not near and _value(footprint, x, y) < _FOOTPRINT * footprint[0]:
                 continue
+            value = float(pixels[y, x]) - background
+            if math.isnan(value):
+                continue
+            for other in range(others.shape[0]):
+                value -= _value(others[other], x, y)
             dx, dy = x - x_fit, y - y_fit
             shape = gaussian(dx, dy, a, b, c)
             model = amplitude * shape
@@ -58,65 +84,37 @@ def _linearise(
     return matrix, gradient, cost, used
 
 
-@njit("boolean(float64[::1], int64, int64)", nogil=True, error_model="numpy", cache=True)
-def _is_ellipse_around(parameters: npt.NDArray[np.float64], y: int, x: int) -> bool:
-    """Return whether a fit is a positive ellipse within 2 px of its peak pixel."""
-    inside = abs(parameters[1] - x) < 2.0 and abs(parameters[2] - y) < 2.0
-    ellipse = parameters[3] > 0.0 and (
-        parameters[3] * parameters[5] - parameters[4] * parameters[4] > 0.0
-    )
-    return bool(inside and ellipse and parameters[0] > 0.0)
+@njit("boolean(float64[::1])", nogil=True, error_model="numpy", cache=True)
+def _is_ellipse(parameters: npt.NDArray[np.float64]) -> bool:
+    """Return whether the parameters are those of a positive elliptical Gaussian."""
+    determinant = parameters[3] * parameters[5] - parameters[4] * parameters[4]
+    return bool(parameters[0] > 0.0 and parameters[3] > 0.0 and determinant > 0.0)
 
 
 @njit(
-    "boolean(float32[:, ::1], int64, int64, float64, float64, int64, float64[::1])",
+    "boolean(float32[:, ::1], UniTuple(int64, 3), float64, float64[::1], float64[:, ::1],"
+    " float64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
 )
-def fit_gaussian(
+def _fit_in_footprint(
     pixels: npt.NDArray[np.float32],
-    peak_y: int,
-    peak_x: int,
+    box: tuple[int, int, int],
     background: float,
-    floor: float,
-    half_px: int,
+    footprint: npt.NDArray[np.float64],
+    others: npt.NDArray[np.float64],
     parameters: npt.NDArray[np.float64],
 ) -> bool:
-    """Fit a free elliptical Gaussian by Levenberg-Marquardt.
-
-    Parameters
-    ----------
-    pixels : (ny, nx) float32
-        Image [Jy/beam]; NaN is blank.
-    peak_y, peak_x : int
-        Peak pixel.
-    background : float
-        Background at the peak [Jy/beam].
-    floor : float
-        Least height above the background of a pixel that is used [Jy/beam].
-    half_px : int
-        Half the side of the box around the peak [px].
-    parameters : (6,) float64
-        In: start; out: amplitude [Jy/beam], x, y [px], a, b, c [1/px^2] of
-        exp(-(a dx^2 + 2 b dx dy + c dy^2)).
-
-    Returns
-    -------
-    bool
-        Whether it converged to an ellipse around the peak.
-
-    References
-    ----------
-    Marquardt (1963), J. SIAM 11, 431.
-    """
+    """Improve the parameters by Levenberg-Marquardt; return whether that ends in an ellipse."""
     step = np.empty(6)
     trial = parameters.copy()
     damping = 1e-3
     best = np.inf
-    box = (peak_y, peak_x, half_px)
-    for _ in range(60):
-        matrix, gradient, cost, used = _linearise(pixels, box, background, floor, trial)
+    for _ in range(_MAX_STEPS):
+        matrix, gradient, cost, used = _linearise(
+            pixels, box, background, footprint, others, trial
+        )
         if used < 7:
             return False
         if cost <= best:
@@ -130,6 +128,9 @@ def fit_gaussian(
             damping *= 10.0
             if damping > 1e8:
                 break
+            matrix, gradient, _, _ = _linearise(
+                pixels, box, background, footprint, others, parameters
+            )
         for i in range(6):
             matrix[i, i] *= 1.0 + damping
             step[i] = gradient[i]
@@ -138,4 +139,70 @@ def fit_gaussian(
         solve_factorised(matrix, 6, step)
         for i in range(6):
             trial[i] = parameters[i] + step[i]
-    return _is_ellipse_around(parameters, peak_y, peak_x)
+    return _is_ellipse(parameters)
+
+
+@njit(
+    "boolean(float32[:, ::1], int64, int64, float64, float64[:, ::1], int64, float64[::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def fit_gaussian(
+    pixels: npt.NDArray[np.float32],
+    peak_y: int,
+    peak_x: int,
+    background: float,
+    others: npt.NDArray[np.float64],
+    max_half_px: int,
+    parameters: npt.NDArray[np.float64],
+) -> bool:
+    """Fit a free elliptical Gaussian by Levenberg-Marquardt.
+
+    The pixels are those within the half-maximum ellipse of the fit itself, whatever their values:
+    fit and ellipse are repeated until they agree. To leave out faint pixels instead would keep
+    those that noise has raised.
+
+    Parameters
+    ----------
+    pixels : (ny, nx) float32
+        Image [Jy/beam]; NaN is blank.
+    peak_y, peak_x : int
+        Peak pixel.
+    background : float
+        Background at the peak [Jy/beam].
+    others : (m, 6) float64
+        Gaussians, as `parameters`, that are subtracted from the pixels.
+    max_half_px : int
+        Largest extent of the ellipse from its centre [px].
+    parameters : (6,) float64
+        In: start; out: amplitude [Jy/beam], x, y [px], a, b, c [1/px^2] of
+        exp(-(a dx^2 + 2 b dx dy + c dy^2)).
+
+    Returns
+    -------
+    bool
+        Whether it converged to an ellipse around the peak.
+
+    References
+    ----------
+    Marquardt (1963), J. SIAM 11, 431; Condon (1997), PASP 109, 166.
+    """
+    footprint = parameters.copy()
+    for _ in range(_MAX_ROUNDS):
+        determinant = footprint[3] * footprint[5] - footprint[4] * footprint[4]
+        widest = max(footprint[3], footprint[5])
+        half_px = math.ceil(math.sqrt(-math.log(_FOOTPRINT) * widest / determinant))
+        box = (round(footprint[2]), round(footprint[1]), max(1, half_px))
+        if half_px > max_half_px or not _fit_in_footprint(
+            pixels, box, background, footprint, others, parameters
+        ):
+            return False
+        area = parameters[3] * parameters[5] - parameters[4] * parameters[4]
+        footprint[:] = parameters
+        if abs(area / determinant - 1.0) < _SAME_AREA:
+            break
+    # A peak of noise on a large source may lie away from its centre, but inside.
+    is_inside = _value(parameters, peak_x, peak_y) > _FOOTPRINT * parameters[0]
+    is_near = abs(parameters[1] - peak_x) < 2.0 and abs(parameters[2] - peak_y) < 2.0
+    return bool(is_inside or is_near)

@@ -8,10 +8,10 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from schemas.quality import QualityFlag
-from services.extract.kernels.free_gaussian import fit_gaussian
 from services.extract.kernels.measure import fit_beam
 from services.extract.kernels.residuals import compare_with_beam
 from services.extract.models import BeamShape, FinderParameters, FoundSources
+from services.extract.steps.free_shapes import FreeShapes, fit_free_shapes
 from services.extract.steps.peaks import Peaks, find_source_peaks, neighbours_within
 
 __all__ = ["find_sources"]
@@ -26,7 +26,9 @@ _BLEND_SWEEPS = 8
 _BLEND_BEAMS = 1.5
 # The shape is compared with the beam within its 20 % contour.
 _SHAPE_CUTOFF = 0.2
-_EXTENDED_GROWTH, _EXTENDED_SIGMA = 1.25, 3.0
+# The error of the flux in it over that of the fitted beam is half the relative error of the peak:
+# the noise of both is mostly the same. A free shape must confirm it.
+_LEAST_GROWTH, _GROWTH_ERR, _GROWTH_SIGMA = 1.05, 0.5, 3.5
 # A source this many times brighter, this many beams away: its side lobes may be detected.
 _BRIGHT_RATIO, _BRIGHT_BEAMS = 100.0, 10.0
 
@@ -85,11 +87,16 @@ def find_sources(
         rms_local=peaks.rms,
         chi2_reduced=residuals[:, 0] / np.maximum(residuals[:, 1], 1),
         is_free=np.zeros(amplitude.size, np.bool_),
-        quality_flags=_flags(fits, residuals, peaks, neighbours, beam, pixels.shape),
+        quality_flags=_flags(fits, peaks, neighbours, beam, pixels.shape),
     )
-    if not parameters.force_beam:
-        found = _free_shapes(pixels, beam, parameters, found, peaks)
-    return found.select(fits[:, 0] >= least_sigma * peaks.rms)
+    keep = fits[:, 0] >= least_sigma * peaks.rms
+    shapes = fit_free_shapes(
+        pixels, peaks, fits, beam,
+        is_candidate=_may_be_extended(fits, residuals, peaks),
+        threshold_sigma=parameters.detection_threshold_sigma,
+        only_extended=parameters.force_beam,
+    )  # fmt: skip
+    return _with_shapes(found, shapes, peaks).select(keep & ~shapes.is_part)
 
 
 def _without_peak_bias(peak: FloatArray, rms: FloatArray) -> FloatArray:
@@ -104,7 +111,6 @@ def _without_peak_bias(peak: FloatArray, rms: FloatArray) -> FloatArray:
 
 def _flags(
     fits: FloatArray,
-    residuals: FloatArray,
     peaks: Peaks,
     neighbours: IntArray,
     beam: BeamShape,
@@ -121,24 +127,18 @@ def _flags(
     flags[(counts[inverse] > 1) | (neighbours[:, 0] >= 0)] |= int(QualityFlag.BLENDED)
     flags[fits[:, 4] > 0] |= int(QualityFlag.BLANK_PIXELS)
     flags[fits[:, 5] == 0] |= int(QualityFlag.FIT_FAILED)
-    flags[_is_extended(fits, residuals, peaks, beam)] |= int(QualityFlag.EXTENDED)
     flags[_is_near_bright(fits[:, 0], x, y, beam)] |= int(QualityFlag.NEAR_BRIGHT)
     return flags
 
 
-def _is_extended(
-    fits: FloatArray, residuals: FloatArray, peaks: Peaks, beam: BeamShape
+def _may_be_extended(
+    fits: FloatArray, residuals: FloatArray, peaks: Peaks
 ) -> npt.NDArray[np.bool_]:
-    """Return whether the flux around the peak exceeds that of the beam's shape.
-
-    The error of a sum over n pixels whose noise the beam correlates is below
-    rms sqrt(n times the beam's area).
-    """
-    _, used, growth, expected = residuals.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        growth_err = peaks.rms * np.sqrt(used * beam.area_px) / (fits[:, 0] * expected)
-        is_significant = growth - 1 > _EXTENDED_SIGMA * growth_err
-    return np.asarray(is_significant & (growth > _EXTENDED_GROWTH), dtype=np.bool_)
+    """Return whether the flux around the peak exceeds that of the beam's shape."""
+    growth = residuals[:, 2]
+    growth_err = _GROWTH_ERR * peaks.rms / np.maximum(fits[:, 0], peaks.rms)
+    limit = 1 + np.maximum(_GROWTH_SIGMA * growth_err, _LEAST_GROWTH - 1)
+    return np.asarray(growth > limit, dtype=np.bool_)
 
 
 def _is_near_bright(
@@ -156,37 +156,30 @@ def _is_near_bright(
     return result
 
 
-def _free_shapes(
-    pixels: npt.NDArray[np.float32],
-    beam: BeamShape,
-    parameters: FinderParameters,
-    found: FoundSources,
-    peaks: Peaks,
-) -> FoundSources:
-    """Return the sources with fitted shapes; where a fit fails it keeps the beam's and a flag."""
-    half = math.ceil(1.5 * beam.major_px)
-    columns = np.stack(
-        [found.amplitude, found.x, found.y, found.major_px, found.minor_px, found.angle_rad]
+def _with_shapes(found: FoundSources, shapes: FreeShapes, peaks: Peaks) -> FoundSources:
+    """Return the sources with their fitted shapes where they have one."""
+    flags = found.quality_flags.copy()
+    flags[shapes.is_extended] |= int(QualityFlag.EXTENDED)
+    flags[shapes.is_failed] |= int(QualityFlag.FIT_FAILED)
+    free = np.flatnonzero(shapes.is_free)
+    if not free.size:
+        return replace(found, quality_flags=flags)
+    columns = np.stack([found.major_px, found.minor_px, found.angle_rad])
+    for source in free:
+        columns[:, source] = _axes(*shapes.models[source, 3:])
+    models = shapes.models
+    amplitude, x_fit, y_fit = (
+        np.where(shapes.is_free, free_value, value)
+        for free_value, value in (
+            (_without_peak_bias(models[:, 0], peaks.rms), found.amplitude),
+            (models[:, 1], found.x),
+            (models[:, 2], found.y),
+        )
     )
-    flags, is_free = found.quality_flags.copy(), found.is_free.copy()
-    for source in range(peaks.x.size):
-        fit = np.array([*columns[:3, source], *beam.quadratic])
-        floor = parameters.analysis_threshold_sigma * found.rms_local[source]
-        if fit_gaussian(
-            pixels, int(peaks.y[source]), int(peaks.x[source]),
-            float(peaks.background[source]), float(floor), half, fit,
-        ):  # fmt: skip
-            columns[:3, source] = fit[:3]
-            columns[3:, source] = _axes(*fit[3:])
-            is_free[source] = True
-            if columns[3, source] * columns[4, source] > 1.5 * beam.major_px * beam.minor_px:
-                flags[source] |= int(QualityFlag.EXTENDED)
-        else:
-            flags[source] |= int(QualityFlag.FIT_FAILED)
-    amplitude, x_fit, y_fit, major_px, minor_px, angle_rad = columns
+    major_px, minor_px, angle_rad = columns
     return replace(
         found, amplitude=amplitude, x=x_fit, y=y_fit, major_px=major_px, minor_px=minor_px,
-        angle_rad=angle_rad, quality_flags=flags, is_free=is_free,
+        angle_rad=angle_rad, quality_flags=flags, is_free=shapes.is_free,
     )  # fmt: skip
 
 
