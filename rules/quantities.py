@@ -178,6 +178,8 @@ QUANTITIES: dict[str, Quantity] = {
     "is_solar_system": _flag(
         QualityFlag.SOLAR_SYSTEM, "first seen where the Sun, the Moon or a planet is"
     ),
+    "is_negative": _flag(QualityFlag.NEGATIVE, "negative, in an image of Stokes Q, U or V"),
+    "is_poor_fit": _flag(QualityFlag.POOR_FIT, "its residuals are larger than noise explains"),
 }
 
 

@@ -16,6 +16,8 @@ class QualityFlag(IntFlag):
     NEAR_BRIGHT = 32
     NEAR_KNOWN = 64
     SOLAR_SYSTEM = 128
+    NEGATIVE = 256
+    POOR_FIT = 512
 
 
 def names_of(quality_flags: int) -> list[str]:

@@ -82,6 +82,9 @@ class ExtractSettings(Section):
     fdr_alpha: float | None = Field(
         None, gt=0, lt=1, description="False discovery rate that replaces the threshold"
     )
+    negative_sources: bool = Field(
+        default=True, description="Detect negative sources, too, in images of Stokes Q, U or V"
+    )
     flux_calibration_error: float = Field(
         0.0, ge=0, description="Relative error of the flux scale, added to all flux errors"
     )

@@ -39,6 +39,7 @@ class FinderParameters:
     two sources [local rms]. `radius_px` is the radius of the circle about the image centre in
     which peaks are searched. `median_filter_cells` is the window of the median filter of the
     grids. `fdr_alpha` is a false discovery rate that replaces the detection threshold.
+    `negative_sources` is whether sources may be negative in images of Stokes Q, U or V.
     `flux_calibration_error` (relative), `clean_bias_jy_beam` and `clean_bias_err_jy_beam`
     correct the fluxes and enlarge their errors.
     """
@@ -53,6 +54,7 @@ class FinderParameters:
     radius_px: float | None = None
     median_filter_cells: int = 1
     fdr_alpha: float | None = None
+    negative_sources: bool = True
     flux_calibration_error: float = 0.0
     clean_bias_jy_beam: float = 0.0
     clean_bias_err_jy_beam: float = 0.0
@@ -146,7 +148,7 @@ class FoundSources:
     the bias of selecting a maximum of the noise. It and `rms_local` are in Jy/beam, `x`, `y` and
     the shape (`major_px`, `minor_px` FWHM) in pixels, `angle_rad` from +x towards +y.
     `is_free` is true where the shape was fitted; else it is the beam's. `chi2_reduced` is the
-    mean squared residual from the beam's shape over the square of the local rms.
+    mean squared residual from that shape over the square of the local rms.
     """
 
     significance: FloatArray
@@ -161,8 +163,8 @@ class FoundSources:
     is_free: npt.NDArray[np.bool_]
     quality_flags: npt.NDArray[np.int64]
 
-    def select(self, keep: npt.NDArray[np.bool_]) -> "FoundSources":
-        """Return the sources where `keep` (n,) is true."""
+    def select(self, keep: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> "FoundSources":
+        """Return the sources where `keep` (n,) is true, or those of its indices."""
         return FoundSources(*(getattr(self, column.name)[keep] for column in fields(self)))
 
 

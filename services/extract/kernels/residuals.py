@@ -1,4 +1,4 @@
-"""Residuals from the beam's shape around each source."""
+"""Residuals from the model of each source."""
 
 import math
 
@@ -8,32 +8,29 @@ from numba import njit
 
 from services.extract.kernels.measure import gaussian
 
-__all__ = ["compare_with_beam"]
+__all__ = ["compare_with_models"]
 
 
 @njit(
     "void(float32[:, ::1], float64[::1], float64[::1], float64[:, ::1], int64[:, ::1],"
-    " float64, float64, float64, float64, float64[:, ::1])",
+    " float64, float64[:, ::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
 )
-def compare_with_beam(
+def compare_with_models(
     pixels: npt.NDArray[np.float32],
     background: npt.NDArray[np.float64],
     rms: npt.NDArray[np.float64],
-    fits: npt.NDArray[np.float64],
+    models: npt.NDArray[np.float64],
     neighbours: npt.NDArray[np.int64],
-    beam_a: float,
-    beam_b: float,
-    beam_c: float,
     cutoff: float,
     out: npt.NDArray[np.float64],
 ) -> None:
-    """Compare the pixels in the footprint of each source with the beam's shape.
+    """Compare the pixels in the footprint of each source with its model.
 
-    The sum of squared residuals over the number of pixels is the reduced chi-square against a
-    point source; the measured flux over that of the model exceeds 1 for an extended source.
+    The sum of squared residuals over the number of pixels is the reduced chi-square; if the
+    model is the beam, the measured flux over that of the model exceeds 1 for an extended source.
 
     Parameters
     ----------
@@ -41,30 +38,29 @@ def compare_with_beam(
         Image [Jy/beam]; NaN is blank.
     background, rms : (n,) float64
         At the peaks [Jy/beam].
-    fits : (n, 6) float64
-        As `fit_beam` returned them.
+    models : (n, 6) float64
+        Amplitude [Jy/beam], x, y [px], a, b, c [1/px^2] of exp(-(a dx^2 + 2 b dx dy + c dy^2)).
     neighbours : (n, m) int64
         As given to `fit_beam`: their models are subtracted.
-    beam_a, beam_b, beam_c : float
-        The beam is exp(-(a dx^2 + 2 b dx dy + c dy^2)) [1/px^2].
     cutoff : float
-        The footprint is where the beam exceeds this.
+        The footprint is where the model exceeds this fraction of its peak.
     out : (n, 4) float64
         Out: sum of squared residuals [rms^2], number of pixels, measured flux over flux of the
-        model, and sum of the beam over the footprint.
+        model, and sum of the model over the footprint and the amplitude.
     """
     ny, nx = pixels.shape
-    determinant = beam_a * beam_c - beam_b * beam_b
     reach = -math.log(cutoff)
-    half_x = int(math.sqrt(reach * beam_c / determinant)) + 1
-    half_y = int(math.sqrt(reach * beam_a / determinant)) + 1
-    for source in range(fits.shape[0]):
-        amplitude, x_fit, y_fit = fits[source, 0], fits[source, 1], fits[source, 2]
+    for source in range(models.shape[0]):
+        amplitude, x_fit, y_fit = models[source, 0], models[source, 1], models[source, 2]
+        a, b, c = models[source, 3], models[source, 4], models[source, 5]
+        determinant = a * c - b * b
+        half_x = int(math.sqrt(reach * c / determinant)) + 1
+        half_y = int(math.sqrt(reach * a / determinant)) + 1
         y0, x0 = round(y_fit), round(x_fit)
         squares, measured, expected, used = 0.0, 0.0, 0.0, 0
         for y in range(max(0, y0 - half_y), min(ny, y0 + half_y + 1)):
             for x in range(max(0, x0 - half_x), min(nx, x0 + half_x + 1)):
-                shape = gaussian(x - x_fit, y - y_fit, beam_a, beam_b, beam_c)
+                shape = gaussian(x - x_fit, y - y_fit, a, b, c)
                 if shape < cutoff:
                     continue
                 value = float(pixels[y, x]) - background[source]
@@ -74,8 +70,12 @@ def compare_with_beam(
                     other = neighbours[source, index]
                     if other < 0:
                         break
-                    value -= fits[other, 0] * gaussian(
-                        x - fits[other, 1], y - fits[other, 2], beam_a, beam_b, beam_c
+                    value -= models[other, 0] * gaussian(
+                        x - models[other, 1],
+                        y - models[other, 2],
+                        models[other, 3],
+                        models[other, 4],
+                        models[other, 5],
                     )
                 residual = (value - amplitude * shape) / rms[source]
                 squares += residual * residual

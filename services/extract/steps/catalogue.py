@@ -22,6 +22,7 @@ from services.extract.steps.ellipses import ellipses_on_sky, to_beam_shape
 from services.extract.steps.false_discovery import false_discovery_threshold
 from services.extract.steps.finder import find_sources
 from services.extract.steps.peaks import Peaks, find_source_peaks
+from services.extract.steps.signed_sources import SIGNED_STOKES, find_signed_sources
 from services.extract.steps.uncertainties import (
     GaussianErrors,
     free_gaussian_errors,
@@ -66,15 +67,28 @@ def extract_sources(
             background=rms_at(background_grid, at, peaks.x, peaks.y),
             rms=rms_at(rms_grid, at, peaks.x, peaks.y),
         )
-        found = find_sources(image.pixels, background_grid, rms_grid, beam, parameters, peaks)
+        found = _find(image, background_grid, rms_grid, beam, parameters, peaks)
         return _to_extraction(found, image, beam, parameters, background_grid, rms_grid)
     if parameters.fdr_alpha is not None:
         threshold = false_discovery_threshold(
             image.pixels, background_grid, rms_grid, beam.area_px, parameters.fdr_alpha
         )
         parameters = replace(parameters, detection_threshold_sigma=threshold)
-    found = find_sources(image.pixels, background_grid, rms_grid, beam, parameters)
+    found = _find(image, background_grid, rms_grid, beam, parameters)
     return _to_extraction(found, image, beam, parameters, background_grid, rms_grid)
+
+
+def _find(
+    image: Image,
+    background_grid: FloatArray,
+    rms_grid: FloatArray,
+    beam: BeamShape,
+    parameters: FinderParameters,
+    peaks: Peaks | None = None,
+) -> FoundSources:
+    is_signed = parameters.negative_sources and image.metadata.stokes in SIGNED_STOKES
+    find = find_signed_sources if is_signed else find_sources
+    return find(image.pixels, background_grid, rms_grid, beam, parameters, peaks)
 
 
 def _grids(image: Image, parameters: FinderParameters) -> tuple[FloatArray, FloatArray]:
@@ -169,7 +183,7 @@ def _to_columns(
     east_err, north_err = _position_errors(found, errors, jacobian)
     major, minor, pa = ellipses_on_sky((found.major_px, found.minor_px), found.angle_rad, jacobian)
     area = found.major_px * found.minor_px / (beam.major_px * beam.minor_px)
-    peak = found.amplitude + parameters.clean_bias_jy_beam
+    peak = found.amplitude + np.sign(found.amplitude) * parameters.clean_bias_jy_beam
     scale_err = np.hypot(
         parameters.flux_calibration_error, parameters.clean_bias_err_jy_beam / np.abs(peak)
     )
@@ -193,7 +207,7 @@ def _to_columns(
 
 def _errors(found: FoundSources, beam: BeamShape) -> GaussianErrors:
     """Return the errors of each fit: with the beam's shape, or with a free one."""
-    snr = found.amplitude / found.rms_local
+    snr = np.abs(found.amplitude) / found.rms_local
     fixed = point_source_errors(snr, found.major_px, found.minor_px)
     free = free_gaussian_errors(snr, found.major_px, found.minor_px, beam.major_px, beam.minor_px)
     return GaussianErrors(

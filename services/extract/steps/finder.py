@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from schemas.quality import QualityFlag
 from services.extract.kernels.measure import fit_beam
-from services.extract.kernels.residuals import compare_with_beam
+from services.extract.kernels.residuals import compare_with_models
 from services.extract.models import BeamShape, FinderParameters, FoundSources
 from services.extract.steps.free_shapes import FreeShapes, fit_free_shapes
 from services.extract.steps.peaks import Peaks, find_source_peaks, neighbours_within
@@ -24,6 +24,12 @@ _LN2 = math.log(2.0)
 _FIT_CUTOFF = 0.6
 _BLEND_SWEEPS = 8
 _BLEND_BEAMS = 1.5
+# Reduced chi-square of a point source within `_SHAPE_CUTOFF` for noise whose autocorrelation is
+# the beam: the eigenvalues of the covariance of its residuals give mean and degrees of freedom.
+_CHI2_MEAN, _CHI2_FREEDOM, _CHI2_FREEDOM_PER_AREA = 0.342, 6.4, 3.2
+_ONE_IN_A_MILLION_SIGMA = 4.75
+# Of the peak: no real beam is a Gaussian exactly.
+_MODEL_ERR = 0.01
 # The shape is compared with the beam within its 20 % contour.
 _SHAPE_CUTOFF = 0.2
 # The error of the flux in it over that of the fitted beam is half the relative error of the peak:
@@ -70,11 +76,8 @@ def find_sources(
         pixels, peaks.y, peaks.x, peaks.background, neighbours, *beam.quadratic,
         _FIT_CUTOFF, _BLEND_SWEEPS, fits,
     )  # fmt: skip
-    residuals = np.empty((peaks.y.size, 4))
-    compare_with_beam(
-        pixels, peaks.background, peaks.rms, fits, neighbours, *beam.quadratic,
-        _SHAPE_CUTOFF, residuals,
-    )  # fmt: skip
+    models = np.column_stack([fits[:, :3], np.broadcast_to(beam.quadratic, (peaks.y.size, 3))])
+    residuals = _compare(pixels, peaks, models, neighbours)
     amplitude = _without_peak_bias(fits[:, 0], peaks.rms)
     found = FoundSources(
         significance=fits[:, 0] / peaks.rms,
@@ -85,18 +88,59 @@ def find_sources(
         minor_px=np.full_like(amplitude, beam.minor_px),
         angle_rad=np.full_like(amplitude, beam.angle_rad),
         rms_local=peaks.rms,
-        chi2_reduced=residuals[:, 0] / np.maximum(residuals[:, 1], 1),
+        chi2_reduced=np.zeros_like(amplitude),
         is_free=np.zeros(amplitude.size, np.bool_),
         quality_flags=_flags(fits, peaks, neighbours, beam, pixels.shape),
     )
     keep = fits[:, 0] >= least_sigma * peaks.rms
     shapes = fit_free_shapes(
-        pixels, peaks, fits, beam,
+        pixels, peaks, models, beam,
         is_candidate=_may_be_extended(fits, residuals, peaks),
         threshold_sigma=parameters.detection_threshold_sigma,
         only_extended=parameters.force_beam,
     )  # fmt: skip
-    return _with_shapes(found, shapes, peaks).select(keep & ~shapes.is_part)
+    if shapes.is_free.any():
+        residuals = _compare(pixels, peaks, shapes.models, neighbours)
+    found = _with_shapes(found, shapes, peaks)
+    return _with_poor_fits(found, residuals, beam).select(keep & ~shapes.is_part)
+
+
+def _compare(
+    pixels: npt.NDArray[np.float32], peaks: Peaks, models: FloatArray, neighbours: IntArray
+) -> FloatArray:
+    residuals = np.empty((peaks.y.size, 4))
+    compare_with_models(
+        pixels, peaks.background, peaks.rms, models, neighbours, _SHAPE_CUTOFF, residuals
+    )
+    return residuals
+
+
+def _with_poor_fits(found: FoundSources, residuals: FloatArray, beam: BeamShape) -> FoundSources:
+    """Return the sources with their chi-square, and a flag where it is beyond its distribution.
+
+    In noise that the beam correlates it is distributed like `_CHI2_MEAN` times a chi-square over
+    its degrees of freedom, for a source of the beam's shape; for a larger one the mean tends to 1,
+    and the degrees of freedom grow with the area.
+    """
+    chi2_reduced = residuals[:, 0] / np.maximum(residuals[:, 1], 1)
+    area = found.major_px * found.minor_px / (beam.major_px * beam.minor_px)
+    freedom = np.maximum(_CHI2_FREEDOM, _CHI2_FREEDOM_PER_AREA * area)
+    mean = np.where(found.is_free, 1.0, _CHI2_MEAN)
+    snr = np.abs(found.amplitude) / found.rms_local
+    limit = mean * _chi2_limit(freedom) + (_MODEL_ERR * snr) ** 2
+    flags = found.quality_flags | np.where(chi2_reduced > limit, int(QualityFlag.POOR_FIT), 0)
+    return replace(found, chi2_reduced=chi2_reduced, quality_flags=flags)
+
+
+def _chi2_limit(freedom: FloatArray) -> FloatArray:
+    """Return the reduced chi-square that is exceeded by chance once in a million.
+
+    References
+    ----------
+    Wilson & Hilferty (1931), PNAS 17, 684.
+    """
+    spread = 2 / (9 * freedom)
+    return np.asarray((1 - spread + _ONE_IN_A_MILLION_SIGMA * np.sqrt(spread)) ** 3)
 
 
 def _without_peak_bias(peak: FloatArray, rms: FloatArray) -> FloatArray:

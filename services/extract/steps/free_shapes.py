@@ -46,7 +46,7 @@ class FreeShapes:
 def fit_free_shapes(
     pixels: npt.NDArray[np.float32],
     peaks: Peaks,
-    fits: FloatArray,
+    models: FloatArray,
     beam: BeamShape,
     *,
     is_candidate: BoolArray,
@@ -61,8 +61,8 @@ def fit_free_shapes(
         Image [Jy/beam]; NaN is blank.
     peaks : Peaks
         The sources.
-    fits : (n, 6) float64
-        As `fit_beam` returned them.
+    models : (n, 6) float64
+        The fitted beams; not modified.
     beam : BeamShape
         The restoring beam.
     is_candidate : (n,) bool
@@ -73,12 +73,11 @@ def fit_free_shapes(
         Fit only the candidates, and keep the beam where the fit is not larger.
     """
     n = peaks.y.size
-    models = np.column_stack([fits[:, :3], np.broadcast_to(beam.quadratic, (n, 3))])
-    result = FreeShapes(models, *(np.zeros(n, np.bool_) for _ in range(4)))
+    result = FreeShapes(models.copy(), *(np.zeros(n, np.bool_) for _ in range(4)))
     if only_extended and not is_candidate.any():
         return result
     fitter = _Fitter(pixels, peaks, beam, is_candidate, threshold_sigma, result)
-    order = np.argsort(-fits[:, 0], kind="stable")
+    order = np.argsort(-models[:, 0], kind="stable")
     for source in order[is_candidate[order]] if only_extended else order:
         if not result.is_part[source]:
             fitter.fit(int(source), only_extended=only_extended)

@@ -10,7 +10,7 @@ from livetrap.simulator.config import SimulatorConfig
 from schemas.quality import QualityFlag
 from services.extract.kernels.deblending import drop_shallow_peaks
 from services.extract.kernels.histogram import significance_histogram
-from services.extract.kernels.residuals import compare_with_beam
+from services.extract.kernels.residuals import compare_with_models
 from services.extract.models import BeamShape, FinderParameters, FoundSources
 from services.extract.steps.background import measure_background
 from services.extract.steps.false_discovery import false_discovery_threshold
@@ -180,12 +180,12 @@ def test_residuals_equal_the_reference() -> None:
     pixels = sky((100.3, 80.7, 40.0), (104.0, 84.0, 30.0), (200.0, 30.0, 25.0))
     pixels[101, 80] = np.nan
     fits = np.array([[40, 80.7, 100.3], [30, 84.0, 104.0], [25, 30.0, 200.0]], float)
-    fits = np.hstack([fits, np.zeros((3, 3))])
+    models = np.hstack([fits, np.tile(BEAM.quadratic, (3, 1))])
     neighbours = np.array([[1, -1], [0, -1], [-1, -1]])
     out = np.empty((3, 4))
-    compare_with_beam(pixels, np.zeros(3), np.ones(3), fits, neighbours, *BEAM.quadratic, 0.2, out)
+    compare_with_models(pixels, np.zeros(3), np.ones(3), models, neighbours, 0.2, out)
     for source in range(3):
-        expected = reference.beam_residuals(pixels, fits, source, BEAM.quadratic, 0.2)
+        expected = reference.beam_residuals(pixels, models, source, BEAM.quadratic, 0.2)
         np.testing.assert_allclose(out[source], expected, rtol=2e-4)
 
 
