@@ -186,7 +186,7 @@ def split_planes(data: bytes, image: FitsImage) -> Iterator[bytes]:
     Raises
     ------
     HeaderError
-        Codes ``truncated``, ``bad_header``, ``bad_beam``.
+        Codes ``truncated``, ``not_2d``, ``bad_header``, ``bad_beam``.
     """
     rows, columns = image.shape
     n_bytes = rows * columns * abs(image.bitpix) // 8
@@ -196,10 +196,30 @@ def split_planes(data: bytes, image: FitsImage) -> Iterator[bytes]:
             f"the header promises {image.n_planes} planes of {n_bytes} bytes; the file is cut "
             "short",
         )
+    _refuse_other_axes(image)
     for number in range(image.n_planes):
         start = image.data_offset + number * n_bytes
         header = _plane_header(image, number, data)
         yield _with_padding(header, data[start : start + n_bytes])
+
+
+@quiet_astropy()
+def _refuse_other_axes(image: FitsImage) -> None:
+    """Refuse a cube whose planes differ in more than frequency and Stokes parameter.
+
+    A plane of an axis of time would have the date of the first, one of Obit's axis SPECLNMF may
+    be a spectral index.
+    """
+    cards = Cards(image.header)
+    for axis, length in enumerate(image.axes[2:], start=3):
+        ctype = (cards.required_text(f"CTYPE{axis}") or "").upper()
+        if length > 1 and not ctype.startswith((*SPECTRAL_TYPES, "STOKES")):
+            raise HeaderError(
+                "not_2d",
+                f"axis {axis} has {length} planes and CTYPE{axis} is {ctype or 'missing'}; only "
+                "axes of frequency and of Stokes parameters can be split: send each plane as an "
+                "image",
+            )
 
 
 @quiet_astropy()
@@ -213,13 +233,23 @@ def _plane_header(image: FitsImage, number: int, data: bytes) -> Header:
             raise cards.unreadable(f"CRPIX{axis}", "the reference pixel of the cube's axis")
         header[f"NAXIS{axis}"] = 1
         header[f"CRPIX{axis}"] = (1.0 if pixel is None else pixel) - plane
+    spectral = find_axis(cards, SPECTRAL_TYPES) or 0
+    if planes.get(spectral) is not None and image.axes[spectral - 1] > 1:
+        _drop_band_of_cube(header, cards, spectral)
     set_casa_beam(
         header,
         data,
-        channel=planes.get(find_axis(cards, SPECTRAL_TYPES) or 0, 0),
+        channel=planes.get(spectral, 0),
         polarisation=planes.get(find_axis(cards, ("STOKES",)) or 0, 0),
     )
     return _layout(header, image.bitpix, (*image.axes[:2], *(1 for _ in planes)))
+
+
+def _drop_band_of_cube(header: Header, cards: Cards, axis: int) -> None:
+    """Remove what LOFAR writes of the whole band; an axis of frequency needs none of it."""
+    if (cards.required_text(f"CTYPE{axis}") or "").upper().startswith("FREQ"):
+        for name in ("RESTFRQ", "RESTFREQ", "RESTWAV", "RESTBW"):
+            header.remove(name, ignore_missing=True, remove_all=True)
 
 
 def _layout(header: Header, bitpix: int, axes: tuple[int, ...]) -> Header:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sky.header.cards import Cards
 from sky.header.errors import HeaderError
 
-__all__ = ["find_axis", "value_at_plane"]
+__all__ = ["find_axis", "step_of_axis", "value_at_plane"]
 
 _MOST_AXES = 9
 
@@ -38,7 +38,7 @@ def value_at_plane(cards: Cards, axis: int) -> float:
         )
     # Where the axis has one pixel, producers leave these away: the reference pixel is that pixel.
     pixel = cards.required_number(f"CRPIX{axis}")
-    step = cards.required_number(f"CDELT{axis}")
+    step = step_of_axis(cards, axis)
     if pixel is None or pixel == 1:
         return value
     if step is None:
@@ -47,3 +47,13 @@ def value_at_plane(cards: Cards, axis: int) -> float:
             f"CRPIX{axis} is {pixel:g} and CDELT{axis} is missing: the plane has no value",
         )
     return value + (1 - pixel) * step
+
+
+def step_of_axis(cards: Cards, axis: int) -> float | None:
+    """Return the step of an axis, from CDELT (times PC) or the CD matrix; None without a card."""
+    step = cards.required_number(f"CDELT{axis}")
+    matrix = cards.required_number(f"CD{axis}_{axis}")
+    if matrix is not None:
+        return matrix
+    scale = cards.required_number(f"PC{axis}_{axis}")
+    return step if step is None or not scale else step * scale

@@ -6,7 +6,7 @@ import numpy as np
 from astropy.io.fits import Header
 from astropy.wcs import WCS
 
-from sky.header.axes import find_axis
+from sky.header.axes import find_axis, step_of_axis
 from sky.header.cards import Cards, quiet_astropy
 from sky.header.errors import HeaderError
 
@@ -105,7 +105,7 @@ def _on_axis(cards: Cards, axis: int, rest_hz: float | None) -> Spectrum:
     if value is None:
         raise HeaderError("no_frequency", f"axis {axis} is {ctype} and CRVAL{axis} is missing")
     pixel = cards.required_number(f"CRPIX{axis}")
-    step = _step(cards, axis)
+    step = step_of_axis(cards, axis)
     if pixel not in (None, 1.0) and step is None:
         raise cards.unreadable(f"CDELT{axis}", "the width of a channel")
     one_axis = {
@@ -133,16 +133,6 @@ def _velocity_reference(cards: Cards) -> int | None:
     """Return the AIPS code of a velocity's definition: above 256 it is a radio velocity."""
     value = cards.number("VELREF")
     return None if value is None or not 0 <= value < 1000 else round(value)
-
-
-def _step(cards: Cards, axis: int) -> float | None:
-    """Return the step of an axis, from CDELT (times PC) or the CD matrix."""
-    step = cards.required_number(f"CDELT{axis}")
-    matrix = cards.required_number(f"CD{axis}_{axis}")
-    if matrix is not None:
-        return matrix
-    scale = cards.required_number(f"PC{axis}_{axis}")
-    return step if step is None or not scale else step * scale
 
 
 def _unit(cards: Cards, axis: int) -> str | None:

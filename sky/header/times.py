@@ -42,7 +42,8 @@ _ISO = re.compile(
 _OLD_DATE = re.compile(r"^(\d{1,2})/(\d{1,2})/(\d{2})$")  # dd/mm/yy, 20th century
 _CLOCK = re.compile(r"^(\d{1,2}):(\d{1,2})(?::(\d{1,2})(\.\d*)?)?$")
 
-_DURATIONS = ("EXPTIME", "TAU_TIME", "XPOSURE", "EXPOSURE", "TELAPSE")
+# DURATION is ASKAP's.
+_DURATIONS = ("EXPTIME", "TAU_TIME", "XPOSURE", "EXPOSURE", "TELAPSE", "DURATION")
 _CLOCK_CARDS = ("TIME-OBS", "UT", "UTC-OBS", "UTSTART")
 
 

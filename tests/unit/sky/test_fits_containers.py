@@ -163,3 +163,24 @@ def test_a_cube_without_its_reference_pixel_is_refused() -> None:
     data = make(pixels(shape=(3, 64, 64)), CTYPE3="FREQ", CRVAL3=1.4e9, CDELT3=1e6)
     with pytest.raises(HeaderError, match="CRPIX3"):
         list(split_planes(data, parse_fits(data, {})))
+
+
+def test_planes_of_a_lofar_cube_have_their_own_frequencies() -> None:
+    axis = {"CTYPE3": "FREQ", "CRVAL3": 1.4e8, "CRPIX3": 1.0, "CDELT3": 1e6}
+    band = {"TELESCOP": "LOFAR", "RESTFRQ": 1.41e8, "RESTBW": 3e6}
+    data = make(pixels(shape=(3, 64, 64)), **axis, **band)
+    found = [
+        read_metadata(parse_fits(plane, {}).header)
+        for plane in split_planes(data, parse_fits(data, {}))
+    ]
+    assert [each.freq_eff_hz for each in found] == pytest.approx([1.4e8, 1.41e8, 1.42e8])
+    assert [each.freq_bw_hz for each in found] == pytest.approx([1e6] * 3)
+
+
+@pytest.mark.parametrize("ctype", ["TIME", "SPECLNMF", "FACET", "COMPLEX", None])
+def test_planes_that_differ_in_something_else_are_refused(ctype: str | None) -> None:
+    axis = {"CTYPE3": ctype, "CRVAL3": 1.4e9, "CRPIX3": 1.0, "CDELT3": 1e6}
+    data = make(pixels(shape=(3, 64, 64)), **{k: v for k, v in axis.items() if v is not None})
+    with pytest.raises(HeaderError, match=f"CTYPE3 is {ctype or 'missing'}") as refused:
+        list(split_planes(data, parse_fits(data, {})))
+    assert refused.value.code == "not_2d"
