@@ -71,8 +71,9 @@ def extract_sources(
         return _to_extraction(found, image, beam, parameters, background_grid, rms_grid)
     if parameters.fdr_alpha is not None:
         threshold = false_discovery_threshold(
-            image.pixels, background_grid, rms_grid, beam.area_px, parameters.fdr_alpha
-        )
+            image.pixels, background_grid, rms_grid, beam, parameters,
+            is_signed=_is_signed(image, parameters),
+        )  # fmt: skip
         parameters = replace(parameters, detection_threshold_sigma=threshold)
     found = _find(image, background_grid, rms_grid, beam, parameters)
     return _to_extraction(found, image, beam, parameters, background_grid, rms_grid)
@@ -86,9 +87,12 @@ def _find(
     parameters: FinderParameters,
     peaks: Peaks | None = None,
 ) -> FoundSources:
-    is_signed = parameters.negative_sources and image.metadata.stokes in SIGNED_STOKES
-    find = find_signed_sources if is_signed else find_sources
+    find = find_signed_sources if _is_signed(image, parameters) else find_sources
     return find(image.pixels, background_grid, rms_grid, beam, parameters, peaks)
+
+
+def _is_signed(image: Image, parameters: FinderParameters) -> bool:
+    return parameters.negative_sources and image.metadata.stokes in SIGNED_STOKES
 
 
 def _grids(image: Image, parameters: FinderParameters) -> tuple[FloatArray, FloatArray]:

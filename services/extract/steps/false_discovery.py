@@ -1,32 +1,37 @@
 """The detection threshold for a given false discovery rate."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from services.extract.kernels.histogram import significance_histogram
+from services.extract.models import BeamShape, FinderParameters
+from services.extract.steps.peaks import find_source_peaks
 
-__all__ = ["false_discovery_threshold"]
+__all__ = ["expected_noise_peaks", "false_discovery_threshold"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_BIN_SIGMA = 0.01
-_MAX_SIGMA = 38.0  # beyond it the probability is 0 in double precision
+# Below it the expected number of peaks of noise is no longer that of separate ones.
+_LOWEST_SIGMA = 3.0
+# Beyond the last one noise makes no peak in any image.
+_THRESHOLDS = np.arange(_LOWEST_SIGMA, 38.0, 0.01)
 
 
 def false_discovery_threshold(
     pixels: npt.NDArray[np.float32],
     background_grid: FloatArray,
     rms_grid: FloatArray,
-    beam_area_px: float,
-    alpha: float,
+    beam: BeamShape,
+    parameters: FinderParameters,
+    *,
+    is_signed: bool = False,
 ) -> float:
-    """Return the detection threshold for a false discovery rate.
+    """Return the lowest detection threshold at which few enough sources are expected to be noise.
 
-    The pixels are sorted by the probability p that they are noise, and the last one with
-    p < alpha / C i / N, i its rank of N, sets the threshold; C is the sum of 1/k over the
-    pixels that the beam correlates. A histogram with bins of 0.01 sigma replaces the sorting.
+    Above a threshold lie some of the peaks that pass as sources, and noise is expected to make a
+    number of them; it may be at most `fdr_alpha` of all. What is counted are sources, not pixels.
 
     Parameters
     ----------
@@ -34,25 +39,61 @@ def false_discovery_threshold(
         Image [Jy/beam]; NaN is blank.
     background_grid, rms_grid : (rows, columns) float64
         Without NaN [Jy/beam].
-    beam_area_px : float
-        Pixels whose noise is correlated [px].
-    alpha : float
-        False discovery rate: fraction of false pixels among those above the threshold, 0 to 1.
+    beam : BeamShape
+        The restoring beam: the autocorrelation of the noise.
+    parameters : FinderParameters
+        `fdr_alpha` is the rate; thresholds are replaced.
+    is_signed : bool
+        Whether negative sources count, too.
 
     Returns
     -------
     float
-        In units of the local rms; infinite if no pixel passes.
+        In units of the local rms, at least 3; infinite if no source passes.
 
     References
     ----------
-    Hopkins et al. (2002), AJ 123, 1086.
+    Hopkins et al. (2002), AJ 123, 1086; Benjamini & Hochberg (1995), J. R. Stat. Soc. B 57, 289.
     """
-    counts = np.zeros(round(_MAX_SIGMA / _BIN_SIGMA) + 1, np.int64)
-    n_pixels = significance_histogram(pixels, background_grid, rms_grid, _BIN_SIGMA, counts)
-    thresholds = np.arange(counts.size) * _BIN_SIGMA
-    rank = np.cumsum(counts[::-1])[::-1]
-    p_noise = np.array([0.5 * math.erfc(sigma / math.sqrt(2)) for sigma in thresholds])
-    correlated = np.sum(1.0 / np.arange(1, max(2, round(beam_area_px) + 1)))
-    passing = (rank > 0) & (p_noise < alpha / correlated * rank / max(n_pixels, 1))
-    return float(thresholds[passing].min()) if passing.any() else math.inf
+    deep = replace(
+        parameters,
+        detection_threshold_sigma=_LOWEST_SIGMA,
+        analysis_threshold_sigma=min(parameters.analysis_threshold_sigma, _LOWEST_SIGMA),
+    )
+    found = []
+    for sign in (1, -1) if is_signed else (1,):
+        image = pixels if sign == 1 else -pixels
+        peaks = find_source_peaks(image, sign * background_grid, rms_grid, beam, deep)
+        found.append((image[peaks.y, peaks.x] - peaks.background) / peaks.rms)
+    significance = np.sort(np.concatenate(found))
+    n_valid = int(np.count_nonzero(np.isfinite(pixels)))
+    n_above = significance.size - np.searchsorted(significance, _THRESHOLDS)
+    n_noise = len(found) * expected_noise_peaks(_THRESHOLDS, n_valid, beam)
+    passing = (n_above > 0) & (n_noise <= (parameters.fdr_alpha or 0.0) * n_above)
+    return float(_THRESHOLDS[passing].min()) if passing.any() else math.inf
+
+
+def expected_noise_peaks(sigma: FloatArray, n_pixels: int, beam: BeamShape) -> FloatArray:
+    """Return how many peaks above a threshold noise makes whose autocorrelation is the beam.
+
+    Parameters
+    ----------
+    sigma : (n,) float64
+        Thresholds, well above 1 [rms].
+    n_pixels : int
+        Area of the image [px].
+    beam : BeamShape
+        The beam.
+
+    Returns
+    -------
+    (n,) float64
+        The expected Euler characteristic of the pixels above each threshold.
+
+    References
+    ----------
+    Adler (1981), The Geometry of Random Fields, section 6.9; Worsley et al. (1992), JCBFM 12, 900.
+    """
+    slope_variance = 8 * math.log(2) / (beam.major_px * beam.minor_px)
+    density = slope_variance * (2 * math.pi) ** -1.5 * sigma * np.exp(-0.5 * sigma**2)
+    return np.asarray(n_pixels * density, dtype=np.float64)

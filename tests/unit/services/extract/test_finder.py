@@ -9,13 +9,19 @@ from livetrap.simulator.beam import NoiseMaker, make_stamp
 from livetrap.simulator.config import SimulatorConfig
 from schemas.quality import QualityFlag
 from services.extract.kernels.deblending import drop_shallow_peaks
-from services.extract.kernels.histogram import significance_histogram
 from services.extract.kernels.residuals import compare_with_models
 from services.extract.models import BeamShape, FinderParameters, FoundSources
 from services.extract.steps.background import measure_background
-from services.extract.steps.false_discovery import false_discovery_threshold
+from services.extract.steps.false_discovery import (
+    expected_noise_peaks,
+    false_discovery_threshold,
+)
 from services.extract.steps.finder import find_sources
-from services.extract.steps.peaks import count_negative_peaks, neighbours_within
+from services.extract.steps.peaks import (
+    count_negative_peaks,
+    find_source_peaks,
+    neighbours_within,
+)
 from tests.support import reference
 from tests.support.examples import examples
 
@@ -134,37 +140,54 @@ def test_transposition_swaps_the_axes() -> None:
     np.testing.assert_allclose(other.amplitude[order], one.amplitude, rtol=1e-4)
 
 
+def fdr_threshold(pixels: np.ndarray, alpha: float) -> float:
+    mean, rms = measure_background(pixels, 50)
+    parameters = FinderParameters(fdr_alpha=alpha)
+    return false_discovery_threshold(pixels, mean, rms, BEAM, parameters)
+
+
 @pytest.mark.compiled_kernels
 def test_pure_noise_passes_no_false_discovery_rate() -> None:
-    pixels = sky(size=2048)
-    mean, rms = measure_background(pixels, 50)
-    threshold = false_discovery_threshold(pixels, mean, rms, BEAM.area_px, 0.01)
-    parameters = FinderParameters(detection_threshold_sigma=threshold)
+    pixels = sky(size=1024)
+    parameters = FinderParameters(detection_threshold_sigma=fdr_threshold(pixels, 0.01))
     assert find(pixels, parameters).x.size == 0
 
 
-def test_the_false_discovery_rate_keeps_real_sources() -> None:
+def test_a_stricter_false_discovery_rate_has_a_higher_threshold() -> None:
     places = [(y, x, 30.0) for y in range(30, 240, 30) for x in range(30, 240, 30)]
     pixels = sky(*places)
-    mean, rms = measure_background(pixels, 50)
-    threshold = false_discovery_threshold(pixels, mean, rms, BEAM.area_px, 0.01)
-    assert 2.5 < threshold < 6
-    stricter = false_discovery_threshold(pixels, mean, rms, BEAM.area_px, 0.0001)
-    assert stricter > threshold
+    assert 3 < fdr_threshold(pixels, 0.01) < 6
+    assert fdr_threshold(pixels, 0.0001) > fdr_threshold(pixels, 0.01)
 
 
-def test_the_histogram_equals_the_reference() -> None:
-    pixels = sky((100.0, 100.0, 60.0))
-    pixels[:5] = np.nan
-    mean, rms = measure_background(pixels, 50)
-    counts = np.empty(400, np.int64)
-    n_valid = significance_histogram(pixels, mean, rms, 0.1, counts)
-    plain = reference.significance(pixels, mean, rms)
-    plain = plain[np.isfinite(plain)]
-    expected = np.bincount(np.minimum((plain[plain >= 0] / 0.1).astype(int), 399), minlength=400)
-    assert n_valid == plain.size
-    # float32 may put a pixel on the other side of a bin's edge
-    assert np.abs(counts - expected).sum() <= 20
+@pytest.mark.compiled_kernels
+def test_noise_makes_the_expected_number_of_peaks() -> None:
+    parameters = FinderParameters(detection_threshold_sigma=4.0, margin_px=0, contrast_sigma=0.0)
+    pixels = NoiseMaker(SimulatorConfig(size=1024, images=1)).draw(np.random.default_rng(8))
+    found = find_source_peaks(pixels, np.zeros((1, 1)), np.ones((1, 1)), BEAM, parameters)
+    expected = expected_noise_peaks(np.array([4.0]), pixels.size, BEAM)[0]
+    # The highest pixel of a peak is below its maximum.
+    assert 0.5 * expected < found.x.size < 1.2 * expected
+
+
+@pytest.mark.compiled_kernels
+def test_the_rate_counts_sources() -> None:
+    n_false, n_found = 0, 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        places = rng.uniform(16, 495, (60, 2))
+        pixels = NoiseMaker(SimulatorConfig(size=512, images=1)).draw(rng)
+        for (y, x), peak in zip(places, 3 / rng.random(60) ** (2 / 3), strict=True):
+            stamp = make_stamp(SimulatorConfig(size=512, images=1), y, x)
+            pixels[stamp.rows, stamp.columns] += np.float32(peak) * stamp.pixels
+        parameters = FinderParameters(detection_threshold_sigma=fdr_threshold(pixels, 0.1))
+        found = find(pixels, parameters)
+        distance = np.hypot(found.x[:, None] - places[:, 1], found.y[:, None] - places[:, 0])
+        n_found += found.x.size
+        n_false += (distance.min(axis=1) > 5).sum()
+    # Twice the rate is four standard deviations.
+    assert n_found > 100
+    assert n_false < 0.2 * n_found
 
 
 def test_the_negated_standard_image_has_no_more_peaks_than_noise() -> None:
