@@ -61,6 +61,24 @@ Maps = Annotated[
         metavar="DIR", help="Folder for background, rms, significance, island and residual maps"
     ),
 ]
+Cards = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Add or replace a FITS card"),
+]
+Plane = Annotated[int | None, typer.Option(min=1, help="Plane of a cube, counted from 1")]
+BackgroundMap = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="FITS image of the background of each pixel")
+]
+RmsMap = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="FITS image of the noise of each pixel")
+]
+Positions = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="CSV with columns ra and dec [deg]: measure these instead of sources"
+    ),
+]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files measured at the same time")]
 
 
 def ingest(
@@ -75,10 +93,7 @@ def ingest(
         float | None,
         typer.Option(metavar="HZ", help="Images a second (default: as fast as possible)"),
     ] = None,
-    cards: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Add or replace a FITS card"),
-    ] = None,
+    cards: Cards = None,
     bootstrap_servers: Annotated[
         str | None, typer.Option("--kafka", metavar="HOST:PORT", help="Publish to this Kafka")
     ] = None,
@@ -141,10 +156,17 @@ def extract(
     table_format: Format = None,
     output: Annotated[Path | None, typer.Option(help="File to write (default: terminal)")] = None,
     maps: Maps = None,
+    cards: Cards = None,
+    plane: Plane = None,
+    background_map: BackgroundMap = None,
+    rms_map: RmsMap = None,
+    positions: Positions = None,
+    jobs: Jobs = 1,
 ) -> int:
     """Find and measure the sources of images; needs no running service.
 
-    On a terminal it prints a table, into a pipe or file CSV.
+    On a terminal it prints a table, into a pipe or file CSV; the format ds9 is for regions in DS9
+    and CARTA. Images need neither a date nor a frequency, and may be compressed (gzip, fpack).
 
     For example:
 
@@ -152,26 +174,40 @@ def extract(
         livetrap extract *.fits --format votable --output sources.xml
         livetrap extract image.fits --detection-threshold 5 --maps maps/
         livetrap extract image.fits --fdr 0.01 --free-shape
+        livetrap extract cube.fits.gz --plane 3 --set BMAJ=0.05 --rms-map rms.fits
+        livetrap extract *.fits -j 4 --positions known.csv
     """
     from livetrap.extraction.files import extract_files  # noqa: PLC0415
+    from livetrap.extraction.measure import Task  # noqa: PLC0415
+    from livetrap.extraction.positions import read_positions  # noqa: PLC0415
     from services.extract.models import FinderParameters  # noqa: PLC0415
 
-    return extract_files(
-        files,
-        FinderParameters(
-            detection_threshold_sigma=detection_threshold,
-            analysis_threshold_sigma=analysis_threshold,
-            background_cell_px=cell,
-            margin_px=margin,
-            force_beam=not free_shape,
-            radius_px=radius,
-            fdr_alpha=fdr,
-        ),
-        table_format=table_format and table_format.value,
-        output=output,
+    parameters = FinderParameters(
+        detection_threshold_sigma=detection_threshold,
+        analysis_threshold_sigma=analysis_threshold,
+        background_cell_px=cell,
+        margin_px=margin,
+        force_beam=not free_shape,
+        radius_px=radius,
+        fdr_alpha=fdr,
+    )
+    task = Task(
+        parameters,
+        cards=dict(_split_card(card) for card in cards or []),
+        plane=plane,
         maps=maps,
         negative=negative,
         detection_image=detection_image,
+        background_map=background_map,
+        rms_map=rms_map,
+        positions=read_positions(positions) if positions else None,
+    )
+    return extract_files(
+        files,
+        task,
+        table_format=table_format and table_format.value,
+        output=output,
+        n_workers=jobs,
     )
 
 

@@ -1,35 +1,33 @@
-"""Measure image files one after the other and write one source list."""
+"""Measure image files, several at a time, and write one source list."""
 
+import multiprocessing
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
+from livetrap.extraction.measure import Refusal, Task, measure_file, open_detection_image
 from livetrap.extraction.tables import FORMATS, FileSources
 from livetrap.extraction.terminal import describe_image, to_table
 from runtime.errors import PipelineError, RejectedMessageError, SettingsError
-from services.extract.models import FinderParameters, Image
-from services.extract.steps.catalogue import extract_sources, to_shapes
-from services.extract.steps.image import open_image
 
 __all__ = ["extract_files"]
 
 
 def extract_files(
     files: list[Path],
-    parameters: FinderParameters,
+    task: Task,
     *,
     table_format: str | None,
     output: Path | None,
-    maps: Path | None,
-    negative: bool,
-    detection_image: Path | None,
+    n_workers: int = 1,
 ) -> int:
     """Measure the sources of images and write one list.
 
@@ -37,18 +35,14 @@ def extract_files(
     ----------
     files : list of Path
         FITS images.
-    parameters : FinderParameters
-        Settings of the finder.
+    task : Task
+        What is done with each of them.
     table_format : str or None
         One of `FORMATS` or ``table``; None: a table on a terminal, else CSV.
     output : Path or None
         Where to write; None: standard output.
-    maps : Path or None
-        Folder for background, rms, significance, island and residual maps.
-    negative : bool
-        Whether to negate the images first: all detections are then noise.
-    detection_image : Path or None
-        FITS image in which the sources are detected that are then measured in `files`.
+    n_workers : int
+        Processes that measure files at the same time.
 
     Returns
     -------
@@ -62,47 +56,85 @@ def extract_files(
         If the analysis threshold exceeds the detection threshold, or the output cannot be
         written.
     """
-    detection = parameters.detection_threshold_sigma
-    if parameters.fdr_alpha is None and parameters.analysis_threshold_sigma > detection:
-        raise SettingsError(
-            f"the analysis threshold ({parameters.analysis_threshold_sigma}) must not exceed "
-            f"the detection threshold ({detection})"
-        )
-    detection_in = None if detection_image is None else _open_detection_image(detection_image)
-    writer = _writer(table_format, output)
+    _check_thresholds(task)
+    if task.detection_image is not None:
+        _check_detection_image(task.detection_image)
+    writer, is_table = _writer(task, table_format, output)
     done: list[FileSources] = []
     refused: Counter[str] = Counter()
     with _progress(len(files)) as advance:
-        for path in files:
-            found = _extract_file(path, parameters, detection_in, maps, negative=negative)
-            if isinstance(found, FileSources):
-                done.append(found)
+        for path, found in zip(files, _measure_all(files, task, n_workers), strict=True):
+            if isinstance(found, Refusal):
+                _print_error(f"{path}: {found.reason_code}: {found.text}")
+                refused[found.reason_code] += 1
             else:
-                refused[found] += 1
+                done.append(found)
             advance()
     writer(done)
-    _print_summary(done, refused, is_table=writer is _print_table)
+    _print_summary(done, refused, is_table=is_table)
     return 1 if refused else 0
 
 
-def _writer(table_format: str | None, output: Path | None) -> Callable[[list[FileSources]], None]:
-    """Return what writes the list; an output that cannot be written is refused at once."""
+def _check_thresholds(task: Task) -> None:
+    detection = task.parameters.detection_threshold_sigma
+    analysis = task.parameters.analysis_threshold_sigma
+    if task.parameters.fdr_alpha is None and analysis > detection:
+        raise SettingsError(
+            f"the analysis threshold ({analysis}) must not exceed the detection threshold "
+            f"({detection})"
+        )
+
+
+def _check_detection_image(path: Path) -> None:
+    try:
+        open_detection_image(path)
+    except (OSError, RejectedMessageError) as error:
+        raise SettingsError(f"the detection image {path} cannot be used: {error}") from error
+
+
+def _measure_all(files: list[Path], task: Task, n_workers: int) -> Iterator[FileSources | Refusal]:
+    """Yield the result of each file in their order."""
+    if n_workers == 1 or len(files) == 1:
+        yield from (measure_file(path, task) for path in files)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(n_workers, len(files)), mp_context=context) as pool:
+        yield from pool.map(partial(measure_file, task=task), files)
+
+
+def _writer(
+    task: Task, table_format: str | None, output: Path | None
+) -> tuple[Callable[[list[FileSources]], None], bool]:
+    """Return what writes the list, and whether it is a table on the terminal.
+
+    An output that cannot be written is refused at once.
+    """
     if table_format is None:
-        table_format = "table" if output is None and sys.stdout.isatty() else "csv"
-    if table_format == "table" and output is None:
-        return _print_table
-    to_text = to_table if table_format == "table" else FORMATS[table_format]
+        is_terminal = output is None and sys.stdout.isatty() and task.positions is None
+        table_format = "table" if is_terminal else "csv"
+    to_text = _formatter(task, table_format)
     if output is None:
-        return lambda done: _write_stdout(to_text(done))
+        return lambda done: _write_stdout(to_text(done)), table_format == "table"
     if output.is_dir() or not os.access(output if output.exists() else output.parent, os.W_OK):
         raise SettingsError(
             f"--output {output} cannot be written: give a file in a folder of yours"
         )
-    return lambda done: _write_file(output, to_text(done))
+    return lambda done: _write_file(output, to_text(done)), False
 
 
-def _print_table(done: list[FileSources]) -> None:
-    _write_stdout(to_table(done))
+def _formatter(task: Task, table_format: str) -> Callable[[list[FileSources]], str]:
+    positions = task.positions
+    if positions is None:
+        return to_table if table_format == "table" else FORMATS[table_format]
+    from livetrap.extraction.forced_tables import FORCED_FORMATS  # noqa: PLC0415
+
+    if table_format not in FORCED_FORMATS:
+        raise SettingsError(
+            f"--format {table_format} has no fluxes at positions: choose "
+            f"{' or '.join(FORCED_FORMATS)}"
+        )
+    to_text = FORCED_FORMATS[table_format]
+    return lambda done: to_text(done, positions)
 
 
 def _write_stdout(text: str) -> None:
@@ -122,57 +154,17 @@ def _print_summary(done: list[FileSources], refused: Counter[str], *, is_table: 
     """Say on standard error where nothing was found, and count files, sources and refusals."""
     console = Console(stderr=True, highlight=False)
     for found in done:
-        if not is_table and not len(found.extraction.sources):
+        if not is_table and found.forced is None and not len(found.sources):
             console.print(describe_image(found), markup=False, soft_wrap=True)
     n_files = len(done) + refused.total()
     if n_files == 1:
         return
-    n_sources = sum(len(found.extraction.sources) for found in done)
+    n_sources = sum(len(found.sources) for found in done)
     words = f"{n_files} files: {len(done)} measured, {n_sources} sources"
     if refused:
         reasons = ", ".join(f"{n} {reason}" for reason, n in refused.most_common())
         words += f"; {refused.total()} refused: {reasons}"
     console.print(words, markup=False, soft_wrap=True)
-
-
-def _open_detection_image(path: Path) -> Image:
-    try:
-        return open_image(path.read_bytes(), {})
-    except (OSError, RejectedMessageError) as error:
-        raise SettingsError(f"the detection image {path} cannot be used: {error}") from error
-
-
-def _extract_file(
-    path: Path,
-    parameters: FinderParameters,
-    detection_image: Image | None,
-    maps: Path | None,
-    *,
-    negative: bool,
-) -> FileSources | str:
-    """Measure one file; if that fails, print why and return the code of the reason."""
-    try:
-        image = open_image(path.read_bytes(), {})
-        if negative:
-            image = replace(image, pixels=-image.pixels)
-        extraction = extract_sources(image, parameters, detection_image)
-        if maps is not None:
-            from livetrap.extraction.maps import write_maps  # noqa: PLC0415  (of --maps alone)
-
-            write_maps(path, image, extraction, parameters.analysis_threshold_sigma, maps)
-        return FileSources(path, image, extraction, to_shapes(image, extraction.found))
-    except OSError as error:
-        return _refuse(path, "io_error", f"{error.strerror or error}: {error.filename or path}")
-    except RejectedMessageError as error:
-        return _refuse(path, error.reason_code, str(error))
-    except Exception as error:  # noqa: BLE001  (a defect that one file meets stops no other file)
-        return _refuse(path, "internal_error", repr(error))
-
-
-def _refuse(path: Path, reason_code: str, text: str) -> str:
-    """Print why a file is not measured; return the code."""
-    _print_error(f"{path}: {reason_code}: {text}")
-    return reason_code
 
 
 def _print_error(text: str) -> None:

@@ -1,19 +1,20 @@
-"""Source lists as CSV, JSON, VOTable and DS9 regions."""
+"""Source lists as CSV, JSON, VOTable and regions for DS9 and CARTA."""
 
 import csv
 import io
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import orjson
 
 from schemas.messages import SourceColumns
-from services.extract.models import Extraction, Image, Shapes
+from services.extract.models import Shapes
+from services.extract.steps.forced import ForcedFluxes
 
-__all__ = ["FORMATS", "FileSources"]
+__all__ = ["FORMATS", "FileSources", "ImageSummary"]
 
 _UNITS = {
     "ra": "deg", "dec": "deg", "ra_err_deg": "deg", "dec_err_deg": "deg",
@@ -36,30 +37,38 @@ _NAMES = [column.name for kind in (SourceColumns, Shapes) for column in fields(k
 
 
 @dataclass(frozen=True, slots=True)
+class ImageSummary:
+    """What lists tell of an image; None where its header does not say it."""
+
+    time_start: datetime | None
+    freq_eff_hz: float | None
+    rms_jy_beam: float
+    detection_threshold_sigma: float
+    n_px: int
+    n_blank_px: int
+
+
+@dataclass(frozen=True, slots=True)
 class FileSources:
-    """The sources of one file."""
+    """The sources of one file, or the fluxes at the positions that were given, without pixels."""
 
     path: Path
-    image: Image
-    extraction: Extraction
+    image: ImageSummary
+    sources: SourceColumns
     shapes: Shapes
+    forced: ForcedFluxes | None = None
 
     @property
     def name(self) -> str:
         """The file's name as UTF-8, whatever its bytes are."""
         return os.fsencode(self.path).decode("utf-8", "backslashreplace")
 
-    @property
-    def n_blank_px(self) -> int:
-        """The number of pixels without a value."""
-        return int(np.count_nonzero(~np.isfinite(self.image.pixels)))
-
 
 def _rows(found: FileSources) -> Iterator[list[object]]:
     """Yield the path and the values of `_NAMES` of every source."""
     columns = [
         getattr(part, column.name).tolist()
-        for part in (found.extraction.sources, found.shapes)
+        for part in (found.sources, found.shapes)
         for column in fields(part)
     ]
     for values in zip(*columns, strict=True):
@@ -79,11 +88,11 @@ def _to_json(done: list[FileSources]) -> str:
     images = [
         {
             "file": found.name,
-            "time_start": found.image.metadata.time_start,
-            "freq_eff_hz": found.image.metadata.freq_eff_hz,
-            "rms_jy_beam": found.extraction.rms_jy_beam,
-            "n_blank_px": found.n_blank_px,
-            "detection_threshold_sigma": found.extraction.detection_threshold_sigma,
+            "time_start": found.image.time_start,
+            "freq_eff_hz": found.image.freq_eff_hz,
+            "rms_jy_beam": found.image.rms_jy_beam,
+            "n_blank_px": found.image.n_blank_px,
+            "detection_threshold_sigma": found.image.detection_threshold_sigma,
             "sources": [dict(zip(_NAMES, row[1:], strict=True)) for row in _rows(found)],
         }
         for found in done
@@ -112,7 +121,7 @@ def _to_votable(done: list[FileSources]) -> str:
 def _to_ds9(done: list[FileSources]) -> str:
     lines = ["# Region file format: DS9", "global color=green", "icrs"]
     for found in done:
-        sources = found.extraction.sources
+        sources = found.sources
         for ra, dec, major, minor, pa, snr in zip(
             sources.ra, sources.dec, sources.major_arcsec, sources.minor_arcsec,
             sources.pa_deg, sources.snr, strict=True,

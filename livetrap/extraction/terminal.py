@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from livetrap.extraction.tables import FileSources
+from livetrap.extraction.tables import FileSources, ImageSummary
 from schemas.quality import names_of
 from services.extract.models import FloatArray
 
@@ -34,24 +34,19 @@ def to_table(done: list[FileSources]) -> str:
 
 def describe_image(found: FileSources) -> str:
     """Return in words how many sources an image has, above which noise, and what was blank."""
-    rms, sigma = found.extraction.rms_jy_beam, found.extraction.detection_threshold_sigma
-    n_sources = len(found.extraction.sources)
+    image = found.image
+    rms, sigma = image.rms_jy_beam, image.detection_threshold_sigma
+    n_sources = len(found.sources)
     words = f"{found.name}: {n_sources or 'no'} source{'' if n_sources == 1 else 's'}"
     if math.isfinite(sigma):
         words += f" above {sigma:.3g} sigma = {_flux(sigma * rms)}/beam"
-    return (
-        f"{words}, rms {_flux(rms)}/beam, {found.n_blank_px} of {found.image.pixels.size} px blank"
-    )
+    return f"{words}, rms {_flux(rms)}/beam, {image.n_blank_px} of {image.n_px} px blank"
 
 
 def _table_of(found: FileSources) -> str:
     """Return the lines of one file."""
-    metadata = found.image.metadata
-    lines = [
-        describe_image(found),
-        f"{metadata.time_start:%Y-%m-%dT%H:%M:%SZ}, {metadata.freq_eff_hz / 1e6:.6g} MHz",
-    ]
-    sources = found.extraction.sources
+    lines = [describe_image(found), _when_and_where(found.image)]
+    sources = found.sources
     if len(sources):
         scale, name = _unit(float(np.median(sources.flux_peak_err_jy_beam)))
         units = ("h m s", "d m s", "arcsec", f"{name}/beam", name, "", "")
@@ -59,9 +54,16 @@ def _table_of(found: FileSources) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _when_and_where(image: ImageSummary) -> str:
+    """Return time and frequency in words."""
+    time, freq_hz = image.time_start, image.freq_eff_hz
+    words = "no date" if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{words}, " + ("no frequency" if freq_hz is None else f"{freq_hz / 1e6:.6g} MHz")
+
+
 def _rows(found: FileSources, scale: float) -> Iterable[tuple[str, ...]]:
     """Yield the cells of each source; fluxes in units of `scale` [Jy]."""
-    sources = found.extraction.sources
+    sources = found.sources
     peak_decimals = _decimals(sources.flux_peak_err_jy_beam / scale)
     int_decimals = _decimals(sources.flux_int_err_jy / scale)
     for ra, dec, ra_err, dec_err, peak, peak_err, total, total_err, snr, flags in zip(

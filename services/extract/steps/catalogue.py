@@ -37,7 +37,10 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def extract_sources(
-    image: Image, parameters: FinderParameters, detection_image: Image | None = None
+    image: Image,
+    parameters: FinderParameters,
+    detection_image: Image | None = None,
+    grids: tuple[FloatArray, FloatArray] | None = None,
 ) -> Extraction:
     """Find and measure all sources of an image, in raster order of their peaks.
 
@@ -50,6 +53,8 @@ def extract_sources(
     detection_image : Image or None
         Image in which the sources are detected before they are measured in `image`, such as a
         deeper one; it must have the same pixels. None: `image` itself.
+    grids : two (rows, columns) float64, or None
+        Background and rms that were measured elsewhere [Jy/beam]. None: measured in `image`.
 
     Raises
     ------
@@ -57,7 +62,7 @@ def extract_sources(
         Code ``no_noise`` if the noise cannot be measured in any cell, ``shape_mismatch`` if the
         detection image has another shape.
     """
-    background_grid, rms_grid = _grids(image, parameters)
+    background_grid, rms_grid = grids or _grids(image, parameters)
     beam = to_beam_shape(image)
     if detection_image is not None:
         peaks = _peaks_of(detection_image, parameters, image.pixels.shape)

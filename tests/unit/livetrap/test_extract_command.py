@@ -129,7 +129,7 @@ def test_a_defect_that_one_file_meets_stops_no_other_file(
             raise error
         return extract_sources(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("livetrap.extraction.files.extract_sources", fail_once)
+    monkeypatch.setattr("livetrap.extraction.measure.extract_sources", fail_once)
     assert run(image_file, image_file) == 1
     output = capsys.readouterr()
     assert "internal_error: ZeroDivisionError" in output.err
