@@ -8,7 +8,7 @@ import asyncpg
 import numpy as np
 
 from schemas.messages import SourceColumns
-from sky.wcs import to_unit_vectors
+from sky.geometry import to_unit_vectors
 
 _CATALOGUE = """
 drop table if exists trap_runningcatalog, trap_extractedsource;

@@ -12,6 +12,7 @@ __all__ = [
     "move_in_plane",
     "probe_zones",
     "tangent_offsets",
+    "to_unit_vectors",
     "zone_of",
 ]
 
@@ -30,6 +31,11 @@ def zone_of(dec: FloatArray) -> IntArray:
 def _vectors(ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     ra_rad, dec_rad = np.radians(ra), np.radians(dec)
     return np.cos(dec_rad) * np.cos(ra_rad), np.cos(dec_rad) * np.sin(ra_rad), np.sin(dec_rad)
+
+
+def to_unit_vectors(ra: FloatArray, dec: FloatArray) -> FloatArray:
+    """Return (3, n) unit vectors of positions [deg]."""
+    return np.stack(_vectors(ra, dec))
 
 
 def tangent_offsets(

@@ -10,7 +10,7 @@ from astropy.coordinates import get_body, solar_system_ephemeris
 from astropy.time import Time
 from astropy.utils.iers import conf as iers_settings
 
-from sky.wcs import to_unit_vectors
+from sky.geometry import to_unit_vectors
 
 __all__ = ["BODY_RADIUS_DEG", "body_positions", "is_solar_system"]
 

@@ -11,10 +11,11 @@ from astropy.io.fits import Header
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
+from sky.geometry import to_unit_vectors
 from sky.header.cards import Cards, quiet_astropy
 from sky.header.errors import HeaderError
 
-__all__ = ["FloatArray", "SkyProjection", "to_unit_vectors", "to_wcs_header"]
+__all__ = ["FloatArray", "SkyProjection", "to_wcs_header"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -95,13 +96,6 @@ def _refuse_missing(cards: Cards) -> None:
             f"{tables[0]} asks for a distortion table in another HDU, which is not supported; "
             "write the distortion as SIP or PV cards",
         )
-
-
-def to_unit_vectors(ra: FloatArray, dec: FloatArray) -> FloatArray:
-    """Return (3, n) unit vectors of positions [deg]."""
-    ra_rad, dec_rad = np.radians(ra), np.radians(dec)
-    cos_dec = np.cos(dec_rad)
-    return np.stack([cos_dec * np.cos(ra_rad), cos_dec * np.sin(ra_rad), np.sin(dec_rad)])
 
 
 def _to_angles(vectors: FloatArray) -> tuple[FloatArray, FloatArray]:

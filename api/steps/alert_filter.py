@@ -8,7 +8,7 @@ import numpy as np
 
 from api.models.alerts import AlertItem
 from api.models.base import Cone
-from sky.wcs import to_unit_vectors
+from sky.geometry import to_unit_vectors
 
 __all__ = ["AlertFilter"]
 

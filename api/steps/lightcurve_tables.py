@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Protocol
 from xml.sax.saxutils import escape
 
 import orjson
-from astropy.io.votable.tree import Field, Resource, TableElement, VOTableFile
 
 __all__ = ["CsvTable", "LightCurveTable", "VoTable", "encode_page"]
 
@@ -126,6 +125,14 @@ class VoTable:
 
 
 def _write_empty_votable(source_id: int) -> str:
+    # The only use of astropy in the API: to import it would double the time of its start.
+    from astropy.io.votable.tree import (  # noqa: PLC0415
+        Field,
+        Resource,
+        TableElement,
+        VOTableFile,
+    )
+
     document = VOTableFile(version="1.4")
     resource = Resource()
     resource.description = f"Light curve of source {source_id}"

@@ -12,4 +12,5 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 class Section(BaseModel):
     """A part of the settings; unknown names are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A process reads some sections; the validators of the others are never built.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

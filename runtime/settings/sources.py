@@ -51,7 +51,11 @@ class SettingsOfSections(BaseSettings):
     """Base of the settings of a process: each field is a section."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        defer_build=True,
     )
 
     @classmethod

@@ -1,7 +1,7 @@
 """Tests of one more look at a light curve against what came before; bounded state, no history."""
 
 import numpy as np
-from scipy.stats import chi2, norm
+from scipy.special import chdtrc, ndtri
 
 from runtime.settings import AssociateSettings
 from schemas.messages import BoolArray, FloatArray, IntArray
@@ -38,8 +38,8 @@ def to_limits(settings: AssociateSettings, *, n_channels: int = 1) -> ChangeLimi
     each = settings.false_alarms_per_look / n_tests
     return ChangeLimits(
         windows=tuple(settings.trigger_windows),
-        single_sigma=float(norm.isf(each)),
-        window_sigma=float(norm.isf(each / 2)),
+        single_sigma=float(-ndtri(each)),
+        window_sigma=float(-ndtri(each / 2)),
         least_fraction=settings.variable_v,
         systematic_fraction=settings.flux_systematic_fraction,
         quiet_looks=settings.episode_quiet_looks,
@@ -66,7 +66,8 @@ def find_history_sigma(eta: FloatArray, n_points: IntArray) -> FloatArray:
     for fifty.
     """
     dof = np.maximum(n_points - 1, 1)
-    return np.asarray(norm.isf(chi2.sf(eta * dof, dof)), np.float64)
+    # The upper tails of both distributions; scipy.stats wraps them and takes a second to import.
+    return np.asarray(-ndtri(chdtrc(dof, eta * dof)), np.float64)
 
 
 def add_looks(

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
+
+from sky.neighbours import pairs_within
 
 __all__ = ["APPLY_SIGMA", "MOST_DETECTIONS", "Fit", "FluxPairs", "find_flux_factor", "find_shift"]
 
@@ -91,10 +92,7 @@ def find_shift(
     """
     if not len(detections) or not len(sources):
         return Fit(0)
-    near = cKDTree(detections).sparse_distance_matrix(
-        cKDTree(sources), radius_deg, output_type="ndarray"
-    )
-    detection, source = near["i"].astype(np.int64), near["j"].astype(np.int64)
+    detection, source = pairs_within(detections, sources, radius_deg)
     n_near = int(np.unique(detection).size)
     if n_near < min_sources:
         return Fit(n_near)

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
-from sky.geometry import tangent_offsets
-from sky.wcs import to_unit_vectors
+from sky.geometry import tangent_offsets, to_unit_vectors
+from sky.neighbours import pairs_within
 
 __all__ = ["Links", "Positions", "find_pairs", "resolve"]
 
@@ -84,13 +83,12 @@ def _near(
     limit_deg: float,
 ) -> tuple[IntArray, IntArray]:
     """Return the pairs within a distance, as positions in the two lists of usable ones."""
-    trees = [
-        cKDTree(to_unit_vectors(each.ra[usable], each.dec[usable]).T)
-        for each, usable in ((detections, usable_detections), (sources, usable_sources))
-    ]
-    chord = 2 * np.sin(np.radians(min(limit_deg, 180.0)) / 2)
-    near = trees[0].sparse_distance_matrix(trees[1], chord, output_type="ndarray")
-    return near["i"].astype(np.int64), near["j"].astype(np.int64)
+    chord = 2 * float(np.sin(np.radians(min(limit_deg, 180.0)) / 2))
+    return pairs_within(
+        to_unit_vectors(detections.ra[usable_detections], detections.dec[usable_detections]).T,
+        to_unit_vectors(sources.ra[usable_sources], sources.dec[usable_sources]).T,
+        chord,
+    )
 
 
 def resolve(pairs: Links) -> tuple[Links, Links]:

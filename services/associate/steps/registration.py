@@ -19,7 +19,7 @@ from services.associate.models.timesteps import (
     TimestepImage,
 )
 from services.associate.steps.calibration import calibrate_image
-from sky.wcs import to_unit_vectors
+from sky.geometry import to_unit_vectors
 
 __all__ = [
     "SAME_EXPOSURE",

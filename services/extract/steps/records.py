@@ -11,9 +11,9 @@ from schemas.streams import DEFAULT_STREAM, to_stream_name
 from services.extract.models import ExtractedImage, FinderParameters, Image, ReceivedImage
 from sky.fits import parse_fits
 from sky.fits_containers import decompress
+from sky.geometry import to_unit_vectors
 from sky.header.cards import Cards
 from sky.header.errors import HeaderError
-from sky.wcs import to_unit_vectors
 
 __all__ = ["telescope_stream", "to_image_metadata", "to_record", "to_rejection_record"]
 

@@ -7,8 +7,8 @@ import pytest
 from astropy.coordinates import get_body
 from astropy.time import Time
 
+from sky.geometry import to_unit_vectors
 from sky.solar_system import BODY_RADIUS_DEG, body_positions, is_solar_system
-from sky.wcs import to_unit_vectors
 
 MOMENT = datetime(2026, 3, 1, 12, 34, 56, tzinfo=UTC)
 

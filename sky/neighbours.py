@@ -1,0 +1,86 @@
+"""Which points of two lists are near each other, in any number of dimensions."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["pairs_within"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+# Candidates that are compared at once: their arrays stay in the cache of a core.
+_BLOCK = 2**16
+# Wider than the radius by more than rounding can move a point.
+_WIDER = 1 + 1e-12
+
+
+def pairs_within(
+    points: FloatArray, others: FloatArray, radius: float
+) -> tuple[IntArray, IntArray]:
+    """Return all pairs of points that are no farther apart than a radius.
+
+    Parameters
+    ----------
+    points, others : (n, d) and (m, d) float64
+        Cartesian coordinates; a point that is not finite is in no pair.
+    radius : float
+        Largest distance, inclusive; in the unit of the coordinates.
+
+    Returns
+    -------
+    point, other : (k,) int64
+        Indices into both lists, sorted by the first, then the second.
+
+    Notes
+    -----
+    The others are sorted along the axis on which they spread most: what is near a point is in a
+    slice of that list. Up to some thousands of points this is as fast as the k-d tree of
+    scipy.spatial, whose import takes half a second of each start of a service.
+    """
+    usable = np.flatnonzero(np.isfinite(points).all(axis=1))
+    usable_others = np.flatnonzero(np.isfinite(others).all(axis=1))
+    if not usable.size or not usable_others.size:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    axes = np.argsort(-np.ptp(others[usable_others], axis=0))
+    order = usable_others[np.argsort(others[usable_others, axes[0]])]
+    columns = [(points[usable, axis], others[order, axis]) for axis in axes]
+    near = [
+        _select_near(columns, *candidates, radius)
+        for candidates in _find_candidates(*columns[0], radius)
+    ]
+    point, other = (
+        usable[np.concatenate([p for p, _ in near])],
+        order[np.concatenate([q for _, q in near])],
+    )
+    by_index = np.lexsort((other, point))
+    return point[by_index], other[by_index]
+
+
+def _find_candidates(
+    value: FloatArray, in_order: FloatArray, radius: float
+) -> Iterator[tuple[IntArray, IntArray]]:
+    """Yield, in blocks, the pairs of indices whose values differ by no more than the radius."""
+    reach = radius * _WIDER
+    low, high = np.nextafter(value - reach, -np.inf), np.nextafter(value + reach, np.inf)
+    first = np.searchsorted(in_order, low, side="left")
+    count = np.searchsorted(in_order, high, side="right") - first
+    ends = np.cumsum(count)
+    blocks = np.split(np.arange(value.size), np.flatnonzero(np.diff(ends // _BLOCK)) + 1)
+    for block in blocks:
+        shift = first[block] - (ends[block] - count[block] - (ends[block[0]] - count[block[0]]))
+        point = np.repeat(block, count[block])
+        yield point, np.repeat(shift, count[block]) + np.arange(point.size)
+
+
+def _select_near(
+    columns: list[tuple[FloatArray, FloatArray]], point: IntArray, other: IntArray, radius: float
+) -> tuple[IntArray, IntArray]:
+    """Return the candidates whose distance in all columns is within the radius."""
+    squares = np.zeros(point.size)
+    for values, values_of_others in columns:
+        squares += (values[point] - values_of_others[other]) ** 2
+        near = squares <= radius * radius
+        point, other, squares = point[near], other[near], squares[near]
+    return point, other
