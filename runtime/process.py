@@ -1,13 +1,12 @@
 """The loop of a stream processor: handle messages, send results, dead letters and offsets."""
 
 import faulthandler
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
@@ -34,6 +33,7 @@ from runtime.logging import configure_logging, get_logger
 from runtime.retry import RetryPolicy
 from runtime.settings import ServiceSettings, WorkerSettings, load_settings
 from runtime.stop_flag import StopFlag, StoppedError
+from runtime.stop_limit import end_process, limit_stop_time
 
 __all__ = ["MessageHandler", "MessageLimits", "process_message", "run_service", "run_transform"]
 
@@ -41,8 +41,10 @@ S = TypeVar("S", bound=ServiceSettings)
 _POLL_S = 0.05
 
 
-def run_service(service: str, kind: type[S], body: Callable[[S, StopFlag], None]) -> None:
+def run_service(service: str, kind: type[S], body: Callable[[S, StopFlag], None]) -> NoReturn:
     """Run one service's `body` until the stop flag is set; exit with the contract's codes.
+
+    The process ends within `STOP_LIMIT_S` of the signal, also while Kafka or PostgreSQL is away.
 
     Parameters
     ----------
@@ -57,12 +59,15 @@ def run_service(service: str, kind: type[S], body: Callable[[S, StopFlag], None]
         settings = load_settings(kind)
         configure_logging(service, level=settings.logging.level)
         faulthandler.enable()  # a crash in native code leaves its traceback in the log
+        stop = StopFlag()
+        limit_stop_time()
         with suppress(StoppedError):
-            body(settings, StopFlag())
+            body(settings, stop)
     except FatalError as error:
         get_logger().error("service_failed", error=str(error))
-        sys.exit(2 if isinstance(error, SettingsError) else 1)
+        end_process(2 if isinstance(error, SettingsError) else 1)
     get_logger().info("service_stopped")
+    end_process(0)
 
 
 class _Results:

@@ -107,6 +107,7 @@ class _Associator:
         self._consumer.subscribe(
             [self._topics.detections], on_assign=self._on_assign, on_revoke=self._on_revoke
         )
+        get_logger().info("service_started", topics=[self._topics.detections])
 
     def loop(self) -> None:
         """Consume, associate complete timesteps, publish the outbox."""

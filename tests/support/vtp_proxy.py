@@ -9,7 +9,10 @@ __all__ = ["TcpProxy", "proxy_to"]
 
 
 class TcpProxy:
-    """Forwards connections while open; `shut` cuts them and refuses new ones."""
+    """Forwards connections while open; `shut` cuts them and refuses new ones.
+
+    After `freeze` they stay, and nothing comes through any more.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
@@ -18,6 +21,8 @@ class TcpProxy:
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
         self._is_open = True
+        self._flows = threading.Event()
+        self._flows.set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def shut(self) -> None:
@@ -31,7 +36,11 @@ class TcpProxy:
         with self._lock:
             self._is_open = True
 
+    def freeze(self) -> None:
+        self._flows.clear()
+
     def close(self) -> None:
+        self._flows.set()
         self.shut()
         _close(self._listener)
 
@@ -46,15 +55,15 @@ class TcpProxy:
                     outer = socket.create_connection(self._target)
                     self._sockets += [inner, outer]
                 for pair in ((inner, outer), (outer, inner)):
-                    threading.Thread(target=_pump, args=pair, daemon=True).start()
+                    threading.Thread(target=self._pump, args=pair, daemon=True).start()
 
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(1 << 16):
-            sink.sendall(data)
-    _close(source)
-    _close(sink)
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                self._flows.wait()
+                sink.sendall(data)
+        _close(source)
+        _close(sink)
 
 
 def _close(each: socket.socket) -> None:

@@ -85,7 +85,7 @@ class ServiceProcess:
     def terminate(self) -> int:
         """Send SIGTERM; return the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(180)
+        return self.process.wait(30)
 
 
 @dataclass
@@ -112,7 +112,8 @@ class AlertSite:
 
     def start(self, service: str = "alert", *, dying: str = "", **settings: str) -> ServiceProcess:
         """Start a process; `dying` names the step of `tests.support` that kills it."""
-        program = [f"tests.support.dying_{service}", dying] if dying else [f"services.{service}"]
+        module = "api" if service == "api" else f"services.{service}"
+        program = [f"tests.support.dying_{service}", dying] if dying else [module]
         log = self.folder / f"{service}-{len(self.services)}.log"
         environment = os.environ | to_environment(self.kafka) | {
             "LIVETRAP_POSTGRES__URL": self.postgres_url,

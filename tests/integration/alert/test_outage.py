@@ -2,8 +2,6 @@
 
 import asyncio
 import signal
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -11,10 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from livetrap.stack.child import bind_to_parent
-from livetrap.stack.kafka_broker import KafkaBroker
-from livetrap.stack.kafka_jars import fetch_jars
-from livetrap.stack.ports import choose_port
 from runtime.kafka import ensure_topics
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
@@ -29,6 +23,7 @@ from tests.integration.alert.test_service import (
     ivorns,
     n_alerts,
 )
+from tests.support.own_broker import OwnBroker, own_broker
 from tests.support.vtp_service import AlertSite, alert_site, wait_until
 
 # The faults, not waits; a request may take 30 s.
@@ -36,44 +31,10 @@ AWAY_S = 3
 HANGS_S = 40
 
 
-class OwnBroker:
-    """A Kafka of this test alone, which it may kill and stop."""
-
-    def __init__(self, folder: Path) -> None:
-        taken: set[int] = set()
-        ports = [choose_port(None, taken=taken) for _ in range(2)]
-        self._jars = fetch_jars(show_progress=False)
-        self._kafka = KafkaBroker(folder / "kafka", port=ports[0], controller_port=ports[1])
-        self._kafka.prepare(self._jars)
-        self._log = folder / "kafka.log"
-        self.start()
-
-    @property
-    def bootstrap(self) -> str:
-        return self._kafka.bootstrap_servers
-
-    def start(self) -> None:
-        command = bind_to_parent(self._kafka.command(self._jars), death_signal=signal.SIGKILL)
-        with self._log.open("ab") as output:
-            self._process = subprocess.Popen(command, stdout=output, stderr=output)
-        self._kafka.wait_until_ready(assert_alive=lambda: None, timeout_s=300)
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
 @pytest.fixture(scope="module")
 def broker() -> Iterator[OwnBroker]:
-    with tempfile.TemporaryDirectory(
-        prefix="livetrap-test-", ignore_cleanup_errors=True
-    ) as folder:
-        made = OwnBroker(Path(folder))
+    with own_broker() as made:
         yield made
-        made.kill()
 
 
 @pytest.fixture
