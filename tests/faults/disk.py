@@ -10,6 +10,9 @@ from pathlib import Path
 __all__ = ["SmallDisk", "small_disk"]
 
 
+_TRIES = 1000
+
+
 class SmallDisk:
     """A mounted tmpfs."""
 
@@ -19,8 +22,12 @@ class SmallDisk:
 
     def fill(self) -> None:
         """Leave no space: every write fails with ENOSPC from now on."""
-        used = shutil.disk_usage(self.path).used
-        _mount("-o", f"remount,size={max(1, used // 4096) * 4}k", str(self.path))
+        for _ in range(_TRIES):
+            used = shutil.disk_usage(self.path).used
+            # The kernel refuses a size below what was written meanwhile.
+            if _is_mounted("-o", f"remount,size={-(-used // 4096) * 4}k", str(self.path)):
+                return
+        raise RuntimeError(f"{self.path} grows faster than it can be filled")
 
     def empty(self) -> None:
         """Give the space back."""
