@@ -62,7 +62,10 @@ class ImageMeasurer:
         """
         check_size(received, self._limits.max_image_bytes)
         check_sha256(received)
-        extracted = self.extract(received)
+        image = self._open(received)
+        # What needs no sources is checked before they are searched.
+        self._quality.check_image(image)
+        extracted = self._extract(received, image)
         stream = received.stream or telescope_stream(extracted.image.metadata.telescope)
         self._check_quality(stream, extracted)
         if self._count_negative:
@@ -77,8 +80,14 @@ class ImageMeasurer:
         RejectedImageError
             If it cannot be measured.
         """
+        return self._extract(received, self._open(received))
+
+    def _open(self, received: ReceivedImage) -> Image:
         image = open_image(received.data, received.cards, max_bytes=self._limits.max_image_bytes)
         self._check_exposure(image)
+        return image
+
+    def _extract(self, received: ReceivedImage, image: Image) -> ExtractedImage:
         extracted = ExtractedImage(image, extract_sources(image, self._parameters))
         self._recent.put(received.digest.image_id, extracted)
         return extracted
@@ -100,7 +109,6 @@ class ImageMeasurer:
 
     def _check_quality(self, stream: str, extracted: ExtractedImage) -> None:
         image, extraction = extracted.image, extracted.extraction
-        self._quality.check_image(image)
         self._quality.check_count(len(extraction.sources))
         self._quality.check_rms(stream, image, extraction.rms_jy_beam)
 

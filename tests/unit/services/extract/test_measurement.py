@@ -102,6 +102,17 @@ def test_limits_are_those_of_the_settings(
     assert error.value.reason_code == code
 
 
+def test_an_image_that_its_header_rejects_is_not_searched(
+    received: ReceivedImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("services.extract.steps.measurement.extract_sources", refuse)
+    with pytest.raises(RejectedImageError, match="max_beam_axis_ratio"):
+        measurer(max_beam_axis_ratio=1.0).measure(received)
+
+
 def test_peaks_of_the_negated_image_are_counted_on_demand(received: ReceivedImage) -> None:
     before = metrics.NEGATIVE_PEAKS._value.get()
     measurer(count_negative=True, detection_threshold_sigma=3).measure(received)
