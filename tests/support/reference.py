@@ -103,6 +103,21 @@ def free_gaussian(pixels: np.ndarray, near: np.ndarray, other: np.ndarray) -> np
     return optimize.least_squares(lambda trial: (seen - value(trial))[used], near).x
 
 
+def weighted_beam(
+    pixels: np.ndarray, peak: tuple[int, int], quadratic: tuple[float, ...], weights: np.ndarray
+) -> np.ndarray:
+    """Return peak, x and y of the beam that fits 3 x 3 pixels with the inverse covariance best."""
+    y, x = peak
+    seen = pixels[y - 1 : y + 2, x - 1 : x + 2].astype(float).ravel()
+    root = np.linalg.cholesky(weights).T
+
+    def residual(trial: np.ndarray) -> np.ndarray:
+        shape = beam(pixels.shape, trial[1], trial[2], quadratic)
+        return root @ (seen - trial[0] * shape[y - 1 : y + 2, x - 1 : x + 2].ravel())
+
+    return optimize.least_squares(residual, [seen[4], x, y], xtol=1e-10, ftol=1e-12).x
+
+
 def is_ripple(pixels: np.ndarray, peaks: list[tuple[int, int]], number: int, depth: float) -> bool:
     """Return whether a higher peak is reached without falling by `depth` on the straight way."""
     y, x = peaks[number]

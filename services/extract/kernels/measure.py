@@ -119,8 +119,65 @@ def _linearise(
 
 
 @njit(
+    "UniTuple(int64, 2)(float32[:, ::1], UniTuple(int64, 4), float64, int64[::1],"
+    " float64[:, ::1], UniTuple(float64, 3), UniTuple(float64, 3), float64[:, ::1],"
+    " float64[:, ::1], float64[::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _linearise_weighted(
+    pixels: npt.NDArray[np.float32],
+    box: tuple[int, int, int, int],
+    background: float,
+    neighbours: npt.NDArray[np.int64],
+    fits: npt.NDArray[np.float64],
+    model: tuple[float, float, float],
+    beam: tuple[float, float, float],
+    weights: npt.NDArray[np.float64],
+    matrix: npt.NDArray[np.float64],
+    step: npt.NDArray[np.float64],
+) -> tuple[int, int]:
+    """Set up the normal equations of 3 x 3 pixels with weights; return used and blank pixels.
+
+    If one of them is blank or beyond the image, none is used.
+    """
+    y0, x0 = box[0], box[1]
+    if not (0 < y0 < pixels.shape[0] - 1 and 0 < x0 < pixels.shape[1] - 1):
+        return 0, 0
+    slopes, residual = np.empty((9, 3)), np.empty(9)
+    for k in range(9):
+        y, x = y0 + k // 3 - 1, x0 + k % 3 - 1
+        value = float(pixels[y, x]) - background
+        for index in range(neighbours.size):
+            other = neighbours[index]
+            if other < 0:
+                break
+            value -= fits[other, 0] * gaussian(x - fits[other, 1], y - fits[other, 2], *beam)
+        if math.isnan(value):
+            return 0, 1
+        dx, dy = x - model[1], y - model[2]
+        shape = gaussian(dx, dy, *beam)
+        residual[k] = value - model[0] * shape
+        slopes[k, 0] = shape
+        slopes[k, 1] = model[0] * shape * 2.0 * (beam[0] * dx + beam[1] * dy)
+        slopes[k, 2] = model[0] * shape * 2.0 * (beam[1] * dx + beam[2] * dy)
+    for i in range(3):
+        step[i] = 0.0
+        for j in range(i + 1):
+            matrix[i, j] = 0.0
+        for k in range(9):
+            for other in range(9):
+                weighted = slopes[k, i] * weights[k, other]
+                step[i] += weighted * residual[other]
+                for j in range(i + 1):
+                    matrix[i, j] += weighted * slopes[other, j]
+    return 9, 0
+
+
+@njit(
     "void(float32[:, ::1], UniTuple(int64, 4), float64, float64, int64[::1], float64[:, ::1],"
-    " UniTuple(float64, 3), float64[:, ::1], float64[::1], float64[::1])",
+    " UniTuple(float64, 3), float64[:, ::1], float64[:, ::1], float64[::1], float64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -133,6 +190,7 @@ def _fit_source(
     neighbours: npt.NDArray[np.int64],
     fits: npt.NDArray[np.float64],
     beam: tuple[float, float, float],
+    weights: npt.NDArray[np.float64],
     matrix: npt.NDArray[np.float64],
     step: npt.NDArray[np.float64],
     out: npt.NDArray[np.float64],
@@ -144,9 +202,15 @@ def _fit_source(
     used, blank = 0, 0
     for _ in range(_MAX_STEPS):
         model = (amplitude, x_fit, y_fit)
-        used, blank = _linearise(
-            pixels, box, background, cutoff, neighbours, fits, model, beam, matrix, step
-        )
+        used = 0
+        if weights.size > 0:
+            used, blank = _linearise_weighted(
+                pixels, box, background, neighbours, fits, model, beam, weights, matrix, step
+            )
+        if used == 0:
+            used, blank = _linearise(
+                pixels, box, background, cutoff, neighbours, fits, model, beam, matrix, step
+            )
         if used < 4 or not factorise(matrix, 3):
             break
         solve_factorised(matrix, 3, step)
@@ -168,8 +232,25 @@ def _fit_source(
 
 
 @njit(
+    "void(float32[:, ::1], int64, int64, float64, float64[::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _start(
+    pixels: npt.NDArray[np.float32],
+    y: int,
+    x: int,
+    background: float,
+    out: npt.NDArray[np.float64],
+) -> None:
+    """Write amplitude, x and y of the peak pixel."""
+    out[0], out[1], out[2] = pixels[y, x] - background, x, y
+
+
+@njit(
     "void(float32[:, ::1], int64[::1], int64[::1], float64[::1], int64[:, ::1],"
-    " float64, float64, float64, float64, int64, float64[:, ::1])",
+    " float64, float64, float64, float64, float64[:, ::1], int64, float64[:, ::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -184,6 +265,7 @@ def fit_beam(
     beam_b: float,
     beam_c: float,
     cutoff: float,
+    weights: npt.NDArray[np.float64],
     sweeps: int,
     out: npt.NDArray[np.float64],
 ) -> None:
@@ -208,6 +290,9 @@ def fit_beam(
         The beam is exp(-(a dx^2 + 2 b dx dy + c dy^2)) [1/px^2].
     cutoff : float
         Pixels where the beam around the peak pixel exceeds this are used.
+    weights : (9, 9) float64
+        Inverse covariance of the 3 x 3 pixels around a peak, which are then used; (0, 0): all
+        used pixels count the same.
     sweeps : int
         Passes over all sources; only blended ones need more than 1.
     out : (n, 6) float64
@@ -222,25 +307,32 @@ def fit_beam(
     half_x = max(1, int(math.sqrt(reach * beam_c / determinant)))
     half_y = max(1, int(math.sqrt(reach * beam_a / determinant)))
     beam = (beam_a, beam_b, beam_c)
-    matrix, step = np.empty((3, 3)), np.empty(3)
+    matrix, step, unweighted = np.empty((3, 3)), np.empty(3), np.empty((0, 0))
     for source in range(peak_y.size):
-        out[source, 0] = pixels[peak_y[source], peak_x[source]] - background[source]
-        out[source, 1] = peak_x[source]
-        out[source, 2] = peak_y[source]
+        _start(pixels, peak_y[source], peak_x[source], background[source], out[source])
     for sweep in range(sweeps):
         for source in range(peak_y.size):
             if sweep > 0 and neighbours[source, 0] < 0:
                 continue
             box = (peak_y[source], peak_x[source], half_y, half_x)
+            near, row = neighbours[source], out[source]
             _fit_source(
                 pixels,
                 box,
                 background[source],
                 cutoff,
-                neighbours[source],
+                near,
                 out,
                 beam,
+                weights,
                 matrix,
                 step,
-                out[source],
+                row,
             )
+            if weights.size > 0 and row[5] == 0.0:
+                # Weights make faint sources diverge more often.
+                _start(pixels, peak_y[source], peak_x[source], background[source], row)
+                _fit_source(
+                    pixels, box, background[source], cutoff, near, out, beam, unweighted, matrix,
+                    step, row,
+                )  # fmt: skip

@@ -22,6 +22,7 @@ from services.extract.steps.ellipses import ellipses_on_sky, to_beam_shape
 from services.extract.steps.false_discovery import false_discovery_threshold
 from services.extract.steps.finder import find_sources
 from services.extract.steps.peaks import Peaks, find_source_peaks
+from services.extract.steps.sampling import is_coarse, position_covariance
 from services.extract.steps.signed_sources import SIGNED_STOKES, find_signed_sources
 from services.extract.steps.uncertainties import (
     GaussianErrors,
@@ -218,6 +219,8 @@ def _errors(found: FoundSources, beam: BeamShape) -> GaussianErrors:
     """Return the errors of each fit: with the beam's shape, or with a free one."""
     snr = np.abs(found.amplitude) / found.rms_local
     fixed = point_source_errors(snr, found.major_px, found.minor_px)
+    if is_coarse(beam):
+        fixed = _coarse_errors(fixed, snr, found, beam)
     free = free_gaussian_errors(snr, found.major_px, found.minor_px, beam.major_px, beam.minor_px)
     return GaussianErrors(
         *(
@@ -225,6 +228,19 @@ def _errors(found: FoundSources, beam: BeamShape) -> GaussianErrors:
             for column in fields(GaussianErrors)
         )
     )
+
+
+def _coarse_errors(
+    fixed: GaussianErrors, snr: FloatArray, found: FoundSources, beam: BeamShape
+) -> GaussianErrors:
+    """Return the errors of fits of a beam of few pixels: they depend on the place in the pixel."""
+    peak, position = position_covariance(beam, found.x, found.y)
+    cos, sin = np.cos(found.angle_rad), np.sin(found.angle_rad)
+    along, across = (
+        np.sqrt(np.einsum("ni,nij,nj->n", axis, position, axis)) / snr
+        for axis in (np.stack([cos, sin], axis=1), np.stack([-sin, cos], axis=1))
+    )
+    return replace(fixed, peak=peak / snr, flux=peak / snr, along=along, across=across)
 
 
 def _position_errors(

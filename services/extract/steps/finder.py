@@ -13,6 +13,7 @@ from services.extract.kernels.residuals import compare_with_models
 from services.extract.models import BeamShape, FinderParameters, FoundSources
 from services.extract.steps.free_shapes import FreeShapes, fit_free_shapes
 from services.extract.steps.peaks import Peaks, find_source_peaks, neighbours_within
+from services.extract.steps.sampling import is_coarse, pixel_weights, position_covariance
 
 __all__ = ["find_sources"]
 
@@ -74,11 +75,11 @@ def find_sources(
     fits = np.empty((peaks.y.size, 6))
     fit_beam(
         pixels, peaks.y, peaks.x, peaks.background, neighbours, *beam.quadratic,
-        _FIT_CUTOFF, _BLEND_SWEEPS, fits,
+        _FIT_CUTOFF, pixel_weights(beam), _BLEND_SWEEPS, fits,
     )  # fmt: skip
     models = np.column_stack([fits[:, :3], np.broadcast_to(beam.quadratic, (peaks.y.size, 3))])
     residuals = _compare(pixels, peaks, models, neighbours)
-    amplitude = _without_peak_bias(fits[:, 0], peaks.rms)
+    amplitude = _without_peak_bias(fits, peaks.rms, beam)
     found = FoundSources(
         significance=fits[:, 0] / peaks.rms,
         amplitude=amplitude,
@@ -101,7 +102,7 @@ def find_sources(
     )  # fmt: skip
     if shapes.is_free.any():
         residuals = _compare(pixels, peaks, shapes.models, neighbours)
-    found = _with_shapes(found, shapes, peaks)
+    found = _with_shapes(found, shapes, peaks, beam)
     return _with_poor_fits(found, residuals, beam).select(keep & ~shapes.is_part)
 
 
@@ -143,14 +144,21 @@ def _chi2_limit(freedom: FloatArray) -> FloatArray:
     return np.asarray((1 - spread + _ONE_IN_A_MILLION_SIGMA * np.sqrt(spread)) ** 3)
 
 
-def _without_peak_bias(peak: FloatArray, rms: FloatArray) -> FloatArray:
+def _without_peak_bias(models: FloatArray, rms: FloatArray, beam: BeamShape) -> FloatArray:
     """Return amplitudes corrected for the bias of fitting at a maximum of source and noise.
 
     With noise whose autocorrelation is the beam, the slope of the noise has the covariance
     rms^2 C and the source the curvature A C, C the beam's; the maximum is higher by half the
-    trace of (rms^2 C) / (A C) in two dimensions: rms^2 / A.
+    trace of (rms^2 C) / (A C) in two dimensions: rms^2 / A. A beam of few pixels has larger
+    errors of the position, and a larger bias.
     """
-    return np.asarray(peak - rms**2 / np.maximum(peak, rms), dtype=np.float64)
+    peak, x, y = models[:, 0], models[:, 1], models[:, 2]
+    bias = rms**2 / np.maximum(peak, rms)
+    if is_coarse(beam):
+        a, b, c = beam.quadratic
+        position = position_covariance(beam, x, y)[1]
+        bias *= np.einsum("nij,ij->n", position, np.array([[a, b], [b, c]]))
+    return np.asarray(peak - bias, dtype=np.float64)
 
 
 def _flags(
@@ -200,7 +208,9 @@ def _is_near_bright(
     return result
 
 
-def _with_shapes(found: FoundSources, shapes: FreeShapes, peaks: Peaks) -> FoundSources:
+def _with_shapes(
+    found: FoundSources, shapes: FreeShapes, peaks: Peaks, beam: BeamShape
+) -> FoundSources:
     """Return the sources with their fitted shapes where they have one."""
     flags = found.quality_flags.copy()
     flags[shapes.is_extended] |= int(QualityFlag.EXTENDED)
@@ -215,7 +225,7 @@ def _with_shapes(found: FoundSources, shapes: FreeShapes, peaks: Peaks) -> Found
     amplitude, x_fit, y_fit = (
         np.where(shapes.is_free, free_value, value)
         for free_value, value in (
-            (_without_peak_bias(models[:, 0], peaks.rms), found.amplitude),
+            (_without_peak_bias(models, peaks.rms, beam), found.amplitude),
             (models[:, 1], found.x),
             (models[:, 2], found.y),
         )

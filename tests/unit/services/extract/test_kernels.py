@@ -144,6 +144,7 @@ def gaussian(shape: tuple[int, int], x: float, y: float, abc: tuple[float, ...])
 
 
 BEAM = (0.11, 0.02, 0.17)
+NO_WEIGHTS = np.empty((0, 0))
 
 
 @settings(max_examples=examples(50))
@@ -154,7 +155,7 @@ def test_the_beam_fit_is_exact_between_pixels(dx: float, dy: float, flux: float)
     out = np.empty((1, 6))
     fit_beam(
         pixels, np.array([peak[0]]), np.array([peak[1]]), np.zeros(1), np.full((1, 1), -1),
-        *BEAM, 0.6, 1, out,
+        *BEAM, 0.6, NO_WEIGHTS, 1, out,
     )  # fmt: skip
     np.testing.assert_allclose(out[0, :3], [flux, 15 + dx, 15 + dy], rtol=1e-5)
     assert out[0, 5] == 1
@@ -165,7 +166,7 @@ def test_two_blended_beams_are_separated() -> None:
     out = np.empty((2, 6))
     fit_beam(
         pixels.astype(np.float32), np.array([20, 20]), np.array([17, 23]), np.zeros(2),
-        np.array([[1], [0]]), *BEAM, 0.6, 30, out,
+        np.array([[1], [0]]), *BEAM, 0.6, NO_WEIGHTS, 30, out,
     )  # fmt: skip
     np.testing.assert_allclose(out[0, :3], [2, 17.3, 20.1], atol=1e-3)
     np.testing.assert_allclose(out[1, :3], [1, 23.2, 20.4], atol=1e-3)
@@ -176,7 +177,16 @@ def test_blank_pixels_near_a_peak_are_reported() -> None:
     pixels[4, 4] = 3
     out = np.empty((1, 6))
     fit_beam(
-        pixels, np.array([4]), np.array([4]), np.zeros(1), np.full((1, 1), -1), *BEAM, 0.6, 1, out
+        pixels,
+        np.array([4]),
+        np.array([4]),
+        np.zeros(1),
+        np.full((1, 1), -1),
+        *BEAM,
+        0.6,
+        NO_WEIGHTS,
+        1,
+        out,
     )
     assert out[0, :3].tolist() == [3, 4, 4]
     assert out[0, 5] == 0
