@@ -170,7 +170,7 @@ QUANTITIES: dict[str, Quantity] = {
     "has_fit_failed": _flag(QualityFlag.FIT_FAILED, "measured without a fit"),
     "is_extended": _flag(QualityFlag.EXTENDED, "larger than the beam"),
     "is_near_bright": _flag(
-        QualityFlag.NEAR_BRIGHT, "a source 100 times brighter is within 10 beams"
+        QualityFlag.NEAR_BRIGHT, "may be a side lobe of a source 100 times brighter"
     ),
     "is_near_known": _flag(
         QualityFlag.NEAR_KNOWN, "new within the match radius of a known source of another flux"

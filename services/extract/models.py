@@ -149,6 +149,7 @@ class FoundSources:
     the shape (`major_px`, `minor_px` FWHM) in pixels, `angle_rad` from +x towards +y.
     `is_free` is true where the shape was fitted; else it is the beam's. `chi2_reduced` is the
     mean squared residual from that shape over the square of the local rms.
+    `p_false` is the share of comparable peaks around it that artefacts of a bright source explain.
     """
 
     significance: FloatArray
@@ -160,6 +161,7 @@ class FoundSources:
     angle_rad: FloatArray
     rms_local: FloatArray
     chi2_reduced: FloatArray
+    p_false: FloatArray
     is_free: npt.NDArray[np.bool_]
     quality_flags: npt.NDArray[np.int64]
 
@@ -174,6 +176,7 @@ class Shapes:
 
     `x_px`, `y_px` are 0-based; axes are FWHM [arcsec], angles east of north [deg]; ``_dc`` is
     deconvolved from the beam: 0 for an axis that is not resolved, with NaN as its error.
+    `chi2_reduced` and `p_false` are those of `FoundSources`.
     """
 
     x_px: FloatArray
@@ -188,6 +191,7 @@ class Shapes:
     minor_dc_err_arcsec: FloatArray
     pa_dc_err_deg: FloatArray
     chi2_reduced: FloatArray
+    p_false: FloatArray
 
 
 @dataclass(frozen=True, slots=True)

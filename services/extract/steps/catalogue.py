@@ -176,6 +176,7 @@ def to_shapes(image: Image, found: FoundSources) -> Shapes:
         minor_dc_err_arcsec=pure.minor_err,
         pa_dc_err_deg=pure.pa_err_deg,
         chi2_reduced=found.chi2_reduced,
+        p_false=found.p_false,
     )
 
 

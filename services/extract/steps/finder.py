@@ -11,6 +11,7 @@ from schemas.quality import QualityFlag
 from services.extract.kernels.measure import fit_beam
 from services.extract.kernels.residuals import compare_with_models
 from services.extract.models import BeamShape, FinderParameters, FoundSources
+from services.extract.steps.artefacts import false_probability
 from services.extract.steps.free_shapes import FreeShapes, fit_free_shapes
 from services.extract.steps.peaks import Peaks, find_source_peaks, neighbours_within
 from services.extract.steps.sampling import is_coarse, pixel_weights, position_covariance
@@ -38,6 +39,7 @@ _SHAPE_CUTOFF = 0.2
 _LEAST_GROWTH, _GROWTH_ERR, _GROWTH_SIGMA = 1.05, 0.5, 3.5
 # A source this many times brighter, this many beams away: its side lobes may be detected.
 _BRIGHT_RATIO, _BRIGHT_BEAMS = 100.0, 10.0
+_LIKELY_FALSE = 0.5
 
 
 def find_sources(
@@ -80,6 +82,10 @@ def find_sources(
     models = np.column_stack([fits[:, :3], np.broadcast_to(beam.quadratic, (peaks.y.size, 3))])
     residuals = _compare(pixels, peaks, models, neighbours)
     amplitude = _without_peak_bias(fits, peaks.rms, beam)
+    p_false = false_probability(
+        pixels, background_grid, rms_grid, beam, parameters,
+        peaks=peaks, significance=fits[:, 0] / peaks.rms,
+    )  # fmt: skip
     found = FoundSources(
         significance=fits[:, 0] / peaks.rms,
         amplitude=amplitude,
@@ -90,6 +96,7 @@ def find_sources(
         angle_rad=np.full_like(amplitude, beam.angle_rad),
         rms_local=peaks.rms,
         chi2_reduced=np.zeros_like(amplitude),
+        p_false=p_false,
         is_free=np.zeros(amplitude.size, np.bool_),
         quality_flags=_flags(fits, peaks, neighbours, beam, pixels.shape),
     )
@@ -103,6 +110,7 @@ def find_sources(
     if shapes.is_free.any():
         residuals = _compare(pixels, peaks, shapes.models, neighbours)
     found = _with_shapes(found, shapes, peaks, beam)
+    found.quality_flags[p_false >= _LIKELY_FALSE] |= int(QualityFlag.NEAR_BRIGHT)
     return _with_poor_fits(found, residuals, beam).select(keep & ~shapes.is_part)
 
 

@@ -1,0 +1,82 @@
+"""How likely the sources around a very bright one are false: side lobes have both signs."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from services.extract.models import BeamShape, FinderParameters
+from services.extract.steps.peaks import Peaks, find_source_peaks
+
+__all__ = ["false_probability"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# A source this many times brighter may make side lobes that are detected, as far as the arms of
+# an array reach [beams].
+_BRIGHT_RATIO, _ARM_BEAMS = 100.0, 50.0
+# Around a source, negative and positive peaks are compared that are not much fainter.
+_LOCAL_BEAMS, _COMPARABLE = 12.0, 0.6
+
+
+def false_probability(
+    pixels: npt.NDArray[np.float32],
+    background_grid: FloatArray,
+    rms_grid: FloatArray,
+    beam: BeamShape,
+    parameters: FinderParameters,
+    *,
+    peaks: Peaks,
+    significance: FloatArray,
+) -> FloatArray:
+    """Return the share of comparable peaks around each source that artefacts explain.
+
+    Around a bright source, artefacts of calibration and deconvolution are as often negative as
+    positive, and sources are positive: the number of negative peaks is that of false sources.
+
+    Parameters
+    ----------
+    pixels : (ny, nx) float32
+        Image [Jy/beam]; NaN is blank.
+    background_grid, rms_grid : (rows, columns) float64
+        Without NaN [Jy/beam].
+    beam : BeamShape
+        The restoring beam.
+    parameters : FinderParameters
+        As the sources were detected with.
+    peaks : Peaks
+        The sources.
+    significance : (n,) float64
+        Their peaks over the local rms.
+
+    Returns
+    -------
+    (n,) float64
+        From 0 to 1; 0 for a source that is not near one 100 times brighter.
+    """
+    result = np.zeros(peaks.y.size)
+    least = parameters.detection_threshold_sigma
+    bright = np.flatnonzero(significance > _BRIGHT_RATIO * least)
+    if not bright.size:
+        return result
+    points = _points(peaks)
+    distance, nearest = cKDTree(points[bright]).query(points)
+    is_near = distance < _ARM_BEAMS * beam.major_px
+    is_near &= significance[bright[nearest]] > _BRIGHT_RATIO * significance
+    negated = -pixels
+    negative = find_source_peaks(negated, -background_grid, rms_grid, beam, parameters)
+    if not (negative.y.size and is_near.any()):
+        return result
+    height = (negated[negative.y, negative.x] - negative.background) / negative.rms
+    near, reach = np.flatnonzero(is_near), _LOCAL_BEAMS * beam.major_px
+    below = cKDTree(_points(negative)).query_ball_point(points[near], reach)
+    above = cKDTree(points).query_ball_point(points[near], reach)
+    for source, negatives, positives in zip(near, below, above, strict=True):
+        limit = _COMPARABLE * significance[source]
+        n_negative = np.count_nonzero(height[negatives] >= limit)
+        n_positive = np.count_nonzero(significance[positives] >= limit)
+        result[source] = min(1.0, n_negative / n_positive)
+    return result
+
+
+def _points(peaks: Peaks) -> FloatArray:
+    return np.stack([peaks.x, peaks.y], axis=1).astype(np.float64)
