@@ -1,6 +1,8 @@
 """Errors that a client gets to read."""
 
-__all__ = ["ProblemError", "not_found"]
+from collections.abc import Sequence
+
+__all__ = ["ProblemError", "not_found", "unknown_stream"]
 
 
 class ProblemError(Exception):
@@ -23,3 +25,9 @@ class ProblemError(Exception):
 def not_found(what: str, name: object) -> ProblemError:
     """Return the error for a resource that does not exist."""
     return ProblemError(404, f"there is no {what} {name}")
+
+
+def unknown_stream(name: str, known: Sequence[str]) -> ProblemError:
+    """Return the error for a stream that does not exist; it lists those that do."""
+    offer = f"there are {', '.join(known)}" if known else "there is none yet"
+    return ProblemError(404, f"there is no stream {name}; {offer}")

@@ -5,6 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 __all__ = [
     "ALERTS_STREAMED",
     "ALERT_POLL_FAILURES",
+    "CONNECTIONS_ENDED",
     "DATABASE_UP",
     "REQUESTS",
     "REQUEST_SECONDS",
@@ -19,6 +20,11 @@ REQUEST_SECONDS = Histogram(
     "Time to the first byte of an answer",
     ["route"],
     buckets=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+)
+CONNECTIONS_ENDED = Counter(
+    "livetrap_api_connections_ended_total",
+    "Connections that the server ended: too_many of an address, or an incomplete_request",
+    ["reason"],
 )
 STREAM_CLIENTS = Gauge("livetrap_api_stream_clients", "Clients connected to the alert stream")
 ALERTS_STREAMED = Counter(

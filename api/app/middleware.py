@@ -1,9 +1,14 @@
-"""What every request passes: metrics, a limit of its body, and headers of its answer."""
+"""What every request passes: metrics, methods without a body, limits, headers of its answer."""
 
+import asyncio
 import time
+from collections.abc import Sequence
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.routing import Match, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.app.problem_details import to_problem
@@ -20,18 +25,40 @@ _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_READ_METHODS = ("GET", "HEAD", "OPTIONS")
+_EXPOSED_HEADERS = ("ETag", "Content-Disposition", "Retry-After", "X-LiveTrap-Query")
+_PREFLIGHT_AGE_S = 86_400
 
 
-def install(app: FastAPI) -> None:
-    """Add the middleware to `app`."""
-    app.add_middleware(_Middleware)
+def install(app: FastAPI, *, cors_origins: Sequence[str]) -> None:
+    """Add the middleware to `app`.
+
+    Parameters
+    ----------
+    app : FastAPI
+        Application.
+    cors_origins : sequence of str
+        Origins whose pages may read its answers; ``*`` is any.
+    """
+    app.add_middleware(_Middleware, router=app.router)
+    # A page of another origin may read, and not write: it could do so with the user's token.
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=cors_origins,
+        allow_methods=_READ_METHODS,
+        allow_headers=["*"],
+        expose_headers=_EXPOSED_HEADERS,
+        max_age=_PREFLIGHT_AGE_S,
+    )
 
 
 class _Middleware:
     """Counts a request when its answer begins: a stream may go on for days."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, router: Router) -> None:
         self._app = app
+        self._router = router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,8 +75,54 @@ class _Middleware:
                 MutableHeaders(scope=message).update(_SECURITY_HEADERS)
             await send(message)
 
-        exchange = _Exchange(scope, receive, send_measured)
-        await self._app(scope, exchange.receive, exchange.send)
+        if scope["method"] == "OPTIONS":
+            await self._answer_options(scope, receive, send_measured)
+        elif scope["method"] == "HEAD":
+            # As GET, without the body.
+            scope["method"] = "GET"
+            head = _Head(receive, send_measured)
+            await self._app(scope, head.receive, head.send)
+        else:
+            exchange = _Exchange(scope, receive, send_measured)
+            await self._app(scope, exchange.receive, exchange.send)
+
+    async def _answer_options(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer which methods a path has."""
+        found = [method for method in _METHODS if self._has(scope, method)]
+        if not found:
+            await self._app(scope, receive, send)
+            return
+        allowed = ", ".join([*found, "OPTIONS"])
+        await Response(status_code=204, headers={"Allow": allowed})(scope, receive, send)
+
+    def _has(self, scope: Scope, method: str) -> bool:
+        asked = {**scope, "method": "GET" if method == "HEAD" else method}
+        return any(route.matches(asked)[0] == Match.FULL for route in self._router.routes)
+
+
+class _Head:
+    """A request for the headers of an answer; a stream ends when they are sent."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._is_sent = asyncio.Event()
+        self._is_read = False
+
+    async def receive(self) -> Message:
+        """Return an empty body; then the end, once the headers are sent."""
+        if not self._is_read:
+            self._is_read = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self._is_sent.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """Send the headers, and nothing else."""
+        if message["type"] == "http.response.start":
+            await self._send(message)
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            self._is_sent.set()
 
 
 class _Exchange:

@@ -105,11 +105,17 @@ async def _answer_invalid_parameters(request: Request, error: Exception) -> JSON
     if not isinstance(error, RequestValidationError):
         raise error
     parts = [
-        f"{'.'.join(str(part) for part in each['loc'][1:])}: {each['msg']} "
+        f"{_to_name(each['loc'])}: {each['msg'].removeprefix('Value error, ')} "
         f"(got {each.get('input')!r})"
         for each in error.errors()
     ]
     return _answer(request, 400, "; ".join(parts))
+
+
+def _to_name(place: tuple[int | str, ...]) -> str:
+    """Return the name of a parameter or field, without the validators that it passed."""
+    parts = [str(part) for part in place[1:]]
+    return ".".join(part for part in parts if not part.startswith("function-"))
 
 
 async def _answer_http_error(request: Request, error: Exception) -> JSONResponse:

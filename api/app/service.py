@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from api.app import middleware, openapi, problem_details
+from api.app.connections import limited_protocol
 from api.handlers import (
     alerts,
     images,
@@ -86,7 +87,7 @@ def create_app(context: ApiContext) -> FastAPI:
     app.dependency_overrides[get_context] = provide_context
     problem_details.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)
-    middleware.install(app)
+    middleware.install(app, cors_origins=context.settings.cors_origins)
     _add_routes(app)
     return app
 
@@ -125,6 +126,10 @@ def _serve(settings: ApiProcessSettings, _: StopFlag) -> None:
     context = create_context(settings)
     config = uvicorn.Config(
         create_app(context),
+        http=limited_protocol(settings.api),
+        ws="none",
+        proxy_headers=bool(settings.api.proxies),
+        forwarded_allow_ips=list(settings.api.proxies),
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=_CLOSE_TIMEOUT_S,

@@ -10,7 +10,8 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.errors import ProblemError, not_found
-from api.handlers.context import Context
+from api.handlers.caching import NOT_MODIFIED, answer_immutable
+from api.handlers.context import Context, refuse_unknown_stream
 from api.handlers.paging import decode_id, to_page
 from api.handlers.parameters import Cursor, Filter, Limit, to_key
 from api.models.alerts import AlertDeliveries, AlertItem
@@ -65,6 +66,7 @@ async def list_alerts(
         before_id=decode_id(cursor),
         limit=limit,
     )
+    await refuse_unknown_stream(context, rows, wanted.stream)
     return to_page([AlertItem(**row) for row in rows], rows, limit, "id")
 
 
@@ -126,10 +128,12 @@ async def list_deliveries(context: Context, alert: _Alert) -> AlertDeliveries:
         200: {
             "content": {JSON_TYPE: {}, XML_TYPE: {}},
             "description": "GCN-style JSON, or VOEvent 2.0 as it was sent",
-        }
+        },
+        **NOT_MODIFIED,
     },
 )
 async def get_alert(
+    request: Request,
     context: Context,
     alert: _Alert,
     accept: Annotated[str, Header(description="application/json or application/xml")] = JSON_TYPE,
@@ -142,6 +146,9 @@ async def get_alert(
     rows = await context.database.fetch("get_alert", id=number, name=name)
     if not rows:
         raise not_found("alert", alert)
-    if (format or choose_alert_format(accept)) == "json":
-        return Response(rows[0]["notice"], media_type=JSON_TYPE, headers={"Vary": "Accept"})
-    return Response(rows[0]["voevent"], media_type=XML_TYPE, headers={"Vary": "Accept"})
+    is_json = (format or choose_alert_format(accept)) == "json"
+    body = rows[0]["notice"].encode() if is_json else rows[0]["voevent"]
+    media_type = JSON_TYPE if is_json else XML_TYPE
+    if rows[0]["trig_id"] == name:  # the family may get another alert
+        return Response(body, media_type=media_type, headers={"Vary": "Accept"})
+    return answer_immutable(request, body, media_type, vary="Accept")

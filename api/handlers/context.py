@@ -1,7 +1,7 @@
 """What the handlers of a process share, and who may write."""
 
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -9,13 +9,20 @@ from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.errors import ProblemError
+from api.errors import ProblemError, unknown_stream
 from api.steps.alert_stream import AlertStream
 from api.steps.stream_limiter import StreamLimiter
 from api.storage.database import Database
 from runtime.settings import ApiSettings
 
-__all__ = ["ApiContext", "Context", "TokenFirstRoute", "WriteContext", "get_context"]
+__all__ = [
+    "ApiContext",
+    "Context",
+    "TokenFirstRoute",
+    "WriteContext",
+    "get_context",
+    "refuse_unknown_stream",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,23 @@ class ApiContext:
 async def get_context() -> ApiContext:
     """Return the context of the application; `create_app` replaces this dependency."""
     raise RuntimeError("the application was built without a context")
+
+
+async def refuse_unknown_stream(
+    context: ApiContext, rows: Sequence[object], stream: str | None
+) -> None:
+    """Refuse the name of a stream that does not exist, which an empty list would hide.
+
+    Raises
+    ------
+    ProblemError
+        404 if `rows` is empty and there is no such stream.
+    """
+    if rows or stream is None:
+        return
+    known = [row["name"] for row in await context.database.fetch("list_stream_names")]
+    if stream not in known:
+        raise unknown_stream(stream, known)
 
 
 Context = Annotated[ApiContext, Depends(get_context)]

@@ -2,12 +2,14 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
 
 from api.errors import not_found
-from api.handlers.context import Context
+from api.handlers.caching import NOT_MODIFIED, answer_immutable
+from api.handlers.context import Context, refuse_unknown_stream
 from api.handlers.paging import decode_id, to_page
-from api.handlers.parameters import Cursor, Limit, Since, Stream, Until, to_key, to_utc
+from api.handlers.parameters import Cursor, Limit, Since, Stream, Until, to_key
 from api.models.base import Page
 from api.models.images import ImageItem
 
@@ -31,23 +33,27 @@ async def list_images(
     """Return images with their verdicts; `since` and `until` are starts of exposures."""
     rows = await context.database.fetch(
         "list_images",
-        since=to_utc(since),
-        until=to_utc(until),
+        since=since,
+        until=until,
         stream=stream,
         verdict=verdict,
         before_id=decode_id(cursor),
         limit=limit,
     )
+    await refuse_unknown_stream(context, rows, stream)
     return to_page([ImageItem(**row) for row in rows], rows, limit, "id")
 
 
-@router.get("/{image}", summary="One image")
+@router.get("/{image}", summary="One image", response_model=ImageItem, responses={**NOT_MODIFIED})
 async def get_image(
-    context: Context, image: Annotated[str, Path(description="Number or sha256", examples=["60"])]
-) -> ImageItem:
-    """Return the metadata, verdict and stage times of one image."""
+    request: Request,
+    context: Context,
+    image: Annotated[str, Path(description="Number or sha256", examples=["60"])],
+) -> Response:
+    """Return the metadata, verdict and stage times of one image, which never change."""
     number, digest = to_key(image)
     rows = await context.database.fetch("list_images", id=number, image_id=digest, limit=1)
     if not rows:
         raise not_found("image", image)
-    return ImageItem(**rows[0])
+    body = ImageItem(**rows[0]).model_dump_json().encode()
+    return answer_immutable(request, body, "application/json")

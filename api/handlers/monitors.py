@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from api.errors import ProblemError, not_found
-from api.handlers.context import Context, TokenFirstRoute, WriteContext
+from api.handlers.context import Context, TokenFirstRoute, WriteContext, refuse_unknown_stream
 from api.handlers.paging import decode_id, to_page
 from api.handlers.parameters import Cursor, Key, Limit, Stream
 from api.models.base import Page
@@ -22,6 +22,7 @@ async def list_monitors(
     rows = await context.database.fetch(
         "list_monitors", stream=stream, before_id=decode_id(cursor), limit=limit
     )
+    await refuse_unknown_stream(context, rows, stream)
     return to_page([Monitor(**row) for row in rows], rows, limit, "id")
 
 

@@ -1,14 +1,17 @@
 """Query and path parameters that several resources share."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Query, Request
+from pydantic import BeforeValidator, WithJsonSchema
 
 from api.errors import ProblemError
 from api.models.base import Cone
 from api.steps.alert_filter import AlertFilter
+from api.steps.notations import parse_dec, parse_ra, parse_time
 
 __all__ = [
     "ConeParameter",
@@ -18,6 +21,7 @@ __all__ = [
     "Limit",
     "Since",
     "Stream",
+    "Time",
     "Until",
     "refuse_unknown_parameters",
     "to_key",
@@ -25,20 +29,24 @@ __all__ = [
 ]
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows on a page")]
-Cursor = Annotated[str | None, Query(description="`next` of the previous page")]
+Cursor = Annotated[
+    str | None,
+    WithJsonSchema({"type": "string", "minLength": 1, "pattern": "^[A-Za-z0-9_-]+=*$"}),
+    Query(description="`next` of the previous page, as it is", examples=["WyJpZCIsIC0xNywgMTdd"]),
+]
+_TEXT: Mapping[str, Any] = {"type": "string"}
+_ANGLE: Mapping[str, Any] = {"anyOf": [{"type": "number"}, {"type": "string"}]}
+Time = Annotated[datetime, BeforeValidator(parse_time), WithJsonSchema(dict(_TEXT))]
+_Ra = Annotated[float, BeforeValidator(parse_ra), WithJsonSchema(dict(_ANGLE))]
+_Dec = Annotated[float, BeforeValidator(parse_dec), WithJsonSchema(dict(_ANGLE))]
+_TIME_FORMS = "ISO 8601, UTC without a time zone; or mjd:61367.8"
 Since = Annotated[
-    datetime | None,
-    Query(
-        description="First time, ISO 8601; UTC without a time zone",
-        examples=["2026-11-23T20:00:00Z"],
-    ),
+    Time | None,
+    Query(description=f"First time: {_TIME_FORMS}", examples=["2026-11-23T20:00:00Z"]),
 ]
 Until = Annotated[
-    datetime | None,
-    Query(
-        description="Time before which, ISO 8601; UTC without a time zone",
-        examples=["2026-11-24T06:00:00Z"],
-    ),
+    Time | None,
+    Query(description=f"Time before which: {_TIME_FORMS}", examples=["2026-11-24T06:00:00Z"]),
 ]
 Stream = Annotated[
     str | None, Query(description="Name of a stream of images", examples=["lofar-ncp"])
@@ -60,13 +68,16 @@ _MinSnr = Annotated[
 
 async def _cone(
     ra: Annotated[
-        float | None, Query(ge=-360, le=360, description="Centre, ICRS [deg]", examples=[123.4])
+        _Ra | None,
+        Query(description="Centre, ICRS: degrees, 8h13m36s or 8:13:36", examples=[123.4]),
     ] = None,
     dec: Annotated[
-        float | None, Query(ge=-90, le=90, description="Centre, ICRS [deg]", examples=[10.5])
+        _Dec | None,
+        Query(description="Centre, ICRS: degrees, 10d30m0s or 10:30:00", examples=[10.5]),
     ] = None,
     radius_deg: Annotated[
-        float | None, Query(gt=0, le=180, description="Radius [deg]", examples=[0.5])
+        float | None,
+        Query(gt=0, le=180, allow_inf_nan=False, description="Radius [deg]", examples=[0.5]),
     ] = None,
 ) -> Cone | None:
     given = [value for value in (ra, dec, radius_deg) if value is not None]
@@ -74,7 +85,7 @@ async def _cone(
         return None
     if ra is None or dec is None or radius_deg is None:
         raise ProblemError(400, "a cone needs all of ra, dec and radius_deg, in degrees")
-    return Cone(ra % 360.0, dec, radius_deg)
+    return Cone(ra, dec, radius_deg)
 
 
 ConeParameter = Annotated[Cone | None, Depends(_cone)]
@@ -89,25 +100,36 @@ async def _filter(
     state: _State = None,
     min_snr: _MinSnr = None,
 ) -> AlertFilter:
-    return AlertFilter(
-        to_utc(since), to_utc(until), stream, kind, state=state, min_snr=min_snr, cone=cone
-    )
+    return AlertFilter(since, until, stream, kind, state=state, min_snr=min_snr, cone=cone)
 
 
 Filter = Annotated[AlertFilter, Depends(_filter)]
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
-    """Refuse a parameter that the route does not have: a misspelt filter would filter nothing."""
+    """Refuse a parameter that the route does not have, or that is given twice.
+
+    A misspelt filter would filter nothing, and of two values one would be ignored.
+    """
     route = getattr(request.scope.get("route"), "path_format", "")
     operation = request.app.openapi()["paths"].get(route, {}).get(request.method.lower())
     if operation is None:
         return
-    known = [each["name"] for each in operation.get("parameters", []) if each["in"] == "query"]
+    known = {
+        each["name"]: each["schema"]
+        for each in operation.get("parameters", [])
+        if each["in"] == "query"
+    }
     for name in request.query_params:
         if name not in known:
             offer = f"it takes {', '.join(known)}" if known else "it takes none"
             raise ProblemError(400, f"{name}: {route} has no such parameter; {offer}")
+        if len(request.query_params.getlist(name)) > 1 and not _is_list(known[name]):
+            raise ProblemError(400, f"{name}: given more than once; give it once")
+
+
+def _is_list(schema: Mapping[str, Any]) -> bool:
+    return any(each.get("type") == "array" for each in schema.get("anyOf", [schema]))
 
 
 def to_utc(time: datetime | None) -> datetime | None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 
 from api.errors import ProblemError, not_found
-from api.handlers.context import ApiContext, Context
+from api.handlers.context import ApiContext, Context, refuse_unknown_stream
 from api.handlers.paging import decode_cursor, to_page
 from api.handlers.parameters import ConeParameter, Cursor, Key, Limit, Stream
 from api.models.base import Page
@@ -56,6 +56,7 @@ async def list_sources(
         after_id=after_id,
         limit=limit,
     )
+    await refuse_unknown_stream(context, rows, stream)
     keyed = [{**row, "sort": sort} for row in rows]
     return to_page(await _to_items(context, rows), keyed, limit, "sort", "sort_key", "id")
 

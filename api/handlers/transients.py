@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter
 
 from api.errors import not_found
-from api.handlers.context import Context
+from api.handlers.context import Context, refuse_unknown_stream
 from api.handlers.paging import decode_cursor, decode_time, to_page
 from api.handlers.parameters import Cursor, Filter, Key, Limit
 from api.models.base import Page
@@ -33,6 +33,7 @@ async def list_transients(
         after_id=after_id,
         limit=limit,
     )
+    await refuse_unknown_stream(context, rows, wanted.stream)
     items = [TransientItem(**_to_fields(row)) for row in rows]
     return to_page(items, rows, limit, "time_detected", "id")
 

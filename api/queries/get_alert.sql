@@ -5,7 +5,8 @@
 -- Index: the primary key; those on ivorn and trig_id.
 select
     alert.notice::text as notice,
-    alert.voevent
+    alert.voevent,
+    alert.trig_id
 from alert
 where alert.id = $1::bigint or alert.ivorn = $2::text or alert.trig_id = $2::text
 order by alert.id desc

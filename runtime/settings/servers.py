@@ -32,6 +32,19 @@ class ApiSettings(Section):
     max_alert_streams_per_host: int = Field(
         64, ge=1, description="Open /alerts/stream of one address"
     )
+    max_connections_per_host: int = Field(
+        256, ge=1, description="Open connections of one address; those of proxies do not count"
+    )
+    request_timeout_s: float = Field(
+        15.0, gt=0, le=3600, description="Time in which a request must have arrived whole [s]"
+    )
+    proxies: tuple[str, ...] = Field(
+        (),
+        description="Addresses of reverse proxies: their header X-Forwarded-For names the client",
+    )
+    cors_origins: tuple[str, ...] = Field(
+        ("*",), description="Origins whose pages may read the answers; * is any, none is []"
+    )
     max_monitors: int = Field(1000, ge=1, description="Most monitored positions of a stream")
     statistics_windows_s: tuple[Annotated[float, Field(gt=0, le=1e9)], ...] = Field(
         (600.0, 3600.0, 86400.0),

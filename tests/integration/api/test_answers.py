@@ -106,6 +106,7 @@ async def test_a_format_that_alerts_lack_is_not_acceptable(
         ("transients?limit=0", ["limit"]),
         ("transients?kind=supernova", ["kind", "new_source", "supernova"]),
         ("transients?since=yesterday", ["since", "yesterday"]),
+        ("transients?since=60339.5", ["since", "mjd:"]),
         ("transients?min_snr=nan", ["min_snr"]),
         ("transients?cursor=rubbish", ["cursor", "leave it out"]),
         ("transients?cursor=WyJ4IiwxXQ", ["cursor"]),

@@ -1,0 +1,139 @@
+"""Connections of clients: how long a request may take to arrive, how many an address may have."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.metrics import CONNECTIONS_ENDED
+from runtime.listening import party_of
+from runtime.settings import ApiSettings
+
+__all__ = ["limited_protocol"]
+
+_HEAD = (
+    "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {length}\r\n"
+)
+_TITLES = {408: "Request timeout", 503: "Service unavailable"}
+
+
+def limited_protocol(settings: ApiSettings) -> type[HttpToolsProtocol]:
+    """Return the protocol of a server that limits its connections.
+
+    uvicorn waits for the rest of a request for ever, and makes the protocol of a connection
+    itself: what it shall know is bound to its class.
+
+    Parameters
+    ----------
+    settings : ApiSettings
+        Section ``api`` of the settings.
+    """
+    n_open: Counter[str] = Counter()
+
+    class LimitedProtocol(_LimitedProtocol):
+        _n_open = n_open
+        _max_per_host = settings.max_connections_per_host
+        _request_timeout_s = settings.request_timeout_s
+        _proxies = frozenset(settings.proxies)
+
+    return LimitedProtocol
+
+
+class _LimitedProtocol(HttpToolsProtocol):
+    """An HTTP connection that ends when a request does not arrive in time."""
+
+    _n_open: Counter[str]
+    _max_per_host: int
+    _request_timeout_s: float
+    _proxies: frozenset[str]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._party: str | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Take a connection; refuse one too many of an address."""
+        super().connection_made(transport)
+        host = self.client[0] if self.client else ""
+        if host not in self._proxies:
+            self._party = party_of(host)
+            self._n_open[self._party] += 1
+            if self._n_open[self._party] > self._max_per_host:
+                self._end(
+                    503,
+                    "too_many",
+                    f"your address has {self._max_per_host} connections open; close one",
+                )
+                return
+        self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._stop_waiting()
+        if self._party is not None:
+            self._n_open[self._party] -= 1
+            if not self._n_open[self._party]:
+                del self._n_open[self._party]
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of a request; blank lines before one are a part of it too."""
+        super().data_received(data)
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self._deadline is None and self.timeout_keep_alive_task is None:
+            self._await_request()
+
+    def on_message_begin(self) -> None:
+        """Start the time of a request; on a new connection it has started already."""
+        super().on_message_begin()
+        if self._deadline is None:
+            self._await_request()
+
+    def on_message_complete(self) -> None:
+        """Stop the time of a request: all of it is there."""
+        self._stop_waiting()
+        super().on_message_complete()
+
+    def _await_request(self) -> None:
+        self._deadline = self.loop.call_later(self._request_timeout_s, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        detail = f"the request did not arrive within {self._request_timeout_s:g} s"
+        self._end(408, "incomplete_request", detail)
+
+    def _end(self, status: int, reason: str, detail: str) -> None:
+        """Say why, unless an answer is under way, and close the connection."""
+        CONNECTIONS_ENDED.labels(reason).inc()
+        if self._is_unanswered():
+            self.transport.write(_to_message(status, detail))
+        self.transport.close()
+
+    def _is_unanswered(self) -> bool:
+        """Return whether no answer to the newest request has begun, nor is one under way."""
+        if self.cycle is None:
+            return True
+        if self.cycle.scope is self.scope:
+            return not self.cycle.response_started
+        return self.cycle.response_complete
+
+
+def _to_message(status: int, detail: str) -> bytes:
+    problem = {"type": "about:blank", "title": _TITLES[status], "status": status, "detail": detail}
+    body = orjson.dumps(problem)
+    head = (
+        f"HTTP/1.1 {status} {_TITLES[status]}",
+        "content-type: application/problem+json",
+        f"content-length: {len(body)}",
+        "connection: close",
+        "retry-after: 2",
+    )
+    return "\r\n".join([*head, "", ""]).encode() + body

@@ -1,0 +1,122 @@
+"""A server of its own: requests that never end, and too many connections."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+from prometheus_client import REGISTRY
+
+from api.app.connections import limited_protocol
+from runtime.settings import ApiSettings
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    if scope["path"] == "/slow":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        await asyncio.Event().wait()
+    await send({"type": "http.response.start", "status": 200,
+                "headers": [(b"content-length", b"2")]})  # fmt: skip
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+@asynccontextmanager
+async def served(**api: Any) -> AsyncIterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(
+            application, http=limited_protocol(ApiSettings(**api)), ws="none", lifespan="off",
+            log_config=None, timeout_graceful_shutdown=0,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server._serve([listener]))
+        while not server.started:  # noqa: ASYNC110  (uvicorn has no event)
+            await asyncio.sleep(0.01)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await task
+
+
+async def read_all_after(port: int, *parts: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for part in parts:
+        writer.write(part)
+        await writer.drain()
+    async with asyncio.timeout(60):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+def n_ended(reason: str) -> float:
+    name = "livetrap_api_connections_ended_total"
+    return REGISTRY.get_sample_value(name, {"reason": reason}) or 0.0
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [b"", b"G", b"\r\n", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nX-",
+     b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n1"],
+)  # fmt: skip
+async def test_who_sends_half_a_request_is_told_and_hung_up_on(begin: bytes) -> None:
+    before = n_ended("incomplete_request")
+    async with served(request_timeout_s=0.05) as port:
+        answer = await read_all_after(port, begin)
+    if begin.startswith(b"POST"):  # this application answers without reading the body
+        assert answer.startswith(b"HTTP/1.1 200")
+    else:
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"did not arrive within 0.05 s" in answer
+    assert n_ended("incomplete_request") == before + 1
+
+
+@pytest.mark.parametrize(("rest", "status"), [(b"G", b"HTTP/1.1 408"), (b"\r\n", b"")])
+async def test_half_a_second_request_is_hung_up_on_too(rest: bytes, status: bytes) -> None:
+    async with served(request_timeout_s=0.05) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(60):
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+            writer.write(rest)
+            assert (await reader.read())[:12] == status
+        writer.close()
+
+
+async def test_an_answer_may_take_longer_than_a_request() -> None:
+    async with served(request_timeout_s=0.05) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        async with asyncio.timeout(60):
+            await reader.readuntil(b"x\r\n")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.read(1), 0.3)
+        writer.close()
+
+
+async def test_one_address_has_its_share_of_the_connections_and_gets_it_back() -> None:
+    async with served(max_connections_per_host=3) as port:
+        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        answer = await read_all_after(port)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"your address has 3 connections open" in answer
+        for _, writer in opened:
+            writer.close()
+            await writer.wait_closed()
+        async with asyncio.timeout(60):
+            request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+            while b"ok" not in await read_all_after(port, request):  # noqa: ASYNC110  (polled)
+                await asyncio.sleep(0.01)
+
+
+async def test_connections_of_a_proxy_are_not_counted() -> None:
+    async with served(max_connections_per_host=1, proxies=["127.0.0.1"]) as port:
+        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        assert (await read_all_after(port, request)).startswith(b"HTTP/1.1 200")
+        for _, writer in opened:
+            writer.close()
