@@ -7,8 +7,10 @@ __all__ = [
     "ALERT_POLL_FAILURES",
     "CONNECTIONS_ENDED",
     "DATABASE_UP",
+    "QUESTIONS_REFUSED",
     "REQUESTS",
     "REQUEST_SECONDS",
+    "STATISTICS_COPY_SECONDS",
     "STREAM_CLIENTS",
 ]
 
@@ -25,6 +27,13 @@ CONNECTIONS_ENDED = Counter(
     "livetrap_api_connections_ended_total",
     "Connections that the server ended: too_many of an address, or an incomplete_request",
     ["reason"],
+)
+QUESTIONS_REFUSED = Counter(
+    "livetrap_api_questions_refused_total",
+    "Expensive questions that were refused because their client has others",
+)
+STATISTICS_COPY_SECONDS = Gauge(
+    "livetrap_api_statistics_copy_seconds", "How long the newest copy of statistics took"
 )
 STREAM_CLIENTS = Gauge("livetrap_api_stream_clients", "Clients connected to the alert stream")
 ALERTS_STREAMED = Counter(

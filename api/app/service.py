@@ -25,6 +25,7 @@ from api.handlers import (
 from api.handlers.context import ApiContext, get_context
 from api.handlers.parameters import refuse_unknown_parameters
 from api.steps.alert_stream import AlertStream
+from api.steps.statistics_copy import StatisticsCopy
 from api.steps.stream_limiter import StreamLimiter
 from api.storage.database import Database
 from runtime.listening import create_listener
@@ -45,10 +46,11 @@ are `application/problem+json`. Positions are ICRS in degrees, times are UTC.
 
 def create_context(settings: ApiProcessSettings) -> ApiContext:
     """Return what the handlers share; nothing is connected yet."""
-    database = Database(settings.postgres)
+    database = Database(settings.postgres, settings.api)
     return ApiContext(
         database=database,
         alert_stream=AlertStream(database),
+        statistics_copy=StatisticsCopy(database, settings.api.statistics_refresh_s),
         streams=StreamLimiter(
             total=settings.api.max_alert_streams, per_host=settings.api.max_alert_streams_per_host
         ),
@@ -64,6 +66,7 @@ def create_app(context: ApiContext) -> FastAPI:
         tasks = [
             asyncio.create_task(context.database.connect()),
             asyncio.create_task(context.alert_stream.run()),
+            asyncio.create_task(context.statistics_copy.run()),
         ]
         yield
         context.alert_stream.stop()

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.errors import ProblemError, not_found
 from api.handlers.caching import NOT_MODIFIED, answer_immutable
-from api.handlers.context import Context, refuse_unknown_stream
+from api.handlers.context import ClientAddress, Context, refuse_unknown_stream
 from api.handlers.paging import decode_id, to_page
 from api.handlers.parameters import Cursor, Filter, Limit, to_key
 from api.models.alerts import AlertDeliveries, AlertItem
@@ -77,8 +77,8 @@ async def list_alerts(
     responses={200: {"content": {"text/event-stream": {}}, "description": "One event an alert"}},
 )
 async def stream_alerts(
-    request: Request,
     context: Context,
+    client: ClientAddress,
     wanted: Filter,
     resume: Annotated[
         str | None, Query(alias="last_event_id", description="Same as the header Last-Event-ID")
@@ -98,9 +98,8 @@ async def stream_alerts(
             400, "Last-Event-ID: not an id of this stream; leave it out to start now"
         )
     after_id = None if last_id is None else int(last_id)
-    host = request.client.host if request.client else "unknown"
     with ExitStack() as stack:
-        stack.enter_context(context.streams.admit(host))
+        stack.enter_context(context.streams.admit(client))
         events = await context.alert_stream.subscribe(wanted, after_id=after_id)
         return _AlertStreamResponse(events, stack.pop_all())
 

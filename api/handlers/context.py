@@ -11,12 +11,14 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.errors import ProblemError, unknown_stream
 from api.steps.alert_stream import AlertStream
+from api.steps.statistics_copy import StatisticsCopy
 from api.steps.stream_limiter import StreamLimiter
 from api.storage.database import Database
 from runtime.settings import ApiSettings
 
 __all__ = [
     "ApiContext",
+    "ClientAddress",
     "Context",
     "TokenFirstRoute",
     "WriteContext",
@@ -35,6 +37,8 @@ class ApiContext:
         Connections to PostgreSQL.
     alert_stream : AlertStream
         New alerts for the clients of ``/alerts/stream``.
+    statistics_copy : StatisticsCopy
+        Renews the copy by which the catalogue is filtered and ordered.
     streams : StreamLimiter
         How many of them may be open.
     settings : ApiSettings
@@ -43,6 +47,7 @@ class ApiContext:
 
     database: Database
     alert_stream: AlertStream
+    statistics_copy: StatisticsCopy
     streams: StreamLimiter
     settings: ApiSettings
 
@@ -69,7 +74,12 @@ async def refuse_unknown_stream(
         raise unknown_stream(stream, known)
 
 
+async def _client_address(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
+
+
 Context = Annotated[ApiContext, Depends(get_context)]
+ClientAddress = Annotated[str, Depends(_client_address)]
 _BEARER = HTTPBearer(auto_error=False, description="Value of LIVETRAP_API__WRITE_TOKEN")
 _Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})

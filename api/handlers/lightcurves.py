@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from api.errors import ProblemError
-from api.handlers.context import ApiContext, Context
+from api.handlers.context import ApiContext, ClientAddress, Context
 from api.handlers.paging import decode_cursor, decode_time, encode_next
 from api.handlers.parameters import Cursor, Key
 from api.handlers.sources import get_source_row
@@ -47,6 +47,7 @@ _TEXT = {"schema": {"type": "string"}}
 )
 async def get_lightcurve(
     context: Context,
+    client: ClientAddress,
     source_id: Key,
     band: Annotated[
         float | None,
@@ -80,7 +81,7 @@ async def get_lightcurve(
     table: LightCurveTable = (
         CsvTable() if format == "csv" else await asyncio.to_thread(VoTable, source_id)
     )
-    pieces = encode_table(table, context.database.stream(_QUERY, **conditions))
+    pieces = encode_table(table, context.database.stream(_QUERY, client=client, **conditions))
     name = f"livetrap-source-{source_id}.{table.suffix}"
     return await start_table(pieces, media_type=table.media_type, file_name=name)
 

@@ -1,17 +1,17 @@
 """`/sources`: the running catalogue and the statistics of its light curves."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.errors import ProblemError, not_found
-from api.handlers.context import ApiContext, Context, refuse_unknown_stream
-from api.handlers.paging import decode_cursor, to_page
+from api.errors import not_found
+from api.handlers.context import ApiContext, ClientAddress, Context, refuse_unknown_stream
 from api.handlers.parameters import ConeParameter, Cursor, Key, Limit, Stream
-from api.models.base import Page
+from api.handlers.source_filter import OrderParameter, SourceFilter, SourceOrder
 from api.models.lightcurves import LightCurveStatistics
-from api.models.sources import SourceDetail, SourceItem
+from api.models.sources import SourceDetail, SourceItem, SourcePage
 from api.steps.catalogue import search_boxes, to_source_items
 
 __all__ = ["get_source_row", "router"]
@@ -19,7 +19,7 @@ __all__ = ["get_source_row", "router"]
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 
 _Window = Annotated[float, Query(gt=0, le=1e9, allow_inf_nan=False)]
-_Sort = Literal["id", "eta", "v", "n_datapoints", "last_time_start"]
+_BY_ID = SourceOrder("id", is_ascending=True)
 # Statistics within a time window read at most so many points, the newest.
 _MAX_POINTS = 10_000
 
@@ -27,38 +27,51 @@ _MAX_POINTS = 10_000
 @router.get("", summary="Sources of the running catalogue")
 async def list_sources(
     context: Context,
+    client: ClientAddress,
     cone: ConeParameter,
+    bounds: SourceFilter,
+    order: OrderParameter,
     stream: Stream = None,
-    min_n_datapoints: Annotated[
-        int | None, Query(ge=0, le=2**31 - 1, description="Least points of the light curve")
-    ] = None,
-    min_eta: Annotated[
-        float | None, Query(allow_inf_nan=False, description="Least reduced chi-square")
-    ] = None,
-    min_v: Annotated[
-        float | None, Query(allow_inf_nan=False, description="Least coefficient of variation")
-    ] = None,
-    sort: Annotated[_Sort, Query(description="Descending; id ascends")] = "id",
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Page[SourceItem]:
-    """Return sources of the running catalogue that pass the filters, in an order."""
-    after_key, after_id = _decode(cursor, sort)
-    rows = await context.database.fetch(
-        "list_sources" if cone is None else "list_sources_in_cone",
-        **({} if cone is None else search_boxes(cone)),
-        stream=stream,
-        min_n_datapoints=min_n_datapoints,
-        min_eta=min_eta,
-        min_v=min_v,
-        sort=sort,
-        after_key=after_key,
-        after_id=after_id,
-        limit=limit,
-    )
+) -> SourcePage:
+    """Return sources of the running catalogue that pass the filters, in an order.
+
+    By id and without bounds it is the catalogue of now. Otherwise it is a copy of some seconds
+    ago, `as_of`: bounds and order are those of that time.
+    """
+    after_key, after_id = order.decode(cursor)
+    where = {} if cone is None else search_boxes(cone)
+    page = {"stream": stream, "after_id": after_id, "limit": limit}
+    as_of = None
+    if order == _BY_ID and not bounds:
+        query = "list_sources" if cone is None else "list_sources_in_cone"
+        rows = await context.database.fetch(query, **where, **page)
+    else:
+        rows, as_of = await _list_by_statistic(
+            context, {**where, **page, **bounds, "after_key": after_key}, order, client=client
+        )
     await refuse_unknown_stream(context, rows, stream)
-    keyed = [{**row, "sort": sort} for row in rows]
-    return to_page(await _to_items(context, rows), keyed, limit, "sort", "sort_key", "id")
+    items = await _to_items(context, rows)
+    is_full = len(rows) == limit
+    last = rows[-1] if is_full else {}
+    cursor = order.encode(last.get("sort_key", 0.0), last["id"]) if is_full else None
+    return SourcePage(items=items, next=cursor, as_of=as_of)
+
+
+async def _list_by_statistic(
+    context: ApiContext, parameters: Mapping[str, Any], order: SourceOrder, *, client: str
+) -> tuple[Sequence[Mapping[str, Any]], datetime | None]:
+    """Return rows of the copy of the statistics, and its time."""
+    copied = await context.database.fetch("get_statistics_refresh")
+    rows = await context.database.fetch_expensive(
+        "list_sources_by_statistic" + ("_in_cone" if "zone" in parameters else ""),
+        client=client,
+        **parameters,
+        sort=order.sort,
+        is_ascending=order.is_ascending,
+    )
+    return rows, copied[0]["time_refreshed"] if copied else None
 
 
 @router.get("/{source_id}", summary="One source")
@@ -92,15 +105,6 @@ async def get_source(
     )
 
 
-def _decode(cursor: str | None, sort: _Sort) -> tuple[float | None, int | None]:
-    values = decode_cursor(cursor, str, float, int)
-    if values is None:
-        return None, None
-    if values[0] != sort:
-        raise ProblemError(400, f"cursor: from a list sorted by {values[0]}, not by {sort}")
-    return float(values[1]), int(values[2])
-
-
 async def get_source_row(context: ApiContext, source_id: int) -> Mapping[str, Any]:
     """Return the row of a source.
 
@@ -109,7 +113,7 @@ async def get_source_row(context: ApiContext, source_id: int) -> Mapping[str, An
     ProblemError
         404 if there is none.
     """
-    rows = await context.database.fetch("list_sources", id=source_id, sort="id", limit=1)
+    rows = await context.database.fetch("list_sources", id=source_id, limit=1)
     if not rows:
         raise not_found("source", source_id)
     return rows[0]

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from pydantic import Field
 
-from api.models.base import Model
+from api.models.base import Model, Page
 from api.models.lightcurves import LightCurveStatistics
 
-__all__ = ["BandStatistics", "SourceDetail", "SourceItem"]
+__all__ = ["BandStatistics", "SourceDetail", "SourceItem", "SourcePage"]
 
 
 class BandStatistics(Model):
@@ -60,6 +60,23 @@ class SourceItem(Model):
     v_blind: float | None = Field(description="v in the band of eta_blind")
     eta_peak_blind: float | None = Field(description="eta_peak of the blind points alone")
     v_peak_blind: float | None = Field(description="v in the band of eta_peak_blind")
+    flux_int_mean_jy: float | None = Field(
+        description="Mean integrated flux, largest of its bands [Jy]"
+    )
+    flux_int_max_jy: float | None = Field(description="Largest integrated flux [Jy]")
+    flux_int_last_jy: float | None = Field(
+        description="Integrated flux of its newest own point, as of the last copy [Jy]"
+    )
+    flux_peak_mean_jy_beam: float | None = Field(
+        description="Mean peak flux, largest of its bands [Jy/beam]"
+    )
+    flux_peak_last_jy_beam: float | None = Field(
+        description="Peak flux of its newest own point, as of the last copy [Jy/beam]"
+    )
+    snr_max: float | None = Field(
+        description="Largest peak over local rms of its own blind points, as of the last copy; "
+        "late images do not raise it"
+    )
     first_time_start: datetime = Field(description="Start of its first image")
     last_time_start: datetime = Field(description="Start of its newest image")
     is_new: bool = Field(description="An earlier image would have shown it and did not")
@@ -69,6 +86,15 @@ class SourceItem(Model):
     )
     spectral_index_err: float | None = Field(description="1 sigma")
     bands: list[BandStatistics]
+
+
+class SourcePage(Page[SourceItem]):
+    """One page of sources."""
+
+    as_of: datetime | None = Field(
+        description="Time of the copy of the statistics that filters and orders the list; "
+        "null: the list is of now"
+    )
 
 
 class SourceDetail(SourceItem):

@@ -1,35 +1,23 @@
--- Return a page of the sources of a cone, in an order.
+-- Return a page of the sources of a cone, by id.
 --
--- $1   zone              smallint[]  disjoint boxes of the search index
--- $2   ra_low            float8[]    [deg]
--- $3   ra_high           float8[]    [deg]
--- $4   dec_low           float8      [deg]
--- $5   dec_high          float8      [deg]
--- $6   ra                float8      [deg]
--- $7   dec               float8      [deg]
--- $8   radius_deg        float8      [deg]
--- $9   stream            text
--- $10  min_n_datapoints  int         [-]
--- $11  min_eta           float8      [-]
--- $12  min_v             float8      [-]
--- $13  sort              text        id, eta, v, n_datapoints or last_time_start
--- $14  after_key         float8      last of the previous page
--- $15  after_id          bigint
--- $16  limit             int         [-]
+-- $1   zone        smallint[]  disjoint boxes of the search index
+-- $2   ra_low      float8[]    [deg]
+-- $3   ra_high     float8[]    [deg]
+-- $4   dec_low     float8      [deg]
+-- $5   dec_high    float8      [deg]
+-- $6   ra          float8      [deg]
+-- $7   dec         float8      [deg]
+-- $8   radius_deg  float8      [deg]
+-- $9   stream      text
+-- $10  after_id    bigint      last of the previous page
+-- $11  limit       int         [-]
 -- Null leaves a filter out.
 -- Index: source (stream_id, zone, search_ra, search_dec).
-with keyed as (
+with page as (
     select
         source.*,
         stream.name as stream,
-        stream.systematic_position_error_deg,
-        case $13::text
-            when 'eta' then source.eta
-            when 'v' then source.v
-            when 'n_datapoints' then source.n_datapoints
-            when 'last_time_start' then extract(epoch from source.last_time_start)
-            else -source.id
-        end::float8 as sort_key
+        stream.systematic_position_error_deg
     from stream
     cross join unnest($1::smallint[], $2::float8[], $3::float8[]) as box (zone, ra_low, ra_high)
     inner join source
@@ -43,43 +31,38 @@ with keyed as (
         + cosd(source.dec) * cosd($7::float8) * sind((source.ra - $6::float8) / 2) ^ 2
         <= sind($8::float8 / 2) ^ 2 + 1e-15
         and ($9::text is null or stream.name = $9)
-        and ($10::int is null or source.n_datapoints >= $10)
-        and ($11::float8 is null or source.eta >= $11)
-        and ($12::float8 is null or source.v >= $12)
-),
-
-page as (
-    select keyed.*
-    from keyed
-    where $14::float8 is null or (keyed.sort_key, keyed.id) < ($14, $15::bigint)
-    order by keyed.sort_key desc, keyed.id desc
-    limit $16::int
+        and ($10::bigint is null or source.id > $10)
+    order by source.id
+    limit $11::int
 )
 
 select
-    keyed.id,
-    keyed.parent_source_id,
-    keyed.stream,
-    keyed.ra,
-    keyed.dec,
-    keyed.weight_ra,
-    keyed.weight_dec,
-    keyed.systematic_position_error_deg,
-    keyed.n_datapoints,
-    keyed.n_forced,
-    keyed.eta,
-    keyed.v,
+    page.id,
+    page.parent_source_id,
+    page.stream,
+    page.ra,
+    page.dec,
+    page.weight_ra,
+    page.weight_dec,
+    page.systematic_position_error_deg,
+    page.n_datapoints,
+    page.n_forced,
+    page.eta,
+    page.v,
     beside.eta_peak,
     beside.v_peak,
     beside.eta_blind,
     beside.v_blind,
     beside.eta_peak_blind,
     beside.v_peak_blind,
-    keyed.first_time_start,
-    keyed.last_time_start,
-    keyed.is_new,
-    keyed.is_variable,
-    keyed.sort_key
-from page as keyed
-cross join source_variability(keyed.id) as beside
-order by keyed.sort_key desc, keyed.id desc
+    copied.flux_int_last_jy,
+    copied.flux_peak_last_jy_beam,
+    copied.snr_max,
+    page.first_time_start,
+    page.last_time_start,
+    page.is_new,
+    page.is_variable
+from page
+cross join source_variability(page.id) as beside
+left join source_statistics as copied on page.id = copied.source_id
+order by page.id

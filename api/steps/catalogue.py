@@ -1,7 +1,7 @@
 """Rows of the running catalogue as sources, and the boxes that hold a cone."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,18 +50,27 @@ def to_source_items(
     for row in band_rows:
         fields = dict(row)
         bands[fields.pop("source_id")].append(BandStatistics(**fields))
-    return [
-        SourceItem(
-            **{name: value for name, value in row.items() if name in SourceItem.model_fields},
-            ra_err_deg=_position_error_deg(row["weight_ra"], row["systematic_position_error_deg"]),
-            dec_err_deg=_position_error_deg(
-                row["weight_dec"], row["systematic_position_error_deg"]
-            ),
-            bands=bands[row["id"]],
-            **_spectrum(bands[row["id"]]),
-        )
-        for row in rows
-    ]
+    return [_to_source_item(row, bands[row["id"]]) for row in rows]
+
+
+def _to_source_item(row: Mapping[str, Any], bands: Sequence[BandStatistics]) -> SourceItem:
+    systematic_deg = row["systematic_position_error_deg"]
+    fields: dict[str, Any] = {
+        "flux_int_mean_jy": _largest(band.flux_int_mean_jy for band in bands),
+        "flux_int_max_jy": _largest(band.flux_int_max_jy for band in bands),
+        "flux_peak_mean_jy_beam": _largest(band.flux_peak_mean_jy_beam for band in bands),
+        # A list by a statistic has these as they were when it was ordered.
+        **{name: value for name, value in row.items() if name in SourceItem.model_fields},
+        "ra_err_deg": _position_error_deg(row["weight_ra"], systematic_deg),
+        "dec_err_deg": _position_error_deg(row["weight_dec"], systematic_deg),
+        "bands": bands,
+        **_spectrum(bands),
+    }
+    return SourceItem(**fields)
+
+
+def _largest(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def _spectrum(bands: Sequence[BandStatistics]) -> dict[str, float | None]:

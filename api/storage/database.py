@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
+from urllib.parse import urlencode
 
 import asyncpg
 from pydantic import SecretStr
 
 from api.errors import ProblemError
 from api.metrics import DATABASE_UP
+from api.storage.budget import ClientBudget
 from runtime.errors import FatalError, TransientError
 from runtime.logging import get_logger
 from runtime.postgres import UNAVAILABLE_ERRORS, create_pool
-from runtime.settings import PostgresSettings
+from runtime.settings import ApiSettings, PostgresSettings
 from runtime.sql import load_statement
 
 __all__ = ["Database"]
@@ -23,28 +25,46 @@ _RETRY_S = 1.0
 _TIMEOUT_S = 15.0
 _STATEMENT_TIMEOUT_MS = 10_000
 _CHUNK_ROWS = 1000
-_EXPORT_WAIT_S = 10.0
+_EXPENSIVE_WAIT_S = 10.0
+# Of one client: a page of the web loads a few lists at once.
+_WAITING_OF_A_CLIENT = 8
+_REFRESH_TIMEOUT_S = 60.0
 
 
 class Database:
-    """A connection pool that is opened as soon as PostgreSQL is available.
+    """Two connection pools that are opened as soon as PostgreSQL is available.
+
+    Expensive questions (exports, lists by a statistic) have the smaller one of their own, so that
+    all others find a connection.
 
     Parameters
     ----------
     settings : PostgresSettings
         Address and pool size.
+    api : ApiSettings
+        How many expensive questions may run, in all and for one client.
     """
 
-    def __init__(self, settings: PostgresSettings) -> None:
+    def __init__(self, settings: PostgresSettings, api: ApiSettings) -> None:
         self._settings = settings
+        self._n_expensive = api.expensive_pool_size
         self._pool: asyncpg.Pool | None = None
-        self._export_slots = asyncio.Semaphore(max(1, settings.pool_size // 2))
+        self._expensive_pool: asyncpg.Pool | None = None
+        self._budget = ClientBudget(
+            running=api.max_expensive_per_host,
+            waiting=_WAITING_OF_A_CLIENT,
+            wait_s=_EXPENSIVE_WAIT_S,
+        )
 
     async def connect(self) -> None:
-        """Open the pool; try until it works. Meanwhile queries raise `TransientError`."""
+        """Open the pools; try until it works. Meanwhile queries raise `TransientError`."""
         reason = ""
+        expensive = self._settings.model_copy(update={"pool_size": self._n_expensive})
         while self._pool is None:
             try:
+                self._expensive_pool = await create_pool(
+                    _to_read_only(expensive, plan_cache_mode="force_custom_plan"), service="api"
+                )
                 self._pool = await create_pool(_to_read_only(self._settings), service="api")
             except (TransientError, FatalError) as error:
                 if str(error) != reason:
@@ -56,8 +76,9 @@ class Database:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._pool is not None:
-            self._pool.terminate()
+        for pool in (self._pool, self._expensive_pool):
+            if pool is not None:
+                pool.terminate()
 
     async def fetch(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
         """Return the rows of a query.
@@ -77,23 +98,81 @@ class Database:
         async with self._connection() as connection:
             return await _fetch(connection, query, parameters)
 
+    async def fetch_expensive(
+        self, query: str, *, client: str, **parameters: object
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return the rows of a query that may take seconds, planned for its parameters.
+
+        Parameters
+        ----------
+        query : str
+            As of `fetch`.
+        client : str
+            Address of who asks: each has a budget.
+        **parameters : object
+            As of `fetch`.
+
+        Raises
+        ------
+        ProblemError
+            503 if too many are running.
+        TransientError
+            As of `fetch`.
+        """
+        async with self._expensive_connection(client) as connection:
+            return await _fetch(connection, query, parameters)
+
     async def write(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
         """Run a statement that changes rows; return what it returns. Otherwise as `fetch`."""
         async with self._connection() as connection, connection.transaction():
             await connection.execute("set transaction read write")
             return await _fetch(connection, query, parameters)
 
+    async def refresh_statistics(self, *, limit: int, interval_s: float) -> int | None:
+        """Copy the statistics of sources that changed into ``source_statistics``.
+
+        Parameters
+        ----------
+        limit : int
+            Most sources of one call.
+        interval_s : float
+            Nothing is done if the copy is younger [s].
+
+        Returns
+        -------
+        int or None
+            Sources that were copied; the copy is complete if they are fewer than `limit`. None if
+            it is not due, or another process makes it.
+        """
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute("set transaction read write")
+            await connection.execute(f"set local statement_timeout = '{_REFRESH_TIMEOUT_S:.0f}s'")
+            due = await _fetch(connection, "lock_statistics_refresh", {"interval_s": interval_s})
+            if not due or not due[0]["is_due"]:
+                return None
+            (copied,) = await _fetch(
+                connection,
+                "refresh_source_statistics",
+                {"limit": limit},
+                timeout_s=_REFRESH_TIMEOUT_S,
+            )
+            if copied["n_sources"] < limit:
+                await _fetch(connection, "upsert_statistics_refresh", {})
+            return int(copied["n_sources"])
+
     async def stream(
-        self, query: str, **parameters: object
+        self, query: str, *, client: str, **parameters: object
     ) -> AsyncGenerator[Sequence[Mapping[str, Any]], None]:
         """Return the rows of a query, a thousand at a time through a server-side cursor.
 
-        Half of the connections serve such queries, so that others find one.
+        They are those of one moment, however long it takes to read them.
 
         Parameters
         ----------
         query : str
             As of `fetch`.
+        client : str
+            As of `fetch_expensive`.
         **parameters : object
             As of `fetch`.
 
@@ -111,37 +190,37 @@ class Database:
         """
         statement = load_statement(_PACKAGE, query)
         arguments = statement.to_arguments(parameters, missing_is_null=True)
-        async with self._export_slot(), self._connection() as connection, connection.transaction():
+        async with self._expensive_connection(client) as connection, connection.transaction():
             cursor = await connection.cursor(statement.text, *arguments, timeout=_TIMEOUT_S)
             while rows := await cursor.fetch(_CHUNK_ROWS, timeout=_TIMEOUT_S):
                 yield cast("Sequence[Mapping[str, Any]]", rows)  # as mappings, but not by type
 
     @asynccontextmanager
-    async def _export_slot(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(_EXPORT_WAIT_S):
-                await self._export_slots.acquire()
-        except TimeoutError:
-            raise ProblemError(503, "too many exports are running; try again") from None
-        try:
-            yield
-        finally:
-            self._export_slots.release()
+    async def _expensive_connection(
+        self, client: str
+    ) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        async with self._budget.turn(client), AsyncExitStack() as stack:
+            pool = _opened(self._expensive_pool)
+            try:
+                lent = await stack.enter_async_context(pool.acquire(timeout=_EXPENSIVE_WAIT_S))
+            except TimeoutError:
+                raise ProblemError(
+                    503, "too many expensive questions (exports, lists) are running; try again"
+                ) from None
+            except (TransientError, *UNAVAILABLE_ERRORS):
+                DATABASE_UP.set(0)
+                raise
+            yield lent
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
         try:
-            async with self._opened().acquire(timeout=_TIMEOUT_S) as connection:
+            async with _opened(self._pool).acquire(timeout=_TIMEOUT_S) as connection:
                 yield connection
         except (TransientError, *UNAVAILABLE_ERRORS):
             DATABASE_UP.set(0)
             raise
         DATABASE_UP.set(1)
-
-    def _opened(self) -> asyncpg.Pool:
-        if self._pool is None:
-            raise TransientError("no connection to PostgreSQL yet")
-        return self._pool
 
     async def listen(self, channel: str, notified: asyncio.Event) -> None:
         """Set `notified` at every notification; runs for ever and reconnects when needed."""
@@ -169,18 +248,32 @@ class Database:
             connection.terminate()
 
 
+def _opened(pool: asyncpg.Pool | None) -> asyncpg.Pool:
+    if pool is None:
+        raise TransientError("no connection to PostgreSQL yet")
+    return pool
+
+
 async def _fetch(
-    connection: asyncpg.pool.PoolConnectionProxy, query: str, parameters: Mapping[str, object]
+    connection: asyncpg.pool.PoolConnectionProxy,
+    query: str,
+    parameters: Mapping[str, object],
+    *,
+    timeout_s: float = _TIMEOUT_S,
 ) -> list[dict[str, Any]]:
     statement = load_statement(_PACKAGE, query)
     arguments = statement.to_arguments(parameters, missing_is_null=True)
-    rows = await connection.fetch(statement.text, *arguments, timeout=_TIMEOUT_S)
+    rows = await connection.fetch(statement.text, *arguments, timeout=timeout_s)
     return [dict(row) for row in rows]
 
 
-def _to_read_only(settings: PostgresSettings) -> PostgresSettings:
-    """Return settings whose sessions are read-only and cancel long queries."""
+def _to_read_only(settings: PostgresSettings, **session: str) -> PostgresSettings:
+    """Return settings whose sessions are read-only, cancel long queries, and have `session`."""
     url = settings.url.get_secret_value()
-    limits = f"default_transaction_read_only=on&statement_timeout={_STATEMENT_TIMEOUT_MS}"
+    limits = {
+        "default_transaction_read_only": "on",
+        "statement_timeout": str(_STATEMENT_TIMEOUT_MS),
+        **session,
+    }
     separator = "&" if "?" in url else "?"
-    return settings.model_copy(update={"url": SecretStr(f"{url}{separator}{limits}")})
+    return settings.model_copy(update={"url": SecretStr(f"{url}{separator}{urlencode(limits)}")})

@@ -45,6 +45,18 @@ class ApiSettings(Section):
     cors_origins: tuple[str, ...] = Field(
         ("*",), description="Origins whose pages may read the answers; * is any, none is []"
     )
+    expensive_pool_size: int = Field(
+        2, ge=1, le=100, description="Connections for exports and lists by a statistic"
+    )
+    max_expensive_per_host: int = Field(
+        2, ge=1, description="Exports and lists by a statistic that run at a time for one address"
+    )
+    statistics_refresh_s: float = Field(
+        5.0,
+        gt=0,
+        le=86_400,
+        description="Age at which the indexed copy of source statistics is renewed [s]",
+    )
     max_monitors: int = Field(1000, ge=1, description="Most monitored positions of a stream")
     statistics_windows_s: tuple[Annotated[float, Field(gt=0, le=1e9)], ...] = Field(
         (600.0, 3600.0, 86400.0),

@@ -108,6 +108,10 @@ def test_every_transient_is_alerted_once(night: Path, tmp_path: Path) -> None:
         assert Counter(ivorns_on_kafka(stack)) == Counter(ivorns)
         wait_for(lambda: set(comet.ivorns()) == ivorns, what="alerts at Comet")
 
-        sources = stack.get("sources", sort="n_datapoints", limit=5)["items"]
-        points = stack.get(f"sources/{sources[0]['id']}/lightcurve")["points"]
-        assert len(points) == sources[0]["n_datapoints"]
+        first = stack.get("sources", limit=1)["items"][0]
+        points = stack.get(f"sources/{first['id']}/lightcurve")["points"]
+        assert len(points) == first["n_datapoints"]
+        wait_for(
+            lambda: len(stack.get("sources", sort="eta", limit=5)["items"]) == 5,
+            what="the copy of the statistics",
+        )

@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import orjson
 
+from runtime.sql import load_statement
 from sky.geometry import zone_of
 
 __all__ = ["START", "Rows", "rows_of"]
@@ -122,6 +123,12 @@ class Rows:
             """,
             self.stream_id, image, START, source, await self.band(150e6), n_points,
         )  # fmt: skip
+
+    async def copy_statistics(self) -> None:
+        """Copy what changed into source_statistics, as the API does every 10 s."""
+        for query, values in (("refresh_source_statistics", [10**6]),
+                              ("upsert_statistics_refresh", [])):  # fmt: skip
+            await self.connection.fetch(load_statement("api", query).text, *values)
 
     async def transient(self, source: int, *, image: int, ra: float = 10.0, **values: Any) -> int:
         name = uuid.uuid4().hex

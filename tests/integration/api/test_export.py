@@ -124,11 +124,18 @@ async def test_every_point_is_in_every_format(postgres_url: str) -> None:
         ]
 
 
-async def test_half_of_the_connections_are_left_to_others(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("max_per_host", "words"),
+    [(2, "your address asks more than 2"), (9, "too many expensive questions")],
+)
+async def test_exports_leave_connections_to_others(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, max_per_host: int, words: str
 ) -> None:
-    monkeypatch.setattr(database, "_EXPORT_WAIT_S", 0.05)
-    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+    monkeypatch.setattr(database, "_EXPENSIVE_WAIT_S", 0.05)
+    async with (
+        rows_of(postgres_url) as rows,
+        client_of(postgres_url, max_expensive_per_host=max_per_host) as client,
+    ):
         source = await long_source(rows, 5 * database._CHUNK_ROWS)
         app = app_of(client)
         may_go_on = asyncio.Event()
@@ -149,7 +156,7 @@ async def test_half_of_the_connections_are_left_to_others(
             f"/api/v1/sources/{source}/lightcurve", params={"format": "csv"}
         )
         assert refused.status_code == 503
-        assert "too many exports" in refused.json()["detail"]
+        assert words in refused.json()["detail"]
         assert (await client.get(f"/api/v1/sources/{source}")).is_success
         may_go_on.set()
         await asyncio.gather(*tasks)

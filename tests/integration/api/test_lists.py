@@ -56,6 +56,7 @@ async def test_pages_of_sources_hold_each_once_in_order(postgres_url: str, sort:
                 n_datapoints=number % 5,
                 last_time_start=datetime(2026, 1, 1, 0, 0, number % 4, 1, tzinfo=UTC),
             )  # fmt: skip
+        await rows.copy_statistics()
         for cone in ({}, {"ra": 14, "dec": 10, "radius_deg": 20}):
             items = await read_all(
                 client, "sources", stream=rows.stream, sort=sort, limit=2, **cone
