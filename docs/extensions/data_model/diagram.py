@@ -24,6 +24,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "Catalogue": (
         "source",
         "source_band",
+        "source_statistics",
         "archived_source",
         "detection",
         "shared_detection",
@@ -46,6 +47,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "schema_migration",
         "image_ledger",
         "ledger_total",
+        "statistics_refresh",
         "reference_catalogue",
         "reference_source",
     ),

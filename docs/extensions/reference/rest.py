@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.app import create_app
+from api.app import create_app, create_context
 from reference.tables import code, table
 from runtime.settings import load_settings
 
@@ -17,7 +17,7 @@ def rest_page() -> str:
     str
         Markdown.
     """
-    paths: dict[str, Any] = create_app(load_settings()).openapi()["paths"]
+    paths: dict[str, Any] = create_app(create_context(load_settings())).openapi()["paths"]
     parts: list[str] = []
     for path, methods in paths.items():
         for method, operation in methods.items():
