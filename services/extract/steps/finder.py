@@ -74,19 +74,45 @@ def find_sources(
     if peaks is None:
         peaks = find_source_peaks(pixels, background_grid, rms_grid, beam, parameters)
     neighbours = neighbours_within(peaks.x, peaks.y, _BLEND_BEAMS * beam.major_px)
+    fits = _fit_points(pixels, peaks, neighbours, beam)
+    models = np.column_stack([fits[:, :3], np.broadcast_to(beam.quadratic, (peaks.y.size, 3))])
+    residuals = _compare(pixels, peaks, models, neighbours)
+    shapes = fit_free_shapes(
+        pixels, peaks, models, beam,
+        is_candidate=_may_be_extended(fits, residuals, peaks),
+        threshold_sigma=parameters.detection_threshold_sigma,
+        only_extended=parameters.force_beam,
+    )  # fmt: skip
+    if shapes.is_free.any():
+        residuals = _compare(pixels, peaks, shapes.models, neighbours)
+    flags = _flags(fits, peaks, neighbours, beam, pixels.shape)
+    p_false = false_probability(
+        pixels, background_grid, rms_grid, beam, parameters,
+        peaks=peaks, significance=fits[:, 0] / peaks.rms,
+    )  # fmt: skip
+    flags[p_false >= _LIKELY_FALSE] |= int(QualityFlag.NEAR_BRIGHT)
+    points = replace(_to_points(fits, peaks, beam, flags), p_false=p_false)
+    found = _with_poor_fits(_with_shapes(points, shapes, peaks, beam), residuals, beam)
+    return found.select((fits[:, 0] >= least_sigma * peaks.rms) & ~shapes.is_part)
+
+
+def _fit_points(
+    pixels: npt.NDArray[np.float32], peaks: Peaks, neighbours: IntArray, beam: BeamShape
+) -> FloatArray:
     fits = np.empty((peaks.y.size, 6))
     fit_beam(
         pixels, peaks.y, peaks.x, peaks.background, neighbours, *beam.quadratic,
         _FIT_CUTOFF, pixel_weights(beam), _BLEND_SWEEPS, fits,
     )  # fmt: skip
-    models = np.column_stack([fits[:, :3], np.broadcast_to(beam.quadratic, (peaks.y.size, 3))])
-    residuals = _compare(pixels, peaks, models, neighbours)
+    return fits
+
+
+def _to_points(
+    fits: FloatArray, peaks: Peaks, beam: BeamShape, quality_flags: IntArray
+) -> FoundSources:
+    """Return the sources with the beam's shape, not compared with anything yet."""
     amplitude = _without_peak_bias(fits, peaks.rms, beam)
-    p_false = false_probability(
-        pixels, background_grid, rms_grid, beam, parameters,
-        peaks=peaks, significance=fits[:, 0] / peaks.rms,
-    )  # fmt: skip
-    found = FoundSources(
+    return FoundSources(
         significance=fits[:, 0] / peaks.rms,
         amplitude=amplitude,
         x=fits[:, 1],
@@ -96,22 +122,10 @@ def find_sources(
         angle_rad=np.full_like(amplitude, beam.angle_rad),
         rms_local=peaks.rms,
         chi2_reduced=np.zeros_like(amplitude),
-        p_false=p_false,
+        p_false=np.zeros_like(amplitude),
         is_free=np.zeros(amplitude.size, np.bool_),
-        quality_flags=_flags(fits, peaks, neighbours, beam, pixels.shape),
+        quality_flags=quality_flags,
     )
-    keep = fits[:, 0] >= least_sigma * peaks.rms
-    shapes = fit_free_shapes(
-        pixels, peaks, models, beam,
-        is_candidate=_may_be_extended(fits, residuals, peaks),
-        threshold_sigma=parameters.detection_threshold_sigma,
-        only_extended=parameters.force_beam,
-    )  # fmt: skip
-    if shapes.is_free.any():
-        residuals = _compare(pixels, peaks, shapes.models, neighbours)
-    found = _with_shapes(found, shapes, peaks, beam)
-    found.quality_flags[p_false >= _LIKELY_FALSE] |= int(QualityFlag.NEAR_BRIGHT)
-    return _with_poor_fits(found, residuals, beam).select(keep & ~shapes.is_part)
 
 
 def _compare(
