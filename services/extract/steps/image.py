@@ -69,7 +69,7 @@ def open_image(
         pixels = decode_pixels(data, fits)
     except HeaderError as error:
         raise RejectedImageError(ImageReason(error.code), str(error)) from error
-    blanked = blank_constants(pixels, is_integer=fits.bitpix > 0)
+    blanked, extremes = blank_constants(pixels, is_integer=fits.bitpix > 0)
     pixel_deg = projection.pixel_scale_deg(fits.shape)
     _check_beam(metadata, fits.shape, pixel_deg)
     factor = metadata.unit.to_jy_beam(
@@ -80,7 +80,8 @@ def open_image(
     if factor != 1.0:
         with np.errstate(over="ignore"):  # an infinite pixel is rejected below
             pixels *= np.float32(factor)
-    check_pixels(pixels)
+            extremes = extremes[0] * np.float32(factor), extremes[1] * np.float32(factor)
+    check_pixels(*extremes)
     warnings = (*(f"ignored_card {name}" for name in metadata.ignored_cards), *blanked)
     return Image(pixels, metadata, wcs_header, projection, warnings)
 

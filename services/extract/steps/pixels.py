@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
+from services.extract.kernels.scan import scan_pixels
 
 __all__ = ["blank_constants", "check_pixels"]
 
@@ -27,7 +28,9 @@ _LEAST_VALID_FRACTION = 0.01
 _MOST_VALUES = 8
 
 
-def blank_constants(pixels: Pixels, *, is_integer: bool) -> tuple[str, ...]:
+def blank_constants(
+    pixels: Pixels, *, is_integer: bool
+) -> tuple[tuple[str, ...], tuple[np.float32, np.float32]]:
     """Set constants that stand for blank to NaN, in place; return which, with their counts.
 
     Recognised are the usual blank values (such as -32768, 1e20 or the largest float) where they
@@ -45,29 +48,37 @@ def blank_constants(pixels: Pixels, *, is_integer: bool) -> tuple[str, ...]:
     -------
     tuple of str
         Such as ``blank_value 0 in 4096 px``.
+    tuple of two float32
+        Lowest and highest of the other pixels; the lowest is the larger one if there is none.
     """
-    found = _blank_extremes(pixels)
+    corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1]]
+    values = np.array(
+        list(dict.fromkeys([0.0, *corners[np.isfinite(corners)].tolist()])), np.float32
+    )
+    n_pairs = np.empty(values.size, np.int64)
+    extremes = scan_pixels(pixels, values, n_pairs)
+    found = _blank_extremes(pixels, extremes)
     if not is_integer:
-        for value in dict.fromkeys([0.0, *_corner_runs(pixels)]):
-            found += _blank_runs(pixels, np.float32(value))
-    return tuple(found)
+        for value in values[n_pairs >= _LEAST_RUN_FRACTION * _LEAST_PIXELS]:
+            found += _blank_runs(pixels, value)
+    lowest, highest = _extremes(pixels) if found else extremes
+    return tuple(found), (lowest, highest)
 
 
-def check_pixels(pixels: Pixels) -> None:
+def check_pixels(lowest: np.float32, highest: np.float32) -> None:
     """Reject an image that has no measurable pixels.
 
     Parameters
     ----------
-    pixels : (ny, nx) float32
-        Image [Jy/beam]; NaN is blank.
+    lowest, highest : float32
+        Pixels [Jy/beam], as `blank_constants` found them.
 
     Raises
     ------
     RejectedImageError
         Codes ``all_blank``, ``flat``, ``infinite_pixels``, ``diverged``.
     """
-    lowest, highest = _extremes(pixels)
-    if np.isnan(lowest):
+    if lowest > highest:
         raise RejectedImageError(
             ImageReason.ALL_BLANK, "every pixel is blank (NaN): nothing to measure"
         )
@@ -89,23 +100,21 @@ def check_pixels(pixels: Pixels) -> None:
 
 
 def _extremes(pixels: Pixels) -> tuple[np.float32, np.float32]:
-    """Return the lowest and highest value; NaN if there is none."""
-    lowest, highest = pixels.min(), pixels.max()
-    if np.isnan(lowest):  # some are blank: leaving them out takes four times as long
-        lowest, highest = np.fmin.reduce(pixels, axis=None), np.fmax.reduce(pixels, axis=None)
-    return lowest, highest
+    """Return the lowest and highest value; the lowest is the larger one if there is none."""
+    return scan_pixels(pixels, np.empty(0, np.float32), np.empty(0, np.int64))
 
 
-def _blank_extremes(pixels: Pixels) -> list[str]:
+def _blank_extremes(pixels: Pixels, extremes: tuple[np.float32, np.float32]) -> list[str]:
     found: list[str] = []
     for _ in range(_MOST_VALUES):
-        blank_values = [value for value in set(_extremes(pixels)) if _is_blank_value(value)]
+        blank_values = [np.float32(value) for value in set(extremes) if _is_blank_value(value)]
         blanked = [
             text for value in blank_values for text in _blank(pixels, pixels == value, value)
         ]
         if not blanked:
             break
         found += blanked
+        extremes = _extremes(pixels)
     return found
 
 

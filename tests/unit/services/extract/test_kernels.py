@@ -9,6 +9,7 @@ from services.extract.kernels.background import background_grid, fill_blank_cell
 from services.extract.kernels.free_gaussian import fit_gaussian
 from services.extract.kernels.islands import find_peaks, significance_row
 from services.extract.kernels.measure import fit_beam
+from services.extract.kernels.scan import scan_pixels
 from sky.margin import searched_pixels
 from tests.support import reference
 from tests.support.examples import examples
@@ -134,6 +135,23 @@ def test_more_islands_than_the_first_allocation_are_kept() -> None:
         pixels, np.zeros((1, 1)), np.ones((1, 1)), 5.0, 3.0, *searched(pixels), EIGHT
     )
     assert y.size == 67 * 67 == np.unique(island).size
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (3, 200), (64, 97)])
+@pytest.mark.parametrize("blank", [0.0, 0.3, 1.0])
+def test_one_pass_finds_extremes_and_runs(shape: tuple[int, int], blank: float) -> None:
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(-2, 3, shape).astype(np.float32)
+    pixels[rng.random(shape) < blank] = np.nan
+    pixels[0, -1] = np.nan if blank == 1.0 else np.inf
+    values, n_pairs = np.array([0, 2, -7], np.float32), np.full(3, -1)
+    lowest, highest = scan_pixels(pixels, values, n_pairs)
+    if blank == 1.0:
+        assert (lowest, highest) == (np.inf, -np.inf)
+    else:
+        assert (lowest, highest) == (np.nanmin(pixels), np.nanmax(pixels))
+    pairs = [np.sum((pixels[:, 1:] == each) & (pixels[:, :-1] == each)) for each in values]
+    assert n_pairs.tolist() == pairs
 
 
 def gaussian(shape: tuple[int, int], x: float, y: float, abc: tuple[float, ...]) -> np.ndarray:
