@@ -16,7 +16,7 @@ PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
-install: $(STAMP)  ## .venv with everything, and Apache Kafka fetched for offline starts
+install: $(STAMP)  ## .venv with everything, and Apache Kafka fetched and linked for offline, fast starts
 
 # Who names an interpreter wants to know whether .venv is made by it.
 ifneq ($(origin PYTHON),file)

