@@ -47,7 +47,9 @@ def use_running_stack(data_dir: Path | None) -> frozenset[str]:
     state = read_running(chosen_data_dir(data_dir))
     if state is None:
         return frozenset()
-    chosen = set() if data_dir is not None else names_in_config_file() | set(os.environ)
+    chosen = set() if data_dir is not None else {*names_in_config_file(), *os.environ}
+    if "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS" in chosen:
+        chosen.add("LIVETRAP_KAFKA__CLUSTER_ID")  # of the stack's own broker, not of that one
     used = {name: value for name, value in state.environment().items() if name not in chosen}
     os.environ.update(used)
     return frozenset(used)

@@ -61,6 +61,13 @@ class KafkaBroker:
         """Address for clients."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def cluster_id(self) -> str:
+        """Id of its cluster, once `prepare` has made its storage."""
+        text = (self._log_dir / "meta.properties").read_text(encoding="utf-8")
+        properties = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+        return properties["cluster.id"].strip()
+
     def command(self, jars: Path) -> list[str]:
         """Return the command line that runs the broker in the foreground."""
         return [*self._java(jars), "kafka.Kafka", str(self._properties_path)]

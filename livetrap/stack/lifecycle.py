@@ -88,7 +88,7 @@ def start(options: UpOptions, *, detach: bool, report: Callable[[str], None]) ->
             report(f"data folder {data_dir}")
             prepared = prepare(options, plan, report=report)
             # For the programs and for this command; the environment wins over the file.
-            os.environ.update(environment_of(plan, prepared.postgres, data_dir))
+            os.environ.update(environment_of(plan, prepared, data_dir))
             return _launch(data_dir, plan, prepared, detach=detach, report=report)
 
 
@@ -180,6 +180,7 @@ def _new_state(pid: int, *, socket: Path, plan: Plan) -> StackState:
         vtp_port=plan.vtp_port,
         own_ports=plan.own_ports,
         own_servers=[name for name, url in own if url is None],
+        kafka_cluster_id=settings.kafka.cluster_id,
     )
 
 

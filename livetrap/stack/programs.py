@@ -73,18 +73,24 @@ def prepare(options: UpOptions, plan: Plan, *, report: Callable[[str], None]) ->
     return Prepared(kafka, postgres, (*programs, *options.extra_programs))
 
 
-def environment_of(plan: Plan, postgres: PostgresServer | None, data_dir: Path) -> dict[str, str]:
+def environment_of(plan: Plan, prepared: Prepared, data_dir: Path) -> dict[str, str]:
     """Return the variables that every program of a stack gets."""
+    postgres, kafka = prepared.postgres, prepared.kafka
+    own_cluster = {} if kafka is None else {"LIVETRAP_KAFKA__CLUSTER_ID": kafka.cluster_id}
     postgres_url = plan.postgres_url if postgres is None else postgres.url
     cache = numba_cache(data_dir)
     own_cache = {} if cache is None else {"NUMBA_CACHE_DIR": str(cache)}
-    return own_cache | {
-        "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS": plan.kafka_url or f"127.0.0.1:{plan.kafka_port}",
-        "LIVETRAP_POSTGRES__URL": str(postgres_url),
-        "LIVETRAP_API__PORT": str(plan.api_port),
-        "LIVETRAP_VTP__PORT": str(plan.vtp_port),
-        "LIVETRAP_STATE_DIR": str(data_dir / "state"),
-    }
+    return (
+        own_cache
+        | own_cluster
+        | {
+            "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS": plan.kafka_url or f"127.0.0.1:{plan.kafka_port}",
+            "LIVETRAP_POSTGRES__URL": str(postgres_url),
+            "LIVETRAP_API__PORT": str(plan.api_port),
+            "LIVETRAP_VTP__PORT": str(plan.vtp_port),
+            "LIVETRAP_STATE_DIR": str(data_dir / "state"),
+        }
+    )
 
 
 def _kafka_program(kafka: KafkaBroker, jars: Path) -> Program:

@@ -40,6 +40,8 @@ class StackState:
         Every port that must be free again after a stop.
     own_servers : list of str
         Which of ``kafka`` and ``postgres`` were started here.
+    kafka_cluster_id : str, optional
+        Id of the cluster; None: any.
     """
 
     pid: int
@@ -52,6 +54,7 @@ class StackState:
     vtp_port: int
     own_ports: list[int]
     own_servers: list[str]
+    kafka_cluster_id: str | None = None
 
     def is_alive(self) -> bool:
         """Return whether the process of this state still runs, and is not another one."""
@@ -60,7 +63,9 @@ class StackState:
 
     def environment(self) -> dict[str, str]:
         """Return the settings by which a client finds this stack."""
-        return {
+        cluster_id = self.kafka_cluster_id
+        own_cluster = {} if cluster_id is None else {"LIVETRAP_KAFKA__CLUSTER_ID": cluster_id}
+        return own_cluster | {
             "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS": self.kafka,
             "LIVETRAP_POSTGRES__URL": self.postgres_url,
             "LIVETRAP_API__PORT": self.api_url.rstrip("/").rsplit(":", 1)[1],

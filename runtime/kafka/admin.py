@@ -7,6 +7,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from runtime.errors import FatalError, TransientError
 from runtime.kafka.clients import MAX_MESSAGE_BYTES, common_config
+from runtime.kafka.identity import check_cluster_id
 from runtime.kafka.security import describe_refusal, without_duration
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
@@ -25,6 +26,8 @@ def fetch_cluster_id(settings: KafkaSettings, *, timeout_s: float = 10.0) -> str
     ------
     TransientError
         If the broker is unavailable or refuses the login.
+    FatalError
+        If it belongs to another cluster than the settings say.
     """
     return str(_connect(settings, timeout_s)[1].cluster_id)
 
@@ -37,7 +40,7 @@ def ensure_topics(settings: KafkaSettings) -> None:
     TransientError
         If the broker is unavailable or refuses the login.
     FatalError
-        If it refuses a topic.
+        If it refuses a topic, or belongs to another cluster than the settings say.
     """
     admin, metadata = _connect(settings, timeout_s=10.0)
     topics = Topics(settings.topic_prefix)
@@ -64,10 +67,12 @@ def _connect(settings: KafkaSettings, timeout_s: float) -> tuple[AdminClient, Cl
     # log_level 0: the errors are in the exception.
     admin = AdminClient(common_config(settings) | {"log_level": 0}, error_cb=errors.append)
     try:
-        return admin, admin.list_topics(timeout=timeout_s)
+        metadata = admin.list_topics(timeout=timeout_s)
     except KafkaException as error:
         admin.poll(0)  # calls error_cb
         raise TransientError(_describe_failure(settings, errors)) from error
+    check_cluster_id(settings, metadata.cluster_id)
+    return admin, metadata
 
 
 def _describe_failure(settings: KafkaSettings, errors: list[KafkaError]) -> str:

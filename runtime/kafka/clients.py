@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka import Consumer, KafkaError, Message, Producer
 
+from runtime.kafka.identity import ClusterCheck
 from runtime.kafka.security import describe_refusal, security_config
 from runtime.logging import RateLimitedHandler, RateLimiter, get_logger
 from runtime.settings import KafkaSettings
@@ -80,6 +82,21 @@ def create_producer(settings: KafkaSettings) -> Producer:
     )
 
 
+class _CheckedConsumer(Consumer):
+    """A consumer that gives no message of a cluster that has taken the port of its own."""
+
+    def __init__(
+        self, config: dict[str, Any], *, settings: KafkaSettings, logger: logging.Logger
+    ) -> None:
+        super().__init__(config, logger=logger)
+        self._cluster = ClusterCheck(settings)
+
+    def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]:
+        messages = super().consume(num_messages, timeout)
+        self._cluster.check(self)
+        return messages
+
+
 def create_consumer(
     settings: KafkaSettings,
     *,
@@ -104,7 +121,7 @@ def create_consumer(
     # the session of its predecessor times out.
     instance = f"{group}-{settings.instance_id}"
     member = {"group.instance.id": instance} if settings.instance_id else {}
-    return Consumer(
+    return _CheckedConsumer(
         _consumer_config(settings, group)
         | member
         | {
@@ -118,6 +135,7 @@ def create_consumer(
             "fetch.message.max.bytes": fetch_bytes,
             "partition.assignment.strategy": "range",
         },
+        settings=settings,
         logger=client_logger(),
     )
 
@@ -134,7 +152,7 @@ def create_reader(settings: KafkaSettings, *, name: str) -> Consumer:
     name : str
         Its name; prefixed like the topics.
     """
-    return Consumer(
+    return _CheckedConsumer(
         _consumer_config(settings, name)
         | {
             "enable.auto.commit": False,
@@ -142,6 +160,7 @@ def create_reader(settings: KafkaSettings, *, name: str) -> Consumer:
             # The broker answers at once when there is a message; this is the pace of an idle one.
             "fetch.wait.max.ms": 500,
         },
+        settings=settings,
         logger=client_logger(),
     )
 

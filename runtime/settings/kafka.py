@@ -42,6 +42,10 @@ class KafkaSettings(BaseModel):
     address_family: Literal["any", "v4", "v6"] = Field(
         "any", description="Addresses of brokers to connect to"
     )
+    cluster_id: str | None = Field(
+        None,
+        description="Id of the cluster, any other is refused; a stack sets that of its own broker",
+    )
     topic_prefix: str = Field("", description="Put before every topic name")
     security_protocol: Annotated[SecurityProtocol, BeforeValidator(_to_lower)] = Field(
         "plaintext", description="Transport to the broker"

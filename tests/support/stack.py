@@ -26,10 +26,11 @@ _NOT_DURABLE = ("-c", "fsync=off", "-c", "full_page_writes=off")
 
 
 @contextmanager
-def kafka_server() -> Iterator[str]:
+def kafka_server(port: int | None = None, controller_port: int | None = None) -> Iterator[str]:
     """Start Kafka on a free port; give its ``HOST:PORT``, stop it and delete its data after."""
     taken: set[int] = set()
-    port, controller_port = (choose_port(None, taken=taken) for _ in range(2))
+    port = port or choose_port(None, taken=taken)
+    controller_port = controller_port or choose_port(None, taken=taken)
     jars = fetch_jars(show_progress=False)
     with _folder() as folder:
         kafka = KafkaBroker(folder / "kafka", port=port, controller_port=controller_port)

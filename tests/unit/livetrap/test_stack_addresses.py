@@ -30,7 +30,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pid=os.getpid(), time_started=started_at(os.getpid()) or 0.0, socket="",
         kafka="127.0.0.1:19092", postgres_url="postgresql://livetrap:hunter2@127.0.0.1/livetrap",
         api_url="http://[::1]:18080", vtp_host="127.0.0.1", vtp_port=18099, own_ports=[],
-        own_servers=[],
+        own_servers=[], kafka_cluster_id="own",
     )  # fmt: skip
     write_state(folder, state)
     # What a command sets in its environment ends with the test.
@@ -47,6 +47,7 @@ def test_a_command_finds_the_stack_of_the_default_folder(
     names = use_running_stack(None)
     settings = load_settings()
     assert settings.kafka.bootstrap_servers == "127.0.0.1:19092"
+    assert settings.kafka.cluster_id == "own"
     assert (settings.api.port, settings.vtp.port) == (18080, 18099)
     assert "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS" in names
 
@@ -62,6 +63,7 @@ def test_servers_of_environment_and_file_win_over_a_stack_that_was_not_named(
     use_running_stack(None)
     settings = load_settings()
     assert settings.kafka.bootstrap_servers == "file:9092"
+    assert settings.kafka.cluster_id is None
     assert (settings.api.port, settings.vtp.port) == (18080, 1234)
     assert settings.extract.margin_px == 7
 

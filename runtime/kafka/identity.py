@@ -1,0 +1,67 @@
+"""Whether the broker at an address is still the one that offsets and topics belong to."""
+
+import time
+
+from confluent_kafka import Consumer, KafkaException
+
+from runtime.errors import FatalError
+from runtime.settings import KafkaSettings
+from schemas.topics import Topics
+
+__all__ = ["ClusterCheck", "check_cluster_id"]
+
+# No broker ends and another takes its port in less.
+_INTERVAL_S = 1.0
+_ANSWER_S = 1.0
+
+
+def check_cluster_id(settings: KafkaSettings, found: str | None) -> None:
+    """Refuse a cluster that is not the one of the settings.
+
+    Raises
+    ------
+    FatalError
+        If the settings name another one.
+    """
+    if settings.cluster_id and found and found != settings.cluster_id:
+        raise FatalError(
+            f"Kafka at {settings.bootstrap_servers} is cluster {found}, not "
+            f"{settings.cluster_id}: another installation has taken the port. Stop one of them "
+            "and start the other on ports of its own, or correct LIVETRAP_KAFKA__CLUSTER_ID and "
+            "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS"
+        )
+
+
+class ClusterCheck:
+    """Asks a client now and then which cluster it is connected to; the first one is the right one.
+
+    Parameters
+    ----------
+    settings : KafkaSettings
+        Where the broker is, and which one, if that is known.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._topic = Topics(settings.topic_prefix).images
+        self._next_s = 0.0
+
+    def check(self, client: Consumer) -> None:
+        """Ask again if the last answer is old; a broker that is away is no other one.
+
+        Raises
+        ------
+        FatalError
+            If the broker belongs to another cluster.
+        """
+        if time.monotonic() < self._next_s:
+            return
+        try:
+            # One topic: a shared broker may have thousands.
+            found = client.list_topics(self._topic, timeout=_ANSWER_S).cluster_id
+        except KafkaException:
+            found = None
+        self._next_s = time.monotonic() + _INTERVAL_S
+        check_cluster_id(self._settings, found)
+        if found and not self._settings.cluster_id:
+            self._settings = self._settings.model_copy(update={"cluster_id": found})
