@@ -4,6 +4,9 @@ import os
 import re
 import struct
 import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime.kafka import InMessage
@@ -28,6 +31,20 @@ def state_dir() -> Path:
     return Path(tempfile.gettempdir()) / f"livetrap-{os.geteuid()}"
 
 
+@dataclass(slots=True)
+class _Contents:
+    """The messages in hand of a partition by offset, and the bytes of its file."""
+
+    n_ended: dict[int, int] = field(default_factory=dict)
+    working: bytes = _NONE
+    waiting: bytes = _NONE
+
+    def pack(self, counts: dict[int, int]) -> None:
+        """Write the bytes, from the counts of all messages of the partition."""
+        self.waiting = _pack(counts | self.n_ended)
+        self.working = _pack(counts | {at: n + 1 for at, n in self.n_ended.items()})
+
+
 class AttemptLog:
     """Counts the processes that ended while they handled a message.
 
@@ -47,25 +64,78 @@ class AttemptLog:
         self._folder = folder
         self._group = group
         self._files: dict[tuple[str, int], int] = {}
+        # What the files say while this process works at the messages in hand, and while it waits.
+        self._in_hand: dict[tuple[str, int], _Contents] = {}
+
+    def beside(self, step: str) -> "AttemptLog":
+        """Return the log of another step of the same messages."""
+        return AttemptLog(self._folder, group=f"{self._group}-{step}")
 
     def begin(self, *messages: InMessage) -> int:
         """Record the start of messages; return how many processes ended while they handled one."""
         n_ended = self.n_ended(*messages)
-        for message in messages:
-            self._change(message, self.n_ended(message) + 1)
+        for place, offsets in _by_place(messages).items():
+            counts = self._read(self._file(place))
+            contents = self._in_hand.setdefault(place, _Contents())
+            contents.n_ended |= {offset: counts.get(offset, 0) for offset in offsets}
+            contents.pack(counts)
+            self._write(self._file(place), contents.working)
         return n_ended
 
     def n_ended(self, *messages: InMessage) -> int:
         """Return how many processes ended while they handled these messages: the most of any."""
         return max(
-            self._read(self._file(each.topic, each.partition)).get(each.offset, 0)
-            for each in messages
+            self._read(self._file(place)).get(offset, 0)
+            for place, offsets in _by_place(messages).items()
+            for offset in offsets
         )
+
+    def unfinished(self, topic: str, partition: int) -> list[int]:
+        """Return the offsets of messages that a process had in hand when it ended."""
+        return sorted(self._read(self._file((topic, partition))))
 
     def end(self, *messages: InMessage) -> None:
         """Record that messages are not handled now: they have a result, or will be repeated."""
-        for message in messages:
-            self._change(message, 0)
+        self._end(messages, n_ended=0)
+
+    def keep(self, *messages: InMessage, n_ended: int) -> None:
+        """Record that messages are not handled now, and how many processes ended at each before.
+
+        The next process may get them again: an offset is committed later than its dead letter.
+        """
+        self._end(messages, n_ended=n_ended)
+
+    def _end(self, messages: Sequence[InMessage], *, n_ended: int) -> None:
+        for place, offsets in _by_place(messages).items():
+            counts = self._read(self._file(place))
+            contents = self._in_hand.setdefault(place, _Contents())
+            for offset in offsets:
+                contents.n_ended.pop(offset, None)
+                counts[offset] = n_ended
+            contents.pack(counts)
+            self._write(self._file(place), contents.working)
+
+    def pause(self, places: Iterable[tuple[str, int]]) -> None:
+        """Record that this process waits: who ends it now does not mean its messages there."""
+        for place in places:
+            if (contents := self._in_hand.get(place)) is not None:
+                self._write(self._file(place), contents.waiting)
+
+    def resume(self, places: Iterable[tuple[str, int]]) -> None:
+        """Record that this process works again at its messages of these topics and partitions."""
+        for place in places:
+            if (contents := self._in_hand.get(place)) is not None:
+                self._write(self._file(place), contents.working)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do not count a process that ends in this block: it waits for a broker or a database."""
+        places = tuple(self._in_hand)
+        self.pause(places)
+        try:
+            yield
+        finally:
+            self.resume(places)
 
     def close(self) -> None:
         """Close the files."""
@@ -73,17 +143,7 @@ class AttemptLog:
             if file >= 0:
                 os.close(file)
         self._files.clear()
-
-    def _change(self, message: InMessage, n_begun: int) -> None:
-        file = self._file(message.topic, message.partition)
-        if file < 0:
-            return
-        counts = self._read(file)
-        counts.pop(message.offset, None)
-        if n_begun:
-            counts[message.offset] = n_begun
-        newest = sorted(counts.items())[-_MOST_MESSAGES:]
-        self._write(file, b"".join(_RECORD.pack(*each) for each in newest) + _NONE)
+        self._in_hand.clear()
 
     @staticmethod
     def _read(file: int) -> dict[int, int]:
@@ -96,18 +156,20 @@ class AttemptLog:
             counts[offset] = n_begun
         return counts
 
-    def _write(self, file: int, record: bytes) -> None:
+    @staticmethod
+    def _write(file: int, record: bytes) -> None:
+        if file < 0:
+            return
         try:
             os.pwrite(file, record, 0)
         except OSError as error:  # a full disk: the file has its bytes already, so this is rare
             get_logger().warning("attempt_not_recorded", error=str(error))
 
-    def _file(self, topic: str, partition: int) -> int:
-        key = (topic, partition)
-        if key not in self._files:
-            name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{self._group}.{topic}.{partition}.attempt")
-            self._files[key] = self._open(self._folder / name)
-        return self._files[key]
+    def _file(self, place: tuple[str, int]) -> int:
+        if place not in self._files:
+            name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{self._group}.{place[0]}.{place[1]}.attempt")
+            self._files[place] = self._open(self._folder / name)
+        return self._files[place]
 
     def _open(self, path: Path) -> int:
         """Return a file descriptor; -1 where the folder cannot be used."""
@@ -120,3 +182,17 @@ class AttemptLog:
                 hint="set LIVETRAP_STATE_DIR to a folder that this process may write",
             )  # fmt: skip
             return -1
+
+
+def _by_place(messages: Iterable[InMessage]) -> dict[tuple[str, int], list[int]]:
+    """Return the offsets of messages by topic and partition."""
+    places: dict[tuple[str, int], list[int]] = {}
+    for each in messages:
+        places.setdefault((each.topic, each.partition), []).append(each.offset)
+    return places
+
+
+def _pack(counts: dict[int, int]) -> bytes:
+    """Return the record of the newest messages that some process has begun."""
+    begun = sorted(each for each in counts.items() if each[1] > 0)
+    return b"".join(_RECORD.pack(*each) for each in begun[-_MOST_MESSAGES:]) + _NONE

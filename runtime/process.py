@@ -3,7 +3,7 @@
 import faulthandler
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn, TypeVar
@@ -20,14 +20,18 @@ from runtime.errors import (
     describe_exception,
     to_internal_error,
 )
+from runtime.in_hand import MessageLimits, time_limit
 from runtime.kafka import (
     DeferredMessages,
     InMessage,
+    LostMessages,
     OffsetTracker,
     OutMessage,
     consume_batch,
     ensure_topics,
+    lost_by_retention,
     send,
+    without_bytes,
 )
 from runtime.logging import configure_logging, get_logger
 from runtime.retry import RetryPolicy
@@ -124,21 +128,33 @@ class MessageHandler:
     is_deferred: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MessageLimits:
-    """When a message that crashes or hangs its process is rejected.
+class _LostBooks:
+    """Rejects the messages that the broker deleted before this group read them."""
 
-    Parameters
-    ----------
-    timeout_s : float
-        A message that takes longer ends the process [s].
-    max_attempts : int
-        After so many processes have ended while they handled it, it is rejected as
-        ``killed_the_process``.
-    """
+    def __init__(
+        self,
+        lost: LostMessages,
+        handlers: Mapping[str, MessageHandler],
+        results: _Results,
+        retry: RetryPolicy,
+    ) -> None:
+        self._lost = lost
+        self._handlers = handlers
+        self._results = results
+        self._retry = retry
 
-    timeout_s: float = 60.0
-    max_attempts: int = 3
+    def book_new(self) -> None:
+        """Reject what is lost of the partitions that are new."""
+        self._retry.retry_until_success(lambda: self._book(self._lost.at_start()))
+
+    def book_before(self, message: InMessage) -> None:
+        """Reject what is lost between the last message of a partition and this one."""
+        self._retry.retry_until_success(lambda: self._book(self._lost.before(message)))
+
+    def _book(self, messages: Iterator[InMessage]) -> None:
+        for each in messages:
+            handler, error = self._handlers[each.topic], lost_by_retention(each)
+            self._results.send(each, _reject_twice(handler, each, error))
 
 
 def run_transform(
@@ -170,6 +186,8 @@ def run_transform(
     """
     retry = RetryPolicy(stop)
     results = _Results(consumer, producer, retry)
+    lost = LostMessages(consumer)
+    books = _LostBooks(lost, handlers, results, retry)
     deferred = DeferredMessages(
         consumer, [topic for topic, handler in handlers.items() if handler.is_deferred]
     )
@@ -181,11 +199,13 @@ def run_transform(
     try:
         with suppress(StoppedError):
             retry.retry_until_success(lambda: ensure_topics(settings.kafka))
-            consumer.subscribe(list(handlers), on_revoke=drop)
+            consumer.subscribe(list(handlers), on_assign=lost.on_assign, on_revoke=drop)
             get_logger().info("service_started", topics=list(handlers))
             while not stop.is_set():
                 message = _next_message(consumer, deferred)
+                books.book_new()
                 if message is not None:
+                    books.book_before(message)
                     process = partial(
                         process_message,
                         handlers[message.topic],
@@ -223,23 +243,18 @@ def process_message(
     """
     n_ended = attempts.begin(message)
     try:
-        with _time_limit(limits.timeout_s):
-            _reject_after_crashes(n_ended, limits)
+        with time_limit(limits.timeout_s):
+            limits.check(n_ended)
             return _handle_twice(handler, message)
     except RejectedMessageError as error:
         log_rejection(message, error)
-        return _reject_twice(handler, message, error)
+        # Where its rejection ends processes, too, nobody looks at its bytes any more.
+        is_hopeless = n_ended >= 2 * limits.max_attempts
+        rejected = without_bytes(message, "ended every process") if is_hopeless else message
+        with time_limit(limits.timeout_s):
+            return _reject_twice(handler, rejected, error)
     finally:
-        attempts.end(message)
-
-
-def _reject_after_crashes(n_ended: int, limits: MessageLimits) -> None:
-    if n_ended >= limits.max_attempts:
-        raise RejectedMessageError(
-            "killed_the_process",
-            f"{n_ended} processes ended while they handled it (crash, kill, out of memory, or "
-            f"more than {limits.timeout_s:g} s); it is not tried again",
-        )
+        attempts.keep(message, n_ended=n_ended if n_ended >= limits.max_attempts else 0)
 
 
 def _handle_twice(handler: MessageHandler, message: InMessage) -> Sequence[OutMessage]:
@@ -275,16 +290,6 @@ def _reject_twice(
         get_logger().exception("rejection_failed_once", topic=message.topic, offset=message.offset)
     handler.reset()
     return handler.on_rejected(message, error)
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """End the process with a traceback when the block takes longer, even without the GIL."""
-    faulthandler.dump_traceback_later(seconds, exit=True)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()
 
 
 def _close(consumer: Consumer) -> None:

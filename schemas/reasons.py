@@ -68,6 +68,7 @@ class MessageReason(StrEnum):
     UNSTORABLE = "unstorable"
     INTERNAL_ERROR = "internal_error"
     KILLED_THE_PROCESS = "killed_the_process"
+    LOST_BY_RETENTION = "lost_by_retention"
 
 
 class ForcedReason(StrEnum):

@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from runtime.errors import TransientError
+from runtime.errors import FatalError, TransientError
 from runtime.kafka import GroupOffsets, fetch_cluster_id
 from runtime.settings import KafkaSettings
 from runtime.sql import Queries
@@ -32,7 +32,7 @@ async def count_waiting(connection: asyncpg.Connection, kafka: KafkaSettings) ->
         cluster_id = fetch_cluster_id(kafka, timeout_s=_ANSWER_S)
         images, extracted = offsets.read_source(), offsets.read_committed()
         records = offsets.read_results()
-    except TransientError:
+    except (TransientError, FatalError):  # away, or the broker of another installation
         return None
     finally:
         offsets.close()

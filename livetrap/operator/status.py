@@ -65,6 +65,7 @@ class Status(TypedDict):
     last_image_age_s: float | None
     last_image_wait_s: float | None
     images_waiting: int | None
+    images_lost_by_retention: int | None
     last_alert_age_s: float | None
     ledger: dict[str, int] | None
     failing_receivers: list[FailingReceiver] | None
@@ -77,6 +78,7 @@ class _Progress:
     last_image_age_s: float | None = None
     last_image_wait_s: float | None = None
     images_waiting: int | None = None
+    images_lost_by_retention: int | None = None
     last_alert_age_s: float | None = None
     ledger: dict[str, int] | None = None
     failing_receivers: list[FailingReceiver] | None = None
@@ -120,6 +122,7 @@ def get_status(data_dir: Path) -> Status:
         last_image_age_s=progress.last_image_age_s,
         last_image_wait_s=progress.last_image_wait_s,
         images_waiting=progress.images_waiting,
+        images_lost_by_retention=progress.images_lost_by_retention,
         last_alert_age_s=progress.last_alert_age_s,
         ledger=progress.ledger,
         failing_receivers=progress.failing_receivers,
@@ -143,6 +146,11 @@ def render_status(status: Status) -> str:
     ledger = status["ledger"]
     counts = ", ".join(f"{n} {outcome}" for outcome, n in (ledger or {}).items())
     lines.append(f"  images       {counts or ('none yet' if ledger is not None else 'unknown')}")
+    if n_lost := status["images_lost_by_retention"]:
+        lines.append(
+            f"  LOST         {n_lost} images by retention: raise LIVETRAP_KAFKA__RETENTION_HOURS "
+            "and LIVETRAP_KAFKA__RETENTION_BYTES"
+        )
     lines += [_describe_failure(each) for each in status["failing_receivers"] or ()]
     lines += [_line_of(name, item) for name, item in sorted(status["services"].items())]
     return "\n".join(lines + _disk_trouble(status))
@@ -188,6 +196,7 @@ def _nothing(data_dir: Path) -> Status:
         last_image_age_s=None,
         last_image_wait_s=None,
         images_waiting=None,
+        images_lost_by_retention=None,
         last_alert_age_s=None,
         ledger=None,
         failing_receivers=None,
@@ -219,13 +228,16 @@ def _to_status(program: Program) -> ServiceStatus:
 
 async def _read_progress(state: StackState) -> _Progress:
     """Return what the database has, and what waits on Kafka."""
-    kafka = load_settings().kafka.model_copy(update={"bootstrap_servers": state.kafka})
+    kafka = load_settings().kafka.model_copy(
+        update={"bootstrap_servers": state.kafka, "cluster_id": state.kafka_cluster_id}
+    )
     try:
         connection = await asyncpg.connect(state.postgres_url, timeout=_QUERY_TIMEOUT_S)
         try:
             ages = await _QUERIES.fetchrow(connection, "get_last_ages")
             ledger = await count_outcomes(connection)
             images_waiting = await count_waiting(connection, kafka)
+            n_lost = await _QUERIES.fetchval(connection, "count_lost_images")
             failing = await _QUERIES.fetch(connection, "list_failing_subscribers")
         finally:
             await connection.close()
@@ -235,6 +247,7 @@ async def _read_progress(state: StackState) -> _Progress:
     return _Progress(
         **dict(ages or {}),
         images_waiting=images_waiting,
+        images_lost_by_retention=n_lost,
         ledger=ledger,
         failing_receivers=[_to_failing_receiver(row) for row in failing],
     )

@@ -1,7 +1,7 @@
 """Consume messages, and store the offsets of those that are done."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
@@ -10,7 +10,7 @@ from confluent_kafka import Message as KafkaMessage
 from runtime.errors import FatalError
 from runtime.logging import get_logger
 
-__all__ = ["InMessage", "OffsetTracker", "consume_batch"]
+__all__ = ["InMessage", "OffsetTracker", "consume_batch", "without_bytes"]
 
 # Timestamps outside of these years are invalid.
 _FIRST_YEAR, _LAST_YEAR = 1990, 2200
@@ -38,6 +38,15 @@ class InMessage:
     value: bytes
     headers: dict[str, str] = field(default_factory=dict)
     time_appended: datetime | None = None
+
+
+def without_bytes(message: InMessage, reason: str) -> InMessage:
+    """Return a message that stands for one whose bytes are gone or must not be looked at.
+
+    Its text names it, so that no two are the same; who sends dead letters again leaves it out.
+    """
+    text = f"{message.topic} {message.partition}:{message.offset}, {reason}"
+    return replace(message, value=text.encode(), headers=message.headers | {"value-cut": reason})
 
 
 def consume_batch(consumer: Consumer, *, limit: int, timeout_s: float) -> list[InMessage]:

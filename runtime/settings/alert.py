@@ -29,6 +29,9 @@ class AlertSettings(Authority):
 
     model_config = ConfigDict(extra="forbid")
 
+    timeout_s: float = Field(
+        60.0, gt=0, le=3600, description="Events that keep it busy longer end the process [s]"
+    )
     mission: str = Field(
         "LiveTrap", min_length=1, max_length=60, description="Observatory or survey, in alerts"
     )

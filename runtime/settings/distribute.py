@@ -66,6 +66,9 @@ _Named = WebhookSettings | BrokerSettings
 class DistributeSettings(Section):
     """Webhooks, other brokers and e-mail."""
 
+    timeout_s: float = Field(
+        60.0, gt=0, le=3600, description="An alert that keeps it busy longer ends the process [s]"
+    )
     webhooks: tuple[WebhookSettings, ...] = Field(
         (), description="Servers that receive every alert"
     )

@@ -128,6 +128,9 @@ class ExtractSettings(Section):
 class AssociateSettings(SolutionSettings):
     """Association in time and frequency."""
 
+    timeout_s: float = Field(
+        60.0, gt=0, le=3600, description="A message that keeps it busy longer ends the process [s]"
+    )
     de_ruiter_radius: float = Field(5.68, gt=0, description="Match limit [sigma]")
     beamwidths_limit: float = Field(3.0, gt=0, description="Match limit [beam semi-major axes]")
     systematic_position_error_arcsec: float = Field(

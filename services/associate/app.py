@@ -15,15 +15,18 @@ from runtime.errors import (
     describe_exception,
     to_internal_error,
 )
+from runtime.in_hand import InHand, MessageLimits
 from runtime.kafka import (
     GroupOffsets,
     InMessage,
+    LostMessages,
     OutMessage,
     consume_batch,
     create_consumer,
     create_producer,
     ensure_topics,
     fetch_cluster_id,
+    lost_by_retention,
     produce_and_wait,
 )
 from runtime.logging import get_logger
@@ -53,8 +56,10 @@ def main() -> None:
 
 def _run(settings: AssociateProcessSettings, stop: StopFlag) -> None:
     serve_metrics(settings.metrics)
+    attempts = AttemptLog(state_dir(), group=settings.kafka.topic_prefix + "livetrap-associate")
+    in_hand = InHand(attempts, MessageLimits(timeout_s=settings.associate.timeout_s))
     with asyncio.Runner() as runner:
-        app = _Associator(settings, stop, runner)
+        app = _Associator(settings, stop, runner, in_hand)
         app.connect()
         app.loop()
 
@@ -63,12 +68,17 @@ class _Associator:
     """The consumer loop around one `DetectionsHandler`."""
 
     def __init__(
-        self, settings: AssociateProcessSettings, stop: StopFlag, runner: asyncio.Runner
+        self,
+        settings: AssociateProcessSettings,
+        stop: StopFlag,
+        runner: asyncio.Runner,
+        in_hand: InHand,
     ) -> None:
         self._settings = settings
         self._stop = stop
         self._retry = RetryPolicy(stop)
         self._runner = runner
+        self._in_hand = in_hand
         self._topics = Topics(settings.kafka.topic_prefix)
 
     def connect(self) -> None:
@@ -80,7 +90,6 @@ class _Associator:
         pool = retry_until_success(
             lambda: self._await(create_pool(self._settings.postgres, service="associate"))
         )
-        attempts = AttemptLog(state_dir(), group=kafka.topic_prefix + "livetrap-associate")
         self._upstream = GroupOffsets(
             kafka,
             group="livetrap-extract",
@@ -92,18 +101,22 @@ class _Associator:
             self._topics,
             cluster_id,
             pool,
-            attempts,
+            self._in_hand,
             offsets=self._upstream,
         )
         self._consumer: Consumer = create_consumer(
             kafka, group="livetrap-associate", commits_to_kafka=False
         )
+        self._lost = LostMessages(self._consumer)
         self._producer: Producer = create_producer(kafka)
         self._forced_handler = ForcedMeasurementsHandler(
             CatalogueStore(pool), self._settings.associate, self._topics
         )
         self._forced_consumer: Consumer = create_consumer(kafka, group="livetrap-associate-forced")
-        self._forced_consumer.subscribe([self._topics.forced_measurements])
+        self._lost_forced = LostMessages(self._forced_consumer)
+        self._forced_consumer.subscribe(
+            [self._topics.forced_measurements], on_assign=self._lost_forced.on_assign
+        )
         self._consumer.subscribe(
             [self._topics.detections], on_assign=self._on_assign, on_revoke=self._on_revoke
         )
@@ -121,7 +134,10 @@ class _Associator:
 
     def _step(self) -> None:
         retry_until_success = self._retry.retry_until_success
-        for message in consume_batch(self._consumer, limit=_BATCH, timeout_s=_POLL_S):
+        messages = consume_batch(self._consumer, limit=_BATCH, timeout_s=_POLL_S)
+        retry_until_success(self._book_lost)
+        for message in messages:
+            retry_until_success(partial(self._book_lost, message))
             self._handler.on_message(message)
         retry_until_success(self._send_dead_letters)
         if not retry_until_success(self._associate):
@@ -130,6 +146,17 @@ class _Associator:
         self._store_forced()
         self._await(self._handler.drop_expired())
         self._await(self._handler.reset_clocks())
+
+    def _book_lost(self, message: InMessage | None = None) -> None:
+        """Book the records that Kafka deleted at the start, or before a message."""
+        found = self._lost.at_start() if message is None else self._lost.before(message)
+        for lost in found:
+            self._handler.on_lost(lost)
+
+    def _reject_lost_forced(self, message: InMessage) -> None:
+        for found in (self._lost_forced.at_start(), self._lost_forced.before(message)):
+            for lost in found:
+                self._handler.dead_letters.add(lost, lost_by_retention(lost))
 
     def _send_dead_letters(self) -> None:
         """Send the dead letters before an offset moves beyond them."""
@@ -148,6 +175,7 @@ class _Associator:
     def _store_forced(self) -> None:
         """Store forced measurements; one may come twice, so Kafka has their offsets."""
         for message in consume_batch(self._forced_consumer, limit=_FORCED_BATCH, timeout_s=0):
+            self._retry.retry_until_success(partial(self._reject_lost_forced, message))
             self._retry.retry_until_success(partial(self._store_or_refuse, message))
             self._retry.retry_until_success(self._send_dead_letters)
             self._forced_consumer.store_offsets(
@@ -157,14 +185,15 @@ class _Associator:
     def _store_or_refuse(self, message: InMessage) -> None:
         """Store forced measurements; those that cannot be become a dead letter."""
         try:
-            self._store_twice(message)
+            self._in_hand.check(message)
+            self._await(self._in_hand.run(self._store_twice(message), message))
         except RejectedMessageError as error:
             self._handler.dead_letters.add(message, error)
 
-    def _store_twice(self, message: InMessage) -> None:
+    async def _store_twice(self, message: InMessage) -> None:
         """Store forced measurements; after an unexpected exception try once more."""
         try:
-            self._store_result(message)
+            await self._store_result(message)
         except PipelineError:
             raise
         except Exception as error:  # noqa: BLE001  (the next messages must follow)
@@ -172,15 +201,15 @@ class _Associator:
         else:
             return
         try:
-            self._store_result(message)
+            await self._store_result(message)
         except PipelineError:
             raise
         except Exception as error:
             get_logger().exception("forced_measurements_failed", offset=message.offset)
             raise to_internal_error(error) from error
 
-    def _store_result(self, message: InMessage) -> None:
-        if self._await(self._forced_handler.on_message(message)):
+    async def _store_result(self, message: InMessage) -> None:
+        if await self._forced_handler.on_message(message):
             self._handler.expect_outbox()
 
     def _send(self, messages: list[OutMessage]) -> None:
@@ -190,6 +219,7 @@ class _Associator:
         offsets = self._take([partition.partition for partition in partitions])
         for partition in partitions:
             partition.offset = offsets.get(partition.partition, OFFSET_BEGINNING)
+        self._lost.assign(partitions)
         consumer.assign(partitions)
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -200,7 +230,9 @@ class _Associator:
         offsets = self._take(partitions)
         for number in partitions:
             offset = offsets.get(number, OFFSET_BEGINNING)
-            self._consumer.seek(TopicPartition(self._topics.detections, number, offset))
+            place = TopicPartition(self._topics.detections, number, offset)
+            self._lost.assign([place])
+            self._consumer.seek(place)
 
     def _take(self, partitions: list[int]) -> dict[int, int]:
         """Take partitions over; return their offsets in the database, if they have one."""

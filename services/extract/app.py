@@ -3,14 +3,16 @@
 from functools import partial
 
 from runtime.attempts import AttemptLog, state_dir
+from runtime.in_hand import MessageLimits
 from runtime.kafka import (
+    InMessage,
     MessageFetcher,
     create_consumer,
     create_producer,
     fetch_cluster_id,
 )
 from runtime.metrics import serve_metrics
-from runtime.process import MessageHandler, MessageLimits, run_service, run_transform
+from runtime.process import MessageHandler, run_service, run_transform
 from runtime.retry import RetryPolicy
 from runtime.settings import ExtractProcessSettings
 from runtime.stop_flag import StopFlag
@@ -40,7 +42,13 @@ def _run(settings: ExtractProcessSettings, stop: StopFlag) -> None:
         measurer, topics, cluster_id, splits_cubes=settings.ingest.cubes == "split"
     )
     fetcher = MessageFetcher(settings.kafka, group="livetrap-extract-again")
-    photometry = ForcedPhotometry(measurer, fetcher.fetch, topics.images, cluster_id)
+    attempts = AttemptLog(state_dir(), group=settings.kafka.topic_prefix + _GROUP)
+
+    def fetch(topic: str, partition: int, offset: int) -> InMessage | None:
+        with attempts.paused():
+            return fetcher.fetch(topic, partition, offset)
+
+    photometry = ForcedPhotometry(measurer, fetch, topics.images, cluster_id)
     forced = ForcedHandler(photometry, topics)
     # A request has the key of its image: it comes to the worker that has the pixels in memory.
     run_transform(
@@ -55,7 +63,7 @@ def _run(settings: ExtractProcessSettings, stop: StopFlag) -> None:
         },
         stop=stop,
         settings=settings,
-        attempts=AttemptLog(state_dir(), group=settings.kafka.topic_prefix + _GROUP),
+        attempts=attempts,
         limits=MessageLimits(timeout_s=settings.extract.timeout_s),
     )
     fetcher.close()

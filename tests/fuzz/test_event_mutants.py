@@ -20,7 +20,8 @@ from tests.support.avro_mutants import avro_mutant
 from tests.support.fuzzing import SEED, n_mutants
 from tests.support.vtp_events import source_event
 
-FITTING = {reason.value for reason in MessageReason} - {"internal_error", "killed_the_process"}
+UNFIT = {"internal_error", "killed_the_process", "lost_by_retention"}
+FITTING = {reason.value for reason in MessageReason} - UNFIT
 _BATCH = 8
 
 

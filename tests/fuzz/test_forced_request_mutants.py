@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from runtime.attempts import AttemptLog
+from runtime.in_hand import MessageLimits
 from runtime.kafka import InMessage, OutMessage
-from runtime.process import MessageHandler, MessageLimits, process_message
+from runtime.process import MessageHandler, process_message
 from runtime.settings import ExtractSettings, IngestSettings
 from schemas.codec import (
     CodecError,

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from runtime.attempts import AttemptLog
+from runtime.in_hand import MessageLimits
 from runtime.kafka import InMessage
-from runtime.process import MessageHandler, MessageLimits, process_message
+from runtime.process import MessageHandler, process_message
 from runtime.settings import ExtractSettings, IngestSettings
 from schemas.codec import decode_image_detections
 from schemas.messages import ImageDetections

@@ -28,7 +28,8 @@ from tests.support.kafka_messages import hostile_headers, hostile_key, received
 from tests.support.records import image
 
 POSITIONS = [(123.0, 10.0), (123.5, 10.2)]
-FITTING = {reason.value for reason in MessageReason} - {"internal_error", "killed_the_process"}
+UNFIT = {"internal_error", "killed_the_process", "lost_by_retention"}
+FITTING = {reason.value for reason in MessageReason} - UNFIT
 
 
 async def numbers_that_are_none(case: Associator) -> list[tuple[str, str, float]]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import asyncpg
 
-from runtime.attempts import AttemptLog, state_dir
 from runtime.kafka import InMessage
 from runtime.settings import Settings
 from schemas.codec import (
@@ -19,6 +18,7 @@ from schemas.codec import (
 from schemas.messages import ForcedRequest, ImageDetections, SourceEvent, SourceOffset
 from schemas.topics import Topics
 from services.associate.handlers.detections import DetectionsHandler
+from tests.support.in_hand import new_in_hand
 
 # A1 and its like were measured with these.
 CASE = {
@@ -118,9 +118,7 @@ async def associator(
         url, min_size=1, max_size=2, server_settings={"timezone": "UTC"}
     )
     whole = Settings(associate=CASE | settings)
-    handler = DetectionsHandler(
-        whole.associate, Topics(), name, pool, AttemptLog(state_dir(), group=name)
-    )
+    handler = DetectionsHandler(whole.associate, Topics(), name, pool, new_in_hand(name))
     offsets = await handler.take_partitions(partitions)
     associator = Associator(handler, whole, pool, name)
     associator.offset = offsets.get(0, 0)

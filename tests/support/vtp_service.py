@@ -110,10 +110,17 @@ class AlertSite:
     def topics(self) -> Topics:
         return Topics(self.prefix)
 
-    def start(self, service: str = "alert", *, dying: str = "", **settings: str) -> ServiceProcess:
-        """Start a process; `dying` names the step of `tests.support` that kills it."""
-        module = "api" if service == "api" else f"services.{service}"
-        program = [f"tests.support.dying_{service}", dying] if dying else [module]
+    def start(
+        self, service: str = "alert", *, dying: str = "", module: str = "", **settings: str
+    ) -> ServiceProcess:
+        """Start a process; `dying` names the step of `tests.support` that kills it.
+
+        A `module` is started instead of the service and gets its name.
+        """
+        own = "api" if service == "api" else f"services.{service}"
+        program = [f"tests.support.dying_{service}", dying] if dying else [own]
+        if module:
+            program = [module, service]
         log = self.folder / f"{service}-{len(self.services)}.log"
         environment = os.environ | to_environment(self.kafka) | {
             "LIVETRAP_POSTGRES__URL": self.postgres_url,
@@ -175,6 +182,12 @@ class AlertSite:
             producer.produce(self.topics.transients, key=b"night", value=data)
         assert producer.flush(30) == 0
 
+    def send_raw(self, topic: str, value: bytes, *, key: bytes = b"", **headers: str) -> None:
+        """Put bytes on a topic."""
+        producer = self._producer()
+        producer.produce(topic, value, key=key, headers=headers)
+        assert producer.flush(30) == 0
+
     def read(self, topic: str) -> list[tuple[bytes, bytes, dict[str, bytes]]]:
         """Return key, value and headers of everything on a topic."""
         consumer = Consumer(
@@ -210,12 +223,14 @@ class AlertSite:
 
 
 @contextmanager
-def alert_site(kafka: str | KafkaSettings, postgres_url: str, folder: Path) -> Iterator[AlertSite]:
+def alert_site(
+    kafka: str | KafkaSettings, postgres_url: str, folder: Path, *, partitions: int = 2
+) -> Iterator[AlertSite]:
     """Make topics and a database; stop what was started there and drop the database."""
     if isinstance(kafka, str):
         kafka = KafkaSettings(bootstrap_servers=kafka)
     prefix = f"alert_{uuid.uuid4().hex[:12]}."
-    own = kafka.model_copy(update={"topic_prefix": prefix, "partitions": 2})
+    own = kafka.model_copy(update={"topic_prefix": prefix, "partitions": partitions})
     ensure_topics(own)
     with clone_database(postgres_url, prefix="alert") as url:
         site = AlertSite(own, url, choose_port(None, taken=set()), folder)

@@ -7,7 +7,15 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 
 from runtime.dead_letters import DeadLetters
 from runtime.errors import TransientError
-from runtime.kafka import OutMessage, create_consumer, create_producer, produce_and_wait
+from runtime.kafka import (
+    ClusterCheck,
+    InMessage,
+    LostMessages,
+    OutMessage,
+    create_consumer,
+    create_producer,
+    produce_and_wait,
+)
 from runtime.settings import KafkaSettings
 from runtime.threads import run_in_thread
 from schemas.topics import Topics
@@ -49,6 +57,8 @@ class KafkaSender:
         # It never subscribes, so it is no member of the group.
         anonymous = settings.model_copy(update={"instance_id": None})
         self._reader: Consumer = create_consumer(anonymous, group=group, commits_to_kafka=False)
+        self._cluster = ClusterCheck(settings)
+        self._lost: LostMessages | None = None
         self._ends: LowWatermark = {}  # unknown: topics are searched from their start
 
     def close(self) -> None:
@@ -124,6 +134,18 @@ class KafkaSender:
         """
         return await run_in_thread(self._read_lag)
 
+    async def find_lost(self, messages: Sequence[InMessage]) -> list[InMessage]:
+        """Return the events that Kafka deleted before these; at first also those before any.
+
+        Raises
+        ------
+        FatalError
+            If these are events of another cluster.
+        TransientError
+            If Kafka is away.
+        """
+        return await run_in_thread(lambda: list(self._find_lost(messages)))
+
     async def _produce(self, messages: list[OutMessage]) -> None:
         await run_in_thread(
             lambda: produce_and_wait(
@@ -196,6 +218,19 @@ class KafkaSender:
                 raise TransientError(f"cannot read {partition.topic} from offset {at}")
             yield _ivorn_of(message)
             at = int(message.offset() or 0) + 1
+
+    def _find_lost(self, messages: Sequence[InMessage]) -> Iterator[InMessage]:
+        self._cluster.check(self._reader)
+        if self._lost is None:
+            lost = LostMessages(self._reader)
+            try:
+                lost.on_assign(self._reader, self._partitions(self._topics.transients))
+            except KafkaException as error:
+                raise TransientError(f"Kafka is away: {error}") from error
+            self._lost = lost
+        yield from self._lost.at_start()
+        for message in messages:
+            yield from self._lost.before(message)
 
     def _read_lag(self) -> tuple[int, tuple[int, ...]]:
         try:

@@ -6,15 +6,18 @@ import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import orjson
 
 from runtime.advisory_lock import AdvisoryLock
+from runtime.attempts import AttemptLog, state_dir
 from runtime.dead_letters import DeadLetters
 from runtime.errors import FatalError, RejectedMessageError, TransientError
-from runtime.kafka import InMessage, ensure_topics
+from runtime.in_hand import InHand, MessageLimits
+from runtime.kafka import InMessage, ensure_topics, lost_by_retention
 from runtime.logging import configure_library_logging, get_logger
 from runtime.metrics import serve_metrics
 from runtime.postgres import create_pool
@@ -24,6 +27,7 @@ from runtime.settings import AlertProcessSettings
 from runtime.stop_flag import StopFlag
 from runtime.threads import run_in_thread
 from schemas.topics import Topics
+from services.alert.app.counting import handle_in_hand
 from services.alert.app.rules import RuleFile
 from services.alert.app.sender import KafkaSender
 from services.alert.app.stream import EventQueue, build_app
@@ -48,13 +52,16 @@ def main() -> None:
 def _run(settings: AlertProcessSettings, stop: StopFlag) -> None:
     # These warn of every rebalance.
     configure_library_logging(errors_only=("faust", "mode", "aiokafka"))
-    asyncio.run(_Service(settings, stop).run())
+    attempts = AttemptLog(state_dir(), group=settings.kafka.topic_prefix + GROUP)
+    in_hand = InHand(attempts, MessageLimits(timeout_s=settings.alert.timeout_s))
+    asyncio.run(_Service(settings, stop, in_hand).run())
 
 
 class _Service:
     """The parts of one alert process."""
 
-    def __init__(self, settings: AlertProcessSettings, stop: StopFlag) -> None:
+    def __init__(self, settings: AlertProcessSettings, stop: StopFlag, in_hand: InHand) -> None:
+        self._in_hand = in_hand
         self._settings = settings
         self._stop = stop
         topics = Topics(settings.kafka.topic_prefix)
@@ -74,6 +81,7 @@ class _Service:
                 settings.postgres, name="livetrap.alert.lead", service="alert"
             )
             stack.callback(self._lock.release)
+            stack.callback(self._in_hand.close)
             self._sender = KafkaSender(
                 settings.kafka, group=GROUP, is_leader=lambda: self._lock.is_held
             )
@@ -95,6 +103,7 @@ class _Service:
             )
             await retry(self._sender.read_ends)
             n_recovered = await retry(self._handler.recover)
+            await self._reject_lost([])
             get_logger().info("service_started", recovered=n_recovered)
             await self._consume(Path(stack.enter_context(tempfile.TemporaryDirectory())), stack)
         if self._failure is not None:
@@ -131,6 +140,7 @@ class _Service:
 
     async def _on_events(self, messages: list[InMessage]) -> None:
         """Handle events; return when each is an alert, needs none, or is a dead letter."""
+        await self._reject_lost(messages)
         rejections = await self._retry.retry_until_success_async(lambda: self._handle(messages))
         for message, error in zip(messages, rejections, strict=True):
             if error is not None:
@@ -141,11 +151,17 @@ class _Service:
             )
             EVENTS.labels("rejected").inc(n_rejected)
 
+    async def _reject_lost(self, messages: list[InMessage]) -> None:
+        """Tell of the events that Kafka deleted before these; of those before any if none."""
+        find = partial(self._sender.find_lost, messages)
+        for lost in await self._retry.retry_until_success_async(find):
+            self._dead_letters.add(lost, lost_by_retention(lost))
+
     async def _handle(self, messages: list[InMessage]) -> list[RejectedMessageError | None]:
         await self._ensure_leading()
         if self._rules.is_changed:
             await self._learn_names()
-        return await self._handler.on_events([message.value for message in messages])
+        return await handle_in_hand(self._handler.on_events, messages, self._in_hand)
 
     async def _learn_names(self) -> None:
         """Read the catalogues and streams that rules may name."""

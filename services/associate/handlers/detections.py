@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import asyncpg
 
-from runtime.attempts import AttemptLog
 from runtime.dead_letters import DeadLetters
 from runtime.errors import (
     FatalError,
@@ -16,7 +15,8 @@ from runtime.errors import (
     describe_exception,
     to_internal_error,
 )
-from runtime.kafka import ConsumedHorizon, InMessage, Offsets, OutMessage
+from runtime.in_hand import InHand
+from runtime.kafka import ConsumedHorizon, InMessage, Offsets, OutMessage, lost_by_retention
 from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
 from schemas.codec import CodecError, decode_image_detections
@@ -38,8 +38,6 @@ _EXPIRY_EVERY_S = 3600.0
 # Images deleted in one hour: 27 a second, more than a telescope sends.
 _MOST_EXPIRED_IMAGES = 100_000
 _RESET_POLL_S = 2.0
-# So many processes may end in a timestep before it is split, or its only image is set aside.
-_MOST_ATTEMPTS = 3
 
 
 class DetectionsHandler:
@@ -55,8 +53,8 @@ class DetectionsHandler:
         Kafka cluster the offsets belong to.
     pool : asyncpg.Pool
         Closed by `aclose`.
-    attempts : AttemptLog
-        Which messages are in hand; closed by `aclose`.
+    in_hand : InHand
+        Counts the messages that it works at; closed by `aclose`.
     offsets : Offsets or None
         How far extract has come; None: it is never behind.
 
@@ -72,7 +70,7 @@ class DetectionsHandler:
         topics: Topics,
         cluster_id: str,
         pool: asyncpg.Pool,
-        attempts: AttemptLog,
+        in_hand: InHand,
         *,
         offsets: Offsets | None = None,
     ) -> None:
@@ -88,7 +86,8 @@ class DetectionsHandler:
         self._next: dict[int, int] = {}
         self._horizon = None if offsets is None else ConsumedHorizon(offsets, lambda: self._next)
         self.dead_letters = DeadLetters(topic=topics.dead_letters, service="associate")
-        self._attempts = attempts
+        self._in_hand = in_hand
+        self._reading = in_hand.beside("read")
         # Ledger entries of dead letters by partition, written with the offsets beyond them.
         self._refused: list[tuple[int, LedgerEntry]] = []
         # Offsets of images whose timestep is taken apart, by partition.
@@ -100,7 +99,8 @@ class DetectionsHandler:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        self._attempts.close()
+        self._in_hand.close()
+        self._reading.close()
         await self._pool.close()
 
     def on_message(self, message: InMessage) -> None:
@@ -110,15 +110,23 @@ class DetectionsHandler:
         self._next[message.partition] = message.offset + 1
         record = None
         try:
-            record = decode_image_detections(message.value)
-            check_record(record)
-            self._windows.add(Arrival(record, message, time.monotonic()))
+            self._reading.check(message)
+            with self._reading.work_at(message):
+                record = decode_image_detections(message.value)
+                check_record(record)
+                self._windows.add(Arrival(record, message, time.monotonic()))
         except CodecError as error:
             self._refuse(message, None, RejectedMessageError("bad_avro", str(error)))
         except RejectedMessageError as error:
             self._refuse(message, record, error)
         except Exception as error:  # noqa: BLE001  (whatever it is: the next messages must follow)
             self._refuse(message, record, to_internal_error(error))
+
+    def on_lost(self, message: InMessage) -> None:
+        """Book a record that Kafka deleted before it was read."""
+        if message.partition in self._next:
+            self._next[message.partition] = message.offset + 1
+            self._refuse(message, None, lost_by_retention(message))
 
     def _refuse(
         self, message: InMessage, record: ImageDetections | None, error: RejectedMessageError
@@ -173,16 +181,11 @@ class DetectionsHandler:
         messages = [arrival.message for arrival in timestep.arrivals]
         try:
             self._check_attempts(timestep)
-            self._attempts.begin(*messages)
-            try:
-                outcome = await self._commit_twice(timestep)
-            finally:
-                self._attempts.end(*messages)
+            outcome = await self._in_hand.run(self._commit_twice(timestep), *messages)
         except RejectedMessageError as error:
             self._ready.popleft()
             if len(timestep.arrivals) == 1:
                 self._refuse(messages[0], timestep.arrivals[0].record, error)
-                self._attempts.end(*messages)
             else:
                 self._split(timestep)
             return
@@ -207,12 +210,8 @@ class DetectionsHandler:
         """
         first = timestep.arrivals[0]
         is_apart = (first.partition, first.offset) in self._apart
-        n_ended = self._attempts.n_ended(*(arrival.message for arrival in timestep.arrivals))
-        if n_ended >= _MOST_ATTEMPTS + is_apart:
-            raise RejectedMessageError(
-                "killed_the_process",
-                f"{n_ended} processes ended while they associated it; it is set aside",
-            )
+        messages = [arrival.message for arrival in timestep.arrivals]
+        self._in_hand.limits.check(self._in_hand.attempts.n_ended(*messages) - is_apart)
 
     async def _commit_twice(self, timestep: Timestep) -> Outcome:
         """Commit a timestep; after an unexpected exception once more, in a new transaction."""

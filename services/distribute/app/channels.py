@@ -1,9 +1,11 @@
 """The delivery channels that the settings name."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Any
 
+from runtime.in_hand import InHand
 from runtime.settings import DistributeSettings
 from runtime.threads import run_in_thread
 from schemas.delivery_channels import DeliveryChannelName
@@ -16,7 +18,7 @@ from services.distribute.storage import DeliveryStore
 
 __all__ = ["build_channels"]
 
-Deliver = Callable[[list[OutgoingAlert]], Awaitable[list[OutgoingAlert]]]
+Deliver = Callable[[list[OutgoingAlert]], Coroutine[Any, Any, list[OutgoingAlert]]]
 
 
 def build_channels(
@@ -24,6 +26,7 @@ def build_channels(
     store: DeliveryStore,
     *,
     may_deliver: Callable[[], Awaitable[bool]],
+    in_hand: InHand,
     stack: AsyncExitStack,
 ) -> list[DeliveryChannel]:
     """Return a channel for each webhook and broker and for the digest.
@@ -36,6 +39,8 @@ def build_channels(
         What was delivered.
     may_deliver : callable
         Returns whether this process is the one that delivers.
+    in_hand : InHand
+        Counts the alerts that it works at.
     stack : AsyncExitStack
         Closes the connections.
     """
@@ -44,7 +49,7 @@ def build_channels(
         kind: DeliveryChannelName, name: str, deliver: Deliver, pause_s: float = 0.0
     ) -> DeliveryChannel:
         return DeliveryChannel(
-            kind, name, deliver, store=store, may_deliver=may_deliver,
+            kind, name, deliver, store=store, may_deliver=may_deliver, in_hand=in_hand,
             max_age=timedelta(hours=settings.delivery_hours),
             max_failures=settings.delivery_failures, pause_s=pause_s,
         )  # fmt: skip

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from typing import Any, NoReturn
 
 import asyncpg
 
 from runtime.advisory_lock import AdvisoryLock
+from runtime.attempts import AttemptLog, state_dir
 from runtime.dead_letters import DeadLetters
-from runtime.kafka import TopicTail, create_producer, ensure_topics
+from runtime.in_hand import InHand, MessageLimits
+from runtime.kafka import InMessage, MessageFetcher, TopicTail, create_producer, ensure_topics
 from runtime.logging import get_logger
 from runtime.metrics import serve_metrics
 from runtime.postgres import create_pool
@@ -32,6 +35,9 @@ from services.distribute.storage import AlertStore, DeliveryStore, SubmissionSto
 
 __all__ = ["main"]
 
+_GROUP = "livetrap-distribute"
+# Alerts are on a topic of one partition.
+_PARTITION = 0
 _CHECK_INTERVAL_S = 0.1
 _DEAD_LETTER_INTERVAL_S = 0.5
 
@@ -55,18 +61,21 @@ class _Service:
         self._failure: BaseException | None = None
         self._topics = Topics(settings.kafka.topic_prefix)
         self._dead_letters = DeadLetters(topic=self._topics.dead_letters, service="distribute")
+        attempts = AttemptLog(state_dir(), group=settings.kafka.topic_prefix + _GROUP)
+        self._in_hand = InHand(attempts, MessageLimits(timeout_s=settings.distribute.timeout_s))
 
     async def run(self) -> None:
         """Start everything, wait, stop everything."""
         settings = self._settings
         serve_metrics(settings.metrics)
         async with AsyncExitStack() as stack:
+            stack.callback(self._in_hand.close)
             retry = self._retry.retry_until_success_async
             await retry(lambda: run_in_thread(lambda: ensure_topics(settings.kafka)))
             pool = await retry(lambda: create_pool(settings.postgres, service="distribute"))
             stack.callback(pool.terminate)
             topic = self._topics.alerts_voevent
-            tail = TopicTail(settings.kafka, topic, name="livetrap-distribute")
+            tail = TopicTail(settings.kafka, topic, name=_GROUP)
             log = self._build_log(pool, stack)
             vtp = VtpServer(settings.vtp, settings.alert.authority, log=log)
             channels = self._build_channels(pool, stack)
@@ -75,6 +84,7 @@ class _Service:
                 broadcast=vtp.broadcast,
                 wake=lambda: _wake(channels),
                 dead_letters=self._dead_letters,
+                in_hand=self._in_hand,
             )
             # Before the port opens: from here on every alert is broadcast, and those until here
             # are rows that a named subscriber can ask for.
@@ -83,6 +93,7 @@ class _Service:
             await vtp.start()
             stack.push_async_callback(vtp.aclose)
             await self._start_receiver(pool, vtp, stack)
+            await retry(lambda: self._repeat_unfinished(alerts))
             reader = TailReader(tail, on_message=alerts.on_message, on_failure=self._fail)
             reader.start()
             stack.callback(reader.stop)
@@ -95,6 +106,23 @@ class _Service:
                 await asyncio.sleep(_CHECK_INTERVAL_S)
         if self._failure is not None:
             raise self._failure
+
+    async def _repeat_unfinished(self, alerts: AlertHandler) -> None:
+        """Handle the alert in which an earlier process ended, unless it was the third."""
+        topic = self._topics.alerts_voevent
+        offsets = self._in_hand.attempts.unfinished(topic, _PARTITION)
+        if not offsets:
+            return
+        fetcher = MessageFetcher(self._settings.kafka, group=f"{_GROUP}-again")
+        try:
+            for offset in offsets:
+                message = await run_in_thread(partial(fetcher.fetch, topic, _PARTITION, offset))
+                if message is not None:
+                    alerts.on_message(message)
+                else:
+                    self._in_hand.attempts.end(InMessage(topic, _PARTITION, offset, b"", b""))
+        finally:
+            fetcher.close()
 
     def _build_log(self, pool: asyncpg.Pool, stack: AsyncExitStack) -> DeliveryLog:
         settings = self._settings.vtp
@@ -116,6 +144,7 @@ class _Service:
             self._settings.distribute,
             DeliveryStore(pool),
             may_deliver=lock.try_acquire,
+            in_hand=self._in_hand,
             stack=stack,
         )
 
@@ -141,6 +170,8 @@ class _Service:
         producer = create_producer(self._settings.kafka)
         while True:
             await asyncio.sleep(_DEAD_LETTER_INTERVAL_S)
+            if not self._dead_letters.pending:
+                continue  # no thread for nothing, twice a second
             await self._retry.retry_until_success_async(
                 lambda: run_in_thread(lambda: self._dead_letters.send(producer))
             )

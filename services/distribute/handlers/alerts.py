@@ -13,6 +13,7 @@ from runtime.errors import (
     describe_exception,
     to_internal_error,
 )
+from runtime.in_hand import InHand
 from runtime.kafka import InMessage
 from runtime.logging import get_logger
 from services.distribute.metrics import ALERTS, LATENCY
@@ -43,6 +44,8 @@ class AlertHandler:
         Called for every alert: webhooks and other channels read the database then.
     dead_letters : DeadLetters
         Get the messages that are no alerts, and those whose broadcast fails.
+    in_hand : InHand
+        Counts the messages that it works at.
     """
 
     def __init__(
@@ -52,7 +55,9 @@ class AlertHandler:
         broadcast: Callable[[str, bytes], int],
         wake: Callable[[], object],
         dead_letters: DeadLetters,
+        in_hand: InHand,
     ) -> None:
+        self._in_hand = in_hand
         self._store = store
         self._broadcast = broadcast
         self._wake = wake
@@ -73,8 +78,11 @@ class AlertHandler:
     def on_message(self, message: InMessage) -> None:
         """Broadcast an alert from Kafka; one that cannot be becomes a dead letter."""
         try:
-            self._on_alert_twice(message)
+            self._in_hand.check(message)
+            with self._in_hand.work_at(message):
+                self._on_alert_twice(message)
         except RejectedMessageError as error:
+            self._in_hand.attempts.end(message)
             self._dead_letters.add(message, error)
 
     def _on_alert_twice(self, message: InMessage) -> None:

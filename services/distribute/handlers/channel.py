@@ -1,12 +1,20 @@
 """Deliver every alert to one receiver, in order, each until it is acknowledged."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from runtime.errors import FatalError, PipelineError, TransientError, describe_exception
+from runtime.errors import (
+    FatalError,
+    PipelineError,
+    RejectedMessageError,
+    TransientError,
+    describe_exception,
+)
+from runtime.in_hand import InHand
+from runtime.kafka import InMessage
 from runtime.logging import get_logger
 from schemas.delivery_channels import DeliveryChannelName
 from services.distribute.errors import DeliveryError, RefusedError
@@ -42,6 +50,8 @@ class DeliveryChannel:
         What was delivered.
     may_deliver : callable
         Returns whether this process is the one that delivers; another one does otherwise.
+    in_hand : InHand
+        Counts the alerts that it works at.
     max_age : timedelta
         Older alerts are skipped.
     max_failures : int
@@ -54,10 +64,11 @@ class DeliveryChannel:
         self,
         channel: DeliveryChannelName,
         name: str,
-        deliver: Callable[[list[OutgoingAlert]], Awaitable[list[OutgoingAlert]]],
+        deliver: Callable[[list[OutgoingAlert]], Coroutine[Any, Any, list[OutgoingAlert]]],
         *,
         store: DeliveryStore,
         may_deliver: Callable[[], Awaitable[bool]],
+        in_hand: InHand,
         max_age: timedelta,
         max_failures: int,
         pause_s: float = 0.0,
@@ -67,6 +78,7 @@ class DeliveryChannel:
         self._deliver = deliver
         self._store = store
         self._may_deliver = may_deliver
+        self._in_hand = in_hand
         self._max_age = max_age
         self._max_failures = max_failures
         self._pause_s = pause_s
@@ -117,6 +129,9 @@ class DeliveryChannel:
     async def _deliver_in_order(self, due: list[PendingDelivery], n_failures: int) -> None:
         """Deliver until everything is delivered, an attempt fails or another process delivers."""
         while due and await self._may_deliver():
+            if await self._skips_killer(due[0]):
+                del due[0]
+                continue
             index = self._refusals.choose([each.id for each in due])
             if index is None:
                 if await self._is_woken_within(_LONGEST_BACKOFF_S):
@@ -137,22 +152,37 @@ class DeliveryChannel:
             due, n_failures = due[len(accepted) :], 0
             await asyncio.sleep(self._pause_s)
 
+    async def _skips_killer(self, first: PendingDelivery) -> bool:
+        """Skip an alert at which too many processes ended; return whether it was one."""
+        try:
+            self._in_hand.check(self._place_of(first))
+        except RejectedMessageError as error:
+            self._log_skipped(first.alert, f"{error.reason_code}: {error}")
+            await self._advance([first], [False])
+            return True
+        return False
+
     async def _offer(self, due: list[PendingDelivery], index: int) -> list[bool]:
         """Send from `index` on; return for each alert from the first on if it was accepted."""
-        sent = await self._try_to_deliver([each.alert for each in due[index:]])
-        return [await self._offer_again(each.alert) for each in due[:index]] + [True] * len(sent)
+        sent = await self._try_to_deliver(due[index:])
+        return [await self._offer_again(each) for each in due[:index]] + [True] * len(sent)
 
-    async def _try_to_deliver(self, alerts: list[OutgoingAlert]) -> list[OutgoingAlert]:
+    async def _try_to_deliver(self, due: list[PendingDelivery]) -> list[OutgoingAlert]:
         """Send some alerts; return those that were sent.
 
         Raises
         ------
         DeliveryError
-            Whatever went wrong. An alert at which the sending fails in a way that nobody expected
-            counts as refused: it is skipped when a later one goes through.
+            Whatever went wrong. An alert at which the sending fails in a way that nobody expected,
+            or at which processes ended, counts as refused: it is skipped when a later one goes
+            through.
         """
+        alerts, place = [each.alert for each in due], self._place_of(due[0])
         try:
-            return await self._deliver(alerts)
+            self._in_hand.check(place)
+            return await self._in_hand.run(self._deliver(alerts), place)
+        except RejectedMessageError as error:
+            raise RefusedError(f"{error.reason_code}: {error}") from error
         except (DeliveryError, PipelineError):
             raise
         except Exception as error:
@@ -161,22 +191,25 @@ class DeliveryChannel:
             )
             raise RefusedError(describe_exception(error)) from error
 
-    async def _offer_again(self, alert: OutgoingAlert) -> bool:
+    def _place_of(self, pending: PendingDelivery) -> InMessage:
+        """Return a delivery as if it were a message: its row is its offset."""
+        return InMessage(f"{self._channel}.{self._name}", 0, pending.id, b"", b"")
+
+    async def _offer_again(self, pending: PendingDelivery) -> bool:
         """Return whether a receiver that has just accepted a later alert accepts this one now."""
         try:
-            await self._try_to_deliver([alert])
+            await self._try_to_deliver([pending])
         except RefusedError as error:
-            DELIVERY_ATTEMPTS.labels(self._channel, self._name, "refused").inc()
-            get_logger().error(
-                "alert_refused",
-                channel=self._channel,
-                name=self._name,
-                ivorn=alert.ivorn,
-                reason=str(error),
-                action="skipped: later alerts are accepted",
-            )
+            self._log_skipped(pending.alert, f"{error}; later alerts are accepted")
             return False
         return True
+
+    def _log_skipped(self, alert: OutgoingAlert, reason: str) -> None:
+        DELIVERY_ATTEMPTS.labels(self._channel, self._name, "refused").inc()
+        get_logger().error(
+            "alert_refused", channel=self._channel, name=self._name, ivorn=alert.ivorn,
+            reason=reason, action="skipped",
+        )  # fmt: skip
 
     async def _advance(self, done: list[PendingDelivery], accepted: list[bool]) -> None:
         """Record what is done; while the database is away nothing else is sent."""
@@ -191,6 +224,7 @@ class DeliveryChannel:
             except TransientError as error:
                 await self._wait_for_database(error)
             else:
+                self._in_hand.attempts.end(*(self._place_of(each) for each in done))
                 return
 
     async def _wait_for_database(self, error: TransientError) -> None:

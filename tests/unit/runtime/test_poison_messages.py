@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from runtime.attempts import AttemptLog
 from runtime.dead_letters import DeadLetters
 from runtime.errors import FatalError, RejectedMessageError, TransientError, describe_exception
+from runtime.in_hand import MessageLimits
 from runtime.kafka import MAX_MESSAGE_BYTES, InMessage, OutMessage
-from runtime.process import MessageHandler, MessageLimits, process_message
+from runtime.process import MessageHandler, process_message
 from tests.support.examples import examples
 
 LIMITS = MessageLimits(timeout_s=30.0, max_attempts=3)
@@ -97,8 +98,9 @@ _PROCESSES = """
 import os, signal, sys, time
 from pathlib import Path
 from runtime.attempts import AttemptLog
+from runtime.in_hand import MessageLimits
 from runtime.kafka import InMessage
-from runtime.process import MessageHandler, MessageLimits, process_message
+from runtime.process import MessageHandler, process_message
 
 def die(message):
     {how}
@@ -143,6 +145,27 @@ def test_a_message_that_ended_three_processes_is_rejected(
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("outcome")]
     assert lines == ["outcome ended"] * 3 + ["outcome killed_the_process"]
+
+
+@pytest.mark.parametrize(("n_ended", "value"), [(3, b"value"), (6, b"images-v1 0:7, ended every")])
+def test_a_message_that_comes_again_after_its_rejection_is_rejected_at_once(
+    tmp_path: Path, n_ended: int, value: bytes
+) -> None:
+    """Where the rejection has ended processes, too, it is done without its bytes."""
+    for _ in range(n_ended):
+        AttemptLog(tmp_path, group="g").begin(message())
+    seen: list[bytes] = []
+
+    def on_rejected(rejected: InMessage, _: RejectedMessageError) -> Sequence[OutMessage]:
+        seen.append(rejected.value)
+        return []
+
+    killer = MessageHandler(raising(AssertionError), on_rejected)
+    for _ in range(2):
+        log = AttemptLog(tmp_path, group="g")
+        process_message(killer, message(), attempts=log, limits=LIMITS)
+    assert len(seen) == 2
+    assert all(each.startswith(value) for each in seen)
 
 
 def test_another_message_starts_at_zero(tmp_path: Path) -> None:

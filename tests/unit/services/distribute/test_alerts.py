@@ -10,6 +10,7 @@ from runtime.kafka import InMessage
 from services.distribute.handlers import alerts as alerts_module
 from services.distribute.handlers.alerts import AlertHandler
 from services.distribute.models import AlertKey
+from tests.support.in_hand import new_in_hand
 
 
 def packet(number: int) -> bytes:
@@ -57,6 +58,7 @@ class Site:
             broadcast=self.broadcast,
             wake=self.wake,
             dead_letters=self.dead_letters,
+            in_hand=new_in_hand(),
         )
 
     def broadcast(self, name: str, data: bytes) -> int:

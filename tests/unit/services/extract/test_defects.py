@@ -11,9 +11,10 @@ import structlog
 
 from runtime.attempts import AttemptLog
 from runtime.errors import FatalError, TransientError
+from runtime.in_hand import MessageLimits
 from runtime.kafka import InMessage, OutMessage
 from runtime.metrics import DEAD_LETTERS
-from runtime.process import MessageHandler, MessageLimits, process_message
+from runtime.process import MessageHandler, process_message
 from runtime.settings import ExtractSettings, IngestSettings
 from schemas.codec import (
     decode_forced_measurements,
