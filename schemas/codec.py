@@ -8,6 +8,7 @@ from typing import Any
 import fastavro
 import numpy as np
 
+from schemas.avro_columns import read_columns
 from schemas.messages import (
     ForcedColumns,
     ForcedMeasurements,
@@ -57,7 +58,11 @@ def _decode(name: str, data: bytes) -> dict[str, Any]:
     buffer = io.BytesIO(data)
     buffer.seek(5)
     try:
-        record = fastavro.schemaless_reader(buffer, writer.load(), reader)
+        record = (
+            read_columns(buffer, writer.load())
+            if reader is None
+            else fastavro.schemaless_reader(buffer, writer.load(), reader)
+        )
     except (EOFError, ValueError, IndexError, struct.error, OverflowError, TypeError) as error:
         raise CodecError(f"damaged Avro {name}: {error!r}") from error
     if buffer.tell() != len(data):
