@@ -142,7 +142,7 @@ async def measure_steps(
     """Associate consecutive timesteps and print what one of them costs."""
     field = await associate_sky.find_field(connection, min(m, n))
     sky = associate_sky.Sky(field, n_new=m // 1000, run=run)
-    pool = await create_pool(PostgresSettings(url=SecretStr(url), pool_size=1), service="bench")
+    pool = await open_pool(url)
     backend = await pool.fetchval("select pg_backend_pid()")
     handler = DetectionsHandler(
         SETTINGS.associate,
@@ -174,6 +174,16 @@ async def measure_steps(
     hot = [await hot_share(pool, table) for table in ("source", "source_band")]
     await handler.aclose()
     print_row(n, m, readings, background_s / steps, hot)
+
+
+async def open_pool(url: str) -> asyncpg.Pool:
+    """Return a pool of one connection, otherwise as the service has it."""
+    return await create_pool(
+        PostgresSettings(url=SecretStr(url), pool_size=1),
+        service="bench",
+        takes_numpy=True,
+        resets_sessions=False,
+    )
 
 
 def postgres_cpu_s(server: int) -> float:
@@ -223,7 +233,7 @@ async def compare_with_trap(url: str, connection: asyncpg.Connection, m: int) ->
     """
     field = await associate_sky.find_field(connection, m)
     sky = associate_sky.Sky(field, n_new=m // 1000, run=0)
-    pool = await create_pool(PostgresSettings(url=SecretStr(url), pool_size=1), service="bench")
+    pool = await open_pool(url)
     print(f"\nmatch of {m} detections alone, CPU of client and server, median of {N_MATCHES}")
     for name, order in (("in the order of the sky", "id"), ("in random order", "random()")):
         await trap_style.make_catalogue(connection, SYSTEMATIC_DEG, order=order)

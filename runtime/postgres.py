@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 
+from runtime.array_codecs import set_array_codecs
 from runtime.errors import FatalError, RejectedMessageError, TransientError
 from runtime.settings import PostgresSettings
 
@@ -36,7 +37,13 @@ _REFUSALS = (
 )
 
 
-async def create_pool(settings: PostgresSettings, *, service: str) -> asyncpg.Pool:
+async def create_pool(
+    settings: PostgresSettings,
+    *,
+    service: str,
+    takes_numpy: bool = False,
+    resets_sessions: bool = True,
+) -> asyncpg.Pool:
     """Return a pool of connections in UTC and without JIT.
 
     Parameters
@@ -45,6 +52,12 @@ async def create_pool(settings: PostgresSettings, *, service: str) -> asyncpg.Po
         Where the database is.
     service : str
         Shown as ``application_name`` in ``pg_stat_activity``.
+    takes_numpy : bool
+        Whether statements are given numpy arrays (`runtime.array_codecs`).
+    resets_sessions : bool
+        Whether a connection that is given back forgets settings, locks and cursors of its
+        session: one more round trip, for which a service that leaves none has no use. An open
+        transaction is rolled back in any case.
 
     Returns
     -------
@@ -64,7 +77,17 @@ async def create_pool(settings: PostgresSettings, *, service: str) -> asyncpg.Po
             min_size=1,
             max_size=settings.pool_size,
             server_settings=_to_server_settings(service),
+            init=_take_numpy if takes_numpy else None,
+            reset=None if resets_sessions else _leave_session,
         )
+
+
+async def _take_numpy(connection: asyncpg.Connection) -> None:
+    set_array_codecs(connection)
+
+
+async def _leave_session(_connection: asyncpg.Connection) -> None:
+    """Do nothing: asyncpg has rolled back what was open."""
 
 
 async def connect(settings: PostgresSettings, *, service: str) -> asyncpg.Connection:

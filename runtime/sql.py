@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,12 @@ class Statement:
 
     text: str
     parameters: tuple[Parameter, ...]
+    _names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Note the names, which every call needs."""
+        names = tuple(parameter.name for parameter in self.parameters)
+        object.__setattr__(self, "_names", names)
 
     def to_arguments(
         self, values: Mapping[str, object], *, missing_is_null: bool = False
@@ -57,10 +63,11 @@ class Statement:
         TypeError
             If the statement has no parameter of a given name, or one has no value.
         """
-        names = [parameter.name for parameter in self.parameters]
-        if unknown := values.keys() - set(names):
-            raise TypeError(f"no parameter {sorted(unknown)}; the statement has {names}")
+        names = self._names
         missing = [name for name in names if name not in values]
+        if len(values) > len(names) - len(missing):
+            unknown = sorted(values.keys() - set(names))
+            raise TypeError(f"no parameter {unknown}; the statement has {list(names)}")
         if missing and not missing_is_null:
             raise TypeError(f"no value for the parameters {missing}")
         return [values.get(name) for name in names]

@@ -88,7 +88,14 @@ class _Associator:
         retry_until_success(lambda: ensure_topics(kafka))
         cluster_id = retry_until_success(lambda: fetch_cluster_id(kafka))
         pool = retry_until_success(
-            lambda: self._await(create_pool(self._settings.postgres, service="associate"))
+            lambda: self._await(
+                create_pool(
+                    self._settings.postgres,
+                    service="associate",
+                    takes_numpy=True,
+                    resets_sessions=False,
+                )
+            )
         )
         self._upstream = GroupOffsets(
             kafka,

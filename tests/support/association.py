@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import asyncpg
+from pydantic import SecretStr
 
 from runtime.kafka import InMessage
-from runtime.settings import Settings
+from runtime.postgres import create_pool
+from runtime.settings import PostgresSettings, Settings
 from schemas.codec import (
     decode_forced_request,
     decode_source_event,
@@ -114,8 +116,11 @@ async def associator(
 ) -> AsyncIterator[Associator]:
     """Start an associator; the same name takes over from one that died."""
     name = name or f"case-{uuid.uuid4().hex[:12]}"
-    pool = await asyncpg.create_pool(
-        url, min_size=1, max_size=2, server_settings={"timezone": "UTC"}
+    pool = await create_pool(
+        PostgresSettings(url=SecretStr(url), pool_size=2),
+        service="test",
+        takes_numpy=True,
+        resets_sessions=False,
     )
     whole = Settings(associate=CASE | settings)
     handler = DetectionsHandler(whole.associate, Topics(), name, pool, new_in_hand(name))

@@ -41,7 +41,7 @@ _RESET_POLL_S = 2.0
 
 
 class DetectionsHandler:
-    """Gathers records into timesteps, commits these, and hands out their messages.
+    """Gathers records into timesteps, commits these, and returns their messages.
 
     Parameters
     ----------
@@ -90,9 +90,11 @@ class DetectionsHandler:
         self._reading = in_hand.beside("read")
         # Ledger entries of dead letters by partition, written with the offsets beyond them.
         self._refused: list[tuple[int, LedgerEntry]] = []
-        # Offsets of images whose timestep is taken apart, by partition.
-        self._apart: set[tuple[int, int]] = set()
+        # Images whose timestep was split: partition and offset.
+        self._split_images: set[tuple[int, int]] = set()
         self._is_outbox_empty = False
+        # Whether what was fetched last is all that there was.
+        self._is_last_batch = False
         self._next_expiry_s = 0.0
         self._next_reset_poll_s = 0.0
         self._next_poll_s = 0.0
@@ -173,7 +175,7 @@ class DetectionsHandler:
             return self._windows.ready(now_s)
         except Exception:  # noqa: BLE001  (whatever it is: the next images must follow)
             get_logger().exception("windows_failed")
-            return self._windows.take_apart()
+            return self._windows.split_all()
 
     async def _commit_first(self) -> None:
         """Associate the oldest ready timestep; one that cannot be is split by image."""
@@ -190,12 +192,12 @@ class DetectionsHandler:
                 self._split(timestep)
             return
         self._ready.popleft()
-        self._apart -= {(each.partition, each.offset) for each in timestep.arrivals}
+        self._split_images -= {(each.partition, each.offset) for each in timestep.arrivals}
         self._count(outcome)
 
     def _split(self, timestep: Timestep) -> None:
-        """Put each image of a timestep back alone."""
-        self._apart |= {(each.partition, each.offset) for each in timestep.arrivals}
+        """Replace a timestep by one for each of its images."""
+        self._split_images |= {(each.partition, each.offset) for each in timestep.arrivals}
         self._ready.extendleft(
             replace(timestep, arrivals=(arrival,)) for arrival in reversed(timestep.arrivals)
         )
@@ -209,9 +211,9 @@ class DetectionsHandler:
             Code ``killed_the_process``.
         """
         first = timestep.arrivals[0]
-        is_apart = (first.partition, first.offset) in self._apart
+        is_split = (first.partition, first.offset) in self._split_images
         messages = [arrival.message for arrival in timestep.arrivals]
-        self._in_hand.limits.check(self._in_hand.attempts.n_ended(*messages) - is_apart)
+        self._in_hand.limits.check(self._in_hand.attempts.n_ended(*messages) - is_split)
 
     async def _commit_twice(self, timestep: Timestep) -> Outcome:
         """Commit a timestep; after an unexpected exception once more, in a new transaction."""
@@ -319,7 +321,7 @@ class DetectionsHandler:
             get_logger().info("images_expired", n_images=n_images)
 
     async def reset_clocks(self) -> None:
-        """Forget how far streams have come where an operator asks for it."""
+        """Reset the clocks of streams where an operator asks for it."""
         now_s = time.monotonic()
         if now_s < self._next_reset_poll_s:
             return
@@ -346,6 +348,7 @@ class DetectionsHandler:
             return []
         rows = await self._store.fetch_outbox(_OUTBOX_BATCH)
         self._is_outbox_empty = not rows
+        self._is_last_batch = len(rows) < _OUTBOX_BATCH
         # Retractions of an operator come without `expect_outbox`.
         self._next_poll_s = now_s + _OUTBOX_POLL_S
         return [
@@ -355,6 +358,7 @@ class DetectionsHandler:
     async def delete_outbox(self, ids: Sequence[int]) -> None:
         """Delete messages that Kafka has."""
         await self._store.delete_outbox(ids)
+        self._is_outbox_empty = self._is_last_batch
         EVENTS.inc(len(ids))
 
     async def take_partitions(self, partitions: Sequence[int]) -> dict[int, int]:

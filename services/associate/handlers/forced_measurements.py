@@ -88,8 +88,8 @@ class ForcedMeasurementsHandler:
         self, catalogue: Catalogue, result: ForcedMeasurements
     ) -> tuple[list[Retraction], int]:
         """Store a result; return the transients that it retracts, and the number of events."""
-        stream_id = await catalogue.lock_stream(result.stream)
-        if stream_id is None:
+        stream = await catalogue.lock_stream(result.stream)
+        if stream is None:
             return [], 0  # the stream was deleted
         result = calibrate_forced(
             result, *await catalogue.load_solution(result.stream, result.image_id)
@@ -98,7 +98,7 @@ class ForcedMeasurementsHandler:
         await catalogue.insert_gaps(result)
         n_events = 0
         if np.any(is_stored):
-            outcome = await _count_points(catalogue, stream_id, result, is_stored, self._settings)
+            outcome = await _count_points(catalogue, stream.id, result, is_stored, self._settings)
             await catalogue.store_forced_outcome(outcome, self._topics)
             n_events = len(outcome.notifications)
         wanted = may_contradict(result, is_stored, self._settings)

@@ -8,7 +8,6 @@ import numpy as np
 from runtime.settings import AssociateSettings
 from schemas.topics import Topics
 from services.associate.models.catalogue import (
-    NO_MONITORS,
     NO_NULL_DETECTIONS,
     SOURCE_DTYPE,
     CatalogueState,
@@ -16,7 +15,7 @@ from services.associate.models.catalogue import (
     Questions,
 )
 from services.associate.models.contradictions import JudgementTimes
-from services.associate.models.timesteps import LedgerEntry, SameTimeImage, Timestep
+from services.associate.models.timesteps import LedgerEntry, LockedStream, Timestep
 from services.associate.steps.association import (
     associate,
     find_search_boxes,
@@ -59,7 +58,11 @@ async def associate_timestep(
         Where the events and the forced requests go.
     """
     radius_deg = search_radius_deg(timestep, settings)
-    state = await _load_state(catalogue, timestep, settings, radius_deg)
+    stream = await catalogue.ensure_stream(
+        timestep.stream,
+        systematic_position_error_deg=settings.systematic_position_error_arcsec / 3600,
+    )
+    state = await _load_state(catalogue, timestep, stream.id, settings, radius_deg)
     solutions = solve_timestep(timestep, state, settings, radius_deg=radius_deg)
     if needs_wider_search(timestep, solutions, settings):
         wider_deg = wider_radius_deg(timestep, settings)
@@ -67,7 +70,10 @@ async def associate_timestep(
         solutions = solve_timestep(timestep, state, settings, radius_deg=wider_deg)
     association = associate(timestep, state, settings, solutions)
     evidence = await _load_evidence(
-        catalogue, association.questions, state, to_timestep_waits(timestep, state, settings)
+        catalogue,
+        association.questions,
+        stream,
+        to_timestep_waits(timestep, state, settings),
     )
     decisions = decide(association, evidence, settings, datetime.now(UTC))
     await catalogue.store(decisions, topics)
@@ -76,39 +82,35 @@ async def associate_timestep(
 
 
 async def _load_state(
-    catalogue: Catalogue, timestep: Timestep, settings: AssociateSettings, radius_deg: float
+    catalogue: Catalogue,
+    timestep: Timestep,
+    stream_id: int,
+    settings: AssociateSettings,
+    radius_deg: float,
 ) -> CatalogueState:
     """Return what the catalogue has around the detections; new bands get their ids."""
-    stream_id = await catalogue.ensure_stream(
-        timestep.stream,
-        systematic_position_error_deg=settings.systematic_position_error_arcsec / 3600,
+    has_time = timestep.time_start is not None
+    images, same_time = await catalogue.find_images(
+        stream_id,
+        [record.image_id for record in timestep.records],
+        exposure_times(timestep, settings.timestep_tolerance_s) if has_time else None,
     )
-    image_ids = [record.image_id for record in timestep.records]
-    images = await catalogue.find_images(stream_id, image_ids)
-    bands = await catalogue.list_bands(stream_id)
+    bands, monitors = await catalogue.load_bands_and_monitors(
+        stream_id, timestep.stream if needs_forced(timestep, settings) else None
+    )
     assigned = assign_bands(timestep.records, bands)
     for band in assigned:
         if band is not None and band not in bands:
             bands[band] = await catalogue.ensure_band(stream_id, band)
-    band_ids = [None if band is None else bands[band] for band in assigned]
-    same_time: list[SameTimeImage] = []
-    if timestep.time_start is not None:
-        times = exposure_times(timestep, settings.timestep_tolerance_s)
-        known_bands = [each for each in band_ids if each is not None]
-        same_time = await catalogue.find_same_time_images(stream_id, known_bands, times)
     state = CatalogueState(
         stream_id=stream_id,
         bands=bands,
-        band_ids=band_ids,
+        band_ids=[None if band is None else bands[band] for band in assigned],
         images=images,
         same_time=same_time,
         sources=np.zeros(0, SOURCE_DTYPE),
         statistics={},
-        monitors=(
-            await catalogue.load_monitors(timestep.stream)
-            if needs_forced(timestep, settings)
-            else NO_MONITORS
-        ),
+        monitors=monitors,
     )
     return await _load_sources(catalogue, timestep, state, radius_deg)
 
@@ -121,12 +123,12 @@ async def _load_sources(
     if boxes is None:
         return state
     sources = await catalogue.load_sources(state.stream_id, boxes)
-    statistics = await catalogue.load_statistics(sources["id"].tolist()) if sources.size else {}
+    statistics = await catalogue.load_statistics(sources["id"]) if sources.size else {}
     return replace(state, sources=sources, statistics=statistics)
 
 
 async def _load_evidence(
-    catalogue: Catalogue, questions: Questions, state: CatalogueState, waits: JudgementTimes
+    catalogue: Catalogue, questions: Questions, stream: LockedStream, waits: JudgementTimes
 ) -> Evidence:
     """Return what the catalogue has on the questions of an association."""
     image_keys, source_ids = (
@@ -158,7 +160,7 @@ async def _load_evidence(
             NO_NULL_DETECTIONS
             if questions.detected_ids is None or questions.field is None
             else await catalogue.load_null_detections(
-                state.stream_id, questions.detected_ids, waits, questions.field
+                stream, questions.detected_ids, waits, questions.field
             )
         ),
     )

@@ -101,6 +101,10 @@ class NullDetections:
         New sources that wait for a verdict of the other bands: they do not expire.
     is_active : (n,) bool
         An episode that events have announced goes on.
+    may_be_archived : (n,) bool
+        Measured by forced photometry, and never announced.
+    detected_again : (k,) int64
+        Sources of table `null_detection` that the timestep does detect.
     """
 
     id: IntArray
@@ -110,6 +114,8 @@ class NullDetections:
     is_stored: BoolArray
     is_pending: BoolArray
     is_active: BoolArray
+    may_be_archived: BoolArray
+    detected_again: IntArray
 
 
 NO_MONITORS = Monitors(
@@ -123,6 +129,8 @@ NO_NULL_DETECTIONS = NullDetections(
     np.empty(0, np.bool_),
     np.empty(0, np.bool_),
     np.empty(0, np.bool_),
+    np.empty(0, np.bool_),
+    np.empty(0, np.int64),
 )
 
 
@@ -139,7 +147,7 @@ class CatalogueState:
     images : mapping
         Images of this timestep that were stored before, by `image_id`.
     same_time : sequence of SameTimeImage
-        Accepted images of its bands that were exposed at its time.
+        Accepted images of the stream that were exposed at its time.
     sources : (n,) structured, `SOURCE_DTYPE`
         In ascending order of id.
     statistics : mapping of (k,) structured, `STATISTICS_DTYPE`
@@ -201,7 +209,8 @@ class Questions:
     detected_ids : (n,) int64 or None
         Known sources that were detected; None: null detections are not counted.
     field : Probes or None
-        Boxes of the search index that the images cover; None without `detected_ids`.
+        Boxes of the search index that hold what the images cover, and every source that they
+        detect; None without `detected_ids`.
     """
 
     n_images: int

@@ -13,6 +13,7 @@ __all__ = [
     "ExpectedChannel",
     "KnownImage",
     "LedgerEntry",
+    "LockedStream",
     "OffsetMove",
     "SameTimeImage",
     "StreamState",
@@ -99,6 +100,23 @@ class StreamState:
     stream: str
     closed_until: datetime
     channels: tuple[ExpectedChannel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LockedStream:
+    """A stream that no other transaction changes.
+
+    Parameters
+    ----------
+    systematic_position_error_deg : float
+        As stored, for the readers of the catalogue, per axis [deg].
+    looked_until : datetime or None
+        Start of the last timestep that looked at the sky; None: there was none.
+    """
+
+    id: int
+    systematic_position_error_deg: float | None
+    looked_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
--- Return the id of a stream, which is created if it is new; store the systematic error that is used for it.
+-- Return a stream, which is created if it is new; store the systematic error that is used for it.
 --
 -- $1  name                           text
 -- $2  systematic_position_error_deg  float8  per axis [deg]
@@ -6,4 +6,7 @@
 insert into stream (name, systematic_position_error_deg)
 values ($1::text, $2::float8)
 on conflict (name) do update set systematic_position_error_deg = excluded.systematic_position_error_deg
-returning stream.id
+returning
+    stream.id,
+    stream.systematic_position_error_deg,
+    stream.looked_until

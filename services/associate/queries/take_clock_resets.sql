@@ -1,4 +1,4 @@
--- Clear the requests to forget how far streams have come, and return their names.
+-- Reset the clocks of streams where this was requested, and return their names.
 --
 -- $1  name  text[]  streams of this process
 -- Index: the unique one on name.

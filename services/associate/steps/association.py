@@ -151,9 +151,18 @@ def associate(
                 if row["n_episodes"]
             ],
             detected_ids=_detected_ids(candidates) if counts_looks else None,
-            field=find_field_boxes([each.record for each in images]) if counts_looks else None,
+            field=_find_field(timestep, images, settings) if counts_looks else None,
         ),
     )
+
+
+def _find_field(
+    timestep: Timestep, images: Sequence[AssociatedImage], settings: AssociateSettings
+) -> Probes:
+    """Return boxes that hold what images cover, and the sources of all their detections."""
+    shift_deg = wider_radius_deg(timestep, settings)
+    margin_deg = search_radius_deg(timestep, settings) + shift_deg
+    return find_field_boxes([each.record for each in images], margin_deg)
 
 
 def _distance_limit_deg(record: ImageDetections, settings: AssociateSettings) -> float:

@@ -149,16 +149,17 @@ def _to_flux_pairs(
     measured: SourceColumns, detection: IntArray, source_id: IntArray, table: RowArray
 ) -> FluxPairs:
     """Return the peak fluxes of the pairs whose source has a flux in the channel."""
-    by_id = table[np.argsort(table["source_id"])]
-    row = np.minimum(np.searchsorted(by_id["source_id"], source_id), by_id.size - 1)
-    known = by_id["source_id"][row] == source_id
+    order = np.argsort(table["source_id"])
+    place = np.searchsorted(table["source_id"], source_id, sorter=order)
+    row = order[np.minimum(place, order.size - 1)]
+    known = table["source_id"][row] == source_id
     detection, row = detection[known], row[known]
     with np.errstate(divide="ignore"):
-        catalogue_err = 1 / np.sqrt(by_id["flux_peak_weight"][row])
+        catalogue_err = 1 / np.sqrt(table["flux_peak_weight"][row])
     return FluxPairs(
         measured.flux_peak_jy_beam[detection],
         measured.flux_peak_err_jy_beam[detection],
-        by_id["flux_peak_wmean_jy_beam"][row],
+        table["flux_peak_wmean_jy_beam"][row],
         catalogue_err,
     )
 

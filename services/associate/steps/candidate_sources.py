@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from schemas.messages import BoolArray, FloatArray, IntArray
 from services.associate.models.catalogue import (
@@ -23,7 +22,13 @@ from services.associate.models.decisions import StatisticsRows
 from services.associate.steps.change_tests import add_looks
 from services.associate.steps.image_result import ImageResult, MeasuredColumns
 from services.associate.steps.inheritance import Claims, find_heirs
-from services.associate.steps.matching import Links, Positions, find_pairs, resolve
+from services.associate.steps.matching import (
+    Links,
+    Positions,
+    find_pairs,
+    is_first_of_each,
+    resolve,
+)
 from services.associate.steps.variability import Variability, find_variability
 from sky.geometry import move, tangent_offsets
 from sky.statistics import eta, merge_moments, new_moments, update_moments, v
@@ -188,7 +193,7 @@ class CandidateSources:
         kept, split = resolve(pairs)
         n = columns.ra.size
         source, radius = np.full(n, -1, np.int64), np.full(n, np.nan)
-        is_primary = _first_of_each(kept.detection)
+        is_primary = is_first_of_each(kept.detection)
         primary = kept.select(is_primary)
         source[primary.detection] = primary.source
         radius[primary.detection] = primary.de_ruiter_radius
@@ -222,6 +227,8 @@ class CandidateSources:
         self, key: ChannelKey, columns: MeasuredColumns, kept: Links, split: Links
     ) -> BoolArray:
         """Return which splits inherit: their fluxes are compatible with their source's."""
+        if not split.source.size:
+            return np.zeros(0, np.bool_)
         peak = self._peak[key]
         known = peak["n"] > 0
         with np.errstate(divide="ignore"):
@@ -244,6 +251,8 @@ class CandidateSources:
         self, columns: MeasuredColumns, first_detections: IntArray, parents: IntArray, image: int
     ) -> IntArray:
         """Append a source for each first detection; a split inherits its parent's statistics."""
+        if not first_detections.size:
+            return first_detections
         first = self.sources.size
         rows = np.zeros(first_detections.size, _DTYPE)
         rows["ra"], rows["dec"] = (
@@ -284,21 +293,19 @@ class CandidateSources:
         """
         if not kept.source.size:
             return
-        rows = self.sources[kept.source]
+        rows, source = self.sources, kept.source
+        ra, dec = rows["ra"][source], rows["dec"][source]
         weight_east = _weight(columns.ra_err_deg[kept.detection])
         weight_north = _weight(columns.dec_err_deg[kept.detection])
         east, north = tangent_offsets(
-            rows["ra"], rows["dec"], columns.ra[kept.detection], columns.dec[kept.detection]
+            ra, dec, columns.ra[kept.detection], columns.dec[kept.detection]
         )
-        rows["weight_ra"] += weight_east
-        rows["weight_dec"] += weight_north
-        rows["ra"], rows["dec"] = move(
-            rows["ra"],
-            rows["dec"],
-            east * weight_east / rows["weight_ra"],
-            north * weight_north / rows["weight_dec"],
+        total_east = rows["weight_ra"][source] + weight_east
+        total_north = rows["weight_dec"][source] + weight_north
+        rows["ra"][source], rows["dec"][source] = move(
+            ra, dec, east * weight_east / total_east, north * weight_north / total_north
         )
-        self.sources[kept.source] = rows
+        rows["weight_ra"][source], rows["weight_dec"][source] = total_east, total_north
 
     def _count(self, *sources: IntArray) -> None:
         touched = np.concatenate(sources)
@@ -308,6 +315,9 @@ class CandidateSources:
     def _add_points(
         self, key: ChannelKey, columns: MeasuredColumns, detection: IntArray, source: IntArray
     ) -> None:
+        """Add detections to the light curves of their sources."""
+        if not source.size:
+            return
         for moments, flux, error in (
             (self._int[key], columns.flux_int, columns.flux_int_err),
             (self._peak[key], columns.flux_peak, columns.flux_peak_err),
@@ -379,9 +389,3 @@ def _weight(error: FloatArray) -> FloatArray:
     """Return 1/error^2; an unusable error has no weight."""
     usable = np.isfinite(error) & (error > 0)
     return np.where(usable, 1 / np.where(usable, error, 1.0) ** 2, 0.0)
-
-
-def _first_of_each(numbers: IntArray) -> npt.NDArray[np.bool_]:
-    mask = np.zeros(numbers.size, bool)
-    mask[np.unique(numbers, return_index=True)[1]] = True
-    return mask

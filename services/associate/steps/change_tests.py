@@ -84,7 +84,7 @@ def add_looks(
     flux, error : (k,) float64
         Flux and its 1 sigma error, any unit; the error is positive and finite.
     limits : ChangeLimits
-        When a change is told.
+        When a change is reported.
 
     Notes
     -----
@@ -190,9 +190,9 @@ def _test_windows(
         norm2 = (1 - decay ** (2 * n)) / (1 - decay**2)
         sigma = np.where(n > 0, sums / np.sqrt(np.maximum(norm2, 1) * scatter), 0.0)
         mean = sums * (1 - decay) / np.maximum(1 - decay**n, 1e-12) * error
-        is_told = is_quiet & (np.abs(sigma) >= limits.window_sigma) & (n >= 2)
-        is_told &= np.abs(mean) >= limits.least_fraction * np.abs(state["base_wmean"])
-        better = is_told & (np.abs(sigma) > np.abs(best_sigma))
+        is_changed = is_quiet & (np.abs(sigma) >= limits.window_sigma) & (n >= 2)
+        is_changed &= np.abs(mean) >= limits.least_fraction * np.abs(state["base_wmean"])
+        better = is_changed & (np.abs(sigma) > np.abs(best_sigma))
         best_window = np.where(better, length, best_window)
         best_sigma = np.where(better, sigma, best_sigma)
         shift = np.where(better, mean, shift)
@@ -208,10 +208,10 @@ def _rebase(state: RowArray, window: FloatArray, shift: FloatArray, error: Float
     state["base_weight"] = np.where(chosen, n / error**2, state["base_weight"])
     state["base_n"] = np.where(chosen, n, state["base_n"])
     state["base_wm2"] = np.where(chosen, n - 1, state["base_wm2"])
-    _forget_windows(state, chosen)
+    _reset_windows(state, chosen)
 
 
-def _forget_windows(state: RowArray, chosen: BoolArray) -> None:
+def _reset_windows(state: RowArray, chosen: BoolArray) -> None:
     state["n_residuals"] = np.where(chosen, 0, state["n_residuals"])
     state["sums"] = np.where(chosen[:, None], 0.0, state["sums"])
 
@@ -239,7 +239,7 @@ def _settle(state: RowArray, limits: ChangeLimits) -> BoolArray:
     state["base_wm2"] = np.where(settled, state["base_n"] - 1, state["base_wm2"])
     state["level_n"] = np.where(settled, 0, state["level_n"])
     state["n_settled"] += settled
-    _forget_windows(state, settled)
+    _reset_windows(state, settled)
     return np.asarray(settled, np.bool_)
 
 

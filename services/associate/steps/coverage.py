@@ -62,13 +62,13 @@ def covers_any(records: Iterable[ImageDetections], ra: FloatArray, dec: FloatArr
     return found
 
 
-def find_field_boxes(records: Sequence[ImageDetections]) -> Probes:
-    """Return boxes of the search index that hold all that accepted images cover."""
+def find_field_boxes(records: Sequence[ImageDetections], margin_deg: float) -> Probes:
+    """Return boxes of the search index that hold all within a margin [deg] of accepted images."""
     fields = [metadata_of(record) for record in records]
     return probe_zones(
         np.array([each.field_ra for each in fields]),
         np.array([each.field_dec for each in fields]),
-        max(each.field_radius_deg for each in fields),
+        max(each.field_radius_deg for each in fields) + margin_deg,
     )
 
 

@@ -171,8 +171,7 @@ def _decide_forced(
     association: Association, evidence: Evidence, rows: RowArray, settings: AssociateSettings
 ) -> ForcedDecisions | None:
     """Return the null detections, the monitors that begin, and what is to be measured."""
-    detected_ids = association.questions.detected_ids
-    if detected_ids is None:
+    if association.questions.detected_ids is None:
         return None
     undetected = evidence.null_detections
     records = [image.record for image in association.images]
@@ -180,7 +179,6 @@ def _decide_forced(
         undetected,
         covers_any(records, undetected.ra, undetected.dec),
         _to_targets(rows),
-        detected_ids,
         expiration_timesteps=settings.expiration_timesteps,
         candidate_timesteps=settings.candidate_timesteps,
     )

@@ -58,8 +58,8 @@ def _find_in_image(
     returns = (activity < 0) & (rises | (looks.rise_sigma >= settings.vanished_sigma))
     falls = looks.is_below | ((looks.window > 0) & (looks.window_sigma < 0))
     falls &= image.key[1] == "I"
-    told = is_known & (((activity == 0) & (rises | falls)) | returns)
-    for each in np.flatnonzero(told).tolist():
+    begins = is_known & (((activity == 0) & (rises | falls)) | returns)
+    for each in np.flatnonzero(begins).tolist():
         row = rows[looked.source[each]]
         kind = "returned" if returns[each] else _kind_of(row, looks, each, falls=bool(falls[each]))
         yield Trigger(

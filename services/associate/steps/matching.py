@@ -8,7 +8,7 @@ import numpy.typing as npt
 from sky.geometry import tangent_offsets, to_unit_vectors
 from sky.neighbours import pairs_within
 
-__all__ = ["Links", "Positions", "find_pairs", "resolve"]
+__all__ = ["Links", "Positions", "find_pairs", "is_first_of_each", "resolve"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -116,26 +116,33 @@ def resolve(pairs: Links) -> tuple[Links, Links]:
     """
     order = np.lexsort((pairs.source, pairs.detection, pairs.de_ruiter_radius))
     pairs = pairs.select(order)
-    pairs = pairs.select(~_is_many_to_many(pairs) | _is_first(pairs.detection))
-    nearest = _is_first(pairs.source)
-    lost = ~nearest & ~np.isin(pairs.detection, pairs.detection[nearest])
+    pairs = pairs.select(~_is_many_to_many(pairs) | is_first_of_each(pairs.detection))
+    nearest = is_first_of_each(pairs.source)
+    lost = ~nearest & ~_is_among(pairs.detection, pairs.detection[nearest])
     split = pairs.select(lost)
-    return pairs.select(nearest), split.select(_is_first(split.detection))
+    return pairs.select(nearest), split.select(is_first_of_each(split.detection))
 
 
-def _is_first(numbers: IntArray) -> BoolArray:
-    """Return a mask of the first occurrence of each number."""
-    mask = np.zeros(numbers.size, bool)
-    mask[np.unique(numbers, return_index=True)[1]] = True
-    return mask
+def is_first_of_each(numbers: IntArray) -> BoolArray:
+    """Return a mask of the first occurrence of each number, (n,); none is negative."""
+    place = np.arange(numbers.size)
+    first = np.zeros(numbers.max(initial=-1) + 1, np.int64)
+    first[numbers[::-1]] = place[::-1]  # of equal numbers the last assignment holds
+    return np.asarray(first[numbers] == place, np.bool_)
+
+
+def _is_among(numbers: IntArray, chosen: IntArray) -> BoolArray:
+    """Return which numbers are chosen ones; all chosen ones are among them."""
+    is_chosen = np.zeros(numbers.max(initial=-1) + 1, np.bool_)
+    is_chosen[chosen] = True
+    return is_chosen[numbers]
 
 
 def _is_many_to_many(pairs: Links) -> BoolArray:
     """Return a mask of pairs whose detection has several sources, one of them contested."""
     contested = _counts(pairs.source)[pairs.source] > 1
     shared = _counts(pairs.detection)[pairs.detection] > 1
-    touched = np.unique(pairs.detection[contested])
-    return shared & np.isin(pairs.detection, touched)
+    return shared & _is_among(pairs.detection, pairs.detection[contested])
 
 
 def _counts(numbers: IntArray) -> IntArray:

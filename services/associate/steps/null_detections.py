@@ -14,7 +14,6 @@ def count_null_detections(
     null_detections: NullDetections,
     is_covered: BoolArray,
     detected: ForcedTargets,
-    detected_ids: IntArray,
     *,
     expiration_timesteps: int,
     candidate_timesteps: int,
@@ -30,8 +29,6 @@ def count_null_detections(
     detected : ForcedTargets
         Sources that it does detect: one that an image detects is worth measuring in the
         images of other bands that do not.
-    detected_ids : (n,) int64
-        Known sources that it detects.
     expiration_timesteps : int
         Looks in a row without a detection after which a source is measured no more [-].
     candidate_timesteps : int
@@ -40,7 +37,9 @@ def count_null_detections(
     n_timesteps = null_detections.n_timesteps + is_covered
     waits = (n_timesteps <= expiration_timesteps) | null_detections.is_pending
     checks = _checks(expiration_timesteps, candidate_timesteps)
-    # A source outside the field is remembered until the next look at it.
+    is_doubtful = ~waits | (is_covered & np.isin(n_timesteps, checks))
+    is_doubtful &= null_detections.may_be_archived
+    # A source outside the field keeps its count until the next look at it.
     counted = waits & (is_covered | ~null_detections.is_stored)
     rows = NullDetectionRows(
         source_id=null_detections.id[counted],
@@ -48,8 +47,8 @@ def count_null_detections(
         zone=zone_of(null_detections.dec[counted]),
         ra=null_detections.ra[counted],
         dec=null_detections.dec[counted],
-        ended=np.concatenate([detected_ids, null_detections.id[~waits]]),
-        doubtful=null_detections.id[~waits | (is_covered & np.isin(n_timesteps, checks))],
+        ended=np.concatenate([null_detections.detected_again, null_detections.id[~waits]]),
+        doubtful=null_detections.id[is_doubtful],
     )
     measured = waits & is_covered
     targets = ForcedTargets(

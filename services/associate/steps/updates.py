@@ -46,6 +46,8 @@ def find_updates(
         One a transient: its detection of the highest S/N.
     """
     by_id = {last.source_id: last for last in last_notified}
+    if not by_id:
+        return []
     rows = np.flatnonzero(np.isin(candidates.sources["id"], list(by_id)))
     found = []
     for row in rows.tolist():

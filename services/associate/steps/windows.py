@@ -21,7 +21,7 @@ __all__ = ["TimestepWindows"]
 # A stream's clock moves by more than so many of its cadences only if two images agree.
 _JUMP_TIMESTEPS = 100
 _LEAST_JUMP = timedelta(seconds=60)
-# Cadences that must have been seen before a jump is recognised, and how many are remembered.
+# Cadences that must have been seen before a jump is recognised, and how many are kept.
 _LEAST_CADENCES, _MOST_CADENCES = 3, 9
 # How many cadences a jump waits for a second image, beyond the timeout of a timestep.
 _JUMP_WAIT_TIMESTEPS = 3
@@ -182,8 +182,8 @@ class TimestepWindows:
         for window in self._windows():
             window.first_arrival_s = max(window.first_arrival_s, now_s)
 
-    def take_apart(self) -> list[Timestep]:
-        """Remove and return every image that waits, each as late: no clock moves."""
+    def split_all(self) -> list[Timestep]:
+        """Remove every waiting image; return each as a late timestep of its own."""
         taken = [
             Timestep(name, window.time_start, (arrival,), is_late=True)
             for name, stream in self._streams.items()
@@ -195,7 +195,7 @@ class TimestepWindows:
         return taken
 
     def reset_clock(self, names: Iterable[str]) -> None:
-        """Forget how far streams have come: their next image starts a new clock."""
+        """Reset the clocks of streams: the next image of each starts a new one."""
         for name in names:
             self._known.pop(name, None)
             if name in self._streams:

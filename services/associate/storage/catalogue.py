@@ -52,9 +52,11 @@ class Catalogue(ImageTables, SourceTables, TransientTables, ForcedTables, Outbox
             await self.upsert_sky_coverage(rows)
         if decisions.closed_until is not None:
             await self.close_timestep(
-                stream_id, decisions.closed_until, is_looked=bool(decisions.coverage)
+                stream_id,
+                decisions.closed_until,
+                decisions.channels,
+                is_looked=bool(decisions.coverage),
             )
-            await self.upsert_expected_channels(decisions.channels)
 
     async def store_forced_outcome(self, outcome: ForcedOutcome, topics: Topics) -> None:
         """Write what the forced points of an image change."""
@@ -102,7 +104,7 @@ class Catalogue(ImageTables, SourceTables, TransientTables, ForcedTables, Outbox
         await self.insert_shared_detections(rows.shared)
 
     async def _store_episodes(self, decisions: Decisions) -> None:
-        """Store what changes in episodes that were told before; those that begin follow."""
+        """Store what changes in episodes that were announced before; those that begin follow."""
         episodes, time_start = decisions.episodes, decisions.time_start
         if time_start is None:
             return

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 import numpy as np
@@ -21,7 +21,6 @@ from services.associate.models.catalogue import (
     FIRST_FORCED_NUMBER,
     BandFlux,
     MeasuredImage,
-    Monitors,
     NullDetections,
 )
 from services.associate.models.contradictions import (
@@ -31,6 +30,7 @@ from services.associate.models.contradictions import (
     StreamBands,
 )
 from services.associate.models.decisions import MonitorSource, NullDetectionRows
+from services.associate.models.timesteps import LockedStream
 from services.associate.storage.transaction import Transaction
 from sky.geometry import Probes
 
@@ -43,55 +43,68 @@ class ForcedTables(Transaction):
     """Tables `null_detection`, `monitor` and `forced_gap`; forced rows of `detection`."""
 
     async def load_null_detections(
-        self, stream_id: int, detected_ids: IntArray, waits: JudgementTimes, field: Probes
+        self,
+        stream: LockedStream,
+        detected_ids: IntArray,
+        waits: JudgementTimes,
+        field: Probes,
     ) -> NullDetections:
-        """Return known sources that a timestep does not detect: in its field, or just now seen."""
-        rows = await self._fetch_planned(
+        """Return known sources that a timestep does not detect.
+
+        Those that the timestep before it detected, wherever they are, and those of its field that
+        were not detected for longer.
+        """
+        detected_before = await self._load_detected_ids(stream, waits.tolerance)
+        until = stream.looked_until
+        rows = await self._fetch(
             "select_null_detections",
-            stream_id=stream_id,
-            tolerance=waits.tolerance,
-            detected_id=detected_ids.tolist(),
-            zone=field.zone.tolist(),
-            ra_low=field.ra_low.tolist(),
-            ra_high=field.ra_high.tolist(),
-            longest_wait=waits.longest,
+            stream_id=stream.id,
+            source_id=np.setdiff1d(detected_before, detected_ids),
+            zone=field.zone,
+            ra_low=field.ra_low,
+            ra_high=field.ra_high,
+            pending_since=None if until is None else until - waits.longest,
         )
+        again = np.isin(np.array([row["id"] for row in rows], np.int64), detected_ids)
+        rest = [row for row, is_again in zip(rows, again.tolist(), strict=True) if not is_again]
         return NullDetections(
-            id=np.array([row["id"] for row in rows], np.int64),
-            ra=np.array([row["ra"] for row in rows], np.float64),
-            dec=np.array([row["dec"] for row in rows], np.float64),
-            n_timesteps=np.array([row["n_timesteps"] for row in rows], np.int64),
-            is_stored=np.array([row["is_stored"] for row in rows], np.bool_),
-            is_pending=np.array([row["is_pending"] for row in rows], np.bool_),
-            is_active=np.array([row["is_active"] for row in rows], np.bool_),
+            id=np.array([row["id"] for row in rest], np.int64),
+            ra=np.array([row["ra"] for row in rest], np.float64),
+            dec=np.array([row["dec"] for row in rest], np.float64),
+            n_timesteps=np.array([row["n_timesteps"] for row in rest], np.int64),
+            is_stored=np.array([row["is_stored"] for row in rest], np.bool_),
+            is_pending=np.array([row["is_pending"] for row in rest], np.bool_),
+            is_active=np.array([row["is_active"] for row in rest], np.bool_),
+            may_be_archived=np.array([row["may_be_archived"] for row in rest], np.bool_),
+            detected_again=np.array([row["id"] for row in rows], np.int64)[again],
         )
+
+    async def _load_detected_ids(self, stream: LockedStream, tolerance: timedelta) -> IntArray:
+        """Return the sources that the last timestep of a stream detected, one more than once."""
+        until = stream.looked_until
+        if until is None:
+            return np.empty(0, np.int64)
+        data = await self._fetchval(
+            "select_detected_ids",
+            stream_id=stream.id,
+            from_time=until - tolerance,
+            to_time=until + tolerance,
+        )
+        return np.frombuffer(data or b"", ">i8").astype(np.int64)
 
     async def write_null_detections(self, stream_id: int, rows: NullDetectionRows) -> None:
         """Store for how long sources have had null detections, and delete those that ended."""
-        if rows.source_id.size:
+        if rows.source_id.size or rows.ended.size:
             await self._execute(
-                "upsert_null_detections",
+                "write_null_detections",
                 stream_id=stream_id,
-                source_id=rows.source_id.tolist(),
-                n_timesteps=rows.n_timesteps.tolist(),
-                zone=rows.zone.tolist(),
-                ra=rows.ra.tolist(),
-                dec=rows.dec.tolist(),
+                source_id=rows.source_id,
+                n_timesteps=rows.n_timesteps,
+                zone=rows.zone,
+                ra=rows.ra,
+                dec=rows.dec,
+                ended_source_id=rows.ended,
             )
-        if rows.ended.size:
-            await self._execute(
-                "delete_null_detections", stream_id=stream_id, source_id=rows.ended.tolist()
-            )
-
-    async def load_monitors(self, stream: str) -> Monitors:
-        """Return the monitored positions of a stream."""
-        rows = await self._fetch("select_monitors", stream=stream)
-        return Monitors(
-            id=np.array([row["id"] for row in rows], np.int64),
-            ra=np.array([row["ra"] for row in rows], np.float64),
-            dec=np.array([row["dec"] for row in rows], np.float64),
-            source_id=np.array([row["source_id"] for row in rows], np.int64),
-        )
 
     async def insert_monitor_sources(
         self, stream_id: int, sources: Sequence[MonitorSource]
@@ -105,11 +118,6 @@ class ForcedTables(Transaction):
             first_image_key=[each.first_image_key for each in sources],
             first_time_start=[each.first_time_start for each in sources],
         )
-
-    async def lock_stream(self, name: str) -> int | None:
-        """Lock a stream for this transaction: its statistics change in one at a time."""
-        stream_id: int | None = await self._fetchval("lock_stream", name=name)
-        return stream_id
 
     async def load_measured_image(self, stream_id: int, image_id: str) -> MeasuredImage:
         """Return an accepted image that is stored, without its sources."""
@@ -136,14 +144,14 @@ class ForcedTables(Transaction):
             "insert_forced",
             stream=result.stream,
             image_id=result.image_id,
-            source_number=(FIRST_FORCED_NUMBER + np.flatnonzero(done)).tolist(),
-            source_id=columns.position_id[done].tolist(),
+            source_number=FIRST_FORCED_NUMBER + np.flatnonzero(done),
+            source_id=columns.position_id[done],
             extraction_type=np.array(columns.extraction_type, object)[done].tolist(),
-            ra=columns.ra[done].tolist(),
-            dec=columns.dec[done].tolist(),
-            flux_peak_jy_beam=columns.flux_peak_jy_beam[done].tolist(),
-            flux_peak_err_jy_beam=columns.flux_peak_err_jy_beam[done].tolist(),
-            rms_local_jy_beam=columns.rms_local_jy_beam[done].tolist(),
+            ra=columns.ra[done],
+            dec=columns.dec[done],
+            flux_peak_jy_beam=columns.flux_peak_jy_beam[done],
+            flux_peak_err_jy_beam=columns.flux_peak_err_jy_beam[done],
+            rms_local_jy_beam=columns.rms_local_jy_beam[done],
         )
         is_stored = np.zeros(done.size, np.bool_)
         is_stored[[row["source_number"] - FIRST_FORCED_NUMBER for row in rows]] = True
@@ -156,7 +164,7 @@ class ForcedTables(Transaction):
             "insert_gaps",
             stream=result.stream,
             image_id=result.image_id,
-            source_id=columns.position_id[~_is_measured(result)].tolist(),
+            source_id=columns.position_id[~_is_measured(result)],
             reason=[reason for reason in columns.reason if reason],
         )
 
@@ -176,7 +184,7 @@ class ForcedTables(Transaction):
             "lock_retraction_candidates",
             stream_id=stream_id,
             image_id=image_id,
-            source_id=source_ids.tolist(),
+            source_id=source_ids,
             tolerance=waits.tolerance,
             longest_wait=waits.longest,
         )

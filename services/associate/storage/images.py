@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 
+import asyncpg
 import numpy as np
 
 from schemas.messages import FloatArray, ImageMetadata, SourceOffset
 from services.associate.errors import FencedError
-from services.associate.models.catalogue import ChannelKey, PriorCoverage
+from services.associate.models.catalogue import ChannelKey, Monitors, PriorCoverage
 from services.associate.models.decisions import CoverageRows, ImageRow
 from services.associate.models.solutions import NO_SOLUTION, ImageSolution
 from services.associate.models.timesteps import (
@@ -16,6 +17,7 @@ from services.associate.models.timesteps import (
     ExpectedChannel,
     KnownImage,
     LedgerEntry,
+    LockedStream,
     OffsetMove,
     SameTimeImage,
 )
@@ -25,10 +27,11 @@ from sky.coverage import MAX_ORDER, cells_around
 __all__ = ["ImageTables"]
 
 _METADATA = tuple(each.name for each in fields(ImageMetadata))
+_EXPOSURE = tuple(each.name for each in fields(SameTimeImage))
 
 
 class ImageTables(Transaction):
-    """Tables `stream`, `band`, `image`, `timestep`, `image_ledger` and `sky_coverage`."""
+    """Tables `stream`, `band`, `monitor`, `image`, `timestep`, `image_ledger`, `sky_coverage`."""
 
     async def move_offsets(self, cluster_id: str, topic: str, moves: Sequence[OffsetMove]) -> None:
         """Move the consumed offsets.
@@ -49,8 +52,15 @@ class ImageTables(Transaction):
         if n_moved != len(moves):
             raise FencedError("another associator has written this partition")
 
-    async def ensure_stream(self, name: str, *, systematic_position_error_deg: float) -> int:
-        """Return the id of a stream, which is created if it is new.
+    async def lock_stream(self, name: str) -> LockedStream | None:
+        """Lock a stream for this transaction: its statistics change in one at a time."""
+        rows = await self._fetch("lock_stream", name=name)
+        return LockedStream(**rows[0]) if rows else None
+
+    async def ensure_stream(
+        self, name: str, *, systematic_position_error_deg: float
+    ) -> LockedStream:
+        """Lock a stream for this transaction; it is created if it is new.
 
         Parameters
         ----------
@@ -59,18 +69,38 @@ class ImageTables(Transaction):
         systematic_position_error_deg : float
             Systematic error of a position, per axis; readers of the catalogue need it too [deg].
         """
-        return int(
-            await self._fetchval(
-                "ensure_stream",
-                name=name,
-                systematic_position_error_deg=systematic_position_error_deg,
-            )
+        stream = await self.lock_stream(name)
+        if stream and stream.systematic_position_error_deg == systematic_position_error_deg:
+            return stream
+        [row] = await self._fetch(
+            "ensure_stream",
+            name=name,
+            systematic_position_error_deg=systematic_position_error_deg,
         )
+        return LockedStream(**row)
 
-    async def list_bands(self, stream_id: int) -> dict[Band, int]:
-        """Return the ids of a stream's bands."""
-        rows = await self._fetch("list_bands", stream_id=stream_id)
-        return {Band(row["freq_eff_hz"], row["freq_bw_hz"]): row["id"] for row in rows}
+    async def load_bands_and_monitors(
+        self, stream_id: int, stream: str | None
+    ) -> tuple[dict[Band, int], Monitors]:
+        """Return the ids of a stream's bands, and its monitored positions.
+
+        Parameters
+        ----------
+        stream_id : int
+            Of the bands.
+        stream : str or None
+            Its name; None: monitors are not needed.
+        """
+        [row] = await self._fetch("select_bands_and_monitors", stream_id=stream_id, stream=stream)
+        bands = zip(row["freq_eff_hz"] or (), row["freq_bw_hz"] or (), strict=True)
+        monitors = Monitors(
+            id=np.array(row["id"] or (), np.int64),
+            ra=np.array(row["ra"] or (), np.float64),
+            dec=np.array(row["dec"] or (), np.float64),
+            source_id=np.array(row["source_id"] or (), np.int64),
+        )
+        ids = row["band_id"] or ()
+        return {Band(*band): number for band, number in zip(bands, ids, strict=True)}, monitors
 
     async def ensure_band(self, stream_id: int, band: Band) -> int:
         """Return the id of a band, which is created if it is new."""
@@ -83,21 +113,35 @@ class ImageTables(Transaction):
             )
         )
 
-    async def find_images(self, stream_id: int, image_ids: Sequence[str]) -> dict[str, KnownImage]:
-        """Return those of some images that are stored."""
-        rows = await self._fetch("find_images", stream_id=stream_id, image_id=list(image_ids))
-        return {
-            row["image_id"]: KnownImage(
-                SourceOffset(
-                    cluster_id=row["kafka_cluster_id"],
-                    topic=row["kafka_topic"],
-                    partition=row["kafka_partition"],
-                    offset=row["kafka_offset"],
-                ),
-                row["verdict"],
-            )
-            for row in rows
-        }
+    async def find_images(
+        self,
+        stream_id: int,
+        image_ids: Sequence[str],
+        times: tuple[datetime, datetime] | None,
+    ) -> tuple[dict[str, KnownImage], list[SameTimeImage]]:
+        """Return those of some images that are stored, and accepted ones of a time.
+
+        Parameters
+        ----------
+        stream_id : int
+            Stream.
+        image_ids : sequence of str
+            sha256 of the images.
+        times : (datetime, datetime) or None
+            Between which the exposures of the accepted ones start, inclusive; None: of no time.
+        """
+        from_time, to_time = times or (None, None)
+        rows = await self._fetch(
+            "find_images",
+            stream_id=stream_id,
+            image_id=list(image_ids),
+            from_time=from_time,
+            to_time=to_time,
+        )
+        return (
+            {row["image_id"]: _to_known_image(row) for row in rows if row["is_known"]},
+            [_to_same_time_image(row) for row in rows if not row["is_known"]],
+        )
 
     async def delete_rejected_images(self, stream_id: int, image_ids: Sequence[str]) -> None:
         """Delete rejected images that were sent again and are accepted now."""
@@ -162,7 +206,7 @@ class ImageTables(Transaction):
             detection_threshold_sigma=record.detection_threshold_sigma,
             rms_grid_cell_px=None if grid is None else grid.cell_px,
             rms_grid_columns=None if grid is None else grid.rms_jy_beam.shape[1],
-            rms_grid=None if grid is None else grid.rms_jy_beam.ravel().tolist(),
+            rms_grid=None if grid is None else grid.rms_jy_beam.ravel(),
             n_sources=len(record.sources),
             is_late=is_late,
             kafka_cluster_id=record.source.cluster_id,
@@ -188,19 +232,6 @@ class ImageTables(Transaction):
         centre = row.pop("field_ra"), row.pop("field_dec")
         return ImageSolution(**row), centre
 
-    async def find_same_time_images(
-        self, stream_id: int, band_ids: Sequence[int], times: tuple[datetime, datetime]
-    ) -> list[SameTimeImage]:
-        """Return accepted images of some bands whose exposures start between two times."""
-        rows = await self._fetch(
-            "find_same_time_images",
-            stream_id=stream_id,
-            band_id=list(band_ids),
-            from_time=times[0],
-            to_time=times[1],
-        )
-        return [SameTimeImage(**row) for row in rows]
-
     async def load_image_ids(self, image_keys: Sequence[int]) -> dict[int, str]:
         """Return the sha256 of images by their keys."""
         rows = await self._fetch("select_image_ids", image_key=list(image_keys))
@@ -216,7 +247,7 @@ class ImageTables(Transaction):
         )
         cells = cells_around(ra, dec, [row["k"] for row in orders])
         rows = await self._fetch(
-            "select_prior_coverage", band_id=band_id, stokes=stokes, cell=cells.tolist()
+            "select_prior_coverage", band_id=band_id, stokes=stokes, cell=cells
         )
         return tuple(
             PriorCoverage(
@@ -237,26 +268,52 @@ class ImageTables(Transaction):
             band_id=band_id,
             stokes=stokes,
             image_key=rows.image_key,
-            cell=rows.cell.tolist(),
-            rms_jy_beam=rows.rms_jy_beam.tolist(),
+            cell=rows.cell,
+            rms_jy_beam=rows.rms_jy_beam,
         )
 
     async def close_timestep(
-        self, stream_id: int, closed_until: datetime, *, is_looked: bool
+        self,
+        stream_id: int,
+        closed_until: datetime,
+        channels: Sequence[tuple[int, ExpectedChannel]],
+        *,
+        is_looked: bool,
     ) -> None:
-        """Store up to where a stream is closed, and whether an image looked at the sky then."""
-        await self._execute(
-            "close_timestep", stream_id=stream_id, closed_until=closed_until, is_looked=is_looked
-        )
+        """Store up to where a stream is closed, and what its next timestep waits for.
 
-    async def upsert_expected_channels(
-        self, channels: Sequence[tuple[int, ExpectedChannel]]
-    ) -> None:
-        """Store what the next timestep waits for; the band's id comes with each channel."""
+        Parameters
+        ----------
+        stream_id : int
+            Stream.
+        closed_until : datetime
+            Start of the timestep.
+        channels : sequence of (int, ExpectedChannel)
+            What is waited for, each with the id of its band.
+        is_looked : bool
+            Whether an image looked at the sky then.
+        """
         await self._execute(
-            "upsert_expected_channels",
+            "close_timestep",
+            stream_id=stream_id,
+            closed_until=closed_until,
+            is_looked=is_looked,
             band_id=[band_id for band_id, _ in channels],
             stokes=[channel.stokes for _, channel in channels],
             last_time_start=[channel.last_time_start for _, channel in channels],
             missed_timesteps=[channel.missed_timesteps for _, channel in channels],
         )
+
+
+def _to_known_image(row: asyncpg.Record) -> KnownImage:
+    source = SourceOffset(
+        cluster_id=row["kafka_cluster_id"],
+        topic=row["kafka_topic"],
+        partition=row["kafka_partition"],
+        offset=row["kafka_offset"],
+    )
+    return KnownImage(source, row["verdict"])
+
+
+def _to_same_time_image(row: asyncpg.Record) -> SameTimeImage:
+    return SameTimeImage(**{name: row[name] for name in _EXPOSURE})

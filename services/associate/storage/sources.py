@@ -15,7 +15,7 @@ from services.associate.models.catalogue import (
     RowArray,
 )
 from services.associate.models.decisions import ArchiveLimits, Columns, StatisticsRows
-from services.associate.storage.transaction import PACKAGE, Transaction, to_lists
+from services.associate.storage.transaction import PACKAGE, Transaction
 from sky.geometry import Probes
 
 __all__ = ["SourceTables"]
@@ -29,9 +29,9 @@ class SourceTables(Transaction):
         data = await self._fetchval(
             "select_candidates",
             stream_id=stream_id,
-            zone=boxes.zone.tolist(),
-            ra_low=boxes.ra_low.tolist(),
-            ra_high=boxes.ra_high.tolist(),
+            zone=boxes.zone,
+            ra_low=boxes.ra_low,
+            ra_high=boxes.ra_high,
             dec_low=boxes.dec_low,
             dec_high=boxes.dec_high,
         )
@@ -44,9 +44,9 @@ class SourceTables(Transaction):
         sources = decode_records(data or b"", SOURCE_DTYPE)
         return sources[np.argsort(sources["id"])]
 
-    async def load_statistics(self, source_ids: Sequence[int]) -> dict[ChannelKey, RowArray]:
+    async def load_statistics(self, source_ids: IntArray) -> dict[ChannelKey, RowArray]:
         """Return the light-curve statistics of sources, dtype `STATISTICS_DTYPE`."""
-        rows = await self._fetch("select_statistics", source_id=list(source_ids))
+        rows = await self._fetch("select_statistics", source_id=source_ids)
         return {
             (row["band_id"], row["stokes"]): decode_records(row["rows"], STATISTICS_DTYPE)
             for row in rows
@@ -70,15 +70,15 @@ class SourceTables(Transaction):
 
     async def update_sources(self, columns: Columns, last_time_start: datetime | None) -> None:
         """Write the positions and the variability of known sources."""
-        await self._execute("update_sources", **to_lists(columns), last_time_start=last_time_start)
+        await self._execute("update_sources", **columns, last_time_start=last_time_start)
 
     async def flag_sources(self, columns: Columns) -> None:
         """Store which known sources were announced, as new or as variable."""
-        await self._execute("flag_sources", **to_lists(columns))
+        await self._execute("flag_sources", **columns)
 
     async def move_sources(self, columns: Columns) -> None:
         """Write the search positions of sources that have drifted."""
-        await self._execute("move_sources", **to_lists(columns))
+        await self._execute("move_sources", **columns)
 
     async def write_statistics(self, statistics: StatisticsRows) -> None:
         """Write the statistics of one channel."""
@@ -89,7 +89,7 @@ class SourceTables(Transaction):
         ):
             if rows.size:
                 names = _statistics_of(query)
-                columns = to_lists({name: rows[name] for name in names})
+                columns = {name: rows[name] for name in names}
                 await self._execute(query, band_id=band_id, stokes=stokes, **columns)
 
     async def archive_sources(
@@ -101,7 +101,7 @@ class SourceTables(Transaction):
         rows = await self._fetch(
             "archive_sources",
             stream_id=stream_id,
-            source_id=source_ids.tolist(),
+            source_id=source_ids,
             candidate_sigma=limits.candidate_sigma,
             archive_sigma=limits.archive_sigma,
             time_archived=now,
@@ -112,12 +112,12 @@ class SourceTables(Transaction):
         """Write the statistics of the forced points of one channel."""
         band_id, stokes = statistics.key
         query = "upsert_forced_statistics"
-        columns = to_lists({name: statistics.rows[name] for name in _statistics_of(query)})
+        columns = {name: statistics.rows[name] for name in _statistics_of(query)}
         await self._execute(query, band_id=band_id, stokes=stokes, **columns)
 
     async def update_measured_sources(self, columns: Columns) -> None:
         """Write the variability of sources that have new forced points."""
-        await self._execute("update_measured_sources", **to_lists(columns))
+        await self._execute("update_measured_sources", **columns)
 
     async def insert_detections(self, groups: Sequence[Columns]) -> None:
         """Append measurements."""

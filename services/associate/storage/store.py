@@ -56,7 +56,7 @@ class CatalogueStore:
         ]
 
     async def take_clock_resets(self, names: Sequence[str]) -> list[str]:
-        """Return the streams among `names` whose clock an operator wants to be forgotten."""
+        """Return the streams among `names` whose clock an operator wants reset."""
         return [row["name"] for row in await self._fetch("take_clock_resets", name=list(names))]
 
     async def drop_expired(self, retention_days: float) -> list[str]:

@@ -10,14 +10,9 @@ from runtime.binary_rows import encode_columns
 from runtime.sql import load_statement
 from services.associate.models.decisions import Columns
 
-__all__ = ["PACKAGE", "Transaction", "to_lists"]
+__all__ = ["PACKAGE", "Transaction"]
 
 PACKAGE = "services.associate"
-
-
-def to_lists(columns: Columns) -> dict[str, list[object] | None]:
-    """Return columns as lists, the way that asyncpg takes arrays."""
-    return {name: None if each is None else each.tolist() for name, each in columns.items()}
 
 
 class Transaction:
@@ -26,7 +21,7 @@ class Transaction:
     Parameters
     ----------
     connection : asyncpg connection
-        Inside a transaction.
+        Inside a transaction; it takes numpy arrays (`runtime.array_codecs`).
     """
 
     def __init__(self, connection: asyncpg.pool.PoolConnectionProxy | asyncpg.Connection) -> None:
@@ -37,18 +32,6 @@ class Transaction:
         rows: list[asyncpg.Record] = await self._connection.fetch(
             statement.text, *statement.to_arguments(values)
         )
-        return rows
-
-    async def _fetch_planned(self, query: str, **values: object) -> list[asyncpg.Record]:
-        """Return rows by a plan for these very values.
-
-        After five executions the server may take one plan for all values. Where the number of
-        rows depends on them by orders of magnitude, that plan is wrong for most: 206 instead of
-        13 ms for the null detections of a timestep.
-        """
-        await self._execute("set_custom_plans")
-        rows = await self._fetch(query, **values)
-        await self._execute("reset_custom_plans")
         return rows
 
     async def _fetchval(self, query: str, **values: object) -> Any:

@@ -39,10 +39,10 @@ DECIDING = [
 STATEMENTS = [
     (Catalogue, name)
     for name in (
-        "move_offsets", "ensure_stream", "find_images", "list_bands", "find_same_time_images",
+        "move_offsets", "ensure_stream", "find_images", "load_bands_and_monitors",
         "load_sources", "reserve_keys", "load_null_detections", "store", "record_outcomes",
         "insert_timestep", "insert_image", "insert_sources", "insert_detections",
-        "close_timestep", "upsert_expected_channels",
+        "close_timestep",
     )
 ]  # fmt: skip
 AWAY = [

@@ -189,11 +189,11 @@ async def test_the_same_image_in_two_streams_is_two_images(postgres_url: str) ->
 
 
 STATEMENTS = [
-    "move_offsets", "ensure_stream", "find_images", "list_bands", "load_sources",
+    "move_offsets", "ensure_stream", "find_images", "load_bands_and_monitors", "load_sources",
     "load_statistics", "reserve_keys", "load_prior_coverage", "load_null_detections",
     "record_outcomes", "insert_timestep", "insert_image", "ensure_partition", "insert_sources",
     "update_sources", "write_statistics", "insert_detections", "insert_transient",
-    "insert_event", "upsert_sky_coverage", "close_timestep", "upsert_expected_channels",
+    "insert_event", "upsert_sky_coverage", "close_timestep",
 ]  # fmt: skip
 # Called in some timesteps, not in the last.
 ONLY_ON_THE_WAY = frozenset({"load_prior_coverage", "insert_transient", "insert_event"})
@@ -295,13 +295,13 @@ async def test_bytes_that_are_no_record_are_recorded(postgres_url: str) -> None:
         assert await case.outcomes() == {"rejected": 1}
 
 
-async def test_a_timestep_in_which_processes_ended_is_split_and_its_killer_set_aside(
+async def test_a_timestep_in_which_processes_ended_is_split_and_the_image_at_fault_rejected(
     postgres_url: str, tmp_path: Path
 ) -> None:
-    killer = image(0, [POSITION], freq_eff_hz=BANDS[1])
+    fatal = image(0, [POSITION], freq_eff_hz=BANDS[1])
     attempts = AttemptLog(tmp_path, group="dead")
     async with associator(postgres_url) as case:
-        messages = case.deliver([image(0, [POSITION], freq_eff_hz=BANDS[0]), killer])
+        messages = case.deliver([image(0, [POSITION], freq_eff_hz=BANDS[0]), fatal])
         case.handler._in_hand = InHand(attempts, MessageLimits())
         for message, n_ended in zip(messages, (3, 4), strict=True):
             for _ in range(n_ended):

@@ -1,38 +1,94 @@
-"""The plans of statements whose number of rows depends on their values."""
+"""Plans of statements whose number of rows depends on their values: one serves them all."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import asyncpg
 import numpy as np
+import pytest
 
+from runtime.sql import load_statement
 from services.associate.models.contradictions import JudgementTimes
 from services.associate.storage import Catalogue
 from sky.geometry import probe_zones
-from tests.support.association import associator
+from tests.support.association import Associator, associator
 from tests.support.records import image
 
 N_SERVER_DECIDES = 5
+FIELD = probe_zones(np.array([123.0]), np.array([10.0]), 9.0)
+WAITS = JudgementTimes(timedelta(seconds=0.5), timedelta(seconds=60))
 
 
-async def test_null_detections_never_have_a_generic_plan(postgres_url: str) -> None:
+@pytest.fixture(name="case")
+async def _case(postgres_url: str) -> AsyncIterator[Associator]:
+    """Give a stream with a null detection, and a source that its last timestep detected."""
     async with associator(postgres_url) as case:
         await case.feed(image(0, [(123.0, 10.0), (123.5, 10.2)]))
         await case.feed(image(1, [(123.0, 10.0)]))
-        stream_id = (await case.sources())[0]["stream_id"]
-        field = probe_zones(np.array([123.0]), np.array([10.0]), 9.0)
-        waits = JudgementTimes(timedelta(seconds=0.5), timedelta(seconds=60))
-        async with case.pool.acquire() as connection, connection.transaction():
-            catalogue = Catalogue(connection)
-            for n_detected in range(3 * N_SERVER_DECIDES):
-                found = await catalogue.load_null_detections(
-                    stream_id, -np.arange(1, n_detected + 1), waits, field
-                )
-                assert found.id.size == 2
-            [plans] = await connection.fetch(
-                "select generic_plans as n_generic, custom_plans as n_custom "
-                "from pg_prepared_statements "
-                "where statement like '-- Return known sources that a timestep does not%'"
-            )
-            mode = await connection.fetchval("show plan_cache_mode")
-        assert plans["n_generic"] == 0
-        assert plans["n_custom"] >= 3 * N_SERVER_DECIDES
-        assert mode == "auto"
+        yield case
+
+
+async def test_null_detections_are_those_of_the_field_and_of_the_timestep_before(
+    case: Associator,
+) -> None:
+    ids = {round(row["ra"], 1): row["id"] for row in await case.sources()}
+    async with case.pool.acquire() as connection, connection.transaction():
+        catalogue = Catalogue(connection)
+        stream = await catalogue.lock_stream(case.stream)
+        assert stream is not None
+        for n_detected in range(3 * N_SERVER_DECIDES):
+            detected = -np.arange(1, n_detected + 1)
+            found = await catalogue.load_null_detections(stream, detected, WAITS, FIELD)
+            assert dict(zip(found.id, found.n_timesteps, strict=True)) == {
+                ids[123.0]: 0, ids[123.5]: 1,
+            }  # fmt: skip
+            assert found.detected_again.size == 0
+        both = np.array(list(ids.values()))
+        found = await catalogue.load_null_detections(stream, both, WAITS, FIELD)
+        assert found.id.size == 0
+        assert found.detected_again.tolist() == [ids[123.5]]
+
+
+async def test_the_generic_plan_of_null_detections_looks_every_row_up(case: Associator) -> None:
+    async with case.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        for table in ("source", "null_detection"):
+            await _multiply(connection, table)
+        await connection.execute("set local plan_cache_mode = force_generic_plan")
+        text = load_statement("services.associate", "select_null_detections").text
+        await connection.execute(f"prepare looked_at as {text}")
+        plan = await connection.fetch(
+            "explain execute looked_at (null, null, null, null, null, null)"
+        )
+        await connection.execute("deallocate looked_at")
+        await transaction.rollback()
+    lines = "\n".join(row[0] for row in plan)
+    assert "using source_pkey on source" in lines
+    assert "Seq Scan on source" not in lines
+    assert "Seq Scan on null_detection" not in lines
+
+
+async def _multiply(connection: asyncpg.Connection, table: str) -> None:
+    """Copy a row 50 000 times under other keys and all over the sky, for this transaction."""
+    await connection.execute("set local session_replication_role = replica")
+    names = await connection.fetch(
+        "select attname from pg_attribute where attrelid = $1::text::regclass and attnum > 0 "
+        "and not attisdropped",
+        table,
+    )
+    key = {"source": "id", "null_detection": "source_id"}[table]
+    spread = {
+        key: f"{key} + 1000000 + copy",
+        "zone": "(copy % 300)::smallint",
+        "ra": "(ra + copy * 0.007)::numeric % 360",
+    }
+    columns = ", ".join(row["attname"] for row in names)
+    values = ", ".join(spread.get(row["attname"], row["attname"]) for row in names)
+    await connection.execute(
+        # Names of this file, and of the schema.
+        f"insert into {table} ({columns}) overriding system value "  # noqa: S608
+        f"select {values} from (select * from {table} order by {key} limit 1) as one, "
+        "generate_series(1, 50000) as copy"
+    )
+    await connection.execute(f"analyze {table}")

@@ -282,6 +282,8 @@ def test_null_detections_are_counted_measured_and_expire():
         is_stored=np.array([False, True, False, True]),
         is_pending=np.zeros(4, np.bool_),
         is_active=np.array([True, False, True, False]),
+        may_be_archived=np.array([True, True, False, False]),
+        detected_again=np.array([1]),
     )
     questions, decisions = decide_timestep(
         timestep,
