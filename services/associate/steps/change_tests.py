@@ -203,6 +203,8 @@ def _test_windows(
 def _rebase(state: RowArray, window: FloatArray, shift: FloatArray, error: FloatArray) -> None:
     """Move the base to the mean of a window, with the weight of its looks."""
     chosen = window > 0
+    if not np.any(chosen):
+        return
     n = np.minimum(np.maximum(state["n_residuals"], 1), np.maximum(window, 1))
     state["base_wmean"] += np.where(chosen, shift, 0.0)
     state["base_weight"] = np.where(chosen, n / error**2, state["base_weight"])
@@ -220,6 +222,8 @@ def _collect_level(
     state: RowArray, chosen: BoolArray, agrees: BoolArray, flux: FloatArray, error: FloatArray
 ) -> None:
     """Add looks that are not quiet to the level that they began, or begin another one."""
+    if not np.any(chosen):
+        return
     goes_on = chosen & agrees
     weight = error**-2.0
     before = np.where(goes_on, state["level_weight"], 0.0)
@@ -234,6 +238,8 @@ def _settle(state: RowArray, limits: ChangeLimits) -> BoolArray:
     """Expect the level that enough looks in a row have had; few, where few made the base."""
     needed = np.minimum(limits.quiet_looks, state["base_n"] + 1)
     settled = (state["level_n"] > 0) & (state["level_n"] >= needed)
+    if not np.any(settled):
+        return np.asarray(settled, np.bool_)
     for name in ("n", "weight", "wmean"):
         state[f"base_{name}"] = np.where(settled, state[f"level_{name}"], state[f"base_{name}"])
     state["base_wm2"] = np.where(settled, state["base_n"] - 1, state["base_wm2"])
@@ -245,6 +251,8 @@ def _settle(state: RowArray, limits: ChangeLimits) -> BoolArray:
 
 def _start(state: RowArray, chosen: BoolArray, flux: FloatArray, error: FloatArray) -> None:
     """Expect the flux of the first look."""
+    if not np.any(chosen):
+        return
     state["base_n"] += chosen
     state["base_weight"] = np.where(chosen, error**-2.0, state["base_weight"])
     state["base_wmean"] = np.where(chosen, flux, state["base_wmean"])
