@@ -1,7 +1,7 @@
 """Arrays of PostgreSQL to and from bytes, without a Python object for each number.
 
-asyncpg inspects and encodes every element of an array by itself: 0.3 us a number, 7 of 40 ms of a
-timestep of the associator with a thousand detections.
+asyncpg inspects and encodes every element of an array by itself: about 0.3 us a number, of which a
+timestep of the associator with a thousand detections has 24 000.
 """
 
 import struct
