@@ -13,7 +13,7 @@ from livetrap.operator.backlog import count_waiting
 from livetrap.operator.ledger import count_outcomes
 from livetrap.stack.paths import MIN_FREE_BYTES
 from livetrap.stack.readiness import is_api_ready
-from livetrap.stack.state import StackState, read_running
+from livetrap.stack.state import StackState, describe_links, read_running
 from runtime.listening import format_address
 from runtime.postgres import UNAVAILABLE_ERRORS
 from runtime.programs import Program, SupervisorError, read_programs
@@ -57,6 +57,7 @@ class Status(TypedDict):
     kafka: str | None
     postgres_url: str | None
     api_url: str | None
+    public_url: str | None
     vtp_host: str | None
     vtp_port: int | None
     services: dict[str, ServiceStatus]
@@ -114,6 +115,7 @@ def get_status(data_dir: Path) -> Status:
         kafka=state.kafka,
         postgres_url=state.postgres_url,
         api_url=state.api_url,
+        public_url=state.public_url,
         vtp_host=state.vtp_host,
         vtp_port=state.vtp_port,
         services=services,
@@ -140,6 +142,7 @@ def render_status(status: Status) -> str:
         f"  web UI       {status['api_url']}/",
         f"  VOEvents     {format_address(status['vtp_host'] or '', status['vtp_port'] or 0)}",
         f"  Kafka        {status['kafka']}{silent}",
+        f"  links        {describe_links(status['public_url'])}",
         f"  last image   {_age(status['last_image_age_s'])}{_delay(status)}",
         f"  last alert   {_age(status['last_alert_age_s'])}",
     ]
@@ -188,6 +191,7 @@ def _nothing(data_dir: Path) -> Status:
         kafka=None,
         postgres_url=None,
         api_url=None,
+        public_url=None,
         vtp_host=None,
         vtp_port=None,
         services={},

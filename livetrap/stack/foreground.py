@@ -9,7 +9,7 @@ from types import FrameType
 from livetrap.stack.errors import StackError
 from livetrap.stack.lifecycle import RunningStack, start, stop_started
 from livetrap.stack.plan import UpOptions
-from livetrap.stack.state import StackState
+from livetrap.stack.state import StackState, describe_links
 from runtime.listening import format_address
 from runtime.programs import Program
 
@@ -41,7 +41,8 @@ def announce(state: StackState) -> None:
     """Print that the stack is ready, and its addresses."""
     vtp = format_address(state.vtp_host, state.vtp_port)
     print(
-        f"ready\n  web UI   {state.api_url}/\n  VOEvents {vtp}\n  Kafka    {state.kafka}",
+        f"ready\n  web UI   {state.api_url}/\n  VOEvents {vtp}\n  Kafka    {state.kafka}\n"
+        f"  links    {describe_links(state.public_url)}",
         flush=True,
     )
 

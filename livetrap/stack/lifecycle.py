@@ -168,6 +168,7 @@ def _launch(
 def _new_state(pid: int, *, socket: Path, plan: Plan) -> StackState:
     """Describe the stack that was just launched."""
     settings = load_settings()
+    public_url = settings.alert.public_url
     own = [("kafka", plan.kafka_url), ("postgres", plan.postgres_url)]
     return StackState(
         pid=pid,
@@ -181,6 +182,7 @@ def _new_state(pid: int, *, socket: Path, plan: Plan) -> StackState:
         own_ports=plan.own_ports,
         own_servers=[name for name, url in own if url is None],
         kafka_cluster_id=settings.kafka.cluster_id,
+        public_url=None if public_url is None else str(public_url),
     )
 
 

@@ -9,7 +9,14 @@ import psutil
 
 from livetrap.stack.errors import StackError
 
-__all__ = ["StackState", "read_running", "remove_state", "started_at", "write_state"]
+__all__ = [
+    "StackState",
+    "describe_links",
+    "read_running",
+    "remove_state",
+    "started_at",
+    "write_state",
+]
 
 _CLOCK_STEP_S = 2.0
 
@@ -42,6 +49,8 @@ class StackState:
         Which of ``kafka`` and ``postgres`` were started here.
     kafka_cluster_id : str, optional
         Id of the cluster; None: any.
+    public_url : str or None
+        Public address of the API, for links in alerts; None: unknown.
     """
 
     pid: int
@@ -55,6 +64,7 @@ class StackState:
     own_ports: list[int]
     own_servers: list[str]
     kafka_cluster_id: str | None = None
+    public_url: str | None = None
 
     def is_alive(self) -> bool:
         """Return whether the process of this state still runs, and is not another one."""
@@ -71,6 +81,11 @@ class StackState:
             "LIVETRAP_API__PORT": self.api_url.rstrip("/").rsplit(":", 1)[1],
             "LIVETRAP_VTP__PORT": str(self.vtp_port),
         }
+
+
+def describe_links(public_url: str | None) -> str:
+    """Return where the links in alerts lead, or how to have some."""
+    return public_url or "none: LIVETRAP_ALERT__PUBLIC_URL is not set"
 
 
 def started_at(pid: int) -> float | None:

@@ -8,6 +8,7 @@ import pytest
 
 from livetrap.commands.options import use_running_stack
 from livetrap.operator.effective_settings import describe_settings
+from livetrap.stack.foreground import announce
 from livetrap.stack.plan import UpOptions, make_plan
 from livetrap.stack.ports import choose_port, is_free, is_listening
 from livetrap.stack.state import StackState, started_at, write_state
@@ -154,3 +155,22 @@ def test_a_port_is_in_use_by_either_family(family: socket.AddressFamily) -> None
         assert not is_free(port)
         with pytest.raises(SettingsError, match=rf"port {port} \(--api-port\) is in use"):
             choose_port(None, wanted=port, option="--api-port", taken=set())
+
+
+@pytest.mark.parametrize(
+    ("public_url", "said"),
+    [
+        (None, "links    none: LIVETRAP_ALERT__PUBLIC_URL is not set"),
+        ("https://livetrap.example.org/", "links    https://livetrap.example.org/"),
+    ],
+)
+def test_up_says_where_the_links_in_alerts_lead(
+    public_url: str | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = StackState(
+        pid=1, time_started=0.0, socket="/s", kafka="127.0.0.1:9092", postgres_url="postgresql:///x",
+        api_url="http://127.0.0.1:8080", vtp_host="127.0.0.1", vtp_port=8099, own_ports=[],
+        own_servers=[], public_url=public_url,
+    )  # fmt: skip
+    announce(state)
+    assert said in capsys.readouterr().out
