@@ -44,6 +44,7 @@ def build_channels(
     stack : AsyncExitStack
         Closes the connections.
     """
+    digest = None if settings.email is None else Digest(settings.email, run_in_thread)
 
     def build(
         kind: DeliveryChannelName, name: str, deliver: Deliver, pause_s: float = 0.0
@@ -52,6 +53,8 @@ def build_channels(
             kind, name, deliver, store=store, may_deliver=may_deliver, in_hand=in_hand,
             max_age=timedelta(hours=settings.delivery_hours),
             max_failures=settings.delivery_failures, pause_s=pause_s,
+            # Of the mail server itself no e-mail can tell.
+            tell=None if digest is None or kind == DeliveryChannelName.EMAIL else digest.tell,
         )  # fmt: skip
 
     channels = []
@@ -63,8 +66,7 @@ def build_channels(
         build(DeliveryChannelName.BROKER, each.name, Broker(each).deliver)
         for each in settings.brokers
     ]
-    if settings.email is not None:
-        digest = Digest(settings.email, run_in_thread)
+    if settings.email is not None and digest is not None:
         pause_s = 60 * settings.email.every_minutes
         channels.append(build(DeliveryChannelName.EMAIL, "digest", digest.deliver, pause_s))
     return channels

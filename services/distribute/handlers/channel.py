@@ -33,6 +33,8 @@ _FIRST_BACKOFF_S, _LONGEST_FAILURE_BACKOFF_S = 1.0, 600.0
 # After refusals of everything that is pending.
 _LONGEST_BACKOFF_S = 60.0
 _LIMIT = 500
+# A receiver that is away is told by e-mail after four minutes, and about once a day from then on.
+_TOLD_AFTER_FAILURES, _TOLD_EVERY_FAILURES = 8, 144
 
 
 class DeliveryChannel:
@@ -58,6 +60,8 @@ class DeliveryChannel:
         Refusals in a row that disable the channel [-]; one that is away is tried again.
     pause_s : float
         Least time between two deliveries [s].
+    tell : callable or None
+        Tells the operator, with a subject and a text, that the receiver is away or disabled.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class DeliveryChannel:
         max_age: timedelta,
         max_failures: int,
         pause_s: float = 0.0,
+        tell: Callable[[str, str], Awaitable[None]] | None = None,
     ) -> None:
         self._channel = channel
         self._name = name
@@ -82,6 +87,7 @@ class DeliveryChannel:
         self._max_age = max_age
         self._max_failures = max_failures
         self._pause_s = pause_s
+        self._tell = tell
         self._wake = asyncio.Event()
         self._refusals = RefusalCounter()
 
@@ -243,6 +249,12 @@ class DeliveryChannel:
         """Log and count a failed attempt, and wait: the longer, the more there were."""
         self._log_failure(reason)
         await self._store.count_failure(self._channel, self._name, reason, max_failures=None)
+        if n_failures + 1 == _TOLD_AFTER_FAILURES or (n_failures + 1) % _TOLD_EVERY_FAILURES == 0:
+            await self._tell_operator(
+                "does not answer",
+                f"{n_failures + 1} attempts in a row have failed, the last one with:\n{reason}\n\n"
+                "Alerts wait for it; it is tried again every ten minutes at least.",
+            )
         await _back_off(n_failures, _LONGEST_FAILURE_BACKOFF_S)
 
     async def _handle_refusal(self, reason: str, n_failures: int, *, is_counted: bool) -> None:
@@ -259,7 +271,23 @@ class DeliveryChannel:
                 reason=reason,
                 action=f"correct it, then `livetrap alerts enable {self._channel} {self._name}`",
             )
+            await self._tell_operator(
+                "is disabled",
+                f"It refused {self._max_failures} alerts in a row, the last with:\n{reason}\n\n"
+                f"Correct it, then run: livetrap alerts enable {self._channel} {self._name}",
+            )
         await _back_off(n_failures, _LONGEST_BACKOFF_S)
+
+    async def _tell_operator(self, what: str, text: str) -> None:
+        """Send an e-mail, if there is a mail server; without it the log and `status` say so."""
+        if self._tell is None:
+            return
+        try:
+            await self._tell(f"{self._channel} {self._name} {what}", text)
+        except DeliveryError as error:
+            get_logger().warning(
+                "operator_not_told", channel=self._channel, name=self._name, error=str(error)
+            )
 
     def _log_failure(self, reason: str) -> None:
         DELIVERY_ATTEMPTS.labels(self._channel, self._name, "failed").inc()

@@ -49,12 +49,26 @@ class Digest:
         DeliveryError
             If the mail server did not accept it, or its certificate is not valid.
         """
-        message = _to_message(alerts, self._settings)
+        await self._send_or_fail(_to_message(alerts, self._settings))
+        return alerts
+
+    async def tell(self, subject: str, text: str) -> None:
+        """Send one e-mail about the service.
+
+        Raises
+        ------
+        DeliveryError
+            If the mail server did not accept it, or its certificate is not valid.
+        """
+        message = _start_message(f"LiveTrap: {subject}", self._settings)
+        message.set_content(text)
+        await self._send_or_fail(message)
+
+    async def _send_or_fail(self, message: EmailMessage) -> None:
         try:
             await self._run_in_thread(lambda: self._send(message))
         except (OSError, smtplib.SMTPException) as error:
             raise DeliveryError(repr(error)) from error
-        return alerts
 
     def _send(self, message: EmailMessage) -> None:
         settings = self._settings
@@ -79,11 +93,17 @@ def _create_tls_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _to_message(alerts: list[OutgoingAlert], settings: EmailSettings) -> EmailMessage:
+    subject = f"LiveTrap: {len(alerts)} alert{'s' if len(alerts) > 1 else ''}"
+    message = _start_message(subject, settings)
+    message.set_content("\n".join(_to_line(alert) for alert in alerts))
+    return message
+
+
+def _start_message(subject: str, settings: EmailSettings) -> EmailMessage:
     message = EmailMessage()
-    message["Subject"] = f"LiveTrap: {len(alerts)} alert{'s' if len(alerts) > 1 else ''}"
+    message["Subject"] = subject
     message["From"] = settings.sender
     message["To"] = ", ".join(settings.recipients)
-    message.set_content("\n".join(_to_line(alert) for alert in alerts))
     return message
 
 

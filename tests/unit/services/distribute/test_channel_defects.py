@@ -8,6 +8,7 @@ import pytest
 
 from runtime.errors import FatalError, TransientError
 from schemas.delivery_channels import DeliveryChannelName
+from services.distribute.errors import DeliveryError, RefusedError
 from services.distribute.handlers import channel as channel_module
 from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.models import OutgoingAlert, PendingDelivery, SubscriberState
@@ -65,14 +66,16 @@ class ChannelRows:
         self.done = until_id
         self.skipped += [row for row, has in values["is_acknowledged"].items() if not has]
 
-    async def count_failure(self, *_: object, **__: object) -> bool:
+    async def count_failure(self, *_: object, max_failures: int | None, **__: object) -> bool:
         self._step("count_failure")
         self.n_failures += 1
-        return False
+        return self.n_failures == max_failures
 
 
 def build_channel(
-    store: ChannelRows, deliver: Callable[[list[OutgoingAlert]], Any]
+    store: ChannelRows,
+    deliver: Callable[[list[OutgoingAlert]], Any],
+    tell: Callable[[str, str], Any] | None = None,
 ) -> DeliveryChannel:
     async def may_deliver() -> bool:
         return True
@@ -81,6 +84,7 @@ def build_channel(
         DeliveryChannelName.WEBHOOK, "robot", deliver,
         store=store,  # type: ignore[arg-type]
         may_deliver=may_deliver, in_hand=new_in_hand(), max_age=timedelta(days=1), max_failures=20,
+        tell=tell,
     )  # fmt: skip
 
 
@@ -131,3 +135,41 @@ async def test_a_missing_migration_ends_a_channel() -> None:
     store = ChannelRows({"ensure_subscriber": Breaking(FatalError("migrate"))})
     with pytest.raises(FatalError, match="migrate"):
         await build_channel(store, lambda _: None).run()
+
+
+@pytest.mark.parametrize("mail_error", [None, DeliveryError("no mail server")])
+async def test_the_operator_is_told_of_a_receiver_that_is_away_once_a_day(
+    mail_error: Exception | None,
+) -> None:
+    told: list[tuple[int, str]] = []
+    store = ChannelRows()
+
+    async def tell(subject: str, text: str) -> None:
+        assert "no route" in text
+        told.append((store.n_failures, subject))
+        if mail_error is not None:
+            raise mail_error
+
+    async def deliver(_: list[OutgoingAlert]) -> list[OutgoingAlert]:
+        raise DeliveryError("no route")
+
+    async with running(build_channel(store, deliver, tell).run()):
+        await until(lambda: store.n_failures > 290)
+    assert told == [(n, "webhook robot does not answer") for n in (8, 144, 288)]
+
+
+async def test_the_operator_is_told_of_a_receiver_that_is_disabled() -> None:
+    told: list[str] = []
+    store = ChannelRows()
+
+    async def tell(subject: str, text: str) -> None:
+        assert "livetrap alerts enable webhook robot" in text
+        told.append(subject)
+
+    async def deliver(_: list[OutgoingAlert]) -> list[OutgoingAlert]:
+        raise RefusedError("404")
+
+    store.n_failures = 19
+    async with running(build_channel(store, deliver, tell).run()):
+        await until(lambda: told)
+    assert told == ["webhook robot is disabled"]
