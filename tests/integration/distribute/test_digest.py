@@ -100,3 +100,14 @@ def test_a_wrong_file_of_certificates_is_a_wrong_setting(
     wrong = EmailSettings(host="x", sender="a@b", recipients=("c@d",), ca_file=path)
     with pytest.raises(SettingsError, match=r"ca\.pem.*LIVETRAP_DISTRIBUTE__EMAIL"):
         Digest(wrong, run_in_thread)
+
+
+async def test_the_operator_gets_an_e_mail_of_its_own() -> None:
+    async with mail_server() as server:
+        digest = Digest(settings(server, starttls=False), run_in_thread)
+        await digest.tell("webhook robot does not answer", "8 attempts in a row have failed")
+        (mail,) = server.messages
+    assert mail["Subject"] == "LiveTrap: webhook robot does not answer"
+    assert "8 attempts" in mail.get_payload()
+    with pytest.raises(DeliveryError):
+        await digest.tell("webhook robot does not answer", "to a mail server that is gone")
