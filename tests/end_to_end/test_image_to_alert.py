@@ -1,117 +1,201 @@
-"""FITS files in, valid VOEvents about what was really in them out, each once."""
+"""FITS files in, valid VOEvents about what was really in them out, each once, at every client."""
 
-import time
+import json
+import threading
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
-from tests.support.comet import comet_subscriber
+from tests.support.clients import listen_by_gcn_kafka, listen_by_hop, pygcn_listener
+from tests.support.comet import CometBroker, CometSubscriber, comet_broker, comet_subscriber
+from tests.support.fits_images import make, pixels
 from tests.support.night import (
+    RunServers,
     Stack,
+    dead_letters,
+    ivorns_of,
+    publish,
+    published,
     read_truth,
     run,
-    running_stack,
     separation_arcsec,
     wait_for,
 )
 from tests.support.voevent import read_packet
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 TIMESTEPS = 30
 BANDS = 4
 
 
+@contextmanager
+def webhook() -> Iterator[tuple[int, list[bytes]]]:
+    """Run a webhook's server; give its port and what it is sent."""
+    bodies: list[bytes] = []
+
+    class Robot(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Robot)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port, bodies
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+
+
+@dataclass(frozen=True)
+class Night:
+    """A simulated night that is over, and who was told of it."""
+
+    truth: list[dict[str, str]]
+    stack: Stack
+    transients: list[dict[str, Any]]
+    alerts: list[dict[str, Any]]
+    comet: CometSubscriber
+    upstream: CometBroker
+    pygcn: Callable[[], list[str]]
+    webhook: list[bytes]
+
+
+@contextmanager
+def subscribed_stack(
+    servers: RunServers, folder: Path, upstream: CometBroker, webhook_port: int
+) -> Iterator[tuple[Stack, CometSubscriber, Callable[[], list[str]]]]:
+    """Start the services with a broker and a webhook, Comet and pygcn as their subscribers."""
+    config = folder / "site.toml"
+    config.write_text(
+        f'[[distribute.brokers]]\nname = "upstream"\nhost = "127.0.0.1"\n'
+        f"port = {upstream.submit_port}\n"
+        f'[[distribute.webhooks]]\nname = "robot"\nurl = "http://127.0.0.1:{webhook_port}/"\n'
+        "allow_private = true\n"
+    )
+    with (
+        servers.stack(LIVETRAP_CONFIG=str(config)) as stack,
+        comet_subscriber(stack.status["vtp_port"], folder / "subscriber") as comet,
+        pygcn_listener(stack.status["vtp_port"], folder) as pygcn,
+    ):
+        yield stack, comet, pygcn
+
+
 @pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("night")
+def night(tmp_path_factory: pytest.TempPathFactory, servers: RunServers) -> Iterator[Night]:
+    folder = tmp_path_factory.mktemp("night")
+    images = folder / "images"
     run(
-        "simulate", str(out), "--images", str(TIMESTEPS), "--size", "512",
+        "simulate", str(images), "--images", str(TIMESTEPS), "--size", "512",
         "--bands", str(BANDS), "--seed", "20261123", "--transients", "4",
     )  # fmt: skip
-    return out
-
-
-def ivorns_on_kafka(stack: Stack) -> list[str]:
-    """Return the ivorn of every packet on the alert topic, from the first on."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": stack.status["kafka"],
-            "group.id": "test",
-            "enable.auto.commit": False,
-        }
-    )
-    topic = "alerts-voevent-v1"
-    _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)
-    consumer.assign([TopicPartition(topic, 0, 0)])
-    ivorns: list[str] = []
-    while len(ivorns) < end:
-        messages = consumer.consume(end - len(ivorns), 5)
-        ivorns.extend(dict(message.headers())["ivorn"].decode() for message in messages)
-    consumer.close()
-    return ivorns
+    with (
+        comet_broker(folder / "broker") as upstream,
+        webhook() as (port, bodies),
+        subscribed_stack(servers, folder, upstream, port) as (stack, comet, pygcn),
+    ):
+        run("ingest", str(images), "--stream", "night", "--data-dir", str(stack.data_dir))
+        wait_for(
+            lambda: stack.outcomes().get("processed") == TIMESTEPS * BANDS,
+            what="all images processed",
+        )
+        transients = stack.get("transients", limit=200)["items"]
+        alerts = wait_for(lambda: published(stack, len(transients)), what="alerts")
+        truth = read_truth(images / "truth.csv")
+        yield Night(truth, stack, transients, alerts, comet, upstream, pygcn, bodies)
 
 
 def is_transient(row: dict[str, str]) -> bool:
     return row["kind"] in ("fast_transient", "slow_transient")
 
 
-def settled(stack: Stack, n_least: int) -> list[dict[str, Any]] | None:
-    """Return the alerts once there are enough, and no more come."""
-    before = stack.alerts()
-    time.sleep(2)
-    alerts = stack.alerts()
-    return alerts if len(before) == len(alerts) >= n_least else None
+def test_every_transient_is_alerted_once(night: Night) -> None:
+    first = [alert for alert in night.alerts if alert["alert_type"] == "initial"]
+    assert len(first) == len(night.transients)
+    assert {alert["alert_type"] for alert in night.alerts} <= {"initial", "update"}
+    initial = [alert for alert in first if alert["kind"] == "new_source"]
+
+    expected = [row for row in night.truth if is_transient(row)]
+    assert len(expected) >= 3
+    for row in expected:
+        near = [
+            alert
+            for alert in initial
+            if separation_arcsec(float(row["ra"]), float(row["dec"]), alert["ra"], alert["dec"])
+            < 30
+        ]
+        assert len(near) == 1, (row, initial)
+    assert len(initial) <= len(expected) + 1
 
 
-def test_every_transient_is_alerted_once(night: Path, tmp_path: Path) -> None:
-    truth = read_truth(night / "truth.csv")
-    with running_stack() as stack, comet_subscriber(stack.status["vtp_port"], tmp_path) as comet:
-        run("ingest", str(night), "--stream", "night", "--data-dir", str(stack.data_dir))
-        wait_for(
-            lambda: stack.outcomes().get("processed") == TIMESTEPS * BANDS,
-            what="all images processed",
+def test_the_api_has_every_packet_and_every_point(night: Night) -> None:
+    for alert in night.alerts:
+        packet = httpx.get(
+            f"{night.stack.api}/alerts/{alert['id']}", headers={"Accept": "application/xml"}
         )
-        transients = stack.get("transients", limit=200)["items"]
-        alerts = wait_for(lambda: settled(stack, len(transients)), what="alerts", every_s=2)
-        first = [alert for alert in alerts if alert["alert_type"] == "initial"]
-        assert len(first) == len(transients)
-        assert {alert["alert_type"] for alert in alerts} <= {"initial", "update"}
-        initial = [alert for alert in first if alert["kind"] == "new_source"]
+        assert packet.headers["content-type"].startswith("application/xml")
+        read_packet(packet.content)
+    first = night.stack.get("sources", limit=1)["items"][0]
+    points = night.stack.get(f"sources/{first['id']}/lightcurve")["points"]
+    assert len(points) == first["n_datapoints"]
+    wait_for(
+        lambda: len(night.stack.get("sources", sort="eta", limit=5)["items"]) == 5,
+        what="the copy of the statistics",
+    )
 
-        expected = [row for row in truth if is_transient(row)]
-        assert len(expected) >= 3
-        for row in expected:
-            near = [
-                alert
-                for alert in initial
-                if separation_arcsec(
-                    float(row["ra"]), float(row["dec"]), alert["ra"], alert["dec"]
-                ) < 30
-            ]  # fmt: skip
-            assert len(near) == 1, (row, initial)
-        assert len(initial) <= len(expected) + 1
 
-        for alert in alerts:
-            packet = httpx.get(
-                f"{stack.api}/alerts/{alert['id']}", headers={"Accept": "application/xml"}
-            )
-            assert packet.headers["content-type"].startswith("application/xml")
-            read_packet(packet.content)
+def test_every_client_has_every_alert_once(night: Night) -> None:
+    stack, n = night.stack, len(night.alerts)
+    bootstrap, ivorns = stack.status["kafka"], Counter(ivorns_of(night.alerts))
+    notices = listen_by_gcn_kafka(bootstrap, stack.topics.alerts_gcn, n)
+    assert Counter(json.loads(line)["ivorn"] for line in notices) == ivorns
+    for packet in listen_by_gcn_kafka(bootstrap, stack.topics.alerts_voevent, n):
+        read_packet(packet.encode())
+    by_hop = listen_by_hop(bootstrap, stack.topics.alerts_voevent, n)
+    assert Counter(ivorn for _, ivorn in by_hop) == ivorns
 
-        ivorns = {alert["ivorn"] for alert in alerts}
-        wait_for(lambda: len(ivorns_on_kafka(stack)) >= len(ivorns), what="alerts on Kafka")
-        assert Counter(ivorns_on_kafka(stack)) == Counter(ivorns)
-        wait_for(lambda: set(comet.ivorns()) == ivorns, what="alerts at Comet")
+    def has_all(heard: Callable[[], list[str]]) -> Callable[[], bool]:
+        return lambda: Counter(heard()) == Counter(ivorns_of(stack.alerts()))
 
-        first = stack.get("sources", limit=1)["items"][0]
-        points = stack.get(f"sources/{first['id']}/lightcurve")["points"]
-        assert len(points) == first["n_datapoints"]
-        wait_for(
-            lambda: len(stack.get("sources", sort="eta", limit=5)["items"]) == 5,
-            what="the copy of the statistics",
-        )
+    wait_for(has_all(night.pygcn), what="alerts at pygcn")
+    wait_for(has_all(night.comet.ivorns), what="alerts at Comet, our subscriber")
+    wait_for(has_all(night.upstream.ivorns), what="alerts at Comet, a broker")
+    wait_for(
+        has_all(lambda: [json.loads(body)["ivorn"] for body in night.webhook]),
+        what="alerts at the webhook",
+    )
+    for packet in (*night.comet.packets(), *night.upstream.packets()):
+        read_packet(packet)
+
+    # An operator tries the channels: everybody who says so has the test alert.
+    tried = json.loads(
+        run("alerts", "test", "--json", "--wait", "4", "--data-dir", str(stack.data_dir))
+    )
+    has_it = {row["channel"] for row in tried if row["time_acknowledged"]}
+    assert has_it == {"kafka", "vtp", "webhook", "broker"}
+    assert json.loads(night.webhook[-1])["alert_tense"] == "test"
+
+
+def test_a_cube_becomes_an_image_a_plane(night: Night) -> None:
+    axis = {"CTYPE3": "FREQ", "CRVAL3": 1.4e9, "CRPIX3": 1.0, "CDELT3": 1e8, "CUNIT3": "Hz"}
+    cube = make(pixels(shape=(3, 64, 64)), drop=("RESTFRQ",), **axis)
+    stack = night.stack
+    publish(stack, stack.topics.images, [cube], stream="cube")
+    wait_for(lambda: stack.n_in_ledger("cube") == 4, what="the cube and its planes in the ledger")
+    assert stack.outcomes("cube") == {"processed": 3, "rejected": 1}
+    assert stack.get("ledger")["reasons"] == {"split_into_planes": 1}
+    assert dead_letters(stack) == []

@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.fits_images import make
 from tests.support.night import (
+    COMMAND_S,
     LIVETRAP,
     RunServers,
     Stack,
@@ -65,41 +66,17 @@ def refused(*arguments: str) -> str:
     return last
 
 
-def test_data_survive_a_restart_and_a_second_start_is_refused(folder: Path) -> None:
-    start_stack(folder)
-    assert "already running" in refused("up", "--detach", "--data-dir", str(folder))
-    image = folder / "image.fits"
-    image.write_bytes(make())
-    run("ingest", str(image), "--stream", "kept", "--data-dir", str(folder))
-    stack = Stack(folder, json.loads(run("status", "--json", "--data-dir", str(folder))))
-    wait_for(lambda: stack.outcomes() == {"processed": 1}, what="the image")
-    run("down", "--data-dir", str(folder))
-    assert json.loads(run("status", "--json", "--data-dir", str(folder)))["ready"] is False
-
-    start_stack(folder)
-    again = Stack(folder, json.loads(run("status", "--json", "--data-dir", str(folder))))
-    run("ingest", str(image), "--stream", "kept", "--data-dir", str(folder))
-    wait_for(lambda: again.outcomes() == {"processed": 1, "duplicate": 1}, what="the duplicate")
-
-
-def test_a_wanted_port_in_use_is_named(folder: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        words = refused("up", "--detach", "--data-dir", str(folder), "--api-port", port)
-    assert port in words
-    assert "--api-port" in words
-
-
-def test_up_works_after_a_killed_supervisor_and_ctrl_c_leaves_nothing(folder: Path) -> None:
-    start_stack(folder)
+def kill_supervisor(folder: Path) -> None:
+    """Kill it; every process that it has started ends."""
     (supervisor,) = [
         process for process in processes_of(folder) if "supervisord" in " ".join(process.cmdline())
     ]
     os.kill(supervisor.pid, signal.SIGKILL)
     wait_for(lambda: not processes_of(folder), what="the children's end")
 
+
+def start_and_press_ctrl_c(folder: Path) -> None:
+    """Start in the foreground, again on the data of the killed one; then leave no process."""
     with one_start_at_a_time(), (folder / "up.log").open("wb") as log:
         process = subprocess.Popen(
             [*LIVETRAP, "up", "--data-dir", str(folder)],
@@ -119,11 +96,42 @@ def test_up_works_after_a_killed_supervisor_and_ctrl_c_leaves_nothing(folder: Pa
     assert all(is_free(port) for port in [*ports, status["vtp_port"]] if port)
 
 
+def test_data_survive_restarts_and_a_killed_supervisor_and_ctrl_c_leaves_nothing(
+    folder: Path,
+) -> None:
+    start_stack(folder)
+    assert "already running" in refused("up", "--detach", "--data-dir", str(folder))
+    image = folder / "image.fits"
+    image.write_bytes(make())
+    run("ingest", str(image), "--stream", "kept", "--data-dir", str(folder))
+    stack = Stack(folder, json.loads(run("status", "--json", "--data-dir", str(folder))))
+    wait_for(lambda: stack.outcomes() == {"processed": 1}, what="the image")
+    run("down", "--data-dir", str(folder))
+    assert json.loads(run("status", "--json", "--data-dir", str(folder)))["ready"] is False
+
+    start_stack(folder)
+    again = Stack(folder, json.loads(run("status", "--json", "--data-dir", str(folder))))
+    run("ingest", str(image), "--stream", "kept", "--data-dir", str(folder))
+    wait_for(lambda: again.outcomes() == {"processed": 1, "duplicate": 1}, what="the duplicate")
+    kill_supervisor(folder)
+    start_and_press_ctrl_c(folder)
+
+
+def test_a_wanted_port_in_use_is_named(folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        words = refused("up", "--detach", "--data-dir", str(folder), "--api-port", port)
+    assert port in words
+    assert "--api-port" in words
+
+
 def test_a_killed_service_is_restarted(servers: RunServers) -> None:
     with servers.stack() as stack:
         before = stack.refresh()["services"]
         for name in ("extract", "associate", "alert", "distribute", "api"):
             os.kill(before[name]["pid"], signal.SIGKILL)
-        wait_for(lambda: stack.refresh()["ready"], what="all services")
+        wait_for(lambda: stack.refresh()["ready"], what="all services", every_s=COMMAND_S)
         after = stack.refresh()["services"]
         assert all(after[name]["pid"] != before[name]["pid"] for name in ("extract", "api"))

@@ -19,13 +19,15 @@ from typing import Any
 
 import httpx
 import numpy as np
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from livetrap.stack.ports import choose_port
 from schemas.topics import Topics
 from tests.support.databases import clone_database
 
 LIVETRAP = [sys.executable, "-m", "livetrap"]
+# Between two questions that a command answers: it takes a second of CPU time.
+COMMAND_S = 2.0
 _START_LOCK = Path(tempfile.gettempdir()) / "livetrap-test-start.lock"
 
 
@@ -132,6 +134,25 @@ def running_stack(**settings: str) -> Iterator[Stack]:
         os.environ.clear()
         os.environ.update(before)
         shutil.rmtree(data_dir, ignore_errors=True)
+
+
+def publish(stack: Stack, topic: str, values: list[bytes], **headers: str) -> None:
+    """Put bytes on a topic as a telescope does that has no `livetrap ingest`."""
+    producer = Producer(
+        {"bootstrap.servers": stack.status["kafka"], "message.max.bytes": 100_000_000}
+    )
+    for value in values:
+        producer.produce(
+            topic, value, headers=[(name, text.encode()) for name, text in headers.items()]
+        )
+    assert producer.flush(30) == 0
+
+
+def dead_letters(stack: Stack) -> list[dict[str, str]]:
+    listed = run(
+        "dead-letters", "list", "--limit", "1000", "--json", "--data-dir", str(stack.data_dir)
+    )
+    return list(json.loads(listed))
 
 
 def wait_for(
