@@ -25,5 +25,7 @@ def event_from_json(text: str) -> SourceEvent:
         record[name] = float("nan") if record[name] is None else float(record[name])
     times = {name: time and datetime.fromisoformat(time) for name, time in record["times"].items()}
     record["time_start"] = datetime.fromisoformat(record["time_start"])
+    if record.get("time_previous") is not None:
+        record["time_previous"] = datetime.fromisoformat(record["time_previous"])
     earlier = tuple(record.get("earlier_trig_ids", ()))
     return SourceEvent(**(record | {"times": StageTimes(**times), "earlier_trig_ids": earlier}))

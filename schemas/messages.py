@@ -134,7 +134,8 @@ class SourceColumns:
 class PositionColumns:
     """Positions to be measured, all of length n; `ra` and `dec` are ICRS [deg].
 
-    `position_id` is the requester's number, `extraction_type` is ``forced`` or ``monitor``.
+    `position_id` is the requester's number, `extraction_type` is ``forced``, ``monitor`` or
+    ``lookback``: the last is measured only where the pixels are kept.
     """
 
     position_id: IntArray = field(default_factory=_no_ints)
@@ -163,6 +164,11 @@ class ForcedColumns:
     def __post_init__(self) -> None:
         """Refuse columns of different lengths."""
         _check_lengths(self)
+
+    @property
+    def is_look_back(self) -> BoolArray:
+        """Which positions (n,) were measured in an image from before their first detection."""
+        return np.array([kind == "lookback" for kind in self.extraction_type], np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,3 +277,8 @@ class SourceEvent:
     flux_expected_err_jy_beam: float | None = None
     trigger: str = ""
     trigger_sigma: float | None = None
+    look_back: str = ""
+    n_look_back: int = 0
+    flux_previous_jy_beam: float | None = None
+    flux_previous_err_jy_beam: float | None = None
+    time_previous: datetime | None = None

@@ -79,3 +79,4 @@ class ForcedReason(StrEnum):
     CONFUSED = "confused"
     IMAGE_GONE = "image_gone"
     IMAGE_ELSEWHERE = "image_elsewhere"
+    NOT_KEPT = "not_kept"

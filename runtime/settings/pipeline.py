@@ -164,6 +164,19 @@ class AssociateSettings(SolutionSettings):
     new_source_sigma_margin: float = Field(
         1.0, ge=0, description="Added to the detection threshold in the new-source test [sigma]"
     )
+    lookback_images: int = Field(
+        4,
+        ge=0,
+        le=100,
+        description="Last images of the band that are measured at the place of a new source "
+        "before it is told, and the deepest [-]; 0: none",
+    )
+    lookback_wait_ms: float = Field(
+        200.0,
+        ge=0,
+        le=86_400_000,
+        description="Longest wait of an event for these measurements [ms]",
+    )
     window_timeout_s: float = Field(
         30.0, gt=0, description="Longest wait for a band of a timestep [s]"
     )

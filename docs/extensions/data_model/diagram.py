@@ -29,6 +29,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "detection",
         "shared_detection",
         "null_detection",
+        "look_back",
         "forced_gap",
         "monitor",
     ),
