@@ -20,9 +20,10 @@ from services.extract.steps.measurement import ImageMeasurer
 __all__ = ["ForcedPhotometry", "check_request", "without_fluxes"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_LOOK_BACK = "lookback"
 # Some count right ascension from -180, or beyond 360.
 _LARGEST_RA_DEG, _POLE_DEG = 720.0, 90.0
-_EXTRACTION_TYPES = frozenset({"forced", "monitor"})
+_EXTRACTION_TYPES = frozenset({"forced", "monitor", _LOOK_BACK})
 
 
 class ForcedPhotometry:
@@ -55,9 +56,16 @@ class ForcedPhotometry:
 
     def measure(self, request: ForcedRequest) -> ForcedMeasurements:
         """Return the fluxes at the requested positions, or the reason why there are none."""
+        is_look_back = set(request.positions.extraction_type) == {_LOOK_BACK}
         try:
-            extracted = self._find_image(request.source, request.image_id)
+            extracted = (
+                self._find_kept(request.source, request.image_id)
+                if is_look_back
+                else self._find_image(request.source, request.image_id)
+            )
         except RejectedImageError as error:
+            if is_look_back:
+                return without_fluxes(request, error.reason_code)
             get_logger().warning(
                 "forced_image_missing",
                 image_id=request.image_id,
@@ -67,11 +75,28 @@ class ForcedPhotometry:
             return without_fluxes(request, error.reason_code)
         return _to_measurements(request, extracted)
 
+    def _find_kept(self, source: SourceOffset, image_id: str) -> ExtractedImage:
+        """Return an image for a look back: no image is extracted twice here for that.
+
+        One that this process never had, for it was restarted, is read from Kafka: requests come
+        only while no new image waits.
+        """
+        kept = self._measurer.kept(image_id)
+        if kept is not None:
+            return kept
+        if self._measurer.has_had(image_id):
+            raise RejectedImageError(
+                ForcedReason.NOT_KEPT, "the pixels of the image are no longer kept"
+            )
+        return self._read_again(source, image_id)
+
     def _find_image(self, source: SourceOffset, image_id: str) -> ExtractedImage:
         """Return the image from memory, else read it from Kafka again and extract it."""
         recent = self._measurer.recent(image_id)
-        if recent is not None:
-            return recent
+        return self._read_again(source, image_id) if recent is None else recent
+
+    def _read_again(self, source: SourceOffset, image_id: str) -> ExtractedImage:
+        """Return an image from Kafka."""
         if (source.cluster_id, source.topic) != (self._cluster_id, self._images_topic):
             raise RejectedImageError(
                 ForcedReason.IMAGE_ELSEWHERE,
@@ -99,7 +124,7 @@ def check_request(request: ForcedRequest) -> None:
     """
     unknown = set(request.positions.extraction_type) - _EXTRACTION_TYPES
     if unknown:
-        what = f"extraction_type {min(unknown)[:40]!r} is neither forced nor monitor"
+        what = f"extraction_type {min(unknown)[:40]!r} is none of forced, monitor, lookback"
     elif to_stream_name(request.stream) != request.stream:
         what = f"stream {request.stream[:80]!r} is no name of a stream"
     elif not _SHA256.fullmatch(request.image_id):

@@ -100,6 +100,14 @@ class ImageMeasurer:
         """Return an image that was extracted lately, None if it is no longer kept."""
         return self._recent.get(image_id)
 
+    def kept(self, image_id: str) -> ExtractedImage | None:
+        """Return an image for a look back, None if its pixels are no longer kept."""
+        return self._recent.look_back(image_id)
+
+    def has_had(self, image_id: str) -> bool:
+        """Return whether an image was extracted by this process."""
+        return self._recent.has_had(image_id)
+
     def _check_exposure(self, image: Image) -> None:
         latest = datetime.now(UTC) + timedelta(seconds=self._limits.max_future_s)
         try:

@@ -23,6 +23,8 @@ _REMEMBERED_DELAYS = 64
 _DELAYS_KEPT = 4.0
 # On disk are the pixels; the sources of an image stay in memory, some ten kilobytes.
 _MOST_ON_DISK = 2000
+# Names of images that were here, 150 bytes each.
+_MOST_NAMES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class RecentImages:
         self._n_bytes = 0
         self._clock = clock
         self._images: OrderedDict[str, _Kept] = OrderedDict()
+        self._names: OrderedDict[str, None] = OrderedDict()
         self._on_disk: OrderedDict[str, _Kept] = OrderedDict()
         self._file = PixelFile(folder, max_disk_bytes) if folder and max_disk_bytes else None
         self._delays_s: deque[float] = deque(maxlen=_REMEMBERED_DELAYS)
@@ -72,6 +75,9 @@ class RecentImages:
     def put(self, image_id: str, extracted: ExtractedImage) -> None:
         """Keep an image."""
         self._drop(image_id)
+        self._names[image_id] = None
+        if len(self._names) > _MOST_NAMES:
+            self._names.popitem(last=False)
         if extracted.image.pixels.nbytes > self._max_bytes:
             return
         self._images[image_id] = _Kept(extracted, self._clock())
@@ -88,6 +94,23 @@ class RecentImages:
             self._delays_s.append(self._longest_kept_s())
             return None
         self._delays_s.append(self._clock() - kept.put_s)
+        return self._read(image_id, kept)
+
+    def look_back(self, image_id: str) -> ExtractedImage | None:
+        """Return an image that later ones are compared with, or None if it is not kept.
+
+        It is of any age: what it says of how long images are wanted has a limit.
+        """
+        kept = self._images.get(image_id) or self._on_disk.get(image_id)
+        age_s = _FIRST_DELAY_S if kept is None else self._clock() - kept.put_s
+        self._delays_s.append(min(age_s, _FIRST_DELAY_S))
+        return None if kept is None else self._read(image_id, kept)
+
+    def has_had(self, image_id: str) -> bool:
+        """Return whether an image was here, of the last 20 000."""
+        return image_id in self._names
+
+    def _read(self, image_id: str, kept: _Kept) -> ExtractedImage | None:
         return kept.extracted if image_id in self._images else self._read_from_disk(kept)
 
     def clear(self) -> None:

@@ -133,3 +133,22 @@ def test_what_was_not_overwritten_is_read_as_written(
 
 def test_an_image_larger_than_the_file_is_not_written(tmp_path: Path) -> None:
     assert PixelFile(tmp_path, max_bytes=16).write(np.zeros((3, 3), np.float32)) is None
+
+
+def test_looks_back_keep_images_on_disk_for_a_limited_time(
+    tmp_path: Path, images: list[ExtractedImage]
+):
+    """An image of any age may be asked for: it does not say that requests come so late."""
+    clock = Clock()
+    recent = keeper(tmp_path, clock, n_in_memory=1, n_on_disk=8)
+    recent.put("0", images[0])
+    clock.now_s = 1000.0
+    assert recent.look_back("0") is not None
+    assert recent.look_back("gone") is None
+    recent.put("1", images[1])  # an image that was wanted for 40 s goes, not to disk
+    assert recent.look_back("0") is None
+    clock.now_s += 30.0
+    recent.put("2", images[2])  # and one of 30 s does
+    found = recent.look_back("1")
+    assert found is not None
+    np.testing.assert_array_equal(found.image.pixels, images[1].image.pixels)
