@@ -3,7 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import version
 from urllib.parse import quote
@@ -27,6 +27,7 @@ __all__ = [
     "ra_of",
     "tense_of",
     "time_error_s",
+    "time_previous_of",
     "usable_exposure_s",
     "variability_of",
 ]
@@ -165,6 +166,14 @@ def end_of_exposure(event: SourceEvent) -> datetime:
         return middle + (middle - event.time_start)
     except OverflowError:
         return middle
+
+
+def time_previous_of(event: SourceEvent) -> datetime | None:
+    """Return when the latest image that was looked back at was exposed, UTC; None: unknown."""
+    try:
+        return event.time_previous and event.time_previous.astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 def tense_of(event: SourceEvent, role: str, time_alert: datetime) -> str:

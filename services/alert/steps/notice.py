@@ -21,6 +21,7 @@ from services.alert.steps.facts import (
     ra_of,
     tense_of,
     time_error_s,
+    time_previous_of,
     usable_exposure_s,
     variability_of,
 )
@@ -36,6 +37,7 @@ _LEFT_OUT = frozenset(
         "flux_density_spectral_point",
     }
 )  # fmt: skip
+_MAX_CODE_CHARS = 20
 _ERG_PER_CM2_S_HZ_PER_JY = 1e-23
 
 _Object = dict[str, float | None] | dict[str, str]
@@ -134,7 +136,7 @@ def _when_and_where(event: SourceEvent) -> dict[str, Json]:
 
 
 def _measurement(event: SourceEvent) -> dict[str, Json]:
-    half_hz = event.freq_bw_hz / 2
+    half_hz, previous = event.freq_bw_hz / 2, time_previous_of(event)
     return {
         "spectral_band": [
             (event.freq_eff_hz - half_hz) / 1e6,
@@ -155,6 +157,11 @@ def _measurement(event: SourceEvent) -> dict[str, Json]:
         "flux_int_err_jy": event.flux_int_err_jy,
         "rms_local_jy_beam": event.rms_local_jy_beam,
         "limit_previous_jy_beam": event.limit_previous_jy_beam,
+        "look_back": clean_text(event.look_back[:_MAX_CODE_CHARS]),
+        "n_look_back": event.n_look_back,
+        "previous_flux_jy": event.flux_previous_jy_beam,
+        "previous_flux_err_jy": event.flux_previous_err_jy_beam,
+        "previous_time": None if previous is None else _to_text(previous),
         "stokes": clean_text(event.stokes),
     }
 
@@ -178,7 +185,7 @@ def _provenance(
         "eta": eta,
         "v": v,
         "n_episodes": event.n_episodes,
-        "trigger": clean_text(event.trigger[:20]),
+        "trigger": clean_text(event.trigger[:_MAX_CODE_CHARS]),
         "trigger_sigma": event.trigger_sigma,
         "expected_flux_jy": event.flux_expected_jy_beam,
         "expected_flux_err_jy": event.flux_expected_err_jy_beam,

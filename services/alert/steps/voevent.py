@@ -28,6 +28,7 @@ from services.alert.steps.facts import (
     ra_of,
     tense_of,
     time_error_s,
+    time_previous_of,
     variability_of,
 )
 
@@ -217,12 +218,27 @@ def _detection_rows(event: SourceEvent) -> list[_Row]:
         ("snr", float(event.snr), "", "stat.snr"),
         ("local_rms", float(event.rms_local_jy_beam), "Jy/beam", "stat.stdev;phot.flux.density"),
         ("previous_limit", None if limit is None else float(limit), "Jy/beam", flux),
+        ("look_back", event.look_back[:_MAX_TRIGGER_CHARS] or None, "", ""),
+        *_previous_rows(event, flux, error),
         ("ra_error", float(event.ra_err_deg), "deg", "stat.error;pos.eq.ra"),
         ("dec_error", float(event.dec_err_deg), "deg", "stat.error;pos.eq.dec"),
         ("extraction_type", event.extraction_type, "", ""),
         ("quality_flags", int(event.quality_flags), "", "meta.code.qual"),
         # XPath 1.0 cannot test bits of a number: filters use these.
         *[(f"is_{name}", "true", "", "meta.code.qual") for name in names_of(event.quality_flags)],
+    ]
+
+
+def _previous_rows(event: SourceEvent, flux: str, error: str) -> list[_Row]:
+    """Return what earlier images of the band show at the place of a new source."""
+    time_previous = time_previous_of(event)
+    if time_previous is None:
+        return []
+    return [
+        ("n_look_back", int(event.n_look_back), "", "meta.number;obs.image"),
+        ("previous_flux", event.flux_previous_jy_beam, "Jy/beam", flux),
+        ("previous_flux_error", event.flux_previous_err_jy_beam, "Jy/beam", error),
+        ("previous_time", _to_iso(time_previous), "", "time.start;obs"),
     ]
 
 
