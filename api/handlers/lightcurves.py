@@ -56,6 +56,13 @@ async def get_lightcurve(
     newest: Annotated[
         int | None, Query(ge=1, le=2**31 - 1, description="Only the newest so many points")
     ] = None,
+    extraction_type: Annotated[
+        Literal["blind", "forced", "monitor", "lookback"] | None,
+        Query(
+            description="Only points of a kind: found, forced at a known source or at a monitor, "
+            "or forced in images from before the first detection"
+        ),
+    ] = None,
     format: Annotated[  # noqa: A002  (the name of the query parameter)
         Literal["json", "csv", "votable"],
         Query(description="JSON is paged; CSV and VOTable hold every point"),
@@ -72,7 +79,12 @@ async def get_lightcurve(
     ancestors before it was split off.
     """
     await get_source_row(context, source_id)
-    conditions: dict[str, object] = {"source_id": source_id, "freq_eff_hz": band, "newest": newest}
+    conditions: dict[str, object] = {
+        "source_id": source_id,
+        "freq_eff_hz": band,
+        "newest": newest,
+        "extraction_type": extraction_type,
+    }
     if format == "json":
         conditions |= _to_key_parameters(cursor)
         return await _get_page(context, source_id, conditions, limit=limit or _MAX_POINTS)

@@ -24,7 +24,7 @@ class LightCurvePoint(Model):
     snr: float | None = Field(description="Peak over local rms")
     ra: float = Field(description="ICRS [deg]")
     dec: float = Field(description="ICRS [deg]")
-    extraction_type: str = Field(description="blind, forced or monitor")
+    extraction_type: str = Field(description="blind, forced, monitor or lookback")
     quality_flags: int = Field(description="Sum of the flags in docs/glossary.md")
     image_id: str = Field(description="sha256 of the image")
 

@@ -1,14 +1,15 @@
 -- Return points of a light curve in time order: own, shared, and those of ancestors before the split.
 --
--- $1  source_id            bigint
--- $2  freq_eff_hz          float8       bands within 1 percent of this centre [Hz]
--- $3  newest               bigint       the newest points alone, at most so many [-]
--- $4  after_time           timestamptz  $4 to $8: key of the last point of the previous page
--- $5  after_freq_eff_hz    float8       [Hz]
--- $6  after_stokes         text
--- $7  after_image_key      bigint
--- $8  after_source_number  int
--- $9  limit                int          [-]
+-- $1   source_id            bigint
+-- $2   freq_eff_hz          float8       bands within 1 percent of this centre [Hz]
+-- $3   newest               bigint       the newest points alone, at most so many [-]
+-- $4   after_time           timestamptz  $4 to $8: key of the last point of the previous page
+-- $5   after_freq_eff_hz    float8       [Hz]
+-- $6   after_stokes         text
+-- $7   after_image_key      bigint
+-- $8   after_source_number  int
+-- $9   limit                int          [-]
+-- $10  extraction_type      text         blind, forced, monitor or lookback
 -- Null leaves a condition out.
 -- Index: detection (source_id, time_start).
 with point as (
@@ -16,9 +17,14 @@ with point as (
         curve.*,
         band.freq_eff_hz,
         band.freq_bw_hz
-    from light_curve($1::bigint, case when $2::float8 is null then $3::bigint end) as curve
+    from
+        light_curve(
+            $1::bigint, case when $2::float8 is null and $10::text is null then $3::bigint end
+        ) as curve
     inner join band on curve.band_id = band.id
-    where $2::float8 is null or abs(band.freq_eff_hz - $2) <= 0.01 * $2
+    where
+        ($2::float8 is null or abs(band.freq_eff_hz - $2) <= 0.01 * $2)
+        and ($10::text is null or curve.extraction_type = $10)
     order by case when $3 is not null then curve.time_start end desc
     limit $3
 ),

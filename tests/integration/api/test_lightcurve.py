@@ -225,3 +225,20 @@ async def test_wrong_paging_is_explained(
         answer = await client.get(f"/api/v1/sources/{source}/lightcurve", params=parameters)
         assert answer.status_code == 400
         assert words in answer.json()["detail"]
+
+
+async def test_points_are_selected_by_how_they_were_measured(postgres_url: str) -> None:
+    kinds = ["lookback", "lookback", "blind", "forced", "monitor"]
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        source = await rows.source(10.0, 10.0, image=await rows.image(0))
+        for step, kind in enumerate(kinds, 1):
+            await rows.point(source, await rows.image(step), extraction_type=kind)
+        address = f"/api/v1/sources/{source}/lightcurve"
+        for kind in set(kinds):
+            for newest in (None, 1):
+                asked = {"extraction_type": kind} | ({} if newest is None else {"newest": newest})
+                points = (await client.get(address, params=asked)).json()["points"]
+                assert {each["extraction_type"] for each in points} == {kind}
+                assert len(points) == (newest or kinds.count(kind))
+        refused = await client.get(address, params={"extraction_type": "other"})
+        assert refused.status_code == 400
