@@ -6,6 +6,7 @@ __all__ = [
     "EVENTS",
     "FORCED",
     "IMAGES",
+    "LOOK_BACKS",
     "OPEN_IMAGES",
     "SPECTRAL_CONFLICTS",
     "TIMESTEPS",
@@ -16,6 +17,11 @@ IMAGES = Counter("livetrap_associate_images_total", "Images by outcome", ["outco
 TIMESTEPS = Counter("livetrap_associate_timesteps_total", "Timesteps committed")
 EVENTS = Counter("livetrap_associate_events_total", "Events and forced requests relayed to Kafka")
 FORCED = Counter("livetrap_associate_forced_total", "Forced measurements by outcome", ["outcome"])
+LOOK_BACKS = Counter(
+    "livetrap_associate_look_backs_total",
+    "First detections by what earlier images show: a verdict, or overdue before it",
+    ["outcome"],
+)
 SPECTRAL_CONFLICTS = Counter(
     "livetrap_associate_spectral_conflicts_total",
     "Transients retracted because forced photometry contradicts them",

@@ -17,6 +17,7 @@ from tests.support.clients import listen_by_gcn_kafka, listen_by_hop, pygcn_list
 from tests.support.comet import CometBroker, CometSubscriber, comet_broker, comet_subscriber
 from tests.support.fits_images import make, pixels
 from tests.support.night import (
+    LONG_WAIT,
     RunServers,
     Stack,
     dead_letters,
@@ -88,7 +89,7 @@ def subscribed_stack(
         "allow_private = true\n"
     )
     with (
-        servers.stack(LIVETRAP_CONFIG=str(config)) as stack,
+        servers.stack(LIVETRAP_CONFIG=str(config), **LONG_WAIT) as stack,
         comet_subscriber(stack.status["vtp_port"], folder / "subscriber") as comet,
         pygcn_listener(stack.status["vtp_port"], folder) as pygcn,
     ):
@@ -113,6 +114,7 @@ def night(tmp_path_factory: pytest.TempPathFactory, servers: RunServers) -> Iter
             lambda: stack.outcomes().get("processed") == TIMESTEPS * BANDS,
             what="all images processed",
         )
+        wait_for(lambda: stack.n_looking_back() == 0, what="the answers to all looks back")
         transients = stack.get("transients", limit=200)["items"]
         alerts = wait_for(lambda: published(stack, len(transients)), what="alerts")
         truth = read_truth(images / "truth.csv")

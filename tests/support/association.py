@@ -30,6 +30,8 @@ CASE = {
     "new_source_sigma_margin": 3.0,
     "first_timestep_wait_s": 1e-6,
     "window_timeout_s": 1e-6,
+    # No extractor answers here; what looks back asks for it.
+    "lookback_images": 0,
 }
 
 

@@ -1,5 +1,6 @@
 """A whole simulated night through a whole real stack, driven as a user drives it."""
 
+import asyncio
 import csv
 import fcntl
 import json
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import numpy as np
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
@@ -25,6 +27,9 @@ from livetrap.stack.ports import choose_port
 from schemas.topics import Topics
 from tests.support.databases import clone_database
 
+# Events wait for the answers to looks back, however long a fault lasts: what is told follows from
+# the images.
+LONG_WAIT = {"LIVETRAP_ASSOCIATE__LOOKBACK_WAIT_MS": "3600000"}
 LIVETRAP = [sys.executable, "-m", "livetrap"]
 # Between two questions that a command answers: it takes a second of CPU time.
 COMMAND_S = 2.0
@@ -54,6 +59,10 @@ class Stack:
 
     def alerts(self) -> list[dict[str, Any]]:
         return list(self.get("alerts", limit=500)["items"])
+
+    def n_looking_back(self) -> int:
+        """Return how many sources wait for what earlier images show."""
+        return asyncio.run(_count_looks_back(self.status["postgres_url"]))
 
     def outcomes(self, stream: str | None = None) -> dict[str, int]:
         """Return how many images, of one stream or of all, had which outcome."""
@@ -109,6 +118,16 @@ class RunServers:
             }
             with running_stack(**own, **settings) as stack:
                 yield stack
+
+
+async def _count_looks_back(postgres_url: str) -> int:
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        return int(
+            await connection.fetchval("select count(*) from look_back where verdict is null")
+        )
+    finally:
+        await connection.close()
 
 
 @contextmanager

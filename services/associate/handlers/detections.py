@@ -23,6 +23,7 @@ from schemas.codec import CodecError, decode_image_detections
 from schemas.messages import ImageDetections
 from schemas.topics import Topics
 from services.associate.errors import FencedError
+from services.associate.handlers.look_backs import LookBackHandler
 from services.associate.handlers.timestep import Outcome, associate_timestep
 from services.associate.metrics import EVENTS, IMAGES, OPEN_IMAGES, TIMESTEPS, TRANSACTION
 from services.associate.models.timesteps import Arrival, LedgerEntry, OffsetMove, Timestep
@@ -62,6 +63,8 @@ class DetectionsHandler:
     ----------
     dead_letters : DeadLetters
         Must be on Kafka before any offset moves beyond them.
+    look_backs : LookBackHandler
+        Tells the new sources whose answers do not come in time.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class DetectionsHandler:
         self._cluster_id = cluster_id
         self._pool = pool
         self._store = CatalogueStore(pool)
+        self.look_backs = LookBackHandler(self._store, settings, topics)
         self._windows = TimestepWindows(settings)
         self._ready: deque[Timestep] = deque()
         # Next offset per partition: as the database has it (-1: it has none), and as read.
@@ -258,6 +262,8 @@ class DetectionsHandler:
             IMAGES.labels(entry.outcome).inc()
         if outcome.has_messages:
             self._is_outbox_empty = False
+        if outcome.has_look_backs:
+            self.look_backs.expect()
 
     async def _commit_skipped(self) -> None:
         """Move the offsets over records that are dead letters on Kafka by now."""

@@ -1,6 +1,5 @@
 """Forced measurements become points of light curves, and may contradict a new source."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import numpy as np
@@ -10,23 +9,13 @@ from runtime.kafka import InMessage
 from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
 from schemas.codec import CodecError, decode_forced_measurements
-from schemas.messages import BoolArray, ForcedMeasurements, IntArray
+from schemas.messages import BoolArray, ForcedMeasurements
 from schemas.topics import Topics
+from services.associate.handlers.contradictions import Contradictions
+from services.associate.handlers.look_backs import LookBackHandler
 from services.associate.metrics import FORCED, SPECTRAL_CONFLICTS
-from services.associate.models.contradictions import (
-    RetractionCandidate,
-    StreamBands,
-)
 from services.associate.models.decisions import ForcedOutcome, Retraction
 from services.associate.steps.calibration import calibrate_forced
-from services.associate.steps.contradiction import (
-    Verdict,
-    find_image_times,
-    find_retractions,
-    is_due,
-    judge,
-    to_waits,
-)
 from services.associate.steps.forced_points import (
     count_points,
     decide_forced,
@@ -36,6 +25,7 @@ from services.associate.steps.forced_results import (
     check_result,
     may_contradict,
 )
+from services.associate.steps.look_back_points import count_earlier_points
 from services.associate.storage import Catalogue, CatalogueStore
 
 __all__ = ["ForcedMeasurementsHandler"]
@@ -58,6 +48,8 @@ class ForcedMeasurementsHandler:
         self._store = store
         self._settings = settings
         self._topics = topics
+        self._contradictions = Contradictions(settings, topics)
+        self._look_backs = LookBackHandler(store, settings, topics)
 
     async def on_message(self, message: InMessage) -> bool:
         """Store one result.
@@ -96,58 +88,45 @@ class ForcedMeasurementsHandler:
         )
         is_stored = await catalogue.insert_forced(result)
         await catalogue.insert_gaps(result)
-        n_events = 0
-        if np.any(is_stored):
-            outcome = await _count_points(catalogue, stream.id, result, is_stored, self._settings)
+        n_events = int(await self._count_look_backs(catalogue, stream.id, result, is_stored))
+        is_later = is_stored & ~result.measurements.is_look_back
+        if np.any(is_later):
+            outcome = await _count_points(catalogue, stream.id, result, is_later, self._settings)
             await catalogue.store_forced_outcome(outcome, self._topics)
-            n_events = len(outcome.notifications)
+            n_events += len(outcome.notifications)
         wanted = may_contradict(result, is_stored, self._settings)
         source_ids = np.unique(result.measurements.position_id[wanted])
-        if not source_ids.size:
-            return [], n_events
-        verdicts = await self._find_verdicts(catalogue, result, source_ids)
-        await catalogue.mark_judged(
-            [
-                candidate.last_event.transient_id
-                for candidate, verdict in verdicts
-                if verdict.is_final and verdict.conflict is None
-            ]
+        retractions = await self._contradictions.retract(
+            catalogue, result.stream, result.image_id, source_ids
         )
-        retractions = find_retractions(verdicts, datetime.now(UTC))
-        for retraction in retractions:
-            await catalogue.retract_transient(retraction, self._topics)
         return retractions, n_events
 
-    async def _find_verdicts(
-        self, catalogue: Catalogue, result: ForcedMeasurements, source_ids: IntArray
-    ) -> list[tuple[RetractionCandidate, Verdict]]:
-        """Return the verdicts on the new sources that a result is about."""
-        observed = await catalogue.load_stream_bands(result.stream)
-        if observed is None:
-            return []
-        stream_id, bands = observed
-        verdicts: list[tuple[RetractionCandidate, Verdict]] = []
-        # A transaction that waited for a lock has read old rows: decide again under the lock.
-        for _ in range(2):
-            candidates = await catalogue.lock_retraction_candidates(
-                stream_id, result.image_id, source_ids, waits=to_waits(bands, self._settings)
+    async def _count_look_backs(
+        self,
+        catalogue: Catalogue,
+        stream_id: int,
+        result: ForcedMeasurements,
+        is_stored: BoolArray,
+    ) -> bool:
+        """Count earlier fluxes of new sources, end their looks back; say whether one is told."""
+        is_earlier = result.measurements.is_look_back
+        ids = np.unique(result.measurements.position_id[is_earlier]).tolist()
+        if not ids:
+            return False
+        counted = is_stored & is_earlier
+        if np.any(counted):
+            image = await catalogue.load_measured_image(stream_id, result.image_id)
+            known = np.unique(result.measurements.position_id[counted]).tolist()
+            outcome = count_earlier_points(
+                image,
+                result,
+                counted,
+                await catalogue.load_sources_by_id(stream_id, known),
+                await catalogue.load_statistics(known),
+                self._settings,
             )
-            verdicts = await self._judge(catalogue, candidates, bands)
-            if not any(verdict.conflict for _, verdict in verdicts):
-                break
-        return verdicts
-
-    async def _judge(
-        self, catalogue: Catalogue, candidates: Iterable[RetractionCandidate], bands: StreamBands
-    ) -> list[tuple[RetractionCandidate, Verdict]]:
-        """Return the verdicts on the candidates that every band has had the time to show."""
-        found = []
-        for candidate in candidates:
-            if is_due(candidate, bands, self._settings.max_dm_pc_cm3):
-                times = find_image_times(candidate, bands, self._settings)
-                images = await catalogue.load_band_images(candidate, *times)
-                found.append((candidate, judge(candidate, images, self._settings)))
-        return found
+            await catalogue.store_forced_outcome(outcome, self._topics)
+        return await self._look_backs.settle(catalogue, stream_id, result.stream, ids)
 
 
 async def _count_points(

@@ -17,6 +17,7 @@ from services.associate.models.catalogue import (
 from services.associate.models.contradictions import JudgementTimes
 from services.associate.models.timesteps import LedgerEntry, LockedStream, Timestep
 from services.associate.steps.association import (
+    Association,
     associate,
     find_search_boxes,
     needs_forced,
@@ -32,6 +33,9 @@ from services.associate.storage import Catalogue
 
 __all__ = ["Outcome", "associate_timestep"]
 
+# A place is covered by at least one of so many overlapping images in a row.
+_FIELDS_IN_TURN = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -39,6 +43,7 @@ class Outcome:
 
     entries: tuple[LedgerEntry, ...]
     has_messages: bool
+    has_look_backs: bool = False
 
 
 async def associate_timestep(
@@ -75,10 +80,15 @@ async def associate_timestep(
         stream,
         to_timestep_waits(timestep, state, settings),
     )
+    evidence = await _load_look_back_images(catalogue, association, evidence, settings)
     decisions = decide(association, evidence, settings, datetime.now(UTC))
     await catalogue.store(decisions, topics)
     requests = decisions.forced.requests if decisions.forced else ()
-    return Outcome(tuple(decisions.entries), bool(decisions.notifications or requests))
+    return Outcome(
+        tuple(decisions.entries),
+        has_messages=bool(decisions.notifications or requests or decisions.look_back_requests),
+        has_look_backs=bool(decisions.look_backs),
+    )
 
 
 async def _load_state(
@@ -163,4 +173,31 @@ async def _load_evidence(
                 stream, questions.detected_ids, waits, questions.field
             )
         ),
+    )
+
+
+async def _load_look_back_images(
+    catalogue: Catalogue,
+    association: Association,
+    evidence: Evidence,
+    settings: AssociateSettings,
+) -> Evidence:
+    """Return the evidence with the images in which first detections may be looked for."""
+    before = association.questions.look_back_before
+    if before is None:
+        return evidence
+    images = {image.number: image.metadata for image in association.images}
+    return replace(
+        evidence,
+        look_back_images={
+            number: await catalogue.load_look_back_images(
+                first.key,
+                images[number],
+                before,
+                limit=_FIELDS_IN_TURN * settings.lookback_images,
+                image_keys=[each.image_key for each in evidence.prior_coverage[number]],
+            )
+            for number, first in association.questions.first_detections.items()
+            if evidence.prior_coverage[number]
+        },
     )

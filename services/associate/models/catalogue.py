@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.messages import BoolArray, FloatArray, ImageDetections, IntArray
+from services.associate.models.look_back import LookBackImage
 from services.associate.models.timesteps import Band, KnownImage, SameTimeImage
 from sky.geometry import Probes
 
@@ -211,6 +212,8 @@ class Questions:
     field : Probes or None
         Boxes of the search index that hold what the images cover, and every source that they
         detect; None without `detected_ids`.
+    look_back_before : datetime or None
+        Earlier images than this may be measured again; None: first detections look back at none.
     """
 
     n_images: int
@@ -221,6 +224,7 @@ class Questions:
     active_again_ids: Sequence[int] = ()
     detected_ids: IntArray | None = None
     field: Probes | None = None
+    look_back_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +241,8 @@ class PriorCoverage:
         Threshold of its own search [sigma]; None: it was not stored.
     rms_grid : (rows, columns) float64
         Local rms at the cell centres [Jy/beam].
+    image_key : int
+        Its key.
     """
 
     wcs_header: str
@@ -244,6 +250,7 @@ class PriorCoverage:
     margin_px: int
     detection_threshold_sigma: float | None
     rms_grid: FloatArray
+    image_key: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +295,9 @@ class Evidence:
         `image_id` by `image_key`.
     earlier_trig_ids : mapping
         Those of earlier episodes by the id of the source, the newest first.
+    look_back_images : mapping
+        Images that may be measured again, in the order of their time, by the number of the image
+        with first detections.
     """
 
     image_keys: Sequence[int]
@@ -297,6 +307,7 @@ class Evidence:
     image_ids: Mapping[int, str] = field(default_factory=dict)
     earlier_trig_ids: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     null_detections: NullDetections = NO_NULL_DETECTIONS
+    look_back_images: Mapping[int, Sequence[LookBackImage]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from schemas.messages import (
     SourceEvent,
 )
 from services.associate.models.catalogue import ChannelKey, RowArray
+from services.associate.models.look_back import LookBackRow
 from services.associate.models.solutions import NO_SOLUTION, ImageSolution
 from services.associate.models.timesteps import ExpectedChannel, LedgerEntry
 
@@ -176,7 +177,7 @@ class ForcedTargets:
     id: IntArray
     ra: FloatArray
     dec: FloatArray
-    extraction_type: Literal["forced", "monitor"]
+    extraction_type: Literal["forced", "monitor", "lookback"]
 
     def select(self, mask: BoolArray) -> "ForcedTargets":
         """Return some of them."""
@@ -276,6 +277,10 @@ class Decisions:
         The stream is closed up to here now; None: an image on its own closes nothing.
     channels : sequence of (int, ExpectedChannel)
         What the next timestep waits for, with the ids of the bands.
+    look_backs : sequence of LookBackRow
+        Sources that are looked for in earlier images before they are told.
+    look_back_requests : sequence of ImageRequest
+        What is to be measured there.
     now : datetime
         When all this was decided.
     limits : ArchiveLimits
@@ -293,6 +298,8 @@ class Decisions:
     months: Sequence[datetime] = ()
     sources: SourceRows = field(default_factory=SourceRows)
     notifications: Sequence[Notification] = ()
+    look_backs: Sequence[LookBackRow] = ()
+    look_back_requests: Sequence[ImageRequest] = ()
     forced: ForcedDecisions | None = None
     limits: ArchiveLimits = ArchiveLimits()
     episodes: EpisodeRows = field(default_factory=EpisodeRows)

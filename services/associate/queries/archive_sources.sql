@@ -2,7 +2,7 @@
 --
 -- A source that was seen once goes where its forced fluxes together are below a limit; one that was
 -- seen more often where all of its fluxes together are. None goes that was announced, is monitored,
--- shares a detection, or has children.
+-- shares a detection, has children, or waits for a look back.
 --
 -- $1  stream_id        int
 -- $2  source_id        bigint[]
@@ -76,6 +76,13 @@ doubtful as (
             select
             from transient
             where transient.source_id = source.id
+        )
+        and not exists (
+            select
+            from look_back
+            where
+                look_back.source_id = source.id
+                and look_back.verdict is null
         )
         and not exists (
             select

@@ -5,6 +5,7 @@
 -- $3  cell     bigint[]
 -- Index: the primary key.
 select
+    image.image_key,
     image.wcs_header,
     image.width_px,
     image.height_px,

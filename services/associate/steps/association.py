@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -152,6 +152,7 @@ def associate(
             ],
             detected_ids=_detected_ids(candidates) if counts_looks else None,
             field=_find_field(timestep, images, settings) if counts_looks else None,
+            look_back_before=_look_back_before(timestep, settings) if counts_looks else None,
         ),
     )
 
@@ -163,6 +164,13 @@ def _find_field(
     shift_deg = wider_radius_deg(timestep, settings)
     margin_deg = search_radius_deg(timestep, settings) + shift_deg
     return find_field_boxes([each.record for each in images], margin_deg)
+
+
+def _look_back_before(timestep: Timestep, settings: AssociateSettings) -> datetime | None:
+    """Return before when images are of earlier timesteps; None: none is looked back at."""
+    if not settings.lookback_images or timestep.time_start is None:
+        return None
+    return timestep.time_start - timedelta(seconds=settings.timestep_tolerance_s)
 
 
 def _distance_limit_deg(record: ImageDetections, settings: AssociateSettings) -> float:

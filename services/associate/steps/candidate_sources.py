@@ -134,8 +134,12 @@ class CandidateSources:
         return [self._changed(key, ids) for key in sorted(self._int)]
 
     def _changed(self, key: ChannelKey, ids: IntArray) -> StatisticsRows:
+        row = np.flatnonzero(self._n_points(key) != self._n_stored[key])
+        return self.statistics_of(key, ids, row)
+
+    def statistics_of(self, key: ChannelKey, ids: IntArray, row: IntArray) -> StatisticsRows:
+        """Return the statistics of some sources in one channel; `ids` of all sources."""
         n_points = self._n_points(key)
-        row = np.nonzero(n_points != self._n_stored[key])[0]
         table = np.zeros(row.size, STATISTICS_DTYPE)
         table["source_id"] = ids[row]
         table["n_datapoints"] = n_points[row]

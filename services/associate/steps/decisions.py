@@ -21,7 +21,7 @@ from services.associate.models.decisions import (
 from services.associate.models.timesteps import ExpectedChannel
 from services.associate.steps.association import Association
 from services.associate.steps.bands import find_band
-from services.associate.steps.coverage import covers_any, find_coverage
+from services.associate.steps.coverage import covers_any, find_coverage, metadata_of
 from services.associate.steps.episodes import (
     find_missed,
     find_peaks,
@@ -30,6 +30,13 @@ from services.associate.steps.episodes import (
 )
 from services.associate.steps.events import EventBuilder
 from services.associate.steps.forced_requests import find_request
+from services.associate.steps.look_back import (
+    WAITS,
+    LookBack,
+    find_look_backs,
+    to_look_back_requests,
+    to_look_back_rows,
+)
 from services.associate.steps.monitors import find_monitor_targets, to_monitor_sources
 from services.associate.steps.null_detections import count_null_detections
 from services.associate.steps.rows import FLAG_COLUMNS, FinalSources, to_source_rows
@@ -56,9 +63,18 @@ def decide(
         The time of the decision.
     """
     timestep, state, registered = association.timestep, association.state, association.registered
-    announced = _find_announced(association, evidence, settings)
-    final = _finish_sources(association, evidence, announced, settings)
-    forced = _decide_forced(association, evidence, final.rows, settings)
+    new = find_new_sources(
+        association.candidates,
+        association.images,
+        evidence.prior_coverage,
+        sigma_margin=settings.new_source_sigma_margin,
+    )
+    look_backs = find_look_backs(association, evidence, new, settings)
+    announced = _find_announced(association, new, look_backs)
+    final = _finish_sources(association, evidence, announced, look_backs, settings)
+    builder = _to_builder(association, evidence, final, now)
+    requests = to_look_back_requests(look_backs, final.rows, timestep.stream)
+    forced = _decide_forced(association, evidence, final.rows, settings, look_backs)
     is_closing = not timestep.is_late and timestep.time_start is not None
     return Decisions(
         stream=timestep.stream,
@@ -74,7 +90,7 @@ def decide(
             )
             for image in registered.images
         ],
-        months=_find_months(association, forced),
+        months=_find_months(association, forced, look_backs),
         sources=to_source_rows(
             association.candidates,
             final,
@@ -82,7 +98,9 @@ def decide(
             stream_id=state.stream_id,
             image_keys=evidence.image_keys,
         ),
-        notifications=_to_notifications(association, evidence, final, settings, announced, now),
+        notifications=_to_notifications(association, evidence, settings, announced, builder),
+        look_backs=to_look_back_rows(look_backs, builder, requests, settings),
+        look_back_requests=requests,
         forced=forced,
         limits=ArchiveLimits(
             settings.candidate_sigma or -math.inf, settings.archive_sigma or -math.inf
@@ -103,22 +121,18 @@ def decide(
 
 
 def _find_announced(
-    association: Association, evidence: Evidence, settings: AssociateSettings
+    association: Association, new: Sequence[Trigger], look_backs: Sequence[LookBack]
 ) -> list[Trigger]:
-    """Return the episodes that begin, of new sources and of known ones."""
-    new = find_new_sources(
-        association.candidates,
-        association.images,
-        evidence.prior_coverage,
-        sigma_margin=settings.new_source_sigma_margin,
-    )
-    return [*new, *association.changes]
+    """Return the episodes that begin now; new sources that look back first are left out."""
+    waiting = {each.trigger.source for each in look_backs}
+    return [*(each for each in new if each.source not in waiting), *association.changes]
 
 
 def _finish_sources(
     association: Association,
     evidence: Evidence,
     announced: Sequence[Trigger],
+    look_backs: Sequence[LookBack],
     settings: AssociateSettings,
 ) -> FinalSources:
     """Return the sources with the ids, keys and flags to store."""
@@ -129,6 +143,7 @@ def _finish_sources(
     keys = np.array(evidence.image_keys, np.int64)
     rows["first_image_key"][created] = keys[rows["image"][created]]
     start_episodes(rows, announced, settings)
+    rows["activity"][[each.trigger.source for each in look_backs]] = WAITS
     is_ended = follow_activity(rows, association.images, announced, counts_quiet=True)
     before = candidates.sources
     is_flagged = np.zeros(rows.size, np.bool_)
@@ -141,20 +156,25 @@ def _finish_sources(
 def _to_notifications(
     association: Association,
     evidence: Evidence,
-    final: FinalSources,
     settings: AssociateSettings,
     announced: Sequence[Trigger],
-    now: datetime,
+    builder: EventBuilder,
 ) -> list[Notification]:
     """Return the events of the timestep: first ones, then updates."""
     updates = find_updates(
         association.candidates, association.images, evidence.last_notified, settings
     )
+    return [builder.to_notification(trigger) for trigger in [*announced, *updates]]
+
+
+def _to_builder(
+    association: Association, evidence: Evidence, final: FinalSources, now: datetime
+) -> EventBuilder:
     image_ids = {
         evidence.image_keys[image.number]: image.record.image_id
         for image in association.registered.images
     }
-    builder = EventBuilder(
+    return EventBuilder(
         stream=association.timestep.stream,
         stream_id=association.state.stream_id,
         candidates=association.candidates,
@@ -164,11 +184,14 @@ def _to_notifications(
         image_keys=evidence.image_keys,
         now=now,
     )
-    return [builder.to_notification(trigger) for trigger in [*announced, *updates]]
 
 
 def _decide_forced(
-    association: Association, evidence: Evidence, rows: RowArray, settings: AssociateSettings
+    association: Association,
+    evidence: Evidence,
+    rows: RowArray,
+    settings: AssociateSettings,
+    look_backs: Sequence[LookBack],
 ) -> ForcedDecisions | None:
     """Return the null detections, the monitors that begin, and what is to be measured."""
     if association.questions.detected_ids is None:
@@ -178,7 +201,7 @@ def _decide_forced(
     counted, targets = count_null_detections(
         undetected,
         covers_any(records, undetected.ra, undetected.dec),
-        _to_targets(rows),
+        _to_targets(rows, look_backs),
         expiration_timesteps=settings.expiration_timesteps,
         candidate_timesteps=settings.candidate_timesteps,
     )
@@ -207,12 +230,14 @@ def _decide_forced(
     )
 
 
-def _to_targets(rows: RowArray) -> ForcedTargets:
-    """Return the detected sources that were known before or are announced as new now.
+def _to_targets(rows: RowArray, look_backs: Sequence[LookBack]) -> ForcedTargets:
+    """Return the detected sources that were known before or may be announced as new.
 
     The latter too: what the other bands have at their positions can contradict them.
     """
-    kept = rows[rows["is_detected"] & (~rows["is_created"] | rows["is_new"])]
+    is_kept = ~rows["is_created"] | rows["is_new"]
+    is_kept[[each.trigger.source for each in look_backs]] = True
+    kept = rows[rows["is_detected"] & is_kept]
     return ForcedTargets(kept["id"], kept["ra"], kept["dec"], "forced")
 
 
@@ -221,18 +246,22 @@ def _find_detected_ids(rows: RowArray, image: AssociatedImage) -> IntArray:
     return np.asarray(rows["id"][np.unique(sources)], np.int64)
 
 
-def _find_months(association: Association, forced: ForcedDecisions | None) -> list[datetime]:
+def _find_months(
+    association: Association, forced: ForcedDecisions | None, look_backs: Sequence[LookBack]
+) -> list[datetime]:
     """Return the times of the detections to come: blind ones, and forced ones later."""
     images = association.images
     has_sources = any(len(image.record.sources) for image in images)
     requested = {each.request.image_id for each in forced.requests} if forced else set()
-    return sorted(
-        {
-            image.metadata.time_start
-            for image in images
-            if has_sources or image.record.image_id in requested
-        }
-    )
+    measured = {
+        image.metadata.time_start
+        for image in images
+        if has_sources or image.record.image_id in requested
+    }
+    earlier = {
+        metadata_of(image.record).time_start for each in look_backs for image in each.images
+    }
+    return sorted(measured | earlier)
 
 
 def _find_channels(association: Association) -> list[tuple[int, ExpectedChannel]]:

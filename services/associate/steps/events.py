@@ -16,7 +16,7 @@ from services.associate.steps.triggers import Trigger
 from sky.margin import border_distance_px
 from sky.wcs import SkyProjection
 
-__all__ = ["EventBuilder"]
+__all__ = ["EventBuilder", "to_transient_row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,10 @@ class EventBuilder:
     def to_notification(self, trigger: Trigger) -> Notification:
         """Return the event of a trigger, with the transient that it creates."""
         event = self._to_event(trigger)
-        transient = None if trigger.last else self._to_transient(event, trigger)
+        if trigger.last:
+            return Notification(event, self.now, None)
+        key = self.image_keys[trigger.image.number]
+        transient = to_transient_row(event, stream_id=self.stream_id, image_key=key, now=self.now)
         return Notification(event, self.now, transient)
 
     def _trig_id(self, trigger: Trigger) -> str:
@@ -119,34 +122,38 @@ class EventBuilder:
             ),
         )
 
-    def _to_transient(self, event: SourceEvent, trigger: Trigger) -> TransientRow:
-        return TransientRow(
-            event_id=event.event_id,
-            trig_id=event.trig_id,
-            source_id=event.source_id,
-            stream_id=self.stream_id,
-            kind=event.kind,
-            certainty=event.certainty,
-            image_key=self.image_keys[trigger.image.number],
-            source_number=event.source_number,
-            time_start=event.time_start,
-            time_detected=self.now,
-            ra=event.ra,
-            dec=event.dec,
-            ra_err_deg=event.ra_err_deg,
-            dec_err_deg=event.dec_err_deg,
-            flux_peak_jy_beam=event.flux_peak_jy_beam,
-            snr=event.snr,
-            eta=event.eta,
-            v=event.v,
-            last_notified_n_bands=event.n_bands,
-            limit_previous_jy_beam=event.limit_previous_jy_beam,
-            episode=event.n_episodes,
-            trigger=event.trigger,
-            trigger_sigma=event.trigger_sigma,
-            flux_expected_jy_beam=event.flux_expected_jy_beam,
-            flux_expected_err_jy_beam=event.flux_expected_err_jy_beam,
-        )
+
+def to_transient_row(
+    event: SourceEvent, *, stream_id: int, image_key: int, now: datetime
+) -> TransientRow:
+    """Return the transient that an event creates; `image_key` is that of its image."""
+    return TransientRow(
+        event_id=event.event_id,
+        trig_id=event.trig_id,
+        source_id=event.source_id,
+        stream_id=stream_id,
+        kind=event.kind,
+        certainty=event.certainty,
+        image_key=image_key,
+        source_number=event.source_number,
+        time_start=event.time_start,
+        time_detected=now,
+        ra=event.ra,
+        dec=event.dec,
+        ra_err_deg=event.ra_err_deg,
+        dec_err_deg=event.dec_err_deg,
+        flux_peak_jy_beam=event.flux_peak_jy_beam,
+        snr=event.snr,
+        eta=event.eta,
+        v=event.v,
+        last_notified_n_bands=event.n_bands,
+        limit_previous_jy_beam=event.limit_previous_jy_beam,
+        episode=event.n_episodes,
+        trigger=event.trigger,
+        trigger_sigma=event.trigger_sigma,
+        flux_expected_jy_beam=event.flux_expected_jy_beam,
+        flux_expected_err_jy_beam=event.flux_expected_err_jy_beam,
+    )
 
 
 def _edge_distance_deg(metadata: ImageMetadata, ra: float, dec: float, margin_px: int) -> float:

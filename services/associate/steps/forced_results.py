@@ -29,7 +29,7 @@ def check_result(result: ForcedMeasurements) -> None:
             raise RejectedMessageError(
                 "bad_flux", f"image {result.image_id}: flux {flux} +- {error}, rms {rms}"
             )
-        if kind not in ("forced", "monitor"):
+        if kind not in ("forced", "monitor", "lookback"):
             raise RejectedMessageError("bad_flux", f"extraction type {kind!r} is unknown")
 
 

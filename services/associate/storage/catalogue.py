@@ -12,6 +12,7 @@ from services.associate.models.decisions import (
 )
 from services.associate.storage.forced import ForcedTables
 from services.associate.storage.images import ImageTables
+from services.associate.storage.look_backs import LookBackTables
 from services.associate.storage.outbox import OutboxTables
 from services.associate.storage.sources import SourceTables
 from services.associate.storage.transients import TransientTables
@@ -19,7 +20,9 @@ from services.associate.storage.transients import TransientTables
 __all__ = ["Catalogue"]
 
 
-class Catalogue(ImageTables, SourceTables, TransientTables, ForcedTables, OutboxTables):
+class Catalogue(
+    ImageTables, SourceTables, TransientTables, ForcedTables, LookBackTables, OutboxTables
+):
     """One transaction on the catalogue."""
 
     async def store(self, decisions: Decisions, topics: Topics) -> None:
@@ -39,7 +42,11 @@ class Catalogue(ImageTables, SourceTables, TransientTables, ForcedTables, Outbox
         await self._store_sources(decisions.sources)
         await self._store_episodes(decisions)
         for notification in decisions.notifications:
-            await self._store_notification(notification, topics)
+            await self.store_notification(notification, topics)
+        await self.insert_look_backs(stream_id, decisions.look_backs)
+        # Before the other requests: an event waits for their answers.
+        for request in decisions.look_back_requests:
+            await self.insert_request(request, topics)
         if decisions.forced is not None:
             await self._store_forced(stream_id, decisions.forced, topics)
             await self.archive_sources(
@@ -68,7 +75,7 @@ class Catalogue(ImageTables, SourceTables, TransientTables, ForcedTables, Outbox
         if outcome.ended_ids:
             await self.end_episodes(outcome.ended_ids, outcome.time_start)
         for notification in outcome.notifications:
-            await self._store_notification(notification, topics)
+            await self.store_notification(notification, topics)
 
     async def _store_images(self, decisions: Decisions) -> None:
         stream_id, is_late, now = decisions.stream_id, decisions.is_late, decisions.now
@@ -115,7 +122,7 @@ class Catalogue(ImageTables, SourceTables, TransientTables, ForcedTables, Outbox
         if episodes.peaks:
             await self.raise_peaks(episodes.peaks, time_start)
 
-    async def _store_notification(self, notification: Notification, topics: Topics) -> None:
+    async def store_notification(self, notification: Notification, topics: Topics) -> None:
         """Store an event; one about a transient that was retracted meanwhile is dropped."""
         event = notification.event
         if notification.transient is not None:

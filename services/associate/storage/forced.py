@@ -10,6 +10,7 @@ import numpy as np
 from schemas.event_json import event_from_json
 from schemas.messages import (
     BoolArray,
+    ForcedColumns,
     ForcedMeasurements,
     ImageDetections,
     ImageMetadata,
@@ -30,6 +31,7 @@ from services.associate.models.contradictions import (
     StreamBands,
 )
 from services.associate.models.decisions import MonitorSource, NullDetectionRows
+from services.associate.models.look_back import look_back_number
 from services.associate.models.timesteps import LockedStream
 from services.associate.storage.transaction import Transaction
 from sky.geometry import Probes
@@ -140,11 +142,12 @@ class ForcedTables(Transaction):
         """Store the fluxes of a result; return which were not there before, and are now."""
         columns = result.measurements
         done = _is_measured(result)
+        numbers = _to_numbers(columns)
         rows = await self._fetch(
             "insert_forced",
             stream=result.stream,
             image_id=result.image_id,
-            source_number=FIRST_FORCED_NUMBER + np.flatnonzero(done),
+            source_number=numbers[done],
             source_id=columns.position_id[done],
             extraction_type=np.array(columns.extraction_type, object)[done].tolist(),
             ra=columns.ra[done],
@@ -153,9 +156,7 @@ class ForcedTables(Transaction):
             flux_peak_err_jy_beam=columns.flux_peak_err_jy_beam[done],
             rms_local_jy_beam=columns.rms_local_jy_beam[done],
         )
-        is_stored = np.zeros(done.size, np.bool_)
-        is_stored[[row["source_number"] - FIRST_FORCED_NUMBER for row in rows]] = True
-        return is_stored
+        return np.isin(numbers, [row["source_number"] for row in rows]) & done
 
     async def insert_gaps(self, result: ForcedMeasurements) -> None:
         """Store the reasons of a result where it has no fluxes."""
@@ -209,6 +210,14 @@ class ForcedTables(Transaction):
             to_time=to_time,
         )
         return [_to_band_image(row) for row in rows]
+
+
+def _to_numbers(columns: ForcedColumns) -> IntArray:
+    """Return the numbers of measurements in their image: of looks back, one a source."""
+    numbers = FIRST_FORCED_NUMBER + np.arange(columns.position_id.size)
+    earlier = np.flatnonzero(columns.is_look_back)
+    numbers[earlier] = [look_back_number(each) for each in columns.position_id[earlier].tolist()]
+    return numbers
 
 
 def _is_measured(result: ForcedMeasurements) -> BoolArray:

@@ -256,6 +256,7 @@ class ImageTables(Transaction):
                 margin_px=row["margin_px"],
                 detection_threshold_sigma=row["detection_threshold_sigma"],
                 rms_grid=np.array(row["rms_grid"]).reshape(-1, row["rms_grid_columns"]),
+                image_key=row["image_key"],
             )
             for row in rows
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 
@@ -94,6 +94,10 @@ class CatalogueStore:
         await self._fetch("delete_expired_timesteps", retention=retention)
         await self._fetch("delete_expired_ledger", retention=retention)
         return int(row["n_images"])
+
+    async def list_overdue_streams(self, now: datetime) -> list[str]:
+        """Return the streams with new sources whose event has waited long enough."""
+        return [row["name"] for row in await self._fetch("list_overdue_streams", now=now)]
 
     async def fetch_outbox(self, limit: int) -> list[tuple[int, str, str, bytes]]:
         """Return (id, topic, key, value) of the next messages for Kafka, oldest first."""

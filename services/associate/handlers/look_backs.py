@@ -1,0 +1,197 @@
+"""Sources that earlier images were asked about: told, known below the threshold, or overdue."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+
+from runtime.errors import PipelineError, describe_exception
+from runtime.logging import get_logger
+from runtime.settings import AssociateSettings
+from schemas.topics import Topics
+from services.associate.handlers.contradictions import Contradictions
+from services.associate.metrics import LOOK_BACKS, SPECTRAL_CONFLICTS
+from services.associate.models.decisions import Notification, Retraction
+from services.associate.models.look_back import LookBackVerdict, PendingLookBack
+from services.associate.steps.events import to_transient_row
+from services.associate.steps.look_back import judge_look_back, to_told_event, to_update
+from services.associate.steps.look_back_points import begin_episode, end_wait, join_history
+from services.associate.storage import Catalogue, CatalogueStore
+
+__all__ = ["LookBackHandler"]
+
+# Without a timestep of this process: those that another one has left.
+_POLL_S = 1.0
+
+
+class LookBackHandler:
+    """Ends looks back: when the last answer has come, or when the event may wait no longer.
+
+    Parameters
+    ----------
+    store : CatalogueStore
+        The catalogue.
+    settings : AssociateSettings
+        Limits of the test, and how long an event waits.
+    topics : Topics
+        Where the events go.
+    """
+
+    def __init__(self, store: CatalogueStore, settings: AssociateSettings, topics: Topics) -> None:
+        self._store = store
+        self._settings = settings
+        self._topics = topics
+        self._contradictions = Contradictions(settings, topics)
+        self._limits_s: deque[float] = deque()
+        self._next_poll_s = 0.0
+
+    def expect(self) -> None:
+        """Note that a timestep has left sources that wait."""
+        self._limits_s.append(time.monotonic() + self._settings.lookback_wait_ms / 1000)
+
+    async def tell_overdue(self) -> bool:
+        """Tell the new sources whose answers did not come in time; say whether there was one."""
+        now_s = time.monotonic()
+        is_due = now_s >= self._next_poll_s
+        while self._limits_s and self._limits_s[0] <= now_s:
+            self._limits_s.popleft()
+            is_due = True
+        if not is_due:
+            return False
+        self._next_poll_s = now_s + _POLL_S
+        has_told = False
+        for stream in await self._store.list_overdue_streams(datetime.now(UTC)):
+            try:
+                async with self._store.transaction() as catalogue:
+                    has_told |= await self._tell_overdue(catalogue, stream)
+            except PipelineError:
+                raise
+            except Exception as error:  # noqa: BLE001  (the images must follow)
+                get_logger().warning(
+                    "look_backs_failed", stream=stream, error=describe_exception(error)
+                )
+        return has_told
+
+    async def _tell_overdue(self, catalogue: Catalogue, stream: str) -> bool:
+        locked = await catalogue.lock_stream(stream)
+        if locked is None:
+            return False
+        stream_id = locked.id
+        source_ids = await catalogue.load_overdue(stream_id, datetime.now(UTC))
+        has_told = await self.settle(catalogue, stream_id, stream, source_ids)
+        waiting = await catalogue.load_look_backs(stream_id, source_ids)
+        for each in waiting:
+            if each.is_new_by_limit and not each.has_episode:
+                await self._tell(catalogue, stream_id, each, None)
+                has_told = True
+        await catalogue.mark_overdue([each.source_id for each in waiting])
+        LOOK_BACKS.labels("overdue").inc(len(waiting))
+        return has_told
+
+    async def settle(
+        self, catalogue: Catalogue, stream_id: int, stream: str, source_ids: Sequence[int]
+    ) -> bool:
+        """End the looks back at sources that have all their answers; say whether events follow.
+
+        Parameters
+        ----------
+        catalogue : Catalogue
+            An open transaction that has locked the stream.
+        stream_id : int
+            The stream.
+        stream : str
+            Its name.
+        source_ids : sequence of int
+            Sources that were just measured.
+        """
+        has_events = False
+        for pending in await catalogue.load_look_backs(stream_id, source_ids):
+            if pending.n_missing:
+                continue
+            event = pending.event
+            verdict = judge_look_back(
+                event.flux_peak_jy_beam,
+                event.flux_peak_err_jy_beam,
+                pending.previous,
+                self._settings,
+            )
+            has_events |= await self._apply(catalogue, stream_id, stream, pending, verdict)
+            await catalogue.store_verdict(pending.source_id, verdict)
+            LOOK_BACKS.labels(verdict.kind).inc()
+        return has_events
+
+    async def _apply(
+        self,
+        catalogue: Catalogue,
+        stream_id: int,
+        stream: str,
+        pending: PendingLookBack,
+        verdict: LookBackVerdict,
+    ) -> bool:
+        """Tell, update or retract what a verdict is about; say whether there is an event."""
+        if verdict.kind == "known_below_threshold":
+            await self._join_history(catalogue, stream_id, pending)
+        if pending.has_episode:
+            return await self._follow(catalogue, pending, verdict)
+        is_told = verdict.kind == "new_source" or (
+            verdict.kind == "not_looked_back" and pending.is_new_by_limit
+        )
+        if is_told:
+            await self._tell(catalogue, stream_id, pending, verdict)
+            retractions = await self._contradictions.retract(
+                catalogue, stream, pending.event.image_id, np.array([pending.source_id])
+            )
+            SPECTRAL_CONFLICTS.inc(len(retractions))
+        else:
+            rows = await catalogue.load_sources_by_id(stream_id, [pending.source_id])
+            await catalogue.flag_sources(end_wait(rows))
+        return is_told
+
+    async def _join_history(
+        self, catalogue: Catalogue, stream_id: int, pending: PendingLookBack
+    ) -> None:
+        """Let later tests of a source expect what the earlier images show."""
+        ids = [pending.source_id]
+        history = join_history(
+            pending,
+            await catalogue.load_sources_by_id(stream_id, ids),
+            await catalogue.load_statistics(np.array(ids)),
+            self._settings,
+        )
+        await catalogue.write_forced_statistics(history)
+
+    async def _follow(
+        self, catalogue: Catalogue, pending: PendingLookBack, verdict: LookBackVerdict
+    ) -> bool:
+        """Update or retract what was told before the verdict; another episode is left alone."""
+        if verdict.kind == "not_looked_back":
+            return False
+        told = await catalogue.lock_told(pending.event)
+        if told is None:
+            return False
+        event = to_update(told, verdict, datetime.now(UTC))
+        if event.kind == "update":
+            await catalogue.insert_event(event, self._topics)
+        else:
+            reason = event.note or ""
+            await catalogue.retract_transient(Retraction(event, reason), self._topics)
+        return True
+
+    async def _tell(
+        self,
+        catalogue: Catalogue,
+        stream_id: int,
+        pending: PendingLookBack,
+        verdict: LookBackVerdict | None,
+    ) -> None:
+        """Tell a new source, with what the earlier images show if they do."""
+        now = datetime.now(UTC)
+        event = to_told_event(pending.event, pending.previous, verdict, now)
+        transient = to_transient_row(
+            event, stream_id=stream_id, image_key=pending.image_key, now=now
+        )
+        await catalogue.store_notification(Notification(event, now, transient), self._topics)
+        rows = await catalogue.load_sources_by_id(stream_id, [pending.source_id])
+        await catalogue.flag_sources(begin_episode(rows, self._settings))

@@ -1,0 +1,126 @@
+"""Fluxes from before a first detection, in the light curves of their sources."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from runtime.settings import AssociateSettings
+from schemas.messages import BoolArray, ForcedMeasurements
+from services.associate.models.catalogue import ChannelKey, MeasuredImage, RowArray
+from services.associate.models.decisions import Columns, ForcedOutcome, StatisticsRows
+from services.associate.models.look_back import PendingLookBack
+from services.associate.steps.candidate_sources import CandidateSources
+from services.associate.steps.change_tests import to_limits
+from services.associate.steps.coverage import metadata_of
+from services.associate.steps.look_back import WAITS
+from services.associate.steps.rows import FLAG_COLUMNS
+
+__all__ = ["begin_episode", "count_earlier_points", "end_wait", "join_history"]
+
+
+def count_earlier_points(
+    image: MeasuredImage,
+    result: ForcedMeasurements,
+    is_stored: BoolArray,
+    sources: RowArray,
+    statistics: Mapping[ChannelKey, RowArray],
+    settings: AssociateSettings,
+) -> ForcedOutcome:
+    """Count fluxes from before a first detection in eta and V; they raise no event by themselves.
+
+    Parameters
+    ----------
+    image : MeasuredImage
+        Where they were measured.
+    result : ForcedMeasurements
+        The result of a request.
+    is_stored : (n,) bool
+        Which of its points were stored, all of looks back: each source has one an image.
+    sources : (k,) structured, `SOURCE_DTYPE`
+        The sources of these points in ascending order of id.
+    statistics : mapping of structured, `STATISTICS_DTYPE`
+        Of those sources, by band and Stokes parameter.
+    settings : AssociateSettings
+        Floor of the errors of positions.
+    """
+    candidates = _load(sources, statistics, settings)
+    columns = result.measurements
+    index = np.flatnonzero(is_stored)
+    index = index[np.unique(columns.position_id[index], return_index=True)[1]]
+    candidates.add_forced(
+        image.key,
+        np.searchsorted(sources["id"], columns.position_id[index]),
+        columns.flux_peak_jy_beam[index],
+        columns.flux_peak_err_jy_beam[index],
+    )
+    rows = candidates.sources
+    eta, v, _ = candidates.variability()
+    return ForcedOutcome(
+        statistics=candidates.changed_statistics(rows["id"]),
+        sources={
+            **{name: rows[name] for name in ("id", "n_datapoints", "n_forced")},
+            "eta": eta,
+            "v": v,
+        },
+        flagged=None,
+        ended_ids=(),
+        time_start=metadata_of(image.record).time_start,
+        notifications=(),
+    )
+
+
+def _load(
+    sources: RowArray, statistics: Mapping[ChannelKey, RowArray], settings: AssociateSettings
+) -> CandidateSources:
+    candidates = CandidateSources(settings.systematic_position_error_arcsec / 3600)
+    candidates.load(sources, statistics)
+    return candidates
+
+
+def join_history(
+    pending: PendingLookBack,
+    sources: RowArray,
+    statistics: Mapping[ChannelKey, RowArray],
+    settings: AssociateSettings,
+) -> StatisticsRows:
+    """Return statistics of a source whose tests for changes have seen the earlier fluxes.
+
+    Parameters
+    ----------
+    pending : PendingLookBack
+        A source that was there before, too faint to be detected.
+    sources : (1,) structured, `SOURCE_DTYPE`
+        The source.
+    statistics : mapping of structured, `STATISTICS_DTYPE`
+        Of it, by band and Stokes parameter; the fluxes are counted.
+    settings : AssociateSettings
+        Limits of the tests.
+    """
+    candidates = _load(sources, statistics, settings)
+    key = pending.band_id, pending.event.stokes
+    limits = to_limits(settings, n_channels=max(1, len({*statistics, key})))
+    flux, err = pending.previous.flux_jy_beam, pending.previous.err_jy_beam
+    for number in range(flux.size):
+        candidates.look(
+            key, np.zeros(1, np.int64), np.array([number]), flux=flux, error=err, limits=limits
+        )
+    rows = np.arange(candidates.sources.size)
+    return candidates.statistics_of(key, candidates.sources["id"], rows)
+
+
+def end_wait(rows: RowArray) -> Columns:
+    """Return the flags of sources (n,) that raise nothing: other tests may tell them now."""
+    rows = rows.copy()
+    rows["activity"][rows["activity"] == WAITS] = 0
+    return {name: rows[name] for name in FLAG_COLUMNS}
+
+
+def begin_episode(rows: RowArray, settings: AssociateSettings) -> Columns:
+    """Return the flags of new sources (n,) that are told now."""
+    rows = rows.copy()
+    rows["is_new"] = True
+    rows["activity"] = 1
+    rows["n_quiet"] = 0
+    rows["n_quiet_needed"] = settings.episode_quiet_looks
+    rows["n_episodes"] += 1
+    return {name: rows[name] for name in FLAG_COLUMNS}

@@ -1,0 +1,351 @@
+"""A new source is looked for in earlier images before it is told."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from schemas.identity import trig_id
+from schemas.messages import ForcedMeasurements, ForcedRequest, ImageDetections, SourceEvent
+from services.extract.steps.forced_requests import without_fluxes
+from tests.support.api_service import client_of
+from tests.support.association import Associator, associator
+from tests.support.forced_results import measure, store
+from tests.support.records import image, sources
+
+PLACE = (123.0, 10.0)
+STEADY = (124.0, 10.5)
+ERR_JY = 1e-3
+# The threshold is 10 mJy, and an earlier image would certainly have detected 13.
+FAINT_JY, BRIGHT_JY = 0.0105, 0.02
+LOOKBACK = {"lookback_images": 4, "lookback_wait_ms": 3_600_000.0}
+NO_WAIT = LOOKBACK | {"lookback_wait_ms": 0.0}
+
+
+def shot(step: float, flux_jy: float | None = None, **changes: Any) -> ImageDetections:
+    """Return an image of a steady source, and of one at the place if it has a flux."""
+    seen = [STEADY] if flux_jy is None else [STEADY, PLACE]
+    fluxes = [0.03, flux_jy or 0.0][: len(seen)]
+    return image(step, sources(seen, flux_jy=fluxes, flux_err_jy=ERR_JY), **changes)
+
+
+async def detect(case: Associator, flux_jy: float, *, n_before: int = 4) -> list[ForcedRequest]:
+    """Feed images without the source, then its first detection; return the looks back.
+
+    The first image is the deepest, as no later one is deeper.
+    """
+    for step in range(n_before):
+        await case.feed(shot(step))
+    case.requests.clear()
+    await case.feed(shot(n_before, flux_jy))
+    return take_look_backs(case)
+
+
+def take_look_backs(case: Associator) -> list[ForcedRequest]:
+    found = [each for each in case.requests if set(each.positions.extraction_type) == {"lookback"}]
+    case.requests.clear()
+    return found
+
+
+async def answer(
+    case: Associator, requests: Sequence[ForcedRequest], fluxes_jy: Sequence[float]
+) -> None:
+    for request, flux_jy in zip(requests, fluxes_jy, strict=True):
+        await store(case, measure(request, flux_jy))
+    await case.settle()
+
+
+async def tell_overdue(case: Associator) -> None:
+    """Tell what waits no longer: with a wait of 0, all that was detected."""
+    if await case.handler.look_backs.tell_overdue():
+        case.handler.expect_outbox()
+    await case.settle()
+
+
+async def look_back_row(case: Associator) -> dict[str, Any]:
+    (row,) = await case.rows(
+        "select look_back.* from look_back join stream on stream.id = stream_id where name = $1",
+        case.stream,
+    )
+    return row
+
+
+async def points_of(case: Associator, url: str) -> list[dict[str, Any]]:
+    """Return the light curve at the place, as the API has it."""
+    (source,) = [each for each in await case.sources() if abs(each["ra"] - PLACE[0]) < 0.1]
+    async with client_of(url) as client:
+        path = f"/api/v1/sources/{source['id']}/lightcurve"
+        points: list[dict[str, Any]] = (await client.get(path)).json()["points"]
+    return points
+
+
+def facts(event: SourceEvent) -> tuple[Any, ...]:
+    """Return what an event says, but for when it was decided and for keys of the database."""
+    return (
+        event.event_id, event.trig_id, event.kind, event.certainty, event.look_back,
+        event.n_look_back, event.flux_previous_jy_beam, event.flux_previous_err_jy_beam,
+        event.time_previous, event.n_datapoints, event.n_forced, event.eta, event.v,
+        event.trigger_sigma,
+    )  # fmt: skip
+
+
+async def test_a_new_source_is_told_after_the_last_answer(postgres_url: str) -> None:
+    async with associator(postgres_url, **LOOKBACK) as case:
+        requests = await detect(case, BRIGHT_JY)
+        assert len(requests) == 4
+        assert case.events == []
+        await answer(case, requests[:3], [1e-4, -2e-4, 3e-4])
+        assert case.events == []
+        await answer(case, requests[3:], [2e-4])
+        (event,) = case.events
+        points = await points_of(case, postgres_url)
+        async with client_of(postgres_url) as client:
+            listed = await client.get("/api/v1/transients", params={"stream": case.stream})
+    assert (event.kind, event.certainty, event.look_back) == (
+        "new_source", "certain", "looked_back",
+    )  # fmt: skip
+    assert event.trig_id == trig_id(case.stream, event.image_id, 1)
+    assert event.n_look_back == event.n_forced == 4
+    assert event.n_datapoints == 5
+    assert event.flux_previous_jy_beam == pytest.approx(1e-4)
+    assert event.flux_previous_err_jy_beam == pytest.approx(ERR_JY / 2)
+    assert event.time_previous == shot(3).metadata.time_start
+    assert event.trigger_sigma == pytest.approx(17.8, abs=0.1)
+    assert event.eta > 50
+    assert [each["extraction_type"] for each in points] == ["lookback"] * 4 + ["blind"]
+    assert [each["flux_peak_jy_beam"] for each in points[:4]] == [1e-4, -2e-4, 3e-4, 2e-4]
+    (item,) = listed.json()["items"]
+    assert (item["kind"], item["state"]) == ("new_source", "active")
+
+
+async def test_a_source_that_was_there_before_is_not_told(postgres_url: str) -> None:
+    async with associator(postgres_url, **LOOKBACK) as case:
+        requests = await detect(case, FAINT_JY)
+        await answer(case, requests, [9e-3, 1e-2, 8e-3, 9.5e-3])
+        await case.feed(shot(6, FAINT_JY))
+        assert case.events == []
+        row = await look_back_row(case)
+        assert row["verdict"] == "known_below_threshold"
+        assert row["flux_previous_jy_beam"] == pytest.approx(9.125e-3)
+        # It has a history: what it is expected to have is the mean of all its looks.
+        await case.feed(shot(7, 0.03))
+        (event,) = case.events
+        points = await points_of(case, postgres_url)
+    assert event.kind == "variable"
+    assert event.flux_expected_jy_beam == pytest.approx(
+        (4 * 9.125e-3 + 2 * FAINT_JY) / 6, rel=0.01
+    )
+    assert [each["extraction_type"] for each in points] == ["lookback"] * 4 + ["blind"] * 3
+
+
+async def test_a_faint_source_that_was_not_there_is_told(postgres_url: str) -> None:
+    async with associator(postgres_url, **LOOKBACK) as case:
+        requests = await detect(case, FAINT_JY)
+        await answer(case, requests, [0.0] * 4)
+        (event,) = case.events
+    assert (event.kind, event.certainty) == ("new_source", "certain")
+
+
+async def test_the_last_images_and_the_deepest_one_are_looked_at(postgres_url: str) -> None:
+    async with associator(postgres_url, **LOOKBACK) as case:
+        depths = {1: 5e-4}
+        shots = [shot(step, rms_jy_beam=depths.get(step, 1e-3)) for step in range(8)]
+        for each in shots:
+            await case.feed(each)
+        other = image(8, [(10.0, -20.0)], centre=(10.0, -20.0))
+        await case.feed(other)
+        case.requests.clear()
+        await case.feed(shot(9, BRIGHT_JY))
+        asked = [each.image_id for each in take_look_backs(case)]
+    assert asked == [shots[step].image_id for step in (1, 4, 5, 6, 7)]
+
+
+async def test_without_an_earlier_image_nothing_is_asked(postgres_url: str) -> None:
+    async with associator(postgres_url, **LOOKBACK) as case:
+        await case.feed(shot(0, BRIGHT_JY))
+        assert (take_look_backs(case), case.events) == ([], [])
+
+
+async def test_answers_in_any_order_and_twice_give_the_same_event(postgres_url: str) -> None:
+    told = set()
+    for number, order in enumerate([(0, 1, 2), (2, 1, 0), (1, 0, 2)]):
+        settings = {**LOOKBACK, "lookback_images": 3}
+        async with associator(postgres_url, name=f"order-{number}", **settings) as case:
+            requests = await detect(case, BRIGHT_JY, n_before=3)
+            fluxes = np.array([1e-3, -1e-3, 5e-4])
+            for which in (*order, *order):
+                await answer(case, [requests[which]], [fluxes[which]])
+            (event,) = case.events
+            case_facts = facts(event)
+            told.add(case_facts[2:])
+    assert len(told) == 1
+
+
+async def test_an_event_waits_no_longer_than_its_limit(postgres_url: str) -> None:
+    async with associator(postgres_url, name="overdue", **NO_WAIT) as case:
+        requests = await detect(case, BRIGHT_JY)
+        await tell_overdue(case)
+        (event,) = case.events
+        assert (event.kind, event.look_back) == ("new_source", "not_looked_back")
+        assert event.flux_previous_jy_beam is None
+    async with associator(postgres_url, name="overdue", **NO_WAIT) as case:
+        await tell_overdue(case)
+        assert case.events == []
+        for _ in range(2):
+            await answer(case, requests, [1e-4] * 4)
+        (update,) = case.events
+    assert (update.kind, update.look_back) == ("update", "looked_back")
+    assert update.trig_id == event.trig_id
+    assert update.flux_previous_jy_beam == pytest.approx(1e-4)
+    assert update.note is not None
+    assert update.note.startswith("looked back: 0.10 +- 0.50 mJy/beam in 4 earlier images")
+
+
+async def test_what_was_told_in_haste_is_retracted_if_it_was_there(postgres_url: str) -> None:
+    async with associator(postgres_url, **NO_WAIT) as case:
+        requests = await detect(case, BRIGHT_JY)
+        await tell_overdue(case)
+        await answer(case, requests, [0.0195] * 4)
+        event, retraction = case.events
+        (transient,) = await case.rows(
+            "select * from transient where source_id = $1", event.source_id
+        )
+    assert retraction.kind == "retraction"
+    assert retraction.trig_id == event.trig_id
+    assert transient["state"] == "retracted"
+    assert transient["retraction_reason"].startswith("known below threshold: 19.50 +- 0.50")
+
+
+async def test_what_the_limit_would_not_tell_waits_for_its_answers(postgres_url: str) -> None:
+    async with associator(postgres_url, **NO_WAIT) as case:
+        requests = await detect(case, FAINT_JY)
+        await tell_overdue(case)
+        assert case.events == []
+        await answer(case, requests, [0.0] * 4)
+        (event,) = case.events
+    assert (event.kind, event.look_back) == ("new_source", "looked_back")
+
+
+@pytest.mark.parametrize(("flux_jy", "n_told"), [(BRIGHT_JY, 1), (FAINT_JY, 0)])
+async def test_without_pixels_the_limit_decides(
+    postgres_url: str, flux_jy: float, n_told: int
+) -> None:
+    async with associator(postgres_url, **LOOKBACK) as case:
+        for request in await detect(case, flux_jy):
+            await store(case, without_fluxes(request, "not_kept"))
+        await case.settle()
+        assert [each.look_back for each in case.events] == ["not_looked_back"] * n_told
+        row = await look_back_row(case)
+        assert (row["verdict"], row["n_look_back"]) == ("not_looked_back", 0)
+
+
+async def test_a_restarted_associator_tells_what_was_left(postgres_url: str) -> None:
+    async with associator(postgres_url, name="restarted", **LOOKBACK) as case:
+        requests = await detect(case, BRIGHT_JY)
+        await answer(case, requests[:2], [0.0] * 2)
+    async with associator(postgres_url, name="restarted", **LOOKBACK) as case:
+        assert case.events == []
+        await answer(case, requests[2:], [0.0] * 2)
+        (event,) = case.events
+    assert (event.kind, event.n_look_back) == ("new_source", 4)
+
+
+async def test_a_source_that_waits_is_not_archived(postgres_url: str) -> None:
+    async with associator(postgres_url, **LOOKBACK) as case:
+        requests = await detect(case, BRIGHT_JY)
+        for step in range(6, 10):
+            await case.feed(shot(step))
+            for request in case.requests:
+                await store(case, measure(request, 0.0))
+            case.requests.clear()
+        await answer(case, requests, [0.0] * 4)
+        (event,) = case.events
+    assert event.kind == "new_source"
+
+
+async def test_another_band_contradicts_what_is_told_after_its_answer(postgres_url: str) -> None:
+    settings = {**LOOKBACK, "window_timeout_s": 30.0, "max_dm_pc_cm3": 0.0}
+    async with associator(postgres_url, **settings) as case:
+        for step in range(4):
+            await case.feed(shot(step, freq_eff_hz=120e6), shot(step, freq_eff_hz=160e6))
+        case.requests.clear()
+        await case.feed(shot(5, 0.05, freq_eff_hz=120e6), shot(5, freq_eff_hz=160e6))
+        other = [each for each in case.requests if "forced" in each.positions.extraction_type]
+        requests = take_look_backs(case)
+        await answer(case, other, [0.0])
+        assert case.events == []
+        await answer(case, requests, [0.0] * 4)
+        first, second = case.events
+    assert (first.kind, second.kind) == ("new_source", "retraction")
+    assert "160.0 MHz" in second.note
+
+
+async def test_a_late_image_looks_back_at_nothing(postgres_url: str) -> None:
+    async with associator(postgres_url, **LOOKBACK) as case:
+        for step in (0, 1, 2, 4):
+            await case.feed(shot(step))
+        case.requests.clear()
+        await case.feed(shot(3, BRIGHT_JY))
+        assert take_look_backs(case) == []
+
+
+async def test_positions_are_measured_in_the_frame_of_each_image(postgres_url: str) -> None:
+    """Six steady sources: one of the images is shifted, its own place is asked for."""
+    places = [(121.8 + number / 2, 9.0 + number / 2) for number in range(6)]
+    shift_deg = 0.02
+    async with associator(postgres_url, **LOOKBACK) as case:
+        for step in range(5):
+            moved = [(ra, dec + shift_deg * (step == 3)) for ra, dec in places]
+            await case.feed(image(step, sources(moved, flux_jy=0.05, pos_err_arcsec=2.0)))
+        case.requests.clear()
+        await case.feed(image(5, sources([*places, PLACE], flux_jy=0.05, pos_err_arcsec=2.0)))
+        asked = [each.positions.dec[0] for each in take_look_backs(case)]
+    offsets = np.array(asked) - PLACE[1]
+    np.testing.assert_allclose(offsets, [0, 0, 0, shift_deg, 0], atol=shift_deg / 5)
+
+
+async def test_steady_sources_at_the_threshold_raise_nothing(postgres_url: str) -> None:
+    """45 sources of 8 sigma in four bands, detected when noise lifts them over the threshold."""
+    rng = np.random.default_rng(157)
+    places = [(121.5 + 0.35 * (each % 9), 8.5 + 0.7 * (each // 9)) for each in range(45)]
+    bands_hz = [120e6, 140e6, 160e6, 180e6]
+    flux_jy = 8e-3 + rng.normal(0, ERR_JY, (30, 4, 45))
+    settings = {**LOOKBACK, "window_timeout_s": 30.0, "new_source_sigma_margin": 1.0}
+    n_looked_back = 0
+    async with associator(postgres_url, **settings) as case:
+        measured = {}
+        for step in range(30):
+            shots = []
+            for band, freq_hz in enumerate(bands_hz):
+                fluxes = flux_jy[step, band]
+                seen = np.flatnonzero(fluxes >= 8e-3)
+                columns = sources(
+                    [places[each] for each in seen], flux_jy=fluxes[seen], flux_err_jy=ERR_JY
+                )
+                shot_now = image(step, columns, freq_eff_hz=freq_hz, detection_threshold_sigma=8.0)
+                measured[shot_now.image_id] = fluxes
+                shots.append(shot_now)
+            await case.feed(*shots)
+            requests, case.requests = list(case.requests), []
+            for request in requests:
+                n_looked_back += request.positions.extraction_type.count("lookback")
+                await store(case, measure_at(request, places, measured[request.image_id]))
+            await case.settle()
+        assert [each.kind for each in case.events] == []
+    assert n_looked_back > 0
+
+
+def measure_at(
+    request: ForcedRequest, places: Sequence[tuple[float, float]], fluxes_jy: np.ndarray
+) -> ForcedMeasurements:
+    """Return the result of a request: at each position the flux of the nearest place."""
+    result = measure(request)
+    columns = result.measurements
+    nearest = [
+        int(np.argmin([abs(ra - x) + abs(dec - y) for x, y in places]))
+        for ra, dec in zip(columns.ra, columns.dec, strict=True)
+    ]
+    flux = fluxes_jy[nearest]
+    return replace(result, measurements=replace(columns, flux_peak_jy_beam=flux))
