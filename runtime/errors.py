@@ -11,6 +11,7 @@ __all__ = [
     "TransientError",
     "describe_exception",
     "to_internal_error",
+    "to_storable_text",
 ]
 
 _MOST_FRAMES = 3
@@ -57,8 +58,15 @@ def describe_exception(error: BaseException) -> str:
     ]
     text = f"{type(error).__name__}: {error} ({' > '.join(frames) or 'no frames'})"
     line = " ".join(text.split())[:_LONGEST_DESCRIPTION]
-    # Headers of Kafka and columns of PostgreSQL take it: no NUL, no half of a surrogate pair.
-    return "".join(each if each.isprintable() else "?" for each in line)
+    return to_storable_text(line)
+
+
+def to_storable_text(text: str) -> str:
+    """Return a text that headers of Kafka and columns of PostgreSQL take, in one line.
+
+    What is not printable, such as a NUL or half of a surrogate pair, becomes a question mark.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def to_internal_error(error: Exception) -> RejectedMessageError:

@@ -69,6 +69,8 @@ def _check_identity(record: ImageDetections) -> None:
         _refuse(f"image_id {record.image_id[:80]!r} is no sha256")
     if not _is_sane(record.source):
         _refuse("source is no place on Kafka")
+    if not all(each.isprintable() and len(each) < _LONGEST_NAME for each in record.reasons):
+        _refuse("a code of reasons has unprintable characters, or too many")
 
 
 def _check_measurement(record: ImageDetections) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 import asyncpg
 import numpy as np
 
+from runtime.errors import to_storable_text
 from schemas.messages import FloatArray, ImageMetadata, SourceOffset
 from services.associate.errors import FencedError
 from services.associate.models.catalogue import ChannelKey, Monitors, PriorCoverage
@@ -199,7 +200,7 @@ class ImageTables(Transaction):
             band_id=image.band_id,
             verdict=record.verdict,
             reasons=list(record.reasons),
-            reason_text=record.reason_text,
+            reason_text=to_storable_text(record.reason_text or "") or None,
             **{name: getattr(record.metadata, name, None) for name in _METADATA},
             margin_px=record.margin_px,
             rms_jy_beam=record.rms_jy_beam,
@@ -217,7 +218,7 @@ class ImageTables(Transaction):
             time_appended=record.times.time_appended,
             time_extracted=record.times.time_extracted,
             time_associated=now,
-            warnings=list(record.warnings),
+            warnings=[to_storable_text(each) for each in record.warnings],
             **{name: getattr(image.solution, name) for name in ImageSolution.columns()},
         )
 

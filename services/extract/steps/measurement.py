@@ -118,6 +118,7 @@ class ImageMeasurer:
     def _check_quality(self, stream: str, extracted: ExtractedImage) -> None:
         image, extraction = extracted.image, extracted.extraction
         self._quality.check_count(len(extraction.sources))
+        self._quality.check_snr(extraction.sources.snr)
         self._quality.check_rms(stream, image, extraction.rms_jy_beam)
 
     def _report_negative_peaks(self, extracted: ExtractedImage) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from schemas.messages import FloatArray
 from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
 from services.extract.models import Image
@@ -13,6 +14,8 @@ from services.extract.steps.bright_sources import nearest_bright_source
 __all__ = ["QualityControl", "QualityLimits"]
 
 _MIN_HISTORY = 5
+# Far beyond the dynamic range of any image; float32 resolves 1e-7 of a pixel.
+_LARGEST_SNR = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,22 @@ class QualityControl:
                 ImageReason.TOO_MANY_SOURCES,
                 f"{n_sources} sources, the limit is {self.limits.max_sources} "
                 "(extract.max_sources): check the noise of the image",
+            )
+
+    def check_snr(self, snr: FloatArray) -> None:
+        """Check the S/N of the sources: pixels of 32 bits cannot hold such a source and its noise.
+
+        Raises
+        ------
+        RejectedImageError
+            Code ``diverged``.
+        """
+        largest = float(np.max(np.abs(snr), initial=0.0))
+        if largest > _LARGEST_SNR:
+            raise RejectedImageError(
+                ImageReason.DIVERGED,
+                f"a source has the S/N {largest:.2g}: its pixels and those of the noise are "
+                "not of one image; write blank pixels as NaN",
             )
 
     def _check_history(self, key: tuple[str, float, str], rms_jy_beam: float) -> None:

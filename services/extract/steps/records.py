@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from runtime.errors import RejectedMessageError, describe_exception
+from runtime.errors import RejectedMessageError, describe_exception, to_storable_text
 from runtime.logging import get_logger
 from schemas.messages import ImageDetections, ImageMetadata, RmsGrid, StageTimes
 from schemas.streams import DEFAULT_STREAM, to_stream_name
@@ -76,7 +76,7 @@ def to_rejection_record(received: ReceivedImage, error: RejectedMessageError) ->
         source=received.source,
         verdict="rejected",
         reasons=(error.reason_code,),
-        reason_text=str(error),
+        reason_text=to_storable_text(str(error)),
         times=_times(received),
     )
 

@@ -295,6 +295,18 @@ async def test_bytes_that_are_no_record_are_recorded(postgres_url: str) -> None:
         assert await case.outcomes() == {"rejected": 1}
 
 
+async def test_texts_that_no_column_takes_are_stored_with_question_marks(
+    postgres_url: str,
+) -> None:
+    async with associator(postgres_url) as case:
+        await case.feed(
+            replace(rejected(image(0)), reason_text="fits:\x00"),
+            replace(image(1, [POSITION]), warnings=("ignored_card \x00",)),
+        )
+        assert await case.outcomes() == {"processed": 1, "rejected": 1}
+        assert case.handler.dead_letters.pending == ()
+
+
 async def test_a_timestep_in_which_processes_ended_is_split_and_the_image_at_fault_rejected(
     postgres_url: str, tmp_path: Path
 ) -> None:

@@ -97,6 +97,7 @@ def test_a_position_without_an_error_is_taken(column: str) -> None:
         (replace(GOOD, image_id="f" * 63), "image_id"),
         (replace(GOOD, source=SourceOffset("kafka", "a\x00", 0, 0)), "source"),
         (replace(GOOD, source=SourceOffset("kafka", "images-v1", 0, -1)), "source"),
+        (replace(GOOD, reasons=("a\x00b",)), "reasons"),
         (replace(GOOD, verdict="perhaps"), "verdict"),
         (replace(GOOD, metadata=None), "metadata"),
         (replace(GOOD, rms_grid=None), "rms grid"),

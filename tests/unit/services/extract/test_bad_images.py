@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from runtime.kafka import InMessage
+from runtime.settings import ExtractSettings, IngestSettings
 from services.extract.errors import RejectedImageError
 from services.extract.steps.image import open_image
+from services.extract.steps.image_message import read_message
+from services.extract.steps.measurement import ImageMeasurer
+from services.extract.steps.records import to_rejection_record
 from tests.support.fits_images import BAD_IMAGES, CARDS, make, pixels, write
+from tests.support.mutants import image_mutant
 
 DATA = Path(__file__).parents[3] / "data"
 
@@ -111,3 +117,23 @@ def test_a_blank_corner_does_not_disturb_the_rest() -> None:
     sources, grid = found.sources, found.rms_grid
     assert np.all(np.isfinite(grid))
     assert len(sources) == 0
+
+
+def test_the_text_of_a_rejection_can_be_stored_whatever_the_producer_wrote() -> None:
+    message = InMessage("images-v1", 0, 0, b"night:", make(), {"fits:a\x00b": "1"})
+    received = read_message(message, "cluster")
+    with pytest.raises(RejectedImageError) as refused:
+        open_image(received.data, received.cards)
+    text = to_rejection_record(received, refused.value).reason_text
+    assert text is not None
+    assert text.isprintable()
+    assert "fits:a?b" in text
+
+
+def test_a_source_that_no_image_can_hold_beside_its_noise_is_refused() -> None:
+    measurer = ImageMeasurer(ExtractSettings(detection_threshold_sigma=6), IngestSettings())
+    # Noise of 1e-19 Jy/beam, and a block of 1e4.
+    _, message = image_mutant(9101, 371)
+    with pytest.raises(RejectedImageError) as refused:
+        measurer.measure(read_message(message, "cluster"))
+    assert refused.value.reason_code == "diverged"
