@@ -3,7 +3,7 @@
 Whole timesteps as in ``bench_associate.py``, four ways in turn on one catalogue, each with its
 pairs checked against the others':
 
-- ``numpy``: candidates in one statement, pairs by a k-d tree (what the service does);
+- ``numpy``: candidates in one statement, pairs by a sorted list (what the service does);
 - ``sql``: the same candidates, which the image solution needs, then the pairs by a statement;
 - ``numpy, no solution`` and ``sql, no solution``: images are not solved against the catalogue, so
   that one statement can return pairs and sources.
