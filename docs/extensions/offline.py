@@ -2,9 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+
+if TYPE_CHECKING:  # the test of this check does without the time that this import takes
+    from sphinx.application import Sphinx
 
 __all__ = ["find_external", "setup"]
 
@@ -13,7 +16,7 @@ _LOADED = re.compile(
 )
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def setup(app: "Sphinx") -> dict[str, bool]:
     """Register the check.
 
     Parameters
@@ -46,7 +49,7 @@ def find_external(page: str) -> list[str]:
     return [found[0] for found in _LOADED.finditer(page)]
 
 
-def _check(app: Sphinx, error: Exception | None) -> None:
+def _check(app: "Sphinx", error: Exception | None) -> None:
     if error is not None or app.builder.format != "html":
         return
     for path in sorted(Path(app.outdir).rglob("*.html")):

@@ -1,7 +1,7 @@
 """Plain NumPy versions of the kernels: slow, short, and easy to believe."""
 
 import numpy as np
-from scipy import ndimage, optimize
+from scipy import ndimage
 
 CLIP_SIGMA = 2.5
 CLIP_STD_RATIO = 0.9545988
@@ -100,6 +100,8 @@ def free_gaussian(pixels: np.ndarray, near: np.ndarray, other: np.ndarray) -> np
     used |= (abs(dy - round(near[2])) <= 1) & (abs(dx - round(near[1])) <= 1)
     used &= np.isfinite(pixels)
     seen = pixels - value(other)
+    from scipy import optimize  # half of the time that all imports of this module take
+
     return optimize.least_squares(lambda trial: (seen - value(trial))[used], near).x
 
 
@@ -114,6 +116,8 @@ def weighted_beam(
     def residual(trial: np.ndarray) -> np.ndarray:
         shape = beam(pixels.shape, trial[1], trial[2], quadratic)
         return root @ (seen - trial[0] * shape[y - 1 : y + 2, x - 1 : x + 2].ravel())
+
+    from scipy import optimize
 
     return optimize.least_squares(residual, [seen[4], x, y], xtol=1e-10, ftol=1e-12).x
 

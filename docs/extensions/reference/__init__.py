@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-
-from sphinx.application import Sphinx
+from typing import TYPE_CHECKING
 
 from data_model.pages import data_model_pages
 from literate import is_tutorial, to_markdown
@@ -16,6 +15,9 @@ from reference.rules import rules_page
 from reference.services import service_pages
 from reference.settings import settings_page
 from reference.topics import topics_page
+
+if TYPE_CHECKING:  # tests of single pages do without the time that this import takes
+    from sphinx.application import Sphinx
 
 __all__ = ["setup", "write_pages"]
 
@@ -31,7 +33,7 @@ _PAGES: dict[str, Callable[[], str]] = {
 }
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def setup(app: "Sphinx") -> dict[str, bool]:
     """Register the writer.
 
     Parameters

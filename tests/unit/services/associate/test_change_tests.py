@@ -1,10 +1,11 @@
 """The tests for changes: false alarms, what they find, and that they need no history."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
 
 from benchmarks.bench_decide import (
     compare_durations,
@@ -22,6 +23,7 @@ from tests.support.examples import examples
 
 SETTINGS = AssociateSettings()
 LIMITS = to_limits(SETTINGS)
+NORMAL = NormalDist()
 
 
 def look_at(fluxes: np.ndarray, errors: np.ndarray | None = None) -> list:
@@ -55,7 +57,7 @@ def test_the_second_look_at_a_constant_source_is_a_standard_normal_number() -> N
             )
         # Errors are only ever widened: the tail is that of a normal number, or below.
         for sigma in (2.0, 3.0):
-            expected = norm.sf(sigma) * 20_000
+            expected = (1 - NORMAL.cdf(sigma)) * 20_000
             assert np.count_nonzero(looks.sigma > sigma) < expected + 5 * expected**0.5
 
 
@@ -86,7 +88,7 @@ def test_states_of_many_curves_are_those_of_each_alone() -> None:
 
 def test_eta_of_few_points_is_worth_little() -> None:
     sigma = find_history_sigma(np.full(3, 5.0), np.array([2, 8, 50]))
-    assert sigma[0] == pytest.approx(norm.isf(0.0253473), rel=1e-4)
+    assert sigma[0] == pytest.approx(NORMAL.inv_cdf(1 - 0.0253473), rel=1e-4)
     assert sigma[0] < LIMITS.single_sigma < sigma[2]
     assert np.all(np.diff(sigma) > 0)
 
