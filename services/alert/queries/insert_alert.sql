@@ -41,7 +41,7 @@ with inserted as (
         $9::text,
         $10::text,
         $11::float8, $12::float8, $13::float8, $14::float8, $15::timestamptz, $16::timestamptz,
-        $17::bytea, $18::text::jsonb, $19::float8, $20::text, $21::text,
+        $17::bytea, $18::text::json, $19::float8, $20::text, $21::text,
         $22::text::jsonb
     )
     on conflict (event_id) do nothing

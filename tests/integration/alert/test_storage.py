@@ -73,7 +73,7 @@ async def test_an_event_is_stored_once(store: AlertStore) -> None:
     again, is_new_again = await add(store, event)
     assert (is_new, is_new_again) == (True, False)
     assert not alert.may_be_sent
-    assert again == replace(alert, notice=again.notice, may_be_sent=True)  # jsonb has its spaces
+    assert again == replace(alert, may_be_sent=True)  # byte for byte
     assert alert.ivorn.endswith(".0")
     await finish(store, alert)
 
