@@ -1,14 +1,13 @@
 """Alerts and their deliveries."""
 
 from datetime import datetime
-from typing import Any
 
 from pydantic import Field
 
 from api.models.base import Model
 from schemas.delivery_channels import DeliveryChannelName
 
-__all__ = ["AlertDeliveries", "AlertEvent", "AlertItem", "DeliveryItem"]
+__all__ = ["AlertDeliveries", "AlertItem", "DeliveryItem"]
 
 
 class AlertItem(Model):
@@ -36,12 +35,6 @@ class AlertItem(Model):
     latency_s: float | None = Field(
         description="From the image's arrival on Kafka to the alert [s]"
     )
-
-
-class AlertEvent(AlertItem):
-    """An alert on the stream, with the notice that was sent."""
-
-    notice: dict[str, Any] = Field(description="GCN-style notice")
 
 
 class DeliveryItem(Model):

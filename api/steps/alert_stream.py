@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import asyncpg
 import orjson
 
 from api.metrics import ALERT_POLL_FAILURES, ALERTS_STREAMED, STREAM_CLIENTS
-from api.models.alerts import AlertEvent
+from api.models.alerts import AlertItem
 from api.steps.alert_filter import AlertFilter
 from api.storage.database import Database
 from runtime.errors import TransientError
@@ -37,7 +37,7 @@ _DATABASE_ERRORS = (TransientError, *UNAVAILABLE_ERRORS, asyncpg.PostgresError)
 class _Event:
     """An alert and its bytes on the stream, encoded once for all clients."""
 
-    alert: AlertEvent
+    alert: AlertItem
     text: bytes
 
 
@@ -129,8 +129,7 @@ class AlertStream:
 
     async def _read_table(self, after_id: int) -> list[_Event]:
         rows = await self._database.fetch("list_alerts_after", after_id=after_id, limit=_BATCH)
-        alerts = [AlertEvent(**{**row, "notice": orjson.loads(row["notice"])}) for row in rows]
-        return [_Event(alert, _to_event(alert)) for alert in alerts]
+        return [_to_event(**row) for row in rows]
 
     def stop(self) -> None:
         """End the stream of every client."""
@@ -229,8 +228,12 @@ async def _wait(event: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-def _to_event(alert: AlertEvent) -> bytes:
-    return f"id: {alert.id}\nevent: alert\ndata: {alert.model_dump_json()}\n\n".encode()
+def _to_event(*, notice: str, **columns: Any) -> _Event:
+    """Return an alert with the notice in it byte for byte as it was sent."""
+    alert = AlertItem(**columns)
+    data = alert.model_dump(mode="json") | {"notice": orjson.Fragment(notice)}
+    text = b"id: %d\nevent: alert\ndata: %b\n\n" % (alert.id, orjson.dumps(data))
+    return _Event(alert, text)
 
 
 def _to_reset(after_id: int, newest_id: int) -> bytes:

@@ -711,7 +711,7 @@ create table alert (
     time_start timestamptz not null,
     time_alert timestamptz not null,
     voevent bytea not null,
-    notice json not null,
+    notice jsonb not null,
     latency_s float8,
     rule text,
     image_id text,
@@ -742,7 +742,7 @@ comment on column alert.flux_peak_jy_beam is 'Peak flux [Jy/beam]';
 comment on column alert.time_start is 'Start of the exposure [UTC]';
 comment on column alert.time_alert is 'When it was written [UTC]';
 comment on column alert.voevent is 'VOEvent 2.0 packet';
-comment on column alert.notice is 'GCN-style notice, byte for byte as it is sent';
+comment on column alert.notice is 'GCN-style notice';
 comment on column alert.latency_s is 'Time from the append of the image on Kafka to the alert [s]';
 comment on column alert.rule is 'Rule that sent it; null for a follow-up of an earlier alert';
 comment on column alert.image_id is 'sha256 of the image, hexadecimal';

@@ -71,6 +71,21 @@ async def test_new_alerts_that_pass_the_filters_are_sent(postgres_url: str) -> N
             assert [each["id"] for each in await take(strong, 1)] == [loud]
 
 
+async def test_a_notice_has_the_bytes_that_were_sent(postgres_url: str) -> None:
+    # An order of keys, a repeated key and a spelling of numbers that no encoder would choose.
+    notice = '{"z":1.50,"a":1E-23,"ra":123.4,"ra":123.40,"ab": [ ]}'
+    async with rows_of(postgres_url) as rows, server(postgres_url) as (address, _):
+        before = await rows.alert()
+        number = await rows.alert(notice=notice)
+        async with httpx.AsyncClient(timeout=30) as client:
+            answer = await client.get(f"{address}/api/v1/alerts/{number}")
+            assert answer.text == notice
+            url, headers = f"{address}/api/v1/alerts/stream", {"Last-Event-ID": str(before)}
+            async with client.stream("GET", url, headers=headers) as stream:
+                lines = (line async for line in stream.aiter_lines() if line.startswith("data:"))
+                assert (await anext(lines)).endswith(f'"notice":{notice}}}')
+
+
 async def test_a_client_that_reconnects_misses_and_repeats_no_alert(
     postgres_url: str,
 ) -> None:

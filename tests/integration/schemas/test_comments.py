@@ -32,7 +32,7 @@ where pronamespace = 'public'::regnamespace
 """
 _SENTENCE = re.compile(r"[A-Za-z0-9]\S*( \S+)*[^.]")
 _UNIT = re.compile(r" \[(-|deg|arcsec|px|s|Hz|UTC|1/deg\^2|[(]?(Jy|1/Jy|beam)\S*)\]$")
-_WITHOUT_UNIT = {"text", "text[]", "boolean", "bytea", "jsonb"}
+_WITHOUT_UNIT = {"text", "text[]", "boolean", "bytea", "json", "jsonb"}
 
 
 def _find_fault(name: str, comment: str | None, *, needs_unit: bool) -> str | None:
