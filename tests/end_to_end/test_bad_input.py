@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from tests.support.fits_images import BAD_IMAGES, make, pixels
+from tests.support.fuzzing import SEED
 from tests.support.night import COMMAND_S, RunServers, Stack, dead_letters, publish, run, wait_for
+from tests.support.stack_mutants import (
+    check_books,
+    pids,
+    publish_good,
+    publish_images,
+    publish_records,
+)
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -96,3 +104,13 @@ def test_ingest_says_what_is_wrong_and_goes_on(strict: Stack, tmp_path: Path) ->
     words = " ".join(letter["error"] for letter in dead_letters(strict))
     assert "BMAJ" in words
     assert "LIVETRAP_INGEST__MAX_IMAGE_BYTES" in words
+
+
+def test_mutants_are_booked_and_end_no_process(strict: Stack) -> None:
+    """A part of what `make fuzz` sends."""
+    before = pids(strict)
+    publish_images(strict, range(30), seed=SEED)
+    publish_records(strict, range(5), seed=SEED)
+    check_books(strict)
+    publish_good(strict)
+    assert pids(strict) == before

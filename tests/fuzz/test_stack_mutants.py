@@ -1,6 +1,6 @@
 """Mutants through a whole stack: sent = booked, and every service is the process it was.
 
-`make fuzz` runs it with 500 images; `make test` sends its mutants through the handlers alone.
+`make fuzz` runs it with 500 images; `make test` has 30 of them in `tests/end_to_end`.
 """
 
 import os
