@@ -14,12 +14,15 @@ from api.app import middleware, openapi, problem_details
 from api.app.connections import limited_protocol
 from api.handlers import (
     alerts,
+    image_parts,
     images,
     lightcurves,
     monitors,
+    observations,
     operations,
     sources,
     transients,
+    virtual_observatory,
     web_page,
 )
 from api.handlers.context import ApiContext, get_context
@@ -96,12 +99,23 @@ def create_app(context: ApiContext) -> FastAPI:
 
 
 def _add_routes(app: FastAPI) -> None:
-    for resource in (transients, sources, lightcurves, images, alerts, monitors, operations):
+    for resource in (
+        transients,
+        sources,
+        lightcurves,
+        images,
+        image_parts,
+        observations,
+        alerts,
+        monitors,
+        operations,
+    ):
         app.include_router(
             resource.router,
             dependencies=[Depends(refuse_unknown_parameters)],
             responses=problem_details.PROBLEM_RESPONSES,
         )
+    app.include_router(virtual_observatory.router, responses=problem_details.PROBLEM_RESPONSES)
     app.include_router(operations.probes)
     web_page.install(app)
     openapi.install(app)

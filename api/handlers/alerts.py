@@ -12,10 +12,12 @@ from starlette.types import Receive, Scope, Send
 from api.errors import ProblemError, not_found
 from api.handlers.caching import NOT_MODIFIED, answer_immutable
 from api.handlers.context import ClientAddress, Context, refuse_unknown_stream
+from api.handlers.exports import TABLE_RESPONSES, ExportParameter
 from api.handlers.paging import decode_id, to_page
 from api.handlers.parameters import Cursor, Filter, Limit, to_key
 from api.models.alerts import AlertDeliveries, AlertItem
 from api.models.base import Page
+from api.models.columns import ALERTS
 from api.steps.content_negotiation import JSON_TYPE, XML_TYPE, choose_alert_format
 from api.steps.deliveries import to_public_deliveries
 
@@ -46,9 +48,15 @@ class _AlertStreamResponse(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-@router.get("", summary="Alerts, newest first")
+@router.get(
+    "",
+    summary="Alerts, newest first",
+    response_model=Page[AlertItem],
+    responses=TABLE_RESPONSES,
+)
 async def list_alerts(
     context: Context,
+    export: ExportParameter,
     wanted: Filter,
     trig_id: Annotated[str | None, Query(description="One alert family")] = None,
     transient_id: Annotated[
@@ -56,16 +64,14 @@ async def list_alerts(
     ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Page[AlertItem]:
+) -> Page[AlertItem] | Response:
     """Return the alerts that pass the filters; `since` and `until` are times of the alerts."""
-    rows = await context.database.fetch(
-        "list_alerts",
-        **wanted.to_parameters(),
-        trig_id=trig_id,
-        transient_id=transient_id,
-        before_id=decode_id(cursor),
-        limit=limit,
-    )
+    conditions = wanted.to_parameters() | {
+        "trig_id": trig_id, "transient_id": transient_id, "limit": limit,
+    }  # fmt: skip
+    if export is not None:
+        return await export.answer("list_alerts", ALERTS, name="alerts", parameters=conditions)
+    rows = await context.database.fetch("list_alerts", **conditions, before_id=decode_id(cursor))
     await refuse_unknown_stream(context, rows, wanted.stream)
     return to_page([AlertItem(**row) for row in rows], rows, limit, "id")
 

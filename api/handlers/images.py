@@ -8,9 +8,11 @@ from fastapi.responses import Response
 from api.errors import not_found
 from api.handlers.caching import NOT_MODIFIED, answer_immutable
 from api.handlers.context import Context, refuse_unknown_stream
+from api.handlers.exports import TABLE_RESPONSES, ExportParameter
 from api.handlers.paging import decode_id, to_page
 from api.handlers.parameters import Cursor, Limit, Since, Stream, Until, to_key
 from api.models.base import Page
+from api.models.columns import IMAGES
 from api.models.images import ImageItem
 
 __all__ = ["router"]
@@ -18,9 +20,15 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api/v1/images", tags=["images"])
 
 
-@router.get("", summary="Images, the last associated first")
+@router.get(
+    "",
+    summary="Images, the last associated first",
+    response_model=Page[ImageItem],
+    responses=TABLE_RESPONSES,
+)
 async def list_images(
     context: Context,
+    export: ExportParameter,
     since: Since = None,
     until: Until = None,
     stream: Stream = None,
@@ -29,17 +37,12 @@ async def list_images(
     ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Page[ImageItem]:
+) -> Page[ImageItem] | Response:
     """Return images with their verdicts; `since` and `until` are starts of exposures."""
-    rows = await context.database.fetch(
-        "list_images",
-        since=since,
-        until=until,
-        stream=stream,
-        verdict=verdict,
-        before_id=decode_id(cursor),
-        limit=limit,
-    )
+    wanted = {"since": since, "until": until, "stream": stream, "verdict": verdict, "limit": limit}
+    if export is not None:
+        return await export.answer("list_images", IMAGES, name="images", parameters=wanted)
+    rows = await context.database.fetch("list_images", **wanted, before_id=decode_id(cursor))
     await refuse_unknown_stream(context, rows, stream)
     return to_page([ImageItem(**row) for row in rows], rows, limit, "id")
 

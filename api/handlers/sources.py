@@ -5,14 +5,20 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from fastapi.responses import Response
 
 from api.errors import not_found
 from api.handlers.context import ApiContext, ClientAddress, Context, refuse_unknown_stream
+from api.handlers.exports import TABLE_RESPONSES, ExportParameter
+from api.handlers.paging import decode_id, to_page
 from api.handlers.parameters import ConeParameter, Cursor, Key, Limit, Stream
 from api.handlers.source_filter import OrderParameter, SourceFilter, SourceOrder
+from api.models.base import Page
+from api.models.columns import SOURCES
 from api.models.lightcurves import LightCurveStatistics
+from api.models.observations import GapItem
 from api.models.sources import SourceDetail, SourceItem, SourcePage
-from api.steps.catalogue import search_boxes, to_source_items
+from api.steps.catalogue import search_boxes, to_source_items, with_position_errors
 
 __all__ = ["get_source_row", "router"]
 
@@ -24,17 +30,23 @@ _BY_ID = SourceOrder("id", is_ascending=True)
 _MAX_POINTS = 10_000
 
 
-@router.get("", summary="Sources of the running catalogue")
+@router.get(
+    "",
+    summary="Sources of the running catalogue",
+    response_model=SourcePage,
+    responses=TABLE_RESPONSES,
+)
 async def list_sources(
     context: Context,
     client: ClientAddress,
+    export: ExportParameter,
     cone: ConeParameter,
     bounds: SourceFilter,
     order: OrderParameter,
     stream: Stream = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> SourcePage:
+) -> SourcePage | Response:
     """Return sources of the running catalogue that pass the filters, in an order.
 
     By id and without bounds it is the catalogue of now. Otherwise it is a copy of some seconds
@@ -43,6 +55,20 @@ async def list_sources(
     after_key, after_id = order.decode(cursor)
     where = {} if cone is None else search_boxes(cone)
     page = {"stream": stream, "after_id": after_id, "limit": limit}
+    if export is not None:
+        return await export.answer(
+            "list_sources_by_statistic" + ("_in_cone" if where else ""),
+            SOURCES,
+            name="sources",
+            parameters={
+                **where,
+                **page,
+                **bounds,
+                "sort": order.sort,
+                "is_ascending": order.is_ascending,
+            },
+            convert=with_position_errors,
+        )
     as_of = None
     if order == _BY_ID and not bounds:
         query = "list_sources" if cone is None else "list_sources_in_cone"
@@ -103,6 +129,18 @@ async def get_source(
     return SourceDetail(
         **item.model_dump(), statistics=[LightCurveStatistics(**row) for row in statistics]
     )
+
+
+@router.get("/{source_id}/gaps", summary="Forced measurements that could not be made")
+async def list_gaps(
+    context: Context, source_id: Key, limit: Limit = 50, cursor: Cursor = None
+) -> Page[GapItem]:
+    """Return where a forced measurement of a source is missing and why, newest image first."""
+    await get_source_row(context, source_id)
+    rows = await context.database.fetch(
+        "list_gaps", source_id=source_id, before_id=decode_id(cursor), limit=limit
+    )
+    return to_page([GapItem(**row) for row in rows], rows, limit, "id")
 
 
 async def get_source_row(context: ApiContext, source_id: int) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """A streamed table: errors before its first piece are answers, later ones end the transfer."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 import anyio
 import asyncpg
@@ -21,7 +21,11 @@ _ERRORS = (TransientError, *UNAVAILABLE_ERRORS, asyncpg.PostgresError)
 
 
 async def start_table(
-    pieces: AsyncGenerator[bytes, None], *, media_type: str, file_name: str
+    pieces: AsyncGenerator[bytes, None],
+    *,
+    media_type: str,
+    file_name: str,
+    headers: Mapping[str, str] | None = None,
 ) -> "TableResponse":
     """Return the answer as soon as its first piece is there.
 
@@ -33,8 +37,12 @@ async def start_table(
         Content type.
     file_name : str
         Name under which a browser saves it.
+    headers : mapping or None
+        More headers of the answer.
     """
-    return TableResponse(await anext(pieces), pieces, media_type=media_type, file_name=file_name)
+    answer = TableResponse(await anext(pieces), pieces, media_type=media_type, file_name=file_name)
+    answer.headers.update(headers or {})
+    return answer
 
 
 class TableResponse(StreamingResponse):

@@ -6,12 +6,15 @@ from typing import Any
 
 import orjson
 from fastapi import APIRouter
+from fastapi.responses import Response
 
 from api.errors import not_found
 from api.handlers.context import Context, refuse_unknown_stream
+from api.handlers.exports import TABLE_RESPONSES, ExportParameter
 from api.handlers.paging import decode_cursor, decode_time, to_page
 from api.handlers.parameters import Cursor, Filter, Key, Limit
 from api.models.base import Page
+from api.models.columns import TRANSIENTS
 from api.models.sources import BandStatistics
 from api.models.transients import TransientDetail, TransientItem
 
@@ -20,11 +23,27 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api/v1/transients", tags=["transients"])
 
 
-@router.get("", summary="Transients, newest first")
+@router.get(
+    "",
+    summary="Transients, newest first",
+    response_model=Page[TransientItem],
+    responses=TABLE_RESPONSES,
+)
 async def list_transients(
-    context: Context, wanted: Filter, limit: Limit = 50, cursor: Cursor = None
-) -> Page[TransientItem]:
+    context: Context,
+    export: ExportParameter,
+    wanted: Filter,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[TransientItem] | Response:
     """Return the transients that pass the filters; `since` and `until` are detection times."""
+    if export is not None:
+        return await export.answer(
+            "list_transients",
+            TRANSIENTS,
+            name="transients",
+            parameters=wanted.to_parameters() | {"limit": limit},
+        )
     after_time, after_id = _decode(cursor)
     rows = await context.database.fetch(
         "list_transients",

@@ -1,9 +1,18 @@
 """The columns of exported tables: names, types, units and UCDs, one list a table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["ALERTS", "DETECTIONS", "IMAGES", "SOURCES", "TRANSIENTS", "Column"]
+__all__ = [
+    "ALERTS",
+    "CONE_SOURCES",
+    "CONE_TRANSIENTS",
+    "DETECTIONS",
+    "IMAGES",
+    "SOURCES",
+    "TRANSIENTS",
+    "Column",
+]
 
 Kind = Literal["double", "long", "boolean", "time", "text"]
 
@@ -72,6 +81,21 @@ SOURCES = (
     Column("is_variable", "boolean", None, "meta.code;src.var"),
 )
 
+# Of Simple Cone Search 1.03, whose three main columns have UCDs of the first version.
+_CONE_MAIN = (
+    Column("name", "text", None, "ID_MAIN", 32),
+    Column("ra", "double", "deg", "POS_EQ_RA_MAIN"),
+    Column("dec", "double", "deg", "POS_EQ_DEC_MAIN"),
+)
+_NOT_IN_CONE = {"ra", "dec", "flux_int_mean_jy", "flux_int_max_jy", "flux_peak_mean_jy_beam"}
+
+
+def _to_cone(columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    """Return the columns of a cone search: the main ones first."""
+    others = (replace(each, ucd=each.ucd.removesuffix(";meta.main")) for each in columns)
+    return _CONE_MAIN + tuple(each for each in others if each.name not in _NOT_IN_CONE)
+
+
 TRANSIENTS = (
     Column("id", "long", None, "meta.id;meta.main"),
     Column("source_id", "long", None, "meta.id;src"),
@@ -108,14 +132,14 @@ IMAGES = (
     Column("freq_eff_hz", "double", "Hz", "em.freq;instr"),
     Column("freq_bw_hz", "double", "Hz", "instr.bandwidth"),
     Column("stokes", "text", None, "phys.polarization.stokes", 8),
-    Column("beam_major_deg", "double", "deg", "instr.beam;phys.angSize.smajAxis"),
-    Column("beam_minor_deg", "double", "deg", "instr.beam;phys.angSize.sminAxis"),
-    Column("beam_pa_deg", "double", "deg", "instr.beam;pos.posAng"),
+    Column("beam_major_deg", "double", "deg", "phys.angSize.smajAxis;instr.beam"),
+    Column("beam_minor_deg", "double", "deg", "phys.angSize.sminAxis;instr.beam"),
+    Column("beam_pa_deg", "double", "deg", "pos.posAng;instr.beam"),
     Column("field_ra", "double", "deg", "pos.eq.ra;instr.fov"),
     Column("field_dec", "double", "deg", "pos.eq.dec;instr.fov"),
     Column("field_radius_deg", "double", "deg", "phys.angSize;instr.fov"),
-    Column("width_px", "long", "pixel", "pos.cartesian;instr.pixel"),
-    Column("height_px", "long", "pixel", "pos.cartesian;instr.pixel"),
+    Column("width_px", "long", "pixel", "meta.number;instr.pixel"),
+    Column("height_px", "long", "pixel", "meta.number;instr.pixel"),
     Column("telescope", "text", None, "instr.tel"),
     Column("rms_jy_beam", "double", "Jy/beam", "stat.rms;phot.flux.density"),
     Column("n_sources", "long", None, "meta.number;src"),
@@ -169,3 +193,6 @@ DETECTIONS = (
     Column("de_ruiter_radius", "double", None, "stat.fit.goodness"),
     Column("quality_flags", "long", None, "meta.code.qual"),
 )
+
+CONE_SOURCES = _to_cone(SOURCES)
+CONE_TRANSIENTS = _to_cone(TRANSIENTS)

@@ -11,7 +11,7 @@ from api.models.sources import BandStatistics, SourceItem
 from sky.geometry import probe_zones
 from sky.statistics import spectral_index
 
-__all__ = ["search_boxes", "to_source_items"]
+__all__ = ["search_boxes", "to_source_items", "with_position_errors"]
 
 # The search index holds the position at creation; it follows a drift only beyond this.
 _DRIFT_DEG = 10 / 3600
@@ -67,6 +67,16 @@ def _to_source_item(row: Mapping[str, Any], bands: Sequence[BandStatistics]) -> 
         **_spectrum(bands),
     }
     return SourceItem(**fields)
+
+
+def with_position_errors(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of a source with ``ra_err_deg`` and ``dec_err_deg``."""
+    systematic_deg = row["systematic_position_error_deg"]
+    return {
+        **row,
+        "ra_err_deg": _position_error_deg(row["weight_ra"], systematic_deg),
+        "dec_err_deg": _position_error_deg(row["weight_dec"], systematic_deg),
+    }
 
 
 def _largest(values: Iterable[float | None]) -> float | None:

@@ -14,7 +14,6 @@ from astropy.io.votable.tree import (
     CooSys,
     Field,
     Info,
-    Param,
     Resource,
     TableElement,
     TimeSys,
@@ -30,7 +29,8 @@ __all__ = ["VoTableFormat", "write_empty_votable", "write_error"]
 _LINE_BYTES = 57
 _TIME_SIZE = 27
 _TYPES: dict[str, str] = {"double": ">f8", "long": ">i8", "boolean": "S1"}
-_POSITIONS = ("pos.eq.ra", "pos.eq.dec", "stat.error;pos.eq")
+_OVERFLOW = '\n  <INFO name="QUERY_STATUS" value="OVERFLOW"/>'
+_POSITIONS = ("pos.eq.ra", "pos.eq.dec", "stat.error;pos.eq", "POS_EQ")
 
 
 class VoTableFormat:
@@ -42,6 +42,8 @@ class VoTableFormat:
         What it is about.
     status : str or None
         ``OK`` where a protocol of the IVOA wants the status of the query.
+    is_overflow : bool
+        There are more rows than were asked for, which such a protocol says at the end.
 
     References
     ----------
@@ -51,11 +53,15 @@ class VoTableFormat:
     media_type: ClassVar[str] = "application/x-votable+xml"
     suffix: ClassVar[str] = "vot"
 
-    def __init__(self, info: TableInfo, *, status: str | None = None) -> None:
+    def __init__(
+        self, info: TableInfo, *, status: str | None = None, is_overflow: bool = False
+    ) -> None:
         self._columns = info.columns
         fields = [_to_field(column) for column in info.columns]
         head, end, tail = write_empty_votable(info, fields, status=status).partition("  </TABLE>")
         self._header = f'{head}   <DATA>\n    <BINARY2>\n     <STREAM encoding="base64">\n'
+        if is_overflow:
+            end += _OVERFLOW
         self._footer = f"     </STREAM>\n    </BINARY2>\n   </DATA>\n{end}{tail}"
         self._dtype = _to_dtype(info.columns)
         self._rest = b""
@@ -164,8 +170,8 @@ def write_empty_votable(
     return _to_xml(document)
 
 
-def write_error(description: str, words: str, parameters: list[dict[str, Any]]) -> bytes:
-    """Return a document that says what is wrong with a query (DALI 1.1, section 4.4).
+def write_error(description: str, words: str) -> bytes:
+    """Return a document that says what is wrong with a query.
 
     Parameters
     ----------
@@ -173,15 +179,18 @@ def write_error(description: str, words: str, parameters: list[dict[str, Any]]) 
         What the service gives.
     words : str
         What is wrong and how to mend it.
-    parameters : list of dict
-        Attributes of elements PARAM that describe the input.
+
+    References
+    ----------
+    Plante et al. (2008), Simple Cone Search 1.03, section 2.3; Dowler et al. (2017), DALI 1.1,
+    section 4.4: the first wants an INFO named Error, the second one named QUERY_STATUS.
     """
     document = VOTableFile(version="1.4")
     resource = Resource(type="results")
     resource.description = description
     resource.infos.append(Info(name="QUERY_STATUS", value="ERROR"))
     resource.infos[0].content = words
-    resource.params.extend(Param(document, **each) for each in parameters)
+    resource.infos.append(Info(ID="Error", name="Error", value=words))
     document.resources.append(resource)
     return _to_xml(document).encode()
 

@@ -29,7 +29,8 @@ class Export:
         self._app = app
         self._scope = {
             "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "method": "GET",
-            "http_version": "1.1", "scheme": "http", "server": ("api", 80), "client": ("me", 1),
+            "http_version": "1.1", "scheme": "http", "server": ("api", 80),
+            "client": ("127.0.0.1", 1),
             "root_path": "", "headers": [], "path": f"/api/v1/sources/{source}/lightcurve",
             "raw_path": b"", "query_string": f"format={table_format}".encode(),
         }  # fmt: skip

@@ -1,0 +1,3 @@
+-- The gaps of a source are read by the source.
+
+create index on forced_gap (source_id, image_key);
