@@ -16,7 +16,7 @@ from api.models.base import Cone
 from api.models.columns import CONE_SOURCES, CONE_TRANSIENTS, Column
 from api.steps.catalogue import search_boxes, with_position_errors
 from api.steps.tables.base import TableInfo
-from api.steps.tables.votable_format import VoTableFormat, write_error
+from api.steps.tables.votable_format import VoTableFormat
 
 __all__ = ["router"]
 
@@ -108,16 +108,27 @@ async def _search(
         cone, limit = _to_cone(given), _to_limit(given)
         columns = columns[: _to_n_columns(given)]
     except ValueError as error:
-        return Response(write_error(f"LiveTrap: {name}", str(error)), media_type=_MEDIA_TYPE)
+        return await _answer_error(name, str(error))
     try:
         rows = await _fetch(context, client, name=name, cone=cone, limit=limit)
     except ProblemError as error:
-        return Response(write_error(f"LiveTrap: {name}", error.detail), media_type=_MEDIA_TYPE)
+        return await _answer_error(name, error.detail)
     words = f"{request.url.path}?{request.url.query}"
     info = TableInfo(name, f"LiveTrap: {name} in a cone", columns, words, version("livetrap"))
     body = await asyncio.to_thread(_write, info, rows, limit)
     file_name = f'inline; filename="livetrap-{name}.vot"'
     return Response(body, media_type=_MEDIA_TYPE, headers={"Content-Disposition": file_name})
+
+
+async def _answer_error(name: str, words: str) -> Response:
+    body = await asyncio.to_thread(_write_error, name, words)
+    return Response(body, media_type=_MEDIA_TYPE)
+
+
+def _write_error(name: str, words: str) -> bytes:
+    from api.steps.tables.votable_document import write_error  # noqa: PLC0415  (slow to import)
+
+    return write_error(f"LiveTrap: {name}", words)
 
 
 async def _fetch(

@@ -4,11 +4,14 @@ import csv
 import io
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import version
 from operator import call, itemgetter
 from typing import Any, ClassVar, Protocol
 from xml.sax.saxutils import escape
 
 import orjson
+
+from api.steps.tables.base import TableInfo
 
 __all__ = ["CsvTable", "LightCurveTable", "VoTable", "encode_page"]
 
@@ -125,28 +128,23 @@ class VoTable:
 
 
 def _write_empty_votable(source_id: int) -> str:
-    # The only use of astropy in the API: to import it would double the time of its start.
-    from astropy.io.votable.tree import (  # noqa: PLC0415
-        Field,
-        Resource,
-        TableElement,
-        VOTableFile,
-    )
+    from api.steps.tables.votable_document import write_empty_votable  # noqa: PLC0415  (slow)
 
-    document = VOTableFile(version="1.4")
-    resource = Resource()
-    resource.description = f"Light curve of source {source_id}"
-    document.resources.append(resource)
-    table = TableElement(document)
-    resource.tables.append(table)
-    for name, datatype, unit, ucd in _COLUMNS:
-        size = {"arraysize": "*"} if datatype == "char" else {}
-        table.fields.append(
-            Field(document, name=name, ID=name, datatype=datatype, unit=unit, ucd=ucd, **size)
-        )
-    out = io.BytesIO()
-    document.to_xml(out)
-    return out.getvalue().decode()
+    words = f"/api/v1/sources/{source_id}/lightcurve"
+    info = TableInfo(
+        "lightcurve", f"Light curve of source {source_id}", (), words, version("livetrap")
+    )
+    return write_empty_votable(info, [_to_field(*column) for column in _COLUMNS])
+
+
+def _to_field(name: str, datatype: str, unit: str | None, ucd: str) -> dict[str, Any]:
+    """Return the attributes of element FIELD."""
+    field = {"name": name, "ID": name, "datatype": datatype, "unit": unit, "ucd": ucd}
+    if name == "time_start":
+        field |= {"xtype": "timestamp", "ref": "utc"}
+    if name in {"ra", "dec"}:
+        field["ref"] = "icrs"
+    return field | ({"arraysize": "*"} if datatype == "char" else {})
 
 
 def _to_csv(rows: Iterable[Iterable[object]]) -> bytes:
