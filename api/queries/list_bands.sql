@@ -14,13 +14,14 @@ select
     channel.last_time_start
 from band
 inner join stream on band.stream_id = stream.id
-cross join lateral (
-    select
-        array_agg(expected_channel.stokes order by expected_channel.stokes) as stokes,
-        max(expected_channel.last_time_start) as last_time_start
-    from expected_channel
-    where expected_channel.band_id = band.id
-) as channel
+cross join
+    lateral (
+        select
+            array_agg(expected_channel.stokes order by expected_channel.stokes) as stokes,
+            max(expected_channel.last_time_start) as last_time_start
+        from expected_channel
+        where expected_channel.band_id = band.id
+    ) as channel
 where
     ($1::text is null or stream.name = $1)
     and ($2::int is null or band.id > $2)
