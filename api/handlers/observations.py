@@ -1,5 +1,7 @@
-"""`/streams`, `/bands`, `/detections`: what was observed and measured."""
+"""`/streams`, `/bands`, `/detections`, `/looks`: what was observed and measured."""
 
+import asyncio
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -7,11 +9,21 @@ from fastapi.responses import Response
 
 from api.handlers.context import ClientAddress, Context, refuse_unknown_stream
 from api.handlers.exports import TABLE_RESPONSES, ExportParameter
-from api.handlers.paging import decode_cursor, decode_id, decode_time, to_page
-from api.handlers.parameters import ConeParameter, Cursor, Limit, Since, Stream, Until
+from api.handlers.paging import decode_cursor, decode_id, decode_time, encode_next, to_page
+from api.handlers.parameters import (
+    ConeParameter,
+    Cursor,
+    Limit,
+    RequiredDec,
+    RequiredRa,
+    Since,
+    Stream,
+    Until,
+)
 from api.models.base import Page
 from api.models.columns import DETECTIONS
-from api.models.observations import BandItem, DetectionItem, StreamItem
+from api.models.observations import BandItem, DetectionItem, LookItem, StreamItem
+from api.steps.looks import to_looks
 
 __all__ = ["router"]
 
@@ -93,6 +105,47 @@ async def list_detections(
     )
     await refuse_unknown_stream(context, rows, stream)
     return to_page([DetectionItem(**row) for row in rows], rows, limit, *_KEY)
+
+
+@router.get("/looks", summary="When a position was looked at, and how deep")
+async def list_looks(
+    context: Context,
+    client: ClientAddress,
+    ra: RequiredRa,
+    dec: RequiredDec,
+    stream: Stream = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[LookItem]:
+    """Return the accepted images that cover a position, newest first, with the rms there.
+
+    A page may have fewer looks than `limit`, even none: follow `next` until it is null.
+    """
+    after_time, after_image_key = _decode_look(cursor)
+    rows = await context.database.fetch_expensive(
+        "list_looks",
+        client=client,
+        ra=ra,
+        dec=dec,
+        stream=stream,
+        since=since,
+        until=until,
+        after_time=after_time,
+        after_image_key=after_image_key,
+        limit=limit,
+    )
+    await refuse_unknown_stream(context, rows, stream)
+    looks = await asyncio.to_thread(to_looks, rows, ra, dec)
+    return Page(items=looks, next=encode_next(rows, limit, "time_start", "image_key"))
+
+
+def _decode_look(cursor: str | None) -> tuple[datetime | None, int | None]:
+    values = decode_cursor(cursor, str, int)
+    if values is None:
+        return None, None
+    return decode_time(str(values[0])), int(values[1])
 
 
 def _to_key_parameters(cursor: str | None) -> dict[str, object]:

@@ -19,6 +19,8 @@ __all__ = [
     "Filter",
     "Key",
     "Limit",
+    "RequiredDec",
+    "RequiredRa",
     "Since",
     "Stream",
     "Time",
@@ -39,6 +41,12 @@ _ANGLE: Mapping[str, Any] = {"anyOf": [{"type": "number"}, {"type": "string"}]}
 Time = Annotated[datetime, BeforeValidator(parse_time), WithJsonSchema(dict(_TEXT))]
 _Ra = Annotated[float, BeforeValidator(parse_ra), WithJsonSchema(dict(_ANGLE))]
 _Dec = Annotated[float, BeforeValidator(parse_dec), WithJsonSchema(dict(_ANGLE))]
+RequiredRa = Annotated[
+    _Ra, Query(description="ICRS: degrees, 8h13m36s or 8:13:36", examples=[123.4])
+]
+RequiredDec = Annotated[
+    _Dec, Query(description="ICRS: degrees, 10d30m0s or 10:30:00", examples=[10.5])
+]
 _TIME_FORMS = "ISO 8601, UTC without a time zone; or mjd:61367.8"
 Since = Annotated[
     Time | None,

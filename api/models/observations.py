@@ -6,7 +6,7 @@ from pydantic import Field
 
 from api.models.base import Model
 
-__all__ = ["BandItem", "DetectionItem", "GapItem", "RmsGrid", "StreamItem"]
+__all__ = ["BandItem", "DetectionItem", "GapItem", "LookItem", "RmsGrid", "StreamItem"]
 
 
 class StreamItem(Model):
@@ -72,6 +72,24 @@ class DetectionItem(Model):
     pa_deg: float | None = Field(description="Position angle, north through east [deg]")
     de_ruiter_radius: float | None = Field(description="Distance to its source [sigma]")
     quality_flags: int = Field(description="Sum of the flags in docs/glossary.md")
+
+
+class LookItem(Model):
+    """An image that covers a position."""
+
+    id: int
+    image_id: str = Field(description="sha256 of the image")
+    stream: str
+    time_start: datetime = Field(description="Start of the exposure")
+    exposure_s: float | None = Field(description="[s]")
+    freq_eff_hz: float | None = Field(description="[Hz]")
+    freq_bw_hz: float | None = Field(description="[Hz]")
+    stokes: str | None
+    rms_local_jy_beam: float = Field(description="Local rms at the position [Jy/beam]")
+    limit_jy_beam: float | None = Field(
+        description="Least peak flux of a blind detection there [Jy/beam]"
+    )
+    is_searched: bool = Field(description="Whether blind detections were made there")
 
 
 class RmsGrid(Model):
