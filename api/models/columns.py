@@ -83,7 +83,7 @@ SOURCES = (
 
 # Of Simple Cone Search 1.03, whose three main columns have UCDs of the first version.
 _CONE_MAIN = (
-    Column("name", "text", None, "ID_MAIN", 32),
+    Column("name", "text", None, "ID_MAIN", 96),
     Column("ra", "double", "deg", "POS_EQ_RA_MAIN"),
     Column("dec", "double", "deg", "POS_EQ_DEC_MAIN"),
 )
