@@ -13,11 +13,11 @@ from api.handlers.exports import TABLE_RESPONSES, ExportParameter
 from api.handlers.paging import decode_id, to_page
 from api.handlers.parameters import ConeParameter, Cursor, Key, Limit, Stream
 from api.handlers.source_filter import OrderParameter, SourceFilter, SourceOrder
-from api.models.base import Page
+from api.models.base import Cone, Page
 from api.models.columns import SOURCES
 from api.models.lightcurves import LightCurveStatistics
 from api.models.observations import GapItem
-from api.models.sources import SourceDetail, SourceItem, SourcePage
+from api.models.sources import RelatedSource, SourceDetail, SourceItem, SourcePage
 from api.steps.catalogue import search_boxes, to_source_items, with_position_errors
 
 __all__ = ["get_source_row", "router"]
@@ -28,6 +28,7 @@ _Window = Annotated[float, Query(gt=0, le=1e9, allow_inf_nan=False)]
 _BY_ID = SourceOrder("id", is_ascending=True)
 # Statistics within a time window read at most so many points, the newest.
 _MAX_POINTS = 10_000
+_MAX_RELATED = 500
 
 
 @router.get(
@@ -129,6 +130,34 @@ async def get_source(
     return SourceDetail(
         **item.model_dump(), statistics=[LightCurveStatistics(**row) for row in statistics]
     )
+
+
+@router.get("/{source_id}/related", summary="Sources that a source is related to")
+async def list_related_sources(
+    context: Context,
+    client: ClientAddress,
+    source_id: Key,
+    radius_arcsec: Annotated[
+        float,
+        Query(gt=0, le=3600, allow_inf_nan=False, description="Of neighbours [arcsec]"),
+    ] = 60.0,
+) -> Page[RelatedSource]:
+    """Return ancestors, children, sources of shared measurements and neighbours, nearest first.
+
+    It has one page, of at most 500 sources.
+    """
+    row = await get_source_row(context, source_id)
+    boxes = search_boxes(Cone(row["ra"], row["dec"], radius_arcsec / 3600))
+    where = {name: boxes[name] for name in ("zone", "ra_low", "ra_high", "dec_low", "dec_high")}
+    rows = await context.database.fetch_expensive(
+        "list_related_sources",
+        client=client,
+        source_id=source_id,
+        **where,
+        radius_arcsec=radius_arcsec,
+        limit=_MAX_RELATED,
+    )
+    return Page(items=[RelatedSource(**each) for each in rows], next=None)
 
 
 @router.get("/{source_id}/gaps", summary="Forced measurements that could not be made")

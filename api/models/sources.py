@@ -7,7 +7,7 @@ from pydantic import Field
 from api.models.base import Model, Page
 from api.models.lightcurves import LightCurveStatistics
 
-__all__ = ["BandStatistics", "SourceDetail", "SourceItem", "SourcePage"]
+__all__ = ["BandStatistics", "RelatedSource", "SourceDetail", "SourceItem", "SourcePage"]
 
 
 class BandStatistics(Model):
@@ -86,6 +86,22 @@ class SourceItem(Model):
     )
     spectral_index_err: float | None = Field(description="1 sigma")
     bands: list[BandStatistics]
+
+
+class RelatedSource(Model):
+    """A source that another one is related to."""
+
+    id: int
+    relations: list[str] = Field(
+        description="ancestor and child: split from each other; shared: measurements of this one "
+        "are in both light curves; neighbour: within the radius"
+    )
+    separation_arcsec: float = Field(description="Distance of the positions [arcsec]")
+    ra: float = Field(description="ICRS [deg]")
+    dec: float = Field(description="ICRS [deg]")
+    n_datapoints: int = Field(description="Points of its light curve, blind and forced")
+    eta: float | None = Field(description="Reduced chi-square of the integrated flux")
+    v: float | None = Field(description="Coefficient of variation of the integrated flux")
 
 
 class SourcePage(Page[SourceItem]):

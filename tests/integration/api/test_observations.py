@@ -177,3 +177,31 @@ async def test_vosi_names_the_services(postgres_url: str) -> None:
     async with client_of(postgres_url) as client:
         assert "<vosi:available>true" in (await client.get("/vo/availability")).text
         assert "http://api/vo/scs</accessURL>" in (await client.get("/vo/capabilities")).text
+
+
+async def test_a_source_knows_its_relations(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        first, second, third = await observe(rows)
+        image = await rows.image(1)
+        child = await rows.source(0.0, 10.01, image=image, parent_source_id=second)
+        grandchild = await rows.source(0.0, 10.5, image=image, parent_source_id=child)
+        number = await rows.point(first, image)
+        await rows.connection.execute(
+            "insert into shared_detection select $1, time_start, image_key, source_number, 1 "
+            "from detection where stream_id = $2 and image_key = $3 and source_number = $4",
+            child, rows.stream_id, image, number,
+        )  # fmt: skip
+
+        async def relations(source: int, **query: Any) -> dict[int, list[str]]:
+            items = (await get(client, f"sources/{source}/related", **query)).json()["items"]
+            distances = [item["separation_arcsec"] for item in items]
+            assert distances == sorted(distances)
+            return {item["id"]: item["relations"] for item in items}
+
+        assert await relations(child) == {
+            second: ["ancestor", "neighbour"], first: ["shared"], grandchild: ["child"],
+        }  # fmt: skip
+        assert await relations(grandchild) == {child: ["ancestor"], second: ["ancestor"]}
+        assert await relations(third, radius_arcsec=400) == {
+            second: ["neighbour"], child: ["neighbour"],
+        }  # fmt: skip
