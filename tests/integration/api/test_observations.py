@@ -144,7 +144,8 @@ async def test_a_cone_search_says_what_rest_says(postgres_url: str) -> None:
         cone = {"ra": 0, "dec": 10, "radius_deg": 0.15}
         listed = (await get(client, "sources", **cone, limit=500)).json()["items"]
         answer = await client.get("/vo/scs?RA=0&DEC=10&SR=0.15&VERB=3")
-        document = parse(io.BytesIO(answer.content), verify="exception")
+        # Cone search wants the UCDs of the first version, which astropy's strict mode refuses.
+        document = parse(io.BytesIO(answer.content), verify="ignore")
         table = document.get_first_table()
         assert table.array["id"].tolist() == [item["id"] for item in listed]
         assert {"ID_MAIN", "POS_EQ_RA_MAIN", "POS_EQ_DEC_MAIN"} <= {f.ucd for f in table.fields}
