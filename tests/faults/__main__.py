@@ -25,6 +25,7 @@ from tests.faults.inflict import Inflictor
 from tests.faults.report import Side, judge, render
 from tests.faults.rows import read_tables
 from tests.faults.schedule import Fault, make_schedule
+from tests.support.night import LONG_WAIT
 from tests.support.sky_feed import Feed, FeedPlan
 from tests.support.stack_under_load import (
     RunningStack,
@@ -114,7 +115,7 @@ def _observe(
         running = stack.enter_context(
             running_stack(
                 folder / "data", extractors=options.extractors if options else 1,
-                settings={},
+                settings=LONG_WAIT,
             )
         )  # fmt: skip
         if options and options.keep:

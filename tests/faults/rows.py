@@ -21,8 +21,9 @@ _QUERIES: dict[str, tuple[int, str]] = {
     "images": (
         1,
         """
-        select image_id, verdict, reasons::text, is_late, n_sources, rms_jy_beam, time_start
-        from image
+        select image_id, verdict, reasons::text, is_late, n_sources, rms_jy_beam, time_start,
+            stream.name, freq_eff_hz
+        from image join stream on stream.id = stream_id
         """,
     ),
     "sources": (
