@@ -27,5 +27,7 @@ def event_from_json(text: str) -> SourceEvent:
     record["time_start"] = datetime.fromisoformat(record["time_start"])
     if record.get("time_previous") is not None:
         record["time_previous"] = datetime.fromisoformat(record["time_previous"])
+    if record.get("time_limit_previous") is not None:
+        record["time_limit_previous"] = datetime.fromisoformat(record["time_limit_previous"])
     earlier = tuple(record.get("earlier_trig_ids", ()))
     return SourceEvent(**(record | {"times": StageTimes(**times), "earlier_trig_ids": earlier}))

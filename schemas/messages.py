@@ -282,3 +282,5 @@ class SourceEvent:
     flux_previous_jy_beam: float | None = None
     flux_previous_err_jy_beam: float | None = None
     time_previous: datetime | None = None
+    position_systematic_err_deg: float | None = None
+    time_limit_previous: datetime | None = None

@@ -243,6 +243,8 @@ class PriorCoverage:
         Local rms at the cell centres [Jy/beam].
     image_key : int
         Its key.
+    time_start : datetime or None
+        Start of the exposure.
     """
 
     wcs_header: str
@@ -251,6 +253,7 @@ class PriorCoverage:
     detection_threshold_sigma: float | None
     rms_grid: FloatArray
     image_key: int = 0
+    time_start: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

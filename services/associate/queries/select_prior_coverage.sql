@@ -12,7 +12,8 @@ select
     coalesce(image.margin_px, 0) as margin_px,
     image.detection_threshold_sigma,
     image.rms_grid_columns,
-    image.rms_grid
+    image.rms_grid,
+    image.time_start
 from image
 where
     image.image_key in (

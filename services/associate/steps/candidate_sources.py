@@ -383,6 +383,11 @@ class CandidateSources:
             for key in sorted(self._int)
         )
 
+    @property
+    def systematic_deg(self) -> float:
+        """Systematic error in every position error, per axis, 1 sigma [deg]."""
+        return self._systematic_deg
+
     def position_errors_deg(self, source: int) -> tuple[float, float]:
         """Return the 1 sigma errors of a source's RA and Dec on the sky [deg]."""
         positions = self.positions()

@@ -117,6 +117,8 @@ class EventBuilder:
             flux_expected_err_jy_beam=trigger.test.expected_err_jy_beam,
             trigger=trigger.test.name,
             trigger_sigma=trigger.test.sigma,
+            position_systematic_err_deg=self.candidates.systematic_deg,
+            time_limit_previous=trigger.time_limit,
             edge_distance_deg=_edge_distance_deg(
                 metadata, float(row["ra"]), float(row["dec"]), margin_of(record)
             ),

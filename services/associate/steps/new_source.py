@@ -1,16 +1,36 @@
 """The new-source test: whether an earlier image would have detected a source."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.messages import FloatArray
+from schemas.messages import FloatArray, IntArray
 from services.associate.models.catalogue import PriorCoverage
 from sky.margin import is_searched
 from sky.rms_grid import rms_bounds_at
 from sky.wcs import SkyProjection
 
-__all__ = ["find_lowest_limits"]
+__all__ = ["LowestLimits", "find_lowest_limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class LowestLimits:
+    """What the deepest earlier image would have detected at positions; (n,) each.
+
+    Parameters
+    ----------
+    low, high : (n,) float64
+        Limits with the smallest and with the largest rms of the grid cells around each position
+        [Jy/beam]; NaN where no earlier image has searched: a source there may have been there
+        before.
+    prior : (n,) int64
+        Number of that image; -1 where there is none.
+    """
+
+    low: FloatArray
+    high: FloatArray
+    prior: IntArray
 
 
 def find_lowest_limits(
@@ -20,7 +40,7 @@ def find_lowest_limits(
     *,
     sigma_margin: float,
     default_threshold_sigma: float,
-) -> tuple[FloatArray, FloatArray]:
+) -> LowestLimits:
     """Return the fluxes that the deepest earlier image would have detected at positions.
 
     A source is certainly new above the larger of the two, possibly new above the smaller
@@ -41,13 +61,12 @@ def find_lowest_limits(
 
     Returns
     -------
-    low, high : (n,) float64
-        Limits with the smallest and with the largest rms of the grid cells around each position
-        [Jy/beam]; NaN where no earlier image has searched: a source there may have been there
-        before.
+    LowestLimits
+        Of each position.
     """
     lowest, highest = np.full(ra.size, np.nan), np.full(ra.size, np.nan)
-    for prior in prior_coverage:
+    deepest = np.full(ra.size, -1, np.int64)
+    for number, prior in enumerate(prior_coverage):
         threshold_sigma = prior.detection_threshold_sigma
         if threshold_sigma is None:
             threshold_sigma = default_threshold_sigma
@@ -60,4 +79,5 @@ def find_lowest_limits(
         better = inside & np.isfinite(low) & ~(lowest <= low)
         lowest = np.where(better, low, lowest)
         highest = np.where(better, high, highest)
-    return lowest, highest
+        deepest[better] = number
+    return LowestLimits(lowest, highest, deepest)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -77,6 +78,8 @@ class Trigger:
         Number of the detection in its image.
     limit_jy_beam : float or None
         Flux that an earlier image of the position would have detected [Jy/beam].
+    time_limit : datetime or None
+        Start of the exposure of that image.
     last : LastNotified or None
         The transient that an update is about.
     note : str or None
@@ -94,6 +97,7 @@ class Trigger:
     last: LastNotified | None = None
     note: str | None = None
     test: Test = Test("")
+    time_limit: datetime | None = None
 
     def with_note(self, note: str) -> "Trigger":
         """Return the same with a reason."""
@@ -162,7 +166,7 @@ def _find_new(
     if not prior_coverage or not detections.size:
         return []
     sources = image.record.sources
-    low, high = find_lowest_limits(
+    limits = find_lowest_limits(
         sources.ra[detections],
         sources.dec[detections],
         prior_coverage,
@@ -173,12 +177,13 @@ def _find_new(
     return [
         Trigger(
             "new_source",
-            "certain" if flux[each] > high[each] else "possible",
+            "certain" if flux[each] > limits.high[each] else "possible",
             int(image.result.source[detections[each]]),
             image,
             int(detections[each]),
-            float(low[each]),
+            float(limits.low[each]),
             test=Test("new"),
+            time_limit=prior_coverage[limits.prior[each]].time_start,
         )
-        for each in np.nonzero(flux > low)[0]
+        for each in np.nonzero(flux > limits.low)[0]
     ]

@@ -258,6 +258,7 @@ class ImageTables(Transaction):
                 detection_threshold_sigma=row["detection_threshold_sigma"],
                 rms_grid=np.array(row["rms_grid"]).reshape(-1, row["rms_grid_columns"]),
                 image_key=row["image_key"],
+                time_start=row["time_start"],
             )
             for row in rows
         )
