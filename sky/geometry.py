@@ -11,7 +11,9 @@ __all__ = [
     "move",
     "move_in_plane",
     "probe_zones",
+    "separation_deg",
     "tangent_offsets",
+    "to_galactic",
     "to_unit_vectors",
     "zone_of",
 ]
@@ -21,6 +23,13 @@ IntArray = npt.NDArray[np.int64]
 
 # Half a degree is the measured optimum at tens of sources per square degree.
 ZONE_HEIGHT_DEG = 0.5
+_TO_GALACTIC = np.array(
+    [
+        [-0.0548755604, -0.8734370902, -0.4838350155],
+        [0.4941094279, -0.4448296300, 0.7469822445],
+        [-0.8676661490, -0.1980763734, 0.4559837762],
+    ]
+)
 
 
 def zone_of(dec: FloatArray) -> IntArray:
@@ -36,6 +45,24 @@ def _vectors(ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray, F
 def to_unit_vectors(ra: FloatArray, dec: FloatArray) -> FloatArray:
     """Return (3, n) unit vectors of positions [deg]."""
     return np.stack(_vectors(ra, dec))
+
+
+def separation_deg(ra: float, dec: float, ra_to: float, dec_to: float) -> float:
+    """Return the angle between two positions, exact for small and for large ones [deg]."""
+    one, two = np.array(_vectors(np.array([ra, ra_to]), np.array([dec, dec_to]))).T
+    return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(one, two)), one @ two)))
+
+
+def to_galactic(ra: float, dec: float) -> tuple[float, float]:
+    """Return the galactic longitude, 0 to 360, and latitude of an ICRS position [deg].
+
+    References
+    ----------
+    ESA (1997), The Hipparcos and Tycho Catalogues, vol. 1, eq. 1.5.11.
+    """
+    x, y, z = _TO_GALACTIC @ np.array(_vectors(np.array(ra), np.array(dec)))
+    longitude_deg = float(np.degrees(np.arctan2(y, x))) % 360.0 % 360.0
+    return longitude_deg, float(np.degrees(np.arctan2(z, np.hypot(x, y))))
 
 
 def tangent_offsets(

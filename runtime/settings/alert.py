@@ -1,9 +1,10 @@
 """Which events become alerts, and under whose name."""
 
 from pathlib import Path
+from string import Formatter
 from typing import Literal
 
-from pydantic import ConfigDict, Field, HttpUrl
+from pydantic import ConfigDict, Field, HttpUrl, field_validator
 
 from runtime.settings.section import Section
 
@@ -44,6 +45,26 @@ class AlertSettings(Authority):
     contact_email: str | None = Field(
         None, max_length=200, description="Address of the contact; unset: left out"
     )
+    instrument: str | None = Field(
+        None, max_length=60, description="Instrument, in alerts; unset: TELESCOP of the image"
+    )
+    event_name: str | None = Field(
+        "LT {year}{letters} {position}",
+        max_length=60,
+        description="Name of a family of alerts: with {year}, {letters} that count in a year, "
+        "{position}; null: none",
+    )
+    systematic_position_error_beams: float = Field(
+        0.1,
+        ge=0,
+        le=10,
+        description="Systematic error of positions in alerts, per axis [beam major axes]",
+    )
+    systematic_position_error_arcsec: float | None = Field(
+        None,
+        ge=0,
+        description="The same as an angle [arcsec]; unset: a part of the beam",
+    )
     public_url: HttpUrl | None = Field(
         None, description="Public address of the api, for links in alerts; unset: no links"
     )
@@ -63,3 +84,18 @@ class AlertSettings(Authority):
         86400.0, gt=0, le=1e8, description="Age at which an alert expires, after its exposure [s]"
     )
     role: Literal["observation", "test"] = Field("observation", description="VOEvent role")
+
+    @field_validator("event_name")
+    @classmethod
+    def _check_event_name(cls, template: str | None) -> str | None:
+        """Refuse a template that cannot be filled."""
+        known = {"year", "letters", "position"}
+        try:
+            names = {
+                name for _, name, _, _ in Formatter().parse(template or "") if name is not None
+            }
+        except ValueError as error:
+            raise ValueError(f"event_name: {error}") from error
+        if names - known:
+            raise ValueError("event_name: only {year}, {letters} and {position} can be filled in")
+        return template

@@ -17,12 +17,22 @@ from runtime.errors import (
 from runtime.logging import get_logger
 from runtime.settings import AlertSettings
 from schemas.codec import CodecError, decode_source_event
+from schemas.identity import TEST_STREAM
 from schemas.messages import SourceEvent
 from services.alert.errors import NotDueError, SuppressedError
 from services.alert.metrics import EVENTS, LATENCY
-from services.alert.models import LowWatermark, StoredAlert
+from services.alert.models import (
+    NO_CONTEXT,
+    AlertHistory,
+    ContextRows,
+    EventContext,
+    LowWatermark,
+    StoredAlert,
+)
 from services.alert.steps.alert import build_alert
-from services.alert.steps.rule import check_event, decide
+from services.alert.steps.context import build_context
+from services.alert.steps.event_name import format_event_name
+from services.alert.steps.rule import check_event, decide, weigh
 from services.alert.steps.storm import STORM, check_storm, describe_storm
 from services.alert.storage import AlertStore, AlertTransaction
 
@@ -130,10 +140,11 @@ class TransientHandler:
         rules = self._rules()
         positions = [(event.ra, event.dec) for event in events]
         matches = await self._store.match_references(positions, rules.matches)
+        contexts = await self._store.read_contexts(events)
         async with self._store.transaction([event.event_id for event in events]) as transaction:
             return [
-                await self._decide(transaction, event, rules, matches_of_event)
-                for event, matches_of_event in zip(events, matches, strict=True)
+                await self._decide(transaction, event, rules, matches_of_event, rows)
+                for event, matches_of_event, rows in zip(events, matches, contexts, strict=True)
             ]
 
     async def _decide(
@@ -142,6 +153,7 @@ class TransientHandler:
         event: SourceEvent,
         rules: RuleSet,
         matches: Mapping[str, bool],
+        rows: ContextRows,
     ) -> _Decided:
         """Store the alert of one event, if it becomes one."""
         if (existing := await transaction.find(event.event_id)) is not None:
@@ -150,13 +162,16 @@ class TransientHandler:
         try:
             decision = decide(event, rules, matches, before=before, role=self._settings.role)
             check_storm(event, before, self._settings)
+            context = _build_context(event, rows)
             alert = build_alert(
                 event,
                 self._settings,
-                decision,
+                weigh(decision, context),
                 datetime.now(UTC),
                 revision=before.revision,
                 earlier_ivorns=before.earlier_ivorns,
+                event_name=await self._name_event(transaction, event, before),
+                context=context,
             )
         except NotDueError as error:
             get_logger().info(
@@ -168,6 +183,16 @@ class TransientHandler:
         except RejectedMessageError as error:
             return _Decided("rejected", rejection=error)
         return _Decided("alerted", await transaction.add(alert, self._sender.known_ends()))
+
+    async def _name_event(
+        self, transaction: AlertTransaction, event: SourceEvent, before: AlertHistory
+    ) -> str | None:
+        """Return the name of the family of an event, a new one for a new family."""
+        template = self._settings.event_name
+        if before.revision or template is None or event.stream == TEST_STREAM:
+            return before.event_name
+        number = await transaction.count_event(event.time_start.year)
+        return format_event_name(template, event, number)
 
     async def _suppress(
         self, transaction: AlertTransaction, event: SourceEvent, error: SuppressedError
@@ -237,6 +262,15 @@ class TransientHandler:
             if alert.latency_s is not None:
                 LATENCY.observe(alert.latency_s)
             get_logger().info("alert_published", ivorn=alert.ivorn, latency_s=alert.latency_s)
+
+
+def _build_context(event: SourceEvent, rows: ContextRows) -> EventContext:
+    """Return the context of an event; none where it has a defect: the alert must go out."""
+    try:
+        return build_context(event, rows)
+    except Exception:  # noqa: BLE001  (whatever it is: the alert is worth more than its context)
+        get_logger().exception("context_not_built", event_id=event.event_id)
+        return NO_CONTEXT
 
 
 def _decode(value: bytes) -> SourceEvent | RejectedMessageError:

@@ -10,6 +10,7 @@
 select
     family.revision,
     family.role,
+    family.event_name,
     (
         select count(*) from alert
         where alert.image_id = $3::text and alert.alert_type = 'initial' and alert.kind <> 'storm'
@@ -41,7 +42,8 @@ from (
                 case alert.notice ->> 'alert_tense' when 'injection' then 'injection' else alert.role end
                 order by alert.revision desc
             )
-        )[1] as role
+        )[1] as role,
+        (array_agg(alert.notice -> 'event_name' ->> 0 order by alert.revision))[1] as event_name
     from alert
     where alert.trig_id = $2::text
 ) as family

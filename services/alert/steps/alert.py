@@ -6,8 +6,8 @@ from datetime import datetime
 from runtime.errors import RejectedMessageError
 from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
-from services.alert.models import Decision, NewAlert
-from services.alert.steps.facts import latencies_s, link_to, name_alert
+from services.alert.models import NO_CONTEXT, Decision, EventContext, NewAlert
+from services.alert.steps.facts import latencies_s, name_alert
 from services.alert.steps.notice import build_notice
 from services.alert.steps.voevent import build_voevent
 
@@ -22,25 +22,41 @@ def build_alert(
     *,
     revision: int,
     earlier_ivorns: tuple[str, ...] = (),
+    event_name: str | None = None,
+    context: EventContext = NO_CONTEXT,
 ) -> NewAlert:
     """Return the alert of `event`; the same arguments give the same alert.
 
-    The first alert of an episode cites those of the earlier ones, `earlier_ivorns`.
+    Parameters
+    ----------
+    event : SourceEvent
+        Event of the associator.
+    settings : AlertSettings
+        Authority, author, links.
+    decision : Decision
+        Rule, importance, role.
+    time_alert : datetime
+        Time of the alert, UTC.
+    revision : int
+        Earlier alerts of its family [-].
+    earlier_ivorns : tuple of str
+        First alerts of earlier episodes, which the first alert of an episode cites.
+    event_name : str or None
+        Name of the family.
+    context : EventContext
+        What the catalogue has about the event.
 
     Raises
     ------
     RejectedMessageError
         If no valid packet or notice can be built.
     """
-    name = name_alert(event, settings.authority, revision)
+    name = replace(name_alert(event, settings.authority, revision), event_name=event_name)
     if not revision:
         name = replace(name, cited=earlier_ivorns)
     try:
-        voevent = build_voevent(event, name, settings, decision, time_alert)
-        link = link_to(name, settings.public_url)
-        notice = build_notice(
-            event, name, decision, time_alert, link=link, mission=settings.mission
-        )
+        voevent = build_voevent(event, name, settings, decision, time_alert, context=context)
+        notice = build_notice(event, name, settings, decision, time_alert, context=context)
     except OverflowError as error:  # its time zone leads out of the years 1 to 9999
         raise RejectedMessageError(
             "bad_time", f"event {event.event_id}: beyond the calendar: {error}"

@@ -10,20 +10,21 @@ from urllib.parse import quote
 
 from pydantic import HttpUrl
 
+from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
 
 __all__ = [
-    "CONTAINMENT_PROBABILITY",
     "AlertName",
+    "Row",
     "clean_text",
     "end_of_exposure",
+    "instrument_of",
     "latencies_s",
     "link_to",
     "middle_of_exposure",
     "name_alert",
     "name_pipeline",
     "note_of",
-    "position_error_deg",
     "ra_of",
     "tense_of",
     "time_error_s",
@@ -32,9 +33,8 @@ __all__ = [
     "variability_of",
 ]
 
-CONTAINMENT_PROBABILITY = 0.9
-# Radius of 90 % of a circular two-dimensional Gaussian [sigma].
-_SIGMAS_OF_RADIUS = math.sqrt(-2 * math.log(1 - CONTAINMENT_PROBABILITY))
+# Name, value, unit, UCD; no value: it is unknown.
+Row = tuple[str, str | float | int | None, str, str]
 _MAX_EXPOSURE_S = 1e7
 _MAX_NAME_CHARS = 100
 _MAX_TEXT_CHARS = 200
@@ -59,6 +59,8 @@ class AlertName:
     cited : tuple of str
         Earlier ivorns of its `trig_id`: all of them if the alert takes their place or takes them
         back, else the first and the latest.
+    event_name : str or None
+        Name of its family for people; None: it has none.
     """
 
     ivorn: str
@@ -66,6 +68,7 @@ class AlertName:
     revision: int
     alert_type: str
     cited: tuple[str, ...]
+    event_name: str | None = None
 
 
 def _sanitise(text: str) -> str:
@@ -86,6 +89,11 @@ def note_of(event: SourceEvent) -> str | None:
 def ra_of(event: SourceEvent) -> float:
     """Return the right ascension, 0 to below 360 [deg]."""
     return float(event.ra) % 360.0 % 360.0  # twice: for a tiny negative the first result is 360
+
+
+def instrument_of(event: SourceEvent, settings: AlertSettings) -> str:
+    """Return the instrument of an alert: as set, else the telescope, else the stream."""
+    return clean_text(settings.instrument or event.telescope or event.stream)
 
 
 def name_alert(event: SourceEvent, authority: str, revision: int) -> AlertName:
@@ -122,15 +130,6 @@ def link_to(name: AlertName, public_url: HttpUrl | None) -> str | None:
 def name_pipeline() -> str:
     """Return name and version of this software; cached, as the look-up is slow."""
     return f"LiveTrap {version('livetrap')}"
-
-
-def position_error_deg(event: SourceEvent) -> float:
-    """Return the 90 % radius [deg]; without errors of the fit the beam, without it the sky."""
-    errors = [event.ra_err_deg, event.dec_err_deg]
-    if all(math.isfinite(error) and error > 0 for error in errors):
-        return min(180.0, _SIGMAS_OF_RADIUS * max(errors))
-    beam = event.beam_major_deg
-    return min(180.0, beam) if math.isfinite(beam) and beam > 0 else 180.0
 
 
 def usable_exposure_s(event: SourceEvent) -> float:

@@ -5,19 +5,32 @@ from datetime import UTC, datetime
 
 import orjson
 
+from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
 from schemas.quality import names_of
-from services.alert.models import Decision
+from services.alert.models import NO_CONTEXT, Decision, EventContext
+from services.alert.steps.context_rows import (
+    BAND_COLUMNS,
+    MATCH_COLUMNS,
+    Cell,
+    band_table,
+    history_rows,
+    link_rows,
+    localization_rows,
+    match_table,
+    significance_rows,
+    spectrum_rows,
+)
 from services.alert.steps.facts import (
-    CONTAINMENT_PROBABILITY,
     AlertName,
     clean_text,
     end_of_exposure,
+    instrument_of,
     latencies_s,
+    link_to,
     middle_of_exposure,
     name_pipeline,
     note_of,
-    position_error_deg,
     ra_of,
     tense_of,
     time_error_s,
@@ -25,6 +38,7 @@ from services.alert.steps.facts import (
     usable_exposure_s,
     variability_of,
 )
+from services.alert.steps.localization import CONTAINMENT_PROBABILITY, find_localization
 
 __all__ = ["SCHEMA", "build_notice"]
 
@@ -34,24 +48,26 @@ SCHEMA = "https://gcn.nasa.gov/schema/v7.2.3/gcn/notices/core/Alert.schema.json"
 _LEFT_OUT = frozenset(
     {
         "spectral_band", "image_snr", "flux_density", "flux_density_error",
-        "flux_density_spectral_point",
+        "flux_density_spectral_point", "limiting_flux_density", "far", "event_name",
+        "contact_name", "contact_email",
     }
 )  # fmt: skip
 _MAX_CODE_CHARS = 20
 _ERG_PER_CM2_S_HZ_PER_JY = 1e-23
 
+_Table = list[dict[str, Cell]]
 _Object = dict[str, float | None] | dict[str, str]
-Json = str | float | int | bool | list[float] | list[str] | _Object | None
+Json = str | float | int | bool | list[float] | list[str] | _Table | _Object | None
 
 
 def build_notice(
     event: SourceEvent,
     name: AlertName,
+    settings: AlertSettings,
     decision: Decision,
     time_alert: datetime,
     *,
-    link: str | None = None,
-    mission: str = "LiveTrap",
+    context: EventContext = NO_CONTEXT,
 ) -> bytes:
     """Return the notice as JSON; a number that is not finite is null, a field of GCN is left out.
 
@@ -61,14 +77,14 @@ def build_notice(
         Event of the alert.
     name : AlertName
         Identity of the alert.
+    settings : AlertSettings
+        Mission, author, links.
     decision : Decision
         Rule, importance, role.
     time_alert : datetime
         Time of the alert, UTC.
-    link : str or None
-        Address of the alert.
-    mission : str
-        Name of the observatory or survey.
+    context : EventContext
+        What the catalogue has about the event.
 
     Returns
     -------
@@ -81,21 +97,49 @@ def build_notice(
     Statistics, Spectral.
     """
     notice = (
-        _identity(event, name, decision, time_alert)
-        | {"mission": clean_text(mission)}
-        | _when_and_where(event)
+        _identity(event, name, settings, decision, time_alert)
+        | _when_and_where(event, settings)
         | _measurement(event)
+        | _context(event, context, settings)
         | _provenance(event, name, decision, time_alert)
     )
-    if link is not None:
+    if (link := link_to(name, settings.public_url)) is not None:
         notice["data_archive_page"] = link
+    notice |= {row[0]: row[1] for row in link_rows(event, settings)}
     unknown = [name for name in _LEFT_OUT if not _is_known(notice[name])]
     return orjson.dumps({name: value for name, value in notice.items() if name not in unknown})
 
 
 def _is_known(value: Json) -> bool:
-    numbers = value if isinstance(value, list) else [value]
-    return all(isinstance(each, int | float) and math.isfinite(each) for each in numbers)
+    parts = value if isinstance(value, list) else [value]
+    return all(
+        isinstance(each, str) or (isinstance(each, int | float) and math.isfinite(each))
+        for each in parts
+    )
+
+
+def _context(
+    event: SourceEvent, context: EventContext, settings: AlertSettings
+) -> dict[str, Json]:
+    """Return what is known of the source beside the event, as the packet has it."""
+    limit = event.limit_previous_jy_beam
+    rows = [
+        *localization_rows(event, context, settings),
+        *history_rows(event, context),
+        *spectrum_rows(context),
+        *significance_rows(context),
+    ]
+    return {
+        "limiting_flux_density": None if limit is None else limit * _ERG_PER_CM2_S_HZ_PER_JY,
+        **{row[0]: row[1] for row in rows},
+        "bands": _to_objects(BAND_COLUMNS, band_table(context)),
+        "catalogue_matches": _to_objects(MATCH_COLUMNS, match_table(context)),
+    }
+
+
+def _to_objects(columns: tuple[tuple[str, str, str], ...], rows: list[tuple[Cell, ...]]) -> _Table:
+    names = [name for name, _, _ in columns]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _to_text(time: datetime) -> str:
@@ -103,7 +147,11 @@ def _to_text(time: datetime) -> str:
 
 
 def _identity(
-    event: SourceEvent, name: AlertName, decision: Decision, time_alert: datetime
+    event: SourceEvent,
+    name: AlertName,
+    settings: AlertSettings,
+    decision: Decision,
+    time_alert: datetime,
 ) -> dict[str, Json]:
     return {
         "$schema": SCHEMA,
@@ -111,15 +159,21 @@ def _identity(
         "alert_tense": tense_of(event, decision.role, time_alert),
         "alert_type": name.alert_type,
         "id": name.trig_id,
+        "event_name": [name.event_name] if name.event_name else None,
+        "role": decision.voevent_role,
         "record_number": name.revision + 1,
         "ivorn": name.ivorn,
-        "mission": "LiveTrap",
-        "instrument": clean_text(event.telescope or event.stream),
+        "mission": clean_text(settings.mission),
+        "instrument": instrument_of(event, settings),
         "messenger": "EM",
+        "author": clean_text(settings.author_title),
+        "contact_name": settings.contact_name and clean_text(settings.contact_name),
+        "contact_email": settings.contact_email and clean_text(settings.contact_email),
     }
 
 
-def _when_and_where(event: SourceEvent) -> dict[str, Json]:
+def _when_and_where(event: SourceEvent, settings: AlertSettings) -> dict[str, Json]:
+    place = find_localization(event, settings)
     return {
         "trigger_time": _to_text(middle_of_exposure(event)),
         "trigger_time_error": time_error_s(event),
@@ -127,11 +181,11 @@ def _when_and_where(event: SourceEvent) -> dict[str, Json]:
         "observation_stop": _to_text(end_of_exposure(event)),
         "ra": ra_of(event),
         "dec": event.dec,
-        "ra_dec_error": position_error_deg(event),
+        "ra_dec_error": place.major_deg,
         "containment_probability": CONTAINMENT_PROBABILITY,
         "systematic_included": True,
-        "ra_err_deg": event.ra_err_deg,
-        "dec_err_deg": event.dec_err_deg,
+        "ra_err_deg": place.ra_err_deg,
+        "dec_err_deg": place.dec_err_deg,
     }
 
 
@@ -197,6 +251,7 @@ def _provenance(
         "quality": names_of(event.quality_flags),
         "extraction_type": clean_text(event.extraction_type),
         "cited_ivorn": name.cited[-1] if name.cited else None,
+        "cited_ivorns": list(name.cited),
         "provenance": {"pipeline": name_pipeline(), "event_id": clean_text(event.event_id)},
         "latency_s": latencies_s(event, time_alert),
     }

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from rules.quantities import facts_of
 from rules.rule_set import Rule, RuleSet
@@ -9,9 +10,9 @@ from runtime.errors import RejectedMessageError
 from schemas.identity import TEST_STREAM
 from schemas.messages import SourceEvent
 from services.alert.errors import NotDueError
-from services.alert.models import AlertHistory, Decision
+from services.alert.models import AlertHistory, Decision, EventContext
 
-__all__ = ["check_event", "decide", "decide_by"]
+__all__ = ["check_event", "decide", "decide_by", "weigh"]
 
 _UNRULED_IMPORTANCE = 0.5
 _OPERATORS_TEST = Decision("operator's test", 0.0, "test")
@@ -89,3 +90,15 @@ def decide_by(
     # A source that was injected stays so, whichever rule applies to a later event of it.
     usual = "injection" if before.role == "injection" else role
     return Decision(rule.name, rule.importance, rule.role or usual)
+
+
+def weigh(decision: Decision, context: EventContext) -> Decision:
+    """Return a decision with the importance that false alarms leave of it.
+
+    The importance of the rule, over one plus the false alarms of this S/N expected a day, over
+    one plus the retracted transients at the same position.
+    """
+    rate = context.false_alarms_per_day
+    trust = 1.0 if rate is None else 1 / (1 + rate)
+    trust /= 1 + context.n_retracted_here
+    return replace(decision, importance=round(decision.importance * trust, 4))

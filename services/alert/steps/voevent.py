@@ -14,28 +14,42 @@ from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
 from schemas.quality import names_of
 from schemas.voevent import NAMESPACE, load_voevent_schema
-from services.alert.models import Decision
+from services.alert.models import NO_CONTEXT, Decision, EventContext
+from services.alert.steps.context_rows import (
+    BAND_COLUMNS,
+    MATCH_COLUMNS,
+    Cell,
+    band_table,
+    history_rows,
+    link_rows,
+    localization_rows,
+    match_table,
+    significance_rows,
+    spectrum_rows,
+)
 from services.alert.steps.facts import (
     AlertName,
+    Row,
     clean_text,
     end_of_exposure,
+    instrument_of,
     latencies_s,
     link_to,
     middle_of_exposure,
     name_pipeline,
     note_of,
-    position_error_deg,
     ra_of,
     tense_of,
     time_error_s,
     time_previous_of,
     variability_of,
 )
+from services.alert.steps.localization import find_localization
 
 __all__ = ["MAX_PACKET_BYTES", "assert_valid", "build_voevent"]
 
 # Comet closes the connection beyond 99 999.
-MAX_PACKET_BYTES = 24_000
+MAX_PACKET_BYTES = 32_000
 _MAX_TRIGGER_CHARS = 20
 _CITE = {"update": "supersedes", "retraction": "retraction"}
 # Unified Astronomy Thesaurus: radio transient sources; variable radiation sources.
@@ -48,8 +62,6 @@ _COORDINATES = "UTC-ICRS-TOPO"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _SCHEMA = load_voevent_schema()
 
-_Row = tuple[str, str | float | int | None, str, str]
-
 
 def build_voevent(
     event: SourceEvent,
@@ -57,6 +69,8 @@ def build_voevent(
     settings: AlertSettings,
     decision: Decision,
     time_alert: datetime,
+    *,
+    context: EventContext = NO_CONTEXT,
 ) -> bytes:
     """Return the packet; the same arguments give the same bytes.
 
@@ -72,11 +86,13 @@ def build_voevent(
         Rule, importance, role.
     time_alert : datetime
         Time of the alert, UTC.
+    context : EventContext
+        What the catalogue has about the event.
 
     Returns
     -------
     bytes
-        UTF-8 XML with declaration, valid against the VOEvent 2.0 schema, below 24 kB.
+        UTF-8 XML with declaration, valid against the VOEvent 2.0 schema, below 32 kB.
 
     Raises
     ------
@@ -89,8 +105,9 @@ def build_voevent(
     """
     packet = _start_packet(name.ivorn, decision.voevent_role)
     _add_who(packet, settings, time_alert)
-    _add_what(packet, event, name, decision, time_alert)
-    _add_where_when(packet, event)
+    what = _add_what(packet, event, name, decision, time_alert)
+    _add_context(what, event, context, settings)
+    _add_where_when(packet, event, settings)
     _add_how(packet)
     _add_why(packet, event, decision, _expiry(event, settings.expires_s, time_alert))
     _add_citations(packet, name)
@@ -160,18 +177,63 @@ def _add_what(
     name: AlertName,
     decision: Decision,
     time_alert: datetime,
-) -> None:
+) -> etree._Element:
     what = _add(packet, "What")
     _add_param(what, ("TrigID", name.trig_id, "", "meta.id"))
+    if name.event_name is not None:
+        _add_param(what, ("event_name", name.event_name, "", "meta.id"))
     _add_param(what, ("AlertType", name.alert_type, "", ""))
     _add_param(what, ("AlertTense", tense_of(event, decision.role, time_alert), "", ""))
     _add_group(what, "image", _image_rows(event))
     _add_group(what, "detection", _detection_rows(event))
     _add_group(what, "association", _association_rows(event, decision))
     _add_group(what, "provenance", _provenance_rows(event, time_alert))
+    return what
 
 
-def _add_group(what: etree._Element, name: str, rows: list[_Row]) -> None:
+def _add_context(
+    what: etree._Element, event: SourceEvent, context: EventContext, settings: AlertSettings
+) -> None:
+    """Append what is known of the source beside the event."""
+    _add_group(what, "localization", localization_rows(event, context, settings))
+    _add_group(what, "history", history_rows(event, context) + spectrum_rows(context))
+    _add_group(what, "significance", significance_rows(context)[1:])  # the first is a unit of GCN
+    if links := link_rows(event, settings):
+        _add_group(what, "links", links)
+    _add_table(what, "bands", BAND_COLUMNS, band_table(context))
+    _add_table(what, "catalogue_matches", MATCH_COLUMNS, match_table(context))
+
+
+def _add_table(
+    what: etree._Element,
+    name: str,
+    columns: tuple[tuple[str, str, str], ...],
+    rows: list[tuple[Cell, ...]],
+) -> None:
+    """Append a table, if it has rows; an unknown cell is empty."""
+    if not rows:
+        return
+    table = _add(what, "Table", name=name)
+    for number, (column, unit, ucd) in enumerate(columns):
+        is_text = all(isinstance(row[number], str | bool) for row in rows)
+        optional = {key: text for key, text in (("unit", unit), ("ucd", ucd)) if text}
+        if not is_text:  # the default
+            optional["dataType"] = "float"
+        _add(table, "Field", name=column, **optional)
+    data = _add(table, "Data")
+    for row in rows:
+        line = _add(data, "TR")
+        for cell in row:
+            _add(line, "TD", _to_cell_text(cell))
+
+
+def _to_cell_text(cell: Cell) -> str:
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return "" if cell is None else clean_text(str(cell))
+
+
+def _add_group(what: etree._Element, name: str, rows: list[Row]) -> None:
     """Append a group of the rows with a value; NaN and infinities are left out."""
     group = _add(what, "Group", name=name)
     for row in rows:
@@ -183,15 +245,16 @@ def _is_blank(value: str | float) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def _add_param(parent: etree._Element, row: _Row) -> None:
+def _add_param(parent: etree._Element, row: Row) -> None:
     name, value, unit, ucd = row
     plain = clean_text(value) if isinstance(value, str) else value
     kind = {str: "string", int: "int", float: "float"}[type(plain)]
     optional = {key: text for key, text in (("unit", unit), ("ucd", ucd)) if text}
-    _add(parent, "Param", name=name, value=str(plain), **optional, dataType=kind)
+    optional["dataType"] = kind
+    _add(parent, "Param", name=name, value=str(plain), **optional)
 
 
-def _image_rows(event: SourceEvent) -> list[_Row]:
+def _image_rows(event: SourceEvent) -> list[Row]:
     return [
         ("image_id", event.image_id, "", "meta.id;obs.image"),
         ("stream", event.stream, "", ""),
@@ -207,7 +270,7 @@ def _image_rows(event: SourceEvent) -> list[_Row]:
     ]
 
 
-def _detection_rows(event: SourceEvent) -> list[_Row]:
+def _detection_rows(event: SourceEvent) -> list[Row]:
     flux, error = "phot.flux.density;em.radio", "stat.error;phot.flux.density;em.radio"
     limit = event.limit_previous_jy_beam
     return [
@@ -229,7 +292,7 @@ def _detection_rows(event: SourceEvent) -> list[_Row]:
     ]
 
 
-def _previous_rows(event: SourceEvent, flux: str, error: str) -> list[_Row]:
+def _previous_rows(event: SourceEvent, flux: str, error: str) -> list[Row]:
     """Return what earlier images of the band show at the place of a new source."""
     time_previous = time_previous_of(event)
     if time_previous is None:
@@ -242,7 +305,7 @@ def _previous_rows(event: SourceEvent, flux: str, error: str) -> list[_Row]:
     ]
 
 
-def _association_rows(event: SourceEvent, decision: Decision) -> list[_Row]:
+def _association_rows(event: SourceEvent, decision: Decision) -> list[Row]:
     eta, v = variability_of(event)
     return [
         ("kind", event.transient_kind or event.kind, "", "meta.code.class"),
@@ -272,8 +335,8 @@ def _association_rows(event: SourceEvent, decision: Decision) -> list[_Row]:
     ]
 
 
-def _provenance_rows(event: SourceEvent, time_alert: datetime) -> list[_Row]:
-    rows: list[_Row] = [
+def _provenance_rows(event: SourceEvent, time_alert: datetime) -> list[Row]:
+    rows: list[Row] = [
         ("pipeline_version", name_pipeline(), "", "meta.version;meta.software"),
         ("event_id", event.event_id, "", "meta.id"),
     ]
@@ -282,26 +345,28 @@ def _provenance_rows(event: SourceEvent, time_alert: datetime) -> list[_Row]:
     return rows
 
 
-def _add_where_when(packet: etree._Element, event: SourceEvent) -> None:
+def _add_where_when(packet: etree._Element, event: SourceEvent, settings: AlertSettings) -> None:
     data = _add(_add(packet, "WhereWhen"), "ObsDataLocation")
-    _add(data, "ObservatoryLocation", id=clean_text(event.telescope or event.stream))
+    _add(data, "ObservatoryLocation", id=instrument_of(event, settings))
     observation = _add(data, "ObservationLocation")
     _add(observation, "AstroCoordSystem", id=_COORDINATES)
     coordinates = _add(observation, "AstroCoords", coord_system_id=_COORDINATES)
     time = _add(coordinates, "Time", unit="s")
     _add(_add(time, "TimeInstant"), "ISOTime", _to_iso(middle_of_exposure(event)))
     _add(time, "Error", str(time_error_s(event)))
-    _add_position(coordinates, event)
+    _add_position(coordinates, event, settings)
 
 
-def _add_position(coordinates: etree._Element, event: SourceEvent) -> None:
+def _add_position(
+    coordinates: etree._Element, event: SourceEvent, settings: AlertSettings
+) -> None:
     position = _add(coordinates, "Position2D", unit="deg")
     _add(position, "Name1", "RA")
     _add(position, "Name2", "Dec")
     value = _add(position, "Value2")
     _add(value, "C1", str(ra_of(event)))
     _add(value, "C2", str(float(event.dec)))
-    _add(position, "Error2Radius", str(position_error_deg(event)))
+    _add(position, "Error2Radius", str(find_localization(event, settings).major_deg))
 
 
 def _add_how(packet: etree._Element) -> None:

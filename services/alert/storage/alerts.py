@@ -16,11 +16,13 @@ from schemas.event_json import event_to_json
 from schemas.messages import SourceEvent
 from services.alert.models import (
     AlertHistory,
+    ContextRows,
     KnownNames,
     LowWatermark,
     NewAlert,
     StoredAlert,
 )
+from services.alert.storage.contexts import ContextReader
 
 __all__ = ["AlertStore", "AlertTransaction"]
 
@@ -38,6 +40,7 @@ class AlertStore:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._contexts = ContextReader()
 
     @asynccontextmanager
     async def transaction(self, event_ids: Sequence[str]) -> AsyncIterator["AlertTransaction"]:
@@ -89,6 +92,17 @@ class AlertStore:
         for row in rows:
             answers[row["number"]][row["key"]] = row["is_there"]
         return answers
+
+    async def read_contexts(self, events: Sequence[SourceEvent]) -> list[ContextRows]:
+        """Return what the catalogue has about each event.
+
+        Raises
+        ------
+        TransientError
+            If the database is away.
+        """
+        async with lend_connection(self._pool) as connection:
+            return await self._contexts.read(connection, events)
 
     async def list_names(self) -> KnownNames:
         """Return the names that rules may use."""
@@ -176,6 +190,10 @@ class AlertTransaction:
         )
         self._known[alert.event_id] = stored
         return stored
+
+    async def count_event(self, year: int) -> int:
+        """Return the number of one more named family in a year, from 1."""
+        return int(await _QUERIES.fetchval(self._connection, "next_event_number", year=year))
 
     async def suppress(self, event: SourceEvent, reason: str) -> None:
         """Store an event that becomes an alert only if an operator releases it."""

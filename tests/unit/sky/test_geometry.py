@@ -1,5 +1,7 @@
 """Small angles against astropy, boxes against brute force."""
 
+import math
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -7,7 +9,14 @@ from astropy.coordinates import SkyCoord
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sky.geometry import move, probe_zones, tangent_offsets, zone_of
+from sky.geometry import (
+    move,
+    probe_zones,
+    separation_deg,
+    tangent_offsets,
+    to_galactic,
+    zone_of,
+)
 from tests.support.examples import examples
 
 RA = st.floats(0, 360, exclude_max=True)
@@ -66,3 +75,17 @@ def test_boxes_contain_every_near_position_once(
         )
     assert np.all(hits == 1)
     assert np.all((around.dec.deg >= probes.dec_low) & (around.dec.deg <= probes.dec_high))
+
+
+@given(ra=st.floats(0, 360), dec=st.floats(-90, 90))
+def test_galactic_coordinates_are_those_of_astropy(ra: float, dec: float) -> None:
+    longitude_deg, latitude_deg = to_galactic(ra, dec)
+    expected = SkyCoord(longitude_deg, latitude_deg, unit="deg", frame="galactic").icrs
+    assert separation_deg(ra, dec, expected.ra.deg, expected.dec.deg) < 2e-5
+    assert 0 <= longitude_deg < 360
+
+
+@given(dec=st.floats(-90, 90), angle=st.floats(0, 89))
+def test_the_separation_along_a_meridian_is_exact(dec: float, angle: float) -> None:
+    to = dec - math.copysign(angle, dec)
+    assert separation_deg(12.0, dec, 372.0, to) == pytest.approx(angle, rel=1e-9, abs=1e-12)

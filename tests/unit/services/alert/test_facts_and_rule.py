@@ -20,7 +20,6 @@ from services.alert.steps.facts import (
     latencies_s,
     middle_of_exposure,
     name_alert,
-    position_error_deg,
     usable_exposure_s,
 )
 from services.alert.steps.rule import check_event, decide
@@ -55,13 +54,6 @@ def test_the_type_of_an_alert_depends_on_the_earlier_ones(
     kind: str, revision: int, alert_type: str
 ) -> None:
     assert name_alert(source_event(kind=kind), "org.test", revision).alert_type == alert_type
-
-
-def test_position_error_holds_90_percent() -> None:
-    assert position_error_deg(source_event()) == pytest.approx(0.002 * 2.145966)
-    assert position_error_deg(source_event(ra_err_deg=math.nan)) == 0.05
-    blind = source_event(ra_err_deg=0.0, beam_major_deg=math.inf)
-    assert position_error_deg(blind) == 180.0
 
 
 @pytest.mark.parametrize("exposure_s", [math.nan, math.inf, -1.0, 1e300])

@@ -22,7 +22,9 @@ def notice(
     event = source_event(**changes)
     decision = Decision("rule", 0.9, role)
     name = name_alert(event, "org.test", revision)
-    return json.loads(build_notice(event, name, decision, START + timedelta(seconds=late_s)))
+    return json.loads(
+        build_notice(event, name, SETTINGS, decision, START + timedelta(seconds=late_s))
+    )
 
 
 def test_the_fields_of_the_contract() -> None:

@@ -1,12 +1,15 @@
 """The schema that is published for notices."""
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 
 import jsonschema_rs
 
+from runtime.settings import AlertSettings
 from services.alert.steps.facts import name_alert
 from services.alert.steps.notice import build_notice
+from tests.support.alert_contexts import full_context
 from tests.support.vtp_events import DECISION, START, source_event
 
 SCHEMA = json.loads((files("schemas") / "json" / "radio_transient.schema.json").read_bytes())
@@ -16,10 +19,18 @@ def test_the_schema_is_valid_and_describes_every_field() -> None:
     jsonschema_rs.meta.validate(SCHEMA)
     assert set(SCHEMA["properties"]) - set(SCHEMA["required"]) == {
         "spectral_band", "image_snr", "flux_density", "flux_density_error",
-        "flux_density_spectral_point", "data_archive_page",
+        "flux_density_spectral_point", "data_archive_page", "light_curve_url", "image_url",
+        "event_name", "contact_name", "contact_email", "limiting_flux_density",
+        "far",
     }  # fmt: skip
     event = source_event()
-    name = name_alert(event, "org.test", 0)
-    notice = json.loads(build_notice(event, name, DECISION, START, link="https://a/b"))
+    name = replace(name_alert(event, "org.test", 0), event_name="LT 2026A J0813+4536")
+    settings = AlertSettings(
+        public_url="https://livetrap.example.org", contact_name="A", contact_email="a@example.org"
+    )
+    notice = json.loads(
+        build_notice(event, name, settings, DECISION, START, context=full_context())
+    )
+    jsonschema_rs.validate(SCHEMA, notice)
     assert list(notice) == list(SCHEMA["properties"])
     assert all(each["description"] for each in SCHEMA["properties"].values())

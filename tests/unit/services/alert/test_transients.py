@@ -17,7 +17,7 @@ from schemas.codec import encode_source_event
 from schemas.messages import SourceEvent
 from services.alert.handlers import transients
 from services.alert.handlers.transients import TransientHandler
-from services.alert.models import AlertHistory, LowWatermark, NewAlert, StoredAlert
+from services.alert.models import AlertHistory, ContextRows, LowWatermark, NewAlert, StoredAlert
 from services.alert.steps.alert import build_alert
 from tests.support.examples import every_fifth
 from tests.support.vtp_events import source_event
@@ -73,6 +73,9 @@ class FakeStore:
     ) -> list[dict[str, bool]]:
         return [{} for _ in positions]
 
+    async def read_contexts(self, events: Sequence[SourceEvent]) -> list[ContextRows]:
+        return [ContextRows() for _ in events]
+
     async def list_unpublished(self) -> list[StoredAlert]:
         return [row for row in self.servers.rows.values() if not row.is_published]
 
@@ -92,6 +95,9 @@ class FakeTransaction:
 
     async def find(self, event_id: str) -> StoredAlert | None:
         return self.rows.get(event_id)
+
+    async def count_event(self, _year: int) -> int:
+        return len(self.families) + 1
 
     async def get_alert_history(self, event: SourceEvent) -> AlertHistory:
         return AlertHistory(self.families[event.trig_id])

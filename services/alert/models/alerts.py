@@ -65,6 +65,8 @@ class AlertHistory:
         It was suppressed, and an operator has released it.
     earlier_ivorns : tuple of str
         First alerts of the earlier episodes of its source, the newest last.
+    event_name : str or None
+        Name of the family; None: it has none, or no alert yet.
     """
 
     revision: int = 0
@@ -73,6 +75,7 @@ class AlertHistory:
     n_of_minute: int = 0
     is_released: bool = False
     earlier_ivorns: tuple[str, ...] = ()
+    event_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

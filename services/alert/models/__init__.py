@@ -1,0 +1,43 @@
+"""An alert before and after it is stored, and the context of its event."""
+
+from services.alert.models.alerts import (
+    AlertHistory,
+    Decision,
+    KnownNames,
+    LowWatermark,
+    NewAlert,
+    StoredAlert,
+)
+from services.alert.models.context import (
+    NO_CONTEXT,
+    BandFlux,
+    CatalogueMatch,
+    ContextRows,
+    EventContext,
+    FalseAlarmCounts,
+    History,
+    LookedImage,
+    Point,
+    SpectralIndex,
+    Timestep,
+)
+
+__all__ = [
+    "NO_CONTEXT",
+    "AlertHistory",
+    "BandFlux",
+    "CatalogueMatch",
+    "ContextRows",
+    "Decision",
+    "EventContext",
+    "FalseAlarmCounts",
+    "History",
+    "KnownNames",
+    "LookedImage",
+    "LowWatermark",
+    "NewAlert",
+    "Point",
+    "SpectralIndex",
+    "StoredAlert",
+    "Timestep",
+]

@@ -1,0 +1,24 @@
+-- Return how much a stream searches: independent beams in the images of its last hour, and how
+-- long it is observed, at most 30 days.
+--
+-- $1  stream  text
+-- Index: image (stream_id, time_start).
+select
+    coalesce(sum(
+        2 * image.field_radius_deg ^ 2 / (1.1331 * image.beam_major_deg * image.beam_minor_deg)
+    ), 0)::float8 as n_beams,
+    max(observed.n_days)::float8 as n_days
+from stream
+cross join lateral (
+    select
+        max(image.time_start) as newest,
+        least(30, extract(epoch from max(image.time_start) - min(image.time_start)) / 86400) as n_days
+    from image
+    where image.stream_id = stream.id
+) as observed
+inner join image
+    on
+        stream.id = image.stream_id
+        and image.time_start > observed.newest - interval '1 hour'
+        and image.verdict = 'accepted'
+where stream.name = $1::text

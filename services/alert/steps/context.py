@@ -1,0 +1,192 @@
+"""The context of an event: its bands, its spectrum, what its source was before."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+
+from schemas.messages import FloatArray, SourceEvent
+from services.alert.models import (
+    BandFlux,
+    ContextRows,
+    EventContext,
+    FalseAlarmCounts,
+    History,
+    LookedImage,
+    Point,
+    SpectralIndex,
+    Timestep,
+)
+from sky.geometry import separation_deg
+from sky.margin import is_searched
+from sky.rms_grid import rms_at
+from sky.wcs import SkyProjection
+
+__all__ = ["build_context", "expect_false_alarms", "find_spectral_index"]
+
+# Below, a flux is no use for a spectrum [sigma].
+_SPECTRUM_SIGMA = 3.0
+
+
+def build_context(event: SourceEvent, rows: ContextRows) -> EventContext:
+    """Return the context of an event whose position is on the sky, from what was read of it."""
+    timestep, counts = rows.timestep, rows.counts
+    known = EventContext(
+        matches=tuple(sorted(rows.matches, key=lambda match: match.distance_arcsec)),
+        n_retracted_here=0 if counts is None else _count_retracted(event, counts),
+        false_alarms_per_day=None if counts is None else expect_false_alarms(event.snr, counts),
+    )
+    if timestep is None:
+        return known
+    own, points = timestep.own, rows.points
+    now = {image.image_key for image in timestep.images}
+    previous = [
+        point
+        for point in points
+        if point.image_key not in now and point.time_start < own.time_start
+    ]
+    bands = tuple(_find_bands(event, timestep, points))
+    return replace(
+        known,
+        bands=bands,
+        spectral_index=find_spectral_index(
+            [band.point for band in bands if band.point is not None and band.stokes == "I"]
+        ),
+        history=_find_history(event, timestep, previous),
+        previous=tuple(previous),
+        field_distance_deg=separation_deg(event.ra, event.dec, own.field_ra, own.field_dec),
+    )
+
+
+def _count_retracted(event: SourceEvent, counts: FalseAlarmCounts) -> int:
+    """Return how many retracted transients are within a beam of the position."""
+    beam_deg = event.beam_major_deg
+    return sum(
+        abs(dec - event.dec) <= beam_deg
+        and separation_deg(event.ra, event.dec, ra, dec) <= beam_deg
+        for ra, dec in counts.retracted
+    )
+
+
+def _find_bands(
+    event: SourceEvent, timestep: Timestep, points: Sequence[Point]
+) -> Iterable[BandFlux]:
+    """Yield what each image of the timestep has at the position, in ascending frequency."""
+    by_image = {point.image_key: point for point in reversed(points)}
+    for image in sorted(timestep.images, key=lambda each: (each.freq_eff_hz, each.stokes)):
+        point = by_image.get(image.image_key)
+        if point is None and not _covers(image, event.ra, event.dec):
+            continue
+        yield BandFlux(
+            freq_eff_hz=image.freq_eff_hz,
+            freq_bw_hz=image.freq_bw_hz,
+            stokes=image.stokes,
+            point=point,
+            limit_jy_beam=_find_limit(image, point, event.ra, event.dec),
+            is_headline=image.image_id == event.image_id,
+        )
+
+
+def _to_pixel(image: LookedImage, ra: float, dec: float) -> tuple[FloatArray, FloatArray]:
+    return SkyProjection.of(image.wcs_header).to_pixel(np.array([ra]), np.array([dec]))
+
+
+def _covers(image: LookedImage, ra: float, dec: float) -> bool:
+    return bool(is_searched(image.shape, *_to_pixel(image, ra, dec), image.margin_px)[0])
+
+
+def _find_limit(image: LookedImage, point: Point | None, ra: float, dec: float) -> float | None:
+    """Return the detection limit of an image at a position [Jy/beam]; None if unknown."""
+    if image.threshold_sigma is None:
+        return None
+    if point is not None:
+        rms_jy_beam = point.rms_local_jy_beam
+    elif image.rms_grid is not None:
+        rms_jy_beam = float(rms_at(image.rms_grid, image.shape, *_to_pixel(image, ra, dec))[0])
+    else:
+        return None
+    limit = image.threshold_sigma * rms_jy_beam
+    return limit if math.isfinite(limit) else None
+
+
+def find_spectral_index(points: Sequence[Point]) -> SpectralIndex | None:
+    """Return the index of the power law S ~ nu^alpha through peak fluxes of one time.
+
+    A weighted straight line through ln S over ln nu; None below two frequencies with a flux of
+    3 sigma, or without errors.
+    """
+    usable = [
+        point
+        for point in points
+        if point.flux_peak_jy_beam > 0
+        and 0 < point.flux_peak_err_jy_beam <= point.flux_peak_jy_beam / _SPECTRUM_SIGMA
+    ]
+    if len({point.freq_eff_hz for point in usable}) < 2:
+        return None
+    flux = np.array([point.flux_peak_jy_beam for point in usable])
+    weight = (flux / [point.flux_peak_err_jy_beam for point in usable]) ** 2
+    log_freq = np.log([point.freq_eff_hz for point in usable])
+    log_freq -= np.average(log_freq, weights=weight)
+    curvature = float(np.sum(weight * log_freq**2))
+    value = float(np.sum(weight * log_freq * np.log(flux))) / curvature
+    return SpectralIndex(value, 1 / math.sqrt(curvature))
+
+
+def _find_history(event: SourceEvent, timestep: Timestep, previous: Sequence[Point]) -> History:
+    own = timestep.own
+    same = [each for each in previous if (each.band_id, each.stokes) == (own.band_id, own.stokes)]
+    mean, mean_err = _find_mean(same)
+    detected = [each.time_start for each in previous if each.is_detection]
+    return History(
+        n_looks=len(same),
+        n_detections=sum(each.is_detection for each in same),
+        last=same[0] if same else None,
+        mean_jy_beam=mean,
+        mean_err_jy_beam=mean_err,
+        time_last_non_detection=_find_last_non_detection(event, timestep, same),
+        time_first_detection=min(detected, default=None),
+    )
+
+
+def _find_mean(points: Sequence[Point]) -> tuple[float | None, float | None]:
+    """Return the mean peak flux weighted by 1/error^2, and its error [Jy/beam]."""
+    usable = [
+        (each.flux_peak_jy_beam, each.flux_peak_err_jy_beam**-2.0)
+        for each in points
+        if math.isfinite(each.flux_peak_jy_beam) and 0 < each.flux_peak_err_jy_beam < math.inf
+    ]
+    weight = sum(each for _, each in usable)
+    if not weight:
+        return None, None
+    return sum(flux * each for flux, each in usable) / weight, weight**-0.5
+
+
+def _find_last_non_detection(
+    event: SourceEvent, timestep: Timestep, same: Sequence[Point]
+) -> datetime | None:
+    """Return the start of the newest earlier look of the channel that did not detect the source.
+
+    The newest images are searched for one without a measurement: those of a new source.
+    """
+    detected = {each.image_key for each in same if each.is_detection}
+    looks = [each.time_start for each in same if not each.is_detection]
+    for image in timestep.earlier:
+        if image.image_key not in detected and _covers(image, event.ra, event.dec):
+            looks.append(image.time_start)
+            break
+    return max(looks, default=None)
+
+
+def expect_false_alarms(snr: float, counts: FalseAlarmCounts) -> float:
+    """Return how many false alarms of at least a S/N are expected a day.
+
+    Peaks of Gaussian noise in all independent beams, and what was retracted or suppressed in the
+    days before: half a false alarm is added to the latter, which never are known to be none.
+    """
+    if not math.isfinite(snr):
+        return math.inf
+    noise = counts.looks_per_day * math.erfc(max(snr, 0.0) / math.sqrt(2)) / 2
+    n_false = counts.false_snr.size - int(np.searchsorted(counts.false_snr, snr))
+    return noise + (n_false + 0.5) / max(counts.n_days, 1.0)

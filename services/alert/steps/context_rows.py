@@ -1,0 +1,244 @@
+"""The context of an event as rows with names and units: packet and notice say the same.
+
+Few have a UCD: the packet stays below 10 kB.
+"""
+
+import math
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from runtime.settings import AlertSettings
+from schemas.messages import SourceEvent
+from services.alert.models import BandFlux, EventContext, History, Point
+from services.alert.steps.facts import (
+    Row,
+    clean_text,
+    end_of_exposure,
+    middle_of_exposure,
+    ra_of,
+    usable_exposure_s,
+)
+from services.alert.steps.localization import find_localization
+from sky.geometry import to_galactic
+
+__all__ = [
+    "BAND_COLUMNS",
+    "MATCH_COLUMNS",
+    "band_table",
+    "history_rows",
+    "link_rows",
+    "localization_rows",
+    "match_table",
+    "significance_rows",
+    "spectrum_rows",
+]
+
+_MAX_BANDS = 12
+_MAX_MATCHES = 10
+_SECONDS_PER_DAY = 86_400.0
+
+# Columns of the tables: name, unit, UCD.
+BAND_COLUMNS = (
+    ("freq_mhz", "MHz", "em.freq"),
+    ("bandwidth_mhz", "MHz", ""),
+    ("stokes", "", ""),
+    ("extraction_type", "", ""),
+    ("flux_peak_jy_beam", "Jy/beam", "phot.flux.density"),
+    ("flux_peak_err_jy_beam", "Jy/beam", ""),
+    ("flux_int_jy", "Jy", "phot.flux.density"),
+    ("flux_int_err_jy", "Jy", ""),
+    ("snr", "", "stat.snr"),
+    ("limit_jy_beam", "Jy/beam", ""),
+    ("is_headline", "", ""),
+)
+MATCH_COLUMNS = (
+    ("catalogue", "", "meta.id"),
+    ("distance_arcsec", "arcsec", "pos.angDistance"),
+    ("ra", "deg", "pos.eq.ra"),
+    ("dec", "deg", "pos.eq.dec"),
+)
+Cell = str | float | bool | None
+
+
+def band_table(context: EventContext) -> list[tuple[Cell, ...]]:
+    """Return the bands of the timestep, the headline and at most 11 others of largest S/N."""
+    ranked = sorted(context.bands, key=_rank, reverse=True)[:_MAX_BANDS]
+    return [_to_band_cells(band) for band in context.bands if band in ranked]
+
+
+def _rank(band: BandFlux) -> tuple[bool, float]:
+    snr = -math.inf if band.point is None else band.point.snr
+    return band.is_headline, snr if math.isfinite(snr) else -math.inf
+
+
+def _to_band_cells(band: BandFlux) -> tuple[Cell, ...]:
+    point = band.point
+    fluxes: tuple[float | None, ...] = (None,) * 5
+    if point is not None:
+        fluxes = (
+            point.flux_peak_jy_beam,
+            point.flux_peak_err_jy_beam,
+            point.flux_int_jy,
+            point.flux_int_err_jy,
+            point.snr,
+        )
+    return (
+        _round(band.freq_eff_hz / 1e6),
+        _round(band.freq_bw_hz / 1e6),
+        band.stokes,
+        "limit" if point is None else point.extraction_type,
+        *(_round(each) for each in fluxes),
+        _round(band.limit_jy_beam),
+        band.is_headline,
+    )
+
+
+def match_table(context: EventContext) -> list[tuple[Cell, ...]]:
+    """Return the nearest source of each reference catalogue within 1 arcmin, at most ten."""
+    return [
+        (match.catalogue, _round(match.distance_arcsec), match.ra, match.dec)
+        for match in context.matches[:_MAX_MATCHES]
+    ]
+
+
+def spectrum_rows(context: EventContext) -> list[Row]:
+    """Return the spectral index over the bands of the timestep, S ~ nu^index."""
+    index = context.spectral_index
+    return [
+        ("spectral_index", None if index is None else _round(index.value), "", "spect.index"),
+        (
+            "spectral_index_error",
+            None if index is None else _round(index.err),
+            "",
+            "stat.error;spect.index",
+        ),
+    ]
+
+
+def localization_rows(
+    event: SourceEvent, context: EventContext, settings: AlertSettings
+) -> list[Row]:
+    """Return the ellipse of 90 %, its parts, and where the position lies."""
+    place = find_localization(event, settings)
+    longitude_deg, latitude_deg = (
+        to_galactic(ra_of(event), event.dec) if math.isfinite(event.dec) else (math.nan, math.nan)
+    )
+    return [
+        ("position_a_error", _round(place.major_deg), "deg", ""),
+        ("position_b_error", _round(place.minor_deg), "deg", ""),
+        ("position_error_pa", place.pa_deg, "deg", ""),
+        ("ra_stat_err_deg", _round(place.ra_stat_deg), "deg", ""),
+        ("dec_stat_err_deg", _round(place.dec_stat_deg), "deg", ""),
+        ("systematic_err_deg", _round(place.systematic_deg), "deg", ""),
+        ("gal_l_deg", _round(longitude_deg, 9), "deg", "pos.galactic.lon"),
+        ("gal_b_deg", _round(latitude_deg, 9), "deg", "pos.galactic.lat"),
+        ("field_distance_deg", _round(context.field_distance_deg), "deg", ""),
+        ("edge_distance_deg", _round(event.edge_distance_deg), "deg", ""),
+    ]
+
+
+def history_rows(event: SourceEvent, context: EventContext) -> list[Row]:
+    """Return what the source was before, in the band of the event, and how fast it changes."""
+    history = context.history
+    limit = event.limit_previous_jy_beam
+    has_limit = limit is not None
+    return [
+        ("n_looks", history.n_looks, "", ""),
+        ("n_detections", history.n_detections, "", ""),
+        *_last_rows(history.last),
+        ("mean_flux_jy_beam", _round(history.mean_jy_beam), "Jy/beam", ""),
+        ("mean_flux_err_jy_beam", _round(history.mean_err_jy_beam), "Jy/beam", ""),
+        ("limit_previous_time", _to_text(event.time_limit_previous), "", ""),
+        ("limit_previous_freq_mhz", _round(event.freq_eff_hz / 1e6) if has_limit else None,
+         "MHz", ""),
+        ("last_non_detection", _to_text(history.time_last_non_detection), "", ""),
+        *_change_rows(event, history),
+        *_time_scale_rows(event, history),
+    ]  # fmt: skip
+
+
+def _last_rows(last: Point | None) -> list[Row]:
+    """Return the newest measurement before the event."""
+    flux = None if last is None else _round(last.flux_peak_jy_beam)
+    error = None if last is None else _round(last.flux_peak_err_jy_beam)
+    return [
+        ("last_flux_jy_beam", flux, "Jy/beam", ""),
+        ("last_flux_err_jy_beam", error, "Jy/beam", ""),
+        ("last_flux_time", None if last is None else _to_text(last.time_start), "", ""),
+        ("last_flux_type", None if last is None else last.extraction_type, "", ""),
+    ]
+
+
+def _change_rows(event: SourceEvent, history: History) -> list[Row]:
+    """Return factor and sign of the change against the mean before, else against the limit."""
+    flux, mean, limit = (
+        event.flux_peak_jy_beam, history.mean_jy_beam, event.limit_previous_jy_beam,
+    )  # fmt: skip
+    factor: float | None = None
+    change, against, sigma = "unknown", None, None
+    if mean is not None and history.mean_err_jy_beam is not None:
+        against = "mean"
+        change = "brighter" if flux > mean else "fainter"
+        factor = flux / mean if mean > 3 * history.mean_err_jy_beam else None
+        error = math.hypot(event.flux_peak_err_jy_beam, history.mean_err_jy_beam)
+        sigma = (flux - mean) / error if error > 0 else None
+    elif limit is not None and limit > 0:  # it was fainter than that: the factor is a least one
+        against, change, factor = "limit", "brighter", flux / limit
+    if not math.isfinite(flux):
+        change, factor, sigma = "unknown", None, None
+    return [
+        ("flux_change", change, "", ""),
+        ("flux_change_against", against, "", ""),
+        ("flux_factor", _round(factor), "", ""),
+        ("flux_change_sigma", _round(sigma), "", "stat.snr"),
+    ]
+
+
+def _time_scale_rows(event: SourceEvent, history: History) -> list[Row]:
+    """Return the longest time that the rise can have taken, and how long it is seen [s]."""
+    middle, half_s = middle_of_exposure(event), usable_exposure_s(event) / 2
+    dark, first = history.time_last_non_detection, history.time_first_detection
+    rise_s = None if dark is None else (middle - dark).total_seconds() - half_s
+    seen_s = (end_of_exposure(event) - (first or event.time_start)).total_seconds()
+    return [
+        ("rise_time_max_s", _round(rise_s), "s", ""),
+        ("seen_for_s", _round(seen_s), "s", ""),
+    ]
+
+
+def significance_rows(context: EventContext) -> list[Row]:
+    """Return how many false alarms are expected, of this S/N or more, in this stream and here."""
+    per_day = context.false_alarms_per_day
+    rate_hz = None if per_day is None else per_day / _SECONDS_PER_DAY
+    return [
+        ("far", _round(rate_hz), "Hz", ""),
+        ("false_alarms_per_day", _round(per_day), "1/d", ""),
+        ("n_retracted_here", context.n_retracted_here, "", ""),
+    ]
+
+
+def link_rows(event: SourceEvent, settings: AlertSettings) -> list[Row]:
+    """Return the addresses of light curve and image, if the API has a public one."""
+    if settings.public_url is None or not event.source_id:
+        return []
+    base = f"{str(settings.public_url).rstrip('/')}/api/v1"
+    image = quote(clean_text(event.image_id), safe="")
+    light_curve = f"{base}/sources/{event.source_id}/lightcurve"
+    return [
+        ("light_curve_url", light_curve, "", ""),
+        ("image_url", f"{base}/images/{image}", "", ""),
+    ]
+
+
+def _round(value: float | None, digits: int = 6) -> float | None:
+    """Return a number with six significant digits; None where it is none."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.{digits}g}")
+
+
+def _to_text(time: datetime | None) -> str | None:
+    """Return a time in UTC as ISO 8601, to a millisecond."""
+    if time is None:
+        return None
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -1,0 +1,183 @@
+"""What the catalogue has about events: images, measurements, near sources, false alarms."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+import numpy as np
+
+from runtime.sql import Queries
+from schemas.messages import SourceEvent
+from services.alert.models import (
+    CatalogueMatch,
+    ContextRows,
+    FalseAlarmCounts,
+    LookedImage,
+    Point,
+    Timestep,
+)
+
+__all__ = ["ContextReader"]
+
+_QUERIES = Queries("services.alert")
+_MATCH_RADIUS_ARCSEC = 60.0
+_HOURS_PER_DAY = 24.0
+# False alarms of a stream are counted anew after this time.
+_COUNTED_FOR_S = 60.0
+_MAX_STREAMS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """False alarms of a stream, and when they were counted, of the monotonic clock [s]."""
+
+    counts: FalseAlarmCounts | None
+    counted_s: float
+
+
+class ContextReader:
+    """Reads the context of events; false alarms of a stream at most once a minute."""
+
+    def __init__(self) -> None:
+        self._counted: dict[str, _Counted] = {}
+
+    async def read(
+        self, connection: asyncpg.pool.PoolConnectionProxy, events: Sequence[SourceEvent]
+    ) -> list[ContextRows]:
+        """Return what the catalogue has about each event.
+
+        Parameters
+        ----------
+        connection : asyncpg connection
+            Of the database of the catalogue.
+        events : sequence of SourceEvent
+            Many cost hardly more than one.
+        """
+        timesteps = await _read_timesteps(connection, events)
+        points = await _read_points(connection, events, timesteps)
+        matches = await _read_matches(connection, events)
+        for stream in {event.stream for event in events}:
+            await self._count_false_alarms(connection, stream)
+        return [
+            ContextRows(
+                timesteps.get(event.image_id),
+                tuple(points[number]),
+                tuple(matches[number]),
+                self._counted[event.stream].counts,
+            )
+            for number, event in enumerate(events)
+        ]
+
+    async def _count_false_alarms(
+        self, connection: asyncpg.pool.PoolConnectionProxy, stream: str
+    ) -> None:
+        known, now_s = self._counted.get(stream), time.monotonic()
+        if known is not None and now_s - known.counted_s < _COUNTED_FOR_S:
+            return
+        if len(self._counted) >= _MAX_STREAMS:
+            self._counted.clear()
+        self._counted[stream] = _Counted(await _count_false_alarms(connection, stream), now_s)
+
+
+async def _read_timesteps(
+    connection: asyncpg.pool.PoolConnectionProxy, events: Sequence[SourceEvent]
+) -> dict[str, Timestep]:
+    """Return the timestep of each image that events name and the catalogue has."""
+    asked = sorted({(event.stream, event.image_id) for event in events})
+    rows = await _QUERIES.fetch(
+        connection,
+        "select_timestep_images",
+        stream=[stream for stream, _ in asked],
+        image_id=[image_id for _, image_id in asked],
+    )
+    found: dict[str, list[asyncpg.Record]] = {}
+    for row in rows:
+        found.setdefault(row["asked_image_id"], []).append(row)
+    timesteps = {}
+    for image_id, related in found.items():
+        images = tuple(_to_image(row) for row in related if not row["is_earlier"])
+        own = next((image for image in images if image.image_id == image_id), None)
+        if own is not None:
+            earlier = tuple(_to_image(row) for row in related if row["is_earlier"])
+            timesteps[image_id] = Timestep(related[0]["stream_id"], own, images, earlier)
+    return timesteps
+
+
+def _to_image(row: asyncpg.Record) -> LookedImage:
+    grid = row["rms_grid"]
+    return LookedImage(
+        image_key=row["image_key"],
+        image_id=row["image_id"],
+        band_id=row["band_id"],
+        time_start=row["time_start"],
+        exposure_s=row["exposure_s"],
+        freq_eff_hz=row["freq_eff_hz"],
+        freq_bw_hz=row["freq_bw_hz"],
+        stokes=row["stokes"],
+        wcs_header=row["wcs_header"],
+        shape=(row["height_px"], row["width_px"]),
+        margin_px=row["margin_px"],
+        threshold_sigma=row["threshold_sigma"],
+        rms_grid=None if grid is None else np.array(grid).reshape(-1, row["rms_grid_columns"]),
+        field_ra=row["field_ra"],
+        field_dec=row["field_dec"],
+    )
+
+
+async def _read_points(
+    connection: asyncpg.pool.PoolConnectionProxy,
+    events: Sequence[SourceEvent],
+    timesteps: dict[str, Timestep],
+) -> list[list[Point]]:
+    """Return the measurements of the source of each event until the end of its timestep."""
+    points: list[list[Point]] = [[] for _ in events]
+    known = [number for number, event in enumerate(events) if event.image_id in timesteps]
+    if not known:
+        return points
+    steps = [timesteps[events[number].image_id] for number in known]
+    rows = await _QUERIES.fetch(
+        connection,
+        "select_points",
+        stream_id=[step.stream_id for step in steps],
+        source_id=[events[number].source_id for number in known],
+        until=[max(image.time_start for image in step.images) for step in steps],
+    )
+    for row in rows:
+        values = dict(row)
+        points[known[values.pop("number")]].append(Point(**values))
+    return points
+
+
+async def _read_matches(
+    connection: asyncpg.pool.PoolConnectionProxy, events: Sequence[SourceEvent]
+) -> list[list[CatalogueMatch]]:
+    matches: list[list[CatalogueMatch]] = [[] for _ in events]
+    rows = await _QUERIES.fetch(
+        connection,
+        "select_near_references",
+        ra=[event.ra for event in events],
+        dec=[event.dec for event in events],
+        radius_arcsec=_MATCH_RADIUS_ARCSEC,
+    )
+    for row in rows:
+        values = dict(row)
+        matches[values.pop("number")].append(CatalogueMatch(**values))
+    return matches
+
+
+async def _count_false_alarms(
+    connection: asyncpg.pool.PoolConnectionProxy, stream: str
+) -> FalseAlarmCounts | None:
+    """Return what false alarms of a stream are expected from; None for an unknown stream."""
+    (search,) = await _QUERIES.fetch(connection, "measure_search", stream=stream)
+    if search["n_days"] is None:
+        return None
+    rows = await _QUERIES.fetch(connection, "select_false_alarms", stream=stream)
+    retracted = [row for row in rows if row["ra"] is not None]
+    return FalseAlarmCounts(
+        looks_per_day=search["n_beams"] * _HOURS_PER_DAY,
+        n_days=search["n_days"],
+        false_snr=np.sort([row["snr"] for row in rows if row["snr"] is not None]),
+        retracted=tuple((row["ra"], row["dec"]) for row in retracted),
+    )

@@ -1,0 +1,52 @@
+"""Contexts of events for the tests of packets."""
+
+from datetime import timedelta
+from typing import Any
+
+from services.alert.models import (
+    BandFlux,
+    CatalogueMatch,
+    EventContext,
+    History,
+    Point,
+    SpectralIndex,
+)
+from tests.support.vtp_events import START
+
+__all__ = ["full_context", "point_at"]
+
+
+def point_at(step: float = 0.0, freq_hz: float = 140e6, **changes: Any) -> Point:
+    """Return a measurement some 10 s steps after the event of `source_event`."""
+    values: dict[str, Any] = {
+        "image_key": 1, "image_id": "ab" * 32, "band_id": 1,
+        "time_start": START + timedelta(seconds=10 * step), "exposure_s": 8.0,
+        "freq_eff_hz": freq_hz, "freq_bw_hz": 2e6, "stokes": "I", "extraction_type": "blind",
+        "flux_peak_jy_beam": 0.5, "flux_peak_err_jy_beam": 0.02, "flux_int_jy": 0.55,
+        "flux_int_err_jy": 0.03, "snr": 25.0, "rms_local_jy_beam": 0.02, "threshold_sigma": 8.0,
+    }  # fmt: skip
+    return Point(**(values | changes))
+
+
+def full_context(n_bands: int = 4) -> EventContext:
+    """Return a context in which nothing is unknown."""
+    last = point_at(-1, extraction_type="forced", flux_peak_jy_beam=0.02, snr=1.0)
+    bands = [
+        BandFlux(140e6 + number * 1e7, 2e6, "I", point_at(0, 140e6 + number * 1e7), 0.16,
+                 is_headline=number == 0)
+        for number in range(n_bands)
+    ]  # fmt: skip
+    return EventContext(
+        bands=tuple(bands),
+        spectral_index=SpectralIndex(-0.7, 0.1),
+        history=History(
+            n_looks=12, n_detections=1, last=last, mean_jy_beam=0.021, mean_err_jy_beam=0.006,
+            time_last_non_detection=last.time_start,
+            time_first_detection=START - timedelta(days=3),
+        ),
+        previous=(last,),
+        matches=(CatalogueMatch("nvss", 123.401, 45.601, 4.5),),
+        field_distance_deg=1.25,
+        n_retracted_here=0,
+        false_alarms_per_day=0.02,
+    )  # fmt: skip
