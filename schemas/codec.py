@@ -33,6 +33,7 @@ __all__ = [
     "encode_forced_measurements",
     "encode_forced_request",
     "encode_image_detections",
+    "encode_record",
     "encode_source_event",
 ]
 
@@ -43,7 +44,8 @@ class CodecError(ValueError):
     """These bytes are not the record they should be."""
 
 
-def _encode(name: str, record: dict[str, Any]) -> bytes:
+def encode_record(name: str, record: dict[str, Any]) -> bytes:
+    """Return the Avro bytes of a record with the fields of its current schema."""
     version = current_version(name)
     buffer = io.BytesIO()
     buffer.write(struct.pack(">bI", _MAGIC, version.schema_id))
@@ -115,7 +117,7 @@ def encode_image_detections(message: ImageDetections) -> bytes:
     record["sources"] = {
         name: column.tolist() for name, column in _to_mapping(message.sources).items()
     }
-    return _encode("image_detections", record)
+    return encode_record("image_detections", record)
 
 
 def decode_image_detections(data: bytes) -> ImageDetections:
@@ -159,7 +161,7 @@ def encode_source_event(message: SourceEvent) -> bytes:
     record = _to_mapping(message)
     record["times"] = _to_mapping(message.times)
     record["earlier_trig_ids"] = list(message.earlier_trig_ids)
-    return _encode("source_event", record)
+    return encode_record("source_event", record)
 
 
 def decode_source_event(data: bytes) -> SourceEvent:
@@ -183,7 +185,7 @@ def encode_forced_request(message: ForcedRequest) -> bytes:
     record = _to_mapping(message)
     record["source"] = _to_mapping(message.source)
     record["positions"] = _to_lists(message.positions)
-    return _encode("forced_request", record)
+    return encode_record("forced_request", record)
 
 
 def decode_forced_request(data: bytes) -> ForcedRequest:
@@ -210,7 +212,7 @@ def encode_forced_measurements(message: ForcedMeasurements) -> bytes:
     record = _to_mapping(message)
     record["source"] = _to_mapping(message.source)
     record["measurements"] = _to_lists(message.measurements)
-    return _encode("forced_measurements", record)
+    return encode_record("forced_measurements", record)
 
 
 def decode_forced_measurements(data: bytes) -> ForcedMeasurements:

@@ -53,6 +53,11 @@ class Topics:
         return f"{self.prefix}gcn.notices.livetrap.radio_transient"
 
     @property
+    def alerts_avro(self) -> str:
+        """Avro `alert_packet` with the history of the source, keyed by TrigID."""
+        return f"{self.prefix}alerts-avro-v1"
+
+    @property
     def heartbeat(self) -> str:
         """One liveness probe per second."""
         return f"{self.prefix}livetrap.heartbeat"
@@ -72,6 +77,7 @@ class Topics:
             self.transients,
             self.alerts_voevent,
             self.alerts_gcn,
+            self.alerts_avro,
             self.heartbeat,
             self.dead_letters,
         )

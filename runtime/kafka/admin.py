@@ -92,7 +92,7 @@ def _describe_failure(settings: KafkaSettings, errors: list[KafkaError]) -> str:
 
 
 def _new_topic(name: str, settings: KafkaSettings, topics: Topics) -> NewTopic:
-    single = {topics.alerts_voevent, topics.alerts_gcn, topics.heartbeat}
+    single = {topics.alerts_voevent, topics.alerts_gcn, topics.alerts_avro, topics.heartbeat}
     retention_ms = int(settings.retention_hours * 3_600_000)
     if name == topics.heartbeat:
         retention_ms = 600_000

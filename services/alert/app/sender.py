@@ -52,7 +52,11 @@ class KafkaSender:
     ) -> None:
         self._is_leader = is_leader
         self._topics = Topics(settings.topic_prefix)
-        self._alert_topics = (self._topics.alerts_voevent, self._topics.alerts_gcn)
+        self._alert_topics = (
+            self._topics.alerts_voevent,
+            self._topics.alerts_gcn,
+            self._topics.alerts_avro,
+        )
         self._producer: Producer = create_producer(settings)
         # It never subscribes, so it is no member of the group.
         anonymous = settings.model_copy(update={"instance_id": None})
@@ -165,7 +169,10 @@ class KafkaSender:
         for topic, value, kind in (
             (self._topics.alerts_voevent, alert.voevent, "voevent"),
             (self._topics.alerts_gcn, alert.notice, "json"),
+            (self._topics.alerts_avro, alert.avro_packet, "avro"),
         ):
+            if value is None:
+                continue
             yield OutMessage(topic, key, value, {"_format": kind, **common})
 
     def _partitions(self, topic: str) -> list[TopicPartition]:

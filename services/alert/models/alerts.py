@@ -97,6 +97,8 @@ class NewAlert:
         VOEvent 2.0 XML, valid.
     notice : bytes
         GCN-style JSON.
+    avro_packet : bytes
+        Avro with the prefix of a schema registry.
     """
 
     ivorn: str
@@ -120,6 +122,7 @@ class NewAlert:
     latency_s: float | None
     rule: str | None
     image_id: str
+    avro_packet: bytes = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,8 @@ class StoredAlert:
         Ends of the alert topics at some time before the first attempt to send it.
     may_be_sent : bool
         An attempt that was interrupted may have brought it to Kafka.
+    avro_packet : bytes or None
+        None: the alert is older than Avro packets.
     """
 
     id: int
@@ -144,3 +149,4 @@ class StoredAlert:
     is_published: bool
     latency_s: float | None
     may_be_sent: bool
+    avro_packet: bytes | None = None

@@ -22,12 +22,13 @@
 -- $20  rule                 text
 -- $21  image_id             text
 -- $22  kafka_low_watermark  text         JSON, offset by "topic/partition"
+-- $23  avro_packet          bytea
 -- Index: the unique one on event_id.
 with inserted as (
     insert into alert (
         ivorn, trig_id, revision, event_id, alert_type, role, transient_id, source_id, stream, kind,
         ra, dec, snr, flux_peak_jy_beam, time_start, time_alert, voevent, notice, latency_s,
-        rule, image_id, kafka_low_watermark
+        rule, image_id, kafka_low_watermark, avro_packet
     )
     values (
         $1::text,
@@ -42,7 +43,7 @@ with inserted as (
         $10::text,
         $11::float8, $12::float8, $13::float8, $14::float8, $15::timestamptz, $16::timestamptz,
         $17::bytea, $18::text::json, $19::float8, $20::text, $21::text,
-        $22::text::jsonb
+        $22::text::jsonb, $23::bytea
     )
     on conflict (event_id) do nothing
     returning alert.id

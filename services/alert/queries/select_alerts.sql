@@ -12,6 +12,7 @@ select
     alert.notice::text as notice,
     alert.kafka_low_watermark::text as low_watermark,
     alert.time_published is not null as is_published,
-    alert.latency_s
+    alert.latency_s,
+    alert.avro_packet
 from alert
 where alert.event_id = any($1::text[])

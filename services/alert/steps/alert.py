@@ -7,6 +7,7 @@ from runtime.errors import RejectedMessageError
 from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
 from services.alert.models import NO_CONTEXT, Decision, EventContext, NewAlert
+from services.alert.steps.avro_packet import build_avro_packet
 from services.alert.steps.facts import latencies_s, name_alert
 from services.alert.steps.notice import build_notice
 from services.alert.steps.voevent import build_voevent
@@ -57,6 +58,9 @@ def build_alert(
     try:
         voevent = build_voevent(event, name, settings, decision, time_alert, context=context)
         notice = build_notice(event, name, settings, decision, time_alert, context=context)
+        avro_packet = build_avro_packet(
+            event, name, settings, decision, time_alert, context=context
+        )
     except OverflowError as error:  # its time zone leads out of the years 1 to 9999
         raise RejectedMessageError(
             "bad_time", f"event {event.event_id}: beyond the calendar: {error}"
@@ -83,4 +87,5 @@ def build_alert(
         latency_s=latencies_s(event, time_alert)["total"],
         rule=decision.rule,
         image_id=event.image_id,
+        avro_packet=avro_packet,
     )

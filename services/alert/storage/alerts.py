@@ -187,6 +187,7 @@ class AlertTransaction:
             is_published=False,
             latency_s=alert.latency_s,
             may_be_sent=False,
+            avro_packet=alert.avro_packet,
         )
         self._known[alert.event_id] = stored
         return stored

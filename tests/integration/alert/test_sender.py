@@ -18,7 +18,7 @@ def alert(number: int, mark: LowWatermark | None = None) -> StoredAlert:
     return StoredAlert(
         number, f"ivo://org.test/night#trig{number}.0", f"trig{number}", "observation", b"<a/>",
         b"{}", mark or {}, is_published=False, latency_s=None,
-        may_be_sent=True,
+        may_be_sent=True, avro_packet=b"\0",
     )  # fmt: skip
 
 
@@ -57,14 +57,14 @@ async def test_it_finds_what_it_sent_and_nothing_else(
     sender: KafkaSender, settings: KafkaSettings
 ) -> None:
     topics = Topics(settings.topic_prefix)
-    both = {topics.alerts_voevent, topics.alerts_gcn}
+    every = {topics.alerts_voevent, topics.alerts_gcn, topics.alerts_avro}
     start = await ends(sender)
-    assert set(start) == {f"{name}/0" for name in both}
+    assert set(start) == {f"{name}/0" for name in every}
     await sender.send([alert(0)], {})
     middle = await ends(sender)
     await sender.send([alert(number) for number in range(1, 30)], {})
     found = await sender.find_sent([alert(17, middle), alert(29, start), alert(99, start)])
-    assert found == {alert(17).ivorn: both, alert(29).ivorn: both, alert(99).ivorn: set()}
+    assert found == {alert(17).ivorn: every, alert(29).ivorn: every, alert(99).ivorn: set()}
     assert await sender.find_sent([alert(0, middle)]) == {alert(0).ivorn: set()}
     end = await ends(sender)
     assert await sender.find_sent([alert(17, end)]) == {alert(17).ivorn: set()}
@@ -79,8 +79,8 @@ async def test_it_sends_only_where_it_is_missing(
     pair = [alert(0, start), alert(1, start)]
     await sender.send(pair, {alert(0).ivorn: {topics.alerts_gcn}})
     assert await sender.find_sent(pair) == {
-        alert(0).ivorn: {topics.alerts_voevent},
-        alert(1).ivorn: {topics.alerts_voevent, topics.alerts_gcn},
+        alert(0).ivorn: {topics.alerts_voevent, topics.alerts_avro},
+        alert(1).ivorn: {topics.alerts_voevent, topics.alerts_gcn, topics.alerts_avro},
     }
 
 
@@ -88,7 +88,7 @@ async def test_a_mark_of_topics_that_were_made_anew_is_no_hindrance(sender: Kafk
     start = dict.fromkeys(await ends(sender), 1000000)
     await sender.send([alert(0)], {})
     for mark in (start, {}):
-        assert len((await sender.find_sent([alert(0, mark)]))[alert(0).ivorn]) == 2
+        assert len((await sender.find_sent([alert(0, mark)]))[alert(0).ivorn]) == 3
 
 
 async def test_lag_is_what_was_never_committed(

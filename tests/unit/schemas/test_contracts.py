@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas import alert_packet
 from schemas.codec import (
     CodecError,
     decode_forced_measurements,
@@ -49,8 +50,16 @@ MIRRORS = {
     "forced_measurements": ForcedMeasurements,
     "position_columns": PositionColumns,
     "forced_columns": ForcedColumns,
+    "alert_packet": alert_packet.AlertPacket,
+    "alert_source": alert_packet.AlertSource,
+    "measurement": alert_packet.Measurement,
+    "upper_limit": alert_packet.UpperLimit,
+    "catalogue_match": alert_packet.CatalogueMatch,
+    "stamp": alert_packet.Stamp,
 }
-NAMES = ["image_detections", "source_event", "forced_request", "forced_measurements"]
+NAMES = [
+    "image_detections", "source_event", "forced_request", "forced_measurements", "alert_packet",
+]  # fmt: skip
 
 
 def records_in(schema: Any) -> dict[str, list[dict[str, Any]]]:

@@ -1,0 +1,118 @@
+"""The Avro alert packet of topic `alerts-avro-v1`, as frozen dataclasses."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from schemas.codec import encode_record
+
+__all__ = [
+    "AlertPacket",
+    "AlertSource",
+    "CatalogueMatch",
+    "Measurement",
+    "Stamp",
+    "UpperLimit",
+    "encode_alert_packet",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A measurement of a source in one image, blind or forced."""
+
+    image_id: str
+    time_start: datetime
+    exposure_s: float
+    freq_eff_hz: float
+    freq_bw_hz: float
+    stokes: str
+    extraction_type: str
+    flux_peak_jy_beam: float
+    flux_peak_err_jy_beam: float
+    flux_int_jy: float
+    flux_int_err_jy: float
+    snr: float
+    rms_local_jy_beam: float
+    limit_jy_beam: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpperLimit:
+    """An image that covers a position and has no measurement of its source."""
+
+    time_start: datetime
+    freq_eff_hz: float
+    freq_bw_hz: float
+    stokes: str
+    limit_jy_beam: float
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSource:
+    """A source in the running catalogue; its errors include the systematic one."""
+
+    source_id: int
+    transient_id: int
+    ra: float
+    dec: float
+    ra_err_deg: float
+    dec_err_deg: float
+    systematic_err_deg: float | None
+    eta: float | None
+    v: float | None
+    n_datapoints: int
+    n_forced: int
+    n_episodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueMatch:
+    """The source of a reference catalogue that is nearest to a position."""
+
+    catalogue: str
+    ra: float
+    dec: float
+    distance_arcsec: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """An image of the surroundings, as a FITS file."""
+
+    name: str
+    fits: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPacket:
+    """An alert with the history of its source, in the manner of Rubin's and ZTF's."""
+
+    ivorn: str
+    trig_id: str
+    event_name: str | None
+    alert_type: str
+    role: str
+    kind: str
+    certainty: str
+    revision: int
+    cited_ivorns: tuple[str, ...]
+    time_alert: datetime
+    stream: str
+    telescope: str | None
+    rule: str | None
+    importance: float
+    false_alarms_per_day: float | None
+    note: str | None
+    quality_flags: int
+    source: AlertSource
+    trigger: Measurement
+    timestep: tuple[Measurement, ...] = ()
+    previous: tuple[Measurement, ...] = ()
+    limits: tuple[UpperLimit, ...] = ()
+    matches: tuple[CatalogueMatch, ...] = ()
+    stamps: tuple[Stamp, ...] = ()
+
+
+def encode_alert_packet(packet: AlertPacket) -> bytes:
+    """Return the Avro bytes of an alert, after the five-byte prefix of a schema registry."""
+    return encode_record("alert_packet", asdict(packet))

@@ -1,0 +1,6 @@
+-- Alerts as Avro packets with the history of the source.
+
+alter table alert add column avro_packet bytea;
+comment on column alert.avro_packet is
+'Avro alert packet with the prefix of a schema registry, as it was sent; null: it was made before there were any';
+comment on column alert.time_published is 'When all alert topics on Kafka had it; null: not yet [UTC]';
