@@ -1,5 +1,6 @@
 """Apply rules to the events of the past, as the alert service would have done."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -71,7 +72,10 @@ def dry_run(settings: Settings, rules: RuleSet, period: timedelta) -> list[Repla
         Oldest first.
     """
     past = fetch_past_events(settings.postgres, rules, period)
-    return _replay(past, rules, RuleReplay(settings.alert))
+    n_due = Counter(
+        each.event.image_id for each in past if each.is_of_image and each.rule is not None
+    )
+    return _replay(past, rules, RuleReplay(settings.alert, n_due))
 
 
 def _replay(past: list[PastEvent], rules: RuleSet, replay: RuleReplay) -> list[ReplayedEvent]:

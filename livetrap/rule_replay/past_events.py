@@ -33,6 +33,12 @@ select
     source_event.time_detected >= now() - $1::interval as is_in_period,
     suppressed.event_id is not null as was_suppressed,
     suppressed.time_released,
+    source_event.event_id = transient.event_id and exists (
+        select 1 from image
+        where
+            image.image_key = transient.image_key
+            and image.image_id = source_event.event ->> 'image_id'
+    ) as is_of_image,
     case {cases} end as rule_number
 from recent
 inner join transient on recent.source_id = transient.source_id
@@ -65,6 +71,8 @@ class PastEvent:
         Whether it is part of the report; older events are there for what follows them.
     was_suppressed : bool
         Whether a storm suppressed it.
+    is_of_image : bool
+        Whether it begins an episode with an image that the catalogue has.
     """
 
     event: SourceEvent
@@ -73,6 +81,7 @@ class PastEvent:
     time_released: datetime | None
     is_in_period: bool
     was_suppressed: bool
+    is_of_image: bool = False
 
 
 def fetch_past_events(
@@ -116,4 +125,5 @@ def _to_past_event(row: Any, rules: RuleSet) -> PastEvent:
         time_released=row["time_released"],
         is_in_period=row["is_in_period"],
         was_suppressed=row["was_suppressed"],
+        is_of_image=row["is_of_image"],
     )

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right, insort
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,10 +50,15 @@ class RuleReplay:
     ----------
     settings : AlertSettings
         Role and limits.
+    n_due_of_image : mapping
+        Events that begin an episode with an image and that a rule wants, by the image [-].
     """
 
-    def __init__(self, settings: AlertSettings) -> None:
+    def __init__(
+        self, settings: AlertSettings, n_due_of_image: Mapping[str, int] | None = None
+    ) -> None:
         self._settings = settings
+        self._n_due_of_image = n_due_of_image or {}
         self._n_of_family: Counter[str] = Counter()
         self._n_of_image: Counter[str] = Counter()
         # Starts of the exposures of first alerts, by stream, in order of time.
@@ -96,7 +102,8 @@ class RuleReplay:
             n_of_image=self._n_of_image[event.image_id],
             n_of_minute=bisect_right(starts, event.time_start)
             - bisect_right(starts, _minute_before(event.time_start)),
-            is_released=is_released,
+            n_due_of_image=self._n_due_of_image.get(event.image_id, 0),
+            release="operator" if is_released else None,
         )
 
     def _suppress(self, event: SourceEvent, suppressed: SuppressedError) -> Verdict:

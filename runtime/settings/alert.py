@@ -73,7 +73,18 @@ class AlertSettings(Authority):
         description="File of rules: which events become alerts; unset: the default rules",
     )
     max_per_image: int = Field(
-        50, ge=1, description="First alerts of one image; more are suppressed"
+        50,
+        ge=1,
+        description="First alerts of one image; of more, all are suppressed",
+    )
+    storm_release_s: float | None = Field(
+        600.0,
+        gt=0,
+        description="Time after which the best events of a storm are sent if no operator has "
+        "released any; null: never [s]",
+    )
+    storm_release_count: int = Field(
+        5, ge=1, le=1000, description="Events of a storm that are sent then"
     )
     max_per_minute: int = Field(
         300,

@@ -65,6 +65,7 @@ class _Service:
         self._settings = settings
         self._stop = stop
         topics = Topics(settings.kafka.topic_prefix)
+        self._transients = topics.transients
         self._dead_letters = DeadLetters(topic=topics.dead_letters, service="alert")
         self._failure: BaseException | None = None
         self._watchdog = Watchdog(time.monotonic())
@@ -208,6 +209,7 @@ class _Service:
                 await self._ensure_leading()
                 await self._sender.read_ends()
                 lag, committed = await self._sender.read_lag()
+                await self._handler.release_storms(self._transients)
             except TransientError:  # a restart would not end an outage
                 self._watchdog.record_attempt(time.monotonic())
                 continue

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
+from rules.quantities import facts_of
 from rules.rule_set import RuleSet
 from runtime.errors import (
     FatalError,
@@ -141,11 +142,31 @@ class TransientHandler:
         positions = [(event.ra, event.dec) for event in events]
         matches = await self._store.match_references(positions, rules.matches)
         contexts = await self._store.read_contexts(events)
+        n_due = await self._count_due(events, contexts, rules)
         async with self._store.transaction([event.event_id for event in events]) as transaction:
             return [
-                await self._decide(transaction, event, rules, matches_of_event, rows)
+                await self._decide(
+                    transaction, event, rules, matches_of_event, rows, n_due.get(event.image_id, 0)
+                )
                 for event, matches_of_event, rows in zip(events, matches, contexts, strict=True)
             ]
+
+    async def _count_due(
+        self, events: Sequence[SourceEvent], contexts: Sequence[ContextRows], rules: RuleSet
+    ) -> dict[str, int]:
+        """Return how many events of an image rules want, of images with too many candidates."""
+        n_due = {}
+        for event, rows in zip(events, contexts, strict=True):
+            n_candidates = 0 if rows.timestep is None else rows.timestep.n_candidates
+            if n_candidates > self._settings.max_per_image and event.image_id not in n_due:
+                first = await self._store.read_image_events(event.stream, event.image_id)
+                positions = [(each.ra, each.dec) for each in first]
+                matches = await self._store.match_references(positions, rules.matches)
+                n_due[event.image_id] = sum(
+                    rules.find({**facts_of(each), **found}) is not None
+                    for each, found in zip(first, matches, strict=True)
+                )
+        return n_due
 
     async def _decide(
         self,
@@ -154,11 +175,13 @@ class TransientHandler:
         rules: RuleSet,
         matches: Mapping[str, bool],
         rows: ContextRows,
+        n_due_of_image: int,
     ) -> _Decided:
         """Store the alert of one event, if it becomes one."""
         if (existing := await transaction.find(event.event_id)) is not None:
             return _Decided("repeated", existing)
         before = await transaction.get_alert_history(event)
+        before = replace(before, n_due_of_image=n_due_of_image)
         try:
             decision = decide(event, rules, matches, before=before, role=self._settings.role)
             check_storm(event, before, self._settings)
@@ -208,6 +231,25 @@ class TransientHandler:
             storm, self._settings, STORM, datetime.now(UTC), revision=before.revision
         )
         return _Decided("suppressed", await transaction.add(alert, self._sender.known_ends()))
+
+    async def release_storms(self, topic: str) -> list[str]:
+        """Send the best events of storms that no operator decides about to `topic` again.
+
+        Returns
+        -------
+        list of str
+            Their identities.
+        """
+        if self._settings.storm_release_s is None:
+            return []
+        released = await self._store.release_storms(
+            after_s=self._settings.storm_release_s,
+            n_events=self._settings.storm_release_count,
+            topic=topic,
+        )
+        for event_id in released:
+            get_logger().warning("event_released", event_id=event_id, by="automatic")
+        return released
 
     async def recover(self) -> int:
         """Send what an earlier process stored and did not mark as sent; return how many."""

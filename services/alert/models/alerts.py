@@ -37,11 +37,14 @@ class Decision:
         0 to 1 [-].
     role : str
         ``observation``, ``test``, ``injection`` or ``utility``.
+    storm_release : str or None
+        Who released it from a storm, ``operator`` or ``automatic``; None: it was in none.
     """
 
     rule: str | None
     importance: float
     role: str
+    storm_release: str | None = None
 
     @property
     def voevent_role(self) -> str:
@@ -61,8 +64,11 @@ class AlertHistory:
         Role of the last of them, as in a `Decision`.
     n_of_image, n_of_minute : int
         First alerts from its image, and from its stream in the minute before [-].
-    is_released : bool
-        It was suppressed, and an operator has released it.
+    n_due_of_image : int
+        Events of its image that begin an episode and that a rule wants, itself included; 0 where
+        they are too few to be counted [-].
+    release : str or None
+        It was suppressed and is released, by an ``operator`` or ``automatic``; else None.
     earlier_ivorns : tuple of str
         First alerts of the earlier episodes of its source, the newest last.
     event_name : str or None
@@ -73,7 +79,8 @@ class AlertHistory:
     role: str | None = None
     n_of_image: int = 0
     n_of_minute: int = 0
-    is_released: bool = False
+    n_due_of_image: int = 0
+    release: str | None = None
     earlier_ivorns: tuple[str, ...] = ()
     event_name: str | None = None
 

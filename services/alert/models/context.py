@@ -71,12 +71,15 @@ class Timestep:
         All of its timestep, `own` among them.
     earlier : tuple of LookedImage
         Earlier ones of the same band and Stokes parameter, the newest first.
+    n_candidates : int
+        Transients that `own` created [-].
     """
 
     stream_id: int
     own: LookedImage
     images: tuple[LookedImage, ...]
     earlier: tuple[LookedImage, ...] = ()
+    n_candidates: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,11 @@ select
             and alert.time_start <= $5::timestamptz
     )::int as n_of_minute,
     (
-        select count(*) > 0 from suppressed_event
+        select
+            case when suppressed_event.is_released_automatically then 'automatic' else 'operator' end
+        from suppressed_event
         where suppressed_event.event_id = $1::text and suppressed_event.time_released is not null
-    ) as is_released,
+    ) as release,
     (
         select coalesce(array_agg(earlier.ivorn order by earlier.id), '{}')
         from unnest($6::text[]) as row_in (earlier_trig_id)

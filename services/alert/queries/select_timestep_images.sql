@@ -3,10 +3,12 @@
 --
 -- $1  stream    text[]
 -- $2  image_id  text[]
--- Indexes: image (stream_id, image_id), image (timestep_id), image (stream_id, time_start).
+-- Indexes: image (stream_id, image_id), image (timestep_id), image (stream_id, time_start),
+-- transient (image_key).
 select
     asked.image_id as asked_image_id,
     own.stream_id,
+    candidates.n_candidates,
     looked.is_earlier,
     looked.image_key,
     looked.image_id,
@@ -28,6 +30,11 @@ select
 from unnest($1::text[], $2::text[]) as asked (stream, image_id)
 inner join stream on asked.stream = stream.name
 inner join image as own on stream.id = own.stream_id and asked.image_id = own.image_id
+cross join lateral (
+    select count(*)::int as n_candidates
+    from transient
+    where transient.image_key = own.image_key
+) as candidates
 cross join lateral (
     (
         select

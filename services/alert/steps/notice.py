@@ -227,6 +227,7 @@ def _provenance(
     return {
         "kind": clean_text(event.transient_kind or event.kind),
         "rule": decision.rule and clean_text(decision.rule),
+        "storm_release": decision.storm_release,
         "importance": decision.importance,
         "update_message": note_of(event),
         "certainty": clean_text(event.certainty),

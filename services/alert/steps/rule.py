@@ -89,7 +89,7 @@ def decide_by(
         raise NotDueError("no_rule")
     # A source that was injected stays so, whichever rule applies to a later event of it.
     usual = "injection" if before.role == "injection" else role
-    return Decision(rule.name, rule.importance, rule.role or usual)
+    return Decision(rule.name, rule.importance, rule.role or usual, before.release)
 
 
 def weigh(decision: Decision, context: EventContext) -> Decision:

@@ -18,13 +18,21 @@ STORM = Decision("storm of candidates", 0.0, "utility")
 def check_storm(event: SourceEvent, before: AlertHistory, settings: AlertSettings) -> None:
     """Suppress the first alert of a source when its image or minute has brought too many.
 
+    Of an image with more events than may be sent none is: which of them came first says nothing.
+
     Raises
     ------
     SuppressedError
         If it has.
     """
-    if before.revision or before.is_released:
+    if before.revision or before.release:
         return
+    if before.n_due_of_image > settings.max_per_image:
+        raise SuppressedError(
+            event.image_id,
+            f"image {event.image_id} brought {before.n_due_of_image} candidates, more than "
+            f"{settings.max_per_image}",
+        )
     if before.n_of_image >= settings.max_per_image:
         raise SuppressedError(
             event.image_id,
@@ -55,5 +63,5 @@ def describe_storm(event: SourceEvent, error: SuppressedError) -> SourceEvent:
         ra_err_deg=math.inf,
         dec_err_deg=math.inf,
         beam_major_deg=math.inf,
-        note=f"{error.reason}; the others are suppressed (`livetrap alerts suppressed`)",
+        note=f"{error.reason}; they wait for an operator (`livetrap alerts suppressed`)",
     )

@@ -310,6 +310,7 @@ def _association_rows(event: SourceEvent, decision: Decision) -> list[Row]:
     return [
         ("kind", event.transient_kind or event.kind, "", "meta.code.class"),
         ("rule", decision.rule, "", ""),
+        ("storm_release", decision.storm_release, "", ""),
         ("certainty", event.certainty, "", ""),
         ("source_id", int(event.source_id), "", "meta.id;src"),
         ("transient_id", int(event.transient_id), "", "meta.id"),

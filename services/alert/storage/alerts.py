@@ -12,7 +12,8 @@ from rules.expression import Match
 from runtime.errors import TransientError
 from runtime.postgres import lend_connection
 from runtime.sql import Queries
-from schemas.event_json import event_to_json
+from schemas.codec import encode_source_event
+from schemas.event_json import event_from_json, event_to_json
 from schemas.messages import SourceEvent
 from services.alert.models import (
     AlertHistory,
@@ -103,6 +104,38 @@ class AlertStore:
         """
         async with lend_connection(self._pool) as connection:
             return await self._contexts.read(connection, events)
+
+    async def read_image_events(self, stream: str, image_id: str) -> list[SourceEvent]:
+        """Return the events of the episodes that began with an image."""
+        async with lend_connection(self._pool) as connection:
+            rows = await _QUERIES.fetch(
+                connection, "select_image_events", stream=stream, image_id=image_id
+            )
+        return [event_from_json(row["event"]) for row in rows]
+
+    async def release_storms(self, *, after_s: float, n_events: int, topic: str) -> list[str]:
+        """Send the best events of storms to a topic again; return their identities.
+
+        Parameters
+        ----------
+        after_s : float
+            Since the first event of the storm, if no operator has released any [s].
+        n_events : int
+            Of each storm [-].
+        topic : str
+            Where events come from.
+        """
+        async with lend_connection(self._pool) as connection, connection.transaction():
+            rows = await _QUERIES.fetch(
+                connection, "release_storm", after_s=after_s, n_events=n_events
+            )
+            events = [event_from_json(row["event"]) for row in rows]
+            for event in sorted(events, key=lambda each: each.event_id):
+                await _QUERIES.execute(
+                    connection, "insert_outbox",
+                    topic=topic, key=event.stream, value=encode_source_event(event),
+                )  # fmt: skip
+        return [event.event_id for event in events]
 
     async def list_names(self) -> KnownNames:
         """Return the names that rules may use."""

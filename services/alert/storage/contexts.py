@@ -100,7 +100,9 @@ async def _read_timesteps(
         own = next((image for image in images if image.image_id == image_id), None)
         if own is not None:
             earlier = tuple(_to_image(row) for row in related if row["is_earlier"])
-            timesteps[image_id] = Timestep(related[0]["stream_id"], own, images, earlier)
+            timesteps[image_id] = Timestep(
+                related[0]["stream_id"], own, images, earlier, related[0]["n_candidates"]
+            )
     return timesteps
 
 

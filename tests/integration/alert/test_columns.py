@@ -91,7 +91,7 @@ async def test_every_column_of_the_history(pool: asyncpg.Pool) -> None:
             await transaction.add(NewAlert(**values), {})
         history = await transaction.get_alert_history(event)
     assert (history.revision, history.n_of_image, history.n_of_minute) == (2, 1, 1)
-    assert not history.is_released
+    assert history.release is None
     assert history.earlier_ivorns == ("of an earlier episode",)
 
 

@@ -14,6 +14,7 @@ from rules.rule_set import RuleSet, load_rules, parse_rules
 from runtime.settings import AlertSettings
 from schemas.codec import encode_source_event
 from schemas.messages import ImageDetections, SourceEvent
+from schemas.topics import Topics
 from services.alert.handlers.transients import TransientHandler
 from services.alert.storage import AlertStore
 from tests.support.alert_sender import MemorySender
@@ -307,32 +308,41 @@ def test_a_wrong_command_retracts_nothing(
 PLACES = [(122.0 + 0.2 * column, 9.0 + 0.2 * row) for row in range(6) for column in range(4)]
 
 
-@pytest.mark.parametrize("settings", [{"max_per_image": 5}, {"max_per_minute": 5}])
+@pytest.mark.parametrize(
+    ("settings", "n_sent", "told"),
+    [
+        ({"max_per_image": 5}, 0, "brought 24 candidates, more than 5"),
+        ({"max_per_minute": 5}, 5, "more than 5 candidates"),
+    ],
+)
 async def test_a_storm_is_suppressed_and_announced_and_released(
-    postgres_url: str, settings: dict[str, int], capsys: pytest.CaptureFixture[str]
-) -> None:
+    postgres_url: str, settings: dict[str, int], n_sent: int, told: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     async with associator(postgres_url) as site:
         await site.feed(image(0, salt=site.stream))
         await site.feed(image(1, sources(PLACES, flux_jy=0.03), salt=site.stream))
         assert len(site.events) == len(PLACES)
         heard: list[bytes] = []
         rows = await alert(site, heard, **settings)
-        assert [row["kind"] for row in rows] == ["new_source"] * 5 + ["storm"]
-        assert len(heard) == 6
+        assert [row["kind"] for row in rows] == ["new_source"] * n_sent + ["storm"]
+        assert len(heard) == n_sent + 1
         storm = read_packet(heard[-1])
         assert storm.get("role") == "utility"
-        assert "more than 5 candidates" in (storm.findtext("Why/Description") or "")
+        assert told in (storm.findtext("Why/Description") or "")
         assert float(storm.findtext(".//Position2D/Error2Radius") or "nan") == 180
         # Notified again, as Kafka does after a crash: nothing more happens.
         assert await alert(site, heard, **settings) == rows
-        assert len(heard) == 6
+        assert len(heard) == n_sent + 1
 
         capsys.readouterr()
         assert await livetrap("alerts", "suppressed", "--json") == 0
         suppressed = [
             each for each in json.loads(capsys.readouterr().out) if each["stream"] == site.stream
         ]
-        assert {each["event_id"] for each in suppressed} == {e.event_id for e in site.events[5:]}
+        assert {each["event_id"] for each in suppressed} == {
+            e.event_id for e in site.events[n_sent:]
+        }
         site.events.clear()
         assert await livetrap("alerts", "release", suppressed[0]["event_id"]) == 0
         assert await livetrap("alerts", "release", "--image", suppressed[0]["image_id"]) == 0
@@ -343,6 +353,28 @@ async def test_a_storm_is_suppressed_and_announced_and_released(
         assert len({row["trig_id"] for row in rows}) == len(rows)
 
 
+async def test_the_best_of_a_storm_are_sent_when_no_operator_decides(postgres_url: str) -> None:
+    async with associator(postgres_url) as site:
+        await site.feed(image(0, salt=site.stream))
+        flux_jy = [0.03 + 0.001 * number for number in range(len(PLACES))]
+        await site.feed(image(1, sources(PLACES, flux_jy=flux_jy), salt=site.stream))
+        assert [row["kind"] for row in await alert(site, max_per_image=5)] == ["storm"]
+        best = sorted(site.events, key=lambda event: event.snr)[-2:]
+        site.events.clear()
+        store, topic = AlertStore(site.pool), Topics().transients
+        early = await store.release_storms(after_s=3600, n_events=2, topic=topic)
+        assert not {each.event_id for each in best} & set(early)
+        released = await store.release_storms(after_s=0, n_events=2, topic=topic)
+        assert {each.event_id for each in best} <= set(released)
+        assert await store.release_storms(after_s=0, n_events=2, topic=topic) == []
+        await relay(site)
+        site.events[:] = [event for event in site.events if event.stream == site.stream]
+        rows = await alert(site, max_per_image=5)
+        assert {row["event_id"] for row in rows[1:]} == {each.event_id for each in best}
+        told = [json.loads(row["notice"])["storm_release"] for row in rows]
+        assert told == [None, "automatic", "automatic"]
+
+
 async def test_a_retracted_candidate_is_no_longer_listed_as_suppressed(
     postgres_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -350,7 +382,7 @@ async def test_a_retracted_candidate_is_no_longer_listed_as_suppressed(
         await site.feed(image(0, salt=site.stream))
         await site.feed(image(1, sources(PLACES, flux_jy=0.03), salt=site.stream))
         await alert(site, max_per_image=5)
-        wrong, *rest = site.events[5:]
+        wrong, *rest = site.events
         assert await livetrap("alerts", "retract", wrong.trig_id, "--reason", "a side lobe") == 0
         capsys.readouterr()
         assert await livetrap("alerts", "suppressed", "--json") == 0
