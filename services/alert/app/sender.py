@@ -169,7 +169,7 @@ class KafkaSender:
         for topic, value, kind in (
             (self._topics.alerts_voevent, alert.voevent, "voevent"),
             (self._topics.alerts_gcn, alert.notice, "json"),
-            (self._topics.alerts_avro, alert.avro_packet, "avro"),
+            (self._topics.alerts_avro, alert.avro_packet, "blob"),  # hop reads files alone as avro
         ):
             if value is None:
                 continue

@@ -1,12 +1,16 @@
 """The whole alert service as a process, on a real Kafka and a real PostgreSQL."""
 
+import io
 import json
 import signal
+import struct
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import fastavro
 import pytest
 
 from schemas.messages import SourceEvent
@@ -16,6 +20,7 @@ from tests.support.vtp_events import source_event
 from tests.support.vtp_proxy import proxy_to
 from tests.support.vtp_service import AlertSite, ServiceProcess, alert_site, wait_until
 
+AVRO = Path(__file__).parents[3] / "schemas" / "avro"
 STATIC = {"LIVETRAP_KAFKA__INSTANCE_ID": "alert"}
 
 
@@ -38,8 +43,9 @@ def n_alerts(site: AlertSite) -> int:
 
 
 def assert_each_once(site: AlertSite, expected: Counter[str], timeout_s: float = 60) -> None:
-    """Wait until every alert is on both topics; none may be there twice."""
-    for topic in (site.topics.alerts_voevent, site.topics.alerts_gcn):
+    """Wait until every alert is on each topic; none may be there twice."""
+    topics = (site.topics.alerts_voevent, site.topics.alerts_gcn, site.topics.alerts_avro)
+    for topic in topics:
         wait_until(
             lambda topic=topic: sum(site.ivorns(topic).values()) >= sum(expected.values()),
             timeout_s=timeout_s,
@@ -48,9 +54,22 @@ def assert_each_once(site: AlertSite, expected: Counter[str], timeout_s: float =
     # What is marked is not sent again: afterwards no duplicate is on its way.
     query = "select ivorn from alert where time_published is null"
     wait_until(lambda: site.fetch(query) == [], what="all alerts marked")
-    for topic in (site.topics.alerts_voevent, site.topics.alerts_gcn):
+    for topic in topics:
         assert site.ivorns(topic) == expected
     assert {row["ivorn"] for row in site.fetch("select ivorn from alert")} == set(expected)
+
+
+def read_avro(value: bytes) -> Any:
+    """Return an Avro packet as a client of a schema registry reads it, by fastavro alone."""
+    magic, schema_id = struct.unpack_from(">bI", value)
+    assert magic == 0
+    (file,) = [
+        each["file"]
+        for each in json.loads((AVRO / "registry.json").read_bytes())
+        if each["schema_id"] == schema_id
+    ]
+    schema = json.loads((AVRO / file).read_bytes())
+    return fastavro.schemaless_reader(io.BytesIO(value[5:]), schema, None)
 
 
 def assert_stops(service: ServiceProcess) -> None:
@@ -73,6 +92,11 @@ def test_alerts_on_kafka_with_the_headers_that_others_expect(site: AlertSite) ->
         assert notice["id"].encode() == key
         assert notice["ivorn"].encode() == headers["ivorn"]
         assert notice["alert_tense"] == "test"
+    for key, value, headers in site.read(site.topics.alerts_avro):
+        packet = read_avro(value)
+        assert packet["trig_id"].encode() == key
+        assert packet["ivorn"].encode() == headers["ivorn"]
+        assert packet["role"] == "test"
     wait_until(lambda: len(site.read(site.topics.heartbeat)) >= 2, what="heartbeats")
     _, value, _ = site.read(site.topics.heartbeat)[0]
     assert list(json.loads(value)) == ["alert_datetime"]
