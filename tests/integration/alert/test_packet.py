@@ -1,0 +1,129 @@
+"""Packets of a night, read as a follow-up observer would who has nothing else."""
+
+import io
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import pytest
+from astropy.table import Table
+
+from livetrap.operator.reference_catalogues import load_catalogue, read_positions
+from rules.rule_set import load_rules
+from runtime.settings import AlertSettings, load_settings
+from schemas.codec import encode_source_event
+from schemas.messages import ImageDetections
+from schemas.registry import current_version
+from services.alert.handlers.transients import TransientHandler
+from services.alert.storage import AlertStore
+from tests.support.alert_sender import MemorySender
+from tests.support.association import Associator, associator
+from tests.support.records import BEAM_MAJOR_DEG, image, sources
+
+STEADY, NEW = (123.0, 10.0), (123.5, 10.2)
+LOW_HZ, HIGH_HZ = 120e6, 160e6
+DAY_S = 86_400.0
+
+
+def shot(step: float, freq_hz: float, flux_jy: float | None) -> ImageDetections:
+    """Return an image of a steady source and, with a flux, of a new one."""
+    if flux_jy is None:
+        return image(step, [STEADY], freq_eff_hz=freq_hz)
+    measured = sources([STEADY, NEW], flux_jy=[0.015, flux_jy], pos_err_arcsec=1.0)
+    return image(step, measured, freq_eff_hz=freq_hz)
+
+
+async def alert(site: Associator) -> list[dict[str, Any]]:
+    """Give all events to an alert service; return the rows of its alerts."""
+    handler = TransientHandler(
+        AlertSettings(authority="org.test", contact_email="on.call@example.org"),
+        rules=lambda: load_rules(None), store=AlertStore(site.pool), sender=MemorySender(),
+    )  # type: ignore[arg-type]  # fmt: skip
+    for event in site.events:
+        await handler.on_events([encode_source_event(event)])
+    return await site.rows("select * from alert where stream = $1 order by id", site.stream)
+
+
+@pytest.fixture
+def catalogue(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of a reference catalogue with a source 20 arcsec north of the new one."""
+    monkeypatch.setenv("LIVETRAP_POSTGRES__URL", postgres_url)
+    path = tmp_path / "near.csv"
+    Table({"ra": [NEW[0], 10.0], "dec": [NEW[1] + 20 / 3600, 10.0]}).write(path)
+    load_catalogue(load_settings(), "near", read_positions(path, ra=None, dec=None))
+    return "near"
+
+
+async def test_a_new_source_answers_what_an_observer_asks(
+    postgres_url: str, catalogue: str
+) -> None:
+    async with associator(postgres_url, window_timeout_s=30.0) as site:
+        for step, (low, high) in enumerate([(None, None), (None, None), (0.04, 0.02)]):
+            await site.feed(shot(step, LOW_HZ, low), shot(step, HIGH_HZ, high))
+        (event,) = site.events
+        (row,) = await alert(site)
+    told = json.loads(row["notice"])
+    # Brighter or fainter, and by how much.
+    assert (told["flux_change"], told["flux_change_against"]) == ("brighter", "limit")
+    assert told["flux_factor"] == pytest.approx(0.04 / event.limit_previous_jy_beam, rel=1e-5)
+    assert told["limit_previous_time"].startswith("2012-01-01")
+    assert told["last_non_detection"].startswith("2012-01-02")
+    # All bands, and the spectrum.
+    bands = [
+        (each["freq_mhz"], each["flux_peak_jy_beam"], each["is_headline"])
+        for each in told["bands"]
+    ]
+    assert bands == [(120.0, 0.04, True), (160.0, 0.02, False)]
+    assert told["spectral_index"] == pytest.approx(-2.41, abs=0.01)
+    # Where to point, with what field.
+    assert told["systematic_err_deg"] == pytest.approx(0.1 * BEAM_MAJOR_DEG, rel=1e-4)
+    assert told["ra_stat_err_deg"] == pytest.approx(1 / 3600 / 2**0.5, rel=0.01)
+    assert told["position_a_error"] < 60 / 3600
+    assert told["field_distance_deg"] == pytest.approx(0.531, abs=0.01)
+    assert told["catalogue_matches"][0]["catalogue"] == catalogue
+    assert told["catalogue_matches"][0]["distance_arcsec"] == pytest.approx(20, abs=0.1)
+    # How old, how fast, how sure, whom to ask.
+    assert told["rise_time_max_s"] == pytest.approx(DAY_S, rel=1e-3)
+    assert 0 < told["false_alarms_per_day"] < 10
+    assert 0 < told["importance"] < 0.9
+    assert told["contact_email"] == "on.call@example.org"
+    assert told["event_name"][0].startswith("LT 2012")
+    assert told["event_name"][0].endswith(" J0814+1012")
+
+
+async def test_a_variable_source_tells_its_history_in_every_format(postgres_url: str) -> None:
+    async with associator(postgres_url) as site:
+        for step in range(12):
+            await site.feed(image(step, sources([STEADY], flux_jy=0.03), salt=site.stream))
+        await site.feed(image(12, sources([STEADY], flux_jy=0.09), salt=site.stream))
+        rows = await alert(site)
+    told = json.loads(rows[-1]["notice"])
+    assert told["kind"] == "variable"
+    assert (told["n_looks"], told["n_detections"]) == (12, 12)
+    assert (told["last_flux_jy_beam"], told["mean_flux_jy_beam"]) == (0.03, 0.03)
+    assert told["flux_factor"] == pytest.approx(3.0)
+    assert (told["flux_change"], told["flux_change_against"]) == ("brighter", "mean")
+    packet = rows[-1]["avro_packet"]
+    magic, schema_id = struct.unpack_from(">bI", packet)
+    version = current_version("alert_packet")
+    assert (magic, schema_id) == (0, version.schema_id)
+    record = fastavro.schemaless_reader(io.BytesIO(packet[5:]), version.load(), None)
+    assert isinstance(record, dict)
+    assert [each["flux_peak_jy_beam"] for each in record["previous"]] == [0.03] * 12
+    times = [each["time_start"] for each in record["previous"]]
+    assert times == sorted(times, reverse=True)
+    assert [each["flux_peak_jy_beam"] for each in record["timestep"]] == [0.09]
+
+
+async def test_what_comes_after_an_event_is_not_in_its_alert(postgres_url: str) -> None:
+    async with associator(postgres_url) as site:
+        for step, flux in enumerate((None, 0.02, 0.021, 0.5)):
+            await site.feed(shot(step, LOW_HZ, flux))
+        rows = await alert(site)  # the service was away until now
+    told = json.loads(rows[0]["notice"])
+    assert (told["n_looks"], told["flux_change_against"]) == (0, "limit")
+    assert [each["flux_peak_jy_beam"] for each in told["bands"]] == [0.02]
+    names = {json.loads(row["notice"])["event_name"][0] for row in rows}
+    assert len(names) == 1
