@@ -40,6 +40,10 @@ class SchemaVersion:
         """Return whether messages are written with this version."""
         return self.file == f"{self.name}.avsc"
 
+    def read_text(self) -> str:
+        """Return the schema as JSON."""
+        return (_FOLDER / self.file).read_text(encoding="utf-8")
+
     def load(self) -> Any:
         """Return the parsed schema."""
         return _parse(self.file)

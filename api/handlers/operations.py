@@ -3,15 +3,16 @@
 from importlib.resources import files
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api.errors import ProblemError
+from api.errors import ProblemError, not_found
 from api.handlers.context import Context
 from api.models.operations import LatencyStage, Ledger, ServiceItem, Services, Slo
 from api.steps.ledger import sum_ledger
 from api.storage.programs import fetch_programs
+from schemas.registry import find_version
 
 __all__ = ["probes", "router"]
 
@@ -68,6 +69,20 @@ async def get_notice_schema() -> Response:
     """Return the JSON Schema (2020-12) that every GCN-style notice conforms to."""
     schema = files("schemas") / "json" / "radio_transient.schema.json"
     return Response(schema.read_bytes(), media_type=_SCHEMA_TYPE)
+
+
+@router.get("/schemas/ids/{schema_id}", summary="Avro schema of a message, by its id")
+async def get_avro_schema(
+    schema_id: Annotated[int, Path(ge=0, le=2**31 - 1, description="Id after the magic byte")],
+) -> dict[str, str]:
+    """Return the schema that messages with this id were written with, as a schema registry does.
+
+    `/api/v1` can therefore be the `schema.registry.url` of a consumer of `alerts-avro-v1`.
+    """
+    version = find_version(schema_id)
+    if version is None:
+        raise not_found("schema", str(schema_id))
+    return {"schema": version.read_text()}
 
 
 @probes.get("/healthz")

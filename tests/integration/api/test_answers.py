@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import fastavro
 import httpx
 import pytest
 import pytest_asyncio
@@ -16,6 +17,7 @@ import pytest_asyncio
 from api.app import create_app, create_context
 from livetrap.cli import run
 from runtime.settings import ApiProcessSettings
+from schemas.registry import list_versions
 from tests.support.api_rows import Rows, rows_of
 from tests.support.api_service import client_of, settings_for
 from tests.support.databases import replace_database
@@ -359,6 +361,14 @@ async def test_a_retracted_transient_has_its_reason(
             )  # fmt: skip
             body = (await client.get(f"/api/v1/transients/{number}")).json()
             assert (body["state"], body["retracted_because"]) == (state, reason)
+
+
+async def test_avro_schemas_are_served_as_by_a_schema_registry(postgres_url: str) -> None:
+    async with client_of(postgres_url) as client:
+        for version in list_versions():
+            answer = await client.get(f"/api/v1/schemas/ids/{version.schema_id}")
+            assert fastavro.parse_schema(json.loads(answer.json()["schema"])) == version.load()
+        assert (await client.get("/api/v1/schemas/ids/99")).status_code == 404
 
 
 async def test_the_schema_of_a_notice_is_served(postgres_url: str) -> None:
