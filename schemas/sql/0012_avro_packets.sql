@@ -2,7 +2,7 @@
 
 alter table alert add column avro_packet bytea;
 comment on column alert.avro_packet is
-'Avro alert packet with the prefix of a schema registry, as it was sent; null: it was made before there were any';
+'Avro alert packet with the prefix of a schema registry; null: the alert is older than these';
 comment on column alert.time_published is 'When all alert topics on Kafka had it; null: not yet [UTC]';
 
 alter table suppressed_event add column is_released_automatically boolean not null default false;

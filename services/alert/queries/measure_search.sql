@@ -9,13 +9,14 @@ select
     ), 0)::float8 as n_beams,
     max(observed.n_days)::float8 as n_days
 from stream
-cross join lateral (
-    select
-        max(image.time_start) as newest,
-        least(30, extract(epoch from max(image.time_start) - min(image.time_start)) / 86400) as n_days
-    from image
-    where image.stream_id = stream.id
-) as observed
+cross join
+    lateral (
+        select
+            max(looked.time_start) as newest,
+            least(30, extract(epoch from max(looked.time_start) - min(looked.time_start)) / 86400) as n_days
+        from image as looked
+        where looked.stream_id = stream.id
+    ) as observed
 inner join image
     on
         stream.id = image.stream_id

@@ -39,5 +39,6 @@ union all
         suppressed_event.time_released is null
         and suppressed_event.time_suppressed > now() - interval '30 days'
     group by suppressed_event.image_id
+    order by max(suppressed_event.time_suppressed) desc
     limit 5000
 )

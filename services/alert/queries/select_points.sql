@@ -9,33 +9,34 @@ select
     point.*
 from
     unnest($1::int[], $2::bigint[], $3::timestamptz[])
-        with ordinality as asked (stream_id, source_id, until, number)
-cross join lateral (
-    select
-        image.image_key,
-        image.image_id,
-        detection.band_id,
-        detection.time_start,
-        image.exposure_s,
-        image.freq_eff_hz,
-        image.freq_bw_hz,
-        detection.stokes,
-        detection.extraction_type,
-        detection.flux_peak_jy_beam,
-        detection.flux_peak_err_jy_beam,
-        detection.flux_int_jy,
-        detection.flux_int_err_jy,
-        detection.snr,
-        detection.rms_local_jy_beam,
-        image.detection_threshold_sigma as threshold_sigma
-    from detection
-    inner join image on detection.image_key = image.image_key
-    where
-        detection.stream_id = asked.stream_id
-        and detection.source_id = asked.source_id
-        and detection.time_start > asked.until - interval '30 days'
-        and detection.time_start <= asked.until
-    order by detection.time_start desc, image.freq_eff_hz asc
-    limit 200
-) as point
-order by asked.number, point.time_start desc, point.freq_eff_hz
+    with ordinality as asked (stream_id, source_id, until, number)
+cross join
+    lateral (
+        select
+            image.image_key,
+            image.image_id,
+            detection.band_id,
+            detection.time_start,
+            image.exposure_s,
+            image.freq_eff_hz,
+            image.freq_bw_hz,
+            detection.stokes,
+            detection.extraction_type,
+            detection.flux_peak_jy_beam,
+            detection.flux_peak_err_jy_beam,
+            detection.flux_int_jy,
+            detection.flux_int_err_jy,
+            detection.snr,
+            detection.rms_local_jy_beam,
+            image.detection_threshold_sigma as threshold_sigma
+        from detection
+        inner join image on detection.image_key = image.image_key
+        where
+            detection.stream_id = asked.stream_id
+            and detection.source_id = asked.source_id
+            and detection.time_start > asked.until - interval '30 days'
+            and detection.time_start <= asked.until
+        order by detection.time_start desc, image.freq_eff_hz asc
+        limit 200
+    ) as point
+order by asked.number asc, point.time_start desc, point.freq_eff_hz asc

@@ -30,39 +30,41 @@ select
 from unnest($1::text[], $2::text[]) as asked (stream, image_id)
 inner join stream on asked.stream = stream.name
 inner join image as own on stream.id = own.stream_id and asked.image_id = own.image_id
-cross join lateral (
-    select count(*)::int as n_candidates
-    from transient
-    where transient.image_key = own.image_key
-) as candidates
-cross join lateral (
-    (
-        select
-            image.*,
-            false as is_earlier
-        from image
-        where
-            image.timestep_id = own.timestep_id
-            and image.stream_id = own.stream_id
-            and image.verdict = 'accepted'
-        order by image.image_key
-        limit 32
-    )
-    union all
-    (
-        select
-            image.*,
-            true as is_earlier
-        from image
-        where
-            image.stream_id = own.stream_id
-            and image.time_start < own.time_start
-            and image.time_start > own.time_start - interval '30 days'
-            and image.band_id = own.band_id
-            and image.stokes = own.stokes
-            and image.verdict = 'accepted'
-        order by image.time_start desc
-        limit 20
-    )
-) as looked
-order by asked.image_id, looked.is_earlier, looked.time_start desc
+cross join
+    lateral (
+        select count(*)::int as n_candidates
+        from transient
+        where transient.image_key = own.image_key
+    ) as candidates
+cross join
+    lateral (
+        (
+            select
+                image.*,
+                false as is_earlier
+            from image
+            where
+                image.timestep_id = own.timestep_id
+                and image.stream_id = own.stream_id
+                and image.verdict = 'accepted'
+            order by image.image_key
+            limit 32
+        )
+        union all
+        (
+            select
+                image.*,
+                true as is_earlier
+            from image
+            where
+                image.stream_id = own.stream_id
+                and image.time_start < own.time_start
+                and image.time_start > own.time_start - interval '30 days'
+                and image.band_id = own.band_id
+                and image.stokes = own.stokes
+                and image.verdict = 'accepted'
+            order by image.time_start desc
+            limit 20
+        )
+    ) as looked
+order by asked.image_id asc, looked.is_earlier asc, looked.time_start desc
