@@ -20,7 +20,7 @@ ALERT = NewAlert(
     role="observation", transient_id=2, source_id=3, stream="a stream", kind="new_source", ra=4.0,
     dec=5.0, snr=6.0, flux_peak_jy_beam=7.0, time_start=START,
     time_alert=START + timedelta(seconds=9), voevent=b"<xml/>", notice=b'{"snr": 8}',
-    latency_s=10.0, rule="a rule", image_id="an image",
+    latency_s=10.0, rule="a rule", image_id="an image", avro_packet=b"a packet",
 )  # fmt: skip
 
 
