@@ -28,6 +28,8 @@ __all__ = ["build_context", "expect_false_alarms", "find_spectral_index"]
 
 # Below, a flux is no use for a spectrum [sigma].
 _SPECTRUM_SIGMA = 3.0
+# Beyond, and below its inverse, a flux is a defect [Jy/beam].
+_LARGEST_JY = 1e30
 
 
 def build_context(event: SourceEvent, rows: ContextRows) -> EventContext:
@@ -120,8 +122,10 @@ def find_spectral_index(points: Sequence[Point]) -> SpectralIndex | None:
     usable = [
         point
         for point in points
-        if point.flux_peak_jy_beam > 0
-        and 0 < point.flux_peak_err_jy_beam <= point.flux_peak_jy_beam / _SPECTRUM_SIGMA
+        if 0 < point.flux_peak_jy_beam < _LARGEST_JY
+        and 1 / _LARGEST_JY
+        < point.flux_peak_err_jy_beam
+        <= point.flux_peak_jy_beam / _SPECTRUM_SIGMA
     ]
     if len({point.freq_eff_hz for point in usable}) < 2:
         return None
@@ -155,7 +159,8 @@ def _find_mean(points: Sequence[Point]) -> tuple[float | None, float | None]:
     usable = [
         (each.flux_peak_jy_beam, each.flux_peak_err_jy_beam**-2.0)
         for each in points
-        if math.isfinite(each.flux_peak_jy_beam) and 0 < each.flux_peak_err_jy_beam < math.inf
+        if abs(each.flux_peak_jy_beam) < _LARGEST_JY
+        and 1 / _LARGEST_JY < each.flux_peak_err_jy_beam < _LARGEST_JY
     ]
     weight = sum(each for _, each in usable)
     if not weight:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from scipy import stats
@@ -29,6 +29,7 @@ from services.alert.steps.event_name import format_event_name, to_letters
 from services.alert.steps.localization import find_localization
 from services.alert.steps.rule import weigh
 from tests.support.alert_contexts import full_context, point_at
+from tests.support.examples import examples
 from tests.support.records import wcs_header
 from tests.support.vtp_events import DECISION, START, source_event
 
@@ -294,6 +295,31 @@ def test_the_nearest_source_of_each_catalogue_comes_first() -> None:
     matches = tuple(CatalogueMatch(name, 1.0, 2.0, d) for name, d in (("a", 9.0), ("b", 3.0)))
     context = build_context(EVENT, ContextRows(matches=matches))
     assert [each["catalogue"] for each in notice_of(context)["catalogue_matches"]] == ["b", "a"]
+
+
+numbers = st.floats() | st.sampled_from([0.0, -0.0, 5e-324, 1e-200, 1e200, math.nan, math.inf])
+
+
+@settings(max_examples=examples(100))
+@given(st.lists(st.tuples(*[numbers] * 5), max_size=4), st.lists(st.tuples(*[numbers] * 5)))
+def test_any_measurements_make_a_context_and_a_packet(
+    now: list[tuple[float, ...]], before: list[tuple[float, ...]]
+) -> None:
+    names = ("flux_peak_jy_beam", "flux_peak_err_jy_beam", "snr", "rms_local_jy_beam",
+             "flux_int_jy")  # fmt: skip
+    images = tuple(looked(1 + number, 0, 140e6 + 1e7 * number) for number in range(4))
+    points = [
+        point_at(
+            0, 140e6 + 1e7 * number, image_key=1 + number, **dict(zip(names, each, strict=True))
+        )
+        for number, each in enumerate(now)
+    ] + [
+        point_at(-1 - number, image_key=10 + number, **dict(zip(names, each, strict=True)))
+        for number, each in enumerate(before)
+    ]
+    found = notice_of(context_of(*points, images=images))
+    assert len(found["bands"]) == 4
+    assert found["n_looks"] == len(before)
 
 
 def test_nothing_known_is_no_obstacle() -> None:
