@@ -182,6 +182,9 @@ class TransientHandler:
             return _Decided("repeated", existing)
         before = await transaction.get_alert_history(event)
         before = replace(before, n_due_of_image=n_due_of_image)
+        # An update has the limit of the first event, which alone says when it was observed.
+        limit_time = event.time_limit_previous or before.time_limit_previous
+        event = replace(event, time_limit_previous=limit_time)
         try:
             decision = decide(event, rules, matches, before=before, role=self._settings.role)
             check_storm(event, before, self._settings)

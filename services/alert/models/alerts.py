@@ -73,6 +73,8 @@ class AlertHistory:
         First alerts of the earlier episodes of its source, the newest last.
     event_name : str or None
         Name of the family; None: it has none, or no alert yet.
+    time_limit_previous : datetime or None
+        When the limit of its first alert was observed; None: it has none, or no alert yet.
     """
 
     revision: int = 0
@@ -83,6 +85,7 @@ class AlertHistory:
     release: str | None = None
     earlier_ivorns: tuple[str, ...] = ()
     event_name: str | None = None
+    time_limit_previous: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ select
     family.revision,
     family.role,
     family.event_name,
+    family.time_limit_previous,
     (
         select count(*) from alert
         where alert.image_id = $3::text and alert.alert_type = 'initial' and alert.kind <> 'storm'
@@ -45,7 +46,10 @@ from (
                 order by alert.revision desc
             )
         )[1] as role,
-        (array_agg(alert.notice -> 'event_name' ->> 0 order by alert.revision))[1] as event_name
+        (array_agg(alert.notice -> 'event_name' ->> 0 order by alert.revision))[1] as event_name,
+        (
+            array_agg((alert.notice ->> 'limit_previous_time')::timestamptz order by alert.revision)
+        )[1] as time_limit_previous
     from alert
     where alert.trig_id = $2::text
 ) as family
