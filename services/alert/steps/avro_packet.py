@@ -14,7 +14,14 @@ from schemas.alert_packet import (
 )
 from schemas.messages import SourceEvent
 from services.alert.models import Decision, EventContext, Point
-from services.alert.steps.facts import AlertName, clean_text, note_of, ra_of, variability_of
+from services.alert.steps.facts import (
+    AlertName,
+    clean_text,
+    note_of,
+    ra_of,
+    time_limit_of,
+    variability_of,
+)
 from services.alert.steps.localization import find_localization
 
 __all__ = ["build_avro_packet"]
@@ -136,9 +143,10 @@ def _find_limits(event: SourceEvent, context: EventContext) -> Iterator[UpperLim
                 band.stokes,
                 band.limit_jy_beam,
             )
-    if event.limit_previous_jy_beam is not None and event.time_limit_previous is not None:
+    time_limit = time_limit_of(event)
+    if event.limit_previous_jy_beam is not None and time_limit is not None:
         yield UpperLimit(
-            event.time_limit_previous,
+            time_limit,
             event.freq_eff_hz,
             event.freq_bw_hz,
             clean_text(event.stokes),

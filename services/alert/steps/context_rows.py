@@ -16,6 +16,7 @@ from services.alert.steps.facts import (
     end_of_exposure,
     middle_of_exposure,
     ra_of,
+    time_limit_of,
     usable_exposure_s,
 )
 from services.alert.steps.localization import find_localization
@@ -148,7 +149,7 @@ def history_rows(event: SourceEvent, context: EventContext) -> list[Row]:
         *_last_rows(history.last),
         ("mean_flux_jy_beam", _round(history.mean_jy_beam), "Jy/beam", ""),
         ("mean_flux_err_jy_beam", _round(history.mean_err_jy_beam), "Jy/beam", ""),
-        ("limit_previous_time", _to_text(event.time_limit_previous), "", ""),
+        ("limit_previous_time", _to_text(time_limit_of(event)), "", ""),
         ("limit_previous_freq_mhz", _round(event.freq_eff_hz / 1e6) if has_limit else None,
          "MHz", ""),
         ("last_non_detection", _to_text(history.time_last_non_detection), "", ""),

@@ -28,6 +28,7 @@ __all__ = [
     "ra_of",
     "tense_of",
     "time_error_s",
+    "time_limit_of",
     "time_previous_of",
     "usable_exposure_s",
     "variability_of",
@@ -171,6 +172,14 @@ def time_previous_of(event: SourceEvent) -> datetime | None:
     """Return when the latest image that was looked back at was exposed, UTC; None: unknown."""
     try:
         return event.time_previous and event.time_previous.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def time_limit_of(event: SourceEvent) -> datetime | None:
+    """Return when the limit before was observed, UTC; None: unknown."""
+    try:
+        return event.time_limit_previous and event.time_limit_previous.astimezone(UTC)
     except OverflowError:
         return None
 
