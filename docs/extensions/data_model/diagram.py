@@ -37,6 +37,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "transient",
         "source_event",
         "alert",
+        "event_name",
         "delivery",
         "subscriber",
         "suppressed_event",
