@@ -105,7 +105,8 @@ def build_voevent(
     """
     packet = _start_packet(name.ivorn, decision.voevent_role)
     _add_who(packet, settings, time_alert)
-    what = _add_what(packet, event, name, decision, time_alert)
+    what = _add_what(packet, name, tense_of(event, decision.role, time_alert))
+    _add_event(what, event, settings, decision, time_alert)
     _add_context(what, event, context, settings)
     _add_where_when(packet, event, settings)
     _add_how(packet)
@@ -171,24 +172,27 @@ def _add_who(packet: etree._Element, settings: AlertSettings, time_alert: dateti
         _add(author, "contactEmail", clean_text(settings.contact_email))
 
 
-def _add_what(
-    packet: etree._Element,
-    event: SourceEvent,
-    name: AlertName,
-    decision: Decision,
-    time_alert: datetime,
-) -> etree._Element:
+def _add_what(packet: etree._Element, name: AlertName, tense: str) -> etree._Element:
     what = _add(packet, "What")
     _add_param(what, ("TrigID", name.trig_id, "", "meta.id"))
     if name.event_name is not None:
         _add_param(what, ("event_name", name.event_name, "", "meta.id"))
     _add_param(what, ("AlertType", name.alert_type, "", ""))
-    _add_param(what, ("AlertTense", tense_of(event, decision.role, time_alert), "", ""))
+    _add_param(what, ("AlertTense", tense, "", ""))
+    return what
+
+
+def _add_event(
+    what: etree._Element,
+    event: SourceEvent,
+    settings: AlertSettings,
+    decision: Decision,
+    time_alert: datetime,
+) -> None:
     _add_group(what, "image", _image_rows(event))
-    _add_group(what, "detection", _detection_rows(event))
+    _add_group(what, "detection", _detection_rows(event, settings))
     _add_group(what, "association", _association_rows(event, decision))
     _add_group(what, "provenance", _provenance_rows(event, time_alert))
-    return what
 
 
 def _add_context(
@@ -270,7 +274,8 @@ def _image_rows(event: SourceEvent) -> list[Row]:
     ]
 
 
-def _detection_rows(event: SourceEvent) -> list[Row]:
+def _detection_rows(event: SourceEvent, settings: AlertSettings) -> list[Row]:
+    place = find_localization(event, settings)
     flux, error = "phot.flux.density;em.radio", "stat.error;phot.flux.density;em.radio"
     limit = event.limit_previous_jy_beam
     return [
@@ -283,8 +288,8 @@ def _detection_rows(event: SourceEvent) -> list[Row]:
         ("previous_limit", None if limit is None else float(limit), "Jy/beam", flux),
         ("look_back", event.look_back[:_MAX_TRIGGER_CHARS] or None, "", ""),
         *_previous_rows(event, flux, error),
-        ("ra_error", float(event.ra_err_deg), "deg", "stat.error;pos.eq.ra"),
-        ("dec_error", float(event.dec_err_deg), "deg", "stat.error;pos.eq.dec"),
+        ("ra_error", place.ra_err_deg, "deg", "stat.error;pos.eq.ra"),
+        ("dec_error", place.dec_err_deg, "deg", "stat.error;pos.eq.dec"),
         ("extraction_type", event.extraction_type, "", ""),
         ("quality_flags", int(event.quality_flags), "", "meta.code.qual"),
         # XPath 1.0 cannot test bits of a number: filters use these.

@@ -151,6 +151,16 @@ def test_the_error_of_the_time_is_the_one_of_the_notice() -> None:
     assert float(str(told)) == notice["trigger_time_error"]
 
 
+def test_the_errors_of_the_position_are_those_of_the_notice() -> None:
+    event = source_event(position_systematic_err_deg=0.0009)
+    found = params(build(event), "detection")
+    notice = json.loads(build_alert(event, SETTINGS, DECISION, START, revision=0).notice)
+    for axis in ("ra", "dec"):
+        told = float(str(found[f"{axis}_error"]))
+        assert told == pytest.approx(notice[f"{axis}_err_deg"])
+        assert told != getattr(event, f"{axis}_err_deg")
+
+
 def test_a_value_that_is_none_is_left_out() -> None:
     root = build(
         source_event(eta=math.nan, v=math.inf, n_datapoints=9, limit_previous_jy_beam=None)
