@@ -1,7 +1,8 @@
 """The Avro alert packet of topic `alerts-avro-v1`, as frozen dataclasses."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from schemas.codec import encode_record
 
@@ -113,6 +114,21 @@ class AlertPacket:
     stamps: tuple[Stamp, ...] = ()
 
 
+_NAMES = {
+    each: tuple(field.name for field in fields(each))
+    for each in (AlertPacket, AlertSource, CatalogueMatch, Measurement, Stamp, UpperLimit)
+}
+
+
 def encode_alert_packet(packet: AlertPacket) -> bytes:
     """Return the Avro bytes of an alert, after the five-byte prefix of a schema registry."""
-    return encode_record("alert_packet", asdict(packet))
+    return encode_record("alert_packet", _to_record(packet))
+
+
+def _to_record(value: Any) -> Any:
+    """Return dataclasses as dicts; `asdict` copies each value, which takes ten times as long."""
+    if (names := _NAMES.get(type(value))) is not None:
+        return {name: _to_record(getattr(value, name)) for name in names}
+    if isinstance(value, tuple):
+        return [_to_record(each) for each in value]
+    return value
