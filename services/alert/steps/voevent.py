@@ -12,7 +12,6 @@ from lxml import etree
 from runtime.errors import RejectedMessageError
 from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
-from schemas.quality import names_of
 from schemas.voevent import NAMESPACE, load_voevent_schema
 from services.alert.models import NO_CONTEXT, Decision, EventContext
 from services.alert.steps.context_rows import (
@@ -27,13 +26,19 @@ from services.alert.steps.context_rows import (
     significance_rows,
     spectrum_rows,
 )
+from services.alert.steps.event_rows import (
+    association_rows,
+    detection_rows,
+    image_rows,
+    provenance_rows,
+    to_iso,
+)
 from services.alert.steps.facts import (
     AlertName,
     Row,
     clean_text,
     end_of_exposure,
     instrument_of,
-    latencies_s,
     link_to,
     middle_of_exposure,
     name_pipeline,
@@ -41,8 +46,6 @@ from services.alert.steps.facts import (
     ra_of,
     tense_of,
     time_error_s,
-    time_previous_of,
-    variability_of,
 )
 from services.alert.steps.localization import find_localization
 
@@ -50,7 +53,6 @@ __all__ = ["MAX_PACKET_BYTES", "assert_valid", "build_voevent"]
 
 # Comet closes the connection beyond 99 999.
 MAX_PACKET_BYTES = 32_000
-_MAX_TRIGGER_CHARS = 20
 _CITE = {"update": "supersedes", "retraction": "retraction"}
 # Unified Astronomy Thesaurus: radio transient sources; variable radiation sources.
 _CONCEPTS = dict.fromkeys(
@@ -136,10 +138,6 @@ def assert_valid(data: bytes) -> None:
         raise RejectedMessageError("large_voevent", f"VOEvent of {len(data)} bytes")
 
 
-def _to_iso(time: datetime) -> str:
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat()
-
-
 def _add(
     parent: etree._Element, tag: str, text: str | None = None, **attributes: str
 ) -> etree._Element:
@@ -162,7 +160,7 @@ def _start_packet(ivorn: str, role: str) -> etree._Element:
 def _add_who(packet: etree._Element, settings: AlertSettings, time_alert: datetime) -> None:
     who = _add(packet, "Who")
     _add(who, "AuthorIVORN", f"ivo://{settings.authority}/livetrap")
-    _add(who, "Date", _to_iso(time_alert))
+    _add(who, "Date", to_iso(time_alert))
     author = _add(who, "Author")
     _add(author, "title", clean_text(settings.author_title))
     _add(author, "shortName", clean_text(settings.mission))
@@ -189,10 +187,10 @@ def _add_event(
     decision: Decision,
     time_alert: datetime,
 ) -> None:
-    _add_group(what, "image", _image_rows(event))
-    _add_group(what, "detection", _detection_rows(event, settings))
-    _add_group(what, "association", _association_rows(event, decision))
-    _add_group(what, "provenance", _provenance_rows(event, time_alert))
+    _add_group(what, "image", image_rows(event))
+    _add_group(what, "detection", detection_rows(event, settings))
+    _add_group(what, "association", association_rows(event, decision))
+    _add_group(what, "provenance", provenance_rows(event, time_alert))
 
 
 def _add_context(
@@ -258,99 +256,6 @@ def _add_param(parent: etree._Element, row: Row) -> None:
     _add(parent, "Param", name=name, value=str(plain), **optional)
 
 
-def _image_rows(event: SourceEvent) -> list[Row]:
-    return [
-        ("image_id", event.image_id, "", "meta.id;obs.image"),
-        ("stream", event.stream, "", ""),
-        ("telescope", event.telescope, "", "instr.tel"),
-        ("time_start", _to_iso(event.time_start), "", "time.start;obs"),
-        ("int_time", float(event.exposure_s), "s", "time.duration;obs.exposure"),
-        ("centre_frequency", event.freq_eff_hz / 1e6, "MHz", "em.freq;instr"),
-        ("bandwidth", event.freq_bw_hz / 1e6, "MHz", "instr.bandwidth"),
-        ("stokes", event.stokes, "", "phys.polarization.stokes"),
-        ("bmaj", float(event.beam_major_deg), "deg", "instr.beam;phys.angSize.smajAxis"),
-        ("bmin", float(event.beam_minor_deg), "deg", "instr.beam;phys.angSize.sminAxis"),
-        ("bpa", float(event.beam_pa_deg), "deg", "instr.beam;pos.posAng"),
-    ]
-
-
-def _detection_rows(event: SourceEvent, settings: AlertSettings) -> list[Row]:
-    place = find_localization(event, settings)
-    flux, error = "phot.flux.density;em.radio", "stat.error;phot.flux.density;em.radio"
-    limit = event.limit_previous_jy_beam
-    return [
-        ("peak_flux", float(event.flux_peak_jy_beam), "Jy/beam", flux),
-        ("peak_flux_error", float(event.flux_peak_err_jy_beam), "Jy/beam", error),
-        ("int_flux", float(event.flux_int_jy), "Jy", flux),
-        ("int_flux_error", float(event.flux_int_err_jy), "Jy", error),
-        ("snr", float(event.snr), "", "stat.snr"),
-        ("local_rms", float(event.rms_local_jy_beam), "Jy/beam", "stat.stdev;phot.flux.density"),
-        ("previous_limit", None if limit is None else float(limit), "Jy/beam", flux),
-        ("look_back", event.look_back[:_MAX_TRIGGER_CHARS] or None, "", ""),
-        *_previous_rows(event, flux, error),
-        ("ra_error", place.ra_err_deg, "deg", "stat.error;pos.eq.ra"),
-        ("dec_error", place.dec_err_deg, "deg", "stat.error;pos.eq.dec"),
-        ("extraction_type", event.extraction_type, "", ""),
-        ("quality_flags", int(event.quality_flags), "", "meta.code.qual"),
-        # XPath 1.0 cannot test bits of a number: filters use these.
-        *[(f"is_{name}", "true", "", "meta.code.qual") for name in names_of(event.quality_flags)],
-    ]
-
-
-def _previous_rows(event: SourceEvent, flux: str, error: str) -> list[Row]:
-    """Return what earlier images of the band show at the place of a new source."""
-    time_previous = time_previous_of(event)
-    if time_previous is None:
-        return []
-    return [
-        ("n_look_back", int(event.n_look_back), "", "meta.number;obs.image"),
-        ("previous_flux", event.flux_previous_jy_beam, "Jy/beam", flux),
-        ("previous_flux_error", event.flux_previous_err_jy_beam, "Jy/beam", error),
-        ("previous_time", _to_iso(time_previous), "", "time.start;obs"),
-    ]
-
-
-def _association_rows(event: SourceEvent, decision: Decision) -> list[Row]:
-    eta, v = variability_of(event)
-    return [
-        ("kind", event.transient_kind or event.kind, "", "meta.code.class"),
-        ("rule", decision.rule, "", ""),
-        ("storm_release", decision.storm_release, "", ""),
-        ("certainty", event.certainty, "", ""),
-        ("source_id", int(event.source_id), "", "meta.id;src"),
-        ("transient_id", int(event.transient_id), "", "meta.id"),
-        ("n_datapoints", int(event.n_datapoints), "", "meta.number"),
-        ("n_bands", int(event.n_bands), "", "meta.number;em.freq"),
-        ("n_forced", int(event.n_forced), "", "meta.number"),
-        ("eta_nu", eta, "", "stat.fit.chi2;src.var"),
-        ("V_nu", v, "", "src.var.amplitude"),
-        ("n_episodes", int(event.n_episodes), "", "meta.number"),
-        ("trigger", event.trigger[:_MAX_TRIGGER_CHARS], "", ""),
-        ("trigger_significance", event.trigger_sigma, "", "stat.snr"),
-        ("expected_flux", event.flux_expected_jy_beam, "Jy/beam", "phot.flux.density;em.radio"),
-        (
-            "expected_flux_error",
-            event.flux_expected_err_jy_beam,
-            "Jy/beam",
-            "stat.error;phot.flux.density;em.radio",
-        ),
-        ("eta_nu_peak", event.eta_peak, "", "stat.fit.chi2;src.var"),
-        ("V_nu_peak", event.v_peak, "", "src.var.amplitude"),
-        ("eta_nu_blind", event.eta_blind, "", "stat.fit.chi2;src.var"),
-        ("V_nu_blind", event.v_blind, "", "src.var.amplitude"),
-    ]
-
-
-def _provenance_rows(event: SourceEvent, time_alert: datetime) -> list[Row]:
-    rows: list[Row] = [
-        ("pipeline_version", name_pipeline(), "", "meta.version;meta.software"),
-        ("event_id", event.event_id, "", "meta.id"),
-    ]
-    for stage, seconds in latencies_s(event, time_alert).items():
-        rows.append((f"latency_{stage}", seconds, "s", "time.duration"))
-    return rows
-
-
 def _add_where_when(packet: etree._Element, event: SourceEvent, settings: AlertSettings) -> None:
     data = _add(_add(packet, "WhereWhen"), "ObsDataLocation")
     _add(data, "ObservatoryLocation", id=instrument_of(event, settings))
@@ -358,7 +263,7 @@ def _add_where_when(packet: etree._Element, event: SourceEvent, settings: AlertS
     _add(observation, "AstroCoordSystem", id=_COORDINATES)
     coordinates = _add(observation, "AstroCoords", coord_system_id=_COORDINATES)
     time = _add(coordinates, "Time", unit="s")
-    _add(_add(time, "TimeInstant"), "ISOTime", _to_iso(middle_of_exposure(event)))
+    _add(_add(time, "TimeInstant"), "ISOTime", to_iso(middle_of_exposure(event)))
     _add(time, "Error", str(time_error_s(event)))
     _add_position(coordinates, event, settings)
 

@@ -11,7 +11,7 @@ from schemas.identity import trig_id
 from schemas.messages import ImageDetections
 from services.associate.models.catalogue import LastNotified, Monitors, NullDetections
 from services.associate.models.decisions import Columns
-from services.associate.models.timesteps import Band, ExpectedChannel, KnownImage
+from services.associate.models.timesteps import KnownImage
 from tests.support.records import START, image, rejected, sources
 from tests.support.timesteps import (
     FIRST_IMAGE_KEY,
@@ -345,37 +345,6 @@ def test_without_forced_photometry_nothing_is_asked():
     )
     assert questions.detected_ids is None
     assert decisions.forced is None
-
-
-def test_an_image_covers_the_sky_where_it_is_not_blank():
-    half = np.full((4, 4), 1e-3)
-    half[:, :2] = np.nan
-    whole, blank = timestep_of(image(1)), timestep_of(image(1, rms_jy_beam=half))
-    ((all_cells,), (some_cells,)) = (
-        decide_timestep(each, state_of(each))[1].coverage for each in (whole, blank)
-    )
-    assert 0.3 < some_cells.cell.size / all_cells.cell.size < 0.7
-    assert set(some_cells.cell.tolist()) < set(all_cells.cell.tolist())
-    assert all_cells.image_key == FIRST_IMAGE_KEY
-    np.testing.assert_allclose(all_cells.rms_jy_beam, 1e-3)
-
-
-def test_the_channels_that_the_stream_sends_are_stored_once_a_band():
-    first, later = (
-        ExpectedChannel(Band(LOW_HZ + offset, 2e6), "I", START, missed)
-        for offset, missed in ((0.0, 2), (100.0, 0))
-    )
-    elsewhere = ExpectedChannel(Band(300e6, 2e6), "I", START, 0)
-    timestep = timestep_of(image(1), channels=(first, later, elsewhere))
-    _, decisions = decide_timestep(timestep, state_of(timestep))
-    assert list(decisions.channels) == [(1, later)]
-    assert decisions.closed_until == timestep.time_start
-
-
-def test_only_months_with_detections_need_a_partition():
-    empty, full = timestep_of(image(1)), timestep_of(image(1, [HERE]))
-    assert decide_timestep(empty, state_of(empty))[1].months == []
-    assert decide_timestep(full, state_of(full))[1].months == [full.time_start]
 
 
 def test_an_unusable_error_matches_nothing():
