@@ -97,9 +97,9 @@ def list_deliveries(
 @alerts.command("test")
 def send_test(
     *,
-    ra: Annotated[float, typer.Option(min=0, max=360, help="Right ascension [deg]")] = 0.0,
-    dec: Annotated[float, typer.Option(min=-90, max=90, help="Declination [deg]")] = 90.0,
-    wait: Annotated[float, typer.Option(min=0, help="Wait for acknowledgements [s]")] = 5.0,
+    ra: Annotated[float, typer.Option(min=0, max=360, help=r"Right ascension \[deg]")] = 0.0,
+    dec: Annotated[float, typer.Option(min=-90, max=90, help=r"Declination \[deg]")] = 90.0,
+    wait: Annotated[float, typer.Option(min=0, help=r"Wait for acknowledgements \[s]")] = 5.0,
     data_dir: DataDir = None,
     as_json: JsonOutput = False,
 ) -> None:

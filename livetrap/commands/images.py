@@ -26,8 +26,8 @@ class TableFormat(StrEnum):
 
 
 # Options of `extract`.
-DetectionThreshold = Annotated[float, typer.Option(min=1.0, help="Peak of a source [local rms]")]
-AnalysisThreshold = Annotated[float, typer.Option(min=0.5, help="Edge of an island [local rms]")]
+DetectionThreshold = Annotated[float, typer.Option(min=1.0, help=r"Peak of a source \[local rms]")]
+AnalysisThreshold = Annotated[float, typer.Option(min=0.5, help=r"Edge of an island \[local rms]")]
 FalseDiscoveryRate = Annotated[
     float | None,
     typer.Option(
@@ -42,7 +42,7 @@ FreeShape = Annotated[
     bool, typer.Option("--free-shape", help="Fit elliptical Gaussians instead of the beam")
 ]
 Radius = Annotated[
-    float | None, typer.Option(min=1.0, help="Ignore sources farther from the centre [px]")
+    float | None, typer.Option(min=1.0, help=r"Ignore sources farther from the centre \[px]")
 ]
 Negative = Annotated[
     bool, typer.Option("--negative", help="Search the negated image, for false detections")
@@ -75,7 +75,8 @@ RmsMap = Annotated[
 Positions = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="CSV with columns ra and dec [deg]: measure these instead of sources"
+        metavar="FILE",
+        help=r"CSV with columns ra and dec \[deg]: measure these instead of sources",
     ),
 ]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files measured at the same time")]
@@ -148,8 +149,8 @@ def extract(
     analysis_threshold: AnalysisThreshold = 3.0,
     fdr: FalseDiscoveryRate = None,
     free_shape: FreeShape = False,
-    cell: Annotated[int, typer.Option(min=8, help="Background grid cell [px]")] = 50,
-    margin: Annotated[int, typer.Option(min=0, help="Ignored border [px]")] = 10,
+    cell: Annotated[int, typer.Option(min=8, help=r"Background grid cell \[px]")] = 50,
+    margin: Annotated[int, typer.Option(min=0, help=r"Ignored border \[px]")] = 10,
     radius: Radius = None,
     negative: Negative = False,
     detection_image: DetectionImage = None,

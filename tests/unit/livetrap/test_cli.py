@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,6 +61,19 @@ def test_every_help_has_a_sentence_and_examples_that_can_be_typed(path: str) -> 
 def test_every_option_is_explained(path: str) -> None:
     for parameter in COMMANDS[path].params:
         assert getattr(parameter, "help", None), parameter.name
+
+
+@pytest.mark.parametrize("path", [path for path in RUNNABLE if path != "simulate"])
+def test_the_help_shows_the_units(
+    path: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERMINAL_WIDTH", "400")
+    texts = [str(getattr(parameter, "help", "")) for parameter in COMMANDS[path].params]
+    assert run([*path.split(), "--help"]) == 0
+    shown = capsys.readouterr().out
+    for text in texts:
+        for unit in re.findall(r"\[[^]]*\]", text):
+            assert unit in shown, f"{text}: a bracket is markup, write \\\\{unit}"
 
 
 @pytest.mark.parametrize(
