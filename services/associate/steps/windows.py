@@ -54,6 +54,10 @@ class _Stream:
     missed: dict[Channel, int] = field(default_factory=dict)
     cadences: deque[timedelta] = field(default_factory=lambda: deque(maxlen=_MOST_CADENCES))
     ahead: datetime | None = None
+    # Start and first arrival [s] of the timesteps that closed last, in time order.
+    recent: deque[tuple[datetime, float]] = field(
+        default_factory=lambda: deque(maxlen=_MOST_OPEN_TIMESTEPS)
+    )
 
     def cadence(self) -> timedelta | None:
         """Return the median time between timesteps; None while too few have closed."""
@@ -76,6 +80,31 @@ class _Stream:
     def expected(self) -> list[Channel]:
         return [channel for channel, missed in self.missed.items() if missed < MISSED_LIMIT]
 
+    def expect_again(self, channel: Channel, time_start: datetime) -> None:
+        """Wait for a channel from now on: its image is late because nothing waited for it."""
+        newest = self.newest.get(channel)
+        if newest is None or time_start > newest:
+            self.newest[channel] = time_start
+            self.missed[channel] = 0
+
+    def drop_partitions(self, gone: set[int]) -> None:
+        """Drop the records of partitions, and what they said about the time of their channels."""
+        self.partitions -= gone
+        for window in self.open:
+            window.arrivals = [each for each in window.arrivals if each.partition not in gone]
+            window.channels = {
+                _channel(self, each.record.metadata)
+                for each in window.arrivals
+                if each.record.metadata is not None
+            }
+        self.open = [window for window in self.open if window.arrivals]
+        if self.closed_until is not None:
+            for channel, newest in self.newest.items():
+                self.newest[channel] = min(newest, self.closed_until)
+        for window in self.open:
+            if not self.is_jump(window.time_start):
+                self.newest |= dict.fromkeys(window.channels, window.time_start)
+
 
 class TimestepWindows:
     """Event-time windows per stream.
@@ -85,8 +114,9 @@ class TimestepWindows:
     everything that was sent until then has arrived, or when two thousand wait. The channels of
     a new stream are unknown: its first timestep closes after `first_timestep_wait_s`, however
     its partitions interleave. Timesteps of a stream close in order; an image of a closed
-    timestep is late and is associated alone. A single image far ahead of all others (a header
-    with a wrong date) does not move the clock of its stream: it, too, is associated alone.
+    timestep is late and is associated alone; if it came within the timeout, its channel is
+    waited for from then on. A single image far ahead of all others (a header with a wrong date)
+    does not move the clock of its stream: it, too, is associated alone.
 
     Parameters
     ----------
@@ -118,8 +148,17 @@ class TimestepWindows:
         time_start = record.metadata.time_start
         if stream.closed_until and time_start <= stream.closed_until + self._tolerance:
             self._alone.append(Timestep(record.stream, time_start, (arrival,), is_late=True))
+            if self._would_be_in_time(stream, time_start, arrival.arrived_s):
+                stream.expect_again(_channel(stream, record.metadata), time_start)
             return
         self._add_to_window(stream, arrival, record.metadata)
+
+    def _would_be_in_time(self, stream: _Stream, time_start: datetime, arrived_s: float) -> bool:
+        """Return whether a late image has come before its timestep had waited for so long."""
+        for closed_start, first_arrival_s in stream.recent:
+            if closed_start >= time_start - self._tolerance:
+                return arrived_s - first_arrival_s < self._timeout_s
+        return False
 
     def _stream(self, name: str) -> _Stream:
         if name not in self._streams:
@@ -130,7 +169,8 @@ class TimestepWindows:
                 for each in state.channels:
                     channel = (each.band, each.stokes)
                     stream.missed[channel] = each.missed_timesteps
-                    stream.newest[channel] = each.last_time_start
+                    # What came after the last stored timestep is read again.
+                    stream.newest[channel] = min(each.last_time_start, state.closed_until)
             self._streams[name] = stream
         return self._streams[name]
 
@@ -234,6 +274,7 @@ class TimestepWindows:
         if stream.closed_until is not None and not is_jump:
             stream.cadences.append(window.time_start - stream.closed_until)
         stream.closed_until = window.time_start
+        stream.recent.append((window.time_start, window.first_arrival_s))
         channels = tuple(
             ExpectedChannel(band, stokes, stream.newest[band, stokes], missed)
             for (band, stokes), missed in stream.missed.items()
@@ -267,8 +308,8 @@ class TimestepWindows:
         kept = {}
         for name, stream in self._streams.items():
             is_touched = not stream.partitions.isdisjoint(gone)
-            stream.partitions -= gone
-            _drop_arrivals(stream, gone)
+            if is_touched:
+                stream.drop_partitions(gone)
             if stream.open or not is_touched:
                 kept[name] = stream
         self._streams = kept
@@ -283,20 +324,6 @@ def _channel(stream: _Stream, metadata: ImageMetadata) -> Channel:
     bands = {band for band, _ in stream.newest}
     band = find_band(metadata.freq_eff_hz, metadata.freq_bw_hz, bands)
     return band or to_band(metadata.freq_eff_hz, metadata.freq_bw_hz), metadata.stokes
-
-
-def _drop_arrivals(stream: _Stream, gone: set[int]) -> None:
-    """Drop the records of partitions from the open timesteps of a stream."""
-    for window in stream.open:
-        kept = [arrival for arrival in window.arrivals if arrival.partition not in gone]
-        if len(kept) < len(window.arrivals):
-            window.arrivals = kept
-            window.channels = {
-                _channel(stream, arrival.record.metadata)
-                for arrival in kept
-                if arrival.record.metadata is not None
-            }
-    stream.open = [window for window in stream.open if window.arrivals]
 
 
 def _is_confirmed(stream: _Stream, window: _Open) -> bool:
