@@ -29,12 +29,16 @@ _NEEDED = ("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2")
 _MATRIX = ("CD1_1", "CD1_2", "CD2_1", "CD2_2")
 # Distortions in a table of another HDU.
 _TABLE_CARDS = ("CPDIS1", "CPDIS2", "CQDIS1", "CQDIS2", "D2IMDIS1", "D2IMDIS2")
+# Equinoxes as some write them, in quotes.
+_EQUINOX = re.compile(r"^[JB] ?(\d{4}(?:\.\d*)?)$", re.IGNORECASE)
 _UNITS = {
     "deg": "deg", "degree": "deg", "degrees": "deg", "degs": "deg",
     "rad": "rad", "radian": "rad", "radians": "rad",
     "arcsec": "arcsec", "arcsecond": "arcsec", "arcseconds": "arcsec",
     "arcmin": "arcmin", "arcminute": "arcmin", "arcminutes": "arcmin",
 }  # fmt: skip
+# Names of systems by their equinox.
+_SYSTEMS = {"J2000": "FK5", "B1950": "FK4"}
 # Projections onto a plane at the reference position.
 _ZENITHAL = ("SIN", "TAN", "ARC", "ZEA", "STG", "NCP", "AZP", "SZP", "ZPN", "AIR", "TPV")
 _STEP_PX = 0.5
@@ -57,7 +61,7 @@ def to_wcs_header(header: Header) -> str:
         if _NUMBER_CARD.match(name) or _NAXIS_CARD.match(name):
             kept[name] = _number_of(cards, header, name)
         elif _TEXT_CARD.match(name) and (text := cards.required_text(name)) is not None:
-            kept[name] = _UNITS.get(text.lower(), text) if name.startswith("CUNIT") else text
+            kept[name] = _to_standard(name, text)
     return _to_text(tuple(kept), *kept.values())
 
 
@@ -68,8 +72,17 @@ def _to_text(names: tuple[str, ...], *values: float | str) -> str:
     return str(header.tostring(sep="\n", endcard=False, padding=False))
 
 
+def _to_standard(name: str, text: str) -> str:
+    """Return a text in the spelling of the standard."""
+    if name.startswith("CUNIT"):
+        return _UNITS.get(text.lower(), text)
+    return text if name.startswith("CTYPE") else _SYSTEMS.get(text.upper(), text.upper())
+
+
 def _number_of(cards: Cards, header: Header, name: str) -> float | int:
     """Return a card's number; whole numbers stay so, and none loses a digit."""
+    if name in ("EQUINOX", "EPOCH") and (match := _EQUINOX.match(cards.text(name) or "")):
+        return float(match[1])
     number = cards.required_number(name)
     if number is None:
         raise cards.unreadable(name, "a finite number")

@@ -10,14 +10,15 @@ from sky.header.errors import HeaderError
 __all__ = ["read_beam"]
 
 _NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?)"
-# AIPS: degrees. `CLEAN BMAJ=  1.1E-02 BMIN=  8.3E-03 BPA=  30.00`
-_AIPS = re.compile(rf"BMAJ=\s*{_NUMBER}\s+BMIN=\s*{_NUMBER}\s+BPA=\s*{_NUMBER}(?![\d.])")
+# AIPS: degrees. `CLEAN BMAJ=  1.1E-02 BMIN=  8.3E-03 BPA=  30.00`; the inputs of its tasks look
+# alike, with another word before them and in arcseconds.
+_AIPS = re.compile(rf"CLEAN\s+BMAJ=\s*{_NUMBER}\s+BMIN=\s*{_NUMBER}\s+BPA=\s*{_NUMBER}(?![\d.])")
 # Miriad: `RESTOR: Using gaussian beam fwhm of 3.28 by 2.10 arcsec.`, `... Position angle: 12.3`
 _MIRIAD = re.compile(rf"beam fwhm of\s+{_NUMBER}\s+by\s+{_NUMBER}\s*arcsec", re.IGNORECASE)
 _MIRIAD_ANGLE = re.compile(rf"RESTOR:?.*position angle:?\s+{_NUMBER}", re.IGNORECASE)
 # WSClean's command line: `-beam-shape 12asec 10asec 30deg`, `-beam-size 12asec`
 _WSCLEAN = re.compile(
-    rf"-beam-shape\s+{_NUMBER}(\w*)\s+{_NUMBER}(\w*)\s+{_NUMBER}(?:deg)?", re.IGNORECASE
+    rf"-beam-shape\s+{_NUMBER}(\w*)\s+{_NUMBER}(\w*)\s+{_NUMBER}(rad)?", re.IGNORECASE
 )
 _WSCLEAN_ROUND = re.compile(rf"-beam-size\s+{_NUMBER}(\w*)", re.IGNORECASE)
 _TO_DEG = {"": 1 / 3600, "asec": 1 / 3600, "arcsec": 1 / 3600, "amin": 1 / 60, "arcmin": 1 / 60,
@@ -27,6 +28,8 @@ _ROUND = 1e-3
 _LARGEST_DEG = 90.0
 
 Beam = tuple[float, float, float]
+# As HISTORY has it, where the angle may be missing.
+WrittenBeam = tuple[float, float, float | None]
 
 
 def read_beam(cards: Cards) -> Beam:
@@ -47,7 +50,10 @@ def read_beam(cards: Cards) -> Beam:
                 "no_beam", "no restoring beam: set BMAJ, BMIN and BPA [deg] (or fits:BMAJ headers)"
             )
         return _checked(*beam)
-    angle = cards.required_number("BPA")
+    return _checked(major, minor, cards.required_number("BPA"))
+
+
+def _checked(major: float, minor: float, angle: float | None) -> Beam:
     if angle is None:
         if abs(major - minor) > _ROUND * abs(major):
             raise HeaderError(
@@ -55,10 +61,6 @@ def read_beam(cards: Cards) -> Beam:
                 f"the beam is elongated (BMAJ {major:g}, BMIN {minor:g} deg) and BPA is missing",
             )
         angle = 0.0
-    return _checked(major, minor, angle)
-
-
-def _checked(major: float, minor: float, angle: float) -> Beam:
     if not (0 < minor < _LARGEST_DEG and 0 < major < _LARGEST_DEG):
         raise HeaderError(
             "bad_beam",
@@ -70,27 +72,35 @@ def _checked(major: float, minor: float, angle: float) -> Beam:
     return major, minor, math.remainder(angle, 180.0)
 
 
-def _from_history(lines: Iterable[str]) -> Beam | None:
+def _from_history(lines: Iterable[str]) -> WrittenBeam | None:
     """Return the beam of the last HISTORY record that has one."""
-    beam: Beam | None = None
+    beam: WrittenBeam | None = None
     for line in lines:
-        if match := _AIPS.search(line):
-            major, minor, angle = map(_to_float, match.groups())
-            beam = major, minor, angle
-        elif match := _MIRIAD.search(line):
-            beam = _to_float(match[1]) / 3600, _to_float(match[2]) / 3600, 0.0
-        elif beam is not None and (match := _MIRIAD_ANGLE.search(line)):
+        found = _from_line(line)
+        if found is not None and found[0] > 0:
+            beam = found
+        if beam is not None and beam[2] is None and (match := _MIRIAD_ANGLE.search(line)):
             beam = beam[0], beam[1], _to_float(match[1])
-        elif (match := _WSCLEAN.search(line)) and {match[2], match[4]} <= _TO_DEG.keys():
-            beam = (
-                _to_float(match[1]) * _TO_DEG[match[2]],
-                _to_float(match[3]) * _TO_DEG[match[4]],
-                _to_float(match[5]),
-            )
-        elif (match := _WSCLEAN_ROUND.search(line)) and match[2] in _TO_DEG:
-            size = _to_float(match[1]) * _TO_DEG[match[2]]
-            beam = size, size, 0.0
     return beam
+
+
+def _from_line(line: str) -> WrittenBeam | None:
+    if match := _AIPS.search(line):
+        major, minor, angle = map(_to_float, match.groups())
+        return major, minor, angle
+    if match := _MIRIAD.search(line):
+        return _to_float(match[1]) / 3600, _to_float(match[2]) / 3600, None
+    if (match := _WSCLEAN.search(line)) and {match[2], match[4]} <= _TO_DEG.keys():
+        angle = _to_float(match[5])
+        return (
+            _to_float(match[1]) * _TO_DEG[match[2]],
+            _to_float(match[3]) * _TO_DEG[match[4]],
+            math.degrees(angle) if match[6] else angle,
+        )
+    if (match := _WSCLEAN_ROUND.search(line)) and match[2] in _TO_DEG:
+        size = _to_float(match[1]) * _TO_DEG[match[2]]
+        return size, size, 0.0
+    return None
 
 
 def _to_float(text: str) -> float:

@@ -123,6 +123,7 @@ def _parse(text: str) -> BrightnessUnit | None:
 def _split(text: str) -> tuple[str, str]:
     """Return what is measured, and per what; the divisor in lower case without an exponent."""
     words = text.strip().strip("'\"").replace("**", "^")
+    words = re.sub(r"^10\^?\(([+-]?\d+)\)", r"10^\1", words)
     words = re.sub(r"\s*([/.*^])\s*", r"\1", words)
     words = (
         re.sub(r"\bper\b", "/", words, flags=re.IGNORECASE).replace(" /", "/").replace("/ ", "/")

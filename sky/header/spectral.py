@@ -112,7 +112,8 @@ def _on_axis(cards: Cards, axis: int, rest_hz: float | None) -> Spectrum:
         "WCSAXES": 1,
         "CTYPE1": ctype,
         "CRVAL1": value,
-        "CRPIX1": 1.0 if pixel is None else pixel,
+        # An axis without a step has one value, wherever its reference pixel is.
+        "CRPIX1": pixel if pixel is not None and step else 1.0,
         "CDELT1": step or 1.0,
         "CUNIT1": _unit(cards, axis),
         "RESTFRQ": rest_hz,

@@ -65,11 +65,15 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """A time of a card and how finely it is written [s]; a date alone is a day."""
+    """A time of a card and how finely it is written [s]; a date alone is a day.
+
+    `is_midnight`: whether its clock reads 0 h, as of a date that was written out.
+    """
 
     card: str
     time: datetime
     resolution_s: float
+    is_midnight: bool = False
 
 
 def read_exposure(cards: Cards) -> Exposure:
@@ -88,14 +92,30 @@ def read_exposure(cards: Cards) -> Exposure:
     FITS 4.0, section 9; Rots et al. 2015, A&A 574, A36.
     """
     scale = _scale(cards)
-    start = _finest(list(_starts(cards, scale)))
+    starts = list(_starts(cards, scale))
     length_s = _duration(cards)
-    if start is None:
-        return _from_middle(cards, scale, length_s)
+    if not any(moment.resolution_s < _DAY_S for moment in starts):
+        middles = list(_moments(cards, ("DATE-AVG",), ("MJD-AVG",), scale))
+        if middles or not starts:
+            return _from_middle(cards, middles, length_s)
+    start = _finest(starts)
     if length_s is None:
-        end = _finest(list(_moments(cards, ("DATE-END", "END_UTC"), ("MJD-END",), scale)))
+        end = _optional_end(cards, scale)
         length_s = max((end.time - start.time) / _SECOND, 0.0) if end else 0.0
     return Exposure(start.time, length_s)
+
+
+def _optional_end(cards: Cards, scale: str) -> _Moment | None:
+    """Return the end of the exposure; None where no card has a time that can be read."""
+    names = ("DATE-END", "END_UTC", "MJD-END")
+    try:
+        ends = list(_moments(cards, names[:2], names[2:], scale))
+        return _finest(ends) if ends else None
+    except HeaderError:
+        for name in names:
+            if name in cards:
+                cards.ignore(name)
+        return None
 
 
 def check_exposure(time_start: datetime, exposure_s: float, *, latest: datetime) -> None:
@@ -127,17 +147,19 @@ def check_exposure(time_start: datetime, exposure_s: float, *, latest: datetime)
         )
 
 
-def _from_middle(cards: Cards, scale: str, length_s: float | None) -> Exposure:
-    middle = _finest(list(_moments(cards, ("DATE-AVG",), ("MJD-AVG",), scale)))
-    if middle is None:
+def _from_middle(cards: Cards, middles: list[_Moment], length_s: float | None) -> Exposure:
+    if not middles:
         raise HeaderError(
             "no_date", "no date: set DATE-OBS to the start of the exposure, ISO 8601 UTC"
         )
     length_s = length_s or 0.0
+    # Of an exposure with pauses, the middle is that of its whole time.
+    elapsed_s = max(cards.number("TELAPSE") or 0.0, length_s)
     try:
-        return Exposure(middle.time - timedelta(seconds=length_s / 2), length_s)
+        start = _finest(middles).time - timedelta(seconds=elapsed_s / 2)
     except OverflowError:
-        raise HeaderError("bad_date", f"an exposure of {length_s:g} s is impossible") from None
+        raise HeaderError("bad_date", f"an exposure of {elapsed_s:g} s is impossible") from None
+    return Exposure(start, length_s)
 
 
 def _scale(cards: Cards) -> str:
@@ -154,14 +176,14 @@ def _scale(cards: Cards) -> str:
 
 
 def _duration(cards: Cards) -> float | None:
-    """Return the exposure [s], or None if no card gives it."""
+    """Return the exposure [s]; None if no card gives it, or only 0."""
     for name in _DURATIONS:
         value = cards.number(name)
-        if value is None:
-            continue
-        if value < 0:
+        if value is not None and value < 0:
             raise HeaderError("bad_date", f"{name} is {value:g} s: an exposure is not negative")
-        return value
+        # Zero is what writes the card and does not know it.
+        if value:
+            return value
     return None
 
 
@@ -183,7 +205,7 @@ def _moments(
             yield _from_mjd(cards, name, value, scale)
 
 
-def _finest(moments: list[_Moment]) -> _Moment | None:
+def _finest(moments: list[_Moment]) -> _Moment:
     """Return the finest time; the first card counts among equals.
 
     Raises
@@ -191,9 +213,7 @@ def _finest(moments: list[_Moment]) -> _Moment | None:
     HeaderError
         Code ``bad_date`` if none has a time of day, or two cards are days apart.
     """
-    if not moments:
-        return None
-    finest = min(moments, key=lambda moment: moment.resolution_s)
+    finest = min(moments, key=lambda moment: _resolution_among(moment, moments))
     for other in moments:
         if abs((other.time - finest.time) / _SECOND) > _LARGEST_CONFLICT_S:
             raise HeaderError(
@@ -210,15 +230,25 @@ def _finest(moments: list[_Moment]) -> _Moment | None:
     return finest
 
 
+def _resolution_among(moment: _Moment, others: list[_Moment]) -> float:
+    """Return how fine a time is [s]; a midnight that another card contradicts is a date."""
+    is_contradicted = any(
+        other.resolution_s < _DAY_S
+        and abs((other.time - moment.time) / _SECOND) > other.resolution_s + moment.resolution_s
+        for other in others
+    )
+    return _DAY_S if moment.is_midnight and is_contradicted else moment.resolution_s
+
+
 def _from_text(cards: Cards, name: str, text: str, scale: str) -> _Moment:
     text = text.strip('" ').split(";")[0].strip('" ')  # WSClean of 2014 wrote `"...";`
     try:
         day, clock, offset = _split(text)
-        if clock is None and name.endswith("OBS"):
-            clock = _clock_of_day(cards)
+        if (clock is None or clock[1] == 0) and name.endswith("OBS"):
+            clock = _clock_of_day(cards) or clock
         resolution_s, seconds = clock or (_DAY_S, 0.0)
         moment = datetime(*day, tzinfo=UTC) + timedelta(seconds=seconds) - offset
-        return _Moment(name, _to_utc(moment, scale), resolution_s)
+        return _Moment(name, _to_utc(moment, scale), resolution_s, is_midnight=seconds == 0)
     except (ValueError, OverflowError) as error:
         raise HeaderError(
             "bad_date", f"cannot read {name} = {text!r}: {error}; write ISO 8601 UTC"

@@ -8,6 +8,8 @@ from astropy.coordinates import SkyCoord
 from astropy.io.fits import Header
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sky.header.errors import HeaderError
 from sky.wcs import SkyProjection, to_wcs_header
@@ -53,15 +55,93 @@ def header(**cards: object) -> Header:
 
 @pytest.mark.parametrize("name", CASES)
 def test_positions_are_those_of_astropy(name: str) -> None:
+    assert_as_astropy(header(**CASES[name]))
+
+
+def assert_as_astropy(image: Header, tolerance_px: float = 1e-6) -> None:
     x, y = np.random.default_rng(1).uniform(0, 255, (2, 50))
-    projection = SkyProjection(to_wcs_header(header(**CASES[name])))
+    projection = SkyProjection(to_wcs_header(image))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
-        expected = WCS(header(**CASES[name])).celestial.pixel_to_world(x, y).icrs
+        expected = WCS(image).celestial.pixel_to_world(x, y).icrs
+    is_sky = np.isfinite(expected.ra.deg)
     ra, dec = projection.to_sky(x, y)
-    assert np.max(expected.separation(SkyCoord(ra, dec, unit="deg")).arcsec) < 1e-6
-    back_x, back_y = projection.to_pixel(ra, dec)
-    assert np.max(np.hypot(back_x - x, back_y - y)) < 1e-6
+    np.testing.assert_array_equal(np.isfinite(ra), is_sky)
+    found = SkyCoord(ra[is_sky], dec[is_sky], unit="deg")
+    assert np.max(expected[is_sky].separation(found).arcsec, initial=0.0) < 1e-6
+    back_x, back_y = projection.to_pixel(ra[is_sky], dec[is_sky])
+    offsets = np.hypot(back_x - x[is_sky], back_y - y[is_sky])
+    assert np.max(offsets, initial=0.0) < tolerance_px
+
+
+PROJECTIONS = ("SIN", "TAN", "ARC", "ZEA", "STG", "CAR", "SFL", "CEA", "AIT", "MOL", "GLS")
+FRAMES: tuple[dict[str, object], ...] = (
+    {"RADESYS": None}, {"RADESYS": "FK5", "EQUINOX": 2000.0}, {"RADESYS": "ICRS"},
+    {"RADESYS": None, "EQUINOX": 1950.0}, {"RADESYS": None, "EPOCH": 2000.0},
+    {"RADESYS": "FK4-NO-E", "EQUINOX": 1950.0}, {"RADESYS": "FK5", "EQUINOX": 2019.5},
+    {"RADESYS": None, "RADECSYS": "FK4", "EQUINOX": 1950}, {"RADESYS": "", "EQUINOX": 2000},
+)  # fmt: skip
+KINDS = (("RA--", "DEC-"), ("GLON", "GLAT"), ("ELON", "ELAT"))
+
+
+@st.composite
+def dialects(draw: st.DrawFn) -> Header:
+    """Return a header of any projection, matrix, unit and frame that imagers write."""
+    lng, lat = draw(st.sampled_from([1, 2])), draw(st.sampled_from(KINDS))
+    name = draw(st.sampled_from(PROJECTIONS))
+    angle = np.radians(draw(st.sampled_from([0.0, 10.0, -45.0, 180.0])))
+    turn = {
+        "1_1": np.cos(angle),
+        "1_2": -np.sin(angle),
+        "2_1": np.sin(angle),
+        "2_2": np.cos(angle),
+    }
+    forms: tuple[dict[str, object], ...] = (
+        {},
+        {"CROTA1": 0.0, "CROTA2": float(np.degrees(angle))},
+        {f"PC{each}": value for each, value in turn.items()} | {"PC3_3": 1.0, "PC1_3": 0.0},
+        {f"PC{each.replace('_', '00').zfill(6)}": value for each, value in turn.items()},
+        {"PC1_2": 0.1, "PC2_1": -0.1},
+        {f"CD{each}": PIXEL_DEG * value for each, value in turn.items()} | {"CD3_3": 1e6},
+    )
+    values = {1: draw(st.sampled_from([0.0, 359.9999, -10.0, 266.5])),
+              2: draw(st.sampled_from([0.0, -30.0, 89.99, -90.0]))}  # fmt: skip
+    poles = draw(st.sampled_from([{}, {"LONPOLE": 150.0}, {"LATPOLE": -30.0}]))
+    third = {"CTYPE3": "FREQ", "CRVAL3": 1.4e9, "CRPIX3": 1.0, "CDELT3": 1e6}
+    return header(**{
+        "NAXIS": 3, "NAXIS3": 1, **draw(st.sampled_from(FRAMES)), **third,
+        **draw(st.sampled_from(forms)), **poles,
+        f"CTYPE{lng}": f"{lat[0]}-{name}", f"CTYPE{3 - lng}": f"{lat[1]}-{name}",
+        f"CRVAL{lng}": values[1], f"CRVAL{3 - lng}": values[2],
+    })  # fmt: skip
+
+
+@given(dialects())
+def test_any_dialect_is_read_as_astropy_reads_it(image: Header) -> None:
+    # Near the edge of a projection, a pixel is known from its position to fewer digits.
+    assert_as_astropy(image, tolerance_px=1e-3)
+
+
+@pytest.mark.parametrize(("text", "year"), [("J2000.0", 2000.0), ("B1950", 1950.0)])
+def test_an_equinox_with_its_letter_is_read(text: str, year: float) -> None:
+    x = np.array([3.0, 200.0])
+    plain, lettered = (
+        SkyProjection(to_wcs_header(header(RADESYS=None, EQUINOX=each))).to_sky(x, x)
+        for each in (year, text)
+    )
+    np.testing.assert_array_equal(plain, lettered)
+
+
+@pytest.mark.parametrize(
+    ("text", "standard"), [("icrs", "ICRS"), ("fk5", "FK5"), ("J2000", "FK5"), ("B1950", "FK4")]
+)
+def test_every_spelling_of_a_system_is_that_system(text: str, standard: str) -> None:
+    x = np.array([3.0, 200.0])
+    found, expected = (
+        SkyProjection(to_wcs_header(header(RADESYS=each))).to_sky(x, x)
+        for each in (text, standard)
+    )
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("unit", ["Degrees", "degree", "DEG", "deg "])

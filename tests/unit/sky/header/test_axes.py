@@ -41,6 +41,14 @@ def test_the_unit_of_the_axis_counts(unit: str, hz: float) -> None:
     assert width == pytest.approx(1e6)
 
 
+@pytest.mark.parametrize(("unit", "value"), [("Hz", 1.4e9), ("MHz", 1.4e3), ("GHz", 1.4)])
+@pytest.mark.parametrize("pixel", [0.0, 1.0, 33.0])
+def test_an_axis_without_a_step_has_one_value(unit: str, value: float, pixel: float) -> None:
+    centre, width = read_frequency(cards(**axis("FREQ", value, 0.0, CRPIX=pixel, CUNIT=unit)))
+    assert centre == pytest.approx(1.4e9, rel=1e-12)
+    assert width == 0.0
+
+
 @given(st.integers(-500, 500), st.floats(1e3, 1e6))
 def test_the_frequency_is_that_of_the_plane(pixel: int, step_hz: float) -> None:
     centre, _ = read_frequency(cards(**axis("FREQ", 1.4e9, step_hz, CRPIX=float(pixel))))
@@ -151,10 +159,32 @@ def test_without_a_stokes_axis_it_is_total_intensity() -> None:
         ),
         (("wsclean -niter 100 -beam-shape 36asec 18asec 20deg x.ms",), (0.01, 0.005, 20.0)),
         (("wsclean -beam-size 36asec x.ms",), (0.01, 0.01, 0.0)),
+        (("wsclean -beam-shape 36asec 18asec 1.5707963rad x.ms",), (0.01, 0.005, 90.0)),
+        (("RESTOR: Beam fwhm of 36.0 by 18.0 arcsec, position angle: 20",), (0.01, 0.005, 20.0)),
+        # The inputs of a task: in arcseconds, or 0 for what it shall find itself.
+        (
+            ("AIPS CLEAN BMAJ= 0.2 BMIN= 0.1 BPA= -10", "AIPS CONVL BMAJ= 5 BMIN= 4 BPA= 45"),
+            (0.2, 0.1, -10.0),
+        ),
+        (
+            ("AIPS CLEAN BMAJ= 0.2 BMIN= 0.1 BPA= -10", "AIPS CLEAN BMAJ= 0.0 BMIN= 0.0 BPA= 0.0"),
+            (0.2, 0.1, -10.0),
+        ),
     ],
 )  # fmt: skip
 def test_a_history_may_have_the_beam(history: tuple[str, ...], beam: tuple[float, ...]) -> None:
     assert read_beam(cards(*history)) == pytest.approx(beam)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["RESTOR: Using gaussian beam fwhm of 36.0 by 18.0 arcsec.",
+     "AIPS CONVL BMAJ= 5.0 BMIN= 4.0 BPA= 45.0/ (asec)"],
+)  # fmt: skip
+def test_a_history_without_angle_or_unit_has_no_beam(line: str) -> None:
+    with pytest.raises(HeaderError, match="BPA") as caught:
+        read_beam(cards(line))
+    assert caught.value.code == "no_beam"
 
 
 @given(st.floats(1e-4, 1.0), st.floats(1e-4, 1.0), st.floats(-360, 360))

@@ -33,6 +33,14 @@ def test_every_spelling_and_prefix_of_jy_per_beam(form: str, prefix: str) -> Non
     assert factor(form.format(prefix)) == pytest.approx(PREFIXES[prefix])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [f"{power} Jy/beam" for power in ("10-3", "10**-3", "10^-3", "10**(-3)", "10^(-3)", "10(-3)")],
+)
+def test_a_power_of_ten_has_every_spelling_of_the_standard(text: str) -> None:
+    assert factor(text) == pytest.approx(units.Unit(text, format="fits").to("Jy/beam"))
+
+
 def test_a_capital_m_is_mega_only_where_small_letters_show_it() -> None:
     assert factor("MJy/beam") == 1e6
     with pytest.raises(HeaderError, match="BUNIT is 'MJY/BEAM'"):

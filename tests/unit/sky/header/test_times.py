@@ -54,6 +54,11 @@ def refusal(**cards: object) -> HeaderError:
         {"MJD_OBS": MJD},
         {"MJD_OBS": str(MJD)},
         {"DATE_AVG": "2024-03-05T06:07:13.5", "EXPTIME": 10.0},
+        {"DATE_OBS": "2024-03-05", "DATE_AVG": "2024-03-05T06:07:13.5", "EXPTIME": 10.0},
+        {"DATE_AVG": "2024-03-05T06:07:13.5", "XPOSURE": 3.0, "TELAPSE": 10.0},
+        {"DATE_OBS": "2024-03-05T00:00:00.000", "MJD_OBS": MJD},
+        {"DATE_OBS": "2024-03-05T00:00:00", "TIME_OBS": "06:07:08.5"},
+        {"DATE_OBS": "2024-03-05T00:00:00.000", "DATE_BEG": ISO},
         {"DATE_OBS": "2024-03-05T06:07:26.5", "TIMESYS": "GPS"},
         {"DATE_OBS": "2024-03-05T06:07:45.5", "TIMESYS": "IAT"},
         {"DATE_OBS": "2024-03-05T06:07:45.5", "TIMESYS": "TAI"},
@@ -118,6 +123,12 @@ def test_what_is_no_time_is_refused_by_name(code: str, cards: dict[str, object])
         ({"DATE_END": "2024-03-05T06:07:18.5"}, 10.0),
         ({"MJD_END": MJD + 10 / 86400}, 10.0),
         ({"DATE_END": "2024-03-05T06:00:00"}, 0.0),
+        ({"EXPTIME": 0.0, "DATE_END": "2024-03-05T06:07:18.5"}, 10.0),
+        ({"EXPTIME": 0.0, "XPOSURE": 3.0}, 3.0),
+        ({"DATE_END": "2024-03-05"}, 0.0),
+        ({"DATE_END": "noon"}, 0.0),
+        ({"MJD_END": 1e30}, 0.0),
+        ({"EXPTIME": 0.0}, 0.0),
         ({}, 0.0),
     ],
 )
@@ -125,6 +136,17 @@ def test_the_exposure_is_read_or_the_difference(
     cards: dict[str, object], expected_s: float
 ) -> None:
     assert read(DATE_OBS=ISO, **cards).exposure_s == pytest.approx(expected_s, abs=2e-4)
+
+
+def test_an_end_that_cannot_be_read_is_noted() -> None:
+    cards = Cards(Header([("DATE-OBS", ISO), ("DATE-END", "2024-03-05")]))
+    read_exposure(cards)
+    assert cards.ignored == ["DATE-END"]
+
+
+def test_a_midnight_that_another_card_agrees_with_is_the_start() -> None:
+    start = read(DATE_OBS="2024-03-05T00:00:00", MJD_OBS=60374.0, EXPTIME=8.0)
+    assert start.time_start == datetime(2024, 3, 5, tzinfo=UTC)
 
 
 def test_the_end_is_in_the_scale_of_the_start() -> None:
