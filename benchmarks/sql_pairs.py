@@ -12,8 +12,7 @@ from runtime.binary_rows import decode_records
 from schemas.messages import FloatArray, IntArray
 from services.associate.models.catalogue import SOURCE_DTYPE, RowArray
 from services.associate.steps.matching import Links, Positions
-from sky.geometry import zone_of
-from sky.wcs import to_unit_vectors
+from sky.geometry import to_unit_vectors, zone_of
 
 # $1 stream; $2-$11 one row for each detection and zone; $12 chord^2, $13 half height [deg],
 # $14 systematic variance [deg^2], $15 De Ruiter radius. "offset 0" pins the plan: for each box one

@@ -1,114 +1,25 @@
 """Pixels to ICRS and back, for any celestial WCS that wcslib knows; built once a header."""
 
-import re
 from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from astropy import units
-from astropy.coordinates import FK4, ICRS, FK4NoETerms, SkyCoord, UnitSphericalRepresentation
-from astropy.io.fits import Header
-from astropy.wcs import WCS
-from astropy.wcs.utils import wcs_to_celestial_frame
 
 from sky.geometry import to_unit_vectors
-from sky.header.cards import Cards, quiet_astropy
 from sky.header.errors import HeaderError
 
-__all__ = ["FloatArray", "SkyProjection", "to_wcs_header"]
+__all__ = ["FloatArray", "SkyProjection", "preload"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_TEXT_CARD = re.compile(r"^(CTYPE[12]|CUNIT[12]|RADESYS|RADECSYS)$")
-_NUMBER_CARD = re.compile(
-    r"^((CRVAL|CRPIX|CDELT|CROTA)[12]|PC0?[12]_0?[12]|PC00[12]00[12]|CD[12]_[12]|PV[12]_\d+"
-    r"|[AB]P?_ORDER|[AB]P?_\d+_\d+|LONPOLE|LATPOLE|EQUINOX|EPOCH)$"
-)
-_NAXIS_CARD = re.compile(r"^NAXIS[12]$")
-_NEEDED = ("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2")
-_MATRIX = ("CD1_1", "CD1_2", "CD2_1", "CD2_2")
-# Distortions in a table of another HDU.
-_TABLE_CARDS = ("CPDIS1", "CPDIS2", "CQDIS1", "CQDIS2", "D2IMDIS1", "D2IMDIS2")
-# Equinoxes as some write them, in quotes.
-_EQUINOX = re.compile(r"^[JB] ?(\d{4}(?:\.\d*)?)$", re.IGNORECASE)
-_UNITS = {
-    "deg": "deg", "degree": "deg", "degrees": "deg", "degs": "deg",
-    "rad": "rad", "radian": "rad", "radians": "rad",
-    "arcsec": "arcsec", "arcsecond": "arcsec", "arcseconds": "arcsec",
-    "arcmin": "arcmin", "arcminute": "arcmin", "arcminutes": "arcmin",
-}  # fmt: skip
-# Names of systems by their equinox.
-_SYSTEMS = {"J2000": "FK5", "B1950": "FK4"}
 # Projections onto a plane at the reference position.
 _ZENITHAL = ("SIN", "TAN", "ARC", "ZEA", "STG", "NCP", "AZP", "SZP", "ZPN", "AIR", "TPV")
 _STEP_PX = 0.5
 
 
-@quiet_astropy()
-def to_wcs_header(header: Header) -> str:
-    """Return the cards that place the first two axes on the sky, newline separated.
-
-    Raises
-    ------
-    HeaderError
-        Code ``no_wcs`` if a card is missing that has no default, ``bad_header`` if one cannot be
-        read.
-    """
-    cards = Cards(header)
-    _refuse_missing(cards)
-    kept: dict[str, float | str] = {}
-    for name in dict.fromkeys(header):
-        if _NUMBER_CARD.match(name) or _NAXIS_CARD.match(name):
-            kept[name] = _number_of(cards, header, name)
-        elif _TEXT_CARD.match(name) and (text := cards.required_text(name)) is not None:
-            kept[name] = _to_standard(name, text)
-    return _to_text(tuple(kept), *kept.values())
-
-
-# A stream has few different projections. Typed: the number 1 is written as such, and 1.0, too.
-@lru_cache(maxsize=64, typed=True)
-def _to_text(names: tuple[str, ...], *values: float | str) -> str:
-    header = Header(zip(names, values, strict=True))
-    return str(header.tostring(sep="\n", endcard=False, padding=False))
-
-
-def _to_standard(name: str, text: str) -> str:
-    """Return a text in the spelling of the standard."""
-    if name.startswith("CUNIT"):
-        return _UNITS.get(text.lower(), text)
-    return text if name.startswith("CTYPE") else _SYSTEMS.get(text.upper(), text.upper())
-
-
-def _number_of(cards: Cards, header: Header, name: str) -> float | int:
-    """Return a card's number; whole numbers stay so, and none loses a digit."""
-    if name in ("EQUINOX", "EPOCH") and (match := _EQUINOX.match(cards.text(name) or "")):
-        return float(match[1])
-    number = cards.required_number(name)
-    if number is None:
-        raise cards.unreadable(name, "a finite number")
-    value = header[name]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    return number + 0.0  # zero has no sign
-
-
-def _refuse_missing(cards: Cards) -> None:
-    missing = [name for name in _NEEDED if name not in cards]
-    if not any(name in cards for name in _MATRIX):
-        missing += [name for name in ("CDELT1", "CDELT2") if name not in cards]
-    if missing:
-        raise HeaderError(
-            "no_wcs",
-            f"no usable celestial WCS: {', '.join(missing)} missing; CTYPE1/2, CRVAL1/2, CRPIX1/2 "
-            "and CDELT1/2 or a CD matrix are needed",
-        )
-    tables = [name for name in _TABLE_CARDS if name in cards]
-    if tables:
-        raise HeaderError(
-            "no_wcs",
-            f"{tables[0]} asks for a distortion table in another HDU, which is not supported; "
-            "write the distortion as SIP or PV cards",
-        )
+def preload() -> None:
+    """Import what the first projection needs, so that it need not wait: half a second."""
+    import sky.celestial_frame  # noqa: F401, PLC0415  (processes without projections do without)
 
 
 def _to_angles(vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -123,7 +34,7 @@ class SkyProjection:
     Parameters
     ----------
     wcs_header : str
-        As `to_wcs_header` made it.
+        As `sky.header.celestial.to_wcs_header` made it.
 
     Raises
     ------
@@ -133,16 +44,13 @@ class SkyProjection:
 
     def __init__(self, wcs_header: str) -> None:
         self._pixel_scale_deg: dict[tuple[int, int], float] = {}
+        # See `preload`.
+        from sky.celestial_frame import find_frame, parse_wcs  # noqa: PLC0415
+
         try:
-            with quiet_astropy():
-                self._wcs = WCS(Header.fromstring(wcs_header, sep="\n"), naxis=2)
-            if not self._wcs.has_celestial:
-                raise ValueError("axes 1 and 2 are not a longitude and a latitude")  # noqa: TRY301
+            self._wcs = parse_wcs(wcs_header)
             self._lng, self._lat = int(self._wcs.wcs.lng), int(self._wcs.wcs.lat)
-            frame = wcs_to_celestial_frame(self._wcs)
-            # The E-terms of aberration make FK4 no rotation of ICRS.
-            self._fk4 = frame if isinstance(frame, (FK4, FK4NoETerms)) else None
-            self._to_icrs = _rotation_to_icrs(frame)
+            self._to_icrs, self._fk4 = find_frame(self._wcs)
             self._is_distorted = self._wcs.sip is not None
             # A singular CD or zero CDELT shows here.
             self._wcs.wcs_pix2world([[0.0, 0.0]], 0)
@@ -166,14 +74,14 @@ class SkyProjection:
         convert = self._wcs.all_pix2world if self._is_distorted else self._wcs.wcs_pix2world
         world = convert(pixels, 0)
         if self._fk4 is not None:
-            return _from_fk4(self._fk4, world[:, self._lng], world[:, self._lat])
+            return self._fk4.to_icrs(world[:, self._lng], world[:, self._lat])
         vectors = to_unit_vectors(world[:, self._lng], world[:, self._lat])
         return _to_angles(self._to_icrs @ vectors)
 
     def to_pixel(self, ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return pixels (0-based) of ICRS positions [deg]; NaN for the sky's far side."""
         if self._fk4 is not None:
-            lng, lat = _to_fk4(self._fk4, ra, dec)
+            lng, lat = self._fk4.from_icrs(ra, dec)
         else:
             lng, lat = _to_angles(self._to_icrs.T @ to_unit_vectors(ra, dec))
         world = np.empty((lng.size, 2))
@@ -250,31 +158,3 @@ def _tangent(ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray]:
         [-np.sin(dec_rad) * np.cos(ra_rad), -np.sin(dec_rad) * np.sin(ra_rad), np.cos(dec_rad)]
     )
     return east, north
-
-
-def _from_fk4(
-    frame: FK4 | FK4NoETerms, lng: FloatArray, lat: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return ICRS positions [deg] of FK4 ones; NaN stays NaN."""
-    points = UnitSphericalRepresentation(lng * units.deg, lat * units.deg)
-    icrs = SkyCoord(frame.realize_frame(points)).icrs
-    return np.asarray(icrs.ra.deg), np.asarray(icrs.dec.deg)
-
-
-def _to_fk4(
-    frame: FK4 | FK4NoETerms, ra: FloatArray, dec: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return FK4 positions [deg] of ICRS ones; NaN stays NaN."""
-    fk4 = SkyCoord(ra * units.deg, dec * units.deg).transform_to(frame)
-    return np.asarray(fk4.ra.deg), np.asarray(fk4.dec.deg)
-
-
-def _rotation_to_icrs(frame: object) -> FloatArray:
-    """Return the matrix from `frame` to ICRS: FK5, galactic and ICRS are rotations of it."""
-    lng = np.array([0.0, 90.0, 0.0]) * units.deg
-    lat = np.array([0.0, 0.0, 90.0]) * units.deg
-    axes = SkyCoord(frame.realize_frame(UnitSphericalRepresentation(lng, lat)))  # type: ignore[attr-defined]
-    rotated = np.asarray(axes.transform_to(ICRS()).cartesian.xyz.value, dtype=np.float64)
-    # Nearest orthogonal matrix.
-    left, _, right = np.linalg.svd(rotated)
-    return np.ascontiguousarray(left @ right)

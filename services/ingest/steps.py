@@ -15,9 +15,10 @@ from services.ingest.errors import NoFilesError
 from services.ingest.models import FoundFiles, ImageLimits, PreparedImage
 from sky.fits import HeaderError, parse_fits
 from sky.fits_containers import HEADER_ROOM_BYTES, decompress, is_image_file, open_fits
+from sky.header.celestial import to_wcs_header
 from sky.header.times import check_exposure
 from sky.metadata import read_metadata, read_time_start
-from sky.wcs import SkyProjection, to_wcs_header
+from sky.wcs import SkyProjection
 
 __all__ = ["find_files", "order_by_time", "prepare_image"]
 

@@ -35,6 +35,7 @@ from services.alert.app.watchdog import Watchdog
 from services.alert.handlers.transients import TransientHandler
 from services.alert.metrics import EVENTS, RETRIES
 from services.alert.storage import AlertStore
+from sky.wcs import preload
 
 __all__ = ["main"]
 
@@ -88,6 +89,7 @@ class _Service:
             )
             stack.callback(self._sender.close)
             retry = self._retry.retry_until_success_async
+            projections = asyncio.create_task(run_in_thread(preload))
             await retry(lambda: run_in_thread(lambda: ensure_topics(settings.kafka)))
             pool = await retry(lambda: create_pool(settings.postgres, service="alert"))
             stack.callback(pool.terminate)
@@ -105,6 +107,7 @@ class _Service:
             await retry(self._sender.read_ends)
             n_recovered = await retry(self._handler.recover)
             await self._reject_lost([])
+            await projections
             get_logger().info("service_started", recovered=n_recovered)
             await self._consume(Path(stack.enter_context(tempfile.TemporaryDirectory())), stack)
         if self._failure is not None:

@@ -11,8 +11,9 @@ from services.extract.steps.pixels import blank_constants, check_pixels
 from sky.fits import FitsImage, HeaderError, decode_pixels
 from sky.fits_containers import open_fits
 from sky.header.brightness import beam_area_sr
+from sky.header.celestial import to_wcs_header
 from sky.metadata import HeaderMetadata, read_metadata
-from sky.wcs import SkyProjection, to_wcs_header
+from sky.wcs import SkyProjection
 
 __all__ = ["check_header", "open_image"]
 

@@ -7,12 +7,13 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io.fits import Header
 from astropy.utils.exceptions import AstropyWarning
-from astropy.wcs import WCS
-from hypothesis import given
+from astropy.wcs import WCS, InvalidTransformError
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
+from sky.header.celestial import to_wcs_header
 from sky.header.errors import HeaderError
-from sky.wcs import SkyProjection, to_wcs_header
+from sky.wcs import SkyProjection
 
 PIXEL_DEG = 1 / 360
 BASE = {
@@ -118,6 +119,12 @@ def dialects(draw: st.DrawFn) -> Header:
 
 @given(dialects())
 def test_any_dialect_is_read_as_astropy_reads_it(image: Header) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        try:
+            WCS(image).wcs.set()
+        except InvalidTransformError:  # no projection has its pole there
+            reject()
     # Near the edge of a projection, a pixel is known from its position to fewer digits.
     assert_as_astropy(image, tolerance_px=1e-3)
 

@@ -11,9 +11,10 @@ import pytest
 from astropy.io.fits import Header
 
 from sky.header.brightness import beam_area_sr
+from sky.header.celestial import to_wcs_header
 from sky.header.errors import HeaderError
 from sky.metadata import HeaderMetadata, read_metadata
-from sky.wcs import SkyProjection, to_wcs_header
+from sky.wcs import SkyProjection
 
 LIGHT_M_S = 299_792_458.0
 SKY = {
