@@ -1,5 +1,6 @@
 """Fixtures every test may use: Kafka and PostgreSQL, each started when first asked for."""
 
+import gc
 import os
 import signal
 import sys
@@ -38,6 +39,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """End as with Ctrl-C when asked to stop: servers and folders go, too."""
     if not hasattr(config, "workerinput"):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_collection() -> None:
+    """Collect no garbage while modules are imported: all that they make stays."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Collect the garbage of tests from here on, without what was imported."""
+    gc.enable()
+    gc.freeze()
 
 
 # Slow folders, the slowest first: else one worker would be left with one of them at the end.
