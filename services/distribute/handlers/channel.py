@@ -135,7 +135,7 @@ class DeliveryChannel:
     async def _deliver_in_order(self, due: list[PendingDelivery], n_failures: int) -> None:
         """Deliver until everything is delivered, an attempt fails or another process delivers."""
         while due and await self._may_deliver():
-            if await self._skips_killer(due[0]):
+            if await self._skips_poison(due[0]):
                 del due[0]
                 continue
             index = self._refusals.choose([each.id for each in due])
@@ -158,7 +158,7 @@ class DeliveryChannel:
             due, n_failures = due[len(accepted) :], 0
             await asyncio.sleep(self._pause_s)
 
-    async def _skips_killer(self, first: PendingDelivery) -> bool:
+    async def _skips_poison(self, first: PendingDelivery) -> bool:
         """Skip an alert at which too many processes ended; return whether it was one."""
         try:
             self._in_hand.check(self._place_of(first))

@@ -160,10 +160,10 @@ def test_a_message_that_comes_again_after_its_rejection_is_rejected_at_once(
         seen.append(rejected.value)
         return []
 
-    killer = MessageHandler(raising(AssertionError), on_rejected)
+    poison = MessageHandler(raising(AssertionError), on_rejected)
     for _ in range(2):
         log = AttemptLog(tmp_path, group="g")
-        process_message(killer, message(), attempts=log, limits=LIMITS)
+        process_message(poison, message(), attempts=log, limits=LIMITS)
     assert len(seen) == 2
     assert all(each.startswith(value) for each in seen)
 

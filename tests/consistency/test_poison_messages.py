@@ -119,7 +119,7 @@ def test_extract_rejects_an_image_that_ended_three_processes(site: AlertSite) ->
     assert n_ended(service) == 6
 
 
-def test_the_associator_sets_an_image_aside_that_ended_three_processes(site: AlertSite) -> None:
+def test_associate_rejects_an_image_that_ended_three_processes(site: AlertSite) -> None:
     service = start(
         site, "associate", LIVETRAP_ASSOCIATE__FIRST_TIMESTEP_WAIT_S="0.1",
         LIVETRAP_ASSOCIATE__WINDOW_TIMEOUT_S="0.5",
@@ -141,7 +141,7 @@ def test_the_associator_sets_an_image_aside_that_ended_three_processes(site: Ale
     assert n_ended(service) == 12
 
 
-def test_alert_sets_an_event_aside_that_ended_three_processes(site: AlertSite) -> None:
+def test_alert_rejects_an_event_that_ended_three_processes(site: AlertSite) -> None:
     service = start(site, "alert")
     streams = ("good", "kills", "good", "hangs", "good")
     site.publish([source_event(number, stream=name) for number, name in enumerate(streams)])
@@ -152,7 +152,7 @@ def test_alert_sets_an_event_aside_that_ended_three_processes(site: AlertSite) -
     assert n_ended(service) in {5, 6}
 
 
-def test_distribute_sets_an_alert_aside_that_ended_three_processes(
+def test_distribute_rejects_an_alert_that_ended_three_processes(
     site: AlertSite, robot: Robot, tmp_path: Path
 ) -> None:
     service = start(site, "distribute", **robot.settings(tmp_path))
