@@ -29,6 +29,7 @@ from livetrap.database.migrations import migrate
 from livetrap.stack.child import bind_to_parent
 from livetrap.stack.ports import choose_port
 from livetrap.stack.postgres_server import open_server, remove_cluster
+from runtime.array_codecs import take_numpy
 from runtime.attempts import AttemptLog, state_dir
 from runtime.in_hand import InHand, MessageLimits
 from runtime.kafka import InMessage
@@ -181,7 +182,7 @@ async def open_pool(url: str) -> asyncpg.Pool:
     return await create_pool(
         PostgresSettings(url=SecretStr(url), pool_size=1),
         service="bench",
-        takes_numpy=True,
+        prepare=take_numpy,
         resets_sessions=False,
     )
 

@@ -14,7 +14,7 @@ import asyncpg
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ARRAY_TYPES", "ArrayType", "decode_array", "encode_array", "set_array_codecs"]
+__all__ = ["ARRAY_TYPES", "ArrayType", "decode_array", "encode_array", "take_numpy"]
 
 Array = npt.NDArray[np.generic] | Sequence[object]
 
@@ -59,7 +59,7 @@ ARRAY_TYPES = tuple(
 )
 
 
-def set_array_codecs(connection: asyncpg.Connection) -> None:
+async def take_numpy(connection: asyncpg.Connection) -> None:
     """Let a connection take one-dimensional arrays of numbers as numpy arrays, and lists as ever.
 
     Nothing is sent to the server: the numbers of the types are fixed.

@@ -1,12 +1,12 @@
 """Connections to PostgreSQL, and what its errors mean for a message."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import asyncpg
 
-from runtime.array_codecs import set_array_codecs
 from runtime.errors import FatalError, RejectedMessageError, TransientError
 from runtime.settings import PostgresSettings
 
@@ -41,7 +41,7 @@ async def create_pool(
     settings: PostgresSettings,
     *,
     service: str,
-    takes_numpy: bool = False,
+    prepare: Callable[[asyncpg.Connection], Coroutine[Any, Any, None]] | None = None,
     resets_sessions: bool = True,
 ) -> asyncpg.Pool:
     """Return a pool of connections in UTC and without JIT.
@@ -52,8 +52,8 @@ async def create_pool(
         Where the database is.
     service : str
         Shown as ``application_name`` in ``pg_stat_activity``.
-    takes_numpy : bool
-        Whether statements are given numpy arrays (`runtime.array_codecs`).
+    prepare : coroutine function, optional
+        Called with each new connection, as `runtime.array_codecs.take_numpy`.
     resets_sessions : bool
         Whether a connection that is given back forgets settings, locks and cursors of its
         session: one more round trip, for which a service that leaves none has no use. An open
@@ -77,13 +77,9 @@ async def create_pool(
             min_size=1,
             max_size=settings.pool_size,
             server_settings=_to_server_settings(service),
-            init=_take_numpy if takes_numpy else None,
+            init=prepare,
             reset=None if resets_sessions else _leave_session,
         )
-
-
-async def _take_numpy(connection: asyncpg.Connection) -> None:
-    set_array_codecs(connection)
 
 
 async def _leave_session(_connection: asyncpg.Connection) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
+from runtime.array_codecs import take_numpy
 from runtime.attempts import AttemptLog, state_dir
 from runtime.errors import (
     PipelineError,
@@ -92,7 +93,7 @@ class _Associator:
                 create_pool(
                     self._settings.postgres,
                     service="associate",
-                    takes_numpy=True,
+                    prepare=take_numpy,
                     resets_sessions=False,
                 )
             )

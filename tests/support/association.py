@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 from pydantic import SecretStr
 
+from runtime.array_codecs import take_numpy
 from runtime.kafka import InMessage
 from runtime.postgres import create_pool
 from runtime.settings import PostgresSettings, Settings
@@ -121,7 +122,7 @@ async def associator(
     pool = await create_pool(
         PostgresSettings(url=SecretStr(url), pool_size=2),
         service="test",
-        takes_numpy=True,
+        prepare=take_numpy,
         resets_sessions=False,
     )
     whole = Settings(associate=CASE | settings)
