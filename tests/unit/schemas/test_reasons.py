@@ -2,8 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterator
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,10 +19,16 @@ REJECTIONS = {"HeaderError", "RejectedMessageError", "RejectedImageError"}
 INTERNAL = {"tile_compressed"}
 
 
-def nodes() -> Iterator[ast.AST]:
-    for room in ROOMS:
-        for path in sorted((ROOT / room).rglob("*.py")):
-            yield from ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+@cache
+def nodes() -> list[ast.Call | ast.Attribute]:
+    """Return the calls and attributes of all rooms."""
+    return [
+        node
+        for room in ROOMS
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.Call, ast.Attribute))
+    ]
 
 
 def literal_codes() -> set[str]:
