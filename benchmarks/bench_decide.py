@@ -64,12 +64,17 @@ class Night:
             _KEY, source, np.arange(source.size), flux=flux, error=ones, limits=self._limits
         )
         result = ImageResult(
-            source, ones, Links(_NOTHING, _NOTHING, np.empty(0)), _NOTHING, looked
+            source,
+            ones,
+            Links(_NOTHING, _NOTHING, np.empty(0)),
+            _NOTHING,
+            Links(np.arange(source.size), source, ones),
+            looked,
         )
         image = AssociatedImage(0, _KEY, _record(flux), _METADATA, result)
         triggers = find_changes(self._candidates, [image], self._settings)
         start_episodes(self._candidates.sources, triggers, self._settings)
-        follow_activity(self._candidates.sources, [image], triggers, counts_quiet=True)
+        follow_activity(self._candidates.sources, [image], triggers)
         self.told += [Told(each.source, step, each.kind, each.test.name) for each in triggers]
 
 

@@ -143,6 +143,12 @@ class AssociateSettings(SolutionSettings):
     expiration_timesteps: int = Field(
         10, ge=1, description="Null detections of a source until it is no longer measured"
     )
+    forced_wait_timesteps: int = Field(
+        1000,
+        ge=0,
+        description="Timesteps after which looks are judged without forced fluxes that have not "
+        "come; 0: at once",
+    )
     candidate_timesteps: int = Field(
         1,
         ge=1,

@@ -5,6 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 __all__ = [
     "EVENTS",
     "FORCED",
+    "GIVEN_UP",
     "IMAGES",
     "LOOK_BACKS",
     "OPEN_IMAGES",
@@ -25,6 +26,10 @@ LOOK_BACKS = Counter(
 SPECTRAL_CONFLICTS = Counter(
     "livetrap_associate_spectral_conflicts_total",
     "Transients retracted because forced photometry contradicts them",
+)
+GIVEN_UP = Counter(
+    "livetrap_associate_forced_given_up_total",
+    "Sources judged without answers to requests for forced photometry",
 )
 OPEN_IMAGES = Gauge("livetrap_associate_open_images", "Images waiting for their timestep to close")
 TRANSACTION = Histogram(

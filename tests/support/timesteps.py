@@ -26,7 +26,9 @@ from services.associate.models.timesteps import Arrival, Band, KnownImage, Times
 from services.associate.steps.association import associate, search_radius_deg
 from services.associate.steps.bands import assign_bands
 from services.associate.steps.calibration import solve_timestep
-from services.associate.steps.decisions import decide
+from services.associate.steps.decisions import decide, judge_at_once
+from services.associate.steps.first_decisions import decide_first, find_waiting
+from services.associate.steps.judgement import ask_of
 from tests.support.records import image
 
 __all__ = [
@@ -134,4 +136,24 @@ def decide_timestep(
         prior_coverage=dict.fromkeys(questions.first_detections, tuple(prior)),
         **evidence,
     )
-    return questions, decide(association, answers, limits, NOW)
+    first = decide_first(association, answers, limits)
+    waiting_ids = find_waiting(association, first, answers, limits)
+    looks = judge_at_once(association, first, waiting_ids, limits)
+    if timestep.time_start is not None and not timestep.is_late:
+        asked = ask_of(looks, timestep.time_start, limits)
+        questions = replace(
+            questions,
+            notified=asked.notified,
+            first_image_keys=asked.first_image_keys,
+            active_again_ids=asked.active_again_ids,
+        )
+    decisions = decide(
+        association,
+        first,
+        looks,
+        waiting_ids=waiting_ids,
+        evidence=answers,
+        settings=limits,
+        now=NOW,
+    )
+    return questions, decisions

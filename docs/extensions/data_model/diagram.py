@@ -31,6 +31,8 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "null_detection",
         "look_back",
         "forced_gap",
+        "waiting_timestep",
+        "waiting_request",
         "monitor",
     ),
     "Transients and alerts": (

@@ -1,31 +1,21 @@
-"""Forced measurements become points of light curves, and may contradict a new source."""
-
-from datetime import UTC, datetime
+"""Forced measurements become points of light curves; what waited for them is judged."""
 
 import numpy as np
 
 from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage
-from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
 from schemas.codec import CodecError, decode_forced_measurements
 from schemas.messages import BoolArray, ForcedMeasurements
 from schemas.topics import Topics
 from services.associate.handlers.contradictions import Contradictions
+from services.associate.handlers.judgements import Judge
 from services.associate.handlers.look_backs import LookBackHandler
-from services.associate.metrics import FORCED, SPECTRAL_CONFLICTS
-from services.associate.models.decisions import ForcedOutcome, Retraction
+from services.associate.metrics import FORCED
+from services.associate.models.timesteps import LockedStream
 from services.associate.steps.calibration import calibrate_forced
-from services.associate.steps.forced_points import (
-    count_points,
-    decide_forced,
-    with_points,
-)
-from services.associate.steps.forced_results import (
-    check_result,
-    may_contradict,
-)
-from services.associate.steps.look_back_points import count_earlier_points
+from services.associate.steps.forced_results import check_result
+from services.associate.steps.look_back_points import count_points
 from services.associate.storage import Catalogue, CatalogueStore
 
 __all__ = ["ForcedMeasurementsHandler"]
@@ -48,6 +38,7 @@ class ForcedMeasurementsHandler:
         self._store = store
         self._settings = settings
         self._topics = topics
+        self._judge = Judge(settings, topics)
         self._contradictions = Contradictions(settings, topics)
         self._look_backs = LookBackHandler(store, settings, topics)
 
@@ -70,36 +61,81 @@ class ForcedMeasurementsHandler:
             result = decode_forced_measurements(message.value)
         except CodecError as error:
             raise RejectedMessageError("bad_avro", str(error)) from error
-        check_result(result)
+        try:
+            check_result(result)
+        except RejectedMessageError:
+            await self._go_on_without(result)
+            raise
         async with self._store.transaction() as catalogue:
-            retractions, n_events = await self._store_result(catalogue, result)
-        _report(result, retractions)
-        return bool(retractions or n_events)
+            n_events = await self._store_result(catalogue, result)
+        _report(result)
+        return bool(n_events)
 
-    async def _store_result(
-        self, catalogue: Catalogue, result: ForcedMeasurements
-    ) -> tuple[list[Retraction], int]:
-        """Store a result; return the transients that it retracts, and the number of events."""
+    async def _go_on_without(self, result: ForcedMeasurements) -> None:
+        """Judge what waited for a result that is refused: it is an answer, too."""
+        async with self._store.transaction() as catalogue:
+            stream = await catalogue.lock_stream(result.stream)
+            if stream is not None:
+                await self._answer(catalogue, stream.id, result)
+
+    async def _answer(
+        self, catalogue: Catalogue, stream_id: int, result: ForcedMeasurements
+    ) -> int:
+        """Note that a request has its answer, and judge what waited; return the events."""
+        columns = result.measurements
+        measured = np.unique(columns.position_id[~columns.is_look_back])
+        if measured.size:
+            await catalogue.answer_request(stream_id, result.image_id, measured)
+        changed = np.unique(columns.position_id).tolist()
+        return await self._judge.judge(catalogue, stream_id, result.stream, changed)
+
+    async def _store_result(self, catalogue: Catalogue, result: ForcedMeasurements) -> int:
+        """Store a result, and judge what waited for it; return the number of events."""
         stream = await catalogue.lock_stream(result.stream)
         if stream is None:
-            return [], 0  # the stream was deleted
+            return 0  # the stream was deleted
         result = calibrate_forced(
             result, *await catalogue.load_solution(result.stream, result.image_id)
         )
         is_stored = await catalogue.insert_forced(result)
         await catalogue.insert_gaps(result)
         n_events = int(await self._count_look_backs(catalogue, stream.id, result, is_stored))
-        is_later = is_stored & ~result.measurements.is_look_back
-        if np.any(is_later):
-            outcome = await _count_points(catalogue, stream.id, result, is_later, self._settings)
-            await catalogue.store_forced_outcome(outcome, self._topics)
-            n_events += len(outcome.notifications)
-        wanted = may_contradict(result, is_stored, self._settings)
-        source_ids = np.unique(result.measurements.position_id[wanted])
-        retractions = await self._contradictions.retract(
-            catalogue, result.stream, result.image_id, source_ids
+        is_later = ~result.measurements.is_look_back
+        if np.any(is_later & is_stored):
+            n_events += await self._count_unasked(catalogue, stream, result, is_later & is_stored)
+        return n_events + await self._answer(catalogue, stream.id, result)
+
+    async def _count_unasked(
+        self,
+        catalogue: Catalogue,
+        stream: LockedStream,
+        result: ForcedMeasurements,
+        is_stored: BoolArray,
+    ) -> int:
+        """Count fluxes that no look waits for in eta and V: nobody asked, or it was given up.
+
+        They pass no test for changes, and may contradict a new source; return how many.
+        """
+        columns = result.measurements
+        ids = await catalogue.load_unasked(
+            stream.id, result.image_id, np.unique(columns.position_id[is_stored])
         )
-        return retractions, n_events
+        unasked = is_stored & np.isin(columns.position_id, ids)
+        if not np.any(unasked) or stream.looked_until is None:
+            return 0
+        await self._count(catalogue, stream.id, result, unasked)
+        is_forced = np.array([each == "forced" for each in columns.extraction_type], np.bool_)
+        sources = await catalogue.load_sources_by_id(
+            stream.id, np.unique(columns.position_id[unasked & is_forced]).tolist()
+        )
+        retractions = await self._contradictions.retract(
+            catalogue,
+            result.stream,
+            result.image_id,
+            sources["id"][sources["n_datapoints"] - sources["n_forced"] == 1],
+            looked_until=stream.looked_until,
+        )
+        return len(retractions)
 
     async def _count_look_backs(
         self,
@@ -113,56 +149,35 @@ class ForcedMeasurementsHandler:
         ids = np.unique(result.measurements.position_id[is_earlier]).tolist()
         if not ids:
             return False
-        counted = is_stored & is_earlier
-        if np.any(counted):
-            image = await catalogue.load_measured_image(stream_id, result.image_id)
-            known = np.unique(result.measurements.position_id[counted]).tolist()
-            outcome = count_earlier_points(
-                image,
-                result,
-                counted,
-                await catalogue.load_sources_by_id(stream_id, known),
-                await catalogue.load_statistics(known),
-                self._settings,
-            )
-            await catalogue.store_forced_outcome(outcome, self._topics)
-        return await self._look_backs.settle(catalogue, stream_id, result.stream, ids)
+        await self._count(catalogue, stream_id, result, is_stored & is_earlier)
+        return await self._look_backs.settle(catalogue, stream_id, ids)
+
+    async def _count(
+        self,
+        catalogue: Catalogue,
+        stream_id: int,
+        result: ForcedMeasurements,
+        counted: BoolArray,
+    ) -> None:
+        """Count fluxes in eta and V; they pass no test."""
+        ids = result.measurements.position_id
+        sources = await catalogue.load_sources_by_id(stream_id, np.unique(ids[counted]).tolist())
+        if not sources.size:
+            return  # they have left the catalogue
+        [image] = await catalogue.load_measured_images_by_id(
+            stream_id, result.stream, [result.image_id]
+        )
+        outcome = count_points(
+            image,
+            result,
+            counted & np.isin(ids, sources["id"]),
+            sources,
+            await catalogue.load_statistics(sources["id"]),
+            self._settings,
+        )
+        await catalogue.store_forced_outcome(outcome, self._topics)
 
 
-async def _count_points(
-    catalogue: Catalogue,
-    stream_id: int,
-    result: ForcedMeasurements,
-    is_stored: BoolArray,
-    settings: AssociateSettings,
-) -> ForcedOutcome:
-    """Add the stored points of a result to the light curves of their sources."""
-    image = await catalogue.load_measured_image(stream_id, result.image_id)
-    image = with_points(image, result)
-    ids = np.unique(result.measurements.position_id[is_stored]).tolist()
-    sources = await catalogue.load_sources_by_id(stream_id, ids)
-    statistics = await catalogue.load_statistics(ids)
-    counted = count_points(image, result, is_stored, sources, statistics, settings)
-    changed = sources[[change.source for change in counted.changes]]
-    return decide_forced(
-        counted,
-        image,
-        stream_id=stream_id,
-        image_ids=await catalogue.load_image_ids(changed["first_image_key"].tolist()),
-        earlier_trig_ids=await catalogue.load_earlier_trig_ids(changed["id"].tolist()),
-        settings=settings,
-        now=datetime.now(UTC),
-    )
-
-
-def _report(result: ForcedMeasurements, retractions: list[Retraction]) -> None:
+def _report(result: ForcedMeasurements) -> None:
     for reason in result.measurements.reason:
         FORCED.labels(reason or "measured").inc()
-    SPECTRAL_CONFLICTS.inc(len(retractions))
-    if retractions:
-        get_logger().info(
-            "transients_retracted",
-            stream=result.stream,
-            image_id=result.image_id,
-            trig_ids=[retraction.event.trig_id for retraction in retractions],
-        )

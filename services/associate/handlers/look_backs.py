@@ -11,8 +11,8 @@ from runtime.errors import PipelineError, describe_exception
 from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
 from schemas.topics import Topics
-from services.associate.handlers.contradictions import Contradictions
-from services.associate.metrics import LOOK_BACKS, SPECTRAL_CONFLICTS
+from services.associate.handlers.judgements import Judge
+from services.associate.metrics import LOOK_BACKS
 from services.associate.models.decisions import Notification, Retraction
 from services.associate.models.look_back import LookBackVerdict, PendingLookBack
 from services.associate.steps.events import to_transient_row
@@ -43,7 +43,7 @@ class LookBackHandler:
         self._store = store
         self._settings = settings
         self._topics = topics
-        self._contradictions = Contradictions(settings, topics)
+        self._judge = Judge(settings, topics)
         self._limits_s: deque[float] = deque()
         self._next_poll_s = 0.0
 
@@ -80,7 +80,8 @@ class LookBackHandler:
             return False
         stream_id = locked.id
         source_ids = await catalogue.load_overdue(stream_id, datetime.now(UTC))
-        has_told = await self.settle(catalogue, stream_id, stream, source_ids)
+        has_told = await self.settle(catalogue, stream_id, source_ids)
+        has_told |= bool(await self._judge.judge(catalogue, stream_id, stream, source_ids))
         waiting = await catalogue.load_look_backs(stream_id, source_ids)
         for each in waiting:
             if each.is_new_by_limit and not each.has_episode:
@@ -91,7 +92,7 @@ class LookBackHandler:
         return has_told
 
     async def settle(
-        self, catalogue: Catalogue, stream_id: int, stream: str, source_ids: Sequence[int]
+        self, catalogue: Catalogue, stream_id: int, source_ids: Sequence[int]
     ) -> bool:
         """End the looks back at sources that have all their answers; say whether events follow.
 
@@ -101,8 +102,6 @@ class LookBackHandler:
             An open transaction that has locked the stream.
         stream_id : int
             The stream.
-        stream : str
-            Its name.
         source_ids : sequence of int
             Sources that were just measured.
         """
@@ -117,7 +116,7 @@ class LookBackHandler:
                 pending.previous,
                 self._settings,
             )
-            has_events |= await self._apply(catalogue, stream_id, stream, pending, verdict)
+            has_events |= await self._apply(catalogue, stream_id, pending, verdict)
             await catalogue.store_verdict(pending.source_id, verdict)
             LOOK_BACKS.labels(verdict.kind).inc()
         return has_events
@@ -126,7 +125,6 @@ class LookBackHandler:
         self,
         catalogue: Catalogue,
         stream_id: int,
-        stream: str,
         pending: PendingLookBack,
         verdict: LookBackVerdict,
     ) -> bool:
@@ -140,10 +138,6 @@ class LookBackHandler:
         )
         if is_told:
             await self._tell(catalogue, stream_id, pending, verdict)
-            retractions = await self._contradictions.retract(
-                catalogue, stream, pending.event.image_id, np.array([pending.source_id])
-            )
-            SPECTRAL_CONFLICTS.inc(len(retractions))
         else:
             rows = await catalogue.load_sources_by_id(stream_id, [pending.source_id])
             await catalogue.flag_sources(end_wait(rows))

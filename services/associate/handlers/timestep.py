@@ -7,6 +7,7 @@ import numpy as np
 
 from runtime.settings import AssociateSettings
 from schemas.topics import Topics
+from services.associate.handlers.judgements import Judge, load_judgement_evidence
 from services.associate.models.catalogue import (
     NO_NULL_DETECTIONS,
     SOURCE_DTYPE,
@@ -15,6 +16,7 @@ from services.associate.models.catalogue import (
     Questions,
 )
 from services.associate.models.contradictions import JudgementTimes
+from services.associate.models.decisions import Decisions
 from services.associate.models.timesteps import LedgerEntry, LockedStream, Timestep
 from services.associate.steps.association import (
     Association,
@@ -27,7 +29,14 @@ from services.associate.steps.association import (
 from services.associate.steps.bands import assign_bands
 from services.associate.steps.calibration import needs_wider_search, solve_timestep
 from services.associate.steps.contradiction import to_timestep_waits
-from services.associate.steps.decisions import decide
+from services.associate.steps.decisions import decide, judge_at_once
+from services.associate.steps.first_decisions import (
+    decide_first,
+    find_waiting,
+    touched_ids,
+    wait_timesteps,
+)
+from services.associate.steps.judgement import ask_of
 from services.associate.steps.registration import exposure_times
 from services.associate.storage import Catalogue
 
@@ -62,32 +71,65 @@ async def associate_timestep(
     topics : Topics
         Where the events and the forced requests go.
     """
-    radius_deg = search_radius_deg(timestep, settings)
     stream = await catalogue.ensure_stream(
         timestep.stream,
         systematic_position_error_deg=settings.systematic_position_error_arcsec / 3600,
     )
+    association = await _associate(catalogue, timestep, stream, settings)
+    waits = to_timestep_waits(timestep, association.state, settings)
+    evidence = await _load_evidence(catalogue, association.questions, stream, waits)
+    evidence = await _load_look_back_images(catalogue, association, evidence, settings)
+    earlier = await catalogue.load_waiting_sources(stream.id, touched_ids(association, evidence))
+    evidence = replace(evidence, waiting=earlier)
+    decisions = await _judge(catalogue, association, evidence, settings)
+    await catalogue.store(decisions, topics)
+    n_events = 0
+    if earlier.n_timesteps >= max(1, wait_timesteps(settings)):
+        judge = Judge(settings, topics)
+        n_events = await judge.give_up(catalogue, stream.id, timestep.stream)
+    requests = decisions.forced.requests if decisions.forced else ()
+    return Outcome(
+        tuple(decisions.entries),
+        has_messages=bool(
+            decisions.notifications or requests or decisions.look_back_requests or n_events
+        ),
+        has_look_backs=bool(decisions.look_backs),
+    )
+
+
+async def _associate(
+    catalogue: Catalogue, timestep: Timestep, stream: LockedStream, settings: AssociateSettings
+) -> Association:
+    """Match a timestep with the catalogue around its detections."""
+    radius_deg = search_radius_deg(timestep, settings)
     state = await _load_state(catalogue, timestep, stream.id, settings, radius_deg)
     solutions = solve_timestep(timestep, state, settings, radius_deg=radius_deg)
     if needs_wider_search(timestep, solutions, settings):
         wider_deg = wider_radius_deg(timestep, settings)
         state = await _load_sources(catalogue, timestep, state, max(radius_deg, wider_deg))
         solutions = solve_timestep(timestep, state, settings, radius_deg=wider_deg)
-    association = associate(timestep, state, settings, solutions)
-    evidence = await _load_evidence(
-        catalogue,
-        association.questions,
-        stream,
-        to_timestep_waits(timestep, state, settings),
-    )
-    evidence = await _load_look_back_images(catalogue, association, evidence, settings)
-    decisions = decide(association, evidence, settings, datetime.now(UTC))
-    await catalogue.store(decisions, topics)
-    requests = decisions.forced.requests if decisions.forced else ()
-    return Outcome(
-        tuple(decisions.entries),
-        has_messages=bool(decisions.notifications or requests or decisions.look_back_requests),
-        has_look_backs=bool(decisions.look_backs),
+    return associate(timestep, state, settings, solutions)
+
+
+async def _judge(
+    catalogue: Catalogue, association: Association, evidence: Evidence, settings: AssociateSettings
+) -> Decisions:
+    """Decide about first detections, and about looks at sources that wait for nothing."""
+    timestep = association.timestep
+    first = decide_first(association, evidence, settings)
+    waiting_ids = find_waiting(association, first, evidence, settings)
+    looks = judge_at_once(association, first, waiting_ids, settings)
+    if timestep.time_start is not None and not timestep.is_late:
+        questions = ask_of(looks, timestep.time_start, settings)
+        evidence = await load_judgement_evidence(catalogue, questions, evidence)
+    return decide(
+        association,
+        first,
+        looks,
+        waiting_ids=waiting_ids,
+        evidence=evidence,
+        settings=settings,
+        now=datetime.now(UTC),
     )
 
 
@@ -153,19 +195,6 @@ async def _load_evidence(
             number: await catalogue.load_prior_coverage(first.key, first.ra, first.dec)
             for number, first in questions.first_detections.items()
         },
-        last_notified=(
-            await catalogue.load_last_notified(questions.notified) if questions.notified else ()
-        ),
-        image_ids=(
-            await catalogue.load_image_ids(questions.first_image_keys)
-            if questions.first_image_keys
-            else {}
-        ),
-        earlier_trig_ids=(
-            await catalogue.load_earlier_trig_ids(questions.active_again_ids)
-            if questions.active_again_ids
-            else {}
-        ),
         null_detections=(
             NO_NULL_DETECTIONS
             if questions.detected_ids is None or questions.field is None

@@ -16,6 +16,7 @@ __all__ = [
     "CHANGE_STATE_BYTES",
     "FIRST_FORCED_NUMBER",
     "MOMENT_COLUMNS",
+    "NOTHING_WAITS",
     "NO_MONITORS",
     "NO_NULL_DETECTIONS",
     "SOURCE_DTYPE",
@@ -33,6 +34,7 @@ __all__ = [
     "PriorCoverage",
     "Questions",
     "RowArray",
+    "WaitingSources",
 ]
 
 RowArray = npt.NDArray[np.void]
@@ -102,8 +104,6 @@ class NullDetections:
         New sources that wait for a verdict of the other bands: they do not expire.
     is_active : (n,) bool
         An episode that events have announced goes on.
-    may_be_archived : (n,) bool
-        Measured by forced photometry, and never announced.
     detected_again : (k,) int64
         Sources of table `null_detection` that the timestep does detect.
     """
@@ -115,7 +115,6 @@ class NullDetections:
     is_stored: BoolArray
     is_pending: BoolArray
     is_active: BoolArray
-    may_be_archived: BoolArray
     detected_again: IntArray
 
 
@@ -127,7 +126,6 @@ NO_NULL_DETECTIONS = NullDetections(
     np.empty(0),
     np.empty(0),
     np.empty(0, np.int64),
-    np.empty(0, np.bool_),
     np.empty(0, np.bool_),
     np.empty(0, np.bool_),
     np.empty(0, np.bool_),
@@ -285,6 +283,17 @@ class LastNotified:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingSources:
+    """What a stream waits for, seen from a timestep: how many others, and which of its sources."""
+
+    n_timesteps: int
+    source_ids: IntArray
+
+
+NOTHING_WAITS = WaitingSources(0, np.empty(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What the catalogue has on `Questions`.
 
@@ -298,6 +307,8 @@ class Evidence:
         `image_id` by `image_key`.
     earlier_trig_ids : mapping
         Those of earlier episodes by the id of the source, the newest first.
+    waiting : WaitingSources
+        Of the known sources of the timestep, those that wait for an earlier one.
     look_back_images : mapping
         Images that may be measured again, in the order of their time, by the number of the image
         with first detections.
@@ -310,6 +321,7 @@ class Evidence:
     image_ids: Mapping[int, str] = field(default_factory=dict)
     earlier_trig_ids: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     null_detections: NullDetections = NO_NULL_DETECTIONS
+    waiting: WaitingSources = NOTHING_WAITS
     look_back_images: Mapping[int, Sequence[LookBackImage]] = field(default_factory=dict)
 
 

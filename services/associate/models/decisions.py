@@ -20,6 +20,7 @@ from services.associate.models.catalogue import ChannelKey, RowArray
 from services.associate.models.look_back import LookBackRow
 from services.associate.models.solutions import NO_SOLUTION, ImageSolution
 from services.associate.models.timesteps import ExpectedChannel, LedgerEntry
+from services.associate.models.waiting import WaitingRow
 
 __all__ = [
     "ArchiveLimits",
@@ -141,9 +142,10 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class ForcedOutcome:
-    """What the forced points of an image change: statistics, sources and their episodes.
+    """What looks and forced points change: statistics, sources and their episodes.
 
-    `ended_ids` are the sources whose episode ends.
+    `ended_ids` are the sources whose episode ends, `peaks` the peak fluxes of detected sources in
+    an episode by their ids [Jy/beam].
     """
 
     statistics: Sequence[StatisticsRows]
@@ -152,6 +154,7 @@ class ForcedOutcome:
     ended_ids: Sequence[int]
     time_start: datetime
     notifications: Sequence[Notification]
+    peaks: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +280,10 @@ class Decisions:
         The stream is closed up to here now; None: an image on its own closes nothing.
     channels : sequence of (int, ExpectedChannel)
         What the next timestep waits for, with the ids of the bands.
+    waiting : WaitingRow or None
+        Looks that are judged later; None: there are none.
+    doubtful_ids : sequence of int
+        Sources that may leave the catalogue now, if no measurement confirms them.
     look_backs : sequence of LookBackRow
         Sources that are looked for in earlier images before they are told.
     look_back_requests : sequence of ImageRequest
@@ -298,6 +305,8 @@ class Decisions:
     months: Sequence[datetime] = ()
     sources: SourceRows = field(default_factory=SourceRows)
     notifications: Sequence[Notification] = ()
+    waiting: WaitingRow | None = None
+    doubtful_ids: Sequence[int] = ()
     look_backs: Sequence[LookBackRow] = ()
     look_back_requests: Sequence[ImageRequest] = ()
     forced: ForcedDecisions | None = None

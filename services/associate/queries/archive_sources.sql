@@ -9,6 +9,8 @@
 -- $3  candidate_sigma  float8       of the weighted mean of the forced fluxes [-]
 -- $4  archive_sigma    float8       of the weighted mean of all fluxes [-]
 -- $5  time_archived    timestamptz
+-- $6  before           timestamptz  start of the timestep that checks them: what is measured in it or later
+--                                    does not count, and what is detected in it or later stays
 -- Indexes: detection (source_id, time_start); source (parent_source_id); the unique one on transient
 -- (source_id, episode); primary keys.
 with limits as (
@@ -35,6 +37,7 @@ channel as (
         detection.stream_id = $1::int
         and detection.source_id = any($2::bigint[])
         and detection.flux_peak_err_jy_beam > 0
+        and detection.time_start < $6::timestamptz
     group by detection.source_id, detection.band_id, detection.stokes
 ),
 
@@ -72,6 +75,7 @@ doubtful as (
             else measured.snr < limits.archive_sigma
         end
         and source.zone <> 32767
+        and source.last_time_start < $6
         and not exists (
             select
             from transient

@@ -1,5 +1,5 @@
--- Lock and return the new sources that one image alone has detected, of those with a forced
--- measurement in another image, with their last events.
+-- Lock and return new sources that may be contradicted, of those with a forced measurement in another
+-- image, with their last events.
 --
 -- $1  stream_id       int
 -- $2  image_id        text      of the image that was measured
@@ -8,8 +8,8 @@
 -- $5  longest_wait    interval  after which a new source is judged no more
 -- No measurement is read: the event has it, and a plan with all partitions of detection would take
 -- longer than the rest.
--- Indexes: image (stream_id, image_id); transient (source_id, episode); primary keys of source and
--- image; source_event (transient_id, id).
+-- Indexes: image (stream_id, image_id); transient (source_id, episode); primary key of image;
+-- source_event (transient_id, id).
 select
     transient.source_id,
     first_detection.band_id,
@@ -25,11 +25,6 @@ inner join transient
         and transient.state = 'active'
         and not transient.is_judged
         and transient.time_start between image.time_start - $5::interval and image.time_start + $4::interval
--- Every blind detection counts, those that two sources share too.
-inner join source
-    on
-        transient.source_id = source.id
-        and source.n_datapoints - source.n_forced = 1
 inner join image as first_detection
     on
         transient.image_key = first_detection.image_key

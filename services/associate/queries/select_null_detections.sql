@@ -6,8 +6,8 @@
 -- $3  zone           smallint[]   disjoint boxes of the field: no source comes twice
 -- $4  ra_low         float8[]     [deg]
 -- $5  ra_high        float8[]     [deg]
--- $6  pending_since  timestamptz  new sources of later exposures may wait for a verdict
--- Indexes: primary key of source; null_detection (stream_id, zone, ra); transient (source_id, episode).
+-- $6  pending_since  timestamptz  sources that were detected since then may wait for a verdict
+-- Indexes: primary key of source; null_detection (stream_id, zone, ra).
 with candidate as (
     select
         detected.source_id,
@@ -33,18 +33,8 @@ select
     source.dec,
     max(candidate.n_timesteps) as n_timesteps,
     bool_or(candidate.is_stored) as is_stored,
-    exists(
-        select
-        from transient
-        where
-            transient.source_id = source.id
-            and transient.kind = 'new_source'
-            and transient.state = 'active'
-            and not transient.is_judged
-            and transient.time_start >= $6::timestamptz
-    ) as is_pending,
-    source.activity = 1 as is_active,
-    source.n_forced > 0 and source.n_episodes = 0 as may_be_archived
+    coalesce(source.last_time_start >= $6::timestamptz, false) as is_pending,
+    source.activity = 1 as is_active
 from candidate
 inner join source on candidate.source_id = source.id
 group by source.id

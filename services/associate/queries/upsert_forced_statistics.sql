@@ -45,12 +45,12 @@ from
         )
 on conflict (source_id, band_id, stokes) do update
     set
-        n_datapoints = excluded.n_datapoints,
+        n_datapoints = source_band.n_datapoints - source_band.n_forced + excluded.n_forced,
         n_forced = excluded.n_forced,
         flux_forced_mean_jy_beam = excluded.flux_forced_mean_jy_beam,
         flux_forced_m2 = excluded.flux_forced_m2,
         flux_forced_weight = excluded.flux_forced_weight,
         flux_forced_wmean_jy_beam = excluded.flux_forced_wmean_jy_beam,
         flux_forced_wm2 = excluded.flux_forced_wm2,
-        flux_int_max_jy = excluded.flux_int_max_jy,
+        flux_int_max_jy = greatest(source_band.flux_int_max_jy, excluded.flux_int_max_jy),
         change_state = excluded.change_state

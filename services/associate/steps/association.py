@@ -12,16 +12,12 @@ from schemas.quality import QualityFlag
 from services.associate.models.catalogue import (
     CatalogueState,
     FirstDetections,
-    NotifiedSources,
     Questions,
 )
-from services.associate.models.changes import ChangeLimits
 from services.associate.models.solutions import ImageSolution
 from services.associate.models.timesteps import Timestep, TimestepImage
 from services.associate.steps.candidate_sources import CandidateSources
-from services.associate.steps.change_tests import to_limits
 from services.associate.steps.coverage import channel_of, find_field_boxes, metadata_of
-from services.associate.steps.episodes import find_changes
 from services.associate.steps.image_result import ImageResult, MeasuredColumns
 from services.associate.steps.monitors import FirstCoverage, find_first_coverage
 from services.associate.steps.registration import (
@@ -30,8 +26,7 @@ from services.associate.steps.registration import (
     register_images,
 )
 from services.associate.steps.rows import DRIFT_LIMIT_DEG
-from services.associate.steps.triggers import AssociatedImage, Trigger, is_first
-from services.associate.steps.updates import find_notified
+from services.associate.steps.triggers import AssociatedImage, is_first
 from sky.geometry import Probes, probe_zones
 from sky.solar_system import is_solar_system
 
@@ -54,7 +49,6 @@ class Association:
     registered: RegisteredImages
     candidates: CandidateSources
     images: tuple[AssociatedImage, ...]
-    changes: tuple[Trigger, ...]
     monitors: FirstCoverage
     questions: Questions
 
@@ -120,13 +114,7 @@ def associate(
     )
     candidates = CandidateSources(settings.systematic_position_error_arcsec / 3600)
     candidates.load(state.sources, state.statistics)
-    limits = None
-    if not timestep.is_late:
-        limits = to_limits(settings, n_channels=max(1, len(registered.accepted)))
-    images = tuple(
-        _associate_image(candidates, each, settings, limits) for each in registered.accepted
-    )
-    changes = () if timestep.is_late else tuple(find_changes(candidates, images, settings))
+    images = tuple(_associate_image(candidates, each, settings) for each in registered.accepted)
     monitors = find_first_coverage(state.monitors, registered.accepted)
     counts_looks = bool(images) and needs_forced(timestep, settings)
     return Association(
@@ -135,21 +123,11 @@ def associate(
         registered,
         candidates,
         images,
-        changes,
         monitors,
         Questions(
             n_images=len(registered.images),
             n_sources=candidates.n_created() + monitors.monitor.size,
             first_detections=_find_first_detections(candidates, images),
-            notified=_find_notified(candidates, images, timestep, settings),
-            first_image_keys=[
-                int(candidates.sources["first_image_key"][trigger.source]) for trigger in changes
-            ],
-            active_again_ids=[
-                int(row["id"])
-                for row in (candidates.sources[trigger.source] for trigger in changes)
-                if row["n_episodes"]
-            ],
             detected_ids=_detected_ids(candidates) if counts_looks else None,
             field=_find_field(timestep, images, settings) if counts_looks else None,
             look_back_before=_look_back_before(timestep, settings) if counts_looks else None,
@@ -182,7 +160,6 @@ def _associate_image(
     candidates: CandidateSources,
     image: TimestepImage,
     settings: AssociateSettings,
-    limits: ChangeLimits | None,
 ) -> AssociatedImage:
     key = channel_of(image)
     result = candidates.associate(
@@ -192,7 +169,6 @@ def _associate_image(
         de_ruiter_limit=settings.de_ruiter_radius,
         distance_limit_deg=_distance_limit_deg(image.record, settings),
         systematic_deg=_systematic_deg(image.record, settings),
-        change_limits=limits,
     )
     record = _flag_first_detections(image.record, result)
     return AssociatedImage(image.number, key, record, metadata_of(record), result, image.solution)
@@ -246,20 +222,6 @@ def _find_first_detections(
         if np.any(first):
             found[image.number] = FirstDetections(image.key, sources.ra[first], sources.dec[first])
     return found
-
-
-def _find_notified(
-    candidates: CandidateSources,
-    images: tuple[AssociatedImage, ...],
-    timestep: Timestep,
-    settings: AssociateSettings,
-) -> NotifiedSources | None:
-    """Return the sources that may be updated; a late image updates none."""
-    if timestep.is_late or not (ids := find_notified(candidates)):
-        return None
-    time_start = min(image.metadata.time_start for image in images)
-    cool_down = timedelta(seconds=settings.update_cool_down_s)
-    return NotifiedSources(ids, settings.max_updates, time_start - cool_down)
 
 
 def _detected_ids(candidates: CandidateSources) -> IntArray:

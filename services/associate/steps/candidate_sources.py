@@ -115,16 +115,6 @@ class CandidateSources:
         """Return how many sources were created."""
         return int(np.count_nonzero(self.sources["is_created"]))
 
-    def n_bands(self, source: int) -> int:
-        """Return in how many bands of this timestep a source was measured."""
-        return len(
-            {
-                key[0]
-                for key in self._int
-                if self._n_points(key)[source] != self._n_stored[key][source]
-            }
-        )
-
     def _n_points(self, key: ChannelKey) -> IntArray:
         """Return the points of each source in a channel, blind and forced."""
         return np.asarray(self._int[key]["n"] + self._forced[key]["n"], np.int64)
@@ -174,12 +164,8 @@ class CandidateSources:
         de_ruiter_limit: float,
         distance_limit_deg: float,
         systematic_deg: float | None = None,
-        change_limits: ChangeLimits | None = None,
     ) -> ImageResult:
-        """Match the detections of one image, the `image`-th, and update their sources.
-
-        Without `change_limits` they are not tested for changes.
-        """
+        """Match the detections of one image, the `image`-th, and update their sources."""
         self._make_room(key)
         floor = self._systematic_deg if systematic_deg is None else systematic_deg
         detections = Positions(
@@ -212,20 +198,13 @@ class CandidateSources:
         self._count(kept.source, source[first_detections])
         self._add_points(key, columns, kept.detection, kept.source)
         self._add_points(key, columns, first_detections, source[first_detections])
-        looked = None
-        if change_limits is not None:
-            detection = np.concatenate([kept.detection, first_detections])
-            touched = np.concatenate([kept.source, source[first_detections]])
-            looked = self.look(
-                key,
-                touched,
-                detection,
-                flux=columns.flux_peak,
-                error=columns.flux_peak_err,
-                limits=change_limits,
-            )
         near_known = split.detection[~inherits]
-        return ImageResult(source, radius, kept.select(~is_primary), near_known, looked)
+        touched = Links(
+            np.concatenate([kept.detection, first_detections]),
+            np.concatenate([kept.source, source[first_detections]]),
+            np.concatenate([kept.de_ruiter_radius, radius[first_detections]]),
+        )
+        return ImageResult(source, radius, kept.select(~is_primary), near_known, touched)
 
     def _find_heirs(
         self, key: ChannelKey, columns: MeasuredColumns, kept: Links, split: Links
@@ -254,7 +233,10 @@ class CandidateSources:
     def _create(
         self, columns: MeasuredColumns, first_detections: IntArray, parents: IntArray, image: int
     ) -> IntArray:
-        """Append a source for each first detection; a split inherits its parent's statistics."""
+        """Append a source for each first detection; a split inherits its parent's statistics.
+
+        Of blind points alone: forced points and looks of the parent may not be judged yet.
+        """
         if not first_detections.size:
             return first_detections
         first = self.sources.size
@@ -270,17 +252,18 @@ class CandidateSources:
         rows["is_created"] = True
         rows["image"], rows["first_source_number"] = image, first_detections
         child = parents != _NO_PARENT
-        for name in ("n_datapoints", "n_forced"):
-            rows[name][child] = self.sources[name][parents[child]]
+        known = self.sources[parents[child]]
+        rows["n_datapoints"][child] = known["n_datapoints"] - known["n_forced"]
         self.sources = np.concatenate([self.sources, rows])
-        for table in (self._int, self._peak, self._forced):
+        for table in (self._int, self._peak):
             for key, moments in table.items():
                 grown = new_moments(first_detections.size)
                 grown[child] = moments[parents[child]]
                 table[key] = np.concatenate([moments, grown])
+        for key, moments in self._forced.items():
+            self._forced[key] = np.concatenate([moments, new_moments(first_detections.size)])
         for key, states in self._changes.items():
             begun = new_change_states(first_detections.size)
-            begun[child] = states[parents[child]]
             self._changes[key] = np.concatenate([states, begun])
         for key, largest in self._int_max.items():
             more = np.full(first_detections.size, -np.inf)
@@ -331,6 +314,21 @@ class CandidateSources:
             update_moments(moments, source[usable], value[usable], sigma[usable])
         largest = self._int_max[key]
         largest[source] = np.fmax(largest[source], columns.flux_int[detection])
+
+    def with_positions(
+        self, sources: RowArray, statistics: Mapping[ChannelKey, RowArray]
+    ) -> "CandidateSources":
+        """Return the sources with other positions and blind points; the rest is copied."""
+        other = CandidateSources(self._systematic_deg)
+        other.load(sources, statistics)
+        for key in self._forced:
+            other._make_room(key)
+            other._forced[key] = self._forced[key].copy()
+            other._changes[key] = self._changes[key].copy()
+        rows = other.sources
+        rows["n_datapoints"] += self.sources["n_forced"] - rows["n_forced"]
+        rows["n_forced"] = self.sources["n_forced"]
+        return other
 
     def look(
         self,

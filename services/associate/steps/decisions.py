@@ -8,20 +8,19 @@ import numpy as np
 
 from runtime.settings import AssociateSettings
 from schemas.messages import IntArray
-from services.associate.models.catalogue import Evidence, RowArray
+from services.associate.models.catalogue import Evidence
 from services.associate.models.decisions import (
     ArchiveLimits,
     Decisions,
     EpisodeRows,
     ForcedDecisions,
-    ForcedTargets,
     ImageRow,
-    Notification,
 )
 from services.associate.models.timesteps import ExpectedChannel
+from services.associate.models.waiting import EarlierStates, WaitingRow
 from services.associate.steps.association import Association
 from services.associate.steps.bands import find_band
-from services.associate.steps.coverage import covers_any, find_coverage, metadata_of
+from services.associate.steps.coverage import find_coverage, metadata_of
 from services.associate.steps.episodes import (
     find_missed,
     find_peaks,
@@ -29,25 +28,43 @@ from services.associate.steps.episodes import (
     start_episodes,
 )
 from services.associate.steps.events import EventBuilder
-from services.associate.steps.forced_requests import find_request
+from services.associate.steps.first_decisions import FirstDecisions
+from services.associate.steps.judgement import JudgedLooks, judge_looks, to_announcements
 from services.associate.steps.look_back import (
-    WAITS,
     LookBack,
-    find_look_backs,
     to_look_back_requests,
     to_look_back_rows,
 )
-from services.associate.steps.monitors import find_monitor_targets, to_monitor_sources
-from services.associate.steps.null_detections import count_null_detections
 from services.associate.steps.rows import FLAG_COLUMNS, FinalSources, to_source_rows
-from services.associate.steps.triggers import AssociatedImage, Trigger, find_new_sources
-from services.associate.steps.updates import find_updates
 
-__all__ = ["decide"]
+__all__ = ["decide", "judge_at_once", "to_archive_limits"]
+
+
+def judge_at_once(
+    association: Association,
+    first: FirstDecisions,
+    waiting_ids: IntArray,
+    settings: AssociateSettings,
+) -> JudgedLooks:
+    """Test the detections of a timestep for changes, but for those of sources that wait."""
+    candidates = association.candidates
+    judged = candidates.sources["is_detected"] & ~np.isin(first.rows["id"], waiting_ids)
+    if association.timestep.is_late:
+        judged[:] = False
+    return judge_looks(
+        candidates, association.images, judged, settings, n_channels=len(association.images)
+    )
 
 
 def decide(
-    association: Association, evidence: Evidence, settings: AssociateSettings, now: datetime
+    association: Association,
+    first: FirstDecisions,
+    looks: JudgedLooks,
+    *,
+    waiting_ids: IntArray,
+    evidence: Evidence,
+    settings: AssociateSettings,
+    now: datetime,
 ) -> Decisions:
     """Return everything that follows from a timestep.
 
@@ -55,26 +72,27 @@ def decide(
     ----------
     association : Association
         The detections with their sources.
+    first : FirstDecisions
+        What was decided about first detections.
+    looks : JudgedLooks
+        Looks that are judged now.
+    waiting_ids : (n,) int64
+        Sources whose looks are judged later.
     evidence : Evidence
-        What the catalogue has on the questions of the association.
+        What the catalogue has on the questions of the association and of the looks.
     settings : AssociateSettings
-        Limits of the new-source test, of updates and of forced photometry.
+        Limits of updates and of forced photometry.
     now : datetime
         The time of the decision.
     """
     timestep, state, registered = association.timestep, association.state, association.registered
-    new = find_new_sources(
-        association.candidates,
-        association.images,
-        evidence.prior_coverage,
-        sigma_margin=settings.new_source_sigma_margin,
-    )
-    look_backs = find_look_backs(association, evidence, new, settings)
-    announced = _find_announced(association, new, look_backs)
-    final = _finish_sources(association, evidence, announced, look_backs, settings)
+    final = _finish_sources(association, first, looks, settings)
     builder = _to_builder(association, evidence, final, now)
-    requests = to_look_back_requests(look_backs, final.rows, timestep.stream)
-    forced = _decide_forced(association, evidence, final.rows, settings, look_backs)
+    requests = to_look_back_requests(first.look_backs, final.rows, timestep.stream)
+    forced = first.forced
+    doubtful = np.empty(0, np.int64) if forced is None else forced.null_detections.doubtful
+    # What came before this timestep decides which sources leave; it may still be under way.
+    is_unknown = np.isin(doubtful, evidence.waiting.source_ids)
     is_closing = not timestep.is_late and timestep.time_start is not None
     return Decisions(
         stream=timestep.stream,
@@ -90,7 +108,7 @@ def decide(
             )
             for image in registered.images
         ],
-        months=_find_months(association, forced, look_backs),
+        months=_find_months(association, forced, first.look_backs),
         sources=to_source_rows(
             association.candidates,
             final,
@@ -98,18 +116,20 @@ def decide(
             stream_id=state.stream_id,
             image_keys=evidence.image_keys,
         ),
-        notifications=_to_notifications(association, evidence, settings, announced, builder),
-        look_backs=to_look_back_rows(look_backs, builder, requests, settings),
+        notifications=to_announcements(
+            looks, [*first.new, *looks.changes], evidence, settings, builder
+        ),
+        waiting=_to_waiting(association, first, waiting_ids, evidence, doubtful[is_unknown]),
+        doubtful_ids=doubtful[~is_unknown].tolist(),
+        look_backs=to_look_back_rows(first.look_backs, builder, requests, settings),
         look_back_requests=requests,
         forced=forced,
-        limits=ArchiveLimits(
-            settings.candidate_sigma or -math.inf, settings.archive_sigma or -math.inf
-        ),
+        limits=to_archive_limits(settings),
         episodes=EpisodeRows(
-            missed_ids=find_missed(evidence.null_detections, association.images),
+            missed_ids=find_missed(evidence.null_detections, association.images, waiting_ids),
             quiet_looks=settings.episode_quiet_looks,
             ended_ids=final.rows["id"][final.is_ended].tolist(),
-            peaks=find_peaks(final.rows, association.images),
+            peaks=find_peaks(final.rows, looks.images),
         ),
         coverage=[
             find_coverage(image, evidence.image_keys[image.number])
@@ -120,31 +140,23 @@ def decide(
     )
 
 
-def _find_announced(
-    association: Association, new: Sequence[Trigger], look_backs: Sequence[LookBack]
-) -> list[Trigger]:
-    """Return the episodes that begin now; new sources that look back first are left out."""
-    waiting = {each.trigger.source for each in look_backs}
-    return [*(each for each in new if each.source not in waiting), *association.changes]
+def to_archive_limits(settings: AssociateSettings) -> ArchiveLimits:
+    """Return which doubtful sources leave the catalogue; a limit of 0 keeps all."""
+    return ArchiveLimits(
+        settings.candidate_sigma or -math.inf, settings.archive_sigma or -math.inf
+    )
 
 
 def _finish_sources(
     association: Association,
-    evidence: Evidence,
-    announced: Sequence[Trigger],
-    look_backs: Sequence[LookBack],
+    first: FirstDecisions,
+    looks: JudgedLooks,
     settings: AssociateSettings,
 ) -> FinalSources:
     """Return the sources with the ids, keys and flags to store."""
-    candidates = association.candidates
-    rows = candidates.sources.copy()
-    created = np.flatnonzero(rows["is_created"])
-    rows["id"][created] = evidence.source_ids[: created.size]
-    keys = np.array(evidence.image_keys, np.int64)
-    rows["first_image_key"][created] = keys[rows["image"][created]]
-    start_episodes(rows, announced, settings)
-    rows["activity"][[each.trigger.source for each in look_backs]] = WAITS
-    is_ended = follow_activity(rows, association.images, announced, counts_quiet=True)
+    candidates, rows = association.candidates, first.rows.copy()
+    start_episodes(rows, looks.changes, settings)
+    is_ended = follow_activity(rows, looks.images, [*first.new, *looks.changes])
     before = candidates.sources
     is_flagged = np.zeros(rows.size, np.bool_)
     for name in FLAG_COLUMNS[1:]:
@@ -153,18 +165,39 @@ def _finish_sources(
     return FinalSources(rows, eta, v, is_flagged, is_ended)
 
 
-def _to_notifications(
+def _to_waiting(
     association: Association,
+    first: FirstDecisions,
+    waiting_ids: IntArray,
     evidence: Evidence,
-    settings: AssociateSettings,
-    announced: Sequence[Trigger],
-    builder: EventBuilder,
-) -> list[Notification]:
-    """Return the events of the timestep: first ones, then updates."""
-    updates = find_updates(
-        association.candidates, association.images, evidence.last_notified, settings
+    doubtful: IntArray,
+) -> WaitingRow | None:
+    """Return the looks that are judged later, and what this timestep changed of those before."""
+    state = association.state
+    rows = association.candidates.sources
+    touched = rows["id"][rows["is_detected"] & ~rows["is_created"]]
+    changed = touched[np.isin(touched, evidence.waiting.source_ids)]
+    looked = np.empty(0, np.int64) if association.timestep.is_late else waiting_ids
+    if not looked.size and not changed.size:
+        return None
+    keys = {each.record.image_id: evidence.image_keys[each.number] for each in association.images}
+    requests = first.forced.requests if first.forced else ()
+    return WaitingRow(
+        image_keys=list(keys.values()),
+        source_ids=looked,
+        doubtful_ids=doubtful,
+        before=EarlierStates(
+            state.sources[np.isin(state.sources["id"], changed)],
+            {
+                key: table[np.isin(table["source_id"], changed)]
+                for key, table in state.statistics.items()
+            },
+        ),
+        requests={
+            keys[each.request.image_id]: np.unique(each.request.positions.position_id)
+            for each in requests
+        },
     )
-    return [builder.to_notification(trigger) for trigger in [*announced, *updates]]
 
 
 def _to_builder(
@@ -182,68 +215,9 @@ def _to_builder(
         image_ids={**evidence.image_ids, **image_ids},
         earlier_trig_ids=evidence.earlier_trig_ids,
         image_keys=evidence.image_keys,
+        images=association.images,
         now=now,
     )
-
-
-def _decide_forced(
-    association: Association,
-    evidence: Evidence,
-    rows: RowArray,
-    settings: AssociateSettings,
-    look_backs: Sequence[LookBack],
-) -> ForcedDecisions | None:
-    """Return the null detections, the monitors that begin, and what is to be measured."""
-    if association.questions.detected_ids is None:
-        return None
-    undetected = evidence.null_detections
-    records = [image.record for image in association.images]
-    counted, targets = count_null_detections(
-        undetected,
-        covers_any(records, undetected.ra, undetected.dec),
-        _to_targets(rows, look_backs),
-        expiration_timesteps=settings.expiration_timesteps,
-        candidate_timesteps=settings.candidate_timesteps,
-    )
-    monitors, first = association.state.monitors, association.monitors
-    source_ids = evidence.source_ids[association.candidates.n_created() :]
-    monitored = find_monitor_targets(monitors, first, source_ids)
-    requests = [
-        find_request(
-            image.record,
-            (targets, monitored),
-            _find_detected_ids(rows, image),
-            image.solution,
-        )
-        for image in association.images
-    ]
-    return ForcedDecisions(
-        null_detections=counted,
-        monitor_sources=to_monitor_sources(
-            monitors,
-            first,
-            association.registered.images,
-            image_keys=evidence.image_keys,
-            source_ids=source_ids,
-        ),
-        requests=[request for request in requests if request is not None],
-    )
-
-
-def _to_targets(rows: RowArray, look_backs: Sequence[LookBack]) -> ForcedTargets:
-    """Return the detected sources that were known before or may be announced as new.
-
-    The latter too: what the other bands have at their positions can contradict them.
-    """
-    is_kept = ~rows["is_created"] | rows["is_new"]
-    is_kept[[each.trigger.source for each in look_backs]] = True
-    kept = rows[rows["is_detected"] & is_kept]
-    return ForcedTargets(kept["id"], kept["ra"], kept["dec"], "forced")
-
-
-def _find_detected_ids(rows: RowArray, image: AssociatedImage) -> IntArray:
-    sources = np.concatenate([image.result.source, image.result.shared.source])
-    return np.asarray(rows["id"][np.unique(sources)], np.int64)
 
 
 def _find_months(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from runtime.settings import AssociateSettings
-from schemas.messages import BoolArray
+from schemas.messages import BoolArray, IntArray
 from services.associate.models.catalogue import NullDetections, RowArray
 from services.associate.models.changes import Looks
 from services.associate.steps.candidate_sources import CandidateSources
@@ -49,8 +49,8 @@ def _find_in_image(
     rows: RowArray, image: AssociatedImage, settings: AssociateSettings
 ) -> Iterator[Trigger]:
     looked = image.result.looked
-    if looked is None:
-        return
+    if looked is None or image.extraction_type == "monitor":
+        return  # a monitor has no position of its own
     looks = looked.looks
     activity = rows["activity"][looked.source]
     is_known = ~rows["is_created"][looked.source]
@@ -151,6 +151,8 @@ def _find_by_history(
     variable &= sigma >= to_limits(settings).single_sigma
     best: dict[int, Trigger] = {}
     for image in images:
+        if image.extraction_type == "monitor":
+            continue
         looked = image.result.looked
         # What is fainter now has a test of its own, which waits for the next look.
         faint = set() if looked is None else set(looked.source[looked.looks.is_faint].tolist())
@@ -182,9 +184,10 @@ def follow_activity(
     images: Sequence[AssociatedImage],
     triggers: Sequence[Trigger],
     *,
-    counts_quiet: bool,
+    is_missed: BoolArray | None = None,
+    quiet_looks: int = 1,
 ) -> BoolArray:
-    """Count quiet looks of the detected sources in place; return whose episode ends.
+    """Count quiet looks of a timestep in place; return whose episode ends.
 
     Parameters
     ----------
@@ -194,35 +197,42 @@ def follow_activity(
         Of the timestep.
     triggers : sequence of Trigger
         What begins now.
-    counts_quiet : bool
-        Whether a look without activity counts; else activity alone is noted.
+    is_missed : (n,) bool or None
+        Sources that images cover and none detects; None: none.
+    quiet_looks : int
+        So many of these in a row end an episode at most [looks].
     """
-    is_looked, is_bright, is_settled = (np.zeros(rows.size, np.bool_) for _ in range(3))
+    missed = np.zeros(rows.size, np.bool_) if is_missed is None else is_missed
+    is_seen, is_bright, is_settled = (np.zeros(rows.size, np.bool_) for _ in range(3))
     for image in images:
         if (looked := image.result.looked) is not None:
-            is_looked[looked.source] = True
+            is_seen[looked.source] |= image.extraction_type == "blind"
             is_bright[looked.source] |= looked.looks.is_bright
             is_settled[looked.source] |= looked.looks.is_settled
     begins = np.zeros(rows.size, np.bool_)
     begins[[trigger.source for trigger in triggers]] = True
-    is_looked &= ~begins & ~rows["is_created"]
-    is_on = is_looked & (rows["activity"] == 1)
+    goes_on = ~begins & ~rows["is_created"]
+    is_on = goes_on & (rows["activity"] == 1)
     rows["n_quiet"][is_on & is_bright] = 0
     # A faded source at a steady flux is no longer expected back; one that vanished is.
-    ended = is_looked & is_settled & (rows["activity"] == -1)
+    ended = goes_on & is_settled & (rows["activity"] == -1)
     rows["activity"][ended] = 0
-    if not counts_quiet:
-        return np.asarray(ended, np.bool_)
-    rows["n_quiet"][is_on & ~is_bright] += 1
-    ended |= is_on & (rows["n_quiet"] >= rows["n_quiet_needed"])
+    is_quiet = is_on & ~is_bright & (is_seen | missed)
+    rows["n_quiet"][is_quiet] += 1
+    at_most = np.minimum(rows["n_quiet_needed"], quiet_looks)
+    needed = np.where(is_seen, rows["n_quiet_needed"], at_most)
+    ended |= is_quiet & (rows["n_quiet"] >= needed)
     rows["activity"][ended] = 0
-    rows["n_quiet"][is_looked & (rows["activity"] == 0)] = 0
+    rows["n_quiet"][goes_on & is_seen & (rows["activity"] == 0)] = 0
     return np.asarray(ended, np.bool_)
 
 
-def find_missed(null_detections: NullDetections, images: Sequence[AssociatedImage]) -> list[int]:
-    """Return the sources in an episode that images cover and do not detect."""
-    active = np.flatnonzero(null_detections.is_active)
+def find_missed(
+    null_detections: NullDetections, images: Sequence[AssociatedImage], waiting_ids: IntArray
+) -> list[int]:
+    """Return the sources in an episode that images cover and do not detect, but for some."""
+    waits = np.isin(null_detections.id, waiting_ids)
+    active = np.flatnonzero(null_detections.is_active & ~waits)
     records = [image.record for image in images]
     is_covered = covers_any(records, null_detections.ra[active], null_detections.dec[active])
     return [int(number) for number in null_detections.id[active[is_covered]]]
@@ -233,6 +243,8 @@ def find_peaks(rows: RowArray, images: Sequence[AssociatedImage]) -> dict[int, f
     is_on = (rows["activity"] == 1) & ~rows["is_created"]
     peaks: dict[int, float] = {}
     for image in images:
+        if image.extraction_type != "blind":
+            continue
         for source, detection in _looks_of(image, is_on):
             number = int(rows["id"][source])
             flux = float(image.record.sources.flux_peak_jy_beam[detection])

@@ -12,7 +12,7 @@ from services.associate.models.catalogue import RowArray
 from services.associate.models.decisions import Notification, TransientRow
 from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.coverage import margin_of
-from services.associate.steps.triggers import Trigger
+from services.associate.steps.triggers import AssociatedImage, Trigger, count_bands
 from sky.margin import border_distance_px
 from sky.wcs import SkyProjection
 
@@ -34,6 +34,8 @@ class EventBuilder:
         Those of earlier episodes by the id of the source, the newest first.
     image_keys : sequence of int
         Keys of the timestep's images, by number.
+    images : sequence of AssociatedImage
+        The accepted ones.
     """
 
     stream: str
@@ -43,6 +45,7 @@ class EventBuilder:
     image_ids: Mapping[int, str]
     earlier_trig_ids: Mapping[int, tuple[str, ...]]
     image_keys: Sequence[int]
+    images: Sequence[AssociatedImage]
     now: datetime
 
     def to_notification(self, trigger: Trigger) -> Notification:
@@ -59,7 +62,7 @@ class EventBuilder:
             return trigger.last.trig_id
         row = self.rows[trigger.source]
         if row["n_episodes"] > 1:
-            number = trigger.image.first_number + trigger.detection
+            number = trigger.image.number_of(trigger.detection)
             return trig_id(self.stream, trigger.image.record.image_id, number)
         first_image_id = self.image_ids[int(row["first_image_key"])]
         return trig_id(self.stream, first_image_id, int(row["first_source_number"]))
@@ -79,7 +82,7 @@ class EventBuilder:
             transient_id=0 if trigger.last is None else trigger.last.transient_id,
             source_id=int(row["id"]),
             image_id=record.image_id,
-            source_number=trigger.image.first_number + number,
+            source_number=trigger.image.number_of(number),
             time_start=metadata.time_start,
             exposure_s=metadata.exposure_s,
             freq_eff_hz=metadata.freq_eff_hz,
@@ -103,7 +106,7 @@ class EventBuilder:
             n_datapoints=int(row["n_datapoints"]),
             n_forced=int(row["n_forced"]),
             **asdict(self.candidates.variability_of(trigger.source)),
-            n_bands=self.candidates.n_bands(trigger.source),
+            n_bands=count_bands(self.images, trigger.source),
             limit_previous_jy_beam=trigger.limit_jy_beam,
             telescope=metadata.telescope,
             times=replace(record.times, time_associated=self.now),

@@ -1,14 +1,11 @@
-"""Validate forced measurements, and find those that may contradict a transient."""
+"""Validate forced measurements."""
 
 import math
 
-import numpy as np
-
 from runtime.errors import RejectedMessageError
-from runtime.settings import AssociateSettings
-from schemas.messages import BoolArray, ForcedMeasurements
+from schemas.messages import ForcedMeasurements
 
-__all__ = ["check_result", "may_contradict"]
+__all__ = ["check_result"]
 
 
 def check_result(result: ForcedMeasurements) -> None:
@@ -31,23 +28,3 @@ def check_result(result: ForcedMeasurements) -> None:
             )
         if kind not in ("forced", "monitor", "lookback"):
             raise RejectedMessageError("bad_flux", f"extraction type {kind!r} is unknown")
-
-
-def may_contradict(
-    result: ForcedMeasurements, is_stored: BoolArray, settings: AssociateSettings
-) -> BoolArray:
-    """Return which fluxes (n,) of a result may contradict a transient.
-
-    Parameters
-    ----------
-    result : ForcedMeasurements
-        The result of a request.
-    is_stored : (n,) bool
-        Fluxes that were not in the database before: each counts once.
-    settings : AssociateSettings
-        Whether there is a spectral test.
-    """
-    if settings.spectral_conflict_sigma is None:
-        return np.zeros_like(is_stored)
-    types = np.array(result.measurements.extraction_type, object)
-    return np.asarray(is_stored & (types == "forced"), np.bool_)

@@ -37,12 +37,15 @@ class ImageResult:
         Further sources of a detection (n-1).
     near_known : (k,) int64
         Detections that created a source near a known one, whose flux they do not share.
+    touched : Links
+        Every source that a detection belongs to, and the detection.
     looked : SourceLooks or None
-        What the tests for changes say; None: they did not look.
+        What the tests for changes say of those that are judged; None: they did not look.
     """
 
     source: IntArray
     radius: FloatArray
     shared: Links
     near_known: IntArray
+    touched: Links
     looked: SourceLooks | None = None

@@ -15,10 +15,10 @@ from services.associate.steps.coverage import metadata_of
 from services.associate.steps.look_back import WAITS
 from services.associate.steps.rows import FLAG_COLUMNS
 
-__all__ = ["begin_episode", "count_earlier_points", "end_wait", "join_history"]
+__all__ = ["begin_episode", "count_points", "end_wait", "join_history"]
 
 
-def count_earlier_points(
+def count_points(
     image: MeasuredImage,
     result: ForcedMeasurements,
     is_stored: BoolArray,
@@ -26,7 +26,7 @@ def count_earlier_points(
     statistics: Mapping[ChannelKey, RowArray],
     settings: AssociateSettings,
 ) -> ForcedOutcome:
-    """Count fluxes from before a first detection in eta and V; they raise no event by themselves.
+    """Count forced fluxes in eta and V; they raise no event by themselves.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def count_earlier_points(
     result : ForcedMeasurements
         The result of a request.
     is_stored : (n,) bool
-        Which of its points were stored, all of looks back: each source has one an image.
+        Which of its points are counted.
     sources : (k,) structured, `SOURCE_DTYPE`
         The sources of these points in ascending order of id.
     statistics : mapping of structured, `STATISTICS_DTYPE`
@@ -45,14 +45,16 @@ def count_earlier_points(
     """
     candidates = _load(sources, statistics, settings)
     columns = result.measurements
-    index = np.flatnonzero(is_stored)
-    index = index[np.unique(columns.position_id[index], return_index=True)[1]]
-    candidates.add_forced(
-        image.key,
-        np.searchsorted(sources["id"], columns.position_id[index]),
-        columns.flux_peak_jy_beam[index],
-        columns.flux_peak_err_jy_beam[index],
-    )
+    rest = np.flatnonzero(is_stored)
+    while rest.size:
+        first = rest[np.unique(columns.position_id[rest], return_index=True)[1]]
+        candidates.add_forced(
+            image.key,
+            np.searchsorted(sources["id"], columns.position_id[first]),
+            columns.flux_peak_jy_beam[first],
+            columns.flux_peak_err_jy_beam[first],
+        )
+        rest = np.setdiff1d(rest, first)
     rows = candidates.sources
     eta, v, _ = candidates.variability()
     return ForcedOutcome(
@@ -98,7 +100,7 @@ def join_history(
     """
     candidates = _load(sources, statistics, settings)
     key = pending.band_id, pending.event.stokes
-    limits = to_limits(settings, n_channels=max(1, len({*statistics, key})))
+    limits = to_limits(settings)  # one band looks
     flux, err = pending.previous.flux_jy_beam, pending.previous.err_jy_beam
     for number in range(flux.size):
         candidates.look(

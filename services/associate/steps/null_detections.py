@@ -38,7 +38,6 @@ def count_null_detections(
     waits = (n_timesteps <= expiration_timesteps) | null_detections.is_pending
     checks = _checks(expiration_timesteps, candidate_timesteps)
     is_doubtful = ~waits | (is_covered & np.isin(n_timesteps, checks))
-    is_doubtful &= null_detections.may_be_archived
     # A source outside the field keeps its count until the next look at it.
     counted = waits & (is_covered | ~null_detections.is_stored)
     rows = NullDetectionRows(

@@ -9,6 +9,7 @@ import numpy as np
 from schemas.messages import BoolArray, FloatArray
 from services.associate.models.catalogue import RowArray
 from services.associate.models.decisions import Columns, SourceRows
+from services.associate.models.waiting import MEASURED_COLUMNS
 from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.triggers import AssociatedImage
 from sky.geometry import tangent_offsets, zone_of
@@ -17,11 +18,6 @@ __all__ = ["FLAG_COLUMNS", "FinalSources", "to_source_rows"]
 
 # How far a source may drift from its search position before that is rewritten.
 DRIFT_LIMIT_DEG = 10 / 3600
-_MEASURED_COLUMNS = (
-    "ra", "dec", "ra_err_deg", "dec_err_deg", "flux_peak_jy_beam", "flux_peak_err_jy_beam",
-    "flux_int_jy", "flux_int_err_jy", "snr", "rms_local_jy_beam", "major_arcsec", "minor_arcsec",
-    "pa_deg", "quality_flags",
-)  # fmt: skip
 _AS_IN_CANDIDATES = (
     "id", "search_ra", "search_dec", "ra", "dec", "weight_ra", "weight_dec", "n_datapoints",
     "n_forced", "first_image_key", "first_source_number", "is_new", "is_variable", "activity",
@@ -171,7 +167,7 @@ def _detected(
             "stokes": np.full(n, stokes.encode()),
             "extraction_type": np.full(n, b"blind"),
             "de_ruiter_radius": result.radius[number] if has_radius else None,
-            **{name: getattr(sources, name)[number] for name in _MEASURED_COLUMNS},
+            **{name: getattr(sources, name)[number] for name in MEASURED_COLUMNS},
         }
 
 

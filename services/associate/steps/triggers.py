@@ -7,21 +7,21 @@ from typing import Literal
 
 import numpy as np
 
-from schemas.messages import BoolArray, FloatArray, ImageDetections, ImageMetadata
+from schemas.messages import BoolArray, FloatArray, ImageDetections, ImageMetadata, IntArray
 from services.associate.models.catalogue import ChannelKey, LastNotified, PriorCoverage
 from services.associate.models.solutions import NO_SOLUTION, ImageSolution
 from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.image_result import ImageResult
 from services.associate.steps.new_source import find_lowest_limits
 
-__all__ = ["AssociatedImage", "Test", "Trigger", "find_new_sources", "is_first"]
+__all__ = ["AssociatedImage", "Test", "Trigger", "count_bands", "find_new_sources", "is_first"]
 
 
 @dataclass(frozen=True, slots=True)
 class AssociatedImage:
     """An accepted image whose measurements have their sources.
 
-    `first_number` is the number of the first of them in the image, `extraction_type` their kind.
+    `extraction_type` is their kind, `numbers` are theirs in the image; None: 0, 1, ...
     """
 
     number: int
@@ -31,7 +31,11 @@ class AssociatedImage:
     result: ImageResult
     solution: ImageSolution = NO_SOLUTION
     extraction_type: Literal["blind", "forced", "monitor"] = "blind"
-    first_number: int = 0
+    numbers: IntArray | None = None
+
+    def number_of(self, detection: int) -> int:
+        """Return the number of a measurement in the image."""
+        return detection if self.numbers is None else int(self.numbers[detection])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,16 @@ class Trigger:
     def snr(self) -> float:
         """Signal-to-noise ratio of the detection."""
         return float(self.image.record.sources.snr[self.detection])
+
+
+def count_bands(images: Sequence[AssociatedImage], source: int) -> int:
+    """Return in how many bands the images of a timestep detect a source; at least 1."""
+    bands = {
+        image.key[0]
+        for image in images
+        if image.extraction_type == "blind" and np.any(image.result.touched.source == source)
+    }
+    return max(len(bands), 1)
 
 
 def is_first(candidates: CandidateSources) -> BoolArray:

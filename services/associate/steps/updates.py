@@ -6,18 +6,23 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from runtime.settings import AssociateSettings
+from schemas.messages import BoolArray
 from services.associate.models.catalogue import LastNotified
 from services.associate.steps.candidate_sources import CandidateSources
-from services.associate.steps.triggers import AssociatedImage, Trigger
+from services.associate.steps.triggers import AssociatedImage, Trigger, count_bands
 from sky.geometry import tangent_offsets
 
 __all__ = ["find_notified", "find_updates"]
 
 
-def find_notified(candidates: CandidateSources) -> list[int]:
-    """Return the ids of the detected sources that an earlier event has announced."""
+def find_notified(candidates: CandidateSources, judged: BoolArray) -> list[int]:
+    """Return the ids of the detected sources that an earlier event has announced.
+
+    Of those that are `judged`, (n,).
+    """
     rows = candidates.sources
-    notified = rows["is_detected"] & (rows["is_new"] | rows["is_variable"])
+    notified = judged & rows["is_detected"] & ~rows["is_created"]
+    notified &= rows["is_new"] | rows["is_variable"]
     return [int(number) for number in rows["id"][notified]]
 
 
@@ -55,13 +60,17 @@ def find_updates(
         trigger = _brightest(row, images, last)
         if trigger is None:
             continue
-        if reasons := _find_reasons(row, candidates, trigger, settings):
+        if reasons := _find_reasons(row, candidates, images, trigger, settings):
             found.append(trigger.with_note("; ".join(reasons)))
     return found
 
 
 def _find_reasons(
-    row: int, candidates: CandidateSources, trigger: Trigger, settings: AssociateSettings
+    row: int,
+    candidates: CandidateSources,
+    images: Sequence[AssociatedImage],
+    trigger: Trigger,
+    settings: AssociateSettings,
 ) -> list[str]:
     last = trigger.last
     if last is None:
@@ -69,7 +78,7 @@ def _find_reasons(
     reasons = []
     if trigger.snr >= settings.update_snr_factor * last.snr:
         reasons.append(f"S/N {trigger.snr:.1f}, last reported {last.snr:.1f}")
-    n_bands = candidates.n_bands(row)
+    n_bands = count_bands(images, row)
     if n_bands > last.n_bands:
         reasons.append(f"detected in {n_bands} bands at once, last reported {last.n_bands}")
     move_deg, move_sigma = _find_move(candidates.sources[row], last)
@@ -103,6 +112,7 @@ def _brightest(row: int, images: Sequence[AssociatedImage], last: LastNotified) 
             last=last,
         )
         for image in images
+        if image.extraction_type == "blind"
         for detection in np.flatnonzero(image.result.source == row)
     ]
     return max(triggers, key=lambda trigger: trigger.snr, default=None)

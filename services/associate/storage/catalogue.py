@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from schemas.topics import Topics
 from services.associate.models.decisions import (
     Decisions,
@@ -16,12 +18,19 @@ from services.associate.storage.look_backs import LookBackTables
 from services.associate.storage.outbox import OutboxTables
 from services.associate.storage.sources import SourceTables
 from services.associate.storage.transients import TransientTables
+from services.associate.storage.waiting import WaitingTables
 
 __all__ = ["Catalogue"]
 
 
 class Catalogue(
-    ImageTables, SourceTables, TransientTables, ForcedTables, LookBackTables, OutboxTables
+    ImageTables,
+    SourceTables,
+    TransientTables,
+    ForcedTables,
+    LookBackTables,
+    WaitingTables,
+    OutboxTables,
 ):
     """One transaction on the catalogue."""
 
@@ -36,7 +45,7 @@ class Catalogue(
             Where the events and the forced requests go.
         """
         stream_id = decisions.stream_id
-        await self._store_images(decisions)
+        timestep_id = await self._store_images(decisions)
         for month in decisions.months:
             await self.ensure_partition(stream_id, month)
         await self._store_sources(decisions.sources)
@@ -49,11 +58,17 @@ class Catalogue(
             await self.insert_request(request, topics)
         if decisions.forced is not None:
             await self._store_forced(stream_id, decisions.forced, topics)
+        if decisions.time_start is not None:
+            if timestep_id is not None and decisions.waiting is not None:
+                await self.insert_waiting(
+                    stream_id, timestep_id, decisions.time_start, decisions.waiting
+                )
             await self.archive_sources(
                 stream_id,
-                decisions.forced.null_detections.doubtful,
+                np.array(decisions.doubtful_ids, np.int64),
                 decisions.limits,
-                decisions.now,
+                now=decisions.now,
+                before=decisions.time_start,
             )
         for rows in decisions.coverage:
             await self.upsert_sky_coverage(rows)
@@ -74,10 +89,13 @@ class Catalogue(
             await self.flag_sources(outcome.flagged)
         if outcome.ended_ids:
             await self.end_episodes(outcome.ended_ids, outcome.time_start)
+        if outcome.peaks:
+            await self.raise_peaks(outcome.peaks, outcome.time_start)
         for notification in outcome.notifications:
             await self.store_notification(notification, topics)
 
-    async def _store_images(self, decisions: Decisions) -> None:
+    async def _store_images(self, decisions: Decisions) -> int | None:
+        """Store the images of a timestep; return its id, None without one."""
         stream_id, is_late, now = decisions.stream_id, decisions.is_late, decisions.now
         if decisions.replaced_image_ids:
             await self.delete_rejected_images(stream_id, decisions.replaced_image_ids)
@@ -96,6 +114,7 @@ class Catalogue(
             await self.insert_image(
                 image, stream_id=stream_id, timestep_id=timestep_id, is_late=is_late, now=now
             )
+        return timestep_id
 
     async def _store_sources(self, rows: SourceRows) -> None:
         await self.insert_sources(rows.created)

@@ -77,7 +77,6 @@ class ForcedTables(Transaction):
             is_stored=np.array([row["is_stored"] for row in rest], np.bool_),
             is_pending=np.array([row["is_pending"] for row in rest], np.bool_),
             is_active=np.array([row["is_active"] for row in rest], np.bool_),
-            may_be_archived=np.array([row["may_be_archived"] for row in rest], np.bool_),
             detected_again=np.array([row["id"] for row in rows], np.int64)[again],
         )
 
@@ -121,22 +120,23 @@ class ForcedTables(Transaction):
             first_time_start=[each.first_time_start for each in sources],
         )
 
-    async def load_measured_image(self, stream_id: int, image_id: str) -> MeasuredImage:
-        """Return an accepted image that is stored, without its sources."""
-        (row,) = await self._fetch("select_measured_image", stream_id=stream_id, image_id=image_id)
-        metadata = ImageMetadata(**{each.name: row[each.name] for each in fields(ImageMetadata)})
-        times = ("time_sent", "time_appended", "time_extracted")
-        record = ImageDetections(
-            image_id=image_id,
-            stream="",
-            source=_NO_OFFSET,
-            verdict="accepted",
-            metadata=metadata,
-            margin_px=row["margin_px"],
-            detection_threshold_sigma=row["detection_threshold_sigma"],
-            times=StageTimes(**{name: row[name] for name in times}),
+    async def load_measured_images(
+        self, stream_id: int, stream: str, image_keys: Sequence[int]
+    ) -> list[MeasuredImage]:
+        """Return accepted images that are stored, without their sources, by frequency."""
+        rows = await self._fetch(
+            "select_measured_images", stream_id=stream_id, image_key=list(image_keys)
         )
-        return MeasuredImage(row["image_key"], (row["band_id"], row["stokes"]), record)
+        return [_to_measured_image(row, stream) for row in rows]
+
+    async def load_measured_images_by_id(
+        self, stream_id: int, stream: str, image_ids: Sequence[str]
+    ) -> list[MeasuredImage]:
+        """Return the same by their sha256."""
+        rows = await self._fetch(
+            "select_measured_images_by_id", stream_id=stream_id, image_id=list(image_ids)
+        )
+        return [_to_measured_image(row, stream) for row in rows]
 
     async def insert_forced(self, result: ForcedMeasurements) -> BoolArray:
         """Store the fluxes of a result; return which were not there before, and are now."""
@@ -210,6 +210,22 @@ class ForcedTables(Transaction):
             to_time=to_time,
         )
         return [_to_band_image(row) for row in rows]
+
+
+def _to_measured_image(row: asyncpg.Record, stream: str) -> MeasuredImage:
+    metadata = ImageMetadata(**{each.name: row[each.name] for each in fields(ImageMetadata)})
+    times = ("time_sent", "time_appended", "time_extracted")
+    record = ImageDetections(
+        image_id=row["image_id"],
+        stream=stream,
+        source=_NO_OFFSET,
+        verdict="accepted",
+        metadata=metadata,
+        margin_px=row["margin_px"],
+        detection_threshold_sigma=row["detection_threshold_sigma"],
+        times=StageTimes(**{name: row[name] for name in times}),
+    )
+    return MeasuredImage(row["image_key"], (row["band_id"], row["stokes"]), record)
 
 
 def _to_numbers(columns: ForcedColumns) -> IntArray:

@@ -93,7 +93,13 @@ class SourceTables(Transaction):
                 await self._execute(query, band_id=band_id, stokes=stokes, **columns)
 
     async def archive_sources(
-        self, stream_id: int, source_ids: IntArray, limits: ArchiveLimits, now: datetime
+        self,
+        stream_id: int,
+        source_ids: IntArray,
+        limits: ArchiveLimits,
+        *,
+        now: datetime,
+        before: datetime,
     ) -> list[int]:
         """Move those of some sources that no measurement has confirmed to the archive."""
         if not source_ids.size:
@@ -105,6 +111,7 @@ class SourceTables(Transaction):
             candidate_sigma=limits.candidate_sigma,
             archive_sigma=limits.archive_sigma,
             time_archived=now,
+            before=before,
         )
         return [row["id"] for row in rows]
 

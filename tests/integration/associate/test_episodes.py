@@ -52,7 +52,9 @@ def noise(n: int, seed: int = 1) -> np.ndarray:
 async def test_each_burst_of_one_place_is_told_once(postgres_url: str, *, answer: bool) -> None:
     bursts = {5: 20.0, 30: 35.0, 50: 25.0, 70: 50.0, 90: 30.0}
     fluxes = noise(100) + [bursts.get(step, 0.0) for step in range(100)]
-    async with associator(postgres_url) as case:
+    # Without answers, nothing is waited for.
+    wait = {} if answer else {"forced_wait_timesteps": 0}
+    async with associator(postgres_url, **wait) as case:
         told = await follow(case, fluxes.tolist(), answer=answer)
         assert [step for step, _ in told] == list(bursts)
         assert told[0] == (5, "new_source")

@@ -186,12 +186,14 @@ async def test_a_source_that_fades_is_not_retracted(postgres_url: str) -> None:
         assert await kinds(case) == ["new_source"]
 
 
-async def test_a_source_that_is_detected_again_is_not_retracted(postgres_url: str) -> None:
+async def test_what_comes_after_the_timestep_of_an_answer_changes_nothing(
+    postgres_url: str,
+) -> None:
     async with one_band_detection(postgres_url) as case:
         (request,) = case.requests
         await case.feed(shot(2, LOW_HZ, detects=True), shot(2, MIDDLE_HZ, detects=False))
         await store(case, measure(request))
-        assert await kinds(case) == ["new_source"]
+        assert await kinds(case) == ["new_source", "retraction"]
 
 
 async def test_a_source_of_two_bands_is_not_retracted_for_a_third(postgres_url: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.identity import trig_id
 from schemas.messages import ImageDetections
-from services.associate.models.catalogue import LastNotified, Monitors, NullDetections
+from services.associate.models.catalogue import LastNotified, Monitors
 from services.associate.models.decisions import Columns
 from services.associate.models.timesteps import KnownImage
 from tests.support.records import START, image, rejected, sources
@@ -270,39 +270,6 @@ def test_an_image_that_is_stored_is_a_replay_a_duplicate_or_replaced(
     assert list(decisions.replaced_image_ids) == [record.image_id] * replaced
     assert len(decisions.images) == replaced
     assert len(decisions.sources.detections) == replaced
-
-
-def test_null_detections_are_counted_measured_and_expire():
-    timestep = timestep_of(image(1, [HERE], freq_eff_hz=LOW_HZ), image(1, freq_eff_hz=HIGH_HZ))
-    missing = NullDetections(
-        id=np.array([2, 3, 4, 5]),
-        ra=np.array([THERE[0], 123.2, 300.0, 301.0]),
-        dec=np.array([THERE[1], 10.1, 10.0, 10.0]),
-        n_timesteps=np.array([0, 5, 0, 5]),
-        is_stored=np.array([False, True, False, True]),
-        is_pending=np.zeros(4, np.bool_),
-        is_active=np.array([True, False, True, False]),
-        may_be_archived=np.array([True, True, False, False]),
-        detected_again=np.array([1]),
-    )
-    questions, decisions = decide_timestep(
-        timestep,
-        state_of(timestep, known_source(1, *HERE)),
-        settings={"expiration_timesteps": 5},
-        null_detections=missing,
-    )
-    assert questions.detected_ids.tolist() == [1]
-    forced = decisions.forced
-    # Sources 4 and 5 lie outside the field: they wait for a look, the first of them from now on.
-    assert forced.null_detections.source_id.tolist() == [2, 4]
-    assert forced.null_detections.n_timesteps.tolist() == [1, 0]
-    assert forced.null_detections.ended.tolist() == [1, 3]
-    # Source 2 was active, and the images have looked; they have not looked at source 4.
-    assert decisions.episodes.missed_ids == [2]
-    # Source 1 is detected in the lower band.
-    assert [
-        (each.freq_eff_hz, each.request.positions.position_id.tolist()) for each in forced.requests
-    ] == [(LOW_HZ, [2]), (HIGH_HZ, [2, 1])]
 
 
 def test_a_new_source_is_measured_in_the_bands_that_do_not_detect_it():

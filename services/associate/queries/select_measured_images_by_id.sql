@@ -1,10 +1,11 @@
--- Return an accepted image, as its record of detections-v1 described it.
+-- Return accepted images, as their records of detections-v1 described them.
 --
 -- $1  stream_id  int
--- $2  image_id   text  sha256
+-- $2  image_id   text[]  sha256
 -- Index: image (stream_id, image_id).
 select
     image.image_key,
+    image.image_id,
     image.band_id,
     image.time_start,
     image.exposure_s,
@@ -29,5 +30,6 @@ select
 from image
 where
     image.stream_id = $1::int
-    and image.image_id = $2::text
+    and image.image_id = any($2::text[])
     and image.verdict = 'accepted'
+order by image.freq_eff_hz, image.time_start, image.image_key

@@ -1,0 +1,199 @@
+"""Looks that have waited for answers are judged, timestep by timestep."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from runtime.logging import get_logger
+from runtime.settings import AssociateSettings
+from schemas.topics import Topics
+from services.associate.handlers.contradictions import Contradictions
+from services.associate.metrics import GIVEN_UP
+from services.associate.models.catalogue import Evidence, Questions
+from services.associate.models.waiting import WaitingTimestep
+from services.associate.steps.decisions import to_archive_limits
+from services.associate.steps.first_decisions import wait_timesteps
+from services.associate.steps.judgement import (
+    JudgedLooks,
+    ask_of,
+    find_contradictable,
+    gather_looks,
+    judge_looks,
+    to_outcome,
+)
+from services.associate.storage import Catalogue
+
+__all__ = ["Judge", "load_judgement_evidence"]
+
+
+async def load_judgement_evidence(
+    catalogue: Catalogue, questions: Questions, evidence: Evidence
+) -> Evidence:
+    """Return evidence with what the events that follow from looks need."""
+    return replace(
+        evidence,
+        last_notified=(
+            await catalogue.load_last_notified(questions.notified) if questions.notified else ()
+        ),
+        image_ids=(
+            await catalogue.load_image_ids(questions.first_image_keys)
+            if questions.first_image_keys
+            else {}
+        ),
+        earlier_trig_ids=(
+            await catalogue.load_earlier_trig_ids(questions.active_again_ids)
+            if questions.active_again_ids
+            else {}
+        ),
+    )
+
+
+class Judge:
+    """Judges the looks at sources that have all their answers.
+
+    Parameters
+    ----------
+    settings : AssociateSettings
+        Limits of the tests, and how long answers are waited for.
+    topics : Topics
+        Where the events go.
+    """
+
+    def __init__(self, settings: AssociateSettings, topics: Topics) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._contradictions = Contradictions(settings, topics)
+
+    async def judge(
+        self,
+        catalogue: Catalogue,
+        stream_id: int,
+        stream: str,
+        source_ids: Sequence[int],
+        *,
+        waits_for_look_backs: bool = True,
+    ) -> int:
+        """Judge what waits at some sources and has its answers; return the number of events.
+
+        Parameters
+        ----------
+        catalogue : Catalogue
+            An open transaction that has locked the stream.
+        stream_id : int
+            The stream.
+        stream : str
+            Its name.
+        source_ids : sequence of int
+            Sources for which something has come.
+        waits_for_look_backs : bool
+            Whether a source is judged only after the verdict on what earlier images show.
+        """
+        timesteps = await catalogue.load_waiting_timesteps(stream_id, source_ids)
+        if not timesteps:
+            return 0
+        blocked: set[int] = set()
+        if waits_for_look_backs:
+            blocked = set(await catalogue.load_pending_look_backs(stream_id, source_ids))
+        n_events, has_judged = 0, False
+        for timestep in timesteps:
+            blocked |= timestep.unanswered_ids
+            ready = sorted(timestep.source_ids - blocked)
+            if ready:
+                has_judged = True
+                n_events += await self._judge_timestep(
+                    catalogue, stream_id, stream, timestep, ready
+                )
+                await catalogue.mark_looks_judged(stream_id, timestep.timestep_id, ready)
+        if has_judged:
+            await catalogue.delete_judged_timesteps(stream_id)
+        return n_events
+
+    async def give_up(self, catalogue: Catalogue, stream_id: int, stream: str) -> int:
+        """Judge the oldest timesteps without the answers that have not come."""
+        source_ids = await catalogue.give_up_requests(stream_id, wait_timesteps(self._settings))
+        GIVEN_UP.inc(len(source_ids))
+        get_logger().warning("forced_answers_given_up", stream=stream, n_sources=len(source_ids))
+        return await self.judge(
+            catalogue, stream_id, stream, source_ids, waits_for_look_backs=False
+        )
+
+    async def _judge_timestep(
+        self,
+        catalogue: Catalogue,
+        stream_id: int,
+        stream: str,
+        timestep: WaitingTimestep,
+        ready: Sequence[int],
+    ) -> int:
+        """Judge the looks of one timestep at sources that wait for nothing more."""
+        images = await catalogue.load_measured_images(stream_id, stream, timestep.image_keys)
+        sources = await catalogue.load_sources_by_id(stream_id, ready)
+        if not sources.size or not images:
+            return 0  # archived meanwhile, or the images have expired
+        statistics = await catalogue.load_statistics(sources["id"])
+        rows = await catalogue.load_looks(stream_id, images, sources["id"])
+        before = await catalogue.load_states_before(stream_id, timestep.timestep_id, sources["id"])
+        candidates, latest, parts = gather_looks(
+            timestep,
+            images,
+            rows,
+            sources=sources,
+            statistics=statistics,
+            before=before,
+            settings=self._settings,
+        )
+        everything = np.ones(sources.size, np.bool_)
+        looks = judge_looks(
+            candidates,
+            parts,
+            everything,
+            self._settings,
+            n_channels=len(timestep.image_keys),
+            latest=latest,
+        )
+        evidence = await load_judgement_evidence(
+            catalogue, ask_of(looks, timestep.time_start, self._settings), Evidence((), ())
+        )
+        outcome = to_outcome(
+            looks,
+            timestep,
+            images,
+            evidence=evidence,
+            settings=self._settings,
+            stream_id=stream_id,
+            now=datetime.now(UTC),
+        )
+        await catalogue.store_forced_outcome(outcome, self._topics)
+        n_retracted = await self._contradict(catalogue, stream, timestep, looks)
+        await self._archive(catalogue, stream_id, timestep, ready)
+        return len(outcome.notifications) + n_retracted
+
+    async def _contradict(
+        self, catalogue: Catalogue, stream: str, timestep: WaitingTimestep, looks: JudgedLooks
+    ) -> int:
+        """Retract new sources that forced fluxes contradict; return how many."""
+        image_id, source_ids = find_contradictable(looks)
+        if not source_ids.size:
+            return 0
+        retractions = await self._contradictions.retract(
+            catalogue, stream, image_id, source_ids, looked_until=timestep.time_start
+        )
+        return len(retractions)
+
+    async def _archive(
+        self,
+        catalogue: Catalogue,
+        stream_id: int,
+        timestep: WaitingTimestep,
+        ready: Sequence[int],
+    ) -> None:
+        doubtful = timestep.doubtful_ids.intersection(ready)
+        await catalogue.archive_sources(
+            stream_id,
+            np.array(sorted(doubtful), np.int64),
+            to_archive_limits(self._settings),
+            now=datetime.now(UTC),
+            before=timestep.time_start,
+        )

@@ -1,0 +1,140 @@
+"""Looks that are judged later: in the order of their timesteps, each with all its answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from schemas.messages import IntArray
+from services.associate.models.catalogue import (
+    SOURCE_DTYPE,
+    STATISTICS_DTYPE,
+    ChannelKey,
+    RowArray,
+)
+
+__all__ = [
+    "MEASURED_COLUMNS",
+    "EarlierStates",
+    "LookRows",
+    "WaitingRow",
+    "WaitingTimestep",
+    "decode_states",
+    "encode_states",
+    "merge_states",
+]
+
+# Columns of a measurement in table `detection`, as `select_looks.sql` returns them, too.
+MEASURED_COLUMNS = (
+    "ra", "dec", "ra_err_deg", "dec_err_deg", "flux_peak_jy_beam", "flux_peak_err_jy_beam",
+    "flux_int_jy", "flux_int_err_jy", "snr", "rms_local_jy_beam", "major_arcsec", "minor_arcsec",
+    "pa_deg", "quality_flags",
+)  # fmt: skip
+_CHANNEL_DTYPE = np.dtype(
+    [("band_id", np.int32), ("stokes", "S4"), ("row", STATISTICS_DTYPE)]
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRow:
+    """Looks of a timestep that are judged later.
+
+    Parameters
+    ----------
+    image_keys : sequence of int
+        Accepted images in ascending frequency.
+    source_ids : (n,) int64
+        Sources whose looks wait.
+    doubtful_ids : (k,) int64
+        Those of them that leave the catalogue if no measurement confirms them.
+    before : EarlierStates
+        Sources that waited before, as they were before this timestep changed them.
+    requests : mapping
+        Ids of the sources to be measured by the key of the image.
+    """
+
+    image_keys: Sequence[int]
+    source_ids: IntArray
+    doubtful_ids: IntArray
+    before: "EarlierStates"
+    requests: Mapping[int, IntArray]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingTimestep:
+    """A timestep in which looks at some sources wait.
+
+    `source_ids` are these, `unanswered_ids` those of them that a request is under way for.
+    """
+
+    timestep_id: int
+    time_start: datetime
+    image_keys: Sequence[int]
+    source_ids: frozenset[int]
+    doubtful_ids: frozenset[int]
+    unanswered_ids: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierStates:
+    """Sources (n,) in ascending order of id, and their statistics by channel."""
+
+    sources: RowArray
+    statistics: Mapping[ChannelKey, RowArray]
+
+
+@dataclass(frozen=True, slots=True)
+class LookRows:
+    """Measurements of sources in the images of a timestep; (n,) each.
+
+    `columns` are those of `MEASURED_COLUMNS`; `is_shared`: it belongs to another source first.
+    """
+
+    source_id: IntArray
+    image_key: IntArray
+    source_number: IntArray
+    extraction_type: Sequence[str]
+    is_shared: Sequence[bool]
+    columns: Mapping[str, Any]
+
+
+def encode_states(states: EarlierStates) -> tuple[bytes, bytes]:
+    """Return sources and statistics as binary records."""
+    tables = []
+    for (band_id, stokes), rows in states.statistics.items():
+        table = np.zeros(rows.size, _CHANNEL_DTYPE)
+        table["band_id"], table["stokes"], table["row"] = band_id, stokes.encode(), rows
+        tables.append(table)
+    statistics = np.concatenate([np.zeros(0, _CHANNEL_DTYPE), *tables])
+    return states.sources.tobytes(), statistics.tobytes()
+
+
+def decode_states(sources: bytes, statistics: bytes) -> EarlierStates:
+    """Return what `encode_states` was given."""
+    table = np.frombuffer(statistics, _CHANNEL_DTYPE)
+    found: dict[ChannelKey, RowArray] = {}
+    for band_id, stokes in {(row["band_id"].item(), row["stokes"]) for row in table}:
+        chosen = (table["band_id"] == band_id) & (table["stokes"] == stokes)
+        found[band_id, stokes.decode()] = table["row"][chosen]
+    return EarlierStates(np.frombuffer(sources, SOURCE_DTYPE), found)
+
+
+def merge_states(states: Sequence[EarlierStates], source_ids: IntArray) -> EarlierStates:
+    """Return the first state of each of some sources; `states` in the order of their time."""
+    sources: list[RowArray] = [np.zeros(0, SOURCE_DTYPE)]
+    statistics: dict[ChannelKey, list[RowArray]] = {}
+    wanted = np.unique(source_ids)
+    for state in states:
+        found = wanted[np.isin(wanted, state.sources["id"])]
+        sources.append(state.sources[np.isin(state.sources["id"], found)])
+        for key, table in state.statistics.items():
+            rows = table[np.isin(table["source_id"], found)]
+            statistics.setdefault(key, []).append(rows)
+        wanted = np.setdiff1d(wanted, found)
+    merged = np.concatenate(sources)
+    return EarlierStates(
+        merged[np.argsort(merged["id"])],
+        {key: np.concatenate(tables) for key, tables in statistics.items()},
+    )

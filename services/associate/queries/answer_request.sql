@@ -1,0 +1,20 @@
+-- Note that an image was measured at sources: of a request, what is still without an answer stays.
+--
+-- $1  stream_id   int
+-- $2  image_id    text      sha256
+-- $3  source_ids  bigint[]
+-- Indexes: image (stream_id, image_id); the primary key.
+update waiting_request
+set
+    source_ids = array(
+        select asked.source_ids
+        from unnest(waiting_request.source_ids) as asked (source_ids)
+        where asked.source_ids <> all($3::bigint[])
+        order by asked.source_ids
+    )
+from image
+where
+    image.stream_id = $1::int
+    and image.image_id = $2::text
+    and waiting_request.stream_id = $1
+    and waiting_request.image_key = image.image_key

@@ -1,0 +1,17 @@
+-- Delete the timesteps of a stream that are judged, but for those after one that is not: it may need
+-- what they have changed.
+--
+-- $1  stream_id  int
+-- Index: the primary key.
+delete from waiting_timestep
+where
+    waiting_timestep.stream_id = $1::int
+    and waiting_timestep.source_ids = '{}'
+    and not exists (
+        select
+        from waiting_timestep as earlier
+        where
+            earlier.stream_id = $1
+            and earlier.timestep_id < waiting_timestep.timestep_id
+            and earlier.source_ids <> '{}'
+    )

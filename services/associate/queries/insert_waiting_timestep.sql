@@ -1,0 +1,27 @@
+-- Store the looks of a timestep that are judged later, with what it changed of sources that waited
+-- before.
+--
+-- $1  stream_id          int
+-- $2  timestep_id        bigint
+-- $3  time_start         timestamptz
+-- $4  image_keys         bigint[]
+-- $5  source_ids         bigint[]
+-- $6  doubtful_ids       bigint[]
+-- $7  before_ids         bigint[]
+-- $8  before_sources     bytea
+-- $9  before_statistics  bytea
+insert into waiting_timestep (
+    stream_id, timestep_id, time_start, image_keys, source_ids, doubtful_ids, before_ids, before_sources,
+    before_statistics
+)
+values (
+    $1::int,
+    $2::bigint,
+    $3::timestamptz,
+    $4::bigint[],
+    $5::bigint[],
+    $6::bigint[],
+    $7::bigint[],
+    $8::bytea,
+    $9::bytea
+)

@@ -1,0 +1,17 @@
+-- Note that the looks of a timestep at some sources are judged.
+--
+-- $1  stream_id    int
+-- $2  timestep_id  bigint
+-- $3  source_ids   bigint[]
+-- Index: the primary key.
+update waiting_timestep
+set
+    source_ids = array(
+        select waiting.source_ids
+        from unnest(waiting_timestep.source_ids) as waiting (source_ids)
+        where waiting.source_ids <> all($3::bigint[])
+        order by waiting.source_ids
+    )
+where
+    waiting_timestep.stream_id = $1::int
+    and waiting_timestep.timestep_id = $2::bigint

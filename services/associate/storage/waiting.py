@@ -1,0 +1,167 @@
+"""Looks that wait for answers, and the requests that are under way."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+
+from schemas.messages import IntArray
+from services.associate.models.catalogue import MeasuredImage, WaitingSources
+from services.associate.models.waiting import (
+    MEASURED_COLUMNS,
+    EarlierStates,
+    LookRows,
+    WaitingRow,
+    WaitingTimestep,
+    decode_states,
+    encode_states,
+    merge_states,
+)
+from services.associate.storage.transaction import Transaction
+
+__all__ = ["WaitingTables"]
+
+
+class WaitingTables(Transaction):
+    """Tables `waiting_timestep` and `waiting_request`."""
+
+    async def load_waiting_sources(self, stream_id: int, source_ids: IntArray) -> WaitingSources:
+        """Return how many timesteps of a stream wait, and which of some sources."""
+        (row,) = await self._fetch(
+            "select_waiting_ids", stream_id=stream_id, source_id=np.unique(source_ids)
+        )
+        return WaitingSources(row["n_timesteps"], np.array(row["source_ids"] or (), np.int64))
+
+    async def insert_waiting(
+        self, stream_id: int, timestep_id: int, time_start: datetime, row: WaitingRow
+    ) -> None:
+        """Store the looks of a timestep that are judged later, and its requests."""
+        sources, statistics = encode_states(row.before)
+        await self._execute(
+            "insert_waiting_timestep",
+            stream_id=stream_id,
+            timestep_id=timestep_id,
+            time_start=time_start,
+            image_keys=list(row.image_keys),
+            source_ids=row.source_ids,
+            doubtful_ids=row.doubtful_ids,
+            before_ids=row.before.sources["id"],
+            before_sources=sources,
+            before_statistics=statistics,
+        )
+        if row.requests:
+            await self._execute(
+                "insert_waiting_requests",
+                stream_id=stream_id,
+                timestep_id=timestep_id,
+                image_key=list(row.requests),
+                source_ids=[
+                    "{" + ",".join(map(str, ids.tolist())) + "}" for ids in row.requests.values()
+                ],
+            )
+
+    async def answer_request(self, stream_id: int, image_id: str, source_ids: IntArray) -> None:
+        """Note that an image was measured at some sources."""
+        await self._execute(
+            "answer_request", stream_id=stream_id, image_id=image_id, source_ids=source_ids
+        )
+        await self._execute("delete_answered_requests", stream_id=stream_id)
+
+    async def load_unasked(self, stream_id: int, image_id: str, source_ids: IntArray) -> list[int]:
+        """Return those of some sources at which no look of an image waits."""
+        rows = await self._fetch(
+            "select_unasked", stream_id=stream_id, image_id=image_id, source_id=source_ids
+        )
+        return [row["source_id"] for row in rows]
+
+    async def give_up_requests(self, stream_id: int, n_timesteps: int) -> list[int]:
+        """Wait no longer for answers of all but the last timesteps; return what waits there."""
+        rows = await self._fetch("give_up_requests", stream_id=stream_id, n_timesteps=n_timesteps)
+        return [row["source_ids"] for row in rows]
+
+    async def load_waiting_timesteps(
+        self, stream_id: int, source_ids: Sequence[int]
+    ) -> list[WaitingTimestep]:
+        """Return the timesteps in which looks at some sources wait, in their order."""
+        rows = await self._fetch(
+            "select_waiting_timesteps", stream_id=stream_id, source_id=list(source_ids)
+        )
+        return [
+            WaitingTimestep(
+                row["timestep_id"],
+                row["time_start"],
+                tuple(row["image_keys"]),
+                frozenset(row["source_ids"]),
+                frozenset(row["doubtful_ids"]),
+                frozenset(row["unanswered_ids"]),
+            )
+            for row in rows
+        ]
+
+    async def load_pending_look_backs(
+        self, stream_id: int, source_ids: Sequence[int]
+    ) -> list[int]:
+        """Return those of some sources that wait for what earlier images show."""
+        rows = await self._fetch(
+            "select_pending_look_backs", stream_id=stream_id, source_id=list(source_ids)
+        )
+        return [row["source_id"] for row in rows]
+
+    async def load_states_before(
+        self, stream_id: int, timestep_id: int, source_ids: IntArray
+    ) -> EarlierStates:
+        """Return those of some sources that timesteps after one have changed, as before that."""
+        rows = await self._fetch(
+            "select_states_before",
+            stream_id=stream_id,
+            timestep_id=timestep_id,
+            source_id=source_ids,
+        )
+        return merge_states(
+            [decode_states(row["before_sources"], row["before_statistics"]) for row in rows],
+            source_ids,
+        )
+
+    async def load_looks(
+        self, stream_id: int, images: Sequence[MeasuredImage], source_ids: IntArray
+    ) -> LookRows:
+        """Return what images have measured at sources, in order of source and image."""
+        times = [image.record.metadata.time_start for image in images if image.record.metadata]
+        rows = await self._fetch(
+            "select_looks",
+            stream_id=stream_id,
+            image_key=[image.image_key for image in images],
+            from_time=min(times),
+            to_time=max(times),
+            source_id=source_ids,
+        )
+        rows.sort(key=lambda row: (row["source_id"], row["image_key"], row["source_number"]))
+        return LookRows(
+            source_id=np.array([row["source_id"] for row in rows], np.int64),
+            image_key=np.array([row["image_key"] for row in rows], np.int64),
+            source_number=np.array([row["source_number"] for row in rows], np.int64),
+            extraction_type=[row["extraction_type"] for row in rows],
+            is_shared=[row["is_shared"] for row in rows],
+            columns={
+                name: np.array(
+                    [row[name] for row in rows],
+                    np.int64 if name == "quality_flags" else np.float64,
+                )
+                for name in MEASURED_COLUMNS
+            },
+        )
+
+    async def mark_looks_judged(
+        self, stream_id: int, timestep_id: int, source_ids: Sequence[int]
+    ) -> None:
+        """Note that looks of a timestep are judged."""
+        await self._execute(
+            "mark_looks_judged",
+            stream_id=stream_id,
+            timestep_id=timestep_id,
+            source_ids=list(source_ids),
+        )
+
+    async def delete_judged_timesteps(self, stream_id: int) -> None:
+        """Delete the timesteps that are judged and that nothing before them needs."""
+        await self._execute("delete_judged_timesteps", stream_id=stream_id)

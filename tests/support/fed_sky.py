@@ -1,0 +1,413 @@
+"""One sky, fed to associators in any order and with answers at any time: what each has stored."""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from schemas.messages import (
+    ForcedColumns,
+    ForcedMeasurements,
+    ForcedRequest,
+    ImageDetections,
+    SourceEvent,
+)
+from tests.support.association import Associator, associator
+from tests.support.forced_results import store
+from tests.support.records import image, sources
+
+__all__ = ["FedSky", "Feed", "Outcome", "assert_same", "feed_sky"]
+
+_FREQUENCIES_HZ = (120e6, 140e6, 160e6)
+_SIGMA_JY = 1e-3
+_THRESHOLD_SIGMA = 10.0
+# What lies farther from every source is noise.
+_FAR_DEG = 0.05
+# Nothing of the clock or of a serial number takes part in the comparison.
+_NOT_COMPARED = {
+    "event_id", "trig_id", "earlier_trig_ids", "stream", "transient_id", "source_id", "times",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FedSky:
+    """A sky of point sources: their places, and their fluxes by timestep and band.
+
+    Parameters
+    ----------
+    places : (n, 2) float64
+        RA and Dec [deg].
+    flux_sigma : (steps, bands, n) float64
+        Peak fluxes, noise included [sigma].
+    peaks : (steps, bands, k, 2) float64
+        RA and Dec of peaks of noise that are detected once [deg].
+    cadence_s : float
+        Time between timesteps [s].
+    turns : bool
+        Whether every second timestep looks at another field, which has the eastern sources alone.
+    """
+
+    places: np.ndarray
+    flux_sigma: np.ndarray
+    peaks: np.ndarray
+    cadence_s: float
+    turns: bool
+
+    @classmethod
+    def generate(
+        cls,
+        seed: int,
+        *,
+        n_steps: int = 30,
+        n_peaks: int = 0,
+        cadence_s: float = 86_400.0,
+        turns: bool = False,
+    ) -> "FedSky":
+        """Return steady sources, flares, bursts in one band and in all, fading ones and noise.
+
+        The last source comes and goes beside another one, within its match radius.
+        """
+        rng = np.random.default_rng(seed)
+        n = 12
+        ra, dec = np.meshgrid(np.linspace(121.0, 125.0, 4), np.linspace(8.5, 11.5, 3))
+        flux = np.zeros((n_steps, len(_FREQUENCIES_HZ), n))
+        flux += np.array([30, 30, 30, 12, 11, 10, 25, 25, 15, 0, 0, 0.0])
+        for source in (0, 3, 4, 6, 9):  # flares of known places, in all bands or in one
+            for start in rng.choice(np.arange(6, n_steps - 4), 2, replace=False):
+                bands = slice(None) if rng.random() < 0.5 else int(rng.integers(3))
+                flux[start : start + int(rng.integers(1, 4)), bands, source] += rng.uniform(9, 30)
+        for source in (7, 8):  # gone for a while, and back
+            gone = int(rng.integers(6, n_steps - 11))
+            flux[gone : gone + int(rng.integers(4, 10)), :, source] = 0
+        flux[int(rng.integers(4, 10)) :, :, 10] = rng.uniform(13, 30)  # a new one that stays
+        flux[int(rng.integers(4, n_steps - 2)), int(rng.integers(3)), 11] = 25  # in one band
+        beside = 30 * (rng.random((n_steps, 1, 1)) < 1 / 4) * np.ones((1, flux.shape[1], 1))
+        flux = np.concatenate([flux, beside], axis=2)
+        flux += np.clip(rng.normal(size=flux.shape), -3, 3)
+        places = np.stack([ra.ravel(), dec.ravel()], axis=1)
+        places = np.concatenate([places, places[2:3] + np.array([0.0, 0.02])])
+        # No two peaks share a place: what still depends on arrival is such a coincidence.
+        grid = np.stack(np.meshgrid(np.arange(36) / 10, np.arange(26) / 10), axis=-1)
+        lattice = grid.reshape(-1, 2) + np.array([121.15, 8.65])
+        away = np.hypot(*(lattice[:, None] - places).T).min(axis=0) > 2 * _FAR_DEG
+        n_all = flux.shape[0] * flux.shape[1] * n_peaks
+        peaks = rng.permutation(lattice[away])[:n_all].reshape(*flux.shape[:2], n_peaks, 2)
+        return cls(places, flux, peaks, cadence_s, turns)
+
+    def records(self, step: int) -> list[ImageDetections]:
+        """Return the images of a timestep, in ascending frequency."""
+        found = []
+        is_east = self.turns and step % 2 == 1
+        centre = (131.7, 10.0) if is_east else (123.0, 10.0)
+        west_deg = 122.0 if is_east else 0.0
+        for band, freq_hz in enumerate(_FREQUENCIES_HZ):
+            flux = self.flux_sigma[step, band]
+            seen = np.flatnonzero((flux >= _THRESHOLD_SIGMA) & (self.places[:, 0] > west_deg))
+            peaks = [each for each in self.peaks[step, band].tolist() if each[0] > west_deg]
+            columns = sources(
+                [(ra, dec) for ra, dec in [*self.places[seen].tolist(), *peaks]],
+                flux_jy=[*(flux[seen] * _SIGMA_JY).tolist(), *[11 * _SIGMA_JY] * len(peaks)],
+                flux_err_jy=_SIGMA_JY,
+            )
+            time_days = step * self.cadence_s / 86_400
+            record = image(time_days, columns, centre=centre, freq_eff_hz=freq_hz)
+            assert record.metadata is not None
+            exposure_s = min(300.0, self.cadence_s)
+            found.append(replace(record, metadata=replace(record.metadata, exposure_s=exposure_s)))
+        return found
+
+    def answer(self, request: ForcedRequest, step: int, band: int) -> ForcedMeasurements:
+        """Return what an image shows at the positions of a request; one in 16 is a gap."""
+        positions = request.positions
+        n = len(positions.extraction_type)
+        offsets = np.hypot(
+            self.places[:, 0] - positions.ra[:, None], self.places[:, 1] - positions.dec[:, None]
+        )
+        nearest = np.argmin(offsets, axis=1)
+        is_empty = np.min(offsets, axis=1) > _FAR_DEG
+        flux = np.where(is_empty, 0.0, self.flux_sigma[step, band, nearest] * _SIGMA_JY)
+        chances = [_chance(request.image_id, each) for each in positions.ra.tolist()]
+        is_gap = np.array(chances) < 1 / 16
+        flux = np.where(is_gap, np.nan, flux)
+        return ForcedMeasurements(
+            image_id=request.image_id,
+            stream=request.stream,
+            source=request.source,
+            measurements=ForcedColumns(
+                position_id=positions.position_id,
+                extraction_type=positions.extraction_type,
+                ra=positions.ra,
+                dec=positions.dec,
+                flux_peak_jy_beam=flux,
+                flux_peak_err_jy_beam=np.full(n, _SIGMA_JY),
+                rms_local_jy_beam=np.full(n, _SIGMA_JY),
+                reason=tuple("blank" if each else "" for each in is_gap.tolist()),
+            ),
+        )
+
+
+def _chance(image_id: str, ra: float) -> float:
+    """Return a number between 0 and 1 that a measurement always has."""
+    return hashlib.sha256(f"{image_id}|{ra:.5f}".encode()).digest()[0] / 256
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """When images and answers come.
+
+    Parameters
+    ----------
+    seed : int
+        Of everything below that is by chance.
+    lag_steps : int
+        Answers come up to so many timesteps late; 0: before the next one.
+    shuffles : bool
+        Whether the images of a timestep, and the answers that are due, come in any order.
+    restarts : bool
+        Whether the associator dies before every message.
+    repeats : bool
+        Whether answers come twice.
+    answers : bool
+        Whether answers come at all.
+    """
+
+    seed: int = 0
+    lag_steps: int = 0
+    shuffles: bool = False
+    restarts: bool = False
+    repeats: bool = False
+    answers: bool = True
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an associator has told and stored, without what the clock and the database number."""
+
+    events: list[dict[str, Any]] = field(default_factory=list)
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def kinds(self) -> set[str]:
+        """Return the kinds of its events."""
+        return {each["kind"] for each in self.events}
+
+
+class _Feeder:
+    """One run: an associator, and the answers that are under way."""
+
+    def __init__(
+        self, sky: FedSky, feed: Feed, open_case: Callable[[], Any], stack: AsyncExitStack
+    ) -> None:
+        self._sky, self._feed = sky, feed
+        self._open_case, self._stack = open_case, stack
+        self._rng = np.random.default_rng(feed.seed)
+        self._images: dict[str, tuple[int, int]] = {}
+        self._waiting: list[tuple[int, ForcedRequest]] = []
+        self.events: list[SourceEvent] = []
+        self.case: Associator
+
+    async def start(self) -> None:
+        self.case = await self._stack.enter_async_context(self._open_case())
+
+    async def _maybe_restart(self) -> None:
+        if self._feed.restarts:
+            await self._stack.aclose()
+            await self.start()
+
+    def _take(self, step: int) -> None:
+        """Take events and requests over from the outbox's reader."""
+        self.events += self.case.events
+        self.case.events.clear()
+        for request in self.case.requests if self._feed.answers else ():
+            lag = int(self._rng.integers(self._feed.lag_steps + 1)) if self._feed.lag_steps else 0
+            self._waiting.append((step + lag, request))
+        self.case.requests.clear()
+
+    async def look(self, step: int) -> None:
+        """Give one timestep, and the answers that are due."""
+        records = self._sky.records(step)
+        for band, record in enumerate(records):
+            self._images[record.image_id] = (step, band)
+        if self._feed.shuffles:
+            records = [records[each] for each in self._rng.permutation(len(records))]
+        await self._maybe_restart()
+        await self.case.feed(*records)
+        self._take(step)
+        await self.answer(step)
+
+    async def answer(self, step: int) -> None:
+        """Give the answers that are due, and those to what follows from them at once."""
+        while due := [each for each in self._waiting if each[0] <= step]:
+            self._waiting = [each for each in self._waiting if each[0] > step]
+            if self._feed.shuffles:
+                due = [due[each] for each in self._rng.permutation(len(due))]
+            for _, request in due:
+                await self._maybe_restart()
+                result = self._sky.answer(request, *self._images[request.image_id])
+                for _ in range(1 + self._feed.repeats):
+                    await store(self.case, result)
+                self.case.handler.expect_outbox()
+                await self.case.settle()
+                self._take(step)
+
+
+async def feed_sky(
+    url: str, sky: FedSky, feed: Feed, *, case: str = "", **settings: Any
+) -> Outcome:
+    """Feed a sky to an associator of its own; return what it has told and stored."""
+    stream = f"fed-{hashlib.sha256(repr((case, feed, settings)).encode()).hexdigest()[:16]}"
+
+    @asynccontextmanager
+    async def open_case() -> AsyncIterator[Associator]:
+        async with associator(url, name=stream, **settings) as opened:
+            yield opened
+
+    async with AsyncExitStack() as stack:
+        feeder = _Feeder(sky, feed, open_case, stack)
+        await feeder.start()
+        n_steps = len(sky.flux_sigma)
+        for step in range(n_steps):
+            await feeder.look(step)
+        await feeder.answer(n_steps + feed.lag_steps + 1)
+        return await _to_outcome(feeder)
+
+
+_SOURCES = """
+select
+    image.image_id as first_image_id, source.first_source_number, source.ra, source.dec,
+    source.n_datapoints, source.n_forced, source.is_new, source.is_variable, source.activity,
+    source.n_quiet, source.n_quiet_needed, source.n_episodes, source.eta, source.v,
+    source.last_time_start, source.id
+from source
+inner join stream on stream.id = source.stream_id
+inner join image on image.image_key = source.first_image_key
+where stream.name = $1 order by image.time_start, image.freq_eff_hz, source.first_source_number
+"""
+_BANDS = """
+select source_band.*, band.freq_eff_hz
+from source_band
+inner join source on source.id = source_band.source_id
+inner join band on band.id = source_band.band_id
+inner join stream on stream.id = source.stream_id
+where stream.name = $1
+"""
+_TRANSIENTS = """
+select
+    image.image_id, transient.source_number, transient.kind, transient.certainty, transient.state,
+    transient.ra, transient.dec, transient.flux_peak_jy_beam, transient.snr, transient.eta,
+    transient.v, transient.episode, transient.time_end, transient.trigger, transient.trigger_sigma,
+    transient.n_updates, transient.last_notified_snr, transient.flux_peak_max_jy_beam,
+    transient.time_peak, transient.is_judged
+from transient
+inner join stream on stream.id = transient.stream_id
+inner join image on image.image_key = transient.image_key
+where stream.name = $1
+order by image.time_start, image.freq_eff_hz, transient.source_number
+"""
+_ARCHIVED = """
+select
+    image.image_id as first_image_id, archived_source.first_source_number, archived_source.ra,
+    archived_source.dec, archived_source.n_datapoints, archived_source.n_forced,
+    archived_source.snr_forced, archived_source.id
+from archived_source
+inner join stream on stream.id = archived_source.stream_id
+inner join image on image.image_key = archived_source.first_image_key
+where stream.name = $1 order by image.time_start, image.freq_eff_hz, first_source_number
+"""
+_WAITING = """
+select waiting_timestep.time_start
+from waiting_timestep
+inner join stream on stream.id = waiting_timestep.stream_id
+where stream.name = $1
+union all
+select image.time_start
+from waiting_request
+inner join stream on stream.id = waiting_request.stream_id
+inner join image on image.image_key = waiting_request.image_key
+where stream.name = $1
+"""
+_DETECTIONS = """
+select
+    image.image_id, detection.source_id, detection.extraction_type, detection.flux_peak_jy_beam
+from detection
+inner join stream on stream.id = detection.stream_id
+inner join image on image.image_key = detection.image_key
+where stream.name = $1
+order by image.time_start, image.freq_eff_hz, detection.source_id, detection.extraction_type
+"""
+
+
+async def _to_outcome(feeder: _Feeder) -> Outcome:
+    case = feeder.case
+    found = await case.rows(_SOURCES, case.stream)
+    archived = await case.rows(_ARCHIVED, case.stream)
+    names = {
+        row.pop("id"): (row["first_image_id"], row["first_source_number"])
+        for row in [*found, *archived]
+    }
+    bands = await case.rows(_BANDS, case.stream)
+    for row in bands:
+        row["source_id"] = names[row["source_id"]]
+        row["change_state"] = tuple(np.frombuffer(row["change_state"], "<f8").tolist())
+        del row["band_id"]
+    bands.sort(key=lambda row: (row["source_id"], row["freq_eff_hz"]))
+    gone = {(row["first_image_id"], row["first_source_number"]) for row in archived}
+    detections = await case.rows(_DETECTIONS, case.stream)
+    for row in detections:
+        row["source_id"] = names[row["source_id"]]
+    # A source that leaves the catalogue is measured until then, in time or not.
+    detections = [
+        row
+        for row in detections
+        if row["extraction_type"] == "blind" or row["source_id"] not in gone
+    ]
+    events = [
+        {
+            **{
+                each.name: getattr(event, each.name)
+                for each in fields(event)
+                if each.name not in _NOT_COMPARED
+            },
+            "source": names.get(event.source_id),
+            "n_earlier": len(event.earlier_trig_ids),
+        }
+        for event in feeder.events
+    ]
+    events.sort(key=lambda each: (each["time_start"], each["source"] or (), each["kind"]))
+    tables = {
+        "source": found,
+        "archived_source": archived,
+        "source_band": bands,
+        "transient": await case.rows(_TRANSIENTS, case.stream),
+        "waiting": await case.rows(_WAITING, case.stream),
+        "detection": sorted(detections, key=lambda row: str(sorted(row.items()))),
+    }
+    return Outcome(events, tables)
+
+
+def assert_same(ours: Outcome, theirs: Outcome) -> None:
+    """Compare two outcomes: sums of floating-point numbers may differ in their last digits."""
+    _assert_rows("event", ours.events, theirs.events)
+    for name, rows in ours.tables.items():
+        _assert_rows(name, rows, theirs.tables[name])
+
+
+def _assert_rows(
+    name: str, ours: Sequence[dict[str, Any]], theirs: Sequence[dict[str, Any]]
+) -> None:
+    for number, (one, other) in enumerate(zip(ours, theirs, strict=False)):
+        for key, value in one.items():
+            assert _is_same(value, other[key]), (
+                f"{name} {number}, {key}: {value} and {other[key]}\n{one}\n{other}"
+            )
+    assert len(ours) == len(theirs), f"{len(ours)} and {len(theirs)} rows of {name}"
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if isinstance(one, tuple) and one and isinstance(one[0], float):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return bool(np.isclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True))
+    return bool(one == other)
