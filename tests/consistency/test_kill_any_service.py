@@ -60,12 +60,11 @@ def observe(stack: Stack, night: Path, disturb: Callable[[Stack], None]) -> Coun
     disturbance.join()
     wait_for(lambda: stack.n_in_ledger() == TIMESTEPS * BANDS, what="all images in the ledger")
     assert stack.outcomes() == {"processed": TIMESTEPS * BANDS}
-    wait_for(lambda: stack.n_looking_back() == 0, what="the answers to all looks back")
+    wait_for(lambda: stack.n_undecided() == 0, what="the last decision")
     n_transients = len(stack.get("transients", limit=200)["items"])
     assert n_transients > 0
     alerts = wait_for(lambda: published(stack, n_transients), what="each alert on Kafka once")
-    # Updates begin when the first alert is out, which waits for a killed extractor.
-    return Counter(ivorns_of([each for each in alerts if each["alert_type"] != "update"]))
+    return Counter(ivorns_of(alerts))
 
 
 def kill_each_service(stack: Stack) -> None:

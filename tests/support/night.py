@@ -60,9 +60,32 @@ class Stack:
     def alerts(self) -> list[dict[str, Any]]:
         return list(self.get("alerts", limit=500)["items"])
 
-    def n_looking_back(self) -> int:
-        """Return how many sources wait for what earlier images show."""
-        return asyncio.run(_count_looks_back(self.status["postgres_url"]))
+    def n_undecided(self) -> int:
+        """Return how many looks, events and messages the service has yet to deal with."""
+        return asyncio.run(_count_waiting(self.status["postgres_url"])) + self._n_unread_events()
+
+    def _n_unread_events(self) -> int:
+        """Return how many events the alert service has not dealt with."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.status["kafka"],
+                "group.id": f"{self.topics.prefix}livetrap-alert",
+                "enable.auto.commit": False,
+            }
+        )
+        try:
+            known = consumer.list_topics(self.topics.transients, timeout=10).topics
+            partitions = [
+                TopicPartition(self.topics.transients, each)
+                for each in known[self.topics.transients].partitions
+            ]
+            committed = consumer.committed(partitions, timeout=10)
+            return sum(
+                consumer.get_watermark_offsets(each, timeout=10)[1] - max(each.offset, 0)
+                for each in committed
+            )
+        finally:
+            consumer.close()
 
     def outcomes(self, stream: str | None = None) -> dict[str, int]:
         """Return how many images, of one stream or of all, had which outcome."""
@@ -120,12 +143,17 @@ class RunServers:
                 yield stack
 
 
-async def _count_looks_back(postgres_url: str) -> int:
+_WAITING = """
+    select (select count(*) from look_back where verdict is null)
+        + (select count(*) from waiting_timestep where source_ids <> '{}')
+        + (select count(*) from outbox)
+"""
+
+
+async def _count_waiting(postgres_url: str) -> int:
     connection = await asyncpg.connect(postgres_url)
     try:
-        return int(
-            await connection.fetchval("select count(*) from look_back where verdict is null")
-        )
+        return int(await connection.fetchval(_WAITING))
     finally:
         await connection.close()
 

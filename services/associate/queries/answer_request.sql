@@ -7,10 +7,10 @@
 update waiting_request
 set
     source_ids = array(
-        select asked.source_ids
-        from unnest(waiting_request.source_ids) as asked (source_ids)
-        where asked.source_ids <> all($3::bigint[])
-        order by asked.source_ids
+        select unnest(waiting_request.source_ids) as source_id
+        except
+        select unnest($3::bigint[])
+        order by source_id
     )
 from image
 where

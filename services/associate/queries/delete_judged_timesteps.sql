@@ -7,11 +7,13 @@ delete from waiting_timestep
 where
     waiting_timestep.stream_id = $1::int
     and waiting_timestep.source_ids = '{}'
-    and not exists (
-        select
-        from waiting_timestep as earlier
-        where
-            earlier.stream_id = $1
-            and earlier.timestep_id < waiting_timestep.timestep_id
-            and earlier.source_ids <> '{}'
+    and waiting_timestep.timestep_id < coalesce(
+        (
+            select min(earlier.timestep_id)
+            from waiting_timestep as earlier
+            where
+                earlier.stream_id = $1
+                and earlier.source_ids <> '{}'
+        ),
+        9223372036854775807
     )

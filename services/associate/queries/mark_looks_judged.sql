@@ -7,10 +7,10 @@
 update waiting_timestep
 set
     source_ids = array(
-        select waiting.source_ids
-        from unnest(waiting_timestep.source_ids) as waiting (source_ids)
-        where waiting.source_ids <> all($3::bigint[])
-        order by waiting.source_ids
+        select unnest(waiting_timestep.source_ids) as source_id
+        except
+        select unnest($3::bigint[])
+        order by source_id
     )
 where
     waiting_timestep.stream_id = $1::int

@@ -4,8 +4,15 @@
 -- $2  source_id  bigint[]
 -- Index: the primary key.
 select
-    count(distinct waiting_timestep.timestep_id) as n_timesteps,
-    array_agg(distinct waiting.source_ids) filter (where waiting.source_ids = any($2::bigint[])) as source_ids
-from waiting_timestep
-left join lateral unnest(waiting_timestep.source_ids) as waiting (source_ids) on true
-where waiting_timestep.stream_id = $1::int
+    (
+        select count(*)
+        from waiting_timestep
+        where waiting_timestep.stream_id = $1::int
+    ) as n_timesteps,
+    array(
+        select distinct touched.source_id
+        from waiting_timestep
+        cross join unnest(waiting_timestep.source_ids) as waiting (source_id)
+        inner join unnest($2::bigint[]) as touched (source_id) on waiting.source_id = touched.source_id
+        where waiting_timestep.stream_id = $1
+    ) as source_ids
