@@ -164,8 +164,8 @@ class ForcedMeasurementsHandler:
         sources = await catalogue.load_sources_by_id(stream_id, np.unique(ids[counted]).tolist())
         if not sources.size:
             return  # they have left the catalogue
-        [image] = await catalogue.load_measured_images_by_id(
-            stream_id, result.stream, [result.image_id]
+        [image] = await catalogue.load_measured_images(
+            stream_id, result.stream, image_ids=[result.image_id]
         )
         outcome = count_points(
             image,

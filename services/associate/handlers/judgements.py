@@ -128,7 +128,9 @@ class Judge:
         ready: Sequence[int],
     ) -> int:
         """Judge the looks of one timestep at sources that wait for nothing more."""
-        images = await catalogue.load_measured_images(stream_id, stream, timestep.image_keys)
+        images = await catalogue.load_measured_images(
+            stream_id, stream, image_keys=timestep.image_keys
+        )
         sources = await catalogue.load_sources_by_id(stream_id, ready)
         if not sources.size or not images:
             return 0  # archived meanwhile, or the images have expired

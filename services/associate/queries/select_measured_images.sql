@@ -2,7 +2,8 @@
 --
 -- $1  stream_id  int
 -- $2  image_key  bigint[]
--- Index: the primary key.
+-- $3  image_id   text[]    sha256
+-- Indexes: the primary key; image (stream_id, image_id).
 select
     image.image_key,
     image.image_id,
@@ -30,6 +31,6 @@ select
 from image
 where
     image.stream_id = $1::int
-    and image.image_key = any($2::bigint[])
+    and (image.image_key = any($2::bigint[]) or image.image_id = any($3::text[]))
     and image.verdict = 'accepted'
 order by image.freq_eff_hz, image.time_start, image.image_key

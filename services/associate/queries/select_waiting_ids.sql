@@ -12,7 +12,7 @@ select
     array(
         select distinct touched.source_id
         from waiting_timestep
-        cross join unnest(waiting_timestep.source_ids) as waiting (source_id)
-        inner join unnest($2::bigint[]) as touched (source_id) on waiting.source_id = touched.source_id
+        cross join unnest(waiting_timestep.source_ids) as waiting (source_ids)
+        inner join unnest($2::bigint[]) as touched (source_id) on waiting.source_ids = touched.source_id
         where waiting_timestep.stream_id = $1
     ) as source_ids

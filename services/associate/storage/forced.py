@@ -121,20 +121,19 @@ class ForcedTables(Transaction):
         )
 
     async def load_measured_images(
-        self, stream_id: int, stream: str, image_keys: Sequence[int]
+        self,
+        stream_id: int,
+        stream: str,
+        *,
+        image_keys: Sequence[int] = (),
+        image_ids: Sequence[str] = (),
     ) -> list[MeasuredImage]:
-        """Return accepted images that are stored, without their sources, by frequency."""
+        """Return accepted images, by key or sha256, without their sources, by frequency."""
         rows = await self._fetch(
-            "select_measured_images", stream_id=stream_id, image_key=list(image_keys)
-        )
-        return [_to_measured_image(row, stream) for row in rows]
-
-    async def load_measured_images_by_id(
-        self, stream_id: int, stream: str, image_ids: Sequence[str]
-    ) -> list[MeasuredImage]:
-        """Return the same by their sha256."""
-        rows = await self._fetch(
-            "select_measured_images_by_id", stream_id=stream_id, image_id=list(image_ids)
+            "select_measured_images",
+            stream_id=stream_id,
+            image_key=list(image_keys),
+            image_id=list(image_ids),
         )
         return [_to_measured_image(row, stream) for row in rows]
 
