@@ -23,11 +23,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 from confluent_kafka import Consumer, Producer
 
+from benchmarks.alert_costs import CpuMeter, print_slowest
 from benchmarks.vtp_crowd import build_answer, crowd, find_ivorn
 from livetrap.stack.ports import choose_port
 from runtime.settings import AlertSettings
@@ -67,7 +69,7 @@ def main() -> None:
 
 
 @contextmanager
-def stack(folder: Path) -> Iterator[dict[str, str]]:
+def stack(folder: Path) -> Iterator[dict[str, Any]]:
     """Run a stack without limits on what one address or minute may bring."""
     os.environ |= {
         "LIVETRAP_ALERT__AUTHORITY": AUTHORITY,
@@ -173,7 +175,7 @@ async def hear_vtp(port: int, on_event: Callable[[str], None]) -> None:
             writer.write(build_answer(document, "ivo://bench/one"))
 
 
-async def measure(status: dict[str, str], options: argparse.Namespace) -> None:
+async def measure(status: dict[str, Any], options: argparse.Namespace) -> None:
     """Measure latency, throughput and fan-out of ours."""
     clock = Clock()
     topics = ("alerts-voevent-v1", "gcn.notices.livetrap.radio_transient")
@@ -184,12 +186,14 @@ async def measure(status: dict[str, str], options: argparse.Namespace) -> None:
     listen(lambda: asyncio.run(hear_vtp(port, lambda name: clock.note("VTP", name))))
     producer = Producer({"bootstrap.servers": status["kafka"], "linger.ms": 0})
     channels = ("VTP", *topics, "server-sent events")
+    times: dict[str, datetime] = {}
 
     def publish(start: int, stop: int, pause_s: float) -> dict[str, float]:
         sent = {}
         for number in range(start, stop):
             event = make_event(number)
-            sent[name_alert(event, AUTHORITY, 0).ivorn] = time.monotonic()
+            ivorn = name_alert(event, AUTHORITY, 0).ivorn
+            sent[ivorn], times[ivorn] = time.monotonic(), event.time_start
             producer.produce("transients-v1", key=b"bench", value=encode_source_event(event))
             producer.poll(0)
             time.sleep(pause_s)
@@ -208,13 +212,23 @@ async def measure(status: dict[str, str], options: argparse.Namespace) -> None:
             seconds = [clock.heard[channel][name] - at for name, at in sent.items()]
             p50, p99 = 1000 * np.percentile(seconds, [50, 99])
             print(f"  {channel:<40} p50 {p50:7.1f}   p99 {p99:7.1f}")
+            if channel == "VTP":
+                waits_s = dict(zip(sent, seconds, strict=True))
+                print_slowest(status["postgres_url"], waits_s, times.__getitem__)
         first = 20 + options.events
+        cpu = CpuMeter(status)
         burst = publish(first, first + options.burst, 0.0)
         started_s = min(burst.values())
         clock.wait("VTP", set(burst), 300)
         last_s = max(clock.heard["VTP"][name] for name in burst)
         rate = options.burst / (last_s - started_s)
-        print(f"\n{options.burst} events at once: {rate:.0f} alerts/s")
+        for channel in channels:
+            clock.wait(channel, set(burst), 300)
+        print(
+            f"\n{options.burst} events at once: {rate:.0f} alerts/s "
+            f"(load {os.getloadavg()[0]:.1f})"
+        )
+        cpu.print_per_alert(options.burst)
 
     await asyncio.to_thread(run)
     first = 20 + options.events + options.burst

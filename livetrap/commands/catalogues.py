@@ -26,22 +26,32 @@ def load(
     name: Annotated[str | None, typer.Option(help="Its name in rules (default: FILE's)")] = None,
     ra: Annotated[str | None, typer.Option(help="Column of the right ascension")] = None,
     dec: Annotated[str | None, typer.Option(help="Column of the declination")] = None,
+    source_name: Annotated[str | None, typer.Option(help="Column of the names of sources")] = None,
+    flux: Annotated[str | None, typer.Option(help="Column of the flux density")] = None,
+    flux_unit: Annotated[
+        str | None, typer.Option(help="Its unit, such as mJy, where FILE says none")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Load the positions of a catalogue; replaces one of the same name.
+    """Load positions, names and fluxes of a catalogue; replaces one of the same name.
 
     For example:
 
         livetrap catalogues load nvss.vot
-        livetrap catalogues load survey.csv --name survey --ra RAJ2000 --dec DEJ2000
+        livetrap catalogues load survey.csv --ra RAJ2000 --dec DEJ2000 --flux S14 --flux-unit mJy
     """
-    from livetrap.operator.reference_catalogues import load_catalogue, read_positions  # noqa: PLC0415
+    from livetrap.operator.reference_catalogues import (  # noqa: PLC0415
+        CatalogueColumns,
+        load_catalogue,
+        read_catalogue,
+    )
     from runtime.settings import load_settings  # noqa: PLC0415
 
-    positions = read_positions(path, ra=ra, dec=dec)
+    columns = CatalogueColumns(ra, dec, source_name, flux, flux_unit)
+    sources = read_catalogue(path, columns)
     use_running_stack(data_dir)
     chosen = name or path.stem
-    n_sources = load_catalogue(load_settings(), chosen, positions)
+    n_sources = load_catalogue(load_settings(), chosen, sources)
     print(f"loaded {n_sources} sources; in a rule: matches('{chosen}', 15)")
 
 

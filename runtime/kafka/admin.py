@@ -6,7 +6,8 @@ from confluent_kafka.admin._metadata import ClusterMetadata
 from confluent_kafka.cimpl import NewTopic
 
 from runtime.errors import FatalError, TransientError
-from runtime.kafka.clients import MAX_MESSAGE_BYTES, common_config
+from runtime.kafka.clients import MAX_MESSAGE_BYTES
+from runtime.kafka.connection import common_config
 from runtime.kafka.identity import check_cluster_id
 from runtime.kafka.security import describe_refusal, without_duration
 from runtime.settings import KafkaSettings

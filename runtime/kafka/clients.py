@@ -6,15 +6,15 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 
+from runtime.kafka.connection import common_config
 from runtime.kafka.identity import ClusterCheck
-from runtime.kafka.security import describe_refusal, security_config
+from runtime.kafka.security import describe_refusal
 from runtime.logging import RateLimitedHandler, RateLimiter, get_logger
 from runtime.settings import KafkaSettings
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
     "client_logger",
-    "common_config",
     "create_consumer",
     "create_producer",
     "create_reader",
@@ -34,23 +34,6 @@ def client_logger() -> logging.Logger:
         logger.addHandler(RateLimitedHandler())
         logger.propagate = False
     return logger
-
-
-def common_config(settings: KafkaSettings) -> dict[str, str | int | float | bool]:
-    """Return the properties that every client needs.
-
-    Raises
-    ------
-    SettingsError
-        If a certificate or key file is missing or invalid.
-    """
-    return {
-        "bootstrap.servers": settings.bootstrap_servers,
-        "reconnect.backoff.max.ms": 2000,
-        "broker.address.family": settings.address_family,
-        "log.connection.close": False,
-        **security_config(settings),
-    }
 
 
 def _log_auth_failures(settings: KafkaSettings) -> Callable[[KafkaError], None]:
@@ -93,7 +76,7 @@ class _CheckedConsumer(Consumer):
 
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]:
         messages = super().consume(num_messages, timeout)
-        self._cluster.check(self)
+        self._cluster.check()
         return messages
 
 

@@ -2,9 +2,11 @@
 
 import time
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 
 from runtime.errors import FatalError
+from runtime.kafka.connection import common_config
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 
@@ -33,7 +35,10 @@ def check_cluster_id(settings: KafkaSettings, found: str | None) -> None:
 
 
 class ClusterCheck:
-    """Asks a client now and then which cluster it is connected to; the first one is the right one.
+    """Asks now and then which cluster answers at the address; the first one is the right one.
+
+    It has a connection of its own: on the one of a consumer the broker answers after the fetch
+    that waits there for messages, up to half a second.
 
     Parameters
     ----------
@@ -45,8 +50,9 @@ class ClusterCheck:
         self._settings = settings
         self._topic = Topics(settings.topic_prefix).images
         self._next_s = 0.0
+        self._client: AdminClient | None = None
 
-    def check(self, client: Consumer) -> None:
+    def check(self) -> None:
         """Ask again if the last answer is old; a broker that is away is no other one.
 
         Raises
@@ -56,9 +62,11 @@ class ClusterCheck:
         """
         if time.monotonic() < self._next_s:
             return
+        if self._client is None:  # log_level 0: the consumer logs what there is to say
+            self._client = AdminClient(common_config(self._settings) | {"log_level": 0})
         try:
             # One topic: a shared broker may have thousands.
-            found = client.list_topics(self._topic, timeout=_ANSWER_S).cluster_id
+            found = self._client.list_topics(self._topic, timeout=_ANSWER_S).cluster_id
         except KafkaException:
             found = None
         self._next_s = time.monotonic() + _INTERVAL_S

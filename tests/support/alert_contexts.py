@@ -45,7 +45,7 @@ def full_context(n_bands: int = 4) -> EventContext:
             time_first_detection=START - timedelta(days=3),
         ),
         previous=(last,),
-        matches=(CatalogueMatch("nvss", 123.401, 45.601, 4.5),),
+        matches=(CatalogueMatch("nvss", 123.401, 45.601, 4.5, "NVSS J081336+453603", 0.0123),),
         field_distance_deg=1.25,
         n_retracted_here=0,
         false_alarms_per_day=0.02,

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from livetrap.stack.ports import choose_port
 from runtime.kafka import ensure_topics
-from runtime.kafka.clients import common_config
+from runtime.kafka.connection import common_config
 from runtime.settings import KafkaSettings
 from schemas.codec import encode_source_event
 from schemas.messages import SourceEvent

@@ -227,7 +227,7 @@ class KafkaSender:
             at = int(message.offset() or 0) + 1
 
     def _find_lost(self, messages: Sequence[InMessage]) -> Iterator[InMessage]:
-        self._cluster.check(self._reader)
+        self._cluster.check()
         if self._lost is None:
             lost = LostMessages(self._reader)
             try:

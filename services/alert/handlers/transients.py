@@ -144,6 +144,7 @@ class TransientHandler:
         contexts = await self._store.read_contexts(events)
         n_due = await self._count_due(events, contexts, rules)
         async with self._store.transaction([event.event_id for event in events]) as transaction:
+            await transaction.load_histories(events)
             return [
                 await self._decide(
                     transaction, event, rules, matches_of_event, rows, n_due.get(event.image_id, 0)

@@ -176,6 +176,8 @@ class CatalogueMatch:
     ra: float
     dec: float
     distance_arcsec: float
+    source_name: str | None = None
+    flux_jy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,9 @@ select
     near.catalogue,
     near.match_ra as ra,
     near.match_dec as dec,
-    near.distance_arcsec
+    near.distance_arcsec,
+    near.source_name,
+    near.flux_jy
 from unnest($1::float8[], $2::float8[]) with ordinality as place (ra, dec, number)
 cross join lateral near_references(place.ra, place.dec, $3::float8) as near
 order by place.number, near.distance_arcsec

@@ -69,7 +69,14 @@ def build_avro_packet(
         previous=tuple(_to_measurement(point) for point in context.previous),
         limits=tuple(_find_limits(event, context)),
         matches=tuple(
-            CatalogueMatch(each.catalogue, each.ra, each.dec, each.distance_arcsec)
+            CatalogueMatch(
+                each.catalogue,
+                each.ra,
+                each.dec,
+                each.distance_arcsec,
+                each.source_name and clean_text(each.source_name),
+                each.flux_jy,
+            )
             for each in context.matches
         ),
     )

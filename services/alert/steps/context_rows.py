@@ -36,6 +36,8 @@ __all__ = [
 
 _MAX_BANDS = 12
 _MAX_MATCHES = 10
+# Twelve bands have a hundred numbers.
+_TABLE_DIGITS = 5
 _SECONDS_PER_DAY = 86_400.0
 
 # Columns of the tables: name, unit, UCD.
@@ -54,9 +56,11 @@ BAND_COLUMNS = (
 )
 MATCH_COLUMNS = (
     ("catalogue", "", "meta.id"),
+    ("source_name", "", "meta.id;src"),
     ("distance_arcsec", "arcsec", "pos.angDistance"),
     ("ra", "deg", "pos.eq.ra"),
     ("dec", "deg", "pos.eq.dec"),
+    ("flux_jy", "Jy", "phot.flux.density"),
 )
 Cell = str | float | bool | None
 
@@ -88,8 +92,8 @@ def _to_band_cells(band: BandFlux) -> tuple[Cell, ...]:
         _round(band.freq_bw_hz / 1e6),
         band.stokes,
         "limit" if point is None else point.extraction_type,
-        *(_round(each) for each in fluxes),
-        _round(band.limit_jy_beam),
+        *(_round(each, _TABLE_DIGITS) for each in fluxes),
+        _round(band.limit_jy_beam, _TABLE_DIGITS),
         band.is_headline,
     )
 
@@ -97,7 +101,14 @@ def _to_band_cells(band: BandFlux) -> tuple[Cell, ...]:
 def match_table(context: EventContext) -> list[tuple[Cell, ...]]:
     """Return the nearest source of each reference catalogue within 1 arcmin, at most ten."""
     return [
-        (match.catalogue, _round(match.distance_arcsec), match.ra, match.dec)
+        (
+            match.catalogue,
+            match.source_name and clean_text(match.source_name),
+            _round(match.distance_arcsec),
+            match.ra,
+            match.dec,
+            _round(match.flux_jy),
+        )
         for match in context.matches[:_MAX_MATCHES]
     ]
 

@@ -1,10 +1,11 @@
-"""The VOEvent 2.0 packet of an alert, written with lxml and validated before it is sent.
+"""The VOEvent 2.0 packet of an alert, written as text and validated before it is sent.
 
 Elements have the names, the order and the text that voevent-parse gives them, so its
 readers find what they expect (ADR 0016).
 """
 
 import math
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from lxml import etree
@@ -48,6 +49,7 @@ from services.alert.steps.facts import (
     time_error_s,
 )
 from services.alert.steps.localization import find_localization
+from services.alert.steps.xml_text import element, escape_text, escape_value, leaf
 
 __all__ = ["MAX_PACKET_BYTES", "assert_valid", "build_voevent"]
 
@@ -62,6 +64,14 @@ _CONCEPT = "http://astrothesaurus.org/uat/2008"
 
 _COORDINATES = "UTC-ICRS-TOPO"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_START = (
+    "<?xml version='1.0' encoding='UTF-8'?>\n"
+    f'<voe:VOEvent xmlns:xsi="{_XSI}" xmlns:voe="{NAMESPACE}"'
+    f' xsi:schemaLocation="{NAMESPACE} http://www.ivoa.net/xml/VOEvent/VOEvent-v2.0.xsd"'
+    ' version="2.0"'
+)
+# Without one a value is a text.
+_DATA_TYPES = {str: "", int: ' dataType="int"', float: ' dataType="float"'}
 _SCHEMA = load_voevent_schema()
 
 
@@ -105,18 +115,23 @@ def build_voevent(
     ----------
     Seaman et al. (2011), VOEvent 2.0, IVOA Recommendation.
     """
-    packet = _start_packet(name.ivorn, decision.voevent_role)
-    _add_who(packet, settings, time_alert)
-    what = _add_what(packet, name, tense_of(event, decision.role, time_alert))
-    _add_event(what, event, settings, decision, time_alert)
-    _add_context(what, event, context, settings)
-    _add_where_when(packet, event, settings)
-    _add_how(packet)
-    _add_why(packet, event, decision, _expiry(event, settings.expires_s, time_alert))
-    _add_citations(packet, name)
+    parts = [
+        _declare(name.ivorn, decision.voevent_role),
+        _write_who(settings, time_alert),
+        element(
+            "What",
+            *_write_identity(name, tense_of(event, decision.role, time_alert)),
+            *_write_event(event, settings, decision, time_alert),
+            *_write_context(event, context, settings),
+        ),
+        _write_where_when(event, settings),
+        _write_how(),
+        _write_why(event, decision, _expiry(event, settings.expires_s, time_alert)),
+        _write_citations(name),
+    ]
     if (link := link_to(name, settings.public_url)) is not None:
-        _add(packet, "Reference", uri=link)
-    data: bytes = etree.tostring(packet, xml_declaration=True, encoding="UTF-8")
+        parts.append(element("Reference", uri=link))
+    data = "".join((*parts, "</voe:VOEvent>")).encode()
     assert_valid(data)
     return data
 
@@ -138,151 +153,140 @@ def assert_valid(data: bytes) -> None:
         raise RejectedMessageError("large_voevent", f"VOEvent of {len(data)} bytes")
 
 
-def _add(
-    parent: etree._Element, tag: str, text: str | None = None, **attributes: str
-) -> etree._Element:
-    """Append an element without a namespace: in VOEvent only the root has one."""
-    element = etree.SubElement(parent, tag, attributes)
-    element.text = text
-    return element
+def _declare(ivorn: str, role: str) -> str:
+    """Return the declaration and the start of the root: it alone has a namespace."""
+    return f'{_START} role="{escape_value(role)}" ivorn="{escape_value(ivorn)}">'
 
 
-def _start_packet(ivorn: str, role: str) -> etree._Element:
-    root = etree.Element(f"{{{NAMESPACE}}}VOEvent", nsmap={"xsi": _XSI, "voe": NAMESPACE})
-    location = f"{NAMESPACE} http://www.ivoa.net/xml/VOEvent/VOEvent-v2.0.xsd"
-    root.set(f"{{{_XSI}}}schemaLocation", location)
-    root.set("version", "2.0")
-    root.set("role", role)
-    root.set("ivorn", ivorn)
-    return root
-
-
-def _add_who(packet: etree._Element, settings: AlertSettings, time_alert: datetime) -> None:
-    who = _add(packet, "Who")
-    _add(who, "AuthorIVORN", f"ivo://{settings.authority}/livetrap")
-    _add(who, "Date", to_iso(time_alert))
-    author = _add(who, "Author")
-    _add(author, "title", clean_text(settings.author_title))
-    _add(author, "shortName", clean_text(settings.mission))
+def _write_who(settings: AlertSettings, time_alert: datetime) -> str:
+    author = [
+        leaf("title", clean_text(settings.author_title)),
+        leaf("shortName", clean_text(settings.mission)),
+    ]
     if settings.contact_name is not None:
-        _add(author, "contactName", clean_text(settings.contact_name))
+        author.append(leaf("contactName", clean_text(settings.contact_name)))
     if settings.contact_email is not None:
-        _add(author, "contactEmail", clean_text(settings.contact_email))
+        author.append(leaf("contactEmail", clean_text(settings.contact_email)))
+    return element(
+        "Who",
+        leaf("AuthorIVORN", f"ivo://{settings.authority}/livetrap"),
+        leaf("Date", to_iso(time_alert)),
+        element("Author", *author),
+    )
 
 
-def _add_what(packet: etree._Element, name: AlertName, tense: str) -> etree._Element:
-    what = _add(packet, "What")
-    _add_param(what, ("TrigID", name.trig_id, "", "meta.id"))
+def _write_identity(name: AlertName, tense: str) -> Iterator[str]:
+    yield _write_param(("TrigID", name.trig_id, "", "meta.id"))
     if name.event_name is not None:
-        _add_param(what, ("event_name", name.event_name, "", "meta.id"))
-    _add_param(what, ("AlertType", name.alert_type, "", ""))
-    _add_param(what, ("AlertTense", tense, "", ""))
-    return what
+        yield _write_param(("event_name", name.event_name, "", "meta.id"))
+    yield _write_param(("AlertType", name.alert_type, "", ""))
+    yield _write_param(("AlertTense", tense, "", ""))
 
 
-def _add_event(
-    what: etree._Element,
-    event: SourceEvent,
-    settings: AlertSettings,
-    decision: Decision,
-    time_alert: datetime,
-) -> None:
-    _add_group(what, "image", image_rows(event))
-    _add_group(what, "detection", detection_rows(event, settings))
-    _add_group(what, "association", association_rows(event, decision))
-    _add_group(what, "provenance", provenance_rows(event, time_alert))
+def _write_event(
+    event: SourceEvent, settings: AlertSettings, decision: Decision, time_alert: datetime
+) -> Iterator[str]:
+    yield _write_group("image", image_rows(event))
+    yield _write_group("detection", detection_rows(event, settings))
+    yield _write_group("association", association_rows(event, decision))
+    yield _write_group("provenance", provenance_rows(event, time_alert))
 
 
-def _add_context(
-    what: etree._Element, event: SourceEvent, context: EventContext, settings: AlertSettings
-) -> None:
-    """Append what is known of the source beside the event."""
-    _add_group(what, "localization", localization_rows(event, context, settings))
-    _add_group(what, "history", history_rows(event, context) + spectrum_rows(context))
-    _add_group(what, "significance", significance_rows(context)[1:])  # the first is a unit of GCN
+def _write_context(
+    event: SourceEvent, context: EventContext, settings: AlertSettings
+) -> Iterator[str]:
+    """Yield what is known of the source beside the event."""
+    yield _write_group("localization", localization_rows(event, context, settings))
+    yield _write_group("history", history_rows(event, context) + spectrum_rows(context))
+    yield _write_group("significance", significance_rows(context)[1:])  # the first: a unit of GCN
     if links := link_rows(event, settings):
-        _add_group(what, "links", links)
-    _add_table(what, "bands", BAND_COLUMNS, band_table(context))
-    _add_table(what, "catalogue_matches", MATCH_COLUMNS, match_table(context))
+        yield _write_group("links", links)
+    yield _write_table("bands", BAND_COLUMNS, band_table(context))
+    yield _write_table("catalogue_matches", MATCH_COLUMNS, match_table(context))
 
 
-def _add_table(
-    what: etree._Element,
-    name: str,
-    columns: tuple[tuple[str, str, str], ...],
-    rows: list[tuple[Cell, ...]],
-) -> None:
-    """Append a table, if it has rows; an unknown cell is empty."""
+def _write_table(
+    name: str, columns: tuple[tuple[str, str, str], ...], rows: list[tuple[Cell, ...]]
+) -> str:
+    """Return a table; nothing if it has no rows; an unknown cell is empty."""
     if not rows:
-        return
-    table = _add(what, "Table", name=name)
+        return ""
+    fields = []
     for number, (column, unit, ucd) in enumerate(columns):
-        is_text = all(isinstance(row[number], str | bool) for row in rows)
+        known = [row[number] for row in rows if row[number] is not None]
+        is_text = bool(known) and all(isinstance(each, str | bool) for each in known)
         optional = {key: text for key, text in (("unit", unit), ("ucd", ucd)) if text}
         if not is_text:  # the default
             optional["dataType"] = "float"
-        _add(table, "Field", name=column, **optional)
-    data = _add(table, "Data")
-    for row in rows:
-        line = _add(data, "TR")
-        for cell in row:
-            _add(line, "TD", _to_cell_text(cell))
+        fields.append(element("Field", name=column, **optional))
+    lines = ["".join(f"<TD>{_to_cell_text(cell)}</TD>" for cell in row) for row in rows]
+    data = "".join(f"<TR>{line}</TR>" for line in lines)
+    return element("Table", *fields, element("Data", data), name=name)
 
 
 def _to_cell_text(cell: Cell) -> str:
     if isinstance(cell, bool):
         return str(cell).lower()
-    return "" if cell is None else clean_text(str(cell))
+    if isinstance(cell, str):
+        return escape_text(clean_text(cell))
+    return "" if cell is None else str(cell)
 
 
-def _add_group(what: etree._Element, name: str, rows: list[Row]) -> None:
-    """Append a group of the rows with a value; NaN and infinities are left out."""
-    group = _add(what, "Group", name=name)
-    for row in rows:
-        if row[1] is not None and not _is_blank(row[1]):
-            _add_param(group, row)
+def _write_group(name: str, rows: list[Row]) -> str:
+    """Return a group of the rows with a value; NaN and infinities are left out."""
+    known = [row for row in rows if row[1] is not None and not _is_blank(row[1])]
+    return element("Group", *map(_write_param, known), name=name)
 
 
 def _is_blank(value: str | float) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def _add_param(parent: etree._Element, row: Row) -> None:
+def _write_param(row: Row) -> str:
     name, value, unit, ucd = row
-    plain = clean_text(value) if isinstance(value, str) else value
-    kind = {str: "string", int: "int", float: "float"}[type(plain)]
-    optional = {key: text for key, text in (("unit", unit), ("ucd", ucd)) if text}
-    optional["dataType"] = kind
-    _add(parent, "Param", name=name, value=str(plain), **optional)
+    plain = _round(value) if isinstance(value, float) else value
+    if isinstance(plain, str):
+        plain = escape_value(clean_text(plain))
+    optional = (f' unit="{unit}"' if unit else "") + (f' ucd="{ucd}"' if ucd else "")
+    return f'<Param name="{name}" value="{plain}"{optional}{_DATA_TYPES[type(plain)]}/>'
 
 
-def _add_where_when(packet: etree._Element, event: SourceEvent, settings: AlertSettings) -> None:
-    data = _add(_add(packet, "WhereWhen"), "ObsDataLocation")
-    _add(data, "ObservatoryLocation", id=instrument_of(event, settings))
-    observation = _add(data, "ObservationLocation")
-    _add(observation, "AstroCoordSystem", id=_COORDINATES)
-    coordinates = _add(observation, "AstroCoords", coord_system_id=_COORDINATES)
-    time = _add(coordinates, "Time", unit="s")
-    _add(_add(time, "TimeInstant"), "ISOTime", to_iso(middle_of_exposure(event)))
-    _add(time, "Error", str(time_error_s(event)))
-    _add_position(coordinates, event, settings)
+def _round(value: float) -> float:
+    """Return a number without digits that no measurement has."""
+    return float(f"{value:.9g}")
 
 
-def _add_position(
-    coordinates: etree._Element, event: SourceEvent, settings: AlertSettings
-) -> None:
-    position = _add(coordinates, "Position2D", unit="deg")
-    _add(position, "Name1", "RA")
-    _add(position, "Name2", "Dec")
-    value = _add(position, "Value2")
-    _add(value, "C1", str(ra_of(event)))
-    _add(value, "C2", str(float(event.dec)))
-    _add(position, "Error2Radius", str(find_localization(event, settings).major_deg))
+def _write_where_when(event: SourceEvent, settings: AlertSettings) -> str:
+    time = element(
+        "Time",
+        element("TimeInstant", leaf("ISOTime", to_iso(middle_of_exposure(event)))),
+        leaf("Error", str(time_error_s(event))),
+        unit="s",
+    )
+    position = _write_position(event, settings)
+    observation = element(
+        "ObservationLocation",
+        element("AstroCoordSystem", id=_COORDINATES),
+        element("AstroCoords", time, position, coord_system_id=_COORDINATES),
+    )
+    place = element("ObservatoryLocation", id=instrument_of(event, settings))
+    return element("WhereWhen", element("ObsDataLocation", place, observation))
 
 
-def _add_how(packet: etree._Element) -> None:
+def _write_position(event: SourceEvent, settings: AlertSettings) -> str:
+    return element(
+        "Position2D",
+        leaf("Name1", "RA"),
+        leaf("Name2", "Dec"),
+        element("Value2", leaf("C1", str(ra_of(event))), leaf("C2", str(float(event.dec)))),
+        leaf("Error2Radius", str(find_localization(event, settings).major_deg)),
+        unit="deg",
+    )
+
+
+def _write_how() -> str:
     how = f"Image-plane search for radio transients: {name_pipeline()}"
-    _add(_add(packet, "How"), "Description", how)
+    return element("How", leaf("Description", how))
 
 
 def _expiry(event: SourceEvent, expires_s: float, time_alert: datetime) -> datetime | None:
@@ -294,23 +298,23 @@ def _expiry(event: SourceEvent, expires_s: float, time_alert: datetime) -> datet
         return None
 
 
-def _add_why(
-    packet: etree._Element, event: SourceEvent, decision: Decision, expires: datetime | None
-) -> None:
+def _write_why(event: SourceEvent, decision: Decision, expires: datetime | None) -> str:
     kind = event.transient_kind or event.kind
-    why = _add(packet, "Why", importance=str(decision.importance))
+    attributes = {"importance": str(decision.importance)}
     if expires is not None:
-        why.set("expires", expires.isoformat(timespec="seconds"))
-    _add(why, "Name", f"Radio transient: {clean_text(kind)}, {clean_text(event.certainty)}")
-    _add(why, "Concept", _CONCEPTS.get(kind, _CONCEPT))
+        attributes["expires"] = expires.isoformat(timespec="seconds")
+    parts = [
+        leaf("Name", f"Radio transient: {clean_text(kind)}, {clean_text(event.certainty)}"),
+        leaf("Concept", _CONCEPTS.get(kind, _CONCEPT)),
+    ]
     if note := note_of(event):
-        _add(why, "Description", note)
+        parts.append(leaf("Description", note))
+    return element("Why", *parts, **attributes)
 
 
-def _add_citations(packet: etree._Element, name: AlertName) -> None:
+def _write_citations(name: AlertName) -> str:
+    """Return the citations; nothing if there are none: an empty element is invalid."""
     if not name.cited:
-        return  # an empty Citations is invalid
+        return ""
     cite = _CITE.get(name.alert_type, "followup")
-    citations = _add(packet, "Citations")
-    for ivorn in name.cited:
-        _add(citations, "EventIVORN", ivorn, cite=cite)
+    return element("Citations", *(leaf("EventIVORN", each, cite=cite) for each in name.cited))

@@ -1,31 +1,22 @@
-"""Tables `alert` and `suppressed_event`: an alert is stored before it is sent."""
+"""The alerts of a database: an alert is stored before it is sent."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from datetime import datetime
 
 import asyncpg
-import orjson
 
 from rules.expression import Match
-from runtime.errors import TransientError
 from runtime.postgres import lend_connection
 from runtime.sql import Queries
 from schemas.codec import encode_source_event
-from schemas.event_json import event_from_json, event_to_json
+from schemas.event_json import event_from_json
 from schemas.messages import SourceEvent
-from services.alert.models import (
-    AlertHistory,
-    ContextRows,
-    KnownNames,
-    LowWatermark,
-    NewAlert,
-    StoredAlert,
-)
+from services.alert.models import ContextRows, KnownNames, StoredAlert
 from services.alert.storage.contexts import ContextReader
+from services.alert.storage.transactions import AlertTransaction, to_stored
 
-__all__ = ["AlertStore", "AlertTransaction"]
+__all__ = ["AlertStore"]
 
 _QUERIES = Queries("services.alert")
 
@@ -61,9 +52,10 @@ class AlertStore:
         """
         async with lend_connection(self._pool) as connection, connection.transaction():
             await _QUERIES.execute(connection, "lock_alerts")
-            transaction = AlertTransaction(connection)
+            transaction = AlertTransaction(connection, n_expected=len(event_ids))
             await transaction.load(event_ids)
             yield transaction
+            await transaction.write()
 
     async def match_references(
         self, positions: Sequence[tuple[float, float]], matches: Collection[Match]
@@ -151,7 +143,7 @@ class AlertStore:
         """Return the alerts that are stored and not known to be on Kafka, oldest first."""
         async with lend_connection(self._pool) as connection:
             rows = await _QUERIES.fetch(connection, "list_unpublished_alerts")
-        return [_to_stored(row) for row in rows]
+        return [to_stored(row) for row in rows]
 
     async def mark_published(self, ids: Sequence[int], time_published: datetime) -> None:
         """Record that both alert topics have alerts."""
@@ -159,96 +151,3 @@ class AlertStore:
             await _QUERIES.execute(
                 connection, "mark_alerts_published", id=list(ids), time_published=time_published
             )
-
-
-class AlertTransaction:
-    """Alerts read and stored in one transaction.
-
-    Parameters
-    ----------
-    connection : asyncpg connection
-        In a transaction.
-    """
-
-    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
-        self._connection = connection
-        self._known: dict[str, StoredAlert | None] = {}
-
-    async def load(self, event_ids: Sequence[str]) -> None:
-        """Load the alerts of some events at once, for `find`."""
-        self._known.update(dict.fromkeys(event_ids))
-        rows = await _QUERIES.fetch(self._connection, "select_alerts", event_id=list(event_ids))
-        self._known.update({row["event_id"]: _to_stored(row) for row in rows})
-
-    async def find(self, event_id: str) -> StoredAlert | None:
-        """Return the alert of an event, if it has one."""
-        if event_id not in self._known:
-            await self.load([event_id])
-        return self._known[event_id]
-
-    async def get_alert_history(self, event: SourceEvent) -> AlertHistory:
-        """Return the alerts before an event."""
-        (row,) = await _QUERIES.fetch(
-            self._connection,
-            "get_alert_history",
-            event_id=event.event_id,
-            trig_id=event.trig_id,
-            image_id=event.image_id,
-            stream=event.stream,
-            time_start=event.time_start,
-            earlier_trig_id=list(event.earlier_trig_ids),
-        )
-        return AlertHistory(**{**row, "earlier_ivorns": tuple(row["earlier_ivorns"])})
-
-    async def add(self, alert: NewAlert, low_watermark: LowWatermark) -> StoredAlert:
-        """Store an alert, with the ends of the alert topics before it is sent."""
-        values = asdict(alert) | {
-            "notice": alert.notice.decode(),
-            "kafka_low_watermark": orjson.dumps(dict(low_watermark)).decode(),
-        }
-        identity = await _QUERIES.fetchval(self._connection, "insert_alert", **values)
-        if identity is None:
-            raise TransientError(f"another process has just stored the alert of {alert.event_id}")
-        stored = StoredAlert(
-            id=identity,
-            ivorn=alert.ivorn,
-            trig_id=alert.trig_id,
-            role=alert.role,
-            voevent=alert.voevent,
-            notice=alert.notice,
-            low_watermark=low_watermark,
-            is_published=False,
-            latency_s=alert.latency_s,
-            may_be_sent=False,
-            avro_packet=alert.avro_packet,
-        )
-        self._known[alert.event_id] = stored
-        return stored
-
-    async def count_event(self, year: int) -> int:
-        """Return the number of one more named family in a year, from 1."""
-        return int(await _QUERIES.fetchval(self._connection, "next_event_number", year=year))
-
-    async def suppress(self, event: SourceEvent, reason: str) -> None:
-        """Store an event that becomes an alert only if an operator releases it."""
-        await _QUERIES.execute(
-            self._connection,
-            "suppress_event",
-            event_id=event.event_id,
-            trig_id=event.trig_id,
-            stream=event.stream,
-            image_id=event.image_id,
-            reason=reason,
-            event=event_to_json(event),
-        )
-
-
-def _to_stored(row: asyncpg.Record) -> StoredAlert:
-    values = dict(row)
-    values.pop("event_id", None)
-    low_watermark = values.pop("low_watermark")
-    return StoredAlert(
-        **(values | {"notice": values["notice"].encode()}),
-        low_watermark={} if low_watermark is None else orjson.loads(low_watermark),
-        may_be_sent=True,
-    )

@@ -89,7 +89,10 @@ async def test_every_column_of_the_history(pool: asyncpg.Pool) -> None:
                 "revision": 0 if trig_id == "earlier" else 20 + revision,
             }  # fmt: skip
             await transaction.add(NewAlert(**values), {})
+        own = await transaction.get_alert_history(event)  # counted in memory
+    async with store.transaction([]) as transaction:
         history = await transaction.get_alert_history(event)
+    assert own == history
     assert (history.revision, history.n_of_image, history.n_of_minute) == (2, 1, 1)
     assert history.release is None
     assert history.earlier_ivorns == ("of an earlier episode",)

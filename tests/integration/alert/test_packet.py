@@ -11,7 +11,7 @@ import fastavro
 import pytest
 from astropy.table import Table
 
-from livetrap.operator.reference_catalogues import load_catalogue, read_positions
+from livetrap.operator.reference_catalogues import CatalogueColumns, load_catalogue, read_catalogue
 from rules.rule_set import load_rules
 from runtime.settings import AlertSettings, load_settings
 from schemas.codec import encode_source_event
@@ -52,8 +52,12 @@ def catalogue(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Return the name of a reference catalogue with a source 20 arcsec north of the new one."""
     monkeypatch.setenv("LIVETRAP_POSTGRES__URL", postgres_url)
     path = tmp_path / "near.csv"
-    Table({"ra": [NEW[0], 10.0], "dec": [NEW[1] + 20 / 3600, 10.0]}).write(path)
-    load_catalogue(load_settings(), "near", read_positions(path, ra=None, dec=None))
+    Table(
+        {"ra": [NEW[0], 10.0], "dec": [NEW[1] + 20 / 3600, 10.0], "name": ["3C 1", "3C 2"],
+         "flux": [7.5, 8.5]}
+    ).write(path)  # fmt: skip
+    columns = CatalogueColumns(flux="flux", flux_unit="mJy")
+    load_catalogue(load_settings(), "near", read_catalogue(path, columns))
     return "near"
 
 
@@ -85,6 +89,8 @@ async def test_a_new_source_answers_what_an_observer_asks(
     assert told["field_distance_deg"] == pytest.approx(0.531, abs=0.01)
     assert told["catalogue_matches"][0]["catalogue"] == catalogue
     assert told["catalogue_matches"][0]["distance_arcsec"] == pytest.approx(20, abs=0.1)
+    assert told["catalogue_matches"][0]["source_name"] == "3C 1"
+    assert told["catalogue_matches"][0]["flux_jy"] == pytest.approx(0.0075)
     # How old, how fast, how sure, whom to ask.
     assert told["rise_time_max_s"] == pytest.approx(DAY_S, rel=1e-3)
     assert 0 < told["false_alarms_per_day"] < 10

@@ -17,6 +17,7 @@ from rules.expression import parse
 from rules.predicate import is_true
 from rules.quantities import QUANTITIES, facts_of
 from rules.sql import SqlCondition
+from runtime.errors import SettingsError
 from schemas.event_json import event_from_json, event_to_json
 from schemas.messages import SourceEvent
 from tests.support.examples import examples
@@ -183,15 +184,44 @@ async def test_reference_catalogues_at_0h_the_poles_and_borders_of_zones(
 def test_catalogues_are_read_from_the_usual_files(tmp_path: Path, name: str) -> None:
     from astropy import units
 
-    from livetrap.operator.reference_catalogues import read_positions
+    from livetrap.operator.reference_catalogues import read_catalogue
 
     path = tmp_path / name
     table = Table({"id": [1, 2], "RAJ2000": [1.5, 359.0], "DEJ2000": [-3.0, 4.0]})
     if name != "a.csv":
         table["RAJ2000"].unit = table["DEJ2000"].unit = units.deg
     table.write(path, format="votable" if name == "a.vot" else None)
-    ra, dec = read_positions(path)
-    assert (ra.tolist(), dec.tolist()) == ([1.5, 359.0], [-3.0, 4.0])
+    found = read_catalogue(path)
+    assert (found.ra.tolist(), found.dec.tolist()) == ([1.5, 359.0], [-3.0, 4.0])
+    assert found.names == ["1", "2"]
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("mJy", 1e-3), ("Jy", 1.0), ("mJy/beam", 1e-3)])
+def test_names_and_fluxes_are_read_by_ucd_or_by_name(
+    tmp_path: Path, unit: str, factor: float
+) -> None:
+    from livetrap.operator.reference_catalogues import CatalogueColumns, read_catalogue
+
+    table = Table({"ra": [1.0, 2.0], "dec": [3.0, 4.0], "NVSS": ["a", "b"], "S14": [5.0, 6.0]})
+    table.write(tmp_path / "plain.csv")
+    plain = read_catalogue(tmp_path / "plain.csv")
+    assert plain.names == [None, None]
+    assert np.isnan(plain.flux_jy).all()
+    named = read_catalogue(
+        tmp_path / "plain.csv", CatalogueColumns(name="NVSS", flux="S14", flux_unit=unit)
+    )
+    assert named.names == ["a", "b"]
+    assert named.flux_jy == pytest.approx([5.0 * factor, 6.0 * factor])
+    with pytest.raises(SettingsError, match="--flux-unit"):
+        read_catalogue(tmp_path / "plain.csv", CatalogueColumns(flux="S14"))
+    with pytest.raises(SettingsError, match="no flux density in m"):
+        read_catalogue(tmp_path / "plain.csv", CatalogueColumns(flux="S14", flux_unit="m"))
+    table["NVSS"].meta["ucd"] = "meta.id;meta.main"
+    table["S14"].meta["ucd"], table["S14"].unit = "phot.flux.density;em.radio", "mJy"
+    table.write(tmp_path / "known.vot", format="votable")
+    known = read_catalogue(tmp_path / "known.vot")
+    assert known.names == ["a", "b"]
+    assert known.flux_jy == pytest.approx([5e-3, 6e-3])
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """Table `alert` on a real PostgreSQL: an alert is stored once, and marked when Kafka has it."""
 
 import asyncio
+import random
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -92,6 +93,62 @@ async def test_a_transaction_sees_what_it_stored_itself(store: AlertStore) -> No
     assert [alert.ivorn[-2:] for alert in stored] == [".0", ".1"]
     for alert in stored:
         await finish(store, alert)
+
+
+def random_events(rng: random.Random, n: int) -> list[SourceEvent]:
+    """Return events of a few families, images and streams within two minutes."""
+    salt = uuid.uuid4().hex
+    made = []
+    for number in range(n):
+        family, image = (f"{salt}{rng.randrange(4)}" for _ in range(2))
+        event = source_event(number, salt=salt)
+        made.append(
+            replace(
+                event, trig_id=family, image_id=image, stream=f"{salt}{rng.randrange(2)}",
+                time_start=START + timedelta(seconds=rng.choice((0, 30, 59.9, 60, 90))),
+                time_limit_previous=rng.choice((None, START - timedelta(seconds=number))),
+                earlier_trig_ids=tuple(rng.sample([f"{salt}{each}" for each in range(5)], 2)),
+            )
+        )  # fmt: skip
+    return made
+
+
+async def add_all(store: AlertStore, events: list[SourceEvent]) -> list[AlertHistory]:
+    """Store the alerts of events in one transaction; return what was before each."""
+    found, finished = [], []
+    async with store.transaction([event.event_id for event in events]) as transaction:
+        await transaction.load_histories(events)
+        for event in events:
+            before = await transaction.get_alert_history(event)
+            role = "injection" if event.source_number % 3 else "observation"
+            made = build_alert(
+                event, SETTINGS, replace(DECISION, role=role), START, revision=before.revision,
+                event_name=before.event_name or f"name {event.source_number}",
+            )  # fmt: skip
+            finished.append(await transaction.add(made, LOW_WATERMARK))
+            found.append(before)
+    for alert in finished:
+        await finish(store, alert)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_what_was_before_an_event_is_the_same_in_one_transaction_and_in_many(
+    store: AlertStore, seed: int
+) -> None:
+    together = random_events(random.Random(seed), 24)
+    alone = random_events(random.Random(seed), 24)
+    before = await add_all(store, together)
+    for event, expected in zip(alone, before, strict=True):
+        (found,) = await add_all(store, [event])
+        assert _without_salt(found, alone) == _without_salt(expected, together)
+
+
+def _without_salt(history: AlertHistory, events: list[SourceEvent]) -> AlertHistory:
+    """Return a history without the part of its names that only one run has."""
+    salt = events[0].trig_id[:-1]
+    names = tuple(each.replace(salt, "") for each in history.earlier_ivorns)
+    return replace(history, earlier_ivorns=names)
 
 
 async def test_an_alert_is_unpublished_until_it_is_marked(store: AlertStore) -> None:

@@ -9,7 +9,7 @@ import asyncpg
 import numpy as np
 import pytest
 
-from livetrap.operator.reference_catalogues import load_catalogue
+from livetrap.operator.reference_catalogues import ReferenceSources, load_catalogue
 from livetrap.operator.subscribers import enable_subscriber
 from livetrap.operator.suppressed_events import release
 from runtime.errors import SettingsError
@@ -40,14 +40,19 @@ async def fetch_all(pool: asyncpg.Pool, table: str) -> list[dict[str, Any]]:
 async def test_every_column_of_a_reference_catalogue(
     pool: asyncpg.Pool, settings: Settings
 ) -> None:
-    positions = (np.array([200.0, 210.0, 220.0]), np.array([1.2, 40.1, -0.3]))
-    assert await asyncio.to_thread(load_catalogue, settings, "a name", positions) == 3
+    sources = ReferenceSources(
+        np.array([200.0, 210.0, 220.0]), np.array([1.2, 40.1, -0.3]), ["a", None, "c"],
+        np.array([0.5, 0.25, np.nan]),
+    )  # fmt: skip
+    assert await asyncio.to_thread(load_catalogue, settings, "a name", sources) == 3
     (catalogue,) = await fetch_all(pool, "reference_catalogue")
     assert (catalogue["name"], catalogue["n_sources"]) == ("a name", 3)
     rows = await fetch_all(pool, "reference_source")
     assert {row["catalogue_id"] for row in rows} == {catalogue["id"]}
-    stored = {(row["zone"], row["ra"], row["dec"]) for row in rows}
-    assert stored == {(2, 200.0, 1.2), (80, 210.0, 40.1), (-1, 220.0, -0.3)}
+    names = ("zone", "ra", "dec", "source_name", "flux_jy")
+    assert {tuple(row[name] for name in names) for row in rows} == {
+        (2, 200.0, 1.2, "a", 0.5), (80, 210.0, 40.1, None, 0.25), (-1, 220.0, -0.3, "c", None)
+    }  # fmt: skip
 
 
 async def test_every_parameter_of_an_enabled_subscriber(

@@ -11,13 +11,16 @@ from livetrap.stack.ports import choose_port
 from runtime.errors import FatalError
 from runtime.kafka import (
     OutMessage,
+    TopicTail,
     consume_batch,
     create_consumer,
     create_producer,
     ensure_topics,
     fetch_cluster_id,
+    identity,
     produce_and_wait,
 )
+from runtime.kafka.clients import _CheckedConsumer
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 from tests.support.stack import kafka_server
@@ -70,6 +73,28 @@ def test_messages_of_a_broker_on_the_port_of_ours_are_not_consumed() -> None:
         with pytest.raises(FatalError, match="another installation has taken the port"):
             consume_one(consumer)
     consumer.close()
+
+
+def test_no_message_waits_for_the_question_which_cluster_it_is_of(
+    settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the connection of a consumer the broker answers after the fetch that waits there."""
+    ensure_topics(settings)
+    topic = Topics(settings.topic_prefix).images
+    tail = TopicTail(settings, topic, name="test")
+    tail.seek_to_end()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("asked on the connection that fetches")
+
+    monkeypatch.setattr(_CheckedConsumer, "list_topics", refuse, raising=False)
+    asked: list[str | None] = []
+    monkeypatch.setattr(identity, "check_cluster_id", lambda _settings, found: asked.append(found))
+    produce_and_wait(create_producer(settings), [OutMessage(topic, b"", b"an image")])
+    found = wait_until(lambda: tail.read(limit=1, timeout_s=0.2), what="a message", timeout_s=120)
+    assert [each.value for each in found] == [b"an image"]
+    assert set(asked) == {fetch_cluster_id(settings)}
+    tail.close()
 
 
 def message(value: bytes) -> OutMessage:

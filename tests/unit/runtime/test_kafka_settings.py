@@ -3,7 +3,7 @@
 import pytest
 
 from runtime.errors import SettingsError
-from runtime.kafka.clients import common_config
+from runtime.kafka.connection import common_config
 from runtime.settings import load_settings
 
 SASL = {

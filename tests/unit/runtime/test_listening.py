@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 
 from runtime.errors import SettingsError
-from runtime.kafka.clients import common_config
+from runtime.kafka.connection import common_config
 from runtime.listening import create_listener, format_address
 from runtime.metrics import serve_metrics
 from runtime.settings import KafkaSettings, MetricsSettings

@@ -259,13 +259,14 @@ def test_a_template_that_cannot_be_filled_is_refused(template: str) -> None:
         AlertSettings(event_name=template)
 
 
-def test_packet_and_notice_say_the_same_in_less_than_10_kb() -> None:
+@pytest.mark.parametrize("n_bands", [4, 12])
+def test_packet_and_notice_say_the_same_in_less_than_10_kb(n_bands: int) -> None:
     event = source_event(
         kind="update", note="S/N 30, last reported 12", edge_distance_deg=1.0,
         time_limit_previous=START, position_systematic_err_deg=0.0009,
     )  # fmt: skip
     alert = build_alert(
-        event, SETTINGS, DECISION, START, revision=1, context=full_context(),
+        event, SETTINGS, DECISION, START, revision=1, context=full_context(n_bands),
         event_name="LT 2026A J0812+5012",
     )  # fmt: skip
     assert len(alert.voevent) < 10_000

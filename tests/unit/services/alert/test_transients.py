@@ -96,6 +96,9 @@ class FakeTransaction:
     async def find(self, event_id: str) -> StoredAlert | None:
         return self.rows.get(event_id)
 
+    async def load_histories(self, events: Sequence[SourceEvent]) -> None:
+        """Nothing to do: the histories are in memory."""
+
     async def count_event(self, _year: int) -> int:
         return len(self.families) + 1
 

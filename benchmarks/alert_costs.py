@@ -1,0 +1,91 @@
+"""What alerts cost: CPU time of every process, and where the slowest of them waited."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from tests.support.stack_processes import StackProcesses
+
+__all__ = ["CpuMeter", "print_slowest"]
+
+_STAGES = """
+select
+    ivorn,
+    latency_s,
+    extract(epoch from time_alert - $2::timestamptz)::float8 as alert_s,
+    extract(epoch from time_published - time_alert)::float8 as published_s
+from alert
+where ivorn = $1
+"""
+
+
+class CpuMeter:
+    """CPU time of the processes of a stack between two readings.
+
+    Parameters
+    ----------
+    status : mapping
+        What ``livetrap status --json`` says.
+    """
+
+    def __init__(self, status: Mapping[str, Any]) -> None:
+        self._processes = StackProcesses(status["services"]["api"]["pid"])
+        self._before_s = self._read_s()
+
+    def _read_s(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for name, process in self._processes.all().values():
+            for each in (process, *process.children(recursive=True)):
+                times = each.cpu_times()
+                found[name] = found.get(name, 0.0) + times.user + times.system
+        return found
+
+    def print_per_alert(self, n_alerts: int) -> None:
+        """Print the CPU time since the first reading, by process [ms an alert]."""
+        used_s = {name: now_s - self._before_s[name] for name, now_s in self._read_s().items()}
+        costs = ", ".join(
+            f"{name} {1000 * each / n_alerts:.2f}"
+            for name, each in sorted(used_s.items(), key=lambda item: -item[1])
+        )
+        print(
+            f"  CPU time [ms an alert]: {costs}; sum {1000 * sum(used_s.values()) / n_alerts:.2f}"
+        )
+
+
+def print_slowest(
+    url: str, waits_s: Mapping[str, float], sent_at: Callable[[str], datetime], n: int = 3
+) -> None:
+    """Print the slowest alerts, and when each was decided and published.
+
+    Parameters
+    ----------
+    url : str
+        Of the database.
+    waits_s : mapping
+        Append to receipt by ivorn [s].
+    sent_at : callable
+        Returns when the event of an ivorn was sent.
+    n : int
+        How many [-].
+    """
+    slowest = sorted(waits_s, key=lambda name: -waits_s[name])[:n]
+
+    async def read() -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(url)
+        try:
+            return [await connection.fetchrow(_STAGES, each, sent_at(each)) for each in slowest]
+        finally:
+            await connection.close()
+
+    for row in asyncio.run(read()):
+        received_ms, alert_ms, published_ms = (
+            1000 * each for each in (waits_s[row["ivorn"]], row["alert_s"], row["published_s"])
+        )
+        print(
+            f"  slowest: received {received_ms:.0f} ms after its event, decided after "
+            f"{alert_ms:.0f}, marked as published {published_ms:.0f} ms later "
+            f"(event of {sent_at(row['ivorn']):%H:%M:%S.%f})"
+        )

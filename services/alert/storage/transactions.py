@@ -1,0 +1,237 @@
+"""Alerts read and stored in one transaction: a statement for all events of it, not for each."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+import orjson
+
+from runtime.errors import TransientError
+from runtime.sql import Queries
+from schemas.event_json import event_to_json
+from schemas.messages import SourceEvent
+from services.alert.models import AlertHistory, LowWatermark, NewAlert, StoredAlert
+
+__all__ = ["AlertTransaction", "to_stored"]
+
+_QUERIES = Queries("services.alert")
+_COLUMNS = tuple(column.name for column in fields(NewAlert))
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(slots=True)
+class _Added:
+    """Alerts that a transaction has stored or will store at its end."""
+
+    by_family: defaultdict[str, list[NewAlert]] = field(default_factory=lambda: defaultdict(list))
+    n_of_image: Counter[str] = field(default_factory=Counter)
+    times_of_stream: defaultdict[str, list[datetime]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    def add(self, alert: NewAlert) -> None:
+        """Count an alert."""
+        self.by_family[alert.trig_id].append(alert)
+        if alert.alert_type == "initial" and alert.kind != "storm":
+            self.n_of_image[alert.image_id] += 1
+            self.times_of_stream[alert.stream].append(alert.time_start)
+
+    def count_in(self, event: SourceEvent, before: AlertHistory) -> AlertHistory:
+        """Return what was before an event, these alerts among it."""
+        stop = event.time_start
+        times = self.times_of_stream[event.stream]
+        before = replace(
+            before,
+            n_of_image=before.n_of_image + self.n_of_image[event.image_id],
+            n_of_minute=before.n_of_minute + sum(stop - _MINUTE < each <= stop for each in times),
+            earlier_ivorns=(*before.earlier_ivorns, *self._first_of(event.earlier_trig_ids)),
+        )
+        family = self.by_family.get(event.trig_id)
+        return _follow(before, family) if family else before
+
+    def _first_of(self, families: Iterable[str]) -> Iterable[str]:
+        return [
+            alert.ivorn
+            for family in families
+            for alert in self.by_family.get(family, ())
+            if alert.revision == 0
+        ]
+
+
+def _follow(before: AlertHistory, family: Sequence[NewAlert]) -> AlertHistory:
+    """Return what was before an event whose family has more alerts."""
+    last = orjson.loads(family[-1].notice)
+    role = "injection" if last.get("alert_tense") == "injection" else family[-1].role
+    after = replace(before, revision=before.revision + len(family), role=role)
+    if before.revision:
+        return after
+    first = orjson.loads(family[0].notice)
+    limit_time = first.get("limit_previous_time")
+    return replace(
+        after,
+        event_name=first.get("event_name", [None])[0],
+        time_limit_previous=limit_time and datetime.fromisoformat(limit_time),
+    )
+
+
+class AlertTransaction:
+    """Alerts read and stored in one transaction; they are written at its end.
+
+    Parameters
+    ----------
+    connection : asyncpg connection
+        In a transaction that no other one runs beside.
+    n_expected : int
+        Alerts that it may store [-].
+    """
+
+    def __init__(
+        self, connection: asyncpg.pool.PoolConnectionProxy, *, n_expected: int = 1
+    ) -> None:
+        self._connection = connection
+        self._n_expected = max(n_expected, 1)
+        self._known: dict[str, StoredAlert | None] = {}
+        self._histories: dict[str, AlertHistory] = {}
+        self._added = _Added()
+        self._unwritten: list[tuple[StoredAlert, NewAlert]] = []
+        self._ids: list[int] = []
+        self._n_named: dict[int, int] = {}
+
+    async def load(self, event_ids: Sequence[str]) -> None:
+        """Load the alerts of some events at once, for `find`."""
+        self._known.update(dict.fromkeys(event_ids))
+        rows = await _QUERIES.fetch(self._connection, "select_alerts", event_id=list(event_ids))
+        self._known.update({row["event_id"]: to_stored(row) for row in rows})
+
+    async def load_histories(self, events: Sequence[SourceEvent]) -> None:
+        """Load the alerts before some events at once, for `get_alert_history`."""
+        earlier = [(event.event_id, each) for event in events for each in event.earlier_trig_ids]
+        rows = await _QUERIES.fetch(
+            self._connection,
+            "list_alert_histories",
+            event_id=[event.event_id for event in events],
+            trig_id=[event.trig_id for event in events],
+            image_id=[event.image_id for event in events],
+            stream=[event.stream for event in events],
+            time_start=[event.time_start for event in events],
+            earlier_event_id=[event_id for event_id, _ in earlier],
+            earlier_trig_id=[each for _, each in earlier],
+        )
+        for row in rows:
+            values = dict(row)
+            event_id = values.pop("event_id")
+            values["earlier_ivorns"] = tuple(values["earlier_ivorns"])
+            self._histories[event_id] = AlertHistory(**values)
+
+    async def find(self, event_id: str) -> StoredAlert | None:
+        """Return the alert of an event, if it has one."""
+        if event_id not in self._known:
+            await self.load([event_id])
+        return self._known[event_id]
+
+    async def get_alert_history(self, event: SourceEvent) -> AlertHistory:
+        """Return the alerts before an event, those of this transaction among them."""
+        if event.event_id not in self._histories:
+            await self.load_histories([event])
+        return self._added.count_in(event, self._histories[event.event_id])
+
+    async def add(self, alert: NewAlert, low_watermark: LowWatermark) -> StoredAlert:
+        """Store an alert, with the ends of the alert topics before it is sent."""
+        stored = StoredAlert(
+            id=await self._take_id(),
+            ivorn=alert.ivorn,
+            trig_id=alert.trig_id,
+            role=alert.role,
+            voevent=alert.voevent,
+            notice=alert.notice,
+            low_watermark=low_watermark,
+            is_published=False,
+            latency_s=alert.latency_s,
+            may_be_sent=False,
+            avro_packet=alert.avro_packet,
+        )
+        self._unwritten.append((stored, alert))
+        self._added.add(alert)
+        self._known[alert.event_id] = stored
+        return stored
+
+    async def _take_id(self) -> int:
+        """Return the next id; ids that are not used are left out."""
+        if not self._ids:
+            rows = await _QUERIES.fetch(
+                self._connection, "reserve_alert_ids", n_alerts=self._n_expected
+            )
+            self._ids = sorted((row["id"] for row in rows), reverse=True)
+        return self._ids.pop()
+
+    async def count_event(self, year: int) -> int:
+        """Return the number of one more named family in a year, from 1."""
+        if year not in self._n_named:
+            self._n_named[year] = await _QUERIES.fetchval(
+                self._connection, "count_named_events", year=year
+            )
+        self._n_named[year] += 1
+        return self._n_named[year]
+
+    async def suppress(self, event: SourceEvent, reason: str) -> None:
+        """Store an event that becomes an alert only if an operator releases it."""
+        await _QUERIES.execute(
+            self._connection,
+            "suppress_event",
+            event_id=event.event_id,
+            trig_id=event.trig_id,
+            stream=event.stream,
+            image_id=event.image_id,
+            reason=reason,
+            event=event_to_json(event),
+        )
+
+    async def write(self) -> None:
+        """Write what was added.
+
+        Raises
+        ------
+        TransientError
+            If another process has stored one of the alerts.
+        """
+        if self._n_named:
+            await _QUERIES.execute(
+                self._connection, "store_named_events",
+                year=list(self._n_named), n_events=list(self._n_named.values()),
+            )  # fmt: skip
+        unwritten, self._unwritten = self._unwritten, []
+        if not unwritten:
+            return
+        inserted = await _QUERIES.fetch(self._connection, "insert_alerts", **_to_arrays(unwritten))
+        if len(inserted) < len(unwritten):
+            event_ids = [alert.event_id for _, alert in unwritten]
+            raise TransientError(f"another process has just stored an alert of {event_ids}")
+
+
+def _to_arrays(unwritten: Sequence[tuple[StoredAlert, NewAlert]]) -> dict[str, Any]:
+    """Return rows as an array for each column."""
+    arrays: dict[str, Any] = {
+        name: [getattr(alert, name) for _, alert in unwritten] for name in _COLUMNS
+    }
+    return arrays | {
+        "id": [stored.id for stored, _ in unwritten],
+        "notice": [alert.notice.decode() for _, alert in unwritten],
+        "kafka_low_watermark": [
+            orjson.dumps(dict(stored.low_watermark)).decode() for stored, _ in unwritten
+        ],
+    }
+
+
+def to_stored(row: asyncpg.Record) -> StoredAlert:
+    """Return an alert as the database has it."""
+    values = dict(row)
+    values.pop("event_id", None)
+    low_watermark = values.pop("low_watermark")
+    return StoredAlert(
+        **(values | {"notice": values["notice"].encode()}),
+        low_watermark={} if low_watermark is None else orjson.loads(low_watermark),
+        may_be_sent=True,
+    )

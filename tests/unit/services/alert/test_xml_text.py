@@ -1,0 +1,32 @@
+"""Elements as text are what lxml writes, whatever is in them."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from services.alert.steps.xml_text import element, leaf
+
+# What XML 1.0 allows; a carriage return in a document is a line feed to its reader.
+texts = st.text(
+    st.one_of(
+        st.sampled_from("&<>\"'\t\n\r ;#é\U0001f4e1"),
+        st.characters(min_codepoint=0x20, max_codepoint=0xD7FF),
+    )
+)
+
+
+@given(text=texts, value=texts)
+def test_text_and_attribute_are_as_lxml_writes_them(text: str, value: str) -> None:
+    tree = etree.Element("Description", cite=value)
+    tree.text = text
+    assert leaf("Description", text, cite=value).encode() == etree.tostring(tree, encoding="UTF-8")
+
+
+@given(text=texts, value=texts)
+def test_text_and_attribute_are_read_again(text: str, value: str) -> None:
+    read = etree.fromstring(element("What", leaf("Name", text), uri=value).encode())
+    assert (read.get("uri"), read.findtext("Name")) == (value, text)
+
+
+def test_an_element_without_children_is_empty() -> None:
+    assert element("Group", name="image") == '<Group name="image"/>'
