@@ -42,25 +42,25 @@ _SECONDS_PER_DAY = 86_400.0
 
 # Columns of the tables: name, unit, UCD.
 BAND_COLUMNS = (
-    ("freq_mhz", "MHz", "em.freq"),
+    ("freq_mhz", "MHz", ""),
     ("bandwidth_mhz", "MHz", ""),
     ("stokes", "", ""),
     ("extraction_type", "", ""),
-    ("flux_peak_jy_beam", "Jy/beam", "phot.flux.density"),
+    ("flux_peak_jy_beam", "Jy/beam", ""),
     ("flux_peak_err_jy_beam", "Jy/beam", ""),
-    ("flux_int_jy", "Jy", "phot.flux.density"),
+    ("flux_int_jy", "Jy", ""),
     ("flux_int_err_jy", "Jy", ""),
-    ("snr", "", "stat.snr"),
+    ("snr", "", ""),
     ("limit_jy_beam", "Jy/beam", ""),
     ("is_headline", "", ""),
 )
 MATCH_COLUMNS = (
-    ("catalogue", "", "meta.id"),
-    ("source_name", "", "meta.id;src"),
-    ("distance_arcsec", "arcsec", "pos.angDistance"),
-    ("ra", "deg", "pos.eq.ra"),
-    ("dec", "deg", "pos.eq.dec"),
-    ("flux_jy", "Jy", "phot.flux.density"),
+    ("catalogue", "", ""),
+    ("source_name", "", ""),
+    ("distance_arcsec", "arcsec", ""),
+    ("ra", "deg", ""),
+    ("dec", "deg", ""),
+    ("flux_jy", "Jy", ""),
 )
 Cell = str | float | bool | None
 
@@ -117,12 +117,12 @@ def spectrum_rows(context: EventContext) -> list[Row]:
     """Return the spectral index over the bands of the timestep, S ~ nu^index."""
     index = context.spectral_index
     return [
-        ("spectral_index", None if index is None else _round(index.value), "", "spect.index"),
+        ("spectral_index", None if index is None else _round(index.value), "", ""),
         (
             "spectral_index_error",
             None if index is None else _round(index.err),
             "",
-            "stat.error;spect.index",
+            "",
         ),
     ]
 
@@ -142,8 +142,8 @@ def localization_rows(
         ("ra_stat_err_deg", _round(place.ra_stat_deg), "deg", ""),
         ("dec_stat_err_deg", _round(place.dec_stat_deg), "deg", ""),
         ("systematic_err_deg", _round(place.systematic_deg), "deg", ""),
-        ("gal_l_deg", _round(longitude_deg, 9), "deg", "pos.galactic.lon"),
-        ("gal_b_deg", _round(latitude_deg, 9), "deg", "pos.galactic.lat"),
+        ("gal_l_deg", _round(longitude_deg, 9), "deg", ""),
+        ("gal_b_deg", _round(latitude_deg, 9), "deg", ""),
         ("field_distance_deg", _round(context.field_distance_deg), "deg", ""),
         ("edge_distance_deg", _round(event.edge_distance_deg), "deg", ""),
     ]
@@ -202,7 +202,7 @@ def _change_rows(event: SourceEvent, history: History) -> list[Row]:
         ("flux_change", change, "", ""),
         ("flux_change_against", against, "", ""),
         ("flux_factor", _round(factor), "", ""),
-        ("flux_change_sigma", _round(sigma), "", "stat.snr"),
+        ("flux_change_sigma", _round(sigma), "", ""),
     ]
 
 

@@ -72,6 +72,8 @@ _START = (
 )
 # Without one a value is a text.
 _DATA_TYPES = {str: "", int: ' dataType="int"', float: ' dataType="float"'}
+# Columns of the bands that the packet has no room for; those of the alert's own band are above.
+_NOTICE_ALONE = frozenset({"flux_int_jy", "flux_int_err_jy"})
 _SCHEMA = load_voevent_schema()
 
 
@@ -206,11 +208,14 @@ def _write_context(
 
 
 def _write_table(
-    name: str, columns: tuple[tuple[str, str, str], ...], rows: list[tuple[Cell, ...]]
+    name: str, all_columns: tuple[tuple[str, str, str], ...], all_rows: list[tuple[Cell, ...]]
 ) -> str:
     """Return a table; nothing if it has no rows; an unknown cell is empty."""
-    if not rows:
+    if not all_rows:
         return ""
+    kept = [n for n, column in enumerate(all_columns) if column[0] not in _NOTICE_ALONE]
+    columns = [all_columns[number] for number in kept]
+    rows = [[row[number] for number in kept] for row in all_rows]
     fields = []
     for number, (column, unit, ucd) in enumerate(columns):
         known = [row[number] for row in rows if row[number] is not None]

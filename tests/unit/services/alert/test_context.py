@@ -285,7 +285,7 @@ def test_packet_and_notice_say_the_same_in_less_than_10_kb(n_bands: int) -> None
         lines = [[cell.text for cell in row] for row in found.iterfind("Data/TR")]
         assert [dict(zip(names, line, strict=True)) for line in lines] == [
             {name: str(value).lower() if isinstance(value, bool) else str(value)
-             for name, value in each.items()}
+             for name, value in each.items() if name not in ("flux_int_jy", "flux_int_err_jy")}
             for each in notice[table]
         ]  # fmt: skip
     assert root.find("What/Param[@name='event_name']").get("value") == notice["event_name"][0]
