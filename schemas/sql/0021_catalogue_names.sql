@@ -6,7 +6,7 @@ add column flux_jy float8;
 comment on column reference_source.source_name is 'Name in the catalogue; null: it has none';
 comment on column reference_source.flux_jy is 'Flux density in the catalogue; null: unknown [Jy]';
 
-drop function near_references (float8, float8, float8);
+drop function near_references(float8, float8, float8);
 
 -- Near a pole or across 0h the searched box is a ring; the distance decides.
 create function near_references(

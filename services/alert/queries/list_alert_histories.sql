@@ -40,9 +40,9 @@ select
     ) as release,
     (
         select coalesce(array_agg(earlier.ivorn order by earlier.id), '{}')
-        from unnest($6::text[], $7::text[]) as episode (event_id, trig_id)
-        inner join alert as earlier on episode.trig_id = earlier.trig_id
-        where episode.event_id = asked.event_id and earlier.revision = 0
+        from unnest($6::text[], $7::text[]) as episode (earlier_event_id, earlier_trig_id)
+        inner join alert as earlier on episode.earlier_trig_id = earlier.trig_id
+        where episode.earlier_event_id = asked.event_id and earlier.revision = 0
     ) as earlier_ivorns
 from
     unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])

@@ -27,6 +27,7 @@ class _Added:
     """Alerts that a transaction has stored or will store at its end."""
 
     by_family: defaultdict[str, list[NewAlert]] = field(default_factory=lambda: defaultdict(list))
+    first_of_family: dict[str, str] = field(default_factory=dict)  # ivorns, in their order
     n_of_image: Counter[str] = field(default_factory=Counter)
     times_of_stream: defaultdict[str, list[datetime]] = field(
         default_factory=lambda: defaultdict(list)
@@ -35,6 +36,8 @@ class _Added:
     def add(self, alert: NewAlert) -> None:
         """Count an alert."""
         self.by_family[alert.trig_id].append(alert)
+        if alert.revision == 0:
+            self.first_of_family[alert.trig_id] = alert.ivorn
         if alert.alert_type == "initial" and alert.kind != "storm":
             self.n_of_image[alert.image_id] += 1
             self.times_of_stream[alert.stream].append(alert.time_start)
@@ -52,13 +55,10 @@ class _Added:
         family = self.by_family.get(event.trig_id)
         return _follow(before, family) if family else before
 
-    def _first_of(self, families: Iterable[str]) -> Iterable[str]:
-        return [
-            alert.ivorn
-            for family in families
-            for alert in self.by_family.get(family, ())
-            if alert.revision == 0
-        ]
+    def _first_of(self, families: Sequence[str]) -> Iterable[str]:
+        if not families:
+            return ()
+        return [ivorn for family, ivorn in self.first_of_family.items() if family in families]
 
 
 def _follow(before: AlertHistory, family: Sequence[NewAlert]) -> AlertHistory:
