@@ -14,7 +14,7 @@ Pixels = npt.NDArray[np.float32]
 # Values that imagers and converters write for blank pixels, besides NaN and BLANK.
 _USUAL_BLANKS = np.array(
     [-32768.0, -9999.0, -999.0, 9999.0, 99999.0, 1e20, -1e20, 1e30, -1e30, 3.4028235e38,
-     -3.4028235e38, 1.7014118e38, -1.7014118e38], dtype=np.float32
+     -3.4028235e38, 1.7014118e38, -1.7014118e38, 2147483648.0, -2147483648.0], dtype=np.float32
 )  # fmt: skip
 # A repeated value beyond this stands for blank.
 _HIGHEST_VALUE = np.float32(1e19)
@@ -121,17 +121,6 @@ def _blank_extremes(pixels: Pixels, extremes: tuple[np.float32, np.float32]) -> 
 def _is_blank_value(value: np.float32) -> bool:
     is_usual = np.any(value == _USUAL_BLANKS)
     return bool(np.isfinite(value) & (is_usual | (np.abs(value) >= _HIGHEST_VALUE)))
-
-
-def _corner_runs(pixels: Pixels) -> list[float]:
-    """Return the finite values of corners that equal a pixel beside them."""
-    rows, columns = np.array([0, 0, -1, -1]), np.array([0, -1, 0, -1])
-    inwards = np.array([1, -2])
-    corners = pixels[rows, columns]
-    beside = (pixels[rows, inwards[columns]] == corners) | (
-        pixels[inwards[rows], columns] == corners
-    )
-    return [float(value) for value in corners[beside & np.isfinite(corners)]]
 
 
 def _blank_runs(pixels: Pixels, value: np.float32) -> list[str]:

@@ -1,0 +1,82 @@
+"""Constants that stand for blank become NaN, and are told; what may be a flux stays."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from services.extract.steps.pixels import blank_constants
+
+Mask = np.ndarray
+RNG = np.random.default_rng(4)
+NOISE = RNG.normal(0, 1e-3, (64, 80)).astype(np.float32)
+# Of integers without BLANK, of SWarp, CASA and netCDF, and the largest floats.
+BLANKS = (
+    -32768.0, -9999.0, 99999.0, 2147483648.0, -2147483648.0, 1e20, -1e30, 9.96921e36,
+    3.4028235e38, -3.4028235e38,
+)  # fmt: skip
+
+
+def border() -> Mask:
+    mask = np.zeros(NOISE.shape, bool)
+    mask[:10] = mask[-3:] = True
+    return mask
+
+
+def circle() -> Mask:
+    y, x = np.mgrid[: NOISE.shape[0], : NOISE.shape[1]]
+    return np.asarray((y - 32) ** 2 + (x - 40) ** 2 > 35**2)
+
+
+def few() -> Mask:
+    mask = np.zeros(NOISE.shape, bool)
+    mask[20:22, 30:32] = True
+    return mask
+
+
+def scattered() -> Mask:
+    return np.asarray(np.random.default_rng(5).random(NOISE.shape) < 0.05)
+
+
+@pytest.mark.parametrize("value", BLANKS)
+@pytest.mark.parametrize("where", [border, circle, few, scattered])
+def test_a_usual_blank_value_is_blanked_wherever_it_is(
+    value: float, where: Callable[[], Mask]
+) -> None:
+    mask = where()
+    pixels = np.where(mask, np.float32(value), NOISE)
+    told, (lowest, highest) = blank_constants(pixels, is_integer=False)
+    assert told == (f"blank_value {np.float32(value):g} in {mask.sum()} px",)
+    np.testing.assert_array_equal(pixels, np.where(mask, np.float32(np.nan), NOISE))
+    assert (lowest, highest) == (NOISE[~mask].min(), NOISE[~mask].max())
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 1.0, 0.25])
+@pytest.mark.parametrize("where", [border, circle])
+def test_any_constant_around_an_image_is_blanked(value: float, where: Callable[[], Mask]) -> None:
+    mask = where()
+    pixels = np.where(mask, np.float32(value), NOISE)
+    told, _ = blank_constants(pixels, is_integer=False)
+    assert told == (f"blank_value {value:g} in {mask.sum()} px",)
+    np.testing.assert_array_equal(np.isnan(pixels), mask)
+
+
+@pytest.mark.parametrize("value", [1.0, 5e3, -0.5])
+def test_a_constant_that_may_be_a_flux_stays(value: float) -> None:
+    pixels = np.where(few(), np.float32(value), NOISE)
+    told, _ = blank_constants(pixels, is_integer=False)
+    assert told == ()
+    assert not np.isnan(pixels).any()
+
+
+def test_a_single_impossible_pixel_is_no_blank_value() -> None:
+    pixels = NOISE.copy()
+    pixels[3, 4] = 1e20
+    assert blank_constants(pixels, is_integer=False)[0] == ()
+
+
+def test_equal_neighbours_of_whole_numbers_are_values() -> None:
+    pixels = np.zeros(NOISE.shape, np.float32)
+    pixels[30:, :] = np.arange(80)
+    told, _ = blank_constants(pixels, is_integer=True)
+    assert told == ()
