@@ -12,6 +12,7 @@ __all__ = [
     "REQUEST_SECONDS",
     "STATISTICS_COPY_SECONDS",
     "STREAM_CLIENTS",
+    "TOKENS_REFUSED",
 ]
 
 REQUESTS = Counter(
@@ -43,3 +44,8 @@ ALERT_POLL_FAILURES = Counter(
     "livetrap_api_alert_poll_failures_total", "Queries for new alerts that failed"
 )
 DATABASE_UP = Gauge("livetrap_api_database_up", "1 if the last query reached PostgreSQL")
+TOKENS_REFUSED = Counter(
+    "livetrap_api_tokens_refused_total",
+    "Requests that were refused for their token: missing, unknown, expired, revoked or scope",
+    ["reason"],
+)

@@ -16,6 +16,7 @@ from livetrap.commands import (
     rules,
     stack,
     streams,
+    tokens,
 )
 from runtime.errors import PipelineError, SettingsError
 
@@ -64,6 +65,7 @@ app.add_typer(rules.rules, rich_help_panel=_ALERTS)
 app.add_typer(catalogues.catalogues, rich_help_panel=_ALERTS)
 app.command(rich_help_panel=_OPERATE)(operations.ledger)
 app.add_typer(dead_letters.dead_letters, rich_help_panel=_OPERATE)
+app.add_typer(tokens.tokens, rich_help_panel=_OPERATE)
 app.command(rich_help_panel=_OPERATE)(operations.settings)
 app.command(rich_help_panel=_OPERATE)(operations.migrate)
 app.command(rich_help_panel=_OPERATE)(operations.service)

@@ -14,12 +14,15 @@ from api.app import middleware, openapi, problem_details
 from api.app.connections import limited_protocol
 from api.handlers import (
     alerts,
+    annotations,
+    audit,
     image_parts,
     images,
     lightcurves,
     monitors,
     observations,
     operations,
+    operator_actions,
     sources,
     transients,
     virtual_observatory,
@@ -58,6 +61,7 @@ def create_context(settings: ApiProcessSettings) -> ApiContext:
             total=settings.api.max_alert_streams, per_host=settings.api.max_alert_streams_per_host
         ),
         settings=settings.api,
+        kafka=settings.kafka,
     )
 
 
@@ -103,11 +107,14 @@ def _add_routes(app: FastAPI) -> None:
         transients,
         sources,
         lightcurves,
+        annotations,
         images,
         image_parts,
         observations,
         alerts,
         monitors,
+        audit,
+        operator_actions,
         operations,
     ):
         app.include_router(

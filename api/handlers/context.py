@@ -1,27 +1,22 @@
-"""What the handlers of a process share, and who may write."""
+"""What the handlers of a process share."""
 
-import secrets
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Depends, Request, Response
-from fastapi.routing import APIRoute
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Request
 
-from api.errors import ProblemError, unknown_stream
+from api.errors import unknown_stream
 from api.steps.alert_stream import AlertStream
 from api.steps.statistics_copy import StatisticsCopy
 from api.steps.stream_limiter import StreamLimiter
 from api.storage.database import Database
-from runtime.settings import ApiSettings
+from runtime.settings import ApiSettings, KafkaSettings
 
 __all__ = [
     "ApiContext",
     "ClientAddress",
     "Context",
-    "TokenFirstRoute",
-    "WriteContext",
     "get_context",
     "refuse_unknown_stream",
 ]
@@ -43,6 +38,8 @@ class ApiContext:
         How many of them may be open.
     settings : ApiSettings
         Section ``api`` of the settings.
+    kafka : KafkaSettings
+        Where the broker is; it is asked when an operator asks.
     """
 
     database: Database
@@ -50,6 +47,7 @@ class ApiContext:
     statistics_copy: StatisticsCopy
     streams: StreamLimiter
     settings: ApiSettings
+    kafka: KafkaSettings
 
 
 async def get_context() -> ApiContext:
@@ -80,37 +78,3 @@ async def _client_address(request: Request) -> str:
 
 Context = Annotated[ApiContext, Depends(get_context)]
 ClientAddress = Annotated[str, Depends(_client_address)]
-_BEARER = HTTPBearer(auto_error=False, description="Value of LIVETRAP_API__WRITE_TOKEN")
-_Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-async def _authorize(context: Context, bearer: _Bearer) -> ApiContext:
-    token = context.settings.write_token
-    if token is None:
-        raise ProblemError(403, "this service is read-only; set LIVETRAP_API__WRITE_TOKEN")
-    if bearer is None:
-        raise ProblemError(401, "writing needs the header `Authorization: Bearer <token>`")
-    if not secrets.compare_digest(bearer.credentials.encode(), token.get_secret_value().encode()):
-        raise ProblemError(401, "the token is wrong; it is the value of LIVETRAP_API__WRITE_TOKEN")
-    return context
-
-
-WriteContext = Annotated[ApiContext, Depends(_authorize)]
-
-
-class TokenFirstRoute(APIRoute):
-    """A route that looks at the token of a request to write before it reads the body."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
-        handle = super().get_route_handler()
-        if (self.methods or set()) <= _READING:
-            return handle
-
-        async def handle_authorized(request: Request) -> Response:
-            provide = request.app.dependency_overrides[get_context]
-            await _authorize(await provide(), await _BEARER(request))
-            return await handle(request)
-
-        return handle_authorized

@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from api.errors import ProblemError, not_found
-from api.handlers.context import Context, TokenFirstRoute, WriteContext, refuse_unknown_stream
+from api.handlers.authorization import WriterParameter, token_first_route
+from api.handlers.context import Context, refuse_unknown_stream
 from api.handlers.paging import decode_id, to_page
 from api.handlers.parameters import Cursor, Key, Limit, Stream
 from api.models.base import Page
@@ -11,7 +12,9 @@ from api.models.monitors import Monitor, NewMonitor
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1/monitors", tags=["monitors"], route_class=TokenFirstRoute)
+router = APIRouter(
+    prefix="/api/v1/monitors", tags=["monitors"], route_class=token_first_route("operate")
+)
 
 
 @router.get("", summary="Monitored positions, newest first")
@@ -37,11 +40,11 @@ async def get_monitor(context: Context, monitor_id: Key) -> Monitor:
 
 @router.post("", status_code=201, summary="Monitor a position")
 async def add_monitor(
-    request: Request, context: WriteContext, wanted: NewMonitor, response: Response
+    request: Request, writer: WriterParameter, wanted: NewMonitor, response: Response
 ) -> Monitor:
     """Measure a position in every image from now on; a position has at most one monitor."""
-    max_monitors = context.settings.max_monitors
-    rows = await context.database.write(
+    max_monitors = writer.context.settings.max_monitors
+    rows = await writer.write(
         "insert_monitor",
         stream=wanted.stream,
         name=wanted.name,
@@ -60,8 +63,8 @@ async def add_monitor(
 
 
 @router.delete("/{monitor_id}", status_code=204, summary="Stop monitoring a position")
-async def delete_monitor(context: WriteContext, monitor_id: Key) -> Response:
+async def delete_monitor(writer: WriterParameter, monitor_id: Key) -> Response:
     """Measure a position no longer; its light curve stays under its `source_id`."""
-    if not await context.database.write("delete_monitor", id=monitor_id):
+    if not await writer.write("delete_monitor", id=monitor_id):
         raise not_found("monitor", monitor_id)
     return Response(status_code=204)

@@ -88,6 +88,7 @@ def _parameters() -> Iterator[Parameter]:
             yield _optional(f"{end}_{statistic.name}", *_bound(statistic, word))
     yield _optional("is_new", bool, Query(description="Announced as new"))
     yield _optional("is_variable", bool, Query(description="Announced as variable"))
+    yield _optional("tag", str, Query(max_length=40, description="A tag that it has"))
 
 
 def _bound(statistic: Statistic, word: str) -> tuple[Any, Any]:
@@ -103,5 +104,5 @@ def _optional(name: str, kind: Any, query: Any) -> Parameter:
 # FastAPI reads the signature: two parameters for each statistic, written once.
 _filter.__signature__ = Signature(list(_parameters()))  # type: ignore[attr-defined]
 
-SourceFilter = Annotated[dict[str, float | int | datetime | bool], Depends(_filter)]
+SourceFilter = Annotated[dict[str, float | int | datetime | bool | str], Depends(_filter)]
 OrderParameter = Annotated[SourceOrder, Depends(_order)]

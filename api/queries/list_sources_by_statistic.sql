@@ -44,6 +44,7 @@
 -- $42  after_key                   float8       last of the previous page
 -- $43  after_id                    bigint
 -- $44  limit                       int          [-]
+-- $45  tag                         text         that the source has
 -- Null leaves a filter out. Values are those of the last refresh (statistics_refresh).
 -- Index: source_statistics by eta, v, n_datapoints, flux_int_max_jy, snr_max and last_time_start_s, if
 -- the plan is made for the parameters; the others scan that table.
@@ -115,6 +116,13 @@ with keyed as (
         and ($37::timestamptz is null or statistics.last_time_start_s <= extract(epoch from $37)::float8)
         and ($38::boolean is null or statistics.is_new = $38)
         and ($39::boolean is null or statistics.is_variable = $39)
+        and (
+            $45::text is null
+            or statistics.source_id in (
+                select source_tag.source_id from source_tag
+                where source_tag.tag = $45
+            )
+        )
 ),
 
 page as (

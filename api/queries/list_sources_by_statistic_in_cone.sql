@@ -52,6 +52,7 @@
 -- $50  after_key                   float8       last of the previous page
 -- $51  after_id                    bigint
 -- $52  limit                       int          [-]
+-- $53  tag                         text         that the source has
 -- Null leaves a filter out. Values are those of the last refresh (statistics_refresh).
 -- Index: source (stream_id, zone, search_ra, search_dec).
 with keyed as (
@@ -132,6 +133,13 @@ with keyed as (
         and ($45::timestamptz is null or statistics.last_time_start_s <= extract(epoch from $45)::float8)
         and ($46::boolean is null or statistics.is_new = $46)
         and ($47::boolean is null or statistics.is_variable = $47)
+        and (
+            $53::text is null
+            or statistics.source_id in (
+                select source_tag.source_id from source_tag
+                where source_tag.tag = $53
+            )
+        )
 ),
 
 page as (

@@ -1,8 +1,9 @@
 """Connections to PostgreSQL: read-only queries, the few writes, and notifications."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -18,7 +19,10 @@ from runtime.postgres import UNAVAILABLE_ERRORS, create_pool
 from runtime.settings import ApiSettings, PostgresSettings
 from runtime.sql import load_statement
 
-__all__ = ["Database"]
+__all__ = ["Database", "Fetch"]
+
+Rows = Sequence[Mapping[str, Any]]
+Fetch = Callable[[str, Mapping[str, object]], Awaitable[Rows]]
 
 _PACKAGE = "api"
 _RETRY_S = 1.0
@@ -122,11 +126,47 @@ class Database:
         async with self._expensive_connection(client) as connection:
             return await _fetch(connection, query, parameters)
 
-    async def write(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
-        """Run a statement that changes rows; return what it returns. Otherwise as `fetch`."""
+    async def write(
+        self, query: str, *, actor: str | None, **parameters: object
+    ) -> Sequence[Mapping[str, Any]]:
+        """Run a statement that changes rows; return what it returns.
+
+        Parameters
+        ----------
+        query : str
+            As of `fetch`.
+        actor : str or None
+            Who asks for it, for the audit; None for what nobody asked for.
+        **parameters : object
+            As of `fetch`.
+
+        Raises
+        ------
+        TransientError
+            As of `fetch`.
+        """
+        async with self.writing(actor) as fetch:
+            return await fetch(query, parameters)
+
+    @asynccontextmanager
+    async def writing(self, actor: str | None) -> AsyncIterator[Fetch]:
+        """Run statements in one transaction that may change rows.
+
+        Parameters
+        ----------
+        actor : str or None
+            As of `write`.
+
+        Yields
+        ------
+        callable
+            Returns the rows of a statement by its name, given its parameters.
+        """
         async with self._connection() as connection, connection.transaction():
             await connection.execute("set transaction read write")
-            return await _fetch(connection, query, parameters)
+            if actor is not None:
+                await _fetch(connection, "set_actor", {"actor": actor})
+            yield partial(_fetch, connection)
 
     async def refresh_statistics(self, *, limit: int, interval_s: float) -> int | None:
         """Copy the statistics of sources that changed into ``source_statistics``.

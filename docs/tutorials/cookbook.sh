@@ -91,9 +91,10 @@ curl -s "$api/slo" | python -m json.tool | sed -n 1,10p
 # ## Watch a position
 #
 # It is measured in every image of the stream from now on, detected or not.
-# Writing needs the token that the operator set as `LIVETRAP_API__WRITE_TOKEN`.
+# Writing needs a token; it is shown once, and the service knows only its digest.
 # %%
-monitor=$(curl -s "$api/monitors" -H "Authorization: Bearer $LIVETRAP_API__WRITE_TOKEN" \
+token=$(livetrap tokens create anna --scope operate --days 1)
+monitor=$(curl -s "$api/monitors" -H "Authorization: Bearer $token" \
   -H 'Content-Type: application/json' \
   -d '{"stream": "night1", "ra": 123.4, "dec": 50.1, "name": "SN 2026abc"}')
 echo "$monitor"
@@ -102,7 +103,7 @@ echo "$monitor"
 # %%
 number=$(python -c 'import json, sys; print(json.loads(sys.argv[1])["id"])' "$monitor")
 curl -s -X DELETE -w '%{http_code}\n' "$api/monitors/$number" \
-  -H "Authorization: Bearer $LIVETRAP_API__WRITE_TOKEN"
+  -H "Authorization: Bearer $token"
 # %% [markdown]
 # ## What an error looks like
 #

@@ -11,6 +11,7 @@ from livetrap.commands.options import DataDir, JsonOutput, use_running_stack
 from runtime.errors import SettingsError
 
 if TYPE_CHECKING:
+    from runtime.kafka import InMessage
     from runtime.settings import KafkaSettings
 
 __all__ = ["dead_letters"]
@@ -38,9 +39,10 @@ def list_dead_letters(
 
         livetrap dead-letters list --limit 10
     """
-    from livetrap.operator.dead_letters import describe, read_all, render  # noqa: PLC0415
+    from livetrap.operator.dead_letters import render  # noqa: PLC0415
+    from runtime.dead_letter_topic import describe, read_newest  # noqa: PLC0415
 
-    newest = read_all(_kafka_of(data_dir))[-limit:][::-1]
+    newest = read_newest(_kafka_of(data_dir), limit=limit)[::-1]
     found = [describe(letter) for letter in newest]
     print(json.dumps(found, indent=2) if as_json else render(found))
 
@@ -59,9 +61,9 @@ def show_dead_letter(
         livetrap dead-letters show 3:42
         livetrap dead-letters show 3:42 --body > image.fits
     """
-    from livetrap.operator.dead_letters import describe, find_one  # noqa: PLC0415
+    from runtime.dead_letter_topic import describe  # noqa: PLC0415
 
-    letter = find_one(_kafka_of(data_dir), position)
+    letter = _find(_kafka_of(data_dir), position)
     if body:
         sys.stdout.buffer.write(letter.value)
     else:
@@ -85,13 +87,24 @@ def redrive_dead_letters(
         livetrap dead-letters redrive 3:42
         livetrap dead-letters redrive --all
     """
-    from livetrap.operator.dead_letters import find_one, read_all, redrive  # noqa: PLC0415
+    from runtime.dead_letter_topic import read_newest, redrive  # noqa: PLC0415
 
     if every == bool(positions):
         raise SettingsError("give one of POSITION... and --all")
     kafka = _kafka_of(data_dir)
-    chosen = read_all(kafka) if every else [find_one(kafka, item) for item in positions or []]
+    chosen = read_newest(kafka) if every else [_find(kafka, item) for item in positions or []]
     print(f"sent {redrive(kafka, chosen)} back")
+
+
+def _find(kafka: "KafkaSettings", position: str) -> "InMessage":
+    from runtime.dead_letter_topic import find_one  # noqa: PLC0415  (start-up time of --help)
+
+    letter = find_one(kafka, position)
+    if letter is None:
+        raise SettingsError(
+            f"no dead letter at {position}; `livetrap dead-letters list` lists them"
+        )
+    return letter
 
 
 def _kafka_of(data_dir: Path | None) -> "KafkaSettings":

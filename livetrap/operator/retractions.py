@@ -9,6 +9,7 @@ from runtime.errors import SettingsError
 from runtime.settings import Settings
 from runtime.sql import Queries
 from schemas.event_json import event_from_json
+from schemas.retraction import MAX_REASON_CHARS
 from schemas.topics import Topics
 from services.associate.steps.retraction import to_retraction
 from services.associate.storage import Catalogue
@@ -16,7 +17,6 @@ from services.associate.storage import Catalogue
 __all__ = ["retract"]
 
 _QUERIES = Queries("livetrap.operator")
-_MAX_REASON_CHARS = 500
 
 
 def retract(
@@ -66,8 +66,8 @@ def retract(
 
 def _check_reason(reason: str) -> str:
     text = " ".join(reason.split())
-    if not text or len(text) > _MAX_REASON_CHARS or not text.isprintable():
-        raise SettingsError(f"--reason has 1 to {_MAX_REASON_CHARS} printable characters")
+    if not text or len(text) > MAX_REASON_CHARS or not text.isprintable():
+        raise SettingsError(f"--reason has 1 to {MAX_REASON_CHARS} printable characters")
     return text
 
 

@@ -84,6 +84,7 @@ class DistributeProcessSettings(WorkerSettings):
 class ApiProcessSettings(ServiceSettings):
     """What `api` reads."""
 
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     postgres: PostgresSettings = Field(default_factory=PostgresSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
 

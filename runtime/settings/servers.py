@@ -26,7 +26,10 @@ class ApiSettings(Section):
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: Port = Field(8080, description="Port")
     write_token: SecretStr | None = Field(
-        None, min_length=8, description="Bearer token that allows writing; unset: read-only"
+        None,
+        min_length=8,
+        description="Bearer token that allows every write, until the next release; "
+        "`livetrap tokens create` makes those that stay",
     )
     max_alert_streams: int = Field(1000, ge=1, description="Open /alerts/stream, of all clients")
     max_alert_streams_per_host: int = Field(

@@ -13,22 +13,28 @@ import httpx
 from fastapi import FastAPI
 
 from api.app import create_app, create_context
-from runtime.settings import ApiProcessSettings, ApiSettings, PostgresSettings
+from runtime.settings import ApiProcessSettings, ApiSettings, KafkaSettings, PostgresSettings
 
 __all__ = ["app_of", "client_of", "server", "settings_for"]
 
 _FIRST_ANSWER_S = 60
 
 
-def settings_for(url: str, **api: Any) -> ApiProcessSettings:
-    """Return settings with a database, and fields of section `api`."""
-    return ApiProcessSettings(postgres=PostgresSettings(url=url), api=ApiSettings(**api))
+def settings_for(url: str, kafka: KafkaSettings | None = None, **api: Any) -> ApiProcessSettings:
+    """Return settings with a database, perhaps a broker, and fields of section `api`."""
+    return ApiProcessSettings(
+        postgres=PostgresSettings(url=url),
+        kafka=kafka or KafkaSettings(),
+        api=ApiSettings(**api),
+    )
 
 
 @asynccontextmanager
-async def client_of(postgres_url: str, **api: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def client_of(
+    postgres_url: str, kafka: KafkaSettings | None = None, **api: Any
+) -> AsyncIterator[httpx.AsyncClient]:
     """Serve the application inside the test; wait until its database is connected."""
-    app = create_app(create_context(settings_for(postgres_url, **api)))
+    app = create_app(create_context(settings_for(postgres_url, kafka, **api)))
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:

@@ -31,7 +31,6 @@ def reader_environment(data_dir: Path) -> dict[str, str]:
         "PATH": programs,
         "LIVETRAP_DATA_DIR": str(data_dir),
         "LIVETRAP_API__PORT": str(choose_port(None, taken=taken)),
-        "LIVETRAP_API__WRITE_TOKEN": "a-token-of-the-tutorials",
         "LIVETRAP_VTP__PORT": str(choose_port(None, taken=taken)),
     }
 

@@ -34,6 +34,9 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "waiting_timestep",
         "waiting_request",
         "monitor",
+        "source_tag",
+        "source_classification",
+        "source_comment",
     ),
     "Transients and alerts": (
         "transient",
@@ -54,6 +57,8 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "statistics_refresh",
         "reference_catalogue",
         "reference_source",
+        "api_token",
+        "audit",
     ),
 }
 

@@ -1,0 +1,124 @@
+"""Who may write: bearer tokens and their scopes."""
+
+import secrets
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api.errors import ProblemError
+from api.handlers.context import ApiContext, get_context
+from api.metrics import TOKENS_REFUSED
+from runtime.api_tokens import SCOPES, Scope, hash_token, is_token
+
+__all__ = ["Writer", "WriterParameter", "token_first_route"]
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_BEARER = HTTPBearer(auto_error=False, description="As `livetrap tokens create` prints it")
+_Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+# The one token of the settings has no name of its own.
+_SETTING = "LIVETRAP_API__WRITE_TOKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Someone who may write.
+
+    Parameters
+    ----------
+    context : ApiContext
+        What the handlers share.
+    name : str
+        Of the token; stands in the audit.
+    """
+
+    context: ApiContext
+    name: str
+
+    async def write(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
+        """Run a statement that changes rows, in the name of the token; otherwise as `fetch`."""
+        return await self.context.database.write(query, actor=self.name, **parameters)
+
+
+def token_first_route(scope: Scope, *, reading: bool = False) -> type[APIRoute]:
+    """Return routes that look at the token of a request before they read its body.
+
+    Parameters
+    ----------
+    scope : str
+        What the token has to allow.
+    reading : bool
+        Whether requests that read need the token too.
+    """
+
+    class TokenFirstRoute(APIRoute):
+        """A route whose requests need a token."""
+
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            """Return what answers a request."""
+            handle = super().get_route_handler()
+            if not reading and (self.methods or set()) <= _READING:
+                return handle
+
+            async def handle_authorized(request: Request) -> Response:
+                provide = request.app.dependency_overrides[get_context]
+                bearer = await _BEARER(request)
+                request.state.writer = await _authorize(await provide(), bearer, scope)
+                return await handle(request)
+
+            return handle_authorized
+
+    return TokenFirstRoute
+
+
+async def _writer(request: Request, _: _Bearer) -> Writer:
+    """Return who was authorized; the dependency on the bearer is for openapi.json."""
+    writer: Writer = request.state.writer
+    return writer
+
+
+WriterParameter = Annotated[Writer, Depends(_writer)]
+
+
+async def _authorize(
+    context: ApiContext, bearer: HTTPAuthorizationCredentials | None, scope: Scope
+) -> Writer:
+    if bearer is None:
+        raise _refuse("missing", f"this needs a token with scope {scope}")
+    name, scopes = await _look_up(context, bearer.credentials)
+    if scope not in scopes:
+        TOKENS_REFUSED.labels("scope").inc()
+        raise ProblemError(403, f"token {name} has scope {', '.join(scopes)}; this needs {scope}")
+    return Writer(context, name)
+
+
+async def _look_up(context: ApiContext, token: str) -> tuple[str, Sequence[str]]:
+    """Return the name of a token and its scopes."""
+    setting = context.settings.write_token
+    if setting is not None and secrets.compare_digest(
+        token.encode(), setting.get_secret_value().encode()
+    ):
+        return _SETTING, SCOPES
+    if not is_token(token):
+        raise _refuse("unknown", "the token is wrong")
+    rows = await context.database.fetch("get_token", token_sha256=hash_token(token))
+    if not rows:
+        raise _refuse("unknown", "the token is wrong")
+    row = rows[0]
+    if row["time_revoked"] is not None:
+        raise _refuse("revoked", f"token {row['name']} was revoked")
+    if row["is_expired"]:
+        raise _refuse("expired", f"token {row['name']} expired at {row['time_expires']:%FT%TZ}")
+    if not row["is_use_known"]:
+        await context.database.write("touch_token", actor=None, id=row["id"])
+    return row["name"], row["scopes"]
+
+
+def _refuse(reason: str, words: str) -> ProblemError:
+    TOKENS_REFUSED.labels(reason).inc()
+    return ProblemError(
+        401, f"{words}: send `Authorization: Bearer <token>`; `livetrap tokens create` makes one"
+    )
