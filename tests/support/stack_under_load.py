@@ -104,14 +104,16 @@ class RunningStack:
     def _state(self) -> tuple[object, bool]:
         """Return all counts, and whether nothing waits; a server may be away."""
         try:
-            counts = tuple(self.fetch(_COUNTS)[0])
+            n_sent, n_booked = self.n_on_kafka(Topics().images), self.n_booked()
+            if n_sent != n_booked:
+                # A backlog: the counts below would cost the stack a part of its machine.
+                return (n_sent, n_booked), False
             pending = int(self.fetch(_PENDING)[0][0])
             lags = self.lag_by_group()
-            n_sent, n_booked = self.n_on_kafka(Topics().images), self.n_booked()
+            counts = tuple(self.fetch(_COUNTS)[0])
         except (OSError, asyncpg.PostgresError, KafkaException, TimeoutError) as error:
             return repr(error), False
-        is_idle = not pending and not any(lags.values()) and n_sent == n_booked
-        return (counts, pending, lags, n_sent, n_booked), is_idle
+        return (counts, pending, lags, n_sent, n_booked), not pending and not any(lags.values())
 
     def ivorns(self, topic: str, to_ivorn: Callable[[bytes], str]) -> Counter[str]:
         """Return how often each alert is on a topic."""
