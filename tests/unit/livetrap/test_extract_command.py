@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -231,23 +230,3 @@ def test_an_unreadable_detection_image_is_wrong_usage(
 ) -> None:
     assert run(image_file, "--detection-image", "nowhere.fits") == 2
     assert "nowhere.fits" in capsys.readouterr().err
-
-
-def test_no_home_no_locale_and_another_time_zone_change_nothing(tmp_path: Path) -> None:
-    image = tmp_path / "små, 5%.fits"
-    array = pixels() / np.float32(1e5)
-    array[32, 32] = 1.0
-    image.write_bytes(make(array))
-    odd = {"HOME": os.devnull, "LC_ALL": "C", "TZ": "Asia/Kathmandu", "NUMBA_DISABLE_JIT": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "livetrap", "extract", str(image), "--format", "json"],
-        env={"PATH": os.environ["PATH"], **odd},
-        capture_output=True,
-        check=False,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
-    (found,) = json.loads(done.stdout)
-    assert found["file"] == str(image)
-    assert found["time_start"] == "2026-01-01T00:00:00Z"
-    assert len(found["sources"]) == 1

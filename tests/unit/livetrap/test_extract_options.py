@@ -179,15 +179,3 @@ def test_what_is_wrong_with_a_list_of_positions_is_said(
     path.write_text(text)
     with pytest.raises(SettingsError, match=words):
         read_positions(path)
-
-
-def test_files_are_measured_at_the_same_time_in_their_order(
-    sky: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    files = [write(tmp_path / f"{number}.fits", make(number * sky)) for number in (1, 2)]
-    bad = write(tmp_path / "bad.fits", b"no image")
-    assert run(files[0], bad, files[1], "-j", "2") == 1
-    output = capsys.readouterr()
-    found = list(csv.DictReader(io.StringIO(output.out)))
-    assert [row["file"] for row in found] == [str(path) for path in files]
-    assert "bad.fits: not_fits" in output.err
