@@ -8,10 +8,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed.stamp
 PYTEST_OPTIONS ?=
 KERNEL_TESTS := tests/unit/services/extract tests/unit/sky/test_margin.py
-# Processes that run tests; 0 is the one in front of you, which a debugger needs.
-WORKERS ?= 2
+# Processes that run tests; 0 is the one in front of you, which a debugger needs. The whole suite
+# takes twice as many: half of its time it waits for sessions that expire and servers that are away.
+ifdef WORKERS
+ALL_WORKERS := $(WORKERS)
+else
+WORKERS := 2
+ALL_WORKERS := 4
+endif
 # A worker takes file by file, in the order of tests/conftest.py.
-PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PARALLEL = -n $(ALL_WORKERS) --dist loadfile --no-loadscope-reorder
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18

@@ -53,7 +53,9 @@ def pytest_collection_finish() -> None:
 
 
 # Slow folders, the slowest first: else one worker would be left with one of them at the end.
-_SLOW_FIRST = ("consistency", "end_to_end", "tutorials", "integration", "fuzz", "unit")
+_SLOW_FIRST = (
+    "consistency", "end_to_end", "tutorials", "integration", "hostile", "fuzz", "unit",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
