@@ -23,6 +23,8 @@ _START_TIMEOUT_S = 300.0
 _STOP_TIMEOUT_S = 20.0
 # Nothing here outlives a power cut; commits need not wait for the disk.
 _NOT_DURABLE = ("-c", "fsync=off", "-c", "full_page_writes=off")
+# Several stacks use it at the same time.
+_FOR_ALL = ("-c", "max_connections=300")
 
 
 @contextmanager
@@ -56,7 +58,7 @@ def postgres_server() -> Iterator[str]:
             postgres.prepare()
             with _running(
                 bind_to_parent(
-                    [*postgres.command(), *_NOT_DURABLE],
+                    [*postgres.command(), *_NOT_DURABLE, *_FOR_ALL],
                     death_signal=signal.SIGINT,
                     user=postgres.account,
                 ),
