@@ -175,7 +175,7 @@ class AssociateSettings(SolutionSettings):
         ge=0,
         le=100,
         description="Last images of the band that are measured at the place of a new source "
-        "before it is told, and the deepest [-]; 0: none",
+        "before it is announced, and the deepest [-]; 0: none",
     )
     lookback_wait_ms: float = Field(
         200.0,
