@@ -36,8 +36,8 @@ from runtime.kafka import (
 from runtime.logging import configure_logging, get_logger
 from runtime.retry import RetryPolicy
 from runtime.settings import ServiceSettings, WorkerSettings, load_settings
+from runtime.shutdown import end_process, limit_stop_time
 from runtime.stop_flag import StopFlag, StoppedError
-from runtime.stop_limit import end_process, limit_stop_time
 
 __all__ = ["MessageHandler", "MessageLimits", "process_message", "run_service", "run_transform"]
 

@@ -120,7 +120,7 @@ def demo(
 
 def fetch() -> None:
     """Download Apache Kafka and link its classes: later starts need no network and are faster."""
-    from livetrap.stack.kafka_classes import prepare_classes  # noqa: PLC0415
+    from livetrap.stack.kafka_class_cache import prepare_classes  # noqa: PLC0415
     from livetrap.stack.kafka_jars import fetch_jars  # noqa: PLC0415
 
     print(f"Apache Kafka is in {fetch_jars()}")

@@ -4,9 +4,9 @@ from runtime.kafka.admin import ensure_topics, fetch_cluster_id
 from runtime.kafka.clients import MAX_MESSAGE_BYTES, create_consumer, create_producer
 from runtime.kafka.consuming import InMessage, OffsetTracker, consume_batch, without_bytes
 from runtime.kafka.deferring import DeferredMessages
+from runtime.kafka.group_offsets import ConsumedHorizon, GroupOffsets, Offsets
 from runtime.kafka.identity import ClusterCheck
 from runtime.kafka.producing import OutMessage, produce_and_locate, produce_and_wait, send
-from runtime.kafka.progress import ConsumedHorizon, GroupOffsets, Offsets
 from runtime.kafka.refetching import MessageFetcher
 from runtime.kafka.retention import LostMessages, lost_by_retention
 from runtime.kafka.security import create_ssl_context

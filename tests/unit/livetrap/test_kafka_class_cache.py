@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from livetrap.stack import kafka_classes
+from livetrap.stack import kafka_class_cache
 from livetrap.stack.kafka_broker import KafkaBroker
 
 
@@ -29,29 +29,30 @@ def test_a_broker_loads_the_linked_classes_that_are_there(tmp_path: Path, jars: 
 
 
 def test_classes_that_are_there_are_kept(monkeypatch: pytest.MonkeyPatch, jars: Path) -> None:
-    monkeypatch.setattr(kafka_classes, "fetch_jars", lambda: jars)
+    monkeypatch.setattr(kafka_class_cache, "fetch_jars", lambda: jars)
     KafkaBroker.classes_file(jars).write_bytes(b"linked")
-    assert kafka_classes.prepare_classes() == KafkaBroker.classes_file(jars)
+    assert kafka_class_cache.prepare_classes() == KafkaBroker.classes_file(jars)
     assert KafkaBroker.classes_file(jars).read_bytes() == b"linked"
 
 
 def test_classes_of_older_jars_are_made_again(monkeypatch: pytest.MonkeyPatch, jars: Path) -> None:
-    monkeypatch.setattr(kafka_classes, "fetch_jars", lambda: jars)
+    monkeypatch.setattr(kafka_class_cache, "fetch_jars", lambda: jars)
     made = []
     monkeypatch.setattr(
-        kafka_classes,
+        kafka_class_cache,
         "_run_once",
         lambda _jars, _folder, out: made.append(out.write_bytes(b"new")),
     )
     KafkaBroker.classes_file(jars).write_bytes(b"old")
     os.utime(KafkaBroker.classes_file(jars), (1, 1))
     (jars / "kafka.jar").touch()
-    assert kafka_classes.prepare_classes() == KafkaBroker.classes_file(jars)
+    assert kafka_class_cache.prepare_classes() == KafkaBroker.classes_file(jars)
     assert KafkaBroker.classes_file(jars).read_bytes() == b"new"
     assert len(made) == 1
 
 
 def test_without_them_nothing_fails(monkeypatch: pytest.MonkeyPatch, jars: Path) -> None:
-    monkeypatch.setattr(kafka_classes, "fetch_jars", lambda: jars)  # empty: Java finds no Kafka
-    assert kafka_classes.prepare_classes() is None
+    # The folder is empty: Java finds no Kafka there.
+    monkeypatch.setattr(kafka_class_cache, "fetch_jars", lambda: jars)
+    assert kafka_class_cache.prepare_classes() is None
     assert list(jars.parent.iterdir()) == [jars]
