@@ -170,6 +170,7 @@ class Sky:
             minor_arcsec=np.full(n, 60.0),
             pa_deg=np.zeros(n),
             quality_flags=np.zeros(n, np.int64),
+            p_false=np.zeros(n),
         )
 
     def _metadata(self, time_start: datetime) -> ImageMetadata:

@@ -94,6 +94,7 @@ def _record(flux: FloatArray) -> ImageDetections:
             flux_peak_err_jy_beam=ones, flux_int_jy=flux, flux_int_err_jy=ones, snr=flux,
             rms_local_jy_beam=ones, major_arcsec=ones, minor_arcsec=ones, pa_deg=zero,
             quality_flags=np.zeros(flux.size, np.int64),
+            p_false=np.zeros(flux.size),
         ),
     )  # fmt: skip
 

@@ -164,6 +164,9 @@ QUANTITIES: dict[str, Quantity] = {
     "edge_distance_deg": _number(
         "edge_distance_deg", "distance to the border of the searched area [deg]"
     ),
+    "p_false": _number(
+        "p_false", "probability of being an artefact of a bright source; missing if not blind [-]"
+    ),
     "is_edge": _flag(QualityFlag.EDGE, "touches the border of the searched area"),
     "is_blended": _flag(QualityFlag.BLENDED, "shares its island with another peak"),
     "has_blank_pixels": _flag(QualityFlag.BLANK_PIXELS, "some of its pixels were blank"),

@@ -133,6 +133,10 @@ def decode_image_detections(data: bytes) -> ImageDetections:
     metadata = record.pop("metadata")
     columns = record.pop("sources")
     flags = columns.pop("quality_flags")
+    # Records before schema 112 have none.
+    p_false = columns.pop("p_false")
+    if not len(p_false):
+        p_false = np.zeros(len(flags))
     try:
         return ImageDetections(
             source=SourceOffset(**record.pop("source")),
@@ -144,6 +148,7 @@ def decode_image_detections(data: bytes) -> ImageDetections:
             sources=SourceColumns(
                 **{name: np.array(column, np.float64) for name, column in columns.items()},
                 quality_flags=np.array(flags, np.int64),
+                p_false=np.array(p_false, np.float64),
             ),
             **record,
         )

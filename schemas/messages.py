@@ -103,7 +103,8 @@ def _check_lengths(columns: "SourceColumns | PositionColumns | ForcedColumns") -
 class SourceColumns:
     """The measured sources of one image, one array a quantity, all of length n.
 
-    `ra` and `dec` are ICRS [deg]; errors are 1 sigma on the sky.
+    `ra` and `dec` are ICRS [deg]; errors are 1 sigma on the sky. `p_false` is the probability that
+    a source is an artefact of a bright one, from 0 to 1.
     """
 
     ra: FloatArray = field(default_factory=_no_floats)
@@ -120,6 +121,7 @@ class SourceColumns:
     minor_arcsec: FloatArray = field(default_factory=_no_floats)
     pa_deg: FloatArray = field(default_factory=_no_floats)
     quality_flags: IntArray = field(default_factory=_no_ints)
+    p_false: FloatArray = field(default_factory=_no_floats)
 
     def __len__(self) -> int:
         """Return the number of sources."""
@@ -284,3 +286,4 @@ class SourceEvent:
     time_previous: datetime | None = None
     position_systematic_err_deg: float | None = None
     time_limit_previous: datetime | None = None
+    p_false: float | None = None

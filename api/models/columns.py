@@ -192,6 +192,7 @@ DETECTIONS = (
     Column("pa_deg", "double", "deg", "pos.posAng"),
     Column("de_ruiter_radius", "double", None, "stat.fit.goodness"),
     Column("quality_flags", "long", None, "meta.code.qual"),
+    Column("p_false", "double", None, "stat.probability"),
 )
 
 CONE_SOURCES = _to_cone(SOURCES)

@@ -26,6 +26,9 @@ class LightCurvePoint(Model):
     dec: float = Field(description="ICRS [deg]")
     extraction_type: str = Field(description="blind, forced, monitor or lookback")
     quality_flags: int = Field(description="Sum of the flags in docs/glossary.md")
+    p_false: float | None = Field(
+        description="Probability of being an artefact of a bright source; null: not blind"
+    )
     image_id: str = Field(description="sha256 of the image")
 
 

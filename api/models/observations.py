@@ -72,6 +72,9 @@ class DetectionItem(Model):
     pa_deg: float | None = Field(description="Position angle, north through east [deg]")
     de_ruiter_radius: float | None = Field(description="Distance to its source [sigma]")
     quality_flags: int = Field(description="Sum of the flags in docs/glossary.md")
+    p_false: float | None = Field(
+        description="Probability of being an artefact of a bright source; null: not blind"
+    )
 
 
 class LookItem(Model):

@@ -41,7 +41,8 @@ select
     detection.minor_arcsec,
     detection.pa_deg,
     detection.de_ruiter_radius,
-    detection.quality_flags
+    detection.quality_flags,
+    detection.p_false
 from detection
 inner join stream on detection.stream_id = stream.id
 inner join band on detection.band_id = band.id

@@ -29,7 +29,8 @@ select
     detection.minor_arcsec,
     detection.pa_deg,
     detection.de_ruiter_radius,
-    detection.quality_flags
+    detection.quality_flags,
+    detection.p_false
 from image
 inner join detection
     on

@@ -55,6 +55,7 @@ select
     page.dec,
     page.extraction_type,
     page.quality_flags,
+    page.p_false,
     image.image_id,
     page.image_key,
     page.source_number

@@ -33,6 +33,7 @@ _COLUMNS = (
     ("dec", "double", "deg", "pos.eq.dec"),
     ("extraction_type", "char", None, "meta.code"),
     ("quality_flags", "long", None, "meta.code.qual"),
+    ("p_false", "double", None, "stat.probability"),
     ("image_id", "char", None, "meta.id;obs.image"),
 )
 _NAMES = tuple(column[0] for column in _COLUMNS)

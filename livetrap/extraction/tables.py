@@ -32,6 +32,7 @@ _UCDS = {
     "flux_peak_jy_beam": "phot.flux.density;em.radio;stat.max",
     "flux_int_jy": "phot.flux.density;em.radio", "snr": "stat.snr",
     "quality_flags": "meta.code.qual", "chi2_reduced": "stat.fit.chi2",
+    "p_false": "stat.probability",
 }  # fmt: skip
 _NAMES = [column.name for kind in (SourceColumns, Shapes) for column in fields(kind)]
 

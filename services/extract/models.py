@@ -176,7 +176,7 @@ class Shapes:
 
     `x_px`, `y_px` are 0-based; axes are FWHM [arcsec], angles east of north [deg]; ``_dc`` is
     deconvolved from the beam: 0 for an axis that is not resolved, with NaN as its error.
-    `chi2_reduced` and `p_false` are those of `FoundSources`.
+    `chi2_reduced` is that of `FoundSources`.
     """
 
     x_px: FloatArray
@@ -191,7 +191,6 @@ class Shapes:
     minor_dc_err_arcsec: FloatArray
     pa_dc_err_deg: FloatArray
     chi2_reduced: FloatArray
-    p_false: FloatArray
 
 
 @dataclass(frozen=True, slots=True)

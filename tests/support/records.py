@@ -58,6 +58,7 @@ def sources(
         minor_arcsec=np.full(n, 180.0),
         pa_deg=np.zeros(n),
         quality_flags=np.zeros(n, np.int64),
+        p_false=np.zeros(n),
     )
 
 

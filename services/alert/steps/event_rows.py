@@ -64,6 +64,7 @@ def detection_rows(event: SourceEvent, settings: AlertSettings) -> list[Row]:
         ("dec_error", place.dec_err_deg, "deg", ""),
         ("extraction_type", event.extraction_type, "", ""),
         ("quality_flags", int(event.quality_flags), "", ""),
+        ("p_false", event.p_false, "", ""),
         # XPath 1.0 cannot test bits of a number: filters use these.
         *[(f"is_{name}", "true", "", "") for name in names_of(event.quality_flags)],
     ]

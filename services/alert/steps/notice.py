@@ -249,6 +249,7 @@ def _provenance(
         "eta_blind": event.eta_blind,
         "v_blind": event.v_blind,
         "quality_flags": event.quality_flags,
+        "p_false": event.p_false,
         "quality": names_of(event.quality_flags),
         "extraction_type": clean_text(event.extraction_type),
         "cited_ivorn": name.cited[-1] if name.cited else None,

@@ -30,7 +30,7 @@ __all__ = [
 MEASURED_COLUMNS = (
     "ra", "dec", "ra_err_deg", "dec_err_deg", "flux_peak_jy_beam", "flux_peak_err_jy_beam",
     "flux_int_jy", "flux_int_err_jy", "snr", "rms_local_jy_beam", "major_arcsec", "minor_arcsec",
-    "pa_deg", "quality_flags",
+    "pa_deg", "quality_flags", "p_false",
 )  # fmt: skip
 _CHANNEL_DTYPE = np.dtype(
     [("band_id", np.int32), ("stokes", "S4"), ("row", STATISTICS_DTYPE)]

@@ -26,7 +26,8 @@ select
     detection.major_arcsec,
     detection.minor_arcsec,
     detection.pa_deg,
-    detection.quality_flags
+    detection.quality_flags,
+    detection.p_false
 from detection
 where
     detection.stream_id = $1::int
@@ -54,7 +55,8 @@ select
     detection.major_arcsec,
     detection.minor_arcsec,
     detection.pa_deg,
-    detection.quality_flags
+    detection.quality_flags,
+    detection.p_false
 from shared_detection
 inner join detection
     on

@@ -1,5 +1,6 @@
 """Triggers to events of transients-v1 and to rows of table `transient`."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -122,6 +123,7 @@ class EventBuilder:
             trigger_sigma=trigger.test.sigma,
             position_systematic_err_deg=self.candidates.systematic_deg,
             time_limit_previous=trigger.time_limit,
+            p_false=_to_optional(float(sources.p_false[number])),
             edge_distance_deg=_edge_distance_deg(
                 metadata, float(row["ra"]), float(row["dec"]), margin_of(record)
             ),
@@ -159,6 +161,11 @@ def to_transient_row(
         flux_expected_jy_beam=event.flux_expected_jy_beam,
         flux_expected_err_jy_beam=event.flux_expected_err_jy_beam,
     )
+
+
+def _to_optional(value: float) -> float | None:
+    """Return a number, None if it is NaN: a forced measurement has none."""
+    return None if math.isnan(value) else value
 
 
 def _edge_distance_deg(metadata: ImageMetadata, ra: float, dec: float, margin_px: int) -> float:

@@ -29,7 +29,7 @@ _LONGEST_EXPOSURE_S = 1e8
 _LEAST_FREQ_HZ, _LARGEST_FREQ_HZ = 1e5, 1e20
 _LARGEST_SIDE_PX = 1 << 20
 _WHOLE_CIRCLE_DEG = 360.0
-_NOT_NAN = frozenset({"ra", "dec", "snr"})
+_NOT_NAN = frozenset({"ra", "dec", "snr", "p_false"})
 # Right ascension is taken modulo 360: a producer may count from -180, or beyond 360.
 _LEAST_RA_DEG, _LARGEST_RA_DEG = -360.0, 720.0
 # A position that a fit could not constrain: it is stored, and matches nothing.
@@ -38,6 +38,7 @@ _LIMITS = {
     "ra": (_LEAST_RA_DEG, _LARGEST_RA_DEG),
     "dec": (-90.0, 90.0),
     "quality_flags": (0, (1 << 31) - 1),
+    "p_false": (0.0, 1.0),
 }
 
 

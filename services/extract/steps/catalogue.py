@@ -176,7 +176,6 @@ def to_shapes(image: Image, found: FoundSources) -> Shapes:
         minor_dc_err_arcsec=pure.minor_err,
         pa_dc_err_deg=pure.pa_err_deg,
         chi2_reduced=found.chi2_reduced,
-        p_false=found.p_false,
     )
 
 
@@ -213,6 +212,7 @@ def _to_columns(
         minor_arcsec=minor,
         pa_deg=pa,
         quality_flags=found.quality_flags,
+        p_false=found.p_false,
     )
 
 

@@ -42,6 +42,7 @@ async def fetch_one(case: Associator, query: str, *parameters: object) -> dict[s
 async def test_every_column_of_a_detection(postgres_url: str) -> None:
     names = [each.name for each in fields(SourceColumns)]
     values = distinct(names) | {"ra": PLACE[0], "dec": PLACE[1], "quality_flags": 5}
+    values |= {"p_false": 0.25}
     columns = {
         name: np.array([value], np.int64 if name == "quality_flags" else np.float64)
         for name, value in values.items()

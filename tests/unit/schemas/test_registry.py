@@ -88,13 +88,15 @@ def test_an_older_version_is_read_with_the_current_fields(version: SchemaVersion
 
 
 def _keep_known(record: dict[str, Any], schema: Any) -> dict[str, Any]:
-    """Return a record with the fields of a schema, also those of the records in its arrays."""
+    """Return a record with the fields of a schema, also those of the records in it."""
     kept = {}
     for field in schema["fields"]:
         value, kind = record[field["name"]], field["type"]
         items = kind.get("items") if isinstance(kind, dict) else None
         if isinstance(items, dict) and items["type"] == "record":
             value = [_keep_known(each, items) for each in value]
+        elif isinstance(kind, dict) and kind["type"] == "record":
+            value = _keep_known(value, kind)
         kept[field["name"]] = value
     return kept
 

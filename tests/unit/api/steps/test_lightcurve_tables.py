@@ -29,7 +29,7 @@ def point(**values: Any) -> dict[str, Any]:
         "freq_eff_hz": 150e6, "freq_bw_hz": 2e6, "stokes": "I", "flux_int_jy": 0.1 + 0.2,
         "flux_int_err_jy": 0.01, "flux_peak_jy_beam": 0.3, "flux_peak_err_jy_beam": 0.01,
         "snr": 30.0, "ra": 10.0, "dec": -5.0, "extraction_type": "forced", "quality_flags": 2**40,
-        "image_id": "ab" * 32, "image_key": 7, "source_number": 1,
+        "p_false": None, "image_id": "ab" * 32, "image_key": 7, "source_number": 1,
     }  # fmt: skip
     return fields | values
 
@@ -38,7 +38,12 @@ POINTS = [
     point(),
     point(exposure_s=None, flux_int_jy=NAN, flux_int_err_jy=INF, snr=-INF, ra=1e22, dec=-0.0),
     point(time_start=datetime(2026, 11, 24, 1, 2, 3, 40, UTC), stokes="a<b>&'\"", snr=1e-7),
-    point(flux_int_jy=-1.2345678901234567e-5, freq_eff_hz=149999999.99999997, quality_flags=0),
+    point(
+        flux_int_jy=-1.2345678901234567e-5,
+        freq_eff_hz=149999999.99999997,
+        quality_flags=0,
+        p_false=1 / 3,
+    ),
 ]
 
 
