@@ -185,3 +185,36 @@ def forced_fluxes(
         shared[i, i] = weights[i] @ (own + 1e-3 * np.eye(len(weights[i]))) @ weights[i]
     inverse = np.linalg.inv(mixing)
     return inverse @ np.array(values), rms * np.sqrt(np.diag(inverse @ shared @ inverse.T))
+
+
+def hidden_residual(
+    pixels: np.ndarray,
+    source: int,
+    models: np.ndarray,
+    *,
+    exponents: tuple[float, float],
+    least: float,
+    fractions: tuple[float, float],
+) -> tuple[float, int, int]:
+    """Return the highest residual beside a source and its x, y; all other models subtracted."""
+    y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
+    forms = [
+        a * (x - x0) ** 2 + 2 * b * (x - x0) * (y - y0) + c * (y - y0) ** 2
+        for _, x0, y0, a, b, c in models
+    ]
+    residual = pixels - sum(
+        model[0] * np.exp(-form) for model, form in zip(models, forms, strict=True)
+    )
+    own = forms[source]
+    limit = least + fractions[0] * models[source, 0] * np.exp(-own / 2)
+    usable = (own >= exponents[0]) & (own <= exponents[1]) & (residual > limit) & (pixels > least)
+    if not usable.any():
+        return 0.0, 0, 0
+    at_y, at_x = np.unravel_index(np.argmax(np.where(usable, residual, -np.inf)), pixels.shape)
+    _, x0, y0, *_ = models[source]
+    padded = np.pad(residual, 60, constant_values=np.nan)
+    row, column = 60 + round(2 * y0 - at_y), 60 + round(2 * x0 - at_x)
+    opposite = padded[row - 1 : row + 2, column - 1 : column + 2]
+    if not np.max(opposite) < fractions[1] * residual[at_y, at_x]:
+        return 0.0, 0, 0
+    return float(residual[at_y, at_x]), int(at_x), int(at_y)

@@ -1,7 +1,7 @@
 """Detect sources and fit them in pixel coordinates."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from services.extract.kernels.residuals import compare_with_models
 from services.extract.models import BeamShape, FinderParameters, FoundSources
 from services.extract.steps.artefacts import false_probability
 from services.extract.steps.free_shapes import FreeShapes, fit_free_shapes
+from services.extract.steps.hidden_sources import add_hidden_peaks
 from services.extract.steps.peaks import Peaks, find_source_peaks, neighbours_within
 from services.extract.steps.sampling import is_coarse, pixel_weights, position_covariance
 
@@ -25,7 +26,7 @@ _LN2 = math.log(2.0)
 # Pixels within the 60 % contour of the beam, and at least 3 x 3, enter the fit.
 _FIT_CUTOFF = 0.6
 _BLEND_SWEEPS = 8
-_BLEND_BEAMS = 1.5
+_BLEND_BEAMS, _AROUND_BEAMS = 1.5, 3.0
 # Reduced chi-square of a point source within `_SHAPE_CUTOFF` for noise whose autocorrelation is
 # the beam: the eigenvalues of the covariance of its residuals give mean and degrees of freedom.
 _CHI2_MEAN, _CHI2_FREEDOM, _CHI2_FREEDOM_PER_AREA = 0.342, 6.4, 3.2
@@ -40,6 +41,22 @@ _LEAST_GROWTH, _GROWTH_ERR, _GROWTH_SIGMA = 1.05, 0.5, 3.5
 # A source this many times brighter, this many beams away: its side lobes may be detected.
 _BRIGHT_RATIO, _BRIGHT_BEAMS = 100.0, 10.0
 _LIKELY_FALSE = 0.5
+# Of the search for hidden sources: each finds one beside each source.
+_MOST_PASSES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """Peaks with fits of the beam's shape, as the kernels take and return them; all of length n.
+
+    `around` are the others within 3 beams, nearest first; `neighbours` those within 1.5 beams.
+    """
+
+    peaks: Peaks
+    around: IntArray
+    neighbours: IntArray
+    fits: FloatArray
+    models: FloatArray
 
 
 def find_sources(
@@ -70,22 +87,15 @@ def find_sources(
     FoundSources
         In raster order of their peaks: the same pixels give the same numbers.
     """
-    least_sigma = 0.0 if peaks is not None else 0.999 * parameters.detection_threshold_sigma
-    if peaks is None:
+    if peaks is not None:
+        least_sigma, fitted = 0.0, _fit_points(pixels, peaks, beam)
+    else:
+        least_sigma = 0.999 * parameters.detection_threshold_sigma
         peaks = find_source_peaks(pixels, background_grid, rms_grid, beam, parameters)
-    neighbours = neighbours_within(peaks.x, peaks.y, _BLEND_BEAMS * beam.major_px)
-    fits = _fit_points(pixels, peaks, neighbours, beam)
-    models = np.column_stack([fits[:, :3], np.broadcast_to(beam.quadratic, (peaks.y.size, 3))])
-    residuals = _compare(pixels, peaks, models, neighbours)
-    shapes = fit_free_shapes(
-        pixels, peaks, models, beam,
-        is_candidate=_may_be_extended(fits, residuals, peaks),
-        threshold_sigma=parameters.detection_threshold_sigma,
-        only_extended=parameters.force_beam,
-    )  # fmt: skip
-    if shapes.is_free.any():
-        residuals = _compare(pixels, peaks, shapes.models, neighbours)
-    flags = _flags(fits, peaks, neighbours, beam, pixels.shape)
+        fitted = _fit_with_hidden(pixels, peaks, beam, parameters)
+    peaks, fits = fitted.peaks, fitted.fits
+    shapes, residuals = _fit_shapes(pixels, fitted, beam, parameters)
+    flags = _flags(fits, peaks, fitted.neighbours, beam, pixels.shape)
     p_false = false_probability(
         pixels, background_grid, rms_grid, beam, parameters,
         peaks=peaks, significance=fits[:, 0] / peaks.rms,
@@ -96,15 +106,52 @@ def find_sources(
     return found.select((fits[:, 0] >= least_sigma * peaks.rms) & ~shapes.is_part)
 
 
-def _fit_points(
-    pixels: npt.NDArray[np.float32], peaks: Peaks, neighbours: IntArray, beam: BeamShape
-) -> FloatArray:
+def _fit_shapes(
+    pixels: npt.NDArray[np.float32],
+    points: _Points,
+    beam: BeamShape,
+    parameters: FinderParameters,
+) -> tuple[FreeShapes, FloatArray]:
+    """Fit free shapes where they are asked for or needed; return also the residuals."""
+    residuals = _compare(pixels, points, points.models)
+    shapes = fit_free_shapes(
+        pixels, points.peaks, points.models, beam,
+        is_candidate=_may_be_extended(points.fits, residuals, points.peaks),
+        threshold_sigma=parameters.detection_threshold_sigma,
+        only_extended=parameters.force_beam,
+    )  # fmt: skip
+    if shapes.is_free.any():
+        residuals = _compare(pixels, points, shapes.models)
+    return shapes, residuals
+
+
+def _fit_with_hidden(
+    pixels: npt.NDArray[np.float32], peaks: Peaks, beam: BeamShape, parameters: FinderParameters
+) -> _Points:
+    """Fit the peaks, then what they hide, until nothing remains."""
+    points = _fit_points(pixels, peaks, beam)
+    for _ in range(_MOST_PASSES):
+        more = add_hidden_peaks(
+            pixels, points.peaks, points.models, points.around, beam, parameters,
+            is_fitted=points.fits[:, 5] > 0,
+        )  # fmt: skip
+        if more is None:
+            break
+        points = _fit_points(pixels, more, beam)
+    return points
+
+
+def _fit_points(pixels: npt.NDArray[np.float32], peaks: Peaks, beam: BeamShape) -> _Points:
+    around = neighbours_within(peaks.x, peaks.y, _AROUND_BEAMS * beam.major_px)
+    distance = np.hypot(peaks.x[around] - peaks.x[:, None], peaks.y[around] - peaks.y[:, None])
+    neighbours = np.where(distance <= _BLEND_BEAMS * beam.major_px, around, -1)
     fits = np.empty((peaks.y.size, 6))
     fit_beam(
         pixels, peaks.y, peaks.x, peaks.background, neighbours, *beam.quadratic,
         _FIT_CUTOFF, pixel_weights(beam), _BLEND_SWEEPS, fits,
     )  # fmt: skip
-    return fits
+    models = np.column_stack([fits[:, :3], np.broadcast_to(beam.quadratic, (peaks.y.size, 3))])
+    return _Points(peaks, around, neighbours, fits, models)
 
 
 def _to_points(
@@ -128,12 +175,11 @@ def _to_points(
     )
 
 
-def _compare(
-    pixels: npt.NDArray[np.float32], peaks: Peaks, models: FloatArray, neighbours: IntArray
-) -> FloatArray:
+def _compare(pixels: npt.NDArray[np.float32], points: _Points, models: FloatArray) -> FloatArray:
+    peaks = points.peaks
     residuals = np.empty((peaks.y.size, 4))
     compare_with_models(
-        pixels, peaks.background, peaks.rms, models, neighbours, _SHAPE_CUTOFF, residuals
+        pixels, peaks.background, peaks.rms, models, points.neighbours, _SHAPE_CUTOFF, residuals
     )
     return residuals
 

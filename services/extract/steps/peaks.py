@@ -14,7 +14,13 @@ from services.extract.steps.secondary_peaks import drop_secondary_peaks
 from sky.margin import searched_pixels
 from sky.rms_grid import rms_at
 
-__all__ = ["Peaks", "count_negative_peaks", "find_source_peaks", "neighbours_within"]
+__all__ = [
+    "Peaks",
+    "count_negative_peaks",
+    "find_source_peaks",
+    "is_searched",
+    "neighbours_within",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -70,8 +76,7 @@ def find_source_peaks(
     )
     shape = (pixels.shape[0], pixels.shape[1])
     if parameters.radius_px is not None:
-        centre_y, centre_x = (shape[0] - 1) / 2, (shape[1] - 1) / 2
-        inside = np.hypot(y - centre_y, x - centre_x) < parameters.radius_px
+        inside = is_searched(y, x, shape, parameters)
         y, x, island = y[inside], x[inside], island[inside]
     rms = rms_at(rms_grid, shape, x, y)
     if y.size > 1 and parameters.contrast_sigma > 0:
@@ -85,6 +90,28 @@ def find_source_peaks(
         quadratic=beam.quadratic, threshold_sigma=parameters.detection_threshold_sigma,
     )  # fmt: skip
     return Peaks(y[keep], x[keep], island[keep], background[keep], rms[keep])
+
+
+def is_searched(
+    y: IntArray, x: IntArray, shape: tuple[int, int], parameters: FinderParameters
+) -> npt.NDArray[np.bool_]:
+    """Return which pixels lie in the part of an image that is searched.
+
+    Parameters
+    ----------
+    y, x : (n,) int64
+        Pixels.
+    shape : (int, int)
+        Rows and columns of the image.
+    parameters : FinderParameters
+        Margin, radius.
+    """
+    rows, columns = (searched_pixels(side, parameters.margin_px) for side in shape)
+    inside = (y >= rows[0]) & (y < rows[1]) & (x >= columns[0]) & (x < columns[1])
+    if parameters.radius_px is not None:
+        centre_y, centre_x = (shape[0] - 1) / 2, (shape[1] - 1) / 2
+        inside &= np.hypot(y - centre_y, x - centre_x) < parameters.radius_px
+    return np.asarray(inside, np.bool_)
 
 
 def count_negative_peaks(

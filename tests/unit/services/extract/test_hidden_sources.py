@@ -1,0 +1,89 @@
+"""Sources on the flank of a brighter one are found; a source is not made of two."""
+
+import math
+
+import numpy as np
+import pytest
+
+from services.extract.kernels.hidden import find_hidden
+from services.extract.models import BeamShape, FinderParameters, FoundSources
+from services.extract.steps.background import measure_background
+from services.extract.steps.finder import find_sources
+from tests.support import reference
+from tests.support.beam_sky import Source, sky
+
+pytestmark = pytest.mark.compiled_kernels
+
+SIZE, STEP = 280, 35
+PARAMETERS = FinderParameters(detection_threshold_sigma=6, margin_px=0)
+BEAMS = [BeamShape(5.0, 4.0, 1.2), BeamShape(3.2, 3.0, 0.3), BeamShape(12.0, 3.0, 2.0)]
+PLACES = [(x, y) for x in range(20, SIZE, STEP) for y in range(20, SIZE, STEP)]
+
+
+def find(pixels: np.ndarray, beam: BeamShape) -> FoundSources:
+    mean, rms = measure_background(pixels, 50)
+    return find_sources(pixels, mean, rms, beam, PARAMETERS)
+
+
+def radius_px(beam: BeamShape, angle_rad: float) -> float:
+    """Return the full width at half maximum in a direction."""
+    a, b, c = beam.quadratic
+    x, y = math.cos(angle_rad), math.sin(angle_rad)
+    return 2 * math.sqrt(math.log(2) / (a * x * x + 2 * b * x * y + c * y * y))
+
+
+def pairs(beam: BeamShape, seed: int) -> tuple[list[Source], list[Source]]:
+    """Return bright sources, and one of 15 sigma 1.0 to 1.3 beams from each."""
+    rng = np.random.default_rng(seed)
+    bright, faint = [], []
+    for x0, y0 in PLACES:
+        x, y = x0 + rng.uniform(-0.5, 0.5), y0 + rng.uniform(-0.5, 0.5)
+        angle = rng.uniform(0, 2 * math.pi)
+        distance = rng.uniform(1.0, 1.3) * radius_px(beam, angle)
+        bright.append((x, y, rng.uniform(25, 60), beam))
+        faint.append((x + distance * math.cos(angle), y + distance * math.sin(angle), 15.0, beam))
+    return bright, faint
+
+
+@pytest.mark.parametrize("beam", BEAMS)
+def test_a_source_on_the_flank_of_a_brighter_one_is_found(beam: BeamShape) -> None:
+    bright, faint = pairs(beam, 3)
+    found = find(sky(beam, bright + faint, 7, SIZE), beam)
+    places = np.array([each[:2] for each in faint])
+    distance = np.hypot(found.x[:, None] - places[:, 0], found.y[:, None] - places[:, 1])
+    assert np.mean(distance.min(axis=0) < 0.5 * beam.major_px) > 0.95
+    assert found.x.size <= 2 * len(bright)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_beam_that_is_not_that_of_the_image_makes_no_second_source(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    beam = BeamShape(5.0, 4.0, rng.uniform(0, math.pi))
+    true = BeamShape(5.0, 4.0, beam.angle_rad + rng.uniform(0, math.pi))
+    peaks = np.exp(rng.uniform(np.log(15), np.log(1000), len(PLACES)))
+    sources = [(*place, peak, true) for place, peak in zip(PLACES, peaks, strict=True)]
+    assert find(sky(true, sources, seed, SIZE), beam).x.size == len(PLACES)
+
+
+def test_the_highest_residual_is_that_of_plain_numpy() -> None:
+    rng = np.random.default_rng(11)
+    beam = BeamShape(5.0, 4.0, 0.7)
+    n, exponents, fractions = 6, (0.7, 6.3), (0.08, 0.9)
+    for _ in range(20):
+        pixels = rng.normal(0, 1, (40, 50)).astype("f4")
+        pixels[rng.random((40, 50)) < 0.02] = np.nan
+        x, y = rng.uniform(0, 50, n), rng.uniform(0, 40, n)
+        shapes = np.broadcast_to(beam.quadratic, (n, 3))
+        models = np.ascontiguousarray(np.column_stack([rng.uniform(0, 5, n), x, y, shapes]))
+        others = np.array([[other for other in range(n) if other != each] for each in range(n)])
+        least = rng.uniform(0.5, 2.5, n)
+        out = np.empty((n, 3))
+        find_hidden(pixels, np.zeros(n), least, models, others, exponents, fractions, out)
+        for source in range(n):
+            expected = reference.hidden_residual(
+                pixels.astype(float), source, models, exponents=exponents,
+                least=least[source], fractions=fractions,
+            )  # fmt: skip
+            np.testing.assert_allclose(out[source, 0], expected[0], rtol=1e-6, atol=1e-6)
+            if expected[0]:
+                assert tuple(out[source, 1:]) == expected[1:]
