@@ -16,6 +16,7 @@ from api.handlers import (
     alerts,
     annotations,
     audit,
+    cutouts,
     image_parts,
     images,
     lightcurves,
@@ -23,6 +24,7 @@ from api.handlers import (
     observations,
     operations,
     operator_actions,
+    search,
     sources,
     transients,
     virtual_observatory,
@@ -33,7 +35,9 @@ from api.handlers.parameters import refuse_unknown_parameters
 from api.steps.alert_stream import AlertStream
 from api.steps.statistics_copy import StatisticsCopy
 from api.steps.stream_limiter import StreamLimiter
+from api.storage.budget import ClientBudget
 from api.storage.database import Database
+from api.storage.pixels import ImagePixels
 from runtime.listening import create_listener
 from runtime.logging import get_logger
 from runtime.process import run_service
@@ -43,6 +47,9 @@ from runtime.stop_flag import StopFlag
 __all__ = ["create_app", "create_context", "main"]
 
 _CLOSE_TIMEOUT_S = 2
+# Of images that were asked for last, decoded.
+_PIXEL_BYTES = 128 << 20
+_CUTOUTS_PER_HOST, _WAITING_CUTOUTS, _CUTOUT_WAIT_S = 2, 16, 15.0
 _DESCRIPTION = """
 Transients found in a stream of radio images, the running catalogue of sources, and the alerts
 about them. Reading needs no token. Lists are paged by key: follow `next` until it is null. Errors
@@ -62,6 +69,13 @@ def create_context(settings: ApiProcessSettings) -> ApiContext:
         ),
         settings=settings.api,
         kafka=settings.kafka,
+        pixels=ImagePixels(settings.kafka, max_bytes=_PIXEL_BYTES),
+        pixel_budget=ClientBudget(
+            running=_CUTOUTS_PER_HOST,
+            waiting=_WAITING_CUTOUTS,
+            wait_s=_CUTOUT_WAIT_S,
+            questions="cutouts",
+        ),
     )
 
 
@@ -80,6 +94,7 @@ def create_app(context: ApiContext) -> FastAPI:
         for task in tasks:
             task.cancel()
         await context.database.aclose()
+        await asyncio.to_thread(context.pixels.close)
 
     async def provide_context() -> ApiContext:
         return context
@@ -110,7 +125,9 @@ def _add_routes(app: FastAPI) -> None:
         annotations,
         images,
         image_parts,
+        cutouts,
         observations,
+        search,
         alerts,
         monitors,
         audit,

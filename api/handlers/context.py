@@ -10,7 +10,9 @@ from api.errors import unknown_stream
 from api.steps.alert_stream import AlertStream
 from api.steps.statistics_copy import StatisticsCopy
 from api.steps.stream_limiter import StreamLimiter
+from api.storage.budget import ClientBudget
 from api.storage.database import Database
+from api.storage.pixels import ImagePixels
 from runtime.settings import ApiSettings, KafkaSettings
 
 __all__ = [
@@ -39,7 +41,11 @@ class ApiContext:
     settings : ApiSettings
         Section ``api`` of the settings.
     kafka : KafkaSettings
-        Where the broker is; it is asked when an operator asks.
+        Where the broker is; it is asked for pixels, and when an operator asks.
+    pixels : ImagePixels
+        Pixels of images.
+    pixel_budget : ClientBudget
+        How many cutouts of one client are made at a time.
     """
 
     database: Database
@@ -48,6 +54,8 @@ class ApiContext:
     streams: StreamLimiter
     settings: ApiSettings
     kafka: KafkaSettings
+    pixels: ImagePixels
+    pixel_budget: ClientBudget
 
 
 async def get_context() -> ApiContext:

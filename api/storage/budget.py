@@ -23,9 +23,19 @@ class ClientBudget:
         Questions of one address that wait for these.
     wait_s : float
         How long one waits [s].
+    questions : str
+        What they are, for who has too many.
     """
 
-    def __init__(self, *, running: int, waiting: int, wait_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        running: int,
+        waiting: int,
+        wait_s: float,
+        questions: str = "expensive questions (exports, lists by a statistic)",
+    ) -> None:
+        self._questions = questions
         self._running = running
         self._waiting = waiting
         self._wait_s = wait_s
@@ -68,6 +78,6 @@ class ClientBudget:
         QUESTIONS_REFUSED.inc()
         return ProblemError(
             503,
-            f"your address asks more than {self._running} expensive questions at a time "
-            "(exports, lists by a statistic); ask them one after another",
+            f"your address asks more than {self._running} {self._questions} at a time; "
+            "ask them one after another",
         )

@@ -1,0 +1,110 @@
+"""`/images/{image}/cutout`: the pixels around a position, while Kafka has them."""
+
+import asyncio
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+
+from api.errors import ProblemError, not_found
+from api.handlers.caching import NOT_MODIFIED, answer_immutable
+from api.handlers.context import ApiContext, ClientAddress, Context
+from api.handlers.parameters import RequiredDec, RequiredRa, to_key
+from api.steps.cutout import Cutout, cut, to_fits, to_png
+from runtime.errors import TransientError
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/v1/images", tags=["images"])
+_MEDIA_TYPES = {"png": "image/png", "fits": "application/fits"}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+@router.get(
+    "/{image}/cutout",
+    summary="Pixels around a position",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "A square of pixels; blank ones are NaN in FITS, transparent in PNG",
+            "content": {
+                "image/png": {**_BINARY, "example": "PNG"},
+                "application/fits": {**_BINARY, "example": "SIMPLE  =                    T"},
+            },
+        },
+        **NOT_MODIFIED,
+    },
+)
+async def get_cutout(
+    request: Request,
+    context: Context,
+    client: ClientAddress,
+    image: Annotated[str, Path(description="Number or sha256", examples=["60"])],
+    ra: RequiredRa,
+    dec: RequiredDec,
+    size_arcmin: Annotated[
+        float | None,
+        Query(
+            gt=0,
+            le=10_800,
+            allow_inf_nan=False,
+            description="Side [arcmin]; default: 65 px, or 10 beams where these are more",
+        ),
+    ] = None,
+    format: Annotated[  # noqa: A002  (the name of the query parameter)
+        Literal["png", "fits"], Query(description="png: -3 to 10 rms, or to the peak")
+    ] = "png",
+) -> Response:
+    """Return the pixels around a position, at most 1025 a side; 404 says why they are gone."""
+    number, digest = to_key(image)
+    rows = await context.database.fetch("get_image_place", id=number, image_id=digest)
+    if not rows:
+        raise not_found("image", image)
+    if rows[0]["verdict"] != "accepted" or rows[0]["wcs_header"] is None:
+        raise ProblemError(404, f"image {image} was rejected; its pixels are not shown")
+    async with context.pixel_budget.turn(client):
+        cutout = await asyncio.to_thread(
+            _cut, context, rows[0], ra=ra, dec=dec, size_arcmin=size_arcmin
+        )
+    encoded = await asyncio.to_thread(_encode, cutout, rows[0], format)
+    return answer_immutable(request, encoded, _MEDIA_TYPES[format])
+
+
+def _cut(
+    context: ApiContext,
+    row: Mapping[str, Any],
+    *,
+    ra: float,
+    dec: float,
+    size_arcmin: float | None,
+) -> Cutout:
+    try:
+        image = context.pixels.read(row)
+        return cut(image, ra, dec, size_arcmin=size_arcmin, beam_major_deg=row["beam_major_deg"])
+    except TransientError as error:
+        raise ProblemError(503, str(error)) from error
+    except ValueError as error:
+        raise ProblemError(400, f"image {row['id']}: {error}") from error
+
+
+def _encode(cutout: Cutout, row: Mapping[str, Any], form: str) -> bytes:
+    if form == "png":
+        return to_png(cutout, row["rms_jy_beam"])
+    cards: dict[str, str | float | None] = {
+        "BMAJ": row["beam_major_deg"],
+        "BMIN": row["beam_minor_deg"],
+        "BPA": row["beam_pa_deg"],
+        "RESTFRQ": row["freq_eff_hz"],
+        "EXPTIME": row["exposure_s"],
+        "DATE-OBS": f"{row['time_start']:%FT%T.%f}",
+        "TIMESYS": "UTC",
+        "IMAGEID": row["image_id"][:16],
+    }
+    known = {
+        name: value
+        for name, value in cards.items()
+        if value is not None and (isinstance(value, str) or math.isfinite(value))
+    }
+    return to_fits(cutout, known)

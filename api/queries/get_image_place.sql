@@ -1,0 +1,29 @@
+-- Return where the pixels of an image were read from, and what a cutout says of it.
+--
+-- $1  id        bigint
+-- $2  image_id  text    sha256, instead of the id
+-- Index: the primary key; image_id without its stream is a scan of the index (stream_id, image_id).
+select
+    image.image_key as id,
+    image.image_id,
+    image.verdict,
+    image.kafka_cluster_id,
+    image.kafka_topic,
+    image.kafka_partition,
+    image.kafka_offset,
+    image.time_appended,
+    image.wcs_header,
+    image.time_start,
+    image.exposure_s,
+    image.freq_eff_hz,
+    image.stokes,
+    image.beam_major_deg,
+    image.beam_minor_deg,
+    image.beam_pa_deg,
+    image.rms_jy_beam
+from image
+where
+    image.image_key = $1::bigint
+    or image.image_id = $2::text
+order by image.image_key
+limit 1
