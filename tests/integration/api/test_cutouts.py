@@ -20,7 +20,7 @@ from runtime.settings import KafkaSettings
 from schemas.identity import digest_image
 from schemas.topics import Topics
 from sky.fits import decode_pixels, parse_fits
-from sky.wcs import to_wcs_header
+from sky.header.celestial import to_wcs_header
 from tests.integration.runtime.test_retention import delete_records
 from tests.support.api_rows import Rows, rows_of
 from tests.support.api_service import client_of

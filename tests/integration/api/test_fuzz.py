@@ -1,5 +1,6 @@
 """Every path that reads, with right and wrong values, against its own description."""
 
+import os
 import random
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -9,7 +10,8 @@ import httpx
 from tests.support.api_rows import rows_of
 from tests.support.api_service import app_of, client_of
 
-N_EXAMPLES = 12
+# Of each path; `make fuzz` asks for 50.
+N_EXAMPLES = int(os.environ.get("FUZZ_API_EXAMPLES", "12"))
 # The stream of alerts ends only when its client goes.
 ENDLESS = {"/api/v1/alerts/stream"}
 HOSTILE = (
