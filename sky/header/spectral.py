@@ -120,8 +120,9 @@ def _on_axis(cards: Cards, axis: int, rest_hz: float | None) -> Spectrum:
         "VELREF": _velocity_reference(cards),
     }
     kept = [(name, each) for name, each in one_axis.items() if each is not None]
-    text = Header(kept).tostring(sep="\n", endcard=False, padding=False)
     try:
+        # A number of these that is too large for a card is one of an impossible axis, too.
+        text = Header(kept).tostring(sep="\n", endcard=False, padding=False)
         centre_hz, width_hz = _convert(text)
     except ValueError as error:
         raise HeaderError(

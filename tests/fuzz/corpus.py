@@ -44,6 +44,13 @@ _CARDS = [
     ("NAXIS2", "1", "not_2d"),
     ("BITPIX", "7", "bad_header"),
     ("TELESCOP", "'a' / \x00", ""),
+    ("DATE-END", "'2024-03-05'", ""),  # optional, and no time of day
+    ("MJD-END", "1.0E30", ""),
+    ("RESTWAV", "1.0E-320", "bad_header"),
+    ("EQUINOX", "'J2000.0'", ""),
+    ("RADESYS", "'icrs'", ""),
+    ("CDELT3", "0.0", ""),
+    ("BUNIT", "'10**(-3) Jy/beam'", ""),
     ("BSCALE", "1.0E-13", ""),  # the errors of its fluxes were refused as impossible
 ]
 _PIXELS = [(1e22, "diverged"), (np.inf, "infinite_pixels"), (3.4e38, "diverged")]

@@ -49,6 +49,12 @@ def test_an_axis_without_a_step_has_one_value(unit: str, value: float, pixel: fl
     assert width == 0.0
 
 
+def test_a_rest_wavelength_beyond_all_numbers_is_refused() -> None:
+    with pytest.raises(HeaderError, match="axis 3") as caught:
+        read_frequency(cards(**axis("FREQ", 1.4e9, 1e6), RESTWAV=1e-320))
+    assert caught.value.code == "bad_header"
+
+
 @given(st.integers(-500, 500), st.floats(1e3, 1e6))
 def test_the_frequency_is_that_of_the_plane(pixel: int, step_hz: float) -> None:
     centre, _ = read_frequency(cards(**axis("FREQ", 1.4e9, step_hz, CRPIX=float(pixel))))
