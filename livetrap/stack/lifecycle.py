@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from livetrap.database.migrations import migrate
 from livetrap.stack.errors import StackError
@@ -220,12 +221,11 @@ def _only_starter(data_dir: Path) -> Iterator[None]:
 
 @contextmanager
 def _one_start_at_a_time(report: Callable[[str], None]) -> Iterator[None]:
-    """Let the stacks of an account start one after the other: each sees the ports of the others.
+    """Let the stacks of a machine start one after the other: each sees the ports of the others.
 
     A start that has waited as long as another one may take begins all the same.
     """
-    path = Path(tempfile.gettempdir()) / f"livetrap-{os.geteuid()}-starting.lock"
-    with path.open("a") as lock:
+    with _open_start_lock() as lock:
         give_up_s = time.monotonic() + READY_TIMEOUT_S
         is_waiting = False
         while time.monotonic() < give_up_s:
@@ -238,6 +238,25 @@ def _one_start_at_a_time(report: Callable[[str], None]) -> Iterator[None]:
                 is_waiting = True
                 time.sleep(_LOCK_POLL_S)
         yield
+
+
+def _open_start_lock() -> BinaryIO:
+    """Open the file that every account locks; one's own where another has closed it to others.
+
+    It is opened for reading: the kernel lets nobody write another account's file in a folder
+    that all share.
+    """
+    folder = Path(tempfile.gettempdir())
+    for name in ("livetrap-starting.lock", f"livetrap-{os.geteuid()}-starting.lock"):
+        with suppress(OSError):  # it exists already, most of the time
+            created = os.open(folder / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            os.fchmod(created, 0o644)
+            os.close(created)
+        with suppress(OSError):
+            # No link, and no pipe that waits for a writer.
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            return os.fdopen(os.open(folder / name, flags), "rb")
+    raise StackError(f"the lock {folder / name} cannot be opened; remove it")
 
 
 @contextmanager
