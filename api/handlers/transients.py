@@ -13,6 +13,7 @@ from api.handlers.context import Context, refuse_unknown_stream
 from api.handlers.exports import TABLE_RESPONSES, ExportParameter
 from api.handlers.paging import decode_cursor, decode_time, to_page
 from api.handlers.parameters import Cursor, Filter, Key, Limit
+from api.handlers.transient_bounds import TransientBounds
 from api.models.base import Page
 from api.models.columns import TRANSIENTS
 from api.models.sources import BandStatistics
@@ -33,6 +34,7 @@ async def list_transients(
     context: Context,
     export: ExportParameter,
     wanted: Filter,
+    bounds: TransientBounds,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[TransientItem] | Response:
@@ -42,12 +44,13 @@ async def list_transients(
             "list_transients",
             TRANSIENTS,
             name="transients",
-            parameters=wanted.to_parameters() | {"limit": limit},
+            parameters=wanted.to_parameters() | bounds | {"limit": limit},
         )
     after_time, after_id = _decode(cursor)
     rows = await context.database.fetch(
         "list_transients",
         **wanted.to_parameters(),
+        **bounds,
         after_time=after_time,
         after_id=after_id,
         limit=limit,

@@ -13,6 +13,15 @@
 -- $11  after_time   timestamptz  last of the previous page
 -- $12  after_id     bigint
 -- $13  limit        int          [-]
+-- $14  max_snr                float8  [-]
+-- $15  min_flux_peak_jy_beam  float8  at detection [Jy/beam]
+-- $16  max_flux_peak_jy_beam  float8  at detection [Jy/beam]
+-- $17  min_eta                float8  of the source, now [-]
+-- $18  max_eta                float8  [-]
+-- $19  min_v                  float8  of the source, now [-]
+-- $20  max_v                  float8  [-]
+-- $21  min_n_datapoints       int     of the source, now [-]
+-- $22  max_n_datapoints       int     [-]
 -- Null leaves a filter out.
 -- Index: transient (time_detected desc, id desc).
 select
@@ -81,6 +90,15 @@ where
     and ($8::text is null or transient.kind = $8)
     and ($9::text is null or transient.state = $9)
     and ($10::float8 is null or transient.snr >= $10)
+    and ($14::float8 is null or transient.snr <= $14)
+    and ($15::float8 is null or transient.flux_peak_jy_beam >= $15)
+    and ($16::float8 is null or transient.flux_peak_jy_beam <= $16)
+    and ($17::float8 is null or source.eta >= $17)
+    and ($18::float8 is null or source.eta <= $18)
+    and ($19::float8 is null or source.v >= $19)
+    and ($20::float8 is null or source.v <= $20)
+    and ($21::int is null or source.n_datapoints >= $21)
+    and ($22::int is null or source.n_datapoints <= $22)
     and (
         $11::timestamptz is null
         or (transient.time_detected, transient.id) < ($11, $12::bigint)

@@ -165,3 +165,26 @@ async def test_an_undefined_number_is_null(postgres_url: str) -> None:
         assert [image["warnings"] for image in images] == [[], ["ignored_card EXPTIME"]]
         for name in (images[1]["id"], images[1]["image_id"]):
             assert (await client.get(f"/api/v1/images/{name}")).json() == images[1]
+
+
+async def test_transients_are_bounded_by_each_of_their_quantities(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        image = await rows.image(0)
+        transients = []
+        for number in range(1, 5):
+            source = await rows.source(
+                10.0 + number, 10.0, image=image, eta=float(number), v=0.25 * number,
+                n_datapoints=number,
+            )  # fmt: skip
+            row = {"snr": 10.0 * number, "flux_peak_jy_beam": 0.5 * number}
+            transients.append(await rows.transient(source, image=image, **row))
+        items = await read_all(client, "transients", stream=rows.stream)
+        for name in ("snr", "flux_peak_jy_beam", "eta", "v", "n_datapoints"):
+            values = sorted(item[name] for item in items)
+            bounds = {f"min_{name}": values[1], f"max_{name}": values[2]}
+            found = await read_all(client, "transients", stream=rows.stream, **bounds)
+            assert sorted(item["id"] for item in found) == transients[1:3], name
+            answer = await client.get(
+                "/api/v1/transients", params={"stream": rows.stream, "format": "csv", **bounds}
+            )
+            assert len(answer.text.splitlines()) == 3, name
