@@ -16,6 +16,7 @@ from livetrap.commands import (
     rules,
     stack,
     streams,
+    subscriptions,
     tokens,
 )
 from runtime.errors import PipelineError, SettingsError
@@ -63,6 +64,7 @@ app.add_typer(streams.streams, rich_help_panel=_IMAGES)
 app.add_typer(alerts.alerts, rich_help_panel=_ALERTS)
 app.add_typer(rules.rules, rich_help_panel=_ALERTS)
 app.add_typer(catalogues.catalogues, rich_help_panel=_ALERTS)
+app.add_typer(subscriptions.subscriptions, rich_help_panel=_ALERTS)
 app.command(rich_help_panel=_OPERATE)(operations.ledger)
 app.add_typer(dead_letters.dead_letters, rich_help_panel=_OPERATE)
 app.add_typer(tokens.tokens, rich_help_panel=_OPERATE)

@@ -13,3 +13,4 @@ class DeliveryChannelName(StrEnum):
     WEBHOOK = "webhook"
     EMAIL = "email"
     BROKER = "broker"
+    SUBSCRIPTION = "subscription"

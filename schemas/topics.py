@@ -67,6 +67,10 @@ class Topics:
         """Original bytes; headers give the origin and the reason."""
         return f"{self.prefix}dead-letters-v1"
 
+    def alerts_of(self, subscription: str) -> str:
+        """GCN-style JSON of the alerts that a subscription wants, keyed by TrigID."""
+        return f"{self.prefix}alerts-{subscription}"
+
     def all(self) -> tuple[str, ...]:
         """Return every topic name."""
         return (

@@ -26,6 +26,7 @@ from api.handlers import (
     operator_actions,
     search,
     sources,
+    subscriptions,
     transients,
     virtual_observatory,
     web_page,
@@ -118,6 +119,8 @@ def create_app(context: ApiContext) -> FastAPI:
 
 
 def _add_routes(app: FastAPI) -> None:
+    # Before the route of one alert, whose path parameter takes everything.
+    app.include_router(subscriptions.replays, responses=problem_details.PROBLEM_RESPONSES)
     for resource in (
         transients,
         sources,
@@ -133,6 +136,7 @@ def _add_routes(app: FastAPI) -> None:
         audit,
         operator_actions,
         operations,
+        subscriptions,
     ):
         app.include_router(
             resource.router,

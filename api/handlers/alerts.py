@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.errors import ProblemError, not_found
 from api.handlers.caching import NOT_MODIFIED, answer_immutable
-from api.handlers.context import ClientAddress, Context, refuse_unknown_stream
+from api.handlers.context import ApiContext, ClientAddress, Context, refuse_unknown_stream
 from api.handlers.exports import TABLE_RESPONSES, ExportParameter
 from api.handlers.paging import decode_id, to_page
 from api.handlers.parameters import Cursor, Filter, Limit, to_key
@@ -20,6 +20,7 @@ from api.models.base import Page
 from api.models.columns import ALERTS
 from api.steps.content_negotiation import JSON_TYPE, XML_TYPE, choose_alert_format
 from api.steps.deliveries import to_public_deliveries
+from api.steps.subscriptions import follow
 
 __all__ = ["router"]
 
@@ -86,6 +87,9 @@ async def stream_alerts(
     context: Context,
     client: ClientAddress,
     wanted: Filter,
+    subscription: Annotated[
+        str | None, Query(description="Name of a subscription: what it gets, and nothing else")
+    ] = None,
     resume: Annotated[
         str | None, Query(alias="last_event_id", description="Same as the header Last-Event-ID")
     ] = None,
@@ -106,8 +110,22 @@ async def stream_alerts(
     after_id = None if last_id is None else int(last_id)
     with ExitStack() as stack:
         stack.enter_context(context.streams.admit(client))
-        events = await context.alert_stream.subscribe(wanted, after_id=after_id)
+        if subscription is None:
+            events = await context.alert_stream.subscribe(wanted, after_id=after_id)
+        else:
+            events = await _follow_subscription(context, subscription, after_id)
         return _AlertStreamResponse(events, stack.pop_all())
+
+
+async def _follow_subscription(
+    context: ApiContext, name: str, after_id: int | None
+) -> AsyncIterator[bytes]:
+    if not await context.database.fetch("list_subscriptions", name=name):
+        raise not_found("subscription", name)
+    if after_id is None:
+        after_id = (await context.database.fetch("get_last_alert_id"))[0]["id"]
+    stream = context.alert_stream
+    return follow(context.database, name, after_id, is_stopped=lambda: stream.is_stopped)
 
 
 # Before the route whose path parameter takes slashes too.

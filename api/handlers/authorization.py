@@ -14,13 +14,13 @@ from api.handlers.context import ApiContext, get_context
 from api.metrics import TOKENS_REFUSED
 from runtime.api_tokens import SCOPES, Scope, hash_token, is_token
 
-__all__ = ["Writer", "WriterParameter", "token_first_route"]
+__all__ = ["SETTING", "Writer", "WriterParameter", "token_first_route"]
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _BEARER = HTTPBearer(auto_error=False, description="As `livetrap tokens create` prints it")
 _Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 # The one token of the settings has no name of its own.
-_SETTING = "LIVETRAP_API__WRITE_TOKEN"
+SETTING = "LIVETRAP_API__WRITE_TOKEN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ async def _look_up(context: ApiContext, token: str) -> tuple[str, Sequence[str]]
     if setting is not None and secrets.compare_digest(
         token.encode(), setting.get_secret_value().encode()
     ):
-        return _SETTING, SCOPES
+        return SETTING, SCOPES
     if not is_token(token):
         raise _refuse("unknown", "the token is wrong")
     rows = await context.database.fetch("get_token", token_sha256=hash_token(token))

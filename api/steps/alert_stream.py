@@ -19,7 +19,7 @@ from runtime.errors import TransientError
 from runtime.logging import get_logger
 from runtime.postgres import UNAVAILABLE_ERRORS
 
-__all__ = ["AlertStream"]
+__all__ = ["AlertStream", "to_event"]
 
 _CHANNEL = "livetrap_alert"
 _BATCH = 200
@@ -129,7 +129,12 @@ class AlertStream:
 
     async def _read_table(self, after_id: int) -> list[_Event]:
         rows = await self._database.fetch("list_alerts_after", after_id=after_id, limit=_BATCH)
-        return [_to_event(**row) for row in rows]
+        return [to_event(**row) for row in rows]
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the process stops."""
+        return self._is_stopped
 
     def stop(self) -> None:
         """End the stream of every client."""
@@ -228,7 +233,7 @@ async def _wait(event: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-def _to_event(*, notice: str, **columns: Any) -> _Event:
+def to_event(*, notice: str, **columns: Any) -> _Event:
     """Return an alert with the notice in it byte for byte as it was sent."""
     alert = AlertItem(**columns)
     data = alert.model_dump(mode="json") | {"notice": orjson.Fragment(notice)}

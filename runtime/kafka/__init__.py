@@ -1,6 +1,6 @@
 """Kafka clients for large images: nothing is lost, offsets follow results."""
 
-from runtime.kafka.admin import ensure_topics, fetch_cluster_id
+from runtime.kafka.admin import ensure_alert_topic, ensure_topics, fetch_cluster_id
 from runtime.kafka.clients import MAX_MESSAGE_BYTES, create_consumer, create_producer
 from runtime.kafka.consuming import InMessage, OffsetTracker, consume_batch, without_bytes
 from runtime.kafka.deferring import DeferredMessages
@@ -29,6 +29,7 @@ __all__ = [
     "create_consumer",
     "create_producer",
     "create_ssl_context",
+    "ensure_alert_topic",
     "ensure_topics",
     "fetch_cluster_id",
     "lost_by_retention",

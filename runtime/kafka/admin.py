@@ -13,7 +13,7 @@ from runtime.kafka.security import describe_refusal, without_duration
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 
-__all__ = ["ensure_topics", "fetch_cluster_id"]
+__all__ = ["ensure_alert_topic", "ensure_topics", "fetch_cluster_id"]
 
 _UNREACHABLE = frozenset(
     {KafkaError._TRANSPORT, KafkaError._RESOLVE}  # noqa: SLF001  (librdkafka's names)
@@ -48,14 +48,24 @@ def ensure_topics(settings: KafkaSettings) -> None:
     missing = [
         _new_topic(name, settings, topics) for name in topics.all() if name not in metadata.topics
     ]
-    if not missing:
-        return
+    if missing:
+        _create(admin, missing)
+
+
+def _create(admin: AdminClient, missing: list[NewTopic]) -> None:
     for name, future in admin.create_topics(missing).items():
         try:
             future.result(timeout=30)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise FatalError(f"Kafka refuses to create topic {name}: {error}") from error
+
+
+def ensure_alert_topic(settings: KafkaSettings, name: str) -> None:
+    """Create the topic of one subscription, if it is missing; errors as of `ensure_topics`."""
+    admin, metadata = _connect(settings, timeout_s=10.0)
+    if name not in metadata.topics:
+        _create(admin, [_new_topic(name, settings, Topics(settings.topic_prefix), is_single=True)])
 
 
 def _connect(settings: KafkaSettings, timeout_s: float) -> tuple[AdminClient, ClusterMetadata]:
@@ -92,7 +102,9 @@ def _describe_failure(settings: KafkaSettings, errors: list[KafkaError]) -> str:
     )
 
 
-def _new_topic(name: str, settings: KafkaSettings, topics: Topics) -> NewTopic:
+def _new_topic(
+    name: str, settings: KafkaSettings, topics: Topics, *, is_single: bool = False
+) -> NewTopic:
     single = {topics.alerts_voevent, topics.alerts_gcn, topics.alerts_avro, topics.heartbeat}
     retention_ms = int(settings.retention_hours * 3_600_000)
     if name == topics.heartbeat:
@@ -100,7 +112,7 @@ def _new_topic(name: str, settings: KafkaSettings, topics: Topics) -> NewTopic:
     segment_bytes = max(1 << 20, min(1 << 28, settings.retention_bytes // 4))
     return NewTopic(
         name,
-        num_partitions=1 if name in single else settings.partitions,
+        num_partitions=1 if is_single or name in single else settings.partitions,
         replication_factor=settings.replication_factor,
         config={
             "max.message.bytes": str(MAX_MESSAGE_BYTES),

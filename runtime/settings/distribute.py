@@ -26,7 +26,9 @@ class WebhookSettings(Section):
     )
     url: HttpUrl = Field(description="Its address")
     secret: SecretStr | None = Field(None, min_length=16, description="Signs the body (HMAC)")
-    format: Literal["json", "voevent"] = Field("json", description="Notice or VOEvent")
+    format: Literal["json", "voevent", "chat"] = Field(
+        "json", description="Notice, VOEvent, or a message for Slack or Mattermost"
+    )
     allow_private: bool = Field(default=False, description="It may have a private address")
 
 
@@ -87,6 +89,16 @@ class DistributeSettings(Section):
         ge=1,
         description="Refusals in a row that disable a webhook, a broker or the digest; one that "
         "is away stays enabled",
+    )
+
+    subscription_allow_private: bool = Field(
+        default=False, description="Webhooks of subscriptions may have private addresses"
+    )
+    subscription_ms_per_alert: float = Field(
+        5.0, gt=0, description="Mean CPU time that a subscription may cost for an alert [ms]"
+    )
+    subscription_alerts_per_hour: int = Field(
+        1000, ge=1, description="Alerts that a subscription may get [1/h]"
     )
 
     @field_validator("webhooks", "brokers")

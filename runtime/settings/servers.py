@@ -61,6 +61,9 @@ class ApiSettings(Section):
         description="Age at which the indexed copy of source statistics is renewed [s]",
     )
     max_monitors: int = Field(1000, ge=1, description="Most monitored positions of a stream")
+    max_subscriptions: int = Field(
+        20, ge=1, description="Subscriptions of one token, with a filter of their own"
+    )
     statistics_windows_s: tuple[Annotated[float, Field(gt=0, le=1e9)], ...] = Field(
         (600.0, 3600.0, 86400.0),
         max_length=10,

@@ -1,6 +1,6 @@
 """What the distribute service raises."""
 
-__all__ = ["DeliveryError", "RefusedError", "SubmissionError", "TransportError"]
+__all__ = ["CostlyError", "DeliveryError", "RefusedError", "SubmissionError", "TransportError"]
 
 
 class DeliveryError(Exception):
@@ -32,3 +32,7 @@ class SubmissionError(Exception):
         super().__init__(message)
         self.ivorn = ivorn
         self.outcome = outcome
+
+
+class CostlyError(Exception):
+    """A subscription costs more than it may; the message tells its owner what and how much."""

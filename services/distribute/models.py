@@ -4,14 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.delivery_channels import DeliveryChannelName
+from schemas.messages import SourceEvent
 
 __all__ = [
+    "AlertEvent",
     "AlertKey",
     "Delivery",
     "OutgoingAlert",
     "PendingDelivery",
+    "Replay",
+    "ReplayedAlert",
     "Submission",
     "SubscriberState",
+    "Subscription",
     "VtpDocument",
 ]
 
@@ -75,6 +80,81 @@ class PendingDelivery:
 
     id: int
     is_old: bool
+    alert: OutgoingAlert
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What somebody wants, and how it is delivered; the columns of table `subscription`."""
+
+    id: int
+    name: str
+    rule: str
+    ra: float | None
+    dec: float | None
+    radius_deg: float | None
+    moc: str
+    schedule: str
+    channel: str
+    target: str
+    secret: str | None
+
+    @property
+    def cone(self) -> tuple[float, float, float] | None:
+        """Right ascension, declination and radius [deg]; None: it has no cone."""
+        if self.ra is None or self.dec is None or self.radius_deg is None:
+            return None
+        return self.ra, self.dec, self.radius_deg
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEvent:
+    """The event of an alert.
+
+    Parameters
+    ----------
+    event : SourceEvent or None
+        None: the alert is about no source.
+    is_followed : bool
+        The subscription has an earlier alert of its family.
+    """
+
+    trig_id: str
+    time_alert: datetime
+    event: SourceEvent | None
+    is_followed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Alerts of the past for one subscription.
+
+    Parameters
+    ----------
+    name : str
+        Name of the subscription.
+    time_since, time_until : datetime
+        Times of the alerts, UTC; the last one is excluded.
+    speed : float
+        How much faster than they were [-].
+    since_alert_id : int
+        Alerts up to this row are sent.
+    """
+
+    id: int
+    name: str
+    time_since: datetime
+    time_until: datetime
+    speed: float
+    since_alert_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedAlert:
+    """An alert of the past, and when it was made."""
+
+    id: int
+    time_alert: datetime
     alert: OutgoingAlert
 
 

@@ -47,6 +47,8 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "subscriber",
         "suppressed_event",
         "submission",
+        "subscription",
+        "replay",
     ),
     "Operation": (
         "outbox",

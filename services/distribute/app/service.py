@@ -1,7 +1,7 @@
 """Start and stop of the distribute service: VTP, channels, authors, reader of the topic."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -25,13 +25,19 @@ from runtime.threads import run_in_thread
 from schemas.topics import Topics
 from services.distribute.app.channels import build_channels
 from services.distribute.app.reader import TailReader
+from services.distribute.app.subscriptions import SubscriptionRunner
 from services.distribute.handlers.alerts import AlertHandler
 from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.handlers.delivery_log import DeliveryLog
 from services.distribute.handlers.relay import SubmissionRelay
 from services.distribute.handlers.vtp import VtpServer
 from services.distribute.handlers.vtp_receiver import VtpReceiver
-from services.distribute.storage import AlertStore, DeliveryStore, SubmissionStore
+from services.distribute.storage import (
+    AlertStore,
+    DeliveryStore,
+    SubmissionStore,
+    SubscriptionStore,
+)
 
 __all__ = ["main"]
 
@@ -78,11 +84,13 @@ class _Service:
             tail = TopicTail(settings.kafka, topic, name=_GROUP)
             log = self._build_log(pool, stack)
             vtp = VtpServer(settings.vtp, settings.alert.authority, log=log)
-            channels = self._build_channels(pool, stack)
+            lock = self._lead(stack)
+            channels = self._build_channels(pool, lock, stack)
+            subscriptions = self._build_subscriptions(pool, lock, stack)
             alerts = AlertHandler(
                 AlertStore(pool),
                 broadcast=vtp.broadcast,
-                wake=lambda: _wake(channels),
+                wake=lambda: _wake([*channels, subscriptions]),
                 dead_letters=self._dead_letters,
                 in_hand=self._in_hand,
             )
@@ -97,7 +105,7 @@ class _Service:
             reader = TailReader(tail, on_message=alerts.on_message, on_failure=self._fail)
             reader.start()
             stack.callback(reader.stop)
-            parts = (log.run(), alerts.run(), self._send_dead_letters())
+            parts = (log.run(), alerts.run(), self._send_dead_letters(), subscriptions.run())
             for work in (*parts, *(channel.run() for channel in channels)):
                 self._run_in_background(work, stack)
             get_logger().info("service_started", channels=len(channels))
@@ -134,12 +142,32 @@ class _Service:
         stack.push_async_callback(log.aclose)
         return log
 
-    def _build_channels(self, pool: asyncpg.Pool, stack: AsyncExitStack) -> list[DeliveryChannel]:
+    def _lead(self, stack: AsyncExitStack) -> AdvisoryLock:
+        """Return the lock of the process that delivers; it is renewed in the background."""
         lock = AdvisoryLock(
             self._settings.postgres, name="livetrap.distribute.lead", service="distribute"
         )
         stack.callback(lock.release)
         self._run_in_background(lock.keep(), stack)
+        return lock
+
+    def _build_subscriptions(
+        self, pool: asyncpg.Pool, lock: AdvisoryLock, stack: AsyncExitStack
+    ) -> SubscriptionRunner:
+        runner = SubscriptionRunner(
+            self._settings.distribute,
+            self._settings.kafka,
+            store=SubscriptionStore(pool),
+            deliveries=DeliveryStore(pool),
+            may_deliver=lock.try_acquire,
+            in_hand=self._in_hand,
+        )
+        stack.push_async_callback(runner.aclose)
+        return runner
+
+    def _build_channels(
+        self, pool: asyncpg.Pool, lock: AdvisoryLock, stack: AsyncExitStack
+    ) -> list[DeliveryChannel]:
         return build_channels(
             self._settings.distribute,
             DeliveryStore(pool),
@@ -192,6 +220,6 @@ class _Service:
         self._failure = self._failure or error
 
 
-def _wake(channels: list[DeliveryChannel]) -> None:
+def _wake(channels: Sequence[DeliveryChannel | SubscriptionRunner]) -> None:
     for channel in channels:
         channel.wake()

@@ -17,7 +17,7 @@ from runtime.in_hand import InHand
 from runtime.kafka import InMessage
 from runtime.logging import get_logger
 from schemas.delivery_channels import DeliveryChannelName
-from services.distribute.errors import DeliveryError, RefusedError
+from services.distribute.errors import CostlyError, DeliveryError, RefusedError
 from services.distribute.metrics import DELIVERY_ATTEMPTS
 from services.distribute.models import OutgoingAlert, PendingDelivery
 from services.distribute.steps.refusal_counter import RefusalCounter
@@ -62,6 +62,8 @@ class DeliveryChannel:
         Least time between two deliveries [s].
     tell : callable or None
         Tells the operator, with a subject and a text, that the receiver is away or disabled.
+    select : callable or None
+        Returns those that the receiver wants, in their order; raises `CostlyError`. None: all.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class DeliveryChannel:
         max_failures: int,
         pause_s: float = 0.0,
         tell: Callable[[str, str], Awaitable[None]] | None = None,
+        select: Callable[[list[PendingDelivery]], Awaitable[list[PendingDelivery]]] | None = None,
     ) -> None:
         self._channel = channel
         self._name = name
@@ -88,6 +91,7 @@ class DeliveryChannel:
         self._max_failures = max_failures
         self._pause_s = pause_s
         self._tell = tell
+        self._select = select
         self._wake = asyncio.Event()
         self._refusals = RefusalCounter()
 
@@ -125,6 +129,12 @@ class DeliveryChannel:
             self._channel, self._name, max_age=self._max_age, limit=_LIMIT
         )
         due = [each for each in pending if not each.is_old]
+        if due and self._select is not None:
+            try:
+                due = await self._select(due)
+            except CostlyError as error:
+                await self._disable(str(error))
+                return
         if due:
             await self._deliver_in_order(due, state.n_failures)
         elif pending:
@@ -277,6 +287,14 @@ class DeliveryChannel:
                 f"Correct it, then run: livetrap alerts enable {self._channel} {self._name}",
             )
         await _back_off(n_failures, _LONGEST_BACKOFF_S)
+
+    async def _disable(self, reason: str) -> None:
+        """Deliver no more until the channel is enabled."""
+        await self._store.count_failure(self._channel, self._name, reason, max_failures=1)
+        get_logger().error(
+            "delivery_channel_disabled", channel=self._channel, name=self._name, reason=reason,
+            action=f"narrow it, then `livetrap alerts enable {self._channel} {self._name}`",
+        )  # fmt: skip
 
     async def _tell_operator(self, what: str, text: str) -> None:
         """Send an e-mail, if there is a mail server; without it the log and `status` say so."""

@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Literal
 
+import orjson
+
 from services.distribute.errors import DeliveryError
 from services.distribute.models import OutgoingAlert
 
@@ -26,12 +28,32 @@ _SPECIAL = tuple(
     )
 )
 
-_MEDIA_TYPES = {"json": "application/json", "voevent": "application/xml"}
+_JSON, _XML = "application/json", "application/xml"
 
 
-def to_body(alert: OutgoingAlert, kind: Literal["json", "voevent"]) -> tuple[bytes, str]:
+def to_body(alert: OutgoingAlert, kind: Literal["json", "voevent", "chat"]) -> tuple[bytes, str]:
     """Return body and media type."""
-    return (alert.notice if kind == "json" else alert.voevent), _MEDIA_TYPES[kind]
+    if kind == "voevent":
+        return alert.voevent, _XML
+    return (alert.notice if kind == "json" else _to_chat(alert)), _JSON
+
+
+def _to_chat(alert: OutgoingAlert) -> bytes:
+    """Return a message as the incoming webhooks of Slack and Mattermost take it."""
+    notice = orjson.loads(alert.notice)
+    name = (notice.get("event_name") or [notice.get("id", "")])[0]
+    snr = f", S/N {notice['image_snr']:.1f}" if "image_snr" in notice else ""
+    text = (
+        f"{name}: {notice['alert_type']}, {notice['kind']}{snr}, "
+        f"{notice['ra']:.4f} {notice['dec']:+.4f}, {notice['trigger_time']}"
+    )
+    if notice["role"] != "observation":
+        text = f"{notice['role'].upper()} {text}"
+    if (link := notice.get("data_archive_page")) is not None:
+        text = f"{text} {link}"
+    for mark, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(mark, entity)
+    return orjson.dumps({"text": text})
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:

@@ -3,5 +3,6 @@
 from services.distribute.storage.alerts import AlertStore
 from services.distribute.storage.deliveries import DeliveryStore
 from services.distribute.storage.submissions import SubmissionStore
+from services.distribute.storage.subscriptions import SubscriptionStore
 
-__all__ = ["AlertStore", "DeliveryStore", "SubmissionStore"]
+__all__ = ["AlertStore", "DeliveryStore", "SubmissionStore", "SubscriptionStore"]

@@ -1,0 +1,173 @@
+"""`/subscriptions`: alerts with a filter and a channel of one's own; `/alerts/replay`."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from api.errors import ProblemError, not_found
+from api.handlers.authorization import SETTING, Writer, WriterParameter, token_first_route
+from api.models.subscriptions import (
+    DryRun,
+    DryRunOrder,
+    NewReplay,
+    NewSubscription,
+    Replay,
+    Subscription,
+    WantedAlerts,
+)
+from api.steps.subscriptions import MAX_ALERTS, compare, to_subscription
+from rules.wanted import Wanted, WantedError, parse_wanted
+
+__all__ = ["replays", "router"]
+
+router = APIRouter(
+    prefix="/api/v1/subscriptions",
+    tags=["subscriptions"],
+    route_class=token_first_route("annotate", reading=True),
+)
+replays = APIRouter(
+    prefix="/api/v1/alerts/replay",
+    tags=["subscriptions"],
+    route_class=token_first_route("annotate", reading=True),
+)
+_MAX_REPLAYS = 100
+_MAX_MATCHES = 5
+_Name = Annotated[str, Path(description="Name of the subscription", examples=["bright-north"])]
+
+
+@router.get("", summary="Your subscriptions, by name")
+async def list_subscriptions(writer: WriterParameter) -> list[Subscription]:
+    """Return the subscriptions of your token; all of them for the token of the settings."""
+    rows = await writer.context.database.fetch("list_subscriptions", owner=_owner_of(writer))
+    return [to_subscription(row) for row in rows]
+
+
+@router.post("", status_code=201, summary="Subscribe")
+async def add_subscription(
+    request: Request, writer: WriterParameter, new: NewSubscription, response: Response
+) -> Subscription:
+    """Deliver what is wanted from now on; who gets an alert gets its updates and retraction."""
+    await _parse(writer, new)
+    secret = new.secret and new.secret.get_secret_value()
+    cone = new.cone
+    most = writer.context.settings.max_subscriptions
+    rows = await writer.write(
+        "insert_subscription",
+        name=new.name, owner=writer.name, rule=new.rule, moc=new.moc, schedule=new.schedule,
+        ra=cone and cone.ra % 360.0 % 360.0, dec=cone and cone.dec,
+        radius_deg=cone and cone.radius_deg, channel=new.channel, target=new.target,
+        secret=secret, max_subscriptions=most,
+    )  # fmt: skip
+    if not rows:
+        taken = await writer.context.database.fetch("list_subscriptions", name=new.name)
+        raise ProblemError(
+            409,
+            f"the name {new.name} is taken; choose another one"
+            if taken
+            else f"{writer.name} has {most} subscriptions already; delete one",
+        )
+    response.headers["Location"] = f"{request.url.path}/{new.name}"
+    return await _get(writer, new.name)
+
+
+@router.post("/dry-run", summary="What a subscription would have got")
+async def try_subscription(writer: WriterParameter, order: DryRunOrder) -> DryRun:
+    """Compare the alerts of some days, at most the newest 5000; nothing is stored or sent."""
+    wanted = await _parse(writer, order)
+    database = writer.context.database
+    rows = await database.fetch("list_past_alert_events", days=order.days, limit=MAX_ALERTS + 1)
+    return await compare(wanted, rows, database, days=order.days)
+
+
+@router.get("/{name}", summary="One subscription")
+async def get_subscription(writer: WriterParameter, name: _Name) -> Subscription:
+    """Return a subscription and how its delivery goes."""
+    return await _get(writer, name)
+
+
+@router.delete("/{name}", status_code=204, summary="Unsubscribe")
+async def delete_subscription(writer: WriterParameter, name: _Name) -> Response:
+    """Deliver no more."""
+    if not await writer.write("delete_subscription", name=name, owner=_owner_of(writer)):
+        raise not_found("subscription", name)
+    return Response(status_code=204)
+
+
+@router.get("/{name}/replays", summary="Replays to a subscription, newest first")
+async def list_replays(writer: WriterParameter, name: _Name) -> list[Replay]:
+    """Return the replays that were asked for, and how far they are."""
+    await _get(writer, name)
+    rows = await writer.context.database.fetch("list_replays", name=name, limit=_MAX_REPLAYS)
+    return [Replay(**row) for row in rows]
+
+
+@replays.post("", status_code=202, summary="Send a past night to one subscription again")
+async def add_replay(writer: WriterParameter, new: NewReplay) -> Replay:
+    """Send what it wants of the alerts of that time, as tests, in their rhythm, to it alone.
+
+    Each alert has role `test`, and an ivorn that ends in `.replay<id>`.
+    """
+    subscription = await _get(writer, new.subscription)
+    if subscription.channel == "sse":
+        raise ProblemError(
+            409, "server-sent events tell what is stored; a replay needs another channel"
+        )
+    since, until = _to_utc(new.since), _to_utc(new.until)
+    if since >= until:
+        raise ProblemError(400, "until: must be later than since")
+    rows = await writer.write(
+        "insert_replay",
+        name=new.subscription, owner=_owner_of(writer), time_since=since, time_until=until,
+        speed=new.speed,
+    )  # fmt: skip
+    if not rows:
+        raise ProblemError(409, f"a replay to {new.subscription} goes on; wait until it ends")
+    (row, *_) = await writer.context.database.fetch("list_replays", name=new.subscription, limit=1)
+    return Replay(**row)
+
+
+async def _get(writer: Writer, name: _Name) -> Subscription:
+    rows = await writer.context.database.fetch(
+        "list_subscriptions", owner=_owner_of(writer), name=name
+    )
+    if not rows:
+        raise not_found("subscription", name)
+    return to_subscription(rows[0])
+
+
+def _owner_of(writer: Writer) -> str | None:
+    """Return whose subscriptions a token may see; None: everybody's."""
+    return None if writer.name == SETTING else writer.name
+
+
+async def _parse(writer: Writer, given: WantedAlerts) -> Wanted:
+    """Return what is wanted.
+
+    Raises
+    ------
+    ProblemError
+        422 if a part is not valid, or names a catalogue or stream that does not exist.
+    """
+    circle = given.cone
+    cone = None if circle is None else (circle.ra, circle.dec, circle.radius_deg)
+    try:
+        wanted = parse_wanted(given.rule, cone=cone, moc=given.moc, schedule=given.schedule)
+    except WantedError as error:
+        raise ProblemError(400, str(error)) from error
+    if len(wanted.matches) > _MAX_MATCHES:
+        raise ProblemError(400, f"rule: more than {_MAX_MATCHES} different matches(...)")
+    database = writer.context.database
+    for kind, named, query in (
+        ("reference catalogue", {each.catalogue for each in wanted.matches}, "catalogue"),
+        ("stream", wanted.streams, "stream"),
+    ):
+        known = [row["name"] for row in await database.fetch(f"list_{query}_names")]
+        if unknown := sorted(set(named) - set(known)):
+            there = ", ".join(known[:20]) or "none"
+            raise ProblemError(400, f"rule: no {kind} {unknown[0]!r}; there is {there}")
+    return wanted
+
+
+def _to_utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time

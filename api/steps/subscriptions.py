@@ -1,0 +1,123 @@
+"""What a subscription would have got, and what it gets, as server-sent events."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+
+from api.metrics import ALERTS_STREAMED
+from api.models.subscriptions import DryRun, SkyCone, Subscription
+from api.steps.alert_stream import to_event
+from api.storage.database import Database
+from rules.wanted import Wanted
+from runtime.errors import TransientError
+from runtime.postgres import UNAVAILABLE_ERRORS
+from schemas.event_json import event_from_json
+
+__all__ = ["MAX_ALERTS", "compare", "follow", "to_subscription"]
+
+MAX_ALERTS = 5000
+_NEWEST = 10
+_BATCH = 200
+_POLL_S = 1.0
+_KEEP_ALIVE_POLLS = 15
+_DATABASE_ERRORS = (TransientError, *UNAVAILABLE_ERRORS, asyncpg.PostgresError)
+_CONE = ("ra", "dec", "radius_deg")
+
+
+def to_subscription(row: Mapping[str, Any]) -> Subscription:
+    """Return a subscription of a row."""
+    values = dict(row)
+    cone = {name: values.pop(name) for name in _CONE}
+    return Subscription(**values, cone=None if cone["ra"] is None else SkyCone(**cone))
+
+
+async def compare(
+    wanted: Wanted, rows: Sequence[Mapping[str, Any]], database: Database, *, days: float
+) -> DryRun:
+    """Return how many alerts are wanted.
+
+    Parameters
+    ----------
+    wanted : Wanted
+        What a subscription wants.
+    rows : sequence of mappings
+        Alerts with their events, the newest first; one more than are compared if there are.
+    database : Database
+        Reference catalogues.
+    days : float
+        Time that they are of [d].
+    """
+    compared = rows[:MAX_ALERTS]
+    events = [event_from_json(row["event"]) for row in compared]
+    matches: list[dict[str, bool]] = [{} for _ in events]
+    if wanted.matches and events:
+        asked = sorted(wanted.matches, key=lambda match: match.key)
+        for row in await database.fetch(
+            "match_references",
+            ra=[event.ra for event in events],
+            dec=[event.dec for event in events],
+            key=[match.key for match in asked],
+            catalogue=[match.catalogue for match in asked],
+            radius_arcsec=[match.radius_arcsec for match in asked],
+        ):
+            matches[row["number"]][row["key"]] = row["is_there"]
+
+    def choose() -> list[Mapping[str, Any]]:
+        families: set[str] = set()
+        chosen = []
+        for row, event, found in reversed(list(zip(compared, events, matches, strict=True))):
+            if row["trig_id"] in families or wanted.is_true(event, found, row["time_alert"]):
+                families.add(row["trig_id"])
+                chosen.append(row)
+        return chosen[::-1]
+
+    chosen = await asyncio.to_thread(choose)
+    return DryRun(
+        days=days,
+        n_alerts=len(compared),
+        n_wanted=len(chosen),
+        is_complete=len(rows) <= MAX_ALERTS,
+        n_wanted_by_kind=dict(Counter(row["kind"] for row in chosen)),
+        newest=[row["ivorn"] for row in chosen[:_NEWEST]],
+    )
+
+
+async def follow(
+    database: Database, name: str, after_id: int, *, is_stopped: Callable[[], bool]
+) -> AsyncIterator[bytes]:
+    """Yield the alerts that a subscription gets, as server-sent events, until the process stops.
+
+    Parameters
+    ----------
+    database : Database
+        What was delivered.
+    name : str
+        Of the subscription.
+    after_id : int
+        Start after this alert.
+    is_stopped : callable
+        Returns whether the process stops.
+    """
+    yield b"retry: 1000\nid: %d\n\n" % after_id
+    n_idle = 0
+    while not is_stopped():
+        try:
+            rows = await database.fetch(
+                "list_wanted_alerts_after", after_id=after_id, limit=_BATCH, name=name
+            )
+        except _DATABASE_ERRORS:
+            rows = []
+        for row in rows:
+            event = to_event(**row)
+            after_id = event.alert.id
+            ALERTS_STREAMED.inc()
+            yield event.text
+        if rows:
+            continue
+        n_idle += 1
+        if n_idle % _KEEP_ALIVE_POLLS == 0:
+            yield b": keep-alive\n\n"
+        await asyncio.sleep(_POLL_S)

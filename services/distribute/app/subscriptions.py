@@ -1,0 +1,221 @@
+"""Channels of subscriptions: one for each row, as long as the row is there; and replays."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pydantic import HttpUrl, SecretStr, ValidationError
+
+from rules.wanted import WantedError
+from runtime.errors import TransientError
+from runtime.in_hand import InHand
+from runtime.kafka import create_producer
+from runtime.logging import get_logger
+from runtime.settings import DistributeSettings, KafkaSettings, WebhookSettings
+from runtime.threads import run_in_thread
+from schemas.delivery_channels import DeliveryChannelName
+from schemas.topics import Topics
+from services.distribute.app.alert_topic import AlertTopic
+from services.distribute.errors import DeliveryError
+from services.distribute.handlers.channel import DeliveryChannel
+from services.distribute.handlers.digest import Digest
+from services.distribute.handlers.replay import ReplayRun
+from services.distribute.handlers.subscription import SubscriptionFilter
+from services.distribute.handlers.webhook import Webhook
+from services.distribute.models import OutgoingAlert, Subscription
+from services.distribute.steps.subscription_budget import SubscriptionBudget
+from services.distribute.storage import DeliveryStore, SubscriptionStore
+
+if TYPE_CHECKING:
+    from confluent_kafka import Producer
+
+__all__ = ["SubscriptionRunner"]
+
+Deliver = Callable[[list[OutgoingAlert]], Coroutine[Any, Any, list[OutgoingAlert]]]
+_INTERVAL_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A subscription that is served."""
+
+    subscription: Subscription
+    channel: DeliveryChannel
+    deliver: Deliver
+    close: Callable[[], Awaitable[None]]
+    task: "asyncio.Task[NoReturn]"
+
+
+class SubscriptionRunner:
+    """Serves the subscriptions of the database; reads every 2 s which there are.
+
+    Parameters
+    ----------
+    settings : DistributeSettings
+        Mail server and limits.
+    kafka : KafkaSettings
+        Where the topics of subscriptions are.
+    store : SubscriptionStore
+        Subscriptions.
+    deliveries : DeliveryStore
+        What was delivered.
+    may_deliver : callable
+        Returns whether this process is the one that delivers.
+    in_hand : InHand
+        Counts the alerts that it works at.
+    """
+
+    def __init__(
+        self,
+        settings: DistributeSettings,
+        kafka: KafkaSettings,
+        *,
+        store: SubscriptionStore,
+        deliveries: DeliveryStore,
+        may_deliver: Callable[[], Awaitable[bool]],
+        in_hand: InHand,
+    ) -> None:
+        self._settings = settings
+        self._kafka = kafka
+        self._store = store
+        self._deliveries = deliveries
+        self._may_deliver = may_deliver
+        self._in_hand = in_hand
+        self._producer: Producer | None = None
+        self._running: dict[int, _Running] = {}
+        self._replays: dict[int, asyncio.Task[None]] = {}
+
+    def wake(self) -> None:
+        """Deliver at once: there is a new alert."""
+        for each in self._running.values():
+            each.channel.wake()
+
+    async def run(self) -> NoReturn:
+        """Serve until the task is cancelled."""
+        while True:
+            with suppress(TransientError):  # the database is away: what is served goes on
+                await self._update()
+            await asyncio.sleep(_INTERVAL_S)
+
+    async def aclose(self) -> None:
+        """End all channels and replays."""
+        for task in self._replays.values():
+            task.cancel()
+        for each in list(self._running.values()):
+            await self._end(each)
+
+    async def _update(self) -> None:
+        """Serve what is new, end what is gone or another one, and start replays."""
+        wanted = {each.id: each for each in await self._store.list_all()}
+        for each in list(self._running.values()):
+            if wanted.get(each.subscription.id) != each.subscription:
+                await self._end(each)
+        for subscription in wanted.values():
+            if subscription.id not in self._running:
+                self._start(subscription)
+        if not await self._may_deliver():
+            return
+        self._replays = {key: task for key, task in self._replays.items() if not task.done()}
+        by_name = {each.subscription.name: each for each in self._running.values()}
+        for replay in await self._store.list_replays():
+            if replay.id in self._replays or (served := by_name.get(replay.name)) is None:
+                continue
+            run = ReplayRun(
+                replay, store=self._store, deliver=served.deliver, may_deliver=self._may_deliver,
+                wanted=SubscriptionFilter(served.subscription, self._store),
+            )  # fmt: skip
+            self._replays[replay.id] = asyncio.create_task(self._run_replay(run))
+
+    async def _run_replay(self, run: ReplayRun) -> None:
+        try:
+            await run.run()
+        except TransientError as error:  # begun again behind the last alert
+            get_logger().debug("replay_postponed", error=str(error))
+        except Exception:  # noqa: BLE001  (whatever it is: the next ones must follow)
+            get_logger().exception("replay_failed")
+
+    def _start(self, subscription: Subscription) -> None:
+        budget = SubscriptionBudget(
+            ms_per_alert=self._settings.subscription_ms_per_alert,
+            alerts_per_hour=self._settings.subscription_alerts_per_hour,
+        )
+        deliver, close = self._build_receiver(subscription)
+        try:
+            select = SubscriptionFilter(subscription, self._store, budget).select
+        except WantedError as error:  # a later version refuses what an earlier one took
+            get_logger().error("subscription_rejected", name=subscription.name, error=str(error))
+            return
+        email = self._settings.email
+        is_digest = subscription.channel == "digest" and email is not None
+        channel = DeliveryChannel(
+            DeliveryChannelName.SUBSCRIPTION, subscription.name, deliver,
+            store=self._deliveries, may_deliver=self._may_deliver, in_hand=self._in_hand,
+            max_age=timedelta(hours=self._settings.delivery_hours),
+            max_failures=self._settings.delivery_failures,
+            pause_s=60 * email.every_minutes if is_digest and email is not None else 0.0,
+            select=select,
+        )  # fmt: skip
+        self._running[subscription.id] = _Running(
+            subscription, channel, deliver, close, asyncio.create_task(channel.run())
+        )
+
+    async def _end(self, running: _Running) -> None:
+        running.task.cancel()
+        await running.close()
+        del self._running[running.subscription.id]
+
+    def _build_receiver(
+        self, subscription: Subscription
+    ) -> tuple[Deliver, Callable[[], Awaitable[None]]]:
+        """Return what sends alerts to the receiver of a subscription, and what closes it."""
+        match subscription.channel:
+            case "webhook" | "chat":
+                return _build_webhook(
+                    subscription, allow_private=self._settings.subscription_allow_private
+                )
+            case "email" | "digest":
+                email = self._settings.email
+                if email is None:
+                    return _refuse("this installation has no mail server"), _do_nothing
+                to_one = email.model_copy(update={"recipients": (subscription.target,)})
+                return Digest(to_one, run_in_thread).deliver, _do_nothing
+            case "kafka":
+                self._producer = self._producer or create_producer(self._kafka)
+                topic = Topics(self._kafka.topic_prefix).alerts_of(subscription.name)
+                return AlertTopic(self._kafka, topic, self._producer).deliver, _do_nothing
+        return _keep, _do_nothing  # the API reads what was delivered
+
+
+def _build_webhook(
+    subscription: Subscription, *, allow_private: bool
+) -> tuple[Deliver, Callable[[], Awaitable[None]]]:
+    try:
+        settings = WebhookSettings(
+            name=subscription.name,
+            url=HttpUrl(subscription.target),
+            secret=subscription.secret and SecretStr(subscription.secret),
+            format="chat" if subscription.channel == "chat" else "json",
+            allow_private=allow_private,
+        )
+    except ValidationError as error:
+        return _refuse(f"not a webhook: {error.errors()[0]['msg']}"), _do_nothing
+    webhook = Webhook(settings)
+    return webhook.deliver, webhook.aclose
+
+
+def _refuse(reason: str) -> Deliver:
+    async def refuse(_: list[OutgoingAlert]) -> list[OutgoingAlert]:
+        raise DeliveryError(reason)
+
+    return refuse
+
+
+async def _keep(alerts: list[OutgoingAlert]) -> list[OutgoingAlert]:
+    return alerts
+
+
+async def _do_nothing() -> None:
+    return None

@@ -1,0 +1,240 @@
+"""Subscriptions over REST: who may, what is refused, dry run, replay, server-sent events."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from api.steps.subscriptions import follow
+from livetrap.operator.tokens import issue_token
+from runtime.settings import AlertSettings, PostgresSettings, Settings
+from services.alert.models import NewAlert
+from services.alert.steps.alert import build_alert
+from tests.support.api_rows import Rows, rows_of
+from tests.support.api_service import app_of, client_of
+from tests.support.told_events import store_events, tell
+from tests.support.vtp_events import DECISION, source_event
+
+TOKEN = "correct horse battery"  # noqa: S105  (of the test alone)
+AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
+PATH = "/api/v1/subscriptions"
+
+
+@pytest.fixture
+async def client(postgres_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(postgres_url, write_token=TOKEN) as made:
+        made.headers.update(AUTHORIZED)
+        yield made
+
+
+@pytest.fixture
+async def rows(postgres_url: str) -> AsyncIterator[Rows]:
+    async with rows_of(postgres_url) as made:
+        yield made
+
+
+def new(**changes: Any) -> dict[str, Any]:
+    values = {"name": f"test-{uuid.uuid4().hex[:8]}", "rule": "snr > 12", "channel": "kafka"}
+    return values | changes
+
+
+async def night(pool: asyncpg.Pool, rows: Rows) -> list[NewAlert]:
+    """Store alerts of now with S/N 10, 20 and 30, and a retraction of the last; return them."""
+    events = [
+        source_event(number, salt=uuid.uuid4().hex, stream=rows.stream, snr=10.0 * (number + 1))
+        for number in range(3)
+    ]
+    taken_back = source_event(
+        salt=uuid.uuid4().hex, stream=rows.stream, trig_id=events[2].trig_id, snr=1.0,
+        kind="retraction",
+    )  # fmt: skip
+    await store_events(pool, rows, [*events, taken_back])
+    settings = AlertSettings(authority="org.test")
+    alerts = [
+        build_alert(
+            event, settings, DECISION, datetime.now(UTC), revision=int(event is taken_back)
+        )
+        for event in (*events, taken_back)
+    ]
+    await tell(pool, alerts)
+    return alerts
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
+    made = await asyncpg.create_pool(postgres_url, min_size=1, max_size=2)
+    yield made
+    await made.close()
+
+
+async def test_a_subscription_is_made_shown_and_deleted(client: httpx.AsyncClient) -> None:
+    wanted = new(
+        cone={"ra": -10.0, "dec": 45.0, "radius_deg": 5.0}, moc="0/0-11", channel="webhook",
+        schedule="mon 1:00-2:00", target="https://robot.example.org/", secret="x" * 16,
+    )  # fmt: skip
+    made = await client.post(PATH, json=wanted)
+    assert made.status_code == 201, made.text
+    shown = (await client.get(made.headers["location"])).json()
+    assert shown == made.json()
+    assert shown["cone"] == {"ra": 350.0, "dec": 45.0, "radius_deg": 5.0}
+    assert (shown["is_signed"], shown["n_delivered"], shown["disabled_reason"]) == (True, 0, None)
+    assert "secret" not in shown
+    assert wanted["name"] in [each["name"] for each in (await client.get(PATH)).json()]
+    assert (await client.post(PATH, json=wanted)).status_code == 409
+    assert (await client.delete(made.headers["location"])).status_code == 204
+    assert (await client.get(made.headers["location"])).status_code == 404
+    assert (await client.delete(made.headers["location"])).status_code == 404
+
+
+async def test_a_new_one_gets_what_comes_from_then_on(
+    client: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    wanted = new()
+    await client.post(PATH, json=wanted)
+    query = "select since_alert_id from subscriber where channel = 'subscription' and name = $1"
+    newest = await pool.fetchval("select coalesce(max(id), 0) from alert")
+    assert await pool.fetchval(query, wanted["name"]) == newest
+    await client.delete(f"{PATH}/{wanted['name']}")
+    assert await pool.fetchval(query, wanted["name"]) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rule": "snr >"}, "rule: not an expression"),
+        ({"rule": "matches('nowhere', 10)"}, "no reference catalogue 'nowhere'"),
+        ({"rule": "stream == 'no such'"}, "no stream 'no such'"),
+        ({"moc": "99/1"}, "moc: "),
+        ({"schedule": "always"}, "schedule: "),
+        ({"channel": "webhook"}, "needs an address"),
+        ({"channel": "kafka", "target": "x"}, "leave it out"),
+        ({"channel": "email", "target": "a b"}, "not an e-mail address"),
+        ({"channel": "webhook", "target": "file:///etc/passwd"}, "URL scheme"),
+        ({"name": "voevent-v1"}, "must not end in -v"),
+        ({"name": "Capital"}, "pattern"),
+        ({"secret": "y" * 16}, "signed"),
+        ({"nonsense": 1}, "nonsense"),
+    ],
+)
+async def test_what_is_not_valid_is_refused_with_words(
+    client: httpx.AsyncClient, changes: dict[str, Any], message: str
+) -> None:
+    answer = await client.post(PATH, json=new(**changes))
+    assert answer.status_code == 400, answer.text
+    assert message in answer.text
+
+
+async def test_nobody_without_a_token_sees_or_makes_any(client: httpx.AsyncClient) -> None:
+    client.headers.pop("Authorization")
+    for method, path in (("GET", ""), ("POST", ""), ("POST", "/dry-run"), ("GET", "/a"),
+                         ("DELETE", "/a"), ("GET", "/a/replays")):  # fmt: skip
+        assert (await client.request(method, PATH + path, json={})).status_code == 401, path
+    assert (await client.post("/api/v1/alerts/replay", json={})).status_code == 401
+
+
+async def test_everybody_sees_and_deletes_one_s_own(
+    client: httpx.AsyncClient, postgres_url: str
+) -> None:
+    settings = Settings(postgres=PostgresSettings(url=postgres_url))
+    headers = {}
+    for scope, name in (("annotate", "anna"), ("annotate", "ben"), ("read", "reader")):
+        unique = f"{name}-{uuid.uuid4().hex[:8]}"
+        token = await asyncio.to_thread(issue_token, settings, unique, [scope], valid_days=1)
+        headers[name] = {"Authorization": f"Bearer {token}"}
+    wanted = new()
+    made = await client.post(PATH, json=wanted, headers=headers["anna"])
+    assert made.status_code == 201, made.text
+    assert (await client.get(PATH, headers=headers["anna"])).json() == [made.json()]
+    assert (await client.get(PATH, headers=headers["ben"])).json() == []
+    path = f"{PATH}/{wanted['name']}"
+    assert (await client.get(path, headers=headers["ben"])).status_code == 404
+    assert (await client.delete(path, headers=headers["ben"])).status_code == 404
+    order = {"subscription": wanted["name"], "since": "2026-03-01", "until": "2026-03-02"}
+    replay = await client.post("/api/v1/alerts/replay", json=order, headers=headers["ben"])
+    assert replay.status_code == 404
+    assert (await client.post(PATH, json=new(), headers=headers["reader"])).status_code == 403
+    assert (await client.delete(path, headers=headers["anna"])).status_code == 204
+
+
+async def test_one_has_a_limited_number(postgres_url: str) -> None:
+    async with client_of(postgres_url, write_token=TOKEN, max_subscriptions=1) as client:
+        client.headers.update(AUTHORIZED)
+        for name in [each["name"] for each in (await client.get(PATH)).json()]:
+            await client.delete(f"{PATH}/{name}")
+        first = await client.post(PATH, json=new())
+        assert first.status_code == 201, first.text
+        full = await client.post(PATH, json=new())
+        assert (full.status_code, "1 subscriptions already" in full.text) == (409, True)
+
+
+async def test_a_dry_run_counts_what_it_would_have_got(
+    client: httpx.AsyncClient, pool: asyncpg.Pool, rows: Rows
+) -> None:
+    alerts = await night(pool, rows)
+    order = {"rule": f"stream == '{rows.stream}' and snr > 15", "days": 1}
+    answer = await client.post(f"{PATH}/dry-run", json=order)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert (found["n_wanted"], found["is_complete"]) == (3, True)
+    assert found["n_alerts"] >= 4
+    assert found["newest"] == [each.ivorn for each in alerts[:0:-1]]
+    assert found["n_wanted_by_kind"] == {"new_source": 2, "retraction": 1}
+
+
+async def test_a_replay_is_asked_for_once(client: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
+    wanted = new()
+    await client.post(PATH, json=wanted)
+    order = {
+        "subscription": wanted["name"], "since": "2026-03-01T18:00:00Z",
+        "until": "2026-03-02T06:00:00Z", "speed": 60,
+    }  # fmt: skip
+    made = await client.post("/api/v1/alerts/replay", json=order)
+    assert made.status_code == 202, made.text
+    assert (made.json()["n_sent"], made.json()["time_done"]) == (0, None)
+    shown = await client.get(f"{PATH}/{wanted['name']}/replays")
+    assert shown.json() == [made.json()]
+    assert (await client.post("/api/v1/alerts/replay", json=order)).status_code == 409
+    await pool.execute("update replay set time_done = now() where id = $1", made.json()["id"])
+    backwards = order | {"until": "2026-03-01T17:00:00Z"}
+    assert (await client.post("/api/v1/alerts/replay", json=backwards)).status_code == 400
+    unknown = order | {"subscription": "nobody"}
+    assert (await client.post("/api/v1/alerts/replay", json=unknown)).status_code == 404
+
+
+async def test_server_sent_events_of_a_subscription(
+    client: httpx.AsyncClient, pool: asyncpg.Pool, rows: Rows
+) -> None:
+    unknown = await client.get("/api/v1/alerts/stream?subscription=nobody")
+    assert unknown.status_code == 404
+    alerts = await night(pool, rows)
+    ids = [
+        await pool.fetchval("select id from alert where ivorn = $1", each.ivorn) for each in alerts
+    ]
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    await pool.executemany(
+        "insert into delivery (alert_id, channel, subscriber, time_sent) "
+        "values ($1, 'subscription', $2, $3)",
+        [(each, name, datetime.now(UTC) - timedelta(seconds=1)) for each in ids[1:]],
+    )
+    context = await app_of(client).dependency_overrides[_get_context()]()
+    events = follow(context.database, name, 0, is_stopped=lambda: False)
+    heard = []
+    async with asyncio.timeout(60):
+        async for event in events:
+            if b"event: alert" in event:
+                heard.append(int(event.split(b"\n")[0].removeprefix(b"id: ")))
+            if len(heard) == 3:
+                break
+    await events.aclose()  # type: ignore[attr-defined]
+    assert heard == ids[1:]
+
+
+def _get_context() -> Any:
+    from api.handlers.context import get_context
+
+    return get_context

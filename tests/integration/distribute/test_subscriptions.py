@@ -1,0 +1,242 @@
+"""Subscriptions: what is wanted and what follows it, on every channel; limits; replays."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from confluent_kafka import Consumer
+from lxml import etree
+
+from runtime.settings import AlertSettings, DistributeSettings, KafkaSettings
+from schemas.messages import SourceEvent
+from schemas.topics import Topics
+from services.alert.models import NewAlert
+from services.alert.steps.alert import build_alert
+from services.distribute.app import subscriptions as runner_module
+from services.distribute.app.subscriptions import SubscriptionRunner
+from services.distribute.storage import DeliveryStore, SubscriptionStore
+from tests.support.api_rows import Rows, rows_of
+from tests.support.in_hand import new_in_hand
+from tests.support.receivers import always, serving, until
+from tests.support.told_events import store_events, tell
+from tests.support.vtp_events import DECISION, START, source_event
+
+SETTINGS = AlertSettings(authority="org.test")
+
+
+def of_stream(rows: Rows, **changes: Any) -> SourceEvent:
+    return source_event(salt=uuid.uuid4().hex, stream=rows.stream, **changes)
+
+
+def alert_of(event: SourceEvent, revision: int = 0, after_s: float = 0.0) -> NewAlert:
+    time = START + timedelta(seconds=after_s)
+    return build_alert(event, SETTINGS, DECISION, time, revision=revision)
+
+
+async def subscribe(pool: asyncpg.Pool, channel: str, rule: str, target: str = "") -> str:
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    await pool.execute(
+        "insert into subscription (name, owner, rule, channel, target) "
+        "values ($1, 'me', $2, $3, $4)",
+        name, rule, channel, target,
+    )  # fmt: skip
+    await pool.execute(
+        "insert into subscriber (channel, name, since_alert_id) "
+        "values ('subscription', $1, (select coalesce(max(id), 0) from alert))",
+        name,
+    )
+    return name
+
+
+@asynccontextmanager
+async def serving_subscriptions(
+    pool: asyncpg.Pool, kafka: KafkaSettings | None = None, **settings: Any
+) -> AsyncIterator[SubscriptionRunner]:
+    """Serve the subscriptions of the database, and look often which there are."""
+    values = {"subscription_allow_private": True, "delivery_hours": 8760.0} | settings
+    runner = SubscriptionRunner(
+        DistributeSettings(**values), kafka or KafkaSettings(),
+        store=SubscriptionStore(pool), deliveries=DeliveryStore(pool), may_deliver=always,
+        in_hand=new_in_hand(),
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner_module, "_INTERVAL_S", 0.05)
+        task = asyncio.create_task(runner.run())
+        try:
+            yield runner
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await runner.aclose()
+
+
+@pytest.fixture
+async def rows(postgres_url: str) -> AsyncIterator[Rows]:
+    async with rows_of(postgres_url) as made:
+        yield made
+
+
+async def test_what_is_wanted_comes_and_all_that_follows_it(
+    pool: asyncpg.Pool, rows: Rows
+) -> None:
+    bright, faint = of_stream(rows, snr=25.0), of_stream(rows, snr=9.0)
+    taken_back = [
+        replace(event, event_id=uuid.uuid4().hex, kind="retraction", snr=2.0)
+        for event in (bright, faint)
+    ]
+    await store_events(pool, rows, [bright, faint, *taken_back])
+    rule = f"stream == '{rows.stream}' and snr > 12"
+    async with serving() as server, serving_subscriptions(pool) as runner:
+        await subscribe(pool, "webhook", rule, f"http://127.0.0.1:{server.port}/")
+        await tell(pool, [alert_of(bright), alert_of(faint)])
+        await until(lambda: runner.wake() or server.requests)
+        await tell(pool, [alert_of(each, revision=1) for each in taken_back])
+        await until(lambda: runner.wake() or len(server.requests) >= 2)
+        assert server.ivorns == [
+            alert_of(bright).ivorn, alert_of(taken_back[0], revision=1).ivorn
+        ]  # fmt: skip
+
+
+async def test_a_chat_gets_a_line_of_text(pool: asyncpg.Pool, rows: Rows) -> None:
+    event = of_stream(rows)
+    await store_events(pool, rows, [event])
+    async with serving() as server, serving_subscriptions(pool) as runner:
+        await subscribe(
+            pool, "chat", f"stream == '{rows.stream}'", f"http://127.0.0.1:{server.port}/"
+        )
+        await tell(pool, [alert_of(event)])
+        await until(lambda: runner.wake() or server.requests)
+    ((_, body),) = server.requests
+    assert json.loads(body)["text"].startswith(
+        f"{event.trig_id}: initial, new_source, S/N 25.0, 123.4000 +45.6000, 2026-03-01T12:00:04"
+    )
+
+
+async def test_a_topic_of_its_own_gets_notices(
+    pool: asyncpg.Pool, rows: Rows, kafka_bootstrap: str
+) -> None:
+    events = [of_stream(rows, snr=snr) for snr in (20.0, 9.0, 30.0)]
+    await store_events(pool, rows, events)
+    kafka = KafkaSettings(
+        bootstrap_servers=kafka_bootstrap, topic_prefix=f"{uuid.uuid4().hex}.", partitions=1
+    )
+    name = await subscribe(pool, "kafka", f"stream == '{rows.stream}' and snr > 12")
+    alerts = [alert_of(event) for event in events]
+    consumer = Consumer(
+        {"bootstrap.servers": kafka_bootstrap, "group.id": name, "log_level": 0,
+         "auto.offset.reset": "earliest", "topic.metadata.refresh.interval.ms": 200}
+    )  # fmt: skip
+    consumer.subscribe([Topics(kafka.topic_prefix).alerts_of(name)])
+    heard: list[bytes] = []
+
+    def hear() -> bool:
+        message = consumer.poll(0.1)
+        if message is not None and not message.error():
+            heard.append(message.value())
+        return len(heard) >= 2
+
+    async with serving_subscriptions(pool, kafka) as runner:
+        await tell(pool, alerts)
+        await until(lambda: runner.wake() or hear())
+    consumer.close()
+    assert heard == [alerts[0].notice, alerts[2].notice]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"subscription_alerts_per_hour": 2}, "it wants 3 alerts in an hour, more than 2"),
+        ({"subscription_ms_per_alert": 1e-9}, "ms of CPU time an alert, more than 1e-09"),
+    ],
+)
+async def test_one_that_costs_too_much_is_disabled_with_words(
+    pool: asyncpg.Pool, rows: Rows, settings: dict[str, Any], reason: str
+) -> None:
+    wanted = [of_stream(rows) for _ in range(3)]
+    others = [of_stream(rows, snr=9.0) for _ in range(20)]
+    await store_events(pool, rows, [*wanted, *others])
+    async with serving_subscriptions(pool, **settings) as runner:
+        name = await subscribe(pool, "sse", f"stream == '{rows.stream}' and snr > 12")
+        await tell(pool, [alert_of(event) for event in (*wanted, *others)])
+        query = "select disabled_reason from subscriber where name = $1"
+        async with asyncio.timeout(60):
+            while (found := await pool.fetchval(query, name)) is None:
+                runner.wake()
+                await asyncio.sleep(0.02)
+    assert reason in found
+
+
+async def test_a_deleted_subscription_gets_no_more(pool: asyncpg.Pool, rows: Rows) -> None:
+    events = [of_stream(rows) for _ in range(2)]
+    await store_events(pool, rows, events)
+    async with serving() as server, serving_subscriptions(pool) as runner:
+        target = f"http://127.0.0.1:{server.port}/"
+        rule = f"stream == '{rows.stream}'"
+        first = await subscribe(pool, "webhook", rule, target)
+        await tell(pool, [alert_of(events[0])])
+        await until(lambda: runner.wake() or server.requests)
+        await pool.execute("delete from subscription where name = $1", first)
+        await until(lambda: first not in [each.subscription.name
+                                          for each in runner._running.values()])  # fmt: skip
+        await subscribe(pool, "webhook", rule, target)
+        await tell(pool, [alert_of(events[1])])
+        await until(lambda: runner.wake() or len(server.requests) >= 2)
+        assert server.ivorns == [alert_of(event).ivorn for event in events]
+
+
+async def test_a_night_is_replayed_to_one_subscription_as_tests(
+    pool: asyncpg.Pool, rows: Rows
+) -> None:
+    events = [of_stream(rows, snr=snr) for snr in (20.0, 9.0, 30.0)]
+    update = replace(events[0], event_id=uuid.uuid4().hex, kind="update")
+    await store_events(pool, rows, [*events, update])
+    night = [alert_of(event, after_s=number) for number, event in enumerate(events)]
+    night.append(alert_of(update, revision=1, after_s=4.0))
+    await tell(pool, night)
+    async with (
+        serving() as server, serving() as other,
+        serving_subscriptions(pool, delivery_hours=1.0),
+    ):  # fmt: skip
+        rule = f"stream == '{rows.stream}' and snr > 12"
+        name = await subscribe(pool, "webhook", rule, f"http://127.0.0.1:{server.port}/")
+        await subscribe(pool, "webhook", rule, f"http://127.0.0.1:{other.port}/")
+        number = await pool.fetchval(
+            "insert into replay (subscription_id, time_since, time_until, speed) "
+            "select id, $2, $3, 50 from subscription where name = $1 returning id",
+            name, START, START + timedelta(hours=1),
+        )  # fmt: skip
+        query = "select * from replay where id = $1 and time_done is not null"
+        async with asyncio.timeout(60):
+            while (done := await pool.fetchrow(query, number)) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert other.requests == []
+    assert (done["n_sent"], done["failure_reason"]) == (3, None)
+    assert server.ivorns == [
+        f"{each.ivorn}.replay{number}".lower() for each in night if each is not night[1]
+    ]
+    for _, body in server.requests:
+        notice = json.loads(body)
+        assert (notice["role"], notice["alert_tense"]) == ("test", "test")
+    assert notice["cited_ivorns"] == [f"{night[0].ivorn}.replay{number}"]
+
+
+def test_a_replayed_packet_is_a_valid_test() -> None:
+    from services.alert.steps.voevent import assert_valid
+    from services.distribute.models import OutgoingAlert
+    from services.distribute.steps.replay import to_test
+
+    made = alert_of(replace(source_event(), kind="update"), revision=2)
+    packet = to_test(OutgoingAlert(made.ivorn, made.voevent, made.notice), 7).voevent
+    assert_valid(packet)
+    root = etree.fromstring(packet)
+    assert (root.get("role"), root.get("ivorn")) == ("test", f"{made.ivorn}.replay7")
+    cited = [each.text for each in root.findall("Citations/EventIVORN")]
+    assert cited
+    assert all(str(each).endswith(".replay7") for each in cited)
