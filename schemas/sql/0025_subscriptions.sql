@@ -73,3 +73,30 @@ comment on column replay.n_sent is 'Alerts that were sent [-]';
 comment on column replay.failure_reason is 'Why it ended early; null: it did not';
 comment on column replay.time_created is 'When it was asked for [UTC]';
 comment on column replay.time_done is 'When the last one was sent; null: it goes on [UTC]';
+
+-- A secret is in no copy of a row; what has no number is known by its name.
+create or replace function record_write() returns trigger language plpgsql as $$
+declare
+    was jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) - array['token_sha256', 'secret'] end;
+    becomes jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) - array['token_sha256', 'secret'] end;
+begin
+    if was is distinct from becomes then
+        insert into audit (actor, action, object, object_id, row_before, row_after)
+        values (
+            current_setting('livetrap.actor'), lower(tg_op), tg_table_name,
+            coalesce(coalesce(becomes, was) ->> 'id', coalesce(becomes, was) ->> 'name'),
+            was, becomes
+        );
+    end if;
+    return null;
+end
+$$;
+create trigger audit_subscription after insert or update or delete on subscription
+for each row when (coalesce(current_setting('livetrap.actor', true), '') <> '')
+execute function record_write();
+create trigger audit_subscriber after insert or update or delete on subscriber
+for each row when (coalesce(current_setting('livetrap.actor', true), '') <> '')
+execute function record_write();
+create trigger audit_replay after insert or update or delete on replay
+for each row when (coalesce(current_setting('livetrap.actor', true), '') <> '')
+execute function record_write();

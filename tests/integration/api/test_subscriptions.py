@@ -84,6 +84,9 @@ async def test_a_subscription_is_made_shown_and_deleted(client: httpx.AsyncClien
     assert shown["cone"] == {"ra": 350.0, "dec": 45.0, "radius_deg": 5.0}
     assert (shown["is_signed"], shown["n_delivered"], shown["disabled_reason"]) == (True, 0, None)
     assert "secret" not in shown
+    audit = await client.get("/api/v1/audit?limit=50")
+    assert wanted["name"] in audit.text
+    assert "x" * 16 not in audit.text
     assert wanted["name"] in [each["name"] for each in (await client.get(PATH)).json()]
     assert (await client.post(PATH, json=wanted)).status_code == 409
     assert (await client.delete(made.headers["location"])).status_code == 204
