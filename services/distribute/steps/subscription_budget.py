@@ -32,10 +32,12 @@ class SubscriptionBudget:
 
         Parameters
         ----------
-        n_evaluated, n_wanted : int
-            Alerts that were compared, and those that are wanted [-].
+        n_evaluated : int
+            Alerts that were compared [-].
         used_s : float
             CPU time for all of them [s].
+        n_wanted : int
+            Those that are wanted [-].
         now_s : float
             Reading of a monotonic clock [s].
 
