@@ -107,7 +107,7 @@ def test_ingest_says_what_is_wrong_and_goes_on(strict: Stack, tmp_path: Path) ->
     assert "LIVETRAP_INGEST__MAX_IMAGE_BYTES" in words
 
 
-def test_mutants_are_booked_and_end_no_process(strict: Stack) -> None:
+def test_mutants_are_recorded_and_end_no_process(strict: Stack) -> None:
     """A part of what `make fuzz` sends."""
     before, n_without_image = pids(strict), n_booked_without_image(strict)
     publish_images(strict, range(30), seed=SEED)

@@ -89,7 +89,9 @@ async def booked(case: Associator, record: ImageDetections) -> list[str]:
     return [row["outcome"] for row in rows]
 
 
-async def test_every_record_is_booked_and_the_catalogue_stays_sound(postgres_url: str) -> None:
+async def test_every_record_is_in_the_ledger_and_the_catalogue_stays_sound(
+    postgres_url: str,
+) -> None:
     failures: list[object] = []
     async with associator(postgres_url) as case:
         for number in range(n_mutants("image_detections")):

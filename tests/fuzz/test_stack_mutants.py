@@ -34,7 +34,7 @@ def errors_of(stack: Stack, reasons: set[str]) -> list[str]:
     ]
 
 
-def test_a_stack_books_every_mutant_and_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stack_records_every_mutant_and_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     with running_stack(LIVETRAP_EXTRACT__DETECTION_THRESHOLD_SIGMA="6") as stack:
         before = pids(stack)
         publish_images(stack, range(_N_IMAGES), seed=SEED)

@@ -99,7 +99,7 @@ async def test_a_new_source_answers_what_an_observer_asks(
     assert re.fullmatch(r"LT 2012[A-Z]+ J0814\+101[12]", told["event_name"][0])
 
 
-async def test_a_variable_source_tells_its_history_in_every_format(postgres_url: str) -> None:
+async def test_a_variable_source_has_its_history_in_every_format(postgres_url: str) -> None:
     async with associator(postgres_url) as site:
         for step in range(12):
             await site.feed(image(step, sources([STEADY], flux_jy=0.03), salt=site.stream))

@@ -49,7 +49,9 @@ def noise(n: int, seed: int = 1) -> np.ndarray:
 
 
 @pytest.mark.parametrize("answer", [True, False])
-async def test_each_burst_of_one_place_is_told_once(postgres_url: str, *, answer: bool) -> None:
+async def test_each_burst_of_one_place_is_announced_once(
+    postgres_url: str, *, answer: bool
+) -> None:
     bursts = {5: 20.0, 30: 35.0, 50: 25.0, 70: 50.0, 90: 30.0}
     fluxes = noise(100) + [bursts.get(step, 0.0) for step in range(100)]
     # Without answers, nothing is waited for.
@@ -75,7 +77,7 @@ async def test_each_burst_of_one_place_is_told_once(postgres_url: str, *, answer
     assert all(row["time_end"] > row["time_start"] for row in rows)
 
 
-async def test_a_flare_and_a_second_one_of_a_known_source_are_told(postgres_url: str) -> None:
+async def test_a_flare_and_a_second_one_of_a_known_source_are_announced(postgres_url: str) -> None:
     flares = {15: 30.0, 40: 25.0}
     fluxes = 20 + noise(55) + [flares.get(step, 0.0) for step in range(55)]
     async with associator(postgres_url) as case:
@@ -87,7 +89,9 @@ async def test_a_flare_and_a_second_one_of_a_known_source_are_told(postgres_url:
         assert event.trigger_sigma > 10
 
 
-async def test_a_source_that_vanishes_and_returns_is_told_both_times(postgres_url: str) -> None:
+async def test_a_source_that_vanishes_and_returns_is_announced_both_times(
+    postgres_url: str,
+) -> None:
     fluxes = [100.0] * 6 + [0.0] * 5 + [100.0] * 12 + [0.5] * 3
     async with associator(postgres_url) as case:
         told = await follow(case, (np.array(fluxes) + noise(len(fluxes))).tolist())
@@ -120,7 +124,7 @@ async def test_a_source_that_falls_to_a_fainter_level_has_faded(postgres_url: st
     assert told == [(7, "faded"), (20, "variable")]
 
 
-async def test_a_replayed_result_tells_nothing_again(postgres_url: str) -> None:
+async def test_a_replayed_result_announces_nothing_again(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         for step in range(6):
             await look(case, step, 100.0)
@@ -149,7 +153,9 @@ async def test_a_retracted_episode_does_not_silence_later_ones(postgres_url: str
     assert (event.kind, event.n_episodes) == ("variable", 2)
 
 
-async def test_a_flare_between_detections_is_told_by_forced_photometry(postgres_url: str) -> None:
+async def test_a_flare_between_detections_is_announced_by_forced_photometry(
+    postgres_url: str,
+) -> None:
     """A flux below the threshold of detection, far above what was expected, is told too."""
     async with associator(postgres_url) as case:
         told = await follow(case, [12.0, 12.0, *noise(5).tolist(), 9.0])

@@ -115,7 +115,7 @@ async def test_an_image_that_is_too_far_off_is_rejected_with_the_reason(
         assert ledger == [{"outcome": "rejected", "reasons": [reason]}]
 
 
-async def test_a_new_source_in_a_shifted_image_is_told_where_it_is(postgres_url: str) -> None:
+async def test_a_new_source_in_a_shifted_image_is_announced_where_it_is(postgres_url: str) -> None:
     field = sky()
     ra, dec = move_in_plane(
         np.array([CENTRE[0]]), np.array([CENTRE[1]]), centre=CENTRE, offset_deg=(0.3, 0.2)

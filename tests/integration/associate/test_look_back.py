@@ -91,7 +91,7 @@ def facts(event: SourceEvent) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-async def test_a_new_source_is_told_after_the_last_answer(postgres_url: str) -> None:
+async def test_a_new_source_is_announced_after_the_last_answer(postgres_url: str) -> None:
     async with associator(postgres_url, **LOOKBACK) as case:
         requests = await detect(case, BRIGHT_JY)
         assert len(requests) == 4
@@ -120,7 +120,7 @@ async def test_a_new_source_is_told_after_the_last_answer(postgres_url: str) -> 
     assert (item["kind"], item["state"]) == ("new_source", "active")
 
 
-async def test_a_source_that_was_there_before_is_not_told(postgres_url: str) -> None:
+async def test_a_source_that_was_there_before_is_not_announced(postgres_url: str) -> None:
     async with associator(postgres_url, **LOOKBACK) as case:
         requests = await detect(case, FAINT_JY)
         await answer(case, requests, [9e-3, 1e-2, 8e-3, 9.5e-3])
@@ -140,7 +140,7 @@ async def test_a_source_that_was_there_before_is_not_told(postgres_url: str) -> 
     assert [each["extraction_type"] for each in points] == ["lookback"] * 4 + ["blind"] * 3
 
 
-async def test_a_faint_source_that_was_not_there_is_told(postgres_url: str) -> None:
+async def test_a_faint_source_that_was_not_there_is_announced(postgres_url: str) -> None:
     async with associator(postgres_url, **LOOKBACK) as case:
         requests = await detect(case, FAINT_JY)
         await answer(case, requests, [0.0] * 4)
@@ -203,7 +203,7 @@ async def test_an_event_waits_no_longer_than_its_limit(postgres_url: str) -> Non
     assert update.note.startswith("looked back: 0.10 +- 0.50 mJy/beam in 4 earlier images")
 
 
-async def test_what_was_told_in_haste_is_retracted_if_it_was_there(postgres_url: str) -> None:
+async def test_what_was_announced_early_is_retracted_if_it_was_there(postgres_url: str) -> None:
     async with associator(postgres_url, **NO_WAIT) as case:
         requests = await detect(case, BRIGHT_JY)
         await tell_overdue(case)
@@ -241,7 +241,7 @@ async def test_without_pixels_the_limit_decides(
         assert (row["verdict"], row["n_look_back"]) == ("not_looked_back", 0)
 
 
-async def test_a_restarted_associator_tells_what_was_left(postgres_url: str) -> None:
+async def test_a_restarted_associator_announces_what_was_left(postgres_url: str) -> None:
     async with associator(postgres_url, name="restarted", **LOOKBACK) as case:
         requests = await detect(case, BRIGHT_JY)
         await answer(case, requests[:2], [0.0] * 2)
@@ -265,7 +265,9 @@ async def test_a_source_that_waits_is_not_archived(postgres_url: str) -> None:
     assert event.kind == "new_source"
 
 
-async def test_another_band_contradicts_what_is_told_after_its_answer(postgres_url: str) -> None:
+async def test_another_band_contradicts_what_is_announced_after_its_answer(
+    postgres_url: str,
+) -> None:
     settings = {**LOOKBACK, "window_timeout_s": 30.0, "max_dm_pc_cm3": 0.0}
     async with associator(postgres_url, **settings) as case:
         for step in range(4):

@@ -15,7 +15,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("offset_arcsec", [30.0, 60.0, 78.0])
-async def test_a_bright_new_source_near_a_known_one_is_told_as_new(
+async def test_a_bright_new_source_near_a_known_one_is_announced_as_new(
     postgres_url: str, offset_arcsec: float
 ) -> None:
     there = (KNOWN[0], KNOWN[1] + offset_arcsec / 3600)

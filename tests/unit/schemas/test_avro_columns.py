@@ -104,7 +104,7 @@ def test_an_impossible_count_is_damage_and_takes_no_memory(count: bytes):
         _read(data[:-2] + count + b"\x00")
 
 
-def test_only_the_numbers_of_the_messages_are_read_apart():
+def test_only_the_numbers_of_the_messages_are_read():
     version = current_version("image_detections")
     assert version in list_versions()
     columns = next(each for each in version.load()["fields"] if each["name"] == "sources")

@@ -69,7 +69,7 @@ def notice_of(context: EventContext, event: Any = EVENT, **changes: Any) -> dict
     return found
 
 
-def test_all_bands_of_the_timestep_are_told_and_which_is_the_headline() -> None:
+def test_all_bands_of_the_timestep_are_given_and_which_is_the_headline() -> None:
     far_away = looked(4, 0, 170e6, wcs_header=wcs_header(10.0, -46.6, 200, 0.02))
     images = (looked(1), looked(2, 0.1, 150e6), looked(3, 0.2, 160e6), far_away)
     forced = point_at(
@@ -121,7 +121,7 @@ def test_one_frequency_or_a_weak_flux_has_no_index() -> None:
     assert find_spectral_index([point_at(), point_at(0, 150e6, flux_peak_err_jy_beam=0.0)]) is None
 
 
-def test_the_source_before_is_told() -> None:
+def test_the_history_of_the_source_is_given() -> None:
     quiet = [
         point_at(-step, image_key=10 + step, extraction_type="forced", flux_peak_jy_beam=0.1,
                  flux_peak_err_jy_beam=0.02, snr=5.0)
@@ -202,7 +202,7 @@ def test_an_ellipse_of_ninety_percent_holds_ninety_percent() -> None:
     assert inside.mean() == pytest.approx(0.9, abs=0.005)
 
 
-def test_an_error_that_is_not_known_apart_is_told_as_it_is() -> None:
+def test_an_error_of_unknown_parts_is_given_as_a_whole() -> None:
     found = find_localization(source_event(), SETTINGS)
     assert found.major_deg == pytest.approx(0.002 * 2.145966)
     assert (found.systematic_deg, found.ra_stat_deg) == (None, None)

@@ -101,7 +101,7 @@ def test_constant_sources_raise_no_more_alarms_than_the_budget() -> None:
     assert 0 < len(told) <= 60 + 5 * 60**0.5
 
 
-def test_a_false_peak_is_not_told_when_nothing_follows() -> None:
+def test_a_false_peak_is_not_announced_when_nothing_follows() -> None:
     assert count_false_peaks(SETTINGS, seed=2, n_steps=20, n_per_step=20).total() == 0
 
 
@@ -112,7 +112,7 @@ def test_old_false_peaks_swallow_no_transient() -> None:
     assert found.share >= 0.98
 
 
-def test_every_change_by_ten_sigma_is_told_and_sooner_than_by_traps_cut() -> None:
+def test_every_change_by_ten_sigma_is_announced_and_sooner_than_by_traps_cut() -> None:
     _, largest = count_false_alarms(SETTINGS, seed=1, n_sources=300, n_steps=60)
     cut = trap_cut(largest, 0)
     for name, ours, trap in compare_kinds(SETTINGS, seed=7, n=50, n_steps=160, cut=cut):
