@@ -304,7 +304,10 @@ class DeliveryChannel:
             await self._tell(f"{self._channel} {self._name} {what}", text)
         except DeliveryError as error:
             get_logger().warning(
-                "operator_not_told", channel=self._channel, name=self._name, error=str(error)
+                "operator_notification_failed",
+                channel=self._channel,
+                name=self._name,
+                error=str(error),
             )
 
     def _log_failure(self, reason: str) -> None:
