@@ -116,7 +116,7 @@ def _fit_shapes(
     residuals = _compare(pixels, points, points.models)
     shapes = fit_free_shapes(
         pixels, points.peaks, points.models, beam,
-        is_candidate=_may_be_extended(points.fits, residuals, points.peaks),
+        is_candidate=_exceeds_beam(points, residuals),
         threshold_sigma=parameters.detection_threshold_sigma,
         only_extended=parameters.force_beam,
     )  # fmt: skip
@@ -133,7 +133,7 @@ def _fit_with_hidden(
     for _ in range(_MOST_PASSES):
         more = add_hidden_peaks(
             pixels, points.peaks, points.models, points.around, beam, parameters,
-            is_fitted=points.fits[:, 5] > 0,
+            is_fitted=points.fits[:, 5] > 0, may_be_extended=_may_be_extended(pixels, points),
         )  # fmt: skip
         if more is None:
             break
@@ -251,12 +251,14 @@ def _flags(
     return flags
 
 
-def _may_be_extended(
-    fits: FloatArray, residuals: FloatArray, peaks: Peaks
-) -> npt.NDArray[np.bool_]:
+def _may_be_extended(pixels: npt.NDArray[np.float32], points: _Points) -> npt.NDArray[np.bool_]:
+    return _exceeds_beam(points, _compare(pixels, points, points.models))
+
+
+def _exceeds_beam(points: _Points, residuals: FloatArray) -> npt.NDArray[np.bool_]:
     """Return whether the flux around the peak exceeds that of the beam's shape."""
-    growth = residuals[:, 2]
-    growth_err = _GROWTH_ERR * peaks.rms / np.maximum(fits[:, 0], peaks.rms)
+    growth, rms = residuals[:, 2], points.peaks.rms
+    growth_err = _GROWTH_ERR * rms / np.maximum(points.fits[:, 0], rms)
     limit = 1 + np.maximum(_GROWTH_SIGMA * growth_err, _LEAST_GROWTH - 1)
     return np.asarray(growth > limit, dtype=np.bool_)
 

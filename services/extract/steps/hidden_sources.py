@@ -22,6 +22,8 @@ _EXPONENTS = 0.7, 6.3
 # whose area is 10 % larger than the beam's. A beam that is not that of the image, and an extended
 # source, leave as much on the opposite side: that has less than the second fraction.
 _FRACTIONS = 0.08, 0.5
+# Noise makes a faint extended source uneven.
+_EXTENDED_FACTOR = 1.6
 
 
 def add_hidden_peaks(
@@ -33,6 +35,7 @@ def add_hidden_peaks(
     parameters: FinderParameters,
     *,
     is_fitted: BoolArray,
+    may_be_extended: BoolArray,
 ) -> Peaks | None:
     """Return the peaks with those that are hidden by their neighbours; None if there are none.
 
@@ -54,9 +57,13 @@ def add_hidden_peaks(
         Detection threshold, margin, radius.
     is_fitted : (n,) bool
         Sources beside which others are searched.
+    may_be_extended : (n,) bool
+        Sources whose flux exceeds that of the beam's shape: what is hidden by them is higher.
     """
     highest = np.zeros((peaks.y.size, 3))
-    least = np.where(is_fitted, parameters.detection_threshold_sigma * peaks.rms, np.inf)
+    least = parameters.detection_threshold_sigma * peaks.rms
+    least[may_be_extended] *= _EXTENDED_FACTOR
+    least[~is_fitted] = np.inf
     find_hidden(pixels, peaks.background, least, models, around, _EXPONENTS, _FRACTIONS, highest)
     owner = np.flatnonzero(highest[:, 0] > 0)
     if not owner.size:

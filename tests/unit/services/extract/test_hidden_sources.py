@@ -10,7 +10,7 @@ from services.extract.models import BeamShape, FinderParameters, FoundSources
 from services.extract.steps.background import measure_background
 from services.extract.steps.finder import find_sources
 from tests.support import reference
-from tests.support.beam_sky import Source, sky
+from tests.support.beam_sky import Source, convolved, sky
 
 pytestmark = pytest.mark.compiled_kernels
 
@@ -63,6 +63,19 @@ def test_a_beam_that_is_not_that_of_the_image_makes_no_second_source(seed: int) 
     peaks = np.exp(rng.uniform(np.log(15), np.log(1000), len(PLACES)))
     sources = [(*place, peak, true) for place, peak in zip(PLACES, peaks, strict=True)]
     assert find(sky(true, sources, seed, SIZE), beam).x.size == len(PLACES)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_faint_extended_source_is_one(seed: int) -> None:
+    rng, beam, step = np.random.default_rng(seed), BEAMS[0], 56
+    places = [(x, y) for x in range(28, SIZE, step) for y in range(28, SIZE, step)]
+    sources = []
+    for place in places:
+        major = 5 * rng.uniform(0.3, 3)
+        intrinsic = BeamShape(major, major * rng.uniform(0.3, 1), rng.uniform(0, math.pi))
+        sources.append((*place, 10.0, convolved(beam, intrinsic)))
+    found = find(sky(beam, sources, seed, SIZE), beam)
+    assert 0.8 * len(places) < found.x.size <= len(places)
 
 
 def test_the_highest_residual_is_that_of_plain_numpy() -> None:
