@@ -149,11 +149,12 @@ QUANTITIES: dict[str, Quantity] = {
     "n_episodes": _number(
         "n_episodes", "episodes of activity of the source so far, this one included [-]"
     ),
-    "trigger": _text("trigger", "test that raised it: new, single, window:N, history or missed"),
+    "trigger": _text("trigger", "test that raised it: new, single, window:N, history, missed or track"),
     "trigger_sigma": _number("trigger_sigma", "significance of that test [-]"),
     "flux_expected_jy_beam": _number(
         "flux_expected_jy_beam", "peak brightness that was expected [Jy/beam]"
     ),
+    "rate_arcsec_s": _number("rate_arcsec_s", "angular rate of a moving object [arcsec/s]"),
     "extraction_type": _text("extraction_type", "blind or forced: how it was measured"),
     "freq_eff_hz": _number("freq_eff_hz", "centre of the band [Hz]"),
     "exposure_s": _number("exposure_s", "exposure [s]"),

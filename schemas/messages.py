@@ -287,3 +287,6 @@ class SourceEvent:
     position_systematic_err_deg: float | None = None
     time_limit_previous: datetime | None = None
     p_false: float | None = None
+    rate_arcsec_s: float | None = None
+    rate_err_arcsec_s: float | None = None
+    direction_deg: float | None = None

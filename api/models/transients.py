@@ -29,13 +29,17 @@ class TransientItem(Model):
     )
     n_episodes: int = Field(description="Number of this episode of its source, from 1")
     trigger: str = Field(
-        description="Test that raised it: new, single, window:N (looks), history or missed"
+        description="Test that raised it: new, single, window:N (looks), history, missed or track"
     )
     trigger_sigma: float | None = Field(description="Significance of that test [sigma]")
     flux_expected_jy_beam: float | None = Field(
         description="Peak flux that the looks before gave reason to expect [Jy/beam]"
     )
     flux_expected_err_jy_beam: float | None = Field(description="1 sigma [Jy/beam]")
+    rate_arcsec_s: float | None = Field(description="Angular rate of a moving object [arcsec/s]")
+    direction_deg: float | None = Field(
+        description="Position angle of its motion, north through east [deg]"
+    )
     time_peak: datetime = Field(description="Start of the exposure of its largest peak flux")
     flux_peak_max_jy_beam: float | None = Field(description="That flux [Jy/beam]")
     time_end: datetime | None = Field(description="When it ended; null while it goes on")

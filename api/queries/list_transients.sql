@@ -45,6 +45,8 @@ select
     transient.trigger_sigma,
     transient.flux_expected_jy_beam,
     transient.flux_expected_err_jy_beam,
+    transient.rate_arcsec_s,
+    transient.direction_deg,
     coalesce(transient.time_peak, transient.time_start) as time_peak,
     coalesce(transient.flux_peak_max_jy_beam, transient.flux_peak_jy_beam) as flux_peak_max_jy_beam,
     transient.time_end,

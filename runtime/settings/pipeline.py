@@ -253,6 +253,23 @@ class AssociateSettings(SolutionSettings):
         le=1,
         description="Error of the flux scale between images, in tests for changes [of the flux]",
     )
+    moving_min_points: int = Field(
+        3,
+        ge=0,
+        le=8,
+        description="Detections at a constant angular rate that make a moving object [-]; below "
+        "3: none is looked for",
+    )
+    moving_chance: float = Field(
+        1e-4,
+        gt=0,
+        le=1,
+        description="Moving objects that unrelated detections may make in a timestep [-]: where "
+        "there are many, more than the least number must agree",
+    )
+    moving_looks: int = Field(
+        8, ge=3, le=64, description="Timesteps back to which detections are linked [-]"
+    )
     episode_quiet_looks: int = Field(
         8,
         ge=1,

@@ -17,6 +17,7 @@ from schemas.messages import (
 )
 from tests.support.association import Associator, associator
 from tests.support.forced_results import store
+from tests.support.movers import Mover
 from tests.support.records import image, sources
 
 __all__ = ["FedSky", "Feed", "Outcome", "assert_same", "feed_sky"]
@@ -24,6 +25,8 @@ __all__ = ["FedSky", "Feed", "Outcome", "assert_same", "feed_sky"]
 _FREQUENCIES_HZ = (120e6, 140e6, 160e6)
 _SIGMA_JY = 1e-3
 _THRESHOLD_SIGMA = 10.0
+_MOVING_SIGMA = 30.0
+_FIRST_MOVING_STEP = 3
 # What lies farther from every source is noise.
 _FAR_DEG = 0.05
 # Nothing of the clock or of a serial number takes part in the comparison.
@@ -48,6 +51,8 @@ class FedSky:
         Time between timesteps [s].
     turns : bool
         Whether every second timestep looks at another field, which has the eastern sources alone.
+    movers : tuple of Mover
+        Objects that move from the third timestep on, the second one in one band alone.
     """
 
     places: np.ndarray
@@ -55,6 +60,7 @@ class FedSky:
     peaks: np.ndarray
     cadence_s: float
     turns: bool
+    movers: tuple[Mover, ...] = ()
 
     @classmethod
     def generate(
@@ -65,6 +71,7 @@ class FedSky:
         n_peaks: int = 0,
         cadence_s: float = 86_400.0,
         turns: bool = False,
+        moves: bool = False,
     ) -> "FedSky":
         """Return steady sources, flares, bursts in one band and in all, fading ones and noise.
 
@@ -95,7 +102,13 @@ class FedSky:
         away = np.hypot(*(lattice[:, None] - places).T).min(axis=0) > 2 * _FAR_DEG
         n_all = flux.shape[0] * flux.shape[1] * n_peaks
         peaks = rng.permutation(lattice[away])[:n_all].reshape(*flux.shape[:2], n_peaks, 2)
-        return cls(places, flux, peaks, cadence_s, turns)
+        movers = (Mover(121.2, 8.7, 120.0, 50.0), Mover(124.7, 9.1, 90.0, 300.0))
+        return cls(places, flux, peaks, cadence_s, turns, movers if moves else ())
+
+    def moving(self, step: int, band: int) -> list[tuple[float, float]]:
+        """Return where movers are in an image."""
+        seen = self.movers[: 2 if band == 1 else 1] if step >= _FIRST_MOVING_STEP else ()
+        return [each.at(step * self.cadence_s) for each in seen]
 
     def records(self, step: int) -> list[ImageDetections]:
         """Return the images of a timestep, in ascending frequency."""
@@ -107,9 +120,14 @@ class FedSky:
             flux = self.flux_sigma[step, band]
             seen = np.flatnonzero((flux >= _THRESHOLD_SIGMA) & (self.places[:, 0] > west_deg))
             peaks = [each for each in self.peaks[step, band].tolist() if each[0] > west_deg]
+            moving = self.moving(step, band)
             columns = sources(
-                [(ra, dec) for ra, dec in [*self.places[seen].tolist(), *peaks]],
-                flux_jy=[*(flux[seen] * _SIGMA_JY).tolist(), *[11 * _SIGMA_JY] * len(peaks)],
+                [(ra, dec) for ra, dec in [*self.places[seen].tolist(), *peaks, *moving]],
+                flux_jy=[
+                    *(flux[seen] * _SIGMA_JY).tolist(),
+                    *[11 * _SIGMA_JY] * len(peaks),
+                    *[_MOVING_SIGMA * _SIGMA_JY] * len(moving),
+                ],
                 flux_err_jy=_SIGMA_JY,
             )
             time_days = step * self.cadence_s / 86_400
@@ -129,6 +147,9 @@ class FedSky:
         nearest = np.argmin(offsets, axis=1)
         is_empty = np.min(offsets, axis=1) > _FAR_DEG
         flux = np.where(is_empty, 0.0, self.flux_sigma[step, band, nearest] * _SIGMA_JY)
+        for ra, dec in self.moving(step, band):
+            is_at = np.hypot(positions.ra - ra, positions.dec - dec) <= _FAR_DEG
+            flux = np.where(is_at, _MOVING_SIGMA * _SIGMA_JY, flux)
         chances = [_chance(request.image_id, each) for each in positions.ra.tolist()]
         is_gap = np.array(chances) < 1 / 16
         flux = np.where(is_gap, np.nan, flux)
@@ -371,6 +392,8 @@ async def _to_outcome(feeder: _Feeder) -> Outcome:
                 if each.name not in _NOT_COMPARED
             },
             "source": names.get(event.source_id),
+            # A retraction for a moving object ends with the `trig_id` of that.
+            "note": (event.note or "").replace(_trig_id_in(event.note), ""),
             "n_earlier": len(event.earlier_trig_ids),
         }
         for event in feeder.events
@@ -385,6 +408,11 @@ async def _to_outcome(feeder: _Feeder) -> Outcome:
         "detection": sorted(detections, key=lambda row: str(sorted(row.items()))),
     }
     return Outcome(events, tables)
+
+
+def _trig_id_in(note: str | None) -> str:
+    """Return what follows ``moving object`` in a note."""
+    return (note or "").partition("moving object ")[2]
 
 
 def assert_same(ours: Outcome, theirs: Outcome) -> None:

@@ -10,6 +10,7 @@ from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
 from schemas.topics import Topics
 from services.associate.handlers.contradictions import Contradictions
+from services.associate.handlers.moving import retract_members
 from services.associate.metrics import GIVEN_UP
 from services.associate.models.catalogue import Evidence, Questions
 from services.associate.models.waiting import WaitingTimestep
@@ -132,8 +133,10 @@ class Judge:
             stream_id, stream, image_keys=timestep.image_keys
         )
         sources = await catalogue.load_sources_by_id(stream_id, ready)
+        reasons = {each: timestep.retracted[each] for each in ready if each in timestep.retracted}
         if not sources.size or not images:
-            return 0  # archived meanwhile, or the images have expired
+            # archived meanwhile, or the images have expired
+            return await retract_members(catalogue, reasons, self._topics)
         statistics = await catalogue.load_statistics(sources["id"])
         rows = await catalogue.load_looks(stream_id, images, sources["id"])
         before = await catalogue.load_states_before(stream_id, timestep.timestep_id, sources["id"])
@@ -169,6 +172,7 @@ class Judge:
         )
         await catalogue.store_forced_outcome(outcome, self._topics)
         n_retracted = await self._contradict(catalogue, stream, timestep, looks)
+        n_retracted += await retract_members(catalogue, reasons, self._topics)
         await self._archive(catalogue, stream_id, timestep, ready)
         return len(outcome.notifications) + n_retracted
 

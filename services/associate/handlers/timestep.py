@@ -8,6 +8,7 @@ import numpy as np
 from runtime.settings import AssociateSettings
 from schemas.topics import Topics
 from services.associate.handlers.judgements import Judge, load_judgement_evidence
+from services.associate.handlers.moving import retract_members
 from services.associate.models.catalogue import (
     NO_NULL_DETECTIONS,
     SOURCE_DTYPE,
@@ -37,6 +38,7 @@ from services.associate.steps.first_decisions import (
     wait_timesteps,
 )
 from services.associate.steps.judgement import ask_of
+from services.associate.steps.moving import expect_moving, moving_ids
 from services.associate.steps.registration import exposure_times
 from services.associate.storage import Catalogue
 
@@ -83,10 +85,11 @@ async def associate_timestep(
     evidence = replace(evidence, waiting=earlier)
     decisions = await _judge(catalogue, association, evidence, settings)
     await catalogue.store(decisions, topics)
-    n_events = 0
+    reasons = decisions.tracks.retracted if decisions.tracks else {}
+    n_events = await retract_members(catalogue, reasons, topics)
     if earlier.n_timesteps >= max(1, wait_timesteps(settings)):
         judge = Judge(settings, topics)
-        n_events = await judge.give_up(catalogue, stream.id, timestep.stream)
+        n_events += await judge.give_up(catalogue, stream.id, timestep.stream)
     requests = decisions.forced.requests if decisions.forced else ()
     return Outcome(
         tuple(decisions.entries),
@@ -108,7 +111,21 @@ async def _associate(
         wider_deg = wider_radius_deg(timestep, settings)
         state = await _load_sources(catalogue, timestep, state, max(radius_deg, wider_deg))
         solutions = solve_timestep(timestep, state, settings, radius_deg=wider_deg)
+    state = await _expect_moving(catalogue, timestep, state)
     return associate(timestep, state, settings, solutions)
+
+
+async def _expect_moving(
+    catalogue: Catalogue, timestep: Timestep, state: CatalogueState
+) -> CatalogueState:
+    """Return the state with what is linked to moving objects, and these where they are now."""
+    look, tracks = await catalogue.load_tracks(state.stream_id)
+    state = replace(state, tracks=tracks, look=look + 1)
+    ids = moving_ids(tracks)
+    if not ids:
+        return state
+    sources = await catalogue.load_sources_by_id(state.stream_id, ids)
+    return expect_moving(state, timestep, sources, await catalogue.load_statistics(sources["id"]))
 
 
 async def _judge(

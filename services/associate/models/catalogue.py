@@ -19,8 +19,10 @@ __all__ = [
     "NOTHING_WAITS",
     "NO_MONITORS",
     "NO_NULL_DETECTIONS",
+    "NO_TRACKS",
     "SOURCE_DTYPE",
     "STATISTICS_DTYPE",
+    "TRACK_DTYPE",
     "BandFlux",
     "CatalogueState",
     "ChannelKey",
@@ -78,6 +80,16 @@ STATISTICS_DTYPE = np.dtype(
         ("change_state", f"V{CHANGE_STATE_BYTES}"),
     ]
 )
+# Detections that may belong to a moving object: `track_id` is the source of the object, 0 where
+# there is none yet; `look` counts the timesteps of the stream, `time_s` is the middle of the
+# exposure since 1970 [s], `err_deg` the error of the position, 1 sigma [deg].
+TRACK_DTYPE = np.dtype(
+    [
+        ("source_id", np.int64), ("track_id", np.int64), ("look", np.int64),
+        ("time_s", np.float64), ("ra", np.float64), ("dec", np.float64), ("err_deg", np.float64),
+    ]
+)  # fmt: skip
+NO_TRACKS = np.zeros(0, TRACK_DTYPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +163,10 @@ class CatalogueState:
         In ascending order of id.
     statistics : mapping of (k,) structured, `STATISTICS_DTYPE`
         Of those sources, by band and Stokes parameter.
+    tracks : (m,) structured, `TRACK_DTYPE`
+        Detections that may belong to moving objects.
+    look : int
+        Number of the timestep among those that these are counted by.
     """
 
     stream_id: int
@@ -161,6 +177,8 @@ class CatalogueState:
     sources: RowArray
     statistics: Mapping[ChannelKey, RowArray]
     monitors: Monitors = NO_MONITORS
+    tracks: RowArray = field(default_factory=NO_TRACKS.copy)
+    look: int = 1
 
 
 @dataclass(frozen=True, slots=True)

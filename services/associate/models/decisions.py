@@ -20,6 +20,7 @@ from services.associate.models.catalogue import ChannelKey, RowArray
 from services.associate.models.look_back import LookBackRow
 from services.associate.models.solutions import NO_SOLUTION, ImageSolution
 from services.associate.models.timesteps import ExpectedChannel, LedgerEntry
+from services.associate.models.tracks import TrackRows
 from services.associate.models.waiting import WaitingRow
 
 __all__ = [
@@ -121,6 +122,8 @@ class TransientRow:
     trigger_sigma: float | None
     flux_expected_jy_beam: float | None
     flux_expected_err_jy_beam: float | None
+    rate_arcsec_s: float | None
+    direction_deg: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +291,8 @@ class Decisions:
         Sources that are looked for in earlier images before they are told.
     look_back_requests : sequence of ImageRequest
         What is to be measured there.
+    tracks : TrackRows or None
+        What is stored of moving objects; None: nothing changes.
     now : datetime
         When all this was decided.
     limits : ArchiveLimits
@@ -306,6 +311,7 @@ class Decisions:
     sources: SourceRows = field(default_factory=SourceRows)
     notifications: Sequence[Notification] = ()
     waiting: WaitingRow | None = None
+    tracks: TrackRows | None = None
     doubtful_ids: Sequence[int] = ()
     look_backs: Sequence[LookBackRow] = ()
     look_back_requests: Sequence[ImageRequest] = ()

@@ -1,7 +1,7 @@
 """Looks that are judged later: in the order of their timesteps, each with all its answers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +53,8 @@ class WaitingRow:
         Sources that waited before, as they were before this timestep changed them.
     requests : mapping
         Ids of the sources to be measured by the key of the image.
+    retracted : mapping
+        Those of them that turned out to be a moving object, and the reason for the subscribers.
     """
 
     image_keys: Sequence[int]
@@ -60,13 +62,15 @@ class WaitingRow:
     doubtful_ids: IntArray
     before: "EarlierStates"
     requests: Mapping[int, IntArray]
+    retracted: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingTimestep:
     """A timestep in which looks at some sources wait.
 
-    `source_ids` are these, `unanswered_ids` those of them that a request is under way for.
+    `source_ids` are these, `unanswered_ids` those of them that a request is under way for;
+    `retracted` has why the first events of some sources are taken back.
     """
 
     timestep_id: int
@@ -75,6 +79,7 @@ class WaitingTimestep:
     source_ids: frozenset[int]
     doubtful_ids: frozenset[int]
     unanswered_ids: frozenset[int]
+    retracted: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

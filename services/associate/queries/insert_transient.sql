@@ -25,11 +25,13 @@
 -- $23  trigger_sigma              float8       [sigma]
 -- $24  flux_expected_jy_beam      float8       [Jy/beam]
 -- $25  flux_expected_err_jy_beam  float8       [Jy/beam]
+-- $26  rate_arcsec_s              float8       [arcsec/s]
+-- $27  direction_deg              float8       [deg]
 insert into transient (
     event_id, trig_id, source_id, stream_id, kind, certainty, state, image_key, source_number, time_start,
     time_detected, ra, dec, ra_err_deg, dec_err_deg, flux_peak_jy_beam, snr, eta, v,
     last_notified_n_bands, limit_previous_jy_beam, episode, trigger, trigger_sigma,
-    flux_expected_jy_beam, flux_expected_err_jy_beam
+    flux_expected_jy_beam, flux_expected_err_jy_beam, rate_arcsec_s, direction_deg
 )
 values (
     $1::text,
@@ -57,6 +59,8 @@ values (
     $22::text,
     $23::float8,
     $24::float8,
-    $25::float8
+    $25::float8,
+    $26::float8,
+    $27::float8
 )
 returning transient.id

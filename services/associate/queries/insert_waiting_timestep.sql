@@ -1,18 +1,20 @@
 -- Store the looks of a timestep that are judged later, with what it changed of sources that waited
 -- before.
 --
--- $1  stream_id          int
--- $2  timestep_id        bigint
--- $3  time_start         timestamptz
--- $4  image_keys         bigint[]
--- $5  source_ids         bigint[]
--- $6  doubtful_ids       bigint[]
--- $7  before_ids         bigint[]
--- $8  before_sources     bytea
--- $9  before_statistics  bytea
+-- $1   stream_id           int
+-- $2   timestep_id         bigint
+-- $3   time_start          timestamptz
+-- $4   image_keys          bigint[]
+-- $5   source_ids          bigint[]
+-- $6   doubtful_ids        bigint[]
+-- $7   before_ids          bigint[]
+-- $8   before_sources      bytea
+-- $9   before_statistics   bytea
+-- $10  retracted_ids       bigint[]
+-- $11  retraction_reasons  text[]
 insert into waiting_timestep (
     stream_id, timestep_id, time_start, image_keys, source_ids, doubtful_ids, before_ids, before_sources,
-    before_statistics
+    before_statistics, retracted_ids, retraction_reasons
 )
 values (
     $1::int,
@@ -23,5 +25,7 @@ values (
     $6::bigint[],
     $7::bigint[],
     $8::bytea,
-    $9::bytea
+    $9::bytea,
+    $10::bigint[],
+    $11::text[]
 )

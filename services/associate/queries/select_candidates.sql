@@ -1,4 +1,5 @@
--- Return the sources inside boxes of the search index, as one string of binary records.
+-- Return the sources inside boxes of the search index, as one string of binary records; not those that
+-- move.
 --
 -- $1  stream_id  int
 -- $2  zone       smallint[]  disjoint boxes: no source comes twice
@@ -26,3 +27,4 @@ inner join source
         and box.zone = source.zone
         and source.search_ra between box.ra_low and box.ra_high
         and source.search_dec between $5::float8 and $6::float8
+where source.activity <> 3

@@ -1,5 +1,5 @@
 -- Return known sources that a timestep may not detect: some by id, and those in its field that were not
--- detected for longer, or that wait for a look at their position.
+-- detected for longer, or that wait for a look at their position; not those that move.
 --
 -- $1  stream_id      int
 -- $2  source_id      bigint[]     of the timestep before
@@ -37,5 +37,6 @@ select
     source.activity = 1 as is_active
 from candidate
 inner join source on candidate.source_id = source.id
+where source.activity <> 3
 group by source.id
 order by source.id

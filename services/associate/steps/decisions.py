@@ -1,7 +1,7 @@
 """Decide what a timestep writes and announces; no input or output."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -17,6 +17,7 @@ from services.associate.models.decisions import (
     ImageRow,
 )
 from services.associate.models.timesteps import ExpectedChannel
+from services.associate.models.tracks import TrackRows, to_track_rows
 from services.associate.models.waiting import EarlierStates, WaitingRow
 from services.associate.steps.association import Association
 from services.associate.steps.bands import find_band
@@ -49,6 +50,7 @@ def judge_at_once(
     """Test the detections of a timestep for changes, but for those of sources that wait."""
     candidates = association.candidates
     judged = candidates.sources["is_detected"] & ~np.isin(first.rows["id"], waiting_ids)
+    judged[sorted(first.tracks.crossed)] = False
     if association.timestep.is_late:
         judged[:] = False
     return judge_looks(
@@ -94,6 +96,7 @@ def decide(
     # What came before this timestep decides which sources leave; it may still be under way.
     is_unknown = np.isin(doubtful, evidence.waiting.source_ids)
     is_closing = not timestep.is_late and timestep.time_start is not None
+    reasons = _to_reasons(first, builder)
     return Decisions(
         stream=timestep.stream,
         stream_id=state.stream_id,
@@ -119,7 +122,10 @@ def decide(
         notifications=to_announcements(
             looks, [*first.new, *looks.changes], evidence, settings, builder
         ),
-        waiting=_to_waiting(association, first, waiting_ids, evidence, doubtful[is_unknown]),
+        waiting=_to_waiting(
+            association, first, waiting_ids, evidence, doubtful[is_unknown], reasons
+        ),
+        tracks=_to_tracks(association, first, waiting_ids, reasons),
         doubtful_ids=doubtful[~is_unknown].tolist(),
         look_backs=to_look_back_rows(first.look_backs, builder, requests, settings),
         look_back_requests=requests,
@@ -171,6 +177,7 @@ def _to_waiting(
     waiting_ids: IntArray,
     evidence: Evidence,
     doubtful: IntArray,
+    reasons: Mapping[int, str],
 ) -> WaitingRow | None:
     """Return the looks that are judged later, and what this timestep changed of those before."""
     state = association.state
@@ -186,6 +193,7 @@ def _to_waiting(
         image_keys=list(keys.values()),
         source_ids=looked,
         doubtful_ids=doubtful,
+        retracted={each: why for each, why in reasons.items() if each in set(looked.tolist())},
         before=EarlierStates(
             state.sources[np.isin(state.sources["id"], changed)],
             {
@@ -197,6 +205,36 @@ def _to_waiting(
             keys[each.request.image_id]: np.unique(each.request.positions.position_id)
             for each in requests
         },
+    )
+
+
+def _to_reasons(first: FirstDecisions, builder: EventBuilder) -> dict[int, str]:
+    """Return why the first events of sources are taken back that are a moving object."""
+    return {
+        source_id: "a detection of the moving object "
+        f"{builder.to_notification(trigger).event.trig_id}"
+        for trigger in first.new
+        for source_id in sorted(first.tracks.members.get(trigger.source, ()))
+    }
+
+
+def _to_tracks(
+    association: Association,
+    first: FirstDecisions,
+    waiting_ids: IntArray,
+    reasons: Mapping[int, str],
+) -> TrackRows | None:
+    """Return what is stored of moving objects; None: there are none, and were none."""
+    if association.timestep.is_late:
+        return None
+    if not association.state.tracks.size and not first.tracks.points.size:
+        return None
+    waits = set(waiting_ids.tolist())
+    return to_track_rows(
+        first.tracks,
+        first.rows,
+        look=association.state.look,
+        retracted={each: why for each, why in reasons.items() if each not in waits},
     )
 
 

@@ -8,6 +8,7 @@ from runtime.settings import AssociateSettings
 from schemas.messages import BoolArray, IntArray
 from services.associate.models.catalogue import NullDetections, RowArray
 from services.associate.models.changes import Looks
+from services.associate.models.tracks import MOVES
 from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.change_tests import find_history_sigma, to_limits
 from services.associate.steps.coverage import covers_any
@@ -172,11 +173,14 @@ def start_episodes(
     """Note in the rows of the sources, in place, the episodes that triggers begin."""
     for trigger in triggers:
         row = rows[trigger.source : trigger.source + 1]
+        row["n_episodes"] += 1
+        if trigger.kind == "moving":
+            row["activity"] = MOVES
+            continue
         row["is_new" if trigger.kind == "new_source" else "is_variable"] = True
         row["activity"] = -1 if trigger.kind in ("faded", "vanished") else 1
         row["n_quiet"] = 0
         row["n_quiet_needed"] = max(settings.episode_quiet_looks, trigger.test.window)
-        row["n_episodes"] += 1
 
 
 def follow_activity(

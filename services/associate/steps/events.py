@@ -62,7 +62,7 @@ class EventBuilder:
         if trigger.last is not None:
             return trigger.last.trig_id
         row = self.rows[trigger.source]
-        if row["n_episodes"] > 1:
+        if row["n_episodes"] > 1 or trigger.motion is not None:
             number = trigger.image.number_of(trigger.detection)
             return trig_id(self.stream, trigger.image.record.image_id, number)
         first_image_id = self.image_ids[int(row["first_image_key"])]
@@ -73,7 +73,7 @@ class EventBuilder:
         row, family = self.rows[trigger.source], self._trig_id(trigger)
         ra_err_deg, dec_err_deg = self.candidates.position_errors_deg(trigger.source)
         record, number = trigger.image.record, trigger.detection
-        metadata, sources = trigger.image.metadata, record.sources
+        metadata, sources, motion = trigger.image.metadata, record.sources, trigger.motion
         return SourceEvent(
             event_id=event_id(family, trigger.kind, record.image_id),
             trig_id=family,
@@ -124,6 +124,9 @@ class EventBuilder:
             position_systematic_err_deg=self.candidates.systematic_deg,
             time_limit_previous=trigger.time_limit,
             p_false=_to_optional(float(sources.p_false[number])),
+            rate_arcsec_s=None if motion is None else motion.rate_arcsec_s,
+            rate_err_arcsec_s=None if motion is None else motion.rate_err_arcsec_s,
+            direction_deg=None if motion is None else motion.direction_deg,
             edge_distance_deg=_edge_distance_deg(
                 metadata, float(row["ra"]), float(row["dec"]), margin_of(record)
             ),
@@ -160,6 +163,8 @@ def to_transient_row(
         trigger_sigma=event.trigger_sigma,
         flux_expected_jy_beam=event.flux_expected_jy_beam,
         flux_expected_err_jy_beam=event.flux_expected_err_jy_beam,
+        rate_arcsec_s=event.rate_arcsec_s,
+        direction_deg=event.direction_deg,
     )
 
 

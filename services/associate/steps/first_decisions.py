@@ -1,7 +1,7 @@
 """Decide about first detections, and what is to be measured: at once, whatever waits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -9,12 +9,14 @@ from runtime.settings import AssociateSettings
 from schemas.messages import IntArray
 from services.associate.models.catalogue import Evidence, RowArray
 from services.associate.models.decisions import ForcedDecisions, ForcedTargets
+from services.associate.models.tracks import Tracks
 from services.associate.steps.association import Association
 from services.associate.steps.coverage import covers_any
 from services.associate.steps.episodes import start_episodes
 from services.associate.steps.forced_requests import find_request
 from services.associate.steps.look_back import WAITS, LookBack, find_look_backs
 from services.associate.steps.monitors import find_monitor_targets, to_monitor_sources
+from services.associate.steps.moving import find_moving, to_moving_triggers
 from services.associate.steps.null_detections import count_null_detections
 from services.associate.steps.triggers import AssociatedImage, Trigger, find_new_sources
 
@@ -28,19 +30,22 @@ class FirstDecisions:
     Parameters
     ----------
     new : sequence of Trigger
-        New sources that are told now.
+        New sources and moving objects that are told now.
     look_backs : sequence of LookBack
         First detections that are looked for in earlier images before.
     rows : (n,) structured
         The candidates with the ids, keys and flags to store, episodes of `new` begun.
     forced : ForcedDecisions or None
         Null detections, monitors and requests; None: nothing is counted.
+    tracks : Tracks
+        Moving objects.
     """
 
     new: Sequence[Trigger]
     look_backs: Sequence[LookBack]
     rows: RowArray
     forced: ForcedDecisions | None
+    tracks: Tracks = field(default_factory=Tracks)
 
 
 def decide_first(
@@ -64,8 +69,13 @@ def decide_first(
         sigma_margin=settings.new_source_sigma_margin,
     )
     look_backs = find_look_backs(association, evidence, new, settings)
-    waiting = {each.trigger.source for each in look_backs}
+    firsts = {each.source: each for each in new}
+    firsts |= {each.trigger.source: each.trigger for each in look_backs}
+    tracks = find_moving(association, list(firsts.values()), settings)
+    look_backs = [each for each in look_backs if each.trigger.source not in tracks.begun]
+    waiting = {each.trigger.source for each in look_backs} | set(tracks.begun)
     told = [each for each in new if each.source not in waiting]
+    told += to_moving_triggers(tracks, list(firsts.values()))
     rows = association.candidates.sources.copy()
     created = np.flatnonzero(rows["is_created"])
     rows["id"][created] = evidence.source_ids[: created.size]
@@ -74,7 +84,7 @@ def decide_first(
     start_episodes(rows, told, settings)
     rows["activity"][[each.trigger.source for each in look_backs]] = WAITS
     forced = _decide_forced(association, evidence, rows, settings, look_backs)
-    return FirstDecisions(told, look_backs, rows, forced)
+    return FirstDecisions(told, look_backs, rows, forced, tracks)
 
 
 def wait_timesteps(settings: AssociateSettings) -> int:
@@ -86,7 +96,8 @@ def touched_ids(association: Association, evidence: Evidence) -> IntArray:
     """Return the known sources that a timestep detects, or may have looked at."""
     rows = association.candidates.sources
     known = rows["id"][rows["is_detected"] & ~rows["is_created"]]
-    return np.concatenate([known, evidence.null_detections.id])
+    linked = association.state.tracks["source_id"]
+    return np.concatenate([known, evidence.null_detections.id, linked])
 
 
 def find_waiting(
@@ -97,14 +108,14 @@ def find_waiting(
 ) -> IntArray:
     """Return the sources whose looks in a timestep are judged later.
 
-    Those to be measured, those that it looks at and that wait for an earlier timestep, and those
-    that look back.
+    Those to be measured, those that it looks at and that wait for an earlier timestep, those that
+    look back, and those that wait and turn out to be a moving object.
     """
     if not wait_timesteps(settings):
         return np.empty(0, np.int64)
     requests = first.forced.requests if first.forced else ()
     look_backs = first.rows["id"][[each.trigger.source for each in first.look_backs]]
-    return np.unique(
+    found = np.unique(
         np.concatenate(
             [
                 *(each.request.positions.position_id for each in requests),
@@ -113,6 +124,11 @@ def find_waiting(
             ]
         )
     ).astype(np.int64)
+    # A moving object may be what was measured of a source beside it: nothing is judged by that.
+    found = found[~np.isin(found, first.rows["id"][sorted(first.tracks.crossed)])]
+    members = np.array(sorted(set().union(*first.tracks.members.values())), np.int64)
+    held = np.concatenate([evidence.waiting.source_ids, found])
+    return np.union1d(found, members[np.isin(members, held)])
 
 
 def _find_held(association: Association, evidence: Evidence) -> IntArray:

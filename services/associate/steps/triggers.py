@@ -10,6 +10,7 @@ import numpy as np
 from schemas.messages import BoolArray, FloatArray, ImageDetections, ImageMetadata, IntArray
 from services.associate.models.catalogue import ChannelKey, LastNotified, PriorCoverage
 from services.associate.models.solutions import NO_SOLUTION, ImageSolution
+from services.associate.models.tracks import Motion
 from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.image_result import ImageResult
 from services.associate.steps.new_source import find_lowest_limits
@@ -45,7 +46,7 @@ class Test:
     Parameters
     ----------
     name : str
-        ``new``, ``single``, ``window:N`` (looks), ``history`` or ``missed``.
+        ``new``, ``single``, ``window:N`` (looks), ``history``, ``missed`` or ``track``.
     sigma : float or None
         Its significance, negative where the source is fainter [sigma].
     expected_jy_beam, expected_err_jy_beam : float or None
@@ -87,9 +88,11 @@ class Trigger:
     last : LastNotified or None
         The transient that an update is about.
     note : str or None
-        Reason for an update.
+        Reason for an update, or what a motion is.
     test : Test
         What it rests on; an update has none.
+    motion : Motion or None
+        Of a moving object.
     """
 
     kind: str
@@ -102,6 +105,7 @@ class Trigger:
     note: str | None = None
     test: Test = Test("")
     time_limit: datetime | None = None
+    motion: Motion | None = None
 
     def with_note(self, note: str) -> "Trigger":
         """Return the same with a reason."""

@@ -12,11 +12,13 @@ from services.associate.models.decisions import (
     Notification,
     SourceRows,
 )
+from services.associate.models.tracks import TrackRows
 from services.associate.storage.forced import ForcedTables
 from services.associate.storage.images import ImageTables
 from services.associate.storage.look_backs import LookBackTables
 from services.associate.storage.outbox import OutboxTables
 from services.associate.storage.sources import SourceTables
+from services.associate.storage.tracks import TrackTables
 from services.associate.storage.transients import TransientTables
 from services.associate.storage.waiting import WaitingTables
 
@@ -30,6 +32,7 @@ class Catalogue(
     ForcedTables,
     LookBackTables,
     WaitingTables,
+    TrackTables,
     OutboxTables,
 ):
     """One transaction on the catalogue."""
@@ -56,6 +59,8 @@ class Catalogue(
         # Before the other requests: an event waits for their answers.
         for request in decisions.look_back_requests:
             await self.insert_request(request, topics)
+        if decisions.tracks is not None:
+            await self._store_tracks(decisions, decisions.tracks)
         if decisions.forced is not None:
             await self._store_forced(stream_id, decisions.forced, topics)
         if decisions.time_start is not None:
@@ -140,6 +145,12 @@ class Catalogue(
             await self.end_episodes(episodes.ended_ids, time_start)
         if episodes.peaks:
             await self.raise_peaks(episodes.peaks, time_start)
+
+    async def _store_tracks(self, decisions: Decisions, rows: TrackRows) -> None:
+        """Store what is linked, and that objects are followed no longer."""
+        await self.store_tracks(decisions.stream_id, rows)
+        if rows.ended_ids and decisions.time_start is not None:
+            await self.end_episodes(rows.ended_ids, decisions.time_start)
 
     async def store_notification(self, notification: Notification, topics: Topics) -> None:
         """Store an event; one about a transient that was retracted meanwhile is dropped."""

@@ -48,6 +48,8 @@ class WaitingTables(Transaction):
             before_ids=row.before.sources["id"],
             before_sources=sources,
             before_statistics=statistics,
+            retracted_ids=list(row.retracted),
+            retraction_reasons=list(row.retracted.values()),
         )
         if row.requests:
             await self._execute(
@@ -94,6 +96,7 @@ class WaitingTables(Transaction):
                 frozenset(row["source_ids"]),
                 frozenset(row["doubtful_ids"]),
                 frozenset(row["unanswered_ids"]),
+                dict(zip(row["retracted_ids"], row["retraction_reasons"], strict=True)),
             )
             for row in rows
         ]

@@ -22,6 +22,7 @@ _SKIES: dict[str, dict[str, Any]] = {
     "seconds": {"cadence_s": 8.0},
     "noise": {"n_peaks": 2},
     "fields": {"turns": True, "cadence_s": 8.0},
+    "moving": {"moves": True, "cadence_s": 8.0},
 }
 _FEEDS = {
     "late": Feed(1, lag_steps=3),
@@ -34,6 +35,7 @@ _CASES = [
     (5501, "seconds", "restarted", 4),
     (5501, "noise", "shuffled", 4),
     (5501, "fields", "repeated", 0),
+    (5501, "moving", "shuffled", 4),
 ]
 # EVENT_ORDER_SEEDS=20 tries as many skies of each kind with every feed, two minutes each.
 _CASES += itertools.product(
@@ -51,6 +53,7 @@ async def test_answers_may_come_at_any_time(
     in_time = await feed_sky(postgres_url, fed, Feed(), case=case, **settings)
     assert "new_source" in in_time.kinds()
     assert "variable" in in_time.kinds()
+    assert ("moving" in in_time.kinds()) == (sky == "moving")
     assert in_time.tables["waiting"] == []
     theirs = await feed_sky(postgres_url, fed, _FEEDS[feed], case=case, **settings)
     assert_same(in_time, theirs)

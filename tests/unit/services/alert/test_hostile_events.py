@@ -70,9 +70,10 @@ VARIABILITY = (
 )  # fmt: skip
 EXPECTED = ("flux_expected_jy_beam", "flux_expected_err_jy_beam", "trigger_sigma")
 PREVIOUS = ("flux_previous_jy_beam", "flux_previous_err_jy_beam")
+MOTION = ("rate_arcsec_s", "rate_err_arcsec_s", "direction_deg")
 NULLABLE = {
     "telescope", "limit_previous_jy_beam", "note", "edge_distance_deg", *VARIABILITY, *EXPECTED,
-    *PREVIOUS, "time_previous", "position_systematic_err_deg", "time_limit_previous", "p_false",
+    *MOTION, *PREVIOUS, "time_previous", "position_systematic_err_deg", "time_limit_previous", "p_false",
 }  # fmt: skip
 
 floats = st.floats() | st.sampled_from(FLOATS)
@@ -88,7 +89,7 @@ KINDS = [
 FULL = source_event(
     note="S/N 30, last reported 12", edge_distance_deg=1.0, transient_kind="variable",
     time_previous=START, position_systematic_err_deg=0.001, time_limit_previous=START,
-    p_false=0.25, **dict.fromkeys((*VARIABILITY, *EXPECTED, *PREVIOUS), 1.5),
+    p_false=0.25, **dict.fromkeys((*VARIABILITY, *EXPECTED, *PREVIOUS, *MOTION), 1.5),
 )  # fmt: skip
 FIELDS = [name for name in SourceEvent.__dataclass_fields__ if name not in ("kind", "times")]
 
