@@ -149,7 +149,9 @@ QUANTITIES: dict[str, Quantity] = {
     "n_episodes": _number(
         "n_episodes", "episodes of activity of the source so far, this one included [-]"
     ),
-    "trigger": _text("trigger", "test that raised it: new, single, window:N, history, missed or track"),
+    "trigger": _text(
+        "trigger", "test that raised it: new, single, window:N, history, missed or track"
+    ),
     "trigger_sigma": _number("trigger_sigma", "significance of that test [-]"),
     "flux_expected_jy_beam": _number(
         "flux_expected_jy_beam", "peak brightness that was expected [Jy/beam]"

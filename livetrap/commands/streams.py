@@ -1,4 +1,4 @@
-"""Commands about streams: list, describe, delete, export."""
+"""Commands about streams: list, describe, delete, export, compare."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ __all__ = ["streams"]
 streams = typer.Typer(
     name="streams",
     no_args_is_help=True,
-    help="List, describe, delete and export streams: sequences of images and their sources.",
+    help="List, describe, delete, export, compare streams: sequences of images and their sources.",
 )
 Name = Annotated[
     str, typer.Argument(metavar="STREAM", help="As `livetrap streams list` shows its name")
@@ -104,6 +104,45 @@ def export(
     use_running_stack(data_dir)
     for table, n_rows in export_stream(load_settings(), name, to).items():
         print(f"{table:<20}{n_rows:>12} rows")
+
+
+@streams.command("compare")
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="One stream")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The other")],
+    *,
+    radius_arcsec: Annotated[
+        float, typer.Option(min=0.0, max=36000.0, help="Largest distance of a pair [arcsec]")
+    ] = 30.0,
+    tolerance_s: Annotated[
+        float, typer.Option(min=0.0, help="Largest difference of the times of two transients [s]")
+    ] = 0.5,
+    data_dir: DataDir = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Tell which sources and transients of two streams differ, and why.
+
+    Two streams of the same images: under other settings, or extracted with another threshold.
+
+    For example:
+
+        livetrap streams compare night1 night1-replayed
+        livetrap streams compare night1 night1-replayed --radius-arcsec 60 --json
+    """
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from livetrap.operator.stream_comparison import (  # noqa: PLC0415
+        compare_streams,
+        render_comparison,
+    )
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    found = compare_streams(
+        load_settings(), first, second, radius_arcsec=radius_arcsec, tolerance_s=tolerance_s
+    )
+    as_text = json.dumps(asdict(found), indent=2, default=str) if as_json else None
+    print(as_text or render_comparison(found))
 
 
 @streams.command("reset-clock")

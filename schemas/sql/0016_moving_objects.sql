@@ -9,7 +9,8 @@ comment on column source.activity is
 alter table transient
 add column rate_arcsec_s float8,
 add column direction_deg float8;
-comment on column transient.rate_arcsec_s is 'Angular rate of a moving object; null: it does not move [arcsec/s]';
+comment on column transient.rate_arcsec_s is
+'Angular rate of a moving object; null: it does not move [arcsec/s]';
 comment on column transient.direction_deg is
 'Position angle of its motion at its position, north through east [deg]';
 
@@ -36,7 +37,8 @@ comment on table tracking is
 comment on column tracking.stream_id is 'Stream [-]';
 comment on column tracking.look is 'Timesteps so far in which there were such detections [-]';
 comment on column tracking.source_id is 'Sources of the detections [-]';
-comment on column tracking.track_id is 'Sources that they are detections of: moving objects; 0: of none yet [-]';
+comment on column tracking.track_id is
+'Sources that they are detections of: moving objects; 0: of none yet [-]';
 comment on column tracking.looks is 'Timesteps of the detections, counted as in look [-]';
 comment on column tracking.time_s is 'Middles of their exposures, since 1970 [s]';
 comment on column tracking.ra is 'Right ascensions, ICRS [deg]';

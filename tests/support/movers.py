@@ -33,9 +33,7 @@ class Mover:
         here = to_unit_vectors(np.array([self.ra]), np.array([self.dec])).T[0]
         ra, dec, angle = np.radians([self.ra, self.dec, self.direction_deg])
         east = np.array([-np.sin(ra), np.cos(ra), 0.0])
-        north = np.array(
-            [-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)]
-        )
+        north = np.array([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)])
         ahead = np.sin(angle) * east + np.cos(angle) * north
         turn = np.radians(self.rate_arcsec_s * time_s / 3600)
         x, y, z = here * np.cos(turn) + ahead * np.sin(turn)

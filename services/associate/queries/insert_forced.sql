@@ -1,6 +1,6 @@
 -- Store forced measurements of one image and return the numbers of those that are new; those that
 -- are stored stay as they are. Others may send requests too, with numbers of their own: a position
--- farther from the source than a beam is left out.
+-- farther from the source than a beam is left out, unless the source moves.
 --
 -- $1   stream                 text
 -- $2   image_id               text      sha256
@@ -71,8 +71,11 @@ inner join source
     on
         row_in.source_id = source.id
         and stream.id = source.stream_id
-        and sind((source.dec - row_in.dec) / 2) ^ 2
-        + cosd(source.dec) * cosd(row_in.dec) * sind((source.ra - row_in.ra) / 2) ^ 2
-        <= sind(image.beam_major_deg / 2) ^ 2
+        and (
+            source.activity = 3
+            or sind((source.dec - row_in.dec) / 2) ^ 2
+            + cosd(source.dec) * cosd(row_in.dec) * sind((source.ra - row_in.ra) / 2) ^ 2
+            <= sind(image.beam_major_deg / 2) ^ 2
+        )
 on conflict (stream_id, time_start, image_key, source_number) do nothing
 returning detection.source_number

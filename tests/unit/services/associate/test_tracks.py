@@ -44,7 +44,10 @@ def run(
     linked: set[int] = set()
     for look in range(1, n_looks + 1):
         new = [
-            point(100 * k + look, look, look * cadence_s, scatter(rng, each.at(look * cadence_s), ERR_DEG / 1.4))
+            point(
+                100 * k + look, look, look * cadence_s,
+                scatter(rng, each.at(look * cadence_s), ERR_DEG / 1.4),
+            )
             for k, each in enumerate(movers, 1)
             if (k, look) not in missing and k not in linked
         ]  # fmt: skip
