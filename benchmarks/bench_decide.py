@@ -147,10 +147,14 @@ def trap_cut(largest_eta: FloatArray, n_false: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How many of the injected changes were told, and after how many looks."""
+    """How many of the injected changes were told, and after how many looks.
+
+    `n_detected` are those that a threshold detects in time; 0: it was not counted.
+    """
 
     n: int
     delays: Sequence[int]
+    n_detected: int = 0
 
     @property
     def share(self) -> float:
@@ -291,15 +295,16 @@ def _find_at_empty_places(
     """Return which are told: the first detection looks back, and decides."""
     earlier = rng.normal(0, 1, (flux.size, settings.lookback_images + 1))
     is_waiting = np.ones(flux.size, np.bool_)
-    delays = []
+    delays, n_detected = [], 0
     for step in range(2):
         value = np.where(duration > step, flux, 0.0) + rng.normal(0, 1, flux.size)
         is_detected = is_waiting & (value >= _THRESHOLD_SIGMA)
         is_told = is_detected & is_new_source(value, earlier, settings)
         delays += [step + 1] * int(np.count_nonzero(is_told))
+        n_detected += int(np.count_nonzero(is_detected))
         is_waiting &= ~is_detected
         earlier = np.column_stack([earlier, value])
-    return Found(flux.size, delays)
+    return Found(flux.size, delays, n_detected)
 
 
 def count_false_peaks(
@@ -353,7 +358,13 @@ def main() -> None:
                 is_at_old_peak=is_at_old_peak,
             )  # fmt: skip
             place = "an old false peak" if is_at_old_peak else "an empty place"
-            print(f"  {low:3d}-{high:2d} sigma at {place:18} {found.share:7.1%}")
+            of_detected = (
+                f"; of the {found.n_detected / found.n:.1%} that the threshold detects "
+                f"{len(found.delays) / found.n_detected:.1%}"
+                if found.n_detected
+                else ""
+            )
+            print(f"  {low:3d}-{high:2d} sigma at {place:18} {found.share:7.1%}{of_detected}")
 
     print(
         "\nflares by 10 sigma of known sources: told while they last (share, median, 90 % [looks])"
