@@ -99,6 +99,8 @@ class FedSky:
         # No two peaks share a place: what still depends on arrival is such a coincidence.
         grid = np.stack(np.meshgrid(np.arange(36) / 10, np.arange(26) / 10), axis=-1)
         lattice = grid.reshape(-1, 2) + np.array([121.15, 8.65])
+        # Peaks on a line at the same distances would be an object that moves.
+        lattice += rng.uniform(-0.03, 0.03, lattice.shape)
         away = np.hypot(*(lattice[:, None] - places).T).min(axis=0) > 2 * _FAR_DEG
         n_all = flux.shape[0] * flux.shape[1] * n_peaks
         peaks = rng.permutation(lattice[away])[:n_all].reshape(*flux.shape[:2], n_peaks, 2)

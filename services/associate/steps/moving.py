@@ -34,6 +34,9 @@ _MAX_MOVING = 64
 # A source that is seen again so many looks later without having moved does not.
 _STATIONARY_LOOKS = 3
 _MOVED_SIGMA = 3.0
+# So many say where false ones are: around a bright source, or all over the field.
+_MANY_POINTS = 16
+_SKY_DEG2 = 41252.96
 # Detections this close to a moving object may be its [beam major axes].
 _CROSSING_BEAMS = 1.5
 
@@ -263,9 +266,20 @@ def _find(
         min_points=settings.moving_min_points,
         chance=settings.moving_chance,
         n_looks=look - int(points["look"].min()) + 1,
-        field_deg2=float(41252.96 * np.sin(np.radians(min(radius_deg, 90.0)) / 2) ** 2),
+        field_deg2=_find_area_deg2(points, radius_deg),
     )
     return find_tracks(points, is_end, limits)
+
+
+def _find_area_deg2(points: RowArray, radius_deg: float) -> float:
+    """Return the area where unrelated detections are: a field, or where most of many are."""
+    if points.size >= _MANY_POINTS:
+        vectors = to_unit_vectors(points["ra"], points["dec"]).T
+        middle = np.mean(vectors, axis=0)
+        cosine = vectors @ middle / max(float(np.linalg.norm(middle)), 1e-9)
+        half_deg = float(np.degrees(np.arccos(np.clip(np.median(cosine), -1.0, 1.0))))
+        radius_deg = min(radius_deg, max(np.sqrt(2) * half_deg, 1e-3))
+    return float(_SKY_DEG2 * np.sin(np.radians(min(radius_deg, 90.0)) / 2) ** 2)
 
 
 def _begin(
