@@ -116,19 +116,12 @@ def compare_streams(
 
 
 async def _load(connection: asyncpg.Connection, name: str) -> _Stream:
-    number = (await find_stream(connection, name))["id"]
+    stream_id = (await find_stream(connection, name))["id"]
+    sources = await _QUERIES.fetch(connection, "list_compared_sources", stream_id=stream_id)
+    transients = await _QUERIES.fetch(connection, "list_compared_transients", stream_id=stream_id)
     return _Stream(
-        name,
-        number,
-        [dict(row) for row in await _fetch(connection, "list_compared_sources", number)],
-        [dict(row) for row in await _fetch(connection, "list_compared_transients", number)],
+        name, stream_id, [dict(row) for row in sources], [dict(row) for row in transients]
     )
-
-
-async def _fetch(
-    connection: asyncpg.Connection, query: str, stream_id: int
-) -> list[asyncpg.Record]:
-    return await _QUERIES.fetch(connection, query, stream_id=stream_id)
 
 
 async def _compare(

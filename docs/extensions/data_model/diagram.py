@@ -33,6 +33,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "forced_gap",
         "waiting_timestep",
         "waiting_request",
+        "tracking",
         "monitor",
         "source_tag",
         "source_classification",

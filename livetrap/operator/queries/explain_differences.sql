@@ -36,14 +36,14 @@ cross join
             count(*) filter (where image.verdict = 'accepted') as n_accepted,
             coalesce(
                 array(
-                    select distinct code.reason
+                    select distinct code.reasons
                     from image as rejected
-                    cross join unnest(rejected.reasons) as code (reason)
+                    cross join unnest(rejected.reasons) as code (reasons)
                     where
                         rejected.stream_id = $1
                         and rejected.time_start
                         between place.time_start - $6::interval and place.time_start + $6
-                    order by code.reason
+                    order by code.reasons
                 ),
                 '{}'
             ) as reasons

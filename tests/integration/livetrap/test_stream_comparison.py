@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -68,7 +69,9 @@ positions = st.tuples(st.floats(0, 360, exclude_max=True), st.floats(-90, 90))
 
 @given(st.lists(positions, max_size=12), st.randoms())
 @settings(max_examples=50, deadline=None)
-def test_a_stream_matches_itself_in_any_order(places, random) -> None:
+def test_a_stream_matches_itself_in_any_order(
+    places: list[tuple[float, float]], random: Random
+) -> None:
     rows = [{"ra": ra, "dec": dec, "kind": "source", "time_start": START} for ra, dec in places]
     shuffled = list(rows)
     random.shuffle(shuffled)
