@@ -115,7 +115,7 @@ def compare(
         float, typer.Option(min=0.0, max=36000.0, help="Largest distance of a pair \\[arcsec]")
     ] = 30.0,
     tolerance_s: Annotated[
-        float, typer.Option(min=0.0, help="Largest difference of the times of two transients \\[s]")
+        float, typer.Option(min=0.0, help="Largest difference of times of two transients \\[s]")
     ] = 0.5,
     data_dir: DataDir = None,
     as_json: JsonOutput = False,

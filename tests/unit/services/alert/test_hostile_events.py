@@ -73,7 +73,8 @@ PREVIOUS = ("flux_previous_jy_beam", "flux_previous_err_jy_beam")
 MOTION = ("rate_arcsec_s", "rate_err_arcsec_s", "direction_deg")
 NULLABLE = {
     "telescope", "limit_previous_jy_beam", "note", "edge_distance_deg", *VARIABILITY, *EXPECTED,
-    *MOTION, *PREVIOUS, "time_previous", "position_systematic_err_deg", "time_limit_previous", "p_false",
+    *MOTION, *PREVIOUS, "time_previous", "position_systematic_err_deg", "time_limit_previous",
+    "p_false",
 }  # fmt: skip
 
 floats = st.floats() | st.sampled_from(FLOATS)
