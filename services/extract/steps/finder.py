@@ -13,14 +13,20 @@ from services.extract.kernels.residuals import compare_with_models
 from services.extract.models import BeamShape, FinderParameters, FoundSources
 from services.extract.steps.artefacts import false_probability
 from services.extract.steps.free_shapes import FreeShapes, fit_free_shapes
-from services.extract.steps.hidden_sources import add_hidden_peaks
-from services.extract.steps.peaks import Peaks, find_source_peaks, neighbours_within
+from services.extract.steps.hidden_sources import find_hidden_peaks
+from services.extract.steps.peaks import (
+    Peaks,
+    find_source_peaks,
+    merge_peaks,
+    neighbours_within,
+)
 from services.extract.steps.sampling import is_coarse, pixel_weights, position_covariance
 
 __all__ = ["find_sources"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 _LN2 = math.log(2.0)
 # Pixels within the 60 % contour of the beam, and at least 3 x 3, enter the fit.
@@ -92,7 +98,8 @@ def find_sources(
     else:
         least_sigma = 0.999 * parameters.detection_threshold_sigma
         peaks = find_source_peaks(pixels, background_grid, rms_grid, beam, parameters)
-        fitted = _fit_with_hidden(pixels, peaks, beam, parameters)
+        fitted = _fit_points(pixels, peaks, beam)
+        fitted = _fit_with_hidden(pixels, fitted, beam, parameters)
     peaks, fits = fitted.peaks, fitted.fits
     shapes, residuals = _fit_shapes(pixels, fitted, beam, parameters)
     flags = _flags(fits, peaks, fitted.neighbours, beam, pixels.shape)
@@ -126,30 +133,64 @@ def _fit_shapes(
 
 
 def _fit_with_hidden(
-    pixels: npt.NDArray[np.float32], peaks: Peaks, beam: BeamShape, parameters: FinderParameters
+    pixels: npt.NDArray[np.float32],
+    points: _Points,
+    beam: BeamShape,
+    parameters: FinderParameters,
+    *,
+    n_passes: int = _MOST_PASSES,
 ) -> _Points:
-    """Fit the peaks, then what they hide, until nothing remains."""
-    points = _fit_points(pixels, peaks, beam)
-    for _ in range(_MOST_PASSES):
-        more = add_hidden_peaks(
-            pixels, points.peaks, points.models, points.around, beam, parameters,
-            is_fitted=points.fits[:, 5] > 0, may_be_extended=_may_be_extended(pixels, points),
-        )  # fmt: skip
-        if more is None:
-            break
-        points = _fit_points(pixels, more, beam)
-    return points
+    """Return the points with what they hide, until nothing remains.
+
+    Only those are fitted again that a chain of neighbours joins with a new one: the fits of the
+    others do not depend on it.
+    """
+    found = find_hidden_peaks(
+        pixels, points.peaks, points.models, points.around, beam, parameters,
+        is_fitted=points.fits[:, 5] > 0, may_be_extended=_may_be_extended(pixels, points),
+    )  # fmt: skip
+    if not found.y.size:
+        return points
+    peaks, is_new = merge_peaks(points.peaks, found)
+    around = neighbours_within(peaks.x, peaks.y, _AROUND_BEAMS * beam.major_px)
+    is_joined = _joined_with(is_new, around)
+    again = _fit_points(pixels, peaks.select(is_joined), beam)
+    if n_passes > 1:
+        again = _fit_with_hidden(pixels, again, beam, parameters, n_passes=n_passes - 1)
+    kept = ~is_joined[~is_new]
+    merged, is_again = merge_peaks(points.peaks.select(kept), again.peaks)
+    fits = np.empty((merged.y.size, 6))
+    fits[is_again], fits[~is_again] = again.fits, points.fits[kept]
+    return _to_fitted(merged, fits, beam)
+
+
+def _joined_with(chosen: BoolArray, around: IntArray) -> BoolArray:
+    """Return the points that chains of neighbours join with some; these included."""
+    joined = chosen.copy()
+    while True:
+        n_joined = np.count_nonzero(joined)
+        neighbours = around[joined]
+        joined[neighbours[neighbours >= 0]] = True
+        joined |= np.any(joined[around] & (around >= 0), axis=1)
+        if np.count_nonzero(joined) == n_joined:
+            return joined
 
 
 def _fit_points(pixels: npt.NDArray[np.float32], peaks: Peaks, beam: BeamShape) -> _Points:
+    points = _to_fitted(peaks, np.empty((peaks.y.size, 6)), beam)
+    fit_beam(
+        pixels, peaks.y, peaks.x, peaks.background, points.neighbours, *beam.quadratic,
+        _FIT_CUTOFF, pixel_weights(beam), _BLEND_SWEEPS, points.fits,
+    )  # fmt: skip
+    points.models[:, :3] = points.fits[:, :3]
+    return points
+
+
+def _to_fitted(peaks: Peaks, fits: FloatArray, beam: BeamShape) -> _Points:
+    """Return peaks and their fits, with their neighbours."""
     around = neighbours_within(peaks.x, peaks.y, _AROUND_BEAMS * beam.major_px)
     distance = np.hypot(peaks.x[around] - peaks.x[:, None], peaks.y[around] - peaks.y[:, None])
     neighbours = np.where(distance <= _BLEND_BEAMS * beam.major_px, around, -1)
-    fits = np.empty((peaks.y.size, 6))
-    fit_beam(
-        pixels, peaks.y, peaks.x, peaks.background, neighbours, *beam.quadratic,
-        _FIT_CUTOFF, pixel_weights(beam), _BLEND_SWEEPS, fits,
-    )  # fmt: skip
     models = np.column_stack([fits[:, :3], np.broadcast_to(beam.quadratic, (peaks.y.size, 3))])
     return _Points(peaks, around, neighbours, fits, models)
 
@@ -251,7 +292,7 @@ def _flags(
     return flags
 
 
-def _may_be_extended(pixels: npt.NDArray[np.float32], points: _Points) -> npt.NDArray[np.bool_]:
+def _may_be_extended(pixels: npt.NDArray[np.float32], points: _Points) -> BoolArray:
     return _exceeds_beam(points, _compare(pixels, points, points.models))
 
 

@@ -1,7 +1,5 @@
 """Sources that are no peak of an image: what remains when those beside them are subtracted."""
 
-from dataclasses import fields
-
 import numpy as np
 import numpy.typing as npt
 
@@ -9,7 +7,7 @@ from services.extract.kernels.hidden import find_hidden
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.peaks import Peaks, is_searched
 
-__all__ = ["add_hidden_peaks"]
+__all__ = ["find_hidden_peaks"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -26,7 +24,7 @@ _FRACTIONS = 0.08, 0.5
 _EXTENDED_FACTOR = 1.6
 
 
-def add_hidden_peaks(
+def find_hidden_peaks(
     pixels: npt.NDArray[np.float32],
     peaks: Peaks,
     models: FloatArray,
@@ -36,8 +34,8 @@ def add_hidden_peaks(
     *,
     is_fitted: BoolArray,
     may_be_extended: BoolArray,
-) -> Peaks | None:
-    """Return the peaks with those that are hidden by their neighbours; None if there are none.
+) -> Peaks:
+    """Return the peaks that are hidden by their neighbours, with what these have.
 
     Two beams nearer than about 1.3 beams have one maximum unless they are equal.
 
@@ -66,13 +64,14 @@ def add_hidden_peaks(
     least[~is_fitted] = np.inf
     find_hidden(pixels, peaks.background, least, models, around, _EXPONENTS, _FRACTIONS, highest)
     owner = np.flatnonzero(highest[:, 0] > 0)
-    if not owner.size:
-        return None
     x, y = highest[owner, 1].astype(np.int64), highest[owner, 2].astype(np.int64)
     inside = is_searched(y, x, (pixels.shape[0], pixels.shape[1]), parameters)
     owner, x, y = owner[inside], x[inside], y[inside]
     chosen = _without_repeats(x, y, highest[owner, 0], beam)
-    return None if not chosen.size else _with(peaks, owner[chosen], x[chosen], y[chosen])
+    owner = owner[chosen]
+    return Peaks(
+        y[chosen], x[chosen], peaks.island[owner], peaks.background[owner], peaks.rms[owner]
+    )
 
 
 def _without_repeats(x: IntArray, y: IntArray, height: FloatArray, beam: BeamShape) -> IntArray:
@@ -84,14 +83,3 @@ def _without_repeats(x: IntArray, y: IntArray, height: FloatArray, beam: BeamSha
         if not np.any(a * dx * dx + 2 * b * dx * dy + c * dy * dy < _EXPONENTS[0]):
             chosen.append(int(index))
     return np.array(chosen, np.int64)
-
-
-def _with(peaks: Peaks, owner: IntArray, x: IntArray, y: IntArray) -> Peaks:
-    """Return the peaks and some more, in raster order; these have what their neighbours have."""
-    more = Peaks(y, x, peaks.island[owner], peaks.background[owner], peaks.rms[owner])
-    columns = [
-        np.concatenate([getattr(peaks, column.name), getattr(more, column.name)])
-        for column in fields(Peaks)
-    ]
-    order = np.lexsort([columns[1], columns[0]])
-    return Peaks(*(column[order] for column in columns))

@@ -1,7 +1,7 @@
 """From pixels above the threshold to the peaks that are sources."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,13 @@ __all__ = [
     "count_negative_peaks",
     "find_source_peaks",
     "is_searched",
+    "merge_peaks",
     "neighbours_within",
 ]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 _MAX_NEIGHBOURS = 8
 # Peaks of correlated noise lie one to two beams apart.
@@ -42,6 +44,20 @@ class Peaks:
     island: IntArray
     background: FloatArray
     rms: FloatArray
+
+    def select(self, chosen: BoolArray) -> "Peaks":
+        """Return some of the peaks."""
+        return Peaks(*(getattr(self, column.name)[chosen] for column in fields(self)))
+
+
+def merge_peaks(peaks: Peaks, others: Peaks) -> tuple[Peaks, BoolArray]:
+    """Return both in raster order, and which are the others."""
+    columns = [
+        np.concatenate([getattr(peaks, column.name), getattr(others, column.name)])
+        for column in fields(Peaks)
+    ]
+    order = np.lexsort([columns[1], columns[0]])
+    return Peaks(*(column[order] for column in columns)), order >= peaks.y.size
 
 
 def find_source_peaks(

@@ -1,14 +1,17 @@
 """Sources on the flank of a brighter one are found; a source is not made of two."""
 
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
 from services.extract.kernels.hidden import find_hidden
 from services.extract.models import BeamShape, FinderParameters, FoundSources
+from services.extract.steps import finder
 from services.extract.steps.background import measure_background
 from services.extract.steps.finder import find_sources
+from services.extract.steps.peaks import Peaks
 from tests.support import reference
 from tests.support.beam_sky import Source, convolved, sky
 
@@ -17,6 +20,7 @@ pytestmark = pytest.mark.compiled_kernels
 SIZE, STEP = 280, 35
 PARAMETERS = FinderParameters(detection_threshold_sigma=6, margin_px=0)
 BEAMS = [BeamShape(5.0, 4.0, 1.2), BeamShape(3.2, 3.0, 0.3), BeamShape(12.0, 3.0, 2.0)]
+fit_points = finder._fit_points
 PLACES = [(x, y) for x in range(20, SIZE, STEP) for y in range(20, SIZE, STEP)]
 
 
@@ -53,6 +57,31 @@ def test_a_source_on_the_flank_of_a_brighter_one_is_found(beam: BeamShape) -> No
     distance = np.hypot(found.x[:, None] - places[:, 0], found.y[:, None] - places[:, 1])
     assert np.mean(distance.min(axis=0) < 0.5 * beam.major_px) > 0.95
     assert found.x.size <= 2 * len(bright)
+
+
+@pytest.mark.parametrize("n_sources", [60, 120])
+def test_only_the_fits_beside_a_hidden_source_change(
+    n_sources: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beam, rng = BEAMS[0], np.random.default_rng(n_sources)
+    x, y = rng.uniform(10, SIZE - 10, (2, n_sources))
+    sources = [(*each, beam) for each in zip(x, y, rng.uniform(8, 80, n_sources), strict=True)]
+    pixels = sky(beam, sources, 5, SIZE)
+    n_fitted = []
+
+    def count_and_fit(pixels: np.ndarray, peaks: Peaks, beam: BeamShape) -> object:
+        n_fitted.append(peaks.y.size)
+        return fit_points(pixels, peaks, beam)
+
+    monkeypatch.setattr(finder, "_fit_points", count_and_fit)
+    found = find(pixels, beam)
+    n_first, *n_again = n_fitted
+    assert n_again
+    assert max(n_again) < 0.5 * n_first
+    monkeypatch.setattr(finder, "_joined_with", lambda chosen, _: np.ones_like(chosen))
+    whole = find(pixels, beam)
+    for column in fields(found):
+        np.testing.assert_array_equal(getattr(found, column.name), getattr(whole, column.name))
 
 
 @pytest.mark.parametrize("seed", range(3))
