@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage test-unit test-kernels fuzz faults soak overload test-pythons test-another-python lint docs docs-update bench bench-extract bench-associate bench-alert bench-decide clean
+.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python lint docs docs-update bench bench-extract bench-associate bench-alert bench-decide clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -57,6 +57,9 @@ test-another-python: install  ## the unit tests on the newest Python here that i
 
 test-unit: install  ## the unit tests alone; they start no server
 	$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit $(PYTEST_OPTIONS)
+
+test-extended: install  ## what takes minutes: two whole stacks in odd folders, locales and time zones
+	$(BIN)/python -m pytest -q -m extended $(PYTEST_OPTIONS)
 
 # Compiled code has no bounds that it checks, and no lines that are counted: here it has.
 test-kernels: install  ## the kernels as plain Python, with their coverage; then compiled with bounds checks

@@ -21,7 +21,9 @@ from runtime.kafka import (
     produce_and_wait,
 )
 from runtime.kafka.clients import _CheckedConsumer
+from runtime.retry import RetryPolicy
 from runtime.settings import KafkaSettings
+from runtime.stop_flag import StopFlag
 from schemas.topics import Topics
 from tests.support.stack import kafka_server
 from tests.support.vtp_service import alert_site, wait_until
@@ -82,7 +84,8 @@ def test_no_message_waits_for_the_question_which_cluster_it_is_of(
     ensure_topics(settings)
     topic = Topics(settings.topic_prefix).images
     tail = TopicTail(settings, topic, name="test")
-    tail.seek_to_end()
+    retry = RetryPolicy(StopFlag())  # a new topic has no leader at first
+    retry.retry_until_success(tail.seek_to_end)
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("asked on the connection that fetches")
