@@ -11,6 +11,8 @@ from services.extract.kernels.linear import factorise, solve_factorised
 __all__ = ["fit_beam", "gaussian"]
 
 _MAX_STEPS = 30
+# A fit within so much of the centre of its pixels, in both directions, leaves them as they are.
+_FARTHEST_PX = 1.5
 
 
 @njit(
@@ -195,8 +197,14 @@ def _fit_source(
     step: npt.NDArray[np.float64],
     out: npt.NDArray[np.float64],
 ) -> None:
-    """Fit one source from the start in its row `out` of the table `fits`, by Gauss-Newton."""
+    """Fit one source from the start in its row `out` of the table `fits`, by Gauss-Newton.
+
+    Along the ridge of a narrow beam the centre may lie pixels away from the peak: the box follows
+    it there, as far as the beam falls within one pixel across.
+    """
     y0, x0 = box[0], box[1]
+    middle, half = (beam[0] + beam[2]) / 2.0, (beam[0] - beam[2]) / 2.0
+    farthest = middle + math.sqrt(half * half + beam[1] * beam[1])
     amplitude, x_fit, y_fit = out[0], out[1], out[2]
     converged = False
     used, blank = 0, 0
@@ -217,8 +225,15 @@ def _fit_source(
         amplitude += step[0]
         x_fit += min(max(step[1], -1.0), 1.0)
         y_fit += min(max(step[2], -1.0), 1.0)
-        if abs(x_fit - x0) > 1.5 or abs(y_fit - y0) > 1.5 or not amplitude > 0.0:
+        if not amplitude > 0.0:
             break
+        if abs(x_fit - box[1]) > _FARTHEST_PX or abs(y_fit - box[0]) > _FARTHEST_PX:
+            dx, dy = x_fit - x0, y_fit - y0
+            exponent = beam[0] * dx * dx + 2.0 * beam[1] * dx * dy + beam[2] * dy * dy
+            if exponent > farthest or weights.size > 0:
+                break
+            box = (round(y_fit), round(x_fit), box[2], box[3])
+            continue
         if abs(step[1]) < 1e-6 and abs(step[2]) < 1e-6:
             converged = True
             break

@@ -66,7 +66,7 @@ def test_one_source_is_one(
 
 @settings(max_examples=examples(100))
 @given(
-    ratio=st.floats(1, 8), minor=st.floats(3, 6), angle=st.floats(0, math.pi),
+    ratio=st.floats(1, 20), minor=st.floats(2.5, 6), angle=st.floats(0, math.pi),
     direction=st.floats(0, 2 * math.pi), snr=st.floats(15, 300), contrast=st.floats(1, 2),
     seed=st.integers(0, 1 << 30),
 )  # fmt: skip
@@ -79,13 +79,14 @@ def test_two_sources_one_and_a_half_beams_apart_are_two(
     contrast: float,
     seed: int,
 ) -> None:
-    beam = BeamShape(ratio * minor, minor, angle)
+    beam = BeamShape(min(ratio * minor, 60.0), minor, angle)
     # One and a half beams in the beam's own coordinates, in any direction.
     u, v = 1.5 * beam.major_px * math.cos(direction), 1.5 * beam.minor_px * math.sin(direction)
     dx = u * math.cos(angle) - v * math.sin(angle)
     dy = u * math.sin(angle) + v * math.cos(angle)
-    size = 192
-    sources = [(90.3, 95.6, snr * contrast), (90.3 + dx, 95.6 + dy, snr)]
+    size = 128 if beam.major_px < 24 else 256
+    x, y = size / 2 + 0.3, size / 2 + 0.6
+    sources = [(x - dx / 2, y - dy / 2, snr * contrast), (x + dx / 2, y + dy / 2, snr)]
     assert found(beam, sources, seed, size) == 2
 
 
@@ -98,3 +99,29 @@ def test_beams_that_once_split_sources(major: float, minor: float, angle_deg: fl
     for seed in range(20):
         x, y = rng.uniform(40, 88, 2)
         assert found(beam, [(x, y, 100.0)], seed, 128) == 1
+
+
+@pytest.mark.parametrize(
+    ("ratio", "minor", "snr"),
+    [(1.2, 4, 100), (3, 3, 20), (6, 3, 100), (12, 3.1, 345), (16, 3.5, 500)],
+)
+def test_positions_are_right_along_the_ridge_of_a_narrow_beam(
+    ratio: float, minor: float, snr: float
+) -> None:
+    # Condon (1997), PASP 109, 166: in noise that the beam correlates, along each axis.
+    along, across = (
+        ratio * minor / math.sqrt(8 * math.log(2)) / snr,
+        minor / math.sqrt(8 * math.log(2)) / snr,
+    )
+    rng, pulls = np.random.default_rng(5), []
+    for seed in range(60):
+        beam = BeamShape(ratio * minor, minor, rng.uniform(0, math.pi))
+        x, y = 64 + rng.uniform(0, 1, 2)
+        image = sky(beam, [(x, y, snr)], seed, 128)
+        one = find_sources(image, np.zeros((2, 2)), np.full((2, 2), RMS), beam, PARAMETERS)
+        assert one.x.size == 1
+        dx, dy = one.x[0] - x, one.y[0] - y
+        sine, cosine = math.sin(beam.angle_rad), math.cos(beam.angle_rad)
+        pulls.append(((dx * cosine + dy * sine) / along, (dy * cosine - dx * sine) / across))
+    assert np.all(np.std(pulls, axis=0) < 1.25)
+    assert np.abs(pulls).max() < 5
