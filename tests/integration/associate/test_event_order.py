@@ -8,7 +8,8 @@ import pytest
 
 from runtime.errors import RejectedMessageError
 from tests.support.association import associator
-from tests.support.fed_sky import FedSky, Feed, assert_same, feed_sky
+from tests.support.fed_outcome import assert_same
+from tests.support.fed_sky import FedSky, Feed, feed_sky
 from tests.support.forced_results import measure, store
 from tests.support.records import image
 
