@@ -16,18 +16,13 @@ CLIP_STD_RATIO = 0.9545988
 CLIP_MEDIAN_SLOPE = 2.475498
 # Beyond this skew [sigma] a cell is crowded and its median replaces the mode.
 _MAX_SKEW = 0.3
-# Sums may be reordered, which is what lets them use SIMD (5 times faster); NaN stays NaN.
+# Sums may be reordered, which lets them use SIMD (5 times faster); NaN stays NaN. The order is the
+# compiler's, and a function that another calls has two machine codes, its own and the one that was
+# compiled with its caller and comes from the cache. So what depends on it is one function.
 _REORDERED = {"reassoc", "nsz", "contract"}
 
 
-@njit(
-    "Tuple((float32, float64, float64, float32))(float32[:, ::1], UniTuple(int64, 4), float32,"
-    " float32, float32)",
-    nogil=True,
-    error_model="numpy",
-    cache=True,
-    fastmath=_REORDERED,
-)
+@njit(inline="always")
 def _clipped_sums(
     pixels: npt.NDArray[np.float32],
     cell: tuple[int, int, int, int],
@@ -62,13 +57,7 @@ def _clipped_sums(
     return count, total, squares, below
 
 
-@njit(
-    "UniTuple(float64, 2)(float32[:, ::1], UniTuple(int64, 4), int64, int64)",
-    nogil=True,
-    error_model="numpy",
-    cache=True,
-    fastmath=_REORDERED,
-)
+@njit(inline="always")
 def _clip_cell(
     pixels: npt.NDArray[np.float32],
     cell: tuple[int, int, int, int],
@@ -104,6 +93,7 @@ def _clip_cell(
     nogil=True,
     error_model="numpy",
     cache=True,
+    fastmath=_REORDERED,
 )
 def background_grid(
     pixels: npt.NDArray[np.float32],
