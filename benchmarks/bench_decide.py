@@ -24,7 +24,7 @@ from services.associate.steps.matching import Links
 from services.associate.steps.triggers import AssociatedImage
 from sky.statistics import eta, new_moments, update_moments
 
-__all__ = ["Told", "compare_durations", "count_false_alarms", "find_told", "find_transients"]
+__all__ = ["Told", "compare_durations", "count_false_alarms", "find_announced", "find_transients"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -99,7 +99,7 @@ def _record(flux: FloatArray) -> ImageDetections:
     )  # fmt: skip
 
 
-def find_told(fluxes: FloatArray, settings: AssociateSettings) -> list[Told]:
+def find_announced(fluxes: FloatArray, settings: AssociateSettings) -> list[Told]:
     """Return what is told of light curves, (sources, steps), each looked at in every step."""
     night, everything = Night(fluxes.shape[0], settings), np.arange(fluxes.shape[0])
     for step in range(fluxes.shape[1]):
@@ -132,7 +132,7 @@ def count_false_alarms(
     for step, value in enumerate(trap_etas(fluxes)):
         if step >= _TRAP_LEAST_POINTS:
             largest = np.maximum(largest, value)
-    return find_told(fluxes, settings), largest
+    return find_announced(fluxes, settings), largest
 
 
 # TraP leaves the least number of points to its users; below, eta of constant sources is anything.
@@ -207,7 +207,7 @@ def compare_durations(
         end = np.minimum(start + duration - 1, n_steps - 1)
         steps = np.arange(n_steps)
         fluxes += amplitude * ((steps >= start[:, None]) & (steps <= end[:, None]))
-        ours = _delays(find_told(fluxes, settings), start, end)
+        ours = _delays(find_announced(fluxes, settings), start, end)
         found.append((duration, ours, _trap_delays(fluxes, start, end, cut)))
     return found
 
@@ -238,7 +238,7 @@ def compare_kinds(
         rng = np.random.default_rng((seed, number))
         fluxes = shape + rng.normal(0, 1, (n, n_steps))
         start, end = np.full(n, first), np.full(n, last)
-        ours = _delays(find_told(fluxes, settings), start, end, kinds or None)
+        ours = _delays(find_announced(fluxes, settings), start, end, kinds or None)
         found.append((name, ours, _trap_delays(fluxes, start, end, cut)))
     return found
 
@@ -255,7 +255,7 @@ def compare_budgets(
         fluxes = rng.uniform(10, 20, n)[:, None] + rng.normal(0, 1, (n, 60))
         fluxes[:, 50] += amplitude
         start = np.full(n, 50)
-        found.append((budget, len(told), _delays(find_told(fluxes, settings), start, start)))
+        found.append((budget, len(told), _delays(find_announced(fluxes, settings), start, start)))
     return found
 
 
@@ -299,8 +299,8 @@ def _find_at_empty_places(
     for step in range(2):
         value = np.where(duration > step, flux, 0.0) + rng.normal(0, 1, flux.size)
         is_detected = is_waiting & (value >= _THRESHOLD_SIGMA)
-        is_told = is_detected & is_new_source(value, earlier, settings)
-        delays += [step + 1] * int(np.count_nonzero(is_told))
+        is_announced = is_detected & is_new_source(value, earlier, settings)
+        delays += [step + 1] * int(np.count_nonzero(is_announced))
         n_detected += int(np.count_nonzero(is_detected))
         is_waiting &= ~is_detected
         earlier = np.column_stack([earlier, value])
@@ -315,7 +315,7 @@ def count_false_peaks(
     n_looks = settings.expiration_timesteps + 1
     fluxes = rng.normal(0, 1, (n_steps * n_per_step, n_looks))
     fluxes[:, 0] = rng.uniform(8, 9, fluxes.shape[0])
-    return Counter(each.kind for each in find_told(fluxes, settings))
+    return Counter(each.kind for each in find_announced(fluxes, settings))
 
 
 def _by_points(told: Sequence[Told]) -> Counter[int]:

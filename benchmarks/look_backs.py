@@ -49,14 +49,14 @@ class LookedBack:
 
     n_looks: int
     n_detected: int
-    n_told: int
-    n_told_by_limit: int
+    n_announced: int
+    n_announced_by_limit: int
 
     def __str__(self) -> str:
         """Return it as text."""
         return (
-            f"{self.n_looks} looks, {self.n_detected} first detections, {self.n_told} told "
-            f"({self.n_told_by_limit} by the limit of the first image alone)"
+            f"{self.n_looks} looks, {self.n_detected} first detections, {self.n_announced} told "
+            f"({self.n_announced_by_limit} by the limit of the first image alone)"
         )
 
 
@@ -75,32 +75,32 @@ def look_back_at_constants(
     brightest = flux.max(axis=2)
     is_detected = brightest >= THRESHOLD_SIGMA
     first = np.where(is_detected.any(axis=1), is_detected.argmax(axis=1), n_steps)
-    n_told = n_by_limit = 0
+    n_announced = n_by_limit = 0
     limit = THRESHOLD_SIGMA + settings.new_source_sigma_margin
     for step in range(1, n_steps):
         chosen = np.flatnonzero(first == step)
         curve = flux[chosen, :, flux[chosen, step].argmax(axis=1)]
-        n_told += np.count_nonzero(is_new_source(curve[:, step], curve[:, :step], settings))
+        n_announced += np.count_nonzero(is_new_source(curve[:, step], curve[:, :step], settings))
         n_by_limit += np.count_nonzero(curve[:, step] > limit)
     return LookedBack(
         n_looks=n_bands * int(np.minimum(first + 1, n_steps).sum()),
         n_detected=int(np.count_nonzero((first > 0) & (first < n_steps))),
-        n_told=int(n_told),
-        n_told_by_limit=int(n_by_limit),
+        n_announced=int(n_announced),
+        n_announced_by_limit=int(n_by_limit),
     )
 
 
 def look_back_at_random(settings: AssociateSettings, *, seed: int, n_looks: int) -> int:
     """Return how many looks back at constant sources of 5 to 100 sigma call them new."""
     rng = np.random.default_rng(seed)
-    n_told = 0
+    n_announced = 0
     for first in range(0, n_looks, _CHUNK):
         n = min(_CHUNK, n_looks - first)
         flux = rng.uniform(5, 100, n)[:, None] + rng.normal(
             0, 1, (n, settings.lookback_images + 2)
         )
-        n_told += np.count_nonzero(is_new_source(flux[:, -1], flux[:, :-1], settings))
-    return int(n_told)
+        n_announced += np.count_nonzero(is_new_source(flux[:, -1], flux[:, :-1], settings))
+    return int(n_announced)
 
 
 def print_look_backs(settings: AssociateSettings, *, seed: int, is_full: bool) -> None:
@@ -119,9 +119,10 @@ def print_look_backs(settings: AssociateSettings, *, seed: int, is_full: bool) -
         )
         for number in range(n_repeated)
     ]
-    n_told = sum(each.n_told for each in steady)
-    n_by_limit = sum(each.n_told_by_limit for each in steady)
+    n_announced = sum(each.n_announced for each in steady)
+    n_by_limit = sum(each.n_announced_by_limit for each in steady)
     print(
-        f"45 steady sources of 8 sigma in 4 bands and 30 steps, {n_repeated} times: {n_told} told "
+        f"45 steady sources of 8 sigma in 4 bands and 30 steps, {n_repeated} times: "
+        f"{n_announced} announced "
         f"({n_by_limit} by the limit of the first image alone)"
     )

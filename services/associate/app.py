@@ -152,7 +152,7 @@ class _Associator:
             self._seek(self._handler.partitions())
         retry_until_success(self._relay)
         self._store_forced()
-        retry_until_success(self._tell_overdue)
+        retry_until_success(self._announce_overdue)
         retry_until_success(self._relay)
         self._await(self._handler.drop_expired())
         self._await(self._handler.reset_clocks())
@@ -182,9 +182,9 @@ class _Associator:
             self._send([message for _, message in outbox])
             self._await(self._handler.delete_outbox([number for number, _ in outbox]))
 
-    def _tell_overdue(self) -> None:
+    def _announce_overdue(self) -> None:
         """Tell the new sources that have waited long enough for what earlier images show."""
-        if self._await(self._handler.look_backs.tell_overdue()):
+        if self._await(self._handler.look_backs.announce_overdue()):
             self._handler.expect_outbox()
 
     def _store_forced(self) -> None:

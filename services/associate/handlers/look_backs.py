@@ -16,7 +16,7 @@ from services.associate.metrics import LOOK_BACKS
 from services.associate.models.decisions import Notification, Retraction
 from services.associate.models.look_back import LookBackVerdict, PendingLookBack
 from services.associate.steps.events import to_transient_row
-from services.associate.steps.look_back import judge_look_back, to_told_event, to_update
+from services.associate.steps.look_back import judge_look_back, to_announcement, to_update
 from services.associate.steps.look_back_points import begin_episode, end_wait, join_history
 from services.associate.storage import Catalogue, CatalogueStore
 
@@ -51,7 +51,7 @@ class LookBackHandler:
         """Note that a timestep has left sources that wait."""
         self._limits_s.append(time.monotonic() + self._settings.lookback_wait_ms / 1000)
 
-    async def tell_overdue(self) -> bool:
+    async def announce_overdue(self) -> bool:
         """Tell the new sources whose answers did not come in time; say whether there was one."""
         now_s = time.monotonic()
         is_due = now_s >= self._next_poll_s
@@ -61,35 +61,35 @@ class LookBackHandler:
         if not is_due:
             return False
         self._next_poll_s = now_s + _POLL_S
-        has_told = False
+        has_announced = False
         for stream in await self._store.list_overdue_streams(datetime.now(UTC)):
             try:
                 async with self._store.transaction() as catalogue:
-                    has_told |= await self._tell_overdue(catalogue, stream)
+                    has_announced |= await self._announce_overdue(catalogue, stream)
             except PipelineError:
                 raise
             except Exception as error:  # noqa: BLE001  (the images must follow)
                 get_logger().warning(
                     "look_backs_failed", stream=stream, error=describe_exception(error)
                 )
-        return has_told
+        return has_announced
 
-    async def _tell_overdue(self, catalogue: Catalogue, stream: str) -> bool:
+    async def _announce_overdue(self, catalogue: Catalogue, stream: str) -> bool:
         locked = await catalogue.lock_stream(stream)
         if locked is None:
             return False
         stream_id = locked.id
         source_ids = await catalogue.load_overdue(stream_id, datetime.now(UTC))
-        has_told = await self.settle(catalogue, stream_id, source_ids)
-        has_told |= bool(await self._judge.judge(catalogue, stream_id, stream, source_ids))
+        has_announced = await self.settle(catalogue, stream_id, source_ids)
+        has_announced |= bool(await self._judge.judge(catalogue, stream_id, stream, source_ids))
         waiting = await catalogue.load_look_backs(stream_id, source_ids)
         for each in waiting:
             if each.is_new_by_limit and not each.has_episode:
-                await self._tell(catalogue, stream_id, each, None)
-                has_told = True
+                await self._announce(catalogue, stream_id, each, None)
+                has_announced = True
         await catalogue.mark_overdue([each.source_id for each in waiting])
         LOOK_BACKS.labels("overdue").inc(len(waiting))
-        return has_told
+        return has_announced
 
     async def settle(
         self, catalogue: Catalogue, stream_id: int, source_ids: Sequence[int]
@@ -133,15 +133,15 @@ class LookBackHandler:
             await self._join_history(catalogue, stream_id, pending)
         if pending.has_episode:
             return await self._follow(catalogue, pending, verdict)
-        is_told = verdict.kind == "new_source" or (
+        is_announced = verdict.kind == "new_source" or (
             verdict.kind == "not_looked_back" and pending.is_new_by_limit
         )
-        if is_told:
-            await self._tell(catalogue, stream_id, pending, verdict)
+        if is_announced:
+            await self._announce(catalogue, stream_id, pending, verdict)
         else:
             rows = await catalogue.load_sources_by_id(stream_id, [pending.source_id])
             await catalogue.flag_sources(end_wait(rows))
-        return is_told
+        return is_announced
 
     async def _join_history(
         self, catalogue: Catalogue, stream_id: int, pending: PendingLookBack
@@ -162,10 +162,10 @@ class LookBackHandler:
         """Update or retract what was told before the verdict; another episode is left alone."""
         if verdict.kind == "not_looked_back":
             return False
-        told = await catalogue.lock_told(pending.event)
-        if told is None:
+        announced = await catalogue.lock_announced(pending.event)
+        if announced is None:
             return False
-        event = to_update(told, verdict, datetime.now(UTC))
+        event = to_update(announced, verdict, datetime.now(UTC))
         if event.kind == "update":
             await catalogue.insert_event(event, self._topics)
         else:
@@ -173,7 +173,7 @@ class LookBackHandler:
             await catalogue.retract_transient(Retraction(event, reason), self._topics)
         return True
 
-    async def _tell(
+    async def _announce(
         self,
         catalogue: Catalogue,
         stream_id: int,
@@ -182,7 +182,7 @@ class LookBackHandler:
     ) -> None:
         """Tell a new source, with what the earlier images show if they do."""
         now = datetime.now(UTC)
-        event = to_told_event(pending.event, pending.previous, verdict, now)
+        event = to_announcement(pending.event, pending.previous, verdict, now)
         transient = to_transient_row(
             event, stream_id=stream_id, image_key=pending.image_key, now=now
         )

@@ -9,12 +9,12 @@ from services.associate.models.solutions import ImageSolution
 
 __all__ = [
     "FIRST_LOOK_BACK_NUMBER",
+    "AnnouncedTransient",
     "LookBackImage",
     "LookBackRow",
     "LookBackVerdict",
     "PendingLookBack",
     "PreviousFluxes",
-    "ToldTransient",
     "VerdictKind",
     "look_back_number",
 ]
@@ -130,7 +130,7 @@ class LookBackVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldTransient:
+class AnnouncedTransient:
     """A transient that was told before its look back ended, and its last event."""
 
     transient_id: int

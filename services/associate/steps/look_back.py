@@ -22,11 +22,11 @@ from schemas.messages import BoolArray, FloatArray, IntArray, SourceEvent
 from services.associate.models.catalogue import Evidence, PriorCoverage, RowArray
 from services.associate.models.decisions import ForcedTargets, ImageRequest
 from services.associate.models.look_back import (
+    AnnouncedTransient,
     LookBackImage,
     LookBackRow,
     LookBackVerdict,
     PreviousFluxes,
-    ToldTransient,
 )
 from services.associate.steps.association import Association
 from services.associate.steps.coverage import covers
@@ -45,9 +45,9 @@ __all__ = [
     "find_look_backs",
     "judge_look_back",
     "least_change_sigma",
+    "to_announcement",
     "to_look_back_requests",
     "to_look_back_rows",
-    "to_told_event",
     "to_update",
 ]
 
@@ -280,7 +280,7 @@ def _weighted_mean(flux: FloatArray, err: FloatArray) -> tuple[FloatArray, Float
     return np.sum(weight * flux, axis=1) / total, total**-0.5
 
 
-def to_told_event(
+def to_announcement(
     event: SourceEvent, previous: PreviousFluxes, verdict: LookBackVerdict | None, now: datetime
 ) -> SourceEvent:
     """Return the first event of a source; without a verdict it is marked ``not_looked_back``.
@@ -329,9 +329,11 @@ def _with_previous(event: SourceEvent, verdict: LookBackVerdict) -> SourceEvent:
     )
 
 
-def to_update(told: ToldTransient, verdict: LookBackVerdict, now: datetime) -> SourceEvent:
+def to_update(
+    announced: AnnouncedTransient, verdict: LookBackVerdict, now: datetime
+) -> SourceEvent:
     """Return what follows an event that did not wait: an update, or a retraction."""
-    last = told.last_event
+    last = announced.last_event
     is_new = verdict.kind == "new_source"
     return replace(
         _with_previous(last, verdict),

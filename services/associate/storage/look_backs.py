@@ -12,12 +12,12 @@ from schemas.messages import ImageDetections, ImageMetadata, SourceEvent, Source
 from services.associate.models.catalogue import ChannelKey
 from services.associate.models.look_back import (
     FIRST_LOOK_BACK_NUMBER,
+    AnnouncedTransient,
     LookBackImage,
     LookBackRow,
     LookBackVerdict,
     PendingLookBack,
     PreviousFluxes,
-    ToldTransient,
 )
 from services.associate.models.solutions import ImageSolution
 from services.associate.storage.transaction import Transaction
@@ -120,12 +120,14 @@ class LookBackTables(Transaction):
             time_previous=verdict.time_previous,
         )
 
-    async def lock_told(self, event: SourceEvent) -> ToldTransient | None:
+    async def lock_announced(self, event: SourceEvent) -> AnnouncedTransient | None:
         """Lock the transient that an event has begun; None: there is none, or no longer."""
-        rows = await self._fetch("lock_told", source_id=event.source_id, trig_id=event.trig_id)
+        rows = await self._fetch(
+            "lock_announced", source_id=event.source_id, trig_id=event.trig_id
+        )
         if not rows:
             return None
-        return ToldTransient(rows[0]["transient_id"], event_from_json(rows[0]["event"]))
+        return AnnouncedTransient(rows[0]["transient_id"], event_from_json(rows[0]["event"]))
 
 
 def _to_image(row: asyncpg.Record) -> LookBackImage:

@@ -57,9 +57,9 @@ async def answer(
     await case.settle()
 
 
-async def tell_overdue(case: Associator) -> None:
+async def announce_overdue(case: Associator) -> None:
     """Tell what waits no longer: with a wait of 0, all that was detected."""
-    if await case.handler.look_backs.tell_overdue():
+    if await case.handler.look_backs.announce_overdue():
         case.handler.expect_outbox()
     await case.settle()
 
@@ -186,12 +186,12 @@ async def test_answers_in_any_order_and_twice_give_the_same_event(postgres_url: 
 async def test_an_event_waits_no_longer_than_its_limit(postgres_url: str) -> None:
     async with associator(postgres_url, name="overdue", **NO_WAIT) as case:
         requests = await detect(case, BRIGHT_JY)
-        await tell_overdue(case)
+        await announce_overdue(case)
         (event,) = case.events
         assert (event.kind, event.look_back) == ("new_source", "not_looked_back")
         assert event.flux_previous_jy_beam is None
     async with associator(postgres_url, name="overdue", **NO_WAIT) as case:
-        await tell_overdue(case)
+        await announce_overdue(case)
         assert case.events == []
         for _ in range(2):
             await answer(case, requests, [1e-4] * 4)
@@ -206,7 +206,7 @@ async def test_an_event_waits_no_longer_than_its_limit(postgres_url: str) -> Non
 async def test_what_was_announced_early_is_retracted_if_it_was_there(postgres_url: str) -> None:
     async with associator(postgres_url, **NO_WAIT) as case:
         requests = await detect(case, BRIGHT_JY)
-        await tell_overdue(case)
+        await announce_overdue(case)
         await answer(case, requests, [0.0195] * 4)
         event, retraction = case.events
         (transient,) = await case.rows(
@@ -221,22 +221,22 @@ async def test_what_was_announced_early_is_retracted_if_it_was_there(postgres_ur
 async def test_what_the_limit_would_not_tell_waits_for_its_answers(postgres_url: str) -> None:
     async with associator(postgres_url, **NO_WAIT) as case:
         requests = await detect(case, FAINT_JY)
-        await tell_overdue(case)
+        await announce_overdue(case)
         assert case.events == []
         await answer(case, requests, [0.0] * 4)
         (event,) = case.events
     assert (event.kind, event.look_back) == ("new_source", "looked_back")
 
 
-@pytest.mark.parametrize(("flux_jy", "n_told"), [(BRIGHT_JY, 1), (FAINT_JY, 0)])
+@pytest.mark.parametrize(("flux_jy", "n_announced"), [(BRIGHT_JY, 1), (FAINT_JY, 0)])
 async def test_without_pixels_the_limit_decides(
-    postgres_url: str, flux_jy: float, n_told: int
+    postgres_url: str, flux_jy: float, n_announced: int
 ) -> None:
     async with associator(postgres_url, **LOOKBACK) as case:
         for request in await detect(case, flux_jy):
             await store(case, without_fluxes(request, "not_kept"))
         await case.settle()
-        assert [each.look_back for each in case.events] == ["not_looked_back"] * n_told
+        assert [each.look_back for each in case.events] == ["not_looked_back"] * n_announced
         row = await look_back_row(case)
         assert (row["verdict"], row["n_look_back"]) == ("not_looked_back", 0)
 

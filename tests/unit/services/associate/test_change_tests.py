@@ -12,7 +12,7 @@ from benchmarks.bench_decide import (
     compare_kinds,
     count_false_alarms,
     count_false_peaks,
-    find_told,
+    find_announced,
     find_transients,
     trap_cut,
 )
@@ -76,11 +76,11 @@ def test_the_unit_of_the_flux_does_not_matter(scale: float, seed: int) -> None:
 def test_states_of_many_curves_are_those_of_each_alone() -> None:
     rng = np.random.default_rng(5)
     fluxes = rng.uniform(0, 60, (8, 1)) + rng.normal(0, 3, (8, 40))
-    together = find_told(fluxes, SETTINGS)
+    together = find_announced(fluxes, SETTINGS)
     alone = [
         (number, each.step, each.kind)
         for number in range(8)
-        for each in find_told(fluxes[number : number + 1], SETTINGS)
+        for each in find_announced(fluxes[number : number + 1], SETTINGS)
     ]
     assert sorted((each.source, each.step, each.kind) for each in together) == sorted(alone)
     assert alone

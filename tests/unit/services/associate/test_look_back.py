@@ -116,15 +116,15 @@ def test_a_look_back_at_a_constant_source_is_rarely_an_alarm():
 def test_constant_sources_around_the_threshold_are_not_announced():
     found = look_back_at_constants(SETTINGS, seed=153, n_sources=100_000, levels=(4.0, 10.0))
     assert found.n_detected > 10_000
-    assert found.n_told <= 10 * found.n_looks / 1e6
-    assert found.n_told_by_limit > 100
+    assert found.n_announced <= 10 * found.n_looks / 1e6
+    assert found.n_announced_by_limit > 100
 
 
 def test_steady_sources_at_the_threshold_are_not_announced_in_any_band():
     found = look_back_at_constants(
         SETTINGS, seed=154, n_sources=45, levels=(8.0, 8.0), n_bands=4, n_steps=30
     )
-    assert (found.n_detected > 0, found.n_told) == (True, 0)
+    assert (found.n_detected > 0, found.n_announced) == (True, 0)
 
 
 def test_transients_are_announced_as_soon_as_they_are_detected():
