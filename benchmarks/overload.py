@@ -37,7 +37,7 @@ _DONE_S = 7200.0
 _STATUS_EVERY_S = 15.0
 # The offsets that status reads are committed once a second, later by a busy process; a timestep is
 # booked whole.
-_STATUS_LAG_S, _STATUS_LAG_IMAGES = 5.0, 16
+_STATUS_LAG_S, _STATUS_LAG_IMAGES = 2.0, 16
 
 _RATE = """
     select count(*) / extract(epoch from max(time_associated) - min(time_appended)) as per_s
