@@ -15,6 +15,7 @@ from api.app.connections import limited_protocol
 from api.handlers import (
     alerts,
     annotations,
+    archived_sources,
     audit,
     cutouts,
     image_parts,
@@ -124,6 +125,7 @@ def _add_routes(app: FastAPI) -> None:
     for resource in (
         transients,
         sources,
+        archived_sources,
         lightcurves,
         annotations,
         images,

@@ -88,6 +88,11 @@ def _parameters() -> Iterator[Parameter]:
             yield _optional(f"{end}_{statistic.name}", *_bound(statistic, word))
     yield _optional("is_new", bool, Query(description="Announced as new"))
     yield _optional("is_variable", bool, Query(description="Announced as variable"))
+    yield _optional(
+        "state",
+        Literal["candidate", "confirmed", "dormant"],
+        Query(description="State of now, as the list has it"),
+    )
     yield _optional("tag", str, Query(max_length=40, description="A tag that it has"))
 
 

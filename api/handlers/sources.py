@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from api.errors import not_found
+from api.errors import ProblemError, not_found
 from api.handlers.context import ApiContext, ClientAddress, Context, refuse_unknown_stream
 from api.handlers.exports import TABLE_RESPONSES, ExportParameter
 from api.handlers.paging import decode_id, to_page
@@ -178,12 +178,18 @@ async def get_source_row(context: ApiContext, source_id: int) -> Mapping[str, An
     Raises
     ------
     ProblemError
-        404 if there is none.
+        404 if there is none; it says where one is that left the running catalogue.
     """
     rows = await context.database.fetch("list_sources", id=source_id, limit=1)
-    if not rows:
-        raise not_found("source", source_id)
-    return rows[0]
+    if rows:
+        return rows[0]
+    if await context.database.fetch("list_archived_sources", id=source_id, limit=1):
+        raise ProblemError(
+            404,
+            f"source {source_id} left the running catalogue, for no measurement confirmed it; "
+            f"it is in /api/v1/archived-sources/{source_id}",
+        )
+    raise not_found("source", source_id)
 
 
 async def _to_items(context: ApiContext, rows: Sequence[Mapping[str, Any]]) -> list[SourceItem]:

@@ -79,6 +79,7 @@ SOURCES = (
     Column("last_time_start", "time", None, "time.end;obs"),
     Column("is_new", "boolean", None, "meta.code"),
     Column("is_variable", "boolean", None, "meta.code;src.var"),
+    Column("state", "text", None, "meta.code.status", 16),
 )
 
 # Of Simple Cone Search 1.03, whose three main columns have UCDs of the first version.

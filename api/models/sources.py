@@ -1,13 +1,24 @@
 """Sources of the running catalogue."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
 from api.models.base import Model, Page
 from api.models.lightcurves import LightCurveStatistics
 
-__all__ = ["BandStatistics", "RelatedSource", "SourceDetail", "SourceItem", "SourcePage"]
+__all__ = [
+    "ArchivedSource",
+    "BandStatistics",
+    "RelatedSource",
+    "SourceDetail",
+    "SourceItem",
+    "SourcePage",
+]
+
+
+SourceState = Literal["candidate", "confirmed", "dormant", "monitored"]
 
 
 class BandStatistics(Model):
@@ -85,6 +96,10 @@ class SourceItem(Model):
         description="alpha of S ~ freq^alpha, over the weighted means of the bands, Stokes I"
     )
     spectral_index_err: float | None = Field(description="1 sigma")
+    state: SourceState = Field(
+        description="candidate: seen once and never announced; confirmed; dormant: not detected "
+        "for so long that it is measured no more; monitored: the light curve of a monitor"
+    )
     bands: list[BandStatistics]
 
 
@@ -102,6 +117,23 @@ class RelatedSource(Model):
     n_datapoints: int = Field(description="Points of its light curve, blind and forced")
     eta: float | None = Field(description="Reduced chi-square of the integrated flux")
     v: float | None = Field(description="Coefficient of variation of the integrated flux")
+
+
+class ArchivedSource(Model):
+    """A source that left the running catalogue, for no measurement confirmed it."""
+
+    id: int = Field(description="As its detections have it")
+    stream: str
+    ra: float = Field(description="Weighted mean, ICRS [deg]")
+    dec: float = Field(description="Weighted mean, ICRS [deg]")
+    n_datapoints: int = Field(description="Blind detections")
+    n_forced: int = Field(description="Forced measurements")
+    snr_forced: float | None = Field(
+        description="Weighted mean of the forced fluxes over its error, largest of its bands"
+    )
+    first_time_start: datetime = Field(description="Start of the image of its first detection")
+    last_time_start: datetime = Field(description="Start of the image of its last detection")
+    time_archived: datetime = Field(description="When it left the running catalogue")
 
 
 class SourcePage(Page[SourceItem]):

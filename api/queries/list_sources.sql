@@ -9,6 +9,7 @@
 with page as (
     select
         source.*,
+        source_state(source) as state,
         stream.name as stream,
         stream.systematic_position_error_deg
     from source
@@ -46,7 +47,8 @@ select
     page.first_time_start,
     page.last_time_start,
     page.is_new,
-    page.is_variable
+    page.is_variable,
+    page.state
 from page
 cross join source_variability(page.id) as beside
 left join source_statistics as copied on page.id = copied.source_id

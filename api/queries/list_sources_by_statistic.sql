@@ -45,6 +45,7 @@
 -- $43  after_id                    bigint
 -- $44  limit                       int          [-]
 -- $45  tag                         text         that the source has
+-- $46  state                       text         candidate, confirmed or dormant, as of now
 -- Null leaves a filter out. Values are those of the last refresh (statistics_refresh).
 -- Index: source_statistics by eta, v, n_datapoints, flux_int_max_jy, snr_max and last_time_start_s, if
 -- the plan is made for the parameters; the others scan that table.
@@ -117,6 +118,16 @@ with keyed as (
         and ($38::boolean is null or statistics.is_new = $38)
         and ($39::boolean is null or statistics.is_variable = $39)
         and (
+            $46::text is null
+            or exists (
+                select
+                from source as known
+                where
+                    known.id = statistics.source_id
+                    and source_state(known) = $46
+            )
+        )
+        and (
             $45::text is null
             or statistics.source_id in (
                 select source_tag.source_id from source_tag
@@ -167,6 +178,7 @@ select
     page.snr_max,
     page.is_new,
     page.is_variable,
+    source_state(source) as state,
     source.first_time_start,
     to_timestamp(page.last_time_start_s) as last_time_start,
     page.sort_key

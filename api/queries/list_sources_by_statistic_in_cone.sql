@@ -53,6 +53,7 @@
 -- $51  after_id                    bigint
 -- $52  limit                       int          [-]
 -- $53  tag                         text         that the source has
+-- $54  state                       text         candidate, confirmed or dormant, as of now
 -- Null leaves a filter out. Values are those of the last refresh (statistics_refresh).
 -- Index: source (stream_id, zone, search_ra, search_dec).
 with keyed as (
@@ -133,6 +134,7 @@ with keyed as (
         and ($45::timestamptz is null or statistics.last_time_start_s <= extract(epoch from $45)::float8)
         and ($46::boolean is null or statistics.is_new = $46)
         and ($47::boolean is null or statistics.is_variable = $47)
+        and ($54::text is null or source_state(source) = $54)
         and (
             $53::text is null
             or statistics.source_id in (
@@ -184,6 +186,7 @@ select
     page.snr_max,
     page.is_new,
     page.is_variable,
+    source_state(source) as state,
     source.first_time_start,
     to_timestamp(page.last_time_start_s) as last_time_start,
     page.sort_key

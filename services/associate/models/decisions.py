@@ -194,7 +194,8 @@ class ForcedTargets:
 class NullDetectionRows:
     """Sources to count a null detection of, (n,) each, and those to count no more, (k,).
 
-    `doubtful` are those that may leave the catalogue now, if no measurement confirms them.
+    `dormant` are those of the latter that are measured no more; `doubtful` those that may leave
+    the catalogue now, if no measurement confirms them.
     """
 
     source_id: IntArray
@@ -203,6 +204,7 @@ class NullDetectionRows:
     ra: FloatArray
     dec: FloatArray
     ended: IntArray
+    dormant: IntArray
     doubtful: IntArray
 
 

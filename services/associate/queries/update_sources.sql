@@ -19,6 +19,8 @@ set
     n_datapoints = row_in.n_datapoints,
     eta = row_in.eta,
     v = row_in.v,
+    -- What a late image shows wakes no source up.
+    is_dormant = case when source.last_time_start < $9::timestamptz then false else source.is_dormant end,
     last_time_start = greatest(source.last_time_start, $9::timestamptz)
 from
     unnest(

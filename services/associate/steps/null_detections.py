@@ -47,6 +47,7 @@ def count_null_detections(
         ra=null_detections.ra[counted],
         dec=null_detections.dec[counted],
         ended=np.concatenate([null_detections.detected_again, null_detections.id[~waits]]),
+        dormant=null_detections.id[~waits],
         doubtful=null_detections.id[is_doubtful],
     )
     measured = waits & is_covered

@@ -105,6 +105,7 @@ class ForcedTables(Transaction):
                 ra=rows.ra,
                 dec=rows.dec,
                 ended_source_id=rows.ended,
+                dormant_source_id=rows.dormant,
             )
 
     async def insert_monitor_sources(

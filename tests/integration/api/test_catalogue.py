@@ -44,6 +44,26 @@ async def add_sources(rows: Rows) -> list[int]:
     return found
 
 
+async def test_states_filter_the_catalogue(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        image = await rows.image(0)
+        wanted = {
+            "candidate": await rows.source(11, 10, image=image),
+            "confirmed": await rows.source(12, 10, image=image, n_datapoints=2),
+            "dormant": await rows.source(13, 10, image=image, n_datapoints=2, is_dormant=True),
+        }
+        await rows.copy_statistics()
+        for state, source in wanted.items():
+            assert await ids(client, rows, state=state) == [source]
+            assert await ids(client, rows, state=state, ra=12, dec=10, radius_deg=9) == [source]
+        table = await client.get(
+            "/api/v1/sources", params={"stream": rows.stream, "state": "dormant", "format": "csv"}
+        )
+        assert table.text.count("dormant") == 1
+        answer = await client.get("/api/v1/sources", params={"state": "gone"})
+        assert answer.status_code == 400
+
+
 async def test_every_statistic_filters_and_orders(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
         sources = await add_sources(rows)

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import httpx
 import numpy as np
 import pytest
 
-from schemas.messages import ForcedMeasurements, ForcedRequest
+from schemas.messages import ForcedMeasurements, ForcedRequest, ImageDetections
+from tests.support.api_service import client_of
 from tests.support.association import Associator, associator
 from tests.support.forced_results import measure, store
 from tests.support.records import image, sources
@@ -92,6 +94,50 @@ async def test_a_source_that_was_seen_once_stays_if_forced_photometry_shows_it(
         assert (first["id"] in ids) is is_kept
         assert len(ids) == 1 + is_kept
         assert [row["id"] for row in await archived(case)] == ([] if is_kept else [first["id"]])
+
+
+async def test_every_source_says_its_state_and_the_archive_answers(postgres_url: str) -> None:
+    steady, seen_twice, peak = (123.0, 10.0), (123.5, 10.2), (122.5, 10.2)
+    async with (
+        associator(postgres_url, expiration_timesteps=4) as case,
+        client_of(postgres_url) as client,
+    ):
+        await case.feed(image(0, [steady, seen_twice, peak]))
+        [gone] = [row["id"] for row in await case.sources() if row["ra"] < 122.8]
+        assert await states(client, case) == ["candidate"] * 3
+        await feed_and_answer(case, image(1, [steady, seen_twice]))
+        assert await states(client, case) == ["confirmed", "confirmed", "candidate"]
+        for step in range(2, 8):
+            await feed_and_answer(case, image(step, [steady]))
+        assert await states(client, case) == ["confirmed", "dormant"]
+        listed = await client.get("/api/v1/archived-sources", params={"stream": case.stream})
+        assert [item["id"] for item in listed.json()["items"]] == [gone]
+        one = (await client.get(f"/api/v1/archived-sources/{gone}")).json()
+        assert (one["n_datapoints"], one["n_forced"], one["snr_forced"]) == (1, 1, 0)
+        answer = await client.get(f"/api/v1/sources/{gone}")
+        assert answer.status_code == 404
+        assert f"/api/v1/archived-sources/{gone}" in answer.json()["detail"]
+        assert (await client.get("/api/v1/archived-sources/1000000")).status_code == 404
+        await feed_and_answer(case, image(8, [steady, seen_twice]))
+        assert await states(client, case) == ["confirmed", "confirmed"]
+
+
+async def feed_and_answer(case: Associator, record: ImageDetections) -> None:
+    """Deliver an image; forced photometry finds nothing."""
+    await case.feed(record)
+    for request in case.requests:
+        await store(case, measure(request, 0.0))
+    case.requests.clear()
+
+
+async def states(client: httpx.AsyncClient, case: Associator) -> list[str]:
+    """Return the states of the sources by id; the list and the details agree."""
+    answer = await client.get("/api/v1/sources", params={"stream": case.stream})
+    items = answer.json()["items"]
+    for item in items:
+        one = (await client.get(f"/api/v1/sources/{item['id']}")).json()
+        assert one["state"] == item["state"]
+    return [item["state"] for item in items]
 
 
 async def test_a_transient_is_never_archived(postgres_url: str) -> None:
