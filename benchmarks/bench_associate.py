@@ -31,7 +31,7 @@ from livetrap.stack.ports import choose_port
 from livetrap.stack.postgres_server import open_server, remove_cluster
 from runtime.array_codecs import take_numpy
 from runtime.attempts import AttemptLog, state_dir
-from runtime.in_hand import InHand, MessageLimits
+from runtime.in_flight import InFlight, MessageLimits
 from runtime.kafka import InMessage
 from runtime.postgres import create_pool
 from runtime.settings import PostgresSettings, Settings
@@ -150,7 +150,7 @@ async def measure_steps(
         Topics(),
         f"bench-{m}",
         pool,
-        InHand(AttemptLog(state_dir(), group=f"bench-{m}"), MessageLimits()),
+        InFlight(AttemptLog(state_dir(), group=f"bench-{m}"), MessageLimits()),
     )
     await handler.take_partitions([0])
     await connection.execute("select pg_stat_reset()")

@@ -28,7 +28,7 @@ from bench_associate import LIMIT_DEG, SETTINGS, SYSTEMATIC_DEG, Meter, open_poo
 
 from livetrap.database.migrations import migrate
 from runtime.attempts import AttemptLog, state_dir
-from runtime.in_hand import InHand, MessageLimits
+from runtime.in_flight import InFlight, MessageLimits
 from runtime.kafka import InMessage
 from schemas.codec import encode_image_detections
 from schemas.messages import ImageDetections
@@ -158,8 +158,8 @@ class Bench:
         pool = await open_pool(url)
         pairing = Pairing()
         name = f"crossmatch-{self.m}"
-        in_hand = InHand(AttemptLog(state_dir(), group=name), MessageLimits())
-        handler = DetectionsHandler(SETTINGS.associate, Topics(), name, pool, in_hand)
+        in_flight = InFlight(AttemptLog(state_dir(), group=name), MessageLimits())
+        handler = DetectionsHandler(SETTINGS.associate, Topics(), name, pool, in_flight)
         await handler.take_partitions([0])
         readings: dict[str, list[Meter]] = defaultdict(list)
         with (

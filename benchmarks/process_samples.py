@@ -74,7 +74,7 @@ class ProcessSampler:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the sample in hand."""
+        """End after the sample that is being taken."""
         self._stop.set()
         self._thread.join()
 

@@ -33,7 +33,7 @@ def state_dir() -> Path:
 
 @dataclass(slots=True)
 class _Contents:
-    """The messages in hand of a partition by offset, and the bytes of its file."""
+    """The messages in flight of a partition by offset, and the bytes of its file."""
 
     n_ended: dict[int, int] = field(default_factory=dict)
     working: bytes = _NONE
@@ -64,8 +64,8 @@ class AttemptLog:
         self._folder = folder
         self._group = group
         self._files: dict[tuple[str, int], int] = {}
-        # What the files say while this process works at the messages in hand, and while it waits.
-        self._in_hand: dict[tuple[str, int], _Contents] = {}
+        # What the files say while this process works at these messages, and while it waits.
+        self._in_flight: dict[tuple[str, int], _Contents] = {}
 
     def beside(self, step: str) -> "AttemptLog":
         """Return the log of another step of the same messages."""
@@ -76,7 +76,7 @@ class AttemptLog:
         n_ended = self.n_ended(*messages)
         for place, offsets in _by_place(messages).items():
             counts = self._read(self._file(place))
-            contents = self._in_hand.setdefault(place, _Contents())
+            contents = self._in_flight.setdefault(place, _Contents())
             contents.n_ended |= {offset: counts.get(offset, 0) for offset in offsets}
             contents.pack(counts)
             self._write(self._file(place), contents.working)
@@ -91,7 +91,7 @@ class AttemptLog:
         )
 
     def unfinished(self, topic: str, partition: int) -> list[int]:
-        """Return the offsets of messages that a process had in hand when it ended."""
+        """Return the offsets of messages that a process had in flight when it ended."""
         return sorted(self._read(self._file((topic, partition))))
 
     def end(self, *messages: InMessage) -> None:
@@ -108,7 +108,7 @@ class AttemptLog:
     def _end(self, messages: Sequence[InMessage], *, n_ended: int) -> None:
         for place, offsets in _by_place(messages).items():
             counts = self._read(self._file(place))
-            contents = self._in_hand.setdefault(place, _Contents())
+            contents = self._in_flight.setdefault(place, _Contents())
             for offset in offsets:
                 contents.n_ended.pop(offset, None)
                 counts[offset] = n_ended
@@ -118,19 +118,19 @@ class AttemptLog:
     def pause(self, places: Iterable[tuple[str, int]]) -> None:
         """Record that this process waits: who ends it now does not mean its messages there."""
         for place in places:
-            if (contents := self._in_hand.get(place)) is not None:
+            if (contents := self._in_flight.get(place)) is not None:
                 self._write(self._file(place), contents.waiting)
 
     def resume(self, places: Iterable[tuple[str, int]]) -> None:
         """Record that this process works again at its messages of these topics and partitions."""
         for place in places:
-            if (contents := self._in_hand.get(place)) is not None:
+            if (contents := self._in_flight.get(place)) is not None:
                 self._write(self._file(place), contents.working)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Do not count a process that ends in this block: it waits for a broker or a database."""
-        places = tuple(self._in_hand)
+        places = tuple(self._in_flight)
         self.pause(places)
         try:
             yield
@@ -143,7 +143,7 @@ class AttemptLog:
             if file >= 0:
                 os.close(file)
         self._files.clear()
-        self._in_hand.clear()
+        self._in_flight.clear()
 
     @staticmethod
     def _read(file: int) -> dict[int, int]:

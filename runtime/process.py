@@ -20,7 +20,7 @@ from runtime.errors import (
     describe_exception,
     to_internal_error,
 )
-from runtime.in_hand import MessageLimits, time_limit
+from runtime.in_flight import MessageLimits, time_limit
 from runtime.kafka import (
     DeferredMessages,
     InMessage,

@@ -53,7 +53,7 @@ alter table source_band
 add column change_state bytea not null default decode(repeat('00', 112), 'hex')
 check (length(change_state) = 112);
 comment on column source_band.change_state is
-'State of the change tests: 14 float8, little-endian, named in services/associate/models/changes.py';
+'State of the change tests: 14 float8, little-endian, named in services/associate/models/change_state.py';
 
 alter table source
 add column activity smallint not null default 0 check (activity in (-1, 0, 1)),

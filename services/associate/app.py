@@ -16,7 +16,7 @@ from runtime.errors import (
     describe_exception,
     to_internal_error,
 )
-from runtime.in_hand import InHand, MessageLimits
+from runtime.in_flight import InFlight, MessageLimits
 from runtime.kafka import (
     GroupOffsets,
     InMessage,
@@ -58,9 +58,9 @@ def main() -> None:
 def _run(settings: AssociateProcessSettings, stop: StopFlag) -> None:
     serve_metrics(settings.metrics)
     attempts = AttemptLog(state_dir(), group=settings.kafka.topic_prefix + "livetrap-associate")
-    in_hand = InHand(attempts, MessageLimits(timeout_s=settings.associate.timeout_s))
+    in_flight = InFlight(attempts, MessageLimits(timeout_s=settings.associate.timeout_s))
     with asyncio.Runner() as runner:
-        app = _Associator(settings, stop, runner, in_hand)
+        app = _Associator(settings, stop, runner, in_flight)
         app.connect()
         app.loop()
 
@@ -73,13 +73,13 @@ class _Associator:
         settings: AssociateProcessSettings,
         stop: StopFlag,
         runner: asyncio.Runner,
-        in_hand: InHand,
+        in_flight: InFlight,
     ) -> None:
         self._settings = settings
         self._stop = stop
         self._retry = RetryPolicy(stop)
         self._runner = runner
-        self._in_hand = in_hand
+        self._in_flight = in_flight
         self._topics = Topics(settings.kafka.topic_prefix)
 
     def connect(self) -> None:
@@ -109,7 +109,7 @@ class _Associator:
             self._topics,
             cluster_id,
             pool,
-            self._in_hand,
+            self._in_flight,
             offsets=self._upstream,
         )
         self._consumer: Consumer = create_consumer(
@@ -200,8 +200,8 @@ class _Associator:
     def _store_or_refuse(self, message: InMessage) -> None:
         """Store forced measurements; those that cannot be become a dead letter."""
         try:
-            self._in_hand.check(message)
-            self._await(self._in_hand.run(self._store_twice(message), message))
+            self._in_flight.check(message)
+            self._await(self._in_flight.run(self._store_twice(message), message))
         except RejectedMessageError as error:
             self._handler.dead_letters.add(message, error)
 

@@ -3,7 +3,7 @@
 from functools import partial
 
 from runtime.attempts import AttemptLog, state_dir
-from runtime.in_hand import MessageLimits
+from runtime.in_flight import MessageLimits
 from runtime.kafka import (
     InMessage,
     MessageFetcher,

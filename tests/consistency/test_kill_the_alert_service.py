@@ -98,7 +98,7 @@ def test_sigkill_of_distribute_at_every_step(
     until_all_acknowledged(site, Counter(issued))
     assert (robot.heard[n_before[0] :], robot.posted[n_before[1] :]) == ([issued[-1]],) * 2
     assert list(dict.fromkeys(robot.posted)) == issued
-    # A kill repeats at most the alert in hand.
+    # A kill repeats at most the alert in flight.
     assert max(Counter(robot.posted).values()) <= 2
     assert len(robot.posted) - len(issued) <= len(dying_distribute.STEPS)
     assert_stops(service)

@@ -100,7 +100,7 @@ def judge(undisturbed: Side, disturbed: Side, done: Sequence[Fault], *, seed: in
         n_dead_letters=disturbed.n_dead_letters,
         tables=tables,
         alerts={name: _count(expected, heard) for name, heard in channels.items()},
-        # At most the alert in hand, each time that its server ends or cannot store the answer.
+        # At most the alert in flight, each time that its server ends or cannot store the answer.
         n_vtp_repeats_allowed=distribute.get("kill", 0) + sum(faults.get("postgres", {}).values()),
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runtime.attempts import AttemptLog
-from runtime.in_hand import MessageLimits
+from runtime.in_flight import MessageLimits
 from runtime.kafka import InMessage
 from runtime.process import MessageHandler, process_message
 from runtime.settings import ExtractSettings, IngestSettings

@@ -10,7 +10,7 @@ from schemas.reasons import MessageReason
 from services.distribute.handlers.alerts import AlertHandler
 from services.distribute.steps.transport import compile_filters, matches
 from tests.support.fuzzing import SEED, n_mutants
-from tests.support.in_hand import new_in_hand
+from tests.support.in_flight import new_in_flight
 from tests.support.kafka_messages import hostile_headers, hostile_key, received
 from tests.support.vtp_events import alert_packet
 
@@ -70,7 +70,7 @@ def test_every_packet_is_broadcast_or_has_a_reason() -> None:
     handler = AlertHandler(
         None,  # type: ignore[arg-type]  (no check of the database runs here)
         broadcast=subscribers.broadcast, wake=lambda: None, dead_letters=letters,
-        in_hand=new_in_hand(),
+        in_flight=new_in_flight(),
     )  # fmt: skip
     failures = []
     for number in range(n_mutants("voevent")):

@@ -21,7 +21,7 @@ from schemas.codec import (
 from schemas.messages import ForcedRequest, ImageDetections, SourceEvent, SourceOffset
 from schemas.topics import Topics
 from services.associate.handlers.detections import DetectionsHandler
-from tests.support.in_hand import new_in_hand
+from tests.support.in_flight import new_in_flight
 
 # A1 and its like were measured with these.
 CASE = {
@@ -126,7 +126,7 @@ async def associator(
         resets_sessions=False,
     )
     whole = Settings(associate=CASE | settings)
-    handler = DetectionsHandler(whole.associate, Topics(), name, pool, new_in_hand(name))
+    handler = DetectionsHandler(whole.associate, Topics(), name, pool, new_in_flight(name))
     offsets = await handler.take_partitions(partitions)
     associator = Associator(handler, whole, pool, name)
     associator.offset = offsets.get(0, 0)

@@ -17,7 +17,7 @@ from services.distribute.handlers import channel as channel_module
 from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.handlers.webhook import Webhook
 from services.distribute.storage import DeliveryStore
-from tests.support.in_hand import new_in_hand
+from tests.support.in_flight import new_in_flight
 from tests.support.vtp_events import build_test_alert, source_event
 
 __all__ = [
@@ -85,7 +85,7 @@ def build_channel(
 ) -> DeliveryChannel:
     """Return a channel that skips nothing and is disabled late."""
     values = {
-        "may_deliver": always, "in_hand": new_in_hand(), "max_age": timedelta(days=3650),
+        "may_deliver": always, "in_flight": new_in_flight(), "max_age": timedelta(days=3650),
         "max_failures": 20,
     } | changes  # fmt: skip
     return DeliveryChannel(kind, name, deliver, store=store, **values)

@@ -16,7 +16,7 @@ from runtime.advisory_lock import AdvisoryLock
 from runtime.attempts import AttemptLog, state_dir
 from runtime.dead_letters import DeadLetters
 from runtime.errors import FatalError, RejectedMessageError, TransientError
-from runtime.in_hand import InHand, MessageLimits
+from runtime.in_flight import InFlight, MessageLimits
 from runtime.kafka import InMessage, ensure_topics, lost_by_retention
 from runtime.logging import configure_library_logging, get_logger
 from runtime.metrics import serve_metrics
@@ -27,7 +27,7 @@ from runtime.settings import AlertProcessSettings
 from runtime.stop_flag import StopFlag
 from runtime.threads import run_in_thread
 from schemas.topics import Topics
-from services.alert.app.counting import handle_in_hand
+from services.alert.app.counting import handle_in_flight
 from services.alert.app.rules import RuleFile
 from services.alert.app.sender import KafkaSender
 from services.alert.app.stream import EventQueue, build_app
@@ -54,15 +54,17 @@ def _run(settings: AlertProcessSettings, stop: StopFlag) -> None:
     # These warn of every rebalance.
     configure_library_logging(errors_only=("faust", "mode", "aiokafka"))
     attempts = AttemptLog(state_dir(), group=settings.kafka.topic_prefix + GROUP)
-    in_hand = InHand(attempts, MessageLimits(timeout_s=settings.alert.timeout_s))
-    asyncio.run(_Service(settings, stop, in_hand).run())
+    in_flight = InFlight(attempts, MessageLimits(timeout_s=settings.alert.timeout_s))
+    asyncio.run(_Service(settings, stop, in_flight).run())
 
 
 class _Service:
     """The parts of one alert process."""
 
-    def __init__(self, settings: AlertProcessSettings, stop: StopFlag, in_hand: InHand) -> None:
-        self._in_hand = in_hand
+    def __init__(
+        self, settings: AlertProcessSettings, stop: StopFlag, in_flight: InFlight
+    ) -> None:
+        self._in_flight = in_flight
         self._settings = settings
         self._stop = stop
         topics = Topics(settings.kafka.topic_prefix)
@@ -83,7 +85,7 @@ class _Service:
                 settings.postgres, name="livetrap.alert.lead", service="alert"
             )
             stack.callback(self._lock.release)
-            stack.callback(self._in_hand.close)
+            stack.callback(self._in_flight.close)
             self._sender = KafkaSender(
                 settings.kafka, group=GROUP, is_leader=lambda: self._lock.is_held
             )
@@ -165,7 +167,7 @@ class _Service:
         await self._ensure_leading()
         if self._rules.is_changed:
             await self._learn_names()
-        return await handle_in_hand(self._handler.on_events, messages, self._in_hand)
+        return await handle_in_flight(self._handler.on_events, messages, self._in_flight)
 
     async def _learn_names(self) -> None:
         """Read the catalogues and streams that rules may name."""

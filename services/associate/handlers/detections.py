@@ -15,7 +15,7 @@ from runtime.errors import (
     describe_exception,
     to_internal_error,
 )
-from runtime.in_hand import InHand
+from runtime.in_flight import InFlight
 from runtime.kafka import ConsumedHorizon, InMessage, Offsets, OutMessage, lost_by_retention
 from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
@@ -54,7 +54,7 @@ class DetectionsHandler:
         Kafka cluster the offsets belong to.
     pool : asyncpg.Pool
         Closed by `aclose`.
-    in_hand : InHand
+    in_flight : InFlight
         Counts the messages that it works at; closed by `aclose`.
     offsets : Offsets or None
         How far extract has come; None: it is never behind.
@@ -73,7 +73,7 @@ class DetectionsHandler:
         topics: Topics,
         cluster_id: str,
         pool: asyncpg.Pool,
-        in_hand: InHand,
+        in_flight: InFlight,
         *,
         offsets: Offsets | None = None,
     ) -> None:
@@ -90,8 +90,8 @@ class DetectionsHandler:
         self._next: dict[int, int] = {}
         self._horizon = None if offsets is None else ConsumedHorizon(offsets, lambda: self._next)
         self.dead_letters = DeadLetters(topic=topics.dead_letters, service="associate")
-        self._in_hand = in_hand
-        self._reading = in_hand.beside("read")
+        self._in_flight = in_flight
+        self._reading = in_flight.beside("read")
         # Ledger entries of dead letters by partition, written with the offsets beyond them.
         self._refused: list[tuple[int, LedgerEntry]] = []
         # Images whose timestep was split: partition and offset.
@@ -105,7 +105,7 @@ class DetectionsHandler:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        self._in_hand.close()
+        self._in_flight.close()
         self._reading.close()
         await self._pool.close()
 
@@ -187,7 +187,7 @@ class DetectionsHandler:
         messages = [arrival.message for arrival in timestep.arrivals]
         try:
             self._check_attempts(timestep)
-            outcome = await self._in_hand.run(self._commit_twice(timestep), *messages)
+            outcome = await self._in_flight.run(self._commit_twice(timestep), *messages)
         except RejectedMessageError as error:
             self._ready.popleft()
             if len(timestep.arrivals) == 1:
@@ -217,7 +217,7 @@ class DetectionsHandler:
         first = timestep.arrivals[0]
         is_split = (first.partition, first.offset) in self._split_images
         messages = [arrival.message for arrival in timestep.arrivals]
-        self._in_hand.limits.check(self._in_hand.attempts.n_ended(*messages) - is_split)
+        self._in_flight.limits.check(self._in_flight.attempts.n_ended(*messages) - is_split)
 
     async def _commit_twice(self, timestep: Timestep) -> Outcome:
         """Commit a timestep; after an unexpected exception once more, in a new transaction."""

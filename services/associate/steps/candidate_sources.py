@@ -12,7 +12,7 @@ from services.associate.models.catalogue import (
     ChannelKey,
     RowArray,
 )
-from services.associate.models.changes import (
+from services.associate.models.change_state import (
     CHANGE_DTYPE,
     ChangeLimits,
     SourceLooks,

@@ -6,7 +6,7 @@ from scipy.special import chdtrc, ndtri
 from runtime.settings import AssociateSettings
 from schemas.messages import BoolArray, FloatArray, IntArray
 from services.associate.models.catalogue import RowArray
-from services.associate.models.changes import ChangeLimits, Looks
+from services.associate.models.change_state import ChangeLimits, Looks
 
 __all__ = ["add_looks", "find_history_sigma", "to_limits"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from runtime.settings import AssociateSettings
 from schemas.messages import BoolArray, IntArray
 from services.associate.models.catalogue import NullDetections, RowArray
-from services.associate.models.changes import Looks
+from services.associate.models.change_state import Looks
 from services.associate.models.tracks import MOVES
 from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.change_tests import find_history_sigma, to_limits

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from schemas.messages import FloatArray, IntArray
-from services.associate.models.changes import SourceLooks
+from services.associate.models.change_state import SourceLooks
 from services.associate.steps.matching import Links
 
 __all__ = ["ImageResult", "MeasuredColumns"]

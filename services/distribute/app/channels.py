@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
-from runtime.in_hand import InHand
+from runtime.in_flight import InFlight
 from runtime.settings import DistributeSettings
 from runtime.threads import run_in_thread
 from schemas.delivery_channels import DeliveryChannelName
@@ -26,7 +26,7 @@ def build_channels(
     store: DeliveryStore,
     *,
     may_deliver: Callable[[], Awaitable[bool]],
-    in_hand: InHand,
+    in_flight: InFlight,
     stack: AsyncExitStack,
 ) -> list[DeliveryChannel]:
     """Return a channel for each webhook and broker and for the digest.
@@ -39,7 +39,7 @@ def build_channels(
         What was delivered.
     may_deliver : callable
         Returns whether this process is the one that delivers.
-    in_hand : InHand
+    in_flight : InFlight
         Counts the alerts that it works at.
     stack : AsyncExitStack
         Closes the connections.
@@ -50,7 +50,7 @@ def build_channels(
         kind: DeliveryChannelName, name: str, deliver: Deliver, pause_s: float = 0.0
     ) -> DeliveryChannel:
         return DeliveryChannel(
-            kind, name, deliver, store=store, may_deliver=may_deliver, in_hand=in_hand,
+            kind, name, deliver, store=store, may_deliver=may_deliver, in_flight=in_flight,
             max_age=timedelta(hours=settings.delivery_hours),
             max_failures=settings.delivery_failures, pause_s=pause_s,
             # Of the mail server itself no e-mail can tell.

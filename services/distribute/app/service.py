@@ -12,7 +12,7 @@ import asyncpg
 from runtime.advisory_lock import AdvisoryLock
 from runtime.attempts import AttemptLog, state_dir
 from runtime.dead_letters import DeadLetters
-from runtime.in_hand import InHand, MessageLimits
+from runtime.in_flight import InFlight, MessageLimits
 from runtime.kafka import InMessage, MessageFetcher, TopicTail, create_producer, ensure_topics
 from runtime.logging import get_logger
 from runtime.metrics import serve_metrics
@@ -68,14 +68,16 @@ class _Service:
         self._topics = Topics(settings.kafka.topic_prefix)
         self._dead_letters = DeadLetters(topic=self._topics.dead_letters, service="distribute")
         attempts = AttemptLog(state_dir(), group=settings.kafka.topic_prefix + _GROUP)
-        self._in_hand = InHand(attempts, MessageLimits(timeout_s=settings.distribute.timeout_s))
+        self._in_flight = InFlight(
+            attempts, MessageLimits(timeout_s=settings.distribute.timeout_s)
+        )
 
     async def run(self) -> None:
         """Start everything, wait, stop everything."""
         settings = self._settings
         serve_metrics(settings.metrics)
         async with AsyncExitStack() as stack:
-            stack.callback(self._in_hand.close)
+            stack.callback(self._in_flight.close)
             retry = self._retry.retry_until_success_async
             await retry(lambda: run_in_thread(lambda: ensure_topics(settings.kafka)))
             pool = await retry(lambda: create_pool(settings.postgres, service="distribute"))
@@ -92,7 +94,7 @@ class _Service:
                 broadcast=vtp.broadcast,
                 wake=lambda: _wake([*channels, subscriptions]),
                 dead_letters=self._dead_letters,
-                in_hand=self._in_hand,
+                in_flight=self._in_flight,
             )
             # Before the port opens: from here on every alert is broadcast, and those until here
             # are rows that a named subscriber can ask for.
@@ -118,7 +120,7 @@ class _Service:
     async def _repeat_unfinished(self, alerts: AlertHandler) -> None:
         """Handle the alert in which an earlier process ended, unless it was the third."""
         topic = self._topics.alerts_voevent
-        offsets = self._in_hand.attempts.unfinished(topic, _PARTITION)
+        offsets = self._in_flight.attempts.unfinished(topic, _PARTITION)
         if not offsets:
             return
         fetcher = MessageFetcher(self._settings.kafka, group=f"{_GROUP}-again")
@@ -128,7 +130,7 @@ class _Service:
                 if message is not None:
                     alerts.on_message(message)
                 else:
-                    self._in_hand.attempts.end(InMessage(topic, _PARTITION, offset, b"", b""))
+                    self._in_flight.attempts.end(InMessage(topic, _PARTITION, offset, b"", b""))
         finally:
             fetcher.close()
 
@@ -160,7 +162,7 @@ class _Service:
             store=SubscriptionStore(pool),
             deliveries=DeliveryStore(pool),
             may_deliver=lock.try_acquire,
-            in_hand=self._in_hand,
+            in_flight=self._in_flight,
         )
         stack.push_async_callback(runner.aclose)
         return runner
@@ -172,7 +174,7 @@ class _Service:
             self._settings.distribute,
             DeliveryStore(pool),
             may_deliver=lock.try_acquire,
-            in_hand=self._in_hand,
+            in_flight=self._in_flight,
             stack=stack,
         )
 

@@ -11,7 +11,7 @@ from pydantic import HttpUrl, SecretStr, ValidationError
 
 from rules.wanted import WantedError
 from runtime.errors import TransientError
-from runtime.in_hand import InHand
+from runtime.in_flight import InFlight
 from runtime.kafka import create_producer
 from runtime.logging import get_logger
 from runtime.settings import DistributeSettings, KafkaSettings, WebhookSettings
@@ -64,7 +64,7 @@ class SubscriptionRunner:
         What was delivered.
     may_deliver : callable
         Returns whether this process is the one that delivers.
-    in_hand : InHand
+    in_flight : InFlight
         Counts the alerts that it works at.
     """
 
@@ -76,14 +76,14 @@ class SubscriptionRunner:
         store: SubscriptionStore,
         deliveries: DeliveryStore,
         may_deliver: Callable[[], Awaitable[bool]],
-        in_hand: InHand,
+        in_flight: InFlight,
     ) -> None:
         self._settings = settings
         self._kafka = kafka
         self._store = store
         self._deliveries = deliveries
         self._may_deliver = may_deliver
-        self._in_hand = in_hand
+        self._in_flight = in_flight
         self._producer: Producer | None = None
         self._running: dict[int, _Running] = {}
         self._replays: dict[int, asyncio.Task[None]] = {}
@@ -152,7 +152,7 @@ class SubscriptionRunner:
         is_digest = subscription.channel == "digest" and email is not None
         channel = DeliveryChannel(
             DeliveryChannelName.SUBSCRIPTION, subscription.name, deliver,
-            store=self._deliveries, may_deliver=self._may_deliver, in_hand=self._in_hand,
+            store=self._deliveries, may_deliver=self._may_deliver, in_flight=self._in_flight,
             max_age=timedelta(hours=self._settings.delivery_hours),
             max_failures=self._settings.delivery_failures,
             pause_s=60 * email.every_minutes if is_digest and email is not None else 0.0,

@@ -13,7 +13,7 @@ from runtime.errors import (
     describe_exception,
     to_internal_error,
 )
-from runtime.in_hand import InHand
+from runtime.in_flight import InFlight
 from runtime.kafka import InMessage
 from runtime.logging import get_logger
 from services.distribute.metrics import ALERTS, LATENCY
@@ -44,7 +44,7 @@ class AlertHandler:
         Called for every alert: webhooks and other channels read the database then.
     dead_letters : DeadLetters
         Get the messages that are no alerts, and those whose broadcast fails.
-    in_hand : InHand
+    in_flight : InFlight
         Counts the messages that it works at.
     """
 
@@ -55,9 +55,9 @@ class AlertHandler:
         broadcast: Callable[[str, bytes], int],
         wake: Callable[[], object],
         dead_letters: DeadLetters,
-        in_hand: InHand,
+        in_flight: InFlight,
     ) -> None:
-        self._in_hand = in_hand
+        self._in_flight = in_flight
         self._store = store
         self._broadcast = broadcast
         self._wake = wake
@@ -78,11 +78,11 @@ class AlertHandler:
     def on_message(self, message: InMessage) -> None:
         """Broadcast an alert from Kafka; one that cannot be becomes a dead letter."""
         try:
-            self._in_hand.check(message)
-            with self._in_hand.work_at(message):
+            self._in_flight.check(message)
+            with self._in_flight.work_at(message):
                 self._on_alert_twice(message)
         except RejectedMessageError as error:
-            self._in_hand.attempts.end(message)
+            self._in_flight.attempts.end(message)
             self._dead_letters.add(message, error)
 
     def _on_alert_twice(self, message: InMessage) -> None:

@@ -13,7 +13,7 @@ from runtime.errors import (
     TransientError,
     describe_exception,
 )
-from runtime.in_hand import InHand
+from runtime.in_flight import InFlight
 from runtime.kafka import InMessage
 from runtime.logging import get_logger
 from schemas.delivery_channels import DeliveryChannelName
@@ -52,7 +52,7 @@ class DeliveryChannel:
         What was delivered.
     may_deliver : callable
         Returns whether this process is the one that delivers; another one does otherwise.
-    in_hand : InHand
+    in_flight : InFlight
         Counts the alerts that it works at.
     max_age : timedelta
         Older alerts are skipped.
@@ -74,7 +74,7 @@ class DeliveryChannel:
         *,
         store: DeliveryStore,
         may_deliver: Callable[[], Awaitable[bool]],
-        in_hand: InHand,
+        in_flight: InFlight,
         max_age: timedelta,
         max_failures: int,
         pause_s: float = 0.0,
@@ -86,7 +86,7 @@ class DeliveryChannel:
         self._deliver = deliver
         self._store = store
         self._may_deliver = may_deliver
-        self._in_hand = in_hand
+        self._in_flight = in_flight
         self._max_age = max_age
         self._max_failures = max_failures
         self._pause_s = pause_s
@@ -171,7 +171,7 @@ class DeliveryChannel:
     async def _skips_poison(self, first: PendingDelivery) -> bool:
         """Skip an alert at which too many processes ended; return whether it was one."""
         try:
-            self._in_hand.check(self._place_of(first))
+            self._in_flight.check(self._place_of(first))
         except RejectedMessageError as error:
             self._log_skipped(first.alert, f"{error.reason_code}: {error}")
             await self._advance([first], [False])
@@ -195,8 +195,8 @@ class DeliveryChannel:
         """
         alerts, place = [each.alert for each in due], self._place_of(due[0])
         try:
-            self._in_hand.check(place)
-            return await self._in_hand.run(self._deliver(alerts), place)
+            self._in_flight.check(place)
+            return await self._in_flight.run(self._deliver(alerts), place)
         except RejectedMessageError as error:
             raise RefusedError(f"{error.reason_code}: {error}") from error
         except (DeliveryError, PipelineError):
@@ -240,7 +240,7 @@ class DeliveryChannel:
             except TransientError as error:
                 await self._wait_for_database(error)
             else:
-                self._in_hand.attempts.end(*(self._place_of(each) for each in done))
+                self._in_flight.attempts.end(*(self._place_of(each) for each in done))
                 return
 
     async def _wait_for_database(self, error: TransientError) -> None:

@@ -6,9 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from services.extract.kernels.linear import factorise, solve_by_elimination
-from services.extract.kernels.measure import gaussian
-from services.extract.kernels.patch import (
+from services.extract.kernels.forced_estimate import (
     SIDE,
     beam_at,
     estimate_alone,
@@ -17,6 +15,8 @@ from services.extract.kernels.patch import (
     stride_of,
     weigh,
 )
+from services.extract.kernels.linear import factorise, solve_by_elimination
+from services.extract.kernels.measure import gaussian
 
 __all__ = ["BLANK", "CONFUSED", "MEASURED", "OUTSIDE", "measure_forced"]
 

@@ -176,7 +176,7 @@ def test_a_database_that_goes_away_and_comes_back(site: AlertSite) -> None:
         proxy.shut()
         site.publish(events(10, 20))
         wait_until(lambda: n_outages(service) == 2, what="the second warning")
-        assert_stops(service)  # also while it waits; what it has in hand is not lost
+        assert_stops(service)  # also while it waits; what it has in flight is not lost
 
         service = site.start(**STATIC, **through)
         wait_until(lambda: n_outages(service) == 1, what="the warning")

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from livetrap.operator.streams import reset_clock
 from runtime.attempts import AttemptLog
 from runtime.errors import TransientError
-from runtime.in_hand import InHand, MessageLimits
+from runtime.in_flight import InFlight, MessageLimits
 from runtime.kafka import InMessage
 from runtime.settings import PostgresSettings, Settings
 from schemas.messages import ImageDetections
@@ -316,7 +316,7 @@ async def test_a_timestep_in_which_processes_ended_is_split_and_the_image_at_fau
     attempts = AttemptLog(tmp_path, group="dead")
     async with associator(postgres_url) as case:
         messages = case.deliver([image(0, [POSITION], freq_eff_hz=BANDS[0]), fatal])
-        case.handler._in_hand = InHand(attempts, MessageLimits())
+        case.handler._in_flight = InFlight(attempts, MessageLimits())
         for message, n_ended in zip(messages, (3, 4), strict=True):
             for _ in range(n_ended):
                 attempts.begin(message)

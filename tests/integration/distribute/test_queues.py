@@ -158,5 +158,5 @@ async def test_sigkill_and_a_server_that_is_away_lose_nothing_and_keep_the_order
         heard = there.server.ivorns
     once = [one for place, one in enumerate(heard) if place == 0 or heard[place - 1] != one]
     assert once == [*ivorns, last]
-    # The one in hand at each kill, and the one in hand when the server went, may come again.
+    # The one in flight at each kill, and the one in flight when the server went, may come again.
     assert len(heard) - len(once) <= n_kills + 1

@@ -23,7 +23,7 @@ from services.distribute.app import subscriptions as runner_module
 from services.distribute.app.subscriptions import SubscriptionRunner
 from services.distribute.storage import DeliveryStore, SubscriptionStore
 from tests.support.api_rows import Rows, rows_of
-from tests.support.in_hand import new_in_hand
+from tests.support.in_flight import new_in_flight
 from tests.support.receivers import always, serving, until
 from tests.support.told_events import store_events, tell
 from tests.support.vtp_events import DECISION, START, source_event
@@ -64,7 +64,7 @@ async def serving_subscriptions(
     runner = SubscriptionRunner(
         DistributeSettings(**values), kafka or KafkaSettings(),
         store=SubscriptionStore(pool), deliveries=DeliveryStore(pool), may_deliver=always,
-        in_hand=new_in_hand(),
+        in_flight=new_in_flight(),
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner_module, "_INTERVAL_S", 0.05)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runtime.attempts import AttemptLog
 from runtime.dead_letters import DeadLetters
 from runtime.errors import FatalError, RejectedMessageError, TransientError, describe_exception
-from runtime.in_hand import MessageLimits
+from runtime.in_flight import MessageLimits
 from runtime.kafka import MAX_MESSAGE_BYTES, InMessage, OutMessage
 from runtime.process import MessageHandler, process_message
 from tests.support.examples import examples
@@ -89,7 +89,7 @@ def test_errors_of_dependencies_and_of_the_process_are_no_rejection(
     with pytest.raises(error, match="on purpose"):
         process_message(broken, message(), attempts=log, limits=LIMITS)
     assert calls == ["handle"]
-    assert log.begin(message()) == 0  # it was not in hand when this process goes on
+    assert log.begin(message()) == 0  # it was not in flight when this process goes on
 
 
 # Four processes handle the message one after the other; they are forked, so that the modules
@@ -98,7 +98,7 @@ _PROCESSES = """
 import os, signal, sys, time
 from pathlib import Path
 from runtime.attempts import AttemptLog
-from runtime.in_hand import MessageLimits
+from runtime.in_flight import MessageLimits
 from runtime.kafka import InMessage
 from runtime.process import MessageHandler, process_message
 

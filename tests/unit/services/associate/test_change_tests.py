@@ -17,7 +17,7 @@ from benchmarks.bench_decide import (
     trap_cut,
 )
 from runtime.settings import AssociateSettings
-from services.associate.models.changes import new_change_states
+from services.associate.models.change_state import new_change_states
 from services.associate.steps.change_tests import add_looks, find_history_sigma, to_limits
 from tests.support.examples import examples
 

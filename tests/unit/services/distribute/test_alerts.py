@@ -10,7 +10,7 @@ from runtime.kafka import InMessage
 from services.distribute.handlers import alerts as alerts_module
 from services.distribute.handlers.alerts import AlertHandler
 from services.distribute.models import AlertKey
-from tests.support.in_hand import new_in_hand
+from tests.support.in_flight import new_in_flight
 
 
 def packet(number: int) -> bytes:
@@ -58,7 +58,7 @@ class Site:
             broadcast=self.broadcast,
             wake=self.wake,
             dead_letters=self.dead_letters,
-            in_hand=new_in_hand(),
+            in_flight=new_in_flight(),
         )
 
     def broadcast(self, name: str, data: bytes) -> int:

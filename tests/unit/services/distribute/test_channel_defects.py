@@ -13,7 +13,7 @@ from services.distribute.handlers import channel as channel_module
 from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.models import OutgoingAlert, PendingDelivery, SubscriberState
 from tests.support.defects import DEFECTS, Breaking, named, running, until
-from tests.support.in_hand import new_in_hand
+from tests.support.in_flight import new_in_flight
 
 pytestmark = pytest.mark.usefixtures("logs")
 _PAUSES = (
@@ -83,7 +83,8 @@ def build_channel(
     return DeliveryChannel(
         DeliveryChannelName.WEBHOOK, "robot", deliver,
         store=store,  # type: ignore[arg-type]
-        may_deliver=may_deliver, in_hand=new_in_hand(), max_age=timedelta(days=1), max_failures=20,
+        may_deliver=may_deliver, in_flight=new_in_flight(),
+        max_age=timedelta(days=1), max_failures=20,
         tell=tell,
     )  # fmt: skip
 

@@ -25,7 +25,7 @@ from services.distribute.models import (
     VtpDocument,
 )
 from tests.support.defects import DEFECTS, Breaking, named, running, until
-from tests.support.in_hand import new_in_hand
+from tests.support.in_flight import new_in_flight
 from tests.support.vtp import VtpClient, transport
 from tests.support.vtp_log import MemoryDeliveryStore, memory_log
 
@@ -85,7 +85,7 @@ def alert_handler(
         broadcast=broadcast,
         wake=lambda: None,
         dead_letters=letters,
-        in_hand=new_in_hand(),
+        in_flight=new_in_flight(),
     )
     return handler, letters
 

@@ -11,7 +11,7 @@ import structlog
 
 from runtime.attempts import AttemptLog
 from runtime.errors import FatalError, TransientError
-from runtime.in_hand import MessageLimits
+from runtime.in_flight import MessageLimits
 from runtime.kafka import InMessage, OutMessage
 from runtime.metrics import DEAD_LETTERS
 from runtime.process import MessageHandler, process_message

@@ -13,7 +13,7 @@ from runtime.attempts import AttemptLog
 from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage
 
-__all__ = ["InHand", "MessageLimits", "time_limit"]
+__all__ = ["InFlight", "MessageLimits", "time_limit"]
 
 T = TypeVar("T")
 # An event loop that turns is given its time again so often, as a part of it.
@@ -54,7 +54,7 @@ class MessageLimits:
             )
 
 
-class InHand:
+class InFlight:
     """Counts messages while this process works at them, not while it waits.
 
     A process that waits for PostgreSQL or Kafka may be killed by anybody for any reason; that
@@ -75,9 +75,9 @@ class InHand:
         self._n_running = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def beside(self, step: str) -> "InHand":
+    def beside(self, step: str) -> "InFlight":
         """Return what counts another step of the same messages."""
-        return InHand(self.attempts.beside(step), self.limits)
+        return InFlight(self.attempts.beside(step), self.limits)
 
     def check(self, *messages: InMessage) -> None:
         """Refuse messages at which too many processes ended.

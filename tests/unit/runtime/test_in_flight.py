@@ -9,7 +9,7 @@ import pytest
 
 from runtime.attempts import AttemptLog
 from runtime.errors import RejectedMessageError
-from runtime.in_hand import InHand, MessageLimits
+from runtime.in_flight import InFlight, MessageLimits
 from runtime.kafka import InMessage
 
 # A child per way to end; each reports what the next process would read.
@@ -17,7 +17,7 @@ _PROGRAM = """
 import asyncio, os, signal, sys, time
 from pathlib import Path
 from runtime.attempts import AttemptLog
-from runtime.in_hand import InHand, MessageLimits
+from runtime.in_flight import InFlight, MessageLimits
 from runtime.kafka import InMessage
 
 MESSAGES = [InMessage("t", 0, offset, b"", b"") for offset in (7, 8)]
@@ -41,8 +41,8 @@ async def wait_beyond_the_limit():
     await asyncio.sleep(1.0)
 
 def run(work, folder):
-    in_hand = InHand(AttemptLog(Path(folder), group="g"), MessageLimits(timeout_s=0.4))
-    asyncio.run(in_hand.run(work(), *MESSAGES))
+    in_flight = InFlight(AttemptLog(Path(folder), group="g"), MessageLimits(timeout_s=0.4))
+    asyncio.run(in_flight.run(work(), *MESSAGES))
 
 for number, work in enumerate((wait_and_die, die_after_waiting, hang_after_waiting,
                                wait_beyond_the_limit)):
@@ -61,8 +61,8 @@ def message(offset: int = 7) -> InMessage:
     return InMessage("t", 0, offset, b"", b"")
 
 
-def in_hand(folder: Path) -> InHand:
-    return InHand(AttemptLog(folder, group="g"), MessageLimits())
+def in_flight(folder: Path) -> InFlight:
+    return InFlight(AttemptLog(folder, group="g"), MessageLimits())
 
 
 def test_only_a_process_that_ends_at_work_counts(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_an_earlier_count_survives_a_wait(tmp_path: Path) -> None:
 
 
 def test_results_errors_and_cancellations_pass_through(tmp_path: Path) -> None:
-    hand = in_hand(tmp_path)
+    hand = in_flight(tmp_path)
 
     async def fail() -> None:
         await asyncio.sleep(0)
@@ -121,7 +121,7 @@ def test_results_errors_and_cancellations_pass_through(tmp_path: Path) -> None:
 
 
 async def test_two_at_once_do_not_count_each_other(tmp_path: Path) -> None:
-    hand = in_hand(tmp_path)
+    hand = in_flight(tmp_path)
     other = InMessage("other", 0, 7, b"", b"")
     is_read = asyncio.Event()
     seen: list[int] = []
@@ -141,8 +141,8 @@ async def test_two_at_once_do_not_count_each_other(tmp_path: Path) -> None:
 
 def test_after_the_third_end_a_message_is_refused(tmp_path: Path) -> None:
     for _ in range(3):
-        in_hand(tmp_path).check(message())
+        in_flight(tmp_path).check(message())
         AttemptLog(tmp_path, group="g").begin(message())
     with pytest.raises(RejectedMessageError, match="3 processes ended") as refused:
-        in_hand(tmp_path).check(message())
+        in_flight(tmp_path).check(message())
     assert refused.value.reason_code == "killed_the_process"
