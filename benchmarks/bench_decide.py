@@ -24,7 +24,13 @@ from services.associate.steps.matching import Links
 from services.associate.steps.triggers import AssociatedImage
 from sky.statistics import eta, new_moments, update_moments
 
-__all__ = ["Told", "compare_durations", "count_false_alarms", "find_announced", "find_transients"]
+__all__ = [
+    "Announced",
+    "compare_durations",
+    "count_false_alarms",
+    "find_announced",
+    "find_transients",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -34,8 +40,8 @@ _NOTHING = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """An episode that was told: of which light curve, at which step, of which kind."""
+class Announced:
+    """An episode that was announced: of which light curve, at which step, of which kind."""
 
     source: int
     step: int
@@ -53,10 +59,10 @@ class Night:
         rows = np.zeros(size, SOURCE_DTYPE)
         rows["id"] = np.arange(1, size + 1)
         self._candidates.load(rows, {})
-        self.told: list[Told] = []
+        self.announced: list[Announced] = []
 
     def look(self, step: int, source: IntArray, flux: FloatArray) -> None:
-        """Look at some of the sources, errors of 1, and note what is told."""
+        """Look at some of the sources, errors of 1, and note what is announced."""
         ones = np.ones(source.size)
         self._candidates.add_forced(_KEY, source, flux, ones)
         self._candidates.sources["n_forced"][source[flux >= _THRESHOLD_SIGMA]] -= 1
@@ -75,7 +81,9 @@ class Night:
         triggers = find_changes(self._candidates, [image], self._settings)
         start_episodes(self._candidates.sources, triggers, self._settings)
         follow_activity(self._candidates.sources, [image], triggers)
-        self.told += [Told(each.source, step, each.kind, each.test.name) for each in triggers]
+        self.announced += [
+            Announced(each.source, step, each.kind, each.test.name) for each in triggers
+        ]
 
 
 _METADATA: ImageMetadata = None  # type: ignore[assignment]  (no decision of these reads it)
@@ -99,12 +107,12 @@ def _record(flux: FloatArray) -> ImageDetections:
     )  # fmt: skip
 
 
-def find_announced(fluxes: FloatArray, settings: AssociateSettings) -> list[Told]:
-    """Return what is told of light curves, (sources, steps), each looked at in every step."""
+def find_announced(fluxes: FloatArray, settings: AssociateSettings) -> list[Announced]:
+    """Return what is announced of light curves, (sources, steps), each looked at in every step."""
     night, everything = Night(fluxes.shape[0], settings), np.arange(fluxes.shape[0])
     for step in range(fluxes.shape[1]):
         night.look(step, everything, fluxes[:, step])
-    return night.told
+    return night.announced
 
 
 def trap_etas(fluxes: FloatArray) -> Iterator[FloatArray]:
@@ -125,8 +133,8 @@ def constant_sources(rng: np.random.Generator, n_sources: int, n_steps: int) -> 
 
 def count_false_alarms(
     settings: AssociateSettings, *, seed: int, n_sources: int, n_steps: int
-) -> tuple[list[Told], FloatArray]:
-    """Return what is told of constant sources, and the largest eta of each but for 8 points."""
+) -> tuple[list[Announced], FloatArray]:
+    """Return announced changes of constant sources, and their largest eta from 8 points on."""
     fluxes = constant_sources(np.random.default_rng(seed), n_sources, n_steps)
     largest = np.zeros(n_sources)
     for step, value in enumerate(trap_etas(fluxes)):
@@ -147,7 +155,7 @@ def trap_cut(largest_eta: FloatArray, n_false: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How many of the injected changes were told, and after how many looks.
+    """How many of the injected changes were announced, and after how many looks.
 
     `n_detected` are those that a threshold detects in time; 0: it was not counted.
     """
@@ -170,11 +178,14 @@ class Found:
 
 
 def _delays(
-    told: Sequence[Told], start: IntArray, end: IntArray, kinds: Sequence[str] | None = None
+    announced: Sequence[Announced],
+    start: IntArray,
+    end: IntArray,
+    kinds: Sequence[str] | None = None,
 ) -> Found:
-    """Return what was told of each light curve from the start of its change to its end."""
+    """Return what was announced of each light curve from the start of its change to its end."""
     first: dict[int, int] = {}
-    for each in told:
+    for each in announced:
         inside = start[each.source] <= each.step <= end[each.source]
         if inside and (kinds is None or each.kind in kinds):
             first.setdefault(each.source, each.step - int(start[each.source]) + 1)
@@ -198,7 +209,7 @@ def compare_durations(
     settings: AssociateSettings, durations: Sequence[int], *, seed: int, n: int, n_steps: int,
     amplitude: float, cut: float,
 ) -> list[tuple[int, Found, Found]]:  # fmt: skip
-    """Return what is told of flares of known sources by duration, here and by TraP's cut."""
+    """Return what is announced of flares of known sources by duration, here and by TraP's cut."""
     found = []
     for duration in durations:
         rng = np.random.default_rng((seed, duration))
@@ -215,7 +226,7 @@ def compare_durations(
 def compare_kinds(
     settings: AssociateSettings, *, seed: int, n: int, n_steps: int, cut: float
 ) -> list[tuple[str, Found, Found]]:
-    """Return what is told of changes by 10 sigma of known sources, by kind of change."""
+    """Return what is announced of changes by 10 sigma of known sources, by kind of change."""
     steps = np.arange(n_steps)
     half = n_steps // 2
     shapes: dict[str, tuple[FloatArray, int, int, tuple[str, ...]]] = {
@@ -246,16 +257,18 @@ def compare_kinds(
 def compare_budgets(
     budgets: Sequence[float], *, seed: int, n: int, n_steps: int, amplitude: float
 ) -> list[tuple[float, int, Found]]:
-    """Return, by the budget of false alarms, those raised and the weak flares of one look told."""
+    """Return, by the budget of false alarms, those raised and the weak flares announced."""
     found = []
     for budget in budgets:
         settings = AssociateSettings(false_alarms_per_look=budget)
-        told, _ = count_false_alarms(settings, seed=seed, n_sources=n, n_steps=n_steps)
+        announced, _ = count_false_alarms(settings, seed=seed, n_sources=n, n_steps=n_steps)
         rng = np.random.default_rng(seed)
         fluxes = rng.uniform(10, 20, n)[:, None] + rng.normal(0, 1, (n, 60))
         fluxes[:, 50] += amplitude
         start = np.full(n, 50)
-        found.append((budget, len(told), _delays(find_announced(fluxes, settings), start, start)))
+        found.append(
+            (budget, len(announced), _delays(find_announced(fluxes, settings), start, start))
+        )
     return found
 
 
@@ -263,7 +276,7 @@ def find_transients(
     settings: AssociateSettings, *, seed: int, n: int, n_steps: int, least_sigma: float,
     most_sigma: float, is_at_old_peak: bool,
 ) -> Found:  # fmt: skip
-    """Return which transients are told in their first or second image.
+    """Return which transients are announced in their first or second image.
 
     Each is of any duration from 1 to half of the steps, at any age of the run: at an empty place,
     or where a false peak over the threshold was seen once, long before, with forced photometry of
@@ -286,13 +299,13 @@ def find_transients(
         expires = np.where(is_detected, step + settings.expiration_timesteps, expires)
         looked = np.flatnonzero(is_detected | (step <= expires))
         night.look(step, looked, value[looked])
-    return _delays(night.told, start, start + 1)
+    return _delays(night.announced, start, start + 1)
 
 
 def _find_at_empty_places(
     rng: np.random.Generator, flux: FloatArray, duration: IntArray, settings: AssociateSettings
 ) -> Found:
-    """Return which are told: the first detection looks back, and decides."""
+    """Return which are announced: the first detection looks back, and decides."""
     earlier = rng.normal(0, 1, (flux.size, settings.lookback_images + 1))
     is_waiting = np.ones(flux.size, np.bool_)
     delays, n_detected = [], 0
@@ -310,7 +323,7 @@ def _find_at_empty_places(
 def count_false_peaks(
     settings: AssociateSettings, *, seed: int, n_steps: int, n_per_step: int
 ) -> Counter[str]:
-    """Return what is told of false peaks, each seen once and measured as nothing thereafter."""
+    """Return what is announced of false peaks, each seen once and measured as noise later."""
     rng = np.random.default_rng(seed)
     n_looks = settings.expiration_timesteps + 1
     fluxes = rng.normal(0, 1, (n_steps * n_per_step, n_looks))
@@ -318,9 +331,9 @@ def count_false_peaks(
     return Counter(each.kind for each in find_announced(fluxes, settings))
 
 
-def _by_points(told: Sequence[Told]) -> Counter[int]:
+def _by_points(announced: Sequence[Announced]) -> Counter[int]:
     """Return the false alarms by the number of points so far."""
-    return Counter(each.step + 1 for each in told)
+    return Counter(each.step + 1 for each in announced)
 
 
 def main() -> None:
@@ -334,9 +347,11 @@ def main() -> None:
     print(f"seed {seed}, {n_steps} steps, {n} sources; windows {settings.trigger_windows}")
 
     n_constant, n_looks = (1000, 1000) if options.full else (300, 300)
-    told, largest = count_false_alarms(settings, seed=seed, n_sources=n_constant, n_steps=n_looks)
-    print(f"\nfalse alarms on {n_constant * n_looks} looks at constant sources: {len(told)}"
-          f" (by test: {dict(Counter(each.trigger for each in told))})")  # fmt: skip
+    announced, largest = count_false_alarms(
+        settings, seed=seed, n_sources=n_constant, n_steps=n_looks
+    )
+    print(f"\nfalse alarms on {n_constant * n_looks} looks at constant sources: {len(announced)}"
+          f" (by test: {dict(Counter(each.trigger for each in announced))})")  # fmt: skip
     young, _ = count_false_alarms(
         settings, seed=seed + 1, n_sources=111_112 if options.full else 5000, n_steps=10
     )
@@ -347,10 +362,10 @@ def main() -> None:
     peaks = count_false_peaks(settings, seed=seed, n_steps=n_steps, n_per_step=20)
     print(f"of {20 * n_steps} false peaks seen once: {dict(peaks)}")
     print_look_backs(settings, seed=seed, is_full=options.full)
-    cut = trap_cut(largest, len(told))
+    cut = trap_cut(largest, len(announced))
     print(f"TraP's eta with as many false alarms: {cut:.2f} (from {_TRAP_LEAST_POINTS} points)")
 
-    print("\ntransients told in their first or second image")
+    print("\ntransients announced in their first or second image")
     for low, high in ((8, 10), (10, 12), (12, 50), (8, 50)):
         for is_at_old_peak in (False, True):
             found = find_transients(
@@ -366,9 +381,7 @@ def main() -> None:
             )
             print(f"  {low:3d}-{high:2d} sigma at {place:18} {found.share:7.1%}{of_detected}")
 
-    print(
-        "\nflares by 10 sigma of known sources: told while they last (share, median, 90 % [looks])"
-    )
+    print("\nflares by 10 sigma of known sources: announced in time (share, median, 90 % [looks])")
     durations = [1, 3, 10, 30, 100, 300, 1000]
     for duration, ours, trap in compare_durations(
         settings, [each for each in durations if each <= n_steps // 2], seed=seed, n=n,
@@ -376,7 +389,9 @@ def main() -> None:
     ):  # fmt: skip
         print(f"  {duration:5d} looks   LiveTrap {ours}   TraP {trap}")
 
-    print("\nflares by 6 sigma of one look, by false_alarms_per_look p: p, told, false alarms")
+    print(
+        "\nflares by 6 sigma of one look, by false_alarms_per_look p: p, announced, false alarms"
+    )
     for budget, n_false, found in compare_budgets(
         (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8), seed=seed, n=n_constant // 2, n_steps=n_looks // 2,
         amplitude=6.0,
@@ -385,7 +400,7 @@ def main() -> None:
             f"  {budget:7.0e} {found.share:7.1%} {n_false:6d} of {n_constant * n_looks // 4} looks"
         )
 
-    print("\nchanges by 10 sigma: told (share, median, 90 % [looks])")
+    print("\nchanges by 10 sigma: announced (share, median, 90 % [looks])")
     for name, ours, trap in compare_kinds(settings, seed=seed, n=n, n_steps=n_steps, cut=cut):
         print(f"  {name:12}  LiveTrap {ours}   TraP {trap}")
 

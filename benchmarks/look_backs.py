@@ -45,7 +45,7 @@ def is_new_source(
 
 @dataclass(frozen=True, slots=True)
 class LookedBack:
-    """What looks back make of constant sources: looks, first detections, and those told."""
+    """What looks back make of constant sources: looks, first detections, and those announced."""
 
     n_looks: int
     n_detected: int
@@ -55,8 +55,8 @@ class LookedBack:
     def __str__(self) -> str:
         """Return it as text."""
         return (
-            f"{self.n_looks} looks, {self.n_detected} first detections, {self.n_announced} told "
-            f"({self.n_announced_by_limit} by the limit of the first image alone)"
+            f"{self.n_looks} looks, {self.n_detected} first detections, {self.n_announced} "
+            f"announced ({self.n_announced_by_limit} by the limit of the first image alone)"
         )
 
 
@@ -64,10 +64,10 @@ def look_back_at_constants(
     settings: AssociateSettings, *, seed: int, n_sources: int, levels: tuple[float, float],
     n_bands: int = 1, n_steps: int = 10,
 ) -> LookedBack:  # fmt: skip
-    """Return what is told of constant sources that are first detected by their noise.
+    """Return what is announced of constant sources that are first detected by their noise.
 
     Each is looked at until its first detection, in all bands at once; the band of the highest
-    S/N looks back. In the first image there is nothing to look back at, and nothing is told.
+    S/N looks back. In the first image there is nothing to look back at, and nothing is announced.
     """
     rng = np.random.default_rng(seed)
     level = rng.uniform(*levels, n_sources)

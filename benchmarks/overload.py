@@ -246,11 +246,11 @@ class _Overload:
                 self._console.print(f"status: {error!r}")
                 continue
             at_s = time.monotonic() - started_s
-            told = {
+            reported = {
                 name: status.get(name)
                 for name in ("ready", "images_waiting", "last_image_wait_s", "last_image_age_s")
             }
-            observed.status.append({"at_s": at_s, "really_waiting": really, **told})
+            observed.status.append({"at_s": at_s, "really_waiting": really, **reported})
 
     def _n_waiting(self) -> int:
         return self._running.n_on_kafka("images-v1") - self._running.n_booked()
@@ -295,9 +295,9 @@ def draw(report: dict[str, Any], path: Path) -> None:
     figure, axes = plt.subplots(2, 1, sharex=True, figsize=(8, 6), layout="constrained")
     minutes = [each["at_s"] / 60 for each in report["status"]]
     really = [each["really_waiting"][1] for each in report["status"]]
-    told = [each["images_waiting"] for each in report["status"]]
+    reported = [each["images_waiting"] for each in report["status"]]
     axes[0].plot(minutes, really, ".-", label="sent, not booked")
-    axes[0].plot(minutes, told, ".-", label="status")
+    axes[0].plot(minutes, reported, ".-", label="status")
     for name, samples in report["samples"].items():
         times_min = [each["time_s"] / 60 for each in samples]
         axes[1].plot(times_min, [each["pss_mb"] for each in samples], label=name)

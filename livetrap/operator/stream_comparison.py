@@ -229,16 +229,16 @@ async def _explain(
 
 def _to_reason(kind: str, there: Row, name: str) -> str:
     """Return in words what the other stream has at a place and a time."""
-    verdict, told = there["verdict"], there["other_kind"]
+    verdict, announced = there["verdict"], there["other_kind"]
     state = "" if there["other_state"] == "active" else f" ({there['other_state']})"
     reasons = (
         (not there["n_images"], "no image of that time"),
         (not there["n_accepted"], f"images rejected: {', '.join(there['reasons'])}"),
-        (told is not None, f"told as {told}{state}"),
+        (announced is not None, f"announced as {announced}{state}"),
         (verdict not in {None, "new_source"}, f"looked back: {str(verdict).replace('_', ' ')}"),
         (there["n_archived"], "archived: no measurement confirmed it"),
         (there["n_sources"] and kind == "source", "another source nearby"),
-        (there["n_sources"], "the source, and nothing told"),
+        (there["n_sources"], "the source, and nothing announced"),
     )
     what = next((text for is_so, text in reasons if is_so), "nothing detected there")
     return f"{name}: {what}"

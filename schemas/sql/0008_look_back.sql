@@ -1,4 +1,4 @@
--- A new source is looked for in earlier images before it is told.
+-- A new source is looked for in earlier images before it is announced.
 
 alter table detection
 drop constraint detection_extraction_type_check,

@@ -64,7 +64,7 @@ def webhook() -> Iterator[tuple[int, list[bytes]]]:
 
 @dataclass(frozen=True)
 class Night:
-    """A simulated night that is over, and who was told of it."""
+    """A simulated night that is over, and who received its alerts."""
 
     truth: list[dict[str, str]]
     stack: Stack

@@ -84,10 +84,10 @@ def test_two_stacks_start_at_once_in_odd_places(places: list[Place]) -> None:
         starting = [place.start("up", "--detach") for place in places]
         for each in starting:
             finish(each)
-    told = [json.loads(place.run("status", "--json")) for place in places]
+    statuses = [json.loads(place.run("status", "--json")) for place in places]
     for name in ("kafka", "postgres_url", "api_url", "vtp_port"):
-        assert told[0][name] != told[1][name], name
-    for place, status in zip(places, told, strict=True):
+        assert statuses[0][name] != statuses[1][name], name
+    for place, status in zip(places, statuses, strict=True):
         image = place.data_dir.parent / f"{place.data_dir.name[:40]}.fits"
         image.write_bytes(make(**{"DATE-OBS": "2026-01-01T00:00:00", "EXPTIME": 8.0}))
         place.run("ingest", str(image), "--stream", "odd")

@@ -24,7 +24,7 @@ def named(error: BaseException) -> str:
 
 
 class Breaking:
-    """Raises an error at the calls that it is told to."""
+    """Raises an error at the calls that it is given."""
 
     def __init__(self, error: Exception, *, times: int = 1) -> None:
         self.error, self.times = error, times

@@ -1,4 +1,4 @@
-"""What an associator has told and stored, for a comparison of two that were fed the same sky."""
+"""What an associator has announced and stored, to compare two that were fed the same sky."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -19,7 +19,7 @@ _NOT_COMPARED = {
 
 @dataclass(slots=True)
 class Outcome:
-    """What an associator has told and stored, without what the clock and the database number."""
+    """What an associator has announced and stored, but for clock times and serial numbers."""
 
     events: list[dict[str, Any]] = field(default_factory=list)
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -95,7 +95,7 @@ order by image.time_start, image.freq_eff_hz, detection.source_id, detection.ext
 
 
 async def read_outcome(case: Associator, events: Sequence[SourceEvent]) -> Outcome:
-    """Return what an associator has stored, with the events it has told."""
+    """Return what an associator has stored, with the events it has announced."""
     found = await case.rows(_SOURCES, case.stream)
     archived = await case.rows(_ARCHIVED, case.stream)
     names = {

@@ -264,7 +264,7 @@ class _Feeder:
 async def feed_sky(
     url: str, sky: FedSky, feed: Feed, *, case: str = "", **settings: Any
 ) -> Outcome:
-    """Feed a sky to an associator of its own; return what it has told and stored."""
+    """Feed a sky to an associator of its own; return what it has announced and stored."""
     stream = f"fed-{hashlib.sha256(repr((case, feed, settings)).encode()).hexdigest()[:16]}"
 
     @asynccontextmanager

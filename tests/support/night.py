@@ -27,8 +27,8 @@ from livetrap.stack.ports import choose_port
 from schemas.topics import Topics
 from tests.support.databases import clone_database
 
-# Events wait for the answers to looks back, however long a fault lasts: what is told follows from
-# the images.
+# Events wait for the answers to looks back, however long a fault lasts: what is announced
+# follows from the images.
 LONG_WAIT = {"LIVETRAP_ASSOCIATE__LOOKBACK_WAIT_MS": "3600000"}
 LIVETRAP = [sys.executable, "-m", "livetrap"]
 # Between two questions that a command answers: it takes a second of CPU time.

@@ -1,4 +1,4 @@
--- Return what a stream has at places and times, in their order: images, what was told there, the verdict
+-- Return what a stream has at places and times, in their order: images, what was announced there, the verdict
 -- of looking back, and sources.
 --
 -- $1  stream_id   int
@@ -23,8 +23,8 @@ select
     images.n_images,
     images.n_accepted,
     images.reasons,
-    told.kind as other_kind,
-    told.state as other_state,
+    announced.kind as other_kind,
+    announced.state as other_state,
     sources.n_sources,
     sources.verdict,
     archived.n_archived
@@ -66,7 +66,7 @@ left join
             <= sind($5 / 2) ^ 2
         order by transient.id
         limit 1
-    ) as told
+    ) as announced
     on true
 cross join
     lateral (

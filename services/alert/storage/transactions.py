@@ -117,7 +117,7 @@ class AlertTransaction:
             image_id=[event.image_id for event in events],
             stream=[event.stream for event in events],
             time_start=[event.time_start for event in events],
-            earlier_event_id=[told for told, _ in earlier],
+            earlier_event_id=[announced for announced, _ in earlier],
             earlier_trig_id=[each for _, each in earlier],
         )
         for row in rows:

@@ -144,7 +144,7 @@ class ForcedMeasurementsHandler:
         result: ForcedMeasurements,
         is_stored: BoolArray,
     ) -> bool:
-        """Count earlier fluxes of new sources, end their looks back; say whether one is told."""
+        """Count earlier fluxes of new sources, end their looks back; say if one is announced."""
         is_earlier = result.measurements.is_look_back
         ids = np.unique(result.measurements.position_id[is_earlier]).tolist()
         if not ids:

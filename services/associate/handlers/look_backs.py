@@ -1,4 +1,4 @@
-"""Sources that earlier images were asked about: told, known below the threshold, or overdue."""
+"""Sources searched in earlier images: announced, known below the threshold, or overdue."""
 
 import time
 from collections import deque
@@ -159,7 +159,7 @@ class LookBackHandler:
     async def _follow(
         self, catalogue: Catalogue, pending: PendingLookBack, verdict: LookBackVerdict
     ) -> bool:
-        """Update or retract what was told before the verdict; another episode is left alone."""
+        """Update or retract what was announced before the verdict; others are left alone."""
         if verdict.kind == "not_looked_back":
             return False
         announced = await catalogue.lock_announced(pending.event)

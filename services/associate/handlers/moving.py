@@ -11,7 +11,7 @@ __all__ = ["retract_members"]
 
 
 async def retract_members(catalogue: Catalogue, reasons: Mapping[int, str], topics: Topics) -> int:
-    """Retract what told some sources as new; return how many events follow.
+    """Retract what announced some sources as new; return how many events follow.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ async def retract_members(catalogue: Catalogue, reasons: Mapping[int, str], topi
     """
     if not reasons:
         return 0
-    told = await catalogue.lock_new_sources(sorted(reasons))
-    for source_id, event in told.items():
+    announced = await catalogue.lock_new_sources(sorted(reasons))
+    for source_id, event in announced.items():
         retraction = to_retraction(event, reasons[source_id], datetime.now(UTC))
         await catalogue.retract_transient(retraction, topics)
-    return len(told)
+    return len(announced)

@@ -290,7 +290,7 @@ class Decisions:
     doubtful_ids : sequence of int
         Sources that may leave the catalogue now, if no measurement confirms them.
     look_backs : sequence of LookBackRow
-        Sources that are looked for in earlier images before they are told.
+        Sources that are looked for in earlier images before they are announced.
     look_back_requests : sequence of ImageRequest
         What is to be measured there.
     tracks : TrackRows or None

@@ -131,7 +131,7 @@ class LookBackVerdict:
 
 @dataclass(frozen=True, slots=True)
 class AnnouncedTransient:
-    """A transient that was told before its look back ended, and its last event."""
+    """A transient that was announced before its look back ended, and its last event."""
 
     transient_id: int
     last_event: SourceEvent

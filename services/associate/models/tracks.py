@@ -45,7 +45,7 @@ class Tracks:
         What the next timestep starts from; `source_id` and `track_id` of a created source are
         ``-1 - row``.
     begun : mapping
-        Motion of the objects that are told now, by the row of the source.
+        Motion of the objects that are announced now, by the row of the source.
     members : mapping
         Sources that were the same object before, by the row of the source.
     moving : frozenset of int

@@ -30,7 +30,7 @@ class FirstDecisions:
     Parameters
     ----------
     new : sequence of Trigger
-        New sources and moving objects that are told now.
+        New sources and moving objects that are announced now.
     look_backs : sequence of LookBack
         First detections that are looked for in earlier images before.
     rows : (n,) structured
@@ -74,17 +74,17 @@ def decide_first(
     tracks = find_moving(association, list(firsts.values()), settings)
     look_backs = [each for each in look_backs if each.trigger.source not in tracks.begun]
     waiting = {each.trigger.source for each in look_backs} | set(tracks.begun)
-    told = [each for each in new if each.source not in waiting]
-    told += to_moving_triggers(tracks, list(firsts.values()))
+    announced = [each for each in new if each.source not in waiting]
+    announced += to_moving_triggers(tracks, list(firsts.values()))
     rows = association.candidates.sources.copy()
     created = np.flatnonzero(rows["is_created"])
     rows["id"][created] = evidence.source_ids[: created.size]
     keys = np.array(evidence.image_keys, np.int64)
     rows["first_image_key"][created] = keys[rows["image"][created]]
-    start_episodes(rows, told, settings)
+    start_episodes(rows, announced, settings)
     rows["activity"][[each.trigger.source for each in look_backs]] = WAITS
     forced = _decide_forced(association, evidence, rows, settings, look_backs)
-    return FirstDecisions(told, look_backs, rows, forced, tracks)
+    return FirstDecisions(announced, look_backs, rows, forced, tracks)
 
 
 def wait_timesteps(settings: AssociateSettings) -> int:

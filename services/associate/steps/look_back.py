@@ -60,7 +60,7 @@ _LEAST_CHANCE = 1e-300
 
 @dataclass(frozen=True, slots=True)
 class LookBack:
-    """A source that is looked for in earlier images before it is told.
+    """A source that is looked for in earlier images before it is announced.
 
     Parameters
     ----------

@@ -118,7 +118,7 @@ def end_wait(rows: RowArray) -> Columns:
 
 
 def begin_episode(rows: RowArray, settings: AssociateSettings) -> Columns:
-    """Return the flags of new sources (n,) that are told now."""
+    """Return the flags of new sources (n,) that are announced now."""
     rows = rows.copy()
     rows["is_new"] = True
     rows["activity"] = 1

@@ -1,4 +1,4 @@
-"""Sources that are looked for in earlier images before they are told."""
+"""Sources that are looked for in earlier images before they are announced."""
 
 from collections.abc import Sequence
 from dataclasses import fields

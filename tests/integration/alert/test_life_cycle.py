@@ -310,14 +310,14 @@ PLACES = [(122.0 + 0.2 * column, 9.0 + 0.2 * row) for row in range(6) for column
 
 
 @pytest.mark.parametrize(
-    ("settings", "n_sent", "told"),
+    ("settings", "n_sent", "phrase"),
     [
         ({"max_per_image": 5}, 0, "brought 24 candidates, more than 5"),
         ({"max_per_minute": 5}, 5, "more than 5 candidates"),
     ],
 )
 async def test_a_storm_is_suppressed_and_announced_and_released(
-    postgres_url: str, settings: dict[str, int], n_sent: int, told: str,
+    postgres_url: str, settings: dict[str, int], n_sent: int, phrase: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     async with associator(postgres_url) as site:
@@ -330,7 +330,7 @@ async def test_a_storm_is_suppressed_and_announced_and_released(
         assert len(heard) == n_sent + 1
         storm = read_packet(heard[-1])
         assert storm.get("role") == "utility"
-        assert told in (storm.findtext("Why/Description") or "")
+        assert phrase in (storm.findtext("Why/Description") or "")
         assert float(storm.findtext(".//Position2D/Error2Radius") or "nan") == 180
         # Notified again, as Kafka does after a crash: nothing more happens.
         assert await alert(site, heard, **settings) == rows
@@ -372,8 +372,8 @@ async def test_the_best_of_a_storm_are_sent_when_no_operator_decides(postgres_ur
         site.events[:] = [event for event in site.events if event.stream == site.stream]
         rows = await alert(site, max_per_image=5)
         assert {row["event_id"] for row in rows[1:]} == {each.event_id for each in best}
-        told = [json.loads(row["notice"])["storm_release"] for row in rows]
-        assert told == [None, "automatic", "automatic"]
+        releases = [json.loads(row["notice"])["storm_release"] for row in rows]
+        assert releases == [None, "automatic", "automatic"]
 
 
 async def test_a_retracted_candidate_is_no_longer_listed_as_suppressed(

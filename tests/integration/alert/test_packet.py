@@ -69,34 +69,34 @@ async def test_a_new_source_answers_what_an_observer_asks(
             await site.feed(shot(step, LOW_HZ, low), shot(step, HIGH_HZ, high))
         (event,) = site.events
         (row,) = await alert(site)
-    told = json.loads(row["notice"])
+    notice = json.loads(row["notice"])
     # Brighter or fainter, and by how much.
-    assert (told["flux_change"], told["flux_change_against"]) == ("brighter", "limit")
-    assert told["flux_factor"] == pytest.approx(0.04 / event.limit_previous_jy_beam, rel=1e-5)
-    assert told["limit_previous_time"].startswith("2012-01-01")
-    assert told["last_non_detection"].startswith("2012-01-02")
+    assert (notice["flux_change"], notice["flux_change_against"]) == ("brighter", "limit")
+    assert notice["flux_factor"] == pytest.approx(0.04 / event.limit_previous_jy_beam, rel=1e-5)
+    assert notice["limit_previous_time"].startswith("2012-01-01")
+    assert notice["last_non_detection"].startswith("2012-01-02")
     # All bands, and the spectrum.
     bands = [
         (each["freq_mhz"], each["flux_peak_jy_beam"], each["is_headline"])
-        for each in told["bands"]
+        for each in notice["bands"]
     ]
     assert bands == [(120.0, 0.04, True), (160.0, 0.02, False)]
-    assert told["spectral_index"] == pytest.approx(-2.41, abs=0.01)
+    assert notice["spectral_index"] == pytest.approx(-2.41, abs=0.01)
     # Where to point, with what field.
-    assert told["systematic_err_deg"] == pytest.approx(0.1 * BEAM_MAJOR_DEG, rel=1e-4)
-    assert told["ra_stat_err_deg"] == pytest.approx(1 / 3600 / 2**0.5, rel=0.01)
-    assert told["position_a_error"] < 60 / 3600
-    assert told["field_distance_deg"] == pytest.approx(0.531, abs=0.01)
-    assert told["catalogue_matches"][0]["catalogue"] == catalogue
-    assert told["catalogue_matches"][0]["distance_arcsec"] == pytest.approx(20, abs=0.1)
-    assert told["catalogue_matches"][0]["source_name"] == "3C 1"
-    assert told["catalogue_matches"][0]["flux_jy"] == pytest.approx(0.0075)
+    assert notice["systematic_err_deg"] == pytest.approx(0.1 * BEAM_MAJOR_DEG, rel=1e-4)
+    assert notice["ra_stat_err_deg"] == pytest.approx(1 / 3600 / 2**0.5, rel=0.01)
+    assert notice["position_a_error"] < 60 / 3600
+    assert notice["field_distance_deg"] == pytest.approx(0.531, abs=0.01)
+    assert notice["catalogue_matches"][0]["catalogue"] == catalogue
+    assert notice["catalogue_matches"][0]["distance_arcsec"] == pytest.approx(20, abs=0.1)
+    assert notice["catalogue_matches"][0]["source_name"] == "3C 1"
+    assert notice["catalogue_matches"][0]["flux_jy"] == pytest.approx(0.0075)
     # How old, how fast, how sure, whom to ask.
-    assert told["rise_time_max_s"] == pytest.approx(DAY_S, rel=1e-3)
-    assert 0 < told["false_alarms_per_day"] < 10
-    assert 0 < told["importance"] < 0.9
-    assert told["contact_email"] == "on.call@example.org"
-    assert re.fullmatch(r"LT 2012[A-Z]+ J0814\+101[12]", told["event_name"][0])
+    assert notice["rise_time_max_s"] == pytest.approx(DAY_S, rel=1e-3)
+    assert 0 < notice["false_alarms_per_day"] < 10
+    assert 0 < notice["importance"] < 0.9
+    assert notice["contact_email"] == "on.call@example.org"
+    assert re.fullmatch(r"LT 2012[A-Z]+ J0814\+101[12]", notice["event_name"][0])
 
 
 async def test_a_variable_source_has_its_history_in_every_format(postgres_url: str) -> None:
@@ -105,12 +105,12 @@ async def test_a_variable_source_has_its_history_in_every_format(postgres_url: s
             await site.feed(image(step, sources([STEADY], flux_jy=0.03), salt=site.stream))
         await site.feed(image(12, sources([STEADY], flux_jy=0.09), salt=site.stream))
         rows = await alert(site)
-    told = json.loads(rows[-1]["notice"])
-    assert told["kind"] == "variable"
-    assert (told["n_looks"], told["n_detections"]) == (12, 12)
-    assert (told["last_flux_jy_beam"], told["mean_flux_jy_beam"]) == (0.03, 0.03)
-    assert told["flux_factor"] == pytest.approx(3.0)
-    assert (told["flux_change"], told["flux_change_against"]) == ("brighter", "mean")
+    notice = json.loads(rows[-1]["notice"])
+    assert notice["kind"] == "variable"
+    assert (notice["n_looks"], notice["n_detections"]) == (12, 12)
+    assert (notice["last_flux_jy_beam"], notice["mean_flux_jy_beam"]) == (0.03, 0.03)
+    assert notice["flux_factor"] == pytest.approx(3.0)
+    assert (notice["flux_change"], notice["flux_change_against"]) == ("brighter", "mean")
     packet = rows[-1]["avro_packet"]
     magic, schema_id = struct.unpack_from(">bI", packet)
     version = current_version("alert_packet")
@@ -128,8 +128,8 @@ async def test_what_comes_after_an_event_is_not_in_its_alert(postgres_url: str) 
         for step, flux in enumerate((None, 0.02, 0.021, 0.5)):
             await site.feed(shot(step, LOW_HZ, flux))
         rows = await alert(site)  # the service was away until now
-    told = json.loads(rows[0]["notice"])
-    assert (told["n_looks"], told["flux_change_against"]) == (0, "limit")
-    assert [each["flux_peak_jy_beam"] for each in told["bands"]] == [0.02]
+    notice = json.loads(rows[0]["notice"])
+    assert (notice["n_looks"], notice["flux_change_against"]) == (0, "limit")
+    assert [each["flux_peak_jy_beam"] for each in notice["bands"]] == [0.02]
     names = {json.loads(row["notice"])["event_name"][0] for row in rows}
     assert len(names) == 1

@@ -1,4 +1,4 @@
-"""Every episode of a source is told, once, and cites those before it."""
+"""Every episode of a source is announced, once, and cites those before it."""
 
 from dataclasses import replace
 from typing import Any
@@ -36,12 +36,12 @@ async def look(case: Associator, step: int, flux_sigma: float, *, answer: bool =
 
 async def follow(case: Associator, fluxes_sigma: list[float], **changes: Any) -> list[Any]:
     """Look step by step; return (step, kind) of the events that begin an episode."""
-    told, n_seen = [], 0
+    announced, n_seen = [], 0
     for step, flux in enumerate(fluxes_sigma):
         await look(case, step, flux, **changes)
-        told += [(step, each.kind) for each in case.events[n_seen:] if each.kind != "update"]
+        announced += [(step, each.kind) for each in case.events[n_seen:] if each.kind != "update"]
         n_seen = len(case.events)
-    return told
+    return announced
 
 
 def noise(n: int, seed: int = 1) -> np.ndarray:
@@ -57,9 +57,9 @@ async def test_each_burst_of_one_place_is_announced_once(
     # Without answers, nothing is waited for.
     wait = {} if answer else {"forced_wait_timesteps": 0}
     async with associator(postgres_url, **wait) as case:
-        told = await follow(case, fluxes.tolist(), answer=answer)
-        assert [step for step, _ in told] == list(bursts)
-        assert told[0] == (5, "new_source")
+        announced = await follow(case, fluxes.tolist(), answer=answer)
+        assert [step for step, _ in announced] == list(bursts)
+        assert announced[0] == (5, "new_source")
         first, *others = (event for event in case.events if event.kind != "update")
         assert first.earlier_trig_ids == ()
         ids = [first.trig_id]
@@ -81,8 +81,8 @@ async def test_a_flare_and_a_second_one_of_a_known_source_are_announced(postgres
     flares = {15: 30.0, 40: 25.0}
     fluxes = 20 + noise(55) + [flares.get(step, 0.0) for step in range(55)]
     async with associator(postgres_url) as case:
-        told = await follow(case, fluxes.tolist())
-        assert told == [(15, "variable"), (40, "variable")]
+        announced = await follow(case, fluxes.tolist())
+        assert announced == [(15, "variable"), (40, "variable")]
         event = case.events[0]
         assert (event.trigger, event.extraction_type) == ("single", "blind")
         assert event.flux_expected_jy_beam == pytest.approx(0.02, rel=0.1)
@@ -94,8 +94,8 @@ async def test_a_source_that_vanishes_and_returns_is_announced_both_times(
 ) -> None:
     fluxes = [100.0] * 6 + [0.0] * 5 + [100.0] * 12 + [0.5] * 3
     async with associator(postgres_url) as case:
-        told = await follow(case, (np.array(fluxes) + noise(len(fluxes))).tolist())
-        assert told == [(7, "vanished"), (11, "returned"), (24, "vanished")]
+        announced = await follow(case, (np.array(fluxes) + noise(len(fluxes))).tolist())
+        assert announced == [(7, "vanished"), (11, "returned"), (24, "vanished")]
         gone, back, again = (event for event in case.events if event.kind != "update")
         assert gone.extraction_type == "forced"
         assert gone.flux_expected_jy_beam == pytest.approx(0.1, rel=0.05)
@@ -120,8 +120,8 @@ async def test_a_source_that_vanishes_and_returns_is_announced_both_times(
 async def test_a_source_that_falls_to_a_fainter_level_has_faded(postgres_url: str) -> None:
     fluxes = [100.0] * 6 + [40.0] * 14 + [80.0]
     async with associator(postgres_url) as case:
-        told = await follow(case, (np.array(fluxes) + noise(len(fluxes))).tolist())
-    assert told == [(7, "faded"), (20, "variable")]
+        announced = await follow(case, (np.array(fluxes) + noise(len(fluxes))).tolist())
+    assert announced == [(7, "faded"), (20, "variable")]
 
 
 async def test_a_replayed_result_announces_nothing_again(postgres_url: str) -> None:
@@ -141,8 +141,8 @@ async def test_a_replayed_result_announces_nothing_again(postgres_url: str) -> N
 
 async def test_a_retracted_episode_does_not_silence_later_ones(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
-        told = await follow(case, [0.0] * 3 + [30.0] + [0.0] * 10)
-        assert told == [(3, "new_source")]
+        announced = await follow(case, [0.0] * 3 + [30.0] + [0.0] * 10)
+        assert announced == [(3, "new_source")]
         await case.pool.execute(
             "update transient set state = 'retracted' from stream "
             "where stream.id = stream_id and name = $1",
@@ -156,11 +156,11 @@ async def test_a_retracted_episode_does_not_silence_later_ones(postgres_url: str
 async def test_a_flare_between_detections_is_announced_by_forced_photometry(
     postgres_url: str,
 ) -> None:
-    """A flux below the threshold of detection, far above what was expected, is told too."""
+    """A flux below the threshold of detection, far above what was expected, is announced too."""
     async with associator(postgres_url) as case:
-        told = await follow(case, [12.0, 12.0, *noise(5).tolist(), 9.0])
+        announced = await follow(case, [12.0, 12.0, *noise(5).tolist(), 9.0])
         (event,) = case.events
-    assert told == [(7, "new_source")]
+    assert announced == [(7, "new_source")]
     assert event.extraction_type == "forced"
     assert event.source_number >= 1 << 24
 

@@ -15,7 +15,8 @@ from tests.support.records import image
 
 HERE, THERE = (123.0, 10.0), (124.0, 10.5)
 
-# What decides is event time, not the clock: nothing is told before its look back has its answers.
+# What decides is event time, not the clock: an announcement waits for the
+# answers to its look back.
 _SETTINGS: dict[str, Any] = {"lookback_wait_ms": 3.6e6}
 # Images every 8 s: the lower bands see a dispersed burst in a later timestep.
 _SKIES: dict[str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""A new source is looked for in earlier images before it is told."""
+"""A new source is looked for in earlier images before it is announced."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -169,7 +169,7 @@ async def test_without_an_earlier_image_nothing_is_asked(postgres_url: str) -> N
 
 
 async def test_answers_in_any_order_and_twice_give_the_same_event(postgres_url: str) -> None:
-    told = set()
+    announced = set()
     for number, order in enumerate([(0, 1, 2), (2, 1, 0), (1, 0, 2)]):
         settings = {**LOOKBACK, "lookback_images": 3}
         async with associator(postgres_url, name=f"order-{number}", **settings) as case:
@@ -179,8 +179,8 @@ async def test_answers_in_any_order_and_twice_give_the_same_event(postgres_url: 
                 await answer(case, [requests[which]], [fluxes[which]])
             (event,) = case.events
             case_facts = facts(event)
-            told.add(case_facts[2:])
-    assert len(told) == 1
+            announced.add(case_facts[2:])
+    assert len(announced) == 1
 
 
 async def test_an_event_waits_no_longer_than_its_limit(postgres_url: str) -> None:

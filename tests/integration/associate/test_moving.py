@@ -48,8 +48,8 @@ async def test_a_mover_is_one_source_and_one_event(postgres_url: str) -> None:
         assert moving.rate_err_arcsec_s is not None
         assert moving.note is not None
         assert all(moving.trig_id in (event.note or "") for event in case.events[3:])
-        told = {event.trig_id for event in case.events[:2]}
-        assert {event.trig_id for event in case.events[3:]} == told
+        announced = {event.trig_id for event in case.events[:2]}
+        assert {event.trig_id for event in case.events[3:]} == announced
         (row,) = await case.rows(
             "select source.n_datapoints, source.ra, source.dec from source where id = $1",
             moving.source_id,

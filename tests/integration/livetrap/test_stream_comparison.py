@@ -49,10 +49,10 @@ async def test_what_differs_is_told_with_the_reason(
         assert await livetrap(*command, "--json") == 0
         found = json.loads(capsys.readouterr().out)
         assert (found["n_sources"], found["n_transients"]) == (3, 0)
-        told = [(each["kind"], each["why"]) for each in found["differences"]]
-        assert told == [
+        announced = [(each["kind"], each["why"]) for each in found["differences"]]
+        assert announced == [
             ("source", f"{other.stream}: no image of that time"),
-            ("new_source", f"{other.stream}: the source, and nothing told"),
+            ("new_source", f"{other.stream}: the source, and nothing announced"),
             ("new_source", f"{other.stream}: no image of that time"),
         ]
         assert {each["only_in"] for each in found["differences"]} == {one.stream}

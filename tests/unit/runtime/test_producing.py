@@ -1,4 +1,4 @@
-"""What a client refuses about a message is told; anything else is waited for."""
+"""What a client refuses about a message is reported; anything else is waited for."""
 
 from typing import Any
 

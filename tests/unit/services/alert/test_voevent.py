@@ -146,9 +146,9 @@ def test_who_sends_it_and_whom_to_ask_are_settings() -> None:
 
 def test_the_error_of_the_time_is_the_one_of_the_notice() -> None:
     event = source_event()
-    told = build(event).findtext(".//Time/Error")
+    stated = build(event).findtext(".//Time/Error")
     notice = json.loads(build_alert(event, AlertSettings(), DECISION, START, revision=0).notice)
-    assert float(str(told)) == notice["trigger_time_error"]
+    assert float(str(stated)) == notice["trigger_time_error"]
 
 
 def test_the_errors_of_the_position_are_those_of_the_notice() -> None:
@@ -156,9 +156,9 @@ def test_the_errors_of_the_position_are_those_of_the_notice() -> None:
     found = params(build(event), "detection")
     notice = json.loads(build_alert(event, SETTINGS, DECISION, START, revision=0).notice)
     for axis in ("ra", "dec"):
-        told = float(str(found[f"{axis}_error"]))
-        assert told == pytest.approx(notice[f"{axis}_err_deg"])
-        assert told != getattr(event, f"{axis}_err_deg")
+        stated = float(str(found[f"{axis}_error"]))
+        assert stated == pytest.approx(notice[f"{axis}_err_deg"])
+        assert stated != getattr(event, f"{axis}_err_deg")
 
 
 def test_a_value_that_is_none_is_left_out() -> None:

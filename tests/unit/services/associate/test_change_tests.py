@@ -94,11 +94,11 @@ def test_eta_of_few_points_is_worth_little() -> None:
 
 
 def test_constant_sources_raise_no_more_alarms_than_the_budget() -> None:
-    told, _ = count_false_alarms(SETTINGS, seed=1, n_sources=600, n_steps=100)
-    assert len(told) <= 1  # expected below 0.06
+    announced, _ = count_false_alarms(SETTINGS, seed=1, n_sources=600, n_steps=100)
+    assert len(announced) <= 1  # expected below 0.06
     loose = AssociateSettings(false_alarms_per_look=1e-3, variable_v=1e-3)
-    told, _ = count_false_alarms(loose, seed=1, n_sources=600, n_steps=100)
-    assert 0 < len(told) <= 60 + 5 * 60**0.5
+    announced, _ = count_false_alarms(loose, seed=1, n_sources=600, n_steps=100)
+    assert 0 < len(announced) <= 60 + 5 * 60**0.5
 
 
 def test_a_false_peak_is_not_announced_when_nothing_follows() -> None:

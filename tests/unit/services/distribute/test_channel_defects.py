@@ -142,12 +142,12 @@ async def test_a_missing_migration_ends_a_channel() -> None:
 async def test_the_operator_is_told_of_a_receiver_that_is_away_once_a_day(
     mail_error: Exception | None,
 ) -> None:
-    told: list[tuple[int, str]] = []
+    messages: list[tuple[int, str]] = []
     store = ChannelRows()
 
     async def tell(subject: str, text: str) -> None:
         assert "no route" in text
-        told.append((store.n_failures, subject))
+        messages.append((store.n_failures, subject))
         if mail_error is not None:
             raise mail_error
 
@@ -156,21 +156,21 @@ async def test_the_operator_is_told_of_a_receiver_that_is_away_once_a_day(
 
     async with running(build_channel(store, deliver, tell).run()):
         await until(lambda: store.n_failures > 290)
-    assert told == [(n, "webhook robot does not answer") for n in (8, 144, 288)]
+    assert messages == [(n, "webhook robot does not answer") for n in (8, 144, 288)]
 
 
 async def test_the_operator_is_told_of_a_receiver_that_is_disabled() -> None:
-    told: list[str] = []
+    messages: list[str] = []
     store = ChannelRows()
 
     async def tell(subject: str, text: str) -> None:
         assert "livetrap alerts enable webhook robot" in text
-        told.append(subject)
+        messages.append(subject)
 
     async def deliver(_: list[OutgoingAlert]) -> list[OutgoingAlert]:
         raise RefusedError("404")
 
     store.n_failures = 19
     async with running(build_channel(store, deliver, tell).run()):
-        await until(lambda: told)
-    assert told == ["webhook robot is disabled"]
+        await until(lambda: messages)
+    assert messages == ["webhook robot is disabled"]

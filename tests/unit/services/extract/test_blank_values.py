@@ -1,4 +1,4 @@
-"""Constants that stand for blank become NaN, and are told; what may be a flux stays."""
+"""Constants that stand for blank become NaN, with their reason; what may be a flux stays."""
 
 from collections.abc import Callable
 
@@ -45,8 +45,8 @@ def test_a_usual_blank_value_is_blanked_wherever_it_is(
 ) -> None:
     mask = where()
     pixels = np.where(mask, np.float32(value), NOISE)
-    told, (lowest, highest) = blank_constants(pixels, is_integer=False)
-    assert told == (f"blank_value {np.float32(value):g} in {mask.sum()} px",)
+    reasons, (lowest, highest) = blank_constants(pixels, is_integer=False)
+    assert reasons == (f"blank_value {np.float32(value):g} in {mask.sum()} px",)
     np.testing.assert_array_equal(pixels, np.where(mask, np.float32(np.nan), NOISE))
     assert (lowest, highest) == (NOISE[~mask].min(), NOISE[~mask].max())
 
@@ -56,16 +56,16 @@ def test_a_usual_blank_value_is_blanked_wherever_it_is(
 def test_any_constant_around_an_image_is_blanked(value: float, where: Callable[[], Mask]) -> None:
     mask = where()
     pixels = np.where(mask, np.float32(value), NOISE)
-    told, _ = blank_constants(pixels, is_integer=False)
-    assert told == (f"blank_value {value:g} in {mask.sum()} px",)
+    reasons, _ = blank_constants(pixels, is_integer=False)
+    assert reasons == (f"blank_value {value:g} in {mask.sum()} px",)
     np.testing.assert_array_equal(np.isnan(pixels), mask)
 
 
 @pytest.mark.parametrize("value", [1.0, 5e3, -0.5])
 def test_a_constant_that_may_be_a_flux_stays(value: float) -> None:
     pixels = np.where(few(), np.float32(value), NOISE)
-    told, _ = blank_constants(pixels, is_integer=False)
-    assert told == ()
+    reasons, _ = blank_constants(pixels, is_integer=False)
+    assert reasons == ()
     assert not np.isnan(pixels).any()
 
 
@@ -78,5 +78,5 @@ def test_a_single_impossible_pixel_is_no_blank_value() -> None:
 def test_equal_neighbours_of_whole_numbers_are_values() -> None:
     pixels = np.zeros(NOISE.shape, np.float32)
     pixels[30:, :] = np.arange(80)
-    told, _ = blank_constants(pixels, is_integer=True)
-    assert told == ()
+    reasons, _ = blank_constants(pixels, is_integer=True)
+    assert reasons == ()
