@@ -1,26 +1,20 @@
 """Detect sources and fit them in pixel coordinates."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from schemas.quality import QualityFlag
-from services.extract.kernels.measure import fit_beam
-from services.extract.kernels.residuals import compare_with_models
 from services.extract.models import BeamShape, FinderParameters, FoundSources
 from services.extract.steps.artefacts import false_probability
 from services.extract.steps.free_shapes import FreeShapes, fit_free_shapes
-from services.extract.steps.hidden_sources import find_hidden_peaks
-from services.extract.steps.peaks import (
-    Peaks,
-    find_source_peaks,
-    merge_peaks,
-    neighbours_within,
-)
-from services.extract.steps.sampling import is_coarse, pixel_weights, position_covariance
+from services.extract.steps.hidden_sources import with_hidden_sources
+from services.extract.steps.peaks import Peaks, find_source_peaks
+from services.extract.steps.points import Points, compare, exceeds_beam, fit_points
+from services.extract.steps.sampling import is_coarse, position_covariance
 
 __all__ = ["find_sources"]
 
@@ -29,40 +23,15 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 _LN2 = math.log(2.0)
-# Pixels within the 60 % contour of the beam, and at least 3 x 3, enter the fit.
-_FIT_CUTOFF = 0.6
-_BLEND_SWEEPS = 8
-_BLEND_BEAMS, _AROUND_BEAMS = 1.5, 3.0
-# Reduced chi-square of a point source within `_SHAPE_CUTOFF` for noise whose autocorrelation is
+# Reduced chi-square of a point source within the 20 % contour for noise whose autocorrelation is
 # the beam: the eigenvalues of the covariance of its residuals give mean and degrees of freedom.
 _CHI2_MEAN, _CHI2_FREEDOM, _CHI2_FREEDOM_PER_AREA = 0.342, 6.4, 3.2
 _ONE_IN_A_MILLION_SIGMA = 4.75
 # Of the peak: no real beam is a Gaussian exactly.
 _MODEL_ERR = 0.01
-# The shape is compared with the beam within its 20 % contour.
-_SHAPE_CUTOFF = 0.2
-# The error of the flux in it over that of the fitted beam is half the relative error of the peak:
-# the noise of both is mostly the same. A free shape must confirm it.
-_LEAST_GROWTH, _GROWTH_ERR, _GROWTH_SIGMA = 1.05, 0.5, 3.5
 # A source this many times brighter, this many beams away: its side lobes may be detected.
 _BRIGHT_RATIO, _BRIGHT_BEAMS = 100.0, 10.0
 _LIKELY_FALSE = 0.5
-# Of the search for hidden sources: each finds one beside each source.
-_MOST_PASSES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Points:
-    """Peaks with fits of the beam's shape, as the kernels take and return them; all of length n.
-
-    `around` are the others within 3 beams, nearest first; `neighbours` those within 1.5 beams.
-    """
-
-    peaks: Peaks
-    around: IntArray
-    neighbours: IntArray
-    fits: FloatArray
-    models: FloatArray
 
 
 def find_sources(
@@ -94,12 +63,12 @@ def find_sources(
         In raster order of their peaks: the same pixels give the same numbers.
     """
     if peaks is not None:
-        least_sigma, fitted = 0.0, _fit_points(pixels, peaks, beam)
+        least_sigma, fitted = 0.0, fit_points(pixels, peaks, beam)
     else:
         least_sigma = 0.999 * parameters.detection_threshold_sigma
         peaks = find_source_peaks(pixels, background_grid, rms_grid, beam, parameters)
-        fitted = _fit_points(pixels, peaks, beam)
-        fitted = _fit_with_hidden(pixels, fitted, beam, parameters)
+        fitted = fit_points(pixels, peaks, beam)
+        fitted = with_hidden_sources(pixels, fitted, beam, parameters)
     peaks, fits = fitted.peaks, fitted.fits
     shapes, residuals = _fit_shapes(pixels, fitted, beam, parameters)
     flags = _flags(fits, peaks, fitted.neighbours, beam, pixels.shape)
@@ -115,84 +84,21 @@ def find_sources(
 
 def _fit_shapes(
     pixels: npt.NDArray[np.float32],
-    points: _Points,
+    points: Points,
     beam: BeamShape,
     parameters: FinderParameters,
 ) -> tuple[FreeShapes, FloatArray]:
     """Fit free shapes where they are asked for or needed; return also the residuals."""
-    residuals = _compare(pixels, points, points.models)
+    residuals = compare(pixels, points, points.models)
     shapes = fit_free_shapes(
         pixels, points.peaks, points.models, beam,
-        is_candidate=_exceeds_beam(points, residuals),
+        is_candidate=exceeds_beam(points, residuals),
         threshold_sigma=parameters.detection_threshold_sigma,
         only_extended=parameters.force_beam,
     )  # fmt: skip
     if shapes.is_free.any():
-        residuals = _compare(pixels, points, shapes.models)
+        residuals = compare(pixels, points, shapes.models)
     return shapes, residuals
-
-
-def _fit_with_hidden(
-    pixels: npt.NDArray[np.float32],
-    points: _Points,
-    beam: BeamShape,
-    parameters: FinderParameters,
-    *,
-    n_passes: int = _MOST_PASSES,
-) -> _Points:
-    """Return the points with what they hide, until nothing remains.
-
-    Only those are fitted again that a chain of neighbours joins with a new one: the fits of the
-    others do not depend on it.
-    """
-    found = find_hidden_peaks(
-        pixels, points.peaks, points.models, points.around, beam, parameters,
-        is_fitted=points.fits[:, 5] > 0, may_be_extended=_may_be_extended(pixels, points),
-    )  # fmt: skip
-    if not found.y.size:
-        return points
-    peaks, is_new = merge_peaks(points.peaks, found)
-    around = neighbours_within(peaks.x, peaks.y, _AROUND_BEAMS * beam.major_px)
-    is_joined = _joined_with(is_new, around)
-    again = _fit_points(pixels, peaks.select(is_joined), beam)
-    if n_passes > 1:
-        again = _fit_with_hidden(pixels, again, beam, parameters, n_passes=n_passes - 1)
-    kept = ~is_joined[~is_new]
-    merged, is_again = merge_peaks(points.peaks.select(kept), again.peaks)
-    fits = np.empty((merged.y.size, 6))
-    fits[is_again], fits[~is_again] = again.fits, points.fits[kept]
-    return _to_fitted(merged, fits, beam)
-
-
-def _joined_with(chosen: BoolArray, around: IntArray) -> BoolArray:
-    """Return the points that chains of neighbours join with some; these included."""
-    joined = chosen.copy()
-    while True:
-        n_joined = np.count_nonzero(joined)
-        neighbours = around[joined]
-        joined[neighbours[neighbours >= 0]] = True
-        joined |= np.any(joined[around] & (around >= 0), axis=1)
-        if np.count_nonzero(joined) == n_joined:
-            return joined
-
-
-def _fit_points(pixels: npt.NDArray[np.float32], peaks: Peaks, beam: BeamShape) -> _Points:
-    points = _to_fitted(peaks, np.empty((peaks.y.size, 6)), beam)
-    fit_beam(
-        pixels, peaks.y, peaks.x, peaks.background, points.neighbours, *beam.quadratic,
-        _FIT_CUTOFF, pixel_weights(beam), _BLEND_SWEEPS, points.fits,
-    )  # fmt: skip
-    points.models[:, :3] = points.fits[:, :3]
-    return points
-
-
-def _to_fitted(peaks: Peaks, fits: FloatArray, beam: BeamShape) -> _Points:
-    """Return peaks and their fits, with their neighbours."""
-    around = neighbours_within(peaks.x, peaks.y, _AROUND_BEAMS * beam.major_px)
-    distance = np.hypot(peaks.x[around] - peaks.x[:, None], peaks.y[around] - peaks.y[:, None])
-    neighbours = np.where(distance <= _BLEND_BEAMS * beam.major_px, around, -1)
-    models = np.column_stack([fits[:, :3], np.broadcast_to(beam.quadratic, (peaks.y.size, 3))])
-    return _Points(peaks, around, neighbours, fits, models)
 
 
 def _to_points(
@@ -214,15 +120,6 @@ def _to_points(
         is_free=np.zeros(amplitude.size, np.bool_),
         quality_flags=quality_flags,
     )
-
-
-def _compare(pixels: npt.NDArray[np.float32], points: _Points, models: FloatArray) -> FloatArray:
-    peaks = points.peaks
-    residuals = np.empty((peaks.y.size, 4))
-    compare_with_models(
-        pixels, peaks.background, peaks.rms, models, points.neighbours, _SHAPE_CUTOFF, residuals
-    )
-    return residuals
 
 
 def _with_poor_fits(found: FoundSources, residuals: FloatArray, beam: BeamShape) -> FoundSources:
@@ -290,18 +187,6 @@ def _flags(
     flags[fits[:, 5] == 0] |= int(QualityFlag.FIT_FAILED)
     flags[_is_near_bright(fits[:, 0], x, y, beam)] |= int(QualityFlag.NEAR_BRIGHT)
     return flags
-
-
-def _may_be_extended(pixels: npt.NDArray[np.float32], points: _Points) -> BoolArray:
-    return _exceeds_beam(points, _compare(pixels, points, points.models))
-
-
-def _exceeds_beam(points: _Points, residuals: FloatArray) -> npt.NDArray[np.bool_]:
-    """Return whether the flux around the peak exceeds that of the beam's shape."""
-    growth, rms = residuals[:, 2], points.peaks.rms
-    growth_err = _GROWTH_ERR * rms / np.maximum(points.fits[:, 0], rms)
-    limit = 1 + np.maximum(_GROWTH_SIGMA * growth_err, _LEAST_GROWTH - 1)
-    return np.asarray(growth > limit, dtype=np.bool_)
 
 
 def _is_near_bright(

@@ -22,9 +22,9 @@ _MOST_BEAMS = 10.0
 _STARTS = (1.0, 2.0, 4.0)
 # A source is extended if its area exceeds the beam's by this factor, and by this many errors.
 _LEAST_GROWTH, _LEAST_SIGMA = 1.1, 3.0
-# What must remain of a peak of the same island after an extended source is subtracted: a fraction
-# of the detection threshold, and of what was subtracted, as no Gaussian fits better than that.
-_THRESHOLD_FRACTION, _MODEL_FRACTION = 0.8, 0.1
+# What must remain of a peak of the same island after an extended source is subtracted, beyond the
+# detection threshold: a fraction of what was subtracted, as no Gaussian fits better than that.
+_MODEL_FRACTION = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,5 +167,5 @@ class _Fitter:
         at_peak = model[0] * np.exp(
             -(model[3] * dx**2 + 2 * model[4] * dx * dy + model[5] * dy**2)
         )
-        least = _THRESHOLD_FRACTION * self._threshold_sigma * peaks.rms[others]
+        least = self._threshold_sigma * peaks.rms[others]
         return np.asarray(height - at_peak < least + _MODEL_FRACTION * at_peak)

@@ -1,13 +1,25 @@
 """Sources that are no peak of an image: what remains when those beside them are subtracted."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from services.extract.kernels.hidden import find_hidden
 from services.extract.models import BeamShape, FinderParameters
-from services.extract.steps.peaks import Peaks, is_searched
+from services.extract.steps.free_shapes import fit_free_shapes
+from services.extract.steps.one_or_several import parts_of_extended
+from services.extract.steps.peaks import Peaks, is_searched, merge_peaks, neighbours_within
+from services.extract.steps.points import (
+    AROUND_BEAMS,
+    Points,
+    compare,
+    exceeds_beam,
+    fit_points,
+    with_fits,
+)
 
-__all__ = ["find_hidden_peaks"]
+__all__ = ["with_hidden_sources"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -22,47 +34,132 @@ _EXPONENTS = 0.7, 6.3
 _FRACTIONS = 0.08, 0.5
 # Noise makes a faint extended source uneven.
 _EXTENDED_FACTOR = 1.6
+# Each pass finds one beside each source.
+_MOST_PASSES = 3
 
 
-def find_hidden_peaks(
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """All n peaks, which are new, and those fitted again: what chains join with a new one."""
+
+    peaks: Peaks
+    is_new: BoolArray
+    is_joined: BoolArray
+    again: Points
+
+
+def with_hidden_sources(
     pixels: npt.NDArray[np.float32],
-    peaks: Peaks,
-    models: FloatArray,
-    around: IntArray,
+    points: Points,
     beam: BeamShape,
     parameters: FinderParameters,
     *,
-    is_fitted: BoolArray,
-    may_be_extended: BoolArray,
-) -> Peaks:
-    """Return the peaks that are hidden by their neighbours, with what these have.
+    n_passes: int = _MOST_PASSES,
+) -> Points:
+    """Return the sources with those that they hide, until nothing remains.
 
-    Two beams nearer than about 1.3 beams have one maximum unless they are equal.
+    Two beams nearer than about 1.3 beams have one maximum unless they are equal. An extended
+    source hides nothing if its own shape describes the pixels better than beams do. Only those
+    are fitted again that a chain of neighbours or an island joins with a new one: the fits of the
+    others do not depend on it.
 
     Parameters
     ----------
     pixels : (ny, nx) float32
         Image [Jy/beam]; NaN is blank.
-    peaks : Peaks
-        The sources.
-    models : (n, 6) float64
-        Their fits with the beam's shape, as `compare_with_models` takes them.
-    around : (n, m) int64
-        Other sources within three beams; -1 ends the list.
+    points : Points
+        The sources that are peaks.
     beam : BeamShape
         The restoring beam.
     parameters : FinderParameters
         Detection threshold, margin, radius.
-    is_fitted : (n,) bool
-        Sources beside which others are searched.
-    may_be_extended : (n,) bool
-        Sources whose flux exceeds that of the beam's shape: what is hidden by them is higher.
+    n_passes : int
+        How often to search.
     """
+    may_be_extended = exceeds_beam(points, compare(pixels, points, points.models))
+    found = _hidden_peaks(pixels, points, beam, parameters, may_be_extended)
+    if not found.y.size:
+        return points
+    merged = _without_parts(
+        pixels, points, _merge(pixels, points, found, beam), beam, parameters, may_be_extended
+    )
+    if merged is None:
+        return points
+    again = merged.again
+    if n_passes > 1:
+        again = with_hidden_sources(pixels, again, beam, parameters, n_passes=n_passes - 1)
+    kept = ~merged.is_joined[~merged.is_new]
+    peaks, is_again = merge_peaks(points.peaks.select(kept), again.peaks)
+    fits = np.empty((peaks.y.size, 6))
+    fits[is_again], fits[~is_again] = again.fits, points.fits[kept]
+    return with_fits(peaks, fits, beam)
+
+
+def _without_parts(
+    pixels: npt.NDArray[np.float32],
+    points: Points,
+    merged: _Merged,
+    beam: BeamShape,
+    parameters: FinderParameters,
+    may_be_extended: BoolArray,
+) -> _Merged | None:
+    """Return the merged peaks without new ones in extended sources; None if none is new."""
+    is_near = np.isin(points.peaks.island, merged.peaks.island[merged.is_new])
+    shapes = fit_free_shapes(
+        pixels, points.peaks, points.models, beam, is_candidate=may_be_extended & is_near,
+        threshold_sigma=parameters.detection_threshold_sigma, only_extended=True,
+    )  # fmt: skip
+    is_source = merged.is_new.copy()
+    is_source[merged.is_joined] &= ~parts_of_extended(
+        pixels, points.peaks, shapes, merged.again.peaks, merged.again.models
+    )
+    if np.array_equal(is_source, merged.is_new):
+        return merged
+    if not is_source.any():
+        return None
+    return _merge(pixels, points, merged.peaks.select(is_source), beam)
+
+
+def _merge(
+    pixels: npt.NDArray[np.float32], points: Points, found: Peaks, beam: BeamShape
+) -> _Merged:
+    peaks, is_new = merge_peaks(points.peaks, found)
+    around = neighbours_within(peaks.x, peaks.y, AROUND_BEAMS * beam.major_px)
+    is_joined = _joined_with(is_new, around, peaks.island)
+    return _Merged(peaks, is_new, is_joined, fit_points(pixels, peaks.select(is_joined), beam))
+
+
+def _joined_with(chosen: BoolArray, around: IntArray, island: IntArray) -> BoolArray:
+    """Return the points that chains of neighbours or islands join with some; these included."""
+    _, label = np.unique(island, return_inverse=True)
+    joined = chosen.copy()
+    while True:
+        n_joined = np.count_nonzero(joined)
+        neighbours = around[joined]
+        joined[neighbours[neighbours >= 0]] = True
+        joined |= np.any(joined[around] & (around >= 0), axis=1)
+        joined = (np.bincount(label, joined) > 0)[label]
+        if np.count_nonzero(joined) == n_joined:
+            return joined
+
+
+def _hidden_peaks(
+    pixels: npt.NDArray[np.float32],
+    points: Points,
+    beam: BeamShape,
+    parameters: FinderParameters,
+    may_be_extended: BoolArray,
+) -> Peaks:
+    """Return the highest residual beside each source; what an extended one hides is higher."""
+    peaks = points.peaks
     highest = np.zeros((peaks.y.size, 3))
     least = parameters.detection_threshold_sigma * peaks.rms
     least[may_be_extended] *= _EXTENDED_FACTOR
-    least[~is_fitted] = np.inf
-    find_hidden(pixels, peaks.background, least, models, around, _EXPONENTS, _FRACTIONS, highest)
+    least[points.fits[:, 5] == 0] = np.inf
+    find_hidden(
+        pixels, peaks.background, least, points.models, points.around, _EXPONENTS, _FRACTIONS,
+        highest,
+    )  # fmt: skip
     owner = np.flatnonzero(highest[:, 0] > 0)
     x, y = highest[owner, 1].astype(np.int64), highest[owner, 2].astype(np.int64)
     inside = is_searched(y, x, (pixels.shape[0], pixels.shape[1]), parameters)

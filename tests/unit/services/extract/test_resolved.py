@@ -51,6 +51,23 @@ def test_a_resolved_source_is_one_with_its_whole_flux(
     assert sources.amplitude[0] == pytest.approx(snr, rel=0.02 + 7.5 / snr)
 
 
+@pytest.mark.parametrize("seed", [421774, 7, 12, 91, 133, 280])
+def test_noise_on_a_large_source_makes_no_sources_of_it(seed: int) -> None:
+    shape = convolved(BEAM, BeamShape(27.5, 22.0, 1.0))
+    sources = found([(63.0, 64.2, 55.0, shape)], seed)
+    assert sources.x.size == 1
+    assert sources.major_px[0] == pytest.approx(shape.major_px, rel=0.1)
+
+
+def test_a_blend_of_two_is_told_from_a_slightly_resolved_source() -> None:
+    # Both are one peak, 1.5 beams long.
+    resolved = convolved(BEAM, BeamShape(5.5, 0.5, 1.2))
+    for seed in range(20):
+        blend = [(60.2, 64.1, 60.0, BEAM), (62.2, 69.3, 30.0, BEAM)]
+        assert found(blend, seed).x.size == 2
+        assert found([(60.2, 64.1, 60.0, resolved)], seed).x.size == 1
+
+
 @settings(max_examples=examples(100))
 @given(
     log_snr=st.floats(math.log(9), math.log(1000)),
