@@ -3,14 +3,27 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from importlib.resources import files
 from typing import Any
 
 import asyncpg
 
-from runtime.errors import FatalError, RejectedMessageError, TransientError
+from runtime.errors import FatalError, RejectedMessageError, SettingsError, TransientError
 from runtime.settings import PostgresSettings
+from runtime.sql import Queries
 
-__all__ = ["UNAVAILABLE_ERRORS", "connect", "create_pool", "lend_connection"]
+__all__ = [
+    "POOLER_ERRORS",
+    "UNAVAILABLE_ERRORS",
+    "DatabaseProbe",
+    "check_schema",
+    "connect",
+    "create_pool",
+    "lend_connection",
+    "refuse_pooler",
+]
+
+_QUERIES = Queries("runtime")
 
 # Errors of an unavailable, restarting or overloaded database: another attempt may succeed.
 UNAVAILABLE_ERRORS = (
@@ -28,6 +41,13 @@ UNAVAILABLE_ERRORS = (
     asyncpg.LockNotAvailableError,
     # The server was demoted: the primary is another one now.
     asyncpg.ReadOnlySQLTransactionError,
+)
+# What a pooler that changes servers between transactions makes of prepared statements, and what
+# it says of settings of a session.
+POOLER_ERRORS = (
+    asyncpg.DuplicatePreparedStatementError,
+    asyncpg.InvalidSQLStatementNameError,
+    asyncpg.ProtocolViolationError,
 )
 # The database can never take these values.
 _REFUSALS = (
@@ -67,12 +87,14 @@ async def create_pool(
     Raises
     ------
     TransientError
-        If the database is unavailable.
+        If the database is unavailable, or its schema is older than this version.
     FatalError
         If it rejects the user, password or database name.
+    SettingsError
+        If a pooler in transaction mode stands before it.
     """
     with _translated():
-        return await asyncpg.create_pool(
+        pool = await asyncpg.create_pool(
             settings.url.get_secret_value(),
             min_size=1,
             max_size=settings.pool_size,
@@ -80,6 +102,42 @@ async def create_pool(
             init=prepare,
             reset=None if resets_sessions else _leave_session,
         )
+        try:
+            async with pool.acquire() as connection:
+                await check_schema(connection)
+        except BaseException:
+            pool.terminate()
+            raise
+        return pool
+
+
+async def check_schema(
+    connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy,
+) -> None:
+    """Check that every migration of this version was applied; more may have been.
+
+    A migration never breaks the version before it, so a newer schema is fine (ADR 0050).
+
+    Raises
+    ------
+    TransientError
+        If one is missing: another process may be about to apply it.
+    """
+    needed = _newest_migration()
+    try:
+        applied = await _QUERIES.fetchval(connection, "get_newest_migration")
+    except asyncpg.UndefinedTableError:
+        applied = None
+    if applied is None or applied < needed:
+        raise TransientError(
+            f"the database has {applied or 'no schema yet'}, this version needs {needed}: "
+            "run `livetrap migrate`"
+        )
+
+
+def _newest_migration() -> str:
+    folder = files("schemas") / "sql"
+    return max(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
 
 
 async def _leave_session(_connection: asyncpg.Connection) -> None:
@@ -110,10 +168,59 @@ def _translated() -> Iterator[None]:
         raise FatalError(
             f"PostgreSQL refuses the login: {error}; correct LIVETRAP_POSTGRES__URL"
         ) from error
+    except POOLER_ERRORS as error:
+        raise refuse_pooler(error) from error
     except UNAVAILABLE_ERRORS as error:
         raise TransientError(
             f"PostgreSQL is unavailable: {error!r} (LIVETRAP_POSTGRES__URL)"
         ) from error
+
+
+def refuse_pooler(error: BaseException) -> SettingsError | TransientError:
+    """Return what one of `POOLER_ERRORS` means for the process."""
+    if isinstance(error, asyncpg.ProtocolViolationError) and "startup parameter" not in str(error):
+        return TransientError(f"PostgreSQL is unavailable: {error!r}")
+    return SettingsError(
+        "POSTGRES__URL goes through a pooler in transaction mode; use the database itself, or "
+        f"session mode ({error})"
+    )
+
+
+class DatabaseProbe:
+    """Asks whether the database answers with the schema of this version; for readiness.
+
+    Parameters
+    ----------
+    settings : PostgresSettings
+        Where it is.
+    """
+
+    def __init__(self, settings: PostgresSettings) -> None:
+        self._settings = settings
+
+    def check(self, timeout_s: float) -> str | None:
+        """Return why the database cannot be used; None if it can.
+
+        Parameters
+        ----------
+        timeout_s : float
+            Time for an answer [s].
+        """
+        try:
+            asyncio.run(asyncio.wait_for(self._ask(), timeout_s))
+        except TimeoutError:
+            return f"PostgreSQL does not answer within {timeout_s:g} s (LIVETRAP_POSTGRES__URL)"
+        except (FatalError, TransientError) as error:
+            return str(error)
+        return None
+
+    async def _ask(self) -> None:
+        connection = await connect(self._settings, service="probe")
+        try:
+            with _translated():
+                await check_schema(connection)
+        finally:
+            connection.terminate()
 
 
 @asynccontextmanager
@@ -126,16 +233,25 @@ async def lend_connection(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.pool.Pool
         If the schema lacks a table or column.
     RejectedMessageError
         If the database refuses values of the message.
+    SettingsError
+        If a pooler in transaction mode stands before it.
     TransientError
-        If the database is unavailable.
+        If the database is unavailable, or read-only: its connection is dropped.
     """
     try:
         async with pool.acquire() as connection:
-            yield connection
+            try:
+                yield connection
+            except asyncpg.ReadOnlySQLTransactionError:
+                # The next attempt connects anew, to what is the primary by then.
+                connection.terminate()
+                raise
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
         raise FatalError(f"database schema: {error}; run `livetrap migrate`") from error
     except _REFUSALS as error:
         raise RejectedMessageError("unstorable", f"PostgreSQL refuses it: {error}") from error
+    except POOLER_ERRORS as error:
+        raise refuse_pooler(error) from error
     except UNAVAILABLE_ERRORS as error:
         if isinstance(error, ValueError):  # asyncpg's own DataError, before the wire
             raise RejectedMessageError("unstorable", f"not storable: {error}") from error

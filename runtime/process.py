@@ -1,11 +1,13 @@
 """The loop of a stream processor: handle messages, send results, dead letters and offsets."""
 
 import faulthandler
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from typing import NoReturn, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -20,6 +22,7 @@ from runtime.errors import (
     describe_exception,
     to_internal_error,
 )
+from runtime.health import Health
 from runtime.in_flight import MessageLimits, time_limit
 from runtime.kafka import (
     DeferredMessages,
@@ -27,6 +30,8 @@ from runtime.kafka import (
     LostMessages,
     OffsetTracker,
     OutMessage,
+    RetentionWatch,
+    compare_topics,
     consume_batch,
     ensure_topics,
     lost_by_retention,
@@ -39,7 +44,15 @@ from runtime.settings import ServiceSettings, WorkerSettings, load_settings
 from runtime.shutdown import end_process, limit_stop_time
 from runtime.stop_flag import StopFlag, StoppedError
 
-__all__ = ["MessageHandler", "MessageLimits", "process_message", "run_service", "run_transform"]
+__all__ = [
+    "MessageHandler",
+    "MessageLimits",
+    "log_assigned",
+    "log_started",
+    "process_message",
+    "run_service",
+    "run_transform",
+]
 
 S = TypeVar("S", bound=ServiceSettings)
 _POLL_S = 0.05
@@ -72,6 +85,28 @@ def run_service(service: str, kind: type[S], body: Callable[[S, StopFlag], None]
         end_process(2 if isinstance(error, SettingsError) else 1)
     get_logger().info("service_stopped")
     end_process(0)
+
+
+def log_started(settings: ServiceSettings, **facts: object) -> None:
+    """Log that a service is connected and begins, with what tells two deployments apart.
+
+    Parameters
+    ----------
+    settings : ServiceSettings
+        Two processes with the same digest have the same settings; secrets do not enter it.
+    **facts : object
+        What the service works on.
+    """
+    digest = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:12]
+    get_logger().info(
+        "service_started", version=version("livetrap"), settings_digest=digest, **facts
+    )
+
+
+def log_assigned(partitions: Sequence[TopicPartition]) -> None:
+    """Log the partitions that the group has given to this process."""
+    names = sorted(f"{each.topic}-{each.partition}" for each in partitions)
+    get_logger().info("partitions_assigned", partitions=names)
 
 
 class _Results:
@@ -151,6 +186,10 @@ class _LostBooks:
         """Reject what is lost between the last message of a partition and this one."""
         self._retry.retry_until_success(lambda: self._book(self._lost.before(message)))
 
+    def book_idle(self) -> None:
+        """Reject what is lost while no message comes."""
+        self._retry.retry_until_success(lambda: self._book(self._lost.while_idle()))
+
     def _book(self, messages: Iterator[InMessage]) -> None:
         for each in messages:
             handler, error = self._handlers[each.topic], lost_by_retention(each)
@@ -164,6 +203,7 @@ def run_transform(
     handlers: Mapping[str, MessageHandler],
     stop: StopFlag,
     settings: WorkerSettings,
+    health: Health,
     attempts: AttemptLog,
     limits: MessageLimits,
 ) -> None:
@@ -179,6 +219,8 @@ def run_transform(
         Ends the loop after the current message.
     settings : WorkerSettings
         For the topics that must exist.
+    health : Health
+        Told when the group has given this process its partitions, or none.
     attempts : AttemptLog
         Record of the message that is handled now; closed here.
     limits : MessageLimits
@@ -192,19 +234,31 @@ def run_transform(
         consumer, [topic for topic, handler in handlers.items() if handler.is_deferred]
     )
 
+    watch = RetentionWatch(settings.kafka.retention_bytes)
+
+    def take(_: Consumer, partitions: list[TopicPartition]) -> None:
+        lost.on_assign(_, partitions)
+        log_assigned(partitions)
+        health.mark_started()
+
     def drop(_: Consumer, partitions: list[TopicPartition]) -> None:
         results.tracker.drop(partitions)
         deferred.drop(partitions)
+        lost.release(partitions)
 
     try:
         with suppress(StoppedError):
             retry.retry_until_success(lambda: ensure_topics(settings.kafka))
-            consumer.subscribe(list(handlers), on_assign=lost.on_assign, on_revoke=drop)
-            get_logger().info("service_started", topics=list(handlers))
+            retry.retry_until_success(lambda: compare_topics(settings.kafka))
+            consumer.subscribe(list(handlers), on_assign=take, on_revoke=drop)
+            log_started(settings, topics=list(handlers))
             while not stop.is_set():
                 message = _next_message(consumer, deferred)
                 books.book_new()
-                if message is not None:
+                if message is None:
+                    books.book_idle()
+                else:
+                    watch.add(message)
                     books.book_before(message)
                     process = partial(
                         process_message,

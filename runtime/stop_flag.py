@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 
 __all__ = ["StopFlag", "StoppedError"]
 
@@ -15,12 +16,19 @@ class StopFlag:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._turned_s = time.monotonic()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._event.set())
 
     def is_set(self) -> bool:
-        """Return whether the process shall end."""
+        """Return whether the process shall end; every turn of a loop asks."""
+        self._turned_s = time.monotonic()
         return self._event.is_set()
+
+    @property
+    def idle_s(self) -> float:
+        """Time since a loop asked: one that is stuck asks no more [s]."""
+        return time.monotonic() - self._turned_s
 
     def wait(self, seconds: float) -> None:
         """Sleep, but return at once when the flag is set."""

@@ -88,6 +88,9 @@ class Topics:
 
 
 def image_message_key(stream: str, freq_eff_hz: float | None) -> str:
-    """Return the key of an image: one stream and band stay in order on one partition."""
-    band = "" if freq_eff_hz is None else f"{freq_eff_hz / 1e6:.0f}MHz"
+    """Return the key of an image: one stream and band stay in order on one partition.
+
+    To 1 kHz: the subbands of one instrument are 195 kHz wide, and each may have an extractor.
+    """
+    band = "" if freq_eff_hz is None else f"{freq_eff_hz / 1e6:.3f}MHz"
     return f"{stream}:{band}"

@@ -41,8 +41,7 @@ from api.storage.budget import ClientBudget
 from api.storage.database import Database
 from api.storage.pixels import ImagePixels
 from runtime.listening import create_listener
-from runtime.logging import get_logger
-from runtime.process import run_service
+from runtime.process import log_started, run_service
 from runtime.settings import ApiProcessSettings
 from runtime.stop_flag import StopFlag
 
@@ -185,5 +184,5 @@ def _serve(settings: ApiProcessSettings, _: StopFlag) -> None:
     listener = create_listener(
         settings.api.host, settings.api.port, settings="LIVETRAP_API__HOST, LIVETRAP_API__PORT"
     )
-    get_logger().info("service_started", host=settings.api.host, port=listener.getsockname()[1])
+    log_started(settings, host=settings.api.host, port=listener.getsockname()[1])
     _Server(config, context.alert_stream).run(sockets=[listener])

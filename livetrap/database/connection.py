@@ -8,7 +8,7 @@ from typing import TypeVar
 import asyncpg
 
 from runtime.errors import FatalError, TransientError
-from runtime.postgres import UNAVAILABLE_ERRORS
+from runtime.postgres import POOLER_ERRORS, UNAVAILABLE_ERRORS, refuse_pooler
 from runtime.settings import PostgresSettings
 
 __all__ = ["connect", "with_connection"]
@@ -27,6 +27,8 @@ async def connect(settings: PostgresSettings) -> AsyncIterator[asyncpg.Connectio
         If the database is unavailable, or another session holds a lock for too long.
     FatalError
         If the database refuses the login or a statement, or lacks a table.
+    SettingsError
+        If a pooler in transaction mode stands before it.
     """
     try:
         connection = await asyncpg.connect(
@@ -43,6 +45,8 @@ async def connect(settings: PostgresSettings) -> AsyncIterator[asyncpg.Connectio
             "another session reads these measurements for too long; try again when it is done "
             "(pg_stat_activity shows it)"
         ) from error
+    except POOLER_ERRORS as error:
+        raise refuse_pooler(error) from error
     except UNAVAILABLE_ERRORS as error:
         raise TransientError(
             f"PostgreSQL is unavailable: {str(error) or type(error).__name__}; start it "

@@ -1,6 +1,12 @@
 """Kafka clients for large images: nothing is lost, offsets follow results."""
 
-from runtime.kafka.admin import ensure_alert_topic, ensure_topics, fetch_cluster_id
+from runtime.kafka.admin import (
+    KafkaProbe,
+    compare_topics,
+    ensure_alert_topic,
+    ensure_topics,
+    fetch_cluster_id,
+)
 from runtime.kafka.clients import MAX_MESSAGE_BYTES, create_consumer, create_producer
 from runtime.kafka.consuming import InMessage, OffsetTracker, consume_batch, without_bytes
 from runtime.kafka.deferring import DeferredMessages
@@ -8,7 +14,7 @@ from runtime.kafka.group_offsets import ConsumedHorizon, GroupOffsets, Offsets
 from runtime.kafka.identity import ClusterCheck
 from runtime.kafka.producing import OutMessage, produce_and_locate, produce_and_wait, send
 from runtime.kafka.refetching import MessageFetcher
-from runtime.kafka.retention import LostMessages, lost_by_retention
+from runtime.kafka.retention import LostMessages, RetentionWatch, lost_by_retention
 from runtime.kafka.security import create_ssl_context
 from runtime.kafka.tailing import TopicTail
 
@@ -19,12 +25,15 @@ __all__ = [
     "DeferredMessages",
     "GroupOffsets",
     "InMessage",
+    "KafkaProbe",
     "LostMessages",
     "MessageFetcher",
     "OffsetTracker",
     "Offsets",
     "OutMessage",
+    "RetentionWatch",
     "TopicTail",
+    "compare_topics",
     "consume_batch",
     "create_consumer",
     "create_producer",

@@ -2,7 +2,9 @@
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigEntry, ConfigResource
 from confluent_kafka.admin._metadata import ClusterMetadata
+from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from runtime.errors import FatalError, TransientError
@@ -10,14 +12,24 @@ from runtime.kafka.clients import MAX_MESSAGE_BYTES
 from runtime.kafka.connection import common_config
 from runtime.kafka.identity import check_cluster_id
 from runtime.kafka.security import describe_refusal, without_duration
+from runtime.logging import get_logger
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 
-__all__ = ["ensure_alert_topic", "ensure_topics", "fetch_cluster_id"]
+__all__ = [
+    "KafkaProbe",
+    "compare_topics",
+    "ensure_alert_topic",
+    "ensure_topics",
+    "fetch_cluster_id",
+]
 
 _UNREACHABLE = frozenset(
     {KafkaError._TRANSPORT, KafkaError._RESOLVE}  # noqa: SLF001  (librdkafka's names)
 )
+_ANSWER_S = 10.0
+# What a difference costs: images that are too large, too old, or lost with one broker.
+_COMPARED = ("max.message.bytes", "retention.ms", "retention.bytes", "min.insync.replicas")
 
 
 def fetch_cluster_id(settings: KafkaSettings, *, timeout_s: float = 10.0) -> str:
@@ -41,15 +53,107 @@ def ensure_topics(settings: KafkaSettings) -> None:
     TransientError
         If the broker is unavailable or refuses the login.
     FatalError
-        If it refuses a topic, or belongs to another cluster than the settings say.
+        If it refuses a topic, belongs to another cluster than the settings say, or images and
+        forced requests have different numbers of partitions.
     """
     admin, metadata = _connect(settings, timeout_s=10.0)
     topics = Topics(settings.topic_prefix)
+    _check_partitions(topics, metadata)
     missing = [
         _new_topic(name, settings, topics) for name in topics.all() if name not in metadata.topics
     ]
     if missing:
         _create(admin, missing)
+
+
+def _check_partitions(topics: Topics, metadata: ClusterMetadata) -> None:
+    """Refuse topics whose equal keys would not come to one extractor (assignment by range)."""
+    pair = (topics.images, topics.forced_requests)
+    counts = [len(metadata.topics[name].partitions) for name in pair if name in metadata.topics]
+    if len(set(counts)) > 1:
+        raise FatalError(
+            f"Kafka topics {pair[0]} and {pair[1]} have {counts[0]} and {counts[1]} partitions; "
+            "give both as many (kafka-topics --alter --partitions, which only adds)"
+        )
+
+
+def compare_topics(settings: KafkaSettings) -> list[str]:
+    """Return how topics that exist differ from the settings; each is logged as a warning.
+
+    Topics keep what they were created with: a changed setting changes none of them.
+
+    Raises
+    ------
+    TransientError
+        If the broker is unavailable or refuses the login.
+    FatalError
+        If it belongs to another cluster than the settings say.
+    """
+    admin, metadata = _connect(settings, timeout_s=10.0)
+    topics = Topics(settings.topic_prefix)
+    wanted = [
+        _new_topic(name, settings, topics) for name in topics.all() if name in metadata.topics
+    ]
+    resources = [ConfigResource(ResourceType.TOPIC, each.topic) for each in wanted]
+    found = admin.describe_configs(resources) if resources else {}
+    differences = []
+    for each, resource in zip(wanted, resources, strict=True):
+        n_partitions = len(metadata.topics[each.topic].partitions)
+        if n_partitions != each.num_partitions:
+            differences.append(
+                f"{each.topic} has {n_partitions} partitions, LIVETRAP_KAFKA__PARTITIONS asks "
+                f"for {each.num_partitions}"
+            )
+        try:
+            entries = found[resource].result(timeout=_ANSWER_S)
+        except KafkaException as error:
+            get_logger().info("topic_not_described", topic=each.topic, error=str(error))
+            continue
+        differences += _differences(each, entries)
+    for line in differences:
+        get_logger().warning("topic_differs", difference=line)
+    return differences
+
+
+def _differences(wanted: NewTopic, entries: dict[str, ConfigEntry]) -> list[str]:
+    return [
+        f"{wanted.topic} has {name}={entries[name].value}, the settings ask for {value}"
+        for name, value in (wanted.config or {}).items()
+        if name in _COMPARED and name in entries and entries[name].value != value
+    ]
+
+
+class KafkaProbe:
+    """Asks whether the broker answers; for the readiness of a process.
+
+    Parameters
+    ----------
+    settings : KafkaSettings
+        Where the broker is.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._admin: AdminClient | None = None
+
+    def check(self, timeout_s: float) -> str | None:
+        """Return why the broker cannot be used; None if it answers.
+
+        Parameters
+        ----------
+        timeout_s : float
+            Time for an answer [s].
+        """
+        if self._admin is None:
+            self._admin = AdminClient(common_config(self._settings) | {"log_level": 0})
+        try:
+            self._admin.list_topics(
+                topic=Topics(self._settings.topic_prefix).heartbeat, timeout=timeout_s
+            )
+        except KafkaException as error:
+            where = self._settings.bootstrap_servers
+            return f"Kafka at {where} does not answer: {error.args[0].str()}"
+        return None
 
 
 def _create(admin: AdminClient, missing: list[NewTopic]) -> None:
@@ -119,6 +223,8 @@ def _new_topic(
             "retention.ms": str(retention_ms),
             "retention.bytes": str(settings.retention_bytes),
             "segment.bytes": str(segment_bytes),
+            # With three copies one broker may be away, and a result that Kafka took has two.
+            "min.insync.replicas": str(2 if settings.replication_factor >= 3 else 1),
             "compression.type": "producer",
             # Latency counts from the broker's clock, not from the telescope's.
             "message.timestamp.type": "LogAppendTime",

@@ -55,6 +55,9 @@ def create_producer(settings: KafkaSettings) -> Producer:
         | {
             "enable.idempotence": True,
             "acks": "all",
+            # As producers in Java place keys: an image and its forced requests then come to one
+            # extractor, whoever sent the image.
+            "partitioner": "murmur2_random",
             "linger.ms": 0,
             "message.max.bytes": MAX_MESSAGE_BYTES,
             "queue.buffering.max.kbytes": 4 * MAX_MESSAGE_BYTES // 1024,
@@ -113,7 +116,7 @@ def create_consumer(
             "auto.offset.reset": "earliest",
             # No image takes this long; a process that hangs loses its partitions after it.
             "max.poll.interval.ms": 600_000,
-            "session.timeout.ms": 10_000,
+            "session.timeout.ms": int(1000 * settings.session_timeout_s),
             "fetch.wait.max.ms": 50,
             "fetch.message.max.bytes": fetch_bytes,
             "partition.assignment.strategy": "range",

@@ -1,6 +1,8 @@
 """Messages that the broker deleted before their consumer had read them."""
 
+import time
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -8,9 +10,13 @@ from runtime.errors import RejectedMessageError, TransientError
 from runtime.kafka.consuming import InMessage, without_bytes
 from runtime.logging import get_logger
 
-__all__ = ["LostMessages", "lost_by_retention"]
+__all__ = ["LostMessages", "RetentionWatch", "lost_by_retention"]
 
 _ANSWER_S = 10.0
+_IDLE_INTERVAL_S = 10.0
+# What a partition must hold: a restart of everything, and somebody who looks at it.
+_LEAST_TIME = timedelta(minutes=5)
+_RATE_WINDOW = timedelta(minutes=1)
 
 
 def lost_by_retention(message: InMessage) -> RejectedMessageError:
@@ -41,6 +47,7 @@ class LostMessages:
         # Partitions that are new: those whose offset Kafka has, and those to be compared.
         self._committed: list[TopicPartition] = []
         self._unchecked: set[tuple[str, int]] = set()
+        self._next_idle_s = 0.0
 
     def assign(self, offsets: Iterable[TopicPartition]) -> None:
         """Begin with these offsets of partitions; negative: the group has none yet."""
@@ -69,6 +76,29 @@ class LostMessages:
         for place in tuple(self._unchecked):
             yield from self._lose(*place, self._next[place], self._low(*place))
             self._unchecked.discard(place)
+
+    def while_idle(self) -> Iterator[InMessage]:
+        """Give what is lost where no message follows; asks every 10 s.
+
+        To be called only when the consumer has given none: what it has fetched is not lost.
+
+        Raises
+        ------
+        TransientError
+            If the broker does not answer.
+        """
+        if time.monotonic() < self._next_idle_s:
+            return
+        for topic, partition in tuple(self._next):
+            place = (topic, partition)
+            yield from self._lose(*place, self._next[place], self._low(*place))
+        self._next_idle_s = time.monotonic() + _IDLE_INTERVAL_S
+
+    def release(self, partitions: Iterable[TopicPartition]) -> None:
+        """Forget partitions that were revoked: another process counts what they lose."""
+        for each in partitions:
+            self._next.pop((each.topic, each.partition), None)
+            self._unchecked.discard((each.topic, each.partition))
 
     def before(self, message: InMessage) -> Iterator[InMessage]:
         """Give what is lost between the message that was read last and this one.
@@ -112,3 +142,44 @@ class LostMessages:
         except KafkaException as error:
             raise TransientError(f"Kafka does not answer: {error}") from error
         return int(low)
+
+
+class RetentionWatch:
+    """Warns when a partition holds less than five minutes of what comes.
+
+    Parameters
+    ----------
+    retention_bytes : int
+        What a partition keeps [byte].
+    """
+
+    def __init__(self, retention_bytes: int) -> None:
+        self._retention_bytes = retention_bytes
+        # Of each partition: begin of the window by the broker's clock, and bytes since.
+        self._windows: dict[tuple[str, int], tuple[datetime, int]] = {}
+        self._warned: set[tuple[str, int]] = set()
+
+    def add(self, message: InMessage) -> bool:
+        """Count a message; return whether its partition is warned of, which happens once.
+
+        The rate is that of the senders, by the times at which the broker took the messages:
+        during a backlog, too.
+        """
+        place, now = (message.topic, message.partition), message.time_appended
+        if now is None or place in self._warned:
+            return False
+        begin, n_bytes = self._windows.get(place, (now, 0))
+        if now - begin < _RATE_WINDOW:
+            self._windows[place] = (begin, n_bytes + len(message.value))
+            return False
+        self._windows[place] = (now, len(message.value))
+        held_s = self._retention_bytes * (now - begin).total_seconds() / max(n_bytes, 1)
+        if held_s >= _LEAST_TIME.total_seconds():
+            return False
+        self._warned.add(place)
+        get_logger().warning(
+            "retention_too_short", topic=message.topic, partition=message.partition,
+            held_s=round(held_s), hint="what waits longer is deleted: raise "
+            "LIVETRAP_KAFKA__RETENTION_BYTES and retention.bytes of the topic, or its partitions",
+        )  # fmt: skip
+        return True

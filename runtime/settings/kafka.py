@@ -67,6 +67,13 @@ class KafkaSettings(BaseModel):
         None,
         description="Name of this process in its consumer group, for a restart without rebalance",
     )
+    session_timeout_s: float = Field(
+        10.0,
+        ge=6,
+        le=300,
+        description="Silence after which a process loses its partitions; in pods longer than a "
+        "restart takes [s]",
+    )
     partitions: int = Field(8, ge=1, le=1024, description="Partitions of a topic we create")
     replication_factor: int = Field(1, ge=1, le=9, description="Copies of a topic we create")
     retention_hours: float = Field(24.0, gt=0, description="How long images are kept [h]")

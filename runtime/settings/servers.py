@@ -75,10 +75,17 @@ class ApiSettings(Section):
 
 
 class MetricsSettings(Section):
-    """The Prometheus endpoint of a worker."""
+    """The port of a worker for Prometheus and the probes of Kubernetes."""
 
     host: str = Field("127.0.0.1", description="Address to listen on")
-    port: Port = Field(0, description="Prometheus port of this process; 0 = off")
+    port: Port = Field(0, description="Port of /metrics, /healthz, /readyz; 0 = off")
+    stall_s: float = Field(
+        120.0,
+        gt=0,
+        le=86_400,
+        description="A loop that has not turned for longer makes /healthz 503: more than the "
+        "slowest image takes [s]",
+    )
 
 
 class LoggingSettings(Section):

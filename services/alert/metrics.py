@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-__all__ = ["EVENTS", "LATENCY", "RETRIES", "RULES_ARE_CURRENT"]
+__all__ = ["EVENTS", "LATENCY", "LEADS", "RETRIES", "RULES_ARE_CURRENT"]
 
 EVENTS = Counter(
     "livetrap_alert_events_total",
@@ -13,6 +13,9 @@ LATENCY = Histogram(
     "livetrap_alert_latency_seconds",
     "From Kafka append of the image to the alert, once it is on Kafka",
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0),
+)
+LEADS = Gauge(
+    "livetrap_alert_leads", "1: this process sends the alerts; 0: it stands by, or starts"
 )
 RETRIES = Counter(
     "livetrap_alert_retries_total", "Attempts repeated because Kafka or PostgreSQL was away"

@@ -16,10 +16,12 @@ from runtime.errors import (
     describe_exception,
     to_internal_error,
 )
+from runtime.health import Health
 from runtime.in_flight import InFlight, MessageLimits
 from runtime.kafka import (
     GroupOffsets,
     InMessage,
+    KafkaProbe,
     LostMessages,
     OutMessage,
     consume_batch,
@@ -32,8 +34,8 @@ from runtime.kafka import (
 )
 from runtime.logging import get_logger
 from runtime.metrics import serve_metrics
-from runtime.postgres import create_pool
-from runtime.process import run_service
+from runtime.postgres import DatabaseProbe, create_pool
+from runtime.process import log_assigned, log_started, run_service
 from runtime.retry import RetryPolicy
 from runtime.settings import AssociateProcessSettings
 from runtime.stop_flag import StopFlag, StoppedError
@@ -56,11 +58,16 @@ def main() -> None:
 
 
 def _run(settings: AssociateProcessSettings, stop: StopFlag) -> None:
-    serve_metrics(settings.metrics)
+    health = Health(
+        stop,
+        stall_s=settings.metrics.stall_s,
+        probes=[KafkaProbe(settings.kafka).check, DatabaseProbe(settings.postgres).check],
+    )
+    serve_metrics(settings.metrics, health)
     attempts = AttemptLog(state_dir(), group=settings.kafka.topic_prefix + "livetrap-associate")
     in_flight = InFlight(attempts, MessageLimits(timeout_s=settings.associate.timeout_s))
     with asyncio.Runner() as runner:
-        app = _Associator(settings, stop, runner, in_flight)
+        app = _Associator(settings, stop, runner, in_flight, health)
         app.connect()
         app.loop()
 
@@ -74,7 +81,9 @@ class _Associator:
         stop: StopFlag,
         runner: asyncio.Runner,
         in_flight: InFlight,
+        health: Health,
     ) -> None:
+        self._health = health
         self._settings = settings
         self._stop = stop
         self._retry = RetryPolicy(stop)
@@ -128,7 +137,7 @@ class _Associator:
         self._consumer.subscribe(
             [self._topics.detections], on_assign=self._on_assign, on_revoke=self._on_revoke
         )
-        get_logger().info("service_started", topics=[self._topics.detections])
+        log_started(self._settings, topics=[self._topics.detections])
 
     def loop(self) -> None:
         """Consume, associate complete timesteps, publish the outbox."""
@@ -144,6 +153,8 @@ class _Associator:
         retry_until_success = self._retry.retry_until_success
         messages = consume_batch(self._consumer, limit=_BATCH, timeout_s=_POLL_S)
         retry_until_success(self._book_lost)
+        if not messages:
+            retry_until_success(self._book_lost_while_idle)
         for message in messages:
             retry_until_success(partial(self._book_lost, message))
             self._handler.on_message(message)
@@ -163,6 +174,10 @@ class _Associator:
         for lost in found:
             self._handler.on_lost(lost)
 
+    def _book_lost_while_idle(self) -> None:
+        for lost in self._lost.while_idle():
+            self._handler.on_lost(lost)
+
     def _reject_lost_forced(self, message: InMessage) -> None:
         for found in (self._lost_forced.at_start(), self._lost_forced.before(message)):
             for lost in found:
@@ -178,9 +193,8 @@ class _Associator:
 
     def _relay(self) -> None:
         """Publish what the transactions left in the outbox, in order."""
-        while outbox := self._await(self._handler.fetch_outbox()):
-            self._send([message for _, message in outbox])
-            self._await(self._handler.delete_outbox([number for number, _ in outbox]))
+        while self._await(self._handler.relay_outbox(self._send)):
+            pass
 
     def _announce_overdue(self) -> None:
         """Tell the new sources that have waited long enough for what earlier images show."""
@@ -236,8 +250,11 @@ class _Associator:
             partition.offset = offsets.get(partition.partition, OFFSET_BEGINNING)
         self._lost.assign(partitions)
         consumer.assign(partitions)
+        log_assigned(partitions)
+        self._health.mark_started()
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._lost.release(partitions)
         self._handler.release_partitions([each.partition for each in partitions])
 
     def _seek(self, partitions: list[int]) -> None:

@@ -3,9 +3,11 @@
 from functools import partial
 
 from runtime.attempts import AttemptLog, state_dir
+from runtime.health import Health
 from runtime.in_flight import MessageLimits
 from runtime.kafka import (
     InMessage,
+    KafkaProbe,
     MessageFetcher,
     create_consumer,
     create_producer,
@@ -33,7 +35,10 @@ def main() -> None:
 
 
 def _run(settings: ExtractProcessSettings, stop: StopFlag) -> None:
-    serve_metrics(settings.metrics)
+    health = Health(
+        stop, stall_s=settings.metrics.stall_s, probes=[KafkaProbe(settings.kafka).check]
+    )
+    serve_metrics(settings.metrics, health)
     retry = RetryPolicy(stop)
     cluster_id = retry.retry_until_success(partial(fetch_cluster_id, settings.kafka))
     topics = Topics(settings.kafka.topic_prefix)
@@ -63,6 +68,7 @@ def _run(settings: ExtractProcessSettings, stop: StopFlag) -> None:
         },
         stop=stop,
         settings=settings,
+        health=health,
         attempts=attempts,
         limits=MessageLimits(timeout_s=settings.extract.timeout_s),
     )

@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from runtime.errors import RejectedMessageError, SettingsError, TransientError
+from runtime.health import Health
 from runtime.kafka import (
+    KafkaProbe,
     OutMessage,
     create_producer,
     ensure_topics,
@@ -22,7 +24,7 @@ from runtime.kafka import (
 )
 from runtime.logging import get_logger
 from runtime.metrics import serve_metrics
-from runtime.process import run_service
+from runtime.process import log_started, run_service
 from runtime.retry import RetryPolicy
 from runtime.settings import IngestProcessSettings, load_settings
 from runtime.stop_flag import StopFlag
@@ -124,13 +126,17 @@ def _watch(settings: IngestProcessSettings, stop: StopFlag) -> None:
             f"the ingest service watches a folder, and LIVETRAP_INGEST__INBOX is {folder}; "
             "set it to one that exists, or publish files once with `livetrap ingest`"
         )
-    serve_metrics(settings.metrics)
+    health = Health(
+        stop, stall_s=settings.metrics.stall_s, probes=[KafkaProbe(settings.kafka).check]
+    )
+    serve_metrics(settings.metrics, health)
     retry = RetryPolicy(stop)
     retry.retry_until_success(lambda: ensure_topics(settings.kafka))
     handler = retry.retry_until_success(
         lambda: _build(settings, settings.ingest.stream, {}, on_rejected=_log)
     )
-    get_logger().info("service_started", inbox=str(folder))
+    log_started(settings, inbox=str(folder))
+    health.mark_started()
     inbox = Inbox(folder)
     while not stop.is_set():
         if complete := inbox.find_complete():

@@ -10,7 +10,7 @@ import asyncpg
 from pydantic import SecretStr
 
 from runtime.array_codecs import take_numpy
-from runtime.kafka import InMessage
+from runtime.kafka import InMessage, OutMessage
 from runtime.postgres import create_pool
 from runtime.settings import PostgresSettings, Settings
 from schemas.codec import (
@@ -73,15 +73,17 @@ class Associator:
 
     async def settle(self) -> None:
         assert await self.handler.associate_ready()
-        while outbox := await self.handler.fetch_outbox():
-            mine = [message for _, message in outbox if message.key.decode() == self.stream]
-            self.events.extend(decode_source_event(message.value) for message in mine)
-            self.requests.extend(
-                decode_forced_request(message.value)
-                for _, message in outbox
-                if message.key.decode().startswith(f"{self.stream}:")
-            )
-            await self.handler.delete_outbox([number for number, _ in outbox])
+        while await self.handler.relay_outbox(self._read):
+            pass
+
+    def _read(self, outbox: list[OutMessage]) -> None:
+        """Keep the messages of this stream, as Kafka would."""
+        for message in outbox:
+            key = message.key.decode()
+            if key == self.stream:
+                self.events.append(decode_source_event(message.value))
+            elif key.startswith(f"{self.stream}:"):
+                self.requests.append(decode_forced_request(message.value))
 
     async def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
         return [dict(row) for row in await self.pool.fetch(query, *parameters)]

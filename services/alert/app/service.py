@@ -16,12 +16,13 @@ from runtime.advisory_lock import AdvisoryLock
 from runtime.attempts import AttemptLog, state_dir
 from runtime.dead_letters import DeadLetters
 from runtime.errors import FatalError, RejectedMessageError, TransientError
+from runtime.health import Health
 from runtime.in_flight import InFlight, MessageLimits
-from runtime.kafka import InMessage, ensure_topics, lost_by_retention
-from runtime.logging import configure_library_logging, get_logger
+from runtime.kafka import InMessage, KafkaProbe, ensure_topics, lost_by_retention
+from runtime.logging import configure_library_logging
 from runtime.metrics import serve_metrics
-from runtime.postgres import create_pool
-from runtime.process import run_service
+from runtime.postgres import DatabaseProbe, create_pool
+from runtime.process import log_started, run_service
 from runtime.retry import RetryPolicy
 from runtime.settings import AlertProcessSettings
 from runtime.stop_flag import StopFlag
@@ -33,7 +34,7 @@ from services.alert.app.sender import KafkaSender
 from services.alert.app.stream import EventQueue, build_app
 from services.alert.app.watchdog import Watchdog
 from services.alert.handlers.transients import TransientHandler
-from services.alert.metrics import EVENTS, RETRIES
+from services.alert.metrics import EVENTS, LEADS, RETRIES
 from services.alert.storage import AlertStore
 from sky.wcs import preload
 
@@ -74,17 +75,23 @@ class _Service:
         self._watchdog = Watchdog(time.monotonic())
         self._retry = RetryPolicy(stop, on_attempt=self._on_attempt)
         self._has_led = False
+        self._health = Health(
+            stop,
+            stall_s=settings.metrics.stall_s,
+            probes=[KafkaProbe(settings.kafka).check, DatabaseProbe(settings.postgres).check],
+        )
 
     async def run(self) -> None:
         """Start everything, wait, stop everything."""
         settings = self._settings
         self._rules = RuleFile(settings.alert.rules)
-        serve_metrics(settings.metrics)
+        serve_metrics(settings.metrics, self._health)
         async with AsyncExitStack() as stack:
             self._lock = AdvisoryLock(
                 settings.postgres, name="livetrap.alert.lead", service="alert"
             )
             stack.callback(self._lock.release)
+            LEADS.set_function(lambda: float(self._lock.is_held))
             stack.callback(self._in_flight.close)
             self._sender = KafkaSender(
                 settings.kafka, group=GROUP, is_leader=lambda: self._lock.is_held
@@ -110,7 +117,8 @@ class _Service:
             n_recovered = await retry(self._handler.recover)
             await self._reject_lost([])
             await projections
-            get_logger().info("service_started", recovered=n_recovered)
+            log_started(settings, recovered=n_recovered)
+            self._health.mark_started()
             await self._consume(Path(stack.enter_context(tempfile.TemporaryDirectory())), stack)
         if self._failure is not None:
             raise self._failure
@@ -180,6 +188,7 @@ class _Service:
         elif self._has_led:  # the current events are handled by the other process
             raise FatalError("another alert process has taken over")
         else:
+            self._health.mark_started()  # it stands by: that is its work
             raise TransientError(
                 "another process sends the alerts of this database; this process stands by"
             )

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import asyncpg
@@ -98,7 +98,6 @@ class DetectionsHandler:
         self._split_images: set[tuple[int, int]] = set()
         self._is_outbox_empty = False
         # Whether what was fetched last is all that there was.
-        self._is_last_batch = False
         self._next_expiry_s = 0.0
         self._next_reset_poll_s = 0.0
         self._next_poll_s = 0.0
@@ -347,25 +346,27 @@ class DetectionsHandler:
         """Note that another transaction has left something in the outbox."""
         self._is_outbox_empty = False
 
-    async def fetch_outbox(self) -> list[tuple[int, OutMessage]]:
-        """Return messages for Kafka, oldest first, with the ids to delete afterwards."""
+    async def relay_outbox(self, send: Callable[[list[OutMessage]], None]) -> bool:
+        """Publish the next messages of the outbox, oldest first; return whether more wait.
+
+        Parameters
+        ----------
+        send : callable
+            Returns when Kafka has all of them.
+        """
         now_s = time.monotonic()
         if self._is_outbox_empty and now_s < self._next_poll_s:
-            return []
-        rows = await self._store.fetch_outbox(_OUTBOX_BATCH)
-        self._is_outbox_empty = not rows
-        self._is_last_batch = len(rows) < _OUTBOX_BATCH
+            return False
+        async with self._store.lend_outbox(_OUTBOX_BATCH) as rows:
+            if rows is None:  # another associator publishes now: ask again soon
+                return False
+            if rows:
+                send([OutMessage(row["topic"], row["key"].encode(), row["value"]) for row in rows])
+        self._is_outbox_empty = len(rows) < _OUTBOX_BATCH
         # Retractions of an operator come without `expect_outbox`.
         self._next_poll_s = now_s + _OUTBOX_POLL_S
-        return [
-            (number, OutMessage(topic, key.encode(), value)) for number, topic, key, value in rows
-        ]
-
-    async def delete_outbox(self, ids: Sequence[int]) -> None:
-        """Delete messages that Kafka has."""
-        await self._store.delete_outbox(ids)
-        self._is_outbox_empty = self._is_last_batch
-        EVENTS.inc(len(ids))
+        EVENTS.inc(len(rows))
+        return not self._is_outbox_empty
 
     async def take_partitions(self, partitions: Sequence[int]) -> dict[int, int]:
         """Take partitions over; return the next offsets of those that were consumed before."""

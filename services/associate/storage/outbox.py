@@ -1,5 +1,9 @@
 """Messages for Kafka, left with the rows that they announce; the one place that encodes Avro."""
 
+from collections.abc import Sequence
+
+import asyncpg
+
 from schemas.codec import encode_forced_request, encode_source_event
 from schemas.event_json import event_to_json
 from schemas.messages import SourceEvent
@@ -45,6 +49,19 @@ class OutboxTables(Transaction):
             key=event.stream,
             value=encode_source_event(event),
         )
+
+    async def lock_outbox(self) -> bool:
+        """Return whether this transaction alone may publish the outbox."""
+        [row] = await self._fetch("lock_outbox")
+        return bool(row["is_acquired"])
+
+    async def fetch_outbox(self, limit: int) -> list[asyncpg.Record]:
+        """Return the next messages for Kafka, oldest first."""
+        return await self._fetch("fetch_outbox", limit=limit)
+
+    async def delete_outbox(self, ids: Sequence[int]) -> None:
+        """Delete messages that Kafka has."""
+        await self._execute("delete_outbox", id=list(ids))
 
     async def _insert_outbox(self, topic: str, key: str, value: bytes) -> None:
         await self._execute("insert_outbox", topic=topic, key=key, value=value)

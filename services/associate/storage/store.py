@@ -99,14 +99,30 @@ class CatalogueStore:
         """Return the streams with new sources whose event has waited long enough."""
         return [row["name"] for row in await self._fetch("list_overdue_streams", now=now)]
 
-    async def fetch_outbox(self, limit: int) -> list[tuple[int, str, str, bytes]]:
-        """Return (id, topic, key, value) of the next messages for Kafka, oldest first."""
-        rows = await self._fetch("fetch_outbox", limit=limit)
-        return [(row["id"], row["topic"], row["key"], row["value"]) for row in rows]
+    @asynccontextmanager
+    async def lend_outbox(self, limit: int) -> AsyncIterator[list[asyncpg.Record] | None]:
+        """Lend the next messages for Kafka, oldest first; delete them if the block succeeds.
 
-    async def delete_outbox(self, ids: Sequence[int]) -> None:
-        """Delete messages that Kafka has."""
-        await self._fetch("delete_outbox", id=list(ids))
+        One associator has them at a time: two would send each twice, or in another order.
+
+        Parameters
+        ----------
+        limit : int
+            Messages at most [-].
+
+        Yields
+        ------
+        list of rows or None
+            With `id`, `topic`, `key`, `value`; None if another associator has them now.
+        """
+        async with self.transaction() as catalogue:
+            if not await catalogue.lock_outbox():
+                yield None
+                return
+            rows = await catalogue.fetch_outbox(limit)
+            yield rows
+            if rows:
+                await catalogue.delete_outbox([row["id"] for row in rows])
 
     async def _fetch(self, query: str, **values: object) -> list[asyncpg.Record]:
         statement = load_statement(PACKAGE, query)

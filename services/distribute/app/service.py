@@ -12,12 +12,19 @@ import asyncpg
 from runtime.advisory_lock import AdvisoryLock
 from runtime.attempts import AttemptLog, state_dir
 from runtime.dead_letters import DeadLetters
+from runtime.health import Health
 from runtime.in_flight import InFlight, MessageLimits
-from runtime.kafka import InMessage, MessageFetcher, TopicTail, create_producer, ensure_topics
-from runtime.logging import get_logger
+from runtime.kafka import (
+    InMessage,
+    KafkaProbe,
+    MessageFetcher,
+    TopicTail,
+    create_producer,
+    ensure_topics,
+)
 from runtime.metrics import serve_metrics
-from runtime.postgres import create_pool
-from runtime.process import run_service
+from runtime.postgres import DatabaseProbe, create_pool
+from runtime.process import log_started, run_service
 from runtime.retry import RetryPolicy
 from runtime.settings import DistributeProcessSettings
 from runtime.stop_flag import StopFlag
@@ -75,7 +82,12 @@ class _Service:
     async def run(self) -> None:
         """Start everything, wait, stop everything."""
         settings = self._settings
-        serve_metrics(settings.metrics)
+        health = Health(
+            self._stop,
+            stall_s=settings.metrics.stall_s,
+            probes=[KafkaProbe(settings.kafka).check, DatabaseProbe(settings.postgres).check],
+        )
+        serve_metrics(settings.metrics, health)
         async with AsyncExitStack() as stack:
             stack.callback(self._in_flight.close)
             retry = self._retry.retry_until_success_async
@@ -110,7 +122,8 @@ class _Service:
             parts = (log.run(), alerts.run(), self._send_dead_letters(), subscriptions.run())
             for work in (*parts, *(channel.run() for channel in channels)):
                 self._run_in_background(work, stack)
-            get_logger().info("service_started", channels=len(channels))
+            log_started(settings, channels=len(channels))
+            health.mark_started()
             # A signal sets the flag.
             while not self._stop.is_set() and self._failure is None:  # noqa: ASYNC110
                 await asyncio.sleep(_CHECK_INTERVAL_S)

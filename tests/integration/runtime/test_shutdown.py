@@ -3,8 +3,10 @@
 import select
 import signal
 import socket
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,16 +27,44 @@ def through(proxy: TcpProxy, postgres_url: str) -> str:
     return parts._replace(netloc=f"{user}@127.0.0.1:{proxy.port}").geturl()
 
 
-def start_all(site: AlertSite, inbox: Path) -> dict[str, ServiceProcess]:
-    port = choose_port(None, taken={site.vtp_port})
-    own = {"LIVETRAP_INGEST__INBOX": str(inbox), "LIVETRAP_API__PORT": str(port)}
-    return {service: site.start(service, **own) for service in SERVICES}
+@dataclass
+class Probed:
+    """A service, and what its probes said."""
+
+    process: ServiceProcess
+    port: int
+    answers: dict[str, int] = field(default_factory=dict)
+
+    def ask(self, path: str) -> int:
+        """Return the status of a probe; 0 if nothing listens yet."""
+        try:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}{path}", timeout=60
+            ) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+        except OSError:
+            return 0
+
+
+def start_all(site: AlertSite, inbox: Path) -> dict[str, Probed]:
+    taken = {site.vtp_port}
+    services = {}
+    for service in SERVICES:
+        port = choose_port(None, taken=taken)
+        taken.add(port)
+        kind = "API" if service == "api" else "METRICS"
+        own = {"LIVETRAP_INGEST__INBOX": str(inbox), f"LIVETRAP_{kind}__PORT": str(port)}
+        services[service] = Probed(site.start(service, **own), port)
+    return services
 
 
 @pytest.fixture(scope="module")
 def stopping(
     postgres_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, ServiceProcess]]:
+) -> Iterator[dict[str, Probed]]:
     """All services, which had begun to work when their broker and database stopped to answer."""
     folder = tmp_path_factory.mktemp("stopping")
     where = urlsplit(postgres_url)
@@ -49,21 +79,32 @@ def stopping(
         services = start_all(site, tmp_path_factory.mktemp("inbox"))
         for name, service in services.items():
             wait_until(
-                lambda service=service: service.has_logged("service_started"),
+                lambda service=service: service.process.has_logged("service_started"),
                 what=f"start of {name}",
+            )
+            wait_until(
+                lambda service=service: service.ask("/readyz") == 200, what=f"{name} to be ready"
             )
         broker.signal(signal.SIGSTOP)
         proxy.freeze()
         for service in services.values():
-            service.process.send_signal(signal.SIGTERM)
+            service.answers = {path: service.ask(path) for path in ("/readyz", "/healthz")}
+        for service in services.values():
+            service.process.process.send_signal(signal.SIGTERM)
         yield services
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_ends_while_its_servers_hang(
-    stopping: dict[str, ServiceProcess], name: str
+def test_a_service_ends_while_its_servers_hang(stopping: dict[str, Probed], name: str) -> None:
+    service = stopping[name].process
+    assert service.process.wait(30) == 0, service.log.read_text()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_alive_and_not_ready_while_its_servers_hang(
+    stopping: dict[str, Probed], name: str
 ) -> None:
-    assert stopping[name].process.wait(30) == 0, stopping[name].log.read_text()
+    assert stopping[name].answers == {"/readyz": 503, "/healthz": 200}
 
 
 @pytest.mark.parametrize("name", ["extract", "alert"])

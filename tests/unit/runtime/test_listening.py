@@ -6,6 +6,7 @@ import urllib.request
 import pytest
 
 from runtime.errors import SettingsError
+from runtime.health import Health
 from runtime.kafka.connection import common_config
 from runtime.listening import create_listener, format_address
 from runtime.metrics import serve_metrics
@@ -67,11 +68,19 @@ def test_an_ipv6_address_is_written_in_brackets() -> None:
     assert format_address("localhost", 8080) == "localhost:8080"
 
 
+class Turning:
+    idle_s = 0.0
+
+
+def healthy() -> Health:
+    return Health(Turning(), stall_s=1.0)
+
+
 @needs_ipv6
 @pytest.mark.parametrize("host", ["::1", "::"])
 def test_metrics_are_served_on_ipv6(host: str) -> None:
     port = free_port("::1")
-    serve_metrics(MetricsSettings(host=host, port=port))
+    serve_metrics(MetricsSettings(host=host, port=port), healthy())
     with urllib.request.urlopen(f"http://[::1]:{port}/metrics", timeout=10) as answer:
         assert b"python_info" in answer.read()
 
@@ -80,9 +89,9 @@ def test_a_busy_port_of_metrics_is_named_with_its_settings() -> None:
     with create_listener("127.0.0.1", 0, settings="") as listener:
         port = listener.getsockname()[1]
         with pytest.raises(
-            SettingsError, match=rf"metrics on 127\.0\.0\.1:{port}: .*LIVETRAP_METRICS__HOST"
+            SettingsError, match=rf"listen on 127\.0\.0\.1:{port}: .*LIVETRAP_METRICS__HOST"
         ):
-            serve_metrics(MetricsSettings(port=port))
+            serve_metrics(MetricsSettings(port=port), healthy())
 
 
 @pytest.mark.parametrize("family", ["any", "v4", "v6"])

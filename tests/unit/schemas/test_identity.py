@@ -46,7 +46,7 @@ def test_a_prefix_moves_every_topic() -> None:
 def test_a_band_of_a_stream_stays_on_one_partition() -> None:
     assert (
         image_message_key("night", 124.1e6)
-        == image_message_key("night", 124.3e6)
-        == "night:124MHz"
+        == image_message_key("night", 124.1001e6)
+        == "night:124.100MHz"
     )
     assert image_message_key("night", None) == "night:"

@@ -64,7 +64,7 @@ def test_a_good_file_is_published_as_it_is(tmp_path: Path) -> None:
     assert found.publish(path)
     (message,) = publisher.messages
     assert message.topic == "images-v1"
-    assert message.key == b"my-stream:1400MHz"
+    assert message.key == b"my-stream:1400.000MHz"
     assert message.value == make()
     assert message.headers["image-id"] == hashlib.sha256(make()).hexdigest()
     assert message.headers["stream"] == "my-stream"

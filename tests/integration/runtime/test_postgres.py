@@ -1,0 +1,85 @@
+"""Databases that are not as they should be: old, read-only, behind a pooler."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from livetrap.database.connection import connect as connect_command
+from runtime.errors import SettingsError, TransientError
+from runtime.postgres import DatabaseProbe, create_pool, lend_connection
+from runtime.settings import PostgresSettings
+from tests.support.databases import clone_database, execute
+
+
+@pytest.fixture
+def settings(postgres_url: str) -> PostgresSettings:
+    return PostgresSettings(url=SecretStr(postgres_url), pool_size=1)
+
+
+async def test_a_read_only_session_is_dropped_and_made_anew(settings: PostgresSettings) -> None:
+    pool = await create_pool(settings, service="test", resets_sessions=False)
+    try:
+        async with lend_connection(pool) as connection:
+            first = await connection.fetchval("select pg_backend_pid()")
+            # As a primary that was demoted and kept its clients.
+            await connection.execute("set default_transaction_read_only to on")
+        with pytest.raises(TransientError, match="ReadOnlySQLTransactionError"):
+            async with lend_connection(pool) as connection:
+                await connection.execute(
+                    "insert into outbox (topic, key, value) values ('a', 'b', '')"
+                )
+        async with lend_connection(pool) as connection:
+            assert await connection.fetchval("select pg_backend_pid()") != first
+            await connection.execute("delete from outbox")
+    finally:
+        await pool.close()
+
+
+async def ask_two_servers(pool: asyncpg.Pool) -> None:
+    """Ask the same twice; the second server knows none of the statements of the first."""
+    async with lend_connection(pool) as connection:
+        await connection.fetch("select 1")
+        await connection.execute("deallocate all")
+        await connection.fetch("select 1")
+
+
+async def test_a_pooler_in_transaction_mode_is_named(settings: PostgresSettings) -> None:
+    pool = await create_pool(settings, service="test", resets_sessions=False)
+    try:
+        with pytest.raises(SettingsError, match="pooler in transaction mode; use the database"):
+            await ask_two_servers(pool)
+    finally:
+        await pool.close()
+
+
+async def test_commands_name_a_pooler_too(settings: PostgresSettings) -> None:
+    with pytest.raises(SettingsError, match="pooler in transaction mode"):
+        async with connect_command(settings):
+            raise asyncpg.DuplicatePreparedStatementError("already exists")
+
+
+async def test_a_setting_that_a_pooler_refuses_is_no_outage(settings: PostgresSettings) -> None:
+    with pytest.raises(SettingsError, match="unsupported startup parameter"):
+        async with connect_command(settings):
+            raise asyncpg.ProtocolViolationError("unsupported startup parameter: jit")
+
+
+def test_an_older_schema_waits_and_a_newer_one_does_not(postgres_server_url: str) -> None:
+    with clone_database(postgres_server_url) as url:
+        settings = PostgresSettings(url=SecretStr(url))
+        probe = DatabaseProbe(settings)
+        assert probe.check(30) is None
+        execute(url, "insert into schema_migration (name, sha256) values ('9999_later.sql', '')")
+        assert probe.check(30) is None
+        execute(url, "truncate schema_migration")
+        assert "no schema yet" in str(probe.check(30))
+        execute(url, "drop table schema_migration")
+        with pytest.raises(TransientError, match="run `livetrap migrate`"):
+            asyncio.run(create_pool(settings, service="test"))
+
+
+def test_a_database_that_does_not_answer_is_named() -> None:
+    probe = DatabaseProbe(PostgresSettings(url=SecretStr("postgresql://a@127.0.0.1:1/a")))
+    assert "PostgreSQL is unavailable" in str(probe.check(30))

@@ -1,0 +1,119 @@
+"""Topics that exist: keys, copies, and what differs from the settings."""
+
+import uuid
+
+import pytest
+from aiokafka.partitioner import murmur2
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions, NewTopic
+
+from runtime.errors import FatalError
+from runtime.kafka import (
+    InMessage,
+    LostMessages,
+    OutMessage,
+    compare_topics,
+    consume_batch,
+    create_consumer,
+    create_producer,
+    ensure_topics,
+    produce_and_locate,
+    produce_and_wait,
+)
+from runtime.kafka.admin import _new_topic
+from runtime.settings import KafkaSettings
+from schemas.topics import Topics
+from tests.support.vtp_service import wait_until
+
+N_PARTITIONS = 4
+
+
+@pytest.fixture
+def settings(kafka_bootstrap: str) -> KafkaSettings:
+    made = KafkaSettings(
+        bootstrap_servers=kafka_bootstrap,
+        topic_prefix=f"{uuid.uuid4().hex}.",
+        partitions=N_PARTITIONS,
+    )
+    ensure_topics(made)
+    return made
+
+
+def test_keys_are_placed_as_java_does(settings: KafkaSettings) -> None:
+    topic = Topics(settings.topic_prefix).images
+    producer = create_producer(settings)
+    for number in range(12):
+        key = f"night:{120 + number}.000MHz".encode()
+        partition, _ = produce_and_locate(producer, OutMessage(topic, key, b"x"))
+        assert partition == (murmur2(key) & 0x7FFFFFFF) % N_PARTITIONS
+
+
+@pytest.mark.parametrize(("copies", "in_sync"), [(1, "1"), (2, "1"), (3, "2"), (5, "2")])
+def test_three_copies_need_two_in_sync(copies: int, in_sync: str) -> None:
+    topic = _new_topic("a", KafkaSettings(replication_factor=copies), Topics())
+    assert topic.config is not None
+    assert topic.config["min.insync.replicas"] == in_sync
+
+
+def test_differences_of_topics_are_told(settings: KafkaSettings) -> None:
+    assert compare_topics(settings) == []
+    changed = settings.model_copy(update={"retention_hours": 1.0, "partitions": 8})
+    told = compare_topics(changed)
+    images = Topics(settings.topic_prefix).images
+    assert f"{images} has {N_PARTITIONS} partitions, LIVETRAP_KAFKA__PARTITIONS asks for 8" in told
+    assert f"{images} has retention.ms=86400000, the settings ask for 3600000" in told
+    # Alerts have one partition whatever the settings say, the heartbeat keeps ten minutes.
+    assert len(told) == 6 + 9
+
+
+def test_images_and_requests_have_as_many_partitions(settings: KafkaSettings) -> None:
+    topics = Topics(settings.topic_prefix)
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    for future in admin.create_partitions([NewPartitions(topics.images, 8)]).values():
+        future.result(30)
+    with pytest.raises(FatalError, match=r"images-v1 and .*forced-requests-v1 have 8 and 4"):
+        wait_until(lambda: ensure_topics(settings), what="the new partitions to be seen")
+
+
+def test_images_that_are_deleted_while_no_other_comes_are_found(settings: KafkaSettings) -> None:
+    topic = f"{settings.topic_prefix}one"
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    for future in admin.create_topics([NewTopic(topic, 1, 1)]).values():
+        future.result(30)
+    producer = create_producer(settings)
+    produce_and_wait(producer, [OutMessage(topic, b"", b"%d" % number) for number in range(5)])
+    consumer = create_consumer(settings, group="idle")
+    lost = LostMessages(consumer)
+    # It has read up to offset 2 and comes back when there is nothing left to read.
+    lost.assign([TopicPartition(topic, 0, 2)])
+    assert list(lost.at_start()) == []
+    for deleted in admin.delete_records([TopicPartition(topic, 0, 5)]).values():
+        deleted.result(30)
+    assert [each.offset for each in lost.while_idle()] == [2, 3, 4]
+    assert list(lost.while_idle()) == []  # not asked again within 10 s
+    lost.release([TopicPartition(topic, 0)])
+    assert list(lost.before(InMessage(topic, 0, 9, b"", b""))) == []
+    consumer.close()
+
+
+def test_a_member_without_partitions_knows_that_it_has_none(settings: KafkaSettings) -> None:
+    topic = Topics(settings.topic_prefix).alerts_gcn  # of one partition
+    given: dict[str, int] = {}
+    consumers: list[Consumer] = []
+    for name in ("first", "second"):
+        consumer = create_consumer(settings, group="standby")
+        consumer.subscribe(
+            [topic],
+            on_assign=lambda _, partitions, name=name: given.update({name: len(partitions)}),
+        )
+        consumers.append(consumer)
+
+    def has_settled() -> bool:
+        for consumer in consumers:
+            consume_batch(consumer, limit=1, timeout_s=0.1)
+        return sorted(given.values()) == [0, 1]
+
+    wait_until(has_settled, timeout_s=120, what="one partition for one of two")
+    for consumer in consumers:
+        consumer.close()
