@@ -16,6 +16,7 @@ __all__ = [
     "POOLER_ERRORS",
     "UNAVAILABLE_ERRORS",
     "DatabaseProbe",
+    "OldSchemaError",
     "check_schema",
     "connect",
     "create_pool",
@@ -55,6 +56,10 @@ _REFUSALS = (
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
 )
+
+
+class OldSchemaError(TransientError):
+    """The schema is older than this version: somebody may be about to migrate it."""
 
 
 async def create_pool(
@@ -120,8 +125,8 @@ async def check_schema(
 
     Raises
     ------
-    TransientError
-        If one is missing: another process may be about to apply it.
+    OldSchemaError
+        If one is missing.
     """
     needed = _newest_migration()
     try:
@@ -129,7 +134,7 @@ async def check_schema(
     except asyncpg.UndefinedTableError:
         applied = None
     if applied is None or applied < needed:
-        raise TransientError(
+        raise OldSchemaError(
             f"the database has {applied or 'no schema yet'}, this version needs {needed}: "
             "run `livetrap migrate`"
         )

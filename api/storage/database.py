@@ -15,7 +15,7 @@ from api.metrics import DATABASE_UP
 from api.storage.budget import ClientBudget
 from runtime.errors import FatalError, TransientError
 from runtime.logging import get_logger
-from runtime.postgres import UNAVAILABLE_ERRORS, create_pool
+from runtime.postgres import UNAVAILABLE_ERRORS, OldSchemaError, create_pool
 from runtime.settings import ApiSettings, PostgresSettings
 from runtime.sql import load_statement
 
@@ -53,6 +53,7 @@ class Database:
         self._settings = settings
         self._n_expensive = api.expensive_pool_size
         self._pool: asyncpg.Pool | None = None
+        self._reason = "no connection to PostgreSQL yet"  # why there is no pool
         self._expensive_pool: asyncpg.Pool | None = None
         self._budget = ClientBudget(
             running=api.max_expensive_per_host,
@@ -71,6 +72,8 @@ class Database:
                 )
                 self._pool = await create_pool(_to_read_only(self._settings), service="api")
             except (TransientError, FatalError) as error:
+                if isinstance(error, OldSchemaError):
+                    self._reason = str(error)
                 if str(error) != reason:
                     reason = str(error)
                     get_logger().warning("dependency_unavailable", reason=reason)
@@ -240,7 +243,7 @@ class Database:
         self, client: str
     ) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
         async with self._budget.turn(client), AsyncExitStack() as stack:
-            pool = _opened(self._expensive_pool)
+            pool = self._opened(self._expensive_pool)
             try:
                 lent = await stack.enter_async_context(pool.acquire(timeout=_EXPENSIVE_WAIT_S))
             except TimeoutError:
@@ -255,12 +258,17 @@ class Database:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
         try:
-            async with _opened(self._pool).acquire(timeout=_TIMEOUT_S) as connection:
+            async with self._opened(self._pool).acquire(timeout=_TIMEOUT_S) as connection:
                 yield connection
         except (TransientError, *UNAVAILABLE_ERRORS):
             DATABASE_UP.set(0)
             raise
         DATABASE_UP.set(1)
+
+    def _opened(self, pool: asyncpg.Pool | None) -> asyncpg.Pool:
+        if pool is None:
+            raise TransientError(self._reason)
+        return pool
 
     async def listen(self, channel: str, notified: asyncio.Event) -> None:
         """Set `notified` at every notification; runs for ever and reconnects when needed."""
@@ -286,12 +294,6 @@ class Database:
             await lost.wait()
         finally:
             connection.terminate()
-
-
-def _opened(pool: asyncpg.Pool | None) -> asyncpg.Pool:
-    if pool is None:
-        raise TransientError("no connection to PostgreSQL yet")
-    return pool
 
 
 async def _fetch(
