@@ -35,9 +35,6 @@ _SETTINGS = {"LIVETRAP_KAFKA__RETENTION_BYTES": str(32 << 30)}
 _WARM_UP, _PERIOD = 4, 12  # timesteps
 _DONE_S = 7200.0
 _STATUS_EVERY_S = 15.0
-# The offsets that status reads are committed once a second, later by a busy process; a timestep is
-# booked whole.
-_STATUS_LAG_S, _STATUS_LAG_IMAGES = 2.0, 16
 
 _RATE = """
     select count(*) / extract(epoch from max(time_associated) - min(time_appended)) as per_s
@@ -63,16 +60,11 @@ class Observed:
 
     status: list[dict[str, Any]] = field(default_factory=list)
 
-    def n_wrong(self, throughput_per_s: float) -> int:
+    def n_wrong(self) -> int:
         """Return how often status named a number that was never so while it looked."""
-        slack = _STATUS_LAG_S * throughput_per_s + _STATUS_LAG_IMAGES
         return sum(
             each["images_waiting"] is None
-            or not (
-                min(each["really_waiting"]) - slack
-                <= each["images_waiting"]
-                <= max(each["really_waiting"]) + slack
-            )
+            or not each["least_waiting"] <= each["images_waiting"] <= each["most_waiting"]
             for each in self.status
         )
 
@@ -171,7 +163,7 @@ class _Overload:
             "latency_after_s": after,
             "peak_rss_mb": {name: peak(each, "rss_mb") for name, each in sampler.samples.items()},
             "rss_before_mb": {name: each[0].rss_mb for name, each in sampler.samples.items()},
-            "status_wrong": observed.n_wrong(throughput_per_s),
+            "status_wrong": observed.n_wrong(),
             "status": observed.status,
             "samples": {
                 name: [asdict(each) for each in all_] for name, all_ in sampler.samples.items()
@@ -239,9 +231,9 @@ class _Overload:
         where = ("--data-dir", str(self._running.data_dir))
         while not stop.wait(_STATUS_EVERY_S):
             try:
-                before = self._n_waiting()
+                sent, booked = self._count()
                 status = json.loads(livetrap("status", "--json", *where))
-                really = [before, self._n_waiting()]
+                sent_later, booked_later = self._count()
             except (OSError, asyncpg.PostgresError, RuntimeError) as error:
                 self._console.print(f"status: {error!r}")
                 continue
@@ -250,10 +242,15 @@ class _Overload:
                 name: status.get(name)
                 for name in ("ready", "images_waiting", "last_image_wait_s", "last_image_age_s")
             }
-            observed.status.append({"at_s": at_s, "really_waiting": really, **reported})
+            bounds = {
+                "least_waiting": sent - booked_later,
+                "most_waiting": sent_later - booked,
+            }
+            observed.status.append({"at_s": at_s, **bounds, **reported})
 
-    def _n_waiting(self) -> int:
-        return self._running.n_on_kafka("images-v1") - self._running.n_booked()
+    def _count(self) -> tuple[int, int]:
+        """Return how many images were sent, and how many have an entry in the ledger."""
+        return self._running.n_on_kafka("images-v1"), self._running.n_booked()
 
 
 def _render(report: dict[str, Any]) -> str:
@@ -294,7 +291,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
 
     figure, axes = plt.subplots(2, 1, sharex=True, figsize=(8, 6), layout="constrained")
     minutes = [each["at_s"] / 60 for each in report["status"]]
-    really = [each["really_waiting"][1] for each in report["status"]]
+    really = [each["most_waiting"] for each in report["status"]]
     reported = [each["images_waiting"] for each in report["status"]]
     axes[0].plot(minutes, really, ".-", label="sent, not booked")
     axes[0].plot(minutes, reported, ".-", label="status")

@@ -20,7 +20,7 @@ async def count_waiting(connection: asyncpg.Connection, kafka: KafkaSettings) ->
     Parameters
     ----------
     connection : asyncpg.Connection
-        Has the offsets of the associator.
+        Has the image accounting and the offsets of the associator.
     kafka : KafkaSettings
         Where the broker is.
     """
@@ -30,19 +30,39 @@ async def count_waiting(connection: asyncpg.Connection, kafka: KafkaSettings) ->
     )
     try:
         cluster_id = fetch_cluster_id(kafka, timeout_s=_ANSWER_S)
-        images, extracted = offsets.read_source(), offsets.read_committed()
-        records = offsets.read_results()
+        images, records = offsets.read_source(), offsets.read_results()
     except (TransientError, FatalError):  # away, or the broker of another installation
         return None
     finally:
         offsets.close()
+    n_images = await _count_unrecorded(connection, cluster_id, topics.images, images)
+    n_records = await _count_unread(connection, cluster_id, topics.detections, records)
+    # Retention may have deleted images whose measurements still wait.
+    return max(0, n_images, n_records)
+
+
+async def _count_unrecorded(
+    connection: asyncpg.Connection, cluster_id: str, topic: str, images: dict[int, tuple[int, int]]
+) -> int:
+    """Count images on Kafka without an entry in the ledger: no commit of offsets is behind it."""
     rows = await _QUERIES.fetch(
-        connection, "list_associated_offsets", cluster_id=cluster_id, topic=topics.detections
+        connection,
+        "count_recorded_images",
+        kafka_cluster_id=cluster_id,
+        kafka_topic=topic,
+        kafka_partition=list(images),
+        first_offset=[first for first, _ in images.values()],
+        next_offset=[end for _, end in images.values()],
+    )
+    return sum(end - first for first, end in images.values()) - int(rows[0]["n_images"])
+
+
+async def _count_unread(
+    connection: asyncpg.Connection, cluster_id: str, topic: str, records: dict[int, int]
+) -> int:
+    """Count records of images that the associator has not read."""
+    rows = await _QUERIES.fetch(
+        connection, "list_associated_offsets", cluster_id=cluster_id, topic=topic
     )
     associated = {row["partition"]: row["next_offset"] for row in rows}
-    # What the retention has deleted waits no longer.
-    n_to_extract = sum(
-        end - max(first, extracted.get(number, first)) for number, (first, end) in images.items()
-    )
-    n_to_associate = sum(end - associated.get(number, 0) for number, end in records.items())
-    return int(max(0, n_to_extract) + max(0, n_to_associate))
+    return sum(end - associated.get(number, 0) for number, end in records.items())

@@ -15,9 +15,9 @@ from livetrap.operator.tokens import issue_token
 from runtime.settings import AlertSettings, PostgresSettings, Settings
 from services.alert.models import NewAlert
 from services.alert.steps.alert import build_alert
+from tests.support.announced_events import store_events, tell
 from tests.support.api_rows import Rows, rows_of
 from tests.support.api_service import app_of, client_of
-from tests.support.told_events import store_events, tell
 from tests.support.vtp_events import DECISION, source_event
 
 TOKEN = "correct horse battery"  # noqa: S105  (of the test alone)

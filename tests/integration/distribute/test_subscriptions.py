@@ -22,10 +22,10 @@ from services.alert.steps.alert import build_alert
 from services.distribute.app import subscriptions as runner_module
 from services.distribute.app.subscriptions import SubscriptionRunner
 from services.distribute.storage import DeliveryStore, SubscriptionStore
+from tests.support.announced_events import store_events, tell
 from tests.support.api_rows import Rows, rows_of
 from tests.support.in_flight import new_in_flight
 from tests.support.receivers import always, serving, until
-from tests.support.told_events import store_events, tell
 from tests.support.vtp_events import DECISION, START, source_event
 
 SETTINGS = AlertSettings(authority="org.test")
