@@ -38,6 +38,9 @@ from tests.support.stack_under_load import (
 _WARM_UP = 3  # timesteps in which each stream shows its bands, before the first fault
 _DISK_MB = 4000
 _DONE_S = 600.0
+# Timesteps of the undisturbed run that are sent at once: their images stay at hand for forced
+# photometry, which would miss those of a long backlog.
+_BLOCK = 10
 
 
 def main() -> None:
@@ -127,43 +130,52 @@ def _observe(
         inflictor = None
         if options:
             inflictor = Inflictor(running.processes(), disk, progress.console.print)
-        _stream(feed, plan, progress, options, inflictor)
+            _disturb(feed, plan, progress, options, inflictor)
+        else:
+            _stream(feed, plan, progress, running)
         task = progress.add_task("until everything is booked", total=None)
         running.wait_until_done(timeout_s=_DONE_S, report=_to_description(progress, task))
         progress.remove_task(task)
         return _read_side(running, robot.heard), inflictor.done if inflictor else []
 
 
-def _stream(
+def _stream(feed: Feed, plan: FeedPlan, progress: Progress, running: RunningStack) -> None:
+    """Send the images as fast as they are booked."""
+    per_timestep = plan.n_streams * plan.n_bands
+    task = progress.add_task("undisturbed", total=plan.n_images, completed=_WARM_UP * per_timestep)
+    for first in range(_WARM_UP, plan.n_timesteps, _BLOCK):
+        last = min(first + _BLOCK, plan.n_timesteps)
+        feed.send(first, last, images_per_s=None)
+        running.wait_until_booked(last * per_timestep, timeout_s=_DONE_S)
+        progress.update(task, completed=last * per_timestep)
+
+
+def _disturb(
     feed: Feed,
     plan: FeedPlan,
     progress: Progress,
-    options: argparse.Namespace | None,
-    inflictor: Inflictor | None,
+    options: argparse.Namespace,
+    inflictor: Inflictor,
 ) -> None:
-    """Send the images, and inflict the faults beside."""
+    """Send the images at their rate, and inflict the faults beside."""
     n_images = plan.n_images - _WARM_UP * plan.n_streams * plan.n_bands
-    task = progress.add_task("disturbed" if options else "undisturbed", total=n_images)
-    rate = options.rate if options else None
+    task = progress.add_task("disturbed", total=n_images)
     with ThreadPoolExecutor(1) as pool:
-        disturbance = None
-        if options and inflictor:
-            schedule = make_schedule(
-                options.seed, n_signals=options.kills, run_s=n_images / options.rate,
-                freeze_s=options.freeze,
-            )  # fmt: skip
-            disturbance = pool.submit(inflictor.run, schedule, feed.stop)
-            disturbance.add_done_callback(lambda done: done.exception() and feed.stop.set())
+        schedule = make_schedule(
+            options.seed, n_signals=options.kills, run_s=n_images / options.rate,
+            freeze_s=options.freeze,
+        )  # fmt: skip
+        disturbance = pool.submit(inflictor.run, schedule, feed.stop)
+        disturbance.add_done_callback(lambda done: done.exception() and feed.stop.set())
         try:
             feed.send(
-                _WARM_UP, plan.n_timesteps, images_per_s=rate,
+                _WARM_UP, plan.n_timesteps, images_per_s=options.rate,
                 on_sent=lambda n: progress.update(task, completed=n),
             )  # fmt: skip
         except BaseException:
             feed.stop.set()
             raise
-        if disturbance:
-            disturbance.result()
+        disturbance.result()
 
 
 def _to_description(progress: Progress, task: TaskID) -> Callable[[str], None]:

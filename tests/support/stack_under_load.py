@@ -84,6 +84,14 @@ class RunningStack:
         with _reader(self.kafka) as consumer:
             return {group: _lag(admin, consumer, group) for group in groups}
 
+    def wait_until_booked(self, n_images: int, *, timeout_s: float) -> None:
+        """Return when so many images have an entry in the ledger."""
+        deadline_s = time.monotonic() + timeout_s
+        while (n_booked := self.n_booked()) < n_images:
+            if time.monotonic() > deadline_s:
+                raise TimeoutError(f"{n_booked} of {n_images} images after {timeout_s:.0f} s")
+            time.sleep(0.2)
+
     def wait_until_done(
         self, *, timeout_s: float, report: Callable[[str], None] = lambda _: None
     ) -> None:
