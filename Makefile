@@ -124,7 +124,7 @@ bench-decide: install  ## what the decisions find and invent, on simulated light
 	$(BIN)/python -m benchmarks.bench_decide --full
 
 bench-associate: install  ## CPU and wall clock of a timestep by catalogue size, and against TraP's SQL (2 min)
-	$(BIN)/python benchmarks/bench_associate.py
+	$(BIN)/python -m benchmarks.bench_associate
 
 clean:  ## remove what was built and cached here; the data of installations stay
 	rm -rf $(VENV) build dist docs/build docs/generated ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -2,7 +2,7 @@
 
 Starts a PostgreSQL of its own in a temporary folder. A timestep is what it is in production: the
 bytes of a record in, decoding, association, the transaction committed, the outbox emptied; only
-Kafka is left out. ``python benchmarks/bench_associate.py --full`` takes 5 minutes.
+Kafka is left out. ``python -m benchmarks.bench_associate --full`` takes 5 minutes.
 """
 
 import argparse
@@ -18,13 +18,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import associate_sky
 import asyncpg
 import numpy as np
 import psutil
-import trap_style
 from pydantic import SecretStr
 
+from benchmarks import associate_sky, trap_style
 from livetrap.database.migrations import migrate
 from livetrap.stack.child import bind_to_parent
 from livetrap.stack.ports import choose_port

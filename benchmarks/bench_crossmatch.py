@@ -8,7 +8,7 @@ pairs checked against the others':
 - ``numpy, no solution`` and ``sql, no solution``: images are not solved against the catalogue, so
   that one statement can return pairs and sources.
 
-``python benchmarks/bench_crossmatch.py`` takes some minutes.
+``python -m benchmarks.bench_crossmatch`` takes some minutes.
 """
 
 import argparse
@@ -20,12 +20,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from unittest import mock
 
-import associate_sky
 import asyncpg
 import numpy as np
-import sql_pairs
-from bench_associate import LIMIT_DEG, SETTINGS, SYSTEMATIC_DEG, Meter, open_pool, postgres
 
+from benchmarks import associate_sky, sql_pairs
+from benchmarks.bench_associate import (
+    LIMIT_DEG,
+    SETTINGS,
+    SYSTEMATIC_DEG,
+    Meter,
+    open_pool,
+    postgres,
+)
 from livetrap.database.migrations import migrate
 from runtime.attempts import AttemptLog, state_dir
 from runtime.in_flight import InFlight, MessageLimits

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from api.errors import ProblemError, not_found
+from api.errors import not_found
 from api.handlers.context import ApiContext, ClientAddress, Context, refuse_unknown_stream
 from api.handlers.exports import TABLE_RESPONSES, ExportParameter
 from api.handlers.paging import decode_id, to_page
@@ -173,23 +173,17 @@ async def list_gaps(
 
 
 async def get_source_row(context: ApiContext, source_id: int) -> Mapping[str, Any]:
-    """Return the row of a source.
+    """Return the row of a source, archived ones included.
 
     Raises
     ------
     ProblemError
-        404 if there is none; it says where one is that left the running catalogue.
+        404 if there is none.
     """
     rows = await context.database.fetch("list_sources", id=source_id, limit=1)
-    if rows:
-        return rows[0]
-    if await context.database.fetch("list_archived_sources", id=source_id, limit=1):
-        raise ProblemError(
-            404,
-            f"source {source_id} left the running catalogue, for no measurement confirmed it; "
-            f"it is in /api/v1/archived-sources/{source_id}",
-        )
-    raise not_found("source", source_id)
+    if not rows:
+        raise not_found("source", source_id)
+    return rows[0]
 
 
 async def _to_items(context: ApiContext, rows: Sequence[Mapping[str, Any]]) -> list[SourceItem]:

@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 
-SourceState = Literal["candidate", "confirmed", "dormant", "monitored"]
+SourceState = Literal["candidate", "confirmed", "dormant", "monitored", "archived"]
 
 
 class BandStatistics(Model):
@@ -98,7 +98,8 @@ class SourceItem(Model):
     spectral_index_err: float | None = Field(description="1 sigma")
     state: SourceState = Field(
         description="candidate: seen once and never announced; confirmed; dormant: not detected "
-        "for so long that it is measured no more; monitored: the light curve of a monitor"
+        "for so long that it is measured no more; monitored: the light curve of a monitor; "
+        "archived: it left the running catalogue"
     )
     bands: list[BandStatistics]
 

@@ -1,4 +1,4 @@
--- Return a page of sources of the running catalogue, by id.
+-- Return a page of sources of the running catalogue, by id; one that left it is returned by its id only.
 --
 -- $1  id        bigint  this one only
 -- $2  stream    text
@@ -6,9 +6,22 @@
 -- $4  limit     int     [-]
 -- Null leaves a filter out; sources of monitors (zone 32767) are returned by $1 only.
 -- Index: the primary key.
-with page as (
+with running as (
     select
-        source.*,
+        source.id,
+        source.parent_source_id,
+        source.ra,
+        source.dec,
+        source.weight_ra,
+        source.weight_dec,
+        source.n_datapoints,
+        source.n_forced,
+        source.eta,
+        source.v,
+        source.first_time_start,
+        source.last_time_start,
+        source.is_new,
+        source.is_variable,
         source_state(source) as state,
         stream.name as stream,
         stream.systematic_position_error_deg
@@ -20,6 +33,33 @@ with page as (
         and ($3::bigint is null or source.id > $3)
     order by source.id
     limit $4::int
+),
+
+page as (
+    select running.*
+    from running
+    union all
+    select
+        archived_source.id,
+        null as parent_source_id,
+        archived_source.ra,
+        archived_source.dec,
+        0 as weight_ra,
+        0 as weight_dec,
+        archived_source.n_datapoints + archived_source.n_forced as n_datapoints,
+        archived_source.n_forced,
+        archived_source.eta,
+        archived_source.v,
+        archived_source.first_time_start,
+        archived_source.last_time_start,
+        archived_source.is_new,
+        archived_source.is_variable,
+        'archived' as state,
+        stream.name as stream,
+        stream.systematic_position_error_deg
+    from archived_source
+    inner join stream on archived_source.stream_id = stream.id
+    where archived_source.id = $1
 )
 
 select

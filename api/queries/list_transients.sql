@@ -50,10 +50,10 @@ select
     coalesce(transient.time_peak, transient.time_start) as time_peak,
     coalesce(transient.flux_peak_max_jy_beam, transient.flux_peak_jy_beam) as flux_peak_max_jy_beam,
     transient.time_end,
-    source.eta,
-    source.v,
-    source.n_datapoints,
-    source.n_forced,
+    coalesce(source.eta, gone.eta) as eta,
+    coalesce(source.v, gone.v) as v,
+    coalesce(source.n_datapoints, gone.n_datapoints + gone.n_forced) as n_datapoints,
+    coalesce(source.n_forced, gone.n_forced) as n_forced,
     beside.eta_peak,
     beside.v_peak,
     beside.eta_blind,
@@ -76,7 +76,8 @@ select
         where alert.transient_id = transient.id
     ) as alerts
 from transient
-inner join source on transient.source_id = source.id
+left join source on transient.source_id = source.id
+left join archived_source as gone on transient.source_id = gone.id
 inner join stream on transient.stream_id = stream.id
 cross join lateral source_variability(transient.source_id) as beside
 where
@@ -95,12 +96,12 @@ where
     and ($14::float8 is null or transient.snr <= $14)
     and ($15::float8 is null or transient.flux_peak_jy_beam >= $15)
     and ($16::float8 is null or transient.flux_peak_jy_beam <= $16)
-    and ($17::float8 is null or source.eta >= $17)
-    and ($18::float8 is null or source.eta <= $18)
-    and ($19::float8 is null or source.v >= $19)
-    and ($20::float8 is null or source.v <= $20)
-    and ($21::int is null or source.n_datapoints >= $21)
-    and ($22::int is null or source.n_datapoints <= $22)
+    and ($17::float8 is null or coalesce(source.eta, gone.eta) >= $17)
+    and ($18::float8 is null or coalesce(source.eta, gone.eta) <= $18)
+    and ($19::float8 is null or coalesce(source.v, gone.v) >= $19)
+    and ($20::float8 is null or coalesce(source.v, gone.v) <= $20)
+    and ($21::int is null or coalesce(source.n_datapoints, gone.n_datapoints + gone.n_forced) >= $21)
+    and ($22::int is null or coalesce(source.n_datapoints, gone.n_datapoints + gone.n_forced) <= $22)
     and (
         $11::timestamptz is null
         or (transient.time_detected, transient.id) < ($11, $12::bigint)

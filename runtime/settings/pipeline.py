@@ -167,6 +167,12 @@ class AssociateSettings(SolutionSettings):
         description="A source that was seen more often leaves when it expires with a weighted "
         "mean of all fluxes below this [sigma]; 0 keeps all",
     )
+    archive_announced_snr: float = Field(
+        10.0,
+        ge=0,
+        description="A source that was announced and seen once leaves as others do if its peak "
+        "was below this [local rms] and all of its fluxes do not reach archive_sigma; 0 keeps all",
+    )
     new_source_sigma_margin: float = Field(
         1.0, ge=0, description="Added to the detection threshold in the new-source test [sigma]"
     )

@@ -27,10 +27,13 @@ class StreamBands:
 
 @dataclass(frozen=True, slots=True)
 class JudgementTimes:
-    """How close the starts of a timestep are, and how long a new source waits for a verdict."""
+    """How close the starts of a timestep are, and how long a new source waits for a verdict.
+
+    `longest` is None where there is no other band.
+    """
 
     tolerance: timedelta
-    longest: timedelta
+    longest: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,10 +170,11 @@ class Retraction:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveLimits:
-    """Significance below which a source is archived: seen once, and more often [sigma]."""
+    """Significance below which a source is archived: seen once, more often, announced [sigma]."""
 
     candidate_sigma: float = 3.0
     archive_sigma: float = 5.0
+    announced_snr: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

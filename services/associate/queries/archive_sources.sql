@@ -1,8 +1,9 @@
 -- Move sources that no measurement has confirmed to the archive, and return their ids.
 --
 -- A source that was seen once goes where its forced fluxes together are below a limit; one that was
--- seen more often where all of its fluxes together are. None goes that was announced, is monitored,
--- shares a detection, has children, or waits for a look back.
+-- seen more often where all of its fluxes together are. One that was announced goes only if it was seen
+-- once, was faint, and all of its fluxes together are below the latter limit; its episode ends. None goes
+-- that is monitored, shares a detection, has children, or waits for a look back.
 --
 -- $1  stream_id        int
 -- $2  source_id        bigint[]
@@ -11,12 +12,14 @@
 -- $5  time_archived    timestamptz
 -- $6  before           timestamptz  start of the timestep that checks them: what is measured in it or later
 --                                    does not count, and what is detected in it or later stays
+-- $7  announced_snr    float8       peak from which on a source that was announced stays [-]
 -- Indexes: detection (source_id, time_start); source (parent_source_id); the unique one on transient
 -- (source_id, episode); primary keys.
 with limits as (
     select
         $3::float8 as candidate_sigma,
-        $4::float8 as archive_sigma
+        $4::float8 as archive_sigma,
+        $7::float8 as announced_snr
 ),
 
 channel as (
@@ -31,7 +34,8 @@ channel as (
             filter (where detection.extraction_type <> 'blind')
         ) as snr_forced,
         sum(detection.flux_peak_jy_beam / detection.flux_peak_err_jy_beam ^ 2)
-        / sqrt(sum(1 / detection.flux_peak_err_jy_beam ^ 2)) as snr
+        / sqrt(sum(1 / detection.flux_peak_err_jy_beam ^ 2)) as snr,
+        max(detection.snr) filter (where detection.extraction_type = 'blind') as snr_blind
     from detection
     where
         detection.stream_id = $1::int
@@ -47,7 +51,8 @@ measured as (
         sum(channel.n_datapoints)::int as n_datapoints,
         sum(channel.n_forced)::int as n_forced,
         max(channel.snr_forced) as snr_forced,
-        max(channel.snr) as snr
+        max(channel.snr) as snr,
+        max(channel.snr_blind) as snr_blind
     from channel
     group by channel.source_id
 ),
@@ -62,6 +67,10 @@ doubtful as (
         source.first_source_number,
         source.first_time_start,
         source.last_time_start,
+        source.eta,
+        source.v,
+        source.is_new,
+        source.is_variable,
         measured.n_datapoints,
         measured.n_forced,
         measured.snr_forced
@@ -79,7 +88,13 @@ doubtful as (
         and not exists (
             select
             from transient
-            where transient.source_id = source.id
+            where
+                transient.source_id = source.id
+                and not (
+                    measured.n_datapoints <= 1
+                    and measured.snr_blind < limits.announced_snr
+                    and measured.snr < limits.archive_sigma
+                )
         )
         and not exists (
             select
@@ -103,7 +118,7 @@ doubtful as (
 archived as (
     insert into archived_source (
         id, stream_id, ra, dec, n_datapoints, n_forced, snr_forced, first_image_key, first_source_number,
-        first_time_start, last_time_start, time_archived
+        first_time_start, last_time_start, eta, v, is_new, is_variable, time_archived
     )
     select
         doubtful.id,
@@ -117,9 +132,22 @@ archived as (
         doubtful.first_source_number,
         doubtful.first_time_start,
         doubtful.last_time_start,
+        doubtful.eta,
+        doubtful.v,
+        doubtful.is_new,
+        doubtful.is_variable,
         $5::timestamptz
     from doubtful
     returning archived_source.id
+),
+
+ended as (
+    update transient
+    set time_end = $6::timestamptz
+    from archived
+    where
+        transient.source_id = archived.id
+        and transient.time_end is null
 ),
 
 without_bands as (

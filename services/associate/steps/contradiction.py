@@ -45,6 +45,8 @@ __all__ = [
     "to_waits",
 ]
 
+# A verdict is that of another band [-].
+_LEAST_BANDS = 2
 # Exposures that overlap by less than this part of the shorter one do not [-].
 _LEAST_OVERLAP = 0.01
 # The image that brings the last answer starts at most this long after the last arrival: a
@@ -93,7 +95,9 @@ def to_timestep_waits(
     """Return how long a new source is measured for a verdict, beyond its expiry."""
     tolerance = timedelta(seconds=settings.timestep_tolerance_s)
     exposures_s = [each.metadata.exposure_s for each in timestep.records if each.metadata]
-    freq_hz = [band.freq_eff_hz for band in state.bands] or [1.0]
+    freq_hz = [band.freq_eff_hz for band in state.bands]
+    if len(set(freq_hz)) < _LEAST_BANDS:
+        return JudgementTimes(tolerance, None)
     delay_s = dispersion_delay_s(settings.max_dm_pc_cm3, min(freq_hz), max(freq_hz))
     return JudgementTimes(
         tolerance, timedelta(seconds=delay_s + 2 * max(exposures_s, default=0.0))

@@ -149,7 +149,9 @@ def decide(
 def to_archive_limits(settings: AssociateSettings) -> ArchiveLimits:
     """Return which doubtful sources leave the catalogue; a limit of 0 keeps all."""
     return ArchiveLimits(
-        settings.candidate_sigma or -math.inf, settings.archive_sigma or -math.inf
+        settings.candidate_sigma or -math.inf,
+        settings.archive_sigma or -math.inf,
+        settings.archive_announced_snr,
     )
 
 

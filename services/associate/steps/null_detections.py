@@ -37,7 +37,13 @@ def count_null_detections(
     n_timesteps = null_detections.n_timesteps + is_covered
     waits = (n_timesteps <= expiration_timesteps) | null_detections.is_pending
     checks = _checks(expiration_timesteps, candidate_timesteps)
-    is_doubtful = ~waits | (is_covered & np.isin(n_timesteps, checks))
+    # What was announced is checked when no other band can contradict it any more.
+    is_checked = np.where(
+        null_detections.is_active,
+        ~null_detections.is_pending & (n_timesteps > candidate_timesteps),
+        np.isin(n_timesteps, checks),
+    )
+    is_doubtful = ~waits | (is_covered & is_checked)
     # A source outside the field keeps its count until the next look at it.
     counted = waits & (is_covered | ~null_detections.is_stored)
     rows = NullDetectionRows(

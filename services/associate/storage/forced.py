@@ -65,7 +65,9 @@ class ForcedTables(Transaction):
             zone=field.zone,
             ra_low=field.ra_low,
             ra_high=field.ra_high,
-            pending_since=None if until is None else until - waits.longest,
+            pending_since=(
+                None if until is None or waits.longest is None else until - waits.longest
+            ),
         )
         again = np.isin(np.array([row["id"] for row in rows], np.int64), detected_ids)
         rest = [row for row, is_again in zip(rows, again.tolist(), strict=True) if not is_again]

@@ -112,6 +112,7 @@ class SourceTables(Transaction):
             archive_sigma=limits.archive_sigma,
             time_archived=now,
             before=before,
+            announced_snr=limits.announced_snr,
         )
         return [row["id"] for row in rows]
 

@@ -114,9 +114,10 @@ async def test_every_source_says_its_state_and_the_archive_answers(postgres_url:
         assert [item["id"] for item in listed.json()["items"]] == [gone]
         one = (await client.get(f"/api/v1/archived-sources/{gone}")).json()
         assert (one["n_datapoints"], one["n_forced"], one["snr_forced"]) == (1, 1, 0)
-        answer = await client.get(f"/api/v1/sources/{gone}")
-        assert answer.status_code == 404
-        assert f"/api/v1/archived-sources/{gone}" in answer.json()["detail"]
+        detail = (await client.get(f"/api/v1/sources/{gone}")).json()
+        assert (detail["state"], detail["n_datapoints"], detail["n_forced"]) == ("archived", 2, 1)
+        curve = (await client.get(f"/api/v1/sources/{gone}/lightcurve")).json()
+        assert [each["extraction_type"] for each in curve["points"]] == ["blind", "forced"]
         assert (await client.get("/api/v1/archived-sources/1000000")).status_code == 404
         await feed_and_answer(case, image(8, [steady, seen_twice]))
         assert await states(client, case) == ["confirmed", "confirmed"]
@@ -140,7 +141,39 @@ async def states(client: httpx.AsyncClient, case: Associator) -> list[str]:
     return [item["state"] for item in items]
 
 
-async def test_a_transient_is_never_archived(postgres_url: str) -> None:
+@pytest.mark.parametrize(
+    ("flux_jy", "settings", "is_kept"),
+    [
+        (0.016, {}, True),
+        (0.016, {"archive_announced_snr": 17.0, "archive_sigma": 9.0}, False),
+        (0.016, {"archive_announced_snr": 17.0, "archive_sigma": 5.0}, True),
+    ],
+)
+async def test_a_faint_transient_that_is_not_seen_again_is_archived_and_still_told_of(
+    postgres_url: str, flux_jy: float, settings: dict[str, float], *, is_kept: bool
+) -> None:
+    burst, steady = (123.5, 10.2), (123.0, 10.0)
+    async with (
+        associator(postgres_url, expiration_timesteps=9, **settings) as case,
+        client_of(postgres_url) as client,
+    ):
+        await case.feed(image(0, [steady]))
+        measured = sources([steady, burst], flux_jy=flux_jy, flux_err_jy=RMS_JY)
+        await feed_and_answer(case, image(1, measured))
+        assert [event.kind for event in case.events] == ["new_source"]
+        for step in range(2, 14):
+            await feed_and_answer(case, image(step, [steady]))
+        assert len(await case.sources()) == 1 + is_kept
+        assert len(await archived(case)) == 1 - is_kept
+        [told] = (await client.get("/api/v1/transients", params={"stream": case.stream})).json()[
+            "items"
+        ]
+        source = (await client.get(f"/api/v1/sources/{told['source_id']}")).json()
+        assert source["state"] == ("dormant" if is_kept else "archived")
+        assert (source["is_new"], source["n_datapoints"]) == (True, told["n_datapoints"])
+
+
+async def test_a_bright_transient_is_never_archived(postgres_url: str) -> None:
     burst, steady = (123.5, 10.2), (123.0, 10.0)
     async with associator(postgres_url, expiration_timesteps=3) as case:
         await case.feed(image(0, [steady]))
