@@ -52,6 +52,15 @@ def test_background_equals_the_reference(shape: tuple[int, int], blank: float) -
             )
 
 
+@pytest.mark.parametrize("shape", [(300, 70), (131, 65), (3, 200), (64, 8)])
+def test_one_cell_of_any_shape_equals_the_reference(shape: tuple[int, int]) -> None:
+    pixels = noise(shape, seed=4, blank=0.1)
+    mean, rms = np.empty((1, 1)), np.empty((1, 1))
+    background_grid(pixels, 2, 50, mean, rms)
+    expected = reference.background_cell(pixels.ravel(), 2)
+    np.testing.assert_allclose([mean[0, 0], rms[0, 0]], expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.compiled_kernels
 def test_clipped_rms_is_unbiased_on_pure_noise() -> None:
     pixels = np.random.default_rng(5).normal(0, 1, (1000, 1000)).astype(np.float32)
