@@ -29,9 +29,16 @@ def measure(cache: Path, **variables: str) -> str:
     ).stdout  # fmt: skip
 
 
-def test_an_incomplete_cache_changes_no_bits(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the cache of a process that compiled everything for this processor."""
+    cache = tmp_path_factory.mktemp("complete")
+    measure(cache)
+    return cache
+
+
+def test_an_incomplete_cache_changes_no_bits(complete: Path, tmp_path: Path) -> None:
     # A process that is killed at its first start leaves a cache without some functions.
-    complete = tmp_path / "complete"
     first = measure(complete)
     assert first
     cached = [each.relative_to(complete) for each in complete.rglob("background.*.nbi")]
@@ -46,9 +53,11 @@ def test_an_incomplete_cache_changes_no_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="names of x86-64 processors")
-def test_processors_with_other_vectors_measure_the_same_bits(tmp_path: Path) -> None:
+def test_processors_with_other_vectors_measure_the_same_bits(
+    complete: Path, tmp_path: Path
+) -> None:
     # Vectors of 128 and 256 bit; those of this machine may have 512.
-    here = measure(tmp_path / "here")
+    here = measure(complete)
     for name in ("x86-64-v2", "x86-64-v3"):
         cpu = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": ""}
         assert measure(tmp_path / name, **cpu) == here
