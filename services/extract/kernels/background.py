@@ -31,14 +31,12 @@ def _load_cell(
 ) -> None:
     """Copy the cell y0, y1, x0, x1 to the corner of a box; the rest of the box becomes blank."""
     y0, y1, x0, x1 = cell
-    for y in range(y1 - y0):
-        line = pixels[y0 + y, x0:x1]
-        row = box[y]
-        for x in range(x1 - x0):
-            row[x] = line[x]
-        for x in range(x1 - x0, row.size):
-            row[x] = np.nan
-    box[y1 - y0 :] = np.nan
+    for y in range(box.shape[0]):
+        n_used = x1 - x0 if y < y1 - y0 else 0
+        for x in range(n_used):
+            box[y, x] = pixels[y0 + y, x0 + x]
+        for x in range(n_used, box.shape[1]):
+            box[y, x] = np.nan
 
 
 @njit(inline="always")
@@ -59,7 +57,8 @@ def _clipped_sums(
     counts, totals, squares = sums
     count, total, square = 0.0, 0.0, 0.0
     for top in range(0, box.shape[0], _STRIPE):
-        counts[:], totals[:], squares[:] = zero, zero, zero
+        for x in range(counts.size):
+            counts[x], totals[x], squares[x] = zero, zero, zero
         for y in range(top, min(box.shape[0], top + _STRIPE), _ROWS):
             a, b, c, d = box[y], box[y + 1], box[y + 2], box[y + 3]
             for x in range(counts.size):
@@ -90,7 +89,8 @@ def _count_between(
 ) -> float:
     """Return the number of pixels between two values; `counts` is room for one a column."""
     zero, one = np.float32(0.0), np.float32(1.0)
-    counts[:] = zero
+    for x in range(counts.size):
+        counts[x] = zero
     for y in range(0, box.shape[0], _ROWS):
         a, b, c, d = box[y], box[y + 1], box[y + 2], box[y + 3]
         for x in range(counts.size):
