@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python lint docs docs-update bench bench-extract bench-associate bench-alert bench-decide clean
+.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy lint docs docs-update bench bench-extract bench-associate bench-alert bench-decide clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -106,6 +106,14 @@ docs: install  ## the documentation site in docs/build; needs no network, and a 
 
 docs-update: install  ## record what the tutorials print, and the data model of the schema
 	UPDATE_DOCS=1 $(BIN)/python -m pytest -q tests/tutorials tests/integration/docs
+
+# Say IMAGE_OPTIONS="--build-arg BASE=..." for another base, IMAGE=name:tag for another name.
+image:  ## a container image with every service, by docker, podman or buildah
+	@deploy/image/build.sh $(IMAGE_OPTIONS)
+
+# Go builds what is missing into the cache of the user: some 10 minutes of CPU at the first time.
+check-deploy: install  ## the manifests against the schemas of Kubernetes and a real API server (needs Go and kubectl)
+	$(BIN)/python -m pytest -q -m cluster tests/cluster $(PYTEST_OPTIONS)
 
 bench: install  ## images per second, latency and stage times of the whole stack (some minutes)
 	$(BIN)/python benchmarks/bench_end_to_end.py

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from livetrap.commands.options import DataDir, JsonOutput, chosen_data_dir
+from livetrap.stack.errors import require_servers
 
 __all__ = ["demo", "down", "fetch", "status", "up"]
 
@@ -47,6 +48,7 @@ def up(
         livetrap up --detach --extractors 2  # `livetrap down` stops it
         livetrap up --kafka broker:9092 --postgres postgresql://me:secret@db/livetrap
     """
+    require_servers()
     from livetrap.stack.foreground import announce, run_in_foreground, stop_requests  # noqa: PLC0415
     from livetrap.stack.lifecycle import start  # noqa: PLC0415
     from livetrap.stack.plan import UpOptions  # noqa: PLC0415
@@ -74,6 +76,7 @@ def down(*, data_dir: DataDir = None) -> None:
         livetrap down
         livetrap down --data-dir /data/livetrap
     """
+    require_servers()
     from livetrap.stack.lifecycle import stop  # noqa: PLC0415
 
     folder = chosen_data_dir(data_dir)
@@ -112,6 +115,7 @@ def demo(
         livetrap demo
         livetrap demo --api-port 8081
     """
+    require_servers()
     from livetrap.demo.run import run_demo  # noqa: PLC0415
 
     folder = None if data_dir is None else chosen_data_dir(data_dir)
@@ -120,6 +124,7 @@ def demo(
 
 def fetch() -> None:
     """Download Apache Kafka and link its classes: later starts need no network and are faster."""
+    require_servers()
     from livetrap.stack.kafka_class_cache import prepare_classes  # noqa: PLC0415
     from livetrap.stack.kafka_jars import fetch_jars  # noqa: PLC0415
 

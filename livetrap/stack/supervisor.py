@@ -12,7 +12,6 @@ from http.client import HTTPException
 from pathlib import Path
 
 import psutil
-from supervisor.xmlrpc import SupervisorTransport
 
 from livetrap.stack.child import bind_to_parent
 from livetrap.stack.errors import StackError
@@ -107,6 +106,8 @@ class Supervisor:
 
     def _call(self, method: str, *arguments: object) -> object:
         """Call a method of supervisord."""
+        from supervisor.xmlrpc import SupervisorTransport  # noqa: PLC0415  (of the extra `local`)
+
         transport = SupervisorTransport(None, None, serverurl=f"unix://{self.socket}")
         proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
         try:

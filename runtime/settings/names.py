@@ -12,7 +12,7 @@ from runtime.settings.sources import ENV_PREFIX, read_config_file
 __all__ = ["names_in_config_file", "refuse_unknown_names"]
 
 # Variables under the prefix that name a place and are no settings.
-_LOCATION_VARIABLES = frozenset({"CONFIG", "DATA_DIR", "CACHE_DIR", "STATE_DIR"})
+_LOCATION_VARIABLES = frozenset({"CONFIG", "DATA_DIR", "CACHE_DIR", "KERNEL_CACHE", "STATE_DIR"})
 
 
 def refuse_unknown_names(environment: Mapping[str, str], content: Mapping[str, Any]) -> None:

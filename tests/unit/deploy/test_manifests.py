@@ -1,0 +1,192 @@
+"""Manifests, rules and image against what the software says; no cluster is needed."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from runtime.kafka.admin import _new_topic
+from runtime.settings import KafkaSettings, load_settings
+from schemas.topics import Topics
+
+ROOT = Path(__file__).parents[3]
+DEPLOY = ROOT / "deploy"
+K8S = DEPLOY / "k8s"
+Manifest = dict[str, Any]
+
+
+def objects(*folders: str) -> Iterator[tuple[str, Manifest]]:
+    for folder in folders:
+        for path in sorted((K8S / folder).rglob("*.yaml")):
+            for each in yaml.safe_load_all(path.read_text()):
+                yield f"{path.relative_to(K8S)}:{each['kind']}", each
+
+
+def pods(*folders: str) -> list[tuple[str, Manifest]]:
+    return [
+        (f"{name}:{each['metadata']['name']}", each["spec"]["template"]["spec"])
+        for name, each in objects(*folders)
+        if each["kind"] in {"Deployment", "StatefulSet", "Job"}
+    ]
+
+
+OURS = pods("base")
+
+
+@pytest.mark.parametrize(("name", "pod"), OURS, ids=[name for name, _ in OURS])
+def test_a_pod_may_do_nothing_that_it_need_not(name: str, pod: Manifest) -> None:
+    assert pod["enableServiceLinks"] is False
+    assert pod["automountServiceAccountToken"] is False
+    security = pod["securityContext"]
+    assert security["runAsNonRoot"] is True
+    assert security["runAsUser"] == 65532
+    assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+    [container] = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    requests, limits = container["resources"]["requests"], container["resources"]["limits"]
+    assert limits == {"memory": requests["memory"]}  # no limit of CPU
+    assert [each["mountPath"] for each in container["volumeMounts"]] == ["/tmp"]  # noqa: S108  (of the pod)
+    assert all("sizeLimit" in each["emptyDir"] for each in pod["volumes"])
+
+
+def test_every_service_runs_with_its_probes() -> None:
+    services = {
+        pod["containers"][0]["args"][1]: pod["containers"][0]
+        for _, pod in OURS
+        if pod["containers"][0]["args"][0] == "service"
+    }
+    assert services.keys() == {"extract", "associate", "alert", "distribute", "api"}
+    for service, container in services.items():
+        ports = {each["name"]: each["containerPort"] for each in container["ports"]}
+        assert ("http" if service == "api" else "metrics") in ports
+        assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+        assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+        assert container["readinessProbe"]["httpGet"]["port"] in ports
+        # Two dependencies are asked for 2 s each.
+        assert container["readinessProbe"]["timeoutSeconds"] >= 5
+
+
+def settings_of(path: Path) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in path.read_text().splitlines())
+
+
+def literals_of(path: Path) -> dict[str, str]:
+    found = yaml.safe_load(path.read_text()).get("configMapGenerator", [])
+    return dict(line.split("=", 1) for each in found for line in each.get("literals", []))
+
+
+CUSTOMIZED = [*K8S.rglob("kustomization.yaml")]
+
+
+@pytest.mark.parametrize("path", [*K8S.rglob("*.env"), *CUSTOMIZED], ids=str)
+def test_every_setting_exists_and_has_a_value_that_it_takes(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = settings_of(path) if path.suffix == ".env" else literals_of(path)
+    if path.suffix == ".env":
+        assert found
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    load_settings()
+
+
+def test_the_topics_of_strimzi_are_those_of_the_software() -> None:
+    made = {
+        each["spec"]["topicName"]: each["spec"]
+        for name, each in objects("components/strimzi")
+        if name.endswith(":KafkaTopic")
+    }
+    literals = literals_of(K8S / "components/strimzi/kustomization.yaml")
+    partitions = int(literals["LIVETRAP_KAFKA__PARTITIONS"])
+    settings = KafkaSettings(partitions=partitions, replication_factor=3)
+    topics = Topics()
+    assert made.keys() == set(topics.all())
+    assert made[topics.images]["partitions"] == partitions
+    for name, spec in made.items():
+        wanted = _new_topic(name, settings, topics)
+        assert wanted.config == {key: str(value) for key, value in spec["config"].items()}, name
+        assert spec["replicas"] == wanted.replication_factor
+
+
+def test_partitions_are_copied_to_every_topic_that_has_several() -> None:
+    many = {
+        each["spec"]["topicName"]
+        for _, each in objects("components/strimzi")
+        if each["kind"] == "KafkaTopic"
+        and each["metadata"]["labels"]["livetrap.org/partitions"] == "many"
+    }
+    topics, settings = Topics(), KafkaSettings(partitions=8)
+    several = {
+        name for name in topics.all() if _new_topic(name, settings, topics).num_partitions == 8
+    }
+    assert many == several
+
+
+def metric_names() -> set[str]:
+    source = "".join(
+        path.read_text()
+        for folder in ("services", "api", "runtime")
+        for path in (ROOT / folder).rglob("metrics.py")
+    )
+    names = set(re.findall(r'"(livetrap_[a-z_]+)"', source))
+    return names | {f"{name}_bucket" for name in names if name.endswith("_seconds")}
+
+
+def expressions() -> Iterator[str]:
+    for rule in yaml.safe_load((DEPLOY / "alert-rules.yaml").read_text())["groups"][0]["rules"]:
+        yield rule["expr"]
+    for path in (DEPLOY / "dashboards").glob("*.json"):
+        for panel in json.loads(path.read_text())["panels"]:
+            yield from (target["expr"] for target in panel["targets"])
+
+
+def test_rules_and_dashboards_name_metrics_that_exist() -> None:
+    named = {name for text in expressions() for name in re.findall(r"\blivetrap_[a-z_]+\b", text)}
+    assert len(named) > 8
+    assert named <= metric_names()
+
+
+def test_the_rules_of_the_operator_are_the_rules() -> None:
+    plain = yaml.safe_load((DEPLOY / "alert-rules.yaml").read_text())
+    rules = yaml.safe_load((K8S / "components/monitoring/rules.yaml").read_text())
+    assert rules["spec"] == plain
+
+
+def test_the_runbook_has_every_alert_rule() -> None:
+    runbook = (ROOT / "docs/operations.md").read_text()
+    [group] = yaml.safe_load((DEPLOY / "alert-rules.yaml").read_text())["groups"]
+    assert all(f"| `{rule['alert']}`" in runbook for rule in group["rules"])
+
+
+def test_compose_runs_every_service_with_settings_that_exist(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    services = compose["services"]
+    ours = {name: each for name, each in services.items() if each.get("image", "").startswith("$")}
+    assert ours.keys() >= {"migrate", "extract", "associate", "alert", "distribute", "api"}
+    for each in ours.values():
+        assert each["read_only"] is True
+        for name, value in each["environment"].items():
+            monkeypatch.setenv(name, str(value))
+    load_settings()
+
+
+def test_the_image_takes_what_the_wheel_is_made_of() -> None:
+    kept = {
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert kept == set(wheel) | {"LICENSE", "README.md", "constraints.txt", "pyproject.toml"}
