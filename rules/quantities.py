@@ -186,6 +186,9 @@ QUANTITIES: dict[str, Quantity] = {
     ),
     "is_negative": _flag(QualityFlag.NEGATIVE, "negative, in an image of Stokes Q, U or V"),
     "is_poor_fit": _flag(QualityFlag.POOR_FIT, "its residuals are larger than noise explains"),
+    "is_side_lobe": _flag(
+        QualityFlag.SIDE_LOBE, "first seen in a family of side lobes of a bright source"
+    ),
 }
 
 

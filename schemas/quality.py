@@ -18,6 +18,7 @@ class QualityFlag(IntFlag):
     SOLAR_SYSTEM = 128
     NEGATIVE = 256
     POOR_FIT = 512
+    SIDE_LOBE = 1024
 
 
 def names_of(quality_flags: int) -> list[str]:

@@ -259,6 +259,12 @@ class AssociateSettings(SolutionSettings):
         le=1,
         description="Error of the flux scale between images, in tests for changes [of the flux]",
     )
+    side_lobe_beams: float = Field(
+        50.0,
+        ge=0,
+        description="How far from a bright source first detections at offsets that repeat are "
+        "its side lobes [beam major axes]; 0: none is",
+    )
     moving_min_points: int = Field(
         3,
         ge=0,

@@ -2,7 +2,8 @@
 --
 -- $1  after_s    float8  since its first event [s]
 -- $2  n_events   int     of each storm [-]
--- The best are without quality flags, certainly new, in most bands, of the largest S/N.
+-- The best are without quality flags, certainly new, in most bands, of the largest S/N; side lobes
+-- (quality flag 1024) wait for an operator.
 -- Index: suppressed_event (time_suppressed) where time_released is null.
 with ranked as (
     select
@@ -22,6 +23,7 @@ with ranked as (
     from suppressed_event
     where
         suppressed_event.time_released is null
+        and (suppressed_event.event ->> 'quality_flags')::bigint & 1024 = 0
         and not exists (
             select 1 from suppressed_event as decided
             where

@@ -6,6 +6,7 @@ from dataclasses import replace
 from runtime.settings import AlertSettings
 from schemas.identity import event_id, trig_id
 from schemas.messages import SourceEvent
+from schemas.quality import QualityFlag
 from services.alert.errors import SuppressedError
 from services.alert.models import AlertHistory, Decision
 
@@ -18,6 +19,8 @@ STORM = Decision("storm of candidates", 0.0, "utility")
 def check_storm(event: SourceEvent, before: AlertHistory, settings: AlertSettings) -> None:
     """Suppress the first alert of a source when its image or minute has brought too many.
 
+    Side lobes of one image are a group that is held whole, however many there are.
+
     Of an image with more events than may be sent none is: which of them came first says nothing.
 
     Raises
@@ -27,6 +30,11 @@ def check_storm(event: SourceEvent, before: AlertHistory, settings: AlertSetting
     """
     if before.revision or before.release:
         return
+    if event.quality_flags & QualityFlag.SIDE_LOBE:
+        raise SuppressedError(
+            f"{event.image_id}.side_lobes",
+            f"image {event.image_id} shows side lobes of a bright source as new sources",
+        )
     if before.n_due_of_image > settings.max_per_image:
         raise SuppressedError(
             event.image_id,

@@ -10,7 +10,7 @@
 -- $3  candidate_sigma  float8       of the weighted mean of the forced fluxes [-]
 -- $4  archive_sigma    float8       of the weighted mean of all fluxes [-]
 -- $5  time_archived    timestamptz
--- $6  before           timestamptz  start of the timestep that checks them: what is measured in it or later
+-- $6  time_end         timestamptz  start of the timestep that checks them: what is measured in it or later
 --                                    does not count, and what is detected in it or later stays
 -- $7  announced_snr    float8       peak from which on a source that was announced stays [-]
 -- Indexes: detection (source_id, time_start); source (parent_source_id); the unique one on transient

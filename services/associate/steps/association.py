@@ -26,6 +26,7 @@ from services.associate.steps.registration import (
     register_images,
 )
 from services.associate.steps.rows import DRIFT_LIMIT_DEG
+from services.associate.steps.side_lobes import find_side_lobes
 from services.associate.steps.triggers import AssociatedImage, is_first
 from sky.geometry import Probes, probe_zones
 from sky.solar_system import is_solar_system
@@ -170,12 +171,14 @@ def _associate_image(
         distance_limit_deg=_distance_limit_deg(image.record, settings),
         systematic_deg=_systematic_deg(image.record, settings),
     )
-    record = _flag_first_detections(image.record, result)
+    record = _flag_first_detections(image.record, result, settings)
     return AssociatedImage(image.number, key, record, metadata_of(record), result, image.solution)
 
 
-def _flag_first_detections(record: ImageDetections, result: ImageResult) -> ImageDetections:
-    """Return an image with quality flags: new near a known source, or of the solar system."""
+def _flag_first_detections(
+    record: ImageDetections, result: ImageResult, settings: AssociateSettings
+) -> ImageDetections:
+    """Return an image with quality flags: near a known source, of the solar system, side lobes."""
     first = np.flatnonzero(np.isnan(result.radius))
     if not first.size:
         return record
@@ -187,6 +190,10 @@ def _flag_first_detections(record: ImageDetections, result: ImageResult) -> Imag
     flags = sources.quality_flags.copy()
     flags[result.near_known] |= int(QualityFlag.NEAR_KNOWN)
     flags[first[of_solar_system]] |= int(QualityFlag.SOLAR_SYSTEM)
+    side_lobes = find_side_lobes(
+        sources, first, beam_deg=metadata.beam_major_deg, radius_beams=settings.side_lobe_beams
+    )
+    flags[first[side_lobes]] |= int(QualityFlag.SIDE_LOBE)
     return replace(record, sources=replace(sources, quality_flags=flags))
 
 

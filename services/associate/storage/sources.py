@@ -111,7 +111,7 @@ class SourceTables(Transaction):
             candidate_sigma=limits.candidate_sigma,
             archive_sigma=limits.archive_sigma,
             time_archived=now,
-            before=before,
+            time_end=before,
             announced_snr=limits.announced_snr,
         )
         return [row["id"] for row in rows]

@@ -14,6 +14,7 @@ from rules.rule_set import RuleSet, load_rules, parse_rules
 from runtime.settings import AlertSettings
 from schemas.codec import encode_source_event
 from schemas.messages import ImageDetections, SourceEvent
+from schemas.quality import QualityFlag
 from schemas.topics import Topics
 from services.alert.handlers.transients import TransientHandler
 from services.alert.storage import AlertStore
@@ -374,6 +375,33 @@ async def test_the_best_of_a_storm_are_sent_when_no_operator_decides(postgres_ur
         assert {row["event_id"] for row in rows[1:]} == {each.event_id for each in best}
         releases = [json.loads(row["notice"])["storm_release"] for row in rows]
         assert releases == [None, "automatic", "automatic"]
+
+
+async def test_side_lobes_of_a_bright_source_are_one_group_that_waits_for_an_operator(
+    postgres_url: str,
+) -> None:
+    bright, elsewhere = (123.0, 10.0), (124.4, 9.1)
+    offsets_deg = [(0.3, 0.1), (0.1, -0.4), (0.5, 0.2)]
+    lobes = [
+        (bright[0] + sign * east, bright[1] + sign * north)
+        for east, north in offsets_deg
+        for sign in (1, -1)
+    ]
+    async with associator(postgres_url) as site:
+        await site.feed(image(0, sources([bright], flux_jy=5.0), salt=site.stream))
+        flux_jy = [5.0, *[0.03] * (len(lobes) + 1)]
+        measured = sources([bright, *lobes, elsewhere], flux_jy=flux_jy)
+        await site.feed(image(1, measured, salt=site.stream))
+        flagged = [event for event in site.events if event.quality_flags & QualityFlag.SIDE_LOBE]
+        assert len(flagged) == len(lobes)
+        assert len(site.events) == len(lobes) + 1
+        rows = await alert(site)
+        assert sorted(row["kind"] for row in rows) == ["new_source", "storm"]
+        [storm] = [json.loads(row["notice"]) for row in rows if row["kind"] == "storm"]
+        assert "side lobes of a bright source" in json.dumps(storm)
+        store, topic = AlertStore(site.pool), Topics().transients
+        assert await store.release_storms(after_s=0, n_events=2, topic=topic) == []
+        assert await livetrap("alerts", "release", "--image", flagged[0].image_id) == 0
 
 
 async def test_a_retracted_candidate_is_no_longer_listed_as_suppressed(

@@ -1,0 +1,63 @@
+"""Families of side lobes: offsets that repeat around bright sources."""
+
+import numpy as np
+import pytest
+
+from services.associate.steps.side_lobes import find_side_lobes
+from tests.support.records import BEAM_MAJOR_DEG, sources
+
+HOST = (123.0, 10.0)
+SECOND = (124.5, 10.8)
+LOBES_BEAMS = [(5.0, 1.0), (2.0, -7.0), (9.0, 4.0)]
+
+
+def at(host: tuple[float, float], offset_beams: tuple[float, float]) -> tuple[float, float]:
+    east, north = offset_beams
+    dec = host[1] + north * BEAM_MAJOR_DEG
+    return host[0] + east * BEAM_MAJOR_DEG / np.cos(np.radians(dec)), dec
+
+
+def find(
+    bright: list[tuple[float, float]], faint: list[tuple[float, float]], **changes: float
+) -> list[bool]:
+    """Return which faint detections, all at places without a source, are side lobes."""
+    flux_jy = [changes.pop("flux_jy", 5.0)] * len(bright) + [0.015] * len(faint)
+    measured = sources([*bright, *faint], flux_jy=flux_jy)
+    first = np.arange(len(bright), len(measured))
+    wanted = {"beam_deg": BEAM_MAJOR_DEG, "radius_beams": 30.0} | changes
+    return find_side_lobes(measured, first, **wanted).tolist()
+
+
+def both_sides(host: tuple[float, float]) -> list[tuple[float, float]]:
+    return [at(host, (sign * e, sign * n)) for e, n in LOBES_BEAMS for sign in (1, -1)]
+
+
+def test_detections_opposite_each_other_around_a_bright_source_are_side_lobes() -> None:
+    elsewhere = at(HOST, (-3.0, 12.0))
+    assert find([HOST], [*both_sides(HOST), elsewhere]) == [True] * 6 + [False]
+
+
+def test_the_same_offsets_around_two_bright_sources_are_side_lobes() -> None:
+    lobes = [at(host, each) for host in (HOST, SECOND) for each in LOBES_BEAMS]
+    assert find([HOST, SECOND], lobes) == [True] * 6
+
+
+@pytest.mark.parametrize(
+    "changes", [{"flux_jy": 0.2}, {"radius_beams": 0.0}, {"radius_beams": 3.0}]
+)
+def test_there_are_no_side_lobes_of_faint_or_far_sources(changes: dict[str, float]) -> None:
+    assert not any(find([HOST], both_sides(HOST), **changes))
+
+
+def test_a_pair_alone_is_no_family() -> None:
+    assert not any(find([HOST], both_sides(HOST)[:2]))
+
+
+def test_unrelated_detections_are_hardly_ever_a_family() -> None:
+    rng = np.random.default_rng(1)
+    n_families = 0
+    for _ in range(300):
+        offsets = rng.uniform(-30, 30, (20, 2)).tolist()
+        faint = [at(HOST, (east, north)) for east, north in offsets]
+        n_families += any(find([HOST, SECOND], faint))
+    assert n_families <= 2
