@@ -218,3 +218,34 @@ def hidden_residual(
     if not np.max(opposite) < fractions[1] * residual[at_y, at_x]:
         return 0.0, 0, 0
     return float(residual[at_y, at_x]), int(at_x), int(at_y)
+
+
+def beam_alone(
+    pixels: np.ndarray, y: int, x: int, quadratic: tuple[float, float, float]
+) -> np.ndarray:
+    """Return amplitude, x, y of the beam that fits above its half maximum around a peak."""
+    a, b, c = quadratic
+    rows, columns = np.mgrid[: pixels.shape[0], : pixels.shape[1]].astype(float)
+    # Half the box around the half maximum, and a pixel at least.
+    half_x, half_y = np.maximum(1, np.sqrt(np.log(2) * np.array([c, a]) / (a * c - b * b)))
+    model = np.array([pixels[y, x], x, y], float)
+    for _ in range(20):
+        dx, dy = columns - model[1], rows - model[2]
+        beam = np.exp(-(a * dx * dx + 2 * b * dx * dy + c * dy * dy))
+        used = np.isfinite(pixels) & (np.abs(dx) <= half_x) & (np.abs(dy) <= half_y)
+        used &= (beam >= 0.5) | (dx * dx + dy * dy < 2)
+        slopes = np.stack(
+            [
+                beam,
+                2 * model[0] * beam * (a * dx + b * dy),
+                2 * model[0] * beam * (b * dx + c * dy),
+            ],
+            axis=-1,
+        )
+        residual = pixels - model[0] * beam
+        step = np.linalg.lstsq(slopes[used], residual[used], rcond=None)[0]
+        length = np.sqrt(a * step[1] ** 2 + 2 * b * step[1] * step[2] + c * step[2] ** 2)
+        model += step * min(1.0, 0.5 / max(length, 1e-3))
+        if length < 1e-3:
+            break
+    return model

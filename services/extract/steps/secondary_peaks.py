@@ -1,10 +1,10 @@
 """Remove secondary peaks that the pixel grid makes of one elongated source."""
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
+
+from services.extract.kernels.beams import fit_each_alone
 
 __all__ = ["drop_secondary_peaks"]
 
@@ -14,9 +14,6 @@ BoolArray = npt.NDArray[np.bool_]
 
 # Half of the exponent at which the highest source of an image is below its noise: exp(-7) = 1e-3.
 _LARGEST_EXPONENT = 7.0
-_MOST_STEPS = 20
-_LONGEST_STEP = 0.5  # of the distance at which the beam falls to 1/e
-_CONVERGED = 1e-3
 # What must remain of a peak after its neighbours' beams are subtracted: a fraction of the
 # detection threshold, and of what was subtracted, as no beam fits better than that.
 _THRESHOLD_FRACTION = 0.6
@@ -62,10 +59,11 @@ def drop_secondary_peaks(
         return keep
     height = pixels[y, x] - background
     members = np.unique(pairs)
-    amplitude, centre_x, centre_y = np.full((3, y.size), np.nan)
-    for peak in members:
-        fit = _fit_alone(pixels, int(y[peak]), int(x[peak]), float(background[peak]), quadratic)
-        amplitude[peak], centre_x[peak], centre_y[peak] = fit
+    fits = np.full((y.size, 3), np.nan)
+    alone = np.empty((members.size, 3))
+    fit_each_alone(pixels, y[members], x[members], background[members], quadratic, alone)
+    fits[members] = alone
+    amplitude, centre_x, centre_y = fits.T
     both = np.concatenate([pairs, pairs[:, ::-1]])
     higher = both[_is_higher(height, both[:, 1], both[:, 0])]
     higher = higher[np.argsort(higher[:, 0], kind="stable")]
@@ -100,53 +98,6 @@ def _is_higher(height: FloatArray, other: IntArray, peak: IntArray) -> BoolArray
     return np.asarray((height[other] > height[peak]) | (is_equal & (other < peak)), np.bool_)
 
 
-def _fit_alone(
-    pixels: npt.NDArray[np.float32],
-    y: int,
-    x: int,
-    background: float,
-    quadratic: tuple[float, float, float],
-) -> tuple[float, float, float]:
-    """Return amplitude [Jy/beam] and centre x, y [px] of the beam that fits around a peak.
-
-    Gauss-Newton on the pixels above half of the beam's maximum; the centre may move far along
-    the ridge of a narrow beam, which the measurement of a single source must not allow.
-    """
-    a, b, c = quadratic
-    determinant = a * c - b * b
-    half_x = max(1.0, math.sqrt(c * math.log(2) / determinant))
-    half_y = max(1.0, math.sqrt(a * math.log(2) / determinant))
-    amplitude, centre_x, centre_y = float(pixels[y, x]) - background, float(x), float(y)
-    for _ in range(_MOST_STEPS):
-        rows = slice(max(0, math.ceil(centre_y - half_y)), math.floor(centre_y + half_y) + 1)
-        columns = slice(max(0, math.ceil(centre_x - half_x)), math.floor(centre_x + half_x) + 1)
-        data = pixels[rows, columns] - background
-        if not data.size:
-            break
-        dy = np.arange(data.shape[0], dtype=np.float64)[:, None] + rows.start - centre_y
-        dx = np.arange(data.shape[1], dtype=np.float64)[None, :] + columns.start - centre_x
-        beam = _beam(dx, dy, quadratic)
-        used = (beam >= 0.5) & np.isfinite(data) | (dx * dx + dy * dy < 2) & np.isfinite(data)
-        slope_x = 2 * amplitude * beam * (a * dx + b * dy)
-        slope_y = 2 * amplitude * beam * (b * dx + c * dy)
-        matrix = np.stack([beam[used], slope_x[used], slope_y[used]], axis=1)
-        step = np.linalg.lstsq(matrix, (data - amplitude * beam)[used], rcond=None)[0]
-        length = math.sqrt(float(_exponent(step[1], step[2], quadratic)))
-        step *= min(1.0, _LONGEST_STEP / max(length, _CONVERGED))
-        amplitude, centre_x, centre_y = (
-            amplitude + float(step[0]), centre_x + float(step[1]), centre_y + float(step[2])
-        )  # fmt: skip
-        if length < _CONVERGED:
-            break
-    return amplitude, centre_x, centre_y
-
-
-def _exponent(
-    dx: FloatArray | float, dy: FloatArray | float, quadratic: tuple[float, float, float]
-) -> FloatArray:
-    a, b, c = quadratic
-    return np.asarray(a * dx * dx + 2 * b * dx * dy + c * dy * dy, np.float64)
-
-
 def _beam(dx: FloatArray, dy: FloatArray, quadratic: tuple[float, float, float]) -> FloatArray:
-    return np.exp(-_exponent(dx, dy, quadratic))
+    a, b, c = quadratic
+    return np.exp(-(a * dx * dx + 2 * b * dx * dy + c * dy * dy))

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.extract.kernels.beams import fit_each_alone
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.finder import find_sources
+from tests.support import reference
 from tests.support.examples import examples
 
 pytestmark = pytest.mark.compiled_kernels
@@ -125,3 +127,20 @@ def test_positions_are_right_along_the_ridge_of_a_narrow_beam(
         pulls.append(((dx * cosine + dy * sine) / along, (dy * cosine - dx * sine) / across))
     assert np.all(np.std(pulls, axis=0) < 1.25)
     assert np.abs(pulls).max() < 5
+
+
+@pytest.mark.parametrize("shape", [(5.0, 4.0, 1.2), (1.8, 1.5, 0.3), (20.0, 3.0, 2.2)])
+def test_a_beam_fitted_alone_is_that_of_plain_numpy(shape: tuple[float, float, float]) -> None:
+    beam, rng = BeamShape(*shape), np.random.default_rng(9)
+    sources = [(*rng.uniform(10, 54, 2), snr) for snr in (30.0, 100.0, 300.0)]
+    pixels = (sky(beam, sources, 2, 64) / RMS).astype("f4")
+    pixels[rng.random(pixels.shape) < 0.01] = np.nan
+    peaks = np.array([(round(y), round(x)) for x, y, _ in sources])
+    peaks = peaks[np.isfinite(pixels[peaks[:, 0], peaks[:, 1]])]
+    assert peaks.size
+    y, x = np.ascontiguousarray(peaks.T)
+    fits = np.empty((y.size, 3))
+    fit_each_alone(pixels, y, x, np.zeros(y.size), beam.quadratic, fits)
+    for fit, row, column in zip(fits, y, x, strict=True):
+        expected = reference.beam_alone(pixels, row, column, beam.quadratic)
+        np.testing.assert_allclose(fit, expected, rtol=1e-6)

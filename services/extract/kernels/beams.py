@@ -1,0 +1,116 @@
+"""Fits of a beam whose centre may lie far from a peak."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from services.extract.kernels.linear import factorise, solve_factorised
+from services.extract.kernels.measure import gaussian
+
+__all__ = ["fit_each_alone"]
+
+_MAX_STEPS = 20
+_LONGEST_STEP = 0.5  # of the distance at which the beam falls to 1/e
+_CONVERGED = 1e-3
+_FOOTPRINT = 0.5
+
+
+@njit(
+    "void(float32[:, ::1], float64, UniTuple(float64, 3), UniTuple(float64, 3),"
+    " float64[:, ::1], float64[::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _linearise(
+    pixels: npt.NDArray[np.float32],
+    background: float,
+    model: tuple[float, float, float],
+    beam: tuple[float, float, float],
+    matrix: npt.NDArray[np.float64],
+    step: npt.NDArray[np.float64],
+) -> None:
+    """Set up the normal equations of the pixels above half of a beam, and of 3 x 3 at least."""
+    ny, nx = pixels.shape
+    amplitude, x_fit, y_fit = model
+    a, b, c = beam
+    reach = -math.log(_FOOTPRINT) / (a * c - b * b)
+    half_x, half_y = max(1.0, math.sqrt(reach * c)), max(1.0, math.sqrt(reach * a))
+    matrix[:], step[:] = 0.0, 0.0
+    slope = np.empty(3)
+    for y in range(max(0, math.ceil(y_fit - half_y)), min(ny, math.floor(y_fit + half_y) + 1)):
+        for x in range(max(0, math.ceil(x_fit - half_x)), min(nx, math.floor(x_fit + half_x) + 1)):
+            dx, dy = x - x_fit, y - y_fit
+            shape = gaussian(dx, dy, a, b, c)
+            value = float(pixels[y, x]) - background
+            if not math.isfinite(value) or (shape < _FOOTPRINT and dx * dx + dy * dy >= 2.0):
+                continue
+            slope[0] = shape
+            slope[1] = 2.0 * amplitude * shape * (a * dx + b * dy)
+            slope[2] = 2.0 * amplitude * shape * (b * dx + c * dy)
+            for i in range(3):
+                step[i] += slope[i] * (value - amplitude * shape)
+                for j in range(i + 1):
+                    matrix[i, j] += slope[i] * slope[j]
+
+
+@njit(
+    "void(float32[:, ::1], int64[::1], int64[::1], float64[::1], UniTuple(float64, 3),"
+    " float64[:, ::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def fit_each_alone(
+    pixels: npt.NDArray[np.float32],
+    peak_y: npt.NDArray[np.int64],
+    peak_x: npt.NDArray[np.int64],
+    background: npt.NDArray[np.float64],
+    beam: tuple[float, float, float],
+    out: npt.NDArray[np.float64],
+) -> None:
+    """Fit amplitude and centre of the beam at each peak, as if there were no other.
+
+    Gauss-Newton on the pixels above half of the beam's maximum; the centre may move far along
+    the ridge of a narrow beam, which the measurement of a single source must not allow.
+
+    Parameters
+    ----------
+    pixels : (ny, nx) float32
+        Image [Jy/beam]; NaN is blank.
+    peak_y, peak_x : (n,) int64
+        Peak pixels.
+    background : (n,) float64
+        At the peaks [Jy/beam].
+    beam : (float, float, float)
+        a, b, c of the beam exp(-(a dx^2 + 2 b dx dy + c dy^2)) [1/px^2].
+    out : (n, 3) float64
+        Out: amplitude [Jy/beam], x, y [px].
+    """
+    matrix, step = np.empty((3, 3)), np.empty(3)
+    for peak in range(peak_y.size):
+        y, x = peak_y[peak], peak_x[peak]
+        amplitude, x_fit, y_fit = float(pixels[y, x]) - background[peak], float(x), float(y)
+        for _ in range(_MAX_STEPS):
+            _linearise(pixels, background[peak], (amplitude, x_fit, y_fit), beam, matrix, step)
+            if not factorise(matrix, 3):
+                break
+            solve_factorised(matrix, 3, step)
+            length = math.sqrt(
+                beam[0] * step[1] * step[1]
+                + 2.0 * beam[1] * step[1] * step[2]
+                + beam[2] * step[2] * step[2]
+            )
+            if not math.isfinite(length):
+                break
+            share = min(1.0, _LONGEST_STEP / max(length, _CONVERGED))
+            amplitude, x_fit, y_fit = (
+                amplitude + share * step[0],
+                x_fit + share * step[1],
+                y_fit + share * step[2],
+            )
+            if length < _CONVERGED:
+                break
+        out[peak, 0], out[peak, 1], out[peak, 2] = amplitude, x_fit, y_fit
