@@ -98,6 +98,11 @@ async def is_ready(context: Context) -> PlainTextResponse:
     if down:
         raise ProblemError(503, "; ".join(item.describe() for item in down))
     await context.database.fetch("check_schema")
+    lag_s = context.database.replica_lag_s
+    if lag_s > context.settings.max_replica_lag_s:
+        raise ProblemError(
+            503, f"the replica is {lag_s:.0f} s behind (LIVETRAP_POSTGRES__READ_URL)"
+        )
     return PlainTextResponse("ready\n")
 
 

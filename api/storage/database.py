@@ -1,10 +1,11 @@
 """Connections to PostgreSQL: read-only queries, the few writes, and notifications."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 from urllib.parse import urlencode
 
 import asyncpg
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 from api.errors import ProblemError
 from api.metrics import DATABASE_UP
 from api.storage.budget import ClientBudget
+from api.storage.replica_lag import ReplicaLag
 from runtime.errors import FatalError, TransientError
 from runtime.logging import get_logger
 from runtime.postgres import UNAVAILABLE_ERRORS, OldSchemaError, create_pool
@@ -33,13 +35,25 @@ _EXPENSIVE_WAIT_S = 10.0
 # Of one client: a page of the web loads a few lists at once.
 _WAITING_OF_A_CLIENT = 8
 _REFRESH_TIMEOUT_S = 60.0
+_LAG_INTERVAL_S = 1.0
+# What must not be late: they follow a notification or a write of the same client.
+_CURRENT = frozenset(
+    {
+        "get_last_alert_id",
+        "get_token",
+        "list_alerts_after",
+        "list_monitors",
+        "list_wanted_alerts_after",
+    }
+)
 
 
 class Database:
-    """Two connection pools that are opened as soon as PostgreSQL is available.
+    """Connection pools that are opened as soon as PostgreSQL is available.
 
-    Expensive questions (exports, lists by a statistic) have the smaller one of their own, so that
-    all others find a connection.
+    Expensive questions (exports, lists by a statistic) have a smaller one of their own, so that
+    all others find a connection. Where there is a replica, reads go there; what is written, or
+    must be current, goes to the database itself.
 
     Parameters
     ----------
@@ -53,6 +67,8 @@ class Database:
         self._settings = settings
         self._n_expensive = api.expensive_pool_size
         self._pool: asyncpg.Pool | None = None
+        self._write_pool: asyncpg.Pool | None = None
+        self._replica_lag = ReplicaLag()
         self._reason = "no connection to PostgreSQL yet"  # why there is no pool
         self._expensive_pool: asyncpg.Pool | None = None
         self._budget = ClientBudget(
@@ -64,13 +80,19 @@ class Database:
     async def connect(self) -> None:
         """Open the pools; try until it works. Meanwhile queries raise `TransientError`."""
         reason = ""
-        expensive = self._settings.model_copy(update={"pool_size": self._n_expensive})
+        read_url = self._settings.read_url
+        reads = self._settings.model_copy(update={"url": read_url} if read_url else {})
+        expensive = reads.model_copy(update={"pool_size": self._n_expensive})
         while self._pool is None:
             try:
                 self._expensive_pool = await create_pool(
                     _to_read_only(expensive, plan_cache_mode="force_custom_plan"), service="api"
                 )
-                self._pool = await create_pool(_to_read_only(self._settings), service="api")
+                if read_url:
+                    self._write_pool = await create_pool(
+                        _to_read_only(self._settings), service="api"
+                    )
+                self._pool = await create_pool(_to_read_only(reads), service="api")
             except (TransientError, FatalError) as error:
                 if isinstance(error, OldSchemaError):
                     self._reason = str(error)
@@ -78,12 +100,34 @@ class Database:
                     reason = str(error)
                     get_logger().warning("dependency_unavailable", reason=reason)
                 await asyncio.sleep(_RETRY_S)
+        self._write_pool = self._write_pool or self._pool
         if reason:
             get_logger().info("dependency_recovered")
+        if read_url:
+            await self._watch_replica()
+
+    @property
+    def replica_lag_s(self) -> float:
+        """How far the replica is behind; 0 without one [s]."""
+        return self._replica_lag.get_lag_s(time.monotonic())
+
+    async def _watch_replica(self) -> NoReturn:
+        """Compare the replica with the database every second, until cancelled."""
+        while True:
+            try:
+                async with self._connection(is_current=True) as connection:
+                    [written] = await _fetch(connection, "get_written_position", {})
+                self._replica_lag.note_written(written["position"], time.monotonic())
+                async with self._connection(is_current=False) as connection:
+                    [replayed] = await _fetch(connection, "get_replayed_position", {})
+                self._replica_lag.note_replayed(replayed["position"])
+            except (TransientError, *UNAVAILABLE_ERRORS) as error:
+                get_logger().debug("replica_not_compared", error=repr(error))
+            await asyncio.sleep(_LAG_INTERVAL_S)
 
     async def aclose(self) -> None:
         """Close the connections."""
-        for pool in (self._pool, self._expensive_pool):
+        for pool in {self._pool, self._write_pool, self._expensive_pool}:
             if pool is not None:
                 pool.terminate()
 
@@ -102,7 +146,7 @@ class Database:
         TransientError
             If there is no connection yet; asyncpg's own errors if it was lost.
         """
-        async with self._connection() as connection:
+        async with self._connection(is_current=query in _CURRENT) as connection:
             return await _fetch(connection, query, parameters)
 
     async def fetch_expensive(
@@ -165,7 +209,8 @@ class Database:
         callable
             Returns the rows of a statement by its name, given its parameters.
         """
-        async with self._connection() as connection, connection.transaction():
+        lent = self._connection(is_current=True)
+        async with lent as connection, connection.transaction():
             await connection.execute("set transaction read write")
             if actor is not None:
                 await _fetch(connection, "set_actor", {"actor": actor})
@@ -187,7 +232,8 @@ class Database:
             Sources that were copied; the copy is complete if they are fewer than `limit`. None if
             it is not due, or another process makes it.
         """
-        async with self._connection() as connection, connection.transaction():
+        lent = self._connection(is_current=True)
+        async with lent as connection, connection.transaction():
             await connection.execute("set transaction read write")
             await connection.execute(f"set local statement_timeout = '{_REFRESH_TIMEOUT_S:.0f}s'")
             due = await _fetch(connection, "lock_statistics_refresh", {"interval_s": interval_s})
@@ -256,9 +302,12 @@ class Database:
             yield lent
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+    async def _connection(
+        self, *, is_current: bool = False
+    ) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        pool = self._write_pool if is_current else self._pool
         try:
-            async with self._opened(self._pool).acquire(timeout=_TIMEOUT_S) as connection:
+            async with self._opened(pool).acquire(timeout=_TIMEOUT_S) as connection:
                 yield connection
         except (TransientError, *UNAVAILABLE_ERRORS):
             DATABASE_UP.set(0)

@@ -17,6 +17,10 @@ class PostgresSettings(Section):
         SecretStr("postgresql://livetrap@127.0.0.1:5432/livetrap"),
         description="postgresql://user:password@host:port/database",
     )
+    read_url: SecretStr | None = Field(
+        None,
+        description="A replica, for the reads of the api; unset: the database itself",
+    )
     pool_size: int = Field(4, ge=1, le=100, description="Connections of one process")
 
 
@@ -53,6 +57,12 @@ class ApiSettings(Section):
     )
     max_expensive_per_host: int = Field(
         2, ge=1, description="Exports and lists by a statistic that run at a time for one address"
+    )
+    max_replica_lag_s: float = Field(
+        5.0,
+        gt=0,
+        le=86_400,
+        description="A replica that is farther behind makes /readyz 503 [s]",
     )
     statistics_refresh_s: float = Field(
         5.0,

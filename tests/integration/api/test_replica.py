@@ -1,0 +1,51 @@
+"""Reads go to the replica, writes and what must be current to the database."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from api.storage.database import Database
+from runtime.settings import ApiSettings, PostgresSettings
+from tests.support.databases import clone_database, execute
+
+
+@pytest.fixture
+def replica_url(postgres_server_url: str) -> Iterator[str]:
+    """Another database, which tells itself apart by its streams."""
+    with clone_database(postgres_server_url) as url:
+        execute(url, "insert into stream (name) values ('read from the replica')")
+        yield url
+
+
+@pytest.fixture
+async def database(postgres_url: str, replica_url: str) -> AsyncIterator[Database]:
+    settings = PostgresSettings(url=SecretStr(postgres_url), read_url=SecretStr(replica_url))
+    made = Database(settings, ApiSettings())
+    connecting = asyncio.create_task(made.connect())
+    async with asyncio.timeout(60):
+        while made._pool is None:  # noqa: ASYNC110  (it is polled)
+            await asyncio.sleep(0.02)
+    yield made
+    connecting.cancel()
+    await made.aclose()
+
+
+async def test_reads_go_to_the_replica_and_writes_do_not(database: Database) -> None:
+    here = "read from the replica"
+    assert here in [row["name"] for row in await database.fetch("list_stream_names")]
+    async with database.writing(None) as fetch:
+        assert here not in [row["name"] for row in await fetch("list_stream_names", {})]
+
+
+async def test_a_token_that_was_just_made_is_known(database: Database, postgres_url: str) -> None:
+    insert = """
+        insert into api_token (name, token_sha256, scopes)
+        values ('new', sha256('new'), array['annotate'])
+    """
+    await asyncio.to_thread(execute, postgres_url, insert)
+    digest = hashlib.sha256(b"new").digest()
+    [row] = await database.fetch("get_token", token_sha256=digest)
+    assert row["name"] == "new"
