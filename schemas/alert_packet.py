@@ -115,6 +115,10 @@ class AlertPacket:
     limits: tuple[UpperLimit, ...] = ()
     matches: tuple[CatalogueMatch, ...] = ()
     stamps: tuple[Stamp, ...] = ()
+    p_false: float | None = None
+    rate_arcsec_s: float | None = None
+    rate_err_arcsec_s: float | None = None
+    direction_deg: float | None = None
 
 
 _Part = AlertPacket | AlertSource | CatalogueMatch | Measurement | Stamp | UpperLimit

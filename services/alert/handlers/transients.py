@@ -193,7 +193,7 @@ class TransientHandler:
             alert = build_alert(
                 event,
                 self._settings,
-                weigh(decision, context),
+                weigh(decision, context, p_false=event.p_false),
                 datetime.now(UTC),
                 revision=before.revision,
                 earlier_ivorns=before.earlier_ivorns,

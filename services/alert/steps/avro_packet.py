@@ -79,6 +79,10 @@ def build_avro_packet(
             )
             for each in context.matches
         ),
+        p_false=event.p_false,
+        rate_arcsec_s=event.rate_arcsec_s,
+        rate_err_arcsec_s=event.rate_err_arcsec_s,
+        direction_deg=event.direction_deg,
     )
     return encode_alert_packet(packet)
 

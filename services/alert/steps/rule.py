@@ -92,13 +92,15 @@ def decide_by(
     return Decision(rule.name, rule.importance, rule.role or usual, before.release)
 
 
-def weigh(decision: Decision, context: EventContext) -> Decision:
+def weigh(decision: Decision, context: EventContext, *, p_false: float | None = None) -> Decision:
     """Return a decision with the importance that false alarms leave of it.
 
     The importance of the rule, over one plus the false alarms of this S/N expected a day, over
-    one plus the retracted transients at the same position.
+    one plus the retracted transients at the same position, times the probability that the source
+    is no artefact of a bright one.
     """
     rate = context.false_alarms_per_day
     trust = 1.0 if rate is None else 1 / (1 + rate)
     trust /= 1 + context.n_retracted_here
+    trust *= 1 - min(max(p_false or 0.0, 0.0), 1.0)
     return replace(decision, importance=round(decision.importance * trust, 4))

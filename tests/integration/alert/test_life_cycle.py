@@ -20,6 +20,7 @@ from services.alert.handlers.transients import TransientHandler
 from services.alert.storage import AlertStore
 from tests.support.alert_sender import MemorySender
 from tests.support.association import Associator, associator
+from tests.support.forced_results import measure, store
 from tests.support.records import image, sources
 from tests.support.voevent import cited_ivorns, read_packet
 
@@ -92,14 +93,18 @@ async def test_a_large_rise_makes_an_update(postgres_url: str) -> None:
 
 
 async def test_a_detection_in_more_bands_makes_an_update(postgres_url: str) -> None:
-    # Nobody measures here: with forced photometry the update would wait for the second band.
-    async with associator(postgres_url, window_timeout_s=30.0, forced_photometry=False) as site:
+    async with associator(postgres_url, window_timeout_s=30.0) as site:
         for step, fluxes in enumerate([(None, None), (0.02, None), (0.02, 0.02), (0.02, 0.02)]):
             low, high = (
                 shot(step, flux, freq_eff_hz=freq)
                 for flux, freq in zip(fluxes, (120e6, 160e6), strict=True)
             )
             await site.feed(low, high)
+            # The second band has 8 mJy where it detects nothing: no spectrum is excluded.
+            for request in site.requests:
+                await store(site, measure(request, 0.008))
+            site.requests.clear()
+            await site.settle()
         assert [(event.kind, event.n_bands) for event in site.events] == [
             ("new_source", 1), ("update", 2),
         ]  # fmt: skip

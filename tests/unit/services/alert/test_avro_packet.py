@@ -68,6 +68,15 @@ def test_it_has_the_source_its_history_its_limits_and_its_neighbours() -> None:
     assert found["stamps"] == []
 
 
+def test_it_says_how_likely_an_artefact_is_and_how_an_object_moves() -> None:
+    motion = {"rate_arcsec_s": 12.5, "rate_err_arcsec_s": 0.3, "direction_deg": 47.0}
+    found = packet_of(EventContext(), p_false=0.25, **motion)
+    assert {name: found[name] for name in motion} == motion
+    assert found["p_false"] == 0.25
+    still = packet_of(EventContext())
+    assert [still[name] for name in ("p_false", *motion)] == [None] * 4
+
+
 def test_a_history_of_200_looks_stays_below_half_of_a_megabyte() -> None:
     previous = tuple(point_at(-step, image_key=step) for step in range(1, 201))
     alert = build_alert(

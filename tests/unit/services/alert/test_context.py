@@ -226,6 +226,7 @@ def test_importance_falls_with_false_alarms_and_where_some_were_retracted() -> N
     decision = Decision("rule", 0.8, "observation")
     assert weigh(decision, EventContext()).importance == 0.8
     assert weigh(decision, EventContext(false_alarms_per_day=1.0)).importance == 0.4
+    assert weigh(decision, EventContext(), p_false=0.75).importance == 0.2
     here = EventContext(false_alarms_per_day=1.0, n_retracted_here=3)
     assert weigh(decision, here).importance == 0.1
 
