@@ -111,8 +111,7 @@ docs-update: install  ## record what the tutorials print, and the data model of 
 image:  ## a container image with every service, by docker, podman or buildah
 	@deploy/image/build.sh $(IMAGE_OPTIONS)
 
-# Go builds what is missing into the cache of the user: some 10 minutes of CPU at the first time.
-check-deploy: install  ## the manifests against the schemas of Kubernetes and a real API server (needs Go and kubectl)
+check-deploy: install  ## the manifests against the schemas of Kubernetes and its operators (needs Go and kubectl; Maven for Strimzi)
 	$(BIN)/python -m pytest -q -m cluster tests/cluster $(PYTEST_OPTIONS)
 
 bench: install  ## images per second, latency and stage times of the whole stack (some minutes)

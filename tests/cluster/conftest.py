@@ -1,21 +1,20 @@
-"""Tools of Kubernetes, built once a version into the cache of the user, and a control plane."""
+"""Tools and schemas of Kubernetes, fetched once a version into the cache of the user."""
 
 import hashlib
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from platformdirs import user_cache_path
 
 from tests.cluster.definitions import find_definitions
-from tests.support.control_plane import ControlPlane, run_control_plane
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+KUBERNETES = "k8s.io/kubernetes@v1.36.3"
 KUBECONFORM = "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0"
 
 
@@ -36,10 +35,7 @@ def need(program: str) -> str:
 @pytest.fixture(scope="session")
 def cache() -> Path:
     """Folder that outlives the tests: another one for other versions."""
-    pinned = (HERE / "controlplane/go.sum").read_bytes() + (
-        HERE / "controlplane/main.go"
-    ).read_bytes()
-    name = hashlib.sha256(pinned + KUBECONFORM.encode()).hexdigest()[:16]
+    name = hashlib.sha256(f"{KUBERNETES} {KUBECONFORM}".encode()).hexdigest()[:16]
     folder = user_cache_path("livetrap") / "cluster" / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -58,11 +54,7 @@ def module_dir(module: str) -> Path:
 
 @pytest.fixture(scope="session")
 def kubernetes_module() -> Path:
-    [line] = [
-        line for line in (HERE / "controlplane/go.mod").read_text().splitlines()
-        if line.strip().startswith("k8s.io/kubernetes ")
-    ]  # fmt: skip
-    return module_dir("@".join(line.split()))
+    return module_dir(KUBERNETES)
 
 
 @pytest.fixture(scope="session")
@@ -90,18 +82,3 @@ def overlays() -> dict[str, str]:
         ).stdout
         for folder in sorted((ROOT / "deploy/k8s/overlays").iterdir())
     }  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def control_plane(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """etcd, API server, controller manager and scheduler on loopback."""
-    need("kubectl")
-    binary = cache / "controlplane"
-    if not binary.exists():  # some 10 minutes of CPU
-        environment = os.environ | {"CGO_ENABLED": "0"}
-        subprocess.run(
-            [need("go"), "build", "-trimpath", "-ldflags=-s -w", "-o", str(binary), "."],
-            env=environment, check=True, cwd=HERE / "controlplane",
-        )  # fmt: skip
-    with run_control_plane(binary, tmp_path_factory.mktemp("control-plane")) as plane:
-        yield plane

