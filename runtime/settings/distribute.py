@@ -71,6 +71,12 @@ class DistributeSettings(Section):
     timeout_s: float = Field(
         60.0, gt=0, le=3600, description="An alert that keeps it busy longer ends the process [s]"
     )
+    delivery_retention_days: float | None = Field(
+        400.0,
+        ge=1,
+        description="Age at which deliveries are deleted, no earlier than they may be repeated "
+        "[d]; unset: never",
+    )
     webhooks: tuple[WebhookSettings, ...] = Field(
         (), description="Servers that receive every alert"
     )

@@ -36,6 +36,7 @@ from services.distribute.app.subscriptions import SubscriptionRunner
 from services.distribute.handlers.alerts import AlertHandler
 from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.handlers.delivery_log import DeliveryLog
+from services.distribute.handlers.delivery_retention import keep_deliveries
 from services.distribute.handlers.relay import SubmissionRelay
 from services.distribute.handlers.vtp import VtpServer
 from services.distribute.handlers.vtp_receiver import VtpReceiver
@@ -119,6 +120,7 @@ class _Service:
             reader = TailReader(tail, on_message=alerts.on_message, on_failure=self._fail)
             reader.start()
             stack.callback(reader.stop)
+            self._delete_old_deliveries(pool, stack)
             parts = (log.run(), alerts.run(), self._send_dead_letters(), subscriptions.run())
             for work in (*parts, *(channel.run() for channel in channels)):
                 self._run_in_background(work, stack)
@@ -156,6 +158,19 @@ class _Service:
         )
         stack.push_async_callback(log.aclose)
         return log
+
+    def _delete_old_deliveries(self, pool: asyncpg.Pool, stack: AsyncExitStack) -> None:
+        """Delete what is older than the retention, but nothing that may be repeated."""
+        settings = self._settings.distribute
+        if settings.delivery_retention_days is None:
+            return
+        repeated_hours = max(
+            self._settings.vtp.replay_hours,
+            settings.delivery_hours,
+            24 * settings.delivery_retention_days,
+        )
+        work = keep_deliveries(DeliveryStore(pool), timedelta(hours=repeated_hours))
+        self._run_in_background(work, stack)
 
     def _lead(self, stack: AsyncExitStack) -> AdvisoryLock:
         """Return the lock of the process that delivers; it is renewed in the background."""

@@ -19,6 +19,8 @@ from services.distribute.models import (
 __all__ = ["DeliveryStore"]
 
 _QUERIES = Queries("services.distribute")
+# Rows that one statement deletes.
+_LIMIT = 1000
 
 
 class DeliveryStore:
@@ -43,6 +45,15 @@ class DeliveryStore:
         }
         async with lend_connection(self._pool) as connection:
             await _QUERIES.execute(connection, "record_deliveries", **columns)
+
+    async def delete_older(self, max_age: timedelta) -> None:
+        """Delete the deliveries of alerts that are older, in short transactions."""
+        done = f"DELETE {_LIMIT}"
+        while done == f"DELETE {_LIMIT}":
+            async with lend_connection(self._pool) as connection:
+                done = await _QUERIES.execute(
+                    connection, "delete_old_deliveries", max_age=max_age, limit=_LIMIT
+                )
 
     async def ensure_subscriber(self, channel: DeliveryChannelName, name: str) -> SubscriberState:
         """Return the state of a subscriber; a new one is created and gets later alerts only."""

@@ -96,6 +96,22 @@ async def test_every_parameter_of_what_a_subscriber_lacks(
     assert await store.list_unacknowledged("vtp", "a name", **old) == []
 
 
+async def test_deliveries_of_old_alerts_are_deleted(
+    pool: asyncpg.Pool, alerts: dict[str, int]
+) -> None:
+    old, new = alerts
+    store = DeliveryStore(pool)
+    made = [Delivery(each, "vtp", "a robot", NOW, is_acknowledged=True) for each in (old, new)]
+    await store.record(made)
+    await pool.execute(
+        "update alert set time_alert = now() - interval '9 days' where id = $1", alerts[old]
+    )
+    await store.delete_older(timedelta(days=10))
+    assert len(await fetch_all(pool, "delivery")) == 2
+    await store.delete_older(timedelta(days=8))
+    assert [row["alert_id"] for row in await fetch_all(pool, "delivery")] == [alerts[new]]
+
+
 async def test_every_column_of_a_submission(pool: asyncpg.Pool, alerts: dict[str, int]) -> None:
     assert alerts
     store = SubmissionStore(pool)
