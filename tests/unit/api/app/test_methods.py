@@ -16,6 +16,8 @@ from runtime.settings import ApiProcessSettings, ApiSettings
 class Rows:
     """A database with one stream and no rows."""
 
+    replica_lag_s = 0.0
+
     async def fetch(self, query: str, **_: object) -> list[dict[str, Any]]:
         return [{"name": "lofar"}] if query == "list_stream_names" else []
 
