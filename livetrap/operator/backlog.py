@@ -35,26 +35,29 @@ async def count_waiting(connection: asyncpg.Connection, kafka: KafkaSettings) ->
         return None
     finally:
         offsets.close()
-    n_images = await _count_unrecorded(connection, cluster_id, topics.images, images)
-    n_records = await _count_unread(connection, cluster_id, topics.detections, records)
-    # Retention may have deleted images whose measurements still wait.
-    return max(0, n_images, n_records)
+    # Retention may have deleted images whose measurements still wait: at most so many. The offset
+    # of the associator is behind what it has recorded, so their number is no count.
+    n_unread = await _count_unread(connection, cluster_id, topics.detections, records)
+    sought = {
+        partition: (max(0, first - n_unread), end) for partition, (first, end) in images.items()
+    }
+    return await _count_unrecorded(connection, cluster_id, topics.images, sought)
 
 
 async def _count_unrecorded(
-    connection: asyncpg.Connection, cluster_id: str, topic: str, images: dict[int, tuple[int, int]]
+    connection: asyncpg.Connection, cluster_id: str, topic: str, ranges: dict[int, tuple[int, int]]
 ) -> int:
-    """Count images on Kafka without an entry in the ledger: no commit of offsets is behind it."""
+    """Count images in ranges of offsets that have no entry in the ledger."""
     rows = await _QUERIES.fetch(
         connection,
         "count_recorded_images",
         kafka_cluster_id=cluster_id,
         kafka_topic=topic,
-        kafka_partition=list(images),
-        first_offset=[first for first, _ in images.values()],
-        next_offset=[end for _, end in images.values()],
+        kafka_partition=list(ranges),
+        first_offset=[first for first, _ in ranges.values()],
+        next_offset=[end for _, end in ranges.values()],
     )
-    return sum(end - first for first, end in images.values()) - int(rows[0]["n_images"])
+    return sum(end - first for first, end in ranges.values()) - int(rows[0]["n_images"])
 
 
 async def _count_unread(
@@ -65,4 +68,5 @@ async def _count_unread(
         connection, "list_associated_offsets", cluster_id=cluster_id, topic=topic
     )
     associated = {row["partition"]: row["next_offset"] for row in rows}
-    return sum(end - associated.get(number, 0) for number, end in records.items())
+    n_unread = sum(end - int(associated.get(number, 0)) for number, end in records.items())
+    return max(0, n_unread)

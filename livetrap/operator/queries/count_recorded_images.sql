@@ -1,10 +1,10 @@
--- Count the images on Kafka that have an entry in the ledger.
+-- Count the images in ranges of offsets that have an entry in the ledger.
 --
 -- $1  kafka_cluster_id  text
 -- $2  kafka_topic       text
 -- $3  kafka_partition   int[]
--- $4  first_offset      bigint[]  of each partition, the first that retention has left
--- $5  next_offset       bigint[]  of each partition, behind the last
+-- $4  first_offset      bigint[]  of each partition
+-- $5  next_offset       bigint[]  behind the last of each partition
 -- Index: the primary key, alone where vacuum has been.
 select count(*) as n_images
 from

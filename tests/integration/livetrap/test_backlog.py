@@ -49,7 +49,7 @@ async def test_what_has_no_entry_waits(settings: KafkaSettings, postgres_url: st
     # Measured and not associated: still one image each, not two.
     produce(producer, [OutMessage(topics.detections, b"", b"%d" % n) for n in range(3)])
     assert await count_waiting(connection, settings) == 6
-    await record(connection, settings, 0, 1, 4)
+    await record(connection, settings, 0, 1, 2)
     assert await count_waiting(connection, settings) == 3
     # Entries of images that retention deleted do not count.
     delete_records(settings.bootstrap_servers, topics.images, 2)
