@@ -1,0 +1,91 @@
+// Numbers, positions and times as astronomers write them. A minus is a minus, not a hyphen.
+
+const pad = (value: number, digits = 2): string => String(value).padStart(digits, "0");
+
+export const withMinus = (text: string): string => text.replaceAll("-", "−");
+
+function sexagesimal(value: number, digits: number): [number, number, string] {
+  const unit = 10 ** digits;
+  const total = Math.round(Math.abs(value) * 3600 * unit);
+  const seconds = (total % (60 * unit)) / unit;
+  const minutes = Math.floor(total / (60 * unit)) % 60;
+  return [Math.floor(total / (3600 * unit)), minutes, seconds.toFixed(digits).padStart(digits ? digits + 3 : 2, "0")];
+}
+
+export function raText(ra: number): string {
+  const [hours, minutes, seconds] = sexagesimal((((ra % 360) + 360) % 360) / 15, 2);
+  return `${pad(hours % 24)}h${pad(minutes)}m${seconds}s`;
+}
+
+export function decText(dec: number): string {
+  const [degrees, minutes, seconds] = sexagesimal(dec, 1);
+  return `${dec < 0 ? "−" : "+"}${pad(degrees)}°${pad(minutes)}′${seconds}″`;
+}
+
+export const place = (at: { ra: number; dec: number }): string => `${raText(at.ra)} ${decText(at.dec)}`;
+
+/** The form that catalogue services accept: 08:06:37.90 -09:38:17.0 */
+export function plainPlace(at: { ra: number; dec: number }): string {
+  const colons = (text: string): string => text.replace("−", "-").replace(/[s″]$/, "").replaceAll(/[hm°′]/g, ":");
+  return `${colons(raText(at.ra))} ${colons(decText(at.dec))}`;
+}
+
+export const degrees = (value: number | null): string => (value === null ? "–" : `${withMinus(value.toFixed(5))}°`);
+export const arcsec = (value: number | null): string => (value === null ? "–" : `${withMinus(value.toPrecision(3))}″`);
+
+const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+export function power(exponent: number): string {
+  const digits = [...String(Math.abs(exponent))].map((digit) => SUPERSCRIPTS[Number(digit)]).join("");
+  return `10${exponent < 0 ? "⁻" : ""}${digits}`;
+}
+
+export function number(value: number | null | undefined, digits = 3): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  if (value === 0 || (Math.abs(value) < 1e5 && Math.abs(value) >= 1e-3)) {
+    return withMinus(String(Number(value.toPrecision(digits))));
+  }
+  const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
+  return `${withMinus(mantissa ?? "")} × ${power(Number(exponent))}`;
+}
+
+export const count = (value: number): string => withMinus(value.toLocaleString("en"));
+
+const UNITS: readonly (readonly [number, string])[] = [[1, "Jy"], [1e-3, "mJy"], [1e-6, "µJy"]];
+export function fluxUnit(flux: number): readonly [number, string] {
+  return UNITS.find(([unit]) => Math.abs(flux) >= unit) ?? [1e-6, "µJy"];
+}
+
+export function flux(value: number | null, suffix = ""): string {
+  if (value === null) return "–";
+  const [unit, name] = fluxUnit(value);
+  return `${number(value / unit, 4)} ${name}${suffix}`;
+}
+
+/** A value with its 1-sigma error in one unit: 12.3 ± 0.4 mJy */
+export function fluxWithError(value: number | null, error: number | null, suffix = ""): string {
+  if (value === null || error === null) return flux(value, suffix);
+  const [unit, name] = fluxUnit(Math.max(Math.abs(value), Math.abs(error)));
+  return `${number(value / unit, 4)} ± ${number(error / unit, 2)} ${name}${suffix}`;
+}
+
+export const frequency = (hz: number | null): string => {
+  if (hz === null) return "–";
+  return hz >= 1e9 ? `${number(hz / 1e9, 4)} GHz` : `${number(hz / 1e6, 4)} MHz`;
+};
+
+export const time = (iso: string | null): string => (iso ? `${iso.slice(0, 10)} ${iso.slice(11, 19)}` : "–");
+
+export function duration(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 129_600) return `${Math.round(seconds / 3600)} h`;
+  return `${count(Math.round(seconds / 86_400))} d`;
+}
+
+export const age = (seconds: number): string => (seconds < 10 ? `${Math.max(0, Math.floor(seconds))} s` : duration(seconds));
+
+const KINDS: Record<string, string> = { new_source: "new" };
+export const kindText = (kind: string): string => KINDS[kind] ?? kind.replaceAll("_", " ");
+
+export const band = (of: { freq_eff_hz: number | null; stokes: string | null }): string => `${frequency(of.freq_eff_hz)} ${of.stokes ?? "?"}`;

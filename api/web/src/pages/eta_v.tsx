@@ -1,0 +1,133 @@
+// The variability plane: steady sources define the cut, what lies beyond both is a candidate.
+
+import { useMemo, useState } from "preact/hooks";
+import { go, href, Link, setQuery, useAddress } from "../address";
+import { loadCatalogue, type Catalogue } from "../catalogue";
+import { Chart, type View } from "../charts/chart";
+import type { Content, Mark, Rule, Series } from "../charts/frame";
+import type { Axis } from "../charts/scale";
+import { count, number } from "../format";
+import { Loaded, useResource } from "../resource";
+import type { Page, Stream } from "../types";
+
+const REFRESH_MS = 15_000;
+const REFRESH_LARGE_MS = 120_000;
+const LARGE = 20_000; // beyond, a density instead of points
+const MAX_ROWS = 100;
+
+export function EtaVPage() {
+  const { query } = useAddress();
+  const [size, setSize] = useState(0);
+  const streams = useResource<Page<Stream>>("streams", { limit: 500 });
+  const load = async (signal: AbortSignal): Promise<Catalogue> => {
+    const found = await loadCatalogue(query["stream"], signal);
+    setSize(found.n);
+    return found;
+  };
+  const catalogue = useResource<Catalogue>("plane", { stream: query["stream"] }, { everyMs: size > LARGE ? REFRESH_LARGE_MS : REFRESH_MS, load });
+  const sigma = Number(query["sigma"]) > 0 ? Number(query["sigma"]) : 3;
+  return (
+    <>
+      <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
+        <label>Stream <select name="stream" value={query["stream"] ?? ""} onChange={(event) => setQuery({ stream: event.currentTarget.value })}><option value="">all</option>{(streams.data?.items ?? []).map(({ name }) => <option key={name}>{name}</option>)}</select></label>
+        <label>Cut, σ <input name="sigma" type="number" min="0.5" max="10" step="0.5" value={sigma} onChange={(event) => setQuery({ sigma: event.currentTarget.value })} /></label>
+      </form>
+      <Loaded of={catalogue} what="catalogue">
+        {(found) => (found.n === 0 ? <p class="empty">The running catalogue is empty: the first accepted image fills it.</p> : <Plane catalogue={found} sigma={sigma} />)}
+      </Loaded>
+    </>
+  );
+}
+
+/** A Gaussian in log10 of the positive values, by median and median deviation; the cut lies `sigma` above. */
+export function cutOf(values: Iterable<number>, sigma: number): number | null {
+  const logs = [...values].filter((value) => value > 0).map(Math.log10).sort((a, b) => a - b);
+  if (logs.length < 5) return null;
+  const median = logs[Math.floor(logs.length / 2)] ?? 0;
+  const deviations = logs.map((value) => Math.abs(value - median)).sort((a, b) => a - b);
+  return 10 ** (median + sigma * 1.4826 * (deviations[Math.floor(deviations.length / 2)] ?? 0));
+}
+
+const kindOf = (of: Catalogue, index: number): string => (of.isNew[index] ? "new" : of.isVariable[index] ? "variable" : (of.nPoints[index] ?? 0) < 2 ? "one point" : "source");
+const STYLES: readonly (readonly [string, string, Series["shape"]])[] = [["source", "--faint-mark", "dot"], ["one point", "--faint-mark", "ring"], ["variable", "#0072b2", "diamond"], ["new", "#d55e00", "square"]];
+
+function Plane({ catalogue, sigma }: { catalogue: Catalogue; sigma: number }) {
+  const [view, setView] = useState<View | null>(null);
+  const cuts = useMemo(() => ({ eta: cutOf(catalogue.eta, sigma), v: cutOf(catalogue.v, sigma) }), [catalogue, sigma]);
+  const content = useMemo(() => contentOf(catalogue, cuts, view), [catalogue, cuts, view]);
+  const candidates = useMemo(() => candidatesOf(catalogue, cuts), [catalogue, cuts]);
+  const row = (id: number | undefined): number => catalogue.id.indexOf(id ?? -1);
+  return (
+    <div class="with-table">
+      <section class="card" aria-label="Variability plane">
+        <Chart
+          content={content} label={`Variability plane: ${count(catalogue.n)} sources`} file="livetrap-eta-v.svg" onView={setView}
+          describe={({ mark, series }) => `source ${mark.id ?? ""}, ${series.name}\nη ${number(catalogue.eta[row(mark.id)])}, V ${number(catalogue.v[row(mark.id)])}\n${catalogue.nPoints[row(mark.id)] ?? "–"} points`}
+          onPick={({ mark }) => go(href("source", { id: mark.id ?? 0 }))}
+          table={() => <SourceTable catalogue={catalogue} rows={byEta(catalogue).slice(0, 500)} />}
+        />
+        <p class="legend">{STYLES.map(([name, colour]) => <span key={name}><i class={colour === "--faint-mark" ? "source" : ""} style={colour.startsWith("#") ? { background: colour } : {}} />{name}</span>)}{content.density ? "shades: number of sources" : ""}</p>
+      </section>
+      <section class="card" aria-label="Beyond the cut">
+        <h2>Beyond {number(sigma)}σ in both</h2>
+        <p class="quiet">η {cuts.eta === null ? "–" : `> ${number(cuts.eta)}`}, V {cuts.v === null ? "–" : `> ${number(cuts.v)}`}: {count(candidates.length)} of {count(catalogue.n)} sources</p>
+        {candidates.length ? <SourceTable catalogue={catalogue} rows={candidates.slice(0, MAX_ROWS)} /> : <p class="empty">No source lies beyond both.</p>}
+        {candidates.length > MAX_ROWS && <p class="quiet">The {MAX_ROWS} of largest η.</p>}
+      </section>
+    </div>
+  );
+}
+
+const byEta = (of: Catalogue): number[] => [...of.eta.keys()].sort((a, b) => (of.eta[b] || 0) - (of.eta[a] || 0));
+
+function candidatesOf(of: Catalogue, { eta, v }: { eta: number | null; v: number | null }): number[] {
+  if (eta === null || v === null) return [];
+  return byEta(of).filter((index) => (of.eta[index] ?? 0) > eta && (of.v[index] ?? 0) > v);
+}
+
+/** A decade below the smallest and above the largest; what is zero or undefined is drawn at the edge. */
+function logAxis(values: Iterable<number>, least: number, label: string, view: readonly [number, number] | undefined): Axis {
+  let [low, high] = [Infinity, least * 10];
+  for (const value of values) {
+    if (value > 0 && value < low) low = value;
+    if (value > high) high = value;
+  }
+  const from = Math.max(least, 10 ** Math.floor(Math.log10(Math.min(low, high)) - 0.01));
+  return { kind: "log", label, from: view?.[0] ?? from, to: view?.[1] ?? high * 1.6 };
+}
+
+function contentOf(of: Catalogue, cuts: { eta: number | null; v: number | null }, view: View | null): Content {
+  const x = logAxis(of.eta, 1e-3, "η, reduced χ² against a constant flux; zero at the edge", view?.x);
+  const y = logAxis(of.v, 1e-4, "V, scatter over mean; zero at the edge", view?.y);
+  const rules: Rule[] = [];
+  if (cuts.eta !== null) rules.push({ axis: "x", at: cuts.eta, text: "cut" });
+  if (cuts.v !== null) rules.push({ axis: "y", at: cuts.v, text: "cut" });
+  const marks = new Map<string, Mark[]>(STYLES.map(([name]) => [name, []]));
+  for (let index = 0; index < of.n; index += 1) {
+    const [eta, v] = [of.eta[index] || 0, of.v[index] || 0];
+    if (view && (eta < x.from || eta > x.to || v < y.from || v > y.to)) continue;
+    marks.get(kindOf(of, index))?.push({ x: eta, y: v, id: of.id[index] ?? 0 });
+  }
+  const all = STYLES.map(([name, colour, shape]) => ({ name, colour, shape, marks: marks.get(name) ?? [] }));
+  const steady = all[0]?.marks ?? [];
+  if (steady.length <= LARGE) return { x, y, rules, series: all };
+  return { x, y, rules, series: all.slice(1), density: steady };
+}
+
+function SourceTable({ catalogue, rows }: { catalogue: Catalogue; rows: readonly number[] }) {
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label="Sources">
+      <table>
+        <thead><tr><th scope="col">source</th><th scope="col" class="figure">η</th><th scope="col" class="figure">V</th><th scope="col" class="figure">points</th><th scope="col">kind</th></tr></thead>
+        <tbody>
+          {rows.map((index) => (
+            <tr key={catalogue.id[index]}>
+              <th scope="row"><Link to={href("source", { id: catalogue.id[index] })}>{catalogue.id[index]}</Link></th>
+              <td class="figure">{number(catalogue.eta[index])}</td><td class="figure">{number(catalogue.v[index])}</td><td class="figure">{catalogue.nPoints[index]}</td><td>{kindOf(catalogue, index)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,105 @@
+// Quality of the images: noise, number of sources, flux scale and positions along time.
+
+import { useMemo } from "preact/hooks";
+import { go, href, setQuery, useAddress } from "../address";
+import { Chart } from "../charts/chart";
+import type { Content, Mark, Series } from "../charts/frame";
+import { BAND_COLOURS } from "../charts/lightcurve";
+import { around } from "../charts/scale";
+import { band as bandName, number, time } from "../format";
+import { get } from "../http";
+import { Loaded, useResource } from "../resource";
+import type { Image, Page, Stream } from "../types";
+
+const MOST_IMAGES = 1000;
+
+interface Quantity {
+  name: string;
+  label: string;
+  of: (image: Image) => number | null;
+  err?: (image: Image) => number | null;
+  least?: number; // in view in any case
+}
+const QUANTITIES: readonly Quantity[] = [
+  { name: "Noise", label: "median local rms [mJy/beam]", of: (each) => each.rms_jy_beam && each.rms_jy_beam * 1e3, least: 0 },
+  { name: "Sources", label: "sources in an image", of: (each) => (each.verdict === "accepted" ? each.n_sources : null), least: 0 },
+  { name: "Flux scale", label: "flux over the catalogue's", of: (each) => each.flux_factor, err: (each) => each.flux_factor_err, least: 1 },
+  { name: "Shift east", label: "shift to the east [arcsec]", of: (each) => each.shift_east_arcsec, err: (each) => each.shift_err_arcsec, least: 0 },
+  { name: "Shift north", label: "shift to the north [arcsec]", of: (each) => each.shift_north_arcsec, err: (each) => each.shift_err_arcsec, least: 0 },
+];
+
+async function loadImages(stream: string | undefined, signal: AbortSignal): Promise<Image[]> {
+  const images: Image[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: Page<Image> = await get<Page<Image>>("images", { stream, limit: 500, cursor }, signal);
+    images.push(...page.items);
+    cursor = page.next;
+  } while (cursor && images.length < MOST_IMAGES);
+  return images.reverse();
+}
+
+export function QualityPage() {
+  const { query } = useAddress();
+  const streams = useResource<Page<Stream>>("streams", { limit: 500 });
+  const images = useResource<Image[]>("quality", { stream: query["stream"] }, { everyMs: 20_000, load: (signal) => loadImages(query["stream"], signal) });
+  return (
+    <>
+      <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
+        <label>Stream <select name="stream" value={query["stream"] ?? ""} onChange={(event) => setQuery({ stream: event.currentTarget.value })}><option value="">all</option>{(streams.data?.items ?? []).map(({ name }) => <option key={name}>{name}</option>)}</select></label>
+      </form>
+      <Loaded of={images} what="images">
+        {(found) => (found.length === 0 ? <p class="empty">No image arrived yet.</p> : (
+          <>
+            <p class="quiet">The newest {found.length.toLocaleString("en")} images, {found.filter((each) => each.verdict === "rejected").length} of them rejected.</p>
+            <div class="grid">{QUANTITIES.map((each) => <QuantityCard key={each.name} quantity={each} images={found} />)}</div>
+          </>
+        ))}
+      </Loaded>
+    </>
+  );
+}
+
+function QuantityCard({ quantity, images }: { quantity: Quantity; images: readonly Image[] }) {
+  const content = useMemo(() => contentOf(quantity, images), [quantity, images]);
+  const n = content.series.reduce((sum, each) => sum + each.marks.length, 0);
+  return (
+    <section class="card" aria-label={quantity.name}>
+      <h2>{quantity.name}</h2>
+      {n === 0 ? <p class="empty">Not known for these images.</p> : (
+        <Chart
+          content={content} label={`${quantity.name}: ${n} images`} height="low" file={`livetrap-${quantity.name.toLowerCase().replace(" ", "-")}.svg`}
+          describe={({ mark, series }) => `image ${mark.id ?? ""}\n${time(new Date(mark.x).toISOString())} UTC\n${series.name}\n${number(mark.y, 4)}`}
+          onPick={({ mark }) => go(href("image", { id: mark.id ?? 0 }))} table={() => <QuantityTable quantity={quantity} images={images} />}
+        />
+      )}
+      {n > 0 && <p class="legend">{content.series.map((each) => <span key={each.name}><i style={{ background: each.colour }} />{each.name}</span>)}</p>}
+    </section>
+  );
+}
+
+function contentOf(quantity: Quantity, images: readonly Image[]): Content {
+  const bands = new Map<string, Mark[]>();
+  for (const image of images) {
+    const y = quantity.of(image);
+    if (y === null || !image.time_start) continue;
+    const err = quantity.err?.(image);
+    const name = bandName(image);
+    bands.set(name, [...(bands.get(name) ?? []), { x: Date.parse(image.time_start), y, id: image.id, ...(err ? { err } : {}) }]);
+  }
+  const series: Series[] = [...bands].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true })).map(([name, marks], index) => ({ name, marks, shape: "dot", colour: BAND_COLOURS[index % BAND_COLOURS.length] ?? "--accent" }));
+  const marks = series.flatMap((each) => [...each.marks]);
+  const x = around(marks.map((each) => each.x), "", { kind: "time", least: 500 });
+  x.label = `UTC, from ${new Date(marks.length ? x.from : 0).toISOString().slice(0, 10)}`;
+  const y = around([...(quantity.least === undefined ? [] : [quantity.least]), ...marks.map((each) => each.y)], quantity.label);
+  return { x, y, series };
+}
+
+function QuantityTable({ quantity, images }: { quantity: Quantity; images: readonly Image[] }) {
+  return (
+    <table>
+      <thead><tr><th scope="col">image</th><th scope="col">start [UTC]</th><th scope="col">band</th><th scope="col" class="figure">{quantity.label}</th></tr></thead>
+      <tbody>{images.map((each) => <tr key={each.id}><th scope="row">{each.id}</th><td>{time(each.time_start)}</td><td>{bandName(each)}</td><td class="figure">{number(quantity.of(each), 4)}</td></tr>)}</tbody>
+    </table>
+  );
+}

@@ -1,0 +1,75 @@
+// Rules: what a subscription would have got, and the subscriptions of a token.
+
+import { useState } from "preact/hooks";
+import { ApiError, send } from "../http";
+import { TokenForm, work } from "../parts/classify";
+import { Badge } from "../parts/marks";
+import { Loaded, useResource } from "../resource";
+import { useStore } from "../store";
+import { kindText } from "../format";
+import type { DryRun, Subscription } from "../types";
+
+export function RulesPage() {
+  const { who } = useStore(work);
+  if (!who) {
+    return (
+      <section class="card" aria-label="Token">
+        <p>Subscriptions belong to a token with scope <code>annotate</code>. <code>livetrap tokens create NAME --scope annotate</code> makes one.</p>
+        <TokenForm />
+      </section>
+    );
+  }
+  return <><DryRunCard token={who.token} /><SubscriptionsCard token={who.token} /></>;
+}
+
+function DryRunCard({ token }: { token: string }) {
+  const [answer, setAnswer] = useState<DryRun | null>(null);
+  const [message, setMessage] = useState("");
+  const onSubmit = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault();
+    const fields = new FormData(event.currentTarget as HTMLFormElement);
+    setMessage("Comparing …");
+    try {
+      setAnswer(await send<DryRun>("POST", "subscriptions/dry-run", token, { rule: fields.get("rule"), days: Number(fields.get("days")) }));
+      setMessage("");
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      setAnswer(null);
+      setMessage(error.message);
+    }
+  };
+  return (
+    <section class="card" aria-label="Dry run">
+      <h2>What would a rule have got?</h2>
+      <form class="rule" onSubmit={(event) => void onSubmit(event)}>
+        <label>Rule <textarea name="rule" rows={2} maxLength={4000} placeholder="kind == 'new_source' and snr > 12" /></label>
+        <label>Days <input name="days" type="number" min="0.01" max="365" step="any" defaultValue="7" /></label>
+        <button type="submit">Compare</button>
+      </form>
+      <p role="status" class={message ? "notice" : "visually-hidden"}>{message}</p>
+      {answer && (
+        <>
+          <p>{answer.n_wanted} of {answer.n_alerts} alerts of {answer.days} days{answer.is_complete ? "" : " (there are more than are compared)"}: {Object.entries(answer.n_wanted_by_kind).map(([kind, n]) => `${n} ${kindText(kind)}`).join(", ") || "none"}.</p>
+          <ul class="plain">{answer.newest.map((each) => <li key={each} class="name">{each}</li>)}</ul>
+        </>
+      )}
+    </section>
+  );
+}
+
+function SubscriptionsCard({ token }: { token: string }) {
+  const own = useResource<Subscription[]>("subscriptions", {}, { everyMs: 10_000, load: async () => (await send<Subscription[]>("GET", "subscriptions", token)) ?? [] });
+  return (
+    <section class="card" aria-label="Subscriptions">
+      <h2>Your subscriptions</h2>
+      <Loaded of={own} what="subscriptions">
+        {(items) => (items.length === 0 ? <p class="empty">None yet; <code>POST /subscriptions</code> makes one.</p> : (
+          <div class="scroll"><table>
+            <thead><tr><th scope="col">name</th><th scope="col">rule</th><th scope="col">channel</th><th scope="col" class="figure">delivered</th><th scope="col">state</th></tr></thead>
+            <tbody>{items.map((each) => <tr key={each.name}><th scope="row">{each.name}</th><td class="name"><code>{each.rule || "all alerts"}</code></td><td class="name">{each.channel} {each.target}</td><td class="figure">{each.n_delivered}</td><td>{each.disabled_reason ? <><Badge text="disabled" bad /> {each.disabled_reason}</> : each.failure_reason ? <><Badge text={`${each.n_failures} failures`} bad /> {each.failure_reason}</> : <Badge text="works" />}</td></tr>)}</tbody>
+          </table></div>
+        ))}
+      </Loaded>
+    </section>
+  );
+}

@@ -1,0 +1,67 @@
+// The machinery: processes, latencies, accounting.
+
+import { count, duration, time } from "../format";
+import { Badge } from "../parts/marks";
+import { Loaded, useResource } from "../resource";
+import type { Ledger, Services, Slo } from "../types";
+
+const STAGES: Record<string, string> = {};
+const stageText = (stage: string): string => STAGES[stage] ?? stage.replaceAll("_", " ");
+
+export function SystemPage() {
+  return <><ServicesCard /><LatencyCard /><LedgerCard /></>;
+}
+
+function ServicesCard() {
+  const services = useResource<Services>("services", {}, { everyMs: 3000 });
+  return (
+    <section class="card" aria-label="Processes">
+      <h2>Processes</h2>
+      <Loaded of={services} what="processes">
+        {({ items }) => (items.length === 0 ? <p class="quiet">Something else than <code>livetrap up</code> runs the services here; ask it.</p> : (
+          <div class="scroll"><table>
+            <thead><tr><th scope="col">process</th><th scope="col">state</th><th scope="col">down since [UTC]</th><th scope="col" class="figure">exits in a row</th><th scope="col">last exit</th><th scope="col">next start [UTC]</th></tr></thead>
+            <tbody>{items.map((each) => <tr key={each.name}><th scope="row">{each.name}</th><td><Badge text={each.state.toLowerCase()} bad={each.is_down} /></td><td>{time(each.down_since)}</td><td class="figure">{each.n_exits}</td><td>{each.last_exit ?? "–"}</td><td>{time(each.next_start)}</td></tr>)}</tbody>
+          </table></div>
+        ))}
+      </Loaded>
+    </section>
+  );
+}
+
+function LatencyCard() {
+  const slo = useResource<Slo>("slo", {}, { everyMs: 5000 });
+  return (
+    <section class="card" aria-label="Latency">
+      <h2>Latency of the last hour</h2>
+      <Loaded of={slo} what="latencies">
+        {({ stages }) => (stages.length === 0 ? <p class="empty">No image arrived within the last hour.</p> : (
+          <div class="scroll"><table>
+            <thead><tr><th scope="col">stage</th><th scope="col" class="figure">images or alerts</th><th scope="col" class="figure">median</th><th scope="col" class="figure">90 %</th><th scope="col" class="figure">99 %</th></tr></thead>
+            <tbody>{stages.map((each) => <tr key={each.stage}><th scope="row">{stageText(each.stage)}</th><td class="figure">{count(each.n)}</td><td class="figure">{duration(each.p50_s)}</td><td class="figure">{duration(each.p90_s)}</td><td class="figure">{duration(each.p99_s)}</td></tr>)}</tbody>
+          </table></div>
+        ))}
+      </Loaded>
+    </section>
+  );
+}
+
+function LedgerCard() {
+  const ledger = useResource<Ledger>("ledger", {}, { everyMs: 5000 });
+  return (
+    <section class="card" aria-label="Image accounting">
+      <h2>Image accounting</h2>
+      <Loaded of={ledger} what="ledger">
+        {({ total, outcomes }) => (
+          <table>
+            <thead><tr><th scope="col">outcome</th><th scope="col" class="figure">images</th></tr></thead>
+            <tbody>
+              {Object.entries(outcomes).map(([name, n]) => <tr key={name}><th scope="row">{name}</th><td class="figure">{count(n)}</td></tr>)}
+              <tr><th scope="row">all that arrived</th><td class="figure">{count(total)}</td></tr>
+            </tbody>
+          </table>
+        )}
+      </Loaded>
+    </section>
+  );
+}

@@ -1,0 +1,180 @@
+// The list of transients: one row each, newest first, stepped through by keys.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { go, href, Link, setQuery, useAddress, type Filters } from "../address";
+import { duration, flux, number, place, time } from "../format";
+import { ApiError, get, url } from "../http";
+import { serverNowMs } from "../live";
+import { classify, CLASSES, undo } from "../parts/classify";
+import { useKeys } from "../parts/keys";
+import { TransientBadges, useSeen } from "../parts/marks";
+import { Sparkline } from "../parts/sparkline";
+import { Stamp } from "../parts/stamp";
+import { Loaded, useResource } from "../resource";
+import type { LightCurve, Page, Point, Stream, Transient } from "../types";
+
+const ON_A_PAGE = 50;
+const NEWEST_POINTS = 60;
+const FRESH_MS = 6000;
+export const FILTERS: readonly string[] = ["stream", "kind", "state", "min_snr"];
+export const KINDS: readonly string[] = ["new_source", "variable", "faded", "vanished", "returned", "moving"];
+
+export const filtersOf = (query: Filters): Filters => Object.fromEntries(FILTERS.flatMap((name) => (query[name] ? [[name, query[name]]] : [])));
+
+export function TransientsPage() {
+  const { query } = useAddress();
+  const filters = filtersOf(query);
+  const newest = useResource<Page<Transient>>("transients", { ...filters, limit: ON_A_PAGE }, { everyMs: 10_000, onAlert: true });
+  const [older, setOlder] = useState<{ key: string; items: Transient[]; next: string | null } | null>(null);
+  const [failure, setFailure] = useState("");
+  const key = JSON.stringify(filters);
+  const more = older?.key === key ? older : null;
+  const first = newest.data?.items ?? [];
+  const known = new Set(first.map((each) => each.id));
+  const rows = [...first, ...(more?.items ?? []).filter((each) => !known.has(each.id))];
+  const next = more ? more.next : (newest.data?.next ?? null);
+  const loadOlder = async (): Promise<void> => {
+    try {
+      const page = await get<Page<Transient>>("transients", { ...filters, limit: ON_A_PAGE, cursor: next });
+      setOlder({ key, items: [...(more?.items ?? []), ...page.items], next: page.next });
+      setFailure("");
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      setFailure(error.message);
+    }
+  };
+  return (
+    <section class="card" aria-label="Transients">
+      <FilterForm query={query} />
+      <Loaded of={newest} what="transients">
+        {() => (rows.length ? <TransientTable rows={rows} filters={filters} /> : <Empty isFiltered={key !== "{}"} />)}
+      </Loaded>
+      {next && <button type="button" class="more" onClick={() => void loadOlder()}>Load older transients</button>}
+      {failure && <p class="notice" role="alert">{failure}</p>}
+      <p class="links">
+        All that pass the filters: <a href={url("transients", { ...filters, format: "csv" })}>CSV</a> <a href={url("transients", { ...filters, format: "votable" })}>VOTable</a>
+      </p>
+    </section>
+  );
+}
+
+function Empty({ isFiltered }: { isFiltered: boolean }) {
+  if (isFiltered) return <p class="empty">No transient passes these filters. <Link to={href("transients")}>Show all</Link></p>;
+  return (
+    <p class="empty">
+      No transients yet. Publish images with <code>livetrap ingest</code>, or simulated ones with <code>livetrap simulate --kafka</code>.
+    </p>
+  );
+}
+
+function FilterForm({ query }: { query: Filters }) {
+  const streams = useResource<Page<Stream>>("streams", { limit: 500 });
+  const names = new Set([...(query["stream"] ? [query["stream"]] : []), ...(streams.data?.items ?? []).map((each) => each.name)]);
+  const onChange = (event: Event): void => {
+    const field = event.currentTarget as HTMLSelectElement | HTMLInputElement;
+    setQuery({ [field.name]: field.value });
+  };
+  return (
+    <form class="filters" onSubmit={(event) => event.preventDefault()} aria-label="Filters">
+      <label>Stream <select name="stream" value={query["stream"] ?? ""} onChange={onChange}><option value="">all</option>{[...names].map((name) => <option key={name} value={name}>{name}</option>)}</select></label>
+      <label>Kind <select name="kind" value={query["kind"] ?? ""} onChange={onChange}><option value="">all</option>{KINDS.map((kind) => <option key={kind} value={kind}>{kind.replace("_source", "")}</option>)}</select></label>
+      <label>State <select name="state" value={query["state"] ?? ""} onChange={onChange}><option value="">all</option><option value="active">not retracted</option><option value="retracted">retracted</option></select></label>
+      <label>S/N ≥ <input name="min_snr" type="number" min="0" step="any" value={query["min_snr"] ?? ""} onChange={onChange} placeholder="any" /></label>
+      <span class="hint"><kbd>j</kbd> <kbd>k</kbd> step, <kbd>Enter</kbd> opens, <kbd>1</kbd>–<kbd>5</kbd> {CLASSES.join(", ")}, <kbd>u</kbd> undo</span>
+    </form>
+  );
+}
+
+/** Ids that were not there before, for some seconds. */
+export function useFresh(rows: readonly Transient[], key: string): ReadonlySet<number> {
+  const known = useRef<{ key: string; ids: Set<number> } | null>(null);
+  const [fresh, setFresh] = useState<ReadonlySet<number>>(new Set());
+  useEffect(() => {
+    const before = known.current;
+    if (before?.key === key) {
+      const came = rows.filter((each) => !before.ids.has(each.id) && serverNowMs() - Date.parse(each.time_detected) < 60_000).map((each) => each.id);
+      if (came.length) {
+        setFresh(new Set(came));
+        setTimeout(() => setFresh(new Set()), FRESH_MS);
+      }
+    }
+    known.current = { key, ids: new Set(rows.map((each) => each.id)) };
+  }, [rows, key]);
+  return fresh;
+}
+
+export function TransientTable({ rows, filters, brief = false }: { rows: readonly Transient[]; filters: Filters; brief?: boolean }) {
+  const [chosenId, setChosenId] = useState<number | null>(null);
+  const table = useRef<HTMLTableElement>(null);
+  const fresh = useFresh(rows, JSON.stringify(filters));
+  const index = rows.findIndex((each) => each.id === chosenId);
+  const chosen = rows[index];
+  const step = (by: number): void => {
+    const next = rows[index < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, index + by))];
+    if (!next) return;
+    setChosenId(next.id);
+    table.current?.querySelector<HTMLElement>(`[data-transient="${next.id}"] a`)?.focus();
+  };
+  const open = (): void => {
+    if (chosen) go(href("source", { transient: chosen.id, ...filters }));
+  };
+  const actions: Record<string, () => void> = { j: () => step(1), k: () => step(-1), Enter: open, o: open, u: () => void undo() };
+  if (chosen) for (let key = 1; key <= CLASSES.length; key += 1) actions[key] = () => void classify(chosen.source_id, key);
+  useKeys(actions);
+  return (
+    <div class="scroll">
+      <table ref={table} class="transients">
+        <thead>
+          <tr>
+            <th scope="col">image</th><th scope="col">position, ICRS</th><th scope="col">kind</th><th scope="col" class="figure">S/N</th>
+            <th scope="col" class="figure">peak flux</th>
+            {!brief && <><th scope="col" class="figure wide">η</th><th scope="col" class="figure wide">V</th><th scope="col" class="figure wide">points</th><th scope="col" class="wide">stream</th></>}
+            <th scope="col">light curve</th><th scope="col" class="figure">detected</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((each) => <Row key={each.id} of={each} filters={filters} brief={brief} isChosen={each.id === chosenId} isFresh={fresh.has(each.id)} onChoose={() => setChosenId(each.id)} />)}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+interface RowProps {
+  of: Transient;
+  filters: Filters;
+  brief: boolean;
+  isChosen: boolean;
+  isFresh: boolean;
+  onChoose: () => void;
+}
+
+function Row({ of, filters, brief, isChosen, isFresh, onChoose }: RowProps) {
+  const [row, isSeen] = useSeen<HTMLTableRowElement>();
+  const curve = useResource<LightCurve>(isSeen ? `sources/${of.source_id}/lightcurve` : null, { newest: NEWEST_POINTS, limit: NEWEST_POINTS });
+  const points = curve.data?.points ?? [];
+  const image = nearestImage(points, of.time_start);
+  const name = place(of);
+  return (
+    <tr ref={row} data-transient={of.id} class={`${isChosen ? "chosen" : ""}${isFresh ? " fresh" : ""}`} aria-selected={isChosen} onFocusCapture={onChoose}>
+      <td class="stamp-cell">{image ? <Stamp image={image} ra={of.ra} dec={of.dec} label={`Image around ${name}`} /> : <span class="stamp" />}</td>
+      <th scope="row"><Link to={href("source", { transient: of.id, ...filters })}>{name}</Link></th>
+      <td><TransientBadges of={of} /></td>
+      <td class="figure">{number(of.snr)}</td>
+      <td class="figure">{flux(of.flux_peak_jy_beam, "/beam")}</td>
+      {!brief && <><td class="figure wide">{number(of.eta)}</td><td class="figure wide">{number(of.v)}</td><td class="figure wide">{of.n_datapoints}</td><td class="wide name">{of.stream}</td></>}
+      <td><Sparkline points={points} /></td>
+      <td class="figure"><time dateTime={of.time_detected} title={`${time(of.time_detected)} UTC`}>{duration(Math.max(0, (serverNowMs() - Date.parse(of.time_detected)) / 1000))} ago</time></td>
+    </tr>
+  );
+}
+
+/** The image that triggered, or the one nearest to it in time. */
+export function nearestImage(points: readonly Point[], timeStart: string): string | null {
+  const wantedMs = Date.parse(timeStart);
+  let best: Point | null = null;
+  for (const point of points) {
+    if (!best || Math.abs(Date.parse(point.time_start) - wantedMs) < Math.abs(Date.parse(best.time_start) - wantedMs)) best = point;
+  }
+  return best?.image_id ?? null;
+}

@@ -1,0 +1,99 @@
+// What a page has of the server: loading, loaded, failed, and refreshed while it is looked at.
+
+import type { ComponentChildren } from "preact";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { ApiError, get, type Query } from "./http";
+import { live } from "./live";
+
+export interface Resource<T> {
+  data: T | null;
+  error: ApiError | null; // of the last attempt
+  reload: () => void;
+}
+interface Options<T> {
+  everyMs?: number; // repeat; without it: once
+  onAlert?: boolean; // repeat when an alert comes
+  load?: (signal: AbortSignal) => Promise<T>; // other than one GET
+}
+
+/** Follow one address of the API; null: nothing to load yet. */
+export function useResource<T>(path: string | null, query: Query = {}, { everyMs, onAlert = false, load }: Options<T> = {}): Resource<T> {
+  const key = path === null ? null : path + JSON.stringify(query);
+  const [state, setState] = useState<{ key: string | null; data: T | null; error: ApiError | null }>({ key, data: null, error: null });
+  const [round, setRound] = useState(0);
+  const loadRef = useRef(load);
+  loadRef.current = load;
+  const reload = useCallback(() => setRound((before) => before + 1), []);
+
+  useEffect(() => {
+    if (path === null) return undefined;
+    const ending = new AbortController();
+    let timer = 0;
+    const again = (): void => {
+      if (everyMs) timer = setTimeout(run, everyMs);
+    };
+    const run = async (): Promise<void> => {
+      if (document.hidden && round > 0) return again();
+      try {
+        const data = await (loadRef.current ? loadRef.current(ending.signal) : get<T>(path, query, ending.signal));
+        if (!ending.signal.aborted) setState({ key, data, error: null });
+      } catch (error) {
+        if (ending.signal.aborted) return undefined;
+        if (!(error instanceof ApiError)) throw error;
+        setState((before) => ({ key, data: before.key === key ? before.data : null, error }));
+      }
+      return again();
+    };
+    void run();
+    const ends = onAlert ? live.follow(whenChangesCame(reload)) : null;
+    return () => {
+      ending.abort();
+      clearTimeout(timer);
+      ends?.();
+    };
+  }, [key, round, everyMs, onAlert]);
+
+  const isOfThis = state.key === key;
+  return { data: isOfThis ? state.data : null, error: isOfThis ? state.error : null, reload };
+}
+
+function whenChangesCame(reload: () => void): () => void {
+  let known = live.value.nChanges;
+  let timer = 0;
+  return () => {
+    if (live.value.nChanges === known) return;
+    known = live.value.nChanges;
+    clearTimeout(timer); // of a storm, once
+    timer = setTimeout(reload, 150);
+  };
+}
+
+interface LoadedProps<T> {
+  of: Resource<T>;
+  what: string;
+  children: (data: T) => ComponentChildren;
+}
+
+/** Show what was loaded, or in words why there is nothing. */
+export function Loaded<T>({ of, what, children }: LoadedProps<T>) {
+  if (of.data !== null) {
+    return (
+      <>
+        {of.error && <p class="notice" role="status">Out of date: {of.error.message}</p>}
+        {children(of.data)}
+      </>
+    );
+  }
+  if (of.error) return <Failure error={of.error} what={what} reload={of.reload} />;
+  return <p class="empty" aria-busy="true">Loading {what} …</p>;
+}
+
+function Failure({ error, what, reload }: { error: ApiError; what: string; reload: () => void }) {
+  if (error.status === 404) return <p class="empty" role="status">Not found: {error.message}</p>;
+  return (
+    <div class="empty" role="alert">
+      <p>No {what}: {error.message}</p>
+      <button type="button" onClick={reload}>Try again</button>
+    </div>
+  );
+}
