@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy lint docs docs-update bench bench-extract bench-associate bench-alert bench-decide clean
+.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy lint web web-check docs docs-update bench bench-extract bench-associate bench-alert bench-decide clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -90,6 +90,18 @@ soak: $(VENV)/bench.stamp  ## memory and file descriptors of every process under
 # What is sent in a minute at ten times the throughput takes ten to work off: say MINUTES=1 for a short one.
 overload: $(VENV)/bench.stamp  ## ten times the throughput for MINUTES=5, and the time to work it off (1 h)
 	$(BIN)/python -m benchmarks.overload --minutes $(or $(MINUTES),5) --plot docs/images/overload.png
+
+# Users need no Node: the result is committed, and the wheel carries it.
+web: api/web/node_modules  ## build the page from api/web/src into api/web/built (Node 20)
+	cd api/web && npm run --silent build
+
+api/web/node_modules: api/web/package-lock.json
+	cd api/web && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+web-check:  ## types of the page, and whether a fresh build gives the committed bytes
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory api/web/node_modules && cd api/web && npm run --silent check; \
+	else echo "web-check: skipped, no npm here (Node 20)"; fi
 
 lint: install  ## style, types, architecture, SQL, spelling, docstrings
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 import { get, url } from "./http";
 import { Store } from "./store";
-import type { Alert, Page } from "./types";
+import type { Alert, Image, Page } from "./types";
 
 const STALE_AFTER_MS = 10_000;
 const OPEN_AGAIN_AFTER_MS = 20_000;
@@ -73,8 +73,13 @@ function watch(): void {
 }
 
 async function loadNewest(): Promise<void> {
-  const [newest] = (await get<Page<Alert>>("alerts", { limit: 1 })).items;
-  if (newest && !live.value.alert) live.change({ alert: newest });
+  const [alerts, images] = await Promise.all([get<Page<Alert>>("alerts", { limit: 1 }), get<Page<Image>>("images", { limit: 1 })]);
+  const [alert] = alerts.items;
+  const [image] = images.items;
+  if (alert && !live.value.alert) live.change({ alert });
+  if (image && live.value.imageAgeS === null) {
+    live.change({ imageAgeS: Math.max(0, (serverNowMs() - Date.parse(image.time_associated)) / 1000), imageHeardAtMs: performance.now() });
+  }
 }
 
 function close(): void {

@@ -52,9 +52,14 @@ function ImageDetail({ image }: { image: Image }) {
         {image.reason_text && <p class="notice bad">{image.reason_text}</p>}
         {image.warnings.length > 0 && <p class="notice">{image.warnings.join("; ").replaceAll("_", " ")}</p>}
       </div>
-      {image.verdict === "accepted" && <section class="card" aria-label="Picture"><h2>Picture</h2><ImageView image={image} /><p class="legend"><span><i class="blind" />blind</span><span><i class="forced" />forced</span><span><i class="monitor" />monitor</span></p></section>}
-      <ImageFacts image={image} />
-      {image.verdict === "accepted" && <><Noise image={image} /><Measurements image={image} /></>}
+      <div class="column">
+        {image.verdict === "accepted" && <section class="card" aria-label="Picture"><h2>Picture</h2><ImageView image={image} /><p class="legend"><span><i class="blind" />blind</span><span><i class="forced" />forced</span><span><i class="monitor" />monitor</span></p></section>}
+        {image.verdict === "accepted" && <Noise image={image} />}
+      </div>
+      <div class="column">
+        <ImageFacts image={image} />
+        {image.verdict === "accepted" && <Measurements image={image} />}
+      </div>
     </div>
   );
 }

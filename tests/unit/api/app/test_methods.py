@@ -35,7 +35,7 @@ def client_of(**api: Any) -> httpx.AsyncClient:
 
 
 PATHS = ["/", "/docs", "/healthz", "/readyz", "/metrics", "/api/v1/openapi.json",
-         "/api/v1/transients", "/api/v1/ledger", "/web/main.js"]  # fmt: skip
+         "/api/v1/transients", "/api/v1/ledger", "/eta-v", "/web/app.js"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -1,0 +1,128 @@
+"""The page of a test module: one server, one database, one browser for all of its tests."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
+
+import httpx
+
+from tests.support.api_rows import Rows, rows_of
+from tests.support.browser import Page, open_page
+
+__all__ = ["TOKEN", "Site", "add_transient", "open_site"]
+
+TOKEN = "page-token-of-the-tests"  # noqa: S105  (of a server of the tests)
+_FIRST_ANSWER_S = 60
+_IS_DRAWN = (
+    "document.querySelector('h1') !== null && document.querySelector('[aria-busy]') === null"
+)
+T = TypeVar("T")
+
+
+class Site:
+    """A server, its database, and a browser that looks at it.
+
+    Parameters
+    ----------
+    port : int
+        Of the server.
+    postgres_url : str
+        Of the database.
+    page : Page
+        The browser's tab.
+    stack : ExitStack
+        Ends the servers that were started.
+    """
+
+    def __init__(self, port: int, postgres_url: str, page: Page, stack: ExitStack) -> None:
+        self.address = f"http://127.0.0.1:{port}"
+        self.page = page
+        self._postgres_url = postgres_url
+        self._stack = stack
+        self._settings = {
+            "LIVETRAP_POSTGRES__URL": postgres_url,
+            "LIVETRAP_API__PORT": str(port),
+            "LIVETRAP_API__WRITE_TOKEN": TOKEN,
+            "LIVETRAP_API__STATISTICS_REFRESH_S": "1",
+        }
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        self._process = self._stack.enter_context(
+            subprocess.Popen([sys.executable, "-m", "api"], env=os.environ | self._settings)
+        )
+        self._stack.callback(self._process.kill)
+        _wait_until_ready(self.address)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server."""
+        self._process.send_signal(number)
+
+    def write(self, work: Callable[[Rows], Awaitable[T]]) -> tuple[str, T]:
+        """Write rows of a new stream; give its name and what the work returns."""
+
+        async def run() -> tuple[str, T]:
+            async with rows_of(self._postgres_url) as rows:
+                return rows.stream, await work(rows)
+
+        return asyncio.run(run())
+
+    def open(self, path: str = "") -> Page:
+        """Show a page, and wait until it is drawn."""
+        self.page.goto("about:blank")
+        self.page.errors.clear()
+        self.page.requests.clear()
+        self.page.goto(f"{self.address}/{path}")
+        self.page.wait_for(f"document.querySelector('#connection.live') !== null && {_IS_DRAWN}")
+        return self.page
+
+    def errors(self) -> list[str]:
+        """Return what the console says, but for pixels that no broker has here."""
+        return [each for each in self.page.errors if "/cutout?" not in each and "/rms" not in each]
+
+
+async def add_transient(
+    rows: Rows, *, snr: float = 20.0, kind: str = "new_source"
+) -> tuple[int, int]:
+    """Insert a transient with a light curve of two bands and its alert; give its ids."""
+    images = [await rows.image(step, band) for step in range(4) for band in (120e6, 150e6)]
+    source = await rows.source(
+        10.0, 10.0, image=images[0], eta=30.0, v=0.5, is_new=True, n_datapoints=8
+    )
+    for number, image in enumerate(images):
+        forced = {"extraction_type": "forced", "snr": -1.5} if number > 5 else {}
+        flux_jy = -0.0015 if number > 5 else 0.01 * (1 + number % 3)
+        await rows.point(source, image, flux_jy, **forced)
+    transient = await rows.transient(source, image=images[0], snr=snr, kind=kind)
+    await rows.alert(transient_id=transient, source_id=source, snr=snr, kind=kind)
+    return source, transient
+
+
+@contextmanager
+def open_site(postgres_url: str) -> Iterator[Site]:
+    """Serve a database and open a browser; stop both after."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with ExitStack() as stack, open_page() as page:
+        site = Site(port, postgres_url, page, stack)
+        site.start()
+        yield site
+
+
+def _wait_until_ready(address: str) -> None:
+    deadline_s = time.monotonic() + _FIRST_ANSWER_S
+    while time.monotonic() < deadline_s:
+        try:
+            if httpx.get(f"{address}/readyz", trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError("the API did not become ready")
