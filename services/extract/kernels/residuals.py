@@ -46,7 +46,7 @@ def compare_with_models(
         The footprint is where the model exceeds this fraction of its peak.
     out : (n, 4) float64
         Out: sum of squared residuals [rms^2], number of pixels, measured flux over flux of the
-        model, and sum of the model over the footprint and the amplitude.
+        model (NaN if it has none), and sum of the model over the footprint and the amplitude.
     """
     ny, nx = pixels.shape
     reach = -math.log(cutoff)
@@ -84,5 +84,7 @@ def compare_with_models(
                 used += 1
         out[source, 0] = squares
         out[source, 1] = used
-        out[source, 2] = measured / (amplitude * expected) if used > 0 else np.nan
+        # A model without flux, as fits of blends may leave one, is compared with nothing.
+        flux = amplitude * expected
+        out[source, 2] = measured / flux if flux != 0.0 else np.nan
         out[source, 3] = expected
