@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-__all__ = ["ProblemError", "not_found", "unknown_stream"]
+__all__ = ["AdqlError", "ProblemError", "not_found", "unknown_stream"]
 
 
 class ProblemError(Exception):
@@ -31,3 +31,7 @@ def unknown_stream(name: str, known: Sequence[str]) -> ProblemError:
     """Return the error for a stream that does not exist; it lists those that do."""
     offer = f"there are {', '.join(known)}" if known else "there is none yet"
     return ProblemError(404, f"there is no stream {name}; {offer}")
+
+
+class AdqlError(ValueError):
+    """A query that is not answered; the message says what is wrong and how to mend it."""

@@ -28,6 +28,7 @@ from api.handlers import (
     search,
     sources,
     subscriptions,
+    tap,
     transients,
     virtual_observatory,
     web_page,
@@ -144,7 +145,8 @@ def _add_routes(app: FastAPI) -> None:
             dependencies=[Depends(refuse_unknown_parameters)],
             responses=problem_details.PROBLEM_RESPONSES,
         )
-    app.include_router(virtual_observatory.router, responses=problem_details.PROBLEM_RESPONSES)
+    for service in (virtual_observatory, tap):
+        app.include_router(service.router, responses=problem_details.PROBLEM_RESPONSES)
     app.include_router(operations.probes)
     web_page.install(app)
     openapi.install(app)

@@ -5,18 +5,19 @@ import math
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Annotated, Any
-from xml.sax.saxutils import escape
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from api.errors import ProblemError
 from api.handlers.context import ApiContext, ClientAddress, Context
+from api.handlers.dali import XML_TYPE, answer_availability, root_of, xml_responses
 from api.models.base import Cone
 from api.models.columns import CONE_SOURCES, CONE_TRANSIENTS, Column
 from api.steps.catalogue import search_boxes, with_position_errors
 from api.steps.tables.base import TableInfo
 from api.steps.tables.votable_format import VoTableFormat
+from api.steps.vosi import write_capabilities
 
 __all__ = ["router"]
 
@@ -25,7 +26,6 @@ router = APIRouter(prefix="/vo", tags=["virtual observatory"])
 _MAX_RECORDS, _DEFAULT_RECORDS = 50_000, 10_000
 _N_MAIN, _N_CORE = 3, 13
 _MEDIA_TYPE = VoTableFormat.media_type
-_XML_TYPE = "application/xml"
 _XML: dict[str, Any] = {"schema": {"type": "string"}}
 _VOTABLE_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {
@@ -190,43 +190,19 @@ def _to_n_columns(given: Mapping[str, str]) -> int | None:
     "/availability",
     summary="VOSI availability",
     response_class=Response,
-    responses={200: {"description": "VOSI 1.1", "content": {_XML_TYPE: {**_XML, "example": "<vosi:availability/>"}}}},  # noqa: E501  (one fact)
-)  # fmt: skip
+    responses=xml_responses("<vosi:availability/>"),
+)
 async def get_availability(context: Context) -> Response:
     """Return whether the service answers a query now."""
-    await context.database.fetch("check_schema")
-    body = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        '<vosi:availability xmlns:vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0">'
-        "<vosi:available>true</vosi:available></vosi:availability>\n"
-    )
-    return Response(body, media_type=_XML_TYPE)
+    return await answer_availability(context)
 
 
 @router.get(
     "/capabilities",
     summary="VOSI capabilities",
     response_class=Response,
-    responses={200: {"description": "VOSI 1.1", "content": {_XML_TYPE: {**_XML, "example": "<vosi:capabilities/>"}}}},  # noqa: E501  (one fact)
-)  # fmt: skip
+    responses=xml_responses("<vosi:capabilities/>"),
+)
 async def get_capabilities(request: Request) -> Response:
     """Return which services of the IVOA there are, with their addresses."""
-    root = escape(str(request.base_url).rstrip("/") + "/vo")
-    services = (
-        ("ivo://ivoa.net/std/ConeSearch", f"{root}/scs"),
-        ("ivo://ivoa.net/std/ConeSearch", f"{root}/scs/transients"),
-        ("ivo://ivoa.net/std/VOSI#capabilities", f"{root}/capabilities"),
-        ("ivo://ivoa.net/std/VOSI#availability", f"{root}/availability"),
-    )
-    body = "".join(
-        f'<capability standardID="{standard}"><interface xsi:type="vs:ParamHTTP" version="1.0" '
-        f'role="std"><accessURL use="base">{address}</accessURL></interface></capability>\n'
-        for standard, address in services
-    )
-    head = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        '<vosi:capabilities xmlns:vosi="http://www.ivoa.net/xml/VOSICapabilities/v1.0" '
-        'xmlns:vs="http://www.ivoa.net/xml/VODataService/v1.1" '
-        'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">\n'
-    )
-    return Response(f"{head}{body}</vosi:capabilities>\n", media_type=_XML_TYPE)
+    return Response(write_capabilities(f"{root_of(request)}/vo"), media_type=XML_TYPE)

@@ -32,7 +32,11 @@ class Column:
     ucd : str
         Unified Content Descriptor (UCD1+, IVOA).
     size : int
-        Most bytes of a text; a longer one is cut off.
+        Most bytes of a text; a longer one is cut off. 0: any length.
+    description : str
+        Meaning; empty: the name says it.
+    xtype, utype : str or None
+        Of a VOTable: how a text is to be read, and its place in a data model.
     """
 
     name: str
@@ -40,6 +44,9 @@ class Column:
     unit: str | None = None
     ucd: str = ""
     size: int = 64
+    description: str = ""
+    xtype: str | None = None
+    utype: str | None = None
 
 
 _RADIO = "phot.flux.density;em.radio"

@@ -170,7 +170,7 @@ class Database:
         TransientError
             As of `fetch`.
         """
-        async with self._expensive_connection(client) as connection:
+        async with self.expensive_connection(client) as connection:
             return await _fetch(connection, query, parameters)
 
     async def write(
@@ -279,15 +279,29 @@ class Database:
         """
         statement = load_statement(_PACKAGE, query)
         arguments = statement.to_arguments(parameters, missing_is_null=True)
-        async with self._expensive_connection(client) as connection, connection.transaction():
+        async with self.expensive_connection(client) as connection, connection.transaction():
             cursor = await connection.cursor(statement.text, *arguments, timeout=_TIMEOUT_S)
             while rows := await cursor.fetch(_CHUNK_ROWS, timeout=_TIMEOUT_S):
                 yield cast("Sequence[Mapping[str, Any]]", rows)  # as mappings, but not by type
 
     @asynccontextmanager
-    async def _expensive_connection(
+    async def expensive_connection(
         self, client: str
     ) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        """Lend a connection for a question that may take seconds.
+
+        Parameters
+        ----------
+        client : str
+            As of `fetch_expensive`.
+
+        Raises
+        ------
+        ProblemError
+            503 if too many are running.
+        TransientError
+            If there is no connection yet.
+        """
         async with self._budget.turn(client), AsyncExitStack() as stack:
             pool = self._opened(self._expensive_pool)
             try:

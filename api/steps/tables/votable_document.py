@@ -55,8 +55,17 @@ def write_empty_votable(
     document.resources.append(resource)
     table = TableElement(document, name=info.name)
     resource.tables.append(table)
-    table.fields.extend(Field(document, **field) for field in fields)
+    table.fields.extend(_to_element(document, field) for field in fields)
     return _to_xml(document)
+
+
+def _to_element(document: VOTableFile, field: dict[str, Any]) -> Field:
+    """Return an element FIELD, with its description if there is one."""
+    words = field.pop("description", "")
+    element = Field(document, **field)
+    if words:
+        element.description = words
+    return element
 
 
 def write_error(description: str, words: str) -> bytes:

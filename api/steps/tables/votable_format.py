@@ -5,6 +5,7 @@ astropy writes the header. It needs 45 microseconds a row for the rest: rows are
 
 import base64
 import math
+import struct
 from typing import Any, ClassVar
 
 import numpy as np
@@ -52,10 +53,10 @@ class VoTableFormat:
         fields = [_to_field(column) for column in info.columns]
         head, end, tail = write_empty_votable(info, fields, status=status).partition("  </TABLE>")
         self._header = f'{head}   <DATA>\n    <BINARY2>\n     <STREAM encoding="base64">\n'
-        if is_overflow:
-            end += _OVERFLOW
-        self._footer = f"     </STREAM>\n    </BINARY2>\n   </DATA>\n{end}{tail}"
+        self._end, self._tail = end, tail
+        self._is_overflow = is_overflow
         self._dtype = _to_dtype(info.columns)
+        self._has_long_texts = any(_is_variable(column) for column in info.columns)
         self._rest = b""
 
     def header(self) -> bytes:
@@ -71,7 +72,13 @@ class VoTableFormat:
 
     def footer(self) -> bytes:
         """Return the rest of the rows and of the document."""
-        return base64.encodebytes(self._rest) + self._footer.encode()
+        end = self._end + _OVERFLOW * self._is_overflow
+        end = f"     </STREAM>\n    </BINARY2>\n   </DATA>\n{end}{self._tail}"
+        return base64.encodebytes(self._rest) + end.encode()
+
+    def mark_overflow(self) -> None:
+        """Say at the end that there are more rows."""
+        self._is_overflow = True
 
     def _pack(self, rows: Rows) -> bytes:
         table = np.zeros(len(rows), self._dtype)
@@ -79,9 +86,34 @@ class VoTableFormat:
         for number, column in enumerate(self._columns):
             values = [row[column.name] for row in rows]
             is_null[:, number] = [value is None for value in values]
-            table[f"f{number}"] = _to_array(values, column)
+            if not _is_variable(column):
+                table[f"f{number}"] = _to_array(values, column)
         table["nulls"] = np.packbits(is_null, axis=1)
-        return table.tobytes()
+        return self._pack_variable(table, rows) if self._has_long_texts else table.tobytes()
+
+    def _pack_variable(self, table: npt.NDArray[np.void], rows: Rows) -> bytes:
+        """Return rows of which some texts are as long as they are."""
+        names = ("nulls", *(f"f{number}" for number in range(len(self._columns))))
+        parts = [_to_long_texts(rows, None, table["nulls"])]
+        parts += [
+            _to_long_texts(rows, column, table[name])
+            for name, column in zip(names[1:], self._columns, strict=True)
+        ]
+        return b"".join(piece for row in zip(*parts, strict=True) for piece in row)
+
+
+def _is_variable(column: Column) -> bool:
+    return column.kind == "text" and column.size == 0
+
+
+def _to_long_texts(rows: Rows, column: Column | None, packed: npt.NDArray[Any]) -> list[bytes]:
+    """Return the bytes of a column, row by row."""
+    if column is not None and _is_variable(column):
+        texts = [_to_ascii(row[column.name]) for row in rows]
+        return [struct.pack(">I", len(text)) + text for text in texts]
+    size = packed.itemsize * math.prod(packed.shape[1:])
+    whole = packed.tobytes()
+    return [whole[start : start + size] for start in range(0, size * len(rows), size)]
 
 
 def _to_dtype(columns: tuple[Column, ...]) -> np.dtype[np.void]:
@@ -93,6 +125,8 @@ def _to_dtype(columns: tuple[Column, ...]) -> np.dtype[np.void]:
 def _to_type(column: Column) -> str:
     if column.kind == "time":
         return f"S{_TIME_SIZE}"
+    if _is_variable(column):
+        return "S1"
     return _TYPES.get(column.kind, f"S{column.size}")
 
 
@@ -103,8 +137,11 @@ def _to_array(values: list[Any], column: Column) -> npt.NDArray[Any]:
         return np.array([0 if value is None else value for value in values], ">i8")
     if column.kind == "boolean":
         return np.array([b"?" if value is None else b"FT"[value : value + 1] for value in values])
-    texts = ["" if value is None else _to_text(value) for value in values]
-    return np.array([text.encode("ascii", "replace") for text in texts], _to_type(column))
+    return np.array([_to_ascii(value) for value in values], _to_type(column))
+
+
+def _to_ascii(value: Any) -> bytes:
+    return b"" if value is None else _to_text(value).encode("ascii", "replace")
 
 
 def _to_text(value: Any) -> str:
@@ -119,7 +156,11 @@ def _to_field(column: Column) -> dict[str, Any]:
     if column.kind == "time":
         field |= {"arraysize": str(_TIME_SIZE), "xtype": "timestamp", "ref": "utc"}
     elif column.kind == "text":
-        field["arraysize"] = str(column.size)
+        field["arraysize"] = str(column.size or "*")
     elif column.ucd.startswith(_POSITIONS):
         field["ref"] = "icrs"
-    return {"name": column.name, "ID": column.name} | field
+    if column.xtype:
+        field["xtype"] = column.xtype
+    if column.utype:
+        field["utype"] = column.utype
+    return {"name": column.name, "ID": column.name, "description": column.description} | field

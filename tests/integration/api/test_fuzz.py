@@ -1,11 +1,13 @@
 """Every path that reads, with right and wrong values, against its own description."""
 
+import io
 import os
 import random
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import httpx
+from astropy.io.votable import parse as parse_votable
 
 from tests.support.api_rows import rows_of
 from tests.support.api_service import app_of, client_of
@@ -54,6 +56,16 @@ def make_address(
     return f"{path}?{urlencode(query)}" if query else path
 
 
+def detail_of(answer: httpx.Response, media_type: str) -> str:
+    """Return what an error says, in JSON or, of the Virtual Observatory, in a VOTable."""
+    if "votable" not in media_type:
+        return str(answer.json()["detail"])
+    resource = parse_votable(io.BytesIO(answer.content)).resources[0]
+    (status,) = [info for info in resource.infos if info.name == "QUERY_STATUS"]
+    assert status.value == "ERROR", answer.text[:300]
+    return str(status.content)
+
+
 def assert_declared(answer: httpx.Response, operation: dict[str, Any], address: str) -> None:
     words = f"{address[:300]}: {answer.status_code} {answer.text[:300]}"
     assert answer.status_code < 500, words
@@ -63,7 +75,7 @@ def assert_declared(answer: httpx.Response, operation: dict[str, Any], address: 
     media_type = answer.headers.get("content-type", "").partition(";")[0]
     assert media_type in declared.get("content", {"": {}}), words
     if answer.status_code >= 400:
-        assert len(answer.json()["detail"]) > 10, words
+        assert len(detail_of(answer, media_type)) > 10, words
 
 
 async def test_every_path_answers_as_its_description_says(postgres_url: str) -> None:

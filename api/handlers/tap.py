@@ -1,0 +1,144 @@
+"""`/vo/tap`: Table Access Protocol 1.1, at once; jobs are in `jobs`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from api.errors import AdqlError, ProblemError
+from api.handlers.context import ApiContext, ClientAddress, Context
+from api.handlers.dali import (
+    VOTABLE_RESPONSES,
+    XML_TYPE,
+    answer_availability,
+    answer_error,
+    read_parameters,
+    root_of,
+    single,
+    to_max_records,
+    xml_responses,
+)
+from api.handlers.table_response import start_table
+from api.steps.tap_answer import FORMATS, MAX_RECORDS, Question, encode_answer, to_format
+from api.steps.vosi import write_tables, write_tap_capabilities
+from api.storage.questions import read_catalogue
+
+__all__ = ["router", "to_question"]
+
+router = APIRouter(prefix="/vo/tap", tags=["virtual observatory"])
+
+_SYNC_TIMEOUT_S = 30.0
+_DEFAULT_RECORDS = 100_000
+_LANGUAGES = {"ADQL", "ADQL-2.0", "ADQL-2.1"}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    **VOTABLE_RESPONSES,
+    200: {
+        "description": "A table in the format of RESPONSEFORMAT",
+        "content": {
+            each.media_types[0]: {"schema": {"type": "string"}, "example": each.name}
+            for each in FORMATS
+        },
+    },
+}
+
+
+@router.get("/sync", summary="Answer a query of ADQL", response_class=Response, responses=_ANSWERS)
+async def query_sync(request: Request, context: Context, client: ClientAddress) -> Response:
+    """Answer QUERY (LANG=ADQL) within 30 s, at most MAXREC rows, in the RESPONSEFORMAT wanted."""
+    return await _query(request, context, client)
+
+
+@router.post(
+    "/sync", summary="Answer a query of ADQL", response_class=Response, responses=_ANSWERS
+)
+async def post_query_sync(request: Request, context: Context, client: ClientAddress) -> Response:
+    """Answer the same parameters from a form."""
+    return await _query(request, context, client)
+
+
+async def _query(request: Request, context: ApiContext, client: str) -> Response:
+    try:
+        given = await read_parameters(request)
+        question = await to_question(context, given)
+        return await start_table(
+            encode_answer(
+                context.database,
+                question,
+                client=client,
+                timeout_s=_SYNC_TIMEOUT_S,
+                base_url=root_of(request),
+            ),
+            media_type=question.answer_format.media_types[0],
+            file_name=f"livetrap-result.{question.answer_format.suffix}",
+        )
+    except ValueError as error:
+        return await answer_error(str(error))
+    except ProblemError as error:
+        return await answer_error(error.detail, error.status)
+
+
+async def to_question(context: ApiContext, given: Mapping[str, Sequence[str]]) -> Question:
+    """Return what parameters of TAP ask.
+
+    Parameters
+    ----------
+    context : ApiContext
+        Has the database, which knows the tables.
+    given : mapping
+        Of `read_parameters`.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is missing or wrong.
+    """
+    from api.steps.adql.translation import translate  # noqa: PLC0415  (slow to import)
+
+    if single(given, "UPLOAD") is not None:
+        raise AdqlError("UPLOAD: tables are not taken")
+    language = single(given, "LANG") or "ADQL"
+    if language.upper() not in _LANGUAGES:
+        raise AdqlError(f"LANG: {language} is not spoken here; write ADQL")
+    if (single(given, "REQUEST") or "doQuery") != "doQuery":
+        raise AdqlError("REQUEST: write doQuery")
+    query = single(given, "QUERY")
+    if query is None:
+        raise AdqlError("QUERY: write a SELECT; /vo/tap/tables lists what can be asked")
+    wanted = to_format(single(given, "RESPONSEFORMAT") or single(given, "FORMAT"))
+    limit = to_max_records(given, default=_DEFAULT_RECORDS, most=MAX_RECORDS)
+    return Question(query, translate(query, await read_catalogue(context.database)), wanted, limit)
+
+
+@router.get(
+    "/tables",
+    summary="Tables that can be asked",
+    response_class=Response,
+    responses=xml_responses("<vosi:tableset/>"),
+)
+async def get_tables(context: Context) -> Response:
+    """Return tables, columns, units and UCDs, as TAP_SCHEMA has them."""
+    body = write_tables(await read_catalogue(context.database))
+    return Response(body, media_type=XML_TYPE)
+
+
+@router.get(
+    "/capabilities",
+    summary="VOSI capabilities of TAP",
+    response_class=Response,
+    responses=xml_responses("<vosi:capabilities/>"),
+)
+async def get_tap_capabilities(request: Request) -> Response:
+    """Return languages, formats and limits."""
+    return Response(write_tap_capabilities(f"{root_of(request)}/vo"), media_type=XML_TYPE)
+
+
+@router.get(
+    "/availability",
+    summary="VOSI availability of TAP",
+    response_class=Response,
+    responses=xml_responses("<vosi:availability/>"),
+)
+async def get_tap_availability(context: Context) -> Response:
+    """Return whether the service answers a query now."""
+    return await answer_availability(context)

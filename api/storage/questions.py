@@ -1,0 +1,139 @@
+"""Questions that others write: run under a role that sees views, with limits of their own."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+
+from api.errors import AdqlError, ProblemError
+from api.models.tap import Catalogue, TapColumn, TapTable
+from api.storage.database import Database
+from runtime.sql import load_statement
+
+__all__ = ["Answer", "ask", "read_catalogue"]
+
+_CHUNK_ROWS = 1000
+_MARGIN_S = 5.0
+_NO_ROLE = (
+    "TAP is not set up: PostgreSQL has no role livetrap_tap for this user; docs/operations.md has "
+    "the two statements that create it"
+)
+# A question may be wrong in these ways; anything else is the fault of the server.
+_OF_THE_QUESTION = (
+    asyncpg.DataError,
+    asyncpg.SyntaxOrAccessError,
+    asyncpg.ProgramLimitExceededError,
+    asyncpg.ConfigurationLimitExceededError,
+    asyncpg.FeatureNotSupportedError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a question while it is read.
+
+    Parameters
+    ----------
+    types : list of str
+        Name of the type of each column, as PostgreSQL has it.
+    chunks : async generator
+        Rows as tuples, a thousand at a time.
+    """
+
+    types: list[str]
+    chunks: AsyncGenerator[list[tuple[object, ...]], None]
+
+
+async def read_catalogue(database: Database) -> Catalogue:
+    """Return the tables that can be asked.
+
+    Parameters
+    ----------
+    database : Database
+        Connections to PostgreSQL.
+
+    Raises
+    ------
+    TransientError
+        As of `Database.fetch`.
+    """
+    schemas: dict[str, str] = {}
+    tables: dict[tuple[str, str], TapTable] = {}
+    columns: dict[tuple[str, str], dict[str, TapColumn]] = {}
+    for row in await database.fetch("list_tap_columns"):
+        schema, name = row["schema_name"], row["table_name"].partition(".")[2]
+        schemas[schema] = row["schema_description"]
+        found = columns.setdefault((schema, name), {})
+        tables[schema, name] = TapTable(
+            schema, name, row["table_type"], row["table_utype"], row["table_description"], found
+        )
+        facts = {key: row[key] for key in TapColumn.__slots__ if key in row}
+        found[row["column_name"]] = TapColumn(name=row["column_name"], **facts)
+    return Catalogue(schemas, tables)
+
+
+@asynccontextmanager
+async def ask(
+    database: Database, sql: str, *, client: str, timeout_s: float, base_url: str
+) -> AsyncIterator[Answer]:
+    """Run a statement that was translated from ADQL.
+
+    Parameters
+    ----------
+    database : Database
+        Connections to PostgreSQL.
+    sql : str
+        One SELECT.
+    client : str
+        Address of who asks: each has a budget.
+    timeout_s : float
+        Time that it may take [s].
+    base_url : str
+        Address of this server, in links to pixels.
+
+    Yields
+    ------
+    Answer
+        Its rows are read while the context is open.
+
+    Raises
+    ------
+    AdqlError
+        If the question is wrong, or takes too long.
+    ProblemError
+        503 if too many are running, or there is no role to ask it.
+    """
+    async with database.expensive_connection(client) as connection, connection.transaction():
+        await _enter(connection, timeout_s=timeout_s, base_url=base_url)
+        with_words = f"it took longer than {timeout_s:g} s; narrow it, or ask it as a job (async)"
+        try:
+            statement = await connection.prepare(sql, timeout=timeout_s + _MARGIN_S)
+            types = [attribute.type.name for attribute in statement.get_attributes()]
+            cursor = await statement.cursor(timeout=timeout_s + _MARGIN_S)
+            yield Answer(types, _read(cursor))
+        except (asyncpg.QueryCanceledError, TimeoutError):
+            raise AdqlError(with_words) from None
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise ProblemError(503, f"TAP is not set up: {error}") from error
+        except _OF_THE_QUESTION as error:
+            raise AdqlError(str(error).partition("\n")[0]) from None
+
+
+async def _enter(
+    connection: asyncpg.pool.PoolConnectionProxy, *, timeout_s: float, base_url: str
+) -> None:
+    limits = load_statement("api", "set_question_limits")
+    values = {"timeout_ms": int(timeout_s * 1000), "base_url": base_url}
+    await connection.fetch(limits.text, *limits.to_arguments(values))
+    try:
+        await connection.fetch(load_statement("api", "set_question_role").text)
+    except (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError) as error:
+        raise ProblemError(503, _NO_ROLE) from error
+
+
+async def _read(
+    cursor: "asyncpg.cursor.Cursor",
+) -> AsyncGenerator[list[tuple[object, ...]], None]:
+    while rows := await cursor.fetch(_CHUNK_ROWS):
+        yield [tuple(row) for row in rows]
