@@ -26,6 +26,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from livetrap.stack.ports import choose_port
 from schemas.topics import Topics
 from tests.support.databases import clone_database
+from tests.support.default_ports import default_ports_busy
 
 # Events wait for the answers to looks back, however long a fault lasts: what is announced
 # follows from the images.
@@ -119,7 +120,7 @@ def one_start_at_a_time() -> Iterator[None]:
 
 def start_stack(data_dir: Path) -> None:
     """Run `livetrap up --detach`."""
-    with one_start_at_a_time():
+    with one_start_at_a_time(), default_ports_busy():
         run("up", "--detach", "--data-dir", str(data_dir))
 
 

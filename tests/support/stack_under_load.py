@@ -3,14 +3,13 @@
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,13 @@ from confluent_kafka.admin import AdminClient
 from lxml import etree
 
 from schemas.topics import Topics
+from tests.support.default_ports import default_ports_busy
 from tests.support.robot import Robot
 from tests.support.stack_processes import StackProcesses
 
 __all__ = ["RunningStack", "livetrap", "running_stack", "vtp_robot"]
 
 _ANSWER_S = 20.0
-_DEFAULT_PORTS = (8080, 8099, 9092, 9093, 55432)
 # Nothing has changed for so long, with nothing left to read: the run is over.
 _QUIET_S = 10.0
 _COUNTS = """
@@ -199,25 +198,13 @@ def running_stack(
     """Start the whole service in an empty folder; stop it after."""
     where = ("--data-dir", str(data_dir))
     try:
-        with _occupied(_DEFAULT_PORTS):
+        with default_ports_busy():
             livetrap(
                 "up", "--detach", *where, "--extractors", str(extractors), environment=settings
             )
         yield RunningStack(data_dir, json.loads(livetrap("status", "--json", *where)))
     finally:
         livetrap("down", *where)
-
-
-@contextmanager
-def _occupied(ports: Sequence[int]) -> Iterator[None]:
-    """Let a stack choose other ports than these: another one would take them during an outage."""
-    with ExitStack() as stack:
-        for port in ports:
-            listener = stack.enter_context(socket.socket())
-            with suppress(OSError):  # in use already
-                listener.bind(("127.0.0.1", port))
-                listener.listen()
-        yield
 
 
 @contextmanager

@@ -177,7 +177,7 @@ async def test_a_wrong_cone_search_is_answered_in_words(
 async def test_vosi_names_the_services(postgres_url: str) -> None:
     async with client_of(postgres_url) as client:
         assert "<vosi:available>true" in (await client.get("/vo/availability")).text
-        assert "http://api/vo/scs</accessURL>" in (await client.get("/vo/capabilities")).text
+        assert "http://api/vo/scs?</accessURL>" in (await client.get("/vo/capabilities")).text
 
 
 async def test_a_source_knows_its_relations(postgres_url: str) -> None:

@@ -91,7 +91,10 @@ async def test_one_that_refuses_everything_is_disabled_until_an_operator_enables
                 await asyncio.sleep(0.02)
         capsys.readouterr()
         assert await asyncio.to_thread(run, ["alerts", "subscribers", "--json"]) == 0
-        listed = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
+        # This process logs to the same output.
+        printed = capsys.readouterr().out
+        answer, _ = json.JSONDecoder().raw_decode(printed, printed.index("[\n"))
+        listed = {each["name"]: each for each in answer}
         assert listed[name]["disabled_reason"] == "refused: answered 422 X"
         assert len(server.requests) == 2
         assert await asyncio.to_thread(run, ["alerts", "enable", "webhook", name]) == 0

@@ -89,7 +89,8 @@ def test_messages_follow_the_contract(monkeypatch: pytest.MonkeyPatch, tmp_path:
     )
     assert n_images == len(sent) == len(images) == 16
     assert {message.topic for message in sent} == {"test-images-v1"}
-    assert [message.key for message in sent[:2]] == [b"simulated:124MHz", b"simulated:149MHz"]
+    keys = [message.key for message in sent[:2]]
+    assert keys == [b"simulated:124.000MHz", b"simulated:149.000MHz"]
     headers = sent[0].headers
     assert headers["sha256"] == headers["image-id"] == images[0].sha256
     assert headers["content-type"] == "application/fits"
