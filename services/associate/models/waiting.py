@@ -133,6 +133,8 @@ def merge_states(states: Sequence[EarlierStates], source_ids: IntArray) -> Earli
     wanted = np.unique(source_ids)
     for state in states:
         found = wanted[np.isin(wanted, state.sources["id"])]
+        if not found.size:
+            continue
         sources.append(state.sources[np.isin(state.sources["id"], found)])
         for key, table in state.statistics.items():
             rows = table[np.isin(table["source_id"], found)]
