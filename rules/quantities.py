@@ -69,11 +69,12 @@ def _text(field: str, doc: str, choices: tuple[str, ...] = ()) -> Quantity:
 
 
 def _flag(bit: QualityFlag, doc: str) -> Quantity:
+    mask = int(bit)  # an operation of an enumeration costs ten of integers
     return Quantity(
         "flag",
         doc,
-        lambda event: bool(event.quality_flags & bit),
-        f"((event ->> 'quality_flags')::bigint & {int(bit)} <> 0)",
+        lambda event: bool(event.quality_flags & mask),
+        f"((event ->> 'quality_flags')::bigint & {mask} <> 0)",
     )
 
 

@@ -1,6 +1,7 @@
 """Quality flags of a measurement: the bits of `quality_flags`."""
 
 from enum import IntFlag
+from functools import lru_cache
 
 __all__ = ["QualityFlag", "names_of"]
 
@@ -23,4 +24,9 @@ class QualityFlag(IntFlag):
 
 def names_of(quality_flags: int) -> list[str]:
     """Return the names of the bits that are set, such as ``near_bright``."""
-    return [flag.name.lower() for flag in QualityFlag if flag.name and quality_flags & flag]
+    return list(_names_of(quality_flags))
+
+
+@lru_cache(maxsize=1024)
+def _names_of(quality_flags: int) -> tuple[str, ...]:
+    return tuple(flag.name.lower() for flag in QualityFlag if flag.name and quality_flags & flag)

@@ -48,8 +48,16 @@ def _log_auth_failures(settings: KafkaSettings) -> Callable[[KafkaError], None]:
     return on_error
 
 
-def create_producer(settings: KafkaSettings) -> Producer:
-    """Return an idempotent producer for 64 MiB images; `send` waits while its queue is full."""
+def create_producer(settings: KafkaSettings, *, linger_ms: int = 0) -> Producer:
+    """Return an idempotent producer for 64 MiB images; `send` waits while its queue is full.
+
+    Parameters
+    ----------
+    settings : KafkaSettings
+        Where the broker is.
+    linger_ms : int
+        How long a message waits for others, to be sent in one request; `flush` ends the wait [ms].
+    """
     return Producer(
         common_config(settings)
         | {
@@ -58,7 +66,7 @@ def create_producer(settings: KafkaSettings) -> Producer:
             # As producers in Java place keys: an image and its forced requests then come to one
             # extractor, whoever sent the image.
             "partitioner": "murmur2_random",
-            "linger.ms": 0,
+            "linger.ms": linger_ms,
             "message.max.bytes": MAX_MESSAGE_BYTES,
             "queue.buffering.max.kbytes": 4 * MAX_MESSAGE_BYTES // 1024,
             "delivery.timeout.ms": 120_000,

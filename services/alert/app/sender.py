@@ -28,6 +28,8 @@ _TIMEOUT_S = 10.0
 # never races a first attempt that still waits in the queue.
 _SETTLED_S = 130.0
 _MAX_HEARTBEATS_QUEUED = 5
+# Alerts of a batch go in one request; the flush behind them lets none wait.
+_LINGER_MS = 20
 
 
 class KafkaSender:
@@ -57,7 +59,7 @@ class KafkaSender:
             self._topics.alerts_gcn,
             self._topics.alerts_avro,
         )
-        self._producer: Producer = create_producer(settings)
+        self._producer: Producer = create_producer(settings, linger_ms=_LINGER_MS)
         # It never subscribes, so it is no member of the group.
         anonymous = settings.model_copy(update={"instance_id": None})
         self._reader: Consumer = create_consumer(anonymous, group=group, commits_to_kafka=False)

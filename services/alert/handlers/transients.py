@@ -182,10 +182,11 @@ class TransientHandler:
         if (existing := await transaction.find(event.event_id)) is not None:
             return _Decided("repeated", existing)
         before = await transaction.get_alert_history(event)
-        before = replace(before, n_due_of_image=n_due_of_image)
-        # An update has the limit of the first event, which alone says when it was observed.
-        limit_time = event.time_limit_previous or before.time_limit_previous
-        event = replace(event, time_limit_previous=limit_time)
+        if n_due_of_image:
+            before = replace(before, n_due_of_image=n_due_of_image)
+        if event.time_limit_previous is None and before.time_limit_previous is not None:
+            # An update has the limit of the first event, which alone says when it was observed.
+            event = replace(event, time_limit_previous=before.time_limit_previous)
         try:
             decision = decide(event, rules, matches, before=before, role=self._settings.role)
             check_storm(event, before, self._settings)

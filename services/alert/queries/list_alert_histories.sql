@@ -8,28 +8,63 @@
 -- $6  earlier_event_id  text[]         the event that has an earlier episode
 -- $7  earlier_trig_id   text[]         of earlier episodes of its source
 -- Indexes: alert (trig_id), alert (image_id), alert (stream, time_start), suppressed_event (event_id).
+with asked as (
+    select *
+    from
+        unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+            as asked (event_id, trig_id, image_id, stream, time_start)
+),
+
+-- Materialized: counted once for an image and a minute, whatever the number of their events.
+image_alerts as materialized (
+    select
+        each_image.image_id,
+        (
+            select count(*) from alert
+            where
+                alert.image_id = each_image.image_id
+                and alert.alert_type = 'initial'
+                and alert.kind <> 'storm'
+        )::int as n_alerts
+    from (select distinct asked.image_id from asked) as each_image
+),
+
+minute_alerts as materialized (
+    select
+        each_minute.stream,
+        each_minute.minute,
+        array(
+            select alert.time_start from alert
+            where
+                alert.stream = each_minute.stream
+                and alert.alert_type = 'initial'
+                and alert.kind <> 'storm'
+                and alert.time_start > each_minute.first_start - interval '1 minute'
+                and alert.time_start <= each_minute.last_start
+            order by alert.time_start
+        ) as times
+    from
+        (
+            select
+                asked.stream,
+                date_trunc('minute', asked.time_start) as minute,
+                min(asked.time_start) as first_start,
+                max(asked.time_start) as last_start
+            from asked
+            group by asked.stream, date_trunc('minute', asked.time_start)
+        ) as each_minute
+)
+
 select
     asked.event_id,
     family.revision,
     family.role,
     family.event_name,
     family.time_limit_previous,
-    (
-        select count(*) from alert
-        where
-            alert.image_id = asked.image_id
-            and alert.alert_type = 'initial'
-            and alert.kind <> 'storm'
-    )::int as n_of_image,
-    (
-        select count(*) from alert
-        where
-            alert.stream = asked.stream
-            and alert.alert_type = 'initial'
-            and alert.kind <> 'storm'
-            and alert.time_start > asked.time_start - interval '1 minute'
-            and alert.time_start <= asked.time_start
-    )::int as n_of_minute,
+    image_alerts.n_alerts as n_of_image,
+    -- Starts until a time are as many as the number of its bucket.
+    width_bucket(asked.time_start, minute_alerts.times)
+    - width_bucket(asked.time_start - interval '1 minute', minute_alerts.times) as n_of_minute,
     (
         select
             case when suppressed_event.is_released_automatically then 'automatic' else 'operator' end
@@ -44,9 +79,13 @@ select
         inner join alert as earlier on episode.earlier_trig_id = earlier.trig_id
         where episode.earlier_event_id = asked.event_id and earlier.revision = 0
     ) as earlier_ivorns
-from
-    unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
-        as asked (event_id, trig_id, image_id, stream, time_start)
+from asked
+inner join image_alerts on asked.image_id = image_alerts.image_id
+inner join
+    minute_alerts
+    on
+        asked.stream = minute_alerts.stream
+        and date_trunc('minute', asked.time_start) = minute_alerts.minute
 cross join
     lateral (
         select

@@ -8,6 +8,7 @@ from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
 from services.alert.models import NO_CONTEXT, Decision, EventContext, NewAlert
 from services.alert.steps.avro_packet import build_avro_packet
+from services.alert.steps.context_rows import describe_context
 from services.alert.steps.facts import latencies_s, name_alert
 from services.alert.steps.notice import build_notice
 from services.alert.steps.voevent import build_voevent
@@ -52,14 +53,14 @@ def build_alert(
     RejectedMessageError
         If no valid packet or notice can be built.
     """
-    name = replace(name_alert(event, settings.authority, revision), event_name=event_name)
-    if not revision:
-        name = replace(name, cited=earlier_ivorns)
+    name = name_alert(event, settings.authority, revision)
+    name = replace(name, event_name=event_name, cited=name.cited if revision else earlier_ivorns)
     try:
-        voevent = build_voevent(event, name, settings, decision, time_alert, context=context)
-        notice = build_notice(event, name, settings, decision, time_alert, context=context)
+        tables = describe_context(event, context, settings)
+        voevent = build_voevent(event, name, settings, decision, time_alert, tables=tables)
+        notice = build_notice(event, name, settings, decision, time_alert, tables=tables)
         avro_packet = build_avro_packet(
-            event, name, settings, decision, time_alert, context=context
+            event, name, tables.place, decision, time_alert, context=context
         )
     except OverflowError as error:  # its time zone leads out of the years 1 to 9999
         raise RejectedMessageError(

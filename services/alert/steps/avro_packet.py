@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from runtime.settings import AlertSettings
 from schemas.alert_packet import (
     AlertPacket,
     AlertSource,
@@ -22,7 +21,7 @@ from services.alert.steps.facts import (
     time_limit_of,
     variability_of,
 )
-from services.alert.steps.localization import find_localization
+from services.alert.steps.localization import Localization
 
 __all__ = ["build_avro_packet"]
 
@@ -30,13 +29,13 @@ __all__ = ["build_avro_packet"]
 def build_avro_packet(
     event: SourceEvent,
     name: AlertName,
-    settings: AlertSettings,
+    place: Localization,
     decision: Decision,
     time_alert: datetime,
     *,
     context: EventContext,
 ) -> bytes:
-    """Return the packet; parameters as of `build_voevent`.
+    """Return the packet; parameters as of `build_voevent`, and the errors of the position.
 
     References
     ----------
@@ -61,7 +60,7 @@ def build_avro_packet(
         false_alarms_per_day=context.false_alarms_per_day,
         note=note_of(event),
         quality_flags=event.quality_flags,
-        source=_to_source(event, settings),
+        source=_to_source(event, place),
         trigger=_to_trigger(event),
         timestep=tuple(
             _to_measurement(band.point) for band in context.bands if band.point is not None
@@ -87,8 +86,8 @@ def build_avro_packet(
     return encode_alert_packet(packet)
 
 
-def _to_source(event: SourceEvent, settings: AlertSettings) -> AlertSource:
-    place, (eta, v) = find_localization(event, settings), variability_of(event)
+def _to_source(event: SourceEvent, place: Localization) -> AlertSource:
+    eta, v = variability_of(event)
     return AlertSource(
         source_id=event.source_id,
         transient_id=event.transient_id,

@@ -4,6 +4,7 @@ Few have a UCD: the packet stays below 10 kB.
 """
 
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -19,19 +20,15 @@ from services.alert.steps.facts import (
     time_limit_of,
     usable_exposure_s,
 )
-from services.alert.steps.localization import find_localization
+from services.alert.steps.localization import Localization, find_localization
 from sky.geometry import to_galactic
 
 __all__ = [
     "BAND_COLUMNS",
     "MATCH_COLUMNS",
-    "band_table",
-    "history_rows",
-    "link_rows",
-    "localization_rows",
-    "match_table",
-    "significance_rows",
-    "spectrum_rows",
+    "Cell",
+    "ContextTables",
+    "describe_context",
 ]
 
 _MAX_BANDS = 12
@@ -63,9 +60,51 @@ MATCH_COLUMNS = (
     ("flux_jy", "Jy", ""),
 )
 Cell = str | float | bool | None
+_Table = list[tuple[Cell, ...]]
 
 
-def band_table(context: EventContext) -> list[tuple[Cell, ...]]:
+@dataclass(frozen=True, slots=True)
+class ContextTables:
+    """What is known of a source beside its event, in the words of packet and notice.
+
+    Parameters
+    ----------
+    place : Localization
+        Errors of the position.
+    localization, history, spectrum, significance, links : list of Row
+        Name, value, unit and UCD of each fact.
+    bands, matches : list of tuple
+        Cells of `BAND_COLUMNS` and `MATCH_COLUMNS`.
+    """
+
+    place: Localization
+    localization: list[Row]
+    history: list[Row]
+    spectrum: list[Row]
+    significance: list[Row]
+    links: list[Row]
+    bands: _Table
+    matches: _Table
+
+
+def describe_context(
+    event: SourceEvent, context: EventContext, settings: AlertSettings
+) -> ContextTables:
+    """Return the context of an event as packet and notice have it, made once for both."""
+    place = find_localization(event, settings)
+    return ContextTables(
+        place=place,
+        localization=_localization_rows(event, context, place),
+        history=_history_rows(event, context),
+        spectrum=_spectrum_rows(context),
+        significance=_significance_rows(context),
+        links=_link_rows(event, settings),
+        bands=_band_table(context),
+        matches=_match_table(context),
+    )
+
+
+def _band_table(context: EventContext) -> _Table:
     """Return the bands of the timestep, the headline and at most 11 others of largest S/N."""
     ranked = sorted(context.bands, key=_rank, reverse=True)[:_MAX_BANDS]
     return [_to_band_cells(band) for band in context.bands if band in ranked]
@@ -98,7 +137,7 @@ def _to_band_cells(band: BandFlux) -> tuple[Cell, ...]:
     )
 
 
-def match_table(context: EventContext) -> list[tuple[Cell, ...]]:
+def _match_table(context: EventContext) -> _Table:
     """Return the nearest source of each reference catalogue within 1 arcmin, at most ten."""
     return [
         (
@@ -113,7 +152,7 @@ def match_table(context: EventContext) -> list[tuple[Cell, ...]]:
     ]
 
 
-def spectrum_rows(context: EventContext) -> list[Row]:
+def _spectrum_rows(context: EventContext) -> list[Row]:
     """Return the spectral index over the bands of the timestep, S ~ nu^index."""
     index = context.spectral_index
     return [
@@ -127,11 +166,10 @@ def spectrum_rows(context: EventContext) -> list[Row]:
     ]
 
 
-def localization_rows(
-    event: SourceEvent, context: EventContext, settings: AlertSettings
+def _localization_rows(
+    event: SourceEvent, context: EventContext, place: Localization
 ) -> list[Row]:
     """Return the ellipse of 90 %, its parts, and where the position lies."""
-    place = find_localization(event, settings)
     longitude_deg, latitude_deg = (
         to_galactic(ra_of(event), event.dec) if math.isfinite(event.dec) else (math.nan, math.nan)
     )
@@ -149,7 +187,7 @@ def localization_rows(
     ]
 
 
-def history_rows(event: SourceEvent, context: EventContext) -> list[Row]:
+def _history_rows(event: SourceEvent, context: EventContext) -> list[Row]:
     """Return what the source was before, in the band of the event, and how fast it changes."""
     history = context.history
     limit = event.limit_previous_jy_beam
@@ -218,7 +256,7 @@ def _time_scale_rows(event: SourceEvent, history: History) -> list[Row]:
     ]
 
 
-def significance_rows(context: EventContext) -> list[Row]:
+def _significance_rows(context: EventContext) -> list[Row]:
     """Return how many false alarms are expected, of this S/N or more, in this stream and here."""
     per_day = context.false_alarms_per_day
     rate_hz = None if per_day is None else per_day / _SECONDS_PER_DAY
@@ -229,7 +267,7 @@ def significance_rows(context: EventContext) -> list[Row]:
     ]
 
 
-def link_rows(event: SourceEvent, settings: AlertSettings) -> list[Row]:
+def _link_rows(event: SourceEvent, settings: AlertSettings) -> list[Row]:
     """Return the addresses of light curve and image, if the API has a public one."""
     if settings.public_url is None or not event.source_id:
         return []

@@ -5,7 +5,6 @@ What a reader cannot tell from the name of a row has a UCD: the packet stays bel
 
 from datetime import UTC, datetime
 
-from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
 from schemas.quality import names_of
 from services.alert.models import Decision
@@ -16,7 +15,7 @@ from services.alert.steps.facts import (
     time_previous_of,
     variability_of,
 )
-from services.alert.steps.localization import find_localization
+from services.alert.steps.localization import Localization
 
 __all__ = ["association_rows", "detection_rows", "image_rows", "provenance_rows", "to_iso"]
 
@@ -45,9 +44,8 @@ def image_rows(event: SourceEvent) -> list[Row]:
     ]
 
 
-def detection_rows(event: SourceEvent, settings: AlertSettings) -> list[Row]:
+def detection_rows(event: SourceEvent, place: Localization) -> list[Row]:
     """Return what was measured."""
-    place = find_localization(event, settings)
     flux, error = "phot.flux.density;em.radio", ""
     limit = event.limit_previous_jy_beam
     return [

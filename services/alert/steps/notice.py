@@ -8,18 +8,13 @@ import orjson
 from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
 from schemas.quality import names_of
-from services.alert.models import NO_CONTEXT, Decision, EventContext
+from services.alert.models import NO_CONTEXT, Decision
 from services.alert.steps.context_rows import (
     BAND_COLUMNS,
     MATCH_COLUMNS,
     Cell,
-    band_table,
-    history_rows,
-    link_rows,
-    localization_rows,
-    match_table,
-    significance_rows,
-    spectrum_rows,
+    ContextTables,
+    describe_context,
 )
 from services.alert.steps.facts import (
     AlertName,
@@ -38,7 +33,7 @@ from services.alert.steps.facts import (
     usable_exposure_s,
     variability_of,
 )
-from services.alert.steps.localization import CONTAINMENT_PROBABILITY, find_localization
+from services.alert.steps.localization import CONTAINMENT_PROBABILITY, Localization
 
 __all__ = ["SCHEMA", "build_notice"]
 
@@ -67,7 +62,7 @@ def build_notice(
     decision: Decision,
     time_alert: datetime,
     *,
-    context: EventContext = NO_CONTEXT,
+    tables: ContextTables | None = None,
 ) -> bytes:
     """Return the notice as JSON; a number that is not finite is null, a field of GCN is left out.
 
@@ -83,8 +78,8 @@ def build_notice(
         Rule, importance, role.
     time_alert : datetime
         Time of the alert, UTC.
-    context : EventContext
-        What the catalogue has about the event.
+    tables : ContextTables or None
+        What the catalogue has about the event; None: nothing.
 
     Returns
     -------
@@ -96,18 +91,21 @@ def build_notice(
     GCN unified schema, gcn/notices/core: Alert, DateTime, Event, Reporter, Localization,
     Statistics, Spectral.
     """
+    tables = tables or describe_context(event, NO_CONTEXT, settings)
     notice = (
         _identity(event, name, settings, decision, time_alert)
-        | _when_and_where(event, settings)
+        | _when_and_where(event, tables.place)
         | _measurement(event)
-        | _context(event, context, settings)
+        | _context(event, tables)
         | _provenance(event, name, decision, time_alert)
     )
     if (link := link_to(name, settings.public_url)) is not None:
         notice["data_archive_page"] = link
-    notice |= {row[0]: row[1] for row in link_rows(event, settings)}
-    unknown = [name for name in _LEFT_OUT if not _is_known(notice[name])]
-    return orjson.dumps({name: value for name, value in notice.items() if name not in unknown})
+    notice |= {row[0]: row[1] for row in tables.links}
+    for name_left_out in _LEFT_OUT:
+        if not _is_known(notice[name_left_out]):
+            del notice[name_left_out]
+    return orjson.dumps(notice)
 
 
 def _is_known(value: Json) -> bool:
@@ -118,22 +116,20 @@ def _is_known(value: Json) -> bool:
     )
 
 
-def _context(
-    event: SourceEvent, context: EventContext, settings: AlertSettings
-) -> dict[str, Json]:
+def _context(event: SourceEvent, tables: ContextTables) -> dict[str, Json]:
     """Return what is known of the source beside the event, as the packet has it."""
     limit = event.limit_previous_jy_beam
     rows = [
-        *localization_rows(event, context, settings),
-        *history_rows(event, context),
-        *spectrum_rows(context),
-        *significance_rows(context),
+        *tables.localization,
+        *tables.history,
+        *tables.spectrum,
+        *tables.significance,
     ]
     return {
         "limiting_flux_density": None if limit is None else limit * _ERG_PER_CM2_S_HZ_PER_JY,
         **{row[0]: row[1] for row in rows},
-        "bands": _to_objects(BAND_COLUMNS, band_table(context)),
-        "catalogue_matches": _to_objects(MATCH_COLUMNS, match_table(context)),
+        "bands": _to_objects(BAND_COLUMNS, tables.bands),
+        "catalogue_matches": _to_objects(MATCH_COLUMNS, tables.matches),
     }
 
 
@@ -172,8 +168,7 @@ def _identity(
     }
 
 
-def _when_and_where(event: SourceEvent, settings: AlertSettings) -> dict[str, Json]:
-    place = find_localization(event, settings)
+def _when_and_where(event: SourceEvent, place: Localization) -> dict[str, Json]:
     return {
         "trigger_time": _to_text(middle_of_exposure(event)),
         "trigger_time_error": time_error_s(event),

@@ -7,6 +7,7 @@ readers find what they expect (ADR 0016).
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
 
 from lxml import etree
 
@@ -14,18 +15,13 @@ from runtime.errors import RejectedMessageError
 from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
 from schemas.voevent import NAMESPACE, load_voevent_schema
-from services.alert.models import NO_CONTEXT, Decision, EventContext
+from services.alert.models import NO_CONTEXT, Decision
 from services.alert.steps.context_rows import (
     BAND_COLUMNS,
     MATCH_COLUMNS,
     Cell,
-    band_table,
-    history_rows,
-    link_rows,
-    localization_rows,
-    match_table,
-    significance_rows,
-    spectrum_rows,
+    ContextTables,
+    describe_context,
 )
 from services.alert.steps.event_rows import (
     association_rows,
@@ -48,7 +44,7 @@ from services.alert.steps.facts import (
     tense_of,
     time_error_s,
 )
-from services.alert.steps.localization import find_localization
+from services.alert.steps.localization import Localization
 from services.alert.steps.xml_text import element, escape_text, escape_value, leaf
 
 __all__ = ["MAX_PACKET_BYTES", "assert_valid", "build_voevent"]
@@ -84,7 +80,7 @@ def build_voevent(
     decision: Decision,
     time_alert: datetime,
     *,
-    context: EventContext = NO_CONTEXT,
+    tables: ContextTables | None = None,
 ) -> bytes:
     """Return the packet; the same arguments give the same bytes.
 
@@ -100,8 +96,8 @@ def build_voevent(
         Rule, importance, role.
     time_alert : datetime
         Time of the alert, UTC.
-    context : EventContext
-        What the catalogue has about the event.
+    tables : ContextTables or None
+        What the catalogue has about the event; None: nothing.
 
     Returns
     -------
@@ -117,16 +113,17 @@ def build_voevent(
     ----------
     Seaman et al. (2011), VOEvent 2.0, IVOA Recommendation.
     """
+    tables = tables or describe_context(event, NO_CONTEXT, settings)
     parts = [
         _declare(name.ivorn, decision.voevent_role),
         _write_who(settings, time_alert),
         element(
             "What",
             *_write_identity(name, tense_of(event, decision.role, time_alert)),
-            *_write_event(event, settings, decision, time_alert),
-            *_write_context(event, context, settings),
+            *_write_event(event, tables.place, decision, time_alert),
+            *_write_context(tables),
         ),
-        _write_where_when(event, settings),
+        _write_where_when(event, settings, tables.place),
         _write_how(),
         _write_why(event, decision, _expiry(event, settings.expires_s, time_alert)),
         _write_citations(name),
@@ -161,50 +158,53 @@ def _declare(ivorn: str, role: str) -> str:
 
 
 def _write_who(settings: AlertSettings, time_alert: datetime) -> str:
-    author = [
-        leaf("title", clean_text(settings.author_title)),
-        leaf("shortName", clean_text(settings.mission)),
-    ]
-    if settings.contact_name is not None:
-        author.append(leaf("contactName", clean_text(settings.contact_name)))
-    if settings.contact_email is not None:
-        author.append(leaf("contactEmail", clean_text(settings.contact_email)))
+    author = _write_author(
+        settings.author_title, settings.mission, settings.contact_name, settings.contact_email
+    )
     return element(
         "Who",
         leaf("AuthorIVORN", f"ivo://{settings.authority}/livetrap"),
         leaf("Date", to_iso(time_alert)),
-        element("Author", *author),
+        author,
     )
 
 
+@lru_cache(maxsize=16)
+def _write_author(title: str, mission: str, name: str | None, email: str | None) -> str:
+    parts = [leaf("title", clean_text(title)), leaf("shortName", clean_text(mission))]
+    if name is not None:
+        parts.append(leaf("contactName", clean_text(name)))
+    if email is not None:
+        parts.append(leaf("contactEmail", clean_text(email)))
+    return element("Author", *parts)
+
+
 def _write_identity(name: AlertName, tense: str) -> Iterator[str]:
-    yield _write_param(("TrigID", name.trig_id, "", "meta.id"))
+    yield _write_param("TrigID", name.trig_id, "", "meta.id")
     if name.event_name is not None:
-        yield _write_param(("event_name", name.event_name, "", "meta.id"))
-    yield _write_param(("AlertType", name.alert_type, "", ""))
-    yield _write_param(("AlertTense", tense, "", ""))
+        yield _write_param("event_name", name.event_name, "", "meta.id")
+    yield _write_param("AlertType", name.alert_type, "", "")
+    yield _write_param("AlertTense", tense, "", "")
 
 
 def _write_event(
-    event: SourceEvent, settings: AlertSettings, decision: Decision, time_alert: datetime
+    event: SourceEvent, place: Localization, decision: Decision, time_alert: datetime
 ) -> Iterator[str]:
     yield _write_group("image", image_rows(event))
-    yield _write_group("detection", detection_rows(event, settings))
+    yield _write_group("detection", detection_rows(event, place))
     yield _write_group("association", association_rows(event, decision))
     yield _write_group("provenance", provenance_rows(event, time_alert))
 
 
-def _write_context(
-    event: SourceEvent, context: EventContext, settings: AlertSettings
-) -> Iterator[str]:
+def _write_context(tables: ContextTables) -> Iterator[str]:
     """Yield what is known of the source beside the event."""
-    yield _write_group("localization", localization_rows(event, context, settings))
-    yield _write_group("history", history_rows(event, context) + spectrum_rows(context))
-    yield _write_group("significance", significance_rows(context)[1:])  # the first: a unit of GCN
-    if links := link_rows(event, settings):
-        yield _write_group("links", links)
-    yield _write_table("bands", BAND_COLUMNS, band_table(context))
-    yield _write_table("catalogue_matches", MATCH_COLUMNS, match_table(context))
+    yield _write_group("localization", tables.localization)
+    yield _write_group("history", tables.history + tables.spectrum)
+    yield _write_group("significance", tables.significance[1:])  # the first: a unit of GCN
+    if tables.links:
+        yield _write_group("links", tables.links)
+    yield _write_table("bands", BAND_COLUMNS, tables.bands)
+    yield _write_table("catalogue_matches", MATCH_COLUMNS, tables.matches)
 
 
 def _write_table(
@@ -239,21 +239,26 @@ def _to_cell_text(cell: Cell) -> str:
 
 def _write_group(name: str, rows: list[Row]) -> str:
     """Return a group of the rows with a value; NaN and infinities are left out."""
-    known = [row for row in rows if row[1] is not None and not _is_blank(row[1])]
-    return element("Group", *map(_write_param, known), name=name)
+    params = [
+        _write_param(name, value, unit, ucd)
+        for name, value, unit, ucd in rows
+        if value is not None and (not isinstance(value, float) or math.isfinite(value))
+    ]
+    return element("Group", *params, name=name)
 
 
-def _is_blank(value: str | float) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
+def _write_param(name: str, value: str | float, unit: str, ucd: str) -> str:
+    if isinstance(value, float):
+        return f'<Param name="{name}" value="{_round(value)}"{_end_param(unit, ucd, float)}'
+    text = escape_value(clean_text(value)) if isinstance(value, str) else value
+    return f'<Param name="{name}" value="{text}"{_end_param(unit, ucd, type(value))}'
 
 
-def _write_param(row: Row) -> str:
-    name, value, unit, ucd = row
-    plain = _round(value) if isinstance(value, float) else value
-    if isinstance(plain, str):
-        plain = escape_value(clean_text(plain))
+@lru_cache(maxsize=1024)
+def _end_param(unit: str, ucd: str, kind: type) -> str:
+    """Return the attributes behind the value of a parameter: of few kinds, for every packet."""
     optional = (f' unit="{unit}"' if unit else "") + (f' ucd="{ucd}"' if ucd else "")
-    return f'<Param name="{name}" value="{plain}"{optional}{_DATA_TYPES[type(plain)]}/>'
+    return f"{optional}{_DATA_TYPES[kind]}/>"
 
 
 def _round(value: float) -> float:
@@ -261,34 +266,35 @@ def _round(value: float) -> float:
     return float(f"{value:.9g}")
 
 
-def _write_where_when(event: SourceEvent, settings: AlertSettings) -> str:
+def _write_where_when(event: SourceEvent, settings: AlertSettings, place: Localization) -> str:
     time = element(
         "Time",
         element("TimeInstant", leaf("ISOTime", to_iso(middle_of_exposure(event)))),
         leaf("Error", str(time_error_s(event))),
         unit="s",
     )
-    position = _write_position(event, settings)
+    position = _write_position(event, place)
     observation = element(
         "ObservationLocation",
         element("AstroCoordSystem", id=_COORDINATES),
         element("AstroCoords", time, position, coord_system_id=_COORDINATES),
     )
-    place = element("ObservatoryLocation", id=instrument_of(event, settings))
-    return element("WhereWhen", element("ObsDataLocation", place, observation))
+    observatory = element("ObservatoryLocation", id=instrument_of(event, settings))
+    return element("WhereWhen", element("ObsDataLocation", observatory, observation))
 
 
-def _write_position(event: SourceEvent, settings: AlertSettings) -> str:
+def _write_position(event: SourceEvent, place: Localization) -> str:
     return element(
         "Position2D",
         leaf("Name1", "RA"),
         leaf("Name2", "Dec"),
         element("Value2", leaf("C1", str(ra_of(event))), leaf("C2", str(float(event.dec)))),
-        leaf("Error2Radius", str(find_localization(event, settings).major_deg)),
+        leaf("Error2Radius", str(place.major_deg)),
         unit="deg",
     )
 
 
+@cache
 def _write_how() -> str:
     how = f"Image-plane search for radio transients: {name_pipeline()}"
     return element("How", leaf("Description", how))

@@ -30,10 +30,11 @@ def to_attributes(**values: str) -> str:
 
 def element(tag: str, *children: str, **attributes: str) -> str:
     """Return an element of elements that are text already."""
-    start = f"<{tag}{to_attributes(**attributes)}"
+    start = f"<{tag}{to_attributes(**attributes)}" if attributes else f"<{tag}"
     return f"{start}>{''.join(children)}</{tag}>" if children else f"{start}/>"
 
 
 def leaf(tag: str, text: str, **attributes: str) -> str:
     """Return an element with a text and no elements."""
-    return f"<{tag}{to_attributes(**attributes)}>{escape_text(text)}</{tag}>"
+    start = f"<{tag}{to_attributes(**attributes)}" if attributes else f"<{tag}"
+    return f"{start}>{escape_text(text)}</{tag}>"

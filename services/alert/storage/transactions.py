@@ -1,5 +1,6 @@
 """Alerts read and stored in one transaction: a statement for all events of it, not for each."""
 
+from bisect import bisect_right, insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -29,7 +30,7 @@ class _Added:
     by_family: defaultdict[str, list[NewAlert]] = field(default_factory=lambda: defaultdict(list))
     first_of_family: dict[str, str] = field(default_factory=dict)  # ivorns, in their order
     n_of_image: Counter[str] = field(default_factory=Counter)
-    times_of_stream: defaultdict[str, list[datetime]] = field(
+    times_of_stream: defaultdict[str, list[datetime]] = field(  # ascending
         default_factory=lambda: defaultdict(list)
     )
 
@@ -40,7 +41,7 @@ class _Added:
             self.first_of_family[alert.trig_id] = alert.ivorn
         if alert.alert_type == "initial" and alert.kind != "storm":
             self.n_of_image[alert.image_id] += 1
-            self.times_of_stream[alert.stream].append(alert.time_start)
+            insort(self.times_of_stream[alert.stream], alert.time_start)
 
     def count_in(self, event: SourceEvent, before: AlertHistory) -> AlertHistory:
         """Return what was before an event, these alerts among it."""
@@ -49,7 +50,7 @@ class _Added:
         before = replace(
             before,
             n_of_image=before.n_of_image + self.n_of_image[event.image_id],
-            n_of_minute=before.n_of_minute + sum(stop - _MINUTE < each <= stop for each in times),
+            n_of_minute=before.n_of_minute + _count_in_minute(times, stop),
             earlier_ivorns=(*before.earlier_ivorns, *self._first_of(event.earlier_trig_ids)),
         )
         family = self.by_family.get(event.trig_id)
@@ -59,6 +60,12 @@ class _Added:
         if not families:
             return ()
         return [ivorn for family, ivorn in self.first_of_family.items() if family in families]
+
+
+def _count_in_minute(times: Sequence[datetime], stop: datetime) -> int:
+    """Return how many of ascending times are in the minute that ends with `stop`."""
+    first = bisect_right(times, -_MINUTE, key=lambda each: each - stop)
+    return max(bisect_right(times, stop) - first, 0)
 
 
 def _follow(before: AlertHistory, family: Sequence[NewAlert]) -> AlertHistory:

@@ -281,3 +281,30 @@ async def test_a_lost_connection_is_worth_another_try(
     alert, is_new = await add(store, event)
     assert is_new
     await finish(store, alert)
+
+
+async def test_the_alerts_of_the_minute_before_are_counted_for_each_event_of_a_batch(
+    store: AlertStore,
+) -> None:
+    stream, generator = uuid.uuid4().hex, random.Random(5)
+    odd_s = [0.0, 60.0, 59.999999, 60.000001, 119.999999, 120.0, -0.000001]
+
+    def events_at(offsets_s: list[float]) -> list[SourceEvent]:
+        return [
+            fresh_event(stream=stream, time_start=START + timedelta(seconds=offset_s))
+            for offset_s in offsets_s
+        ]
+
+    stored = events_at([*odd_s, *(generator.uniform(-90, 200) for _ in range(30))])
+    for event in stored:
+        await add(store, event)
+    batch = events_at([*odd_s, *(generator.uniform(-150, 300) for _ in range(30))])
+    async with store.transaction([event.event_id for event in batch]) as transaction:
+        await transaction.load_histories(batch)
+        for event in batch:
+            before = await transaction.get_alert_history(event)
+            ages = [event.time_start - each.time_start for each in stored]
+            expected = sum(timedelta(0) <= age < timedelta(minutes=1) for age in ages)
+            assert before.n_of_minute == expected, event.time_start
+            await transaction.add(render(event, before), LOW_WATERMARK)
+            stored.append(event)

@@ -7,6 +7,7 @@ from importlib.resources import files
 import jsonschema_rs
 
 from runtime.settings import AlertSettings
+from services.alert.steps.context_rows import describe_context
 from services.alert.steps.facts import name_alert
 from services.alert.steps.notice import build_notice
 from tests.support.alert_contexts import full_context
@@ -28,9 +29,8 @@ def test_the_schema_is_valid_and_describes_every_field() -> None:
     settings = AlertSettings(
         public_url="https://livetrap.example.org", contact_name="A", contact_email="a@example.org"
     )
-    notice = json.loads(
-        build_notice(event, name, settings, DECISION, START, context=full_context())
-    )
+    tables = describe_context(event, full_context(), settings)
+    notice = json.loads(build_notice(event, name, settings, DECISION, START, tables=tables))
     jsonschema_rs.validate(SCHEMA, notice)
     assert list(notice) == list(SCHEMA["properties"])
     assert all(each["description"] for each in SCHEMA["properties"].values())

@@ -4,6 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from services.alert.steps.facts import clean_text
+from services.alert.steps.voevent import _write_param
 from services.alert.steps.xml_text import element, leaf
 
 # What XML 1.0 allows; a carriage return in a document is a line feed to its reader.
@@ -30,3 +32,17 @@ def test_text_and_attribute_are_read_again(text: str, value: str) -> None:
 
 def test_an_element_without_children_is_empty() -> None:
     assert element("Group", name="image") == '<Group name="image"/>'
+
+
+@given(
+    value=st.one_of(texts, st.integers(), st.floats(allow_nan=False, allow_infinity=False)),
+    unit=st.sampled_from(["", "Jy/beam"]),
+    ucd=st.sampled_from(["", "stat.snr"]),
+)
+def test_a_parameter_is_as_lxml_writes_it(value: str | float, unit: str, ucd: str) -> None:
+    plain = clean_text(value) if isinstance(value, str) else value
+    shown = float(f"{plain:.9g}") if isinstance(plain, float) else plain
+    optional = {name: text for name, text in (("unit", unit), ("ucd", ucd)) if text}
+    kinds = {int: {"dataType": "int"}, float: {"dataType": "float"}, str: {}}
+    tree = etree.Element("Param", name="p", value=str(shown), **optional, **kinds[type(value)])
+    assert _write_param("p", value, unit, ucd).encode() == etree.tostring(tree, encoding="UTF-8")
