@@ -15,12 +15,16 @@ from schemas.messages import (
     ForcedRequest,
     ImageDetections,
     ImageMetadata,
+    ImageStamps,
     PositionColumns,
     RmsGrid,
     SourceColumns,
     SourceEvent,
     SourceOffset,
     StageTimes,
+    StampColumns,
+    StampFile,
+    StampRequest,
 )
 from schemas.registry import SchemaVersion, current_version, find_version
 
@@ -29,12 +33,16 @@ __all__ = [
     "decode_forced_measurements",
     "decode_forced_request",
     "decode_image_detections",
+    "decode_image_stamps",
     "decode_source_event",
+    "decode_stamp_request",
     "encode_forced_measurements",
     "encode_forced_request",
     "encode_image_detections",
+    "encode_image_stamps",
     "encode_record",
     "encode_source_event",
+    "encode_stamp_request",
 ]
 
 _MAGIC = 0
@@ -239,7 +247,60 @@ def decode_forced_measurements(data: bytes) -> ForcedMeasurements:
         raise CodecError(f"inconsistent forced_measurements: {error}") from error
 
 
-def _to_lists(columns: PositionColumns | ForcedColumns) -> dict[str, list[Any]]:
+def encode_stamp_request(message: StampRequest) -> bytes:
+    """Return the Avro bytes of a request for stamps."""
+    record = _to_mapping(message)
+    record["source"] = _to_mapping(message.source)
+    record["stamps"] = _to_lists(message.stamps)
+    return encode_record("stamp_request", record)
+
+
+def decode_stamp_request(data: bytes) -> StampRequest:
+    """Return the message in `data`.
+
+    Raises
+    ------
+    CodecError
+        If the bytes are of another schema, damaged, or of inconsistent lengths.
+    """
+    record = _decode("stamp_request", data)
+    try:
+        return StampRequest(
+            source=SourceOffset(**record.pop("source")),
+            stamps=StampColumns(**_to_columns(record.pop("stamps"))),
+            **record,
+        )
+    except ValueError as error:
+        raise CodecError(f"inconsistent stamp_request: {error}") from error
+
+
+def encode_image_stamps(message: ImageStamps) -> bytes:
+    """Return the Avro bytes of stamps."""
+    record = _to_mapping(message)
+    record["source"] = _to_mapping(message.source)
+    record["stamps"] = [_to_mapping(each) for each in message.stamps]
+    return encode_record("image_stamps", record)
+
+
+def decode_image_stamps(data: bytes) -> ImageStamps:
+    """Return the message in `data`.
+
+    Raises
+    ------
+    CodecError
+        If the bytes are of another schema or damaged.
+    """
+    record = _decode("image_stamps", data)
+    return ImageStamps(
+        source=SourceOffset(**record.pop("source")),
+        stamps=tuple(StampFile(**each) for each in record.pop("stamps")),
+        **record,
+    )
+
+
+def _to_lists(
+    columns: PositionColumns | ForcedColumns | StampColumns,
+) -> dict[str, list[Any]]:
     """Return columns as plain lists."""
     return {name: np.asarray(column).tolist() for name, column in _to_mapping(columns).items()}
 
@@ -248,7 +309,7 @@ def _to_columns(lists: dict[str, list[Any]]) -> dict[str, Any]:
     """Return texts as tuples, ids as int64 and the rest as float64."""
     columns: dict[str, Any] = {}
     for name, values in lists.items():
-        if name in ("extraction_type", "reason"):
+        if name in ("extraction_type", "reason", "stamp_id"):
             columns[name] = tuple(values)
         else:
             columns[name] = np.array(values, np.int64 if name == "position_id" else np.float64)

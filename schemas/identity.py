@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["TEST_STREAM", "ImageDigest", "digest_image", "event_id", "trig_id"]
+__all__ = ["TEST_STREAM", "ImageDigest", "digest_image", "event_id", "stamp_id", "trig_id"]
 
 # Every alert of this stream is a test.
 TEST_STREAM = "livetrap-test"
@@ -54,3 +54,8 @@ def trig_id(stream: str, founding_image_id: str, founding_source_number: int) ->
 def event_id(trig: str, kind: str, trigger_image_id: str) -> str:
     """Return the identity of one event of the family `trig`."""
     return hashlib.sha256(f"{trig}|{kind}|{trigger_image_id}".encode()).hexdigest()[:32]
+
+
+def stamp_id(trig: str, role: str) -> str:
+    """Return the identity of a stamp of the family `trig`: what it shows is its role."""
+    return f"{trig}-{role}"

@@ -14,6 +14,7 @@ __all__ = [
     "ForcedRequest",
     "ImageDetections",
     "ImageMetadata",
+    "ImageStamps",
     "IntArray",
     "PositionColumns",
     "RmsGrid",
@@ -21,6 +22,9 @@ __all__ = [
     "SourceEvent",
     "SourceOffset",
     "StageTimes",
+    "StampColumns",
+    "StampFile",
+    "StampRequest",
 ]
 
 BoolArray = npt.NDArray[np.bool_]
@@ -93,7 +97,9 @@ def _no_ints() -> IntArray:
     return np.empty(0, dtype=np.int64)
 
 
-def _check_lengths(columns: "SourceColumns | PositionColumns | ForcedColumns") -> None:
+def _check_lengths(
+    columns: "SourceColumns | PositionColumns | ForcedColumns | StampColumns",
+) -> None:
     lengths = {len(getattr(columns, column.name)) for column in fields(columns)}
     if len(lengths) > 1:
         raise ValueError(f"source columns differ in length: {sorted(lengths)}")
@@ -196,6 +202,48 @@ class ForcedMeasurements:
     source: SourceOffset
     missing_reason: str | None = None
     measurements: ForcedColumns = field(default_factory=ForcedColumns)
+
+
+@dataclass(frozen=True, slots=True)
+class StampColumns:
+    """Stamps to be cut, all of length n; `ra` and `dec` are their centres, ICRS [deg]."""
+
+    stamp_id: tuple[str, ...] = ()
+    ra: FloatArray = field(default_factory=_no_floats)
+    dec: FloatArray = field(default_factory=_no_floats)
+
+    def __post_init__(self) -> None:
+        """Refuse columns of different lengths."""
+        _check_lengths(self)
+
+
+@dataclass(frozen=True, slots=True)
+class StampRequest:
+    """Topic `stamp-requests-v1`: stamps to cut from one image."""
+
+    image_id: str
+    stream: str
+    source: SourceOffset
+    stamps: StampColumns
+
+
+@dataclass(frozen=True, slots=True)
+class StampFile:
+    """A stamp as the bytes of a FITS file; they are empty where `reason` is not."""
+
+    stamp_id: str
+    reason: str = ""
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStamps:
+    """Topic `stamps-v1`: the answer to a request for stamps."""
+
+    image_id: str
+    stream: str
+    source: SourceOffset
+    stamps: tuple[StampFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-__all__ = ["ForcedReason", "ImageReason", "MessageReason"]
+__all__ = ["ForcedReason", "ImageReason", "MessageReason", "StampReason"]
 
 
 class ImageReason(StrEnum):
@@ -80,3 +80,11 @@ class ForcedReason(StrEnum):
     IMAGE_GONE = "image_gone"
     IMAGE_ELSEWHERE = "image_elsewhere"
     NOT_KEPT = "not_kept"
+
+
+class StampReason(StrEnum):
+    """Why there is no stamp, beside the reasons of a position, of its image and of a message."""
+
+    NO_EARLIER_IMAGE = "no_earlier_image"
+    NOT_ANSWERED = "not_answered"
+    EXPIRED = "expired"

@@ -38,6 +38,16 @@ class Topics:
         return f"{self.prefix}forced-measurements-v1"
 
     @property
+    def stamp_requests(self) -> str:
+        """Avro, keyed as images."""
+        return f"{self.prefix}stamp-requests-v1"
+
+    @property
+    def stamps(self) -> str:
+        """Avro `image_stamps`, keyed by stream."""
+        return f"{self.prefix}stamps-v1"
+
+    @property
     def transients(self) -> str:
         """Avro `source_event`, keyed by stream."""
         return f"{self.prefix}transients-v1"
@@ -78,6 +88,8 @@ class Topics:
             self.detections,
             self.forced_requests,
             self.forced_measurements,
+            self.stamp_requests,
+            self.stamps,
             self.transients,
             self.alerts_voevent,
             self.alerts_gcn,

@@ -12,8 +12,9 @@ from api.errors import ProblemError, not_found
 from api.handlers.caching import NOT_MODIFIED, answer_immutable
 from api.handlers.context import ApiContext, ClientAddress, Context
 from api.handlers.parameters import RequiredDec, RequiredRa, to_key
-from api.steps.cutout import Cutout, cut, to_fits, to_png
+from api.steps.cutout import to_fits, to_png
 from runtime.errors import TransientError
+from sky.cutout import Cutout, cut
 
 __all__ = ["router"]
 
@@ -82,7 +83,14 @@ def _cut(
 ) -> Cutout:
     try:
         image = context.pixels.read(row)
-        return cut(image, ra, dec, size_arcmin=size_arcmin, beam_major_deg=row["beam_major_deg"])
+        return cut(
+            image.pixels,
+            image.wcs_header,
+            ra,
+            dec,
+            size_arcmin=size_arcmin,
+            beam_major_deg=row["beam_major_deg"],
+        )
     except TransientError as error:
         raise ProblemError(503, str(error)) from error
     except ValueError as error:

@@ -62,6 +62,11 @@ def ensure_topics(settings: KafkaSettings) -> None:
     missing = [
         _new_topic(name, settings, topics) for name in topics.all() if name not in metadata.topics
     ]
+    images = metadata.topics.get(topics.images)
+    for each in missing:
+        # Equal keys are to come to one extractor.
+        if each.topic in (topics.forced_requests, topics.stamp_requests) and images is not None:
+            each.num_partitions = len(images.partitions)
     if missing:
         _create(admin, missing)
 

@@ -13,58 +13,60 @@ _MOST_MESSAGES = 200
 
 
 class DeferredMessages:
-    """Messages of low priority in the order of their arrival, up to a limit.
+    """Messages of low priority in the order of their topics, then of their arrival.
 
-    At the limit their partitions are paused, so that they stay on the broker; at half of it they
-    are resumed.
+    At a limit of a topic its partitions are paused, so that its messages stay on the broker; at
+    half of it they are resumed.
 
     Parameters
     ----------
     consumer : Consumer
         Where they come from.
     topics : sequence of str
-        Topics of low priority.
+        Topics of low priority, the higher one first.
     limit : int
-        How many are held.
+        How many of each are held.
     """
 
     def __init__(
         self, consumer: Consumer, topics: Sequence[str], *, limit: int = _MOST_MESSAGES
     ) -> None:
         self._consumer = consumer
-        self._topics = frozenset(topics)
         self._limit = limit
-        self._messages: deque[InMessage] = deque()
-        self._is_paused = False
+        self._messages: dict[str, deque[InMessage]] = {topic: deque() for topic in topics}
+        self._paused: set[str] = set()
 
     def __len__(self) -> int:
-        return len(self._messages)
+        return sum(map(len, self._messages.values()))
 
     def takes(self, message: InMessage) -> bool:
         """Hold a message if it has low priority; return whether it has."""
-        if message.topic not in self._topics:
+        held = self._messages.get(message.topic)
+        if held is None:
             return False
-        self._messages.append(message)
-        if len(self._messages) >= self._limit:
+        held.append(message)
+        if len(held) >= self._limit:
             # Again with each one beyond the limit: partitions may have been assigned since.
-            self._consumer.pause(self._partitions())
-            self._is_paused = True
+            self._consumer.pause(self._partitions(message.topic))
+            self._paused.add(message.topic)
         return True
 
     def pop(self) -> InMessage:
-        """Return the oldest message, and remove it."""
-        message = self._messages.popleft()
-        if self._is_paused and len(self._messages) <= self._limit // 2:
-            self._consumer.resume(self._partitions())
-            self._is_paused = False
+        """Return the oldest message of the first topic that has one, and remove it."""
+        topic, held = next(each for each in self._messages.items() if each[1])
+        message = held.popleft()
+        if topic in self._paused and len(held) <= self._limit // 2:
+            self._consumer.resume(self._partitions(topic))
+            self._paused.discard(topic)
         return message
 
     def drop(self, partitions: Sequence[TopicPartition]) -> None:
         """Drop the messages of partitions that were revoked: another worker handles them."""
         gone = {(each.topic, each.partition) for each in partitions}
-        self._messages = deque(
-            each for each in self._messages if (each.topic, each.partition) not in gone
-        )
+        self._messages = {
+            topic: deque(each for each in held if (topic, each.partition) not in gone)
+            for topic, held in self._messages.items()
+        }
 
-    def _partitions(self) -> list[TopicPartition]:
-        return [each for each in self._consumer.assignment() if each.topic in self._topics]
+    def _partitions(self, topic: str) -> list[TopicPartition]:
+        return [each for each in self._consumer.assignment() if each.topic == topic]

@@ -98,6 +98,12 @@ class ExtractSettings(Section):
         ge=0,
         description="Pixels kept on disk while forced photometry is behind [MB]; 0: none",
     )
+    stamp_px: int = Field(
+        65,
+        ge=9,
+        le=513,
+        description="Least side of a stamp around an announced source; 10 beams if more [px]",
+    )
     count_negative: bool = Field(
         default=False, description="Count the peaks of the negated image: false by definition"
     )
@@ -210,6 +216,15 @@ class AssociateSettings(SolutionSettings):
         description="Images with their rms grids, timesteps and entries of the ledger older than "
         "this are deleted, but for those that a measurement, source, transient or the new-source "
         "test refers to [d]; unset: none",
+    )
+    stamps: bool = Field(
+        default=True, description="Ask for pixels around each source that an event announces"
+    )
+    stamp_retention_days: float | None = Field(
+        90.0, gt=0, description="Pixels of stamps older than this are deleted [d]; unset: none"
+    )
+    stamp_retention_mb: int = Field(
+        20_000, ge=0, description="Pixels of stamps together; the oldest are deleted [MB]"
     )
     update_cool_down_s: float = Field(
         0.0, ge=0, description="Least time between the images of two events of a transient [s]"

@@ -1,7 +1,7 @@
 """Composition root of the associator: offsets come from PostgreSQL, not from Kafka."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -42,11 +42,13 @@ from runtime.stop_flag import StopFlag, StoppedError
 from schemas.topics import Topics
 from services.associate.handlers.detections import DetectionsHandler
 from services.associate.handlers.forced_measurements import ForcedMeasurementsHandler
+from services.associate.handlers.stamps import StampHandler
 from services.associate.storage import CatalogueStore
 
 __all__ = ["main"]
 
 T = TypeVar("T")
+_Store = Callable[[InMessage], Awaitable[None]]
 _BATCH = 100
 _FORCED_BATCH = 20
 _POLL_S = 0.02
@@ -130,6 +132,9 @@ class _Associator:
             CatalogueStore(pool), self._settings.associate, self._topics
         )
         self._forced_consumer: Consumer = create_consumer(kafka, group="livetrap-associate-forced")
+        self._stamps = StampHandler(CatalogueStore(pool), self._settings.associate, self._topics)
+        self._stamp_consumer: Consumer = create_consumer(kafka, group="livetrap-associate-stamps")
+        self._stamp_consumer.subscribe([self._topics.stamps])
         self._lost_forced = LostMessages(self._forced_consumer)
         self._forced_consumer.subscribe(
             [self._topics.forced_measurements], on_assign=self._lost_forced.on_assign
@@ -146,6 +151,7 @@ class _Associator:
                 self._step()
         self._consumer.close()
         self._forced_consumer.close()
+        self._stamp_consumer.close()
         self._upstream.close()
         self._await(self._handler.aclose())
 
@@ -165,6 +171,7 @@ class _Associator:
         self._store_forced()
         retry_until_success(self._announce_overdue)
         retry_until_success(self._relay)
+        self._handle_stamps(is_idle=not messages)
         self._await(self._handler.drop_expired())
         self._await(self._handler.reset_clocks())
 
@@ -205,41 +212,42 @@ class _Associator:
         """Store forced measurements; one may come twice, so Kafka has their offsets."""
         for message in consume_batch(self._forced_consumer, limit=_FORCED_BATCH, timeout_s=0):
             self._retry.retry_until_success(partial(self._reject_lost_forced, message))
-            self._retry.retry_until_success(partial(self._store_or_refuse, message))
+            self._retry.retry_until_success(
+                partial(self._store_or_refuse, self._store_result, message)
+            )
             self._retry.retry_until_success(self._send_dead_letters)
             self._forced_consumer.store_offsets(
                 offsets=[TopicPartition(message.topic, message.partition, message.offset + 1)]
             )
 
-    def _store_or_refuse(self, message: InMessage) -> None:
-        """Store forced measurements; those that cannot be become a dead letter."""
+    def _store_or_refuse(self, store: _Store, message: InMessage) -> None:
+        """Store what a message has; one that cannot be stored becomes a dead letter."""
         try:
             self._in_flight.check(message)
-            self._await(self._in_flight.run(self._store_twice(message), message))
+            self._await(self._in_flight.run(_store_twice(store, message), message))
         except RejectedMessageError as error:
             self._handler.dead_letters.add(message, error)
-
-    async def _store_twice(self, message: InMessage) -> None:
-        """Store forced measurements; after an unexpected exception try once more."""
-        try:
-            await self._store_result(message)
-        except PipelineError:
-            raise
-        except Exception as error:  # noqa: BLE001  (the next messages must follow)
-            get_logger().warning("message_failed_once", error=describe_exception(error))
-        else:
-            return
-        try:
-            await self._store_result(message)
-        except PipelineError:
-            raise
-        except Exception as error:
-            get_logger().exception("forced_measurements_failed", offset=message.offset)
-            raise to_internal_error(error) from error
 
     async def _store_result(self, message: InMessage) -> None:
         if await self._forced_handler.on_message(message):
             self._handler.expect_outbox()
+
+    def _handle_stamps(self, *, is_idle: bool) -> None:
+        """Ask for stamps after the events that they belong to, store those that have come."""
+        if self._await(self._stamps.ask(is_idle=is_idle)):
+            self._handler.expect_outbox()
+        if not self._stamps.may_take(is_idle=is_idle):
+            return
+        for message in consume_batch(self._stamp_consumer, limit=1, timeout_s=0):
+            self._retry.retry_until_success(
+                partial(self._store_or_refuse, self._stamps.on_message, message)
+            )
+            self._retry.retry_until_success(self._send_dead_letters)
+            self._stamp_consumer.store_offsets(
+                offsets=[TopicPartition(message.topic, message.partition, message.offset + 1)]
+            )
+        if is_idle:
+            self._await(self._stamps.drop_expired())
 
     def _send(self, messages: list[OutMessage]) -> None:
         produce_and_wait(self._producer, messages)
@@ -274,3 +282,22 @@ class _Associator:
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)
+
+
+async def _store_twice(store: _Store, message: InMessage) -> None:
+    """Store what a message has; after an unexpected exception try once more."""
+    try:
+        await store(message)
+    except PipelineError:
+        raise
+    except Exception as error:  # noqa: BLE001  (the next messages must follow)
+        get_logger().warning("message_failed_once", error=describe_exception(error))
+    else:
+        return
+    try:
+        await store(message)
+    except PipelineError:
+        raise
+    except Exception as error:
+        get_logger().exception("message_failed", topic=message.topic, offset=message.offset)
+        raise to_internal_error(error) from error

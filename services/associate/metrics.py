@@ -10,6 +10,7 @@ __all__ = [
     "LOOK_BACKS",
     "OPEN_IMAGES",
     "SPECTRAL_CONFLICTS",
+    "STAMPS",
     "TIMESTEPS",
     "TRANSACTION",
 ]
@@ -26,6 +27,11 @@ LOOK_BACKS = Counter(
 SPECTRAL_CONFLICTS = Counter(
     "livetrap_associate_spectral_conflicts_total",
     "Transients retracted because forced photometry contradicts them",
+)
+STAMPS = Counter(
+    "livetrap_associate_stamps_total",
+    "Stamps that came, by outcome: stored or why there is none",
+    ["outcome"],
 )
 GIVEN_UP = Counter(
     "livetrap_associate_forced_given_up_total",

@@ -21,8 +21,11 @@ from runtime.stop_flag import StopFlag
 from schemas.topics import Topics
 from services.extract.handlers.forced import ForcedHandler
 from services.extract.handlers.images import ImageHandler
+from services.extract.handlers.stamps import StampHandler
 from services.extract.steps.forced_requests import ForcedPhotometry
+from services.extract.steps.images_again import ImagesAgain
 from services.extract.steps.measurement import ImageMeasurer
+from services.extract.steps.stamps import StampCutter
 
 __all__ = ["main"]
 
@@ -55,6 +58,12 @@ def _run(settings: ExtractProcessSettings, stop: StopFlag) -> None:
 
     photometry = ForcedPhotometry(measurer, fetch, topics.images, cluster_id)
     forced = ForcedHandler(photometry, topics)
+    cutter = StampCutter(
+        measurer,
+        ImagesAgain(fetch, topics.images, cluster_id),
+        side_px=settings.extract.stamp_px,
+    )
+    stamps = StampHandler(cutter, topics)
     # A request has the key of its image: it comes to the worker that has the pixels in memory.
     run_transform(
         consumer=create_consumer(settings.kafka, group=_GROUP),
@@ -64,6 +73,10 @@ def _run(settings: ExtractProcessSettings, stop: StopFlag) -> None:
             # New images first: a request whose image must be read again takes as long as one.
             topics.forced_requests: MessageHandler(
                 forced.on_request, forced.on_rejected, measurer.reset, is_deferred=True
+            ),
+            # Pictures after numbers.
+            topics.stamp_requests: MessageHandler(
+                stamps.on_request, stamps.on_rejected, cutter.reset, is_deferred=True
             ),
         },
         stop=stop,

@@ -11,6 +11,7 @@ __all__ = [
     "NEGATIVE_PEAKS",
     "PROCESSING",
     "SOURCES",
+    "STAMPS",
 ]
 
 IMAGES = Counter(
@@ -43,5 +44,10 @@ NEGATIVE_PEAKS = Counter(
 FORCED = Counter(
     "livetrap_extract_forced_positions_total",
     "Requested positions, by outcome: measured or why the image was missing",
+    ["outcome"],
+)
+STAMPS = Counter(
+    "livetrap_extract_stamps_total",
+    "Requested stamps, by outcome: cut or why there is none",
     ["outcome"],
 )

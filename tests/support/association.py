@@ -16,9 +16,16 @@ from runtime.settings import PostgresSettings, Settings
 from schemas.codec import (
     decode_forced_request,
     decode_source_event,
+    decode_stamp_request,
     encode_image_detections,
 )
-from schemas.messages import ForcedRequest, ImageDetections, SourceEvent, SourceOffset
+from schemas.messages import (
+    ForcedRequest,
+    ImageDetections,
+    SourceEvent,
+    SourceOffset,
+    StampRequest,
+)
 from schemas.topics import Topics
 from services.associate.handlers.detections import DetectionsHandler
 from tests.support.in_flight import new_in_flight
@@ -49,6 +56,7 @@ class Associator:
         self.offset = 0
         self.events: list[SourceEvent] = []
         self.requests: list[ForcedRequest] = []
+        self.stamp_requests: list[StampRequest] = []
 
     async def feed(self, *records: ImageDetections) -> None:
         """Deliver records of one timestep and wait until they are in the catalogue."""
@@ -82,7 +90,11 @@ class Associator:
             key = message.key.decode()
             if key == self.stream:
                 self.events.append(decode_source_event(message.value))
-            elif key.startswith(f"{self.stream}:"):
+            elif not key.startswith(f"{self.stream}:"):
+                continue
+            elif message.topic == Topics().stamp_requests:
+                self.stamp_requests.append(decode_stamp_request(message.value))
+            else:
                 self.requests.append(decode_forced_request(message.value))
 
     async def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:

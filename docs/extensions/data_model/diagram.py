@@ -42,6 +42,8 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     ),
     "Transients and alerts": (
         "transient",
+        "stamp",
+        "stamp_file",
         "source_event",
         "alert",
         "event_name",

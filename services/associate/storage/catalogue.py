@@ -18,6 +18,7 @@ from services.associate.storage.images import ImageTables
 from services.associate.storage.look_backs import LookBackTables
 from services.associate.storage.outbox import OutboxTables
 from services.associate.storage.sources import SourceTables
+from services.associate.storage.stamps import StampTables
 from services.associate.storage.tracks import TrackTables
 from services.associate.storage.transients import TransientTables
 from services.associate.storage.waiting import WaitingTables
@@ -33,6 +34,7 @@ class Catalogue(
     LookBackTables,
     WaitingTables,
     TrackTables,
+    StampTables,
     OutboxTables,
 ):
     """One transaction on the catalogue."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from schemas.codec import encode_forced_request, encode_source_event
+from schemas.codec import encode_forced_request, encode_source_event, encode_stamp_request
 from schemas.event_json import event_to_json
-from schemas.messages import SourceEvent
+from schemas.messages import SourceEvent, StampRequest
 from schemas.topics import Topics, image_message_key
 from services.associate.models.decisions import ImageRequest, Retraction
 from services.associate.storage.transaction import Transaction
@@ -35,6 +35,13 @@ class OutboxTables(Transaction):
         await self._insert_outbox(
             topics.forced_requests, key, encode_forced_request(image_request.request)
         )
+
+    async def insert_stamp_request(
+        self, freq_eff_hz: float, request: StampRequest, topics: Topics
+    ) -> None:
+        """Leave a request for stamps of an image of a frequency [Hz] for Kafka."""
+        key = image_message_key(request.stream, freq_eff_hz)
+        await self._insert_outbox(topics.stamp_requests, key, encode_stamp_request(request))
 
     async def retract_transient(self, retraction: Retraction, topics: Topics) -> None:
         """Retract a transient that this transaction has locked: state, event and message."""

@@ -1,12 +1,10 @@
 """Forced photometry on request: find the image, measure the positions, return the fluxes."""
 
 import re
-from collections.abc import Callable
 
 import numpy as np
 
 from runtime.errors import RejectedMessageError
-from runtime.kafka import InMessage
 from runtime.logging import get_logger
 from schemas.messages import ForcedColumns, ForcedMeasurements, ForcedRequest, SourceOffset
 from schemas.reasons import ForcedReason, MessageReason
@@ -14,10 +12,10 @@ from schemas.streams import to_stream_name
 from services.extract.errors import RejectedImageError
 from services.extract.models import ExtractedImage
 from services.extract.steps.forced import measure_positions
-from services.extract.steps.image_message import read_message
+from services.extract.steps.images_again import FetchMessage, ImagesAgain
 from services.extract.steps.measurement import ImageMeasurer
 
-__all__ = ["ForcedPhotometry", "check_request", "without_fluxes"]
+__all__ = ["ForcedPhotometry", "check_request", "find_fault", "without_fluxes"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LOOK_BACK = "lookback"
@@ -45,14 +43,12 @@ class ForcedPhotometry:
     def __init__(
         self,
         measurer: ImageMeasurer,
-        fetch_message: Callable[[str, int, int], InMessage | None],
+        fetch_message: FetchMessage,
         images_topic: str,
         cluster_id: str,
     ) -> None:
         self._measurer = measurer
-        self._fetch_message = fetch_message
-        self._images_topic = images_topic
-        self._cluster_id = cluster_id
+        self._again = ImagesAgain(fetch_message, images_topic, cluster_id)
 
     def measure(self, request: ForcedRequest) -> ForcedMeasurements:
         """Return the fluxes at the requested positions, or the reason why there are none."""
@@ -97,21 +93,7 @@ class ForcedPhotometry:
 
     def _read_again(self, source: SourceOffset, image_id: str) -> ExtractedImage:
         """Return an image from Kafka."""
-        if (source.cluster_id, source.topic) != (self._cluster_id, self._images_topic):
-            raise RejectedImageError(
-                ForcedReason.IMAGE_ELSEWHERE,
-                f"the image was on topic {source.topic} of cluster {source.cluster_id}, not on "
-                f"{self._images_topic} of this one",
-            )
-        message = self._fetch_message(source.topic, source.partition, source.offset)
-        received = None if message is None else read_message(message, self._cluster_id)
-        if received is None or received.digest.image_id != image_id:
-            raise RejectedImageError(
-                ForcedReason.IMAGE_GONE,
-                f"{source.topic} no longer holds the image at partition {source.partition}, "
-                f"offset {source.offset}: its retention has passed",
-            )
-        return self._measurer.extract(received)
+        return self._measurer.extract(self._again.read(source, image_id))
 
 
 def check_request(request: ForcedRequest) -> None:
@@ -123,15 +105,24 @@ def check_request(request: ForcedRequest) -> None:
         Code ``bad_record``; the text names the field.
     """
     unknown = set(request.positions.extraction_type) - _EXTRACTION_TYPES
+    what: str | None
     if unknown:
         what = f"extraction_type {min(unknown)[:40]!r} is none of forced, monitor, lookback"
-    elif to_stream_name(request.stream) != request.stream:
-        what = f"stream {request.stream[:80]!r} is no name of a stream"
-    elif not _SHA256.fullmatch(request.image_id):
-        what = f"image_id {request.image_id[:80]!r} is no sha256"
     else:
-        return
-    raise RejectedMessageError(MessageReason.BAD_RECORD, f"request of forced-requests-v1: {what}")
+        what = find_fault(request.stream, request.image_id)
+    if what is not None:
+        raise RejectedMessageError(
+            MessageReason.BAD_RECORD, f"request of forced-requests-v1: {what}"
+        )
+
+
+def find_fault(stream: str, image_id: str) -> str | None:
+    """Return what is wrong with the names of a stream and an image; None if nothing is."""
+    if to_stream_name(stream) != stream:
+        return f"stream {stream[:80]!r} is no name of a stream"
+    if not _SHA256.fullmatch(image_id):
+        return f"image_id {image_id[:80]!r} is no sha256"
+    return None
 
 
 def _to_measurements(request: ForcedRequest, extracted: ExtractedImage) -> ForcedMeasurements:

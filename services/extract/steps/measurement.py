@@ -62,7 +62,7 @@ class ImageMeasurer:
         """
         check_size(received, self._limits.max_image_bytes)
         check_sha256(received)
-        image = self._open(received)
+        image = self.open(received)
         # What needs no sources is checked before they are searched.
         self._quality.check_image(image)
         extracted = self._extract(received, image)
@@ -80,9 +80,16 @@ class ImageMeasurer:
         RejectedImageError
             If it cannot be measured.
         """
-        return self._extract(received, self._open(received))
+        return self._extract(received, self.open(received))
 
-    def _open(self, received: ReceivedImage) -> Image:
+    def open(self, received: ReceivedImage) -> Image:
+        """Return an image without its sources.
+
+        Raises
+        ------
+        RejectedImageError
+            If it cannot be measured.
+        """
         image = open_image(received.data, received.cards, max_bytes=self._limits.max_image_bytes)
         self._check_exposure(image)
         return image
@@ -103,6 +110,11 @@ class ImageMeasurer:
     def kept(self, image_id: str) -> ExtractedImage | None:
         """Return an image for a look back, None if its pixels are no longer kept."""
         return self._recent.look_back(image_id)
+
+    def at_hand(self, image_id: str) -> Image | None:
+        """Return an image whose pixels are kept, None if there is none."""
+        extracted = self._recent.peek(image_id)
+        return None if extracted is None else extracted.image
 
     def has_had(self, image_id: str) -> bool:
         """Return whether an image was extracted by this process."""

@@ -106,6 +106,11 @@ class RecentImages:
         self._delays_s.append(min(age_s, _FIRST_DELAY_S))
         return None if kept is None else self._read(image_id, kept)
 
+    def peek(self, image_id: str) -> ExtractedImage | None:
+        """Return an image, or None if it is not kept; it says nothing of how long it is wanted."""
+        kept = self._images.get(image_id) or self._on_disk.get(image_id)
+        return None if kept is None else self._read(image_id, kept)
+
     def has_had(self, image_id: str) -> bool:
         """Return whether an image was here, of the last 20 000."""
         return image_id in self._names

@@ -64,7 +64,7 @@ def test_differences_of_topics_are_told(settings: KafkaSettings) -> None:
     assert f"{images} has {N_PARTITIONS} partitions, LIVETRAP_KAFKA__PARTITIONS asks for 8" in told
     assert f"{images} has retention.ms=86400000, the settings ask for 3600000" in told
     # Alerts have one partition whatever the settings say, the heartbeat keeps ten minutes.
-    assert len(told) == 6 + 9
+    assert len(told) == 8 + 11
 
 
 def test_images_and_requests_have_as_many_partitions(settings: KafkaSettings) -> None:
@@ -74,6 +74,22 @@ def test_images_and_requests_have_as_many_partitions(settings: KafkaSettings) ->
         future.result(30)
     with pytest.raises(FatalError, match=r"images-v1 and .*forced-requests-v1 have 8 and 4"):
         wait_until(lambda: ensure_topics(settings), what="the new partitions to be seen")
+
+
+def test_requests_get_as_many_partitions_as_the_images_that_are_there(
+    kafka_bootstrap: str,
+) -> None:
+    made = KafkaSettings(
+        bootstrap_servers=kafka_bootstrap, topic_prefix=f"{uuid.uuid4().hex}.", partitions=2
+    )
+    topics = Topics(made.topic_prefix)
+    admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
+    for future in admin.create_topics([NewTopic(topics.images, 3, 1)]).values():
+        future.result(30)
+    ensure_topics(made)
+    found = admin.list_topics(timeout=30).topics
+    for name in (topics.forced_requests, topics.stamp_requests):
+        assert len(found[name].partitions) == 3
 
 
 def test_images_that_are_deleted_while_no_other_comes_are_found(settings: KafkaSettings) -> None:

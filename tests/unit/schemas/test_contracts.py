@@ -18,11 +18,15 @@ from schemas.codec import (
     decode_forced_measurements,
     decode_forced_request,
     decode_image_detections,
+    decode_image_stamps,
     decode_source_event,
+    decode_stamp_request,
     encode_forced_measurements,
     encode_forced_request,
     encode_image_detections,
+    encode_image_stamps,
     encode_source_event,
+    encode_stamp_request,
 )
 from schemas.messages import (
     ForcedColumns,
@@ -30,11 +34,15 @@ from schemas.messages import (
     ForcedRequest,
     ImageDetections,
     ImageMetadata,
+    ImageStamps,
     PositionColumns,
     SourceColumns,
     SourceEvent,
     SourceOffset,
     StageTimes,
+    StampColumns,
+    StampFile,
+    StampRequest,
 )
 from schemas.registry import current_version
 from tests.support.records import image, rejected, sources
@@ -56,9 +64,14 @@ MIRRORS = {
     "upper_limit": alert_packet.UpperLimit,
     "catalogue_match": alert_packet.CatalogueMatch,
     "stamp": alert_packet.Stamp,
+    "stamp_request": StampRequest,
+    "stamp_columns": StampColumns,
+    "image_stamps": ImageStamps,
+    "stamp_file": StampFile,
 }
 NAMES = [
     "image_detections", "source_event", "forced_request", "forced_measurements", "alert_packet",
+    "stamp_request", "image_stamps",
 ]  # fmt: skip
 
 
@@ -140,6 +153,8 @@ def test_strange_bytes_are_a_codec_error_and_nothing_else(data: bytes) -> None:
         decode_source_event,
         decode_forced_request,
         decode_forced_measurements,
+        decode_stamp_request,
+        decode_image_stamps,
     ):
         with pytest.raises(CodecError):
             decode(data)
@@ -198,3 +213,19 @@ def test_forced_photometry_is_decoded_as_encoded(n: int) -> None:
 def test_positions_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="differ in length"):
         PositionColumns(np.arange(2), ("forced",), np.zeros(2), np.zeros(2))
+
+
+@pytest.mark.parametrize("n", [0, 1, 8])
+def test_stamps_are_decoded_as_encoded(n: int) -> None:
+    source = SourceOffset("cluster", "images-v1", 3, 17)
+    names = tuple(f"abc{each}-now" for each in range(n))
+    ra, dec = np.random.default_rng(n).uniform(0, 90, (2, n))
+    request = StampRequest("abc", "night", source, StampColumns(names, ra, dec))
+    again = decode_stamp_request(encode_stamp_request(request))
+    assert (again.image_id, again.stream, again.source) == ("abc", "night", source)
+    assert again.stamps.stamp_id == names
+    np.testing.assert_array_equal(again.stamps.ra, ra)
+    np.testing.assert_array_equal(again.stamps.dec, dec)
+    files = tuple(StampFile(name, "blank", b"\x00\xff") for name in names)
+    answer = ImageStamps("abc", "night", source, files)
+    assert decode_image_stamps(encode_image_stamps(answer)) == answer

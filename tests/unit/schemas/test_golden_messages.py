@@ -13,14 +13,20 @@ from schemas.codec import (
     encode_forced_measurements,
     encode_forced_request,
     encode_image_detections,
+    encode_image_stamps,
     encode_source_event,
+    encode_stamp_request,
 )
 from schemas.messages import (
     ForcedColumns,
     ForcedMeasurements,
     ForcedRequest,
+    ImageStamps,
     PositionColumns,
     SourceOffset,
+    StampColumns,
+    StampFile,
+    StampRequest,
 )
 from schemas.registry import find_version
 from tests.support.golden import Golden, to_json_text
@@ -49,6 +55,22 @@ MESSAGES = {
     "forced_measurements_missing": encode_forced_measurements(
         ForcedMeasurements(IMAGE.image_id, "night", OFFSET, "image_gone")
     ),
+    "stamp_request": encode_stamp_request(
+        StampRequest(
+            IMAGE.image_id,
+            "night",
+            OFFSET,
+            StampColumns(("abc-now",), np.array([123.0]), np.array([10.0])),
+        )
+    ),
+    "image_stamps": encode_image_stamps(
+        ImageStamps(
+            IMAGE.image_id,
+            "night",
+            OFFSET,
+            (StampFile("abc-now", "", b"SIMPLE"), StampFile("abd-before", "outside")),
+        )
+    ),
     "source_event": encode_source_event(source_event()),
 }
 
@@ -59,6 +81,8 @@ def decode(data: bytes) -> dict[str, Any]:
     version = find_version(schema_id)
     assert version is not None
     record = fastavro.schemaless_reader(io.BytesIO(data[5:]), version.load(), None)
+    for stamp in record.get("stamps", ()) if version.name == "image_stamps" else ():
+        stamp["data"] = stamp["data"].decode("latin-1")
     return {"schema_id": schema_id, "record": record}
 
 

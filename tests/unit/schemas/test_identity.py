@@ -40,7 +40,7 @@ def test_events_of_a_family_differ_by_kind_and_trigger() -> None:
 
 def test_a_prefix_moves_every_topic() -> None:
     assert all(name.startswith("site.") for name in Topics("site.").all())
-    assert len(set(Topics().all())) == 10
+    assert len(set(Topics().all())) == 12
 
 
 def test_a_band_of_a_stream_stays_on_one_partition() -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from schemas.reasons import ForcedReason, ImageReason, MessageReason
+from schemas.reasons import ForcedReason, ImageReason, MessageReason, StampReason
 
 ROOT = Path(__file__).parents[3]
 ROOMS = ("sky", "schemas", "runtime", "services", "api", "livetrap")
-ALL = {*ImageReason, *MessageReason, *ForcedReason}
-ENUMS = {enum.__name__: enum for enum in (ImageReason, MessageReason, ForcedReason)}
+KINDS = (ImageReason, MessageReason, ForcedReason, StampReason)
+ALL = {code for enum in KINDS for code in enum}
+ENUMS = {enum.__name__: enum for enum in KINDS}
 REJECTIONS = {"HeaderError", "RejectedMessageError", "RejectedImageError"}
 # Raised by `sky.fits` and caught by `sky.fits_containers`, which then unpacks the file.
 INTERNAL = {"tile_compressed"}
@@ -73,7 +74,7 @@ def test_a_code_in_an_enum_is_raised() -> None:
 
 
 def test_a_code_has_one_meaning() -> None:
-    assert len(ALL) == len(ImageReason) + len(MessageReason) + len(ForcedReason)
+    assert len(ALL) == sum(map(len, KINDS))
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,7 @@ def test_a_code_has_one_meaning() -> None:
         ("Why an image is rejected", ImageReason),
         ("Why a message becomes a dead letter", MessageReason),
         ("Why a position has no forced flux", ForcedReason),
+        ("Why there is no stamp", StampReason),
     ],
 )
 def test_the_contract_lists_every_code_once(heading: str, enum: type[StrEnum]) -> None:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.models.pixels import PixelImage
-from api.steps.cutout import cut, to_fits, to_png
+from api.steps.cutout import to_fits, to_png
+from sky.cutout import cut
 
 SHAPE = (80, 100)
 SCALE_DEG = 20 / 3600
@@ -37,7 +38,7 @@ def at(x: float, y: float) -> tuple[float, float]:
 
 def cut_at(x: float, y: float, **options: Any) -> Any:
     options = {"size_arcmin": SIZE_ARCMIN, "beam_major_deg": None} | options
-    return cut(image(), *at(x, y), **options)
+    return cut(image().pixels, image().wcs_header, *at(x, y), **options)
 
 
 @given(st.integers(0, SHAPE[1] - 1), st.integers(0, SHAPE[0] - 1))
@@ -80,7 +81,14 @@ def test_what_cannot_be_cut_is_explained(
 
 def test_the_other_side_of_the_sky_is_outside() -> None:
     with pytest.raises(ValueError, match="outside"):
-        cut(image(), 179.95, -60.0, size_arcmin=7.0, beam_major_deg=None)
+        cut(
+            image().pixels,
+            image().wcs_header,
+            179.95,
+            -60.0,
+            size_arcmin=7.0,
+            beam_major_deg=None,
+        )
 
 
 @pytest.mark.parametrize("rms_jy_beam", [None, 101.0, float("nan"), 0.0, 1e30])

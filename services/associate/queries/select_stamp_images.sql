@@ -1,0 +1,70 @@
+-- Return the last images of a band from before a time whose fields hold a position, latest first, and
+-- the deepest in a cell of the sky.
+--
+-- $1  band_id  int
+-- $2  stokes   text
+-- $3  before   timestamptz  start of the exposure, exclusive
+-- $4  ra       float8       [deg]
+-- $5  dec      float8       [deg]
+-- $6  cell     bigint[]     cells of the sky around the position
+-- $7  limit    int          [-]
+-- Indexes: image (band_id, stokes, time_start); the primary keys.
+with latest as (
+    select
+        image.image_key,
+        image.time_start,
+        image.field_ra,
+        image.field_dec,
+        image.field_radius_deg
+    from image
+    where
+        image.band_id = $1::int
+        and image.stokes = $2::text
+        and image.time_start < $3::timestamptz
+        and image.verdict = 'accepted'
+    order by image.time_start desc, image.image_key desc
+    limit 200
+),
+
+around as (
+    select latest.image_key
+    from latest
+    where
+        sind((latest.field_dec - $5::float8) / 2) ^ 2
+        + cosd(latest.field_dec) * cosd($5) * sind((latest.field_ra - $4::float8) / 2) ^ 2
+        <= sind(least(180, latest.field_radius_deg) / 2) ^ 2
+    order by latest.time_start desc, latest.image_key desc
+    limit $7::int
+),
+
+deepest as (
+    select sky_coverage.image_key
+    from sky_coverage
+    where
+        sky_coverage.band_id = $1
+        and sky_coverage.stokes = $2
+        and sky_coverage.cell = any($6::bigint[])
+)
+
+select
+    image.image_key,
+    image.image_id,
+    image.time_start,
+    image.freq_eff_hz,
+    image.stokes,
+    image.rms_jy_beam,
+    image.wcs_header,
+    image.width_px,
+    image.height_px,
+    image.kafka_cluster_id,
+    image.kafka_topic,
+    image.kafka_partition,
+    image.kafka_offset
+from image
+where
+    image.time_start < $3
+    and (
+        image.image_key in (select around.image_key from around)
+        or image.image_key in (select deepest.image_key from deepest)
+    )
+order by image.time_start desc, image.image_key desc

@@ -1,0 +1,68 @@
+"""stamp-requests-v1 to stamps-v1: one answer a request."""
+
+from collections.abc import Sequence
+
+from runtime.dead_letters import DeadLetters
+from runtime.errors import RejectedMessageError
+from runtime.kafka import InMessage, OutMessage
+from schemas.codec import CodecError, decode_stamp_request, encode_image_stamps
+from schemas.messages import ImageStamps, StampRequest
+from schemas.reasons import MessageReason
+from schemas.topics import Topics
+from services.extract import metrics
+from services.extract.steps.stamps import StampCutter, check_request, without_stamps
+
+__all__ = ["StampHandler"]
+
+
+class StampHandler:
+    """Answers requests for stamps.
+
+    Parameters
+    ----------
+    cutter : StampCutter
+        Cuts them.
+    topics : Topics
+        Where answers go.
+    """
+
+    def __init__(self, cutter: StampCutter, topics: Topics) -> None:
+        self._cutter = cutter
+        self._topics = topics
+        self._dead_letters = DeadLetters(topic=topics.dead_letters, service="extract")
+
+    def on_request(self, message: InMessage) -> Sequence[OutMessage]:
+        """Return the answer to one request.
+
+        Raises
+        ------
+        RejectedMessageError
+            Code ``bad_avro`` if the message is not a request, ``bad_record`` if its values are
+            impossible.
+        """
+        answer = self._cutter.cut(_decode(message))
+        for each in answer.stamps:
+            metrics.STAMPS.labels(each.reason or "cut").inc()
+        return [self._to_message(answer)]
+
+    def on_rejected(self, message: InMessage, error: RejectedMessageError) -> Sequence[OutMessage]:
+        """Return the dead letter, and an answer with the reason where the request can be read."""
+        letter = self._dead_letters.build(message, error)
+        try:
+            request = _decode(message)
+        except RejectedMessageError:
+            return [letter]
+        return [letter, self._to_message(without_stamps(request, error.reason_code))]
+
+    def _to_message(self, answer: ImageStamps) -> OutMessage:
+        return OutMessage(self._topics.stamps, answer.stream.encode(), encode_image_stamps(answer))
+
+
+def _decode(message: InMessage) -> StampRequest:
+    """Return the request in a message, if it is one that can be answered."""
+    try:
+        request = decode_stamp_request(message.value)
+    except CodecError as error:
+        raise RejectedMessageError(MessageReason.BAD_AVRO, str(error)) from error
+    check_request(request)
+    return request

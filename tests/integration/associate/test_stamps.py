@@ -1,0 +1,96 @@
+"""Stamps of a burst: asked for after its event, cut from images on Kafka, shown by the API."""
+
+import io
+import struct
+from typing import Any
+
+import httpx
+import numpy as np
+from astropy.io import fits
+
+from runtime.settings import Settings
+from schemas.topics import Topics
+from services.associate.handlers.stamps import StampHandler
+from services.associate.storage import CatalogueStore
+from sky.celestial_frame import parse_wcs
+from tests.support.api_service import client_of
+from tests.support.association import CASE
+from tests.support.stamps import BURST_JY, NOISE_JY, StampCase, burst_at, stamp_case
+
+
+async def listed(run: StampCase, client: httpx.AsyncClient) -> dict[str, dict[str, Any]]:
+    """Return the stamps of the burst by their roles, as the API has them."""
+    (event,) = run.case.events
+    answer = await client.get(f"/api/v1/sources/{event.source_id}/stamps")
+    assert answer.status_code == 200, answer.text
+    return {each["role"]: each for each in answer.json()["items"]}
+
+
+def pixels_at_burst(data: bytes, extension: int) -> tuple[float, np.ndarray]:
+    """Return the flux at the burst's place by astropy's WCS, and the pixels."""
+    with fits.open(io.BytesIO(data)) as hdus:
+        hdu = hdus[extension]
+        x, y = parse_wcs(hdu.header.tostring(sep="\n")).world_to_pixel_values(*burst_at())
+        assert np.allclose((x, y), 32, atol=0.6)
+        image = np.asarray(hdu.data)
+        return float(image[round(float(y)), round(float(x))]), image
+
+
+async def test_a_burst_has_stamps(postgres_url: str, kafka_bootstrap: str) -> None:
+    async with stamp_case(postgres_url, kafka_bootstrap) as run, client_of(postgres_url) as client:
+        for step in range(3):
+            await run.send(step)
+        await run.send(3, has_burst=True)
+        requests = await run.ask()
+        waiting = await listed(run, client)
+        assert waiting["now"]["state"] == waiting["before"]["state"] == "waiting"
+        assert "is not cut yet" in await refusal(client, waiting["now"]["id"])
+        assert await run.ask() == []
+        for request in [*requests, requests[0]]:  # the first one comes twice
+            await run.handler.on_message(run.cut(request))
+        stamps = await listed(run, client)
+        assert list(stamps)[:3] == ["now", "before", "difference"]
+        await check_pixels(client, stamps)
+        await check_pictures(client, stamps)
+        await expire(run)
+        gone = await listed(run, client)
+        assert {each["reason"] for each in gone.values()} == {"expired"}
+        assert gone["now"]["sha256"] == stamps["now"]["sha256"]
+        assert "expired, since" in await refusal(client, stamps["difference"]["id"])
+
+
+async def refusal(client: httpx.AsyncClient, stamp_id: str) -> str:
+    answer = await client.get(f"/api/v1/stamps/{stamp_id}")
+    assert answer.status_code == 404
+    return str(answer.json()["detail"])
+
+
+async def check_pixels(client: httpx.AsyncClient, stamps: dict[str, dict[str, Any]]) -> None:
+    """Compare the files with the sky that was simulated."""
+    images = {}
+    for role, flux_jy in (("now", BURST_JY), ("before", 0.0), ("difference", BURST_JY)):
+        answer = await client.get(stamps[role]["fits"])
+        assert answer.headers["content-type"] == "application/fits"
+        found, images[role] = pixels_at_burst(answer.content, 0 if role == "difference" else 1)
+        # Up to half a pixel beside the peak, and noise.
+        assert 0.93 * flux_jy - 4 * NOISE_JY < found < 1.02 * flux_jy + 4 * NOISE_JY
+    assert images["now"].shape == (65, 65)
+    np.testing.assert_allclose(images["difference"], images["now"] - images["before"], atol=1e-6)
+    peak = np.unravel_index(np.argmax(images["difference"]), (65, 65))
+    assert max(abs(peak[0] - 32), abs(peak[1] - 32)) <= 1
+
+
+async def check_pictures(client: httpx.AsyncClient, stamps: dict[str, dict[str, Any]]) -> None:
+    for stamp in stamps.values():
+        answer = await client.get(stamp["png"])
+        assert answer.headers["content-type"] == "image/png"
+        assert struct.unpack(">II", answer.content[16:24]) == (65, 65)
+        tag = {"If-None-Match": answer.headers["etag"]}
+        assert (await client.get(stamp["png"], headers=tag)).status_code == 304
+
+
+async def expire(run: StampCase) -> None:
+    """Delete all pixels of the database of this test."""
+    settings = Settings(associate=CASE | {"stamp_retention_mb": 0}).associate
+    handler = StampHandler(CatalogueStore(run.case.pool), settings, Topics())
+    await handler.drop_expired()
