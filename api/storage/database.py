@@ -82,17 +82,9 @@ class Database:
         reason = ""
         read_url = self._settings.read_url
         reads = self._settings.model_copy(update={"url": read_url} if read_url else {})
-        expensive = reads.model_copy(update={"pool_size": self._n_expensive})
         while self._pool is None:
             try:
-                self._expensive_pool = await create_pool(
-                    _to_read_only(expensive, plan_cache_mode="force_custom_plan"), service="api"
-                )
-                if read_url:
-                    self._write_pool = await create_pool(
-                        _to_read_only(self._settings), service="api"
-                    )
-                self._pool = await create_pool(_to_read_only(reads), service="api")
+                await self._open_pools(reads)
             except (TransientError, FatalError) as error:
                 if isinstance(error, OldSchemaError):
                     self._reason = str(error)
@@ -100,11 +92,26 @@ class Database:
                     reason = str(error)
                     get_logger().warning("dependency_unavailable", reason=reason)
                 await asyncio.sleep(_RETRY_S)
-        self._write_pool = self._write_pool or self._pool
         if reason:
             get_logger().info("dependency_recovered")
         if read_url:
             await self._watch_replica()
+
+    async def _open_pools(self, reads: PostgresSettings) -> None:
+        """Open all pools, or none."""
+        expensive = reads.model_copy(update={"pool_size": self._n_expensive})
+        async with AsyncExitStack() as opened:
+
+            async def open_pool(settings: PostgresSettings, **session: str) -> asyncpg.Pool:
+                pool = await create_pool(_to_read_only(settings, **session), service="api")
+                opened.callback(pool.terminate)
+                return pool
+
+            expensive_pool = await open_pool(expensive, plan_cache_mode="force_custom_plan")
+            pool = await open_pool(reads)
+            write_pool = await open_pool(self._settings) if self._settings.read_url else pool
+            opened.pop_all()  # they stay open from here on
+        self._expensive_pool, self._write_pool, self._pool = expensive_pool, write_pool, pool
 
     @property
     def replica_lag_s(self) -> float:

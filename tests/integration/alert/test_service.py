@@ -135,6 +135,7 @@ def test_what_can_never_be_an_alert_is_a_dead_letter_and_the_next_goes_on(
     service = site.start_and_wait(**STATIC)
     site.publish([b"garbage", *events(0, 1), source_event(7, dec=91.0), *events(1, 2)])
     assert_each_once(site, ivorns(events(0, 2)))
+    wait_until(lambda: len(site.read(site.topics.dead_letters)) == 2, what="both dead letters")
     dead_letters = site.read(site.topics.dead_letters)
     assert sorted(headers["reason"] for _, _, headers in dead_letters) == [
         b"bad_avro",

@@ -134,8 +134,11 @@ def test_lost_images_are_in_the_ledger(site: AlertSite) -> None:
     site.start("associate", **own, **fast)
     wait_until(lambda: len(reasons()) == 4, what="all images in the ledger")
     assert reasons() == ["", "", "lost_by_retention", "lost_by_retention"]
-    letters = {headers["service"] for _, _, headers in site.read(site.topics.dead_letters)}
-    assert letters == {b"extract", b"associate"}
+
+    def services() -> set[bytes]:
+        return {headers["service"] for _, _, headers in site.read(site.topics.dead_letters)}
+
+    wait_until(lambda: services() == {b"extract", b"associate"}, what="dead letters of both")
 
 
 def test_lost_events_are_dead_letters(site: AlertSite) -> None:
@@ -148,6 +151,8 @@ def test_lost_events_are_dead_letters(site: AlertSite) -> None:
     delete_records(site.bootstrap, site.topics.transients, 3)
     site.start("alert", **own)
     wait_until(lambda: len(site.read(site.topics.alerts_gcn)) == 2, what="the last alert")
+    # They are sent once the events that came with them are handled.
+    wait_until(lambda: n_on(site, site.topics.dead_letters) == 2, what="the dead letters")
     letters = [headers for _, _, headers in site.read(site.topics.dead_letters)]
     assert [letter["offset"] for letter in letters] == [b"1", b"2"]
     assert {letter["reason"] for letter in letters} == {b"lost_by_retention"}
