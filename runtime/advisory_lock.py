@@ -12,15 +12,16 @@ from runtime.sql import Queries
 if TYPE_CHECKING:
     import asyncpg
 
-__all__ = ["AdvisoryLock"]
+__all__ = ["FENCE_S", "AdvisoryLock"]
 
 _QUERIES = Queries("runtime")
 
-
 _RENEWAL_INTERVAL_S = 3.0
 # How long a process believes that it holds the lock without asking. The server ends a session
-# that was idle for 15 s (`try_advisory_lock.sql`), so the holder stops believing before.
-_VALID_S = 10.0
+# that was idle for 18 s (`try_advisory_lock.sql`), so the holder stops believing before.
+_VALID_S = 8.0
+# What a holder was allowed to send must be refused after this time: 2 s before the lock is free.
+FENCE_S = 8.0
 _QUERY_TIMEOUT_S = 5.0
 
 

@@ -5,8 +5,10 @@ from runtime.kafka.admin import (
     compare_topics,
     ensure_alert_topic,
     ensure_topics,
+    fence_topics,
     fetch_cluster_id,
 )
+from runtime.kafka.broker_clock import BrokerClock
 from runtime.kafka.clients import MAX_MESSAGE_BYTES, create_consumer, create_producer
 from runtime.kafka.consuming import InMessage, OffsetTracker, consume_batch, without_bytes
 from runtime.kafka.deferring import DeferredMessages
@@ -20,6 +22,7 @@ from runtime.kafka.tailing import TopicTail
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
+    "BrokerClock",
     "ClusterCheck",
     "ConsumedHorizon",
     "DeferredMessages",
@@ -40,6 +43,7 @@ __all__ = [
     "create_ssl_context",
     "ensure_alert_topic",
     "ensure_topics",
+    "fence_topics",
     "fetch_cluster_id",
     "lost_by_retention",
     "produce_and_locate",

@@ -1,8 +1,10 @@
 """The identity of the cluster, and its topics."""
 
+from collections.abc import Mapping, Sequence
+
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import ConfigEntry, ConfigResource
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._metadata import ClusterMetadata
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
@@ -21,6 +23,7 @@ __all__ = [
     "compare_topics",
     "ensure_alert_topic",
     "ensure_topics",
+    "fence_topics",
     "fetch_cluster_id",
 ]
 
@@ -69,6 +72,57 @@ def ensure_topics(settings: KafkaSettings) -> None:
             each.num_partitions = len(images.partitions)
     if missing:
         _create(admin, missing)
+
+
+def fence_topics(settings: KafkaSettings, names: Sequence[str], *, longest_s: float) -> bool:
+    """Let the broker refuse messages of some topics whose own time is too long ago.
+
+    Parameters
+    ----------
+    settings : KafkaSettings
+        Where the broker is.
+    names : sequence of str
+        Topics that exist.
+    longest_s : float
+        From the time of a message to its arrival [s].
+
+    Returns
+    -------
+    bool
+        False if the broker does not allow it, or is older than Kafka 3.6; the log says why.
+
+    Raises
+    ------
+    TransientError
+        If the broker is unavailable or refuses the login.
+    FatalError
+        If it belongs to another cluster than the settings say.
+    """
+    admin, _ = _connect(settings, timeout_s=_ANSWER_S)
+    wanted = {
+        "message.timestamp.type": "CreateTime",
+        "message.timestamp.before.max.ms": str(int(1000 * longest_s)),
+    }
+    try:
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        for resource, described in admin.describe_configs(resources).items():
+            found = described.result(timeout=_ANSWER_S)
+            if any(name not in found or found[name].value != wanted[name] for name in wanted):
+                _alter(admin, resource.name, wanted)
+    except KafkaException as error:
+        get_logger().warning("topics_not_fenced", topics=list(names), error=str(error))
+        return False
+    return True
+
+
+def _alter(admin: AdminClient, topic: str, values: Mapping[str, str]) -> None:
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in values.items()
+    ]
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+    for altered in admin.incremental_alter_configs([resource]).values():
+        altered.result(timeout=_ANSWER_S)
 
 
 def _check_partitions(topics: Topics, metadata: ClusterMetadata) -> None:

@@ -1,5 +1,6 @@
 """Produce messages, and wait until the broker has them."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ _ABOUT_THE_MESSAGE = frozenset(
         KafkaError._INVALID_ARG,  # noqa: SLF001  (librdkafka's name)
     }
 )
+# A process that may not send any more finds out within this time while it waits for the broker.
+_ASK_INTERVAL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +34,24 @@ class OutMessage:
 
 
 def send(
-    producer: Producer, message: OutMessage, on_done: Callable[[KafkaError | None], None]
+    producer: Producer,
+    message: OutMessage,
+    on_done: Callable[[KafkaError | None], None],
+    *,
+    time_ms: int = 0,
 ) -> None:
     """Queue one message; wait while the queue is full, so that nothing is dropped.
+
+    Parameters
+    ----------
+    producer : Producer
+        Its queue.
+    message : OutMessage
+        What to send.
+    on_done : callable
+        Gets the error of the message, or None.
+    time_ms : int
+        Time of the message since the epoch of Unix; 0: the time when it is queued [ms].
 
     Raises
     ------
@@ -49,6 +67,7 @@ def send(
                 key=message.key,
                 value=message.value,
                 headers=_to_wire_headers(message),
+                timestamp=time_ms,
                 on_delivery=lambda error, _message: on_done(error),
             )
         except BufferError:
@@ -84,6 +103,7 @@ def produce_and_wait(
     *,
     timeout_s: float = 30.0,
     may_send: Callable[[], bool] = lambda: True,
+    now_ms: Callable[[], int] = lambda: 0,
 ) -> None:
     """Send messages and return when the broker has all of them.
 
@@ -96,7 +116,12 @@ def produce_and_wait(
     timeout_s : float
         Longest wait for the acknowledgements [s].
     may_send : callable
-        Asked before each message; false if another process may be sending by now.
+        Asked before each message, and while the broker has not answered; false if another process
+        may be sending by now: what is still in the queue is then dropped.
+    now_ms : callable
+        Time of each message, read before `may_send` is asked: a broker that refuses old messages
+        refuses what was allowed too long ago, however long the process stood still after it. 0:
+        the time when it is queued [ms].
 
     Raises
     ------
@@ -114,14 +139,22 @@ def produce_and_wait(
             failures.append(str(error))
 
     for message in messages:
-        if not may_send():
-            producer.purge()
-            raise TransientError("another process may be sending by now")
-        send(producer, message, on_done)
-    producer.flush(timeout_s)
+        time_ms = now_ms()
+        _check(producer, may_send)
+        send(producer, message, on_done, time_ms=time_ms)
+    deadline_s = time.monotonic() + timeout_s
+    while producer.flush(_ASK_INTERVAL_S) and time.monotonic() < deadline_s:
+        _check(producer, may_send)
     if failures or acknowledged < len(messages):
         reason = failures[0] if failures else f"no answer within {timeout_s:.0f} s"
         raise TransientError(f"Kafka did not take {len(messages)} message(s): {reason}")
+
+
+def _check(producer: Producer, may_send: Callable[[], bool]) -> None:
+    if not may_send():
+        producer.purge()
+        producer.poll(0)  # reports them as failed
+        raise TransientError("another process may be sending by now")
 
 
 def produce_and_locate(

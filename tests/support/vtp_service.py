@@ -188,12 +188,15 @@ class AlertSite:
         producer.produce(topic, value, key=key, headers=headers)
         assert producer.flush(30) == 0
 
-    def read(self, topic: str) -> list[tuple[bytes, bytes, dict[str, bytes]]]:
+    def read(
+        self, topic: str, *, isolation: str = "read_committed"
+    ) -> list[tuple[bytes, bytes, dict[str, bytes]]]:
         """Return key, value and headers of everything on a topic."""
         consumer = Consumer(
             common_config(self.kafka)
-            | {"group.id": "test", "enable.auto.commit": False, "log_level": 0}
-        )
+            | {"group.id": "test", "enable.auto.commit": False, "log_level": 0,
+               "isolation.level": isolation}
+        )  # fmt: skip
         found = []
         for number in consumer.list_topics(topic, 10).topics[topic].partitions:
             partition = TopicPartition(topic, number, 0)
@@ -208,8 +211,9 @@ class AlertSite:
         consumer.close()
         return found
 
-    def ivorns(self, topic: str) -> Counter[str]:
-        return Counter(headers["ivorn"].decode() for _, _, headers in self.read(topic))
+    def ivorns(self, topic: str, *, isolation: str = "read_committed") -> Counter[str]:
+        found = self.read(topic, isolation=isolation)
+        return Counter(headers["ivorn"].decode() for _, _, headers in found)
 
     def fetch(self, query: str) -> list[asyncpg.Record]:
         async def ask() -> list[asyncpg.Record]:

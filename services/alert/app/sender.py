@@ -3,17 +3,20 @@
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from runtime.advisory_lock import FENCE_S
 from runtime.dead_letters import DeadLetters
 from runtime.errors import TransientError
 from runtime.kafka import (
+    BrokerClock,
     ClusterCheck,
     InMessage,
     LostMessages,
     OutMessage,
     create_consumer,
     create_producer,
+    fence_topics,
     produce_and_wait,
 )
 from runtime.settings import KafkaSettings
@@ -53,6 +56,8 @@ class KafkaSender:
         is_leader: Callable[[], bool] = lambda: True,
     ) -> None:
         self._is_leader = is_leader
+        self._settings = settings
+        self._clock = BrokerClock()
         self._topics = Topics(settings.topic_prefix)
         self._alert_topics = (
             self._topics.alerts_voevent,
@@ -70,6 +75,28 @@ class KafkaSender:
     def close(self) -> None:
         """Drop what is not acknowledged yet: the process ends and sends it after its restart."""
         self._producer.purge()
+
+    async def fence(self, heartbeat: bytes) -> None:
+        """Let Kafka refuse alerts that this process was allowed to send and sends much later.
+
+        A process that stands still for long is replaced; when it goes on, what is in the queue
+        of its client is too old. Their age is told by the broker's clock, which this process
+        reads from its heartbeats.
+
+        Raises
+        ------
+        TransientError
+            If Kafka is away.
+        """
+        await run_in_thread(
+            lambda: fence_topics(self._settings, self._alert_topics, longest_s=FENCE_S)
+        )
+        await run_in_thread(lambda: self._read_clock(heartbeat))
+
+    def _read_clock(self, heartbeat: bytes) -> None:
+        self.send_heartbeat(heartbeat)
+        if self._producer.flush(_TIMEOUT_S):
+            raise TransientError("Kafka is away: it does not take a heartbeat")
 
     async def read_ends(self) -> None:
         """Read the ends of the alert topics.
@@ -127,8 +154,14 @@ class KafkaSender:
     def send_heartbeat(self, value: bytes) -> None:
         """Queue a heartbeat, unless several wait already: nobody needs an old one."""
         if len(self._producer) < _MAX_HEARTBEATS_QUEUED:
-            self._producer.produce(self._topics.heartbeat, value=value)
+            self._producer.produce(
+                self._topics.heartbeat, value=value, on_delivery=self._on_heartbeat
+            )
         self._producer.poll(0)
+
+    def _on_heartbeat(self, error: KafkaError | None, delivered: Message) -> None:
+        if error is None:
+            self._clock.learn(delivered)
 
     async def read_lag(self) -> tuple[int, tuple[int, ...]]:
         """Return the number of events behind the committed offsets, and these offsets.
@@ -155,7 +188,11 @@ class KafkaSender:
     async def _produce(self, messages: list[OutMessage]) -> None:
         await run_in_thread(
             lambda: produce_and_wait(
-                self._producer, messages, timeout_s=_SETTLED_S, may_send=self._is_leader
+                self._producer,
+                messages,
+                timeout_s=_SETTLED_S,
+                may_send=self._is_leader,
+                now_ms=self._clock.now_ms,
             )
         )
 

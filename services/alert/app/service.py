@@ -113,6 +113,7 @@ class _Service:
                 store=self._store,
                 sender=self._sender,
             )
+            await retry(lambda: self._sender.fence(_make_heartbeat()))
             await retry(self._sender.read_ends)
             n_recovered = await retry(self._handler.recover)
             await self._reject_lost([])
@@ -208,8 +209,7 @@ class _Service:
             self._fail(error)
 
     def _send_heartbeat(self) -> None:
-        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        self._sender.send_heartbeat(orjson.dumps({"alert_datetime": now}))
+        self._sender.send_heartbeat(_make_heartbeat())
 
     async def _watch(self) -> NoReturn:
         """End the process if events wait and none is handled, or if another process leads.
@@ -229,3 +229,8 @@ class _Service:
                 continue
             if self._watchdog.is_stuck(lag, committed, time.monotonic()):
                 raise FatalError(f"{lag} events wait and none was handled for a minute")
+
+
+def _make_heartbeat() -> bytes:
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return orjson.dumps({"alert_datetime": now})

@@ -1,10 +1,12 @@
 """The way to Kafka and back: has this alert been sent already?"""
 
+import time
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
+from runtime.advisory_lock import FENCE_S
 from runtime.errors import TransientError
 from runtime.kafka import create_producer, ensure_topics
 from runtime.settings import KafkaSettings
@@ -119,3 +121,52 @@ async def test_a_broker_that_is_not_there_is_worth_another_try(
         nowhere.send_heartbeat(b"{}")
     assert len(nowhere._producer) <= 5
     nowhere.close()
+
+
+class SlowClock:
+    """A clock that went on while its process stood still."""
+
+    def __init__(self, age_s: float) -> None:
+        self._age_s = age_s
+
+    def now_ms(self) -> int:
+        return int(1000 * (time.time() - self._age_s))
+
+
+async def test_what_was_allowed_too_long_ago_is_refused_and_can_be_sent_again(
+    sender: KafkaSender,
+) -> None:
+    await sender.fence(b"{}")
+    await sender.fence(b"{}")  # again, as each process does
+    start, clock = await ends(sender), sender._clock
+    sender._clock = SlowClock(FENCE_S + 1.0)  # type: ignore[assignment]
+    with pytest.raises(TransientError, match=r"Invalid timestamp|failed to validate"):
+        await sender.send([alert(number) for number in range(20)], {})
+    assert await ends(sender) == start
+    sender._clock = clock
+    await sender.send([alert(number) for number in range(20)], {})
+    assert {mark - start[name] for name, mark in (await ends(sender)).items()} == {20}
+
+
+async def test_the_age_of_an_alert_is_told_by_the_clock_of_the_broker(
+    sender: KafkaSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right_s = time.time()
+    monkeypatch.setattr("runtime.kafka.broker_clock.time.time", lambda: right_s - 3600.0)
+    await sender.fence(b"{}")
+    start = await ends(sender)
+    await sender.send([alert(0)], {})  # although the clock of this machine is an hour slow
+    assert {mark - start[name] for name, mark in (await ends(sender)).items()} == {1}
+
+
+async def test_a_process_that_loses_the_lead_while_it_waits_sends_nothing_more(
+    settings: KafkaSettings,
+) -> None:
+    answers = iter([True] * 3)
+    lost = KafkaSender(
+        settings.model_copy(update={"bootstrap_servers": "127.0.0.1:1"}),
+        group="g", is_leader=lambda: next(answers, False),
+    )  # fmt: skip
+    with pytest.raises(TransientError, match="another process"):
+        await lost.send([alert(0)], {})
+    assert len(lost._producer) == 0

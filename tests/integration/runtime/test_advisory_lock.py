@@ -75,7 +75,7 @@ async def test_a_holder_that_hangs_loses_it_and_knows(
     limit = await operator.fetchval("show idle_session_timeout")
     assert limit == "0"  # of that session alone
     await operator.close()
-    # As the server does after 15 s, for which nobody waits here.
+    # As the server does after 18 s, for which nobody waits here.
     assert hung._connection is not None
     await hung._connection.execute("set idle_session_timeout = '200ms'")
     await acquire(standby)
@@ -95,7 +95,7 @@ async def test_a_holder_that_is_used_keeps_it(
     lock, standby = (AdvisoryLock(settings, name=name, service=name) for _ in range(2))
     assert await lock.try_acquire()
     assert lock._connection is not None
-    assert await lock._connection.fetchval("show idle_session_timeout") == "15s"
+    assert await lock._connection.fetchval("show idle_session_timeout") == "18s"
     await lock._connection.execute("set idle_session_timeout = '2s'")
     keeping = asyncio.create_task(lock.keep())
     for _ in range(30):
