@@ -1,7 +1,7 @@
 """Composition root of the associator: offsets come from PostgreSQL, not from Kafka."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -10,12 +10,6 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from runtime.array_codecs import take_numpy
 from runtime.attempts import AttemptLog, state_dir
-from runtime.errors import (
-    PipelineError,
-    RejectedMessageError,
-    describe_exception,
-    to_internal_error,
-)
 from runtime.health import Health
 from runtime.in_flight import InFlight, MessageLimits
 from runtime.kafka import (
@@ -32,7 +26,6 @@ from runtime.kafka import (
     lost_by_retention,
     produce_and_wait,
 )
-from runtime.logging import get_logger
 from runtime.metrics import serve_metrics
 from runtime.postgres import DatabaseProbe, create_pool
 from runtime.process import log_assigned, log_started, run_service
@@ -41,16 +34,16 @@ from runtime.settings import AssociateProcessSettings
 from runtime.stop_flag import StopFlag, StoppedError
 from schemas.topics import Topics
 from services.associate.handlers.detections import DetectionsHandler
+from services.associate.handlers.forced_batches import ForcedBatches
 from services.associate.handlers.forced_measurements import ForcedMeasurementsHandler
+from services.associate.handlers.single_messages import SingleMessages
 from services.associate.handlers.stamps import StampHandler
 from services.associate.storage import CatalogueStore
 
 __all__ = ["main"]
 
 T = TypeVar("T")
-_Store = Callable[[InMessage], Awaitable[None]]
 _BATCH = 100
-_FORCED_BATCH = 20
 _POLL_S = 0.02
 
 
@@ -128,11 +121,16 @@ class _Associator:
         )
         self._lost = LostMessages(self._consumer)
         self._producer: Producer = create_producer(kafka)
-        self._forced_handler = ForcedMeasurementsHandler(
-            CatalogueStore(pool), self._settings.associate, self._topics
+        self._forced = ForcedBatches(
+            ForcedMeasurementsHandler(
+                CatalogueStore(pool), self._settings.associate, self._topics
+            ),
+            self._in_flight,
+            self._handler,
         )
         self._forced_consumer: Consumer = create_consumer(kafka, group="livetrap-associate-forced")
         self._stamps = StampHandler(CatalogueStore(pool), self._settings.associate, self._topics)
+        self._single = SingleMessages(self._in_flight, self._handler.dead_letters)
         self._stamp_consumer: Consumer = create_consumer(kafka, group="livetrap-associate-stamps")
         self._stamp_consumer.subscribe([self._topics.stamps])
         self._lost_forced = LostMessages(self._forced_consumer)
@@ -210,27 +208,21 @@ class _Associator:
 
     def _store_forced(self) -> None:
         """Store forced measurements; one may come twice, so Kafka has their offsets."""
-        for message in consume_batch(self._forced_consumer, limit=_FORCED_BATCH, timeout_s=0):
+        messages = consume_batch(
+            self._forced_consumer, limit=self._forced.most_messages, timeout_s=0
+        )
+        for message in messages:
             self._retry.retry_until_success(partial(self._reject_lost_forced, message))
-            self._retry.retry_until_success(
-                partial(self._store_or_refuse, self._store_result, message)
-            )
+        for batch in self._forced.split(messages):
+            self._retry.retry_until_success(partial(self._store_batch, batch))
             self._retry.retry_until_success(self._send_dead_letters)
+        for message in messages:
             self._forced_consumer.store_offsets(
                 offsets=[TopicPartition(message.topic, message.partition, message.offset + 1)]
             )
 
-    def _store_or_refuse(self, store: _Store, message: InMessage) -> None:
-        """Store what a message has; one that cannot be stored becomes a dead letter."""
-        try:
-            self._in_flight.check(message)
-            self._await(self._in_flight.run(_store_twice(store, message), message))
-        except RejectedMessageError as error:
-            self._handler.dead_letters.add(message, error)
-
-    async def _store_result(self, message: InMessage) -> None:
-        if await self._forced_handler.on_message(message):
-            self._handler.expect_outbox()
+    def _store_batch(self, batch: list[InMessage]) -> None:
+        self._await(self._forced.store(batch))
 
     def _handle_stamps(self, *, is_idle: bool) -> None:
         """Ask for stamps after the events that they belong to, store those that have come."""
@@ -239,15 +231,16 @@ class _Associator:
         if not self._stamps.may_take(is_idle=is_idle):
             return
         for message in consume_batch(self._stamp_consumer, limit=1, timeout_s=0):
-            self._retry.retry_until_success(
-                partial(self._store_or_refuse, self._stamps.on_message, message)
-            )
+            self._retry.retry_until_success(partial(self._store_stamps, message))
             self._retry.retry_until_success(self._send_dead_letters)
             self._stamp_consumer.store_offsets(
                 offsets=[TopicPartition(message.topic, message.partition, message.offset + 1)]
             )
         if is_idle:
             self._await(self._stamps.drop_expired())
+
+    def _store_stamps(self, message: InMessage) -> None:
+        self._await(self._single.store_or_refuse(self._stamps.on_message, message))
 
     def _send(self, messages: list[OutMessage]) -> None:
         produce_and_wait(self._producer, messages)
@@ -282,22 +275,3 @@ class _Associator:
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)
-
-
-async def _store_twice(store: _Store, message: InMessage) -> None:
-    """Store what a message has; after an unexpected exception try once more."""
-    try:
-        await store(message)
-    except PipelineError:
-        raise
-    except Exception as error:  # noqa: BLE001  (the next messages must follow)
-        get_logger().warning("message_failed_once", error=describe_exception(error))
-    else:
-        return
-    try:
-        await store(message)
-    except PipelineError:
-        raise
-    except Exception as error:
-        get_logger().exception("message_failed", topic=message.topic, offset=message.offset)
-        raise to_internal_error(error) from error

@@ -19,9 +19,13 @@ _NOT_COMPARED = {
 
 @dataclass(slots=True)
 class Outcome:
-    """What an associator has announced and stored, but for clock times and serial numbers."""
+    """What an associator has announced and stored, but for clock times and serial numbers.
+
+    `events` by time and source, `order` of them as they came: kind, source and image.
+    """
 
     events: list[dict[str, Any]] = field(default_factory=list)
+    order: list[tuple[Any, ...]] = field(default_factory=list)
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def kinds(self) -> set[str]:
@@ -132,6 +136,7 @@ async def read_outcome(case: Associator, events: Sequence[SourceEvent]) -> Outco
         }
         for event in events
     ]
+    order = [(each["kind"], each["source"], each["time_start"]) for each in compared]
     compared.sort(key=lambda each: (each["time_start"], each["source"] or (), each["kind"]))
     tables = {
         "source": found,
@@ -141,7 +146,7 @@ async def read_outcome(case: Associator, events: Sequence[SourceEvent]) -> Outco
         "waiting": await case.rows(_WAITING, case.stream),
         "detection": sorted(detections, key=lambda row: str(sorted(row.items()))),
     }
-    return Outcome(compared, tables)
+    return Outcome(compared, order, tables)
 
 
 def _trig_id_in(note: str | None) -> str:

@@ -192,6 +192,8 @@ class Feed:
         Whether answers come twice.
     answers : bool
         Whether answers come at all.
+    most_together : int
+        Answers that are due are stored in batches of chance, of up to so many; 1: one by one.
     """
 
     seed: int = 0
@@ -200,6 +202,7 @@ class Feed:
     restarts: bool = False
     repeats: bool = False
     answers: bool = True
+    most_together: int = 1
 
 
 class _Feeder:
@@ -211,6 +214,7 @@ class _Feeder:
         self._sky, self._feed = sky, feed
         self._open_case, self._stack = open_case, stack
         self._rng = np.random.default_rng(feed.seed)
+        self._sizes = np.random.default_rng(feed.seed)
         self._images: dict[str, tuple[int, int]] = {}
         self._waiting: list[tuple[int, ForcedRequest]] = []
         self.events: list[SourceEvent] = []
@@ -251,14 +255,25 @@ class _Feeder:
             self._waiting = [each for each in self._waiting if each[0] > step]
             if self._feed.shuffles:
                 due = [due[each] for each in self._rng.permutation(len(due))]
-            for _, request in due:
+            for batch in self._split(due):
                 await self._maybe_restart()
-                result = self._sky.answer(request, *self._images[request.image_id])
-                for _ in range(1 + self._feed.repeats):
-                    await store(self.case, result)
+                results = [
+                    self._sky.answer(request, *self._images[request.image_id]) for request in batch
+                ]
+                await store(self.case, *results)
                 self.case.handler.expect_outbox()
                 await self.case.settle()
                 self._take(step)
+
+    def _split(self, due: list[tuple[int, ForcedRequest]]) -> list[list[ForcedRequest]]:
+        """Return the requests in batches; a repeated one may be in the batch of the first."""
+        rest = [request for _, request in due for _ in range(1 + self._feed.repeats)]
+        batches = []
+        while rest:
+            n = int(self._sizes.integers(1, self._feed.most_together + 1))
+            batches.append(rest[:n])
+            rest = rest[n:]
+        return batches
 
 
 async def feed_sky(

@@ -6,7 +6,7 @@ from runtime.kafka import InMessage
 from schemas.codec import encode_forced_measurements
 from schemas.messages import ForcedColumns, ForcedMeasurements, ForcedRequest
 from schemas.topics import Topics
-from services.associate.handlers.forced_measurements import ForcedMeasurementsHandler
+from services.associate.handlers.forced_measurements import ForcedMeasurementsHandler, read_result
 from services.associate.storage import CatalogueStore
 from tests.support.association import Associator
 
@@ -43,11 +43,17 @@ def measure(request: ForcedRequest, flux_jy_beam: float = 1e-4) -> ForcedMeasure
     )
 
 
-async def store(case: Associator, result: ForcedMeasurements) -> None:
-    """Give a result to the associator, as its `app` does."""
+async def store(case: Associator, *results: ForcedMeasurements) -> None:
+    """Give results to the associator, as its `app` does; several: in one transaction."""
     handler = ForcedMeasurementsHandler(
         CatalogueStore(case.pool), case.settings.associate, Topics()
     )
-    message = InMessage("forced", 0, 0, b"", encode_forced_measurements(result))
-    if await handler.on_message(message):
+    messages = [
+        InMessage("forced", 0, 0, b"", encode_forced_measurements(each)) for each in results
+    ]
+    if len(messages) == 1:
+        has_messages = await handler.on_message(messages[0])
+    else:
+        has_messages = await handler.store([read_result(each) for each in messages])
+    if has_messages:
         case.handler.expect_outbox()

@@ -1,5 +1,7 @@
 """Forced measurements become points of light curves; what waited for them is judged."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from runtime.errors import RejectedMessageError
@@ -13,12 +15,14 @@ from services.associate.handlers.judgements import Judge
 from services.associate.handlers.look_backs import LookBackHandler
 from services.associate.metrics import FORCED
 from services.associate.models.timesteps import LockedStream
+from services.associate.models.waiting import ReadyLooks
+from services.associate.steps.answers import AnswerPlan, may_be_together, plan_answers
 from services.associate.steps.calibration import calibrate_forced
 from services.associate.steps.forced_results import check_result
 from services.associate.steps.look_back_points import count_points
 from services.associate.storage import Catalogue, CatalogueStore
 
-__all__ = ["ForcedMeasurementsHandler"]
+__all__ = ["ForcedMeasurementsHandler", "read_result"]
 
 
 class ForcedMeasurementsHandler:
@@ -57,19 +61,94 @@ class ForcedMeasurementsHandler:
         TransientError
             If PostgreSQL is away.
         """
-        try:
-            result = decode_forced_measurements(message.value)
-        except CodecError as error:
-            raise RejectedMessageError("bad_avro", str(error)) from error
+        result = read_result(message)
         try:
             check_result(result)
         except RejectedMessageError:
             await self._go_on_without(result)
             raise
+        return await self.store([result])
+
+    async def store(self, results: Sequence[ForcedMeasurements]) -> bool:
+        """Store valid results of one stream in one transaction, as if they came one by one.
+
+        Returns
+        -------
+        bool
+            Whether they have left something in the outbox.
+
+        Raises
+        ------
+        RejectedMessageError
+            If PostgreSQL refuses one of them; none is stored then.
+        TransientError
+            If PostgreSQL is away.
+        """
+        n_events = 0
         async with self._store.transaction() as catalogue:
-            n_events = await self._store_result(catalogue, result)
-        _report(result)
+            stream = await catalogue.lock_stream(results[0].stream)
+            if stream is None:
+                return False  # the stream was deleted
+            rest = list(results)
+            while rest:
+                n_stored, n_new = await self._store_next(catalogue, stream, rest)
+                n_events += n_new
+                rest = rest[n_stored:]
+        for result in results:
+            _report(result)
         return bool(n_events)
+
+    async def _store_next(
+        self, catalogue: Catalogue, stream: LockedStream, rest: Sequence[ForcedMeasurements]
+    ) -> tuple[int, int]:
+        """Store the next results; return how many these were, and the number of events."""
+        plan = await self._plan(catalogue, stream.id, rest)
+        n_events = 0
+        if plan.n_together:
+            n_events += await self._store_together(
+                catalogue, stream.id, rest[: plan.n_together], plan.ready
+            )
+        n_stored = plan.n_together + plan.n_alone
+        for result in rest[plan.n_together : n_stored]:
+            n_events += await self._store_result(catalogue, stream, result)
+        return n_stored, n_events
+
+    async def _plan(
+        self, catalogue: Catalogue, stream_id: int, rest: Sequence[ForcedMeasurements]
+    ) -> AnswerPlan:
+        """Return how to store the next results; a single one needs no plan."""
+        if len(rest) == 1 or not may_be_together(rest[0]):
+            return AnswerPlan(0, (), 1)
+        ids = np.unique(np.concatenate([each.measurements.position_id for each in rest])).tolist()
+        return plan_answers(
+            rest,
+            await catalogue.load_waiting_timesteps(stream_id, ids),
+            await catalogue.load_unanswered(stream_id, ids),
+            await catalogue.load_pending_look_backs(stream_id, ids),
+        )
+
+    async def _store_together(
+        self,
+        catalogue: Catalogue,
+        stream_id: int,
+        results: Sequence[ForcedMeasurements],
+        ready: Sequence[ReadyLooks],
+    ) -> int:
+        """Store results that looks wait for, and judge these; return the number of events."""
+        results = await self._calibrate(catalogue, stream_id, results)
+        await catalogue.insert_all_forced(stream_id, results)
+        await catalogue.insert_gaps(stream_id, results)
+        await catalogue.answer_requests(
+            stream_id, [(each.image_id, each.measurements.position_id) for each in results]
+        )
+        return await self._judge.judge_ready(catalogue, stream_id, results[0].stream, ready)
+
+    async def _calibrate(
+        self, catalogue: Catalogue, stream_id: int, results: Sequence[ForcedMeasurements]
+    ) -> list[ForcedMeasurements]:
+        """Return results in the positions and fluxes of the catalogue."""
+        solutions = await catalogue.load_solutions(stream_id, [each.image_id for each in results])
+        return [calibrate_forced(each, *solutions[each.image_id]) for each in results]
 
     async def _go_on_without(self, result: ForcedMeasurements) -> None:
         """Judge what waited for a result that is refused: it is an answer, too."""
@@ -85,20 +164,17 @@ class ForcedMeasurementsHandler:
         columns = result.measurements
         measured = np.unique(columns.position_id[~columns.is_look_back])
         if measured.size:
-            await catalogue.answer_request(stream_id, result.image_id, measured)
+            await catalogue.answer_requests(stream_id, [(result.image_id, measured)])
         changed = np.unique(columns.position_id).tolist()
         return await self._judge.judge(catalogue, stream_id, result.stream, changed)
 
-    async def _store_result(self, catalogue: Catalogue, result: ForcedMeasurements) -> int:
+    async def _store_result(
+        self, catalogue: Catalogue, stream: LockedStream, result: ForcedMeasurements
+    ) -> int:
         """Store a result, and judge what waited for it; return the number of events."""
-        stream = await catalogue.lock_stream(result.stream)
-        if stream is None:
-            return 0  # the stream was deleted
-        result = calibrate_forced(
-            result, *await catalogue.load_solution(result.stream, result.image_id)
-        )
-        is_stored = await catalogue.insert_forced(result)
-        await catalogue.insert_gaps(result)
+        (result,) = await self._calibrate(catalogue, stream.id, [result])
+        is_stored = await catalogue.insert_forced(stream.id, result)
+        await catalogue.insert_gaps(stream.id, [result])
         n_events = int(await self._count_look_backs(catalogue, stream.id, result, is_stored))
         is_later = ~result.measurements.is_look_back
         if np.any(is_later & is_stored):
@@ -176,6 +252,20 @@ class ForcedMeasurementsHandler:
             self._settings,
         )
         await catalogue.store_forced_outcome(outcome, self._topics)
+
+
+def read_result(message: InMessage) -> ForcedMeasurements:
+    """Return the result in a message.
+
+    Raises
+    ------
+    RejectedMessageError
+        Code ``bad_avro``.
+    """
+    try:
+        return decode_forced_measurements(message.value)
+    except CodecError as error:
+        raise RejectedMessageError("bad_avro", str(error)) from error
 
 
 def _report(result: ForcedMeasurements) -> None:

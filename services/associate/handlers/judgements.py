@@ -13,7 +13,7 @@ from services.associate.handlers.contradictions import Contradictions
 from services.associate.handlers.moving import retract_members
 from services.associate.metrics import GIVEN_UP
 from services.associate.models.catalogue import Evidence, Questions
-from services.associate.models.waiting import WaitingTimestep
+from services.associate.models.waiting import ReadyLooks, WaitingTimestep
 from services.associate.steps.decisions import to_archive_limits
 from services.associate.steps.first_decisions import wait_timesteps
 from services.associate.steps.judgement import (
@@ -24,9 +24,13 @@ from services.associate.steps.judgement import (
     judge_looks,
     to_outcome,
 )
+from services.associate.steps.quiet_looks import QuietJudgement, group_by_timestep
 from services.associate.storage import Catalogue
 
 __all__ = ["Judge", "load_judgement_evidence"]
+
+# Fewer are judged one by one: what is loaded for all of them costs more.
+_LEAST_TOGETHER = 3
 
 
 async def load_judgement_evidence(
@@ -97,19 +101,71 @@ class Judge:
         blocked: set[int] = set()
         if waits_for_look_backs:
             blocked = set(await catalogue.load_pending_look_backs(stream_id, source_ids))
-        n_events, has_judged = 0, False
+        found = []
         for timestep in timesteps:
             blocked |= timestep.unanswered_ids
-            ready = sorted(timestep.source_ids - blocked)
-            if ready:
-                has_judged = True
-                n_events += await self._judge_timestep(
-                    catalogue, stream_id, stream, timestep, ready
-                )
-                await catalogue.mark_looks_judged(stream_id, timestep.timestep_id, ready)
-        if has_judged:
-            await catalogue.delete_judged_timesteps(stream_id)
+            if ready := sorted(timestep.source_ids - blocked):
+                found.append(ReadyLooks(timestep, ready))
+        return await self.judge_ready(catalogue, stream_id, stream, found)
+
+    async def judge_ready(
+        self, catalogue: Catalogue, stream_id: int, stream: str, ready: Sequence[ReadyLooks]
+    ) -> int:
+        """Judge looks that wait for nothing more, in this order; return the number of events."""
+        if not ready:
+            return 0
+        n_events = 0
+        for each in await self._judge_quiet(catalogue, stream_id, stream, ready):
+            n_events += await self._judge_timestep(
+                catalogue, stream_id, stream, each.timestep, each.source_ids
+            )
+        await catalogue.mark_looks_judged(stream_id, ready)
+        await catalogue.delete_judged_timesteps(stream_id)
         return n_events
+
+    async def _judge_quiet(
+        self, catalogue: Catalogue, stream_id: int, stream: str, ready: Sequence[ReadyLooks]
+    ) -> list[ReadyLooks]:
+        """Judge many looks at sources of which no event follows; return the others."""
+        if len(ready) < _LEAST_TOGETHER:
+            return list(ready)
+        grouped = group_by_timestep(ready)
+        ids = np.unique(np.concatenate([each.source_ids for each in grouped])).astype(np.int64)
+        images = await catalogue.load_measured_images(
+            stream_id,
+            stream,
+            image_keys=[key for each in grouped for key in each.timestep.image_keys],
+        )
+        sources = await catalogue.load_sources_by_id(stream_id, ids.tolist())
+        if not images or not sources.size:
+            return list(ready)
+        judgement = QuietJudgement(
+            sources,
+            await catalogue.load_statistics(sources["id"]),
+            frozenset(await catalogue.load_unjudged(ids.tolist())),
+            self._settings,
+        )
+        rows = await catalogue.load_looks(stream_id, images, sources["id"])
+        before = await catalogue.load_states_before(
+            stream_id, [(each.timestep.timestep_id, np.array(each.source_ids)) for each in grouped]
+        )
+        for each in grouped:
+            timestep = each.timestep
+            judgement.judge(
+                timestep,
+                each.source_ids,
+                [image for image in images if image.image_key in timestep.image_keys],
+                rows.of_images(timestep.image_keys),
+                before[timestep.timestep_id],
+            )
+        await catalogue.store_quiet_judgement(
+            judgement.to_statistics(), judgement.to_sources(), judgement.to_flags()
+        )
+        return [
+            ReadyLooks(each.timestep, rest)
+            for each in ready
+            if (rest := [number for number in each.source_ids if number in judgement.eventful])
+        ]
 
     async def give_up(self, catalogue: Catalogue, stream_id: int, stream: str) -> int:
         """Judge the oldest timesteps without the answers that have not come."""
@@ -139,14 +195,16 @@ class Judge:
             return await retract_members(catalogue, reasons, self._topics)
         statistics = await catalogue.load_statistics(sources["id"])
         rows = await catalogue.load_looks(stream_id, images, sources["id"])
-        before = await catalogue.load_states_before(stream_id, timestep.timestep_id, sources["id"])
+        before = await catalogue.load_states_before(
+            stream_id, [(timestep.timestep_id, sources["id"])]
+        )
         candidates, latest, parts = gather_looks(
             timestep,
             images,
             rows,
             sources=sources,
             statistics=statistics,
-            before=before,
+            before=before[timestep.timestep_id],
             settings=self._settings,
         )
         everything = np.ones(sources.size, np.bool_)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.messages import IntArray
+from schemas.messages import BoolArray, IntArray
 from services.associate.models.catalogue import (
     SOURCE_DTYPE,
     STATISTICS_DTYPE,
@@ -19,6 +19,8 @@ __all__ = [
     "MEASURED_COLUMNS",
     "EarlierStates",
     "LookRows",
+    "ReadyLooks",
+    "UnansweredRequest",
     "WaitingRow",
     "WaitingTimestep",
     "decode_states",
@@ -83,11 +85,35 @@ class WaitingTimestep:
 
 
 @dataclass(frozen=True, slots=True)
+class UnansweredRequest:
+    """Sources of a request about an image that have no answer."""
+
+    timestep_id: int
+    image_id: str
+    source_ids: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyLooks:
+    """Sources whose looks in a timestep wait for nothing more, in ascending order of id."""
+
+    timestep: WaitingTimestep
+    source_ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class EarlierStates:
     """Sources (n,) in ascending order of id, and their statistics by channel."""
 
     sources: RowArray
     statistics: Mapping[ChannelKey, RowArray]
+
+    def of_sources(self, ids: IntArray) -> "EarlierStates":
+        """Return those of some sources."""
+        return EarlierStates(
+            self.sources[np.isin(self.sources["id"], ids)],
+            {key: rows[np.isin(rows["source_id"], ids)] for key, rows in self.statistics.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +129,25 @@ class LookRows:
     extraction_type: Sequence[str]
     is_shared: Sequence[bool]
     columns: Mapping[str, Any]
+
+    def of_sources(self, ids: IntArray) -> "LookRows":
+        """Return those of some sources."""
+        return self._select(np.isin(self.source_id, ids))
+
+    def of_images(self, image_keys: Sequence[int]) -> "LookRows":
+        """Return those of some images."""
+        return self._select(np.isin(self.image_key, np.array(image_keys, np.int64)))
+
+    def _select(self, chosen: BoolArray) -> "LookRows":
+        places = np.flatnonzero(chosen).tolist()
+        return LookRows(
+            self.source_id[chosen],
+            self.image_key[chosen],
+            self.source_number[chosen],
+            [self.extraction_type[each] for each in places],
+            [self.is_shared[each] for each in places],
+            {name: column[chosen] for name, column in self.columns.items()},
+        )
 
 
 def encode_states(states: EarlierStates) -> tuple[bytes, bytes]:

@@ -1,9 +1,9 @@
--- Store forced measurements of one image and return the numbers of those that are new; those that
--- are stored stay as they are. Others may send requests too, with numbers of their own: a position
+-- Store forced measurements and return the numbers of those that are new; those that are stored stay as
+-- they are. Others may send requests too, with numbers of their own: a position
 -- farther from the source than a beam is left out, unless the source moves.
 --
--- $1   stream                 text
--- $2   image_id               text      sha256
+-- $1   stream_id              int
+-- $2   image_id               text[]    sha256
 -- $3   source_number          int[]
 -- $4   source_id              bigint[]
 -- $5   extraction_type        text[]
@@ -43,6 +43,7 @@ select
     0 as quality_flags
 from
     unnest(
+        $2::text[],
         $3::int[],
         $4::bigint[],
         $5::text[],
@@ -52,6 +53,7 @@ from
         $9::float8[],
         $10::float8[]
     ) as row_in (
+        image_id,
         source_number,
         source_id,
         extraction_type,
@@ -61,16 +63,15 @@ from
         flux_peak_err_jy_beam,
         rms_local_jy_beam
     )
-inner join stream on stream.name = $1::text
 inner join image
     on
-        stream.id = image.stream_id
-        and image.image_id = $2::text
+        image.stream_id = $1::int
+        and row_in.image_id = image.image_id
         and image.verdict = 'accepted'
 inner join source
     on
         row_in.source_id = source.id
-        and stream.id = source.stream_id
+        and source.stream_id = $1
         and (
             source.activity = 3
             or sind((source.dec - row_in.dec) / 2) ^ 2

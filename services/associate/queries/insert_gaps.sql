@@ -1,7 +1,7 @@
--- Store the reasons why forced measurements of one image could not be made.
+-- Store the reasons why forced measurements could not be made.
 --
--- $1  stream     text
--- $2  image_id   text      sha256
+-- $1  stream_id  int
+-- $2  image_id   text[]    sha256
 -- $3  source_id  bigint[]
 -- $4  reason     text[]
 -- Index: image (stream_id, image_id).
@@ -11,10 +11,9 @@ select
     image.image_key,
     row_in.source_id,
     row_in.reason
-from unnest($3::bigint[], $4::text[]) as row_in (source_id, reason)
-inner join stream on stream.name = $1::text
+from unnest($2::text[], $3::bigint[], $4::text[]) as row_in (image_id, source_id, reason)
 inner join image
     on
-        stream.id = image.stream_id
-        and image.image_id = $2::text
+        image.stream_id = $1::int
+        and row_in.image_id = image.image_id
 on conflict (stream_id, image_key, source_id) do nothing

@@ -43,6 +43,7 @@ from services.associate.steps.updates import find_notified, find_updates
 __all__ = [
     "JudgedLooks",
     "ask_of",
+    "changed_statistics",
     "find_contradictable",
     "gather_looks",
     "judge_looks",
@@ -340,7 +341,7 @@ def to_outcome(
     flagged = rows[is_flagged]
     latest = looks.latest.sources
     return ForcedOutcome(
-        statistics=_changed_statistics(looks),
+        statistics=changed_statistics(looks),
         sources={
             **{name: latest[name] for name in ("id", "n_datapoints", "n_forced")},
             "eta": eta,
@@ -354,7 +355,7 @@ def to_outcome(
     )
 
 
-def _changed_statistics(looks: JudgedLooks) -> list[StatisticsRows]:
+def changed_statistics(looks: JudgedLooks) -> list[StatisticsRows]:
     """Return the statistics of the channels in which sources were looked at."""
     found: dict[ChannelKey, list[IntArray]] = {}
     for image in looks.images:

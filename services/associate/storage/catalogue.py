@@ -1,16 +1,19 @@
 """One transaction on the catalogue: rows to models and back; decides nothing."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from schemas.topics import Topics
 from services.associate.models.decisions import (
+    Columns,
     Decisions,
     ForcedDecisions,
     ForcedOutcome,
     Notification,
     SourceRows,
+    StatisticsRows,
 )
 from services.associate.models.tracks import TrackRows
 from services.associate.storage.forced import ForcedTables
@@ -100,6 +103,17 @@ class Catalogue(
             await self.raise_peaks(outcome.peaks, outcome.time_start)
         for notification in outcome.notifications:
             await self.store_notification(notification, topics)
+
+    async def store_quiet_judgement(
+        self, statistics: Sequence[StatisticsRows], sources: Columns | None, flags: Columns | None
+    ) -> None:
+        """Write what looks without events change."""
+        for rows in statistics:
+            await self.write_forced_statistics(rows)
+        if sources is not None:
+            await self.update_measured_sources(sources)
+        if flags is not None:
+            await self.flag_sources(flags)
 
     async def _store_images(self, decisions: Decisions) -> int | None:
         """Store the images of a timestep; return its id, None without one."""

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
+from typing import Any
 
 import asyncpg
 import numpy as np
+import numpy.typing as npt
 
 from schemas.event_json import event_from_json
 from schemas.messages import (
@@ -38,6 +40,10 @@ from sky.geometry import Probes
 
 __all__ = ["ForcedTables"]
 
+AnyArray = npt.NDArray[Any]
+_FLUX_COLUMNS = (
+    "ra", "dec", "flux_peak_jy_beam", "flux_peak_err_jy_beam", "rms_local_jy_beam",
+)  # fmt: skip
 _NO_OFFSET = SourceOffset(cluster_id="", topic="", partition=0, offset=0)
 
 
@@ -140,35 +146,45 @@ class ForcedTables(Transaction):
         )
         return [_to_measured_image(row, stream) for row in rows]
 
-    async def insert_forced(self, result: ForcedMeasurements) -> BoolArray:
+    async def insert_forced(self, stream_id: int, result: ForcedMeasurements) -> BoolArray:
         """Store the fluxes of a result; return which were not there before, and are now."""
-        columns = result.measurements
-        done = _is_measured(result)
-        numbers = _to_numbers(columns)
+        numbers = await self.insert_all_forced(stream_id, [result])
+        return np.isin(_to_numbers(result.measurements), numbers) & _is_measured(result)
+
+    async def insert_all_forced(
+        self, stream_id: int, results: Sequence[ForcedMeasurements]
+    ) -> list[int]:
+        """Store the fluxes of results; return the numbers of those that are new."""
+        done = np.concatenate([_is_measured(each) for each in results])
         rows = await self._fetch(
             "insert_forced",
-            stream=result.stream,
-            image_id=result.image_id,
-            source_number=numbers[done],
-            source_id=columns.position_id[done],
-            extraction_type=np.array(columns.extraction_type, object)[done].tolist(),
-            ra=columns.ra[done],
-            dec=columns.dec[done],
-            flux_peak_jy_beam=columns.flux_peak_jy_beam[done],
-            flux_peak_err_jy_beam=columns.flux_peak_err_jy_beam[done],
-            rms_local_jy_beam=columns.rms_local_jy_beam[done],
+            stream_id=stream_id,
+            image_id=_image_ids(results, done),
+            source_number=np.concatenate([_to_numbers(each.measurements) for each in results])[
+                done
+            ],
+            source_id=_gather(results, "position_id")[done],
+            extraction_type=[
+                kind
+                for each in results
+                for kind, reason in zip(
+                    each.measurements.extraction_type, each.measurements.reason, strict=True
+                )
+                if not reason
+            ],
+            **{name: _gather(results, name)[done] for name in _FLUX_COLUMNS},
         )
-        return np.isin(numbers, [row["source_number"] for row in rows]) & done
+        return [row["source_number"] for row in rows]
 
-    async def insert_gaps(self, result: ForcedMeasurements) -> None:
-        """Store the reasons of a result where it has no fluxes."""
-        columns = result.measurements
+    async def insert_gaps(self, stream_id: int, results: Sequence[ForcedMeasurements]) -> None:
+        """Store the reasons of results where they have no fluxes."""
+        is_gap = ~np.concatenate([_is_measured(each) for each in results])
         await self._execute(
             "insert_gaps",
-            stream=result.stream,
-            image_id=result.image_id,
-            source_id=columns.position_id[~_is_measured(result)],
-            reason=[reason for reason in columns.reason if reason],
+            stream_id=stream_id,
+            image_id=_image_ids(results, is_gap),
+            source_id=_gather(results, "position_id")[is_gap],
+            reason=[reason for each in results for reason in each.measurements.reason if reason],
         )
 
     async def load_stream_bands(self, stream: str) -> tuple[int, StreamBands] | None:
@@ -236,6 +252,18 @@ def _to_numbers(columns: ForcedColumns) -> IntArray:
     earlier = np.flatnonzero(columns.is_look_back)
     numbers[earlier] = [look_back_number(each) for each in columns.position_id[earlier].tolist()]
     return numbers
+
+
+def _gather(results: Sequence[ForcedMeasurements], name: str) -> AnyArray:
+    """Return a column of all results."""
+    return np.concatenate([getattr(each.measurements, name) for each in results])
+
+
+def _image_ids(results: Sequence[ForcedMeasurements], chosen: BoolArray) -> list[str]:
+    """Return the image of each chosen measurement of all results."""
+    sizes = [len(each.measurements.reason) for each in results]
+    numbers = np.repeat(np.arange(len(results)), sizes)[chosen]
+    return [results[number].image_id for number in numbers.tolist()]
 
 
 def _is_measured(result: ForcedMeasurements) -> BoolArray:

@@ -222,16 +222,16 @@ class ImageTables(Transaction):
             **{name: getattr(image.solution, name) for name in ImageSolution.columns()},
         )
 
-    async def load_solution(
-        self, stream: str, image_id: str
-    ) -> tuple[ImageSolution, tuple[float, float]]:
-        """Return what was applied to an image, and the centre of its field [deg]."""
-        rows = await self._fetch("select_solution", stream=stream, image_id=image_id)
-        if not rows:
-            return NO_SOLUTION, (0.0, 0.0)
-        row = dict(rows[0])
-        centre = row.pop("field_ra"), row.pop("field_dec")
-        return ImageSolution(**row), centre
+    async def load_solutions(
+        self, stream_id: int, image_ids: Sequence[str]
+    ) -> dict[str, tuple[ImageSolution, tuple[float, float]]]:
+        """Return what was applied to images, and the centres of their fields [deg], by sha256."""
+        rows = await self._fetch("select_solutions", stream_id=stream_id, image_id=list(image_ids))
+        found = dict.fromkeys(image_ids, (NO_SOLUTION, (0.0, 0.0)))
+        for row in map(dict, rows):
+            image_id, centre = row.pop("image_id"), (row.pop("field_ra"), row.pop("field_dec"))
+            found[image_id] = ImageSolution(**row), centre
+        return found
 
     async def load_image_ids(self, image_keys: Sequence[int]) -> dict[int, str]:
         """Return the sha256 of images by their keys."""

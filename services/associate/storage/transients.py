@@ -50,6 +50,11 @@ class TransientTables(Transaction):
             )
         )
 
+    async def load_unjudged(self, source_ids: Sequence[int]) -> list[int]:
+        """Return those of some sources that another band may contradict."""
+        rows = await self._fetch("select_unjudged", source_id=list(source_ids))
+        return [row["source_id"] for row in rows]
+
     async def load_earlier_trig_ids(self, source_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """Return the identities of the episodes of sources, the newest ten of each first."""
         rows = await self._fetch("select_earlier_trig_ids", source_id=list(source_ids))

@@ -11,6 +11,8 @@ from services.associate.models.waiting import (
     MEASURED_COLUMNS,
     EarlierStates,
     LookRows,
+    ReadyLooks,
+    UnansweredRequest,
     WaitingRow,
     WaitingTimestep,
     decode_states,
@@ -62,12 +64,29 @@ class WaitingTables(Transaction):
                 ],
             )
 
-    async def answer_request(self, stream_id: int, image_id: str, source_ids: IntArray) -> None:
-        """Note that an image was measured at some sources."""
+    async def answer_requests(
+        self, stream_id: int, answers: Sequence[tuple[str, IntArray]]
+    ) -> None:
+        """Note that images, by their sha256, were measured at some sources."""
         await self._execute(
-            "answer_request", stream_id=stream_id, image_id=image_id, source_ids=source_ids
+            "answer_request",
+            stream_id=stream_id,
+            image_id=[image_id for image_id, ids in answers for _ in range(ids.size)],
+            source_id=np.concatenate([ids for _, ids in answers]),
         )
         await self._execute("delete_answered_requests", stream_id=stream_id)
+
+    async def load_unanswered(
+        self, stream_id: int, source_ids: Sequence[int]
+    ) -> list[UnansweredRequest]:
+        """Return the requests that some sources have no answer to."""
+        rows = await self._fetch(
+            "select_unanswered", stream_id=stream_id, source_id=list(source_ids)
+        )
+        return [
+            UnansweredRequest(row["timestep_id"], row["image_id"], frozenset(row["source_ids"]))
+            for row in rows
+        ]
 
     async def load_unasked(self, stream_id: int, image_id: str, source_ids: IntArray) -> list[int]:
         """Return those of some sources at which no look of an image waits."""
@@ -111,19 +130,33 @@ class WaitingTables(Transaction):
         return [row["source_id"] for row in rows]
 
     async def load_states_before(
-        self, stream_id: int, timestep_id: int, source_ids: IntArray
-    ) -> EarlierStates:
-        """Return those of some sources that timesteps after one have changed, as before that."""
+        self, stream_id: int, looks: Sequence[tuple[int, IntArray]]
+    ) -> dict[int, EarlierStates]:
+        """Return sources that timesteps look at, as before later ones changed them.
+
+        Parameters
+        ----------
+        stream_id : int
+            The stream.
+        looks : sequence of (int, (n,) int64)
+            Timesteps and the sources that each looks at.
+
+        Returns
+        -------
+        mapping
+            By timestep, those of its sources that were changed later.
+        """
         rows = await self._fetch(
             "select_states_before",
             stream_id=stream_id,
-            timestep_id=timestep_id,
-            source_id=source_ids,
+            timestep_id=[number for number, ids in looks for _ in range(ids.size)],
+            source_id=np.concatenate([ids for _, ids in looks]),
         )
-        return merge_states(
-            [decode_states(row["before_sources"], row["before_statistics"]) for row in rows],
-            source_ids,
-        )
+        states: dict[int, list[EarlierStates]] = {number: [] for number, _ in looks}
+        for row in rows:
+            state = decode_states(row["before_sources"], row["before_statistics"])
+            states[row["timestep_id"]].append(state)
+        return {number: merge_states(states[number], ids) for number, ids in looks}
 
     async def load_looks(
         self, stream_id: int, images: Sequence[MeasuredImage], source_ids: IntArray
@@ -154,15 +187,13 @@ class WaitingTables(Transaction):
             },
         )
 
-    async def mark_looks_judged(
-        self, stream_id: int, timestep_id: int, source_ids: Sequence[int]
-    ) -> None:
-        """Note that looks of a timestep are judged."""
+    async def mark_looks_judged(self, stream_id: int, judged: Sequence[ReadyLooks]) -> None:
+        """Note that looks of timesteps are judged."""
         await self._execute(
             "mark_looks_judged",
             stream_id=stream_id,
-            timestep_id=timestep_id,
-            source_ids=list(source_ids),
+            timestep_id=[each.timestep.timestep_id for each in judged for _ in each.source_ids],
+            source_id=[source_id for each in judged for source_id in each.source_ids],
         )
 
     async def delete_judged_timesteps(self, stream_id: int) -> None:

@@ -1,9 +1,10 @@
--- Return the solution of an image that was corrected by it, and the centre of its field.
+-- Return the solutions of those of some images that were corrected by it, and the centres of their fields.
 --
--- $1  stream    text
--- $2  image_id  text  sha256
+-- $1  stream_id  int
+-- $2  image_id   text[]  sha256
 -- Index: the unique one on (stream_id, image_id).
 select
+    image.image_id,
     image.field_ra,
     image.field_dec,
     image.shift_east_arcsec,
@@ -11,9 +12,8 @@ select
     image.is_shift_applied,
     image.flux_factor,
     image.is_flux_factor_applied
-from stream
-inner join image on stream.id = image.stream_id
+from image
 where
-    stream.name = $1::text
-    and image.image_id = $2::text
+    image.stream_id = $1::int
+    and image.image_id = any($2::text[])
     and (image.is_shift_applied or image.is_flux_factor_applied)
