@@ -1,4 +1,4 @@
-"""`/images/{image}/cutout`: the pixels around a position, while Kafka has them."""
+"""`/images/{image}/cutout`: the pixels around a position, of Kafka or of a stored stamp."""
 
 import asyncio
 import math
@@ -13,12 +13,16 @@ from api.handlers.caching import NOT_MODIFIED, answer_immutable
 from api.handlers.context import ApiContext, ClientAddress, Context
 from api.handlers.parameters import RequiredDec, RequiredRa, to_key
 from api.steps.cutout import to_fits, to_png
+from api.steps.stamps import CutoutSize, cut_first
 from runtime.errors import TransientError
 from sky.cutout import Cutout, cut
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1/images", tags=["images"])
+# Kafka has deleted the image, or does not answer.
+_NO_PIXELS = (404, 503)
+_NEAREST_STAMPS = 3
 _MEDIA_TYPES = {"png": "image/png", "fits": "application/fits"}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
@@ -65,21 +69,20 @@ async def get_cutout(
         raise not_found("image", image)
     if rows[0]["verdict"] != "accepted" or rows[0]["wcs_header"] is None:
         raise ProblemError(404, f"image {image} was rejected; its pixels are not shown")
+    size = CutoutSize(size_arcmin, rows[0]["beam_major_deg"])
     async with context.pixel_budget.turn(client):
-        cutout = await asyncio.to_thread(
-            _cut, context, rows[0], ra=ra, dec=dec, size_arcmin=size_arcmin
-        )
+        try:
+            cutout = await asyncio.to_thread(_cut, context, rows[0], ra, dec, size)
+        except ProblemError as gone:
+            if gone.status not in _NO_PIXELS:
+                raise
+            cutout = await _cut_stamp(context, rows[0]["id"], ra, dec, size, gone)
     encoded = await asyncio.to_thread(_encode, cutout, rows[0], format)
     return answer_immutable(request, encoded, _MEDIA_TYPES[format])
 
 
 def _cut(
-    context: ApiContext,
-    row: Mapping[str, Any],
-    *,
-    ra: float,
-    dec: float,
-    size_arcmin: float | None,
+    context: ApiContext, row: Mapping[str, Any], ra: float, dec: float, size: CutoutSize
 ) -> Cutout:
     try:
         image = context.pixels.read(row)
@@ -88,13 +91,38 @@ def _cut(
             image.wcs_header,
             ra,
             dec,
-            size_arcmin=size_arcmin,
-            beam_major_deg=row["beam_major_deg"],
+            size_arcmin=size.arcmin,
+            beam_major_deg=size.beam_major_deg,
         )
     except TransientError as error:
         raise ProblemError(503, str(error)) from error
     except ValueError as error:
         raise ProblemError(400, f"image {row['id']}: {error}") from error
+
+
+async def _cut_stamp(
+    context: ApiContext,
+    image_key: int,
+    ra: float,
+    dec: float,
+    size: CutoutSize,
+    gone: ProblemError,
+) -> Cutout:
+    """Return the pixels around a position from a stored stamp of an image that is gone.
+
+    Raises
+    ------
+    ProblemError
+        `gone`, if no stamp shows the place.
+    """
+    rows = await context.database.fetch(
+        "list_image_stamps", image_key=image_key, ra=ra, dec=dec, limit=_NEAREST_STAMPS
+    )
+    files = [row["data"] for row in rows]
+    found = await asyncio.to_thread(cut_first, files, ra, dec, size)
+    if found is None:
+        raise ProblemError(gone.status, f"{gone.detail}; no stored stamp shows the place")
+    return found
 
 
 def _encode(cutout: Cutout, row: Mapping[str, Any], form: str) -> bytes:

@@ -2,18 +2,29 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sky.cutout import Cutout
+from sky.cutout import Cutout, cut
 from sky.fits import decode_pixels
 from sky.fits_containers import open_fits
 from sky.header.celestial import to_wcs_header
 from sky.wcs import SkyProjection
 
-__all__ = ["ROLES", "parts_of", "read_stamp", "subtract", "to_items", "turn_north_up"]
+__all__ = [
+    "ROLES",
+    "CutoutSize",
+    "cut_first",
+    "parts_of",
+    "read_stamp",
+    "subtract",
+    "to_items",
+    "turn_north_up",
+]
 
 FloatImage = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
@@ -23,6 +34,45 @@ _DIFFERENCE = "-difference"
 _MOST_BYTES = 8 << 20
 # What a reader of a picture does not see.
 _UPRIGHT_DEG = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class CutoutSize:
+    """How large a cutout is: its side [arcmin]; None: ten beams of this major axis [deg]."""
+
+    arcmin: float | None
+    beam_major_deg: float | None
+
+
+def cut_first(files: Sequence[bytes], ra: float, dec: float, size: CutoutSize) -> Cutout | None:
+    """Return the square around a position [deg] of the first stamp that shows it.
+
+    Parameters
+    ----------
+    files : sequence of bytes
+        Stored stamps.
+    ra, dec : float
+        Centre, ICRS [deg].
+    size : CutoutSize
+        Of the square; what is beyond the stamp is blank.
+
+    Raises
+    ------
+    HeaderError
+        If a file is damaged.
+    """
+    for data in files:
+        stamp = read_stamp(data)
+        with suppress(ValueError):
+            return cut(
+                stamp.pixels,
+                stamp.wcs_header,
+                ra,
+                dec,
+                size_arcmin=size.arcmin,
+                beam_major_deg=size.beam_major_deg,
+            )
+    return None
 
 
 def parts_of(stamp_id: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from runtime.settings import AlertSettings
+from schemas.identity import stamp_id
 from schemas.messages import SourceEvent
 from services.alert.models import BandFlux, EventContext, History, Point
 from services.alert.steps.facts import (
@@ -36,6 +37,7 @@ _MAX_MATCHES = 10
 # Twelve bands have a hundred numbers.
 _TABLE_DIGITS = 5
 _SECONDS_PER_DAY = 86_400.0
+_STAMPS = ("now", "before", "difference")
 
 # Columns of the tables: name, unit, UCD.
 BAND_COLUMNS = (
@@ -268,15 +270,23 @@ def _significance_rows(context: EventContext) -> list[Row]:
 
 
 def _link_rows(event: SourceEvent, settings: AlertSettings) -> list[Row]:
-    """Return the addresses of light curve and image, if the API has a public one."""
+    """Return the addresses of light curve, image and stamps, if the API has a public one.
+
+    Those of stamps are known before the stamps are cut.
+    """
     if settings.public_url is None or not event.source_id:
         return []
     base = f"{str(settings.public_url).rstrip('/')}/api/v1"
     image = quote(clean_text(event.image_id), safe="")
     light_curve = f"{base}/sources/{event.source_id}/lightcurve"
+    stamps = {
+        role: f"{base}/stamps/{quote(clean_text(stamp_id(event.trig_id, role)), safe='')}"
+        for role in _STAMPS
+    }
     return [
         ("light_curve_url", light_curve, "", ""),
         ("image_url", f"{base}/images/{image}", "", ""),
+        *((f"stamp_{role}_url", address, "", "") for role, address in stamps.items()),
     ]
 
 

@@ -19,7 +19,6 @@ _STEPS_IN_NOISE = 8
 _STEPS_IN_RANGE = 4096
 _MOST_STEPS = 1 << 30
 _RICE_BLOCK = 32
-_BLANK = -2147483647
 _MAD_TO_SIGMA = 1.4826
 _PLACED = ("CRPIX1", "CRPIX2")
 _PRIMARY: dict[str, str | float] = {"SIMPLE": True, "BITPIX": 8, "NAXIS": 0, "EXTEND": True}
@@ -42,14 +41,16 @@ def to_stamp_file(cutout: Cutout, cards: Mapping[str, str | float]) -> bytes:
     step = _find_step(cutout.pixels)
     blank = np.isnan(cutout.pixels)
     steps = np.rint(np.where(blank, 0.0, cutout.pixels.astype(np.float64)) / step)
-    steps[blank] = _BLANK
+    # Beside the others: a jump to a far number costs four bytes each for 32 pixels.
+    blank_step = int(steps.min()) - 1
+    steps[blank] = blank_step
     values = np.ascontiguousarray(steps.astype(np.int32).ravel())
     coded = np.zeros(8 * values.size + 16, np.uint8)
     n_bytes = encode_rice(values, _RICE_BLOCK, coded)
     row = np.array([n_bytes, 0], ">i4").tobytes() + np.array([step, 0.0], ">f8").tobytes()
     rows, columns = cutout.pixels.shape
     header = [
-        *_layout(rows, columns, n_bytes=n_bytes),
+        *_layout(rows, columns, n_bytes=n_bytes, blank_step=blank_step),
         *_wcs_cards(cutout),
         *_cards(cards),
     ]
@@ -67,7 +68,7 @@ def _find_step(pixels: FloatImage) -> float:
     return max(step, largest / _MOST_STEPS) or 1.0
 
 
-def _layout(rows: int, columns: int, *, n_bytes: int) -> list[str]:
+def _layout(rows: int, columns: int, *, n_bytes: int, blank_step: int) -> list[str]:
     """Return the cards of a table with one row: one tile, its step and its zero."""
     values: dict[str, str | float] = {
         "XTENSION": "BINTABLE", "BITPIX": 8, "NAXIS": 2, "NAXIS1": 24, "NAXIS2": 1,
@@ -77,7 +78,7 @@ def _layout(rows: int, columns: int, *, n_bytes: int) -> list[str]:
         "ZIMAGE": True, "ZBITPIX": -32, "ZNAXIS": 2, "ZNAXIS1": columns, "ZNAXIS2": rows,
         "ZTILE1": columns, "ZTILE2": rows, "ZCMPTYPE": "RICE_1",
         "ZNAME1": "BLOCKSIZE", "ZVAL1": _RICE_BLOCK, "ZNAME2": "BYTEPIX", "ZVAL2": 4,
-        "ZQUANTIZ": "NO_DITHER", "ZBLANK": _BLANK, "BUNIT": "Jy/beam",
+        "ZQUANTIZ": "NO_DITHER", "ZBLANK": blank_step, "BUNIT": "Jy/beam",
     }  # fmt: skip
     return _cards(values)
 

@@ -52,6 +52,7 @@ async def test_a_burst_has_stamps(postgres_url: str, kafka_bootstrap: str) -> No
         assert list(stamps)[:3] == ["now", "before", "difference"]
         await check_pixels(client, stamps)
         await check_pictures(client, stamps)
+        await check_cutouts(client, stamps)
         await expire(run)
         gone = await listed(run, client)
         assert {each["reason"] for each in gone.values()} == {"expired"}
@@ -87,6 +88,19 @@ async def check_pictures(client: httpx.AsyncClient, stamps: dict[str, dict[str, 
         assert struct.unpack(">II", answer.content[16:24]) == (65, 65)
         tag = {"If-None-Match": answer.headers["etag"]}
         assert (await client.get(stamp["png"], headers=tag)).status_code == 304
+
+
+async def check_cutouts(client: httpx.AsyncClient, stamps: dict[str, dict[str, Any]]) -> None:
+    """Ask for cutouts of images of a Kafka that is not there."""
+    ra, dec = burst_at()
+    address = f"/api/v1/images/{stamps['now']['image']}/cutout"
+    answer = await client.get(address, params={"ra": ra, "dec": dec, "format": "fits"})
+    assert answer.status_code == 200, answer.text
+    found, _ = pixels_at_burst(answer.content, 0)
+    assert found > 0.9 * BURST_JY
+    beside = await client.get(address, params={"ra": ra, "dec": dec + 0.6})
+    assert beside.status_code in (404, 503)
+    assert "no stored stamp shows the place" in beside.json()["detail"]
 
 
 async def expire(run: StampCase) -> None:

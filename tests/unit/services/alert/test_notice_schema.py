@@ -21,6 +21,7 @@ def test_the_schema_is_valid_and_describes_every_field() -> None:
     assert set(SCHEMA["properties"]) - set(SCHEMA["required"]) == {
         "spectral_band", "image_snr", "flux_density", "flux_density_error",
         "flux_density_spectral_point", "data_archive_page", "light_curve_url", "image_url",
+        "stamp_now_url", "stamp_before_url", "stamp_difference_url",
         "event_name", "contact_name", "contact_email", "limiting_flux_density",
         "far",
     }  # fmt: skip
