@@ -7,112 +7,30 @@ are: no Kafka, no database. ``python -m benchmarks.bench_decide --full`` takes s
 import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.look_backs import is_new_source, print_look_backs
+from benchmarks.simulated_night import (
+    THRESHOLD_SIGMA,
+    Announced,
+    Found,
+    Night,
+    find_announced,
+    find_delays,
+)
 from runtime.settings import AssociateSettings
-from schemas.messages import ImageDetections, ImageMetadata, SourceColumns, SourceOffset
-from services.associate.models.catalogue import SOURCE_DTYPE
-from services.associate.steps.candidate_sources import CandidateSources
-from services.associate.steps.change_tests import to_limits
-from services.associate.steps.episodes import find_changes, follow_activity, start_episodes
-from services.associate.steps.image_result import ImageResult
-from services.associate.steps.matching import Links
-from services.associate.steps.triggers import AssociatedImage
 from sky.statistics import eta, new_moments, update_moments
 
 __all__ = [
-    "Announced",
     "compare_durations",
     "count_false_alarms",
-    "find_announced",
     "find_transients",
 ]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-_KEY = (1, "I")
-_THRESHOLD_SIGMA = 8.0
-_NOTHING = np.empty(0, np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """An episode that was announced: of which light curve, at which step, of which kind."""
-
-    source: int
-    step: int
-    kind: str
-    trigger: str
-
-
-class Night:
-    """Light curves of one band in the hands of the associator; fluxes in units of the noise."""
-
-    def __init__(self, size: int, settings: AssociateSettings) -> None:
-        self._settings = settings
-        self._limits = to_limits(settings)
-        self._candidates = CandidateSources(0.0)
-        rows = np.zeros(size, SOURCE_DTYPE)
-        rows["id"] = np.arange(1, size + 1)
-        self._candidates.load(rows, {})
-        self.announced: list[Announced] = []
-
-    def look(self, step: int, source: IntArray, flux: FloatArray) -> None:
-        """Look at some of the sources, errors of 1, and note what is announced."""
-        ones = np.ones(source.size)
-        self._candidates.add_forced(_KEY, source, flux, ones)
-        self._candidates.sources["n_forced"][source[flux >= _THRESHOLD_SIGMA]] -= 1
-        looked = self._candidates.look(
-            _KEY, source, np.arange(source.size), flux=flux, error=ones, limits=self._limits
-        )
-        result = ImageResult(
-            source,
-            ones,
-            Links(_NOTHING, _NOTHING, np.empty(0)),
-            _NOTHING,
-            Links(np.arange(source.size), source, ones),
-            looked,
-        )
-        image = AssociatedImage(0, _KEY, _record(flux), _METADATA, result)
-        triggers = find_changes(self._candidates, [image], self._settings)
-        start_episodes(self._candidates.sources, triggers, self._settings)
-        follow_activity(self._candidates.sources, [image], triggers)
-        self.announced += [
-            Announced(each.source, step, each.kind, each.test.name) for each in triggers
-        ]
-
-
-_METADATA: ImageMetadata = None  # type: ignore[assignment]  (no decision of these reads it)
-
-
-def _record(flux: FloatArray) -> ImageDetections:
-    zero, ones = np.zeros(flux.size), np.ones(flux.size)
-    return ImageDetections(
-        image_id="",
-        stream="bench",
-        source=SourceOffset("", "", 0, 0),
-        verdict="accepted",
-        detection_threshold_sigma=_THRESHOLD_SIGMA,
-        sources=SourceColumns(
-            ra=zero, dec=zero, ra_err_deg=ones, dec_err_deg=ones, flux_peak_jy_beam=flux,
-            flux_peak_err_jy_beam=ones, flux_int_jy=flux, flux_int_err_jy=ones, snr=flux,
-            rms_local_jy_beam=ones, major_arcsec=ones, minor_arcsec=ones, pa_deg=zero,
-            quality_flags=np.zeros(flux.size, np.int64),
-            p_false=np.zeros(flux.size),
-        ),
-    )  # fmt: skip
-
-
-def find_announced(fluxes: FloatArray, settings: AssociateSettings) -> list[Announced]:
-    """Return what is announced of light curves, (sources, steps), each looked at in every step."""
-    night, everything = Night(fluxes.shape[0], settings), np.arange(fluxes.shape[0])
-    for step in range(fluxes.shape[1]):
-        night.look(step, everything, fluxes[:, step])
-    return night.announced
 
 
 def trap_etas(fluxes: FloatArray) -> Iterator[FloatArray]:
@@ -153,45 +71,6 @@ def trap_cut(largest_eta: FloatArray, n_false: int) -> float:
     return float(ordered[min(n_false, ordered.size - 1)])
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """How many of the injected changes were announced, and after how many looks.
-
-    `n_detected` are those that a threshold detects in time; 0: it was not counted.
-    """
-
-    n: int
-    delays: Sequence[int]
-    n_detected: int = 0
-
-    @property
-    def share(self) -> float:
-        """Completeness."""
-        return len(self.delays) / self.n
-
-    def __str__(self) -> str:
-        """Return both as text."""
-        if not self.delays:
-            return f"{self.share:7.1%}      -    -"
-        median, slow = np.percentile(self.delays, [50, 90])
-        return f"{self.share:7.1%} {median:6.0f} {slow:4.0f}"
-
-
-def _delays(
-    announced: Sequence[Announced],
-    start: IntArray,
-    end: IntArray,
-    kinds: Sequence[str] | None = None,
-) -> Found:
-    """Return what was announced of each light curve from the start of its change to its end."""
-    first: dict[int, int] = {}
-    for each in announced:
-        inside = start[each.source] <= each.step <= end[each.source]
-        if inside and (kinds is None or each.kind in kinds):
-            first.setdefault(each.source, each.step - int(start[each.source]) + 1)
-    return Found(start.size, list(first.values()))
-
-
 def _trap_delays(fluxes: FloatArray, start: IntArray, end: IntArray, cut: float) -> Found:
     """Return when eta of all of history crosses a cut, from the start of a change to its end."""
     first: dict[int, int] = {}
@@ -218,7 +97,7 @@ def compare_durations(
         end = np.minimum(start + duration - 1, n_steps - 1)
         steps = np.arange(n_steps)
         fluxes += amplitude * ((steps >= start[:, None]) & (steps <= end[:, None]))
-        ours = _delays(find_announced(fluxes, settings), start, end)
+        ours = find_delays(find_announced(fluxes, settings), start, end)
         found.append((duration, ours, _trap_delays(fluxes, start, end, cut)))
     return found
 
@@ -249,7 +128,7 @@ def compare_kinds(
         rng = np.random.default_rng((seed, number))
         fluxes = shape + rng.normal(0, 1, (n, n_steps))
         start, end = np.full(n, first), np.full(n, last)
-        ours = _delays(find_announced(fluxes, settings), start, end, kinds or None)
+        ours = find_delays(find_announced(fluxes, settings), start, end, kinds or None)
         found.append((name, ours, _trap_delays(fluxes, start, end, cut)))
     return found
 
@@ -267,7 +146,7 @@ def compare_budgets(
         fluxes[:, 50] += amplitude
         start = np.full(n, 50)
         found.append(
-            (budget, len(announced), _delays(find_announced(fluxes, settings), start, start))
+            (budget, len(announced), find_delays(find_announced(fluxes, settings), start, start))
         )
     return found
 
@@ -295,11 +174,11 @@ def find_transients(
         is_on = (step >= start) & (step < start + duration)
         value = np.where(is_on, flux, 0.0) + rng.normal(0, 1, n)
         value = np.where(step == peak, rng.uniform(8, 9, n), value)
-        is_detected = (value >= _THRESHOLD_SIGMA) & (is_on | (step == peak))
+        is_detected = (value >= THRESHOLD_SIGMA) & (is_on | (step == peak))
         expires = np.where(is_detected, step + settings.expiration_timesteps, expires)
         looked = np.flatnonzero(is_detected | (step <= expires))
         night.look(step, looked, value[looked])
-    return _delays(night.announced, start, start + 1)
+    return find_delays(night.announced, start, start + 1)
 
 
 def _find_at_empty_places(
@@ -311,7 +190,7 @@ def _find_at_empty_places(
     delays, n_detected = [], 0
     for step in range(2):
         value = np.where(duration > step, flux, 0.0) + rng.normal(0, 1, flux.size)
-        is_detected = is_waiting & (value >= _THRESHOLD_SIGMA)
+        is_detected = is_waiting & (value >= THRESHOLD_SIGMA)
         is_announced = is_detected & is_new_source(value, earlier, settings)
         delays += [step + 1] * int(np.count_nonzero(is_announced))
         n_detected += int(np.count_nonzero(is_detected))

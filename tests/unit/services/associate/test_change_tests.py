@@ -12,10 +12,10 @@ from benchmarks.bench_decide import (
     compare_kinds,
     count_false_alarms,
     count_false_peaks,
-    find_announced,
     find_transients,
     trap_cut,
 )
+from benchmarks.simulated_night import find_announced
 from runtime.settings import AssociateSettings
 from services.associate.models.change_state import new_change_states
 from services.associate.steps.change_tests import add_looks, find_history_sigma, to_limits
