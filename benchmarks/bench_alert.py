@@ -217,6 +217,7 @@ async def measure(status: dict[str, Any], options: argparse.Namespace) -> None:
                 print_slowest(status["postgres_url"], waits_s, times.__getitem__)
         first = 20 + options.events
         cpu = CpuMeter(status)
+        cpu.wait_until_idle()
         burst = publish(first, first + options.burst, 0.0)
         started_s = min(burst.values())
         clock.wait("VTP", set(burst), 300)

@@ -3,17 +3,22 @@
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
+
+from schemas.messages import SourceEvent
 from services.alert.models import (
     BandFlux,
     CatalogueMatch,
     EventContext,
     History,
+    LookedImage,
     Point,
     SpectralIndex,
 )
+from tests.support.records import wcs_header
 from tests.support.vtp_events import START
 
-__all__ = ["full_context", "point_at"]
+__all__ = ["full_context", "looked_image", "point_at"]
 
 
 def point_at(step: float = 0.0, freq_hz: float = 140e6, **changes: Any) -> Point:
@@ -50,3 +55,17 @@ def full_context(n_bands: int = 4) -> EventContext:
         n_retracted_here=0,
         false_alarms_per_day=0.02,
     )  # fmt: skip
+
+
+def looked_image(event: SourceEvent, key: int, step: float = 0.0, **changes: Any) -> LookedImage:
+    """Return an image around an event, some 10 s steps after it; number 1 is its own."""
+    values: dict[str, Any] = {
+        "image_key": key, "image_id": event.image_id if key == 1 else f"{key:064x}",
+        "band_id": 1, "time_start": event.time_start + timedelta(seconds=10 * step),
+        "exposure_s": event.exposure_s, "freq_eff_hz": event.freq_eff_hz,
+        "freq_bw_hz": event.freq_bw_hz, "stokes": event.stokes,
+        "wcs_header": wcs_header(event.ra, event.dec, 200, 0.02), "shape": (200, 200),
+        "margin_px": 10, "threshold_sigma": 8.0, "rms_grid": np.full((2, 2), 0.02),
+        "field_ra": event.ra, "field_dec": event.dec,
+    }  # fmt: skip
+    return LookedImage(**(values | changes))

@@ -38,6 +38,8 @@ _MAX_MATCHES = 10
 _TABLE_DIGITS = 5
 _SECONDS_PER_DAY = 86_400.0
 _STAMPS = ("now", "before", "difference")
+# Stokes parameters and products of receptors that may be negative.
+_SIGNED_STOKES = frozenset({"Q", "U", "V", "RL", "LR", "XY", "YX"})
 
 # Columns of the tables: name, unit, UCD.
 BAND_COLUMNS = (
@@ -222,22 +224,26 @@ def _last_rows(last: Point | None) -> list[Row]:
 
 
 def _change_rows(event: SourceEvent, history: History) -> list[Row]:
-    """Return factor and sign of the change against the mean before, else against the limit."""
+    """Return factor and sign of the change against the mean before, else against the limit.
+
+    A negative flux is brighter the lower it is, in Stokes parameters that may be negative.
+    """
     flux, mean, limit = (
         event.flux_peak_jy_beam, history.mean_jy_beam, event.limit_previous_jy_beam,
     )  # fmt: skip
+    sign = -1.0 if flux < 0 and event.stokes in _SIGNED_STOKES else 1.0
     factor: float | None = None
     change, against, sigma = "unknown", None, None
-    if mean is not None and history.mean_err_jy_beam is not None:
+    if event.kind == "storm" or not math.isfinite(flux):
+        pass  # of no source, or of no flux: nothing is known
+    elif mean is not None and history.mean_err_jy_beam is not None:
         against = "mean"
-        change = "brighter" if flux > mean else "fainter"
-        factor = flux / mean if mean > 3 * history.mean_err_jy_beam else None
+        change = "brighter" if sign * flux > sign * mean else "fainter"
+        factor = flux / mean if sign * mean > 3 * history.mean_err_jy_beam else None
         error = math.hypot(event.flux_peak_err_jy_beam, history.mean_err_jy_beam)
-        sigma = (flux - mean) / error if error > 0 else None
+        sigma = sign * (flux - mean) / error if error > 0 else None
     elif limit is not None and limit > 0:  # it was fainter than that: the factor is a least one
-        against, change, factor = "limit", "brighter", flux / limit
-    if not math.isfinite(flux):
-        change, factor, sigma = "unknown", None, None
+        against, change, factor = "limit", "brighter", sign * flux / limit
     return [
         ("flux_change", change, "", ""),
         ("flux_change_against", against, "", ""),

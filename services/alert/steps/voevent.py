@@ -51,6 +51,16 @@ __all__ = ["MAX_PACKET_BYTES", "assert_valid", "build_voevent"]
 
 # Comet closes the connection beyond 99 999.
 MAX_PACKET_BYTES = 32_000
+# Of a longer packet those rows are left out that are in the notice and that no observer needs;
+# the alert's own page, at the end of the packet, has the links.
+_ROOMY_BYTES = 10_000
+_LEFT_OUT_OF_LONG = frozenset(
+    {
+        "latency_ingest", "latency_extract", "latency_associate", "latency_alert",
+        "pipeline_version", "event_id", "ra_error", "dec_error", "image_url", "stamp_now_url",
+        "stamp_before_url", "stamp_difference_url",
+    }
+)  # fmt: skip
 _CITE = {"update": "supersedes", "retraction": "retraction"}
 # Unified Astronomy Thesaurus: radio transient sources; variable radiation sources.
 _CONCEPTS = dict.fromkeys(
@@ -102,7 +112,8 @@ def build_voevent(
     Returns
     -------
     bytes
-        UTF-8 XML with declaration, valid against the VOEvent 2.0 schema, below 32 kB.
+        UTF-8 XML with declaration, valid against the VOEvent 2.0 schema, below 32 kB; below 10 kB
+        with twelve bands and few citations.
 
     Raises
     ------
@@ -114,25 +125,42 @@ def build_voevent(
     Seaman et al. (2011), VOEvent 2.0, IVOA Recommendation.
     """
     tables = tables or describe_context(event, NO_CONTEXT, settings)
+    facts = _list_facts(event, tables.place, decision, time_alert)
+    before = _declare(name.ivorn, decision.voevent_role) + _write_who(settings, time_alert)
+    identity = tuple(_write_identity(name, tense_of(event, decision.role, time_alert)))
+    after = _write_rest(event, name, settings, decision, time_alert, place=tables.place)
+    for left_out in (frozenset[str](), _LEFT_OUT_OF_LONG):
+        groups = [
+            _write_group(group, [row for row in rows if row[0] not in left_out])
+            for group, rows in facts.items()
+        ]
+        what = element("What", *identity, *groups, *_write_context(tables, left_out))
+        data = f"{before}{what}{after}".encode()
+        if len(data) < _ROOMY_BYTES:
+            break
+    assert_valid(data)
+    return data
+
+
+def _write_rest(
+    event: SourceEvent,
+    name: AlertName,
+    settings: AlertSettings,
+    decision: Decision,
+    time_alert: datetime,
+    *,
+    place: Localization,
+) -> str:
+    """Return what follows the facts, to the end of the packet."""
     parts = [
-        _declare(name.ivorn, decision.voevent_role),
-        _write_who(settings, time_alert),
-        element(
-            "What",
-            *_write_identity(name, tense_of(event, decision.role, time_alert)),
-            *_write_event(event, tables.place, decision, time_alert),
-            *_write_context(tables),
-        ),
-        _write_where_when(event, settings, tables.place),
+        _write_where_when(event, settings, place),
         _write_how(),
         _write_why(event, decision, _expiry(event, settings.expires_s, time_alert)),
         _write_citations(name),
     ]
     if (link := link_to(name, settings.public_url)) is not None:
         parts.append(element("Reference", uri=link))
-    data = "".join((*parts, "</voe:VOEvent>")).encode()
-    assert_valid(data)
-    return data
+    return "".join((*parts, "</voe:VOEvent>"))
 
 
 def assert_valid(data: bytes) -> None:
@@ -187,22 +215,24 @@ def _write_identity(name: AlertName, tense: str) -> Iterator[str]:
     yield _write_param("AlertTense", tense, "", "")
 
 
-def _write_event(
+def _list_facts(
     event: SourceEvent, place: Localization, decision: Decision, time_alert: datetime
-) -> Iterator[str]:
-    yield _write_group("image", image_rows(event))
-    yield _write_group("detection", detection_rows(event, place))
-    yield _write_group("association", association_rows(event, decision))
-    yield _write_group("provenance", provenance_rows(event, time_alert))
+) -> dict[str, list[Row]]:
+    return {
+        "image": image_rows(event),
+        "detection": detection_rows(event, place),
+        "association": association_rows(event, decision),
+        "provenance": provenance_rows(event, time_alert),
+    }
 
 
-def _write_context(tables: ContextTables) -> Iterator[str]:
+def _write_context(tables: ContextTables, left_out: frozenset[str]) -> Iterator[str]:
     """Yield what is known of the source beside the event."""
     yield _write_group("localization", tables.localization)
     yield _write_group("history", tables.history + tables.spectrum)
     yield _write_group("significance", tables.significance[1:])  # the first: a unit of GCN
-    if tables.links:
-        yield _write_group("links", tables.links)
+    if links := [row for row in tables.links if row[0] not in left_out]:
+        yield _write_group("links", links)
     yield _write_table("bands", BAND_COLUMNS, tables.bands)
     yield _write_table("catalogue_matches", MATCH_COLUMNS, tables.matches)
 

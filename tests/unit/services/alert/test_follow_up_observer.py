@@ -1,0 +1,324 @@
+"""Twenty packets of a night, each read by an observer who has nothing else."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from lxml import etree
+
+from runtime.settings import AlertSettings
+from schemas.messages import SourceEvent
+from schemas.quality import QualityFlag
+from services.alert.errors import SuppressedError
+from services.alert.models import (
+    ContextRows,
+    Decision,
+    EventContext,
+    FalseAlarmCounts,
+    NewAlert,
+    Timestep,
+)
+from services.alert.steps.alert import build_alert
+from services.alert.steps.context import build_context
+from services.alert.steps.rule import weigh
+from services.alert.steps.storm import STORM, describe_storm
+from sky.geometry import separation_deg
+from tests.support.alert_contexts import full_context, looked_image, point_at
+from tests.support.voevent import read_packet
+from tests.support.vtp_events import START, source_event
+
+DECISION = Decision("any", 0.8, "observation")
+SETTINGS = AlertSettings(
+    authority="org.test", public_url="https://livetrap.example.org", contact_name="On call",
+    contact_email="on.call@example.org", mission="LOTAAS", instrument="LOFAR HBA",
+)  # fmt: skip
+BEAM_DEG = 0.05
+MAX_BYTES = 10_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """What happened on the sky, and how the alert of it came about."""
+
+    change: str
+    event: SourceEvent
+    context: EventContext
+    decision: Decision = DECISION
+    revision: int = 0
+    delay_s: float = 1.0
+    is_target: bool = True
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What an observer needs, from one packet alone."""
+
+    change: str
+    factor: float | None
+    flux_jy_beam: float
+    previous: float | None
+    ra: float
+    dec: float
+    field_deg: float
+    rate_arcsec_s: float | None
+    direction_deg: float | None
+    observed: datetime
+    age_s: float
+    is_target: bool
+    snr: float
+    false_alarms_per_day: float | None
+    importance: float
+    certainty: str
+    contact: str
+    light_curve: str | None
+    n_bands: int
+
+
+def _seen(*fluxes: float, forced: bool, stokes: str) -> tuple[Any, ...]:
+    """Return earlier measurements of the band of the event, the newest last."""
+    return tuple(
+        point_at(
+            number - len(fluxes), image_key=20 + number, flux_peak_jy_beam=flux, snr=flux / 0.02,
+            extraction_type="forced" if forced else "blind", stokes=stokes,
+        )
+        for number, flux in enumerate(fluxes)
+    )  # fmt: skip
+
+
+def _context(event: SourceEvent, *fluxes: float, forced: bool = True) -> EventContext:
+    """Return what the catalogue has of an event in one band, after some measurements."""
+    now = point_at(flux_peak_jy_beam=event.flux_peak_jy_beam, snr=event.snr, stokes=event.stokes)
+    image = looked_image(event, 1)
+    rows = ContextRows(
+        Timestep(1, image, (image,), earlier=(looked_image(event, 5, -9),)),
+        (now, *reversed(_seen(*fluxes, forced=forced, stokes=event.stokes))),
+        counts=FalseAlarmCounts(1e5, 20.0, false_snr=np.array([8.1, 8.5, 9.0, 12.0])),
+    )
+    return build_context(event, rows)
+
+
+def _case(change: str, *fluxes: float, forced: bool = True, **given: Any) -> Case:
+    names = ("decision", "revision", "delay_s", "is_target")
+    options = {name: given.pop(name) for name in names if name in given}
+    event = source_event(**given)
+    return Case(change, event, _context(event, *fluxes, forced=forced), **options)
+
+
+# With as many digits as a measurement has.
+_LONG = point_at(
+    flux_peak_jy_beam=0.4971312, flux_peak_err_jy_beam=0.0213457, snr=23.28761,
+    flux_int_jy=0.5523418, flux_int_err_jy=0.0312345,
+)  # fmt: skip
+
+
+def _many_bands(n_bands: int, **options: Any) -> Case:
+    event = source_event(
+        kind="update", note="S/N 30, last reported 12", edge_distance_deg=1.0,
+        time_limit_previous=START, position_systematic_err_deg=0.0009,
+        time_previous=START - timedelta(days=1), n_look_back=20, flux_previous_jy_beam=0.01,
+        flux_previous_err_jy_beam=0.02, eta=12.345678, v=0.612345, n_datapoints=40, p_false=0.01,
+        eta_peak=11.345678, v_peak=0.512345, eta_blind=10.345678, v_blind=0.712345,
+    )  # fmt: skip
+    context = full_context(n_bands)
+    bands = [
+        replace(band, freq_eff_hz=band.freq_eff_hz + 195312.5, limit_jy_beam=0.15937, point=_LONG)
+        for band in context.bands
+    ]
+    return Case("brighter", event, replace(context, bands=tuple(bands)), revision=3, **options)
+
+
+def _storm() -> Case:
+    error = SuppressedError("image", "the image has 51 candidates, more than 50")
+    return Case(
+        "unknown", describe_storm(source_event(), error), EventContext(), STORM, is_target=False
+    )
+
+
+_FAINT = {"flux_peak_jy_beam": 0.05, "snr": 2.5, "extraction_type": "forced"}
+_LATER = {"n_datapoints": 30, "eta": 9.0, "v": 0.5}
+_NEGATIVE = {
+    "stokes": "V", "flux_peak_jy_beam": -0.5, "quality_flags": int(QualityFlag.NEGATIVE),
+}  # fmt: skip
+_MOTION = {"rate_arcsec_s": 12.5, "rate_err_arcsec_s": 0.3, "direction_deg": 47.0}
+_TEST = Decision("any", 0.8, "test")
+_INJECTED = Decision("ours", 0.8, "injection")
+
+NIGHT: dict[str, Callable[[], Case]] = {
+    "new, with a limit": lambda: _case("brighter", time_limit_previous=START - timedelta(days=2)),
+    "new, forced fits before": lambda: _case("brighter", 0.01, -0.02, 0.0),
+    "new, faint": lambda: _case("brighter", flux_peak_jy_beam=0.17, snr=8.2, certainty="possible"),
+    "new, possibly a side lobe": lambda: _case("brighter", 0.01, p_false=0.6),
+    "new, at the edge": lambda: _case("brighter", 0.0, edge_distance_deg=0.01, quality_flags=1),
+    "new, at the pole": lambda: _case("brighter", 0.0, ra=12.0, dec=89.9999),
+    "new, in Stokes V and negative": lambda: _case("brighter", -0.01, 0.02, **_NEGATIVE),
+    "new, without errors of the fit": lambda: _case("brighter", 0.0, ra_err_deg=math.nan),
+    "flare": lambda: _case("brighter", 0.1, 0.1, 0.11, forced=False, kind="variable", **_LATER),
+    "fading": lambda: _case("fainter", 0.9, 0.9, 0.95, forced=False, kind="faded", **_LATER),
+    "vanished": lambda: _case(
+        "fainter", 0.5, 0.52, forced=False, kind="vanished", **_FAINT, **_LATER
+    ),
+    "returned": lambda: _case("brighter", 0.5, 0.0, 0.0, kind="returned", n_episodes=2, **_LATER),
+    "moving": lambda: _case("brighter", 0.0, kind="moving", **_MOTION),
+    "an update": lambda: _case(
+        "brighter", 0.1, 0.2, kind="update", note="S/N 25, last reported 10", revision=1
+    ),
+    "four bands": lambda: _many_bands(4),
+    "twelve bands": lambda: _many_bands(12),
+    "retracted": lambda: _case(
+        "brighter", 0.0, kind="retraction", note="a satellite", revision=2, is_target=False
+    ),
+    "a test": lambda: _case("brighter", 0.0, decision=_TEST, is_target=False),
+    "injected": lambda: _case("brighter", 0.0, decision=_INJECTED, is_target=False),
+    "archival": lambda: _case("brighter", 0.0, delay_s=5 * 86_400.0, is_target=False),
+    "a storm": _storm,
+}
+
+
+def _build(case: Case) -> NewAlert:
+    decision = weigh(case.decision, case.context, p_false=case.event.p_false)
+    end = case.event.time_start + timedelta(seconds=case.event.exposure_s)
+    return build_alert(
+        case.event, SETTINGS, decision, end + timedelta(seconds=case.delay_s),
+        revision=case.revision, event_name="LT 2026A J0813+4536", context=case.context,
+    )  # fmt: skip
+
+
+def _to_time(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _read_packet(packet: bytes) -> Answers:
+    """Answer from a VOEvent alone, by standard places and the names of the parameters."""
+    root = read_packet(packet)
+    said = {str(each.get("name")): str(each.get("value")) for each in root.iter("Param")}
+    place = root.find("WhereWhen/ObsDataLocation/ObservationLocation/AstroCoords")
+    assert place is not None
+    observed = _to_time(_text_of(place, "Time/TimeInstant/ISOTime"))
+    alerted, why = _to_time(_text_of(root, "Who/Date")), root.find("Why")
+    assert why is not None
+    is_fresh = said["AlertTense"] == "current" and said["AlertType"] != "retraction"
+    return Answers(
+        change=said["flux_change"],
+        factor=_number(said.get("flux_factor")),
+        flux_jy_beam=float(said["peak_flux"]),
+        previous=_number(said.get("mean_flux_jy_beam") or said.get("previous_limit")),
+        ra=float(_text_of(place, "Position2D/Value2/C1")),
+        dec=float(_text_of(place, "Position2D/Value2/C2")),
+        field_deg=float(_text_of(place, "Position2D/Error2Radius")),
+        rate_arcsec_s=_number(said.get("angular_rate")),
+        direction_deg=_number(said.get("direction")),
+        observed=observed,
+        age_s=(alerted - observed).total_seconds(),
+        is_target=root.get("role") == "observation" and is_fresh,
+        snr=float(said["snr"]),
+        false_alarms_per_day=_number(said.get("false_alarms_per_day")),
+        importance=float(str(why.get("importance"))),
+        certainty=said["certainty"],
+        contact=_text_of(root, "Who/Author/contactEmail"),
+        light_curve=said.get("light_curve_url"),
+        n_bands=len(root.findall("What/Table[@name='bands']/Data/TR")),
+    )
+
+
+def _text_of(element: etree._Element, path: str) -> str:
+    found = element.findtext(path)
+    assert found, path
+    return str(found)
+
+
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)
+
+
+def _read_notice(notice: bytes) -> Answers:
+    """Answer from a notice alone, by GCN's core fields where there is one."""
+    said = json.loads(notice)
+    observed = _to_time(said["trigger_time"])
+    is_fresh = said["alert_tense"] == "current" and said["alert_type"] != "retraction"
+    mean, limit = said["mean_flux_jy_beam"], said["limit_previous_jy_beam"]
+    return Answers(
+        change=said["flux_change"],
+        factor=said["flux_factor"],
+        flux_jy_beam=said["peak_flux_jy"],
+        previous=limit if mean is None else mean,
+        ra=said["ra"],
+        dec=said["dec"],
+        field_deg=said["ra_dec_error"],
+        rate_arcsec_s=said["rate_arcsec_s"],
+        direction_deg=said["direction_deg"],
+        observed=observed,
+        age_s=(_to_time(said["alert_datetime"]) - observed).total_seconds(),
+        is_target=said["role"] == "observation" and is_fresh,
+        snr=said["image_snr"],
+        false_alarms_per_day=said["false_alarms_per_day"],
+        importance=said["importance"],
+        certainty=said["certainty"],
+        contact=said["contact_email"],
+        light_curve=said.get("light_curve_url"),
+        n_bands=len(said["bands"]),
+    )
+
+
+@pytest.mark.parametrize("name", NIGHT)
+def test_a_packet_answers_what_an_observer_asks(name: str) -> None:
+    case = NIGHT[name]()
+    alert, event = _build(case), case.event
+    assert len(alert.voevent) < MAX_BYTES
+    assert len(alert.notice) < MAX_BYTES
+    answers = _read_packet(alert.voevent)
+    assert answers == _read_notice(alert.notice)
+
+    # Brighter or fainter, and than what.
+    assert answers.change == case.change
+    assert answers.flux_jy_beam == event.flux_peak_jy_beam
+    if event.kind != "storm":
+        assert answers.previous is not None
+        brightness = [abs(each) for each in (answers.flux_jy_beam, answers.previous)]
+        assert (brightness[0] > brightness[1]) == (case.change == "brighter")
+        assert answers.n_bands == len(case.context.bands)
+        assert answers.light_curve is not None
+    if answers.factor is not None:
+        assert (answers.factor > 1) == (case.change == "brighter")
+    # Where to point, and with what field.
+    assert separation_deg(answers.ra, answers.dec, event.ra, event.dec) < 1e-6
+    if event.kind == "storm":
+        assert answers.field_deg == 180.0
+    else:
+        assert BEAM_DEG / 100 < answers.field_deg <= BEAM_DEG
+    assert answers.rate_arcsec_s == event.rate_arcsec_s
+    assert answers.direction_deg == event.direction_deg
+    # How old.
+    half_s = event.exposure_s / 2
+    assert answers.observed == event.time_start + timedelta(seconds=half_s)
+    assert answers.age_s == half_s + case.delay_s
+    assert answers.is_target == case.is_target
+    # How sure.
+    assert answers.snr == event.snr
+    assert 0 <= answers.importance <= 1
+    assert answers.certainty in ("certain", "possible")
+    if event.kind != "storm":
+        assert answers.false_alarms_per_day is not None
+        assert answers.false_alarms_per_day > 0
+    # Whom to ask.
+    assert answers.contact == "on.call@example.org"
+
+
+def test_a_faint_source_and_one_that_may_be_a_side_lobe_are_less_important() -> None:
+    importance = {
+        name: _read_packet(_build(NIGHT[name]()).voevent).importance
+        for name in ("new, faint", "new, possibly a side lobe", "new, with a limit")
+    }
+    assert importance["new, faint"] < importance["new, with a limit"]
+    assert importance["new, possibly a side lobe"] < importance["new, with a limit"]
+
+
+def test_a_longer_family_stays_small() -> None:
+    case = replace(NIGHT["twelve bands"](), revision=30)
+    alert = _build(case)
+    assert len(alert.voevent) < MAX_BYTES + 85 * 30
+    assert _read_packet(alert.voevent) == _read_notice(alert.notice)
