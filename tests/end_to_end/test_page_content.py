@@ -5,14 +5,18 @@ from collections.abc import Iterator
 
 import asyncpg
 import httpx
+import numpy as np
 import pytest
 
 from livetrap.database.migrations import migrate
 from livetrap.stack.restarts import RestartPolicy
+from services.extract.steps.stamp_file import to_stamp_file
+from sky.cutout import Cutout
 from tests.support.api_rows import Rows
 from tests.support.api_service import server
 from tests.support.browser import CHROMIUM, open_page
 from tests.support.page_site import Site, add_transient, open_site
+from tests.support.records import wcs_header
 from tests.support.supervised import shell, supervised
 
 pytestmark = pytest.mark.skipif(
@@ -32,6 +36,39 @@ def site(postgres_url: str) -> Iterator[Site]:
 
 def row(transient: int) -> str:
     return f"document.querySelector('[data-transient=\"{transient}\"]')"
+
+
+def stamp_file() -> bytes:
+    """Return a stamp around the place of the transients of `add_transient`."""
+    pixels = np.random.default_rng(1).normal(0, 1e-3, (65, 65)).astype(np.float32)
+    pixels[32, 32] = 0.02
+    return to_stamp_file(Cutout(pixels, 0, 0, wcs_header(10.0, 10.0, 65, 0.01)), {})
+
+
+def test_stamps_are_shown_and_explained_where_there_are_none(site: Site) -> None:
+    async def add(rows: Rows) -> tuple[int, int]:
+        _, whole = await add_transient(rows)
+        _, first = await add_transient(rows)
+        for role in ("now", "before"):
+            await rows.stamp(whole, role, stamp_file())
+        await rows.stamp(first, "now", None, state="waiting", time_answered=None)
+        await rows.stamp(first, "before", None, reason="no_earlier_image")
+        return whole, first
+
+    stream, (whole, first) = site.write(add)
+    shown = "[...document.querySelectorAll('.four img')].filter(i => i.naturalWidth === 65)"
+    words = "[...document.querySelectorAll('.four figure')].map(each => each.textContent)"
+    page = site.open(f"source?transient={whole}")
+    page.wait_for(f"{shown}.length === 3")
+    assert page.run(words) == ["before", "now", "now \u2212 before"]
+    page = site.open(f"source?transient={first}")
+    page.wait_for("document.querySelectorAll('.four figure').length === 2")
+    assert page.run(words) == ["no earlier image shows the placebefore", "not cut yetnow"]
+    page = site.open(f"transients?stream={stream}")
+    page.wait_for(f"{row(whole)}?.querySelector('img')?.naturalWidth === 65")
+    assert "/stamps/" in page.run(f"{row(whole)}.querySelector('img').src")
+    page.wait_for(f"{row(first)}?.querySelector('.stamp')?.textContent === 'pixels not kept'")
+    assert site.errors() == []
 
 
 def test_transients_are_shown_and_new_ones_as_they_come(site: Site) -> None:

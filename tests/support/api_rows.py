@@ -141,6 +141,28 @@ class Rows:
         }  # fmt: skip
         return await self.one("transient", **(row | values))
 
+    async def stamp(self, transient: int, role: str, data: bytes | None, **values: Any) -> None:
+        """Insert a stamp of a transient; without bytes it is missing."""
+        of = await self.connection.fetchrow("select * from transient where id = $1", transient)
+        stamp_id, now = f"{of['trig_id']}-{role}", datetime.now(UTC)
+        row = {
+            "stamp_id": stamp_id, "trig_id": of["trig_id"], "role": role,
+            "transient_id": transient, "source_id": of["source_id"],
+            "stream_id": of["stream_id"], "ra": of["ra"], "dec": of["dec"],
+            "image_key": of["image_key"], "time_start": of["time_start"],
+            "state": "missing" if data is None else "stored", "time_requested": now,
+            "time_answered": now,
+        } | values  # fmt: skip
+        places = ", ".join(f"${number + 1}" for number in range(len(row)))
+        await self.connection.execute(
+            f"insert into stamp ({', '.join(row)}) values ({places})",  # noqa: S608
+            *row.values(),
+        )
+        if data is not None:
+            await self.connection.execute(
+                "insert into stamp_file (stamp_id, data) values ($1, $2)", stamp_id, data
+            )
+
     async def alert(self, **values: Any) -> int:
         """Insert an alert as the alert service does: under its lock, with a notification."""
         name = uuid.uuid4().hex[:16]

@@ -85,7 +85,8 @@ class Site:
 
     def errors(self) -> list[str]:
         """Return what the console says, but for pixels that no broker has here."""
-        return [each for each in self.page.errors if "/cutout?" not in each and "/rms" not in each]
+        absent = ("/cutout?", "/rms", "/stamps/")
+        return [each for each in self.page.errors if not any(name in each for name in absent)]
 
 
 async def add_transient(

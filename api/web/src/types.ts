@@ -180,6 +180,19 @@ export interface Gap {
   reason: string;
 }
 
+/** api.models.stamps.StampItem */
+export interface StoredStamp {
+  id: string;
+  role: string;
+  trig_id: string;
+  image: number | null;
+  time_start: string | null;
+  state: string;
+  reason: string | null;
+  fits: string | null;
+  png: string | null;
+}
+
 /** api.models.observations.LookItem */
 export interface Look {
   id: number;

@@ -8,7 +8,8 @@ import { get, url } from "../http";
 import { ClassifyBar, classifyingKeys, work } from "../parts/classify";
 import { useKeys } from "../parts/keys";
 import { Copy, Fact, TransientBadges } from "../parts/marks";
-import { Stamp } from "../parts/stamp";
+import { cutoutUrl, Stamp } from "../parts/stamp";
+import { StoredStamps } from "../parts/stored_stamps";
 import { Loaded, useResource } from "../resource";
 import { useStore } from "../store";
 import type { Annotations, Delivery, Gap, LightCurve, Page, Point, Related, Source, Transient } from "../types";
@@ -67,6 +68,8 @@ function SourceView({ subject: { source, transient }, query }: { subject: Subjec
       <div class="column">
         <section class="card" aria-label="Images of the source">
           <h2>Images</h2>
+          <StoredStamps source={source.id} trigId={transient?.trig_id ?? null} />
+          <h3>Along the light curve</h3>
           <FilmStrip points={points} source={source} transient={transient} selected={selected} band={shown.band} />
         </section>
         <Facts source={source} transient={transient} />
@@ -136,7 +139,7 @@ function FilmStrip({ points, source, transient, selected, band }: { points: read
       {own.slice(first, first + STRIP).map((point, index) => {
         const isNow = first + index === middle;
         const words = isNow ? (picked ? "chosen" : transient ? "trigger" : "newest") : first + index < middle ? "before" : "after";
-        return <Stamp key={point.image_id} image={point.image_id} ra={source.ra} dec={source.dec} isChosen={isNow} label={`${words}, ${time(point.time_start)} UTC, ${wanted}`} caption={`${words} ${point.time_start.slice(11, 19)}`} />;
+        return <Stamp key={point.image_id} pictures={[cutoutUrl(point.image_id, source)]} to={href("image", { id: point.image_id })} isChosen={isNow} label={`${words}, ${time(point.time_start)} UTC, ${wanted}; open the image`} caption={`${words} ${point.time_start.slice(11, 19)}`} />;
       })}
       <p class="quiet">{wanted}. A mark of the light curve chooses another time.</p>
     </div>

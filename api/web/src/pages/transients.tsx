@@ -9,7 +9,7 @@ import { classify, CLASSES, undo } from "../parts/classify";
 import { useKeys } from "../parts/keys";
 import { TransientBadges, useSeen } from "../parts/marks";
 import { Sparkline } from "../parts/sparkline";
-import { Stamp } from "../parts/stamp";
+import { cutoutUrl, Stamp, stampUrl } from "../parts/stamp";
 import { Loaded, useResource } from "../resource";
 import type { LightCurve, Page, Point, Stream, Transient } from "../types";
 
@@ -157,7 +157,7 @@ function Row({ of, filters, brief, isChosen, isFresh, onChoose }: RowProps) {
   const name = place(of);
   return (
     <tr ref={row} data-transient={of.id} class={`${isChosen ? "chosen" : ""}${isFresh ? " fresh" : ""}`} aria-selected={isChosen} onFocusCapture={onChoose}>
-      <td class="stamp-cell">{image ? <Stamp image={image} ra={of.ra} dec={of.dec} label={`Image around ${name}`} /> : <span class="stamp" />}</td>
+      <td class="stamp-cell">{image ? <Stamp pictures={[stampUrl(of.trig_id, "now"), cutoutUrl(image, of)]} to={href("image", { id: image })} label={`Image around ${name}; open the image`} /> : <span class="stamp" />}</td>
       <th scope="row"><Link to={href("source", { transient: of.id, ...filters })}>{name}</Link></th>
       <td><TransientBadges of={of} /></td>
       <td class="figure">{number(of.snr)}</td>

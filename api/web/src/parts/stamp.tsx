@@ -1,7 +1,7 @@
-// A cut-out of an image around a position. Two are loaded at a time: the API has no more turns for one address.
+// A picture of pixels around a position. Two are loaded at a time: the API has no more turns for one address.
 
 import { useEffect, useState } from "preact/hooks";
-import { href, Link } from "../address";
+import { Link } from "../address";
 import { url } from "../http";
 import { useSeen } from "./marks";
 
@@ -36,35 +36,45 @@ function takeTurn(): { start: Promise<void>; end: () => void } {
 }
 
 interface Props {
-  image: string | number;
-  ra: number;
-  dec: number;
+  pictures: readonly string[]; // the first one that is there is shown
+  to: string;
   caption?: string;
   isChosen?: boolean;
   label: string;
 }
 
-export function Stamp({ image, ra, dec, caption, label, isChosen = false }: Props) {
+/** The address of a stored stamp: known from the alert on, before it is cut. */
+export const stampUrl = (trigId: string, role: string, format = "png"): string => url(`stamps/${trigId}-${role}`, { format });
+
+export const cutoutUrl = (image: string | number, at: { ra: number; dec: number }): string => url(`images/${image}/cutout`, { ra: at.ra, dec: at.dec });
+
+export function Stamp({ pictures, to, caption, label, isChosen = false }: Props) {
   const [place, isSeen] = useSeen<HTMLElement>();
   const [state, setState] = useState<"waiting" | "loading" | "shown" | "gone">("waiting");
+  const [nTried, setTried] = useState(0);
   const [turn, setTurn] = useState<(() => void) | null>(null);
-  const address = url(`images/${image}/cutout`, { ra, dec });
+  const key = pictures.join(" ");
   useEffect(() => {
     if (!isSeen) return undefined;
     setState("waiting");
+    setTried(0);
     const { start, end } = takeTurn();
     void start.then(() => setState((before) => (before === "waiting" ? "loading" : before)));
     setTurn(() => end);
     return end;
-  }, [isSeen, address]);
+  }, [isSeen, key]);
   const finish = (next: "shown" | "gone") => (): void => {
     setState(next);
     turn?.();
   };
+  const tryNext = (): void => {
+    if (nTried + 1 < pictures.length) setTried(nTried + 1);
+    else finish("gone")();
+  };
   return (
     <figure ref={place} class={`stamp ${state}${isChosen ? " chosen" : ""}`}>
-      <Link to={href("image", { id: image })} aria-label={`${label}; open the image`}>
-        {(state === "loading" || state === "shown") && <img src={address} alt={label} width="96" height="96" onLoad={finish("shown")} onError={finish("gone")} />}
+      <Link to={to} aria-label={label}>
+        {(state === "loading" || state === "shown") && <img key={nTried} src={pictures[nTried]} alt={label} width="96" height="96" onLoad={finish("shown")} onError={tryNext} />}
         {state === "gone" && <span class="gone">pixels not kept</span>}
       </Link>
       {caption && <figcaption>{caption}</figcaption>}
