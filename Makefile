@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy lint web web-check docs docs-update bench bench-extract bench-associate bench-alert bench-decide clean
+.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-vo lint web web-check docs docs-update bench bench-extract bench-associate bench-alert bench-decide clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -126,6 +126,9 @@ image:  ## a container image with every service, by docker, podman or buildah
 
 check-deploy: install  ## the manifests against the schemas of Kubernetes and its operators (needs Go and kubectl; Maven for Strimzi)
 	$(BIN)/python -m pytest -q -m cluster tests/cluster $(PYTEST_OPTIONS)
+
+check-vo: install  ## what STILTS says of the services of the Virtual Observatory (needs the Debian package stilts)
+	$(BIN)/python -m pytest -q -m stilts -rs tests/integration/api $(PYTEST_OPTIONS)
 
 bench: install  ## images per second, latency and stage times of the whole stack (some minutes)
 	$(BIN)/python benchmarks/bench_end_to_end.py

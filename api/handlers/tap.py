@@ -21,6 +21,7 @@ from api.handlers.dali import (
 )
 from api.handlers.table_response import start_table
 from api.steps.tap_answer import FORMATS, MAX_RECORDS, Question, encode_answer, to_format
+from api.steps.tap_examples import write_examples
 from api.steps.vosi import write_tables, write_tap_capabilities
 from api.storage.questions import read_catalogue
 
@@ -31,6 +32,8 @@ router = APIRouter(prefix="/vo/tap", tags=["virtual observatory"])
 _SYNC_TIMEOUT_S = 30.0
 _DEFAULT_RECORDS = 100_000
 _LANGUAGES = {"ADQL", "ADQL-2.0", "ADQL-2.1"}
+_XHTML = "application/xhtml+xml"
+_XHTML_EXAMPLE = {"schema": {"type": "string"}, "example": "<html>...</html>"}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     **VOTABLE_RESPONSES,
     200: {
@@ -120,6 +123,17 @@ async def get_tables(context: Context) -> Response:
     """Return tables, columns, units and UCDs, as TAP_SCHEMA has them."""
     body = write_tables(await read_catalogue(context.database))
     return Response(body, media_type=XML_TYPE)
+
+
+@router.get(
+    "/examples",
+    summary="Queries to begin with",
+    response_class=Response,
+    responses={200: {"description": "XHTML with RDFa", "content": {_XHTML: _XHTML_EXAMPLE}}},
+)
+async def get_examples() -> Response:
+    """Return queries that clients offer to who writes one (DALI 1.1, section 2.3)."""
+    return Response(write_examples(), media_type=_XHTML)
 
 
 @router.get(

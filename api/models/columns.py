@@ -14,7 +14,7 @@ __all__ = [
     "Column",
 ]
 
-Kind = Literal["double", "long", "boolean", "time", "text"]
+Kind = Literal["double", "long", "int", "boolean", "time", "text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Column:
     name : str
         As in JSON.
     kind : str
-        ``double``, ``long``, ``boolean``, ``time`` or ``text``.
+        ``double``, ``long``, ``int``, ``boolean``, ``time`` or ``text``.
     unit : str or None
         As VOUnits writes it.
     ucd : str

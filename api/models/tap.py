@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Catalogue", "TapColumn", "TapTable", "Translation"]
+__all__ = ["Catalogue", "TapColumn", "TapKey", "TapTable", "Translation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,26 @@ class TapTable:
 
 
 @dataclass(frozen=True, slots=True)
+class TapKey:
+    """A reference between tables, with its columns.
+
+    Parameters
+    ----------
+    from_table, target_table : str
+        With their schemas.
+    description : str
+        Meaning.
+    columns : tuple of pairs of str
+        Column that refers, and the one it refers to.
+    """
+
+    from_table: str
+    target_table: str
+    description: str
+    columns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """Every table that can be asked.
 
@@ -65,10 +85,13 @@ class Catalogue:
         Description of each schema.
     tables : mapping
         Tables by schema and name.
+    keys : tuple of TapKey
+        References between them.
     """
 
     schemas: Mapping[str, str]
     tables: Mapping[tuple[str, str], TapTable]
+    keys: tuple[TapKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ select
     tables.utype as table_utype,
     tables.description as table_description,
     columns.column_name,
+    trim('"' from columns.column_name) as plain_name,
     columns.datatype,
     columns.arraysize,
     columns.xtype,

@@ -186,8 +186,11 @@ def _to_column(name: str, type_name: str, origin: TapColumn | None) -> Column:
     column = Column(name, _TYPES.get(type_name, "text"), size=0)
     if origin is None:
         return column
+    # TAP_SCHEMA has columns of int; what others see of this service is long.
+    is_short = column.kind == "long" and origin.datatype == "int"
     return replace(
         column,
+        kind="int" if is_short else column.kind,
         unit=origin.unit,
         ucd=origin.ucd or "",
         description=origin.description,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
-from api.models.tap import Catalogue, TapColumn, TapTable
+from api.models.tap import Catalogue, TapColumn, TapKey, TapTable
 
 __all__ = ["GEOMETRY", "write_capabilities", "write_tables", "write_tap_capabilities"]
 
@@ -59,6 +59,7 @@ def write_tap_capabilities(root: str) -> str:
     tap = f"{root}/tap"
     services = "".join(_capability(*service) for service in _vosi(tap))
     tables = _capability(f"{_STD}/VOSI#tables-1.1", f"{tap}/tables", "full")
+    tables += _capability(f"{_STD}/DALI#examples", f"{tap}/examples", "full")
     return (
         f"{_HEAD}<vosi:capabilities {_NAMESPACES}>\n{_tap(root)}{services}{tables}"
         "</vosi:capabilities>\n"
@@ -96,8 +97,7 @@ def _tap(root: str) -> str:
         f'<accessURL use="base">{escape(root)}/tap</accessURL></interface>\n'
         f'<dataModel ivo-id="{_STD}/ObsCore#core-1.1">ObsCore-1.1</dataModel>\n'
         f"{_language()}{formats}"
-        '<executionDuration><default unit="second">600</default>'
-        "</executionDuration>\n"
+        "<executionDuration><default>600</default></executionDuration>\n"
         '<outputLimit><default unit="row">100000</default>'
         '<hard unit="row">1000000</hard></outputLimit>\n'
         "</capability>\n"
@@ -155,7 +155,21 @@ def _tables(catalogue: Catalogue, schema: str) -> Iterator[str]:
     for table in catalogue.tables.values():
         if table.schema == schema:
             columns = "".join(_column(column) for column in table.columns.values())
-            yield f"{_table_head(table)}{columns}</table>\n"
+            name = f"{table.schema}.{table.name}"
+            keys = "".join(_key(key) for key in catalogue.keys if key.from_table == name)
+            yield f"{_table_head(table)}{columns}{keys}</table>\n"
+
+
+def _key(key: TapKey) -> str:
+    columns = "".join(
+        f"<fkColumn><fromColumn>{escape(from_column)}</fromColumn>"
+        f"<targetColumn>{escape(target_column)}</targetColumn></fkColumn>"
+        for from_column, target_column in key.columns
+    )
+    return (
+        f"<foreignKey><targetTable>{escape(key.target_table)}</targetTable>{columns}"
+        f"<description>{escape(key.description)}</description></foreignKey>\n"
+    )
 
 
 def _table_head(table: TapTable) -> str:

@@ -1,13 +1,15 @@
 """Questions that others write: run under a role that sees views, with limits of their own."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 import asyncpg
 
 from api.errors import AdqlError, ProblemError
-from api.models.tap import Catalogue, TapColumn, TapTable
+from api.models.tap import Catalogue, TapColumn, TapKey, TapTable
 from api.storage.database import Database
 from runtime.sql import load_statement
 
@@ -69,8 +71,19 @@ async def read_catalogue(database: Database) -> Catalogue:
             schema, name, row["table_type"], row["table_utype"], row["table_description"], found
         )
         facts = {key: row[key] for key in TapColumn.__slots__ if key in row}
-        found[row["column_name"]] = TapColumn(name=row["column_name"], **facts)
-    return Catalogue(schemas, tables)
+        found[row["plain_name"]] = TapColumn(name=row["column_name"], **facts)
+    return Catalogue(schemas, tables, await _read_keys(database))
+
+
+async def _read_keys(database: Database) -> tuple[TapKey, ...]:
+    rows = await database.fetch("list_tap_keys")
+    return tuple(_to_key(list(pairs)) for _, pairs in groupby(rows, itemgetter("key_id")))
+
+
+def _to_key(rows: Sequence[Mapping[str, str]]) -> TapKey:
+    first = rows[0]
+    columns = tuple((row["from_column"], row["target_column"]) for row in rows)
+    return TapKey(first["from_table"], first["target_table"], first["description"], columns)
 
 
 @asynccontextmanager

@@ -62,6 +62,7 @@ def _to_schema(pyarrow: Any, info: TableInfo) -> Any:
     types = {
         "double": pyarrow.float64(),
         "long": pyarrow.int64(),
+        "int": pyarrow.int32(),
         "boolean": pyarrow.bool_(),
         "time": pyarrow.timestamp("us", tz="UTC"),
         "text": pyarrow.string(),

@@ -37,16 +37,7 @@ def write_empty_votable(
         As of `VoTableFormat`.
     """
     document = VOTableFile(version="1.4")
-    # Times are those of the telescope's clock, UTC.
-    document.coordinate_systems.append(CooSys(ID="icrs", system="ICRS"))
-    document.time_systems.append(
-        TimeSys(
-            ID="utc",
-            timescale="UTC",
-            refposition="TOPOCENTER",
-            config={"version_1_4_or_later": True},
-        )
-    )
+    _add_systems(document, {field.get("ref") for field in fields})
     resource = Resource(type="results")
     resource.description = info.description
     facts = {"query": info.query, "software": f"LiveTrap {info.version}"}
@@ -57,6 +48,22 @@ def write_empty_votable(
     resource.tables.append(table)
     table.fields.extend(_to_element(document, field) for field in fields)
     return _to_xml(document)
+
+
+def _add_systems(document: VOTableFile, wanted: set[str | None]) -> None:
+    """Add the coordinate and time systems that fields refer to."""
+    if "icrs" in wanted:
+        document.coordinate_systems.append(CooSys(ID="icrs", system="ICRS"))
+    if "utc" in wanted:
+        # Times are those of the telescope's clock.
+        document.time_systems.append(
+            TimeSys(
+                ID="utc",
+                timescale="UTC",
+                refposition="TOPOCENTER",
+                config={"version_1_4_or_later": True},
+            )
+        )
 
 
 def _to_element(document: VOTableFile, field: dict[str, Any]) -> Field:

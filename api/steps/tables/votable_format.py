@@ -6,6 +6,7 @@ astropy writes the header. It needs 45 microseconds a row for the rest: rows are
 import base64
 import math
 import struct
+from datetime import datetime
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +20,7 @@ __all__ = ["VoTableFormat"]
 # Of a line of base64.
 _LINE_BYTES = 57
 _TIME_SIZE = 27
-_TYPES: dict[str, str] = {"double": ">f8", "long": ">i8", "boolean": "S1"}
+_TYPES: dict[str, str] = {"double": ">f8", "long": ">i8", "int": ">i4", "boolean": "S1"}
 _OVERFLOW = '\n  <INFO name="QUERY_STATUS" value="OVERFLOW"/>'
 _POSITIONS = ("pos.eq.ra", "pos.eq.dec", "stat.error;pos.eq", "POS_EQ")
 
@@ -133,8 +134,8 @@ def _to_type(column: Column) -> str:
 def _to_array(values: list[Any], column: Column) -> npt.NDArray[Any]:
     if column.kind == "double":
         return np.array([math.nan if value is None else value for value in values], ">f8")
-    if column.kind == "long":
-        return np.array([0 if value is None else value for value in values], ">i8")
+    if column.kind in {"long", "int"}:
+        return np.array([0 if value is None else value for value in values], _to_type(column))
     if column.kind == "boolean":
         return np.array([b"?" if value is None else b"FT"[value : value + 1] for value in values])
     return np.array([_to_ascii(value) for value in values], _to_type(column))
@@ -145,8 +146,10 @@ def _to_ascii(value: Any) -> bytes:
 
 
 def _to_text(value: Any) -> str:
-    is_time = hasattr(value, "isoformat")
-    return str(value.isoformat()).replace("+00:00", "Z") if is_time else str(value)
+    if not isinstance(value, datetime):
+        return str(value)
+    # Always as long: a shorter one would be filled with zero bytes, which are not of a timestamp.
+    return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _to_field(column: Column) -> dict[str, Any]:

@@ -8,16 +8,19 @@ from typing import Any
 
 import asyncpg
 import httpx
+import numpy as np
 import pytest
 from astropy.io.votable import parse_single_table
 
 from api.errors import AdqlError, ProblemError
+from api.steps.tap_examples import EXAMPLES
 from api.storage.database import Database
 from api.storage.questions import ask, read_catalogue
 from runtime.settings import ApiSettings, PostgresSettings
 from tests.support.adql import hostile_queries
-from tests.support.api_rows import Rows, rows_of
+from tests.support.api_rows import rows_of
 from tests.support.api_service import client_of
+from tests.support.observatory import observe
 from tests.support.served_api import served
 
 _SYNC = "/vo/tap/sync"
@@ -30,22 +33,6 @@ _PAIRS = (
 _OF_A_STREAM = "select id, ra from source where stream = '{}' order by id"
 _OF_A_TRANSIENT = "select id, n_datapoints, n_forced, eta, v from transient where id = {}"
 _SLOW = "select count(*) from tap_schema.columns as c0" + ", tap_schema.columns as c{}" * 5
-
-
-async def observe(rows: Rows) -> list[int]:
-    """Insert an image and three sources, 0.1 deg apart, on both sides of RA 0h."""
-    image = await rows.image(
-        0, width_px=100, height_px=100, field_ra=0.0, field_dec=10.0, field_radius_deg=1.0,
-        beam_major_deg=0.1,
-    )  # fmt: skip
-    sources = []
-    for number in range(3):
-        ra = (359.9 + 0.1 * number) % 360
-        source = await rows.source(ra, 10.0, image=image)
-        await rows.point(source, image, ra=ra, flux_jy=0.01 * (number + 1))
-        sources.append(source)
-    await rows.copy_statistics()
-    return sources
 
 
 async def query(client: httpx.AsyncClient, adql: str, **more: Any) -> Any:
@@ -111,9 +98,28 @@ async def test_every_table_of_tap_schema_can_be_read(postgres_url: str) -> None:
         for name in names:
             found = await query(client, f"select * from {name}", MAXREC="1")  # noqa: S608  (of a test)
             columns = described["column_name"][described["table_name"] == name]
-            assert set(found.dtype.names) == set(columns)
+            assert set(found.dtype.names) == {column.strip('"') for column in columns}
         tables = (await client.get("/vo/tap/tables")).text
         assert all(f"<name>{name}</name>" in tables for name in names)
+
+
+async def test_every_example_is_answered(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        await observe(rows)
+        assert (await client.get("/vo/tap/examples")).status_code == 200
+        for *_, adql in EXAMPLES:
+            assert (await query(client, adql)).dtype.names
+
+
+async def test_types_and_names_of_tap_schema_are_those_of_the_standard(postgres_url: str) -> None:
+    async with client_of(postgres_url) as client:
+        found = await query(
+            client,
+            'select column_name, "size", indexed from tap_schema.columns '
+            "where table_name = 'tap_schema.columns'",
+        )
+        assert '"size"' in found["column_name"]
+        assert found["size"].dtype == found["indexed"].dtype == np.int32
 
 
 async def test_maxrec_ends_an_answer_with_overflow(postgres_url: str) -> None:

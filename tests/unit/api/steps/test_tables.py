@@ -51,8 +51,16 @@ def rows_of(name: str) -> st.SearchStrategy[list[dict[str, Any]]]:
 def cell(value: Any, column: Column) -> Any:
     """Return a value as astropy reads it."""
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
     return value.rstrip() if column.kind == "text" and value else value
+
+
+def test_a_votable_names_only_systems_that_it_refers_to() -> None:
+    plain = TableInfo("x", "x", (Column("n", "int"),), "", "1")
+    assert b"SYS" not in VoTableFormat(plain).header()
+    timed = TableInfo("x", "x", (Column("t", "time"),), "", "1")
+    assert b"TIMESYS" in VoTableFormat(timed).header()
+    assert b"COOSYS" not in VoTableFormat(timed).header()
 
 
 @pytest.mark.parametrize("name", TABLES)
