@@ -1,5 +1,6 @@
 """`/vo/tap`: Table Access Protocol 1.1, at once; jobs are in `jobs`."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -110,7 +111,10 @@ async def to_question(context: ApiContext, given: Mapping[str, Sequence[str]]) -
         raise AdqlError("QUERY: write a SELECT; /vo/tap/tables lists what can be asked")
     wanted = to_format(single(given, "RESPONSEFORMAT") or single(given, "FORMAT"))
     limit = to_max_records(given, default=_DEFAULT_RECORDS, most=MAX_RECORDS)
-    return Question(query, translate(query, await read_catalogue(context.database)), wanted, limit)
+    catalogue = await read_catalogue(context.database)
+    # Half a second for the longest ones: others are answered meanwhile.
+    translation = await asyncio.to_thread(translate, query, catalogue)
+    return Question(query, translation, wanted, limit)
 
 
 @router.get(

@@ -1,6 +1,6 @@
 """Cones on the running catalogue, looked up by the index of its boxes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import sqlglot
 from sqlglot import exp
@@ -53,6 +53,7 @@ def _to_condition(alias: str, boxes: Mapping[str, object]) -> exp.Expr | None:
         exp.and_(
             exp.EQ(this=_column(alias, "zone"), expression=_number(zone)),
             _between(alias, "search_ra", low, high),
+            copy=False,
         )
         for zone, low, high in zip(zones, lows, highs, strict=True)
     ]
@@ -61,7 +62,7 @@ def _to_condition(alias: str, boxes: Mapping[str, object]) -> exp.Expr | None:
         expression=sqlglot.parse_one(_STREAMS, dialect="postgres"),
     )
     declinations = _between(alias, "search_dec", boxes["dec_low"], boxes["dec_high"])
-    return exp.and_(streams, exp.or_(*ranges), declinations)
+    return exp.and_(streams, exp.or_(*ranges, copy=False), declinations, copy=False)
 
 
 def _column(alias: str, name: str) -> exp.Column:
@@ -101,7 +102,23 @@ def _numbers_of(circle: exp.Expr | None) -> Sequence[float] | None:
 
 
 def _is_catalogue(node: exp.Expr, alias: str) -> bool:
+    """Return whether a name means ``livetrap.source`` where a predicate stands."""
     select = node.find_ancestor(exp.Select)
-    tables = [] if select is None else list(select.find_all(exp.Table))
-    named = [table for table in tables if table.alias_or_name == alias]
-    return bool(named) and all((each.db, each.name) == ("livetrap", "source") for each in named)
+    while select is not None:
+        for source in _sources(select):
+            if source.alias_or_name == alias:
+                return (
+                    isinstance(source, exp.Table)
+                    and source.db == "livetrap"
+                    and (source.name == "source")
+                )
+        select = select.find_ancestor(exp.Select)
+    return False
+
+
+def _sources(select: exp.Select) -> Iterator[exp.Expr]:
+    """Give what a select reads, but what is joined in parentheses."""
+    if select.args.get("from_"):
+        yield select.args["from_"].this
+    for join in select.args.get("joins") or ():
+        yield join.this

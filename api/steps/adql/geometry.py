@@ -202,6 +202,7 @@ def _within(first: Point | Circle, second: Point | Circle, radius_deg: exp.Expr)
         exp.GTE(this=radius_deg.copy(), expression=exp.Literal.number(0)),
         band,
         exp.LTE(this=_haversine(first, second), expression=limit),
+        copy=False,
     )
 
 
@@ -221,6 +222,7 @@ def _in_box(point: Point, box: Box) -> exp.Expr:
             low=exp.Sub(this=box.dec.copy(), expression=_half(box.height_deg)),
             high=exp.Add(this=box.dec.copy(), expression=_half(box.height_deg)),
         ),
+        copy=False,
     )
 
 

@@ -19,6 +19,13 @@ __all__ = ["Adql", "parse"]
 _MAX_CHARACTERS = 16_384
 _MAX_DEPTH = 40
 _MAX_TABLES = 12
+# The time to understand a query grows with the square of these: half a second at most.
+_MAX_WORDS = 1500
+_MAX_COLUMNS = 200
+_MAX_PREDICATES = 40
+_MAX_SELECTS = 40
+_VALUES = {TokenType.NUMBER, TokenType.STRING, TokenType.COMMA}
+_GEOMETRY = {"CONTAINS", "INTERSECTS", "DISTANCE"}
 _OPENING = (TokenType.L_PAREN,)
 _CLOSING = (TokenType.R_PAREN,)
 
@@ -126,12 +133,13 @@ def parse(query: str) -> exp.Query:
     if "\0" in query:
         raise AdqlError("the query has a NUL character")
     try:
-        _check_depth(query)
-        (tree,) = sqlglot.parse(query, dialect=Adql)
-    except ValueError:
-        raise AdqlError("write one SELECT, and nothing after it") from None
+        _check_words(query)
+        trees = sqlglot.parse(query, dialect=Adql)
     except (SqlglotError, RecursionError) as error:
         raise AdqlError(f"not ADQL: {_first_line(error)}") from None
+    if len(trees) != 1:
+        raise AdqlError("write one SELECT, and nothing after it")
+    tree = trees[0]
     if not isinstance(tree, exp.Query) or isinstance(tree, exp.Subquery):
         raise AdqlError("write a SELECT")
     _check(tree)
@@ -143,16 +151,19 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0].strip() or "nothing is there"
 
 
-def _check_depth(query: str) -> None:
-    depth = 0
+def _check_words(query: str) -> None:
+    depth, n_words = 0, 0
     for token in Adql().tokenize(query):
+        n_words += token.token_type not in _VALUES
+        if n_words > _MAX_WORDS:
+            raise AdqlError(f"a query may have {_MAX_WORDS} words and signs besides its values")
         depth += (token.token_type in _OPENING) - (token.token_type in _CLOSING)
         if depth > _MAX_DEPTH:
             raise AdqlError(f"parentheses may be {_MAX_DEPTH} deep")
 
 
 def _check(tree: exp.Expr) -> None:
-    n_tables = 0
+    n_tables, n_selects, n_predicates = 0, 0, 0
     for node in tree.walk():
         allowed = _ALLOWED.get(type(node))
         if allowed is None:
@@ -161,14 +172,22 @@ def _check(tree: exp.Expr) -> None:
             if name not in allowed and value not in (None, False, [], ()):
                 raise AdqlError(f"{_name(node)} with {name.strip('_')} is not understood here")
         n_tables += isinstance(node, exp.Table)
+        n_selects += isinstance(node, exp.Select)
+        n_predicates += isinstance(node, exp.Anonymous) and str(node.this).upper() in _GEOMETRY
         _check_details(node)
     if n_tables > _MAX_TABLES:
         raise AdqlError(f"a query may name {_MAX_TABLES} tables")
+    if n_selects > _MAX_SELECTS:
+        raise AdqlError(f"a query may have {_MAX_SELECTS} SELECTs")
+    if n_predicates > _MAX_PREDICATES:
+        raise AdqlError(f"a query may compare {_MAX_PREDICATES} pairs of shapes; write a join")
 
 
 def _check_details(node: exp.Expr) -> None:
     if isinstance(node, exp.Select) and not node.expressions:
         raise AdqlError("SELECT: write columns, or *")
+    if isinstance(node, exp.Select) and len(node.expressions) > _MAX_COLUMNS:
+        raise AdqlError(f"SELECT: at most {_MAX_COLUMNS} columns")
     if isinstance(node, exp.CTE | exp.Subquery) and not isinstance(node.this, exp.Query):
         raise AdqlError("write a SELECT between the parentheses")
     if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):

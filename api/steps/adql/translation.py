@@ -167,7 +167,7 @@ def _rewrite_predicate(node: exp.Anonymous) -> None:
     if number is None or parent is None:
         node.replace(exp.cast(exp.Paren(this=to_condition(node)), "int"))
         return
-    condition = exp.Paren(this=exp.and_(to_index_condition(node), to_condition(node)))
+    condition = exp.Paren(this=exp.and_(to_index_condition(node), to_condition(node), copy=False))
     if (number == "1") == isinstance(parent, exp.EQ):
         parent.replace(condition)
     else:
