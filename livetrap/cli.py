@@ -61,6 +61,7 @@ app.command(context_settings=images.PASS_ALL, add_help_option=False, rich_help_p
 )
 app.command(rich_help_panel=_IMAGES)(images.extract)
 app.add_typer(streams.streams, rich_help_panel=_IMAGES)
+app.command(rich_help_panel=_IMAGES)(streams.replay)
 app.add_typer(alerts.alerts, rich_help_panel=_ALERTS)
 app.add_typer(rules.rules, rich_help_panel=_ALERTS)
 app.add_typer(catalogues.catalogues, rich_help_panel=_ALERTS)

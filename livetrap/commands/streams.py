@@ -1,14 +1,15 @@
-"""Commands about streams: list, describe, delete, export, compare."""
+"""Commands about streams: list, describe, delete, export, compare, archive, replay."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from livetrap.commands.options import DataDir, JsonOutput, use_running_stack
+from livetrap.commands.options import DataDir, JsonOutput, chosen_data_dir, use_running_stack
 
-__all__ = ["streams"]
+__all__ = ["replay", "streams"]
 
 streams = typer.Typer(
     name="streams",
@@ -162,3 +163,103 @@ def reset(name: Name, *, data_dir: DataDir = None) -> None:
     closed_until = reset_clock(load_settings(), name)
     came = "no timestep was closed" if closed_until is None else f"it was at {closed_until}"
     print(f"the clock of {name} is being reset ({came})")
+
+
+Archive = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive", metavar="FOLDER", help="Folder of the archive (default: DATA_DIR/archive)"
+    ),
+]
+
+
+def _to_archive(folder: Path | None, data_dir: Path | None) -> Path:
+    return folder or chosen_data_dir(data_dir) / "archive"
+
+
+@streams.command("archive")
+def archive(
+    folder: Archive = None,
+    *,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until Ctrl-C; else end when Kafka has no more")
+    ] = False,
+    every_s: Annotated[float, typer.Option(min=1.0, help="A file so often \\[s]")] = 60.0,
+    keep_days: Annotated[
+        float | None, typer.Option(min=0.0, help="Delete older days \\[d]; default: none")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Keep the records of detections and forced fluxes as Parquet, by stream and day.
+
+    `livetrap replay` reads them. Needs `pip install 'livetrap[export]'`.
+
+    For example:
+
+        livetrap streams archive --keep-days 90
+        livetrap streams archive --archive /srv/archive --follow
+    """
+    from livetrap.stream_replay.archive import archive_records  # noqa: PLC0415
+    from livetrap.stream_replay.archive_files import delete_days_before  # noqa: PLC0415
+    from runtime.settings import load_settings  # noqa: PLC0415
+
+    use_running_stack(data_dir)
+    to = _to_archive(folder, data_dir)
+    n_deleted = 0 if keep_days is None else delete_days_before(to, keep_days=keep_days)
+    n = archive_records(load_settings().kafka, to, every_s=every_s, follows=follow)
+    print(f"archived {n} records to {to}, deleted {n_deleted} days")
+
+
+def replay(
+    name: Name,
+    *,
+    since: Annotated[datetime, typer.Option("--from", help="First exposure \\[UTC]")],
+    until: Annotated[datetime, typer.Option("--to", help="Exposures before this \\[UTC]")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A setting of section associate, or detection_threshold_sigma",
+        ),
+    ] = None,
+    into: Annotated[
+        str | None, typer.Option("--into", metavar="STREAM", help="Default: NAME-replay")
+    ] = None,
+    alerts: Annotated[
+        bool, typer.Option("--alerts", help="Send what is found to the alert service")
+    ] = False,
+    folder: Archive = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Associate the archived records of a stream again, into a stream of its own beside it.
+
+    `livetrap streams compare` tells what differs, and `livetrap streams delete` removes it.
+
+    For example:
+
+        livetrap replay night1 --from 2026-01-01 --to 2026-01-02
+        livetrap replay night1 --from 2026-01-01 --to 2026-01-02 --set new_source_sigma_margin=3
+    """
+    from livetrap.stream_replay.replay import (  # noqa: PLC0415
+        Replay,
+        replay_stream,
+        to_overrides,
+    )
+
+    use_running_stack(data_dir)
+    done = replay_stream(
+        Replay(
+            archive=_to_archive(folder, data_dir),
+            stream=name,
+            into=into or f"{name}-replay",
+            since=since.replace(tzinfo=UTC),
+            until=until.replace(tzinfo=UTC),
+            overrides=to_overrides(changes or []),
+            has_alerts=alerts,
+        )
+    )
+    print(
+        f"{done.n_images} images in {done.n_timesteps} timesteps into {into or f'{name}-replay'}; "
+        f"{done.n_answered} forced fluxes, {done.n_missing} were never measured"
+    )

@@ -15,6 +15,7 @@ _PACKAGES = {
     "services/alert": "services.alert",
     "services/distribute": "services.distribute",
     "livetrap/operator": "livetrap.operator",
+    "livetrap/stream_replay": "livetrap.stream_replay",
     "livetrap/database": "livetrap.database",
     "runtime": "runtime",
 }

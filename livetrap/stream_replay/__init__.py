@@ -1,0 +1,1 @@
+"""Records of streams in Parquet files, and streams that are associated again from them."""
