@@ -46,8 +46,19 @@ def build_answer(document: bytes, name: str) -> bytes:
 
 
 @contextmanager
-def crowd(port: int, n: int) -> Iterator[Callable[[], tuple[int, Arrivals]]]:
+def crowd(
+    port: int, n: int, *, per_address: int | None = None
+) -> Iterator[Callable[[], tuple[int, Arrivals]]]:
     """Connect `n` subscribers.
+
+    Parameters
+    ----------
+    port : int
+        Of subscribers, at 127.0.0.1.
+    n : int
+        How many [-].
+    per_address : int, optional
+        Subscribers of one address, 127.0.1.1 and on [-]; None: all at 127.0.0.1.
 
     Yields
     ------
@@ -57,7 +68,7 @@ def crowd(port: int, n: int) -> Iterator[Callable[[], tuple[int, Arrivals]]]:
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_run, args=(port, n, theirs), daemon=True)
+    process = context.Process(target=_run, args=(port, n, per_address, theirs), daemon=True)
     process.start()
 
     def collect() -> tuple[int, Arrivals]:
@@ -72,11 +83,12 @@ def crowd(port: int, n: int) -> Iterator[Callable[[], tuple[int, Arrivals]]]:
         process.join()
 
 
-def _run(port: int, n: int, pipe: Connection) -> None:
+def _run(port: int, n: int, per_address: int | None, pipe: Connection) -> None:
     selector = selectors.DefaultSelector()
     buffers: dict[int, bytearray] = {}
     for number in range(n):
-        connection = socket.create_connection(("127.0.0.1", port))
+        host = "127.0.0.1" if per_address is None else f"127.0.1.{1 + number // per_address}"
+        connection = socket.create_connection(("127.0.0.1", port), source_address=(host, 0))
         buffers[number] = bytearray()
         selector.register(connection, selectors.EVENT_READ, number)
     arrivals: Arrivals = {}
