@@ -103,7 +103,6 @@ def run_phase(
             crowd(int(status["vtp_port"]), options.subscribers, per_address=PER_ADDRESS)
         )
         time.sleep(5)
-        cpu = CpuMeter(status)
         sent = batch()
         time.sleep(2)
         n_connected, heard = collect()
@@ -115,7 +114,6 @@ def run_phase(
         print_row(name, channel, waits_s, len(sent))
     memory = ", ".join(f"{each} {mb:.0f}" for each, mb in sorted(peaks.items()))
     print(f"  load {load:.1f}; memory: {memory}")
-    cpu.print_per_alert(len(sent))
 
 
 def send(producer: Producer, clock: Clock, numbers: Any, *, pause_s: float) -> dict[str, float]:

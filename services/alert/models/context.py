@@ -191,15 +191,21 @@ class FalseAlarmCounts:
     n_days : float
         Days that `false_snr` was collected in [d].
     false_snr : (n,) float64
-        S/N of retracted transients, and of the largest event of each storm, ascending [-].
+        S/N of retracted new sources, and of the largest event of each storm, ascending [-].
     retracted : tuple of (float, float)
         Positions of the retracted transients, ICRS [deg].
+    tests_per_day : float
+        Measurements of known sources a day, each tested for a change [1/d].
+    n_false_changes : int
+        Retracted changes of known sources [-].
     """
 
     looks_per_day: float
     n_days: float
     false_snr: FloatArray
     retracted: tuple[tuple[float, float], ...] = ()
+    tests_per_day: float = 0.0
+    n_false_changes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
--- Return how much a stream searches: independent beams in the images of its last hour, and how
--- long it is observed, at most 30 days.
+-- Return how much a stream searches: independent beams and sources in the images of its last hour,
+-- and how long it is observed, at most 30 days.
 --
 -- $1  stream  text
 -- Index: image (stream_id, time_start).
@@ -7,6 +7,7 @@ select
     coalesce(sum(
         2 * image.field_radius_deg ^ 2 / (1.1331 * image.beam_major_deg * image.beam_minor_deg)
     ), 0)::float8 as n_beams,
+    coalesce(sum(image.n_sources), 0)::float8 as n_tests,
     max(observed.n_days)::float8 as n_days
 from stream
 cross join

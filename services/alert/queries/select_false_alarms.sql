@@ -1,5 +1,5 @@
 -- Return what was retracted or was a storm in a stream in the 30 days before its newest image:
--- of a storm the event of the largest S/N, without a position.
+-- of a storm the event of the largest S/N, without a position. A change is one of a known source.
 --
 -- $1  stream  text
 -- Indexes: transient (stream_id, time_start) where retracted; suppressed_event (time_suppressed).
@@ -18,7 +18,8 @@ with newest as (
     select
         transient.snr,
         transient.ra,
-        transient.dec
+        transient.dec,
+        transient.kind not in ('new_source', 'moving') as is_change
     from newest
     inner join transient on newest.stream_id = transient.stream_id
     where
@@ -32,7 +33,8 @@ union all
     select
         max((suppressed_event.event ->> 'snr')::float8) as snr,
         null::float8 as ra,
-        null::float8 as dec
+        null::float8 as dec,
+        false as is_change
     from newest
     inner join suppressed_event on newest.name = suppressed_event.stream
     where

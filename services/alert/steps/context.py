@@ -24,7 +24,15 @@ from sky.margin import is_searched
 from sky.rms_grid import rms_at
 from sky.wcs import SkyProjection
 
-__all__ = ["build_context", "expect_false_alarms", "find_spectral_index"]
+__all__ = [
+    "build_context",
+    "expect_false_alarms",
+    "expect_false_changes",
+    "find_spectral_index",
+]
+
+# Of a source that was there before: judged by a test of its fluxes and not by a search for peaks.
+_CHANGES = frozenset({"variable", "faded", "vanished", "returned"})
 
 # Below, a flux is no use for a spectrum [sigma].
 _SPECTRUM_SIGMA = 3.0
@@ -38,7 +46,7 @@ def build_context(event: SourceEvent, rows: ContextRows) -> EventContext:
     known = EventContext(
         matches=tuple(sorted(rows.matches, key=lambda match: match.distance_arcsec)),
         n_retracted_here=0 if counts is None else _count_retracted(event, counts),
-        false_alarms_per_day=None if counts is None else expect_false_alarms(event.snr, counts),
+        false_alarms_per_day=None if counts is None else _expect(event, counts),
     )
     if timestep is None:
         return known
@@ -182,6 +190,27 @@ def _find_last_non_detection(
             looks.append(image.time_start)
             break
     return max(looks, default=None)
+
+
+def _expect(event: SourceEvent, counts: FalseAlarmCounts) -> float | None:
+    """Return the false alarms of the kind of an event expected a day; None: unknown."""
+    if (event.transient_kind or event.kind) not in _CHANGES:
+        return expect_false_alarms(event.snr, counts)
+    if event.trigger_sigma is None:
+        return None
+    return expect_false_changes(event.trigger_sigma, counts)
+
+
+def expect_false_changes(sigma: float, counts: FalseAlarmCounts) -> float:
+    """Return how many false changes of at least a significance are expected a day.
+
+    Gaussian noise of either sign in all tests, and the changes that were retracted in the days
+    before. A test of several windows counts as one.
+    """
+    if not math.isfinite(sigma):
+        return math.inf
+    noise = counts.tests_per_day * math.erfc(abs(sigma) / math.sqrt(2))
+    return noise + (counts.n_false_changes + 0.5) / max(counts.n_days, 1.0)
 
 
 def expect_false_alarms(snr: float, counts: FalseAlarmCounts) -> float:

@@ -180,6 +180,10 @@ async def _count_false_alarms(
     return FalseAlarmCounts(
         looks_per_day=search["n_beams"] * _HOURS_PER_DAY,
         n_days=search["n_days"],
-        false_snr=np.sort([row["snr"] for row in rows if row["snr"] is not None]),
+        false_snr=np.sort(
+            [row["snr"] for row in rows if row["snr"] is not None and not row["is_change"]]
+        ),
         retracted=tuple((row["ra"], row["dec"]) for row in retracted),
+        tests_per_day=search["n_tests"] * _HOURS_PER_DAY,
+        n_false_changes=sum(row["is_change"] for row in rows),
     )

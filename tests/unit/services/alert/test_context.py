@@ -24,7 +24,12 @@ from services.alert.models import (
     Timestep,
 )
 from services.alert.steps.alert import build_alert
-from services.alert.steps.context import build_context, expect_false_alarms, find_spectral_index
+from services.alert.steps.context import (
+    build_context,
+    expect_false_alarms,
+    expect_false_changes,
+    find_spectral_index,
+)
 from services.alert.steps.event_name import format_event_name, to_letters
 from services.alert.steps.localization import find_localization
 from services.alert.steps.rule import weigh
@@ -220,6 +225,28 @@ def test_a_larger_significance_makes_no_more_false_alarms(
     assert expect_false_alarms(snr + more, counts) <= rate
     expected = 1e9 * ndtr(-snr) + (np.sum(counts.false_snr >= snr) + 0.5) / 20
     assert rate == pytest.approx(expected, rel=1e-9)
+
+
+@given(sigma=st.floats(-40, 40), more=st.floats(0, 40), n_false=st.integers(0, 50))
+def test_a_more_significant_change_makes_no_more_false_ones(
+    sigma: float, more: float, n_false: int
+) -> None:
+    counts = FalseAlarmCounts(1e9, 20.0, np.empty(0), tests_per_day=1e5, n_false_changes=n_false)
+    rate = expect_false_changes(sigma, counts)
+    assert rate == pytest.approx(2e5 * ndtr(-abs(sigma)) + (n_false + 0.5) / 20, rel=1e-9)
+    assert rate == expect_false_changes(-sigma, counts)
+    assert expect_false_changes(abs(sigma) + more, counts) <= rate
+
+
+def test_a_change_is_judged_by_its_own_test_and_not_by_its_remaining_flux() -> None:
+    counts = FalseAlarmCounts(1e6, 20.0, np.empty(0), tests_per_day=1e4)
+    vanished = replace(EVENT, kind="vanished", snr=0.3, trigger="missed", trigger_sigma=-9.0)
+    update = replace(vanished, kind="update", transient_kind="vanished")
+    for event in (vanished, update):
+        found = build_context(event, ContextRows(counts=counts)).false_alarms_per_day
+        assert found == pytest.approx(0.5 / 20)
+    unknown = replace(update, trigger_sigma=None)
+    assert build_context(unknown, ContextRows(counts=counts)).false_alarms_per_day is None
 
 
 def test_importance_falls_with_false_alarms_and_where_some_were_retracted() -> None:

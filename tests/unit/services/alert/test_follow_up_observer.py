@@ -97,7 +97,9 @@ def _context(event: SourceEvent, *fluxes: float, forced: bool = True) -> EventCo
     rows = ContextRows(
         Timestep(1, image, (image,), earlier=(looked_image(event, 5, -9),)),
         (now, *reversed(_seen(*fluxes, forced=forced, stokes=event.stokes))),
-        counts=FalseAlarmCounts(1e5, 20.0, false_snr=np.array([8.1, 8.5, 9.0, 12.0])),
+        counts=FalseAlarmCounts(
+            1e5, 20.0, false_snr=np.array([8.1, 8.5, 9.0, 12.0]), tests_per_day=2e4
+        ),
     )
     return build_context(event, rows)
 
@@ -140,7 +142,9 @@ def _storm() -> Case:
 
 
 _FAINT = {"flux_peak_jy_beam": 0.05, "snr": 2.5, "extraction_type": "forced"}
-_LATER = {"n_datapoints": 30, "eta": 9.0, "v": 0.5}
+_LATER = {
+    "n_datapoints": 30, "eta": 9.0, "v": 0.5, "trigger": "single", "trigger_sigma": 8.0,
+}  # fmt: skip
 _NEGATIVE = {
     "stokes": "V", "flux_peak_jy_beam": -0.5, "quality_flags": int(QualityFlag.NEGATIVE),
 }  # fmt: skip
@@ -306,6 +310,13 @@ def test_a_packet_answers_what_an_observer_asks(name: str) -> None:
         assert answers.false_alarms_per_day > 0
     # Whom to ask.
     assert answers.contact == "on.call@example.org"
+
+
+def test_a_source_that_is_gone_is_as_important_as_one_that_comes() -> None:
+    gone, come = (
+        _read_packet(_build(NIGHT[name]()).voevent).importance for name in ("vanished", "flare")
+    )
+    assert gone == come > 0.5
 
 
 def test_a_faint_source_and_one_that_may_be_a_side_lobe_are_less_important() -> None:
