@@ -17,6 +17,7 @@ from api.models.stamps import StampItem
 from api.steps.cutout import to_fits, to_png
 from api.steps.stamps import parts_of, read_stamp, subtract, to_items, turn_north_up
 from sky.cutout import Cutout
+from sky.header.errors import HeaderError
 
 __all__ = ["router"]
 
@@ -118,5 +119,9 @@ def _encode(parts: Sequence[Mapping[str, Any]], stamp_id: str, form: str) -> byt
 
 
 def _read(parts: Sequence[Mapping[str, Any]]) -> Cutout:
-    now, *before = (read_stamp(part["data"]) for part in parts)
+    try:
+        now, *before = (read_stamp(part["data"]) for part in parts)
+    except HeaderError as error:
+        name = parts[0]["stamp_id"]
+        raise ProblemError(404, f"the pixels of stamp {name} cannot be read: {error}") from error
     return subtract(now, before[0]) if before else now

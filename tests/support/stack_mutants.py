@@ -7,7 +7,13 @@ import numpy as np
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from runtime.kafka.clients import MAX_MESSAGE_BYTES
-from schemas.codec import encode_image_detections, encode_source_event
+from schemas.codec import (
+    encode_image_detections,
+    encode_image_stamps,
+    encode_source_event,
+    encode_stamp_request,
+)
+from schemas.messages import ImageStamps, SourceOffset, StampColumns, StampFile, StampRequest
 from tests.support.avro_mutants import avro_mutant
 from tests.support.kafka_messages import Headers, hostile_headers, hostile_key
 from tests.support.mutants import good_image, wire_mutant
@@ -41,6 +47,20 @@ def publish_images(stack: Stack, numbers: range, *, seed: int) -> None:
     _publish(stack, stack.topics.images, messages())
 
 
+_OFFSET = SourceOffset("cluster", "images-v1", 0, 0)
+_STAMP_REQUEST = encode_stamp_request(
+    StampRequest(
+        "0" * 64,
+        "mutants",
+        _OFFSET,
+        StampColumns(("abc-now",), np.array([10.0]), np.array([20.0])),
+    )
+)
+_STAMPS = encode_image_stamps(
+    ImageStamps("0" * 64, "mutants", _OFFSET, (StampFile("abc-now", "", b"SIMPLE  ="),))
+)
+
+
 def publish_records(stack: Stack, numbers: range, *, seed: int) -> None:
     """Put mutants of Avro records on the topics between the services, but detections-v1.
 
@@ -50,7 +70,8 @@ def publish_records(stack: Stack, numbers: range, *, seed: int) -> None:
     event = encode_source_event(source_event(1, salt="stack", stream="mutants"))
     topics = stack.topics
     goods = {topics.transients: event, topics.alerts_voevent: event,
-             topics.forced_requests: record, topics.forced_measurements: record}  # fmt: skip
+             topics.forced_requests: record, topics.forced_measurements: record,
+             topics.stamp_requests: _STAMP_REQUEST, topics.stamps: _STAMPS}  # fmt: skip
     for topic, good in goods.items():
         messages = []
         for number in numbers:

@@ -8,6 +8,7 @@ from runtime.kafka import InMessage
 from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
 from schemas.codec import CodecError, decode_image_stamps
+from schemas.messages import ImageStamps
 from schemas.reasons import MessageReason, StampReason
 from schemas.topics import Topics
 from services.associate.metrics import STAMPS
@@ -24,6 +25,7 @@ _IMAGES_IN_TURN = 4
 _ANSWER_WITHIN = timedelta(hours=1)
 _EXPIRY_EVERY_S = 300.0
 _MOST_EXPIRED = 20_000
+_FITS = b"SIMPLE  ="
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -101,12 +103,9 @@ class StampHandler:
         Raises
         ------
         RejectedMessageError
-            Code ``bad_avro``.
+            Code ``bad_avro``, ``bad_record`` for bytes that are no FITS file.
         """
-        try:
-            answer = decode_image_stamps(message.value)
-        except CodecError as error:
-            raise RejectedMessageError(MessageReason.BAD_AVRO, str(error)) from error
+        answer = _decode(message)
         async with self._store.transaction() as catalogue:
             await catalogue.store_stamps(answer.stamps)
         for each in answer.stamps:
@@ -138,3 +137,18 @@ class StampHandler:
                 reason=StampReason.EXPIRED.value,
                 limit=_MOST_EXPIRED,
             )
+
+
+def _decode(message: InMessage) -> ImageStamps:
+    """Return the stamps in a message, if they can be stored."""
+    try:
+        answer = decode_image_stamps(message.value)
+    except CodecError as error:
+        raise RejectedMessageError(MessageReason.BAD_AVRO, str(error)) from error
+    for each in answer.stamps:
+        if not each.reason and not each.data.startswith(_FITS):
+            raise RejectedMessageError(
+                MessageReason.BAD_RECORD,
+                f"stamp {each.stamp_id[:80]!r} of stamps-v1 is no FITS file, and has no reason",
+            )
+    return answer

@@ -6,15 +6,20 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 from astropy.io import fits
 
+from runtime.errors import RejectedMessageError
+from runtime.kafka import InMessage
 from runtime.settings import Settings
+from schemas.codec import encode_image_stamps
+from schemas.messages import ImageStamps, SourceOffset, StampFile
 from schemas.topics import Topics
 from services.associate.handlers.stamps import StampHandler
 from services.associate.storage import CatalogueStore
 from sky.celestial_frame import parse_wcs
 from tests.support.api_service import client_of
-from tests.support.association import CASE
+from tests.support.association import CASE, associator
 from tests.support.stamps import BURST_JY, NOISE_JY, StampCase, burst_at, stamp_case
 
 
@@ -58,6 +63,26 @@ async def test_a_burst_has_stamps(postgres_url: str, kafka_bootstrap: str) -> No
         assert {each["reason"] for each in gone.values()} == {"expired"}
         assert gone["now"]["sha256"] == stamps["now"]["sha256"]
         assert "expired, since" in await refusal(client, stamps["difference"]["id"])
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"no Avro", "bad_avro"),
+        (
+            encode_image_stamps(
+                ImageStamps("0" * 64, "s", SourceOffset("c", "t", 0, 0), (StampFile("a-now"),))
+            ),
+            "bad_record",
+        ),
+    ],
+)
+async def test_what_is_no_stamp_is_refused(postgres_url: str, value: bytes, reason: str) -> None:
+    async with associator(postgres_url) as case:
+        handler = StampHandler(CatalogueStore(case.pool), case.settings.associate, Topics())
+        with pytest.raises(RejectedMessageError) as refused:
+            await handler.on_message(InMessage("stamps-v1", 0, 0, b"", value))
+    assert refused.value.reason_code == reason
 
 
 async def refusal(client: httpx.AsyncClient, stamp_id: str) -> str:
