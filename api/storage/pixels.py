@@ -72,7 +72,7 @@ class ImagePixels:
         place = row["kafka_topic"], row["kafka_partition"], row["kafka_offset"]
         message = self._fetcher.fetch(*place)
         if message is None:
-            raise _gone(row, "Kafka has deleted them")
+            raise _gone(row, f"Kafka has deleted them{self._held_since(row)}")
         cards = {
             name.removeprefix(_CARD_PREFIX): value
             for name, value in message.headers.items()
@@ -85,6 +85,13 @@ class ImagePixels:
         except HeaderError as error:
             raise _gone(row, f"they cannot be read: {error}") from error
         return PixelImage(pixels, row["wcs_header"])
+
+    def _held_since(self, row: Mapping[str, Any]) -> str:
+        """Return from when on the partition of an image still has others; empty: it has none."""
+        oldest = self._fetcher.fetch_oldest(row["kafka_topic"], row["kafka_partition"])
+        if oldest is None or oldest.time_appended is None:
+            return ""
+        return f"; it holds what was appended since {oldest.time_appended:%FT%TZ}"
 
 
 def _gone(row: Mapping[str, Any], why: str) -> ProblemError:

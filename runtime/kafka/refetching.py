@@ -68,6 +68,24 @@ class MessageFetcher:
             f"Kafka does not return offset {offset} of {topic}, partition {partition}"
         )
 
+    def fetch_oldest(self, topic: str, partition: int) -> InMessage | None:
+        """Return the oldest message that a partition has; None if it has none.
+
+        Raises
+        ------
+        TransientError
+            If the broker does not answer.
+        """
+        try:
+            low, high = self._connected().get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=_ANSWER_S
+            )
+        except KafkaException as error:
+            if error.args[0].code() in _UNKNOWN:
+                return None
+            raise TransientError(f"Kafka does not answer: {error}") from error
+        return self.fetch(topic, partition, low) if low < high else None
+
     def close(self) -> None:
         """Close the connection, if there is one."""
         if self._consumer is not None:

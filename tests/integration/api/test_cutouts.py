@@ -3,6 +3,7 @@
 import io
 import struct
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -111,4 +112,9 @@ async def check_what_is_gone(
     detail = await refused(client, address, 404, **centre)
     assert "deleted" in detail
     assert "appended at" in detail
+    assert "it holds" not in detail
+    await stored(rows, kafka, other, image_id=uuid.uuid4().hex * 2)
+    detail = await refused(client, address, 404, **centre)
+    assert f"it holds what was appended since {datetime.now(UTC):%Y-}" in detail
+    assert "no stored stamp shows the place" in detail
     assert "no image" in await refused(client, "/api/v1/images/999999999/cutout", 404, **centre)
