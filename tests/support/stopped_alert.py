@@ -1,6 +1,7 @@
-"""The alert service, stopped by itself with its first alerts in the queue of its Kafka client.
+"""The alert service, stopped by itself with alerts in the queue of its Kafka client.
 
-``python -m tests.support.stopped_alert alert``; SIGCONT lets it go on, and its client sends them.
+``python -m tests.support.stopped_alert alert``: it sends the first `N_SENT` messages and those of
+their batches. SIGCONT lets it go on, and its client sends the others.
 """
 
 import os
@@ -14,7 +15,10 @@ from runtime.kafka import OutMessage, produce_and_wait
 from services.alert.app import sender
 from services.alert.app.service import main
 
-__all__ = ["stop_before_the_flush"]
+__all__ = ["N_SENT", "stop_before_the_flush"]
+
+# Ten alerts on three topics.
+N_SENT = 30
 
 
 class _StoppingProducer:
@@ -34,14 +38,18 @@ class _StoppingProducer:
         return self._producer.flush(timeout_s)
 
 
-def _produce(producer: Producer, messages: Sequence[OutMessage], **options: Any) -> None:
-    produce_and_wait(_StoppingProducer(producer), messages, **options)  # type: ignore[arg-type]
-
-
 def stop_before_the_flush() -> None:
     """Let alerts wait in the queue of the client, and stop the process while they do."""
+    n_sent = 0
+
+    def produce(producer: Any, messages: Sequence[OutMessage], **options: Any) -> None:
+        nonlocal n_sent
+        stopping = producer if n_sent < N_SENT else _StoppingProducer(producer)
+        produce_and_wait(stopping, messages, **options)
+        n_sent += len(messages)
+
     sender._LINGER_MS = 5000
-    sender.produce_and_wait = _produce
+    sender.produce_and_wait = produce
 
 
 if __name__ == "__main__":
