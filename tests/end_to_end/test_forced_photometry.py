@@ -1,5 +1,7 @@
 """Forced photometry: what fades is measured on, an artefact of one band is retracted."""
 
+import hashlib
+import io
 import os
 import signal
 from collections import Counter
@@ -99,6 +101,34 @@ def test_what_fades_is_measured_on_also_after_a_kill(stack: Stack, night: Path) 
             if point["extraction_type"] == "forced":
                 # It faded: what is left is far below what was detected.
                 assert abs(point["flux_peak_jy_beam"]) < 12 * point["flux_peak_err_jy_beam"]
+    check_stamps(stack)
+
+
+def check_stamps(stack: Stack) -> None:
+    """Wait until each transient has its stamps, and compare their files with the list."""
+    transients = stack.get("transients", stream="fading", limit=200)["items"]
+    assert len(transients) >= N_TRANSIENTS
+
+    def all_cut() -> list[dict[str, Any]]:
+        found = [
+            stamp
+            for source in {each["source_id"] for each in transients}
+            for stamp in stack.get(f"sources/{source}/stamps")["items"]
+        ]
+        now = {each["trig_id"] for each in found if each["role"] == "now"}
+        is_whole = now == {each["trig_id"] for each in transients}
+        return found if is_whole and all(each["state"] != "waiting" for each in found) else []
+
+    for stamp in wait_for(all_cut, what="the stamps of every transient"):
+        assert stamp["reason"] in (None, "no_earlier_image")
+        if stamp["sha256"] is None:
+            continue
+        answer = httpx.get(f"{stack.api}/stamps/{stamp['id']}", params={"format": "fits"})
+        data = answer.raise_for_status().content
+        assert hashlib.sha256(data).hexdigest() == stamp["sha256"]
+        with fits.open(io.BytesIO(data)) as hdus:
+            assert hdus[1].data.shape == (65, 65)
+            assert hdus[1].header["IMAGEID"] == stamp["image_id"]
 
 
 def empty_place(night: Path) -> tuple[int, int]:
