@@ -37,6 +37,7 @@ from services.associate.steps.look_back import (
     to_look_back_rows,
 )
 from services.associate.steps.rows import FLAG_COLUMNS, FinalSources, to_source_rows
+from sky.id_sets import is_in, unique_ids
 
 __all__ = ["decide", "judge_at_once", "to_archive_limits"]
 
@@ -49,7 +50,7 @@ def judge_at_once(
 ) -> JudgedLooks:
     """Test the detections of a timestep for changes, but for those of sources that wait."""
     candidates = association.candidates
-    judged = candidates.sources["is_detected"] & ~np.isin(first.rows["id"], waiting_ids)
+    judged = candidates.sources["is_detected"] & ~is_in(first.rows["id"], waiting_ids)
     judged[sorted(first.tracks.crossed)] = False
     if association.timestep.is_late:
         judged[:] = False
@@ -94,7 +95,7 @@ def decide(
     forced = first.forced
     doubtful = np.empty(0, np.int64) if forced is None else forced.null_detections.doubtful
     # What came before this timestep decides which sources leave; it may still be under way.
-    is_unknown = np.isin(doubtful, evidence.waiting.source_ids)
+    is_unknown = is_in(doubtful, evidence.waiting.source_ids)
     is_closing = not timestep.is_late and timestep.time_start is not None
     reasons = _to_reasons(first, builder)
     return Decisions(
@@ -185,7 +186,7 @@ def _to_waiting(
     state = association.state
     rows = association.candidates.sources
     touched = rows["id"][rows["is_detected"] & ~rows["is_created"]]
-    changed = touched[np.isin(touched, evidence.waiting.source_ids)]
+    changed = touched[is_in(touched, evidence.waiting.source_ids)]
     looked = np.empty(0, np.int64) if association.timestep.is_late else waiting_ids
     if not looked.size and not changed.size:
         return None
@@ -197,14 +198,14 @@ def _to_waiting(
         doubtful_ids=doubtful,
         retracted={each: why for each, why in reasons.items() if each in set(looked.tolist())},
         before=EarlierStates(
-            state.sources[np.isin(state.sources["id"], changed)],
+            state.sources[is_in(state.sources["id"], changed)],
             {
-                key: table[np.isin(table["source_id"], changed)]
+                key: table[is_in(table["source_id"], changed)]
                 for key, table in state.statistics.items()
             },
         ),
         requests={
-            keys[each.request.image_id]: np.unique(each.request.positions.position_id)
+            keys[each.request.image_id]: unique_ids(each.request.positions.position_id)
             for each in requests
         },
     )

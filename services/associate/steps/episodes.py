@@ -13,6 +13,7 @@ from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.change_tests import find_history_sigma, to_limits
 from services.associate.steps.coverage import covers_any
 from services.associate.steps.triggers import AssociatedImage, Test, Trigger
+from sky.id_sets import is_in
 
 __all__ = [
     "find_changes",
@@ -235,7 +236,7 @@ def find_missed(
     null_detections: NullDetections, images: Sequence[AssociatedImage], waiting_ids: IntArray
 ) -> list[int]:
     """Return the sources in an episode that images cover and do not detect, but for some."""
-    waits = np.isin(null_detections.id, waiting_ids)
+    waits = is_in(null_detections.id, waiting_ids)
     active = np.flatnonzero(null_detections.is_active & ~waits)
     records = [image.record for image in images]
     is_covered = covers_any(records, null_detections.ra[active], null_detections.dec[active])

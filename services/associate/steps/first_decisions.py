@@ -19,6 +19,7 @@ from services.associate.steps.monitors import find_monitor_targets, to_monitor_s
 from services.associate.steps.moving import find_moving, to_moving_triggers
 from services.associate.steps.null_detections import count_null_detections
 from services.associate.steps.triggers import AssociatedImage, Trigger, find_new_sources
+from sky.id_sets import is_in, unique_ids
 
 __all__ = ["FirstDecisions", "decide_first", "find_waiting", "touched_ids", "wait_timesteps"]
 
@@ -115,7 +116,7 @@ def find_waiting(
         return np.empty(0, np.int64)
     requests = first.forced.requests if first.forced else ()
     look_backs = first.rows["id"][[each.trigger.source for each in first.look_backs]]
-    found = np.unique(
+    found = unique_ids(
         np.concatenate(
             [
                 *(each.request.positions.position_id for each in requests),
@@ -123,22 +124,22 @@ def find_waiting(
                 look_backs,
             ]
         )
-    ).astype(np.int64)
+    )
     # A moving object may be what was measured of a source beside it: nothing is judged by that.
-    found = found[~np.isin(found, first.rows["id"][sorted(first.tracks.crossed)])]
+    found = found[~is_in(found, first.rows["id"][sorted(first.tracks.crossed)])]
     members = np.array(sorted(set().union(*first.tracks.members.values())), np.int64)
     held = np.concatenate([evidence.waiting.source_ids, found])
-    return np.union1d(found, members[np.isin(members, held)])
+    return unique_ids(np.concatenate([found, members[is_in(members, held)]]))
 
 
 def _find_held(association: Association, evidence: Evidence) -> IntArray:
     """Return the sources that wait for an earlier timestep and are detected, or covered, now."""
     held, missed = evidence.waiting.source_ids, evidence.null_detections
     detected = association.candidates.sources["id"][association.candidates.sources["is_detected"]]
-    row = np.flatnonzero(np.isin(missed.id, held))
+    row = np.flatnonzero(is_in(missed.id, held))
     records = [image.record for image in association.images]
     covered = row[covers_any(records, missed.ra[row], missed.dec[row])] if row.size else row
-    return np.concatenate([held[np.isin(held, detected)], missed.id[covered]])
+    return np.concatenate([held[is_in(held, detected)], missed.id[covered]])
 
 
 def _decide_forced(
@@ -198,4 +199,4 @@ def _to_targets(rows: RowArray, look_backs: Sequence[LookBack]) -> ForcedTargets
 
 def _find_detected_ids(rows: RowArray, image: AssociatedImage) -> IntArray:
     sources = np.concatenate([image.result.source, image.result.shared.source])
-    return np.asarray(rows["id"][np.unique(sources)], np.int64)
+    return np.asarray(rows["id"][unique_ids(sources)], np.int64)

@@ -10,6 +10,7 @@ from services.associate.models.decisions import ForcedTargets, ImageRequest
 from services.associate.models.solutions import NO_SOLUTION, ImageSolution
 from services.associate.steps.calibration import to_image_frame
 from services.associate.steps.coverage import covers, metadata_of
+from sky.id_sets import is_in
 
 __all__ = ["find_request"]
 
@@ -62,7 +63,7 @@ def _to_image_frame(
 def _find_undetected(
     record: ImageDetections, targets: ForcedTargets, detected: IntArray
 ) -> ForcedTargets:
-    undetected = targets.select(~np.isin(targets.id, detected))
+    undetected = targets.select(~is_in(targets.id, detected))
     if not undetected.id.size:
         return undetected
     return undetected.select(covers(record, undetected.ra, undetected.dec))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sky.id_sets import unique_ids
 from sky.neighbours import pairs_within
 
 __all__ = ["APPLY_SIGMA", "MOST_DETECTIONS", "Fit", "FluxPairs", "find_flux_factor", "find_shift"]
@@ -93,7 +94,7 @@ def find_shift(
     if not len(detections) or not len(sources):
         return Fit(0)
     detection, source = pairs_within(detections, sources, radius_deg)
-    n_near = int(np.unique(detection).size)
+    n_near = unique_ids(detection).size
     if n_near < min_sources:
         return Fit(n_near)
     offsets = detections[detection] - sources[source]
@@ -129,7 +130,7 @@ def _densest(offsets: FloatArray, detection: IntArray, half_deg: float) -> tuple
     )
     # One number a pair of square and detection, and each once.
     n_detections = int(detection.max()) + 1
-    members = np.unique(squares * n_detections + np.tile(detection, 4))
+    members = unique_ids(squares * n_detections + np.tile(detection, 4))
     squares, counts = np.unique(members // n_detections, return_counts=True)
     centres = (np.stack([squares // n_rows, squares % n_rows], axis=1) + low + 1.0) * half_deg
     best = np.lexsort((np.hypot(centres[:, 0], centres[:, 1]), -counts))[0]

@@ -37,6 +37,7 @@ from services.associate.models.look_back import look_back_number
 from services.associate.models.timesteps import LockedStream
 from services.associate.storage.transaction import Transaction
 from sky.geometry import Probes
+from sky.id_sets import is_in, unique_ids
 
 __all__ = ["ForcedTables"]
 
@@ -62,12 +63,12 @@ class ForcedTables(Transaction):
         Those that the timestep before it detected, wherever they are, and those of its field that
         were not detected for longer.
         """
-        detected_before = await self._load_detected_ids(stream, waits.tolerance)
+        missed = unique_ids(await self._load_detected_ids(stream, waits.tolerance))
         until = stream.looked_until
         rows = await self._fetch(
             "select_null_detections",
             stream_id=stream.id,
-            source_id=np.setdiff1d(detected_before, detected_ids),
+            source_id=missed[~is_in(missed, detected_ids)],
             zone=field.zone,
             ra_low=field.ra_low,
             ra_high=field.ra_high,
@@ -75,7 +76,7 @@ class ForcedTables(Transaction):
                 None if until is None or waits.longest is None else until - waits.longest
             ),
         )
-        again = np.isin(np.array([row["id"] for row in rows], np.int64), detected_ids)
+        again = is_in([row["id"] for row in rows], detected_ids)
         rest = [row for row, is_again in zip(rows, again.tolist(), strict=True) if not is_again]
         return NullDetections(
             id=np.array([row["id"] for row in rest], np.int64),

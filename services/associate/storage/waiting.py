@@ -20,6 +20,7 @@ from services.associate.models.waiting import (
     merge_states,
 )
 from services.associate.storage.transaction import Transaction
+from sky.id_sets import unique_ids
 
 __all__ = ["WaitingTables"]
 
@@ -30,7 +31,7 @@ class WaitingTables(Transaction):
     async def load_waiting_sources(self, stream_id: int, source_ids: IntArray) -> WaitingSources:
         """Return how many timesteps of a stream wait, and which of some sources."""
         (row,) = await self._fetch(
-            "select_waiting_ids", stream_id=stream_id, source_id=np.unique(source_ids)
+            "select_waiting_ids", stream_id=stream_id, source_id=unique_ids(source_ids)
         )
         return WaitingSources(row["n_timesteps"], np.array(row["source_ids"] or (), np.int64))
 
