@@ -3,7 +3,12 @@
 import time
 from datetime import UTC, datetime, timedelta
 
-from runtime.errors import FatalError, RejectedMessageError, describe_exception
+from runtime.errors import (
+    FatalError,
+    RejectedMessageError,
+    TransientError,
+    describe_exception,
+)
 from runtime.kafka import InMessage
 from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
@@ -46,6 +51,7 @@ class StampHandler:
         self._store = store
         self._settings = settings
         self._topics = topics
+        self._n_at_once = _MOST_TRANSIENTS
         self._next_poll_s = 0.0
         self._next_take_s = 0.0
         self._next_expiry_s = 0.0
@@ -73,7 +79,7 @@ class StampHandler:
             return False
         self._next_poll_s = now_s + _POLL_S
         try:
-            n_asked = await self._ask()
+            n_asked = await self._ask_or_skip()
         except FatalError:
             raise
         except Exception as error:  # noqa: BLE001  (the images must follow)
@@ -82,9 +88,24 @@ class StampHandler:
             return False
         return n_asked > 0
 
-    async def _ask(self) -> int:
+    async def _ask_or_skip(self) -> int:
+        """Ask for stamps; a transient whose stamps cannot be planned is left out, alone."""
+        try:
+            n_asked = await self._ask(self._n_at_once)
+        except (FatalError, TransientError):
+            raise
+        except Exception:
+            if self._n_at_once == 1:
+                async with self._store.transaction() as catalogue:
+                    await catalogue.insert_stamps(await catalogue.lock_unstamped(1), [])
+            self._n_at_once = 1
+            raise
+        self._n_at_once = _MOST_TRANSIENTS
+        return n_asked
+
+    async def _ask(self, limit: int) -> int:
         async with self._store.transaction() as catalogue:
-            transients = await catalogue.lock_unstamped(_MOST_TRANSIENTS)
+            transients = await catalogue.lock_unstamped(limit)
             if not transients:
                 return 0
             earlier = {

@@ -85,6 +85,28 @@ async def test_what_is_no_stamp_is_refused(postgres_url: str, value: bytes, reas
     assert refused.value.reason_code == reason
 
 
+async def test_a_transient_that_cannot_be_planned_does_not_stop_the_others(
+    postgres_url: str, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.associate.handlers.stamps._POLL_S", 0.0)
+    monkeypatch.setattr("services.associate.handlers.stamps._BUSY_POLL_S", 0.0)
+    async with stamp_case(postgres_url, kafka_bootstrap) as run:
+        for step in range(3):
+            await run.send(step)
+        await run.send(3, has_burst=True)
+        with monkeypatch.context() as broken:
+            broken.setattr("services.associate.handlers.stamps.plan_stamps", _fail)
+            assert await run.ask() == []  # together
+            assert await run.ask() == []  # alone: it is left out
+        assert await run.ask() == []
+        left = await run.case.pool.fetchval("select count(*) from transient where needs_stamps")
+    assert left == 0
+
+
+def _fail(*_: object) -> None:
+    raise ValueError("no plan")
+
+
 async def refusal(client: httpx.AsyncClient, stamp_id: str) -> str:
     answer = await client.get(f"/api/v1/stamps/{stamp_id}")
     assert answer.status_code == 404
