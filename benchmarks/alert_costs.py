@@ -22,7 +22,7 @@ from alert
 where ivorn = $1
 """
 _IDLE_INTERVAL_S = 2.0
-_IDLE_SHARE = 0.1
+_IDLE_SHARE = 0.3
 
 
 class CpuMeter:
@@ -38,8 +38,8 @@ class CpuMeter:
         self._processes = StackProcesses(status["services"]["api"]["pid"])
         self._before_s = self._read_s()
 
-    def wait_until_idle(self, *, longest_s: float = 120.0) -> None:
-        """Return when the stack uses less than a tenth of a core: its kernels are compiled.
+    def wait_until_idle(self, *, longest_s: float = 60.0) -> None:
+        """Return when the stack uses less than a third of a core: its kernels are compiled.
 
         Parameters
         ----------
