@@ -84,9 +84,9 @@ livetrap alerts show "$ivorn" | sed 's/></>\n</g' | sed -n 1,20p
 #
 # ## Look at it
 #
-# Open the address of the web UI that `livetrap status` prints: the list of transients, their light curves, the variability plane and the sky.
+# Open the address of the web UI that `livetrap status` prints: the newest transients, each with a picture of its place, and a page of each source, with its light curve, its images and its alerts.
 #
-# ![The page of a running service](../images/page.png)
+# ![The page of a source in a running service](../images/source.png)
 #
 # ## Go on
 #
