@@ -1,4 +1,4 @@
-"""`/vo/tap`: Table Access Protocol 1.1, at once; jobs are in `jobs`."""
+"""`/vo/tap`: Table Access Protocol 1.1, answered at once."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

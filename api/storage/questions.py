@@ -119,7 +119,7 @@ async def ask(
     """
     async with database.expensive_connection(client) as connection, connection.transaction():
         await _enter(connection, timeout_s=timeout_s, base_url=base_url)
-        with_words = f"it took longer than {timeout_s:g} s; narrow it, or ask it as a job (async)"
+        with_words = f"it took longer than {timeout_s:g} s; narrow it"
         try:
             statement = await connection.prepare(sql, timeout=timeout_s + _MARGIN_S)
             types = [attribute.type.name for attribute in statement.get_attributes()]
