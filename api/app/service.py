@@ -96,7 +96,6 @@ def create_app(context: ApiContext) -> FastAPI:
         context.alert_stream.stop()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         await context.database.aclose()
         await asyncio.to_thread(context.pixels.close)
 

@@ -54,7 +54,7 @@ FORCED = "services.extract.handlers.forced"
 FORCED_STEPS = [
     f"{FORCED}.decode_forced_request", f"{FORCED}.check_request",
     f"{FORCED}.encode_forced_measurements",
-    f"{STEPS}.forced_requests.measure_positions", f"{STEPS}.forced_requests.read_message",
+    f"{STEPS}.forced_requests.measure_positions", f"{STEPS}.images_again.read_message",
     f"{STEPS}.forced.to_beam_shape", f"{STEPS}.forced.measure_forced",
 ]  # fmt: skip
 IMAGE = InMessage(TOPICS.images, 0, 7, b"fuzz:150", good_image())
