@@ -46,7 +46,7 @@ def to_stamp_file(cutout: Cutout, cards: Mapping[str, str | float]) -> bytes:
     steps[blank] = blank_step
     values = np.ascontiguousarray(steps.astype(np.int32).ravel())
     coded = np.zeros(8 * values.size + 16, np.uint8)
-    n_bytes = encode_rice(values, _RICE_BLOCK, coded)
+    n_bytes = int(encode_rice(values, _RICE_BLOCK, coded))
     row = np.array([n_bytes, 0], ">i4").tobytes() + np.array([step, 0.0], ">f8").tobytes()
     rows, columns = cutout.pixels.shape
     header = [
