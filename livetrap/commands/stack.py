@@ -37,6 +37,13 @@ def up(
         str | None, typer.Option(metavar="URL", help="Use this PostgreSQL; start none")
     ] = None,
     extractors: Extractors = 1,
+    archive_days: Annotated[
+        float | None,
+        typer.Option(
+            min=1.0,
+            help="Archive the records of detections for so long \\[d]; default: no archive",
+        ),
+    ] = None,
 ) -> None:
     """Start Kafka, PostgreSQL and all services; print `ready` when they work.
 
@@ -46,13 +53,17 @@ def up(
 
         livetrap up                          # Ctrl-C stops it
         livetrap up --detach --extractors 2  # `livetrap down` stops it
+        livetrap up --archive-days 90        # `livetrap replay` reads the archive
         livetrap up --kafka broker:9092 --postgres postgresql://me:secret@db/livetrap
     """
     require_servers()
     from livetrap.stack.foreground import announce, run_in_foreground, stop_requests  # noqa: PLC0415
     from livetrap.stack.lifecycle import start  # noqa: PLC0415
     from livetrap.stack.plan import UpOptions  # noqa: PLC0415
+    from livetrap.stream_replay.archive_files import require_parquet  # noqa: PLC0415
 
+    if archive_days is not None:
+        require_parquet()
     options = UpOptions(
         data_dir=chosen_data_dir(data_dir),
         api_port=api_port,
@@ -60,6 +71,7 @@ def up(
         kafka=kafka,
         postgres=postgres,
         extractors=extractors,
+        archive_days=archive_days,
     )
     if detach:
         with stop_requests():

@@ -200,14 +200,23 @@ def archive(
         livetrap streams archive --archive /srv/archive --follow
     """
     from livetrap.stream_replay.archive import archive_records  # noqa: PLC0415
-    from livetrap.stream_replay.archive_files import delete_days_before  # noqa: PLC0415
     from runtime.settings import load_settings  # noqa: PLC0415
+    from runtime.shutdown import limit_stop_time  # noqa: PLC0415
+    from runtime.stop_flag import StopFlag  # noqa: PLC0415
 
     use_running_stack(data_dir)
     to = _to_archive(folder, data_dir)
-    n_deleted = 0 if keep_days is None else delete_days_before(to, keep_days=keep_days)
-    n = archive_records(load_settings().kafka, to, every_s=every_s, follows=follow)
-    print(f"archived {n} records to {to}, deleted {n_deleted} days")
+    stop = StopFlag()
+    limit_stop_time()
+    n = archive_records(
+        load_settings().kafka,
+        to,
+        every_s=every_s,
+        follows=follow,
+        keep_days=keep_days,
+        is_stopped=stop.is_set,
+    )
+    print(f"archived {n} records to {to}")
 
 
 def replay(

@@ -30,6 +30,8 @@ class UpOptions:
         External servers; then none is started here.
     extractors : int
         Number of extract processes.
+    archive_days : float, optional
+        For how long records are archived [d]; None: not at all.
     extra_programs : tuple of Program
         More to supervise, such as a simulator.
     """
@@ -40,6 +42,7 @@ class UpOptions:
     kafka: str | None = None
     postgres: str | None = None
     extractors: int = 1
+    archive_days: float | None = None
     extra_programs: tuple[Program, ...] = field(default=())
 
 

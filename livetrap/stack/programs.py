@@ -70,6 +70,8 @@ def prepare(options: UpOptions, plan: Plan, *, report: Callable[[str], None]) ->
         postgres.prepare()
         programs.append(_postgres_program(postgres))
     programs += _service_programs(options.extractors)
+    if options.archive_days is not None:
+        programs.append(_archive_program(options.data_dir, options.archive_days))
     return Prepared(kafka, postgres, (*programs, *options.extra_programs))
 
 
@@ -115,8 +117,20 @@ def _service_programs(extractors: int) -> list[Program]:
 
 
 def _service_program(program: str, service: str) -> Program:
+    return _livetrap_program(program, "service", service)
+
+
+def _archive_program(data_dir: Path, keep_days: float) -> Program:
+    """Return the program that archives records; few files a day, as Kafka keeps what waits."""
+    return _livetrap_program(
+        "archive", "streams", "archive", "--follow",
+        "--data-dir", str(data_dir), "--every-s", "600", "--keep-days", str(keep_days),
+    )  # fmt: skip
+
+
+def _livetrap_program(program: str, *arguments: str) -> Program:
     command = bind_to_parent(
-        [sys.executable, "-m", "livetrap", "service", service], death_signal=signal.SIGKILL
+        [sys.executable, "-m", "livetrap", *arguments], death_signal=signal.SIGKILL
     )
     # A name in its Kafka group: a restarted service has its partitions at once.
     environment = (("LIVETRAP_KAFKA__INSTANCE_ID", program),)

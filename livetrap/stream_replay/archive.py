@@ -13,6 +13,7 @@ from livetrap.stream_replay.archive_files import (
     ArchivedRecord,
     Kind,
     Place,
+    delete_days_before,
     last_offset,
     require_parquet,
     write_records,
@@ -47,11 +48,14 @@ class Archive:
         Names of the topics.
     cluster_id : str
         The Kafka cluster.
+    keep_days : float or None
+        Older days are deleted with each writing [d]; None: none is.
     """
 
     folder: Path
     topics: Topics
     cluster_id: str
+    keep_days: float | None = None
     _pending: dict[Place, list[ArchivedRecord]] = field(default_factory=dict)
     _last: dict[Place, int] = field(default_factory=dict)
     n_bytes: int = 0
@@ -77,12 +81,17 @@ class Archive:
         self.n_bytes += len(record.value)
 
     def write(self) -> None:
-        """Write what is pending: a file for each stream, day and partition."""
+        """Write what is pending, a file for each stream, day and partition; delete old days."""
         for place, records in self._pending.items():
             write_records(self.folder, place, records)
             self.n_records += len(records)
         self._pending.clear()
         self.n_bytes = 0
+        if self.keep_days is None:
+            return
+        n_days = delete_days_before(self.folder, keep_days=self.keep_days)
+        if n_days:
+            get_logger().info("archived_days_deleted", n_days=n_days)
 
 
 def archive_records(
@@ -91,9 +100,12 @@ def archive_records(
     *,
     every_s: float,
     follows: bool,
+    keep_days: float | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> int:
     """Archive what is on Kafka and not in the archive; return the number of records.
+
+    What it has read is written when it is stopped.
 
     Parameters
     ----------
@@ -105,6 +117,8 @@ def archive_records(
         Files are written so often [s].
     follows : bool
         Whether to go on when Kafka has no more.
+    keep_days : float or None
+        Older days are deleted whenever files are written [d]; None: none is.
     is_stopped : callable
         Asked now and then whether to end.
 
@@ -117,7 +131,7 @@ def archive_records(
     """
     require_parquet()
     topics = Topics(settings.topic_prefix)
-    archive = Archive(folder, topics, fetch_cluster_id(settings))
+    archive = Archive(folder, topics, fetch_cluster_id(settings), keep_days)
     consumer = create_consumer(settings, group="livetrap-archive")
     consumer.subscribe([topics.detections, topics.forced_measurements])
     done: dict[tuple[str, int], int] = {}

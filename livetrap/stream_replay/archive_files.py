@@ -150,7 +150,9 @@ def read_records(path: Path, group: int | None = None) -> Iterator[ArchivedRecor
 
 
 def delete_days_before(archive: Path, *, keep_days: float, now: datetime | None = None) -> int:
-    """Delete the days that ended before a time; return how many.
+    """Delete the days that ended before a time, and were written before it; return how many.
+
+    Images of an old observation that are sent today are kept as long as today's.
 
     Parameters
     ----------
@@ -162,7 +164,11 @@ def delete_days_before(archive: Path, *, keep_days: float, now: datetime | None 
         None: the clock's.
     """
     limit = (now or datetime.now(UTC)) - timedelta(days=keep_days)
-    old = [path for path in archive.glob("*/*/*") if _day_of(path) < limit.date()]
+    old = [
+        path
+        for path in archive.glob("*/*/*")
+        if _day_of(path) < limit.date() and path.stat().st_mtime < limit.timestamp()
+    ]
     for path in old:
         shutil.rmtree(path)
     return len(old)

@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from livetrap.stream_replay.archive_files import list_files, read_column
 from tests.support.fits_images import make
 from tests.support.night import (
     COMMAND_S,
@@ -99,7 +100,7 @@ def start_and_press_ctrl_c(folder: Path) -> None:
 def test_data_survive_restarts_and_a_killed_supervisor_and_ctrl_c_leaves_nothing(
     folder: Path,
 ) -> None:
-    start_stack(folder)
+    start_stack(folder, "--archive-days", "30")
     assert "already running" in refused("up", "--detach", "--data-dir", str(folder))
     image = folder / "image.fits"
     image.write_bytes(make())
@@ -108,6 +109,8 @@ def test_data_survive_restarts_and_a_killed_supervisor_and_ctrl_c_leaves_nothing
     wait_for(lambda: stack.outcomes() == {"processed": 1}, what="the image")
     run("down", "--data-dir", str(folder))
     assert json.loads(run("status", "--json", "--data-dir", str(folder)))["ready"] is False
+    (archived,) = list_files(folder / "archive", "detections", "kept")
+    assert read_column(archived, "offset") == [[0]]
 
     start_stack(folder)
     again = Stack(folder, json.loads(run("status", "--json", "--data-dir", str(folder))))

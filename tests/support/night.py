@@ -118,10 +118,10 @@ def one_start_at_a_time() -> Iterator[None]:
         yield
 
 
-def start_stack(data_dir: Path) -> None:
+def start_stack(data_dir: Path, *options: str) -> None:
     """Run `livetrap up --detach`."""
     with one_start_at_a_time(), default_ports_busy():
-        run("up", "--detach", "--data-dir", str(data_dir))
+        run("up", "--detach", "--data-dir", str(data_dir), *options)
 
 
 @dataclass(frozen=True)

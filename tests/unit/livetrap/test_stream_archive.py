@@ -1,5 +1,6 @@
 """Files of the archive: whole, without repeated records, and read in the order of time."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -115,5 +116,22 @@ def test_old_days_are_deleted(tmp_path: Path) -> None:
             tmp_path, Place("forced", "night", date(2026, 1, day), "0" * 8 + "-0"), [record]
         )
     now = datetime(2026, 1, 4, 12, tzinfo=UTC)
+    assert delete_days_before(tmp_path, keep_days=2, now=now) == 0
+    for folder in tmp_path.glob("*/*/*"):
+        written = datetime(2026, 1, 1 if folder.name == "2026-01-01" else 3, tzinfo=UTC)
+        os.utime(folder, (0, written.timestamp()))
     assert delete_days_before(tmp_path, keep_days=2, now=now) == 1
     assert len(list_files(tmp_path, "forced", "night")) == 2
+
+
+def test_days_that_are_old_are_deleted_when_files_are_written(tmp_path: Path) -> None:
+    messages = to_messages([0, 1], ["old", "night"])
+    archive = Archive(tmp_path, Topics(), "cluster", keep_days=30)
+    archive.add(messages[0])
+    archive.write()
+    (day,) = tmp_path.glob("*/old/*")
+    os.utime(day, (0, 0))
+    archive.add(messages[1])
+    archive.write()
+    assert list_files(tmp_path, "detections", "old") == []
+    assert offsets_of(tmp_path, "night") == [1]
