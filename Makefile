@@ -124,8 +124,10 @@ docs-update: install  ## record what the tutorials print, and the data model of 
 image:  ## a container image with every service, by docker, podman or buildah
 	@deploy/image/build.sh $(IMAGE_OPTIONS)
 
-check-deploy: install  ## the manifests against the schemas of Kubernetes and its operators (needs Go and kubectl; Maven for Strimzi)
-	$(BIN)/python -m pytest -q -m cluster tests/cluster $(PYTEST_OPTIONS)
+# The first run builds the control plane, 10 min of CPU; CONTROL_PLANE names one that is ready.
+# SHARED_CRDS names a folder with the definitions of CloudNativePG, which no registry has.
+check-deploy: install  ## the manifests against a real API server and the schemas of the operators (needs Go and kubectl; Maven for Strimzi)
+	$(BIN)/python -m pytest -q -rs -m cluster tests/cluster $(PYTEST_OPTIONS)
 
 check-vo: install  ## what STILTS says of the services of the Virtual Observatory (needs the Debian package stilts)
 	$(BIN)/python -m pytest -q -m stilts -rs tests/integration/api $(PYTEST_OPTIONS)

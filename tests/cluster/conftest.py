@@ -5,11 +5,13 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from platformdirs import user_cache_path
 
+from tests.cluster.control_plane import ControlPlane, run_control_plane
 from tests.cluster.definitions import find_definitions
 
 HERE = Path(__file__).parent
@@ -64,6 +66,38 @@ def kubeconform(cache: Path) -> Path:
         environment = os.environ | {"GOBIN": str(cache), "CGO_ENABLED": "0"}
         subprocess.run([need("go"), "install", KUBECONFORM], env=environment, check=True, cwd="/")
     return binary
+
+
+@pytest.fixture(scope="session")
+def control_plane_binary(cache: Path) -> Path:
+    """etcd, API server, controllers and scheduler in one program.
+
+    Building it takes 10 min of CPU, once a version; CONTROL_PLANE names one that is ready.
+    """
+    if ready := os.environ.get("CONTROL_PLANE"):
+        return Path(ready).resolve(strict=True)
+    source = HERE / "controlplane"
+    text = b"".join((source / each).read_bytes() for each in ("go.mod", "go.sum", "main.go"))
+    binary = cache / f"controlplane-{hashlib.sha256(text).hexdigest()[:16]}"
+    if not binary.exists():
+        built = binary.with_suffix(".new")
+        subprocess.run(
+            [need("go"), "build", "-trimpath", "-ldflags=-s -w", "-o", str(built), "."],
+            cwd=source, env=os.environ | {"CGO_ENABLED": "0"}, check=True,
+        )  # fmt: skip
+        built.replace(binary)
+    return binary
+
+
+@pytest.fixture(scope="session")
+def control_plane(
+    control_plane_binary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControlPlane]:
+    """A control plane that only this run uses; no node has joined it."""
+    need("openssl")
+    folder = tmp_path_factory.mktemp("control-plane")
+    with run_control_plane(control_plane_binary, need("kubectl"), folder) as plane:
+        yield plane
 
 
 @pytest.fixture(scope="session")

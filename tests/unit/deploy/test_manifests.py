@@ -131,6 +131,20 @@ def test_partitions_are_copied_to_every_topic_that_has_several() -> None:
     assert many == several
 
 
+def test_the_api_reads_from_the_standbys_of_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = K8S / "components/cloudnative-pg/kustomization.yaml"
+    [patch] = yaml.safe_load(path.read_text())["patches"]
+    values = {each["value"]["name"]: each["value"] for each in yaml.safe_load(patch["patch"])}
+    *made_before, (name, variable) = values.items()
+    # Kubernetes puts in what stands before in the list, and nothing else.
+    assert set(re.findall(r"\$\((\w+)\)", variable["value"])) == {key for key, _ in made_before}
+    clusters = dict(objects("components/cloudnative-pg"))
+    cluster = clusters["components/cloudnative-pg/database.yaml:Cluster"]
+    assert f"@{cluster['metadata']['name']}-ro:5432/" in variable["value"]
+    monkeypatch.setenv(name, re.sub(r"\$\((\w+)\)", "x", variable["value"]))
+    assert load_settings().postgres.read_url is not None
+
+
 def metric_names() -> set[str]:
     source = "".join(
         path.read_text()
