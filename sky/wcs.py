@@ -1,5 +1,6 @@
 """Pixels to ICRS and back, for any celestial WCS that wcslib knows; built once a header."""
 
+import re
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -15,11 +16,19 @@ FloatArray = npt.NDArray[np.float64]
 # Projections onto a plane at the reference position.
 _ZENITHAL = ("SIN", "TAN", "ARC", "ZEA", "STG", "NCP", "AZP", "SZP", "ZPN", "AIR", "TPV")
 _STEP_PX = 0.5
+# wcslib says in which line of its own source it noticed what is wrong with a header.
+_IN_WCSLIB = re.compile(r"ERROR \d+ in \w+\(\) at line \d+ of file \S+:")
 
 
 def preload() -> None:
     """Import what the first projection needs, so that it need not wait: half a second."""
     import sky.celestial_frame  # noqa: F401, PLC0415  (processes without projections do without)
+
+
+def _describe(error: Exception) -> str:
+    """Return what wcslib complains of, without the places in its source."""
+    complaints = (part.strip(" .\n") for part in _IN_WCSLIB.split(str(error)))
+    return "; ".join(" ".join(part.split()) for part in complaints if part)
 
 
 def _to_angles(vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -58,7 +67,7 @@ class SkyProjection:
             # wcslib has a dozen exception classes; each means: this header is no sky.
             raise HeaderError(
                 "no_wcs",
-                f"no usable celestial WCS ({' '.join(str(error).split())}); check CTYPE1/2, "
+                f"no usable celestial WCS ({_describe(error)}); check CTYPE1/2, "
                 "CRVAL1/2, CRPIX1/2, CUNIT1/2 and CDELT1/2 or the CD matrix",
             ) from error
 

@@ -179,3 +179,11 @@ def test_a_card_that_is_no_number_is_named(name: str) -> None:
 def test_a_distortion_in_a_table_is_refused() -> None:
     with pytest.raises(HeaderError, match="CPDIS1"):
         to_wcs_header(header(CPDIS1="LOOKUP"))
+
+
+def test_a_refusal_names_no_line_of_another_library() -> None:
+    with pytest.raises(HeaderError) as refused:
+        SkyProjection(to_wcs_header(header(CTYPE1="RA---ZPN", CTYPE2="DEC--ZPN")))
+    assert "(Invalid parameter value; Invalid projection parameters; " in str(refused.value)
+    assert "ERROR" not in str(refused.value)
+    assert ".c" not in str(refused.value)
