@@ -1,6 +1,7 @@
 """Associate the archived records of a stream again, into a stream of its own."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, replace
@@ -126,10 +127,15 @@ def replay_stream(
 
 
 def _to_threshold(text: str | None) -> float | None:
+    if text is None:
+        return None
     try:
-        return None if text is None else float(text)
-    except ValueError as error:
-        raise SettingsError(f"--set {_THRESHOLD}={text}: give a number [sigma]") from error
+        threshold = float(text)
+    except ValueError:
+        threshold = math.nan
+    if not 0 < threshold < math.inf:
+        raise SettingsError(f"--set {_THRESHOLD}={text}: give a number above 0 [sigma]")
+    return threshold
 
 
 async def _replay(
