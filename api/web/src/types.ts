@@ -91,6 +91,8 @@ export interface Point {
   flux_peak_jy_beam: number | null;
   flux_peak_err_jy_beam: number | null;
   snr: number | null;
+  ra: number;
+  dec: number;
   extraction_type: string;
   quality_flags: number;
   image_id: string;

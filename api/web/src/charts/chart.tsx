@@ -2,8 +2,10 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { saveFigure } from "./figure";
 import { drawFrame, frameOf, type Colours, type Content, type Frame, type Mark, type Series } from "./frame";
-import { CanvasPen, SvgPen } from "./pen";
+import { Lasso, type Lassoed } from "./lasso";
+import { CanvasPen, type Shape } from "./pen";
 import { valueAt } from "./scale";
 
 export interface Place {
@@ -20,21 +22,22 @@ interface ChartProps {
   describe: (at: Place) => string; // one mark in words, a line each
   onPick?: (at: Place) => void;
   table?: () => ComponentChildren; // made when it is opened
-  file?: string; // name of the SVG file
+  file?: string; // name of the figure, without its ending
   height?: "tall" | "low";
   onView?: (view: View | null) => void; // wheel and drag change the axes; null: as they were
+  onLasso?: (found: Lassoed) => void; // with onToggle: marks can be chosen
+  onToggle?: (at: Place) => void;
 }
 
 const REACH_PX = 14;
-const FIGURE = { width: 720, height: 420 };
-const PAPER: Record<string, string> = { "--faint-mark": "#7f8c97", "--quiet": "#333333", "--grid": "#e6e6e6", "--faint": "#666666", "--accent": "#0b5c8f" };
 
-export function Chart({ content, label, describe, onPick, table, file, height = "tall", onView }: ChartProps) {
+export function Chart({ content, label, describe, onPick, table, file, height = "tall", onView, onLasso, onToggle }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const frame = useRef<Frame | null>(null);
   const [at, setAt] = useState<(Place & { left: number; top: number }) | null>(null);
   const [isTableOpen, setTableOpen] = useState(false);
+  const [isLassoOn, setLassoOn] = useState(false);
   const places = useMemo(() => inOrder(content.series), [content]);
   useDrawing(box, canvas, frame, content);
   useZoom(canvas, frame, onView);
@@ -48,6 +51,7 @@ export function Chart({ content, label, describe, onPick, table, file, height = 
     const next = stepOf(event.key, index, places.length);
     if (next !== null) show(places[next]);
     else if (event.key === "Enter" && at && onPick) onPick(at);
+    else if (event.key === " " && at && onToggle) onToggle(at);
     else if (event.key === "Escape") show(undefined);
     else return;
     event.preventDefault();
@@ -58,11 +62,12 @@ export function Chart({ content, label, describe, onPick, table, file, height = 
     <figure class="chart-figure">
       <div ref={box} class={`chart ${height}`}>
         <canvas
-          ref={canvas} tabIndex={0} role="application" aria-roledescription="chart" aria-label={`${label}. Arrow keys read the marks${onPick ? ", Enter opens one" : ""}.`}
+          ref={canvas} tabIndex={0} role="application" aria-roledescription="chart" aria-label={`${label}. Arrow keys read the marks${onPick ? ", Enter opens one" : ""}${onToggle ? ", Space selects it" : ""}.`}
           class={at && onPick ? "can-pick" : ""} onKeyDown={onKeyDown} onBlur={() => show(undefined)}
           onPointerMove={(event) => show(nearest(event))} onPointerLeave={() => show(undefined)}
           onClick={(event) => { const found = nearest(event); if (found && onPick) onPick(found); }}
         />
+        {isLassoOn && onLasso && <Lasso frame={frame} onLasso={onLasso} />}
         {at && <Tooltip left={at.left} top={at.top} text={describe(at)} box={box.current} />}
         <p class="visually-hidden" aria-live="polite">{at ? describe(at) : ""}</p>
       </div>
@@ -73,11 +78,17 @@ export function Chart({ content, label, describe, onPick, table, file, height = 
             {isTableOpen && <div class="scroll" tabIndex={0} role="region" aria-label={`Table: ${label}`}>{table()}</div>}
           </details>
         )}
+        {onLasso && <button type="button" aria-pressed={isLassoOn} onClick={() => setLassoOn(!isLassoOn)}>Lasso</button>}
         {onView && <ZoomButtons frame={frame} onView={onView} />}
-        {file && <button type="button" class="link" onClick={() => saveSvg(content, file)}>Save as SVG</button>}
+        {file && <span>Figure: {(["svg", "pdf"] as const).map((kind) => <button key={kind} type="button" class="link" onClick={() => saveFigure(content, label, file, kind)}>{kind.toUpperCase()}</button>)}</span>}
       </div>
     </figure>
   );
+}
+
+/** A mark of a legend. */
+export function Key({ colour, shape }: { colour: string; shape: Shape }) {
+  return <i class={shape} style={{ color: colour.startsWith("--") ? `var(${colour})` : colour }} />;
 }
 
 function useDrawing(box: { current: HTMLDivElement | null }, canvas: { current: HTMLCanvasElement | null }, frame: { current: Frame | null }, content: Content): void {
@@ -113,16 +124,6 @@ function drawOn(canvas: HTMLCanvasElement, content: Content, width: number, heig
   const colours = pageColours(canvas);
   drawFrame(new CanvasPen(context, colours("--card"), `12px ${getComputedStyle(canvas).fontFamily}`), frame, colours);
   return frame;
-}
-
-function saveSvg(content: Content, file: string): void {
-  const pen = new SvgPen(FIGURE.width, FIGURE.height);
-  drawFrame(pen, frameOf({ ...content, selected: null }, FIGURE.width, FIGURE.height), (name) => PAPER[name] ?? name);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([pen.finish(`${location.href}, ${new Date().toISOString()}`)], { type: "image/svg+xml" }));
-  link.download = file;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 const inOrder = (all: readonly Series[]): Place[] => all.flatMap((series) => series.marks.map((mark) => ({ series, mark }))).sort((a, b) => a.mark.x - b.mark.x);

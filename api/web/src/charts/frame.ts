@@ -38,7 +38,9 @@ export interface Content {
   ellipses?: readonly Ellipse[];
   density?: readonly Mark[]; // too many for marks of their own
   isSquare?: boolean; // a unit of x is as long as one of y
+  symbols?: readonly { shape: Shape; name: string }[]; // what shapes of marks mean, for a legend
   selected?: number | null;
+  chosen?: ReadonlySet<number>; // marks that something is done to
 }
 export interface Frame {
   left: number;
@@ -53,10 +55,11 @@ export type Colours = (name: string) => string;
 
 const MARGIN = { left: 62, right: 14, top: 12, bottom: 44 };
 const CELL_PX = 4; // of a density
+const LETTER_PX = 6.2; // of a label, on average
 const MANY = 1500; // smaller marks beyond
 
-export function frameOf(content: Content, width: number, height: number): Frame {
-  const edges = { left: MARGIN.left, right: Math.max(width - MARGIN.right, MARGIN.left + 10), top: MARGIN.top, bottom: Math.max(height - MARGIN.bottom, MARGIN.top + 10) };
+export function frameOf(content: Content, width: number, height: number, legendPx = 0): Frame {
+  const edges = { left: MARGIN.left, right: Math.max(width - MARGIN.right, MARGIN.left + 10), top: MARGIN.top + legendPx, bottom: Math.max(height - MARGIN.bottom, MARGIN.top + legendPx + 10) };
   const drawn = content.isSquare ? squared(content, edges.right - edges.left, edges.bottom - edges.top) : content;
   return { ...edges, x: scaleOf(drawn.x, edges.left, edges.right), y: scaleOf(drawn.y, edges.bottom, edges.top), content: drawn };
 }
@@ -97,7 +100,9 @@ function drawAxes(pen: Pen, { left, right, top, bottom, x, y, content }: Frame, 
     pen.text(tick.text, left - 7, y(tick.at) + 4, { ...quiet, anchor: "end" });
   }
   pen.line([[left, top], [left, bottom], [right, bottom]], colours("--faint"));
-  pen.text(content.x.label, (left + right) / 2, bottom + 36, quiet);
+  // What explains the axis leaves it where it is too narrow.
+  const isNarrow = content.x.label.length * LETTER_PX > right - left + MARGIN.right;
+  pen.text((isNarrow ? content.x.label.split(";")[0] : content.x.label) ?? "", (left + right) / 2, bottom + 36, quiet);
   pen.text(content.y.label, 13, (top + bottom) / 2, { ...quiet, upward: true });
 }
 
@@ -146,11 +151,14 @@ function drawSeries(pen: Pen, frame: Frame, series: Series, colour: string, isBu
 }
 
 function drawSelected(pen: Pen, frame: Frame, colours: Colours): void {
-  const { selected, series } = frame.content;
-  if (selected === null || selected === undefined) return;
-  for (const { marks } of series) {
-    for (const mark of marks) {
-      if (mark.id === selected) pen.ellipse(frame.x(mark.x), frame.y(mark.y), 9, 9, 0, colours("--accent"), 2);
+  const { selected, chosen, series, density } = frame.content;
+  if ((selected === null || selected === undefined) && !chosen?.size) return;
+  const accent = colours("--accent");
+  for (const marks of [...series.map((each) => each.marks), density ?? []]) {
+    for (const { id, x, y } of marks) {
+      if (id === undefined) continue;
+      if (id === selected) pen.ellipse(frame.x(x), frame.y(y), 9, 9, 0, accent, 2);
+      else if (chosen?.has(id)) pen.ellipse(frame.x(x), frame.y(y), 6, 6, 0, accent, 1.5);
     }
   }
 }

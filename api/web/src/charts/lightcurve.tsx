@@ -11,7 +11,8 @@ import { around } from "./scale";
 // Okabe & Ito: distinguishable with any colour vision deficiency; black is left to the text.
 export const BAND_COLOURS: readonly string[] = ["#0072b2", "#d08700", "#009e73", "#cc79a7", "#3a9ed8", "#d55e00", "#8a7a00", "#7f7f7f"];
 export const LIMIT_SIGMA = 3;
-const SHAPES: Record<string, Shape> = { blind: "dot", forced: "ring", monitor: "diamond", lookback: "square" };
+const KINDS: readonly (readonly [string, Shape, string])[] = [["blind", "dot", "blind"], ["forced", "ring", "forced"], ["monitor", "diamond", "monitor"], ["lookback", "square", "look-back"]];
+const SHAPES: Record<string, Shape> = Object.fromEntries(KINDS.map(([kind, shape]) => [kind, shape]));
 
 export interface Shown {
   isPeak: boolean;
@@ -68,7 +69,13 @@ function contentOf(points: readonly Point[], gaps: readonly Gap[], shown: Shown,
       marks: dated.map((gap) => ({ x: Date.parse(gap.time_start ?? ""), y: y.from + (y.to - y.from) * 0.02, id: -gap.id })),
     });
   }
-  return { x, y, series, rules: rulesOf(source, shown, unit, trigger) };
+  return { x, y, series, rules: rulesOf(source, shown, unit, trigger), symbols: symbolsOf(points, shown) };
+}
+
+function symbolsOf(points: readonly Point[], shown: Shown): { shape: Shape; name: string }[] {
+  const kinds = new Set(points.map((point) => point.extraction_type));
+  const found = KINDS.filter(([kind]) => kinds.has(kind)).map(([, shape, name]) => ({ shape, name }));
+  return points.some((point) => isLimit(point, shown)) ? [...found, { shape: "limit", name: `${LIMIT_SIGMA}σ upper limit` }] : found;
 }
 
 function rulesOf(source: Source, shown: Shown, unit: number, trigger: string | null): Rule[] {
@@ -103,7 +110,7 @@ export function LightCurveChart({ points, gaps, source, trigger, shown, selected
       <Chart
         content={{ ...content, selected }} label={`Light curve: ${points.length} measurements, ${bandsOf(points).length} bands`}
         describe={describe} onPick={({ mark }) => { if ((mark.id ?? -1) >= 0) onPick(mark.id ?? 0); }}
-        table={() => <PointTable points={points} gaps={gaps} isPeak={isPeak} />} file={`livetrap-source-${source.id}.svg`}
+        table={() => <PointTable points={points} gaps={gaps} isPeak={isPeak} />} file={`livetrap-source-${source.id}`}
       />
       <Legend series={content.series} points={points} shown={shown} hasGaps={gaps.length > 0} />
     </>

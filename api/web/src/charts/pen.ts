@@ -11,7 +11,7 @@ export interface Pen {
 }
 
 /** Corners of a shape around the origin; null: a circle. */
-function corners(shape: Shape, r: number): (readonly [number, number])[] | null {
+export function corners(shape: Shape, r: number): (readonly [number, number])[] | null {
   if (shape === "square") return [[-r, -r], [r, -r], [r, r], [-r, r]];
   if (shape === "diamond") return [[0, -r * 1.3], [r * 1.3, 0], [0, r * 1.3], [-r * 1.3, 0]];
   if (shape === "limit") return [[-r, -r * 0.6], [r, -r * 0.6], [0, r]];

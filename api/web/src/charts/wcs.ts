@@ -55,8 +55,13 @@ function toPlane(ra: number, dec: number, ra0: number, dec0: number, projection:
   return [east * stretch, north * stretch];
 }
 
+export interface Position {
+  ra: number;
+  dec: number;
+}
+
 /** Degrees east and north of a centre in the tangent plane; null on the far side. */
-export const offsets = (at: { ra: number; dec: number }, centre: { ra: number; dec: number }): [number, number] | null =>
+export const offsets = (at: Position, centre: Position): [number, number] | null =>
   toPlane(at.ra * RAD, at.dec * RAD, centre.ra * RAD, centre.dec * RAD, "SIN");
 
 /** A position in the middle of others, at the pole and at 0 h too; null: there is none. */

@@ -3,10 +3,13 @@
 import { useMemo, useState } from "preact/hooks";
 import { go, href, Link, setQuery, useAddress } from "../address";
 import { loadCatalogue, type Catalogue } from "../catalogue";
-import { Chart, type View } from "../charts/chart";
+import { Chart, Key, type View } from "../charts/chart";
+import type { Lassoed } from "../charts/lasso";
 import type { Content, Mark, Rule, Series } from "../charts/frame";
 import type { Axis } from "../charts/scale";
 import { count, number } from "../format";
+import { SelectionBar } from "../parts/selection";
+import { saveText } from "../save";
 import { Loaded, useResource } from "../resource";
 import type { Page, Stream } from "../types";
 
@@ -51,31 +54,100 @@ export function cutOf(values: Iterable<number>, sigma: number): number | null {
 const kindOf = (of: Catalogue, index: number): string => (of.isNew[index] ? "new" : of.isVariable[index] ? "variable" : (of.nPoints[index] ?? 0) < 2 ? "one point" : "source");
 const STYLES: readonly (readonly [string, string, Series["shape"]])[] = [["source", "--faint-mark", "dot"], ["one point", "--faint-mark", "ring"], ["variable", "#0072b2", "diamond"], ["new", "#d55e00", "square"]];
 
+type Cuts = { eta: number | null; v: number | null };
+
 function Plane({ catalogue, sigma }: { catalogue: Catalogue; sigma: number }) {
   const [view, setView] = useState<View | null>(null);
+  const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
   const cuts = useMemo(() => ({ eta: cutOf(catalogue.eta, sigma), v: cutOf(catalogue.v, sigma) }), [catalogue, sigma]);
   const content = useMemo(() => contentOf(catalogue, cuts, view), [catalogue, cuts, view]);
   const candidates = useMemo(() => candidatesOf(catalogue, cuts), [catalogue, cuts]);
-  const row = (id: number | undefined): number => catalogue.id.indexOf(id ?? -1);
+  const rows = useMemo(() => new Map([...catalogue.id].map((id, index) => [id, index])), [catalogue]);
+  const row = (id: number | undefined): number => rows.get(id ?? -1) ?? -1;
+  const toggle = (id: number): void => setChosen(chosen.has(id) ? new Set([...chosen].filter((each) => each !== id)) : new Set([...chosen, id]));
+  const lasso = ({ contains, isAdded }: Lassoed): void => {
+    const found = [...catalogue.id].filter((_, index) => isInView(catalogue, index, view) && contains(catalogue.eta[index] || 0, catalogue.v[index] || 0));
+    setChosen(new Set([...(isAdded ? chosen : []), ...found]));
+  };
   return (
     <div class="with-table">
-      <section class="card" aria-label="Variability plane">
-        <Chart
-          content={content} label={`Variability plane: ${count(catalogue.n)} sources`} file="livetrap-eta-v.svg" onView={setView}
-          describe={({ mark, series }) => `source ${mark.id ?? ""}, ${series.name}\nη ${number(catalogue.eta[row(mark.id)])}, V ${number(catalogue.v[row(mark.id)])}\n${catalogue.nPoints[row(mark.id)] ?? "–"} points`}
-          onPick={({ mark }) => go(href("source", { id: mark.id ?? 0 }))}
-          table={() => <SourceTable catalogue={catalogue} rows={byEta(catalogue).slice(0, 500)} />}
-        />
-        <p class="legend">{STYLES.map(([name, colour]) => <span key={name}><i class={colour === "--faint-mark" ? "source" : ""} style={colour.startsWith("#") ? { background: colour } : {}} />{name}</span>)}{content.density ? "shades: number of sources" : ""}</p>
-      </section>
-      <section class="card" aria-label="Beyond the cut">
-        <h2>Beyond {number(sigma)}σ in both</h2>
-        <p class="quiet">η {cuts.eta === null ? "–" : `> ${number(cuts.eta)}`}, V {cuts.v === null ? "–" : `> ${number(cuts.v)}`}: {count(candidates.length)} of {count(catalogue.n)} sources</p>
-        {candidates.length ? <SourceTable catalogue={catalogue} rows={candidates.slice(0, MAX_ROWS)} /> : <p class="empty">No source lies beyond both.</p>}
-        {candidates.length > MAX_ROWS && <p class="quiet">The {MAX_ROWS} of largest η.</p>}
-      </section>
+      <div class="column">
+        <section class="card" aria-label="Variability plane">
+          <Chart
+            content={{ ...content, chosen }} label={`Variability plane: ${count(catalogue.n)} sources`} file="livetrap-eta-v" onView={setView}
+            describe={({ mark, series }) => `source ${mark.id ?? ""}, ${series.name}${chosen.has(mark.id ?? -1) ? ", selected" : ""}\nη ${number(catalogue.eta[row(mark.id)])}, V ${number(catalogue.v[row(mark.id)])}\n${catalogue.nPoints[row(mark.id)] ?? "–"} points`}
+            onPick={({ mark }) => go(href("source", { id: mark.id ?? 0 }))} onLasso={lasso} onToggle={({ mark }) => toggle(mark.id ?? -1)}
+            table={() => <SourceTable catalogue={catalogue} rows={byEta(catalogue).slice(0, 500)} />}
+          />
+          <p class="legend">{STYLES.map(([name, colour, shape]) => <span key={name}><Key colour={colour} shape={shape} />{name}</span>)}{content.density ? "shades: number of sources" : ""}</p>
+        </section>
+        <Selected catalogue={catalogue} cuts={cuts} chosen={chosen} rows={[...chosen].map(row).filter((index) => index >= 0)} onClear={() => setChosen(new Set())} />
+      </div>
+      <Beyond catalogue={catalogue} sigma={sigma} cuts={cuts} candidates={candidates} onSelect={setChosen} />
     </div>
   );
+}
+
+interface BeyondProps {
+  catalogue: Catalogue;
+  sigma: number;
+  cuts: Cuts;
+  candidates: readonly number[];
+  onSelect: (ids: ReadonlySet<number>) => void;
+}
+
+function Beyond({ catalogue, sigma, cuts, candidates, onSelect }: BeyondProps) {
+  const rule = cuts.eta === null || cuts.v === null ? null : `eta > ${cuts.eta.toPrecision(4)} and v > ${cuts.v.toPrecision(4)}`;
+  return (
+    <section class="card" aria-label="Beyond the cut">
+      <h2>Beyond {number(sigma)}σ in both</h2>
+      <p class="quiet">η {cuts.eta === null ? "–" : `> ${number(cuts.eta)}`}, V {cuts.v === null ? "–" : `> ${number(cuts.v)}`}: {count(candidates.length)} of {count(catalogue.n)} sources{cuts.eta === null || cuts.v === null ? "; a cut needs five sources with positive values" : ""}</p>
+      {candidates.length ? <SourceTable catalogue={catalogue} rows={candidates.slice(0, MAX_ROWS)} /> : <p class="empty">No source lies beyond both.</p>}
+      {candidates.length > MAX_ROWS && <p class="quiet">The {MAX_ROWS} of largest η.</p>}
+      <p class="links">
+        <button type="button" disabled={!candidates.length} onClick={() => onSelect(new Set(candidates.map((index) => catalogue.id[index] ?? 0)))}>Select these</button>
+        {rule && <Link to={href("rules", { rule })}>The cut as a rule</Link>}
+      </p>
+    </section>
+  );
+}
+
+interface SelectedProps {
+  catalogue: Catalogue;
+  cuts: Cuts;
+  chosen: ReadonlySet<number>;
+  rows: readonly number[];
+  onClear: () => void;
+}
+
+function Selected({ catalogue, cuts, chosen, rows, onClear }: SelectedProps) {
+  return (
+    <section class="card" aria-label="Selection">
+      <h2>Selection</h2>
+      <SelectionBar sources={[...chosen]} onClear={onClear} />
+      {rows.length === 0 ? <p class="quiet">Lasso: draw around sources of the plane, with Shift to add to the selection. By keys: Space selects the mark that is read.</p> : (
+        <>
+          <SourceTable catalogue={catalogue} rows={rows.slice(0, MAX_ROWS)} />
+          {rows.length > MAX_ROWS && <p class="quiet">The first {MAX_ROWS} of {count(rows.length)}; the table has all.</p>}
+          <p class="links"><button type="button" class="link" onClick={() => saveText(csvOf(catalogue, rows, cuts), "livetrap-selection.csv", "text/csv")}>Save as CSV</button></p>
+        </>
+      )}
+    </section>
+  );
+}
+
+/** The table of a selection; its first lines say what it is a selection of. */
+function csvOf(of: Catalogue, rows: readonly number[], { eta, v }: Cuts): string {
+  const lines = rows.map((index) => [of.id[index], of.ra[index], of.dec[index], of.eta[index], of.v[index], of.nPoints[index], of.isNew[index], of.isVariable[index]].map((each) => (Number.isNaN(each) ? "" : String(each))).join(","));
+  return [
+    `# ${location.href}, ${new Date().toISOString()}`, `# cuts: eta > ${eta ?? "none"}, v > ${v ?? "none"}; ra, dec: ICRS [deg]`,
+    "id,ra,dec,eta,v,n_datapoints,is_new,is_variable", ...lines, "",
+  ].join("\n");
+}
+
+function isInView(of: Catalogue, index: number, view: View | null): boolean {
+  const [eta, v] = [of.eta[index] || 0, of.v[index] || 0];
+  return view === null || (eta >= view.x[0] && eta <= view.x[1] && v >= view.y[0] && v <= view.y[1]);
 }
 
 const byEta = (of: Catalogue): number[] => [...of.eta.keys()].sort((a, b) => (of.eta[b] || 0) - (of.eta[a] || 0));
@@ -105,7 +177,7 @@ function contentOf(of: Catalogue, cuts: { eta: number | null; v: number | null }
   const marks = new Map<string, Mark[]>(STYLES.map(([name]) => [name, []]));
   for (let index = 0; index < of.n; index += 1) {
     const [eta, v] = [of.eta[index] || 0, of.v[index] || 0];
-    if (view && (eta < x.from || eta > x.to || v < y.from || v > y.to)) continue;
+    if (!isInView(of, index, view)) continue;
     marks.get(kindOf(of, index))?.push({ x: eta, y: v, id: of.id[index] ?? 0 });
   }
   const all = STYLES.map(([name, colour, shape]) => ({ name, colour, shape, marks: marks.get(name) ?? [] }));

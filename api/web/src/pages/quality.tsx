@@ -68,7 +68,7 @@ function QuantityCard({ quantity, images }: { quantity: Quantity; images: readon
       <h2>{quantity.name}</h2>
       {n === 0 ? <p class="empty">Not known for these images.</p> : (
         <Chart
-          content={content} label={`${quantity.name}: ${n} images`} height="low" file={`livetrap-${quantity.name.toLowerCase().replace(" ", "-")}.svg`}
+          content={content} label={`${quantity.name}: ${n} images`} height="low" file={`livetrap-${quantity.name.toLowerCase().replace(" ", "-")}`}
           describe={({ mark, series }) => `image ${mark.id ?? ""}\n${time(new Date(mark.x).toISOString())} UTC\n${series.name}\n${number(mark.y, 4)}`}
           onPick={({ mark }) => go(href("image", { id: mark.id ?? 0 }))} table={() => <QuantityTable quantity={quantity} images={images} />}
         />

@@ -1,6 +1,7 @@
 // Rules: what a subscription would have got, and the subscriptions of a token.
 
 import { useState } from "preact/hooks";
+import { useAddress } from "../address";
 import { ApiError, send } from "../http";
 import { TokenForm, work } from "../parts/classify";
 import { Badge } from "../parts/marks";
@@ -25,6 +26,7 @@ export function RulesPage() {
 function DryRunCard({ token }: { token: string }) {
   const [answer, setAnswer] = useState<DryRun | null>(null);
   const [message, setMessage] = useState("");
+  const { query } = useAddress();
   const onSubmit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const fields = new FormData(event.currentTarget as HTMLFormElement);
@@ -42,7 +44,7 @@ function DryRunCard({ token }: { token: string }) {
     <section class="card" aria-label="Dry run">
       <h2>What would a rule have got?</h2>
       <form class="rule" onSubmit={(event) => void onSubmit(event)}>
-        <label>Rule <textarea name="rule" rows={2} maxLength={4000} placeholder="kind == 'new_source' and snr > 12" /></label>
+        <label>Rule <textarea name="rule" rows={2} maxLength={4000} defaultValue={query["rule"] ?? ""} placeholder="kind == 'new_source' and snr > 12" /></label>
         <label>Days <input name="days" type="number" min="0.01" max="365" step="any" defaultValue="7" /></label>
         <button type="submit">Compare</button>
       </form>

@@ -3,7 +3,7 @@
 import { useMemo } from "preact/hooks";
 import { go, href, Link, setQuery, useAddress } from "../address";
 import { loadCatalogue, type Catalogue } from "../catalogue";
-import { Chart } from "../charts/chart";
+import { Chart, Key } from "../charts/chart";
 import type { Content, Ellipse, Mark } from "../charts/frame";
 import { around } from "../charts/scale";
 import { centreOf, offsets } from "../charts/wcs";
@@ -70,12 +70,12 @@ function SkyChart({ catalogue, fields }: { catalogue: Catalogue; fields: readonl
   return (
     <>
       <Chart
-        content={content} label={`Fields on the sky: around ${place(centre)}, ${count(n)} sources, ${fields.length} fields`} file="livetrap-sky.svg"
+        content={content} label={`Fields on the sky: around ${place(centre)}, ${count(n)} sources, ${fields.length} fields`} file="livetrap-sky"
         describe={({ mark, series }) => { const at = positions[catalogue.id.indexOf(mark.id ?? -1)]; return `source ${mark.id ?? ""}, ${series.name}\n${at ? place(at) : ""}`; }}
         onPick={({ mark }) => go(href("source", { id: mark.id ?? 0 }))}
         table={() => <FieldTable fields={fields} />}
       />
-      <p class="legend"><span><i class="source" />source</span><span><i style={{ background: "#0072b2" }} />variable</span><span><i style={{ background: "#d55e00" }} />new</span><span>circles: fields of images, to their corners</span></p>
+      <p class="legend"><span><Key colour="--faint-mark" shape="dot" />source</span><span><Key colour="#0072b2" shape="diamond" />variable</span><span><Key colour="#d55e00" shape="square" />new</span><span>circles: fields of images, to their corners</span></p>
       <p class="quiet">Around {place(centre)}; north is up, east is left.{catalogue.n > MOST_MARKS && ` The first ${count(MOST_MARKS)} of ${count(catalogue.n)} sources.`}</p>
     </>
   );

@@ -3,10 +3,11 @@
 import { useState } from "preact/hooks";
 import { go, href, Link, setQuery, useAddress, type Filters } from "../address";
 import { bandsOf, LightCurveChart, type Shown } from "../charts/lightcurve";
-import { arcsec, band as bandName, degrees, duration, flux, number, place, plainPlace, time } from "../format";
+import { arcsec, band as bandName, degrees, duration, flux, fluxWithError, number, place, plainPlace, time } from "../format";
 import { get, url } from "../http";
 import { ClassifyBar, classifyingKeys, work } from "../parts/classify";
 import { useKeys } from "../parts/keys";
+import { SourcePositions } from "../parts/positions";
 import { Copy, Fact, TransientBadges } from "../parts/marks";
 import { cutoutUrl, Stamp } from "../parts/stamp";
 import { StoredStamps } from "../parts/stored_stamps";
@@ -63,6 +64,7 @@ function SourceView({ subject: { source, transient }, query }: { subject: Subjec
           <Exports path={`${path}/lightcurve`} />
         </section>
         <BandTable source={source} />
+        <SourcePositions source={source} points={points} />
         {transient && <AlertsSent of={transient} />}
       </div>
       <div class="column">
@@ -90,7 +92,7 @@ function SourceHead({ source, transient, query }: { source: Source; transient: T
   const older = index < 0 ? rows[0] : rows[index + 1];
   const to = (of: Transient): string => href("source", { ...query, id: null, transient: of.id, band: null });
   useKeys({
-    ...classifyingKeys(source.id),
+    ...classifyingKeys([source.id]),
     j: () => { if (older) go(to(older)); },
     k: () => { if (newer) go(to(newer)); },
     Escape: () => go(href("transients", filters)),
@@ -219,20 +221,31 @@ function BandTable({ source }: { source: Source }) {
   return (
     <section class="card" aria-label="Bands">
       <h2>Bands</h2>
+      {source.bands.length === 0
+        ? <p class="quiet">No band has statistics: none of the {source.n_datapoints} points of this source counted in them. The light curve shows what was measured.</p>
+        : <BandRows source={source} />}
+    </section>
+  );
+}
+
+function BandRows({ source: { bands } }: { source: Source }) {
+  return (
+    <>
       <div class="scroll">
         <table>
-          <thead><tr><th scope="col">band</th><th scope="col" class="figure">points</th><th scope="col" class="figure">weighted mean</th><th scope="col" class="figure">greatest</th><th scope="col" class="figure">η</th><th scope="col" class="figure">V</th></tr></thead>
+          <thead><tr><th scope="col">band</th><th scope="col" class="figure">points</th><th scope="col" class="figure">weighted mean, 1σ</th><th scope="col" class="figure">greatest</th><th scope="col" class="figure">η</th><th scope="col" class="figure">V</th></tr></thead>
           <tbody>
-            {source.bands.map((each) => (
+            {bands.map((each) => (
               <tr key={bandName(each)}>
-                <th scope="row">{bandName(each)}</th><td class="figure">{each.n_datapoints}</td><td class="figure">{flux(each.flux_int_wmean_jy)}</td>
+                <th scope="row">{bandName(each)}</th><td class="figure">{each.n_datapoints}</td><td class="figure">{fluxWithError(each.flux_int_wmean_jy, each.flux_int_wmean_err_jy)}</td>
                 <td class="figure">{flux(each.flux_int_max_jy)}</td><td class="figure">{number(each.eta)}</td><td class="figure">{number(each.v)}</td>
               </tr>
             ))}
           </tbody>
         </table>
       </div>
-    </section>
+      {bands.some((each) => each.eta === null) && <p class="quiet">– : η and V need two points in a band.</p>}
+    </>
   );
 }
 

@@ -119,7 +119,7 @@ export function TransientTable({ rows, filters, brief = false }: { rows: readonl
     if (chosen) go(href("source", { transient: chosen.id, ...filters }));
   };
   const actions: Record<string, () => void> = { j: () => step(1), k: () => step(-1), Enter: open, o: open, u: () => void undo() };
-  if (chosen) for (let key = 1; key <= CLASSES.length; key += 1) actions[key] = () => void classify(chosen.source_id, key);
+  if (chosen) for (let key = 1; key <= CLASSES.length; key += 1) actions[key] = () => void classify([chosen.source_id], key);
   useKeys(actions);
   return (
     <div class="scroll">

@@ -1,0 +1,91 @@
+// Measured positions against the mean one: what astrometry is worth.
+
+import { useMemo } from "preact/hooks";
+import { go, href } from "../address";
+import { Chart } from "../charts/chart";
+import type { Content, Mark, Series } from "../charts/frame";
+import { BAND_COLOURS, bandsOf } from "../charts/lightcurve";
+import { extent } from "../charts/scale";
+import { offsets, type Position } from "../charts/wcs";
+import { arcsec, band as bandName, number, place, time } from "../format";
+import type { Point, Source } from "../types";
+
+const LEAST_ARCSEC = 0.1;
+
+/** Arcseconds to the east and north of a position. */
+function shiftOf(at: Position, from: Position): { x: number; y: number } | null {
+  const found = offsets(at, from);
+  return found && { x: found[0] * 3600, y: found[1] * 3600 };
+}
+
+/** The median, and the standard deviation by the median deviation. */
+export function spreadOf(values: readonly number[]): { middle: number; spread: number } {
+  const medianOf = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN;
+  const middle = medianOf(values);
+  return { middle, spread: 1.4826 * medianOf(values.map((each) => Math.abs(each - middle))) };
+}
+
+export function offsetContent(series: readonly Series[], errors: { x: number; y: number } | null): Content {
+  const marks = series.flatMap((each) => [...each.marks]);
+  const [low, high] = extent([...marks.flatMap((each) => [each.x, each.y]), errors?.x ?? 0, errors?.y ?? 0, LEAST_ARCSEC]);
+  const reach = 1.1 * Math.max(Math.abs(low), Math.abs(high));
+  const axis = { kind: "linear" as const, from: -reach, to: reach };
+  return {
+    x: { ...axis, label: "to the east [arcsec]", isReversed: true }, y: { ...axis, label: "to the north [arcsec]" }, isSquare: true, series,
+    rules: [{ axis: "x", at: 0 }, { axis: "y", at: 0 }],
+    ellipses: errors ? [{ x: 0, y: 0, halfX: errors.x, halfY: errors.y, colour: "--accent" }] : [],
+  };
+}
+
+/** The words under a map of offsets. */
+export function OffsetWords({ marks }: { marks: readonly Mark[] }) {
+  const [east, north] = [spreadOf(marks.map((each) => each.x)), spreadOf(marks.map((each) => each.y))];
+  return <p class="quiet">Median {arcsec(east.middle)} east, {arcsec(north.middle)} north; scatter (1.48 median deviations) {arcsec(east.spread)}, {arcsec(north.spread)}; {marks.length} blind measurements.</p>;
+}
+
+export function SourcePositions({ source, points }: { source: Source; points: readonly Point[] }) {
+  const content = useMemo(() => contentOf(source, points), [source.ra, source.dec, points]);
+  const marks = content.series.flatMap((each) => [...each.marks]);
+  return (
+    <section class="card" aria-label="Positions">
+      <h2>Positions</h2>
+      {marks.length === 0 ? <p class="quiet">No blind measurement: forced ones are made at the mean position.</p> : (
+        <>
+          <Chart
+            content={content} label={`Positions: ${marks.length} blind measurements around the mean position`} file={`livetrap-source-${source.id}-positions`}
+            describe={({ mark, series }) => { const point = points[mark.id ?? -1]; return `${time(point?.time_start ?? null)} UTC\n${series.name}, S/N ${number(point?.snr)}\n${arcsec(mark.x)} east, ${arcsec(mark.y)} north`; }}
+            onPick={({ mark }) => go(href("image", { id: points[mark.id ?? -1]?.image_id }))} table={() => <OffsetTable content={content} points={points} />}
+          />
+          <p class="legend">{content.series.map((each) => <span key={each.name}><i style={{ background: each.colour }} />{each.name}</span>)}<span>ellipse: 1σ of the mean position</span></p>
+          <OffsetWords marks={marks} />
+        </>
+      )}
+    </section>
+  );
+}
+
+function contentOf(source: Source, points: readonly Point[]): Content {
+  const series = bandsOf(points).map((name, index): Series => ({
+    name, colour: BAND_COLOURS[index % BAND_COLOURS.length] ?? "#7f7f7f", shape: "dot",
+    marks: points.flatMap((point, id) => {
+      const shift = point.extraction_type === "blind" && bandName(point) === name ? shiftOf(point, source) : null;
+      return shift ? [{ ...shift, id }] : [];
+    }),
+  }));
+  const errors = source.ra_err_deg !== null && source.dec_err_deg !== null ? { x: source.ra_err_deg * 3600, y: source.dec_err_deg * 3600 } : null;
+  return offsetContent(series.filter((each) => each.marks.length), errors);
+}
+
+function OffsetTable({ content, points }: { content: Content; points: readonly Point[] }) {
+  return (
+    <table>
+      <thead><tr><th scope="col">start [UTC]</th><th scope="col">band</th><th scope="col">position, ICRS</th><th scope="col" class="figure">east [arcsec]</th><th scope="col" class="figure">north [arcsec]</th><th scope="col" class="figure">S/N</th></tr></thead>
+      <tbody>
+        {content.series.flatMap((series) => series.marks.map((mark) => {
+          const point = points[mark.id ?? -1];
+          return point && <tr key={`${series.name}${mark.id}`}><td>{time(point.time_start)}</td><td>{series.name}</td><td>{place(point)}</td><td class="figure">{number(mark.x)}</td><td class="figure">{number(mark.y)}</td><td class="figure">{number(point.snr)}</td></tr>;
+        }))}
+      </tbody>
+    </table>
+  );
+}
