@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from types import FrameType
 
@@ -30,6 +31,7 @@ from api.handlers import (
     stamps,
     subscriptions,
     tap,
+    tap_jobs,
     transients,
     virtual_observatory,
     web_page,
@@ -39,6 +41,7 @@ from api.handlers.parameters import refuse_unknown_parameters
 from api.steps.alert_stream import AlertStream
 from api.steps.statistics_copy import StatisticsCopy
 from api.steps.stream_limiter import StreamLimiter
+from api.steps.tap_jobs import TapJobs
 from api.storage.budget import ClientBudget
 from api.storage.database import Database
 from api.storage.pixels import ImagePixels
@@ -79,6 +82,7 @@ def create_context(settings: ApiProcessSettings) -> ApiContext:
             wait_s=_CUTOUT_WAIT_S,
             questions="cutouts",
         ),
+        tap_jobs=TapJobs(database, partial(tap.to_question, database)),
     )
 
 
@@ -91,6 +95,7 @@ def create_app(context: ApiContext) -> FastAPI:
             asyncio.create_task(context.database.connect()),
             asyncio.create_task(context.alert_stream.run()),
             asyncio.create_task(context.statistics_copy.run()),
+            asyncio.create_task(context.tap_jobs.run()),
         ]
         yield
         context.alert_stream.stop()
@@ -147,7 +152,7 @@ def _add_routes(app: FastAPI) -> None:
             dependencies=[Depends(refuse_unknown_parameters)],
             responses=problem_details.PROBLEM_RESPONSES,
         )
-    for service in (virtual_observatory, tap):
+    for service in (virtual_observatory, tap, tap_jobs):
         app.include_router(service.router, responses=problem_details.PROBLEM_RESPONSES)
     app.include_router(operations.probes)
     web_page.install(app)

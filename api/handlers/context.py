@@ -10,6 +10,7 @@ from api.errors import unknown_stream
 from api.steps.alert_stream import AlertStream
 from api.steps.statistics_copy import StatisticsCopy
 from api.steps.stream_limiter import StreamLimiter
+from api.steps.tap_jobs import TapJobs
 from api.storage.budget import ClientBudget
 from api.storage.database import Database
 from api.storage.pixels import ImagePixels
@@ -46,6 +47,8 @@ class ApiContext:
         Pixels of images.
     pixel_budget : ClientBudget
         How many cutouts of one client are made at a time.
+    tap_jobs : TapJobs
+        Queries that are answered later.
     """
 
     database: Database
@@ -56,6 +59,7 @@ class ApiContext:
     kafka: KafkaSettings
     pixels: ImagePixels
     pixel_budget: ClientBudget
+    tap_jobs: TapJobs
 
 
 async def get_context() -> ApiContext:

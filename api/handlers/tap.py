@@ -24,6 +24,7 @@ from api.handlers.table_response import start_table
 from api.steps.tap_answer import FORMATS, MAX_RECORDS, Question, encode_answer, to_format
 from api.steps.tap_examples import write_examples
 from api.steps.vosi import write_tables, write_tap_capabilities
+from api.storage.database import Database
 from api.storage.questions import read_catalogue
 
 __all__ = ["router", "to_question"]
@@ -64,7 +65,7 @@ async def post_query_sync(request: Request, context: Context, client: ClientAddr
 async def _query(request: Request, context: ApiContext, client: str) -> Response:
     try:
         given = await read_parameters(request)
-        question = await to_question(context, given)
+        question = await to_question(context.database, given)
         return await start_table(
             encode_answer(
                 context.database,
@@ -82,13 +83,13 @@ async def _query(request: Request, context: ApiContext, client: str) -> Response
         return await answer_error(error.detail, error.status)
 
 
-async def to_question(context: ApiContext, given: Mapping[str, Sequence[str]]) -> Question:
+async def to_question(database: Database, given: Mapping[str, Sequence[str]]) -> Question:
     """Return what parameters of TAP ask.
 
     Parameters
     ----------
-    context : ApiContext
-        Has the database, which knows the tables.
+    database : Database
+        Knows the tables.
     given : mapping
         Of `read_parameters`.
 
@@ -111,7 +112,7 @@ async def to_question(context: ApiContext, given: Mapping[str, Sequence[str]]) -
         raise AdqlError("QUERY: write a SELECT; /vo/tap/tables lists what can be asked")
     wanted = to_format(single(given, "RESPONSEFORMAT") or single(given, "FORMAT"))
     limit = to_max_records(given, default=_DEFAULT_RECORDS, most=MAX_RECORDS)
-    catalogue = await read_catalogue(context.database)
+    catalogue = await read_catalogue(database)
     # Half a second for the longest ones: others are answered meanwhile.
     translation = await asyncio.to_thread(translate, query, catalogue)
     return Question(query, translation, wanted, limit)

@@ -119,7 +119,7 @@ def to_format(name: str | None) -> AnswerFormat:
 
 
 async def encode_answer(
-    database: Database, question: Question, *, client: str, timeout_s: float, base_url: str
+    database: Database, question: Question, *, client: str | None, timeout_s: float, base_url: str
 ) -> AsyncGenerator[bytes, None]:
     """Ask a question and return the table in pieces.
 

@@ -40,6 +40,9 @@ _LAG_INTERVAL_S = 1.0
 _CURRENT = frozenset(
     {
         "get_last_alert_id",
+        "get_tap_chunk",
+        "get_tap_job",
+        "get_tap_work",
         "get_token",
         "list_alerts_after",
         "list_monitors",
@@ -321,6 +324,31 @@ class Database:
                 DATABASE_UP.set(0)
                 raise
             yield lent
+
+    @asynccontextmanager
+    async def own_connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """Open a read-only connection for a question that may take minutes.
+
+        Raises
+        ------
+        TransientError
+            If there is no connection yet.
+        """
+        self._opened(self._pool)
+        url = self._settings.read_url or self._settings.url
+        connection = await asyncpg.connect(
+            url.get_secret_value(),
+            server_settings={
+                "application_name": "livetrap-api-job",
+                "default_transaction_read_only": "on",
+                "plan_cache_mode": "force_custom_plan",
+            },
+            timeout=_TIMEOUT_S,
+        )
+        try:
+            yield connection
+        finally:
+            connection.terminate()
 
     @asynccontextmanager
     async def _connection(

@@ -88,7 +88,7 @@ def _to_key(rows: Sequence[Mapping[str, str]]) -> TapKey:
 
 @asynccontextmanager
 async def ask(
-    database: Database, sql: str, *, client: str, timeout_s: float, base_url: str
+    database: Database, sql: str, *, client: str | None, timeout_s: float, base_url: str
 ) -> AsyncIterator[Answer]:
     """Run a statement that was translated from ADQL.
 
@@ -98,8 +98,8 @@ async def ask(
         Connections to PostgreSQL.
     sql : str
         One SELECT.
-    client : str
-        Address of who asks: each has a budget.
+    client : str or None
+        Address of who asks: each has a budget. None: a job, with a connection of its own.
     timeout_s : float
         Time that it may take [s].
     base_url : str
@@ -117,7 +117,8 @@ async def ask(
     ProblemError
         503 if too many are running, or there is no role to ask it.
     """
-    async with database.expensive_connection(client) as connection, connection.transaction():
+    lent = database.own_connection() if client is None else database.expensive_connection(client)
+    async with lent as connection, connection.transaction():
         await _enter(connection, timeout_s=timeout_s, base_url=base_url)
         with_words = f"it took longer than {timeout_s:g} s; narrow it"
         try:
@@ -134,7 +135,10 @@ async def ask(
 
 
 async def _enter(
-    connection: asyncpg.pool.PoolConnectionProxy, *, timeout_s: float, base_url: str
+    connection: asyncpg.pool.PoolConnectionProxy | asyncpg.Connection,
+    *,
+    timeout_s: float,
+    base_url: str,
 ) -> None:
     limits = load_statement("api", "set_question_limits")
     values = {"timeout_ms": int(timeout_s * 1000), "base_url": base_url}

@@ -64,6 +64,8 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "reference_catalogue",
         "reference_source",
         "api_token",
+        "tap_job",
+        "tap_chunk",
         "audit",
     ),
 }

@@ -21,7 +21,7 @@ pytestmark = [
 
 _TIMEOUT_S = 480
 # Tables of planned observations, and uploads.
-_NOT_OFFERED = ("F-LOC-NOTP", "F-UPL-NOUP", "E-QAS", "E-UWS")
+_NOT_OFFERED = ("F-LOC-NOTP", "F-UPL-NOUP")
 _ADQL = "select * from livetrap.source"
 _TABLES = (
     f"/vo/tap/sync?LANG=ADQL&MAXREC=5&QUERY={_ADQL.replace(' ', '+')}",

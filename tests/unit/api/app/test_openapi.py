@@ -47,7 +47,11 @@ def test_a_route_has_a_summary_a_description_and_documented_parameters(
 
 @pytest.mark.parametrize("operation", operations())
 def test_a_route_has_an_example(operation: dict[str, Any]) -> None:
-    (answer,) = (operation["responses"][code] for code in operation["responses"] if code[0] == "2")
+    found = [answer for code, answer in operation["responses"].items() if code[0] == "2"]
+    if not found:
+        assert "303" in operation["responses"]  # it goes to another address
+        return
+    (answer,) = found
     for media_type, content in answer.get("content", {}).items():
         assert content.get("example"), media_type
     if "content" not in answer:

@@ -6,9 +6,13 @@ from pathlib import Path
 _ROOT = Path(__file__).parents[4]
 _WRITES = re.compile(r"^ *(?:insert into|update|delete from) (\w+)", re.MULTILINE)
 _TRIGGER = re.compile(r"create trigger audit_(\w+) after insert or update or delete on \1\b")
-# Nobody asks for the copy of the statistics; a retraction and a redriven message note themselves.
+# Nobody asks for the copy of the statistics; a retraction and a redriven message note themselves;
+# jobs of TAP have no owner, and nothing else changes by them.
 _OTHERS = {
     "refresh_source_statistics", "upsert_statistics_refresh", "retract_transient", "insert_audit",
+    "insert_tap_job", "update_tap_job", "update_tap_destruction", "abort_tap_job",
+    "delete_tap_job", "claim_tap_job", "touch_tap_jobs", "insert_tap_chunk", "complete_tap_job",
+    "fail_tap_job", "fail_lost_tap_jobs", "delete_expired_tap_jobs",
 }  # fmt: skip
 
 
