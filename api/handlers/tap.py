@@ -1,4 +1,4 @@
-"""`/vo/tap`: Table Access Protocol 1.1, answered at once."""
+"""`/vo/tap`: Table Access Protocol 1.1, answered at once; jobs are in `tap_jobs`."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

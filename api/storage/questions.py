@@ -21,6 +21,8 @@ _NO_ROLE = (
     "TAP is not set up: PostgreSQL has no role livetrap_tap for this user; docs/operations.md has "
     "the two statements that create it"
 )
+# What else can be done, by whether it is a job.
+_OTHERWISE = {False: ", or ask it as a job (async)", True: ", or raise EXECUTIONDURATION"}
 # A question may be wrong in these ways; anything else is the fault of the server.
 _OF_THE_QUESTION = (
     asyncpg.DataError,
@@ -120,7 +122,7 @@ async def ask(
     lent = database.own_connection() if client is None else database.expensive_connection(client)
     async with lent as connection, connection.transaction():
         await _enter(connection, timeout_s=timeout_s, base_url=base_url)
-        with_words = f"it took longer than {timeout_s:g} s; narrow it"
+        with_words = f"it took longer than {timeout_s:g} s; narrow it{_OTHERWISE[client is None]}"
         try:
             statement = await connection.prepare(sql, timeout=timeout_s + _MARGIN_S)
             types = [attribute.type.name for attribute in statement.get_attributes()]

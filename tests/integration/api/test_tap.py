@@ -21,6 +21,7 @@ from tests.support.adql import hostile_queries
 from tests.support.api_rows import rows_of
 from tests.support.api_service import client_of
 from tests.support.observatory import observe
+from tests.support.pyvo_session import pyvo_session
 from tests.support.served_api import served
 
 _SYNC = "/vo/tap/sync"
@@ -206,11 +207,13 @@ async def test_pyvo_finds_tables_and_asks(postgres_url: str) -> None:
 def _ask_with_pyvo(address: str, stream: str, sources: list[int]) -> None:
     import pyvo
 
-    service = pyvo.dal.TAPService(f"{address}/vo/tap")
-    assert "livetrap.source" in list(service.tables.keys())
-    assert service.tables["livetrap.source"].columns[3].unit == "deg"
-    found = service.search(_OF_A_STREAM.format(stream))
-    assert found["id"].tolist() == sources
-    assert str(found.getdesc("ra").unit) == "deg"
-    cone = pyvo.dal.SCSService(f"{address}/vo/scs?").search((0.0, 10.0), radius=0.15)
-    assert set(sources) <= set(cone["id"].tolist())
+    with pyvo_session() as session:
+        service = pyvo.dal.TAPService(f"{address}/vo/tap", session=session)
+        assert "livetrap.source" in list(service.tables.keys())
+        assert service.tables["livetrap.source"].columns[3].unit == "deg"
+        found = service.search(_OF_A_STREAM.format(stream))
+        assert found["id"].tolist() == sources
+        assert str(found.getdesc("ra").unit) == "deg"
+        cones = pyvo.dal.SCSService(f"{address}/vo/scs?", session=session)
+        cone = cones.search((0.0, 10.0), radius=0.15)
+        assert set(sources) <= set(cone["id"].tolist())

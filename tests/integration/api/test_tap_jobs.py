@@ -16,6 +16,7 @@ from api.steps import tap_jobs
 from tests.support.api_rows import rows_of
 from tests.support.api_service import client_of, server
 from tests.support.observatory import observe
+from tests.support.pyvo_session import pyvo_session
 from tests.support.served_api import served
 
 _JOBS = "/vo/tap/async"
@@ -217,13 +218,14 @@ async def test_pyvo_asks_by_jobs(postgres_url: str) -> None:
 def _ask_with_pyvo(address: str, stream: str, sources: list[int]) -> None:
     import pyvo
 
-    service = pyvo.dal.TAPService(f"{address}/vo/tap")
     asked = _OF_A_STREAM.format(stream)
-    assert service.run_async(asked)["id"].tolist() == sources
-    job = service.submit_job(asked, maxrec=2)
-    assert job.phase == "PENDING"
-    job.run().wait(phases=["COMPLETED", "ERROR"], timeout=_WAIT_S)
-    assert job.fetch_result()["id"].tolist() == sources[:2]
-    job.delete()
-    with pytest.raises(pyvo.dal.DALQueryError, match=re.escape("nonsense")):
-        service.run_async("select nonsense from livetrap.source")
+    with pyvo_session() as session:
+        service = pyvo.dal.TAPService(f"{address}/vo/tap", session=session)
+        assert service.run_async(asked)["id"].tolist() == sources
+        job = service.submit_job(asked, maxrec=2)
+        assert job.phase == "PENDING"
+        job.run().wait(phases=["COMPLETED", "ERROR"], timeout=_WAIT_S)
+        assert job.fetch_result()["id"].tolist() == sources[:2]
+        job.delete()
+        with pytest.raises(pyvo.dal.DALQueryError, match=re.escape("nonsense")):
+            service.run_async("select nonsense from livetrap.source")
