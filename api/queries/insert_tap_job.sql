@@ -23,7 +23,10 @@ select
     $6::int,
     now() + $7::interval
 where
-    (select count(*) from tap_job where client = $2::text) < $8::int
+    (
+        select count(*) from tap_job
+        where client = $2::text
+    ) < $8::int
     and (select count(*) from tap_job) < $9::smallint
     and (select coalesce(sum(n_bytes), 0) from tap_job) < $10::bigint
 returning job_id
