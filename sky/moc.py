@@ -4,9 +4,6 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from astropy import units
-from astropy_healpix import lonlat_to_healpix
-
 __all__ = ["Moc", "MocError", "parse_moc"]
 
 MAX_ORDER = 29
@@ -34,6 +31,9 @@ class Moc:
 
     def contains(self, ra: float, dec: float) -> bool:
         """Return whether a position lies in it; ICRS [deg]."""
+        from astropy import units  # noqa: PLC0415  (see `parse_moc`)
+        from astropy_healpix import lonlat_to_healpix  # noqa: PLC0415
+
         cell = int(
             lonlat_to_healpix(ra * units.deg, dec * units.deg, 1 << MAX_ORDER, order="nested")
         )
@@ -55,6 +55,9 @@ def parse_moc(text: str) -> Moc:
     """
     if len(text) > MAX_CHARS:
         raise MocError(f"longer than {MAX_CHARS} characters")
+    # A second of CPU time, which a process without coverage maps, and the first alert, do without.
+    import astropy_healpix  # noqa: F401, PLC0415
+
     order: int | None = None
     ranges: list[tuple[int, int]] = []
     for word in re.split(r"[\s,]+", text.strip()):

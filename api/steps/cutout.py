@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from astropy.io import fits
 
 from sky.cutout import Cutout
 
@@ -29,6 +28,8 @@ def to_fits(cutout: Cutout, cards: Mapping[str, str | float]) -> bytes:
     cards : mapping
         More cards of the header, by keyword.
     """
+    from astropy.io import fits  # noqa: PLC0415  (slow to import)
+
     hdu = fits.PrimaryHDU(cutout.pixels)
     placed = fits.Header.fromstring(cutout.wcs_header, sep="\n")
     for name in placed:

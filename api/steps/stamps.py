@@ -10,9 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from sky.cutout import Cutout, cut
-from sky.fits import decode_pixels
-from sky.fits_containers import open_fits
-from sky.header.celestial import to_wcs_header
 from sky.wcs import SkyProjection
 
 __all__ = [
@@ -111,6 +108,10 @@ def read_stamp(data: bytes) -> Cutout:
     HeaderError
         If the file is damaged.
     """
+    from sky.fits import decode_pixels  # noqa: PLC0415  (astropy: slow to import)
+    from sky.fits_containers import open_fits  # noqa: PLC0415
+    from sky.header.celestial import to_wcs_header  # noqa: PLC0415
+
     unpacked, image = open_fits(data, {}, max_bytes=_MOST_BYTES)
     return Cutout(decode_pixels(unpacked, image), 0, 0, to_wcs_header(image.header))
 

@@ -10,7 +10,6 @@ from api.models.pixels import PixelImage
 from runtime.kafka import MessageFetcher, fetch_cluster_id
 from runtime.settings import KafkaSettings
 from schemas.identity import digest_image
-from sky.fits import decode_pixels, parse_fits
 from sky.header.errors import HeaderError
 
 __all__ = ["ImagePixels"]
@@ -67,6 +66,8 @@ class ImagePixels:
             self._fetcher.close()
 
     def _fetch(self, row: Mapping[str, Any]) -> PixelImage:
+        from sky.fits import decode_pixels, parse_fits  # noqa: PLC0415  (astropy: slow to import)
+
         if fetch_cluster_id(self._kafka, timeout_s=_TIMEOUT_S) != row["kafka_cluster_id"]:
             raise _gone(row, "they were on another Kafka cluster")
         place = row["kafka_topic"], row["kafka_partition"], row["kafka_offset"]
