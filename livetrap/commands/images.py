@@ -79,6 +79,21 @@ Positions = Annotated[
         help=r"CSV with columns ra and dec \[deg]: measure these instead of sources",
     ),
 ]
+PsfMap = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help=r"FITS cube of BMAJ, BMIN and BPA \[deg], north to east: the beam of each pixel",
+    ),
+]
+BrightPositions = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help=r"CSV with columns ra and dec \[deg] of bright sources, also outside the image: "
+        "side lobes up to 50 beams away are flagged",
+    ),
+]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files measured at the same time")]
 
 
@@ -162,6 +177,8 @@ def extract(
     background_map: BackgroundMap = None,
     rms_map: RmsMap = None,
     positions: Positions = None,
+    psf_map: PsfMap = None,
+    bright_positions: BrightPositions = None,
     jobs: Jobs = 1,
 ) -> int:
     """Find and measure the sources of images; needs no running service.
@@ -177,11 +194,13 @@ def extract(
         livetrap extract image.fits --fdr 0.01 --free-shape
         livetrap extract cube.fits.gz --plane 3 --set BMAJ=0.05 --rms-map rms.fits
         livetrap extract *.fits -j 4 --positions known.csv
+        livetrap extract mosaic.fits --psf-map beams.fits --bright-positions bright.csv
     """
     from livetrap.extraction.files import extract_files  # noqa: PLC0415
     from livetrap.extraction.measure import Task  # noqa: PLC0415
-    from livetrap.extraction.positions import read_positions  # noqa: PLC0415
     from services.extract.models import FinderParameters  # noqa: PLC0415
+    from services.extract.steps.beam_map import read_beam_map  # noqa: PLC0415
+    from services.extract.steps.positions import read_positions  # noqa: PLC0415
 
     parameters = FinderParameters(
         detection_threshold_sigma=detection_threshold,
@@ -201,8 +220,16 @@ def extract(
         detection_image=detection_image,
         background_map=background_map,
         rms_map=rms_map,
-        positions=read_positions(positions) if positions else None,
+        positions=read_positions(positions, name="--positions") if positions else None,
+        psf_map=psf_map,
+        bright_positions=(
+            read_positions(bright_positions, name="--bright-positions")
+            if bright_positions
+            else None
+        ),
     )
+    if psf_map is not None:
+        read_beam_map(psf_map, name="--psf-map")  # an error of it concerns no file
     return extract_files(
         files,
         task,

@@ -13,6 +13,7 @@ from runtime.errors import RejectedMessageError
 from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError, SeveralPlanesError
 from services.extract.models import FinderParameters, FloatArray, Image
+from services.extract.steps.beam_map import BeamMap, read_beam_map, with_beam_map
 from services.extract.steps.catalogue import extract_sources, to_shapes
 from services.extract.steps.forced import measure_positions
 from services.extract.steps.image import open_image
@@ -34,7 +35,8 @@ class Task:
 
     `cards` are added to the header or override it, `plane` is that of a cube (from 1), `maps` a
     folder for maps. `positions` are right ascensions and declinations, ICRS [deg], that are
-    measured instead of sources.
+    measured instead of sources. `psf_map` is a map of beams, `bright_positions` are like
+    `positions`: of bright sources that may be outside the image.
     """
 
     parameters: FinderParameters
@@ -46,6 +48,8 @@ class Task:
     background_map: Path | None = None
     rms_map: Path | None = None
     positions: tuple[FloatArray, FloatArray] | None = None
+    psf_map: Path | None = None
+    bright_positions: tuple[FloatArray, FloatArray] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,9 @@ def measure_file(path: Path, task: Task) -> FileSources | Refusal:
 
 def _measure(path: Path, task: Task) -> FileSources:
     image, missing = _open(path, task)
+    image = replace(image, bright_positions=task.bright_positions)
+    if task.psf_map is not None:
+        image = with_beam_map(image, _open_psf_map(task.psf_map))
     if task.negative:
         image = replace(image, pixels=-image.pixels)
     image, grids = use_maps(
@@ -141,3 +148,9 @@ def _open_plane(data: bytes, cards: Mapping[str, str], plane: int | None) -> Ima
 def open_detection_image(path: Path) -> Image:
     """Return the image in which sources are detected; it is read once."""
     return open_image(path.read_bytes(), {})
+
+
+@lru_cache(maxsize=1)
+def _open_psf_map(path: Path) -> BeamMap:
+    """Return the map of beams; it is read once."""
+    return read_beam_map(path, name="--psf-map")

@@ -90,6 +90,16 @@ class ExtractSettings(Section):
     )
     clean_bias_jy_beam: float = Field(0.0, description="Added to peak fluxes [Jy/beam]")
     clean_bias_err_jy_beam: float = Field(0.0, ge=0, description="Its error [Jy/beam]")
+    psf_map: Path | None = Field(
+        None,
+        description="FITS cube of BMAJ, BMIN and BPA [deg]: the beam of each pixel of mosaics; "
+        "images that it does not cover are rejected",
+    )
+    bright_positions: Path | None = Field(
+        None,
+        description="CSV with columns ra and dec [deg] of bright sources, also outside the images:"
+        " side lobes up to 50 beams away are flagged",
+    )
     recent_images_mb: int = Field(
         256, ge=0, description="Pixels kept in memory for forced photometry [MB]"
     )

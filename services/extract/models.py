@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +21,14 @@ __all__ = [
     "FinderParameters",
     "FoundSources",
     "Image",
+    "LocalBeams",
     "ReceivedImage",
     "Shapes",
+    "axes_of",
 ]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 _LN2 = math.log(2.0)
 
@@ -92,12 +95,25 @@ class ReceivedImage:
     time_appended: datetime | None
 
 
+class LocalBeams(Protocol):
+    """Restoring beams that differ from place to place."""
+
+    @property
+    def typical(self) -> "BeamShape":
+        """Return the median beam."""
+
+    def quadratics(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return (n, 3) a, b, c of the beams at n places [1/px^2]."""
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """A readable image: pixels (ny, nx) float32 [Jy/beam], NaN is blank.
 
     `warnings` list doubtful values: optional cards that are unreadable, constants
-    that were taken for blank.
+    that were taken for blank. `local_beams` are those of a mosaic that brings a map of them.
+    `bright_positions` are right ascensions and declinations, ICRS [deg], of sources whose side
+    lobes may be in the image although they are not.
     """
 
     pixels: npt.NDArray[np.float32]
@@ -105,6 +121,8 @@ class Image:
     wcs_header: str
     projection: SkyProjection
     warnings: tuple[str, ...] = ()
+    local_beams: LocalBeams | None = None
+    bright_positions: tuple[FloatArray, FloatArray] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +135,15 @@ class BeamShape:
         FWHM [px].
     angle_rad : float
         Of the major axis, from +x towards +y [rad].
+    local : LocalBeams or None
+        Beams of a mosaic; the other parameters are then typical ones, for distances in beams.
+        None: the beam is the same everywhere.
     """
 
     major_px: float
     minor_px: float
     angle_rad: float
+    local: LocalBeams | None = None
 
     @property
     def area_px(self) -> float:
@@ -138,6 +160,32 @@ class BeamShape:
             (along - across) * sin * cos,
             along * sin**2 + across * cos**2,
         )
+
+    def quadratics(self, x: FloatArray | IntArray, y: FloatArray | IntArray) -> FloatArray:
+        """Return (n, 3) a, b, c of the beams at n places [px], as `quadratic` does."""
+        if self.local is not None:
+            return self.local.quadratics(x.astype(np.float64), y.astype(np.float64))
+        return np.tile(self.quadratic, (x.size, 1))
+
+    def axes(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return (3, n) major and minor axis [px] and angle [rad] of the beams at n places."""
+        if self.local is not None:
+            return axes_of(self.local.quadratics(x, y))
+        return np.tile(np.array([[self.major_px], [self.minor_px], [self.angle_rad]]), (1, x.size))
+
+
+def axes_of(quadratics: FloatArray) -> FloatArray:
+    """Return (3, n) FWHM [px] of the axes and the major one's angle [rad] of (n, 3) a, b, c.
+
+    One by one: vectors of numpy give other last digits on other processors.
+    """
+    return np.array([_axes(*each) for each in quadratics]).reshape(-1, 3).T
+
+
+def _axes(a: float, b: float, c: float) -> tuple[float, float, float]:
+    middle, half = (a + c) / 2, math.hypot((a - c) / 2, b)
+    major, minor = math.sqrt(4 * _LN2 / (middle - half)), math.sqrt(4 * _LN2 / (middle + half))
+    return major, minor, 0.5 * math.atan2(-2 * b, c - a)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def _linearise(
 
 
 @njit(
-    "void(float32[:, ::1], int64[::1], int64[::1], float64[::1], UniTuple(float64, 3),"
+    "void(float32[:, ::1], int64[::1], int64[::1], float64[::1], float64[:, ::1],"
     " float64[:, ::1])",
     nogil=True,
     error_model="numpy",
@@ -68,7 +68,7 @@ def fit_each_alone(
     peak_y: npt.NDArray[np.int64],
     peak_x: npt.NDArray[np.int64],
     background: npt.NDArray[np.float64],
-    beam: tuple[float, float, float],
+    beams: npt.NDArray[np.float64],
     out: npt.NDArray[np.float64],
 ) -> None:
     """Fit amplitude and centre of the beam at each peak, as if there were no other.
@@ -84,14 +84,15 @@ def fit_each_alone(
         Peak pixels.
     background : (n,) float64
         At the peaks [Jy/beam].
-    beam : (float, float, float)
-        a, b, c of the beam exp(-(a dx^2 + 2 b dx dy + c dy^2)) [1/px^2].
+    beams : (n, 3) float64
+        a, b, c of the beam exp(-(a dx^2 + 2 b dx dy + c dy^2)) at each peak [1/px^2].
     out : (n, 3) float64
         Out: amplitude [Jy/beam], x, y [px].
     """
     matrix, step = np.empty((3, 3)), np.empty(3)
     for peak in range(peak_y.size):
         y, x = peak_y[peak], peak_x[peak]
+        beam = (beams[peak, 0], beams[peak, 1], beams[peak, 2])
         amplitude, x_fit, y_fit = float(pixels[y, x]) - background[peak], float(x), float(y)
         for _ in range(_MAX_STEPS):
             _linearise(pixels, background[peak], (amplitude, x_fit, y_fit), beam, matrix, step)

@@ -26,6 +26,19 @@ def gaussian(dx: float, dy: float, a: float, b: float, c: float) -> float:
     return math.exp(-(a * dx * dx + 2.0 * b * dx * dy + c * dy * dy))
 
 
+@njit(
+    "float64(int64, int64, float64[::1], float64[::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _model_at(
+    x: int, y: int, fit: npt.NDArray[np.float64], beam: npt.NDArray[np.float64]
+) -> float:
+    """Return the fitted beam of a source at a pixel [Jy/beam]."""
+    return float(fit[0]) * gaussian(x - fit[1], y - fit[2], beam[0], beam[1], beam[2])
+
+
 @njit("float64(float64, float64, float64)", nogil=True, error_model="numpy", cache=True)
 def _vertex(before: float, middle: float, after: float) -> float:
     """Return where a Gaussian through three pixels peaks, from the middle one, at most 0.5 px.
@@ -65,7 +78,8 @@ def _peak_of_pixels(
 
 @njit(
     "UniTuple(int64, 2)(float32[:, ::1], UniTuple(int64, 4), float64, float64, int64[::1],"
-    " float64[:, ::1], UniTuple(float64, 3), UniTuple(float64, 3), float64[:, ::1], float64[::1])",
+    " float64[:, ::1], UniTuple(float64, 3), UniTuple(float64, 3), float64[:, ::1],"
+    " float64[:, ::1], float64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -79,6 +93,7 @@ def _linearise(
     fits: npt.NDArray[np.float64],
     model: tuple[float, float, float],
     beam: tuple[float, float, float],
+    beams: npt.NDArray[np.float64],
     matrix: npt.NDArray[np.float64],
     step: npt.NDArray[np.float64],
 ) -> tuple[int, int]:
@@ -104,7 +119,7 @@ def _linearise(
                 other = neighbours[index]
                 if other < 0:
                     break
-                value -= fits[other, 0] * gaussian(x - fits[other, 1], y - fits[other, 2], *beam)
+                value -= _model_at(x, y, fits[other], beams[other])
             dx, dy = x - model[1], y - model[2]
             shape = gaussian(dx, dy, *beam)
             residual = value - model[0] * shape
@@ -123,7 +138,7 @@ def _linearise(
 @njit(
     "UniTuple(int64, 2)(float32[:, ::1], UniTuple(int64, 4), float64, int64[::1],"
     " float64[:, ::1], UniTuple(float64, 3), UniTuple(float64, 3), float64[:, ::1],"
-    " float64[:, ::1], float64[::1])",
+    " float64[:, ::1], float64[:, ::1], float64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -136,6 +151,7 @@ def _linearise_weighted(
     fits: npt.NDArray[np.float64],
     model: tuple[float, float, float],
     beam: tuple[float, float, float],
+    beams: npt.NDArray[np.float64],
     weights: npt.NDArray[np.float64],
     matrix: npt.NDArray[np.float64],
     step: npt.NDArray[np.float64],
@@ -155,7 +171,7 @@ def _linearise_weighted(
             other = neighbours[index]
             if other < 0:
                 break
-            value -= fits[other, 0] * gaussian(x - fits[other, 1], y - fits[other, 2], *beam)
+            value -= _model_at(x, y, fits[other], beams[other])
         if math.isnan(value):
             return 0, 1
         dx, dy = x - model[1], y - model[2]
@@ -179,7 +195,8 @@ def _linearise_weighted(
 
 @njit(
     "void(float32[:, ::1], UniTuple(int64, 4), float64, float64, int64[::1], float64[:, ::1],"
-    " UniTuple(float64, 3), float64[:, ::1], float64[:, ::1], float64[::1], float64[::1])",
+    " UniTuple(float64, 3), float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[::1],"
+    " float64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -192,6 +209,7 @@ def _fit_source(
     neighbours: npt.NDArray[np.int64],
     fits: npt.NDArray[np.float64],
     beam: tuple[float, float, float],
+    beams: npt.NDArray[np.float64],
     weights: npt.NDArray[np.float64],
     matrix: npt.NDArray[np.float64],
     step: npt.NDArray[np.float64],
@@ -213,12 +231,14 @@ def _fit_source(
         used = 0
         if weights.size > 0:
             used, blank = _linearise_weighted(
-                pixels, box, background, neighbours, fits, model, beam, weights, matrix, step
-            )
+                pixels, box, background, neighbours, fits, model, beam, beams, weights, matrix,
+                step,
+            )  # fmt: skip
         if used == 0:
             used, blank = _linearise(
-                pixels, box, background, cutoff, neighbours, fits, model, beam, matrix, step
-            )
+                pixels, box, background, cutoff, neighbours, fits, model, beam, beams, matrix,
+                step,
+            )  # fmt: skip
         if used < 4 or not factorise(matrix, 3):
             break
         solve_factorised(matrix, 3, step)
@@ -265,7 +285,7 @@ def _start(
 
 @njit(
     "void(float32[:, ::1], int64[::1], int64[::1], float64[::1], int64[:, ::1],"
-    " float64, float64, float64, float64, float64[:, ::1], int64, float64[:, ::1])",
+    " float64[:, ::1], float64, float64[:, ::1], int64, float64[:, ::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -276,9 +296,7 @@ def fit_beam(
     peak_x: npt.NDArray[np.int64],
     background: npt.NDArray[np.float64],
     neighbours: npt.NDArray[np.int64],
-    beam_a: float,
-    beam_b: float,
-    beam_c: float,
+    beams: npt.NDArray[np.float64],
     cutoff: float,
     weights: npt.NDArray[np.float64],
     sweeps: int,
@@ -301,8 +319,8 @@ def fit_beam(
     neighbours : (n, m) int64
         Peaks whose flux contributes to the pixels of this one; -1 ends the list. Their current
         models are subtracted before each fit.
-    beam_a, beam_b, beam_c : float
-        The beam is exp(-(a dx^2 + 2 b dx dy + c dy^2)) [1/px^2].
+    beams : (n, 3) float64
+        a, b, c of the beam exp(-(a dx^2 + 2 b dx dy + c dy^2)) at each peak [1/px^2].
     cutoff : float
         Pixels where the beam around the peak pixel exceeds this are used.
     weights : (9, 9) float64
@@ -317,11 +335,7 @@ def fit_beam(
     ----------
     Condon (1997), PASP 109, 166: fits in noise that the beam correlates.
     """
-    determinant = beam_a * beam_c - beam_b * beam_b
     reach = -math.log(cutoff)
-    half_x = max(1, int(math.sqrt(reach * beam_c / determinant)))
-    half_y = max(1, int(math.sqrt(reach * beam_a / determinant)))
-    beam = (beam_a, beam_b, beam_c)
     matrix, step, unweighted = np.empty((3, 3)), np.empty(3), np.empty((0, 0))
     for source in range(peak_y.size):
         _start(pixels, peak_y[source], peak_x[source], background[source], out[source])
@@ -329,25 +343,19 @@ def fit_beam(
         for source in range(peak_y.size):
             if sweep > 0 and neighbours[source, 0] < 0:
                 continue
+            beam = (beams[source, 0], beams[source, 1], beams[source, 2])
+            determinant = beam[0] * beam[2] - beam[1] * beam[1]
+            half_x = max(1, int(math.sqrt(reach * beam[2] / determinant)))
+            half_y = max(1, int(math.sqrt(reach * beam[0] / determinant)))
             box = (peak_y[source], peak_x[source], half_y, half_x)
-            near, row = neighbours[source], out[source]
+            level, near, row = background[source], neighbours[source], out[source]
             _fit_source(
-                pixels,
-                box,
-                background[source],
-                cutoff,
-                near,
-                out,
-                beam,
-                weights,
-                matrix,
-                step,
-                row,
+                pixels, box, level, cutoff, near, out, beam, beams, weights, matrix, step, row
             )
             if weights.size > 0 and row[5] == 0.0:
                 # Weights make faint sources diverge more often.
-                _start(pixels, peak_y[source], peak_x[source], background[source], row)
+                _start(pixels, peak_y[source], peak_x[source], level, row)
                 _fit_source(
-                    pixels, box, background[source], cutoff, near, out, beam, unweighted, matrix,
-                    step, row,
+                    pixels, box, level, cutoff, near, out, beam, beams, unweighted, matrix, step,
+                    row,
                 )  # fmt: skip

@@ -7,9 +7,10 @@ from scipy.spatial import cKDTree
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.peaks import Peaks, find_source_peaks
 
-__all__ = ["false_probability"]
+__all__ = ["false_probability", "is_within", "without_detected"]
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 # A source this many times brighter may make side lobes that are detected, as far as the arms of
 # an array reach [beams].
@@ -27,6 +28,7 @@ def false_probability(
     *,
     peaks: Peaks,
     significance: FloatArray,
+    bright_px: FloatArray,
 ) -> FloatArray:
     """Return the share of comparable peaks around each source that artefacts explain.
 
@@ -47,24 +49,29 @@ def false_probability(
         The sources.
     significance : (n,) float64
         Their peaks over the local rms.
+    bright_px : (m, 2) float64
+        x, y of other bright sources, outside the image or not detected.
 
     Returns
     -------
     (n,) float64
-        From 0 to 1; 0 for a source that is not near one 100 times brighter.
+        From 0 to 1; 0 for a source that is neither near one 100 times brighter nor near one of
+        `bright_px`.
     """
     result = np.zeros(peaks.y.size)
     least = parameters.detection_threshold_sigma
     bright = np.flatnonzero(significance > _BRIGHT_RATIO * least)
-    if not bright.size:
+    points, reach = _points(peaks), _ARM_BEAMS * beam.major_px
+    is_near = is_within(peaks, bright_px, reach)
+    if bright.size:
+        distance, nearest = cKDTree(points[bright]).query(points)
+        is_brighter = significance[bright[nearest]] > _BRIGHT_RATIO * significance
+        is_near |= (distance < reach) & is_brighter
+    if not is_near.any():
         return result
-    points = _points(peaks)
-    distance, nearest = cKDTree(points[bright]).query(points)
-    is_near = distance < _ARM_BEAMS * beam.major_px
-    is_near &= significance[bright[nearest]] > _BRIGHT_RATIO * significance
     negated = -pixels
     negative = find_source_peaks(negated, -background_grid, rms_grid, beam, parameters)
-    if not (negative.y.size and is_near.any()):
+    if not negative.y.size:
         return result
     height = (negated[negative.y, negative.x] - negative.background) / negative.rms
     near, reach = np.flatnonzero(is_near), _LOCAL_BEAMS * beam.major_px
@@ -76,6 +83,22 @@ def false_probability(
         n_positive = np.count_nonzero(significance[positives] >= limit)
         result[source] = min(1.0, n_negative / n_positive)
     return result
+
+
+def is_within(peaks: Peaks, places: FloatArray, radius_px: float) -> BoolArray:
+    """Return (n,) whether each of the peaks is near one of (m, 2) places x, y [px]."""
+    if not (places.size and peaks.y.size):
+        return np.zeros(peaks.y.size, np.bool_)
+    distance, _ = cKDTree(places).query(_points(peaks), distance_upper_bound=radius_px)
+    return np.asarray(np.isfinite(distance), np.bool_)
+
+
+def without_detected(places: FloatArray, peaks: Peaks, beam: BeamShape) -> FloatArray:
+    """Return the (m, 2) places x, y [px] without those at which a source is detected."""
+    if not (places.size and peaks.y.size):
+        return places
+    distance, _ = cKDTree(_points(peaks)).query(places)
+    return np.asarray(places[distance > beam.major_px])
 
 
 def _points(peaks: Peaks) -> FloatArray:

@@ -94,7 +94,18 @@ def _find(
     peaks: Peaks | None = None,
 ) -> FoundSources:
     find = find_signed_sources if _is_signed(image, parameters) else find_sources
-    return find(image.pixels, background_grid, rms_grid, beam, parameters, peaks)
+    return find(
+        image.pixels, background_grid, rms_grid, beam, parameters, peaks,
+        bright_px=_bright_px(image),
+    )  # fmt: skip
+
+
+def _bright_px(image: Image) -> FloatArray:
+    """Return (m, 2) x, y of the listed bright sources on this side of the sky."""
+    if image.bright_positions is None:
+        return np.empty((0, 2))
+    places = np.stack(image.projection.to_pixel(*image.bright_positions), axis=1)
+    return np.asarray(places[np.isfinite(places).all(axis=1)])
 
 
 def _is_signed(image: Image, parameters: FinderParameters) -> bool:
@@ -156,10 +167,8 @@ def to_shapes(image: Image, found: FoundSources) -> Shapes:
     errors = _errors(found, beam)
     jacobian = image.projection.jacobian(found.x, found.y)
     shape = ellipses_on_sky((found.major_px, found.minor_px), found.angle_rad, jacobian)
-    in_all = np.full(found.x.size, 1.0)
-    beam_on_sky = ellipses_on_sky(
-        (beam.major_px * in_all, beam.minor_px * in_all), beam.angle_rad * in_all, jacobian
-    )
+    major_px, minor_px, angle_rad = _beams(found, beam)
+    beam_on_sky = ellipses_on_sky((major_px, minor_px), angle_rad, jacobian)
     scale = 3600 * np.sqrt(np.abs(np.linalg.det(jacobian)))
     shape_err = errors.major * scale, errors.minor * scale, np.degrees(errors.angle)
     pure = deconvolve_with_errors(shape, shape_err, beam_on_sky)
@@ -192,7 +201,8 @@ def _to_columns(
     jacobian = projection.jacobian(found.x, found.y)
     east_err, north_err = _position_errors(found, errors, jacobian)
     major, minor, pa = ellipses_on_sky((found.major_px, found.minor_px), found.angle_rad, jacobian)
-    area = found.major_px * found.minor_px / (beam.major_px * beam.minor_px)
+    beam_major_px, beam_minor_px, _ = _beams(found, beam)
+    area = found.major_px * found.minor_px / (beam_major_px * beam_minor_px)
     peak = found.amplitude + np.sign(found.amplitude) * parameters.clean_bias_jy_beam
     scale_err = np.hypot(
         parameters.flux_calibration_error, parameters.clean_bias_err_jy_beam / np.abs(peak)
@@ -222,13 +232,20 @@ def _errors(found: FoundSources, beam: BeamShape) -> GaussianErrors:
     fixed = point_source_errors(snr, found.major_px, found.minor_px)
     if is_coarse(beam):
         fixed = _coarse_errors(fixed, snr, found, beam)
-    free = free_gaussian_errors(snr, found.major_px, found.minor_px, beam.major_px, beam.minor_px)
+    major_px, minor_px, _ = _beams(found, beam)
+    free = free_gaussian_errors(snr, found.major_px, found.minor_px, major_px, minor_px)
     return GaussianErrors(
         *(
             np.where(found.is_free, getattr(free, column.name), getattr(fixed, column.name))
             for column in fields(GaussianErrors)
         )
     )
+
+
+def _beams(found: FoundSources, beam: BeamShape) -> FloatArray:
+    """Return (3, n) axes [px] and angle [rad] of each source's beam: its own shape if fixed."""
+    fixed = np.stack([found.major_px, found.minor_px, found.angle_rad])
+    return np.where(found.is_free, beam.axes(found.x, found.y), fixed)
 
 
 def _coarse_errors(

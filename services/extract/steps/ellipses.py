@@ -1,13 +1,14 @@
 """Gaussians in pixels and on the sky: the restoring beam, and the shapes of sources."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from services.extract.models import BeamShape, Image
 
-__all__ = ["FloatArray", "ellipses_on_sky", "to_beam_shape"]
+__all__ = ["FloatArray", "ellipses_on_sky", "header_beam", "to_beam_shape"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -21,12 +22,20 @@ def to_beam_shape(image: Image) -> BeamShape:
     An interferometer's image is restored with one beam that is the same in direction cosines
     (l, m) over the whole image; BPA counts from the north at the *reference pixel*, which near a
     pole or in a cut-out is another direction than the north at the image centre. Images in
-    projections without such a plane (mosaics in CAR, AIT, ...) take the image centre.
+    projections without such a plane (mosaics in CAR, AIT, ...) take the image centre. A mosaic
+    with a map of beams has those; its shape is the typical one.
 
     References
     ----------
     Thompson, Moran & Swenson (2017), section 3.1; Greisen (1983), AIPS Memo 27.
     """
+    if image.local_beams is not None:
+        return replace(image.local_beams.typical, local=image.local_beams)
+    return header_beam(image)
+
+
+def header_beam(image: Image) -> BeamShape:
+    """Return the beam of the header in pixels, whatever map there is; as `to_beam_shape`."""
     to_sky = image.projection.reference_matrix
     if to_sky is None:
         rows, columns = image.pixels.shape

@@ -1,6 +1,5 @@
 """Detect sources and fit them in pixel coordinates."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +7,8 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from schemas.quality import QualityFlag
-from services.extract.models import BeamShape, FinderParameters, FoundSources
-from services.extract.steps.artefacts import false_probability
+from services.extract.models import BeamShape, FinderParameters, FoundSources, axes_of
+from services.extract.steps.artefacts import false_probability, is_within, without_detected
 from services.extract.steps.free_shapes import FreeShapes, fit_free_shapes
 from services.extract.steps.hidden_sources import with_hidden_sources
 from services.extract.steps.peaks import Peaks, find_source_peaks
@@ -22,7 +21,6 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-_LN2 = math.log(2.0)
 # Reduced chi-square of a point source within the 20 % contour for noise whose autocorrelation is
 # the beam: the eigenvalues of the covariance of its residuals give mean and degrees of freedom.
 _CHI2_MEAN, _CHI2_FREEDOM, _CHI2_FREEDOM_PER_AREA = 0.342, 6.4, 3.2
@@ -32,6 +30,7 @@ _MODEL_ERR = 0.01
 # A source this many times brighter, this many beams away: its side lobes may be detected.
 _BRIGHT_RATIO, _BRIGHT_BEAMS = 100.0, 10.0
 _LIKELY_FALSE = 0.5
+_NOWHERE = np.empty((0, 2))
 
 
 def find_sources(
@@ -41,6 +40,8 @@ def find_sources(
     beam: BeamShape,
     parameters: FinderParameters,
     peaks: Peaks | None = None,
+    *,
+    bright_px: FloatArray = _NOWHERE,
 ) -> FoundSources:
     """Detect and measure all sources of an image.
 
@@ -56,6 +57,8 @@ def find_sources(
         Settings of the finder.
     peaks : Peaks or None
         Peaks of another image with the same pixels: all are measured. None: detect them here.
+    bright_px : (m, 2) float64
+        x, y of bright sources whose side lobes may be here; they may lie outside the image.
 
     Returns
     -------
@@ -72,13 +75,17 @@ def find_sources(
     peaks, fits = fitted.peaks, fitted.fits
     shapes, residuals = _fit_shapes(pixels, fitted, beam, parameters)
     flags = _flags(fits, peaks, fitted.neighbours, beam, pixels.shape)
+    bright_px = without_detected(bright_px, peaks, beam)
+    flags[is_within(peaks, bright_px, _BRIGHT_BEAMS * beam.major_px)] |= int(
+        QualityFlag.NEAR_BRIGHT
+    )
     p_false = false_probability(
         pixels, background_grid, rms_grid, beam, parameters,
-        peaks=peaks, significance=fits[:, 0] / peaks.rms,
+        peaks=peaks, significance=fits[:, 0] / peaks.rms, bright_px=bright_px,
     )  # fmt: skip
     flags[p_false >= _LIKELY_FALSE] |= int(QualityFlag.NEAR_BRIGHT)
     points = replace(_to_points(fits, peaks, beam, flags), p_false=p_false)
-    found = _with_poor_fits(_with_shapes(points, shapes, peaks, beam), residuals, beam)
+    found = _with_poor_fits(_with_shapes(points, shapes, peaks, beam), points, residuals)
     return found.select((fits[:, 0] >= least_sigma * peaks.rms) & ~shapes.is_part)
 
 
@@ -106,14 +113,16 @@ def _to_points(
 ) -> FoundSources:
     """Return the sources with the beam's shape, not compared with anything yet."""
     amplitude = _without_peak_bias(fits, peaks.rms, beam)
+    # That of the fit: the beam at the peak, not at the fitted position.
+    major_px, minor_px, angle_rad = beam.axes(peaks.x.astype(float), peaks.y.astype(float))
     return FoundSources(
         significance=fits[:, 0] / peaks.rms,
         amplitude=amplitude,
         x=fits[:, 1],
         y=fits[:, 2],
-        major_px=np.full_like(amplitude, beam.major_px),
-        minor_px=np.full_like(amplitude, beam.minor_px),
-        angle_rad=np.full_like(amplitude, beam.angle_rad),
+        major_px=major_px,
+        minor_px=minor_px,
+        angle_rad=angle_rad,
         rms_local=peaks.rms,
         chi2_reduced=np.zeros_like(amplitude),
         p_false=np.zeros_like(amplitude),
@@ -122,7 +131,9 @@ def _to_points(
     )
 
 
-def _with_poor_fits(found: FoundSources, residuals: FloatArray, beam: BeamShape) -> FoundSources:
+def _with_poor_fits(
+    found: FoundSources, points: FoundSources, residuals: FloatArray
+) -> FoundSources:
     """Return the sources with their chi-square, and a flag where it is beyond its distribution.
 
     In noise that the beam correlates it is distributed like `_CHI2_MEAN` times a chi-square over
@@ -130,7 +141,7 @@ def _with_poor_fits(found: FoundSources, residuals: FloatArray, beam: BeamShape)
     and the degrees of freedom grow with the area.
     """
     chi2_reduced = residuals[:, 0] / np.maximum(residuals[:, 1], 1)
-    area = found.major_px * found.minor_px / (beam.major_px * beam.minor_px)
+    area = found.major_px * found.minor_px / (points.major_px * points.minor_px)
     freedom = np.maximum(_CHI2_FREEDOM, _CHI2_FREEDOM_PER_AREA * area)
     mean = np.where(found.is_free, 1.0, _CHI2_MEAN)
     snr = np.abs(found.amplitude) / found.rms_local
@@ -215,8 +226,7 @@ def _with_shapes(
     if not free.size:
         return replace(found, quality_flags=flags)
     columns = np.stack([found.major_px, found.minor_px, found.angle_rad])
-    for source in free:
-        columns[:, source] = _axes(*shapes.models[source, 3:])
+    columns[:, free] = axes_of(shapes.models[free, 3:])
     models = shapes.models
     amplitude, x_fit, y_fit = (
         np.where(shapes.is_free, free_value, value)
@@ -231,10 +241,3 @@ def _with_shapes(
         found, amplitude=amplitude, x=x_fit, y=y_fit, major_px=major_px, minor_px=minor_px,
         angle_rad=angle_rad, quality_flags=flags, is_free=shapes.is_free,
     )  # fmt: skip
-
-
-def _axes(a: float, b: float, c: float) -> tuple[float, float, float]:
-    """Return major and minor FWHM [px] and the major axis's angle [rad] of a quadratic form."""
-    middle, half = (a + c) / 2, math.hypot((a - c) / 2, b)
-    major, minor = math.sqrt(4 * _LN2 / (middle - half)), math.sqrt(4 * _LN2 / (middle + half))
-    return major, minor, 0.5 * math.atan2(-2 * b, c - a)

@@ -1,5 +1,6 @@
 """Forced photometry: the peak flux at given positions of an image."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from schemas.reasons import ForcedReason
 from services.extract.kernels.forced import BLANK, CONFUSED, MEASURED, OUTSIDE, measure_forced
-from services.extract.models import Extraction, Image
+from services.extract.models import BeamShape, Extraction, Image
 from services.extract.steps.ellipses import to_beam_shape
 from sky.rms_grid import rms_at
 
@@ -70,25 +71,46 @@ def measure_positions(
     shape = (image.pixels.shape[0], image.pixels.shape[1])
     background = rms_at(extraction.background_grid, shape, x, y)
     rms = rms_at(extraction.rms_grid, shape, x, y)
+    neighbours = _neighbours_of_positions(x, y, ra.size, beam.major_px)
     flux, flux_err = np.empty(ra.size), np.empty(ra.size)
     status = np.empty(ra.size, np.int64)
-    measure_forced(
-        image.pixels,
-        x,
-        y,
-        background,
-        rms,
-        _neighbours_of_positions(x, y, ra.size, beam.major_px),
-        ra.size,
-        *beam.quadratic,
-        flux,
-        flux_err,
-        status,
-    )
+    sources = np.stack([x, y, background, rms])
+    for chosen, near, quadratic in _problems(sources, neighbours, ra.size, beam):
+        x0, y0, level, noise = np.ascontiguousarray(sources[:, chosen])
+        at = chosen[: near.shape[0]]
+        part = slice(int(at[0]), int(at[-1]) + 1)
+        measure_forced(
+            image.pixels, x0, y0, level, noise, near, near.shape[0], *quadratic,
+            flux[part], flux_err[part], status[part],
+        )  # fmt: skip
     return ForcedFluxes(
         flux, flux_err, np.where(status == MEASURED, rms[: ra.size], np.nan),
         tuple(REASONS[int(each)] for each in status),
     )  # fmt: skip
+
+
+_Problem = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], tuple[float, float, float]]
+
+
+def _problems(
+    sources: FloatArray, neighbours: npt.NDArray[np.int64], n_positions: int, beam: BeamShape
+) -> Iterator[_Problem]:
+    """Yield sources, their neighbours among these, and the beam: one problem where it is constant.
+
+    A map of beams makes one of each position: the beam at it is that of its neighbours, too.
+    """
+    if not n_positions:
+        return
+    if beam.local is None:
+        yield np.arange(sources.shape[1]), neighbours, beam.quadratic
+        return
+    x, y = sources[:2, :n_positions]
+    quadratics = beam.quadratics(np.nan_to_num(x), np.nan_to_num(y))
+    for position, (a, b, c) in enumerate(quadratics.tolist()):
+        near = neighbours[position][neighbours[position] >= 0]
+        order = np.full((1, neighbours.shape[1]), -1, np.int64)
+        order[0, : near.size] = np.arange(1, near.size + 1)
+        yield np.concatenate([[position], near]), order, (a, b, c)
 
 
 def _neighbours_of_positions(

@@ -99,7 +99,7 @@ class _Fitter:
         self._pixels, self._peaks = pixels, peaks
         self._is_candidate, self._threshold_sigma = is_candidate, threshold_sigma
         self._result = result
-        a, b, c = beam.quadratic
+        a, b, c = beam.quadratics(peaks.x, peaks.y).T
         self._beam_determinant = a * c - b * b
         self._max_half_px = math.ceil(_MOST_BEAMS * beam.major_px)
         self._order = np.argsort(peaks.island, kind="stable")
@@ -153,7 +153,7 @@ class _Fitter:
 
     def _is_extended(self, source: int, model: FloatArray) -> bool:
         determinant = model[3] * model[5] - model[4] * model[4]
-        growth = math.sqrt(self._beam_determinant / determinant)
+        growth = math.sqrt(self._beam_determinant[source] / determinant)
         # The relative error of the area is about that of the peak.
         growth_err = growth * self._peaks.rms[source] / model[0]
         return bool(growth > max(_LEAST_GROWTH, 1 + _LEAST_SIGMA * growth_err))

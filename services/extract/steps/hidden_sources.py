@@ -173,10 +173,11 @@ def _hidden_peaks(
 
 def _without_repeats(x: IntArray, y: IntArray, height: FloatArray, beam: BeamShape) -> IntArray:
     """Return the indices of the highest within each beam: two sources may hide the same one."""
-    a, b, c = beam.quadratic
+    a, b, c = beam.quadratics(x, y).T
     chosen: list[int] = []
     for index in np.argsort(-height, kind="stable"):
         dx, dy = x[chosen] - x[index], y[chosen] - y[index]
-        if not np.any(a * dx * dx + 2 * b * dx * dy + c * dy * dy < _EXPONENTS[0]):
+        exponents = a[index] * dx * dx + 2 * b[index] * dx * dy + c[index] * dy * dy
+        if not np.any(exponents < _EXPONENTS[0]):
             chosen.append(int(index))
     return np.array(chosen, np.int64)

@@ -1,6 +1,6 @@
 """The measurement of an image: checks, source finding, quality control, record."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ from schemas.reasons import ImageReason
 from services.extract import metrics
 from services.extract.errors import RejectedImageError
 from services.extract.models import ExtractedImage, FinderParameters, Image, ReceivedImage
+from services.extract.steps.beam_map import read_beam_map, with_beam_map
 from services.extract.steps.catalogue import extract_sources
 from services.extract.steps.image import open_image
 from services.extract.steps.image_message import check_sha256, check_size
 from services.extract.steps.peaks import count_negative_peaks
+from services.extract.steps.positions import read_positions
 from services.extract.steps.quality import QualityControl, QualityLimits
 from services.extract.steps.recent_images import RecentImages
 from services.extract.steps.records import telescope_stream, to_record
@@ -22,6 +24,8 @@ from sky.header.errors import HeaderError
 from sky.header.times import check_exposure
 
 __all__ = ["ImageMeasurer"]
+
+_PREFIX = "LIVETRAP_EXTRACT__"
 
 
 class ImageMeasurer:
@@ -35,6 +39,11 @@ class ImageMeasurer:
         What every image must satisfy.
     disk : Path or None
         Folder for the pixels of images that have left memory; None: they are not kept.
+
+    Raises
+    ------
+    SettingsError
+        If the map of beams or the list of bright sources cannot be read.
     """
 
     def __init__(
@@ -46,6 +55,11 @@ class ImageMeasurer:
             settings.recent_images_mb * 1_000_000,
             folder=disk,
             max_disk_bytes=settings.recent_images_disk_mb * 1_000_000,
+        )
+        psf_map, bright = settings.psf_map, settings.bright_positions
+        self._beam_map = read_beam_map(psf_map, name=f"{_PREFIX}PSF_MAP") if psf_map else None
+        self._bright_positions = (
+            read_positions(bright, name=f"{_PREFIX}BRIGHT_POSITIONS") if bright else None
         )
         self._count_negative = settings.count_negative
         self._limits = limits
@@ -92,7 +106,8 @@ class ImageMeasurer:
         """
         image = open_image(received.data, received.cards, max_bytes=self._limits.max_image_bytes)
         self._check_exposure(image)
-        return image
+        image = replace(image, bright_positions=self._bright_positions)
+        return with_beam_map(image, self._beam_map) if self._beam_map else image
 
     def _extract(self, received: ReceivedImage, image: Image) -> ExtractedImage:
         extracted = ExtractedImage(image, extract_sources(image, self._parameters))

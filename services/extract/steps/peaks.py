@@ -103,7 +103,7 @@ def find_source_peaks(
     background = rms_at(background_grid, shape, x, y)
     keep = drop_secondary_peaks(
         pixels, y, x, background, rms,
-        quadratic=beam.quadratic, threshold_sigma=parameters.detection_threshold_sigma,
+        beam=beam, threshold_sigma=parameters.detection_threshold_sigma,
     )  # fmt: skip
     return Peaks(y[keep], x[keep], island[keep], background[keep], rms[keep])
 

@@ -59,8 +59,9 @@ def fit_points(pixels: npt.NDArray[np.float32], peaks: Peaks, beam: BeamShape) -
     """
     points = with_fits(peaks, np.empty((peaks.y.size, 6)), beam)
     fit_beam(
-        pixels, peaks.y, peaks.x, peaks.background, points.neighbours, *beam.quadratic,
-        _FIT_CUTOFF, pixel_weights(beam), _BLEND_SWEEPS, points.fits,
+        pixels, peaks.y, peaks.x, peaks.background, points.neighbours,
+        np.ascontiguousarray(points.models[:, 3:]), _FIT_CUTOFF, pixel_weights(beam),
+        _BLEND_SWEEPS, points.fits,
     )  # fmt: skip
     points.models[:, :3] = points.fits[:, :3]
     return points
@@ -81,7 +82,7 @@ def with_fits(peaks: Peaks, fits: FloatArray, beam: BeamShape) -> Points:
     around = neighbours_within(peaks.x, peaks.y, AROUND_BEAMS * beam.major_px)
     distance = np.hypot(peaks.x[around] - peaks.x[:, None], peaks.y[around] - peaks.y[:, None])
     neighbours = np.where(distance <= _BLEND_BEAMS * beam.major_px, around, -1)
-    models = np.column_stack([fits[:, :3], np.broadcast_to(beam.quadratic, (peaks.y.size, 3))])
+    models = np.column_stack([fits[:, :3], beam.quadratics(peaks.x, peaks.y)])
     return Points(peaks, around, neighbours, fits, models)
 
 

@@ -5,6 +5,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from services.extract.kernels.beams import fit_each_alone
+from services.extract.models import BeamShape
 
 __all__ = ["drop_secondary_peaks"]
 
@@ -27,7 +28,7 @@ def drop_secondary_peaks(
     background: FloatArray,
     rms: FloatArray,
     *,
-    quadratic: tuple[float, float, float],
+    beam: BeamShape,
     threshold_sigma: float,
 ) -> BoolArray:
     """Return which peaks remain sources after subtraction of their higher neighbours' beams.
@@ -43,8 +44,8 @@ def drop_secondary_peaks(
         Peak pixels.
     background, rms : (n,) float64
         At the peaks [Jy/beam].
-    quadratic : (float, float, float)
-        a, b, c of the beam exp(-(a dx^2 + 2 b dx dy + c dy^2)) [1/px^2].
+    beam : BeamShape
+        The restoring beam.
     threshold_sigma : float
         Detection threshold [local rms].
 
@@ -54,14 +55,17 @@ def drop_secondary_peaks(
         False for a peak that is part of another source.
     """
     keep = np.ones(y.size, np.bool_)
-    pairs = _pairs(y, x, quadratic)
+    if y.size < 2:
+        return keep
+    quadratics = beam.quadratics(x, y)
+    pairs = _pairs(y, x, _widest(quadratics, beam))
     if not pairs.size:
         return keep
     height = pixels[y, x] - background
     members = np.unique(pairs)
     fits = np.full((y.size, 3), np.nan)
     alone = np.empty((members.size, 3))
-    fit_each_alone(pixels, y[members], x[members], background[members], quadratic, alone)
+    fit_each_alone(pixels, y[members], x[members], background[members], quadratics[members], alone)
     fits[members] = alone
     amplitude, centre_x, centre_y = fits.T
     both = np.concatenate([pairs, pairs[:, ::-1]])
@@ -72,7 +76,7 @@ def drop_secondary_peaks(
         others = higher[first[peak] : first[peak + 1], 1]
         others = others[keep[others]]
         beams = amplitude[others] * _beam(
-            x[peak] - centre_x[others], y[peak] - centre_y[others], quadratic
+            x[peak] - centre_x[others], y[peak] - centre_y[others], quadratics[others]
         )
         model = float(np.sum(beams))
         least = _THRESHOLD_FRACTION * threshold_sigma * rms[peak] + _MODEL_FRACTION * model
@@ -80,10 +84,17 @@ def drop_secondary_peaks(
     return keep
 
 
+def _widest(quadratics: FloatArray, beam: BeamShape) -> tuple[float, float, float]:
+    """Return a beam that contains all of them: they, or a round one where they differ."""
+    if beam.local is None:
+        return beam.quadratic
+    a, b, c = quadratics.T
+    least = float(np.min((a + c) / 2 - np.hypot((a - c) / 2, b)))
+    return least, 0.0, least
+
+
 def _pairs(y: IntArray, x: IntArray, quadratic: tuple[float, float, float]) -> IntArray:
     """Return (m, 2) indices of peaks that lie within each other's beam."""
-    if y.size < 2:
-        return np.empty((0, 2), np.int64)
     a, b, c = quadratic
     # The beam's exponent is the squared distance in these coordinates.
     root = np.linalg.cholesky(np.array([[a, b], [b, c]]))
@@ -98,6 +109,6 @@ def _is_higher(height: FloatArray, other: IntArray, peak: IntArray) -> BoolArray
     return np.asarray((height[other] > height[peak]) | (is_equal & (other < peak)), np.bool_)
 
 
-def _beam(dx: FloatArray, dy: FloatArray, quadratic: tuple[float, float, float]) -> FloatArray:
-    a, b, c = quadratic
-    return np.exp(-(a * dx * dx + 2 * b * dx * dy + c * dy * dy))
+def _beam(dx: FloatArray, dy: FloatArray, quadratics: FloatArray) -> FloatArray:
+    a, b, c = quadratics.T
+    return np.asarray(np.exp(-(a * dx * dx + 2 * b * dx * dy + c * dy * dy)))

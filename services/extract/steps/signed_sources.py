@@ -25,6 +25,8 @@ def find_signed_sources(
     beam: BeamShape,
     parameters: FinderParameters,
     peaks: Peaks | None = None,
+    *,
+    bright_px: FloatArray,
 ) -> FoundSources:
     """Detect by the absolute value, and measure with the sign.
 
@@ -37,8 +39,12 @@ def find_signed_sources(
         their significance is positive.
     """
     positive, negative = (None, None) if peaks is None else _split(peaks, pixels)
-    above = find_sources(pixels, background_grid, rms_grid, beam, parameters, positive)
-    below = find_sources(-pixels, -background_grid, rms_grid, beam, parameters, negative)
+    above = find_sources(
+        pixels, background_grid, rms_grid, beam, parameters, positive, bright_px=bright_px
+    )
+    below = find_sources(
+        -pixels, -background_grid, rms_grid, beam, parameters, negative, bright_px=bright_px
+    )
     below = replace(
         below,
         amplitude=-below.amplitude,

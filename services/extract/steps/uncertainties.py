@@ -62,8 +62,8 @@ def free_gaussian_errors(
     snr: FloatArray,
     major_px: FloatArray,
     minor_px: FloatArray,
-    beam_major_px: float,
-    beam_minor_px: float,
+    beam_major_px: float | FloatArray,
+    beam_minor_px: float | FloatArray,
 ) -> GaussianErrors:
     """Return the errors of a fit of all six parameters of a Gaussian.
 
@@ -73,7 +73,7 @@ def free_gaussian_errors(
         Peak over local rms.
     major_px, minor_px : (n,) float64
         Fitted axes, FWHM [px].
-    beam_major_px, beam_minor_px : float
+    beam_major_px, beam_minor_px : float or (n,) float64
         Correlation lengths of the noise: the beam, FWHM [px].
 
     References

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livetrap import cli
-from livetrap.extraction.positions import read_positions
 from runtime.errors import SettingsError
+from services.extract.steps.positions import read_positions
 from tests.support.examples import examples
 from tests.support.fits_images import make, pixels
 
@@ -129,6 +129,25 @@ def test_maps_of_others_replace_the_measured_ones(
     assert "shape_mismatch" in capsys.readouterr().err
 
 
+def test_a_map_of_beams_and_a_list_of_bright_sources(
+    sky: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = write(tmp_path / "image.fits", make(sky, CRVAL2=0.0))
+    planes = np.ones((3, 128, 128), "f4") * np.float32([0.05, 0.04, 0.0])[:, None, None]
+    beams = write(tmp_path / "beams.fits", make(planes, CRVAL2=0.0))
+    bright = write(tmp_path / "bright.csv", b"ra,dec\n9.99,0.2\n")
+    assert run(image) == 0
+    (plain,) = rows(capsys)
+    assert run(image, "--psf-map", beams, "--bright-positions", bright) == 0
+    (mapped,) = rows(capsys)
+    assert float(mapped["flux_int_jy"]) == pytest.approx(float(plain["flux_int_jy"]), rel=1e-4)
+    is_near = {name: int(row["quality_flags"]) & 32 for name, row in
+               (("plain", plain), ("mapped", mapped))}  # fmt: skip
+    assert is_near == {"plain": 0, "mapped": 32}
+    assert run(image, "--psf-map", image) == 2
+    assert "has 1 planes; give a cube of three" in capsys.readouterr().err
+
+
 def test_fluxes_at_positions(
     sky: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,7 +179,7 @@ def test_any_list_of_positions_is_read_or_refused(
     path = tmp_path_factory.getbasetemp() / "positions.csv"
     path.write_text(text, encoding="utf-8")
     with suppress(SettingsError):
-        ra, dec = read_positions(path)
+        ra, dec = read_positions(path, name="--positions")
         assert ra.size == dec.size > 0
 
 
@@ -178,4 +197,4 @@ def test_what_is_wrong_with_a_list_of_positions_is_said(
     path = tmp_path / "positions.csv"
     path.write_text(text)
     with pytest.raises(SettingsError, match=words):
-        read_positions(path)
+        read_positions(path, name="--positions")

@@ -56,3 +56,24 @@ def test_without_artefacts_nothing_is_likely_false() -> None:
     found = find(sky(BEAM, sources, 1, SIZE))
     assert found.x.size == 2
     assert (found.p_false == 0).all()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_side_lobes_of_a_listed_source_outside_the_image_are_flagged(seed: int) -> None:
+    # 8 beams beside the right half of the image is what makes its arms.
+    cut = int(CENTRE + 40)
+    whole = sky(BEAM, [(CENTRE, CENTRE, BRIGHT, BEAM)], seed, SIZE) + artefacts(2e-3, seed)
+    pixels = np.ascontiguousarray(whole[:, cut:])
+    mean, rms = measure_background(pixels, 50)
+
+    def n_flagged(bright_px: list[tuple[float, float]]) -> tuple[int, int]:
+        places = np.array(bright_px).reshape(-1, 2)
+        found = find_sources(pixels, mean, rms, BEAM, PARAMETERS, bright_px=places)
+        return int(np.sum((found.quality_flags & QualityFlag.NEAR_BRIGHT) > 0)), found.x.size
+
+    n_without, n_sources = n_flagged([])
+    assert n_sources > 10
+    assert n_without < 0.2 * n_sources
+    assert n_flagged([(CENTRE - cut, CENTRE), (5000.0, 5000.0)])[0] > 0.8 * n_sources
+    # One that is detected speaks for itself, and one that is far has no arms here.
+    assert n_flagged([(5000.0, 5000.0)])[0] == n_without

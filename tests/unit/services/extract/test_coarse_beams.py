@@ -25,13 +25,13 @@ def test_the_weighted_fit_is_that_of_generalised_least_squares(seed: int) -> Non
     fits, near = np.empty((2, 6)), np.array([[1], [-1]])
     weights = pixel_weights(beam)
     fit_beam(
-        pixels, np.array([20, 21]), np.array([20, 23]), np.full(2, 0.1), near, *beam.quadratic,
-        0.6, weights, 1, fits,
+        pixels, np.array([20, 21]), np.array([20, 23]), np.full(2, 0.1), near,
+        np.tile(beam.quadratic, (2, 1)), 0.6, weights, 1, fits,
     )  # fmt: skip
     again = fits.copy()
     fit_beam(
         pixels, np.array([20, 21]), np.array([20, 23]), np.full(2, 0.1), np.full((2, 1), -1),
-        *beam.quadratic, 0.6, weights, 1, again,
+        np.tile(beam.quadratic, (2, 1)), 0.6, weights, 1, again,
     )  # fmt: skip
     expected = reference.weighted_beam(pixels - 0.1, (21, 23), beam.quadratic, weights)
     np.testing.assert_allclose(again[1, :3], expected, rtol=1e-4)

@@ -182,7 +182,7 @@ def test_the_beam_fit_is_exact_between_pixels(dx: float, dy: float, flux: float)
     out = np.empty((1, 6))
     fit_beam(
         pixels, np.array([peak[0]]), np.array([peak[1]]), np.zeros(1), np.full((1, 1), -1),
-        *BEAM, 0.6, NO_WEIGHTS, 1, out,
+        np.tile(BEAM, (1, 1)), 0.6, NO_WEIGHTS, 1, out,
     )  # fmt: skip
     np.testing.assert_allclose(out[0, :3], [flux, 15 + dx, 15 + dy], rtol=1e-5)
     assert out[0, 5] == 1
@@ -193,7 +193,7 @@ def test_two_blended_beams_are_separated() -> None:
     out = np.empty((2, 6))
     fit_beam(
         pixels.astype(np.float32), np.array([20, 20]), np.array([17, 23]), np.zeros(2),
-        np.array([[1], [0]]), *BEAM, 0.6, NO_WEIGHTS, 30, out,
+        np.array([[1], [0]]), np.tile(BEAM, (2, 1)), 0.6, NO_WEIGHTS, 30, out,
     )  # fmt: skip
     np.testing.assert_allclose(out[0, :3], [2, 17.3, 20.1], atol=1e-3)
     np.testing.assert_allclose(out[1, :3], [1, 23.2, 20.4], atol=1e-3)
@@ -209,7 +209,7 @@ def test_blank_pixels_near_a_peak_are_reported() -> None:
         np.array([4]),
         np.zeros(1),
         np.full((1, 1), -1),
-        *BEAM,
+        np.tile(BEAM, (1, 1)),
         0.6,
         NO_WEIGHTS,
         1,

@@ -140,7 +140,7 @@ def test_a_beam_fitted_alone_is_that_of_plain_numpy(shape: tuple[float, float, f
     assert peaks.size
     y, x = np.ascontiguousarray(peaks.T)
     fits = np.empty((y.size, 3))
-    fit_each_alone(pixels, y, x, np.zeros(y.size), beam.quadratic, fits)
+    fit_each_alone(pixels, y, x, np.zeros(y.size), beam.quadratics(x, y), fits)
     for fit, row, column in zip(fits, y, x, strict=True):
         expected = reference.beam_alone(pixels, row, column, beam.quadratic)
         np.testing.assert_allclose(fit, expected, rtol=1e-6)
