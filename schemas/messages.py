@@ -252,7 +252,8 @@ class ImageDetections:
 
     `metadata`, `rms_grid` and what follows from the measurement are None for a rejected image.
     `margin_px` is the border in which no sources were searched [px]; `warnings` are the
-    doubtful values of the image: ignored cards, constants taken for blank.
+    doubtful values of the image: ignored cards, constants taken for blank. `n_bands` is how many
+    images (bands and Stokes parameters) a timestep of the stream has, if its producer says so.
     """
 
     image_id: str
@@ -269,6 +270,7 @@ class ImageDetections:
     sources: SourceColumns = field(default_factory=SourceColumns)
     times: StageTimes = field(default_factory=StageTimes)
     warnings: tuple[str, ...] = ()
+    n_bands: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

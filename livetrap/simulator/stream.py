@@ -81,7 +81,10 @@ def stream_to_kafka(
     )
     stop = stop or threading.Event()
     writer = _TruthWriter(live, truth_path)
-    publisher = _Publisher(create_producer(settings), Topics(topic_prefix).images, live.stream)
+    publisher = _Publisher(
+        create_producer(settings), Topics(topic_prefix).images, live.stream,
+        n_bands=len(live.bands_hz),
+    )  # fmt: skip
     renderer = ImageRenderer(live)
     started_s = time.monotonic()
     for timestep in range(live.images) if live.images else itertools.count():
@@ -99,10 +102,11 @@ def stream_to_kafka(
 class _Publisher:
     """Sends images to Kafka and counts the acknowledgements."""
 
-    def __init__(self, producer: Producer, topic: str, stream: str) -> None:
+    def __init__(self, producer: Producer, topic: str, stream: str, *, n_bands: int) -> None:
         self._producer = producer
         self._topic = topic
         self._stream = stream
+        self._n_bands = n_bands
         self._n_sent = 0
         self._n_acknowledged = 0
         self._failure: KafkaError | None = None
@@ -137,6 +141,7 @@ class _Publisher:
                 "image-id": digest,
                 "sha256": digest,
                 "content-type": "application/fits",
+                "n-bands": str(self._n_bands),
                 "t-sent": utc_isot(datetime.now(UTC)) + "Z",
             },
         )

@@ -209,7 +209,14 @@ class AssociateSettings(SolutionSettings):
         30.0, gt=0, description="Longest wait for a band of a timestep [s]"
     )
     first_timestep_wait_s: float = Field(
-        5.0, gt=0, description="Wait for the bands of a new stream [s]"
+        5.0, gt=0, description="Longest wait for the bands of a new stream [s]"
+    )
+    new_stream_bands: int | None = Field(
+        None,
+        ge=1,
+        le=999_999,
+        description="Images (bands and Stokes parameters) of a timestep of new streams whose "
+        "images have no header n-bands [-]; unset: unknown, they wait",
     )
     timestep_tolerance_s: float = Field(
         0.5, ge=0, description="Images this close in start time share a timestep [s]"

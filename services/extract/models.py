@@ -83,6 +83,8 @@ class ReceivedImage:
         Where on Kafka it is.
     time_sent, time_appended : datetime or None
         When its producer sent it and when Kafka stored it, UTC.
+    n_bands : int or None
+        Images (bands and Stokes parameters) of a timestep of its stream, as its producer says.
     """
 
     data: bytes
@@ -93,6 +95,7 @@ class ReceivedImage:
     source: SourceOffset
     time_sent: datetime | None
     time_appended: datetime | None
+    n_bands: int | None = None
 
 
 class LocalBeams(Protocol):

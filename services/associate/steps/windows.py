@@ -112,11 +112,12 @@ class TimestepWindows:
     A timestep closes when every expected channel (band and Stokes parameter) has an image in
     it or in a later one, or when its first image has waited `window_timeout_s` although
     everything that was sent until then has arrived, or when two thousand wait. The channels of
-    a new stream are unknown: its first timestep closes after `first_timestep_wait_s`, however
-    its partitions interleave. Timesteps of a stream close in order; an image of a closed
-    timestep is late and is associated alone; if it came within the timeout, its channel is
-    waited for from then on. A single image far ahead of all others (a header with a wrong date)
-    does not move the clock of its stream: it, too, is associated alone.
+    a new stream are unknown: its first timestep closes when it has as many as its producer or
+    the settings say, or after `first_timestep_wait_s`, however its partitions interleave.
+    Timesteps of a stream close in order; an image of a closed timestep is late and is associated
+    alone; if it came within the timeout, its channel is waited for from then on. A single image
+    far ahead of all others (a header with a wrong date) does not move the clock of its stream:
+    it, too, is associated alone.
 
     Parameters
     ----------
@@ -127,6 +128,7 @@ class TimestepWindows:
     def __init__(self, settings: AssociateSettings) -> None:
         self._timeout_s = settings.window_timeout_s
         self._first_wait_s = settings.first_timestep_wait_s
+        self._new_stream_bands = settings.new_stream_bands
         self._tolerance = timedelta(seconds=settings.timestep_tolerance_s)
         self._streams: dict[str, _Stream] = {}
         self._alone: list[Timestep] = []
@@ -254,12 +256,18 @@ class TimestepWindows:
         if waited_s >= self._timeout_s or len(stream.open) > _MOST_OPEN_TIMESTEPS:
             return True
         if stream.closed_until is None:
-            return waited_s >= self._first_wait_s
+            return waited_s >= self._first_wait_s or self._has_all_bands(window)
         return all(
             channel in window.channels
             or stream.newest.get(channel, window.time_start) > window.time_start + self._tolerance
             for channel in stream.expected()
         )
+
+    def _has_all_bands(self, window: _Open) -> bool:
+        """Return whether a window has as many channels as its images or the settings say."""
+        said = [each.record.n_bands for each in window.arrivals if each.record.n_bands]
+        n_bands = max(said, default=self._new_stream_bands)
+        return n_bands is not None and len(window.channels) >= n_bands
 
     def _close(self, name: str, stream: _Stream, window: _Open) -> Timestep:
         is_jump = stream.is_jump(window.time_start)

@@ -17,6 +17,7 @@ from sky.header.spectral import read_frequency
 
 __all__ = ["plane_messages"]
 
+_KEPT_HEADERS = ("t-sent", "n-bands")
 _MOST_PLANES = 4096
 
 
@@ -48,7 +49,7 @@ def plane_messages(
         )
     telescope = Cards(cube.fits.header).text("TELESCOP")
     stream = received.stream or telescope_stream(telescope)
-    kept = {name: message.headers[name] for name in ("t-sent",) if name in message.headers}
+    kept = {name: message.headers[name] for name in _KEPT_HEADERS if name in message.headers}
     try:
         for plane in split_planes(cube.data, cube.fits):
             headers = {"stream": stream, "sha256": hashlib.sha256(plane).hexdigest(), **kept}

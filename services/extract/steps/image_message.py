@@ -17,6 +17,7 @@ __all__ = [
     "check_size",
     "fits_cards",
     "invalid_headers",
+    "n_bands",
     "read_message",
     "stream_name",
     "time_sent",
@@ -26,6 +27,8 @@ _CARD_PREFIX = "fits:"
 # Outside these limits the clock of the producer is not set.
 _EARLIEST_SENT = datetime(1990, 1, 1, tzinfo=UTC)
 _LATEST_AHEAD = timedelta(days=1)
+# Of a number of bands.
+_MOST_DIGITS = 6
 
 
 def read_message(message: InMessage, cluster_id: str) -> ReceivedImage:
@@ -48,6 +51,7 @@ def read_message(message: InMessage, cluster_id: str) -> ReceivedImage:
         source=SourceOffset(cluster_id, message.topic, message.partition, message.offset),
         time_sent=time_sent(message.headers),
         time_appended=message.time_appended,
+        n_bands=n_bands(message.headers),
     )
 
 
@@ -80,11 +84,20 @@ def time_sent(headers: Mapping[str, str]) -> datetime | None:
     return moment if is_possible else None
 
 
+def n_bands(headers: Mapping[str, str]) -> int | None:
+    """Return how many images each timestep of the stream has; None where ``n-bands`` is none."""
+    text = headers.get("n-bands", "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else 0
+    return number or None
+
+
 def invalid_headers(headers: Mapping[str, str], image: ReceivedImage) -> list[str]:
     """Return the optional headers whose values are impossible; they are ignored."""
     invalid = []
     if "t-sent" in headers and image.time_sent is None:
         invalid.append("t-sent")
+    if "n-bands" in headers and image.n_bands is None:
+        invalid.append("n-bands")
     if headers.get("image-id", image.digest.image_id) != image.digest.image_id:
         invalid.append("image-id")
     return invalid

@@ -65,6 +65,7 @@ def to_record(
         sources=extraction.sources,
         warnings=extracted.image.warnings,
         times=_times(received),
+        n_bands=received.n_bands,
     )
 
 

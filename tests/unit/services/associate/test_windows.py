@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -135,6 +136,37 @@ def test_the_first_timestep_of_a_new_stream_waits_for_its_bands() -> None:
     (timestep,) = found.ready(5.0)
     assert len(timestep.arrivals) == 3
     assert len(timestep.channels) == 3
+
+
+@given(
+    order=st.permutations(list(itertools.product(BANDS, "IV"))),
+    in_header=st.one_of(st.none(), st.integers(1, 8)),
+    in_settings=st.one_of(st.none(), st.integers(1, 8)),
+)
+def test_the_first_timestep_closes_when_it_has_the_bands_it_is_said_to_have(
+    order: list[tuple[float, str]], in_header: int | None, in_settings: int | None
+) -> None:
+    found = TimestepWindows(SETTINGS.model_copy(update={"new_stream_bands": in_settings}))
+    n_said = in_header or in_settings or len(order) + 1
+    for number, (band, stokes) in enumerate(order, start=1):
+        record = image(0, freq_eff_hz=band, stokes=stokes)
+        # What one image says holds for all.
+        said = in_header if number == 1 else None
+        found.add(arrival(replace(record, n_bands=said), number))
+        closed = found.ready(0.0)
+        assert [len(each.arrivals) for each in closed] == [number] * (number == n_said)
+        if closed:
+            break
+    assert found.n_open_images() == (0 if n_said <= len(order) else len(order))
+
+
+def test_a_number_of_bands_that_is_too_low_is_mended_by_the_second_timestep() -> None:
+    found = TimestepWindows(SETTINGS)
+    for step in (0, 1):
+        for band in BANDS:
+            found.add(arrival(replace(image(step, freq_eff_hz=band), n_bands=1)))
+            closed = found.ready(0.0)
+    assert [len(each.arrivals) for each in closed] == [len(BANDS)]
 
 
 def test_stokes_parameters_are_channels_of_their_own() -> None:

@@ -14,6 +14,7 @@ from services.extract.steps.image_message import (
     check_sha256,
     check_size,
     fits_cards,
+    invalid_headers,
     read_message,
     stream_name,
     time_sent,
@@ -92,6 +93,23 @@ def test_a_time_without_a_zone_is_utc_and_an_invalid_one_is_none(
     text: str, moment: datetime | None
 ) -> None:
     assert time_sent({"t-sent": text}) == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("16", 16), ("1", 1), ("0", None), ("-4", None), ("4.0", None), ("", None),
+     ("9" * 5000, None), ("\u0664", None)],
+)  # fmt: skip
+def test_the_number_of_bands_is_a_whole_one(text: str, number: int | None) -> None:
+    headers = {"n-bands": text}
+    image = read_message(message(headers), "cluster")
+    assert image.n_bands == number
+    assert invalid_headers(headers, image) == ([] if number else ["n-bands"])
+
+
+def test_without_a_number_of_bands_nothing_is_ignored() -> None:
+    image = read_message(message({}), "cluster")
+    assert (image.n_bands, invalid_headers({}, image)) == (None, [])
 
 
 def test_a_file_at_the_limit_passes_and_one_byte_more_does_not() -> None:
