@@ -1,0 +1,91 @@
+"""A PostgreSQL of one test module, of which base backups are taken and restored."""
+
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from livetrap.stack.child import bind_to_parent
+from livetrap.stack.ports import choose_port
+from livetrap.stack.postgres_server import open_server, remove_cluster
+
+__all__ = ["OwnPostgres", "own_postgres"]
+
+_START_TIMEOUT_S = 300.0
+# A base backup is streamed as a standby streams; nothing here outlives a power cut.
+_OPTIONS = ("wal_level=replica", "max_wal_senders=4", "fsync=off", "full_page_writes=off")
+
+
+class OwnPostgres:
+    """A server that runs from the start on.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds its cluster; `remove` removes what lies elsewhere.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._server = open_server(folder, port=choose_port(None, taken=set()))
+        self._server.prepare()
+        self._backup = self._server.cluster.with_name("backup")
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    def start(self) -> None:
+        options = [word for each in _OPTIONS for word in ("-c", each)]
+        with (self._folder / "postgres.log").open("ab") as output:
+            self._process = subprocess.Popen(
+                self._as_account([*self._server.command(), *options]), stdout=output, stderr=output
+            )
+        self._server.wait_until_ready(assert_alive=lambda: None, timeout_s=_START_TIMEOUT_S)
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGINT)  # ends the sessions
+        self._process.wait(60)
+
+    def take_base_backup(self) -> None:
+        """Copy the cluster while it is in use."""
+        program = str(self._server.binaries / "pg_basebackup")
+        self._backup.mkdir(mode=0o700)
+        if self._server.account is not None:
+            shutil.chown(self._backup, self._server.account)
+        subprocess.run(
+            self._as_account([program, "-d", self.url, "-D", str(self._backup), "-c", "fast"]),
+            check=True, capture_output=True, timeout=120,
+        )  # fmt: skip
+
+    def restore(self) -> None:
+        """Put the backup in the place of the cluster, which is lost."""
+        self.stop()
+        shutil.rmtree(self._server.cluster)
+        self._backup.rename(self._server.cluster)
+        self.start()
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self._backup, ignore_errors=True)
+        remove_cluster(self._folder)
+
+    def _as_account(self, command: list[str]) -> list[str]:
+        return bind_to_parent(command, death_signal=signal.SIGINT, user=self._server.account)
+
+
+@contextmanager
+def own_postgres() -> Iterator[OwnPostgres]:
+    """Give a server in a folder of its own; stop and delete it afterwards."""
+    with tempfile.TemporaryDirectory(
+        prefix="livetrap-test-", ignore_cleanup_errors=True
+    ) as folder:
+        server = OwnPostgres(Path(folder))
+        try:
+            yield server
+        finally:
+            server.remove()
