@@ -16,7 +16,7 @@ else
 WORKERS := 2
 ALL_WORKERS := 4
 endif
-# A worker takes file by file, in the order of tests/conftest.py.
+# A worker takes file by file, in the order of tests/conftest.py: what waits beside what computes.
 PARALLEL = -n $(ALL_WORKERS) --dist loadfile --no-loadscope-reorder
 
 help:  ## list the targets

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 # Images of containers often forbid bytecode. Then every process of a test run, and there are
@@ -54,19 +55,33 @@ def pytest_collection_finish() -> None:
 
 # Slow folders, the slowest first: else one worker would be left with one of them at the end.
 _SLOW_FIRST = (
-    "consistency", "end_to_end", "tutorials", "integration", "hostile", "fuzz", "unit",
+    "consistency", "end_to_end", "tutorials", "fuzz", "hostile", "integration/runtime",
+    "integration/alert", "integration/extract", "integration/livetrap", "integration", "unit",
 )  # fmt: skip
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the slow folders in a parallel run; workers take file by file."""
+    """Mix what waits for servers with what computes in a parallel run; workers take whole files.
+
+    Files of the unit tests are spread evenly over the others, which come the slowest first.
+    """
     if hasattr(config, "workerinput"):
-        items.sort(key=_slowness)
+        files = sorted({item.path for item in items}, key=_slowness)
+        computing = [path for path in files if _slowness(path)[0] == _SLOW_FIRST.index("unit")]
+        waiting = [path for path in files if path not in set(computing)]
+        place = {
+            path: (number + 0.5) / len(kind)
+            for kind in (waiting, computing)
+            for number, path in enumerate(kind)
+        }
+        items.sort(key=lambda item: place[item.path])
 
 
-def _slowness(item: pytest.Item) -> int:
-    folder = (*item.path.relative_to(item.config.rootpath).parts, "")[1]
-    return _SLOW_FIRST.index(folder) if folder in _SLOW_FIRST else len(_SLOW_FIRST)
+def _slowness(path: Path) -> tuple[int, Path]:
+    """Return the place of a file among others, the slowest first."""
+    below = path.relative_to(Path(__file__).parent)
+    folders = [each for each in _SLOW_FIRST if below.is_relative_to(each)]
+    return _SLOW_FIRST.index(folders[0]) if folders else len(_SLOW_FIRST), path
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -132,7 +132,7 @@ def assert_sound(alert: NewAlert) -> None:
     NOTICE.validate(json.loads(alert.notice))
 
 
-@settings(max_examples=examples(600), suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(200), suppress_health_check=list(HealthCheck))
 @given(
     event=anything(), decision=decisions, authority=authorities,
     revision=st.integers(0, 10_000), time_alert=times,
@@ -150,7 +150,7 @@ def test_valid_or_refused(
     assert build_alert(event, chosen, decision, time_alert, revision=revision) == alert
 
 
-@settings(max_examples=examples(200), suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100), suppress_health_check=list(HealthCheck))
 @given(event=anything(), is_of_minute=st.booleans())
 def test_a_storm_of_anything_is_announced_or_rejected(
     event: SourceEvent, *, is_of_minute: bool
