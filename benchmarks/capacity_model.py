@@ -118,13 +118,19 @@ class Need:
 
 
 def fit_costs(small: Measured, large: Measured) -> dict[str, Cost]:
-    """Return the cost of each process from measurements at two sizes."""
+    """Return the cost of each process from measurements at two sizes.
+
+    No process gains from larger images: where the line falls, the cost is the mean.
+    """
     mb = [_BYTES_PER_PX * each.size_px**2 / 1e6 for each in (small, large)]
     costs = {}
     for name in small.cost_s:
-        per_mb_s = (large.cost_s[name] - small.cost_s[name]) / (mb[1] - mb[0])
+        cost_s = [each.cost_s[name] for each in (small, large)]
+        per_mb_s = max((cost_s[1] - cost_s[0]) / (mb[1] - mb[0]), 0.0)
+        # A line that rises goes through both, a level one between them.
+        fixed_s = sum(cost_s) / 2 - per_mb_s * sum(mb) / 2
         idle_cores = (small.idle_cores[name] + large.idle_cores[name]) / 2
-        costs[name] = Cost(small.cost_s[name] - per_mb_s * mb[0], per_mb_s, idle_cores)
+        costs[name] = Cost(fixed_s, per_mb_s, idle_cores)
     return costs
 
 

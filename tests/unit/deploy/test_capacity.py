@@ -1,5 +1,7 @@
 """What a stream takes of a cluster follows from the costs of an image."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.capacity import render
@@ -17,6 +19,11 @@ def test_costs_are_a_line_through_both_sizes() -> None:
     assert cost.fixed_s == pytest.approx(0.01)
     assert cost.cores(images_per_s=1.0, image_mb=4.0) == pytest.approx(0.02 + 0.03)
     assert cost.cores(images_per_s=2.0, image_mb=16.0) == pytest.approx(0.02 + 2 * 0.09)
+
+
+def test_no_process_gains_from_larger_images() -> None:
+    cost = fit_costs(replace(LARGE, size_px=1000), replace(SMALL, size_px=2000))["kafka"]
+    assert cost == Cost(fixed_s=pytest.approx(0.06), per_mb_s=0.0, idle_cores=pytest.approx(0.02))
 
 
 def test_an_image_never_gives_time_back() -> None:
