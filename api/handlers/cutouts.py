@@ -9,9 +9,10 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from api.errors import ProblemError, not_found
-from api.handlers.caching import NOT_MODIFIED, answer_immutable
+from api.handlers.caching import answer_immutable
 from api.handlers.context import ApiContext, ClientAddress, Context
 from api.handlers.parameters import RequiredDec, RequiredRa, to_key
+from api.handlers.pixel_files import MEDIA_TYPES, PIXEL_FILES
 from api.steps.cutout import to_fits, to_png
 from api.steps.stamps import CutoutSize, cut_first
 from runtime.errors import TransientError
@@ -23,24 +24,13 @@ router = APIRouter(prefix="/api/v1/images", tags=["images"])
 # Kafka has deleted the image, or does not answer.
 _NO_PIXELS = (404, 503)
 _NEAREST_STAMPS = 3
-_MEDIA_TYPES = {"png": "image/png", "fits": "application/fits"}
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
 @router.get(
     "/{image}/cutout",
     summary="Pixels around a position",
     response_class=Response,
-    responses={
-        200: {
-            "description": "A square of pixels; blank ones are NaN in FITS, transparent in PNG",
-            "content": {
-                "image/png": {**_BINARY, "example": "PNG"},
-                "application/fits": {**_BINARY, "example": "SIMPLE  =                    T"},
-            },
-        },
-        **NOT_MODIFIED,
-    },
+    responses=PIXEL_FILES,
 )
 async def get_cutout(
     request: Request,
@@ -78,7 +68,7 @@ async def get_cutout(
                 raise
             cutout = await _cut_stamp(context, rows[0]["id"], ra, dec, size, gone)
     encoded = await asyncio.to_thread(_encode, cutout, rows[0], format)
-    return answer_immutable(request, encoded, _MEDIA_TYPES[format])
+    return answer_immutable(request, encoded, MEDIA_TYPES[format])
 
 
 def _cut(

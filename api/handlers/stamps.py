@@ -8,9 +8,10 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from api.errors import ProblemError, not_found
-from api.handlers.caching import NOT_MODIFIED, answer_immutable
+from api.handlers.caching import answer_immutable
 from api.handlers.context import ClientAddress, Context
 from api.handlers.parameters import Key
+from api.handlers.pixel_files import MEDIA_TYPES, PIXEL_FILES
 from api.handlers.sources import get_source_row
 from api.models.base import Page
 from api.models.stamps import StampItem
@@ -24,8 +25,6 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api/v1", tags=["stamps"])
 # Three for each of the newest episodes.
 _MOST_STAMPS = 300
-_MEDIA_TYPES = {"png": "image/png", "fits": "application/fits"}
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
 @router.get("/sources/{source_id}/stamps", summary="Stamps of a source")
@@ -43,16 +42,7 @@ async def list_stamps(context: Context, source_id: Key) -> Page[StampItem]:
     "/stamps/{stamp_id}",
     summary="Pixels of a stamp",
     response_class=Response,
-    responses={
-        200: {
-            "description": "A square of pixels; blank ones are NaN in FITS, transparent in PNG",
-            "content": {
-                "image/png": {**_BINARY, "example": "PNG"},
-                "application/fits": {**_BINARY, "example": "SIMPLE  =                    T"},
-            },
-        },
-        **NOT_MODIFIED,
-    },
+    responses=PIXEL_FILES,
 )
 async def get_stamp(
     request: Request,
@@ -83,7 +73,7 @@ async def get_stamp(
     else:
         async with context.pixel_budget.turn(client):
             body = await asyncio.to_thread(_encode, parts, stamp_id, format)
-    answer = answer_immutable(request, body, _MEDIA_TYPES[format])
+    answer = answer_immutable(request, body, MEDIA_TYPES[format])
     answer.headers["Content-Disposition"] = f'inline; filename="{stamp_id}.{format}"'
     return answer
 
