@@ -12,6 +12,7 @@ from livetrap.commands import (
     catalogues,
     dead_letters,
     images,
+    monitors,
     operations,
     rules,
     stack,
@@ -62,6 +63,7 @@ app.command(context_settings=images.PASS_ALL, add_help_option=False, rich_help_p
 app.command(rich_help_panel=_IMAGES)(images.extract)
 app.add_typer(streams.streams, rich_help_panel=_IMAGES)
 app.command(rich_help_panel=_IMAGES)(streams.replay)
+app.add_typer(monitors.monitors, rich_help_panel=_IMAGES)
 app.add_typer(alerts.alerts, rich_help_panel=_ALERTS)
 app.add_typer(rules.rules, rich_help_panel=_ALERTS)
 app.add_typer(catalogues.catalogues, rich_help_panel=_ALERTS)

@@ -1,6 +1,10 @@
 """`/monitors`: positions to measure in every image of a stream."""
 
-from fastapi import APIRouter, Request, Response
+import asyncio
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 
 from api.errors import ProblemError, not_found
 from api.handlers.authorization import WriterParameter, token_first_route
@@ -8,7 +12,8 @@ from api.handlers.context import Context, refuse_unknown_stream
 from api.handlers.paging import decode_id, to_page
 from api.handlers.parameters import Cursor, Key, Limit, Stream
 from api.models.base import Page
-from api.models.monitors import Monitor, NewMonitor
+from api.models.monitors import Monitor, MonitoredStream, MonitorsWritten, NewMonitor
+from api.steps.monitor_lists import LIST_FORMATS, MonitorListError, read_monitor_list
 
 __all__ = ["router"]
 
@@ -50,16 +55,54 @@ async def add_monitor(
         name=wanted.name,
         ra=wanted.ra % 360.0 % 360.0,  # the first rounds tiny negative angles up to 360 itself
         dec=wanted.dec,
+        pm_ra_cosdec_mas_yr=wanted.pm_ra_cosdec_mas_yr,
+        pm_dec_mas_yr=wanted.pm_dec_mas_yr,
+        epoch_yr=wanted.epoch_yr,
         max_monitors=max_monitors,
     )
     if not rows:
-        raise ProblemError(
-            409,
-            f"stream {wanted.stream} has {max_monitors} monitors already; "
-            "delete one, or raise LIVETRAP_API__MAX_MONITORS",
-        )
+        raise _too_many(wanted.stream, max_monitors)
     response.headers["Location"] = f"{request.url.path}/{rows[0]['id']}"
     return Monitor(**rows[0])
+
+
+_LIST = {"requestBody": {"required": True, "content": {each: {} for each in LIST_FORMATS}}}
+
+
+@router.post(
+    "/upload", status_code=201, summary="Monitor a list of positions", openapi_extra=_LIST
+)
+async def upload_monitors(
+    request: Request, writer: WriterParameter, stream: Annotated[MonitoredStream, Query()]
+) -> MonitorsWritten:
+    """Measure the positions of a CSV or VOTable in every image from now on: all, or none.
+
+    Columns are `ra` and `dec` [deg], `name`, `pm_ra_cosdec_mas_yr` and `pm_dec_mas_yr`
+    [mas/yr], `epoch_yr` (2000); a VOTable (TABLEDATA) is understood by its UCDs too.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in LIST_FORMATS:
+        raise ProblemError(415, f"send the list as one of {', '.join(LIST_FORMATS)}")
+    data = await request.body()
+    try:
+        wanted = await asyncio.to_thread(read_monitor_list, data, media_type)
+    except MonitorListError as error:
+        raise ProblemError(422, str(error)) from error
+    max_monitors = writer.context.settings.max_monitors
+    rows = await writer.write(
+        "insert_monitors", stream=stream, max_monitors=max_monitors, **asdict(wanted)
+    )
+    if not rows:
+        raise _too_many(stream, max_monitors)
+    return MonitorsWritten(stream=stream, **rows[0])
+
+
+def _too_many(stream: str, max_monitors: int) -> ProblemError:
+    return ProblemError(
+        409,
+        f"stream {stream} may have {max_monitors} monitors; "
+        "delete some, or raise LIVETRAP_API__MAX_MONITORS",
+    )
 
 
 @router.delete("/{monitor_id}", status_code=204, summary="Stop monitoring a position")

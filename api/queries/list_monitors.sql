@@ -12,6 +12,9 @@ select
     monitor.name,
     monitor.ra,
     monitor.dec,
+    monitor.pm_ra_cosdec_mas_yr,
+    monitor.pm_dec_mas_yr,
+    monitor.epoch_yr,
     monitor.source_id,
     monitor.time_created
 from monitor

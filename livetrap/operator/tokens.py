@@ -1,17 +1,16 @@
 """Tokens of the API: create, list, revoke."""
 
-import getpass
-import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import asyncpg
 
 from livetrap.database.connection import with_connection
+from livetrap.operator.audited import write_as_user
 from runtime.api_tokens import SCOPES, create_token, hash_token, is_token_name
 from runtime.errors import SettingsError
-from runtime.settings import PostgresSettings, Settings
+from runtime.settings import Settings
 from runtime.sql import Queries
 
 __all__ = ["issue_token", "list_tokens", "render_tokens", "revoke_token"]
@@ -59,7 +58,7 @@ def issue_token(
         )
         return number
 
-    if _audited(settings.postgres, store) is None:
+    if write_as_user(settings.postgres, store) is None:
         raise SettingsError(
             f"a token named {name} is in use; revoke it first (`livetrap tokens revoke {name}`)"
         )
@@ -98,7 +97,7 @@ def revoke_token(settings: Settings, name: str) -> None:
         number: int | None = await _QUERIES.fetchval(connection, "revoke_token", name=name)
         return number
 
-    if _audited(settings.postgres, revoke) is None:
+    if write_as_user(settings.postgres, revoke) is None:
         raise SettingsError(
             f"no token {name!r} is in use; `livetrap tokens list` shows their names"
         )
@@ -117,21 +116,3 @@ def render_tokens(tokens: Sequence[Row]) -> str:
         "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
-
-
-def _audited(settings: PostgresSettings, write: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-    """Write in one transaction, in the name of the user of this command line."""
-
-    async def run(connection: asyncpg.Connection) -> T:
-        async with connection.transaction():
-            await _QUERIES.fetchval(connection, "set_actor", actor=f"command line: {_user()}")
-            return await write(connection)
-
-    return with_connection(settings, run)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as in containers
-        return f"uid {os.getuid()}"

@@ -38,6 +38,7 @@ from services.associate.steps.first_decisions import (
     wait_timesteps,
 )
 from services.associate.steps.judgement import ask_of
+from services.associate.steps.monitors import move_to
 from services.associate.steps.moving import expect_moving, moving_ids
 from services.associate.steps.registration import exposure_times
 from services.associate.storage import Catalogue
@@ -179,7 +180,7 @@ async def _load_state(
         same_time=same_time,
         sources=np.zeros(0, SOURCE_DTYPE),
         statistics={},
-        monitors=monitors,
+        monitors=move_to(monitors, timestep.time_start),
     )
     return await _load_sources(catalogue, timestep, state, radius_deg)
 

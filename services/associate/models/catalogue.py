@@ -94,12 +94,25 @@ NO_TRACKS = np.zeros(0, TRACK_DTYPE)
 
 @dataclass(frozen=True, slots=True)
 class Monitors:
-    """Monitored positions, (n,) each; `source_id` is 0 before the first measurement."""
+    """Monitored positions, (n,) each; `source_id` is 0 before the first measurement.
+
+    Parameters
+    ----------
+    ra, dec : (n,) float64
+        Position at the epoch, ICRS [deg].
+    pm_ra_cosdec_mas_yr, pm_dec_mas_yr : (n,) float64
+        Proper motion [mas/yr].
+    epoch_yr : (n,) float64
+        Julian year [yr].
+    """
 
     id: IntArray
     ra: FloatArray
     dec: FloatArray
     source_id: IntArray
+    pm_ra_cosdec_mas_yr: FloatArray
+    pm_dec_mas_yr: FloatArray
+    epoch_yr: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +144,8 @@ class NullDetections:
 
 
 NO_MONITORS = Monitors(
-    np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int64)
+    np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int64),
+    np.empty(0), np.empty(0), np.empty(0),
 )  # fmt: skip
 NO_NULL_DETECTIONS = NullDetections(
     np.empty(0, np.int64),

@@ -217,6 +217,8 @@ class MonitorSource:
     source_id: int
     first_image_key: int
     first_time_start: datetime
+    ra: float
+    dec: float
 
 
 @dataclass(frozen=True, slots=True)

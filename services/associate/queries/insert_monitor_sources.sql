@@ -5,19 +5,23 @@
 -- $3  source_id         bigint[]       reserved
 -- $4  first_image_key   bigint[]       first image that covers the position
 -- $5  first_time_start  timestamptz[]  of that image
+-- $6  ra                float8[]       at that time [deg]
+-- $7  dec               float8[]       at that time [deg]
 -- A monitor that was deleted meanwhile gets none.
 -- Index: the primary key.
 with wanted as (
     select
         monitor.id as monitor_id,
-        monitor.ra,
-        monitor.dec,
+        row_in.ra,
+        row_in.dec,
         row_in.source_id,
         row_in.first_image_key,
         row_in.first_time_start
     from
-        unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[])
-            as row_in (monitor_id, source_id, first_image_key, first_time_start)
+        unnest(
+            $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::float8[], $7::float8[]
+        )
+            as row_in (monitor_id, source_id, first_image_key, first_time_start, ra, dec)
     inner join monitor on row_in.monitor_id = monitor.id
     where monitor.source_id is null
 ),

@@ -10,6 +10,9 @@ select
     monitored.id,
     monitored.ra,
     monitored.dec,
+    monitored.pm_ra_cosdec_mas_yr,
+    monitored.pm_dec_mas_yr,
+    monitored.epoch_yr,
     monitored.source_id
 from (
     select
@@ -24,6 +27,9 @@ cross join (
         array_agg(monitor.id order by monitor.id) as id,
         array_agg(monitor.ra order by monitor.id) as ra,
         array_agg(monitor.dec order by monitor.id) as dec,
+        array_agg(monitor.pm_ra_cosdec_mas_yr order by monitor.id) as pm_ra_cosdec_mas_yr,
+        array_agg(monitor.pm_dec_mas_yr order by monitor.id) as pm_dec_mas_yr,
+        array_agg(monitor.epoch_yr order by monitor.id) as epoch_yr,
         array_agg(coalesce(monitor.source_id, 0) order by monitor.id) as source_id
     from monitor
     where monitor.stream = $2::text

@@ -1,7 +1,8 @@
 """Monitored positions: measured in every image that covers them, detected or not."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -10,8 +11,20 @@ from services.associate.models.catalogue import Monitors
 from services.associate.models.decisions import ForcedTargets, MonitorSource
 from services.associate.models.timesteps import TimestepImage
 from services.associate.steps.coverage import covers, metadata_of
+from sky.geometry import move
 
-__all__ = ["FirstCoverage", "find_first_coverage", "find_monitor_targets", "to_monitor_sources"]
+__all__ = [
+    "FirstCoverage",
+    "find_first_coverage",
+    "find_monitor_targets",
+    "move_to",
+    "to_monitor_sources",
+]
+
+# J2000.0 is noon of TT; the minute by which UTC differs moves nothing by a microarcsecond.
+_J2000 = datetime(2000, 1, 1, 12, tzinfo=UTC)
+_DAYS_PER_YEAR = 365.25
+_MAS_PER_DEG = 3.6e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,30 @@ class FirstCoverage:
 
     monitor: IntArray
     image: IntArray
+
+
+def move_to(monitors: Monitors, time: datetime | None) -> Monitors:
+    """Return the monitors where they are at a time: straight on along the tangent of their motion.
+
+    Radial motion and parallax are left out. Without a time they stay where they are.
+
+    References
+    ----------
+    ESA (1997), The Hipparcos and Tycho Catalogues, vol. 1, section 1.5.5.
+    """
+    moving = np.flatnonzero((monitors.pm_ra_cosdec_mas_yr != 0) | (monitors.pm_dec_mas_yr != 0))
+    if time is None or not moving.size:
+        return monitors
+    year = 2000 + (time - _J2000).total_seconds() / (86_400 * _DAYS_PER_YEAR)
+    years = year - monitors.epoch_yr[moving]
+    ra, dec = monitors.ra.copy(), monitors.dec.copy()
+    ra[moving], dec[moving] = move(
+        ra[moving],
+        dec[moving],
+        monitors.pm_ra_cosdec_mas_yr[moving] * years / _MAS_PER_DEG,
+        monitors.pm_dec_mas_yr[moving] * years / _MAS_PER_DEG,
+    )
+    return replace(monitors, ra=ra, dec=dec)
 
 
 def find_first_coverage(monitors: Monitors, images: Sequence[TimestepImage]) -> FirstCoverage:
@@ -61,6 +98,8 @@ def to_monitor_sources(
             source_id=source_id,
             first_image_key=image_keys[image],
             first_time_start=metadata_of(records[image]).time_start,
+            ra=float(monitors.ra[monitor]),
+            dec=float(monitors.dec[monitor]),
         )
         for monitor, image, source_id in zip(
             first.monitor.tolist(), first.image.tolist(), source_ids, strict=True

@@ -128,6 +128,8 @@ class ForcedTables(Transaction):
             source_id=[each.source_id for each in sources],
             first_image_key=[each.first_image_key for each in sources],
             first_time_start=[each.first_time_start for each in sources],
+            ra=[each.ra for each in sources],
+            dec=[each.dec for each in sources],
         )
 
     async def load_measured_images(

@@ -99,6 +99,9 @@ class ImageTables(Transaction):
             ra=np.array(row["ra"] or (), np.float64),
             dec=np.array(row["dec"] or (), np.float64),
             source_id=np.array(row["source_id"] or (), np.int64),
+            pm_ra_cosdec_mas_yr=np.array(row["pm_ra_cosdec_mas_yr"] or (), np.float64),
+            pm_dec_mas_yr=np.array(row["pm_dec_mas_yr"] or (), np.float64),
+            epoch_yr=np.array(row["epoch_yr"] or (), np.float64),
         )
         ids = row["band_id"] or ()
         return {Band(*band): number for band, number in zip(bands, ids, strict=True)}, monitors

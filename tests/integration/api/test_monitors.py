@@ -1,11 +1,14 @@
 """Monitors over REST: who may write, what is refused, and lists."""
 
+import asyncio
 import math
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from livetrap.cli import run
 from tests.support.api_rows import rows_of
 from tests.support.api_service import client_of
 
@@ -46,6 +49,55 @@ async def test_a_stream_has_a_limited_number_of_monitors(postgres_url: str) -> N
         deleted = await client.delete(f"{MONITORS}/{second['id']}", headers=AUTHORIZED)
         assert (deleted.status_code, deleted.content) == (204, b"")
         await add(client, rows.stream, 30.0, 0.0)
+
+
+async def test_a_list_is_taken_whole_or_not_at_all(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with (
+        rows_of(postgres_url) as rows,
+        client_of(postgres_url, write_token=TOKEN, max_monitors=2) as client,
+    ):
+
+        async def upload(text: str, media_type: str = "text/csv") -> httpx.Response:
+            return await client.post(
+                f"{MONITORS}/upload",
+                params={"stream": rows.stream},
+                content=text.encode(),
+                headers=AUTHORIZED | {"Content-Type": media_type},
+            )
+
+        async def positions() -> list[tuple[float, str]]:
+            page = (await client.get(MONITORS, params={"stream": rows.stream})).json()
+            return [(each["ra"], each["name"]) for each in page["items"]]
+
+        twice = await upload("ra,dec,name\n10,0,a\n10,0,b\n-350,0,c\n20,0,d\n")
+        assert (twice.status_code, twice.json()["n_added"]) == (201, 2)
+        assert await positions() == [(20.0, "d"), (10.0, "c")]
+        for text, status in (
+            ("ra,dec\n10,0\n30,0\n", 409),
+            ("ra,dec\n10,0\n20,91\n", 422),
+            ("ra,dec\n" + "10,0\n" * 20_000, 413),
+        ):
+            assert (await upload(text)).status_code == status
+        assert (await upload("{}", "application/json")).status_code == 415
+        assert await positions() == [(20.0, "d"), (10.0, "c")]
+
+        path = tmp_path / "targets.csv"
+        path.write_text("ra,dec,name\n10,0,e\n")
+        monkeypatch.setenv("LIVETRAP_POSTGRES__URL", postgres_url)
+        monkeypatch.setenv("LIVETRAP_DATA_DIR", str(tmp_path))
+        monkeypatch.setenv("LIVETRAP_API__MAX_MONITORS", "2")
+        command = ["monitors", "upload", str(path), "--stream", rows.stream]
+        assert await asyncio.to_thread(run, command) == 0
+        path.write_text("ra,dec\n30,0\n")
+        assert await asyncio.to_thread(run, command) == 2
+        assert await positions() == [(20.0, "d"), (10.0, "e")]
+        page = (await client.get(MONITORS, params={"stream": rows.stream})).json()
+        ids = [str(each["id"]) for each in page["items"]]
+        assert await asyncio.to_thread(run, ["monitors", "delete", *ids, "999999999"]) == 2
+        assert await asyncio.to_thread(run, ["monitors", "delete", *ids]) == 0
+        assert await positions() == []
 
 
 async def test_pages_of_monitors_hold_each_once_newest_first(postgres_url: str) -> None:

@@ -68,6 +68,35 @@ async def test_case_m1(postgres_url: str) -> None:
         assert listed[0]["ra_err_deg"] == pytest.approx(SYSTEMATIC_ERROR_DEG, rel=0.2)
 
 
+async def test_a_list_of_moving_targets_is_measured_where_they_are(postgres_url: str) -> None:
+    # 36 arcsec a year to the north, and one that stays; images of 2012.
+    rows = f"name,ra,dec,pmdec,epoch\nfast,{CENTRE[0]},{CENTRE[1]},36000,2000\n"
+    rows += f"still,{CENTRE[0] + 0.1},{CENTRE[1]},,\n"
+    async with associator(postgres_url) as case, api(postgres_url) as client:
+        done = await client.post(
+            "/monitors/upload",
+            params={"stream": case.stream},
+            content=rows.encode(),
+            headers={"Content-Type": "text/csv"},
+        )
+        assert done.status_code == 201, done.text
+        assert (done.json()["n_added"], done.json()["n_changed"]) == (2, 0)
+        for step in range(3):
+            await case.feed(image(step))
+        fluxes = (0.01, 0.03, 0.02)
+        for request, flux in zip(case.requests, fluxes, strict=True):
+            away_deg = request.positions.dec - CENTRE[1]
+            assert away_deg == pytest.approx([12 * 0.01, 0.0], abs=1e-4)
+            await store(case, measure(request, flux))
+        listed = (await client.get("/monitors", params={"stream": case.stream})).json()["items"]
+        assert [each["pm_dec_mas_yr"] for each in listed] == [0.0, 36000.0]
+        fast = (await client.get(f"/sources/{listed[1]['source_id']}")).json()
+        assert fast["dec"] == pytest.approx(CENTRE[1] + 0.12, abs=1e-4)
+        assert fast["n_datapoints"] == 3
+        assert fast["v"] == pytest.approx(np.std(fluxes, ddof=1) / np.mean(fluxes))
+        assert case.events == []
+
+
 async def test_monitors_come_and_go_while_the_stream_runs(postgres_url: str) -> None:
     async with associator(postgres_url) as case, api(postgres_url) as client:
         await case.feed(image(0))

@@ -294,6 +294,9 @@ def test_a_monitor_begins_with_the_first_image_that_covers_it():
         ra=np.array([THERE[0], 10.0, 123.1]),
         dec=np.array([THERE[1], -60.0, 10.1]),
         source_id=np.array([0, 0, 77]),
+        pm_ra_cosdec_mas_yr=np.zeros(3),
+        pm_dec_mas_yr=np.zeros(3),
+        epoch_yr=np.full(3, 2000.0),
     )
     questions, decisions = decide_timestep(timestep, state_of(timestep, monitors=monitors))
     (begun,) = decisions.forced.monitor_sources
