@@ -19,7 +19,7 @@ STORM = Decision("storm of candidates", 0.0, "utility")
 def check_storm(event: SourceEvent, before: AlertHistory, settings: AlertSettings) -> None:
     """Suppress the first alert of a source when its image or minute has brought too many.
 
-    Side lobes of one image are a group that is held whole, however many there are.
+    The side lobes of a stream and day are a group that is held whole, however many there are.
 
     Of an image with more events than may be sent none is: which of them came first says nothing.
 
@@ -32,8 +32,9 @@ def check_storm(event: SourceEvent, before: AlertHistory, settings: AlertSetting
         return
     if event.quality_flags & QualityFlag.SIDE_LOBE:
         raise SuppressedError(
-            f"{event.image_id}.side_lobes",
-            f"image {event.image_id} shows side lobes of a bright source as new sources",
+            f"{event.stream}.{event.time_start:%Y-%m-%d}.side_lobes",
+            f"image {event.image_id} shows side lobes of a bright source as new sources; those of "
+            "other images of this stream and day are held with them",
         )
     if before.n_due_of_image > settings.max_per_image:
         raise SuppressedError(

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from runtime.settings import AssociateSettings
-from schemas.messages import ImageDetections, IntArray, SourceColumns
+from schemas.messages import FloatArray, ImageDetections, IntArray, SourceColumns
 from schemas.quality import QualityFlag
 from services.associate.models.catalogue import (
     CatalogueState,
     FirstDetections,
     Questions,
+    RowArray,
 )
 from services.associate.models.solutions import ImageSolution
 from services.associate.models.timesteps import Timestep, TimestepImage
@@ -115,7 +116,10 @@ def associate(
     )
     candidates = CandidateSources(settings.systematic_position_error_arcsec / 3600)
     candidates.load(state.sources, state.statistics)
-    images = tuple(_associate_image(candidates, each, settings) for each in registered.accepted)
+    earlier = _earlier_firsts(state.tracks)
+    images = tuple(
+        _associate_image(candidates, each, settings, earlier) for each in registered.accepted
+    )
     monitors = find_first_coverage(state.monitors, registered.accepted)
     counts_looks = bool(images) and needs_forced(timestep, settings)
     return Association(
@@ -161,6 +165,7 @@ def _associate_image(
     candidates: CandidateSources,
     image: TimestepImage,
     settings: AssociateSettings,
+    earlier: tuple[FloatArray, FloatArray],
 ) -> AssociatedImage:
     key = channel_of(image)
     result = candidates.associate(
@@ -171,12 +176,22 @@ def _associate_image(
         distance_limit_deg=_distance_limit_deg(image.record, settings),
         systematic_deg=_systematic_deg(image.record, settings),
     )
-    record = _flag_first_detections(image.record, result, settings)
+    record = _flag_first_detections(image.record, result, settings, earlier)
     return AssociatedImage(image.number, key, record, metadata_of(record), result, image.solution)
 
 
+def _earlier_firsts(tracks: RowArray) -> tuple[FloatArray, FloatArray]:
+    """Return where sources of the timesteps before were first detected that do not move."""
+    loose = tracks[tracks["track_id"] == 0]
+    loose = loose[np.unique(loose["source_id"], return_index=True)[1]]
+    return loose["ra"], loose["dec"]
+
+
 def _flag_first_detections(
-    record: ImageDetections, result: ImageResult, settings: AssociateSettings
+    record: ImageDetections,
+    result: ImageResult,
+    settings: AssociateSettings,
+    earlier: tuple[FloatArray, FloatArray],
 ) -> ImageDetections:
     """Return an image with quality flags: near a known source, of the solar system, side lobes."""
     first = np.flatnonzero(np.isnan(result.radius))
@@ -191,7 +206,11 @@ def _flag_first_detections(
     flags[result.near_known] |= int(QualityFlag.NEAR_KNOWN)
     flags[first[of_solar_system]] |= int(QualityFlag.SOLAR_SYSTEM)
     side_lobes = find_side_lobes(
-        sources, first, beam_deg=metadata.beam_major_deg, radius_beams=settings.side_lobe_beams
+        sources,
+        first,
+        beam_deg=metadata.beam_major_deg,
+        radius_beams=settings.side_lobe_beams,
+        earlier=earlier,
     )
     flags[first[side_lobes]] |= int(QualityFlag.SIDE_LOBE)
     return replace(record, sources=replace(sources, quality_flags=flags))

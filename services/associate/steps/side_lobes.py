@@ -1,4 +1,4 @@
-"""Side lobes around bright sources: first detections at offsets that repeat in one image."""
+"""Side lobes around bright sources: first detections at offsets that repeat in a few images."""
 
 import numpy as np
 from scipy.special import pdtrc
@@ -20,14 +20,23 @@ _LEAST_DETECTIONS = 4
 _MAX_DETECTIONS = 500
 
 
+NONE_EARLIER = (np.empty(0), np.empty(0))
+
+
 def find_side_lobes(
-    sources: SourceColumns, first: IntArray, *, beam_deg: float, radius_beams: float
+    sources: SourceColumns,
+    first: IntArray,
+    *,
+    beam_deg: float,
+    radius_beams: float,
+    earlier: tuple[FloatArray, FloatArray] = NONE_EARLIER,
 ) -> BoolArray:
     """Return which first detections of an image are a family of side lobes.
 
     The response of an array is symmetric about a source, and the same about each: a lobe at an
     offset has another one opposite, or at that offset from the next bright source. A family is
-    what repeats so more often than unrelated detections would.
+    what repeats so more often than unrelated detections would. Lobes that pass the threshold one
+    after the other are a family with those of the timesteps before.
 
     Parameters
     ----------
@@ -39,6 +48,8 @@ def find_side_lobes(
         Major axis of its beam, FWHM [deg].
     radius_beams : float
         How far from a bright source its side lobes are looked for [major axes]; 0: nowhere.
+    earlier : pair of (m,) float64
+        Right ascension and declination of first detections of the timesteps before [deg].
 
     Returns
     -------
@@ -49,11 +60,16 @@ def find_side_lobes(
     ----------
     Thompson, Moran & Swenson (2017), Interferometry and Synthesis in Radio Astronomy, ch. 10.
     """
-    found = np.zeros(first.size, np.bool_)
-    if not _LEAST_DETECTIONS <= first.size <= _MAX_DETECTIONS or radius_beams <= 0:
-        return found
+    n = first.size + earlier[0].size
+    found = np.zeros(n, np.bool_)
+    if not first.size or not _LEAST_DETECTIONS <= n <= _MAX_DETECTIONS or radius_beams <= 0:
+        return found[: first.size]
     hosts = np.argsort(-np.abs(sources.flux_peak_jy_beam), kind="stable")[:_MAX_HOSTS].tolist()
-    same = [_offsets(sources, first, host, beam_deg, radius_beams) for host in hosts]
+    points = _to_points(sources, first, earlier)
+    bright = _to_points(sources, np.array(hosts), NONE_EARLIER).T
+    same = [
+        _offsets(points, each, beam_deg=beam_deg, radius_beams=radius_beams) for each in bright
+    ]
     for number, (offset, near) in enumerate(same):
         pairs = _find_repeated(-offset, offset, radius_beams, n_counted=2)
         found[near[pairs.any(axis=1)]] = True
@@ -61,22 +77,32 @@ def find_side_lobes(
             pairs = _find_repeated(offset, other, radius_beams, n_counted=1)
             found[near[pairs.any(axis=1)]] = True
             found[there[pairs.any(axis=0)]] = True
-    return found
+    return found[: first.size]
+
+
+def _to_points(
+    sources: SourceColumns, first: IntArray, earlier: tuple[FloatArray, FloatArray]
+) -> FloatArray:
+    """Return position [deg] and flux of first detections (3, n); earlier ones count as faint."""
+    now = [sources.ra[first], sources.dec[first], np.abs(sources.flux_peak_jy_beam[first])]
+    before = [*earlier, np.zeros(earlier[0].size)]
+    return np.stack([np.concatenate(pair) for pair in zip(now, before, strict=True)])
 
 
 def _offsets(
-    sources: SourceColumns, first: IntArray, host: int, beam_deg: float, radius_beams: float
+    points: FloatArray, bright: FloatArray, *, beam_deg: float, radius_beams: float
 ) -> tuple[FloatArray, IntArray]:
     """Return offsets (2, k) from a bright source [major axes], and whose they are: faint ones."""
-    n = first.size
+    ra, dec, flux = points
     east, north = tangent_offsets(
-        np.full(n, sources.ra[host]), np.full(n, sources.dec[host]),
-        sources.ra[first], sources.dec[first],
-    )  # fmt: skip
-    flux: FloatArray = np.abs(sources.flux_peak_jy_beam)
-    is_near = np.hypot(east, north) <= radius_beams * beam_deg
-    near = np.flatnonzero(is_near & (flux[first] * _FLUX_RATIO <= flux[host]))
-    return np.stack([east, north])[:, near] / beam_deg, near
+        np.full(ra.size, bright[0]), np.full(ra.size, bright[1]), ra, dec
+    )
+    offsets = np.stack([east, north]) / beam_deg
+    away = np.hypot(*offsets)
+    # An earlier point may be the bright source itself.
+    is_near = (away > _SAME_BEAMS) & (away <= radius_beams)
+    near = np.flatnonzero(is_near & (flux * _FLUX_RATIO <= bright[2]))
+    return offsets[:, near], near
 
 
 def _find_repeated(

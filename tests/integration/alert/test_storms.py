@@ -112,6 +112,26 @@ async def test_side_lobes_of_a_bright_source_are_one_group_that_waits_for_an_ope
         assert await livetrap("alerts", "release", "--image", flagged[0].image_id) == 0
 
 
+async def test_side_lobes_that_come_one_after_the_other_are_the_same_group(
+    postgres_url: str,
+) -> None:
+    bright = (123.0, 10.0)
+    offsets_deg = [(0.3, 0.1), (0.1, -0.4), (0.5, 0.2), (-0.2, 0.45)]
+    lobes = [
+        (bright[0] + sign * east, bright[1] + sign * north)
+        for east, north in offsets_deg
+        for sign in (1, -1)
+    ]
+    async with associator(postgres_url) as site:
+        for step, n_lobes in enumerate([0, 4, 6, 7, 8]):
+            flux_jy = [5.0, *[0.03] * n_lobes]
+            measured = sources([bright, *lobes[:n_lobes]], flux_jy=flux_jy)
+            await site.feed(image(step, measured, salt=site.stream))
+        assert [event.kind for event in site.events] == ["new_source"] * len(lobes)
+        rows = await alert(site)
+        assert [row["kind"] for row in rows] == ["storm"]
+
+
 async def test_a_retracted_candidate_is_no_longer_listed_as_suppressed(
     postgres_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

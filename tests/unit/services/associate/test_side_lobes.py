@@ -53,6 +53,38 @@ def test_a_pair_alone_is_no_family() -> None:
     assert not any(find([HOST], both_sides(HOST)[:2]))
 
 
+def find_later(faint: list[tuple[float, float]], earlier: list[tuple[float, float]]) -> list[bool]:
+    """Return which of the first detections around `HOST` are lobes, others having come before."""
+    measured = sources([HOST, *faint], flux_jy=[5.0] + [0.015] * len(faint))
+    ra, dec = np.array(earlier).T
+    first = np.arange(1, len(measured))
+    return find_side_lobes(
+        measured, first, beam_deg=BEAM_MAJOR_DEG, radius_beams=30.0, earlier=(ra, dec)
+    ).tolist()
+
+
+def test_lobes_that_come_one_after_the_other_are_a_family() -> None:
+    lobes = both_sides(HOST)
+    assert find_later([lobes[1], at(HOST, (-3.0, 12.0))], [lobes[0], *lobes[2:]]) == [True, False]
+    assert find_later(lobes[4:], lobes[:4]) == [True, True]
+    assert find_later([lobes[1]], [lobes[0]]) == [False]
+
+
+def test_a_bright_source_that_was_new_is_no_lobe_of_its_own() -> None:
+    lobes = both_sides(HOST)
+    assert find_later(lobes[:2], [HOST]) == [False, False]
+
+
+def test_later_detections_that_are_unrelated_are_hardly_ever_a_family() -> None:
+    rng = np.random.default_rng(2)
+    n_families = 0
+    for _ in range(300):
+        offsets = rng.uniform(-30, 30, (20, 2)).tolist()
+        faint = [at(HOST, (east, north)) for east, north in offsets]
+        n_families += any(find_later(faint[:5], faint[5:]))
+    assert n_families <= 2
+
+
 def test_unrelated_detections_are_hardly_ever_a_family() -> None:
     rng = np.random.default_rng(1)
     n_families = 0
