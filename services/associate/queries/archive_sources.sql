@@ -1,9 +1,10 @@
 -- Move sources that no measurement has confirmed to the archive, and return their ids.
 --
--- A source that was seen once goes where its forced fluxes together are below a limit; one that was
--- seen more often where all of its fluxes together are. One that was announced goes only if it was seen
--- once, was faint, and all of its fluxes together are below the latter limit; its episode ends. None goes
--- that is monitored, shares a detection, has children, or waits for a look back.
+-- A source that was seen once goes where its forced fluxes together are below a limit, and so does one
+-- that was seen twice, was faint, and was measured eight times in a band; one that was seen more often
+-- where all of its fluxes together are. One that was announced goes only if it was seen once, was faint,
+-- and all of its fluxes together are below the latter limit, or if it was seen twice and was faint; its
+-- episode ends. None goes that is monitored, shares a detection, has children, or waits for a look back.
 --
 -- $1  stream_id        int
 -- $2  source_id        bigint[]
@@ -50,11 +51,34 @@ measured as (
         channel.source_id,
         sum(channel.n_datapoints)::int as n_datapoints,
         sum(channel.n_forced)::int as n_forced,
+        max(channel.n_forced) as n_looks,
         max(channel.snr_forced) as snr_forced,
         max(channel.snr) as snr,
         max(channel.snr_blind) as snr_blind
     from channel
     group by channel.source_id
+),
+
+judged as (
+    select
+        measured.source_id,
+        measured.n_datapoints,
+        measured.n_forced,
+        measured.snr_forced,
+        measured.n_datapoints = 2
+        and measured.n_looks >= 8
+        and measured.snr_blind < limits.announced_snr
+        and measured.snr_forced < limits.candidate_sigma as is_faint_pair,
+        measured.n_datapoints <= 1
+        and measured.snr_blind < limits.announced_snr
+        and measured.snr < limits.archive_sigma as is_faint_peak,
+        case
+            when measured.n_datapoints <= 1 then measured.snr_forced < limits.candidate_sigma
+            else measured.snr < limits.archive_sigma
+        end as is_unconfirmed
+    from measured
+    cross join limits
+    where measured.n_forced > 0
 ),
 
 doubtful as (
@@ -71,18 +95,13 @@ doubtful as (
         source.v,
         source.is_new,
         source.is_variable,
-        measured.n_datapoints,
-        measured.n_forced,
-        measured.snr_forced
-    from measured
-    inner join source on measured.source_id = source.id
-    cross join limits
+        judged.n_datapoints,
+        judged.n_forced,
+        judged.snr_forced
+    from judged
+    inner join source on judged.source_id = source.id
     where
-        measured.n_forced > 0
-        and case
-            when measured.n_datapoints <= 1 then measured.snr_forced < limits.candidate_sigma
-            else measured.snr < limits.archive_sigma
-        end
+        (judged.is_unconfirmed or judged.is_faint_pair)
         and source.zone <> 32767
         and source.last_time_start < $6
         and not exists (
@@ -90,11 +109,8 @@ doubtful as (
             from transient
             where
                 transient.source_id = source.id
-                and not (
-                    measured.n_datapoints <= 1
-                    and measured.snr_blind < limits.announced_snr
-                    and measured.snr < limits.archive_sigma
-                )
+                and judged.is_faint_peak is not true
+                and judged.is_faint_pair is not true
         )
         and not exists (
             select

@@ -96,6 +96,31 @@ async def test_a_source_that_was_seen_once_stays_if_forced_photometry_shows_it(
         assert [row["id"] for row in await archived(case)] == ([] if is_kept else [first["id"]])
 
 
+@pytest.mark.parametrize(
+    ("peak_jy", "forced_jy", "is_kept"),
+    [(0.0085, 0.0, False), (0.0085, 0.005, True), (0.0115, 0.0, True)],
+)
+async def test_two_faint_peaks_that_coincide_leave_though_they_were_announced(
+    postgres_url: str, peak_jy: float, forced_jy: float, *, is_kept: bool
+) -> None:
+    steady, place = (123.0, 10.0), (123.5, 10.2)
+    async with associator(postgres_url, new_source_sigma_margin=0.0) as case:
+        threshold = {"detection_threshold_sigma": 8.0}
+        await case.feed(image(0, [steady], **threshold))
+        for step in range(1, 14):
+            measured = [steady, place] if step <= 2 else [steady]
+            flux_jy = [0.02, peak_jy][: len(measured)]
+            columns = sources(measured, flux_jy=flux_jy, flux_err_jy=RMS_JY)
+            await case.feed(image(step, columns, **threshold))
+            while case.requests:
+                for request in [case.requests.pop(0) for _ in range(len(case.requests))]:
+                    await store(case, measure(request, forced_jy))
+                await case.settle()
+        assert [event.kind for event in case.events][:1] == ["new_source"]
+        assert len(await case.sources()) == 1 + is_kept
+        assert len(await archived(case)) == 1 - is_kept
+
+
 async def test_every_source_says_its_state_and_the_archive_answers(postgres_url: str) -> None:
     steady, seen_twice, peak = (123.0, 10.0), (123.5, 10.2), (122.5, 10.2)
     async with (
