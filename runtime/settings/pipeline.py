@@ -187,7 +187,8 @@ class AssociateSettings(SolutionSettings):
         10.0,
         ge=0,
         description="A source that was announced and seen once leaves as others do if its peak "
-        "was below this [local rms] and all of its fluxes do not reach archive_sigma; 0 keeps all",
+        "was below this [local rms] and all of its fluxes do not reach archive_sigma; one that "
+        "was seen twice, if eight forced fluxes do not reach candidate_sigma; 0 keeps all",
     )
     new_source_sigma_margin: float = Field(
         1.0, ge=0, description="Added to the detection threshold in the new-source test [sigma]"
