@@ -30,11 +30,11 @@ select
 from known
 where known.is_monitored or known.n_monitors < $8::int
 on conflict (stream, ra, dec) do update
-set
-    name = excluded.name,
-    pm_ra_cosdec_mas_yr = excluded.pm_ra_cosdec_mas_yr,
-    pm_dec_mas_yr = excluded.pm_dec_mas_yr,
-    epoch_yr = excluded.epoch_yr
+    set
+        name = excluded.name,
+        pm_ra_cosdec_mas_yr = excluded.pm_ra_cosdec_mas_yr,
+        pm_dec_mas_yr = excluded.pm_dec_mas_yr,
+        epoch_yr = excluded.epoch_yr
 returning
     monitor.id,
     monitor.stream,

@@ -22,14 +22,18 @@ with wanted as (
         unnest($2::text[], $3::float8[], $4::float8[], $5::float8[], $6::float8[], $7::float8[])
         with ordinality
             as row_in (name, ra, dec, pm_ra_cosdec_mas_yr, pm_dec_mas_yr, epoch_yr, place)
-    order by row_in.ra, row_in.dec, row_in.place desc
+    order by row_in.ra asc, row_in.dec asc, row_in.place desc
 ),
 
 counted as (
     select
-        count(*) filter (where monitor.id is null) as n_added,
+        count(*) - count(monitor.id) as n_added,
         count(monitor.id) as n_changed,
-        (select count(*) from monitor where monitor.stream = $1::text) as n_monitors
+        (
+            select count(*)
+            from monitor as each_one
+            where each_one.stream = $1::text
+        ) as n_monitors
     from wanted
     left join monitor on monitor.stream = $1 and wanted.ra = monitor.ra and wanted.dec = monitor.dec
 ),
@@ -45,7 +49,7 @@ allowed as (
 written as (
     insert into monitor (stream, name, ra, dec, pm_ra_cosdec_mas_yr, pm_dec_mas_yr, epoch_yr)
     select
-        $1,
+        $1::text as stream,
         wanted.name,
         wanted.ra,
         wanted.dec,
@@ -55,11 +59,11 @@ written as (
     from wanted
     cross join allowed
     on conflict (stream, ra, dec) do update
-    set
-        name = excluded.name,
-        pm_ra_cosdec_mas_yr = excluded.pm_ra_cosdec_mas_yr,
-        pm_dec_mas_yr = excluded.pm_dec_mas_yr,
-        epoch_yr = excluded.epoch_yr
+        set
+            name = excluded.name,
+            pm_ra_cosdec_mas_yr = excluded.pm_ra_cosdec_mas_yr,
+            pm_dec_mas_yr = excluded.pm_dec_mas_yr,
+            epoch_yr = excluded.epoch_yr
 )
 
 select
