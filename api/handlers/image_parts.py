@@ -12,7 +12,7 @@ from api.handlers.caching import NOT_MODIFIED, answer_immutable
 from api.handlers.context import ApiContext, Context
 from api.handlers.parameters import to_key
 from api.models.base import Page
-from api.models.observations import DetectionItem, RmsGrid
+from api.models.observations import ImageDetectionItem, RmsGrid
 
 __all__ = ["router"]
 
@@ -46,7 +46,7 @@ async def get_rms_grid(request: Request, context: Context, image: _Image) -> Res
 @router.get(
     "/{image}/sources",
     summary="Measurements in an image",
-    response_model=Page[DetectionItem],
+    response_model=Page[ImageDetectionItem],
     responses={
         200: {
             "description": "JSON, or regions for DS9 and CARTA",
@@ -60,7 +60,7 @@ async def list_image_sources(
     format: Annotated[  # noqa: A002  (the name of the query parameter)
         Literal["json", "ds9"], Query(description="ds9: regions, one ellipse a measurement")
     ] = "json",
-) -> Page[DetectionItem] | Response:
+) -> Page[ImageDetectionItem] | Response:
     """Return every measurement in an image, in order of their numbers; it has one page."""
     row = await _get_grid_row(context, image)
     rows = await context.database.fetch(
@@ -68,7 +68,7 @@ async def list_image_sources(
     )
     if format == "ds9":
         return PlainTextResponse("".join(_to_regions(rows)), media_type=_DS9_TYPE)
-    return Page(items=[DetectionItem(**each) for each in rows], next=None)
+    return Page(items=[ImageDetectionItem(**each) for each in rows], next=None)
 
 
 async def _get_grid_row(context: ApiContext, image: str) -> Mapping[str, Any]:

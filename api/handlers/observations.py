@@ -1,4 +1,4 @@
-"""`/streams`, `/bands`, `/detections`, `/looks`: what was observed and measured."""
+"""`/streams`, `/bands`, `/detections`, `/looks`, `/coverage`: what was observed and measured."""
 
 import asyncio
 from datetime import datetime
@@ -22,7 +22,7 @@ from api.handlers.parameters import (
 )
 from api.models.base import Page
 from api.models.columns import DETECTIONS
-from api.models.observations import BandItem, DetectionItem, LookItem, StreamItem
+from api.models.observations import BandItem, CoverageItem, DetectionItem, LookItem, StreamItem
 from api.steps.looks import to_looks
 
 __all__ = ["router"]
@@ -30,6 +30,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api/v1", tags=["observations"])
 
 _KEY = ("time_start", "image_key", "source_number")
+_MAX_CELLS = 50_000  # the whole sky in cells of a degree
 _KEY_PARAMETERS = ("after_time", "after_image_key", "after_source_number")
 
 
@@ -139,6 +140,34 @@ async def list_looks(
     await refuse_unknown_stream(context, rows, stream)
     looks = await asyncio.to_thread(to_looks, rows, ra, dec)
     return Page(items=looks, next=encode_next(rows, limit, "time_start", "image_key"))
+
+
+@router.get("/coverage", summary="Cells of the sky that were observed, and how deep")
+async def list_coverage(
+    context: Context,
+    client: ClientAddress,
+    stream: Stream = None,
+    band: Annotated[
+        float | None,
+        Query(gt=0, allow_inf_nan=False, description="Centre frequency, within 1 percent [Hz]"),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=_MAX_CELLS, description="Cells of a page")] = 1000,
+    cursor: Cursor = None,
+) -> Page[CoverageItem]:
+    """Return HEALPix cells in the order of their numbers, each with its least rms.
+
+    Streams with fields of different sizes have cells of different orders, which may overlap.
+    """
+    rows = await context.database.fetch_expensive(
+        "list_coverage",
+        client=client,
+        stream=stream,
+        freq_eff_hz=band,
+        after_cell=decode_id(cursor),
+        limit=limit,
+    )
+    await refuse_unknown_stream(context, rows, stream)
+    return to_page([CoverageItem(**row) for row in rows], rows, limit, "cell")
 
 
 def _decode_look(cursor: str | None) -> tuple[datetime | None, int | None]:

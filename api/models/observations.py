@@ -6,7 +6,16 @@ from pydantic import Field
 
 from api.models.base import Model
 
-__all__ = ["BandItem", "DetectionItem", "GapItem", "LookItem", "RmsGrid", "StreamItem"]
+__all__ = [
+    "BandItem",
+    "CoverageItem",
+    "DetectionItem",
+    "GapItem",
+    "ImageDetectionItem",
+    "LookItem",
+    "RmsGrid",
+    "StreamItem",
+]
 
 
 class StreamItem(Model):
@@ -31,6 +40,16 @@ class BandItem(Model):
     freq_bw_hz: float = Field(description="Bandwidth [Hz]")
     stokes: list[str] = Field(description="Stokes parameters that it has images of")
     last_time_start: datetime | None = Field(description="Start of its newest exposure")
+
+
+class CoverageItem(Model):
+    """A cell of the sky that was observed, and the deepest image of it."""
+
+    cell: int = Field(description="HEALPix cell: 4 * 4^order + nested pixel (NUNIQ)")
+    image: int = Field(description="Deepest image that covers it")
+    rms_jy_beam: float = Field(description="Local rms of that image in the cell [Jy/beam]")
+    freq_eff_hz: float = Field(description="Centre frequency of the band of that image [Hz]")
+    stokes: str = Field(description="Stokes parameter of that image")
 
 
 class GapItem(Model):
@@ -75,6 +94,15 @@ class DetectionItem(Model):
     p_false: float | None = Field(
         description="Probability of being an artefact of a bright source; null: not blind"
     )
+
+
+class ImageDetectionItem(DetectionItem):
+    """One measurement in an image, and where the running catalogue has its source."""
+
+    source_ra: float | None = Field(
+        description="Weighted mean, ICRS; null where the source left the catalogue [deg]"
+    )
+    source_dec: float | None = Field(description="As source_ra [deg]")
 
 
 class LookItem(Model):

@@ -1,8 +1,8 @@
--- Return the measurements in one image, in order of their numbers.
+-- Return the measurements in one image with the positions of their sources, by their numbers.
 --
 -- $1  id     bigint  image
 -- $2  limit  int     [-]
--- Index: the primary key of the stream's partitions of detection.
+-- Index: the primary keys of the stream's partitions of detection, and of source.
 select
     detection.source_id,
     image.image_id,
@@ -30,7 +30,9 @@ select
     detection.pa_deg,
     detection.de_ruiter_radius,
     detection.quality_flags,
-    detection.p_false
+    detection.p_false,
+    source.ra as source_ra,
+    source.dec as source_dec
 from image
 inner join detection
     on
@@ -39,6 +41,7 @@ inner join detection
         and image.image_key = detection.image_key
 inner join stream on image.stream_id = stream.id
 inner join band on detection.band_id = band.id
+left join source on detection.source_id = source.id
 where image.image_key = $1::bigint
 order by detection.source_number
 limit $2::int

@@ -49,6 +49,28 @@ async def test_streams_and_bands(postgres_url: str) -> None:
         assert (band["freq_eff_hz"], band["stream"]) == (150e6, rows.stream)
 
 
+async def test_coverage_is_paged_and_has_the_deepest_image_of_a_cell(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        image, deeper = await rows.image(0), await rows.image(1, 120e6)
+        for freq_eff_hz, cell, key, rms in (
+            (150e6, 70, image, 2e-3), (120e6, 70, deeper, 1e-3), (150e6, 71, image, 3e-3),
+        ):  # fmt: skip
+            await rows.connection.execute(
+                "insert into sky_coverage values ($1, 'I', $2, $3, $4)",
+                await rows.band(freq_eff_hz), cell, key, rms,
+            )  # fmt: skip
+        first = (await get(client, "coverage", stream=rows.stream, limit=1)).json()
+        assert first["items"] == [
+            {"cell": 70, "image": deeper, "rms_jy_beam": 1e-3, "freq_eff_hz": 120e6, "stokes": "I"}
+        ]
+        rest = await get(client, "coverage", stream=rows.stream, cursor=first["next"])
+        assert [each["cell"] for each in rest.json()["items"]] == [71]
+        one = (await get(client, "coverage", stream=rows.stream, band=150.5e6)).json()["items"]
+        assert [each["image"] for each in one] == [image, image]
+        refused = await client.get("/api/v1/coverage", params={"stream": "nobody"})
+        assert refused.status_code == 404
+
+
 async def test_detections_are_paged_and_filtered(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
         sources = await observe(rows)
