@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.browser import CHROMIUM, Page, open_page
 from tests.support.clients import listen_by_gcn_kafka, listen_by_hop, pygcn_listener
 from tests.support.comet import CometBroker, CometSubscriber, comet_broker, comet_subscriber
 from tests.support.fits_images import make, pixels
@@ -158,6 +159,58 @@ def test_the_api_has_every_packet_and_every_point(night: Night) -> None:
         lambda: len(night.stack.get("sources", sort="eta", limit=5)["items"]) == 5,
         what="the copy of the statistics",
     )
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="NO BROWSER: install chromium")
+def test_the_page_shows_the_transients_of_the_truth_with_the_numbers_of_rest(night: Night) -> None:
+    with open_page() as page:
+        for row in filter(is_transient, night.truth):
+            place = (float(row["ra"]), float(row["dec"]))
+            near = [
+                each
+                for each in night.transients
+                if separation_arcsec(*place, each["ra"], each["dec"]) < 30
+            ]
+            assert near, row
+            assert_shown(night.stack, page, near[0])
+        assert page.errors == []
+
+
+def assert_shown(stack: Stack, page: Page, transient: dict[str, Any]) -> None:
+    """Compare the page of a transient with the answers of the API."""
+    source = stack.get(f"sources/{transient['source_id']}")
+    curve = stack.get(f"sources/{source['id']}/lightcurve", limit=5000)["points"]
+    page.goto(f"{stack.status['api_url']}/source?transient={transient['id']}")
+    page.wait_for(
+        "document.querySelector('.chart canvas')?.ariaLabel"
+        f".includes('{len(curve)} measurements') && location.search.endsWith({transient['id']})"
+    )
+    facts = page.run(
+        "Object.fromEntries([...document.querySelectorAll('.facts div')]"
+        ".map(each => [...each.children].map(child => child.innerText)))"
+    )
+    assert facts["S/N at detection"] == in_digits(transient["snr"])
+    assert facts["right ascension, declination"].startswith(
+        f"{source['ra']:.5f}° {source['dec']:.5f}°".replace("-", "\N{MINUS SIGN}")
+    )
+    eta, v = in_digits(source["eta"]), in_digits(source["v"])
+    assert facts["η, V, forced points too"] == f"{eta}, {v}"
+    page.run("document.querySelector('.chart-foot summary').click()")
+    rows = page.wait_for(
+        "(rows => rows.length && rows.map(row => [...row.cells].map(cell => cell.innerText)))"
+        "([...document.querySelectorAll('.chart-foot tbody tr')])"
+    )
+    shown = [row for row in rows if row[2] != "not measured"]
+    assert [(row[0], row[3], row[4]) for row in shown] == [
+        (point["time_start"][:19].replace("T", " "), in_digits(point["snr"]),
+         point["extraction_type"])
+        for point in curve
+    ]  # fmt: skip
+
+
+def in_digits(value: float) -> str:
+    """Return three significant digits, as the page has them."""
+    return f"{float(f'{value:.3g}'):.15g}".replace("-", "\N{MINUS SIGN}")
 
 
 def test_every_client_has_every_alert_once(night: Night) -> None:

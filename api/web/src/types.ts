@@ -145,13 +145,17 @@ export interface Image {
   time_associated: string;
 }
 
-/** api.models.observations.DetectionItem */
+/** api.models.observations.ImageDetectionItem */
 export interface Detection {
   source_id: number;
   source_number: number;
   extraction_type: string;
   ra: number;
   dec: number;
+  ra_err_deg: number | null;
+  dec_err_deg: number | null;
+  source_ra: number | null;
+  source_dec: number | null;
   flux_peak_jy_beam: number | null;
   flux_peak_err_jy_beam: number | null;
   flux_int_jy: number | null;
@@ -193,6 +197,15 @@ export interface StoredStamp {
   reason: string | null;
   fits: string | null;
   png: string | null;
+}
+
+/** api.models.observations.CoverageItem */
+export interface CoverageCell {
+  cell: number;
+  image: number;
+  rms_jy_beam: number;
+  freq_eff_hz: number;
+  stokes: string;
 }
 
 /** api.models.observations.LookItem */

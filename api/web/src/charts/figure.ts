@@ -20,7 +20,7 @@ interface Entry {
 
 /** Series that have marks, then symbols, in rows from the left. */
 function entriesOf({ series, symbols = [] }: Content): Entry[] {
-  const named = [...series.filter((each) => each.marks.length), ...symbols.map((each) => ({ ...each, colour: "--quiet" }))];
+  const named = [...series.filter((each) => each.marks.length && !each.isRead), ...symbols.map((each) => ({ ...each, colour: "--quiet" }))];
   let [x, row] = [70, 0];
   return named.map(({ shape, colour, name }) => {
     const width = 26 + 6.5 * name.length;

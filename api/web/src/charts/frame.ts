@@ -7,6 +7,7 @@ export interface Mark {
   x: number;
   y: number;
   err?: number; // 1 sigma, along y
+  to?: readonly [number, number]; // end of a line from here
   id?: number;
   shape?: Shape;
   radius?: number;
@@ -16,6 +17,7 @@ export interface Series {
   colour: string; // "#rrggbb", or the name of a colour of the page: "--accent"
   shape: Shape;
   isJoined?: boolean;
+  isRead?: boolean; // by pointer and keys, and not drawn: areas show it
   marks: readonly Mark[];
 }
 export interface Rule {
@@ -30,12 +32,18 @@ export interface Ellipse {
   halfY: number;
   colour: string;
 }
+export interface Area {
+  corners: readonly (readonly [number, number])[];
+  colour: string;
+  alpha: number;
+}
 export interface Content {
   x: Axis;
   y: Axis;
   series: readonly Series[];
   rules?: readonly Rule[];
   ellipses?: readonly Ellipse[];
+  areas?: readonly Area[];
   density?: readonly Mark[]; // too many for marks of their own
   isSquare?: boolean; // a unit of x is as long as one of y
   symbols?: readonly { shape: Shape; name: string }[]; // what shapes of marks mean, for a legend
@@ -77,6 +85,7 @@ function squared(content: Content, width: number, height: number): Content {
 export function drawFrame(pen: Pen, frame: Frame, colours: Colours): void {
   drawAxes(pen, frame, colours);
   if (frame.content.density) drawDensity(pen, frame, frame.content.density, colours("--faint-mark"));
+  for (const { corners, colour, alpha } of frame.content.areas ?? []) pen.area(corners.map(([x, y]) => [frame.x(x), frame.y(y)] as const), colours(colour), alpha);
   for (const each of frame.content.ellipses ?? []) {
     const halfX = Math.abs(frame.x(each.x + each.halfX) - frame.x(each.x));
     const halfY = Math.abs(frame.y(each.y + each.halfY) - frame.y(each.y));
@@ -84,7 +93,7 @@ export function drawFrame(pen: Pen, frame: Frame, colours: Colours): void {
   }
   for (const rule of frame.content.rules ?? []) drawRule(pen, frame, rule, colours);
   const isBusy = frame.content.series.reduce((sum, each) => sum + each.marks.length, 0) > MANY;
-  for (const series of frame.content.series) drawSeries(pen, frame, series, colours(series.colour), isBusy);
+  for (const series of frame.content.series) if (!series.isRead) drawSeries(pen, frame, series, colours(series.colour), isBusy);
   drawSelected(pen, frame, colours);
 }
 
@@ -106,23 +115,27 @@ function drawAxes(pen: Pen, { left, right, top, bottom, x, y, content }: Frame, 
   pen.text(content.y.label, 13, (top + bottom) / 2, { ...quiet, upward: true });
 }
 
+const LEVELS = 12; // of shades
+
 /** Shades by the logarithm of the number in each cell. */
 function drawDensity(pen: Pen, frame: Frame, marks: readonly Mark[], colour: string): void {
   const columns = Math.ceil((frame.right - frame.left) / CELL_PX) + 1;
-  const cells = new Map<number, number>();
+  const rows = Math.floor((frame.bottom - frame.top) / CELL_PX) + 1;
+  const cells = new Uint32Array(columns * rows);
+  let most = 1;
   for (const mark of marks) {
     const column = Math.floor((frame.x(mark.x) - frame.left) / CELL_PX);
     const row = Math.floor((frame.y(mark.y) - frame.top) / CELL_PX);
-    if (column < 0 || column >= columns || row < 0 || row * CELL_PX > frame.bottom - frame.top) continue;
+    if (column < 0 || column >= columns || row < 0 || row >= rows) continue;
     const cell = row * columns + column;
-    cells.set(cell, (cells.get(cell) ?? 0) + 1);
+    cells[cell] = (cells[cell] ?? 0) + 1;
+    most = Math.max(most, cells[cell] ?? 0);
   }
-  let most = 1;
-  for (const n of cells.values()) most = Math.max(most, n);
-  for (const [cell, n] of cells) {
-    const alpha = 0.25 + (0.75 * Math.log(n)) / Math.log(most + 1);
-    pen.cell(frame.left + (cell % columns) * CELL_PX, frame.top + Math.floor(cell / columns) * CELL_PX, CELL_PX, colour, alpha);
-  }
+  cells.forEach((n, cell) => {
+    if (!n) return;
+    const level = Math.round((LEVELS * Math.log(n)) / Math.log(most + 1)) / LEVELS;
+    pen.cell(frame.left + (cell % columns) * CELL_PX, frame.top + Math.floor(cell / columns) * CELL_PX, CELL_PX, colour, 0.25 + 0.75 * level);
+  });
 }
 
 function drawRule(pen: Pen, frame: Frame, { axis, at, text }: Rule, colours: Colours): void {
@@ -146,6 +159,7 @@ function drawSeries(pen: Pen, frame: Frame, series: Series, colour: string, isBu
       const clip = (at: number): number => Math.min(frame.bottom, Math.max(frame.top, at));
       pen.line([[x, clip(frame.y(mark.y - mark.err))], [x, clip(frame.y(mark.y + mark.err))]], colour, { width: 1.3 });
     }
+    if (mark.to) pen.line([[x, y], [frame.x(mark.to[0]), frame.y(mark.to[1])]], colour, { width: 1.3 });
     pen.mark(mark.shape ?? series.shape, x, y, mark.radius ?? (isBusy ? 1.7 : 3.4), colour);
   });
 }
@@ -154,11 +168,12 @@ function drawSelected(pen: Pen, frame: Frame, colours: Colours): void {
   const { selected, chosen, series, density } = frame.content;
   if ((selected === null || selected === undefined) && !chosen?.size) return;
   const accent = colours("--accent");
-  for (const marks of [...series.map((each) => each.marks), density ?? []]) {
-    for (const { id, x, y } of marks) {
-      if (id === undefined) continue;
-      if (id === selected) pen.ellipse(frame.x(x), frame.y(y), 9, 9, 0, accent, 2);
-      else if (chosen?.has(id)) pen.ellipse(frame.x(x), frame.y(y), 6, 6, 0, accent, 1.5);
-    }
+  const marks = [...series.map((each) => each.marks), density ?? []];
+  for (const { x, y } of marks.flatMap((each) => each.filter((mark) => mark.id !== undefined && mark.id === selected))) {
+    pen.ellipse(frame.x(x), frame.y(y), 9, 9, 0, accent, 2);
   }
+  if (!chosen?.size) return;
+  const found = marks.flatMap((each) => each.filter((mark) => mark.id !== undefined && chosen.has(mark.id)));
+  if (found.length > MANY) drawDensity(pen, frame, found, accent);
+  else for (const { x, y } of found) pen.ellipse(frame.x(x), frame.y(y), 6, 6, 0, accent, 1.5);
 }

@@ -104,6 +104,11 @@ export class PdfPen implements Pen {
     this.#parts.push(`${this.#alpha(alpha)} ${paint(colour)} rg ${pair(x, y)} ${side} ${side} re f`);
   }
 
+  area(outline: readonly (readonly [number, number])[], colour: string, alpha: number): void {
+    const path = outline.map(([x, y], index) => `${pair(x, y)} ${index ? "l" : "m"}`).join(" ");
+    this.#parts.push(`${this.#alpha(alpha)} ${paint(colour)} rg ${path} f`);
+  }
+
   text(text: string, x: number, y: number, { colour, anchor = "middle", upward = false }: Parameters<Pen["text"]>[3]): void {
     const runs = runsOf(text);
     const back = runs.reduce((sum, { width }) => sum + width, 0) * { start: 0, middle: 0.5, end: 1 }[anchor];

@@ -7,6 +7,7 @@ export interface Pen {
   mark(shape: Shape, x: number, y: number, radius: number, colour: string): void;
   ellipse(x: number, y: number, halfX: number, halfY: number, turnRad: number, colour: string, width?: number): void;
   cell(x: number, y: number, side: number, colour: string, alpha: number): void;
+  area(corners: readonly (readonly [number, number])[], colour: string, alpha: number): void;
   text(text: string, x: number, y: number, options: { colour: string; anchor?: "start" | "middle" | "end"; upward?: boolean }): void;
 }
 
@@ -70,6 +71,16 @@ export class CanvasPen implements Pen {
     this.to.globalAlpha = 1;
   }
 
+  area(corners: readonly (readonly [number, number])[], colour: string, alpha: number): void {
+    const { to } = this;
+    to.globalAlpha = alpha;
+    to.fillStyle = colour;
+    to.beginPath();
+    corners.forEach(([x, y], index) => (index ? to.lineTo(x, y) : to.moveTo(x, y)));
+    to.fill();
+    to.globalAlpha = 1;
+  }
+
   text(text: string, x: number, y: number, { colour, anchor = "middle", upward = false }: Parameters<Pen["text"]>[3]): void {
     const { to } = this;
     to.save();
@@ -115,6 +126,11 @@ export class SvgPen implements Pen {
 
   cell(x: number, y: number, side: number, colour: string, alpha: number): void {
     this.#parts.push(`<rect x="${short(x)}" y="${short(y)}" width="${side}" height="${side}" fill="${escape(colour)}" fill-opacity="${short(alpha)}"/>`);
+  }
+
+  area(corners: readonly (readonly [number, number])[], colour: string, alpha: number): void {
+    const path = corners.map(([x, y]) => `${short(x)},${short(y)}`).join(" ");
+    this.#parts.push(`<polygon points="${path}" fill="${escape(colour)}" fill-opacity="${short(alpha)}"/>`);
   }
 
   text(text: string, x: number, y: number, { colour, anchor = "middle", upward = false }: Parameters<Pen["text"]>[3]): void {

@@ -60,13 +60,16 @@ function Plane({ catalogue, sigma }: { catalogue: Catalogue; sigma: number }) {
   const [view, setView] = useState<View | null>(null);
   const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
   const cuts = useMemo(() => ({ eta: cutOf(catalogue.eta, sigma), v: cutOf(catalogue.v, sigma) }), [catalogue, sigma]);
-  const content = useMemo(() => contentOf(catalogue, cuts, view), [catalogue, cuts, view]);
+  const marks = useMemo(() => marksOf(catalogue), [catalogue]);
+  const content = useMemo(() => contentOf(catalogue, marks, cuts, view), [catalogue, marks, cuts, view]);
+  const drawn = useMemo(() => ({ ...content, chosen }), [content, chosen]);
   const candidates = useMemo(() => candidatesOf(catalogue, cuts), [catalogue, cuts]);
   const rows = useMemo(() => new Map([...catalogue.id].map((id, index) => [id, index])), [catalogue]);
   const row = (id: number | undefined): number => rows.get(id ?? -1) ?? -1;
+  const chosenRows = useMemo(() => [...chosen].flatMap((id) => rows.get(id) ?? []), [chosen, rows]);
   const toggle = (id: number): void => setChosen(chosen.has(id) ? new Set([...chosen].filter((each) => each !== id)) : new Set([...chosen, id]));
   const lasso = ({ contains, isAdded }: Lassoed): void => {
-    const found = [...catalogue.id].filter((_, index) => isInView(catalogue, index, view) && contains(catalogue.eta[index] || 0, catalogue.v[index] || 0));
+    const found = [...marks.values()].flatMap((each) => each.filter(({ x, y }) => isInView(x, y, view) && contains(x, y)).map(({ id = 0 }) => id));
     setChosen(new Set([...(isAdded ? chosen : []), ...found]));
   };
   return (
@@ -74,14 +77,14 @@ function Plane({ catalogue, sigma }: { catalogue: Catalogue; sigma: number }) {
       <div class="column">
         <section class="card" aria-label="Variability plane">
           <Chart
-            content={{ ...content, chosen }} label={`Variability plane: ${count(catalogue.n)} sources`} file="livetrap-eta-v" onView={setView}
+            content={drawn} label={`Variability plane: ${count(catalogue.n)} sources`} file="livetrap-eta-v" onView={setView}
             describe={({ mark, series }) => `source ${mark.id ?? ""}, ${series.name}${chosen.has(mark.id ?? -1) ? ", selected" : ""}\nη ${number(catalogue.eta[row(mark.id)])}, V ${number(catalogue.v[row(mark.id)])}\n${catalogue.nPoints[row(mark.id)] ?? "–"} points`}
             onPick={({ mark }) => go(href("source", { id: mark.id ?? 0 }))} onLasso={lasso} onToggle={({ mark }) => toggle(mark.id ?? -1)}
             table={() => <SourceTable catalogue={catalogue} rows={byEta(catalogue).slice(0, 500)} />}
           />
           <p class="legend">{STYLES.map(([name, colour, shape]) => <span key={name}><Key colour={colour} shape={shape} />{name}</span>)}{content.density ? "shades: number of sources" : ""}</p>
         </section>
-        <Selected catalogue={catalogue} cuts={cuts} chosen={chosen} rows={[...chosen].map(row).filter((index) => index >= 0)} onClear={() => setChosen(new Set())} />
+        <Selected catalogue={catalogue} cuts={cuts} chosen={chosen} rows={chosenRows} onClear={() => setChosen(new Set())} />
       </div>
       <Beyond catalogue={catalogue} sigma={sigma} cuts={cuts} candidates={candidates} onSelect={setChosen} />
     </div>
@@ -145,10 +148,7 @@ function csvOf(of: Catalogue, rows: readonly number[], { eta, v }: Cuts): string
   ].join("\n");
 }
 
-function isInView(of: Catalogue, index: number, view: View | null): boolean {
-  const [eta, v] = [of.eta[index] || 0, of.v[index] || 0];
-  return view === null || (eta >= view.x[0] && eta <= view.x[1] && v >= view.y[0] && v <= view.y[1]);
-}
+const isInView = (eta: number, v: number, view: View | null): boolean => view === null || (eta >= view.x[0] && eta <= view.x[1] && v >= view.y[0] && v <= view.y[1]);
 
 const byEta = (of: Catalogue): number[] => [...of.eta.keys()].sort((a, b) => (of.eta[b] || 0) - (of.eta[a] || 0));
 
@@ -168,19 +168,22 @@ function logAxis(values: Iterable<number>, least: number, label: string, view: r
   return { kind: "log", label, from: view?.[0] ?? from, to: view?.[1] ?? high * 1.6 };
 }
 
-function contentOf(of: Catalogue, cuts: { eta: number | null; v: number | null }, view: View | null): Content {
+/** Marks by kind; made once for all views. */
+function marksOf(of: Catalogue): Map<string, Mark[]> {
+  const marks = new Map<string, Mark[]>(STYLES.map(([name]) => [name, []]));
+  for (let index = 0; index < of.n; index += 1) {
+    marks.get(kindOf(of, index))?.push({ x: of.eta[index] || 0, y: of.v[index] || 0, id: of.id[index] ?? 0 });
+  }
+  return marks;
+}
+
+function contentOf(of: Catalogue, marks: ReadonlyMap<string, readonly Mark[]>, cuts: Cuts, view: View | null): Content {
   const x = logAxis(of.eta, 1e-3, "η, reduced χ² against a constant flux; zero at the edge", view?.x);
   const y = logAxis(of.v, 1e-4, "V, scatter over mean; zero at the edge", view?.y);
   const rules: Rule[] = [];
   if (cuts.eta !== null) rules.push({ axis: "x", at: cuts.eta, text: "cut" });
   if (cuts.v !== null) rules.push({ axis: "y", at: cuts.v, text: "cut" });
-  const marks = new Map<string, Mark[]>(STYLES.map(([name]) => [name, []]));
-  for (let index = 0; index < of.n; index += 1) {
-    const [eta, v] = [of.eta[index] || 0, of.v[index] || 0];
-    if (!isInView(of, index, view)) continue;
-    marks.get(kindOf(of, index))?.push({ x: eta, y: v, id: of.id[index] ?? 0 });
-  }
-  const all = STYLES.map(([name, colour, shape]) => ({ name, colour, shape, marks: marks.get(name) ?? [] }));
+  const all = STYLES.map(([name, colour, shape]) => ({ name, colour, shape, marks: (marks.get(name) ?? []).filter((each) => isInView(each.x, each.y, view)) }));
   const steady = all[0]?.marks ?? [];
   if (steady.length <= LARGE) return { x, y, rules, series: all };
   return { x, y, rules, series: all.slice(1), density: steady };

@@ -9,7 +9,8 @@ import { get, url } from "../http";
 import { ImageView } from "../parts/image_view";
 import { useKeys } from "../parts/keys";
 import { Fact } from "../parts/marks";
-import { Loaded, useResource } from "../resource";
+import { ImagePositions } from "../parts/positions";
+import { Loaded, useResource, type Resource } from "../resource";
 import type { Detection, Image, Page, RmsGrid } from "../types";
 import { Verdict } from "./images";
 
@@ -37,6 +38,7 @@ async function loadNeighbours(image: Image, signal: AbortSignal): Promise<{ befo
 
 function ImageDetail({ image }: { image: Image }) {
   const neighbours = useResource(image.time_start ? `neighbours/${image.id}` : null, {}, { load: (signal) => loadNeighbours(image, signal) });
+  const found = useResource<Page<Detection>>(image.verdict === "accepted" ? `images/${image.id}/sources` : null);
   const { before = null, after = null } = neighbours.data ?? {};
   const to = (of: Image | null) => (): void => { if (of) go(href("image", { id: of.id })); };
   useKeys({ k: to(before), j: to(after) });
@@ -55,10 +57,11 @@ function ImageDetail({ image }: { image: Image }) {
       <div class="column">
         {image.verdict === "accepted" && <section class="card" aria-label="Picture"><h2>Picture</h2><ImageView image={image} /><p class="legend"><span><i class="blind" />blind</span><span><i class="forced" />forced</span><span><i class="monitor" />monitor</span></p></section>}
         {image.verdict === "accepted" && <Noise image={image} />}
+        {found.data && <ImagePositions image={image} detections={found.data.items} />}
       </div>
       <div class="column">
         <ImageFacts image={image} />
-        {image.verdict === "accepted" && <Measurements image={image} />}
+        {image.verdict === "accepted" && <Measurements image={image} found={found} />}
       </div>
     </div>
   );
@@ -118,8 +121,7 @@ function NoiseTable({ grid }: { grid: RmsGrid | null }) {
   );
 }
 
-function Measurements({ image }: { image: Image }) {
-  const found = useResource<Page<Detection>>(`images/${image.id}/sources`);
+function Measurements({ image, found }: { image: Image; found: Resource<Page<Detection>> }) {
   return (
     <section class="card" aria-label="Measurements">
       <h2>Measurements</h2>

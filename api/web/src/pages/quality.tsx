@@ -8,6 +8,7 @@ import { BAND_COLOURS } from "../charts/lightcurve";
 import { around } from "../charts/scale";
 import { band as bandName, number, time } from "../format";
 import { get } from "../http";
+import { CompletenessCard } from "../parts/completeness";
 import { Loaded, useResource } from "../resource";
 import type { Image, Page, Stream } from "../types";
 
@@ -52,6 +53,7 @@ export function QualityPage() {
         {(found) => (found.length === 0 ? <p class="empty">No image arrived yet.</p> : (
           <>
             <p class="quiet">The newest {found.length.toLocaleString("en")} images, {found.filter((each) => each.verdict === "rejected").length} of them rejected.</p>
+            <CompletenessCard images={found} />
             <div class="grid">{QUANTITIES.map((each) => <QuantityCard key={each.name} quantity={each} images={found} />)}</div>
           </>
         ))}
@@ -85,7 +87,9 @@ function contentOf(quantity: Quantity, images: readonly Image[]): Content {
     if (y === null || !image.time_start) continue;
     const err = quantity.err?.(image);
     const name = bandName(image);
-    bands.set(name, [...(bands.get(name) ?? []), { x: Date.parse(image.time_start), y, id: image.id, ...(err ? { err } : {}) }]);
+    const marks = bands.get(name) ?? [];
+    marks.push({ x: Date.parse(image.time_start), y, id: image.id, ...(err ? { err } : {}) });
+    bands.set(name, marks);
   }
   const series: Series[] = [...bands].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true })).map(([name, marks], index) => ({ name, marks, shape: "dot", colour: BAND_COLOURS[index % BAND_COLOURS.length] ?? "--accent" }));
   const marks = series.flatMap((each) => [...each.marks]);

@@ -8,6 +8,7 @@ import type { Content, Ellipse, Mark } from "../charts/frame";
 import { around } from "../charts/scale";
 import { centreOf, offsets } from "../charts/wcs";
 import { count, flux, place, time } from "../format";
+import { CoverageCard } from "../parts/coverage";
 import { Loaded, useResource } from "../resource";
 import type { Image, Page, Stream } from "../types";
 
@@ -48,11 +49,14 @@ export function SkyPage() {
         <label>Stream <select name="stream" value={query["stream"] ?? ""} onChange={(event) => setQuery({ stream: event.currentTarget.value })}><option value="">all</option>{(streams.data?.items ?? []).map(({ name }) => <option key={name}>{name}</option>)}</select></label>
       </form>
       <div class="with-table">
-        <section class="card" aria-label="Sky">
-          <Loaded of={catalogue} what="catalogue">
-            {(found) => (found.n + fields.length === 0 ? <p class="empty">Nothing was observed yet.</p> : <SkyChart catalogue={found} fields={fields} />)}
-          </Loaded>
-        </section>
+        <div class="column">
+          <section class="card" aria-label="Sky">
+            <Loaded of={catalogue} what="catalogue">
+              {(found) => (found.n + fields.length === 0 ? <p class="empty">Nothing was observed yet.</p> : <SkyChart catalogue={found} fields={fields} />)}
+            </Loaded>
+          </section>
+          <CoverageCard stream={of.stream} band={query["band"]} />
+        </div>
         <section class="card" aria-label="Fields">
           <h2>Fields of the newest images</h2>
           <Loaded of={images} what="images">{() => <FieldTable fields={fields} />}</Loaded>

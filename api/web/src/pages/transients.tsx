@@ -5,11 +5,13 @@ import { go, href, Link, setQuery, useAddress, type Filters } from "../address";
 import { duration, flux, number, place, time } from "../format";
 import { ApiError, get, url } from "../http";
 import { serverNowMs } from "../live";
-import { classify, CLASSES, undo } from "../parts/classify";
+import { CLASSES, classifyingKeys, undo } from "../parts/classify";
 import { useKeys } from "../parts/keys";
 import { TransientBadges, useSeen } from "../parts/marks";
+import { SelectionBar } from "../parts/selection";
 import { Sparkline } from "../parts/sparkline";
 import { cutoutUrl, Stamp, stampUrl } from "../parts/stamp";
+import { useRowWindow } from "../parts/window";
 import { Loaded, useResource } from "../resource";
 import type { LightCurve, Page, Point, Stream, Transient } from "../types";
 
@@ -80,7 +82,7 @@ function FilterForm({ query }: { query: Filters }) {
       <label>Kind <select name="kind" value={query["kind"] ?? ""} onChange={onChange}><option value="">all</option>{KINDS.map((kind) => <option key={kind} value={kind}>{kind.replace("_source", "")}</option>)}</select></label>
       <label>State <select name="state" value={query["state"] ?? ""} onChange={onChange}><option value="">all</option><option value="active">not retracted</option><option value="retracted">retracted</option></select></label>
       <label>S/N ≥ <input name="min_snr" type="number" min="0" step="any" value={query["min_snr"] ?? ""} onChange={onChange} placeholder="any" /></label>
-      <span class="hint"><kbd>j</kbd> <kbd>k</kbd> step, <kbd>Enter</kbd> opens, <kbd>1</kbd>–<kbd>5</kbd> {CLASSES.join(", ")}, <kbd>u</kbd> undo</span>
+      <span class="hint"><kbd>j</kbd> <kbd>k</kbd> step, <kbd>Enter</kbd> opens, <kbd>1</kbd>–<kbd>5</kbd> {CLASSES.join(", ")}, <kbd>u</kbd> undo, <kbd>x</kbd> selects</span>
     </form>
   );
 }
@@ -103,40 +105,78 @@ export function useFresh(rows: readonly Transient[], key: string): ReadonlySet<n
   return fresh;
 }
 
-export function TransientTable({ rows, filters, brief = false }: { rows: readonly Transient[]; filters: Filters; brief?: boolean }) {
+interface TableProps {
+  rows: readonly Transient[];
+  filters: Filters;
+  brief?: boolean;
+}
+
+export function TransientTable({ rows, filters, brief = false }: TableProps) {
   const [chosenId, setChosenId] = useState<number | null>(null);
-  const table = useRef<HTMLTableElement>(null);
+  const [selected, setSelected] = useState<ReadonlySet<number>>(new Set()); // ids of sources
+  const body = useRef<HTMLTableSectionElement>(null);
+  const wanted = useRef<number | null>(null); // to be given the focus once it is drawn
+  const shown = useRowWindow(body, rows.length);
   const fresh = useFresh(rows, JSON.stringify(filters));
   const index = rows.findIndex((each) => each.id === chosenId);
   const chosen = rows[index];
+  useEffect(() => {
+    const link = wanted.current === null ? null : body.current?.querySelector<HTMLElement>(`[data-transient="${wanted.current}"] th a`);
+    if (!link) return;
+    wanted.current = null;
+    link.focus();
+  });
   const step = (by: number): void => {
-    const next = rows[index < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, index + by))];
+    const at = index < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, index + by));
+    const next = rows[at];
     if (!next) return;
+    wanted.current = next.id;
+    shown.include(at);
     setChosenId(next.id);
-    table.current?.querySelector<HTMLElement>(`[data-transient="${next.id}"] a`)?.focus();
+    if (next.id === chosenId) body.current?.querySelector<HTMLElement>(`[data-transient="${next.id}"] th a`)?.focus();
   };
+  const toggle = (source: number): void => setSelected(selected.has(source) ? new Set([...selected].filter((each) => each !== source)) : new Set([...selected, source]));
   const open = (): void => {
     if (chosen) go(href("source", { transient: chosen.id, ...filters }));
   };
-  const actions: Record<string, () => void> = { j: () => step(1), k: () => step(-1), Enter: open, o: open, u: () => void undo() };
-  if (chosen) for (let key = 1; key <= CLASSES.length; key += 1) actions[key] = () => void classify([chosen.source_id], key);
+  const actions: Record<string, () => void> = { j: () => step(1), k: () => step(-1), Enter: open, o: open };
+  if (chosen && !brief) actions["x"] = () => toggle(chosen.source_id);
+  // With a selection these keys are those of its bar.
+  if (!selected.size) Object.assign(actions, chosen ? classifyingKeys([chosen.source_id]) : { u: () => void undo() });
   useKeys(actions);
   return (
-    <div class="scroll">
-      <table ref={table} class="transients">
-        <thead>
-          <tr>
-            <th scope="col">image</th><th scope="col">position, ICRS</th><th scope="col">kind</th><th scope="col" class="figure">S/N</th>
-            <th scope="col" class="figure">peak flux</th>
-            {!brief && <><th scope="col" class="figure wide">η</th><th scope="col" class="figure wide">V</th><th scope="col" class="figure wide">points</th><th scope="col" class="wide">stream</th></>}
-            <th scope="col">light curve</th><th scope="col" class="figure">detected</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((each) => <Row key={each.id} of={each} filters={filters} brief={brief} isChosen={each.id === chosenId} isFresh={fresh.has(each.id)} onChoose={() => setChosenId(each.id)} />)}
-        </tbody>
-      </table>
-    </div>
+    <>
+      {selected.size > 0 && <SelectionBar sources={[...selected]} onClear={() => setSelected(new Set())} />}
+      <div class="scroll">
+        <table class="transients" aria-rowcount={rows.length + 1}>
+          <TableHead brief={brief} />
+          <tbody ref={body}>
+            {shown.beforePx > 0 && <tr class="gap" aria-hidden="true"><td style={{ height: `${shown.beforePx}px` }} /></tr>}
+            {rows.slice(shown.first, shown.end).map((each, place) => (
+              <Row
+                key={each.id} of={each} index={shown.first + place + 2} filters={filters} brief={brief} isChosen={each.id === chosenId} isFresh={fresh.has(each.id)} onChoose={() => setChosenId(each.id)}
+                isSelected={selected.has(each.source_id)} onSelect={() => toggle(each.source_id)}
+              />
+            ))}
+            {shown.afterPx > 0 && <tr class="gap" aria-hidden="true"><td style={{ height: `${shown.afterPx}px` }} /></tr>}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
+
+function TableHead({ brief }: { brief: boolean }) {
+  return (
+    <thead>
+      <tr>
+        {!brief && <th scope="col"><span class="visually-hidden">selected</span></th>}
+        <th scope="col">image</th><th scope="col">position, ICRS</th><th scope="col">kind</th><th scope="col" class="figure">S/N</th>
+        <th scope="col" class="figure">peak flux</th>
+        {!brief && <><th scope="col" class="figure wide">η</th><th scope="col" class="figure wide">V</th><th scope="col" class="figure wide">points</th><th scope="col" class="wide">stream</th></>}
+        <th scope="col">light curve</th><th scope="col" class="figure">detected</th>
+      </tr>
+    </thead>
   );
 }
 
@@ -146,17 +186,21 @@ interface RowProps {
   brief: boolean;
   isChosen: boolean;
   isFresh: boolean;
+  isSelected: boolean;
+  index: number; // from 1, with the head
   onChoose: () => void;
+  onSelect: () => void;
 }
 
-function Row({ of, filters, brief, isChosen, isFresh, onChoose }: RowProps) {
+function Row({ of, filters, brief, isChosen, isFresh, isSelected, index, onChoose, onSelect }: RowProps) {
   const [row, isSeen] = useSeen<HTMLTableRowElement>();
   const curve = useResource<LightCurve>(isSeen ? `sources/${of.source_id}/lightcurve` : null, { newest: NEWEST_POINTS, limit: NEWEST_POINTS });
   const points = curve.data?.points ?? [];
   const image = nearestImage(points, of.time_start);
   const name = place(of);
   return (
-    <tr ref={row} data-transient={of.id} class={`${isChosen ? "chosen" : ""}${isFresh ? " fresh" : ""}`} aria-selected={isChosen} onFocusCapture={onChoose}>
+    <tr ref={row} data-transient={of.id} aria-rowindex={index} class={`${isChosen ? "chosen" : ""}${isFresh ? " fresh" : ""}`} aria-selected={isChosen} onFocusCapture={onChoose}>
+      {!brief && <td class="select-cell"><input type="checkbox" checked={isSelected} aria-label={`Select ${name}`} onChange={onSelect} /></td>}
       <td class="stamp-cell">{image ? <Stamp pictures={[stampUrl(of.trig_id, "now"), cutoutUrl(image, of)]} to={href("image", { id: image })} label={`Image around ${name}; open the image`} /> : <span class="stamp" />}</td>
       <th scope="row"><Link to={href("source", { transient: of.id, ...filters })}>{name}</Link></th>
       <td><TransientBadges of={of} /></td>

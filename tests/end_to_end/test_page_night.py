@@ -1,0 +1,200 @@
+"""Coverage, completeness and astrometry of a night in the page; a page that stays open."""
+
+from collections.abc import Iterator
+
+import httpx
+import numpy as np
+import pytest
+from astropy import units
+from astropy_healpix import HEALPix
+
+from tests.support.api_rows import Rows
+from tests.support.browser import CHROMIUM, Page
+from tests.support.page_site import Site, add_transient, open_site
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="NO BROWSER: the page is untested here; install chromium (apt install chromium)",
+)
+
+ORDER = 5
+DISC_DEG = 6.0
+N_EVENTS = 4000
+N_ROWS = 160  # of which all but those near the window are left out
+MOST_GROWTH = 1.2
+# Events of the stream of alerts come from the test, not from the server.
+FAKE_EVENTS = """(() => {
+  window.EventSource = class extends EventTarget {
+    constructor() { super(); window.alerts = this; this.readyState = 1; }
+    close() {}
+  };
+  window.EventSource.CLOSED = 2;
+})()"""
+
+
+@pytest.fixture(scope="module")
+def site(postgres_url: str) -> Iterator[Site]:
+    with open_site(postgres_url) as opened:
+        yield opened
+
+
+def read_marks(page: Page, chart: str, key: str) -> str:
+    """Focus a chart and return what a key reads."""
+    page.run(f"document.querySelector('{chart} .chart canvas').focus()")
+    page.press(key)
+    said = f"document.querySelector('{chart} .chart [aria-live]').textContent"
+    return str(page.wait_for(said))
+
+
+def test_the_coverage_is_drawn_by_cells_and_read_with_its_depth(site: Site) -> None:
+    healpix = HEALPix(nside=2**ORDER, order="nested")
+
+    async def add(rows: Rows) -> tuple[list[int], int]:
+        image = await rows.image(0)
+        found = healpix.cone_search_lonlat(0 * units.deg, 88 * units.deg, DISC_DEG * units.deg)
+        cells = [int(each) for each in found]
+        await rows.connection.executemany(
+            "insert into sky_coverage values ($1, 'I', $2, $3, $4)",
+            [(await rows.band(150e6), 4 * 4**ORDER + cell, image, 1e-3 * (1 + n / 10))
+             for n, cell in enumerate(cells)],
+        )  # fmt: skip
+        return cells, image
+
+    stream, (cells, image) = site.write(add)
+    page = site.open(f"sky?stream={stream}")
+    canvas = "document.querySelector('[aria-label=Coverage] .chart canvas')"
+    page.wait_for(f"{canvas}?.ariaLabel.includes('{len(cells)} cells')")
+    assert "rms 1 mJy/beam" in page.run(
+        "document.querySelector('[aria-label=Coverage] .legend').innerText"
+    )
+    said = read_marks(page, "[aria-label=Coverage]", "Home")
+    assert f"150 MHz I, image {image}" in said
+    page.run("document.querySelector('[aria-label=Coverage] summary').click()")
+    rows = "[...document.querySelectorAll('[aria-label=Coverage] tbody tr')].map(r => r.innerText)"
+    table = page.wait_for(f"{rows}.length && {rows}")
+    assert len(table) == len(cells)
+    for row, cell in zip(table, sorted(cells), strict=True):
+        _, dec = healpix.healpix_to_lonlat([cell])
+        assert row.startswith(str(4 * 4**ORDER + cell))
+        assert f"+{int(dec.deg[0])}\u00b0" in row
+    assert site.errors() == []
+
+
+def test_the_completeness_of_a_night_counts_what_is_missing(site: Site) -> None:
+    async def add(rows: Rows) -> None:
+        for step in (0, 1, 2, 3, 6, 7, 8, 9):  # 10 s apart: two are missing
+            verdict = "rejected" if step == 9 else "accepted"
+            await rows.image(step, verdict=verdict, reasons=["no_beam"] if step == 9 else [])
+
+    stream, _ = site.write(add)
+    page = site.open(f"quality?stream={stream}")
+    row = "document.querySelector('[aria-label=Completeness] tbody tr')?.innerText"
+    words = page.wait_for(row).split("\t")
+    assert words[:7] == [f"{stream}, 150 MHz I", "70.0 %", "7 / 10", "1", "2", "10 s", "30 s"]
+    assert site.errors() == []
+
+
+def test_positions_are_drawn_around_the_catalogue(site: Site) -> None:
+    async def add(rows: Rows) -> tuple[int, int]:
+        image = await rows.image(0, field_ra=10.0, field_dec=10.0, field_radius_deg=2.0)
+        sources = []
+        for number in range(5):
+            source = await rows.source(9.0 + number / 2, 10.0, image=image)
+            # Each lies 3.6 arcsec north of its source.
+            await rows.point(source, image, ra=9.0 + number / 2, dec=10.001)
+            sources.append(source)
+        return image, sources[0]
+
+    _, (image, source) = site.write(add)
+    page = site.open(f"image?id={image}")
+    page.wait_for("document.querySelectorAll('[aria-label=Positions] .chart canvas').length === 2")
+    assert f"source {source}, " in read_marks(page, "[aria-label=Positions]", "Home")
+    assert "3.60\u2033 north" in page.run(
+        "document.querySelector('[aria-label=Positions] .quiet').innerText"
+    )
+    page = site.open(f"source?id={source}")
+    assert "3.60\u2033 north" in page.wait_for(
+        "document.querySelector('[aria-label=Positions] .chart-figure ~ .quiet')?.innerText"
+    )
+    assert "none of the 1 points" in page.run(
+        "document.querySelector('[aria-label=Bands]').innerText"
+    )
+    found = httpx.get(
+        f"{site.address}/api/v1/images/{image}/sources", trust_env=False, timeout=60
+    ).json()["items"]
+    np.testing.assert_allclose([each["dec"] - each["source_dec"] for each in found], 0.001)
+    assert site.errors() == []
+
+
+def heap_bytes(page: Page) -> float:
+    page.call("HeapProfiler.collectGarbage")
+    found = page.call("Performance.getMetrics")["metrics"]
+    return next(float(each["value"]) for each in found if each["name"] == "JSHeapUsedSize")
+
+
+def test_the_memory_of_a_page_that_stays_open_is_flat(site: Site) -> None:
+    stream, (_, transient) = site.write(add_transient)
+    made = site.page.call("Page.addScriptToEvaluateOnNewDocument", source=FAKE_EVENTS)
+    page = site.page
+    try:
+        page.call("Performance.enable")
+        page.goto(f"{site.address}/transients?stream={stream}")
+        page.wait_for("window.alerts && document.querySelector('[data-transient]') !== null")
+        hear(page, transient, 0, N_EVENTS // 4)
+        before = heap_bytes(page)
+        hear(page, transient, N_EVENTS // 4, N_EVENTS)
+        assert heap_bytes(page) < MOST_GROWTH * before
+        assert page.run("document.querySelectorAll('[data-transient]').length") == 1
+    finally:
+        page.call("Page.removeScriptToEvaluateOnNewDocument", identifier=made["identifier"])
+
+
+def hear(page: Page, transient: int, first: int, last: int) -> None:
+    """Let the page hear alerts and heartbeats, a frame for each ten of them."""
+    page.run(
+        f"""(async () => {{
+          for (let id = {first}; id < {last}; id += 1) {{
+            const event = (kind, data) => window.alerts.dispatchEvent(
+              new MessageEvent(kind, {{data: JSON.stringify(data), lastEventId: String(id)}}));
+            const now = new Date().toISOString();
+            event('heartbeat', {{time: now, last_image_age_s: 1}});
+            event('alert', {{id, kind: 'new_source', snr: 20, stream: 'x', trig_id: String(id),
+              transient_id: {transient}, time_alert: now}});
+            if (id % 10 === 0) await new Promise(requestAnimationFrame);
+          }}
+        }})()"""
+    )
+
+
+def test_a_long_list_draws_the_rows_near_the_window_alone(site: Site) -> None:
+    async def add(rows: Rows) -> list[int]:
+        image = await rows.image(0)
+        return [
+            await rows.transient(
+                await rows.source(10.0, 10.0, image=image), image=image, snr=float(n)
+            )
+            for n in range(N_ROWS)
+        ]
+
+    stream, transients = site.write(add)
+    page = site.open(f"transients?stream={stream}")
+    count = "document.querySelectorAll('[data-transient]').length"
+    rows = "+document.querySelector('.transients').getAttribute('aria-rowcount') - 1"
+    for n_loaded in (100, 150, N_ROWS):
+        page.run("document.querySelector('button.more').click()")
+        page.wait_for(f"{rows} === {n_loaded}")
+    page.wait_for(f"{count} < 80")
+    page.run("scrollTo(0, document.documentElement.scrollHeight)")
+    page.wait_for(f"document.querySelector('[data-transient=\"{transients[0]}\"]') !== null")
+    assert page.run(count) < 80
+    # Keys go on from the first row, which is not drawn now.
+    focused = "+document.activeElement.closest('tr')?.dataset.transient"
+    for transient in transients[-1:-4:-1]:
+        page.press("j")
+        page.wait_for(f"{focused} === {transient}")
+    page.press("x")
+    page.wait_for("document.querySelector('.selection strong')?.textContent === '1 selected'")
+    assert page.run(
+        f"document.querySelector('[data-transient=\"{transients[-3]}\"] input').checked"
+    )
+    assert site.errors() == []
