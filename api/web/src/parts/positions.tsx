@@ -121,7 +121,7 @@ export function ImagePositions({ image, detections }: { image: Image; detections
   return (
     <section class="card" aria-label="Positions">
       <h2>Positions against the catalogue</h2>
-      <Chart content={around} label={`Offsets: ${shifted.length} blind measurements around their sources`} height="low" describe={describe} onPick={onPick} file={`livetrap-image-${image.id}-offsets`} table={() => <ShiftTable shifted={shifted} />} />
+      <Chart content={around} label={`Offsets: ${shifted.length} blind measurements around their sources`} describe={describe} onPick={onPick} file={`livetrap-image-${image.id}-offsets`} table={() => <ShiftTable shifted={shifted} />} />
       <OffsetWords marks={around.series[0]?.marks ?? []} />
       <p class="quiet">Median 1σ error of one: {arcsec(spreadOf(shifted.map(({ detection }) => arcsecOf(detection.ra_err_deg) ?? 0)).middle)} east, {arcsec(spreadOf(shifted.map(({ detection }) => arcsecOf(detection.dec_err_deg) ?? 0)).middle)} north.</p>
       <Chart content={field.content} label={`Offsets over the field: ${shifted.length} sources`} describe={describe} onPick={onPick} file={`livetrap-image-${image.id}-offset-field`} />
