@@ -61,12 +61,15 @@ class Export:
         Address of who asks.
     format : str
         ``csv``, ``votable`` or ``parquet``.
+    names : tuple of str or None
+        Of the wanted columns; None: all.
     """
 
     request: Request
     context: ApiContext
     client: str
     format: str
+    names: tuple[str, ...] | None = None
 
     async def answer(
         self,
@@ -97,7 +100,8 @@ class Export:
             raise ProblemError(400, f"cursor is for format=json; {self.format} is not paged")
         limits = {} if "limit" in asked else {"limit": None}
         words = self.request.url.path + ("?" + self.request.url.query) * bool(asked)
-        info = TableInfo(name, f"LiveTrap: {name}", columns, words, version("livetrap"))
+        wanted = _choose(columns, self.names)
+        info = TableInfo(name, f"LiveTrap: {name}", wanted, words, version("livetrap"))
         table = await asyncio.to_thread(_FORMATS[self.format], info)
         rows = self.context.database.stream(query, client=self.client, **{**parameters, **limits})
         return await start_table(
@@ -106,6 +110,27 @@ class Export:
             file_name=f"livetrap-{name}.{table.suffix}",
             headers={"X-LiveTrap-Query": words, "X-LiveTrap-Version": info.version},
         )
+
+
+def _choose(columns: tuple[Column, ...], names: tuple[str, ...] | None) -> tuple[Column, ...]:
+    """Return the columns of these names, in their order.
+
+    Raises
+    ------
+    ProblemError
+        400 if there is no such column, or one is named twice.
+    """
+    if names is None:
+        return columns
+    known = {column.name: column for column in columns}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ProblemError(
+            400, f"columns: there is no {unknown[0]!r}; there are {', '.join(known)}"
+        )
+    if len(set(names)) < len(names):
+        raise ProblemError(400, "columns: a name is there twice")
+    return tuple(known[name] for name in names)
 
 
 async def _converted(
@@ -124,9 +149,22 @@ async def _export(
         Literal["json", "csv", "votable", "parquet"],
         Query(description="JSON is paged; the others hold every row, all of one moment"),
     ] = "json",
+    columns: Annotated[
+        str | None,
+        Query(
+            max_length=2000,
+            description="Columns of a table, by name with commas between; default: all",
+            examples=["id,ra,dec"],
+        ),
+    ] = None,
 ) -> Export | None:
     """Return None for JSON."""
-    return None if format == "json" else Export(request, context, client, format)
+    names = None if columns is None else tuple(columns.split(","))
+    if format != "json":
+        return Export(request, context, client, format, names)
+    if names is not None:
+        raise ProblemError(400, "columns is for tables: give format=csv, votable or parquet too")
+    return None
 
 
 ExportParameter = Annotated[Export | None, Depends(_export)]

@@ -2,6 +2,9 @@
 
 import { getText } from "./http";
 
+// Of 42: a quarter of the bytes.
+const COLUMNS: readonly string[] = ["id", "ra", "dec", "eta", "v", "n_datapoints", "is_new", "is_variable"];
+
 export interface Catalogue {
   n: number;
   id: Float64Array;
@@ -15,7 +18,7 @@ export interface Catalogue {
 }
 
 export async function loadCatalogue(stream: string | undefined, signal: AbortSignal): Promise<Catalogue> {
-  return toCatalogue(parseCsv(await getText("sources", { stream, format: "csv" }, signal)));
+  return toCatalogue(parseCsv(await getText("sources", { stream, format: "csv", columns: COLUMNS.join(",") }, signal)));
 }
 
 /** Rows of fields; RFC 4180. */

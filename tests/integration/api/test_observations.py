@@ -49,6 +49,23 @@ async def test_streams_and_bands(postgres_url: str) -> None:
         assert (band["freq_eff_hz"], band["stream"]) == (150e6, rows.stream)
 
 
+async def test_a_table_has_the_columns_that_were_asked_for(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        sources = await observe(rows)
+        wanted = {"stream": rows.stream, "format": "csv"}
+        lines = (await get(client, "sources", columns="dec,id", **wanted)).text.splitlines()
+        assert lines[0] == "dec,id"
+        assert sorted(lines[1:]) == sorted(f"10.0,{source}" for source in sources)
+        table = await get(client, "sources", columns="ra,id", **wanted | {"format": "votable"})
+        assert parse_single_table(io.BytesIO(table.content)).array.dtype.names == ("ra", "id")
+        for columns, words in (("id,nothing", "no 'nothing'"), ("id,id", "twice"), ("", "no ''")):
+            refused = await client.get("/api/v1/sources", params={**wanted, "columns": columns})
+            assert refused.status_code == 400
+            assert words in refused.json()["detail"]
+        plain = await client.get("/api/v1/sources", params={"columns": "id"})
+        assert plain.status_code == 400
+
+
 async def test_coverage_is_paged_and_has_the_deepest_image_of_a_cell(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
         image, deeper = await rows.image(0), await rows.image(1, 120e6)
