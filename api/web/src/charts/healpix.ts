@@ -32,7 +32,7 @@ export function cellOf(uniq: number): Cell {
 }
 
 /** A place of a base pixel; x and y from 0 to 1. */
-function positionOf(face: number, x: number, y: number): Position {
+function placeOf(face: number, x: number, y: number): Position {
   const row = (ROWS[face] ?? 2) - x - y;
   const isCap = row < 1 || row > 3;
   const ring = row < 1 ? row : row > 3 ? 4 - row : 1;
@@ -46,13 +46,13 @@ function positionOf(face: number, x: number, y: number): Position {
 export function cornersOf(uniq: number): Position[] {
   const { order, face, x, y } = cellOf(uniq);
   const n = 2 ** order;
-  return ([[0, 0], [1, 0], [1, 1], [0, 1]] as const).map(([dx, dy]) => positionOf(face, (x + dx) / n, (y + dy) / n));
+  return ([[0, 0], [1, 0], [1, 1], [0, 1]] as const).map(([dx, dy]) => placeOf(face, (x + dx) / n, (y + dy) / n));
 }
 
 export function centreOfCell(uniq: number): Position {
   const { order, face, x, y } = cellOf(uniq);
   const n = 2 ** order;
-  return positionOf(face, (x + 0.5) / n, (y + 0.5) / n);
+  return placeOf(face, (x + 0.5) / n, (y + 0.5) / n);
 }
 
 /** Square root of the area of a cell [deg]. */
