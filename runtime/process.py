@@ -146,9 +146,10 @@ class MessageHandler:
     Parameters
     ----------
     handle : callable
-        Message in, messages out. `RejectedMessageError` ends the message, `TransientError`
-        repeats it, `FatalError` ends the process; after anything else it is called once more,
-        and then the message is rejected as ``internal_error``.
+        Message in, messages out. A deferred one may give None: it is not finished, and is called
+        with the same message again once no other waits. `RejectedMessageError` ends the message,
+        `TransientError` repeats it, `FatalError` ends the process; after anything else it is
+        called once more, and then the message is rejected as ``internal_error``.
     on_rejected : callable
         The messages that record a rejection; the dead letter among them.
     reset : callable
@@ -157,7 +158,7 @@ class MessageHandler:
         Whether its messages are handled only when no message of another topic waits.
     """
 
-    handle: Callable[[InMessage], Sequence[OutMessage]]
+    handle: Callable[[InMessage], Sequence[OutMessage] | None]
     on_rejected: Callable[[InMessage, RejectedMessageError], Sequence[OutMessage]]
     reset: Callable[[], None] = lambda: None
     is_deferred: bool = False
@@ -252,27 +253,41 @@ def run_transform(
             retry.retry_until_success(lambda: compare_topics(settings.kafka))
             consumer.subscribe(list(handlers), on_assign=take, on_revoke=drop)
             log_started(settings, topics=list(handlers))
+            unfinished: InMessage | None = None
             while not stop.is_set():
                 message = _next_message(consumer, deferred)
                 books.book_new()
                 if message is None:
                     books.book_idle()
                 else:
-                    watch.add(message)
-                    books.book_before(message)
+                    if message is not unfinished:
+                        watch.add(message)
+                        books.book_before(message)
                     process = partial(
-                        process_message,
-                        handlers[message.topic],
-                        message,
-                        attempts=attempts,
+                        process_message, handlers[message.topic], message, attempts=attempts,
                         limits=limits,
-                    )
-                    results.send(message, retry.retry_until_success(process))
+                    )  # fmt: skip
+                    outputs = retry.retry_until_success(process)
+                    unfinished = _finish(message, outputs, results, deferred) or unfinished
                 results.check()
         producer.flush(10)
     finally:
         attempts.close()
         _close(consumer)
+
+
+def _finish(
+    message: InMessage,
+    outputs: Sequence[OutMessage] | None,
+    results: _Results,
+    deferred: DeferredMessages,
+) -> InMessage | None:
+    """Send the outputs of a message; hold one that is not finished again, and return it."""
+    if outputs is None:
+        deferred.put_back(message)
+        return message
+    results.send(message, outputs)
+    return None
 
 
 def _next_message(consumer: Consumer, deferred: DeferredMessages) -> InMessage | None:
@@ -285,8 +300,10 @@ def _next_message(consumer: Consumer, deferred: DeferredMessages) -> InMessage |
 
 def process_message(
     handler: MessageHandler, message: InMessage, *, attempts: AttemptLog, limits: MessageLimits
-) -> Sequence[OutMessage]:
+) -> Sequence[OutMessage] | None:
     """Return the outputs of a message: its result, or the record of its rejection.
+
+    None if it is not finished.
 
     Raises
     ------
@@ -311,7 +328,7 @@ def process_message(
         attempts.keep(message, n_ended=n_ended if n_ended >= limits.max_attempts else 0)
 
 
-def _handle_twice(handler: MessageHandler, message: InMessage) -> Sequence[OutMessage]:
+def _handle_twice(handler: MessageHandler, message: InMessage) -> Sequence[OutMessage] | None:
     """Handle a message; after an unexpected exception once more, in a clean state."""
     try:
         return handler.handle(message)

@@ -51,6 +51,10 @@ class DeferredMessages:
             self._paused.add(message.topic)
         return True
 
+    def put_back(self, message: InMessage) -> None:
+        """Hold a message that is not finished; it comes before the others of its topic."""
+        self._messages[message.topic].appendleft(message)
+
     def pop(self) -> InMessage:
         """Return the oldest message of the first topic that has one, and remove it."""
         topic, held = next(each for each in self._messages.items() if each[1])

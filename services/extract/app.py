@@ -76,7 +76,7 @@ def _run(settings: ExtractProcessSettings, stop: StopFlag) -> None:
             ),
             # Pictures after numbers.
             topics.stamp_requests: MessageHandler(
-                stamps.on_request, stamps.on_rejected, cutter.reset, is_deferred=True
+                stamps.on_request, stamps.on_rejected, stamps.reset, is_deferred=True
             ),
         },
         stop=stop,

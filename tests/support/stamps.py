@@ -107,7 +107,7 @@ class StampCase:
         again = ImagesAgain(fetcher.fetch, topics.images, self.cluster_id)
         cutter = StampCutter(ImageMeasurer(ExtractSettings(), IngestSettings()), again, side_px=65)
         asked = InMessage("stamp-requests-v1", 0, 0, b"", encode_stamp_request(request))
-        (out,) = ExtractHandler(cutter, topics).on_request(asked)
+        (out,) = ExtractHandler(cutter, topics).on_request(asked) or ()
         fetcher.close()
         return InMessage(out.topic, 0, 0, out.key, out.value)
 

@@ -1,6 +1,6 @@
 """stamp-requests-v1 to stamps-v1: one answer a request."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from runtime.dead_letters import DeadLetters
 from runtime.errors import RejectedMessageError
@@ -30,9 +30,11 @@ class StampHandler:
         self._cutter = cutter
         self._topics = topics
         self._dead_letters = DeadLetters(topic=topics.dead_letters, service="extract")
+        # The request of which some stamps are cut.
+        self._begun: tuple[InMessage, Iterator[ImageStamps | None]] | None = None
 
-    def on_request(self, message: InMessage) -> Sequence[OutMessage]:
-        """Return the answer to one request.
+    def on_request(self, message: InMessage) -> Sequence[OutMessage] | None:
+        """Return the answer to one request; None if more of its stamps are to be cut.
 
         Raises
         ------
@@ -40,10 +42,21 @@ class StampHandler:
             Code ``bad_avro`` if the message is not a request, ``bad_record`` if its values are
             impossible.
         """
-        answer = self._cutter.cut(_decode(message))
+        begun, self._begun = self._begun, None
+        if begun is None or begun[0] is not message:
+            begun = message, self._cutter.cut(_decode(message))
+        answer = next(begun[1])
+        if answer is None:
+            self._begun = begun
+            return None
         for each in answer.stamps:
             metrics.STAMPS.labels(each.reason or "cut").inc()
         return [self._to_message(answer)]
+
+    def reset(self) -> None:
+        """Drop what is begun, and the image in memory."""
+        self._begun = None
+        self._cutter.reset()
 
     def on_rejected(self, message: InMessage, error: RejectedMessageError) -> Sequence[OutMessage]:
         """Return the dead letter, and an answer with the reason where the request can be read."""

@@ -1,6 +1,7 @@
 """Stamps on request: find the image, cut it around each place, write a file of each."""
 
 import math
+from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
@@ -23,6 +24,8 @@ MAX_SIDE_PX = 513
 # More in one request would delay an image: a stamp takes a millisecond.
 _MOST_STAMPS = 64
 _MOST_TEXT = 68
+# Pixels after which an image may come first: ten milliseconds of work.
+_SLICE_PX = 100_000
 
 
 class StampCutter:
@@ -45,21 +48,32 @@ class StampCutter:
         # The requests for one image follow one another.
         self._last: tuple[str, Image] | None = None
 
-    def cut(self, request: StampRequest) -> ImageStamps:
-        """Return the stamps of an image, or the reasons why there are none."""
+    def cut(self, request: StampRequest) -> Iterator[ImageStamps | None]:
+        """Give the stamps of an image, or the reasons why there are none, last; None before.
+
+        Whenever many pixels are done it gives None, so that a new image need not wait.
+        """
         try:
             image = self._find_image(request.source, request.image_id)
         except RejectedImageError as error:
             get_logger().info(
                 "stamp_image_missing", image_id=request.image_id, reason=error.reason_code
             )
-            return without_stamps(request, error.reason_code)
+            yield without_stamps(request, error.reason_code)
+            return
         columns = request.stamps
-        places = zip(columns.stamp_id, columns.ra.tolist(), columns.dec.tolist(), strict=True)
-        stamps = tuple(
-            self._cut_one(image, request.image_id, name, ra, dec) for name, ra, dec in places
-        )
-        return ImageStamps(request.image_id, request.stream, request.source, stamps)
+        stamps: list[StampFile] = []
+        n_px = 0
+        for name, ra, dec in zip(
+            columns.stamp_id, columns.ra.tolist(), columns.dec.tolist(), strict=True
+        ):
+            if n_px >= _SLICE_PX:
+                n_px = 0
+                yield None
+            stamp, n_cut_px = self._cut_one(image, request.image_id, name, ra, dec)
+            stamps.append(stamp)
+            n_px += n_cut_px
+        yield ImageStamps(request.image_id, request.stream, request.source, tuple(stamps))
 
     def reset(self) -> None:
         """Drop the image in memory."""
@@ -76,7 +90,8 @@ class StampCutter:
 
     def _cut_one(
         self, image: Image, image_id: str, stamp_id: str, ra: float, dec: float
-    ) -> StampFile:
+    ) -> tuple[StampFile, int]:
+        """Return a stamp and how many pixels were cut for it."""
         metadata = image.metadata
         try:
             cutout = cut(
@@ -89,11 +104,12 @@ class StampCutter:
                 max_side_px=MAX_SIDE_PX,
             )
         except ValueError:
-            return StampFile(stamp_id, ForcedReason.OUTSIDE.value)
+            return StampFile(stamp_id, ForcedReason.OUTSIDE.value), 0
         if not np.isfinite(cutout.pixels).any():
-            return StampFile(stamp_id, ForcedReason.BLANK.value)
+            return StampFile(stamp_id, ForcedReason.BLANK.value), cutout.pixels.size
         cards = _to_cards(image, image_id) | {"STAMPID": stamp_id, "RA_SRC": ra, "DEC_SRC": dec}
-        return StampFile(stamp_id, data=to_stamp_file(cutout, cards))
+        stamp = StampFile(stamp_id, data=to_stamp_file(cutout, cards))
+        return stamp, cutout.pixels.size
 
 
 def _to_cards(image: Image, image_id: str) -> dict[str, str | float]:

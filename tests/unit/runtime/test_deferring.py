@@ -117,3 +117,26 @@ def test_messages_of_revoked_partitions_are_dropped() -> None:
     deferred.drop([TopicPartition("requests", 0), TopicPartition("images", 1)])
     (left,) = handle_all(consumer, deferred)
     assert left.partition == 1
+
+
+@given(n_slices=st.lists(st.integers(1, 4), min_size=1, max_size=5), every=st.integers(1, 3))
+def test_an_image_comes_between_the_slices_of_a_request(n_slices: list[int], every: int) -> None:
+    consumer = FakeConsumer(["images", "requests"], n_partitions=1)
+    deferred = DeferredMessages(consumer, ["requests"])  # type: ignore[arg-type]
+    consumer.queue.extend(("requests", 0, offset) for offset in range(len(n_slices)))
+    left, finished = dict(enumerate(n_slices)), []
+    n_handled = 0
+    while (message := _next_message(consumer, deferred)) is not None:  # type: ignore[arg-type]
+        n_handled += 1
+        if message.topic == "images":
+            assert n_handled % every == 1 or every == 1
+            continue
+        left[message.offset] -= 1
+        if left[message.offset]:
+            deferred.put_back(message)
+        else:
+            finished.append(message.offset)
+        if n_handled % every == 0 and n_handled < 40:
+            consumer.queue.append(("images", 0, n_handled))
+    assert finished == list(range(len(n_slices)))
+    assert not any(left.values())

@@ -18,6 +18,7 @@ from schemas.messages import ImageStamps, SourceOffset, StampColumns, StampReque
 from schemas.topics import Topics
 from services.extract.handlers.stamps import StampHandler
 from services.extract.kernels.rice import encode_rice
+from services.extract.steps import stamps as stamp_steps
 from services.extract.steps.image_message import read_message
 from services.extract.steps.images_again import ImagesAgain
 from services.extract.steps.measurement import ImageMeasurer
@@ -133,7 +134,7 @@ class Bench:
         )
 
     def ask(self, *places: tuple[float, float], **changes: Any) -> ImageStamps:
-        (out,) = self.handler.on_request(self.request(*places, **changes))
+        (out,) = self.handler.on_request(self.request(*places, **changes)) or ()
         assert (out.topic, out.key) == ("stamps-v1", b"night")
         return decode_image_stamps(out.value)
 
@@ -157,6 +158,26 @@ def test_pixels_in_memory_are_cut_without_kafka() -> None:
     in_memory = bench.ask((10.0, 20.0))
     assert bench.fetched == 0
     assert in_memory.stamps == Bench().ask((10.0, 20.0)).stamps
+
+
+def test_large_stamps_are_cut_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [(10.0 + 0.01 * number, 20.0) for number in range(5)]
+    whole = Bench().ask(*places)
+    monkeypatch.setattr(stamp_steps, "_SLICE_PX", 2 * 51 * 51)
+    bench = Bench()
+    asked, other = bench.request(*places), bench.request(places[0])
+    answers = [bench.handler.on_request(asked) for _ in range(3)]
+    assert answers[:2] == [None, None]
+    (out,) = answers[2] or ()
+    assert decode_image_stamps(out.value) == whole
+    assert bench.fetched == 1
+    # A stamp has ten beams: 51 px. Begun again after another request, and after an error.
+    assert bench.handler.on_request(asked) is None
+    assert bench.handler.on_request(other) is not None
+    assert bench.handler.on_request(asked) is None
+    bench.handler.reset()
+    again = [bench.handler.on_request(asked) for _ in range(3)]
+    assert [each is None for each in again] == [True, True, False]
 
 
 def test_what_cannot_be_cut_has_a_reason() -> None:
