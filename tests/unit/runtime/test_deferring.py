@@ -1,13 +1,14 @@
 """Messages of low priority wait until no other message does; few of them are held."""
 
 from collections import deque
+from collections.abc import Sequence
 
 from confluent_kafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.kafka import DeferredMessages, InMessage
-from runtime.process import _next_message
+from runtime.kafka import DeferredMessages, InMessage, OutMessage
+from runtime.process import _finish, _next_message
 
 
 class FakeMessage:
@@ -119,12 +120,23 @@ def test_messages_of_revoked_partitions_are_dropped() -> None:
     assert left.partition == 1
 
 
+class FakeResults:
+    """Notes the messages that are finished."""
+
+    def __init__(self) -> None:
+        self.finished: list[int] = []
+
+    def send(self, message: InMessage, outputs: Sequence[OutMessage]) -> None:
+        assert not outputs
+        self.finished.append(message.offset)
+
+
 @given(n_slices=st.lists(st.integers(1, 4), min_size=1, max_size=5), every=st.integers(1, 3))
 def test_an_image_comes_between_the_slices_of_a_request(n_slices: list[int], every: int) -> None:
     consumer = FakeConsumer(["images", "requests"], n_partitions=1)
     deferred = DeferredMessages(consumer, ["requests"])  # type: ignore[arg-type]
     consumer.queue.extend(("requests", 0, offset) for offset in range(len(n_slices)))
-    left, finished = dict(enumerate(n_slices)), []
+    left, results = dict(enumerate(n_slices)), FakeResults()
     n_handled = 0
     while (message := _next_message(consumer, deferred)) is not None:  # type: ignore[arg-type]
         n_handled += 1
@@ -132,11 +144,10 @@ def test_an_image_comes_between_the_slices_of_a_request(n_slices: list[int], eve
             assert n_handled % every == 1 or every == 1
             continue
         left[message.offset] -= 1
-        if left[message.offset]:
-            deferred.put_back(message)
-        else:
-            finished.append(message.offset)
+        outputs = None if left[message.offset] else ()
+        held = _finish(message, outputs, results, deferred)  # type: ignore[arg-type]
+        assert (held is message) == (outputs is None)
         if n_handled % every == 0 and n_handled < 40:
             consumer.queue.append(("images", 0, n_handled))
-    assert finished == list(range(len(n_slices)))
+    assert results.finished == list(range(len(n_slices)))
     assert not any(left.values())
