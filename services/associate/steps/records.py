@@ -13,6 +13,7 @@ from runtime.kafka import InMessage
 from schemas.messages import ImageDetections, ImageMetadata, SourceColumns, SourceOffset
 from schemas.streams import DEFAULT_STREAM, to_stream_name
 from sky.fits import HeaderError
+from sky.geometry import to_unit_vectors
 from sky.wcs import SkyProjection
 
 __all__ = ["check_record", "to_refused_record"]
@@ -34,6 +35,10 @@ _NOT_NAN = frozenset({"ra", "dec", "snr", "p_false"})
 _LEAST_RA_DEG, _LARGEST_RA_DEG = -360.0, 720.0
 # A position that a fit could not constrain: it is stored, and matches nothing.
 _MAY_BE_INFINITE = ("ra_err_deg", "dec_err_deg")
+# Sources in a cube of the side of a round beam; an elongated one has room for more.
+_MOST_IN_A_BEAM, _LARGEST_ELONGATION = 50, 20.0
+_LEAST_SIDE_RAD = 1e-9
+_FACTOR = 1_000_003
 _LIMITS = {
     "ra": (_LEAST_RA_DEG, _LARGEST_RA_DEG),
     "dec": (-90.0, 90.0),
@@ -61,6 +66,7 @@ def check_record(record: ImageDetections) -> None:
         return
     _check_measurement(record)
     _check_sources(record.sources)
+    _check_density(record)
 
 
 def _check_identity(record: ImageDetections) -> None:
@@ -154,6 +160,30 @@ def _check_sources(sources: SourceColumns) -> None:
             _refuse(f"{name} of a source is outside {lowest:g}..{highest:g}")
         if "_err_" in name and np.any((column < _LEAST_ERR) & (column != 0)):
             _refuse(f"{name} of a source is negative or impossibly small")
+
+
+def _check_density(record: ImageDetections) -> None:
+    """Refuse more sources in a beam than an image can separate.
+
+    Each would become a source of its own at one place, and all images after it would be matched
+    with all of them.
+    """
+    metadata, sources = record.metadata, record.sources
+    if metadata is None or len(sources) <= _MOST_IN_A_BEAM:
+        return
+    elongation = min(metadata.beam_major_deg / metadata.beam_minor_deg, _LARGEST_ELONGATION)
+    limit = _MOST_IN_A_BEAM * elongation
+    side = max(float(np.radians(metadata.beam_major_deg)), _LEAST_SIDE_RAD)
+    x, y, z = np.floor(to_unit_vectors(sources.ra, sources.dec) / side).astype(np.int64)
+    # Cells of different numbers may share a key; that they are full, too, is all but impossible.
+    _, first, n = np.unique((x * _FACTOR + y) * _FACTOR + z, return_index=True, return_counts=True)
+    fullest = int(np.argmax(n))
+    if n[fullest] > limit:
+        here = first[fullest]
+        _refuse(
+            f"{n[fullest]} sources within a beam of RA {sources.ra[here]:.4f}, "
+            f"Dec {sources.dec[here]:.4f}; an image separates at most {limit:.0f}"
+        )
 
 
 def to_refused_record(

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runtime.errors import RejectedMessageError
 from schemas.messages import ImageDetections, RmsGrid, SourceOffset
 from services.associate.steps.records import check_record
-from tests.support.records import image, rejected
+from tests.support.records import BEAM_MAJOR_DEG, image, rejected
 
 GOOD = replace(
     image(0, [(123.0, 10.0), (124.0, 11.0)]), source=SourceOffset("kafka", "images-v1", 0, 7)
@@ -114,3 +116,25 @@ def test_a_position_without_an_error_is_taken(column: str) -> None:
 def test_an_impossible_record_is_refused(record: ImageDetections, what: str) -> None:
     with pytest.raises(RejectedMessageError, match=what):
         check_record(record)
+
+
+@given(
+    ra=st.floats(0, 359.9),
+    dec=st.sampled_from([-90.0, -45.0, 0.0, 89.9, 90.0]),
+    n=st.integers(600, 2000),
+    spread=st.floats(0, 0.5),
+)
+def test_more_sources_in_a_beam_than_an_image_separates_are_refused(
+    ra: float, dec: float, n: int, spread: float
+) -> None:
+    beam_deg = BEAM_MAJOR_DEG
+    line = np.linspace(0, spread * beam_deg, n)
+    places = [(ra, max(-90.0, dec - away) if dec > -90 else dec + away) for away in line]
+    with pytest.raises(RejectedMessageError, match="sources within a beam"):
+        check_record(image(0, places))
+
+
+def test_crowded_fields_are_taken() -> None:
+    beam_deg = BEAM_MAJOR_DEG
+    places = [(0.4 * i * beam_deg, 0.4 * j * beam_deg) for i in range(40) for j in range(40)]
+    check_record(image(0, places))
