@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from runtime.settings import AssociateSettings
+from schemas.identity import trig_id
 from schemas.topics import Topics
 from services.associate.handlers.judgements import Judge, load_judgement_evidence
 from services.associate.handlers.moving import retract_members
@@ -32,6 +33,7 @@ from services.associate.steps.calibration import needs_wider_search, solve_times
 from services.associate.steps.contradiction import to_timestep_waits
 from services.associate.steps.decisions import decide, judge_at_once
 from services.associate.steps.first_decisions import (
+    FirstDecisions,
     decide_first,
     find_waiting,
     touched_ids,
@@ -39,7 +41,7 @@ from services.associate.steps.first_decisions import (
 )
 from services.associate.steps.judgement import ask_of
 from services.associate.steps.monitors import move_to
-from services.associate.steps.moving import expect_moving, moving_ids
+from services.associate.steps.moving import cite_members, expect_moving, moving_ids
 from services.associate.steps.registration import exposure_times
 from services.associate.storage import Catalogue
 
@@ -140,6 +142,7 @@ async def _judge(
     if timestep.time_start is not None and not timestep.is_late:
         questions = ask_of(looks, timestep.time_start, settings)
         evidence = await load_judgement_evidence(catalogue, questions, evidence)
+    evidence = await _cite_members(catalogue, association, first, evidence)
     return decide(
         association,
         first,
@@ -149,6 +152,29 @@ async def _judge(
         settings=settings,
         now=datetime.now(UTC),
     )
+
+
+async def _cite_members(
+    catalogue: Catalogue, association: Association, first: FirstDecisions, evidence: Evidence
+) -> Evidence:
+    """Return the evidence with what moving objects are announced as that are linked now.
+
+    Not only what has been: whether answers to looks back have come decides nothing.
+    """
+    ids = sorted(set().union(*first.tracks.members.values()))
+    if not ids:
+        return evidence
+    stream = association.timestep.stream
+    sources = await catalogue.load_sources_by_id(association.state.stream_id, ids)
+    images = await catalogue.load_image_ids(sources["first_image_key"].tolist())
+    known = {
+        int(row["id"]): trig_id(
+            stream, images[int(row["first_image_key"])], int(row["first_source_number"])
+        )
+        for row in sources
+    }
+    cited = cite_members(first.tracks, first.rows, known)
+    return replace(evidence, earlier_trig_ids={**evidence.earlier_trig_ids, **cited})
 
 
 async def _load_state(

@@ -22,7 +22,7 @@ from services.associate.steps.tracks import MAX_GAP_LOOKS, TrackLimits, find_tra
 from services.associate.steps.triggers import AssociatedImage, Test, Trigger
 from sky.geometry import tangent_offsets, to_unit_vectors
 
-__all__ = ["expect_moving", "find_moving", "moving_ids", "to_moving_triggers"]
+__all__ = ["cite_members", "expect_moving", "find_moving", "moving_ids", "to_moving_triggers"]
 
 # Detections of a moving object that say where it is expected; other detections of a timestep that
 # may belong to one, those of the highest S/N.
@@ -31,6 +31,8 @@ _KEPT_POINTS = 4
 _LEAST_POINTS = 3
 _MAX_PER_LOOK = 24
 _MAX_MOVING = 64
+# As many earlier episodes are cited of any source.
+_MAX_CITED = 10
 # A source that is seen again so many looks later without having moved does not.
 _STATIONARY_LOOKS = 3
 _MOVED_SIGMA = 3.0
@@ -140,6 +142,33 @@ def to_moving_triggers(tracks: Tracks, firsts: Sequence[Trigger]) -> list[Trigge
         )
         for source, motion in sorted(tracks.begun.items())
     ]
+
+
+def cite_members(
+    tracks: Tracks, rows: RowArray, trig_ids: Mapping[int, str]
+) -> dict[int, tuple[str, ...]]:
+    """Return what the earlier detections of moving objects are announced as, the newest first.
+
+    Parameters
+    ----------
+    tracks : Tracks
+        Those that begin, with the sources that were the same object.
+    rows : (n,) structured
+        The candidates with the ids to store.
+    trig_ids : mapping
+        Identity of the first episode of a source, by its id.
+
+    Returns
+    -------
+    dict
+        By the id of the object.
+    """
+    return {
+        int(rows["id"][row]): tuple(
+            trig_ids[member] for member in sorted(members, reverse=True) if member in trig_ids
+        )[:_MAX_CITED]
+        for row, members in tracks.members.items()
+    }
 
 
 def _middle_s(timestep: Timestep) -> float | None:

@@ -50,6 +50,7 @@ async def test_a_mover_is_one_source_and_one_event(postgres_url: str) -> None:
         assert all(moving.trig_id in (event.note or "") for event in case.events[3:])
         announced = {event.trig_id for event in case.events[:2]}
         assert {event.trig_id for event in case.events[3:]} == announced
+        assert moving.earlier_trig_ids == tuple(event.trig_id for event in case.events[1::-1])
         (row,) = await case.rows(
             "select source.n_datapoints, source.ra, source.dec from source where id = $1",
             moving.source_id,
