@@ -203,4 +203,5 @@ def test_the_image_takes_what_the_wheel_is_made_of() -> None:
     }
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wheel = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    assert kept == set(wheel) | {"LICENSE", "README.md", "constraints.txt", "pyproject.toml"}
+    beside = {"LICENSE", "README.md", "constraints.txt", "pyproject.toml", "deploy/image/trim.py"}
+    assert kept == set(wheel) | beside
