@@ -124,6 +124,7 @@ def _pss_mb(pid: int) -> float:
 def fit_slope(samples: Sequence[Sample], quantity: str, *, after_s: float) -> Slope:
     """Fit a line to a quantity of the samples after a warm-up, by least squares.
 
+    Samples without it are left out: a process of the group ended while it was read.
     Neighbouring samples are alike, so the error is enlarged by the autocorrelation of the
     residuals at one sample.
 
@@ -136,7 +137,9 @@ def fit_slope(samples: Sequence[Sample], quantity: str, *, after_s: float) -> Sl
     after_s : float
         End of the warm-up [s].
     """
-    kept = [each for each in samples if each.time_s >= after_s]
+    kept = [
+        each for each in samples if each.time_s >= after_s and np.isfinite(getattr(each, quantity))
+    ]
     x = np.array([each.time_s for each in kept]) / 3600
     y = np.array([float(getattr(each, quantity)) for each in kept])
     if x.size < 4:
