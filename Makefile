@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-vo lint web web-check docs docs-update bench bench-extract bench-associate bench-alert bench-attack bench-decide clean
+.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-vo lint web web-check docs docs-update bench bench-interruption bench-extract bench-associate bench-alert bench-attack bench-decide clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +16,7 @@ else
 WORKERS := 2
 ALL_WORKERS := 4
 endif
-# A worker takes file by file, in the order of tests/conftest.py: what waits beside what computes.
+# A worker takes file by file, in the order of tests/conftest.py.
 PARALLEL = -n $(ALL_WORKERS) --dist loadfile --no-loadscope-reorder
 
 help:  ## list the targets
@@ -132,8 +132,12 @@ check-deploy: install  ## the manifests against a real API server and the schema
 check-vo: install  ## what STILTS says of the services of the Virtual Observatory (needs the Debian package stilts)
 	$(BIN)/python -m pytest -q -m stilts -rs tests/integration/api $(PYTEST_OPTIONS)
 
-bench: install  ## images per second, latency and stage times of the whole stack (some minutes)
-	$(BIN)/python benchmarks/bench_end_to_end.py
+# Say COMPARE=OLD.json to compare with an earlier build/bench.json, QUICK=1 for small images.
+bench: $(VENV)/bench.stamp  ## all figures in one table, with JSON: source finder and peers, whole stack (half an hour)
+	$(BIN)/python -m benchmarks.bench $(if $(COMPARE),--compare $(COMPARE)) $(if $(QUICK),--quick)
+
+bench-interruption: $(VENV)/bench.stamp  ## latency at 90 % of the sustained rate, interrupted for 30 s (10 min)
+	$(BIN)/python -m benchmarks.interruption --plot docs/images/interruption.png
 
 $(VENV)/bench.stamp: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'

@@ -1,13 +1,16 @@
 """Throughput and latency of the whole stack on this machine.
 
 Starts a stack of its own in a temporary folder, streams a simulated sky through it and asks the
-database and a VTP subscriber how it went. Run it with nothing else running:
-``python benchmarks/bench_end_to_end.py --size 1024 --sources 200``.
+database and a VTP subscriber how it went. Every round is a stream of its own, with the same
+pixels. Run it with nothing else running:
+``python -m benchmarks.bench_end_to_end --size 1024 --sources 200``; ``python -m benchmarks.bench``
+runs it beside the others.
 """
 
 import argparse
 import asyncio
 import json
+import math
 import os
 import shutil
 import socket
@@ -17,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,12 +31,35 @@ import numpy as np
 from confluent_kafka import Producer
 from lxml import etree
 
+from benchmarks.figures import Figure, to_table
+
 LIVETRAP = [sys.executable, "-m", "livetrap"]
 STAGES = (
     ("ingest (sent to appended)", "time_sent", "time_appended"),
     ("extract (appended to extracted)", "time_appended", "time_extracted"),
     ("associate (extracted to decided)", "time_extracted", "time_associated"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is sent: `n_bands` images of `size_px` a timestep, in each of `n_rounds`.
+
+    `cadence_s` is the time between timesteps while the latency is measured.
+    """
+
+    size_px: int = 1024
+    n_sources: int = 200
+    n_bands: int = 4
+    n_timesteps: int = 60
+    cadence_s: float = 1.0
+    n_extractors: int = 1
+    n_rounds: int = 3
+
+    @property
+    def n_images(self) -> int:
+        """Return how many images a measurement has."""
+        return self.n_timesteps * self.n_bands
 
 
 def main() -> None:
@@ -44,44 +71,78 @@ def main() -> None:
     parser.add_argument("--timesteps", type=int, default=60, help="of each measurement")
     parser.add_argument("--cadence", type=float, default=1.0, help="of the latency run [s]")
     parser.add_argument("--extractors", type=int, default=1)
-    options = parser.parse_args()
+    parser.add_argument("--rounds", type=int, default=3)
+    each = parser.parse_args()
+    plan = Plan(
+        each.size, each.sources, each.bands, each.timesteps, each.cadence, each.extractors,
+        each.rounds,
+    )  # fmt: skip
+    before = os.getloadavg()[0]
+    print(to_table(measure(plan), load=(before, os.getloadavg()[0])))
+
+
+def measure(plan: Plan) -> list[Figure]:
+    """Run a stack; return start-up, throughput and latency, each with its rounds."""
     folder = Path(tempfile.mkdtemp(prefix="livetrap-bench-"))
     try:
-        run_all(options, folder)
+        return _measure(plan, folder)
     finally:
         livetrap("down", "--data-dir", str(folder / "data"))
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run_all(options: argparse.Namespace, folder: Path) -> None:
-    """Measure start-up, throughput, latency."""
-    data_dir = str(folder / "data")
+def _measure(plan: Plan, folder: Path) -> list[Figure]:
     fast, paced = folder / "fast", folder / "paced"
-    simulate(fast, options, seed=1, transients=4)
-    simulate(paced, options, seed=2, transients=options.timesteps // 2)
-    print(
-        f"{options.bands} bands of {options.size} x {options.size} px, {options.sources} sources"
-    )
-    print(f"cores {os.cpu_count()}, load {os.getloadavg()[0]:.2f} before the start\n")
-
+    simulate(fast, plan, seed=1, transients=4)
+    simulate(paced, plan, seed=2, transients=max(1, plan.n_timesteps // 2))
     started_s = time.monotonic()
-    livetrap("up", "--detach", "--data-dir", data_dir, "--extractors", str(options.extractors))
-    print(f"start-up to ready               {time.monotonic() - started_s:8.1f} s")
+    data_dir = str(folder / "data")
+    livetrap("up", "--detach", "--data-dir", data_dir, "--extractors", str(plan.n_extractors))
+    start_up_s = time.monotonic() - started_s
     status = json.loads(livetrap("status", "--json", "--data-dir", data_dir))
-
-    n_images = options.timesteps * options.bands
-    warm_up(fast, "fast", data_dir, status, options)
-    livetrap("ingest", str(fast), "--stream", "fast", "--data-dir", data_dir)
-    wait_until_recorded(status, "fast", n_images + options.bands)
-    report_throughput(status["postgres_url"], n_images)
-
-    warm_up(paced, "paced", data_dir, status, options)
     subscriber = Subscriber(status["vtp_port"])
-    publish_paced(paced, status["kafka"], options)
-    wait_until_recorded(status, "paced", n_images + options.bands)
-    time.sleep(3)
-    report_latency(status["postgres_url"], subscriber, n_images)
-    print(f"\nload {os.getloadavg()[0]:.2f} at the end")
+    first = {path: first_timestep(path, plan) for path in (fast, paced)}
+    rounds: list[dict[str, float]] = []
+    for number in range(plan.n_rounds):
+        rounds.append({})
+        for path in (fast, paced):
+            stream = f"{path.name}-{number}"
+            ingest(first[path], stream, data_dir)
+            wait_until_recorded(status, stream, plan.n_bands)
+            if path is fast:
+                ingest(fast, stream, data_dir)
+            else:
+                publish_paced(paced, stream, status["kafka"], plan)
+            wait_until_recorded(status, stream, plan.n_images + plan.n_bands)
+        url = status["postgres_url"]
+        rounds[-1] |= throughput(url, f"fast-{number}", plan.n_images)
+        rounds[-1] |= latency(url, f"paced-{number}", subscriber, plan.n_images)
+    start_up = Figure("start-up to ready", "s", (start_up_s,))
+    return [start_up, *(to_figure(name, rounds) for name in rounds[0])]
+
+
+def to_figure(name: str, rounds: list[dict[str, float]]) -> Figure:
+    """Return a figure that every round has measured; its unit is the end of its name."""
+    title, unit = name.rsplit(" ", 1)
+    is_rate = unit == "images/s"
+    return Figure(title, unit, tuple(each[name] for each in rounds), is_higher_better=is_rate)
+
+
+def first_timestep(folder: Path, plan: Plan) -> Path:
+    """Move the first timestep into a folder of its own: it warms up, and a new stream waits."""
+    first = folder.with_name(f"{folder.name}-first")
+    first.mkdir()
+    for path in sorted(folder.glob("*.fits"))[: plan.n_bands]:
+        shutil.move(path, first / path.name)
+    return first
+
+
+def ingest(folder: Path, stream: str, data_dir: str) -> None:
+    """Send a folder at once; the card makes the images those of this stream alone."""
+    livetrap(
+        "ingest", str(folder), "--stream", stream, "--data-dir", data_dir, "--set",
+        f"OBJECT={stream}",
+    )  # fmt: skip
 
 
 def livetrap(*arguments: str) -> str:
@@ -92,46 +153,35 @@ def livetrap(*arguments: str) -> str:
     return done.stdout
 
 
-def simulate(folder: Path, options: argparse.Namespace, *, seed: int, transients: int) -> None:
-    """Write a night; its first timestep comes twice, the first time to warm everything up."""
-    n_variable = options.sources // 10
+def simulate(folder: Path, plan: Plan, *, seed: int, transients: int) -> None:
+    """Write a night, with one timestep more to warm everything up."""
+    n_variable = plan.n_sources // 10
     livetrap(
-        "simulate", str(folder), "--images", str(options.timesteps + 1), "--size",
-        str(options.size), "--bands", str(options.bands), "--seed", str(seed), "--steady",
-        str(options.sources - n_variable), "--variables", str(n_variable), "--transients",
+        "simulate", str(folder), "--images", str(plan.n_timesteps + 1), "--size",
+        str(plan.size_px), "--bands", str(plan.n_bands), "--seed", str(seed), "--steady",
+        str(plan.n_sources - n_variable), "--variables", str(n_variable), "--transients",
         str(transients),
     )  # fmt: skip
 
 
-def warm_up(
-    folder: Path, stream: str, data_dir: str, status: dict[str, Any], options: argparse.Namespace
-) -> None:
-    """Let the first timestep pass: a new stream waits for its bands."""
-    first = folder.with_name(f"{stream}-first")
-    first.mkdir()
-    for path in sorted(folder.glob("*.fits"))[: options.bands]:
-        shutil.move(path, first / path.name)
-    livetrap("ingest", str(first), "--stream", stream, "--data-dir", data_dir)
-    wait_until_recorded(status, stream, options.bands)
-
-
-def publish_paced(folder: Path, bootstrap_servers: str, options: argparse.Namespace) -> None:
+def publish_paced(folder: Path, stream: str, bootstrap_servers: str, plan: Plan) -> None:
     """Send the bands of a timestep together, one timestep a cadence, as a correlator does."""
     producer = Producer(
         {"bootstrap.servers": bootstrap_servers, "message.max.bytes": 100_000_000, "linger.ms": 0}
     )
     paths = sorted(folder.glob("*.fits"))
     next_s = time.monotonic()
-    for first in range(0, len(paths), options.bands):
+    for first in range(0, len(paths), plan.n_bands):
         time.sleep(max(0.0, next_s - time.monotonic()))
-        next_s += options.cadence
-        for band, path in enumerate(paths[first : first + options.bands]):
+        next_s += plan.cadence_s
+        for band, path in enumerate(paths[first : first + plan.n_bands]):
             now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+            headers = {"stream": stream, "t-sent": now, "fits:OBJECT": stream}
             producer.produce(
                 "images-v1",
                 path.read_bytes(),
-                key=f"paced:{band}",
-                headers=[("stream", b"paced"), ("t-sent", now.encode())],
+                key=f"{stream}:{band}",
+                headers=[(name, value.encode()) for name, value in headers.items()],
             )
         producer.poll(0)
     producer.flush(60)
@@ -151,53 +201,56 @@ def wait_until_recorded(status: dict[str, Any], stream: str, n_images: int) -> N
         time.sleep(0.2)
 
 
-def report_throughput(url: str, n_images: int) -> None:
-    """Print images per second from the first append to the last commit."""
+def throughput(url: str, stream: str, n_images: int) -> dict[str, float]:
+    """Return images per second from the first append to the last commit."""
     (row,) = fetch(
         url,
         "select extract(epoch from max(time_associated) - min(time_appended))::float8 as s, "
         "extract(epoch from max(time_extracted) - min(time_extracted))::float8 as extract_s, "
         "count(*) as n, avg(n_sources)::float8 as n_sources from (select image.* from image "
-        "join stream on stream.id = stream_id where name = 'fast' order by image_key desc "
-        "limit $1::int) as last",
+        "join stream on stream.id = stream_id where name = $1::text order by image_key desc "
+        "limit $2::int) as last",
+        stream,
         n_images,
     )
-    print(f"measured sources in an image    {row['n_sources']:8.1f}")
-    print(f"throughput, append to commit    {row['n'] / row['s']:8.1f} images/s")
-    print(f"throughput of the extractors    {row['n'] / row['extract_s']:8.1f} images/s\n")
+    return {
+        "measured sources in an image -": row["n_sources"],
+        "throughput, append to commit images/s": row["n"] / row["s"],
+        "throughput of the extractors images/s": row["n"] / row["extract_s"],
+    }
 
 
-def report_latency(url: str, subscriber: "Subscriber", n_images: int) -> None:
-    """Print what a subscriber saw, and where the time went; the warm-up does not count."""
-    rows = fetch(
+def latency(url: str, stream: str, subscriber: "Subscriber", n_images: int) -> dict[str, float]:
+    """Return what a subscriber saw, and where the time went; the warm-up does not count."""
+    alerts = fetch(
         url,
-        "select alert.ivorn, alert.time_alert, image.time_appended from alert "
+        "select alert.ivorn, image.time_appended from alert "
         "join transient on transient.id = alert.transient_id "
-        "join image using (image_key) where alert.stream = 'paced'",
+        "join image using (image_key) where alert.stream = $1::text",
+        stream,
     )
+    came = subscriber.wait_for({row["ivorn"] for row in alerts})
     received = [
-        subscriber.received[row["ivorn"]] - row["time_appended"].timestamp()
-        for row in rows
-        if row["ivorn"] in subscriber.received
+        came[row["ivorn"]] - row["time_appended"].timestamp()
+        for row in alerts
+        if row["ivorn"] in came
     ]
-    print(f"alerts sent and received        {len(rows):5d} {len(received):5d}")
-    show("append to receipt over VTP", received)
     images = fetch(
         url,
         "select time_sent, time_appended, time_extracted, time_associated from image "
-        "join stream on stream.id = stream_id where name = 'paced' "
-        "order by image_key desc limit $1::int",
+        "join stream on stream.id = stream_id where name = $1::text "
+        "order by image_key desc limit $2::int",
+        stream,
         n_images,
     )
+    values = {"append to receipt over VTP": received}
     for name, start, stop in STAGES:
-        show(name, [seconds(row[start], row[stop]) for row in images])
-
-
-def show(name: str, values: list[float]) -> None:
-    """Print median and 99th percentile."""
-    if values:
-        median, p99 = np.percentile(values, [50, 99]) * 1000
-        print(f"{name:<34} median {median:8.1f} ms   p99 {p99:8.1f} ms   n {len(values)}")
+        values[name] = [seconds(row[start], row[stop]) for row in images]
+    return {
+        f"{name}, p{percent} ms": float(np.percentile(each, percent)) * 1000 if each else math.nan
+        for name, each in values.items()
+        for percent in (50, 99)
+    }
 
 
 def seconds(start: datetime, stop: datetime) -> float:
@@ -225,6 +278,13 @@ class Subscriber:
         self.received: dict[str, float] = {}
         self._socket = socket.create_connection(("127.0.0.1", port))
         threading.Thread(target=self._listen, daemon=True).start()
+
+    def wait_for(self, ivorns: set[str], *, timeout_s: float = 60.0) -> dict[str, float]:
+        """Return when each alert came [s], once all have, or after the timeout."""
+        deadline_s = time.monotonic() + timeout_s
+        while not ivorns <= self.received.keys() and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+        return dict(self.received)
 
     def _listen(self) -> None:
         while size := self._read(4):

@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="for each seed")
     parser.add_argument("--finders", nargs="+", choices=list(PEERS), default=list(PEERS))
     parser.add_argument("--stages", action="store_true", help="only where the time goes")
+    parser.add_argument("--no-accuracy", action="store_true", help="only speed")
     parser.add_argument("--json", type=Path, help="write all figures here too")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="draw them here")
     options = parser.parse_args()
@@ -55,14 +56,15 @@ def main() -> None:
         workers = {name: stack.enter_context(closing(Worker(name))) for name in options.finders}
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         times = {size: measure_times(size, workers, options, folder) for size in options.sizes}
+        kinds = {} if options.no_accuracy else {"mixed": 3.0, "points": ACCURACY_SNR}
         scores = {
-            "mixed": measure_accuracy(workers, options, folder, min_snr=3.0),
-            "points": measure_accuracy(workers, options, folder, min_snr=ACCURACY_SNR),
+            what: measure_accuracy(workers, options, folder, min_snr=min_snr)
+            for what, min_snr in kinds.items()
         }
     print(f"load {os.getloadavg()[0]:.2f} at the end")
     if options.json:
         options.json.write_text(json.dumps(to_json(times, scores), indent=1))
-    if options.plots:
+    if options.plots and scores:
         from benchmarks.extraction.plots import draw  # noqa: PLC0415  (matplotlib is slow)
 
         draw(times, scores, options.plots)

@@ -36,12 +36,13 @@ _WARM_UP, _PERIOD = 4, 12  # timesteps
 _DONE_S = 7200.0
 _STATUS_EVERY_S = 15.0
 
-_RATE = """
+RATE = """
     select count(*) / extract(epoch from max(time_associated) - min(time_appended)) as per_s
     from image where time_appended >= to_timestamp({since})
 """
-_LATENCY = """
-    select extract(epoch from time_associated - time_appended)::float8 as latency_s
+LATENCY = """
+    select extract(epoch from time_associated - time_appended)::float8 as latency_s,
+        extract(epoch from time_appended)::float8 as appended_s
     from image where time_appended >= to_timestamp({since})
 """
 # A timestep that was associated after a newer one of its stream.
@@ -188,7 +189,7 @@ class _Overload:
         since = time.time()
         self._send(400 // self._n_bands, None)
         self._running.wait_until_done(timeout_s=_DONE_S)
-        return float(self._running.fetch(_RATE.format(since=since))[0]["per_s"])
+        return float(self._running.fetch(RATE.format(since=since))[0]["per_s"])
 
     def _measure_latency(self, images_per_s: float) -> dict[str, float]:
         """Return percentiles of the time from Kafka's clock to the associator's commit [s]."""
@@ -196,7 +197,7 @@ class _Overload:
         n_images = self._options.probe * images_per_s
         self._send(max(4, round(n_images / self._n_bands)), images_per_s)
         self._running.wait_until_done(timeout_s=_DONE_S)
-        rows = self._running.fetch(_LATENCY.format(since=since))
+        rows = self._running.fetch(LATENCY.format(since=since))
         p50, p99 = np.percentile([row["latency_s"] for row in rows], [50, 99])
         return {"p50": float(p50), "p99": float(p99), "n": len(rows)}
 
