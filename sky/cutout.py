@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sky.regions import Region
 from sky.wcs import SkyProjection
 
-__all__ = ["LEAST_SIDE_PX", "MAX_SIDE_PX", "Cutout", "cut"]
+__all__ = ["LEAST_SIDE_PX", "MAX_SIDE_PX", "Cutout", "cut", "cut_region"]
 
 FloatImage = npt.NDArray[np.float32]
 MAX_SIDE_PX = 1025
@@ -18,11 +19,11 @@ _LEAST_BEAMS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Cutout:
-    """A square of pixels.
+    """A rectangle of pixels.
 
     Parameters
     ----------
-    pixels : (n, n) float32
+    pixels : (ny, nx) float32
         Flux density [Jy/beam]; NaN where blank, and beyond the edge of the image.
     x_px, y_px : int
         Its first column and row in the image, from 0; negative beyond the edge [px].
@@ -96,6 +97,51 @@ def cut(
         inside_y.start - y_px : inside_y.stop - y_px, inside_x.start - x_px : inside_x.stop - x_px
     ] = pixels[inside_y, inside_x]
     return Cutout(square, x_px, y_px, wcs_header)
+
+
+def cut_region(pixels: FloatImage, wcs_header: str, region: Region) -> Cutout | None:
+    """Return the least rectangle of an image that holds what it has of a region.
+
+    Parameters
+    ----------
+    pixels : (ny, nx) float32
+        Image [Jy/beam]; not modified.
+    wcs_header : str
+        FITS cards of its celestial coordinates.
+    region : Region
+        Circle, range or polygon of the sky.
+
+    Returns
+    -------
+    Cutout or None
+        A view of the pixels; None if the image has nothing of the region.
+    """
+    projection = SkyProjection.of(wcs_header)
+    rows, columns = pixels.shape
+    border_x, border_y = projection.to_pixel(*region.border())
+    # What an image has of a region is bounded by the border of the one and of the other.
+    edge_x, edge_y = _edge(rows, columns)
+    with np.errstate(invalid="ignore"):
+        is_inside = region.contains(*projection.to_sky(edge_x, edge_y))
+        is_on_image = (abs(border_x - (columns - 1) / 2) <= columns / 2) & (
+            abs(border_y - (rows - 1) / 2) <= rows / 2
+        )
+    x = np.concatenate([border_x[is_on_image], edge_x[is_inside]])
+    y = np.concatenate([border_y[is_on_image], edge_y[is_inside]])
+    if x.size == 0:
+        return None
+    left, bottom = max(0, round(float(x.min()))), max(0, round(float(y.min())))
+    right = min(columns - 1, round(float(x.max())))
+    top = min(rows - 1, round(float(y.max())))
+    return Cutout(pixels[bottom : top + 1, left : right + 1], left, bottom, wcs_header)
+
+
+def _edge(rows: int, columns: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the outermost pixels of an image, from 0 [px]."""
+    across, up = np.arange(columns, dtype=np.float64), np.arange(rows, dtype=np.float64)
+    x = np.concatenate([across, across, np.zeros(rows), np.full(rows, columns - 1.0)])
+    y = np.concatenate([np.zeros(columns), np.full(columns, rows - 1.0), up, up])
+    return x, y
 
 
 def _half_side(scale_deg: float, size_arcmin: float, max_side_px: int) -> int:

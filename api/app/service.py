@@ -19,6 +19,7 @@ from api.handlers import (
     archived_sources,
     audit,
     cutouts,
+    image_access,
     image_parts,
     images,
     lightcurves,
@@ -27,6 +28,7 @@ from api.handlers import (
     operations,
     operator_actions,
     search,
+    soda,
     sources,
     stamps,
     subscriptions,
@@ -45,6 +47,7 @@ from api.steps.tap_jobs import TapJobs
 from api.storage.budget import ClientBudget
 from api.storage.database import Database
 from api.storage.pixels import ImagePixels
+from api.storage.retention import Retention
 from runtime.listening import create_listener
 from runtime.process import log_started, run_service
 from runtime.settings import ApiProcessSettings
@@ -66,6 +69,7 @@ are `application/problem+json`. Positions are ICRS in degrees, times are UTC.
 def create_context(settings: ApiProcessSettings) -> ApiContext:
     """Return what the handlers share; nothing is connected yet."""
     database = Database(settings.postgres, settings.api)
+    retention = Retention(settings.kafka)
     return ApiContext(
         database=database,
         alert_stream=AlertStream(database),
@@ -82,7 +86,8 @@ def create_context(settings: ApiProcessSettings) -> ApiContext:
             wait_s=_CUTOUT_WAIT_S,
             questions="cutouts",
         ),
-        tap_jobs=TapJobs(database, partial(tap.to_question, database)),
+        retention=retention,
+        tap_jobs=TapJobs(database, partial(tap.to_question, database), retention),
     )
 
 
@@ -103,6 +108,7 @@ def create_app(context: ApiContext) -> FastAPI:
             task.cancel()
         await context.database.aclose()
         await asyncio.to_thread(context.pixels.close)
+        await context.retention.aclose()
 
     async def provide_context() -> ApiContext:
         return context
@@ -152,7 +158,7 @@ def _add_routes(app: FastAPI) -> None:
             dependencies=[Depends(refuse_unknown_parameters)],
             responses=problem_details.PROBLEM_RESPONSES,
         )
-    for service in (virtual_observatory, tap, tap_jobs):
+    for service in (virtual_observatory, tap, tap_jobs, image_access, soda):
         app.include_router(service.router, responses=problem_details.PROBLEM_RESPONSES)
     app.include_router(operations.probes)
     web_page.install(app)

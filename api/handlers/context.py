@@ -14,6 +14,7 @@ from api.steps.tap_jobs import TapJobs
 from api.storage.budget import ClientBudget
 from api.storage.database import Database
 from api.storage.pixels import ImagePixels
+from api.storage.retention import Retention
 from runtime.settings import ApiSettings, KafkaSettings
 
 __all__ = [
@@ -47,6 +48,8 @@ class ApiContext:
         Pixels of images.
     pixel_budget : ClientBudget
         How many cutouts of one client are made at a time.
+    retention : Retention
+        Which images Kafka has.
     tap_jobs : TapJobs
         Queries that are answered later.
     """
@@ -59,6 +62,7 @@ class ApiContext:
     kafka: KafkaSettings
     pixels: ImagePixels
     pixel_budget: ClientBudget
+    retention: Retention
     tap_jobs: TapJobs
 
 

@@ -1,7 +1,6 @@
 """`/images/{image}/cutout`: the pixels around a position, of Kafka or of a stored stamp."""
 
 import asyncio
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -13,7 +12,7 @@ from api.handlers.caching import answer_immutable
 from api.handlers.context import ApiContext, ClientAddress, Context
 from api.handlers.parameters import RequiredDec, RequiredRa, to_key
 from api.handlers.pixel_files import MEDIA_TYPES, PIXEL_FILES
-from api.steps.cutout import to_fits, to_png
+from api.steps.cutout import image_cards, to_fits, to_png
 from api.steps.stamps import CutoutSize, cut_first
 from runtime.errors import TransientError
 from sky.cutout import Cutout, cut
@@ -118,19 +117,4 @@ async def _cut_stamp(
 def _encode(cutout: Cutout, row: Mapping[str, Any], form: str) -> bytes:
     if form == "png":
         return to_png(cutout, row["rms_jy_beam"])
-    cards: dict[str, str | float | None] = {
-        "BMAJ": row["beam_major_deg"],
-        "BMIN": row["beam_minor_deg"],
-        "BPA": row["beam_pa_deg"],
-        "RESTFRQ": row["freq_eff_hz"],
-        "EXPTIME": row["exposure_s"],
-        "DATE-OBS": f"{row['time_start']:%FT%T.%f}",
-        "TIMESYS": "UTC",
-        "IMAGEID": row["image_id"][:16],
-    }
-    known = {
-        name: value
-        for name, value in cards.items()
-        if value is not None and (isinstance(value, str) or math.isfinite(value))
-    }
-    return to_fits(cutout, known)
+    return to_fits(cutout, image_cards(row))

@@ -17,6 +17,7 @@ __all__ = [
     "XML_TYPE",
     "answer_availability",
     "answer_error",
+    "describe_parameters",
     "read_parameters",
     "root_of",
     "single",
@@ -40,6 +41,24 @@ VOTABLE_RESPONSES: dict[int | str, dict[str, Any]] = {
 def xml_responses(example: str) -> dict[int | str, dict[str, Any]]:
     """Return the description of an answer in XML."""
     return {200: {"description": "XML", "content": {XML_TYPE: {**_TEXT, "example": example}}}}
+
+
+def describe_parameters(**examples: tuple[str, str]) -> dict[str, Any]:
+    """Return the part of a route's description with the parameters that it reads by itself.
+
+    Parameters
+    ----------
+    **examples : (str, str)
+        Description and example of each parameter.
+    """
+    parameters = [
+        {
+            "name": name, "in": "query", "required": False, "description": words,
+            "schema": {"type": "string"}, "example": example,
+        }
+        for name, (words, example) in examples.items()
+    ]  # fmt: skip
+    return {"parameters": parameters}
 
 
 async def read_parameters(request: Request) -> dict[str, list[str]]:

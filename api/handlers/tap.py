@@ -72,7 +72,7 @@ async def _query(request: Request, context: ApiContext, client: str) -> Response
                 question,
                 client=client,
                 timeout_s=_SYNC_TIMEOUT_S,
-                base_url=root_of(request),
+                links=await context.retention.links(root_of(request), question.translation.sql),
             ),
             media_type=question.answer_format.media_types[0],
             file_name=f"livetrap-result.{question.answer_format.suffix}",

@@ -16,6 +16,7 @@ select
     image.time_start,
     image.exposure_s,
     image.freq_eff_hz,
+    image.freq_bw_hz,
     image.stokes,
     image.beam_major_deg,
     image.beam_minor_deg,

@@ -5,17 +5,43 @@ import math
 import struct
 import zlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sky.cutout import Cutout
 
-__all__ = ["to_fits", "to_png"]
+__all__ = ["image_cards", "to_fits", "to_png"]
 
 # What a display shows, in units of the rms: the noise, and a detection.
 _BLACK_SIGMA, _WHITE_SIGMA = -3.0, 10.0
 _PNG_GREY_ALPHA = 4
+
+
+def image_cards(row: Mapping[str, Any]) -> dict[str, str | float]:
+    """Return the cards that a cutout has of its image, those that are known.
+
+    Parameters
+    ----------
+    row : mapping
+        Of query ``get_image_place``.
+    """
+    cards: dict[str, str | float | None] = {
+        "BMAJ": row["beam_major_deg"],
+        "BMIN": row["beam_minor_deg"],
+        "BPA": row["beam_pa_deg"],
+        "RESTFRQ": row["freq_eff_hz"],
+        "EXPTIME": row["exposure_s"],
+        "DATE-OBS": f"{row['time_start']:%FT%T.%f}",
+        "TIMESYS": "UTC",
+        "IMAGEID": row["image_id"][:16],
+    }
+    return {
+        name: value
+        for name, value in cards.items()
+        if value is not None and (isinstance(value, str) or math.isfinite(value))
+    }
 
 
 def to_fits(cutout: Cutout, cards: Mapping[str, str | float]) -> bytes:

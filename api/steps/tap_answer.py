@@ -15,8 +15,9 @@ from api.steps.tables.parquet_format import ParquetFormat
 from api.steps.tables.votable_format import VoTableFormat
 from api.storage.database import Database
 from api.storage.questions import ask
+from api.storage.retention import PixelLinks
 
-__all__ = ["FORMATS", "MAX_RECORDS", "Question", "encode_answer", "to_format"]
+__all__ = ["FORMATS", "MAX_RECORDS", "AnswerFormat", "Question", "encode_answer", "to_format"]
 
 MAX_RECORDS = 1_000_000
 _TYPES: dict[str, Kind] = {
@@ -89,12 +90,15 @@ class Question:
         Format of the answer.
     max_records : int
         Most rows.
+    arguments : tuple
+        Parameters of the statement.
     """
 
     adql: str
     translation: Translation
     answer_format: AnswerFormat
     max_records: int
+    arguments: tuple[object, ...] = ()
 
 
 def to_format(name: str | None) -> AnswerFormat:
@@ -119,7 +123,12 @@ def to_format(name: str | None) -> AnswerFormat:
 
 
 async def encode_answer(
-    database: Database, question: Question, *, client: str | None, timeout_s: float, base_url: str
+    database: Database,
+    question: Question,
+    *,
+    client: str | None,
+    timeout_s: float,
+    links: PixelLinks,
 ) -> AsyncGenerator[bytes, None]:
     """Ask a question and return the table in pieces.
 
@@ -133,7 +142,7 @@ async def encode_answer(
         As of `ask`.
     timeout_s : float
         As of `ask` [s].
-    base_url : str
+    links : PixelLinks
         As of `ask`.
 
     Yields
@@ -146,8 +155,9 @@ async def encode_answer(
     AdqlError, ProblemError
         As of `ask`.
     """
-    limits: dict[str, Any] = {"client": client, "timeout_s": timeout_s, "base_url": base_url}
-    async with ask(database, question.translation.sql, **limits) as answer:
+    limits: dict[str, Any] = {"client": client, "timeout_s": timeout_s, "links": links}
+    asked = question.translation.sql, question.arguments
+    async with ask(database, *asked, **limits) as answer:
         columns = _to_columns(question.translation, answer.types)
         info = TableInfo(
             "result", "LiveTrap: answer to a query", columns, question.adql, version("livetrap")

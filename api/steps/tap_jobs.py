@@ -14,6 +14,7 @@ from api.errors import ProblemError
 from api.steps.tap_answer import Question, encode_answer
 from api.steps.uws import ENDED, Job
 from api.storage.database import Database
+from api.storage.retention import Retention
 from runtime.errors import TransientError
 from runtime.listening import party_of
 from runtime.logging import get_logger
@@ -51,9 +52,12 @@ class TapJobs:
         Has the jobs and the answers.
     prepare : callable
         Returns what the parameters of a job ask; raises `ValueError` with words.
+    retention : Retention
+        Knows which images have pixels.
     """
 
-    def __init__(self, database: Database, prepare: Prepare) -> None:
+    def __init__(self, database: Database, prepare: Prepare, retention: Retention) -> None:
+        self._retention = retention
         self._database = database
         self._prepare = prepare
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -242,7 +246,7 @@ class TapJobs:
             question,
             client=None,
             timeout_s=row["execution_duration_s"],
-            base_url=row["base_url"],
+            links=await self._retention.links(row["base_url"], question.translation.sql),
         )
         number, n_bytes, held = 0, 0, b""
         async with aclosing(answer) as pieces:

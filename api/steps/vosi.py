@@ -5,7 +5,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 from api.models.tap import Catalogue, TapColumn, TapKey, TapTable
 
-__all__ = ["GEOMETRY", "write_capabilities", "write_tables", "write_tap_capabilities"]
+__all__ = [
+    "GEOMETRY",
+    "write_capabilities",
+    "write_sia_capabilities",
+    "write_tables",
+    "write_tap_capabilities",
+]
 
 _STD = "ivo://ivoa.net/std"
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -42,6 +48,7 @@ def write_capabilities(root: str) -> str:
     services = (
         (f"{_STD}/ConeSearch", f"{root}/scs?", "base"),
         (f"{_STD}/ConeSearch", f"{root}/scs/transients?", "base"),
+        *_images(root),
         *_vosi(root),
     )
     body = "".join(_capability(*service) for service in services)
@@ -63,6 +70,27 @@ def write_tap_capabilities(root: str) -> str:
     return (
         f"{_HEAD}<vosi:capabilities {_NAMESPACES}>\n{_tap(root)}{services}{tables}"
         "</vosi:capabilities>\n"
+    )
+
+
+def write_sia_capabilities(root: str) -> str:
+    """Return the capabilities of the services of images.
+
+    Parameters
+    ----------
+    root : str
+        As of `write_capabilities`.
+    """
+    services = (*_images(root), *_vosi(f"{root}/sia"))
+    body = "".join(_capability(*service) for service in services)
+    return f"{_HEAD}<vosi:capabilities {_NAMESPACES}>\n{body}</vosi:capabilities>\n"
+
+
+def _images(root: str) -> tuple[tuple[str, str, str], ...]:
+    return (
+        (f"{_STD}/SIA#query-2.0", f"{root}/sia", "base"),
+        (f"{_STD}/SODA#sync-1.0", f"{root}/soda/sync", "base"),
+        (f"{_STD}/DataLink#links-1.1", f"{root}/datalink", "base"),
     )
 
 

@@ -60,6 +60,11 @@ class ImagePixels:
                 self._images.popitem(last=False)
         return image
 
+    def read_file(self, row: Mapping[str, Any]) -> bytes:
+        """Return an image as it was sent; parameters and errors as of `read`."""
+        with self._lock:
+            return self._fetch_file(row)[0]
+
     def close(self) -> None:
         """Close the connection to Kafka, if there is one."""
         with self._lock:
@@ -68,6 +73,15 @@ class ImagePixels:
     def _fetch(self, row: Mapping[str, Any]) -> PixelImage:
         from sky.fits import decode_pixels, parse_fits  # noqa: PLC0415  (astropy: slow to import)
 
+        data, cards = self._fetch_file(row)
+        try:
+            pixels = decode_pixels(data, parse_fits(data, cards))
+        except HeaderError as error:
+            raise _gone(row, f"they cannot be read: {error}") from error
+        return PixelImage(pixels, row["wcs_header"])
+
+    def _fetch_file(self, row: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
+        """Return an image as it was sent, and the cards that were sent beside it."""
         if fetch_cluster_id(self._kafka, timeout_s=_TIMEOUT_S) != row["kafka_cluster_id"]:
             raise _gone(row, "they were on another Kafka cluster")
         place = row["kafka_topic"], row["kafka_partition"], row["kafka_offset"]
@@ -81,11 +95,7 @@ class ImagePixels:
         }
         if digest_image(message.value, cards).image_id != row["image_id"]:
             raise _gone(row, "Kafka has another image at their place")
-        try:
-            pixels = decode_pixels(message.value, parse_fits(message.value, cards))
-        except HeaderError as error:
-            raise _gone(row, f"they cannot be read: {error}") from error
-        return PixelImage(pixels, row["wcs_header"])
+        return message.value, cards
 
     def _held_since(self, row: Mapping[str, Any]) -> str:
         """Return from when on the partition of an image still has others; empty: it has none."""

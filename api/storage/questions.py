@@ -5,15 +5,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 import asyncpg
 
 from api.errors import AdqlError, ProblemError
 from api.models.tap import Catalogue, TapColumn, TapKey, TapTable
 from api.storage.database import Database
+from api.storage.retention import PixelLinks
 from runtime.sql import load_statement
 
-__all__ = ["Answer", "ask", "read_catalogue"]
+__all__ = ["Answer", "ask", "fetch_rows", "read_catalogue"]
 
 _CHUNK_ROWS = 1000
 _MARGIN_S = 5.0
@@ -39,12 +41,13 @@ class Answer:
 
     Parameters
     ----------
-    types : list of str
-        Name of the type of each column, as PostgreSQL has it.
+    names, types : list of str
+        Name and type of each column, as PostgreSQL has them.
     chunks : async generator
         Rows as tuples, a thousand at a time.
     """
 
+    names: list[str]
     types: list[str]
     chunks: AsyncGenerator[list[tuple[object, ...]], None]
 
@@ -90,9 +93,15 @@ def _to_key(rows: Sequence[Mapping[str, str]]) -> TapKey:
 
 @asynccontextmanager
 async def ask(
-    database: Database, sql: str, *, client: str | None, timeout_s: float, base_url: str
+    database: Database,
+    sql: str,
+    arguments: Sequence[object] = (),
+    *,
+    client: str | None,
+    timeout_s: float,
+    links: PixelLinks,
 ) -> AsyncIterator[Answer]:
-    """Run a statement that was translated from ADQL.
+    """Run a statement that somebody else asks for.
 
     Parameters
     ----------
@@ -100,12 +109,14 @@ async def ask(
         Connections to PostgreSQL.
     sql : str
         One SELECT.
+    arguments : sequence
+        Its parameters.
     client : str or None
         Address of who asks: each has a budget. None: a job, with a connection of its own.
     timeout_s : float
         Time that it may take [s].
-    base_url : str
-        Address of this server, in links to pixels.
+    links : PixelLinks
+        For the column `access_url`.
 
     Yields
     ------
@@ -121,13 +132,15 @@ async def ask(
     """
     lent = database.own_connection() if client is None else database.expensive_connection(client)
     async with lent as connection, connection.transaction():
-        await _enter(connection, timeout_s=timeout_s, base_url=base_url)
+        await _enter(connection, timeout_s=timeout_s, links=links)
         with_words = f"it took longer than {timeout_s:g} s; narrow it{_OTHERWISE[client is None]}"
         try:
             statement = await connection.prepare(sql, timeout=timeout_s + _MARGIN_S)
-            types = [attribute.type.name for attribute in statement.get_attributes()]
-            cursor = await statement.cursor(timeout=timeout_s + _MARGIN_S)
-            yield Answer(types, _read(cursor))
+            attributes = statement.get_attributes()
+            names = [attribute.name for attribute in attributes]
+            types = [attribute.type.name for attribute in attributes]
+            cursor = await statement.cursor(*arguments, timeout=timeout_s + _MARGIN_S)
+            yield Answer(names, types, _read(cursor))
         except (asyncpg.QueryCanceledError, TimeoutError):
             raise AdqlError(with_words) from None
         except asyncpg.InsufficientPrivilegeError as error:
@@ -136,14 +149,60 @@ async def ask(
             raise AdqlError(str(error).partition("\n")[0]) from None
 
 
+async def fetch_rows(
+    database: Database,
+    query: str,
+    *,
+    client: str,
+    timeout_s: float,
+    links: PixelLinks,
+    **parameters: object,
+) -> list[dict[str, Any]]:
+    """Return all rows of a query of this service, asked as somebody else's is.
+
+    Parameters
+    ----------
+    database : Database
+        Connections to PostgreSQL.
+    query : str
+        Name of a file in ``api/queries``.
+    client : str
+        As of `ask`.
+    timeout_s : float
+        As of `ask` [s].
+    links : PixelLinks
+        As of `ask`.
+    **parameters : object
+        Of the query.
+
+    Raises
+    ------
+    AdqlError, ProblemError
+        As of `ask`.
+    """
+    statement = load_statement("api", query)
+    arguments = statement.to_arguments(parameters)
+    limits: dict[str, Any] = {"client": client, "timeout_s": timeout_s, "links": links}
+    async with ask(database, statement.text, arguments, **limits) as answer:
+        return [
+            dict(zip(answer.names, row, strict=True))
+            async for rows in answer.chunks
+            for row in rows
+        ]
+
+
 async def _enter(
     connection: asyncpg.pool.PoolConnectionProxy | asyncpg.Connection,
     *,
     timeout_s: float,
-    base_url: str,
+    links: PixelLinks,
 ) -> None:
     limits = load_statement("api", "set_question_limits")
-    values = {"timeout_ms": int(timeout_s * 1000), "base_url": base_url}
+    values = {
+        "timeout_ms": int(timeout_s * 1000),
+        "base_url": links.base_url,
+        "retained": links.retained,
+    }
     await connection.fetch(limits.text, *limits.to_arguments(values))
     try:
         await connection.fetch(load_statement("api", "set_question_role").text)

@@ -23,7 +23,7 @@ _UNKNOWN = frozenset(
 
 
 class MessageFetcher:
-    """Reads single messages by partition and offset, without commits.
+    """Reads single messages by partition and offset, and says which there are; no commits.
 
     Parameters
     ----------
@@ -85,6 +85,26 @@ class MessageFetcher:
                 return None
             raise TransientError(f"Kafka does not answer: {error}") from error
         return self.fetch(topic, partition, low) if low < high else None
+
+    def fetch_offsets(self, topic: str) -> dict[int, tuple[int, int]]:
+        """Return the first offset of each partition and the one behind its last.
+
+        Raises
+        ------
+        TransientError
+            If the broker does not answer.
+        """
+        consumer = self._connected()
+        try:
+            partitions = consumer.list_topics(topic, timeout=_ANSWER_S).topics[topic].partitions
+            return {
+                number: consumer.get_watermark_offsets(
+                    TopicPartition(topic, number), timeout=_ANSWER_S
+                )
+                for number in partitions
+            }
+        except KafkaException as error:
+            raise TransientError(f"Kafka does not answer: {error}") from error
 
     def close(self) -> None:
         """Close the connection, if there is one."""

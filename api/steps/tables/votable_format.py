@@ -36,6 +36,8 @@ class VoTableFormat:
         ``OK`` where a protocol of the IVOA wants the status of the query.
     is_overflow : bool
         There are more rows than were asked for, which such a protocol says at the end.
+    services : str
+        Elements RESOURCE of services that take values of the table (DataLink 1.1, section 4).
 
     References
     ----------
@@ -46,7 +48,12 @@ class VoTableFormat:
     suffix: ClassVar[str] = "vot"
 
     def __init__(
-        self, info: TableInfo, *, status: str | None = None, is_overflow: bool = False
+        self,
+        info: TableInfo,
+        *,
+        status: str | None = None,
+        is_overflow: bool = False,
+        services: str = "",
     ) -> None:
         from api.steps.tables.votable_document import write_empty_votable  # noqa: PLC0415  (slow)
 
@@ -54,7 +61,8 @@ class VoTableFormat:
         fields = [_to_field(column) for column in info.columns]
         head, end, tail = write_empty_votable(info, fields, status=status).partition("  </TABLE>")
         self._header = f'{head}   <DATA>\n    <BINARY2>\n     <STREAM encoding="base64">\n'
-        self._end, self._tail = end, tail
+        body, closing, rest = tail.rpartition("</VOTABLE>")
+        self._end, self._tail = end, f"{body}{services}{closing}{rest}"
         self._is_overflow = is_overflow
         self._dtype = _to_dtype(info.columns)
         self._has_long_texts = any(_is_variable(column) for column in info.columns)

@@ -20,7 +20,6 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "timestep",
         "image",
         "sky_coverage",
-        "retained_partition",
     ),
     "Catalogue": (
         "source",

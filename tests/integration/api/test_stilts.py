@@ -30,6 +30,8 @@ _TABLES = (
     "/vo/scs?RA=0&DEC=10&SR=1&VERB=3",
     "/vo/scs/transients?RA=0&DEC=10&SR=1&VERB=3",
     "/vo/scs?RA=x",
+    "/vo/sia?MAXREC=5",
+    f"/vo/datalink?ID={'0' * 64}",
     "/api/v1/sources?format=votable",
 )
 
@@ -59,6 +61,19 @@ def test_taplint_finds_no_error_and_no_warning(address: str) -> None:
     assert "Totals" in report, report
     found = [line for line in report.splitlines() if re.match("[EWF]-", line)]
     assert [line for line in found if not line.startswith(_NOT_OFFERED)] == [], report
+
+
+@pytest.mark.parametrize("path", ["/vo/scs", "/vo/scs/transients"])
+def test_a_cone_of_stilts_finds_what_is_there(address: str, tmp_path: Path, path: str) -> None:
+    table = tmp_path / "found.csv"
+    report = run(
+        "cone", f"serviceurl={address}{path}", "servicetype=cone", "lon=0", "lat=10",
+        "radius=0.15", "verb=3", "ofmt=csv", f"out={table}",
+    )  # fmt: skip
+    assert table.exists(), report
+    names, *found = table.read_text().splitlines()
+    assert names.split(",")[:3] == ["name", "ra", "dec"], names
+    assert found, report
 
 
 @pytest.mark.parametrize("path", _TABLES)

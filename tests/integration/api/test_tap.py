@@ -16,6 +16,7 @@ from api.errors import AdqlError, ProblemError
 from api.steps.tap_examples import EXAMPLES
 from api.storage.database import Database
 from api.storage.questions import ask, read_catalogue
+from api.storage.retention import PixelLinks
 from runtime.settings import ApiSettings, PostgresSettings
 from tests.support.adql import hostile_queries
 from tests.support.api_rows import rows_of
@@ -191,7 +192,7 @@ async def test_the_role_of_questions_sees_views_alone(postgres_url: str) -> None
 
 async def _run(database: Database, sql: str, *, timeout_s: float = 10.0) -> None:
     async with ask(
-        database, sql, client="127.0.0.1", timeout_s=timeout_s, base_url="http://api"
+        database, sql, client="127.0.0.1", timeout_s=timeout_s, links=PixelLinks("http://api")
     ) as answer:
         async for _ in answer.chunks:
             pass

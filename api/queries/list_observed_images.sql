@@ -1,0 +1,10 @@
+-- Return where the pixels of images are, of those that exist and were accepted.
+--
+-- $1  image_ids  text[]  sha256
+-- Index: the unique one on (stream_id, image_id), scanned.
+select
+    obscore.obs_id,
+    obscore.access_url,
+    obscore.access_format
+from ivoa.obscore
+where obscore.obs_id = any($1::text[])
