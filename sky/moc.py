@@ -1,13 +1,29 @@
-"""Coverage maps: sets of HEALPix cells, in the ASCII form of the IVOA."""
+"""Coverage maps: sets of HEALPix cells, and the forms of the IVOA."""
 
+import io
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-__all__ = ["Moc", "MocError", "parse_moc"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "Moc",
+    "MocError",
+    "cells_of_orders",
+    "parse_moc",
+    "write_moc_fits",
+    "write_moc_json",
+    "write_moc_text",
+]
 
 MAX_ORDER = 29
 MAX_CHARS = 200_000
+IntArray = npt.NDArray[np.int64]
+Cells = dict[int, IntArray]
+
+_FIRST_CELLS = 4 << (2 * np.arange(MAX_ORDER + 1, dtype=np.int64))
 _ORDER = re.compile(r"^\d{1,2}$")
 _CELLS = re.compile(r"^(\d{1,19})(?:-(\d{1,19}))?$")
 
@@ -98,3 +114,123 @@ def _merge(ranges: list[tuple[int, int]]) -> Moc:
         else:
             merged.append([start, stop])
     return Moc(tuple(start for start, _ in merged), tuple(stop for _, stop in merged))
+
+
+def cells_of_orders(cells: IntArray) -> Cells:
+    """Return the least list of cells that covers what some cells cover.
+
+    Parameters
+    ----------
+    cells : (n,) int64
+        4 * 4^order + nested pixel number (NUNIQ), of any orders; they may overlap.
+
+    Returns
+    -------
+    dict of int to (m,) int64
+        Nested pixel numbers by order, ascending; no cell is a part of another one, and no four
+        make a larger one.
+    """
+    orders = np.searchsorted(_FIRST_CELLS, cells, side="right") - 1
+    shift = 2 * (MAX_ORDER - orders)
+    starts = (cells - _FIRST_CELLS[orders]) << shift
+    starts, stops = _join(starts, starts + (np.int64(1) << shift))
+    found: Cells = {}
+    for order in range(MAX_ORDER + 1):
+        size = 1 << (2 * (MAX_ORDER - order))
+        first, behind = -(-starts // size), stops // size
+        is_whole = behind > first
+        if not is_whole.any():
+            continue
+        first, behind = first[is_whole], behind[is_whole]
+        found[order] = _count_up(first, behind)
+        rest = ~is_whole
+        starts, stops = (
+            np.concatenate([starts[rest], starts[is_whole], behind * size]),
+            np.concatenate([stops[rest], first * size, stops[is_whole]]),
+        )
+        starts, stops = starts[starts < stops], stops[starts < stops]
+    return {order: np.sort(numbers) for order, numbers in found.items()}
+
+
+def _join(starts: IntArray, stops: IntArray) -> tuple[IntArray, IntArray]:
+    """Return disjoint ranges that do not touch, ascending."""
+    by_start = np.argsort(starts, kind="stable")
+    starts, ends = starts[by_start], np.maximum.accumulate(stops[by_start])
+    is_first = np.concatenate([np.ones(min(1, starts.size), np.bool_), starts[1:] > ends[:-1]])
+    is_last = np.concatenate([is_first[1:], np.ones(min(1, starts.size), np.bool_)])
+    return starts[is_first], ends[is_last]
+
+
+def _count_up(first: IntArray, behind: IntArray) -> IntArray:
+    """Return the numbers of all ranges."""
+    counts = behind - first
+    offsets = np.repeat(np.cumsum(counts) - counts, counts)
+    return np.asarray(np.repeat(first, counts) + np.arange(counts.sum()) - offsets, np.int64)
+
+
+def write_moc_json(cells: Cells) -> str:
+    """Return a map in JSON: ``{"3": [1, 2]}``.
+
+    Parameters
+    ----------
+    cells : dict of int to (m,) int64
+        As of `cells_of_orders`.
+
+    References
+    ----------
+    Fernique et al. (2022), MOC 2.0, IVOA Recommendation, section 4.3.3.
+    """
+    items = (f'"{order}":[{",".join(map(str, each))}]' for order, each in cells.items())
+    return f"{{{','.join(items)}}}"
+
+
+def write_moc_text(cells: Cells) -> str:
+    """Return a map in the form of `parse_moc`; the one of no cells is ``0/``.
+
+    Parameters
+    ----------
+    cells : dict of int to (m,) int64
+        As of `cells_of_orders`.
+    """
+    words = []
+    for order, numbers in cells.items():
+        breaks = np.flatnonzero(np.diff(numbers) > 1)
+        first = numbers[np.concatenate([[0], breaks + 1])]
+        last = numbers[np.concatenate([breaks, [numbers.size - 1]])]
+        ranges = (f"{a}" if a == b else f"{a}-{b}" for a, b in zip(first, last, strict=True))
+        words.append(f"{order}/{','.join(ranges)}")
+    return " ".join(words) or "0/"
+
+
+def write_moc_fits(cells: Cells) -> bytes:
+    """Return a map as a FITS file, its cells in NUNIQ order.
+
+    Parameters
+    ----------
+    cells : dict of int to (m,) int64
+        As of `cells_of_orders`.
+
+    References
+    ----------
+    Fernique et al. (2022), MOC 2.0, IVOA Recommendation, section 4.3.1.
+    """
+    from astropy.io import fits  # noqa: PLC0415  (slow to import, and only maps for others need it)
+
+    unique = [numbers + _FIRST_CELLS[order] for order, numbers in cells.items()]
+    column = fits.Column("UNIQ", "K", array=np.concatenate([np.empty(0, np.int64), *unique]))
+    table = fits.BinTableHDU.from_columns([column])
+    order = max(cells, default=0)
+    for name, value, words in (
+        ("MOCVERS", "2.0", "version of MOC"),
+        ("MOCDIM", "SPACE", "it covers the sky"),
+        ("ORDERING", "NUNIQ", "4 * 4^order + nested pixel"),
+        ("COORDSYS", "C", "ICRS"),
+        ("MOCORD_S", order, "resolution"),
+        ("MOCORDER", order, "the same of MOC 1"),
+        ("PIXTYPE", "HEALPIX", ""),
+        ("MOCTOOL", "LiveTrap", ""),
+    ):
+        table.header[name] = (value, words)
+    buffer = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(buffer)
+    return buffer.getvalue()

@@ -18,6 +18,7 @@ from api.handlers import (
     annotations,
     archived_sources,
     audit,
+    coverage,
     cutouts,
     image_access,
     image_parts,
@@ -158,7 +159,7 @@ def _add_routes(app: FastAPI) -> None:
             dependencies=[Depends(refuse_unknown_parameters)],
             responses=problem_details.PROBLEM_RESPONSES,
         )
-    for service in (virtual_observatory, tap, tap_jobs, image_access, soda):
+    for service in (virtual_observatory, tap, tap_jobs, image_access, soda, coverage):
         app.include_router(service.router, responses=problem_details.PROBLEM_RESPONSES)
     app.include_router(operations.probes)
     web_page.install(app)

@@ -1,14 +1,25 @@
 """Coverage maps: a position is in one if and only if its HEALPix cell is."""
 
+import io
+import json
 import re
 
+import numpy as np
 import pytest
 from astropy import units
-from astropy_healpix import lonlat_to_healpix
+from astropy.io import fits
+from astropy_healpix import lonlat_to_healpix, uniq_to_level_ipix
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sky.moc import MocError, parse_moc
+from sky.moc import (
+    MocError,
+    cells_of_orders,
+    parse_moc,
+    write_moc_fits,
+    write_moc_json,
+    write_moc_text,
+)
 
 positions = st.tuples(st.floats(0, 360, exclude_max=True), st.floats(-90, 90))
 cells = st.lists(st.integers(0, 12 * 4**3 - 1), min_size=1, max_size=20)
@@ -55,3 +66,38 @@ def test_orders_and_ranges_may_be_mixed() -> None:
 def test_what_is_no_map_is_refused_with_words(text: str, message: str) -> None:
     with pytest.raises(MocError, match=re.escape(message)):
         parse_moc(text)
+
+
+@given(
+    places=st.lists(
+        st.integers(0, 6).flatmap(
+            lambda order: st.tuples(st.just(order), st.integers(0, 12 * 4**order - 1))
+        ),
+        max_size=40,
+    )
+)
+def test_the_least_list_covers_what_the_cells_cover(places: list[tuple[int, int]]) -> None:
+    cells = np.array([(4 << (2 * order)) + cell for order, cell in places], np.int64)
+    found = cells_of_orders(cells)
+    text = " ".join(f"{order}/{cell}" for order, cell in places)
+    if not places:
+        assert (found, write_moc_text(found)) == ({}, "0/")
+        return
+    assert parse_moc(write_moc_text(found)) == parse_moc(text)
+    assert {int(order): each for order, each in json.loads(write_moc_json(found)).items()} == {
+        order: numbers.tolist() for order, numbers in found.items()
+    }
+    for order, numbers in found.items():
+        parents, counts = np.unique(numbers // 4, return_counts=True)
+        # Four cells of one parent would be the parent; at order 0 there is none.
+        assert order == 0 or counts.max() < 4, (order, parents)
+
+
+def test_a_map_in_fits_is_what_others_read() -> None:
+    found = cells_of_orders(np.array([4 * 4**3 + 5, 4 * 4**29, 4 * 4**29 + 1], np.int64))
+    with fits.open(io.BytesIO(write_moc_fits(found))) as hdus:
+        head = hdus[1].header
+        assert (head["MOCVERS"], head["MOCDIM"], head["ORDERING"]) == ("2.0", "SPACE", "NUNIQ")
+        assert (head["COORDSYS"], head["MOCORD_S"], head["TFORM1"]) == ("C", 29, "K")
+        level, pixel = uniq_to_level_ipix(hdus[1].data["UNIQ"])
+    assert list(zip(level.tolist(), pixel.tolist(), strict=True)) == [(3, 5), (29, 0), (29, 1)]
