@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from api.handlers.dali import XML_TYPE, answer_availability, root_of, xml_respon
 from api.models.base import Cone
 from api.models.columns import CONE_SOURCES, CONE_TRANSIENTS, Column
 from api.steps.catalogue import search_boxes, with_position_errors
+from api.steps.registry_record import Publisher, write_record
 from api.steps.tables.base import TableInfo
 from api.steps.tables.votable_format import VoTableFormat
 from api.steps.vosi import write_capabilities
@@ -206,3 +208,25 @@ async def get_availability(context: Context) -> Response:
 async def get_capabilities(request: Request) -> Response:
     """Return which services of the IVOA there are, with their addresses."""
     return Response(write_capabilities(f"{root_of(request)}/vo"), media_type=XML_TYPE)
+
+
+@router.get(
+    "/record",
+    summary="Record for a registry",
+    response_class=Response,
+    responses=xml_responses("<ri:Resource/>"),
+)
+async def get_record(request: Request, context: Context) -> Response:
+    """Return this service as VOResource 1.1; 404 names the settings that it needs."""
+    settings = context.settings
+    values = {
+        "registry_authority": settings.registry_authority,
+        "registry_publisher": settings.registry_publisher,
+        "registry_contact_name": settings.registry_contact_name,
+        "registry_contact_email": settings.registry_contact_email,
+    }
+    missing = [f"LIVETRAP_API__{name.upper()}" for name, value in values.items() if not value]
+    if missing:
+        raise ProblemError(404, f"there is no record without {', '.join(missing)}")
+    record = write_record(Publisher(*values.values()), root_of(request), datetime.now(UTC))
+    return Response(record, media_type=XML_TYPE)

@@ -8,6 +8,7 @@ from api.models.tap import Catalogue, TapColumn, TapKey, TapTable
 __all__ = [
     "GEOMETRY",
     "write_capabilities",
+    "write_capability_elements",
     "write_sia_capabilities",
     "write_tables",
     "write_tap_capabilities",
@@ -45,14 +46,25 @@ def write_capabilities(root: str) -> str:
     ----------
     Graham et al. (2017), VOSI 1.1; Demleitner et al. (2012), TAPRegExt 1.0.
     """
+    body = write_capability_elements(root)
+    return f"{_HEAD}<vosi:capabilities {_NAMESPACES}>\n{body}</vosi:capabilities>\n"
+
+
+def write_capability_elements(root: str) -> str:
+    """Return an element for each capability.
+
+    Parameters
+    ----------
+    root : str
+        As of `write_capabilities`.
+    """
     services = (
         (f"{_STD}/ConeSearch", f"{root}/scs?", "base"),
         (f"{_STD}/ConeSearch", f"{root}/scs/transients?", "base"),
         *_images(root),
         *_vosi(root),
     )
-    body = "".join(_capability(*service) for service in services)
-    return f"{_HEAD}<vosi:capabilities {_NAMESPACES}>\n{body}{_tap(root)}</vosi:capabilities>\n"
+    return "".join(_capability(*service) for service in services) + _tap(root)
 
 
 def write_tap_capabilities(root: str) -> str:

@@ -79,6 +79,21 @@ class ApiSettings(Section):
         max_length=10,
         description="Time windows of a source's statistics, each ending at its newest point [s]",
     )
+    registry_authority: str = Field(
+        "",
+        max_length=200,
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._~-]{2,})?$",
+        description="Registered authority of identifiers of the IVOA; /vo/record is for this one",
+    )
+    registry_publisher: str = Field(
+        "", max_length=200, description="Organisation that publishes the service, for /vo/record"
+    )
+    registry_contact_name: str = Field(
+        "", max_length=200, description="Who answers questions about it, for /vo/record"
+    )
+    registry_contact_email: str = Field(
+        "", max_length=200, description="Address of these, for /vo/record"
+    )
     supervisor: Path | None = Field(
         None, description="Socket of the stack's supervisord; `livetrap up` sets it"
     )
