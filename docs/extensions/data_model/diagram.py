@@ -20,6 +20,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "timestep",
         "image",
         "sky_coverage",
+        "retained_partition",
     ),
     "Catalogue": (
         "source",

@@ -203,7 +203,7 @@ def _search_with_pyvo(address: str, stream: str, data: bytes) -> None:
         service = pyvo.dal.SIA2Service(address + _SIA, session=session)
         found = service.search(pos=(ra, dec, 0.1), collection=stream)
         assert len(found) == 1
-        assert session.get(found[0].getdataurl()).content == data
+        assert session.get(found["access_url"][0]).content == data
         links = found[0].getdatalink()
         assert [each["semantics"] for each in links] == [
             "#this", "#cutout", "#derivation", "#noise",

@@ -1,7 +1,8 @@
 -- Links to pixels in ivoa.obscore for the images that Kafka has at the moment of the question (ADR 0058).
 --
 -- livetrap.retained is set in the transaction of each question, as livetrap.base_url is: JSON, the
--- offsets that Kafka has of each partition. Nothing wrote retained_partition.
+-- offsets that Kafka has of each partition. Nothing wrote retained_partition,
+-- which goes when no running version can ask for it.
 
 create or replace view ivoa.obscore as
 select
@@ -60,5 +61,3 @@ left join
         and image.kafka_offset < retained.next_offset
         and image.wcs_header is not null
 where image.verdict = 'accepted';
-
-drop table retained_partition;
