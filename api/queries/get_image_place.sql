@@ -1,7 +1,7 @@
 -- Return where the pixels of an image were read from, and what a cutout says of it.
 --
 -- $1  id        bigint
--- $2  image_id  text    sha256, instead of the id
+-- $2  image_id  text    sha256, instead of the id; of two streams that have it, the last one's
 -- Index: the primary key; image_id without its stream is a scan of the index (stream_id, image_id).
 select
     image.image_key as id,
@@ -26,5 +26,5 @@ from image
 where
     image.image_key = $1::bigint
     or image.image_id = $2::text
-order by image.image_key
+order by image.image_key desc
 limit 1
