@@ -8,3 +8,5 @@ select
     obscore.access_format
 from ivoa.obscore
 where obscore.obs_id = any($1::text[])
+-- Of two streams that have an image, one may have lost it: what is retained comes last.
+order by obscore.access_url is not null
