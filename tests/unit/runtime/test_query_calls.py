@@ -1,6 +1,7 @@
 """Every statement is given its parameters by name, and no value under another one's name."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,9 @@ class Call:
 
 
 def read_calls(source: str, package: str) -> Iterator[Call]:
-    """Yield the calls that run a statement of a package."""
+    """Yield the calls that run a statement of a package, the one that the source names if any."""
+    named = re.search(r'^_QUERIES = Queries\("([\w.]+)"\)$', source, re.MULTILINE)
+    package = named[1] if named else package
     for node in ast.walk(ast.parse(source)):
         if (
             isinstance(node, ast.Call)
