@@ -22,6 +22,7 @@ pytestmark = pytest.mark.compiled_kernels
 BEAM = BeamShape(5.0, 4.0, 1.2)
 PARAMETERS = FinderParameters(detection_threshold_sigma=6, margin_px=0)
 NO_BACKGROUND, UNIT_RMS = np.zeros((1, 1)), np.ones((1, 1))
+NOTHING_BRIGHT = np.empty((0, 2))
 PLACES = [(30.3, 30.6), (90.1, 40.2), (60.7, 90.8)]
 
 
@@ -33,7 +34,9 @@ PLACES = [(30.3, 30.6), (90.1, 40.2), (60.7, 90.8)]
 def test_sources_have_the_sign_of_the_sky(peaks: tuple[float, ...], seed: int) -> None:
     sources = [(x, y, peak, BEAM) for (x, y), peak in zip(PLACES, peaks, strict=True)]
     pixels = sky(BEAM, sources, seed, 128)
-    found = find_signed_sources(pixels, NO_BACKGROUND, UNIT_RMS, BEAM, PARAMETERS)
+    found = find_signed_sources(
+        pixels, NO_BACKGROUND, UNIT_RMS, BEAM, PARAMETERS, bright_px=NOTHING_BRIGHT
+    )
     order = [0, 1, 2]
     np.testing.assert_allclose(found.amplitude[order], peaks, atol=6, rtol=0.02)
     np.testing.assert_allclose(found.significance, np.abs(peaks), atol=6, rtol=0.02)
@@ -49,7 +52,9 @@ def test_the_negated_sky_gives_the_negated_fluxes(seed: int) -> None:
     ]
     pixels = sky(BEAM, sources, seed, 128)
     one, other = (
-        find_signed_sources(each, NO_BACKGROUND, UNIT_RMS, BEAM, PARAMETERS)
+        find_signed_sources(
+            each, NO_BACKGROUND, UNIT_RMS, BEAM, PARAMETERS, bright_px=NOTHING_BRIGHT
+        )
         for each in (pixels, -pixels)
     )
     np.testing.assert_array_equal(one.amplitude, -other.amplitude)
