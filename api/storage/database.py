@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: read-only queries, the few writes, and notifications."""
+"""Connections to PostgreSQL: read-only queries, and the few writes."""
 
 import asyncio
 import time
@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from api.errors import ProblemError
 from api.metrics import DATABASE_UP
 from api.storage.budget import ClientBudget
+from api.storage.notifications import listen
 from api.storage.replica_lag import ReplicaLag
 from runtime.errors import FatalError, TransientError
 from runtime.logging import get_logger
@@ -370,28 +371,7 @@ class Database:
 
     async def listen(self, channel: str, notified: asyncio.Event) -> None:
         """Set `notified` at every notification; runs for ever and reconnects when needed."""
-        while True:
-            try:
-                await self._listen_once(channel, notified)
-            except Exception as error:  # noqa: BLE001  (the listener outlives any failure)
-                get_logger().debug("listener_failed", error=repr(error))
-            await asyncio.sleep(_RETRY_S)
-
-    async def _listen_once(self, channel: str, notified: asyncio.Event) -> None:
-        """Listen until the connection is lost."""
-        connection = await asyncpg.connect(
-            self._settings.url.get_secret_value(),
-            server_settings={"application_name": "livetrap-api-listen"},
-            timeout=_TIMEOUT_S,
-        )
-        lost = asyncio.Event()
-        connection.add_termination_listener(lambda _: lost.set())
-        try:
-            await connection.add_listener(channel, lambda *_: notified.set())
-            notified.set()
-            await lost.wait()
-        finally:
-            connection.terminate()
+        await listen(self._settings.url.get_secret_value(), channel, notified)
 
 
 async def _fetch(
