@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from api.errors import not_found
+from api.handlers.bounds import ImageBounds
 from api.handlers.caching import NOT_MODIFIED, answer_immutable
 from api.handlers.context import Context, refuse_unknown_stream
 from api.handlers.exports import TABLE_RESPONSES, ExportParameter
@@ -29,20 +30,28 @@ router = APIRouter(prefix="/api/v1/images", tags=["images"])
 async def list_images(
     context: Context,
     export: ExportParameter,
+    bounds: ImageBounds,
     since: Since = None,
     until: Until = None,
     stream: Stream = None,
     verdict: Annotated[
         Literal["accepted", "rejected"] | None, Query(description="Verdict of quality control")
     ] = None,
+    order: Annotated[
+        Literal["asc", "desc"], Query(description="asc: the first associated first")
+    ] = "desc",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[ImageItem] | Response:
     """Return images with their verdicts; `since` and `until` are starts of exposures."""
-    wanted = {"since": since, "until": until, "stream": stream, "verdict": verdict, "limit": limit}
+    wanted = {
+        "since": since, "until": until, "stream": stream, "verdict": verdict, "limit": limit,
+        "is_ascending": order == "asc", **bounds,
+    }  # fmt: skip
     if export is not None:
         return await export.answer("list_images", IMAGES, name="images", parameters=wanted)
-    rows = await context.database.fetch("list_images", **wanted, before_id=decode_id(cursor))
+    place = {"after_id" if order == "asc" else "before_id": decode_id(cursor)}
+    rows = await context.database.fetch("list_images", **wanted, **place)
     await refuse_unknown_stream(context, rows, stream)
     return to_page([ImageItem(**row) for row in rows], rows, limit, "id")
 

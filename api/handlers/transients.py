@@ -9,11 +9,11 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.errors import not_found
+from api.handlers.bounds import TransientBounds
 from api.handlers.context import Context, refuse_unknown_stream
 from api.handlers.exports import TABLE_RESPONSES, ExportParameter
 from api.handlers.paging import decode_cursor, decode_time, to_page
 from api.handlers.parameters import Cursor, Filter, Key, Limit
-from api.handlers.transient_bounds import TransientBounds
 from api.models.base import Page
 from api.models.columns import TRANSIENTS
 from api.models.sources import BandStatistics

@@ -1,4 +1,4 @@
--- Return a page of images, newest first.
+-- Return a page of images, the last associated first, or the other way round.
 --
 -- $1  id          bigint       this one only
 -- $2  image_id    text         sha256, instead of the id
@@ -8,6 +8,22 @@
 -- $6  verdict     text
 -- $7  before_id   bigint       last of the previous page
 -- $8  limit       int          [-]
+-- $9   min_rms_jy_beam        float8  [Jy/beam]
+-- $10  max_rms_jy_beam        float8  [Jy/beam]
+-- $11  min_exposure_s         float8  [s]
+-- $12  max_exposure_s         float8  [s]
+-- $13  min_freq_eff_hz        float8  [Hz]
+-- $14  max_freq_eff_hz        float8  [Hz]
+-- $15  min_freq_bw_hz         float8  [Hz]
+-- $16  max_freq_bw_hz         float8  [Hz]
+-- $17  min_beam_major_deg     float8  [deg]
+-- $18  max_beam_major_deg     float8  [deg]
+-- $19  min_field_radius_deg   float8  [deg]
+-- $20  max_field_radius_deg   float8  [deg]
+-- $21  min_n_sources          int     [-]
+-- $22  max_n_sources          int     [-]
+-- $23  after_id               bigint  last of the previous page, ascending
+-- $24  is_ascending           boolean
 -- Null leaves a filter out.
 -- Index: the primary key; the unique one on (stream_id, image_id).
 select
@@ -60,5 +76,22 @@ where
     and ($5::text is null or stream.name = $5)
     and ($6::text is null or image.verdict = $6)
     and ($7::bigint is null or image.image_key < $7)
-order by image.image_key desc
+    and ($9::float8 is null or (image.rms_jy_beam >= $9 and image.rms_jy_beam <> 'nan'))
+    and ($10::float8 is null or image.rms_jy_beam <= $10)
+    and ($11::float8 is null or image.exposure_s >= $11)
+    and ($12::float8 is null or image.exposure_s <= $12)
+    and ($13::float8 is null or image.freq_eff_hz >= $13)
+    and ($14::float8 is null or image.freq_eff_hz <= $14)
+    and ($15::float8 is null or image.freq_bw_hz >= $15)
+    and ($16::float8 is null or image.freq_bw_hz <= $16)
+    and ($17::float8 is null or image.beam_major_deg >= $17)
+    and ($18::float8 is null or image.beam_major_deg <= $18)
+    and ($19::float8 is null or image.field_radius_deg >= $19)
+    and ($20::float8 is null or image.field_radius_deg <= $20)
+    and ($21::int is null or image.n_sources >= $21)
+    and ($22::int is null or image.n_sources <= $22)
+    and ($23::bigint is null or image.image_key > $23)
+order by
+    case when $24::boolean then image.image_key end,
+    image.image_key desc
 limit $8::int
