@@ -87,7 +87,11 @@ def stopping(
             )
         broker.signal(signal.SIGSTOP)
         proxy.freeze()
-        for service in services.values():
+        for name, service in services.items():
+            # An answer holds for two seconds.
+            wait_until(
+                lambda service=service: service.ask("/readyz") == 503, what=f"{name} to be unready"
+            )
             service.answers = {path: service.ask(path) for path in ("/readyz", "/healthz")}
         for service in services.values():
             service.process.process.send_signal(signal.SIGTERM)
