@@ -6,10 +6,11 @@ for the two minutes of an attack. With `-s` the latencies of the others are prin
 
 import asyncio
 import os
+import resource
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
@@ -28,7 +29,20 @@ _WAIT_S = 120
 _LARGE = "/api/v1/openapi.json"
 _OTHERS = ("/api/v1/transients", "/api/v1/sources?limit=5", "/readyz")
 
+# Descriptors of the test, and of the server, which inherits its limit.
+_DESCRIPTORS = 4096
+
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@pytest.fixture(autouse=True)
+def many_descriptors() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < _DESCRIPTORS:
+        pytest.skip(f"a process may have {hard} open files here, {_DESCRIPTORS} are needed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _DESCRIPTORS), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @asynccontextmanager
