@@ -103,7 +103,7 @@ def make_bill_of_materials(installed: list[Distribution]) -> dict[str, Any]:
             "version": each.version,
             "purl": f"pkg:pypi/{name}@{each.version}",
         }
-        licence = each.metadata["License-Expression"]
+        licence = each.metadata.get("License-Expression")
         if licence:
             component["licenses"] = [{"expression": licence}]
         components.append(component)
