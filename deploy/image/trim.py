@@ -96,16 +96,15 @@ def make_bill_of_materials(installed: list[Distribution]) -> dict[str, Any]:
     by_name = {each.name.lower().replace("_", "-"): each for each in installed}
     components = []
     for name, each in sorted(by_name.items()):
-        component = {
+        component: dict[str, Any] = {
             "type": "library",
             "bom-ref": f"pkg:pypi/{name}@{each.version}",
             "name": name,
             "version": each.version,
             "purl": f"pkg:pypi/{name}@{each.version}",
         }
-        licence = each.metadata.get("License-Expression")
-        if licence:
-            component["licenses"] = [{"expression": licence}]
+        if "License-Expression" in each.metadata:
+            component["licenses"] = [{"expression": each.metadata["License-Expression"]}]
         components.append(component)
     return {
         "bomFormat": "CycloneDX",
