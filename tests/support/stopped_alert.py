@@ -1,7 +1,7 @@
-"""The alert service, stopped by itself with alerts in the queue of its Kafka client.
+"""The alert service, stopped by itself before its Kafka client has the last of some alerts.
 
 ``python -m tests.support.stopped_alert alert``: it sends the first `N_SENT` messages and those of
-their batches. SIGCONT lets it go on, and its client sends the others.
+their batches but the last one. When it goes on, it gives that to its client, which sends it.
 """
 
 import os
@@ -15,7 +15,7 @@ from runtime.kafka import OutMessage, produce_and_wait
 from services.alert.app import sender
 from services.alert.app.service import main
 
-__all__ = ["N_SENT", "stop_before_the_flush"]
+__all__ = ["N_SENT", "stop_before_the_queue"]
 
 # Ten alerts on three topics.
 N_SENT = 30
@@ -23,10 +23,11 @@ _SEND_S = 60.0
 
 
 class _StoppingProducer:
-    """Does what a producer does, but its process stops before the queue is flushed."""
+    """Does what a producer does, but its process stops when the last message is given to it."""
 
-    def __init__(self, producer: Producer) -> None:
+    def __init__(self, producer: Producer, n_messages: int) -> None:
         self._producer = producer
+        self._n_left = n_messages
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._producer, name)
@@ -34,19 +35,25 @@ class _StoppingProducer:
     def __len__(self) -> int:
         return len(self._producer)
 
+    def produce(self, *message: Any, **options: Any) -> None:
+        """Stop between the permission to send and the queue of the client."""
+        self._n_left -= 1
+        if not self._n_left:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        self._producer.produce(*message, **options)
+
     def flush(self, timeout_s: float) -> int:
-        """Stop; then let the threads of the client send before this one asks who leads."""
-        os.kill(os.getpid(), signal.SIGSTOP)
+        """Let the client send before this process asks again who leads."""
         return self._producer.flush(max(timeout_s, _SEND_S))
 
 
-def stop_before_the_flush() -> None:
-    """Let alerts wait in the queue of the client, and stop the process while they do."""
+def stop_before_the_queue() -> None:
+    """Stop the process when it may send an alert, and before its client has all of it."""
     n_sent = 0
 
     def produce(producer: Any, messages: Sequence[OutMessage], **options: Any) -> None:
         nonlocal n_sent
-        stopping = producer if n_sent < N_SENT else _StoppingProducer(producer)
+        stopping = producer if n_sent < N_SENT else _StoppingProducer(producer, len(messages))
         produce_and_wait(stopping, messages, **options)
         n_sent += len(messages)
 
@@ -55,5 +62,5 @@ def stop_before_the_flush() -> None:
 
 
 if __name__ == "__main__":
-    stop_before_the_flush()
+    stop_before_the_queue()
     main()

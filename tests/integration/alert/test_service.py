@@ -224,12 +224,11 @@ def test_a_leader_that_is_stopped_is_replaced_and_sends_nothing_twice(site: Aler
     process = psutil.Process(first.process.pid)
     wait_until(lambda: process.status() == psutil.STATUS_STOPPED, what="it stops itself")
     try:
-        assert n_alerts(site) < 60  # the others are in its queue
+        assert n_alerts(site) < 60  # it gives one more to its client when it goes on
         wait_until(lambda: n_alerts(site) == 60, timeout_s=120, what="all alerts of the second")
     finally:
         first.process.send_signal(signal.SIGCONT)
     assert first.process.wait(120) != 0  # another has taken over
-    assert "Kafka did not take" in first.log.read_text()  # its client has sent them
     site.publish(events(60, 70))
     assert_each_once(site, ivorns(events(0, 70)))
     for topic in (site.topics.alerts_voevent, site.topics.alerts_gcn, site.topics.alerts_avro):
