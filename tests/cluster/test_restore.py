@@ -24,8 +24,6 @@ from tests.support.night import (
 )
 from tests.support.own_postgres import own_postgres
 
-pytestmark = [pytest.mark.timeout(1200), pytest.mark.extended]
-
 TIMESTEPS = 14
 BANDS = 2
 N_BEFORE = 8 * BANDS
@@ -111,6 +109,7 @@ def test_a_restored_backup_ends_with_the_same_alerts(
     ):
         stream(stack, parts[0])
         wait_for(lambda: stack.n_in_ledger() == N_BEFORE, what="the first part of the night")
+        wait_for(lambda: stack.n_undecided() == 0, what="all that follows from it")
         backup_s = time.time()
         postgres.take_base_backup()  # as of its end: nothing may come meanwhile
         stream(stack, parts[1])
