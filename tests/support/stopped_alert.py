@@ -4,8 +4,8 @@
 their batches but the last one. When it goes on, it gives that to its client, which sends it.
 """
 
-import os
 import signal
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,7 +39,8 @@ class _StoppingProducer:
         """Stop between the permission to send and the queue of the client."""
         self._n_left -= 1
         if not self._n_left:
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # To this thread: one to the process may stop another thread first, and this one later.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         self._producer.produce(*message, **options)
 
     def flush(self, timeout_s: float) -> int:
