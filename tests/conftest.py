@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 import pytest  # noqa: E402  (what is imported from here on is cached)
 
+from tests.support.default_ports import default_ports_taken  # noqa: E402
 from tests.support.examples import register_profiles  # noqa: E402
 
 if TYPE_CHECKING:  # unit tests do without the time that these imports take
@@ -40,6 +42,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """End as with Ctrl-C when asked to stop: servers and folders go, too."""
     if not hasattr(config, "workerinput"):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        ports = ExitStack()
+        ports.enter_context(default_ports_taken())
+        config.add_cleanup(ports.close)
 
 
 def pytest_collection() -> None:

@@ -1,6 +1,7 @@
 """Start, query and stop one supervisord."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,9 @@ __all__ = ["Supervisor", "launch", "stop_process"]
 _DEAD_STATES = frozenset({"FATAL", "EXITED", "STOPPED", "UNKNOWN"})
 # Exits in a row that a program may have while the stack starts.
 _ACCIDENTS = 4
+# Lines of a log among which PostgreSQL says why it ended.
+_LINES_OF_AN_END = 6
+_REASON = re.compile(r"FATAL:(?!.*could not create any TCP)|could not bind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,9 @@ class Supervisor:
             for line in text.splitlines()
             if line.strip() and not line.startswith("For help, use")
         ]
-        return lines[-1][:500] if lines else "its log is empty"
+        # PostgreSQL says what stopped it some lines before its last one.
+        why = [line for line in lines[-_LINES_OF_AN_END:] if _REASON.search(line)]
+        return (why or lines or ["its log is empty"])[-1][:500]
 
     def _call(self, method: str, *arguments: object) -> object:
         """Call a method of supervisord."""

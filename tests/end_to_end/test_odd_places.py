@@ -16,7 +16,7 @@ import pytest
 
 from livetrap.stack.paths import cache_dir
 from tests.support.fits_images import make
-from tests.support.night import LIVETRAP, one_start_at_a_time, wait_for
+from tests.support.night import LIVETRAP, wait_for
 
 pytestmark = [pytest.mark.timeout(1200), pytest.mark.extended]
 
@@ -80,10 +80,9 @@ def places() -> Iterator[list[Place]]:
 
 
 def test_two_stacks_start_at_once_in_odd_places(places: list[Place]) -> None:
-    with one_start_at_a_time():
-        starting = [place.start("up", "--detach") for place in places]
-        for each in starting:
-            finish(each)
+    starting = [place.start("up", "--detach") for place in places]
+    for each in starting:
+        finish(each)
     statuses = [json.loads(place.run("status", "--json")) for place in places]
     for name in ("kafka", "postgres_url", "api_url", "vtp_port"):
         assert statuses[0][name] != statuses[1][name], name

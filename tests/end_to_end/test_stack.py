@@ -20,7 +20,6 @@ from tests.support.night import (
     LIVETRAP,
     RunServers,
     Stack,
-    one_start_at_a_time,
     run,
     start_stack,
     wait_for,
@@ -78,7 +77,7 @@ def kill_supervisor(folder: Path) -> None:
 
 def start_and_press_ctrl_c(folder: Path) -> None:
     """Start in the foreground, again on the data of the killed one; then leave no process."""
-    with one_start_at_a_time(), (folder / "up.log").open("wb") as log:
+    with (folder / "up.log").open("wb") as log:
         process = subprocess.Popen(
             [*LIVETRAP, "up", "--data-dir", str(folder)],
             stdout=log,

@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import fcntl
 import json
 import os
 import shutil
@@ -26,7 +25,6 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from livetrap.stack.ports import choose_port
 from schemas.topics import Topics
 from tests.support.databases import clone_database
-from tests.support.default_ports import default_ports_busy
 
 # Events wait for the answers to looks back, however long a fault lasts: what is announced
 # follows from the images.
@@ -34,7 +32,6 @@ LONG_WAIT = {"LIVETRAP_ASSOCIATE__LOOKBACK_WAIT_MS": "3600000"}
 LIVETRAP = [sys.executable, "-m", "livetrap"]
 # Between two questions that a command answers: it takes a second of CPU time.
 COMMAND_S = 2.0
-_START_LOCK = Path(tempfile.gettempdir()) / "livetrap-test-start.lock"
 
 
 @dataclass(frozen=True)
@@ -110,18 +107,9 @@ def run(*arguments: str, timeout_s: float = 600, expect: int = 0) -> str:
     return done.stdout
 
 
-@contextmanager
-def one_start_at_a_time() -> Iterator[None]:
-    """Keep other test processes from choosing the same free ports meanwhile."""
-    with _START_LOCK.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def start_stack(data_dir: Path, *options: str) -> None:
     """Run `livetrap up --detach`."""
-    with one_start_at_a_time(), default_ports_busy():
-        run("up", "--detach", "--data-dir", str(data_dir), *options)
+    run("up", "--detach", "--data-dir", str(data_dir), *options)
 
 
 @dataclass(frozen=True)

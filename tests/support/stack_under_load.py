@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 from lxml import etree
 
 from schemas.topics import Topics
-from tests.support.default_ports import default_ports_busy
+from tests.support.default_ports import default_ports_taken
 from tests.support.robot import Robot
 from tests.support.stack_processes import StackProcesses
 
@@ -198,7 +198,7 @@ def running_stack(
     """Start the whole service in an empty folder; stop it after."""
     where = ("--data-dir", str(data_dir))
     try:
-        with default_ports_busy():
+        with default_ports_taken():
             livetrap(
                 "up", "--detach", *where, "--extractors", str(extractors), environment=settings
             )

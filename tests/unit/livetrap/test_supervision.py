@@ -84,6 +84,23 @@ def test_however_a_program_ends_it_is_started_again_and_again() -> None:
             stack.supervisor.assert_alive("exit_2")
 
 
+def test_the_reason_of_an_end_is_told_though_other_lines_follow_it() -> None:
+    ends = {
+        "port": ['LOG: could not bind IPv4 address "127.0.0.1": Address already in use',
+                 "FATAL: could not create any TCP/IP sockets"],
+        "folder": ['FATAL: data directory "/none" does not exist'],
+    }  # fmt: skip
+    programs = [
+        shell(name, f"printf '%s\\n' '{chr(10).join([*lines, 'LOG: the end'])}'; exit 1")
+        for name, lines in ends.items()
+    ]
+    with supervised(*programs, policy=QUICK) as stack:
+        stack.wait_for(lambda now: all(item.n_exits > 4 for item in now.values()))
+        for name, (reason, *_) in ends.items():
+            with pytest.raises(StackError, match=reason):
+                stack.supervisor.assert_alive(name)
+
+
 def test_a_program_that_recovers_is_not_down_any_more(tmp_path: Path) -> None:
     script = f"echo x >> {tmp_path}/n; [ $(wc -l < {tmp_path}/n) -gt 4 ] || exit 3; exec sleep 600"
     policy = RestartPolicy(max_delay_s=0.01, steady_after_s=0.5)
