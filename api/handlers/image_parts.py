@@ -34,7 +34,8 @@ async def get_rms_grid(request: Request, context: Context, image: _Image) -> Res
     """Return the grid of the local rms of an accepted image: how deep it is, and where."""
     row = await _get_grid_row(context, image)
     if row["rms_jy_beam"] is None or not row["n_columns"]:
-        raise ProblemError(404, f"image {image} has no rms grid: it was rejected")
+        reasons = "it was rejected, or its record had none"
+        raise ProblemError(404, f"image {image} has no rms grid: {reasons}")
     n_columns = row["n_columns"]
     cells = [value if math.isfinite(value) else None for value in row["rms_jy_beam"]]
     lines = [cells[start : start + n_columns] for start in range(0, len(cells), n_columns)]
