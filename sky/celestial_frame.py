@@ -9,6 +9,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
 from sky.header.cards import quiet_astropy
+from sky.small_matrices import products
 
 __all__ = ["Fk4", "find_frame", "parse_wcs"]
 
@@ -68,6 +69,6 @@ def _rotation_to_icrs(frame: object) -> FloatArray:
     lat = np.array([0.0, 0.0, 90.0]) * units.deg
     axes = SkyCoord(frame.realize_frame(UnitSphericalRepresentation(lng, lat)))  # type: ignore[attr-defined]
     rotated = np.asarray(axes.transform_to(ICRS()).cartesian.xyz.value, dtype=np.float64)
-    # Nearest orthogonal matrix.
-    left, _, right = np.linalg.svd(rotated)
-    return np.ascontiguousarray(left @ right)
+    # Nearest orthogonal matrix: a step of Newton's method, as astropy's is one but for rounding.
+    square = products(rotated.T, rotated)
+    return np.ascontiguousarray(products(rotated, 1.5 * np.eye(3) - 0.5 * square))

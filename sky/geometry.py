@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sky.elementary import arctan2, sin_cos
+from sky.small_matrices import products
+
 __all__ = [
     "ZONE_HEIGHT_DEG",
     "Probes",
@@ -14,6 +17,7 @@ __all__ = [
     "separation_deg",
     "tangent_offsets",
     "to_galactic",
+    "to_positions",
     "to_unit_vectors",
     "zone_of",
 ]
@@ -38,8 +42,9 @@ def zone_of(dec: FloatArray) -> IntArray:
 
 
 def _vectors(ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    ra_rad, dec_rad = np.radians(ra), np.radians(dec)
-    return np.cos(dec_rad) * np.cos(ra_rad), np.cos(dec_rad) * np.sin(ra_rad), np.sin(dec_rad)
+    sin_ra, cos_ra = sin_cos(np.radians(ra))
+    sin_dec, cos_dec = sin_cos(np.radians(dec))
+    return cos_dec * cos_ra, cos_dec * sin_ra, sin_dec
 
 
 def to_unit_vectors(ra: FloatArray, dec: FloatArray) -> FloatArray:
@@ -47,10 +52,19 @@ def to_unit_vectors(ra: FloatArray, dec: FloatArray) -> FloatArray:
     return np.stack(_vectors(ra, dec))
 
 
+def to_positions(x: FloatArray, y: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the positions of vectors of any length: right ascension in [0, 360) [deg]."""
+    ra = np.degrees(arctan2(y, x)) % 360.0
+    # x % 360 rounds tiny negative angles up to 360 itself.
+    return np.where(ra >= 360.0, 0.0, ra), np.degrees(arctan2(z, np.hypot(x, y)))
+
+
 def separation_deg(ra: float, dec: float, ra_to: float, dec_to: float) -> float:
     """Return the angle between two positions, exact for small and for large ones [deg]."""
     one, two = np.array(_vectors(np.array([ra, ra_to]), np.array([dec, dec_to]))).T
-    return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(one, two)), one @ two)))
+    normal = np.cross(one, two)
+    sine, cosine = float(np.sqrt(np.sum(normal**2))), float(np.sum(one * two))
+    return float(np.degrees(arctan2(sine, cosine)))
 
 
 def to_galactic(ra: float, dec: float) -> tuple[float, float]:
@@ -60,9 +74,9 @@ def to_galactic(ra: float, dec: float) -> tuple[float, float]:
     ----------
     ESA (1997), The Hipparcos and Tycho Catalogues, vol. 1, eq. 1.5.11.
     """
-    x, y, z = _TO_GALACTIC @ np.array(_vectors(np.array(ra), np.array(dec)))
-    longitude_deg = float(np.degrees(np.arctan2(y, x))) % 360.0 % 360.0
-    return longitude_deg, float(np.degrees(np.arctan2(z, np.hypot(x, y))))
+    vector = np.stack(_vectors(np.array(ra), np.array(dec)))[:, None]
+    longitude_deg, latitude_deg = to_positions(*products(_TO_GALACTIC, vector))
+    return float(longitude_deg[0]), float(latitude_deg[0])
 
 
 def tangent_offsets(
@@ -86,10 +100,8 @@ def tangent_offsets(
         Offsets [deg] (orthographic; relative error separation^2 / 6).
     """
     x, y, z = _vectors(ra_to, dec_to)
-    ra_rad, dec_rad = np.radians(ra), np.radians(dec)
-    sin_ra, cos_ra, sin_dec, cos_dec = (
-        np.sin(ra_rad), np.cos(ra_rad), np.sin(dec_rad), np.cos(dec_rad),
-    )  # fmt: skip
+    sin_ra, cos_ra = sin_cos(np.radians(ra))
+    sin_dec, cos_dec = sin_cos(np.radians(dec))
     east = -sin_ra * x + cos_ra * y
     north = -sin_dec * cos_ra * x - sin_dec * sin_ra * y + cos_dec * z
     return np.degrees(east), np.degrees(north)
@@ -100,15 +112,12 @@ def move(
 ) -> tuple[FloatArray, FloatArray]:
     """Return positions shifted by small tangent-plane offsets; RA in [0, 360)."""
     x, y, z = _vectors(ra, dec)
-    ra_rad, dec_rad = np.radians(ra), np.radians(dec)
-    sin_ra, cos_ra, sin_dec = np.sin(ra_rad), np.cos(ra_rad), np.sin(dec_rad)
+    sin_ra, cos_ra = sin_cos(np.radians(ra))
+    sin_dec, cos_dec = sin_cos(np.radians(dec))
     east, north = np.radians(east_deg), np.radians(north_deg)
     x = x - east * sin_ra - north * sin_dec * cos_ra
     y = y + east * cos_ra - north * sin_dec * sin_ra
-    z = z + north * np.cos(dec_rad)
-    moved_ra = np.degrees(np.arctan2(y, x)) % 360.0
-    # x % 360 rounds tiny negative angles up to 360 itself.
-    return np.where(moved_ra >= 360.0, 0.0, moved_ra), np.degrees(np.arctan2(z, np.hypot(x, y)))
+    return to_positions(x, y, z + north * cos_dec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +148,9 @@ def probe_zones(ra: FloatArray, dec: FloatArray, radius_deg: float) -> Probes:
     """
     low, high = dec - radius_deg, dec + radius_deg
     with np.errstate(divide="ignore", invalid="ignore"):
-        cosines = np.cos(np.radians(low)) * np.cos(np.radians(high))
-        width = np.degrees(np.arctan(np.sin(np.radians(radius_deg)) / np.sqrt(np.abs(cosines))))
+        cosines = sin_cos(np.radians(low))[1] * sin_cos(np.radians(high))[1]
+        sine = sin_cos(np.radians(radius_deg))[0]
+        width = np.degrees(arctan2(sine, np.sqrt(np.abs(cosines))))
     width = np.where((low <= -90) | (high >= 90), 180.0, width)
     first, last = zone_of(np.maximum(low, -90.0)), zone_of(np.minimum(high, 90.0))
     n_zones = last - first + 1
@@ -210,15 +220,12 @@ def move_in_plane(
         Right ascension in [0, 360) [deg].
     """
     x, y, z = _vectors(ra, dec)
-    ra_rad, dec_rad = np.radians(centre)
-    sin_ra, cos_ra, sin_dec, cos_dec = (
-        np.sin(ra_rad), np.cos(ra_rad), np.sin(dec_rad), np.cos(dec_rad),
-    )  # fmt: skip
+    sin_ra, cos_ra = sin_cos(np.radians(centre[0]))
+    sin_dec, cos_dec = sin_cos(np.radians(centre[1]))
     east = -sin_ra * x + cos_ra * y + np.radians(offset_deg[0])
     north = -sin_dec * cos_ra * x - sin_dec * sin_ra * y + cos_dec * z + np.radians(offset_deg[1])
     towards = np.sqrt(np.maximum(1.0 - east**2 - north**2, 0.0))
     x = towards * cos_dec * cos_ra - east * sin_ra - north * sin_dec * cos_ra
     y = towards * cos_dec * sin_ra + east * cos_ra - north * sin_dec * sin_ra
     z = towards * sin_dec + north * cos_dec
-    moved_ra = np.degrees(np.arctan2(y, x)) % 360.0
-    return np.where(moved_ra >= 360.0, 0.0, moved_ra), np.degrees(np.arctan2(z, np.hypot(x, y)))
+    return to_positions(x, y, z)

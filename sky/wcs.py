@@ -6,8 +6,10 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from sky.geometry import to_unit_vectors
+from sky.elementary import sin_cos
+from sky.geometry import to_positions, to_unit_vectors
 from sky.header.errors import HeaderError
+from sky.small_matrices import determinants, products
 
 __all__ = ["FloatArray", "SkyProjection", "preload"]
 
@@ -16,6 +18,8 @@ FloatArray = npt.NDArray[np.float64]
 # Projections onto a plane at the reference position.
 _ZENITHAL = ("SIN", "TAN", "ARC", "ZEA", "STG", "NCP", "AZP", "SZP", "ZPN", "AIR", "TPV")
 _STEP_PX = 0.5
+# A place, and a step ahead and back from it on each axis.
+_PLACES = ((0.0, 0.0), (_STEP_PX, 0.0), (0.0, _STEP_PX), (-_STEP_PX, 0.0), (0.0, -_STEP_PX))
 # wcslib says in which line of its own source it noticed what is wrong with a header.
 _IN_WCSLIB = re.compile(r"ERROR \d+ in \w+\(\) at line \d+ of file \S+:")
 
@@ -29,12 +33,6 @@ def _describe(error: Exception) -> str:
     """Return what wcslib complains of, without the places in its source."""
     complaints = (part.strip(" .\n") for part in _IN_WCSLIB.split(str(error)))
     return "; ".join(" ".join(part.split()) for part in complaints if part)
-
-
-def _to_angles(vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
-    x, y, z = vectors
-    ra = np.degrees(np.arctan2(y, x)) % 360.0
-    return ra, np.degrees(np.arctan2(z, np.hypot(x, y)))
 
 
 class SkyProjection:
@@ -85,14 +83,14 @@ class SkyProjection:
         if self._fk4 is not None:
             return self._fk4.to_icrs(world[:, self._lng], world[:, self._lat])
         vectors = to_unit_vectors(world[:, self._lng], world[:, self._lat])
-        return _to_angles(self._to_icrs @ vectors)
+        return to_positions(*products(self._to_icrs, vectors))
 
     def to_pixel(self, ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return pixels (0-based) of ICRS positions [deg]; NaN for the sky's far side."""
         if self._fk4 is not None:
             lng, lat = self._fk4.from_icrs(ra, dec)
         else:
-            lng, lat = _to_angles(self._to_icrs.T @ to_unit_vectors(ra, dec))
+            lng, lat = to_positions(*products(self._to_icrs.T, to_unit_vectors(ra, dec)))
         world = np.empty((lng.size, 2))
         world[:, self._lng], world[:, self._lat] = lng, lat
         try:
@@ -116,12 +114,16 @@ class SkyProjection:
 
     def jacobian(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return (n, 2, 2): east and north offset [deg] of a step of one pixel in x and y."""
-        ra, dec = self.to_sky(x, y)
-        result = np.empty((ra.size, 2, 2))
-        east, north = _tangent(ra, dec)
-        for axis, (dx, dy) in enumerate(((_STEP_PX, 0.0), (0.0, _STEP_PX))):
-            ahead = to_unit_vectors(*self.to_sky(x + dx, y + dy))
-            behind = to_unit_vectors(*self.to_sky(x - dx, y - dy))
+        # All five places of each at once: a call costs more than a hundred places.
+        ra, dec = self.to_sky(
+            np.concatenate([x + dx for dx, _ in _PLACES]),
+            np.concatenate([y + dy for _, dy in _PLACES]),
+        )
+        vectors = to_unit_vectors(ra, dec).reshape(3, len(_PLACES), -1)
+        result = np.empty((np.size(x), 2, 2))
+        east, north = _tangent(ra[: np.size(x)], dec[: np.size(x)])
+        for axis in (0, 1):
+            ahead, behind = vectors[:, 1 + axis], vectors[:, 3 + axis]
             step = np.degrees(ahead - behind) / (2 * _STEP_PX)
             result[:, 0, axis] = np.sum(step * east, axis=0)
             result[:, 1, axis] = np.sum(step * north, axis=0)
@@ -143,9 +145,9 @@ class SkyProjection:
             return None
         rows = self._wcs.pixel_scale_matrix[[self._lng, self._lat]]
         # The celestial pole is at native longitude LONPOLE, which is 180 where north is up.
-        pole = np.radians(wcs.lonpole)
-        to_east = -rows[0] * np.cos(pole) - rows[1] * np.sin(pole)
-        to_north = rows[0] * np.sin(pole) - rows[1] * np.cos(pole)
+        sin_pole, cos_pole = sin_cos(np.radians(wcs.lonpole))
+        to_east = -rows[0] * cos_pole - rows[1] * sin_pole
+        to_north = rows[0] * sin_pole - rows[1] * cos_pole
         return np.stack([to_east, to_north])
 
     def pixel_scale_deg(self, shape: tuple[int, int]) -> float:
@@ -154,16 +156,13 @@ class SkyProjection:
             rows, columns = shape
             jacobian = self.jacobian(np.array([(columns - 1) / 2]), np.array([(rows - 1) / 2]))
             with np.errstate(all="ignore"):  # a centre beyond the projection gives NaN
-                self._pixel_scale_deg[shape] = float(np.sqrt(abs(np.linalg.det(jacobian[0]))))
+                self._pixel_scale_deg[shape] = float(np.sqrt(abs(determinants(jacobian)[0])))
         return self._pixel_scale_deg[shape]
 
 
 def _tangent(ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return (3, n) unit vectors to the east and to the north."""
-    ra_rad, dec_rad = np.radians(ra), np.radians(dec)
-    zero = np.zeros_like(ra_rad)
-    east = np.stack([-np.sin(ra_rad), np.cos(ra_rad), zero])
-    north = np.stack(
-        [-np.sin(dec_rad) * np.cos(ra_rad), -np.sin(dec_rad) * np.sin(ra_rad), np.cos(dec_rad)]
-    )
-    return east, north
+    sin_ra, cos_ra = sin_cos(np.radians(ra))
+    sin_dec, cos_dec = sin_cos(np.radians(dec))
+    east = np.stack([-sin_ra, cos_ra, np.zeros_like(sin_ra)])
+    return east, np.stack([-sin_dec * cos_ra, -sin_dec * sin_ra, cos_dec])

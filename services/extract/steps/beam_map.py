@@ -1,5 +1,6 @@
 """Maps of the restoring beam: what a mosaic of several pointings brings."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,10 +13,12 @@ from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
 from services.extract.models import BeamShape, Image, axes_of
 from services.extract.steps.ellipses import header_beam
+from sky.elementary import sin_cos
 from sky.fits import FitsImage, decode_pixels
 from sky.fits_containers import open_fits
 from sky.header.celestial import to_wcs_header
 from sky.header.errors import HeaderError
+from sky.small_matrices import inverses, transformed
 from sky.wcs import SkyProjection
 
 __all__ = ["BeamMap", "read_beam_map", "with_beam_map"]
@@ -206,7 +209,7 @@ def _in_pixels(
     valid = np.isfinite(moments).all(axis=1) & np.isfinite(jacobian).all(axis=(1, 2))
     # With d a step in pixels, the exponent of the beam is 4 ln 2 (J d)^T M^-1 (J d).
     step = jacobian[valid]
-    form = 4 * np.log(2.0) * step.transpose(0, 2, 1) @ np.linalg.inv(on_sky[valid]) @ step
+    form = 4 * math.log(2.0) * transformed(inverses(on_sky[valid]), step.transpose(0, 2, 1))
     result[valid] = np.stack([form[:, 0, 0], form[:, 0, 1], form[:, 1, 1]], axis=1)
     return result
 
@@ -231,7 +234,7 @@ def _to_moments(planes: FloatArray, name: str) -> FloatArray:
             f"{minor[y, x]:g}, {pa_deg[y, x]:g}; the first must be BMAJ, the second BMIN, not "
             "larger and positive [deg]"
         )
-    cos, sin = np.cos(np.radians(pa_deg)), np.sin(np.radians(pa_deg))
+    sin, cos = sin_cos(np.radians(pa_deg))
     along, across = major**2, minor**2
     moments = np.stack(
         [

@@ -5,12 +5,11 @@ from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
 
-import numpy as np
 from astropy.coordinates import get_body, solar_system_ephemeris
 from astropy.time import Time
 from astropy.utils.iers import conf as iers_settings
 
-from sky.geometry import to_unit_vectors
+from sky.geometry import separation_deg
 
 __all__ = ["BRIGHT_SOURCES", "nearest_bright_source"]
 
@@ -44,14 +43,10 @@ def nearest_bright_source(
     names : iterable of str
         Keys of `BRIGHT_SOURCES`, at least one.
     """
-    centre = to_unit_vectors(np.array([ra]), np.array([dec]))[:, 0]
     positions = {
         name: BRIGHT_SOURCES[name] or _body_position(name, _rounded(moment)) for name in names
     }
-    distance = {}
-    for name, (other_ra, other_dec) in positions.items():
-        other = to_unit_vectors(np.array([other_ra]), np.array([other_dec]))[:, 0]
-        distance[name] = float(np.degrees(np.arccos(np.clip(centre @ other, -1, 1))))
+    distance = {name: separation_deg(ra, dec, *other) for name, other in positions.items()}
     nearest = min(distance, key=distance.__getitem__)
     return nearest, distance[nearest]
 

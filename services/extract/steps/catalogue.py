@@ -29,7 +29,9 @@ from services.extract.steps.uncertainties import (
     free_gaussian_errors,
     point_source_errors,
 )
+from sky.elementary import sin_cos
 from sky.rms_grid import rms_at
+from sky.small_matrices import determinants, transformed
 from sky.wcs import SkyProjection
 
 __all__ = ["extract_sources", "to_shapes"]
@@ -169,7 +171,7 @@ def to_shapes(image: Image, found: FoundSources) -> Shapes:
     shape = ellipses_on_sky((found.major_px, found.minor_px), found.angle_rad, jacobian)
     major_px, minor_px, angle_rad = _beams(found, beam)
     beam_on_sky = ellipses_on_sky((major_px, minor_px), angle_rad, jacobian)
-    scale = 3600 * np.sqrt(np.abs(np.linalg.det(jacobian)))
+    scale = 3600 * np.sqrt(np.abs(determinants(jacobian)))
     shape_err = errors.major * scale, errors.minor * scale, np.degrees(errors.angle)
     pure = deconvolve_with_errors(shape, shape_err, beam_on_sky)
     return Shapes(
@@ -253,7 +255,7 @@ def _coarse_errors(
 ) -> GaussianErrors:
     """Return the errors of fits of a beam of few pixels: they depend on the place in the pixel."""
     peak, position = position_covariance(beam, found.x, found.y)
-    cos, sin = np.cos(found.angle_rad), np.sin(found.angle_rad)
+    sin, cos = sin_cos(found.angle_rad)
     along, across = (
         np.sqrt(np.einsum("ni,nij,nj->n", axis, position, axis)) / snr
         for axis in (np.stack([cos, sin], axis=1), np.stack([-sin, cos], axis=1))
@@ -266,10 +268,10 @@ def _position_errors(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the errors to the east and to the north [deg]."""
     along, across = errors.along, errors.across
-    cos, sin = np.cos(found.angle_rad), np.sin(found.angle_rad)
+    sin, cos = sin_cos(found.angle_rad)
     covariance = np.empty_like(jacobian)
     covariance[:, 0, 0] = (along * cos) ** 2 + (across * sin) ** 2
     covariance[:, 1, 1] = (along * sin) ** 2 + (across * cos) ** 2
     covariance[:, 0, 1] = covariance[:, 1, 0] = (along**2 - across**2) * sin * cos
-    on_sky = jacobian @ covariance @ jacobian.transpose(0, 2, 1)
+    on_sky = transformed(covariance, jacobian)
     return np.sqrt(on_sky[:, 0, 0]), np.sqrt(on_sky[:, 1, 1])

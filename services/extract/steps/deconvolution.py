@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sky.elementary import arctan2, sin_cos
+
 __all__ = ["DeconvolvedShape", "deconvolve", "deconvolve_with_errors"]
 
 FloatArray = npt.NDArray[np.float64]
@@ -58,7 +60,7 @@ def deconvolve(
     major2, minor2 = middle + half, middle - half
     major = np.sqrt(np.where(major2 > floor, major2, 0.0))
     minor = np.sqrt(np.where(minor2 > floor, minor2, 0.0))
-    pa_deg = np.degrees(0.5 * np.arctan2(2 * xy, yy - xx)) % 180.0
+    pa_deg = np.degrees(0.5 * arctan2(2 * xy, yy - xx)) % 180.0
     return major, minor, np.where(major > 0, pa_deg, 0.0)
 
 
@@ -108,7 +110,7 @@ def _moments(
     major: FloatArray, minor: FloatArray, pa_deg: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the quadratic form of an ellipse: xx, xy, yy; the angle is from y towards x."""
-    sin, cos = np.sin(np.radians(pa_deg)), np.cos(np.radians(pa_deg))
+    sin, cos = sin_cos(np.radians(pa_deg))
     along, across = major**2, minor**2
     return (
         along * sin**2 + across * cos**2,

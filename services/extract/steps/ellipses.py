@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from services.extract.models import BeamShape, Image
+from sky.elementary import arctan2, sin_cos
+from sky.small_matrices import inverses, transformed
 
 __all__ = ["FloatArray", "ellipses_on_sky", "header_beam", "to_beam_shape"]
 
@@ -44,8 +46,7 @@ def header_beam(image: Image) -> BeamShape:
     header = image.metadata
     pa = np.radians(np.array([90.0 - header.beam_pa_deg]))
     beam = _quadratics(np.array([header.beam_major_deg]), np.array([header.beam_minor_deg]), pa)
-    to_pixel = np.linalg.inv(to_sky)
-    major, minor, angle = _axes(to_pixel @ beam @ to_pixel.T)
+    major, minor, angle = _axes(transformed(beam, inverses(to_sky)))
     return BeamShape(float(major[0]), float(minor[0]), float(angle[0]))
 
 
@@ -68,14 +69,13 @@ def ellipses_on_sky(
     major_arcsec, minor_arcsec, pa_deg : three (n,) float64
         FWHM [arcsec], and the position angle, north through east, in [0, 180) [deg].
     """
-    on_sky = jacobian @ _quadratics(*axes_px, angle_rad) @ jacobian.transpose(0, 2, 1)
-    major, minor, angle = _axes(on_sky)
+    major, minor, angle = _axes(transformed(_quadratics(*axes_px, angle_rad), jacobian))
     return major * 3600, minor * 3600, (90.0 - np.degrees(angle)) % 180.0
 
 
 def _quadratics(major: FloatArray, minor: FloatArray, angle_rad: FloatArray) -> FloatArray:
     """Return (n, 2, 2) second moments, in squared FWHM."""
-    cos, sin = np.cos(angle_rad), np.sin(angle_rad)
+    sin, cos = sin_cos(angle_rad)
     along, across = major**2, minor**2
     result = np.empty((major.size, 2, 2))
     result[:, 0, 0] = along * cos**2 + across * sin**2
@@ -89,5 +89,5 @@ def _axes(moments: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     xx, yy, xy = moments[:, 0, 0], moments[:, 1, 1], moments[:, 0, 1]
     middle, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
     is_round = half <= _ROUND * middle
-    angle = np.where(is_round, math.pi / 2, 0.5 * np.arctan2(2 * xy, xx - yy))
+    angle = np.where(is_round, math.pi / 2, 0.5 * arctan2(2 * xy, xx - yy))
     return np.sqrt(middle + half), np.sqrt(np.maximum(middle - half, 0.0)), angle

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.peaks import find_source_peaks
+from sky.elementary import exp
 
 __all__ = ["expected_noise_peaks", "false_discovery_threshold"]
 
@@ -95,5 +96,5 @@ def expected_noise_peaks(sigma: FloatArray, n_pixels: int, beam: BeamShape) -> F
     Adler (1981), The Geometry of Random Fields, section 6.9; Worsley et al. (1992), JCBFM 12, 900.
     """
     slope_variance = 8 * math.log(2) / (beam.major_px * beam.minor_px)
-    density = slope_variance * (2 * math.pi) ** -1.5 * sigma * np.exp(-0.5 * sigma**2)
+    density = slope_variance * (2 * math.pi) ** -1.5 * sigma * exp(-0.5 * sigma**2)
     return np.asarray(n_pixels * density, dtype=np.float64)

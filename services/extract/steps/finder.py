@@ -158,7 +158,8 @@ def _chi2_limit(freedom: FloatArray) -> FloatArray:
     Wilson & Hilferty (1931), PNAS 17, 684.
     """
     spread = 2 / (9 * freedom)
-    return np.asarray((1 - spread + _ONE_IN_A_MILLION_SIGMA * np.sqrt(spread)) ** 3)
+    root = 1 - spread + _ONE_IN_A_MILLION_SIGMA * np.sqrt(spread)
+    return np.asarray(root * root * root)
 
 
 def _without_peak_bias(models: FloatArray, rms: FloatArray, beam: BeamShape) -> FloatArray:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from services.extract.kernels.free_gaussian import fit_gaussian
 from services.extract.models import BeamShape
 from services.extract.steps.peaks import Peaks
+from sky.elementary import exp
 
 __all__ = ["FreeShapes", "fit_free_shapes"]
 
@@ -164,8 +165,6 @@ class _Fitter:
         y, x = peaks.y[others], peaks.x[others]
         height = self._pixels[y, x] - peaks.background[others]
         dx, dy = x - model[1], y - model[2]
-        at_peak = model[0] * np.exp(
-            -(model[3] * dx**2 + 2 * model[4] * dx * dy + model[5] * dy**2)
-        )
+        at_peak = model[0] * exp(-(model[3] * dx**2 + 2 * model[4] * dx * dy + model[5] * dy**2))
         least = self._threshold_sigma * peaks.rms[others]
         return np.asarray(height - at_peak < least + _MODEL_FRACTION * at_peak)

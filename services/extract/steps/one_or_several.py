@@ -1,5 +1,7 @@
 """Whether one extended source describes pixels better than several beams."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -81,4 +83,4 @@ def _squares(
 def _within(model: FloatArray, peaks: Peaks) -> BoolArray:
     dx, dy = peaks.x - model[1], peaks.y - model[2]
     exponent = model[3] * dx * dx + 2 * model[4] * dx * dy + model[5] * dy * dy
-    return np.asarray(exponent <= -np.log(_CONTOUR), np.bool_)
+    return np.asarray(exponent <= -math.log(_CONTOUR), np.bool_)

@@ -9,11 +9,13 @@ from runtime.logging import get_logger
 from schemas.messages import ImageDetections, ImageMetadata, RmsGrid, StageTimes
 from schemas.streams import DEFAULT_STREAM, to_stream_name
 from services.extract.models import ExtractedImage, FinderParameters, Image, ReceivedImage
+from sky.elementary import arccos
 from sky.fits import parse_fits
 from sky.fits_containers import decompress
 from sky.geometry import to_unit_vectors
 from sky.header.cards import Cards
 from sky.header.errors import HeaderError
+from sky.small_matrices import products
 
 __all__ = ["telescope_stream", "to_image_metadata", "to_record", "to_rejection_record"]
 
@@ -133,8 +135,8 @@ def _field(image: Image) -> tuple[float, float, float]:
     y = np.array([(rows - 1) / 2, 0.0, 0.0, rows - 1.0, rows - 1.0])
     ra, dec = image.projection.to_sky(x, y)
     vectors = to_unit_vectors(ra, dec)
-    cosines = vectors[:, 0] @ vectors[:, 1:]
-    radius_deg = float(np.degrees(np.arccos(np.clip(np.min(cosines), -1, 1))))
+    cosines = products(vectors[:, :1].T, vectors[:, 1:])
+    radius_deg = float(np.degrees(arccos(float(np.clip(np.min(cosines), -1, 1)))))
     # A corner beyond the projection has no position: the image reaches the horizon.
     if not np.isfinite(radius_deg):
         radius_deg = _WHOLE_HEMISPHERE_DEG

@@ -3,7 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
+from services.extract.kernels.linear import factorise, solve_factorised
 from services.extract.models import BeamShape
+from sky.elementary import exp
+from sky.small_matrices import inverses, transformed
 
 __all__ = ["is_coarse", "pixel_weights", "position_covariance"]
 
@@ -37,9 +40,13 @@ def pixel_weights(beam: BeamShape) -> FloatArray:
     """
     if not is_coarse(beam):
         return np.empty((0, 0))
-    covariance = _beam(beam, _COLUMNS[:, None] - _COLUMNS, _ROWS[:, None] - _ROWS)
-    inverse = np.linalg.inv(covariance + _WHITE_NOISE * np.eye(_ROWS.size))
-    return np.asarray(inverse, dtype=np.float64)
+    factor = _beam(beam, _COLUMNS[:, None] - _COLUMNS, _ROWS[:, None] - _ROWS)
+    factor += _WHITE_NOISE * np.eye(_ROWS.size)
+    factorise(factor, _ROWS.size)
+    inverse = np.eye(_ROWS.size)
+    for column in inverse:
+        solve_factorised(factor, _ROWS.size, column)
+    return inverse
 
 
 def position_covariance(
@@ -72,11 +79,11 @@ def position_covariance(
     slopes = np.stack(
         [shape, 2 * shape * (a * dx + b * dy), 2 * shape * (b * dx + c * dy)], axis=2
     )
-    information = slopes.transpose(0, 2, 1) @ pixel_weights(beam) @ slopes
-    covariance = np.linalg.inv(information)
+    information = transformed(pixel_weights(beam), slopes.transpose(0, 2, 1))
+    covariance = inverses(information)
     return np.sqrt(covariance[:, 0, 0]), covariance[:, 1:, 1:]
 
 
 def _beam(beam: BeamShape, dx: FloatArray, dy: FloatArray) -> FloatArray:
     a, b, c = beam.quadratic
-    return np.asarray(np.exp(-(a * dx * dx + 2 * b * dx * dy + c * dy * dy)))
+    return exp(-(a * dx * dx + 2 * b * dx * dy + c * dy * dy))

@@ -1,11 +1,14 @@
 """Remove secondary peaks that the pixel grid makes of one elongated source."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from services.extract.kernels.beams import fit_each_alone
 from services.extract.models import BeamShape
+from sky.elementary import exp
 
 __all__ = ["drop_secondary_peaks"]
 
@@ -97,8 +100,8 @@ def _pairs(y: IntArray, x: IntArray, quadratic: tuple[float, float, float]) -> I
     """Return (m, 2) indices of peaks that lie within each other's beam."""
     a, b, c = quadratic
     # The beam's exponent is the squared distance in these coordinates.
-    root = np.linalg.cholesky(np.array([[a, b], [b, c]]))
-    points = np.stack([x, y], axis=1).astype(np.float64) @ root
+    root = math.sqrt(a)
+    points = np.stack([root * x + b / root * y, math.sqrt(c - b * b / a) * y], axis=1)
     pairs = cKDTree(points).query_pairs(_LARGEST_EXPONENT**0.5, output_type="ndarray")
     return np.asarray(pairs, np.int64).reshape(-1, 2)
 
@@ -111,4 +114,4 @@ def _is_higher(height: FloatArray, other: IntArray, peak: IntArray) -> BoolArray
 
 def _beam(dx: FloatArray, dy: FloatArray, quadratics: FloatArray) -> FloatArray:
     a, b, c = quadratics.T
-    return np.asarray(np.exp(-(a * dx * dx + 2 * b * dx * dy + c * dy * dy)))
+    return exp(-(a * dx * dx + 2 * b * dx * dy + c * dy * dy))

@@ -80,17 +80,19 @@ def free_gaussian_errors(
     ----------
     Condon (1997), PASP 109, 166, equations 21 and 41 to 43; exponents from its section 3.
     """
+    along = 1 + (beam_major_px / major_px) ** 2
+    across = 1 + (beam_minor_px / minor_px) ** 2
+    area = major_px * minor_px / (4 * beam_major_px * beam_minor_px)
+    # Exponents 3/2 and 3/2, 5/2 and 1/2, 1/2 and 5/2 have the root in common. Powers of numpy
+    # have other bits on other processors.
+    root = area * np.sqrt(along * across)
 
-    def rho(alpha: float, beta: float) -> FloatArray:
-        area = major_px * minor_px / (4 * beam_major_px * beam_minor_px)
-        smoothing = (1 + (beam_major_px / major_px) ** 2) ** alpha * (
-            1 + (beam_minor_px / minor_px) ** 2
-        ) ** beta
-        return np.asarray(np.sqrt(area * smoothing) * snr, dtype=np.float64)
+    def rho(power: FloatArray) -> FloatArray:
+        return np.asarray(np.sqrt(root * power) * snr, dtype=np.float64)
 
     root2 = math.sqrt(2.0)
-    peak = root2 / rho(1.5, 1.5)
-    major, minor = root2 / rho(2.5, 0.5), root2 / rho(0.5, 2.5)
+    peak = root2 / rho(along * across)
+    major, minor = root2 / rho(along * along), root2 / rho(across * across)
     beams = beam_major_px * beam_minor_px / (major_px * minor_px)
     stretch = major_px**2 - minor_px**2
     with np.errstate(divide="ignore"):

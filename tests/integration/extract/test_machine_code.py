@@ -52,12 +52,60 @@ for major, minor in ((5.0, 4.0), (12.0, 2.4), (1.9, 1.6)):
             print(column.name, getattr(found, column.name).tobytes().hex())
 """
 
+# Records and shapes of images in projections of each kind, one with a beam of few pixels.
+_RECORD = """
+import io
+import numpy as np
+from dataclasses import fields, replace
+from astropy.io import fits
+from services.extract.models import FinderParameters
+from services.extract.steps.catalogue import extract_sources, to_shapes
+from services.extract.steps.image import open_image
+from services.extract.steps.records import to_image_metadata
+
+DATE = "2026-01-01T00:00:00"
+rng = np.random.default_rng(3)
+y, x = np.mgrid[:192, :192].astype(float)
+pixels = rng.normal(0, 1, (192, 192))
+for _ in range(40):
+    exponent = ((x - rng.uniform(15, 175)) / 3) ** 2 + ((y - rng.uniform(15, 175)) / 2.5) ** 2
+    shape = 1 / (1 + np.minimum(exponent, 100.0) / 64)
+    for _ in range(6):
+        shape *= shape
+    pixels += rng.uniform(8, 200) * shape
+for axes, system, beam_deg in (
+    ("RA---SIN DEC--SIN", {"CRVAL1": 350.1, "CRVAL2": 52.3}, 0.25),
+    ("RA---SIN DEC--SIN", {"CRVAL1": 10.1, "CRVAL2": 89.3}, 0.09),
+    ("RA---TAN DEC--TAN", {"CRVAL1": 0.1, "CRVAL2": -30.3, "EQUINOX": 1975.0}, 0.2),
+    ("GLON-CAR GLAT-CAR", {"CRVAL1": 83.1, "CRVAL2": 0.0}, 0.2),
+):
+    header = {"CTYPE1": axes[:8], "CTYPE2": axes[9:], "CRPIX1": 90.0, "CRPIX2": 90.0}
+    header |= {"CDELT1": -0.05, "CDELT2": 0.05, "BUNIT": "Jy/beam", "RESTFRQ": 1.5e8, "EXPTIME": 1}
+    header |= {"BMAJ": beam_deg, "BMIN": 0.9 * beam_deg, "BPA": 30.0, "DATE-OBS": DATE}
+    hdu = fits.PrimaryHDU(pixels.astype("f4"))
+    hdu.header.update(header | system)
+    hdu.writeto(file := io.BytesIO())
+    image = open_image(file.getvalue(), {})
+    print(to_image_metadata(image))
+    for force_beam in (True, False):
+        parameters = FinderParameters(detection_threshold_sigma=5.0, force_beam=force_beam)
+        extraction = extract_sources(image, parameters)
+        for table in (extraction.sources, to_shapes(image, extraction.found)):
+            for column in fields(table):
+                print(column.name, np.asarray(getattr(table, column.name)).tobytes().hex())
+"""
+
 
 def measure(cache: Path, program: str = _MEASURE, **variables: str) -> str:
     """Return what a process measures that finds its machine code there, or compiles it."""
+    return run(program, {"NUMBA_CACHE_DIR": str(cache)} | variables)
+
+
+def run(program: str, variables: dict[str, str]) -> str:
+    """Return what a process prints."""
     return subprocess.run(
         [sys.executable, "-c", program],
-        env=os.environ | {"NUMBA_CACHE_DIR": str(cache)} | variables,
+        env=os.environ | variables,
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
 
@@ -94,6 +142,23 @@ def test_processors_with_other_vectors_measure_the_same_bits(
     for name in ("x86-64-v2", "x86-64-v3"):
         cpu = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": ""}
         assert measure(tmp_path / name, **cpu) == here
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names of x86-64 processors")
+def test_processors_without_avx512_write_the_same_records() -> None:
+    # numpy's loops for it, and the kernels of BLAS; machine code is this processor's in both.
+    newest = [
+        name for name in __cpu_dispatch__ if __cpu_features__[name] and not is_of_level_3(name)
+    ]
+    older = {"NPY_DISABLE_CPU_FEATURES": " ".join(newest), "OPENBLAS_CORETYPE": "Haswell"}
+    here = run(_RECORD, {})
+    assert here.count("pa_dc_err_deg") == 8
+    assert run(_RECORD, older) == here
+
+
+def is_of_level_3(name: str) -> bool:
+    """Return whether a feature, by numpy's name, is one that processors without AVX-512 have."""
+    return name in ("X86_V3", "AVX", "F16C", "FMA3", "AVX2")
 
 
 @pytest.mark.extended
