@@ -8,9 +8,9 @@ from fastapi.responses import Response
 from api.errors import not_found
 from api.handlers.bounds import ImageBounds
 from api.handlers.caching import NOT_MODIFIED, answer_immutable
-from api.handlers.context import Context, refuse_unknown_stream
+from api.handlers.context import ClientAddress, Context, refuse_unknown_stream
 from api.handlers.exports import TABLE_RESPONSES, ExportParameter
-from api.handlers.paging import decode_id, to_page
+from api.handlers.list_order import ImageOrder
 from api.handlers.parameters import Cursor, Limit, Since, Stream, Until, to_key
 from api.models.base import Page
 from api.models.columns import IMAGES
@@ -30,30 +30,46 @@ router = APIRouter(prefix="/api/v1/images", tags=["images"])
 async def list_images(
     context: Context,
     export: ExportParameter,
+    client: ClientAddress,
     bounds: ImageBounds,
+    order: ImageOrder,
     since: Since = None,
     until: Until = None,
     stream: Stream = None,
     verdict: Annotated[
         Literal["accepted", "rejected"] | None, Query(description="Verdict of quality control")
     ] = None,
-    order: Annotated[
-        Literal["asc", "desc"], Query(description="asc: the first associated first")
-    ] = "desc",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[ImageItem] | Response:
-    """Return images with their verdicts; `since` and `until` are starts of exposures."""
-    wanted = {
-        "since": since, "until": until, "stream": stream, "verdict": verdict, "limit": limit,
-        "is_ascending": order == "asc", **bounds,
-    }  # fmt: skip
+    """Return images with their verdicts; `since` and `until` are starts of exposures.
+
+    `sort=id` is the order of association.
+    """
+    filters = {"since": since, "until": until, "stream": stream, "verdict": verdict, **bounds}
+    wanted = {name: value for name, value in filters.items() if value is not None}
     if export is not None:
-        return await export.answer("list_images", IMAGES, name="images", parameters=wanted)
-    place = {"after_id" if order == "asc" else "before_id": decode_id(cursor)}
-    rows = await context.database.fetch("list_images", **wanted, **place)
+        return await export.answer(
+            "list_images_filtered",
+            IMAGES,
+            name="images",
+            parameters={**wanted, **order.parameters, "limit": limit},
+        )
+    if order.is_default and not wanted:
+        before_id = order.decode(cursor).get("after_id")
+        rows = await context.database.fetch("list_images", before_id=before_id, limit=limit)
+    else:
+        rows = await context.database.fetch_expensive(
+            "list_images_filtered",
+            client=client,
+            **wanted,
+            **order.parameters,
+            **order.decode(cursor),
+            limit=limit,
+        )
     await refuse_unknown_stream(context, rows, stream)
-    return to_page([ImageItem(**row) for row in rows], rows, limit, "id")
+    items = [ImageItem(**row) for row in rows]
+    return Page(items=items, next=order.encode_next(rows, limit))
 
 
 @router.get("/{image}", summary="One image", response_model=ImageItem, responses={**NOT_MODIFIED})

@@ -1,7 +1,6 @@
 """`/transients`: new and variable sources."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -10,9 +9,9 @@ from fastapi.responses import Response
 
 from api.errors import not_found
 from api.handlers.bounds import TransientBounds
-from api.handlers.context import Context, refuse_unknown_stream
+from api.handlers.context import ClientAddress, Context, refuse_unknown_stream
 from api.handlers.exports import TABLE_RESPONSES, ExportParameter
-from api.handlers.paging import decode_cursor, decode_time, to_page
+from api.handlers.list_order import TransientOrder
 from api.handlers.parameters import Cursor, Filter, Key, Limit
 from api.models.base import Page
 from api.models.columns import TRANSIENTS
@@ -35,29 +34,27 @@ async def list_transients(
     export: ExportParameter,
     wanted: Filter,
     bounds: TransientBounds,
+    client: ClientAddress,
+    order: TransientOrder,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[TransientItem] | Response:
     """Return the transients that pass the filters; `since` and `until` are detection times."""
+    parameters = wanted.to_parameters() | bounds | {"limit": limit}
+    if not order.is_default:
+        parameters |= order.parameters
+    query = "list_transients" if order.is_default else "list_transients_ordered"
     if export is not None:
-        return await export.answer(
-            "list_transients",
-            TRANSIENTS,
-            name="transients",
-            parameters=wanted.to_parameters() | bounds | {"limit": limit},
-        )
-    after_time, after_id = _decode(cursor)
-    rows = await context.database.fetch(
-        "list_transients",
-        **wanted.to_parameters(),
-        **bounds,
-        after_time=after_time,
-        after_id=after_id,
-        limit=limit,
+        return await export.answer(query, TRANSIENTS, name="transients", parameters=parameters)
+    parameters |= order.decode(cursor)
+    rows = (
+        await context.database.fetch(query, **parameters)
+        if order.is_default
+        else await context.database.fetch_expensive(query, client=client, **parameters)
     )
     await refuse_unknown_stream(context, rows, wanted.stream)
     items = [TransientItem(**_to_fields(row)) for row in rows]
-    return to_page(items, rows, limit, "time_detected", "id")
+    return Page(items=items, next=order.encode_next(rows, limit))
 
 
 @router.get("/{transient_id}", summary="One transient")
@@ -69,13 +66,6 @@ async def get_transient(context: Context, transient_id: Key) -> TransientDetail:
     fields = _to_fields(rows[0])
     bands = await context.database.fetch("list_source_bands", source_id=[fields["source_id"]])
     return TransientDetail(**fields, bands=[BandStatistics(**band) for band in bands])
-
-
-def _decode(cursor: str | None) -> tuple[datetime | None, int | None]:
-    values = decode_cursor(cursor, str, int)
-    if values is None:
-        return None, None
-    return decode_time(str(values[0])), int(values[1])
 
 
 def _to_fields(row: Mapping[str, Any]) -> dict[str, Any]:
