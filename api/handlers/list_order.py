@@ -67,8 +67,11 @@ class ListOrder:
         if len(rows) < limit:
             return None
         last = rows[-1]
-        key = last[self.sort] if self.is_time else last["sort_key"]
-        return encode_cursor(self.sort, int(self.is_ascending), key or 0.0, last["id"])
+        # The id alone orders a list by it; its query gives no other key.
+        key = last[self.sort] if self.is_time else last.get("sort_key")
+        return encode_cursor(
+            self.sort, int(self.is_ascending), 0.0 if key is None else key, last["id"]
+        )
 
 
 class _Order:

@@ -40,6 +40,9 @@ async def test_images_are_listed_within_bounds_in_both_orders(postgres_url: str)
             for step, rms in enumerate((0.1, 0.2, 0.3, math.nan, 0.5))
         ]
         of_stream = {"stream": rows.stream}
+        everything = await listed(client)
+        assert everything == sorted(everything, reverse=True)
+        assert set(images) <= set(everything)
         assert await listed(client, **of_stream) == images[::-1]
         assert await listed(client, **of_stream, order="asc") == images
         for bounds, wanted in (
