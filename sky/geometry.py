@@ -11,6 +11,8 @@ from sky.small_matrices import products
 __all__ = [
     "ZONE_HEIGHT_DEG",
     "Probes",
+    "in_probes",
+    "merge_probes",
     "move",
     "move_in_plane",
     "probe_zones",
@@ -24,6 +26,7 @@ __all__ = [
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 # Half a degree is the measured optimum at tens of sources per square degree.
 ZONE_HEIGHT_DEG = 0.5
@@ -194,6 +197,56 @@ def _union(
     reaches_back = start[1:] - (end[1:] - start[1:]) + shift[1:]
     opens = np.flatnonzero(np.concatenate([[True], reaches_back > reached[:-1]]))
     return zone[opens], start[opens], np.maximum.reduceat(end, opens)
+
+
+def merge_probes(probes: Probes, gap_deg: float) -> Probes:
+    """Return fewer, longer boxes: those of a zone that a gap of at most `gap_deg` separates.
+
+    Parameters
+    ----------
+    probes : Probes
+        Disjoint, in order of zone and right ascension, as of `probe_zones`.
+    gap_deg : float
+        Gap of right ascension that is closed, not negative [deg].
+    """
+    is_new_zone = probes.zone[1:] != probes.zone[:-1]
+    is_wide = probes.ra_low[1:] - probes.ra_high[:-1] > gap_deg
+    first = np.flatnonzero(np.concatenate([[True], is_new_zone | is_wide]))
+    last = np.append(first[1:], probes.zone.size) - 1
+    return Probes(
+        probes.zone[first],
+        probes.ra_low[first],
+        probes.ra_high[last],
+        probes.dec_low,
+        probes.dec_high,
+    )
+
+
+def in_probes(probes: Probes, ra: FloatArray, dec: FloatArray) -> BoolArray:
+    """Return which positions are inside boxes, borders included, (n,) bool.
+
+    Parameters
+    ----------
+    probes : Probes
+        Disjoint, in order of zone and right ascension, at least one, as of `probe_zones`.
+    ra, dec : (n,) float64
+        Positions, right ascensions in [0, 360) [deg].
+    """
+    zone = zone_of(dec)
+    # Exact for every number, unlike a sum of zone and right ascension.
+    order = np.lexsort(
+        (
+            np.repeat([1, 0], [ra.size, probes.zone.size]),
+            np.concatenate([ra, probes.ra_low]),
+            np.concatenate([zone, probes.zone]),
+        )
+    )
+    is_box = order >= ra.size
+    before = np.empty(ra.size, np.int64)
+    before[order[~is_box]] = (np.cumsum(is_box) - 1)[~is_box]
+    box = np.maximum(before, 0)
+    inside = (before >= 0) & (probes.zone[box] == zone) & (ra <= probes.ra_high[box])
+    return np.asarray(inside & (dec >= probes.dec_low) & (dec <= probes.dec_high), np.bool_)
 
 
 def move_in_plane(

@@ -10,9 +10,9 @@ select
         where waiting_timestep.stream_id = $1::int
     ) as n_timesteps,
     array(
-        select distinct touched.source_id
+        select unnest($2::bigint[])
+        intersect
+        select unnest(waiting_timestep.source_ids)
         from waiting_timestep
-        cross join unnest(waiting_timestep.source_ids) as waiting (source_ids)
-        inner join unnest($2::bigint[]) as touched (source_id) on waiting.source_ids = touched.source_id
         where waiting_timestep.stream_id = $1
     ) as source_ids

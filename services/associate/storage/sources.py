@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
 import numpy as np
 
 from runtime.binary_rows import decode_records
@@ -15,28 +16,52 @@ from services.associate.models.catalogue import (
     RowArray,
 )
 from services.associate.models.decisions import ArchiveLimits, Columns, StatisticsRows
+from services.associate.storage.search_gaps import SearchGaps
 from services.associate.storage.transaction import PACKAGE, Transaction
-from sky.geometry import Probes
+from sky.geometry import Probes, in_probes, merge_probes
 
 __all__ = ["SourceTables"]
 
 
 class SourceTables(Transaction):
-    """Tables `source`, `source_band`, `detection` and `shared_detection`."""
+    """Tables `source`, `source_band`, `detection` and `shared_detection`.
+
+    Parameters
+    ----------
+    connection : asyncpg connection
+        As of `Transaction`.
+    gaps : SearchGaps, optional
+        What searches of earlier transactions have cost; without it none has.
+    """
+
+    def __init__(
+        self,
+        connection: asyncpg.pool.PoolConnectionProxy | asyncpg.Connection,
+        gaps: SearchGaps | None = None,
+    ) -> None:
+        super().__init__(connection)
+        self._gaps = gaps or SearchGaps()
 
     async def load_sources(self, stream_id: int, boxes: Probes) -> RowArray:
         """Return the sources inside the boxes, in order of id; dtype `SOURCE_DTYPE`."""
+        wide = merge_probes(boxes, self._gaps.gap_deg(stream_id))
         data = await self._fetchval(
             "select_candidates",
             stream_id=stream_id,
-            zone=boxes.zone,
-            ra_low=boxes.ra_low,
-            ra_high=boxes.ra_high,
-            dec_low=boxes.dec_low,
-            dec_high=boxes.dec_high,
+            zone=wide.zone,
+            ra_low=wide.ra_low,
+            ra_high=wide.ra_high,
+            dec_low=wide.dec_low,
+            dec_high=wide.dec_high,
         )
         sources = decode_records(data or b"", SOURCE_DTYPE)
-        return sources[np.argsort(sources["id"])]
+        found = sources[in_probes(boxes, sources["search_ra"], sources["search_dec"])]
+        self._gaps.learn(
+            stream_id,
+            n_saved=boxes.zone.size - wide.zone.size,
+            n_extra=sources.size - found.size,
+        )
+        return found[np.argsort(found["id"])]
 
     async def load_sources_by_id(self, stream_id: int, ids: Sequence[int]) -> RowArray:
         """Return sources of a stream in order of id; dtype `SOURCE_DTYPE`."""

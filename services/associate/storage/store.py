@@ -11,6 +11,7 @@ from runtime.postgres import lend_connection
 from runtime.sql import load_statement
 from services.associate.models.timesteps import Band, ExpectedChannel, StreamState
 from services.associate.storage.catalogue import Catalogue
+from services.associate.storage.search_gaps import SearchGaps
 from services.associate.storage.transaction import PACKAGE
 
 __all__ = ["CatalogueStore"]
@@ -27,12 +28,13 @@ class CatalogueStore:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._gaps = SearchGaps()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Catalogue]:
         """Lend the catalogue for one transaction; an error undoes all of it."""
         async with lend_connection(self._pool) as connection, connection.transaction():
-            yield Catalogue(connection)
+            yield Catalogue(connection, self._gaps)
 
     async def load_offsets(
         self, cluster_id: str, topic: str, partitions: Sequence[int]

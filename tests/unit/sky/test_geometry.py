@@ -10,6 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sky.geometry import (
+    in_probes,
+    merge_probes,
     move,
     probe_zones,
     separation_deg,
@@ -75,6 +77,39 @@ def test_boxes_contain_every_near_position_once(
         )
     assert np.all(hits == 1)
     assert np.all((around.dec.deg >= probes.dec_low) & (around.dec.deg <= probes.dec_high))
+
+
+@settings(max_examples=examples(50))
+@given(
+    places=st.lists(st.tuples(RA, DEC), min_size=1, max_size=30),
+    radius_deg=st.floats(1e-4, 3),
+    gap_deg=st.floats(0, 360),
+    seed=st.integers(0, 1000),
+)
+def test_longer_boxes_hold_the_same_positions_and_are_fewer(
+    places: list[tuple[float, float]], radius_deg: float, gap_deg: float, seed: int
+) -> None:
+    centre_ra, centre_dec = np.array(places).T
+    probes = probe_zones(centre_ra, centre_dec, radius_deg)
+    wide = merge_probes(probes, gap_deg)
+    rng = np.random.default_rng(seed)
+    near = rng.integers(0, centre_ra.size, 100)
+    ra = (centre_ra[near] + rng.normal(0, 2 * radius_deg, 100)) % 360
+    dec = np.clip(centre_dec[near] + rng.normal(0, 2 * radius_deg, 100), -90, 90)
+    zone = zone_of(dec)[:, None]
+    expected = np.any(
+        (zone == probes.zone)
+        & (ra[:, None] >= probes.ra_low)
+        & (ra[:, None] <= probes.ra_high)
+        & (dec[:, None] >= probes.dec_low)
+        & (dec[:, None] <= probes.dec_high),
+        axis=1,
+    )
+    assert np.array_equal(in_probes(probes, ra, dec), expected)
+    assert np.all(in_probes(wide, ra, dec)[expected])
+    assert wide.zone.size <= probes.zone.size
+    same_zone = wide.zone[1:] == wide.zone[:-1]
+    assert np.all((wide.ra_low[1:] - wide.ra_high[:-1])[same_zone] > gap_deg)
 
 
 @given(ra=st.floats(0, 360), dec=st.floats(-90, 90))
