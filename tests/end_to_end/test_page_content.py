@@ -65,9 +65,15 @@ def test_stamps_are_shown_and_explained_where_there_are_none(site: Site) -> None
     page.wait_for("document.querySelectorAll('.four figure').length === 2")
     assert page.run(words) == ["no earlier image shows the placebefore", "not cut yetnow"]
     page = site.open(f"transients?stream={stream}")
-    page.wait_for(f"{row(whole)}?.querySelector('img')?.naturalWidth === 65")
-    assert "/stamps/" in page.run(f"{row(whole)}.querySelector('img').src")
-    page.wait_for(f"{row(first)}?.querySelector('.stamp')?.textContent === 'pixels not kept'")
+    pictures = f"[...{row(whole)}.querySelectorAll('img')].filter(i => i.naturalWidth === 65)"
+    page.wait_for(f"{pictures}.length === 3")
+    assert page.run(f"{pictures}.map(each => each.src.split('-').pop().split('?')[0])") == [
+        "before", "now", "difference"
+    ]  # fmt: skip
+    page.wait_for(
+        f"{row(first)}?.querySelector('figure.stamp')?.textContent === 'pixels not kept'"
+    )
+    assert "no earlier image" in page.run(f"{row(first)}.querySelector('span.stamp').title")
     assert site.errors() == []
 
 

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.api_rows import Rows
@@ -133,6 +134,31 @@ def test_the_address_is_the_state(site: Site, night: tuple[str, list[tuple[int, 
     page.wait_for(f"JSON.stringify({rows}) === '[{variable},{new}]'")
     page = site.open(f"source?transient={variable}&stream={stream}&kind=new_source")
     page.wait_for("document.body.innerText.includes('does not pass the filters')")
+    assert site.errors() == []
+
+
+def test_the_columns_of_the_list_are_in_the_address(
+    site: Site, night: tuple[str, list[tuple[int, int]]]
+) -> None:
+    stream, [_, (_, newest)] = night
+    heads = "[...document.querySelectorAll('.transients thead th')].slice(1).map(e => e.innerText)"
+    page = site.open(f"transients?stream={stream}&columns=trigger,snr")
+    page.wait_for(f"{heads}.length === 3")
+    assert page.run(heads) == ["position, ICRS", "S/N", "raised by"]
+    page.run("document.querySelector('.columns summary').click()")
+    page.run("document.querySelector('[name=column-trigger]').click()")
+    page.wait_for(f"{heads}.length === 2")
+    assert "columns=snr" in page.run("location.search")
+    link = page.run("document.querySelector('.links a[href*=\"format=csv\"]').href")
+    table = httpx.get(link, trust_env=False)
+    assert table.text.splitlines()[0] == "id,source_id,ra,dec,snr"
+    page.run(f"document.querySelector('[data-transient=\"{newest}\"] th a').click()")
+    page.wait_for("document.querySelector('.source-head') !== null")
+    page.run("document.querySelector('.steps a:last-child').click()")
+    page.wait_for("location.pathname === '/transients'")
+    assert "columns=snr" in page.run("location.search")
+    page.run("history.go(-3)")
+    page.wait_for(f"{heads}.length === 3")
     assert site.errors() == []
 
 

@@ -22,7 +22,7 @@ export function NowPage() {
       <section class="card candidates" aria-label="Newest transients">
         <div class="card-head"><h2>Newest transients</h2><Attention /></div>
         <Loaded of={transients} what="transients">
-          {({ items }) => (items.length ? <TransientTable rows={items} filters={{}} brief /> : <NothingYet />)}
+          {({ items }) => (items.length ? <TransientTable rows={items} list={{}} brief /> : <NothingYet />)}
         </Loaded>
         <p class="links"><Link to={href("transients")}>All transients</Link></p>
       </section>

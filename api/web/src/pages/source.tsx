@@ -14,7 +14,7 @@ import { StoredStamps } from "../parts/stored_stamps";
 import { Loaded, useResource } from "../resource";
 import { useStore } from "../store";
 import type { Annotations, Delivery, Gap, LightCurve, Page, Point, Related, Source, Transient } from "../types";
-import { filtersOf, nearestImage } from "./transients";
+import { filtersOf, listOf, nearestImage } from "./transients";
 
 const MAX_POINTS = 5000;
 const STRIP = 5;
@@ -95,7 +95,7 @@ function SourceHead({ source, transient, query }: { source: Source; transient: T
     ...classifyingKeys([source.id]),
     j: () => { if (older) go(to(older)); },
     k: () => { if (newer) go(to(newer)); },
-    Escape: () => go(href("transients", filters)),
+    Escape: () => go(href("transients", listOf(query))),
   });
   return (
     <div class="source-head">
@@ -103,7 +103,7 @@ function SourceHead({ source, transient, query }: { source: Source; transient: T
       <p class="steps">
         {newer && <Link to={to(newer)}><kbd>k</kbd> newer</Link>}
         {older && <Link to={to(older)}><kbd>j</kbd> next</Link>}
-        <Link to={href("transients", filters)}><kbd>Esc</kbd> list</Link>
+        <Link to={href("transients", listOf(query))}><kbd>Esc</kbd> list</Link>
       </p>
       {isHidden && <p class="notice">This transient does not pass the filters of the list, or is older than its first hundred.</p>}
       {transient?.retracted_because && <p class="notice bad">Retracted: {transient.retracted_because}</p>}

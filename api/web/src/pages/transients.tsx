@@ -1,16 +1,17 @@
 // The list of transients: one row each, newest first, stepped through by keys.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { go, href, Link, setQuery, useAddress, type Filters } from "../address";
 import { duration, flux, number, place, time } from "../format";
 import { ApiError, get, url } from "../http";
 import { serverNowMs } from "../live";
 import { CLASSES, classifyingKeys, undo } from "../parts/classify";
+import { classOf, ColumnChooser, fieldsOf, shownOf, type Column } from "../parts/columns";
 import { useKeys } from "../parts/keys";
 import { TransientBadges, useSeen } from "../parts/marks";
 import { SelectionBar } from "../parts/selection";
 import { Sparkline } from "../parts/sparkline";
-import { cutoutUrl, Stamp, stampUrl } from "../parts/stamp";
+import { RowStamps } from "../parts/row_stamps";
 import { useRowWindow } from "../parts/window";
 import { Loaded, useResource } from "../resource";
 import type { LightCurve, Page, Point, Stream, Transient } from "../types";
@@ -22,6 +23,32 @@ export const FILTERS: readonly string[] = ["stream", "kind", "state", "min_snr"]
 export const KINDS: readonly string[] = ["new_source", "variable", "faded", "vanished", "returned", "moving"];
 
 export const filtersOf = (query: Filters): Filters => Object.fromEntries(FILTERS.flatMap((name) => (query[name] ? [[name, query[name]]] : [])));
+
+/** What a link back to the list keeps of it: filters and columns. */
+export const listOf = (query: Filters): Filters => ({ ...filtersOf(query), ...(query["columns"] ? { columns: query["columns"] } : {}) });
+
+const ago = (iso: string) => <time dateTime={iso} title={`${time(iso)} UTC`}>{duration(Math.max(0, (serverNowMs() - Date.parse(iso)) / 1000))} ago</time>;
+// The position is in every row: it is the name of the transient.
+const ALWAYS: readonly string[] = ["id", "source_id", "ra", "dec"];
+const COLUMNS: readonly Column<Transient>[] = [
+  { name: "image", head: "before, now, difference", fields: ["trig_id"], cell: () => null },
+  { name: "kind", head: "kind", fields: ["kind", "state", "certainty"], cell: (of) => <TransientBadges of={of} /> },
+  { name: "snr", head: "S/N", fields: ["snr"], isFigure: true, cell: (of) => number(of.snr) },
+  { name: "flux", head: "peak flux", fields: ["flux_peak_jy_beam"], isFigure: true, cell: (of) => flux(of.flux_peak_jy_beam, "/beam") },
+  { name: "eta", head: "η", fields: ["eta"], isFigure: true, isWide: true, cell: (of) => number(of.eta) },
+  { name: "v", head: "V", fields: ["v"], isFigure: true, isWide: true, cell: (of) => number(of.v) },
+  { name: "points", head: "points", fields: ["n_datapoints"], isFigure: true, isWide: true, cell: (of) => of.n_datapoints },
+  { name: "forced", head: "forced points", fields: ["n_forced"], isFigure: true, isExtra: true, cell: (of) => of.n_forced },
+  { name: "trigger", head: "raised by", fields: ["trigger", "trigger_sigma"], isExtra: true, cell: (of) => `${of.trigger || "–"}${of.trigger_sigma === null ? "" : `, ${number(of.trigger_sigma)}σ`}` },
+  { name: "episodes", head: "episodes", fields: ["n_episodes"], isFigure: true, isExtra: true, cell: (of) => of.n_episodes },
+  { name: "source", head: "source", fields: ["source_id"], isFigure: true, isExtra: true, cell: (of) => of.source_id },
+  { name: "stream", head: "stream", fields: ["stream"], isWide: true, cell: (of) => <span class="name">{of.stream}</span> },
+  { name: "curve", head: "light curve", fields: [], cell: () => null },
+  { name: "start", head: "exposure [UTC]", fields: ["time_start"], isExtra: true, cell: (of) => time(of.time_start) },
+  { name: "detected", head: "detected", fields: ["time_detected"], isFigure: true, cell: (of) => ago(of.time_detected) },
+];
+const EXPORTS = { csv: "CSV", votable: "VOTable", parquet: "Parquet" };
+const BRIEF = "image,kind,snr,flux,curve,detected";
 
 export function TransientsPage() {
   const { query } = useAddress();
@@ -49,12 +76,13 @@ export function TransientsPage() {
     <section class="card" aria-label="Transients">
       <FilterForm query={query} />
       <Loaded of={newest} what="transients">
-        {() => (rows.length ? <TransientTable rows={rows} filters={filters} /> : <Empty isFiltered={key !== "{}"} />)}
+        {() => (rows.length ? <TransientTable rows={rows} list={listOf(query)} /> : <Empty isFiltered={key !== "{}"} />)}
       </Loaded>
       {next && <button type="button" class="more" onClick={() => void loadOlder()}>Load older transients</button>}
       {failure && <p class="notice" role="alert">{failure}</p>}
       <p class="links">
-        All that pass the filters: <a href={url("transients", { ...filters, format: "csv" })}>CSV</a> <a href={url("transients", { ...filters, format: "votable" })}>VOTable</a>
+        All that pass the filters{query["columns"] ? ", in these columns" : ""}:{" "}
+        {(["csv", "votable", "parquet"] as const).map((format) => <a key={format} href={url("transients", { ...filters, format, columns: fieldsOf(ALWAYS, COLUMNS, query["columns"]) })}>{EXPORTS[format]}</a>)}
       </p>
     </section>
   );
@@ -82,6 +110,7 @@ function FilterForm({ query }: { query: Filters }) {
       <label>Kind <select name="kind" value={query["kind"] ?? ""} onChange={onChange}><option value="">all</option>{KINDS.map((kind) => <option key={kind} value={kind}>{kind.replace("_source", "")}</option>)}</select></label>
       <label>State <select name="state" value={query["state"] ?? ""} onChange={onChange}><option value="">all</option><option value="active">not retracted</option><option value="retracted">retracted</option></select></label>
       <label>S/N ≥ <input name="min_snr" type="number" min="0" step="any" value={query["min_snr"] ?? ""} onChange={onChange} placeholder="any" /></label>
+      <ColumnChooser all={COLUMNS} names={query["columns"]} />
       <span class="hint"><kbd>j</kbd> <kbd>k</kbd> step, <kbd>Enter</kbd> opens, <kbd>1</kbd>–<kbd>5</kbd> {CLASSES.join(", ")}, <kbd>u</kbd> undo, <kbd>x</kbd> selects</span>
     </form>
   );
@@ -107,17 +136,18 @@ export function useFresh(rows: readonly Transient[], key: string): ReadonlySet<n
 
 interface TableProps {
   rows: readonly Transient[];
-  filters: Filters;
+  list: Filters; // what a link back to the list keeps of it
   brief?: boolean;
 }
 
-export function TransientTable({ rows, filters, brief = false }: TableProps) {
+export function TransientTable({ rows, list, brief = false }: TableProps) {
   const [chosenId, setChosenId] = useState<number | null>(null);
   const [selected, setSelected] = useState<ReadonlySet<number>>(new Set()); // ids of sources
   const body = useRef<HTMLTableSectionElement>(null);
   const wanted = useRef<number | null>(null); // to be given the focus once it is drawn
   const shown = useRowWindow(body, rows.length);
-  const fresh = useFresh(rows, JSON.stringify(filters));
+  const fresh = useFresh(rows, JSON.stringify(filtersOf(list)));
+  const columns = useMemo(() => shownOf(COLUMNS, brief ? BRIEF : list["columns"]), [brief, list["columns"]]);
   const index = rows.findIndex((each) => each.id === chosenId);
   const chosen = rows[index];
   useEffect(() => {
@@ -137,7 +167,7 @@ export function TransientTable({ rows, filters, brief = false }: TableProps) {
   };
   const toggle = (source: number): void => setSelected(selected.has(source) ? new Set([...selected].filter((each) => each !== source)) : new Set([...selected, source]));
   const open = (): void => {
-    if (chosen) go(href("source", { transient: chosen.id, ...filters }));
+    if (chosen) go(href("source", { transient: chosen.id, ...list }));
   };
   const actions: Record<string, () => void> = { j: () => step(1), k: () => step(-1), Enter: open, o: open };
   if (chosen && !brief) actions["x"] = () => toggle(chosen.source_id);
@@ -149,12 +179,12 @@ export function TransientTable({ rows, filters, brief = false }: TableProps) {
       {selected.size > 0 && <SelectionBar sources={[...selected]} onClear={() => setSelected(new Set())} />}
       <div class="scroll">
         <table class="transients" aria-rowcount={rows.length + 1}>
-          <TableHead brief={brief} />
+          <TableHead columns={columns} brief={brief} />
           <tbody ref={body}>
             {shown.beforePx > 0 && <tr class="gap" aria-hidden="true"><td style={{ height: `${shown.beforePx}px` }} /></tr>}
             {rows.slice(shown.first, shown.end).map((each, place) => (
               <Row
-                key={each.id} of={each} index={shown.first + place + 2} filters={filters} brief={brief} isChosen={each.id === chosenId} isFresh={fresh.has(each.id)} onChoose={() => setChosenId(each.id)}
+                key={each.id} of={each} index={shown.first + place + 2} list={list} columns={columns} brief={brief} isChosen={each.id === chosenId} isFresh={fresh.has(each.id)} onChoose={() => setChosenId(each.id)}
                 isSelected={selected.has(each.source_id)} onSelect={() => toggle(each.source_id)}
               />
             ))}
@@ -166,15 +196,18 @@ export function TransientTable({ rows, filters, brief = false }: TableProps) {
   );
 }
 
-function TableHead({ brief }: { brief: boolean }) {
+/** The position stands after the pixels. */
+const nBefore = (columns: readonly Column<Transient>[]): number => (columns[0]?.name === "image" ? 1 : 0);
+
+function TableHead({ columns, brief }: { columns: readonly Column<Transient>[]; brief: boolean }) {
+  const head = (each: Column<Transient>) => <th key={each.name} scope="col" class={classOf(each)}>{brief && each.name === "image" ? "now" : each.head}</th>;
   return (
     <thead>
       <tr>
         {!brief && <th scope="col"><span class="visually-hidden">selected</span></th>}
-        <th scope="col">image</th><th scope="col">position, ICRS</th><th scope="col">kind</th><th scope="col" class="figure">S/N</th>
-        <th scope="col" class="figure">peak flux</th>
-        {!brief && <><th scope="col" class="figure wide">η</th><th scope="col" class="figure wide">V</th><th scope="col" class="figure wide">points</th><th scope="col" class="wide">stream</th></>}
-        <th scope="col">light curve</th><th scope="col" class="figure">detected</th>
+        {columns.slice(0, nBefore(columns)).map(head)}
+        <th scope="col">position, ICRS</th>
+        {columns.slice(nBefore(columns)).map(head)}
       </tr>
     </thead>
   );
@@ -182,7 +215,8 @@ function TableHead({ brief }: { brief: boolean }) {
 
 interface RowProps {
   of: Transient;
-  filters: Filters;
+  list: Filters;
+  columns: readonly Column<Transient>[];
   brief: boolean;
   isChosen: boolean;
   isFresh: boolean;
@@ -192,23 +226,22 @@ interface RowProps {
   onSelect: () => void;
 }
 
-function Row({ of, filters, brief, isChosen, isFresh, isSelected, index, onChoose, onSelect }: RowProps) {
+function Row({ of, list, columns, brief, isChosen, isFresh, isSelected, index, onChoose, onSelect }: RowProps) {
   const [row, isSeen] = useSeen<HTMLTableRowElement>();
-  const curve = useResource<LightCurve>(isSeen ? `sources/${of.source_id}/lightcurve` : null, { newest: NEWEST_POINTS, limit: NEWEST_POINTS });
+  const hasCurve = columns.some((each) => each.name === "curve" || each.name === "image");
+  const curve = useResource<LightCurve>(isSeen && hasCurve ? `sources/${of.source_id}/lightcurve` : null, { newest: NEWEST_POINTS, limit: NEWEST_POINTS });
   const points = curve.data?.points ?? [];
-  const image = nearestImage(points, of.time_start);
   const name = place(of);
+  const cell = (each: Column<Transient>) => {
+    if (each.name === "image") return <td key={each.name} class="stamp-cell"><RowStamps of={of} name={name} image={nearestImage(points, of.time_start)} isSeen={isSeen} isBrief={brief} /></td>;
+    return <td key={each.name} class={classOf(each)} data-head={each.head}>{each.name === "curve" ? <Sparkline points={points} /> : each.cell(of)}</td>;
+  };
   return (
     <tr ref={row} data-transient={of.id} aria-rowindex={index} class={`${isChosen ? "chosen" : ""}${isFresh ? " fresh" : ""}`} aria-selected={isChosen} onFocusCapture={onChoose}>
       {!brief && <td class="select-cell"><input type="checkbox" checked={isSelected} aria-label={`Select ${name}`} onChange={onSelect} /></td>}
-      <td class="stamp-cell">{image ? <Stamp pictures={[stampUrl(of.trig_id, "now"), cutoutUrl(image, of)]} to={href("image", { id: image })} label={`Image around ${name}; open the image`} /> : <span class="stamp" />}</td>
-      <th scope="row"><Link to={href("source", { transient: of.id, ...filters })}>{name}</Link></th>
-      <td><TransientBadges of={of} /></td>
-      <td class="figure">{number(of.snr)}</td>
-      <td class="figure">{flux(of.flux_peak_jy_beam, "/beam")}</td>
-      {!brief && <><td class="figure wide">{number(of.eta)}</td><td class="figure wide">{number(of.v)}</td><td class="figure wide">{of.n_datapoints}</td><td class="wide name">{of.stream}</td></>}
-      <td><Sparkline points={points} /></td>
-      <td class="figure"><time dateTime={of.time_detected} title={`${time(of.time_detected)} UTC`}>{duration(Math.max(0, (serverNowMs() - Date.parse(of.time_detected)) / 1000))} ago</time></td>
+      {columns.slice(0, nBefore(columns)).map(cell)}
+      <th scope="row"><Link to={href("source", { transient: of.id, ...list })}>{name}</Link></th>
+      {columns.slice(nBefore(columns)).map(cell)}
     </tr>
   );
 }

@@ -7,7 +7,7 @@ import type { Page, StoredStamp } from "../types";
 import { Stamp, stampUrl } from "./stamp";
 
 const ORDER: readonly string[] = ["before", "now", "difference", "deepest"];
-const CAPTIONS: Record<string, string> = { before: "before", now: "now", difference: "now − before", deepest: "deepest" };
+export const CAPTIONS: Record<string, string> = { before: "before", now: "now", difference: "now − before", deepest: "deepest" };
 const REASONS: Record<string, string> = {
   no_earlier_image: "no earlier image shows the place",
   outside: "outside of the image",
@@ -17,6 +17,9 @@ const REASONS: Record<string, string> = {
   not_answered: "no extractor answered",
   expired: "deleted after its retention",
 };
+
+/** Why a stamp has no pixels. */
+export const whyGone = (of: StoredStamp): string => (of.state === "waiting" ? "not cut yet" : REASONS[of.reason ?? ""] ?? (of.reason ?? "").replaceAll("_", " "));
 
 export function StoredStamps({ source, trigId }: { source: number; trigId: string | null }) {
   const stamps = useResource<Page<StoredStamp>>(`sources/${source}/stamps`, {}, { everyMs: 10_000, onAlert: true });
@@ -49,10 +52,9 @@ function One({ of }: { of: StoredStamp }) {
     const label = `${name}, image of ${time(of.time_start)} UTC`;
     return <Stamp pictures={[stampUrl(of.trig_id, of.role)]} to={href("image", { id: of.image })} isChosen={of.role === "now"} label={label} caption={name} />;
   }
-  const words = of.state === "waiting" ? "not cut yet" : REASONS[of.reason ?? ""] ?? (of.reason ?? "").replaceAll("_", " ");
   return (
     <figure class="stamp gone">
-      <span class="frame"><span class="gone">{words}</span></span>
+      <span class="frame"><span class="gone">{whyGone(of)}</span></span>
       <figcaption>{name}</figcaption>
     </figure>
   );
