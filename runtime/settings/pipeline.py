@@ -101,7 +101,10 @@ class ExtractSettings(Section):
         " side lobes up to 50 beams away are flagged",
     )
     recent_images_mb: int = Field(
-        256, ge=0, description="Pixels kept in memory for forced photometry [MB]"
+        48,
+        ge=0,
+        description="Pixels kept in memory for forced photometry, of one image or more; "
+        "0: none [MB]",
     )
     recent_images_disk_mb: int = Field(
         2000,

@@ -76,6 +76,7 @@ class ImageMeasurer:
         """
         check_size(received, self._limits.max_image_bytes)
         check_sha256(received)
+        self._recent.make_room(len(received.data))
         image = self.open(received)
         # What needs no sources is checked before they are searched.
         self._quality.check_image(image)
@@ -94,6 +95,7 @@ class ImageMeasurer:
         RejectedImageError
             If it cannot be measured.
         """
+        self._recent.make_room(len(received.data))
         return self._extract(received, self.open(received))
 
     def open(self, received: ReceivedImage) -> Image:

@@ -44,8 +44,8 @@ class RecentImages:
     Parameters
     ----------
     max_bytes : int
-        Limit of all pixels together; the oldest images leave first, and an image larger than
-        this is not kept.
+        Limit of all pixels together: the oldest images leave first, the latest one never; 0: none
+        is kept.
     folder : Path or None
         Where a file without a name holds pixels that have left memory; None: nowhere.
     max_disk_bytes : int
@@ -78,11 +78,18 @@ class RecentImages:
         self._names[image_id] = None
         if len(self._names) > _MOST_NAMES:
             self._names.popitem(last=False)
-        if extracted.image.pixels.nbytes > self._max_bytes:
+        if not self._max_bytes:
             return
+        self.make_room(extracted.image.pixels.nbytes)
         self._images[image_id] = _Kept(extracted, self._clock())
         self._n_bytes += extracted.image.pixels.nbytes
-        while self._n_bytes > self._max_bytes:
+
+    def make_room(self, n_bytes: int) -> None:
+        """Let images leave memory until there is room for the pixels of another one.
+
+        Called before they are decoded, it saves the memory of an image.
+        """
+        while self._images and self._n_bytes + n_bytes > self._max_bytes:
             oldest = next(iter(self._images))
             self._move_to_disk(oldest, self._drop(oldest))
 
