@@ -30,6 +30,7 @@ from api.handlers import (
     operator_actions,
     search,
     soda,
+    source_columns,
     sources,
     stamps,
     subscriptions,
@@ -137,6 +138,7 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(subscriptions.replays, responses=problem_details.PROBLEM_RESPONSES)
     for resource in (
         transients,
+        source_columns,  # before one source, whose path it has
         sources,
         archived_sources,
         lightcurves,

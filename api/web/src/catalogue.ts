@@ -1,9 +1,6 @@
-// The whole running catalogue in one request, in columns: 100 000 sources are a few megabytes.
+// The whole running catalogue in one request, as arrays: 100 000 sources are 4.5 MB.
 
-import { getText } from "./http";
-
-// Of 42: a quarter of the bytes.
-const COLUMNS: readonly string[] = ["id", "ra", "dec", "eta", "v", "n_datapoints", "is_new", "is_variable"];
+import { getBytes } from "./http";
 
 export interface Catalogue {
   n: number;
@@ -12,43 +9,48 @@ export interface Catalogue {
   dec: Float64Array;
   eta: Float64Array; // NaN where it is not defined
   v: Float64Array;
-  nPoints: Float64Array;
-  isNew: boolean[];
-  isVariable: boolean[];
+  nPoints: Int32Array;
+  flags: Uint8Array;
+}
+interface Head {
+  n: number;
+  columns: [string, string][];
+}
+export interface Wanted {
+  stream?: string | undefined;
+  min_n_datapoints?: string | undefined;
+  min_snr_max?: string | undefined;
+  tag?: string | undefined;
 }
 
-export async function loadCatalogue(stream: string | undefined, signal: AbortSignal): Promise<Catalogue> {
-  return toCatalogue(parseCsv(await getText("sources", { stream, format: "csv", columns: COLUMNS.join(",") }, signal)));
+const NEW = 1;
+const VARIABLE = 2;
+const BYTES: Record<string, number> = { float64: 8, int32: 4, uint8: 1 };
+
+export const isNew = (of: Catalogue, index: number): boolean => ((of.flags[index] ?? 0) & NEW) !== 0;
+export const isVariable = (of: Catalogue, index: number): boolean => ((of.flags[index] ?? 0) & VARIABLE) !== 0;
+
+export async function loadCatalogue(wanted: Wanted, signal: AbortSignal): Promise<Catalogue> {
+  return toCatalogue(await getBytes("sources/columns", { ...wanted }, signal));
 }
 
-/** Rows of fields; RFC 4180. */
-export function parseCsv(text: string): string[][] {
-  if (!text.includes('"')) {
-    return text.split(/\r?\n/).filter(Boolean).map((line) => line.split(","));
+/** A line of JSON, then the arrays that it names, little-endian as every machine with a browser is. */
+function toCatalogue(body: ArrayBuffer): Catalogue {
+  const end = new Uint8Array(body).indexOf(10) + 1;
+  const { n, columns } = JSON.parse(new TextDecoder().decode(new Uint8Array(body, 0, end))) as Head;
+  const places = new Map<string, number>();
+  let place = end;
+  for (const [name, kind] of columns) {
+    places.set(name, place);
+    place += n * (BYTES[kind] ?? 0);
   }
-  const rows: string[][] = [];
-  let row: string[] = [];
-  for (const [, separator, quoted, plain] of text.matchAll(/(^|,|\r?\n)(?:"((?:[^"]|"")*)"|([^",\r\n]*))/g)) {
-    if (separator !== "," && row.length) {
-      rows.push(row);
-      row = [];
-    }
-    row.push(quoted === undefined ? (plain ?? "") : quoted.replaceAll('""', '"'));
-  }
-  if (row.length) rows.push(row);
-  return rows.filter((each) => each.length > 1);
-}
-
-function toCatalogue([head = [], ...rows]: string[][]): Catalogue {
-  const column = (name: string): string[] => {
-    const index = head.indexOf(name);
-    if (index < 0) throw new Error(`the catalogue has no column ${name}`);
-    return rows.map((row) => row[index] ?? "");
+  const at = (name: string): number => {
+    const found = places.get(name);
+    if (found === undefined) throw new Error(`the catalogue has no column ${name}`);
+    return found;
   };
-  const numbers = (name: string): Float64Array => Float64Array.from(column(name), (text) => (text === "" ? Number.NaN : Number(text)));
-  const flags = (name: string): boolean[] => column(name).map((text) => text.toLowerCase() === "true" || text === "1");
   return {
-    n: rows.length, id: numbers("id"), ra: numbers("ra"), dec: numbers("dec"), eta: numbers("eta"), v: numbers("v"),
-    nPoints: numbers("n_datapoints"), isNew: flags("is_new"), isVariable: flags("is_variable"),
+    n, id: new Float64Array(body, at("id"), n), ra: new Float64Array(body, at("ra"), n), dec: new Float64Array(body, at("dec"), n),
+    eta: new Float64Array(body, at("eta"), n), v: new Float64Array(body, at("v"), n), nPoints: new Int32Array(body, at("n_datapoints"), n), flags: new Uint8Array(body, at("flags"), n),
   };
 }

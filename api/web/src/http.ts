@@ -77,9 +77,9 @@ export async function get<T>(path: string, query: Query = {}, signal?: AbortSign
   return (await askAgain(url(path, query), { signal })).json() as Promise<T>;
 }
 
-/** A whole table, which takes longer than a page of it. */
-export async function getText(path: string, query: Query, signal?: AbortSignal): Promise<string> {
-  return (await ask(url(path, query), { signal, accept: "*/*", timeOutMs: 60_000 })).text();
+/** A whole catalogue, which takes longer than a page of it. */
+export async function getBytes(path: string, query: Query, signal?: AbortSignal): Promise<ArrayBuffer> {
+  return (await ask(url(path, query), { signal, accept: "*/*", timeOutMs: 60_000 })).arrayBuffer();
 }
 
 /** Send once: a write is not repeated unseen. */

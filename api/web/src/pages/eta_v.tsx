@@ -2,7 +2,7 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { go, href, Link, setQuery, useAddress } from "../address";
-import { loadCatalogue, type Catalogue } from "../catalogue";
+import { isNew, isVariable, loadCatalogue, type Catalogue, type Wanted } from "../catalogue";
 import { Chart, Key, type View } from "../charts/chart";
 import type { Lassoed } from "../charts/lasso";
 import type { Content, Mark, Rule, Series } from "../charts/frame";
@@ -21,45 +21,70 @@ const MAX_ROWS = 100;
 export function EtaVPage() {
   const { query } = useAddress();
   const [size, setSize] = useState(0);
+  const wanted: Wanted = { stream: query["stream"], min_n_datapoints: query["points"], min_snr_max: query["snr"], tag: query["tag"] };
   const streams = useResource<Page<Stream>>("streams", { limit: 500 });
   const load = async (signal: AbortSignal): Promise<Catalogue> => {
-    const found = await loadCatalogue(query["stream"], signal);
+    const found = await loadCatalogue(wanted, signal);
     setSize(found.n);
     return found;
   };
-  const catalogue = useResource<Catalogue>("plane", { stream: query["stream"] }, { everyMs: size > LARGE ? REFRESH_LARGE_MS : REFRESH_MS, load });
-  const sigma = Number(query["sigma"]) > 0 ? Number(query["sigma"]) : 3;
+  const catalogue = useResource<Catalogue>("plane", { ...wanted }, { everyMs: size > LARGE ? REFRESH_LARGE_MS : REFRESH_MS, load });
+  const sigmas = { eta: sigmaOf(query["sigma"]), v: sigmaOf(query["sigma_v"] ?? query["sigma"]) };
+  const isFiltered = Object.values(wanted).some(Boolean);
+  const onChange = (event: Event): void => {
+    const field = event.currentTarget as HTMLSelectElement | HTMLInputElement;
+    setQuery({ [field.name]: field.value });
+  };
   return (
     <>
       <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
-        <label>Stream <select name="stream" value={query["stream"] ?? ""} onChange={(event) => setQuery({ stream: event.currentTarget.value })}><option value="">all</option>{(streams.data?.items ?? []).map(({ name }) => <option key={name}>{name}</option>)}</select></label>
-        <label>Cut, σ <input name="sigma" type="number" min="0.5" max="10" step="0.5" value={sigma} onChange={(event) => setQuery({ sigma: event.currentTarget.value })} /></label>
+        <label>Stream <select name="stream" value={query["stream"] ?? ""} onChange={onChange}><option value="">all</option>{(streams.data?.items ?? []).map(({ name }) => <option key={name}>{name}</option>)}</select></label>
+        <label>Points ≥ <input name="points" type="number" min="0" step="1" value={query["points"] ?? ""} onChange={onChange} placeholder="any" /></label>
+        <label>Greatest S/N ≥ <input name="snr" type="number" min="0" step="any" value={query["snr"] ?? ""} onChange={onChange} placeholder="any" /></label>
+        <label>Tag <input name="tag" maxLength={40} value={query["tag"] ?? ""} onChange={onChange} placeholder="any" /></label>
+        <label>Cut in η, σ <input name="sigma" type="number" min="0.5" max="10" step="0.5" value={sigmas.eta} onChange={onChange} /></label>
+        <label>Cut in V, σ <input name="sigma_v" type="number" min="0.5" max="10" step="0.5" value={sigmas.v} onChange={onChange} /></label>
       </form>
       <Loaded of={catalogue} what="catalogue">
-        {(found) => (found.n === 0 ? <p class="empty">The running catalogue is empty: the first accepted image fills it.</p> : <Plane catalogue={found} sigma={sigma} />)}
+        {(found) => (found.n === 0 ? <Nothing isFiltered={isFiltered} /> : <Plane catalogue={found} sigmas={sigmas} />)}
       </Loaded>
     </>
   );
 }
 
-/** A Gaussian in log10 of the positive values, by median and median deviation; the cut lies `sigma` above. */
-export function cutOf(values: Iterable<number>, sigma: number): number | null {
-  const logs = [...values].filter((value) => value > 0).map(Math.log10).sort((a, b) => a - b);
-  if (logs.length < 5) return null;
-  const median = logs[Math.floor(logs.length / 2)] ?? 0;
-  const deviations = logs.map((value) => Math.abs(value - median)).sort((a, b) => a - b);
-  return 10 ** (median + sigma * 1.4826 * (deviations[Math.floor(deviations.length / 2)] ?? 0));
+const sigmaOf = (text: string | undefined): number => (Number(text) > 0 ? Number(text) : 3);
+
+const Nothing = ({ isFiltered }: { isFiltered: boolean }) =>
+  <p class="empty">{isFiltered ? "No source passes these filters." : "The running catalogue is empty: the first accepted image fills it."}</p>;
+
+interface Fit {
+  middle: number; // of log10
+  spread: number;
+  cut: number;
 }
 
-const kindOf = (of: Catalogue, index: number): string => (of.isNew[index] ? "new" : of.isVariable[index] ? "variable" : (of.nPoints[index] ?? 0) < 2 ? "one point" : "source");
+/** A Gaussian in log10 of the positive values, by median and median deviation; the cut lies `sigma` above. */
+export function fitOf(values: Float64Array, sigma: number): Fit | null {
+  const logs = values.filter((value) => value > 0).map((value) => Math.log10(value)).sort();
+  if (logs.length < 5) return null;
+  const middle = logs[Math.floor(logs.length / 2)] ?? 0;
+  const deviations = logs.map((value) => Math.abs(value - middle)).sort();
+  const spread = 1.4826 * (deviations[Math.floor(deviations.length / 2)] ?? 0);
+  return { middle, spread, cut: 10 ** (middle + sigma * spread) };
+}
+
+const kindOf = (of: Catalogue, index: number): string => (isNew(of, index) ? "new" : isVariable(of, index) ? "variable" : (of.nPoints[index] ?? 0) < 2 ? "one point" : "source");
 const STYLES: readonly (readonly [string, string, Series["shape"]])[] = [["source", "--faint-mark", "dot"], ["one point", "--faint-mark", "ring"], ["variable", "#0072b2", "diamond"], ["new", "#d55e00", "square"]];
 
 type Cuts = { eta: number | null; v: number | null };
 
-function Plane({ catalogue, sigma }: { catalogue: Catalogue; sigma: number }) {
+type Sigmas = { eta: number; v: number };
+
+function Plane({ catalogue, sigmas }: { catalogue: Catalogue; sigmas: Sigmas }) {
   const [view, setView] = useState<View | null>(null);
   const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
-  const cuts = useMemo(() => ({ eta: cutOf(catalogue.eta, sigma), v: cutOf(catalogue.v, sigma) }), [catalogue, sigma]);
+  const fits = useMemo(() => ({ eta: fitOf(catalogue.eta, sigmas.eta), v: fitOf(catalogue.v, sigmas.v) }), [catalogue, sigmas.eta, sigmas.v]);
+  const cuts = useMemo(() => ({ eta: fits.eta?.cut ?? null, v: fits.v?.cut ?? null }), [fits]);
   const marks = useMemo(() => marksOf(catalogue), [catalogue]);
   const content = useMemo(() => contentOf(catalogue, marks, cuts, view), [catalogue, marks, cuts, view]);
   const drawn = useMemo(() => ({ ...content, chosen }), [content, chosen]);
@@ -86,25 +111,27 @@ function Plane({ catalogue, sigma }: { catalogue: Catalogue; sigma: number }) {
         </section>
         <Selected catalogue={catalogue} cuts={cuts} chosen={chosen} rows={chosenRows} onClear={() => setChosen(new Set())} />
       </div>
-      <Beyond catalogue={catalogue} sigma={sigma} cuts={cuts} candidates={candidates} onSelect={setChosen} />
+      <Beyond catalogue={catalogue} sigmas={sigmas} fits={fits} cuts={cuts} candidates={candidates} onSelect={setChosen} />
     </div>
   );
 }
 
 interface BeyondProps {
   catalogue: Catalogue;
-  sigma: number;
+  sigmas: Sigmas;
+  fits: { eta: Fit | null; v: Fit | null };
   cuts: Cuts;
   candidates: readonly number[];
   onSelect: (ids: ReadonlySet<number>) => void;
 }
 
-function Beyond({ catalogue, sigma, cuts, candidates, onSelect }: BeyondProps) {
+function Beyond({ catalogue, sigmas, fits, cuts, candidates, onSelect }: BeyondProps) {
   const rule = cuts.eta === null || cuts.v === null ? null : `eta > ${cuts.eta.toPrecision(4)} and v > ${cuts.v.toPrecision(4)}`;
   return (
     <section class="card" aria-label="Beyond the cut">
-      <h2>Beyond {number(sigma)}σ in both</h2>
+      <h2>Beyond {number(sigmas.eta)}σ {sigmas.v === sigmas.eta ? "in both" : `in η and ${number(sigmas.v)}σ in V`}</h2>
       <p class="quiet">η {cuts.eta === null ? "–" : `> ${number(cuts.eta)}`}, V {cuts.v === null ? "–" : `> ${number(cuts.v)}`}: {count(candidates.length)} of {count(catalogue.n)} sources{cuts.eta === null || cuts.v === null ? "; a cut needs five sources with positive values" : ""}</p>
+      {fits.eta && fits.v && <p class="quiet">Fits, by median and 1.48 median deviations: log₁₀ η = {number(fits.eta.middle)} ± {number(fits.eta.spread)}, log₁₀ V = {number(fits.v.middle)} ± {number(fits.v.spread)}.</p>}
       {candidates.length ? <SourceTable catalogue={catalogue} rows={candidates.slice(0, MAX_ROWS)} /> : <p class="empty">No source lies beyond both.</p>}
       {candidates.length > MAX_ROWS && <p class="quiet">The {MAX_ROWS} of largest η.</p>}
       <p class="links">
@@ -141,7 +168,7 @@ function Selected({ catalogue, cuts, chosen, rows, onClear }: SelectedProps) {
 
 /** The table of a selection; its first lines say what it is a selection of. */
 function csvOf(of: Catalogue, rows: readonly number[], { eta, v }: Cuts): string {
-  const lines = rows.map((index) => [of.id[index], of.ra[index], of.dec[index], of.eta[index], of.v[index], of.nPoints[index], of.isNew[index], of.isVariable[index]].map((each) => (Number.isNaN(each) ? "" : String(each))).join(","));
+  const lines = rows.map((index) => [of.id[index], of.ra[index], of.dec[index], of.eta[index], of.v[index], of.nPoints[index], isNew(of, index), isVariable(of, index)].map((each) => (Number.isNaN(each) ? "" : String(each))).join(","));
   return [
     `# ${location.href}, ${new Date().toISOString()}`, `# cuts: eta > ${eta ?? "none"}, v > ${v ?? "none"}; ra, dec: ICRS [deg]`,
     "id,ra,dec,eta,v,n_datapoints,is_new,is_variable", ...lines, "",
@@ -154,7 +181,7 @@ const byEta = (of: Catalogue): number[] => [...of.eta.keys()].sort((a, b) => (of
 
 function candidatesOf(of: Catalogue, { eta, v }: { eta: number | null; v: number | null }): number[] {
   if (eta === null || v === null) return [];
-  return byEta(of).filter((index) => (of.eta[index] ?? 0) > eta && (of.v[index] ?? 0) > v);
+  return [...of.eta.keys()].filter((index) => (of.eta[index] ?? 0) > eta && (of.v[index] ?? 0) > v).sort((a, b) => (of.eta[b] ?? 0) - (of.eta[a] ?? 0));
 }
 
 /** A decade below the smallest and above the largest; what is zero or undefined is drawn at the edge. */

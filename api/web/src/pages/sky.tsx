@@ -2,7 +2,7 @@
 
 import { useMemo } from "preact/hooks";
 import { go, href, Link, setQuery, useAddress } from "../address";
-import { loadCatalogue, type Catalogue } from "../catalogue";
+import { isNew, isVariable, loadCatalogue, type Catalogue } from "../catalogue";
 import { Chart, Key } from "../charts/chart";
 import type { Content, Ellipse, Mark } from "../charts/frame";
 import { around } from "../charts/scale";
@@ -41,7 +41,7 @@ export function SkyPage() {
   const of = { stream: query["stream"] };
   const streams = useResource<Page<Stream>>("streams", { limit: 500 });
   const images = useResource<Page<Image>>("images", { ...of, verdict: "accepted", limit: 500 }, { everyMs: 10_000 });
-  const catalogue = useResource<Catalogue>("sky", of, { everyMs: 60_000, load: (signal) => loadCatalogue(of.stream, signal) });
+  const catalogue = useResource<Catalogue>("sky", of, { everyMs: 60_000, load: (signal) => loadCatalogue(of, signal) });
   const fields = useMemo(() => fieldsOf(images.data?.items ?? []), [images.data]);
   return (
     <>
@@ -89,7 +89,7 @@ function contentOf(catalogue: Catalogue, positions: readonly { ra: number; dec: 
   const kinds: [Mark[], Mark[], Mark[]] = [[], [], []];
   positions.slice(0, MOST_MARKS).forEach((at, index) => {
     const found = offsets(at, centre);
-    if (found) kinds[catalogue.isNew[index] ? 2 : catalogue.isVariable[index] ? 1 : 0].push({ x: found[0], y: found[1], id: catalogue.id[index] ?? 0 });
+    if (found) kinds[isNew(catalogue, index) ? 2 : isVariable(catalogue, index) ? 1 : 0].push({ x: found[0], y: found[1], id: catalogue.id[index] ?? 0 });
   });
   const ellipses = fields.flatMap((each): Ellipse[] => {
     const found = offsets(each, centre);
