@@ -4,8 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections import Counter
@@ -29,6 +27,7 @@ from schemas.topics import Topics
 from services.alert.models import StoredAlert
 from services.alert.storage import AlertStore
 from tests.support.databases import clone_database
+from tests.support.forked import ModuleProcess, start_module
 from tests.support.vtp_events import build_test_alert
 
 __all__ = ["AlertSite", "ServiceProcess", "alert_site", "to_environment", "wait_until"]
@@ -66,7 +65,7 @@ def to_environment(kafka: KafkaSettings) -> dict[str, str]:
 class ServiceProcess:
     """One process of a service."""
 
-    process: "subprocess.Popen[bytes]"
+    process: ModuleProcess
     log: Path
 
     def lines(self) -> list[dict[str, Any]]:
@@ -127,11 +126,7 @@ class AlertSite:
             "LIVETRAP_VTP__PORT": str(self.vtp_port),
             "LIVETRAP_ALERT__AUTHORITY": "org.test",
         }  # fmt: skip
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *program],
-                env=environment | settings, stderr=output, stdout=output,
-            )  # fmt: skip
+        process = start_module(*program, environment=environment | settings, log=log)
         self.services.append(ServiceProcess(process, log))
         return self.services[-1]
 

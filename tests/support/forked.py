@@ -1,0 +1,100 @@
+"""Processes of services, forked from one that has imported their libraries: a second less a start.
+
+What runs is the module of ``python -m``, with arguments, variables and output of its own.
+"""
+
+import multiprocessing
+import os
+import runpy
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+__all__ = ["ForkedProcess", "ModuleProcess", "start_module"]
+
+# Libraries and what all services share; a service imports its own rooms itself, so that no
+# process has the metrics of another. pytest: its module is the main one of the parent.
+_PRELOADED = (
+    "aiohttp", "asyncpg", "confluent_kafka.admin", "fastavro", "faust", "httpx", "lxml.etree",
+    "numpy", "pydantic_settings", "pytest", "runtime.process", "rules.wanted", "schemas.codec",
+    "structlog",
+)  # fmt: skip
+
+
+class ForkedProcess:
+    """What tests use of `subprocess.Popen`."""
+
+    def __init__(
+        self, module: str, arguments: Sequence[str], *, environment: Mapping[str, str], log: Path
+    ) -> None:
+        log.write_bytes(b"")  # it is there at once, as with a process that is started
+        self._process = _context().Process(
+            target=_run, args=(module, arguments, dict(environment), str(log)), daemon=True
+        )
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        pid = self._process.pid
+        assert pid is not None
+        return pid
+
+    def poll(self) -> int | None:
+        """Return the exit code, -9 after SIGKILL; None while it runs."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code when it has ended."""
+        self._process.join(timeout)
+        code = self.poll()
+        if code is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
+        return code
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Send SIGKILL unless it has ended."""
+        self.send_signal(signal.SIGKILL)
+
+
+ModuleProcess = ForkedProcess | subprocess.Popen[bytes]
+
+
+def start_module(
+    module: str, *arguments: str, environment: Mapping[str, str], log: Path
+) -> ModuleProcess:
+    """Start ``python -m module`` with its output in a file; coverage counts no forks."""
+    if not any(name.startswith("COVERAGE_PROCESS") for name in os.environ):
+        return ForkedProcess(module, arguments, environment=environment, log=log)
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            env=environment, stderr=output, stdout=output,
+        )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _context() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_PRELOADED))
+    return context
+
+
+def _run(module: str, arguments: Sequence[str], environment: dict[str, str], log: str) -> None:
+    """Become ``python -m module``."""
+    os.environ.clear()
+    os.environ.update(environment)
+    output = os.open(log, os.O_WRONLY | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(output, stream)
+    os.close(output)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
