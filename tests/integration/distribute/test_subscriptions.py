@@ -42,16 +42,18 @@ def alert_of(event: SourceEvent, revision: int = 0, after_s: float = 0.0) -> New
 
 async def subscribe(pool: asyncpg.Pool, channel: str, rule: str, target: str = "") -> str:
     name = f"test-{uuid.uuid4().hex[:8]}"
-    await pool.execute(
-        "insert into subscription (name, owner, rule, channel, target) "
-        "values ($1, 'me', $2, $3, $4)",
-        name, rule, channel, target,
-    )  # fmt: skip
-    await pool.execute(
-        "insert into subscriber (channel, name, since_alert_id) "
-        "values ('subscription', $1, (select coalesce(max(id), 0) from alert))",
-        name,
-    )
+    # At once: a runner that sees a subscription without its subscriber adds that itself.
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            "insert into subscription (name, owner, rule, channel, target) "
+            "values ($1, 'me', $2, $3, $4)",
+            name, rule, channel, target,
+        )  # fmt: skip
+        await connection.execute(
+            "insert into subscriber (channel, name, since_alert_id) "
+            "values ('subscription', $1, (select coalesce(max(id), 0) from alert))",
+            name,
+        )
     return name
 
 
