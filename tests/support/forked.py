@@ -1,8 +1,11 @@
 """Processes of services, forked from one that has imported their libraries: a second less a start.
 
-What runs is the module of ``python -m``, with arguments, variables and output of its own.
+What runs is the module of ``python -m``, with arguments, variables and output of its own. How
+users start the services is tested by the stacks of ``tests/end_to_end``, and how they end by
+``tests/integration/runtime/test_shutdown.py``: both start an interpreter for each.
 """
 
+import atexit
 import multiprocessing
 import os
 import runpy
@@ -19,9 +22,9 @@ __all__ = ["ForkedProcess", "ModuleProcess", "start_module"]
 # Libraries and what all services share; a service imports its own rooms itself, so that no
 # process has the metrics of another. pytest: its module is the main one of the parent.
 _PRELOADED = (
-    "aiohttp", "asyncpg", "confluent_kafka.admin", "fastavro", "faust", "httpx", "lxml.etree",
-    "numpy", "pydantic_settings", "pytest", "runtime.process", "rules.wanted", "schemas.codec",
-    "structlog",
+    "aiohttp", "asyncpg", "confluent_kafka.admin", "fastapi", "fastavro", "faust", "httpx",
+    "lxml.etree", "numpy", "pydantic_settings", "pytest", "runtime.process", "rules.wanted",
+    "schemas.codec", "structlog", "uvicorn",
 )  # fmt: skip
 
 
@@ -69,10 +72,13 @@ ModuleProcess = ForkedProcess | subprocess.Popen[bytes]
 
 
 def start_module(
-    module: str, *arguments: str, environment: Mapping[str, str], log: Path
+    module: str, *arguments: str, environment: Mapping[str, str], log: Path, fork: bool = True
 ) -> ModuleProcess:
-    """Start ``python -m module`` with its output in a file; coverage counts no forks."""
-    if not any(name.startswith("COVERAGE_PROCESS") for name in os.environ):
+    """Start ``python -m module`` with its output in a file.
+
+    Without `fork`, and where coverage is measured (it counts no forks), an interpreter is started.
+    """
+    if fork and not any(name.startswith("COVERAGE_PROCESS") for name in os.environ):
         return ForkedProcess(module, arguments, environment=environment, log=log)
     with log.open("wb") as output:
         return subprocess.Popen(
@@ -97,4 +103,7 @@ def _run(module: str, arguments: Sequence[str], environment: dict[str, str], log
         os.dup2(output, stream)
     os.close(output)
     sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    finally:
+        atexit._run_exitfuncs()  # a process of multiprocessing ends without them

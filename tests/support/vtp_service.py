@@ -110,11 +110,18 @@ class AlertSite:
         return Topics(self.prefix)
 
     def start(
-        self, service: str = "alert", *, dying: str = "", module: str = "", **settings: str
+        self,
+        service: str = "alert",
+        *,
+        dying: str = "",
+        module: str = "",
+        fork: bool = True,
+        **settings: str,
     ) -> ServiceProcess:
         """Start a process; `dying` names the step of `tests.support` that kills it.
 
-        A `module` is started instead of the service and gets its name.
+        A `module` is started instead of the service and gets its name. Without `fork` it has an
+        interpreter of its own.
         """
         own = "api" if service == "api" else f"services.{service}"
         program = [f"tests.support.dying_{service}", dying] if dying else [own]
@@ -126,7 +133,7 @@ class AlertSite:
             "LIVETRAP_VTP__PORT": str(self.vtp_port),
             "LIVETRAP_ALERT__AUTHORITY": "org.test",
         }  # fmt: skip
-        process = start_module(*program, environment=environment | settings, log=log)
+        process = start_module(*program, environment=environment | settings, log=log, fork=fork)
         self.services.append(ServiceProcess(process, log))
         return self.services[-1]
 

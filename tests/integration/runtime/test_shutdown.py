@@ -57,7 +57,7 @@ def start_all(site: AlertSite, inbox: Path) -> dict[str, Probed]:
         taken.add(port)
         kind = "API" if service == "api" else "METRICS"
         own = {"LIVETRAP_INGEST__INBOX": str(inbox), f"LIVETRAP_{kind}__PORT": str(port)}
-        services[service] = Probed(site.start(service, **own), port)
+        services[service] = Probed(site.start(service, fork=False, **own), port)
     return services
 
 
@@ -119,6 +119,6 @@ def test_a_service_ends_while_its_servers_hang_at_its_start(name: str, tmp_path:
             KafkaSettings(bootstrap_servers=address), f"postgresql://a@{address}/a",
             choose_port(None, taken=set()), tmp_path,
         )  # fmt: skip
-        service = site.start(name)
+        service = site.start(name, fork=False)
         assert select.select([silent], [], [], 60)[0], service.log.read_text()
         assert service.terminate() == 0, service.log.read_text()
