@@ -1,5 +1,6 @@
-"""Coverage, completeness and astrometry of a night in the page; a page that stays open."""
+"""Coverage, depth, fits and astrometry of a night in the page; a page that stays open."""
 
+import math
 from collections.abc import Iterator
 
 import httpx
@@ -123,6 +124,60 @@ def test_positions_are_drawn_around_the_catalogue(site: Site) -> None:
         f"{site.address}/api/v1/images/{image}/sources", trust_env=False, timeout=60
     ).json()["items"]
     np.testing.assert_allclose([each["dec"] - each["source_dec"] for each in found], 0.001)
+    assert site.errors() == []
+
+
+def test_the_rms_of_an_image_is_a_map(site: Site) -> None:
+    async def add(rows: Rows) -> int:
+        return await rows.image(
+            0, width_px=300, height_px=200, margin_px=10, rms_grid_cell_px=100,
+            rms_grid_columns=3, rms_grid=[0.001, 0.002, 0.003, 0.004, float("nan"), 0.006],
+        )  # fmt: skip
+
+    _, image = site.write(add)
+    page = site.open(f"image?id={image}")
+    page.wait_for("document.querySelectorAll('[aria-label=Noise] .chart canvas').length === 2")
+    label = page.run("document.querySelector('[aria-label=Noise] .chart canvas').ariaLabel")
+    assert "5 cells" in label  # of six, one is blank
+    said = read_marks(page, "[aria-label=Noise]", "End")
+    assert said.splitlines()[0] in ("rms 3 mJy/beam", "rms 6 mJy/beam")
+    assert "column 250" in said
+    legend = page.run("document.querySelector('[aria-label=Noise] .legend').innerText")
+    assert "faint: rms 1 mJy/beam, strong: 6 mJy/beam" in legend
+    page.run("document.querySelector('[aria-label=Noise] summary').click()")
+    table = "document.querySelector('[aria-label=Noise] tbody')?.innerText"
+    assert page.wait_for(table).split() == ["4", "\u2013", "6", "1", "2", "3"]
+    assert site.errors() == []
+
+
+def test_a_constant_is_fitted_to_each_band(site: Site) -> None:
+    low, high = [10.0, 11.0, 9.5, 10.3], [10.0, 14.0]  # mJy, with errors of 1 mJy
+
+    async def add(rows: Rows) -> int:
+        source = 0
+        for freq_eff_hz, fluxes in ((120e6, low), (150e6, high)):
+            for step, flux_mjy in enumerate(fluxes):
+                image = await rows.image(step, freq_eff_hz)
+                source = source or await rows.source(10.0, 10.0, image=image)
+                await rows.point(source, image, flux_mjy / 1e3)
+        return source
+
+    _, source = site.write(add)
+    page = site.open(f"source?id={source}")
+    rows = "[...document.querySelectorAll('.fits tbody tr')].map(each => each.innerText)"
+    found = [each.split("\t") for each in page.wait_for(f"{rows}.length === 2 && {rows}")]
+    chi2 = float(np.sum((np.array(low) - np.mean(low)) ** 2))
+    # Of three degrees of freedom, and of one (Abramowitz & Stegun 26.4.4).
+    of_three = math.erfc(math.sqrt(chi2 / 2)) + math.sqrt(2 * chi2 / math.pi) * math.exp(-chi2 / 2)
+    assert found == [
+        ["120 MHz I", "4", "10.2 ± 0.5 mJy", f"{chi2:.4g}", "3", f"{of_three:.3g}"],
+        ["150 MHz I", "2", "12 ± 0.71 mJy", "8", "1", f"{math.erfc(2):.3g}"],
+    ]
+    page = site.open(f"source?id={source}&band=150+MHz+I&flux=peak")
+    words = page.wait_for("document.querySelector('.fits')?.innerText")
+    assert "constant peak flux" in words
+    assert "12 ± 0.71 mJy/beam" in words
+    assert "120 MHz" not in words
     assert site.errors() == []
 
 

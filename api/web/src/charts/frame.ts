@@ -24,6 +24,7 @@ export interface Rule {
   axis: "x" | "y";
   at: number;
   text?: string;
+  colour?: string; // that of the accent without it
 }
 export interface Ellipse {
   x: number;
@@ -64,7 +65,8 @@ export type Colours = (name: string) => string;
 const MARGIN = { left: 62, right: 14, top: 12, bottom: 44 };
 const CELL_PX = 4; // of a density
 const LETTER_PX = 6.2; // of a label, on average
-const MANY = 1500; // smaller marks beyond
+const MANY = 800; // smaller marks and fainter errors beyond
+const BUSY_ALPHA = 0.25;
 
 export function frameOf(content: Content, width: number, height: number, legendPx = 0): Frame {
   const edges = { left: MARGIN.left, right: Math.max(width - MARGIN.right, MARGIN.left + 10), top: MARGIN.top + legendPx, bottom: Math.max(height - MARGIN.bottom, MARGIN.top + legendPx + 10) };
@@ -138,11 +140,11 @@ function drawDensity(pen: Pen, frame: Frame, marks: readonly Mark[], colour: str
   });
 }
 
-function drawRule(pen: Pen, frame: Frame, { axis, at, text }: Rule, colours: Colours): void {
+function drawRule(pen: Pen, frame: Frame, { axis, at, text, colour = "--accent" }: Rule, colours: Colours): void {
   const { left, right, top, bottom } = frame;
   const place = axis === "x" ? frame.x(at) : frame.y(at);
   if (axis === "x" ? place < left || place > right : place < top || place > bottom) return;
-  const accent = colours("--accent");
+  const accent = colours(colour);
   pen.line(axis === "x" ? [[place, top], [place, bottom]] : [[left, place], [right, place]], accent, { dashed: true });
   if (!text) return;
   if (axis === "x") pen.text(text, place + 5, top + 11, { colour: accent, anchor: "start" });
@@ -157,7 +159,7 @@ function drawSeries(pen: Pen, frame: Frame, series: Series, colour: string, isBu
     if (x < frame.left - 1 || x > frame.right + 1 || y < frame.top - 30 || y > frame.bottom + 1) return;
     if (mark.err) {
       const clip = (at: number): number => Math.min(frame.bottom, Math.max(frame.top, at));
-      pen.line([[x, clip(frame.y(mark.y - mark.err))], [x, clip(frame.y(mark.y + mark.err))]], colour, { width: 1.3 });
+      pen.line([[x, clip(frame.y(mark.y - mark.err))], [x, clip(frame.y(mark.y + mark.err))]], colour, { width: 1.3, alpha: isBusy ? BUSY_ALPHA : 1 });
     }
     if (mark.to) pen.line([[x, y], [frame.x(mark.to[0]), frame.y(mark.to[1])]], colour, { width: 1.3 });
     pen.mark(mark.shape ?? series.shape, x, y, mark.radius ?? (isBusy ? 1.7 : 3.4), colour);

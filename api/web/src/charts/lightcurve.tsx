@@ -4,6 +4,7 @@ import { useMemo } from "preact/hooks";
 import { band as bandName, fluxUnit, fluxWithError, number, time } from "../format";
 import type { Gap, Point, Source } from "../types";
 import { Chart, type Place } from "./chart";
+import { fitConstant, type ConstantFit } from "./constant";
 import type { Content, Mark, Rule, Series } from "./frame";
 import type { Shape } from "./pen";
 import { around } from "./scale";
@@ -47,7 +48,7 @@ function markOf(point: Point, index: number, unit: number, shown: Shown): Mark |
   return { x, y: found.flux / unit, err: found.err / unit, shape: SHAPES[point.extraction_type] ?? "ring", id: index };
 }
 
-function contentOf(points: readonly Point[], gaps: readonly Gap[], shown: Shown, source: Source, trigger: string | null): Content {
+function contentOf(points: readonly Point[], gaps: readonly Gap[], shown: Shown, trigger: string | null): Content {
   const bands = bandsOf(points);
   const brightest = Math.max(0, ...points.map((point) => Math.abs(measured(point, shown.isPeak)?.flux ?? 0)));
   const [unit, unitName] = fluxUnit(brightest);
@@ -69,7 +70,7 @@ function contentOf(points: readonly Point[], gaps: readonly Gap[], shown: Shown,
       marks: dated.map((gap) => ({ x: Date.parse(gap.time_start ?? ""), y: y.from + (y.to - y.from) * 0.02, id: -gap.id })),
     });
   }
-  return { x, y, series, rules: rulesOf(source, shown, unit, trigger), symbols: symbolsOf(points, shown) };
+  return { x, y, series, rules: rulesOf(points, shown, unit, trigger), symbols: symbolsOf(points, shown) };
 }
 
 function symbolsOf(points: readonly Point[], shown: Shown): { shape: Shape; name: string }[] {
@@ -78,12 +79,47 @@ function symbolsOf(points: readonly Point[], shown: Shown): { shape: Shape; name
   return points.some((point) => isLimit(point, shown)) ? [...found, { shape: "limit", name: `${LIMIT_SIGMA}σ upper limit` }] : found;
 }
 
-function rulesOf(source: Source, shown: Shown, unit: number, trigger: string | null): Rule[] {
+/** A constant for each band that is shown, fitted to all its measurements, those below the limit too. */
+export function fitsOf(points: readonly Point[], shown: Shown): [string, ConstantFit][] {
+  return bandsOf(points).filter((name) => !shown.band || name === shown.band).flatMap((name): [string, ConstantFit][] => {
+    const fit = fitConstant(points.flatMap((point) => (bandName(point) === name ? (measured(point, shown.isPeak) ?? []) : [])));
+    return fit ? [[name, fit]] : [];
+  });
+}
+
+function rulesOf(points: readonly Point[], shown: Shown, unit: number, trigger: string | null): Rule[] {
   const rules: Rule[] = trigger ? [{ axis: "x", at: Date.parse(trigger), text: "trigger" }] : [];
-  const mean = source.bands.find((each) => bandName(each) === shown.band)?.flux_int_wmean_jy;
-  if (mean && !shown.isPeak) rules.push({ axis: "y", at: mean / unit, text: "weighted mean" });
+  const colours = new Map(bandsOf(points).map((name, index) => [name, BAND_COLOURS[index % BAND_COLOURS.length] ?? "#7f7f7f"]));
+  for (const [name, { mean }] of fitsOf(points, shown)) rules.push({ axis: "y", at: mean / unit, colour: colours.get(name) ?? "--accent", ...(shown.band ? { text: "constant" } : {}) });
   return rules;
 }
+
+/** Whether the flux is constant, in each band. */
+export function ConstantFits({ points, shown }: { points: readonly Point[]; shown: Shown }) {
+  const fits = fitsOf(points, shown);
+  if (!fits.length) return <p class="quiet">A fit of a constant needs two measurements in a band.</p>;
+  return (
+    <>
+      <div class="scroll" tabIndex={0} role="region" aria-label="Fits of a constant">
+        <table class="fits">
+          <caption>Fit of a constant {shown.isPeak ? "peak" : "integrated"} flux, dashed in the figure</caption>
+          <thead><tr><th scope="col">band</th><th scope="col" class="figure">points</th><th scope="col" class="figure">constant, 1σ</th><th scope="col" class="figure">χ²</th><th scope="col" class="figure">degrees of freedom</th><th scope="col" class="figure">P(≥ χ²)</th></tr></thead>
+          <tbody>
+            {fits.map(([name, { n, mean, err, chi2, nFree, probability }]) => (
+              <tr key={name}>
+                <th scope="row">{name}</th><td class="figure">{n}</td><td class="figure">{fluxWithError(mean, err, shown.isPeak ? "/beam" : "")}</td>
+                <td class="figure">{number(chi2, 4)}</td><td class="figure">{nFree}</td><td class="figure">{probability < LEAST_PROBABILITY ? `< ${number(LEAST_PROBABILITY, 1)}` : number(probability)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <p class="quiet">To the points above, forced ones and those below 3σ with the flux that was measured.</p>
+    </>
+  );
+}
+
+const LEAST_PROBABILITY = 1e-12; // as exact as it is computed
 
 interface Props {
   points: readonly Point[];
@@ -97,7 +133,7 @@ interface Props {
 
 export function LightCurveChart({ points, gaps, source, trigger, shown, selected, onPick }: Props) {
   const { isPeak, band, hasLimits } = shown;
-  const content = useMemo(() => contentOf(points, gaps, { isPeak, band, hasLimits }, source, trigger), [points, gaps, source, trigger, isPeak, band, hasLimits]);
+  const content = useMemo(() => contentOf(points, gaps, { isPeak, band, hasLimits }, trigger), [points, gaps, trigger, isPeak, band, hasLimits]);
   if (!content.series.some((each) => each.marks.length)) return <p class="empty">No measurement here yet.</p>;
   const describe = ({ mark, series }: Place): string => {
     const gap = gaps.find((each) => each.id === -(mark.id ?? 0));

@@ -41,13 +41,16 @@ export function ticksOf(axis: Axis, count: number): Tick[] {
   return linearTicks(axis.from, axis.to, count).map((at) => ({ at, text: number(at, 6) }));
 }
 
+const MOST_TICKS = 64;
+
 function linearTicks(from: number, to: number, count: number): number[] {
   const rough = (to - from) / Math.max(1, count) || 1;
   const unit = 10 ** Math.floor(Math.log10(rough));
   const step = ([1, 2, 5, 10].find((each) => 1.5 * each * unit >= rough) ?? 10) * unit;
   const ticks = [];
   for (let at = Math.ceil(from / step) * step; at <= to + step * 1e-9; at += step) ticks.push(Number(at.toPrecision(12)) || 0);
-  return ticks;
+  // One tick is no scale.
+  return ticks.length < 2 && count < MOST_TICKS && to > from ? linearTicks(from, to, 2 * count) : ticks;
 }
 
 function logTicks(from: number, to: number, count: number): Tick[] {

@@ -1,17 +1,15 @@
 // One image: its verdict, its pixels with what was measured in them, its noise.
 
-import { useMemo } from "preact/hooks";
 import { go, href, Link, useAddress } from "../address";
-import { Chart } from "../charts/chart";
-import { around } from "../charts/scale";
 import { band as bandName, degrees, duration, flux, fluxWithError, number, place, time } from "../format";
 import { get, url } from "../http";
 import { ImageView } from "../parts/image_view";
 import { useKeys } from "../parts/keys";
 import { Fact } from "../parts/marks";
+import { NoiseCard } from "../parts/noise";
 import { ImagePositions } from "../parts/positions";
 import { Loaded, useResource, type Resource } from "../resource";
-import type { Detection, Image, Page, RmsGrid } from "../types";
+import type { Detection, Image, Page } from "../types";
 import { Verdict } from "./images";
 
 export function ImagePage() {
@@ -55,8 +53,8 @@ function ImageDetail({ image }: { image: Image }) {
         {image.warnings.length > 0 && <p class="notice">{image.warnings.join("; ").replaceAll("_", " ")}</p>}
       </div>
       <div class="column">
-        {image.verdict === "accepted" && <section class="card" aria-label="Picture"><h2>Picture</h2><ImageView image={image} /><p class="legend"><span><i class="blind" />blind</span><span><i class="forced" />forced</span><span><i class="monitor" />monitor</span></p></section>}
-        {image.verdict === "accepted" && <Noise image={image} />}
+        {image.verdict === "accepted" && <section class="card" aria-label="Picture"><h2>Picture</h2><ImageView image={image} /><p class="legend"><span><i class="blind" />blind</span><span><i class="forced" />forced</span><span><i class="monitor" />monitor</span>{image.beam_major_deg !== null && <span>white, below on the left: the beam</span>}</p></section>}
+        {image.verdict === "accepted" && <NoiseCard image={image} />}
         {found.data && <ImagePositions image={image} detections={found.data.items} />}
       </div>
       <div class="column">
@@ -89,35 +87,6 @@ function ImageFacts({ image }: { image: Image }) {
         <Fact name="image, sha256">{image.id}, {image.image_id.slice(0, 16)}…</Fact>
       </dl>
     </section>
-  );
-}
-
-/** The local rms along the distance from the centre: how deep, and where. */
-function Noise({ image }: { image: Image }) {
-  const grid = useResource<RmsGrid>(`images/${image.id}/rms`);
-  const content = useMemo(() => {
-    const rows = grid.data?.rms_jy_beam ?? [];
-    const [cx, cy] = [((rows[0]?.length ?? 1) - 1) / 2, (rows.length - 1) / 2];
-    const cell = grid.data?.cell_px ?? 1;
-    const marks = rows.flatMap((row, y) => row.flatMap((value, x) => (value === null ? [] : [{ x: Math.hypot(x - cx, y - cy) * cell, y: value * 1e3 }])));
-    return { x: around([0, ...marks.map((each) => each.x)], "distance from the centre [px]"), y: around([0, ...marks.map((each) => each.y)], "local rms [mJy/beam]"), series: [{ name: "cells", colour: "--accent", shape: "dot" as const, marks }] };
-  }, [grid.data]);
-  return (
-    <section class="card" aria-label="Noise">
-      <h2>Noise</h2>
-      <Loaded of={grid} what="rms grid">
-        {() => <Chart content={content} label={`Noise: local rms of ${content.series[0]?.marks.length ?? 0} cells`} height="low" describe={({ mark }) => `${number(mark.y)} mJy/beam\n${number(mark.x)} px from the centre`} table={() => <NoiseTable grid={grid.data} />} />}
-      </Loaded>
-    </section>
-  );
-}
-
-function NoiseTable({ grid }: { grid: RmsGrid | null }) {
-  return (
-    <table>
-      <caption>Local rms [mJy/beam], north as in the image; a cell is {grid?.cell_px ?? "–"} px</caption>
-      <tbody>{[...(grid?.rms_jy_beam ?? [])].reverse().map((row, index) => <tr key={index}>{row.map((value, column) => <td key={column} class="figure">{value === null ? "–" : number(value * 1e3)}</td>)}</tr>)}</tbody>
-    </table>
   );
 }
 

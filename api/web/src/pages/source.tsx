@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { go, href, Link, setQuery, useAddress, type Filters } from "../address";
-import { bandsOf, LightCurveChart, type Shown } from "../charts/lightcurve";
+import { bandsOf, ConstantFits, LightCurveChart, type Shown } from "../charts/lightcurve";
 import { arcsec, band as bandName, degrees, duration, flux, fluxWithError, number, place, plainPlace, time } from "../format";
 import { get, url } from "../http";
 import { ClassifyBar, classifyingKeys, work } from "../parts/classify";
@@ -62,6 +62,7 @@ function SourceView({ subject: { source, transient }, query }: { subject: Subjec
           </Loaded>
           {points.length >= MAX_POINTS && <p class="quiet">The newest {MAX_POINTS.toLocaleString("en")} points; CSV and VOTable have all.</p>}
           <Exports path={`${path}/lightcurve`} />
+          {points.length > 0 && <ConstantFits points={points} shown={shown} />}
         </section>
         <BandTable source={source} />
         <SourcePositions source={source} points={points} />

@@ -47,7 +47,7 @@ function CoverageChart({ cells, isMore }: { cells: readonly CoverageCell[]; isMo
         describe={({ mark }) => { const each = cells[mark.id ?? -1]; return each ? `${place(centreOfCell(each.cell))}\nrms ${flux(each.rms_jy_beam, "/beam")}\n${bandName(each)}, image ${each.image}` : ""; }}
         onPick={({ mark }) => go(href("image", { id: cells[mark.id ?? -1]?.image }))} table={() => <CellTable cells={cells} />}
       />
-      <p class="legend"><span>dark: rms {flux(deepest, "/beam")}, light: {flux(shallowest, "/beam")}</span></p>
+      <p class="legend"><span>strong: rms {flux(deepest, "/beam")}, faint: {flux(shallowest, "/beam")}</span></p>
       <p class="quiet">
         {number(areaDeg2(cells))} square degrees in {count(cells.length)} HEALPix cells; north is up, east is left, around {place(centre)}.
         {nHidden > 0 && ` ${count(nHidden)} cells on the far side of the sky are in the table only.`}{isMore && ` The first ${count(MOST_CELLS)} cells.`}

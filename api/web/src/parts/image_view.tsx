@@ -13,12 +13,19 @@ import type { Detection, Image, Page, RmsGrid } from "../types";
 const MOST_PX = 1025; // of a cut-out
 const COLOURS: Record<string, string> = { blind: "#e8a33d", forced: "#69d08c", monitor: "#5fc3e8" };
 const REACH_PX = 12;
+const BEAM_AIR_PX = 6;
 
 interface Placed {
   detection: Detection;
   x: number; // of the picture, from the left and from the top, in picture pixels
   y: number;
   halfMajor: number;
+  halfMinor: number;
+  turnRad: number;
+}
+
+interface Beam {
+  halfMajor: number; // in picture pixels
   halfMinor: number;
   turnRad: number;
 }
@@ -31,13 +38,14 @@ export function ImageView({ image }: { image: Image }) {
   const [isGone, setGone] = useState(false);
   const address = useMemo(() => pictureAddress(image, wcs), [image.id, wcs]);
   const placed = useMemo(() => (wcs && side ? (found.data?.items ?? []).flatMap((each) => placeOf(each, image, wcs, side) ?? []) : []), [found.data, wcs, side, image.id]);
+  const beam = useMemo(() => (wcs ? beamOf(image, wcs) : null), [image.id, wcs]);
   if (grid.error) return <p class="empty picture">{grid.error.message}</p>;
   if (grid.data && !wcs) return <p class="empty picture">The page draws SIN and TAN projections only.</p>;
   if (isGone) return <p class="empty picture">The pixels of this image are not kept any more; its measurements are.</p>;
   return (
     <div class="picture">
       {address && <img src={address} alt={`Image ${image.id}`} onLoad={(event) => setSide(event.currentTarget.naturalWidth)} onError={() => setGone(true)} />}
-      {side > 0 && <Overlay placed={placed} side={side} />}
+      {side > 0 && <Overlay placed={placed} side={side} beam={beam} />}
     </div>
   );
 }
@@ -60,24 +68,31 @@ function placeOf(detection: Detection, image: Image, wcs: Wcs, side: number): Pl
     y: half - (at[1] - Math.round(centre[1])) + 0.5, // FITS counts rows from the bottom
     halfMajor: Math.max(3, ((detection.major_arcsec ?? 0) / 2) * perArcsec),
     halfMinor: Math.max(3, ((detection.minor_arcsec ?? 0) / 2) * perArcsec),
-    // The major axis points up in a picture at position angle 0.
-    turnRad: -(wcs.northRad + ((detection.pa_deg ?? 0) * Math.PI) / 180) - Math.PI / 2,
+    turnRad: turnOf(detection.pa_deg, wcs),
   };
 }
 
-function Overlay({ placed, side }: { placed: readonly Placed[]; side: number }) {
+/** Of an ellipse on a canvas: the major axis points up in a picture at position angle 0. */
+const turnOf = (paDeg: number | null, wcs: Wcs): number => -(wcs.northRad + ((paDeg ?? 0) * Math.PI) / 180) - Math.PI / 2;
+
+function beamOf({ beam_major_deg, beam_minor_deg, beam_pa_deg }: Image, wcs: Wcs): Beam | null {
+  if (beam_major_deg === null || beam_minor_deg === null) return null;
+  return { halfMajor: beam_major_deg / 2 / wcs.scaleDeg, halfMinor: beam_minor_deg / 2 / wcs.scaleDeg, turnRad: turnOf(beam_pa_deg, wcs) };
+}
+
+function Overlay({ placed, side, beam }: { placed: readonly Placed[]; side: number; beam: Beam | null }) {
   const place = useRef<HTMLCanvasElement>(null);
   const [at, setAt] = useState<Placed | null>(null);
   useEffect(() => {
     const canvas = place.current;
     const draw = (): void => {
-      if (canvas) drawOverlay(canvas, placed, side);
+      if (canvas) drawOverlay(canvas, placed, side, beam);
     };
     draw();
     const resized = new ResizeObserver(draw);
     if (canvas) resized.observe(canvas);
     return () => resized.disconnect();
-  }, [placed, side]);
+  }, [placed, side, beam]);
   const nearest = (event: MouseEvent): Placed | null => {
     const scale = (place.current?.clientWidth ?? 1) / side;
     const near = placed.map((each) => ({ each, px: Math.hypot(each.x * scale - event.offsetX, each.y * scale - event.offsetY) })).sort((a, b) => a.px - b.px)[0];
@@ -87,7 +102,7 @@ function Overlay({ placed, side }: { placed: readonly Placed[]; side: number }) 
   return (
     <>
       <canvas
-        ref={place} role="img" aria-label={`${placed.length} measurements, of which a table follows on the page of the image`} class={at ? "can-pick" : ""}
+        ref={place} role="img" aria-label={`${placed.length} measurements${beam ? " and the beam" : ""}, of which a table follows on the page of the image`} class={at ? "can-pick" : ""}
         onPointerMove={(event) => setAt(nearest(event))} onPointerLeave={() => setAt(null)}
         onClick={(event) => { const found = nearest(event); if (found) go(href("source", { id: found.detection.source_id })); }}
       />
@@ -96,7 +111,7 @@ function Overlay({ placed, side }: { placed: readonly Placed[]; side: number }) 
   );
 }
 
-function drawOverlay(canvas: HTMLCanvasElement, placed: readonly Placed[], side: number): void {
+function drawOverlay(canvas: HTMLCanvasElement, placed: readonly Placed[], side: number, beam: Beam | null): void {
   const ratio = devicePixelRatio || 1;
   const shownPx = canvas.clientWidth;
   canvas.width = canvas.height = Math.round(shownPx * ratio);
@@ -109,4 +124,8 @@ function drawOverlay(canvas: HTMLCanvasElement, placed: readonly Placed[], side:
     const [major, minor] = [each.halfMajor, each.halfMinor].map((half) => Math.max(5, half * 2 * scale)) as [number, number];
     pen.ellipse(each.x * scale, each.y * scale, major, minor, each.turnRad, COLOURS[each.detection.extraction_type] ?? "#e8a33d", 1.4);
   }
+  if (!beam) return;
+  // In its true size, in the lower left corner.
+  const reach = Math.max(beam.halfMajor * scale, 2) + BEAM_AIR_PX;
+  pen.ellipse(reach, shownPx - reach, beam.halfMajor * scale, beam.halfMinor * scale, beam.turnRad, "#ffffff", 1.6);
 }

@@ -134,7 +134,7 @@ const arcsecOf = (deg: number | null): number | null => deg && deg * 3600;
 const LINE_PART = 0.08; // of the field, for an offset that nine in ten do not reach
 
 function fieldContent(shifted: readonly Shifted[]): { content: Content; times: number } {
-  const reach = 1.1 * Math.max(1e-3, ...shifted.flatMap(({ at }) => [Math.abs(at.x), Math.abs(at.y)]));
+  const reach = 1.25 * Math.max(1e-3, ...shifted.flatMap(({ at }) => [Math.abs(at.x), Math.abs(at.y)]));
   const lengths = shifted.map(({ by }) => Math.hypot(by.x, by.y) / 3600).sort((a, b) => a - b);
   const times = (LINE_PART * 2 * reach) / (lengths[Math.floor(0.9 * (lengths.length - 1))] || reach);
   const marks = shifted.map(({ at, by, detection }): Mark => ({
