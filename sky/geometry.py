@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sky.elementary import arctan2, sin_cos
+from sky.elementary_functions import arctan2, sin_cos
 from sky.small_matrices import products
 
 __all__ = [

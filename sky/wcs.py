@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from sky.elementary import sin_cos
+from sky.elementary_functions import sin_cos
 from sky.geometry import to_positions, to_unit_vectors
 from sky.header.errors import HeaderError
 from sky.small_matrices import determinants, products

@@ -24,7 +24,7 @@ from api.handlers.dali import (
     xml_responses,
 )
 from api.handlers.table_response import start_table
-from api.steps.image_services import LINKS, describe_services, to_image_id, to_links
+from api.steps.datalink import LINKS, describe_services, to_image_id, to_links
 from api.steps.observations import to_question
 from api.steps.tables.base import TableInfo
 from api.steps.tables.votable_format import VoTableFormat

@@ -12,7 +12,7 @@ from api.handlers.caching import NOT_MODIFIED, answer_immutable
 from api.handlers.context import ApiContext, ClientAddress, Context
 from api.handlers.dali import describe_parameters, read_parameters, single
 from api.steps.cutout import image_cards, to_fits
-from api.steps.image_services import to_image_id
+from api.steps.datalink import to_image_id
 from api.steps.observations import parse_span
 from runtime.errors import TransientError
 from sky.cutout import cut_region

@@ -187,7 +187,7 @@ def forced_fluxes(
     return inverse @ np.array(values), rms * np.sqrt(np.diag(inverse @ shared @ inverse.T))
 
 
-def hidden_residual(
+def residual_peak(
     pixels: np.ndarray,
     source: int,
     models: np.ndarray,

@@ -13,7 +13,7 @@ from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
 from services.extract.models import BeamShape, Image, axes_of
 from services.extract.steps.ellipses import header_beam
-from sky.elementary import sin_cos
+from sky.elementary_functions import sin_cos
 from sky.fits import FitsImage, decode_pixels
 from sky.fits_containers import open_fits
 from sky.header.celestial import to_wcs_header

@@ -29,7 +29,7 @@ from services.extract.steps.uncertainties import (
     free_gaussian_errors,
     point_source_errors,
 )
-from sky.elementary import sin_cos
+from sky.elementary_functions import sin_cos
 from sky.rms_grid import rms_at
 from sky.small_matrices import determinants, transformed
 from sky.wcs import SkyProjection

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.extract.models import BeamShape, Image
-from sky.elementary import arctan2, sin_cos
+from sky.elementary_functions import arctan2, sin_cos
 from sky.small_matrices import inverses, transformed
 
 __all__ = ["FloatArray", "ellipses_on_sky", "header_beam", "to_beam_shape"]

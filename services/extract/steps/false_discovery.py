@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.peaks import find_source_peaks
-from sky.elementary import exp
+from sky.elementary_functions import exp
 
 __all__ = ["expected_noise_peaks", "false_discovery_threshold"]
 

@@ -10,9 +10,9 @@ from schemas.quality import QualityFlag
 from services.extract.models import BeamShape, FinderParameters, FoundSources, axes_of
 from services.extract.steps.artefacts import false_probability, is_within, without_detected
 from services.extract.steps.free_shapes import FreeShapes, fit_free_shapes
-from services.extract.steps.hidden_sources import with_hidden_sources
 from services.extract.steps.peaks import Peaks, find_source_peaks
 from services.extract.steps.points import Points, compare, exceeds_beam, fit_points
+from services.extract.steps.residual_sources import with_residual_sources
 from services.extract.steps.sampling import is_coarse, position_covariance
 
 __all__ = ["find_sources"]
@@ -71,7 +71,7 @@ def find_sources(
         least_sigma = 0.999 * parameters.detection_threshold_sigma
         peaks = find_source_peaks(pixels, background_grid, rms_grid, beam, parameters)
         fitted = fit_points(pixels, peaks, beam)
-        fitted = with_hidden_sources(pixels, fitted, beam, parameters)
+        fitted = with_residual_sources(pixels, fitted, beam, parameters)
     peaks, fits = fitted.peaks, fitted.fits
     shapes, residuals = _fit_shapes(pixels, fitted, beam, parameters)
     flags = _flags(fits, peaks, fitted.neighbours, beam, pixels.shape)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from services.extract.kernels.free_gaussian import fit_gaussian
 from services.extract.models import BeamShape
 from services.extract.steps.peaks import Peaks
-from sky.elementary import exp
+from sky.elementary_functions import exp
 
 __all__ = ["FreeShapes", "fit_free_shapes"]
 

@@ -9,7 +9,7 @@ from runtime.logging import get_logger
 from schemas.messages import ImageDetections, ImageMetadata, RmsGrid, StageTimes
 from schemas.streams import DEFAULT_STREAM, to_stream_name
 from services.extract.models import ExtractedImage, FinderParameters, Image, ReceivedImage
-from sky.elementary import arccos
+from sky.elementary_functions import arccos
 from sky.fits import parse_fits
 from sky.fits_containers import decompress
 from sky.geometry import to_unit_vectors

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from services.extract.kernels.linear import factorise, solve_factorised
 from services.extract.models import BeamShape
-from sky.elementary import exp
+from sky.elementary_functions import exp
 from sky.small_matrices import inverses, transformed
 
 __all__ = ["is_coarse", "pixel_weights", "position_covariance"]

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from services.extract.kernels.beams import fit_each_alone
 from services.extract.models import BeamShape
-from sky.elementary import exp
+from sky.elementary_functions import exp
 
 __all__ = ["drop_secondary_peaks"]
 

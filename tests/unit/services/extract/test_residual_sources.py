@@ -6,9 +6,9 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from services.extract.kernels.hidden import find_hidden
+from services.extract.kernels.residual_peaks import find_residual_peaks
 from services.extract.models import BeamShape, FinderParameters, FoundSources
-from services.extract.steps import hidden_sources
+from services.extract.steps import residual_sources
 from services.extract.steps.background import measure_background
 from services.extract.steps.finder import find_sources
 from services.extract.steps.peaks import Peaks
@@ -73,11 +73,11 @@ def test_only_the_fits_beside_a_hidden_source_change(
         n_fitted.append(peaks.y.size)
         return fit_points(pixels, peaks, beam)
 
-    monkeypatch.setattr(hidden_sources, "fit_points", count_and_fit)
+    monkeypatch.setattr(residual_sources, "fit_points", count_and_fit)
     found = find(pixels, beam)
     assert n_fitted
     assert max(n_fitted) < 0.5 * found.x.size
-    monkeypatch.setattr(hidden_sources, "_joined_with", lambda chosen, *_: np.ones_like(chosen))
+    monkeypatch.setattr(residual_sources, "_joined_with", lambda chosen, *_: np.ones_like(chosen))
     whole = find(pixels, beam)
     for column in fields(found):
         np.testing.assert_array_equal(getattr(found, column.name), getattr(whole, column.name))
@@ -119,9 +119,9 @@ def test_the_highest_residual_is_that_of_plain_numpy() -> None:
         others = np.array([[other for other in range(n) if other != each] for each in range(n)])
         least = rng.uniform(0.5, 2.5, n)
         out = np.empty((n, 3))
-        find_hidden(pixels, np.zeros(n), least, models, others, exponents, fractions, out)
+        find_residual_peaks(pixels, np.zeros(n), least, models, others, exponents, fractions, out)
         for source in range(n):
-            expected = reference.hidden_residual(
+            expected = reference.residual_peak(
                 pixels.astype(float), source, models, exponents=exponents,
                 least=least[source], fractions=fractions,
             )  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from services.extract.kernels.hidden import find_hidden
+from services.extract.kernels.residual_peaks import find_residual_peaks
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.free_shapes import fit_free_shapes
 from services.extract.steps.one_or_several import parts_of_extended
@@ -19,7 +19,7 @@ from services.extract.steps.points import (
     with_fits,
 )
 
-__all__ = ["with_hidden_sources"]
+__all__ = ["with_residual_sources"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -48,7 +48,7 @@ class _Merged:
     again: Points
 
 
-def with_hidden_sources(
+def with_residual_sources(
     pixels: npt.NDArray[np.float32],
     points: Points,
     beam: BeamShape,
@@ -77,7 +77,7 @@ def with_hidden_sources(
         How often to search.
     """
     may_be_extended = exceeds_beam(points, compare(pixels, points, points.models))
-    found = _hidden_peaks(pixels, points, beam, parameters, may_be_extended)
+    found = _find_peaks(pixels, points, beam, parameters, may_be_extended)
     if not found.y.size:
         return points
     merged = _without_parts(
@@ -87,7 +87,7 @@ def with_hidden_sources(
         return points
     again = merged.again
     if n_passes > 1:
-        again = with_hidden_sources(pixels, again, beam, parameters, n_passes=n_passes - 1)
+        again = with_residual_sources(pixels, again, beam, parameters, n_passes=n_passes - 1)
     kept = ~merged.is_joined[~merged.is_new]
     peaks, is_again = merge_peaks(points.peaks.select(kept), again.peaks)
     fits = np.empty((peaks.y.size, 6))
@@ -143,7 +143,7 @@ def _joined_with(chosen: BoolArray, around: IntArray, island: IntArray) -> BoolA
             return joined
 
 
-def _hidden_peaks(
+def _find_peaks(
     pixels: npt.NDArray[np.float32],
     points: Points,
     beam: BeamShape,
@@ -156,7 +156,7 @@ def _hidden_peaks(
     least = parameters.detection_threshold_sigma * peaks.rms
     least[may_be_extended] *= _EXTENDED_FACTOR
     least[points.fits[:, 5] == 0] = np.inf
-    find_hidden(
+    find_residual_peaks(
         pixels, peaks.background, least, points.models, points.around, _EXPONENTS, _FRACTIONS,
         highest,
     )  # fmt: skip

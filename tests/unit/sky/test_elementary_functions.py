@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sky.elementary import arccos, arcsin, arctan2, exp, sin_cos
+from sky.elementary_functions import arccos, arcsin, arctan2, exp, sin_cos
 
 ANY = st.floats(allow_nan=False, allow_infinity=False)
 # A fourth of the largest number: components are scaled by four.

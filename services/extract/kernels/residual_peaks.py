@@ -8,7 +8,7 @@ from numba import njit
 
 from services.extract.kernels.measure import gaussian
 
-__all__ = ["find_hidden"]
+__all__ = ["find_residual_peaks"]
 
 
 @njit(
@@ -79,7 +79,7 @@ def _mirrored(
     error_model="numpy",
     cache=True,
 )
-def find_hidden(
+def find_residual_peaks(
     pixels: npt.NDArray[np.float32],
     background: npt.NDArray[np.float64],
     least: npt.NDArray[np.float64],
