@@ -9,7 +9,6 @@ import argparse
 import os
 import platform
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +31,7 @@ from benchmarks.capacity_model import (
 )
 from runtime.settings import KafkaSettings
 from schemas.topics import image_message_key
+from tests.support.harness import end_as_with_ctrl_c
 from tests.support.sky_feed import Feed, FeedPlan
 from tests.support.stack_processes import StackProcesses
 from tests.support.stack_under_load import RunningStack, running_stack
@@ -50,8 +50,7 @@ _PARTITIONS = 32
 
 def main() -> None:
     """Measure, print the tables, and write them if asked to."""
-    # What is ended from outside stops its stack, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_with_ctrl_c()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs=2, default=(1024, 2300), help="sides [px]")
     parser.add_argument("--timesteps", type=int, default=15, help="of each measurement")

@@ -7,9 +7,7 @@ the largest one before. Exit code 1 when an image is lost or late, or it takes m
 """
 
 import argparse
-import json
 import os
-import signal
 import sys
 import tempfile
 import threading
@@ -21,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.overload import LATENCY, RATE
+from tests.support.harness import end_as_with_ctrl_c, save_report
 from tests.support.sky_feed import Feed, FeedPlan
 from tests.support.stack_under_load import RunningStack, running_stack
 
@@ -32,17 +31,14 @@ _DONE_S = 3600.0
 
 def main() -> None:
     """Run, print, write JSON and the plot."""
-    # What is ended from outside stops its stack, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_with_ctrl_c()
     options = _parse()
     with (
         tempfile.TemporaryDirectory(prefix="livetrap-interruption-") as folder,
         running_stack(Path(folder) / "data", settings={}) as running,
     ):
         report = run(running, options)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report), encoding="utf-8")
-    print(render(report))
+    save_report(report, options.json, text=render(report))
     if options.plot:
         draw(report, options.plot)
     sys.exit(0 if report["ok"] else 1)

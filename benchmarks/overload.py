@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -27,6 +26,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from benchmarks.process_samples import ProcessSampler, peak
+from tests.support.harness import end_as_with_ctrl_c, save_report
 from tests.support.sky_feed import Feed, FeedPlan
 from tests.support.stack_under_load import RunningStack, livetrap, running_stack
 
@@ -72,18 +72,14 @@ class Observed:
 
 def main() -> None:
     """Run, print, write JSON."""
-    # What is ended from outside stops its stack, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_with_ctrl_c()
     options = _parse()
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="livetrap-overload-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         running = stack.enter_context(running_stack(folder / "data", settings=_SETTINGS))
         report = stack.enter_context(_Overload(running, options).running())
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report), encoding="utf-8")
-    print(_render(report))
-    print(options.json)
+    save_report(report, options.json, text=_render(report))
     if options.plot:
         draw(report, options.plot)
         print(options.plot)

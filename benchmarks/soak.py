@@ -5,10 +5,8 @@ rate, and fits a line to each curve after the warm-up. ``--plot FILE`` draws the
 """
 
 import argparse
-import json
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.process_samples import ProcessSampler, Sample, Slope, fit_slope, peak
+from tests.support.harness import end_as_with_ctrl_c, save_report
 from tests.support.sky_feed import Feed, FeedPlan
 from tests.support.stack_under_load import RunningStack, running_stack, vtp_robot
 
@@ -32,8 +31,7 @@ _DONE_S = 600.0
 
 def main() -> None:
     """Run, print the table, write JSON and plot."""
-    # What is ended from outside stops its stack, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_with_ctrl_c()
     options = _parse()
     per_timestep = FeedPlan().n_streams * FeedPlan().n_bands
     n_timesteps = round(options.minutes * 60 * options.rate / per_timestep)
@@ -52,11 +50,8 @@ def main() -> None:
         **counts,
         "processes": {name: _fit(each, after_s) for name, each in sampler.samples.items()},
     }
-    options.json.parent.mkdir(parents=True, exist_ok=True)
     samples = {name: [asdict(each) for each in all_] for name, all_ in sampler.samples.items()}
-    options.json.write_text(json.dumps(report | {"samples": samples}), encoding="utf-8")
-    print(_render(report))
-    print(options.json)
+    save_report(report | {"samples": samples}, options.json, text=_render(report))
     if options.plot:
         draw(sampler.samples, options.plot, after_s=after_s)
         print(options.plot)

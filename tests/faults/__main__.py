@@ -5,10 +5,8 @@ twice or different.
 """
 
 import argparse
-import json
 import pickle
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -25,6 +23,7 @@ from tests.faults.inflict import Inflictor
 from tests.faults.report import Side, judge, render
 from tests.faults.rows import read_tables
 from tests.faults.schedule import Fault, make_schedule
+from tests.support.harness import end_as_with_ctrl_c, save_report
 from tests.support.night import LONG_WAIT
 from tests.support.sky_feed import Feed, FeedPlan
 from tests.support.stack_under_load import (
@@ -45,8 +44,7 @@ _BLOCK = 10
 
 def main() -> None:
     """Run both, print the table, write the JSON."""
-    # What is ended from outside stops its stack, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_with_ctrl_c()
     options = _parse()
     console = Console(stderr=True)
     n_images = round(options.minutes * 60 * options.rate)
@@ -62,9 +60,7 @@ def main() -> None:
         undisturbed = _observe_undisturbed(plan, progress, options.reference)
         disturbed, done = _observe(plan, progress, options=options)
     outcome = judge(undisturbed, disturbed, done, seed=options.seed)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(outcome.to_json(), indent=1), encoding="utf-8")
-    sys.stdout.write(f"{render(outcome)}\n{options.json}\n")
+    save_report(outcome.to_json(), options.json, text=render(outcome))
     sys.exit(0 if outcome.is_equal else 1)
 
 
