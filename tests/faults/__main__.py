@@ -114,7 +114,7 @@ def _observe(
         running = stack.enter_context(
             running_stack(
                 folder / "data", extractors=options.extractors if options else 1,
-                settings=LONG_WAIT,
+                settings=LONG_WAIT | _keep_all_pixels(plan),
             )
         )  # fmt: skip
         if options and options.keep:
@@ -133,6 +133,12 @@ def _observe(
         running.wait_until_done(timeout_s=_DONE_S, report=_to_description(progress, task))
         progress.remove_task(task)
         return _read_side(running, robot.heard), inflictor.done if inflictor else []
+
+
+def _keep_all_pixels(plan: FeedPlan) -> dict[str, str]:
+    """Keep every image for looks back: one that was dropped is measured after a restart only."""
+    n_bytes = 4 * plan.size_px**2 * plan.n_images
+    return {"LIVETRAP_EXTRACT__RECENT_IMAGES_MB": str(n_bytes // 10**6 + 50)}
 
 
 def _stream(feed: Feed, plan: FeedPlan, progress: Progress, running: RunningStack) -> None:

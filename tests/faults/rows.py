@@ -107,8 +107,8 @@ def compare(expected: Table, found: Table) -> Difference:
     """Return which rows are missing, which nobody expects, and which have other values."""
     return Difference(
         n_rows=len(found),
-        missing=sorted(str(key) for key in expected.keys() - found.keys()),
-        extra=sorted(str(key) for key in found.keys() - expected.keys()),
+        missing=sorted(f"{key}: {expected[key]}" for key in expected.keys() - found.keys()),
+        extra=sorted(f"{key}: {found[key]}" for key in found.keys() - expected.keys()),
         differing=sorted(
             f"{key}: {expected[key]} became {found[key]}"
             for key in expected.keys() & found.keys()
