@@ -17,6 +17,7 @@ from tests.cluster.definitions import find_definitions
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 KUBERNETES = "k8s.io/kubernetes@v1.36.3"
+PROMTOOL = "github.com/prometheus/prometheus/cmd/promtool"
 KUBECONFORM = "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0"
 
 
@@ -76,13 +77,28 @@ def control_plane_binary(cache: Path) -> Path:
     """
     if ready := os.environ.get("CONTROL_PLANE"):
         return Path(ready).resolve(strict=True)
-    source = HERE / "controlplane"
-    text = b"".join((source / each).read_bytes() for each in ("go.mod", "go.sum", "main.go"))
-    binary = cache / f"controlplane-{hashlib.sha256(text).hexdigest()[:16]}"
+    return build(cache, ".")
+
+
+@pytest.fixture(scope="session")
+def promtool(cache: Path) -> str:
+    """Prometheus' own checks of rules: PROMTOOL, that of this machine, or one built once."""
+    ready = os.environ.get("PROMTOOL") or shutil.which("promtool")
+    return ready or str(build(cache, PROMTOOL, module="promtool"))
+
+
+def build(cache: Path, package: str, *, module: str = "controlplane") -> Path:
+    """Return a program of a module beside this file, or that it names; built once a version."""
+    source = HERE / module
+    files = [source / "go.mod", source / "go.sum", source / package / "main.go"]
+    text = b"".join(each.read_bytes() for each in files if each.exists())
+    version = hashlib.sha256(text).hexdigest()[:16]
+    binary = cache / f"{(source / package).resolve().name}-{version}"
     if not binary.exists():
         built = binary.with_suffix(".new")
         subprocess.run(
-            [need("go"), "build", "-trimpath", "-ldflags=-s -w", "-o", str(built), "."],
+            [need("go"), "build", "-trimpath", "-ldflags=-s -w", "-tags=remove_all_sd",
+             "-o", str(built), package],
             cwd=source, env=os.environ | {"CGO_ENABLED": "0"}, check=True,
         )  # fmt: skip
         built.replace(binary)
