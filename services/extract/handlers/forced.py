@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 from runtime.dead_letters import DeadLetters
-from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage, OutMessage
-from schemas.codec import CodecError, decode_forced_request, encode_forced_measurements
-from schemas.messages import ForcedMeasurements, ForcedRequest
-from schemas.reasons import MessageReason
+from schemas.codec import decode_forced_request, encode_forced_measurements
+from schemas.messages import ForcedMeasurements
 from schemas.topics import Topics
 from services.extract import metrics
+from services.extract.handlers.requests import Requests
 from services.extract.steps.forced_requests import (
     ForcedPhotometry,
     check_request,
@@ -33,7 +32,13 @@ class ForcedHandler:
     def __init__(self, photometry: ForcedPhotometry, topics: Topics) -> None:
         self._photometry = photometry
         self._topics = topics
-        self._dead_letters = DeadLetters(topic=topics.dead_letters, service="extract")
+        self._requests = Requests(
+            decode_forced_request,
+            check_request,
+            lambda request, reason: self._to_message(without_fluxes(request, reason)),
+            DeadLetters(topic=topics.dead_letters, service="extract"),
+        )
+        self.on_rejected = self._requests.reject
 
     def on_request(self, message: InMessage) -> Sequence[OutMessage]:
         """Return the answer to one request.
@@ -44,32 +49,13 @@ class ForcedHandler:
             Code ``bad_avro`` if the message is not a request, ``bad_record`` if its values are
             impossible.
         """
-        request = _decode(message)
+        request = self._requests.read(message)
         answer = self._photometry.measure(request)
         metrics.FORCED.labels(answer.missing_reason or "measured").inc(
             len(request.positions.extraction_type)
         )
         return [self._to_message(answer)]
 
-    def on_rejected(self, message: InMessage, error: RejectedMessageError) -> Sequence[OutMessage]:
-        """Return the dead letter, and an answer with the reason where the request can be read."""
-        letter = self._dead_letters.build(message, error)
-        try:
-            request = _decode(message)
-        except RejectedMessageError:
-            return [letter]
-        return [letter, self._to_message(without_fluxes(request, error.reason_code))]
-
     def _to_message(self, answer: ForcedMeasurements) -> OutMessage:
         value = encode_forced_measurements(answer)
         return OutMessage(self._topics.forced_measurements, answer.stream.encode(), value)
-
-
-def _decode(message: InMessage) -> ForcedRequest:
-    """Return the request in a message, if it is one that can be answered."""
-    try:
-        request = decode_forced_request(message.value)
-    except CodecError as error:
-        raise RejectedMessageError(MessageReason.BAD_AVRO, str(error)) from error
-    check_request(request)
-    return request
