@@ -1,0 +1,95 @@
+"""CPU time and memory of the extract process for an image: message in, record out.
+
+``python -m benchmarks.extraction.process 2300`` prints both for images of that side, without
+Kafka's client, which reads up to 32 MiB ahead in threads of its own.
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.figures import Figure
+
+__all__ = ["measure_process"]
+
+_SOURCES_A_PIXEL = 200 / 1024**2
+_WARM_UP, _IMAGES = 3, 15
+
+
+def measure_process(n_rounds: int, *, sides_px: tuple[int, ...]) -> list[Figure]:
+    """Return the figures of processes of their own, one after the other."""
+    figures = []
+    for side_px in sides_px:
+        rounds = [_run(side_px) for _ in range(n_rounds)]
+        cpu_ms, peak_mb = zip(*rounds, strict=True)
+        figures += [
+            Figure(f"extract process, CPU an image, {side_px} px", "ms", cpu_ms),
+            Figure(f"extract process, peak memory, {side_px} px", "MB", peak_mb),
+        ]
+    return figures
+
+
+def _run(side_px: int) -> tuple[float, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "image.fits"
+        # The memory of who makes the image is not that of who measures it.
+        for job in ("make", "measure"):
+            arguments = ("-m", "benchmarks.extraction.process", str(side_px), job, str(path))
+            done = subprocess.run(
+                [sys.executable, *arguments], check=True, capture_output=True, text=True
+            )
+        cpu_ms, peak_mb = json.loads(done.stdout.splitlines()[-1])
+    return float(cpu_ms), float(peak_mb)
+
+
+def _make(side_px: int, path: Path) -> None:
+    from benchmarks.extraction.sky import generate_field, to_fits  # noqa: PLC0415  (memory)
+
+    n_sources = round(_SOURCES_A_PIXEL * side_px**2)
+    path.write_bytes(to_fits(generate_field(side_px, n_sources, 1, mixed=True)))
+
+
+def _measure(path: Path) -> tuple[float, float]:
+    """Return the median CPU time of an image [ms], and the peak memory of this process [MB]."""
+    from runtime.kafka import InMessage  # noqa: PLC0415  (as above)
+    from runtime.settings import ExtractSettings, ImageLimits  # noqa: PLC0415
+    from schemas.topics import Topics  # noqa: PLC0415
+    from services.extract.handlers.images import ImageHandler  # noqa: PLC0415
+    from services.extract.steps.measurement import ImageMeasurer  # noqa: PLC0415
+
+    measurer = ImageMeasurer(ExtractSettings(), ImageLimits(), disk=path.parent)
+    handler = ImageHandler(measurer, Topics(), "cluster")
+    taken_ms = []
+    for number in range(_WARM_UP + _IMAGES):
+        message = InMessage(
+            Topics().images, 0, number, b"night:150MHz", path.read_bytes(),
+            time_appended=datetime.now(UTC),
+        )  # fmt: skip
+        started_s = time.process_time()
+        handler.on_image(message)
+        taken_ms.append(1000 * (time.process_time() - started_s))
+        del message
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return statistics.median(taken_ms[_WARM_UP:]), peak_mb
+
+
+def main() -> None:
+    """Measure one size, or do one of the two jobs of that for the process that asks."""
+    side_px, *job = sys.argv[1:]
+    if not job:
+        cpu_ms, peak_mb = _run(int(side_px))
+        print(f"{side_px} px: {cpu_ms:.1f} ms of CPU an image, at most {peak_mb:.0f} MB")
+    elif job[0] == "make":
+        _make(int(side_px), Path(job[1]))
+    else:
+        print(json.dumps(_measure(Path(job[1]))))
+
+
+if __name__ == "__main__":
+    main()
