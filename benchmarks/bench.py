@@ -1,9 +1,9 @@
 """All figures of this machine in one table: the source finder beside others, and the whole stack.
 
 ``python -m benchmarks.bench --compare build/bench-old.json`` runs `bench_extract`,
-`extraction/process` and `bench_end_to_end`, at least three rounds each, prints medians with the load, writes JSON beside
-them, and compares with an older run. Run it with nothing else running (half an hour); ``--quick``
-takes small images, to see that it works.
+`extraction/process` and `bench_end_to_end`, at least three rounds each, prints medians with the
+load, writes JSON beside them, and compares with an older run. Run it with nothing else running
+(half an hour); ``--quick`` takes small images, to see that it works.
 """
 
 import argparse

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from runtime.dead_letters import DeadLetters
+from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage, OutMessage
 from schemas.codec import decode_forced_request, encode_forced_measurements
-from schemas.messages import ForcedMeasurements
+from schemas.messages import ForcedMeasurements, ForcedRequest
 from schemas.topics import Topics
 from services.extract import metrics
-from services.extract.handlers.requests import Requests
+from services.extract.handlers.requests import read_request, refuse_request
 from services.extract.steps.forced_requests import (
     ForcedPhotometry,
     check_request,
@@ -32,13 +33,7 @@ class ForcedHandler:
     def __init__(self, photometry: ForcedPhotometry, topics: Topics) -> None:
         self._photometry = photometry
         self._topics = topics
-        self._requests = Requests(
-            decode_forced_request,
-            check_request,
-            lambda request, reason: self._to_message(without_fluxes(request, reason)),
-            DeadLetters(topic=topics.dead_letters, service="extract"),
-        )
-        self.on_rejected = self._requests.reject
+        self._dead_letters = DeadLetters(topic=topics.dead_letters, service="extract")
 
     def on_request(self, message: InMessage) -> Sequence[OutMessage]:
         """Return the answer to one request.
@@ -49,13 +44,26 @@ class ForcedHandler:
             Code ``bad_avro`` if the message is not a request, ``bad_record`` if its values are
             impossible.
         """
-        request = self._requests.read(message)
+        request = _read(message)
         answer = self._photometry.measure(request)
         metrics.FORCED.labels(answer.missing_reason or "measured").inc(
             len(request.positions.extraction_type)
         )
         return [self._to_message(answer)]
 
+    def on_rejected(self, message: InMessage, error: RejectedMessageError) -> Sequence[OutMessage]:
+        """Return the dead letter, and an answer with the reason where the request can be read."""
+        return refuse_request(
+            message,
+            self._dead_letters.build(message, error),
+            _read,
+            lambda request: self._to_message(without_fluxes(request, error.reason_code)),
+        )
+
     def _to_message(self, answer: ForcedMeasurements) -> OutMessage:
         value = encode_forced_measurements(answer)
         return OutMessage(self._topics.forced_measurements, answer.stream.encode(), value)
+
+
+def _read(message: InMessage) -> ForcedRequest:
+    return read_request(message, decode_forced_request, check_request)

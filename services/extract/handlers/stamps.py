@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from runtime.dead_letters import DeadLetters
+from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage, OutMessage
 from schemas.codec import decode_stamp_request, encode_image_stamps
-from schemas.messages import ImageStamps
+from schemas.messages import ImageStamps, StampRequest
 from schemas.topics import Topics
 from services.extract import metrics
-from services.extract.handlers.requests import Requests
+from services.extract.handlers.requests import read_request, refuse_request
 from services.extract.steps.stamps import StampCutter, check_request, without_stamps
 
 __all__ = ["StampHandler"]
@@ -28,13 +29,7 @@ class StampHandler:
     def __init__(self, cutter: StampCutter, topics: Topics) -> None:
         self._cutter = cutter
         self._topics = topics
-        self._requests = Requests(
-            decode_stamp_request,
-            check_request,
-            lambda request, reason: self._to_message(without_stamps(request, reason)),
-            DeadLetters(topic=topics.dead_letters, service="extract"),
-        )
-        self.on_rejected = self._requests.reject
+        self._dead_letters = DeadLetters(topic=topics.dead_letters, service="extract")
         # The request of which some stamps are cut.
         self._begun: tuple[InMessage, Iterator[ImageStamps | None]] | None = None
 
@@ -49,7 +44,7 @@ class StampHandler:
         """
         begun, self._begun = self._begun, None
         if begun is None or begun[0] is not message:
-            begun = message, self._cutter.cut(self._requests.read(message))
+            begun = message, self._cutter.cut(_read(message))
         answer = next(begun[1])
         if answer is None:
             self._begun = begun
@@ -63,5 +58,18 @@ class StampHandler:
         self._begun = None
         self._cutter.reset()
 
+    def on_rejected(self, message: InMessage, error: RejectedMessageError) -> Sequence[OutMessage]:
+        """Return the dead letter, and an answer with the reason where the request can be read."""
+        return refuse_request(
+            message,
+            self._dead_letters.build(message, error),
+            _read,
+            lambda request: self._to_message(without_stamps(request, error.reason_code)),
+        )
+
     def _to_message(self, answer: ImageStamps) -> OutMessage:
         return OutMessage(self._topics.stamps, answer.stream.encode(), encode_image_stamps(answer))
+
+
+def _read(message: InMessage) -> StampRequest:
+    return read_request(message, decode_stamp_request, check_request)
