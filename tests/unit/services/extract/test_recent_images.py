@@ -66,6 +66,21 @@ def test_what_leaves_memory_comes_back_from_disk(
     assert numbers_of(recent, images) == [3, 4, 5, 6, 7]
 
 
+def test_the_latest_image_is_kept_whatever_its_size(images: list[ExtractedImage]) -> None:
+    recent = RecentImages(IMAGE_BYTES // 2)
+    put_all(recent, images)
+    assert numbers_of(recent, images) == [7]
+
+
+def test_room_is_made_before_an_image_is_put(images: list[ExtractedImage]) -> None:
+    recent = RecentImages(3 * IMAGE_BYTES)
+    put_all(recent, images[:3])
+    recent.make_room(IMAGE_BYTES)
+    assert numbers_of(recent, images) == [1, 2]
+    recent.make_room(IMAGE_BYTES)
+    assert numbers_of(recent, images) == [1, 2]
+
+
 def test_the_file_has_no_name(images: list[ExtractedImage], tmp_path: Path) -> None:
     recent = keeper(tmp_path, Clock(), n_in_memory=1, n_on_disk=3)
     put_all(recent, images)
