@@ -13,8 +13,9 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
-from benchmarks.bench_associate import postgres
+from benchmarks.bench_associate import postgres, postgres_cpu_s
 from livetrap.database.migrations import migrate
 from schemas.messages import ForcedMeasurements, ForcedRequest, ImageDetections
 from tests.support.association import Associator, associator
@@ -118,28 +119,44 @@ async def count_states(case: Associator) -> dict[str, int]:
     return found | row
 
 
-async def measure_growth(url: str, options: argparse.Namespace) -> None:
-    """Print the catalogue as it grows."""
+async def measure_growth(url: str, server: int, options: argparse.Namespace) -> None:
+    """Print the catalogue as it grows, and what a step costs."""
     await asyncio.to_thread(migrate, url)
     settings = {"lookback_wait_ms": 3_600_000, "lookback_images": options.look_back}
     peak_sigma = tuple(options.peak_sigma)
     sky = GrowingSky(options.true, options.false, peak_sigma=peak_sigma, seed=options.seed)
-    print("step  " + "  ".join((*_STATES, "announced", "archived")) + "  catalogue/true  CPU [ms]")
+    print(
+        "step  " + "  ".join((*_STATES, "announced", "archived")) + "  catalogue/true  "
+        "client  PostgreSQL [ms]  RSS [MB]  load"
+    )
+    n_part = max(1, options.steps // 10)
     async with associator(url, **settings) as case:
-        since_s = time.process_time()
+        before_s = _cpu_s(server)
         for step in range(options.steps):
             await sky.observe(case, step)
-            if (step + 1) % max(1, options.steps // 10) == 0:
-                counts = await count_states(case)
-                kept = sum(counts[state] for state in _STATES)
-                spent_ms = 1000 * (time.process_time() - since_s) / max(1, options.steps // 10)
-                print(
-                    f"{step + 1:4d}  "
-                    + "  ".join(f"{value:{len(name)}d}" for name, value in counts.items())
-                    + f"  {kept / options.true:14.2f}  {spent_ms:8.0f}",
-                    flush=True,
-                )
-                since_s = time.process_time()
+            case.events.clear()
+            if (step + 1) % n_part == 0:
+                after_s = _cpu_s(server)
+                spent_ms = 1000 * (after_s - before_s) / n_part
+                _print_part(step + 1, await count_states(case), options.true, spent_ms)
+                before_s = _cpu_s(server)
+
+
+def _cpu_s(server: int) -> FloatArray:
+    """Return the CPU time so far of this process and of PostgreSQL [s]."""
+    return np.array([time.process_time(), postgres_cpu_s(server)])
+
+
+def _print_part(step: int, counts: dict[str, int], n_true: int, spent_ms: FloatArray) -> None:
+    kept = sum(counts[state] for state in _STATES)
+    rss_mb = psutil.Process().memory_info().rss / 1e6
+    print(
+        f"{step:4d}  "
+        + "  ".join(f"{value:{len(name)}d}" for name, value in counts.items())
+        + f"  {kept / n_true:14.2f}  {spent_ms[0]:6.1f}  {spent_ms[1]:15.1f}  {rss_mb:8.1f}"
+        f"  {os.getloadavg()[0]:4.1f}",
+        flush=True,
+    )
 
 
 def main() -> None:
@@ -153,8 +170,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=15)
     options = parser.parse_args()
     print(f"{options}, load {os.getloadavg()[0]:.1f}")
-    with postgres() as (url, _):
-        asyncio.run(measure_growth(url, options))
+    with postgres() as (url, server):
+        asyncio.run(measure_growth(url, server, options))
 
 
 if __name__ == "__main__":
