@@ -150,6 +150,33 @@ def test_the_rms_of_an_image_is_a_map(site: Site) -> None:
     assert site.errors() == []
 
 
+def test_the_offsets_of_a_stream_say_what_its_systematic_error_is(site: Site) -> None:
+    shifts_arcsec = np.random.default_rng(1).normal([0.0, 2.0], [5.0, 3.0], (200, 2))
+
+    async def add(rows: Rows) -> None:
+        image = await rows.image(0)
+        source = await rows.source(10.0, 0.0, image=image)
+        for east, north in shifts_arcsec:
+            await rows.point(source, image, ra=10 + east / 3600, dec=north / 3600,
+                             ra_err_deg=3 / 3600, dec_err_deg=3 / 3600)  # fmt: skip
+
+    stream, _ = site.write(add)
+    page = site.open(f"quality?stream={stream}")
+    rows = "[...document.querySelectorAll('[aria-label=\"Position offsets\"] tbody tr')]"
+    found = page.wait_for(f"{rows}.length === 2 && {rows}.map(each => each.innerText)")
+    numbers = [[float(v.strip("\u2033").replace("\u2212", "-")) for v in each.split("\t")[1:]]
+               for each in found]  # fmt: skip
+    for (middle, spread, fitted, excess), values in zip(numbers, shifts_arcsec.T, strict=True):
+        # As the page takes the median: the upper one of the two in the middle.
+        wanted = np.sort(values)[values.size // 2]
+        deviation = 1.4826 * np.sort(np.abs(values - wanted))[values.size // 2]
+        np.testing.assert_allclose([middle, spread, fitted], [wanted, deviation, 3], rtol=6e-3)
+        beyond = np.sqrt(max(0, deviation**2 - 9))
+        np.testing.assert_allclose(excess, beyond, rtol=6e-3, atol=6e-3)
+    assert "measurements" in read_marks(page, '[aria-label="Position offsets"]', "Home")
+    assert site.errors() == []
+
+
 def test_a_constant_is_fitted_to_each_band(site: Site) -> None:
     low, high = [10.0, 11.0, 9.5, 10.3], [10.0, 14.0]  # mJy, with errors of 1 mJy
 

@@ -9,6 +9,7 @@ import { around } from "../charts/scale";
 import { band as bandName, number, time } from "../format";
 import { get } from "../http";
 import { CompletenessCard } from "../parts/completeness";
+import { OffsetMapCard } from "../parts/offset_map";
 import { Loaded, useResource } from "../resource";
 import type { Image, Page, Stream } from "../types";
 
@@ -54,7 +55,10 @@ export function QualityPage() {
           <>
             <p class="quiet">The newest {found.length.toLocaleString("en")} images, {found.filter((each) => each.verdict === "rejected").length} of them rejected.</p>
             <CompletenessCard images={found} />
-            <div class="grid">{QUANTITIES.map((each) => <QuantityCard key={each.name} quantity={each} images={found} />)}</div>
+            <div class="grid">
+              {QUANTITIES.map((each) => <QuantityCard key={each.name} quantity={each} images={found} />)}
+              <OffsetMapCard images={found} stream={query["stream"]} streams={streams.data?.items ?? []} />
+            </div>
           </>
         ))}
       </Loaded>

@@ -13,7 +13,7 @@ import type { Detection, Image, Point, Source } from "../types";
 const LEAST_ARCSEC = 0.1;
 
 /** Arcseconds to the east and north of a position. */
-function shiftOf(at: Position, from: Position): { x: number; y: number } | null {
+export function shiftOf(at: Position, from: Position): { x: number; y: number } | null {
   const found = offsets(at, from);
   return found && { x: found[0] * 3600, y: found[1] * 3600 };
 }
