@@ -154,7 +154,8 @@ def test_the_offsets_of_a_stream_say_what_its_systematic_error_is(site: Site) ->
     shifts_arcsec = np.random.default_rng(1).normal([0.0, 2.0], [5.0, 3.0], (200, 2))
 
     async def add(rows: Rows) -> None:
-        image = await rows.image(0)
+        for step in range(24):  # more than are looked at, of which the newest is one
+            image = await rows.image(step)
         source = await rows.source(10.0, 0.0, image=image)
         for east, north in shifts_arcsec:
             await rows.point(source, image, ra=10 + east / 3600, dec=north / 3600,

@@ -23,8 +23,9 @@ interface Offset {
 
 function sampleOf(images: readonly Image[]): Image[] {
   const accepted = images.filter((each) => each.verdict === "accepted");
-  const step = Math.max(1, accepted.length / SAMPLED_IMAGES);
-  return [...Array(Math.min(SAMPLED_IMAGES, accepted.length)).keys()].flatMap((index) => accepted[Math.floor(index * step)] ?? []);
+  const n = Math.min(SAMPLED_IMAGES, accepted.length);
+  const step = (accepted.length - 1) / Math.max(1, n - 1); // from the oldest to the newest
+  return [...Array(n).keys()].flatMap((index) => accepted[Math.round(index * step)] ?? []);
 }
 
 /** One image after the other: a page in the background has no claim to the server. */
