@@ -28,6 +28,7 @@ from api.handlers import (
     observations,
     operations,
     operator_actions,
+    rules,
     search,
     soda,
     source_columns,
@@ -155,6 +156,7 @@ def _add_routes(app: FastAPI) -> None:
         operator_actions,
         operations,
         subscriptions,
+        rules,
     ):
         app.include_router(
             resource.router,

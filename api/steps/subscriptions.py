@@ -10,6 +10,7 @@ import asyncpg
 from api.metrics import ALERTS_STREAMED
 from api.models.subscriptions import DryRun, SkyCone, Subscription
 from api.steps.alert_stream import to_event
+from api.steps.reference_matches import fetch_matches
 from api.storage.database import Database
 from rules.wanted import Wanted
 from runtime.errors import TransientError
@@ -52,18 +53,7 @@ async def compare(
     """
     compared = rows[:MAX_ALERTS]
     events = [event_from_json(row["event"]) for row in compared]
-    matches: list[dict[str, bool]] = [{} for _ in events]
-    if wanted.matches and events:
-        asked = sorted(wanted.matches, key=lambda match: match.key)
-        for row in await database.fetch(
-            "match_references",
-            ra=[event.ra for event in events],
-            dec=[event.dec for event in events],
-            key=[match.key for match in asked],
-            catalogue=[match.catalogue for match in asked],
-            radius_arcsec=[match.radius_arcsec for match in asked],
-        ):
-            matches[row["number"]][row["key"]] = row["is_there"]
+    matches = await fetch_matches(database, wanted.matches, events)
 
     def choose() -> list[Mapping[str, Any]]:
         families: set[str] = set()

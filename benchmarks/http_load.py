@@ -1,0 +1,162 @@
+"""Load on an HTTP server over loopback: connections that stay open, and what each answer took."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import psutil
+
+__all__ = ["Connection", "Load", "at_rate", "cpu_of", "one_by_one", "saturate"]
+
+
+class Connection:
+    """A connection that stays open; one request at a time.
+
+    Parameters
+    ----------
+    port : int
+        On loopback.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def get(self, path: str) -> int:
+        """Return the length of an answer [byte].
+
+        Raises
+        ------
+        RuntimeError
+            If it is no success.
+        """
+        if self._streams is None:
+            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = self._streams
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        if b"transfer-encoding: chunked" in head:
+            n_bytes = await self._skip_chunks(reader)
+        else:
+            n_bytes = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
+            await reader.readexactly(n_bytes)
+        if not head.startswith(b"http/1.1 200"):
+            raise RuntimeError(f"{path}: {head.splitlines()[0]!r}")
+        return n_bytes
+
+    async def _skip_chunks(self, reader: asyncio.StreamReader) -> int:
+        n_bytes = 0
+        while n_chunk := int(await reader.readline(), 16):
+            await reader.readexactly(n_chunk + 2)
+            n_bytes += n_chunk
+        await reader.readline()
+        return n_bytes
+
+    def close(self) -> None:
+        """Close it."""
+        if self._streams is not None:
+            self._streams[1].close()
+
+
+@dataclass
+class Load:
+    """What a load measured.
+
+    Parameters
+    ----------
+    times_s : list of float
+        From when each request was due to the end of its answer [s].
+    wall_s, cpu_s : float
+        Length of the measurement, and CPU time of the server in it [s].
+    """
+
+    times_s: list[float] = field(default_factory=list)
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+
+    def quantile_ms(self, share: float) -> float:
+        """Return a quantile of the times [ms]."""
+        return float(np.quantile(self.times_s, share)) * 1e3
+
+    @property
+    def per_s(self) -> float:
+        """Return answers a second [1/s]."""
+        return len(self.times_s) / self.wall_s
+
+    @property
+    def cpu_ms(self) -> float:
+        """Return the CPU time of the server for an answer [ms]."""
+        return self.cpu_s / len(self.times_s) * 1e3
+
+
+def cpu_of(process: psutil.Process) -> float:
+    """Return the CPU time of a process so far [s]."""
+    used = process.cpu_times()
+    return float(used.user + used.system)
+
+
+@contextmanager
+def _measured(process: psutil.Process) -> Iterator[Load]:
+    load = Load()
+    started_s, cpu_s = time.perf_counter(), cpu_of(process)
+    yield load
+    load.wall_s, load.cpu_s = time.perf_counter() - started_s, cpu_of(process) - cpu_s
+
+
+async def saturate(
+    port: int, process: psutil.Process, path: str, *, n_clients: int, seconds: float
+) -> Load:
+    """Ask without a pause over several connections."""
+    with _measured(process) as load:
+        until_s = time.perf_counter() + seconds
+
+        async def ask() -> None:
+            connection = Connection(port)
+            while (started_s := time.perf_counter()) < until_s:
+                await connection.get(path)
+                load.times_s.append(time.perf_counter() - started_s)
+            connection.close()
+
+        await asyncio.gather(*(ask() for _ in range(n_clients)))
+    return load
+
+
+async def at_rate(
+    port: int, process: psutil.Process, path: Callable[[], str], *, per_s: float, n: int
+) -> Load:
+    """Ask at a rate, whether or not earlier answers have come."""
+    idle: list[Connection] = []
+    with _measured(process) as load:
+        started_s = time.perf_counter()
+
+        async def ask(due_s: float) -> None:
+            connection = idle.pop() if idle else Connection(port)
+            await connection.get(path())
+            load.times_s.append(time.perf_counter() - due_s)
+            idle.append(connection)
+
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(n):
+                due_s = started_s + number / per_s
+                await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
+                tasks.create_task(ask(due_s))
+    for connection in idle:
+        connection.close()
+    return load
+
+
+async def one_by_one(
+    port: int, process: psutil.Process, path: Callable[[], str], *, n: int
+) -> Load:
+    """Ask n times, one after the other."""
+    connection = Connection(port)
+    with _measured(process) as load:
+        for _ in range(n):
+            started_s = time.perf_counter()
+            await connection.get(path())
+            load.times_s.append(time.perf_counter() - started_s)
+    connection.close()
+    return load
