@@ -41,7 +41,7 @@ from api.handlers import (
     virtual_observatory,
     web_page,
 )
-from api.handlers.context import ApiContext, get_context
+from api.handlers.context import ApiContext
 from api.handlers.parameters import refuse_unknown_parameters
 from api.steps.alert_stream import AlertStream
 from api.steps.statistics_copy import StatisticsCopy
@@ -113,9 +113,6 @@ def create_app(context: ApiContext) -> FastAPI:
         await asyncio.to_thread(context.pixels.close)
         await context.retention.aclose()
 
-    async def provide_context() -> ApiContext:
-        return context
-
     app = FastAPI(
         title="LiveTrap",
         version=version("livetrap"),
@@ -126,7 +123,7 @@ def create_app(context: ApiContext) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
     )
-    app.dependency_overrides[get_context] = provide_context
+    app.state.context = context
     problem_details.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)
     middleware.install(app, cors_origins=context.settings.cors_origins)

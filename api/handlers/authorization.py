@@ -64,9 +64,9 @@ def token_first_route(scope: Scope, *, reading: bool = False) -> type[APIRoute]:
                 return handle
 
             async def handle_authorized(request: Request) -> Response:
-                provide = request.app.dependency_overrides[get_context]
+                context = await get_context(request)
                 bearer = await _BEARER(request)
-                request.state.writer = await _authorize(await provide(), bearer, scope)
+                request.state.writer = await _authorize(context, bearer, scope)
                 return await handle(request)
 
             return handle_authorized

@@ -66,9 +66,14 @@ class ApiContext:
     tap_jobs: TapJobs
 
 
-async def get_context() -> ApiContext:
-    """Return the context of the application; `create_app` replaces this dependency."""
-    raise RuntimeError("the application was built without a context")
+async def get_context(request: Request) -> ApiContext:
+    """Return the context that `create_app` gave the application.
+
+    An override of the dependency would do the same, and FastAPI would analyse every dependency
+    of every request anew: most of the time of a list.
+    """
+    context: ApiContext = request.app.state.context
+    return context
 
 
 async def refuse_unknown_stream(

@@ -15,6 +15,7 @@ __all__ = ["search_boxes", "to_source_items", "with_position_errors"]
 
 # The search index holds the position at creation; it follows a drift only beyond this.
 _DRIFT_DEG = 10 / 3600
+_FIELDS = frozenset(SourceItem.model_fields)
 
 
 def search_boxes(cone: Cone) -> dict[str, object]:
@@ -60,7 +61,7 @@ def _to_source_item(row: Mapping[str, Any], bands: Sequence[BandStatistics]) -> 
         "flux_int_max_jy": _largest(band.flux_int_max_jy for band in bands),
         "flux_peak_mean_jy_beam": _largest(band.flux_peak_mean_jy_beam for band in bands),
         # A list by a statistic has these as they were when it was ordered.
-        **{name: value for name, value in row.items() if name in SourceItem.model_fields},
+        **{name: value for name, value in row.items() if name in _FIELDS},
         "ra_err_deg": _position_error_deg(row["weight_ra"], systematic_deg),
         "dec_err_deg": _position_error_deg(row["weight_dec"], systematic_deg),
         "bands": bands,
@@ -90,7 +91,7 @@ def _spectrum(bands: Sequence[BandStatistics]) -> dict[str, float | None]:
         for band in bands
         if band.stokes == "I"
     ]
-    found = spectral_index(*np.array(points, float).reshape(-1, 3).T)
+    found = spectral_index(*np.array(points, float).T) if len(points) > 1 else None
     index, err = found or (None, None)
     return {"spectral_index": index, "spectral_index_err": err}
 

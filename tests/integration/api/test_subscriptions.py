@@ -224,7 +224,7 @@ async def test_server_sent_events_of_a_subscription(
         "values ($1, 'subscription', $2, $3)",
         [(each, name, datetime.now(UTC) - timedelta(seconds=1)) for each in ids[1:]],
     )
-    context = await app_of(client).dependency_overrides[_get_context()]()
+    context = app_of(client).state.context
     events = follow(context.database, name, 0, is_stopped=lambda: False)
     heard = []
     async with asyncio.timeout(60):
@@ -235,9 +235,3 @@ async def test_server_sent_events_of_a_subscription(
                 break
     await events.aclose()  # type: ignore[attr-defined]
     assert heard == ids[1:]
-
-
-def _get_context() -> Any:
-    from api.handlers.context import get_context
-
-    return get_context
