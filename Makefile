@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-vo lint web web-check docs docs-update bench bench-interruption bench-extract bench-associate bench-alert bench-attack bench-decide clean
+.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-vo lint web web-check docs docs-update bench bench-interruption bench-extract bench-associate bench-alert bench-attack bench-api bench-decide clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -167,6 +167,9 @@ bench-alert: install  ## latency of an alert on each channel, fan-out to 512 sub
 
 bench-attack: install  ## latency of alerts in peace and under attack, with 512 subscribers (3 min)
 	$(BIN)/python -m benchmarks.bench_attack
+
+bench-api: install  ## the figures of the API over 1e6 sources and 1e7 detections, the server on one core (6 min)
+	$(BIN)/python -m benchmarks.bench_api
 
 bench-decide: install  ## what the decisions find and invent, on simulated light curves, beside TraP (5 min)
 	$(BIN)/python -m benchmarks.bench_decide --full

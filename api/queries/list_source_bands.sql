@@ -1,7 +1,8 @@
 -- Return the light-curve statistics of sources, one row a band and Stokes parameter.
 --
 -- $1  source_id  bigint[]
--- Index: the primary key.
+-- Index: the primary key of source_band, for both halves: a planner that has the sources of one alone
+-- computes the other half of every source of the catalogue.
 select
     flux_int.source_id,
     band.freq_eff_hz,
@@ -32,6 +33,7 @@ inner join source_band_variability as flux_peak
 inner join band on flux_int.band_id = band.id
 where
     flux_int.source_id = any($1::bigint[])
+    and flux_peak.source_id = any($1)
     and flux_int.kind = 'int'
     and flux_int.n_datapoints > 0
 order by flux_int.source_id, band.freq_eff_hz, flux_int.stokes

@@ -11,6 +11,7 @@ from api.models.statistics import STATISTICS
 from runtime.sql import load_statement
 from tests.support.api_rows import START, Rows, rows_of
 from tests.support.api_service import client_of
+from tests.support.query_plans import plan_of
 
 
 async def ids(client: httpx.AsyncClient, rows: Rows, **query: Any) -> list[int]:
@@ -175,6 +176,31 @@ async def test_a_list_by_eta_is_read_by_index_while_updates_of_sources_stay_hot(
             "where indrelid = 'source'::regclass"
         )
         assert "eta" not in indexed.split()
+
+
+async def test_bands_of_a_page_of_sources_are_read_by_index(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, rows.connection.transaction():
+        image, band = await rows.image(0), await rows.band(150e6)
+        await rows.connection.execute(
+            "with added as (insert into source (stream_id, zone, search_ra, search_dec, ra, dec, "
+            "weight_ra, weight_dec, n_datapoints, eta, v, first_image_key, first_source_number, "
+            "first_time_start, last_time_start) select $1, 0, n, 0, n, 0, 1, 1, 2, n, n, $2, 0, "
+            "now(), now() from generate_series(1, 5000) as n returning id) "
+            "insert into source_band (source_id, band_id, stokes, n_datapoints, flux_int_mean_jy, "
+            "flux_int_m2, flux_int_weight, flux_int_wmean_jy, flux_int_wm2, "
+            "flux_peak_mean_jy_beam, flux_peak_m2, flux_peak_weight, flux_peak_wmean_jy_beam, "
+            "flux_peak_wm2, flux_int_max_jy) "
+            "select id, $3, 'I', 2, 1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1 from added",
+            rows.stream_id, image, band,
+        )  # fmt: skip
+        await rows.connection.execute("analyze source_band")
+        ids = await rows.connection.fetchval(
+            "select array_agg(id) from (select id from source where stream_id = $1 limit 50)",
+            rows.stream_id,
+        )
+        for mode in ("force_custom_plan", "force_generic_plan"):
+            plan = await plan_of(rows.connection, "list_source_bands", mode, {"source_id": ids})
+            assert "Seq Scan on source_band" not in plan, plan
 
 
 @pytest.mark.parametrize(("query", "words"), [("sort=flux", "snr_max"), ("order=up", "asc")])

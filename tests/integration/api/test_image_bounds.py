@@ -6,9 +6,9 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from runtime.sql import load_statement
-from tests.support.api_rows import START, Rows, rows_of
+from tests.support.api_rows import START, rows_of
 from tests.support.api_service import client_of
+from tests.support.query_plans import plan_of
 
 _PATH = "/api/v1/images"
 
@@ -122,20 +122,6 @@ async def test_transients_are_ordered_by_each_column(postgres_url: str) -> None:
             assert await listed(client, path, **within) == transients[1:], column
 
 
-async def plan_of(rows: Rows, query: str, mode: str, **parameters: object) -> str:
-    """Return the plan of a query by one way of planning."""
-    statement = load_statement("api", query)
-    arguments = ", ".join(
-        "null" if value is None else f"'{value}'"
-        for value in statement.to_arguments(parameters, missing_is_null=True)
-    )
-    await rows.connection.execute(f"set local plan_cache_mode = {mode}")
-    await rows.connection.execute(f"prepare planned as {statement.text}")
-    found = await rows.connection.fetch(f"explain execute planned ({arguments})")
-    await rows.connection.execute("deallocate planned")
-    return "\n".join(row[0] for row in found)
-
-
 async def test_images_are_listed_by_index_in_every_order(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows, rows.connection.transaction():
         await rows.connection.execute(
@@ -147,7 +133,7 @@ async def test_images_are_listed_by_index_in_every_order(postgres_url: str) -> N
         await rows.connection.execute("analyze image")
         for mode in ("force_generic_plan", "force_custom_plan"):
             for asked in ({}, {"before_id": 3000}, {"id": 7}, {"image_id": "7"}):
-                plan = await plan_of(rows, "list_images", mode, limit=50, **asked)
+                plan = await plan_of(rows.connection, "list_images", mode, {"limit": 50, **asked})
                 assert "using image_pkey on image" in plan, plan
                 assert "Seq Scan on image" not in plan, plan
         for sort, index in (
@@ -157,13 +143,9 @@ async def test_images_are_listed_by_index_in_every_order(postgres_url: str) -> N
             ("n_sources", "image_n_sources_image_key_idx"),
         ):
             for is_ascending in (True, False):
+                asked = {"sort": sort, "is_ascending": is_ascending, "limit": 50}
                 plan = await plan_of(
-                    rows,
-                    "list_images_filtered",
-                    "force_custom_plan",
-                    sort=sort,
-                    is_ascending=is_ascending,
-                    limit=50,
+                    rows.connection, "list_images_filtered", "force_custom_plan", asked
                 )
                 assert index in plan, plan
                 assert "Seq Scan on image" not in plan, plan
