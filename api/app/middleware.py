@@ -12,6 +12,7 @@ from starlette.routing import Match, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.app.problem_details import to_problem
+from api.app.shared_answers import SharedAnswers
 from api.metrics import REQUEST_SECONDS, REQUESTS
 
 __all__ = ["install"]
@@ -25,13 +26,16 @@ _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+_SHARED_LISTS = frozenset(
+    f"/api/v1/{name}" for name in ("transients", "sources", "images", "alerts", "streams", "bands")
+)
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _READ_METHODS = ("GET", "HEAD", "OPTIONS")
 _EXPOSED_HEADERS = ("ETag", "Content-Disposition", "Retry-After", "X-LiveTrap-Query")
 _PREFLIGHT_AGE_S = 86_400
 
 
-def install(app: FastAPI, *, cors_origins: Sequence[str]) -> None:
+def install(app: FastAPI, *, cors_origins: Sequence[str], shared_answer_s: float) -> None:
     """Add the middleware to `app`.
 
     Parameters
@@ -40,8 +44,10 @@ def install(app: FastAPI, *, cors_origins: Sequence[str]) -> None:
         Application.
     cors_origins : sequence of str
         Origins whose pages may read its answers; ``*`` is any.
+    shared_answer_s : float
+        Age up to which an answer of a list is given again to the same question [s].
     """
-    app.add_middleware(_Middleware, router=app.router)
+    app.add_middleware(_Middleware, router=app.router, shared_answer_s=shared_answer_s)
     # A page of another origin may read, and not write: it could do so with the user's token.
     app.add_middleware(
         CORSMiddleware,
@@ -56,9 +62,10 @@ def install(app: FastAPI, *, cors_origins: Sequence[str]) -> None:
 class _Middleware:
     """Counts a request when its answer begins: a stream may go on for days."""
 
-    def __init__(self, app: ASGIApp, *, router: Router) -> None:
+    def __init__(self, app: ASGIApp, *, router: Router, shared_answer_s: float) -> None:
         self._app = app
         self._router = router
+        self._shared = SharedAnswers(app, paths=_SHARED_LISTS, max_age_s=shared_answer_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,7 +76,10 @@ class _Middleware:
         async def send_measured(message: Message) -> None:
             if message["type"] == "http.response.start":
                 # Only known routes are labels: the paths that scanners try are endless.
-                route = getattr(scope.get("route"), "path", "none")
+                # A shared answer has no route; its path is one.
+                route = getattr(scope.get("route"), "path", None) or (
+                    scope["path"] if scope["path"] in _SHARED_LISTS else "none"
+                )
                 REQUESTS.labels(route, str(message["status"])).inc()
                 REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started_s)
                 MutableHeaders(scope=message).update(_SECURITY_HEADERS)
@@ -84,7 +94,7 @@ class _Middleware:
             await self._app(scope, head.receive, head.send)
         else:
             exchange = _Exchange(scope, receive, send_measured)
-            await self._app(scope, exchange.receive, exchange.send)
+            await self._shared(scope, exchange.receive, exchange.send)
 
     async def _answer_options(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer which methods a path has."""

@@ -126,7 +126,11 @@ def create_app(context: ApiContext) -> FastAPI:
     app.state.context = context
     problem_details.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)
-    middleware.install(app, cors_origins=context.settings.cors_origins)
+    middleware.install(
+        app,
+        cors_origins=context.settings.cors_origins,
+        shared_answer_s=context.settings.shared_answer_s,
+    )
     _add_routes(app)
     return app
 

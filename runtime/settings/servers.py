@@ -52,6 +52,12 @@ class ApiSettings(Section):
     cors_origins: tuple[str, ...] = Field(
         ("*",), description="Origins whose pages may read the answers; * is any, none is []"
     )
+    shared_answer_s: float = Field(
+        0.1,
+        ge=0,
+        le=60,
+        description="Age up to which a list is given again to the same question; 0 = never [s]",
+    )
     expensive_pool_size: int = Field(
         2, ge=1, le=100, description="Connections for exports and lists by a statistic"
     )
