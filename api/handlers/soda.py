@@ -1,6 +1,7 @@
 """`/vo/soda/sync`: an image as it was sent, or the part of it in a region (SODA 1.0)."""
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,8 +15,10 @@ from api.handlers.dali import describe_parameters, read_parameters, single
 from api.steps.cutout import image_cards, to_fits
 from api.steps.datalink import to_image_id
 from api.steps.observations import parse_span
+from api.steps.stamps import cut_first_region
 from runtime.errors import TransientError
 from sky.cutout import cut_region
+from sky.geometry import to_unit_vectors
 from sky.regions import Region, parse_region
 
 __all__ = ["router"]
@@ -23,6 +26,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/vo/soda", tags=["virtual observatory"])
 
 _FITS = "application/fits"
+_NEAREST_STAMPS = 3
 _TEXT: dict[str, Any] = {
     "text/plain": {"schema": {"type": "string"}, "example": "UsageFault: ID: write one"}
 }
@@ -87,7 +91,10 @@ async def _answer(request: Request, context: ApiContext, client: str) -> Respons
         if not _is_met(given, row):
             return Response(status_code=204)
         async with context.pixel_budget.turn(client):
-            body = await asyncio.to_thread(_read, context, row, region)
+            try:
+                body = await asyncio.to_thread(_read, context, row, region)
+            except (TransientError, ProblemError) as gone:
+                body = await _read_stamp(context, row, region, gone)
     except ValueError as error:
         return PlainTextResponse(f"UsageFault: {error}", 400)
     except TransientError as error:
@@ -95,6 +102,33 @@ async def _answer(request: Request, context: ApiContext, client: str) -> Respons
     except ProblemError as error:
         return _fail(error.status, error.detail)
     return Response(status_code=204) if body is None else answer_immutable(request, body, _FITS)
+
+
+async def _read_stamp(
+    context: ApiContext, row: Mapping[str, Any], region: Region | None, gone: Exception
+) -> bytes:
+    """Return the part of an image from a stored stamp that shows all of it.
+
+    Raises
+    ------
+    Exception
+        `gone`, if there is none.
+    """
+    if region is None:
+        raise gone
+    x, y, z = to_unit_vectors(*region.border()).mean(axis=1)
+    rows = await context.database.fetch(
+        "list_image_stamps",
+        image_key=row["id"],
+        ra=math.degrees(math.atan2(y, x)) % 360.0,
+        dec=math.degrees(math.atan2(z, math.hypot(x, y))),
+        limit=_NEAREST_STAMPS,
+    )
+    files = [each["data"] for each in rows]
+    found = await asyncio.to_thread(cut_first_region, files, region)
+    if found is None:
+        raise gone
+    return await asyncio.to_thread(to_fits, found, image_cards(row))
 
 
 async def _find(context: ApiContext, image_id: str) -> Mapping[str, Any]:

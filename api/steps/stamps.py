@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sky.cutout import Cutout, cut
+from sky.cutout import Cutout, cut, cut_region
+from sky.regions import Region
 from sky.wcs import SkyProjection
 
 __all__ = [
     "ROLES",
     "CutoutSize",
     "cut_first",
+    "cut_first_region",
     "parts_of",
     "read_stamp",
     "subtract",
@@ -69,6 +71,39 @@ def cut_first(files: Sequence[bytes], ra: float, dec: float, size: CutoutSize) -
                 size_arcmin=size.arcmin,
                 beam_major_deg=size.beam_major_deg,
             )
+    return None
+
+
+def cut_first_region(files: Sequence[bytes], region: Region) -> Cutout | None:
+    """Return the least rectangle around a region of the first stamp that shows all of it.
+
+    Parameters
+    ----------
+    files : sequence of bytes
+        Stored stamps of one image.
+    region : Region
+        Region of the sky.
+
+    Returns
+    -------
+    Cutout or None
+        None if no stamp shows all of it.
+
+    Raises
+    ------
+    HeaderError
+        If a file is damaged.
+    """
+    for data in files:
+        stamp = read_stamp(data)
+        rows, columns = stamp.pixels.shape
+        x, y = SkyProjection.of(stamp.wcs_header).to_pixel(*region.border())
+        with np.errstate(invalid="ignore"):
+            inside = (abs(x - (columns - 1) / 2) <= columns / 2) & (
+                abs(y - (rows - 1) / 2) <= rows / 2
+            )
+        if inside.all():
+            return cut_region(stamp.pixels, stamp.wcs_header, region)
     return None
 
 

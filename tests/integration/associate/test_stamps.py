@@ -148,6 +148,14 @@ async def check_cutouts(client: httpx.AsyncClient, stamps: dict[str, dict[str, A
     beside = await client.get(address, params={"ra": ra, "dec": dec + 0.6})
     assert beside.status_code in (404, 503)
     assert "no stored stamp shows the place" in beside.json()["detail"]
+    asked = {"ID": stamps["now"]["image_id"], "CIRCLE": f"{ra} {dec} 0.02"}
+    part = await client.get("/vo/soda/sync", params=asked)
+    assert part.status_code == 200, part.text
+    with fits.open(io.BytesIO(part.content)) as hdus:
+        assert hdus[0].data.max() > 0.9 * BURST_JY
+    for region in ({"CIRCLE": f"{ra} {dec} 1"}, {"CIRCLE": f"{ra} {dec + 0.6} 0.02"}, {}):
+        gone = await client.get("/vo/soda/sync", params={"ID": asked["ID"], **region})
+        assert gone.status_code in (404, 503), region
 
 
 async def expire(run: StampCase) -> None:
