@@ -21,8 +21,8 @@ select
     recent.time_detected,
     recent.event::text as event,
     alert.id is not null as was_alerted,
-    exists (
-        select from alert as earlier
+    (recent.event ->> 'trig_id') in (
+        select earlier.trig_id from alert as earlier
         where
             earlier.trig_id = recent.event ->> 'trig_id'
             and earlier.time_alert < (select min(first.time_detected) from recent as first)
