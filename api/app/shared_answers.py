@@ -21,16 +21,9 @@ _PRIVATE = ("authorization", "if-none-match", "range", "cookie")
 
 @dataclass(slots=True)
 class _Answer:
-    """An answer that is being made, or was made lately.
+    """An answer that is being made, or was made lately; None: it is not for others."""
 
-    Parameters
-    ----------
-    started_s : float
-        When it was begun: it is as old as its question [s].
-    messages : Future
-        What was sent; None if it is not for others.
-    """
-
+    # An answer is as old as its question.
     started_s: float
     messages: "asyncio.Future[Messages | None]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
