@@ -50,10 +50,14 @@ class SharedAnswers:
         self._answers: OrderedDict[_Key, _Answer] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Answer a request; one that may write ends what was shared before."""
         key = self._key_of(scope)
         if key is None:
-            await self._app(scope, receive, send)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                if scope["method"] != "GET":
+                    self._answers.clear()
             return
         known = self._answers.get(key)
         if known is None or time.monotonic() - known.started_s > self._max_age_s:
@@ -64,9 +68,7 @@ class SharedAnswers:
             await self._app(scope, receive, send)
             return
         for message in messages:
-            # A message is changed on its way: the next one gets its own.
-            headers = {"headers": list(message["headers"])} if "headers" in message else {}
-            await send({**message, **headers})
+            await send(_copy(message))
 
     def _key_of(self, scope: Scope) -> _Key | None:
         """Return what the answer depends on; None if it is for this client alone."""
@@ -85,25 +87,31 @@ class SharedAnswers:
         if len(self._answers) > _MOST_ANSWERS:
             self._answers.popitem(last=False)
         kept: list[Message] = []
-        n_bytes = 0
 
         async def send_kept(message: Message) -> None:
-            nonlocal n_bytes
-            n_bytes += len(message.get("body", b""))
-            if n_bytes <= _MOST_BYTES:
-                copied = {"headers": list(message["headers"])} if "headers" in message else {}
-                kept.append({**message, **copied})
+            if not made.messages.done():
+                kept.append(_copy(message))
+                if message.get("more_body", False) or len(message.get("body", b"")) > _MOST_BYTES:
+                    self._share(key, made, None)
+                elif message["type"] == "http.response.body":
+                    is_good = kept[0]["status"] == 200
+                    self._share(key, made, tuple(kept) if is_good else None)
+            # Only now: who reads slowly keeps nobody waiting.
             await send(message)
 
         try:
             await self._app(scope, receive, send_kept)
         finally:
-            is_whole = (
-                n_bytes <= _MOST_BYTES
-                and len(kept) > 1
-                and kept[0]["status"] == 200
-                and not kept[-1].get("more_body", False)
-            )
-            if not is_whole and self._answers.get(key) is made:
-                del self._answers[key]
-            made.messages.set_result(tuple(kept) if is_whole else None)
+            if not made.messages.done():
+                self._share(key, made, None)
+
+    def _share(self, key: _Key, made: _Answer, messages: Messages | None) -> None:
+        """Give an answer to those who wait for it; forget it if it is not for others."""
+        made.messages.set_result(messages)
+        if messages is None and self._answers.get(key) is made:
+            del self._answers[key]
+
+
+def _copy(message: Message) -> Message:
+    """Return a message of its own: it is changed on its way."""
+    return {**message, "headers": list(message["headers"])} if "headers" in message else message

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api.app.shared_answers import SharedAnswers
 
@@ -97,6 +97,38 @@ async def test_who_waits_for_one_who_hangs_up_is_answered() -> None:
         answer = await second
         assert answer.status_code == 200
         assert answer.headers["x-number"] == "2"
+
+
+async def test_a_slow_reader_keeps_nobody_waiting() -> None:
+    app = App()
+    shared = SharedAnswers(app, paths=[PATH], max_age_s=1e9)
+    scope = {"type": "http", "method": "GET", "path": PATH, "query_string": b"", "headers": []}
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    sent: list[Message] = []
+
+    async def take_headers(message: Message) -> None:
+        if message["type"] != "http.response.start":
+            await asyncio.Event().wait()
+
+    async def take(message: Message) -> None:
+        sent.append(message)
+
+    slow = asyncio.create_task(shared(scope, receive, take_headers))
+    async with asyncio.timeout(60):
+        await shared(scope, receive, take)
+    assert [each["type"] for each in sent] == ["http.response.start", "http.response.body"]
+    slow.cancel()
+
+
+async def test_a_write_ends_what_was_shared() -> None:
+    app = App()
+    async with client_of(app) as client:
+        await client.get(PATH)
+        await client.put("/api/v1/sources/1/tags")
+        assert (await client.get(PATH)).headers["x-number"] == "3"
 
 
 async def test_the_oldest_of_many_answers_are_forgotten() -> None:
