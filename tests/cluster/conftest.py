@@ -81,6 +81,19 @@ def control_plane_binary(cache: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def kubelet(cache: Path) -> Path:
+    """The agent of a node; 1 min of CPU once the control plane is built. KUBELET names one."""
+    if ready := os.environ.get("KUBELET"):
+        return Path(ready).resolve(strict=True)
+    return build(cache, "./kubelet")
+
+
+@pytest.fixture(scope="session")
+def pause(cache: Path) -> Path:
+    return build(cache, "./pause")
+
+
+@pytest.fixture(scope="session")
 def promtool(cache: Path) -> str:
     """Prometheus' own checks of rules: PROMTOOL, that of this machine, or one built once."""
     ready = os.environ.get("PROMTOOL") or shutil.which("promtool")

@@ -20,6 +20,7 @@ _USERS = {
     "admin": "admin,admin,system:masters",
     "manager": "system:kube-controller-manager,manager,",
     "scheduler": "system:kube-scheduler,scheduler,",
+    "node": "system:node:node,node,system:nodes",
 }
 
 
@@ -62,6 +63,10 @@ class ControlPlane:
         )  # fmt: skip
         assert not check or done.returncode == 0, f"{arguments}: {done.stderr}"
         return done
+
+    def access_of(self, user: str) -> Path:
+        """Return the file that says how a user reaches the server."""
+        return self._folder / f"{user}.conf"
 
     def apply(
         self, text: str, *, dry_run: bool = False, check: bool = True
@@ -124,6 +129,8 @@ def run_control_plane(binary: Path, kubectl: str, folder: Path) -> Iterator[Cont
             "--token-auth-file", str(folder / "tokens.csv"), "--authorization-mode=Node,RBAC",
             # What a namespace allows is for Pod Security to say.
             "--endpoint-reconciler-type=none", "--allow-privileged=true",
+            # A node of tests has a name that no resolver knows.
+            "--kubelet-preferred-address-types=InternalIP",
         )  # fmt: skip
         wait_for(lambda: _is_ready(server), what="the API server")
         for user in _USERS:

@@ -1,7 +1,9 @@
 """A real API server accepts every object and refuses mistakes; its controllers make the pods."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -100,6 +102,56 @@ def test_a_restart_of_every_workload_ends(plane: ControlPlane, applied: str) -> 
     }
     assert staying
     assert before.isdisjoint(staying)
+
+
+def evict(plane: ControlPlane, pod: str) -> str:
+    """Ask for the eviction of a pod, as a drain of its node does; return why not, if not."""
+    metadata = {"name": pod, "namespace": "livetrap"}
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+    path = f"/api/v1/namespaces/livetrap/pods/{pod}/eviction"
+    done = plane.kubectl("create", "--raw", path, "-f", "-", text=json.dumps(body), check=False)
+    return done.stderr if done.returncode else ""
+
+
+def test_a_drain_leaves_all_but_one_pod_of_a_service(plane: ControlPlane, applied: str) -> None:
+    """Evicted pods find no other node here, so the budget of each service is used up by one."""
+    budgets = plane.get("poddisruptionbudgets", "-n", "livetrap")
+    assert len(budgets) == applied.count("kind: PodDisruptionBudget")
+    # KEDA scales extract, and does not run here; the autoscaler makes the second pod of the api.
+    if budgets:
+        plane.kubectl("scale", "statefulset/livetrap-extract", "-n", "livetrap", "--replicas=2")
+    for each in budgets:
+        wait_for(lambda budget=each: len(pods_of(plane, budget)) > 1, what="two pods")
+    roll_out(plane)
+    nodes = [each["metadata"]["name"] for each in plane.get("nodes")]
+    plane.kubectl("cordon", *nodes)
+    try:
+        for each in budgets:
+            wait_for(lambda budget=each: n_allowed(plane, budget) == 1, what="a full budget")
+            first, second = pods_of(plane, each)[:2]
+            assert evict(plane, first) == ""
+            assert "disruption budget" in evict(plane, second)
+    finally:
+        plane.kubectl("uncordon", *nodes)
+    roll_out(plane)
+
+
+def pods_of(plane: ControlPlane, budget: dict[str, Any]) -> list[str]:
+    labels = budget["spec"]["selector"]["matchLabels"]
+    chosen = ",".join(f"{key}={value}" for key, value in labels.items())
+    pods = plane.get("pods", "-n", "livetrap", "-l", chosen)
+    return [
+        each["metadata"]["name"] for each in pods
+        if "deletionTimestamp" not in each["metadata"]
+    ]  # fmt: skip
+
+
+def n_allowed(plane: ControlPlane, budget: dict[str, Any]) -> int:
+    name = budget["metadata"]["name"]
+    [now] = [
+        each for each in plane.get("pdb", "-n", "livetrap") if each["metadata"]["name"] == name
+    ]
+    return int(now["status"].get("disruptionsAllowed", 0))
 
 
 @pytest.mark.parametrize(

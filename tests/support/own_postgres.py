@@ -26,13 +26,22 @@ class OwnPostgres:
     ----------
     folder : Path
         Holds its cluster; `remove` removes what lies elsewhere.
+    address, network : str, optional
+        Where it listens beside loopback, and who may come there, such as ``10.98.0.0/24``.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, address: str | None = None, network: str | None = None
+    ) -> None:
         self._folder = folder
+        self._options = [*_OPTIONS]
         self._server = open_server(folder, port=choose_port(None, taken=set()))
         self._server.prepare()
         self._backup = self._server.cluster.with_name("backup")
+        if address is not None:
+            self._options.append(f"listen_addresses=127.0.0.1,{address}")
+            with (self._server.cluster / "pg_hba.conf").open("a") as file:
+                file.write(f"host all all {network} scram-sha-256\n")
         self.start()
 
     @property
@@ -40,7 +49,7 @@ class OwnPostgres:
         return self._server.url
 
     def start(self) -> None:
-        options = [word for each in _OPTIONS for word in ("-c", each)]
+        options = [word for each in self._options for word in ("-c", each)]
         with (self._folder / "postgres.log").open("ab") as output:
             self._process = subprocess.Popen(
                 self._as_account([*self._server.command(), *options]), stdout=output, stderr=output
@@ -79,12 +88,14 @@ class OwnPostgres:
 
 
 @contextmanager
-def own_postgres() -> Iterator[OwnPostgres]:
+def own_postgres(
+    *, address: str | None = None, network: str | None = None
+) -> Iterator[OwnPostgres]:
     """Give a server in a folder of its own; stop and delete it afterwards."""
     with tempfile.TemporaryDirectory(
         prefix="livetrap-test-", ignore_cleanup_errors=True
     ) as folder:
-        server = OwnPostgres(Path(folder))
+        server = OwnPostgres(Path(folder), address=address, network=network)
         try:
             yield server
         finally:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,10 +38,13 @@ class Robot:
         """Return whether an alert has reached it on both ways."""
         return ivorn in self.heard and ivorn in self.posted
 
-    async def subscribe(self, port: int) -> None:
+    async def subscribe(
+        self, port: int, find_host: Callable[[], str] = lambda: "127.0.0.1"
+    ) -> None:
         while not self.is_done:
             with suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
-                client = await VtpClient.connect(port)
+                host = await asyncio.to_thread(find_host)
+                client = await VtpClient.connect(port, host=host)
                 self.n_connections += 1
                 await client.send(transport("authenticate", response=NAME))
                 await self._listen(client)

@@ -208,10 +208,12 @@ def running_stack(
 
 
 @contextmanager
-def vtp_robot(port: int) -> Iterator[Robot]:
+def vtp_robot(port: int, find_host: Callable[[], str] = lambda: "127.0.0.1") -> Iterator[Robot]:
     """Run a VTP subscriber with a name, which comes back whenever it is cut off."""
     robot = Robot()
-    thread = threading.Thread(target=lambda: asyncio.run(robot.subscribe(port)), daemon=True)
+    thread = threading.Thread(
+        target=lambda: asyncio.run(robot.subscribe(port, find_host)), daemon=True
+    )
     thread.start()
     try:
         yield robot

@@ -50,8 +50,10 @@ class VtpClient:
         self.writer = writer
 
     @classmethod
-    async def connect(cls, port: int, *, limit: int = 1 << 16) -> "VtpClient":
-        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=limit))
+    async def connect(
+        cls, port: int, *, host: str = "127.0.0.1", limit: int = 1 << 16
+    ) -> "VtpClient":
+        return cls(*await asyncio.open_connection(host, port, limit=limit))
 
     async def send(self, document: bytes) -> None:
         await self.send_raw(struct.pack("!I", len(document)) + document)
