@@ -182,6 +182,7 @@ def test_a_transient_is_judged_by_keys_alone(
         f"""sessionStorage.setItem('livetrap-token', '{{"token":"{TOKEN}","name":"anna"}}')"""
     )
     page = site.open(f"transients?stream={stream}")
+    page.wait_for(f"document.querySelector('tr[data-transient=\"{newest}\"]') !== null")
     page.press("j")
     page.wait_for(f"document.activeElement.closest('tr')?.dataset.transient === '{newest}'")
     assert page.run("document.activeElement.matches(':focus-visible')")
