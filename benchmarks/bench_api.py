@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import os
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from benchmarks.api_catalogue import LONG_CURVE_POINTS, Sizes, fill
 from benchmarks.bench_associate import postgres
 from benchmarks.http_load import Connection, Load, at_rate, one_by_one, saturate
 from livetrap.database.migrations import migrate
+from livetrap.stack.ports import choose_port
 
 _API = "/api/v1"
 _TRANSIENTS = f"{_API}/transients?limit=50"
@@ -124,8 +124,7 @@ async def measure(url: str, seconds: float) -> None:
 @contextmanager
 def server(url: str) -> Iterator[Server]:
     """Run the API on one core."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = choose_port(None, taken=set())
     settings = {
         "LIVETRAP_POSTGRES__URL": url,
         "LIVETRAP_API__PORT": str(port),

@@ -1,7 +1,9 @@
 """Which TCP ports of this machine are free."""
 
+import errno
 import random
 import socket
+import sys
 import time
 from contextlib import suppress
 
@@ -15,6 +17,8 @@ __all__ = ["choose_port", "is_free", "is_listening", "wait_until_left"]
 _LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 # Below the kernel's ephemeral range, so that no outgoing connection takes it meanwhile.
 _FIRST, _LAST = 20000, 32000
+# Ports this process has chosen, until it ends: their servers may not listen yet.
+_claims: dict[int, int] = {}  # descriptors
 
 
 def is_free(port: int) -> bool:
@@ -35,6 +39,8 @@ def choose_port(
     default: int | None, *, wanted: int | None = None, option: str = "", taken: set[int]
 ) -> int:
     """Return the wanted port, else the default one, else any that is free.
+
+    No other process of LiveTrap gets the same port by default or by chance while this one runs.
 
     Parameters
     ----------
@@ -69,7 +75,7 @@ def choose_port(
         return wanted
     draws = (random.randint(_FIRST, _LAST) for _ in range(200))  # noqa: S311  (no secret)
     for port in ([default] if default else []) + list(draws):
-        if port not in taken and is_free(port):
+        if port not in taken and is_free(port) and _claim(port):
             taken.add(port)
             return port
     raise StackError(f"no free port found between {_FIRST} and {_LAST}")
@@ -111,6 +117,25 @@ def _listened_by(supervisor: str, ports: list[int]) -> list[int]:
                 if address == f"unix://{supervisor}":
                     found.add(port)
     return sorted(found)
+
+
+def _claim(port: int) -> bool:
+    """Keep a port from other processes that choose one now; return whether none has it.
+
+    The claim is a name of this network namespace, which ends with the process that holds it.
+    """
+    if port in _claims or sys.platform != "linux":
+        return True
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0livetrap-port-{port}")
+    except OSError as error:
+        name.close()
+        if error.errno == errno.EADDRINUSE:
+            return False
+        raise
+    _claims[port] = name.detach()
+    return True
 
 
 def _has(family: socket.AddressFamily, host: str) -> bool:

@@ -1,7 +1,6 @@
 """A control plane of Kubernetes on loopback: etcd, API server, controllers and scheduler."""
 
 import json
-import socket
 import subprocess
 import time
 import urllib.request
@@ -10,6 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from ssl import CERT_NONE, create_default_context
 from typing import Any, cast
+
+from livetrap.stack.ports import choose_port
 
 __all__ = ["ControlPlane", "run_control_plane", "wait_for"]
 
@@ -103,7 +104,8 @@ def run_control_plane(binary: Path, kubectl: str, folder: Path) -> Iterator[Cont
     folder : Path
         Empty; takes data, keys and logs.
     """
-    peer, etcd, server, manager, scheduler = _free_ports(5)
+    taken: set[int] = set()
+    peer, etcd, server, manager, scheduler = (choose_port(None, taken=taken) for _ in range(5))
     _make_keys(folder)
     with ExitStack() as stack:
 
@@ -177,14 +179,6 @@ def _running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _free_ports(n: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [each.getsockname()[1] for each in listeners]
-    for each in listeners:
-        each.close()
-    return ports
 
 
 def _make_keys(folder: Path) -> None:

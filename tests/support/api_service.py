@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ import httpx
 from fastapi import FastAPI
 
 from api.app import create_app, create_context
+from livetrap.stack.ports import choose_port
 from runtime.settings import ApiProcessSettings, ApiSettings, KafkaSettings, PostgresSettings
 
 __all__ = ["app_of", "client_of", "server", "settings_for"]
@@ -57,8 +57,7 @@ async def server(
     postgres_url: str, *, ready_path: str = "/readyz"
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     """Run `python -m api` on a free port; give its address and its process."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = choose_port(None, taken=set())
     settings = {"LIVETRAP_POSTGRES__URL": postgres_url, "LIVETRAP_API__PORT": str(port)}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "api", env=os.environ | settings

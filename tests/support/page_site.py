@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import TypeVar
 
 import httpx
 
+from livetrap.stack.ports import choose_port
 from tests.support.api_rows import Rows, rows_of
 from tests.support.browser import Page, open_page
 
@@ -109,8 +109,7 @@ async def add_transient(
 @contextmanager
 def open_site(postgres_url: str) -> Iterator[Site]:
     """Serve a database and open a browser; stop both after."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = choose_port(None, taken=set())
     with ExitStack() as stack, open_page() as page:
         site = Site(port, postgres_url, page, stack)
         site.start()

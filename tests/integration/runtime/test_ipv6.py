@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from livetrap.stack.ports import choose_port
 from runtime.settings import VtpSettings
 from services.distribute.handlers.vtp import VtpServer
 from tests.support.vtp_log import memory_log
@@ -32,8 +33,7 @@ pytestmark = pytest.mark.skipif(not has_ipv6(), reason="this machine has no loop
 @contextmanager
 def running_api(host: str) -> Iterator[int]:
     """Run the API, without a database, on a free port of `host`."""
-    with socket.create_server((host, 0), family=socket.AF_INET6) as probe:
-        port = probe.getsockname()[1]
+    port = choose_port(None, taken=set())
     environment = {"LIVETRAP_API__HOST": host, "LIVETRAP_API__PORT": str(port)}
     process = subprocess.Popen([sys.executable, "-m", "api"], env={**os.environ, **environment})
     try:

@@ -5,6 +5,7 @@ import urllib.request
 
 import pytest
 
+from livetrap.stack.ports import choose_port
 from runtime.errors import SettingsError
 from runtime.health import Health
 from runtime.kafka.connection import common_config
@@ -23,11 +24,6 @@ def has_ipv6() -> bool:
 
 
 needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no loopback of IPv6")
-
-
-def free_port(host: str) -> int:
-    with socket.create_server((host, 0), family=socket.AF_INET6) as probe:
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize(
@@ -79,7 +75,7 @@ def healthy() -> Health:
 @needs_ipv6
 @pytest.mark.parametrize("host", ["::1", "::"])
 def test_metrics_are_served_on_ipv6(host: str) -> None:
-    port = free_port("::1")
+    port = choose_port(None, taken=set())
     serve_metrics(MetricsSettings(host=host, port=port), healthy())
     with urllib.request.urlopen(f"http://[::1]:{port}/metrics", timeout=10) as answer:
         assert b"python_info" in answer.read()
