@@ -14,7 +14,7 @@ from sky.header.cards import Cards, quiet_astropy
 from sky.header.casa_beams import set_casa_beam
 from sky.header.errors import HeaderError
 
-__all__ = ["FitsImage", "HeaderError", "decode_pixels", "parse_fits"]
+__all__ = ["FitsImage", "HeaderError", "decode_pixels", "lowest_code", "parse_fits"]
 
 _BLOCK = 2880
 _CARD = 80
@@ -245,3 +245,20 @@ def decode_pixels(data: bytes, image: FitsImage) -> npt.NDArray[np.float32]:
     if blank is not None:
         pixels[raw == blank] = np.nan
     return pixels
+
+
+def lowest_code(image: FitsImage) -> np.float32 | None:
+    """Return the pixel that the lowest whole number of a file stands for, where it may be a blank.
+
+    None if the pixels are no signed whole numbers, or if BLANK names another one.
+    """
+    cards = Cards(image.header)
+    if image.bitpix <= 8 or "BLANK" in cards:
+        return None
+    lowest = float(np.iinfo(_DTYPES[image.bitpix]).min)
+    scale, zero = cards.required_number("BSCALE"), cards.required_number("BZERO") or 0.0
+    scale = 1.0 if scale is None else scale
+    # With this zero the lowest code is 0 of unsigned numbers: FITS 4.0, table 11.
+    if zero == -lowest * scale:
+        return None
+    return np.float32(lowest * scale + zero)

@@ -23,6 +23,7 @@ _WSCLEAN = re.compile(
 _WSCLEAN_ROUND = re.compile(rf"-beam-size\s+{_NUMBER}(\w*)", re.IGNORECASE)
 _TO_DEG = {"": 1 / 3600, "asec": 1 / 3600, "arcsec": 1 / 3600, "amin": 1 / 60, "arcmin": 1 / 60,
            "deg": 1.0, "masec": 1 / 3.6e6}  # fmt: skip
+_COMMENTED_TO_DEG = _TO_DEG | {"rad": math.degrees(1.0), "mas": 1 / 3.6e6}
 # A beam that is round to this fraction needs no position angle.
 _ROUND = 1e-3
 _LARGEST_DEG = 90.0
@@ -42,7 +43,7 @@ def read_beam(cards: Cards) -> Beam:
     HeaderError
         Codes ``no_beam``, ``bad_beam``, ``bad_header``.
     """
-    major, minor = cards.required_number("BMAJ"), cards.required_number("BMIN")
+    major, minor = _axis(cards, "BMAJ"), _axis(cards, "BMIN")
     if major is None or minor is None:
         beam = _from_history(list(cards.history()))
         if beam is None:
@@ -51,6 +52,11 @@ def read_beam(cards: Cards) -> Beam:
             )
         return _checked(*beam)
     return _checked(major, minor, cards.required_number("BPA"))
+
+
+def _axis(cards: Cards, name: str) -> float | None:
+    value = cards.required_number(name)
+    return None if value is None else value * cards.scale(name, _COMMENTED_TO_DEG)
 
 
 def _checked(major: float, minor: float, angle: float | None) -> Beam:

@@ -1,8 +1,9 @@
 """Read the cards of an unchecked header: a value, absent, or unreadable."""
 
 import math
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from astropy.io.fits import Card, Header
@@ -14,6 +15,8 @@ from sky.header.errors import HeaderError
 __all__ = ["Cards", "quiet_astropy"]
 
 _LONGEST_QUOTE = 80
+# The unit of a value, in brackets at the beginning of its comment.
+_UNIT = re.compile(r"\[\s*([A-Za-z]+)\s*\]")
 _UNREADABLE = object()
 
 
@@ -111,6 +114,31 @@ class Cards:
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise self.unreadable(name, "a whole number, 0 or more")
         return value
+
+    def scale(self, name: str, units: Mapping[str, float]) -> float:
+        """Return the factor of the unit that the comment of a card begins with.
+
+        Parameters
+        ----------
+        name : str
+            A card with a number.
+        units : mapping of str to float
+            Each unit (lower case) in the unit wanted.
+
+        Returns
+        -------
+        float
+            1 without a comment, and where the comment begins with anything else.
+
+        References
+        ----------
+        FITS 4.0, section 4.3.2: the unit stands in square brackets.
+        """
+        try:
+            match = _UNIT.match(str(self._cards[name][0].comment))
+        except (KeyError, VerifyError, ValueError):
+            return 1.0
+        return units.get(match[1].lower(), 1.0) if match else 1.0
 
     def flag(self, name: str) -> bool:
         """Return whether an optional logical card is T."""

@@ -12,12 +12,14 @@ __all__ = ["to_wcs_header"]
 
 _TEXT_CARD = re.compile(r"^(CTYPE[12]|CUNIT[12]|RADESYS|RADECSYS)$")
 _NUMBER_CARD = re.compile(
-    r"^((CRVAL|CRPIX|CDELT|CROTA)[12]|PC0?[12]_0?[12]|PC00[12]00[12]|CD[12]_[12]|PV[12]_\d+"
+    r"^((CRVAL|CRPIX|CDELT|CROTA)[12]|PC0?[12]_0?[12]|PC00[12]00[12]|CD[12]_[12]|CD00[12]00[12]|PV[12]_\d+|PROJP\d"
     r"|[AB]P?_ORDER|[AB]P?_\d+_\d+|LONPOLE|LATPOLE|EQUINOX|EPOCH)$"
 )
 _NAXIS_CARD = re.compile(r"^NAXIS[12]$")
 _NEEDED = ("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2")
-_MATRIX = ("CD1_1", "CD1_2", "CD2_1", "CD2_2")
+_MATRIX = re.compile(r"^CD(?:[12]_[12]|00[12]00[12])$")
+# Elements that join an axis of the sky with another axis.
+_JOINED = re.compile(r"^(?:PC|CD)0*(?:[12]_?0*[3-9]|[3-9]_?0*[12])$")
 # Distortions in a table of another HDU.
 _TABLE_CARDS = ("CPDIS1", "CPDIS2", "CQDIS1", "CQDIS2", "D2IMDIS1", "D2IMDIS2")
 # Equinoxes as some write them, in quotes.
@@ -43,7 +45,7 @@ def to_wcs_header(header: Header) -> str:
         read.
     """
     cards = Cards(header)
-    _refuse_missing(cards)
+    _refuse_missing(cards, header)
     kept: dict[str, float | str] = {}
     for name in dict.fromkeys(header):
         if _NUMBER_CARD.match(name) or _NAXIS_CARD.match(name):
@@ -80,15 +82,22 @@ def _number_of(cards: Cards, header: Header, name: str) -> float | int:
     return number + 0.0  # zero has no sign
 
 
-def _refuse_missing(cards: Cards) -> None:
+def _refuse_missing(cards: Cards, header: Header) -> None:
     missing = [name for name in _NEEDED if name not in cards]
-    if not any(name in cards for name in _MATRIX):
+    if not any(_MATRIX.match(name) for name in header):
         missing += [name for name in ("CDELT1", "CDELT2") if name not in cards]
     if missing:
         raise HeaderError(
             "no_wcs",
             f"no usable celestial WCS: {', '.join(missing)} missing; CTYPE1/2, CRVAL1/2, CRPIX1/2 "
             "and CDELT1/2 or a CD matrix are needed",
+        )
+    joined = [name for name in header if _JOINED.match(name) and cards.required_number(name)]
+    if joined:
+        raise HeaderError(
+            "no_wcs",
+            f"{joined[0]} joins an axis of the sky with another axis: no position can be told "
+            "without that axis; write an image whose first two axes are the sky alone",
         )
     tables = [name for name in _TABLE_CARDS if name in cards]
     if tables:

@@ -32,6 +32,7 @@ _REST_CARDS = ("RESTFRQ", "RESTFREQ")
 _REST_IS_CENTRE = frozenset({"LOFAR"})
 _LOWEST_HZ, _HIGHEST_HZ = 1e5, 1e15
 _LIGHT_M_S = 299_792_458.0
+_TO_HZ = {"hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9}
 
 Spectrum = tuple[float, float]
 
@@ -54,6 +55,8 @@ def read_frequency(cards: Cards) -> Spectrum:
     axis = find_axis(cards, SPECTRAL_TYPES)
     rest_hz = _rest(cards)
     width_hz = cards.number("RESTBW")
+    if width_hz is not None:
+        width_hz *= cards.scale("RESTBW", _TO_HZ)
     if axis is None or (rest_hz is not None and _telescope(cards) in _REST_IS_CENTRE):
         centre_hz, axis_width_hz = rest_hz or _single(cards), None
     else:
@@ -79,7 +82,7 @@ def _rest(cards: Cards) -> float | None:
     for name in _REST_CARDS:
         value = cards.required_number(name)
         if value:
-            return value
+            return value * cards.scale(name, _TO_HZ)
     wavelength_m = cards.required_number("RESTWAV")
     return _LIGHT_M_S / wavelength_m if wavelength_m else None
 
@@ -90,7 +93,7 @@ def _single(cards: Cards) -> float:
         raise HeaderError(
             "no_frequency", "no frequency: give the image a FREQ axis, or set RESTFRQ [Hz]"
         )
-    return value
+    return value * cards.scale("FREQ", _TO_HZ)
 
 
 def _on_axis(cards: Cards, axis: int, rest_hz: float | None) -> Spectrum:

@@ -42,6 +42,15 @@ _ISO = re.compile(
 _OLD_DATE = re.compile(r"^(\d{1,2})/(\d{1,2})/(\d{2})$")  # dd/mm/yy, 20th century
 _CLOCK = re.compile(r"^(\d{1,2}):(\d{1,2})(?::(\d{1,2})(\.\d*)?)?$")
 
+# Units of a duration, by FITS 4.0 section 9.3 and as comments have them.
+_TO_S = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0, "hr": 3600.0,
+         "d": _DAY_S, "day": _DAY_S, "days": _DAY_S}  # fmt: skip
+# Durations that the standard defines are in the unit of TIMEUNIT.
+_IN_TIMEUNIT = ("XPOSURE", "TELAPSE")
+# Places minutes of light away, whose clocks show no time of ours: FITS 4.0, table 31.
+_FAR = ("BARYC", "HELIO", "GALAC", "MERCURY", "VENUS", "MARS", "JUPITER", "SATURN", "URANUS",
+        "NEPTUNE")  # fmt: skip
+
 # DURATION is ASKAP's.
 _DURATIONS = ("EXPTIME", "TAU_TIME", "XPOSURE", "EXPOSURE", "TELAPSE", "DURATION")
 _CLOCK_CARDS = ("TIME-OBS", "UT", "UTC-OBS", "UTSTART")
@@ -91,13 +100,14 @@ def read_exposure(cards: Cards) -> Exposure:
     ----------
     FITS 4.0, section 9; Rots et al. 2015, A&A 574, A36.
     """
+    _refuse_far(cards)
     scale = _scale(cards)
     starts = list(_starts(cards, scale))
     length_s = _duration(cards)
     if not any(moment.resolution_s < _DAY_S for moment in starts):
         middles = list(_moments(cards, ("DATE-AVG",), ("MJD-AVG",), scale))
         if middles or not starts:
-            return _from_middle(cards, middles, length_s)
+            return _from_middle(cards, middles, length_s, scale)
     start = _finest(starts)
     if length_s is None:
         end = _optional_end(cards, scale)
@@ -147,16 +157,21 @@ def check_exposure(time_start: datetime, exposure_s: float, *, latest: datetime)
         )
 
 
-def _from_middle(cards: Cards, middles: list[_Moment], length_s: float | None) -> Exposure:
+def _from_middle(
+    cards: Cards, middles: list[_Moment], length_s: float | None, scale: str
+) -> Exposure:
     if not middles:
         raise HeaderError(
             "no_date", "no date: set DATE-OBS to the start of the exposure, ISO 8601 UTC"
         )
-    length_s = length_s or 0.0
+    middle = _finest(middles)
+    if length_s is None:
+        end = _optional_end(cards, scale)
+        length_s = max(2 * (end.time - middle.time) / _SECOND, 0.0) if end else 0.0
     # Of an exposure with pauses, the middle is that of its whole time.
-    elapsed_s = max(cards.number("TELAPSE") or 0.0, length_s)
+    elapsed_s = max(_seconds(cards, "TELAPSE") or 0.0, length_s)
     try:
-        start = _finest(middles).time - timedelta(seconds=elapsed_s / 2)
+        start = middle.time - timedelta(seconds=elapsed_s / 2)
     except OverflowError:
         raise HeaderError("bad_date", f"an exposure of {elapsed_s:g} s is impossible") from None
     return Exposure(start, length_s)
@@ -178,13 +193,33 @@ def _scale(cards: Cards) -> str:
 def _duration(cards: Cards) -> float | None:
     """Return the exposure [s]; None if no card gives it, or only 0."""
     for name in _DURATIONS:
-        value = cards.number(name)
+        value = _seconds(cards, name)
         if value is not None and value < 0:
             raise HeaderError("bad_date", f"{name} is {value:g} s: an exposure is not negative")
         # Zero is what writes the card and does not know it.
         if value:
             return value
     return None
+
+
+def _seconds(cards: Cards, name: str) -> float | None:
+    value = cards.number(name)
+    if value is None:
+        return None
+    scale = cards.scale(name, _TO_S)
+    if scale == 1.0 and name in _IN_TIMEUNIT:
+        scale = _TO_S.get((cards.text("TIMEUNIT") or "s").lower(), 1.0)
+    return value * scale
+
+
+def _refuse_far(cards: Cards) -> None:
+    place = cards.text("TREFPOS") or ""
+    if place.upper().startswith(_FAR):
+        raise HeaderError(
+            "bad_date",
+            f"TREFPOS is {place!r}: the times are those of light there, minutes from ours; write "
+            "the times of the telescope (TOPOCENTER)",
+        )
 
 
 def _starts(cards: Cards, scale: str) -> Iterator[_Moment]:

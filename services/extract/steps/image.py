@@ -8,7 +8,7 @@ from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError, SeveralPlanesError
 from services.extract.models import Image
 from services.extract.steps.pixels import blank_constants, check_pixels
-from sky.fits import FitsImage, HeaderError, decode_pixels
+from sky.fits import FitsImage, HeaderError, decode_pixels, lowest_code
 from sky.fits_containers import open_fits
 from sky.header.brightness import beam_area_sr
 from sky.header.celestial import to_wcs_header
@@ -70,7 +70,9 @@ def open_image(
         pixels = decode_pixels(data, fits)
     except HeaderError as error:
         raise RejectedImageError(ImageReason(error.code), str(error)) from error
-    blanked, extremes = blank_constants(pixels, is_integer=fits.bitpix > 0)
+    blanked, extremes = blank_constants(
+        pixels, is_integer=fits.bitpix > 0, lowest_code=lowest_code(fits)
+    )
     pixel_deg = projection.pixel_scale_deg(fits.shape)
     _check_beam(metadata, fits.shape, pixel_deg)
     factor = metadata.unit.to_jy_beam(

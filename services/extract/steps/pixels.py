@@ -26,16 +26,18 @@ _LEAST_PIXELS = 16
 # At least this fraction stays valid; a nearly constant image is rejected for its noise.
 _LEAST_VALID_FRACTION = 0.01
 _MOST_VALUES = 8
+# Whole numbers nearer to zero are met by chance.
+_HIGHEST_WHOLE = -10
 
 
 def blank_constants(
-    pixels: Pixels, *, is_integer: bool
+    pixels: Pixels, *, is_integer: bool, lowest_code: np.float32 | None = None
 ) -> tuple[tuple[str, ...], tuple[np.float32, np.float32]]:
     """Set constants that stand for blank to NaN, in place; return which, with their counts.
 
     Recognised are the usual blank values (such as -32768, 1e20 or the largest float) where they
-    are the lowest or highest value of the image, and runs of equal pixels that begin in a corner
-    or are exactly zero.
+    are the lowest or highest value of the image, and runs of equal pixels that begin in a corner,
+    are exactly zero, or the lowest and far below zero.
 
     Parameters
     ----------
@@ -43,6 +45,8 @@ def blank_constants(
         Image in the unit of the file; modified.
     is_integer : bool
         The file holds whole numbers: equal neighbours, zeros too, are ordinary values then.
+    lowest_code : float32, optional
+        What the lowest whole number of such a file means: a run of it is blank.
 
     Returns
     -------
@@ -55,12 +59,13 @@ def blank_constants(
     values = np.array(
         list(dict.fromkeys([0.0, *corners[np.isfinite(corners)].tolist()])), np.float32
     )
+    if is_integer:
+        values = np.array([] if lowest_code is None else [lowest_code], np.float32)
     n_pairs = np.empty(values.size, np.int64)
     extremes = scan_pixels(pixels, values, n_pairs)
-    found = _blank_extremes(pixels, extremes)
-    if not is_integer:
-        for value in values[n_pairs >= _LEAST_RUN_FRACTION * _LEAST_PIXELS]:
-            found += _blank_runs(pixels, value)
+    found = _blank_extremes(pixels, extremes, is_integer=is_integer)
+    for value in values[n_pairs >= _LEAST_RUN_FRACTION * _LEAST_PIXELS]:
+        found += _blank_runs(pixels, value)
     lowest, highest = _extremes(pixels) if found else extremes
     return tuple(found), (lowest, highest)
 
@@ -104,13 +109,17 @@ def _extremes(pixels: Pixels) -> tuple[np.float32, np.float32]:
     return scan_pixels(pixels, np.empty(0, np.float32), np.empty(0, np.int64))
 
 
-def _blank_extremes(pixels: Pixels, extremes: tuple[np.float32, np.float32]) -> list[str]:
+def _blank_extremes(
+    pixels: Pixels, extremes: tuple[np.float32, np.float32], *, is_integer: bool
+) -> list[str]:
     found: list[str] = []
     for _ in range(_MOST_VALUES):
-        blank_values = [np.float32(value) for value in set(extremes) if _is_blank_value(value)]
-        blanked = [
-            text for value in blank_values for text in _blank(pixels, pixels == value, value)
-        ]
+        blanked: list[str] = []
+        for value in dict.fromkeys(extremes):
+            if _is_blank_value(value):
+                blanked += _blank(pixels, pixels == value, value)
+            elif not is_integer and _is_below_any_sky(value, extremes):
+                blanked += _blank_runs(pixels, value)
         if not blanked:
             break
         found += blanked
@@ -121,6 +130,15 @@ def _blank_extremes(pixels: Pixels, extremes: tuple[np.float32, np.float32]) -> 
 def _is_blank_value(value: np.float32) -> bool:
     is_usual = np.any(value == _USUAL_BLANKS)
     return bool(np.isfinite(value) & (is_usual | (np.abs(value) >= _HIGHEST_VALUE)))
+
+
+def _is_below_any_sky(value: np.float32, extremes: tuple[np.float32, np.float32]) -> bool:
+    """Return whether a value is the lowest and suspect enough to look for runs of it."""
+    lowest, highest = extremes
+    is_whole = value <= _HIGHEST_WHOLE and value == np.rint(value)
+    # Side lobes are weaker than what they are of.
+    is_deep = lowest < -abs(highest)
+    return bool(np.isfinite(value) & (value == lowest) & (is_whole | is_deep))
 
 
 def _blank_runs(pixels: Pixels, value: np.float32) -> list[str]:

@@ -44,6 +44,13 @@ CASES: dict[str, dict[str, object]] = {
         "CUNIT1": "arcsec", "CUNIT2": "arcsec", "CRVAL1": 36000.0, "CRVAL2": 36000.0,
         "CDELT1": -10.0, "CDELT2": 10.0,
     },
+    "CD matrix of 1993": {
+        f"CD00{name.replace('_', '00')}": PIXEL_DEG * value for name, value in TURN.items()
+    },
+    "CD matrix of 1993 alone": {
+        f"CD00{name.replace('_', '00')}": PIXEL_DEG * value for name, value in TURN.items()
+    } | {"CDELT1": None, "CDELT2": None},
+    "slant SIN of AIPS": {"PROJP1": 0.1, "PROJP2": -0.05},
     "LONPOLE": {"LONPOLE": 170.0},
     "pole": {"CRVAL2": 90.0},
 }  # fmt: skip
@@ -73,6 +80,21 @@ def assert_as_astropy(image: Header, tolerance_px: float = 1e-6) -> None:
     back_x, back_y = projection.to_pixel(ra[is_sky], dec[is_sky])
     offsets = np.hypot(back_x - x[is_sky], back_y - y[is_sky])
     assert np.max(offsets, initial=0.0) < tolerance_px
+
+
+@given(
+    st.sampled_from(["PC", "CD"]), st.sampled_from([1, 2]), st.sampled_from([3, 4]),
+    st.sampled_from([(0, 1), (1, 0)]), st.sampled_from(["{}_{}", "00{}00{}", "0{}_0{}"]),
+    st.floats(-1.0, 1.0).filter(lambda value: abs(value) > 1e-6),
+)  # fmt: skip
+def test_an_axis_that_is_joined_with_the_sky_is_refused(
+    kind: str, sky: int, other: int, order: tuple[int, int], form: str, value: float
+) -> None:
+    name = kind + form.format(*((sky, other)[each] for each in order))
+    with pytest.raises(HeaderError, match=name) as caught:
+        to_wcs_header(header(**{name: value}))
+    assert caught.value.code == "no_wcs"
+    assert to_wcs_header(header(**{name: 0.0})) == to_wcs_header(header())
 
 
 PROJECTIONS = ("SIN", "TAN", "ARC", "ZEA", "STG", "CAR", "SFL", "CEA", "AIT", "MOL", "GLS")

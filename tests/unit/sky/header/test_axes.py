@@ -144,6 +144,27 @@ def test_other_stokes_codes_are_refused(code: float) -> None:
         read_stokes(cards(**axis("STOKES", code, 1.0)))
 
 
+@pytest.mark.parametrize("form", ["{}", "Stokes {}", "Stokes{}", " {} "])
+@pytest.mark.parametrize("name", ["I", "Q", "U", "V", "RR", "LL", "XX", "yy", "v"])
+def test_without_a_stokes_axis_a_card_may_name_it(form: str, name: str) -> None:
+    assert read_stokes(cards(STOKES=form.format(name))) == name.upper()
+    assert read_stokes(cards(**axis("STOKES", 2.0, 1.0), STOKES=form.format(name))) == "Q"
+
+
+@given(st.from_regex(r"[A-Za-z0-9]{1,8}", fullmatch=True))
+def test_another_name_of_stokes_is_refused(name: str) -> None:
+    try:
+        read = read_stokes(cards(STOKES=name))
+    except HeaderError as error:
+        assert error.code == "bad_stokes"  # noqa: PT017
+    else:
+        assert name.upper().removeprefix("STOKES") == read
+
+
+def test_an_axis_of_polarisation_is_one_of_stokes() -> None:
+    assert read_stokes(cards(**axis("POLARIZATION", 4.0, 1.0))) == "V"
+
+
 def test_without_a_stokes_axis_it_is_total_intensity() -> None:
     assert read_stokes(cards()) == "I"
 
@@ -219,6 +240,34 @@ def test_a_beam_that_is_none_is_refused(code: str, values: dict[str, object]) ->
     with pytest.raises(HeaderError, match=r".{10}") as caught:
         read_beam(cards(**values))
     assert caught.value.code == code
+
+
+UNITS = {"deg": 1.0, "arcsec": 1 / 3600, "ASEC": 1 / 3600, "mas": 1 / 3.6e6, "arcmin": 1 / 60,
+         "rad": 57.29577951308232, "beam": 1.0}  # fmt: skip
+
+
+@given(st.sampled_from(sorted(UNITS)), st.floats(1e-3, 0.5), st.floats(1e-3, 0.5))
+def test_a_beam_is_in_the_unit_that_its_comments_begin_with(
+    unit: str, major_deg: float, minor_deg: float
+) -> None:
+    header = Header()
+    for name, value in (("BMAJ", major_deg), ("BMIN", minor_deg)):
+        header[name] = (value / UNITS[unit], f"[{unit}] of the beam")
+    header["BPA"] = (10.0, "[deg]")
+    axes = sorted((major_deg, minor_deg), reverse=True)
+    assert read_beam(Cards(header))[:2] == pytest.approx(tuple(axes))
+
+
+@pytest.mark.parametrize("unit", ["Hz", "kHz", "MHz", "GHz"])
+@pytest.mark.parametrize("name", ["RESTFRQ", "RESTFREQ", "FREQ"])
+def test_a_frequency_is_in_the_unit_that_its_comment_begins_with(name: str, unit: str) -> None:
+    factor = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}[unit]
+    header = Header([(name, 1.4e9 / factor, f"[{unit}] where it is"), ("RESTBW", 5.0, "[MHz]")])
+    assert read_frequency(Cards(header)) == pytest.approx((1.4e9, 5e6))
+    header.comments[name] = f"in [{unit}]"
+    if factor == 1e9:
+        with pytest.raises(HeaderError, match=r"1\.4 Hz"):
+            read_frequency(Cards(header))
 
 
 def test_a_round_beam_needs_no_angle() -> None:

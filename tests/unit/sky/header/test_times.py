@@ -138,6 +138,50 @@ def test_the_exposure_is_read_or_the_difference(
     assert read(DATE_OBS=ISO, **cards).exposure_s == pytest.approx(expected_s, abs=2e-4)
 
 
+@pytest.mark.parametrize(
+    ("cards", "expected_s"),
+    [
+        ([("EXPTIME", 2.0, "[min] on source")], 120.0),
+        ([("EXPTIME", 2000.0, "[ms]")], 2.0),
+        ([("EXPTIME", 2.0, "[s] exposure")], 2.0),
+        ([("EXPTIME", 2.0, "minutes, not seconds")], 2.0),
+        ([("EXPOSURE", 0.5, "[h]")], 1800.0),
+        ([("XPOSURE", 0.001), ("TIMEUNIT", "d")], 86.4),
+        ([("XPOSURE", 2.0, "[min]"), ("TIMEUNIT", "d")], 120.0),
+        ([("TELAPSE", 3.0), ("TIMEUNIT", "min")], 180.0),
+        ([("EXPTIME", 3.0), ("TIMEUNIT", "d")], 3.0),
+        ([("XPOSURE", 3.0), ("TIMEUNIT", "jiffy")], 3.0),
+    ],
+)
+def test_an_exposure_is_in_the_unit_that_the_header_names(
+    cards: list[tuple[str, ...]], expected_s: float
+) -> None:
+    header = Header([("DATE-OBS", ISO), *cards])
+    assert read_exposure(Cards(header)).exposure_s == pytest.approx(expected_s)
+
+
+@given(st.floats(0.1, 5000.0))
+def test_middle_and_end_give_start_and_length(length_s: float) -> None:
+    middle, end = (START + timedelta(seconds=length_s * part) for part in (0.5, 1.0))
+    read_back = read(DATE_AVG=text_of(middle), DATE_END=text_of(end))
+    assert read_back.exposure_s == pytest.approx(length_s, abs=5e-6)
+    assert abs(read_back.time_start - START) < timedelta(microseconds=5)
+
+
+def text_of(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+@pytest.mark.parametrize("place", ["BARYCENTER", "HELIOCEN", "galactic center", "JUPITER"])
+def test_times_at_a_place_minutes_away_are_refused(place: str) -> None:
+    assert refusal(DATE_OBS=ISO, TREFPOS=place).code == "bad_date"
+
+
+@pytest.mark.parametrize("place", ["TOPOCENTER", "GEOCENTE", "RELOCATABLE", "CUSTOM", ""])
+def test_times_at_the_telescope_are_taken(place: str) -> None:
+    assert read(DATE_OBS=ISO, TREFPOS=place).time_start == START
+
+
 def test_an_end_that_cannot_be_read_is_noted() -> None:
     cards = Cards(Header([("DATE-OBS", ISO), ("DATE-END", "2024-03-05")]))
     read_exposure(cards)
