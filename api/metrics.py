@@ -8,6 +8,7 @@ __all__ = [
     "CONNECTIONS_ENDED",
     "DATABASE_UP",
     "QUESTIONS_REFUSED",
+    "REPLICA_LAG",
     "REQUESTS",
     "REQUEST_SECONDS",
     "STATISTICS_COPY_SECONDS",
@@ -44,6 +45,9 @@ ALERT_POLL_FAILURES = Counter(
     "livetrap_api_alert_poll_failures_total", "Queries for new alerts that failed"
 )
 DATABASE_UP = Gauge("livetrap_api_database_up", "1 if the last query reached PostgreSQL")
+REPLICA_LAG = Gauge(
+    "livetrap_api_replica_lag_seconds", "How far the replica that is read is behind; 0 without one"
+)
 TOKENS_REFUSED = Counter(
     "livetrap_api_tokens_refused_total",
     "Requests that were refused for their token: missing, unknown, expired, revoked or scope",

@@ -12,7 +12,7 @@ import asyncpg
 from pydantic import SecretStr
 
 from api.errors import ProblemError
-from api.metrics import DATABASE_UP
+from api.metrics import DATABASE_UP, REPLICA_LAG
 from api.storage.budget import ClientBudget
 from api.storage.notifications import listen
 from api.storage.replica_lag import ReplicaLag
@@ -134,6 +134,7 @@ class Database:
                 self._replica_lag.note_replayed(replayed["position"])
             except (TransientError, *UNAVAILABLE_ERRORS) as error:
                 get_logger().debug("replica_not_compared", error=repr(error))
+            REPLICA_LAG.set(self.replica_lag_s)
             await asyncio.sleep(_LAG_INTERVAL_S)
 
     async def aclose(self) -> None:

@@ -8,6 +8,7 @@ __all__ = [
     "GIVEN_UP",
     "IMAGES",
     "LOOK_BACKS",
+    "NEWEST_IMAGE",
     "OPEN_IMAGES",
     "SPECTRAL_CONFLICTS",
     "STAMPS",
@@ -36,6 +37,11 @@ STAMPS = Counter(
 GIVEN_UP = Counter(
     "livetrap_associate_forced_given_up_total",
     "Sources judged without answers to requests for forced photometry",
+)
+NEWEST_IMAGE = Gauge(
+    "livetrap_associate_newest_image_timestamp_seconds",
+    "When the newest image of a stream was stored, whatever became of it (Unix time)",
+    ["stream"],
 )
 OPEN_IMAGES = Gauge("livetrap_associate_open_images", "Images waiting for their timestep to close")
 TRANSACTION = Histogram(

@@ -10,6 +10,7 @@ import yaml
 
 RULES = Path(__file__).parents[2] / "deploy/alert-rules.yaml"
 IMAGES = "livetrap_extract_images_total"
+NEWEST = "livetrap_associate_newest_image_timestamp_seconds"
 LAG = 'kafka_consumergroup_lag{consumergroup="livetrap-extract",topic="images-v1",partition="0"}'
 DEAD = 'livetrap_dead_letters_total{service="extract",reason="bad_header"}'
 LATENCY = "livetrap_alert_latency_seconds_bucket"
@@ -46,6 +47,18 @@ CASES = {
     "images that end": Case(
         "LiveTrapNoImages", {f'{IMAGES}{{reason="accepted"}}': "0+10x20 200x40"},
         fires=(40,), silent=(25,),
+    ),
+    # One process ends and another goes on: what counts is the newest image of either.
+    "a stream that falls silent": Case(
+        "LiveTrapStreamSilent",
+        {f'{NEWEST}{{stream="night",pod="a"}}': "0+60x20 _x60",
+         f'{NEWEST}{{stream="night",pod="b"}}': "_x20 1260+60x10 1800x500",
+         f'{NEWEST}{{stream="day",pod="b"}}': "0+60x600"},
+        fires=(46, 120, 380), silent=(25, 35, 43, 395), labels={"stream": "night"},
+    ),
+    "a stream that ended before the process began": Case(
+        "LiveTrapStreamSilent", {f'{NEWEST}{{stream="night",pod="a"}}': "0+60x20 _x500"},
+        fires=(40,), silent=(20, 385), labels={"stream": "night"},
     ),
     "late alerts": Case(
         "LiveTrapAlertsLate",
@@ -86,6 +99,12 @@ CASES = {
         labels={"service": "extract", "reason": "bad_header"},
     ),
     "few dead letters": Case("LiveTrapDeadLetters", {DEAD: "_x20 5x30"}, silent=(22, 30)),
+    "a replica that falls behind": Case(
+        "LiveTrapReplicaBehind",
+        {'livetrap_api_replica_lag_seconds{pod="a"}': "0x10 6+1x10 0x10",
+         'livetrap_api_replica_lag_seconds{pod="b"}': "0x40"},
+        fires=(14,), silent=(9, 12, 25), labels={"pod": "a"},
+    ),
     "no database": Case(
         "LiveTrapDatabaseAway", {'livetrap_api_database_up{pod="a"}': "1x10 0x10"},
         fires=(15,), silent=(11,), labels={"pod": "a"},

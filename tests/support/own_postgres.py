@@ -1,4 +1,4 @@
-"""A PostgreSQL of one test module, of which base backups are taken and restored."""
+"""A PostgreSQL of one test module: its base backups are restored, and standbys follow it."""
 
 import shutil
 import signal
@@ -6,11 +6,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from livetrap.stack.child import bind_to_parent
 from livetrap.stack.ports import choose_port
-from livetrap.stack.postgres_server import open_server, remove_cluster
+from livetrap.stack.postgres_server import PostgresServer, open_server, remove_cluster
 
 __all__ = ["OwnPostgres", "own_postgres"]
 
@@ -49,12 +50,7 @@ class OwnPostgres:
         return self._server.url
 
     def start(self) -> None:
-        options = [word for each in self._options for word in ("-c", each)]
-        with (self._folder / "postgres.log").open("ab") as output:
-            self._process = subprocess.Popen(
-                self._as_account([*self._server.command(), *options]), stdout=output, stderr=output
-            )
-        self._server.wait_until_ready(assert_alive=lambda: None, timeout_s=_START_TIMEOUT_S)
+        self._process = self._run(self._server, "postgres.log")
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)  # ends the sessions
@@ -71,6 +67,22 @@ class OwnPostgres:
             check=True, capture_output=True, timeout=120,
         )  # fmt: skip
 
+    @contextmanager
+    def standby(self) -> Iterator[str]:
+        """Give the address of a server that replays what this one writes; stop it afterwards."""
+        self.take_base_backup()
+        (self._backup / "standby.signal").touch()
+        with (self._backup / "postgresql.auto.conf").open("a") as file:
+            file.write(f"primary_conninfo = '{self.url}'\n")
+        server = replace(self._server, cluster=self._backup, port=choose_port(None, taken=set()))
+        process = self._run(server, "standby.log")
+        try:
+            yield server.url
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+            shutil.rmtree(self._backup)
+
     def restore(self) -> None:
         """Put the backup in the place of the cluster, which is lost."""
         self.stop()
@@ -82,6 +94,15 @@ class OwnPostgres:
         self.stop()
         shutil.rmtree(self._backup, ignore_errors=True)
         remove_cluster(self._folder)
+
+    def _run(self, server: PostgresServer, log: str) -> "subprocess.Popen[bytes]":
+        options = [word for each in self._options for word in ("-c", each)]
+        with (self._folder / log).open("ab") as output:
+            process = subprocess.Popen(
+                self._as_account([*server.command(), *options]), stdout=output, stderr=output
+            )
+        server.wait_until_ready(assert_alive=lambda: None, timeout_s=_START_TIMEOUT_S)
+        return process
 
     def _as_account(self, command: list[str]) -> list[str]:
         return bind_to_parent(command, death_signal=signal.SIGINT, user=self._server.account)

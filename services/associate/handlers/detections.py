@@ -23,9 +23,10 @@ from schemas.codec import CodecError, decode_image_detections
 from schemas.messages import ImageDetections
 from schemas.topics import Topics
 from services.associate.errors import FencedError
+from services.associate.handlers.counts import TimestepCounts
 from services.associate.handlers.look_backs import LookBackHandler
 from services.associate.handlers.timestep import Outcome, associate_timestep
-from services.associate.metrics import EVENTS, IMAGES, OPEN_IMAGES, TIMESTEPS, TRANSACTION
+from services.associate.metrics import EVENTS, IMAGES, OPEN_IMAGES, TRANSACTION
 from services.associate.models.timesteps import Arrival, LedgerEntry, OffsetMove, Timestep
 from services.associate.steps.records import check_record, to_refused_record
 from services.associate.steps.windows import TimestepWindows
@@ -84,6 +85,7 @@ class DetectionsHandler:
         self._store = CatalogueStore(pool)
         self.look_backs = LookBackHandler(self._store, settings, topics)
         self._windows = TimestepWindows(settings)
+        self._counts = TimestepCounts()
         self._ready: deque[Timestep] = deque()
         # Next offset per partition: as the database has it (-1: it has none), and as read.
         self._committed: dict[int, int] = {}
@@ -256,9 +258,7 @@ class DetectionsHandler:
             await catalogue.record_outcomes(stream, entries)
 
     def _count(self, outcome: Outcome) -> None:
-        TIMESTEPS.inc()
-        for entry in outcome.entries:
-            IMAGES.labels(entry.outcome).inc()
+        self._counts.add(outcome.entries)
         if outcome.has_messages:
             self._is_outbox_empty = False
         if outcome.has_look_backs:
