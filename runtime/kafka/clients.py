@@ -122,6 +122,8 @@ def create_consumer(
             "enable.auto.commit": commits_to_kafka,
             "auto.commit.interval.ms": 1000,
             "auto.offset.reset": "earliest",
+            # Partitions that an operator adds are read after this, from their first message on.
+            "topic.metadata.refresh.interval.ms": 30_000,
             # No image takes this long; a process that hangs loses its partitions after it.
             "max.poll.interval.ms": 600_000,
             "session.timeout.ms": int(1000 * settings.session_timeout_s),

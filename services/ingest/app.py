@@ -139,8 +139,8 @@ def _watch(settings: IngestProcessSettings, stop: StopFlag) -> None:
     health.mark_started()
     inbox = Inbox(folder)
     while not stop.is_set():
-        if complete := inbox.find_complete():
-            retry.retry_until_success(partial(inbox.publish, complete, handler))
+        for files in inbox.take_turns(stop.is_set):
+            retry.retry_until_success(partial(inbox.publish, files, handler))
         stop.wait(_SCAN_S)
 
 

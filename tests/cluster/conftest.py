@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from platformdirs import user_cache_path
 
 from tests.cluster.control_plane import ControlPlane, run_control_plane
@@ -136,12 +137,25 @@ def definitions(cache: Path) -> tuple[list[Path], list[str]]:
 
 
 @pytest.fixture(scope="session")
-def overlays() -> dict[str, str]:
-    """Every overlay as kustomize makes it."""
+def overlays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Every overlay as kustomize makes it, and one with all components together."""
+    copy = tmp_path_factory.mktemp("k8s") / "k8s"
+    shutil.copytree(ROOT / "deploy/k8s", copy)
+    every = copy / "overlays/everything"
+    shutil.copytree(copy / "overlays/observatory", every)
+    path = every / "kustomization.yaml"
+    made = yaml.safe_load(path.read_text())
+    made["components"] = [f"../../components/{each.name}" for each in components(copy)]
+    path.write_text(yaml.safe_dump(made))
     return {
         folder.name: subprocess.run(
             [need("kubectl"), "kustomize", str(folder)],
             capture_output=True, text=True, check=True,
         ).stdout
-        for folder in sorted((ROOT / "deploy/k8s/overlays").iterdir())
+        for folder in sorted((copy / "overlays").iterdir())
     }  # fmt: skip
+
+
+def components(k8s: Path) -> list[Path]:
+    """Return the folders of all components, in the order of their names."""
+    return sorted((k8s / "components").iterdir())

@@ -1,7 +1,7 @@
 """The inbox: a folder that telescopes write FITS files into."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,6 +9,8 @@ from services.ingest.handlers.files import FileHandler
 from services.ingest.steps import order_by_time
 
 __all__ = ["Inbox"]
+
+_FILES_AT_ONCE = 32
 
 
 class Inbox:
@@ -39,6 +41,20 @@ class Inbox:
         complete = [path for path, state in now.items() if self._last_scan.get(path) == state]
         self._last_scan = now
         return order_by_time(complete, {})
+
+    def take_turns(self, is_stopping: Callable[[], bool]) -> Iterator[Sequence[Path]]:
+        """Yield the files of `find_complete`, few at once.
+
+        Parameters
+        ----------
+        is_stopping : callable
+            Asked before each turn: a loop that does not ask is taken for one that hangs.
+        """
+        complete = self.find_complete()
+        for begin in range(0, len(complete), _FILES_AT_ONCE):
+            if is_stopping():
+                return
+            yield complete[begin : begin + _FILES_AT_ONCE]
 
     def publish(self, files: Sequence[Path], handler: FileHandler) -> None:
         """Publish files, then move them to the subfolders.

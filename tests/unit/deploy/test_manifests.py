@@ -54,8 +54,12 @@ def test_a_pod_may_do_nothing_that_it_need_not(name: str, pod: Manifest) -> None
     }
     requests, limits = container["resources"]["requests"], container["resources"]["limits"]
     assert limits == {"memory": requests["memory"]}  # no limit of CPU
-    assert [each["mountPath"] for each in container["volumeMounts"]] == ["/tmp"]  # noqa: S108  (of the pod)
-    assert all("sizeLimit" in each["emptyDir"] for each in pod["volumes"])
+    mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+    assert mounts.pop("tmp") == "/tmp"  # noqa: S108  (of the pod)
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    assert "sizeLimit" in volumes.pop("tmp")["emptyDir"]
+    assert volumes.keys() == mounts.keys()
+    assert mounts == ({"inbox": "/inbox"} if container["name"] == "ingest" else {})
 
 
 def test_every_service_runs_with_its_probes() -> None:
@@ -64,7 +68,7 @@ def test_every_service_runs_with_its_probes() -> None:
         for _, pod in OURS
         if pod["containers"][0]["args"][0] == "service"
     }
-    assert services.keys() == {"extract", "associate", "alert", "distribute", "api"}
+    assert services.keys() == {"ingest", "extract", "associate", "alert", "distribute", "api"}
     for service, container in services.items():
         ports = {each["name"]: each["containerPort"] for each in container["ports"]}
         assert ("http" if service == "api" else "metrics") in ports
@@ -73,6 +77,24 @@ def test_every_service_runs_with_its_probes() -> None:
         assert container["readinessProbe"]["httpGet"]["port"] in ports
         # Two dependencies are asked for 2 s each.
         assert container["readinessProbe"]["timeoutSeconds"] >= 5
+
+
+def test_a_pod_watches_the_inbox_where_there_is_one() -> None:
+    ingest = dict(objects("base"))["base/ingest.yaml:Deployment"]
+    assert ingest["spec"]["replicas"] == 0
+    assert ingest["spec"]["strategy"] == {"type": "Recreate"}  # two would send the same files
+    pod = ingest["spec"]["template"]["spec"]
+    [inbox] = [each for each in pod["volumes"] if each["name"] == "inbox"]
+    component = yaml.safe_load((K8S / "components/inbox/kustomization.yaml").read_text())
+    assert component["replicas"] == [{"name": "livetrap-ingest", "count": 1}]
+    [(_, claim)] = [
+        (name, each) for name, each in objects("components/inbox")
+        if each["kind"] == "PersistentVolumeClaim"
+    ]  # fmt: skip
+    assert claim["metadata"]["name"] == inbox["persistentVolumeClaim"]["claimName"]
+    settings = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
+    mounts = {each["name"]: each["mountPath"] for each in pod["containers"][0]["volumeMounts"]}
+    assert settings["LIVETRAP_INGEST__INBOX"] == mounts["inbox"]
 
 
 def settings_of(path: Path) -> dict[str, str]:

@@ -179,6 +179,22 @@ def test_the_inbox_publishes_a_file_once_it_no_longer_changes_and_moves_it(tmp_p
     assert inbox.find_complete() == []
 
 
+def test_a_full_inbox_asks_whether_to_end_between_few_files(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path)
+    for number in range(70):
+        (tmp_path / f"{number}.fits").write_bytes(b"junk")
+    inbox.find_complete()
+    answers: list[bool] = []
+
+    def is_stopping() -> bool:
+        answers.append(False)
+        return len(answers) > 4
+
+    assert [len(files) for files in inbox.take_turns(is_stopping)] == [32, 32, 6]
+    assert len(answers) == 3
+    assert [len(files) for files in inbox.take_turns(is_stopping)] == [32]
+
+
 def test_the_inbox_keeps_files_that_kafka_did_not_accept(tmp_path: Path) -> None:
     inbox, publisher = Inbox(tmp_path), FakePublisher()
     path = tmp_path / "image.fits"
