@@ -16,6 +16,7 @@ from schemas.messages import (
     ImageDetections,
     ImageMetadata,
     ImageStamps,
+    NegativePeaks,
     PositionColumns,
     RmsGrid,
     SourceColumns,
@@ -114,6 +115,8 @@ def encode_image_detections(message: ImageDetections) -> bytes:
     record["warnings"] = list(message.warnings)
     record["times"] = _to_mapping(message.times)
     record["metadata"] = None if message.metadata is None else _to_mapping(message.metadata)
+    if message.negative_peaks is not None:
+        record["negative_peaks"] = _to_mapping(message.negative_peaks)
     if message.rms_grid is not None:
         rows, columns = message.rms_grid.rms_jy_beam.shape
         record["rms_grid"] = {
@@ -139,6 +142,7 @@ def decode_image_detections(data: bytes) -> ImageDetections:
     record = _decode("image_detections", data)
     grid = record.pop("rms_grid")
     metadata = record.pop("metadata")
+    negative = record.pop("negative_peaks", None)
     columns = record.pop("sources")
     flags = columns.pop("quality_flags")
     # Records before schema 112 have none.
@@ -152,6 +156,7 @@ def decode_image_detections(data: bytes) -> ImageDetections:
             reasons=tuple(record.pop("reasons")),
             warnings=tuple(record.pop("warnings")),
             metadata=None if metadata is None else ImageMetadata(**metadata),
+            negative_peaks=None if negative is None else _to_negative_peaks(negative),
             rms_grid=None if grid is None else _to_rms_grid(grid),
             sources=SourceColumns(
                 **{name: np.array(column, np.float64) for name, column in columns.items()},
@@ -162,6 +167,10 @@ def decode_image_detections(data: bytes) -> ImageDetections:
         )
     except ValueError as error:
         raise CodecError(f"inconsistent image_detections: {error}") from error
+
+
+def _to_negative_peaks(found: dict[str, Any]) -> NegativePeaks:
+    return NegativePeaks(found["n_peaks"], tuple(found["snr"]), found["searched_deg2"])
 
 
 def _to_rms_grid(grid: dict[str, Any]) -> RmsGrid:

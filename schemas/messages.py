@@ -16,6 +16,7 @@ __all__ = [
     "ImageMetadata",
     "ImageStamps",
     "IntArray",
+    "NegativePeaks",
     "PositionColumns",
     "RmsGrid",
     "SourceColumns",
@@ -247,6 +248,25 @@ class ImageStamps:
 
 
 @dataclass(frozen=True, slots=True)
+class NegativePeaks:
+    """Peaks of the negated image beyond the detection threshold, which no source makes.
+
+    Parameters
+    ----------
+    n_peaks : int
+        How many, without those around a source 100 times brighter [-].
+    snr : tuple of float
+        S/N of the strongest of them, at most 32, descending [-].
+    searched_deg2 : float
+        Area in which sources and they were searched [deg2].
+    """
+
+    n_peaks: int
+    snr: tuple[float, ...]
+    searched_deg2: float
+
+
+@dataclass(frozen=True, slots=True)
 class ImageDetections:
     """Topic `detections-v1`: one record an image, accepted or rejected.
 
@@ -254,6 +274,7 @@ class ImageDetections:
     `margin_px` is the border in which no sources were searched [px]; `warnings` are the
     doubtful values of the image: ignored cards, constants taken for blank. `n_bands` is how many
     images (bands and Stokes parameters) a timestep of the stream has, if its producer says so.
+    `negative_peaks` are None where they were not searched, and in Stokes Q, U and V.
     """
 
     image_id: str
@@ -271,6 +292,7 @@ class ImageDetections:
     times: StageTimes = field(default_factory=StageTimes)
     warnings: tuple[str, ...] = ()
     n_bands: int | None = None
+    negative_peaks: NegativePeaks | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,9 @@ class ExtractSettings(Section):
         description="Least side of a stamp around an announced source; 10 beams if more [px]",
     )
     count_negative: bool = Field(
-        default=False, description="Count the peaks of the negated image: false by definition"
+        default=True,
+        description="Search the negated image, whose peaks are false by definition: alerts tell "
+        "the rate of false alarms from them",
     )
     max_sources: int = Field(200_000, ge=1, description="More in an image: rejected")
     rms_min_jy_beam: float | None = Field(None, gt=0, description="Less noise: rejected [Jy/beam]")

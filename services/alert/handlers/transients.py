@@ -1,5 +1,6 @@
 """Topic ``transients-v1``: events in, alerts stored, then on Kafka."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -40,6 +41,8 @@ from services.alert.storage import AlertStore, AlertTransaction
 __all__ = ["AlertSender", "TransientHandler"]
 
 _BATCH = 200
+# Events of a transaction; their alerts are sent while the next ones are decided about.
+_PART = 100
 
 
 class AlertSender(Protocol):
@@ -114,7 +117,7 @@ class TransientHandler:
         decoded = [_decode(value) for value in values]
         events = [each for each in decoded if isinstance(each, SourceEvent)]
         try:
-            decided = await self._decide_all(events)
+            decided, failed = await self._decide_and_publish(events)
         except (TransientError, FatalError):
             raise
         except Exception as error:  # noqa: BLE001  (whatever it is: the next events must follow)
@@ -126,7 +129,6 @@ class TransientHandler:
             get_logger().warning("message_failed_once", error=describe_exception(error))
             alone = [await self.on_events([value], is_second_try=True) for value in values]
             return [rejection for rejections in alone for rejection in rejections]
-        failed = await self.publish([each.alert for each in decided if each.alert is not None])
         reasons = [failed.get(each.alert.id) if each.alert else each.rejection for each in decided]
         for each, reason in zip(decided, reasons, strict=True):
             if reason is None:  # a rejection is counted with its dead letter
@@ -134,10 +136,38 @@ class TransientHandler:
         rejections = iter(reasons)
         return [next(rejections) if isinstance(each, SourceEvent) else each for each in decoded]
 
+    async def _decide_and_publish(
+        self, events: Sequence[SourceEvent]
+    ) -> tuple[list[_Decided], dict[int, RejectedMessageError]]:
+        """Handle events part by part; return what was decided, and which alerts cannot be sent.
+
+        The alerts of a part are on Kafka before those of the next part are sent.
+        """
+        decided: list[_Decided] = []
+        failed: dict[int, RejectedMessageError] = {}
+        publishing: asyncio.Task[dict[int, RejectedMessageError]] | None = None
+        try:
+            for first in range(0, len(events), _PART):
+                part = await self._decide_all(events[first : first + _PART])
+                decided += part
+                if publishing is not None:
+                    failed |= await publishing
+                alerts = [each.alert for each in part if each.alert is not None]
+                publishing = asyncio.create_task(self.publish(alerts))
+            if publishing is not None:
+                failed |= await publishing
+        except asyncio.CancelledError:
+            if publishing is not None:
+                publishing.cancel()
+            raise
+        except BaseException:
+            if publishing is not None:  # a repetition must not send beside it
+                await asyncio.gather(publishing, return_exceptions=True)
+            raise
+        return decided, failed
+
     async def _decide_all(self, events: Sequence[SourceEvent]) -> list[_Decided]:
         """Decide about events and store the alerts, all of them or none."""
-        if not events:
-            return []
         rules = self._rules()
         positions = [(event.ra, event.dec) for event in events]
         matches = await self._store.match_references(positions, rules.matches)
@@ -145,12 +175,16 @@ class TransientHandler:
         n_due = await self._count_due(events, contexts, rules)
         async with self._store.transaction([event.event_id for event in events]) as transaction:
             await transaction.load_histories(events)
-            return [
-                await self._decide(
-                    transaction, event, rules, matches_of_event, rows, n_due.get(event.image_id, 0)
+            decided = []
+            for event, found, rows in zip(events, matches, contexts, strict=True):
+                n_due_of_image = n_due.get(event.image_id, 0)
+                decided.append(
+                    await self._decide(transaction, event, rules, found, rows, n_due_of_image)
                 )
-                for event, matches_of_event, rows in zip(events, matches, contexts, strict=True)
-            ]
+                # Messages that wait longer than 0.1 s for the loop keep the client from asking
+                # for more of their partition, for as long as 1.5 s.
+                await asyncio.sleep(0)
+            return decided
 
     async def _count_due(
         self, events: Sequence[SourceEvent], contexts: Sequence[ContextRows], rules: RuleSet

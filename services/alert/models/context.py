@@ -1,9 +1,10 @@
 """What the catalogue has about the source of an event: bands, history, surroundings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from schemas.messages import FloatArray
+from schemas.messages import FloatArray, IntArray
 
 __all__ = [
     "NO_CONTEXT",
@@ -14,6 +15,7 @@ __all__ = [
     "FalseAlarmCounts",
     "History",
     "LookedImage",
+    "NegativeRate",
     "Point",
     "SpectralIndex",
     "Timestep",
@@ -181,6 +183,25 @@ class CatalogueMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class NegativeRate:
+    """Peaks of negated images of a band: as many sources are false.
+
+    Parameters
+    ----------
+    n_days : float
+        Days in which they were found [d].
+    snr : (n,) float64
+        S/N, ascending [-].
+    n_peaks : (n,) int64
+        Peaks that each stands for: one, and the fainter ones of its image, not listed [-].
+    """
+
+    n_days: float
+    snr: FloatArray
+    n_peaks: IntArray
+
+
+@dataclass(frozen=True, slots=True)
 class FalseAlarmCounts:
     """What false alarms of a stream are expected from.
 
@@ -198,6 +219,8 @@ class FalseAlarmCounts:
         Measurements of known sources a day, each tested for a change [1/d].
     n_false_changes : int
         Retracted changes of known sources [-].
+    negative : mapping of int to NegativeRate
+        By the key of a band the peaks of its negated images.
     """
 
     looks_per_day: float
@@ -206,6 +229,7 @@ class FalseAlarmCounts:
     retracted: tuple[tuple[float, float], ...] = ()
     tests_per_day: float = 0.0
     n_false_changes: int = 0
+    negative: Mapping[int, NegativeRate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from services.alert.models import (
     FalseAlarmCounts,
     History,
     LookedImage,
+    NegativeRate,
     Point,
     SpectralIndex,
     Timestep,
@@ -34,6 +35,8 @@ __all__ = [
 # Of a source that was there before: judged by a test of its fluxes and not by a search for peaks.
 _CHANGES = frozenset({"variable", "faded", "vanished", "returned"})
 
+# Negative peaks of the first hour of a band are those of an hour.
+_LEAST_DAYS = 1 / 24
 # Below, a flux is no use for a spectrum [sigma].
 _SPECTRUM_SIGMA = 3.0
 # Beyond, and below its inverse, a flux is a defect [Jy/beam].
@@ -46,7 +49,7 @@ def build_context(event: SourceEvent, rows: ContextRows) -> EventContext:
     known = EventContext(
         matches=tuple(sorted(rows.matches, key=lambda match: match.distance_arcsec)),
         n_retracted_here=0 if counts is None else _count_retracted(event, counts),
-        false_alarms_per_day=None if counts is None else _expect(event, counts),
+        false_alarms_per_day=None if counts is None else _expect(event, counts, timestep),
     )
     if timestep is None:
         return known
@@ -192,10 +195,13 @@ def _find_last_non_detection(
     return max(looks, default=None)
 
 
-def _expect(event: SourceEvent, counts: FalseAlarmCounts) -> float | None:
+def _expect(
+    event: SourceEvent, counts: FalseAlarmCounts, timestep: Timestep | None
+) -> float | None:
     """Return the false alarms of the kind of an event expected a day; None: unknown."""
     if (event.transient_kind or event.kind) not in _CHANGES:
-        return expect_false_alarms(event.snr, counts)
+        negative = None if timestep is None else counts.negative.get(timestep.own.band_id)
+        return expect_false_alarms(event.snr, counts, negative)
     if event.trigger_sigma is None:
         return None
     return expect_false_changes(event.trigger_sigma, counts)
@@ -213,14 +219,38 @@ def expect_false_changes(sigma: float, counts: FalseAlarmCounts) -> float:
     return noise + (counts.n_false_changes + 0.5) / max(counts.n_days, 1.0)
 
 
-def expect_false_alarms(snr: float, counts: FalseAlarmCounts) -> float:
+def expect_false_alarms(
+    snr: float, counts: FalseAlarmCounts, negative: NegativeRate | None = None
+) -> float:
     """Return how many false alarms of at least a S/N are expected a day.
 
-    Peaks of Gaussian noise in all independent beams, and what was retracted or suppressed in the
-    days before: half a false alarm is added to the latter, which never are known to be none.
+    Peaks of Gaussian noise in all independent beams, or those that the negated images of the
+    band have if these are more, and what was retracted or suppressed in the days before: half a
+    false alarm is added to the latter, which never are known to be none.
+
+    Parameters
+    ----------
+    snr : float
+        S/N of the event [-].
+    counts : FalseAlarmCounts
+        Of its stream.
+    negative : NegativeRate or None
+        Of its band; None: negated images were not searched.
+
+    References
+    ----------
+    Serra, Jurek and Flöer (2012), PASA 29, 296: false detections have the counts of negative ones.
     """
     if not math.isfinite(snr):
         return math.inf
     noise = counts.looks_per_day * math.erfc(max(snr, 0.0) / math.sqrt(2)) / 2
+    if negative is not None:
+        noise = max(noise, _negative_per_day(snr, negative))
     n_false = counts.false_snr.size - int(np.searchsorted(counts.false_snr, snr))
     return noise + (n_false + 0.5) / max(counts.n_days, 1.0)
+
+
+def _negative_per_day(snr: float, negative: NegativeRate) -> float:
+    """Return how many negative peaks of at least a S/N there are a day [1/d]."""
+    first = np.searchsorted(negative.snr, snr)
+    return float(negative.n_peaks[first:].sum()) / max(negative.n_days, _LEAST_DAYS)

@@ -14,6 +14,7 @@ from services.alert.models import (
     ContextRows,
     FalseAlarmCounts,
     LookedImage,
+    NegativeRate,
     Point,
     Timestep,
 )
@@ -176,6 +177,7 @@ async def _count_false_alarms(
     if search["n_days"] is None:
         return None
     rows = await _QUERIES.fetch(connection, "select_false_alarms", stream=stream)
+    bands = await _QUERIES.fetch(connection, "select_negative_peaks", stream=stream)
     retracted = [row for row in rows if row["ra"] is not None]
     return FalseAlarmCounts(
         looks_per_day=search["n_beams"] * _HOURS_PER_DAY,
@@ -186,4 +188,10 @@ async def _count_false_alarms(
         retracted=tuple((row["ra"], row["dec"]) for row in retracted),
         tests_per_day=search["n_tests"] * _HOURS_PER_DAY,
         n_false_changes=sum(row["is_change"] for row in rows),
+        negative={
+            row["band_id"]: NegativeRate(
+                row["n_days"], np.array(row["snr"], np.float64), np.array(row["n_peaks"], np.int64)
+            )
+            for row in bands
+        },
     )

@@ -51,6 +51,9 @@
 -- $49  flux_factor                float8       [-]
 -- $50  flux_factor_err            float8       [-]
 -- $51  is_flux_factor_applied     boolean
+-- $52  n_negative_peaks           int          [-]
+-- $53  negative_snr               real[]       [-]
+-- $54  searched_deg2              float8       [deg2]
 insert into image (
     image_key, image_id, stream_id, timestep_id, band_id, verdict, reasons, reason_text, time_start,
     exposure_s, freq_eff_hz, freq_bw_hz, stokes, beam_major_deg, beam_minor_deg, beam_pa_deg, field_ra,
@@ -59,7 +62,7 @@ insert into image (
     kafka_cluster_id, kafka_topic, kafka_partition, kafka_offset, time_sent, time_appended,
     time_extracted, time_associated, warnings, shift_status, n_shift_sources, shift_east_arcsec,
     shift_north_arcsec, shift_err_arcsec, is_shift_applied, flux_status, n_flux_sources, flux_factor,
-    flux_factor_err, is_flux_factor_applied
+    flux_factor_err, is_flux_factor_applied, n_negative_peaks, negative_snr, searched_deg2
 )
 overriding system value
 values (
@@ -69,5 +72,6 @@ values (
     $25::float8, $26::float8, $27::int, $28::int, $29::real[], $30::int, $31::boolean, $32::text,
     $33::text, $34::int, $35::bigint, $36::timestamptz, $37::timestamptz, $38::timestamptz,
     $39::timestamptz, $40::text[], $41::text, $42::int, $43::float8, $44::float8, $45::float8,
-    $46::boolean, $47::text, $48::int, $49::float8, $50::float8, $51::boolean
+    $46::boolean, $47::text, $48::int, $49::float8, $50::float8, $51::boolean, $52::int,
+    $53::real[], $54::float8
 )

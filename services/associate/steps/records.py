@@ -10,7 +10,13 @@ import numpy as np
 
 from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage
-from schemas.messages import ImageDetections, ImageMetadata, SourceColumns, SourceOffset
+from schemas.messages import (
+    ImageDetections,
+    ImageMetadata,
+    NegativePeaks,
+    SourceColumns,
+    SourceOffset,
+)
 from schemas.streams import DEFAULT_STREAM, to_stream_name
 from sky.fits import HeaderError
 from sky.geometry import to_unit_vectors
@@ -38,6 +44,8 @@ _MAY_BE_INFINITE = ("ra_err_deg", "dec_err_deg")
 # Sources in a cube of the side of a round beam; an elongated one has room for more.
 _MOST_IN_A_BEAM, _LARGEST_ELONGATION = 50, 20.0
 _LEAST_SIDE_RAD = 1e-9
+# S/N of negative peaks in a record.
+_MOST_NEGATIVE = 32
 _FACTOR = 1_000_003
 _LIMITS = {
     "ra": (_LEAST_RA_DEG, _LARGEST_RA_DEG),
@@ -92,10 +100,21 @@ def _check_measurement(record: ImageDetections) -> None:
             _refuse(f"{name} is {getattr(record, name)}, must be positive")
     if (record.margin_px or 0) < 0:
         _refuse(f"margin_px is {record.margin_px}, must be at least 0")
+    if record.negative_peaks is not None:
+        _check_negative_peaks(record.negative_peaks)
     if grid.cell_px < 1 or not grid.rms_jy_beam.size:
         _refuse(f"the rms grid has cells of {grid.cell_px} px, {grid.rms_jy_beam.size} of them")
     if np.any((grid.rms_jy_beam < 0) | (grid.rms_jy_beam > _LARGEST)):
         _refuse("an rms of the grid is negative or infinite")
+
+
+def _check_negative_peaks(found: NegativePeaks) -> None:
+    if len(found.snr) > min(found.n_peaks, _MOST_NEGATIVE):
+        _refuse(f"{len(found.snr)} S/N of {found.n_peaks} negative peaks")
+    if not all(0 < each <= _LARGEST for each in found.snr):
+        _refuse("the S/N of a negative peak is not positive")
+    if not 0 <= found.searched_deg2 <= _LARGEST:
+        _refuse(f"searched_deg2 is {found.searched_deg2}")
 
 
 def _refuse(what: str) -> NoReturn:

@@ -194,6 +194,7 @@ class ImageTables(Transaction):
     ) -> None:
         """Store an image."""
         record, grid = image.record, image.record.rms_grid
+        negative = record.negative_peaks
         await self._execute(
             "insert_image",
             image_key=image.image_key,
@@ -223,6 +224,9 @@ class ImageTables(Transaction):
             time_associated=now,
             warnings=[to_storable_text(each) for each in record.warnings],
             **{name: getattr(image.solution, name) for name in ImageSolution.columns()},
+            n_negative_peaks=None if negative is None else negative.n_peaks,
+            negative_snr=None if negative is None else list(negative.snr),
+            searched_deg2=None if negative is None else negative.searched_deg2,
         )
 
     async def load_solutions(

@@ -7,14 +7,14 @@ from scipy.spatial import cKDTree
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.peaks import Peaks, find_source_peaks
 
-__all__ = ["false_probability", "is_within", "without_detected"]
+__all__ = ["ARM_BEAMS", "BRIGHT_RATIO", "false_probability", "is_within", "without_detected"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 # A source this many times brighter may make side lobes that are detected, as far as the arms of
 # an array reach [beams].
-_BRIGHT_RATIO, _ARM_BEAMS = 100.0, 50.0
+BRIGHT_RATIO, ARM_BEAMS = 100.0, 50.0
 # Around a source, negative and positive peaks are compared that are not much fainter.
 _LOCAL_BEAMS, _COMPARABLE = 12.0, 0.6
 
@@ -60,12 +60,12 @@ def false_probability(
     """
     result = np.zeros(peaks.y.size)
     least = parameters.detection_threshold_sigma
-    bright = np.flatnonzero(significance > _BRIGHT_RATIO * least)
-    points, reach = _points(peaks), _ARM_BEAMS * beam.major_px
+    bright = np.flatnonzero(significance > BRIGHT_RATIO * least)
+    points, reach = _points(peaks), ARM_BEAMS * beam.major_px
     is_near = is_within(peaks, bright_px, reach)
     if bright.size:
         distance, nearest = cKDTree(points[bright]).query(points)
-        is_brighter = significance[bright[nearest]] > _BRIGHT_RATIO * significance
+        is_brighter = significance[bright[nearest]] > BRIGHT_RATIO * significance
         is_near |= (distance < reach) & is_brighter
     if not is_near.any():
         return result

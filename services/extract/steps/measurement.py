@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.settings import ExtractSettings, ImageLimits
-from schemas.messages import ImageDetections
+from schemas.messages import ImageDetections, NegativePeaks
 from schemas.reasons import ImageReason
 from services.extract import metrics
 from services.extract.errors import RejectedImageError
@@ -15,7 +15,7 @@ from services.extract.steps.beam_map import read_beam_map, with_beam_map
 from services.extract.steps.catalogue import extract_sources
 from services.extract.steps.image import open_image
 from services.extract.steps.image_message import check_sha256, check_size
-from services.extract.steps.peaks import count_negative_peaks
+from services.extract.steps.negative_peaks import find_negative_peaks
 from services.extract.steps.positions import read_positions
 from services.extract.steps.quality import QualityControl, QualityLimits
 from services.extract.steps.recent_images import RecentImages
@@ -83,9 +83,10 @@ class ImageMeasurer:
         extracted = self._extract(received, image)
         stream = received.stream or telescope_stream(extracted.image.metadata.telescope)
         self._check_quality(stream, extracted)
-        if self._count_negative:
-            self._report_negative_peaks(extracted)
-        return to_record(received, extracted, self._parameters, stream=stream)
+        negative = self._find_negative_peaks(extracted) if self._count_negative else None
+        return to_record(
+            received, extracted, self._parameters, stream=stream, negative_peaks=negative
+        )
 
     def extract(self, received: ReceivedImage) -> ExtractedImage:
         """Return the sources of an image without quality control, and keep it in memory.
@@ -150,16 +151,11 @@ class ImageMeasurer:
         self._quality.check_snr(extraction.sources.snr)
         self._quality.check_rms(stream, image, extraction.rms_jy_beam)
 
-    def _report_negative_peaks(self, extracted: ExtractedImage) -> None:
-        extraction = extracted.extraction
-        metrics.NEGATIVE_PEAKS.inc(
-            count_negative_peaks(
-                extracted.image.pixels,
-                extraction.background_grid,
-                extraction.rms_grid,
-                self._parameters,
-            )
-        )
+    def _find_negative_peaks(self, extracted: ExtractedImage) -> NegativePeaks | None:
+        found = find_negative_peaks(extracted, self._parameters)
+        if found is not None:
+            metrics.NEGATIVE_PEAKS.inc(found.n_peaks)
+        return found
 
 
 def _values(

@@ -16,7 +16,6 @@ from sky.rms_grid import rms_at
 
 __all__ = [
     "Peaks",
-    "count_negative_peaks",
     "find_source_peaks",
     "is_searched",
     "merge_peaks",
@@ -128,29 +127,6 @@ def is_searched(
         centre_y, centre_x = (shape[0] - 1) / 2, (shape[1] - 1) / 2
         inside &= np.hypot(y - centre_y, x - centre_x) < parameters.radius_px
     return np.asarray(inside, np.bool_)
-
-
-def count_negative_peaks(
-    pixels: npt.NDArray[np.float32],
-    background_grid: FloatArray,
-    rms_grid: FloatArray,
-    parameters: FinderParameters,
-) -> int:
-    """Return how many peaks the negated image has: about as many sources are false detections.
-
-    Parameters are those of `find_source_peaks`.
-    """
-    y, _, _, _ = find_peaks(
-        -pixels,
-        -background_grid,
-        rms_grid,
-        parameters.detection_threshold_sigma,
-        parameters.analysis_threshold_sigma,
-        searched_pixels(pixels.shape[0], parameters.margin_px),
-        searched_pixels(pixels.shape[1], parameters.margin_px),
-        parameters.connectivity == 8,
-    )
-    return int(y.size)
 
 
 def neighbours_within(x: IntArray, y: IntArray, radius_px: float) -> IntArray:

@@ -6,7 +6,13 @@ import numpy as np
 
 from runtime.errors import RejectedMessageError, describe_exception, to_storable_text
 from runtime.logging import get_logger
-from schemas.messages import ImageDetections, ImageMetadata, RmsGrid, StageTimes
+from schemas.messages import (
+    ImageDetections,
+    ImageMetadata,
+    NegativePeaks,
+    RmsGrid,
+    StageTimes,
+)
 from schemas.streams import DEFAULT_STREAM, to_stream_name
 from services.extract.models import ExtractedImage, FinderParameters, Image, ReceivedImage
 from sky.elementary_functions import arccos
@@ -37,6 +43,7 @@ def to_record(
     parameters: FinderParameters,
     *,
     stream: str,
+    negative_peaks: NegativePeaks | None = None,
 ) -> ImageDetections:
     """Return the record of an accepted image.
 
@@ -50,6 +57,8 @@ def to_record(
         Settings that it was measured with; the record carries those that later stages need.
     stream : str
         Stream that it belongs to.
+    negative_peaks : NegativePeaks or None
+        Peaks of the negated image; None: they were not searched.
     """
     extraction = extracted.extraction
     return ImageDetections(
@@ -68,6 +77,7 @@ def to_record(
         warnings=extracted.image.warnings,
         times=_times(received),
         n_bands=received.n_bands,
+        negative_peaks=negative_peaks,
     )
 
 

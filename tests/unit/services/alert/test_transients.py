@@ -1,5 +1,6 @@
 """The handler: whatever is interrupted, Kafka gets each alert once."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -65,7 +66,9 @@ class FakeStore:
             self.servers, dict(self.servers.rows), self.servers.families.copy()
         )
         yield transaction
-        self.servers.rows, self.servers.families = transaction.rows, transaction.families
+        for event_id, row in transaction.rows.items():
+            self.servers.rows.setdefault(event_id, row)  # marked as published meanwhile
+        self.servers.families = transaction.families
         self.servers.step()
 
     async def match_references(
@@ -178,6 +181,12 @@ def cheap_packets() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transients, "build_alert", build)
         yield
+
+
+@pytest.fixture(autouse=True, params=[1, 100])
+def events_of_a_part(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decide about events while the alerts of those before are sent; and about all at once."""
+    monkeypatch.setattr(transients, "_PART", request.param)
 
 
 @pytest.mark.parametrize("size", [1, 2, 6])
@@ -315,3 +324,73 @@ async def test_an_unexpected_exception_is_tried_once_more_and_then_ends_one_even
     stored = [row.ivorn for row in servers.rows.values()]
     assert len(stored) == (3 if reason is None else 2)
     assert all(log == stored for log in servers.kafka.values())
+
+
+async def test_other_tasks_have_their_turn_between_the_events_of_a_batch() -> None:
+    n_turns = 0
+
+    async def count_turns() -> None:
+        nonlocal n_turns
+        while True:
+            await asyncio.sleep(0)
+            n_turns += 1
+
+    other = asyncio.create_task(count_turns())
+    await make_handler(Servers()).on_events(EVENTS)
+    other.cancel()
+    assert n_turns >= len(EVENTS)
+
+
+async def test_alerts_are_sent_while_the_next_events_are_decided_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transients, "_PART", 1)
+    servers = Servers()
+    handler = make_handler(servers)
+    is_second_stored = asyncio.Event()
+    send, add = FakeSender.send, FakeTransaction.add
+
+    async def send_late(self: FakeSender, alerts: Sequence[StoredAlert], already: Any) -> None:
+        await is_second_stored.wait()
+        await send(self, alerts, already)
+
+    async def add_and_tell(self: FakeTransaction, *arguments: Any) -> StoredAlert:
+        row = await add(self, *arguments)
+        if len(self.rows) == 2:
+            is_second_stored.set()
+        return row
+
+    monkeypatch.setattr(FakeSender, "send", send_late)
+    monkeypatch.setattr(FakeTransaction, "add", add_and_tell)
+    assert await asyncio.wait_for(handler.on_events(EVENTS), 30) == [None] * len(EVENTS)
+    expected = [row.ivorn for row in servers.rows.values()]
+    assert servers.kafka == dict.fromkeys(TOPICS, expected)
+
+
+async def test_a_repetition_waits_for_what_is_being_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transients, "_PART", 1)
+    servers = Servers()
+    handler = make_handler(servers)
+    is_broken, is_sent = asyncio.Event(), False
+    send, read_contexts = FakeSender.send, FakeStore.read_contexts
+
+    async def send_slowly(self: FakeSender, alerts: Sequence[StoredAlert], already: Any) -> None:
+        nonlocal is_sent
+        await is_broken.wait()
+        await asyncio.sleep(0)
+        await send(self, alerts, already)
+        is_sent = True
+
+    async def break_at_the_second(self: FakeStore, events: Sequence[SourceEvent]) -> Any:
+        if servers.rows and not is_broken.is_set():
+            is_broken.set()
+            raise TransientError("the database is away")
+        return await read_contexts(self, events)
+
+    monkeypatch.setattr(FakeSender, "send", send_slowly)
+    monkeypatch.setattr(FakeStore, "read_contexts", break_at_the_second)
+    with pytest.raises(TransientError, match="away"):
+        await handler.on_events(EVENTS)
+    assert is_sent
+    await handler.on_events(EVENTS)
+    check_each_once(servers)

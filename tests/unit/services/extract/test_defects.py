@@ -39,7 +39,7 @@ IMAGE_STEPS = [
     f"{IMAGES}.encode_image_detections", f"{IMAGES}._report",
     *(f"{STEPS}.measurement.{name}" for name in (
         "check_size", "check_sha256", "open_image", "check_exposure", "extract_sources",
-        "count_negative_peaks", "to_record",
+        "find_negative_peaks", "to_record",
         "QualityControl.check_image", "QualityControl.check_count", "QualityControl.check_rms",
         "RecentImages.put",
     )),
@@ -79,9 +79,7 @@ def logs() -> Iterator[list[MutableMapping[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def measurer() -> ImageMeasurer:
-    return ImageMeasurer(
-        ExtractSettings(detection_threshold_sigma=6, count_negative=True), IngestSettings()
-    )
+    return ImageMeasurer(ExtractSettings(detection_threshold_sigma=6), IngestSettings())
 
 
 @pytest.fixture(scope="module")

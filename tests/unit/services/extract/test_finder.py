@@ -18,7 +18,6 @@ from services.extract.steps.false_discovery import (
 )
 from services.extract.steps.finder import find_sources
 from services.extract.steps.peaks import (
-    count_negative_peaks,
     find_source_peaks,
     neighbours_within,
 )
@@ -256,9 +255,3 @@ def test_a_peak_whose_fit_fails_is_measured_from_its_pixels() -> None:
     assert found.quality_flags[source] & QualityFlag.BLANK_PIXELS
     assert abs(found.x[source] - 80.3) < 0.2
     assert found.amplitude[source] == pytest.approx(100, rel=0.1)
-
-
-def test_negative_peaks_are_counted() -> None:
-    pixels = sky((100.0, 80.0, 50.0), (60.0, 150.0, -30.0))
-    mean, rms = measure_background(pixels, 50)
-    assert count_negative_peaks(pixels, mean, rms, FIVE_SIGMA) == 1

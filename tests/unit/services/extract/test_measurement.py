@@ -10,7 +10,7 @@ import pytest
 from livetrap.simulator import SimulatorConfig, iterate_images
 from runtime.kafka import InMessage
 from runtime.settings import ExtractSettings, IngestSettings
-from schemas.codec import decode_image_detections
+from schemas.codec import decode_image_detections, encode_image_detections
 from schemas.identity import ImageDigest, digest_image
 from schemas.reasons import ImageReason
 from schemas.topics import Topics
@@ -113,13 +113,21 @@ def test_an_image_that_its_header_rejects_is_not_searched(
         measurer(max_beam_axis_ratio=1.0).measure(received)
 
 
-def test_peaks_of_the_negated_image_are_counted_on_demand(received: ReceivedImage) -> None:
+def test_peaks_of_the_negated_image_are_counted_unless_switched_off(
+    received: ReceivedImage,
+) -> None:
     before = metrics.NEGATIVE_PEAKS._value.get()
-    measurer(count_negative=True, detection_threshold_sigma=3).measure(received)
-    assert metrics.NEGATIVE_PEAKS._value.get() > before
-    between = metrics.NEGATIVE_PEAKS._value.get()
-    measurer(detection_threshold_sigma=3).measure(received)
-    assert metrics.NEGATIVE_PEAKS._value.get() == between
+    record = measurer(detection_threshold_sigma=3).measure(received)
+    found = record.negative_peaks
+    assert found is not None
+    assert found.n_peaks == metrics.NEGATIVE_PEAKS._value.get() - before > 0
+    read = decode_image_detections(encode_image_detections(record)).negative_peaks
+    assert read is not None
+    assert (read.n_peaks, read.searched_deg2) == (found.n_peaks, found.searched_deg2)
+    assert read.snr == pytest.approx(found.snr, rel=1e-6)
+    off = measurer(count_negative=False, detection_threshold_sigma=3).measure(received)
+    assert off.negative_peaks is None
+    assert decode_image_detections(encode_image_detections(off)).negative_peaks is None
 
 
 def test_a_rejection_record_has_the_reason_and_no_measurements(received: ReceivedImage) -> None:
