@@ -1,8 +1,11 @@
 """A lock in PostgreSQL that one process of a database holds while the others wait."""
 
 import asyncio
+import select
 import time
-from typing import TYPE_CHECKING, NoReturn
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from runtime.errors import TransientError
 from runtime.postgres import UNAVAILABLE_ERRORS, connect
@@ -20,16 +23,21 @@ _RENEWAL_INTERVAL_S = 3.0
 # How long a process believes that it holds the lock without asking. The server ends a session
 # that was idle for 18 s (`try_advisory_lock.sql`), so the holder stops believing before.
 _VALID_S = 8.0
-# What a holder was allowed to send must be refused after this time: 2 s before the lock is free.
-FENCE_S = 8.0
+# What a holder was allowed to send must be refused after this time: before the lock is free, and
+# before the next holder has waited for it after a restart of the server.
+FENCE_S = 6.0
 _QUERY_TIMEOUT_S = 5.0
+_GIVE_BACK_S = 1.0
+# The other side has closed the connection, whether this process has read that or not (Linux).
+_ENDED = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
 class AdvisoryLock:
     """A lease: held as long as a connection of its own is open, and used every few seconds.
 
     A process that is stopped or hangs does not use its connection; the server ends it, another
-    process can have the lock, and when the first one goes on it knows that time has passed.
+    process can have the lock, and when the first one goes on it knows that time has passed. It
+    also knows that the server has ended the session, as in a restart: its kernel does.
 
     Parameters
     ----------
@@ -39,12 +47,20 @@ class AdvisoryLock:
         Name of the lock, such as ``livetrap.alert.lead``.
     service : str
         Shown as ``application_name`` in ``pg_stat_activity``.
+    fence_s : float
+        Who takes it after another process waits so long after the start of the server [s]: a
+        restart ends the session of a process that stands still, and what that one was allowed
+        to send before may arrive for this time.
     """
 
-    def __init__(self, settings: PostgresSettings, *, name: str, service: str) -> None:
+    def __init__(
+        self, settings: PostgresSettings, *, name: str, service: str, fence_s: float = 0.0
+    ) -> None:
         self._settings = settings
         self._name = name
         self._service = service
+        self._fence_s = fence_s
+        self._holder = uuid.uuid4()
         self._connection: asyncpg.Connection | None = None
         # When the session last had an answer, of the monotonic clock: it goes on while the
         # process is stopped [s].
@@ -58,6 +74,7 @@ class AdvisoryLock:
             self._connection is not None
             and not self._connection.is_closed()
             and time.monotonic() - self._renewed_s < _VALID_S
+            and not _is_ended(self._connection)
         )
 
     async def try_acquire(self) -> bool:
@@ -103,12 +120,29 @@ class AdvisoryLock:
             self._connection.terminate()  # a close would wait for an unavailable database
             self._connection = None
 
+    async def give_back(self) -> None:
+        """Let another process have the lock at once: this one sends nothing more."""
+        connection = self._connection
+        if self._fence_s and connection is not None and self.is_held:
+            with suppress(*UNAVAILABLE_ERRORS):
+                async with asyncio.timeout(_GIVE_BACK_S):
+                    await _QUERIES.execute(
+                        connection, "give_lease_back", name=self._name, holder=self._holder
+                    )
+        self.release()
+
     async def _connect(self) -> "asyncpg.Connection | None":
         """Return a connection that holds the lock; None if another one does."""
         connection = await connect(self._settings, service=self._service)
         started_s = time.monotonic()
         try:
             is_acquired = await _QUERIES.fetchval(connection, "try_advisory_lock", name=self._name)
+            if is_acquired and self._fence_s:
+                await self._wait_for_the_holder_before(connection)
+                started_s = time.monotonic()
+                await _QUERIES.execute(
+                    connection, "take_lease", name=self._name, holder=self._holder
+                )
         except UNAVAILABLE_ERRORS as error:
             connection.terminate()
             raise TransientError(f"PostgreSQL is unavailable: {error!r}") from error
@@ -117,3 +151,22 @@ class AdvisoryLock:
             return connection
         connection.terminate()
         return None
+
+    async def _wait_for_the_holder_before(self, connection: "asyncpg.Connection") -> None:
+        wait_s = await _QUERIES.fetchval(
+            connection, "measure_fence",
+            name=self._name, holder=self._holder, fence_s=self._fence_s,
+        )  # fmt: skip
+        if wait_s:
+            await asyncio.sleep(wait_s)
+
+
+def _is_ended(connection: "asyncpg.Connection") -> bool:
+    """Return whether the server has ended a session, also if this process stood still then."""
+    transport = cast("Any", connection)._transport  # noqa: SLF001  (nothing else has the socket)
+    socket = None if transport is None else transport.get_extra_info("socket")
+    if socket is None or socket.fileno() < 0:
+        return True
+    poll = select.poll()
+    poll.register(socket.fileno(), _ENDED)
+    return bool(poll.poll(0))

@@ -258,7 +258,7 @@ class NegativePeaks:
     snr : tuple of float
         S/N of the strongest of them, at most 32, descending [-].
     searched_deg2 : float
-        Area in which sources and they were searched [deg2].
+        Area in which sources and they were searched [deg^2].
     """
 
     n_peaks: int

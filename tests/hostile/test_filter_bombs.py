@@ -30,7 +30,12 @@ async def refusal_of(client: VtpClient) -> str:
             return str(document.findtext("Meta/Result"))
 
 
-@pytest.mark.parametrize("bomb", [BOMB, SLY])
+# Paths in paths without a comparison; unions of axes that lead everywhere.
+COUNTS = "//*[count(//*[count(//@*) > 5]) > 5]"
+UNION = "|".join(["//*/preceding::*"] * 20)
+
+
+@pytest.mark.parametrize("bomb", [BOMB, SLY, COUNTS, UNION])
 async def test_a_slow_filter_costs_its_owner_alone(bomb: str) -> None:
     async with serving() as site:
         honest = await site.introduce("127.0.0.2", filters=(HONEST,))

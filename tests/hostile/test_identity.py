@@ -26,6 +26,9 @@ SPELLINGS = [
     quote(quote(OURS, safe=""), safe=""), "ivo://org.test./x", "ivo://org.test:80/x",
     "ivo://me@org.test/x", "ivo://\uff4f\uff52\uff47.test/x", "ivo://org\u200b.test/x",
     "ivo:// org.test /x",
+    "ivo://org\u3002test/x", "ivo://\u043erg.test/x", "ivo://%D0%BErg.test/x", "ivo://org&#46;test/x",
+    "ivo://org\ua78ftest/x", "ivo://org&amp;#x2e;test/x", quote(quote(quote(quote(quote(quote(
+        quote(OURS, safe=""), safe=""), safe=""), safe=""), safe=""), safe=""), safe=""),
     "http://org.test/x", "ivo:\\\\org.test\\x", "ivo://org.test#x", "ivo://org.test?x",
 ]  # fmt: skip
 
@@ -55,6 +58,16 @@ def test_our_authority_as_author_is_refused_in_any_spelling(spelling: str) -> No
     assert "AuthorIVORN" in refusal(with_text(foreign_packet(), "Who/AuthorIVORN", spelling))
 
 
+@pytest.mark.parametrize(
+    "authority",
+    ["org.test", "ORG.Test", "org.test.", "org.test...", "org.test*", "(org.test)", "0'org.test'"],
+)
+def test_an_event_under_our_authority_is_refused(authority: str) -> None:
+    root = etree.fromstring(foreign_packet())
+    root.set("ivorn", f"ivo://{authority}/night#a.0")
+    assert "ivorn" in refusal(etree.tostring(root))
+
+
 @pytest.mark.parametrize("author", ["ivo://org.tester/x", "ivo://org/test", "ivo://my-org.test/x"])
 def test_another_author_is_not_taken_for_us(author: str) -> None:
     packet = with_text(foreign_packet(), "Who/AuthorIVORN", author)
@@ -65,6 +78,17 @@ def test_another_author_is_not_taken_for_us(author: str) -> None:
 def test_what_is_relayed_is_utf8(encoding: str) -> None:
     packet = etree.tostring(etree.fromstring(foreign_packet()), encoding=encoding)
     assert "send UTF-8" in refusal(packet)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp037"])
+def test_an_encoding_that_nobody_declares_is_not_relayed(encoding: str) -> None:
+    text = etree.tostring(etree.fromstring(foreign_packet()), encoding="unicode")
+    assert refusal(text.encode(encoding))
+
+
+def test_utf8_may_begin_with_its_mark() -> None:
+    packet = b"\xef\xbb\xbf" + etree.tostring(etree.fromstring(foreign_packet()))
+    assert SubmissionValidator("org.test").read_ivorn(packet) == ivorn_of(foreign_packet())
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

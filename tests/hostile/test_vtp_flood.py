@@ -3,7 +3,7 @@
 import asyncio
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -115,6 +115,27 @@ async def test_half_a_document_is_cut(said: bytes, monkeypatch: pytest.MonkeyPat
         honest, half = await site.introduce(), await site.connect()
         await half.send_raw(said)
         assert await half.is_cut(60)
+        await site.alert(honest)
+
+
+@pytest.mark.parametrize("n_first", [1, 3, 4, 200])
+async def test_a_document_that_never_ends_is_cut_though_bytes_of_it_come(
+    n_first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.distribute.handlers.frame_reader._FRAME_TIMEOUT_S", 0.5)
+    framed = struct.pack("!I", 4096) + padded(4096)
+    async with serving() as site:
+        honest, slow = await site.introduce("127.0.0.2"), await site.connect()
+        await slow.send_raw(framed[:n_first])
+        is_cut = asyncio.create_task(slow.is_cut(60))
+        n_sent = n_first
+        while not is_cut.done() and n_sent < len(framed) - 1:
+            with suppress(OSError):
+                await slow.send_raw(framed[n_sent : n_sent + 1])
+            n_sent += 1
+            await asyncio.wait([is_cut], timeout=0.05)
+        assert n_sent < len(framed) - 1
+        assert await is_cut
         await site.alert(honest)
 
 

@@ -143,12 +143,41 @@ async def test_slow_servers_of_names_do_not_delay_another_webhook(
 
 
 @pytest.mark.parametrize(
+    "host",
+    ["127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "0", "127.0.0.1.",
+     "localhost", "LOCALHOST", "localhost.", "[::1]", "[::]", "[0:0:0:0:0:0:0:1]",
+     "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:FFFF:7F00:0001]", "[::127.0.0.1]",
+     "[64:ff9b::127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]",
+     "[2002:7f00:1::1]", "8.8.8.8@127.0.0.1", "8.8.8.8:80@127.0.0.1", "%31%32%37.0.0.1",
+     "127%2e0%2e0%2e1", "\u2460\u2461\u2466.\u24ea.\u24ea.\u2460", "127\u30020\u30020\u30021",
+     "[fe80::1]", "[2001:470::5efe:7f00:1]"],
+)  # fmt: skip
+async def test_no_spelling_of_an_inner_address_is_contacted(host: str) -> None:
+    n_contacts = 0
+
+    async def count(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal n_contacts
+        n_contacts += 1
+        writer.transport.abort()
+
+    async with await asyncio.start_server(count, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        webhook = Webhook(WebhookSettings(name="inner", url=f"http://{host}:{port}/"))
+        with pytest.raises(DeliveryError):
+            await webhook.deliver([ALERT])
+        await webhook.aclose()
+    assert n_contacts == 0
+
+
+@pytest.mark.parametrize(
     "address",
     ["2002:7f00:1::", "2002:a00:1::1", "64:ff9b::7f00:1", "64:ff9b:1::1", "2001:0:4136:e378::1",
      "fec0::1", "ff02::1", "ff0e::1", "224.0.0.1", "239.255.255.250", "::ffff:8.8.8.8",
      "::ffff:0:127.0.0.1", "::7f00:1", "100::1", "2001:db8::1", "2001:10::1", "3fff::1", "5f00::1",
      "192.88.99.1", "192.0.0.9", "198.18.0.1", "240.0.0.1", "255.255.255.255", "fe80::1%eth0",
-     "2606:4700::1%1"],
+     "2606:4700::1%1", "2606:4700::5efe:7f00:1", "2606:4700::200:5efe:a00:1", "::",
+     "100.64.0.1", "169.254.169.254", "fd00:ec2::254", "192.0.0.170", "::ffff:a9fe:a9fe",
+     "2002:a9fe:a9fe::1", "64:ff9b::a9fe:a9fe"],
 )  # fmt: skip
 def test_an_address_that_is_no_host_of_the_internet_is_refused(address: str) -> None:
     with pytest.raises(DeliveryError, match="not public"):

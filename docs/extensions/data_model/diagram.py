@@ -47,6 +47,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "source_event",
         "alert",
         "event_name",
+        "process_lease",
         "delivery",
         "subscriber",
         "suppressed_event",

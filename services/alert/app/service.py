@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from runtime.advisory_lock import AdvisoryLock
+from runtime.advisory_lock import FENCE_S, AdvisoryLock
 from runtime.attempts import AttemptLog, state_dir
 from runtime.dead_letters import DeadLetters
 from runtime.errors import FatalError, RejectedMessageError, TransientError
@@ -88,9 +88,9 @@ class _Service:
         serve_metrics(settings.metrics, self._health)
         async with AsyncExitStack() as stack:
             self._lock = AdvisoryLock(
-                settings.postgres, name="livetrap.alert.lead", service="alert"
+                settings.postgres, name="livetrap.alert.lead", service="alert", fence_s=FENCE_S
             )
-            stack.callback(self._lock.release)
+            stack.push_async_callback(self._lock.give_back)
             LEADS.set_function(lambda: float(self._lock.is_held))
             stack.callback(self._in_flight.close)
             self._sender = KafkaSender(

@@ -53,7 +53,7 @@
 -- $51  is_flux_factor_applied     boolean
 -- $52  n_negative_peaks           int          [-]
 -- $53  negative_snr               real[]       [-]
--- $54  searched_deg2              float8       [deg2]
+-- $54  searched_deg2              float8       [deg^2]
 insert into image (
     image_key, image_id, stream_id, timestep_id, band_id, verdict, reasons, reason_text, time_start,
     exposure_s, freq_eff_hz, freq_bw_hz, stokes, beam_major_deg, beam_minor_deg, beam_pa_deg, field_ra,

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from html import unescape
 from urllib.parse import unquote
 
 from lxml import etree
@@ -30,7 +31,7 @@ _INVISIBLE = re.compile("[\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060
 _ENCODINGS = frozenset({None, "UTF-8", "US-ASCII", "ASCII"})
 # Only who sent an alert may take it back.
 _OWN_CITES = frozenset({"retraction", "supersedes"})
-# Layers of percent-encoding that are undone.
+# Layers of percent-encoding and of character references that are undone.
 _MAX_DECODINGS = 5
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
@@ -65,8 +66,8 @@ class SubmissionValidator:
         ivorn = root.get("ivorn") or ""
         self._check_ivorn(ivorn)
         encoding = root.getroottree().docinfo.encoding
-        if (encoding and encoding.upper()) not in _ENCODINGS:
-            raise SubmissionError(f"encoded in {encoding}; send UTF-8", ivorn)
+        if (encoding and encoding.upper()) not in _ENCODINGS or not _is_utf8(packet):
+            raise SubmissionError(f"encoded in {encoding or 'UTF-16'}; send UTF-8", ivorn)
         if sum(1 for _ in root.iter()) > _MAX_ELEMENTS:
             raise SubmissionError(
                 f"more than {_MAX_ELEMENTS} elements; put what is long behind a Reference", ivorn
@@ -86,7 +87,7 @@ class SubmissionValidator:
                 f"(at most {_MAX_IVORN_CHARS} characters)",
                 ivorn[:_MAX_IVORN_CHARS],
             )
-        if found["authority"].casefold() == self._authority:
+        if self._is_own(found["authority"]):
             raise self._reserved("ivorn", ivorn)
 
     def _check_schema(self, root: etree._Element, ivorn: str) -> None:
@@ -109,18 +110,33 @@ class SubmissionValidator:
                 )
 
     def _is_own(self, identifier: str) -> bool:
-        """Return whether an identifier names the authority of this broker, in any spelling."""
+        """Return whether an identifier names the authority of this broker, in any spelling.
+
+        One that is still encoded, or has letters that only look like those of ASCII, may.
+        """
         for _ in range(_MAX_DECODINGS):
-            identifier = unquote(identifier)
+            identifier = unescape(unquote(identifier))
         plain = "".join(unicodedata.normalize("NFKC", identifier).split()).casefold()
-        return self._authority in (
-            part.strip(".") for part in _NOT_IN_AUTHORITY.split(_INVISIBLE.sub("", plain))
-        )
+        plain = _INVISIBLE.sub("", plain)
+        if not plain.isascii() or unescape(unquote(plain)) != plain:
+            return True
+        return self._authority in (part.strip(".") for part in _NOT_IN_AUTHORITY.split(plain))
 
     def _reserved(self, what: str, ivorn: str) -> SubmissionError:
         return SubmissionError(
-            f"the authority {self._authority} in the {what} is this broker's own; use yours", ivorn
+            f"the authority {self._authority} in the {what} is this broker's own, or a spelling "
+            "that may be taken for it; use yours",
+            ivorn,
         )
+
+
+def _is_utf8(packet: bytes) -> bool:
+    """Return whether bytes are UTF-8: a byte order mark, too, makes them UTF-16."""
+    try:
+        packet.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _text_of(element: etree._Element) -> str:

@@ -28,6 +28,9 @@ _SPECIAL = tuple(
     )
 )
 
+# Middle of an address that has one of IPv4 in its last four bytes (ISATAP, RFC 5214).
+_ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
+
 _JSON, _XML = "application/json", "application/xml"
 
 
@@ -95,5 +98,6 @@ def _is_public(address: str) -> bool:
         parsed.is_global
         and not parsed.is_multicast
         and (parsed.version == 4 or parsed in _UNICAST)
+        and not (parsed.version == 6 and int(parsed) >> 32 & 0xFFFF_FFFF in _ISATAP)
         and not any(parsed in network for network in _SPECIAL)
     )

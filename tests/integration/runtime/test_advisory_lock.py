@@ -1,6 +1,7 @@
 """One process of a database holds a lock as long as its connection is open."""
 
 import asyncio
+import threading
 import uuid
 
 import asyncpg
@@ -111,3 +112,69 @@ async def test_an_unavailable_database_is_a_transient_error() -> None:
     nowhere = PostgresSettings(url=SecretStr("postgresql://livetrap@127.0.0.1:1/x"))
     with pytest.raises(TransientError):
         await AdvisoryLock(nowhere, name="x", service="test").try_acquire()
+
+
+async def test_the_end_of_a_session_is_known_though_nobody_has_read_it(
+    settings: PostgresSettings, name: str
+) -> None:
+    lock = AdvisoryLock(settings, name=name, service=name)
+    assert await lock.try_acquire()
+
+    async def end_its_session() -> None:
+        operator = await asyncpg.connect(settings.url.get_secret_value())
+        ended = await operator.fetchval(
+            "select bool_and(pg_terminate_backend(pid, 60000)) from pg_stat_activity "
+            "where application_name = $1",
+            f"livetrap-{name}",
+        )
+        await operator.close()
+        assert ended
+
+    other = threading.Thread(target=lambda: asyncio.run(end_its_session()))
+    other.start()
+    other.join()  # the loop of this process stands still
+    assert not lock.is_held
+    lock.release()
+
+
+async def read_uptime_s(settings: PostgresSettings) -> float:
+    connection = await asyncpg.connect(settings.url.get_secret_value())
+    try:
+        return float(
+            await connection.fetchval(
+                "select extract(epoch from clock_timestamp() - pg_postmaster_start_time())"
+            )
+        )
+    finally:
+        await connection.close()
+
+
+async def test_after_a_restart_what_another_process_sent_is_waited_for(
+    settings: PostgresSettings, name: str
+) -> None:
+    fence_s = await read_uptime_s(settings) + 2.0
+    first, second = (
+        AdvisoryLock(settings, name=name, service="test", fence_s=fence_s) for _ in range(2)
+    )
+    await acquire(first)
+    first.release()  # as a restart does
+    await acquire(second)
+    assert await read_uptime_s(settings) >= fence_s
+    second.release()
+
+
+async def test_nobody_waits_for_a_process_that_gave_the_lock_back_or_for_itself(
+    settings: PostgresSettings, name: str
+) -> None:
+    for_ever = await read_uptime_s(settings) + 1e6
+    first, second = (
+        AdvisoryLock(settings, name=name, service="test", fence_s=for_ever) for _ in range(2)
+    )
+    await acquire(first)
+    first.release()
+    await acquire(first)
+    await first.give_back()
+    assert not first.is_held
+    await acquire(second)
+    await second.give_back()
+    await second.give_back()

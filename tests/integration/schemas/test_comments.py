@@ -32,7 +32,7 @@ where pronamespace = 'public'::regnamespace
 """
 _SENTENCE = re.compile(r"[A-Za-z0-9]\S*( \S+)*[^.]")
 _UNIT = re.compile(
-    r" \[(-|deg|arcsec|arcsec/s|mas/yr|yr|px|s|Hz|UTC|1/deg\^2|[(]?(Jy|1/Jy|beam)\S*)\]$"
+    r" \[(-|deg|arcsec|arcsec/s|mas/yr|yr|px|s|Hz|UTC|deg\^2|1/deg\^2|[(]?(Jy|1/Jy|beam)\S*)\]$"
 )
 _WITHOUT_UNIT = {"text", "text[]", "boolean", "bytea", "json", "jsonb"}
 
