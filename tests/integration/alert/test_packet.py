@@ -4,6 +4,7 @@ import io
 import json
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from livetrap.operator.reference_catalogues import CatalogueColumns, load_catalo
 from rules.rule_set import load_rules
 from runtime.settings import AlertSettings, load_settings
 from schemas.codec import encode_source_event
-from schemas.messages import ImageDetections
+from schemas.messages import ImageDetections, NegativePeaks
 from schemas.registry import current_version
 from services.alert.handlers.transients import TransientHandler
 from services.alert.storage import AlertStore
@@ -97,6 +98,36 @@ async def test_a_new_source_answers_what_an_observer_asks(
     assert 0 < notice["importance"] < 0.9
     assert notice["contact_email"] == "on.call@example.org"
     assert re.fullmatch(r"LT 2012[A-Z]+ J0814\+101[12]", notice["event_name"][0])
+
+
+@pytest.mark.parametrize(("bad_hz", "n_a_day"), [(LOW_HZ, 40.0), (HIGH_HZ, 0.0)])
+async def test_false_alarms_are_expected_from_the_negative_peaks_of_the_band(
+    postgres_url: str, bad_hz: float, n_a_day: float
+) -> None:
+    searched = {
+        LOW_HZ: NegativePeaks(0, (), 100.0),
+        HIGH_HZ: NegativePeaks(0, (), 100.0),
+        # Of these 40 only 32 are listed; one of S/N 5 says nothing about an event of 40.
+        bad_hz: NegativePeaks(40, (1000.0,) * 32, 100.0),
+    }
+    faint = {LOW_HZ: NegativePeaks(1, (5.0,), 100.0), HIGH_HZ: NegativePeaks(1, (5.0,), 100.0)}
+    async with associator(postgres_url, window_timeout_s=30.0) as site:
+        for step, (low, high) in enumerate([(None, None), (None, None), (0.04, 0.02)]):
+            negative = searched if step else faint
+            await site.feed(
+                replace(shot(step, LOW_HZ, low), negative_peaks=negative[LOW_HZ]),
+                replace(shot(step, HIGH_HZ, high), negative_peaks=negative[HIGH_HZ]),
+            )
+        (row,) = await alert(site)
+        (stored,) = await site.rows(
+            "select n_negative_peaks, cardinality(negative_snr) as n_listed, searched_deg2 "
+            "from image where stream_id = (select id from stream where name = $1) "
+            "and freq_eff_hz = $2 order by time_start desc limit 1", site.stream, bad_hz,
+        )  # fmt: skip
+    assert tuple(stored.values()) == (40, 32, 100.0)
+    notice = json.loads(row["notice"])
+    assert notice["false_alarms_per_day"] == pytest.approx(n_a_day + 0.5 / 2, rel=1e-3)
+    assert (notice["importance"] > 0.5) == (not n_a_day)
 
 
 async def test_a_variable_source_has_its_history_in_every_format(postgres_url: str) -> None:
