@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +44,8 @@ LIVETRAP = [sys.executable, "-m", "livetrap"]
 AUTHORITY = "org.livetrap.bench"
 # Longer than the answers to one alert take [s].
 FAN_OUT_PAUSE_S = 0.5
+# Longer than a subscriber takes to connect, or to receive what has been sent [s].
+CONNECT_S = 3.0
 
 
 def main() -> None:
@@ -116,6 +118,31 @@ def make_event(number: int) -> SourceEvent:
     )  # fmt: skip
 
 
+def make_record(number: int) -> tuple[str, bytes]:
+    """Return the ivorn of the alert of an event, and the record of the event on Kafka."""
+    event = make_event(number)
+    return name_alert(event, AUTHORITY, 0).ivorn, encode_source_event(event)
+
+
+def measure_rate(
+    port: int,
+    *,
+    send: Callable[[], dict[str, float]],
+    wait: Callable[[dict[str, float]], None],
+) -> float:
+    """Return how many alerts a second a subscriber has; it is a process of its own.
+
+    Threads of the process that sends would share its interpreter.
+    """
+    with crowd(port, 1) as collect:
+        time.sleep(CONNECT_S)
+        sent = send()
+        wait(sent)
+        time.sleep(CONNECT_S)
+        _, heard = collect()
+    return len(sent) / (max(heard[name][0] for name in sent) - min(sent.values()))
+
+
 class Clock:
     """When each alert was first heard on each channel [monotonic s]."""
 
@@ -134,6 +161,11 @@ class Clock:
                 n_missing = len(names - self.heard.get(channel, {}).keys())
                 raise SystemExit(f"{channel}: {n_missing} of {len(names)} alerts never came")
             time.sleep(0.01)
+
+    def wait_for_all(self, channels: Iterable[str], names: set[str]) -> None:
+        """Block until each of some channels has heard all of them."""
+        for channel in channels:
+            self.wait(channel, names, 300)
 
 
 def listen(work: Callable[[], None]) -> None:
@@ -191,17 +223,11 @@ async def measure(status: dict[str, Any], options: argparse.Namespace) -> None:
     channels = ("VTP", *topics, "server-sent events")
     times: dict[str, datetime] = {}
 
-    def make(number: int) -> tuple[str, bytes]:
-        event = make_event(number)
-        ivorn = name_alert(event, AUTHORITY, 0).ivorn
-        times[ivorn] = event.time_start
-        return ivorn, encode_source_event(event)
-
     def publish(start: int, stop: int, pause_s: float) -> dict[str, float]:
         sent = {}
-        made = map(make, range(start, stop))
-        for ivorn, value in made if pause_s else list(made):
-            sent[ivorn] = time.monotonic()
+        made = [make_record(number) for number in range(start, stop)]
+        for ivorn, value in made:
+            sent[ivorn], times[ivorn] = time.monotonic(), datetime.now(UTC)
             producer.produce("transients-v1", key=b"bench", value=value)
             producer.poll(0)
             time.sleep(pause_s)
@@ -211,8 +237,7 @@ async def measure(status: dict[str, Any], options: argparse.Namespace) -> None:
     def run() -> None:
         time.sleep(5)  # consumers have their partitions
         warm = publish(0, 20, 0.05)
-        for channel in channels:
-            clock.wait(channel, set(warm))
+        clock.wait_for_all(channels, set(warm))
         cpu = CpuMeter(status)
         cpu.wait_until_idle()
         sent = publish(20, 20 + options.events, 0.05)
@@ -227,16 +252,11 @@ async def measure(status: dict[str, Any], options: argparse.Namespace) -> None:
                 print_slowest(status["postgres_url"], waits_s, times.__getitem__)
         first = 20 + options.events
         cpu.wait_until_idle()
-        # A subscriber of its own process: the threads of this one share an interpreter.
-        with crowd(port, 1) as collect:
-            time.sleep(5)
-            burst = publish(first, first + options.burst, 0.0)
-            for channel in channels:
-                clock.wait(channel, set(burst), 300)
-            time.sleep(1)
-            _, heard = collect()
-        last_s = max(heard[name][0] for name in burst)
-        rate = options.burst / (last_s - min(burst.values()))
+        rate = measure_rate(
+            port,
+            send=lambda: publish(first, first + options.burst, 0.0),
+            wait=lambda sent: clock.wait_for_all(channels, set(sent)),
+        )
         print(
             f"\n{options.burst} events at once: {rate:.0f} alerts/s "
             f"(load {os.getloadavg()[0]:.1f})"
