@@ -1,5 +1,6 @@
 """Commands about the whole service on this machine: up, down, status, demo."""
 
+import importlib
 import json
 import sys
 from typing import Annotated
@@ -135,7 +136,7 @@ def demo(
 
 
 def fetch() -> None:
-    """Download Apache Kafka and link its classes: later starts need no network and are faster."""
+    """Download Kafka, link its classes, compile kernels: starts need no network and are faster."""
     require_servers()
     from livetrap.stack.kafka_class_cache import prepare_classes  # noqa: PLC0415
     from livetrap.stack.kafka_jars import fetch_jars  # noqa: PLC0415
@@ -143,6 +144,8 @@ def fetch() -> None:
     print(f"Apache Kafka is in {fetch_jars()}")
     if prepare_classes() is None:
         print("this Java cannot link its classes in advance; starts take some seconds more")
+    importlib.import_module("services.extract.app")  # the first import compiles the kernels
+    print("the kernels of extract are compiled for this processor")
 
 
 def _report(line: str) -> None:

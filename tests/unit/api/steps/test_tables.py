@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from astropy.io.votable import parse
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -19,6 +19,7 @@ from api.steps.tables.base import TableFormat, TableInfo
 from api.steps.tables.csv_format import CsvFormat
 from api.steps.tables.parquet_format import ParquetFormat
 from api.steps.tables.votable_format import VoTableFormat
+from tests.support.examples import examples
 
 TABLES = {
     name: getattr(columns, name)
@@ -32,6 +33,9 @@ VALUES = {
                                               timezones=st.just(UTC))),
     "text": st.one_of(st.none(), st.text("abc <&>\"'#:/", min_size=1, max_size=8)),
 }  # fmt: skip
+
+# The tables have columns of the same few kinds: together as many as of other properties.
+OF_A_TABLE = 100 // len(TABLES)
 
 
 def info(name: str) -> TableInfo:
@@ -64,6 +68,7 @@ def test_a_votable_names_only_systems_that_it_refers_to() -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
+@settings(max_examples=examples(OF_A_TABLE))
 @given(data=st.data())
 def test_astropy_reads_what_a_votable_was_made_of(name: str, data: st.DataObject) -> None:
     rows = data.draw(rows_of(name))
@@ -106,6 +111,7 @@ def test_a_votable_has_units_systems_and_the_query(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
+@settings(max_examples=examples(OF_A_TABLE))
 @given(data=st.data())
 def test_parquet_has_the_same_rows_and_the_query(name: str, data: st.DataObject) -> None:
     rows = data.draw(rows_of(name))
