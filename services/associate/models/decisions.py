@@ -28,6 +28,7 @@ __all__ = [
     "Columns",
     "CoverageRows",
     "Decisions",
+    "DetectionRows",
     "EpisodeRows",
     "ForcedDecisions",
     "ForcedOutcome",
@@ -67,6 +68,16 @@ class StatisticsRows:
 
 
 @dataclass(frozen=True, slots=True)
+class DetectionRows:
+    """The blind detections of one image, by the parameters of their statement; (n,) each."""
+
+    image_key: int
+    key: ChannelKey
+    time_start: datetime
+    columns: Columns
+
+
+@dataclass(frozen=True, slots=True)
 class SourceRows:
     """Rows of the tables `source`, `source_band`, `detection` and `shared_detection`.
 
@@ -79,8 +90,10 @@ class SourceRows:
         flags or episodes change; of those of them whose search position follows them.
     last_time_start : datetime or None
         Start of the last exposure that `updated` comes from.
-    detections, shared : sequence of Columns
-        New rows of `detection` and `shared_detection`, in groups.
+    detections : sequence of DetectionRows
+        New rows of `detection`, of one image each.
+    shared : sequence of Columns
+        New rows of `shared_detection`, in groups.
     """
 
     created: Sequence[Columns] = ()
@@ -89,7 +102,7 @@ class SourceRows:
     moved: Columns | None = None
     last_time_start: datetime | None = None
     statistics: Sequence[StatisticsRows] = ()
-    detections: Sequence[Columns] = ()
+    detections: Sequence[DetectionRows] = ()
     shared: Sequence[Columns] = ()
 
 

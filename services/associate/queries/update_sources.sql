@@ -9,23 +9,21 @@
 -- $7  eta              float8[]     [-]
 -- $8  v                float8[]     [-]
 -- $9  last_time_start  timestamptz
--- Index: the primary key. Nothing that is written here is indexed, so updates stay HOT.
+-- Index: the primary key, from leaf to leaf, as in update_statistics.sql. Nothing that is written here is
+-- indexed, so updates stay HOT.
 update source
 set
-    ra = row_in.ra,
-    dec = row_in.dec,
-    weight_ra = row_in.weight_ra,
-    weight_dec = row_in.weight_dec,
-    n_datapoints = row_in.n_datapoints,
-    eta = row_in.eta,
-    v = row_in.v,
+    ra = ($2::float8[])[row_in.place],
+    dec = ($3::float8[])[row_in.place],
+    weight_ra = ($4::float8[])[row_in.place],
+    weight_dec = ($5::float8[])[row_in.place],
+    n_datapoints = ($6::int[])[row_in.place],
+    eta = ($7::float8[])[row_in.place],
+    v = ($8::float8[])[row_in.place],
     -- What a late image shows wakes no source up.
     is_dormant = case when source.last_time_start < $9::timestamptz then false else source.is_dormant end,
     last_time_start = greatest(source.last_time_start, $9::timestamptz)
-from
-    unnest(
-        $1::bigint[], $2::float8[], $3::float8[], $4::float8[], $5::float8[], $6::int[], $7::float8[],
-        $8::float8[]
-    )
-        as row_in (id, ra, dec, weight_ra, weight_dec, n_datapoints, eta, v)
-where source.id = row_in.id
+from unnest($1::bigint[]) with ordinality as row_in (id, place)
+where
+    source.id = any($1::bigint[])
+    and source.id = row_in.id

@@ -15,34 +15,27 @@
 -- $13  flux_peak_wmean_jy_beam  float8[]  [Jy/beam]
 -- $14  flux_peak_wm2            float8[]  [-]
 -- $15  flux_int_max_jy          float8[]  [Jy]
--- $16  change_state             bytea[]
--- Index: the primary key.
+-- $16  change_state             bytea     those of all sources, one after the other
+-- Index: the primary key, from leaf to leaf: a join would descend it for each source. Elements are read by
+-- their places: to unnest twelve arrays costs a third of the statement.
 update source_band
 set
-    n_datapoints = row_in.n_datapoints,
-    flux_int_mean_jy = row_in.flux_int_mean_jy,
-    flux_int_m2 = row_in.flux_int_m2,
-    flux_int_weight = row_in.flux_int_weight,
-    flux_int_wmean_jy = row_in.flux_int_wmean_jy,
-    flux_int_wm2 = row_in.flux_int_wm2,
-    flux_peak_mean_jy_beam = row_in.flux_peak_mean_jy_beam,
-    flux_peak_m2 = row_in.flux_peak_m2,
-    flux_peak_weight = row_in.flux_peak_weight,
-    flux_peak_wmean_jy_beam = row_in.flux_peak_wmean_jy_beam,
-    flux_peak_wm2 = row_in.flux_peak_wm2,
-    flux_int_max_jy = row_in.flux_int_max_jy,
-    change_state = row_in.change_state
-from
-    unnest(
-        $3::bigint[], $4::int[], $5::float8[], $6::float8[], $7::float8[], $8::float8[], $9::float8[],
-        $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::float8[], $15::float8[], $16::bytea[]
-    )
-        as row_in (
-            source_id, n_datapoints, flux_int_mean_jy, flux_int_m2, flux_int_weight, flux_int_wmean_jy,
-            flux_int_wm2, flux_peak_mean_jy_beam, flux_peak_m2, flux_peak_weight, flux_peak_wmean_jy_beam,
-            flux_peak_wm2, flux_int_max_jy, change_state
-        )
+    n_datapoints = ($4::int[])[row_in.place],
+    flux_int_mean_jy = ($5::float8[])[row_in.place],
+    flux_int_m2 = ($6::float8[])[row_in.place],
+    flux_int_weight = ($7::float8[])[row_in.place],
+    flux_int_wmean_jy = ($8::float8[])[row_in.place],
+    flux_int_wm2 = ($9::float8[])[row_in.place],
+    flux_peak_mean_jy_beam = ($10::float8[])[row_in.place],
+    flux_peak_m2 = ($11::float8[])[row_in.place],
+    flux_peak_weight = ($12::float8[])[row_in.place],
+    flux_peak_wmean_jy_beam = ($13::float8[])[row_in.place],
+    flux_peak_wm2 = ($14::float8[])[row_in.place],
+    flux_int_max_jy = ($15::float8[])[row_in.place],
+    change_state = substr($16::bytea, (112 * (row_in.place - 1) + 1)::int, 112)
+from unnest($3::bigint[]) with ordinality as row_in (source_id, place)
 where
-    source_band.source_id = row_in.source_id
+    source_band.source_id = any($3::bigint[])
+    and source_band.source_id = row_in.source_id
     and source_band.band_id = $1::int
     and source_band.stokes = $2::text

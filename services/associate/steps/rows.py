@@ -8,7 +8,7 @@ import numpy as np
 
 from schemas.messages import BoolArray, FloatArray
 from services.associate.models.catalogue import RowArray
-from services.associate.models.decisions import Columns, SourceRows
+from services.associate.models.decisions import Columns, DetectionRows, SourceRows
 from services.associate.models.waiting import MEASURED_COLUMNS
 from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.triggers import AssociatedImage
@@ -84,9 +84,9 @@ def to_source_rows(
         last_time_start=max((image.metadata.time_start for image in images), default=None),
         statistics=[each for each in candidates.changed_statistics(ids) if each.rows.size],
         detections=[
-            group
+            _detected(image, ids, image_keys[image.number])
             for image in images
-            for group in _detected(image, ids, stream_id, image_keys[image.number])
+            if image.result.source.size
         ],
         shared=[
             _shared(image, ids, image_keys[image.number])
@@ -145,30 +145,20 @@ def _created(
         }
 
 
-def _detected(
-    image: AssociatedImage, ids: RowArray, stream_id: int, image_key: int
-) -> Iterator[Columns]:
-    """Return the columns of table `detection`: of what created a source, and of what matched."""
+def _detected(image: AssociatedImage, ids: RowArray, image_key: int) -> DetectionRows:
+    """Return the rows of table `detection`."""
     result, sources = image.result, image.record.sources
-    band_id, stokes = image.key
-    time_start = _to_datetime64(image.metadata.time_start)
-    creates = np.isnan(result.radius)
-    for number, has_radius in ((np.flatnonzero(creates), False), (np.flatnonzero(~creates), True)):
-        n = number.size
-        if not n:
-            continue
-        yield {
-            "stream_id": np.full(n, stream_id, np.int32),
-            "image_key": np.full(n, image_key),
-            "source_number": number.astype(np.int32),
-            "time_start": np.full(n, time_start),
-            "source_id": ids[result.source[number]],
-            "band_id": np.full(n, band_id, np.int32),
-            "stokes": np.full(n, stokes.encode()),
-            "extraction_type": np.full(n, b"blind"),
-            "de_ruiter_radius": result.radius[number] if has_radius else None,
-            **{name: getattr(sources, name)[number] for name in MEASURED_COLUMNS},
-        }
+    return DetectionRows(
+        image_key,
+        image.key,
+        image.metadata.time_start,
+        {
+            "source_id": ids[result.source],
+            "source_number": np.arange(result.source.size, dtype=np.int32),
+            "de_ruiter_radius": result.radius,
+            **{name: getattr(sources, name) for name in MEASURED_COLUMNS},
+        },
+    )
 
 
 def _shared(image: AssociatedImage, ids: RowArray, image_key: int) -> Columns:

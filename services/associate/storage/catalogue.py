@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import asyncpg
 import numpy as np
 
 from schemas.topics import Topics
@@ -20,11 +21,13 @@ from services.associate.storage.forced import ForcedTables
 from services.associate.storage.images import ImageTables
 from services.associate.storage.look_backs import LookBackTables
 from services.associate.storage.outbox import OutboxTables
+from services.associate.storage.search_gaps import SearchGaps
 from services.associate.storage.sources import SourceTables
 from services.associate.storage.stamps import StampTables
 from services.associate.storage.tracks import TrackTables
 from services.associate.storage.transients import TransientTables
 from services.associate.storage.waiting import WaitingTables
+from services.associate.storage.waiting_ids import WaitingIds
 
 __all__ = ["Catalogue"]
 
@@ -40,7 +43,26 @@ class Catalogue(
     StampTables,
     OutboxTables,
 ):
-    """One transaction on the catalogue."""
+    """One transaction on the catalogue.
+
+    Parameters
+    ----------
+    connection : asyncpg connection
+        As of `Transaction`.
+    gaps : SearchGaps, optional
+        What searches of earlier transactions have cost; without it none has.
+    waiting_ids : WaitingIds, optional
+        What earlier transactions have read of the looks that wait; without it nothing.
+    """
+
+    def __init__(
+        self,
+        connection: asyncpg.pool.PoolConnectionProxy | asyncpg.Connection,
+        gaps: SearchGaps | None = None,
+        waiting_ids: WaitingIds | None = None,
+    ) -> None:
+        super().__init__(connection, gaps)
+        self._waiting_ids = waiting_ids or WaitingIds()
 
     async def store(self, decisions: Decisions, topics: Topics) -> None:
         """Write everything that was decided about a timestep.
@@ -56,7 +78,7 @@ class Catalogue(
         timestep_id = await self._store_images(decisions)
         for month in decisions.months:
             await self.ensure_partition(stream_id, month)
-        await self._store_sources(decisions.sources)
+        await self._store_sources(stream_id, decisions.sources)
         await self._store_episodes(decisions)
         for notification in decisions.notifications:
             await self.store_notification(notification, topics)
@@ -137,7 +159,7 @@ class Catalogue(
             )
         return timestep_id
 
-    async def _store_sources(self, rows: SourceRows) -> None:
+    async def _store_sources(self, stream_id: int, rows: SourceRows) -> None:
         await self.insert_sources(rows.created)
         if rows.updated is not None:
             await self.update_sources(rows.updated, rows.last_time_start)
@@ -147,7 +169,7 @@ class Catalogue(
             await self.move_sources(rows.moved)
         for statistics in rows.statistics:
             await self.write_statistics(statistics)
-        await self.insert_detections(rows.detections)
+        await self.insert_detections(stream_id, rows.detections)
         await self.insert_shared_detections(rows.shared)
 
     async def _store_episodes(self, decisions: Decisions) -> None:

@@ -15,7 +15,12 @@ from services.associate.models.catalogue import (
     ChannelKey,
     RowArray,
 )
-from services.associate.models.decisions import ArchiveLimits, Columns, StatisticsRows
+from services.associate.models.decisions import (
+    ArchiveLimits,
+    Columns,
+    DetectionRows,
+    StatisticsRows,
+)
 from services.associate.storage.search_gaps import SearchGaps
 from services.associate.storage.transaction import PACKAGE, Transaction
 from sky.geometry import Probes, in_probes, merge_probes
@@ -114,7 +119,9 @@ class SourceTables(Transaction):
         ):
             if rows.size:
                 names = _statistics_of(query)
-                columns = {name: rows[name] for name in names}
+                columns: dict[str, object] = {name: rows[name] for name in names}
+                if query == "update_statistics":
+                    columns["change_state"] = rows["change_state"].tobytes()
                 await self._execute(query, band_id=band_id, stokes=stokes, **columns)
 
     async def archive_sources(
@@ -152,9 +159,19 @@ class SourceTables(Transaction):
         """Write the variability of sources that have new forced points."""
         await self._execute("update_measured_sources", **columns)
 
-    async def insert_detections(self, groups: Sequence[Columns]) -> None:
-        """Append measurements."""
-        await self._copy("detection", groups)
+    async def insert_detections(self, stream_id: int, images: Sequence[DetectionRows]) -> None:
+        """Append the blind detections of images."""
+        for image in images:
+            band_id, stokes = image.key
+            await self._execute(
+                "insert_detections",
+                stream_id=stream_id,
+                image_key=image.image_key,
+                time_start=image.time_start,
+                band_id=band_id,
+                stokes=stokes,
+                **image.columns,
+            )
 
     async def insert_shared_detections(self, groups: Sequence[Columns]) -> None:
         """Append measurements that belong to a second source too."""

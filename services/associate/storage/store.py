@@ -13,6 +13,7 @@ from services.associate.models.timesteps import Band, ExpectedChannel, StreamSta
 from services.associate.storage.catalogue import Catalogue
 from services.associate.storage.search_gaps import SearchGaps
 from services.associate.storage.transaction import PACKAGE
+from services.associate.storage.waiting_ids import WaitingIds
 
 __all__ = ["CatalogueStore"]
 
@@ -29,12 +30,13 @@ class CatalogueStore:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self._gaps = SearchGaps()
+        self._waiting_ids = WaitingIds()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Catalogue]:
         """Lend the catalogue for one transaction; an error undoes all of it."""
         async with lend_connection(self._pool) as connection, connection.transaction():
-            yield Catalogue(connection, self._gaps)
+            yield Catalogue(connection, self._gaps, self._waiting_ids)
 
     async def load_offsets(
         self, cluster_id: str, topic: str, partitions: Sequence[int]

@@ -20,6 +20,7 @@ from services.associate.models.waiting import (
     merge_states,
 )
 from services.associate.storage.transaction import Transaction
+from services.associate.storage.waiting_ids import WaitingIds
 from sky.id_sets import unique_ids
 
 __all__ = ["WaitingTables"]
@@ -28,12 +29,25 @@ __all__ = ["WaitingTables"]
 class WaitingTables(Transaction):
     """Tables `waiting_timestep` and `waiting_request`."""
 
+    # What earlier transactions have read; see `Catalogue`.
+    _waiting_ids: WaitingIds
+
     async def load_waiting_sources(self, stream_id: int, source_ids: IntArray) -> WaitingSources:
         """Return how many timesteps of a stream wait, and which of some sources."""
-        (row,) = await self._fetch(
-            "select_waiting_ids", stream_id=stream_id, source_id=unique_ids(source_ids)
+        known = self._waiting_ids.of_stream(
+            stream_id, server_pid=self._connection.get_server_pid()
         )
-        return WaitingSources(row["n_timesteps"], np.array(row["source_ids"] or (), np.int64))
+        timestep_id, version = known.known()
+        rows = await self._fetch(
+            "select_waiting_changes", stream_id=stream_id, timestep_id=timestep_id, version=version
+        )
+        for row in rows:
+            if row["source_ids"] is None:
+                known.forget(row["timestep_id"], row["version"])
+            else:
+                ids = np.array(row["source_ids"], np.int64)
+                known.learn(row["timestep_id"], row["version"], ids)
+        return WaitingSources(*known.find(unique_ids(source_ids)))
 
     async def insert_waiting(
         self, stream_id: int, timestep_id: int, time_start: datetime, row: WaitingRow

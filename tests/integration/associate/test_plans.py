@@ -69,6 +69,29 @@ async def test_the_generic_plan_of_null_detections_looks_every_row_up(case: Asso
     assert "Seq Scan on null_detection" not in lines
 
 
+@pytest.mark.parametrize(
+    ("query", "table", "key", "n_parameters"),
+    [("update_sources", "source", "id", 9), ("update_statistics", "source_band", "source_id", 16)],
+)
+async def test_known_rows_are_read_from_leaf_to_leaf_of_their_index(
+    case: Associator, query: str, table: str, key: str, n_parameters: int
+) -> None:
+    async with case.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await _multiply(connection, table)
+        await connection.execute("set local plan_cache_mode = force_generic_plan")
+        text = load_statement("services.associate", query).text
+        await connection.execute(f"prepare written as {text}")
+        values = ", ".join(["null"] * n_parameters)
+        plan = await connection.fetch(f"explain execute written ({values})")
+        await connection.execute("deallocate written")
+        await transaction.rollback()
+    lines = "\n".join(row[0] for row in plan)
+    assert f"Index Scan using {table}_pkey on {table}" in lines
+    assert f"{key} = ANY" in lines
+
+
 async def _multiply(connection: asyncpg.Connection, table: str) -> None:
     """Copy a row 50 000 times under other keys and all over the sky, for this transaction."""
     await connection.execute("set local session_replication_role = replica")
@@ -77,7 +100,7 @@ async def _multiply(connection: asyncpg.Connection, table: str) -> None:
         "and not attisdropped",
         table,
     )
-    key = {"source": "id", "null_detection": "source_id"}[table]
+    key = "id" if table == "source" else "source_id"
     spread = {
         key: f"{key} + 1000000 + copy",
         "zone": "(copy % 300)::smallint",

@@ -10,7 +10,7 @@ import pytest
 from schemas.identity import trig_id
 from schemas.messages import ImageDetections
 from services.associate.models.catalogue import LastNotified, Monitors
-from services.associate.models.decisions import Columns
+from services.associate.models.decisions import SourceRows
 from services.associate.models.timesteps import KnownImage
 from tests.support.records import START, image, rejected, sources
 from tests.support.timesteps import (
@@ -31,9 +31,9 @@ BRIGHT_JY = 0.02
 SAME_OFFSET, OTHER_OFFSET = timestep_of(image(1)).records[0].source, image(1).source
 
 
-def column(groups: list[Columns] | tuple[Columns, ...], name: str) -> list[object]:
-    """Return one column of all groups of rows."""
-    return [value for group in groups for value in group[name].tolist()]
+def detected(rows: SourceRows, name: str) -> list[object]:
+    """Return one column of the detections of all images."""
+    return [value for each in rows.detections for value in each.columns[name].tolist()]
 
 
 def last_notified(**changes: object) -> LastNotified:
@@ -54,7 +54,7 @@ def test_a_detection_near_a_source_moves_it_to_the_weighted_mean():
     assert rows.updated["n_datapoints"].tolist() == [2]
     assert rows.updated["dec"][0] == pytest.approx(HERE[1] + 5 / 3600, abs=1e-9)
     assert rows.updated["weight_dec"][0] == pytest.approx(2 * 360.0**2)
-    assert column(rows.detections, "source_id") == [1]
+    assert detected(rows, "source_id") == [1]
     assert rows.last_time_start == START + timedelta(days=1)
 
 
@@ -68,8 +68,8 @@ def test_a_detection_far_from_every_source_creates_one():
     assert created["first_source_number"].tolist() == [0]
     assert created["parent_source_id"] is None
     assert (created["ra"][0], created["dec"][0]) == THERE
-    assert column(decisions.sources.detections, "image_key") == [FIRST_IMAGE_KEY] * 2
-    assert sorted(column(decisions.sources.detections, "source_id")) == [1, FIRST_SOURCE_ID]
+    assert [each.image_key for each in decisions.sources.detections] == [FIRST_IMAGE_KEY]
+    assert sorted(detected(decisions.sources, "source_id")) == [1, FIRST_SOURCE_ID]
 
 
 def test_bands_of_one_timestep_share_the_source_that_the_first_creates():
@@ -80,8 +80,8 @@ def test_bands_of_one_timestep_share_the_source_that_the_first_creates():
     (created,) = decisions.sources.created
     assert created["id"].tolist() == [FIRST_SOURCE_ID]
     assert created["n_datapoints"].tolist() == [2]
-    assert column(decisions.sources.detections, "source_id") == [FIRST_SOURCE_ID] * 2
-    assert column(decisions.sources.detections, "band_id") == [1, 2]
+    assert detected(decisions.sources, "source_id") == [FIRST_SOURCE_ID] * 2
+    assert [each.key[0] for each in decisions.sources.detections] == [1, 2]
     assert [each.key for each in decisions.sources.statistics] == [(1, "I"), (2, "I")]
 
 
@@ -107,7 +107,7 @@ def test_a_detection_of_two_sources_is_shared():
     timestep = timestep_of(image(1, [HERE]))
     state = state_of(timestep, known_source(1, *left), known_source(2, *right))
     _, decisions = decide_timestep(timestep, state)
-    assert column(decisions.sources.detections, "source_id") == [1]
+    assert detected(decisions.sources, "source_id") == [1]
     (shared,) = decisions.sources.shared
     assert shared["source_id"].tolist() == [2]
     assert shared["source_number"].tolist() == [0]
