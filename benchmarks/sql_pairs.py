@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import asyncpg
 import numpy as np
 
-from runtime.binary_rows import decode_records
+from runtime.binary_rows import decode_rows
 from schemas.messages import FloatArray, IntArray
 from services.associate.models.catalogue import SOURCE_DTYPE, RowArray
 from services.associate.steps.matching import Links, Positions
@@ -61,12 +61,22 @@ _RADIUS = """sqrt(
 )"""
 
 
+_SENDS = {
+    "i2": "int2send",
+    "i4": "int4send",
+    "i8": "int8send",
+    "f8": "float8send",
+    "b1": "boolsend",
+}
+
+
 def _statement(columns: tuple[str, ...]) -> str:
     names = ", ".join(f"source.{name}" for name in columns)
     from_ = _FROM.format(columns=names, radius=_RADIUS)
+    sent = " || ".join(f"{_SENDS[SOURCE_DTYPE[name].str[1:]]}(source.{name})" for name in columns)
     return (
-        f"select string_agg(record_send(row(probe.detection, {_RADIUS}, {names})), '') as rows"
-        f"{from_}"
+        "select string_agg("
+        f"int4send(probe.detection) || float8send({_RADIUS}) || {sent}, '') as rows{from_}"
     )
 
 
@@ -116,7 +126,7 @@ async def find_pairs(
     data = await connection.fetchval(statement, stream_id, *_to_arguments(detections, limits))
     names = SOURCE_DTYPE.descr if with_sources else [("id", np.int64)]
     dtype = np.dtype([("detection", np.int32), ("radius", np.float64), *names])
-    rows = decode_records(data or b"", dtype)
+    rows = decode_rows(data or b"", dtype)
     ids, first, source = np.unique(rows["id"], return_index=True, return_inverse=True)
     sources = np.zeros(ids.size, SOURCE_DTYPE)
     for name in (SOURCE_DTYPE.names or ()) if with_sources else ("id",):

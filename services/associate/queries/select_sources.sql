@@ -1,18 +1,16 @@
--- Return sources of a stream by id, as one string of binary records.
+-- Return sources of a stream by id, as one string of rows of fixed width. No column is null.
 --
 -- $1  stream_id  int
 -- $2  id         bigint[]
 -- Index: the primary key.
 select
     string_agg(
-        record_send(
-            row(
-                source.id, source.search_ra, source.search_dec, source.ra, source.dec, source.weight_ra,
-                source.weight_dec, source.n_datapoints, source.n_forced, source.is_new, source.is_variable,
-                source.activity, source.n_quiet, source.n_quiet_needed, source.n_episodes,
-                source.first_image_key, source.first_source_number
-            )
-        ),
+        int8send(source.id) || float8send(source.search_ra) || float8send(source.search_dec)
+        || float8send(source.ra) || float8send(source.dec) || float8send(source.weight_ra)
+        || float8send(source.weight_dec) || int4send(source.n_datapoints) || int4send(source.n_forced)
+        || boolsend(source.is_new) || boolsend(source.is_variable) || int2send(source.activity)
+        || int4send(source.n_quiet) || int4send(source.n_quiet_needed) || int4send(source.n_episodes)
+        || int8send(source.first_image_key) || int4send(source.first_source_number),
         ''
     ) as rows
 from source

@@ -1,4 +1,5 @@
--- Return light-curve statistics, one row a band and Stokes parameter: a string of binary records.
+-- Return light-curve statistics, one row a band and Stokes parameter: a string of rows of
+-- fixed width. No column is null.
 --
 -- $1  source_id  bigint[]
 -- Index: the primary key.
@@ -6,20 +7,16 @@ select
     source_band.band_id,
     source_band.stokes,
     string_agg(
-        record_send(
-            row(
-                source_band.source_id,
-                source_band.n_datapoints,
-                source_band.n_forced,
-                source_band.flux_int_mean_jy,
-                source_band.flux_int_m2, source_band.flux_int_weight, source_band.flux_int_wmean_jy,
-                source_band.flux_int_wm2, source_band.flux_peak_mean_jy_beam, source_band.flux_peak_m2,
-                source_band.flux_peak_weight, source_band.flux_peak_wmean_jy_beam,
-                source_band.flux_peak_wm2, source_band.flux_forced_mean_jy_beam, source_band.flux_forced_m2,
-                source_band.flux_forced_weight, source_band.flux_forced_wmean_jy_beam,
-                source_band.flux_forced_wm2, source_band.flux_int_max_jy, source_band.change_state
-            )
-        ),
+        int8send(source_band.source_id) || int4send(source_band.n_datapoints)
+        || int4send(source_band.n_forced) || float8send(source_band.flux_int_mean_jy)
+        || float8send(source_band.flux_int_m2) || float8send(source_band.flux_int_weight)
+        || float8send(source_band.flux_int_wmean_jy) || float8send(source_band.flux_int_wm2)
+        || float8send(source_band.flux_peak_mean_jy_beam) || float8send(source_band.flux_peak_m2)
+        || float8send(source_band.flux_peak_weight) || float8send(source_band.flux_peak_wmean_jy_beam)
+        || float8send(source_band.flux_peak_wm2) || float8send(source_band.flux_forced_mean_jy_beam)
+        || float8send(source_band.flux_forced_m2) || float8send(source_band.flux_forced_weight)
+        || float8send(source_band.flux_forced_wmean_jy_beam) || float8send(source_band.flux_forced_wm2)
+        || float8send(source_band.flux_int_max_jy) || source_band.change_state,
         ''
     ) as rows
 from source_band

@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 import numpy as np
 
-from runtime.binary_rows import decode_records
+from runtime.binary_rows import decode_rows
 from runtime.sql import load_statement
 from schemas.messages import IntArray
 from services.associate.models.catalogue import (
@@ -59,7 +59,7 @@ class SourceTables(Transaction):
             dec_low=wide.dec_low,
             dec_high=wide.dec_high,
         )
-        sources = decode_records(data or b"", SOURCE_DTYPE)
+        sources = decode_rows(data or b"", SOURCE_DTYPE)
         found = sources[in_probes(boxes, sources["search_ra"], sources["search_dec"])]
         self._gaps.learn(
             stream_id,
@@ -71,14 +71,14 @@ class SourceTables(Transaction):
     async def load_sources_by_id(self, stream_id: int, ids: Sequence[int]) -> RowArray:
         """Return sources of a stream in order of id; dtype `SOURCE_DTYPE`."""
         data = await self._fetchval("select_sources", stream_id=stream_id, id=list(ids))
-        sources = decode_records(data or b"", SOURCE_DTYPE)
+        sources = decode_rows(data or b"", SOURCE_DTYPE)
         return sources[np.argsort(sources["id"])]
 
     async def load_statistics(self, source_ids: IntArray) -> dict[ChannelKey, RowArray]:
         """Return the light-curve statistics of sources, dtype `STATISTICS_DTYPE`."""
         rows = await self._fetch("select_statistics", source_id=source_ids)
         return {
-            (row["band_id"], row["stokes"]): decode_records(row["rows"], STATISTICS_DTYPE)
+            (row["band_id"], row["stokes"]): decode_rows(row["rows"], STATISTICS_DTYPE)
             for row in rows
         }
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import numpy as np
 
-from runtime.binary_rows import decode_records, encode_columns
+from runtime.binary_rows import decode_rows, encode_columns
 
 MOMENT = datetime(1999, 12, 31, 23, 59, 59, 123456, tzinfo=UTC)
 
@@ -57,16 +57,17 @@ async def test_no_rows_are_no_rows(postgres_url: str) -> None:
         await connection.close()
 
 
-async def test_records_come_back_as_columns(postgres_url: str) -> None:
+async def test_rows_come_back_as_columns(postgres_url: str) -> None:
     dtype = np.dtype([("a", np.int64), ("b", np.int32), ("c", np.float64), ("d", np.bool_)])
     connection = await asyncpg.connect(postgres_url)
     try:
         data = await connection.fetchval(
-            "select string_agg(record_send(row(n, n::int, n / 4.0::float8, n > 2)), '' order by n)"
-            " from generate_series(1::bigint, 4) as n"
+            "select string_agg("
+            "int8send(n) || int4send(n::int) || float8send(n / 4.0::float8) || boolsend(n > 2), "
+            "'' order by n) from generate_series(1::bigint, 4) as n"
         )
     finally:
         await connection.close()
-    rows = decode_records(data, dtype)
+    rows = decode_rows(data, dtype)
     assert rows.tolist() == [(n, n, n / 4, n > 2) for n in range(1, 5)]
-    assert decode_records(b"", dtype).size == 0
+    assert decode_rows(b"", dtype).size == 0
