@@ -1,5 +1,7 @@
 """Side lobes around bright sources: first detections at offsets that repeat in a few images."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from scipy.special import pdtrc
 
@@ -16,6 +18,10 @@ _SAME_BEAMS = 0.5
 # Chance that unrelated detections repeat their offsets so often.
 _CHANCE = 1e-4
 _LEAST_DETECTIONS = 4
+# A detection that its surroundings call likely false (flag `near_bright`) is a side lobe if its
+# offset repeats once, where the odds of being true are no more than this.
+_LIKELY_FALSE = 0.5
+_TRUE_ODDS = 1e-3
 # More first detections than this are a bad image: the limit of a storm holds them [-].
 _MAX_DETECTIONS = 500
 
@@ -36,7 +42,8 @@ def find_side_lobes(
     The response of an array is symmetric about a source, and the same about each: a lobe at an
     offset has another one opposite, or at that offset from the next bright source. A family is
     what repeats so more often than unrelated detections would. Lobes that pass the threshold one
-    after the other are a family with those of the timesteps before.
+    after the other are a family with those of the timesteps before. Where `p_false` of a detection
+    says that it is likely an artefact, one other at its offset is enough.
 
     Parameters
     ----------
@@ -54,7 +61,7 @@ def find_side_lobes(
     Returns
     -------
     (n,) bool
-        False for all where fewer than four repeat their offsets.
+        False where fewer than four repeat their offsets and `p_false` is low.
 
     References
     ----------
@@ -62,7 +69,7 @@ def find_side_lobes(
     """
     n = first.size + earlier[0].size
     found = np.zeros(n, np.bool_)
-    if not first.size or not _LEAST_DETECTIONS <= n <= _MAX_DETECTIONS or radius_beams <= 0:
+    if not first.size or not 2 <= n <= _MAX_DETECTIONS or radius_beams <= 0:
         return found[: first.size]
     hosts = np.argsort(-np.abs(sources.flux_peak_jy_beam), kind="stable")[:_MAX_HOSTS].tolist()
     points = _to_points(sources, first, earlier)
@@ -70,30 +77,49 @@ def find_side_lobes(
     same = [
         _offsets(points, each, beam_deg=beam_deg, radius_beams=radius_beams) for each in bright
     ]
-    for number, (offset, near) in enumerate(same):
-        pairs = _find_repeated(-offset, offset, radius_beams, n_counted=2)
-        found[near[pairs.any(axis=1)]] = True
-        for other, there in same[number + 1 :]:
-            pairs = _find_repeated(offset, other, radius_beams, n_counted=1)
-            found[near[pairs.any(axis=1)]] = True
-            found[there[pairs.any(axis=0)]] = True
+    for number, each in enumerate(same):
+        is_lobe, _ = _find_repeated(each.opposite(), each, radius_beams, n_counted=2)
+        found[each.number[is_lobe]] = True
+        for other in same[number + 1 :]:
+            is_lobe, is_other = _find_repeated(each, other, radius_beams, n_counted=1)
+            found[each.number[is_lobe]] = True
+            found[other.number[is_other]] = True
     return found[: first.size]
 
 
 def _to_points(
     sources: SourceColumns, first: IntArray, earlier: tuple[FloatArray, FloatArray]
 ) -> FloatArray:
-    """Return position [deg] and flux of first detections (3, n); earlier ones count as faint."""
-    now = [sources.ra[first], sources.dec[first], np.abs(sources.flux_peak_jy_beam[first])]
-    before = [*earlier, np.zeros(earlier[0].size)]
+    """Return position [deg], flux and `p_false` of first detections (4, n).
+
+    Earlier ones count as faint, and `p_false` as unknown: NaN.
+    """
+    p_false = sources.p_false if sources.p_false.size else np.zeros(len(sources))
+    flux = np.abs(sources.flux_peak_jy_beam[first])
+    now = [sources.ra[first], sources.dec[first], flux, np.nan_to_num(p_false[first])]
+    n = earlier[0].size
+    before = [*earlier, np.zeros(n), np.full(n, np.nan)]
     return np.stack([np.concatenate(pair) for pair in zip(now, before, strict=True)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Offsets:
+    """Faint points near a bright source: offsets (2, k) [major axes], `p_false`, numbers."""
+
+    offset: FloatArray
+    p_false: FloatArray
+    number: IntArray
+
+    def opposite(self) -> "_Offsets":
+        """Return the same on the other side of the source."""
+        return replace(self, offset=-self.offset)
 
 
 def _offsets(
     points: FloatArray, bright: FloatArray, *, beam_deg: float, radius_beams: float
-) -> tuple[FloatArray, IntArray]:
-    """Return offsets (2, k) from a bright source [major axes], and whose they are: faint ones."""
-    ra, dec, flux = points
+) -> _Offsets:
+    """Return the faint points around a bright source."""
+    ra, dec, flux, p_false = points
     east, north = tangent_offsets(
         np.full(ra.size, bright[0]), np.full(ra.size, bright[1]), ra, dec
     )
@@ -102,19 +128,34 @@ def _offsets(
     # An earlier point may be the bright source itself.
     is_near = (away > _SAME_BEAMS) & (away <= radius_beams)
     near = np.flatnonzero(is_near & (flux * _FLUX_RATIO <= bright[2]))
-    return offsets[:, near], near
+    return _Offsets(offsets[:, near], p_false[near], near)
 
 
 def _find_repeated(
-    one: FloatArray, other: FloatArray, radius_beams: float, *, n_counted: int
-) -> BoolArray:
-    """Return which offsets (2, n) and (2, m) are the same, (n, m); none if chance makes as many.
+    one: _Offsets, other: _Offsets, radius_beams: float, *, n_counted: int
+) -> tuple[BoolArray, BoolArray]:
+    """Return which of n and of m points repeat offsets of the others, more than chance makes.
 
     Each pair is counted `n_counted` times.
     """
-    away = np.hypot(*(one[:, :, None] - other[:, None, :]))
+    away = np.hypot(*(one.offset[:, :, None] - other.offset[:, None, :]))
     pairs: BoolArray = away <= _SAME_BEAMS
     n_pairs = int(np.count_nonzero(pairs)) // n_counted
-    expected = pairs.size / n_counted * (_SAME_BEAMS / radius_beams) ** 2
-    is_family = 2 * n_pairs >= _LEAST_DETECTIONS and pdtrc(n_pairs - 1, expected) <= _CHANCE
-    return pairs if is_family else np.zeros_like(pairs)
+    chance = (_SAME_BEAMS / radius_beams) ** 2
+    is_family = 2 * n_pairs >= _LEAST_DETECTIONS and (
+        pdtrc(n_pairs - 1, pairs.size / n_counted * chance) <= _CHANCE
+    )
+    return (
+        pairs.any(axis=1) & (is_family | _is_doubted(one, other.number.size * chance)),
+        pairs.any(axis=0) & (is_family | _is_doubted(other, one.number.size * chance)),
+    )
+
+
+def _is_doubted(points: _Offsets, chance: float) -> BoolArray:
+    """Return which points are likely false, and hardly true if their offset repeats.
+
+    By Bayes' theorem: the odds of being true before, times the chance that an unrelated detection
+    is at a given offset; that an artefact repeats is taken for granted.
+    """
+    p_false = np.nan_to_num(points.p_false)
+    return (p_false >= _LIKELY_FALSE) & ((1 - p_false) * chance <= _TRUE_ODDS * p_false)

@@ -1,7 +1,9 @@
 """Many candidates at once: held, announced, and released by an operator or after a time."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from schemas.quality import QualityFlag
@@ -130,6 +132,19 @@ async def test_side_lobes_that_come_one_after_the_other_are_the_same_group(
         assert [event.kind for event in site.events] == ["new_source"] * len(lobes)
         rows = await alert(site)
         assert [row["kind"] for row in rows] == ["storm"]
+
+
+async def test_a_lobe_that_is_likely_false_is_held_from_the_second_on(postgres_url: str) -> None:
+    bright, lobe, opposite = (123.0, 10.0), (123.3, 10.1), (122.7, 9.9)
+    async with associator(postgres_url) as site:
+        for step, lobes in enumerate(([], [lobe], [lobe, opposite])):
+            measured = sources([bright, *lobes], flux_jy=[5.0, *[0.03] * len(lobes)])
+            measured = replace(measured, p_false=np.array([0.0, *[0.8] * len(lobes)]))
+            await site.feed(image(step / 10, measured, salt=site.stream))
+        flags = [event.quality_flags & QualityFlag.SIDE_LOBE for event in site.events]
+        assert [bool(each) for each in flags] == [False, True]
+        rows = await alert(site)
+        assert [row["kind"] for row in rows] == ["new_source", "storm"]
 
 
 async def test_a_retracted_candidate_is_no_longer_listed_as_suppressed(

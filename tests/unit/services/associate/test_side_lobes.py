@@ -1,5 +1,7 @@
 """Families of side lobes: offsets that repeat around bright sources."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,9 +55,40 @@ def test_a_pair_alone_is_no_family() -> None:
     assert not any(find([HOST], both_sides(HOST)[:2]))
 
 
-def find_later(faint: list[tuple[float, float]], earlier: list[tuple[float, float]]) -> list[bool]:
+@pytest.mark.parametrize(("p_false", "is_held"), [(0.0, False), (0.4, False), (0.7, True)])
+def test_a_pair_that_is_likely_false_is_a_family(p_false: float, is_held: bool) -> None:  # noqa: FBT001  (a parameter of the test)
+    pair, alone = both_sides(HOST)[:2], at(HOST, (-3.0, 12.0))
+    assert find_later(pair, [alone], p_false=p_false) == [is_held, is_held]
+    assert find_later([alone], pair[:1], p_false=p_false) == [False]
+
+
+def test_the_second_of_two_lobes_that_come_one_after_the_other_is_held() -> None:
+    pair = both_sides(HOST)[:2]
+    assert find_later(pair[1:], pair[:1], p_false=0.8) == [True]
+    assert find_later(pair[1:], pair[:1], p_false=0.4) == [False]
+
+
+def test_true_detections_among_likely_lobes_are_told() -> None:
+    pair, alone = both_sides(HOST)[:2], at(HOST, (-3.0, 12.0))
+    assert find_later([*pair, alone], [at(HOST, (8.0, 8.0))], p_false=0.8) == [True, True, False]
+
+
+def test_a_true_detection_among_false_ones_is_hardly_ever_a_lobe() -> None:
+    rng = np.random.default_rng(3)
+    n_held = 0
+    for _ in range(500):
+        offsets = rng.uniform(-30, 30, (8, 2)).tolist()
+        faint = [at(HOST, (east, north)) for east, north in offsets]
+        n_held += find_later(faint[:1], faint[1:], p_false=0.8)[0]
+    assert n_held <= 5
+
+
+def find_later(
+    faint: list[tuple[float, float]], earlier: list[tuple[float, float]], *, p_false: float = 0.0
+) -> list[bool]:
     """Return which of the first detections around `HOST` are lobes, others having come before."""
     measured = sources([HOST, *faint], flux_jy=[5.0] + [0.015] * len(faint))
+    measured = replace(measured, p_false=np.array([0.0] + [p_false] * len(faint)))
     ra, dec = np.array(earlier).T
     first = np.arange(1, len(measured))
     return find_side_lobes(
