@@ -135,6 +135,20 @@ def test_transients_are_announced_as_soon_as_they_are_detected():
     assert found.share >= 0.98
 
 
+@pytest.mark.parametrize(
+    ("threshold_sigma", "least", "most"), [(8.0, 0.925, 0.932), (7.0, 0.99, 0.995)]
+)
+def test_faint_transients_are_announced_as_far_as_the_threshold_detects_them(
+    threshold_sigma: float, least: float, most: float
+) -> None:
+    found = find_transients(
+        SETTINGS, seed=156, n=50_000, n_steps=2000, least_sigma=8, most_sigma=10,
+        is_at_old_peak=False, threshold_sigma=threshold_sigma,
+    )  # fmt: skip
+    assert least <= found.share <= most
+    assert len(found.delays) == found.n_detected
+
+
 def test_a_first_detection_waits_for_the_last_images_and_the_deepest():
     shot = image(1, sources([HERE], flux_jy=BRIGHT_JY))
     decisions = decide_with(shot, looked={0: earlier_images(7)})

@@ -18,26 +18,43 @@ _PACKAGE = "services.associate"
 _RUNS_A_STATEMENT = {"_fetch", "_fetchval", "_execute"}
 
 
-def _record_columns(query: str) -> list[str]:
-    """Return the columns of the binary records that a query returns, in its order."""
-    found = re.search(r"row\((.*?)\)", load_statement(_PACKAGE, query).text, re.DOTALL)
+# Widths and kinds of what PostgreSQL's send functions write; a column without one is a bytea.
+_SENT = {"int2": "i2", "int4": "i4", "int8": "i8", "float8": "f8", "bool": "b1", "": "V112"}
+
+
+def _sent_columns(query: str) -> list[tuple[str, str]]:
+    """Return the columns of the rows of fixed width that a query returns, in its order."""
+    text = load_statement(_PACKAGE, query).text
+    found = re.search(r"string_agg\((.*?),\s*''\s*\) as rows", text, re.DOTALL)
     assert found is not None
-    return [name.strip().split(".")[1] for name in found[1].split(",")]
+    parts = [
+        re.fullmatch(r"(?:(\w+)send\()?\w+\.(\w+)\)?", each.strip())
+        for each in found[1].split("||")
+    ]
+    return [(each[2], _SENT[each[1] or ""]) for each in parts if each]
+
+
+def _columns_of(dtype: np.dtype) -> list[tuple[str, str]]:
+    return [(name, dtype[name].str[1:]) for name in dtype.names]
 
 
 @pytest.mark.parametrize(
     ("query", "dtype"),
-    [("select_candidates", SOURCE_DTYPE), ("select_statistics", STATISTICS_DTYPE)],
+    [
+        ("select_candidates", SOURCE_DTYPE),
+        ("select_sources", SOURCE_DTYPE),
+        ("select_statistics", STATISTICS_DTYPE),
+    ],
 )
-def test_binary_records_have_the_columns_of_their_dtype(query: str, dtype: np.dtype):
-    assert _record_columns(query) == list(dtype.names)
+def test_rows_of_fixed_width_have_the_columns_of_their_dtype(query: str, dtype: np.dtype):
+    assert _sent_columns(query) == _columns_of(dtype)
 
 
 def test_two_columns_of_one_type_in_the_wrong_order_are_found():
-    names = list(SOURCE_DTYPE.names)
-    names[1], names[2] = names[2], names[1]
+    columns = _columns_of(SOURCE_DTYPE)
+    columns[1], columns[2] = columns[2], columns[1]
     assert SOURCE_DTYPE["search_ra"] == SOURCE_DTYPE["search_dec"]
-    assert _record_columns("select_candidates") != names
+    assert _sent_columns("select_candidates") != columns
 
 
 def test_a_transient_has_a_field_for_every_parameter():
