@@ -145,7 +145,9 @@ def overlays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     shutil.copytree(copy / "overlays/observatory", every)
     path = every / "kustomization.yaml"
     made = yaml.safe_load(path.read_text())
-    made["components"] = [f"../../components/{each.name}" for each in components(copy)]
+    # Those that no overlay has come last: some patch what others bring.
+    named = [f"../../components/{each.name}" for each in sorted((copy / "components").iterdir())]
+    made["components"] += [each for each in named if each not in made["components"]]
     path.write_text(yaml.safe_dump(made))
     return {
         folder.name: subprocess.run(
@@ -154,8 +156,3 @@ def overlays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         ).stdout
         for folder in sorted((copy / "overlays").iterdir())
     }  # fmt: skip
-
-
-def components(k8s: Path) -> list[Path]:
-    """Return the folders of all components, in the order of their names."""
-    return sorted((k8s / "components").iterdir())
