@@ -37,7 +37,6 @@ from tests.support.stack_processes import StackProcesses
 from tests.support.stack_under_load import RunningStack, running_stack
 
 _PAGE = Path(__file__).parents[1] / "docs/capacity.md"
-_BEGIN, _END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 _PROCESSES = ("extract", "associate", "alert", "distribute", "api", "kafka", "postgres")
 _N_BANDS = 4
 _N_RENDERED = 3  # timesteps, whose pixels come again and again
@@ -64,9 +63,15 @@ def main() -> None:
     text = render(measured, load=load)
     print(text)
     if options.write:
-        before, _, rest = _PAGE.read_text(encoding="utf-8").partition(_BEGIN)
-        _, _, after = rest.partition(_END)
-        _PAGE.write_text(f"{before}{_BEGIN}{text}{_END}{after}", encoding="utf-8")
+        write_part("measured", text)
+
+
+def write_part(name: str, text: str) -> None:
+    """Replace what stands between the two marks of this name in ``docs/capacity.md``."""
+    begin, end = (f"<!-- {name}: {each} -->\n" for each in ("begin", "end"))
+    before, _, rest = _PAGE.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    _PAGE.write_text(f"{before}{begin}{text}{end}{after}", encoding="utf-8")
 
 
 def _measure(size_px: int, options: argparse.Namespace) -> Measured:
@@ -115,13 +120,13 @@ class _Span:
 
 
 def _watch(processes: StackProcesses, work: Callable[[], None]) -> _Span:
-    before, begin_s = _cpu_s(processes), time.monotonic()
+    before, begin_s = cpu_s(processes), time.monotonic()
     work()
-    after, elapsed_s = _cpu_s(processes), time.monotonic() - begin_s
+    after, elapsed_s = cpu_s(processes), time.monotonic() - begin_s
     return _Span({name: after[name] - before[name] for name in _PROCESSES}, elapsed_s)
 
 
-def _cpu_s(processes: StackProcesses) -> dict[str, float]:
+def cpu_s(processes: StackProcesses) -> dict[str, float]:
     """Return the CPU time of each process, its children, and those that have ended [s]."""
     used = dict.fromkeys(_PROCESSES, 0.0)
     for name, process in processes.all().values():

@@ -1,7 +1,8 @@
 """Take out of an installation what no service needs, and list what is left.
 
 ``python deploy/image/trim.py FOLDER`` works on a virtual environment in place; the image is built
-with it. It removes the tests of packages, and symbols and debugging information of libraries.
+with it. It removes the tests and the sources of compiled modules of packages, parts of SciPy that
+nothing imports, and symbols and debugging information of libraries.
 """
 
 import json
@@ -13,10 +14,19 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 
-__all__ = ["drop_symbols", "make_bill_of_materials", "trim"]
+__all__ = ["UNUSED", "drop_symbols", "make_bill_of_materials", "trim"]
 
-# Those of astropy and numpy are imported by their packages.
+# Whose folders of tests are imported by nobody; of others (numpy, astropy) the tests in them go.
 _TESTED = ("numba", "llvmlite", "scipy")
+# Neither a service nor what it imports needs them: tests/cluster/test_image_contents.py.
+UNUSED = (
+    "scipy/cluster", "scipy/datasets", "scipy/differentiate", "scipy/fftpack", "scipy/integrate",
+    "scipy/interpolate", "scipy/io", "scipy/misc", "scipy/odr", "scipy/optimize", "scipy/signal",
+    "scipy/stats", "lxml/includes", "numpy/_core/include", "astropy/wcs/include",
+)  # fmt: skip
+# What compiled modules are made of, and what only type checkers read.
+_SOURCES = frozenset((".a", ".c", ".cpp", ".cu", ".f", ".f90", ".h", ".hpp", ".pxd", ".pxi",
+                      ".pyi", ".pyx"))  # fmt: skip
 _HEADER_64 = struct.Struct("<16sHHIQQQIHHHHHH")
 _PROGRAM_HEADER_64 = struct.Struct("<IIQQQQQQ")
 _ELF_64_LITTLE = b"\x7fELF\x02\x01"
@@ -34,11 +44,24 @@ def trim(environment: Path) -> None:
     for name in _TESTED:
         for folder in sorted((packages / name).rglob("tests")):
             shutil.rmtree(folder, ignore_errors=True)  # it may be in one that has gone
+    for name in UNUSED:
+        shutil.rmtree(packages / name, ignore_errors=True)
+    _drop_files(packages)
     n_bytes = sum(drop_symbols(each) for each in _find_libraries(packages))
     sys.stdout.write(f"symbols dropped: {n_bytes / 1e6:.0f} MB\n")
     bill = make_bill_of_materials(list(distributions(path=[str(packages)])))
     text = json.dumps(bill, indent=1) + "\n"
     (environment / "bill-of-materials.cdx.json").write_text(text, encoding="utf-8")
+
+
+def _drop_files(packages: Path) -> None:
+    """Remove tests and sources of compiled modules, wherever they are."""
+    for each in sorted(packages.rglob("*")):
+        is_test = each.parent.name == "tests" and (each.match("test_*.py") or each.name == "data")
+        if is_test and each.is_dir():
+            shutil.rmtree(each)
+        elif is_test or (each.suffix in _SOURCES and each.is_file()):
+            each.unlink(missing_ok=True)
 
 
 def _find_libraries(packages: Path) -> Iterator[Path]:

@@ -1,79 +1,93 @@
 """A base backup taken in the middle of a night, and restored: the same alerts come out."""
 
-import asyncio
 import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
-import pytest
 from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
+    Producer,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
 
-from tests.support.night import (
-    LONG_WAIT,
-    Stack,
-    ivorns_of,
-    ivorns_on_kafka,
-    run,
-    running_stack,
-    wait_for,
-)
+from livetrap.database.migrations import migrate
+from livetrap.simulator import SimulatedImage, SimulatorConfig, iterate_images, lofar_bands_hz
+from livetrap.stack.ports import choose_port
+from runtime.kafka import ensure_topics
+from runtime.settings import KafkaSettings
+from schemas.topics import image_message_key
+from tests.support.night import LONG_WAIT, Stack
 from tests.support.own_postgres import own_postgres
+from tests.support.vtp_service import AlertSite, wait_until
 
 TIMESTEPS = 14
-BANDS = 2
-N_BEFORE = 8 * BANDS
+BANDS_HZ = lofar_bands_hz(2)
+N_IMAGES = TIMESTEPS * len(BANDS_HZ)
+N_BEFORE = 8 * len(BANDS_HZ)
+SERVICES = ("extract", "associate", "alert")
+# On a machine that does much else.
+LONGEST_S = 300
 
 
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Return folders with the images before and after the backup."""
-    night, later = (tmp_path_factory.mktemp(name) for name in ("night", "later"))
-    run(
-        "simulate", str(night), "--images", str(TIMESTEPS), "--size", "256",
-        "--bands", str(BANDS), "--seed", "7", "--transients", "4",
-    )  # fmt: skip
-    images = sorted(night.glob("*.fits"))
-    assert len(images) == TIMESTEPS * BANDS
-    for each in images[N_BEFORE:]:
-        each.rename(later / each.name)
-    return [night, later]
+def render() -> list[SimulatedImage]:
+    config = SimulatorConfig(
+        images=TIMESTEPS, size=256, bands_hz=BANDS_HZ, seed=7, n_transient=4, stream="night"
+    )
+    return list(iterate_images(config))
 
 
-def stream(stack: Stack, folder: Path) -> None:
-    run(
-        "ingest", str(folder), "--stream", "night", "--rate", "4",
-        "--data-dir", str(stack.data_dir),
-    )  # fmt: skip
+@contextmanager
+def running(site: AlertSite) -> Iterator[None]:
+    """Run what makes alerts of images; all have ended afterwards."""
+    started = [site.start(each, **LONG_WAIT) for each in SERVICES]
+    yield
+    for each in started:
+        assert each.terminate() == 0, each.log.read_text()
+        site.services.remove(each)
 
 
-def count_images(postgres_url: str) -> int:
-    async def ask() -> int:
-        connection = await asyncpg.connect(postgres_url)
-        try:
-            return int(await connection.fetchval("select count(*) from image_ledger"))
-        finally:
-            await connection.close()
+@dataclass(frozen=True)
+class Night:
+    """What a site is sent, and what it has made of it."""
 
-    return asyncio.run(ask())
+    site: AlertSite
+
+    def send(self, images: list[SimulatedImage]) -> None:
+        producer = Producer({"bootstrap.servers": self.site.bootstrap, "linger.ms": 0})
+        for each in images:
+            key = image_message_key("night", each.freq_eff_hz)
+            producer.produce(
+                self.site.topics.images, each.data, key=key.encode(),
+                headers={"stream": "night", "n-bands": str(len(BANDS_HZ))},
+            )  # fmt: skip
+        assert producer.flush(60) == 0
+
+    def outcomes(self) -> dict[str, int]:
+        found = self.site.fetch("select outcome, count(*) from image_ledger group by outcome")
+        return {row["outcome"]: row["count"] for row in found}
+
+    def wait(self, n_images: int) -> set[str]:
+        """Return the ivorns when so many images and all that follows from them are done."""
+        status = {"kafka": self.site.bootstrap, "postgres_url": self.site.postgres_url}
+        stack = Stack(self.site.folder, status, self.site.topics)
+
+        def is_done() -> bool:
+            return sum(self.outcomes().values()) == n_images and stack.n_undecided() == 0
+
+        wait_until(is_done, what=f"{n_images} images", timeout_s=LONGEST_S)
+        return {row["ivorn"] for row in self.site.fetch("select ivorn from alert")}
 
 
-def read_alerts(stack: Stack) -> set[str]:
-    """Return the ivorns once every image and every event has been dealt with."""
-    wait_for(lambda: stack.n_in_ledger() == TIMESTEPS * BANDS, what="all images in the ledger")
-    wait_for(lambda: stack.n_undecided() == 0, what="the last decision")
-    return set(ivorns_of(stack.alerts()))
-
-
-def rewind_alert(stack: Stack, time_s: float) -> None:
+def rewind_alert(site: AlertSite, time_s: float) -> None:
     """Let alert read events from a time on; its group must have lost its last member."""
-    group, topic = f"{stack.topics.prefix}livetrap-alert", stack.topics.transients
-    admin = AdminClient({"bootstrap.servers": stack.status["kafka"]})
-    consumer = Consumer({"bootstrap.servers": stack.status["kafka"], "group.id": "harness"})
+    group, topic = f"{site.prefix}livetrap-alert", site.topics.transients
+    admin = AdminClient({"bootstrap.servers": site.bootstrap})
+    consumer = Consumer({"bootstrap.servers": site.bootstrap, "group.id": "harness"})
     partitions = admin.list_topics(topic, timeout=10).topics[topic].partitions
     begin = [TopicPartition(topic, each, int(1000 * time_s)) for each in partitions]
     offsets = consumer.offsets_for_times(begin, timeout=10)
@@ -93,33 +107,36 @@ def rewind_alert(stack: Stack, time_s: float) -> None:
         moved = admin.alter_consumer_group_offsets(request)[group].result(timeout=20)
         return all(each.error is None for each in moved.topic_partitions)
 
-    wait_for(move, what="a group without members")
+    wait_until(move, what="a group without members", timeout_s=LONGEST_S)
 
 
-def test_a_restored_backup_ends_with_the_same_alerts(
-    kafka_bootstrap: str, parts: list[Path]
-) -> None:
-    settings = LONG_WAIT | {
-        "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS": kafka_bootstrap,
-        "LIVETRAP_KAFKA__TOPIC_PREFIX": "restored.",
-    }
-    with (
-        own_postgres() as postgres,
-        running_stack(**settings, LIVETRAP_POSTGRES__URL=postgres.url) as stack,
-    ):
-        stream(stack, parts[0])
-        wait_for(lambda: stack.n_in_ledger() == N_BEFORE, what="the first part of the night")
-        wait_for(lambda: stack.n_undecided() == 0, what="all that follows from it")
-        backup_s = time.time()
-        postgres.take_base_backup()  # as of its end: nothing may come meanwhile
-        stream(stack, parts[1])
-        before = read_alerts(stack)
-        assert before
-        run("down", "--data-dir", str(stack.data_dir))
-        postgres.restore()
-        assert count_images(postgres.url) == N_BEFORE
-        rewind_alert(stack, backup_s - 60)
-        run("up", "--detach", "--data-dir", str(stack.data_dir))
-        assert read_alerts(stack) == before
-        assert stack.outcomes() == {"processed": TIMESTEPS * BANDS}
-        wait_for(lambda: set(ivorns_on_kafka(stack)) == before, what="the alerts on Kafka")
+def test_a_restored_backup_ends_with_the_same_alerts(kafka_bootstrap: str, tmp_path: Path) -> None:
+    kafka = KafkaSettings(
+        bootstrap_servers=kafka_bootstrap, topic_prefix=f"restored_{uuid.uuid4().hex[:12]}."
+    )
+    ensure_topics(kafka)
+    images = render()
+    with own_postgres() as postgres:
+        migrate(postgres.url)
+        site = AlertSite(kafka, postgres.url, choose_port(None, taken=set()), tmp_path)
+        night = Night(site)
+        try:
+            with running(site):
+                night.send(images[:N_BEFORE])
+                n_at_backup = len(night.wait(N_BEFORE))
+                backup_s = time.time()
+                postgres.take_base_backup()  # as of its end: nothing may come meanwhile
+                night.send(images[N_BEFORE:])
+                before = night.wait(N_IMAGES)
+            assert 0 < n_at_backup < len(before)
+            postgres.restore()
+            assert night.outcomes() == {"processed": N_BEFORE}
+            rewind_alert(site, backup_s - 60)
+            with running(site):
+                assert night.wait(N_IMAGES) == before
+                assert night.outcomes() == {"processed": N_IMAGES}
+                topic = site.topics.alerts_voevent
+                wait_until(lambda: set(site.ivorns(topic)) == before, what="alerts on Kafka")
+        finally:
+            for each in site.services:
+                each.kill()
