@@ -52,7 +52,7 @@ CASES = {
     "a stream that falls silent": Case(
         "LiveTrapStreamSilent",
         {f'{NEWEST}{{stream="night",pod="a"}}': "0+60x20 _x60",
-         f'{NEWEST}{{stream="night",pod="b"}}': "_x20 1260+60x10 1800x500",
+         f'{NEWEST}{{stream="night",pod="b"}}': "_x20 1200+60x10 1800x500",
          f'{NEWEST}{{stream="day",pod="b"}}': "0+60x600"},
         fires=(46, 120, 380), silent=(25, 35, 43, 395), labels={"stream": "night"},
     ),
