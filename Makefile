@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-vo lint web web-check docs docs-update bench bench-interruption bench-extract bench-associate bench-alert bench-attack bench-api bench-decide clean
+.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-manifests check-vo lint web web-check docs docs-update bench bench-interruption bench-extract bench-associate bench-alert bench-attack bench-api bench-decide clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -144,6 +144,13 @@ image:  ## a container image with every service, by docker, podman or buildah
 # SHARED_CRDS names a folder with the definitions of CloudNativePG, which no registry has.
 check-deploy: install  ## the manifests against a real API server and the schemas of the operators (needs Go and kubectl; Maven for Strimzi)
 	$(BIN)/python -m pytest -q -rs -m cluster tests/cluster $(PYTEST_OPTIONS)
+
+# What takes minutes at most: neither root nor a control plane; promtool only where it is built.
+check-manifests: export CHECK_DEPLOY = light
+check-manifests: install  ## the part of check-deploy that needs neither root nor a control plane: schemas, rollouts, growing topics, a restored backup (5 min)
+	$(BIN)/python -m pytest -q -rs -m cluster tests/cluster/test_schemas.py tests/cluster/test_alert_rules.py \
+		tests/cluster/test_image_contents.py tests/cluster/test_rollout.py \
+		tests/cluster/test_more_partitions.py tests/cluster/test_restore.py $(PYTEST_OPTIONS)
 
 check-vo: install  ## what STILTS says of the services of the Virtual Observatory (needs the Debian package stilts)
 	$(BIN)/python -m pytest -q -m stilts -rs tests/integration/api $(PYTEST_OPTIONS)

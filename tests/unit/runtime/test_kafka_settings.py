@@ -3,6 +3,7 @@
 import pytest
 
 from runtime.errors import SettingsError
+from runtime.kafka import clients
 from runtime.kafka.connection import common_config
 from runtime.settings import load_settings
 
@@ -39,6 +40,20 @@ def test_the_settings_become_properties_of_librdkafka(monkeypatch: pytest.Monkey
     }
     assert expected.items() <= config.items()
     assert not any(name.startswith("ssl.") for name in config)
+
+
+@pytest.mark.parametrize("session_s", [6.0, 10.0, 20.5])
+def test_a_member_that_is_silent_for_the_session_loses_its_partitions(
+    monkeypatch: pytest.MonkeyPatch, session_s: float
+) -> None:
+    put(monkeypatch, {"SESSION_TIMEOUT_S": str(session_s), "INSTANCE_ID": "extract-0"})
+    given: dict[str, object] = {}
+    monkeypatch.setattr(
+        clients, "_CheckedConsumer", lambda config, **_: given.update(config) or object()
+    )
+    clients.create_consumer(load_settings().kafka, group="extract")
+    assert given["session.timeout.ms"] == int(1000 * session_s)
+    assert given["group.instance.id"] == "extract-extract-0"
 
 
 def test_protocols_are_accepted_in_any_case_and_empty_variables_are_unset(
