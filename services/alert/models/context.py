@@ -246,12 +246,15 @@ class ContextRows:
         Near sources of reference catalogues.
     counts : FalseAlarmCounts or None
         Of its stream; None: unknown.
+    stamps : tuple of (str, bytes)
+        What each stamp of its family shows, and its FITS file.
     """
 
     timestep: Timestep | None = None
     points: tuple[Point, ...] = ()
     matches: tuple[CatalogueMatch, ...] = ()
     counts: FalseAlarmCounts | None = None
+    stamps: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +275,8 @@ class EventContext:
         Retracted transients within a beam of the position [-].
     false_alarms_per_day : float or None
         Expected of this S/N or more [1/d]; None: unknown.
+    stamps : tuple of (str, bytes)
+        What each stamp of its family shows, and its FITS file.
     """
 
     bands: tuple[BandFlux, ...] = ()
@@ -282,6 +287,7 @@ class EventContext:
     field_distance_deg: float | None = None
     n_retracted_here: int = 0
     false_alarms_per_day: float | None = None
+    stamps: tuple[tuple[str, bytes], ...] = ()
 
 
 NO_CONTEXT = EventContext()

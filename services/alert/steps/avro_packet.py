@@ -8,6 +8,7 @@ from schemas.alert_packet import (
     AlertSource,
     CatalogueMatch,
     Measurement,
+    Stamp,
     UpperLimit,
     encode_alert_packet,
 )
@@ -78,6 +79,7 @@ def build_avro_packet(
             )
             for each in context.matches
         ),
+        stamps=tuple(Stamp(role, fits) for role, fits in context.stamps),
         p_false=event.p_false,
         rate_arcsec_s=event.rate_arcsec_s,
         rate_err_arcsec_s=event.rate_err_arcsec_s,

@@ -50,6 +50,7 @@ def build_context(event: SourceEvent, rows: ContextRows) -> EventContext:
         matches=tuple(sorted(rows.matches, key=lambda match: match.distance_arcsec)),
         n_retracted_here=0 if counts is None else _count_retracted(event, counts),
         false_alarms_per_day=None if counts is None else _expect(event, counts, timestep),
+        stamps=rows.stamps,
     )
     if timestep is None:
         return known

@@ -8,6 +8,7 @@ import asyncpg
 import numpy as np
 
 from runtime.sql import Queries
+from schemas.identity import stamp_id
 from schemas.messages import SourceEvent
 from services.alert.models import (
     CatalogueMatch,
@@ -27,6 +28,8 @@ _HOURS_PER_DAY = 24.0
 # False alarms of a stream are counted anew after this time.
 _COUNTED_FOR_S = 60.0
 _MAX_STREAMS = 1000
+_FOLLOWING = frozenset({"update", "retraction"})
+_STAMP_ROLES = ("now", "before", "deepest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class ContextReader:
         timesteps = await _read_timesteps(connection, events)
         points = await _read_points(connection, events, timesteps)
         matches = await _read_matches(connection, events)
+        stamps = await _read_stamps(connection, events)
         for stream in {event.stream for event in events}:
             await self._count_false_alarms(connection, stream)
         return [
@@ -66,6 +70,7 @@ class ContextReader:
                 tuple(points[number]),
                 tuple(matches[number]),
                 self._counted[event.stream].counts,
+                tuple(stamps.get(event.trig_id, ())),
             )
             for number, event in enumerate(events)
         ]
@@ -167,6 +172,24 @@ async def _read_matches(
         values = dict(row)
         matches[values.pop("number")].append(CatalogueMatch(**values))
     return matches
+
+
+async def _read_stamps(
+    connection: asyncpg.pool.PoolConnectionProxy, events: Sequence[SourceEvent]
+) -> dict[str, list[tuple[str, bytes]]]:
+    """Return by family the stamps of events that follow another: the first one has none yet."""
+    asked = [
+        stamp_id(event.trig_id, role)
+        for event in events
+        if event.kind in _FOLLOWING
+        for role in _STAMP_ROLES
+    ]
+    found: dict[str, list[tuple[str, bytes]]] = {}
+    if asked:
+        rows = await _QUERIES.fetch(connection, "select_stored_stamps", stamp_id=asked)
+        for row in rows:
+            found.setdefault(row["trig_id"], []).append((row["role"], row["data"]))
+    return found
 
 
 async def _count_false_alarms(

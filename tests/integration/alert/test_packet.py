@@ -16,7 +16,7 @@ from livetrap.operator.reference_catalogues import CatalogueColumns, load_catalo
 from rules.rule_set import load_rules
 from runtime.settings import AlertSettings, load_settings
 from schemas.codec import encode_source_event
-from schemas.messages import ImageDetections, NegativePeaks
+from schemas.messages import ImageDetections, NegativePeaks, SourceEvent
 from schemas.registry import current_version
 from services.alert.handlers.transients import TransientHandler
 from services.alert.storage import AlertStore
@@ -37,15 +37,25 @@ def shot(step: float, freq_hz: float, flux_jy: float | None) -> ImageDetections:
     return image(step, measured, freq_eff_hz=freq_hz)
 
 
-async def alert(site: Associator) -> list[dict[str, Any]]:
-    """Give all events to an alert service; return the rows of its alerts."""
+async def alert(site: Associator, *events: SourceEvent) -> list[dict[str, Any]]:
+    """Give events, or all, to an alert service; return the rows of its alerts."""
     handler = TransientHandler(
         AlertSettings(authority="org.test", contact_email="on.call@example.org"),
         rules=lambda: load_rules(None), store=AlertStore(site.pool), sender=MemorySender(),
     )  # type: ignore[arg-type]  # fmt: skip
-    for event in site.events:
+    for event in events or site.events:
         await handler.on_events([encode_source_event(event)])
     return await site.rows("select * from alert where stream = $1 order by id", site.stream)
+
+
+def read_packet(packet: bytes) -> dict[str, Any]:
+    """Return an Avro packet as a consumer of the newest schema reads it."""
+    magic, schema_id = struct.unpack_from(">bI", packet)
+    version = current_version("alert_packet")
+    assert (magic, schema_id) == (0, version.schema_id)
+    record = fastavro.schemaless_reader(io.BytesIO(packet[5:]), version.load(), None)
+    assert isinstance(record, dict)
+    return record
 
 
 @pytest.fixture
@@ -142,16 +152,40 @@ async def test_a_variable_source_has_its_history_in_every_format(postgres_url: s
     assert (notice["last_flux_jy_beam"], notice["mean_flux_jy_beam"]) == (0.03, 0.03)
     assert notice["flux_factor"] == pytest.approx(3.0)
     assert (notice["flux_change"], notice["flux_change_against"]) == ("brighter", "mean")
-    packet = rows[-1]["avro_packet"]
-    magic, schema_id = struct.unpack_from(">bI", packet)
-    version = current_version("alert_packet")
-    assert (magic, schema_id) == (0, version.schema_id)
-    record = fastavro.schemaless_reader(io.BytesIO(packet[5:]), version.load(), None)
-    assert isinstance(record, dict)
+    record = read_packet(rows[-1]["avro_packet"])
     assert [each["flux_peak_jy_beam"] for each in record["previous"]] == [0.03] * 12
     times = [each["time_start"] for each in record["previous"]]
     assert times == sorted(times, reverse=True)
     assert [each["flux_peak_jy_beam"] for each in record["timestep"]] == [0.09]
+
+
+async def test_an_update_has_the_stamps_that_the_first_alert_could_not_have(
+    postgres_url: str,
+) -> None:
+    async with associator(postgres_url) as site:
+        for step, flux in enumerate((None, 0.04)):
+            await site.feed(shot(step, LOW_HZ, flux))
+        (event,) = site.events
+        (first,) = await alert(site)
+        await site.pool.execute(
+            "insert into stamp (stamp_id, trig_id, role, transient_id, source_id, stream_id, ra, "
+            "dec, state, time_requested, time_answered) select trig_id || '-' || role, trig_id, "
+            "role, id, source_id, stream_id, ra, dec, 'stored', now(), now() from transient "
+            "cross join (values ('now'), ('before')) as each (role) where trig_id = $1",
+            event.trig_id,
+        )
+        await site.pool.execute(
+            "insert into stamp_file select stamp_id, convert_to(role, 'utf8') from stamp "
+            "where trig_id = $1", event.trig_id,
+        )  # fmt: skip
+        update = replace(event, kind="update", transient_kind="new_source", event_id="f" * 32)
+        second = (await alert(site, update))[-1]
+    assert read_packet(first["avro_packet"])["stamps"] == []
+    assert second["revision"] == 1
+    stamps = read_packet(second["avro_packet"])["stamps"]
+    assert [(each["name"], each["fits"]) for each in stamps] == [
+        ("before", b"before"), ("now", b"now"),
+    ]  # fmt: skip
 
 
 async def test_what_comes_after_an_event_is_not_in_its_alert(postgres_url: str) -> None:

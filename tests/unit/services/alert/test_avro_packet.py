@@ -77,6 +77,13 @@ def test_it_says_how_likely_an_artefact_is_and_how_an_object_moves() -> None:
     assert [still[name] for name in ("p_false", *motion)] == [None] * 4
 
 
+def test_it_has_the_stamps_that_exist() -> None:
+    assert packet_of(full_context())["stamps"] == []
+    stamps = (("before", b"SIMPLE  = 1"), ("now", b"SIMPLE  = 2"))
+    found = packet_of(replace(full_context(), stamps=stamps))["stamps"]
+    assert [(each["name"], each["fits"]) for each in found] == list(stamps)
+
+
 def test_a_history_of_200_looks_stays_below_half_of_a_megabyte() -> None:
     previous = tuple(point_at(-step, image_key=step) for step in range(1, 201))
     alert = build_alert(
