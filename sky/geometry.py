@@ -77,9 +77,13 @@ def to_galactic(ra: float, dec: float) -> tuple[float, float]:
     ----------
     ESA (1997), The Hipparcos and Tycho Catalogues, vol. 1, eq. 1.5.11.
     """
-    vector = np.stack(_vectors(np.array(ra), np.array(dec)))[:, None]
-    longitude_deg, latitude_deg = to_positions(*products(_TO_GALACTIC, vector))
-    return float(longitude_deg[0]), float(latitude_deg[0])
+    # Both angles at once: a call of NumPy costs more than a position.
+    sine, cosine = sin_cos(np.radians(np.array([ra, dec])))
+    vector = np.array([cosine[1] * cosine[0], cosine[1] * sine[0], sine[1]])
+    x, y, z = products(_TO_GALACTIC, vector[:, None])[:, 0]
+    angles_deg = np.degrees(arctan2(np.array([y, z]), np.array([x, np.hypot(x, y)])))
+    longitude_deg = float(angles_deg[0]) % 360.0
+    return 0.0 if longitude_deg >= 360.0 else longitude_deg, float(angles_deg[1])
 
 
 def tangent_offsets(

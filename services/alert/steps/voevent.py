@@ -81,6 +81,7 @@ _DATA_TYPES = {str: "", int: ' dataType="int"', float: ' dataType="float"'}
 # Columns of the bands that the packet has no room for; those of the alert's own band are above.
 _NOTICE_ALONE = frozenset({"flux_int_jy", "flux_int_err_jy"})
 _SCHEMA = load_voevent_schema()
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
 
 
 def build_voevent(
@@ -171,9 +172,8 @@ def assert_valid(data: bytes) -> None:
     RejectedMessageError
         If it is not XML, not VOEvent 2.0, or too large.
     """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:
-        _SCHEMA.assertValid(etree.fromstring(data, parser))
+        _SCHEMA.assertValid(etree.fromstring(data, _PARSER))
     except (etree.XMLSyntaxError, etree.DocumentInvalid) as error:
         raise RejectedMessageError("invalid_voevent", f"not VOEvent 2.0: {error}") from error
     if len(data) > MAX_PACKET_BYTES:
