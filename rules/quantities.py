@@ -158,7 +158,11 @@ QUANTITIES: dict[str, Quantity] = {
         "flux_expected_jy_beam", "peak brightness that was expected [Jy/beam]"
     ),
     "rate_arcsec_s": _number("rate_arcsec_s", "angular rate of a moving object [arcsec/s]"),
-    "extraction_type": _text("extraction_type", "blind or forced: how it was measured"),
+    "extraction_type": _text(
+        "extraction_type",
+        "blind, forced or monitor: how it was measured",
+        _read_choices("extraction_type"),
+    ),
     "freq_eff_hz": _number("freq_eff_hz", "centre of the band [Hz]"),
     "exposure_s": _number("exposure_s", "exposure [s]"),
     "ra": _number("ra", "right ascension, ICRS [deg]"),

@@ -51,6 +51,8 @@ def test_names_that_exist_pass_and_before_the_first_image_any_stream() -> None:
         ("kind in ['variable', 'update']", "kind is never 'update'"),
         ("'retracted' != change", "change is never 'retracted'"),
         ("certainty == 'sure'", "certain or possible"),
+        ("not extraction_type == 'blnd'", "extraction_type is never 'blnd'; it is blind or"),
+        ("has_flag('near_bright')", "the only functions are"),
         ("is_edgy", "no known quantity"),
     ],
 )
