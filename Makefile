@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-manifests check-vo lint web web-check docs docs-update bench bench-interruption bench-extract bench-associate bench-alert bench-attack bench-api bench-decide clean
+.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-manifests check-vo lint web web-check docs docs-update pictures bench bench-interruption bench-extract bench-associate bench-alert bench-attack bench-api bench-decide clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -135,6 +135,10 @@ docs: install  ## the documentation site in docs/build; needs no network, and a 
 
 docs-update: install  ## record what the tutorials print, and the data model of the schema
 	UPDATE_DOCS=1 $(BIN)/python -m pytest -q tests/tutorials tests/integration/docs
+
+# Look at them before you commit them.
+pictures: install  ## photograph every page of the tests' night into docs/images/pages, light and dark
+	UPDATE_PICTURES=1 $(BIN)/python -m pytest -q tests/end_to_end/test_page_pictures.py
 
 # Say IMAGE_OPTIONS="--build-arg BASE=..." for another base, IMAGE=name:tag for another name.
 image:  ## a container image with every service, by docker, podman or buildah

@@ -28,6 +28,7 @@ from api.handlers import (
     observations,
     operations,
     operator_actions,
+    references,
     rules,
     search,
     soda,
@@ -91,6 +92,7 @@ def create_context(settings: ApiProcessSettings) -> ApiContext:
         ),
         retention=retention,
         tap_jobs=TapJobs(database, partial(tap.to_question, database), retention),
+        rms_bounds=settings.extract,
     )
 
 
@@ -150,6 +152,7 @@ def _add_routes(app: FastAPI) -> None:
         cutouts,
         stamps,
         observations,
+        references,
         search,
         alerts,
         monitors,

@@ -15,7 +15,7 @@ from api.storage.budget import ClientBudget
 from api.storage.database import Database
 from api.storage.pixels import ImagePixels
 from api.storage.retention import Retention
-from runtime.settings import ApiSettings, KafkaSettings
+from runtime.settings import ApiSettings, KafkaSettings, RmsBounds
 
 __all__ = [
     "ApiContext",
@@ -52,6 +52,8 @@ class ApiContext:
         Which images Kafka has.
     tap_jobs : TapJobs
         Queries that are answered later.
+    rms_bounds : RmsBounds
+        Of section ``extract``: noise of the images that are accepted.
     """
 
     database: Database
@@ -64,6 +66,7 @@ class ApiContext:
     pixel_budget: ClientBudget
     retention: Retention
     tap_jobs: TapJobs
+    rms_bounds: RmsBounds
 
 
 async def get_context(request: Request) -> ApiContext:

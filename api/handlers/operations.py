@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.errors import ProblemError, not_found
 from api.handlers.context import Context
-from api.models.operations import LatencyStage, Ledger, ServiceItem, Services, Slo
+from api.models.operations import LatencyStage, Ledger, QualityBounds, ServiceItem, Services, Slo
 from api.steps.ledger import sum_ledger
 from api.storage.programs import fetch_programs
 from schemas.registry import find_version
@@ -47,6 +47,15 @@ async def get_slo(
         "get_latencies", window_s=60 * window_minutes, max_rows=_MAX_IMAGES
     )
     return Slo(window_minutes=window_minutes, stages=[LatencyStage(**row) for row in rows])
+
+
+@router.get("/quality", summary="Bounds of the quality control")
+async def get_quality_bounds(context: Context) -> QualityBounds:
+    """Return between which bounds the noise of an image must be to be accepted.
+
+    They are those of the settings that this API was started with, section ``extract``.
+    """
+    return QualityBounds(**context.rms_bounds.model_dump())
 
 
 @router.get("/services", summary="Processes of this stack, and which are down")

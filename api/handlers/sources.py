@@ -17,6 +17,7 @@ from api.models.base import Cone, Page
 from api.models.columns import SOURCES
 from api.models.lightcurves import LightCurveStatistics
 from api.models.observations import GapItem
+from api.models.references import ReferenceSource
 from api.models.sources import RelatedSource, SourceDetail, SourceItem, SourcePage
 from api.steps.catalogue import search_boxes, to_source_items, with_position_errors
 
@@ -158,6 +159,25 @@ async def list_related_sources(
         limit=_MAX_RELATED,
     )
     return Page(items=[RelatedSource(**each) for each in rows], next=None)
+
+
+@router.get("/{source_id}/references", summary="Nearest sources of reference catalogues")
+async def list_references(
+    context: Context,
+    source_id: Key,
+    radius_arcsec: Annotated[
+        float, Query(gt=0, le=3600, allow_inf_nan=False, description="Around it [arcsec]")
+    ] = 300.0,
+) -> Page[ReferenceSource]:
+    """Return the nearest source of each reference catalogue that was loaded, nearest first.
+
+    It has one page.
+    """
+    row = await get_source_row(context, source_id)
+    rows = await context.database.fetch(
+        "list_references", ra=row["ra"], dec=row["dec"], radius_arcsec=radius_arcsec
+    )
+    return Page(items=[ReferenceSource(**each) for each in rows], next=None)
 
 
 @router.get("/{source_id}/gaps", summary="Forced measurements that could not be made")

@@ -6,7 +6,15 @@ from pydantic import Field
 
 from api.models.base import Model
 
-__all__ = ["LatencyStage", "Ledger", "ServiceItem", "Services", "Slo", "StreamLedger"]
+__all__ = [
+    "LatencyStage",
+    "Ledger",
+    "QualityBounds",
+    "ServiceItem",
+    "Services",
+    "Slo",
+    "StreamLedger",
+]
 
 
 class StreamLedger(Model):
@@ -40,6 +48,19 @@ class Slo(Model):
 
     window_minutes: float = Field(description="Length of the window until now [min]")
     stages: list[LatencyStage]
+
+
+class QualityBounds(Model):
+    """Noise of the images that are accepted; null: not bounded."""
+
+    rms_min_jy_beam: float | None = Field(description="Less is rejected [Jy/beam]")
+    rms_max_jy_beam: float | None = Field(description="More is rejected [Jy/beam]")
+    rms_history_images: int = Field(
+        description="So many images of a band give the usual noise; 0: it bounds nothing"
+    )
+    rms_history_sigma: float = Field(
+        description="Farther from the usual noise is rejected [sigma]"
+    )
 
 
 class ServiceItem(Model):

@@ -7,7 +7,7 @@ import { build } from "esbuild";
 
 const SOURCE = "src";
 const RESULT = "built";
-const AS_THEY_ARE = ["index.html", "docs.html", "icon.svg"];
+const AS_THEY_ARE = ["index.html", "docs.html", "icon.svg", "figure.ttf"];
 
 async function bundle() {
   const result = await build({
@@ -39,6 +39,8 @@ async function licences(inputs) {
     if (!file) throw new Error(`${name} ships no licence text; do not ship ${name}`);
     parts.push(`${name} ${version} (${license})\n\n${(await readFile(join(folder, file), "utf8")).trim()}\n`);
   }
+  // Letters of figures: a part of DejaVu Sans.
+  parts.push(`DejaVu Sans 2.37 (Bitstream-Vera)\n\n${(await readFile(join(SOURCE, "figure.licence.txt"), "utf8")).trim()}\n`);
   return parts.join(`\n${"-".repeat(72)}\n\n`);
 }
 

@@ -17,6 +17,7 @@ from runtime.settings.pipeline import (
     ExtractSettings,
     ImageLimits,
     IngestSettings,
+    RmsBounds,
 )
 from runtime.settings.processes import (
     AlertProcessSettings,
@@ -58,6 +59,7 @@ __all__ = [
     "LoggingSettings",
     "MetricsSettings",
     "PostgresSettings",
+    "RmsBounds",
     "ServiceSettings",
     "Settings",
     "SubscriberSettings",

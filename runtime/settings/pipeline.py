@@ -13,6 +13,7 @@ __all__ = [
     "ExtractSettings",
     "ImageLimits",
     "IngestSettings",
+    "RmsBounds",
 ]
 
 Sigma = Annotated[float, Field(gt=0, le=100)]
@@ -56,8 +57,26 @@ class IngestSettings(ImageLimits):
 BrightSource = Literal["Cas A", "Cyg A", "Tau A", "Vir A", "Her A", "Sun", "Jupiter"]
 
 
-class ExtractSettings(Section):
+class RmsBounds(Section):
+    """Between which bounds the noise of an image must be; the API tells them, too."""
+
+    # The rest of the section is for extract alone.
+    model_config = ConfigDict(extra="ignore")
+
+    rms_min_jy_beam: float | None = Field(None, gt=0, description="Less noise: rejected [Jy/beam]")
+    rms_max_jy_beam: float | None = Field(None, gt=0, description="More noise: rejected [Jy/beam]")
+    rms_history_images: int = Field(
+        0, ge=0, le=10_000, description="Images of a band whose noise is remembered; 0 is off"
+    )
+    rms_history_sigma: float = Field(
+        5.0, gt=0, description="Farther from the remembered noise: rejected [sigma]"
+    )
+
+
+class ExtractSettings(RmsBounds):
     """Source finding."""
+
+    model_config = ConfigDict(extra="forbid")
 
     timeout_s: float = Field(
         60.0, gt=0, le=3600, description="An image that takes longer ends the process [s]"
@@ -123,14 +142,6 @@ class ExtractSettings(Section):
         "the rate of false alarms from them",
     )
     max_sources: int = Field(200_000, ge=1, description="More in an image: rejected")
-    rms_min_jy_beam: float | None = Field(None, gt=0, description="Less noise: rejected [Jy/beam]")
-    rms_max_jy_beam: float | None = Field(None, gt=0, description="More noise: rejected [Jy/beam]")
-    rms_history_images: int = Field(
-        0, ge=0, le=10_000, description="Images of a band whose noise is remembered; 0 is off"
-    )
-    rms_history_sigma: float = Field(
-        5.0, gt=0, description="Farther from the remembered noise: rejected [sigma]"
-    )
     max_blank_fraction: float = Field(
         1.0, ge=0, le=1, description="More blank pixels: rejected [of all]"
     )

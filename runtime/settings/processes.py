@@ -10,6 +10,7 @@ from runtime.settings.pipeline import (
     ExtractSettings,
     ImageLimits,
     IngestSettings,
+    RmsBounds,
 )
 from runtime.settings.servers import (
     ApiSettings,
@@ -87,6 +88,7 @@ class ApiProcessSettings(ServiceSettings):
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     postgres: PostgresSettings = Field(default_factory=PostgresSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
+    extract: RmsBounds = Field(default_factory=RmsBounds)
 
 
 class Settings(SettingsOfSections):

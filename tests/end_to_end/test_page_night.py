@@ -35,7 +35,7 @@ FAKE_EVENTS = """(() => {
 
 @pytest.fixture(scope="module")
 def site(postgres_url: str) -> Iterator[Site]:
-    with open_site(postgres_url) as opened:
+    with open_site(postgres_url, {"LIVETRAP_EXTRACT__RMS_MAX_JY_BEAM": "0.02"}) as opened:
         yield opened
 
 
@@ -92,6 +92,93 @@ def test_the_completeness_of_a_night_counts_what_is_missing(site: Site) -> None:
     row = "document.querySelector('[aria-label=Completeness] tbody tr')?.innerText"
     words = page.wait_for(row).split("\t")
     assert words[:7] == [f"{stream}, 150 MHz I", "70.0 %", "7 / 10", "1", "2", "10 s", "30 s"]
+    assert site.errors() == []
+
+
+def test_the_time_coverage_of_a_band_counts_what_overlaps_once(site: Site) -> None:
+    async def add(rows: Rows) -> int:
+        # 10 s each, but the last: 0 to 20 s, 5 to 15 s of another field, 40 to 60 s.
+        for step, exposure_s in ((0, 20.0), (0.5, 10.0), (4, 20.0)):
+            image = await rows.image(step, rms_jy_beam=0.002 + step / 1e3, exposure_s=exposure_s)
+        return image
+
+    stream, image = site.write(add)
+    page = site.open(f"sky?stream={stream}")
+    row = "document.querySelector('[aria-label=\"Time coverage\"] tbody tr')?.innerText"
+    words = page.wait_for(row).split("\t")
+    assert words[:5] == ["150 MHz I", "3", "50 s", "66.7 %", "2 mJy/beam"]
+    said = read_marks(page, '[aria-label="Time coverage"]', "End")
+    assert said.startswith(f"image {image}, 150 MHz I\n")
+    assert "rms 6 mJy/beam" in said
+    assert site.errors() == []
+
+
+def test_completeness_is_the_part_of_the_injected_sources_that_was_found(site: Site) -> None:
+    async def add(rows: Rows) -> str:
+        image = await rows.image(0)
+        catalogue = await rows.one("reference_catalogue", name=f"put-{rows.stream}", n_sources=9)
+        # Across 0h: four of the bright and one of the faint ones are found, 40 arcsec aside.
+        places = [(359.98 + n / 100) % 360 for n in range(9)]
+        await rows.connection.executemany(
+            "insert into reference_source values ($1, 60, $2, 30, null, $3)",
+            [(catalogue, ra, 0.2 if n < 4 else 0.02) for n, ra in enumerate(places)],
+        )
+        for ra in places[:5]:
+            await rows.source(ra, 30 + 40 / 3600, image=image)
+        return f"put-{rows.stream}"
+
+    stream, catalogue = site.write(add)
+    page = site.open(f"sky?stream={stream}&injections={catalogue}")
+    card = "document.querySelector('[aria-label=\"Completeness from injections\"]')"
+    page.wait_for(f"{card}.innerText.includes('5 of 9 injected sources')")
+    said = read_marks(page, '[aria-label="Completeness from injections"]', "Home")
+    assert said.splitlines()[1:] == ["1 of 5 found", "20.0 %"]
+    page.run(f"{card}.querySelector('summary').click()")
+    rows = f"[...{card}.querySelectorAll('tbody tr')].map(r => r.innerText.split('\\t').slice(2))"
+    found = page.wait_for(f"{rows}.length && {rows}")
+    assert found == [["5", "1", "20.0 %"], ["4", "4", "100.0 %"]]
+    assert site.errors() == []
+
+
+def test_the_noise_is_drawn_between_its_bounds(site: Site) -> None:
+    async def add(rows: Rows) -> int:
+        await rows.image(0, rms_jy_beam=0.002)
+        return await rows.image(1, verdict="rejected", reasons=["rms_too_high"], rms_jy_beam=0.03)
+
+    stream, rejected = site.write(add)
+    page = site.open(f"quality?stream={stream}")
+    words = "document.querySelector('[aria-label=Noise]').innerText"
+    page.wait_for(f"{words}.includes('Bounds: at most 20 mJy/beam; none by earlier images.')")
+    assert "\u00d7 rejected" in page.run(words)
+    said = read_marks(page, "[aria-label=Noise]", "End")
+    assert said.splitlines()[0] == f"image {rejected}"
+    assert said.splitlines()[-2:] == ["rejected", "30"]
+    assert site.errors() == []
+
+
+def test_known_sources_of_other_catalogues_are_named(site: Site) -> None:
+    async def add(rows: Rows) -> int:
+        source = await rows.source(10.0, 10.0, image=await rows.image(0))
+        for name, offset_arcsec in (("nvss", 20), ("first", 4)):
+            catalogue = await rows.one(
+                "reference_catalogue", name=f"{name}-{rows.stream}", n_sources=2
+            )
+            flux_jy = 0.087 if name == "nvss" else None
+            await rows.connection.executemany(
+                "insert into reference_source values ($1, 20, 10, $2, $3, $4)",
+                [(catalogue, 10 + (offset_arcsec + further) / 3600, f"J{name}{further}", flux_jy)
+                 for further in (0, 100)],
+            )  # fmt: skip
+        return source
+
+    stream, source = site.write(add)
+    page = site.open(f"source?id={source}")
+    rows = "[...document.querySelectorAll('[aria-label=\"Known sources\"] tbody tr')]"
+    found = page.wait_for(f"{rows}.length && {rows}.map(each => each.innerText.split('\\t'))")
+    assert found == [
+        [f"first-{stream}", "Jfirst0", "4.00\u2033", "\u2013"],
+        [f"nvss-{stream}", "Jnvss0", "20.0\u2033", "87 mJy"],
+    ]
     assert site.errors() == []
 
 

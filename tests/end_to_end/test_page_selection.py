@@ -1,11 +1,14 @@
 """Several sources at once: lasso, classify, tag, take back; figures for a paper."""
 
 import base64
+import io
 import re
+import zlib
 from collections.abc import Iterator
 
 import httpx
 import pytest
+from fontTools.ttLib import TTFont
 
 from tests.support.api_rows import Rows
 from tests.support.browser import CHROMIUM, Page
@@ -157,6 +160,7 @@ def test_a_chart_is_saved_as_a_pdf_that_readers_open(
     page.run(SAVED)
     page.run("[...document.querySelectorAll('.chart-foot button')]"
              ".find(each => each.innerText === 'PDF').click()")  # fmt: skip
+    page.wait_for("window.saved.length === 1")
     data = base64.b64decode(
         page.run(
             "window.saved[0].arrayBuffer().then(b =>"
@@ -172,7 +176,7 @@ def test_a_chart_is_saved_as_a_pdf_that_readers_open(
 
 
 def assert_is_pdf(data: bytes) -> None:
-    """Check that every object begins where the table of a PDF says."""
+    """Check that every object begins where the table of a PDF says, and that its font is in it."""
     assert data.startswith(b"%PDF-1.7\n")
     assert data.isascii()
     table = int(re.findall(rb"startxref\n(\d+)\n%%EOF\n$", data)[0])
@@ -180,6 +184,45 @@ def assert_is_pdf(data: bytes) -> None:
     places = [int(each) for each in re.findall(rb"(\d{10}) 00000 n", data[table:])]
     for number, place in enumerate(places, start=1):
         assert data[place:].startswith(b"%d 0 obj\n" % number)
-    length, content = re.findall(rb"/Length (\d+) >>\nstream\n(.*)\nendstream", data, re.DOTALL)[0]
-    assert int(length) == len(content)
-    assert content.count(b"BT ") == content.count(b" ET") > 5
+    streams = re.findall(rb"/Length (\d+)[^\n]*>>\nstream\n(.*?)\nendstream", data, re.DOTALL)
+    for length, content in streams:
+        assert int(length) == len(content)
+    drawing, font, characters = (content for _, content in streams)
+    assert drawing.count(b"BT ") == drawing.count(b" ET") > 5
+    assert_shows_text(drawing, font, characters)
+
+
+def assert_shows_text(drawing: bytes, font: bytes, characters: bytes) -> None:
+    """Check that the glyphs that are drawn are in the font, and are the characters they say."""
+    read = TTFont(io.BytesIO(zlib.decompress(bytes.fromhex(font.decode().rstrip(">")))))
+    names = {read.getGlyphID(name): chr(code) for code, name in read.getBestCmap().items()}
+    said = {
+        int(glyph, 16): chr(int(code, 16))
+        for glyph, code in re.findall(rb"<(\w{4})> <(\w{4})>", characters.split(b"bfchar", 1)[1])
+    }
+    texts = [
+        "".join(names[int(text[at : at + 4], 16)] for at in range(0, len(text), 4))
+        for text in re.findall(rb"<(\w+)> Tj", drawing)
+    ]
+    drawn = set("".join(texts))
+    assert drawn == set(said.values())
+    assert all(names[glyph] == character for glyph, character in said.items())
+    assert any("\u03b7" in text for text in texts)
+    assert "?" not in drawn
+
+
+def test_a_figure_as_svg_has_its_font_too(
+    site: Site, plane: tuple[str, list[int], list[int]]
+) -> None:
+    page = open_plane(site, plane[0])
+    page.run(SAVED)
+    page.run("[...document.querySelectorAll('.chart-foot button')]"
+             ".find(each => each.innerText === 'SVG').click()")  # fmt: skip
+    page.wait_for("window.saved.length === 1")
+    text = str(page.run("window.saved[0].text()"))
+    font = re.findall(r"src:url\(data:font/ttf;base64,([^)]+)\)", text)
+    assert "\u03b7" in "".join(
+        map(chr, TTFont(io.BytesIO(base64.b64decode(font[0]))).getBestCmap())
+    )
+    assert "https://" not in text
+    assert site.errors() == []

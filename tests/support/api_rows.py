@@ -48,7 +48,7 @@ class Rows:
             )
         return self.bands[freq_eff_hz]
 
-    async def image(self, step: int, freq_eff_hz: float = 150e6, **values: Any) -> int:
+    async def image(self, step: float, freq_eff_hz: float = 150e6, **values: Any) -> int:
         """Insert the image of a step of 10 s."""
         self.n_images += 1
         start = START + timedelta(seconds=10 * step)

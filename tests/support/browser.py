@@ -58,8 +58,21 @@ class Page:
             if entry["level"] == "error":
                 self.errors.append(f"{entry['text']} {entry.get('url', '')}")
 
+    def _wait_for_event(self, method: str) -> None:
+        while True:
+            message = json.loads(self._connection.recv(timeout=90))
+            self._note(message)
+            if message.get("method") == method:
+                return
+
     def goto(self, url: str) -> None:
         self.call("Page.navigate", url=url)
+
+    def reload(self) -> None:
+        """Load the page anew; what is asked afterwards is asked of the new document."""
+        self.call("Page.reload")
+        for event in ("Page.frameNavigated", "Page.loadEventFired"):
+            self._wait_for_event(event)
 
     def run(self, script: str) -> Any:
         """Return the value of a JavaScript expression."""

@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from types import MappingProxyType
 from typing import TypeVar
 
 import httpx
@@ -39,9 +40,18 @@ class Site:
         The browser's tab.
     stack : ExitStack
         Ends the servers that were started.
+    settings : mapping, optional
+        More of them for the server, by variable.
     """
 
-    def __init__(self, port: int, postgres_url: str, page: Page, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        port: int,
+        postgres_url: str,
+        page: Page,
+        stack: ExitStack,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.address = f"http://127.0.0.1:{port}"
         self.page = page
         self._postgres_url = postgres_url
@@ -51,6 +61,7 @@ class Site:
             "LIVETRAP_API__PORT": str(port),
             "LIVETRAP_API__WRITE_TOKEN": TOKEN,
             "LIVETRAP_API__STATISTICS_REFRESH_S": "1",
+            **settings,
         }
 
     def start(self) -> None:
@@ -107,11 +118,13 @@ async def add_transient(
 
 
 @contextmanager
-def open_site(postgres_url: str) -> Iterator[Site]:
+def open_site(
+    postgres_url: str, settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Site]:
     """Serve a database and open a browser; stop both after."""
     port = choose_port(None, taken=set())
     with ExitStack() as stack, open_page() as page:
-        site = Site(port, postgres_url, page, stack)
+        site = Site(port, postgres_url, page, stack, settings)
         site.start()
         yield site
 

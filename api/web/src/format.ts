@@ -68,6 +68,12 @@ export function fluxWithError(value: number | null, error: number | null, suffix
   return `${number(value / unit, 4)} ± ${number(error / unit, 2)} ${name}${suffix}`;
 }
 
+/** Axes and position angle of a beam; degrees in, arcseconds and degrees out. */
+export function beamText(of: { beam_major_deg: number | null; beam_minor_deg: number | null; beam_pa_deg: number | null }): string {
+  if (of.beam_major_deg === null || of.beam_minor_deg === null) return "–";
+  return `${number(of.beam_major_deg * 3600)}″ × ${number(of.beam_minor_deg * 3600)}″, ${number(of.beam_pa_deg)}°`;
+}
+
 export const frequency = (hz: number | null): string => {
   if (hz === null) return "–";
   return hz >= 1e9 ? `${number(hz / 1e9, 4)} GHz` : `${number(hz / 1e6, 4)} MHz`;

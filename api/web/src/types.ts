@@ -316,50 +316,26 @@ export interface Related {
   v: number | null;
 }
 
-/** api.models.operations.ServiceItem */
-export interface Service {
+/** api.models.references.ReferenceCatalogue */
+export interface ReferenceCatalogue {
   name: string;
-  state: string;
-  is_down: boolean;
-  down_since: string | null;
-  n_exits: number;
-  last_exit: string | null;
-  next_start: string | null;
-  log_lines_dropped: number;
+  n_sources: number;
 }
 
-/** api.models.operations.Services */
-export interface Services {
-  items: Service[];
+/** api.models.references.CompletenessBin */
+export interface CompletenessBin {
+  flux_min_jy: number;
+  flux_max_jy: number;
+  n_injected: number;
+  n_found: number;
 }
 
-/** api.models.operations.StreamLedger */
-export interface StreamLedger {
-  stream: string;
-  outcomes: Record<string, number>;
-}
-
-/** api.models.operations.Ledger */
-export interface Ledger {
-  total: number;
-  outcomes: Record<string, number>;
-  reasons: Record<string, number>;
-  streams: StreamLedger[];
-}
-
-/** api.models.operations.LatencyStage */
-export interface LatencyStage {
-  stage: string;
-  n: number;
-  p50_s: number;
-  p90_s: number;
-  p99_s: number;
-}
-
-/** api.models.operations.Slo */
-export interface Slo {
-  window_minutes: number;
-  stages: LatencyStage[];
+/** api.models.references.ReferenceSource */
+export interface Reference {
+  catalogue: string;
+  name: string | null;
+  separation_arcsec: number;
+  flux_jy: number | null;
 }
 
 /** api.models.search.Found */

@@ -11,7 +11,7 @@ from api.handlers.web_page import router
 
 WEB = Path("api/web")
 SOURCES = sorted(path for path in (WEB / "src").rglob("*") if path.suffix in (".ts", ".tsx"))
-TYPES = (WEB / "src" / "types.ts").read_text()
+TYPES = "".join((WEB / "src" / name).read_text() for name in ("types.ts", "operation_types.ts"))
 MIRRORS = re.findall(
     r"/\*\* (api\.models\.\S+) \*/\nexport interface \w+(?:<T>)? \{(.*?)\n\}", TYPES, re.DOTALL
 )

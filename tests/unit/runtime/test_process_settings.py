@@ -41,7 +41,7 @@ OWN = {
         "vtp": "VtpSettings",
         "alert": "Authority",
     },
-    "api": {"api": "ApiSettings"},
+    "api": {"api": "ApiSettings", "extract": "RmsBounds"},
 }
 
 

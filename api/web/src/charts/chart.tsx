@@ -1,7 +1,7 @@
 // A chart on a canvas: drawn when its content changes, read by pointer, keyboard or as a table.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { saveFigure } from "./figure";
 import { drawFrame, frameOf, type Colours, type Content, type Frame, type Mark, type Series } from "./frame";
 import { Lasso, type Lassoed } from "./lasso";
@@ -80,10 +80,18 @@ export function Chart({ content, label, describe, onPick, table, file, height = 
         )}
         {onLasso && <button type="button" aria-pressed={isLassoOn} onClick={() => setLassoOn(!isLassoOn)}>Lasso</button>}
         {onView && <ZoomButtons frame={frame} onView={onView} />}
-        {file && <span>Figure: {(["svg", "pdf"] as const).map((kind) => <button key={kind} type="button" class="link" onClick={() => saveFigure(content, label, file, kind)}>{kind.toUpperCase()}</button>)}</span>}
+        {file && <FigureButtons content={content} label={label} file={file} />}
       </div>
     </figure>
   );
+}
+
+function FigureButtons({ content, label, file }: { content: Content; label: string; file: string }) {
+  const [failure, setFailure] = useState("");
+  const onSave = (kind: "svg" | "pdf") => (): void => {
+    saveFigure(content, label, file, kind).then(() => setFailure(""), (error: Error) => setFailure(`not saved: ${error.message}`));
+  };
+  return <span>Figure: {(["svg", "pdf"] as const).map((kind) => <button key={kind} type="button" class="link" onClick={onSave(kind)}>{kind.toUpperCase()}</button>)} <span role="status">{failure}</span></span>;
 }
 
 /** A mark of a legend. */
@@ -92,7 +100,8 @@ export function Key({ colour, shape }: { colour: string; shape: Shape }) {
 }
 
 function useDrawing(box: { current: HTMLDivElement | null }, canvas: { current: HTMLCanvasElement | null }, frame: { current: Frame | null }, content: Content): void {
-  useEffect(() => {
+  // Before the page is painted: keys and pointer read what is seen.
+  useLayoutEffect(() => {
     const draw = (): void => {
       if (box.current && canvas.current) frame.current = drawOn(canvas.current, content, box.current.clientWidth, box.current.clientHeight);
     };
@@ -171,7 +180,7 @@ function viewOf({ content: { x, y }, left, right, top, bottom }: Frame, change: 
 }
 
 function useZoom(canvas: { current: HTMLCanvasElement | null }, frame: { current: Frame | null }, onView: ChartProps["onView"]): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const place = canvas.current;
     if (!place || !onView) return undefined;
     let last: readonly [number, number] | null = null;

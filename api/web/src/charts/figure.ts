@@ -2,6 +2,7 @@
 
 import { save } from "../save";
 import { drawFrame, frameOf, type Content } from "./frame";
+import { loadFont } from "./font";
 import { PdfPen } from "./pdf";
 import { SvgPen, type Pen, type Shape } from "./pen";
 
@@ -41,14 +42,15 @@ function drawFigure(pen: Pen, content: Content): void {
   }
 }
 
-export function saveFigure(content: Content, title: string, file: string, kind: "svg" | "pdf"): void {
+export async function saveFigure(content: Content, title: string, file: string, kind: "svg" | "pdf"): Promise<void> {
   const source = `${location.href}, ${new Date().toISOString()}`;
+  const font = await loadFont();
   if (kind === "svg") {
     const pen = new SvgPen(SIZE.width, SIZE.height);
     drawFigure(pen, content);
-    save(new Blob([pen.finish(source)], { type: "image/svg+xml" }), `${file}.svg`);
+    save(new Blob([pen.finish(source, font.base64)], { type: "image/svg+xml" }), `${file}.svg`);
   } else {
-    const pen = new PdfPen(SIZE.width, SIZE.height);
+    const pen = new PdfPen(SIZE.width, SIZE.height, font);
     drawFigure(pen, content);
     save(new Blob([pen.finish(title, source)], { type: "application/pdf" }), `${file}.pdf`);
   }

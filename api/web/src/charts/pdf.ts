@@ -1,56 +1,13 @@
-// A drawing as a PDF of one page: vectors and text, with the fonts that every reader has (PDF 1.7, ISO 32000-1).
+// A drawing as a PDF of one page: vectors and text, with the font embedded, as journals ask (PDF 1.7, ISO 32000-1).
 
+import type { Font } from "./font";
 import { corners, type Pen, type Shape } from "./pen";
 
 const SIZE = 12;
-const SMALL = 8; // superscripts
-const RISE = 4;
-// Advance widths [1/1000 em] of Helvetica from the space on, and of what else is written (Adobe font metrics).
-const WIDTHS: readonly number[] = [
-  278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, 556, 556, 556, 556, 556, 556, 556, 556, 556, 556, 278, 278, 584, 584, 584, 556,
-  1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667, 556, 833, 722, 778, 667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469, 556,
-  333, 556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556, 556, 556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584,
-];
-const OTHER_WIDTHS: Record<string, number> = { "²": 333, "³": 333, "¹": 333, "±": 584, "×": 584, "°": 400, "·": 278 };
-const WINDOWS: Record<string, number> = { "–": 0x96, "—": 0x97, "…": 0x85, "•": 0x95 }; // beyond Latin-1
-const SYMBOLS: Record<string, readonly [number, number]> = { // code in the font Symbol, width
-  "−": [0x2d, 549], "η": [0x68, 603], "σ": [0x73, 603], "χ": [0x63, 549], "δ": [0x64, 494], "Δ": [0x44, 612], "α": [0x61, 631],
-  "≥": [0xb3, 549], "≤": [0xa3, 549], "′": [0xa2, 247], "″": [0xb2, 411],
-};
-const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
-
-interface Run {
-  font: "F1" | "F2";
-  size: number;
-  codes: number[];
-  width: number;
-}
-
-function glyph(character: string): Run {
-  const raised = character === "⁻" ? "−" : SUPERSCRIPTS.includes(character) && !"¹²³".includes(character) ? String(SUPERSCRIPTS.indexOf(character)) : null;
-  const size = raised === null ? SIZE : SMALL;
-  const shown = raised ?? character;
-  const symbol = SYMBOLS[shown];
-  if (symbol) return { font: "F2", size, codes: [symbol[0]], width: (symbol[1] * size) / 1000 };
-  const point = shown.codePointAt(0) ?? 63;
-  const code = WINDOWS[shown] ?? (point < 256 ? point : 63); // "?" for what the fonts do not have
-  return { font: "F1", size, codes: [code], width: ((WIDTHS[code - 32] ?? OTHER_WIDTHS[shown] ?? 556) * size) / 1000 };
-}
-
-function runsOf(text: string): Run[] {
-  const runs: Run[] = [];
-  for (const next of [...text].map(glyph)) {
-    const last = runs.at(-1);
-    if (last?.font === next.font && last.size === next.size) {
-      last.codes.push(...next.codes);
-      last.width += next.width;
-    } else runs.push(next);
-  }
-  return runs;
-}
 
 const short = (value: number): string => String(Math.round(value * 100) / 100);
 const pair = (x: number, y: number): string => `${short(x)} ${short(y)}`;
+const hex4 = (value: number): string => value.toString(16).padStart(4, "0");
 const hex = (codes: readonly number[]): string => `<${codes.map((code) => code.toString(16).padStart(2, "0")).join("")}>`;
 const inUnicode = (text: string): string => hex([0xfe, 0xff, ...[...Array(text.length).keys()].flatMap((index) => [text.charCodeAt(index) >> 8, text.charCodeAt(index) & 255])]);
 
@@ -70,8 +27,9 @@ function ellipsePath(x: number, y: number, halfX: number, halfY: number, turnRad
 export class PdfPen implements Pen {
   readonly #parts: string[] = [];
   readonly #alphas = new Set<number>();
+  readonly #written = new Map<number, string>(); // glyphs, and the characters that they show
 
-  constructor(private readonly width: number, private readonly height: number) {
+  constructor(private readonly width: number, private readonly height: number, private readonly font: Font) {
     this.#parts.push(`1 0 0 -1 0 ${height} cm`); // from the top down, as on a canvas
   }
 
@@ -110,25 +68,27 @@ export class PdfPen implements Pen {
   }
 
   text(text: string, x: number, y: number, { colour, anchor = "middle", upward = false }: Parameters<Pen["text"]>[3]): void {
-    const runs = runsOf(text);
-    const back = runs.reduce((sum, { width }) => sum + width, 0) * { start: 0, middle: 0.5, end: 1 }[anchor];
+    const glyphs = [...text].map((each) => {
+      const glyph = this.font.glyph(each) || this.font.glyph("?"); // for what the font does not have
+      this.#written.set(glyph, each);
+      return glyph;
+    });
+    const long = glyphs.reduce((sum, each) => sum + this.font.width(each), 0) * (SIZE / 1000);
+    const back = long * { start: 0, middle: 0.5, end: 1 }[anchor];
     const place = upward ? `0 -1 -1 0 ${pair(x, y + back)}` : `1 0 0 -1 ${pair(x - back, y)}`;
-    const shown = runs.map(({ font, size, codes }) => `/${font} ${size} Tf ${size === SMALL ? RISE : 0} Ts ${hex(codes)} Tj`).join(" ");
-    this.#parts.push(`${this.#alpha(1)} ${paint(colour)} rg BT ${place} Tm ${shown} ET`);
+    this.#parts.push(`${this.#alpha(1)} ${paint(colour)} rg BT ${place} Tm /F1 ${SIZE} Tf <${glyphs.map(hex4).join("")}> Tj ET`);
   }
 
   /** The file; `source` says where the figure comes from. */
   finish(title: string, source: string): string {
     const content = this.#parts.join("\n");
     const states = [...this.#alphas].map((percent) => `/A${percent} << /CA ${percent / 100} /ca ${percent / 100} >>`).join(" ");
-    const font = (name: string, encoding: string): string => `<< /Type /Font /Subtype /Type1 /BaseFont /${name}${encoding} >>`;
     return fileOf([
       "<< /Type /Catalog /Pages 2 0 R >>",
       "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-      `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 ${this.width} ${this.height}] /Contents 4 0 R /Resources << /Font << /F1 5 0 R /F2 6 0 R >> /ExtGState << ${states} >> >> >>`,
-      `<< /Length ${content.length} >>\nstream\n${content}\nendstream`,
-      font("Helvetica", " /Encoding /WinAnsiEncoding"),
-      font("Symbol", ""),
+      `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 ${this.width} ${this.height}] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> /ExtGState << ${states} >> >> >>`,
+      streamOf(content),
+      ...fontObjects(this.font, this.#written, 5),
       `<< /Title ${inUnicode(title)} /Subject ${inUnicode(source)} /Creator ${inUnicode("LiveTrap")} >>`,
     ]);
   }
@@ -139,6 +99,31 @@ export class PdfPen implements Pen {
     return `/A${percent} gs`;
   }
 }
+
+const FONT_NAME = "LVTRAP+DejaVuSans"; // a part of it: ISO 32000-1, 9.6.4
+
+/** A font of glyph numbers (9.7), its file, and which characters the glyphs show, for who copies the text. */
+function fontObjects(font: Font, written: ReadonlyMap<number, string>, first: number): string[] {
+  const glyphs = [...written.keys()].sort((a, b) => a - b);
+  const widths = glyphs.map((each) => `${each} [${font.width(each)}]`).join(" ");
+  const characters = glyphs.map((each) => `<${hex4(each)}> <${hex4(written.get(each)?.charCodeAt(0) ?? 0)}>`);
+  const blocks = Array.from({ length: Math.ceil(characters.length / 100) }, (_, block) => characters.slice(100 * block, 100 * block + 100));
+  const map = [
+    "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /Figure def /CMapType 2 def",
+    "1 begincodespacerange <0000> <ffff> endcodespacerange",
+    ...blocks.map((block) => `${block.length} beginbfchar ${block.join(" ")} endbfchar`),
+    "endcmap end end",
+  ].join("\n");
+  return [
+    `<< /Type /Font /Subtype /Type0 /BaseFont /${FONT_NAME} /Encoding /Identity-H /DescendantFonts [${first + 1} 0 R] /ToUnicode ${first + 4} 0 R >>`,
+    `<< /Type /Font /Subtype /CIDFontType2 /BaseFont /${FONT_NAME} /CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) /Supplement 0 >> /FontDescriptor ${first + 2} 0 R /W [${widths}] /CIDToGIDMap /Identity >>`,
+    `<< /Type /FontDescriptor /FontName /${FONT_NAME} /Flags 4 /FontBBox [${font.box.join(" ")}] /ItalicAngle 0 /Ascent ${font.ascent} /Descent ${font.descent} /CapHeight 729 /StemV 80 /FontFile2 ${first + 3} 0 R >>`,
+    streamOf(`${font.hex}>`, ` /Length1 ${font.length} /Filter [/ASCIIHexDecode /FlateDecode]`),
+    streamOf(map),
+  ];
+}
+
+const streamOf = (text: string, more = ""): string => `<< /Length ${text.length}${more} >>\nstream\n${text}\nendstream`;
 
 /** Objects, numbered from 1, and where each begins; all of it is ASCII. */
 function fileOf(objects: readonly string[]): string {

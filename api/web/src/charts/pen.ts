@@ -139,7 +139,7 @@ export class SvgPen implements Pen {
   }
 
   /** The file; `source` says where the figure comes from. */
-  finish(source: string): string {
-    return `<svg xmlns="http://www.w3.org/2000/svg" width="${this.width}" height="${this.height}" viewBox="0 0 ${this.width} ${this.height}" font-family="sans-serif" font-size="12"><metadata>${escape(source)}</metadata><rect width="100%" height="100%" fill="#ffffff"/>${this.#parts.join("")}</svg>\n`;
+  finish(source: string, fontBase64: string): string {
+    return `<svg xmlns="http://www.w3.org/2000/svg" width="${this.width}" height="${this.height}" viewBox="0 0 ${this.width} ${this.height}" font-family="Figure, DejaVu Sans, sans-serif" font-size="12"><metadata>${escape(source)}</metadata><style>@font-face{font-family:Figure;src:url(data:font/ttf;base64,${fontBase64})}</style><rect width="100%" height="100%" fill="#ffffff"/>${this.#parts.join("")}</svg>\n`;
   }
 }

@@ -1,17 +1,35 @@
 // Alerts that were sent, and who has them.
 
 import { href, Link, setQuery, useAddress } from "../address";
-import { duration, kindText, number, place, time } from "../format";
+import { duration, flux, kindText, number, place, time } from "../format";
 import { url } from "../http";
+import { classOf, ColumnChooser, EXPORTS, fieldsOf, shownOf, type Column } from "../parts/columns";
 import { Badge } from "../parts/marks";
 import { Loaded, useResource } from "../resource";
 import type { Alert, Delivery, Page } from "../types";
 import { KINDS } from "./transients";
 import { DeliveryTable } from "./source";
 
+// The position is in every row: it names what the alert is about.
+const ALWAYS: readonly string[] = ["id", "transient_id", "ra", "dec"];
+const COLUMNS: readonly Column<Alert>[] = [
+  { name: "sent", head: "sent [UTC]", fields: ["time_alert"], cell: (of) => time(of.time_alert) },
+  { name: "type", head: "type", fields: ["alert_type", "role"], cell: (of) => <>{of.alert_type} {of.role === "test" && <Badge text="test" />}</> },
+  { name: "kind", head: "kind", fields: ["kind"], cell: (of) => <Badge text={kindText(of.kind)} /> },
+  { name: "snr", head: "S/N", fields: ["snr"], isFigure: true, cell: (of) => number(of.snr) },
+  { name: "flux", head: "peak flux", fields: ["flux_peak_jy_beam"], isFigure: true, isExtra: true, cell: (of) => flux(of.flux_peak_jy_beam, "/beam") },
+  { name: "latency", head: "latency", fields: ["latency_s"], isFigure: true, cell: (of) => (of.latency_s === null ? "–" : duration(of.latency_s)) },
+  { name: "start", head: "exposure [UTC]", fields: ["time_start"], isExtra: true, cell: (of) => time(of.time_start) },
+  { name: "state", head: "state", fields: ["state"], isExtra: true, cell: (of) => of.state },
+  { name: "source", head: "source", fields: ["source_id"], isFigure: true, isExtra: true, cell: (of) => of.source_id ?? "–" },
+  { name: "family", head: "family", fields: ["trig_id"], isExtra: true, cell: (of) => <span class="name">{of.trig_id}</span> },
+  { name: "stream", head: "stream", fields: ["stream"], isWide: true, cell: (of) => <span class="name">{of.stream}</span> },
+];
+
 export function AlertsPage() {
   const { query } = useAddress();
   const filters = { stream: query["stream"], kind: query["kind"] };
+  const { columns } = query;
   const alerts = useResource<Page<Alert>>("alerts", { ...filters, limit: 100, cursor: query["from"] }, query["from"] ? {} : { everyMs: 10_000, onAlert: true });
   return (
     <>
@@ -19,15 +37,16 @@ export function AlertsPage() {
       <section class="card" aria-label="Alerts">
         <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
           <label>Kind <select name="kind" value={query["kind"] ?? ""} onChange={(event) => setQuery({ kind: event.currentTarget.value, from: null })}><option value="">all</option>{KINDS.map((kind) => <option key={kind} value={kind}>{kindText(kind)}</option>)}</select></label>
+          <ColumnChooser all={COLUMNS} names={columns} />
         </form>
         <Loaded of={alerts} what="alerts">
           {({ items, next }) => (
             <>
               {items.length ? <AlertTable alerts={items} query={query} /> : <p class="empty">{query["kind"] ? "No alert passes these filters." : "No alert was sent yet."}</p>}
               <p class="links">
-                {query["from"] && <Link to={href("alerts", filters)}>Newest</Link>}
-                {next && <Link to={href("alerts", { ...filters, from: next })}>Older</Link>}
-                <a href={url("alerts", { ...filters, format: "csv" })}>CSV</a> <a href={url("alerts", { ...filters, format: "votable" })}>VOTable</a>
+                {query["from"] && <Link to={href("alerts", { ...filters, columns })}>Newest</Link>}
+                {next && <Link to={href("alerts", { ...filters, columns, from: next })}>Older</Link>}
+                {EXPORTS.map(([format, text]) => <a key={format} href={url("alerts", { ...filters, format, columns: fieldsOf(ALWAYS, COLUMNS, columns) })}>{text}</a>)}
               </p>
             </>
           )}
@@ -38,21 +57,22 @@ export function AlertsPage() {
 }
 
 function AlertTable({ alerts, query }: { alerts: readonly Alert[]; query: Record<string, string> }) {
+  const columns = shownOf(COLUMNS, query["columns"]);
   return (
-    <div class="scroll"><table>
-      <thead><tr><th scope="col">sent [UTC]</th><th scope="col">type</th><th scope="col">kind</th><th scope="col">position, ICRS</th><th scope="col" class="figure">S/N</th><th scope="col" class="figure">latency</th><th scope="col">who has it</th><th scope="col" class="wide">stream</th></tr></thead>
-      <tbody>
-        {alerts.map((each) => (
-          <tr key={each.id} class={query["id"] === String(each.id) ? "chosen" : ""}>
-            <td>{time(each.time_alert)}</td>
-            <td>{each.alert_type} {each.role === "test" && <Badge text="test" />}</td><td><Badge text={kindText(each.kind)} /></td>
-            <th scope="row">{each.transient_id === null ? place(each) : <Link to={href("source", { transient: each.transient_id })}>{place(each)}</Link>}</th>
-            <td class="figure">{number(each.snr)}</td><td class="figure">{each.latency_s === null ? "–" : duration(each.latency_s)}</td>
-            <td><Link to={href("alerts", { ...query, id: each.id })} aria-label={`deliveries of alert ${each.id}`}>deliveries</Link></td><td class="wide name">{each.stream}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table></div>
+    <div class="scroll" tabIndex={0} role="region" aria-label="Alerts, newest first">
+      <table class="alerts">
+        <thead><tr><th scope="col">position, ICRS</th>{columns.map((each) => <th key={each.name} scope="col" class={classOf(each)}>{each.head}</th>)}<th scope="col">who has it</th></tr></thead>
+        <tbody>
+          {alerts.map((alert) => (
+            <tr key={alert.id} class={query["id"] === String(alert.id) ? "chosen" : ""}>
+              <th scope="row">{alert.transient_id === null ? place(alert) : <Link to={href("source", { transient: alert.transient_id })}>{place(alert)}</Link>}</th>
+              {columns.map((each) => <td key={each.name} class={classOf(each)}>{each.cell(alert)}</td>)}
+              <td><Link to={href("alerts", { ...query, id: alert.id })} aria-label={`deliveries of alert ${alert.id}`}>deliveries</Link></td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 

@@ -1,7 +1,7 @@
 // One image: its verdict, its pixels with what was measured in them, its noise.
 
 import { go, href, Link, useAddress } from "../address";
-import { band as bandName, degrees, duration, flux, fluxWithError, number, place, time } from "../format";
+import { band as bandName, beamText, degrees, duration, flux, fluxWithError, number, place, time } from "../format";
 import { get, url } from "../http";
 import { ImageView } from "../parts/image_view";
 import { useKeys } from "../parts/keys";
@@ -66,14 +66,13 @@ function ImageDetail({ image }: { image: Image }) {
 }
 
 function ImageFacts({ image }: { image: Image }) {
-  const beam = image.beam_major_deg === null ? "–" : `${number(image.beam_major_deg * 3600)}″ × ${number((image.beam_minor_deg ?? 0) * 3600)}″, ${number(image.beam_pa_deg)}°`;
   const latencyS = image.time_appended ? (Date.parse(image.time_associated) - Date.parse(image.time_appended)) / 1000 : null;
   return (
     <section class="card" aria-label="Quantities">
       <h2>Quantities</h2>
       <dl class="facts">
         <Fact name="rms, median">{flux(image.rms_jy_beam, "/beam")}</Fact>
-        <Fact name="beam, FWHM, position angle">{beam}</Fact>
+        <Fact name="beam, FWHM, position angle">{beamText(image)}</Fact>
         <Fact name="centre">{image.field_ra === null || image.field_dec === null ? "–" : place({ ra: image.field_ra, dec: image.field_dec })}</Fact>
         <Fact name="centre to corner">{degrees(image.field_radius_deg)}</Fact>
         <Fact name="size">{image.width_px ?? "–"} × {image.height_px ?? "–"} px</Fact>

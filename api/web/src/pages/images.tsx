@@ -1,32 +1,52 @@
 // Images and their verdicts.
 
 import { href, Link, setQuery, useAddress } from "../address";
-import { band as bandName, duration, flux, time } from "../format";
+import { band as bandName, beamText, duration, flux, number, place, time } from "../format";
 import { url } from "../http";
+import { classOf, ColumnChooser, EXPORTS, fieldsOf, shownOf, type Column } from "../parts/columns";
 import { Badge } from "../parts/marks";
 import { Loaded, useResource } from "../resource";
 import type { Image, Page, Stream } from "../types";
+
+// The number of an image is in every row: it is its name.
+const ALWAYS: readonly string[] = ["id"];
+const COLUMNS: readonly Column<Image>[] = [
+  { name: "start", head: "start [UTC]", fields: ["time_start"], cell: (of) => time(of.time_start) },
+  { name: "band", head: "band", fields: ["freq_eff_hz", "stokes"], cell: bandName },
+  { name: "width", head: "bandwidth", fields: ["freq_bw_hz"], isFigure: true, isExtra: true, cell: (of) => (of.freq_bw_hz === null ? "–" : `${number(of.freq_bw_hz / 1e6)} MHz`) },
+  { name: "verdict", head: "verdict", fields: ["verdict"], cell: (of) => <Verdict of={of} /> },
+  { name: "rms", head: "rms", fields: ["rms_jy_beam"], isFigure: true, cell: (of) => flux(of.rms_jy_beam, "/beam") },
+  { name: "sources", head: "sources", fields: ["n_sources"], isFigure: true, cell: (of) => of.n_sources },
+  { name: "exposure", head: "exposure", fields: ["exposure_s"], isFigure: true, isWide: true, cell: (of) => (of.exposure_s === null ? "–" : duration(of.exposure_s)) },
+  { name: "beam", head: "beam, FWHM", fields: ["beam_major_deg", "beam_minor_deg", "beam_pa_deg"], isFigure: true, isExtra: true, cell: beamText },
+  { name: "centre", head: "centre, ICRS", fields: ["field_ra", "field_dec"], isExtra: true, cell: (of) => (of.field_ra === null || of.field_dec === null ? "–" : place({ ra: of.field_ra, dec: of.field_dec })) },
+  { name: "size", head: "size", fields: ["width_px", "height_px"], isFigure: true, isExtra: true, cell: (of) => `${of.width_px ?? "–"} × ${of.height_px ?? "–"} px` },
+  { name: "telescope", head: "telescope", fields: ["telescope"], isExtra: true, cell: (of) => of.telescope ?? "–" },
+  { name: "stream", head: "stream", fields: ["stream"], isWide: true, cell: (of) => <span class="name">{of.stream}</span> },
+];
 
 export function ImagesPage() {
   const { query } = useAddress();
   const filters = { stream: query["stream"], verdict: query["verdict"] };
   const images = useResource<Page<Image>>("images", { ...filters, limit: 100, cursor: query["from"] }, query["from"] ? {} : { everyMs: 5000 });
   const streams = useResource<Page<Stream>>("streams", { limit: 500 });
+  const { columns } = query;
   const names = new Set([...(query["stream"] ? [query["stream"]] : []), ...(streams.data?.items ?? []).map((each) => each.name)]);
   return (
     <section class="card" aria-label="Images">
       <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
         <label>Stream <select name="stream" value={query["stream"] ?? ""} onChange={(event) => setQuery({ stream: event.currentTarget.value, from: null })}><option value="">all</option>{[...names].map((name) => <option key={name}>{name}</option>)}</select></label>
         <label>Verdict <select name="verdict" value={query["verdict"] ?? ""} onChange={(event) => setQuery({ verdict: event.currentTarget.value, from: null })}><option value="">all</option><option>accepted</option><option>rejected</option></select></label>
+        <ColumnChooser all={COLUMNS} names={columns} />
       </form>
       <Loaded of={images} what="images">
         {({ items, next }) => (
           <>
-            {items.length ? <ImageTable images={items} /> : <p class="empty">{query["verdict"] || query["stream"] ? "No image passes these filters." : "No image arrived yet. Publish some with "}{!query["verdict"] && !query["stream"] && <code>livetrap ingest</code>}</p>}
+            {items.length ? <ImageTable images={items} columns={shownOf(COLUMNS, columns)} /> : <p class="empty">{query["verdict"] || query["stream"] ? "No image passes these filters." : "No image arrived yet. Publish some with "}{!query["verdict"] && !query["stream"] && <code>livetrap ingest</code>}</p>}
             <p class="links">
-              {query["from"] && <Link to={href("images", filters)}>Newest</Link>}
-              {next && <Link to={href("images", { ...filters, from: next })}>Older</Link>}
-              <a href={url("images", { ...filters, format: "csv" })}>CSV</a> <a href={url("images", { ...filters, format: "votable" })}>VOTable</a>
+              {query["from"] && <Link to={href("images", { ...filters, columns })}>Newest</Link>}
+              {next && <Link to={href("images", { ...filters, columns, from: next })}>Older</Link>}
+              {EXPORTS.map(([format, text]) => <a key={format} href={url("images", { ...filters, format, columns: fieldsOf(ALWAYS, COLUMNS, columns) })}>{text}</a>)}
             </p>
           </>
         )}
@@ -35,16 +55,16 @@ export function ImagesPage() {
   );
 }
 
-function ImageTable({ images }: { images: readonly Image[] }) {
+function ImageTable({ images, columns }: { images: readonly Image[]; columns: readonly Column<Image>[] }) {
   return (
-    <div class="scroll">
-      <table>
-        <thead><tr><th scope="col">image</th><th scope="col">start [UTC]</th><th scope="col">band</th><th scope="col">verdict</th><th scope="col" class="figure">rms</th><th scope="col" class="figure">sources</th><th scope="col" class="figure wide">exposure</th><th scope="col" class="wide">stream</th></tr></thead>
+    <div class="scroll" tabIndex={0} role="region" aria-label="Images, newest first">
+      <table class="images">
+        <thead><tr><th scope="col">image</th>{columns.map((each) => <th key={each.name} scope="col" class={classOf(each)}>{each.head}</th>)}</tr></thead>
         <tbody>
-          {images.map((each) => (
-            <tr key={each.id}>
-              <th scope="row"><Link to={href("image", { id: each.id })}>{each.id}</Link></th><td>{time(each.time_start)}</td><td>{bandName(each)}</td><td><Verdict of={each} /></td>
-              <td class="figure">{flux(each.rms_jy_beam, "/beam")}</td><td class="figure">{each.n_sources}</td><td class="figure wide">{each.exposure_s === null ? "–" : duration(each.exposure_s)}</td><td class="wide name">{each.stream}</td>
+          {images.map((image) => (
+            <tr key={image.id}>
+              <th scope="row"><Link to={href("image", { id: image.id })}>{image.id}</Link></th>
+              {columns.map((each) => <td key={each.name} class={classOf(each)}>{each.cell(image)}</td>)}
             </tr>
           ))}
         </tbody>

@@ -8,7 +8,8 @@ import { Badge } from "../parts/marks";
 import { ImageView } from "../parts/image_view";
 import { Loaded, useResource } from "../resource";
 import { useStore } from "../store";
-import type { Image, Page, Service, Services, Slo, Transient } from "../types";
+import type { Service, Services, Slo } from "../operation_types";
+import type { Image, Page, Transient } from "../types";
 import { TransientTable } from "./transients";
 
 const NEWEST_IMAGES = 40;

@@ -9,9 +9,12 @@ import { around } from "../charts/scale";
 import { centreOf, offsets } from "../charts/wcs";
 import { count, flux, place, time } from "../format";
 import { CoverageCard } from "../parts/coverage";
+import { InjectionCard } from "../parts/injections";
+import { TimeCoverageCard } from "../parts/time_coverage";
 import { Loaded, useResource } from "../resource";
 import type { Image, Page, Stream } from "../types";
 
+const NONE: readonly Image[] = [];
 const MOST_MARKS = 20_000;
 
 interface Field {
@@ -57,10 +60,14 @@ export function SkyPage() {
           </section>
           <CoverageCard stream={of.stream} band={query["band"]} />
         </div>
-        <section class="card" aria-label="Fields">
-          <h2>Fields of the newest images</h2>
-          <Loaded of={images} what="images">{() => <FieldTable fields={fields} />}</Loaded>
-        </section>
+        <div class="column">
+          <section class="card" aria-label="Fields">
+            <h2>Fields of the newest images</h2>
+            <Loaded of={images} what="images">{() => <FieldTable fields={fields} />}</Loaded>
+          </section>
+          <TimeCoverageCard images={images.data?.items ?? NONE} />
+          <InjectionCard stream={of.stream} catalogue={query["injections"]} />
+        </div>
       </div>
     </>
   );

@@ -7,13 +7,14 @@ import { arcsec, band as bandName, degrees, duration, flux, fluxWithError, numbe
 import { get, url } from "../http";
 import { ClassifyBar, classifyingKeys, work } from "../parts/classify";
 import { useKeys } from "../parts/keys";
+import { KnownSources } from "../parts/known_sources";
 import { SourcePositions } from "../parts/positions";
 import { Copy, Fact, TransientBadges } from "../parts/marks";
 import { cutoutUrl, Stamp } from "../parts/stamp";
 import { StoredStamps } from "../parts/stored_stamps";
 import { Loaded, useResource } from "../resource";
 import { useStore } from "../store";
-import type { Annotations, Delivery, Gap, LightCurve, Page, Point, Related, Source, Transient } from "../types";
+import type { Annotations, Delivery, Gap, LightCurve, Page, Point, Source, Transient } from "../types";
 import { filtersOf, listOf, nearestImage } from "./transients";
 
 const MAX_POINTS = 5000;
@@ -77,7 +78,7 @@ function SourceView({ subject: { source, transient }, query }: { subject: Subjec
         </section>
         <Facts source={source} transient={transient} />
         <Said source={source.id} />
-        <RelatedSources source={source.id} />
+        <KnownSources source={source.id} />
       </div>
     </div>
   );
@@ -270,22 +271,6 @@ function Said({ source }: { source: number }) {
             {!tags.length && !classifications.length && !comments.length && <li class="quiet">Nothing yet: 1 to 5 classify it.</li>}
           </ul>
         )}
-      </Loaded>
-    </section>
-  );
-}
-
-function RelatedSources({ source }: { source: number }) {
-  const related = useResource<Page<Related>>(`sources/${source}/related`);
-  return (
-    <section class="card" aria-label="Related sources">
-      <h2>Within an arcminute, and related</h2>
-      <Loaded of={related} what="related sources">
-        {({ items }) => (items.length === 0 ? <p class="quiet">No other source.</p> : (
-          <ul class="plain">
-            {items.slice(0, 20).map((each) => <li key={each.id}><Link to={href("source", { id: each.id })}>source {each.id}</Link> {each.relations.join(", ")}, {number(each.separation_arcsec)}″, η {number(each.eta)}, {each.n_datapoints} points</li>)}
-          </ul>
-        ))}
       </Loaded>
     </section>
   );

@@ -4,7 +4,8 @@ import { href, Link } from "../address";
 import { count, duration, frequency, number, time } from "../format";
 import { serverNowMs } from "../live";
 import { Loaded, useResource } from "../resource";
-import type { Band, Ledger, Page, Stream } from "../types";
+import type { Ledger } from "../operation_types";
+import type { Band, Page, Stream } from "../types";
 
 export function StreamsPage() {
   const streams = useResource<Page<Stream>>("streams", { limit: 500 }, { everyMs: 5000 });

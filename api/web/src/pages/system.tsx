@@ -3,7 +3,7 @@
 import { count, duration, time } from "../format";
 import { Badge } from "../parts/marks";
 import { Loaded, useResource } from "../resource";
-import type { Ledger, Services, Slo } from "../types";
+import type { Ledger, Services, Slo } from "../operation_types";
 
 const STAGES: Record<string, string> = {};
 const stageText = (stage: string): string => STAGES[stage] ?? stage.replaceAll("_", " ");

@@ -6,7 +6,7 @@ import { duration, flux, number, place, time } from "../format";
 import { ApiError, get, url } from "../http";
 import { serverNowMs } from "../live";
 import { CLASSES, classifyingKeys, undo } from "../parts/classify";
-import { classOf, ColumnChooser, fieldsOf, shownOf, type Column } from "../parts/columns";
+import { classOf, ColumnChooser, EXPORTS, fieldsOf, shownOf, type Column } from "../parts/columns";
 import { useKeys } from "../parts/keys";
 import { TransientBadges, useSeen } from "../parts/marks";
 import { SelectionBar } from "../parts/selection";
@@ -47,7 +47,6 @@ const COLUMNS: readonly Column<Transient>[] = [
   { name: "start", head: "exposure [UTC]", fields: ["time_start"], isExtra: true, cell: (of) => time(of.time_start) },
   { name: "detected", head: "detected", fields: ["time_detected"], isFigure: true, cell: (of) => ago(of.time_detected) },
 ];
-const EXPORTS = { csv: "CSV", votable: "VOTable", parquet: "Parquet" };
 const BRIEF = "image,kind,snr,flux,curve,detected";
 
 export function TransientsPage() {
@@ -82,7 +81,7 @@ export function TransientsPage() {
       {failure && <p class="notice" role="alert">{failure}</p>}
       <p class="links">
         All that pass the filters{query["columns"] ? ", in these columns" : ""}:{" "}
-        {(["csv", "votable", "parquet"] as const).map((format) => <a key={format} href={url("transients", { ...filters, format, columns: fieldsOf(ALWAYS, COLUMNS, query["columns"]) })}>{EXPORTS[format]}</a>)}
+        {EXPORTS.map(([format, text]) => <a key={format} href={url("transients", { ...filters, format, columns: fieldsOf(ALWAYS, COLUMNS, query["columns"]) })}>{text}</a>)}
       </p>
     </section>
   );

@@ -14,6 +14,7 @@ export interface Column<T> {
 }
 
 const NONE = "none";
+export const EXPORTS: readonly (readonly ["csv" | "votable" | "parquet", string])[] = [["csv", "CSV"], ["votable", "VOTable"], ["parquet", "Parquet"]];
 
 /** Those that the address names, in the order of the table; without names the usual ones. */
 export function shownOf<T>(all: readonly Column<T>[], names: string | undefined): Column<T>[] {

@@ -1,6 +1,6 @@
 // An image with the measurements that were made in it.
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { go, href } from "../address";
 import { pageColours } from "../charts/chart";
 import { CanvasPen } from "../charts/pen";
@@ -83,7 +83,7 @@ function beamOf({ beam_major_deg, beam_minor_deg, beam_pa_deg }: Image, wcs: Wcs
 function Overlay({ placed, side, beam }: { placed: readonly Placed[]; side: number; beam: Beam | null }) {
   const place = useRef<HTMLCanvasElement>(null);
   const [at, setAt] = useState<Placed | null>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const canvas = place.current;
     const draw = (): void => {
       if (canvas) drawOverlay(canvas, placed, side, beam);

@@ -1,0 +1,165 @@
+"""Pictures of every page, and whether two of them show the same."""
+
+import base64
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from tests.support.browser import Page
+from tests.support.page_night import NOW
+
+__all__ = [
+    "PAGES",
+    "PICTURES",
+    "VIEWS",
+    "View",
+    "chromium_version",
+    "differing_part",
+    "look",
+    "standing_page",
+    "take",
+]
+
+PICTURES = Path("docs/images/pages")
+# A page of the night and the condition that all of it is drawn.
+_IMAGES_SHOWN = (
+    "[...document.images].every(each => each.complete && each.naturalWidth > 0)"
+    " && document.querySelector('.stamp.waiting, .stamp.loading') === null"
+)
+PAGES = {
+    "now": "", "transients": "transients", "source": "source?transient=1", "eta-v": "eta-v",
+    "images": "images", "image": "image?id={image}", "streams": "streams", "rules": "rules",
+    "alerts": "alerts?id=1", "system": "system", "quality": "quality", "sky": "sky",
+}  # fmt: skip
+# Of a block's mean, from 0 to 255: what another rasterisation of the same letters leaves.
+_BLOCK_PX = 24
+_BLOCK_TOLERANCE = 14
+_QUALITY = 55
+
+# Time stands still for the page, and its letters are the same on every machine.
+_STANDING = """(() => {
+  const now = %(now_ms)d;
+  const RealDate = Date;
+  window.Date = class extends RealDate {
+    constructor(...given) { super(...(given.length ? given : [now])); }
+    static now() { return now; }
+  };
+  performance.now = () => 0;
+  window.EventSource = class extends EventTarget {
+    constructor() {
+      super();
+      this.readyState = 1;
+      setTimeout(() => {
+        this.dispatchEvent(new Event('open'));
+        this.dispatchEvent(new MessageEvent('heartbeat', {lastEventId: '0', data: JSON.stringify(
+          {time: new RealDate(now).toISOString(), last_image_age_s: 2})}));
+      });
+    }
+    close() {}
+  };
+  window.EventSource.CLOSED = 2;
+  const bytes = Uint8Array.from(atob('%(font)s'), (each) => each.charCodeAt(0));
+  const face = new FontFace('Standing', bytes);
+  document.fonts.add(face);
+  face.load();
+  document.addEventListener('readystatechange', () => {
+    document.documentElement.style.fontFamily = 'Standing';
+  });
+})()"""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a page is looked at.
+
+    Parameters
+    ----------
+    width, height : int
+        Of the window [px].
+    dark : bool
+        Whether the reader prefers dark colours.
+    """
+
+    width: int
+    height: int
+    dark: bool
+
+    @property
+    def name(self) -> str:
+        """Width and scheme, for the name of a file."""
+        return f"{self.width}-{'dark' if self.dark else 'light'}"
+
+
+VIEWS = tuple(
+    View(width, height, dark)
+    for width, height in ((1400, 950), (390, 844))
+    for dark in (False, True)
+)
+
+
+@contextmanager
+def standing_page(page: Page) -> Iterator[None]:
+    """Let the clock of a tab stand at `NOW`, with letters of matplotlib's DejaVu Sans."""
+    font = Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans.ttf").read_bytes()
+    script = _STANDING % {
+        "now_ms": int(NOW.timestamp() * 1000),
+        "font": base64.b64encode(font).decode(),
+    }
+    made = page.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+    try:
+        yield
+    finally:
+        page.call("Page.removeScriptToEvaluateOnNewDocument", identifier=made["identifier"])
+        page.call("Emulation.setEmulatedMedia", features=[])
+        page.set_size(1400, 900)
+
+
+def look(page: Page, view: View) -> None:
+    """Set the window and the wishes of a reader, who wants no motion."""
+    page.set_size(view.width, view.height)
+    page.call(
+        "Emulation.setEmulatedMedia",
+        features=[
+            {"name": "prefers-color-scheme", "value": "dark" if view.dark else "light"},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ],
+    )
+
+
+def take(page: Page) -> bytes:
+    """Return the window as WebP, when all of it is drawn."""
+    page.wait_for(_IMAGES_SHOWN)
+    page.run(
+        "document.fonts.ready.then(() => new Promise(done =>"
+        " requestAnimationFrame(() => requestAnimationFrame(done))))"
+    )
+    found = page.call("Page.captureScreenshot", format="webp", quality=_QUALITY)
+    return base64.b64decode(found["data"])
+
+
+def chromium_version(page: Page) -> int:
+    """Return the major version of the browser."""
+    return int(page.call("Browser.getVersion")["product"].split("/")[1].split(".")[0])
+
+
+def _blocks(picture: bytes) -> npt.NDArray[np.float64]:
+    """Return the mean grey of each block, (rows, columns)."""
+    grey = np.asarray(Image.open(io.BytesIO(picture)).convert("L"), float)
+    rows, columns = (side // _BLOCK_PX for side in grey.shape)
+    cut = grey[: rows * _BLOCK_PX, : columns * _BLOCK_PX]
+    return cut.reshape(rows, _BLOCK_PX, columns, _BLOCK_PX).mean(axis=(1, 3))
+
+
+def differing_part(first: bytes, second: bytes) -> float:
+    """Return which part of the blocks of two pictures differs; 1 for another size."""
+    ours, theirs = _blocks(first), _blocks(second)
+    if ours.shape != theirs.shape:
+        return 1.0
+    return float((np.abs(ours - theirs) > _BLOCK_TOLERANCE).mean())
