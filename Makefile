@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-manifests check-vo lint web web-check docs docs-update pictures bench bench-interruption bench-extract bench-associate bench-alert bench-attack bench-api bench-decide clean
+.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-manifests check-vo lint web web-check docs docs-update pictures bench bench-interruption bench-extract bench-associate bench-alert bench-attack bench-api bench-page bench-decide clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -181,6 +181,10 @@ bench-attack: install  ## latency of alerts in peace and under attack, with 512 
 
 bench-api: install  ## the figures of the API over 1e6 sources and 1e7 detections, the server on one core (6 min)
 	$(BIN)/python -m benchmarks.bench_api
+
+# Eight hours are the whole of it: say MINUTES=15 for a shorter run.
+bench-page: install  ## memory of a page that stays open while 10 alerts come a second (8 h)
+	$(BIN)/python -m benchmarks.page_memory --minutes $(or $(MINUTES),480)
 
 bench-decide: install  ## what the decisions find and invent, on simulated light curves, beside TraP (5 min)
 	$(BIN)/python -m benchmarks.bench_decide --full

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 MARKUP = "<img src=x onerror=alert(1)>"
-LONG_NAME = "n" * 120
+LONG_NAME = "n" * 200
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +227,7 @@ def test_the_api_reference_is_built_from_openapi(site: Site) -> None:
 
 
 def test_an_empty_database_gets_advice(postgres_url: str) -> None:
-    url = asyncio.run(_create_empty(postgres_url))
+    url = asyncio.run(_create_empty(postgres_url, "no_images"))
     migrate(url)
     with open_site(url) as site:
         for path, words in (
@@ -242,12 +242,50 @@ def test_an_empty_database_gets_advice(postgres_url: str) -> None:
             assert site.errors() == []
 
 
-async def _create_empty(postgres_url: str) -> str:
+async def _create_empty(postgres_url: str, name: str) -> str:
     connection = await asyncpg.connect(postgres_url)
-    await connection.execute("drop database if exists no_images")
-    await connection.execute("create database no_images")
+    await connection.execute(f"drop database if exists {name}")
+    await connection.execute(f"create database {name}")
     await connection.close()
-    return postgres_url.rsplit("/", 1)[0] + "/no_images"
+    return f"{postgres_url.rsplit('/', 1)[0]}/{name}"
+
+
+async def _allow(postgres_url: str, name: str, *, is_allowed: bool) -> None:
+    """Let a database accept connections, or end those it has and refuse others."""
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute(f"alter database {name} allow_connections {is_allowed}")
+    if not is_allowed:
+        await connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name
+        )
+    await connection.close()
+
+
+def test_a_page_without_postgresql_says_so_and_comes_back(postgres_url: str) -> None:
+    name = "goes_away"
+    url = asyncio.run(_create_empty(postgres_url, name))
+    migrate(url)
+    with open_site(url) as site:
+        stream, (_, transient) = site.write(add_transient)
+        page = site.open(f"transients?stream={stream}")
+        page.wait_for(f"{row(transient)} !== null")
+        asyncio.run(_allow(postgres_url, name, is_allowed=False))
+        try:
+            page.wait_for("document.querySelector('.outdated') !== null")
+            # What was loaded stays, and is said to be of before.
+            page.wait_for("document.querySelector('main.out-of-date') !== null")
+            assert page.run(f"{row(transient)} !== null")
+            page.goto(f"{site.address}/transients?stream={stream}")
+            page.wait_for("document.querySelector('.empty[role=alert] button') !== null")
+            words = page.run("document.querySelector('.empty[role=alert]').innerText")
+            assert "PostgreSQL" in words
+        finally:
+            asyncio.run(_allow(postgres_url, name, is_allowed=True))
+        page.wait_for(
+            f"{row(transient)} !== null"
+            " || (document.querySelector('.empty[role=alert] button')?.click(), false)"
+        )
+        page.wait_for("document.querySelector('#connection.live') !== null")
 
 
 async def test_the_page_says_which_service_is_down(

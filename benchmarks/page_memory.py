@@ -1,0 +1,106 @@
+"""Measure the memory of a page that stays open while alerts come: its heap along time.
+
+The server, the database and the browser are real; alerts are inserted as the alert service does.
+"""
+
+import argparse
+import asyncio
+import os
+import time
+
+import asyncpg
+import numpy as np
+
+from benchmarks.bench_associate import postgres
+from livetrap.database.migrations import migrate
+from tests.support.api_rows import Rows, rows_of
+from tests.support.browser import Page
+from tests.support.page_site import Site, add_transient, open_site
+
+__all__: list[str] = []
+
+_MEBIBYTE = 1024**2
+_SAMPLES = 30
+# What is loaded at first, and what the browser compiles and keeps.
+_SETTLED = 0.2  # of the run
+
+
+def heap_mib(page: Page) -> tuple[float, int]:
+    """Return the JavaScript heap after a collection [MiB], and the nodes of the document."""
+    page.call("HeapProfiler.collectGarbage")
+    found = {
+        each["name"]: each["value"] for each in page.call("Performance.getMetrics")["metrics"]
+    }
+    return found["JSHeapUsedSize"] / _MEBIBYTE, int(found["Nodes"])
+
+
+async def send_alerts(url: str, *, seconds: float, per_second: float) -> int:
+    """Insert transients with their alerts for a time; return how many."""
+    async with rows_of(url) as rows:
+        image = await rows.image(0)
+        began = time.monotonic()
+        n = 0
+        while (now := time.monotonic() - began) < seconds:
+            if n / per_second > now:
+                await asyncio.sleep(n / per_second - now)
+            await _send(rows, image)
+            n += 1
+    return n
+
+
+async def _send(rows: Rows, image: int) -> None:
+    source = await rows.source(10.0, 10.0, image=image)
+    transient = await rows.transient(source, image=image)
+    await rows.alert(transient_id=transient, source_id=source)
+
+
+def watch(site: Site, url: str, *, minutes: float, per_second: float, path: str) -> None:
+    """Print the heap of a page along a run, and its trend."""
+    site.write(add_transient)
+    page = site.open(path)
+    page.call("Performance.enable")
+    samples = []
+    n_alerts = 0
+    print(
+        f"{path or 'now'}: {per_second:g} alerts/s, {minutes:g} min, load {os.getloadavg()[0]:.1f}"
+    )
+    print("   min  alerts  heap MiB  nodes")
+    part_s = 60 * minutes / _SAMPLES
+    for number in range(_SAMPLES):
+        n_alerts += asyncio.run(send_alerts(url, seconds=part_s, per_second=per_second))
+        heap, n_nodes = heap_mib(page)
+        samples.append(((number + 1) * part_s / 60, heap))
+        print(f"{samples[-1][0]:6.1f}  {n_alerts:6d}  {heap:8.2f}  {n_nodes:5d}", flush=True)
+    settled = np.array(samples[int(_SETTLED * _SAMPLES) :])
+    slope, start = np.polyfit(*settled.T, 1)
+    growth = (settled[-1, 1] / settled[0, 1] - 1) * 100
+    print(f"trend: {60 * slope:+.2f} MiB/h from {start:.2f} MiB; {growth:+.1f} % after the start")
+    print("the page says:", page.run("document.querySelector('#connection').innerText"))
+
+
+async def _reset(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute("truncate alert, transient, source cascade")
+    await connection.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=480.0, help="of each page [min]")
+    parser.add_argument("--per-second", type=float, default=10.0, help="alerts [1/s]")
+    parser.add_argument("--pages", nargs="+", default=["transients"], help="'' is Now")
+    given = parser.parse_args()
+    with postgres() as (url, _):
+        migrate(url)
+        _measure(given, url)
+
+
+def _measure(given: argparse.Namespace, url: str) -> None:
+    with open_site(url) as site:
+        for path in given.pages:
+            watch(site, url, minutes=given.minutes, per_second=given.per_second, path=path)
+            asyncio.run(_reset(url))
+
+
+if __name__ == "__main__":
+    main()
