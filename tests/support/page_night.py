@@ -244,7 +244,7 @@ async def _add_transients(
     rows: Rows, images: dict[tuple[int, float], int], sources: list[int]
 ) -> None:
     """Write three transients with stamps, alerts, deliveries and annotations."""
-    kinds = (("new_source", 24, 72.0), ("variable", 30, 78.0), ("fading", 21, 12.0))
+    kinds = (("new_source", 24, 72.0), ("variable", 30, 78.0), ("faded", 21, 12.0))
     for number, (kind, step, snr) in enumerate(kinds):
         x, y = _source_places()[N_STEADY + number]
         ra, dec = _place(x, y)
