@@ -118,7 +118,7 @@ def test_completeness_is_the_part_of_the_injected_sources_that_was_found(site: S
         image = await rows.image(0)
         catalogue = await rows.one("reference_catalogue", name=f"put-{rows.stream}", n_sources=9)
         # Across 0h: four of the bright and one of the faint ones are found, 40 arcsec aside.
-        places = [(359.98 + n / 100) % 360 for n in range(9)]
+        places = [(359.8 + n / 10) % 360 for n in range(9)]
         await rows.connection.executemany(
             "insert into reference_source values ($1, 60, $2, 30, null, $3)",
             [(catalogue, ra, 0.2 if n < 4 else 0.02) for n, ra in enumerate(places)],
@@ -285,13 +285,13 @@ def test_a_constant_is_fitted_to_each_band(site: Site) -> None:
     # Of three degrees of freedom, and of one (Abramowitz & Stegun 26.4.4).
     of_three = math.erfc(math.sqrt(chi2 / 2)) + math.sqrt(2 * chi2 / math.pi) * math.exp(-chi2 / 2)
     assert found == [
-        ["120 MHz I", "4", "10.2 ± 0.5 mJy", f"{chi2:.4g}", "3", f"{of_three:.3g}"],
-        ["150 MHz I", "2", "12 ± 0.71 mJy", "8", "1", f"{math.erfc(2):.3g}"],
+        ["120 MHz I", "4", "10.20 ± 0.50 mJy", f"{chi2:.4g}", "3", f"{of_three:.3g}"],
+        ["150 MHz I", "2", "12.00 ± 0.71 mJy", "8", "1", f"{math.erfc(2):.3g}"],
     ]
     page = site.open(f"source?id={source}&band=150+MHz+I&flux=peak")
     words = page.wait_for("document.querySelector('.fits')?.innerText")
     assert "constant peak flux" in words
-    assert "12 ± 0.71 mJy/beam" in words
+    assert "12.00 ± 0.71 mJy/beam" in words
     assert "120 MHz" not in words
     assert site.errors() == []
 

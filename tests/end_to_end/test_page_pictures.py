@@ -38,7 +38,7 @@ MOST_DIFFERING = 0.02
 
 @pytest.fixture(scope="module")
 def night(postgres_url: str, kafka_bootstrap: str) -> Iterator[tuple[Site, int]]:
-    """A site of the night, and the image in which the first transient was seen."""
+    """A site of the night, and the image in which the new source was seen first."""
     kafka = KafkaSettings(
         bootstrap_servers=kafka_bootstrap, topic_prefix=f"{uuid.uuid4().hex}.", partitions=1
     )
@@ -48,7 +48,7 @@ def night(postgres_url: str, kafka_bootstrap: str) -> Iterator[tuple[Site, int]]
         async with rows_of(url) as rows:
             await add_night(rows, kafka)
             return url, await rows.connection.fetchval(
-                "select image_key from transient where id = 1"
+                "select image_key from transient where id = 2"
             )
 
     url, image = asyncio.run(write())

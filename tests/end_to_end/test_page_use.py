@@ -253,11 +253,11 @@ def test_every_mark_is_read_by_keys_and_in_a_table(
     page.run("document.querySelector('.chart canvas').focus()")
     said = "document.querySelector('.chart [aria-live]').textContent"
     page.press("End")
-    page.wait_for(f"{said}.includes('\u22121.5 ± 1 mJy') && {said}.includes('forced')")
+    page.wait_for(f"{said}.includes('\u22121.5 ± 1.0 mJy') && {said}.includes('forced')")
     page.run("document.querySelector('.chart-foot summary').click()")
     page.wait_for("document.querySelectorAll('.chart-foot tbody tr').length === 8")
     table = page.run("document.querySelector('.chart-foot tbody').innerText")
-    assert "\u22121.5 ± 1 mJy" in table
+    assert "\u22121.5 ± 1.0 mJy" in table
     assert " -1" not in table
 
 

@@ -141,7 +141,9 @@ def open_page(*, dark: bool = False) -> Iterator[Page]:
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        with connect(_page_address(_port(profile)), max_size=None) as connection:
+        with connect(
+            _page_address(_port(profile)), max_size=None, max_queue=None, ping_interval=None
+        ) as connection:
             page = Page(connection)
             if dark:
                 page.set_dark(dark=True)

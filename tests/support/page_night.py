@@ -182,11 +182,11 @@ async def _add_sources(rows: Rows, images: dict[tuple[int, float], int]) -> list
         ra, dec = _place(x, y)
         is_steady = number < N_STEADY
         first = 24 if number == N_STEADY else 0
-        spread = float(rng.normal(0, 0.15))
+        spread, scatter = float(rng.normal(0, 0.15)), float(np.exp(rng.normal(0, 0.2)))
         source = await rows.source(
             ra, dec, image=images[first, BANDS_HZ[1]], n_datapoints=2 * (N_STEPS - first),
             eta=np.exp(spread) if is_steady else (310.0, 95.0, 41.0)[number - N_STEADY],
-            v=0.06 * np.exp(spread / 2) if is_steady else (0.9, 0.4, 0.7)[number - N_STEADY],
+            v=0.06 * scatter if is_steady else (0.9, 0.4, 0.7)[number - N_STEADY],
             is_new=number == N_STEADY, is_variable=number > N_STEADY,
             first_time_start=START + timedelta(seconds=10 * first),
             last_time_start=START + timedelta(seconds=10 * (N_STEPS - 1)),
@@ -244,8 +244,8 @@ async def _add_transients(
     rows: Rows, images: dict[tuple[int, float], int], sources: list[int]
 ) -> None:
     """Write three transients with stamps, alerts, deliveries and annotations."""
-    kinds = (("new_source", 24, 72.0), ("variable", 30, 78.0), ("faded", 21, 12.0))
-    for number, (kind, step, snr) in enumerate(kinds):
+    kinds = (("faded", 21, 12.0, 2), ("new_source", 24, 72.0, 0), ("variable", 30, 78.0, 1))
+    for kind, step, snr, number in kinds:
         x, y = _source_places()[N_STEADY + number]
         ra, dec = _place(x, y)
         source, image = sources[N_STEADY + number], images[step, BANDS_HZ[1]]
@@ -314,7 +314,17 @@ async def _add_coverage(rows: Rows, images: dict[tuple[int, float], int]) -> Non
 
 
 async def _add_books(rows: Rows) -> None:
-    """Write the accounting of images."""
+    """Write the accounting of images, and which bands a timestep waits for."""
+    newest = START + timedelta(seconds=10 * (N_STEPS - 1))
+    await rows.connection.executemany(
+        "insert into expected_channel values ($1, 'I', $2, 0)",
+        [(await rows.band(freq_eff_hz), newest) for freq_eff_hz in BANDS_HZ],
+    )
+    await rows.connection.executemany(
+        "insert into timestep (stream_id, time_start, is_late, n_images, time_associated)"
+        " values ($1, $2::timestamptz, false, 2, $2::timestamptz + interval '11.5 seconds')",
+        [(rows.stream_id, START + timedelta(seconds=10 * step)) for step in range(N_STEPS)],
+    )
     n_bad = len([step for step in range(N_STEPS) if step % 13 == 5])
     await rows.connection.executemany(
         "insert into ledger_total values ('zenith', $1, $2, $3)",

@@ -28,15 +28,23 @@ __all__ = [
 ]
 
 PICTURES = Path("docs/images/pages")
-# A page of the night and the condition that all of it is drawn.
-_IMAGES_SHOWN = (
-    "[...document.images].every(each => each.complete && each.naturalWidth > 0)"
-    " && document.querySelector('.stamp.waiting, .stamp.loading') === null"
-)
+# What is in the window has come: pixels, light curves of rows, overlays of images.
+_IS_WHOLE = """(() => {
+  const seen = (what) => [...document.querySelectorAll(what)].filter((each) => {
+    const box = each.getBoundingClientRect();
+    return box.width > 0 && box.bottom > 0 && box.top < innerHeight;
+  });
+  return document.querySelector('[aria-busy]') === null
+    && seen('img').every((each) => each.complete && each.naturalWidth > 0)
+    && seen('span.stamp, .stamp.waiting, .stamp.loading').length === 0
+    && seen('.spark').every((each) => each.ariaLabel !== 'No measurement')
+    && seen('.picture').every((each) => each.querySelector('canvas') !== null)
+    && seen('.chart canvas').every((each) => each.width !== 300);
+})()"""
 PAGES = {
-    "now": "", "transients": "transients", "source": "source?transient=1", "eta-v": "eta-v",
+    "now": "", "transients": "transients", "source": "source?transient=2", "eta-v": "eta-v",
     "images": "images", "image": "image?id={image}", "streams": "streams", "rules": "rules",
-    "alerts": "alerts?id=1", "system": "system", "quality": "quality", "sky": "sky",
+    "alerts": "alerts?id=2", "system": "system", "quality": "quality", "sky": "sky",
 }  # fmt: skip
 # Of a block's mean, from 0 to 255: what another rasterisation of the same letters leaves.
 _BLOCK_PX = 24
@@ -135,7 +143,7 @@ def look(page: Page, view: View) -> None:
 
 def take(page: Page) -> bytes:
     """Return the window as WebP, when all of it is drawn."""
-    page.wait_for(_IMAGES_SHOWN)
+    page.wait_for(_IS_WHOLE)
     page.run(
         "document.fonts.ready.then(() => new Promise(done =>"
         " requestAnimationFrame(() => requestAnimationFrame(done))))"

@@ -61,11 +61,23 @@ export function flux(value: number | null, suffix = ""): string {
   return `${number(value / unit, 4)} ${name}${suffix}`;
 }
 
+/** For a column: always four digits, so that points stand below points. */
+export function fluxFigure(value: number | null, suffix = ""): string {
+  if (value === null) return "–";
+  const [unit, name] = fluxUnit(value);
+  return `${withMinus((value / unit).toPrecision(4))} ${name}${suffix}`;
+}
+
+export const snr = (value: number | null | undefined): string => (value === null || value === undefined ? "–" : withMinus(value.toFixed(1)));
+
 /** A value with its 1-sigma error in one unit: 12.3 ± 0.4 mJy */
 export function fluxWithError(value: number | null, error: number | null, suffix = ""): string {
   if (value === null || error === null) return flux(value, suffix);
   const [unit, name] = fluxUnit(Math.max(Math.abs(value), Math.abs(error)));
-  return `${number(value / unit, 4)} ± ${number(error / unit, 2)} ${name}${suffix}`;
+  if (!(error > 0)) return `${number(value / unit, 4)} ± ${number(error / unit, 2)} ${name}${suffix}`;
+  // As many decimals as two digits of the error need.
+  const decimals = Math.min(6, Math.max(0, 1 - Math.floor(Math.log10(error / unit))));
+  return `${withMinus((value / unit).toFixed(decimals))} ± ${(error / unit).toFixed(decimals)} ${name}${suffix}`;
 }
 
 /** Axes and position angle of a beam; degrees in, arcseconds and degrees out. */

@@ -147,7 +147,7 @@ function drawRule(pen: Pen, frame: Frame, { axis, at, text, colour = "--accent" 
   const accent = colours(colour);
   pen.line(axis === "x" ? [[place, top], [place, bottom]] : [[left, place], [right, place]], accent, { dashed: true });
   if (!text) return;
-  if (axis === "x") pen.text(text, place + 5, top + 11, { colour: accent, anchor: "start" });
+  if (axis === "x") pen.text(text, place, top - 3, { colour: accent }); // above what is drawn
   else pen.text(text, right - 3, place - 5, { colour: accent, anchor: "end" });
 }
 

@@ -1,7 +1,7 @@
 // Flux density against time: one colour a band, one symbol a kind of measurement.
 
 import { useMemo } from "preact/hooks";
-import { band as bandName, fluxUnit, fluxWithError, number, time } from "../format";
+import { band as bandName, fluxUnit, fluxWithError, number, snr, time } from "../format";
 import type { Gap, Point, Source } from "../types";
 import { Chart, type Place } from "./chart";
 import { fitConstant, type ConstantFit } from "./constant";
@@ -178,18 +178,18 @@ function Legend({ series, points, shown, hasGaps }: { series: readonly Series[];
 function PointTable({ points, gaps, isPeak }: { points: readonly Point[]; gaps: readonly Gap[]; isPeak: boolean }) {
   return (
     <table>
-      <thead><tr><th scope="col">start [UTC]</th><th scope="col">band</th><th scope="col">{isPeak ? "peak" : "integrated"} flux, 1σ</th><th scope="col">S/N</th><th scope="col">kind</th></tr></thead>
+      <thead><tr><th scope="col">start [UTC]</th><th scope="col">band</th><th scope="col" class="figure">{isPeak ? "peak" : "integrated"} flux, 1σ</th><th scope="col" class="figure">S/N</th><th scope="col">kind</th></tr></thead>
       <tbody>
         {points.map((point) => {
           const found = measured(point, isPeak);
           return (
             <tr key={`${point.image_id}${point.extraction_type}`}>
               <td>{time(point.time_start)}</td><td>{bandName(point)}</td>
-              <td>{found ? fluxWithError(found.flux, found.err, isPeak ? "/beam" : "") : "–"}</td><td>{number(point.snr)}</td><td>{point.extraction_type}</td>
+              <td class="figure">{found ? fluxWithError(found.flux, found.err, isPeak ? "/beam" : "") : "–"}</td><td class="figure">{snr(point.snr)}</td><td>{point.extraction_type}</td>
             </tr>
           );
         })}
-        {gaps.map((gap) => <tr key={gap.id}><td>{time(gap.time_start)}</td><td>{bandName(gap)}</td><td>not measured</td><td>–</td><td>{gap.reason.replaceAll("_", " ")}</td></tr>)}
+        {gaps.map((gap) => <tr key={gap.id}><td>{time(gap.time_start)}</td><td>{bandName(gap)}</td><td class="figure">not measured</td><td class="figure">–</td><td>{gap.reason.replaceAll("_", " ")}</td></tr>)}
       </tbody>
     </table>
   );

@@ -1,7 +1,7 @@
 // Alerts that were sent, and who has them.
 
 import { href, Link, setQuery, useAddress } from "../address";
-import { duration, flux, kindText, number, place, time } from "../format";
+import { duration, fluxFigure, kindText, place, snr, time } from "../format";
 import { url } from "../http";
 import { classOf, ColumnChooser, EXPORTS, fieldsOf, shownOf, type Column } from "../parts/columns";
 import { Badge } from "../parts/marks";
@@ -16,8 +16,8 @@ const COLUMNS: readonly Column<Alert>[] = [
   { name: "sent", head: "sent [UTC]", fields: ["time_alert"], cell: (of) => time(of.time_alert) },
   { name: "type", head: "type", fields: ["alert_type", "role"], cell: (of) => <>{of.alert_type} {of.role === "test" && <Badge text="test" />}</> },
   { name: "kind", head: "kind", fields: ["kind"], cell: (of) => <Badge text={kindText(of.kind)} /> },
-  { name: "snr", head: "S/N", fields: ["snr"], isFigure: true, cell: (of) => number(of.snr) },
-  { name: "flux", head: "peak flux", fields: ["flux_peak_jy_beam"], isFigure: true, isExtra: true, cell: (of) => flux(of.flux_peak_jy_beam, "/beam") },
+  { name: "snr", head: "S/N", fields: ["snr"], isFigure: true, cell: (of) => snr(of.snr) },
+  { name: "flux", head: "peak flux", fields: ["flux_peak_jy_beam"], isFigure: true, isExtra: true, cell: (of) => fluxFigure(of.flux_peak_jy_beam, "/beam") },
   { name: "latency", head: "latency", fields: ["latency_s"], isFigure: true, cell: (of) => (of.latency_s === null ? "–" : duration(of.latency_s)) },
   { name: "start", head: "exposure [UTC]", fields: ["time_start"], isExtra: true, cell: (of) => time(of.time_start) },
   { name: "state", head: "state", fields: ["state"], isExtra: true, cell: (of) => of.state },

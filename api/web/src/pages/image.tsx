@@ -1,7 +1,7 @@
 // One image: its verdict, its pixels with what was measured in them, its noise.
 
 import { go, href, Link, useAddress } from "../address";
-import { band as bandName, beamText, degrees, duration, flux, fluxWithError, number, place, time } from "../format";
+import { band as bandName, beamText, degrees, duration, flux, fluxWithError, number, place, snr, time } from "../format";
 import { get, url } from "../http";
 import { ImageView } from "../parts/image_view";
 import { useKeys } from "../parts/keys";
@@ -101,7 +101,7 @@ function Measurements({ image, found }: { image: Image; found: Resource<Page<Det
               <tbody>
                 {items.slice(0, 1000).map((each) => (
                   <tr key={each.source_number}>
-                    <th scope="row"><Link to={href("source", { id: each.source_id })}>{each.source_id}</Link></th><td>{place(each)}</td><td>{each.extraction_type}</td><td class="figure">{number(each.snr)}</td>
+                    <th scope="row"><Link to={href("source", { id: each.source_id })}>{each.source_id}</Link></th><td>{place(each)}</td><td>{each.extraction_type}</td><td class="figure">{snr(each.snr)}</td>
                     <td class="figure">{fluxWithError(each.flux_peak_jy_beam, each.flux_peak_err_jy_beam, "/beam")}</td><td class="figure wide">{fluxWithError(each.flux_int_jy, each.flux_int_err_jy)}</td>
                   </tr>
                 ))}

@@ -1,7 +1,7 @@
 // Images and their verdicts.
 
 import { href, Link, setQuery, useAddress } from "../address";
-import { band as bandName, beamText, duration, flux, number, place, time } from "../format";
+import { band as bandName, beamText, duration, fluxFigure, number, place, time } from "../format";
 import { url } from "../http";
 import { classOf, ColumnChooser, EXPORTS, fieldsOf, shownOf, type Column } from "../parts/columns";
 import { Badge } from "../parts/marks";
@@ -15,7 +15,7 @@ const COLUMNS: readonly Column<Image>[] = [
   { name: "band", head: "band", fields: ["freq_eff_hz", "stokes"], cell: bandName },
   { name: "width", head: "bandwidth", fields: ["freq_bw_hz"], isFigure: true, isExtra: true, cell: (of) => (of.freq_bw_hz === null ? "–" : `${number(of.freq_bw_hz / 1e6)} MHz`) },
   { name: "verdict", head: "verdict", fields: ["verdict"], cell: (of) => <Verdict of={of} /> },
-  { name: "rms", head: "rms", fields: ["rms_jy_beam"], isFigure: true, cell: (of) => flux(of.rms_jy_beam, "/beam") },
+  { name: "rms", head: "rms", fields: ["rms_jy_beam"], isFigure: true, cell: (of) => fluxFigure(of.rms_jy_beam, "/beam") },
   { name: "sources", head: "sources", fields: ["n_sources"], isFigure: true, cell: (of) => of.n_sources },
   { name: "exposure", head: "exposure", fields: ["exposure_s"], isFigure: true, isWide: true, cell: (of) => (of.exposure_s === null ? "–" : duration(of.exposure_s)) },
   { name: "beam", head: "beam, FWHM", fields: ["beam_major_deg", "beam_minor_deg", "beam_pa_deg"], isFigure: true, isExtra: true, cell: beamText },

@@ -39,7 +39,7 @@ function boundsText({ rms_min_jy_beam: least, rms_max_jy_beam: most, rms_history
 }
 
 const QUANTITIES: readonly Quantity[] = [
-  { name: "Noise", label: "median local rms [mJy/beam]", of: (each) => (each.verdict === "accepted" ? rmsMjy(each) : null), rejected: (each) => (each.verdict === "rejected" ? rmsMjy(each) : null), least: 0, bounds: rmsRules },
+  { name: "Noise", label: "median rms [mJy/beam]", of: (each) => (each.verdict === "accepted" ? rmsMjy(each) : null), rejected: (each) => (each.verdict === "rejected" ? rmsMjy(each) : null), least: 0, bounds: rmsRules },
   { name: "Sources", label: "sources in an image", of: (each) => (each.verdict === "accepted" ? each.n_sources : null), least: 0 },
   { name: "Flux scale", label: "flux over the catalogue's", of: (each) => each.flux_factor, err: (each) => each.flux_factor_err, least: 1 },
   { name: "Shift east", label: "shift to the east [arcsec]", of: (each) => each.shift_east_arcsec, err: (each) => each.shift_err_arcsec, least: 0 },
@@ -123,7 +123,7 @@ function contentOf(quantity: Quantity, images: readonly Image[], bounds: Quality
   const marks = series.flatMap((each) => [...each.marks]);
   const x = around(marks.map((each) => each.x), "", { kind: "time", least: 500 });
   x.label = `UTC, from ${new Date(marks.length ? x.from : 0).toISOString().slice(0, 10)}`;
-  const y = around([...(quantity.least === undefined ? [] : [quantity.least]), ...rules.map((each) => each.at), ...marks.map((each) => each.y)], quantity.label);
+  const y = around([...(quantity.least === undefined ? [] : [quantity.least]), ...rules.map((each) => each.at), ...marks.flatMap((each) => [each.y - (each.err ?? 0), each.y + (each.err ?? 0)])], quantity.label);
   return { x, y, series, rules };
 }
 

@@ -51,7 +51,7 @@ export function SkyPage() {
       <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
         <label>Stream <select name="stream" value={query["stream"] ?? ""} onChange={(event) => setQuery({ stream: event.currentTarget.value })}><option value="">all</option>{(streams.data?.items ?? []).map(({ name }) => <option key={name}>{name}</option>)}</select></label>
       </form>
-      <div class="with-table">
+      <div class="grid">
         <div class="column">
           <section class="card" aria-label="Sky">
             <Loaded of={catalogue} what="catalogue">

@@ -160,7 +160,7 @@ function Facts({ source, transient }: { source: Source; transient: Transient | n
         <Fact name="η, V, forced points too">{number(source.eta)}, {number(source.v)}</Fact>
         <Fact name="η, V, blind points only">{number(source.eta_blind)}, {number(source.v_blind)}</Fact>
         <Fact name="points, forced ones of them">{source.n_datapoints}, {source.n_forced}</Fact>
-        <Fact name="right ascension, declination">{degrees(source.ra)} {degrees(source.dec)} <Copy text={`${source.ra} ${source.dec}`} label="copy degrees" /> <Copy text={around} label="copy hms dms" /></Fact>
+        <Fact name="right ascension, declination">{degrees(source.ra)} {degrees(source.dec)} <span class="copies"><Copy text={`${source.ra} ${source.dec}`} label="copy degrees" /> <Copy text={around} label="copy hms dms" /></span></Fact>
         <Fact name="1σ error, east and north">{arcsec(source.ra_err_deg && source.ra_err_deg * 3600)}, {arcsec(source.dec_err_deg && source.dec_err_deg * 3600)}</Fact>
         {source.spectral_index !== null && <Fact name="spectral index">{number(source.spectral_index)} ± {number(source.spectral_index_err)}</Fact>}
         <Fact name="first image [UTC]">{time(source.first_time_start)}</Fact>

@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { go, href, Link, setQuery, useAddress, type Filters } from "../address";
-import { duration, flux, number, place, time } from "../format";
+import { duration, fluxFigure, number, place, snr, time } from "../format";
 import { ApiError, get, url } from "../http";
 import { serverNowMs } from "../live";
 import { CLASSES, classifyingKeys, undo } from "../parts/classify";
@@ -33,8 +33,8 @@ const ALWAYS: readonly string[] = ["id", "source_id", "ra", "dec"];
 const COLUMNS: readonly Column<Transient>[] = [
   { name: "image", head: "before, now, difference", fields: ["trig_id"], cell: () => null },
   { name: "kind", head: "kind", fields: ["kind", "state", "certainty"], cell: (of) => <TransientBadges of={of} /> },
-  { name: "snr", head: "S/N", fields: ["snr"], isFigure: true, cell: (of) => number(of.snr) },
-  { name: "flux", head: "peak flux", fields: ["flux_peak_jy_beam"], isFigure: true, cell: (of) => flux(of.flux_peak_jy_beam, "/beam") },
+  { name: "snr", head: "S/N", fields: ["snr"], isFigure: true, cell: (of) => snr(of.snr) },
+  { name: "flux", head: "peak flux", fields: ["flux_peak_jy_beam"], isFigure: true, cell: (of) => fluxFigure(of.flux_peak_jy_beam, "/beam") },
   { name: "eta", head: "η", fields: ["eta"], isFigure: true, isWide: true, cell: (of) => number(of.eta) },
   { name: "v", head: "V", fields: ["v"], isFigure: true, isWide: true, cell: (of) => number(of.v) },
   { name: "points", head: "points", fields: ["n_datapoints"], isFigure: true, isWide: true, cell: (of) => of.n_datapoints },

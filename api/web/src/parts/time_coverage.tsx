@@ -78,13 +78,19 @@ function BandTable({ rows }: { rows: readonly Row[] }) {
           {rows.map((each) => (
             <tr key={each.name}>
               <th scope="row">{each.name}</th><td class="figure">{count(each.images.length)}</td><td class="figure">{duration(each.observedMs / 1000)}</td><td class="figure">{(100 * each.part).toFixed(1)} %</td>
-              <td class="figure">{flux(each.deepest, "/beam")}</td><td>{time(new Date(each.fromMs).toISOString())}, {time(new Date(each.toMs).toISOString()).slice(11)}</td>
+              <td class="figure">{flux(each.deepest, "/beam")}</td><td class="moment">{spanText(each)}</td>
             </tr>
           ))}
         </tbody>
       </table>
     </div>
   );
+}
+
+/** The day is left out where the axis has it. */
+function spanText({ fromMs, toMs }: Row): string {
+  const [from, to] = [fromMs, toMs].map((each) => time(new Date(each).toISOString())) as [string, string];
+  return from.slice(0, 10) === to.slice(0, 10) ? `${from.slice(11)} – ${to.slice(11)}` : `${from} – ${to}`;
 }
 
 /** Exposures as lines along time; the height is the noise. */
