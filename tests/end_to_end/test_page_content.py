@@ -15,6 +15,7 @@ from sky.cutout import Cutout
 from tests.support.api_rows import Rows
 from tests.support.api_service import server
 from tests.support.browser import CHROMIUM, open_page
+from tests.support.own_postgres import own_postgres
 from tests.support.page_site import Site, add_transient, open_site
 from tests.support.records import wcs_header
 from tests.support.supervised import shell, supervised
@@ -250,42 +251,27 @@ async def _create_empty(postgres_url: str, name: str) -> str:
     return f"{postgres_url.rsplit('/', 1)[0]}/{name}"
 
 
-async def _allow(postgres_url: str, name: str, *, is_allowed: bool) -> None:
-    """Let a database accept connections, or end those it has and refuse others."""
-    connection = await asyncpg.connect(postgres_url)
-    await connection.execute(f"alter database {name} allow_connections {is_allowed}")
-    if not is_allowed:
-        await connection.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name
-        )
-    await connection.close()
-
-
-def test_a_page_without_postgresql_says_so_and_comes_back(postgres_url: str) -> None:
-    name = "goes_away"
-    url = asyncio.run(_create_empty(postgres_url, name))
-    migrate(url)
-    with open_site(url) as site:
-        stream, (_, transient) = site.write(add_transient)
-        page = site.open(f"transients?stream={stream}")
-        page.wait_for(f"{row(transient)} !== null")
-        asyncio.run(_allow(postgres_url, name, is_allowed=False))
-        try:
-            page.wait_for("document.querySelector('.outdated') !== null")
+def test_a_page_without_postgresql_says_so_and_comes_back() -> None:
+    with own_postgres() as server:
+        migrate(server.url)
+        with open_site(server.url) as site:
+            stream, (_, transient) = site.write(add_transient)
+            page = site.open(f"transients?stream={stream}")
+            page.wait_for(f"{row(transient)} !== null")
+            server.stop()
             # What was loaded stays, and is said to be of before.
-            page.wait_for("document.querySelector('main.out-of-date') !== null")
+            notice = "document.querySelector('.notice[role=status]')?.innerText ?? ''"
+            page.wait_for(f"({notice}).startsWith('Out of date: PostgreSQL is unavailable')")
             assert page.run(f"{row(transient)} !== null")
             page.goto(f"{site.address}/transients?stream={stream}")
-            page.wait_for("document.querySelector('.empty[role=alert] button') !== null")
-            words = page.run("document.querySelector('.empty[role=alert]').innerText")
-            assert "PostgreSQL" in words
-        finally:
-            asyncio.run(_allow(postgres_url, name, is_allowed=True))
-        page.wait_for(
-            f"{row(transient)} !== null"
-            " || (document.querySelector('.empty[role=alert] button')?.click(), false)"
-        )
-        page.wait_for("document.querySelector('#connection.live') !== null")
+            words = "document.querySelector('.empty[role=alert]')?.innerText ?? ''"
+            page.wait_for(f"({words}).includes('No transients: PostgreSQL is unavailable')")
+            server.start()
+            page.wait_for(
+                f"{row(transient)} !== null"
+                " || (document.querySelector('.empty[role=alert] button')?.click(), false)"
+            )
+            page.wait_for("document.querySelector('#connection.live') !== null")
 
 
 async def test_the_page_says_which_service_is_down(

@@ -50,9 +50,9 @@ function open(): void {
   source.addEventListener("heartbeat", (event) => {
     lastId = event.lastEventId;
     const beat = JSON.parse(event.data) as Heartbeat;
-    heard({
-      imageAgeS: beat.last_image_age_s, imageHeardAtMs: performance.now(), serverAheadMs: Date.parse(beat.time) - Date.now(),
-    });
+    // Without PostgreSQL the server does not know the age: it grows from what was heard last.
+    const image = beat.last_image_age_s === null ? {} : { imageAgeS: beat.last_image_age_s, imageHeardAtMs: performance.now() };
+    heard({ ...image, serverAheadMs: Date.parse(beat.time) - Date.now() });
   });
   source.addEventListener("alert", (event) => {
     lastId = event.lastEventId;
