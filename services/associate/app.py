@@ -27,6 +27,7 @@ from runtime.kafka import (
     produce_and_wait,
 )
 from runtime.metrics import serve_metrics
+from runtime.poll_pace import PollPace
 from runtime.postgres import DatabaseProbe, create_pool
 from runtime.process import log_assigned, log_started, run_service
 from runtime.retry import RetryPolicy
@@ -44,7 +45,9 @@ __all__ = ["main"]
 
 T = TypeVar("T")
 _BATCH = 100
-_POLL_S = 0.02
+# Twenty milliseconds while images come or wait, four polls a second where nothing does: each is a
+# look at two other topics and at what is due.
+_POLL_S, _IDLE_POLL_S, _AWAKE_S = 0.02, 0.25, 2.0
 
 
 def main() -> None:
@@ -85,6 +88,7 @@ class _Associator:
         self._runner = runner
         self._in_flight = in_flight
         self._topics = Topics(settings.kafka.topic_prefix)
+        self._pace = PollPace(busy_s=_POLL_S, idle_s=_IDLE_POLL_S, awake_s=_AWAKE_S)
 
     def connect(self) -> None:
         """Wait for Kafka and PostgreSQL."""
@@ -155,7 +159,9 @@ class _Associator:
 
     def _step(self) -> None:
         retry_until_success = self._retry.retry_until_success
-        messages = consume_batch(self._consumer, limit=_BATCH, timeout_s=_POLL_S)
+        messages = consume_batch(self._consumer, limit=_BATCH, timeout_s=self._pace.timeout_s())
+        if messages or self._handler.has_open_images():
+            self._pace.stay_awake()
         retry_until_success(self._book_lost)
         if not messages:
             retry_until_success(self._book_lost_while_idle)
@@ -211,6 +217,8 @@ class _Associator:
         messages = consume_batch(
             self._forced_consumer, limit=self._forced.most_messages, timeout_s=0
         )
+        if messages:
+            self._pace.stay_awake()
         for message in messages:
             self._retry.retry_until_success(partial(self._reject_lost_forced, message))
         for batch in self._forced.split(messages):
@@ -228,9 +236,11 @@ class _Associator:
         """Ask for stamps after the events that they belong to, store those that have come."""
         if self._await(self._stamps.ask(is_idle=is_idle)):
             self._handler.expect_outbox()
+            self._pace.stay_awake()
         if not self._stamps.may_take(is_idle=is_idle):
             return
         for message in consume_batch(self._stamp_consumer, limit=1, timeout_s=0):
+            self._pace.stay_awake()
             self._retry.retry_until_success(partial(self._store_stamps, message))
             self._retry.retry_until_success(self._send_dead_letters)
             self._stamp_consumer.store_offsets(

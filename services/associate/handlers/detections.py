@@ -145,13 +145,7 @@ class DetectionsHandler:
         self._refused.append((message.partition, LedgerEntry(refused, "rejected")))
 
     async def associate_ready(self) -> bool:
-        """Commit the timesteps that are complete.
-
-        Returns
-        -------
-        bool
-            False if another associator has moved the offsets: all partitions must be taken anew.
-        """
+        """Commit the complete timesteps; False if offsets were moved: take all partitions anew."""
         self._ready.extend(self._take_ready(self._consumed_until_s()))
         OPEN_IMAGES.set(self._windows.n_open_images())
         try:
@@ -163,6 +157,10 @@ class DetectionsHandler:
             get_logger().warning("associator_fenced")
             return False
         return True
+
+    def has_open_images(self) -> bool:
+        """Return whether images wait for others of their timestep."""
+        return self._windows.n_open_images() > 0
 
     def _consumed_until_s(self) -> float:
         """Return until when everything that was sent is here [s]; asked only where time counts."""
