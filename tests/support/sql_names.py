@@ -16,6 +16,8 @@ _COMMENT = re.compile(r"--[^\n]*")
 _PARAMETER = re.compile(r"\$(\d+)")
 _CAST = r"(?:::(\w+(?:\[\])?))?"
 _LONE_PARAMETER = re.compile(rf"\$(\d+){_CAST}(?:::\w+)?")
+# One element of an array, with a default or a null for it or not.
+_ELEMENT = re.compile(r"(?:\w+\()?\(\$(\d+)::\w+\[\]\)\[[^\]]+\][^$]* as (\w+)")
 _COLUMN = re.compile(r"\w+\.(\w+)")
 _ALIAS = re.compile(r".* as (\w+)", re.DOTALL)
 _COMPARISON = re.compile(r"\w+\.(\w+) = (?:any\()?\$(\d+)")
@@ -82,6 +84,8 @@ def _compare(value: str, column: str, names: dict[int, str], where: str) -> Iter
     """Check that a value that has a name goes into the column of that name."""
     if lone := _LONE_PARAMETER.fullmatch(value):
         name = names[int(lone[1])]
+    elif (element := _ELEMENT.fullmatch(value)) and element[2] == column:
+        name = names[int(element[1])]
     elif found := _COLUMN.fullmatch(value) or _ALIAS.fullmatch(value):
         name = found[1]
     else:
