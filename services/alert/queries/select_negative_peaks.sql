@@ -44,7 +44,7 @@ cross join
         select
             count(*) filter (where listed.place = 1) as n_images,
             min(negative.time_start) as time_first,
-            coalesce(array_agg(listed.snr order by listed.snr), '{}') as snr,
+            coalesce(array_agg(listed.negative_snr order by listed.negative_snr), '{}') as snr,
             -- The last one stands for those that are too many to be listed.
             coalesce(
                 array_agg(
@@ -52,7 +52,7 @@ cross join
                         when listed.place < cardinality(negative.negative_snr) then 1
                         else negative.n_negative_peaks - cardinality(negative.negative_snr) + 1
                     end
-                    order by listed.snr
+                    order by listed.negative_snr
                 ),
                 '{}'
             ) as n_peaks
@@ -71,6 +71,6 @@ cross join
                 order by image.time_start desc
                 limit 1000
             ) as negative
-        cross join lateral unnest(negative.negative_snr) with ordinality as listed (snr, place)
+        cross join lateral unnest(negative.negative_snr) with ordinality as listed (negative_snr, place)
     ) as found
 where searched.time_last is not null
