@@ -1,5 +1,6 @@
 """Whatever comes on detections-v1 and forced-measurements-v1: booked, and nothing breaks."""
 
+import asyncio
 import math
 from dataclasses import replace
 
@@ -27,6 +28,8 @@ from tests.support.fuzzing import SEED, n_mutants
 from tests.support.kafka_messages import hostile_headers, hostile_key, received
 from tests.support.records import image
 
+# A second: it is what an image with a wrong date waits for.
+CADENCE_DAYS = 1 / 86_400
 POSITIONS = [(123.0, 10.0), (123.5, 10.2)]
 UNFIT = {"internal_error", "killed_the_process", "lost_by_retention"}
 FITTING = {reason.value for reason in MessageReason} - UNFIT
@@ -49,7 +52,9 @@ async def numbers_that_are_none(case: Associator) -> list[tuple[str, str, float]
 
 def good_record(case: Associator, number: int) -> ImageDetections:
     """Return an image of the stream; its place on Kafka is its own."""
-    record = image(number / 1000, POSITIONS[: 1 + number % 2], stream=case.stream, salt="m")
+    record = image(
+        number * CADENCE_DAYS, POSITIONS[: 1 + number % 2], stream=case.stream, salt="m"
+    )
     assert record.metadata is not None
     return replace(
         record,
@@ -61,15 +66,22 @@ def good_record(case: Associator, number: int) -> ImageDetections:
 
 
 async def settle(case: Associator) -> list[str]:
-    """Commit everything; return the reasons of the dead letters."""
+    """Commit everything; return the reasons of the dead letters.
+
+    An image far ahead of all others waits three cadences for one that agrees, and what is booked
+    with it waits, too.
+    """
     reasons: list[str] = []
     while True:
         await case.settle()
         letters = case.handler.dead_letters.pending
         reasons += [reason_of(letter) for letter in letters]
         case.handler.dead_letters.clear()
-        if not letters:
+        if letters:
+            continue
+        if not case.handler._windows.n_open_images():
             return reasons
+        await asyncio.sleep(0.02)
 
 
 def reason_of(letter: OutMessage) -> str:
