@@ -22,7 +22,7 @@ from confluent_kafka import Producer
 
 from benchmarks.capacity import cpu_s, write_part
 from schemas.codec import encode_image_detections
-from schemas.messages import ImageDetections, SourceColumns
+from schemas.messages import ImageDetections, SourceColumns, SourceOffset
 from schemas.topics import Topics
 from tests.support.harness import end_as_with_ctrl_c
 from tests.support.records import image, sources
@@ -165,6 +165,7 @@ def _record(
     start = now - timedelta(minutes=minutes_ago)
     return replace(
         record,
+        source=SourceOffset("bench", f"{stream}-{name}", 0, 0),  # a place of its own
         metadata=replace(record.metadata, time_start=start, exposure_s=10.0),
         times=replace(record.times, time_appended=now, time_extracted=now),
     )
