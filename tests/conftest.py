@@ -61,7 +61,8 @@ def pytest_collection_finish() -> None:
 # Slow folders, the slowest first: else one worker would be left with one of them at the end.
 _SLOW_FIRST = (
     "consistency", "end_to_end", "tutorials", "fuzz", "hostile", "integration/runtime",
-    "integration/alert", "integration/extract", "integration/livetrap", "integration", "unit",
+    "integration/alert", "integration/extract", "integration/livetrap", "integration/distribute",
+    "integration", "unit",
 )  # fmt: skip
 
 

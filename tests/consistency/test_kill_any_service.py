@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.support.night import (
+    COMMAND_S,
     LONG_WAIT,
     RunServers,
     Stack,
@@ -21,6 +22,7 @@ from tests.support.night import (
     running_stack,
     wait_for,
 )
+from tests.support.stack_processes import SERVICES
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -69,7 +71,7 @@ def observe(stack: Stack, night: Path, disturb: Callable[[Stack], None]) -> Coun
 
 def kill_each_service(stack: Stack) -> None:
     """Kill one after the other, each when some more images are through."""
-    for number, victim in enumerate(("extract", "associate", "alert", "distribute", "api")):
+    for number, victim in enumerate(SERVICES):
         wait_for(
             lambda n=2 + 4 * number: stack.n_in_ledger() >= n, what="images",
             every_s=0.05,
@@ -77,6 +79,12 @@ def kill_each_service(stack: Stack) -> None:
         for name, service in stack.refresh()["services"].items():
             if name.split(":")[0].split("_")[0] == victim and service["pid"]:
                 os.kill(service["pid"], signal.SIGKILL)
+
+
+def pids_if_ready(stack: Stack) -> set[int]:
+    """Return the processes of all services if the stack is ready; else none."""
+    status = stack.refresh()
+    return {status["services"][name]["pid"] for name in SERVICES} if status["ready"] else set()
 
 
 def freeze_kafka_for_a_minute(stack: Stack) -> None:
@@ -91,11 +99,18 @@ def freeze_kafka_for_a_minute(stack: Stack) -> None:
         process.resume()
 
 
-def test_killing_each_service_changes_nothing(
+def test_killing_each_service_changes_nothing_and_all_at_once_are_started_again(
     servers: RunServers, night: Path, undisturbed: Counter[str]
 ) -> None:
     with servers.stack(**LONG_WAIT) as stack:
         assert observe(stack, night, kill_each_service) == undisturbed
+        killed = wait_for(lambda: pids_if_ready(stack), what="all services", every_s=COMMAND_S)
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(
+            lambda: (pids := pids_if_ready(stack)) and pids.isdisjoint(killed),
+            what="all services again", every_s=COMMAND_S,
+        )  # fmt: skip
 
 
 def test_a_kafka_that_is_away_for_a_minute_changes_nothing(

@@ -16,9 +16,7 @@ import pytest
 from livetrap.stream_replay.archive_files import list_files, read_column
 from tests.support.fits_images import make
 from tests.support.night import (
-    COMMAND_S,
     LIVETRAP,
-    RunServers,
     Stack,
     run,
     start_stack,
@@ -127,13 +125,3 @@ def test_a_wanted_port_in_use_is_named(folder: Path) -> None:
         words = refused("up", "--detach", "--data-dir", str(folder), "--api-port", port)
     assert port in words
     assert "--api-port" in words
-
-
-def test_a_killed_service_is_restarted(servers: RunServers) -> None:
-    with servers.stack() as stack:
-        before = stack.refresh()["services"]
-        for name in ("extract", "associate", "alert", "distribute", "api"):
-            os.kill(before[name]["pid"], signal.SIGKILL)
-        wait_for(lambda: stack.refresh()["ready"], what="all services", every_s=COMMAND_S)
-        after = stack.refresh()["services"]
-        assert all(after[name]["pid"] != before[name]["pid"] for name in ("extract", "api"))

@@ -10,7 +10,7 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
@@ -46,8 +46,13 @@ def many_descriptors() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def connections(port: int, number: int, *, first_host: int) -> AsyncIterator[list[Stream]]:
-    """Open connections from as many addresses as they need; their kernel takes little ahead."""
+async def connections(
+    port: int, number: int, *, first_host: int, say: Callable[[int], bytes]
+) -> AsyncIterator[list[Stream]]:
+    """Open connections from as many addresses as they need; their kernel takes little ahead.
+
+    Each says something at once: the time that a request may take begins with its connection.
+    """
     async with AsyncExitStack() as opened:
         streams = []
         for each in range(number):
@@ -58,22 +63,18 @@ async def connections(port: int, number: int, *, first_host: int) -> AsyncIterat
             await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", port))
             stream = await asyncio.open_connection(sock=plain, limit=1024)
             opened.callback(stream[1].close)
+            stream[1].write(say(each))
             streams.append(stream)
         yield streams
 
 
-async def send_half(streams: list[Stream]) -> None:
-    for number, (_, writer) in enumerate(streams):
-        begin = b"GET /api/v1/transients HTTP/1.1\r\nHost: x\r\nX-Slow: "
-        writer.write(begin[: 1 + number % len(begin)])
+def half_a_request(number: int) -> bytes:
+    begin = b"GET /api/v1/transients HTTP/1.1\r\nHost: x\r\nX-Slow: "
+    return begin[: 1 + number % len(begin)]
 
 
-async def ask_and_hardly_read(streams: list[Stream]) -> None:
-    request = f"GET {_LARGE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
-    for _, writer in streams:
-        writer.write(request)
-    for reader, _ in streams:
-        assert await reader.readexactly(1) == b"H"
+def large_request(_: int) -> bytes:
+    return f"GET {_LARGE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
 
 
 async def serve_others(address: str) -> list[float]:
@@ -99,11 +100,11 @@ async def test_others_are_served_while_slow_clients_are_hung_up_on(
             whole = (await client.get(address + _LARGE)).content
         async with (
             asyncio.timeout(_WAIT_S),
-            connections(port, _HALF_SENT, first_host=2) as half_sent,
-            connections(port, _SLOW, first_host=20) as slow,
+            connections(port, _HALF_SENT, first_host=2, say=half_a_request) as half_sent,
+            connections(port, _SLOW, first_host=20, say=large_request) as slow,
         ):
-            await send_half(half_sent)
-            await ask_and_hardly_read(slow)
+            for reader, _ in slow:
+                assert await reader.readexactly(1) == b"H"
             taken_s = await serve_others(address)
             told = await asyncio.gather(*(reader.read() for reader, _ in half_sent))
             assert {each.split(b" ")[1] for each in told} == {b"408"}

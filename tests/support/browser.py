@@ -151,7 +151,7 @@ def open_page(*, dark: bool = False) -> Iterator[Page]:
     finally:
         process.terminate()
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -170,5 +170,11 @@ def _port(profile: Path) -> int:
 
 
 def _page_address(port: int) -> str:
-    targets = httpx.get(f"http://127.0.0.1:{port}/json", trust_env=False).json()
-    return str(next(each for each in targets if each["type"] == "page")["webSocketDebuggerUrl"])
+    """Return the address of the browser's tab once it has one."""
+    deadline_s = time.monotonic() + 60
+    while time.monotonic() < deadline_s:
+        targets = httpx.get(f"http://127.0.0.1:{port}/json", trust_env=False, timeout=60).json()
+        if pages := [each for each in targets if each["type"] == "page"]:
+            return str(pages[0]["webSocketDebuggerUrl"])
+        time.sleep(0.05)
+    raise AssertionError("Chromium did not open its page")

@@ -12,7 +12,7 @@ _PYGCN = """
 import sys, gcn
 def handler(payload, root):
     print(root.attrib["ivorn"], flush=True)
-gcn.listen(host="127.0.0.1", port=int(sys.argv[1]), handler=handler, iamalive_timeout=5)
+gcn.listen(host="127.0.0.1", port=int(sys.argv[1]), handler=handler, iamalive_timeout=120)
 """
 
 _GCN_KAFKA = """

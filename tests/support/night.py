@@ -32,6 +32,8 @@ LONG_WAIT = {"LIVETRAP_ASSOCIATE__LOOKBACK_WAIT_MS": "3600000"}
 LIVETRAP = [sys.executable, "-m", "livetrap"]
 # Between two questions that a command answers: it takes a second of CPU time.
 COMMAND_S = 2.0
+# Making a client takes 20 ms of CPU time; the API at the other end may be another each time.
+_CLIENT = httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Stack:
         return dict(json.loads(out))
 
     def get(self, path: str, **params: Any) -> Any:
-        answer = httpx.get(f"{self.api}/{path}", params=params, timeout=20)
+        answer = _CLIENT.get(f"{self.api}/{path}", params=params)
         answer.raise_for_status()
         return answer.json()
 
@@ -72,14 +74,14 @@ class Stack:
             }
         )
         try:
-            known = consumer.list_topics(self.topics.transients, timeout=10).topics
+            known = consumer.list_topics(self.topics.transients, timeout=60).topics
             partitions = [
                 TopicPartition(self.topics.transients, each)
                 for each in known[self.topics.transients].partitions
             ]
-            committed = consumer.committed(partitions, timeout=10)
+            committed = consumer.committed(partitions, timeout=60)
             return sum(
-                consumer.get_watermark_offsets(each, timeout=10)[1] - max(each.offset, 0)
+                consumer.get_watermark_offsets(each, timeout=60)[1] - max(each.offset, 0)
                 for each in committed
             )
         finally:
@@ -181,7 +183,7 @@ def publish(stack: Stack, topic: str, values: list[bytes], **headers: str) -> No
         producer.produce(
             topic, value, headers=[(name, text.encode()) for name, text in headers.items()]
         )
-    assert producer.flush(30) == 0
+    assert producer.flush(60) == 0
 
 
 def dead_letters(stack: Stack) -> list[dict[str, str]]:
@@ -222,7 +224,7 @@ def ivorns_on_kafka(stack: Stack) -> list[str]:
     )
     topic = stack.topics.alerts_voevent
     try:
-        _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)
+        _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=60)
         consumer.assign([TopicPartition(topic, 0, 0)])
         ivorns: list[str] = []
         while len(ivorns) < end:

@@ -1,8 +1,6 @@
-"""A Kafka of one test module, which its tests may kill and stop."""
+"""A Kafka that tests may kill, stop and start again."""
 
 import signal
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,20 +10,61 @@ from livetrap.stack.child import bind_to_parent
 from livetrap.stack.kafka_broker import KafkaBroker
 from livetrap.stack.kafka_jars import fetch_jars
 from livetrap.stack.ports import choose_port
+from tests.support.server_process import START_TIMEOUT_S, ServerProcess, server_folder
 
 __all__ = ["OwnBroker", "own_broker"]
+
+
+class OwnBroker:
+    """A broker that runs from the start on; its data are thrown away.
+
+    Parameters
+    ----------
+    kafka : KafkaBroker
+        Its ports and settings.
+    folder : Path
+        Holds its log.
+    other_bootstrap : str
+        Its ``HOST:PORT`` in the network beside loopback, if it listens there.
+    """
+
+    def __init__(self, kafka: KafkaBroker, folder: Path, *, other_bootstrap: str = "") -> None:
+        self.other_bootstrap = other_bootstrap
+        jars = fetch_jars(show_progress=False)
+        kafka.prepare(jars)
+        self._kafka = kafka
+        self._process = ServerProcess(
+            bind_to_parent(kafka.command(jars), death_signal=signal.SIGKILL),
+            log=folder / "kafka.log",
+        )
+        self.start()
+
+    @property
+    def bootstrap(self) -> str:
+        return self._kafka.bootstrap_servers
+
+    def start(self) -> None:
+        self._process.start()
+        self._kafka.wait_until_ready(
+            assert_alive=self._process.assert_alive, timeout_s=START_TIMEOUT_S
+        )
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        self._process.kill()
 
 
 @dataclass(frozen=True, slots=True)
 class _KafkaOfTwoNetworks(KafkaBroker):
     """The broker of `livetrap up` that listens at another address as well."""
 
-    address: str
-    other_port: int  # Kafka takes no port twice
+    other_bootstrap: str  # with another port: Kafka takes none twice
 
     def properties_text(self) -> str:
         # Java's properties: the last of two lines with one name holds.
-        listeners = f"PLAINTEXT://127.0.0.1:{self.port},OTHER://{self.address}:{self.other_port}"
+        listeners = f"PLAINTEXT://127.0.0.1:{self.port},OTHER://{self.other_bootstrap}"
         return f"""\
 {KafkaBroker.properties_text(self)}
 listeners={listeners},CONTROLLER://127.0.0.1:{self.controller_port}
@@ -35,63 +74,33 @@ inter.broker.listener.name=PLAINTEXT
 """
 
 
-class OwnBroker:
-    """A Kafka that runs from the start on.
+@contextmanager
+def own_broker(
+    *, address: str | None = None, ports: tuple[int, int] | None = None
+) -> Iterator[OwnBroker]:
+    """Give a broker in a folder of its own; kill it afterwards.
 
     Parameters
     ----------
-    folder : Path
-        Holds its data.
     address : str, optional
         Where it listens beside loopback.
+    ports : tuple of int, optional
+        Of its clients and of its controller; free ones if not given.
     """
-
-    def __init__(self, folder: Path, *, address: str | None = None) -> None:
-        taken: set[int] = set()
-        port, controller_port, other_port = (choose_port(None, taken=taken) for _ in range(3))
-        self._jars = fetch_jars(show_progress=False)
+    taken = set(ports or ())
+    port, controller_port = ports or [choose_port(None, taken=taken) for _ in range(2)]
+    with server_folder() as folder:
         place = folder / "kafka"
-        self._kafka = (
-            KafkaBroker(place, port=port, controller_port=controller_port)
-            if address is None
-            else _KafkaOfTwoNetworks(
-                place,
-                port=port,
-                controller_port=controller_port,
-                address=address,
-                other_port=other_port,
+        if address is None:
+            kafka = KafkaBroker(place, port, controller_port)
+            broker = OwnBroker(kafka, folder)
+        else:
+            other = f"{address}:{choose_port(None, taken=taken)}"
+            broker = OwnBroker(
+                _KafkaOfTwoNetworks(place, port, controller_port, other),
+                folder,
+                other_bootstrap=other,
             )
-        )
-        self._kafka.prepare(self._jars)
-        self.other_bootstrap = f"{address}:{other_port}"
-        self._log = folder / "kafka.log"
-        self.start()
-
-    @property
-    def bootstrap(self) -> str:
-        return self._kafka.bootstrap_servers
-
-    def start(self) -> None:
-        command = bind_to_parent(self._kafka.command(self._jars), death_signal=signal.SIGKILL)
-        with self._log.open("ab") as output:
-            self._process = subprocess.Popen(command, stdout=output, stderr=output)
-        self._kafka.wait_until_ready(assert_alive=lambda: None, timeout_s=300)
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
-@contextmanager
-def own_broker(*, address: str | None = None) -> Iterator[OwnBroker]:
-    """Give a broker in a folder of its own; kill it afterwards."""
-    with tempfile.TemporaryDirectory(
-        prefix="livetrap-test-", ignore_cleanup_errors=True
-    ) as folder:
-        broker = OwnBroker(Path(folder), address=address)
         try:
             yield broker
         finally:

@@ -1,10 +1,9 @@
-"""A PostgreSQL of one test module: its base backups are restored, and standbys follow it."""
+"""A PostgreSQL that tests may stop, back up and restore; standbys follow it."""
 
 import shutil
 import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +11,14 @@ from pathlib import Path
 from livetrap.stack.child import bind_to_parent
 from livetrap.stack.ports import choose_port
 from livetrap.stack.postgres_server import PostgresServer, open_server, remove_cluster
+from tests.support.server_process import START_TIMEOUT_S, ServerProcess, server_folder
 
 __all__ = ["OwnPostgres", "own_postgres"]
 
-_START_TIMEOUT_S = 300.0
-# A base backup is streamed as a standby streams; nothing here outlives a power cut.
+# A base backup is streamed as a standby streams; nothing here outlives a power cut, so commits
+# need not wait for the disk.
 _OPTIONS = ("wal_level=replica", "max_wal_senders=4", "fsync=off", "full_page_writes=off")
+_STOP = signal.SIGINT  # ends the sessions
 
 
 class OwnPostgres:
@@ -27,22 +28,30 @@ class OwnPostgres:
     ----------
     folder : Path
         Holds its cluster; `remove` removes what lies elsewhere.
+    options : sequence of str
+        Of the server, beside those that all have.
     address, network : str, optional
         Where it listens beside loopback, and who may come there, such as ``10.98.0.0/24``.
     """
 
     def __init__(
-        self, folder: Path, *, address: str | None = None, network: str | None = None
+        self,
+        folder: Path,
+        *,
+        options: Sequence[str] = (),
+        address: str | None = None,
+        network: str | None = None,
     ) -> None:
         self._folder = folder
-        self._options = [*_OPTIONS]
         self._server = open_server(folder, port=choose_port(None, taken=set()))
         self._server.prepare()
         self._backup = self._server.cluster.with_name("backup")
+        listening = [] if address is None else [f"listen_addresses=127.0.0.1,{address}"]
         if address is not None:
-            self._options.append(f"listen_addresses=127.0.0.1,{address}")
             with (self._server.cluster / "pg_hba.conf").open("a") as file:
                 file.write(f"host all all {network} scram-sha-256\n")
+        self._options = (*_OPTIONS, *options, *listening)
+        self._process = self._process_of(self._server, "postgres.log")
         self.start()
 
     @property
@@ -50,11 +59,10 @@ class OwnPostgres:
         return self._server.url
 
     def start(self) -> None:
-        self._process = self._run(self._server, "postgres.log")
+        _start(self._process, self._server)
 
     def stop(self) -> None:
-        self._process.send_signal(signal.SIGINT)  # ends the sessions
-        self._process.wait(60)
+        self._process.stop(_STOP)
 
     def take_base_backup(self) -> None:
         """Copy the cluster while it is in use."""
@@ -75,12 +83,12 @@ class OwnPostgres:
         with (self._backup / "postgresql.auto.conf").open("a") as file:
             file.write(f"primary_conninfo = '{self.url}'\n")
         server = replace(self._server, cluster=self._backup, port=choose_port(None, taken=set()))
-        process = self._run(server, "standby.log")
+        process = self._process_of(server, "standby.log")
+        _start(process, server)
         try:
             yield server.url
         finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(60)
+            process.stop(_STOP)
             shutil.rmtree(self._backup)
 
     def restore(self) -> None:
@@ -95,28 +103,27 @@ class OwnPostgres:
         shutil.rmtree(self._backup, ignore_errors=True)
         remove_cluster(self._folder)
 
-    def _run(self, server: PostgresServer, log: str) -> "subprocess.Popen[bytes]":
-        options = [word for each in self._options for word in ("-c", each)]
-        with (self._folder / log).open("ab") as output:
-            process = subprocess.Popen(
-                self._as_account([*server.command(), *options]), stdout=output, stderr=output
-            )
-        server.wait_until_ready(assert_alive=lambda: None, timeout_s=_START_TIMEOUT_S)
-        return process
+    def _process_of(self, server: PostgresServer, log: str) -> ServerProcess:
+        words = [word for each in self._options for word in ("-c", each)]
+        command = self._as_account([*server.command(), *words])
+        return ServerProcess(command, log=self._folder / log)
 
     def _as_account(self, command: list[str]) -> list[str]:
-        return bind_to_parent(command, death_signal=signal.SIGINT, user=self._server.account)
+        return bind_to_parent(command, death_signal=_STOP, user=self._server.account)
+
+
+def _start(process: ServerProcess, server: PostgresServer) -> None:
+    process.start()
+    server.wait_until_ready(assert_alive=process.assert_alive, timeout_s=START_TIMEOUT_S)
 
 
 @contextmanager
 def own_postgres(
-    *, address: str | None = None, network: str | None = None
+    *, options: Sequence[str] = (), address: str | None = None, network: str | None = None
 ) -> Iterator[OwnPostgres]:
     """Give a server in a folder of its own; stop and delete it afterwards."""
-    with tempfile.TemporaryDirectory(
-        prefix="livetrap-test-", ignore_cleanup_errors=True
-    ) as folder:
-        server = OwnPostgres(Path(folder), address=address, network=network)
+    with server_folder() as folder:
+        server = OwnPostgres(folder, options=options, address=address, network=network)
         try:
             yield server
         finally:

@@ -131,11 +131,12 @@ def open_site(
 
 def _wait_until_ready(address: str) -> None:
     deadline_s = time.monotonic() + _FIRST_ANSWER_S
-    while time.monotonic() < deadline_s:
-        try:
-            if httpx.get(f"{address}/readyz", trust_env=False).is_success:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
+    with httpx.Client(trust_env=False) as client:
+        while time.monotonic() < deadline_s:
+            try:
+                if client.get(f"{address}/readyz").is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
     raise AssertionError("the API did not become ready")

@@ -2,9 +2,6 @@
 
 import datetime as dt
 import ipaddress
-import signal
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,11 +18,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from livetrap.stack.child import bind_to_parent
 from livetrap.stack.kafka_broker import KafkaBroker
-from livetrap.stack.kafka_jars import fetch_jars
 from livetrap.stack.ports import choose_port
 from runtime.settings import KafkaSettings
+from tests.support.own_broker import OwnBroker
+from tests.support.server_process import server_folder
 
 __all__ = ["PASSWORD", "USER", "Authority", "SecureBroker", "secure_broker"]
 
@@ -138,13 +135,10 @@ listener.name.sasl.scram-sha-512.sasl.jaas.config={jaas}.scram.ScramLoginModule 
 """
 
 
-class SecureBroker:
+class SecureBroker(OwnBroker):
     """The running broker and its doors, as settings of a client."""
 
-    def __init__(self, kafka: _SecuredKafka, jars: Path, folder: Path) -> None:
-        self._kafka = kafka
-        self._jars = jars
-        self._log = folder / "kafka.log"
+    def __init__(self, kafka: _SecuredKafka, folder: Path) -> None:
         (folder / "stranger").mkdir()
         self.authority = Authority(folder)
         self.stranger = Authority(folder / "stranger")
@@ -152,14 +146,12 @@ class SecureBroker:
         kafka.key_store.write_bytes(key.read_bytes() + certificate.read_bytes())
         kafka.trust_store.write_bytes(self.authority.path.read_bytes())
         self._client = self.authority.issue("client", password=KEY_PASSWORD)
-
-    @property
-    def plaintext(self) -> str:
-        return self._kafka.bootstrap_servers
+        self._doors = kafka
+        super().__init__(kafka, folder)
 
     def sasl(self, mechanism: str, **other: str) -> KafkaSettings:
         given = {
-            "bootstrap_servers": f"127.0.0.1:{self._kafka.sasl_port}",
+            "bootstrap_servers": f"127.0.0.1:{self._doors.sasl_port}",
             "security_protocol": "sasl_ssl",
             "sasl_mechanism": mechanism,
             "sasl_username": USER,
@@ -171,7 +163,7 @@ class SecureBroker:
     def mtls(self, **other: str | None) -> KafkaSettings:
         certificate, key = self._client
         given = {
-            "bootstrap_servers": f"127.0.0.1:{self._kafka.mtls_port}",
+            "bootstrap_servers": f"127.0.0.1:{self._doors.mtls_port}",
             "security_protocol": "ssl",
             "ssl_ca_location": str(self.authority.path),
             "ssl_certificate_location": str(certificate),
@@ -182,41 +174,21 @@ class SecureBroker:
 
     def set_scram_password(self, user: str, password: str) -> None:
         """Make a user, or give one another password."""
-        admin = AdminClient({"bootstrap.servers": self.plaintext, "log_level": 0})
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
         wanted = UserScramCredentialUpsertion(user, info, password.encode())
         for future in admin.alter_user_scram_credentials([wanted]).values():
             future.result(30)
 
-    def start(self) -> None:
-        with self._log.open("ab") as output:
-            self._process = subprocess.Popen(
-                bind_to_parent(self._kafka.command(self._jars), death_signal=signal.SIGKILL),
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            )  # fmt: skip
-        self._kafka.wait_until_ready(assert_alive=self._assert_alive, timeout_s=300)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def _assert_alive(self) -> None:
-        assert self._process.poll() is None, self._log.read_text()[-2000:]
-
 
 @contextmanager
 def secure_broker() -> Iterator[SecureBroker]:
     """Start it on free loopback ports in a temporary folder; stop and delete after."""
-    with tempfile.TemporaryDirectory(prefix="livetrap-test-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        taken: set[int] = set()
-        ports = [choose_port(None, taken=taken) for _ in range(4)]
+    taken: set[int] = set()
+    ports = [choose_port(None, taken=taken) for _ in range(4)]
+    with server_folder() as folder:
         stores = folder / "key-store.pem", folder / "trust-store.pem"
-        kafka = _SecuredKafka(folder / "kafka", *ports, *stores)
-        jars = fetch_jars(show_progress=False)
-        broker = SecureBroker(kafka, jars, folder)
-        kafka.prepare(jars)
-        broker.start()
+        broker = SecureBroker(_SecuredKafka(folder / "kafka", *ports, *stores), folder)
         try:
             broker.set_scram_password(USER, PASSWORD)
             yield broker

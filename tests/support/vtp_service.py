@@ -33,7 +33,7 @@ from tests.support.vtp_events import build_test_alert
 __all__ = ["AlertSite", "ServiceProcess", "alert_site", "to_environment", "wait_until"]
 
 
-def wait_until(condition: Callable[[], Any], *, timeout_s: float = 60, what: str = "") -> Any:
+def wait_until(condition: Callable[[], Any], *, timeout_s: float = 120, what: str = "") -> Any:
     """Return the first true answer of `condition`; a broker that is away is no answer."""
     deadline_s = time.monotonic() + timeout_s
     last: object = None
@@ -165,7 +165,7 @@ class AlertSite:
                 self.topics.alerts_voevent, key=alert.trig_id.encode(), value=alert.voevent,
                 headers={"ivorn": alert.ivorn},
             )  # fmt: skip
-        assert producer.flush(30) == 0
+        assert producer.flush(60) == 0
 
     async def _store(self, events: Sequence[SourceEvent]) -> list[StoredAlert]:
         pool = await asyncpg.create_pool(self.postgres_url, min_size=1, max_size=1)
@@ -182,13 +182,13 @@ class AlertSite:
         for value in values:
             data = value if isinstance(value, bytes) else encode_source_event(value)
             producer.produce(self.topics.transients, key=b"night", value=data)
-        assert producer.flush(30) == 0
+        assert producer.flush(60) == 0
 
     def send_raw(self, topic: str, value: bytes, *, key: bytes = b"", **headers: str) -> None:
         """Put bytes on a topic."""
         producer = self._producer()
         producer.produce(topic, value, key=key, headers=headers)
-        assert producer.flush(30) == 0
+        assert producer.flush(60) == 0
 
     def read(
         self, topic: str, *, isolation: str = "read_committed"
@@ -200,13 +200,13 @@ class AlertSite:
                "isolation.level": isolation}
         )  # fmt: skip
         found = []
-        for number in consumer.list_topics(topic, 10).topics[topic].partitions:
+        for number in consumer.list_topics(topic, 60).topics[topic].partitions:
             partition = TopicPartition(topic, number, 0)
-            _, end = consumer.get_watermark_offsets(partition, timeout=10)
+            _, end = consumer.get_watermark_offsets(partition, timeout=60)
             consumer.assign([partition])
             n_left = end
             while n_left:
-                batch = consumer.consume(n_left, 5)
+                batch = consumer.consume(n_left, 60)
                 assert batch
                 found += [(m.key(), m.value(), dict(m.headers() or [])) for m in batch]
                 n_left -= len(batch)

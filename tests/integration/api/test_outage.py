@@ -17,6 +17,7 @@ from api.steps.alert_filter import AlertFilter
 from api.steps.alert_stream import AlertStream
 from api.steps.catalogue import search_boxes
 from api.storage.database import Database
+from livetrap.stack.ports import choose_port
 from runtime.sql import load_statement
 from tests.integration.api.test_stream import parse, take
 from tests.support.api_rows import Rows, rows_of
@@ -30,7 +31,7 @@ class Proxy:
         self._target = urlsplit(postgres_url)
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
-        self.port = 0
+        self.port = choose_port(None, taken=set())  # nobody takes it while it is closed
 
     @property
     def url(self) -> str:
@@ -39,7 +40,6 @@ class Proxy:
 
     async def open(self) -> None:
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         assert self._server is not None

@@ -24,7 +24,7 @@ async def events(
     """Open the stream, wait until it is there, and give its alerts."""
     headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
     async with (
-        httpx.AsyncClient(timeout=httpx.Timeout(5, read=30)) as client,
+        httpx.AsyncClient(timeout=60) as client,
         client.stream(
             "GET", f"{address}/api/v1/alerts/stream", headers=headers, params=filters
         ) as answer,
@@ -77,7 +77,7 @@ async def test_a_notice_has_the_bytes_that_were_sent(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows, server(postgres_url) as (address, _):
         before = await rows.alert()
         number = await rows.alert(notice=notice)
-        async with httpx.AsyncClient(timeout=30) as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             answer = await client.get(f"{address}/api/v1/alerts/{number}")
             assert answer.text == notice
             url, headers = f"{address}/api/v1/alerts/stream", {"Last-Event-ID": str(before)}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import asyncpg
 
+from livetrap.stack.ports import choose_port
 from tests.support.receivers import WebServer, issue, serving, until, webhook_to
 from tests.support.vtp_events import source_event
 from tests.support.vtp_service import AlertSite, wait_until
@@ -84,7 +85,8 @@ class Robot:
     """The server of a webhook that can be shut and opened again on the same port."""
 
     def __init__(self) -> None:
-        self.server = WebServer()
+        # Nobody else takes this port while it is closed.
+        self.server = WebServer(port=choose_port(None, taken=set()))
         self.writers: list[asyncio.StreamWriter] = []
         self._listening: asyncio.Server | None = None
 
@@ -97,7 +99,6 @@ class Robot:
 
     async def open(self) -> None:
         self._listening = await asyncio.start_server(self._serve, "127.0.0.1", self.server.port)
-        self.server.port = self._listening.sockets[0].getsockname()[1]
 
     async def shut(self) -> None:
         if self._listening is not None:

@@ -362,7 +362,7 @@ async def test_any_bytes_are_answered_or_cut_and_the_next_author_is_served(
         @settings(max_examples=examples(300), suppress_health_check=list(HealthCheck))
         @given(BYTES)
         def check(data: bytes) -> None:
-            heard = asyncio.run_coroutine_threadsafe(throw(data), loop).result(10)
+            heard = asyncio.run_coroutine_threadsafe(throw(data), loop).result(120)
             if heard:
                 (length,) = struct.unpack("!I", heard[:4])
                 assert length == len(heard) - 4

@@ -5,6 +5,7 @@ import ipaddress
 import itertools
 import struct
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
@@ -159,7 +160,8 @@ async def test_expensive_filters_are_cut(server: VtpServer) -> None:
 
 
 async def test_who_says_nothing_for_three_heartbeats_is_cut() -> None:
-    server = await started(iamalive_s=0.1)
+    # Three of these are longer than a busy machine lets the loop wait.
+    server = await started(iamalive_s=1.0)
     silent, slow_loris, alive = [await connected(server) for _ in range(3)]
     keep = asyncio.create_task(_stay_alive(alive))
     drip = asyncio.create_task(_drip(slow_loris))
@@ -257,7 +259,8 @@ async def test_a_frame_that_never_ends_is_cut_and_delays_nobody(
     good, bad = await greeted(server), await greeted(server)
     await bad.send_raw(struct.pack("!I", 4000))
     for number in range(3):
-        await bad.send_raw(b"<")
+        with suppress(ConnectionError):  # it is cut already where the machine is busy
+            await bad.send_raw(b"<")
         broadcast(server, packet(number))
         assert len(await good.receive_events(1)) == 1
         await asyncio.sleep(0.1)

@@ -121,7 +121,7 @@ async def test_a_webhook_that_is_down_stays_enabled_and_is_reported(
         assert re.search(rf"{name} .* failing since .*Z: answered 503 X", capsys.readouterr().out)
         server.statuses.clear()  # it is back
         await until(lambda: server.ivorns[-1] == expected[-1])
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (state := await pool.fetchrow(row, name))["failure_reason"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         assert dict(state) == {"n_failures": 0, "disabled_reason": None, "failure_reason": None}

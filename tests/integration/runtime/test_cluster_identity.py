@@ -25,7 +25,7 @@ from runtime.retry import RetryPolicy
 from runtime.settings import KafkaSettings
 from runtime.stop_flag import StopFlag
 from schemas.topics import Topics
-from tests.support.stack import kafka_server
+from tests.support.own_broker import own_broker
 from tests.support.vtp_service import alert_site, wait_until
 
 pytestmark = pytest.mark.timeout(600)
@@ -61,15 +61,15 @@ def test_a_service_ends_with_words(
 
 def test_messages_of_a_broker_on_the_port_of_ours_are_not_consumed() -> None:
     taken: set[int] = set()
-    ports = [choose_port(None, taken=taken) for _ in range(2)]
-    with kafka_server(*ports) as address:
-        settings = KafkaSettings(bootstrap_servers=address, partitions=1)
+    ports = choose_port(None, taken=taken), choose_port(None, taken=taken)
+    with own_broker(ports=ports) as broker:
+        settings = KafkaSettings(bootstrap_servers=broker.bootstrap, partitions=1)
         ensure_topics(settings)
         produce_and_wait(create_producer(settings), [message(b"ours")])
         consumer = create_consumer(settings, group="test")
         consumer.subscribe([Topics().images])
         assert consume_one(consumer) == b"ours"
-    with kafka_server(*ports):
+    with own_broker(ports=ports):
         ensure_topics(settings)
         produce_and_wait(create_producer(settings), [message(b"theirs")])
         with pytest.raises(FatalError, match="another installation has taken the port"):

@@ -183,9 +183,9 @@ def test_a_refusal_names_the_setting(broker: SecureBroker) -> None:
         ),
         (broker.mtls(**no_certificate), "LIVETRAP_KAFKA__SSL_CERTIFICATE_LOCATION"),
         (broker.mtls(**strange), "LIVETRAP_KAFKA__SSL_CERTIFICATE_LOCATION"),
-        (broker.mtls(bootstrap_servers=broker.plaintext), "LIVETRAP_KAFKA__SECURITY_PROTOCOL"),
+        (broker.mtls(bootstrap_servers=broker.bootstrap), "LIVETRAP_KAFKA__SECURITY_PROTOCOL"),
         (
-            broker.sasl("PLAIN", bootstrap_servers=broker.plaintext).model_copy(
+            broker.sasl("PLAIN", bootstrap_servers=broker.bootstrap).model_copy(
                 update={"security_protocol": "sasl_plaintext"}
             ),
             "LIVETRAP_KAFKA__SECURITY_PROTOCOL",

@@ -6,6 +6,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -34,6 +35,15 @@ class Probed:
     process: ServiceProcess
     port: int
     answers: dict[str, int] = field(default_factory=dict)
+
+    def wait_until_ready(self) -> None:
+        wait_until(lambda: self.process.has_logged("service_started"), what="the start")
+        wait_until(lambda: self.ask("/readyz") == 200, what="it to be ready")
+
+    def wait_until_unready(self) -> None:
+        """Wait for the probe to notice, as an answer holds for two seconds; keep what it says."""
+        wait_until(lambda: self.ask("/readyz") == 503, what="it to be unready", timeout_s=240)
+        self.answers = {path: self.ask(path) for path in ("/readyz", "/healthz")}
 
     def ask(self, path: str) -> int:
         """Return the status of a probe; 0 if nothing listens yet."""
@@ -77,22 +87,11 @@ def stopping(
     ):
         site = replace(made, postgres_url=through(proxy, made.postgres_url))
         services = start_all(site, tmp_path_factory.mktemp("inbox"))
-        for name, service in services.items():
-            wait_until(
-                lambda service=service: service.process.has_logged("service_started"),
-                what=f"start of {name}",
-            )
-            wait_until(
-                lambda service=service: service.ask("/readyz") == 200, what=f"{name} to be ready"
-            )
-        broker.signal(signal.SIGSTOP)
-        proxy.freeze()
-        for name, service in services.items():
-            # An answer holds for two seconds.
-            wait_until(
-                lambda service=service: service.ask("/readyz") == 503, what=f"{name} to be unready"
-            )
-            service.answers = {path: service.ask(path) for path in ("/readyz", "/healthz")}
+        with ThreadPoolExecutor() as together:  # a probe waits for its servers for some seconds
+            list(together.map(Probed.wait_until_ready, services.values()))
+            broker.signal(signal.SIGSTOP)
+            proxy.freeze()
+            list(together.map(Probed.wait_until_unready, services.values()))
         for service in services.values():
             service.process.process.send_signal(signal.SIGTERM)
         yield services
