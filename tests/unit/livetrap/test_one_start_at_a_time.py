@@ -37,7 +37,7 @@ def test_a_second_start_of_any_account_waits_for_the_first_and_says_so(
         second.start()
         assert is_waiting.wait(60)
         order.append("first is ready")
-    second.join(30)
+    second.join(120)
     assert order == ["second waits", "first is ready", "second starts"]
 
 

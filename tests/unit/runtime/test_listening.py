@@ -40,7 +40,7 @@ def test_clients_reach_a_listener(host: str, clients: list[str]) -> None:
     with create_listener(host, 0, settings="X__HOST, X__PORT") as listener:
         port = listener.getsockname()[1]
         for client in clients:
-            with socket.create_connection((client, port), timeout=10):
+            with socket.create_connection((client, port), timeout=60):
                 listener.accept()[0].close()
 
 
@@ -77,7 +77,7 @@ def healthy() -> Health:
 def test_metrics_are_served_on_ipv6(host: str) -> None:
     port = choose_port(None, taken=set())
     serve_metrics(MetricsSettings(host=host, port=port), healthy())
-    with urllib.request.urlopen(f"http://[::1]:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://[::1]:{port}/metrics", timeout=60) as answer:
         assert b"python_info" in answer.read()
 
 
