@@ -2,7 +2,12 @@
 
 from collections.abc import Sequence
 
-__all__ = ["AdqlError", "ProblemError", "not_found", "unknown_stream"]
+from runtime.errors import TransientError
+
+__all__ = ["RETRY_S", "AdqlError", "BusyError", "ProblemError", "not_found", "unknown_stream"]
+
+# What answers of status 503 say in Retry-After [s].
+RETRY_S = 2
 
 
 class ProblemError(Exception):
@@ -20,6 +25,19 @@ class ProblemError(Exception):
         super().__init__(detail)
         self.status = status
         self.detail = detail
+
+
+class BusyError(ProblemError, TransientError):
+    """More is asked at once than there are connections; the database itself is well.
+
+    Parameters
+    ----------
+    what : str
+        What there is too much of.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(503, f"too many {what}; try again in {RETRY_S} s")
 
 
 def not_found(what: str, name: object) -> ProblemError:

@@ -4,12 +4,19 @@ import time
 from dataclasses import dataclass
 
 import asyncpg
+import numpy as np
 
-__all__ = ["LONG_CURVE_POINTS", "STREAM", "Sizes", "fill"]
+from runtime.sql import load_statement
+from services.extract.steps.stamp_file import to_stamp_file
+from sky.cutout import Cutout
+
+__all__ = ["LONG_CURVE_POINTS", "STAMP_ID", "STREAM", "Sizes", "fill"]
 
 
 STREAM = "bench"
 LONG_CURVE_POINTS = 10_000
+STAMP_ID = "bench-now"
+_SIDE_PX = 65
 _START = "2026-01-01T00:00:00Z"
 _SECONDS_OF_A_MONTH = 28 * 86_400
 
@@ -146,3 +153,50 @@ async def fill(connection: asyncpg.Connection, sizes: Sizes) -> None:
         print(f"{name}: {time.perf_counter() - started_s:.0f} s", flush=True)
     for table in ("source", "source_band", "image", "transient", "alert", "detection"):
         await connection.execute(f"vacuum (analyze) {table}")
+    await _store_stamp(connection)
+    started_s = time.perf_counter()
+    await _copy_statistics(connection, sizes.sources)
+    print(f"copy of the statistics: {time.perf_counter() - started_s:.0f} s", flush=True)
+
+
+async def _copy_statistics(connection: asyncpg.Connection, n_sources: int) -> None:
+    """Copy the statistics as the API does, in one go."""
+    await connection.fetch(load_statement("api", "refresh_source_statistics").text, n_sources)
+    await connection.fetch(load_statement("api", "upsert_statistics_refresh").text)
+    await connection.execute("vacuum (analyze) source_statistics")
+
+
+async def _store_stamp(connection: asyncpg.Connection) -> None:
+    """Store a stamp of noise and a source, as the extractor makes it."""
+    place = np.hypot(*np.mgrid[-32:33, -32:33])
+    noise = np.random.default_rng(1).normal(0, 1e-3, (_SIDE_PX, _SIDE_PX))
+    pixels = (noise + 0.02 * np.exp(-((place / 3) ** 2))).astype(np.float32)
+    data = to_stamp_file(Cutout(pixels, 0, 0, _WCS), {"BUNIT": "Jy/beam"})
+    await connection.execute(_STORE_STAMP, STAMP_ID, data)
+
+
+_WCS = "".join(
+    f"{card:<80}"
+    for card in (
+        "CTYPE1  = 'RA---SIN'", "CTYPE2  = 'DEC--SIN'", "CRVAL1  =                 40.0",
+        "CRVAL2  =                 52.0", "CRPIX1  =                 33.0",
+        "CRPIX2  =                 33.0", "CDELT1  =                -0.01",
+        "CDELT2  =                 0.01",
+    )
+)  # fmt: skip
+_STORE_STAMP = """
+with stored as (
+    insert into stamp (
+        stamp_id, trig_id, role, transient_id, source_id, stream_id, ra, dec, image_key, image_id,
+        time_start, freq_eff_hz, stokes, rms_jy_beam, state, n_bytes, time_requested, time_answered
+    )
+    select
+        $1, trig_id, 'now', transient.id, source_id, transient.stream_id, 40.0, 52.0,
+        image.image_key, image.image_id, image.time_start, 150e6, 'I', 1e-3, 'stored',
+        length($2::bytea), now(), now()
+    from transient inner join image on transient.image_key = image.image_key
+    order by transient.id limit 1
+    returning stamp_id
+)
+insert into stamp_file (stamp_id, data) select stamp_id, $2 from stored
+"""

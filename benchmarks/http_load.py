@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import psutil
 
-__all__ = ["Connection", "Load", "at_rate", "cpu_of", "one_by_one", "saturate"]
+__all__ = ["Connection", "Load", "at_rate", "cpu_of", "follow_alerts", "one_by_one", "saturate"]
 
 
 class Connection:
@@ -160,3 +160,37 @@ async def one_by_one(
             load.times_s.append(time.perf_counter() - started_s)
     connection.close()
     return load
+
+
+async def follow_alerts(
+    port: int, path: str, load: Load, sent_s: list[float], *, n: int, is_open: asyncio.Event
+) -> None:
+    """Read n alerts of a stream of server-sent events, and note how late each is.
+
+    Parameters
+    ----------
+    port : int
+        On loopback.
+    path : str
+        Of the stream.
+    load : Load
+        Gets the times.
+    sent_s : list of float
+        When each alert was stored, by `time.perf_counter`; it grows meanwhile [s].
+    n : int
+        Alerts to read.
+    is_open : asyncio.Event
+        Set when the stream has begun.
+    """
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(f"{path}: {head.splitlines()[0]!r}")
+    is_open.set()
+    for number in range(n):
+        while b"event: alert" not in (line := await reader.readline()):
+            if not line:
+                raise RuntimeError(f"{path}: the stream ended after {number} alerts")
+        load.times_s.append(time.perf_counter() - sent_s[number])
+    writer.close()

@@ -9,10 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "MAX_ORDER",
+    "Cells",
     "Moc",
     "MocError",
     "cells_of_orders",
     "parse_moc",
+    "ranges_of_cells",
+    "split_ranges",
     "write_moc_fits",
     "write_moc_json",
     "write_moc_text",
@@ -130,13 +134,43 @@ def cells_of_orders(cells: IntArray) -> Cells:
         Nested pixel numbers by order, ascending; no cell is a part of another one, and no four
         make a larger one.
     """
+    return split_ranges(*ranges_of_cells(cells), max_order=MAX_ORDER, bits=2)
+
+
+def ranges_of_cells(cells: IntArray) -> tuple[IntArray, IntArray]:
+    """Return disjoint ranges of cells of order 29, ascending.
+
+    Parameters
+    ----------
+    cells : (n,) int64
+        As of `cells_of_orders`.
+
+    Returns
+    -------
+    starts, stops : (m,) int64
+        First cell of each range, and the one behind its last.
+    """
     orders = np.searchsorted(_FIRST_CELLS, cells, side="right") - 1
     shift = 2 * (MAX_ORDER - orders)
     starts = (cells - _FIRST_CELLS[orders]) << shift
-    starts, stops = _join(starts, starts + (np.int64(1) << shift))
+    return _join(starts, starts + (np.int64(1) << shift))
+
+
+def split_ranges(starts: IntArray, stops: IntArray, *, max_order: int, bits: int) -> Cells:
+    """Return the least list of cells that fills ranges.
+
+    Parameters
+    ----------
+    starts, stops : (n,) int64
+        Disjoint ranges of cells of the highest order that do not touch, ascending.
+    max_order : int
+        Highest order.
+    bits : int
+        A cell has 2^bits parts: 2 on the sphere, 1 in time.
+    """
     found: Cells = {}
-    for order in range(MAX_ORDER + 1):
-        size = 1 << (2 * (MAX_ORDER - order))
+    for order in range(max_order + 1):
+        size = 1 << (bits * (max_order - order))
         first, behind = -(-starts // size), stops // size
         is_whole = behind > first
         if not is_whole.any():

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from api.errors import ProblemError
+from api.errors import RETRY_S, ProblemError
 from runtime.errors import TransientError
 from runtime.logging import get_logger
 from runtime.postgres import UNAVAILABLE_ERRORS
@@ -27,7 +27,7 @@ _TITLES = {
     500: "Internal error",
     503: "Service unavailable",
 }
-_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": str(RETRY_S)}}
 _SCHEMA_ERRORS = (
     asyncpg.UndefinedTableError,
     asyncpg.UndefinedColumnError,
@@ -58,7 +58,10 @@ _PROBLEM = {
 # For openapi.json; with a default there, FastAPI adds no 422, which this API never answers.
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"description": "A parameter is wrong", "content": _PROBLEM},
-    503: {"description": "PostgreSQL is unavailable; try again", "content": _PROBLEM},
+    503: {
+        "description": "PostgreSQL is unavailable, or too much is asked at once; try again",
+        "content": _PROBLEM,
+    },
     "default": {"description": "Any other error", "content": _PROBLEM},
 }
 

@@ -1,6 +1,7 @@
-"""`/vo/coverage.moc`: which part of the sky was observed (MOC 2.0)."""
+"""`/vo/coverage.moc`, `/vo/coverage.stmoc`: what was observed, and when (MOC 2.0)."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -10,14 +11,23 @@ from fastapi.responses import Response
 
 from api.errors import ProblemError
 from api.handlers.context import ClientAddress, Context, refuse_unknown_stream
-from api.handlers.parameters import Stream
+from api.handlers.parameters import Since, Stream, Until
+from sky.coverage import cells_of_field
 from sky.moc import cells_of_orders, write_moc_fits, write_moc_json, write_moc_text
+from sky.space_time_moc import (
+    Observed,
+    to_elements,
+    write_space_time_fits,
+    write_space_time_json,
+    write_space_time_text,
+)
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/vo", tags=["virtual observatory"])
 
 _MAX_CELLS = 1_000_000
+_MAX_IMAGES = 100_000
 _MAX_INT = 2**31 - 1
 _Form = Literal["fits", "json", "ascii"]
 _MEDIA_TYPES: dict[_Form, str] = {
@@ -44,6 +54,28 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         },
     }
 }
+_TIMED_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Map of time and HEALPix cells, nested, ICRS; times are TCB",
+        "content": {
+            "application/fits": _RESPONSES[200]["content"]["application/fits"],
+            "application/json": {
+                "schema": {"type": "array", "items": {"type": "object"}},
+                "example": [{"t": {"45": [3244968019142]}, "s": {"6": [24577, 24580]}}],
+            },
+            "text/plain": {
+                "schema": {"type": "string"},
+                "example": "t45/3244968019142 s6/24577 24580-24583",
+            },
+        },
+    }
+}
+_Band = Annotated[
+    int | None, Query(ge=1, le=_MAX_INT, description="Number of a band, as of /bands")
+]
+_Stokes = Annotated[
+    str | None, Query(max_length=8, description="Stokes parameter", examples=["I"])
+]
 
 
 @router.get(
@@ -56,12 +88,8 @@ async def get_coverage(
     context: Context,
     client: ClientAddress,
     stream: Stream = None,
-    band: Annotated[
-        int | None, Query(ge=1, le=_MAX_INT, description="Number of a band, as of /bands")
-    ] = None,
-    stokes: Annotated[
-        str | None, Query(max_length=8, description="Stokes parameter", examples=["I"])
-    ] = None,
+    band: _Band = None,
+    stokes: _Stokes = None,
     format: Annotated[  # noqa: A002  (the name of the query parameter)
         _Form, Query(description="fits; json; ascii, which subscriptions take as `moc`")
     ] = "fits",
@@ -80,9 +108,67 @@ async def get_coverage(
         raise ProblemError(400, f"more than {_MAX_CELLS} cells; write a stream or a band")
     cells = np.fromiter((row["cell"] for row in rows), np.int64, len(rows))
     body = await asyncio.to_thread(_write, cells, format)
-    suffix = {"ascii": "txt"}.get(format, format)
-    name = f'inline; filename="livetrap-coverage.{suffix}"'
-    return Response(body, media_type=_MEDIA_TYPES[format], headers={"Content-Disposition": name})
+    return _answer(body, format, "coverage")
+
+
+@router.get(
+    "/coverage.stmoc",
+    summary="Coverage of the sky in time",
+    response_class=Response,
+    responses=_TIMED_RESPONSES,
+)
+async def get_timed_coverage(
+    context: Context,
+    client: ClientAddress,
+    stream: Stream = None,
+    band: _Band = None,
+    stokes: _Stokes = None,
+    since: Since = None,
+    until: Until = None,
+    format: Annotated[  # noqa: A002  (the name of the query parameter)
+        _Form, Query(description="fits, json or ascii")
+    ] = "fits",
+) -> Response:
+    """Return what accepted images cover and when, of 100 000 images at most."""
+    rows = await context.database.fetch_expensive(
+        "list_covered_times",
+        client=client,
+        stream=stream,
+        band_id=band,
+        stokes=stokes,
+        since=since,
+        until=until,
+        limit=_MAX_IMAGES + 1,
+    )
+    await refuse_unknown_stream(context, rows, stream)
+    if sum(len(row["starts"]) for row in rows) > _MAX_IMAGES:
+        raise ProblemError(400, f"more than {_MAX_IMAGES} images; write since, until or a band")
+    body = await asyncio.to_thread(_write_timed, rows, format)
+    return _answer(body, format, "coverage-in-time")
+
+
+def _answer(body: bytes, form: _Form, name: str) -> Response:
+    suffix = {"ascii": "txt"}.get(form, form)
+    headers = {"Content-Disposition": f'inline; filename="livetrap-{name}.{suffix}"'}
+    return Response(body, media_type=_MEDIA_TYPES[form], headers=headers)
+
+
+def _write_timed(rows: Sequence[Mapping[str, Any]], form: _Form) -> bytes:
+    elements = to_elements([_to_observed(row) for row in rows])
+    if form == "fits":
+        return write_space_time_fits(elements)
+    write = write_space_time_json if form == "json" else write_space_time_text
+    return write(elements).encode()
+
+
+def _to_observed(row: Mapping[str, Any]) -> Observed:
+    cells, _, _ = cells_of_field(
+        row["wcs_header"],
+        (row["height_px"], row["width_px"]),
+        row["field_radius_deg"],
+        row["margin_px"],
+    )
+    return Observed(cells, row["starts"], np.array(row["lengths_s"], float))
 
 
 def _write(cells: npt.NDArray[np.int64], form: _Form) -> bytes:

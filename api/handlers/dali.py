@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from fastapi.responses import Response
 
-from api.errors import ProblemError
+from api.errors import RETRY_S, ProblemError
 from api.handlers.context import ApiContext
 from api.steps.tables.votable_format import VoTableFormat
 
@@ -142,7 +142,7 @@ async def answer_error(words: str, status: int = 400) -> Response:
         HTTP status code.
     """
     body = await asyncio.to_thread(_write_error, words)
-    headers = {"Retry-After": "2"} if status == 503 else None
+    headers = {"Retry-After": str(RETRY_S)} if status == 503 else None
     return Response(body, status, media_type=VoTableFormat.media_type, headers=headers)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
+import orjson
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
@@ -15,14 +16,13 @@ from api.handlers.sources import get_source_row
 from api.handlers.table_response import start_table
 from api.models.lightcurves import LightCurve
 from api.steps.export import encode_table
-from api.steps.lightcurve_tables import CsvTable, LightCurveTable, VoTable, encode_page
+from api.steps.lightcurve_tables import CsvTable, LightCurveTable, VoTable, to_page
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 
 _MAX_POINTS = 10_000
-_QUERY = "list_lightcurve_points"
 _KEY = ("time_start", "freq_eff_hz", "stokes", "image_key", "source_number")
 _KEY_PARAMETERS = (
     "after_time",
@@ -90,10 +90,13 @@ async def get_lightcurve(
         return await _get_page(context, source_id, conditions, limit=limit or _MAX_POINTS)
     if limit is not None or cursor is not None:
         raise ProblemError(400, f"limit and cursor are for format=json; {format} is not paged")
-    table: LightCurveTable = (
-        CsvTable() if format == "csv" else await asyncio.to_thread(VoTable, source_id)
-    )
-    pieces = encode_table(table, context.database.stream(_QUERY, client=client, **conditions))
+    if format == "csv":
+        table: LightCurveTable = CsvTable()
+        rows = context.database.stream("list_lightcurve_csv", client=client, **conditions)
+    else:
+        table = await asyncio.to_thread(VoTable, source_id)
+        rows = context.database.stream("list_lightcurve_points", client=client, **conditions)
+    pieces = encode_table(table, rows)
     name = f"livetrap-source-{source_id}.{table.suffix}"
     return await start_table(pieces, media_type=table.media_type, file_name=name)
 
@@ -101,10 +104,10 @@ async def get_lightcurve(
 async def _get_page(
     context: ApiContext, source_id: int, conditions: Mapping[str, object], *, limit: int
 ) -> Response:
-    """Return a page; a thread encodes it, for it may have 10 000 points."""
-    rows = await context.database.fetch(_QUERY, **conditions, limit=limit)
-    next_cursor = encode_next(rows, limit, *_KEY)
-    body = await asyncio.to_thread(encode_page, source_id, rows, next_cursor=next_cursor)
+    """Return a page of points that PostgreSQL has written as JSON."""
+    rows = await context.database.fetch("list_lightcurve_page", **conditions, limit=limit)
+    keys = [rows[-1] | orjson.loads(rows[-1]["point"])] if len(rows) == limit else []
+    body = to_page(source_id, rows, next_cursor=encode_next(keys, 1, *_KEY))
     return Response(body, media_type="application/json")
 
 

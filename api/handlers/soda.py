@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
-from api.errors import ProblemError
+from api.errors import RETRY_S, ProblemError
 from api.handlers.caching import NOT_MODIFIED, answer_immutable
 from api.handlers.context import ApiContext, ClientAddress, Context
 from api.handlers.dali import describe_parameters, read_parameters, single
@@ -140,7 +140,7 @@ async def _find(context: ApiContext, image_id: str) -> Mapping[str, Any]:
 
 def _fail(status: int, words: str) -> Response:
     fault = {404: "NotFoundFault", 503: "TransientFault"}.get(status, "UsageFault")
-    headers = {"Retry-After": "2"} if status == 503 else None
+    headers = {"Retry-After": str(RETRY_S)} if status == 503 else None
     return PlainTextResponse(f"{fault}: {words}", status, headers)
 
 

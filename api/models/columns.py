@@ -82,6 +82,8 @@ SOURCES = (
     Column("flux_peak_mean_jy_beam", "double", "Jy/beam", f"{_RADIO};stat.mean"),
     Column("flux_peak_last_jy_beam", "double", "Jy/beam", _RADIO),
     Column("snr_max", "double", None, "stat.snr;stat.max"),
+    Column("spectral_index", "double", None, "spect.index"),
+    Column("nearest_source_arcsec", "double", "arcsec", "pos.angDistance"),
     Column("first_time_start", "time", None, "time.start;obs"),
     Column("last_time_start", "time", None, "time.end;obs"),
     Column("is_new", "boolean", None, "meta.code"),

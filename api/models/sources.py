@@ -88,6 +88,10 @@ class SourceItem(Model):
         description="Largest peak over local rms of its own blind points, as of the last copy; "
         "late images do not raise it"
     )
+    nearest_source_arcsec: float | None = Field(
+        description="Distance to the nearest other source of the stream, as of one of its last "
+        "16 points; null: none within 900 arcsec [arcsec]"
+    )
     first_time_start: datetime = Field(description="Start of its first image")
     last_time_start: datetime = Field(description="Start of its newest image")
     is_new: bool = Field(description="An earlier image would have shown it and did not")

@@ -8,7 +8,7 @@ __all__ = ["STATISTICS", "Statistic"]
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """A number or time that every source has.
+    """A number or time of a source; one that does not have it is not in a list by it.
 
     Parameters
     ----------
@@ -42,6 +42,8 @@ STATISTICS = (
     Statistic("flux_peak_mean_jy_beam", "float", "Mean peak flux, largest of the bands [Jy/beam]"),
     Statistic("flux_peak_last_jy_beam", "float", "Peak flux of the newest point [Jy/beam]"),
     Statistic("snr_max", "float", "Largest peak over local rms, blind"),
+    Statistic("spectral_index", "float", "alpha of S ~ freq^alpha over the bands, Stokes I"),
+    Statistic("nearest_source_arcsec", "float", "Distance to the nearest other source [arcsec]"),
     Statistic("first_time_start", "time", "Start of its first image"),
     Statistic("last_time_start", "time", "Start of its newest image"),
 )

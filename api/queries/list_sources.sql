@@ -84,6 +84,7 @@ select
     copied.flux_int_last_jy,
     copied.flux_peak_last_jy_beam,
     copied.snr_max,
+    copied.nearest_source_arcsec,
     page.first_time_start,
     page.last_time_start,
     page.is_new,

@@ -46,7 +46,12 @@
 -- $44  limit                       int          [-]
 -- $45  tag                         text         that the source has
 -- $46  state                       text         candidate, confirmed or dormant, as of now
--- Null leaves a filter out. Values are those of the last refresh (statistics_refresh).
+-- $47  min_spectral_index          float8       [-]
+-- $48  max_spectral_index          float8       [-]
+-- $49  min_nearest_source_arcsec   float8       [arcsec]
+-- $50  max_nearest_source_arcsec   float8       [arcsec]
+-- Null leaves a filter out; a source without the statistic that orders the list is not in it.
+-- Values are those of the last refresh (statistics_refresh).
 -- Index: source_statistics by eta, v, n_datapoints, flux_int_max_jy, snr_max and last_time_start_s, if
 -- the plan is made for the parameters; the others scan that table.
 with keyed as (
@@ -71,6 +76,8 @@ with keyed as (
             when 'flux_peak_mean_jy_beam' then statistics.flux_peak_mean_jy_beam
             when 'flux_peak_last_jy_beam' then statistics.flux_peak_last_jy_beam
             when 'snr_max' then statistics.snr_max
+            when 'spectral_index' then statistics.spectral_index
+            when 'nearest_source_arcsec' then statistics.nearest_source_arcsec
             when 'first_time_start' then statistics.first_time_start_s
             when 'last_time_start' then statistics.last_time_start_s
             else statistics.source_id::float8
@@ -111,6 +118,10 @@ with keyed as (
         and ($31::float8 is null or statistics.flux_peak_last_jy_beam <= $31)
         and ($32::float8 is null or statistics.snr_max >= $32)
         and ($33::float8 is null or statistics.snr_max <= $33)
+        and ($47::float8 is null or statistics.spectral_index >= $47)
+        and ($48::float8 is null or statistics.spectral_index <= $48)
+        and ($49::float8 is null or statistics.nearest_source_arcsec >= $49)
+        and ($50::float8 is null or statistics.nearest_source_arcsec <= $50)
         and ($34::timestamptz is null or statistics.first_time_start_s >= extract(epoch from $34)::float8)
         and ($35::timestamptz is null or statistics.first_time_start_s <= extract(epoch from $35)::float8)
         and ($36::timestamptz is null or statistics.last_time_start_s >= extract(epoch from $36)::float8)
@@ -140,9 +151,12 @@ page as (
     select keyed.*
     from keyed
     where
-        $42::float8 is null
-        or ($41::boolean and (keyed.sort_key, keyed.source_id) > ($42, $43::bigint))
-        or (not $41 and (keyed.sort_key, keyed.source_id) < ($42, $43))
+        keyed.sort_key is not null
+        and (
+            $42::float8 is null
+            or ($41::boolean and (keyed.sort_key, keyed.source_id) > ($42, $43::bigint))
+            or (not $41 and (keyed.sort_key, keyed.source_id) < ($42, $43))
+        )
     order by
         case when $41 then keyed.sort_key end,
         case when $41 then keyed.source_id end,
@@ -176,6 +190,8 @@ select
     page.flux_peak_mean_jy_beam,
     page.flux_peak_last_jy_beam,
     page.snr_max,
+    page.spectral_index,
+    page.nearest_source_arcsec,
     page.is_new,
     page.is_variable,
     source_state(source) as state,

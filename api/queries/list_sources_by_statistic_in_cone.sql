@@ -54,7 +54,12 @@
 -- $52  limit                       int          [-]
 -- $53  tag                         text         that the source has
 -- $54  state                       text         candidate, confirmed or dormant, as of now
--- Null leaves a filter out. Values are those of the last refresh (statistics_refresh).
+-- $55  min_spectral_index          float8       [-]
+-- $56  max_spectral_index          float8       [-]
+-- $57  min_nearest_source_arcsec   float8       [arcsec]
+-- $58  max_nearest_source_arcsec   float8       [arcsec]
+-- Null leaves a filter out; a source without the statistic that orders the list is not in it.
+-- Values are those of the last refresh (statistics_refresh).
 -- Index: source (stream_id, zone, search_ra, search_dec).
 with keyed as (
     select
@@ -78,6 +83,8 @@ with keyed as (
             when 'flux_peak_mean_jy_beam' then statistics.flux_peak_mean_jy_beam
             when 'flux_peak_last_jy_beam' then statistics.flux_peak_last_jy_beam
             when 'snr_max' then statistics.snr_max
+            when 'spectral_index' then statistics.spectral_index
+            when 'nearest_source_arcsec' then statistics.nearest_source_arcsec
             when 'first_time_start' then statistics.first_time_start_s
             when 'last_time_start' then statistics.last_time_start_s
             else statistics.source_id::float8
@@ -128,6 +135,10 @@ with keyed as (
         and ($39::float8 is null or statistics.flux_peak_last_jy_beam <= $39)
         and ($40::float8 is null or statistics.snr_max >= $40)
         and ($41::float8 is null or statistics.snr_max <= $41)
+        and ($55::float8 is null or statistics.spectral_index >= $55)
+        and ($56::float8 is null or statistics.spectral_index <= $56)
+        and ($57::float8 is null or statistics.nearest_source_arcsec >= $57)
+        and ($58::float8 is null or statistics.nearest_source_arcsec <= $58)
         and ($42::timestamptz is null or statistics.first_time_start_s >= extract(epoch from $42)::float8)
         and ($43::timestamptz is null or statistics.first_time_start_s <= extract(epoch from $43)::float8)
         and ($44::timestamptz is null or statistics.last_time_start_s >= extract(epoch from $44)::float8)
@@ -148,9 +159,12 @@ page as (
     select keyed.*
     from keyed
     where
-        $50::float8 is null
-        or ($49::boolean and (keyed.sort_key, keyed.source_id) > ($50, $51::bigint))
-        or (not $49 and (keyed.sort_key, keyed.source_id) < ($50, $51))
+        keyed.sort_key is not null
+        and (
+            $50::float8 is null
+            or ($49::boolean and (keyed.sort_key, keyed.source_id) > ($50, $51::bigint))
+            or (not $49 and (keyed.sort_key, keyed.source_id) < ($50, $51))
+        )
     order by
         case when $49 then keyed.sort_key end,
         case when $49 then keyed.source_id end,
@@ -184,6 +198,8 @@ select
     page.flux_peak_mean_jy_beam,
     page.flux_peak_last_jy_beam,
     page.snr_max,
+    page.spectral_index,
+    page.nearest_source_arcsec,
     page.is_new,
     page.is_variable,
     source_state(source) as state,

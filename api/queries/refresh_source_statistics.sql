@@ -1,14 +1,18 @@
 -- Copy the statistics of sources that changed, at most so many, and return how many they were.
 --
 -- $1  limit  int  [-]
--- A source that changed has another number of points; snr_max grows by the points since the last copy.
--- Index: detection (source_id, time_start); the primary keys. The comparison scans both tables.
+-- A source that changed has another number of points; snr_max grows by the points since the last copy;
+-- the nearest source is looked for at every 16th point.
+-- Index: detection (source_id, time_start); source (stream_id, zone, search_ra,
+-- search_dec); the primary keys. The comparison scans both tables.
 with changed as (
     select
         source.*,
         extract(epoch from source.first_time_start)::float8 as first_time_start_s,
         extract(epoch from source.last_time_start)::float8 as last_time_start_s,
         known.snr_max as known_snr_max,
+        known.n_datapoints as known_n_datapoints,
+        known.nearest_source_arcsec as known_nearest,
         case
             when known.source_id is null then '-infinity'::timestamptz
             else to_timestamp(known.last_time_start_s)
@@ -95,7 +99,9 @@ stored as (
         first_time_start_s,
         last_time_start_s,
         is_new,
-        is_variable
+        is_variable,
+        spectral_index,
+        nearest_source_arcsec
     )
     select
         measured.id as source_id,
@@ -119,8 +125,14 @@ stored as (
         measured.first_time_start_s,
         measured.last_time_start_s,
         measured.is_new,
-        measured.is_variable
+        measured.is_variable,
+        source_spectral_index(measured.id) as spectral_index,
+        case
+            when measured.n_datapoints / 16 = measured.known_n_datapoints / 16 then measured.known_nearest
+            else nearest_source_arcsec(subject)
+        end as nearest_source_arcsec
     from measured
+    inner join source as subject on measured.id = subject.id
     on conflict (source_id) do update
         set
             n_datapoints = excluded.n_datapoints,
@@ -142,7 +154,9 @@ stored as (
             first_time_start_s = excluded.first_time_start_s,
             last_time_start_s = excluded.last_time_start_s,
             is_new = excluded.is_new,
-            is_variable = excluded.is_variable
+            is_variable = excluded.is_variable,
+            spectral_index = excluded.spectral_index,
+            nearest_source_arcsec = excluded.nearest_source_arcsec
     returning source_id
 )
 

@@ -60,12 +60,12 @@ def _to_source_item(row: Mapping[str, Any], bands: Sequence[BandStatistics]) -> 
         "flux_int_mean_jy": _largest(band.flux_int_mean_jy for band in bands),
         "flux_int_max_jy": _largest(band.flux_int_max_jy for band in bands),
         "flux_peak_mean_jy_beam": _largest(band.flux_peak_mean_jy_beam for band in bands),
+        **_spectrum(bands),
         # A list by a statistic has these as they were when it was ordered.
         **{name: value for name, value in row.items() if name in _FIELDS},
         "ra_err_deg": _position_error_deg(row["weight_ra"], systematic_deg),
         "dec_err_deg": _position_error_deg(row["weight_dec"], systematic_deg),
         "bands": bands,
-        **_spectrum(bands),
     }
     return SourceItem(**fields)
 

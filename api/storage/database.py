@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 import asyncpg
 from pydantic import SecretStr
 
-from api.errors import ProblemError
 from api.metrics import DATABASE_UP, REPLICA_LAG
 from api.storage.budget import ClientBudget
+from api.storage.lending import lend
 from api.storage.notifications import listen
 from api.storage.replica_lag import ReplicaLag
 from runtime.errors import FatalError, TransientError
@@ -314,18 +314,15 @@ class Database:
         TransientError
             If there is no connection yet.
         """
-        async with self._budget.turn(client), AsyncExitStack() as stack:
-            pool = self._opened(self._expensive_pool)
-            try:
-                lent = await stack.enter_async_context(pool.acquire(timeout=_EXPENSIVE_WAIT_S))
-            except TimeoutError:
-                raise ProblemError(
-                    503, "too many expensive questions (exports, lists) are running; try again"
-                ) from None
-            except (TransientError, *UNAVAILABLE_ERRORS):
-                DATABASE_UP.set(0)
-                raise
-            yield lent
+        async with (
+            self._budget.turn(client),
+            lend(
+                self._opened(self._expensive_pool),
+                wait_s=_EXPENSIVE_WAIT_S,
+                questions="expensive questions (exports, lists)",
+            ) as connection,
+        ):
+            yield connection
 
     @asynccontextmanager
     async def own_connection(self) -> AsyncIterator[asyncpg.Connection]:
@@ -357,16 +354,12 @@ class Database:
         self, *, is_current: bool = False
     ) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
         pool = self._write_pool if is_current else self._pool
-        try:
-            async with self._opened(pool).acquire(timeout=_TIMEOUT_S) as connection:
-                yield connection
-        except (TransientError, *UNAVAILABLE_ERRORS):
-            DATABASE_UP.set(0)
-            raise
-        DATABASE_UP.set(1)
+        async with lend(self._opened(pool), wait_s=_TIMEOUT_S) as connection:
+            yield connection
 
     def _opened(self, pool: asyncpg.Pool | None) -> asyncpg.Pool:
         if pool is None:
+            DATABASE_UP.set(0)
             raise TransientError(self._reason)
         return pool
 

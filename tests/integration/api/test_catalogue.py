@@ -1,6 +1,7 @@
 """The catalogue by its statistics: filters, order, and the copy that they are made of."""
 
 import asyncio
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +24,7 @@ async def ids(client: httpx.AsyncClient, rows: Rows, **query: Any) -> list[int]:
 async def add_sources(rows: Rows) -> list[int]:
     """Insert four sources; every statistic of the n-th grows with n."""
     image = await rows.image(0)
-    found = []
+    found, neighbours = [], []
     for number in range(1, 5):
         source = await rows.source(
             10.0 + number, 10.0, image=image, n_datapoints=2 * number, n_forced=number,
@@ -31,18 +32,55 @@ async def add_sources(rows: Rows) -> list[int]:
             last_time_start=START + timedelta(days=number + 1), is_new=number > 2,
             is_variable=number < 2,
         )  # fmt: skip
-        await rows.connection.execute(
-            "insert into source_band (source_id, band_id, stokes, n_datapoints, n_forced, "
-            "flux_int_mean_jy, flux_int_m2, flux_int_weight, flux_int_wmean_jy, flux_int_wm2, "
-            "flux_peak_mean_jy_beam, flux_peak_m2, flux_peak_weight, flux_peak_wmean_jy_beam, "
-            "flux_peak_wm2, flux_int_max_jy) values ($1, $2, 'I', 2, 0, "
-            "$3, $4, 1, $3, $3, $3, $4, 1, $3, $3, $3)",
-            source, await rows.band(150e6), float(number), float(number) ** 5,
-        )  # fmt: skip
+        for freq_eff_hz, flux_jy in ((150e6, number), (300e6, number * 2 ** (0.01 * number))):
+            await rows.connection.execute(
+                "insert into source_band (source_id, band_id, stokes, n_datapoints, n_forced, "
+                "flux_int_mean_jy, flux_int_m2, flux_int_weight, flux_int_wmean_jy, flux_int_wm2, "
+                "flux_peak_mean_jy_beam, flux_peak_m2, flux_peak_weight, flux_peak_wmean_jy_beam, "
+                "flux_peak_wm2, flux_int_max_jy) values ($1, $2, 'I', 2, 0, "
+                "$3, $4, 1, $3, $3, $3, $4, 1, $3, $3, $3)",
+                source, await rows.band(freq_eff_hz), float(flux_jy), float(number) ** 5,
+            )  # fmt: skip
         await rows.point(source, image, flux_jy=0.01 * number)
         found.append(source)
+        neighbours.append(await rows.source(10.0 + number, 10.0 + 0.01 * number, image=image))
     await rows.copy_statistics()
+    await rows.connection.execute("delete from source where id = any($1)", neighbours)
     return found
+
+
+async def test_the_nearest_source_is_found_at_0h_and_at_the_pole(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        image = await rows.image(0)
+        places = [(359.99, 0.2), (0.01, 0.2), (10, 89.9), (190, 89.95), (100, -45.1), (100, -44.9),
+                  (120, 10), (120, 10.3)]  # fmt: skip
+        for ra, dec in places:
+            await rows.source(ra, dec, image=image)
+        await rows.copy_statistics()
+        answer = await client.get("/api/v1/sources", params={"stream": rows.stream})
+        found = [item["nearest_source_arcsec"] for item in answer.json()["items"]]
+        assert found[-2:] == [None, None]
+        expected = [72 * math.cos(math.radians(0.2))] * 2 + [540] * 2 + [720] * 2
+        assert found[:-2] == pytest.approx(expected, rel=1e-6)
+        query = {"sort": "nearest_source_arcsec", "limit": 4}
+        ordered = await ids(client, rows, **query)
+        assert len(ordered) == 4
+        answer = await client.get("/api/v1/sources", params={"stream": rows.stream, **query})
+        query["cursor"] = answer.json()["next"]
+        assert len(await ids(client, rows, **query)) == 2
+
+
+async def test_a_spectral_index_is_that_of_the_bands(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        steep = (await add_sources(rows))[-1]
+        listed = await client.get(
+            "/api/v1/sources", params={"stream": rows.stream, "min_spectral_index": 0.035}
+        )
+        (item,) = listed.json()["items"]
+        whole = (await client.get(f"/api/v1/sources/{steep}")).json()
+        assert item["id"] == steep
+        assert item["spectral_index"] == pytest.approx(0.04, rel=1e-9)
+        assert whole["spectral_index"] == pytest.approx(0.04, rel=1e-9)
 
 
 async def test_states_filter_the_catalogue(postgres_url: str) -> None:

@@ -2,13 +2,15 @@
 
 import csv
 import io
-from datetime import datetime
+import math
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
 from astropy.io.votable import parse_single_table
 
 from api.handlers.paging import encode_cursor
+from api.models.lightcurves import LightCurve, LightCurvePoint
 from tests.support.api_rows import START, Rows, rows_of
 from tests.support.api_service import client_of
 
@@ -113,6 +115,35 @@ async def test_the_same_points_in_every_format(postgres_url: str) -> None:
         assert table.get_field_by_id("ra").ucd == "pos.eq.ra"
         assert table.array["quality_flags"][0] == 5
         assert table.array["image_id"][0] == point["image_id"]
+
+
+async def test_numbers_survive_and_undefined_ones_are_null(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        moment = START + timedelta(microseconds=40)
+        image = await rows.image(0, exposure_s=0.1 + 0.2, time_start=moment)
+        source = await rows.source(10.0, 10.0, image=image)
+        values = {
+            "flux_int_jy": -1.2345678901234567e-5, "flux_int_err_jy": math.inf,
+            "flux_peak_jy_beam": math.nan, "snr": -math.inf, "quality_flags": 2**40,
+        }  # fmt: skip
+        await rows.point(source, image, **values)
+        address = f"/api/v1/sources/{source}/lightcurve"
+        (point,) = LightCurve.model_validate_json((await client.get(address)).content).points
+        assert point.time_start == moment
+        assert point.exposure_s == 0.1 + 0.2
+        assert point.flux_int_jy == values["flux_int_jy"]
+        assert point.quality_flags == 2**40
+        assert (
+            point.flux_int_err_jy is point.flux_peak_jy_beam is point.snr is point.p_false is None
+        )
+        text = (await client.get(address, params={"format": "csv"})).text
+        (row,) = csv.DictReader(io.StringIO(text))
+        assert list(row) == list(LightCurvePoint.model_fields)
+        assert row["time_start"] == "2026-11-23T20:00:00.000040Z"
+        assert row["p_false"] == ""
+        for name in ("flux_int_jy", "flux_int_err_jy", "snr"):
+            assert float(row[name]) == values[name]
+        assert math.isnan(float(row["flux_peak_jy_beam"]))
 
 
 async def test_an_empty_light_curve_is_an_empty_table(postgres_url: str) -> None:
