@@ -25,42 +25,13 @@
 -- Null leaves a filter out.
 -- Index: transient (time_detected desc, id desc).
 select
-    transient.id,
-    transient.source_id,
-    transient.trig_id,
-    transient.kind,
-    transient.state,
-    transient.retraction_reason as retracted_because,
-    transient.certainty,
-    transient.ra,
-    transient.dec,
-    transient.ra_err_deg,
-    transient.dec_err_deg,
-    transient.time_start,
-    transient.time_detected,
-    transient.flux_peak_jy_beam,
-    transient.snr,
-    transient.episode as n_episodes,
-    transient.trigger,
-    transient.trigger_sigma,
-    transient.flux_expected_jy_beam,
-    transient.flux_expected_err_jy_beam,
-    transient.rate_arcsec_s,
-    transient.direction_deg,
-    coalesce(transient.time_peak, transient.time_start) as time_peak,
-    coalesce(transient.flux_peak_max_jy_beam, transient.flux_peak_jy_beam) as flux_peak_max_jy_beam,
-    transient.time_end,
-    coalesce(source.eta, gone.eta) as eta,
-    coalesce(source.v, gone.v) as v,
-    coalesce(source.n_datapoints, gone.n_datapoints + gone.n_forced) as n_datapoints,
-    coalesce(source.n_forced, gone.n_forced) as n_forced,
+    listed.*,
     beside.eta_peak,
     beside.v_peak,
     beside.eta_blind,
     beside.v_blind,
     beside.eta_peak_blind,
     beside.v_peak_blind,
-    stream.name as stream,
     (
         select
             coalesce(
@@ -73,38 +44,33 @@ select
                 '[]'
             )::text
         from alert
-        where alert.transient_id = transient.id
+        where alert.transient_id = listed.id
     ) as alerts
-from transient
-left join source on transient.source_id = source.id
-left join archived_source as gone on transient.source_id = gone.id
-inner join stream on transient.stream_id = stream.id
-cross join lateral source_variability(transient.source_id) as beside
+from
+    listed_transients(
+        $1::timestamptz,
+        $2::timestamptz,
+        $3::bigint,
+        $4::float8,
+        $5::float8,
+        $6::float8,
+        $7::text,
+        $8::text,
+        $9::text,
+        $10::float8,
+        $14::float8,
+        $15::float8,
+        $16::float8,
+        $17::float8,
+        $18::float8,
+        $19::float8,
+        $20::float8,
+        $21::int,
+        $22::int
+    ) as listed
+cross join lateral source_variability(listed.source_id) as beside
 where
-    ($1::timestamptz is null or transient.time_detected >= $1)
-    and ($2::timestamptz is null or transient.time_detected < $2)
-    and ($3::bigint is null or transient.id = $3)
-    and (
-        $6::float8 is null
-        or sind(transient.dec) * sind($5::float8)
-        + cosd(transient.dec) * cosd($5) * cosd(transient.ra - $4::float8) >= cosd($6) - 1e-15
-    )
-    and ($7::text is null or stream.name = $7)
-    and ($8::text is null or transient.kind = $8)
-    and ($9::text is null or transient.state = $9)
-    and ($10::float8 is null or transient.snr >= $10)
-    and ($14::float8 is null or transient.snr <= $14)
-    and ($15::float8 is null or transient.flux_peak_jy_beam >= $15)
-    and ($16::float8 is null or transient.flux_peak_jy_beam <= $16)
-    and ($17::float8 is null or coalesce(source.eta, gone.eta) >= $17)
-    and ($18::float8 is null or coalesce(source.eta, gone.eta) <= $18)
-    and ($19::float8 is null or coalesce(source.v, gone.v) >= $19)
-    and ($20::float8 is null or coalesce(source.v, gone.v) <= $20)
-    and ($21::int is null or coalesce(source.n_datapoints, gone.n_datapoints + gone.n_forced) >= $21)
-    and ($22::int is null or coalesce(source.n_datapoints, gone.n_datapoints + gone.n_forced) <= $22)
-    and (
-        $11::timestamptz is null
-        or (transient.time_detected, transient.id) < ($11, $12::bigint)
-    )
-order by transient.time_detected desc, transient.id desc
+    $11::timestamptz is null
+    or (listed.time_detected, listed.id) < ($11, $12::bigint)
+order by listed.time_detected desc, listed.id desc
 limit $13::int

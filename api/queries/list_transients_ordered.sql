@@ -30,45 +30,36 @@
 -- scan the transients, which are few.
 with keyed as (
     select
-        transient.*,
-        stream.name as stream,
-        coalesce(source.eta, gone.eta) as eta_now,
-        coalesce(source.v, gone.v) as v_now,
-        coalesce(source.n_datapoints, gone.n_datapoints + gone.n_forced) as n_datapoints,
-        coalesce(source.n_forced, gone.n_forced) as n_forced,
+        listed.*,
         case $23::text
-            when 'snr' then transient.snr
-            when 'flux_peak_jy_beam' then transient.flux_peak_jy_beam
-            when 'eta' then coalesce(source.eta, gone.eta)
-            when 'v' then coalesce(source.v, gone.v)
-            when 'n_datapoints' then coalesce(source.n_datapoints, gone.n_datapoints + gone.n_forced)::float8
+            when 'snr' then listed.snr
+            when 'flux_peak_jy_beam' then listed.flux_peak_jy_beam
+            when 'eta' then listed.eta
+            when 'v' then listed.v
+            when 'n_datapoints' then listed.n_datapoints::float8
         end as sort_key
-    from transient
-    left join source on transient.source_id = source.id
-    left join archived_source as gone on transient.source_id = gone.id
-    inner join stream on transient.stream_id = stream.id
-    where
-        ($1::timestamptz is null or transient.time_detected >= $1)
-        and ($2::timestamptz is null or transient.time_detected < $2)
-        and ($3::bigint is null or transient.id = $3)
-        and (
-            $6::float8 is null
-            or sind(transient.dec) * sind($5::float8)
-            + cosd(transient.dec) * cosd($5) * cosd(transient.ra - $4::float8) >= cosd($6) - 1e-15
-        )
-        and ($7::text is null or stream.name = $7)
-        and ($8::text is null or transient.kind = $8)
-        and ($9::text is null or transient.state = $9)
-        and ($10::float8 is null or transient.snr >= $10)
-        and ($14::float8 is null or transient.snr <= $14)
-        and ($15::float8 is null or transient.flux_peak_jy_beam >= $15)
-        and ($16::float8 is null or transient.flux_peak_jy_beam <= $16)
-        and ($17::float8 is null or coalesce(source.eta, gone.eta) >= $17)
-        and ($18::float8 is null or coalesce(source.eta, gone.eta) <= $18)
-        and ($19::float8 is null or coalesce(source.v, gone.v) >= $19)
-        and ($20::float8 is null or coalesce(source.v, gone.v) <= $20)
-        and ($21::int is null or coalesce(source.n_datapoints, gone.n_datapoints + gone.n_forced) >= $21)
-        and ($22::int is null or coalesce(source.n_datapoints, gone.n_datapoints + gone.n_forced) <= $22)
+    from
+        listed_transients(
+            $1::timestamptz,
+            $2::timestamptz,
+            $3::bigint,
+            $4::float8,
+            $5::float8,
+            $6::float8,
+            $7::text,
+            $8::text,
+            $9::text,
+            $10::float8,
+            $14::float8,
+            $15::float8,
+            $16::float8,
+            $17::float8,
+            $18::float8,
+            $19::float8,
+            $20::float8,
+            $21::int,
+            $22::int
+        ) as listed
 ),
 
 page as (
@@ -104,42 +95,13 @@ page as (
 )
 
 select
-    page.id,
-    page.source_id,
-    page.trig_id,
-    page.kind,
-    page.state,
-    page.retraction_reason as retracted_because,
-    page.certainty,
-    page.ra,
-    page.dec,
-    page.ra_err_deg,
-    page.dec_err_deg,
-    page.time_start,
-    page.time_detected,
-    page.flux_peak_jy_beam,
-    page.snr,
-    page.episode as n_episodes,
-    page.trigger,
-    page.trigger_sigma,
-    page.flux_expected_jy_beam,
-    page.flux_expected_err_jy_beam,
-    page.rate_arcsec_s,
-    page.direction_deg,
-    coalesce(page.time_peak, page.time_start) as time_peak,
-    coalesce(page.flux_peak_max_jy_beam, page.flux_peak_jy_beam) as flux_peak_max_jy_beam,
-    page.time_end,
-    page.eta_now as eta,
-    page.v_now as v,
-    page.n_datapoints,
-    page.n_forced,
+    page.*,
     beside.eta_peak,
     beside.v_peak,
     beside.eta_blind,
     beside.v_blind,
     beside.eta_peak_blind,
     beside.v_peak_blind,
-    page.stream,
     (
         select
             coalesce(
@@ -153,8 +115,7 @@ select
             )::text
         from alert
         where alert.transient_id = page.id
-    ) as alerts,
-    page.sort_key
+    ) as alerts
 from page
 cross join lateral source_variability(page.source_id) as beside
 order by

@@ -24,7 +24,7 @@ async def test_a_full_pool_is_not_an_absent_database(
             await lent.enter_async_context(context.database._connection())
         n_refused = QUESTIONS_REFUSED._value.get()
         monkeypatch.setattr(database, "_TIMEOUT_S", 0.05)
-        for path in ("/api/v1/transients", "/vo/scs?RA=1&DEC=1&SR=1"):
+        for path in ("/api/v1/transients", "/vo/tap/sync?LANG=ADQL&QUERY=select+1"):
             answer = await client.get(path)
             assert answer.status_code == 503
             assert answer.headers["retry-after"] == "2"
