@@ -32,6 +32,7 @@ from benchmarks.http_load import (
     follow_alerts,
     one_by_one,
     saturate,
+    slow_clients,
 )
 from livetrap.database.migrations import migrate
 from livetrap.stack.ports import choose_port
@@ -167,6 +168,7 @@ async def measure(url: str, seconds: float) -> int:
         await _measure_images(running)
         await _measure_crowd(running)
         await _measure_tables(running)
+        await _measure_slow_clients(running)
         await _measure_streams(running, connection, n_clients=500, n_alerts=100)
         print(f"load {os.getloadavg()[0]:.2f} at the end")
     await connection.close()
@@ -292,6 +294,21 @@ async def _measure_tables(running: Server) -> None:
 
     name = "VOTable, a tenth of the sources (1e5 rows)"
     await running.figure(name, table)
+
+
+async def _measure_slow_clients(running: Server) -> None:
+    """Ask for recent transients beside 1000 requests that never end and 500 slow readers."""
+
+    async def beside() -> None:
+        async with slow_clients(running.port, _TRANSIENTS, n_half=1000, n_slow=500):
+            load = await at_rate(
+                running.port, running.process, lambda: _TRANSIENTS, per_s=20, n=600
+            )
+        is_held = load.quantile_ms(0.99) <= 300
+        running.print(name, "p99 <= 300 ms", load, is_held=is_held)
+
+    name = "recent transients beside 1500 slow clients"
+    await running.figure(name, beside)
 
 
 async def _measure_streams(

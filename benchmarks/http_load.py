@@ -2,14 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 import psutil
 
-__all__ = ["Connection", "Load", "at_rate", "cpu_of", "follow_alerts", "one_by_one", "saturate"]
+__all__ = [
+    "Connection",
+    "Load",
+    "at_rate",
+    "cpu_of",
+    "follow_alerts",
+    "one_by_one",
+    "saturate",
+    "slow_clients",
+]
 
 
 class Connection:
@@ -160,6 +169,44 @@ async def one_by_one(
             load.times_s.append(time.perf_counter() - started_s)
     connection.close()
     return load
+
+
+@asynccontextmanager
+async def slow_clients(port: int, path: str, *, n_half: int, n_slow: int) -> AsyncIterator[None]:
+    """Keep clients connected that never end their request, or read a byte of its answer a second.
+
+    A client whose connection the server ends connects again, as an attacker would.
+    """
+
+    async def send_half() -> None:
+        while True:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost:".encode())
+            try:
+                with suppress(OSError):
+                    await reader.read()
+            finally:
+                writer.close()
+
+    async def read_slowly() -> None:
+        while True:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            try:
+                with suppress(OSError):
+                    while await reader.read(1):  # noqa: ASYNC110  (it is slow on purpose)
+                        await asyncio.sleep(1.0)
+            finally:
+                writer.close()
+
+    clients = [asyncio.create_task(send_half()) for _ in range(n_half)]
+    clients += [asyncio.create_task(read_slowly()) for _ in range(n_slow)]
+    try:
+        yield
+    finally:
+        for client in clients:
+            client.cancel()
+        await asyncio.wait(clients)
 
 
 async def follow_alerts(
