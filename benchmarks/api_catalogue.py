@@ -171,19 +171,19 @@ async def _store_stamp(connection: asyncpg.Connection) -> None:
     place = np.hypot(*np.mgrid[-32:33, -32:33])
     noise = np.random.default_rng(1).normal(0, 1e-3, (_SIDE_PX, _SIDE_PX))
     pixels = (noise + 0.02 * np.exp(-((place / 3) ** 2))).astype(np.float32)
-    data = to_stamp_file(Cutout(pixels, 0, 0, _WCS), {"BUNIT": "Jy/beam"})
+    data = to_stamp_file(Cutout(pixels, 0, 0, _WCS), {})
     await connection.execute(_STORE_STAMP, STAMP_ID, data)
 
 
-_WCS = "".join(
-    f"{card:<80}"
-    for card in (
-        "CTYPE1  = 'RA---SIN'", "CTYPE2  = 'DEC--SIN'", "CRVAL1  =                 40.0",
-        "CRVAL2  =                 52.0", "CRPIX1  =                 33.0",
-        "CRPIX2  =                 33.0", "CDELT1  =                -0.01",
-        "CDELT2  =                 0.01",
-    )
-)  # fmt: skip
+_WCS = """\
+CTYPE1  = 'RA---SIN'
+CTYPE2  = 'DEC--SIN'
+CRVAL1  =                 40.0
+CRVAL2  =                 52.0
+CRPIX1  =                 33.0
+CRPIX2  =                 33.0
+CDELT1  =                -0.01
+CDELT2  =                 0.01"""
 _STORE_STAMP = """
 with stored as (
     insert into stamp (

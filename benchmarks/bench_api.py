@@ -86,9 +86,10 @@ class Server:
         try:
             async with asyncio.timeout(_FIGURE_S):
                 await measure()
-        except (OSError, RuntimeError, TimeoutError, asyncio.IncompleteReadError) as error:
+        except* (OSError, RuntimeError, asyncio.IncompleteReadError) as failed:
             self.n_given_up += 1
-            print(f"{name:<44}given up: {error!r:.120}", flush=True)
+            first = _first_of(failed)
+            print(f"{name:<44}given up: {type(first).__name__}: {first}", flush=True)
 
     async def repeat(
         self, name: str, path: Callable[[], str], n: int, *, most_ms: float | None = None
@@ -120,6 +121,13 @@ class Server:
             f"{load.cpu_ms / self._no_op_ms:9.1f}{os.getloadavg()[0]:7.1f}",
             flush=True,
         )
+
+
+def _first_of(error: BaseException) -> BaseException:
+    """Return the first error of a group of groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
--- Return the accepted images of each field, with their times: an image of the same place is of the same field.
+-- Return the accepted images of each field with their times; images of the same place are of one field.
 --
 -- $1  stream   text
 -- $2  band_id  int
