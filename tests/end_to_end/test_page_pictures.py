@@ -34,6 +34,15 @@ IS_WANTED = bool(os.environ.get("UPDATE_PICTURES"))
 MADE_BY = PICTURES / "made_by.json"
 # Of the blocks: letters are drawn otherwise elsewhere, a part of the page that moved is more.
 MOST_DIFFERING = 0.02
+# Sum of what part of the window moved, times how far: "good" below 0.1 (web.dev/cls).
+SHIFTS = """new Promise((done) => {
+  const found = [];
+  new PerformanceObserver((list) => found.push(...list.getEntries()))
+    .observe({type: 'layout-shift', buffered: true});
+  setTimeout(() => done(found.map((each) => [each.value, each.sources.slice(0, 2).map(
+    (source) => (source.node?.className ?? '') + ' ' + (source.node?.ariaLabel ?? ''))])));
+})"""
+MOST_SHIFTED = 0.1
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +65,7 @@ def night(postgres_url: str, kafka_bootstrap: str) -> Iterator[tuple[Site, int]]
         "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "LIVETRAP_KAFKA__TOPIC_PREFIX": kafka.topic_prefix,
         "LIVETRAP_API__STATISTICS_REFRESH_S": "3600",
+        "LIVETRAP_EXTRACT__RMS_MAX_JY_BEAM": "0.005",
     }
     with open_site(url, settings) as site, standing_page(site.page):
         yield site, image
@@ -78,3 +88,13 @@ def test_a_page_looks_as_its_picture(night: tuple[Site, int], name: str, view: V
         file.write_bytes(found)
         MADE_BY.write_text(json.dumps({"chromium": version}) + "\n")
     assert differing_part(found, file.read_bytes()) <= MOST_DIFFERING
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_jumps_when_data_arrive(night: tuple[Site, int], name: str) -> None:
+    site, image = night
+    look(site.page, VIEWS[0])
+    site.open(PAGES[name].format(image=image))
+    take(site.page)
+    shifts = site.page.run(SHIFTS)
+    assert sum(value for value, _ in shifts) < MOST_SHIFTED, shifts

@@ -71,11 +71,12 @@ function whenChangesCame(reload: () => void): () => void {
 interface LoadedProps<T> {
   of: Resource<T>;
   what: string;
+  heightRem?: number; // of what comes: nothing below moves then
   children: (data: T) => ComponentChildren;
 }
 
 /** Show what was loaded, or in words why there is nothing. */
-export function Loaded<T>({ of, what, children }: LoadedProps<T>) {
+export function Loaded<T>({ of, what, heightRem, children }: LoadedProps<T>) {
   if (of.data !== null) {
     return (
       <>
@@ -85,7 +86,7 @@ export function Loaded<T>({ of, what, children }: LoadedProps<T>) {
     );
   }
   if (of.error) return <Failure error={of.error} what={what} reload={of.reload} />;
-  return <p class="empty" aria-busy="true">Loading {what} …</p>;
+  return <p class="empty" aria-busy="true" style={heightRem ? { minHeight: `${heightRem}rem` } : {}}>Loading {what} …</p>;
 }
 
 function Failure({ error, what, reload }: { error: ApiError; what: string; reload: () => void }) {

@@ -72,7 +72,7 @@ function Broken({ images }: { images: readonly Image[] | null }) {
       {faults.length > 0
         ? <ul id="down" class="faults" role="alert">{faults.map((each) => <li key={each}>{each}</li>)}</ul>
         : <p class="fine">{services.data ? "Nothing is known to be broken." : "Loading …"}</p>}
-      {latency && <p class="quiet">An image becomes an alert within {duration(latency.p50_s)} (median of the last hour; 99 % within {duration(latency.p99_s)}).</p>}
+      <p class="quiet">{latency ? `Image to alert: ${duration(latency.p50_s)} (median of the last hour), 99 % within ${duration(latency.p99_s)}.` : "\u00a0"}</p>
       <p class="links"><Link to={href("system")}>System</Link> <Link to={href("quality")}>Quality</Link></p>
     </section>
   );

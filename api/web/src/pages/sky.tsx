@@ -54,7 +54,7 @@ export function SkyPage() {
       <div class="grid">
         <div class="column">
           <section class="card" aria-label="Sky">
-            <Loaded of={catalogue} what="catalogue">
+            <Loaded of={catalogue} what="catalogue" heightRem={28}>
               {(found) => (found.n + fields.length === 0 ? <p class="empty">Nothing was observed yet.</p> : <SkyChart catalogue={found} fields={fields} />)}
             </Loaded>
           </section>

@@ -58,7 +58,7 @@ function SourceView({ subject: { source, transient }, query }: { subject: Subjec
       <div class="column">
         <section class="card" aria-label="Light curve">
           <CurveForm points={points} shown={shown} />
-          <Loaded of={curve} what="light curve">
+          <Loaded of={curve} what="light curve" heightRem={27}>
             {() => <LightCurveChart points={points} gaps={gaps.data?.items ?? []} source={source} trigger={transient?.time_start ?? null} shown={shown} selected={selected} onPick={setSelected} />}
           </Loaded>
           {points.length >= MAX_POINTS && <p class="quiet">The newest {MAX_POINTS.toLocaleString("en")} points; CSV and VOTable have all.</p>}
@@ -74,7 +74,7 @@ function SourceView({ subject: { source, transient }, query }: { subject: Subjec
           <h2>Images</h2>
           <StoredStamps source={source.id} trigId={transient?.trig_id ?? null} />
           <h3>Along the light curve</h3>
-          <FilmStrip points={points} source={source} transient={transient} selected={selected} band={shown.band} />
+          <FilmStrip isLoading={curve.data === null} points={points} source={source} transient={transient} selected={selected} band={shown.band} />
         </section>
         <Facts source={source} transient={transient} />
         <Said source={source.id} />
@@ -129,11 +129,11 @@ const Exports = ({ path }: { path: string }) => (
 );
 
 /** Images around the trigger in one band: before, now, after; or around the chosen point. */
-function FilmStrip({ points, source, transient, selected, band }: { points: readonly Point[]; source: Source; transient: Transient | null; selected: number | null; band: string }) {
+function FilmStrip({ isLoading, points, source, transient, selected, band }: { isLoading: boolean; points: readonly Point[]; source: Source; transient: Transient | null; selected: number | null; band: string }) {
   const picked = selected === null ? undefined : points[selected];
   const centre = picked?.image_id ?? nearestImage(points, transient?.time_start ?? source.last_time_start);
   const at = points.find((point) => point.image_id === centre);
-  if (!at) return <p class="empty">No image of this source yet.</p>;
+  if (!at) return <p class="empty film">{isLoading ? "Loading images …" : "No image of this source yet."}</p>;
   const wanted = band || bandName(at);
   const own = points.filter((point) => bandName(point) === wanted);
   const middle = Math.max(0, own.findIndex((point) => point.time_start >= at.time_start));

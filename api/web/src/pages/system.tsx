@@ -17,7 +17,7 @@ function ServicesCard() {
   return (
     <section class="card" aria-label="Processes">
       <h2>Processes</h2>
-      <Loaded of={services} what="processes">
+      <Loaded of={services} what="processes" heightRem={5}>
         {({ items }) => (items.length === 0 ? <p class="quiet">Something else than <code>livetrap up</code> runs the services here; ask it.</p> : (
           <div class="scroll"><table>
             <thead><tr><th scope="col">process</th><th scope="col">state</th><th scope="col">down since [UTC]</th><th scope="col" class="figure">exits in a row</th><th scope="col">last exit</th><th scope="col">next start [UTC]</th></tr></thead>
@@ -34,7 +34,7 @@ function LatencyCard() {
   return (
     <section class="card" aria-label="Latency">
       <h2>Latency of the last hour</h2>
-      <Loaded of={slo} what="latencies">
+      <Loaded of={slo} what="latencies" heightRem={15}>
         {({ stages }) => (stages.length === 0 ? <p class="empty">No image arrived within the last hour.</p> : (
           <div class="scroll"><table>
             <thead><tr><th scope="col">stage</th><th scope="col" class="figure">images or alerts</th><th scope="col" class="figure">median</th><th scope="col" class="figure">90 %</th><th scope="col" class="figure">99 %</th></tr></thead>

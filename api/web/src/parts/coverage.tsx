@@ -26,7 +26,7 @@ export function CoverageCard({ stream, band }: { stream: string | undefined; ban
           <label>Band <select name="band" value={band ?? ""} onChange={(event) => setQuery({ band: event.currentTarget.value })}><option value="">deepest of all</option>{frequencies.map((each) => <option key={each} value={each}>{frequency(each)}</option>)}</select></label>
         </form>
       </div>
-      <Loaded of={cells} what="coverage">
+      <Loaded of={cells} what="coverage" heightRem={28}>
         {({ items, next }) => (items.length === 0 ? <p class="empty">No cell of the sky was covered yet: accepted images with a noise grid cover it.</p> : <CoverageChart cells={items} isMore={next !== null} />)}
       </Loaded>
     </section>

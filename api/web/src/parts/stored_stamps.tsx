@@ -24,7 +24,7 @@ export const whyGone = (of: StoredStamp): string => (of.state === "waiting" ? "n
 export function StoredStamps({ source, trigId }: { source: number; trigId: string | null }) {
   const stamps = useResource<Page<StoredStamp>>(`sources/${source}/stamps`, {}, { everyMs: 10_000, onAlert: true });
   return (
-    <Loaded of={stamps} what="stamps">
+    <Loaded of={stamps} what="stamps" heightRem={11}>
       {({ items }) => <Strip items={items.filter((each) => each.trig_id === (trigId ?? items[0]?.trig_id))} isAnnounced={trigId !== null} />}
     </Loaded>
   );
