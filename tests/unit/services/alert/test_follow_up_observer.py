@@ -1,15 +1,13 @@
 """Twenty packets of a night, each read by an observer who has nothing else."""
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
-from lxml import etree
 
 from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
@@ -29,7 +27,7 @@ from services.alert.steps.rule import weigh
 from services.alert.steps.storm import STORM, describe_storm
 from sky.geometry import separation_deg
 from tests.support.alert_contexts import full_context, looked_image, point_at
-from tests.support.voevent import read_packet
+from tests.support.follow_up_observer import answer_from_notice, answer_from_packet
 from tests.support.vtp_events import START, source_event
 
 DECISION = Decision("any", 0.8, "observation")
@@ -52,31 +50,6 @@ class Case:
     revision: int = 0
     delay_s: float = 1.0
     is_target: bool = True
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What an observer needs, from one packet alone."""
-
-    change: str
-    factor: float | None
-    flux_jy_beam: float
-    previous: float | None
-    ra: float
-    dec: float
-    field_deg: float
-    rate_arcsec_s: float | None
-    direction_deg: float | None
-    observed: datetime
-    age_s: float
-    is_target: bool
-    snr: float
-    false_alarms_per_day: float | None
-    importance: float
-    certainty: str
-    contact: str
-    light_curve: str | None
-    n_bands: int
 
 
 def _seen(*fluxes: float, forced: bool, stokes: str) -> tuple[Any, ...]:
@@ -192,90 +165,14 @@ def _build(case: Case) -> NewAlert:
     )  # fmt: skip
 
 
-def _to_time(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def _read_packet(packet: bytes) -> Answers:
-    """Answer from a VOEvent alone, by standard places and the names of the parameters."""
-    root = read_packet(packet)
-    said = {str(each.get("name")): str(each.get("value")) for each in root.iter("Param")}
-    place = root.find("WhereWhen/ObsDataLocation/ObservationLocation/AstroCoords")
-    assert place is not None
-    observed = _to_time(_text_of(place, "Time/TimeInstant/ISOTime"))
-    alerted, why = _to_time(_text_of(root, "Who/Date")), root.find("Why")
-    assert why is not None
-    is_fresh = said["AlertTense"] == "current" and said["AlertType"] != "retraction"
-    return Answers(
-        change=said["flux_change"],
-        factor=_number(said.get("flux_factor")),
-        flux_jy_beam=float(said["peak_flux"]),
-        previous=_number(said.get("mean_flux_jy_beam") or said.get("previous_limit")),
-        ra=float(_text_of(place, "Position2D/Value2/C1")),
-        dec=float(_text_of(place, "Position2D/Value2/C2")),
-        field_deg=float(_text_of(place, "Position2D/Error2Radius")),
-        rate_arcsec_s=_number(said.get("angular_rate")),
-        direction_deg=_number(said.get("direction")),
-        observed=observed,
-        age_s=(alerted - observed).total_seconds(),
-        is_target=root.get("role") == "observation" and is_fresh,
-        snr=float(said["snr"]),
-        false_alarms_per_day=_number(said.get("false_alarms_per_day")),
-        importance=float(str(why.get("importance"))),
-        certainty=said["certainty"],
-        contact=_text_of(root, "Who/Author/contactEmail"),
-        light_curve=said.get("light_curve_url"),
-        n_bands=len(root.findall("What/Table[@name='bands']/Data/TR")),
-    )
-
-
-def _text_of(element: etree._Element, path: str) -> str:
-    found = element.findtext(path)
-    assert found, path
-    return str(found)
-
-
-def _number(text: str | None) -> float | None:
-    return None if text is None else float(text)
-
-
-def _read_notice(notice: bytes) -> Answers:
-    """Answer from a notice alone, by GCN's core fields where there is one."""
-    said = json.loads(notice)
-    observed = _to_time(said["trigger_time"])
-    is_fresh = said["alert_tense"] == "current" and said["alert_type"] != "retraction"
-    mean, limit = said["mean_flux_jy_beam"], said["limit_previous_jy_beam"]
-    return Answers(
-        change=said["flux_change"],
-        factor=said["flux_factor"],
-        flux_jy_beam=said["peak_flux_jy"],
-        previous=limit if mean is None else mean,
-        ra=said["ra"],
-        dec=said["dec"],
-        field_deg=said["ra_dec_error"],
-        rate_arcsec_s=said["rate_arcsec_s"],
-        direction_deg=said["direction_deg"],
-        observed=observed,
-        age_s=(_to_time(said["alert_datetime"]) - observed).total_seconds(),
-        is_target=said["role"] == "observation" and is_fresh,
-        snr=said["image_snr"],
-        false_alarms_per_day=said["false_alarms_per_day"],
-        importance=said["importance"],
-        certainty=said["certainty"],
-        contact=said["contact_email"],
-        light_curve=said.get("light_curve_url"),
-        n_bands=len(said["bands"]),
-    )
-
-
 @pytest.mark.parametrize("name", NIGHT)
 def test_a_packet_answers_what_an_observer_asks(name: str) -> None:
     case = NIGHT[name]()
     alert, event = _build(case), case.event
     assert len(alert.voevent) < MAX_BYTES
     assert len(alert.notice) < MAX_BYTES
-    answers = _read_packet(alert.voevent)
-    assert answers == _read_notice(alert.notice)
+    answers = answer_from_packet(alert.voevent)
+    assert answers == answer_from_notice(alert.notice)
 
     # Brighter or fainter, and than what.
     assert answers.change == case.change
@@ -314,14 +211,15 @@ def test_a_packet_answers_what_an_observer_asks(name: str) -> None:
 
 def test_a_source_that_is_gone_is_as_important_as_one_that_comes() -> None:
     gone, come = (
-        _read_packet(_build(NIGHT[name]()).voevent).importance for name in ("vanished", "flare")
+        answer_from_packet(_build(NIGHT[name]()).voevent).importance
+        for name in ("vanished", "flare")
     )
     assert gone == come > 0.5
 
 
 def test_a_faint_source_and_one_that_may_be_a_side_lobe_are_less_important() -> None:
     importance = {
-        name: _read_packet(_build(NIGHT[name]()).voevent).importance
+        name: answer_from_packet(_build(NIGHT[name]()).voevent).importance
         for name in ("new, faint", "new, possibly a side lobe", "new, with a limit")
     }
     assert importance["new, faint"] < importance["new, with a limit"]
@@ -332,4 +230,4 @@ def test_a_longer_family_stays_small() -> None:
     case = replace(NIGHT["twelve bands"](), revision=30)
     alert = _build(case)
     assert len(alert.voevent) < MAX_BYTES + 85 * 30
-    assert _read_packet(alert.voevent) == _read_notice(alert.notice)
+    assert answer_from_packet(alert.voevent) == answer_from_notice(alert.notice)
