@@ -212,9 +212,10 @@ def expect_false_changes(sigma: float, counts: FalseAlarmCounts) -> float:
     """Return how many false changes of at least a significance are expected a day.
 
     Gaussian noise of either sign in all tests, and the changes that were retracted in the days
-    before. A test of several windows counts as one.
+    before. A test of several windows counts as one. A significance is infinite where the chance
+    is too small for a number, as beyond 37 sigma.
     """
-    if not math.isfinite(sigma):
+    if math.isnan(sigma):
         return math.inf
     noise = counts.tests_per_day * math.erfc(abs(sigma) / math.sqrt(2))
     return noise + (counts.n_false_changes + 0.5) / max(counts.n_days, 1.0)

@@ -238,6 +238,13 @@ def test_a_more_significant_change_makes_no_more_false_ones(
     assert expect_false_changes(abs(sigma) + more, counts) <= rate
 
 
+@pytest.mark.parametrize("sigma", [-math.inf, math.inf])
+def test_a_change_beyond_all_chance_has_the_false_alarms_of_history(sigma: float) -> None:
+    counts = FalseAlarmCounts(1e9, 20.0, np.empty(0), tests_per_day=1e5, n_false_changes=3)
+    assert expect_false_changes(sigma, counts) == pytest.approx(3.5 / 20)
+    assert expect_false_changes(math.nan, counts) == math.inf
+
+
 def test_a_change_is_judged_by_its_own_test_and_not_by_its_remaining_flux() -> None:
     counts = FalseAlarmCounts(1e6, 20.0, np.empty(0), tests_per_day=1e4)
     vanished = replace(EVENT, kind="vanished", snr=0.3, trigger="missed", trigger_sigma=-9.0)
