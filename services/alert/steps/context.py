@@ -49,7 +49,7 @@ def build_context(event: SourceEvent, rows: ContextRows) -> EventContext:
     known = EventContext(
         matches=tuple(sorted(rows.matches, key=lambda match: match.distance_arcsec)),
         n_retracted_here=0 if counts is None else _count_retracted(event, counts),
-        false_alarms_per_day=None if counts is None else _expect(event, counts, timestep),
+        false_alarms_per_day=_expect(event, rows, History()),
         stamps=rows.stamps,
     )
     if timestep is None:
@@ -62,13 +62,15 @@ def build_context(event: SourceEvent, rows: ContextRows) -> EventContext:
         if point.image_key not in now and point.time_start < own.time_start
     ]
     bands = tuple(_find_bands(event, timestep, points))
+    history = _find_history(event, timestep, previous)
     return replace(
         known,
         bands=bands,
         spectral_index=find_spectral_index(
             [band.point for band in bands if band.point is not None and band.stokes == "I"]
         ),
-        history=_find_history(event, timestep, previous),
+        history=history,
+        false_alarms_per_day=_expect(event, rows, history),
         previous=tuple(previous),
         field_distance_deg=separation_deg(event.ra, event.dec, own.field_ra, own.field_dec),
     )
@@ -196,16 +198,25 @@ def _find_last_non_detection(
     return max(looks, default=None)
 
 
-def _expect(
-    event: SourceEvent, counts: FalseAlarmCounts, timestep: Timestep | None
-) -> float | None:
+def _expect(event: SourceEvent, rows: ContextRows, history: History) -> float | None:
     """Return the false alarms of the kind of an event expected a day; None: unknown."""
+    counts, timestep = rows.counts, rows.timestep
+    if counts is None:
+        return None
     if (event.transient_kind or event.kind) not in _CHANGES:
         negative = None if timestep is None else counts.negative.get(timestep.own.band_id)
         return expect_false_alarms(event.snr, counts, negative)
-    if event.trigger_sigma is None:
+    sigma = _change_sigma(event, history) if event.trigger_sigma is None else event.trigger_sigma
+    return None if sigma is None else expect_false_changes(sigma, counts)
+
+
+def _change_sigma(event: SourceEvent, history: History) -> float | None:
+    """Return how far the flux is from the mean before: an update has no other test [sigma]."""
+    mean, mean_err = history.mean_jy_beam, history.mean_err_jy_beam
+    if mean is None:
         return None
-    return expect_false_changes(event.trigger_sigma, counts)
+    err = math.hypot(event.flux_peak_err_jy_beam, mean_err or 0.0)
+    return (event.flux_peak_jy_beam - mean) / err if err > 0 else None
 
 
 def expect_false_changes(sigma: float, counts: FalseAlarmCounts) -> float:

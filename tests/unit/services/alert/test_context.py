@@ -256,6 +256,22 @@ def test_a_change_is_judged_by_its_own_test_and_not_by_its_remaining_flux() -> N
     assert build_context(unknown, ContextRows(counts=counts)).false_alarms_per_day is None
 
 
+def test_an_update_of_a_change_is_judged_by_the_mean_before() -> None:
+    before = [
+        point_at(-step, image_key=10 + step, flux_peak_jy_beam=0.1, flux_peak_err_jy_beam=0.03)
+        for step in (1, 2, 3, 4)
+    ]
+    counts = FalseAlarmCounts(1e6, 20.0, np.empty(0), tests_per_day=1e9)
+    update = replace(
+        EVENT, kind="update", transient_kind="variable", trigger_sigma=None,
+        flux_peak_jy_beam=0.3, flux_peak_err_jy_beam=0.04,
+    )  # fmt: skip
+    rows = ContextRows(Timestep(1, looked(1), (looked(1),)), (point_at(), *before), counts=counts)
+    found = build_context(update, rows).false_alarms_per_day
+    sigma = (0.3 - 0.1) / math.hypot(0.04, 0.03 / math.sqrt(4))
+    assert found == pytest.approx(2e9 * ndtr(-sigma) + 0.5 / 20)
+
+
 def test_importance_falls_with_false_alarms_and_where_some_were_retracted() -> None:
     decision = Decision("rule", 0.8, "observation")
     assert weigh(decision, EventContext()).importance == 0.8
