@@ -111,7 +111,7 @@ class LocalBeams(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A readable image: pixels (ny, nx) float32 [Jy/beam], NaN is blank.
+    """A readable image: pixels (ny, nx) float32 [Jy/beam], NaN is blank, none below `lowest`.
 
     `warnings` list doubtful values: optional cards that are unreadable, constants
     that were taken for blank. `local_beams` are those of a mosaic that brings a map of them.
@@ -123,6 +123,7 @@ class Image:
     metadata: HeaderMetadata
     wcs_header: str
     projection: SkyProjection
+    lowest: np.float32
     warnings: tuple[str, ...] = ()
     local_beams: LocalBeams | None = None
     bright_positions: tuple[FloatArray, FloatArray] | None = None

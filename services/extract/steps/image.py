@@ -86,7 +86,7 @@ def open_image(
             extremes = extremes[0] * np.float32(factor), extremes[1] * np.float32(factor)
     check_pixels(*extremes)
     warnings = (*(f"ignored_card {name}" for name in metadata.ignored_cards), *blanked)
-    return Image(pixels, metadata, wcs_header, projection, warnings)
+    return Image(pixels, metadata, wcs_header, projection, extremes[0], warnings)
 
 
 def _check_beam(metadata: HeaderMetadata, shape: tuple[int, int], pixel_deg: float) -> None:

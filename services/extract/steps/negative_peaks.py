@@ -70,9 +70,8 @@ def find_negative_peaks(
 def _may_exceed(extracted: ExtractedImage, least_sigma: float) -> bool:
     """Return whether any pixel may be so far below the background; the grids are bounds of it."""
     extraction = extracted.extraction
-    lowest = np.fmin.reduce(extracted.image.pixels, axis=None)
     highest = extraction.background_grid.max() - least_sigma * extraction.rms_grid.min()
-    return bool(lowest <= highest)
+    return bool(extracted.image.lowest <= highest)
 
 
 def _is_near_bright(
