@@ -37,11 +37,24 @@ class Connection:
     async def get(self, path: str) -> int:
         """Return the length of an answer [byte].
 
+        A server ends connections that were idle for seconds: such a one is opened again.
+
         Raises
         ------
         RuntimeError
             If it is no success.
         """
+        was_open = self._streams is not None
+        try:
+            return await self._get(path)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            if not was_open:
+                raise
+            self.close()
+            self._streams = None
+            return await self._get(path)
+
+    async def _get(self, path: str) -> int:
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
