@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tests.support.browser import CHROMIUM, Page, open_page
 from tests.support.clients import listen_by_gcn_kafka, listen_by_hop, pygcn_listener
 from tests.support.comet import CometBroker, CometSubscriber, comet_broker, comet_subscriber
 from tests.support.fits_images import make, pixels
+from tests.support.follow_up_observer import Answers, answer_from_notice, answer_from_packet
 from tests.support.night import (
     LONG_WAIT,
     RunServers,
@@ -36,6 +37,7 @@ pytestmark = pytest.mark.timeout(1200)
 
 TIMESTEPS = 30
 BANDS = 4
+CONTACT = "on.call@example.org"
 
 
 @contextmanager
@@ -88,6 +90,7 @@ def subscribed_stack(
         f"port = {upstream.submit_port}\n"
         f'[[distribute.webhooks]]\nname = "robot"\nurl = "http://127.0.0.1:{webhook_port}/"\n'
         "allow_private = true\n"
+        f'[alert]\ncontact_email = "{CONTACT}"\n'
     )
     with (
         servers.stack(LIVETRAP_CONFIG=str(config), **LONG_WAIT) as stack,
@@ -159,6 +162,54 @@ def test_the_api_has_every_packet_and_every_point(night: Night) -> None:
         lambda: len(night.stack.get("sources", sort="eta", limit=5)["items"]) == 5,
         what="the copy of the statistics",
     )
+
+
+def find_nearest(truth: list[dict[str, str]], answers: Answers) -> tuple[float, dict[str, str]]:
+    """Return the row of the truth that is nearest to a packet's position, and how far [deg]."""
+    distances_deg = [
+        separation_arcsec(float(row["ra"]), float(row["dec"]), answers.ra, answers.dec) / 3600
+        for row in truth
+    ]
+    nearest = min(range(len(truth)), key=distances_deg.__getitem__)
+    return distances_deg[nearest], truth[nearest]
+
+
+def assert_agree(packet: Answers, notice: Answers) -> None:
+    """Compare what a packet says, which has nine digits of each number, with its notice."""
+    for name, said in asdict(notice).items():
+        expected = pytest.approx(said, rel=1e-8) if isinstance(said, float) else said
+        assert getattr(packet, name) == expected, name
+
+
+def test_an_observer_with_a_packet_alone_finds_what_the_truth_says(night: Night) -> None:
+    exposures = {row["time_start_first"][:19] for row in night.truth}
+    for alert in night.alerts:
+        packet, notice = (
+            httpx.get(f"{night.stack.api}/alerts/{alert['id']}", headers={"Accept": kind}).content
+            for kind in ("application/xml", "application/json")
+        )
+        answers = answer_from_packet(packet)
+        assert_agree(answers, answer_from_notice(notice))
+        # Where to point, with what field: one thing of the truth is there.
+        distance_deg, row = find_nearest(night.truth, answers)
+        assert distance_deg < 3 * answers.field_deg
+        # Brighter or fainter: what begins in the night is brighter than before.
+        if alert["kind"] == "new_source":
+            assert is_transient(row)
+            assert answers.change == "brighter"
+        assert answers.previous is not None
+        is_brighter = answers.flux_jy_beam > answers.previous
+        assert answers.change == ("brighter" if is_brighter else "fainter")
+        assert answers.n_bands == BANDS
+        # How old.
+        assert min(exposures) <= answers.observed.isoformat()
+        assert answers.age_s > 0
+        # How sure, and whom to ask.
+        assert answers.snr > 0
+        assert answers.false_alarms_per_day is not None
+        assert answers.false_alarms_per_day > 0
+        assert 0 < answers.importance <= 1
+        assert answers.contact == CONTACT
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="NO BROWSER: install chromium")
@@ -237,17 +288,12 @@ def test_every_client_has_every_alert_once(night: Night) -> None:
         read_packet(packet)
 
     # An operator tries the channels: everybody who says so has the test alert.
-    wait_for(
-        lambda: try_channels(stack) == {"kafka", "vtp", "webhook", "broker"},
-        what="acknowledgements of a test alert by every channel",
+    tried = json.loads(
+        run("alerts", "test", "--json", "--wait", "4", "--data-dir", str(stack.data_dir))
     )
+    has_it = {row["channel"] for row in tried if row["time_acknowledged"]}
+    assert has_it == {"kafka", "vtp", "webhook", "broker"}
     assert json.loads(night.webhook[-1])["alert_tense"] == "test"
-
-
-def try_channels(stack: Stack) -> set[str]:
-    """Send a test alert; return the channels that acknowledged it within some seconds."""
-    tried = run("alerts", "test", "--json", "--wait", "4", "--data-dir", str(stack.data_dir))
-    return {row["channel"] for row in json.loads(tried) if row["time_acknowledged"]}
 
 
 def test_a_cube_becomes_an_image_a_plane(night: Night) -> None:
