@@ -11,6 +11,7 @@ from typing import Any
 
 from literate import SEPARATOR, output_path, separated
 from livetrap.stack.ports import choose_port
+from tests.support.night import LONG_WAIT
 from tests.support.tutorial_output import without_run
 
 __all__ = ["TUTORIALS", "read_output", "reader_environment", "record", "run_tutorial"]
@@ -24,15 +25,20 @@ def reader_environment(data_dir: Path) -> dict[str, str]:
     """Return an environment as `source .venv/bin/activate` makes it, with data of its own.
 
     The ports are not the usual ones: another stack may start on this machine at the same time.
+    Alerts wait for all that follows from the images, as they do where nothing else runs.
     """
     taken: set[int] = set()
     programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return os.environ | {
-        "PATH": programs,
-        "LIVETRAP_DATA_DIR": str(data_dir),
-        "LIVETRAP_API__PORT": str(choose_port(None, taken=taken)),
-        "LIVETRAP_VTP__PORT": str(choose_port(None, taken=taken)),
-    }
+    return (
+        os.environ
+        | LONG_WAIT
+        | {
+            "PATH": programs,
+            "LIVETRAP_DATA_DIR": str(data_dir),
+            "LIVETRAP_API__PORT": str(choose_port(None, taken=taken)),
+            "LIVETRAP_VTP__PORT": str(choose_port(None, taken=taken)),
+        }
+    )
 
 
 def run_tutorial(name: str, folder: Path, environment: dict[str, str]) -> list[str]:
