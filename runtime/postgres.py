@@ -17,6 +17,7 @@ __all__ = [
     "UNAVAILABLE_ERRORS",
     "DatabaseProbe",
     "OldSchemaError",
+    "acquire",
     "check_schema",
     "connect",
     "create_pool",
@@ -43,6 +44,14 @@ UNAVAILABLE_ERRORS = (
     # The server was demoted: the primary is another one now.
     asyncpg.ReadOnlySQLTransactionError,
 )
+# What a server says that lets nobody of this name into this database.
+_LOGIN_ERRORS = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+)
+# The database takes no connections at present.
+_CLOSED_ERRORS = (asyncpg.ObjectNotInPrerequisiteStateError,)
 # What a pooler that changes servers between transactions makes of prepared statements, and what
 # it says of settings of a session.
 POOLER_ERRORS = (
@@ -166,16 +175,13 @@ def _translated() -> Iterator[None]:
     """Translate the errors of a connection attempt."""
     try:
         yield
-    except (
-        asyncpg.InvalidAuthorizationSpecificationError,
-        asyncpg.InvalidCatalogNameError,
-    ) as error:
+    except _LOGIN_ERRORS as error:
         raise FatalError(
             f"PostgreSQL refuses the login: {error}; correct LIVETRAP_POSTGRES__URL"
         ) from error
     except POOLER_ERRORS as error:
         raise refuse_pooler(error) from error
-    except UNAVAILABLE_ERRORS as error:
+    except (*UNAVAILABLE_ERRORS, *_CLOSED_ERRORS) as error:
         raise TransientError(
             f"PostgreSQL is unavailable: {error!r} (LIVETRAP_POSTGRES__URL)"
         ) from error
@@ -228,6 +234,25 @@ class DatabaseProbe:
             connection.terminate()
 
 
+async def acquire(
+    pool: asyncpg.Pool, *, timeout_s: float | None = None
+) -> asyncpg.pool.PoolConnectionProxy:
+    """Return a connection of a pool, whose login was right when the process began.
+
+    Raises
+    ------
+    TransientError
+        If the server refuses the login now: somebody has changed the password, renamed or closed
+        the database, and may change it back. Other errors are those of asyncpg.
+    """
+    try:
+        return await pool.acquire(timeout=timeout_s)
+    except (*_LOGIN_ERRORS, *_CLOSED_ERRORS) as error:
+        raise TransientError(
+            f"PostgreSQL refuses the login: {error} (LIVETRAP_POSTGRES__URL)"
+        ) from error
+
+
 @asynccontextmanager
 async def lend_connection(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
     """Provide a connection of the pool; translate its errors into those of a message.
@@ -241,16 +266,19 @@ async def lend_connection(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.pool.Pool
     SettingsError
         If a pooler in transaction mode stands before it.
     TransientError
-        If the database is unavailable, or read-only: its connection is dropped.
+        If the database is unavailable or refuses the login; if it is read-only: its connection
+        is dropped.
     """
     try:
-        async with pool.acquire() as connection:
-            try:
-                yield connection
-            except asyncpg.ReadOnlySQLTransactionError:
-                # The next attempt connects anew, to what is the primary by then.
-                connection.terminate()
-                raise
+        connection = await acquire(pool)
+        try:
+            yield connection
+        except asyncpg.ReadOnlySQLTransactionError:
+            # The next attempt connects anew, to what is the primary by then.
+            connection.terminate()
+            raise
+        finally:
+            await pool.release(connection)
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
         raise FatalError(f"database schema: {error}; run `livetrap migrate`") from error
     except _REFUSALS as error:

@@ -8,7 +8,7 @@ import asyncpg
 from api.errors import BusyError
 from api.metrics import DATABASE_UP, QUESTIONS_REFUSED
 from runtime.errors import TransientError
-from runtime.postgres import UNAVAILABLE_ERRORS
+from runtime.postgres import UNAVAILABLE_ERRORS, acquire
 
 __all__ = ["lend"]
 
@@ -33,7 +33,7 @@ async def lend(
     BusyError
         If all are busy for that long, or PostgreSQL has none left.
     TransientError
-        If PostgreSQL opens none in that time; asyncpg's own errors if it refuses.
+        If PostgreSQL opens none in that time, or refuses the login.
     """
     try:
         connection = await _acquire(pool, wait_s, questions)
@@ -53,7 +53,7 @@ async def _acquire(
     pool: asyncpg.Pool, wait_s: float, questions: str
 ) -> asyncpg.pool.PoolConnectionProxy:
     try:
-        return await pool.acquire(timeout=wait_s)
+        return await acquire(pool, timeout_s=wait_s)
     except TimeoutError:
         n_open, most = pool.get_size(), pool.get_max_size()
         if n_open < most:

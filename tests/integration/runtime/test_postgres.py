@@ -1,6 +1,7 @@
 """Databases that are not as they should be: old, read-only, behind a pooler."""
 
 import asyncio
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -10,7 +11,7 @@ from livetrap.database.connection import connect as connect_command
 from runtime.errors import SettingsError, TransientError
 from runtime.postgres import DatabaseProbe, create_pool, lend_connection
 from runtime.settings import PostgresSettings
-from tests.support.databases import clone_database, execute
+from tests.support.databases import clone_database, execute, replace_database
 
 
 @pytest.fixture
@@ -35,6 +36,60 @@ async def test_a_read_only_session_is_dropped_and_made_anew(settings: PostgresSe
             await connection.execute("delete from outbox")
     finally:
         await pool.close()
+
+
+def alter(url: str, change: str) -> None:
+    """End the sessions of a database, and change it, as who maintains it may."""
+    name = urlsplit(url).path.lstrip("/")
+    server = replace_database(url, "postgres")
+    is_its = f"datname = '{name}'"
+    execute(
+        server,
+        f"select pg_terminate_backend(pid) from pg_stat_activity where {is_its}",  # noqa: S608
+    )
+    execute(server, f"alter database {name} {change}")
+
+
+@pytest.mark.parametrize(
+    ("change", "back", "words"),
+    [
+        ("allow_connections false", "allow_connections true", "not currently accepting"),
+        ("rename to {name}_away", "rename to {name}", "does not exist"),
+    ],
+)
+def test_a_login_that_is_refused_meanwhile_is_waited_for(
+    postgres_server_url: str, change: str, back: str, words: str
+) -> None:
+    with clone_database(postgres_server_url) as url:
+        name = urlsplit(url).path.lstrip("/")
+        changed_url = replace_database(url, f"{name}_away") if "rename" in change else url
+
+        async def ask() -> None:
+            settings = PostgresSettings(url=SecretStr(url), pool_size=1)
+            pool = await create_pool(settings, service="test")
+            try:
+                await asyncio.to_thread(alter, url, change.format(name=name))
+                async with asyncio.timeout(60):
+                    while words not in await why_unavailable(pool):  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+                await asyncio.to_thread(alter, changed_url, back.format(name=name))
+                async with asyncio.timeout(60):
+                    while await why_unavailable(pool):  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+            finally:
+                pool.terminate()
+
+        asyncio.run(ask())
+
+
+async def why_unavailable(pool: asyncpg.Pool) -> str:
+    """Return why a question is not answered; nothing if it is."""
+    try:
+        async with lend_connection(pool) as connection:
+            await connection.fetchval("select 1")
+    except TransientError as error:
+        return str(error)
+    return ""
 
 
 async def ask_two_servers(pool: asyncpg.Pool) -> None:

@@ -55,6 +55,15 @@ def n_on(site: AlertSite, topic: str) -> int:
     return int(end)
 
 
+def is_read(site: AlertSite, n: int) -> bool:
+    """Return whether the alert service has committed `n` events."""
+    group = {"group.id": f"{site.prefix}livetrap-alert"}
+    reader = Consumer({"bootstrap.servers": site.bootstrap, **group})
+    (partition,) = reader.committed([TopicPartition(site.topics.transients, 0)], timeout=60)
+    reader.close()
+    return bool(partition.offset == n)
+
+
 def offsets(lost: Iterator[InMessage]) -> list[int]:
     return [each.offset for each in lost]
 
@@ -146,6 +155,8 @@ def test_lost_events_are_dead_letters(site: AlertSite) -> None:
     alert = site.start("alert", **own)
     site.publish([source_event(0)])
     wait_until(lambda: len(site.read(site.topics.alerts_gcn)) == 1, what="the first alert")
+    # What is not committed comes again, and nobody knows of events that were gone before.
+    wait_until(lambda: is_read(site, 1), what="the commit of the first event")
     assert alert.terminate() == 0
     site.publish([source_event(1), source_event(2), source_event(3)])
     delete_records(site.bootstrap, site.topics.transients, 3)
