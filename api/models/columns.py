@@ -97,7 +97,15 @@ _CONE_MAIN = (
     Column("ra", "double", "deg", "POS_EQ_RA_MAIN"),
     Column("dec", "double", "deg", "POS_EQ_DEC_MAIN"),
 )
-_NOT_IN_CONE = {"ra", "dec", "flux_int_mean_jy", "flux_int_max_jy", "flux_peak_mean_jy_beam"}
+_NOT_IN_CONE = {
+    "ra",
+    "dec",
+    "flux_int_mean_jy",
+    "flux_int_max_jy",
+    "flux_peak_mean_jy_beam",
+    "spectral_index",
+    "nearest_source_arcsec",
+}
 
 
 def _to_cone(columns: tuple[Column, ...]) -> tuple[Column, ...]:

@@ -19,7 +19,7 @@ select
         end
     )
 $$;
-comment on function to_iso is 'The time in ISO 8601, with Z';
+comment on function to_iso is 'The time in ISO 8601, in UTC';
 
 create function light_curve_points(
     wanted_source_id bigint,

@@ -253,7 +253,7 @@ def assert_shown(stack: Stack, page: Page, transient: dict[str, Any]) -> None:
     )
     shown = [row for row in rows if row[2] != "not measured"]
     assert [(row[0], row[3], row[4]) for row in shown] == [
-        (point["time_start"][:19].replace("T", " "), in_digits(point["snr"]),
+        (point["time_start"][:19].replace("T", " "), with_minus(f"{point['snr']:.1f}"),
          point["extraction_type"])
         for point in curve
     ]  # fmt: skip
@@ -261,7 +261,11 @@ def assert_shown(stack: Stack, page: Page, transient: dict[str, Any]) -> None:
 
 def in_digits(value: float) -> str:
     """Return three significant digits, as the page has them."""
-    return f"{float(f'{value:.3g}'):.15g}".replace("-", "\N{MINUS SIGN}")
+    return with_minus(f"{float(f'{value:.3g}'):.15g}")
+
+
+def with_minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def test_every_client_has_every_alert_once(night: Night) -> None:
