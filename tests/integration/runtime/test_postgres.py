@@ -38,48 +38,47 @@ async def test_a_read_only_session_is_dropped_and_made_anew(settings: PostgresSe
         await pool.close()
 
 
-def alter(url: str, change: str) -> None:
-    """End the sessions of a database, and change it, as who maintains it may."""
-    name = urlsplit(url).path.lstrip("/")
-    server = replace_database(url, "postgres")
+def close(url: str, name: str) -> None:
+    """Let nobody into a database, and end its sessions; a pool makes new ones at once."""
+    execute(url, f"alter database {name} allow_connections false")
     is_its = f"datname = '{name}'"
     execute(
-        server,
-        f"select pg_terminate_backend(pid) from pg_stat_activity where {is_its}",  # noqa: S608
+        url,
+        f"select pg_terminate_backend(pid, 60000) from pg_stat_activity where {is_its}",  # noqa: S608
     )
-    execute(server, f"alter database {name} {change}")
 
 
 @pytest.mark.parametrize(
-    ("change", "back", "words"),
+    ("changes", "back", "words"),
     [
-        ("allow_connections false", "allow_connections true", "not currently accepting"),
-        ("rename to {name}_away", "rename to {name}", "does not exist"),
+        ([], "alter database {0} allow_connections true", "not currently accepting"),
+        (
+            ["alter database {0} rename to {0}_away"],
+            "alter database {0}_away rename to {0}; alter database {0} allow_connections true",
+            "does not exist",
+        ),
     ],
 )
-def test_a_login_that_is_refused_meanwhile_is_waited_for(
-    postgres_server_url: str, change: str, back: str, words: str
+async def test_a_login_that_is_refused_meanwhile_is_waited_for(
+    settings: PostgresSettings, changes: list[str], back: str, words: str
 ) -> None:
-    with clone_database(postgres_server_url) as url:
-        name = urlsplit(url).path.lstrip("/")
-        changed_url = replace_database(url, f"{name}_away") if "rename" in change else url
-
-        async def ask() -> None:
-            settings = PostgresSettings(url=SecretStr(url), pool_size=1)
-            pool = await create_pool(settings, service="test")
-            try:
-                await asyncio.to_thread(alter, url, change.format(name=name))
-                async with asyncio.timeout(60):
-                    while words not in await why_unavailable(pool):  # noqa: ASYNC110
-                        await asyncio.sleep(0.05)
-                await asyncio.to_thread(alter, changed_url, back.format(name=name))
-                async with asyncio.timeout(60):
-                    while await why_unavailable(pool):  # noqa: ASYNC110
-                        await asyncio.sleep(0.05)
-            finally:
-                pool.terminate()
-
-        asyncio.run(ask())
+    url = settings.url.get_secret_value()
+    name, server = urlsplit(url).path.lstrip("/"), replace_database(url, "postgres")
+    pool = await create_pool(settings, service="test")
+    try:
+        await asyncio.to_thread(close, server, name)
+        for change in changes:
+            await asyncio.to_thread(execute, server, change.format(name))
+        async with asyncio.timeout(60):
+            while words not in await why_unavailable(pool):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        for change in back.split("; "):
+            await asyncio.to_thread(execute, server, change.format(name))
+        async with asyncio.timeout(60):
+            while await why_unavailable(pool):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    finally:
+        pool.terminate()
 
 
 async def why_unavailable(pool: asyncpg.Pool) -> str:
