@@ -229,32 +229,15 @@ async def test_zero_bytes_in_text_are_rejected(store: AlertStore) -> None:
 
 
 async def test_a_database_without_our_tables_is_fatal(postgres_url: str) -> None:
-    settings = PostgresSettings(url=SecretStr(postgres_url))
-    pool = await create_pool(settings, service="test")
+    settings = PostgresSettings(url=SecretStr(postgres_url), pool_size=1)
+    pool = await create_pool(settings, service="test", resets_sessions=False)
     try:
         async with pool.acquire() as connection:
             await connection.execute("set search_path to pg_temp")
-            bare = AlertStore(_Lending(connection))  # type: ignore[arg-type]
-            with pytest.raises(FatalError, match="livetrap migrate"):
-                await bare.list_unpublished()
+        with pytest.raises(FatalError, match="livetrap migrate"):
+            await AlertStore(pool).list_unpublished()
     finally:
         await pool.close()
-
-
-class _Lending:
-    """A pool of one connection."""
-
-    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
-        self.connection = connection
-
-    def acquire(self) -> "_Lending":
-        return self
-
-    async def __aenter__(self) -> asyncpg.pool.PoolConnectionProxy:
-        return self.connection
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
 
 
 WAITING = "select pid from pg_locks where locktype = 'advisory' and not granted"
