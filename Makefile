@@ -86,7 +86,7 @@ test-kernels: install  ## the kernels as plain Python, with their coverage; then
 
 # Say FUZZ_SEED=7 for other mutants, FUZZ_MUTANTS=1000 for fewer. Of these 45 % are images, 20 %
 # records of detections-v1, 12 % events, 8 % forced requests, 8 % forced measurements, 7 % packets.
-fuzz: install  ## unit properties on new examples, 20 000 damaged messages through the handlers, 500 through a whole stack, 50 questions a path (about 20 min)
+fuzz: install  ## unit properties on new examples, 20 000 damaged messages through the handlers, 500 through a whole stack, 50 questions a path (4 min, with much other work 20)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --hypothesis-profile=explore tests/unit $(PYTEST_OPTIONS)
 	FUZZ_MUTANTS=$(or $(FUZZ_MUTANTS),20000) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile \
 		--timeout 3600 tests/fuzz $(PYTEST_OPTIONS)
