@@ -95,11 +95,18 @@ class Timestep:
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """What a restart needs to know of a stream."""
+    """What a restart needs to know of a stream.
+
+    Parameters
+    ----------
+    recent : tuple of datetime
+        Starts of the last timesteps that moved its clock, in time order.
+    """
 
     stream: str
     closed_until: datetime
     channels: tuple[ExpectedChannel, ...]
+    recent: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

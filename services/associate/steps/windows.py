@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from runtime.settings import AssociateSettings
 from schemas.messages import ImageMetadata
@@ -23,8 +24,8 @@ _JUMP_TIMESTEPS = 100
 _LEAST_JUMP = timedelta(seconds=60)
 # Cadences that must have been seen before a jump is recognised, and how many are kept.
 _LEAST_CADENCES, _MOST_CADENCES = 3, 9
-# How many cadences a jump waits for a second image, beyond the timeout of a timestep.
-_JUMP_WAIT_TIMESTEPS = 3
+# How long a jump waits for a second image, beyond the timeout of a timestep: cadences, and [s].
+_JUMP_WAIT_TIMESTEPS, _LONGEST_JUMP_WAIT_S = 3, 3600.0
 # More timesteps of a stream are not held in memory: the oldest closes without the missing band.
 _MOST_OPEN_TIMESTEPS = 2000
 # A channel that misses this many timesteps in a row is no longer waited for.
@@ -41,6 +42,8 @@ class _Open:
     arrivals: list[Arrival] = field(default_factory=list)
     channels: set[Channel] = field(default_factory=set)
     first_arrival_s: float = 0.0
+    # Whether the stream went on far behind it, with images that came later.
+    is_contradicted: bool = False
 
 
 @dataclass(slots=True)
@@ -76,6 +79,13 @@ class _Stream:
         if limit is None or self.closed_until is None:
             return False
         return time_start - self.closed_until > limit
+
+    def contradict_jumps(self, closed: _Open) -> None:
+        """Note which jumps an ordinary timestep contradicts, as all its images came later."""
+        first_s = min(each.arrived_s for each in closed.arrivals)
+        for window in self.open:
+            if self.is_jump(window.time_start):
+                window.is_contradicted |= window.arrivals[0].arrived_s < first_s
 
     def expected(self) -> list[Channel]:
         return [channel for channel, missed in self.missed.items() if missed < MISSED_LIMIT]
@@ -117,7 +127,7 @@ class TimestepWindows:
     Timesteps of a stream close in order; an image of a closed timestep is late and is associated
     alone; if it came within the timeout, its channel is waited for from then on. A single image
     far ahead of all others (a header with a wrong date) does not move the clock of its stream:
-    it, too, is associated alone.
+    it, too, is associated alone, as soon as the stream goes on where it was.
 
     Parameters
     ----------
@@ -168,6 +178,7 @@ class TimestepWindows:
             if name in self._known:
                 state = self._known[name]
                 stream.closed_until = state.closed_until
+                stream.cadences.extend(later - start for start, later in pairwise(state.recent))
                 for each in state.channels:
                     channel = (each.band, each.stokes)
                     stream.missed[channel] = each.missed_timesteps
@@ -252,7 +263,8 @@ class TimestepWindows:
         waited_s = now_s - window.first_arrival_s
         if stream.is_jump(window.time_start) and not _is_confirmed(stream, window):
             cadence_s = (stream.cadence() or timedelta(0)).total_seconds()
-            return waited_s >= self._timeout_s + _JUMP_WAIT_TIMESTEPS * cadence_s
+            wait_s = min(_JUMP_WAIT_TIMESTEPS * cadence_s, _LONGEST_JUMP_WAIT_S)
+            return window.is_contradicted or waited_s >= self._timeout_s + wait_s
         if waited_s >= self._timeout_s or len(stream.open) > _MOST_OPEN_TIMESTEPS:
             return True
         if stream.closed_until is None:
@@ -282,6 +294,7 @@ class TimestepWindows:
         if stream.closed_until is not None and not is_jump:
             stream.cadences.append(window.time_start - stream.closed_until)
         stream.closed_until = window.time_start
+        stream.contradict_jumps(window)
         stream.recent.append((window.time_start, window.first_arrival_s))
         channels = tuple(
             ExpectedChannel(band, stokes, stream.newest[band, stokes], missed)

@@ -55,7 +55,12 @@ class CatalogueStore:
             if row["name"] in channels:
                 channels[row["name"]].append(_to_channel(row))
         return [
-            StreamState(row["name"], row["closed_until"], tuple(channels[row["name"]]))
+            StreamState(
+                row["name"],
+                row["closed_until"],
+                tuple(channels[row["name"]]),
+                tuple(reversed(row["recent"])),
+            )
             for row in streams
         ]
 

@@ -120,6 +120,30 @@ async def test_a_late_image_is_associated_on_its_own(postgres_url: str) -> None:
         assert only["last_time_start"].day == 6
 
 
+async def test_an_image_far_ahead_holds_no_offset_once_the_stream_goes_on(
+    postgres_url: str,
+) -> None:
+    async with associator(postgres_url, window_timeout_s=1e6) as case:
+        for step in range(5):
+            await case.feed(image(step, [POSITION]))
+        await case.feed(image(2000, [POSITION]))
+        assert await case.outcomes() == {"processed": 5}
+        await case.feed(image(5, [POSITION]))
+        assert await case.outcomes() == {"processed": 6, "late": 1}
+        await case.feed(image(3000, [POSITION]))
+    # Another process knows the cadence, too, and reads what was held again.
+    async with associator(postgres_url, name=case.stream, window_timeout_s=1e6) as again:
+        assert again.offset == 7
+        await again.feed(image(3000, [POSITION]))
+        assert await again.outcomes() == {"processed": 6, "late": 1}
+        await again.feed(image(6, [POSITION]))
+        assert await again.outcomes() == {"processed": 7, "late": 2}
+        (offset,) = await again.rows(
+            "select next_offset from consumed_offset where cluster_id = $1", case.stream
+        )
+        assert offset["next_offset"] == again.offset == 9
+
+
 async def test_a_rejected_image_is_recorded_with_its_reason(postgres_url: str) -> None:
     async with associator(postgres_url) as case:
         await case.feed(rejected(image(0), "no_beam"))
