@@ -152,7 +152,7 @@ check-deploy: install  ## the manifests against a real API server and the schema
 # What takes minutes at most: neither root nor a control plane; promtool only where it is built.
 check-manifests: export CHECK_DEPLOY = light
 check-manifests: install  ## the part of check-deploy that needs neither root nor a control plane: schemas, rollouts, growing topics, a restored backup (5 min)
-	$(BIN)/python -m pytest -q -rs -m cluster tests/cluster/test_schemas.py tests/cluster/test_alert_rules.py \
+	$(BIN)/python -m pytest -q -rs -m cluster tests/cluster/test_schemas.py tests/cluster/test_compose.py tests/cluster/test_alert_rules.py \
 		tests/cluster/test_image_contents.py tests/cluster/test_rollout.py \
 		tests/cluster/test_more_partitions.py tests/cluster/test_restore.py $(PYTEST_OPTIONS)
 

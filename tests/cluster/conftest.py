@@ -114,7 +114,15 @@ def promtool(cache: Path) -> str:
     return ready or str(build(cache, PROMTOOL, module="promtool"))
 
 
-def build(cache: Path, package: str, *, module: str = "controlplane") -> Path:
+@pytest.fixture(scope="session")
+def compose_reader(cache: Path) -> Path:
+    """What `docker compose config` reads its file with."""
+    return build(cache, ".", module="compose", takes_minutes=False)
+
+
+def build(
+    cache: Path, package: str, *, module: str = "controlplane", takes_minutes: bool = True
+) -> Path:
     """Return a program of a module beside this file, or that it names; built once a version."""
     source = HERE / module
     files = [source / "go.mod", source / "go.sum", source / package / "main.go"]
@@ -122,7 +130,7 @@ def build(cache: Path, package: str, *, module: str = "controlplane") -> Path:
     version = hashlib.sha256(text).hexdigest()[:16]
     binary = cache / f"{(source / package).resolve().name}-{version}"
     if not binary.exists():
-        if IS_LIGHT:
+        if IS_LIGHT and takes_minutes:
             pytest.skip(f"{package} is not built here; `make check-deploy` builds it")
         built = binary.with_suffix(".new")
         subprocess.run(

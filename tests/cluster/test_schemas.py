@@ -1,6 +1,5 @@
 """Every object of every overlay has the fields that its schema names, and no others."""
 
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,6 @@ import yaml
 
 from tests.support.openapi_schemas import write_custom_schemas, write_schemas
 
-COMPOSE = Path(__file__).parents[2] / "deploy/compose.yaml"
 Validate = Callable[[str], "subprocess.CompletedProcess[str]"]
 
 
@@ -73,15 +71,3 @@ def test_a_mistake_is_found(
         pytest.skip("mvn is not here, and the definitions of Strimzi come by it")
     assert right in overlays["observatory"]
     assert validate(overlays["observatory"].replace(right, wrong, 1)).returncode == 1
-
-
-def test_compose_reads_its_file() -> None:
-    docker = shutil.which("docker")
-    plugin = [str(docker), "compose", "version"]
-    if docker is None or subprocess.run(plugin, capture_output=True, check=False).returncode:
-        pytest.skip("docker compose is not here")
-    done = subprocess.run(
-        [docker, "compose", "-f", str(COMPOSE), "config", "--quiet"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
