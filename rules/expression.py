@@ -215,9 +215,10 @@ class _Parser:
 
     def _check_choice(self, node: ast.expr, name: str, value: float | str) -> None:
         """Refuse a value that a quantity never has: the comparison would never change."""
-        choices = QUANTITIES[name].choices
-        if choices and value not in choices:
-            raise self._error(node, f"{name} is never {value!r}; it is {' or '.join(choices)}")
+        quantity = QUANTITIES[name]
+        if not quantity.can_be(value):
+            choices = " or ".join(quantity.choices)
+            raise self._error(node, f"{name} is never {value!r}; it is {choices}")
 
     def _operand(self, node: ast.expr) -> Name | Literal_:
         match node:

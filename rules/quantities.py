@@ -12,6 +12,7 @@ from typing import Literal
 
 from schemas.messages import SourceEvent
 from schemas.quality import QualityFlag
+from sky.stokes import STOKES_NAMES
 
 __all__ = ["QUANTITIES", "Facts", "Quantity", "Value", "facts_of"]
 
@@ -36,7 +37,8 @@ class Quantity:
     sql : str
         Expression for it from column ``event`` of table ``source_event``.
     choices : tuple of str
-        The values that a text can have; empty if it can be any.
+        The values that a text can have, where ``:N`` at an end is a colon and a number; empty if
+        it can be any.
     """
 
     kind: Literal["number", "text", "flag"]
@@ -44,6 +46,17 @@ class Quantity:
     value: Callable[[SourceEvent], Value]
     sql: str
     choices: tuple[str, ...] = ()
+
+    def can_be(self, value: float | str) -> bool:
+        """Return whether it ever has a value."""
+        return not self.choices or any(_is_choice(value, choice) for choice in self.choices)
+
+
+def _is_choice(value: float | str, choice: str) -> bool:
+    if not choice.endswith(":N"):
+        return value == choice
+    start, _, number = str(value).partition(":")
+    return number.isdecimal() and f"{start}:N" == choice
 
 
 def _read_choices(field: str) -> tuple[str, ...]:
@@ -120,7 +133,7 @@ QUANTITIES: dict[str, Quantity] = {
     "certainty": _text("certainty", "certain or possible", _read_choices("certainty")),
     "stream": _text("stream", "name of the stream"),
     "telescope": _text("telescope", "name of the telescope"),
-    "stokes": _text("stokes", "Stokes parameter"),
+    "stokes": _text("stokes", "Stokes parameter or correlation of receivers", STOKES_NAMES),
     "snr": _number("snr", "peak over local rms [-]"),
     "flux_peak_jy_beam": _number("flux_peak_jy_beam", "peak brightness [Jy/beam]"),
     "flux_int_jy": _number("flux_int_jy", "integrated flux density [Jy]"),
@@ -151,7 +164,9 @@ QUANTITIES: dict[str, Quantity] = {
         "n_episodes", "episodes of activity of the source so far, this one included [-]"
     ),
     "trigger": _text(
-        "trigger", "test that raised it: new, single, window:N, history, missed or track"
+        "trigger",
+        "test that raised it: new, single, window:N (looks), history, missed or track",
+        ("new", "single", "window:N", "history", "missed", "track"),
     ),
     "trigger_sigma": _number("trigger_sigma", "significance of that test [-]"),
     "flux_expected_jy_beam": _number(

@@ -52,6 +52,11 @@ def test_names_that_exist_pass_and_before_the_first_image_any_stream() -> None:
         ("'retracted' != change", "change is never 'retracted'"),
         ("certainty == 'sure'", "certain or possible"),
         ("not extraction_type == 'blnd'", "extraction_type is never 'blnd'; it is blind or"),
+        ("stokes == 'i'", "stokes is never 'i'; it is I or Q or U or V"),
+        ("stokes not in ['V', 'stokes v']", "stokes is never 'stokes v'"),
+        ("trigger == 'windows:8'", "trigger is never 'windows:8'; it is new or single or window:N"),
+        ("trigger == 'window:'", "trigger is never 'window:'"),
+        ("trigger in ['window:N', 'new']", "trigger is never 'window:N'"),
         ("has_flag('near_bright')", "the only functions are"),
         ("is_edgy", "no known quantity"),
     ],
@@ -63,6 +68,11 @@ def test_a_value_that_a_quantity_never_has_is_refused(
     path.write_text(rules(when))
     assert run(["rules", "check", str(path)]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("when", ["stokes in ['V', 'RR']", "trigger == 'window:8'"])
+def test_a_value_that_a_quantity_can_have_passes(when: str) -> None:
+    check(when)
 
 
 def rewrite(path: Path, when: str) -> None:
