@@ -28,6 +28,8 @@ _VALID_S = 8.0
 FENCE_S = 6.0
 _QUERY_TIMEOUT_S = 5.0
 _GIVE_BACK_S = 1.0
+# The server counts the end of a session after its locks are free.
+_COUNTED_S = 0.05
 # The other side has closed the connection, whether this process has read that or not (Linux).
 _ENDED = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
@@ -48,9 +50,9 @@ class AdvisoryLock:
     service : str
         Shown as ``application_name`` in ``pg_stat_activity``.
     fence_s : float
-        Who takes it after another process waits so long after the start of the server [s]: a
-        restart ends the session of a process that stands still, and what that one was allowed
-        to send before may arrive for this time.
+        Who takes it after another process waits so long after the server, not the process, has
+        ended its session [s]: the process may stand still, and what it was allowed to send before
+        may arrive for this time.
     """
 
     def __init__(
@@ -108,7 +110,12 @@ class AdvisoryLock:
             return
         try:
             async with asyncio.timeout(_QUERY_TIMEOUT_S):
-                await _QUERIES.fetchval(connection, "renew_advisory_lock")
+                if self._fence_s:
+                    await _QUERIES.execute(
+                        connection, "renew_lease", name=self._name, holder=self._holder
+                    )
+                else:
+                    await _QUERIES.fetchval(connection, "renew_advisory_lock")
         except UNAVAILABLE_ERRORS:
             self.release()
         else:
@@ -153,6 +160,7 @@ class AdvisoryLock:
         return None
 
     async def _wait_for_the_holder_before(self, connection: "asyncpg.Connection") -> None:
+        await asyncio.sleep(_COUNTED_S)
         wait_s = await _QUERIES.fetchval(
             connection, "measure_fence",
             name=self._name, holder=self._holder, fence_s=self._fence_s,

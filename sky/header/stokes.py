@@ -39,7 +39,5 @@ def _from_name(cards: Cards) -> str:
         return "I"
     name = text.upper().removeprefix("STOKES").strip()
     if name not in STOKES_NAMES:
-        raise HeaderError(
-            "bad_stokes", f"STOKES is {text!r}; known are {', '.join(STOKES_NAMES)}"
-        )
+        raise HeaderError("bad_stokes", f"STOKES is {text!r}; known are {', '.join(STOKES_NAMES)}")
     return name

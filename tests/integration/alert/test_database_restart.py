@@ -1,9 +1,11 @@
-"""The alert service while PostgreSQL restarts: its sessions end, and with them every lock."""
+"""The alert service while PostgreSQL restarts or ends its sessions, and with them every lock."""
 
+import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import asyncpg
 import psutil
 import pytest
 
@@ -35,7 +37,7 @@ def site(kafka_bootstrap: str, server: OwnPostgres, tmp_path: Path) -> Iterator[
         yield made
 
 
-def restart(server: OwnPostgres) -> None:
+def restart(server: OwnPostgres, _site: AlertSite) -> None:
     server.stop()
     server.start()
 
@@ -44,15 +46,31 @@ def test_alerts_go_on_after_a_restart(server: OwnPostgres, site: AlertSite) -> N
     service = site.start_and_wait(**STATIC)
     site.publish(events(0, 60))
     wait_until(lambda: n_alerts(site) > 5, what="alerts")
-    restart(server)
+    restart(server, site)
     site.publish(events(60, 80))
     assert_each_once(site, ivorns(events(0, 80)))
     assert service.process.poll() is None
     assert_stops(service)
 
 
-def test_a_leader_that_is_stopped_during_a_restart_sends_nothing_twice(
-    server: OwnPostgres, site: AlertSite
+def end_sessions(_server: OwnPostgres, site: AlertSite) -> None:
+    """End every session of the alert service, as an operator or a failover does."""
+
+    async def end() -> None:
+        operator = await asyncpg.connect(site.postgres_url)
+        ended = await operator.fetchval(
+            "select bool_and(pg_terminate_backend(pid, 60000)) from pg_stat_activity "
+            "where application_name like 'livetrap-alert%' and datname = current_database()"
+        )
+        await operator.close()
+        assert ended
+
+    asyncio.run(end())
+
+
+@pytest.mark.parametrize("end", [restart, end_sessions])
+def test_a_leader_whose_session_ends_while_it_is_stopped_sends_nothing_twice(
+    end: Callable[[OwnPostgres, AlertSite], None], server: OwnPostgres, site: AlertSite
 ) -> None:
     first = site.start(module="tests.support.stopped_alert", LIVETRAP_KAFKA__INSTANCE_ID="one")
     wait_until(lambda: first.has_logged("service_started"), what="the first leads")
@@ -64,7 +82,7 @@ def test_a_leader_that_is_stopped_during_a_restart_sends_nothing_twice(
     process = psutil.Process(first.process.pid)
     wait_until(lambda: process.status() == psutil.STATUS_STOPPED, what="it stops itself")
     try:
-        restart(server)
+        end(server, site)
         wait_until(lambda: n_alerts(site) == 60, timeout_s=120, what="all alerts of the second")
     finally:
         first.process.send_signal(signal.SIGCONT)
