@@ -8,12 +8,12 @@ from typing import Any
 
 import asyncpg
 
-from runtime.errors import FatalError, RejectedMessageError, SettingsError, TransientError
+from runtime.errors import FatalError, RejectedMessageError, TransientError
+from runtime.pooler import POOLER_ERRORS, refuse_pooler, refuse_shared_servers
 from runtime.settings import PostgresSettings
 from runtime.sql import Queries
 
 __all__ = [
-    "POOLER_ERRORS",
     "UNAVAILABLE_ERRORS",
     "DatabaseProbe",
     "OldSchemaError",
@@ -22,7 +22,6 @@ __all__ = [
     "connect",
     "create_pool",
     "lend_connection",
-    "refuse_pooler",
 ]
 
 _QUERIES = Queries("runtime")
@@ -52,13 +51,6 @@ _LOGIN_ERRORS = (
 )
 # The database takes no connections at present.
 _CLOSED_ERRORS = (asyncpg.ObjectNotInPrerequisiteStateError,)
-# What a pooler that changes servers between transactions makes of prepared statements, and what
-# it says of settings of a session.
-POOLER_ERRORS = (
-    asyncpg.DuplicatePreparedStatementError,
-    asyncpg.InvalidSQLStatementNameError,
-    asyncpg.ProtocolViolationError,
-)
 # The database can never take these values.
 _REFUSALS = (
     asyncpg.DataError,
@@ -118,6 +110,9 @@ async def create_pool(
         )
         try:
             async with pool.acquire() as connection:
+                await refuse_shared_servers(
+                    connection, lambda: _connect(settings, service=service)
+                )
                 await check_schema(connection)
         except BaseException:
             pool.terminate()
@@ -161,9 +156,13 @@ async def _leave_session(_connection: asyncpg.Connection) -> None:
 async def connect(settings: PostgresSettings, *, service: str) -> asyncpg.Connection:
     """Return one connection outside of a pool; parameters and errors as of `create_pool`."""
     with _translated():
-        return await asyncpg.connect(
-            settings.url.get_secret_value(), server_settings=_to_server_settings(service)
-        )
+        return await _connect(settings, service=service)
+
+
+async def _connect(settings: PostgresSettings, *, service: str) -> asyncpg.Connection:
+    return await asyncpg.connect(
+        settings.url.get_secret_value(), server_settings=_to_server_settings(service)
+    )
 
 
 def _to_server_settings(service: str) -> dict[str, str]:
@@ -185,16 +184,6 @@ def _translated() -> Iterator[None]:
         raise TransientError(
             f"PostgreSQL is unavailable: {error!r} (LIVETRAP_POSTGRES__URL)"
         ) from error
-
-
-def refuse_pooler(error: BaseException) -> SettingsError | TransientError:
-    """Return what one of `POOLER_ERRORS` means for the process."""
-    if isinstance(error, asyncpg.ProtocolViolationError) and "startup parameter" not in str(error):
-        return TransientError(f"PostgreSQL is unavailable: {error!r}")
-    return SettingsError(
-        "POSTGRES__URL goes through a pooler in transaction mode; use the database itself, or "
-        f"session mode ({error})"
-    )
 
 
 class DatabaseProbe:

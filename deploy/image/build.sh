@@ -15,8 +15,10 @@ if [ -z "$builder" ]; then
     exit 2
 fi
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml | head -n 1)
+# Where it comes from, without the login that an address may have.
+source=$(git remote get-url origin 2>/dev/null | sed 's|//[^/@]*@|//|')
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 epoch=$(git log -1 --format=%ct 2>/dev/null || echo 1767225600)
 exec "$builder" build --file deploy/image/Containerfile --tag "${IMAGE:-livetrap:$version}" \
-    --build-arg "VERSION=$version" --build-arg "REVISION=$revision" \
+    --build-arg "SOURCE=${source:-unknown}" --build-arg "VERSION=$version" --build-arg "REVISION=$revision" \
     --build-arg "SOURCE_DATE_EPOCH=$epoch" "$@" .

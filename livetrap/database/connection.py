@@ -8,7 +8,8 @@ from typing import TypeVar
 import asyncpg
 
 from runtime.errors import FatalError, TransientError
-from runtime.postgres import POOLER_ERRORS, UNAVAILABLE_ERRORS, refuse_pooler
+from runtime.pooler import POOLER_ERRORS, refuse_pooler, refuse_shared_servers
+from runtime.postgres import UNAVAILABLE_ERRORS
 from runtime.settings import PostgresSettings
 
 __all__ = ["connect", "with_connection"]
@@ -31,10 +32,9 @@ async def connect(settings: PostgresSettings) -> AsyncIterator[asyncpg.Connectio
         If a pooler in transaction mode stands before it.
     """
     try:
-        connection = await asyncpg.connect(
-            settings.url.get_secret_value(), timeout=_CONNECT_TIMEOUT_S
-        )
+        connection = await _connect(settings)
         try:
+            await refuse_shared_servers(connection, lambda: _connect(settings))
             yield connection
         finally:
             await connection.close()
@@ -62,6 +62,10 @@ async def connect(settings: PostgresSettings) -> AsyncIterator[asyncpg.Connectio
         ) from error
     except asyncpg.PostgresError as error:
         raise FatalError(f"PostgreSQL refuses a statement: {error}") from error
+
+
+async def _connect(settings: PostgresSettings) -> asyncpg.Connection:
+    return await asyncpg.connect(settings.url.get_secret_value(), timeout=_CONNECT_TIMEOUT_S)
 
 
 def with_connection(

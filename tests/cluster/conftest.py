@@ -15,6 +15,7 @@ from platformdirs import user_cache_path
 
 from tests.cluster.control_plane import ControlPlane, run_control_plane
 from tests.cluster.definitions import find_definitions
+from tests.cluster.programs import need
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -32,13 +33,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.cluster)
             item.add_marker(pytest.mark.timeout(1800))
-
-
-def need(program: str) -> str:
-    found = shutil.which(program)
-    if found is None:
-        pytest.skip(f"{program} is not here")
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -137,7 +131,7 @@ def build(
             need("go"), "build", "-trimpath", "-ldflags=-s -w", "-tags=remove_all_sd",
             "-o", str(built), package,
         ]  # fmt: skip
-        options = {"cwd": source, "env": os.environ | {"CGO_ENABLED": "0"}}
+        options: dict[str, Any] = {"cwd": source, "env": os.environ | {"CGO_ENABLED": "0"}}
         if takes_minutes:
             subprocess.run(command, **options, check=True)
         else:

@@ -19,6 +19,7 @@ import yaml
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas.topics import Topics
+from tests.cluster.container_image import IMAGE, make_archive, need_image
 from tests.cluster.control_plane import ControlPlane, wait_for
 from tests.cluster.real_node import ADDRESS, NETWORK, PLUGINS, PROGRAMS, real_node
 from tests.support.night import run
@@ -27,7 +28,6 @@ from tests.support.own_postgres import OwnPostgres, own_postgres
 from tests.support.stack_under_load import vtp_robot
 
 HERE = Path(__file__).parent
-IMAGE = "localhost/livetrap:0.1.0"  # that of the laptop overlay
 BANDS = 2
 # Each round restarts every workload and kills a pod of each; the issue asks for ten.
 ROUNDS = int(os.environ.get("ROUNDS", "2"))
@@ -130,13 +130,6 @@ def assert_can_run() -> None:
         pytest.skip(f"no kubelet: {', '.join(missing)} not here")
 
 
-def make_archive(folder: Path, image: str) -> Path:
-    path = folder / f"{image.rsplit('/', 1)[1].replace(':', '-')}.tar"
-    command = ["buildah", "push", "-q", image, f"oci-archive:{path}:{image}"]
-    subprocess.run(command, check=True, capture_output=True)
-    return path
-
-
 def make_pause(program: Path) -> None:
     """Make ``localhost/pause:1`` with nothing but its program."""
     with tempfile.TemporaryDirectory() as folder:
@@ -154,8 +147,7 @@ def make_pause(program: Path) -> None:
 def archives(request: pytest.FixtureRequest) -> Iterator[dict[str, Path]]:
     """Archives of the image, which `make image` has built, and of the sandbox of pods."""
     assert_can_run()
-    if subprocess.run(["buildah", "inspect", IMAGE], capture_output=True, check=False).returncode:
-        pytest.skip(f"no {IMAGE} here: build it with `make image IMAGE={IMAGE}`")
+    need_image()
     make_pause(request.getfixturevalue("pause"))
     with tempfile.TemporaryDirectory(prefix="livetrap-images-") as folder:
         yield {each: make_archive(Path(folder), each) for each in ("localhost/pause:1", IMAGE)}
