@@ -12,7 +12,8 @@ __all__ = ["IMAGE", "make_archive", "need_image", "run_in_container"]
 IMAGE = "localhost/livetrap:0.1.0"  # that of the laptop overlay
 # As little as pods may; runc also where groups of both versions are mounted.
 _RUN = (
-    "--runtime", "runc", "run", "--rm", "--read-only", "--tmpfs", "/tmp",  # noqa: S108
+    "--runtime", "runc", "run", "--rm", "--read-only", "--read-only-tmpfs=false",
+    "--tmpfs", "/tmp",  # noqa: S108
     "--cap-drop", "all", "--security-opt", "no-new-privileges", "--network", "host",
     "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024",
 )  # fmt: skip
