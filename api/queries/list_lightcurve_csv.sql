@@ -39,3 +39,9 @@ from
         null,
         null
     ) as point
+order by
+    point.time_start,
+    point.freq_eff_hz,
+    point.stokes,
+    point.image_key,
+    point.source_number

@@ -12,62 +12,46 @@
 -- $10  limit                int          [-]
 -- Null leaves a condition out.
 -- Index: detection (source_id, time_start).
-with written as (
-    select
-        to_iso(point.time_start) as time_start,
-        finite(point.exposure_s) as exposure_s,
-        finite(point.freq_eff_hz) as freq_eff_hz,
-        finite(point.freq_bw_hz) as freq_bw_hz,
-        point.stokes,
-        finite(point.flux_int_jy) as flux_int_jy,
-        finite(point.flux_int_err_jy) as flux_int_err_jy,
-        finite(point.flux_peak_jy_beam) as flux_peak_jy_beam,
-        finite(point.flux_peak_err_jy_beam) as flux_peak_err_jy_beam,
-        finite(point.snr) as snr,
-        finite(point.ra) as ra,
-        finite(point.dec) as dec,
-        point.extraction_type,
-        point.quality_flags,
-        finite(point.p_false) as p_false,
-        point.image_id,
-        point.image_key,
-        point.source_number
-    from
-        light_curve_points(
-            $1::bigint,
-            $2::float8,
-            $3::bigint,
-            $4::text,
-            $5::timestamptz,
-            $6::float8,
-            $7::text,
-            $8::bigint,
-            $9::int,
-            $10::int
-        ) as point
-)
-
 select
     row_to_json(cells)::text as point,
-    written.image_key,
-    written.source_number
-from written
-cross join lateral (
-    select
-        written.time_start,
-        written.exposure_s,
-        written.freq_eff_hz,
-        written.freq_bw_hz,
-        written.stokes,
-        written.flux_int_jy,
-        written.flux_int_err_jy,
-        written.flux_peak_jy_beam,
-        written.flux_peak_err_jy_beam,
-        written.snr,
-        written.ra,
-        written.dec,
-        written.extraction_type,
-        written.quality_flags,
-        written.p_false,
-        written.image_id
-) as cells
+    point.image_key,
+    point.source_number
+from
+    light_curve_points(
+        $1::bigint,
+        $2::float8,
+        $3::bigint,
+        $4::text,
+        $5::timestamptz,
+        $6::float8,
+        $7::text,
+        $8::bigint,
+        $9::int,
+        $10::int
+    ) as point
+cross join
+    lateral (
+        select
+            to_iso(point.time_start) as time_start,
+            finite(point.exposure_s) as exposure_s,
+            finite(point.freq_eff_hz) as freq_eff_hz,
+            finite(point.freq_bw_hz) as freq_bw_hz,
+            point.stokes,
+            finite(point.flux_int_jy) as flux_int_jy,
+            finite(point.flux_int_err_jy) as flux_int_err_jy,
+            finite(point.flux_peak_jy_beam) as flux_peak_jy_beam,
+            finite(point.flux_peak_err_jy_beam) as flux_peak_err_jy_beam,
+            finite(point.snr) as snr,
+            finite(point.ra) as ra,
+            finite(point.dec) as dec,
+            point.extraction_type,
+            point.quality_flags,
+            finite(point.p_false) as p_false,
+            point.image_id
+    ) as cells
+order by
+    point.time_start,
+    point.freq_eff_hz,
+    point.stokes,
+    point.image_key,
+    point.source_number
