@@ -16,6 +16,7 @@ from tests.support.api_rows import Rows
 from tests.support.api_service import server
 from tests.support.browser import CHROMIUM, open_page
 from tests.support.own_postgres import own_postgres
+from tests.support.page_errors import badly_rounded, read_value
 from tests.support.page_site import Site, add_transient, open_site
 from tests.support.records import wcs_header
 from tests.support.supervised import shell, supervised
@@ -205,6 +206,41 @@ def test_a_one_shot_transient_is_in_the_variability_plane(site: Site) -> None:
     assert str(burst) in beyond
     page.press("Enter")
     page.wait_for(f"location.search === '?id={zero}'")
+    assert site.errors() == []
+
+
+def test_an_error_has_two_digits_and_its_value_ends_at_the_same_place(site: Site) -> None:
+    rng = np.random.default_rng(4)
+    errors_jy = 10 ** rng.uniform(-8, 1, 150)
+    # Those that are rounded to another power of ten, and those that are not.
+    errors_jy[:8] = [9.96e-4, 0.0994, 0.0996, 0.996, 9.95e-6, 0.12345, 1.5e-7, 1e-3]
+    fluxes_jy = rng.normal(0, 1, 150) * errors_jy * 10 ** rng.uniform(-1, 4, 150)
+
+    async def add(rows: Rows) -> tuple[int, int]:
+        image = await rows.image(
+            0, flux_factor=1.23456, flux_factor_err=0.0456, flux_status="solved",
+            shift_status="solved", shift_east_arcsec=-12.3456, shift_north_arcsec=0.0789,
+            shift_err_arcsec=0.996,
+        )  # fmt: skip
+        source = await rows.source(10.0, 10.0, image=image)
+        for flux_jy, err_jy in zip(fluxes_jy, errors_jy, strict=True):
+            await rows.point(source, image, float(flux_jy), flux_int_err_jy=float(err_jy))
+        return source, image
+
+    _, (source, image) = site.write(add)
+    page = site.open(f"source?id={source}&limits=0")
+    page.wait_for("document.querySelector('.chart-foot summary')?.click() ?? true")
+    cells = "[...document.querySelectorAll('.chart-foot tbody td:nth-child(3)')]"
+    written = page.wait_for(f"{cells}.length === 150 && {cells}.map(each => each.innerText)")
+    assert badly_rounded("\n".join(written)) == []
+    found = np.array([read_value(each) for each in written])
+    # The table has its rows as the answer has: by their numbers, for one image.
+    np.testing.assert_array_less(np.abs(found[:, 0] - fluxes_jy), found[:, 2] * (1 + 1e-6))
+    np.testing.assert_array_less(np.abs(found[:, 1] - errors_jy), found[:, 2] * (1 + 1e-6))
+    page = site.open(f"image?id={image}")
+    words = page.run("document.querySelector('[aria-label=Quantities]').innerText")
+    assert "1.235 \u00b1 0.046, not applied" in words
+    assert "\u221212.3 \u00b1 1.0\u2033, 0.1 \u00b1 1.0\u2033, not applied" in words
     assert site.errors() == []
 
 

@@ -1,8 +1,8 @@
 """A night in a database, the same in every run: rows, pixels and a clock that stands still."""
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import numpy as np
@@ -10,7 +10,6 @@ from astropy import units
 from astropy_healpix import HEALPix
 from scipy.ndimage import gaussian_filter
 
-from livetrap.database.migrations import migrate
 from runtime.kafka import (
     OutMessage,
     create_producer,
@@ -29,7 +28,7 @@ from tests.support.api_rows import START, Rows
 from tests.support.fits_images import make
 from tests.support.records import wcs_header
 
-__all__ = ["NOW", "add_night", "create_night"]
+__all__ = ["NOW", "add_night", "stop_clock"]
 
 # The clock of the database and of the browser.
 NOW = START + timedelta(seconds=10 * 40)
@@ -45,15 +44,10 @@ KEPT = range(8, N_STEPS)
 _NAMES = ("burst", "flare", "fading")
 
 
-async def create_night(server_url: str, name: str) -> str:
-    """Create a migrated database whose `now()` stands still; return its address."""
-    connection = await asyncpg.connect(server_url)
-    await connection.execute(f"drop database if exists {name}")
-    await connection.execute(f"create database {name}")
-    await connection.close()
-    url = f"{server_url.rsplit('/', 1)[0]}/{name}"
-    await asyncio.to_thread(migrate, url)
-    connection = await asyncpg.connect(url)
+async def stop_clock(postgres_url: str) -> None:
+    """Let `now()` of a database stand still at `NOW`."""
+    name = urlsplit(postgres_url).path.lstrip("/")
+    connection = await asyncpg.connect(postgres_url)
     await connection.execute(
         "create schema standing_clock;"
         "create function standing_clock.now() returns timestamptz language sql stable "
@@ -62,7 +56,6 @@ async def create_night(server_url: str, name: str) -> str:
         f"alter database {name} set search_path = standing_clock, pg_catalog, public"
     )
     await connection.close()
-    return url
 
 
 def _source_places() -> np.ndarray:

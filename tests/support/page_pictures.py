@@ -2,6 +2,8 @@
 
 import base64
 import io
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
+import pytest
 from PIL import Image
 
 from tests.support.browser import Page
@@ -17,17 +20,20 @@ from tests.support.page_night import NOW
 
 __all__ = [
     "PAGES",
-    "PICTURES",
     "VIEWS",
     "View",
-    "chromium_version",
-    "differing_part",
+    "assert_as_its_picture",
+    "assert_same",
     "look",
     "standing_page",
     "take",
 ]
 
+IS_WANTED = bool(os.environ.get("UPDATE_PICTURES"))
 PICTURES = Path("docs/images/pages")
+MADE_BY = PICTURES / "made_by.json"
+# Of the blocks: letters are drawn otherwise elsewhere, a part of the page that moved is more.
+MOST_DIFFERING = 0.02
 # What is in the window has come: pixels, light curves of rows, overlays of images.
 _IS_WHOLE = """(() => {
   const seen = (what) => [...document.querySelectorAll(what)].filter((each) => {
@@ -60,20 +66,22 @@ _STANDING = """(() => {
     constructor(...given) { super(...(given.length ? given : [now])); }
     static now() { return now; }
   };
-  performance.now = () => 0;
-  window.EventSource = class extends EventTarget {
-    constructor() {
-      super();
-      this.readyState = 1;
-      setTimeout(() => {
-        this.dispatchEvent(new Event('open'));
-        this.dispatchEvent(new MessageEvent('heartbeat', {lastEventId: '0', data: JSON.stringify(
+  performance.now = () => window.elapsedMs ?? 0;
+  const RealEventSource = window.EventSource;
+  // What the server says comes when it says it, with the time of the standing clock.
+  window.EventSource = class extends RealEventSource {
+    constructor(...given) {
+      super(...given);
+      super.addEventListener('open', () => this.dispatchEvent(new MessageEvent('heartbeat')));
+    }
+    addEventListener(kind, listener) {
+      super.addEventListener(kind, kind !== 'heartbeat' ? listener : (event) => {
+        window.heardMs = performance.now();
+        listener(new MessageEvent(kind, {lastEventId: event.lastEventId, data: JSON.stringify(
           {time: new RealDate(now).toISOString(), last_image_age_s: 2})}));
       });
     }
-    close() {}
   };
-  window.EventSource.CLOSED = 2;
   const bytes = Uint8Array.from(atob('%(font)s'), (each) => each.charCodeAt(0));
   const face = new FontFace('Standing', bytes);
   document.fonts.add(face);
@@ -153,9 +161,22 @@ def take(page: Page) -> bytes:
     return base64.b64decode(found["data"])
 
 
-def chromium_version(page: Page) -> int:
-    """Return the major version of the browser."""
-    return int(page.call("Browser.getVersion")["product"].split("/")[1].split(".")[0])
+def assert_as_its_picture(page: Page, name: str, found: bytes) -> None:
+    """Compare with the picture of that name, of the same Chromium; or write it, where wanted."""
+    version = int(page.call("Browser.getVersion")["product"].split("/")[1].split(".")[0])
+    file = PICTURES / f"{name}.webp"
+    if IS_WANTED:
+        PICTURES.mkdir(exist_ok=True)
+        file.write_bytes(found)
+        MADE_BY.write_text(json.dumps({"chromium": version}) + "\n")
+    elif json.loads(MADE_BY.read_text())["chromium"] != version:
+        pytest.skip(f"pictures are of another Chromium than {version}: make pictures")
+    assert_same(found, file.read_bytes())
+
+
+def assert_same(first: bytes, second: bytes) -> None:
+    """Check that two pictures show the same."""
+    assert _differing_part(first, second) <= MOST_DIFFERING
 
 
 def _blocks(picture: bytes) -> npt.NDArray[np.float64]:
@@ -167,7 +188,7 @@ def _blocks(picture: bytes) -> npt.NDArray[np.float64]:
     return parts.reshape(rows, columns, _BLOCK_PX**2)
 
 
-def differing_part(first: bytes, second: bytes) -> float:
+def _differing_part(first: bytes, second: bytes) -> float:
     """Return which part of the blocks that show something differs; 1 for another size."""
     ours, theirs = _blocks(first), _blocks(second)
     if ours.shape != theirs.shape:

@@ -54,7 +54,7 @@ class Site:
     ) -> None:
         self.address = f"http://127.0.0.1:{port}"
         self.page = page
-        self._postgres_url = postgres_url
+        self.postgres_url = postgres_url
         self._stack = stack
         self._settings = {
             "LIVETRAP_POSTGRES__URL": postgres_url,
@@ -80,7 +80,7 @@ class Site:
         """Write rows of a new stream; give its name and what the work returns."""
 
         async def run() -> tuple[str, T]:
-            async with rows_of(self._postgres_url) as rows:
+            async with rows_of(self.postgres_url) as rows:
                 return rows.stream, await work(rows)
 
         return asyncio.run(run())

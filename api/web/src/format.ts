@@ -31,7 +31,12 @@ export function plainPlace(at: { ra: number; dec: number }): string {
 }
 
 export const degrees = (value: number | null): string => (value === null ? "–" : `${withMinus(value.toFixed(5))}°`);
-export const arcsec = (value: number | null): string => (value === null ? "–" : `${withMinus(value.toPrecision(3))}″`);
+/** Always so many digits, so that points stand below points; of a 1-sigma error two. */
+export function arcsec(value: number | null, digits = 3): string {
+  if (value === null) return "–";
+  const text = value.toPrecision(digits);
+  return `${text.includes("e") ? number(value, digits) : withMinus(text)}″`;
+}
 
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 export function power(exponent: number): string {
@@ -48,6 +53,14 @@ export function number(value: number | null | undefined, digits = 3): string {
   return `${withMinus(mantissa ?? "")} × ${power(Number(exponent))}`;
 }
 
+/** For a column: always so many decimals, so that points stand below points. */
+export function figure(value: number | null | undefined, decimals: number): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  return Math.abs(value) < 1e5 ? withMinus(value.toFixed(decimals)) : number(value);
+}
+export const ETA_DECIMALS = 2;
+export const V_DECIMALS = 3;
+
 export const count = (value: number): string => withMinus(value.toLocaleString("en"));
 
 const UNITS: readonly (readonly [number, string])[] = [[1, "Jy"], [1e-3, "mJy"], [1e-6, "µJy"]];
@@ -55,10 +68,10 @@ export function fluxUnit(flux: number): readonly [number, string] {
   return UNITS.find(([unit]) => Math.abs(flux) >= unit) ?? [1e-6, "µJy"];
 }
 
-export function flux(value: number | null, suffix = ""): string {
+export function flux(value: number | null, suffix = "", digits = 4): string {
   if (value === null) return "–";
   const [unit, name] = fluxUnit(value);
-  return `${number(value / unit, 4)} ${name}${suffix}`;
+  return `${number(value / unit, digits)} ${name}${suffix}`;
 }
 
 /** For a column: always four digits, so that points stand below points. */
@@ -70,14 +83,34 @@ export function fluxFigure(value: number | null, suffix = ""): string {
 
 export const snr = (value: number | null | undefined): string => (value === null || value === undefined ? "–" : withMinus(value.toFixed(1)));
 
-/** A value with its 1-sigma error in one unit: 12.3 ± 0.4 mJy */
+/**
+ * A value with its 1-sigma error: two digits of the error, and the value to the same place
+ * (JCGM 100:2008, 7.2.6): 12.3 ± 4.1, 12350 ± 230, (1.20 ± 0.15) × 10⁻⁵
+ */
+export function withError(value: number | null, error: number | null, digits = 4): string {
+  if (value === null || error === null || !Number.isFinite(value) || !Number.isFinite(error)) return number(value, digits);
+  if (!(error > 0)) return `${number(value, digits)} ± ${number(error, 2)}`;
+  const greatest = Math.max(Math.abs(value), error);
+  if (greatest < 1e-3 || greatest >= 1e5) {
+    const exponent = exponentOf(greatest);
+    return `(${samePlace(value / 10 ** exponent, error / 10 ** exponent)}) × ${power(exponent)}`;
+  }
+  return samePlace(value, error);
+}
+
+const exponentOf = (value: number): number => Number(value.toExponential(1).split("e")[1]);
+
+function samePlace(value: number, error: number): string {
+  const decimals = 1 - exponentOf(error);
+  const to = (of: number): string => (decimals < 0 ? String(Math.round(of * 10 ** decimals) * 10 ** -decimals) : of.toFixed(Math.min(100, decimals)));
+  return `${withMinus(to(value))} ± ${to(error)}`;
+}
+
+/** A flux density with its 1-sigma error in one unit: 12.3 ± 4.1 mJy */
 export function fluxWithError(value: number | null, error: number | null, suffix = ""): string {
   if (value === null || error === null) return flux(value, suffix);
   const [unit, name] = fluxUnit(Math.max(Math.abs(value), Math.abs(error)));
-  if (!(error > 0)) return `${number(value / unit, 4)} ± ${number(error / unit, 2)} ${name}${suffix}`;
-  // As many decimals as two digits of the error need.
-  const decimals = Math.min(6, Math.max(0, 1 - Math.floor(Math.log10(error / unit))));
-  return `${withMinus((value / unit).toFixed(decimals))} ± ${(error / unit).toFixed(decimals)} ${name}${suffix}`;
+  return `${withError(value / unit, error / unit)} ${name}${suffix}`;
 }
 
 /** Axes and position angle of a beam; degrees in, arcseconds and degrees out. */

@@ -80,7 +80,7 @@ export function Loaded<T>({ of, what, heightRem, children }: LoadedProps<T>) {
   if (of.data !== null) {
     return (
       <>
-        {of.error && <p class="notice" role="status">Out of date: {of.error.message}</p>}
+        {of.error && <p class={of.error.status === 0 ? "notice unanswered" : "notice"} role="status">Out of date: {of.error.message}</p>}
         {children(of.data)}
       </>
     );

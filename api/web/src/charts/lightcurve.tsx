@@ -1,7 +1,7 @@
 // Flux density against time: one colour a band, one symbol a kind of measurement.
 
 import { useMemo } from "preact/hooks";
-import { band as bandName, fluxUnit, fluxWithError, number, snr, time } from "../format";
+import { band as bandName, flux, fluxUnit, fluxWithError, number, snr, time } from "../format";
 import type { Gap, Point, Source } from "../types";
 import { Chart, type Place } from "./chart";
 import { fitConstant, type ConstantFit } from "./constant";
@@ -156,7 +156,7 @@ export function LightCurveChart({ points, gaps, source, trigger, shown, selected
 function describePoint(point: Point, shown: Shown): string {
   const found = measured(point, shown.isPeak);
   const value = found ? fluxWithError(found.flux, found.err, shown.isPeak ? "/beam" : "") : "–";
-  const limit = found && isLimit(point, shown) ? `\nbelow ${LIMIT_SIGMA}σ: < ${fluxWithError(LIMIT_SIGMA * found.err, null)}` : "";
+  const limit = found && isLimit(point, shown) ? `\nbelow ${LIMIT_SIGMA}σ: < ${flux(LIMIT_SIGMA * found.err, shown.isPeak ? "/beam" : "", 2)}` : "";
   return `${time(point.time_start)} UTC\n${bandName(point)}\n${value}${limit}\nS/N ${number(point.snr)}, ${point.extraction_type}`;
 }
 

@@ -7,7 +7,7 @@ import { Chart, Key, type View } from "../charts/chart";
 import type { Lassoed } from "../charts/lasso";
 import type { Content, Mark, Rule, Series } from "../charts/frame";
 import type { Axis } from "../charts/scale";
-import { count, number } from "../format";
+import { count, ETA_DECIMALS, figure, number, V_DECIMALS, withError } from "../format";
 import { SelectionBar } from "../parts/selection";
 import { saveText } from "../save";
 import { Loaded, useResource } from "../resource";
@@ -131,7 +131,7 @@ function Beyond({ catalogue, sigmas, fits, cuts, candidates, onSelect }: BeyondP
     <section class="card" aria-label="Beyond the cut">
       <h2>Beyond {number(sigmas.eta)}σ {sigmas.v === sigmas.eta ? "in both" : `in η and ${number(sigmas.v)}σ in V`}</h2>
       <p class="quiet">η {cuts.eta === null ? "–" : `> ${number(cuts.eta)}`}, V {cuts.v === null ? "–" : `> ${number(cuts.v)}`}: {count(candidates.length)} of {count(catalogue.n)} sources{cuts.eta === null || cuts.v === null ? "; a cut needs five sources with positive values" : ""}</p>
-      {fits.eta && fits.v && <p class="quiet">Fits, by median and 1.48 median deviations: log₁₀ η = {number(fits.eta.middle)} ± {number(fits.eta.spread)}, log₁₀ V = {number(fits.v.middle)} ± {number(fits.v.spread)}.</p>}
+      {fits.eta && fits.v && <p class="quiet">Fits, by median and 1.48 median deviations: log₁₀ η = {withError(fits.eta.middle, fits.eta.spread)}, log₁₀ V = {withError(fits.v.middle, fits.v.spread)}.</p>}
       {candidates.length ? <SourceTable catalogue={catalogue} rows={candidates.slice(0, MAX_ROWS)} /> : <p class="empty">No source lies beyond both.</p>}
       {candidates.length > MAX_ROWS && <p class="quiet">The {MAX_ROWS} of largest η.</p>}
       <p class="links">
@@ -225,7 +225,7 @@ function SourceTable({ catalogue, rows }: { catalogue: Catalogue; rows: readonly
           {rows.map((index) => (
             <tr key={catalogue.id[index]}>
               <th scope="row"><Link to={href("source", { id: catalogue.id[index] })}>{catalogue.id[index]}</Link></th>
-              <td class="figure">{number(catalogue.eta[index])}</td><td class="figure">{number(catalogue.v[index])}</td><td class="figure">{catalogue.nPoints[index]}</td><td>{kindOf(catalogue, index)}</td>
+              <td class="figure">{figure(catalogue.eta[index], ETA_DECIMALS)}</td><td class="figure">{figure(catalogue.v[index], V_DECIMALS)}</td><td class="figure">{catalogue.nPoints[index]}</td><td>{kindOf(catalogue, index)}</td>
             </tr>
           ))}
         </tbody>

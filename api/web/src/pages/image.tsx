@@ -1,7 +1,7 @@
 // One image: its verdict, its pixels with what was measured in them, its noise.
 
 import { go, href, Link, useAddress } from "../address";
-import { band as bandName, beamText, degrees, duration, flux, fluxWithError, number, place, snr, time } from "../format";
+import { band as bandName, beamText, degrees, duration, flux, fluxWithError, number, place, snr, time, withError } from "../format";
 import { get, url } from "../http";
 import { ImageView } from "../parts/image_view";
 import { useKeys } from "../parts/keys";
@@ -79,8 +79,8 @@ function ImageFacts({ image }: { image: Image }) {
         <Fact name="exposure">{image.exposure_s === null ? "–" : duration(image.exposure_s)}</Fact>
         <Fact name="bandwidth">{image.freq_bw_hz === null ? "–" : `${number(image.freq_bw_hz / 1e6)} MHz`}</Fact>
         <Fact name="sources">{image.n_sources}</Fact>
-        <Fact name="flux over the catalogue">{image.flux_factor === null ? (image.flux_status ?? "–").replaceAll("_", " ") : `${number(image.flux_factor, 4)} ± ${number(image.flux_factor_err, 2)}, ${image.is_flux_factor_applied ? "applied" : "not applied"}`}</Fact>
-        <Fact name="shift east, north">{image.shift_east_arcsec === null ? (image.shift_status ?? "–").replaceAll("_", " ") : `${number(image.shift_east_arcsec)}″, ${number(image.shift_north_arcsec)}″ ± ${number(image.shift_err_arcsec, 2)}″, ${image.is_shift_applied ? "applied" : "not applied"}`}</Fact>
+        <Fact name="flux over the catalogue">{image.flux_factor === null ? (image.flux_status ?? "–").replaceAll("_", " ") : `${withError(image.flux_factor, image.flux_factor_err)}, ${image.is_flux_factor_applied ? "applied" : "not applied"}`}</Fact>
+        <Fact name="shift east, north">{image.shift_east_arcsec === null ? (image.shift_status ?? "–").replaceAll("_", " ") : `${withError(image.shift_east_arcsec, image.shift_err_arcsec, 3)}″, ${withError(image.shift_north_arcsec, image.shift_err_arcsec, 3)}″, ${image.is_shift_applied ? "applied" : "not applied"}`}</Fact>
         <Fact name="from Kafka to associated">{latencyS === null ? "–" : duration(Math.max(0, latencyS))}</Fact>
         <Fact name="telescope, stream">{image.telescope ?? "–"}, {image.stream}</Fact>
         <Fact name="image, sha256">{image.id}, {image.image_id.slice(0, 16)}…</Fact>

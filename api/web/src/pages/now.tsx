@@ -18,8 +18,11 @@ const SHOWN_BANDS = 4;
 export function NowPage() {
   const images = useResource<Page<Image>>("images", { limit: NEWEST_IMAGES }, { everyMs: 3000 });
   const transients = useResource<Page<Transient>>("transients", { limit: 8 }, { everyMs: 10_000, onAlert: true });
+  // On a narrow window they stand below the list, which would move them.
+  const isListed = transients.data !== null || transients.error !== null;
   return (
     <div class="now">
+      <Broken images={images.data?.items ?? null} />
       <section class="card candidates" aria-label="Newest transients">
         <div class="card-head"><h2>Newest transients</h2><Attention /></div>
         <Loaded of={transients} what="transients">
@@ -27,11 +30,12 @@ export function NowPage() {
         </Loaded>
         <p class="links"><Link to={href("transients")}>All transients</Link></p>
       </section>
-      <Broken images={images.data?.items ?? null} />
-      <section class="card newest-images" aria-label="Newest images">
-        <h2>Newest image of each band</h2>
-        <Loaded of={images} what="images">{({ items }) => <NewestImages images={items} />}</Loaded>
-      </section>
+      {isListed && (
+        <section class="card newest-images" aria-label="Newest images">
+          <h2>Newest image of each band</h2>
+          <Loaded of={images} what="images">{({ items }) => <NewestImages images={items} />}</Loaded>
+        </section>
+      )}
     </div>
   );
 }

@@ -6,7 +6,7 @@ import { Chart } from "../charts/chart";
 import type { Content, Mark, Rule, Series } from "../charts/frame";
 import { BAND_COLOURS } from "../charts/lightcurve";
 import { around } from "../charts/scale";
-import { band as bandName, count, flux, number, time } from "../format";
+import { band as bandName, count, flux, number, time, withError } from "../format";
 import { get } from "../http";
 import { CompletenessCard } from "../parts/completeness";
 import { OffsetMapCard } from "../parts/offset_map";
@@ -92,7 +92,7 @@ function QuantityCard({ quantity, images, bounds }: { quantity: Quantity; images
       {n === 0 ? <p class="empty">Not known for these images.</p> : (
         <Chart
           content={content} label={`${quantity.name}: ${n} images`} height="low" file={`livetrap-${quantity.name.toLowerCase().replace(" ", "-")}`}
-          describe={({ mark, series }) => `image ${mark.id ?? ""}\n${time(new Date(mark.x).toISOString())} UTC\n${series.name}\n${number(mark.y, 4)}`}
+          describe={({ mark, series }) => `image ${mark.id ?? ""}\n${time(new Date(mark.x).toISOString())} UTC\n${series.name}\n${withError(mark.y, mark.err ?? null)}`}
           onPick={({ mark }) => go(href("image", { id: mark.id ?? 0 }))} table={() => <QuantityTable quantity={quantity} images={images} />}
         />
       )}
@@ -131,7 +131,7 @@ function QuantityTable({ quantity, images }: { quantity: Quantity; images: reado
   return (
     <table>
       <thead><tr><th scope="col">image</th><th scope="col">start [UTC]</th><th scope="col">band</th><th scope="col" class="figure">{quantity.label}</th></tr></thead>
-      <tbody>{images.map((each) => <tr key={each.id}><th scope="row">{each.id}</th><td>{time(each.time_start)}</td><td>{bandName(each)}</td><td class="figure">{number(quantity.of(each) ?? quantity.rejected?.(each), 4)}</td></tr>)}</tbody>
+      <tbody>{images.map((each) => <tr key={each.id}><th scope="row">{each.id}</th><td>{time(each.time_start)}</td><td>{bandName(each)}</td><td class="figure">{withError(quantity.of(each) ?? quantity.rejected?.(each) ?? null, quantity.err?.(each) ?? null)}</td></tr>)}</tbody>
     </table>
   );
 }

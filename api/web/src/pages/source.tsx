@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { go, href, Link, setQuery, useAddress, type Filters } from "../address";
 import { bandsOf, ConstantFits, LightCurveChart, type Shown } from "../charts/lightcurve";
-import { arcsec, band as bandName, degrees, duration, flux, fluxWithError, number, place, plainPlace, time } from "../format";
+import { arcsec, band as bandName, degrees, duration, ETA_DECIMALS, figure, flux, fluxWithError, number, place, plainPlace, time, V_DECIMALS, withError } from "../format";
 import { get, url } from "../http";
 import { ClassifyBar, classifyingKeys, work } from "../parts/classify";
 import { useKeys } from "../parts/keys";
@@ -19,6 +19,9 @@ import { filtersOf, listOf, nearestImage } from "./transients";
 
 const MAX_POINTS = 5000;
 const STRIP = 5;
+// The fits of a constant: what is around them, and one line.
+const FITS_REM = 5.4;
+const FIT_REM = 1.7;
 
 interface Subject {
   source: Source;
@@ -51,6 +54,7 @@ function SourceView({ subject: { source, transient }, query }: { subject: Subjec
   const gaps = useResource<Page<Gap>>(`${path}/gaps`, { limit: 500 }, { everyMs: 30_000 });
   const [selected, setSelected] = useState<number | null>(null);
   const points = curve.data?.points ?? [];
+  const isWaited = curve.data === null && curve.error === null;
   const shown: Shown = { isPeak: query["flux"] === "peak", band: query["band"] ?? "", hasLimits: query["limits"] !== "0" };
   return (
     <div class="source">
@@ -63,10 +67,10 @@ function SourceView({ subject: { source, transient }, query }: { subject: Subjec
           </Loaded>
           {points.length >= MAX_POINTS && <p class="quiet">The newest {MAX_POINTS.toLocaleString("en")} points; CSV and VOTable have all.</p>}
           <Exports path={`${path}/lightcurve`} />
-          {points.length > 0 && <ConstantFits points={points} shown={shown} />}
+          {isWaited ? <div style={{ minHeight: `${FITS_REM + FIT_REM * source.bands.length}rem` }} /> : points.length > 0 && <ConstantFits points={points} shown={shown} />}
         </section>
         <BandTable source={source} />
-        <SourcePositions source={source} points={points} />
+        <SourcePositions source={source} points={points} isWaited={isWaited} />
         {transient && <AlertsSent of={transient} />}
       </div>
       <div class="column">
@@ -74,7 +78,7 @@ function SourceView({ subject: { source, transient }, query }: { subject: Subjec
           <h2>Images</h2>
           <StoredStamps source={source.id} trigId={transient?.trig_id ?? null} />
           <h3>Along the light curve</h3>
-          <FilmStrip isLoading={curve.data === null} points={points} source={source} transient={transient} selected={selected} band={shown.band} />
+          <FilmStrip isLoading={isWaited} points={points} source={source} transient={transient} selected={selected} band={shown.band} />
         </section>
         <Facts source={source} transient={transient} />
         <Said source={source.id} />
@@ -143,7 +147,7 @@ function FilmStrip({ isLoading, points, source, transient, selected, band }: { i
       {own.slice(first, first + STRIP).map((point, index) => {
         const isNow = first + index === middle;
         const words = isNow ? (picked ? "chosen" : transient ? "trigger" : "newest") : first + index < middle ? "before" : "after";
-        return <Stamp key={point.image_id} pictures={[cutoutUrl(point.image_id, source)]} to={href("image", { id: point.image_id })} isChosen={isNow} label={`${words}, ${time(point.time_start)} UTC, ${wanted}; open the image`} caption={`${words} ${point.time_start.slice(11, 19)}`} />;
+        return <Stamp key={point.image_id} pictures={[cutoutUrl(point.image_id, source)]} to={href("image", { id: point.image_id })} isChosen={isNow} label={`${words}, ${time(point.time_start)} UTC, ${wanted}; open the image`} caption={`${words}\n${point.time_start.slice(11, 19)}`} />;
       })}
       <p class="quiet">{wanted}. A mark of the light curve chooses another time.</p>
     </div>
@@ -161,8 +165,8 @@ function Facts({ source, transient }: { source: Source; transient: Transient | n
         <Fact name="η, V, blind points only">{number(source.eta_blind)}, {number(source.v_blind)}</Fact>
         <Fact name="points, forced ones of them">{source.n_datapoints}, {source.n_forced}</Fact>
         <Fact name="right ascension, declination">{degrees(source.ra)} {degrees(source.dec)} <span class="copies"><Copy text={`${source.ra} ${source.dec}`} label="copy degrees" /> <Copy text={around} label="copy hms dms" /></span></Fact>
-        <Fact name="1σ error, east and north">{arcsec(source.ra_err_deg && source.ra_err_deg * 3600)}, {arcsec(source.dec_err_deg && source.dec_err_deg * 3600)}</Fact>
-        {source.spectral_index !== null && <Fact name="spectral index">{number(source.spectral_index)} ± {number(source.spectral_index_err)}</Fact>}
+        <Fact name="1σ error, east and north">{arcsec(source.ra_err_deg && source.ra_err_deg * 3600, 2)}, {arcsec(source.dec_err_deg && source.dec_err_deg * 3600, 2)}</Fact>
+        {source.spectral_index !== null && <Fact name="spectral index">{withError(source.spectral_index, source.spectral_index_err, 3)}</Fact>}
         <Fact name="first image [UTC]">{time(source.first_time_start)}</Fact>
         <Fact name="last image [UTC]">{time(source.last_time_start)}</Fact>
         {transient && <><Fact name="raised by">{transient.trigger || "–"}{transient.trigger_sigma !== null && `, ${number(transient.trigger_sigma)}σ`}</Fact><Fact name="alert family">{transient.trig_id}</Fact></>}
@@ -240,7 +244,7 @@ function BandRows({ source: { bands } }: { source: Source }) {
             {bands.map((each) => (
               <tr key={bandName(each)}>
                 <th scope="row">{bandName(each)}</th><td class="figure">{each.n_datapoints}</td><td class="figure">{fluxWithError(each.flux_int_wmean_jy, each.flux_int_wmean_err_jy)}</td>
-                <td class="figure">{flux(each.flux_int_max_jy)}</td><td class="figure">{number(each.eta)}</td><td class="figure">{number(each.v)}</td>
+                <td class="figure">{flux(each.flux_int_max_jy)}</td><td class="figure">{figure(each.eta, ETA_DECIMALS)}</td><td class="figure">{figure(each.v, V_DECIMALS)}</td>
               </tr>
             ))}
           </tbody>

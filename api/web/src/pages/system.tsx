@@ -2,22 +2,23 @@
 
 import { count, duration, time } from "../format";
 import { Badge } from "../parts/marks";
-import { Loaded, useResource } from "../resource";
+import { Loaded, useResource, type Resource } from "../resource";
 import type { Ledger, Services, Slo } from "../operation_types";
 
-const STAGES: Record<string, string> = {};
-const stageText = (stage: string): string => STAGES[stage] ?? stage.replaceAll("_", " ");
-
+/** How high a card is only its data say: all come at once, so that none moves another. */
 export function SystemPage() {
-  return <><ServicesCard /><LatencyCard /><LedgerCard /></>;
+  const services = useResource<Services>("services", {}, { everyMs: 3000 });
+  const slo = useResource<Slo>("slo", {}, { everyMs: 5000 });
+  const ledger = useResource<Ledger>("ledger", {}, { everyMs: 5000 });
+  if ([services, slo, ledger].some(({ data, error }) => data === null && error === null)) return <p class="empty" aria-busy="true">Loading processes, latencies and the ledger …</p>;
+  return <><ServicesCard of={services} /><LatencyCard of={slo} /><LedgerCard of={ledger} /></>;
 }
 
-function ServicesCard() {
-  const services = useResource<Services>("services", {}, { everyMs: 3000 });
+function ServicesCard({ of }: { of: Resource<Services> }) {
   return (
     <section class="card" aria-label="Processes">
       <h2>Processes</h2>
-      <Loaded of={services} what="processes" heightRem={5}>
+      <Loaded of={of} what="processes">
         {({ items }) => (items.length === 0 ? <p class="quiet">Something else than <code>livetrap up</code> runs the services here; ask it.</p> : (
           <div class="scroll"><table>
             <thead><tr><th scope="col">process</th><th scope="col">state</th><th scope="col">down since [UTC]</th><th scope="col" class="figure">exits in a row</th><th scope="col">last exit</th><th scope="col">next start [UTC]</th></tr></thead>
@@ -29,16 +30,15 @@ function ServicesCard() {
   );
 }
 
-function LatencyCard() {
-  const slo = useResource<Slo>("slo", {}, { everyMs: 5000 });
+function LatencyCard({ of }: { of: Resource<Slo> }) {
   return (
     <section class="card" aria-label="Latency">
       <h2>Latency of the last hour</h2>
-      <Loaded of={slo} what="latencies" heightRem={15}>
+      <Loaded of={of} what="latencies">
         {({ stages }) => (stages.length === 0 ? <p class="empty">No image arrived within the last hour.</p> : (
           <div class="scroll"><table>
             <thead><tr><th scope="col">stage</th><th scope="col" class="figure">images or alerts</th><th scope="col" class="figure">median</th><th scope="col" class="figure">90 %</th><th scope="col" class="figure">99 %</th></tr></thead>
-            <tbody>{stages.map((each) => <tr key={each.stage}><th scope="row">{stageText(each.stage)}</th><td class="figure">{count(each.n)}</td><td class="figure">{duration(each.p50_s)}</td><td class="figure">{duration(each.p90_s)}</td><td class="figure">{duration(each.p99_s)}</td></tr>)}</tbody>
+            <tbody>{stages.map((each) => <tr key={each.stage}><th scope="row">{each.stage.replaceAll("_", " ")}</th><td class="figure">{count(each.n)}</td><td class="figure">{duration(each.p50_s)}</td><td class="figure">{duration(each.p90_s)}</td><td class="figure">{duration(each.p99_s)}</td></tr>)}</tbody>
           </table></div>
         ))}
       </Loaded>
@@ -46,12 +46,11 @@ function LatencyCard() {
   );
 }
 
-function LedgerCard() {
-  const ledger = useResource<Ledger>("ledger", {}, { everyMs: 5000 });
+function LedgerCard({ of }: { of: Resource<Ledger> }) {
   return (
     <section class="card" aria-label="Image accounting">
       <h2>Image accounting</h2>
-      <Loaded of={ledger} what="ledger">
+      <Loaded of={of} what="ledger">
         {({ total, outcomes }) => (
           <table>
             <thead><tr><th scope="col">outcome</th><th scope="col" class="figure">images</th></tr></thead>

@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { go, href, Link, setQuery, useAddress, type Filters } from "../address";
-import { duration, fluxFigure, number, place, snr, time } from "../format";
+import { duration, ETA_DECIMALS, figure, fluxFigure, number, place, snr, time, V_DECIMALS } from "../format";
 import { ApiError, get, url } from "../http";
 import { serverNowMs } from "../live";
 import { CLASSES, classifyingKeys, undo } from "../parts/classify";
@@ -35,8 +35,8 @@ const COLUMNS: readonly Column<Transient>[] = [
   { name: "kind", head: "kind", fields: ["kind", "state", "certainty"], cell: (of) => <TransientBadges of={of} /> },
   { name: "snr", head: "S/N", fields: ["snr"], isFigure: true, cell: (of) => snr(of.snr) },
   { name: "flux", head: "peak flux", fields: ["flux_peak_jy_beam"], isFigure: true, cell: (of) => fluxFigure(of.flux_peak_jy_beam, "/beam") },
-  { name: "eta", head: "η", fields: ["eta"], isFigure: true, isWide: true, cell: (of) => number(of.eta) },
-  { name: "v", head: "V", fields: ["v"], isFigure: true, isWide: true, cell: (of) => number(of.v) },
+  { name: "eta", head: "η", fields: ["eta"], isFigure: true, isWide: true, cell: (of) => figure(of.eta, ETA_DECIMALS) },
+  { name: "v", head: "V", fields: ["v"], isFigure: true, isWide: true, cell: (of) => figure(of.v, V_DECIMALS) },
   { name: "points", head: "points", fields: ["n_datapoints"], isFigure: true, isWide: true, cell: (of) => of.n_datapoints },
   { name: "forced", head: "forced points", fields: ["n_forced"], isFigure: true, isExtra: true, cell: (of) => of.n_forced },
   { name: "trigger", head: "raised by", fields: ["trigger", "trigger_sigma"], isExtra: true, cell: (of) => `${of.trigger || "–"}${of.trigger_sigma === null ? "" : `, ${number(of.trigger_sigma)}σ`}` },

@@ -115,7 +115,7 @@ function Verdict({ offsets, nImages, systematicDeg }: { offsets: readonly Offset
       <div class="scroll">
         <table>
           <thead><tr><th scope="col">towards</th><th scope="col" class="figure">median</th><th scope="col" class="figure">scatter</th><th scope="col" class="figure">1σ of the fits</th><th scope="col" class="figure">beyond the fits</th></tr></thead>
-          <tbody>{axes.map((each) => <tr key={each.name}><th scope="row">{each.name}</th><td class="figure">{arcsec(each.middle)}</td><td class="figure">{arcsec(each.spread)}</td><td class="figure">{arcsec(each.fitted)}</td><td class="figure">{arcsec(each.excess)}</td></tr>)}</tbody>
+          <tbody>{axes.map((each) => <tr key={each.name}><th scope="row">{each.name}</th><td class="figure">{arcsec(each.middle)}</td><td class="figure">{arcsec(each.spread)}</td><td class="figure">{arcsec(each.fitted, 2)}</td><td class="figure">{arcsec(each.excess)}</td></tr>)}</tbody>
         </table>
       </div>
       <p class="quiet">

@@ -43,13 +43,15 @@ export function OffsetWords({ marks }: { marks: readonly Mark[] }) {
   return <p class="quiet">Median {arcsec(east.middle)} east, {arcsec(north.middle)} north; scatter (1.48 median deviations) {arcsec(east.spread)}, {arcsec(north.spread)}; {marks.length} blind measurements.</p>;
 }
 
-export function SourcePositions({ source, points }: { source: Source; points: readonly Point[] }) {
+export function SourcePositions({ source, points, isWaited }: { source: Source; points: readonly Point[]; isWaited: boolean }) {
   const content = useMemo(() => contentOf(source, points), [source.ra, source.dec, points]);
   const marks = content.series.flatMap((each) => [...each.marks]);
   return (
     <section class="card" aria-label="Positions">
       <h2>Positions</h2>
-      {marks.length === 0 ? <p class="quiet">No blind measurement: forced ones are made at the mean position.</p> : (
+      {marks.length === 0 && isWaited && <p class="empty chart">Loading positions …</p>}
+      {marks.length === 0 && !isWaited && <p class="quiet">No blind measurement: forced ones are made at the mean position.</p>}
+      {marks.length > 0 && (
         <>
           <Chart
             content={content} label={`Positions: ${marks.length} blind measurements around the mean position`} file={`livetrap-source-${source.id}-positions`}
@@ -114,7 +116,7 @@ export function ImagePositions({ image, detections }: { image: Image; detections
   const of = (id: number | undefined): Shifted | undefined => shifted.find(({ detection }) => detection.source_number === id);
   const describe = ({ mark }: { mark: Mark }): string => {
     const found = of(mark.id);
-    return found ? `source ${found.detection.source_id}, S/N ${number(found.detection.snr)}\n${arcsec(found.by.x)} east, ${arcsec(found.by.y)} north\n1σ ${arcsec(arcsecOf(found.detection.ra_err_deg))}, ${arcsec(arcsecOf(found.detection.dec_err_deg))}` : "";
+    return found ? `source ${found.detection.source_id}, S/N ${number(found.detection.snr)}\n${arcsec(found.by.x)} east, ${arcsec(found.by.y)} north\n1σ ${arcsec(arcsecOf(found.detection.ra_err_deg), 2)}, ${arcsec(arcsecOf(found.detection.dec_err_deg), 2)}` : "";
   };
   const onPick = ({ mark }: { mark: Mark }): void => go(href("source", { id: of(mark.id)?.detection.source_id }));
   if (!shifted.length) return <section class="card" aria-label="Positions"><h2>Positions</h2><p class="quiet">No blind measurement of a source of the catalogue.</p></section>;
@@ -123,7 +125,7 @@ export function ImagePositions({ image, detections }: { image: Image; detections
       <h2>Positions against the catalogue</h2>
       <Chart content={around} label={`Offsets: ${shifted.length} blind measurements around their sources`} describe={describe} onPick={onPick} file={`livetrap-image-${image.id}-offsets`} table={() => <ShiftTable shifted={shifted} />} />
       <OffsetWords marks={around.series[0]?.marks ?? []} />
-      <p class="quiet">Median 1σ error of one: {arcsec(spreadOf(shifted.map(({ detection }) => arcsecOf(detection.ra_err_deg) ?? 0)).middle)} east, {arcsec(spreadOf(shifted.map(({ detection }) => arcsecOf(detection.dec_err_deg) ?? 0)).middle)} north.</p>
+      <p class="quiet">Median 1σ error of one: {arcsec(spreadOf(shifted.map(({ detection }) => arcsecOf(detection.ra_err_deg) ?? 0)).middle, 2)} east, {arcsec(spreadOf(shifted.map(({ detection }) => arcsecOf(detection.dec_err_deg) ?? 0)).middle, 2)} north.</p>
       <Chart content={field.content} label={`Offsets over the field: ${shifted.length} sources`} describe={describe} onPick={onPick} file={`livetrap-image-${image.id}-offset-field`} />
       <p class="quiet">A line goes from the source to where this image has it, {number(field.times, 2)} times as long.</p>
     </section>
