@@ -227,3 +227,11 @@ def test_the_image_takes_what_the_wheel_is_made_of() -> None:
     wheel = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     beside = {"LICENSE", "README.md", "constraints.txt", "pyproject.toml", "deploy/image/trim.py"}
     assert kept == set(wheel) | beside
+
+
+def test_the_tests_that_prove_what_pods_need_exist() -> None:
+    text = (ROOT / "docs/deployment.md").read_text().partition("## What proves it")[2]
+    proofs = re.findall(r"`(tests/\S+\.py)::(test_\w+)`", text)
+    assert len(proofs) > 20
+    for path, name in proofs:
+        assert f"def {name}(" in (ROOT / path).read_text(), name

@@ -50,3 +50,9 @@ def test_a_band_of_a_stream_stays_on_one_partition() -> None:
         == "night:124.100MHz"
     )
     assert image_message_key("night", None) == "night:"
+
+
+def test_every_subband_of_an_instrument_has_a_key_of_its_own() -> None:
+    width_hz = 200e6 / 1024  # of LOFAR's filter
+    keys = {image_message_key("night", 60e6 + number * width_hz) for number in range(16)}
+    assert len(keys) == 16
