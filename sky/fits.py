@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,14 @@ from sky.header.cards import Cards, quiet_astropy
 from sky.header.casa_beams import set_casa_beam
 from sky.header.errors import HeaderError
 
-__all__ = ["FitsImage", "HeaderError", "decode_pixels", "lowest_code", "parse_fits"]
+__all__ = [
+    "FitsImage",
+    "HeaderError",
+    "decode_pixels",
+    "later_images",
+    "lowest_code",
+    "parse_fits",
+]
 
 _BLOCK = 2880
 _CARD = 80
@@ -47,6 +54,10 @@ class FitsImage:
         FITS pixel type.
     axes : tuple of int
         Length of every axis, the first (columns) first [px].
+    others : tuple of FitsImage
+        Further images of the sky in the same file.
+    passed_over : tuple of str
+        Names of the images in it that are not measured.
     """
 
     header: Header
@@ -54,11 +65,18 @@ class FitsImage:
     data_offset: int
     bitpix: int
     axes: tuple[int, ...]
+    others: tuple["FitsImage", ...] = ()
+    passed_over: tuple[str, ...] = ()
 
     @property
     def n_planes(self) -> int:
         """Return how many planes the axes beyond the second make."""
         return math.prod(self.axes[2:])
+
+    @property
+    def n_planes_of_file(self) -> int:
+        """Return how many planes this and the other images of the file have."""
+        return self.n_planes + sum(each.n_planes for each in self.others)
 
 
 @quiet_astropy()
@@ -87,25 +105,84 @@ def parse_fits(data: bytes, cards: Mapping[str, str]) -> FitsImage:
         raise HeaderError(
             "not_fits", "not a FITS file: it does not begin with 'SIMPLE  ='; send FITS images"
         )
-    offset = 0
+    for _, header, offset, primary in _images_from(data):
+        if Cards(header).flag("ZIMAGE"):
+            raise HeaderError("tile_compressed", "the first image is tile-compressed (fpack)")
+        return _to_image(data, header, offset, primary, cards)
+    raise HeaderError("no_image", "the FITS file holds no image: every HDU is empty or a table")
+
+
+@quiet_astropy()
+def later_images(
+    data: bytes, first: FitsImage, cards: Mapping[str, str]
+) -> Iterator[tuple[int, Header, FitsImage | None]]:
+    """Yield number of the HDU, the primary 0, header and image of each image behind the first.
+
+    Parameters
+    ----------
+    data : bytes
+        The FITS file.
+    first : FitsImage
+        What `parse_fits` found in it.
+    cards : mapping of str to str
+        FITS cards to add or override.
+
+    Raises
+    ------
+    HeaderError
+        If the header of a later HDU cannot be read; an image that has no two axes, or is
+        tile-compressed, is None.
+    """
+    size = math.prod(first.axes) * abs(first.bitpix) // 8
+    if first.data_offset + _padded(size) >= len(data):
+        return
+    for number, header, offset, primary in _images_from(data):
+        if offset > first.data_offset:
+            yield number, header, _to_later_image(data, header, offset, primary, cards)
+
+
+def _images_from(data: bytes) -> Iterator[tuple[int, Header, int, Header | None]]:
+    """Yield number, header and first byte of the pixels of each image, and the primary header.
+
+    What follows an image and is no extension is padding.
+    """
+    number, offset, n_images = 0, 0, 0
     primary: Header | None = None
-    while offset < len(data):
+    while offset < len(data) and (not n_images or data.startswith(b"XTENSION", offset)):
         header, offset = _read_header(data, offset)
         read = Cards(header)
         axes = _axes(read)
-        if axes and (read.text("XTENSION") or "IMAGE") == "IMAGE":
-            if primary is not None and read.flag("INHERIT"):
-                _inherit(header, primary)
-            image = FitsImage(header, _image_shape(axes), offset, _bitpix(read), tuple(axes))
-            if image.n_planes == 1:
-                set_casa_beam(header, data)
-            _inject(header, cards)
-            return image
-        if read.flag("ZIMAGE"):
-            raise HeaderError("tile_compressed", "the first image is tile-compressed (fpack)")
+        if read.flag("ZIMAGE") or (axes and (read.text("XTENSION") or "IMAGE") == "IMAGE"):
+            n_images += 1
+            yield number, header, offset, primary
         primary = primary or header
         offset += _padded(_data_bytes(read, axes))
-    raise HeaderError("no_image", "the FITS file holds no image: every HDU is empty or a table")
+        number += 1
+
+
+def _to_later_image(
+    data: bytes, header: Header, offset: int, primary: Header | None, cards: Mapping[str, str]
+) -> FitsImage | None:
+    if Cards(header).flag("ZIMAGE"):
+        return None
+    try:
+        return _to_image(data, header, offset, primary, cards)
+    except HeaderError:
+        return None
+
+
+def _to_image(
+    data: bytes, header: Header, offset: int, primary: Header | None, cards: Mapping[str, str]
+) -> FitsImage:
+    read = Cards(header)
+    axes = _axes(read)
+    if primary is not None and read.flag("INHERIT"):
+        _inherit(header, primary)
+    image = FitsImage(header, _image_shape(axes), offset, _bitpix(read), tuple(axes))
+    if image.n_planes == 1:
+        set_casa_beam(header, data)
+    _inject(header, cards)
+    return image
 
 
 def _read_header(data: bytes, offset: int) -> tuple[Header, int]:

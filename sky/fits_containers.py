@@ -7,18 +7,25 @@ import zlib
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import numpy.typing as npt
 from astropy.io import fits
 from astropy.io.fits import Header
 
 from sky.fits import FitsImage, parse_fits
+from sky.fits_extensions import with_other_images
 from sky.header.axes import find_axis
 from sky.header.cards import Cards, quiet_astropy
 from sky.header.casa_beams import set_casa_beam
 from sky.header.errors import HeaderError
 from sky.header.spectral import SPECTRAL_TYPES
 
-__all__ = ["HEADER_ROOM_BYTES", "decompress", "is_image_file", "open_fits", "split_planes"]
+__all__ = [
+    "HEADER_ROOM_BYTES",
+    "decompress",
+    "is_image_file",
+    "open_fits",
+    "split_file",
+    "split_planes",
+]
 
 # A limit of bytes counts pixels: headers, padding and small tables beside them are free.
 HEADER_ROOM_BYTES = 1 << 20
@@ -37,7 +44,7 @@ def is_image_file(head: bytes) -> bool:
 
 
 def open_fits(data: bytes, cards: Mapping[str, str], *, max_bytes: int) -> tuple[bytes, FitsImage]:
-    """Find the first image of a file, compressed or not.
+    """Find the images of a file, compressed or not.
 
     Parameters
     ----------
@@ -53,7 +60,7 @@ def open_fits(data: bytes, cards: Mapping[str, str], *, max_bytes: int) -> tuple
     bytes
         The unpacked FITS file; `data` itself where it was not packed.
     FitsImage
-        Its first image.
+        Its first image of the sky, with the others.
 
     Raises
     ------
@@ -68,7 +75,9 @@ def open_fits(data: bytes, cards: Mapping[str, str], *, max_bytes: int) -> tuple
             raise
         data = _expand_tiles(data, max_bytes)
         image = parse_fits(data, cards)
-    _refuse_large(math.prod(image.axes) * abs(image.bitpix) // 8, max_bytes)
+    image = with_other_images(data, image, cards)
+    sizes = (math.prod(each.axes) * abs(each.bitpix) // 8 for each in (image, *image.others))
+    _refuse_large(sum(sizes), max_bytes)
     return data, image
 
 
@@ -148,7 +157,7 @@ def _next_part(unpacker: bz2.BZ2Decompressor | _Gunzip, packed: bytes, *, is_hea
 
 
 def _expand_tiles(data: bytes, max_bytes: int) -> bytes:
-    """Return a plain FITS file with the first tile-compressed image of `data`.
+    """Return a plain FITS file with the tile-compressed images of `data`.
 
     References
     ----------
@@ -156,13 +165,14 @@ def _expand_tiles(data: bytes, max_bytes: int) -> bytes:
     """
     try:
         with quiet_astropy(), fits.open(io.BytesIO(data)) as file:
-            image = next(hdu for hdu in file if isinstance(hdu, fits.CompImageHDU))
-            size = math.prod(image.shape) * abs(int(image.header["BITPIX"])) // 8
-            _refuse_large(size, max_bytes)
-            header = image.header.copy()
-            if Cards(header).flag("INHERIT"):
-                header.extend(file[0].header, unique=True)
-            return _to_file(header, np.asarray(image.data))
+            images = [hdu for hdu in file if isinstance(hdu, fits.CompImageHDU)]
+            sizes = (math.prod(hdu.shape) * abs(int(hdu.header["BITPIX"])) // 8 for hdu in images)
+            _refuse_large(sum(sizes), max_bytes)
+            primary = file[0].header
+            return b"".join(
+                _expanded(hdu, primary, is_extension=number > 0)
+                for number, hdu in enumerate(images)
+            )
     except HeaderError:
         raise
     except Exception as error:
@@ -171,6 +181,28 @@ def _expand_tiles(data: bytes, max_bytes: int) -> bytes:
             "damaged_file",
             f"the tile-compressed image cannot be unpacked: {type(error).__name__} {error}",
         ) from error
+
+
+def _expanded(image: fits.CompImageHDU, primary: Header, *, is_extension: bool) -> bytes:
+    """Return an HDU of pixels that need no scaling any more."""
+    header, pixels = image.header.copy(), np.asarray(image.data)
+    if Cards(header).flag("INHERIT"):
+        header.extend(primary, unique=True)
+    for name in ("BSCALE", "BZERO", "BLANK"):
+        header.remove(name, ignore_missing=True)
+    values = pixels.astype(">f4" if pixels.dtype.itemsize <= 4 else ">f8")
+    plain = _layout(
+        header, -8 * values.dtype.itemsize, pixels.shape[::-1], is_extension=is_extension
+    )
+    if image.name:
+        plain["EXTNAME"] = image.name
+    return _with_padding(plain, values.tobytes())
+
+
+def split_file(data: bytes, image: FitsImage) -> Iterator[bytes]:
+    """Yield each plane of each image of a file as `split_planes` does."""
+    for each in (image, *image.others):
+        yield from split_planes(data, each)
 
 
 def split_planes(data: bytes, image: FitsImage) -> Iterator[bytes]:
@@ -252,24 +284,20 @@ def _drop_band_of_cube(header: Header, cards: Cards, axis: int) -> None:
             header.remove(name, ignore_missing=True, remove_all=True)
 
 
-def _layout(header: Header, bitpix: int, axes: tuple[int, ...]) -> Header:
-    """Return the header of a primary image with these axes and the other cards of `header`."""
-    plain = Header([("SIMPLE", True), ("BITPIX", bitpix), ("NAXIS", len(axes))])
+def _layout(
+    header: Header, bitpix: int, axes: tuple[int, ...], *, is_extension: bool = False
+) -> Header:
+    """Return the header of an image with these axes and the other cards of `header`."""
+    kind = ("XTENSION", "IMAGE") if is_extension else ("SIMPLE", True)
+    plain = Header([kind, ("BITPIX", bitpix), ("NAXIS", len(axes))])
     for number, length in enumerate(axes, start=1):
         plain[f"NAXIS{number}"] = length
+    if is_extension:
+        plain["PCOUNT"], plain["GCOUNT"] = 0, 1
     for card in header.cards:
         if card.keyword not in _LAYOUT and not card.keyword.startswith("NAXIS"):
             plain.append(card, end=True)
     return plain
-
-
-def _to_file(header: Header, pixels: npt.NDArray[np.generic]) -> bytes:
-    """Return a FITS file of pixels that need no scaling any more."""
-    values = pixels.astype(">f4" if pixels.dtype.itemsize <= 4 else ">f8")
-    for name in ("BSCALE", "BZERO", "BLANK"):
-        header.remove(name, ignore_missing=True)
-    bitpix = -8 * values.dtype.itemsize
-    return _with_padding(_layout(header, bitpix, pixels.shape[::-1]), values.tobytes())
 
 
 def _with_padding(header: Header, pixels: bytes) -> bytes:

@@ -69,6 +69,7 @@ def extract_files(
                 refused[found.reason_code] += 1
             else:
                 done.append(found)
+                _print_passed_over(found)
             advance()
     writer(done)
     _print_summary(done, refused, is_table=is_table)
@@ -165,6 +166,14 @@ def _print_summary(done: list[FileSources], refused: Counter[str], *, is_table: 
         reasons = ", ".join(f"{n} {reason}" for reason, n in refused.most_common())
         words += f"; {refused.total()} refused: {reasons}"
     console.print(words, markup=False, soft_wrap=True)
+
+
+def _print_passed_over(found: FileSources) -> None:
+    """Say which other images of a file are not measured."""
+    names = [each for each in found.image.warnings if each.startswith("passed_over ")]
+    if names:
+        words = ", ".join(each.removeprefix("passed_over ") for each in names)
+        _print_error(f"{found.path}: passed over: {words}")
 
 
 def _print_error(text: str) -> None:

@@ -17,7 +17,7 @@ from services.extract.steps.beam_map import BeamMap, read_beam_map, with_beam_ma
 from services.extract.steps.catalogue import extract_sources, to_shapes
 from services.extract.steps.forced import measure_positions
 from services.extract.steps.image import open_image
-from sky.fits_containers import split_planes
+from sky.fits_containers import split_file
 
 __all__ = ["Refusal", "Task", "measure_file", "open_detection_image"]
 
@@ -98,6 +98,7 @@ def _measure(path: Path, task: Task) -> FileSources:
         detection_threshold_sigma=extraction.detection_threshold_sigma,
         n_px=image.pixels.size,
         n_blank_px=int(np.count_nonzero(~np.isfinite(image.pixels))),
+        warnings=image.warnings,
     )
     forced = None
     if task.positions is not None:
@@ -132,13 +133,13 @@ def _open_plane(data: bytes, cards: Mapping[str, str], plane: int | None) -> Ima
     try:
         return open_image(data, cards)
     except SeveralPlanesError as cube:
-        n_planes = cube.fits.n_planes
+        n_planes = cube.fits.n_planes_of_file
         if plane is None or not 1 <= plane <= n_planes:
             raise RejectedImageError(
                 ImageReason.NOT_2D,
-                f"the image has {n_planes} planes; choose one with --plane 1 to {n_planes}",
+                f"the file has {n_planes} planes; choose one with --plane 1 to {n_planes}",
             ) from None
-        for number, data_of_plane in enumerate(split_planes(cube.data, cube.fits), start=1):
+        for number, data_of_plane in enumerate(split_file(cube.data, cube.fits), start=1):
             if number == plane:
                 return open_image(data_of_plane, {})
         raise

@@ -47,6 +47,7 @@ class ImageSummary:
     detection_threshold_sigma: float
     n_px: int
     n_blank_px: int
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,20 +23,21 @@ class RejectedImageError(RejectedMessageError):
 
 
 class SeveralPlanesError(RejectedImageError):
-    """The file is a cube: it can be split into images of one plane.
+    """The file has a cube or several images: it can be split into images of one plane.
 
     Parameters
     ----------
     data : bytes
         The unpacked FITS file.
     fits : FitsImage
-        The cube in it.
+        The images in it.
     """
 
     def __init__(self, data: bytes, fits: FitsImage) -> None:
         super().__init__(
             ImageReason.NOT_2D,
-            f"the image has {fits.n_planes} planes (axes {fits.axes}); send one image a plane",
+            f"the file has {fits.n_planes_of_file} planes (axes {fits.axes}) in "
+            f"{1 + len(fits.others)} image(s); send one image a plane",
         )
         self.data = data
         self.fits = fits

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -100,7 +100,7 @@ def ingest_paths(
     found = find_files(paths)
     files = order_by_time(found.images, cards)
     ensure_topics(settings.kafka)
-    handler = _build(settings, stream or settings.ingest.stream, cards, on_rejected=_print)
+    handler = _build(settings, stream or settings.ingest.stream, cards, is_service=False)
     with _progress(len(files)) as advance:
         next_s = time.monotonic()
         for path in files:
@@ -133,7 +133,7 @@ def _watch(settings: IngestProcessSettings, stop: StopFlag) -> None:
     retry = RetryPolicy(stop)
     retry.retry_until_success(lambda: ensure_topics(settings.kafka))
     handler = retry.retry_until_success(
-        lambda: _build(settings, settings.ingest.stream, {}, on_rejected=_log)
+        lambda: _build(settings, settings.ingest.stream, {}, is_service=True)
     )
     log_started(settings, inbox=str(folder))
     health.mark_started()
@@ -149,7 +149,7 @@ def _build(
     stream: str | None,
     cards: dict[str, str],
     *,
-    on_rejected: Callable[[Path, RejectedMessageError], None],
+    is_service: bool,
 ) -> FileHandler:
     publisher = _KafkaImagePublisher(create_producer(settings.kafka))
     limits = ImageLimits(
@@ -159,17 +159,24 @@ def _build(
     )
     rules = FileRules(stream, cards, limits, fetch_cluster_id(settings.kafka))
     return FileHandler(
-        publisher, Topics(settings.kafka.topic_prefix), rules, on_rejected=on_rejected
+        publisher,
+        Topics(settings.kafka.topic_prefix),
+        rules,
+        on_rejected=_log if is_service else _print,
+        on_passed_over=_log_passed_over if is_service else _print_passed_over,
     )
 
 
 def _print(path: Path, error: RejectedMessageError) -> None:
-    Console(stderr=True, highlight=False).print(
-        f"rejected {path}: {error.reason_code}: {error}",
-        style="yellow",
-        markup=False,
-        soft_wrap=True,
-    )
+    _print_warning(f"rejected {path}: {error.reason_code}: {error}")
+
+
+def _print_passed_over(path: Path, names: Sequence[str]) -> None:
+    _print_warning(f"{path}: passed over: {', '.join(names)}")
+
+
+def _print_warning(text: str) -> None:
+    Console(stderr=True, highlight=False).print(text, style="yellow", markup=False, soft_wrap=True)
 
 
 def _print_summary(counts: IngestCounts, found: FoundFiles) -> None:
@@ -190,6 +197,10 @@ def _log(path: Path, error: RejectedMessageError) -> None:
     get_logger().warning(
         "file_rejected", file=str(path), reason=error.reason_code, error=str(error)
     )
+
+
+def _log_passed_over(path: Path, names: Sequence[str]) -> None:
+    get_logger().warning("file_images_passed_over", file=str(path), names=list(names))
 
 
 @contextmanager

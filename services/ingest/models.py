@@ -14,11 +14,12 @@ __all__ = ["FoundFiles", "ImageLimits", "ImagePublisher", "IngestCounts", "Prepa
 
 @dataclass(frozen=True, slots=True)
 class PreparedImage:
-    """An image ready for Kafka."""
+    """An image ready for Kafka, and the names of others in its file that are not measured."""
 
     image_id: str
     stream: str
     message: OutMessage
+    passed_over: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,9 +125,10 @@ def prepare_image(
         )
     try:
         _, fits = open_fits(data, cards, max_bytes=limits.max_bytes)
-        if fits.n_planes > 1 and not limits.splits_cubes:
+        if fits.n_planes_of_file > 1 and not limits.splits_cubes:
             raise RejectedMessageError(
-                ImageReason.NOT_2D, f"the image has {fits.n_planes} planes; send one image a plane"
+                ImageReason.NOT_2D,
+                f"the file has {fits.n_planes_of_file} planes; send one image a plane",
             )
         SkyProjection.of(to_wcs_header(fits.header))
         metadata = read_metadata(fits.header)
@@ -146,4 +147,5 @@ def prepare_image(
         "t-sent": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
     } | {f"fits:{card}": text for card, text in cards.items()}
     key = image_message_key(name, metadata.freq_eff_hz).encode()
-    return PreparedImage(digest.image_id, name, OutMessage(topics.images, key, data, headers))
+    message = OutMessage(topics.images, key, data, headers)
+    return PreparedImage(digest.image_id, name, message, fits.passed_over)

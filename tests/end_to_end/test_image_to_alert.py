@@ -16,7 +16,7 @@ import pytest
 from tests.support.browser import CHROMIUM, Page, open_page
 from tests.support.clients import listen_by_gcn_kafka, listen_by_hop, pygcn_listener
 from tests.support.comet import CometBroker, CometSubscriber, comet_broker, comet_subscriber
-from tests.support.fits_images import make, pixels
+from tests.support.fits_images import make, pixels, several_images
 from tests.support.follow_up_observer import Answers, answer_from_notice, answer_from_packet
 from tests.support.night import (
     LONG_WAIT,
@@ -309,3 +309,17 @@ def test_a_cube_becomes_an_image_a_plane(night: Night) -> None:
     assert stack.outcomes("cube") == {"processed": 3, "rejected": 1}
     assert stack.get("ledger")["reasons"] == {"split_into_planes": 1}
     assert dead_letters(stack) == []
+
+
+def test_a_file_with_several_images_becomes_an_image_each(night: Night) -> None:
+    stack = night.stack
+    publish(stack, stack.topics.images, [several_images()], stream="several")
+    wait_for(lambda: stack.n_in_ledger("several") == 3, what="the file and its images")
+    assert stack.outcomes("several") == {"processed": 2, "rejected": 1}
+    images = stack.get("images", stream="several")["items"]
+    (text,) = [image["reason_text"] for image in images if image["verdict"] == "rejected"]
+    assert text == (
+        "2 planes were sent as images of their own; passed over: SPECTRUM, BAND1_RMS, AGAIN"
+    )
+    bands = {image["freq_eff_hz"] for image in images if image["verdict"] == "accepted"}
+    assert bands == {1.4e9, 1.5e9}

@@ -35,6 +35,18 @@ def write(hdus: fits.HDUList) -> bytes:
     return buffer.getvalue()
 
 
+def several_images() -> bytes:
+    """Return a file with images of two bands, and what must not be measured beside them."""
+    plain = {"": {}, "BAND2": {"RESTFRQ": 1.5e9}, "BAND1_RMS": {}, "AGAIN": {}}
+    hdus = fits.HDUList()
+    for name, cards in plain.items():
+        hdu = fits.ImageHDU(pixels(), name=name) if hdus else fits.PrimaryHDU(pixels())
+        hdu.header.update(CARDS | cards)
+        hdus.append(hdu)
+    hdus.append(fits.ImageHDU(np.ones(5, "f4"), name="SPECTRUM"))
+    return write(hdus)
+
+
 # Reason code and bytes.
 BAD_IMAGES: list[tuple[str, bytes]] = [
     ("not_fits", b""),

@@ -81,12 +81,15 @@ class ImageHandler:
     def _split(
         self, message: InMessage, received: ReceivedImage, cube: SeveralPlanesError
     ) -> Sequence[OutMessage]:
-        """Return the planes of a cube as images, and the cube's own record."""
+        """Return the planes of a file as images, and the file's own record."""
         if not self._splits_cubes:
             raise cube
         planes = list(plane_messages(message, received, cube, self._topics.images))
+        passed_over = ", ".join(cube.fits.passed_over)
         note = RejectedImageError(
-            ImageReason.SPLIT_INTO_PLANES, f"{len(planes)} planes were sent as images of their own"
+            ImageReason.SPLIT_INTO_PLANES,
+            f"{len(planes)} planes were sent as images of their own"
+            + (f"; passed over: {passed_over}" if passed_over else ""),
         )
         metrics.IMAGES.labels(note.reason_code).inc()
         self._current = None

@@ -1,4 +1,4 @@
-"""Cubes: split a file with several planes into one image a plane, with its own identity."""
+"""Split a file with several planes or images into one image a plane, with its own identity."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from services.extract.errors import RejectedImageError, SeveralPlanesError
 from services.extract.models import ReceivedImage
 from services.extract.steps.records import telescope_stream
 from sky.fits import parse_fits
-from sky.fits_containers import split_planes
+from sky.fits_containers import split_file
 from sky.header.cards import Cards
 from sky.header.errors import HeaderError
 from sky.header.spectral import read_frequency
@@ -24,7 +24,7 @@ _MOST_PLANES = 4096
 def plane_messages(
     message: InMessage, received: ReceivedImage, cube: SeveralPlanesError, topic: str
 ) -> Iterator[OutMessage]:
-    """Yield a message of images-v1 for each plane of a cube; the same cube gives the same bytes.
+    """Yield a message of images-v1 for each plane of a file; the same file gives the same bytes.
 
     Parameters
     ----------
@@ -42,16 +42,17 @@ def plane_messages(
     RejectedImageError
         If it has too many planes, or a plane has no valid header.
     """
-    if cube.fits.n_planes > _MOST_PLANES:
+    n_planes = cube.fits.n_planes_of_file
+    if n_planes > _MOST_PLANES:
         raise RejectedImageError(
             ImageReason.NOT_2D,
-            f"the cube has {cube.fits.n_planes} planes, more than {_MOST_PLANES}; split it",
+            f"the file has {n_planes} planes, more than {_MOST_PLANES}; split it",
         )
     telescope = Cards(cube.fits.header).text("TELESCOP")
     stream = received.stream or telescope_stream(telescope)
     kept = {name: message.headers[name] for name in _KEPT_HEADERS if name in message.headers}
     try:
-        for plane in split_planes(cube.data, cube.fits):
+        for plane in split_file(cube.data, cube.fits):
             headers = {"stream": stream, "sha256": hashlib.sha256(plane).hexdigest(), **kept}
             key = image_message_key(stream, _frequency(plane)).encode()
             yield OutMessage(topic, key, plane, headers)

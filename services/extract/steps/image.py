@@ -57,14 +57,14 @@ def open_image(
     Raises
     ------
     SeveralPlanesError
-        If the file is a cube.
+        If the file is a cube or has several images of the sky.
     RejectedImageError
         Codes of `sky.fits` and `sky.metadata`, ``all_blank``, ``flat``, ``infinite_pixels``,
         ``diverged``, ``undersampled_beam``, ``oversampled_beam``.
     """
     try:
         data, fits = open_fits(data, cards, max_bytes=max_bytes)
-        if fits.n_planes > 1:
+        if fits.n_planes_of_file > 1:
             raise SeveralPlanesError(data, fits)
         metadata, wcs_header, projection = check_header(fits)
         pixels = decode_pixels(data, fits)
@@ -85,7 +85,11 @@ def open_image(
             pixels *= np.float32(factor)
             extremes = extremes[0] * np.float32(factor), extremes[1] * np.float32(factor)
     check_pixels(*extremes)
-    warnings = (*(f"ignored_card {name}" for name in metadata.ignored_cards), *blanked)
+    warnings = (
+        *(f"ignored_card {name}" for name in metadata.ignored_cards),
+        *(f"passed_over {name}" for name in fits.passed_over),
+        *blanked,
+    )
     return Image(pixels, metadata, wcs_header, projection, extremes[0], warnings)
 
 

@@ -1,6 +1,6 @@
 """Publish FITS files; a bad one becomes a dead letter and a rejection record."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,6 +59,8 @@ class FileHandler:
         Settings of the run.
     on_rejected : callable
         Called for each rejected file, with the error.
+    on_passed_over : callable
+        Called for each file with images that are not measured, with their names.
     """
 
     def __init__(
@@ -68,12 +70,14 @@ class FileHandler:
         rules: FileRules,
         *,
         on_rejected: Callable[[Path, RejectedMessageError], None],
+        on_passed_over: Callable[[Path, Sequence[str]], None],
     ) -> None:
         self._publisher = publisher
         self._topics = topics
         self._dead_letters = DeadLetters(topic=topics.dead_letters, service="ingest")
         self._rules = rules
         self._on_rejected = on_rejected
+        self._on_passed_over = on_passed_over
         self._failures: list[str] = []
         self.counts = IngestCounts()
 
@@ -103,6 +107,8 @@ class FileHandler:
         except RejectedMessageError as error:
             self._reject(path, data, error)
             return False
+        if image.passed_over:
+            self._on_passed_over(path, image.passed_over)
         self._publisher.send(image.message, lambda reason: self._on_done(path, len(data), reason))
         self._check()
         return True

@@ -17,7 +17,7 @@ from services.ingest.handlers.files import FileHandler, FileRules
 from services.ingest.handlers.inbox import Inbox
 from services.ingest.models import ImageLimits
 from services.ingest.steps import find_files, order_by_time
-from tests.support.fits_images import BAD_IMAGES, make
+from tests.support.fits_images import BAD_IMAGES, make, several_images
 
 
 class FakePublisher:
@@ -44,11 +44,22 @@ class FakePublisher:
         pass
 
 
-def handler(publisher: FakePublisher, *, max_bytes: int = 1 << 20, **cards: str) -> FileHandler:
+def handler(
+    publisher: FakePublisher,
+    *,
+    max_bytes: int = 1 << 20,
+    passed_over: dict[str, list[str]] | None = None,
+    **cards: str,
+) -> FileHandler:
+    said = {} if passed_over is None else passed_over
     rejections: list[tuple[Path, RejectedMessageError]] = []
     rules = FileRules("My Stream", cards, ImageLimits(max_bytes), "cluster")
     return FileHandler(
-        publisher, Topics(), rules, on_rejected=lambda *each: rejections.append(each)
+        publisher,
+        Topics(),
+        rules,
+        on_rejected=lambda *each: rejections.append(each),
+        on_passed_over=lambda path, names: said.update({path.name: list(names)}),
     )
 
 
@@ -207,3 +218,13 @@ def test_the_inbox_keeps_files_that_kafka_did_not_accept(tmp_path: Path) -> None
     publisher.is_away = False
     inbox.publish(inbox.find_complete(), handler(publisher))
     assert len(publisher.messages) == 1
+
+
+def test_images_of_a_file_that_are_not_measured_are_named(tmp_path: Path) -> None:
+    publisher, said = FakePublisher(), dict[str, list[str]]()
+    (tmp_path / "a.fits").write_bytes(several_images())
+    (tmp_path / "b.fits").write_bytes(make())
+    files = handler(publisher, passed_over=said)
+    assert files.publish(tmp_path / "a.fits")
+    assert files.publish(tmp_path / "b.fits")
+    assert said == {"a.fits": ["SPECTRUM", "BAND1_RMS", "AGAIN"]}
