@@ -103,8 +103,8 @@ faults: install  ## kill, freeze and starve a running stack; compare with an und
 soak: $(VENV)/bench.stamp  ## memory and file descriptors of every process under 8 images/s (1 h)
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),60) --plot docs/images/soak.png
 
-# What is sent in a minute at ten times the throughput takes ten to work off: say MINUTES=1 for a short one.
-overload: $(VENV)/bench.stamp  ## ten times the throughput for MINUTES=5, and the time to work it off (1 h)
+# Say MINUTES=1 for a short one, a quarter of an hour at most: six to work off what is sent in one.
+overload: $(VENV)/bench.stamp  ## ten times the throughput for up to MINUTES=5, and the time to work it off (1 h)
 	$(BIN)/python -m benchmarks.overload --minutes $(or $(MINUTES),5) --plot docs/images/overload.png
 
 # Users need no Node: the result is committed, and the wheel carries it.
