@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from services.extract.kernels.deblending import drop_shallow_peaks
 from services.extract.kernels.islands import find_peaks
 from services.extract.models import BeamShape, FinderParameters
-from services.extract.steps.secondary_peaks import drop_secondary_peaks
+from services.extract.steps.secondary_peaks import settle_secondary_peaks
 from sky.margin import searched_pixels
 from sky.rms_grid import rms_at
 
@@ -44,7 +44,7 @@ class Peaks:
     background: FloatArray
     rms: FloatArray
 
-    def select(self, chosen: BoolArray) -> "Peaks":
+    def select(self, chosen: BoolArray | IntArray) -> "Peaks":
         """Return some of the peaks."""
         return Peaks(*(getattr(self, column.name)[chosen] for column in fields(self)))
 
@@ -100,11 +100,16 @@ def find_source_peaks(
         drop_shallow_peaks(pixels, y, x, rms, near, parameters.contrast_sigma, keep)
         y, x, island, rms = y[keep], x[keep], island[keep], rms[keep]
     background = rms_at(background_grid, shape, x, y)
-    keep = drop_secondary_peaks(
+    keep, at_y, at_x = settle_secondary_peaks(
         pixels, y, x, background, rms,
         beam=beam, threshold_sigma=parameters.detection_threshold_sigma,
     )  # fmt: skip
-    return Peaks(y[keep], x[keep], island[keep], background[keep], rms[keep])
+    is_moved = (at_y != y) | (at_x != x)
+    if is_moved.any():
+        background = rms_at(background_grid, shape, at_x, at_y)
+        rms = rms_at(rms_grid, shape, at_x, at_y)
+    peaks = Peaks(at_y, at_x, island, background, rms).select(keep)
+    return peaks.select(np.lexsort([peaks.x, peaks.y])) if is_moved.any() else peaks
 
 
 def is_searched(

@@ -1,4 +1,4 @@
-"""Remove secondary peaks that the pixel grid makes of one elongated source."""
+"""Remove secondary peaks of one elongated source, and move those that a flank has displaced."""
 
 import math
 
@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from services.extract.kernels.beams import fit_each_alone
+from services.extract.kernels.beams import fit_beside, fit_each_alone
 from services.extract.models import BeamShape
 from sky.elementary_functions import exp
 
-__all__ = ["drop_secondary_peaks"]
+__all__ = ["settle_secondary_peaks"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -22,9 +22,11 @@ _LARGEST_EXPONENT = 7.0
 # detection threshold, and of what was subtracted, as no beam fits better than that.
 _THRESHOLD_FRACTION = 0.6
 _MODEL_FRACTION = 0.1
+# A fit from the peak finds a centre that is nearer by itself [px].
+_LEAST_MOVE_PX = 1.5
 
 
-def drop_secondary_peaks(
+def settle_secondary_peaks(
     pixels: npt.NDArray[np.float32],
     y: IntArray,
     x: IntArray,
@@ -33,11 +35,12 @@ def drop_secondary_peaks(
     *,
     beam: BeamShape,
     threshold_sigma: float,
-) -> BoolArray:
-    """Return which peaks remain sources after subtraction of their higher neighbours' beams.
+) -> tuple[BoolArray, IntArray, IntArray]:
+    """Return which peaks remain sources after subtraction of higher ones, and where they are.
 
     A narrow beam that lies oblique to the pixels has several local maxima along its ridge, where
-    the ridge passes near the centre of a pixel.
+    the ridge passes near the centre of a pixel. On the flank of a brighter source the highest of
+    them may be half a beam from the centre.
 
     Parameters
     ----------
@@ -56,21 +59,25 @@ def drop_secondary_peaks(
     -------
     (n,) bool
         False for a peak that is part of another source.
+    (n,) int64
+        Rows of the pixels that are nearest to the sources [px].
+    (n,) int64
+        Their columns [px].
     """
     keep = np.ones(y.size, np.bool_)
+    at_y, at_x = y.copy(), x.copy()
     if y.size < 2:
-        return keep
+        return keep, at_y, at_x
     quadratics = beam.quadratics(x, y)
     pairs = _pairs(y, x, _widest(quadratics, beam))
     if not pairs.size:
-        return keep
+        return keep, at_y, at_x
     height = pixels[y, x] - background
     members = np.unique(pairs)
-    fits = np.full((y.size, 3), np.nan)
+    models = np.column_stack([np.full((y.size, 3), np.nan), quadratics])
     alone = np.empty((members.size, 3))
     fit_each_alone(pixels, y[members], x[members], background[members], quadratics[members], alone)
-    fits[members] = alone
-    amplitude, centre_x, centre_y = fits.T
+    models[members, :3] = alone
     both = np.concatenate([pairs, pairs[:, ::-1]])
     higher = both[_is_higher(height, both[:, 1], both[:, 0])]
     higher = higher[np.argsort(higher[:, 0], kind="stable")]
@@ -78,13 +85,36 @@ def drop_secondary_peaks(
     for peak in members[np.argsort(-height[members], kind="stable")]:
         others = higher[first[peak] : first[peak + 1], 1]
         others = others[keep[others]]
-        beams = amplitude[others] * _beam(
-            x[peak] - centre_x[others], y[peak] - centre_y[others], quadratics[others]
-        )
-        model = float(np.sum(beams))
+        if not others.size:
+            continue
+        model = _value_at(models[others], x[peak], y[peak])
         least = _THRESHOLD_FRACTION * threshold_sigma * rms[peak] + _MODEL_FRACTION * model
-        keep[peak] = others.size == 0 or height[peak] - model >= least
-    return keep
+        keep[peak] = height[peak] - model >= least
+        if keep[peak]:
+            # On the flank of a brighter one a fit alone would miss what is left along the ridge.
+            a, b, c = quadratics[peak]
+            start = height[peak] - model, float(x[peak]), float(y[peak])
+            models[peak, :3] = fit_beside(
+                pixels, background[peak], start, (a, b, c), models[others]
+            )
+            at_y[peak], at_x[peak] = _settled(pixels, (int(y[peak]), int(x[peak])), models[peak])
+    return keep, at_y, at_x
+
+
+def _settled(
+    pixels: npt.NDArray[np.float32], peak: tuple[int, int], model: FloatArray
+) -> tuple[int, int]:
+    """Return the pixel at the centre of a model if it is far from the peak and in its beam."""
+    amplitude, centre_x, centre_y, a, b, c = model
+    dx, dy = centre_x - peak[1], centre_y - peak[0]
+    exponent = a * dx * dx + 2 * b * dx * dy + c * dy * dy
+    if not (amplitude > 0 and exponent < _LARGEST_EXPONENT):
+        return peak
+    y, x = round(centre_y), round(centre_x)
+    is_inside = 0 <= y < pixels.shape[0] and 0 <= x < pixels.shape[1]
+    if max(abs(dx), abs(dy)) < _LEAST_MOVE_PX or not is_inside or not np.isfinite(pixels[y, x]):
+        return peak
+    return y, x
 
 
 def _widest(quadratics: FloatArray, beam: BeamShape) -> tuple[float, float, float]:
@@ -112,6 +142,8 @@ def _is_higher(height: FloatArray, other: IntArray, peak: IntArray) -> BoolArray
     return np.asarray((height[other] > height[peak]) | (is_equal & (other < peak)), np.bool_)
 
 
-def _beam(dx: FloatArray, dy: FloatArray, quadratics: FloatArray) -> FloatArray:
-    a, b, c = quadratics.T
-    return exp(-(a * dx * dx + 2 * b * dx * dy + c * dy * dy))
+def _value_at(models: FloatArray, x: int, y: int) -> float:
+    """Return the sum of beams at a pixel."""
+    amplitude, centre_x, centre_y, a, b, c = models.T
+    dx, dy = x - centre_x, y - centre_y
+    return float(np.sum(amplitude * exp(-(a * dx * dx + 2 * b * dx * dy + c * dy * dy))))

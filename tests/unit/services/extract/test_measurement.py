@@ -21,6 +21,7 @@ from services.extract.models import ReceivedImage
 from services.extract.steps.image_message import read_message
 from services.extract.steps.measurement import ImageMeasurer
 from services.extract.steps.records import to_rejection_record
+from tests.support.fits_images import several_images
 
 TOPICS = Topics()
 
@@ -156,6 +157,33 @@ def test_a_rejected_image_becomes_a_dead_letter_and_a_record(message: InMessage)
     assert (letter.topic, letter.value) == (TOPICS.dead_letters, message.value)
     assert (letter.headers["reason"], letter.headers["service"]) == ("flat", "extract")
     assert decode_image_detections(out.value).reasons == ("flat",)
+
+
+def test_a_file_with_several_images_becomes_an_image_each(message: InMessage) -> None:
+    handler = ImageHandler(measurer(), TOPICS, "cluster")
+    *planes, note = handler.on_image(replace(message, value=several_images()))
+    said = decode_image_detections(note.value)
+    assert said.reasons == ("split_into_planes",)
+    assert "passed over: SPECTRUM, BAND1_RMS, AGAIN" in str(said.reason_text)
+    frequencies = []
+    for plane in planes:
+        assert plane.topic == TOPICS.images
+        (out,) = handler.on_image(
+            replace(message, value=plane.value, key=plane.key, headers=plane.headers)
+        )
+        record = decode_image_detections(out.value)
+        assert record.metadata is not None
+        frequencies.append(record.metadata.freq_eff_hz)
+    assert frequencies == [1.4e9, 1.5e9]
+
+
+def test_an_image_names_what_was_passed_over_beside_it(message: InMessage) -> None:
+    handler = ImageHandler(measurer(), TOPICS, "cluster")
+    mask = several_images().replace(b"1500000000.0", b"1400000000.0")
+    (out,) = handler.on_image(replace(message, value=mask))
+    assert {"passed_over SPECTRUM", "passed_over BAND1_RMS", "passed_over BAND2"} < set(
+        decode_image_detections(out.value).warnings
+    )
 
 
 def test_an_image_is_hashed_once_whether_it_is_rejected_or_not(

@@ -92,6 +92,21 @@ def test_two_sources_one_and_a_half_beams_apart_are_two(
     assert found(beam, sources, seed, size) == 2
 
 
+@pytest.mark.parametrize("number", range(60))
+def test_a_source_on_the_flank_of_a_much_brighter_one_is_one(number: int) -> None:
+    """Along the ridge of a narrow beam the flank moves the maxima of the fainter one."""
+    rng = np.random.default_rng([7, number])
+    minor, ratio, angle = rng.uniform(1.5, 4), rng.uniform(6, 20), rng.uniform(0, math.pi)
+    beam = BeamShape(ratio * minor, minor, angle)
+    snr, contrast = rng.uniform(20, 100), math.exp(rng.uniform(math.log(3), math.log(20)))
+    along = angle + rng.choice((0, math.pi))
+    dx, dy = 0.75 * beam.major_px * math.cos(along), 0.75 * beam.major_px * math.sin(along)
+    size = int(6 * beam.major_px)
+    x, y = size / 2 + rng.uniform(0, 1, 2)
+    sources = [(x - dx, y - dy, snr * contrast), (x + dx, y + dy, snr)]
+    assert found(beam, sources, number, size) == 2
+
+
 @pytest.mark.parametrize(
     ("major", "minor", "angle_deg"), [(12, 3, 70), (12, 2.4, 70), (15, 3, 33)]
 )
