@@ -43,7 +43,7 @@ from api.handlers import (
     web_page,
 )
 from api.handlers.context import ApiContext
-from api.handlers.parameters import refuse_unknown_parameters
+from api.handlers.parameters import ParameterCheck
 from api.steps.alert_stream import AlertStream
 from api.steps.statistics_copy import StatisticsCopy
 from api.steps.stream_limiter import StreamLimiter
@@ -138,6 +138,7 @@ def create_app(context: ApiContext) -> FastAPI:
 
 
 def _add_routes(app: FastAPI) -> None:
+    check = Depends(ParameterCheck())
     # Before the route of one alert, whose path parameter takes everything.
     app.include_router(subscriptions.replays, responses=problem_details.PROBLEM_RESPONSES)
     for resource in (
@@ -164,7 +165,7 @@ def _add_routes(app: FastAPI) -> None:
     ):
         app.include_router(
             resource.router,
-            dependencies=[Depends(refuse_unknown_parameters)],
+            dependencies=[check],
             responses=problem_details.PROBLEM_RESPONSES,
         )
     for service in (virtual_observatory, tap, tap_jobs, image_access, soda, coverage):

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Query, Request
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BeforeValidator, WithJsonSchema
 
 from api.errors import ProblemError
@@ -19,13 +21,13 @@ __all__ = [
     "Filter",
     "Key",
     "Limit",
+    "ParameterCheck",
     "RequiredDec",
     "RequiredRa",
     "Since",
     "Stream",
     "Time",
     "Until",
-    "refuse_unknown_parameters",
     "to_key",
     "to_utc",
 ]
@@ -114,26 +116,57 @@ async def _filter(
 Filter = Annotated[AlertFilter, Depends(_filter)]
 
 
-async def refuse_unknown_parameters(request: Request) -> None:
-    """Refuse a parameter that the route does not have, or that is given twice.
+class ParameterCheck:
+    """Refuses a parameter that the route does not have, or that is given twice.
 
-    A misspelt filter would filter nothing, and of two values one would be ignored.
+    A misspelt filter would filter nothing, and of two values one would be ignored. A route is
+    described when it is first asked: the first client would wait for the description of all.
     """
-    route = getattr(request.scope.get("route"), "path_format", "")
-    operation = request.app.openapi()["paths"].get(route, {}).get(request.method.lower())
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Mapping[str, Mapping[str, Any]] | None] = {}
+
+    async def __call__(self, request: Request) -> None:
+        """Check a request, as a dependency of routes.
+
+        Raises
+        ------
+        ProblemError
+            400 with the name of the parameter, and what the route takes.
+        """
+        route: APIRoute = request.scope["route"]
+        known = self._parameters_of(route, request.method.lower())
+        if known is None:
+            return
+        for name in request.query_params:
+            if name not in known:
+                offer = f"it takes {', '.join(known)}" if known else "it takes none"
+                raise ProblemError(
+                    400, f"{name}: {route.path_format} has no such parameter; {offer}"
+                )
+            if len(request.query_params.getlist(name)) > 1 and not _is_list(known[name]):
+                raise ProblemError(400, f"{name}: given more than once; give it once")
+
+    def _parameters_of(
+        self, route: APIRoute, method: str
+    ) -> Mapping[str, Mapping[str, Any]] | None:
+        """Return the schema of each parameter; None for a method that is not described."""
+        key = (route.path_format, method)
+        if key not in self._known:
+            self._known[key] = _describe_parameters(route, method)
+        return self._known[key]
+
+
+def _describe_parameters(route: APIRoute, method: str) -> Mapping[str, Mapping[str, Any]] | None:
+    paths = get_openapi(title="", version="", routes=[route])["paths"]
+    operation = paths.get(route.path_format, {}).get(method)
     if operation is None:
-        return
-    known = {
+        return None
+    return {
         each["name"]: each["schema"]
         for each in operation.get("parameters", [])
         if each["in"] == "query"
     }
-    for name in request.query_params:
-        if name not in known:
-            offer = f"it takes {', '.join(known)}" if known else "it takes none"
-            raise ProblemError(400, f"{name}: {route} has no such parameter; {offer}")
-        if len(request.query_params.getlist(name)) > 1 and not _is_list(known[name]):
-            raise ProblemError(400, f"{name}: given more than once; give it once")
 
 
 def _is_list(schema: Mapping[str, Any]) -> bool:

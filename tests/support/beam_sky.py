@@ -1,6 +1,7 @@
 """Skies of Gaussian sources in noise that the beam correlates."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -33,11 +34,33 @@ def _moments(shape: BeamShape) -> np.ndarray:
 
 def sky(beam: BeamShape, sources: list[Source], seed: int, size: int) -> np.ndarray:
     """Return noise of rms 1 whose autocorrelation is the beam, with sources; float32."""
+    white = np.fft.rfft2(np.random.default_rng(seed).normal(size=(size, size)))
+    image = np.fft.irfft2(white * _amplitudes(beam, size), s=(size, size))
+    for source in sources:
+        _add(source, image)
+    return image.astype("f4")
+
+
+@lru_cache(maxsize=8)
+def _amplitudes(beam: BeamShape, size: int) -> np.ndarray:
+    """Return what the Fourier transform of white noise is multiplied by."""
     y, x = np.mgrid[:size, :size].astype(float)
     correlation = gaussian_at(beam, x - size // 2, y - size // 2)
-    power = np.maximum(np.fft.rfft2(np.fft.ifftshift(correlation)).real, 0)
-    white = np.fft.rfft2(np.random.default_rng(seed).normal(size=(size, size)))
-    image = np.fft.irfft2(white * np.sqrt(power), s=(size, size))
-    for x0, y0, peak, shape in sources:
-        image += peak * gaussian_at(shape, x - x0, y - y0)
-    return image.astype("f4")
+    power: np.ndarray = np.fft.rfft2(np.fft.ifftshift(correlation)).real
+    return np.sqrt(np.maximum(power, 0))
+
+
+def _add(source: Source, image: np.ndarray) -> None:
+    """Add a source where it is brighter than 1e-26 of its peak."""
+    x0, y0, peak, shape = source
+    a, b, c = shape.quadratic
+    scale = 60 / (a * c - b * b)
+    rows = _around(y0, math.sqrt(a * scale), image.shape[0])
+    columns = _around(x0, math.sqrt(c * scale), image.shape[1])
+    y, x = np.ogrid[rows, columns]
+    image[rows, columns] += peak * gaussian_at(shape, x - x0, y - y0)
+
+
+def _around(centre: float, radius: float, size: int) -> slice:
+    first, last = math.floor(centre - radius), math.ceil(centre + radius)
+    return slice(min(max(0, first), size), min(max(0, last + 1), size))

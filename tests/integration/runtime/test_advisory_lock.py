@@ -13,6 +13,8 @@ from runtime.advisory_lock import AdvisoryLock
 from runtime.errors import TransientError
 from runtime.settings import PostgresSettings
 
+_LAST_USE = "select query_start from pg_stat_activity where pid = $1"
+
 
 @pytest.fixture
 def settings(postgres_url: str) -> PostgresSettings:
@@ -97,11 +99,14 @@ async def test_a_holder_that_is_used_keeps_it(
     assert await lock.try_acquire()
     assert lock._connection is not None
     assert await lock._connection.fetchval("show idle_session_timeout") == "18s"
-    await lock._connection.execute("set idle_session_timeout = '2s'")
     keeping = asyncio.create_task(lock.keep())
-    for _ in range(30):
-        assert not await standby.try_acquire()
-        await asyncio.sleep(0.1)
+    operator = await asyncpg.connect(settings.url.get_secret_value())
+    uses = set()
+    async with asyncio.timeout(60):
+        while len(uses) < 5:
+            uses.add(await operator.fetchval(_LAST_USE, lock._connection.get_server_pid()))
+    await operator.close()
+    assert not await standby.try_acquire()
     assert lock.is_held
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)

@@ -1,6 +1,7 @@
 """A message counts while a process works at it, not while the process waits."""
 
 import asyncio
+import faulthandler
 import subprocess
 import sys
 from pathlib import Path
@@ -37,15 +38,12 @@ async def hang_after_waiting():
     await asyncio.sleep(0.05)
     time.sleep(60)
 
-async def wait_beyond_the_limit():
-    await asyncio.sleep(1.0)
-
 def run(work, folder):
-    in_flight = InFlight(AttemptLog(Path(folder), group="g"), MessageLimits(timeout_s=0.4))
+    limits = MessageLimits(timeout_s=0.4 if work is hang_after_waiting else 3600.0)
+    in_flight = InFlight(AttemptLog(Path(folder), group="g"), limits)
     asyncio.run(in_flight.run(work(), *MESSAGES))
 
-for number, work in enumerate((wait_and_die, die_after_waiting, hang_after_waiting,
-                               wait_beyond_the_limit)):
+for number, work in enumerate((wait_and_die, die_after_waiting, hang_after_waiting)):
     folder = f"{sys.argv[1]}/{number}"
     process = os.fork()
     if process == 0:
@@ -75,8 +73,30 @@ def test_only_a_process_that_ends_at_work_counts(tmp_path: Path) -> None:
         ["wait_and_die", "True", "0"],
         ["die_after_waiting", "True", "1"],
         ["hang_after_waiting", "True", "1"],
-        ["wait_beyond_the_limit", "False", "0"],
     ]
+
+
+async def test_a_wait_beyond_the_limit_gives_the_process_its_time_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits_s: list[float] = []
+    are_longer_than_the_limit = asyncio.Event()
+
+    def start_timer(timeout_s: float, **_: object) -> None:
+        limits_s.append(timeout_s)
+        if len(limits_s) > 8:  # each a quarter of the limit after the one before
+            are_longer_than_the_limit.set()
+
+    ends: list[bool] = []
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", start_timer)
+    monkeypatch.setattr(
+        faulthandler, "cancel_dump_traceback_later", lambda: ends.append(bool(limits_s))
+    )
+    hand = InFlight(AttemptLog(tmp_path, group="g"), MessageLimits(timeout_s=0.04))
+    assert await hand.run(are_longer_than_the_limit.wait(), message())
+    assert set(limits_s) == {0.04}
+    assert ends == [True]
+    assert AttemptLog(tmp_path, group="g").n_ended(message()) == 0
 
 
 def test_an_earlier_count_survives_a_wait(tmp_path: Path) -> None:

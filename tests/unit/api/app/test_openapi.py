@@ -7,6 +7,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
+import httpx
 import jsonschema_rs
 import pytest
 from astropy.io.votable import parse_single_table
@@ -31,6 +32,16 @@ def operations() -> list[Any]:
         for path, methods in contract()["paths"].items()
         for method, operation in methods.items()
     ]
+
+
+async def test_a_request_does_not_wait_for_the_description_of_all_paths() -> None:
+    app = create_app(create_context(ApiProcessSettings()))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        refused = await client.get("/api/v1/services", params={"a": 1})
+        assert refused.status_code == 400
+        assert app.openapi_schema is None
+        assert (await client.get("/api/v1/openapi.json")).json() == contract()
 
 
 @pytest.mark.parametrize("operation", operations())
