@@ -23,7 +23,7 @@ import numpy as np
 import psutil
 from pydantic import SecretStr
 
-from benchmarks import associate_sky, trap_style
+from benchmarks import associate_sky, trap_cross_match
 from livetrap.database.migrations import migrate
 from livetrap.stack.child import bind_to_parent
 from livetrap.stack.ports import choose_port
@@ -236,7 +236,7 @@ async def compare_with_trap(url: str, connection: asyncpg.Connection, m: int) ->
     pool = await open_pool(url)
     print(f"\nmatch of {m} detections alone, CPU of client and server, median of {N_MATCHES}")
     for name, order in (("in the order of the sky", "id"), ("in random order", "random()")):
-        await trap_style.make_catalogue(connection, SYSTEMATIC_DEG, order=order)
+        await trap_cross_match.make_catalogue(connection, SYSTEMATIC_DEG, order=order)
         ours: list[Meter] = []
         trap: list[Meter] = []
         for image in range(N_MATCHES):
@@ -263,7 +263,7 @@ async def match_both(
 ) -> None:
     """Match one image both ways, and note what each took."""
     limit = SETTINGS.associate.de_ruiter_radius
-    await trap_style.put_image(
+    await trap_cross_match.put_image(
         connection, image, measured, systematic_deg=SYSTEMATIC_DEG, limit_deg=LIMIT_DEG
     )
     backend = await pool.fetchval("select pg_backend_pid()")
@@ -272,7 +272,9 @@ async def match_both(
     found = await timed(
         backend,
         trap,
-        lambda: trap_style.match(connection, image, limit_deg=LIMIT_DEG, de_ruiter_limit=limit),
+        lambda: trap_cross_match.match(
+            connection, image, limit_deg=LIMIT_DEG, de_ruiter_limit=limit
+        ),
     )
     if pairs != found:
         raise SystemExit(f"the matches differ: {pairs} and {found} (pairs, sum of ids)")

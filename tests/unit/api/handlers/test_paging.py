@@ -1,3 +1,5 @@
+"""Cursors of pages: what comes back is what was put in, or it is refused."""
+
 import base64
 import json
 

@@ -1,3 +1,5 @@
+"""Which alerts pass a filter of the API."""
+
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

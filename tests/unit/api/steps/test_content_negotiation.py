@@ -1,3 +1,5 @@
+"""Which format of an alert a client gets for its header Accept."""
+
 import pytest
 
 from api.errors import ProblemError

@@ -1,3 +1,5 @@
+"""A light curve as VOTable, CSV and JSON has the points, units and types of the database."""
+
 import io
 import math
 import re
