@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.cluster.control_plane import ControlPlane, wait_for
+from tests.cluster.inbox import describe_inbox_volume
 from tests.cluster.nodes import FakeNodes
 
 WORKLOADS = "deployments,statefulsets"
@@ -37,7 +38,7 @@ def nodes(plane: ControlPlane) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=["laptop", "observatory"])
+@pytest.fixture(scope="module", params=["laptop", "observatory", "everything"])
 def applied(
     request: pytest.FixtureRequest,
     nodes: None,
@@ -49,6 +50,8 @@ def applied(
     text = defined(overlays[request.param], definitions[1])
     namespaces = [each for each in yaml.safe_load_all(text) if each["kind"] == "Namespace"]
     plane.apply(yaml.safe_dump_all(namespaces))
+    if "livetrap-inbox" in [each["metadata"]["name"] for each in yaml.safe_load_all(text)]:
+        plane.apply(describe_inbox_volume(nfs={"server": "files.test", "path": "/inbox"}))
     dry = plane.apply(text, dry_run=True)
     assert "Warning" not in dry.stderr, dry.stderr
     plane.apply(text)

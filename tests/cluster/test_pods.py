@@ -16,11 +16,13 @@ from typing import Any
 import asyncpg
 import pytest
 import yaml
+from astropy.io import fits
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas.topics import Topics
 from tests.cluster.container_image import IMAGE, make_archive, need_image
 from tests.cluster.control_plane import ControlPlane, wait_for
+from tests.cluster.inbox import describe_inbox_volume
 from tests.cluster.real_node import ADDRESS, NETWORK, PLUGINS, PROGRAMS, real_node
 from tests.support.night import run
 from tests.support.own_broker import OwnBroker, own_broker
@@ -28,6 +30,7 @@ from tests.support.own_postgres import OwnPostgres, own_postgres
 from tests.support.stack_under_load import vtp_robot
 
 HERE = Path(__file__).parent
+CLAIM = "PersistentVolumeClaim"
 BANDS = 2
 # Each round restarts every workload and kills a pod of each; the issue asks for ten.
 ROUNDS = int(os.environ.get("ROUNDS", "2"))
@@ -36,7 +39,7 @@ WAIT_S = 300.0
 WORKLOADS = {
     "statefulset/livetrap-extract": 2, "statefulset/livetrap-associate": 1,
     "deployment/livetrap-alert": 2, "deployment/livetrap-distribute": 1,
-    "deployment/livetrap-api": 1,
+    "deployment/livetrap-api": 1, "deployment/livetrap-ingest": 1,
 }  # fmt: skip
 
 
@@ -47,6 +50,7 @@ class Site:
     plane: ControlPlane
     kafka: OwnBroker
     postgres: OwnPostgres
+    inbox: Path
 
     def kubectl(self, *arguments: str) -> str:
         return self.plane.kubectl("-n", "livetrap", *arguments).stdout
@@ -171,13 +175,22 @@ def objects_for(text: str, kafka: str, database: str) -> str:
     return yaml.safe_dump_all(chosen)
 
 
+def claim_of(text: str) -> str:
+    """Return the claim of the component `inbox` in an overlay."""
+    objects = yaml.safe_load_all(text)
+    return yaml.safe_dump(next(each for each in objects if each["kind"] == CLAIM))
+
+
 @pytest.fixture(scope="module")
 def site(
     archives: dict[str, Path],
     request: pytest.FixtureRequest,
     overlays: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
     plane: ControlPlane = request.getfixturevalue("control_plane")
+    inbox = tmp_path_factory.mktemp("inbox")
+    inbox.chmod(0o777)  # whoever the pod is
     access = plane.access_of("node")
     with (
         real_node(plane, request.getfixturevalue("kubelet"), access, archives),
@@ -185,14 +198,15 @@ def site(
         own_postgres(address=ADDRESS, network=NETWORK) as postgres,
     ):
         text = objects_for(
-            overlays["laptop"],
+            overlays["laptop"] + "---\n" + claim_of(overlays["everything"]),
             kafka.other_bootstrap,
             postgres.url.replace("127.0.0.1", ADDRESS),
         )
         namespaces = [each for each in yaml.safe_load_all(text) if each["kind"] == "Namespace"]
         plane.apply(yaml.safe_dump_all(namespaces))
+        plane.apply(describe_inbox_volume(hostPath={"path": str(inbox)}))
         plane.apply(text)
-        yield Site(plane, kafka, postgres)
+        yield Site(plane, kafka, postgres, inbox)
         plane.kubectl("delete", "namespace", "livetrap", "--wait=false")
         wait_for(
             lambda: plane.kubectl("get", "namespace", "livetrap", check=False).returncode,
@@ -253,6 +267,19 @@ def test_restarts_and_deaths_of_pods_lose_and_repeat_nothing(site: Site, night: 
     # Who dies between an alert and its acknowledgement sends it again; robots know its ivorn.
     n_again = len(robot.heard) - len(set(robot.heard))
     assert n_again <= 2 * ROUNDS
+
+
+def test_a_file_in_the_inbox_becomes_an_image(site: Site, night: Path) -> None:
+    site.roll_out()
+    before = sum(site.outcomes().values())
+    file = site.inbox.with_name("one.fits")
+    with fits.open(min(night.glob("*.fits"))) as images:
+        images[0].header["OBJECT"] = "another image"
+        images.writeto(file)
+    file.rename(site.inbox / file.name)
+    published = site.inbox / "published" / file.name
+    wait_for(published.exists, what="the file to be sent", wait_s=WAIT_S)
+    wait_for(lambda: sum(site.outcomes().values()) > before, what="the image", wait_s=WAIT_S)
 
 
 def restart_and_kill(site: Site) -> None:
