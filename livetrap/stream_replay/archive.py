@@ -132,7 +132,7 @@ def archive_records(
     require_parquet()
     topics = Topics(settings.topic_prefix)
     archive = Archive(folder, topics, fetch_cluster_id(settings), keep_days)
-    consumer = create_consumer(settings, group="livetrap-archive")
+    consumer = create_consumer(settings, group="livetrap-archive", fetch_wait_ms=500)
     consumer.subscribe([topics.detections, topics.forced_measurements])
     done: dict[tuple[str, int], int] = {}
     written_s = time.monotonic()

@@ -97,6 +97,7 @@ def create_consumer(
     group: str,
     commits_to_kafka: bool = True,
     fetch_bytes: int = _FETCH_BYTES,
+    fetch_wait_ms: int = 50,
 ) -> Consumer:
     """Return a consumer that commits only the offsets given to `store_offsets`.
 
@@ -110,6 +111,9 @@ def create_consumer(
         False where the offsets live in PostgreSQL.
     fetch_bytes : int
         Asked of the broker at once, by partition; a larger message comes alone [byte].
+    fetch_wait_ms : int
+        How long the broker waits for a message: it answers at once when there is one, but a
+        partition that was sought, resumed or had a full queue is asked for after it only [ms].
     """
     # A static member that restarts has its partitions at once; a new member would wait until
     # the session of its predecessor times out.
@@ -127,7 +131,7 @@ def create_consumer(
             # No image takes this long; a process that hangs loses its partitions after it.
             "max.poll.interval.ms": 600_000,
             "session.timeout.ms": int(1000 * settings.session_timeout_s),
-            "fetch.wait.max.ms": 50,
+            "fetch.wait.max.ms": fetch_wait_ms,
             "fetch.message.max.bytes": fetch_bytes,
             "partition.assignment.strategy": "range",
         },

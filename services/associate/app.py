@@ -48,6 +48,8 @@ _BATCH = 100
 # Twenty milliseconds while images come or wait, four polls a second where nothing does: each is a
 # look at two other topics and at what is due.
 _POLL_S, _IDLE_POLL_S, _AWAKE_S = 0.02, 0.25, 2.0
+# Its messages are small, so a queue is seldom full; each answer costs this process and the broker.
+_FETCH_WAIT_MS = 500
 
 
 def main() -> None:
@@ -121,7 +123,10 @@ class _Associator:
             offsets=self._upstream,
         )
         self._consumer: Consumer = create_consumer(
-            kafka, group="livetrap-associate", commits_to_kafka=False
+            kafka,
+            group="livetrap-associate",
+            commits_to_kafka=False,
+            fetch_wait_ms=_FETCH_WAIT_MS,
         )
         self._lost = LostMessages(self._consumer)
         self._producer: Producer = create_producer(kafka)
@@ -132,10 +137,14 @@ class _Associator:
             self._in_flight,
             self._handler,
         )
-        self._forced_consumer: Consumer = create_consumer(kafka, group="livetrap-associate-forced")
+        self._forced_consumer: Consumer = create_consumer(
+            kafka, group="livetrap-associate-forced", fetch_wait_ms=_FETCH_WAIT_MS
+        )
         self._stamps = StampHandler(CatalogueStore(pool), self._settings.associate, self._topics)
         self._single = SingleMessages(self._in_flight, self._handler.dead_letters)
-        self._stamp_consumer: Consumer = create_consumer(kafka, group="livetrap-associate-stamps")
+        self._stamp_consumer: Consumer = create_consumer(
+            kafka, group="livetrap-associate-stamps", fetch_wait_ms=_FETCH_WAIT_MS
+        )
         self._stamp_consumer.subscribe([self._topics.stamps])
         self._lost_forced = LostMessages(self._forced_consumer)
         self._forced_consumer.subscribe(
