@@ -170,6 +170,11 @@ class Cards:
             "bad_header", f"card {name} must be {wanted}, and it reads '{self.image(name)}'"
         )
 
+    def is_undefined(self, name: str) -> bool:
+        """Return whether a card is there without any value: FITS 4.0, section 4.1.2.3."""
+        cards = self._cards.get(name, [])
+        return bool(cards) and all(_value_of(card) is None for card in cards)
+
     def _is_empty(self, name: str) -> bool:
         value = self._value(name)
         return value is not None and not str(value).strip()

@@ -80,10 +80,10 @@ def _telescope(cards: Cards) -> str:
 def _rest(cards: Cards) -> float | None:
     """Return the rest frequency [Hz], or None where no card has one."""
     for name in _REST_CARDS:
-        value = cards.required_number(name)
+        value = None if cards.is_undefined(name) else cards.required_number(name)
         if value:
             return value * cards.scale(name, _TO_HZ)
-    wavelength_m = cards.required_number("RESTWAV")
+    wavelength_m = None if cards.is_undefined("RESTWAV") else cards.required_number("RESTWAV")
     return _LIGHT_M_S / wavelength_m if wavelength_m else None
 
 

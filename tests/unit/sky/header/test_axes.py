@@ -104,6 +104,16 @@ def test_a_rest_frequency_counts_without_an_axis_and_for_lofar() -> None:
     assert [read_frequency(each)[0] for each in by_axis] == pytest.approx([130e6, 130e6])
 
 
+@pytest.mark.parametrize("name", ["RESTFRQ", "RESTFREQ", "RESTWAV"])
+def test_a_rest_card_without_a_value_says_nothing(name: str) -> None:
+    """`header["RESTFRQ"] = None` of astropy: FITS 4.0, section 4.1.2.3."""
+    found = read_frequency(cards(**{name: None}, **axis("FREQ", 130e6, 1e6)))
+    assert found[0] == pytest.approx(130e6)
+    with pytest.raises(HeaderError, match="no frequency") as caught:
+        read_frequency(cards(**{name: None}))
+    assert caught.value.code == "no_frequency"
+
+
 @pytest.mark.parametrize(
     ("code", "values"),
     [
