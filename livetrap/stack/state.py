@@ -131,6 +131,10 @@ def read_running(data_dir: Path) -> StackState | None:
         state = StackState(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
+    except NotADirectoryError as error:
+        raise StackError(
+            f"{data_dir} is no folder: choose one with --data-dir, or LIVETRAP_DATA_DIR"
+        ) from error
     except (OSError, ValueError, TypeError) as error:
         raise StackError(
             f"cannot read {path}: {error}; if nothing runs in {data_dir}, delete that file"

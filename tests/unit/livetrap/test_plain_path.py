@@ -8,6 +8,7 @@ import pytest
 
 from livetrap.stack.errors import StackError
 from livetrap.stack.paths import numba_cache, plain_path
+from livetrap.stack.state import read_running
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "a-b_c.d", "x@y"])
@@ -35,6 +36,13 @@ def test_a_link_that_cannot_be_made_is_reported(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(StackError, match="choose a plain name with --data-dir"):
         plain_path(tmp_path / "a,b")
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_file_is_no_data_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StackError, match=f"{name} is no folder: choose one with --data-dir"):
+        read_running(tmp_path / name)
 
 
 def test_kernels_are_cached_in_the_data_folder_of_an_account_without_a_home(
