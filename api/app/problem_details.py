@@ -7,8 +7,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from api.errors import RETRY_S, ProblemError
+from api.handlers.dali import answer_error
 from runtime.errors import TransientError
 from runtime.logging import get_logger
 from runtime.postgres import UNAVAILABLE_ERRORS
@@ -28,6 +30,8 @@ _TITLES = {
     503: "Service unavailable",
 }
 _HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": str(RETRY_S)}}
+# Clients of the Virtual Observatory read errors of these from a VOTable (DALI 1.1, section 4.4).
+_TABLE_SERVICES = ("/vo/scs", "/vo/tap", "/vo/sia", "/vo/datalink")
 _SCHEMA_ERRORS = (
     asyncpg.UndefinedTableError,
     asyncpg.UndefinedColumnError,
@@ -98,9 +102,11 @@ def _answer(request: Request, status: int, detail: str) -> JSONResponse:
     return to_problem(status, detail, request.url.path)
 
 
-async def _answer_problem(request: Request, error: Exception) -> JSONResponse:
+async def _answer_problem(request: Request, error: Exception) -> Response:
     if not isinstance(error, ProblemError):
         raise error
+    if error.status == 503:
+        return await _answer_later(request, error.detail)
     return _answer(request, error.status, error.detail)
 
 
@@ -130,7 +136,7 @@ async def _answer_http_error(request: Request, error: Exception) -> JSONResponse
     return _answer(request, error.status_code, detail)
 
 
-async def _answer_unavailable(request: Request, error: Exception) -> JSONResponse:
+async def _answer_unavailable(request: Request, error: Exception) -> Response:
     if isinstance(error, _SCHEMA_ERRORS):
         detail = f"the database schema is not of this version: {error}; run `livetrap migrate`"
     elif isinstance(error, asyncpg.QueryCanceledError):
@@ -140,6 +146,13 @@ async def _answer_unavailable(request: Request, error: Exception) -> JSONRespons
     else:
         detail = f"PostgreSQL is unavailable: {error!r}"
     get_logger().warning("request_failed", path=request.url.path, detail=detail)
+    return await _answer_later(request, detail)
+
+
+async def _answer_later(request: Request, detail: str) -> Response:
+    """Say that it would work at another time, in the words of the service."""
+    if request.url.path.startswith(_TABLE_SERVICES):
+        return await answer_error(detail, 503)
     return _answer(request, 503, detail)
 
 

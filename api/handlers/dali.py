@@ -11,6 +11,9 @@ from fastapi.responses import Response
 from api.errors import RETRY_S, ProblemError
 from api.handlers.context import ApiContext
 from api.steps.tables.votable_format import VoTableFormat
+from runtime.errors import TransientError
+from runtime.logging import get_logger
+from runtime.postgres import UNAVAILABLE_ERRORS
 
 __all__ = [
     "VOTABLE_RESPONSES",
@@ -158,17 +161,23 @@ def root_of(request: Request) -> str:
 
 
 async def answer_availability(context: ApiContext) -> Response:
-    """Return the document of VOSI that says that the database answers.
+    """Return the document of VOSI that says whether the database answers.
 
     Parameters
     ----------
     context : ApiContext
         Has the database.
     """
-    await context.database.fetch("check_schema")
+    note = ""
+    try:
+        await context.database.fetch("check_schema")
+    except (TransientError, *UNAVAILABLE_ERRORS) as error:
+        get_logger().warning("database_unavailable", error=repr(error))
+        note = "<vosi:note>PostgreSQL does not answer; try again</vosi:note>"
+    words = "false" if note else "true"
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<vosi:availability xmlns:vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0">'
-        "<vosi:available>true</vosi:available></vosi:availability>\n"
+        f"<vosi:available>{words}</vosi:available>{note}</vosi:availability>\n"
     )
     return Response(body, media_type=XML_TYPE)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-import orjson
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
@@ -16,7 +15,13 @@ from api.handlers.sources import get_source_row
 from api.handlers.table_response import start_table
 from api.models.lightcurves import LightCurve
 from api.steps.export import encode_table
-from api.steps.lightcurve_tables import CsvTable, LightCurveTable, VoTable, to_page
+from api.steps.lightcurve_tables import (
+    CsvTable,
+    LightCurveTable,
+    VoTable,
+    read_last_point,
+    to_page,
+)
 
 __all__ = ["router"]
 
@@ -105,9 +110,9 @@ async def _get_page(
     context: ApiContext, source_id: int, conditions: Mapping[str, object], *, limit: int
 ) -> Response:
     """Return a page of points that PostgreSQL has written as JSON."""
-    rows = await context.database.fetch("list_lightcurve_page", **conditions, limit=limit)
-    keys = [rows[-1] | orjson.loads(rows[-1]["point"])] if len(rows) == limit else []
-    body = to_page(source_id, rows, next_cursor=encode_next(keys, 1, *_KEY))
+    (page,) = await context.database.fetch("list_lightcurve_page", **conditions, limit=limit)
+    key = [{**page, **read_last_point(page["points"])}] if page["n_points"] == limit else []
+    body = to_page(source_id, page["points"], next_cursor=encode_next(key, 1, *_KEY))
     return Response(body, media_type="application/json")
 
 

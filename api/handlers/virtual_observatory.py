@@ -12,7 +12,13 @@ from fastapi.responses import Response
 
 from api.errors import ProblemError
 from api.handlers.context import ApiContext, ClientAddress, Context
-from api.handlers.dali import XML_TYPE, answer_availability, root_of, xml_responses
+from api.handlers.dali import (
+    VOTABLE_RESPONSES,
+    XML_TYPE,
+    answer_availability,
+    root_of,
+    xml_responses,
+)
 from api.models.base import Cone
 from api.models.columns import CONE_SOURCES, CONE_TRANSIENTS, Column
 from api.steps.catalogue import search_boxes, with_position_errors
@@ -33,7 +39,8 @@ _VOTABLE_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "VOTable; an error is one whose INFO QUERY_STATUS is ERROR",
         "content": {_MEDIA_TYPE: {**_XML, "example": '<VOTABLE version="1.4">...</VOTABLE>'}},
-    }
+    },
+    503: VOTABLE_RESPONSES[503],
 }
 _Ra = Annotated[str | None, Query(alias="RA", description="ICRS [deg]", examples=["123.4"])]
 _Dec = Annotated[str | None, Query(alias="DEC", description="ICRS [deg]", examples=["10.5"])]

@@ -7,10 +7,12 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import httpx
+from astropy.io import fits
 from astropy.io.votable import parse as parse_votable
 
 from tests.support.api_rows import rows_of
 from tests.support.api_service import app_of, client_of
+from tests.support.fits_images import CARDS
 
 # Of each path; `make fuzz` asks for 50.
 N_EXAMPLES = int(os.environ.get("FUZZ_API_EXAMPLES", "12"))
@@ -83,7 +85,14 @@ def assert_declared(answer: httpx.Response, operation: dict[str, Any], address: 
 async def test_every_path_answers_as_its_description_says(postgres_url: str) -> None:
     rng = random.Random(18)
     async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        header = fits.Header(list(CARDS.items())).tostring(sep="\n")
+        place = {
+            "wcs_header": header, "width_px": 64, "height_px": 64, "field_radius_deg": 0.45,
+            "field_ra": 10.0, "field_dec": 20.0, "margin_px": 0,
+        }  # fmt: skip
+        # One whose pixels nobody asks for (there is no Kafka), and one that maps show.
         image = await rows.image(0)
+        await rows.image(1, **place)
         source = await rows.source(10.0, 10.0, image=image)
         await rows.point(source, image)
         transient = await rows.transient(source, image=image)

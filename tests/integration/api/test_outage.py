@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import httpx
 import pytest
+from astropy.io.votable import parse as parse_votable
 
 from api.app import create_app, create_context
 from api.metrics import ALERT_POLL_FAILURES
@@ -16,6 +18,7 @@ from api.models.base import Cone
 from api.steps.alert_filter import AlertFilter
 from api.steps.alert_stream import AlertStream
 from api.steps.catalogue import search_boxes
+from api.steps.tables.votable_format import VoTableFormat
 from api.storage.database import Database
 from livetrap.stack.ports import choose_port
 from runtime.sql import load_statement
@@ -110,6 +113,39 @@ async def survive_outages(proxy: Proxy, rows: Rows) -> None:
             answer = await client.get("/api/v1/transients")
             assert answer.status_code == 503
             assert answer.json()["status"] == 503
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/vo/scs?RA=1&DEC=1&SR=1", "/vo/scs/transients?RA=1&DEC=1&SR=1", "/vo/sia?POS=CIRCLE 1 1 1",
+     "/vo/tap/sync?LANG=ADQL&QUERY=select top 1 id from livetrap.source", "/vo/tap/async/none",
+     f"/vo/datalink?ID={'0' * 64}"],
+)  # fmt: skip
+async def test_clients_of_the_virtual_observatory_read_the_error_from_a_votable(
+    postgres_url: str, path: str
+) -> None:
+    async with proxy_to(postgres_url) as proxy:
+        await proxy.close()
+        async with client_through(proxy) as (client, _):
+            answer = await client.get(path)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    assert answer.headers["content-type"] == VoTableFormat.media_type
+    info = parse_votable(io.BytesIO(answer.content)).resources[0].infos[0]
+    assert (info.name, info.value) == ("QUERY_STATUS", "ERROR")
+    assert "PostgreSQL" in info.content
+
+
+@pytest.mark.parametrize("path", ["/vo/availability", "/vo/tap/availability"])
+async def test_a_service_without_its_database_says_that_it_is_not_available(
+    postgres_url: str, path: str
+) -> None:
+    async with proxy_to(postgres_url) as proxy:
+        await proxy.close()
+        async with client_through(proxy) as (client, _):
+            answer = await client.get(path)
+    assert answer.status_code == 200
+    assert "<vosi:available>false</vosi:available><vosi:note>PostgreSQL" in answer.text
 
 
 async def test_an_open_stream_resumes_when_the_database_is_back(postgres_url: str) -> None:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from astropy.io import fits
 from astropy.time import Time
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sky.space_time_moc import (
     Element,
@@ -14,10 +16,12 @@ from sky.space_time_moc import (
     write_space_time_json,
     write_space_time_text,
 )
+from tests.support.examples import examples
 
 NIGHT = datetime(2026, 11, 23, 20, tzinfo=UTC)
 FIRST = 4 * 4**3
 CELL_US = 65_536
+YEAR_US = 365 * 86_400_000_000
 
 
 def observed(cells: list[int], *starts_s: float, length_s: float = 10.0) -> Observed:
@@ -95,3 +99,56 @@ def test_nothing_observed_is_an_empty_map() -> None:
     assert write_space_time_json(nothing) == "[]"
     with fits.open(io.BytesIO(write_space_time_fits(nothing))) as hdus:
         assert len(hdus[1].data) == 0
+
+
+PARTS = st.lists(
+    st.tuples(
+        st.sets(st.integers(0, 63), min_size=1, max_size=5),
+        st.lists(
+            st.tuples(
+                # Within fifty years: beyond those, UTC has no seconds that are known.
+                st.integers(-(50 * YEAR_US), 0).map(lambda us: NIGHT + timedelta(microseconds=us)),
+                st.one_of(st.floats(0, 1e7), st.just(float("nan"))),
+            ),
+            min_size=1,
+            max_size=4,
+        ),
+    ),
+    max_size=5,
+)
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(PARTS)
+def test_every_format_has_the_times_and_cells_of_any_exposures(
+    parts: list[tuple[set[int], list[tuple[datetime, float]]]],
+) -> None:
+    elements = to_elements(
+        [
+            Observed(
+                np.array(sorted(cells)) + FIRST,
+                [start for start, _ in exposures],
+                np.array([length_s for _, length_s in exposures]),
+            )
+            for cells, exposures in parts
+        ]
+    )
+    times = np.array(
+        sorted(
+            (start, stop)
+            for each in elements
+            for start, stop in zip(each.starts.tolist(), each.stops.tolist(), strict=True)
+        ),
+        np.int64,
+    ).reshape(-1, 2)
+    assert np.all(times[:, 0] < times[:, 1])
+    assert np.all(times[1:, 0] >= times[:-1, 1])
+    document = json.loads(write_space_time_json(elements))
+    n_cells = sum(
+        len(cells) << (45 - int(order)) for each in document for order, cells in each["t"].items()
+    )
+    assert n_cells == np.sum(times[:, 1] - times[:, 0])
+    assert write_space_time_text(elements).count("t") == max(1, len(elements))
+    with fits.open(io.BytesIO(write_space_time_fits(elements))) as hdus:
+        bounds = np.array(hdus[1].data["INTERLEAVED_SETS_OF_FLAGGED_RANGES"], np.int64)
+    assert (bounds < 0).sum() == times.size
