@@ -15,7 +15,8 @@ from livetrap.stack.ports import choose_port
 __all__ = ["ControlPlane", "run_control_plane", "wait_for"]
 
 _WAIT_S = 180.0
-_KUBECTL_S = 120.0
+# Longer than any wait that kubectl is asked for.
+_KUBECTL_S = 600.0
 # Who may do what is decided by the names: masters may do everything.
 _USERS = {
     "admin": "admin,admin,system:masters",

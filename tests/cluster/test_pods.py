@@ -35,7 +35,7 @@ BANDS = 2
 # Each round restarts every workload and kills a pod of each; the issue asks for ten.
 ROUNDS = int(os.environ.get("ROUNDS", "2"))
 TIMESTEPS = 30 * ROUNDS
-WAIT_S = 300.0
+WAIT_S = 500.0
 WORKLOADS = {
     "statefulset/livetrap-extract": 2, "statefulset/livetrap-associate": 1,
     "deployment/livetrap-alert": 2, "deployment/livetrap-distribute": 1,
@@ -86,7 +86,7 @@ class Site:
 
     def roll_out(self) -> None:
         for each in WORKLOADS:
-            self.kubectl("rollout", "status", each, "--timeout=100s")
+            self.kubectl("rollout", "status", each, f"--timeout={WAIT_S:.0f}s")
 
     def query(self, text: str) -> list[asyncpg.Record]:
         async def ask() -> list[asyncpg.Record]:
@@ -225,7 +225,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_pod_becomes_ready(site: Site) -> None:
-    site.kubectl("wait", "--for=condition=complete", "job", "--all", "--timeout=100s")
+    site.kubectl("wait", "--for=condition=complete", "job", "--all", f"--timeout={WAIT_S:.0f}s")
     site.roll_out()
     assert site.n_ready() == sum(WORKLOADS.values())
     # Services wait for the schema; none ends.
