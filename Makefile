@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-manifests check-vo lint web web-check docs docs-update pictures bench bench-interruption bench-extract bench-associate bench-alert bench-attack bench-api bench-page bench-decide clean
+.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-manifests check-vo lint web web-check docs docs-update pictures bench bench-interruption bench-extract bench-associate bench-alert bench-attack bench-api bench-page bench-paint bench-decide clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -137,8 +137,9 @@ docs-update: install  ## record what the tutorials print, and the data model of 
 	UPDATE_DOCS=1 $(BIN)/python -m pytest -q tests/tutorials tests/integration/docs
 
 # Look at them before you commit them.
-pictures: install  ## photograph every page of the tests' night into docs/images/pages, light and dark
-	UPDATE_PICTURES=1 $(BIN)/python -m pytest -q tests/end_to_end/test_page_pictures.py
+pictures: install  ## photograph every page and state of the tests into docs/images/pages, light and dark
+	UPDATE_PICTURES=1 $(BIN)/python -m pytest -q tests/end_to_end/test_page_pictures.py \
+		tests/end_to_end/test_page_states.py
 
 # Say IMAGE_OPTIONS="--build-arg BASE=..." for another base, IMAGE=name:tag for another name.
 image:  ## a container image with every service, by docker, podman or buildah
@@ -185,6 +186,9 @@ bench-api: install  ## the figures of the API over 1e6 sources and 1e7 detection
 # Eight hours are the whole of it: say MINUTES=15 for a shorter run.
 bench-page: install  ## memory of a page that stays open while 10 alerts come a second (8 h)
 	$(BIN)/python -m benchmarks.page_memory --minutes $(or $(MINUTES),480)
+
+bench-paint: install  ## first paint of every page, cold, and the frames of a panned plane of 100 000 sources (3 min)
+	$(BIN)/python -m benchmarks.page_speed
 
 bench-decide: install  ## what the decisions find and invent, on simulated light curves, beside TraP (5 min)
 	$(BIN)/python -m benchmarks.bench_decide --full

@@ -144,7 +144,7 @@ async def _answer_unavailable(request: Request, error: Exception) -> Response:
     elif isinstance(error, ValueError):  # asyncpg's DataError is an InterfaceError too
         return await _answer_unusable_value(request, error)
     else:
-        detail = f"PostgreSQL is unavailable: {error!r}"
+        detail = f"PostgreSQL is unavailable: {str(error) or repr(error)}"
     get_logger().warning("request_failed", path=request.url.path, detail=detail)
     return await _answer_later(request, detail)
 

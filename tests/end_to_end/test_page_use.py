@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(
     reason="NO BROWSER: the page is untested here; install chromium (apt install chromium)",
 )
 
+MOST_KEYS = 12
 AXE = Path("api/web/node_modules/axe-core/axe.min.js")
 PAGES = ("", "transients", "source?transient={0}", "eta-v", "images", "image?id=1", "streams",
          "rules", "alerts", "system", "quality", "sky", "nothing-there")  # fmt: skip
@@ -214,12 +215,15 @@ def test_a_transient_is_judged_by_keys_alone(
     )
     page = site.open(f"transients?stream={stream}")
     page.wait_for(f"document.querySelector('tr[data-transient=\"{newest}\"]') !== null")
+    page.n_pressed = 0
     page.press("j")
     page.wait_for(f"document.activeElement.closest('tr')?.dataset.transient === '{newest}'")
     assert page.run("document.activeElement.matches(':focus-visible')")
     page.press("Enter")
     page.wait_for(f"location.search.startsWith('?transient={newest}')")
     page.wait_for("document.querySelector('.chart canvas') !== null")
+    # Its flux is read without a key.
+    assert "20 mJy/beam" in text_of(site, "[aria-label=Quantities]")
     page.press("1")
     page.wait_for(f"document.body.innerText.includes('Source {source}: transient.')")
     page.wait_for("document.querySelector('.said strong')?.textContent === 'transient'")
@@ -230,7 +234,68 @@ def test_a_transient_is_judged_by_keys_alone(
     page.wait_for("document.querySelector('.steps').innerText.includes('next')")
     page.press("j")
     page.wait_for(f"location.search.startsWith('?transient={first}')")
+    assert page.n_pressed <= MOST_KEYS
     assert site.errors() == []
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"kind": "new_source"}, ("new", "20 mJy/beam")),
+        ({"kind": "variable", "eta": 41.0}, ("variable", "20 mJy/beam")),
+        (
+            {"kind": "vanished", "flux_peak_jy_beam": 1e-4, "flux_expected_jy_beam": 0.0212,
+             "flux_expected_err_jy_beam": 0.00123},
+            ("vanished", "100 \u00b5Jy/beam", "21.2 \u00b1 1.2 mJy/beam"),
+        ),
+        (
+            {"kind": "moving", "rate_arcsec_s": 0.2, "direction_deg": 135.0},
+            ("moving", "0.2\u2033/s, 135\u00b0"),
+        ),
+        (
+            {"kind": "new_source", "state": "retracted", "retraction_reason": "a side lobe"},
+            ("retracted", "Retracted: a side lobe"),
+        ),
+    ],
+    ids=["new", "variable", "vanished", "moving", "retracted"],
+)  # fmt: skip
+def test_real_or_not_is_seen_without_scrolling(
+    site: Site, values: dict[str, object], words: tuple[str, ...]
+) -> None:
+    async def add(rows: Rows) -> int:
+        images = [await rows.image(step) for step in range(8)]
+        source = await rows.source(10.0, 10.0, image=images[0], eta=30.0, v=0.5, n_datapoints=8)
+        for number, image in enumerate(images):
+            await rows.point(source, image, 0.01 * (1 + number % 3))
+        transient = await rows.transient(source, image=images[4], **values)
+        for role in ("before", "now"):
+            await rows.stamp(transient, role, None, reason="image_gone")
+        return transient
+
+    _, transient = site.write(add)
+    page = site.page
+    page.set_size(1400, 950)
+    try:
+        site.open(f"source?transient={transient}")
+        # Kind and verdict, what can be answered, pixels, light curve, and its numbers.
+        for part in (
+            ".source-head h2", ".classify", ".strip.four", ".source .strip:not(.four)",
+            "[aria-label='Light curve'] canvas", "[aria-label=Quantities] dd",
+        ):  # fmt: skip
+            page.wait_for(f"document.querySelector({part!r}) !== null")
+            box = f"document.querySelector({part!r}).getBoundingClientRect()"
+            page.wait_for(f"{box}.top > 0 && {box}.bottom <= innerHeight")
+        seen = page.run(
+            "[...document.querySelectorAll('main *')].filter(each => !each.children.length"
+            " && each.getBoundingClientRect().bottom <= innerHeight)"
+            ".map(each => each.textContent).join('\\n')"
+        )
+        text = f"{text_of(site, '.source-head')}\n{seen}"
+        assert [each for each in words if each not in text] == []
+        assert page.run("scrollY") == 0
+        assert site.errors() == []
+    finally:
+        page.set_size(1400, 900)
 
 
 def test_without_a_token_classifying_asks_for_one(

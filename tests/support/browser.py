@@ -31,6 +31,7 @@ class Page:
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._number = 0
+        self.n_pressed = 0
         self.errors: list[str] = []
         self.requests: list[str] = []
         for domain in ("Page", "Runtime", "Network", "Log"):
@@ -83,7 +84,8 @@ class Page:
         return result["result"].get("value")
 
     def press(self, key: str) -> None:
-        """Press and release a key by its name, such as ``j`` or ``Enter``."""
+        """Press and release a key by its name, such as ``j`` or ``Enter``; count it."""
+        self.n_pressed += 1
         text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
         codes = {"Enter": 13, "Tab": 9, "Escape": 27, "End": 35, "Home": 36, "ArrowRight": 39}
         code = codes.get(key, ord(key.upper()) if len(key) == 1 else 0)

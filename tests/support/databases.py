@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-__all__ = ["clone_database", "execute", "freeze_template", "replace_database"]
+__all__ = ["clone_database", "closed_database", "execute", "freeze_template", "replace_database"]
 
 _TEMPLATE = "livetrap"
 _MAINTENANCE = "postgres"
@@ -45,6 +45,22 @@ def clone_database(url: str, *, prefix: str = "test") -> Iterator[str]:
         yield replace_database(url, name)
     finally:
         execute(maintenance, f"drop database {name} with (force)")
+
+
+@contextmanager
+def closed_database(url: str) -> Iterator[None]:
+    """End the sessions of a database, and refuse others meanwhile."""
+    name = urlsplit(url).path.lstrip("/")
+    maintenance = replace_database(url, _MAINTENANCE)
+    execute(maintenance, f"alter database {name} allow_connections false")
+    try:
+        execute(
+            maintenance,
+            f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'",  # noqa: S608
+        )
+        yield
+    finally:
+        execute(maintenance, f"alter database {name} allow_connections true")
 
 
 def execute(url: str, statement: str) -> None:

@@ -33,6 +33,10 @@ export interface Transient {
   time_detected: string;
   flux_peak_jy_beam: number | null;
   snr: number | null;
+  flux_expected_jy_beam: number | null;
+  flux_expected_err_jy_beam: number | null;
+  rate_arcsec_s: number | null;
+  direction_deg: number | null;
   eta: number | null;
   v: number | null;
   n_datapoints: number;

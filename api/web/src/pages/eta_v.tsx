@@ -131,7 +131,7 @@ function Beyond({ catalogue, sigmas, fits, cuts, candidates, onSelect }: BeyondP
     <section class="card" aria-label="Beyond the cut">
       <h2>Beyond {number(sigmas.eta)}σ {sigmas.v === sigmas.eta ? "in both" : `in η and ${number(sigmas.v)}σ in V`}</h2>
       <p class="quiet">η {cuts.eta === null ? "–" : `> ${number(cuts.eta)}`}, V {cuts.v === null ? "–" : `> ${number(cuts.v)}`}: {count(candidates.length)} of {count(catalogue.n)} sources{cuts.eta === null || cuts.v === null ? "; a cut needs five sources with positive values" : ""}</p>
-      {fits.eta && fits.v && <p class="quiet">Fits, by median and 1.48 median deviations: log₁₀ η = {withError(fits.eta.middle, fits.eta.spread)}, log₁₀ V = {withError(fits.v.middle, fits.v.spread)}.</p>}
+      {fits.eta && fits.v && <p class="quiet">Fits, by median and 1.48 median deviations: log₁₀ η = {withError(fits.eta.middle, fits.eta.spread)}, log₁₀ V = {withError(fits.v.middle, fits.v.spread)}.</p>}
       {candidates.length ? <SourceTable catalogue={catalogue} rows={candidates.slice(0, MAX_ROWS)} /> : <p class="empty">No source lies beyond both.</p>}
       {candidates.length > MAX_ROWS && <p class="quiet">The {MAX_ROWS} of largest η.</p>}
       <p class="links">

@@ -28,7 +28,7 @@ export function NowPage() {
         <Loaded of={transients} what="transients">
           {({ items }) => (items.length ? <TransientTable rows={items} list={{}} brief /> : <NothingYet />)}
         </Loaded>
-        <p class="links"><Link to={href("transients")}>All transients</Link></p>
+        {isListed && <p class="links"><Link to={href("transients")}>All transients</Link></p>}
       </section>
       {isListed && (
         <section class="card newest-images" aria-label="Newest images">
@@ -76,7 +76,7 @@ function Broken({ images }: { images: readonly Image[] | null }) {
       {faults.length > 0
         ? <ul id="down" class="faults" role="alert">{faults.map((each) => <li key={each}>{each}</li>)}</ul>
         : <p class="fine">{services.data ? "Nothing is known to be broken." : "Loading …"}</p>}
-      <p class="quiet">{latency ? `Image to alert: ${duration(latency.p50_s)} (median of the last hour), 99 % within ${duration(latency.p99_s)}.` : "\u00a0"}</p>
+      <p class="quiet latency">{latency ? `Image to alert: ${duration(latency.p50_s)} (median of the last hour), 99 % within ${duration(latency.p99_s)}.` : "\u00a0"}</p>
       <p class="links"><Link to={href("system")}>System</Link> <Link to={href("quality")}>Quality</Link></p>
     </section>
   );

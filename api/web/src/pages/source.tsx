@@ -161,6 +161,8 @@ function Facts({ source, transient }: { source: Source; transient: Transient | n
       <h2>Quantities</h2>
       <dl class="facts">
         {transient && <><Fact name="S/N at detection">{number(transient.snr)}</Fact><Fact name="peak flux at detection">{flux(transient.flux_peak_jy_beam, "/beam")}</Fact></>}
+        {transient && transient.flux_expected_jy_beam !== null && <Fact name="peak flux expected">{fluxWithError(transient.flux_expected_jy_beam, transient.flux_expected_err_jy_beam, "/beam")}</Fact>}
+        {transient && transient.rate_arcsec_s !== null && <Fact name="motion, position angle">{number(transient.rate_arcsec_s)}″/s, {number(transient.direction_deg)}°</Fact>}
         <Fact name="η, V, forced points too">{number(source.eta)}, {number(source.v)}</Fact>
         <Fact name="η, V, blind points only">{number(source.eta_blind)}, {number(source.v_blind)}</Fact>
         <Fact name="points, forced ones of them">{source.n_datapoints}, {source.n_forced}</Fact>

@@ -37,7 +37,7 @@ function LatencyCard({ of }: { of: Resource<Slo> }) {
       <Loaded of={of} what="latencies">
         {({ stages }) => (stages.length === 0 ? <p class="empty">No image arrived within the last hour.</p> : (
           <div class="scroll"><table>
-            <thead><tr><th scope="col">stage</th><th scope="col" class="figure">images or alerts</th><th scope="col" class="figure">median</th><th scope="col" class="figure">90 %</th><th scope="col" class="figure">99 %</th></tr></thead>
+            <thead><tr><th scope="col">stage</th><th scope="col" class="figure">count</th><th scope="col" class="figure">median</th><th scope="col" class="figure">90 %</th><th scope="col" class="figure">99 %</th></tr></thead>
             <tbody>{stages.map((each) => <tr key={each.stage}><th scope="row">{each.stage.replaceAll("_", " ")}</th><td class="figure">{count(each.n)}</td><td class="figure">{duration(each.p50_s)}</td><td class="figure">{duration(each.p90_s)}</td><td class="figure">{duration(each.p99_s)}</td></tr>)}</tbody>
           </table></div>
         ))}

@@ -13,7 +13,7 @@ const LINKS: readonly (readonly [PageName, string])[] = [
   ["streams", "Streams"], ["rules", "Rules"], ["alerts", "Alerts"], ["system", "System"],
 ];
 const PARENTS: Partial<Record<PageName, PageName>> = { source: "transients", image: "images" };
-const WORDS: Record<Condition, string> = { connecting: "connecting", live: "live", stale: "out of date", unreachable: "unreachable, reconnecting" };
+const WORDS: Record<Condition, string> = { connecting: "connecting", live: "live", stale: "out of date", unreachable: "unreachable" };
 
 function useSeconds(): number {
   const [now, setNow] = useState(performance.now());
@@ -47,7 +47,7 @@ export function Header({ page }: { page: PageName | null }) {
       </dl>
       {(now.condition === "stale" || now.condition === "unreachable") && (
         <p class="outdated" role="alert">
-          {now.condition === "stale" ? "The server is silent" : "The server is unreachable"} for <span aria-hidden="true">{age((nowMs - now.heardAtMs) / 1000)}</span>: what is shown here is of that time.
+          {now.condition === "stale" ? "The server is silent" : "The server is unreachable"} for <span aria-hidden="true">{age((nowMs - now.heardAtMs) / 1000)}</span>: what is shown here is of that time. It is asked again and again.
         </p>
       )}
     </header>
