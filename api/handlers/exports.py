@@ -1,8 +1,7 @@
 """Lists as whole tables: CSV, VOTable or Parquet, of one moment, streamed."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
@@ -15,7 +14,7 @@ from api.handlers.context import ApiContext, ClientAddress, Context
 from api.handlers.table_response import start_table
 from api.models.columns import Column
 from api.steps.export import encode_table
-from api.steps.tables.base import Row, Rows, TableFormat, TableInfo
+from api.steps.tables.base import Row, TableFormat, TableInfo
 from api.steps.tables.csv_format import CsvFormat
 from api.steps.tables.parquet_format import ParquetFormat
 from api.steps.tables.votable_format import VoTableFormat
@@ -79,6 +78,7 @@ class Export:
         name: str,
         parameters: Mapping[str, object],
         convert: Callable[[Row], Row] | None = None,
+        converted: Collection[str] = (),
     ) -> Response:
         """Return every row of a query.
 
@@ -94,6 +94,8 @@ class Export:
             Of the query; `limit` is as the request has it, no limit without.
         convert : callable or None
             Makes a row of the table of one of the query.
+        converted : collection of str
+            Columns that it makes: it is left out where none of them is wanted.
         """
         asked = self.request.query_params
         if "cursor" in asked:
@@ -102,10 +104,11 @@ class Export:
         words = self.request.url.path + ("?" + self.request.url.query) * bool(asked)
         wanted = _choose(columns, self.names)
         info = TableInfo(name, f"LiveTrap: {name}", wanted, words, version("livetrap"))
+        is_converted = any(column.name in converted for column in wanted)
         table = await asyncio.to_thread(_FORMATS[self.format], info)
         rows = self.context.database.stream(query, client=self.client, **{**parameters, **limits})
         return await start_table(
-            encode_table(table, rows if convert is None else _converted(rows, convert)),
+            encode_table(table, rows, convert=convert if is_converted else None),
             media_type=table.media_type,
             file_name=f"livetrap-{name}.{table.suffix}",
             headers={"X-LiveTrap-Query": words, "X-LiveTrap-Version": info.version},
@@ -131,14 +134,6 @@ def _choose(columns: tuple[Column, ...], names: tuple[str, ...] | None) -> tuple
     if len(set(names)) < len(names):
         raise ProblemError(400, "columns: a name is there twice")
     return tuple(known[name] for name in names)
-
-
-async def _converted(
-    chunks: AsyncGenerator[Rows, None], convert: Callable[[Row], Row]
-) -> AsyncGenerator[Rows, None]:
-    async with aclosing(chunks):
-        async for rows in chunks:
-            yield [convert(row) for row in rows]
 
 
 async def _export(

@@ -19,7 +19,12 @@ from api.models.lightcurves import LightCurveStatistics
 from api.models.observations import GapItem
 from api.models.references import ReferenceSource
 from api.models.sources import RelatedSource, SourceDetail, SourceItem, SourcePage
-from api.steps.catalogue import search_boxes, to_source_items, with_position_errors
+from api.steps.catalogue import (
+    POSITION_ERRORS,
+    search_boxes,
+    to_source_items,
+    with_position_errors,
+)
 
 __all__ = ["get_source_row", "router"]
 
@@ -70,6 +75,7 @@ async def list_sources(
                 "is_ascending": order.is_ascending,
             },
             convert=with_position_errors,
+            converted=POSITION_ERRORS,
         )
     as_of = None
     if order == _BY_ID and not bounds:

@@ -11,10 +11,12 @@ from api.models.sources import BandStatistics, SourceItem
 from sky.geometry import probe_zones
 from sky.statistics import spectral_index
 
-__all__ = ["search_boxes", "to_source_items", "with_position_errors"]
+__all__ = ["POSITION_ERRORS", "search_boxes", "to_source_items", "with_position_errors"]
 
 # The search index holds the position at creation; it follows a drift only beyond this.
 _DRIFT_DEG = 10 / 3600
+# What `with_position_errors` adds.
+POSITION_ERRORS = ("ra_err_deg", "dec_err_deg")
 _FIELDS = frozenset(SourceItem.model_fields)
 
 

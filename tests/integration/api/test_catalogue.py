@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from api.models.statistics import STATISTICS
+from api.steps.catalogue import with_position_errors
 from runtime.sql import load_statement
 from tests.support.api_rows import START, Rows, rows_of
 from tests.support.api_service import client_of
@@ -247,3 +248,27 @@ async def test_a_wrong_order_is_explained(postgres_url: str, query: str, words: 
         answer = await client.get(f"/api/v1/sources?{query}")
     assert answer.status_code == 400
     assert words in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(("columns", "n_calls"), [("id,ra,dec", 0), ("id,dec_err_deg", 1)])
+async def test_errors_of_positions_are_computed_for_those_who_ask(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, columns: str, n_calls: int
+) -> None:
+    calls = []
+
+    def count(row: Any) -> Any:
+        calls.append(row["id"])
+        return with_position_errors(row)
+
+    monkeypatch.setattr("api.handlers.sources.with_position_errors", count)
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        source = await rows.source(10.0, 10.0, image=await rows.image(0))
+        await rows.copy_statistics()
+        answer = await client.get(
+            "/api/v1/sources",
+            params={"stream": rows.stream, "format": "csv", "columns": columns},
+        )
+    names, values = answer.text.splitlines()[-2:]
+    assert names == columns
+    assert values.split(",")[0] == str(source)
+    assert calls == [source] * n_calls
