@@ -1,5 +1,7 @@
 """Explain why a rule does not apply to an event."""
 
+from collections.abc import Iterable
+
 from rules.expression import (
     All,
     Any,
@@ -15,8 +17,9 @@ from rules.expression import (
 )
 from rules.predicate import is_true
 from rules.quantities import Facts
+from rules.rule_set import Rule
 
-__all__ = ["explain_mismatch", "to_text"]
+__all__ = ["explain_mismatch", "explain_no_rule", "to_text"]
 
 
 def to_text(node: Node) -> str:  # noqa: PLR0911  (one a kind of node)
@@ -46,6 +49,15 @@ def _bracketed(node: Node) -> str:
 
 def _operand(operand: Name | Literal_) -> str:
     return operand.name if isinstance(operand, Name) else repr(operand.value)
+
+
+def explain_no_rule(rules: Iterable[Rule], facts: Facts) -> list[str]:
+    """Return the conditions that are false of rules that do not apply, each with its rule."""
+    return [
+        f"{rule.name}: {condition}"
+        for rule in rules
+        for condition in explain_mismatch(rule.when, facts)
+    ]
 
 
 def explain_mismatch(node: Node, facts: Facts) -> list[str]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from api.models.rules import RuleTrial, RuleTrialOrder, TriedEvent
-from rules.explain import explain_mismatch
+from rules.explain import explain_no_rule
 from rules.quantities import facts_of
 from rules.rule_set import Rule, RuleSet
 from schemas.event_json import event_from_json
@@ -111,7 +111,7 @@ def try_rules(
         if outcome == "alert" and rule is not None:
             by_rule[rule.name] += 1
         if (outcome in _SENT) != each.was_alerted:
-            why = words or (_explain(rules, known) if outcome == "no_rule" else [])
+            why = words or (explain_no_rule(rules.rules, known) if outcome == "no_rule" else [])
             differences.append(_to_tried(each, outcome, rule, why))
     return RuleTrial(
         days=order.days,
@@ -170,14 +170,6 @@ def _minute_before(time: datetime) -> datetime:
         return time - _MINUTE
     except OverflowError:  # the first minute of the year 1
         return time
-
-
-def _explain(rules: RuleSet, facts: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{rule.name}: {condition}"
-        for rule in rules.rules
-        for condition in explain_mismatch(rule.when, facts)
-    ]
 
 
 def _to_tried(each: PastEvent, outcome: str, rule: Rule | None, why: list[str]) -> TriedEvent:

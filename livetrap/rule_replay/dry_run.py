@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 
 from livetrap.rule_replay.past_events import PastEvent, fetch_past_events
 from livetrap.rule_replay.replay import RuleReplay, Verdict
-from rules.explain import explain_mismatch
+from rules.explain import explain_no_rule
 from rules.quantities import facts_of
 from rules.rule_set import RuleSet
 from runtime.settings import Settings
@@ -115,12 +115,7 @@ def _in_order(past: list[PastEvent]) -> Iterator[tuple[PastEvent, bool]]:
 def _to_replayed(event: SourceEvent, verdict: Verdict, rules: RuleSet) -> ReplayedEvent:
     why: tuple[str, ...] = (verdict.reason,) if verdict.reason else ()
     if verdict.outcome == "no_rule" and not rules.matches:
-        facts = facts_of(event)
-        why = tuple(
-            f"{rule.name}: {condition}"
-            for rule in rules.rules
-            for condition in explain_mismatch(rule.when, facts)
-        )
+        why = tuple(explain_no_rule(rules.rules, facts_of(event)))
     return ReplayedEvent(
         event_id=event.event_id,
         stream=event.stream,
