@@ -3,7 +3,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { Store, useStore } from "./store";
 
-export const PAGES = ["now", "transients", "source", "eta-v", "images", "image", "streams", "rules", "alerts", "system", "quality", "sky"] as const;
+const PAGES = ["now", "transients", "source", "eta-v", "images", "image", "streams", "rules", "alerts", "system", "quality", "sky"] as const;
 export type PageName = (typeof PAGES)[number];
 export type Filters = Record<string, string>;
 export interface Address {

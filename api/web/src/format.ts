@@ -2,7 +2,7 @@
 
 const pad = (value: number, digits = 2): string => String(value).padStart(digits, "0");
 
-export const withMinus = (text: string): string => text.replaceAll("-", "−");
+const withMinus = (text: string): string => text.replaceAll("-", "−");
 
 function sexagesimal(value: number, digits: number): [number, number, string] {
   const unit = 10 ** digits;
@@ -12,12 +12,12 @@ function sexagesimal(value: number, digits: number): [number, number, string] {
   return [Math.floor(total / (3600 * unit)), minutes, seconds.toFixed(digits).padStart(digits ? digits + 3 : 2, "0")];
 }
 
-export function raText(ra: number): string {
+function raText(ra: number): string {
   const [hours, minutes, seconds] = sexagesimal((((ra % 360) + 360) % 360) / 15, 2);
   return `${pad(hours % 24)}h${pad(minutes)}m${seconds}s`;
 }
 
-export function decText(dec: number): string {
+function decText(dec: number): string {
   const [degrees, minutes, seconds] = sexagesimal(dec, 1);
   return `${dec < 0 ? "−" : "+"}${pad(degrees)}°${pad(minutes)}′${seconds}″`;
 }

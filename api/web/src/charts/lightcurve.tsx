@@ -11,7 +11,7 @@ import { around } from "./scale";
 
 // Okabe & Ito: distinguishable with any colour vision deficiency; black is left to the text.
 export const BAND_COLOURS: readonly string[] = ["#0072b2", "#d08700", "#009e73", "#cc79a7", "#3a9ed8", "#d55e00", "#8a7a00", "#7f7f7f"];
-export const LIMIT_SIGMA = 3;
+const LIMIT_SIGMA = 3;
 const KINDS: readonly (readonly [string, Shape, string])[] = [["blind", "dot", "blind"], ["forced", "ring", "forced"], ["monitor", "diamond", "monitor"], ["lookback", "square", "look-back"]];
 const SHAPES: Record<string, Shape> = Object.fromEntries(KINDS.map(([kind, shape]) => [kind, shape]));
 
@@ -80,7 +80,7 @@ function symbolsOf(points: readonly Point[], shown: Shown): { shape: Shape; name
 }
 
 /** A constant for each band that is shown, fitted to all its measurements, those below the limit too. */
-export function fitsOf(points: readonly Point[], shown: Shown): [string, ConstantFit][] {
+function fitsOf(points: readonly Point[], shown: Shown): [string, ConstantFit][] {
   return bandsOf(points).filter((name) => !shown.band || name === shown.band).flatMap((name): [string, ConstantFit][] => {
     const fit = fitConstant(points.flatMap((point) => (bandName(point) === name ? (measured(point, shown.isPeak) ?? []) : [])));
     return fit ? [[name, fit]] : [];

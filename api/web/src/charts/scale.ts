@@ -10,7 +10,7 @@ export interface Axis {
   label: string;
   isReversed?: boolean; // right ascension grows to the left
 }
-export interface Tick {
+interface Tick {
   at: number;
   text: string;
 }

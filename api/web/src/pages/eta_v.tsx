@@ -64,7 +64,7 @@ interface Fit {
 }
 
 /** A Gaussian in log10 of the positive values, by median and median deviation; the cut lies `sigma` above. */
-export function fitOf(values: Float64Array, sigma: number): Fit | null {
+function fitOf(values: Float64Array, sigma: number): Fit | null {
   const logs = values.filter((value) => value > 0).map((value) => Math.log10(value)).sort();
   if (logs.length < 5) return null;
   const middle = logs[Math.floor(logs.length / 2)] ?? 0;

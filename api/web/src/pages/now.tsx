@@ -82,7 +82,7 @@ function Broken({ images }: { images: readonly Image[] | null }) {
   );
 }
 
-export function downText(service: Service): string {
+function downText(service: Service): string {
   if (!service.down_since) return `${service.name} is not running`;
   return `${service.name} is down since ${time(service.down_since)} UTC (${service.last_exit ?? "no exit"}, ${service.n_exits} in a row)`;
 }

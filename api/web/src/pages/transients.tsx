@@ -19,7 +19,7 @@ import type { LightCurve, Page, Point, Stream, Transient } from "../types";
 const ON_A_PAGE = 50;
 const NEWEST_POINTS = 60;
 const FRESH_MS = 6000;
-export const FILTERS: readonly string[] = ["stream", "kind", "state", "min_snr"];
+const FILTERS: readonly string[] = ["stream", "kind", "state", "min_snr"];
 export const KINDS: readonly string[] = ["new_source", "variable", "faded", "vanished", "returned", "moving"];
 
 export const filtersOf = (query: Filters): Filters => Object.fromEntries(FILTERS.flatMap((name) => (query[name] ? [[name, query[name]]] : [])));
@@ -116,7 +116,7 @@ function FilterForm({ query }: { query: Filters }) {
 }
 
 /** Ids that were not there before, for some seconds. */
-export function useFresh(rows: readonly Transient[], key: string): ReadonlySet<number> {
+function useFresh(rows: readonly Transient[], key: string): ReadonlySet<number> {
   const known = useRef<{ key: string; ids: Set<number> } | null>(null);
   const [fresh, setFresh] = useState<ReadonlySet<number>>(new Set());
   useEffect(() => {

@@ -20,7 +20,7 @@ interface Row {
 }
 
 /** One row a stream and band; the cadence is the median time between starts. */
-export function completenessOf(images: readonly Image[]): Row[] {
+function completenessOf(images: readonly Image[]): Row[] {
   const newestMs = Math.max(...images.map((each) => Date.parse(each.time_start ?? "")).filter((each) => !Number.isNaN(each)));
   const bands = new Map<string, Image[]>();
   for (const image of images) {

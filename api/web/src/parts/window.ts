@@ -11,7 +11,7 @@ interface Range {
   end: number;
   rowPx: number;
 }
-export interface RowWindow {
+interface RowWindow {
   first: number;
   end: number;
   beforePx: number;
