@@ -96,7 +96,7 @@ async def test_what_was_not_acknowledged_comes_again_and_nothing_else(
 
 
 async def test_what_was_missed_comes_before_what_is_new(site: AlertSite) -> None:
-    await start(site)
+    await start(site, module="tests.support.slow_introduction")
     async with subscriber(site):
         pass
     missed = await issue(site, 0, 20)
