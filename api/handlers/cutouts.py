@@ -12,10 +12,11 @@ from api.handlers.caching import answer_immutable
 from api.handlers.context import ApiContext, ClientAddress, Context
 from api.handlers.parameters import RequiredDec, RequiredRa, to_key
 from api.handlers.pixel_files import MEDIA_TYPES, PIXEL_FILES
-from api.steps.cutout import image_cards, to_fits, to_png
+from api.steps.cutout import image_cards, to_fits
 from api.steps.stamps import CutoutSize, cut_first
 from runtime.errors import TransientError
 from sky.cutout import Cutout, cut
+from sky.png import to_png
 
 __all__ = ["router"]
 

@@ -15,10 +15,12 @@ from api.handlers.pixel_files import MEDIA_TYPES, PIXEL_FILES
 from api.handlers.sources import get_source_row
 from api.models.base import Page
 from api.models.stamps import StampItem
-from api.steps.cutout import to_fits, to_png
-from api.steps.stamps import parts_of, read_stamp, subtract, to_items, turn_north_up
+from api.steps.cutout import to_fits
+from api.steps.stamps import parts_of, to_items
 from sky.cutout import Cutout
 from sky.header.errors import HeaderError
+from sky.png import to_png
+from sky.stamps import read_stamp, subtract, turn_north_up
 
 __all__ = ["router"]
 

@@ -1,5 +1,6 @@
 """Alerts on their way to subscribers, and what is known about each delivery."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,8 @@ __all__ = [
     "PendingDelivery",
     "Replay",
     "ReplayedAlert",
+    "SourcePictures",
+    "StoredStamp",
     "Submission",
     "SubscriberState",
     "Subscription",
@@ -156,6 +159,44 @@ class ReplayedAlert:
     id: int
     time_alert: datetime
     alert: OutgoingAlert
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStamp:
+    """A stamp that was asked for.
+
+    Parameters
+    ----------
+    trig_id : str
+        Identity that the alerts of its transient share.
+    role : str
+        Which image it is of: ``now`` or ``before``.
+    ra, dec : float
+        Its centre, ICRS [deg].
+    reason : str
+        Code of the reason why it has no file, or its state.
+    rms_jy_beam, flux_peak_jy_beam : float or None
+        Noise of the image and peak of the detection [Jy/beam].
+    data : bytes or None
+        FITS file; None: there is none.
+    """
+
+    trig_id: str
+    role: str
+    ra: float
+    dec: float
+    reason: str
+    rms_jy_beam: float | None
+    flux_peak_jy_beam: float | None
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePictures:
+    """The stamps of a source as PNG, by role; `reason` says why some or all are missing."""
+
+    by_role: Mapping[str, bytes]
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

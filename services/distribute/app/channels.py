@@ -12,6 +12,7 @@ from schemas.delivery_channels import DeliveryChannelName
 from services.distribute.handlers.broker import Broker
 from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.handlers.digest import Digest
+from services.distribute.handlers.stamp_pictures import StampPictures
 from services.distribute.handlers.webhook import Webhook
 from services.distribute.models import OutgoingAlert
 from services.distribute.storage import DeliveryStore
@@ -25,6 +26,7 @@ def build_channels(
     settings: DistributeSettings,
     store: DeliveryStore,
     *,
+    pictures: StampPictures,
     may_deliver: Callable[[], Awaitable[bool]],
     in_flight: InFlight,
     stack: AsyncExitStack,
@@ -37,6 +39,8 @@ def build_channels(
         Receivers and limits.
     store : DeliveryStore
         What was delivered.
+    pictures : StampPictures
+        Draws the stamps of the digest.
     may_deliver : callable
         Returns whether this process is the one that delivers.
     in_flight : InFlight
@@ -44,7 +48,7 @@ def build_channels(
     stack : AsyncExitStack
         Closes the connections.
     """
-    digest = None if settings.email is None else Digest(settings.email, run_in_thread)
+    digest = None if settings.email is None else Digest(settings.email, run_in_thread, pictures)
 
     def build(
         kind: DeliveryChannelName, name: str, deliver: Deliver, pause_s: float = 0.0

@@ -38,11 +38,13 @@ from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.handlers.delivery_log import DeliveryLog
 from services.distribute.handlers.delivery_retention import keep_deliveries
 from services.distribute.handlers.relay import SubmissionRelay
+from services.distribute.handlers.stamp_pictures import StampPictures
 from services.distribute.handlers.vtp import VtpServer
 from services.distribute.handlers.vtp_receiver import VtpReceiver
 from services.distribute.storage import (
     AlertStore,
     DeliveryStore,
+    StampStore,
     SubmissionStore,
     SubscriptionStore,
 )
@@ -189,6 +191,7 @@ class _Service:
             self._settings.kafka,
             store=SubscriptionStore(pool),
             deliveries=DeliveryStore(pool),
+            pictures=StampPictures(StampStore(pool).read),
             may_deliver=lock.try_acquire,
             in_flight=self._in_flight,
         )
@@ -201,6 +204,7 @@ class _Service:
         return build_channels(
             self._settings.distribute,
             DeliveryStore(pool),
+            pictures=StampPictures(StampStore(pool).read),
             may_deliver=lock.try_acquire,
             in_flight=self._in_flight,
             stack=stack,

@@ -23,6 +23,7 @@ from services.distribute.errors import DeliveryError
 from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.handlers.digest import Digest
 from services.distribute.handlers.replay import ReplayRun
+from services.distribute.handlers.stamp_pictures import StampPictures
 from services.distribute.handlers.subscription import SubscriptionFilter
 from services.distribute.handlers.webhook import Webhook
 from services.distribute.models import OutgoingAlert, Subscription
@@ -62,6 +63,8 @@ class SubscriptionRunner:
         Subscriptions.
     deliveries : DeliveryStore
         What was delivered.
+    pictures : StampPictures
+        Draws the stamps of e-mails.
     may_deliver : callable
         Returns whether this process is the one that delivers.
     in_flight : InFlight
@@ -75,6 +78,7 @@ class SubscriptionRunner:
         *,
         store: SubscriptionStore,
         deliveries: DeliveryStore,
+        pictures: StampPictures,
         may_deliver: Callable[[], Awaitable[bool]],
         in_flight: InFlight,
     ) -> None:
@@ -82,6 +86,7 @@ class SubscriptionRunner:
         self._kafka = kafka
         self._store = store
         self._deliveries = deliveries
+        self._pictures = pictures
         self._may_deliver = may_deliver
         self._in_flight = in_flight
         self._producer: Producer | None = None
@@ -181,7 +186,7 @@ class SubscriptionRunner:
                 if email is None:
                     return _refuse("this installation has no mail server"), _do_nothing
                 to_one = email.model_copy(update={"recipients": (subscription.target,)})
-                return Digest(to_one, run_in_thread).deliver, _do_nothing
+                return Digest(to_one, run_in_thread, self._pictures).deliver, _do_nothing
             case "kafka":
                 self._producer = self._producer or create_producer(self._kafka)
                 topic = Topics(self._kafka.topic_prefix).alerts_of(subscription.name)

@@ -7,12 +7,12 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from runtime.errors import SettingsError
 from runtime.settings import EmailSettings
 from services.distribute.errors import DeliveryError
+from services.distribute.handlers.stamp_pictures import StampPictures
 from services.distribute.models import OutgoingAlert
+from services.distribute.steps.digest import fill_digest, trig_id_of
 
 __all__ = ["Digest"]
 
@@ -29,6 +29,8 @@ class Digest:
         Server, sender, recipients.
     run_in_thread : callable
         Runs a blocking call beside the event loop.
+    pictures : StampPictures or None
+        Draws the stamps of its sources; None: it has no pictures.
 
     Raises
     ------
@@ -36,8 +38,14 @@ class Digest:
         If the file of certificates cannot be read or holds none.
     """
 
-    def __init__(self, settings: EmailSettings, run_in_thread: RunInThread) -> None:
+    def __init__(
+        self,
+        settings: EmailSettings,
+        run_in_thread: RunInThread,
+        pictures: StampPictures | None = None,
+    ) -> None:
         self._settings = settings
+        self._pictures = pictures
         self._run_in_thread = run_in_thread
         self._tls = _create_tls_context(settings.ca_file) if settings.starttls else None
 
@@ -49,7 +57,11 @@ class Digest:
         DeliveryError
             If the mail server did not accept it, or its certificate is not valid.
         """
-        await self._send_or_fail(_to_message(alerts, self._settings))
+        subject = f"LiveTrap: {len(alerts)} alert{'s' if len(alerts) > 1 else ''}"
+        message = _start_message(subject, self._settings)
+        pictures = self._pictures and await self._pictures.draw(map(trig_id_of, alerts))
+        fill_digest(message, alerts, pictures or {})
+        await self._send_or_fail(message)
         return alerts
 
     async def tell(self, subject: str, text: str) -> None:
@@ -92,25 +104,9 @@ def _create_tls_context(ca_file: Path | None) -> ssl.SSLContext:
         ) from error
 
 
-def _to_message(alerts: list[OutgoingAlert], settings: EmailSettings) -> EmailMessage:
-    subject = f"LiveTrap: {len(alerts)} alert{'s' if len(alerts) > 1 else ''}"
-    message = _start_message(subject, settings)
-    message.set_content("\n".join(_to_line(alert) for alert in alerts))
-    return message
-
-
 def _start_message(subject: str, settings: EmailSettings) -> EmailMessage:
     message = EmailMessage()
     message["Subject"] = subject
     message["From"] = settings.sender
     message["To"] = ", ".join(settings.recipients)
     return message
-
-
-def _to_line(alert: OutgoingAlert) -> str:
-    notice = orjson.loads(alert.notice)
-    snr = f"  S/N {notice['image_snr']:.1f}" if "image_snr" in notice else ""
-    return (
-        f"{notice['alert_datetime']}  {notice['alert_type']}  {notice['kind']}{snr}  "
-        f"{notice['ra']:.4f} {notice['dec']:+.4f}  {alert.ivorn}"
-    )

@@ -1,7 +1,6 @@
 """Cutouts: the pixels of the image, at the place that their header says."""
 
 import io
-import zlib
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.models.pixels import PixelImage
-from api.steps.cutout import to_fits, to_png
+from api.steps.cutout import to_fits
 from sky.cutout import cut
 
 SHAPE = (80, 100)
@@ -89,23 +88,3 @@ def test_the_other_side_of_the_sky_is_outside() -> None:
             size_arcmin=7.0,
             beam_major_deg=None,
         )
-
-
-@pytest.mark.parametrize("rms_jy_beam", [None, 101.0, float("nan"), 0.0, 1e30])
-@pytest.mark.parametrize("blank", [False, True])
-def test_a_png_has_the_rows_from_the_top_and_blanks_transparent(
-    rms_jy_beam: float | None, *, blank: bool
-) -> None:
-    cutout = cut_at(0, 0)
-    if blank:
-        cutout.pixels[:] = np.nan
-    png = to_png(cutout, rms_jy_beam)
-    assert png.startswith(b"\x89PNG\r\n\x1a\n")
-    size = int.from_bytes(png[33:37], "big")
-    lines = np.frombuffer(zlib.decompress(png[41 : 41 + size]), np.uint8).reshape(21, 43)
-    assert not lines[:, 0].any()
-    alpha = lines[:, 2::2][::-1]
-    assert np.array_equal(alpha == 255, np.isfinite(cutout.pixels))
-    if not blank and rms_jy_beam == 101.0:
-        assert lines[10, 1 + 2 * 10] == 59  # 0 Jy/beam is 3 of 13 sigma above black
-        assert lines[0, 1 + 2 * 20] == 255  # 10 sigma
