@@ -16,7 +16,8 @@ export interface Live {
   imageAgeS: number | null; // when it was heard
   imageHeardAtMs: number;
   alert: Alert | null; // the newest
-  nChanges: number; // alerts that came, and times that the server came back
+  nReturns: number; // times that the server came back
+  nChanges: number; // alerts that came, and these times
   serverAheadMs: number; // clock of the server minus that of this machine
 }
 interface Heartbeat {
@@ -25,7 +26,7 @@ interface Heartbeat {
 }
 
 export const live = new Store<Live>({
-  condition: "connecting", heardAtMs: performance.now(), imageAgeS: null, imageHeardAtMs: 0, alert: null, nChanges: 0, serverAheadMs: 0,
+  condition: "connecting", heardAtMs: performance.now(), imageAgeS: null, imageHeardAtMs: 0, alert: null, nReturns: 0, nChanges: 0, serverAheadMs: 0,
 });
 
 export const serverNowMs = (): number => Date.now() + live.value.serverAheadMs;
@@ -37,9 +38,9 @@ let lastId = "";
 export const isListening = { value: false };
 
 function heard(changes: Partial<Live> = {}): void {
-  const { condition, nChanges } = live.value;
-  const isBack = condition === "stale" || condition === "unreachable";
-  live.change({ condition: "live", heardAtMs: performance.now(), nChanges: nChanges + Number(isBack), ...changes });
+  const { condition, nReturns, nChanges } = live.value;
+  const isBack = Number(condition === "stale" || condition === "unreachable");
+  live.change({ condition: "live", heardAtMs: performance.now(), nReturns: nReturns + isBack, nChanges: nChanges + isBack, ...changes });
 }
 
 function open(): void {

@@ -12,7 +12,7 @@ export interface Resource<T> {
 }
 interface Options<T> {
   everyMs?: number; // repeat; without it: once
-  onAlert?: boolean; // repeat when an alert comes
+  onAlert?: boolean; // repeat when an alert comes, not only when the server came back
   load?: (signal: AbortSignal) => Promise<T>; // other than one GET
 }
 
@@ -45,11 +45,11 @@ export function useResource<T>(path: string | null, query: Query = {}, { everyMs
       return again();
     };
     void run();
-    const ends = onAlert ? live.follow(whenChangesCame(reload)) : null;
+    const ends = live.follow(whenMore(onAlert ? "nChanges" : "nReturns", reload));
     return () => {
       ending.abort();
       clearTimeout(timer);
-      ends?.();
+      ends();
     };
   }, [key, round, everyMs, onAlert]);
 
@@ -57,12 +57,12 @@ export function useResource<T>(path: string | null, query: Query = {}, { everyMs
   return { data: isOfThis ? state.data : null, error: isOfThis ? state.error : null, reload };
 }
 
-function whenChangesCame(reload: () => void): () => void {
-  let known = live.value.nChanges;
+function whenMore(counter: "nChanges" | "nReturns", reload: () => void): () => void {
+  let known = live.value[counter];
   let timer = 0;
   return () => {
-    if (live.value.nChanges === known) return;
-    known = live.value.nChanges;
+    if (live.value[counter] === known) return;
+    known = live.value[counter];
     clearTimeout(timer); // of a storm, once
     timer = setTimeout(reload, 150);
   };
