@@ -161,7 +161,7 @@ def test_a_page_that_is_opened_without_postgresql_says_so(crowd: tuple[Site, Cro
         page = site.page
         words = "document.querySelector('.empty[role=alert]')?.innerText ?? ''"
         page.wait_for(f"({words}).includes('No transients: PostgreSQL is unavailable')")
-        page.wait_for("document.querySelector('#connection.unreachable') !== null")
+        page.wait_for("document.querySelector('#connection.failing') !== null")
         page.wait_for(IS_SILENT)
         assert_looks(site, "without-postgresql")
     page.wait_for(

@@ -3,7 +3,7 @@
 import { Component, render, type ComponentChildren, type ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { href, Link, useAddress, type PageName } from "./address";
-import { followAlerts, live } from "./live";
+import { followAlerts, isSilent, live } from "./live";
 import { kindText, number } from "./format";
 import { AlertsPage } from "./pages/alerts";
 import { EtaVPage } from "./pages/eta_v";
@@ -47,7 +47,7 @@ function Page() {
     <>
       <a class="skip" href="#content" onClick={(event) => { event.preventDefault(); document.querySelector<HTMLElement>("h1")?.focus(); }}>Skip to the content</a>
       <Header page={page} />
-      <main id="content" class={`${condition === "stale" || condition === "unreachable" ? "out-of-date" : ""}${page === "source" || page === "image" ? " has-head" : ""}`}>
+      <main id="content" class={`${isSilent(condition) ? "out-of-date" : ""}${page === "source" || page === "image" ? " has-head" : ""}`}>
         <h1 tabIndex={-1}>{title}</h1>
         <WorkMessage />
         <Boundary key={title}><Content /></Boundary>

@@ -9,7 +9,7 @@ const OPEN_AGAIN_AFTER_MS = 20_000;
 const RETRY_MS = 2000;
 const REST_AFTER_MS = 60_000;
 
-export type Condition = "connecting" | "live" | "stale" | "unreachable";
+export type Condition = "connecting" | "live" | "stale" | "failing" | "unreachable";
 export interface Live {
   condition: Condition;
   heardAtMs: number; // performance.now() of the last event
@@ -29,6 +29,8 @@ export const live = new Store<Live>({
   condition: "connecting", heardAtMs: performance.now(), imageAgeS: null, imageHeardAtMs: 0, alert: null, nReturns: 0, nChanges: 0, serverAheadMs: 0,
 });
 
+/** Nothing comes from the server. */
+export const isSilent = (condition: Condition): boolean => condition !== "connecting" && condition !== "live";
 export const serverNowMs = (): number => Date.now() + live.value.serverAheadMs;
 
 let source: EventSource | null = null;
@@ -39,7 +41,7 @@ export const isListening = { value: false };
 
 function heard(changes: Partial<Live> = {}): void {
   const { condition, nReturns, nChanges } = live.value;
-  const isBack = Number(condition === "stale" || condition === "unreachable");
+  const isBack = Number(isSilent(condition));
   live.change({ condition: "live", heardAtMs: performance.now(), nReturns: nReturns + isBack, nChanges: nChanges + isBack, ...changes });
 }
 
@@ -60,9 +62,10 @@ function open(): void {
     heard({ alert: JSON.parse(event.data) as Alert, nChanges: live.value.nChanges + 1 });
   });
   source.addEventListener("error", () => {
-    live.change({ condition: "unreachable" });
     // After an error answer (503 while PostgreSQL is away) the browser does not try again.
-    if (source?.readyState === EventSource.CLOSED) setTimeout(() => { if (source) open(); }, RETRY_MS);
+    const isAnswered = source?.readyState === EventSource.CLOSED;
+    live.change({ condition: isAnswered ? "failing" : "unreachable" });
+    if (isAnswered) setTimeout(() => { if (source) open(); }, RETRY_MS);
   });
 }
 

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { go, href, Link, type PageName } from "../address";
 import { age } from "../format";
 import { ApiError, get } from "../http";
-import { live, serverNowMs, type Condition, type Live } from "../live";
+import { isSilent, live, serverNowMs, type Condition, type Live } from "../live";
 import { useStore } from "../store";
 import type { Found, SearchResult } from "../types";
 
@@ -13,7 +13,8 @@ const LINKS: readonly (readonly [PageName, string])[] = [
   ["streams", "Streams"], ["rules", "Rules"], ["alerts", "Alerts"], ["system", "System"],
 ];
 const PARENTS: Partial<Record<PageName, PageName>> = { source: "transients", image: "images" };
-const WORDS: Record<Condition, string> = { connecting: "connecting", live: "live", stale: "out of date", unreachable: "unreachable" };
+const WORDS: Record<Condition, string> = { connecting: "connecting", live: "live", stale: "out of date", failing: "failing", unreachable: "unreachable" };
+const SILENCE: Partial<Record<Condition, string>> = { stale: "The server is silent", failing: "The server has not answered", unreachable: "The server is unreachable" };
 
 function useSeconds(): number {
   const [now, setNow] = useState(performance.now());
@@ -45,9 +46,9 @@ export function Header({ page }: { page: PageName | null }) {
         <div><dt>last image</dt><dd id="image-age">{imageS === null ? "none" : `${age(imageS)} ago`}</dd></div>
         <div><dt>last alert</dt><dd id="alert-age">{alertS === null ? "none" : `${age(alertS)} ago`}</dd></div>
       </dl>
-      {(now.condition === "stale" || now.condition === "unreachable") && (
+      {isSilent(now.condition) && (
         <p class="outdated" role="alert">
-          {now.condition === "stale" ? "The server is silent" : "The server is unreachable"} for <span aria-hidden="true">{age((nowMs - now.heardAtMs) / 1000)}</span>: what is shown here is of that time. It is asked again and again.
+          {SILENCE[now.condition]} for <span aria-hidden="true">{age((nowMs - now.heardAtMs) / 1000)}</span>: what is shown here is of that time. It is asked again and again.
         </p>
       )}
     </header>
