@@ -3,6 +3,7 @@
 import io
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = [
     "split_ranges",
     "write_moc_fits",
     "write_moc_json",
+    "write_moc_table",
     "write_moc_text",
 ]
 
@@ -248,13 +250,9 @@ def write_moc_fits(cells: Cells) -> bytes:
     ----------
     Fernique et al. (2022), MOC 2.0, IVOA Recommendation, section 4.3.1.
     """
-    from astropy.io import fits  # noqa: PLC0415  (slow to import, and only maps for others need it)
-
     unique = [numbers + _FIRST_CELLS[order] for order, numbers in cells.items()]
-    column = fits.Column("UNIQ", "K", array=np.concatenate([np.empty(0, np.int64), *unique]))
-    table = fits.BinTableHDU.from_columns([column])
     order = max(cells, default=0)
-    for name, value, words in (
+    cards = (
         ("MOCVERS", "2.0", "version of MOC"),
         ("MOCDIM", "SPACE", "it covers the sky"),
         ("ORDERING", "NUNIQ", "4 * 4^order + nested pixel"),
@@ -263,7 +261,28 @@ def write_moc_fits(cells: Cells) -> bytes:
         ("MOCORDER", order, "the same of MOC 1"),
         ("PIXTYPE", "HEALPIX", ""),
         ("MOCTOOL", "LiveTrap", ""),
-    ):
+    )
+    return write_moc_table("UNIQ", np.concatenate([np.empty(0, np.int64), *unique]), cards)
+
+
+def write_moc_table(
+    column: str, numbers: IntArray, cards: Sequence[tuple[str, str | int, str]]
+) -> bytes:
+    """Return a FITS file with a table of one column.
+
+    Parameters
+    ----------
+    column : str
+        Its name.
+    numbers : (n,) int64
+        Its values.
+    cards : sequence of (str, str or int, str)
+        Keyword, value and comment of what the header says of them.
+    """
+    from astropy.io import fits  # noqa: PLC0415  (slow to import, and only maps for others need it)
+
+    table = fits.BinTableHDU.from_columns([fits.Column(column, "K", array=numbers)])
+    for name, value, words in cards:
         table.header[name] = (value, words)
     buffer = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(buffer)

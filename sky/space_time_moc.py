@@ -1,37 +1,37 @@
 """Coverage maps in space and time: cells of the sky and when they were observed."""
 
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from sky.moc import (
     MAX_ORDER,
-    Cells,
     cells_of_orders,
     ranges_of_cells,
     split_ranges,
     write_moc_json,
+    write_moc_table,
     write_moc_text,
 )
 
 __all__ = [
     "TIME_ORDER",
     "Element",
+    "Form",
     "Observed",
     "to_elements",
-    "write_space_time_fits",
-    "write_space_time_json",
-    "write_space_time_text",
+    "write_space_time",
 ]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+Form = Literal["fits", "json", "ascii"]
 # Cells of 65 ms; a cell of order 61 has 1 microsecond.
 TIME_ORDER = 45
 _MAX_TIME_ORDER = 61
@@ -140,68 +140,45 @@ def _to_time_cells(each: Observed) -> tuple[IntArray, IntArray]:
     return first_us // _CELL_US, -(-(first_us + length_us) // _CELL_US)
 
 
-def _split(element: Element) -> tuple[Cells, Cells]:
-    times = split_ranges(element.starts, element.stops, max_order=TIME_ORDER, bits=1)
-    return times, cells_of_orders(element.cells)
-
-
-def write_space_time_json(elements: Sequence[Element]) -> str:
-    """Return a map in JSON: ``[{"t": {"45": [1]}, "s": {"3": [1, 2]}}]``.
+def write_space_time(elements: Sequence[Element], form: Form) -> bytes:
+    """Return a map as a file; FITS has ranges of times, each group before that of its cells.
 
     Parameters
     ----------
     elements : sequence of Element
         As of `to_elements`.
+    form : str
+        ``json``: ``[{"t": {"45": [1]}, "s": {"3": [1, 2]}}]``; ``ascii``: ``t45/1 s3/1-2``, and
+        ``t45/ s0/`` for nothing; ``fits``.
 
     References
     ----------
-    Fernique et al. (2022), MOC 2.0, IVOA Recommendation, section 4.3.3.
+    Fernique et al. (2022), MOC 2.0, IVOA Recommendation, sections 4.3.1 to 4.3.3.
     """
-    parts = [[write_moc_json(cells) for cells in _split(each)] for each in elements]
-    return f"[{','.join(_TO_JSON.format(*each) for each in parts)}]"
-
-
-def write_space_time_text(elements: Sequence[Element]) -> str:
-    """Return a map in ASCII: ``t45/1 s3/1-2``; the one of nothing is ``t45/ s0/``.
-
-    Parameters
-    ----------
-    elements : sequence of Element
-        As of `to_elements`.
-
-    References
-    ----------
-    Fernique et al. (2022), MOC 2.0, IVOA Recommendation, section 4.3.2.
-    """
-    # Spaces, for the readers that know no commas here.
+    if form == "fits":
+        return _write_fits(elements)
+    write = write_moc_json if form == "json" else write_moc_text
     parts = [
-        [write_moc_text(cells).replace(",", " ") for cells in _split(each)] for each in elements
+        (
+            write(split_ranges(each.starts, each.stops, max_order=TIME_ORDER, bits=1)),
+            write(cells_of_orders(each.cells)),
+        )
+        for each in elements
     ]
-    return " ".join(f"t{times} s{cells}" for times, cells in parts) or f"t{TIME_ORDER}/ s0/"
+    if form == "json":
+        return f"[{','.join(_TO_JSON.format(*each) for each in parts)}]".encode()
+    text = " ".join(f"t{times} s{cells}" for times, cells in parts)
+    # Spaces, for the readers that know no commas here.
+    return text.replace(",", " ").encode() or f"t{TIME_ORDER}/ s0/".encode()
 
 
-def write_space_time_fits(elements: Sequence[Element]) -> bytes:
-    """Return a map as a FITS file: ranges of times, each group before that of its cells.
-
-    Parameters
-    ----------
-    elements : sequence of Element
-        As of `to_elements`.
-
-    References
-    ----------
-    Fernique et al. (2022), MOC 2.0, IVOA Recommendation, section 4.3.1.
-    """
-    from astropy.io import fits  # noqa: PLC0415  (slow to import, and only maps need it)
-
+def _write_fits(elements: Sequence[Element]) -> bytes:
     bounds = [np.empty(0, np.int64)]
     for each in elements:
         times = np.column_stack([each.starts, each.stops]).ravel() * _CELL_US
         bounds += [times | _IS_TIME, np.column_stack(ranges_of_cells(each.cells)).ravel()]
-    column = fits.Column("INTERLEAVED_SETS_OF_FLAGGED_RANGES", "K", array=np.concatenate(bounds))
-    table = fits.BinTableHDU.from_columns([column])
     orders = [max(cells_of_orders(each.cells), default=0) for each in elements]
-    for name, value, words in (
+    cards = (
         ("MOCVERS", "2.0", "version of MOC"),
         ("MOCDIM", "TIME.SPACE", "it covers the sky at times"),
         ("ORDERING", "RANGE", "a bound with its highest bit set is a time"),
@@ -210,8 +187,5 @@ def write_space_time_fits(elements: Sequence[Element]) -> bytes:
         ("MOCORD_S", max(orders, default=0), f"resolution; bounds are of order {MAX_ORDER}"),
         ("MOCORD_T", TIME_ORDER, f"resolution; bounds are of order {_MAX_TIME_ORDER}"),
         ("MOCTOOL", "LiveTrap", ""),
-    ):
-        table.header[name] = (value, words)
-    buffer = io.BytesIO()
-    fits.HDUList([fits.PrimaryHDU(), table]).writeto(buffer)
-    return buffer.getvalue()
+    )
+    return write_moc_table("INTERLEAVED_SETS_OF_FLAGGED_RANGES", np.concatenate(bounds), cards)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +14,7 @@ from api.handlers.context import ClientAddress, Context, refuse_unknown_stream
 from api.handlers.parameters import Since, Stream, Until
 from sky.coverage import cells_of_field
 from sky.moc import cells_of_orders, write_moc_fits, write_moc_json, write_moc_text
-from sky.space_time_moc import (
-    Observed,
-    to_elements,
-    write_space_time_fits,
-    write_space_time_json,
-    write_space_time_text,
-)
+from sky.space_time_moc import Form, Observed, to_elements, write_space_time
 
 __all__ = ["router"]
 
@@ -29,8 +23,7 @@ router = APIRouter(prefix="/vo", tags=["virtual observatory"])
 _MAX_CELLS = 1_000_000
 _MAX_IMAGES = 100_000
 _MAX_INT = 2**31 - 1
-_Form = Literal["fits", "json", "ascii"]
-_MEDIA_TYPES: dict[_Form, str] = {
+_MEDIA_TYPES: dict[Form, str] = {
     "fits": "application/fits",
     "json": "application/json",
     "ascii": "text/plain",
@@ -91,7 +84,7 @@ async def get_coverage(
     band: _Band = None,
     stokes: _Stokes = None,
     format: Annotated[  # noqa: A002  (the name of the query parameter)
-        _Form, Query(description="fits; json; ascii, which subscriptions take as `moc`")
+        Form, Query(description="fits; json; ascii, which subscriptions take as `moc`")
     ] = "fits",
 ) -> Response:
     """Return what accepted images cover, of a stream, a band and a Stokes parameter or of all."""
@@ -126,7 +119,7 @@ async def get_timed_coverage(
     since: Since = None,
     until: Until = None,
     format: Annotated[  # noqa: A002  (the name of the query parameter)
-        _Form, Query(description="fits, json or ascii")
+        Form, Query(description="fits, json or ascii")
     ] = "fits",
 ) -> Response:
     """Return what accepted images cover and when, of 100 000 images at most."""
@@ -147,18 +140,14 @@ async def get_timed_coverage(
     return _answer(body, format, "coverage-in-time")
 
 
-def _answer(body: bytes, form: _Form, name: str) -> Response:
+def _answer(body: bytes, form: Form, name: str) -> Response:
     suffix = {"ascii": "txt"}.get(form, form)
     headers = {"Content-Disposition": f'inline; filename="livetrap-{name}.{suffix}"'}
     return Response(body, media_type=_MEDIA_TYPES[form], headers=headers)
 
 
-def _write_timed(rows: Sequence[Mapping[str, Any]], form: _Form) -> bytes:
-    elements = to_elements([_to_observed(row) for row in rows])
-    if form == "fits":
-        return write_space_time_fits(elements)
-    write = write_space_time_json if form == "json" else write_space_time_text
-    return write(elements).encode()
+def _write_timed(rows: Sequence[Mapping[str, Any]], form: Form) -> bytes:
+    return write_space_time(to_elements([_to_observed(row) for row in rows]), form)
 
 
 def _to_observed(row: Mapping[str, Any]) -> Observed:
@@ -171,7 +160,7 @@ def _to_observed(row: Mapping[str, Any]) -> Observed:
     return Observed(cells, row["starts"], np.array(row["lengths_s"], float))
 
 
-def _write(cells: npt.NDArray[np.int64], form: _Form) -> bytes:
+def _write(cells: npt.NDArray[np.int64], form: Form) -> bytes:
     found = cells_of_orders(cells)
     if form == "fits":
         return write_moc_fits(found)

@@ -64,7 +64,7 @@ async def list_sources(
     page = {"stream": stream, "after_id": after_id, "limit": limit}
     if export is not None:
         return await export.answer(
-            "list_sources_by_statistic" + ("_in_cone" if where else ""),
+            "list_sources_by_statistic",
             SOURCES,
             name="sources",
             parameters={
@@ -99,7 +99,7 @@ async def _list_by_statistic(
     """Return rows of the copy of the statistics, and its time."""
     copied = await context.database.fetch("get_statistics_refresh")
     rows = await context.database.fetch_expensive(
-        "list_sources_by_statistic" + ("_in_cone" if "zone" in parameters else ""),
+        "list_sources_by_statistic",
         client=client,
         **parameters,
         sort=order.sort,

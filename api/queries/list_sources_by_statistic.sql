@@ -1,65 +1,101 @@
--- Return a page of sources, filtered and ordered by any statistic.
+-- Return a page of sources, of a cone or all, filtered and ordered by any statistic.
 --
--- $1   stream                      text
--- $2   min_n_datapoints            int          [-]
--- $3   max_n_datapoints            int          [-]
--- $4   min_n_forced                int          [-]
--- $5   max_n_forced                int          [-]
--- $6   min_eta                     float8       [-]
--- $7   max_eta                     float8       [-]
--- $8   min_v                       float8       [-]
--- $9   max_v                       float8       [-]
--- $10  min_eta_peak                float8       [-]
--- $11  max_eta_peak                float8       [-]
--- $12  min_v_peak                  float8       [-]
--- $13  max_v_peak                  float8       [-]
--- $14  min_eta_blind               float8       [-]
--- $15  max_eta_blind               float8       [-]
--- $16  min_v_blind                 float8       [-]
--- $17  max_v_blind                 float8       [-]
--- $18  min_eta_peak_blind          float8       [-]
--- $19  max_eta_peak_blind          float8       [-]
--- $20  min_v_peak_blind            float8       [-]
--- $21  max_v_peak_blind            float8       [-]
--- $22  min_flux_int_mean_jy        float8       [Jy]
--- $23  max_flux_int_mean_jy        float8       [Jy]
--- $24  min_flux_int_max_jy         float8       [Jy]
--- $25  max_flux_int_max_jy         float8       [Jy]
--- $26  min_flux_int_last_jy        float8       [Jy]
--- $27  max_flux_int_last_jy        float8       [Jy]
--- $28  min_flux_peak_mean_jy_beam  float8       [Jy/beam]
--- $29  max_flux_peak_mean_jy_beam  float8       [Jy/beam]
--- $30  min_flux_peak_last_jy_beam  float8       [Jy/beam]
--- $31  max_flux_peak_last_jy_beam  float8       [Jy/beam]
--- $32  min_snr_max                 float8       [-]
--- $33  max_snr_max                 float8       [-]
--- $34  min_first_time_start        timestamptz
--- $35  max_first_time_start        timestamptz
--- $36  min_last_time_start         timestamptz
--- $37  max_last_time_start         timestamptz
--- $38  is_new                      boolean
--- $39  is_variable                 boolean
--- $40  sort                        text         a statistic without min_, or id
--- $41  is_ascending                boolean
--- $42  after_key                   float8       last of the previous page
--- $43  after_id                    bigint
--- $44  limit                       int          [-]
--- $45  tag                         text         that the source has
--- $46  state                       text         candidate, confirmed or dormant, as of now
--- $47  min_spectral_index          float8       [-]
--- $48  max_spectral_index          float8       [-]
--- $49  min_nearest_source_arcsec   float8       [arcsec]
--- $50  max_nearest_source_arcsec   float8       [arcsec]
+-- $1   zone                        smallint[]   disjoint boxes of the search index; null: all sources
+-- $2   ra_low                      float8[]     [deg]
+-- $3   ra_high                     float8[]     [deg]
+-- $4   dec_low                     float8       [deg]
+-- $5   dec_high                    float8       [deg]
+-- $6   ra                          float8       [deg]
+-- $7   dec                         float8       [deg]
+-- $8   radius_deg                  float8       [deg]
+-- $9   stream                      text
+-- $10  min_n_datapoints            int          [-]
+-- $11  max_n_datapoints            int          [-]
+-- $12  min_n_forced                int          [-]
+-- $13  max_n_forced                int          [-]
+-- $14  min_eta                     float8       [-]
+-- $15  max_eta                     float8       [-]
+-- $16  min_v                       float8       [-]
+-- $17  max_v                       float8       [-]
+-- $18  min_eta_peak                float8       [-]
+-- $19  max_eta_peak                float8       [-]
+-- $20  min_v_peak                  float8       [-]
+-- $21  max_v_peak                  float8       [-]
+-- $22  min_eta_blind               float8       [-]
+-- $23  max_eta_blind               float8       [-]
+-- $24  min_v_blind                 float8       [-]
+-- $25  max_v_blind                 float8       [-]
+-- $26  min_eta_peak_blind          float8       [-]
+-- $27  max_eta_peak_blind          float8       [-]
+-- $28  min_v_peak_blind            float8       [-]
+-- $29  max_v_peak_blind            float8       [-]
+-- $30  min_flux_int_mean_jy        float8       [Jy]
+-- $31  max_flux_int_mean_jy        float8       [Jy]
+-- $32  min_flux_int_max_jy         float8       [Jy]
+-- $33  max_flux_int_max_jy         float8       [Jy]
+-- $34  min_flux_int_last_jy        float8       [Jy]
+-- $35  max_flux_int_last_jy        float8       [Jy]
+-- $36  min_flux_peak_mean_jy_beam  float8       [Jy/beam]
+-- $37  max_flux_peak_mean_jy_beam  float8       [Jy/beam]
+-- $38  min_flux_peak_last_jy_beam  float8       [Jy/beam]
+-- $39  max_flux_peak_last_jy_beam  float8       [Jy/beam]
+-- $40  min_snr_max                 float8       [-]
+-- $41  max_snr_max                 float8       [-]
+-- $42  min_first_time_start        timestamptz
+-- $43  max_first_time_start        timestamptz
+-- $44  min_last_time_start         timestamptz
+-- $45  max_last_time_start         timestamptz
+-- $46  is_new                      boolean
+-- $47  is_variable                 boolean
+-- $48  sort                        text         a statistic without min_, or id
+-- $49  is_ascending                boolean
+-- $50  after_key                   float8       last of the previous page
+-- $51  after_id                    bigint
+-- $52  limit                       int          [-]
+-- $53  tag                         text         that the source has
+-- $54  state                       text         candidate, confirmed or dormant, as of now
+-- $55  min_spectral_index          float8       [-]
+-- $56  max_spectral_index          float8       [-]
+-- $57  min_nearest_source_arcsec   float8       [arcsec]
+-- $58  max_nearest_source_arcsec   float8       [arcsec]
 -- Null leaves a filter out; a source without the statistic that orders the list is not in it.
 -- Values are those of the last refresh (statistics_refresh).
--- Index: source_statistics by eta, v, n_datapoints, flux_int_max_jy, snr_max and last_time_start_s, if
--- the plan is made for the parameters; the others scan that table.
-with keyed as (
+-- Indexes, as the plan is made for the parameters: of a cone, source (stream_id, zone, search_ra,
+-- search_dec); of all, source_statistics by eta, v, n_datapoints, flux_int_max_jy, snr_max and
+-- last_time_start_s, and the other orders scan that table.
+with candidate as (
+    -- A branch whose `is_cone` is not asked for is not in the plan; a condition of its own would
+    -- hide its indexes from the order.
+    select
+        source_statistics.*,
+        false as is_cone
+    from source_statistics
+    union all
+    select
+        statistics.*,
+        true as is_cone
+    from stream
+    cross join unnest($1::smallint[], $2::float8[], $3::float8[]) as box (zone, ra_low, ra_high)
+    inner join source
+        on
+            stream.id = source.stream_id
+            and box.zone = source.zone
+            and source.search_ra between box.ra_low and box.ra_high
+            and source.search_dec between $4::float8 and $5::float8
+    inner join source_statistics as statistics on source.id = statistics.source_id
+    where
+        ($9::text is null or stream.name = $9)
+        and sind((source.dec - $7::float8) / 2) ^ 2
+        + cosd(source.dec) * cosd($7::float8) * sind((source.ra - $6::float8) / 2) ^ 2
+        <= sind($8::float8 / 2) ^ 2 + 1e-15
+),
+
+keyed as (
     select
         statistics.*,
         stream.name as stream,
         stream.systematic_position_error_deg,
-        case $40::text
+        case $48::text
             when 'n_datapoints' then statistics.n_datapoints::float8
             when 'n_forced' then statistics.n_forced::float8
             when 'eta' then statistics.eta
@@ -82,67 +118,68 @@ with keyed as (
             when 'last_time_start' then statistics.last_time_start_s
             else statistics.source_id::float8
         end as sort_key
-    from source_statistics as statistics
+    from candidate as statistics
     inner join stream on statistics.stream_id = stream.id
     where
-        ($1::text is null or stream.name = $1)
-        and ($2::int is null or statistics.n_datapoints::float8 >= $2::float8)
-        and ($3::int is null or statistics.n_datapoints::float8 <= $3::float8)
-        and ($4::int is null or statistics.n_forced >= $4)
-        and ($5::int is null or statistics.n_forced <= $5)
-        and ($6::float8 is null or statistics.eta >= $6)
-        and ($7::float8 is null or statistics.eta <= $7)
-        and ($8::float8 is null or statistics.v >= $8)
-        and ($9::float8 is null or statistics.v <= $9)
-        and ($10::float8 is null or statistics.eta_peak >= $10)
-        and ($11::float8 is null or statistics.eta_peak <= $11)
-        and ($12::float8 is null or statistics.v_peak >= $12)
-        and ($13::float8 is null or statistics.v_peak <= $13)
-        and ($14::float8 is null or statistics.eta_blind >= $14)
-        and ($15::float8 is null or statistics.eta_blind <= $15)
-        and ($16::float8 is null or statistics.v_blind >= $16)
-        and ($17::float8 is null or statistics.v_blind <= $17)
-        and ($18::float8 is null or statistics.eta_peak_blind >= $18)
-        and ($19::float8 is null or statistics.eta_peak_blind <= $19)
-        and ($20::float8 is null or statistics.v_peak_blind >= $20)
-        and ($21::float8 is null or statistics.v_peak_blind <= $21)
-        and ($22::float8 is null or statistics.flux_int_mean_jy >= $22)
-        and ($23::float8 is null or statistics.flux_int_mean_jy <= $23)
-        and ($24::float8 is null or statistics.flux_int_max_jy >= $24)
-        and ($25::float8 is null or statistics.flux_int_max_jy <= $25)
-        and ($26::float8 is null or statistics.flux_int_last_jy >= $26)
-        and ($27::float8 is null or statistics.flux_int_last_jy <= $27)
-        and ($28::float8 is null or statistics.flux_peak_mean_jy_beam >= $28)
-        and ($29::float8 is null or statistics.flux_peak_mean_jy_beam <= $29)
-        and ($30::float8 is null or statistics.flux_peak_last_jy_beam >= $30)
-        and ($31::float8 is null or statistics.flux_peak_last_jy_beam <= $31)
-        and ($32::float8 is null or statistics.snr_max >= $32)
-        and ($33::float8 is null or statistics.snr_max <= $33)
-        and ($47::float8 is null or statistics.spectral_index >= $47)
-        and ($48::float8 is null or statistics.spectral_index <= $48)
-        and ($49::float8 is null or statistics.nearest_source_arcsec >= $49)
-        and ($50::float8 is null or statistics.nearest_source_arcsec <= $50)
-        and ($34::timestamptz is null or statistics.first_time_start_s >= extract(epoch from $34)::float8)
-        and ($35::timestamptz is null or statistics.first_time_start_s <= extract(epoch from $35)::float8)
-        and ($36::timestamptz is null or statistics.last_time_start_s >= extract(epoch from $36)::float8)
-        and ($37::timestamptz is null or statistics.last_time_start_s <= extract(epoch from $37)::float8)
-        and ($38::boolean is null or statistics.is_new = $38)
-        and ($39::boolean is null or statistics.is_variable = $39)
+        statistics.is_cone = ($1 is not null)
+        and ($9::text is null or stream.name = $9)
+        and ($10::int is null or statistics.n_datapoints::float8 >= $10::float8)
+        and ($11::int is null or statistics.n_datapoints::float8 <= $11::float8)
+        and ($12::int is null or statistics.n_forced >= $12)
+        and ($13::int is null or statistics.n_forced <= $13)
+        and ($14::float8 is null or statistics.eta >= $14)
+        and ($15::float8 is null or statistics.eta <= $15)
+        and ($16::float8 is null or statistics.v >= $16)
+        and ($17::float8 is null or statistics.v <= $17)
+        and ($18::float8 is null or statistics.eta_peak >= $18)
+        and ($19::float8 is null or statistics.eta_peak <= $19)
+        and ($20::float8 is null or statistics.v_peak >= $20)
+        and ($21::float8 is null or statistics.v_peak <= $21)
+        and ($22::float8 is null or statistics.eta_blind >= $22)
+        and ($23::float8 is null or statistics.eta_blind <= $23)
+        and ($24::float8 is null or statistics.v_blind >= $24)
+        and ($25::float8 is null or statistics.v_blind <= $25)
+        and ($26::float8 is null or statistics.eta_peak_blind >= $26)
+        and ($27::float8 is null or statistics.eta_peak_blind <= $27)
+        and ($28::float8 is null or statistics.v_peak_blind >= $28)
+        and ($29::float8 is null or statistics.v_peak_blind <= $29)
+        and ($30::float8 is null or statistics.flux_int_mean_jy >= $30)
+        and ($31::float8 is null or statistics.flux_int_mean_jy <= $31)
+        and ($32::float8 is null or statistics.flux_int_max_jy >= $32)
+        and ($33::float8 is null or statistics.flux_int_max_jy <= $33)
+        and ($34::float8 is null or statistics.flux_int_last_jy >= $34)
+        and ($35::float8 is null or statistics.flux_int_last_jy <= $35)
+        and ($36::float8 is null or statistics.flux_peak_mean_jy_beam >= $36)
+        and ($37::float8 is null or statistics.flux_peak_mean_jy_beam <= $37)
+        and ($38::float8 is null or statistics.flux_peak_last_jy_beam >= $38)
+        and ($39::float8 is null or statistics.flux_peak_last_jy_beam <= $39)
+        and ($40::float8 is null or statistics.snr_max >= $40)
+        and ($41::float8 is null or statistics.snr_max <= $41)
+        and ($55::float8 is null or statistics.spectral_index >= $55)
+        and ($56::float8 is null or statistics.spectral_index <= $56)
+        and ($57::float8 is null or statistics.nearest_source_arcsec >= $57)
+        and ($58::float8 is null or statistics.nearest_source_arcsec <= $58)
+        and ($42::timestamptz is null or statistics.first_time_start_s >= extract(epoch from $42)::float8)
+        and ($43::timestamptz is null or statistics.first_time_start_s <= extract(epoch from $43)::float8)
+        and ($44::timestamptz is null or statistics.last_time_start_s >= extract(epoch from $44)::float8)
+        and ($45::timestamptz is null or statistics.last_time_start_s <= extract(epoch from $45)::float8)
+        and ($46::boolean is null or statistics.is_new = $46)
+        and ($47::boolean is null or statistics.is_variable = $47)
         and (
-            $46::text is null
+            $54::text is null
             or exists (
                 select
                 from source as known
                 where
                     known.id = statistics.source_id
-                    and source_state(known) = $46
+                    and source_state(known) = $54
             )
         )
         and (
-            $45::text is null
+            $53::text is null
             or statistics.source_id in (
                 select source_tag.source_id from source_tag
-                where source_tag.tag = $45
+                where source_tag.tag = $53
             )
         )
 ),
@@ -153,16 +190,16 @@ page as (
     where
         keyed.sort_key is not null
         and (
-            $42::float8 is null
-            or ($41::boolean and (keyed.sort_key, keyed.source_id) > ($42, $43::bigint))
-            or (not $41 and (keyed.sort_key, keyed.source_id) < ($42, $43))
+            $50::float8 is null
+            or ($49::boolean and (keyed.sort_key, keyed.source_id) > ($50, $51::bigint))
+            or (not $49 and (keyed.sort_key, keyed.source_id) < ($50, $51))
         )
     order by
-        case when $41 then keyed.sort_key end,
-        case when $41 then keyed.source_id end,
-        case when not $41 then keyed.sort_key end desc,
-        case when not $41 then keyed.source_id end desc
-    limit $44::int
+        case when $49 then keyed.sort_key end,
+        case when $49 then keyed.source_id end,
+        case when not $49 then keyed.sort_key end desc,
+        case when not $49 then keyed.source_id end desc
+    limit $52::int
 )
 
 select
@@ -201,7 +238,7 @@ select
 from page
 inner join source on page.source_id = source.id
 order by
-    case when $41 then page.sort_key end,
-    case when $41 then page.source_id end,
-    case when not $41 then page.sort_key end desc,
-    case when not $41 then page.source_id end desc
+    case when $49 then page.sort_key end,
+    case when $49 then page.source_id end,
+    case when not $49 then page.sort_key end desc,
+    case when not $49 then page.source_id end desc

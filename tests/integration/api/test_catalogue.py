@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from api.models.base import Cone
 from api.models.statistics import STATISTICS
-from api.steps.catalogue import with_position_errors
+from api.steps.catalogue import search_boxes, with_position_errors
 from runtime.sql import load_statement
 from tests.support.api_rows import START, Rows, rows_of
 from tests.support.api_service import client_of
@@ -215,6 +216,28 @@ async def test_a_list_by_eta_is_read_by_index_while_updates_of_sources_stay_hot(
             "where indrelid = 'source'::regclass"
         )
         assert "eta" not in indexed.split()
+
+
+async def test_a_cone_in_an_order_is_read_by_the_index_of_positions(postgres_url: str) -> None:
+    cone = search_boxes(Cone(2500.0 / 20, 0.0, 0.1))
+    parameters = {**cone, "sort": "eta", "is_ascending": False, "min_v": 0.5, "limit": 50}
+    async with rows_of(postgres_url) as rows, rows.connection.transaction():
+        image = await rows.image(0)
+        await rows.connection.execute(
+            "insert into source (stream_id, zone, search_ra, search_dec, ra, dec, weight_ra, "
+            "weight_dec, n_datapoints, eta, v, first_image_key, first_source_number, "
+            "first_time_start, last_time_start) select $1, 0, n / 20.0, 0, n / 20.0, 0, 1, 1, 1, "
+            "n, n, $2, 0, now(), now() from generate_series(1, 5000) as n",
+            rows.stream_id, image,
+        )  # fmt: skip
+        await rows.copy_statistics()
+        await rows.connection.execute("analyze source")
+        await rows.connection.execute("analyze source_statistics")
+        plan = await plan_of(
+            rows.connection, "list_sources_by_statistic", "force_custom_plan", parameters
+        )
+    assert "source_stream_id_zone_search_ra_search_dec_idx" in plan, plan
+    assert "Seq Scan on source" not in plan, plan
 
 
 async def test_bands_of_a_page_of_sources_are_read_by_index(postgres_url: str) -> None:

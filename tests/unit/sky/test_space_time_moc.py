@@ -12,9 +12,7 @@ from sky.space_time_moc import (
     Element,
     Observed,
     to_elements,
-    write_space_time_fits,
-    write_space_time_json,
-    write_space_time_text,
+    write_space_time,
 )
 from tests.support.examples import examples
 
@@ -43,11 +41,11 @@ TEXT = (
 
 
 def test_the_text_is_that_of_mocpy() -> None:
-    assert write_space_time_text(to_elements(FIELDS)) == TEXT
+    assert write_space_time(to_elements(FIELDS), "ascii").decode() == TEXT
 
 
 def test_json_has_the_cells_of_the_text() -> None:
-    elements = json.loads(write_space_time_json(to_elements(FIELDS)))
+    elements = json.loads(write_space_time(to_elements(FIELDS), "json"))
     assert [each["s"] for each in elements] == [
         {"3": [0, 1, 5]},
         {"3": [0, 1, 5, 40]},
@@ -61,7 +59,7 @@ def test_json_has_the_cells_of_the_text() -> None:
 
 
 def test_fits_tells_times_from_places_by_the_highest_bit() -> None:
-    with fits.open(io.BytesIO(write_space_time_fits(to_elements(FIELDS)))) as hdus:
+    with fits.open(io.BytesIO(write_space_time(to_elements(FIELDS), "fits"))) as hdus:
         header, table = hdus[1].header, hdus[1].data
         bounds = np.array(table["INTERLEAVED_SETS_OF_FLAGGED_RANGES"], np.int64)
     assert (header["MOCDIM"], header["ORDERING"], header["TIMESYS"]) == (
@@ -95,9 +93,9 @@ def test_an_image_without_a_length_has_a_moment() -> None:
 
 def test_nothing_observed_is_an_empty_map() -> None:
     nothing: list[Element] = to_elements([])
-    assert write_space_time_text(nothing) == "t45/ s0/"
-    assert write_space_time_json(nothing) == "[]"
-    with fits.open(io.BytesIO(write_space_time_fits(nothing))) as hdus:
+    assert write_space_time(nothing, "ascii") == b"t45/ s0/"
+    assert write_space_time(nothing, "json") == b"[]"
+    with fits.open(io.BytesIO(write_space_time(nothing, "fits"))) as hdus:
         assert len(hdus[1].data) == 0
 
 
@@ -143,12 +141,12 @@ def test_every_format_has_the_times_and_cells_of_any_exposures(
     ).reshape(-1, 2)
     assert np.all(times[:, 0] < times[:, 1])
     assert np.all(times[1:, 0] >= times[:-1, 1])
-    document = json.loads(write_space_time_json(elements))
+    document = json.loads(write_space_time(elements, "json"))
     n_cells = sum(
         len(cells) << (45 - int(order)) for each in document for order, cells in each["t"].items()
     )
     assert n_cells == np.sum(times[:, 1] - times[:, 0])
-    assert write_space_time_text(elements).count("t") == max(1, len(elements))
-    with fits.open(io.BytesIO(write_space_time_fits(elements))) as hdus:
+    assert write_space_time(elements, "ascii").count(b"t") == max(1, len(elements))
+    with fits.open(io.BytesIO(write_space_time(elements, "fits"))) as hdus:
         bounds = np.array(hdus[1].data["INTERLEAVED_SETS_OF_FLAGGED_RANGES"], np.int64)
     assert (bounds < 0).sum() == times.size
