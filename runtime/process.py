@@ -207,6 +207,7 @@ def run_transform(
     health: Health,
     attempts: AttemptLog,
     limits: MessageLimits,
+    when_idle: Callable[[], None] = lambda: None,
 ) -> None:
     """Consume topics: call the handler of each message, send its results, then commit.
 
@@ -226,6 +227,8 @@ def run_transform(
         Record of the message that is handled now; closed here.
     limits : MessageLimits
         When a message that ends processes is rejected.
+    when_idle : callable
+        Called while no message comes, some times a second; repeated on `TransientError`.
     """
     retry = RetryPolicy(stop)
     results = _Results(consumer, producer, retry)
@@ -259,6 +262,7 @@ def run_transform(
                 books.book_new()
                 if message is None:
                     books.book_idle()
+                    retry.retry_until_success(when_idle)
                 else:
                     if message is not unfinished:
                         watch.add(message)

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-__all__ = ["ForcedReason", "ImageReason", "MessageReason", "StampReason"]
+__all__ = ["ArchiveReason", "ForcedReason", "ImageReason", "MessageReason", "StampReason"]
 
 
 class ImageReason(StrEnum):
@@ -88,3 +88,10 @@ class StampReason(StrEnum):
     NO_EARLIER_IMAGE = "no_earlier_image"
     NOT_ANSWERED = "not_answered"
     EXPIRED = "expired"
+
+
+class ArchiveReason(StrEnum):
+    """Why the archive has no image, beside `image_gone`, `image_elsewhere` and a message's."""
+
+    TOO_OLD = "too_old"
+    NO_ROOM = "no_room"

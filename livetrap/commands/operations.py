@@ -20,6 +20,7 @@ class ServiceName(StrEnum):
     ASSOCIATE = "associate"
     ALERT = "alert"
     DISTRIBUTE = "distribute"
+    ARCHIVE = "archive"
     API = "api"
 
 

@@ -60,6 +60,8 @@ class Plan:
         Where a program on this machine reaches the services.
     api_port, vtp_port : int
         Ports of the services.
+    archives_images : bool
+        Whether accepted images are archived.
     """
 
     kafka_url: str | None
@@ -71,6 +73,7 @@ class Plan:
     api_port: int
     vtp_host: str
     vtp_port: int
+    archives_images: bool = False
 
     @property
     def api_url(self) -> str:
@@ -124,6 +127,7 @@ def make_plan(options: UpOptions) -> Plan:
         api_port=api_port,
         vtp_host=_reachable(settings.vtp.host),
         vtp_port=vtp_port,
+        archives_images=settings.archive.url is not None,
     )
 
 

@@ -70,6 +70,8 @@ def prepare(options: UpOptions, plan: Plan, *, report: Callable[[str], None]) ->
         postgres.prepare()
         programs.append(_postgres_program(postgres))
     programs += _service_programs(options.extractors)
+    if plan.archives_images:
+        programs.append(_service_program("archive-images", "archive"))
     if options.archive_days is not None:
         programs.append(_archive_program(options.data_dir, options.archive_days))
     return Prepared(kafka, postgres, (*programs, *options.extra_programs))

@@ -1,6 +1,7 @@
 """All settings: name, default, unit and bounds of each, and which process reads it."""
 
 from runtime.settings.alert import AlertSettings
+from runtime.settings.archive import ArchiveSettings
 from runtime.settings.distribute import (
     BrokerSettings,
     DistributeSettings,
@@ -22,6 +23,7 @@ from runtime.settings.pipeline import (
 from runtime.settings.processes import (
     AlertProcessSettings,
     ApiProcessSettings,
+    ArchiveProcessSettings,
     AssociateProcessSettings,
     DistributeProcessSettings,
     ExtractProcessSettings,
@@ -44,6 +46,8 @@ __all__ = [
     "AlertSettings",
     "ApiProcessSettings",
     "ApiSettings",
+    "ArchiveProcessSettings",
+    "ArchiveSettings",
     "AssociateProcessSettings",
     "AssociateSettings",
     "BrokerSettings",

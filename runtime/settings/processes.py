@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from runtime.settings.alert import AlertSettings, Authority
+from runtime.settings.archive import ArchiveSettings
 from runtime.settings.distribute import DistributeSettings, VtpSettings
 from runtime.settings.kafka import KafkaSettings
 from runtime.settings.pipeline import (
@@ -23,6 +24,7 @@ from runtime.settings.sources import SettingsOfSections
 __all__ = [
     "AlertProcessSettings",
     "ApiProcessSettings",
+    "ArchiveProcessSettings",
     "AssociateProcessSettings",
     "DistributeProcessSettings",
     "ExtractProcessSettings",
@@ -82,6 +84,14 @@ class DistributeProcessSettings(WorkerSettings):
     vtp: VtpSettings = Field(default_factory=VtpSettings)
 
 
+class ArchiveProcessSettings(WorkerSettings):
+    """What `services.archive` reads."""
+
+    ingest: ImageLimits = Field(default_factory=ImageLimits)
+    postgres: PostgresSettings = Field(default_factory=PostgresSettings)
+    archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
+
+
 class ApiProcessSettings(ServiceSettings):
     """What `api` reads."""
 
@@ -103,5 +113,6 @@ class Settings(SettingsOfSections):
     distribute: DistributeSettings = Field(default_factory=DistributeSettings)
     vtp: VtpSettings = Field(default_factory=VtpSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
+    archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     logging: LoggingSettings = Field(default_factory=LoggingSettings)

@@ -21,6 +21,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "image",
         "sky_coverage",
         "retained_partition",
+        "archived_image",
     ),
     "Catalogue": (
         "source",

@@ -19,7 +19,7 @@ from tests.support.own_broker import own_broker
 from tests.support.vtp_proxy import TcpProxy, proxy_to
 from tests.support.vtp_service import AlertSite, ServiceProcess, alert_site, wait_until
 
-SERVICES = ("ingest", "extract", "associate", "alert", "distribute", "api")
+SERVICES = ("ingest", "extract", "associate", "alert", "distribute", "archive", "api")
 
 
 def through(proxy: TcpProxy, postgres_url: str) -> str:
@@ -66,7 +66,11 @@ def start_all(site: AlertSite, inbox: Path) -> dict[str, Probed]:
         port = choose_port(None, taken=taken)
         taken.add(port)
         kind = "API" if service == "api" else "METRICS"
-        own = {"LIVETRAP_INGEST__INBOX": str(inbox), f"LIVETRAP_{kind}__PORT": str(port)}
+        own = {
+            "LIVETRAP_INGEST__INBOX": str(inbox),
+            "LIVETRAP_ARCHIVE__URL": str(inbox / "archive"),
+            f"LIVETRAP_{kind}__PORT": str(port),
+        }
         services[service] = Probed(site.start(service, fork=False, **own), port)
     return services
 

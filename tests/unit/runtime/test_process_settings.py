@@ -13,6 +13,7 @@ from runtime.errors import SettingsError
 from runtime.settings import (
     AlertProcessSettings,
     ApiProcessSettings,
+    ArchiveProcessSettings,
     AssociateProcessSettings,
     DistributeProcessSettings,
     ExtractProcessSettings,
@@ -28,6 +29,7 @@ PROCESSES: dict[str, type[BaseModel]] = {
     "services/associate": AssociateProcessSettings,
     "services/alert": AlertProcessSettings,
     "services/distribute": DistributeProcessSettings,
+    "services/archive": ArchiveProcessSettings,
     "api": ApiProcessSettings,
 }
 SHARED = {"kafka", "postgres", "metrics", "logging"}
@@ -41,6 +43,7 @@ OWN = {
         "vtp": "VtpSettings",
         "alert": "Authority",
     },
+    "services/archive": {"archive": "ArchiveSettings", "ingest": "ImageLimits"},
     "api": {"api": "ApiSettings", "extract": "RmsBounds"},
 }
 

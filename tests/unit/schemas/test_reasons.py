@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from schemas.reasons import ForcedReason, ImageReason, MessageReason, StampReason
+from schemas.reasons import ArchiveReason, ForcedReason, ImageReason, MessageReason, StampReason
 
 ROOT = Path(__file__).parents[3]
 ROOMS = ("sky", "schemas", "runtime", "services", "api", "livetrap")
-KINDS = (ImageReason, MessageReason, ForcedReason, StampReason)
+KINDS = (ImageReason, MessageReason, ForcedReason, StampReason, ArchiveReason)
 ALL = {code for enum in KINDS for code in enum}
 ENUMS = {enum.__name__: enum for enum in KINDS}
 REJECTIONS = {"HeaderError", "RejectedMessageError", "RejectedImageError"}
@@ -84,6 +84,7 @@ def test_a_code_has_one_meaning() -> None:
         ("Why a message becomes a dead letter", MessageReason),
         ("Why a position has no forced flux", ForcedReason),
         ("Why there is no stamp", StampReason),
+        ("Why the archive has no image", ArchiveReason),
     ],
 )
 def test_the_contract_lists_every_code_once(heading: str, enum: type[StrEnum]) -> None:

@@ -1,0 +1,1 @@
+"""The archive service: accepted images (detections-v1) to compressed files."""
