@@ -2,9 +2,9 @@
 
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, HttpUrl, IPvAnyNetwork, SecretStr, field_validator
+from pydantic import Field, HttpUrl, IPvAnyNetwork, SecretStr, field_validator, model_validator
 
 from runtime.settings.section import Port, Section
 
@@ -30,6 +30,17 @@ class WebhookSettings(Section):
         "json", description="Notice, VOEvent, or a message for Slack or Mattermost"
     )
     allow_private: bool = Field(default=False, description="It may have a private address")
+    stamps: bool = Field(
+        default=False,
+        description="Notices carry the stamps that are there by then as pictures (stamps_png)",
+    )
+
+    @model_validator(mode="after")
+    def _only_notices_have_stamps(self) -> Self:
+        """Refuse pictures where the body has no place for them."""
+        if self.stamps and self.format != "json":
+            raise ValueError(f"stamps: a webhook of format {self.format} cannot carry them")
+        return self
 
 
 class BrokerSettings(Section):

@@ -15,9 +15,14 @@ from services.distribute.handlers.digest import Digest
 from services.distribute.handlers.stamp_pictures import StampPictures
 from services.distribute.handlers.webhook import Webhook
 from services.distribute.models import OutgoingAlert
-from services.distribute.storage import DeliveryStore
+from services.distribute.storage import DeliveryStore, StampStore
 
-__all__ = ["build_channels"]
+__all__ = ["EMAIL_PICTURES_S", "build_channels"]
+
+# With the 20 s of a mail server it is less than an alert may keep the process busy.
+EMAIL_PICTURES_S = 20.0
+# A robot waits for each alert.
+_WEBHOOK_PICTURES_S = 2.0
 
 Deliver = Callable[[list[OutgoingAlert]], Coroutine[Any, Any, list[OutgoingAlert]]]
 
@@ -25,8 +30,8 @@ Deliver = Callable[[list[OutgoingAlert]], Coroutine[Any, Any, list[OutgoingAlert
 def build_channels(
     settings: DistributeSettings,
     store: DeliveryStore,
+    stamps: StampStore,
     *,
-    pictures: StampPictures,
     may_deliver: Callable[[], Awaitable[bool]],
     in_flight: InFlight,
     stack: AsyncExitStack,
@@ -39,8 +44,8 @@ def build_channels(
         Receivers and limits.
     store : DeliveryStore
         What was delivered.
-    pictures : StampPictures
-        Draws the stamps of the digest.
+    stamps : StampStore
+        Stamps that are sent as pictures.
     may_deliver : callable
         Returns whether this process is the one that delivers.
     in_flight : InFlight
@@ -48,6 +53,7 @@ def build_channels(
     stack : AsyncExitStack
         Closes the connections.
     """
+    pictures = StampPictures(stamps.read, timeout_s=EMAIL_PICTURES_S)
     digest = None if settings.email is None else Digest(settings.email, run_in_thread, pictures)
 
     def build(
@@ -63,7 +69,8 @@ def build_channels(
 
     channels = []
     for each in settings.webhooks:
-        webhook = Webhook(each)
+        drawn = StampPictures(stamps.read, timeout_s=_WEBHOOK_PICTURES_S) if each.stamps else None
+        webhook = Webhook(each, drawn)
         stack.push_async_callback(webhook.aclose)
         channels.append(build(DeliveryChannelName.WEBHOOK, each.name, webhook.deliver))
     channels += [

@@ -38,7 +38,6 @@ from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.handlers.delivery_log import DeliveryLog
 from services.distribute.handlers.delivery_retention import keep_deliveries
 from services.distribute.handlers.relay import SubmissionRelay
-from services.distribute.handlers.stamp_pictures import StampPictures
 from services.distribute.handlers.vtp import VtpServer
 from services.distribute.handlers.vtp_receiver import VtpReceiver
 from services.distribute.storage import (
@@ -191,7 +190,7 @@ class _Service:
             self._settings.kafka,
             store=SubscriptionStore(pool),
             deliveries=DeliveryStore(pool),
-            pictures=StampPictures(StampStore(pool).read),
+            stamps=StampStore(pool),
             may_deliver=lock.try_acquire,
             in_flight=self._in_flight,
         )
@@ -204,7 +203,7 @@ class _Service:
         return build_channels(
             self._settings.distribute,
             DeliveryStore(pool),
-            pictures=StampPictures(StampStore(pool).read),
+            StampStore(pool),
             may_deliver=lock.try_acquire,
             in_flight=self._in_flight,
             stack=stack,

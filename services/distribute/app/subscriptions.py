@@ -19,6 +19,7 @@ from runtime.threads import run_in_thread
 from schemas.delivery_channels import DeliveryChannelName
 from schemas.topics import Topics
 from services.distribute.app.alert_topic import AlertTopic
+from services.distribute.app.channels import EMAIL_PICTURES_S
 from services.distribute.errors import DeliveryError
 from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.handlers.digest import Digest
@@ -28,7 +29,7 @@ from services.distribute.handlers.subscription import SubscriptionFilter
 from services.distribute.handlers.webhook import Webhook
 from services.distribute.models import OutgoingAlert, Subscription
 from services.distribute.steps.subscription_budget import SubscriptionBudget
-from services.distribute.storage import DeliveryStore, SubscriptionStore
+from services.distribute.storage import DeliveryStore, StampStore, SubscriptionStore
 
 if TYPE_CHECKING:
     from confluent_kafka import Producer
@@ -63,8 +64,8 @@ class SubscriptionRunner:
         Subscriptions.
     deliveries : DeliveryStore
         What was delivered.
-    pictures : StampPictures
-        Draws the stamps of e-mails.
+    stamps : StampStore
+        Stamps that e-mails show.
     may_deliver : callable
         Returns whether this process is the one that delivers.
     in_flight : InFlight
@@ -78,7 +79,7 @@ class SubscriptionRunner:
         *,
         store: SubscriptionStore,
         deliveries: DeliveryStore,
-        pictures: StampPictures,
+        stamps: StampStore,
         may_deliver: Callable[[], Awaitable[bool]],
         in_flight: InFlight,
     ) -> None:
@@ -86,7 +87,7 @@ class SubscriptionRunner:
         self._kafka = kafka
         self._store = store
         self._deliveries = deliveries
-        self._pictures = pictures
+        self._pictures = StampPictures(stamps.read, timeout_s=EMAIL_PICTURES_S)
         self._may_deliver = may_deliver
         self._in_flight = in_flight
         self._producer: Producer | None = None

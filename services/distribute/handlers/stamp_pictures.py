@@ -13,8 +13,6 @@ __all__ = ["StampPictures"]
 
 _MOST_SOURCES = 20
 _MOST_BYTES = 1_000_000
-# With the 20 s of a mail server it is less than an alert may keep the process busy.
-_TIMEOUT_S = 20.0
 
 
 class StampPictures:
@@ -24,10 +22,18 @@ class StampPictures:
     ----------
     read : callable
         Returns the stamps of families of alerts; raises `PipelineError`.
+    timeout_s : float
+        Longest time that alerts wait for their pictures [s].
     """
 
-    def __init__(self, read: Callable[[Sequence[str]], Awaitable[list[StoredStamp]]]) -> None:
+    def __init__(
+        self,
+        read: Callable[[Sequence[str]], Awaitable[list[StoredStamp]]],
+        *,
+        timeout_s: float,
+    ) -> None:
         self._read = read
+        self._timeout_s = timeout_s
 
     async def draw(self, trig_ids: Iterable[str]) -> dict[str, SourcePictures]:
         """Return the pictures of each source, or why it has none; 20 and 1 MB at most.
@@ -40,12 +46,13 @@ class StampPictures:
         asked = list(dict.fromkeys(trig_ids))
         first, rest = asked[:_MOST_SOURCES], asked[_MOST_SOURCES:]
         try:
-            async with asyncio.timeout(_TIMEOUT_S):
+            async with asyncio.timeout(self._timeout_s):
                 stamps = await self._read(first)
                 drawn = await run_in_thread(
                     lambda: draw_pictures(first, stamps, most_bytes=_MOST_BYTES)
                 )
         except (PipelineError, TimeoutError) as error:
             get_logger().warning("stamps_not_read", n_sources=len(first), reason=repr(error))
-            drawn = dict.fromkeys(first, SourcePictures({}, "not read"))
+            reason = "no time" if isinstance(error, TimeoutError) else "not read"
+            drawn = dict.fromkeys(first, SourcePictures({}, reason))
         return drawn | dict.fromkeys(rest, SourcePictures({}, f"beyond the first {_MOST_SOURCES}"))

@@ -10,8 +10,10 @@ import httpx
 from runtime.settings import WebhookSettings
 from runtime.threads import run_in_thread
 from services.distribute.errors import DeliveryError, RefusedError
+from services.distribute.handlers.stamp_pictures import StampPictures
 from services.distribute.models import OutgoingAlert
-from services.distribute.steps.webhook import check_addresses, sign, to_body
+from services.distribute.steps.digest import trig_id_of
+from services.distribute.steps.webhook import add_stamps, check_addresses, sign, to_body
 
 __all__ = ["Webhook"]
 
@@ -32,10 +34,13 @@ class Webhook:
     ----------
     settings : WebhookSettings
         Where it is, and the secret.
+    pictures : StampPictures or None
+        Draws the stamps that its notices carry; None: they carry none.
     """
 
-    def __init__(self, settings: WebhookSettings) -> None:
+    def __init__(self, settings: WebhookSettings, pictures: StampPictures | None = None) -> None:
         self._settings = settings
+        self._pictures = pictures
         self._url = httpx.URL(str(settings.url))
         # No proxy and no redirect: either could lead to an address that was not checked.
         self._client = httpx.AsyncClient(
@@ -56,6 +61,9 @@ class Webhook:
         """
         alert = alerts[0]
         body, media_type = to_body(alert, self._settings.format)
+        if self._pictures is not None:
+            trig_id = trig_id_of(alert)
+            body = add_stamps(body, (await self._pictures.draw([trig_id]))[trig_id])
         timestamp = str(int(time.time()))
         headers = {
             "Content-Type": media_type,

@@ -3,15 +3,16 @@
 import hashlib
 import hmac
 import ipaddress
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Literal
 
 import orjson
 
 from services.distribute.errors import DeliveryError
-from services.distribute.models import OutgoingAlert
+from services.distribute.models import OutgoingAlert, SourcePictures
 
-__all__ = ["check_addresses", "sign", "to_body"]
+__all__ = ["add_stamps", "check_addresses", "sign", "to_body"]
 
 # All of IPv6 that hosts may have; NAT64, site-local and mapped addresses are not in it.
 _UNICAST = ipaddress.ip_network("2000::/3")
@@ -39,6 +40,12 @@ def to_body(alert: OutgoingAlert, kind: Literal["json", "voevent", "chat"]) -> t
     if kind == "voevent":
         return alert.voevent, _XML
     return (alert.notice if kind == "json" else _to_chat(alert)), _JSON
+
+
+def add_stamps(notice: bytes, pictures: SourcePictures) -> bytes:
+    """Return a notice that carries the stamps of its source, as far as there are any."""
+    encoded = {role: b64encode(png).decode() for role, png in pictures.by_role.items()}
+    return orjson.dumps(orjson.loads(notice) | {"stamps_png": encoded})
 
 
 def _to_chat(alert: OutgoingAlert) -> bytes:

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from email.message import Message
 
 import asyncpg
@@ -24,10 +24,9 @@ from tests.support.vtp_events import build_test_alert, source_event
 MIDDLE = SIDE_PX // 2
 
 
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave a busy machine its time."""
-    monkeypatch.setattr(stamp_pictures, "_TIMEOUT_S", 600.0)
+def pictures_of(read: Callable[[Sequence[str]], Awaitable[list[StoredStamp]]]) -> StampPictures:
+    """Return what draws stamps, and leaves a busy machine its time."""
+    return StampPictures(read, timeout_s=600.0)
 
 
 def digest_to(server: MailServer, pictures: StampPictures) -> Digest:
@@ -70,7 +69,7 @@ async def test_pictures_of_the_stamps_that_are_there_are_shown(pool: asyncpg.Poo
     await store_stamps(pool, trig_id_of_ivorn(others[0]), now="expired", before=stamp_file(0.0))
     await store_stamps(pool, trig_id_of_ivorn(others[1]), now="waiting")
     async with mail_server() as server:
-        digest = digest_to(server, StampPictures(StampStore(pool).read))
+        digest = digest_to(server, pictures_of(StampStore(pool).read))
         async with running(build_channel("email", name, digest.deliver, store, pause_s=60)):
             await until(lambda: server.mails)
         (mail,) = server.messages
@@ -105,30 +104,30 @@ async def test_a_source_is_shown_once_and_twenty_are_at_most() -> None:
         asked.extend(trig_ids)
         return [stored(each) for each in trig_ids]
 
-    mail, trig_ids = await sent(StampPictures(read), 23)
+    mail, trig_ids = await sent(pictures_of(read), 23)
     assert asked == trig_ids[:20]
     plain, related = mail.get_payload()
     assert "Stamps of 20 of 23 sources; without: beyond the first 20 (3)." in text_of(plain)
     assert len(related.get_payload()) == 1 + 20
-    assert len(await StampPictures(read).draw(["a", "b", "a"])) == 2
+    assert len(await pictures_of(read).draw(["a", "b", "a"])) == 2
 
 
 async def test_pictures_are_a_megabyte_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     async def read(trig_ids: Sequence[str]) -> list[StoredStamp]:
         return [stored(each) for each in trig_ids]
 
-    drawn = await StampPictures(read).draw(["a"])
+    drawn = await pictures_of(read).draw(["a"])
     monkeypatch.setattr(stamp_pictures, "_MOST_BYTES", 2 * len(drawn["a"].by_role["now"]))
-    mail, _ = await sent(StampPictures(read), 5)
+    mail, _ = await sent(pictures_of(read), 5)
     plain, related = mail.get_payload()
     assert "Stamps of 2 of 5 sources; without: too large together (3)." in text_of(plain)
     assert len(related.get_payload()) == 1 + 2
 
 
-@pytest.mark.parametrize("fault", ["away", "slow", "damaged"])
-async def test_a_digest_without_pictures_says_why(
-    fault: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(
+    ("fault", "reason"), [("away", "not read"), ("slow", "no time"), ("damaged", "damaged")]
+)
+async def test_a_digest_without_pictures_says_why(fault: str, reason: str) -> None:
     async def read(trig_ids: Sequence[str]) -> list[StoredStamp]:
         if fault == "away":
             raise TransientError("the database is away")
@@ -136,9 +135,7 @@ async def test_a_digest_without_pictures_says_why(
             await asyncio.Event().wait()
         return [stored(each, data=b"SIMPLE  = no") for each in trig_ids]
 
-    if fault == "slow":
-        monkeypatch.setattr(stamp_pictures, "_TIMEOUT_S", 0.01)
-    mail, _ = await sent(StampPictures(read))
+    timeout_s = 0.01 if fault == "slow" else 600.0
+    mail, _ = await sent(StampPictures(read, timeout_s=timeout_s))
     assert mail.get_content_type() == "text/plain"
-    reason = "damaged" if fault == "damaged" else "not read"
     assert f"Stamps of 0 of 1 sources; without: {reason} (1)." in text_of(mail)

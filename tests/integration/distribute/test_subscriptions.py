@@ -21,7 +21,6 @@ from services.alert.models import NewAlert
 from services.alert.steps.alert import build_alert
 from services.distribute.app import subscriptions as runner_module
 from services.distribute.app.subscriptions import SubscriptionRunner
-from services.distribute.handlers.stamp_pictures import StampPictures
 from services.distribute.storage import DeliveryStore, StampStore, SubscriptionStore
 from tests.support.announced_events import store_events, tell
 from tests.support.api_rows import Rows, rows_of
@@ -67,7 +66,7 @@ async def serving_subscriptions(
     runner = SubscriptionRunner(
         DistributeSettings(**values), kafka or KafkaSettings(),
         store=SubscriptionStore(pool), deliveries=DeliveryStore(pool),
-        pictures=StampPictures(StampStore(pool).read), may_deliver=always,
+        stamps=StampStore(pool), may_deliver=always,
         in_flight=new_in_flight(),
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:

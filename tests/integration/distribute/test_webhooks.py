@@ -1,23 +1,32 @@
 """Webhooks: every alert, signed, tried again, never to a private address by mistake."""
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
 import re
+import uuid
 from collections.abc import Awaitable, Callable
+from importlib.resources import files
 from pathlib import Path
 
 import asyncpg
+import jsonschema_rs
 import pytest
+from pydantic import ValidationError
 
 from livetrap.cli import run
 from runtime.settings import Settings, WebhookSettings
 from services.distribute.errors import DeliveryError
+from services.distribute.handlers.stamp_pictures import StampPictures
 from services.distribute.handlers.webhook import Webhook
 from services.distribute.models import OutgoingAlert
 from services.distribute.steps.webhook import check_addresses
+from services.distribute.storage import StampStore
 from tests.support.receivers import SECRET, issue, serving, until, webhook_to
+from tests.support.stamp_rows import SIDE_PX, read_png, stamp_file, store_stamps
+from tests.support.vtp_events import build_test_alert, source_event
 
 ALERT = OutgoingAlert("ivo://a/b#c", b"<a/>", b"{}")
 
@@ -51,6 +60,35 @@ async def test_a_voevent_can_be_had_instead_and_no_signature(pool: asyncpg.Pool)
         assert headers["content-type"] == "application/xml"
         assert b"VOEvent" in body
         assert "x-livetrap-signature" not in headers
+
+
+async def test_a_notice_carries_the_stamps_that_are_there_where_it_shall(
+    pool: asyncpg.Pool,
+) -> None:
+    event = source_event(salt=uuid.uuid4().hex)
+    made = build_test_alert(event)
+    alert = OutgoingAlert(made.ivorn, made.voevent, made.notice)
+    draw = StampPictures(StampStore(pool).read, timeout_s=600.0)
+    async with serving() as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        settings = WebhookSettings(name="robot", url=url, allow_private=True, stamps=True)
+        webhook = Webhook(settings, draw)
+        await webhook.deliver([alert])
+        await store_stamps(pool, event.trig_id, now=stamp_file(5.0), before=stamp_file(-1.0))
+        await webhook.deliver([alert])
+        await webhook.aclose()
+    before, after = (json.loads(body) for _, body in server.requests)
+    assert before == json.loads(alert.notice) | {"stamps_png": {}}
+    assert list(after["stamps_png"]) == ["before", "now", "difference"]
+    now = read_png(base64.b64decode(after["stamps_png"]["now"]))
+    assert now[SIDE_PX // 2, SIDE_PX // 2] == 255
+    schema = json.loads((files("schemas") / "json" / "radio_transient.schema.json").read_bytes())
+    jsonschema_rs.validate(schema, after)
+
+
+def test_stamps_are_refused_where_the_body_has_no_place_for_them() -> None:
+    with pytest.raises(ValidationError, match="format chat cannot carry them"):
+        WebhookSettings(name="a", url="http://a.example/", format="chat", stamps=True)
 
 
 @pytest.mark.parametrize("status", [500, 404, 302])
