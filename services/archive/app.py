@@ -29,7 +29,8 @@ from services.archive.storage import ArchivedImages
 
 __all__ = ["main"]
 
-_GROUP = "livetrap-archive"
+# `livetrap streams archive` has the group livetrap-archive.
+_GROUP = "livetrap-image-archive"
 
 
 def main() -> None:
@@ -71,7 +72,7 @@ def _archive(
     rows = ArchivedImages(pool, runner)
     topics = Topics(settings.kafka.topic_prefix)
     attempts = AttemptLog(state_dir(), group=settings.kafka.topic_prefix + _GROUP)
-    fetcher = MessageFetcher(settings.kafka, group="livetrap-archive-images")
+    fetcher = MessageFetcher(settings.kafka, group="livetrap-image-archive-again")
     archiver = Archiver(
         store,
         rows,

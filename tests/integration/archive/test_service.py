@@ -36,7 +36,7 @@ def committed(site: ArchiveSite) -> int:
     """Return the offset that the archive's group has committed on detections-v1."""
     reader = Consumer(
         common_config(site.site.kafka)
-        | {"group.id": f"{site.site.prefix}livetrap-archive", "enable.auto.commit": False}
+        | {"group.id": f"{site.site.prefix}livetrap-image-archive", "enable.auto.commit": False}
     )
     try:
         place = TopicPartition(site.site.topics.detections, 0)
