@@ -52,6 +52,7 @@ from api.storage.budget import ClientBudget
 from api.storage.database import Database
 from api.storage.pixels import ImagePixels
 from api.storage.retention import Retention
+from runtime.image_store import ImageStore
 from runtime.listening import create_listener
 from runtime.process import log_started, run_service
 from runtime.settings import ApiProcessSettings
@@ -73,7 +74,8 @@ are `application/problem+json`. Positions are ICRS in degrees, times are UTC.
 def create_context(settings: ApiProcessSettings) -> ApiContext:
     """Return what the handlers share; nothing is connected yet."""
     database = Database(settings.postgres, settings.api)
-    retention = Retention(settings.kafka)
+    archive = None if settings.archive.url is None else ImageStore(settings.archive)
+    retention = Retention(settings.kafka, has_archive=archive is not None)
     return ApiContext(
         database=database,
         alert_stream=AlertStream(database),
@@ -83,7 +85,7 @@ def create_context(settings: ApiProcessSettings) -> ApiContext:
         ),
         settings=settings.api,
         kafka=settings.kafka,
-        pixels=ImagePixels(settings.kafka, max_bytes=_PIXEL_BYTES),
+        pixels=ImagePixels(settings.kafka, archive, max_bytes=_PIXEL_BYTES),
         pixel_budget=ClientBudget(
             running=_CUTOUTS_PER_HOST,
             waiting=_WAITING_CUTOUTS,

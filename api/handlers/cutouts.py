@@ -1,4 +1,4 @@
-"""`/images/{image}/cutout`: the pixels around a position, of Kafka or of a stored stamp."""
+"""`/images/{image}/cutout`: the pixels around a position, of Kafka, the archive or a stamp."""
 
 import asyncio
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from sky.png import to_png
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1/images", tags=["images"])
-# Kafka has deleted the image, or does not answer.
+# The image is gone from Kafka and the archive, or these do not answer.
 _NO_PIXELS = (404, 503)
 _NEAREST_STAMPS = 3
 

@@ -44,7 +44,10 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     **NOT_MODIFIED,
     400: {"description": "What is wrong", "content": _TEXT},
     404: {"description": "The pixels are gone, or never were", "content": _TEXT},
-    503: {"description": "Kafka does not answer, or too many cutouts are made", "content": _TEXT},
+    503: {
+        "description": "Pixels cannot be read now, or too many cutouts are made",
+        "content": _TEXT,
+    },
 }
 _PARAMETERS = describe_parameters(
     ID=("obs_publisher_did or sha256 of an image", "0" * 64),

@@ -1,4 +1,4 @@
--- Return where the pixels of an image were read from, and what a cutout says of it.
+-- Return where the pixels of an image were read from and archived, and what a cutout says of it.
 --
 -- $1  id        bigint
 -- $2  image_id  text    sha256, instead of the id; of two streams that have it, the last one's
@@ -21,8 +21,12 @@ select
     image.beam_major_deg,
     image.beam_minor_deg,
     image.beam_pa_deg,
-    image.rms_jy_beam
+    image.rms_jy_beam,
+    archived_image.name as archive_name,
+    archived_image.time_gone as archive_time_gone,
+    archived_image.gone_reason as archive_gone_reason
 from image
+left join archived_image on image.image_id = archived_image.image_id
 where
     image.image_key = $1::bigint
     or image.image_id = $2::text

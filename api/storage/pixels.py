@@ -1,4 +1,4 @@
-"""Pixels of images, read again from Kafka while it has them."""
+"""Pixels of images, read again from Kafka while it has them, then from the archive."""
 
 import threading
 from collections import OrderedDict
@@ -7,6 +7,8 @@ from typing import Any
 
 from api.errors import ProblemError
 from api.models.pixels import PixelImage
+from runtime.errors import TransientError
+from runtime.image_store import ImageStore
 from runtime.kafka import MessageFetcher, fetch_cluster_id
 from runtime.settings import KafkaSettings
 from schemas.identity import digest_image
@@ -16,20 +18,27 @@ __all__ = ["ImagePixels"]
 
 _TIMEOUT_S = 10.0
 _CARD_PREFIX = "fits:"
+# The extractor has accepted the image: it is no bomb.
+_MOST_UNPACKED_BYTES = 1 << 32
 
 
 class ImagePixels:
-    """Reads images by their offsets, one at a time, and keeps the last ones that were asked for.
+    """Reads images, one at a time, and keeps the last ones that were asked for.
 
     Parameters
     ----------
     kafka : KafkaSettings
         Where the broker is.
+    archive : ImageStore or None
+        What has images that Kafka has no longer; None: nothing.
     max_bytes : int
         Limit of the pixels that are kept [byte].
     """
 
-    def __init__(self, kafka: KafkaSettings, *, max_bytes: int) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, archive: ImageStore | None, *, max_bytes: int
+    ) -> None:
+        self._archive = archive
         self._kafka = kafka
         self._max_bytes = max_bytes
         self._images: OrderedDict[str, PixelImage] = OrderedDict()
@@ -37,7 +46,7 @@ class ImagePixels:
         self._fetcher = MessageFetcher(kafka, group="livetrap-api-pixels")
 
     def read(self, row: Mapping[str, Any]) -> PixelImage:
-        """Return an image with its pixels; it may wait for Kafka, so call it in a thread.
+        """Return an image with its pixels; it may wait, so call it in a thread.
 
         Parameters
         ----------
@@ -49,7 +58,7 @@ class ImagePixels:
         ProblemError
             404 if the pixels are gone, or were never readable.
         TransientError
-            If the broker does not answer.
+            If the broker does not answer and the archive has them not, or does not either.
         """
         with self._lock:
             image = self._images.pop(row["image_id"], None)
@@ -61,9 +70,12 @@ class ImagePixels:
         return image
 
     def read_file(self, row: Mapping[str, Any]) -> bytes:
-        """Return an image as it was sent; parameters and errors as of `read`."""
+        """Return an image as it was sent, or its file in the archive; otherwise as `read`."""
         with self._lock:
-            return self._fetch_file(row)[0]
+            try:
+                return self._fetch_file(row)[0]
+            except (ProblemError, TransientError) as gone:
+                return self._read_archived(row, gone)
 
     def close(self) -> None:
         """Close the connection to Kafka, if there is one."""
@@ -71,14 +83,29 @@ class ImagePixels:
             self._fetcher.close()
 
     def _fetch(self, row: Mapping[str, Any]) -> PixelImage:
-        from sky.fits import decode_pixels, parse_fits  # noqa: PLC0415  (astropy: slow to import)
-
-        data, cards = self._fetch_file(row)
         try:
-            pixels = decode_pixels(data, parse_fits(data, cards))
-        except HeaderError as error:
-            raise _gone(row, f"they cannot be read: {error}") from error
-        return PixelImage(pixels, row["wcs_header"])
+            data, cards = self._fetch_file(row)
+            return _decode(row, data, cards)
+        except (ProblemError, TransientError) as gone:
+            return _decode(row, self._read_archived(row, gone), {})
+
+    def _read_archived(self, row: Mapping[str, Any], gone: ProblemError | TransientError) -> bytes:
+        """Return the file of an image in the archive.
+
+        Raises
+        ------
+        ProblemError
+            404 with the words of `gone`, and what the archive says.
+        TransientError
+            `gone`, if Kafka may have the image; if the archive does not answer.
+        """
+        is_there = row["archive_name"] is not None and row["archive_time_gone"] is None
+        data = self._archive.get(row["archive_name"]) if self._archive and is_there else None
+        if data is not None:
+            return data
+        if isinstance(gone, TransientError) or self._archive is None:
+            raise gone
+        raise ProblemError(gone.status, f"{gone.detail}; {_describe_archive(row)}") from gone
 
     def _fetch_file(self, row: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
         """Return an image as it was sent, and the cards that were sent beside it."""
@@ -103,6 +130,28 @@ class ImagePixels:
         if oldest is None or oldest.time_appended is None:
             return ""
         return f"; it holds what was appended since {oldest.time_appended:%FT%TZ}"
+
+
+def _decode(row: Mapping[str, Any], data: bytes, cards: Mapping[str, str]) -> PixelImage:
+    from sky.fits import decode_pixels  # noqa: PLC0415  (astropy: slow to import)
+    from sky.fits_containers import open_fits  # noqa: PLC0415  (the same)
+
+    try:
+        pixels = decode_pixels(*open_fits(data, cards, max_bytes=_MOST_UNPACKED_BYTES))
+    except HeaderError as error:
+        raise _gone(row, f"they cannot be read: {error}") from error
+    return PixelImage(pixels, row["wcs_header"])
+
+
+def _describe_archive(row: Mapping[str, Any]) -> str:
+    """Return why the archive has not the pixels of an image."""
+    if row["archive_time_gone"] is None:
+        name = row["archive_name"]
+        return "they were not archived" if name is None else f"the archive has lost {name}"
+    when = f"{row['archive_time_gone']:%FT%TZ} ({row['archive_gone_reason']})"
+    if row["archive_name"] is None:
+        return f"they were not archived: gone before {when}"
+    return f"the archive deleted them at {when}"
 
 
 def _gone(row: Mapping[str, Any], why: str) -> ProblemError:

@@ -202,6 +202,7 @@ async def _enter(
         "timeout_ms": int(timeout_s * 1000),
         "base_url": links.base_url,
         "retained": links.retained,
+        "archive": "on" if links.has_archive else "off",
     }
     await connection.fetch(limits.text, *limits.to_arguments(values))
     try:

@@ -31,10 +31,13 @@ class PixelLinks:
         Address of this server: links begin with it.
     retained : str
         Images that have links: setting ``livetrap.retained``.
+    has_archive : bool
+        Whether those of the archive have links, too: setting ``livetrap.archive``.
     """
 
     base_url: str
     retained: str = "[]"
+    has_archive: bool = False
 
 
 class Retention:
@@ -44,9 +47,12 @@ class Retention:
     ----------
     kafka : KafkaSettings
         Where the broker is.
+    has_archive : bool
+        Whether images may be read from the archive.
     """
 
-    def __init__(self, kafka: KafkaSettings) -> None:
+    def __init__(self, kafka: KafkaSettings, *, has_archive: bool = False) -> None:
+        self._has_archive = has_archive
         self._kafka = kafka
         self._topic = Topics(kafka.topic_prefix).images
         self._fetcher = MessageFetcher(kafka, group="livetrap-api-retention")
@@ -64,7 +70,8 @@ class Retention:
         sql : str
             The statement.
         """
-        return PixelLinks(base_url, await self._describe() if _VIEW in sql else "[]")
+        retained = await self._describe() if _VIEW in sql else "[]"
+        return PixelLinks(base_url, retained, has_archive=self._has_archive)
 
     async def _describe(self) -> str:
         """Return what Kafka has; nothing if it does not answer."""

@@ -99,6 +99,7 @@ class ApiProcessSettings(ServiceSettings):
     postgres: PostgresSettings = Field(default_factory=PostgresSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
     extract: RmsBounds = Field(default_factory=RmsBounds)
+    archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
 
 
 class Settings(SettingsOfSections):

@@ -13,18 +13,30 @@ from fastapi import FastAPI
 
 from api.app import create_app, create_context
 from livetrap.stack.ports import choose_port
-from runtime.settings import ApiProcessSettings, ApiSettings, KafkaSettings, PostgresSettings
+from runtime.settings import (
+    ApiProcessSettings,
+    ApiSettings,
+    ArchiveSettings,
+    KafkaSettings,
+    PostgresSettings,
+)
 
 __all__ = ["app_of", "client_of", "server", "settings_for"]
 
 _FIRST_ANSWER_S = 60
 
 
-def settings_for(url: str, kafka: KafkaSettings | None = None, **api: Any) -> ApiProcessSettings:
-    """Return settings with a database, perhaps a broker, and fields of section `api`."""
+def settings_for(
+    url: str,
+    kafka: KafkaSettings | None = None,
+    archive: ArchiveSettings | None = None,
+    **api: Any,
+) -> ApiProcessSettings:
+    """Return settings with a database, perhaps a broker and an archive, and fields of `api`."""
     return ApiProcessSettings(
         postgres=PostgresSettings(url=url),
         kafka=kafka or KafkaSettings(),
+        archive=archive or ArchiveSettings(),
         # A test writes a row and asks the same again.
         api=ApiSettings(**{"shared_answer_s": 0, **api}),
     )
@@ -32,10 +44,13 @@ def settings_for(url: str, kafka: KafkaSettings | None = None, **api: Any) -> Ap
 
 @asynccontextmanager
 async def client_of(
-    postgres_url: str, kafka: KafkaSettings | None = None, **api: Any
+    postgres_url: str,
+    kafka: KafkaSettings | None = None,
+    archive: ArchiveSettings | None = None,
+    **api: Any,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Serve the application inside the test; wait until its database is connected."""
-    app = create_app(create_context(settings_for(postgres_url, kafka, **api)))
+    app = create_app(create_context(settings_for(postgres_url, kafka, archive, **api)))
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:

@@ -93,6 +93,11 @@ class ArchiveSite:
         rows = self.rows()
         return [rows[each] for each in wanted]
 
+    def wait_until_gone(self, sent: SentImage) -> asyncpg.Record:
+        """Return the row of an image, when its file is gone."""
+        wait_until(lambda: self.rows()[sent.image_id]["time_gone"], what="the deletion")
+        return self.rows()[sent.image_id]
+
     def files(self) -> list[str]:
         """Return the names of all files of the archive."""
         found = (each for each in self.folder.rglob("*") if each.is_file())

@@ -44,7 +44,7 @@ OWN = {
         "alert": "Authority",
     },
     "services/archive": {"archive": "ArchiveSettings", "ingest": "ImageLimits"},
-    "api": {"api": "ApiSettings", "extract": "RmsBounds"},
+    "api": {"api": "ApiSettings", "archive": "ArchiveSettings", "extract": "RmsBounds"},
 }
 
 
