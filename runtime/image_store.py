@@ -1,9 +1,10 @@
 """The archive's files: a folder or an object store, through one library."""
 
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageStore"]
 
+# What an object store says differently each time: how long it took, and the name of the request.
+_VARYING = re.compile(r" in [0-9.]+[^ ]*s\b|<(RequestId|HostId)>[^<]*</\1>")
+_LONGEST_REASON = 400
 _REQUEST_S, _CONNECT_S, _RETRIES_S = 30, 5, 20
 
 
@@ -84,11 +88,13 @@ class ImageStore:
         import obstore  # noqa: PLC0415  (optional)
 
         with self._translated():
-            if self._folder is None:
-                obstore.delete(self._opened(), list(names))
-                return
-            for name in names:
-                (self._folder / name).unlink(missing_ok=True)
+            store = self._opened()
+            try:
+                obstore.delete(store, list(names))
+            except FileNotFoundError:  # of several, and the others may be there still
+                for name in names:
+                    with suppress(FileNotFoundError):
+                        obstore.delete(store, name)
 
     def find_failure(self, _timeout_s: float) -> str | None:
         """Return why the last use failed; None if it did not. A probe of `Health`."""
@@ -110,8 +116,7 @@ class ImageStore:
         # Its builders raise ValueError for what only the environment can mend.
         except (BaseError, OSError, ValueError) as error:
             self._failure = (
-                f"the archive of images cannot be used: {' '.join(str(error).split())} "
-                "(LIVETRAP_ARCHIVE__URL)"
+                f"the archive of images cannot be used: {_describe(error)} (LIVETRAP_ARCHIVE__URL)"
             )
             raise TransientError(self._failure) from error
         self._failure = None
@@ -135,11 +140,18 @@ def _open(url: str, folder: Path | None) -> "ObjectStore":
     return from_url(
         url,
         client_options={
+            "allow_http": True,  # the scheme of the endpoint says what is wanted
             "timeout": timedelta(seconds=_REQUEST_S),
             "connect_timeout": timedelta(seconds=_CONNECT_S),
         },
         retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=_RETRIES_S)},
     )
+
+
+def _describe(error: Exception) -> str:
+    """Return one line that is the same whenever the same fails: a new one would be logged."""
+    text = " ".join(str(error).split("Debug source:", 1)[0].split())
+    return _VARYING.sub("", text)[:_LONGEST_REASON].strip()
 
 
 def _remove_leftover(path: Path) -> None:
