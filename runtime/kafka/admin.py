@@ -30,6 +30,15 @@ __all__ = [
 _UNREACHABLE = frozenset(
     {KafkaError._TRANSPORT, KafkaError._RESOLVE}  # noqa: SLF001  (librdkafka's names)
 )
+# A topic is not known to every broker in the moment in which it was made.
+_PASSING = _UNREACHABLE | {
+    KafkaError._TIMED_OUT,  # noqa: SLF001  (the same)
+    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001  (the same)
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_CONTROLLER,
+    KafkaError.REQUEST_TIMED_OUT,
+}
 _ANSWER_S = 10.0
 # What a difference costs: images that are too large, too old, or lost with one broker.
 _COMPARED = ("max.message.bytes", "retention.ms", "retention.bytes", "min.insync.replicas")
@@ -94,7 +103,7 @@ def fence_topics(settings: KafkaSettings, names: Sequence[str], *, longest_s: fl
     Raises
     ------
     TransientError
-        If the broker is unavailable or refuses the login.
+        If the broker is unavailable, refuses the login, or does not know a new topic yet.
     FatalError
         If it belongs to another cluster than the settings say.
     """
@@ -109,7 +118,11 @@ def fence_topics(settings: KafkaSettings, names: Sequence[str], *, longest_s: fl
             found = described.result(timeout=_ANSWER_S)
             if any(name not in found or found[name].value != wanted[name] for name in wanted):
                 _alter(admin, resource.name, wanted)
+    except TimeoutError as error:
+        raise TransientError(f"Kafka does not answer within {_ANSWER_S:g} s") from error
     except KafkaException as error:
+        if error.args[0].code() in _PASSING:
+            raise TransientError(f"Kafka does not fence the alert topics: {error}") from error
         get_logger().warning("topics_not_fenced", topics=list(names), error=str(error))
         return False
     return True

@@ -8,7 +8,7 @@ import pytest
 
 from runtime.advisory_lock import FENCE_S
 from runtime.errors import TransientError
-from runtime.kafka import create_producer, ensure_topics
+from runtime.kafka import create_producer, ensure_topics, fence_topics
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 from services.alert.app.sender import KafkaSender
@@ -37,6 +37,7 @@ def has_leaders(sender: KafkaSender) -> bool:
     try:
         sender._read_ends()
         sender._read_lag()
+        fence_topics(sender._settings, sender._alert_topics, longest_s=FENCE_S)
     except TransientError:
         return False
     return True
@@ -146,6 +147,11 @@ async def test_what_was_allowed_too_long_ago_is_refused_and_can_be_sent_again(
     sender._clock = clock
     await sender.send([alert(number) for number in range(20)], {})
     assert {mark - start[name] for name, mark in (await ends(sender)).items()} == {20}
+
+
+def test_a_topic_that_is_not_known_yet_is_fenced_later(settings: KafkaSettings) -> None:
+    with pytest.raises(TransientError, match="does not fence"):
+        fence_topics(settings, ["soon"], longest_s=FENCE_S)
 
 
 async def test_the_age_of_an_alert_is_told_by_the_clock_of_the_broker(
