@@ -20,4 +20,4 @@ comment on function session_epoch() is
 
 alter table process_lease add column session_epoch text;
 comment on column process_lease.session_epoch is
-'What session_epoch() said when the holder last used its session [-]';
+'What session_epoch() said when the holder last used its session';
