@@ -1,12 +1,13 @@
 """The metadata that an image needs: time, frequency, beam, Stokes parameter, unit."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 
 from astropy.io.fits import Header
 
 from sky.header.beam import read_beam
-from sky.header.brightness import BrightnessUnit, read_brightness_unit
+from sky.header.brightness import BrightnessUnit, beam_area_sr, read_brightness_unit
 from sky.header.cards import Cards, quiet_astropy
 from sky.header.spectral import read_frequency
 from sky.header.stokes import read_stokes
@@ -34,6 +35,20 @@ class HeaderMetadata:
     telescope: str | None
     unit: BrightnessUnit
     ignored_cards: tuple[str, ...]
+
+    def jy_beam_factor(self, pixel_deg: float) -> float:
+        """Return what makes Jy/beam of the unit of the pixels.
+
+        Parameters
+        ----------
+        pixel_deg : float
+            Side of a pixel at the centre of the image [deg].
+        """
+        return self.unit.to_jy_beam(
+            freq_hz=self.freq_eff_hz,
+            beam_sr=beam_area_sr(self.beam_major_deg, self.beam_minor_deg),
+            pixel_sr=math.radians(pixel_deg) ** 2,
+        )
 
 
 @quiet_astropy()

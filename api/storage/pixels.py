@@ -5,6 +5,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from api.errors import ProblemError
 from api.models.pixels import PixelImage
 from runtime.errors import TransientError
@@ -135,9 +137,16 @@ class ImagePixels:
 def _decode(row: Mapping[str, Any], data: bytes, cards: Mapping[str, str]) -> PixelImage:
     from sky.fits import decode_pixels  # noqa: PLC0415  (astropy: slow to import)
     from sky.fits_containers import open_fits  # noqa: PLC0415  (the same)
+    from sky.metadata import read_metadata  # noqa: PLC0415  (the same)
+    from sky.wcs import SkyProjection  # noqa: PLC0415  (the same)
 
     try:
-        pixels = decode_pixels(*open_fits(data, cards, max_bytes=_MOST_UNPACKED_BYTES))
+        data, fits = open_fits(data, cards, max_bytes=_MOST_UNPACKED_BYTES)
+        pixel_deg = SkyProjection.of(row["wcs_header"]).pixel_scale_deg(fits.shape)
+        factor = read_metadata(fits.header).jy_beam_factor(pixel_deg)
+        pixels = decode_pixels(data, fits)
+        if factor != 1.0:
+            pixels *= np.float32(factor)
     except HeaderError as error:
         raise _gone(row, f"they cannot be read: {error}") from error
     return PixelImage(pixels, row["wcs_header"])

@@ -10,7 +10,6 @@ from services.extract.models import Image
 from services.extract.steps.pixels import blank_constants, check_pixels
 from sky.fits import FitsImage, HeaderError, decode_pixels, lowest_code
 from sky.fits_containers import open_fits
-from sky.header.brightness import beam_area_sr
 from sky.header.celestial import to_wcs_header
 from sky.metadata import HeaderMetadata, read_metadata
 from sky.wcs import SkyProjection
@@ -75,11 +74,7 @@ def open_image(
     )
     pixel_deg = projection.pixel_scale_deg(fits.shape)
     _check_beam(metadata, fits.shape, pixel_deg)
-    factor = metadata.unit.to_jy_beam(
-        freq_hz=metadata.freq_eff_hz,
-        beam_sr=beam_area_sr(metadata.beam_major_deg, metadata.beam_minor_deg),
-        pixel_sr=np.radians(pixel_deg) ** 2,
-    )
+    factor = metadata.jy_beam_factor(pixel_deg)
     if factor != 1.0:
         with np.errstate(over="ignore"):  # an infinite pixel is rejected below
             pixels *= np.float32(factor)

@@ -1,5 +1,6 @@
 """Cutouts over REST: pixels while Kafka has them, and words when it has not."""
 
+import gzip
 import io
 import struct
 import uuid
@@ -21,14 +22,15 @@ from runtime.settings import KafkaSettings
 from schemas.identity import digest_image
 from schemas.topics import Topics
 from sky.fits import decode_pixels, parse_fits
+from sky.fits_containers import open_fits
 from sky.header.celestial import to_wcs_header
 from tests.integration.runtime.test_retention import delete_records
 from tests.support.api_rows import Rows, rows_of
 from tests.support.api_service import client_of
 from tests.support.fits_images import make
 
-# One that is there, four that are not, and one that is deleted.
-N_SENT = 6
+# Two that are there, four that are not, and one that is deleted.
+N_SENT = 7
 
 
 async def stored(rows: Rows, kafka: KafkaSettings, data: bytes, **values: Any) -> str:
@@ -39,7 +41,7 @@ async def stored(rows: Rows, kafka: KafkaSettings, data: bytes, **values: Any) -
     _, offset = produce_and_locate(create_producer(kafka), message)
     row = {
         "image_id": digest_image(data, cards).image_id,
-        "wcs_header": to_wcs_header(parse_fits(data, cards).header),
+        "wcs_header": to_wcs_header(open_fits(data, cards, max_bytes=1 << 30)[1].header),
         "kafka_cluster_id": fetch_cluster_id(kafka),
         "kafka_topic": topic,
         "kafka_partition": 0,
@@ -89,6 +91,13 @@ async def test_pixels_are_cut_while_kafka_has_them(
         opposite = {"ra": (centre["ra"] + 180) % 360, "dec": -centre["dec"]}
         assert "outside" in await refused(client, address, 400, **opposite)
         assert "at most 1025" in await refused(client, address, 400, **centre, size_arcmin=10_800)
+        packed = gzip.compress(make(BUNIT="mJy/beam"))
+        answer = await client.get(
+            await stored(rows, kafka, packed), params={**centre, "format": "fits"}
+        )
+        with fits.open(io.BytesIO(answer.content)) as hdus:
+            assert hdus[0].header["BUNIT"] == "Jy/beam"
+            assert np.isclose(hdus[0].data[half, half], pixels[y, x] / 1000)
         await check_what_is_gone(rows, client, kafka, centre)
 
 
