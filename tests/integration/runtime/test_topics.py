@@ -86,6 +86,7 @@ def test_requests_get_as_many_partitions_as_the_images_that_are_there(
     admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
     for future in admin.create_topics([NewTopic(topics.images, 3, 1)]).values():
         future.result(30)
+    wait_until(lambda: topics.images in admin.list_topics(timeout=30).topics, what="its metadata")
     ensure_topics(made)
     found = admin.list_topics(timeout=30).topics
     for name in (topics.forced_requests, topics.stamp_requests):

@@ -45,7 +45,7 @@ IMAGE_STEPS = [
     )),
     *(f"{STEPS}.image.{name}" for name in (
         "open_fits", "to_wcs_header", "read_metadata", "decode_pixels", "blank_constants",
-        "beam_area_sr", "check_pixels",
+        "HeaderMetadata.jy_beam_factor", "check_pixels",
     )),
     f"{STEPS}.image_message.digest_image", f"{STEPS}.image_message.to_stream_name",
     f"{STEPS}.records.to_image_metadata",
