@@ -57,7 +57,7 @@ async def add_subscription(
         name=new.name, owner=writer.name, rule=new.rule, moc=new.moc, schedule=new.schedule,
         ra=cone and cone.ra % 360.0 % 360.0, dec=cone and cone.dec,
         radius_deg=cone and cone.radius_deg, channel=new.channel, target=new.target,
-        secret=secret, max_subscriptions=most,
+        secret=secret, stamps=new.stamps, max_subscriptions=most,
     )  # fmt: skip
     if not rows:
         taken = await writer.context.database.fetch("list_subscriptions", name=new.name)
@@ -147,7 +147,7 @@ async def _parse(writer: Writer, given: WantedAlerts) -> Wanted:
     Raises
     ------
     ProblemError
-        422 if a part is not valid, or names a catalogue or stream that does not exist.
+        400 if a part is not valid, or names a catalogue, stream or telescope that does not exist.
     """
     circle = given.cone
     cone = None if circle is None else (circle.ra, circle.dec, circle.radius_deg)
@@ -161,8 +161,11 @@ async def _parse(writer: Writer, given: WantedAlerts) -> Wanted:
     for kind, named, query in (
         ("reference catalogue", {each.catalogue for each in wanted.matches}, "catalogue"),
         ("stream", wanted.streams, "stream"),
+        ("telescope", wanted.telescopes, "telescope"),
     ):
         known = [row["name"] for row in await database.fetch(f"list_{query}_names")]
+        if kind == "telescope" and not known:
+            continue  # before the first image any may come
         if unknown := sorted(set(named) - set(known)):
             there = ", ".join(known[:20]) or "none"
             raise ProblemError(400, f"rule: no {kind} {unknown[0]!r}; there is {there}")

@@ -83,6 +83,11 @@ class NewSubscription(WantedAlerts):
     secret: SecretStr | None = Field(
         None, min_length=16, max_length=200, description="Signs the body of a webhook (HMAC)"
     )
+    stamps: bool = Field(
+        default=False,
+        description="Notices to a webhook carry the stamps that are there by then as pictures "
+        "(`stamps_png`)",
+    )
 
     @model_validator(mode="after")
     def _check_target(self) -> Self:
@@ -97,6 +102,8 @@ class NewSubscription(WantedAlerts):
             _check_mail(self.target)
         if self.secret is not None and self.channel != "webhook":
             raise ValueError("secret: only what goes to a webhook is signed")
+        if self.stamps and self.channel != "webhook":
+            raise ValueError(f"stamps: channel {self.channel} cannot carry them in its notices")
         return self
 
 
@@ -117,6 +124,7 @@ class Subscription(Model):
     channel: Channel
     target: str
     is_signed: bool = Field(description="Whether what is sent to the webhook is signed")
+    stamps: bool = Field(description="Whether notices to the webhook carry stamps as pictures")
     time_created: datetime
     n_delivered: int = Field(description="Alerts that were delivered [-]")
     n_failures: int = Field(description="Failed attempts in a row [-]")

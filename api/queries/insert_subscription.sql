@@ -12,7 +12,8 @@
 -- $9   channel            text
 -- $10  target             text
 -- $11  secret             text
--- $12  max_subscriptions  int     of one owner [-]
+-- $12  stamps             bool
+-- $13  max_subscriptions  int     of one owner [-]
 -- Indexes: subscription (owner), subscription (name), the primary key of subscriber.
 with owned as (
     select count(*) as n_subscriptions
@@ -22,7 +23,8 @@ with owned as (
 
 inserted as (
     insert into subscription (
-        name, owner, rule, ra, dec, radius_deg, moc, schedule, channel, target, secret
+        name, owner, rule, ra, dec, radius_deg, moc, schedule, channel, target, secret,
+        stamps
     )
     select
         $1::text as name,
@@ -35,9 +37,10 @@ inserted as (
         $8::text as schedule,
         $9::text as channel,
         $10::text as target,
-        $11::text as secret
+        $11::text as secret,
+        $12::bool as stamps
     from owned
-    where owned.n_subscriptions < $12::int
+    where owned.n_subscriptions < $13::int
     on conflict (name) do nothing
     returning subscription.id, subscription.name
 ),

@@ -15,6 +15,7 @@ select
     subscription.channel,
     subscription.target,
     subscription.time_created,
+    subscription.stamps,
     subscription.secret is not null as is_signed,
     subscriber.disabled_reason,
     subscriber.failure_reason,

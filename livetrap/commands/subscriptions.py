@@ -66,6 +66,7 @@ def add(
     moc: _Moc = None,
     schedule: _Schedule = "",
     secret: Annotated[str | None, typer.Option(help="Signs what a webhook gets")] = None,
+    stamps: Annotated[bool, typer.Option("--stamps", help="A webhook gets pictures, too")] = False,
     token: _Token = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -82,6 +83,7 @@ def add(
     made = SubscriptionClient.of_settings(token).add(
         {
             "name": name, "channel": channel, "target": target, "secret": secret,
+            "stamps": stamps,
             **to_wanted(rule=rule, cone=cone, moc=moc, schedule=schedule),
         }
     )  # fmt: skip

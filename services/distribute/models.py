@@ -101,6 +101,7 @@ class Subscription:
     channel: str
     target: str
     secret: str | None
+    stamps: bool
 
     @property
     def cone(self) -> tuple[float, float, float] | None:

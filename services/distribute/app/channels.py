@@ -17,12 +17,12 @@ from services.distribute.handlers.webhook import Webhook
 from services.distribute.models import OutgoingAlert
 from services.distribute.storage import DeliveryStore, StampStore
 
-__all__ = ["EMAIL_PICTURES_S", "build_channels"]
+__all__ = ["EMAIL_PICTURES_S", "WEBHOOK_PICTURES_S", "build_channels"]
 
 # With the 20 s of a mail server it is less than an alert may keep the process busy.
 EMAIL_PICTURES_S = 20.0
 # A robot waits for each alert.
-_WEBHOOK_PICTURES_S = 2.0
+WEBHOOK_PICTURES_S = 2.0
 
 Deliver = Callable[[list[OutgoingAlert]], Coroutine[Any, Any, list[OutgoingAlert]]]
 
@@ -69,7 +69,7 @@ def build_channels(
 
     channels = []
     for each in settings.webhooks:
-        drawn = StampPictures(stamps.read, timeout_s=_WEBHOOK_PICTURES_S) if each.stamps else None
+        drawn = StampPictures(stamps.read, timeout_s=WEBHOOK_PICTURES_S) if each.stamps else None
         webhook = Webhook(each, drawn)
         stack.push_async_callback(webhook.aclose)
         channels.append(build(DeliveryChannelName.WEBHOOK, each.name, webhook.deliver))

@@ -19,7 +19,7 @@ from runtime.threads import run_in_thread
 from schemas.delivery_channels import DeliveryChannelName
 from schemas.topics import Topics
 from services.distribute.app.alert_topic import AlertTopic
-from services.distribute.app.channels import EMAIL_PICTURES_S
+from services.distribute.app.channels import EMAIL_PICTURES_S, WEBHOOK_PICTURES_S
 from services.distribute.errors import DeliveryError
 from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.handlers.digest import Digest
@@ -65,7 +65,7 @@ class SubscriptionRunner:
     deliveries : DeliveryStore
         What was delivered.
     stamps : StampStore
-        Stamps that e-mails show.
+        Stamps that e-mails show and webhooks carry.
     may_deliver : callable
         Returns whether this process is the one that delivers.
     in_flight : InFlight
@@ -88,6 +88,7 @@ class SubscriptionRunner:
         self._store = store
         self._deliveries = deliveries
         self._pictures = StampPictures(stamps.read, timeout_s=EMAIL_PICTURES_S)
+        self._webhook_pictures = StampPictures(stamps.read, timeout_s=WEBHOOK_PICTURES_S)
         self._may_deliver = may_deliver
         self._in_flight = in_flight
         self._producer: Producer | None = None
@@ -180,7 +181,9 @@ class SubscriptionRunner:
         match subscription.channel:
             case "webhook" | "chat":
                 return _build_webhook(
-                    subscription, allow_private=self._settings.subscription_allow_private
+                    subscription,
+                    self._webhook_pictures if subscription.stamps else None,
+                    allow_private=self._settings.subscription_allow_private,
                 )
             case "email" | "digest":
                 email = self._settings.email
@@ -196,7 +199,7 @@ class SubscriptionRunner:
 
 
 def _build_webhook(
-    subscription: Subscription, *, allow_private: bool
+    subscription: Subscription, pictures: StampPictures | None, *, allow_private: bool
 ) -> tuple[Deliver, Callable[[], Awaitable[None]]]:
     try:
         settings = WebhookSettings(
@@ -208,7 +211,7 @@ def _build_webhook(
         )
     except ValidationError as error:
         return _refuse(f"not a webhook: {error.errors()[0]['msg']}"), _do_nothing
-    webhook = Webhook(settings)
+    webhook = Webhook(settings, pictures)
     return webhook.deliver, webhook.aclose
 
 

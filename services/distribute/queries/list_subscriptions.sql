@@ -10,6 +10,7 @@ select
     subscription.schedule,
     subscription.channel,
     subscription.target,
-    subscription.secret
+    subscription.secret,
+    subscription.stamps
 from subscription
 order by subscription.id

@@ -75,7 +75,7 @@ async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
 async def test_a_subscription_is_made_shown_and_deleted(client: httpx.AsyncClient) -> None:
     wanted = new(
         cone={"ra": -10.0, "dec": 45.0, "radius_deg": 5.0}, moc="0/0-11", channel="webhook",
-        schedule="mon 1:00-2:00", target="https://robot.example.org/", secret="x" * 16,
+        schedule="mon 1:00-2:00", target="https://robot.example.org/", secret="x" * 16, stamps=True,
     )  # fmt: skip
     made = await client.post(PATH, json=wanted)
     assert made.status_code == 201, made.text
@@ -83,6 +83,7 @@ async def test_a_subscription_is_made_shown_and_deleted(client: httpx.AsyncClien
     assert shown == made.json()
     assert shown["cone"] == {"ra": 350.0, "dec": 45.0, "radius_deg": 5.0}
     assert (shown["is_signed"], shown["n_delivered"], shown["disabled_reason"]) == (True, 0, None)
+    assert shown["stamps"] is True
     assert "secret" not in shown
     audit = await client.get("/api/v1/audit?limit=50")
     assert wanted["name"] in audit.text
@@ -112,10 +113,12 @@ async def test_a_new_one_gets_what_comes_from_then_on(
         ({"rule": "snr >"}, "rule: not an expression"),
         ({"rule": "matches('nowhere', 10)"}, "no reference catalogue 'nowhere'"),
         ({"rule": "stream == 'no such'"}, "no stream 'no such'"),
+        ({"rule": "telescope in ['no such']"}, "no telescope 'no such'"),
         ({"moc": "99/1"}, "moc: "),
         ({"schedule": "always"}, "schedule: "),
         ({"channel": "webhook"}, "needs an address"),
         ({"channel": "kafka", "target": "x"}, "leave it out"),
+        ({"stamps": True}, "stamps: channel kafka cannot carry them"),
         ({"channel": "email", "target": "a b"}, "not an e-mail address"),
         ({"channel": "webhook", "target": "file:///etc/passwd"}, "URL scheme"),
         ({"name": "voevent-v1"}, "must not end in -v"),
@@ -125,8 +128,9 @@ async def test_a_new_one_gets_what_comes_from_then_on(
     ],
 )
 async def test_what_is_not_valid_is_refused_with_words(
-    client: httpx.AsyncClient, changes: dict[str, Any], message: str
+    client: httpx.AsyncClient, rows: Rows, changes: dict[str, Any], message: str
 ) -> None:
+    await rows.image(0.0, telescope="LOFAR")
     answer = await client.post(PATH, json=new(**changes))
     assert answer.status_code == 400, answer.text
     assert message in answer.text

@@ -26,6 +26,7 @@ from tests.support.announced_events import store_events, tell
 from tests.support.api_rows import Rows, rows_of
 from tests.support.in_flight import new_in_flight
 from tests.support.receivers import always, serving, until
+from tests.support.stamp_rows import stamp_file, store_stamps
 from tests.support.vtp_events import DECISION, START, source_event
 
 SETTINGS = AlertSettings(authority="org.test")
@@ -40,14 +41,16 @@ def alert_of(event: SourceEvent, revision: int = 0, after_s: float = 0.0) -> New
     return build_alert(event, SETTINGS, DECISION, time, revision=revision)
 
 
-async def subscribe(pool: asyncpg.Pool, channel: str, rule: str, target: str = "") -> str:
+async def subscribe(
+    pool: asyncpg.Pool, channel: str, rule: str, target: str = "", *, stamps: bool = False
+) -> str:
     name = f"test-{uuid.uuid4().hex[:8]}"
     # At once: a runner that sees a subscription without its subscriber adds that itself.
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(
-            "insert into subscription (name, owner, rule, channel, target) "
-            "values ($1, 'me', $2, $3, $4)",
-            name, rule, channel, target,
+            "insert into subscription (name, owner, rule, channel, target, stamps) "
+            "values ($1, 'me', $2, $3, $4, $5)",
+            name, rule, channel, target, stamps,
         )  # fmt: skip
         await connection.execute(
             "insert into subscriber (channel, name, since_alert_id) "
@@ -120,6 +123,22 @@ async def test_a_chat_gets_a_line_of_text(pool: asyncpg.Pool, rows: Rows) -> Non
     assert json.loads(body)["text"].startswith(
         f"{event.trig_id}: initial, new_source, S/N 25.0, 123.4000 +45.6000, 2026-03-01T12:00:04"
     )
+
+
+async def test_a_webhook_gets_stamps_if_it_wants_them(pool: asyncpg.Pool, rows: Rows) -> None:
+    event = of_stream(rows)
+    await store_events(pool, rows, [event])
+    await store_stamps(pool, event.trig_id, now=stamp_file(5.0), before=stamp_file(-1.0))
+    rule = f"stream == '{rows.stream}'"
+    async with serving() as with_stamps, serving() as without, serving_subscriptions(pool) as runner:
+        for server, stamps in ((with_stamps, True), (without, False)):
+            target = f"http://127.0.0.1:{server.port}/"
+            await subscribe(pool, "webhook", rule, target, stamps=stamps)
+        await tell(pool, [alert_of(event)])
+        await until(lambda: runner.wake() or (with_stamps.requests and without.requests))
+    notice, plain = (json.loads(server.requests[0][1]) for server in (with_stamps, without))
+    assert list(notice.pop("stamps_png")) == ["before", "now", "difference"]
+    assert notice == plain == json.loads(alert_of(event).notice)
 
 
 async def test_a_topic_of_its_own_gets_notices(
