@@ -299,19 +299,19 @@ class _Parser:
         return RuleError(f"at `{at}`: {message}")
 
 
-def find_streams(node: Node) -> frozenset[str]:
-    """Return the names of streams in an expression."""
+def find_texts(node: Node, quantity: str) -> frozenset[str]:
+    """Return the texts with which an expression compares a quantity, such as ``stream``."""
     match node:
-        case Comparison(left=Name("stream"), right=Literal_(str() as name)):
-            return frozenset({name})
-        case Comparison(left=Literal_(str() as name), right=Name("stream")):
-            return frozenset({name})
-        case Member(name="stream", values=values):
+        case Comparison(left=Name(name), right=Literal_(str() as text)) if name == quantity:
+            return frozenset({text})
+        case Comparison(left=Literal_(str() as text), right=Name(name)) if name == quantity:
+            return frozenset({text})
+        case Member(name=name, values=values) if name == quantity:
             return frozenset(str(value) for value in values)
         case Not(part=part):
-            return find_streams(part)
+            return find_texts(part, quantity)
         case All(parts=parts) | Any(parts=parts):
-            return frozenset().union(*(find_streams(part) for part in parts))
+            return frozenset().union(*(find_texts(part, quantity) for part in parts))
     return frozenset()
 
 

@@ -132,7 +132,7 @@ QUANTITIES: dict[str, Quantity] = {
     ),
     "certainty": _text("certainty", "certain or possible", _read_choices("certainty")),
     "stream": _text("stream", "name of the stream"),
-    "telescope": _text("telescope", "name of the telescope"),
+    "telescope": _text("telescope", "name of the telescope, as TELESCOP of images has it"),
     "stokes": _text("stokes", "Stokes parameter or correlation of receivers", STOKES_NAMES),
     "snr": _number("snr", "peak over local rms [-]"),
     "flux_peak_jy_beam": _number("flux_peak_jy_beam", "peak brightness [Jy/beam]"),

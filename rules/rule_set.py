@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from rules.expression import Match, Node, RuleError, find_matches, find_streams, parse
+from rules.expression import Match, Node, RuleError, find_matches, find_texts, parse
 from rules.predicate import is_true
 from rules.quantities import Facts
 from runtime.errors import SettingsError
@@ -19,6 +19,11 @@ DEFAULT_RULES = files("rules") / "default.toml"
 _MAX_RULES = 100
 _MAX_LISTED = 20
 _KEYS = {"name", "when", "importance", "role"}
+_TOLD_BY = {
+    "reference catalogue": "`livetrap catalogues list`",
+    "stream": "`livetrap streams list`",
+    "telescope": "as images name it so far",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,13 @@ class RuleSet:
         """Matches with reference catalogues whose results must be among the facts."""
         return frozenset().union(*(find_matches(rule.when) for rule in self.rules))
 
-    def check_names(self, *, catalogues: Collection[str], streams: Collection[str]) -> None:
+    def check_names(
+        self,
+        *,
+        catalogues: Collection[str],
+        streams: Collection[str],
+        telescopes: Collection[str],
+    ) -> None:
         """Refuse names that the database does not have: a comparison with one never changes.
 
         Parameters
@@ -60,6 +71,8 @@ class RuleSet:
             Reference catalogues that are loaded.
         streams : collection of str
             Streams so far; while there is none, any may come.
+        telescopes : collection of str
+            Telescopes that headers of images have named so far; while there is none, any may come.
 
         Raises
         ------
@@ -68,9 +81,10 @@ class RuleSet:
         """
         for rule in self.rules:
             named = {match.catalogue for match in find_matches(rule.when)}
-            _refuse_unknown(rule, named, "reference catalogue", catalogues, "catalogues list")
-            if streams:
-                _refuse_unknown(rule, find_streams(rule.when), "stream", streams, "streams list")
+            _refuse_unknown(rule, named, "reference catalogue", catalogues)
+            for quantity, known in (("stream", streams), ("telescope", telescopes)):
+                if known:
+                    _refuse_unknown(rule, find_texts(rule.when, quantity), quantity, known)
 
     def find(self, facts: Facts) -> Rule | None:
         """Return the first rule that is true; None if no alert is due."""
@@ -78,12 +92,12 @@ class RuleSet:
 
 
 def _refuse_unknown(
-    rule: Rule, named: Collection[str], kind: str, known: Collection[str], command: str
+    rule: Rule, named: Collection[str], kind: str, known: Collection[str]
 ) -> None:
     for name in sorted(set(named) - set(known)):
         there = ", ".join(sorted(known)[:_MAX_LISTED]) or "none"
         raise SettingsError(
-            f"rule {rule.name!r}: no {kind} {name!r}; there is {there} (`livetrap {command}`)"
+            f"rule {rule.name!r}: no {kind} {name!r}; there is {there} ({_TOLD_BY[kind]})"
         )
 
 

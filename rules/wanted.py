@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from rules.expression import All, Match, Node, RuleError, Within, find_matches, find_streams, parse
+from rules.expression import All, Match, Node, RuleError, Within, find_matches, find_texts, parse
 from rules.predicate import is_true
 from rules.quantities import facts_of
 from rules.schedule import Schedule, ScheduleError, parse_schedule
@@ -34,7 +34,12 @@ class Wanted:
     @property
     def streams(self) -> frozenset[str]:
         """Streams that its rule names."""
-        return frozenset() if self.when is None else frozenset(find_streams(self.when))
+        return frozenset() if self.when is None else find_texts(self.when, "stream")
+
+    @property
+    def telescopes(self) -> frozenset[str]:
+        """Telescopes that its rule names."""
+        return frozenset() if self.when is None else find_texts(self.when, "telescope")
 
     def is_true(
         self, event: SourceEvent, matches: Mapping[str, bool], time_alert: datetime

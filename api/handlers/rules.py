@@ -59,15 +59,15 @@ async def _parse(database: Database, text: str) -> RuleSet:
     Raises
     ------
     ProblemError
-        400 if one is not valid, or names a catalogue or stream that does not exist.
+        400 if one is not valid, or names a catalogue, stream or telescope that does not exist.
     """
     try:
         rules = await asyncio.to_thread(parse_rules, text, "rules")
-        catalogues, streams = [
+        catalogues, streams, telescopes = [
             [row["name"] for row in await database.fetch(f"list_{kind}_names")]
-            for kind in ("catalogue", "stream")
+            for kind in ("catalogue", "stream", "telescope")
         ]
-        rules.check_names(catalogues=catalogues, streams=streams)
+        rules.check_names(catalogues=catalogues, streams=streams, telescopes=telescopes)
     except SettingsError as error:
         raise ProblemError(400, str(error)) from error
     if len(rules.matches) > _MAX_MATCHES:

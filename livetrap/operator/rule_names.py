@@ -1,4 +1,4 @@
-"""Whether the catalogues and streams that rules name exist."""
+"""Whether the catalogues, streams and telescopes that rules name exist."""
 
 import asyncpg
 
@@ -19,7 +19,7 @@ def check_names(settings: Settings, rule_set: RuleSet) -> str:
     Raises
     ------
     SettingsError
-        If a rule names a catalogue or a stream that does not exist.
+        If a rule names a catalogue, stream or telescope that does not exist.
     """
 
     async def fetch(connection: asyncpg.Connection) -> list[tuple[str, str]]:
@@ -30,8 +30,9 @@ def check_names(settings: Settings, rule_set: RuleSet) -> str:
         names = with_connection(settings.postgres, fetch)
     except (TransientError, FatalError) as error:
         return str(error)
-    rule_set.check_names(
-        catalogues=[name for kind, name in names if kind == "catalogue"],
-        streams=[name for kind, name in names if kind == "stream"],
+    catalogues, streams, telescopes = (
+        [name for kind, name in names if kind == wanted]
+        for wanted in ("catalogue", "stream", "telescope")
     )
+    rule_set.check_names(catalogues=catalogues, streams=streams, telescopes=telescopes)
     return ""

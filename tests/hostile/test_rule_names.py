@@ -10,7 +10,10 @@ from runtime.errors import SettingsError
 from services.alert.app.rules import RuleFile
 from services.alert.models import KnownNames
 
-NAMES = KnownNames(frozenset({"nvss", "first"}), frozenset({"lofar", "askap"}))
+NAMES = KnownNames(
+    frozenset({"nvss", "first"}), frozenset({"lofar", "askap"}), frozenset({"LOFAR", "ASKAP"})
+)
+NONE: frozenset[str] = frozenset()
 GOOD = "not matches('nvss', 60) and stream == 'lofar'"
 
 
@@ -20,7 +23,9 @@ def rules(when: str) -> str:
 
 def check(when: str, names: KnownNames = NAMES) -> None:
     rule_set = parse_rules(rules(when), "x")
-    rule_set.check_names(catalogues=names.catalogues, streams=names.streams)
+    rule_set.check_names(
+        catalogues=names.catalogues, streams=names.streams, telescopes=names.telescopes
+    )
 
 
 @pytest.mark.parametrize(
@@ -32,6 +37,8 @@ def check(when: str, names: KnownNames = NAMES) -> None:
         ("'lofer' != stream", "stream 'lofer'"),
         ("stream in ['lofar', 'mwa']", "stream 'mwa'"),
         ("not (snr > 1 or stream not in ['mwa'])", "stream 'mwa'"),
+        ("telescope == 'lofar'", "no telescope 'lofar'; there is ASKAP, LOFAR"),
+        ("not (snr > 1 and telescope in ['LOFAR', 'MWA'])", "telescope 'MWA'"),
     ],
 )
 def test_a_name_that_does_not_exist_is_refused(when: str, words: str) -> None:
@@ -41,7 +48,8 @@ def test_a_name_that_does_not_exist_is_refused(when: str, words: str) -> None:
 
 def test_names_that_exist_pass_and_before_the_first_image_any_stream() -> None:
     check(GOOD)
-    check("stream == 'soon'", KnownNames(frozenset(), frozenset()))
+    check("telescope != 'LOFAR'")
+    check("stream == 'soon' or telescope == 'SOON'", KnownNames(NONE, NONE, NONE))
 
 
 @pytest.mark.parametrize(

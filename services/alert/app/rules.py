@@ -48,10 +48,12 @@ class RuleFile:
         Raises
         ------
         SettingsError
-            If they do. A stream that does not exist may come with its first image.
+            If they do. A stream or telescope that does not exist may come with its first image.
         """
         if self._names is not None:
-            self._rules.check_names(catalogues=self._names.catalogues, streams=())
+            self._rules.check_names(
+                catalogues=self._names.catalogues, streams=(), telescopes=()
+            )
 
     def current(self) -> RuleSet:
         """Return the rules; costs one `stat` of the file."""
@@ -73,7 +75,11 @@ class RuleFile:
     def _load(self) -> RuleSet:
         rules = load_rules(self._path)
         if self._names is not None:
-            rules.check_names(catalogues=self._names.catalogues, streams=self._names.streams)
+            rules.check_names(
+                catalogues=self._names.catalogues,
+                streams=self._names.streams,
+                telescopes=self._names.telescopes,
+            )
         return rules
 
     def _read_version(self) -> tuple[int, int, int] | None:

@@ -19,10 +19,11 @@ LowWatermark = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """Reference catalogues and streams of the database."""
+    """Reference catalogues, streams and telescopes of the database."""
 
     catalogues: frozenset[str]
     streams: frozenset[str]
+    telescopes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

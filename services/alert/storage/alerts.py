@@ -133,11 +133,11 @@ class AlertStore:
         """Return the names that rules may use."""
         async with lend_connection(self._pool) as connection:
             rows = await _QUERIES.fetch(connection, "list_names")
-        catalogues, streams = (
+        catalogues, streams, telescopes = (
             frozenset(row["name"] for row in rows if row["kind"] == kind)
-            for kind in ("catalogue", "stream")
+            for kind in ("catalogue", "stream", "telescope")
         )
-        return KnownNames(catalogues, streams)
+        return KnownNames(catalogues, streams, telescopes)
 
     async def list_unpublished(self) -> list[StoredAlert]:
         """Return the alerts that are stored and not known to be on Kafka, oldest first."""

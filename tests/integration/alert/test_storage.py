@@ -18,6 +18,7 @@ from schemas.messages import SourceEvent
 from services.alert.models import AlertHistory, NewAlert, StoredAlert
 from services.alert.steps.alert import build_alert
 from services.alert.storage import AlertStore
+from tests.support.api_rows import rows_of
 from tests.support.vtp_events import DECISION, START, source_event
 
 SETTINGS = AlertSettings(authority="org.test")
@@ -264,6 +265,19 @@ async def test_a_lost_connection_is_worth_another_try(
     alert, is_new = await add(store, event)
     assert is_new
     await finish(store, alert)
+
+
+async def test_rules_may_name_the_streams_and_telescopes_that_images_have(
+    store: AlertStore, postgres_url: str
+) -> None:
+    async with rows_of(postgres_url) as rows:
+        names = {f"T{uuid.uuid4().hex}" for _ in range(2)}
+        for step, telescope in enumerate([*names, None, *names]):
+            await rows.image(step, telescope=telescope)
+        known = await store.list_names()
+        assert rows.stream in known.streams
+        assert names <= known.telescopes
+        assert None not in known.telescopes
 
 
 async def test_the_alerts_of_the_minute_before_are_counted_for_each_event_of_a_batch(

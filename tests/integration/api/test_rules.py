@@ -56,12 +56,17 @@ async def test_rules_are_tried_on_past_events(postgres_url: str) -> None:
         ("rule", "not TOML"),
         (rules_of("snr >"), "tried"),
         (rules_of("stream == 'nowhere'"), "nowhere"),
+        (rules_of("telescope == 'NOWHERE'"), "no telescope 'NOWHERE'"),
         (rules_of("matches('nothing', 5)"), "nothing"),
         (rules_of("sn > 5"), "sn"),
     ],
 )
 async def test_a_wrong_rule_is_explained(postgres_url: str, text: str, words: str) -> None:
-    async with rows_of(postgres_url), client_of(postgres_url, write_token=TOKEN) as client:
+    async with (
+        rows_of(postgres_url) as rows,
+        client_of(postgres_url, write_token=TOKEN) as client,
+    ):
+        await rows.image(0.0, telescope="LOFAR")
         answer = await client.post(f"{PATH}/dry-run", json={"rules": text}, headers=AUTHORIZED)
         assert answer.status_code == 400, answer.text
         assert words in answer.json()["detail"]
