@@ -91,9 +91,7 @@ class RuleSet:
         return next((rule for rule in self.rules if is_true(rule.when, facts)), None)
 
 
-def _refuse_unknown(
-    rule: Rule, named: Collection[str], kind: str, known: Collection[str]
-) -> None:
+def _refuse_unknown(rule: Rule, named: Collection[str], kind: str, known: Collection[str]) -> None:
     for name in sorted(set(named) - set(known)):
         there = ", ".join(sorted(known)[:_MAX_LISTED]) or "none"
         raise SettingsError(

@@ -51,9 +51,7 @@ class RuleFile:
             If they do. A stream or telescope that does not exist may come with its first image.
         """
         if self._names is not None:
-            self._rules.check_names(
-                catalogues=self._names.catalogues, streams=(), telescopes=()
-            )
+            self._rules.check_names(catalogues=self._names.catalogues, streams=(), telescopes=())
 
     def current(self) -> RuleSet:
         """Return the rules; costs one `stat` of the file."""

@@ -75,7 +75,8 @@ async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
 async def test_a_subscription_is_made_shown_and_deleted(client: httpx.AsyncClient) -> None:
     wanted = new(
         cone={"ra": -10.0, "dec": 45.0, "radius_deg": 5.0}, moc="0/0-11", channel="webhook",
-        schedule="mon 1:00-2:00", target="https://robot.example.org/", secret="x" * 16, stamps=True,
+        schedule="mon 1:00-2:00", target="https://robot.example.org/", secret="x" * 16,
+        stamps=True,
     )  # fmt: skip
     made = await client.post(PATH, json=wanted)
     assert made.status_code == 201, made.text

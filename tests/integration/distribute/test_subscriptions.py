@@ -130,7 +130,9 @@ async def test_a_webhook_gets_stamps_if_it_wants_them(pool: asyncpg.Pool, rows: 
     await store_events(pool, rows, [event])
     await store_stamps(pool, event.trig_id, now=stamp_file(5.0), before=stamp_file(-1.0))
     rule = f"stream == '{rows.stream}'"
-    async with serving() as with_stamps, serving() as without, serving_subscriptions(pool) as runner:
+    async with (
+        serving() as with_stamps, serving() as without, serving_subscriptions(pool) as runner,
+    ):  # fmt: skip
         for server, stamps in ((with_stamps, True), (without, False)):
             target = f"http://127.0.0.1:{server.port}/"
             await subscribe(pool, "webhook", rule, target, stamps=stamps)
