@@ -80,8 +80,12 @@ def _single(given: Mapping[str, Sequence[str]], name: str) -> str | None:
     response_class=Response,
     responses=xml_responses("<uws:jobs/>"),
 )
-async def list_tap_jobs() -> Response:
-    """Return no job: they have no owner, and who knows the identity of one may delete it."""
+async def list_tap_jobs(context: Context) -> Response:
+    """Return no job: they have no owner, and who knows the identity of one may delete it.
+
+    It is an error while the database is away: a job that cannot be read is not one that is gone.
+    """
+    await context.database.fetch("check_schema")
     return Response(write_jobs(), media_type=XML_TYPE)
 
 

@@ -118,8 +118,8 @@ async def survive_outages(proxy: Proxy, rows: Rows) -> None:
 @pytest.mark.parametrize(
     "path",
     ["/vo/scs?RA=1&DEC=1&SR=1", "/vo/scs/transients?RA=1&DEC=1&SR=1", "/vo/sia?POS=CIRCLE 1 1 1",
-     "/vo/tap/sync?LANG=ADQL&QUERY=select top 1 id from livetrap.source", "/vo/tap/async/none",
-     f"/vo/datalink?ID={'0' * 64}"],
+     "/vo/tap/sync?LANG=ADQL&QUERY=select top 1 id from livetrap.source", "/vo/tap/async",
+     "/vo/tap/async/none", f"/vo/datalink?ID={'0' * 64}"],
 )  # fmt: skip
 async def test_clients_of_the_virtual_observatory_read_the_error_from_a_votable(
     postgres_url: str, path: str

@@ -1,9 +1,10 @@
 // Alerts that were sent, and who has them.
 
-import { href, Link, setQuery, useAddress } from "../address";
+import { href, Link, useAddress } from "../address";
 import { duration, fluxFigure, kindText, place, snr, time } from "../format";
 import { url } from "../http";
 import { classOf, ColumnChooser, EXPORTS, fieldsOf, shownOf, type Column } from "../parts/columns";
+import { Choice, OfStream, StreamChoice, useStreams } from "../parts/filters";
 import { Badge } from "../parts/marks";
 import { Loaded, useResource } from "../resource";
 import type { Alert, Delivery, Page } from "../types";
@@ -30,27 +31,31 @@ export function AlertsPage() {
   const { query } = useAddress();
   const filters = { stream: query["stream"], kind: query["kind"] };
   const { columns } = query;
+  const streams = useStreams();
   const alerts = useResource<Page<Alert>>("alerts", { ...filters, limit: 100, cursor: query["from"] }, query["from"] ? {} : { everyMs: 10_000, onAlert: true });
   return (
     <>
       {query["id"] && <Deliveries id={query["id"]} />}
       <section class="card" aria-label="Alerts">
         <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
-          <label>Kind <select name="kind" value={query["kind"] ?? ""} onChange={(event) => setQuery({ kind: event.currentTarget.value, from: null })}><option value="">all</option>{KINDS.map((kind) => <option key={kind} value={kind}>{kindText(kind)}</option>)}</select></label>
+          <StreamChoice streams={streams} />
+          <Choice label="Kind" name="kind" known={KINDS} textOf={kindText} />
           <ColumnChooser all={COLUMNS} names={columns} />
         </form>
-        <Loaded of={alerts} what="alerts">
-          {({ items, next }) => (
-            <>
-              {items.length ? <AlertTable alerts={items} query={query} /> : <p class="empty">{query["kind"] ? "No alert passes these filters." : "No alert was sent yet."}</p>}
-              <p class="links">
-                {query["from"] && <Link to={href("alerts", { ...filters, columns })}>Newest</Link>}
-                {next && <Link to={href("alerts", { ...filters, columns, from: next })}>Older</Link>}
-                {EXPORTS.map(([format, text]) => <a key={format} href={url("alerts", { ...filters, format, columns: fieldsOf(ALWAYS, COLUMNS, columns) })}>{text}</a>)}
-              </p>
-            </>
-          )}
-        </Loaded>
+        <OfStream streams={streams}>
+          <Loaded of={alerts} what="alerts">
+            {({ items, next }) => (
+              <>
+                {items.length ? <AlertTable alerts={items} query={query} /> : <p class="empty">{query["kind"] || query["stream"] ? "No alert passes these filters." : "No alert was sent yet."}</p>}
+                <p class="links">
+                  {query["from"] && <Link to={href("alerts", { ...filters, columns })}>Newest</Link>}
+                  {next && <Link to={href("alerts", { ...filters, columns, from: next })}>Older</Link>}
+                  {EXPORTS.map(([format, text]) => <a key={format} href={url("alerts", { ...filters, format, columns: fieldsOf(ALWAYS, COLUMNS, columns) })}>{text}</a>)}
+                </p>
+              </>
+            )}
+          </Loaded>
+        </OfStream>
       </section>
     </>
   );

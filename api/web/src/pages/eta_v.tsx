@@ -8,10 +8,10 @@ import type { Lassoed } from "../charts/lasso";
 import type { Content, Mark, Rule, Series } from "../charts/frame";
 import type { Axis } from "../charts/scale";
 import { count, ETA_DECIMALS, figure, number, V_DECIMALS, withError } from "../format";
+import { OfStream, StreamChoice, useStreams } from "../parts/filters";
 import { SelectionBar } from "../parts/selection";
 import { saveText } from "../save";
 import { Loaded, useResource } from "../resource";
-import type { Page, Stream } from "../types";
 
 const REFRESH_MS = 15_000;
 const REFRESH_LARGE_MS = 120_000;
@@ -22,7 +22,7 @@ export function EtaVPage() {
   const { query } = useAddress();
   const [size, setSize] = useState(0);
   const wanted: Wanted = { stream: query["stream"], min_n_datapoints: query["points"], min_snr_max: query["snr"], tag: query["tag"] };
-  const streams = useResource<Page<Stream>>("streams", { limit: 500 });
+  const streams = useStreams();
   const load = async (signal: AbortSignal): Promise<Catalogue> => {
     const found = await loadCatalogue(wanted, signal);
     setSize(found.n);
@@ -38,16 +38,18 @@ export function EtaVPage() {
   return (
     <>
       <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
-        <label>Stream <select name="stream" value={query["stream"] ?? ""} onChange={onChange}><option value="">all</option>{(streams.data?.items ?? []).map(({ name }) => <option key={name}>{name}</option>)}</select></label>
+        <StreamChoice streams={streams} />
         <label>Points ≥ <input name="points" type="number" min="0" step="1" value={query["points"] ?? ""} onChange={onChange} placeholder="any" /></label>
         <label>Greatest S/N ≥ <input name="snr" type="number" min="0" step="any" value={query["snr"] ?? ""} onChange={onChange} placeholder="any" /></label>
         <label>Tag <input name="tag" maxLength={40} value={query["tag"] ?? ""} onChange={onChange} placeholder="any" /></label>
         <label>Cut in η, σ <input name="sigma" type="number" min="0.5" max="10" step="0.5" value={sigmas.eta} onChange={onChange} /></label>
         <label>Cut in V, σ <input name="sigma_v" type="number" min="0.5" max="10" step="0.5" value={sigmas.v} onChange={onChange} /></label>
       </form>
-      <Loaded of={catalogue} what="catalogue">
-        {(found) => (found.n === 0 ? <Nothing isFiltered={isFiltered} /> : <Plane catalogue={found} sigmas={sigmas} />)}
-      </Loaded>
+      <OfStream streams={streams}>
+        <Loaded of={catalogue} what="catalogue">
+          {(found) => (found.n === 0 ? <Nothing isFiltered={isFiltered} /> : <Plane catalogue={found} sigmas={sigmas} />)}
+        </Loaded>
+      </OfStream>
     </>
   );
 }

@@ -1,12 +1,13 @@
 // Images and their verdicts.
 
-import { href, Link, setQuery, useAddress } from "../address";
+import { href, Link, useAddress } from "../address";
 import { band as bandName, beamText, duration, fluxFigure, number, place, time } from "../format";
 import { url } from "../http";
 import { classOf, ColumnChooser, EXPORTS, fieldsOf, shownOf, type Column } from "../parts/columns";
+import { Choice, OfStream, StreamChoice, useStreams } from "../parts/filters";
 import { Badge } from "../parts/marks";
 import { Loaded, useResource } from "../resource";
-import type { Image, Page, Stream } from "../types";
+import type { Image, Page } from "../types";
 
 // The number of an image is in every row: it is its name.
 const ALWAYS: readonly string[] = ["id"];
@@ -25,32 +26,35 @@ const COLUMNS: readonly Column<Image>[] = [
   { name: "stream", head: "stream", fields: ["stream"], isWide: true, cell: (of) => <span class="name">{of.stream}</span> },
 ];
 
+const VERDICTS: readonly string[] = ["accepted", "rejected"];
+
 export function ImagesPage() {
   const { query } = useAddress();
   const filters = { stream: query["stream"], verdict: query["verdict"] };
   const images = useResource<Page<Image>>("images", { ...filters, limit: 100, cursor: query["from"] }, query["from"] ? {} : { everyMs: 5000 });
-  const streams = useResource<Page<Stream>>("streams", { limit: 500 });
+  const streams = useStreams();
   const { columns } = query;
-  const names = new Set([...(query["stream"] ? [query["stream"]] : []), ...(streams.data?.items ?? []).map((each) => each.name)]);
   return (
     <section class="card" aria-label="Images">
       <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
-        <label>Stream <select name="stream" value={query["stream"] ?? ""} onChange={(event) => setQuery({ stream: event.currentTarget.value, from: null })}><option value="">all</option>{[...names].map((name) => <option key={name}>{name}</option>)}</select></label>
-        <label>Verdict <select name="verdict" value={query["verdict"] ?? ""} onChange={(event) => setQuery({ verdict: event.currentTarget.value, from: null })}><option value="">all</option><option>accepted</option><option>rejected</option></select></label>
+        <StreamChoice streams={streams} />
+        <Choice label="Verdict" name="verdict" known={VERDICTS} />
         <ColumnChooser all={COLUMNS} names={columns} />
       </form>
-      <Loaded of={images} what="images">
-        {({ items, next }) => (
-          <>
-            {items.length ? <ImageTable images={items} columns={shownOf(COLUMNS, columns)} /> : <p class="empty">{query["verdict"] || query["stream"] ? "No image passes these filters." : "No image arrived yet. Publish some with "}{!query["verdict"] && !query["stream"] && <code>livetrap ingest</code>}</p>}
-            <p class="links">
-              {query["from"] && <Link to={href("images", { ...filters, columns })}>Newest</Link>}
-              {next && <Link to={href("images", { ...filters, columns, from: next })}>Older</Link>}
-              {EXPORTS.map(([format, text]) => <a key={format} href={url("images", { ...filters, format, columns: fieldsOf(ALWAYS, COLUMNS, columns) })}>{text}</a>)}
-            </p>
-          </>
-        )}
-      </Loaded>
+      <OfStream streams={streams}>
+        <Loaded of={images} what="images">
+          {({ items, next }) => (
+            <>
+              {items.length ? <ImageTable images={items} columns={shownOf(COLUMNS, columns)} /> : <p class="empty">{query["verdict"] || query["stream"] ? "No image passes these filters." : "No image arrived yet. Publish some with "}{!query["verdict"] && !query["stream"] && <code>livetrap ingest</code>}</p>}
+              <p class="links">
+                {query["from"] && <Link to={href("images", { ...filters, columns })}>Newest</Link>}
+                {next && <Link to={href("images", { ...filters, columns, from: next })}>Older</Link>}
+                {EXPORTS.map(([format, text]) => <a key={format} href={url("images", { ...filters, format, columns: fieldsOf(ALWAYS, COLUMNS, columns) })}>{text}</a>)}
+              </p>
+            </>
+          )}
+        </Loaded>
+      </OfStream>
     </section>
   );
 }

@@ -1,7 +1,7 @@
 // Quality of the images: noise, number of sources, flux scale and positions along time.
 
 import { useMemo } from "preact/hooks";
-import { go, href, setQuery, useAddress } from "../address";
+import { go, href, useAddress } from "../address";
 import { Chart } from "../charts/chart";
 import type { Content, Mark, Rule, Series } from "../charts/frame";
 import { BAND_COLOURS } from "../charts/lightcurve";
@@ -9,10 +9,11 @@ import { around } from "../charts/scale";
 import { band as bandName, count, flux, number, time, withError } from "../format";
 import { get } from "../http";
 import { CompletenessCard } from "../parts/completeness";
+import { OfStream, StreamChoice, useStreams } from "../parts/filters";
 import { OffsetMapCard } from "../parts/offset_map";
 import { Loaded, useResource } from "../resource";
 import type { QualityBounds } from "../operation_types";
-import type { Image, Page, Stream } from "../types";
+import type { Image, Page } from "../types";
 
 const MOST_IMAGES = 1000;
 
@@ -59,26 +60,28 @@ async function loadImages(stream: string | undefined, signal: AbortSignal): Prom
 
 export function QualityPage() {
   const { query } = useAddress();
-  const streams = useResource<Page<Stream>>("streams", { limit: 500 });
+  const streams = useStreams();
   const images = useResource<Image[]>("newest-images", { stream: query["stream"] }, { everyMs: 20_000, load: (signal) => loadImages(query["stream"], signal) });
   const bounds = useResource<QualityBounds>("quality");
   return (
     <>
       <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
-        <label>Stream <select name="stream" value={query["stream"] ?? ""} onChange={(event) => setQuery({ stream: event.currentTarget.value })}><option value="">all</option>{(streams.data?.items ?? []).map(({ name }) => <option key={name}>{name}</option>)}</select></label>
+        <StreamChoice streams={streams} />
       </form>
-      <Loaded of={images} what="images">
-        {(found) => (found.length === 0 ? <p class="empty">No image arrived yet.</p> : (
-          <>
-            <p class="quiet">The newest {found.length.toLocaleString("en")} images, {found.filter((each) => each.verdict === "rejected").length} of them rejected.</p>
-            <CompletenessCard images={found} />
-            <div class="grid">
-              {QUANTITIES.map((each) => <QuantityCard key={each.name} quantity={each} images={found} bounds={bounds.data} />)}
-              <OffsetMapCard images={found} stream={query["stream"]} streams={streams.data?.items ?? []} />
-            </div>
-          </>
-        ))}
-      </Loaded>
+      <OfStream streams={streams}>
+        <Loaded of={images} what="images">
+          {(found) => (found.length === 0 ? <p class="empty">No image arrived yet.</p> : (
+            <>
+              <p class="quiet">The newest {found.length.toLocaleString("en")} images, {found.filter((each) => each.verdict === "rejected").length} of them rejected.</p>
+              <CompletenessCard images={found} />
+              <div class="grid">
+                {QUANTITIES.map((each) => <QuantityCard key={each.name} quantity={each} images={found} bounds={bounds.data} />)}
+                <OffsetMapCard images={found} stream={query["stream"]} streams={streams.data?.items ?? []} />
+              </div>
+            </>
+          ))}
+        </Loaded>
+      </OfStream>
     </>
   );
 }

@@ -1,7 +1,7 @@
 // Where we look: fields of the newest images, and the sources of the running catalogue.
 
 import { useMemo } from "preact/hooks";
-import { go, href, Link, setQuery, useAddress } from "../address";
+import { go, href, Link, useAddress } from "../address";
 import { isNew, isVariable, loadCatalogue, type Catalogue } from "../catalogue";
 import { Chart, Key } from "../charts/chart";
 import type { Content, Ellipse, Mark } from "../charts/frame";
@@ -9,10 +9,11 @@ import { around } from "../charts/scale";
 import { centreOf, offsets } from "../charts/wcs";
 import { count, flux, place, time } from "../format";
 import { CoverageCard } from "../parts/coverage";
+import { OfStream, StreamChoice, useStreams } from "../parts/filters";
 import { InjectionCard } from "../parts/injections";
 import { TimeCoverageCard } from "../parts/time_coverage";
 import { Loaded, useResource } from "../resource";
-import type { Image, Page, Stream } from "../types";
+import type { Image, Page } from "../types";
 
 const NONE: readonly Image[] = [];
 const MOST_MARKS = 20_000;
@@ -42,33 +43,35 @@ function fieldsOf(images: readonly Image[]): Field[] {
 export function SkyPage() {
   const { query } = useAddress();
   const of = { stream: query["stream"] };
-  const streams = useResource<Page<Stream>>("streams", { limit: 500 });
+  const streams = useStreams();
   const images = useResource<Page<Image>>("images", { ...of, verdict: "accepted", limit: 500 }, { everyMs: 10_000 });
   const catalogue = useResource<Catalogue>("sky", of, { everyMs: 60_000, load: (signal) => loadCatalogue(of, signal) });
   const fields = useMemo(() => fieldsOf(images.data?.items ?? []), [images.data]);
   return (
     <>
       <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
-        <label>Stream <select name="stream" value={query["stream"] ?? ""} onChange={(event) => setQuery({ stream: event.currentTarget.value })}><option value="">all</option>{(streams.data?.items ?? []).map(({ name }) => <option key={name}>{name}</option>)}</select></label>
+        <StreamChoice streams={streams} />
       </form>
-      <div class="grid">
-        <div class="column">
-          <section class="card" aria-label="Sky">
-            <Loaded of={catalogue} what="catalogue" heightRem={28}>
-              {(found) => (found.n + fields.length === 0 ? <p class="empty">Nothing was observed yet.</p> : <SkyChart catalogue={found} fields={fields} />)}
-            </Loaded>
-          </section>
-          <CoverageCard stream={of.stream} band={query["band"]} />
+      <OfStream streams={streams}>
+        <div class="grid">
+          <div class="column">
+            <section class="card" aria-label="Sky">
+              <Loaded of={catalogue} what="catalogue" heightRem={28}>
+                {(found) => (found.n + fields.length === 0 ? <p class="empty">Nothing was observed yet.</p> : <SkyChart catalogue={found} fields={fields} />)}
+              </Loaded>
+            </section>
+            <CoverageCard stream={of.stream} band={query["band"]} />
+          </div>
+          <div class="column">
+            <section class="card" aria-label="Fields">
+              <h2>Fields of the newest images</h2>
+              <Loaded of={images} what="images">{() => <FieldTable fields={fields} />}</Loaded>
+            </section>
+            <TimeCoverageCard images={images.data?.items ?? NONE} />
+            <InjectionCard stream={of.stream} catalogue={query["injections"]} />
+          </div>
         </div>
-        <div class="column">
-          <section class="card" aria-label="Fields">
-            <h2>Fields of the newest images</h2>
-            <Loaded of={images} what="images">{() => <FieldTable fields={fields} />}</Loaded>
-          </section>
-          <TimeCoverageCard images={images.data?.items ?? NONE} />
-          <InjectionCard stream={of.stream} catalogue={query["injections"]} />
-        </div>
-      </div>
+      </OfStream>
     </>
   );
 }

@@ -2,11 +2,12 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { go, href, Link, setQuery, useAddress, type Filters } from "../address";
-import { duration, ETA_DECIMALS, figure, fluxFigure, number, place, snr, time, V_DECIMALS } from "../format";
+import { duration, ETA_DECIMALS, figure, fluxFigure, kindText, number, place, snr, time, V_DECIMALS } from "../format";
 import { ApiError, get, url } from "../http";
 import { serverNowMs } from "../live";
 import { CLASSES, classifyingKeys, undo } from "../parts/classify";
 import { classOf, ColumnChooser, EXPORTS, fieldsOf, shownOf, type Column } from "../parts/columns";
+import { Choice, OfStream, StreamChoice, useStreams, type Streams } from "../parts/filters";
 import { useKeys } from "../parts/keys";
 import { TransientBadges, useSeen } from "../parts/marks";
 import { SelectionBar } from "../parts/selection";
@@ -14,13 +15,14 @@ import { Sparkline } from "../parts/sparkline";
 import { RowStamps } from "../parts/row_stamps";
 import { useRowWindow } from "../parts/window";
 import { Loaded, useResource } from "../resource";
-import type { LightCurve, Page, Point, Stream, Transient } from "../types";
+import type { LightCurve, Page, Point, Transient } from "../types";
 
 const ON_A_PAGE = 50;
 const NEWEST_POINTS = 60;
 const FRESH_MS = 6000;
 const FILTERS: readonly string[] = ["stream", "kind", "state", "min_snr"];
 export const KINDS: readonly string[] = ["new_source", "variable", "faded", "vanished", "returned", "moving"];
+const STATES: readonly string[] = ["active", "retracted"];
 
 export const filtersOf = (query: Filters): Filters => Object.fromEntries(FILTERS.flatMap((name) => (query[name] ? [[name, query[name]]] : [])));
 
@@ -52,6 +54,7 @@ const BRIEF = "image,kind,snr,flux,curve,detected";
 export function TransientsPage() {
   const { query } = useAddress();
   const filters = filtersOf(query);
+  const streams = useStreams();
   const newest = useResource<Page<Transient>>("transients", { ...filters, limit: ON_A_PAGE }, { everyMs: 10_000, onAlert: true });
   const [older, setOlder] = useState<{ key: string; items: Transient[]; next: string | null } | null>(null);
   const [failure, setFailure] = useState("");
@@ -73,16 +76,18 @@ export function TransientsPage() {
   };
   return (
     <section class="card" aria-label="Transients">
-      <FilterForm query={query} />
-      <Loaded of={newest} what="transients">
-        {() => (rows.length ? <TransientTable rows={rows} list={listOf(query)} /> : <Empty isFiltered={key !== "{}"} />)}
-      </Loaded>
-      {next && <button type="button" class="more" onClick={() => void loadOlder()}>Load older transients</button>}
-      {failure && <p class="notice" role="alert">{failure}</p>}
-      <p class="links">
-        All that pass the filters{query["columns"] ? ", in these columns" : ""}:{" "}
-        {EXPORTS.map(([format, text]) => <a key={format} href={url("transients", { ...filters, format, columns: fieldsOf(ALWAYS, COLUMNS, query["columns"]) })}>{text}</a>)}
-      </p>
+      <FilterForm query={query} streams={streams} />
+      <OfStream streams={streams}>
+        <Loaded of={newest} what="transients">
+          {() => (rows.length ? <TransientTable rows={rows} list={listOf(query)} /> : <Empty isFiltered={key !== "{}"} />)}
+        </Loaded>
+        {next && <button type="button" class="more" onClick={() => void loadOlder()}>Load older transients</button>}
+        {failure && <p class="notice" role="alert">{failure}</p>}
+        <p class="links">
+          All that pass the filters{query["columns"] ? ", in these columns" : ""}:{" "}
+          {EXPORTS.map(([format, text]) => <a key={format} href={url("transients", { ...filters, format, columns: fieldsOf(ALWAYS, COLUMNS, query["columns"]) })}>{text}</a>)}
+        </p>
+      </OfStream>
     </section>
   );
 }
@@ -96,19 +101,13 @@ function Empty({ isFiltered }: { isFiltered: boolean }) {
   );
 }
 
-function FilterForm({ query }: { query: Filters }) {
-  const streams = useResource<Page<Stream>>("streams", { limit: 500 });
-  const names = new Set([...(query["stream"] ? [query["stream"]] : []), ...(streams.data?.items ?? []).map((each) => each.name)]);
-  const onChange = (event: Event): void => {
-    const field = event.currentTarget as HTMLSelectElement | HTMLInputElement;
-    setQuery({ [field.name]: field.value });
-  };
+function FilterForm({ query, streams }: { query: Filters; streams: Streams }) {
   return (
     <form class="filters" onSubmit={(event) => event.preventDefault()} aria-label="Filters">
-      <label>Stream <select name="stream" value={query["stream"] ?? ""} onChange={onChange}><option value="">all</option>{[...names].map((name) => <option key={name} value={name}>{name}</option>)}</select></label>
-      <label>Kind <select name="kind" value={query["kind"] ?? ""} onChange={onChange}><option value="">all</option>{KINDS.map((kind) => <option key={kind} value={kind}>{kind.replace("_source", "")}</option>)}</select></label>
-      <label>State <select name="state" value={query["state"] ?? ""} onChange={onChange}><option value="">all</option><option value="active">not retracted</option><option value="retracted">retracted</option></select></label>
-      <label>S/N ≥ <input name="min_snr" type="number" min="0" step="any" value={query["min_snr"] ?? ""} onChange={onChange} placeholder="any" /></label>
+      <StreamChoice streams={streams} />
+      <Choice label="Kind" name="kind" known={KINDS} textOf={kindText} />
+      <Choice label="State" name="state" known={STATES} textOf={(state) => (state === "active" ? "not retracted" : state)} />
+      <label>S/N ≥ <input name="min_snr" type="number" min="0" step="any" value={query["min_snr"] ?? ""} onChange={(event) => setQuery({ min_snr: event.currentTarget.value })} placeholder="any" /></label>
       <ColumnChooser all={COLUMNS} names={query["columns"]} />
       <span class="hint"><kbd>j</kbd> <kbd>k</kbd> step, <kbd>Enter</kbd> opens, <kbd>1</kbd>–<kbd>5</kbd> {CLASSES.join(", ")}, <kbd>u</kbd> undo, <kbd>x</kbd> selects</span>
     </form>

@@ -1,0 +1,183 @@
+"""Filters of the page, whether what they name is there or not, and the dry run of a rule."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+
+from tests.integration.api.test_subscriptions import night
+from tests.support.api_rows import Rows, rows_of
+from tests.support.browser import CHROMIUM, Page
+from tests.support.page_site import TOKEN, Site, add_transient, open_site
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="NO BROWSER: the page is untested here; install chromium (apt install chromium)",
+)
+
+BY_STREAM = ("transients", "eta-v", "images", "alerts", "quality", "sky")
+MARKUP = "<b>nobody</b>"
+# Only what a moment delays runs: no list is asked for again because time has passed.
+WITHOUT_POLLS = """(() => {
+  const set = window.setTimeout;
+  window.setTimeout = (work, ms, ...given) => (ms >= 1000 ? 0 : set(work, ms, ...given));
+})()"""
+
+
+@pytest.fixture(scope="module")
+def site(postgres_url: str) -> Iterator[Site]:
+    with open_site(postgres_url) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def known(site: Site) -> str:
+    """A stream with a transient."""
+    stream, _ = site.write(add_transient)
+    return stream
+
+
+def choice(page: Page, name: str) -> tuple[str, str]:
+    """Return the value of a filter, and what is read of it."""
+    found = f"document.querySelector('.filters select[name={name}]')"
+    return page.run(f"[{found}.value, {found}.selectedOptions[0]?.textContent ?? '']")
+
+
+@pytest.mark.parametrize("path", BY_STREAM)
+def test_an_unknown_stream_is_named_beside_the_known_ones(
+    site: Site, known: str, path: str
+) -> None:
+    page = site.open(f"{path}?stream={MARKUP.replace('/', '%2F')}")
+    page.wait_for("document.querySelector('.unknown-stream') !== null")
+    assert tuple(choice(page, "stream")) == (MARKUP, f"{MARKUP} (unknown)")
+    words = page.run("document.querySelector('.unknown-stream').innerText")
+    assert f"There is no stream “{MARKUP}”." in words
+    links = "[...document.querySelectorAll('.unknown-stream a')]"
+    assert page.run(f"{links}.map(each => each.innerText)") == [known, "all streams"]
+    page.run(f"{links}[0].click()")
+    page.wait_for("document.querySelector('.unknown-stream') === null")
+    assert page.run("new URLSearchParams(location.search).get('stream')") == known
+    assert tuple(choice(page, "stream")) == (known, known)
+    page.run("history.back()")
+    page.wait_for("document.querySelector('.unknown-stream') !== null")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("transients", "kind"), ("transients", "state"), ("images", "verdict"), ("alerts", "kind")],
+)
+def test_an_unknown_value_of_a_filter_is_never_shown_as_all(
+    site: Site, known: str, path: str, name: str
+) -> None:
+    page = site.open(f"{path}?stream={known}&{name}=purple")
+    page.wait_for("document.querySelector('main .empty') !== null")
+    assert tuple(choice(page, name)) == ("purple", "purple (unknown)")
+    assert "purple" in page.run("location.search")
+
+
+def test_a_stream_of_the_address_is_shown_when_its_first_image_comes(site: Site) -> None:
+    page = site.open("images?stream=late-one")
+    page.wait_for("document.querySelector('.unknown-stream') !== null")
+
+    async def add(rows: Rows) -> None:
+        await rows.connection.execute(
+            "update stream set name = 'late-one' where id = $1", rows.stream_id
+        )
+        await rows.image(0)
+
+    site.write(add)
+    page.wait_for("document.querySelectorAll('table.images tbody tr').length === 1")
+    assert page.run("document.querySelector('.unknown-stream') === null")
+    assert tuple(choice(page, "stream")) == ("late-one", "late-one")
+
+    async def rename(rows: Rows) -> None:
+        await rows.connection.execute("delete from image using stream where stream_id = stream.id"
+                                      " and name = 'late-one'")  # fmt: skip
+        await rows.connection.execute("delete from band using stream where stream_id = stream.id"
+                                      " and name = 'late-one'")  # fmt: skip
+
+    site.write(rename)
+
+
+def test_a_transient_comes_by_its_alert_without_reload_or_poll(site: Site) -> None:
+    made = site.page.call("Page.addScriptToEvaluateOnNewDocument", source=WITHOUT_POLLS)
+    try:
+        page = site.open("transients")
+        page.wait_for("document.querySelector('[data-transient]') !== null")
+        page.run("window.sameDocument = true")
+        for _ in range(2):
+            _, (_, transient) = site.write(add_transient)
+            page.wait_for(f"document.querySelector('[data-transient=\"{transient}\"]') !== null")
+        assert page.run("window.sameDocument")
+    finally:
+        site.page.call("Page.removeScriptToEvaluateOnNewDocument", identifier=made["identifier"])
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("transients?min_snr=7.5&kind=faded&state=active",
+         {"min_snr": "7.5", "kind": "faded", "state": "active"}),
+        ("eta-v?points=3&snr=6&tag=pulsar&sigma=4&sigma_v=2.5",
+         {"points": "3", "snr": "6", "tag": "pulsar", "sigma": "4", "sigma_v": "2.5"}),
+        ("images?verdict=rejected", {"verdict": "rejected"}),
+        ("alerts?kind=returned", {"kind": "returned"}),
+    ],
+)  # fmt: skip
+def test_filters_are_the_same_after_a_reload_back_and_in_a_second_window(
+    site: Site, known: str, path: str, fields: dict[str, str]
+) -> None:
+    read = "Object.fromEntries([...document.querySelectorAll('.filters [name]')].filter(each => each.type !== 'checkbox').map(each => [each.name, each.value]))"  # noqa: E501
+    wanted = {"stream": known, **fields}
+    address = f"{path}&stream={known}"
+    page = site.open(address)
+    page.wait_for(f"document.querySelector('[name=stream]').value === '{known}'")
+    assert page.run(read) == wanted
+    page.reload()
+    page.wait_for("document.querySelector('.filters') !== null")
+    assert page.run(read) == wanted
+    page.run("document.querySelector('nav a[href=system]').click()")
+    page.wait_for("location.pathname === '/system'")
+    page.run("history.back()")
+    page.wait_for("document.querySelector('.filters') !== null")
+    assert page.run(read) == wanted
+    # A second window knows nothing but the address.
+    page.run("sessionStorage.clear(), localStorage.clear()")
+    assert site.open(address).run(read) == wanted
+
+
+def test_a_rule_is_tried_on_the_page(site: Site, postgres_url: str) -> None:
+    async def add() -> tuple[str, list[str]]:
+        async with asyncpg.create_pool(postgres_url, min_size=1, max_size=2) as pool:
+            async with rows_of(postgres_url) as rows:
+                return rows.stream, [each.ivorn for each in await night(pool, rows)]
+
+    stream, ivorns = asyncio.run(add())
+    who = json.dumps({"token": TOKEN, "name": "anna"})
+    site.open("rules").run(f"sessionStorage.setItem('livetrap-token', {json.dumps(who)})")
+    page = site.open("rules")
+    said = "document.querySelector('[aria-label=\"Dry run\"]')"
+    page.wait_for(f"{said} !== null")
+    fill(page, "rule", f"stream == '{stream}' and snr > 15")
+    fill(page, "days", "1")
+    page.run(f"{said}.querySelector('button').click()")
+    page.wait_for(f"{said}.querySelector('ul') !== null")
+    words = page.run(f"{said}.innerText")
+    assert "3 of " in words
+    assert "alerts of 1 days: 2 new, 1 retraction." in words
+    assert page.run(f"[...{said}.querySelectorAll('li')].map(e => e.innerText)") == ivorns[:0:-1]
+    fill(page, "rule", "snr >")
+    page.run(f"{said}.querySelector('button').click()")
+    page.wait_for(f"{said}.querySelector('.notice')?.innerText.length > 12")
+    assert page.run(f"{said}.querySelector('ul') === null")
+    assert "rule" in page.run(f"{said}.querySelector('.notice').innerText")
+    page = site.open(f"rules?rule=eta+%3E+2.5+and+stream+%3D%3D+'{stream}'")
+    assert page.run("document.querySelector('[name=rule]').value").startswith("eta > 2.5 and")
+
+
+def fill(page: Page, name: str, text: str) -> None:
+    """Write into a field as a reader does."""
+    page.run(f"(() => {{ const field = document.querySelector('[name={name}]'); field.focus(); field.select(); }})()")  # noqa: E501
+    page.call("Input.insertText", text=text)
