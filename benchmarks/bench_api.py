@@ -2,7 +2,8 @@
 
 Fills a PostgreSQL of its own in a temporary folder: 1e6 sources, 1e7 detections, 1e6 images, 1e5
 transients, and their copy of the statistics (5 minutes). The client runs in this process and
-shares the other cores with PostgreSQL. ``--url`` takes a database that was filled before.
+shares the other cores with PostgreSQL. ``--url`` takes a database that was filled before, and
+``--only "light curve"`` measures the figures of that name alone.
 Wall-clock figures of a busy machine say little; the CPU
 time of an answer, and its ratio to the no-op `/healthz`, say more. A figure that takes more than
 its minute is given up and said so; the exit code is 1 if one was.
@@ -59,11 +60,14 @@ class Server:
         Its process.
     port : int
         On loopback.
+    only : str
+        Figures whose name has this in it are measured.
     """
 
-    def __init__(self, process: psutil.Process, port: int) -> None:
+    def __init__(self, process: psutil.Process, port: int, only: str) -> None:
         self.process = process
         self.port = port
+        self._only = only
         self.n_given_up = 0
         self._no_op_ms = float("nan")
 
@@ -82,7 +86,9 @@ class Server:
         return await one_by_one(self.port, self.process, path, n=n)
 
     async def figure(self, name: str, measure: Callable[[], Awaitable[None]]) -> None:
-        """Measure and print a figure; say so if it does not end in its time."""
+        """Measure and print a figure if it is wanted; say so if it does not end in its time."""
+        if self._only.lower() not in name.lower():
+            return
         try:
             async with asyncio.timeout(_FIGURE_S):
                 await measure()
@@ -138,15 +144,16 @@ def main() -> None:
     parser.add_argument("--detections", type=int, default=10_000_000)
     parser.add_argument("--images", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=10.0, help="of a measured rate")
+    parser.add_argument("--only", default="", help="figures whose name has this in it")
     options = parser.parse_args()
     sizes = Sizes(options.sources, options.detections, options.images)
     print(f"cores {os.cpu_count()}, load {os.getloadavg()[0]:.2f} before the start")
     if options.url:
-        n_given_up = asyncio.run(measure(options.url, options.seconds))
+        n_given_up = asyncio.run(measure(options.url, options.seconds, options.only))
     else:
         with postgres() as (url, _):
             asyncio.run(_fill(url, sizes))
-            n_given_up = asyncio.run(measure(url, options.seconds))
+            n_given_up = asyncio.run(measure(url, options.seconds, options.only))
     sys.exit(bool(n_given_up))
 
 
@@ -157,11 +164,11 @@ async def _fill(url: str, sizes: Sizes) -> None:
     await connection.close()
 
 
-async def measure(url: str, seconds: float) -> int:
+async def measure(url: str, seconds: float, only: str) -> int:
     """Print every figure; return how many were given up."""
     connection = await asyncpg.connect(url)
     first, n_sources = await connection.fetchval("select (min(id), count(*)) from source")
-    with server(url) as running:
+    with server(url, only) as running:
         await _until_ready(running.port)
         print(f"{n_sources} sources, load {os.getloadavg()[0]:.2f}\n{_HEADER}", flush=True)
         await running.measure_no_op(seconds)
@@ -184,7 +191,7 @@ async def measure(url: str, seconds: float) -> int:
 
 
 @contextmanager
-def server(url: str) -> Iterator[Server]:
+def server(url: str, only: str) -> Iterator[Server]:
     """Run the API on one core."""
     port = choose_port(None, taken=set())
     settings = {
@@ -199,7 +206,7 @@ def server(url: str) -> Iterator[Server]:
     try:
         running = psutil.Process(process.pid)
         running.cpu_affinity([min(os.sched_getaffinity(0))])
-        yield Server(running, port)
+        yield Server(running, port, only)
     finally:
         process.terminate()
         process.wait()

@@ -1,6 +1,8 @@
 """Measure the memory of a page that stays open while alerts come: its heap along time.
 
 The server, the database and the browser are real; alerts are inserted as the alert service does.
+With ``--alerts 288000`` the page hears the alerts of a night, eight hours of ten a second, as fast
+as it can take them: its own clock of polls runs `_HASTE` times as fast, and the list turns over.
 """
 
 import argparse
@@ -15,6 +17,7 @@ from benchmarks.bench_associate import postgres
 from livetrap.database.migrations import migrate
 from tests.support.api_rows import Rows, rows_of
 from tests.support.browser import Page
+from tests.support.page_events import FAKE_EVENTS, hear
 from tests.support.page_site import Site, add_transient, open_site
 
 __all__: list[str] = []
@@ -23,6 +26,16 @@ _MEBIBYTE = 1024**2
 _SAMPLES = 30
 # What is loaded at first, and what the browser compiles and keeps.
 _SETTLED = 0.2  # of the run
+# Of the page's own timers, in a night in short.
+_HASTE = 40
+_HASTY_TIMERS = f"""(() => {{
+  for (const name of ['setTimeout', 'setInterval']) {{
+    const set = window[name];
+    window[name] = (work, ms = 0, ...given) => set(work, ms / {_HASTE}, ...given);
+  }}
+}})()"""
+_ALERTS_OF_A_PART = 1000
+_NEW_OF_A_PART = 10
 
 
 def heap_mib(page: Page) -> tuple[float, int]:
@@ -78,6 +91,40 @@ def watch(site: Site, url: str, *, minutes: float, per_second: float, path: str)
     print("the page says:", page.run("document.querySelector('#connection').innerText"))
 
 
+def watch_in_short(site: Site, *, n_alerts: int, path: str) -> None:
+    """Print the heap of a page while it hears many alerts, at each tenth of them."""
+    _, (_, transient) = site.write(add_transient)
+    page = site.page
+    page.call("Performance.enable")
+    for script in (_HASTY_TIMERS, FAKE_EVENTS):
+        page.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+    page.goto(f"{site.address}/{path}")
+    page.wait_for("window.alerts && document.querySelector('[data-transient]') !== null")
+    print(f"{path or 'now'}: {n_alerts} alerts, load {os.getloadavg()[0]:.1f}")
+    print("alerts     min  heap MiB  nodes")
+    began, n_heard = time.monotonic(), 0
+    marks = [*range(0, n_alerts + 1, n_alerts // 10)]
+    heaps = []
+    while marks:
+        if n_heard >= marks[0]:
+            marks.pop(0)
+            heap, n_nodes = heap_mib(page)
+            heaps.append(heap)
+            minutes = (time.monotonic() - began) / 60
+            print(f"{n_heard:6d}  {minutes:6.1f}  {heap:8.2f}  {n_nodes:5d}", flush=True)
+        _, transient = site.write(_send_some)
+        hear(page, transient, n_heard, n_heard + _ALERTS_OF_A_PART)
+        n_heard += _ALERTS_OF_A_PART
+    print(f"growth from a tenth to the end: {(heaps[-1] / heaps[1] - 1) * 100:+.1f} %")
+
+
+async def _send_some(rows: Rows) -> int:
+    """Insert transients, of which one is returned: the list turns over."""
+    for _ in range(_NEW_OF_A_PART):
+        _, transient = await add_transient(rows)
+    return transient
+
+
 async def _reset(url: str) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute("truncate alert, transient, source cascade")
@@ -89,6 +136,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=480.0, help="of each page [min]")
     parser.add_argument("--per-second", type=float, default=10.0, help="alerts [1/s]")
     parser.add_argument("--pages", nargs="+", default=["transients"], help="'' is Now")
+    parser.add_argument("--alerts", type=int, help="heard as fast as the page can, 1000 or more")
     given = parser.parse_args()
     with postgres() as (url, _):
         migrate(url)
@@ -98,6 +146,9 @@ def main() -> None:
 def _measure(given: argparse.Namespace, url: str) -> None:
     with open_site(url) as site:
         for path in given.pages:
+            if given.alerts:
+                watch_in_short(site, n_alerts=given.alerts, path=path)
+                continue
             watch(site, url, minutes=given.minutes, per_second=given.per_second, path=path)
             asyncio.run(_reset(url))
 

@@ -1,8 +1,8 @@
 """SQL statements, one a file beside the code that runs them; parameters are passed by name."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,17 @@ class Statement:
         if missing and not missing_is_null:
             raise TypeError(f"no value for the parameters {missing}")
         return [values.get(name) for name in names]
+
+    def narrowed(self, columns: Sequence[str]) -> "Statement":
+        """Return the statement with some of its columns alone, which PostgreSQL then computes.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Names, as the statement has them.
+        """
+        names = ", ".join('"' + name.replace('"', '""') + '"' for name in columns)
+        return replace(self, text=f"select {names} from (\n{self.text}\n) as whole")  # noqa: S608  (quoted)
 
 
 def parse_parameters(text: str) -> tuple[Parameter, ...]:

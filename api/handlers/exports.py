@@ -106,7 +106,12 @@ class Export:
         info = TableInfo(name, f"LiveTrap: {name}", wanted, words, version("livetrap"))
         is_converted = any(column.name in converted for column in wanted)
         table = await asyncio.to_thread(_FORMATS[self.format], info)
-        rows = self.context.database.stream(query, client=self.client, **{**parameters, **limits})
+        rows = self.context.database.stream(
+            query,
+            client=self.client,
+            columns=None if is_converted else [column.name for column in wanted],
+            **{**parameters, **limits},
+        )
         return await start_table(
             encode_table(table, rows, convert=convert if is_converted else None),
             media_type=table.media_type,

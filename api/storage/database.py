@@ -262,7 +262,12 @@ class Database:
             return int(copied["n_sources"])
 
     async def stream(
-        self, query: str, *, client: str, **parameters: object
+        self,
+        query: str,
+        *,
+        client: str,
+        columns: Sequence[str] | None = None,
+        **parameters: object,
     ) -> AsyncGenerator[Sequence[Mapping[str, Any]], None]:
         """Return the rows of a query, a thousand at a time through a server-side cursor.
 
@@ -274,6 +279,8 @@ class Database:
             As of `fetch`.
         client : str
             As of `fetch_expensive`.
+        columns : sequence of str or None
+            Those that are needed; None: all.
         **parameters : object
             As of `fetch`.
 
@@ -290,6 +297,8 @@ class Database:
             As of `fetch`.
         """
         statement = load_statement(_PACKAGE, query)
+        if columns is not None:
+            statement = statement.narrowed(columns)
         arguments = statement.to_arguments(parameters, missing_is_null=True)
         async with self.expensive_connection(client) as connection, connection.transaction():
             cursor = await connection.cursor(statement.text, *arguments, timeout=_TIMEOUT_S)

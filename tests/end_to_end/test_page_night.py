@@ -11,6 +11,7 @@ from astropy_healpix import HEALPix
 
 from tests.support.api_rows import Rows
 from tests.support.browser import CHROMIUM, Page
+from tests.support.page_events import FAKE_EVENTS, hear
 from tests.support.page_site import Site, add_transient, open_site
 
 pytestmark = pytest.mark.skipif(
@@ -24,13 +25,6 @@ N_EVENTS = 4000
 N_ROWS = 160  # of which all but those near the window are left out
 MOST_GROWTH = 1.2
 # Events of the stream of alerts come from the test, not from the server.
-FAKE_EVENTS = """(() => {
-  window.EventSource = class extends EventTarget {
-    constructor() { super(); window.alerts = this; this.readyState = 1; }
-    close() {}
-  };
-  window.EventSource.CLOSED = 2;
-})()"""
 
 
 @pytest.fixture(scope="module")
@@ -317,23 +311,6 @@ def test_the_memory_of_a_page_that_stays_open_is_flat(site: Site) -> None:
         assert page.run("document.querySelectorAll('[data-transient]').length") == 1
     finally:
         page.call("Page.removeScriptToEvaluateOnNewDocument", identifier=made["identifier"])
-
-
-def hear(page: Page, transient: int, first: int, last: int) -> None:
-    """Let the page hear alerts and heartbeats, a frame for each ten of them."""
-    page.run(
-        f"""(async () => {{
-          for (let id = {first}; id < {last}; id += 1) {{
-            const event = (kind, data) => window.alerts.dispatchEvent(
-              new MessageEvent(kind, {{data: JSON.stringify(data), lastEventId: String(id)}}));
-            const now = new Date().toISOString();
-            event('heartbeat', {{time: now, last_image_age_s: 1}});
-            event('alert', {{id, kind: 'new_source', snr: 20, stream: 'x', trig_id: String(id),
-              transient_id: {transient}, time_alert: now}});
-            if (id % 10 === 0) await new Promise(requestAnimationFrame);
-          }}
-        }})()"""
-    )
 
 
 def test_a_long_list_draws_the_rows_near_the_window_alone(site: Site) -> None:

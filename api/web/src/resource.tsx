@@ -5,6 +5,9 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, get, type Query } from "./http";
 import { live } from "./live";
 
+const SOON_MS = 150;
+const STORM_MS = 1000;
+
 export interface Resource<T> {
   data: T | null;
   error: ApiError | null; // of the last attempt
@@ -23,6 +26,7 @@ export function useResource<T>(path: string | null, query: Query = {}, { everyMs
   const [round, setRound] = useState(0);
   const loadRef = useRef(load);
   loadRef.current = load;
+  const isAsking = useRef(false);
   const reload = useCallback(() => setRound((before) => before + 1), []);
 
   useEffect(() => {
@@ -34,6 +38,7 @@ export function useResource<T>(path: string | null, query: Query = {}, { everyMs
     };
     const run = async (): Promise<void> => {
       if (document.hidden && round > 0) return again();
+      isAsking.current = true;
       try {
         const data = await (loadRef.current ? loadRef.current(ending.signal) : get<T>(path, query, ending.signal));
         if (!ending.signal.aborted) setState({ key, data, error: null });
@@ -42,29 +47,45 @@ export function useResource<T>(path: string | null, query: Query = {}, { everyMs
         if (!(error instanceof ApiError)) throw error;
         setState((before) => ({ key, data: before.key === key ? before.data : null, error }));
       }
+      isAsking.current = false;
       return again();
     };
     void run();
-    const ends = live.follow(whenMore(onAlert ? "nChanges" : "nReturns", reload));
     return () => {
       ending.abort();
       clearTimeout(timer);
-      ends();
     };
-  }, [key, round, everyMs, onAlert]);
+  }, [key, round, everyMs]);
+  useEffect(() => whenMore(onAlert ? "nChanges" : "nReturns", isAsking, reload), [onAlert]);
 
   const isOfThis = state.key === key;
   return { data: isOfThis ? state.data : null, error: isOfThis ? state.error : null, reload };
 }
 
-function whenMore(counter: "nChanges" | "nReturns", reload: () => void): () => void {
-  let known = live.value[counter];
+/** Reload when a counter grows: soon, and in a storm every second, after the answer to the last time. */
+function whenMore(counter: "nChanges" | "nReturns", isAsking: { current: boolean }, reload: () => void): () => void {
+  let { [counter]: known, nReturns } = live.value;
   let timer = 0;
-  return () => {
+  let reloadedAtMs = -Infinity;
+  const run = (): void => {
+    // What was asked of a server before it was away may never be answered.
+    if (isAsking.current && live.value.nReturns === nReturns) {
+      timer = setTimeout(run, SOON_MS);
+      return;
+    }
+    ({ nReturns } = live.value);
+    timer = 0;
+    reloadedAtMs = performance.now();
+    reload();
+  };
+  const ends = live.follow(() => {
     if (live.value[counter] === known) return;
     known = live.value[counter];
-    clearTimeout(timer); // of a storm, once
-    timer = setTimeout(reload, 150);
+    if (!timer) timer = setTimeout(run, Math.max(SOON_MS, reloadedAtMs + STORM_MS - performance.now()));
+  });
+  return () => {
+    ends();
+    clearTimeout(timer);
   };
 }
 

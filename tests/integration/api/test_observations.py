@@ -1,5 +1,6 @@
 """Streams, bands, measurements, gaps, rms grids; lists as tables; cone searches."""
 
+import csv
 import io
 from typing import Any
 
@@ -64,6 +65,28 @@ async def test_a_table_has_the_columns_that_were_asked_for(postgres_url: str) ->
             assert words in refused.json()["detail"]
         plain = await client.get("/api/v1/sources", params={"columns": "id"})
         assert plain.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["sources", "transients", "images", "alerts", "detections"])
+async def test_each_column_of_a_table_is_the_same_alone(postgres_url: str, path: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        sources = await observe(rows)
+        image = await rows.connection.fetchval(
+            "select first_image_key from source where id = $1", sources[0]
+        )
+        for number, source in enumerate(sources):
+            transient = await rows.transient(source, image=image, snr=9.0 - number)
+            await rows.alert(transient_id=transient, source_id=source, snr=9.0 - number)
+        wanted = {"stream": rows.stream, "format": "csv"}
+        text = (await get(client, path, **wanted)).text
+        whole = list(csv.DictReader(io.StringIO(text)))
+        assert whole
+        for name in whole[0]:
+            alone = (await get(client, path, columns=name, **wanted)).text
+            assert list(csv.DictReader(io.StringIO(alone))) == [{name: row[name]} for row in whole]
+        last = list(whole[0])[::-1]
+        reversed_text = (await get(client, path, columns=",".join(last), **wanted)).text
+        assert list(csv.DictReader(io.StringIO(reversed_text))) == whole
 
 
 async def test_coverage_is_paged_and_has_the_deepest_image_of_a_cell(postgres_url: str) -> None:

@@ -32,6 +32,15 @@ def test_an_unknown_name_is_an_error():
         statement().to_arguments({"id": 1, "ra": 2, "dec": 3, "decl": 4})
 
 
+def test_a_narrowed_statement_has_its_parameters_and_the_named_columns_alone():
+    whole = statement()
+    narrow = whole.narrowed(["ra", 'a "b"'])
+    assert narrow.parameters == whole.parameters
+    assert narrow.text.splitlines()[0] == 'select "ra", "a ""b""" from ('
+    assert narrow.text.splitlines()[1:-1] == whole.text.splitlines()
+    assert narrow.text.splitlines()[-1] == ") as whole"
+
+
 def test_a_missing_value_is_an_error_unless_null_is_meant():
     with pytest.raises(TypeError, match=r"no value for the parameters \['dec'\]"):
         statement().to_arguments({"id": 1, "ra": 2})

@@ -51,7 +51,7 @@ function DryRunCard({ token }: { token: string }) {
       <p role="status" class={message ? "notice" : "visually-hidden"}>{message}</p>
       {answer && (
         <>
-          <p>{answer.n_wanted} of {answer.n_alerts} alerts of {answer.days} days{answer.is_complete ? "" : " (there are more than are compared)"}: {Object.entries(answer.n_wanted_by_kind).map(([kind, n]) => `${n} ${kindText(kind)}`).join(", ") || "none"}.</p>
+          <p>{answer.n_wanted} of {answer.n_alerts} alerts of {answer.days} {answer.days === 1 ? "day" : "days"}{answer.is_complete ? "" : " (there are more than are compared)"}: {Object.entries(answer.n_wanted_by_kind).map(([kind, n]) => `${n} ${kindText(kind)}`).join(", ") || "none"}.</p>
           <ul class="plain">{answer.newest.map((each) => <li key={each} class="name">{each}</li>)}</ul>
         </>
       )}
