@@ -168,6 +168,26 @@ async def test_a_hostile_query_over_http_is_refused(postgres_url: str) -> None:
             assert answer.status_code == 400, hostile
 
 
+async def test_numbers_beyond_those_of_the_database_are_the_fault_of_the_question(
+    postgres_url: str,
+) -> None:
+    asked = (
+        "select id from source where 1 = contains(point(ra, dec), circle(1e400, 2, 3))",
+        "select id from source where 1 = contains(point(ra, dec), circle(ra, dec, 'x'))",
+        "select id from source offset 1000000000000000000000",
+        "select top 99999999999999999999999 id from source",
+        "select power(10, 400) from source",
+        "select id from source where id = 1e30",
+    )
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        await observe(rows)
+        for query in asked:
+            answer = await client.post(_SYNC, data={"LANG": "ADQL", "QUERY": query})
+            assert answer.status_code in {200, 400}, (query, answer.text)
+            status = "OK" if answer.status_code == 200 else "ERROR"
+            assert f'name="QUERY_STATUS" value="{status}"' in answer.text, query
+
+
 async def test_the_role_of_questions_sees_views_alone(postgres_url: str) -> None:
     database = Database(PostgresSettings(url=postgres_url), ApiSettings())
     await database.connect()
