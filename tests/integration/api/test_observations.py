@@ -7,11 +7,13 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.io.votable import parse, parse_single_table
 from pyarrow import parquet
 
 from tests.support.api_rows import START, Rows, rows_of
 from tests.support.api_service import client_of
+from tests.support.fits_images import CARDS
 
 
 async def get(client: httpx.AsyncClient, path: str, **query: Any) -> httpx.Response:
@@ -87,6 +89,32 @@ async def test_each_column_of_a_table_is_the_same_alone(postgres_url: str, path:
         last = list(whole[0])[::-1]
         reversed_text = (await get(client, path, columns=",".join(last), **wanted)).text
         assert list(csv.DictReader(io.StringIO(reversed_text))) == whole
+
+
+async def test_looks_at_a_place_are_paged_newest_first_with_their_depth(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        seen = {
+            "wcs_header": fits.Header(list(CARDS.items())).tostring(sep="\n"), "width_px": 64,
+            "height_px": 64, "field_radius_deg": 0.45, "field_ra": CARDS["CRVAL1"],
+            "field_dec": CARDS["CRVAL2"], "margin_px": 0, "rms_grid_columns": 1,
+            "rms_grid_cell_px": 64,
+        }  # fmt: skip
+        wanted = []
+        for step in range(6):
+            image = await rows.image(step, rms_grid=[0.001 * (step + 1)], **seen)
+            wanted.append((image, 0.001 * (step + 1)))
+        await rows.image(9, verdict="rejected", reasons=["too_noisy"], rms_grid=[1.0], **seen)
+        await rows.image(10, rms_grid=[1.0], **seen | {"field_ra": 200.0})
+        place = {"ra": CARDS["CRVAL1"], "dec": CARDS["CRVAL2"], "stream": rows.stream, "limit": 4}
+        found, page = [], (await get(client, "looks", **place)).json()
+        while page["items"] or page["next"]:
+            found += [(each["id"], each["rms_local_jy_beam"]) for each in page["items"]]
+            if not page["next"]:
+                break
+            page = (await get(client, "looks", **place, cursor=page["next"])).json()
+        assert found == [(image, pytest.approx(rms)) for image, rms in wanted[::-1]]
+        far = place | {"dec": CARDS["CRVAL2"] + 20}
+        assert (await get(client, "looks", **far)).json() == {"items": [], "next": None}
 
 
 async def test_coverage_is_paged_and_has_the_deepest_image_of_a_cell(postgres_url: str) -> None:
