@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-import orjson
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
@@ -20,6 +19,7 @@ from api.steps.lightcurve_tables import (
     CsvTable,
     LightCurveTable,
     VoTable,
+    read_last_point,
     to_page,
 )
 
@@ -109,11 +109,10 @@ async def get_lightcurve(
 async def _get_page(
     context: ApiContext, source_id: int, conditions: Mapping[str, object], *, limit: int
 ) -> Response:
-    """Return a page of points, each of which PostgreSQL has written as JSON."""
-    rows = await context.database.fetch("list_lightcurve_page", **conditions, limit=limit)
-    last = [{**rows[-1], **orjson.loads(rows[-1]["point"])}] if len(rows) == limit else []
-    points = [row["point"] for row in rows]
-    body = to_page(source_id, points, next_cursor=encode_next(last, 1, *_KEY))
+    """Return a page of points that PostgreSQL has written as JSON."""
+    (page,) = await context.database.fetch("list_lightcurve_page", **conditions, limit=limit)
+    key = [{**page, **read_last_point(page["points"])}] if page["n_points"] == limit else []
+    body = to_page(source_id, page["points"], next_cursor=encode_next(key, 1, *_KEY))
     return Response(body, media_type="application/json")
 
 

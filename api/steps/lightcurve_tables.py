@@ -11,7 +11,7 @@ import orjson
 
 from api.steps.tables.base import TableInfo
 
-__all__ = ["CsvTable", "LightCurveTable", "VoTable", "to_page"]
+__all__ = ["CsvTable", "LightCurveTable", "VoTable", "read_last_point", "to_page"]
 
 Points = Sequence[Mapping[str, Any]]
 
@@ -34,24 +34,32 @@ _COLUMNS = (
     ("p_false", "double", None, "stat.probability"),
     ("image_id", "char", None, "meta.id;obs.image"),
 )
+# Quotation marks in a text are escaped: no value has this in it.
+_POINT = '{"time_start":'
 _NAMES = tuple(column[0] for column in _COLUMNS)
 _to_cells = itemgetter(*_NAMES)
 
 
-def to_page(source_id: int, points: Sequence[str], *, next_cursor: str | None) -> bytes:
+def to_page(source_id: int, points: str, *, next_cursor: str | None) -> bytes:
     """Return a page of a light curve as JSON.
 
     Parameters
     ----------
     source_id : int
         Whose light curve.
-    points : sequence of str
-        Of ``list_lightcurve_page``: PostgreSQL has written each.
+    points : str
+        Of ``list_lightcurve_page``: PostgreSQL has written them, with commas between.
     next_cursor : str or None
         Of the next page.
     """
     end = orjson.dumps(next_cursor).decode()
-    return f'{{"source_id":{source_id},"points":[{",".join(points)}],"next":{end}}}'.encode()
+    return f'{{"source_id":{source_id},"points":[{points}],"next":{end}}}'.encode()
+
+
+def read_last_point(points: str) -> dict[str, Any]:
+    """Return the last of the points that PostgreSQL has written, at least one."""
+    point: dict[str, Any] = orjson.loads(points[points.rindex(_POINT) :])
+    return point
 
 
 class LightCurveTable(Protocol):

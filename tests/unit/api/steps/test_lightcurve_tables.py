@@ -17,6 +17,7 @@ from api.steps.lightcurve_tables import (
     CsvTable,
     LightCurveTable,
     VoTable,
+    read_last_point,
     to_page,
 )
 
@@ -122,13 +123,22 @@ def test_a_column_has_its_unit_and_ucd(name: str, unit: str, ucd: str) -> None:
 
 
 def test_a_page_of_json_has_the_points_of_the_database() -> None:
-    page = orjson.loads(to_page(7, ['{"snr":1}', '{"snr":2}'], next_cursor="more"))
+    page = orjson.loads(to_page(7, '{"snr":1},{"snr":2}', next_cursor="more"))
     assert page == {"source_id": 7, "points": [{"snr": 1}, {"snr": 2}], "next": "more"}
-    assert orjson.loads(to_page(7, [], next_cursor=None)) == {
+    assert orjson.loads(to_page(7, "", next_cursor=None)) == {
         "source_id": 7,
         "points": [],
         "next": None,
     }
+
+
+def test_the_last_point_is_read_whatever_its_texts_hold() -> None:
+    points = [
+        {"time_start": "a", "stokes": "I"},
+        {"time_start": "b", "stokes": '{"time_start":1}'},
+    ]
+    written = orjson.dumps(points).decode()[1:-1]
+    assert read_last_point(written) == points[1]
 
 
 def test_a_votable_says_its_coordinate_and_time_systems() -> None:
