@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
@@ -84,7 +84,7 @@ async def get_lightcurve(
     ancestors before it was split off.
     """
     await get_source_row(context, source_id)
-    conditions: dict[str, object] = {
+    conditions: dict[str, Any] = {
         "source_id": source_id,
         "freq_eff_hz": band,
         "newest": newest,
