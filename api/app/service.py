@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from types import FrameType
 
 import uvicorn
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import BaseRoute
 
 from api.app import middleware, openapi, problem_details
 from api.app.connections import limited_protocol
@@ -124,8 +126,9 @@ def create_app(context: ApiContext) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=_name_of,
         lifespan=lifespan,
+        routes=_make_routes(),
     )
     app.state.context = context
     problem_details.install(app)
@@ -135,14 +138,25 @@ def create_app(context: ApiContext) -> FastAPI:
         cors_origins=context.settings.cors_origins,
         shared_answer_s=context.settings.shared_answer_s,
     )
-    _add_routes(app)
+    web_page.install(app)
+    openapi.install(app)
     return app
 
 
-def _add_routes(app: FastAPI) -> None:
+def _name_of(route: APIRoute) -> str:
+    return route.name
+
+
+@cache
+def _make_routes() -> list[BaseRoute]:
+    """Return the routes of all applications of this process, which know nothing of them.
+
+    FastAPI makes each route ready when it first looks at it: half a second for all of them.
+    """
+    made = APIRouter(generate_unique_id_function=_name_of)
     check = Depends(ParameterCheck())
     # Before the route of one alert, whose path parameter takes everything.
-    app.include_router(subscriptions.replays, responses=problem_details.PROBLEM_RESPONSES)
+    made.include_router(subscriptions.replays, responses=problem_details.PROBLEM_RESPONSES)
     for resource in (
         transients,
         source_columns,  # before one source, whose path it has
@@ -165,16 +179,15 @@ def _add_routes(app: FastAPI) -> None:
         subscriptions,
         rules,
     ):
-        app.include_router(
+        made.include_router(
             resource.router,
             dependencies=[check],
             responses=problem_details.PROBLEM_RESPONSES,
         )
     for service in (virtual_observatory, tap, tap_jobs, image_access, soda, coverage):
-        app.include_router(service.router, responses=problem_details.PROBLEM_RESPONSES)
-    app.include_router(operations.probes)
-    web_page.install(app)
-    openapi.install(app)
+        made.include_router(service.router, responses=problem_details.PROBLEM_RESPONSES)
+    made.include_router(operations.probes)
+    return made.routes
 
 
 class _Server(uvicorn.Server):
