@@ -46,6 +46,7 @@ class Archiver:
         What is there.
     fetch : callable
         Reads one message of a topic again, by partition and offset; None if Kafka has deleted it.
+        It notes itself that it waits.
     images : (str, str)
         Cluster and topic of the images that can be read again.
     wait : callable
@@ -127,8 +128,7 @@ class Archiver:
             raise MissingImageError(
                 ForcedReason.IMAGE_ELSEWHERE, f"it was on {source.topic} of {source.cluster_id}"
             )
-        with self._wait():
-            message = self._fetch(source.topic, source.partition, source.offset)
+        message = self._fetch(source.topic, source.partition, source.offset)
         if message is not None:
             cards = {
                 name.removeprefix(_CARD_PREFIX): value
