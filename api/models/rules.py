@@ -54,7 +54,7 @@ class TriedEvent(Model):
     was_alerted: bool = Field(description="An alert was sent")
     outcome: str = Field(
         description="alert, follow_up, suppressed, no_rule, never_alerted (a retraction of what "
-        "nobody was told), or bad_position"
+        "nothing announced), or bad_position"
     )
     rule: str | None = Field(description="Name of the first rule that is true of it")
     why: list[str] = Field(description="Why it is no alert, rule by rule")

@@ -2,7 +2,7 @@
 --
 -- $1  days   float8  [d]
 -- $2  limit  int     [-]
--- was_told_before: an alert of its transient is older than these days.
+-- was_alerted_before: an alert of its transient is older than these days.
 -- Indexes: source_event (time_detected), alert (event_id), alert (trig_id).
 with recent as (
     select
@@ -26,7 +26,7 @@ select
         where
             earlier.trig_id = recent.event ->> 'trig_id'
             and earlier.time_alert < (select min(first.time_detected) from recent as first)
-    ) as was_told_before
+    ) as was_alerted_before
 from recent
 left join alert on recent.event_id = alert.event_id
 order by recent.time_detected desc, recent.id desc

@@ -38,14 +38,14 @@ class PastEvent:
         When it did.
     was_alerted : bool
         An alert was sent.
-    was_told_before : bool
+    was_alerted_before : bool
         An alert of its transient was sent before the first event of the trial.
     """
 
     event: SourceEvent
     time_detected: datetime
     was_alerted: bool
-    was_told_before: bool
+    was_alerted_before: bool
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "PastEvent":
@@ -54,7 +54,7 @@ class PastEvent:
             event_from_json(row["event"]),
             row["time_detected"],
             row["was_alerted"],
-            row["was_told_before"],
+            row["was_alerted_before"],
         )
 
 
@@ -101,7 +101,7 @@ def try_rules(
         for each, rule in zip(past, applied, strict=True)
         if rule is not None and each.event.kind not in _FOLLOWING
     )
-    alerted = _Alerted(due, {each.event.trig_id for each in past if each.was_told_before})
+    alerted = _Alerted(due, {each.event.trig_id for each in past if each.was_alerted_before})
     outcomes: Counter[str] = Counter()
     by_rule: Counter[str] = Counter()
     differences: list[TriedEvent] = []

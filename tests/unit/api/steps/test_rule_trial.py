@@ -28,7 +28,7 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 def past_of(event: SourceEvent, **facts: bool) -> PastEvent:
     return PastEvent(
-        event, NOW, facts.get("was_alerted", False), facts.get("was_told_before", False)
+        event, NOW, facts.get("was_alerted", False), facts.get("was_alerted_before", False)
     )
 
 
@@ -95,6 +95,6 @@ def test_a_difference_says_why() -> None:
 def test_what_follows_an_alert_from_before_the_days_is_sent() -> None:
     update = replace(source_event(0, snr=1.0), kind="update")
     trial = try_rules(
-        RULES, [past_of(update, was_told_before=True)], [{}], ORDER, is_complete=True
+        RULES, [past_of(update, was_alerted_before=True)], [{}], ORDER, is_complete=True
     )
     assert trial.n_by_outcome == {"follow_up": 1}
