@@ -62,7 +62,7 @@ def pytest_collection_finish() -> None:
 _SLOW_FIRST = (
     "consistency", "end_to_end", "tutorials", "fuzz", "hostile", "integration/runtime",
     "integration/alert", "integration/extract", "integration/livetrap", "integration/distribute",
-    "integration", "unit",
+    "integration/associate", "integration", "unit",
 )  # fmt: skip
 
 

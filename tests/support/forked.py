@@ -22,7 +22,8 @@ __all__ = ["ForkedProcess", "ModuleProcess", "start_module"]
 # Libraries and what all services share; a service imports its own rooms itself, so that no
 # process has the metrics of another. pytest: its module is the main one of the parent.
 _PRELOADED = (
-    "aiohttp", "asyncpg", "confluent_kafka.admin", "fastapi", "fastavro", "faust", "httpx",
+    "aiohttp", "asyncpg", "confluent_kafka.admin", "fastapi", "fastavro", "faust.app",
+    "faust.transport.drivers.aiokafka", "httpx",
     "lxml.etree", "numpy", "pydantic_settings", "pytest", "runtime.process", "rules.wanted",
     "schemas.codec", "structlog", "uvicorn",
 )  # fmt: skip
