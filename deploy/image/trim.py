@@ -22,7 +22,9 @@ _TESTED = ("numba", "llvmlite", "scipy")
 UNUSED = (
     "scipy/cluster", "scipy/datasets", "scipy/differentiate", "scipy/fftpack", "scipy/integrate",
     "scipy/interpolate", "scipy/io", "scipy/misc", "scipy/odr", "scipy/optimize", "scipy/signal",
-    "scipy/stats", "lxml/includes", "numpy/_core/include", "astropy/wcs/include",
+    "scipy/stats", "scipy/fft", "lxml/includes", "numpy/_core/include", "astropy/wcs/include",
+    "astropy/convolution", "astropy/cosmology", "astropy/modeling", "astropy/nddata",
+    "astropy/samp", "astropy/timeseries", "astropy/uncertainty", "astropy/visualization",
 )  # fmt: skip
 # What compiled modules are made of, and what only type checkers read.
 _SOURCES = frozenset((".a", ".c", ".cpp", ".cu", ".f", ".f90", ".h", ".hpp", ".pxd", ".pxi",

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +70,8 @@ def test_every_service_runs_with_its_probes() -> None:
         for _, pod in OURS
         if pod["containers"][0]["args"][0] == "service"
     }
-    assert services.keys() == {"ingest", "extract", "associate", "alert", "distribute", "api"}
+    names = {"ingest", "extract", "associate", "alert", "distribute", "archive", "api"}
+    assert services.keys() == names
     for service, container in services.items():
         ports = {each["name"]: each["containerPort"] for each in container["ports"]}
         assert ("http" if service == "api" else "metrics") in ports
@@ -95,6 +98,27 @@ def test_a_pod_watches_the_inbox_where_there_is_one() -> None:
     settings = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
     mounts = {each["name"]: each["mountPath"] for each in pod["containers"][0]["volumeMounts"]}
     assert settings["LIVETRAP_INGEST__INBOX"] == mounts["inbox"]
+
+
+def test_the_archive_has_an_address_and_a_login_where_the_api_reads_it() -> None:
+    archive = dict(objects("base"))["base/archive.yaml:Deployment"]
+    assert archive["spec"]["replicas"] == 0
+    path = K8S / "components/archive/kustomization.yaml"
+    component = yaml.safe_load(path.read_text())
+    assert component["replicas"] == [{"name": "livetrap-archive", "count": 1}]
+    assert literals_of(path)["LIVETRAP_ARCHIVE__URL"].startswith("s3://")
+    [patch] = component["patches"]
+    [added] = yaml.safe_load(patch["patch"])
+    patched = [name for name, _ in OURS if re.search(patch["target"]["name"], name)]
+    assert [name.rpartition(":")[2] for name in patched] == ["livetrap-api", "livetrap-archive"]
+    for name, pod in OURS:
+        if name in patched:
+            [container] = pod["containers"]
+            assert isinstance(container["envFrom"], list)  # what is added comes behind
+    assert added["value"] == {"secretRef": {"name": "livetrap-archive"}}
+    [(_, policy)] = [each for each in objects("components/archive") if "NetworkPolicy" in each[0]]
+    [who] = policy["spec"]["podSelector"]["matchExpressions"]
+    assert who["values"] == ["archive", "api"]
 
 
 def settings_of(path: Path) -> dict[str, str]:
@@ -215,6 +239,16 @@ def test_compose_runs_every_service_with_settings_that_exist(
         for name, value in each["environment"].items():
             monkeypatch.setenv(name, str(value))
     load_settings()
+
+
+def test_the_image_has_the_library_of_the_archive() -> None:
+    text = (DEPLOY / "image/Containerfile").read_text()
+    [program] = re.findall(r'python -c "(import tomllib.*)" > /tmp/requirements.txt', text)
+    program = program.replace("/src/", f"{ROOT}/")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*pyproject["dependencies"], *pyproject["optional-dependencies"]["archive"]]
+    assert done.stdout.decode().split("\n")[:-1] == wanted
 
 
 def test_the_image_takes_what_the_wheel_is_made_of() -> None:
