@@ -41,7 +41,7 @@ from sky.wcs import preload
 __all__ = ["main"]
 
 GROUP = "livetrap-alert"
-_CHECK_INTERVAL_S = 0.1
+_CHECK_INTERVAL_S = 0.5
 _LAG_INTERVAL_S = 10.0
 _STOP_FAUST_S = 2.5
 

@@ -74,8 +74,8 @@ def build_app(
         broker_credentials=_credentials(settings),
         # A member without instance_id that was killed keeps its partitions for this time.
         broker_session_timeout=6.0,
-        broker_heartbeat_interval=1.0,
-        broker_commit_interval=0.5,
+        broker_heartbeat_interval=2.0,
+        broker_commit_interval=1.0,
         # A wait for the database is no reason to leave the group or to warn, and a stop does
         # not wait for the current events: they are not acknowledged and come again.
         broker_max_poll_interval=_DAY_S,

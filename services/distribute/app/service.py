@@ -53,8 +53,8 @@ __all__ = ["main"]
 _GROUP = "livetrap-distribute"
 # Alerts are on a topic of one partition.
 _PARTITION = 0
-_CHECK_INTERVAL_S = 0.1
-_DEAD_LETTER_INTERVAL_S = 0.5
+_CHECK_INTERVAL_S = 0.5
+_DEAD_LETTER_INTERVAL_S = 1.0
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ class SubmissionRelay:
         """Mark what was relayed, relay what is missing, delete what is old, until cancelled."""
         poll_s = delete_s = time.monotonic()
         while True:
-            await asyncio.sleep(_MARK_INTERVAL_S)
+            await asyncio.sleep(_MARK_INTERVAL_S if self._unmarked else _POLL_INTERVAL_S)
             now_s = time.monotonic()
             try:
                 await self._mark(now_s)
