@@ -27,7 +27,7 @@ REQUEST_SECONDS = Histogram(
 )
 CONNECTIONS_ENDED = Counter(
     "livetrap_api_connections_ended_total",
-    "Connections that the server ended: too_many of an address, or an incomplete_request",
+    "Connections that the server ended: too_many of an address, incomplete_request or long_head",
     ["reason"],
 )
 QUESTIONS_REFUSED = Counter(

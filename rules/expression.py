@@ -227,8 +227,8 @@ class _Parser:
                     raise self._error(node, f"{name} is a flag: write it alone, or after `not`")
                 return Name(name)
             case ast.Constant(value=str() as text):
-                if "\x00" in text:
-                    raise self._error(node, "a text cannot have a null character")
+                if "\x00" in text or any("\ud800" <= each <= "\udfff" for each in text):
+                    raise self._error(node, "a text cannot have null characters or surrogates")
                 return Literal_(text)
             case ast.Constant() | ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=ast.Constant()):
                 return Literal_(self._number(node))
@@ -242,9 +242,10 @@ class _Parser:
                 value = float(number) if abs(number) < 1e300 else math.inf
                 if math.isfinite(value):
                     return value
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
+            # One sign: each more would be a call inside a call.
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() as operand):
                 return -self._number(operand)
-            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            case ast.UnaryOp(op=ast.UAdd(), operand=ast.Constant() as operand):
                 return self._number(operand)
         raise self._error(node, "expected a finite number")
 

@@ -126,7 +126,7 @@ def parse_rules(text: str, where: str) -> RuleSet:
     """
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsError(f"{where}: not TOML: {error}") from error
     tables = content.pop("rule", None)
     if content or not isinstance(tables, list) or not tables or len(tables) > _MAX_RULES:

@@ -16,7 +16,14 @@ __all__ = ["limited_protocol"]
 _HEAD = (
     "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {length}\r\n"
 )
-_TITLES = {408: "Request timeout", 503: "Service unavailable"}
+_TITLES = {
+    408: "Request timeout",
+    431: "Request header fields too large",
+    503: "Service unavailable",
+}
+# Of a request all but its body: address, headers, sizes of chunks, trailers. The parser keeps what
+# it has, however much that is.
+_MAX_HEAD_BYTES = 65_536
 
 
 def limited_protocol(settings: ApiSettings) -> type[HttpToolsProtocol]:
@@ -42,7 +49,7 @@ def limited_protocol(settings: ApiSettings) -> type[HttpToolsProtocol]:
 
 
 class _LimitedProtocol(HttpToolsProtocol):
-    """An HTTP connection that ends when a request does not arrive in time."""
+    """An HTTP connection that ends when a request does not arrive in time, or is too long."""
 
     _n_open: Counter[str]
     _max_per_host: int
@@ -53,6 +60,7 @@ class _LimitedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
         self._party: str | None = None
+        self._n_head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Take a connection; refuse one too many of an address."""
@@ -81,7 +89,12 @@ class _LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take a part of a request; blank lines before one are a part of it too."""
+        self._n_head_bytes += len(data)
         super().data_received(data)
+        if self._n_head_bytes > _MAX_HEAD_BYTES and not self.transport.is_closing():
+            detail = f"a request may have {_MAX_HEAD_BYTES} bytes beside its body"
+            self._end(431, "long_head", detail)
+            return
         is_idle = self.cycle is None or self.cycle.response_complete
         if is_idle and self._deadline is None and self.timeout_keep_alive_task is None:
             self._await_request()
@@ -92,9 +105,15 @@ class _LimitedProtocol(HttpToolsProtocol):
         if self._deadline is None:
             self._await_request()
 
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body, which others limit."""
+        self._n_head_bytes -= len(body)
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """Stop the time of a request: all of it is there."""
         self._stop_waiting()
+        self._n_head_bytes = 0
         super().on_message_complete()
 
     def _await_request(self) -> None:

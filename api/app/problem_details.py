@@ -1,5 +1,6 @@
 """Error answers as problem details (RFC 9457): what is wrong, where, and how to mend it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
@@ -114,11 +115,18 @@ async def _answer_invalid_parameters(request: Request, error: Exception) -> JSON
     if not isinstance(error, RequestValidationError):
         raise error
     parts = [
-        f"{_to_name(each['loc'])}: {each['msg'].removeprefix('Value error, ')} "
-        f"(got {each.get('input')!r})"
+        f"{_to_name(each['loc'])}: {each['msg'].removeprefix('Value error, ')}{_quote(each)}"
         for each in error.errors()
     ]
     return _answer(request, 400, "; ".join(parts))
+
+
+def _quote(defect: Mapping[str, Any]) -> str:
+    """Return what was given, but no secret: a whole body may have one."""
+    given = defect.get("input")
+    if isinstance(given, Mapping) or "secret" in defect["loc"]:
+        return ""
+    return f" (got {given!r})"
 
 
 def _to_name(place: tuple[int | str, ...]) -> str:

@@ -102,9 +102,16 @@ class NewSubscription(WantedAlerts):
             _check_mail(self.target)
         if self.secret is not None and self.channel != "webhook":
             raise ValueError("secret: only what goes to a webhook is signed")
+        if self.secret is not None and not _is_text(self.secret.get_secret_value()):
+            raise ValueError("secret: not Unicode")  # the database would quote it
         if self.stamps and self.channel != "webhook":
             raise ValueError(f"stamps: channel {self.channel} cannot carry them in its notices")
         return self
+
+
+def _is_text(text: str) -> bool:
+    """Return whether UTF-8 can write a text, and PostgreSQL store it."""
+    return "\x00" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def _check_mail(text: str) -> None:

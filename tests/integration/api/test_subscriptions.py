@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import orjson
 import pytest
 
 from api.steps.subscriptions import follow
@@ -135,6 +136,29 @@ async def test_what_is_not_valid_is_refused_with_words(
     answer = await client.post(PATH, json=new(**changes))
     assert answer.status_code == 400, answer.text
     assert message in answer.text
+
+
+@pytest.mark.parametrize(
+    ("secret", "changes", "message"),
+    [
+        ("y" * 16 + r"\ud800", {}, "secret: not Unicode"),
+        ("y" * 16 + r"\u0000", {}, "secret: not Unicode"),
+        ("y" * 15, {}, "secret: Value should have at least 16"),
+        ("y" * 16, {"channel": "kafka", "target": ""}, "only what goes to a webhook"),
+        ("y" * 16, {"name": "voevent-v1"}, "must not end in -v"),
+        ("y" * 16, {"target": ""}, "needs an address"),
+        ("y" * 16, {"channel": None}, "channel: "),
+    ],
+)
+async def test_a_refusal_does_not_repeat_the_secret(
+    client: httpx.AsyncClient, secret: str, changes: dict[str, Any], message: str
+) -> None:
+    wanted = new(channel="webhook", target="https://robot.example.org/") | changes
+    body = orjson.dumps({"secret": "PLACE"} | wanted).replace(b"PLACE", secret.encode())
+    answer = await client.post(PATH, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400, answer.text
+    assert message in answer.text
+    assert "yyyy" not in answer.text
 
 
 async def test_nobody_without_a_token_sees_or_makes_any(client: httpx.AsyncClient) -> None:

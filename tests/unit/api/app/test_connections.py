@@ -1,9 +1,9 @@
-"""A server of its own: requests that never end, and too many connections."""
+"""A server of its own: requests that never end or are too long, and too many connections."""
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -15,6 +15,8 @@ from runtime.settings import ApiSettings
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
+    while scope["path"] == "/read" and (await receive()).get("more_body"):
+        pass
     if scope["path"] == "/slow":
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"x", "more_body": True})
@@ -120,3 +122,52 @@ async def test_connections_of_a_proxy_are_not_counted() -> None:
         assert (await read_all_after(port, request)).startswith(b"HTTP/1.1 200")
         for _, writer in opened:
             writer.close()
+
+
+async def flood(port: int, begin: bytes, part: bytes) -> bytes:
+    """Send parts until the server ends the connection; return what it said."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(begin)
+    with suppress(ConnectionError):
+        async with asyncio.timeout(60):
+            while not reader.at_eof() and not writer.is_closing():
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(0)
+    said = b""
+    with suppress(ConnectionError):  # what was not read resets the connection
+        said = await reader.read()
+    writer.close()
+    return said
+
+
+CHUNKED = b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "part"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\n", b"X-One: more\r\n" * 1000),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: ", b"a" * 10_000),
+        (b"GET /?", b"a=b&" * 2000),
+        (b"\r\n", b"\r\n" * 5000),
+        (CHUNKED + b"1;", b"extension" * 1000),
+        (CHUNKED + b"0\r\n", b"X-Trailer: more\r\n" * 1000),
+    ],
+    ids=["headers", "header", "address", "blank lines", "extension of a chunk", "trailers"],
+)
+async def test_a_request_is_ended_that_is_long_beside_its_body(begin: bytes, part: bytes) -> None:
+    before = n_ended("long_head")
+    # Nothing but its length ends it.
+    async with served(request_timeout_s=600) as port:
+        said = await flood(port, begin, part)
+        assert n_ended("long_head") == before + 1
+        assert said == b"" or said.startswith((b"HTTP/1.1 431", b"HTTP/1.1 200"))
+
+
+async def test_a_long_body_is_no_long_head() -> None:
+    request = b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    length = b"Content-Length: 1000000\r\n\r\n"
+    async with served() as port:
+        answer = await read_all_after(port, request + length, *[b"a" * 100_000] * 10)
+    assert answer.startswith(b"HTTP/1.1 200")
