@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 # hundreds, would compile everything again: twice the CPU time of the unit tests.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# A broker of the tests does not live long enough for what Java's second compiler costs.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 import pytest  # noqa: E402  (what is imported from here on is cached)
 
