@@ -22,7 +22,9 @@ _TESTED = ("numba", "llvmlite", "scipy")
 UNUSED = (
     "scipy/cluster", "scipy/datasets", "scipy/differentiate", "scipy/fftpack", "scipy/integrate",
     "scipy/interpolate", "scipy/io", "scipy/misc", "scipy/odr", "scipy/optimize", "scipy/signal",
-    "scipy/stats", "scipy/fft", "lxml/includes", "numpy/_core/include", "astropy/wcs/include",
+    "scipy/stats", "scipy/fft", "scipy/special/cython_special", "lxml/html", "lxml/includes",
+    "lxml/isoschematron", "lxml/objectify", "confluent_kafka/schema_registry",
+    "numpy/_core/include", "astropy/wcs/include",
     "astropy/convolution", "astropy/cosmology", "astropy/modeling", "astropy/nddata",
     "astropy/samp", "astropy/timeseries", "astropy/uncertainty", "astropy/visualization",
 )  # fmt: skip
@@ -48,6 +50,8 @@ def trim(environment: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)  # it may be in one that has gone
     for name in UNUSED:
         shutil.rmtree(packages / name, ignore_errors=True)
+        for module in (packages / name).parent.glob(f"{Path(name).name}.*"):
+            module.unlink()
     _drop_files(packages)
     n_bytes = sum(drop_symbols(each) for each in _find_libraries(packages))
     sys.stdout.write(f"symbols dropped: {n_bytes / 1e6:.0f} MB\n")
