@@ -151,16 +151,16 @@ def _find_by_history(
     sigma = np.zeros(rows.size)
     sigma[variable] = find_history_sigma(eta[variable], n_points[variable])
     variable &= sigma >= to_limits(settings).single_sigma
+    # What is fainter now, in any band, has a test of its own, which waits for the next look.
+    for image in images:
+        looked = image.result.looked
+        if looked is not None and image.extraction_type != "monitor":
+            variable[looked.source[looked.looks.is_faint]] = False
     best: dict[int, Trigger] = {}
     for image in images:
         if image.extraction_type == "monitor":
             continue
-        looked = image.result.looked
-        # What is fainter now has a test of its own, which waits for the next look.
-        faint = set() if looked is None else set(looked.source[looked.looks.is_faint].tolist())
         for source, detection in _looks_of(image, variable):
-            if source in faint:
-                continue
             test = Test("history", float(sigma[source]))
             trigger = Trigger("variable", "certain", source, image, detection, test=test)
             if source not in best or trigger.snr > best[source].snr:
