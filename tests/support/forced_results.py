@@ -10,7 +10,7 @@ from services.associate.handlers.forced_measurements import ForcedMeasurementsHa
 from services.associate.storage import CatalogueStore
 from tests.support.association import Associator
 
-__all__ = ["measure", "store", "take_requests"]
+__all__ = ["forced_handler", "measure", "store", "take_requests"]
 
 
 def take_requests(case: Associator) -> list[tuple[str, tuple[int, ...]]]:
@@ -43,11 +43,21 @@ def measure(request: ForcedRequest, flux_jy_beam: float = 1e-4) -> ForcedMeasure
     )
 
 
-async def store(case: Associator, *results: ForcedMeasurements) -> None:
-    """Give results to the associator, as its `app` does; several: in one transaction."""
-    handler = ForcedMeasurementsHandler(
-        CatalogueStore(case.pool), case.settings.associate, Topics()
-    )
+def forced_handler(case: Associator) -> ForcedMeasurementsHandler:
+    """Return what stores results, as `app` has one for all its time."""
+    return ForcedMeasurementsHandler(CatalogueStore(case.pool), case.settings.associate, Topics())
+
+
+async def store(
+    case: Associator,
+    *results: ForcedMeasurements,
+    handler: ForcedMeasurementsHandler | None = None,
+) -> None:
+    """Give results to the associator, as its `app` does; several: in one transaction.
+
+    Without a handler that is kept, nothing is remembered from transaction to transaction.
+    """
+    handler = handler or forced_handler(case)
     messages = [
         InMessage("forced", 0, 0, b"", encode_forced_measurements(each)) for each in results
     ]
