@@ -38,6 +38,9 @@ __all__ = ["SubscriptionRunner"]
 
 Deliver = Callable[[list[OutgoingAlert]], Coroutine[Any, Any, list[OutgoingAlert]]]
 _INTERVAL_S = 2.0
+_MAIL = frozenset({"email", "digest"})
+# Receivers of replays whose costs are remembered.
+_MAX_BUDGETS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class SubscriptionRunner:
         self._producer: Producer | None = None
         self._running: dict[int, _Running] = {}
         self._replays: dict[int, asyncio.Task[None]] = {}
+        self._replay_budgets: dict[str, SubscriptionBudget] = {}
 
     def wake(self) -> None:
         """Deliver at once: there is a new alert."""
@@ -132,9 +136,28 @@ class SubscriptionRunner:
                 continue
             run = ReplayRun(
                 replay, store=self._store, deliver=served.deliver, may_deliver=self._may_deliver,
-                wanted=SubscriptionFilter(served.subscription, self._store),
+                wanted=SubscriptionFilter(
+                    served.subscription, self._store, self._replay_budget(served.subscription)
+                ),
             )  # fmt: skip
             self._replays[replay.id] = asyncio.create_task(self._run_replay(run))
+
+    def _replay_budget(self, subscription: Subscription) -> SubscriptionBudget:
+        """Return what replays may cost, apart from what alerts of now may.
+
+        A robot may ask for any number. A mailbox may be somebody else's: its limit is that of
+        the address, whoever subscribes it how often.
+        """
+        is_mail = subscription.channel in _MAIL
+        receiver = f"mailto:{subscription.target.lower()}" if is_mail else subscription.name
+        if receiver not in self._replay_budgets:
+            while len(self._replay_budgets) >= _MAX_BUDGETS:
+                del self._replay_budgets[next(iter(self._replay_budgets))]
+            self._replay_budgets[receiver] = SubscriptionBudget(
+                ms_per_alert=self._settings.subscription_ms_per_alert,
+                alerts_per_hour=self._settings.subscription_alerts_per_hour if is_mail else None,
+            )
+        return self._replay_budgets[receiver]
 
     async def _run_replay(self, run: ReplayRun) -> None:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from runtime.logging import get_logger
-from services.distribute.errors import DeliveryError
+from services.distribute.errors import CostlyError, DeliveryError
 from services.distribute.handlers.subscription import SubscriptionFilter
 from services.distribute.models import OutgoingAlert, Replay, ReplayedAlert
 from services.distribute.steps.replay import to_test
@@ -57,9 +57,13 @@ class ReplayRun:
 
     async def run(self) -> None:
         """Send everything that is left, and record the end; the next process goes on otherwise."""
-        failure = None
+        failure: str | None = None
         while rows := await self._store.list_replayed(self._replay, limit=_LIMIT):
-            chosen = await self._wanted.choose([each.id for each in rows])
+            try:
+                chosen = await self._wanted.choose([each.id for each in rows])
+            except CostlyError as error:
+                failure = str(error)
+                break
             for each in rows:
                 if not await self._may_deliver():
                     return

@@ -16,11 +16,11 @@ class SubscriptionBudget:
     ----------
     ms_per_alert : float
         Mean CPU time for an alert, of the newest twenty or more [ms].
-    alerts_per_hour : int
-        Alerts that it may get [1/h].
+    alerts_per_hour : int or None
+        Alerts that it may get [1/h]; None: any number.
     """
 
-    def __init__(self, *, ms_per_alert: float, alerts_per_hour: int) -> None:
+    def __init__(self, *, ms_per_alert: float, alerts_per_hour: int | None) -> None:
         self._ms_per_alert = ms_per_alert
         self._alerts_per_hour = alerts_per_hour
         self._n_evaluated = 0
@@ -56,6 +56,8 @@ class SubscriptionBudget:
                     f"it costs {mean_ms:.1f} ms of CPU time an alert, more than "
                     f"{self._ms_per_alert:g}: shorten the rule or the coverage map"
                 )
+        if self._alerts_per_hour is None:
+            return None
         self._wanted_s.extend([now_s] * n_wanted)
         while self._wanted_s and self._wanted_s[0] <= now_s - _HOUR_S:
             self._wanted_s.popleft()

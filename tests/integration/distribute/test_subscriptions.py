@@ -251,6 +251,56 @@ async def test_a_night_is_replayed_to_one_subscription_as_tests(
     assert notice["cited_ivorns"] == [f"{night[0].ivorn}.replay{number}"]
 
 
+async def ask_for_replay(pool: asyncpg.Pool, name: str) -> asyncpg.Record:
+    """Ask for the alerts of one hour again; return the row of the replay when it has ended."""
+    number = await pool.fetchval(
+        "insert into replay (subscription_id, time_since, time_until, speed) "
+        "select id, $2, $3, 1e6 from subscription where name = $1 returning id",
+        name, START, START + timedelta(hours=1),
+    )  # fmt: skip
+    query = "select * from replay where id = $1 and time_done is not null"
+    async with asyncio.timeout(120):
+        while (done := await pool.fetchrow(query, number)) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    return done
+
+
+async def test_a_mailbox_gets_no_more_by_replays_than_it_may(
+    pool: asyncpg.Pool, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.distribute.handlers.replay._FIRST_BACKOFF_S", 0.001)
+    events = [of_stream(rows) for _ in range(3)]
+    await store_events(pool, rows, events)
+    await tell(pool, [alert_of(event, after_s=number) for number, event in enumerate(events)])
+    rule = f"stream == '{rows.stream}'"
+    limits = {"subscription_alerts_per_hour": 5, "delivery_hours": 1.0}
+    async with serving() as server, serving_subscriptions(pool, **limits):
+        robot = await subscribe(pool, "webhook", rule, f"http://127.0.0.1:{server.port}/")
+        assert [(await ask_for_replay(pool, robot))["n_sent"] for _ in range(2)] == [3, 3]
+        reasons = []
+        for address in ("a.victim@example.org", "A.Victim@example.org", "another@example.org"):
+            mailbox = await subscribe(pool, "email", rule, address)
+            reasons.append((await ask_for_replay(pool, mailbox))["failure_reason"])
+    refused = "this installation has no mail server"  # of the first of three alerts
+    assert reasons[0] == reasons[2] == refused
+    assert "it wants 6 alerts in an hour, more than 5" in reasons[1]
+
+
+async def test_a_replay_that_costs_too_much_ends_with_the_reason(
+    pool: asyncpg.Pool, rows: Rows
+) -> None:
+    events = [of_stream(rows) for _ in range(20)]
+    await store_events(pool, rows, events)
+    await tell(pool, [alert_of(event) for event in events])
+    limits = {"subscription_ms_per_alert": 1e-9, "delivery_hours": 1.0}
+    async with serving() as server, serving_subscriptions(pool, **limits):
+        rule = f"stream == '{rows.stream}'"
+        name = await subscribe(pool, "webhook", rule, f"http://127.0.0.1:{server.port}/")
+        done = await ask_for_replay(pool, name)
+    assert "ms of CPU time an alert, more than 1e-09" in done["failure_reason"]
+    assert (done["n_sent"], server.requests) == (0, [])
+
+
 def test_a_replayed_packet_is_a_valid_test() -> None:
     from services.alert.steps.voevent import assert_valid
     from services.distribute.models import OutgoingAlert
