@@ -18,11 +18,20 @@ def place_of(name: str, moment: datetime) -> tuple[np.ndarray, np.ndarray]:
     return np.array([float(body.ra.deg)]), np.array([float(body.dec.deg)])
 
 
-@pytest.mark.parametrize("name", ["sun", "moon", "jupiter", "mercury"])
+@pytest.mark.parametrize("name", BODY_RADIUS_DEG)
 def test_bodies_are_where_astropy_has_them(name: str) -> None:
     there = to_unit_vectors(*place_of(name, MOMENT))[:, 0]
     found = body_positions(MOMENT)[list(BODY_RADIUS_DEG).index(name)]
     assert np.degrees(np.linalg.norm(there - found)) < 5 / 3600
+
+
+@pytest.mark.parametrize("name", BODY_RADIUS_DEG)
+@pytest.mark.parametrize("hour", [-20 * 8766, 0, 8766])
+def test_bodies_are_at_a_full_hour_where_astropy_has_them(name: str, hour: int) -> None:
+    moment = MOMENT.replace(minute=0, second=0) + timedelta(hours=hour)
+    there = to_unit_vectors(*place_of(name, moment))[:, 0]
+    found = body_positions(moment)[list(BODY_RADIUS_DEG).index(name)]
+    assert np.degrees(np.linalg.norm(there - found)) < 0.1 / 3600
 
 
 @pytest.mark.parametrize("name", ["sun", "jupiter"])
