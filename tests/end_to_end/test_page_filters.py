@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
+from tests.end_to_end.test_page_use import AXE, CONTRAST, SMALL, assert_accessible
 from tests.integration.api.test_subscriptions import night
 from tests.support.api_rows import Rows, rows_of
 from tests.support.browser import CHROMIUM, Page
@@ -47,6 +48,24 @@ def choice(page: Page, name: str) -> tuple[str, str]:
     return page.run(f"[{found}.value, {found}.selectedOptions[0]?.textContent ?? '']")
 
 
+def assert_legible(site: Site, path: str) -> None:
+    """Check what is shown: width, targets, contrast, and axe where it is installed."""
+    page = site.page
+    try:
+        for width in (390, 768, 2560, 1400):
+            page.set_size(width, 900)
+            assert page.run("document.documentElement.scrollWidth <= innerWidth"), (path, width)
+            assert page.run(SMALL) == [], (path, width)
+        for dark in (False, True):
+            page.set_dark(dark=dark)
+            assert page.run(CONTRAST) == [], (path, dark)
+            if AXE.exists():
+                assert_accessible(site, path)
+    finally:
+        page.set_dark(dark=False)
+        page.set_size(1400, 900)
+
+
 @pytest.mark.parametrize("path", BY_STREAM)
 def test_an_unknown_stream_is_named_beside_the_known_ones(
     site: Site, known: str, path: str
@@ -58,6 +77,7 @@ def test_an_unknown_stream_is_named_beside_the_known_ones(
     assert f"There is no stream “{MARKUP}”." in words
     links = "[...document.querySelectorAll('.unknown-stream a')]"
     assert page.run(f"{links}.map(each => each.innerText)") == [known, "all streams"]
+    assert_legible(site, path)
     page.run(f"{links}[0].click()")
     page.wait_for("document.querySelector('.unknown-stream') === null")
     assert page.run("new URLSearchParams(location.search).get('stream')") == known
@@ -190,6 +210,7 @@ def test_a_rule_is_tried_on_the_page(site: Site, postgres_url: str) -> None:
     words = page.run(f"{said}.innerText")
     assert re.search(r"3 of \d+ alerts of 1 day: 1 retraction, 2 new\.", words)
     assert page.run(f"[...{said}.querySelectorAll('li')].map(e => e.innerText)") == ivorns[:0:-1]
+    assert_legible(site, "rules")
     fill(page, "rule", "snr >")
     page.run(f"{said}.querySelector('button').click()")
     page.wait_for(f"{said}.querySelector('.notice')?.innerText.length > 12")

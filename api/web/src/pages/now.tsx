@@ -57,7 +57,7 @@ function NewestImages({ images }: { images: readonly Image[] }) {
         <article key={name}>
           <h3><Link to={href("image", { id: image.id })}>{name}</Link></h3>
           <ImageView image={image} />
-          <p class="quiet">{time(image.time_start)} UTC, rms {flux(image.rms_jy_beam, "/beam")}, {image.n_sources} sources</p>
+          <p class="quiet">{time(image.time_start)} UTC, <span class="whole">rms {flux(image.rms_jy_beam, "/beam")}</span>, <span class="whole">{image.n_sources} sources</span></p>
         </article>
       ))}
     </div>
