@@ -9,6 +9,8 @@ import argparse
 import asyncio
 import os
 import time
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 
 import asyncpg
 import numpy as np
@@ -91,31 +93,44 @@ def watch(site: Site, url: str, *, minutes: float, per_second: float, path: str)
     print("the page says:", page.run("document.querySelector('#connection').innerText"))
 
 
-def watch_in_short(site: Site, *, n_alerts: int, path: str) -> None:
+def watch_in_short(site: Site, url: str, *, n_alerts: int, path: str) -> None:
     """Print the heap of a page while it hears many alerts, at each tenth of them."""
-    _, (_, transient) = site.write(add_transient)
     page = site.page
     page.call("Performance.enable")
     for script in (_HASTY_TIMERS, FAKE_EVENTS):
         page.call("Page.addScriptToEvaluateOnNewDocument", source=script)
-    page.goto(f"{site.address}/{path}")
-    page.wait_for("window.alerts && document.querySelector('[data-transient]') !== null")
     print(f"{path or 'now'}: {n_alerts} alerts, load {os.getloadavg()[0]:.1f}")
     print("alerts     min  heap MiB  nodes")
-    began, n_heard = time.monotonic(), 0
-    marks = [*range(0, n_alerts + 1, n_alerts // 10)]
     heaps = []
-    while marks:
-        if n_heard >= marks[0]:
-            marks.pop(0)
+    # One stream for all of them: its name is in the selectors of the page.
+    with asyncio.Runner() as runner, _opened(runner, rows_of(url)) as rows:
+        transient = runner.run(_send_some(rows))
+        page.goto(f"{site.address}/{path}")
+        page.wait_for("window.alerts && document.querySelector('[data-transient]') !== null")
+        began = time.monotonic()
+        n_parts = n_alerts // _ALERTS_OF_A_PART
+        for part in range(n_parts):
+            n_heard = part * _ALERTS_OF_A_PART
+            hear(page, transient, n_heard, n_heard + _ALERTS_OF_A_PART)
+            transient = runner.run(_send_some(rows))
+            if (part + 1) % max(1, n_parts // 10):
+                continue
             heap, n_nodes = heap_mib(page)
             heaps.append(heap)
             minutes = (time.monotonic() - began) / 60
+            n_heard += _ALERTS_OF_A_PART
             print(f"{n_heard:6d}  {minutes:6.1f}  {heap:8.2f}  {n_nodes:5d}", flush=True)
-        _, transient = site.write(_send_some)
-        hear(page, transient, n_heard, n_heard + _ALERTS_OF_A_PART)
-        n_heard += _ALERTS_OF_A_PART
-    print(f"growth from a tenth to the end: {(heaps[-1] / heaps[1] - 1) * 100:+.1f} %")
+    print(f"growth from a tenth to the end: {(heaps[-1] / heaps[0] - 1) * 100:+.1f} %")
+
+
+@contextmanager
+def _opened(runner: asyncio.Runner, rows: AbstractAsyncContextManager[Rows]) -> Iterator[Rows]:
+    """Keep a connection open between the runs of a loop."""
+    stack = AsyncExitStack()
+    try:
+        yield runner.run(stack.enter_async_context(rows))
+    finally:
+        runner.run(stack.aclose())
 
 
 async def _send_some(rows: Rows) -> int:
@@ -147,7 +162,8 @@ def _measure(given: argparse.Namespace, url: str) -> None:
     with open_site(url) as site:
         for path in given.pages:
             if given.alerts:
-                watch_in_short(site, n_alerts=given.alerts, path=path)
+                watch_in_short(site, url, n_alerts=given.alerts, path=path)
+                asyncio.run(_reset(url))
                 continue
             watch(site, url, minutes=given.minutes, per_second=given.per_second, path=path)
             asyncio.run(_reset(url))
