@@ -1,5 +1,6 @@
 """FITS files in, valid VOEvents about what was really in them out, each once, at every client."""
 
+import io
 import json
 import threading
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from astropy.io.votable import parse_single_table
 
 from tests.support.browser import CHROMIUM, Page, open_page
 from tests.support.clients import listen_by_gcn_kafka, listen_by_hop, pygcn_listener
@@ -162,6 +164,61 @@ def test_the_api_has_every_packet_and_every_point(night: Night) -> None:
         lambda: len(night.stack.get("sources", sort="eta", limit=5)["items"]) == 5,
         what="the copy of the statistics",
     )
+
+
+def test_transients_of_the_truth_vary_more_than_what_is_steady(night: Night) -> None:
+    sources = night.stack.get("sources", limit=500)
+    assert sources["next"] is None
+    found: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+    for row in night.truth:
+        if not (is_transient(row) or row["kind"] == "steady"):
+            continue
+        ra, dec = float(row["ra"]), float(row["dec"])
+        distances = [separation_arcsec(ra, dec, at["ra"], at["dec"]) for at in sources["items"]]
+        nearest = min(range(len(distances)), key=distances.__getitem__)
+        if distances[nearest] < 30:
+            of = sources["items"][nearest]
+            found[is_transient(row)].append((of["eta"], of["v"]))
+    assert len(found[True]) >= 3
+    assert len(found[False]) >= 10
+    for number in (0, 1):
+        steady = max(each[number] for each in found[False])
+        assert min(each[number] for each in found[True]) > steady, ("eta", "v")[number]
+
+
+def test_rest_tap_and_cone_search_say_the_same_of_a_place(night: Night) -> None:
+    vo = night.stack.api.removesuffix("/api/v1") + "/vo"
+    for row, radius_deg in zip(night.truth[:4], (0.02, 0.1, 0.5, 3.0), strict=True):
+        ra, dec = float(row["ra"]), float(row["dec"])
+        by_rest = night.stack.get("sources", ra=ra, dec=dec, radius_deg=radius_deg, limit=500)
+        adql = (
+            "select id, ra, dec, eta, v from source where 1 = contains("  # noqa: S608  (numbers)
+            f"point('ICRS', ra, dec), circle('ICRS', {ra!r}, {dec!r}, {radius_deg!r}))"
+        )
+        by_tap = table_of(f"{vo}/tap/sync", LANG="ADQL", QUERY=adql)
+        by_cone = table_of(f"{vo}/scs", RA=repr(ra), DEC=repr(dec), SR=repr(radius_deg))
+        expected = {each["id"]: each for each in by_rest["items"]}
+        assert expected
+        for table in (by_tap, by_cone):
+            assert set(table) == set(expected)
+            for number, values in table.items():
+                said = {name: expected[number][name] for name in ("ra", "dec", "eta", "v")}
+                assert values == {
+                    name: None if each is None else pytest.approx(each, rel=1e-12)
+                    for name, each in said.items()
+                }
+
+
+def table_of(address: str, **asked: str) -> dict[int, dict[str, float | None]]:
+    """Return the rows of a VOTable by the number of their source."""
+    answer = httpx.get(address, params=asked, timeout=60, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    array = parse_single_table(io.BytesIO(answer.content)).array
+    columns = {name: array[name].tolist() for name in ("ra", "dec", "eta", "v")}  # None: masked
+    return {
+        number: {name: values[at] for name, values in columns.items()}
+        for at, number in enumerate(array["id"].tolist())
+    }
 
 
 def find_nearest(truth: list[dict[str, str]], answers: Answers) -> tuple[float, dict[str, str]]:
