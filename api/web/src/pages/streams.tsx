@@ -22,7 +22,7 @@ export function StreamsPage() {
         <h2>Why images were rejected</h2>
         <Loaded of={ledger} what="ledger">
           {({ reasons }) => (Object.keys(reasons).length ? (
-            <table><thead><tr><th scope="col">reason</th><th scope="col" class="figure">images</th></tr></thead><tbody>{Object.entries(reasons).sort(([, a], [, b]) => b - a).map(([reason, n]) => <tr key={reason}><th scope="row">{reason.replaceAll("_", " ")}</th><td class="figure">{count(n)}</td></tr>)}</tbody></table>
+            <table class="short"><thead><tr><th scope="col">reason</th><th scope="col" class="figure">images</th></tr></thead><tbody>{Object.entries(reasons).sort(([, a], [, b]) => b - a).map(([reason, n]) => <tr key={reason}><th scope="row">{reason.replaceAll("_", " ")}</th><td class="figure">{count(n)}</td></tr>)}</tbody></table>
           ) : <p class="quiet">None was.</p>)}
         </Loaded>
       </section>

@@ -36,7 +36,7 @@ function LatencyCard({ of }: { of: Resource<Slo> }) {
       <h2>Latency of the last hour</h2>
       <Loaded of={of} what="latencies">
         {({ stages }) => (stages.length === 0 ? <p class="empty">No image arrived within the last hour.</p> : (
-          <div class="scroll"><table>
+          <div class="scroll"><table class="short">
             <thead><tr><th scope="col">stage</th><th scope="col" class="figure">count</th><th scope="col" class="figure">median</th><th scope="col" class="figure">90 %</th><th scope="col" class="figure">99 %</th></tr></thead>
             <tbody>{stages.map((each) => <tr key={each.stage}><th scope="row">{each.stage.replaceAll("_", " ")}</th><td class="figure">{count(each.n)}</td><td class="figure">{duration(each.p50_s)}</td><td class="figure">{duration(each.p90_s)}</td><td class="figure">{duration(each.p99_s)}</td></tr>)}</tbody>
           </table></div>
@@ -52,7 +52,7 @@ function LedgerCard({ of }: { of: Resource<Ledger> }) {
       <h2>Image accounting</h2>
       <Loaded of={of} what="ledger">
         {({ total, outcomes }) => (
-          <table>
+          <table class="short">
             <thead><tr><th scope="col">outcome</th><th scope="col" class="figure">images</th></tr></thead>
             <tbody>
               {Object.entries(outcomes).map(([name, n]) => <tr key={name}><th scope="row">{name}</th><td class="figure">{count(n)}</td></tr>)}
