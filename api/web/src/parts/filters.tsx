@@ -60,7 +60,7 @@ function UnknownStream({ name, names, reload }: { name: string; names: readonly 
   const to = (stream: string): string => href(page ?? "now", { ...query, stream, from: null });
   return (
     <div class="empty unknown-stream" role="status">
-      <p>There is no stream “<span class="name">{name}</span>”{names.length ? "." : ", nor any other: the first image of a stream makes it."}</p>
+      <p>There is no stream “<span class="asked">{name}</span>”{names.length ? "." : ", nor any other: the first image of a stream makes it."}</p>
       {names.length > 0 && (
         <p class="links">
           Known: {names.slice(0, MOST_LINKS).map((each) => <Link key={each} to={to(each)} class="name">{each}</Link>)}
