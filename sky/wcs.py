@@ -114,20 +114,27 @@ class SkyProjection:
 
     def jacobian(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return (n, 2, 2): east and north offset [deg] of a step of one pixel in x and y."""
+        return self.to_sky_with_jacobian(x, y)[2]
+
+    def to_sky_with_jacobian(
+        self, x: FloatArray, y: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return what `to_sky` and `jacobian` return, for the cost of the second."""
         # All five places of each at once: a call costs more than a hundred places.
         ra, dec = self.to_sky(
             np.concatenate([x + dx for dx, _ in _PLACES]),
             np.concatenate([y + dy for _, dy in _PLACES]),
         )
         vectors = to_unit_vectors(ra, dec).reshape(3, len(_PLACES), -1)
+        ra, dec = ra[: np.size(x)], dec[: np.size(x)]
         result = np.empty((np.size(x), 2, 2))
-        east, north = _tangent(ra[: np.size(x)], dec[: np.size(x)])
+        east, north = _tangent(ra, dec)
         for axis in (0, 1):
             ahead, behind = vectors[:, 1 + axis], vectors[:, 3 + axis]
             step = np.degrees(ahead - behind) / (2 * _STEP_PX)
             result[:, 0, axis] = np.sum(step * east, axis=0)
             result[:, 1, axis] = np.sum(step * north, axis=0)
-        return result
+        return ra, dec, result
 
     @cached_property
     def reference_matrix(self) -> FloatArray | None:

@@ -32,7 +32,6 @@ from services.extract.steps.uncertainties import (
 from sky.elementary_functions import sin_cos
 from sky.rms_grid import rms_at
 from sky.small_matrices import determinants, transformed
-from sky.wcs import SkyProjection
 
 __all__ = ["extract_sources", "to_shapes"]
 
@@ -142,11 +141,13 @@ def _to_extraction(
     rms_grid: FloatArray,
 ) -> Extraction:
     # Beyond the projection there is no sky, so what the fit puts there is no source.
-    on_sky = np.isfinite(image.projection.to_sky(found.x, found.y)[0])
+    ra, dec, jacobian = image.projection.to_sky_with_jacobian(found.x, found.y)
+    on_sky = np.isfinite(ra)
     if not np.all(on_sky):
-        found = found.select(on_sky)
+        found, jacobian = found.select(on_sky), jacobian[on_sky]
+        ra, dec = ra[on_sky], dec[on_sky]
     return Extraction(
-        sources=_to_columns(found, beam, image.projection, parameters),
+        sources=_to_columns(found, beam, (ra, dec), jacobian, parameters),
         found=found,
         background_grid=background_grid,
         rms_grid=rms_grid,
@@ -193,14 +194,13 @@ def to_shapes(image: Image, found: FoundSources) -> Shapes:
 def _to_columns(
     found: FoundSources,
     beam: BeamShape,
-    projection: SkyProjection,
+    positions: tuple[FloatArray, FloatArray],
+    jacobian: FloatArray,
     parameters: FinderParameters,
 ) -> SourceColumns:
     if not found.x.size:
         return SourceColumns()
     errors = _errors(found, beam)
-    ra, dec = projection.to_sky(found.x, found.y)
-    jacobian = projection.jacobian(found.x, found.y)
     east_err, north_err = _position_errors(found, errors, jacobian)
     major, minor, pa = ellipses_on_sky((found.major_px, found.minor_px), found.angle_rad, jacobian)
     beam_major_px, beam_minor_px, _ = _beams(found, beam)
@@ -210,8 +210,8 @@ def _to_columns(
         parameters.flux_calibration_error, parameters.clean_bias_err_jy_beam / np.abs(peak)
     )
     return SourceColumns(
-        ra=ra,
-        dec=dec,
+        ra=positions[0],
+        dec=positions[1],
         ra_err_deg=east_err,
         dec_err_deg=north_err,
         flux_peak_jy_beam=peak,

@@ -1,14 +1,13 @@
 """From pixels above the threshold to the peaks that are sources."""
 
-import math
 from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from services.extract.kernels.deblending import drop_shallow_peaks
 from services.extract.kernels.islands import find_peaks
+from services.extract.kernels.neighbours import nearest_neighbours
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.secondary_peaks import settle_secondary_peaks
 from sky.margin import searched_pixels
@@ -140,23 +139,10 @@ def neighbours_within(x: IntArray, y: IntArray, radius_px: float) -> IntArray:
     Parameters
     ----------
     x, y : (n,) int64
-        Peaks [px].
+        Peaks in raster order [px].
     radius_px : float
         Search radius [px].
     """
-    result = np.full((x.size, _MAX_NEIGHBOURS), -1, np.int64)
-    if x.size < 2:
-        return result
-    points = np.stack([x, y], axis=1).astype(np.float64)
-    pairs = cKDTree(points).query_pairs(math.nextafter(radius_px, math.inf), output_type="ndarray")
-    if not pairs.size:
-        return result
-    both = np.concatenate([pairs, pairs[:, ::-1]])
-    offset = points[both[:, 0]] - points[both[:, 1]]
-    order = np.lexsort((both[:, 1], (offset**2).sum(axis=1), both[:, 0]))
-    owner, other = both[order].T
-    first = np.searchsorted(owner, owner)
-    rank = np.arange(owner.size) - first
-    near = rank < _MAX_NEIGHBOURS
-    result[owner[near], rank[near]] = other[near]
+    result = np.empty((x.size, _MAX_NEIGHBOURS), np.int64)
+    nearest_neighbours(y, x, radius_px, result)
     return result

@@ -1,0 +1,76 @@
+"""The peaks around each peak."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+__all__ = ["nearest_neighbours"]
+
+
+@njit(inline="always")
+def _insert(
+    nearest: npt.NDArray[np.int64], distances: npt.NDArray[np.int64], other: int, distance: int
+) -> None:
+    """Put a peak in its place among the nearest; of equally near ones the first is nearer."""
+    last = nearest.size - 1
+    if nearest[last] >= 0 and distances[last] <= distance:
+        return
+    at = last
+    while at > 0 and (nearest[at - 1] < 0 or distances[at - 1] > distance):
+        nearest[at], distances[at] = nearest[at - 1], distances[at - 1]
+        at -= 1
+    nearest[at], distances[at] = other, distance
+
+
+@njit(
+    "void(int64[::1], int64[::1], float64, int64[:, ::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def nearest_neighbours(
+    y: npt.NDArray[np.int64],
+    x: npt.NDArray[np.int64],
+    radius_px: float,
+    nearest: npt.NDArray[np.int64],
+) -> None:
+    """Find the nearest other peaks within a radius of each.
+
+    The time grows with the number of peaks and of rows within the radius, not with that of the
+    peaks in these rows.
+
+    Parameters
+    ----------
+    y, x : (n,) int64
+        Peaks in raster order: by y, then by x [px].
+    radius_px : float
+        Search radius [px].
+    nearest : (n, m) int64
+        Out: indices of at most m peaks, nearest first, of equally near ones the first in raster
+        order; -1 ends the list.
+    """
+    nearest[:] = -1
+    if y.size == 0:
+        return
+    # First peak of each row, and one beyond the last.
+    top = y[0]
+    first = np.searchsorted(y, np.arange(top, y[-1] + 2))
+    reach = math.floor(radius_px)
+    most = radius_px * radius_px
+    distances = np.zeros(nearest.shape[1], np.int64)
+    for peak in range(y.size):
+        for row in range(max(y[peak] - reach, top), min(y[peak] + reach, y[-1]) + 1):
+            dy = row - y[peak]
+            start, end = first[row - top], first[row - top + 1]
+            if start == end:
+                continue
+            start += np.searchsorted(x[start:end], x[peak] - reach)
+            for other in range(start, end):
+                dx = x[other] - x[peak]
+                if dx > reach:
+                    break
+                distance = dx * dx + dy * dy
+                if other != peak and distance <= most:
+                    _insert(nearest[peak], distances, other, distance)
