@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from services.extract.models import BeamShape, Image
 from sky.elementary_functions import arctan2, sin_cos
 from sky.small_matrices import inverses, transformed
+from sky.wcs import SkyProjection
 
 __all__ = ["FloatArray", "ellipses_on_sky", "header_beam", "to_beam_shape"]
 
@@ -38,14 +40,27 @@ def to_beam_shape(image: Image) -> BeamShape:
 
 def header_beam(image: Image) -> BeamShape:
     """Return the beam of the header in pixels, whatever map there is; as `to_beam_shape`."""
-    to_sky = image.projection.reference_matrix
-    if to_sky is None:
-        rows, columns = image.pixels.shape
-        centre = np.array([(columns - 1) / 2]), np.array([(rows - 1) / 2])
-        to_sky = image.projection.jacobian(*centre)[0]
     header = image.metadata
-    pa = np.radians(np.array([90.0 - header.beam_pa_deg]))
-    beam = _quadratics(np.array([header.beam_major_deg]), np.array([header.beam_minor_deg]), pa)
+    axes_deg = header.beam_major_deg, header.beam_minor_deg
+    rows, columns = image.pixels.shape
+    return _beam_in_pixels(image.projection, (rows, columns), axes_deg, header.beam_pa_deg)
+
+
+# The images of a stream have the same few beams.
+@lru_cache(maxsize=64)
+def _beam_in_pixels(
+    projection: SkyProjection,
+    shape: tuple[int, int],
+    axes_deg: tuple[float, float],
+    pa_deg: float,
+) -> BeamShape:
+    to_sky = projection.reference_matrix
+    if to_sky is None:
+        rows, columns = shape
+        centre = np.array([(columns - 1) / 2]), np.array([(rows - 1) / 2])
+        to_sky = projection.jacobian(*centre)[0]
+    pa = np.radians(np.array([90.0 - pa_deg]))
+    beam = _quadratics(np.array([axes_deg[0]]), np.array([axes_deg[1]]), pa)
     major, minor, angle = _axes(transformed(beam, inverses(to_sky)))
     return BeamShape(float(major[0]), float(minor[0]), float(angle[0]))
 
