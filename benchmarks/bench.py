@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks.bench_end_to_end import Plan, measure
 from benchmarks.extraction.process import measure_process
 from benchmarks.figures import Figure, read_older, to_json, to_table
+from livetrap.stack.foreground import stop_requests
 
 PARTS = ("extract", "process", "stack")
 LEAST_ROUNDS = 3
@@ -118,4 +119,5 @@ _SCORES = (
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

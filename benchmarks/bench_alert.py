@@ -32,6 +32,7 @@ from confluent_kafka import Consumer, Producer
 
 from benchmarks.alert_costs import CpuMeter, print_slowest
 from benchmarks.vtp_crowd import build_answer, crowd, find_ivorn
+from livetrap.stack.foreground import stop_requests
 from livetrap.stack.ports import choose_port
 from runtime.settings import AlertSettings
 from schemas.codec import encode_source_event
@@ -356,4 +357,5 @@ async def measure_comet(
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

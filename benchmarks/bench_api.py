@@ -36,6 +36,7 @@ from benchmarks.http_load import (
     slow_clients,
 )
 from livetrap.database.migrations import migrate
+from livetrap.stack.foreground import stop_requests
 from livetrap.stack.ports import choose_port
 
 _API = "/api/v1"
@@ -376,4 +377,5 @@ select pg_notify('livetrap_alert', id::text) from sent
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

@@ -26,6 +26,7 @@ from pydantic import SecretStr
 from benchmarks import associate_sky, trap_cross_match
 from livetrap.database.migrations import migrate
 from livetrap.stack.child import bind_to_parent
+from livetrap.stack.foreground import stop_requests
 from livetrap.stack.ports import choose_port
 from livetrap.stack.postgres_server import open_server, remove_cluster
 from runtime.array_codecs import take_numpy
@@ -309,4 +310,5 @@ async def match_ours(pool: asyncpg.Pool, measured: SourceColumns) -> tuple[int, 
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

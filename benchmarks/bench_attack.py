@@ -33,6 +33,7 @@ from benchmarks.bench_alert import (
 from benchmarks.process_samples import ProcessSampler
 from benchmarks.vtp_attackers import ATTACKS, attackers
 from benchmarks.vtp_crowd import crowd
+from livetrap.stack.foreground import stop_requests
 from schemas.codec import encode_source_event
 from services.alert.steps.facts import name_alert
 from tests.support.stack_processes import StackProcesses
@@ -157,4 +158,5 @@ def print_row(phase: str, channel: str, waits_s: list[float], n_expected: int) -
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

@@ -33,6 +33,7 @@ from benchmarks.bench_associate import (
     postgres,
 )
 from livetrap.database.migrations import migrate
+from livetrap.stack.foreground import stop_requests
 from runtime.attempts import AttemptLog, state_dir
 from runtime.in_flight import InFlight, MessageLimits
 from runtime.kafka import InMessage
@@ -274,4 +275,5 @@ def report(what: str, readings: dict[str, list[Meter]]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

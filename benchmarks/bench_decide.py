@@ -20,6 +20,7 @@ from benchmarks.simulated_night import (
     find_announced,
     find_delays,
 )
+from livetrap.stack.foreground import stop_requests
 from runtime.settings import AssociateSettings
 from sky.statistics import eta, new_moments, update_moments
 
@@ -314,4 +315,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

@@ -32,6 +32,7 @@ from confluent_kafka import Producer
 from lxml import etree
 
 from benchmarks.figures import Figure, to_table
+from livetrap.stack.foreground import stop_requests
 
 LIVETRAP = [sys.executable, "-m", "livetrap"]
 STAGES = (
@@ -305,4 +306,5 @@ class Subscriber:
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

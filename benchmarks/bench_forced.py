@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks.bench_associate import Meter, postgres
 from livetrap.database.migrations import migrate
+from livetrap.stack.foreground import stop_requests
 from runtime.kafka import InMessage
 from schemas.codec import encode_forced_measurements
 from schemas.messages import SourceColumns
@@ -98,4 +99,5 @@ async def print_cost(case: Associator, messages: list[InMessage], batch: int) ->
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

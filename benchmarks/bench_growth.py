@@ -17,6 +17,7 @@ import psutil
 
 from benchmarks.bench_associate import postgres, postgres_cpu_s
 from livetrap.database.migrations import migrate
+from livetrap.stack.foreground import stop_requests
 from schemas.messages import ForcedMeasurements, ForcedRequest, ImageDetections
 from tests.support.association import Associator, associator
 from tests.support.forced_results import measure, store
@@ -175,4 +176,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

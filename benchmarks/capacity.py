@@ -29,6 +29,7 @@ from benchmarks.capacity_model import (
     find_need,
     fit_costs,
 )
+from livetrap.stack.foreground import stop_requests
 from runtime.settings import KafkaSettings
 from schemas.topics import image_message_key
 from tests.support.harness import end_as_with_ctrl_c
@@ -202,4 +203,5 @@ def _need_table(needs: Mapping[str, Need]) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

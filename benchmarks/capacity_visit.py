@@ -21,6 +21,7 @@ import numpy as np
 from confluent_kafka import Producer
 
 from benchmarks.capacity import cpu_s, write_part
+from livetrap.stack.foreground import stop_requests
 from schemas.codec import encode_image_detections
 from schemas.messages import ImageDetections, SourceColumns, SourceOffset
 from schemas.topics import Topics
@@ -194,4 +195,5 @@ def render(stages: list[Stage], n_events: int, used_s: Mapping[str, float], *, l
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.overload import LATENCY, RATE
+from livetrap.stack.foreground import stop_requests
 from tests.support.harness import end_as_with_ctrl_c, save_report
 from tests.support.sky_feed import Feed, FeedPlan
 from tests.support.stack_under_load import RunningStack, running_stack
@@ -186,4 +187,5 @@ def draw(report: dict[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

@@ -32,6 +32,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from benchmarks.process_samples import ProcessSampler, Sample, peak
+from livetrap.stack.foreground import stop_requests
 from schemas.topics import Topics
 from tests.support.harness import end_as_with_ctrl_c, save_report
 from tests.support.sky_feed import Feed, FeedPlan
@@ -376,4 +377,5 @@ def draw(report: dict[str, Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

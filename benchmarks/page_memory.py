@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.bench_associate import postgres
 from livetrap.database.migrations import migrate
+from livetrap.stack.foreground import stop_requests
 from tests.support.api_rows import Rows, rows_of
 from tests.support.browser import Page
 from tests.support.page_events import FAKE_EVENTS, hear
@@ -170,4 +171,5 @@ def _measure(given: argparse.Namespace, url: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.bench_associate import postgres
 from livetrap.database.migrations import migrate
+from livetrap.stack.foreground import stop_requests
 from tests.support.browser import Page
 from tests.support.page_crowd import Crowd, add_crowd
 from tests.support.page_site import Site, open_site
@@ -100,4 +101,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.process_samples import ProcessSampler, Sample, Slope, fit_slope, peak
+from livetrap.stack.foreground import stop_requests
 from tests.support.harness import end_as_with_ctrl_c, save_report
 from tests.support.sky_feed import Feed, FeedPlan
 from tests.support.stack_under_load import RunningStack, running_stack, vtp_robot
@@ -166,4 +167,5 @@ def draw(samples: Mapping[str, Sequence[Sample]], path: Path, *, after_s: float)
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()

@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from livetrap.stack.foreground import stop_requests
 from schemas.topics import Topics
 from tests.faults.disk import small_disk
 from tests.faults.inflict import Inflictor
@@ -202,4 +203,5 @@ def _keep_logs(logs: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stop_requests():
+        main()
