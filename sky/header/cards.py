@@ -5,6 +5,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 
 from astropy.io.fits import Card, Header
 from astropy.io.fits.verify import VerifyError
@@ -102,6 +103,11 @@ class Cards:
             raise self.unreadable(name, "a finite number")
         return value
 
+    def whole_number(self, name: str) -> int | None:
+        """Return a card that is written as a whole number; None for any other."""
+        value = self._value(name)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
     def required_count(self, name: str) -> int:
         """Return a card as a whole number that is not negative.
 
@@ -110,8 +116,8 @@ class Cards:
         HeaderError
             Code ``bad_header`` if it is absent or anything else.
         """
-        value = self._value(name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        value = self.whole_number(name)
+        if value is None or value < 0:
             raise self.unreadable(name, "a whole number, 0 or more")
         return value
 
@@ -134,10 +140,8 @@ class Cards:
         ----------
         FITS 4.0, section 4.3.2: the unit stands in square brackets.
         """
-        try:
-            match = _UNIT.match(str(self._cards[name][0].comment))
-        except (KeyError, VerifyError, ValueError):
-            return 1.0
+        cards = self._cards.get(name)
+        match = _UNIT.match(_comment_of(cards[0])) if cards else None
         return units.get(match[1].lower(), 1.0) if match else 1.0
 
     def flag(self, name: str) -> bool:
@@ -204,6 +208,39 @@ class Cards:
 
 def _value_of(card: Card) -> object:
     """Return the value of a card; None if it has none, `_UNREADABLE` if it cannot be read."""
+    image = _image_of(card)
+    return _parse_value(card) if image is None else _parse_image(image)[0]
+
+
+def _comment_of(card: Card) -> str:
+    """Return the comment of a card; an empty text if it cannot be read."""
+    image = _image_of(card)
+    return _parse_comment(card) if image is None else _parse_image(image)[1]
+
+
+def _image_of(card: Card) -> str | None:
+    """Return the 80 characters of a card that is as it came; None for others, and long texts."""
+    image = getattr(card, "_image", None)
+    if not isinstance(image, str) or len(image) != Card.length:
+        return None
+    return None if getattr(card, "_modified", True) else image
+
+
+@lru_cache(maxsize=4096)
+def _parse_image(image: str) -> tuple[object, str]:
+    """Return value and comment of a card: headers of a stream have most cards in common."""
+    card = Card.fromstring(image)
+    return _parse_value(card), _parse_comment(card)
+
+
+def _parse_comment(card: Card) -> str:
+    try:
+        return str(card.comment)
+    except (KeyError, VerifyError, ValueError):
+        return ""
+
+
+def _parse_value(card: Card) -> object:
     try:
         value: object = card.value
     except (KeyError, VerifyError, ValueError, IndexError, TypeError):

@@ -49,7 +49,7 @@ def to_wcs_header(header: Header) -> str:
     kept: dict[str, float | str] = {}
     for name in dict.fromkeys(header):
         if _NUMBER_CARD.match(name) or _NAXIS_CARD.match(name):
-            kept[name] = _number_of(cards, header, name)
+            kept[name] = _number_of(cards, name)
         elif _TEXT_CARD.match(name) and (text := cards.required_text(name)) is not None:
             kept[name] = _to_standard(name, text)
     return _to_text(tuple(kept), *kept.values())
@@ -69,17 +69,15 @@ def _to_standard(name: str, text: str) -> str:
     return text if name.startswith("CTYPE") else _SYSTEMS.get(text.upper(), text.upper())
 
 
-def _number_of(cards: Cards, header: Header, name: str) -> float | int:
+def _number_of(cards: Cards, name: str) -> float | int:
     """Return a card's number; whole numbers stay so, and none loses a digit."""
     if name in ("EQUINOX", "EPOCH") and (match := _EQUINOX.match(cards.text(name) or "")):
         return float(match[1])
     number = cards.required_number(name)
     if number is None:
         raise cards.unreadable(name, "a finite number")
-    value = header[name]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    return number + 0.0  # zero has no sign
+    whole = cards.whole_number(name)
+    return number + 0.0 if whole is None else whole  # zero has no sign
 
 
 def _refuse_missing(cards: Cards, header: Header) -> None:
