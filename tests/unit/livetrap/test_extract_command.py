@@ -145,7 +145,7 @@ def test_an_empty_image_says_how_deep_it_is(
     assert run(empty) == 0
     output = capsys.readouterr()
     assert rows_of(output.out) == []
-    assert "no sources above 8 sigma = 7.96 mJy/beam, rms 995 uJy/beam" in output.err
+    assert "no sources above 8 sigma = 7.89 mJy/beam, rms 986 uJy/beam" in output.err
     assert "1024 of" in output.err
     assert run(empty, "--format", "json") == 0
     (found,) = json.loads(capsys.readouterr().out)

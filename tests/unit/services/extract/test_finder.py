@@ -131,8 +131,12 @@ def test_fluxes_scale(factor: float) -> None:
 def test_transposition_swaps_the_axes() -> None:
     pixels = sky((100.3, 80.7, 40.0), (150.0, 60.0, 30.0), (70.4, 200.1, 25.0))
     mirrored = BeamShape(BEAM.major_px, BEAM.minor_px, np.pi / 2 - BEAM.angle_rad)
-    one = find(pixels)
-    other = find(np.ascontiguousarray(pixels.T), beam=mirrored)
+    mean, rms = measure_background(pixels, 50)  # it uses half of the rows, not of the columns
+    one = find_sources(pixels, mean, rms, BEAM, FIVE_SIGMA)
+    other = find_sources(
+        np.ascontiguousarray(pixels.T), np.ascontiguousarray(mean.T), np.ascontiguousarray(rms.T),
+        mirrored, FIVE_SIGMA,
+    )  # fmt: skip
     order = np.argsort(other.x)
     np.testing.assert_allclose(other.x[order], one.y, atol=1e-3)
     np.testing.assert_allclose(other.y[order], one.x, atol=1e-3)
