@@ -33,6 +33,7 @@ def prepare_classes() -> Path | None:
     target = KafkaBroker.classes_file(jars)
     if _is_newer(target, jars):
         return target
+    target.unlink(missing_ok=True)  # Java records no classes while it loads those of a file
     with tempfile.TemporaryDirectory(prefix="classes-", dir=jars.parent) as folder:
         made = Path(folder) / "classes.aot"
         try:

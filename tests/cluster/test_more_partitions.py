@@ -73,7 +73,7 @@ def send(stack: Stack, images: list[Path], *, n_expected: int) -> None:
         "--data-dir", str(stack.data_dir),
     )  # fmt: skip
     wait_for(lambda: stack.n_in_ledger() == n_expected, what="the images in the ledger")
-    wait_for(lambda: stack.n_undecided() == 0, what="all that follows from them")
+    stack.wait_until_decided()
 
 
 def test_a_stream_goes_on_when_its_topics_grow(

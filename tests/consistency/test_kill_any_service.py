@@ -62,7 +62,7 @@ def observe(stack: Stack, night: Path, disturb: Callable[[Stack], None]) -> Coun
     disturbance.join()
     wait_for(lambda: stack.n_in_ledger() == TIMESTEPS * BANDS, what="all images in the ledger")
     assert stack.outcomes() == {"processed": TIMESTEPS * BANDS}
-    wait_for(lambda: stack.n_undecided() == 0, what="the last decision")
+    stack.wait_until_decided()
     n_transients = len(stack.get("transients", limit=200)["items"])
     assert n_transients > 0
     alerts = wait_for(lambda: published(stack, n_transients), what="each alert on Kafka once")

@@ -191,7 +191,7 @@ def test_an_artefact_of_one_band_is_retracted(stack: Stack, tmp_path: Path) -> N
     high_mhz = fits.getheader(high)["RESTFRQ"] / 1e6
     assert f"forced photometry at {high_mhz:.1f} MHz" in (packet.findtext("Why/Description") or "")
 
-    wait_for(lambda: stack.n_undecided() == 0, what="the last decision")
+    stack.wait_until_decided()
     kept = stack.get(
         "transients", stream="artefact", state="active", kind="new_source", limit=100
     )["items"]

@@ -120,7 +120,7 @@ def night(tmp_path_factory: pytest.TempPathFactory, servers: RunServers) -> Iter
             lambda: stack.outcomes().get("processed") == TIMESTEPS * BANDS,
             what="all images processed",
         )
-        wait_for(lambda: stack.n_undecided() == 0, what="the last decision")
+        stack.wait_until_decided()
         transients = stack.get("transients", limit=200)["items"]
         alerts = wait_for(lambda: published(stack, len(transients)), what="alerts")
         truth = read_truth(images / "truth.csv")

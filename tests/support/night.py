@@ -64,6 +64,10 @@ class Stack:
         """Return how many looks, events and messages the service has yet to deal with."""
         return asyncio.run(_count_waiting(self.status["postgres_url"])) + self._n_unread_events()
 
+    def wait_until_decided(self) -> None:
+        """Wait for the last decision; each question makes two clients."""
+        wait_for(lambda: self.n_undecided() == 0, what="the last decision", every_s=1.0)
+
     def _n_unread_events(self) -> int:
         """Return how many events the alert service has not dealt with."""
         consumer = Consumer(
