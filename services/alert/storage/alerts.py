@@ -8,6 +8,7 @@ import asyncpg
 
 from rules.expression import Match
 from runtime.postgres import lend_connection
+from runtime.references import match_references
 from runtime.sql import Queries
 from schemas.codec import encode_source_event
 from schemas.event_json import event_from_json
@@ -69,22 +70,7 @@ class AlertStore:
         matches : collection of Match
             Catalogues and radii that the rules name.
         """
-        answers: list[dict[str, bool]] = [{} for _ in positions]
-        if not matches or not positions:
-            return answers
-        async with lend_connection(self._pool) as connection:
-            rows = await _QUERIES.fetch(
-                connection,
-                "match_references",
-                ra=[ra for ra, _ in positions],
-                dec=[dec for _, dec in positions],
-                key=[match.key for match in matches],
-                catalogue=[match.catalogue for match in matches],
-                radius_arcsec=[match.radius_arcsec for match in matches],
-            )
-        for row in rows:
-            answers[row["number"]][row["key"]] = row["is_there"]
-        return answers
+        return await match_references(self._pool, positions, matches)
 
     async def read_contexts(self, events: Sequence[SourceEvent]) -> list[ContextRows]:
         """Return what the catalogue has about each event.
