@@ -27,7 +27,8 @@ REQUEST_SECONDS = Histogram(
 )
 CONNECTIONS_ENDED = Counter(
     "livetrap_api_connections_ended_total",
-    "Connections that the server ended: too_many of an address, incomplete_request or long_head",
+    "Connections that the server ended: too_many of an address, incomplete_request, long_head, "
+    "many_headers or pipelined",
     ["reason"],
 )
 QUESTIONS_REFUSED = Counter(

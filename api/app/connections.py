@@ -24,6 +24,14 @@ _TITLES = {
 # Of a request all but its body: address, headers, sizes of chunks, trailers. The parser keeps what
 # it has, however much that is.
 _MAX_HEAD_BYTES = 65_536
+# A browser sends twenty.
+_MAX_HEADERS = 200
+# Requests of a connection that wait for the answers before theirs: no client of today sends any.
+_MAX_WAITING = 10
+
+
+class _ExcessError(Exception):
+    """A client sends too much: the parser ends with it, and the connection with a 400."""
 
 
 def limited_protocol(settings: ApiSettings) -> type[HttpToolsProtocol]:
@@ -101,9 +109,19 @@ class _LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Start the time of a request; on a new connection it has started already."""
+        if len(self.pipeline) >= _MAX_WAITING:
+            CONNECTIONS_ENDED.labels("pipelined").inc()
+            raise _ExcessError
         super().on_message_begin()
         if self._deadline is None:
             self._await_request()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header: each look for one goes through all of them."""
+        if len(self.headers) >= _MAX_HEADERS:
+            CONNECTIONS_ENDED.labels("many_headers").inc()
+            raise _ExcessError
+        super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body, which others limit."""
