@@ -1,18 +1,17 @@
 """The alert service while PostgreSQL restarts or ends its sessions, and with them every lock."""
 
 import asyncio
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import asyncpg
-import psutil
 import pytest
 
 from livetrap.database.migrations import migrate
 from tests.integration.alert.test_service import (
     STATIC,
     assert_each_once,
+    assert_replaced_without_repetition,
     assert_stops,
     events,
     ivorns,
@@ -72,23 +71,4 @@ def end_sessions(_server: OwnPostgres, site: AlertSite) -> None:
 def test_a_leader_whose_session_ends_while_it_is_stopped_sends_nothing_twice(
     end: Callable[[OwnPostgres, AlertSite], None], server: OwnPostgres, site: AlertSite
 ) -> None:
-    first = site.start(module="tests.support.stopped_alert", LIVETRAP_KAFKA__INSTANCE_ID="one")
-    wait_until(lambda: first.has_logged("service_started"), what="the first leads")
-    second = site.start(LIVETRAP_KAFKA__INSTANCE_ID="two")
-    wait_until(lambda: second.has_logged("dependency_unavailable"), what="it stands by")
-    site.publish(events(0, 10))
-    wait_until(lambda: n_alerts(site) == 10, what="alerts of the first")
-    site.publish(events(10, 60))
-    process = psutil.Process(first.process.pid)
-    wait_until(lambda: process.status() == psutil.STATUS_STOPPED, what="it stops itself")
-    try:
-        end(server, site)
-        wait_until(lambda: n_alerts(site) == 60, timeout_s=120, what="all alerts of the second")
-    finally:
-        first.process.send_signal(signal.SIGCONT)
-    assert first.process.wait(120) != 0  # another has taken over
-    site.publish(events(60, 70))
-    assert_each_once(site, ivorns(events(0, 70)))
-    for topic in (site.topics.alerts_voevent, site.topics.alerts_gcn, site.topics.alerts_avro):
-        assert site.ivorns(topic, isolation="read_uncommitted") == ivorns(events(0, 70))
-    assert_stops(second)
+    assert_replaced_without_repetition(site, lambda: end(server, site))
