@@ -28,7 +28,7 @@ REQUEST_SECONDS = Histogram(
 CONNECTIONS_ENDED = Counter(
     "livetrap_api_connections_ended_total",
     "Connections that the server ended: too_many of an address, incomplete_request, long_head, "
-    "many_headers or pipelined",
+    "many_headers, many_parameters or pipelined",
     ["reason"],
 )
 QUESTIONS_REFUSED = Counter(

@@ -24,8 +24,8 @@ _TITLES = {
 # Of a request all but its body: address, headers, sizes of chunks, trailers. The parser keeps what
 # it has, however much that is.
 _MAX_HEAD_BYTES = 65_536
-# A browser sends twenty.
-_MAX_HEADERS = 200
+# A browser sends twenty headers; no path has fifty parameters.
+_MAX_HEADERS = _MAX_PARAMETERS = 200
 # Requests of a connection that wait for the answers before theirs: no client of today sends any.
 _MAX_WAITING = 10
 
@@ -115,6 +115,13 @@ class _LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         if self._deadline is None:
             self._await_request()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the address: a name of each parameter would be looked up."""
+        super().on_url(url)
+        if self.url.count(b"&") >= _MAX_PARAMETERS:
+            CONNECTIONS_ENDED.labels("many_parameters").inc()
+            raise _ExcessError
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header: each look for one goes through all of them."""

@@ -148,7 +148,7 @@ CHUNKED = b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n
     ("begin", "part"),
     [
         (b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: ", b"a" * 10_000),
-        (b"GET /?", b"a=b&" * 2000),
+        (b"GET /?", b"a=b;" * 2000),
         (b"\r\n", b"\r\n" * 5000),
         (CHUNKED + b"1;", b"extension" * 1000),
         (CHUNKED + b"0\r\nX-Trailer: ", b"a" * 10_000),
@@ -177,9 +177,10 @@ async def test_a_long_body_is_no_long_head() -> None:
     [
         (b"GET / HTTP/1.1\r\nHost: x\r\n", b"X: y\r\n" * 50, "many_headers"),
         (CHUNKED + b"0\r\n", b"X: y\r\n" * 50, "many_headers"),
+        (b"GET /?", b"a=b&" * 50, "many_parameters"),
         (b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n" * 10, "pipelined"),
     ],
-    ids=["headers", "trailers", "requests"],
+    ids=["headers", "trailers", "parameters", "requests"],
 )
 async def test_a_connection_is_ended_that_brings_too_many(
     begin: bytes, part: bytes, reason: str
