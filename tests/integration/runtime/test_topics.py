@@ -37,6 +37,12 @@ def settings(kafka_bootstrap: str) -> KafkaSettings:
         partitions=N_PARTITIONS,
     )
     ensure_topics(made)
+    # A broker knows a topic that it has made a moment later.
+    admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
+    wait_until(
+        lambda: set(Topics(made.topic_prefix).all()) <= set(admin.list_topics(timeout=10).topics),
+        what="the topics",
+    )
     return made
 
 
