@@ -9,6 +9,7 @@ import asyncpg
 from rules.expression import Match
 from runtime.postgres import lend_connection
 from runtime.references import match_references
+from runtime.rule_names import list_rule_names
 from runtime.sql import Queries
 from schemas.codec import encode_source_event
 from schemas.event_json import event_from_json
@@ -118,12 +119,7 @@ class AlertStore:
     async def list_names(self) -> KnownNames:
         """Return the names that rules may use."""
         async with lend_connection(self._pool) as connection:
-            rows = await _QUERIES.fetch(connection, "list_names")
-        catalogues, streams, telescopes = (
-            frozenset(row["name"] for row in rows if row["kind"] == kind)
-            for kind in ("catalogue", "stream", "telescope")
-        )
-        return KnownNames(catalogues, streams, telescopes)
+            return KnownNames(*await list_rule_names(connection))
 
     async def list_unpublished(self) -> list[StoredAlert]:
         """Return the alerts that are stored and not known to be on Kafka, oldest first."""
