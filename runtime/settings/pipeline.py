@@ -199,6 +199,12 @@ class AssociateSettings(SolutionSettings):
         description="A source that was seen more often leaves when it expires with a weighted "
         "mean of all fluxes below this [sigma]; 0 keeps all",
     )
+    archive_wait_s: float = Field(
+        10.0,
+        ge=0,
+        description="How long a timestep that detects something beside a source in doubt waits "
+        "for the answers that tell whether the source leaves [s]; 0: not at all",
+    )
     archive_announced_snr: float = Field(
         10.0,
         ge=0,

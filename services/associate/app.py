@@ -185,7 +185,7 @@ class _Associator:
         retry_until_success(self._announce_overdue)
         retry_until_success(self._relay)
         self._handle_stamps(is_idle=not messages)
-        self._await(self._handler.drop_expired())
+        self._await(self._handler.expiry.drop_expired())
         self._await(self._handler.reset_clocks())
 
     def _book_lost(self, message: InMessage | None = None) -> None:

@@ -40,6 +40,7 @@ CASE = {
     "window_timeout_s": 1e-6,
     # No extractor answers here; what looks back asks for it.
     "lookback_images": 0,
+    "archive_wait_s": 0.0,
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import numpy as np
 from confluent_kafka import Consumer, Producer, TopicPartition
 from pydantic import SecretStr
 
@@ -22,7 +23,7 @@ from schemas.codec import (
     encode_forced_measurements,
     encode_image_detections,
 )
-from schemas.messages import ImageDetections, SourceEvent, SourceOffset
+from schemas.messages import ForcedRequest, ImageDetections, SourceEvent, SourceOffset
 from tests.support.api_service import client_of
 from tests.support.vtp_service import AlertSite, ServiceProcess, alert_site
 from tests.support.watched_sky import WatchedSky
@@ -50,17 +51,22 @@ from stream where name = $1
 
 @dataclass
 class DecisionSite:
-    """Associators in processes of their own, and the telescope and extractor around them."""
+    """Associators in processes of their own, and the telescope and extractor around them.
+
+    With a `disorder` images of a timestep come in any order, and answers late and in any order.
+    """
 
     site: AlertSite
     services: list[ServiceProcess]
     skies: dict[str, WatchedSky] = field(default_factory=dict)
     events: defaultdict[str, list[SourceEvent]] = field(default_factory=lambda: defaultdict(list))
+    disorder: np.random.Generator | None = None
 
     def __post_init__(self) -> None:
         self._n_sent: dict[str, int] = {}
         self._n_images = 0
         self._timesteps: dict[str, list[list[ImageDetections]]] = {}
+        self._unanswered: list[ForcedRequest] = []
         config = common_config(self.site.kafka) | {"log_level": 0}
         self._producer = Producer(config | {"linger.ms": 0})
         self._consumer = Consumer(config | {"group.id": "extract", "enable.auto.commit": False})
@@ -84,7 +90,7 @@ class DecisionSite:
         timesteps = self._timesteps[sky.stream][:until]
         n_sent = self._n_sent.get(sky.stream, 0)
         for records in timesteps[n_sent:]:
-            for record in records:
+            for record in self._in_order(records):
                 place = SourceOffset(sky.stream, "images-v1", 0, self._n_images)
                 self._n_images += 1
                 value = encode_image_detections(replace(record, source=place))
@@ -124,9 +130,26 @@ class DecisionSite:
                 event = decode_source_event(value)
                 self.events[event.stream].append(event)
                 continue
-            request = decode_forced_request(value)
+            self._unanswered.append(decode_forced_request(value))
+        for request in self._take_requests():
             answer = encode_forced_measurements(self.skies[request.stream].answer(request))
             self._send(self.site.topics.forced_measurements, request.stream, answer)
+
+    def _in_order(self, records: list[ImageDetections]) -> list[ImageDetections]:
+        """Return the images of a timestep as they are sent."""
+        if self.disorder is None:
+            return records
+        return [records[each] for each in self.disorder.permutation(len(records))]
+
+    def _take_requests(self) -> list[ForcedRequest]:
+        """Take the requests to answer now: all, or some of them in any order."""
+        taken, self._unanswered = self._unanswered, []
+        if self.disorder is None or not taken:
+            return taken
+        order = self.disorder.permutation(len(taken)).tolist()
+        n = int(self.disorder.integers(1, len(taken) + 1))
+        self._unanswered = [taken[each] for each in order[n:]]
+        return [taken[each] for each in order[:n]]
 
     def _send(self, topic: str, stream: str, value: bytes) -> None:
         self._producer.produce(topic, value, key=stream.encode())
@@ -179,18 +202,26 @@ class DecisionSite:
 
 @contextmanager
 def decision_site(
-    kafka_bootstrap: str, postgres_url: str, folder: Path, *, n_workers: int = 1
+    kafka_bootstrap: str,
+    postgres_url: str,
+    folder: Path,
+    *,
+    n_workers: int = 1,
+    disorder: np.random.Generator | None = None,
 ) -> Iterator[DecisionSite]:
     """Start the service on topics and a database of its own; its settings are the defaults.
 
     Several processes share the partitions of the streams.
 
-    A look back waits for its answers, however slow the machine is.
+    What waits for answers does, however slow the machine is.
     """
-    own = {"LIVETRAP_ASSOCIATE__LOOKBACK_WAIT_MS": "3600000"}
+    own = {
+        "LIVETRAP_ASSOCIATE__LOOKBACK_WAIT_MS": "3600000",
+        "LIVETRAP_ASSOCIATE__ARCHIVE_WAIT_S": "3600",
+    }
     with alert_site(kafka_bootstrap, postgres_url, folder) as site:
         services = [site.start_and_wait("associate", **own) for _ in range(n_workers)]
-        made = DecisionSite(site, services)
+        made = DecisionSite(site, services, disorder=disorder)
         try:
             yield made
         finally:

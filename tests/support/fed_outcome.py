@@ -89,7 +89,8 @@ where stream.name = $1
 """
 _DETECTIONS = """
 select
-    image.image_id, detection.source_id, detection.extraction_type, detection.flux_peak_jy_beam
+    image.image_id, detection.source_id, detection.extraction_type, detection.flux_peak_jy_beam,
+    case when detection.extraction_type <> 'lookback' then detection.source_number end as number
 from detection
 inner join stream on stream.id = detection.stream_id
 inner join image on image.image_key = detection.image_key
@@ -112,16 +113,9 @@ async def read_outcome(case: Associator, events: Sequence[SourceEvent]) -> Outco
         row["change_state"] = tuple(np.frombuffer(row["change_state"], "<f8").tolist())
         del row["band_id"]
     bands.sort(key=lambda row: (row["source_id"], row["freq_eff_hz"]))
-    gone = {(row["first_image_id"], row["first_source_number"]) for row in archived}
     detections = await case.rows(_DETECTIONS, case.stream)
     for row in detections:
         row["source_id"] = names[row["source_id"]]
-    # A source that leaves the catalogue is measured until then, in time or not.
-    detections = [
-        row
-        for row in detections
-        if row["extraction_type"] == "blind" or row["source_id"] not in gone
-    ]
     compared = [
         {
             **{

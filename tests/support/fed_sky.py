@@ -69,10 +69,12 @@ class FedSky:
         cadence_s: float = 86_400.0,
         turns: bool = False,
         moves: bool = False,
+        recurs: bool = False,
     ) -> "FedSky":
         """Return steady sources, flares, bursts in one band and in all, fading ones and noise.
 
-        The last source comes and goes beside another one, within its match radius.
+        The last source comes and goes beside another one, within its match radius. `recurs`: faint
+        sources show up now and then, and peaks of noise share a few places.
         """
         rng = np.random.default_rng(seed)
         n = 12
@@ -90,10 +92,16 @@ class FedSky:
         flux[int(rng.integers(4, n_steps - 2)), int(rng.integers(3)), 11] = 25  # in one band
         beside = 30 * (rng.random((n_steps, 1, 1)) < 1 / 4) * np.ones((1, flux.shape[1], 1))
         flux = np.concatenate([flux, beside], axis=2)
-        flux += np.clip(rng.normal(size=flux.shape), -3, 3)
         places = np.stack([ra.ravel(), dec.ravel()], axis=1)
         places = np.concatenate([places, places[2:3] + np.array([0.0, 0.02])])
-        # No two peaks share a place: what still depends on arrival is such a coincidence.
+        if recurs:
+            n_faint = 5
+            shown = rng.random((n_steps, 1, n_faint)) < 1 / 6
+            faint = np.where(shown, rng.uniform(9, 13, n_faint), 0.0)
+            flux = np.concatenate([flux, np.repeat(faint, flux.shape[1], axis=1)], axis=2)
+            beside = np.stack([np.linspace(121.4, 124.6, n_faint), np.full(n_faint, 9.3)], axis=1)
+            places = np.concatenate([places, beside])
+        flux += np.clip(rng.normal(size=flux.shape), -3, 3)
         grid = np.stack(np.meshgrid(np.arange(36) / 10, np.arange(26) / 10), axis=-1)
         lattice = grid.reshape(-1, 2) + np.array([121.15, 8.65])
         # Peaks on a line at the same distances would be an object that moves.
@@ -101,6 +109,8 @@ class FedSky:
         away = np.hypot(*(lattice[:, None] - places).T).min(axis=0) > 2 * _FAR_DEG
         n_all = flux.shape[0] * flux.shape[1] * n_peaks
         peaks = rng.permutation(lattice[away])[:n_all].reshape(*flux.shape[:2], n_peaks, 2)
+        if recurs:  # an image has no two at one place
+            peaks = peaks[:4].reshape(-1, n_peaks, 2)[rng.integers(0, 12, flux.shape[:2])]
         movers = (Mover(121.2, 8.7, 120.0, 50.0), Mover(124.7, 9.1, 90.0, 300.0))
         return cls(places, flux, peaks, cadence_s, turns, movers if moves else ())
 
@@ -217,11 +227,18 @@ class _Feeder:
         self._sizes = np.random.default_rng(feed.seed)
         self._images: dict[str, tuple[int, int]] = {}
         self._waiting: list[tuple[int, ForcedRequest]] = []
+        self._sent: list[ImageDetections] = []
         self.events: list[SourceEvent] = []
         self.case: Associator
 
     async def start(self) -> None:
+        """Start an associator, which reads again what the one before has not stored."""
         self.case = await self._stack.enter_async_context(self._open_case())
+        self.case.deliver(self._sent[self.case.offset :])
+
+    def is_waiting(self) -> bool:
+        """Return whether requests have no answer yet."""
+        return bool(self._waiting)
 
     async def _maybe_restart(self) -> None:
         if self._feed.restarts:
@@ -245,6 +262,7 @@ class _Feeder:
         if self._feed.shuffles:
             records = [records[each] for each in self._rng.permutation(len(records))]
         await self._maybe_restart()
+        self._sent += records
         await self.case.feed(*records)
         self._take(step)
         await self.answer(step)
@@ -293,5 +311,7 @@ async def feed_sky(
         n_steps = len(sky.flux_sigma)
         for step in range(n_steps):
             await feeder.look(step)
-        await feeder.answer(n_steps + feed.lag_steps + 1)
+        step = n_steps
+        while feeder.is_waiting():
+            await feeder.answer(step := step + 1)
         return await read_outcome(feeder.case, feeder.events)

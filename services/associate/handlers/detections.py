@@ -22,8 +22,10 @@ from runtime.settings import AssociateSettings
 from schemas.codec import CodecError, decode_image_detections
 from schemas.messages import ImageDetections
 from schemas.topics import Topics
-from services.associate.errors import FencedError
+from services.associate.errors import FencedError, UndecidedError
 from services.associate.handlers.counts import TimestepCounts
+from services.associate.handlers.expiry import Expiry
+from services.associate.handlers.held_streams import HeldStreams
 from services.associate.handlers.look_backs import LookBackHandler
 from services.associate.handlers.timestep import Outcome, associate_timestep
 from services.associate.metrics import EVENTS, IMAGES, OPEN_IMAGES, TRANSACTION
@@ -36,9 +38,6 @@ __all__ = ["DetectionsHandler"]
 
 _OUTBOX_BATCH = 500
 _OUTBOX_POLL_S = 1.0
-_EXPIRY_EVERY_S = 3600.0
-# Images deleted in one hour: 27 a second, more than a telescope sends.
-_MOST_EXPIRED_IMAGES = 100_000
 _RESET_POLL_S = 2.0
 
 
@@ -66,6 +65,8 @@ class DetectionsHandler:
         Must be on Kafka before any offset moves beyond them.
     look_backs : LookBackHandler
         Tells the new sources whose answers do not come in time.
+    expiry : Expiry
+        Deletes what is older than its retention.
     """
 
     def __init__(
@@ -84,6 +85,8 @@ class DetectionsHandler:
         self._pool = pool
         self._store = CatalogueStore(pool)
         self.look_backs = LookBackHandler(self._store, settings, topics)
+        self.expiry = Expiry(self._store, settings)
+        self._held = HeldStreams(self._store, settings.archive_wait_s)
         self._windows = TimestepWindows(settings)
         self._counts = TimestepCounts()
         self._ready: deque[Timestep] = deque()
@@ -98,9 +101,8 @@ class DetectionsHandler:
         self._refused: list[tuple[int, LedgerEntry]] = []
         # Images whose timestep was split: partition and offset.
         self._split_images: set[tuple[int, int]] = set()
-        self._is_outbox_empty = False
         # Whether what was fetched last is all that there was.
-        self._next_expiry_s = 0.0
+        self._is_outbox_empty = False
         self._next_reset_poll_s = 0.0
         self._next_poll_s = 0.0
 
@@ -150,8 +152,11 @@ class DetectionsHandler:
         OPEN_IMAGES.set(self._windows.n_open_images())
         try:
             # A dead letter made here must be on Kafka before an offset moves beyond it.
-            while self._ready and not self.dead_letters.pending:
-                await self._commit_first()
+            while not self.dead_letters.pending:
+                place = await self._held.find_next(self._ready)
+                if place is None:
+                    break
+                await self._commit_at(place)
             await self._commit_skipped()
         except FencedError:
             get_logger().warning("associator_fenced")
@@ -159,8 +164,8 @@ class DetectionsHandler:
         return True
 
     def has_open_images(self) -> bool:
-        """Return whether images wait for others of their timestep."""
-        return self._windows.n_open_images() > 0
+        """Return whether images wait for others of their timestep, or for answers."""
+        return bool(self._ready) or self._windows.n_open_images() > 0
 
     def _consumed_until_s(self) -> float:
         """Return until when everything that was sent is here [s]; asked only where time counts."""
@@ -180,30 +185,33 @@ class DetectionsHandler:
             get_logger().exception("windows_failed")
             return self._windows.split_all()
 
-    async def _commit_first(self) -> None:
-        """Associate the oldest ready timestep; one that cannot be is split by image."""
-        timestep = self._ready[0]
+    async def _commit_at(self, place: int) -> None:
+        """Associate a ready timestep; one that cannot be is split by image, or waits."""
+        timestep = self._ready[place]
         messages = [arrival.message for arrival in timestep.arrivals]
         try:
             self._check_attempts(timestep)
             outcome = await self._in_flight.run(self._commit_twice(timestep), *messages)
+        except UndecidedError as error:
+            self._held.hold(timestep.stream, error)
+            return
         except RejectedMessageError as error:
-            self._ready.popleft()
+            del self._ready[place]
             if len(timestep.arrivals) == 1:
                 self._refuse(messages[0], timestep.arrivals[0].record, error)
             else:
-                self._split(timestep)
+                self._split(timestep, place)
             return
-        self._ready.popleft()
+        del self._ready[place]
+        self._held.note_committed(timestep.stream, is_decided=outcome.is_decided)
         self._split_images -= {(each.partition, each.offset) for each in timestep.arrivals}
         self._count(outcome)
 
-    def _split(self, timestep: Timestep) -> None:
-        """Replace a timestep by one for each of its images."""
+    def _split(self, timestep: Timestep, place: int) -> None:
+        """Put a timestep for each of its images in the place of one."""
         self._split_images |= {(each.partition, each.offset) for each in timestep.arrivals}
-        self._ready.extendleft(
-            replace(timestep, arrivals=(arrival,)) for arrival in reversed(timestep.arrivals)
-        )
+        for arrival in reversed(timestep.arrivals):
+            self._ready.insert(place, replace(timestep, arrivals=(arrival,)))
 
     def _check_attempts(self, timestep: Timestep) -> None:
         """Refuse a timestep in which processes ended; an image of one that was split, once more.
@@ -243,7 +251,11 @@ class DetectionsHandler:
             await catalogue.move_offsets(self._cluster_id, self._topics.detections, moves)
             await self._record_refused(catalogue)
             outcome = await associate_timestep(
-                catalogue, timestep, settings=self._settings, topics=self._topics
+                catalogue,
+                timestep,
+                settings=self._settings,
+                topics=self._topics,
+                waits=self._held.may_hold(timestep.stream),
             )
         self._moved(moves)
         self._refused.clear()
@@ -298,30 +310,6 @@ class DetectionsHandler:
 
     def _moved(self, moves: Iterable[OffsetMove]) -> None:
         self._committed.update({move.partition: move.next_offset for move in moves})
-
-    async def drop_expired(self) -> None:
-        """Drop measurements and images that are older than their retention, once an hour."""
-        now_s = time.monotonic()
-        if now_s < self._next_expiry_s:
-            return
-        self._next_expiry_s = now_s + _EXPIRY_EVERY_S
-        try:
-            await self._drop_expired()
-        except FatalError:
-            raise
-        except Exception as error:  # noqa: BLE001  (the images must follow)
-            get_logger().warning("detections_not_expired", error=describe_exception(error))
-
-    async def _drop_expired(self) -> None:
-        detection_days = self._settings.detection_retention_days
-        if detection_days is not None and (
-            names := await self._store.drop_expired(detection_days)
-        ):
-            get_logger().info("detections_expired", partitions=names)
-        image_days = self._settings.image_retention_days
-        if image_days is not None:
-            n_images = await self._store.delete_expired_images(image_days, _MOST_EXPIRED_IMAGES)
-            get_logger().info("images_expired", n_images=n_images)
 
     async def reset_clocks(self) -> None:
         """Reset the clocks of streams where an operator asks for it."""
@@ -382,6 +370,7 @@ class DetectionsHandler:
     def release_partitions(self, partitions: Sequence[int]) -> None:
         """Drop the records of partitions that another associator has now."""
         gone = set(partitions)
+        self._held.clear()
         self._windows.drop_partitions(partitions)
         self._refused = [each for each in self._refused if each[0] not in gone]
         self._ready = deque(

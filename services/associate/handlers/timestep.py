@@ -7,7 +7,9 @@ import numpy as np
 
 from runtime.settings import AssociateSettings
 from schemas.identity import trig_id
+from schemas.messages import IntArray
 from schemas.topics import Topics
+from services.associate.errors import UndecidedError
 from services.associate.handlers.judgements import Judge, load_judgement_evidence
 from services.associate.handlers.moving import retract_members
 from services.associate.models.catalogue import (
@@ -16,6 +18,7 @@ from services.associate.models.catalogue import (
     CatalogueState,
     Evidence,
     Questions,
+    WaitingSources,
 )
 from services.associate.models.contradictions import JudgementTimes
 from services.associate.models.decisions import Decisions
@@ -44,6 +47,7 @@ from services.associate.steps.monitors import move_to
 from services.associate.steps.moving import cite_members, expect_moving, moving_ids
 from services.associate.steps.registration import exposure_times
 from services.associate.storage import Catalogue
+from sky.id_sets import is_in, unique_ids
 
 __all__ = ["Outcome", "associate_timestep"]
 
@@ -58,10 +62,17 @@ class Outcome:
     entries: tuple[LedgerEntry, ...]
     has_messages: bool
     has_look_backs: bool = False
+    # Whether no source waits for answers that may remove it from the catalogue.
+    is_decided: bool = True
 
 
 async def associate_timestep(
-    catalogue: Catalogue, timestep: Timestep, *, settings: AssociateSettings, topics: Topics
+    catalogue: Catalogue,
+    timestep: Timestep,
+    *,
+    settings: AssociateSettings,
+    topics: Topics,
+    waits: bool = False,
 ) -> Outcome:
     """Store a timestep and all that follows from it.
 
@@ -75,18 +86,29 @@ async def associate_timestep(
         Limits of association, of the tests and of forced photometry.
     topics : Topics
         Where the events and the forced requests go.
+    waits : bool
+        Whether it waits for answers which may remove a source beside its detections.
+
+    Raises
+    ------
+    UndecidedError
+        If it waits; nothing has been written.
     """
     stream = await catalogue.ensure_stream(
         timestep.stream,
         systematic_position_error_deg=settings.systematic_position_error_arcsec / 3600,
     )
-    association = await _associate(catalogue, timestep, stream, settings)
-    waits = to_timestep_waits(timestep, association.state, settings)
-    evidence = await _load_evidence(catalogue, association.questions, stream, waits)
+    waiting = await catalogue.load_waiting(stream.id)
+    undecided = waiting.undecided()
+    doubted = undecided if waits else undecided[:0]
+    association = await _associate(catalogue, timestep, stream, settings, doubted)
+    times = to_timestep_waits(timestep, association.state, settings)
+    evidence = await _load_evidence(catalogue, association.questions, stream, times)
     evidence = await _load_look_back_images(catalogue, association, evidence, settings)
-    earlier = await catalogue.load_waiting_sources(stream.id, touched_ids(association, evidence))
+    touched = unique_ids(touched_ids(association, evidence))
+    earlier = WaitingSources(*waiting.find(touched))
     evidence = replace(evidence, waiting=earlier)
-    decisions = await _judge(catalogue, association, evidence, settings)
+    decisions = await _judge(catalogue, association, evidence, settings, doubted)
     await catalogue.store(decisions, topics)
     reasons = decisions.tracks.retracted if decisions.tracks else {}
     n_events = await retract_members(catalogue, reasons, topics)
@@ -100,13 +122,18 @@ async def associate_timestep(
             decisions.notifications or requests or decisions.look_back_requests or n_events
         ),
         has_look_backs=bool(decisions.look_backs),
+        is_decided=not undecided.size,
     )
 
 
 async def _associate(
-    catalogue: Catalogue, timestep: Timestep, stream: LockedStream, settings: AssociateSettings
+    catalogue: Catalogue,
+    timestep: Timestep,
+    stream: LockedStream,
+    settings: AssociateSettings,
+    undecided: IntArray,
 ) -> Association:
-    """Match a timestep with the catalogue around its detections."""
+    """Match a timestep with the catalogue around its detections, if it is known what stays."""
     radius_deg = search_radius_deg(timestep, settings)
     state = await _load_state(catalogue, timestep, stream.id, settings, radius_deg)
     solutions = solve_timestep(timestep, state, settings, radius_deg=radius_deg)
@@ -114,8 +141,16 @@ async def _associate(
         wider_deg = wider_radius_deg(timestep, settings)
         state = await _load_sources(catalogue, timestep, state, max(radius_deg, wider_deg))
         solutions = solve_timestep(timestep, state, settings, radius_deg=wider_deg)
+    _check_decided(stream.id, state.sources["id"], undecided)
     state = await _expect_moving(catalogue, timestep, state)
     return associate(timestep, state, settings, solutions)
+
+
+def _check_decided(stream_id: int, source_ids: IntArray, undecided: IntArray) -> None:
+    """Refuse to go on with sources of which it is not known whether they stay."""
+    found = source_ids[is_in(source_ids, undecided)]
+    if found.size:
+        raise UndecidedError(stream_id, found.tolist())
 
 
 async def _expect_moving(
@@ -132,7 +167,11 @@ async def _expect_moving(
 
 
 async def _judge(
-    catalogue: Catalogue, association: Association, evidence: Evidence, settings: AssociateSettings
+    catalogue: Catalogue,
+    association: Association,
+    evidence: Evidence,
+    settings: AssociateSettings,
+    undecided: IntArray,
 ) -> Decisions:
     """Decide about first detections, and about looks at sources that wait for nothing."""
     timestep = association.timestep
@@ -142,6 +181,8 @@ async def _judge(
     if timestep.time_start is not None and not timestep.is_late:
         questions = ask_of(looks, timestep.time_start, settings)
         evidence = await load_judgement_evidence(catalogue, questions, evidence)
+    members = np.array(sorted(set().union(*first.tracks.members.values())), np.int64)
+    _check_decided(association.state.stream_id, members, undecided)
     evidence = await _cite_members(catalogue, association, first, evidence)
     return decide(
         association,

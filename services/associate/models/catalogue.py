@@ -20,6 +20,7 @@ __all__ = [
     "NO_MONITORS",
     "NO_NULL_DETECTIONS",
     "NO_TRACKS",
+    "N_FORCED_NUMBERS",
     "SOURCE_DTYPE",
     "STATISTICS_DTYPE",
     "TRACK_DTYPE",
@@ -67,8 +68,10 @@ MOMENT_COLUMNS: Mapping[str, Mapping[str, str]] = {
     for kind, unit in (("int", "jy"), ("peak", "jy_beam"), ("forced", "jy_beam"))
 }
 CHANGE_STATE_BYTES = 112
-# Blind detections of an image have the numbers below, forced ones those from here on.
+# Blind detections of an image have the numbers below, forced ones so many from here on; looks back
+# have those from `FIRST_LOOK_BACK_NUMBER` on.
 FIRST_FORCED_NUMBER = 1 << 24
+N_FORCED_NUMBERS = (1 << 30) - (1 << 25)
 # Columns of table `source_band`, as `select_statistics.sql` returns them.
 STATISTICS_DTYPE = np.dtype(
     [

@@ -4,7 +4,8 @@
 -- that was seen twice, was faint, and was measured eight times in a band; one that was seen more often
 -- where all of its fluxes together are. One that was announced goes only if it was seen once, was faint,
 -- and all of its fluxes together are below the latter limit, or if it was seen twice and was faint; its
--- episode ends. None goes that is monitored, shares a detection, has children, or waits for a look back.
+-- episode ends, and what was measured of it later goes: whether anything was depends on when answers
+-- came. None goes that is monitored, shares a detection, has children, or waits for a look back.
 --
 -- $1  stream_id        int
 -- $2  source_id        bigint[]
@@ -164,6 +165,15 @@ ended as (
     where
         transient.source_id = archived.id
         and transient.time_end is null
+),
+
+without_later_fluxes as (
+    delete from detection
+    using archived
+    where
+        detection.stream_id = $1::int
+        and detection.source_id = archived.id
+        and detection.time_start >= $6::timestamptz
 ),
 
 without_bands as (

@@ -22,6 +22,7 @@ from schemas.messages import (
 )
 from services.associate.models.catalogue import (
     FIRST_FORCED_NUMBER,
+    N_FORCED_NUMBERS,
     BandFlux,
     MeasuredImage,
     NullDetections,
@@ -151,20 +152,32 @@ class ForcedTables(Transaction):
 
     async def insert_forced(self, stream_id: int, result: ForcedMeasurements) -> BoolArray:
         """Store the fluxes of a result; return which were not there before, and are now."""
-        numbers = await self.insert_all_forced(stream_id, [result])
-        return np.isin(_to_numbers(result.measurements), numbers) & _is_measured(result)
+        stored = await self.insert_all_forced(stream_id, [result])
+        columns = result.measurements
+        is_stored = [
+            each in stored
+            for each in zip(
+                columns.position_id.tolist(), columns.is_look_back.tolist(), strict=True
+            )
+        ]
+        return np.array(is_stored, np.bool_) & _is_measured(result)
 
     async def insert_all_forced(
         self, stream_id: int, results: Sequence[ForcedMeasurements]
-    ) -> list[int]:
-        """Store the fluxes of results; return the numbers of those that are new."""
+    ) -> set[tuple[int, bool]]:
+        """Store the fluxes of results; return the sources of new ones, and which look back."""
         done = np.concatenate([_is_measured(each) for each in results])
         rows = await self._fetch(
             "insert_forced",
             stream_id=stream_id,
             image_id=_image_ids(results, done),
-            source_number=np.concatenate([_to_numbers(each.measurements) for each in results])[
-                done
+            look_back_number=[
+                number
+                for each in results
+                for number, reason in zip(
+                    _to_numbers(each.measurements), each.measurements.reason, strict=True
+                )
+                if not reason
             ],
             source_id=_gather(results, "position_id")[done],
             extraction_type=[
@@ -176,8 +189,10 @@ class ForcedTables(Transaction):
                 if not reason
             ],
             **{name: _gather(results, name)[done] for name in _FLUX_COLUMNS},
+            first_number=FIRST_FORCED_NUMBER,
+            n_numbers=N_FORCED_NUMBERS,
         )
-        return [row["source_number"] for row in rows]
+        return {(row["source_id"], row["is_look_back"]) for row in rows}
 
     async def insert_gaps(self, stream_id: int, results: Sequence[ForcedMeasurements]) -> None:
         """Store the reasons of results where they have no fluxes."""
@@ -249,12 +264,14 @@ def _to_measured_image(row: asyncpg.Record, stream: str) -> MeasuredImage:
     return MeasuredImage(row["image_key"], (row["band_id"], row["stokes"]), record)
 
 
-def _to_numbers(columns: ForcedColumns) -> IntArray:
-    """Return the numbers of measurements in their image: of looks back, one a source."""
-    numbers = FIRST_FORCED_NUMBER + np.arange(columns.position_id.size)
-    earlier = np.flatnonzero(columns.is_look_back)
-    numbers[earlier] = [look_back_number(each) for each in columns.position_id[earlier].tolist()]
-    return numbers
+def _to_numbers(columns: ForcedColumns) -> list[int | None]:
+    """Return the numbers of looks back in their image, None for other measurements."""
+    return [
+        look_back_number(source_id) if is_earlier else None
+        for source_id, is_earlier in zip(
+            columns.position_id.tolist(), columns.is_look_back.tolist(), strict=True
+        )
+    ]
 
 
 def _gather(results: Sequence[ForcedMeasurements], name: str) -> AnyArray:

@@ -104,6 +104,13 @@ class CatalogueStore:
         await self._fetch("delete_expired_ledger", retention=retention)
         return int(row["n_images"])
 
+    async def count_undecided(self, stream_id: int, source_ids: Sequence[int]) -> int:
+        """Return how many of some sources answers may still remove from the catalogue."""
+        rows = await self._fetch(
+            "count_undecided", stream_id=stream_id, source_id=list(source_ids)
+        )
+        return int(rows[0]["n_sources"])
+
     async def list_overdue_streams(self, now: datetime) -> list[str]:
         """Return the streams with new sources whose event has waited long enough."""
         return [row["name"] for row in await self._fetch("list_overdue_streams", now=now)]

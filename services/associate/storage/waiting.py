@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 
 from schemas.messages import IntArray
-from services.associate.models.catalogue import MeasuredImage, WaitingSources
+from services.associate.models.catalogue import MeasuredImage
 from services.associate.models.waiting import (
     MEASURED_COLUMNS,
     EarlierStates,
@@ -20,8 +20,7 @@ from services.associate.models.waiting import (
     merge_states,
 )
 from services.associate.storage.transaction import Transaction
-from services.associate.storage.waiting_ids import WaitingIds
-from sky.id_sets import unique_ids
+from services.associate.storage.waiting_ids import StreamWaiting, WaitingIds
 
 __all__ = ["WaitingTables"]
 
@@ -32,8 +31,8 @@ class WaitingTables(Transaction):
     # What earlier transactions have read; see `Catalogue`.
     _waiting_ids: WaitingIds
 
-    async def load_waiting_sources(self, stream_id: int, source_ids: IntArray) -> WaitingSources:
-        """Return how many timesteps of a stream wait, and which of some sources."""
+    async def load_waiting(self, stream_id: int) -> StreamWaiting:
+        """Return what waits in a stream; it holds as long as the stream is locked."""
         known = self._waiting_ids.of_stream(
             stream_id, server_pid=self._connection.get_server_pid()
         )
@@ -46,8 +45,9 @@ class WaitingTables(Transaction):
                 known.forget(row["timestep_id"], row["version"])
             else:
                 ids = np.array(row["source_ids"], np.int64)
-                known.learn(row["timestep_id"], row["version"], ids)
-        return WaitingSources(*known.find(unique_ids(source_ids)))
+                undecided = np.array(row["undecided_ids"], np.int64)
+                known.learn(row["timestep_id"], row["version"], ids, undecided)
+        return known
 
     async def insert_waiting(
         self, stream_id: int, timestep_id: int, time_start: datetime, row: WaitingRow

@@ -5,7 +5,7 @@ from collections import OrderedDict
 import numpy as np
 
 from schemas.messages import IntArray
-from sky.id_sets import is_in
+from sky.id_sets import is_in, unique_ids
 
 __all__ = ["StreamWaiting", "WaitingIds"]
 
@@ -23,6 +23,8 @@ class StreamWaiting:
     def __init__(self) -> None:
         # Sources by timestep and version of its row; and in how many timesteps each one waits.
         self._timesteps: dict[tuple[int, int], IntArray] = {}
+        # Of these timesteps, the sources that may leave the catalogue.
+        self._undecided: dict[tuple[int, int], IntArray] = {}
         self._ids = np.empty(0, np.int64)
         self._counts = np.empty(0, np.int64)
 
@@ -34,12 +36,27 @@ class StreamWaiting:
     def forget(self, timestep_id: int, version: int) -> None:
         """Take a row away that is there no longer."""
         ids = self._timesteps.pop((timestep_id, version))
+        self._undecided.pop((timestep_id, version), None)
         self._counts[np.searchsorted(self._ids, ids)] -= 1
         is_left = self._counts > 0
         self._ids, self._counts = self._ids[is_left], self._counts[is_left]
 
-    def learn(self, timestep_id: int, version: int, ids: IntArray) -> None:
-        """Take a row up; `ids`: (n,) int64, each source once."""
+    def learn(
+        self, timestep_id: int, version: int, ids: IntArray, undecided: IntArray | None = None
+    ) -> None:
+        """Take a row up.
+
+        Parameters
+        ----------
+        timestep_id, version : int
+            Which row.
+        ids : (n,) int64
+            The sources that wait, each once.
+        undecided : (k,) int64, optional
+            Those of them that leave the catalogue if no measurement confirms them.
+        """
+        if undecided is not None and undecided.size:
+            self._undecided[timestep_id, version] = undecided
         new = np.sort(ids[~is_in(ids, self._ids)])
         place = np.searchsorted(self._ids, new)
         self._ids = np.insert(self._ids, place, new)
@@ -50,6 +67,10 @@ class StreamWaiting:
     def find(self, ids: IntArray) -> tuple[int, IntArray]:
         """Return how many timesteps wait, and which of some sources wait in them."""
         return len(self._timesteps), ids[is_in(ids, self._ids)]
+
+    def undecided(self) -> IntArray:
+        """Return the sources that answers may remove from the catalogue, (n,) int64."""
+        return unique_ids(np.concatenate([np.empty(0, np.int64), *self._undecided.values()]))
 
 
 class WaitingIds:

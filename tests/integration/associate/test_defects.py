@@ -192,8 +192,8 @@ async def test_housekeeping_that_fails_stops_no_image(
         for number, error in enumerate([*DEFECTS[:3], TransientError("away")]):
             with pytest.MonkeyPatch.context() as patch:
                 breaks = break_step(patch, owner, name, error, times=1)
-                case.handler._next_expiry_s = case.handler._next_reset_poll_s = 0.0
-                await case.handler.drop_expired()
+                case.handler.expiry._next_s = case.handler._next_reset_poll_s = 0.0
+                await case.handler.expiry.drop_expired()
                 await case.handler.reset_clocks()
                 assert breaks.times == 0
             assert await feed(case, number) == []

@@ -15,9 +15,9 @@ from tests.support.records import image
 
 HERE, THERE = (123.0, 10.0), (124.0, 10.5)
 
-# What decides is event time, not the clock: an announcement waits for the
-# answers to its look back.
-_SETTINGS: dict[str, Any] = {"lookback_wait_ms": 3.6e6}
+# What decides is event time, not the clock: an announcement waits for the answers to its look
+# back, and a detection beside a source in doubt for those about that.
+_SETTINGS: dict[str, Any] = {"lookback_wait_ms": 3.6e6, "archive_wait_s": 3600.0}
 # Images every 8 s: the lower bands see a dispersed burst in a later timestep.
 _SKIES: dict[str, dict[str, Any]] = {
     "days": {},
@@ -25,6 +25,7 @@ _SKIES: dict[str, dict[str, Any]] = {
     "noise": {"n_peaks": 2},
     "fields": {"turns": True, "cadence_s": 8.0},
     "moving": {"moves": True, "cadence_s": 8.0},
+    "recurring": {"n_peaks": 2, "recurs": True, "cadence_s": 8.0},
 }
 _FEEDS = {
     "late": Feed(1, lag_steps=3),
@@ -38,6 +39,8 @@ _CASES = [
     (5501, "noise", "shuffled", 4),
     (5501, "fields", "repeated", 0),
     (5501, "moving", "shuffled", 4),
+    (5501, "recurring", "shuffled", 4),
+    (5502, "recurring", "restarted", 0),
 ]
 # EVENT_ORDER_SEEDS=20 tries as many skies of each kind with every feed, two minutes each.
 _CASES += itertools.product(

@@ -15,7 +15,7 @@ async def test_images_beyond_the_retention_go_unless_something_refers_to_them(
             seen = [(123.0, 10.0)] if step == 4 else []
             await case.feed(image(step, seen, rms_jy_beam=1e-3 if step == 0 else 2e-3))
     async with associator(postgres_url, name=case.stream, image_retention_days=KEPT_DAYS) as again:
-        await again.handler.drop_expired()
+        await again.handler.expiry.drop_expired()
         kept = await again.rows(
             "select extract(day from time_start)::int - 1 as step from image join stream "
             "on stream.id = stream_id where name = $1 order by time_start",

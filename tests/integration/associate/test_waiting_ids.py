@@ -24,8 +24,8 @@ async def load_waiting(
     stream = await catalogue.lock_stream(case.stream)
     assert stream is not None
     ids = np.array([row["id"] for row in await case.sources()])
-    waiting = await catalogue.load_waiting_sources(stream.id, ids)
-    return waiting.n_timesteps, set(waiting.source_ids.tolist())
+    n_timesteps, waiting_ids = (await catalogue.load_waiting(stream.id)).find(ids)
+    return n_timesteps, set(waiting_ids.tolist())
 
 
 async def test_what_is_remembered_follows_requests_and_answers(postgres_url: str) -> None:

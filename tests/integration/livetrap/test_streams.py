@@ -181,13 +181,13 @@ async def test_an_export_holds_what_the_database_holds(
 async def test_old_months_are_dropped_and_the_statistics_stay(postgres_url: str) -> None:
     async with associator(postgres_url, detection_retention_days=5) as case:
         await case.feed(image(0, PLACES))
-        await case.handler.drop_expired()
+        await case.handler.expiry.drop_expired()
         assert (await rows_of_stream(case))["detection"] == 2
     async with associator(postgres_url, name=case.stream, detection_retention_days=5) as case:
         for step in (10, 36):
             await case.feed(image(step, PLACES))
         # The sixth of February, less five days: January is over.
-        await case.handler.drop_expired()
+        await case.handler.expiry.drop_expired()
         assert (await rows_of_stream(case))["detection"] == 2
         assert [row["n_datapoints"] for row in await case.sources()] == [3, 3]
         # An image from the month that is gone is late, and makes it anew.
@@ -197,8 +197,8 @@ async def test_old_months_are_dropped_and_the_statistics_stay(postgres_url: str)
 
 async def test_expired_months_are_looked_for_once_an_hour(postgres_url: str) -> None:
     async with associator(postgres_url, detection_retention_days=5) as case:
-        await case.handler.drop_expired()
+        await case.handler.expiry.drop_expired()
         for step in (0, 36):
             await case.feed(image(step, PLACES))
-        await case.handler.drop_expired()
+        await case.handler.expiry.drop_expired()
         assert (await rows_of_stream(case))["detection"] == 4
