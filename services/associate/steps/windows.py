@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import sub
 
 from runtime.settings import AssociateSettings
 from schemas.messages import ImageMetadata
@@ -28,6 +29,8 @@ _LEAST_CADENCES, _MOST_CADENCES = 3, 9
 _JUMP_WAIT_TIMESTEPS, _LONGEST_JUMP_WAIT_S = 3, 3600.0
 # More timesteps of a stream are not held in memory: the oldest closes without the missing band.
 _MOST_OPEN_TIMESTEPS = 2000
+# A stream that sends nothing for so long leaves memory, but for what a restart would know [s].
+_LONGEST_IDLE_S = 3600.0
 # A channel that misses this many timesteps in a row is no longer waited for.
 MISSED_LIMIT = 3
 
@@ -57,6 +60,7 @@ class _Stream:
     missed: dict[Channel, int] = field(default_factory=dict)
     cadences: deque[timedelta] = field(default_factory=lambda: deque(maxlen=_MOST_CADENCES))
     ahead: datetime | None = None
+    last_arrival_s: float = 0.0
     # Start and first arrival [s] of the timesteps that closed last, in time order.
     recent: deque[tuple[datetime, float]] = field(
         default_factory=lambda: deque(maxlen=_MOST_OPEN_TIMESTEPS)
@@ -86,6 +90,25 @@ class _Stream:
         for window in self.open:
             if self.is_jump(window.time_start):
                 window.is_contradicted |= window.arrivals[0].arrived_s < first_s
+
+    def is_idle(self, now_s: float) -> bool:
+        """Return whether nothing waits in the stream, and nothing has come for long."""
+        return not self.open and now_s - self.last_arrival_s > _LONGEST_IDLE_S
+
+    def to_channels(self) -> tuple[ExpectedChannel, ...]:
+        """Return what the next timestep waits for."""
+        return tuple(
+            ExpectedChannel(*channel, self.newest[channel], missed)
+            for channel, missed in self.missed.items()
+        )
+
+    def to_state(self, name: str) -> StreamState | None:
+        """Return what a restart needs to know of the stream; None: it has closed no timestep."""
+        if self.closed_until is None:
+            return None
+        starts = accumulate(reversed(self.cadences), sub, initial=self.closed_until)
+        recent = tuple(reversed(list(starts)))
+        return StreamState(name, self.closed_until, self.to_channels(), recent)
 
     def expected(self) -> list[Channel]:
         return [channel for channel, missed in self.missed.items() if missed < MISSED_LIMIT]
@@ -154,6 +177,7 @@ class TimestepWindows:
         record = arrival.record
         stream = self._stream(record.stream)
         stream.partitions.add(arrival.partition)
+        stream.last_arrival_s = arrival.arrived_s
         if record.metadata is None:
             self._alone.append(Timestep(record.stream, None, (arrival,)))
             return
@@ -223,6 +247,9 @@ class TimestepWindows:
                     closed.append(Timestep(name, window.time_start, arrivals, is_late=True))
                 else:
                     closed.append(self._close(name, stream, window))
+        for name in [each for each, stream in self._streams.items() if stream.is_idle(now_s)]:
+            if state := self._streams.pop(name).to_state(name):
+                self._known[name] = state
         return closed
 
     def is_overdue(self, now_s: float) -> bool:
@@ -296,11 +323,9 @@ class TimestepWindows:
         stream.closed_until = window.time_start
         stream.contradict_jumps(window)
         stream.recent.append((window.time_start, window.first_arrival_s))
-        channels = tuple(
-            ExpectedChannel(band, stokes, stream.newest[band, stokes], missed)
-            for (band, stokes), missed in stream.missed.items()
+        return Timestep(
+            name, window.time_start, _in_order(window.arrivals), channels=stream.to_channels()
         )
-        return Timestep(name, window.time_start, _in_order(window.arrivals), channels=channels)
 
     def lowest_open_offset(self, partition: int) -> int | None:
         """Return the offset of the first record of a partition that still waits, or None."""

@@ -1,6 +1,7 @@
 """Timesteps close when they are complete, and do not depend on the order of arrival."""
 
 import itertools
+import tracemalloc
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -77,6 +78,40 @@ def test_after_an_outage_a_missing_band_is_waited_for_anew() -> None:
     assert not found.is_overdue(220.0)
     assert found.ready(249.9) == []
     assert len(found.ready(250.0)) == 1
+
+
+def test_idle_streams_leave_memory_and_go_on_where_they_were() -> None:
+    names = [f"idle-{number}" for number in range(200)]
+    days = [
+        replace(image(step, freq_eff_hz=band), n_bands=2)
+        for step in range(40)
+        for band in BANDS[:2]
+    ]
+    found = TimestepWindows(SETTINGS)
+    tracemalloc.start()
+    for name in names:
+        for record in days:
+            found.add(arrival(replace(record, stream=name), at_s=100.0))
+        assert len(found.ready(100.0)) == 40
+    full, _ = tracemalloc.get_traced_memory()
+    assert found.ready(100.0 + 3601.0) == []
+    idle, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert idle < full / 2
+    assert idle / len(names) < 8192
+    assert found.stream_names() == sorted(names)
+    late, in_time = (
+        replace(image(step, freq_eff_hz=BANDS[0]), stream="idle-7") for step in (39, 40)
+    )
+    found.add(arrival(late, at_s=4000.0))
+    found.add(arrival(in_time, at_s=4000.0))
+    (timestep,) = found.ready(4001.0)
+    assert timestep.is_late
+    # The other band is still expected.
+    assert found.n_open_images() == 1
+    found.add(arrival(replace(image(41, freq_eff_hz=BANDS[1]), stream="idle-7"), at_s=4001.0))
+    (timestep,) = found.ready(4001.0)
+    assert (timestep.time_start, timestep.is_late) == (START + timedelta(days=40), False)
 
 
 def test_a_band_that_stays_away_does_not_fill_the_memory(
