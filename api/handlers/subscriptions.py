@@ -14,6 +14,7 @@ from api.models.subscriptions import (
     NewSubscription,
     Replay,
     Subscription,
+    SubscriptionChange,
     WantedAlerts,
 )
 from api.steps.subscriptions import MAX_ALERTS, compare, to_subscription
@@ -83,6 +84,22 @@ async def try_subscription(writer: WriterParameter, order: DryRunOrder) -> DryRu
 @router.get("/{name}", summary="One subscription")
 async def get_subscription(writer: WriterParameter, name: _Name) -> Subscription:
     """Return a subscription and how its delivery goes."""
+    return await _get(writer, name)
+
+
+@router.patch("/{name}", summary="Change a subscription")
+async def change_subscription(
+    writer: WriterParameter, name: _Name, change: SubscriptionChange
+) -> Subscription:
+    """Send stamps with the notices to a webhook from now on, or no more."""
+    before = await _get(writer, name)
+    if change.stamps and before.channel != "webhook":
+        raise ProblemError(
+            409, f"stamps: channel {before.channel} cannot carry them in its notices"
+        )
+    await writer.write(
+        "set_subscription_stamps", name=name, owner=_owner_of(writer), stamps=change.stamps
+    )
     return await _get(writer, name)
 
 

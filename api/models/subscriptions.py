@@ -15,6 +15,7 @@ __all__ = [
     "NewSubscription",
     "Replay",
     "Subscription",
+    "SubscriptionChange",
     "WantedAlerts",
 ]
 
@@ -139,6 +140,14 @@ class Subscription(Model):
     disabled_reason: str | None = Field(
         description="Why it is disabled: it costs too much, or refused too often; null: it is not"
     )
+
+
+class SubscriptionChange(Model):
+    """What may change while a subscription goes on."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"stamps": True}]})
+
+    stamps: bool = Field(description="Whether notices to the webhook carry stamps as pictures")
 
 
 class DryRunOrder(WantedAlerts):

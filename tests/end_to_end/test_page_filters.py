@@ -3,9 +3,11 @@
 import asyncio
 import json
 import re
+import uuid
 from collections.abc import Iterator
 
 import asyncpg
+import httpx
 import pytest
 
 from tests.end_to_end.test_page_use import AXE, CONTRAST, SMALL, assert_accessible
@@ -218,6 +220,30 @@ def test_a_rule_is_tried_on_the_page(site: Site, postgres_url: str) -> None:
     assert "rule" in page.run(f"{said}.querySelector('.notice').innerText")
     page = site.open(f"rules?rule=eta+%3E+2.5+and+stream+%3D%3D+'{stream}'")
     assert page.run("document.querySelector('[name=rule]').value").startswith("eta > 2.5 and")
+
+
+def test_stamps_of_a_subscription_are_shown_and_set_on_the_page(site: Site) -> None:
+    client = httpx.Client(
+        base_url=f"{site.address}/api/v1", headers={"Authorization": f"Bearer {TOKEN}"}
+    )
+    name = f"stamps-{uuid.uuid4().hex[:8]}"
+    webhook = {"name": name, "channel": "webhook", "target": "https://robot.example.org/"}
+    for new in (webhook, {"name": f"{name}-topic", "channel": "kafka"}):
+        assert client.post("/subscriptions", json=new).status_code == 201
+    who = json.dumps({"token": TOKEN, "name": "anna"})
+    site.open("rules").run(f"sessionStorage.setItem('livetrap-token', {json.dumps(who)})")
+    page = site.open("rules")
+    box = f"document.querySelector('[aria-label=\"Stamps for {name}\"]')"
+    said = "document.querySelector('[aria-label=Subscriptions] [role=status]').innerText"
+    page.wait_for(f"{box} !== null")
+    assert page.run(f"document.querySelector('[aria-label=\"Stamps for {name}-topic\"]') === null")
+    for is_set, words in ((True, f"{name} gets stamps"), (False, f"{name} gets no stamps")):
+        assert page.run(f"{box}.checked") is not is_set
+        page.run(f"{box}.click()")
+        page.wait_for(f"{said}.startsWith({json.dumps(words)})")
+        page.wait_for(f"{box}.checked === {json.dumps(is_set)}")
+        assert client.get(f"/subscriptions/{name}").json()["stamps"] is is_set
+    assert_legible(site, "rules")
 
 
 def fill(page: Page, name: str, text: str) -> None:

@@ -83,7 +83,7 @@ export async function getBytes(path: string, query: Query, signal?: AbortSignal)
 }
 
 /** Send once: a write is not repeated unseen. */
-export async function send<T>(method: "POST" | "DELETE" | "GET", path: string, token: string, body?: unknown): Promise<T | null> {
+export async function send<T>(method: "POST" | "PATCH" | "DELETE" | "GET", path: string, token: string, body?: unknown): Promise<T | null> {
   const answer = await ask(ROOT + path, { method, token, ...(body === undefined ? {} : { body }) });
   return answer.status === 204 ? null : ((await answer.json()) as T);
 }

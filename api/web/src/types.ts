@@ -362,6 +362,7 @@ export interface Subscription {
   rule: string;
   channel: string;
   target: string;
+  stamps: boolean;
   n_delivered: number;
   n_failures: number;
   failure_reason: string | null;

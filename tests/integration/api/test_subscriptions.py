@@ -97,6 +97,25 @@ async def test_a_subscription_is_made_shown_and_deleted(client: httpx.AsyncClien
     assert (await client.delete(made.headers["location"])).status_code == 404
 
 
+async def test_stamps_are_set_and_left_out_later(client: httpx.AsyncClient) -> None:
+    hook = new(channel="webhook", target="https://robot.example.org/")
+    place = (await client.post(PATH, json=hook)).headers["location"]
+    for stamps in (True, True, False):
+        changed = await client.patch(place, json={"stamps": stamps})
+        assert (changed.status_code, changed.json()["stamps"]) == (200, stamps)
+        assert (await client.get(place)).json() == changed.json()
+    audit = (await client.get("/api/v1/audit?limit=50")).json()["items"]
+    changes = [each for each in audit if each["action"] == "update"]
+    assert [each["row_after"]["stamps"] for each in changes[:2]] == [False, True]
+    topic = (await client.post(PATH, json=new())).headers["location"]
+    refused = await client.patch(topic, json={"stamps": True})
+    assert refused.status_code == 409
+    assert "channel kafka cannot carry them" in refused.json()["detail"]
+    assert (await client.patch(topic, json={"stamps": False})).status_code == 200
+    for change in ({}, {"stamps": True, "rule": ""}, {"stamps": "perhaps"}):
+        assert (await client.patch(place, json=change)).status_code in (400, 422)
+
+
 async def test_a_new_one_gets_what_comes_from_then_on(
     client: httpx.AsyncClient, pool: asyncpg.Pool
 ) -> None:
@@ -164,7 +183,7 @@ async def test_a_refusal_does_not_repeat_the_secret(
 async def test_nobody_without_a_token_sees_or_makes_any(client: httpx.AsyncClient) -> None:
     client.headers.pop("Authorization")
     for method, path in (("GET", ""), ("POST", ""), ("POST", "/dry-run"), ("GET", "/a"),
-                         ("DELETE", "/a"), ("GET", "/a/replays")):  # fmt: skip
+                         ("DELETE", "/a"), ("PATCH", "/a"), ("GET", "/a/replays")):  # fmt: skip
         assert (await client.request(method, PATH + path, json={})).status_code == 401, path
     assert (await client.post("/api/v1/alerts/replay", json={})).status_code == 401
 
@@ -186,6 +205,8 @@ async def test_everybody_sees_and_deletes_one_s_own(
     path = f"{PATH}/{wanted['name']}"
     assert (await client.get(path, headers=headers["ben"])).status_code == 404
     assert (await client.delete(path, headers=headers["ben"])).status_code == 404
+    change = {"stamps": False}
+    assert (await client.patch(path, json=change, headers=headers["ben"])).status_code == 404
     order = {"subscription": wanted["name"], "since": "2026-03-01", "until": "2026-03-02"}
     replay = await client.post("/api/v1/alerts/replay", json=order, headers=headers["ben"])
     assert replay.status_code == 404

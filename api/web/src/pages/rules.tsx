@@ -61,17 +61,42 @@ function DryRunCard({ token }: { token: string }) {
 
 function SubscriptionsCard({ token }: { token: string }) {
   const own = useResource<Subscription[]>("subscriptions", {}, { everyMs: 10_000, load: async () => (await send<Subscription[]>("GET", "subscriptions", token)) ?? [] });
+  const [message, setMessage] = useState("");
+  const setStamps = async (name: string, stamps: boolean): Promise<void> => {
+    try {
+      await send<Subscription>("PATCH", `subscriptions/${name}`, token, { stamps });
+      setMessage(stamps ? `${name} gets stamps from now on.` : `${name} gets no stamps from now on.`);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      setMessage(`${name}: ${error.message}`);
+    }
+    own.reload();
+  };
   return (
     <section class="card" aria-label="Subscriptions">
       <h2>Your subscriptions</h2>
       <Loaded of={own} what="subscriptions">
         {(items) => (items.length === 0 ? <p class="empty">None yet; <code>POST /subscriptions</code> makes one.</p> : (
           <div class="scroll"><table>
-            <thead><tr><th scope="col">name</th><th scope="col">rule</th><th scope="col">channel</th><th scope="col" class="figure">delivered</th><th scope="col">state</th></tr></thead>
-            <tbody>{items.map((each) => <tr key={each.name}><th scope="row">{each.name}</th><td class="name"><code>{each.rule || "all alerts"}</code></td><td class="name">{each.channel} {each.target}</td><td class="figure">{each.n_delivered}</td><td>{each.disabled_reason ? <><Badge text="disabled" bad /> {each.disabled_reason}</> : each.failure_reason ? <><Badge text={`${each.n_failures} failures`} bad /> {each.failure_reason}</> : <Badge text="works" />}</td></tr>)}</tbody>
+            <thead><tr><th scope="col">name</th><th scope="col">rule</th><th scope="col">channel</th><th scope="col">stamps</th><th scope="col" class="figure">delivered</th><th scope="col">state</th></tr></thead>
+            <tbody>{items.map((each) => <SubscriptionRow key={each.name} of={each} onStamps={(stamps) => void setStamps(each.name, stamps)} />)}</tbody>
           </table></div>
         ))}
       </Loaded>
+      <p role="status" class={message ? "notice" : "visually-hidden"}>{message}</p>
     </section>
+  );
+}
+
+function SubscriptionRow({ of: each, onStamps }: { of: Subscription; onStamps: (stamps: boolean) => void }) {
+  return (
+    <tr>
+      <th scope="row">{each.name}</th>
+      <td class="name"><code>{each.rule || "all alerts"}</code></td>
+      <td class="name">{each.channel} {each.target}</td>
+      <td>{each.channel === "webhook" ? <input type="checkbox" checked={each.stamps} aria-label={`Stamps for ${each.name}`} onChange={(event) => onStamps(event.currentTarget.checked)} /> : "–"}</td>
+      <td class="figure">{each.n_delivered}</td>
+      <td>{each.disabled_reason ? <><Badge text="disabled" bad /> {each.disabled_reason}</> : each.failure_reason ? <><Badge text={`${each.n_failures} failures`} bad /> {each.failure_reason}</> : <Badge text="works" />}</td>
+    </tr>
   );
 }
