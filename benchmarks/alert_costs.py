@@ -26,7 +26,7 @@ _IDLE_SHARE = 0.3
 
 
 class CpuMeter:
-    """CPU time of the processes of a stack between two readings.
+    """CPU time of the processes of a stack between `start` and `stop`.
 
     Parameters
     ----------
@@ -36,7 +36,15 @@ class CpuMeter:
 
     def __init__(self, status: Mapping[str, Any]) -> None:
         self._processes = StackProcesses(status["services"]["api"]["pid"])
-        self._before_s = self._read_s()
+        self.start()
+
+    def start(self) -> None:
+        """Count from now on."""
+        self._before_s = self._after_s = self._read_s()
+
+    def stop(self) -> None:
+        """Count no more: the broker of an idle stack alone takes a tenth of a core."""
+        self._after_s = self._read_s()
 
     def wait_until_idle(self, *, longest_s: float = 60.0) -> None:
         """Return when the stack uses less than a third of a core: its kernels are compiled.
@@ -53,7 +61,6 @@ class CpuMeter:
             before_s, used_s = used_s, sum(self._read_s().values())
             if used_s - before_s < _IDLE_SHARE * _IDLE_INTERVAL_S:
                 break
-        self._before_s = self._read_s()
 
     def _read_s(self) -> dict[str, float]:
         found: dict[str, float] = {}
@@ -64,8 +71,8 @@ class CpuMeter:
         return found
 
     def print_per_alert(self, n_alerts: int) -> None:
-        """Print the CPU time since the first reading, by process [ms an alert]."""
-        used_s = {name: now_s - self._before_s[name] for name, now_s in self._read_s().items()}
+        """Print the CPU time between start and stop, by process [ms an alert]."""
+        used_s = {name: at_s - self._before_s[name] for name, at_s in self._after_s.items()}
         costs = ", ".join(
             f"{name} {1000 * each / n_alerts:.2f}"
             for name, each in sorted(used_s.items(), key=lambda item: -item[1])

@@ -129,6 +129,7 @@ def make_record(number: int) -> tuple[str, bytes]:
 
 def measure_rate(
     port: int,
+    cpu: CpuMeter,
     *,
     send: Callable[[], dict[str, float]],
     wait: Callable[[dict[str, float]], None],
@@ -139,8 +140,10 @@ def measure_rate(
     """
     with crowd(port, 1) as collect:
         time.sleep(CONNECT_S)
+        cpu.start()
         sent = send()
         wait(sent)
+        cpu.stop()
         time.sleep(CONNECT_S)
         _, heard = collect()
     return len(sent) / (max(heard[name][0] for name in sent) - min(sent.values()))
@@ -180,7 +183,7 @@ def hear_kafka(clock: Clock, bootstrap: str, topic: str) -> None:
     """Note the alerts on a topic."""
     consumer = Consumer(
         {"bootstrap.servers": bootstrap, "group.id": f"bench-{topic}",
-         "auto.offset.reset": "earliest", "fetch.wait.max.ms": 5, "log_level": 0}
+         "auto.offset.reset": "earliest", "log_level": 0}
     )  # fmt: skip
     consumer.subscribe([topic])
     while True:
@@ -258,6 +261,7 @@ async def measure(status: dict[str, Any], options: argparse.Namespace) -> None:
             cpu.wait_until_idle()
             rate = measure_rate(
                 port,
+                cpu,
                 send=partial(publish, first, first + options.burst, 0.0),
                 wait=lambda sent: clock.wait_for_all(channels, set(sent)),
             )
