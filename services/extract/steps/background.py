@@ -13,6 +13,10 @@ FloatArray = npt.NDArray[np.float64]
 
 _MIN_VALID_FRACTION = 0.2
 _MAX_CLIPS = 50
+# A cell whose rms is so many times that of others may be full of a source.
+_FULL_RATIO = 2.0
+# Of a normal distribution so much lies below its mean minus its standard deviation.
+_BELOW_1_SIGMA = 0.1587
 
 
 def measure_background(
@@ -47,6 +51,7 @@ def measure_background(
             "no part of the image has measurable noise: it is constant or blank",
         )
     mean[unusable], rms[unusable] = np.nan, np.nan
+    _correct_full_cells(pixels, mean, rms)
     mean, rms = fill_blank_cells(mean), fill_blank_cells(rms)
     if median_filter_cells > 1:
         from scipy.ndimage import median_filter  # noqa: PLC0415  (slow to import, rarely used)
@@ -54,3 +59,52 @@ def measure_background(
         mean = median_filter(mean, median_filter_cells, mode="nearest")
         rms = median_filter(rms, median_filter_cells, mode="nearest")
     return mean, rms
+
+
+def _correct_full_cells(
+    pixels: npt.NDArray[np.float32], mean: FloatArray, rms: FloatArray
+) -> None:
+    """Give cells that are partly blank, the rest full of a source, the noise of other cells.
+
+    What is left of such a cell may be smaller than the source: clipping then takes the source
+    for noise. Noise that rises towards a border has as many pixels far below the background as
+    above, and stays as it is.
+    """
+    cells = [
+        (cell, seen)
+        for cell in np.argwhere(rms > _FULL_RATIO * _least_around(rms)).tolist()
+        if (seen := _partly_blank_cell(pixels, cell, rms.shape)) is not None
+    ]
+    if not cells:
+        return
+    rows, columns = np.array([cell for cell, _ in cells]).T
+    of_others = []
+    for grid in (mean, rms):
+        others = grid.copy()
+        others[rows, columns] = np.nan
+        of_others.append(fill_blank_cells(others)[rows, columns])
+    for (cell, seen), level, noise in zip(cells, *of_others, strict=True):
+        below = level - np.sort(seen)[int(_BELOW_1_SIGMA * seen.size)]
+        at_most = max(float(noise), float(below))
+        if rms[*cell] > _FULL_RATIO * at_most:
+            mean[*cell], rms[*cell] = level, at_most
+
+
+def _least_around(grid: FloatArray) -> FloatArray:
+    """Return the least value of each cell and the eight around it; NaN counts as none."""
+    rows, columns = grid.shape
+    wide = np.pad(grid, 1, constant_values=np.nan)
+    shifts = [wide[y : y + rows, x : x + columns] for y in range(3) for x in range(3)]
+    return np.asarray(np.fmin.reduce(shifts))
+
+
+def _partly_blank_cell(
+    pixels: npt.NDArray[np.float32], cell: list[int], shape: tuple[int, ...]
+) -> npt.NDArray[np.float32] | None:
+    """Return the pixels of a cell that are not blank; None if all are there."""
+    y, x = (
+        slice(at * n_pixels // n_cells, (at + 1) * n_pixels // n_cells)
+        for at, n_pixels, n_cells in zip(cell, pixels.shape, shape, strict=True)
+    )
+    seen = pixels[y, x][np.isfinite(pixels[y, x])]
+    return seen if seen.size < (y.stop - y.start) * (x.stop - x.start) else None

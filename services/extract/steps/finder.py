@@ -192,8 +192,9 @@ def _flags(
     if not x.size:
         return flags
     _, inverse, counts = np.unique(peaks.island, return_inverse=True, return_counts=True)
-    edge = (x < 2) | (y < 2) | (x >= columns - 2) | (y >= rows - 2)
-    flags[edge] |= int(QualityFlag.EDGE)
+    for at_x, at_y in ((x, y), (fits[:, 1], fits[:, 2])):
+        edge = (at_x < 2) | (at_y < 2) | (at_x >= columns - 2) | (at_y >= rows - 2)
+        flags[edge] |= int(QualityFlag.EDGE)
     flags[(counts[inverse] > 1) | (neighbours[:, 0] >= 0)] |= int(QualityFlag.BLENDED)
     flags[fits[:, 4] > 0] |= int(QualityFlag.BLANK_PIXELS)
     flags[fits[:, 5] == 0] |= int(QualityFlag.FIT_FAILED)
