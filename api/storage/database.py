@@ -1,24 +1,22 @@
-"""Connections to PostgreSQL: read-only queries, and the few writes."""
+"""Questions to PostgreSQL: read-only queries by their names, and the few writes."""
 
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, NoReturn, cast
-from urllib.parse import urlencode
 
 import asyncpg
-from pydantic import SecretStr
 
-from api.metrics import DATABASE_UP, REPLICA_LAG
+from api.metrics import REPLICA_LAG
 from api.storage.budget import ClientBudget
-from api.storage.lending import lend
 from api.storage.notifications import listen
+from api.storage.pools import Pools
 from api.storage.replica_lag import ReplicaLag
-from runtime.errors import FatalError, TransientError
+from runtime.errors import TransientError
 from runtime.logging import get_logger
-from runtime.postgres import UNAVAILABLE_ERRORS, OldSchemaError, create_pool
+from runtime.postgres import UNAVAILABLE_ERRORS
 from runtime.settings import ApiSettings, PostgresSettings
 from runtime.sql import load_statement
 
@@ -28,9 +26,7 @@ Rows = Sequence[Mapping[str, Any]]
 Fetch = Callable[[str, Mapping[str, object]], Awaitable[Rows]]
 
 _PACKAGE = "api"
-_RETRY_S = 1.0
 _TIMEOUT_S = 15.0
-_STATEMENT_TIMEOUT_MS = 10_000
 _CHUNK_ROWS = 1000
 _EXPENSIVE_WAIT_S = 10.0
 # Of one client: a page of the web loads a few lists at once.
@@ -53,10 +49,10 @@ _CURRENT = frozenset(
 
 
 class Database:
-    """Connection pools that are opened as soon as PostgreSQL is available.
+    """Queries, from when PostgreSQL is available on; before, they raise `TransientError`.
 
-    Expensive questions (exports, lists by a statistic) have a smaller one of their own, so that
-    all others find a connection. Where there is a replica, reads go there; what is written, or
+    Expensive questions (exports, lists by a statistic) have connections of their own, so that
+    all others find one. Where there is a replica, reads go there; what is written, or
     must be current, goes to the database itself.
 
     Parameters
@@ -69,12 +65,8 @@ class Database:
 
     def __init__(self, settings: PostgresSettings, api: ApiSettings) -> None:
         self._settings = settings
-        self._n_expensive = api.expensive_pool_size
-        self._pool: asyncpg.Pool | None = None
-        self._write_pool: asyncpg.Pool | None = None
+        self._pools = Pools(settings, n_expensive=api.expensive_pool_size)
         self._replica_lag = ReplicaLag()
-        self._reason = "no connection to PostgreSQL yet"  # why there is no pool
-        self._expensive_pool: asyncpg.Pool | None = None
         self._budget = ClientBudget(
             running=api.max_expensive_per_host,
             waiting=_WAITING_OF_A_CLIENT,
@@ -82,40 +74,10 @@ class Database:
         )
 
     async def connect(self) -> None:
-        """Open the pools; try until it works. Meanwhile queries raise `TransientError`."""
-        reason = ""
-        read_url = self._settings.read_url
-        reads = self._settings.model_copy(update={"url": read_url} if read_url else {})
-        while self._pool is None:
-            try:
-                await self._open_pools(reads)
-            except (TransientError, FatalError) as error:
-                if isinstance(error, OldSchemaError):
-                    self._reason = str(error)
-                if str(error) != reason:
-                    reason = str(error)
-                    get_logger().warning("dependency_unavailable", reason=reason)
-                await asyncio.sleep(_RETRY_S)
-        if reason:
-            get_logger().info("dependency_recovered")
-        if read_url:
+        """Open the connections, try until it works; then watch the replica, if there is one."""
+        await self._pools.open()
+        if self._settings.read_url:
             await self._watch_replica()
-
-    async def _open_pools(self, reads: PostgresSettings) -> None:
-        """Open all pools, or none."""
-        expensive = reads.model_copy(update={"pool_size": self._n_expensive})
-        async with AsyncExitStack() as opened:
-
-            async def open_pool(settings: PostgresSettings, **session: str) -> asyncpg.Pool:
-                pool = await create_pool(_to_read_only(settings, **session), service="api")
-                opened.callback(pool.terminate)
-                return pool
-
-            expensive_pool = await open_pool(expensive, plan_cache_mode="force_custom_plan")
-            pool = await open_pool(reads)
-            write_pool = await open_pool(self._settings) if self._settings.read_url else pool
-            opened.pop_all()  # they stay open from here on
-        self._expensive_pool, self._write_pool, self._pool = expensive_pool, write_pool, pool
 
     @property
     def replica_lag_s(self) -> float:
@@ -126,10 +88,10 @@ class Database:
         """Compare the replica with the database every second, until cancelled."""
         while True:
             try:
-                async with self._connection(is_current=True) as connection:
+                async with self._pools.lend(is_current=True) as connection:
                     [written] = await _fetch(connection, "get_written_position", {})
                 self._replica_lag.note_written(written["position"], time.monotonic())
-                async with self._connection(is_current=False) as connection:
+                async with self._pools.lend(is_current=False) as connection:
                     [replayed] = await _fetch(connection, "get_replayed_position", {})
                 self._replica_lag.note_replayed(replayed["position"])
             except (TransientError, *UNAVAILABLE_ERRORS) as error:
@@ -139,9 +101,7 @@ class Database:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        for pool in {self._pool, self._write_pool, self._expensive_pool}:
-            if pool is not None:
-                pool.terminate()
+        self._pools.terminate()
 
     async def fetch(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
         """Return the rows of a query.
@@ -158,7 +118,7 @@ class Database:
         TransientError
             If there is no connection yet; asyncpg's own errors if it was lost.
         """
-        async with self._connection(is_current=query in _CURRENT) as connection:
+        async with self._pools.lend(is_current=query in _CURRENT) as connection:
             return await _fetch(connection, query, parameters)
 
     async def fetch_expensive(
@@ -221,7 +181,7 @@ class Database:
         callable
             Returns the rows of a statement by its name, given its parameters.
         """
-        lent = self._connection(is_current=True)
+        lent = self._pools.lend(is_current=True)
         async with lent as connection, connection.transaction():
             await connection.execute("set transaction read write")
             if actor is not None:
@@ -244,7 +204,7 @@ class Database:
             Sources that were copied; the copy is complete if they are fewer than `limit`. None if
             it is not due, or another process makes it.
         """
-        lent = self._connection(is_current=True)
+        lent = self._pools.lend(is_current=True)
         async with lent as connection, connection.transaction():
             await connection.execute("set transaction read write")
             await connection.execute(f"set local statement_timeout = '{_REFRESH_TIMEOUT_S:.0f}s'")
@@ -323,14 +283,7 @@ class Database:
         TransientError
             If there is no connection yet.
         """
-        async with (
-            self._budget.turn(client),
-            lend(
-                self._opened(self._expensive_pool),
-                wait_s=_EXPENSIVE_WAIT_S,
-                questions="expensive questions (exports, lists)",
-            ) as connection,
-        ):
+        async with self._budget.turn(client), self._pools.lend_expensive() as connection:
             yield connection
 
     @asynccontextmanager
@@ -342,7 +295,7 @@ class Database:
         TransientError
             If there is no connection yet.
         """
-        self._opened(self._pool)
+        self._pools.require_open()
         url = self._settings.read_url or self._settings.url
         connection = await asyncpg.connect(
             url.get_secret_value(),
@@ -357,20 +310,6 @@ class Database:
             yield connection
         finally:
             connection.terminate()
-
-    @asynccontextmanager
-    async def _connection(
-        self, *, is_current: bool = False
-    ) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
-        pool = self._write_pool if is_current else self._pool
-        async with lend(self._opened(pool), wait_s=_TIMEOUT_S) as connection:
-            yield connection
-
-    def _opened(self, pool: asyncpg.Pool | None) -> asyncpg.Pool:
-        if pool is None:
-            DATABASE_UP.set(0)
-            raise TransientError(self._reason)
-        return pool
 
     async def listen(self, channel: str, notified: asyncio.Event) -> None:
         """Set `notified` at every notification; runs for ever and reconnects when needed."""
@@ -388,15 +327,3 @@ async def _fetch(
     arguments = statement.to_arguments(parameters, missing_is_null=True)
     rows = await connection.fetch(statement.text, *arguments, timeout=timeout_s)
     return [dict(row) for row in rows]
-
-
-def _to_read_only(settings: PostgresSettings, **session: str) -> PostgresSettings:
-    """Return settings whose sessions are read-only, cancel long queries, and have `session`."""
-    url = settings.url.get_secret_value()
-    limits = {
-        "default_transaction_read_only": "on",
-        "statement_timeout": str(_STATEMENT_TIMEOUT_MS),
-        **session,
-    }
-    separator = "&" if "?" in url else "?"
-    return settings.model_copy(update={"url": SecretStr(f"{url}{separator}{urlencode(limits)}")})

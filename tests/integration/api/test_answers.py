@@ -200,7 +200,7 @@ async def unmigrated_database(postgres_url: str) -> AsyncIterator[str]:
 async def test_a_query_that_takes_too_long_is_cancelled(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.storage.database._STATEMENT_TIMEOUT_MS", 5)
+    monkeypatch.setattr("api.storage.pools._STATEMENT_TIMEOUT_MS", 5)
     async with rows_of(postgres_url) as rows:
         image = await rows.image(0)
         source = await rows.source(10.0, 10.0, image=image)

@@ -40,7 +40,7 @@ async def database(postgres_url: str, replica_url: str) -> AsyncIterator[Databas
     made = Database(settings, ApiSettings())
     connecting = asyncio.create_task(made.connect())
     async with asyncio.timeout(60):
-        while made._pool is None:  # noqa: ASYNC110  (it is polled)
+        while not made._pools.are_open:  # noqa: ASYNC110  (it is polled)
             await asyncio.sleep(0.02)
     yield made
     connecting.cancel()
