@@ -12,7 +12,6 @@ import psutil
 import pytest
 
 from tests.support.night import (
-    COMMAND_S,
     LONG_WAIT,
     RunServers,
     Stack,
@@ -104,13 +103,13 @@ def test_killing_each_service_changes_nothing_and_all_at_once_are_started_again(
 ) -> None:
     with servers.stack(**LONG_WAIT) as stack:
         assert observe(stack, night, kill_each_service) == undisturbed
-        killed = wait_for(lambda: pids_if_ready(stack), what="all services", every_s=COMMAND_S)
+        killed = wait_for(lambda: pids_if_ready(stack), what="all services")
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
         wait_for(
             lambda: (pids := pids_if_ready(stack)) and pids.isdisjoint(killed),
-            what="all services again", every_s=COMMAND_S,
-        )  # fmt: skip
+            what="all services again",
+        )
 
 
 def test_a_kafka_that_is_away_for_a_minute_changes_nothing(

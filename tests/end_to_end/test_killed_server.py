@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.fits_images import make
-from tests.support.night import COMMAND_S, Stack, publish, running_stack, wait_for
+from tests.support.night import Stack, publish, running_stack, wait_for
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -35,7 +35,7 @@ def test_a_server_that_dies_in_the_middle_costs_nothing(
         found = status["services"][server]
         return status["ready"] and found["state"] == "RUNNING" and found["pid"] != killed
 
-    wait_for(is_back, what=f"{server} back", every_s=COMMAND_S)
+    wait_for(is_back, what=f"{server} back")
     publish(stack, stack.topics.images, images[30:], stream=server)
     wait_for(lambda: stack.n_in_ledger(server) == 60, what="all images in the ledger")
     assert set(stack.outcomes(server)) <= {"processed", "late"}

@@ -22,10 +22,11 @@ __all__ = ["ForkedProcess", "ModuleProcess", "start_module"]
 # Libraries and what all services share; a service imports its own rooms itself, so that no
 # process has the metrics of another. pytest: its module is the main one of the parent.
 _PRELOADED = (
-    "aiohttp", "asyncpg", "confluent_kafka.admin", "fastapi", "fastavro", "faust.app",
-    "faust.transport.drivers.aiokafka", "httpx",
-    "lxml.etree", "numpy", "pydantic_settings", "pytest", "runtime.process", "rules.wanted",
-    "schemas.codec", "structlog", "uvicorn",
+    "aiohttp", "astropy.coordinates", "astropy.io.votable", "astropy.wcs", "astropy_healpix",
+    "asyncpg", "confluent_kafka.admin", "fastapi", "fastavro", "faust.app",
+    "faust.transport.drivers.aiokafka", "httpx", "lxml.etree", "numpy", "pydantic_settings",
+    "pytest", "runtime.process", "rules.wanted", "schemas.codec", "scipy.special", "structlog",
+    "uvicorn",
 )  # fmt: skip
 
 

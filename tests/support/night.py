@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import json
 import os
 import shutil
 import subprocess
@@ -22,7 +21,11 @@ import httpx
 import numpy as np
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
+from livetrap.operator.status import get_status
+from livetrap.stack.lifecycle import stop
 from livetrap.stack.ports import choose_port
+from runtime.dead_letter_topic import describe, read_newest
+from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 from tests.support.databases import clone_database
 
@@ -30,8 +33,6 @@ from tests.support.databases import clone_database
 # follows from the images.
 LONG_WAIT = {"LIVETRAP_ASSOCIATE__LOOKBACK_WAIT_MS": "3600000"}
 LIVETRAP = [sys.executable, "-m", "livetrap"]
-# Between two questions that a command answers: it takes a second of CPU time.
-COMMAND_S = 2.0
 # Making a client takes 20 ms of CPU time; the API at the other end may be another each time.
 _CLIENT = httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
 
@@ -49,8 +50,8 @@ class Stack:
         return f"{self.status['api_url'].rstrip('/')}/api/v1"
 
     def refresh(self) -> dict[str, Any]:
-        out = run("status", "--json", "--data-dir", str(self.data_dir))
-        return dict(json.loads(out))
+        """Return what `livetrap status` prints; a command of its own takes a second to start."""
+        return dict(get_status(self.data_dir))
 
     def get(self, path: str, **params: Any) -> Any:
         answer = _CLIENT.get(f"{self.api}/{path}", params=params)
@@ -169,10 +170,9 @@ def running_stack(**settings: str) -> Iterator[Stack]:
             run("up", "--detach", "--data-dir", str(data_dir))
         else:
             start_stack(data_dir)
-        status = json.loads(run("status", "--json", "--data-dir", str(data_dir)))
-        yield Stack(data_dir, status, topics)
+        yield Stack(data_dir, dict(get_status(data_dir)), topics)
     finally:
-        run("down", "--data-dir", str(data_dir))
+        stop(data_dir)
         os.environ.clear()
         os.environ.update(before)
         shutil.rmtree(data_dir, ignore_errors=True)
@@ -190,11 +190,12 @@ def publish(stack: Stack, topic: str, values: list[bytes], **headers: str) -> No
     assert producer.flush(60) == 0
 
 
-def dead_letters(stack: Stack) -> list[dict[str, str]]:
-    listed = run(
-        "dead-letters", "list", "--limit", "1000", "--json", "--data-dir", str(stack.data_dir)
+def dead_letters(stack: Stack) -> list[dict[str, str | int]]:
+    """Return the dead letters as `livetrap dead-letters list` prints them, oldest first."""
+    kafka = KafkaSettings(
+        bootstrap_servers=stack.status["kafka"], topic_prefix=stack.topics.prefix
     )
-    return list(json.loads(listed))
+    return [describe(each) for each in read_newest(kafka)]
 
 
 def wait_for(

@@ -3,11 +3,10 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -16,6 +15,8 @@ import httpx
 from livetrap.stack.ports import choose_port
 from tests.support.api_rows import Rows, rows_of
 from tests.support.browser import Page, open_page
+from tests.support.forked import start_module
+from tests.support.server_process import server_folder
 
 __all__ = ["TOKEN", "Site", "add_transient", "open_site"]
 
@@ -66,11 +67,23 @@ class Site:
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
-        self._process = self._stack.enter_context(
-            subprocess.Popen([sys.executable, "-m", "api"], env=os.environ | self._settings)
-        )
+        log = self._stack.enter_context(server_folder()) / "api.log"
+        self._process = start_module("api", environment=os.environ | self._settings, log=log)
+        self._stack.callback(self._process.wait)
         self._stack.callback(self._process.kill)
-        _wait_until_ready(self.address)
+        self._wait_until_ready(log)
+
+    def _wait_until_ready(self, log: Path) -> None:
+        deadline_s = time.monotonic() + _FIRST_ANSWER_S
+        with httpx.Client(trust_env=False) as client:
+            while time.monotonic() < deadline_s and self._process.poll() is None:
+                try:
+                    if client.get(f"{self.address}/readyz").is_success:
+                        return
+                except httpx.TransportError:
+                    pass
+                time.sleep(0.1)
+        raise AssertionError(f"the API did not become ready: {log.read_text()}")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the server."""
@@ -127,16 +140,3 @@ def open_site(
         site = Site(port, postgres_url, page, stack, settings)
         site.start()
         yield site
-
-
-def _wait_until_ready(address: str) -> None:
-    deadline_s = time.monotonic() + _FIRST_ANSWER_S
-    with httpx.Client(trust_env=False) as client:
-        while time.monotonic() < deadline_s:
-            try:
-                if client.get(f"{address}/readyz").is_success:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.1)
-    raise AssertionError("the API did not become ready")
