@@ -23,6 +23,9 @@ from schemas.topics import Topics
 
 __all__ = ["Transform"]
 
+# Each answer without a message costs this process and the broker.
+_FETCH_WAIT_MS = 500
+
 
 class Transform:
     """What such a service has before its handlers are made; it waits for Kafka.
@@ -87,7 +90,9 @@ class Transform:
             Called while no message comes.
         """
         run_transform(
-            consumer=create_consumer(self._settings.kafka, group=self._group),
+            consumer=create_consumer(
+                self._settings.kafka, group=self._group, fetch_wait_ms=_FETCH_WAIT_MS
+            ),
             producer=create_producer(self._settings.kafka),
             handlers=handlers,
             stop=self._stop,

@@ -1,6 +1,7 @@
 """Composition root of the extract service."""
 
 from runtime.attempts import state_dir
+from runtime.memory import reuse_large_blocks
 from runtime.process import MessageHandler, run_service
 from runtime.settings import ExtractProcessSettings
 from runtime.stop_flag import StopFlag
@@ -20,6 +21,7 @@ _GROUP = "livetrap-extract"
 
 def main() -> None:
     """Run until SIGTERM."""
+    reuse_large_blocks()
     run_service("extract", ExtractProcessSettings, _run)
 
 

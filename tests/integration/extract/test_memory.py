@@ -21,10 +21,12 @@ import sys
 from pathlib import Path
 import services.extract.app
 from runtime.kafka import InMessage
+from runtime.memory import reuse_large_blocks
 from runtime.settings import ExtractSettings, ImageLimits
 from services.extract.steps.image_message import read_message
 from services.extract.steps.measurement import ImageMeasurer
 
+reuse_large_blocks()
 measurer = ImageMeasurer(ExtractSettings(), ImageLimits(), disk=Path(sys.argv[2]))
 for number in range(6):
     data = Path(sys.argv[1]).read_bytes()

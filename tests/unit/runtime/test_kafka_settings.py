@@ -56,6 +56,18 @@ def test_a_member_that_is_silent_for_the_session_loses_its_partitions(
     assert given["group.instance.id"] == "extract-extract-0"
 
 
+def test_a_full_queue_is_filled_again_before_a_handler_is_out_of_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: dict[str, float] = {}
+    monkeypatch.setattr(
+        clients, "_CheckedConsumer", lambda config, **_: given.update(config) or object()
+    )
+    clients.create_consumer(load_settings().kafka, group="extract")
+    # A queue of the smallest images of a night holds a hundred of them, of 5 ms each.
+    assert given["fetch.queue.backoff.ms"] < 100
+
+
 def test_protocols_are_accepted_in_any_case_and_empty_variables_are_unset(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
