@@ -78,7 +78,7 @@ def read_pages(page: Page, address: str, stream: str) -> PagesRead:
 
     def show(path: str, ready: str) -> None:
         page.goto(f"{address}/{path}")
-        page.wait_for(f"{_IS_DRAWN} && ({ready})")
+        page.wait_for(f"{_IS_DRAWN} && Boolean({ready})")
 
     def texts(selector: str) -> list[str]:
         found = f"[...document.querySelectorAll({selector!r})].map(each => each.innerText)"
