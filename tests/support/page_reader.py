@@ -122,7 +122,7 @@ def read_pages(page: Page, address: str, stream: str) -> PagesRead:
     show("system", "document.querySelector('[aria-label=\"Image accounting\"] tbody tr')")
     n_arrived = texts('[aria-label="Image accounting"] tbody tr:last-child td')[0]
     state = "document.querySelector('.broken')?.innerText"
-    show("now", f"{state} && !{state}.includes('Loading')")
+    show("", f"{state} && !{state}.includes('Loading')")
     return PagesRead(
         transients=set(transients),
         alerts=Counter(alerts),
