@@ -105,7 +105,7 @@ async def change_subscription(
 
 @router.delete("/{name}", status_code=204, summary="Unsubscribe")
 async def delete_subscription(writer: WriterParameter, name: _Name) -> Response:
-    """Deliver no more."""
+    """Deliver no more; a topic of its own is kept for a day, then deleted."""
     if not await writer.write("delete_subscription", name=name, owner=_owner_of(writer)):
         raise not_found("subscription", name)
     return Response(status_code=204)

@@ -1,20 +1,28 @@
--- Delete a subscription and its position.
+-- Delete a subscription and its position; its topic is deleted later.
 --
 -- $1  name   text
 -- $2  owner  text  null: whoever it is
--- Indexes: subscription (name), the primary key of subscriber.
+-- Indexes: subscription (name), the primary keys of subscriber and unused_topic.
 with deleted as (
     delete from subscription
     where
         subscription.name = $1::text
         and ($2::text is null or subscription.owner = $2::text)
-    returning subscription.name
+    returning subscription.name, subscription.channel
 ),
 
 forgotten as (
     delete from subscriber
     using deleted
     where subscriber.channel = 'subscription' and subscriber.name = deleted.name
+),
+
+retired as (
+    insert into unused_topic (name)
+    select deleted.name
+    from deleted
+    where deleted.channel = 'kafka'
+    on conflict (name) do update set time_unused = now()
 )
 
 select deleted.name

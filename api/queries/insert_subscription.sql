@@ -14,7 +14,8 @@
 -- $11  secret             text
 -- $12  stamps             bool
 -- $13  max_subscriptions  int     of one owner [-]
--- Indexes: subscription (owner), subscription (name), the primary key of subscriber.
+-- Indexes: subscription (owner), subscription (name), the primary keys of subscriber
+-- and unused_topic.
 with owned as (
     select count(*) as n_subscriptions
     from subscription
@@ -59,6 +60,12 @@ placed as (
             disabled_reason = null,
             failure_reason = null,
             time_failed = null
+),
+
+reused as (
+    delete from unused_topic
+    using inserted
+    where unused_topic.name = inserted.name and $9::text = 'kafka'
 )
 
 select inserted.id

@@ -3,6 +3,7 @@
 from runtime.kafka.admin import (
     KafkaProbe,
     compare_topics,
+    delete_topics,
     ensure_alert_topic,
     ensure_topics,
     fence_topics,
@@ -41,6 +42,7 @@ __all__ = [
     "create_consumer",
     "create_producer",
     "create_ssl_context",
+    "delete_topics",
     "ensure_alert_topic",
     "ensure_topics",
     "fence_topics",

@@ -21,6 +21,7 @@ from schemas.topics import Topics
 __all__ = [
     "KafkaProbe",
     "compare_topics",
+    "delete_topics",
     "ensure_alert_topic",
     "ensure_topics",
     "fence_topics",
@@ -242,6 +243,28 @@ def ensure_alert_topic(settings: KafkaSettings, name: str) -> None:
     admin, metadata = _connect(settings, timeout_s=10.0)
     if name not in metadata.topics:
         _create(admin, [_new_topic(name, settings, Topics(settings.topic_prefix), is_single=True)])
+
+
+def delete_topics(settings: KafkaSettings, names: Sequence[str]) -> None:
+    """Delete topics; those that do not exist are deleted already.
+
+    Raises
+    ------
+    TransientError
+        If the broker is away or refuses; some may be deleted.
+    FatalError
+        If it belongs to another cluster than the settings say.
+    """
+    admin, metadata = _connect(settings, timeout_s=_ANSWER_S)
+    there = [name for name in names if name in metadata.topics]
+    if not there:
+        return
+    for name, future in admin.delete_topics(there, operation_timeout=_ANSWER_S).items():
+        try:
+            future.result(timeout=2 * _ANSWER_S)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise TransientError(f"Kafka does not delete topic {name}: {error}") from error
 
 
 def _connect(settings: KafkaSettings, timeout_s: float) -> tuple[AdminClient, ClusterMetadata]:

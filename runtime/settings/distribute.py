@@ -88,6 +88,13 @@ class DistributeSettings(Section):
         description="Age at which deliveries are deleted, no earlier than they may be repeated "
         "[d]; unset: never",
     )
+    topic_hours: float = Field(
+        24.0,
+        ge=0,
+        le=8760,
+        description="How long the Kafka topic of a deleted subscription is kept for those who "
+        "still read it [h]",
+    )
     webhooks: tuple[WebhookSettings, ...] = Field(
         (), description="Servers that receive every alert"
     )

@@ -55,6 +55,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
         "submission",
         "subscription",
         "replay",
+        "unused_topic",
     ),
     "Operation": (
         "outbox",

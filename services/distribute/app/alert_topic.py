@@ -52,7 +52,11 @@ class AlertTopic:
         if not self._is_there:
             ensure_alert_topic(self._settings, self._topic)
             self._is_there = True
-        produce_and_wait(self._producer, [self._to_message(alert) for alert in alerts])
+        try:
+            produce_and_wait(self._producer, [self._to_message(alert) for alert in alerts])
+        except TransientError:
+            self._is_there = False  # somebody may have deleted it
+            raise
 
     def _to_message(self, alert: OutgoingAlert) -> OutMessage:
         notice = orjson.loads(alert.notice)

@@ -20,6 +20,7 @@ from runtime.kafka import (
     MessageFetcher,
     TopicTail,
     create_producer,
+    delete_topics,
     ensure_topics,
 )
 from runtime.metrics import serve_metrics
@@ -38,6 +39,7 @@ from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.handlers.delivery_log import DeliveryLog
 from services.distribute.handlers.delivery_retention import keep_deliveries
 from services.distribute.handlers.relay import SubmissionRelay
+from services.distribute.handlers.unused_topics import UnusedTopics
 from services.distribute.handlers.vtp import VtpServer
 from services.distribute.handlers.vtp_receiver import VtpReceiver
 from services.distribute.storage import (
@@ -46,6 +48,7 @@ from services.distribute.storage import (
     StampStore,
     SubmissionStore,
     SubscriptionStore,
+    UnusedTopicStore,
 )
 
 __all__ = ["main"]
@@ -122,6 +125,7 @@ class _Service:
             reader.start()
             stack.callback(reader.stop)
             self._delete_old_deliveries(pool, stack)
+            self._delete_unused_topics(pool, lock, stack)
             parts = (log.run(), alerts.run(), self._send_dead_letters(), subscriptions.run())
             for work in (*parts, *(channel.run() for channel in channels)):
                 self._run_in_background(work, stack)
@@ -172,6 +176,23 @@ class _Service:
         )
         work = keep_deliveries(DeliveryStore(pool), timedelta(hours=repeated_hours))
         self._run_in_background(work, stack)
+
+    def _delete_unused_topics(
+        self, pool: asyncpg.Pool, lock: AdvisoryLock, stack: AsyncExitStack
+    ) -> None:
+        kafka = self._settings.kafka
+
+        async def delete(names: Sequence[str]) -> None:
+            topics = [self._topics.alerts_of(name) for name in names]
+            await run_in_thread(lambda: delete_topics(kafka, topics))
+
+        unused = UnusedTopics(
+            UnusedTopicStore(pool),
+            delete=delete,
+            may_delete=lock.try_acquire,
+            unused_s=3600 * self._settings.distribute.topic_hours,
+        )
+        self._run_in_background(unused.run(), stack)
 
     def _lead(self, stack: AsyncExitStack) -> AdvisoryLock:
         """Return the lock of the process that delivers; it is renewed in the background."""

@@ -5,5 +5,13 @@ from services.distribute.storage.deliveries import DeliveryStore
 from services.distribute.storage.stamps import StampStore
 from services.distribute.storage.submissions import SubmissionStore
 from services.distribute.storage.subscriptions import SubscriptionStore
+from services.distribute.storage.unused_topics import UnusedTopicStore
 
-__all__ = ["AlertStore", "DeliveryStore", "StampStore", "SubmissionStore", "SubscriptionStore"]
+__all__ = [
+    "AlertStore",
+    "DeliveryStore",
+    "StampStore",
+    "SubmissionStore",
+    "SubscriptionStore",
+    "UnusedTopicStore",
+]
