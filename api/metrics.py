@@ -10,6 +10,7 @@ __all__ = [
     "QUESTIONS_REFUSED",
     "REPLICA_LAG",
     "REQUESTS",
+    "REQUESTS_REFUSED",
     "REQUEST_SECONDS",
     "STATISTICS_COPY_SECONDS",
     "STREAM_CLIENTS",
@@ -34,6 +35,10 @@ CONNECTIONS_ENDED = Counter(
 QUESTIONS_REFUSED = Counter(
     "livetrap_api_questions_refused_total",
     "Expensive questions that were refused because their client has others",
+)
+REQUESTS_REFUSED = Counter(
+    "livetrap_api_requests_refused_total",
+    "Requests that were refused because their address or token sent too many",
 )
 STATISTICS_COPY_SECONDS = Gauge(
     "livetrap_api_statistics_copy_seconds", "How long the newest copy of statistics took"

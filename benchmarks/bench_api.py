@@ -201,6 +201,7 @@ def server(url: str, only: str) -> Iterator[Server]:
         "LIVETRAP_API__MAX_ALERT_STREAMS_PER_HOST": "2000",
         "LIVETRAP_API__MAX_ALERT_STREAMS": "2000",
         "LIVETRAP_API__MAX_CONNECTIONS_PER_HOST": "4000",
+        "LIVETRAP_API__REQUESTS_PER_SECOND": "1e9",
         "LIVETRAP_LOGGING__LEVEL": "WARNING",
     }
     process = subprocess.Popen([sys.executable, "-m", "api"], env=os.environ | settings)

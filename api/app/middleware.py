@@ -1,6 +1,7 @@
 """What every request passes: metrics, methods without a body, limits, headers of its answer."""
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 
@@ -13,7 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.app.problem_details import to_problem
 from api.app.shared_answers import SharedAnswers
-from api.metrics import REQUEST_SECONDS, REQUESTS
+from api.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_REFUSED
+from api.steps.request_limiter import RequestLimiter
 
 __all__ = ["install"]
 
@@ -35,7 +37,13 @@ _EXPOSED_HEADERS = ("ETag", "Content-Disposition", "Retry-After", "X-LiveTrap-Qu
 _PREFLIGHT_AGE_S = 86_400
 
 
-def install(app: FastAPI, *, cors_origins: Sequence[str], shared_answer_s: float) -> None:
+def install(
+    app: FastAPI,
+    *,
+    cors_origins: Sequence[str],
+    shared_answer_s: float,
+    limiter: RequestLimiter,
+) -> None:
     """Add the middleware to `app`.
 
     Parameters
@@ -46,8 +54,12 @@ def install(app: FastAPI, *, cors_origins: Sequence[str], shared_answer_s: float
         Origins whose pages may read its answers; ``*`` is any.
     shared_answer_s : float
         Age up to which an answer of a list is given again to the same question [s].
+    limiter : RequestLimiter
+        Says which requests are answered.
     """
-    app.add_middleware(_Middleware, router=app.router, shared_answer_s=shared_answer_s)
+    app.add_middleware(
+        _Middleware, router=app.router, shared_answer_s=shared_answer_s, limiter=limiter
+    )
     # A page of another origin may read, and not write: it could do so with the user's token.
     app.add_middleware(
         CORSMiddleware,
@@ -62,8 +74,11 @@ def install(app: FastAPI, *, cors_origins: Sequence[str], shared_answer_s: float
 class _Middleware:
     """Counts a request when its answer begins: a stream may go on for days."""
 
-    def __init__(self, app: ASGIApp, *, router: Router, shared_answer_s: float) -> None:
+    def __init__(
+        self, app: ASGIApp, *, router: Router, shared_answer_s: float, limiter: RequestLimiter
+    ) -> None:
         self._app = app
+        self._limiter = limiter
         self._router = router
         self._shared = SharedAnswers(app, paths=_SHARED_LISTS, max_age_s=shared_answer_s)
 
@@ -85,7 +100,10 @@ class _Middleware:
                 MutableHeaders(scope=message).update(_SECURITY_HEADERS)
             await send(message)
 
-        if scope["method"] == "OPTIONS":
+        if (wait_s := await self._book(scope)) > 0:
+            REQUESTS_REFUSED.inc()
+            await _refuse(wait_s, scope, receive, send_measured)
+        elif scope["method"] == "OPTIONS":
             await self._answer_options(scope, receive, send_measured)
         elif scope["method"] == "HEAD":
             # As GET, without the body.
@@ -95,6 +113,13 @@ class _Middleware:
         else:
             exchange = _Exchange(scope, receive, send_measured)
             await self._shared(scope, exchange.receive, exchange.send)
+
+    async def _book(self, scope: Scope) -> float:
+        """Return 0 for a request that is answered, else when it may come again [s]."""
+        host = scope["client"][0] if scope["client"] else ""
+        kind, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+        given = token.strip() if kind.lower() == "bearer" else None
+        return await self._limiter.spend(host, given or None, time.monotonic())
 
     async def _answer_options(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer which methods a path has."""
@@ -108,6 +133,16 @@ class _Middleware:
     def _has(self, scope: Scope, method: str) -> bool:
         asked = {**scope, "method": "GET" if method == "HEAD" else method}
         return any(route.matches(asked)[0] == Match.FULL for route in self._router.routes)
+
+
+async def _refuse(wait_s: float, scope: Scope, receive: Receive, send: Send) -> None:
+    detail = (
+        "too many requests of your address or token: wait as Retry-After says; a token of its own "
+        "(`livetrap tokens create`) counts apart from its address"
+    )
+    answer = to_problem(429, detail, scope["path"])
+    answer.headers["Retry-After"] = str(math.ceil(wait_s))
+    await answer(scope, receive, send)
 
 
 class _Head:

@@ -27,6 +27,7 @@ _TITLES = {
     406: "Not acceptable",
     409: "Conflict",
     413: "Content too large",
+    429: "Too many requests",
     500: "Internal error",
     503: "Service unavailable",
 }

@@ -44,9 +44,11 @@ from api.handlers import (
     virtual_observatory,
     web_page,
 )
+from api.handlers.authorization import is_valid_token
 from api.handlers.context import ApiContext
 from api.handlers.parameters import ParameterCheck
 from api.steps.alert_stream import AlertStream
+from api.steps.request_limiter import RequestLimiter
 from api.steps.statistics_copy import StatisticsCopy
 from api.steps.stream_limiter import StreamLimiter
 from api.steps.tap_jobs import TapJobs
@@ -137,6 +139,9 @@ def create_app(context: ApiContext) -> FastAPI:
         app,
         cors_origins=context.settings.cors_origins,
         shared_answer_s=context.settings.shared_answer_s,
+        limiter=RequestLimiter(
+            context.settings.requests_per_second, partial(is_valid_token, context)
+        ),
     )
     web_page.install(app)
     openapi.install(app)

@@ -13,8 +13,10 @@ from api.errors import ProblemError
 from api.handlers.context import ApiContext, get_context
 from api.metrics import TOKENS_REFUSED
 from runtime.api_tokens import SCOPES, Scope, hash_token, is_token
+from runtime.errors import TransientError
+from runtime.postgres import UNAVAILABLE_ERRORS
 
-__all__ = ["SETTING", "Writer", "WriterParameter", "token_first_route"]
+__all__ = ["SETTING", "Writer", "WriterParameter", "is_valid_token", "token_first_route"]
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _BEARER = HTTPBearer(auto_error=False, description="As `livetrap tokens create` prints it")
@@ -97,10 +99,7 @@ async def _authorize(
 
 async def _look_up(context: ApiContext, token: str) -> tuple[str, Sequence[str]]:
     """Return the name of a token and its scopes."""
-    setting = context.settings.write_token
-    if setting is not None and secrets.compare_digest(
-        token.encode(), setting.get_secret_value().encode()
-    ):
+    if _is_of_settings(context, token):
         return SETTING, SCOPES
     if not is_token(token):
         raise _refuse("unknown", "the token is wrong")
@@ -115,6 +114,26 @@ async def _look_up(context: ApiContext, token: str) -> tuple[str, Sequence[str]]
     if not row["is_use_known"]:
         await context.database.write("touch_token", actor=None, id=row["id"])
     return row["name"], row["scopes"]
+
+
+def _is_of_settings(context: ApiContext, token: str) -> bool:
+    setting = context.settings.write_token
+    return setting is not None and secrets.compare_digest(
+        token.encode(), setting.get_secret_value().encode()
+    )
+
+
+async def is_valid_token(context: ApiContext, token: str) -> bool:
+    """Return whether a token is valid, whatever it allows; no token is while none can be read."""
+    if _is_of_settings(context, token):
+        return True
+    if not is_token(token):
+        return False
+    try:
+        rows = await context.database.fetch("get_token", token_sha256=hash_token(token))
+    except (TransientError, *UNAVAILABLE_ERRORS):
+        return False
+    return any(row["time_revoked"] is None and not row["is_expired"] for row in rows)
 
 
 def _refuse(reason: str, words: str) -> ProblemError:

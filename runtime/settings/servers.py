@@ -42,6 +42,12 @@ class ApiSettings(Section):
     max_connections_per_host: int = Field(
         256, ge=1, description="Open connections of one address; those of proxies do not count"
     )
+    requests_per_second: float | None = Field(
+        100.0,
+        ge=1,
+        description="Requests of one address, and of one token, in the long run; ten seconds of "
+        "them are saved up [1/s]; unset: any",
+    )
     request_timeout_s: float = Field(
         15.0, gt=0, le=3600, description="Time in which a request must have arrived whole [s]"
     )

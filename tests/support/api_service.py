@@ -37,8 +37,8 @@ def settings_for(
         postgres=PostgresSettings(url=url),
         kafka=kafka or KafkaSettings(),
         archive=archive or ArchiveSettings(),
-        # A test writes a row and asks the same again.
-        api=ApiSettings(**{"shared_answer_s": 0, **api}),
+        # A test writes a row and asks the same again, as often as it likes.
+        api=ApiSettings(**{"shared_answer_s": 0, "requests_per_second": None, **api}),
     )
 
 
@@ -73,7 +73,11 @@ async def server(
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     """Run `python -m api` on a free port; give its address and its process."""
     port = choose_port(None, taken=set())
-    settings = {"LIVETRAP_POSTGRES__URL": postgres_url, "LIVETRAP_API__PORT": str(port)}
+    settings = {
+        "LIVETRAP_POSTGRES__URL": postgres_url,
+        "LIVETRAP_API__PORT": str(port),
+        "LIVETRAP_API__REQUESTS_PER_SECOND": "1e9",
+    }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "api", env=os.environ | settings
     )

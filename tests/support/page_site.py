@@ -62,6 +62,7 @@ class Site:
             "LIVETRAP_API__PORT": str(port),
             "LIVETRAP_API__WRITE_TOKEN": TOKEN,
             "LIVETRAP_API__STATISTICS_REFRESH_S": "1",
+            "LIVETRAP_API__REQUESTS_PER_SECOND": "1e9",
             **settings,
         }
 
