@@ -44,7 +44,8 @@ from services.associate.steps.matching import Positions, find_pairs, resolve
 from services.associate.storage import Catalogue
 from sky.geometry import probe_zones
 
-SETTINGS = Settings(associate={"first_timestep_wait_s": 1e-6})
+# Nobody answers requests here.
+SETTINGS = Settings(associate={"first_timestep_wait_s": 1e-6, "archive_wait_s": 0.0})
 SYSTEMATIC_DEG = SETTINGS.associate.systematic_position_error_arcsec / 3600
 LIMIT_DEG = SETTINGS.associate.beamwidths_limit * associate_sky.BEAM_MAJOR_DEG / 2
 # Steps that are not counted: caches fill, statements are prepared, the partition is made.

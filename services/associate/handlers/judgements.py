@@ -184,7 +184,11 @@ class Judge:
         timestep: WaitingTimestep,
         ready: Sequence[int],
     ) -> int:
-        """Judge the looks of one timestep at sources that wait for nothing more."""
+        """Judge the looks of one timestep at sources that wait for nothing more.
+
+        What leaves the catalogue does so before: by what was known until the timestep.
+        """
+        await self._archive(catalogue, stream_id, timestep, ready)
         images = await catalogue.load_measured_images(
             stream_id, stream, image_keys=timestep.image_keys
         )
@@ -231,7 +235,6 @@ class Judge:
         await catalogue.store_forced_outcome(outcome, self._topics)
         n_retracted = await self._contradict(catalogue, stream, timestep, looks)
         n_retracted += await retract_members(catalogue, reasons, self._topics)
-        await self._archive(catalogue, stream_id, timestep, ready)
         return len(outcome.notifications) + n_retracted
 
     async def _contradict(
@@ -253,10 +256,9 @@ class Judge:
         timestep: WaitingTimestep,
         ready: Sequence[int],
     ) -> None:
-        doubtful = timestep.doubtful_ids.intersection(ready)
         await catalogue.archive_sources(
             stream_id,
-            np.array(sorted(doubtful), np.int64),
+            timestep.doubtful.among(ready),
             to_archive_limits(self._settings),
             now=datetime.now(UTC),
             before=timestep.time_start,

@@ -131,7 +131,9 @@ class NullDetections:
     is_pending : (n,) bool
         New sources that wait for a verdict of the other bands: they do not expire.
     is_active : (n,) bool
-        An episode that events have announced goes on.
+        An episode that events have announced goes on, as far as looks are judged.
+    n_blind : (n,) int64
+        Blind detections [-].
     detected_again : (k,) int64
         Sources of table `null_detection` that the timestep does detect.
     """
@@ -143,6 +145,7 @@ class NullDetections:
     is_stored: BoolArray
     is_pending: BoolArray
     is_active: BoolArray
+    n_blind: IntArray
     detected_again: IntArray
 
 
@@ -158,6 +161,7 @@ NO_NULL_DETECTIONS = NullDetections(
     np.empty(0, np.bool_),
     np.empty(0, np.bool_),
     np.empty(0, np.bool_),
+    np.empty(0, np.int64),
     np.empty(0, np.int64),
 )
 

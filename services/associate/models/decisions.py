@@ -21,7 +21,7 @@ from services.associate.models.look_back import LookBackRow
 from services.associate.models.solutions import NO_SOLUTION, ImageSolution
 from services.associate.models.timesteps import ExpectedChannel, LedgerEntry
 from services.associate.models.tracks import TrackRows
-from services.associate.models.waiting import WaitingRow
+from services.associate.models.waiting import NO_DOUBT, Doubtful, WaitingRow
 
 __all__ = [
     "ArchiveLimits",
@@ -208,8 +208,8 @@ class ForcedTargets:
 class NullDetectionRows:
     """Sources to count a null detection of, (n,) each, and those to count no more, (k,).
 
-    `dormant` are those of the latter that are measured no more; `doubtful` those that may leave
-    the catalogue now, if no measurement confirms them.
+    `dormant` are those of the latter that are measured no more; `doubtful` sources may leave the
+    catalogue now, if no measurement confirms them.
     """
 
     source_id: IntArray
@@ -219,7 +219,7 @@ class NullDetectionRows:
     dec: FloatArray
     ended: IntArray
     dormant: IntArray
-    doubtful: IntArray
+    doubtful: Doubtful
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +303,7 @@ class Decisions:
         What the next timestep waits for, with the ids of the bands.
     waiting : WaitingRow or None
         Looks that are judged later; None: there are none.
-    doubtful_ids : sequence of int
+    doubtful : Doubtful
         Sources that may leave the catalogue now, if no measurement confirms them.
     look_backs : sequence of LookBackRow
         Sources that are looked for in earlier images before they are announced.
@@ -330,7 +330,7 @@ class Decisions:
     notifications: Sequence[Notification] = ()
     waiting: WaitingRow | None = None
     tracks: TrackRows | None = None
-    doubtful_ids: Sequence[int] = ()
+    doubtful: Doubtful = NO_DOUBT
     look_backs: Sequence[LookBackRow] = ()
     look_back_requests: Sequence[ImageRequest] = ()
     forced: ForcedDecisions | None = None

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from schemas.messages import BoolArray, IntArray
 from services.associate.models.catalogue import (
@@ -14,9 +15,12 @@ from services.associate.models.catalogue import (
     ChannelKey,
     RowArray,
 )
+from sky.id_sets import is_in, unique_ids
 
 __all__ = [
     "MEASURED_COLUMNS",
+    "NO_DOUBT",
+    "Doubtful",
     "EarlierStates",
     "LookRows",
     "ReadyLooks",
@@ -40,6 +44,34 @@ _CHANNEL_DTYPE = np.dtype(
 
 
 @dataclass(frozen=True, slots=True)
+class Doubtful:
+    """Sources that leave the catalogue if no measurement confirms them.
+
+    Parameters
+    ----------
+    quiet_ids, active_ids : (k,) int64
+        Those that do if they are in no episode, and if they are in one: a source may be in both.
+    """
+
+    quiet_ids: IntArray
+    active_ids: IntArray
+
+    def all_ids(self) -> IntArray:
+        """Return all of them, ascending."""
+        return unique_ids(np.concatenate([self.quiet_ids, self.active_ids]))
+
+    def among(self, ids: npt.ArrayLike) -> "Doubtful":
+        """Return those that are among some sources."""
+        return Doubtful(
+            self.quiet_ids[is_in(self.quiet_ids, ids)],
+            self.active_ids[is_in(self.active_ids, ids)],
+        )
+
+
+NO_DOUBT = Doubtful(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
 class WaitingRow:
     """Looks of a timestep that are judged later.
 
@@ -49,7 +81,7 @@ class WaitingRow:
         Accepted images in ascending frequency.
     source_ids : (n,) int64
         Sources whose looks wait.
-    doubtful_ids : (k,) int64
+    doubtful : Doubtful
         Those of them that leave the catalogue if no measurement confirms them.
     before : EarlierStates
         Sources that waited before, as they were before this timestep changed them.
@@ -61,7 +93,7 @@ class WaitingRow:
 
     image_keys: Sequence[int]
     source_ids: IntArray
-    doubtful_ids: IntArray
+    doubtful: Doubtful
     before: "EarlierStates"
     requests: Mapping[int, IntArray]
     retracted: Mapping[int, str] = field(default_factory=dict)
@@ -72,7 +104,8 @@ class WaitingTimestep:
     """A timestep in which looks at some sources wait.
 
     `source_ids` are these, `unanswered_ids` those of them that a request is under way for;
-    `retracted` has why the first events of some sources are taken back.
+    `doubtful_ids` may leave the catalogue, as `doubtful` says; `retracted` has why the first
+    events of some sources are taken back.
     """
 
     timestep_id: int
@@ -82,6 +115,7 @@ class WaitingTimestep:
     doubtful_ids: frozenset[int]
     unanswered_ids: frozenset[int]
     retracted: Mapping[int, str] = field(default_factory=dict)
+    doubtful: Doubtful = NO_DOUBT
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@
 -- came. None goes that is monitored, shares a detection, has children, or waits for a look back.
 --
 -- $1  stream_id        int
--- $2  source_id        bigint[]
+-- $2  quiet_id         bigint[]     sources to check if they are in no episode
 -- $3  candidate_sigma  float8       of the weighted mean of the forced fluxes [-]
 -- $4  archive_sigma    float8       of the weighted mean of all fluxes [-]
 -- $5  time_archived    timestamptz
 -- $6  time_end         timestamptz  start of the timestep that checks them: what is measured in it or later
 --                                    does not count, and what is detected in it or later stays
 -- $7  announced_snr    float8       peak from which on a source that was announced stays [-]
+-- $8  active_id        bigint[]     sources to check if they are in one
 -- Indexes: detection (source_id, time_start); source (parent_source_id); the unique one on transient
 -- (source_id, episode); primary keys.
 with limits as (
@@ -22,6 +23,15 @@ with limits as (
         $3::float8 as candidate_sigma,
         $4::float8 as archive_sigma,
         $7::float8 as announced_snr
+),
+
+checked as (
+    select source.id
+    from source
+    where
+        source.stream_id = $1::int
+        and source.id = any($2::bigint[] || $8::bigint[])
+        and source.id = any(case when source.activity = 1 then $8 else $2 end)
 ),
 
 channel as (
@@ -40,8 +50,8 @@ channel as (
         max(detection.snr) filter (where detection.extraction_type = 'blind') as snr_blind
     from detection
     where
-        detection.stream_id = $1::int
-        and detection.source_id = any($2::bigint[])
+        detection.stream_id = $1
+        and detection.source_id = any(array(select checked.id from checked))
         and detection.flux_peak_err_jy_beam > 0
         and detection.time_start < $6::timestamptz
     group by detection.source_id, detection.band_id, detection.stokes
@@ -171,9 +181,9 @@ without_later_fluxes as (
     delete from detection
     using archived
     where
-        detection.stream_id = $1::int
+        detection.stream_id = $1
         and detection.source_id = archived.id
-        and detection.time_start >= $6::timestamptz
+        and detection.time_start >= $6
 ),
 
 without_bands as (
@@ -192,7 +202,7 @@ without_counts as (
     delete from null_detection
     using archived
     where
-        null_detection.stream_id = $1::int
+        null_detection.stream_id = $1
         and null_detection.source_id = archived.id
 )
 

@@ -12,9 +12,10 @@
 -- $9   before_statistics   bytea
 -- $10  retracted_ids       bigint[]
 -- $11  retraction_reasons  text[]
+-- $12  doubtful_active_ids  bigint[]
 insert into waiting_timestep (
     stream_id, timestep_id, time_start, image_keys, source_ids, doubtful_ids, before_ids, before_sources,
-    before_statistics, retracted_ids, retraction_reasons
+    before_statistics, retracted_ids, retraction_reasons, doubtful_active_ids
 )
 values (
     $1::int,
@@ -27,5 +28,6 @@ values (
     $8::bytea,
     $9::bytea,
     $10::bigint[],
-    $11::text[]
+    $11::text[],
+    $12::bigint[]
 )

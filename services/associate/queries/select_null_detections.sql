@@ -34,7 +34,8 @@ select
     max(candidate.n_timesteps) as n_timesteps,
     bool_or(candidate.is_stored) as is_stored,
     coalesce(source.last_time_start >= $6::timestamptz, false) as is_pending,
-    source.activity = 1 as is_active
+    source.activity = 1 as is_active,
+    source.n_datapoints - source.n_forced as n_blind
 from candidate
 inner join source on candidate.source_id = source.id
 where source.activity <> 3

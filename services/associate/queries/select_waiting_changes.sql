@@ -12,7 +12,7 @@ select
     waiting.source_ids,
     array(
         select doubtful.source_id
-        from unnest(waiting.doubtful_ids) as doubtful (source_id)
+        from unnest(waiting.doubtful_ids || waiting.doubtful_active_ids) as doubtful (source_id)
         where doubtful.source_id = any(waiting.source_ids)
     ) as undecided_ids
 from (
@@ -20,6 +20,7 @@ from (
         waiting_timestep.timestep_id,
         waiting_timestep.source_ids,
         waiting_timestep.doubtful_ids,
+        waiting_timestep.doubtful_active_ids,
         waiting_timestep.xmin::text::bigint as version
     from waiting_timestep
     where waiting_timestep.stream_id = $1::int

@@ -14,6 +14,7 @@ select
         where waiting.source_ids = any($2::bigint[])
     ) as source_ids,
     waiting_timestep.doubtful_ids,
+    waiting_timestep.doubtful_active_ids,
     waiting_timestep.retracted_ids,
     waiting_timestep.retraction_reasons,
     array(

@@ -18,7 +18,7 @@ from services.associate.models.decisions import (
 )
 from services.associate.models.timesteps import ExpectedChannel
 from services.associate.models.tracks import TrackRows, to_track_rows
-from services.associate.models.waiting import EarlierStates, WaitingRow
+from services.associate.models.waiting import NO_DOUBT, Doubtful, EarlierStates, WaitingRow
 from services.associate.steps.association import Association
 from services.associate.steps.bands import find_band
 from services.associate.steps.coverage import find_coverage, metadata_of
@@ -93,9 +93,10 @@ def decide(
     builder = _to_builder(association, evidence, final, now)
     requests = to_look_back_requests(first.look_backs, final.rows, timestep.stream)
     forced = first.forced
-    doubtful = np.empty(0, np.int64) if forced is None else forced.null_detections.doubtful
+    doubtful = NO_DOUBT if forced is None else forced.null_detections.doubtful
     # What came before this timestep decides which sources leave; it may still be under way.
-    is_unknown = is_in(doubtful, evidence.waiting.source_ids)
+    doubtful_ids, held = doubtful.all_ids(), evidence.waiting.source_ids
+    known = doubtful.among(doubtful_ids[~is_in(doubtful_ids, held)])
     is_closing = not timestep.is_late and timestep.time_start is not None
     reasons = _to_reasons(first, builder)
     return Decisions(
@@ -124,10 +125,10 @@ def decide(
             looks, [*first.new, *looks.changes], evidence, settings, builder
         ),
         waiting=_to_waiting(
-            association, first, waiting_ids, evidence, doubtful[is_unknown], reasons
+            association, first, waiting_ids, evidence, doubtful.among(held), reasons
         ),
         tracks=_to_tracks(association, first, waiting_ids, reasons),
-        doubtful_ids=doubtful[~is_unknown].tolist(),
+        doubtful=known,
         look_backs=to_look_back_rows(first.look_backs, builder, requests, settings),
         look_back_requests=requests,
         forced=forced,
@@ -179,7 +180,7 @@ def _to_waiting(
     first: FirstDecisions,
     waiting_ids: IntArray,
     evidence: Evidence,
-    doubtful: IntArray,
+    doubtful: Doubtful,
     reasons: Mapping[int, str],
 ) -> WaitingRow | None:
     """Return the looks that are judged later, and what this timestep changed of those before."""
@@ -195,7 +196,7 @@ def _to_waiting(
     return WaitingRow(
         image_keys=list(keys.values()),
         source_ids=looked,
-        doubtful_ids=doubtful,
+        doubtful=doubtful,
         retracted={each: why for each, why in reasons.items() if each in set(looked.tolist())},
         before=EarlierStates(
             state.sources[is_in(state.sources["id"], changed)],

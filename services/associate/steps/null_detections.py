@@ -5,9 +5,13 @@ import numpy as np
 from schemas.messages import BoolArray, IntArray
 from services.associate.models.catalogue import NullDetections
 from services.associate.models.decisions import ForcedTargets, NullDetectionRows
+from services.associate.models.waiting import Doubtful
 from sky.geometry import zone_of
 
 __all__ = ["count_null_detections"]
+
+# What was announced and detected more often stays.
+_MOST_BLIND = 2
 
 
 def count_null_detections(
@@ -35,15 +39,15 @@ def count_null_detections(
         Looks after which a source that was seen once must have been confirmed [-].
     """
     n_timesteps = null_detections.n_timesteps + is_covered
-    waits = (n_timesteps <= expiration_timesteps) | null_detections.is_pending
+    # It ends with a look: what is decided then rests on the answers of earlier ones.
+    waits = (n_timesteps <= expiration_timesteps) | null_detections.is_pending | ~is_covered
     checks = _checks(expiration_timesteps, candidate_timesteps)
-    # What was announced is checked when no other band can contradict it any more.
-    is_checked = np.where(
-        null_detections.is_active,
-        ~null_detections.is_pending & (n_timesteps > candidate_timesteps),
-        np.isin(n_timesteps, checks),
-    )
-    is_doubtful = ~waits | (is_covered & is_checked)
+    is_checked = ~waits | (is_covered & np.isin(n_timesteps, checks))
+    # What was announced is checked at every look when no other band can contradict it any more.
+    # Whether it is in an episode may depend on answers: who archives knows.
+    is_settled = ~null_detections.is_pending & (n_timesteps > candidate_timesteps)
+    is_faint = null_detections.n_blind <= _MOST_BLIND
+    is_checked_active = is_faint & (~waits | (is_covered & is_settled))
     # A source outside the field keeps its count until the next look at it.
     counted = waits & (is_covered | ~null_detections.is_stored)
     rows = NullDetectionRows(
@@ -54,7 +58,7 @@ def count_null_detections(
         dec=null_detections.dec[counted],
         ended=np.concatenate([null_detections.detected_again, null_detections.id[~waits]]),
         dormant=null_detections.id[~waits],
-        doubtful=null_detections.id[is_doubtful],
+        doubtful=Doubtful(null_detections.id[is_checked], null_detections.id[is_checked_active]),
     )
     measured = waits & is_covered
     targets = ForcedTargets(

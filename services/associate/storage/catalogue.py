@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import asyncpg
-import numpy as np
 
 from schemas.topics import Topics
 from services.associate.models.decisions import (
@@ -97,7 +96,7 @@ class Catalogue(
                 )
             await self.archive_sources(
                 stream_id,
-                np.array(decisions.doubtful_ids, np.int64),
+                decisions.doubtful,
                 decisions.limits,
                 now=decisions.now,
                 before=decisions.time_start,

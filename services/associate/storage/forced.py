@@ -87,6 +87,7 @@ class ForcedTables(Transaction):
             is_stored=np.array([row["is_stored"] for row in rest], np.bool_),
             is_pending=np.array([row["is_pending"] for row in rest], np.bool_),
             is_active=np.array([row["is_active"] for row in rest], np.bool_),
+            n_blind=np.array([row["n_blind"] for row in rest], np.int64),
             detected_again=np.array([row["id"] for row in rows], np.int64)[again],
         )
 

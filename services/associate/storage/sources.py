@@ -21,6 +21,7 @@ from services.associate.models.decisions import (
     DetectionRows,
     StatisticsRows,
 )
+from services.associate.models.waiting import Doubtful
 from services.associate.storage.search_gaps import SearchGaps
 from services.associate.storage.transaction import PACKAGE, Transaction
 from sky.geometry import Probes, in_probes, merge_probes
@@ -127,19 +128,20 @@ class SourceTables(Transaction):
     async def archive_sources(
         self,
         stream_id: int,
-        source_ids: IntArray,
+        doubtful: Doubtful,
         limits: ArchiveLimits,
         *,
         now: datetime,
         before: datetime,
     ) -> list[int]:
         """Move those of some sources that no measurement has confirmed to the archive."""
-        if not source_ids.size:
+        if not doubtful.all_ids().size:
             return []
         rows = await self._fetch(
             "archive_sources",
             stream_id=stream_id,
-            source_id=source_ids,
+            quiet_id=doubtful.quiet_ids,
+            active_id=doubtful.active_ids,
             candidate_sigma=limits.candidate_sigma,
             archive_sigma=limits.archive_sigma,
             time_archived=now,

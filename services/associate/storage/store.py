@@ -71,6 +71,8 @@ class CatalogueStore:
     async def drop_expired(self, retention_days: float) -> list[str]:
         """Drop the months of detections that are older than the retention; return their names.
 
+        What is about these measurements alone goes, too.
+
         Raises
         ------
         TransientError
@@ -78,15 +80,16 @@ class CatalogueStore:
         """
         async with lend_connection(self._pool) as connection, connection.transaction():
             await connection.execute(load_statement(PACKAGE, "set_lock_timeout").text)
-            statement = load_statement(PACKAGE, "drop_expired")
             retention = timedelta(days=retention_days)
+            rows = {}
             try:
-                rows = await connection.fetch(
-                    statement.text, *statement.to_arguments({"retention": retention})
-                )
+                for query in ("drop_expired", "delete_expired_shared", "delete_expired_archived"):
+                    statement = load_statement(PACKAGE, query)
+                    arguments = statement.to_arguments({"retention": retention})
+                    rows[query] = await connection.fetch(statement.text, *arguments)
             except asyncpg.LockNotAvailableError as error:
                 raise TransientError(f"old measurements are being read: {error}") from error
-        return [row["name"] for row in rows]
+        return [row["name"] for row in rows["drop_expired"]]
 
     async def delete_expired_images(self, retention_days: float, limit: int) -> int:
         """Delete images, timesteps and ledger entries beyond the retention; count the images.

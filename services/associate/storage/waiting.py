@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
 import numpy as np
 
 from schemas.messages import IntArray
 from services.associate.models.catalogue import MeasuredImage
 from services.associate.models.waiting import (
     MEASURED_COLUMNS,
+    Doubtful,
     EarlierStates,
     LookRows,
     ReadyLooks,
@@ -61,7 +63,8 @@ class WaitingTables(Transaction):
             time_start=time_start,
             image_keys=list(row.image_keys),
             source_ids=row.source_ids,
-            doubtful_ids=row.doubtful_ids,
+            doubtful_ids=row.doubtful.quiet_ids,
+            doubtful_active_ids=row.doubtful.active_ids,
             before_ids=row.before.sources["id"],
             before_sources=sources,
             before_statistics=statistics,
@@ -122,18 +125,7 @@ class WaitingTables(Transaction):
         rows = await self._fetch(
             "select_waiting_timesteps", stream_id=stream_id, source_id=list(source_ids)
         )
-        return [
-            WaitingTimestep(
-                row["timestep_id"],
-                row["time_start"],
-                tuple(row["image_keys"]),
-                frozenset(row["source_ids"]),
-                frozenset(row["doubtful_ids"]),
-                frozenset(row["unanswered_ids"]),
-                dict(zip(row["retracted_ids"], row["retraction_reasons"], strict=True)),
-            )
-            for row in rows
-        ]
+        return [_to_waiting_timestep(row) for row in rows]
 
     async def load_pending_look_backs(
         self, stream_id: int, source_ids: Sequence[int]
@@ -214,3 +206,19 @@ class WaitingTables(Transaction):
     async def delete_judged_timesteps(self, stream_id: int) -> None:
         """Delete the timesteps that are judged and that nothing before them needs."""
         await self._execute("delete_judged_timesteps", stream_id=stream_id)
+
+
+def _to_waiting_timestep(row: asyncpg.Record) -> WaitingTimestep:
+    doubtful = Doubtful(
+        np.array(row["doubtful_ids"], np.int64), np.array(row["doubtful_active_ids"], np.int64)
+    )
+    return WaitingTimestep(
+        row["timestep_id"],
+        row["time_start"],
+        tuple(row["image_keys"]),
+        frozenset(row["source_ids"]),
+        frozenset(doubtful.all_ids().tolist()),
+        frozenset(row["unanswered_ids"]),
+        dict(zip(row["retracted_ids"], row["retraction_reasons"], strict=True)),
+        doubtful,
+    )

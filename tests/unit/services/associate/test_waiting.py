@@ -91,6 +91,7 @@ def test_a_source_that_no_image_looks_at_does_not_wait_for_more():
         is_stored=np.ones(1, np.bool_),
         is_pending=np.zeros(1, np.bool_),
         is_active=np.ones(1, np.bool_),
+        n_blind=np.ones(1, np.int64),
         detected_again=np.empty(0, np.int64),
     )
     _, decisions = decide_timestep(
@@ -117,6 +118,7 @@ def test_null_detections_are_counted_measured_and_expire(
         is_stored=np.array([False, True, False, True]),
         is_pending=np.zeros(4, np.bool_),
         is_active=np.array([True, False, True, False]),
+        n_blind=np.ones(4, np.int64),
         detected_again=np.array([1]),
     )
     questions, decisions = decide_timestep(
@@ -139,3 +141,28 @@ def test_null_detections_are_counted_measured_and_expire(
     assert [
         (each.freq_eff_hz, each.request.positions.position_id.tolist()) for each in forced.requests
     ] == [(LOW_HZ, [2]), (HIGH_HZ, [2, 1])]
+
+
+def test_a_source_that_no_image_looks_at_expires_with_the_next_look():
+    missing = NullDetections(
+        id=np.array([2, 3]),
+        ra=np.array([123.2, 300.0]),
+        dec=np.array([10.1, 10.0]),
+        n_timesteps=np.array([7, 7]),
+        is_stored=np.ones(2, np.bool_),
+        is_pending=np.zeros(2, np.bool_),
+        is_active=np.zeros(2, np.bool_),
+        n_blind=np.ones(2, np.int64),
+        detected_again=np.empty(0, np.int64),
+    )
+    timestep = timestep_of(image(1, [HERE]))
+    _, decisions = decide_timestep(
+        timestep,
+        state_of(timestep, known_source(1, *HERE)),
+        settings={"expiration_timesteps": 5},
+        null_detections=missing,
+    )
+    rows = decisions.forced.null_detections
+    assert rows.dormant.tolist() == [2]
+    assert rows.doubtful.all_ids().tolist() == [2]
+    assert rows.source_id.size == 0
