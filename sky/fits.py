@@ -105,10 +105,10 @@ def parse_fits(data: bytes, cards: Mapping[str, str]) -> FitsImage:
         raise HeaderError(
             "not_fits", "not a FITS file: it does not begin with 'SIMPLE  ='; send FITS images"
         )
-    for _, header, offset, primary in _images_from(data):
-        if Cards(header).flag("ZIMAGE"):
+    for found in _images_from(data):
+        if found.read.flag("ZIMAGE"):
             raise HeaderError("tile_compressed", "the first image is tile-compressed (fpack)")
-        return _to_image(data, header, offset, primary, cards)
+        return _to_image(data, found, cards)
     raise HeaderError("no_image", "the FITS file holds no image: every HDU is empty or a table")
 
 
@@ -136,13 +136,25 @@ def later_images(
     size = math.prod(first.axes) * abs(first.bitpix) // 8
     if first.data_offset + _padded(size) >= len(data):
         return
-    for number, header, offset, primary in _images_from(data):
-        if offset > first.data_offset:
-            yield number, header, _to_later_image(data, header, offset, primary, cards)
+    for found in _images_from(data):
+        if found.offset > first.data_offset:
+            yield found.number, found.header, _to_later_image(data, found, cards)
 
 
-def _images_from(data: bytes) -> Iterator[tuple[int, Header, int, Header | None]]:
-    """Yield number, header and first byte of the pixels of each image, and the primary header.
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An image in a file: number of its HDU, header as it came, first byte of the pixels."""
+
+    number: int
+    header: Header
+    read: Cards
+    axes: list[int]
+    offset: int
+    primary: Header | None
+
+
+def _images_from(data: bytes) -> Iterator[_Found]:
+    """Yield the images of a file.
 
     What follows an image and is no extension is padding.
     """
@@ -154,31 +166,26 @@ def _images_from(data: bytes) -> Iterator[tuple[int, Header, int, Header | None]
         axes = _axes(read)
         if read.flag("ZIMAGE") or (axes and (read.text("XTENSION") or "IMAGE") == "IMAGE"):
             n_images += 1
-            yield number, header, offset, primary
+            yield _Found(number, header, read, axes, offset, primary)
         primary = primary or header
         offset += _padded(_data_bytes(read, axes))
         number += 1
 
 
-def _to_later_image(
-    data: bytes, header: Header, offset: int, primary: Header | None, cards: Mapping[str, str]
-) -> FitsImage | None:
-    if Cards(header).flag("ZIMAGE"):
+def _to_later_image(data: bytes, found: _Found, cards: Mapping[str, str]) -> FitsImage | None:
+    if found.read.flag("ZIMAGE"):
         return None
     try:
-        return _to_image(data, header, offset, primary, cards)
+        return _to_image(data, found, cards)
     except HeaderError:
         return None
 
 
-def _to_image(
-    data: bytes, header: Header, offset: int, primary: Header | None, cards: Mapping[str, str]
-) -> FitsImage:
-    read = Cards(header)
-    axes = _axes(read)
-    if primary is not None and read.flag("INHERIT"):
-        _inherit(header, primary)
-    image = FitsImage(header, _image_shape(axes), offset, _bitpix(read), tuple(axes))
+def _to_image(data: bytes, found: _Found, cards: Mapping[str, str]) -> FitsImage:
+    header, axes = found.header, found.axes
+    if found.primary is not None and found.read.flag("INHERIT"):
+        _inherit(header, found.primary)
+    image = FitsImage(header, _image_shape(axes), found.offset, _bitpix(found.read), tuple(axes))
     if image.n_planes == 1:
         set_casa_beam(header, data)
     _inject(header, cards)
@@ -329,8 +336,10 @@ def lowest_code(image: FitsImage) -> np.float32 | None:
 
     None if the pixels are no signed whole numbers, or if BLANK names another one.
     """
+    if image.bitpix <= 8:
+        return None
     cards = Cards(image.header)
-    if image.bitpix <= 8 or "BLANK" in cards:
+    if "BLANK" in cards:
         return None
     lowest = float(np.iinfo(_DTYPES[image.bitpix]).min)
     scale, zero = cards.required_number("BSCALE"), cards.required_number("BZERO") or 0.0

@@ -24,6 +24,8 @@ def set_casa_beam(header: Header, data: bytes, *, channel: int = 0, polarisation
         Code ``bad_beam`` if the table is there and cannot be read. Where it is missing, as when
         only the header was read, `read_beam` will miss the beam.
     """
+    if "CASAMBM" not in header:
+        return
     cards = Cards(header)
     if "BMAJ" in cards or not cards.flag("CASAMBM"):
         return

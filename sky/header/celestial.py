@@ -1,6 +1,7 @@
 """The cards that place an image on the sky, of the first two axes."""
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 
 from astropy.io.fits import Header
@@ -44,15 +45,35 @@ def to_wcs_header(header: Header) -> str:
         Code ``no_wcs`` if a card is missing that has no default, ``bad_header`` if one cannot be
         read.
     """
-    cards = Cards(header)
-    _refuse_missing(cards, header)
+    cards, names = Cards(header), _sort_names(tuple(dict.fromkeys(header)))
+    _refuse_missing(cards, names)
     kept: dict[str, float | str] = {}
-    for name in dict.fromkeys(header):
-        if _NUMBER_CARD.match(name) or _NAXIS_CARD.match(name):
+    for name in names.placing:
+        if not _TEXT_CARD.match(name):
             kept[name] = _number_of(cards, name)
-        elif _TEXT_CARD.match(name) and (text := cards.required_text(name)) is not None:
+        elif (text := cards.required_text(name)) is not None:
             kept[name] = _to_standard(name, text)
     return _to_text(tuple(kept), *kept.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The cards of a header that place axes, in its order, and those that join two of them."""
+
+    placing: tuple[str, ...]
+    joining: tuple[str, ...]
+    have_matrix: bool
+
+
+# The headers of a stream have the same cards, with other values.
+@lru_cache(maxsize=64)
+def _sort_names(names: tuple[str, ...]) -> _Names:
+    kinds = (_NUMBER_CARD, _NAXIS_CARD, _TEXT_CARD)
+    return _Names(
+        placing=tuple(name for name in names if any(kind.match(name) for kind in kinds)),
+        joining=tuple(filter(_JOINED.match, names)),
+        have_matrix=any(map(_MATRIX.match, names)),
+    )
 
 
 # A stream has few different projections. Typed: the number 1 is written as such, and 1.0, too.
@@ -80,9 +101,9 @@ def _number_of(cards: Cards, name: str) -> float | int:
     return number + 0.0 if whole is None else whole  # zero has no sign
 
 
-def _refuse_missing(cards: Cards, header: Header) -> None:
+def _refuse_missing(cards: Cards, names: _Names) -> None:
     missing = [name for name in _NEEDED if name not in cards]
-    if not any(_MATRIX.match(name) for name in header):
+    if not names.have_matrix:
         missing += [name for name in ("CDELT1", "CDELT2") if name not in cards]
     if missing:
         raise HeaderError(
@@ -90,7 +111,7 @@ def _refuse_missing(cards: Cards, header: Header) -> None:
             f"no usable celestial WCS: {', '.join(missing)} missing; CTYPE1/2, CRVAL1/2, CRPIX1/2 "
             "and CDELT1/2 or a CD matrix are needed",
         )
-    joined = [name for name in header if _JOINED.match(name) and cards.required_number(name)]
+    joined = [name for name in names.joining if cards.required_number(name)]
     if joined:
         raise HeaderError(
             "no_wcs",

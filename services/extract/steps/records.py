@@ -1,6 +1,7 @@
 """What was measured in an image, or why it was rejected, as a record of detections-v1."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from sky.geometry import to_unit_vectors
 from sky.header.cards import Cards
 from sky.header.errors import HeaderError
 from sky.small_matrices import products
+from sky.wcs import SkyProjection
 
 __all__ = ["telescope_stream", "to_image_metadata", "to_record", "to_rejection_record"]
 
@@ -118,7 +120,7 @@ def to_image_metadata(image: Image) -> ImageMetadata:
     """Return when, where, at what frequency and with what beam an image was taken."""
     rows, columns = image.pixels.shape
     header = image.metadata
-    field_ra, field_dec, field_radius_deg = _field(image)
+    field_ra, field_dec, field_radius_deg = _field(image.projection, rows, columns)
     return ImageMetadata(
         time_start=header.time_start,
         exposure_s=header.exposure_s,
@@ -138,12 +140,13 @@ def to_image_metadata(image: Image) -> ImageMetadata:
     )
 
 
-def _field(image: Image) -> tuple[float, float, float]:
+# A stream has few different projections, and `SkyProjection.of` gives the same for each.
+@lru_cache(maxsize=64)
+def _field(projection: SkyProjection, rows: int, columns: int) -> tuple[float, float, float]:
     """Return the centre of an image, ICRS, and the distance of its farthest corner [deg]."""
-    rows, columns = image.pixels.shape
     x = np.array([(columns - 1) / 2, 0.0, columns - 1.0, 0.0, columns - 1.0])
     y = np.array([(rows - 1) / 2, 0.0, 0.0, rows - 1.0, rows - 1.0])
-    ra, dec = image.projection.to_sky(x, y)
+    ra, dec = projection.to_sky(x, y)
     vectors = to_unit_vectors(ra, dec)
     cosines = products(vectors[:, :1].T, vectors[:, 1:])
     radius_deg = float(np.degrees(arccos(float(np.clip(np.min(cosines), -1, 1)))))
