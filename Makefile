@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-manifests check-vo lint web web-check docs docs-update pictures bench bench-interruption bench-extract bench-associate bench-alert bench-attack bench-api bench-page bench-paint bench-decide clean
+.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-manifests check-vo lint web web-check web-audit docs docs-update pictures bench bench-interruption bench-extract bench-associate bench-alert bench-attack bench-api bench-page bench-paint bench-decide clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -119,6 +119,12 @@ web-check:  ## types of the page, and whether a fresh build gives the committed 
 	@if ! command -v npm >/dev/null; then echo "web-check: skipped, no npm here (Node 20)"; \
 	elif ! $(MAKE) --no-print-directory api/web/node_modules; then echo "web-check: skipped, npm could not install the build tools"; \
 	else cd api/web && npm run --silent check; fi
+
+# Of what is built with, only preact is shipped. The registry's own service knows the faults.
+web-audit: api/web/node_modules  ## known faults of the page's packages, into api/web/audit.json (needs the registry's service)
+	@cd api/web && npm audit --json > build-audit.json; \
+	if grep -q '"auditReportVersion"' build-audit.json; then mv build-audit.json audit.json && npm audit; \
+	else rm build-audit.json; echo "web-audit: the registry of npm here has no such service: nothing was written"; fi
 
 lint: install  ## style, types, architecture, SQL, spelling, docstrings
 	$(BIN)/ruff check .

@@ -54,6 +54,7 @@ app = typer.Typer(
 app.command(rich_help_panel=_START)(stack.up)
 app.command(rich_help_panel=_START)(stack.down)
 app.command(rich_help_panel=_START)(stack.status)
+app.command(rich_help_panel=_START)(stack.prune)
 app.command(rich_help_panel=_START)(stack.demo)
 app.command(hidden=True)(stack.fetch)
 app.command(rich_help_panel=_IMAGES)(images.ingest)

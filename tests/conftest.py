@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -100,9 +101,13 @@ def pytest_configure_node(node: object) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the servers of a parallel run."""
+    """Stop the servers of a parallel run; remove the databases of folders that are gone."""
     if SHARED_SERVERS in config.stash:
         config.stash[SHARED_SERVERS].close()
+    if os.geteuid() == 0 and not hasattr(config, "workerinput"):
+        from livetrap.stack.leftovers import remove_leftovers
+
+        remove_leftovers(Path(tempfile.gettempdir()))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,7 +1,6 @@
 """The web page and the API reference; neither loads anything from another host."""
 
 from importlib.resources import files
-from typing import Literal
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse
@@ -9,7 +8,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import Response
 from starlette.types import Scope
 
-__all__ = ["install", "router"]
+from api.errors import ProblemError
+
+__all__ = ["PAGES", "install", "router"]
 
 router = APIRouter(include_in_schema=False)
 
@@ -17,10 +18,10 @@ _BUILT = files("api") / "web" / "built"
 # A browser checks each time whether its copy is current, so an upgrade shows at once.
 _HEADERS = {"Cache-Control": "no-cache"}
 # As in api/web/src/address.tsx: side by side, so that relative addresses work behind any prefix.
-_Page = Literal[
+PAGES = (
     "transients", "source", "eta-v", "images", "image", "streams", "rules", "alerts", "system",
     "quality", "sky",
-]  # fmt: skip
+)  # fmt: skip
 
 
 @router.get("/docs")
@@ -36,8 +37,12 @@ async def get_first_page() -> FileResponse:
 
 
 @router.get("/{page}")
-async def get_page(page: _Page) -> FileResponse:  # noqa: ARG001  (others are 404)
-    """Return the page under each of its names."""
+async def get_page(page: str) -> FileResponse:
+    """Return the page under each of its names; another name is not found."""
+    if page not in PAGES:
+        raise ProblemError(
+            404, "there is no such page; the first one is /, the reference of the API is /docs"
+        )
     return await get_first_page()
 
 

@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import os
+import shutil
 import sys
 from typing import Annotated
 
@@ -10,7 +12,7 @@ import typer
 from livetrap.commands.options import DataDir, JsonOutput, chosen_data_dir
 from livetrap.stack.errors import require_servers
 
-__all__ = ["demo", "down", "fetch", "status", "up"]
+__all__ = ["demo", "down", "fetch", "prune", "status", "up"]
 
 ApiPort = Annotated[
     int | None,
@@ -74,6 +76,7 @@ def up(
         extractors=extractors,
         archive_days=archive_days,
     )
+    _name_leftovers()
     if detach:
         with stop_requests():
             announce(start(options, detach=True, report=_report).state)
@@ -108,6 +111,49 @@ def status(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
 
     found = get_status(chosen_data_dir(data_dir))
     print(json.dumps(found, indent=2) if as_json else render_status(found))
+
+
+def prune(
+    *,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Delete those whose data folder is known and gone")
+    ] = False,
+    unused_h: Annotated[
+        float | None,
+        typer.Option(
+            min=1.0,
+            help="With --remove: also those of an unknown data folder that no server has written "
+            "to for so long \\[h]. Start each stack of this machine once before: that makes its "
+            "folder known",
+        ),
+    ] = None,
+) -> None:
+    """List databases in /var/lib/livetrap whose data folder is gone, and delete them.
+
+    As root a stack keeps its database there when other accounts cannot enter its data folder. A
+    data folder on a disk that is not mounted looks gone; one that was moved is known again once
+    its stack has been started.
+
+    For example:
+
+        livetrap prune                        # lists them
+        livetrap prune --remove               # deletes them
+        livetrap prune --remove --unused-h 48 # and those of an unknown data folder
+    """
+    require_servers()
+    from livetrap.stack.leftovers import find_leftovers  # noqa: PLC0415
+
+    found = find_leftovers()
+    for each in found:
+        print(f"{each.n_bytes() >> 20:6d} MiB  {each.folder}  of {each.data_dir or 'unknown'}")
+    chosen = [
+        each
+        for each in found
+        if remove and (each.data_dir or (unused_h is not None and each.unused_h() > unused_h))
+    ]
+    for each in chosen:
+        shutil.rmtree(each.folder)
+    print(f"{len(found)} databases without a data folder, {len(chosen)} deleted")
 
 
 def demo(
@@ -146,6 +192,19 @@ def fetch() -> None:
         print("this Java cannot link its classes in advance; starts take some seconds more")
     importlib.import_module("services.extract.app")  # the first import compiles the kernels
     print("the kernels of extract are compiled for this processor")
+
+
+def _name_leftovers() -> None:
+    """Say which databases of data folders that are gone fill the disk."""
+    from livetrap.stack.leftovers import find_leftovers  # noqa: PLC0415
+
+    # Other accounts keep their database in the data folder.
+    n_gone = len(find_leftovers()) if os.geteuid() == 0 else 0
+    if n_gone:
+        _report(
+            f"{n_gone} databases in /var/lib/livetrap have no data folder any more, or an unknown "
+            "one: `livetrap prune` lists them"
+        )
 
 
 def _report(line: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from livetrap.stack.child import bind_to_parent
 from livetrap.stack.errors import StackError
+from livetrap.stack.leftovers import write_owner
 from livetrap.stack.paths import (
     SHARED_ROOT,
     is_traversable_by_all,
@@ -209,6 +210,8 @@ def open_server(data_dir: Path, *, port: int) -> PostgresServer:
     content = json.loads(record.read_text(encoding="utf-8"))
     cluster = Path(content["cluster"]) if content["cluster"] else data_dir / "postgres"
     make_open_dir(cluster.parent)
+    if content["cluster"]:
+        write_owner(cluster.parent, data_dir)
     return PostgresServer(
         binaries=find_binaries(open_to_all=account is not None),
         cluster=cluster,

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from astropy.io.votable import parse_single_table
 
-from tests.support.browser import CHROMIUM, Page, open_page
+from tests.support.browser import CHROMIUM, open_page
 from tests.support.clients import listen_by_gcn_kafka, listen_by_hop, pygcn_listener
 from tests.support.comet import CometBroker, CometSubscriber, comet_broker, comet_subscriber
 from tests.support.fits_images import make, pixels, several_images
@@ -33,6 +33,7 @@ from tests.support.night import (
     separation_arcsec,
     wait_for,
 )
+from tests.support.page_reader import assert_source_shown, read_pages
 from tests.support.voevent import read_packet
 
 pytestmark = pytest.mark.timeout(1200)
@@ -280,49 +281,42 @@ def test_the_page_shows_the_transients_of_the_truth_with_the_numbers_of_rest(nig
                 if separation_arcsec(*place, each["ra"], each["dec"]) < 30
             ]
             assert near, row
-            assert_shown(night.stack, page, near[0])
+            assert_source_shown(night.stack, page, near[0])
         assert page.errors == []
 
 
-def assert_shown(stack: Stack, page: Page, transient: dict[str, Any]) -> None:
-    """Compare the page of a transient with the answers of the API."""
-    source = stack.get(f"sources/{transient['source_id']}")
-    curve = stack.get(f"sources/{source['id']}/lightcurve", limit=5000)["points"]
-    page.goto(f"{stack.status['api_url']}/source?transient={transient['id']}")
-    page.wait_for(
-        "document.querySelector('.chart canvas')?.ariaLabel"
-        f".includes('{len(curve)} measurements') && location.search.endsWith({transient['id']})"
+@pytest.mark.skipif(CHROMIUM is None, reason="NO BROWSER: install chromium")
+def test_every_page_says_what_happened_in_the_night(night: Night) -> None:
+    stack = night.stack
+    varying = {
+        source["id"]
+        for row in filter(is_transient, night.truth)
+        for source in stack.get(
+            "sources", ra=row["ra"], dec=row["dec"], radius_deg=0.008, stream="night"
+        )["items"]
+    }
+    wait_for(
+        lambda: (
+            varying
+            <= {each["id"] for each in stack.get("sources", sort="eta", limit=500)["items"]}
+        ),
+        what="the copy of the statistics",
     )
-    facts = page.run(
-        "Object.fromEntries([...document.querySelectorAll('.facts div')]"
-        ".map(each => [...each.children].map(child => child.innerText)))"
-    )
-    assert facts["S/N at detection"] == in_digits(transient["snr"])
-    assert facts["right ascension, declination"].startswith(
-        f"{source['ra']:.5f}° {source['dec']:.5f}°".replace("-", "\N{MINUS SIGN}")
-    )
-    eta, v = in_digits(source["eta"]), in_digits(source["v"])
-    assert facts["η, V, forced points too"] == f"{eta}, {v}"
-    page.run("document.querySelector('.chart-foot summary').click()")
-    rows = page.wait_for(
-        "(rows => rows.length && rows.map(row => [...row.cells].map(cell => cell.innerText)))"
-        "([...document.querySelectorAll('.chart-foot tbody tr')])"
-    )
-    shown = [row for row in rows if row[2] != "not measured"]
-    assert [(row[0], row[3], row[4]) for row in shown] == [
-        (point["time_start"][:19].replace("T", " "), with_minus(f"{point['snr']:.1f}"),
-         point["extraction_type"])
-        for point in curve
-    ]  # fmt: skip
-
-
-def in_digits(value: float) -> str:
-    """Return three significant digits, as the page has them."""
-    return with_minus(f"{float(f'{value:.3g}'):.15g}")
-
-
-def with_minus(text: str) -> str:
-    return text.replace("-", "\N{MINUS SIGN}")
+    with open_page() as page:
+        said = read_pages(page, stack.status["api_url"], "night")
+        assert page.errors == []
+    assert said.transients == {each["id"] for each in night.transients}
+    assert said.alerts == Counter(alert["id"] for alert in night.alerts)
+    assert said.n_sources == len(stack.get("sources", limit=500, stream="night")["items"])
+    assert varying <= said.beyond_the_cut
+    assert said.completeness == [f"{TIMESTEPS} / {TIMESTEPS}"] * BANDS
+    assert said.fields.startswith(f"{said.n_sources} sources, ")
+    assert said.stream[:3] == ["night", f"{TIMESTEPS * BANDS}", f"{TIMESTEPS * BANDS}"]
+    newest = stack.get("images", limit=100, stream="night")["items"]
+    assert said.images == [each["id"] for each in newest]
+    assert said.measured == (newest[0]["n_sources"], newest[0]["n_sources"])
+    assert said.n_arrived == stack.get("ledger")["total"]
+    assert said.down == "Nothing is known to be broken."
 
 
 def test_every_client_has_every_alert_once(night: Night) -> None:

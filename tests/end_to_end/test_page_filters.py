@@ -30,6 +30,14 @@ WITHOUT_POLLS = """(() => {
   window.setTimeout = (work, ms, ...given) => (ms >= 5000 ? 0 : set(work, ms, ...given));
 })()"""
 
+# A minute of the page's polls in two seconds.
+HASTY_POLLS = """(() => {
+  for (const name of ['setTimeout', 'setInterval']) {
+    const set = window[name];
+    window[name] = (work, ms = 0, ...given) => set(work, ms >= 5000 ? ms / 30 : ms, ...given);
+  }
+})()"""
+
 
 @pytest.fixture(scope="module")
 def site(postgres_url: str) -> Iterator[Site]:
@@ -86,6 +94,20 @@ def test_an_unknown_stream_is_named_beside_the_known_ones(
     assert tuple(choice(page, "stream")) == (known, known)
     page.run("history.back()")
     page.wait_for("document.querySelector('.unknown-stream') !== null")
+
+
+@pytest.mark.parametrize("path", BY_STREAM)
+def test_of_an_unknown_stream_nothing_is_asked_but_whether_it_came(site: Site, path: str) -> None:
+    made = site.page.call("Page.addScriptToEvaluateOnNewDocument", source=HASTY_POLLS)
+    try:
+        page = site.open(f"{path}?stream=nowhere")
+        page.wait_for("document.querySelector('.unknown-stream') !== null")
+        page.requests.clear()
+        n_asked = "performance.getEntriesByType('resource').filter(e => /v1.streams/.test(e.name))"
+        page.wait_for(f"{n_asked}.length > 6")
+        assert [each for each in page.requests if "nowhere" in each] == []
+    finally:
+        site.page.call("Page.removeScriptToEvaluateOnNewDocument", identifier=made["identifier"])
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaExcepti
 from confluent_kafka.admin import AdminClient
 from lxml import etree
 
+from livetrap.stack.leftovers import remove_leftovers
 from schemas.topics import Topics
 from tests.support.default_ports import default_ports_taken
 from tests.support.robot import Robot
@@ -195,7 +197,12 @@ def livetrap(*arguments: str, environment: Mapping[str, str] | None = None) -> s
 def running_stack(
     data_dir: Path, *, extractors: int = 1, settings: Mapping[str, str]
 ) -> Iterator[RunningStack]:
-    """Start the whole service in an empty folder; stop it after."""
+    """Start the whole service in an empty folder; stop it after.
+
+    The databases that earlier runs have left behind are removed.
+    """
+    if os.geteuid() == 0:
+        remove_leftovers(Path(tempfile.gettempdir()))
     where = ("--data-dir", str(data_dir))
     try:
         with default_ports_taken():

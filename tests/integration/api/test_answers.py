@@ -143,6 +143,15 @@ async def test_a_missing_resource_is_a_404(client: httpx.AsyncClient, address: s
     assert_problem(await client.get(f"/api/v1/{address}"), 404)
 
 
+@pytest.mark.parametrize(
+    "path", ["now", "favicon.ico", "robots.txt", "%00", "transient", "a" * 999]
+)
+async def test_a_page_that_is_not_there_is_a_404(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(f"/{path}")
+    assert_problem(answer, 404)
+    assert "/docs" in answer.json()["detail"]
+
+
 async def test_a_read_only_resource_refuses_post(client: httpx.AsyncClient) -> None:
     assert_problem(await client.post("/api/v1/transients"), 405)
 

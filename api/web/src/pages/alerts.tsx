@@ -32,7 +32,7 @@ export function AlertsPage() {
   const filters = { stream: query["stream"], kind: query["kind"] };
   const { columns } = query;
   const streams = useStreams();
-  const alerts = useResource<Page<Alert>>("alerts", { ...filters, limit: 100, cursor: query["from"] }, query["from"] ? {} : { everyMs: 10_000, onAlert: true });
+  const alerts = useResource<Page<Alert>>(streams.unknown ? null : "alerts", { ...filters, limit: 100, cursor: query["from"] }, query["from"] ? {} : { everyMs: 10_000, onAlert: true });
   return (
     <>
       {query["id"] && <Deliveries id={query["id"]} />}

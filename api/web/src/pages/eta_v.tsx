@@ -28,7 +28,7 @@ export function EtaVPage() {
     setSize(found.n);
     return found;
   };
-  const catalogue = useResource<Catalogue>("plane", { ...wanted }, { everyMs: size > LARGE ? REFRESH_LARGE_MS : REFRESH_MS, load });
+  const catalogue = useResource<Catalogue>(streams.unknown ? null : "plane", { ...wanted }, { everyMs: size > LARGE ? REFRESH_LARGE_MS : REFRESH_MS, load });
   const sigmas = { eta: sigmaOf(query["sigma"]), v: sigmaOf(query["sigma_v"] ?? query["sigma"]) };
   const isFiltered = Object.values(wanted).some(Boolean);
   const onChange = (event: Event): void => {

@@ -1,7 +1,7 @@
 // One image: its verdict, its pixels with what was measured in them, its noise.
 
 import { go, href, Link, useAddress } from "../address";
-import { band as bandName, beamText, degrees, duration, flux, fluxWithError, number, place, snr, time, withError } from "../format";
+import { band as bandName, beamText, duration, flux, fluxWithError, number, place, snr, time, withError } from "../format";
 import { get, url } from "../http";
 import { ImageView } from "../parts/image_view";
 import { useKeys } from "../parts/keys";
@@ -74,7 +74,7 @@ function ImageFacts({ image }: { image: Image }) {
         <Fact name="rms, median">{flux(image.rms_jy_beam, "/beam")}</Fact>
         <Fact name="beam, FWHM, position angle">{beamText(image)}</Fact>
         <Fact name="centre">{image.field_ra === null || image.field_dec === null ? "–" : place({ ra: image.field_ra, dec: image.field_dec })}</Fact>
-        <Fact name="centre to corner">{degrees(image.field_radius_deg)}</Fact>
+        <Fact name="centre to corner">{image.field_radius_deg === null ? "–" : `${number(image.field_radius_deg, 4)}°`}</Fact>
         <Fact name="size">{image.width_px ?? "–"} × {image.height_px ?? "–"} px</Fact>
         <Fact name="exposure">{image.exposure_s === null ? "–" : duration(image.exposure_s)}</Fact>
         <Fact name="bandwidth">{image.freq_bw_hz === null ? "–" : `${number(image.freq_bw_hz / 1e6)} MHz`}</Fact>

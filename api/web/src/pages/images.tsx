@@ -31,8 +31,8 @@ const VERDICTS: readonly string[] = ["accepted", "rejected"];
 export function ImagesPage() {
   const { query } = useAddress();
   const filters = { stream: query["stream"], verdict: query["verdict"] };
-  const images = useResource<Page<Image>>("images", { ...filters, limit: 100, cursor: query["from"] }, query["from"] ? {} : { everyMs: 5000 });
   const streams = useStreams();
+  const images = useResource<Page<Image>>(streams.unknown ? null : "images", { ...filters, limit: 100, cursor: query["from"] }, query["from"] ? {} : { everyMs: 5000 });
   const { columns } = query;
   return (
     <section class="card" aria-label="Images">

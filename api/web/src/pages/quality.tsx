@@ -61,7 +61,7 @@ async function loadImages(stream: string | undefined, signal: AbortSignal): Prom
 export function QualityPage() {
   const { query } = useAddress();
   const streams = useStreams();
-  const images = useResource<Image[]>("newest-images", { stream: query["stream"] }, { everyMs: 20_000, load: (signal) => loadImages(query["stream"], signal) });
+  const images = useResource<Image[]>(streams.unknown ? null : "newest-images", { stream: query["stream"] }, { everyMs: 20_000, load: (signal) => loadImages(query["stream"], signal) });
   const bounds = useResource<QualityBounds>("quality");
   return (
     <>

@@ -44,8 +44,8 @@ export function SkyPage() {
   const { query } = useAddress();
   const of = { stream: query["stream"] };
   const streams = useStreams();
-  const images = useResource<Page<Image>>("images", { ...of, verdict: "accepted", limit: 500 }, { everyMs: 10_000 });
-  const catalogue = useResource<Catalogue>("sky", of, { everyMs: 60_000, load: (signal) => loadCatalogue(of, signal) });
+  const images = useResource<Page<Image>>(streams.unknown ? null : "images", { ...of, verdict: "accepted", limit: 500 }, { everyMs: 10_000 });
+  const catalogue = useResource<Catalogue>(streams.unknown ? null : "sky", of, { everyMs: 60_000, load: (signal) => loadCatalogue(of, signal) });
   const fields = useMemo(() => fieldsOf(images.data?.items ?? []), [images.data]);
   return (
     <>

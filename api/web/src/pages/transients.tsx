@@ -55,7 +55,7 @@ export function TransientsPage() {
   const { query } = useAddress();
   const filters = filtersOf(query);
   const streams = useStreams();
-  const newest = useResource<Page<Transient>>("transients", { ...filters, limit: ON_A_PAGE }, { everyMs: 10_000, onAlert: true });
+  const newest = useResource<Page<Transient>>(streams.unknown ? null : "transients", { ...filters, limit: ON_A_PAGE }, { everyMs: 10_000, onAlert: true });
   const [older, setOlder] = useState<{ key: string; items: Transient[]; next: string | null } | null>(null);
   const [failure, setFailure] = useState("");
   const key = JSON.stringify(filters);

@@ -35,20 +35,27 @@ export function Choice({ label, name, known, textOf = (value) => value }: Choice
   );
 }
 
-export type Streams = Resource<Page<Stream>>;
-export const useStreams = (): Streams => useResource<Page<Stream>>("streams", { limit: 500 }, { everyMs: REFRESH_MS });
+export interface Streams extends Resource<Page<Stream>> {
+  unknown: string | null; // the stream that the address names, where there is none of this name: nothing is asked of it
+}
 
-const namesOf = (streams: Streams): string[] | null => streams.data?.items.map(({ name }) => name) ?? null;
+export function useStreams(): Streams {
+  const { query } = useAddress();
+  const streams = useResource<Page<Stream>>("streams", { limit: 500 }, { everyMs: REFRESH_MS });
+  const names = namesOf(streams);
+  const name = query["stream"];
+  const isUnknown = name && names && !streams.data?.next && !names.includes(name);
+  return { ...streams, unknown: isUnknown ? name : null };
+}
+
+const namesOf = (streams: Resource<Page<Stream>>): string[] | null => streams.data?.items.map(({ name }) => name) ?? null;
 
 export const StreamChoice = ({ streams }: { streams: Streams }) => <Choice label="Stream" name="stream" known={namesOf(streams)} />;
 
 /** What there is of the stream that the address names; in its place, words if there is no such stream. */
 export function OfStream({ streams, children }: { streams: Streams; children: ComponentChildren }) {
-  const { query } = useAddress();
-  const names = namesOf(streams);
-  const name = query["stream"];
-  const isUnknown = name && names && !streams.data?.next && !names.includes(name);
-  return isUnknown ? <UnknownStream name={name} names={names} reload={streams.reload} /> : <>{children}</>;
+  const { unknown } = streams;
+  return unknown === null ? <>{children}</> : <UnknownStream name={unknown} names={namesOf(streams) ?? []} reload={streams.reload} />;
 }
 
 function UnknownStream({ name, names, reload }: { name: string; names: readonly string[]; reload: () => void }) {

@@ -32,7 +32,7 @@ export function NoiseCard({ image }: { image: Image }) {
   return (
     <section class="card" aria-label="Noise">
       <h2>Noise</h2>
-      <Loaded of={grid} what="rms grid">{(found) => <NoiseCharts image={image} grid={found} />}</Loaded>
+      <Loaded of={grid} what="rms grid" heightRem={42}>{(found) => <NoiseCharts image={image} grid={found} />}</Loaded>
     </section>
   );
 }

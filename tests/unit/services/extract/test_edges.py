@@ -93,7 +93,7 @@ def cuts(draw: st.DrawFn, *, nearest: float, farthest: float) -> Cut:
     )  # fmt: skip
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(80))
 @given(cuts(nearest=0.0, farthest=3.0))
 def test_a_source_near_a_border_is_one_and_true_or_flagged(cut: Cut) -> None:
     found = cut.find()
@@ -102,7 +102,7 @@ def test_a_source_near_a_border_is_one_and_true_or_flagged(cut: Cut) -> None:
         assert np.abs(cut.pulls(found)).max() < 8
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 @given(cuts(nearest=-1.0, farthest=-0.2))
 def test_what_shines_in_from_beyond_a_border_is_flagged_or_true(cut: Cut) -> None:
     found = cut.find()
