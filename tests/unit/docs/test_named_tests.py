@@ -23,4 +23,4 @@ def test_every_test_that_is_named_exists(page: Path) -> None:
 
 
 def test_some_pages_name_tests() -> None:
-    assert {"deployment.md", "transients.md"} <= {page.name for page in _PAGES}
+    assert {"deployment.md", "pages.md", "transients.md"} <= {page.name for page in _PAGES}
