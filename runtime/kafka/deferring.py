@@ -59,18 +59,26 @@ class DeferredMessages:
         """Return the oldest message of the first topic that has one, and remove it."""
         topic, held = next(each for each in self._messages.items() if each[1])
         message = held.popleft()
-        if topic in self._paused and len(held) <= self._limit // 2:
-            self._consumer.resume(self._partitions(topic))
-            self._paused.discard(topic)
+        self._resume_if_free(topic)
         return message
 
     def drop(self, partitions: Sequence[TopicPartition]) -> None:
-        """Drop the messages of partitions that were revoked: another worker handles them."""
+        """Drop the messages of partitions that are revoked: another worker handles them.
+
+        A partition that comes back to this one is as paused as it was: it is resumed before.
+        """
         gone = {(each.topic, each.partition) for each in partitions}
         self._messages = {
             topic: deque(each for each in held if (topic, each.partition) not in gone)
             for topic, held in self._messages.items()
         }
+        for topic in self._messages:
+            self._resume_if_free(topic)
+
+    def _resume_if_free(self, topic: str) -> None:
+        if topic in self._paused and len(self._messages[topic]) <= self._limit // 2:
+            self._consumer.resume(self._partitions(topic))
+            self._paused.discard(topic)
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
         return [each for each in self._consumer.assignment() if each.topic == topic]

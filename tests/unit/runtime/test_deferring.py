@@ -120,6 +120,17 @@ def test_messages_of_revoked_partitions_are_dropped() -> None:
     assert left.partition == 1
 
 
+def test_a_partition_that_is_revoked_while_paused_is_read_when_it_comes_back() -> None:
+    consumer = FakeConsumer(["images", "requests"])
+    deferred = DeferredMessages(consumer, ["requests"], limit=2)  # type: ignore[arg-type]
+    for offset in range(2):
+        deferred.takes(InMessage("requests", 0, offset, b"", b""))
+    assert consumer.paused
+    deferred.drop(consumer.assignment())
+    consumer.queue.extend(("requests", 0, offset) for offset in range(2))
+    assert [message.offset for message in handle_all(consumer, deferred)] == [0, 1]
+
+
 class FakeResults:
     """Notes the messages that are finished."""
 
