@@ -1,14 +1,18 @@
 """Whether reference catalogues have sources at positions: what rules ask."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import asyncpg
 
-from runtime.postgres import lend_connection
 from runtime.sql import Queries
 
-__all__ = ["ReferenceMatch", "match_references"]
+__all__ = ["Lend", "ReferenceMatch", "match_references"]
+
+Lend = Callable[
+    [], AbstractAsyncContextManager[asyncpg.Connection | asyncpg.pool.PoolConnectionProxy]
+]
 
 _QUERIES = Queries("runtime")
 
@@ -33,7 +37,7 @@ class ReferenceMatch(Protocol):
 
 
 async def match_references(
-    pool: asyncpg.Pool,
+    lend: Lend,
     positions: Sequence[tuple[float, float]],
     matches: Collection[ReferenceMatch],
 ) -> list[dict[str, bool]]:
@@ -41,8 +45,8 @@ async def match_references(
 
     Parameters
     ----------
-    pool : asyncpg.Pool
-        Connections.
+    lend : callable
+        Gives a connection for a block; it is not called if there is nothing to ask.
     positions : sequence of (float, float)
         Right ascension and declination, ICRS [deg].
     matches : collection of ReferenceMatch
@@ -50,13 +54,13 @@ async def match_references(
 
     Raises
     ------
-    TransientError
-        If the database is away.
+    Exception
+        What `lend` raises if the database is away.
     """
     answers: list[dict[str, bool]] = [{} for _ in positions]
     if not matches or not positions:
         return answers
-    async with lend_connection(pool) as connection:
+    async with lend() as connection:
         rows = await _QUERIES.fetch(
             connection,
             "match_references",

@@ -10,11 +10,12 @@ from api.handlers.authorization import WriterParameter, token_first_route
 from api.handlers.context import ClientAddress, Context
 from api.models.base import Page
 from api.models.rules import RuleItem, RuleTrial, RuleTrialOrder
-from api.steps.reference_matches import fetch_matches
 from api.steps.rule_trial import MAX_EVENTS, PastEvent, try_rules
 from api.storage.database import Database
 from rules.rule_set import RuleSet, parse_rules
 from runtime.errors import SettingsError
+from runtime.references import match_references
+from runtime.rule_names import list_rule_names
 
 __all__ = ["router"]
 
@@ -48,7 +49,8 @@ async def try_rule_set(
         "list_past_events", client=client, days=order.days, limit=MAX_EVENTS + 1
     )
     past = [PastEvent.of(row) for row in rows[:MAX_EVENTS]][::-1]
-    matches = await fetch_matches(database, rules.matches, [each.event for each in past])
+    places = [(each.event.ra, each.event.dec) for each in past]
+    matches = await match_references(database.lend, places, rules.matches)
     is_complete = len(rows) <= MAX_EVENTS
     return await asyncio.to_thread(try_rules, rules, past, matches, order, is_complete=is_complete)
 
@@ -63,10 +65,8 @@ async def _parse(database: Database, text: str) -> RuleSet:
     """
     try:
         rules = await asyncio.to_thread(parse_rules, text, "rules")
-        catalogues, streams, telescopes = [
-            [row["name"] for row in await database.fetch(f"list_{kind}_names")]
-            for kind in ("catalogue", "stream", "telescope")
-        ]
+        async with database.lend() as connection:
+            catalogues, streams, telescopes = await list_rule_names(connection)
         rules.check_names(catalogues=catalogues, streams=streams, telescopes=telescopes)
     except SettingsError as error:
         raise ProblemError(400, str(error)) from error

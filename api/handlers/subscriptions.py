@@ -19,6 +19,7 @@ from api.models.subscriptions import (
 )
 from api.steps.subscriptions import MAX_ALERTS, compare, to_subscription
 from rules.wanted import Wanted, WantedError, parse_wanted
+from runtime.rule_names import list_rule_names
 
 __all__ = ["replays", "router"]
 
@@ -174,17 +175,17 @@ async def _parse(writer: Writer, given: WantedAlerts) -> Wanted:
         raise ProblemError(400, str(error)) from error
     if len(wanted.matches) > _MAX_MATCHES:
         raise ProblemError(400, f"rule: more than {_MAX_MATCHES} different matches(...)")
-    database = writer.context.database
-    for kind, named, query in (
-        ("reference catalogue", {each.catalogue for each in wanted.matches}, "catalogue"),
-        ("stream", wanted.streams, "stream"),
-        ("telescope", wanted.telescopes, "telescope"),
+    async with writer.context.database.lend() as connection:
+        catalogues, streams, telescopes = await list_rule_names(connection)
+    for kind, named, known in (
+        ("reference catalogue", {each.catalogue for each in wanted.matches}, catalogues),
+        ("stream", wanted.streams, streams),
+        ("telescope", wanted.telescopes, telescopes),
     ):
-        known = [row["name"] for row in await database.fetch(f"list_{query}_names")]
         if kind == "telescope" and not known:
             continue  # before the first image any may come
-        if unknown := sorted(set(named) - set(known)):
-            there = ", ".join(known[:20]) or "none"
+        if unknown := sorted(set(named) - known):
+            there = ", ".join(sorted(known)[:20]) or "none"
             raise ProblemError(400, f"rule: no {kind} {unknown[0]!r}; there is {there}")
     return wanted
 

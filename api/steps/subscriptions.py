@@ -10,11 +10,11 @@ import asyncpg
 from api.metrics import ALERTS_STREAMED
 from api.models.subscriptions import DryRun, SkyCone, Subscription
 from api.steps.alert_stream import to_event
-from api.steps.reference_matches import fetch_matches
 from api.storage.database import Database
 from rules.wanted import Wanted
 from runtime.errors import TransientError
 from runtime.postgres import UNAVAILABLE_ERRORS
+from runtime.references import match_references
 from schemas.event_json import event_from_json
 
 __all__ = ["MAX_ALERTS", "compare", "follow", "to_subscription"]
@@ -53,7 +53,8 @@ async def compare(
     """
     compared = rows[:MAX_ALERTS]
     events = [event_from_json(row["event"]) for row in compared]
-    matches = await fetch_matches(database, wanted.matches, events)
+    places = [(each.ra, each.dec) for each in events]
+    matches = await match_references(database.lend, places, wanted.matches)
 
     def choose() -> list[Mapping[str, Any]]:
         families: set[str] = set()

@@ -103,6 +103,19 @@ class Database:
         """Close the connections."""
         self._pools.terminate()
 
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        """Lend a connection for questions that `runtime` asks for all processes.
+
+        Raises
+        ------
+        TransientError
+            As of `fetch`.
+        """
+        lent = self._pools.lend(is_current=False)
+        async with lent as connection, asyncio.timeout(_TIMEOUT_S):
+            yield connection
+
     async def fetch(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
         """Return the rows of a query.
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 
 import asyncpg
 
@@ -71,7 +72,7 @@ class AlertStore:
         matches : collection of Match
             Catalogues and radii that the rules name.
         """
-        return await match_references(self._pool, positions, matches)
+        return await match_references(partial(lend_connection, self._pool), positions, matches)
 
     async def read_contexts(self, events: Sequence[SourceEvent]) -> list[ContextRows]:
         """Return what the catalogue has about each event.

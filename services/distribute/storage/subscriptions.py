@@ -1,6 +1,7 @@
 """Tables `subscription` and `replay`, and what is known of alerts that subscriptions may want."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import asyncpg
 
@@ -70,7 +71,7 @@ class SubscriptionStore:
         matches : collection of Match
             Catalogues and radii.
         """
-        return await match_references(self._pool, positions, matches)
+        return await match_references(partial(lend_connection, self._pool), positions, matches)
 
     async def list_replays(self) -> list[Replay]:
         """Return the replays that are not done, the oldest first."""

@@ -181,7 +181,7 @@ async def test_sessions_are_read_only(postgres_url: str) -> None:
     database = Database(settings.postgres, settings.api)
     await database.connect()
     try:
-        async with database._pools.lend(is_current=False) as connection:
+        async with database.lend() as connection:
             with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
                 await connection.execute("insert into stream (name) values ('never')")
             assert await connection.fetchval("show statement_timeout") == "10s"
