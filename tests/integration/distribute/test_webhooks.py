@@ -179,11 +179,13 @@ async def test_a_restart_sends_what_is_missing_and_nothing_else(pool: asyncpg.Po
 
 
 async def test_only_the_process_that_delivers_does(pool: asyncpg.Pool) -> None:
-    is_leader = {"first": True, "second": False}
+    leader, refused = "first", set()
 
     def may(name: str) -> Callable[[], Awaitable[bool]]:
         async def may_deliver() -> bool:
-            return is_leader[name]
+            if name != leader:
+                refused.add(name)
+            return name == leader
 
         return may_deliver
 
@@ -194,7 +196,9 @@ async def test_only_the_process_that_delivers_does(pool: asyncpg.Pool) -> None:
     ):
         expected = await issue(pool, 3)
         await until(lambda: len(server.requests) >= 3)
-        is_leader |= {"first": False, "second": True}
+        leader = ""
+        await until(lambda: "first" in refused)  # it has noted what was acknowledged
+        leader = "second"
         expected += await issue(pool, 3)
         await until(lambda: len(server.requests) >= 6)
         assert server.ivorns == expected
