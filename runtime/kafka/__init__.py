@@ -17,7 +17,7 @@ from runtime.kafka.group_offsets import ConsumedHorizon, GroupOffsets, Offsets
 from runtime.kafka.identity import ClusterCheck
 from runtime.kafka.producing import OutMessage, produce_and_locate, produce_and_wait, send
 from runtime.kafka.refetching import MessageFetcher
-from runtime.kafka.retention import LostMessages, RetentionWatch, lost_by_retention
+from runtime.kafka.retention_losses import LostMessages, RetentionWatch, lost_by_retention
 from runtime.kafka.security import create_ssl_context
 from runtime.kafka.tailing import TopicTail
 

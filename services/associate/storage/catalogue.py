@@ -25,8 +25,8 @@ from services.associate.storage.sources import SourceTables
 from services.associate.storage.stamps import StampTables
 from services.associate.storage.tracks import TrackTables
 from services.associate.storage.transients import TransientTables
-from services.associate.storage.waiting import WaitingTables
 from services.associate.storage.waiting_ids import WaitingIds
+from services.associate.storage.waiting_tables import WaitingTables
 
 __all__ = ["Catalogue"]
 
