@@ -21,7 +21,7 @@ async def test_a_full_pool_is_not_an_absent_database(
         context = app_of(client).state.context
         pool_size = context.database._settings.pool_size
         for _ in range(pool_size):
-            await lent.enter_async_context(context.database.lend())
+            await lent.enter_async_context(context.database._pools.lend(is_current=False))
         n_refused = QUESTIONS_REFUSED._value.get()
         monkeypatch.setattr(database, "_TIMEOUT_S", 0.05)
         for path in ("/api/v1/transients", "/vo/tap/sync?LANG=ADQL&QUERY=select+1"):
