@@ -25,13 +25,20 @@ with limits as (
         $7::float8 as announced_snr
 ),
 
+asked as (
+    select
+        $2::bigint[] as quiet_id,
+        $8::bigint[] as active_id
+),
+
 checked as (
     select source.id
     from source
+    cross join asked
     where
         source.stream_id = $1::int
-        and source.id = any($2::bigint[] || $8::bigint[])
-        and source.id = any(case when source.activity = 1 then $8 else $2 end)
+        and source.id = any(asked.quiet_id || asked.active_id)
+        and source.id = any(case when source.activity = 1 then asked.active_id else asked.quiet_id end)
 ),
 
 channel as (

@@ -27,6 +27,7 @@ with measured as (
         image.beam_minor_deg * 3600 as minor_arcsec,
         image.beam_pa_deg as pa_deg,
         row_in.*,
+        $11::int as first_number,
         -- The sources of monitors have no first detection, but a place of their own.
         ('x' || left(encode(sha256(convert_to(concat_ws(
             '|',
@@ -86,7 +87,7 @@ select
     measured.image_key,
     coalesce(
         measured.look_back_number,
-        $11::int + measured.own_number + row_number() over (
+        measured.first_number + measured.own_number + row_number() over (
             partition by measured.image_key, measured.own_number, measured.look_back_number is null
             order by measured.place
         ) - 1
