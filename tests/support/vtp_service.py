@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from pydantic import SecretStr
 
 from livetrap.stack.ports import choose_port
@@ -202,9 +202,8 @@ class AlertSite:
         found = []
         for number in consumer.list_topics(topic, 60).topics[topic].partitions:
             partition = TopicPartition(topic, number, 0)
-            _, end = consumer.get_watermark_offsets(partition, timeout=60)
+            n_left = _end_of(consumer, partition)
             consumer.assign([partition])
-            n_left = end
             while n_left:
                 batch = consumer.consume(n_left, 60)
                 assert batch
@@ -226,6 +225,23 @@ class AlertSite:
                 await connection.close()
 
         return asyncio.run(ask())
+
+
+def _end_of(consumer: Consumer, partition: TopicPartition) -> int:
+    """Return how many messages a partition of a topic has; a new one has no leader at first."""
+    no_leader = (
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.LEADER_NOT_AVAILABLE,
+    )
+    deadline_s = time.monotonic() + 60
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(partition, timeout=60)[1])
+        except KafkaException as error:
+            if error.args[0].code() not in no_leader or time.monotonic() > deadline_s:
+                raise
+        time.sleep(0.1)
 
 
 @contextmanager
