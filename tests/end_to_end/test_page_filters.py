@@ -244,10 +244,20 @@ def test_a_rule_is_tried_on_the_page(site: Site, postgres_url: str) -> None:
     assert page.run("document.querySelector('[name=rule]').value").startswith("eta > 2.5 and")
 
 
-def test_stamps_of_a_subscription_are_shown_and_set_on_the_page(site: Site) -> None:
-    client = httpx.Client(
-        base_url=f"{site.address}/api/v1", headers={"Authorization": f"Bearer {TOKEN}"}
-    )
+@pytest.fixture
+def client(site: Site) -> Iterator[httpx.Client]:
+    """Who may write, beside the page."""
+    with httpx.Client(
+        base_url=f"{site.address}/api/v1",
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        trust_env=False,
+    ) as opened:
+        yield opened
+
+
+def test_stamps_of_a_subscription_are_shown_and_set_on_the_page(
+    site: Site, client: httpx.Client
+) -> None:
     name = f"stamps-{uuid.uuid4().hex[:8]}"
     webhook = {"name": name, "channel": "webhook", "target": "https://robot.example.org/"}
     for new in (webhook, {"name": f"{name}-topic", "channel": "kafka"}):
