@@ -62,12 +62,16 @@ class Inflictor:
         self._undo.clear()
 
     def _sleep_until(self, end_s: float, stop: threading.Event) -> bool:
-        """Wait, ending what has lasted long enough; return whether to stop."""
+        """Wait; return whether to stop."""
         while (now_s := time.monotonic()) < end_s and not stop.is_set():
             stop.wait(min(_POLL_S, end_s - now_s))
-            while self._undo and self._undo[0][0] <= time.monotonic():
-                self._undo.pop(0)[1]()
+            self._end_due()
         return stop.is_set()
+
+    def _end_due(self) -> None:
+        """End what has lasted long enough, also while the schedule is behind."""
+        while self._undo and self._undo[0][0] <= time.monotonic():
+            self._undo.pop(0)[1]()
 
     def _inflict(self, fault: Fault) -> None:
         if fault.kind == "fill_disk" and self._disk is None:
@@ -89,6 +93,7 @@ class Inflictor:
         """Return the wanted process; another service where it does not run, a server later."""
         deadline_s = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline_s:
+            self._end_due()
             running = list(self._processes.all().values())
             wanted = [each for each in running if each[0] == name]
             if not wanted and name in SERVICES:

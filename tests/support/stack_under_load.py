@@ -149,11 +149,17 @@ def ivorn_of_notice(notice: bytes) -> str:
 def _lag(admin: AdminClient, consumer: Consumer, group: str) -> int:
     request = [ConsumerGroupTopicPartitions(group)]
     answer = admin.list_consumer_group_offsets(request, request_timeout=_ANSWER_S)
+    committed = {
+        (each.topic, each.partition): each.offset
+        for each in answer[group].result().topic_partitions
+    }
     lag = 0
-    for each in answer[group].result().topic_partitions:
-        if each.offset >= 0:
-            _, end = consumer.get_watermark_offsets(each, timeout=_ANSWER_S)
-            lag += max(0, end - each.offset)
+    for topic in {topic for topic, _ in committed}:
+        for number in consumer.list_topics(topic, _ANSWER_S).topics[topic].partitions:
+            place = TopicPartition(topic, number)
+            first, end = consumer.get_watermark_offsets(place, timeout=_ANSWER_S)
+            # Of a partition without a committed offset the group has read nothing.
+            lag += end - max(first, committed.get((topic, number), first))
     return lag
 
 
