@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -25,13 +25,13 @@ from runtime.postgres import DatabaseProbe, create_pool
 from runtime.process import log_started, run_service
 from runtime.retry import RetryPolicy
 from runtime.settings import AlertProcessSettings
-from runtime.stop_flag import StopFlag
+from runtime.stop_flag import StopFlag, StoppedError
 from runtime.threads import run_in_thread
 from schemas.topics import Topics
 from services.alert.app.counting import handle_in_flight
 from services.alert.app.rules import RuleFile
 from services.alert.app.sender import KafkaSender
-from services.alert.app.stream import EventQueue, build_app
+from services.alert.app.stream import SESSION_TIMEOUT_S, EventQueue, build_app
 from services.alert.app.watchdog import Watchdog
 from services.alert.handlers.transients import TransientHandler
 from services.alert.metrics import EVENTS, LEADS, RETRIES
@@ -59,6 +59,10 @@ def _run(settings: AlertProcessSettings, stop: StopFlag) -> None:
     asyncio.run(_Service(settings, stop, in_flight).run())
 
 
+class _StandstillError(FatalError):
+    """Events wait, and none is handled."""
+
+
 class _Service:
     """The parts of one alert process."""
 
@@ -73,6 +77,7 @@ class _Service:
         self._dead_letters = DeadLetters(topic=topics.dead_letters, service="alert")
         self._failure: BaseException | None = None
         self._watchdog = Watchdog(time.monotonic())
+        self._has_partitions: Callable[[], bool] = lambda: True  # not known before the start
         self._retry = RetryPolicy(stop, on_attempt=self._on_attempt)
         self._has_led = False
         self._health = Health(
@@ -121,8 +126,20 @@ class _Service:
             log_started(settings, recovered=n_recovered)
             self._health.mark_started()
             await self._consume(Path(stack.enter_context(tempfile.TemporaryDirectory())), stack)
+        if isinstance(self._failure, _StandstillError):
+            await self._forget_membership()
         if self._failure is not None:
             raise self._failure
+
+    async def _forget_membership(self) -> None:
+        """Wait until Kafka has forgotten this process as a member of its group.
+
+        Who comes back before under the same `instance_id` gets the partitions of the time before,
+        and no new ones are given; it may have had none.
+        """
+        if self._settings.kafka.instance_id is not None:
+            with suppress(StoppedError):
+                await self._retry.unless_stopped(asyncio.sleep(SESSION_TIMEOUT_S + 1.0))
 
     async def _consume(self, data_dir: Path, stack: AsyncExitStack) -> None:
         """Run faust until the process is asked to stop or something fails."""
@@ -138,6 +155,7 @@ class _Service:
             self._run_in_background(work, stack)
         try:
             await self._retry.unless_stopped(app.start())
+            self._has_partitions = lambda: bool(app.consumer.assignment())
             while not self._stop.is_set() and self._failure is None:
                 await asyncio.sleep(_CHECK_INTERVAL_S)
                 if app.crashed and not self._stop.is_set():
@@ -227,8 +245,10 @@ class _Service:
             except TransientError:  # a restart would not end an outage
                 self._watchdog.record_attempt(time.monotonic())
                 continue
-            if self._watchdog.is_stuck(lag, committed, time.monotonic()):
-                raise FatalError(f"{lag} events wait and none was handled for a minute")
+            is_assigned = self._has_partitions()
+            if self._watchdog.is_stuck(lag, committed, time.monotonic(), is_assigned=is_assigned):
+                why = "none was handled for a minute" if is_assigned else "no partition is read"
+                raise _StandstillError(f"{lag} events wait and {why}")
 
 
 def _make_heartbeat() -> bytes:

@@ -11,7 +11,10 @@ from runtime.kafka import InMessage, create_ssl_context
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 
-__all__ = ["EventQueue", "build_app"]
+__all__ = ["SESSION_TIMEOUT_S", "EventQueue", "build_app"]
+
+# A member without instance_id that was killed keeps its partitions for this time.
+SESSION_TIMEOUT_S = 6.0
 
 _DAY_S = 86_400.0
 # Work of about a second: a batch that is lost with its process is soon repeated.
@@ -72,8 +75,7 @@ def build_app(
         settings.topic_prefix + group,
         broker=[f"kafka://{address}" for address in settings.bootstrap_servers.split(",")],
         broker_credentials=_credentials(settings),
-        # A member without instance_id that was killed keeps its partitions for this time.
-        broker_session_timeout=6.0,
+        broker_session_timeout=SESSION_TIMEOUT_S,
         broker_heartbeat_interval=2.0,
         broker_commit_interval=1.0,
         # A wait for the database is no reason to leave the group or to warn, and a stop does
