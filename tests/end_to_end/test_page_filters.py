@@ -215,6 +215,24 @@ def test_filters_are_the_same_after_a_reload_back_and_in_a_second_window(
     assert site.open(address).run(read) == wanted
 
 
+def test_the_rules_that_sent_alerts_are_shown_to_everybody(site: Site, postgres_url: str) -> None:
+    async def add() -> None:
+        made = asyncpg.create_pool(postgres_url, min_size=1, max_size=2)
+        async with made as pool, rows_of(postgres_url) as rows:
+            await night(pool, rows)
+
+    asyncio.run(add())
+    answer = httpx.get(f"{site.address}/api/v1/rules", timeout=30).json()["items"]
+    assert answer
+    page = site.open("rules")
+    table = "document.querySelector('[aria-label=\"Rules that sent alerts\"] tbody')"
+    page.wait_for(f"{table} !== null")
+    shown = page.run(f"[...{table}.rows].map(e => [e.cells[0].innerText, e.cells[1].innerText])")
+    assert shown == [[each["name"], str(each["n_alerts"])] for each in answer]
+    assert page.run("Boolean(document.querySelector('[aria-label=Token] input'))")
+    assert_legible(site, "rules")
+
+
 def test_a_rule_is_tried_on_the_page(site: Site, postgres_url: str) -> None:
     async def add() -> tuple[str, list[str]]:
         made = asyncpg.create_pool(postgres_url, min_size=1, max_size=2)

@@ -31,6 +31,13 @@ export interface StreamLedger {
   outcomes: Record<string, number>;
 }
 
+/** api.models.rules.RuleItem */
+export interface Rule {
+  name: string;
+  n_alerts: number;
+  time_last_alert: string;
+}
+
 /** api.models.operations.Ledger */
 export interface Ledger {
   total: number;

@@ -1,4 +1,4 @@
-// Rules: what a subscription would have got, and the subscriptions of a token.
+// Rules: which sent alerts, what a subscription would have got, and the subscriptions of a token.
 
 import { useState } from "preact/hooks";
 import { useAddress } from "../address";
@@ -7,20 +7,42 @@ import { TokenForm, work } from "../parts/classify";
 import { Badge } from "../parts/marks";
 import { Loaded, useResource } from "../resource";
 import { useStore } from "../store";
-import { kindText } from "../format";
-import type { DryRun, Subscription } from "../types";
+import { count, kindText, time } from "../format";
+import type { Rule } from "../operation_types";
+import type { DryRun, Page, Subscription } from "../types";
+
+const DAYS = 7;
 
 export function RulesPage() {
   const { who } = useStore(work);
-  if (!who) {
-    return (
-      <section class="card" aria-label="Token">
-        <p>Subscriptions belong to a token with scope <code>annotate</code>. <code>livetrap tokens create NAME --scope annotate</code> makes one.</p>
-        <TokenForm />
-      </section>
-    );
-  }
-  return <><DryRunCard token={who.token} /><SubscriptionsCard token={who.token} /></>;
+  return <><SentCard />{who ? <><DryRunCard token={who.token} /><SubscriptionsCard token={who.token} /></> : <TokenCard />}</>;
+}
+
+function SentCard() {
+  const sent = useResource<Page<Rule>>("rules", { days: DAYS }, { everyMs: 60_000 });
+  return (
+    <section class="card" aria-label="Rules that sent alerts">
+      <h2>Rules that sent alerts in {DAYS} days</h2>
+      <Loaded of={sent} what="rules">
+        {({ items }) => (items.length ? (
+          <div class="scroll"><table class="short">
+            <thead><tr><th scope="col">rule</th><th scope="col" class="figure">alerts</th><th scope="col">newest alert [UTC]</th></tr></thead>
+            <tbody>{items.map((each) => <tr key={each.name}><th scope="row" class="name">{each.name}</th><td class="figure">{count(each.n_alerts)}</td><td>{time(each.time_last_alert)}</td></tr>)}</tbody>
+          </table></div>
+        ) : <p class="quiet">None did.</p>)}
+      </Loaded>
+    </section>
+  );
+}
+
+function TokenCard() {
+  return (
+    <section class="card" aria-label="Token">
+      <h2>Subscriptions and dry runs</h2>
+      <p>Both belong to a token with scope <code>annotate</code>. <code>livetrap tokens create NAME --scope annotate</code> makes one.</p>
+      <TokenForm />
+    </section>
+  );
 }
 
 function DryRunCard({ token }: { token: string }) {
