@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 from astropy import units
-from astropy.coordinates import FK4, ICRS, FK4NoETerms, SkyCoord, UnitSphericalRepresentation
+from astropy.coordinates import FK4, ICRS, ITRS, FK4NoETerms, SkyCoord, UnitSphericalRepresentation
 from astropy.io.fits import Header
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
@@ -32,8 +32,16 @@ def parse_wcs(wcs_header: str) -> WCS:
 
 
 def find_frame(wcs: WCS) -> "tuple[FloatArray, Fk4 | None]":
-    """Return (3, 3): the rotation to ICRS; and the frame, if it is no rotation of ICRS."""
+    """Return (3, 3): the rotation to ICRS; and the frame, if it is no rotation of ICRS.
+
+    Raises
+    ------
+    ValueError
+        If the axes are those of no sky that is known.
+    """
     frame = wcs_to_celestial_frame(wcs)
+    if isinstance(frame, ITRS):
+        raise ValueError("axes 1 and 2 are a longitude and a latitude on Earth")  # noqa: TRY004
     # The E-terms of aberration make FK4 no rotation of ICRS.
     fk4 = Fk4(frame) if isinstance(frame, (FK4, FK4NoETerms)) else None
     return _rotation_to_icrs(frame), fk4

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from astropy.io.fits import Header
 from astropy.io.fits.verify import VerifyError
 
-from sky.header.cards import Cards, quiet_astropy
+from sky.header.axis_order import to_sky_first
+from sky.header.cards import Cards, quiet_astropy, to_number
 from sky.header.casa_beams import set_casa_beam
 from sky.header.errors import HeaderError
 
@@ -18,6 +19,7 @@ __all__ = [
     "FitsImage",
     "HeaderError",
     "decode_pixels",
+    "inherit",
     "later_images",
     "lowest_code",
     "parse_fits",
@@ -29,6 +31,17 @@ _DTYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _OVERRIDABLE = re.compile(r"^[A-Z0-9_-]{1,8}$")
 _STRUCTURAL = re.compile(
     r"^(SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|END|CONTINUE|COMMENT|HISTORY)$"
+)
+_OF_PRIMARY = (
+    "SIMPLE",
+    "EXTEND",
+    "NEXTEND",
+    "BSCALE",
+    "BZERO",
+    "BLANK",
+    "CHECKSUM",
+    "DATASUM",
+    "",
 )
 # What is not printable ASCII is illegal in a header, and reads as a question mark.
 _PRINTABLE = bytes(byte if 32 <= byte < 127 else ord("?") for byte in range(256))
@@ -184,12 +197,13 @@ def _to_later_image(data: bytes, found: _Found, cards: Mapping[str, str]) -> Fit
 def _to_image(data: bytes, found: _Found, cards: Mapping[str, str]) -> FitsImage:
     header, axes = found.header, found.axes
     if found.primary is not None and found.read.flag("INHERIT"):
-        _inherit(header, found.primary)
-    image = FitsImage(header, _image_shape(axes), found.offset, _bitpix(found.read), tuple(axes))
-    if image.n_planes == 1:
+        inherit(header, found.primary)
+    if math.prod(axes[2:]) == 1:
         set_casa_beam(header, data)
     _inject(header, cards)
-    return image
+    if 1 in axes[:2]:
+        header, axes = to_sky_first(header, axes)
+    return FitsImage(header, _image_shape(axes), found.offset, _bitpix(found.read), tuple(axes))
 
 
 def _read_header(data: bytes, offset: int) -> tuple[Header, int]:
@@ -257,10 +271,20 @@ def _image_shape(axes: list[int]) -> tuple[int, int]:
     return axes[1], axes[0]
 
 
-def _inherit(header: Header, primary: Header) -> None:
-    """Add the primary header's cards that the extension does not have itself."""
+def inherit(header: Header, primary: Header) -> None:
+    """Add the primary header's cards that an extension does not have itself.
+
+    What describes the primary's own pixels is none of them: FITS 4.0, section 4.4.2.6.
+
+    Parameters
+    ----------
+    header : astropy.io.fits.Header
+        Of the extension; modified.
+    primary : astropy.io.fits.Header
+        Of the file.
+    """
     for card in primary.cards:
-        if card.keyword not in header and card.keyword not in ("SIMPLE", "EXTEND", "NEXTEND", ""):
+        if card.keyword not in header and card.keyword not in _OF_PRIMARY:
             header.append(card)
 
 
@@ -281,11 +305,10 @@ def _inject(header: Header, cards: Mapping[str, str]) -> None:
 
 
 def _to_value(text: str) -> float | str:
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return number if math.isfinite(number) else text
+    if re.fullmatch(r"\s*[-+]?\d{1,18}\s*", text):
+        return int(text)
+    number = to_number(text)
+    return text if number is None else number
 
 
 @quiet_astropy()

@@ -10,13 +10,14 @@ import numpy as np
 from astropy.io import fits
 from astropy.io.fits import Header
 
-from sky.fits import FitsImage, parse_fits
+from sky.fits import FitsImage, inherit, parse_fits
 from sky.fits_extensions import with_other_images
 from sky.header.axes import find_axis
 from sky.header.cards import Cards, quiet_astropy
 from sky.header.casa_beams import set_casa_beam
 from sky.header.errors import HeaderError
 from sky.header.spectral import SPECTRAL_TYPES
+from sky.header.stokes import STOKES_TYPES
 
 __all__ = [
     "HEADER_ROOM_BYTES",
@@ -164,15 +165,16 @@ def _expand_tiles(data: bytes, max_bytes: int) -> bytes:
     FITS 4.0, section 10.
     """
     try:
-        with quiet_astropy(), fits.open(io.BytesIO(data)) as file:
+        with quiet_astropy(), fits.open(io.BytesIO(data), do_not_scale_image_data=True) as file:
             images = [hdu for hdu in file if isinstance(hdu, fits.CompImageHDU)]
             sizes = (math.prod(hdu.shape) * abs(int(hdu.header["BITPIX"])) // 8 for hdu in images)
             _refuse_large(sum(sizes), max_bytes)
             primary = file[0].header
-            return b"".join(
+            plain = [
                 _expanded(hdu, primary, is_extension=number > 0)
                 for number, hdu in enumerate(images)
-            )
+            ]
+            return b"".join([*plain, *_beam_tables(file, data)])
     except HeaderError:
         raise
     except Exception as error:
@@ -184,19 +186,26 @@ def _expand_tiles(data: bytes, max_bytes: int) -> bytes:
 
 
 def _expanded(image: fits.CompImageHDU, primary: Header, *, is_extension: bool) -> bytes:
-    """Return an HDU of pixels that need no scaling any more."""
+    """Return an HDU of the pixels as they were before; BSCALE, BZERO and BLANK still count."""
     header, pixels = image.header.copy(), np.asarray(image.data)
     if Cards(header).flag("INHERIT"):
-        header.extend(primary, unique=True)
-    for name in ("BSCALE", "BZERO", "BLANK"):
-        header.remove(name, ignore_missing=True)
-    values = pixels.astype(">f4" if pixels.dtype.itemsize <= 4 else ">f8")
-    plain = _layout(
-        header, -8 * values.dtype.itemsize, pixels.shape[::-1], is_extension=is_extension
-    )
+        inherit(header, primary)
+    values = pixels.astype(pixels.dtype.newbyteorder(">"))
+    bits = 8 * values.dtype.itemsize * (-1 if values.dtype.kind == "f" else 1)
+    plain = _layout(header, bits, pixels.shape[::-1], is_extension=is_extension)
     if image.name:
         plain["EXTNAME"] = image.name
+    if "CASAMBM" in header:
+        plain["CASAMBM"] = header["CASAMBM"]
     return _with_padding(plain, values.tobytes())
+
+
+def _beam_tables(file: fits.HDUList, data: bytes) -> Iterator[bytes]:
+    """Yield CASA's tables of beams as they are in a file."""
+    for hdu in file:
+        if hdu.name == "BEAMS":
+            place = hdu.fileinfo()
+            yield data[place["hdrLoc"] : place["datLoc"] + place["datSpan"]]
 
 
 def split_file(data: bytes, image: FitsImage) -> Iterator[bytes]:
@@ -245,7 +254,7 @@ def _refuse_other_axes(image: FitsImage) -> None:
     cards = Cards(image.header)
     for axis, length in enumerate(image.axes[2:], start=3):
         ctype = (cards.required_text(f"CTYPE{axis}") or "").upper()
-        if length > 1 and not ctype.startswith((*SPECTRAL_TYPES, "STOKES")):
+        if length > 1 and not ctype.startswith((*SPECTRAL_TYPES, *STOKES_TYPES)):
             raise HeaderError(
                 "not_2d",
                 f"axis {axis} has {length} planes and CTYPE{axis} is {ctype or 'missing'}; only "
@@ -272,7 +281,7 @@ def _plane_header(image: FitsImage, number: int, data: bytes) -> Header:
         header,
         data,
         channel=planes.get(spectral, 0),
-        polarisation=planes.get(find_axis(cards, ("STOKES",)) or 0, 0),
+        polarisation=planes.get(find_axis(cards, STOKES_TYPES) or 0, 0),
     )
     return _layout(header, image.bitpix, (*image.axes[:2], *(1 for _ in planes)))
 

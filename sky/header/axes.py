@@ -50,10 +50,31 @@ def value_at_plane(cards: Cards, axis: int) -> float:
 
 
 def step_of_axis(cards: Cards, axis: int) -> float | None:
-    """Return the step of an axis, from CDELT (times PC) or the CD matrix; None without a card."""
+    """Return the step of an axis, from CDELT (times PC) or the CD matrix; None without a card.
+
+    Raises
+    ------
+    HeaderError
+        Code ``bad_header`` if a card cannot be read, or joins the axis with another one.
+    """
     step = cards.required_number(f"CDELT{axis}")
-    matrix = cards.required_number(f"CD{axis}_{axis}")
+    matrix, scale = (_element(cards, kind, axis, axis) for kind in ("CD", "PC"))
+    for kind in ("CD", "PC"):
+        for other in range(1, _MOST_AXES + 1):
+            if other != axis and _element(cards, kind, axis, other):
+                raise HeaderError(
+                    "bad_header",
+                    f"{kind}{axis}_{other} joins axis {axis} with axis {other}: the plane's value "
+                    "on it depends on both; write axes that are independent",
+                )
     if matrix is not None:
         return matrix
-    scale = cards.required_number(f"PC{axis}_{axis}")
     return step if step is None or not scale else step * scale
+
+
+def _element(cards: Cards, kind: str, row: int, column: int) -> float | None:
+    """Return an element of a matrix of axes, in today's spelling or in that of 1996 (PC003003)."""
+    for name in (f"{kind}{row}_{column}", f"{kind}{row:03}{column:03}"):
+        if (value := cards.required_number(name)) is not None:
+            return value
+    return None

@@ -23,7 +23,13 @@ _WSCLEAN = re.compile(
 _WSCLEAN_ROUND = re.compile(rf"-beam-size\s+{_NUMBER}(\w*)", re.IGNORECASE)
 _TO_DEG = {"": 1 / 3600, "asec": 1 / 3600, "arcsec": 1 / 3600, "amin": 1 / 60, "arcmin": 1 / 60,
            "deg": 1.0, "masec": 1 / 3.6e6}  # fmt: skip
-_COMMENTED_TO_DEG = _TO_DEG | {"rad": math.degrees(1.0), "mas": 1 / 3.6e6}
+_COMMENTED_TO_DEG = _TO_DEG | {
+    "arcsecs": 1 / 3600, "arcsecond": 1 / 3600, "arcseconds": 1 / 3600, "arcmins": 1 / 60,
+    "arcminute": 1 / 60, "arcminutes": 1 / 60, "rad": math.degrees(1.0),
+    "radian": math.degrees(1.0), "radians": math.degrees(1.0), "mas": 1 / 3.6e6,
+}  # fmt: skip
+# BMAJ, BMIN and BPA, and as AIPS and Obit write them.
+_NAMES = (("BMAJ", "BMIN", "BPA"), ("CLEANBMJ", "CLEANBMN", "CLEANBPA"))
 # A beam that is round to this fraction needs no position angle.
 _ROUND = 1e-3
 _LARGEST_DEG = 90.0
@@ -43,15 +49,21 @@ def read_beam(cards: Cards) -> Beam:
     HeaderError
         Codes ``no_beam``, ``bad_beam``, ``bad_header``.
     """
-    major, minor = _axis(cards, "BMAJ"), _axis(cards, "BMIN")
-    if major is None or minor is None:
-        beam = _from_history(list(cards.history()))
-        if beam is None:
-            raise HeaderError(
-                "no_beam", "no restoring beam: set BMAJ, BMIN and BPA [deg] (or fits:BMAJ headers)"
-            )
-        return _checked(*beam)
-    return _checked(major, minor, cards.required_number("BPA"))
+    found = (_from_cards(cards, *names) for names in _NAMES)
+    beam = next((each for each in found if each is not None), None)
+    # Zero is what writes the cards and does not know the beam.
+    if beam is None or beam[:2] == (0, 0):
+        beam = _from_history(list(cards.history())) or beam
+    if beam is None:
+        raise HeaderError(
+            "no_beam", "no restoring beam: set BMAJ, BMIN and BPA [deg] (or fits:BMAJ headers)"
+        )
+    return _checked(*beam)
+
+
+def _from_cards(cards: Cards, *names: str) -> WrittenBeam | None:
+    major, minor, angle = (_axis(cards, name) for name in names)
+    return None if major is None or minor is None else (major, minor, angle)
 
 
 def _axis(cards: Cards, name: str) -> float | None:

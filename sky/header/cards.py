@@ -13,11 +13,13 @@ from astropy.utils.exceptions import AstropyWarning
 
 from sky.header.errors import HeaderError
 
-__all__ = ["Cards", "quiet_astropy"]
+__all__ = ["Cards", "quiet_astropy", "to_number"]
 
 _LONGEST_QUOTE = 80
 # The unit of a value, in brackets at the beginning of its comment.
 _UNIT = re.compile(r"\[\s*([A-Za-z]+)\s*\]")
+# A number in quotes; FITS 4.0, section 4.2.4 has the exponent D.
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?")
 _UNREADABLE = object()
 
 
@@ -85,7 +87,7 @@ class Cards:
 
     def number(self, name: str) -> float | None:
         """Return an optional card as a finite number; None if it is absent or unreadable."""
-        value = _to_number(self._value(name))
+        value = to_number(self._value(name))
         if value is None and name in self._cards and not self._is_empty(name):
             self.ignore(name)
         return value
@@ -98,7 +100,7 @@ class Cards:
         HeaderError
             Code ``bad_header`` if the card is there and is no finite number.
         """
-        value = _to_number(self._value(name))
+        value = to_number(self._value(name))
         if value is None and name in self._cards:
             raise self.unreadable(name, "a finite number")
         return value
@@ -249,10 +251,14 @@ def _parse_value(card: Card) -> object:
     return None if type(value).__name__ == "Undefined" else value
 
 
-def _to_number(value: object) -> float | None:
-    """Return a finite float, also of a number in quotes; None for anything else."""
+def to_number(value: object) -> float | None:
+    """Return a finite float, also of a number in quotes as FITS writes it; None for another."""
     if value is None or isinstance(value, bool):
         return None
+    if isinstance(value, str):
+        if not _NUMBER.fullmatch(value.strip()):
+            return None
+        value = value.upper().replace("D", "E")
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):

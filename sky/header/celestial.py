@@ -87,7 +87,7 @@ def _to_standard(name: str, text: str) -> str:
     """Return a text in the spelling of the standard."""
     if name.startswith("CUNIT"):
         return _UNITS.get(text.lower(), text)
-    return text if name.startswith("CTYPE") else _SYSTEMS.get(text.upper(), text.upper())
+    return text.upper() if name.startswith("CTYPE") else _SYSTEMS.get(text.upper(), text.upper())
 
 
 def _number_of(cards: Cards, name: str) -> float | int:

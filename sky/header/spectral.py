@@ -25,13 +25,23 @@ SPECTRAL_TYPES = (
     "VELO",
     "BETA",
     "FELO",
+    "LAMBDA",
 )
+# Obit's: plane 1 is the image at the reference frequency, the others are spectral indices.
+_PLANE_AND_INDICES = "SPECLNMF"
+# Types of older writers, as the standard spells them.
+_SPELLINGS = {_PLANE_AND_INDICES: "FREQ", "FREQUENC": "FREQ", "LAMBDA": "WAVE", "VELOCITY": "VELO"}
 _FROM_REST = ("VRAD", "VOPT", "ZOPT", "VELO", "FELO")
 _REST_CARDS = ("RESTFRQ", "RESTFREQ")
 # Telescopes whose images carry the centre of their band in RESTFRQ.
 _REST_IS_CENTRE = frozenset({"LOFAR"})
 _LOWEST_HZ, _HIGHEST_HZ = 1e5, 1e15
 _LIGHT_M_S = 299_792_458.0
+# Units as AIPS and others write them.
+_UNITS = {
+    "hertz": "Hz", "hz": "Hz", "khz": "kHz", "mhz": "MHz", "ghz": "GHz", "thz": "THz",
+    "m/s": "m/s", "m/sec": "m/s", "km/s": "km/s", "km/sec": "km/s",
+}  # fmt: skip
 _TO_HZ = {"hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9}
 
 Spectrum = tuple[float, float]
@@ -52,7 +62,7 @@ def read_frequency(cards: Cards) -> Spectrum:
     ----------
     FITS 4.0, section 8.4; Greisen et al. 2006, A&A 446, 747.
     """
-    axis = find_axis(cards, SPECTRAL_TYPES)
+    axis = find_axis(cards, (*SPECTRAL_TYPES, _PLANE_AND_INDICES))
     rest_hz = _rest(cards)
     width_hz = cards.number("RESTBW")
     if width_hz is not None:
@@ -108,12 +118,17 @@ def _on_axis(cards: Cards, axis: int, rest_hz: float | None) -> Spectrum:
     if value is None:
         raise HeaderError("no_frequency", f"axis {axis} is {ctype} and CRVAL{axis} is missing")
     pixel = cards.required_number(f"CRPIX{axis}")
+    if ctype == _PLANE_AND_INDICES and pixel not in (None, 1.0):
+        raise HeaderError(
+            "bad_frequency",
+            f"axis {axis} is {ctype} and CRPIX{axis} is {pixel:g}: only plane 1 of it is an image",
+        )
     step = step_of_axis(cards, axis)
     if pixel not in (None, 1.0) and step is None:
         raise cards.unreadable(f"CDELT{axis}", "the width of a channel")
     one_axis = {
         "WCSAXES": 1,
-        "CTYPE1": ctype,
+        "CTYPE1": _SPELLINGS.get(ctype[:8], ctype),
         "CRVAL1": value,
         # An axis without a step has one value, wherever its reference pixel is.
         "CRPIX1": pixel if pixel is not None and step else 1.0,
@@ -142,9 +157,7 @@ def _velocity_reference(cards: Cards) -> int | None:
 
 def _unit(cards: Cards, axis: int) -> str | None:
     text = cards.required_text(f"CUNIT{axis}")
-    return text and {"hertz": "Hz", "hz": "Hz", "khz": "kHz", "mhz": "MHz", "ghz": "GHz"}.get(
-        text.lower(), text
-    )
+    return text and _UNITS.get(text.lower(), text)
 
 
 @lru_cache(maxsize=256)

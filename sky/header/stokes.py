@@ -5,8 +5,10 @@ from sky.header.cards import Cards
 from sky.header.errors import HeaderError
 from sky.stokes import STOKES_BY_CODE, STOKES_NAMES
 
-__all__ = ["read_stokes"]
+__all__ = ["STOKES_TYPES", "read_stokes"]
 
+# That of the standard, and POL, POLN or POLARISATION of other writers.
+STOKES_TYPES = ("STOKES", "POL")
 _TOLERANCE = 1e-3
 
 
@@ -20,7 +22,7 @@ def read_stokes(cards: Cards) -> str:
     HeaderError
         Code ``bad_stokes`` if the code is none of FITS 4.0 table 29, ``bad_header``.
     """
-    axis = find_axis(cards, ("STOKES", "POLARIZ"))
+    axis = find_axis(cards, STOKES_TYPES)
     if axis is None:
         return _from_name(cards)
     code = value_at_plane(cards, axis)

@@ -1,18 +1,14 @@
 """Start and length of the exposure: FITS 4.0 section 9 and older conventions."""
 
-import math
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from astropy.time import Time
-from astropy.utils.iers import IERSRangeError
-from astropy.utils.iers import conf as iers_settings
-
 from sky.header.cards import Cards
+from sky.header.date_text import split_clock, split_date
 from sky.header.errors import HeaderError
+from sky.header.time_scales import SCALES, add_elapsed, to_utc
 
 __all__ = ["Exposure", "check_exposure", "read_exposure"]
 
@@ -21,26 +17,13 @@ _SECOND = timedelta(seconds=1)
 _DAY_S = 86_400.0
 # Two cards of one exposure may name its start on either side of midnight, local and universal.
 _LARGEST_CONFLICT_S = 1.5 * _DAY_S
+# The start and another time of one exposure, where pauses are not counted as exposure.
+_LARGEST_GAP_S = 3600.0
+_MJD_AS_JD = 2_400_000.5
 _MJD_RANGE = (-300_000.0, 2_900_000.0)  # years 1037 to 9798
 # The first radio observation of the sky was later; no image integrates longer.
 _EARLIEST = datetime(1930, 1, 1, tzinfo=UTC)
 _LONGEST_S = 10 * _DAY_S
-# TAI - GPS; GPS time has no leap seconds.
-_TAI_MINUS_GPS_S = 19.0
-
-# FITS 4.0 table 30 and what AIPS and older writers use. `ut1` differs from UTC by less than 0.9 s.
-_SCALES = {
-    "": "utc", "utc": "utc", "ut": "utc", "gmt": "utc", "z": "utc", "tai": "tai", "iat": "tai",
-    "tt": "tt", "tdt": "tt", "et": "tt", "ut1": "ut1", "tdb": "tdb", "tcb": "tcb", "tcg": "tcg",
-    "gps": "gps",
-}  # fmt: skip
-
-_ISO = re.compile(
-    r"^([+-]?\d{4,5})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{1,2})(?::(\d{1,2})(\.\d*)?)?)?"
-    r"(Z|[+-]\d{2}:?\d{2})?$"
-)
-_OLD_DATE = re.compile(r"^(\d{1,2})/(\d{1,2})/(\d{2})$")  # dd/mm/yy, 20th century
-_CLOCK = re.compile(r"^(\d{1,2}):(\d{1,2})(?::(\d{1,2})(\.\d*)?)?$")
 
 # Units of a duration, by FITS 4.0 section 9.3 and as comments have them.
 _TO_S = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0, "hr": 3600.0,
@@ -108,7 +91,7 @@ def read_exposure(cards: Cards) -> Exposure:
         middles = list(_moments(cards, ("DATE-AVG",), ("MJD-AVG",), scale))
         if middles or not starts:
             return _from_middle(cards, middles, length_s, scale)
-    start = _finest(starts)
+    start = _earliest(_finest(starts), starts, length_s)
     if length_s is None:
         end = _optional_end(cards, scale)
         length_s = max((end.time - start.time) / _SECOND, 0.0) if end else 0.0
@@ -119,7 +102,10 @@ def _optional_end(cards: Cards, scale: str) -> _Moment | None:
     """Return the end of the exposure; None where no card has a time that can be read."""
     names = ("DATE-END", "END_UTC", "MJD-END")
     try:
-        ends = list(_moments(cards, names[:2], names[2:], scale))
+        ends = [
+            *_moments(cards, names[:2], names[2:], scale),
+            *_elapsed(cards, "TSTOP", scale),
+        ]
         return _finest(ends) if ends else None
     except HeaderError:
         for name in names:
@@ -181,13 +167,13 @@ def _scale(cards: Cards) -> str:
     """Return the time scale of all date cards; `utc` where none is named."""
     text = cards.required_text("TIMESYS") or ""
     name = text.lower().split("(")[0].strip()
-    if name not in _SCALES:
+    if name not in SCALES:
         raise HeaderError(
             "bad_date",
             f"TIMESYS is {text!r}, and times in it cannot be converted to UTC; write UTC, TAI, "
             "TT, TDB, UT1 or GPS",
         )
-    return _SCALES[name]
+    return SCALES[name]
 
 
 def _duration(cards: Cards) -> float | None:
@@ -208,8 +194,12 @@ def _seconds(cards: Cards, name: str) -> float | None:
         return None
     scale = cards.scale(name, _TO_S)
     if scale == 1.0 and name in _IN_TIMEUNIT:
-        scale = _TO_S.get((cards.text("TIMEUNIT") or "s").lower(), 1.0)
+        scale = _time_unit_s(cards)
     return value * scale
+
+
+def _time_unit_s(cards: Cards) -> float:
+    return _TO_S.get((cards.text("TIMEUNIT") or "s").lower(), 1.0)
 
 
 def _refuse_far(cards: Cards) -> None:
@@ -225,6 +215,7 @@ def _refuse_far(cards: Cards) -> None:
 def _starts(cards: Cards, scale: str) -> Iterator[_Moment]:
     yield from _moments(cards, ("DATE-BEG",), ("MJD-BEG",), scale)
     yield from _moments(cards, ("DATE-OBS", "DATE_OBS"), ("MJD-OBS",), scale)
+    yield from _elapsed(cards, "TSTART", scale)
 
 
 def _moments(
@@ -251,11 +242,7 @@ def _finest(moments: list[_Moment]) -> _Moment:
     finest = min(moments, key=lambda moment: _resolution_among(moment, moments))
     for other in moments:
         if abs((other.time - finest.time) / _SECOND) > _LARGEST_CONFLICT_S:
-            raise HeaderError(
-                "bad_date",
-                f"{finest.card} says {finest.time.isoformat()} and {other.card} says "
-                f"{other.time.isoformat()}: correct one of them",
-            )
+            raise _conflict(finest, other)
     if finest.resolution_s >= _DAY_S:
         raise HeaderError(
             "bad_date",
@@ -263,6 +250,37 @@ def _finest(moments: list[_Moment]) -> _Moment:
             "2024-03-05T06:07:08.5, or add TIME-OBS or MJD-OBS",
         )
     return finest
+
+
+def _earliest(start: _Moment, starts: list[_Moment], length_s: float | None) -> _Moment:
+    """Return the first of the times that cards give for the start, where they differ.
+
+    A card that is later by less than the exposure is its middle or end.
+
+    Raises
+    ------
+    HeaderError
+        Code ``bad_date`` if another time of day lies outside of the exposure.
+    """
+    earliest = start
+    for other in starts:
+        apart_s = abs((other.time - start.time) / _SECOND)
+        if _resolution_among(other, starts) >= _DAY_S or apart_s <= (
+            other.resolution_s + start.resolution_s
+        ):
+            continue
+        if length_s is not None and apart_s > length_s + _LARGEST_GAP_S:
+            raise _conflict(start, other)
+        earliest = min(earliest, other, key=lambda moment: moment.time)
+    return earliest
+
+
+def _conflict(one: _Moment, other: _Moment) -> HeaderError:
+    return HeaderError(
+        "bad_date",
+        f"{one.card} says {one.time.isoformat()} and {other.card} says "
+        f"{other.time.isoformat()}: correct one of them",
+    )
 
 
 def _resolution_among(moment: _Moment, others: list[_Moment]) -> float:
@@ -278,48 +296,16 @@ def _resolution_among(moment: _Moment, others: list[_Moment]) -> float:
 def _from_text(cards: Cards, name: str, text: str, scale: str) -> _Moment:
     text = text.strip('" ').split(";")[0].strip('" ')  # WSClean of 2014 wrote `"...";`
     try:
-        day, clock, offset = _split(text)
+        day, clock, offset = split_date(text)
         if (clock is None or clock[1] == 0) and name.endswith("OBS"):
             clock = _clock_of_day(cards) or clock
         resolution_s, seconds = clock or (_DAY_S, 0.0)
         moment = datetime(*day, tzinfo=UTC) + timedelta(seconds=seconds) - offset
-        return _Moment(name, _to_utc(moment, scale), resolution_s, is_midnight=seconds == 0)
+        return _Moment(name, to_utc(moment, scale), resolution_s, is_midnight=seconds == 0)
     except (ValueError, OverflowError) as error:
         raise HeaderError(
             "bad_date", f"cannot read {name} = {text!r}: {error}; write ISO 8601 UTC"
         ) from None
-
-
-def _split(text: str) -> tuple[tuple[int, int, int], tuple[float, float] | None, timedelta]:
-    """Return year, month, day; resolution and second of day if there are any; offset from UTC."""
-    if match := _OLD_DATE.match(text):
-        day, month, year = map(int, match.groups())
-        return (1900 + year, month, day), None, timedelta(0)
-    match = _ISO.match(text)
-    if match is None:
-        raise ValueError("it is no date")
-    year, month, day = (int(match[i]) for i in (1, 2, 3))
-    clock = None if match[4] is None else _clock(match[4], match[5], match[6], match[7])
-    return (year, month, day), clock, _offset(match[8])
-
-
-def _clock(
-    hour: str, minute: str, second: str | None, fraction: str | None
-) -> tuple[float, float]:
-    """Return resolution and second of day; second 60 is the next minute's first."""
-    h, m, s = int(hour), int(minute), int(second or 0)
-    if h > 24 or m > 59 or s > 60:
-        raise ValueError("there is no such time of day")
-    part = float("0" + fraction) if fraction and fraction != "." else 0.0
-    resolution_s = 60.0 if second is None else 10.0 ** -len((fraction or ".")[1:])
-    return resolution_s, 3600.0 * h + 60.0 * m + s + part
-
-
-def _offset(text: str | None) -> timedelta:
-    if text is None or text == "Z":
-        return timedelta(0)
-    minutes = 60 * int(text[1:3]) + int(text[-2:])
-    return timedelta(minutes=-minutes if text[0] == "-" else minutes)
 
 
 def _clock_of_day(cards: Cards) -> tuple[float, float] | None:
@@ -327,8 +313,8 @@ def _clock_of_day(cards: Cards) -> tuple[float, float] | None:
     for name in _CLOCK_CARDS:
         if (text := cards.text(name)) is None:
             continue
-        if match := _CLOCK.match(text.strip('"')):
-            return _clock(match[1], match[2], match[3], match[4])
+        if (clock := split_clock(text.strip('"'))) is not None:
+            return clock
         cards.ignore(name)
     return None
 
@@ -336,51 +322,57 @@ def _clock_of_day(cards: Cards) -> tuple[float, float] | None:
 def _from_mjd(cards: Cards, name: str, mjd: float, scale: str) -> _Moment:
     if not _MJD_RANGE[0] <= mjd <= _MJD_RANGE[1]:
         raise HeaderError("bad_date", f"{name} is {mjd:g}: no modified Julian date of an image")
-    day, fraction = divmod(mjd, 1.0)
-    moment = _MJD_EPOCH + timedelta(days=day, microseconds=round(fraction * _DAY_S * 1e6))
     try:
-        return _Moment(name, _to_utc(moment, scale), _resolution_s(cards.image(name), fraction))
+        resolution_s = _resolution_s(cards.image(name), mjd % 1.0)
+        return _Moment(name, to_utc(_at_mjd(mjd), scale), resolution_s)
     except (ValueError, OverflowError) as error:
         raise HeaderError("bad_date", f"cannot convert {name} = {mjd:g}: {error}") from None
 
 
+def _at_mjd(mjd: float) -> datetime:
+    """Return what a clock reads at a modified Julian date."""
+    day, fraction = divmod(mjd, 1.0)
+    return _MJD_EPOCH + timedelta(days=day, microseconds=round(fraction * _DAY_S * 1e6))
+
+
 def _resolution_s(card: str, fraction: float) -> float:
     """Return how finely a Julian date is written [s]; a bare number of days is a day."""
-    match = re.search(r"=\s*'?\s*[-+]?\d*\.?(\d*)(?:[EeDd]([+-]?\d{1,2}))?", card)
-    n_digits = len(match[1]) - int(match[2] or 0) if match else 0
+    n_digits = _decimals(card)
     if fraction == 0 and n_digits <= 1:
         return _DAY_S
     return _DAY_S * 10.0 ** -max(n_digits, 0)
 
 
-def _to_utc(moment: datetime, scale: str) -> datetime:
-    """Return a moment whose clock runs in `scale` as UTC."""
-    if scale == "utc":
-        return moment
-    if scale == "gps":
-        moment, scale = moment + timedelta(seconds=_TAI_MINUS_GPS_S), "tai"
-    with (
-        warnings.catch_warnings(),
-        iers_settings.set_temp("auto_download", value=False),
-        iers_settings.set_temp("auto_max_age", value=None),
-    ):
-        warnings.simplefilter("ignore")  # dubious years are refused elsewhere
-        time = Time(moment.replace(tzinfo=None), scale=scale)
-        try:
-            shift_s = _utc_minus(time)
-        except IERSRangeError:
-            shift_s = 0.0  # UT1 beyond the tables: it is kept within 0.9 s of UTC
-        except Exception as error:
-            # astropy and erfa have several classes for a date outside of their tables.
-            raise ValueError(f"no conversion from {scale} at that date") from error
-    return moment + timedelta(seconds=shift_s)
+def _decimals(card: str) -> int:
+    match = re.search(r"=\s*'?\s*[-+]?\d*\.?(\d*)(?:[EeDd]([+-]?\d{1,2}))?", card)
+    return len(match[1]) - int(match[2] or 0) if match else 0
 
 
-def _utc_minus(time: Time) -> float:
-    """Return the difference of the clock readings UTC minus `time`'s own scale [s]."""
-    utc = time.utc
-    days = (utc.jd1 - time.jd1) + (utc.jd2 - time.jd2)
-    shift_s = float(days) * _DAY_S
-    if not math.isfinite(shift_s):
-        raise ValueError("the tables of UTC do not reach it")
-    return shift_s
+def _elapsed(cards: Cards, name: str, scale: str) -> Iterator[_Moment]:
+    """Yield a time that counts from the reference of the header: FITS 4.0, section 9.2.
+
+    Without a reference it counts from a moment that only its writer knows.
+    """
+    value, reference = cards.number(name), _reference(cards)
+    if value is None or reference is None:
+        return
+    unit_s = _time_unit_s(cards)
+    elapsed_s = unit_s * (value + (cards.number("TIMEOFFS") or 0.0))
+    try:
+        moment = add_elapsed(reference, elapsed_s, scale)
+    except (ValueError, OverflowError) as error:
+        raise HeaderError("bad_date", f"cannot convert {name} = {value:g}: {error}") from None
+    resolution_s = unit_s * 10.0 ** -max(_decimals(cards.image(name)), 0)
+    yield _Moment(name, moment, min(resolution_s, _DAY_S))
+
+
+def _reference(cards: Cards) -> datetime | None:
+    """Return the moment that times count from; None without a card for it."""
+    for name, epoch in (("MJDREF", 0.0), ("JDREF", _MJD_AS_JD)):
+        whole, split = (cards.required_number(each) for each in (name, f"{name}I"))
+        part = cards.required_number(f"{name}F")
+        if whole is not None or split is not None or part is not None:
+            return _at_mjd((whole or 0.0 if split is None else split) - epoch + (part or 0.0))
+    if (text := cards.required_text("DATEREF")) is not None:
+        return _from_text(cards, "DATEREF", text, "utc").time
+    return None

@@ -184,3 +184,55 @@ def test_planes_that_differ_in_something_else_are_refused(ctype: str | None) -> 
     with pytest.raises(HeaderError, match=f"CTYPE3 is {ctype or 'missing'}") as refused:
         list(split_planes(data, parse_fits(data, {})))
     assert refused.value.code == "not_2d"
+
+
+@pytest.mark.parametrize("kind", ["RICE_1", "GZIP_2", "PLIO_1", "HCOMPRESS_1"])
+@pytest.mark.parametrize("cards", [{}, {"BLANK": 3}, {"BSCALE": 0.5, "BZERO": 2.0, "BLANK": 3}])
+def test_a_tile_compressed_image_of_whole_numbers_stays_one(
+    kind: str, cards: dict[str, float]
+) -> None:
+    """Zeros side by side are values of whole numbers, and blanks only of others."""
+    numbers = np.random.default_rng(2).integers(0, 5, (64, 64)).astype("i2")
+    packed = fits.CompImageHDU(numbers, compression_type=kind)
+    for name, value in (CARDS | cards).items():
+        packed.header[name] = value
+    data = write(fits.HDUList([fits.PrimaryHDU(), packed]))
+    unpacked, image = open_fits(data, {}, max_bytes=LIMIT)
+    assert image.bitpix == 16
+    expected = numbers * cards.get("BSCALE", 1.0) + cards.get("BZERO", 0.0)
+    expected[numbers == cards.get("BLANK")] = np.nan
+    np.testing.assert_array_equal(decode_pixels(unpacked, image), expected.astype("f4"))
+
+
+@pytest.mark.parametrize("card", ["BZERO   = 32768.0", "BSCALE  = 2.0", "BLANK   = 7"])
+@pytest.mark.parametrize("bitpix", [16, -32])
+def test_what_scales_the_pixels_of_the_primary_is_not_inherited(card: str, bitpix: int) -> None:
+    numbers = pixels("i2" if bitpix > 0 else "f4")
+    image = fits.ImageHDU(numbers)
+    image.header.update(CARDS | {"INHERIT": True})
+    data = write(fits.HDUList([fits.PrimaryHDU(), image]))
+    end = data.index(b"END" + b" " * 77)
+    data = data[:end] + card.ljust(80).encode() + data[end : end + 80] + data[end + 160 :]
+    got, _ = opened(data)
+    np.testing.assert_array_equal(got, numbers.astype("f4"))
+
+
+def test_the_beams_of_casa_are_found_beside_a_tile_compressed_image() -> None:
+    packed = fits.CompImageHDU(pixels(), compression_type="RICE_1")
+    for name, value in CARDS.items():
+        if name not in ("BMAJ", "BMIN", "BPA"):
+            packed.header[name] = value
+    packed.header["CASAMBM"] = True
+    columns = (("BMAJ", "arcsec", 180.0), ("BMIN", "arcsec", 144.0), ("BPA", "deg", 30.0))
+    beams = [fits.Column(name, "E", unit=unit, array=[value]) for name, unit, value in columns]
+    table = fits.BinTableHDU.from_columns(beams, name="BEAMS")
+    _, header = opened(write(fits.HDUList([fits.PrimaryHDU(), packed, table])))
+    read = read_metadata(header)
+    assert (read.beam_major_deg, read.beam_minor_deg, read.beam_pa_deg) == (0.05, 0.04, 30.0)
+
+
+@pytest.mark.parametrize("text", ["1.5D2", "150", " 150.0 "])
+def test_an_injected_number_is_read_as_a_card_is(text: str) -> None:
+    _, image = open_fits(make(), {"CRVAL1": text, "TELESCOP": "3"}, max_bytes=LIMIT)
+    assert image.header["CRVAL1"] == 150.0
+    assert str(image.header["TELESCOP"]) == "3"

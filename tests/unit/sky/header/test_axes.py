@@ -282,3 +282,67 @@ def test_a_frequency_is_in_the_unit_that_its_comment_begins_with(name: str, unit
 
 def test_a_round_beam_needs_no_angle() -> None:
     assert read_beam(cards(BMAJ=0.1, BMIN=0.09999)) == (0.1, 0.09999, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("ctype", "unit", "value", "hz"),
+    [
+        ("VRAD", "KM/S", 100.0, HI_HZ * (1 - 100 / 299_792.458)),
+        ("FELO-LSR", "M/S", 1e5, HI_HZ / (1 + 1e5 / 299_792_458)),
+        ("LAMBDA", "m", 0.21, 299_792_458 / 0.21),
+        ("SPECLNMF", "Hz", 1.28e9, 1.28e9),
+        ("frequency", "Mhz", 1400.0, 1.4e9),
+    ],
+)
+def test_spellings_of_older_writers_are_converted(
+    ctype: str, unit: str, value: float, hz: float
+) -> None:
+    found = read_frequency(cards(RESTFRQ=HI_HZ, **axis(ctype, value, value / 100, CUNIT=unit)))
+    assert found[0] == pytest.approx(hz, rel=1e-12)
+
+
+def test_a_plane_of_spectral_indices_is_refused() -> None:
+    with pytest.raises(HeaderError, match="SPECLNMF and CRPIX3 is 0"):
+        read_frequency(cards(RESTFRQ=HI_HZ, **axis("SPECLNMF", 1.28e9, 1e6, CRPIX=0.0)))
+
+
+@pytest.mark.parametrize("name", ["PC3_3", "PC003003"])
+def test_both_spellings_of_a_matrix_scale_the_axis(name: str) -> None:
+    found = read_frequency(cards(**axis("FREQ", 1.4e9, 1e6, CRPIX=5.0), **{name: 2.0}))
+    assert found == pytest.approx((1.392e9, 2e6))
+
+
+def test_an_axis_that_is_joined_with_another_one_is_refused() -> None:
+    with pytest.raises(HeaderError, match="PC3_4 joins axis 3 with axis 4"):
+        read_frequency(cards(**axis("FREQ", 1.4e9, 1e6, CRPIX=5.0), PC3_4=0.1))
+
+
+@pytest.mark.parametrize("ctype", ["POL", "POLN", "POLARISATION", "POLARIZATION", "stokes"])
+def test_an_axis_of_polarisations_is_one_whatever_its_name(ctype: str) -> None:
+    assert read_stokes(cards(**axis(ctype, 4.0, 1.0, number=4))) == "V"
+
+
+@pytest.mark.parametrize("name", ["CD4_4", "CD004004"])
+def test_the_stokes_code_follows_the_matrix(name: str) -> None:
+    code = {"CTYPE4": "STOKES", "CRVAL4": -5.0, "CRPIX4": 2.0, name: -1.0}
+    assert read_stokes(cards(**code)) == "LR"
+
+
+@pytest.mark.parametrize("unit", ["arcminutes", "arcsecond", "radian"])
+def test_units_of_a_beam_may_be_written_out(unit: str) -> None:
+    in_unit = units.Unit({"arcminutes": "arcmin", "arcsecond": "arcsec", "radian": "rad"}[unit])
+    header = Header([("BPA", 10.0)])
+    for name, value in (("BMAJ", 0.05), ("BMIN", 0.04)):
+        header[name] = ((value * units.deg).to_value(in_unit), f"[{unit}] FWHM")
+    assert read_beam(Cards(header)) == pytest.approx((0.05, 0.04, 10.0))
+
+
+def test_the_angle_of_a_beam_has_a_unit_too() -> None:
+    header = Header([("BMAJ", 0.05), ("BMIN", 0.04), ("BPA", 0.5, "[rad] north through east")])
+    assert read_beam(Cards(header))[2] == pytest.approx(28.6478898)
+
+
+def test_a_beam_is_found_where_aips_and_obit_keep_it() -> None:
+    aips = "AIPS   CLEAN BMAJ=  5.0000E-02 BMIN=  4.0000E-02 BPA=  12.50"
+    assert read_beam(cards(CLEANBMJ=0.05, CLEANBMN=0.04, CLEANBPA=12.5)) == (0.05, 0.04, 12.5)
+    assert read_beam(cards(aips, BMAJ=0.0, BMIN=0.0, BPA=0.0)) == (0.05, 0.04, 12.5)

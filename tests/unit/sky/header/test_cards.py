@@ -78,3 +78,19 @@ def test_a_card_that_was_changed_has_its_new_value() -> None:
     assert cards.number("CRVAL1") == 2.5
     assert cards.scale("CRVAL1", {"rad": 3.0, "deg": 2.0}) == 3.0
     assert Cards(Header.fromstring(changed.tostring())).number("CRVAL1") == 2.5
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("'1.5D2'", 150.0),
+        ("1.5D+02", 150.0),
+        ("'.15e3'", 150.0),
+        ("'1_50'", None),
+        ("'infinity'", None),
+        ("'150 deg'", None),
+    ],
+)
+def test_a_number_is_what_fits_calls_one(text: str, number: float | None) -> None:
+    """Python reads underscores, too, and no exponent D."""
+    assert Cards(header(f"CRVAL1  = {text}")).number("CRVAL1") == number

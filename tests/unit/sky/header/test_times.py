@@ -15,6 +15,7 @@ from sky.header.times import Exposure, read_exposure
 START = datetime(2024, 3, 5, 6, 7, 8, 500_000, tzinfo=UTC)
 ISO = "2024-03-05T06:07:08.5"
 MJD = 60374.254959491
+MILLISECOND = timedelta(milliseconds=1)
 MOMENTS = st.datetimes(datetime(1980, 1, 1), datetime(2025, 12, 31))  # noqa: DTZ001  (naive)
 
 
@@ -200,9 +201,12 @@ def test_the_end_is_in_the_scale_of_the_start() -> None:
 
 @given(MOMENTS, st.sampled_from(["tai", "tt", "tdb", "tcb", "tcg", "ut1"]))
 def test_every_scale_is_converted_as_astropy_does(moment: datetime, scale: str) -> None:
-    expected = Time(moment, scale=scale).utc.unix
+    # `unix` of astropy stretches the days with a leap second; its clock does not.
+    clock = Time(moment, scale=scale, precision=6).utc.isot
+    day, second = clock[:17], float(clock[17:])
+    expected = datetime.fromisoformat(f"{day}00").replace(tzinfo=UTC) + timedelta(seconds=second)
     got = read(DATE_OBS=moment.isoformat(timespec="microseconds"), TIMESYS=scale.upper())
-    assert got.time_start.timestamp() == pytest.approx(expected, abs=1e-5)
+    assert abs(got.time_start - expected) <= timedelta(microseconds=10)
 
 
 @given(st.text(max_size=40).filter(lambda text: text.isascii() and text.isprintable()))
@@ -211,3 +215,57 @@ def test_any_text_is_a_date_or_refused(text: str) -> None:
         assert read(DATE_OBS=text).time_start.tzinfo is UTC
     except HeaderError as error:
         assert error.code in {"no_date", "bad_date", "bad_header"}  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("cards", "start", "exposure_s"),
+    [
+        ({"MJDREFI": 57204, "MJDREFF": 0.5, "TSTART": 3600.25, "TSTOP": 3700.25},
+         "2015-07-01T13:00:00.250", 100.0),
+        ({"MJDREF": 57204.0, "TSTART": 0.125, "TSTOP": 0.25, "TIMEUNIT": "d"},
+         "2015-07-01T03:00:00", 10_800.0),
+        ({"JDREF": 2457204.5, "TSTART": 77.184, "TIMESYS": "TT", "TELAPSE": 30.0},
+         "2015-07-01T00:00:09", 30.0),
+        ({"DATEREF": "2015-06-30T23:59:00", "TSTART": 70.0}, "2015-07-01T00:00:09", 0.0),
+        ({"DATE_OBS": "2015-07-01", "MJDREF": 57204.0, "TSTART": 43_200.5},
+         "2015-07-01T12:00:00.5", 0.0),
+        ({"MJDREF": 57204.0, "TSTART": 10.0, "TIMEOFFS": 5.0}, "2015-07-01T00:00:15", 0.0),
+    ],
+)  # fmt: skip
+def test_times_count_from_the_reference_of_the_header(
+    cards: dict[str, object], start: str, exposure_s: float
+) -> None:
+    """One of them counts a leap second, that of June 2015."""
+    got = read(**cards)
+    assert abs(got.time_start - datetime.fromisoformat(start).replace(tzinfo=UTC)) < MILLISECOND
+    assert got.exposure_s == pytest.approx(exposure_s)
+
+
+def test_an_elapsed_time_without_a_reference_is_no_date() -> None:
+    assert refusal(TSTART=10.0).code == "no_date"
+
+
+@pytest.mark.parametrize("scale", ["TAI", "TT", "TDB", "GPS"])
+def test_a_clock_is_converted_on_a_day_with_a_leap_second(scale: str) -> None:
+    """The day of UTC has 86 401 s, and a difference of Julian dates stretches it."""
+    got = read(DATE_OBS="2016-12-31T23:00:00.25", TIMESYS=scale)
+    lag_s = {"TAI": 36.0, "TT": 68.184, "TDB": 68.184, "GPS": 17.0}[scale]
+    expected = datetime(2016, 12, 31, 23, tzinfo=UTC) + timedelta(seconds=0.25 - lag_s)
+    assert abs(got.time_start - expected) < 2 * MILLISECOND
+
+
+def test_of_two_times_of_an_exposure_the_first_is_its_start() -> None:
+    middle = MJD + 300 / 86_400
+    assert abs(read(DATE_OBS=ISO, MJD_OBS=middle, EXPTIME=600.0).time_start - START) < MILLISECOND
+
+
+def test_two_times_that_are_hours_apart_are_refused() -> None:
+    error = refusal(DATE_OBS=ISO, MJD_OBS=60374.50000001, EXPTIME=10.0)
+    assert error.code == "bad_date"
+    assert "DATE-OBS says" in str(error)
+    assert "MJD-OBS says" in str(error)
+
+
+@pytest.mark.parametrize("clock", ["24:00:01", "24:30:00", "25:00:00"])
+def test_a_day_ends_at_24_hours(clock: str) -> None:
+    assert refusal(DATE_OBS=f"2015-06-29T{clock}").code == "bad_date"
