@@ -64,6 +64,24 @@ async def test_a_filter_that_can_never_match_is_refused_when_it_is_set(expressio
         assert await client.is_cut(60)
 
 
+async def test_a_filter_is_looked_at_by_a_worker_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever that costs: strangers send dozens of filters a second."""
+    looked_at: list[object] = []
+    monkeypatch.setattr(etree, "XPath", lambda *given, **_: looked_at.append(given))
+    async with serving() as site:
+        client = await site.introduce(filters=("/voe:VOEvent",))
+        assert "prefix voe" in await refusal_of(client)
+    assert looked_at == []
+
+
+@pytest.mark.parametrize("word", ["a", "a.b", "a-", "_"])
+async def test_long_names_are_read_within_the_time_of_a_filter(word: str) -> None:
+    pool = FilterPool()
+    names = tuple(f"{(word * 1000)[:990]}{n}" for n in range(4))
+    assert await pool.find_defect("192.0.2.1", names) == ""
+    await pool.aclose()
+
+
 async def test_filters_of_one_address_do_not_delay_those_of_another() -> None:
     """Each is fast enough; hundreds of them wait."""
     pool = FilterPool()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.distribute.steps.filter_check import check_filters, find_defect
+from services.distribute.steps.filter_check import check_filters
 from services.distribute.steps.filter_queue import FilterQueue
 from services.distribute.steps.transport import compile_filters, matches
 from tests.support.vtp_events import alert_packet
@@ -50,7 +50,7 @@ def test_an_expression_that_can_never_match_is_refused(expression: str, words: s
 
 
 def test_too_many_filters_are_told() -> None:
-    assert "17 filters" in find_defect(("//a",) * 17)
+    assert "17 filters" in check_filters(("//a",) * 17)
 
 
 def test_the_address_that_used_least_is_first() -> None:
