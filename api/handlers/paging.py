@@ -90,7 +90,7 @@ def _load(text: str) -> list[object]:
     padded = text + "=" * (-len(text) % 4)
     try:
         values = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         return []
     return values if isinstance(values, list) else []
 
@@ -99,8 +99,10 @@ def _convert(value: object, kind: type[Value]) -> Value | None:
     """Return the value as its kind, or None if it has another type."""
     if isinstance(value, bool):
         return None
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return None
     if kind is float and isinstance(value, int | float):
         return float(value)
-    if kind is int and isinstance(value, int) and abs(value) < 2**63:
+    if kind is int and isinstance(value, int):
         return value
     return value if kind is str and isinstance(value, str) else None

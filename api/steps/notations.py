@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 __all__ = ["parse_dec", "parse_ra", "parse_time"]
 
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+# Possessive: given back, the digits of a long text that is no number cost the square of them.
+_NUMBER = re.compile(r"[+-]?(\d++\.?\d*+|\.\d++)(e[+-]?\d++)?", re.IGNORECASE)
 _SPACE_FOR_PLUS = re.compile(r".*\d\d:\d\d(:\d\d(\.\d+)?)? \d\d:?(\d\d)?")
 _SEXAGESIMAL = re.compile(
     r"(?P<sign>[+-]?)(?P<whole>\d{1,3})(?:(?P<unit>[hd])|:|°| )\s*"

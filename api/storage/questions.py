@@ -28,6 +28,7 @@ _OTHERWISE = {False: ", or ask it as a job (async)", True: ", or raise EXECUTION
 # A question may be wrong in these ways; anything else is the fault of the server.
 _OF_THE_QUESTION = (
     asyncpg.DataError,
+    asyncpg.CardinalityViolationError,
     asyncpg.SyntaxOrAccessError,
     asyncpg.ProgramLimitExceededError,
     asyncpg.ConfigurationLimitExceededError,

@@ -148,6 +148,7 @@ async def test_maxrec_ends_an_answer_with_overflow(postgres_url: str) -> None:
         ({"QUERY": "select source_id / (source_id - source_id) from detection"}, "division"),
         ({"QUERY": "select ra + stream from source"}, "operator does not exist"),
         ({"QUERY": "select * from api_token"}, "there is no table api_token"),
+        ({"QUERY": "select (select id from detection) from source"}, "more than one row"),
     ],
 )
 async def test_an_error_is_a_votable_in_words(

@@ -30,7 +30,7 @@ def forged(value: object) -> str:
     "text",
     ["", "x", "ä", "====", "bm90IGpzb24", forged({"a": 1}), forged([1]), forged([1, 2, 3]),
      forged(["1", 2]), forged([True, 1]), forged([1, 2**70]), forged([None, 1]),
-     "[" * 5000],
+     "[" * 5000, forged([10**400, 1]), base64.urlsafe_b64encode(b"[" * 15_000).decode()],
 )  # fmt: skip
 def test_an_invalid_cursor_is_refused(text: str) -> None:
     with pytest.raises(ProblemError, match="leave it out") as refused:

@@ -1,5 +1,6 @@
 """Times and angles, as people write them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -109,3 +110,13 @@ def test_what_is_no_angle_is_refused_with_what_to_write(text: str) -> None:
 def test_a_declination_has_no_hours() -> None:
     with pytest.raises(ValueError, match="degrees"):
         parse_dec("12h34m56s")
+
+
+@pytest.mark.parametrize("parse", [parse_time, parse_ra, parse_dec])
+def test_a_million_digits_that_are_no_number_are_refused_at_once(
+    parse: Callable[[str], object],
+) -> None:
+    """With the square of them it would take hours."""
+    for begin in ("", ".", "1.", "1e"):
+        with pytest.raises(ValueError, match="write"):
+            parse(f"{begin}{'1' * 1_000_000}x")
