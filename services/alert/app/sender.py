@@ -108,6 +108,16 @@ class KafkaSender:
         """
         self._ends = await run_in_thread(self._read_ends)
 
+    async def count_partitions(self) -> int:
+        """Return how many partitions the topic of events has.
+
+        Raises
+        ------
+        TransientError
+            If Kafka is away, or does not know the topic yet.
+        """
+        return await run_in_thread(self._count_partitions)
+
     def known_ends(self) -> LowWatermark:
         """Return the ends of the alert topics as they were read last: they only grow."""
         return self._ends
@@ -213,6 +223,15 @@ class KafkaSender:
             if value is None:
                 continue
             yield OutMessage(topic, key, value, {"_format": kind, **common})
+
+    def _count_partitions(self) -> int:
+        try:
+            n_partitions = len(self._partitions(self._topics.transients))
+        except KafkaException as error:
+            raise TransientError(f"Kafka is away: {error}") from error
+        if n_partitions == 0:
+            raise TransientError(f"the broker does not know {self._topics.transients} yet")
+        return n_partitions
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
         metadata = self._reader.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]

@@ -144,11 +144,13 @@ class _Service:
     async def _consume(self, data_dir: Path, stack: AsyncExitStack) -> None:
         """Run faust until the process is asked to stop or something fails."""
         events = EventQueue()
+        n_partitions = await self._retry.retry_until_success_async(self._sender.count_partitions)
         app = build_app(
             self._settings.kafka,
             group=GROUP,
             data_dir=data_dir,
             events=events,
+            n_partitions=n_partitions,
             heartbeat=self._send_heartbeat,
         )
         for work in (events.run(self._on_events), self._watch()):

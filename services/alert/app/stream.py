@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import faust
 
@@ -48,12 +48,38 @@ class EventQueue:
                 await stream.ack(event)
 
 
+class _Cluster(Protocol):
+    """What the assignor of faust asks of the metadata of a cluster."""
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        """Return the numbers of the partitions; None or empty for an unknown topic."""
+
+
+class _KnownTopic:
+    """Metadata of a broker that has the topic of events, even if the broker has just started.
+
+    Until it has read its own log its answers may lack topics, and a group that is made then would
+    give none of its members anything to read, for as long as the members stay.
+    """
+
+    def __init__(self, cluster: _Cluster, topic: str, n_partitions: int) -> None:
+        self._cluster, self._topic, self._n_partitions = cluster, topic, n_partitions
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        """Return what the broker says, and what was known where it knows nothing."""
+        found = self._cluster.partitions_for_topic(topic)
+        if not found and topic == self._topic:
+            return set(range(self._n_partitions))
+        return found
+
+
 def build_app(
     settings: KafkaSettings,
     *,
     group: str,
     data_dir: Path,
     events: EventQueue,
+    n_partitions: int,
     heartbeat: Callable[[], None],
 ) -> faust.App:
     """Return the app, not started.
@@ -68,6 +94,8 @@ def build_app(
         Where faust may write.
     events : EventQueue
         Gets the events.
+    n_partitions : int
+        How many partitions the topic of events has.
     heartbeat : callable
         Called once a second.
     """
@@ -100,6 +128,10 @@ def build_app(
         value_serializer="raw",
     )
     app.agent(topic, name="alert")(events.read)
+    assign = app.assignor.assign
+    app.assignor.assign = lambda cluster, members: assign(
+        _KnownTopic(cluster, Topics(settings.topic_prefix).transients, n_partitions), members
+    )
 
     async def send_heartbeat() -> None:
         heartbeat()

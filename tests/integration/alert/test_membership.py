@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import faust
 import pytest
 from aiokafka.cluster import ClusterMetadata
 from confluent_kafka.admin import AdminClient
@@ -26,20 +27,24 @@ def members(site: AlertSite) -> list[Any]:
     return list(found.members) if found.state.name == "STABLE" else []
 
 
-async def start_in_a_group_without_partitions(site: AlertSite) -> ServiceProcess:
-    """Start the service under the name of a member that was given nothing.
-
-    The leader of a group that is made while a broker starts may know of no topic yet.
-    """
+def build_in_a_group_without_topics(site: AlertSite, *, n_partitions: int) -> faust.App:
+    """Return an app that leads a group and is told of no topic, as while a broker starts."""
     app = build_app(
         site.kafka.model_copy(update={"instance_id": NAME}),
         group=GROUP,
         data_dir=site.folder,
         events=EventQueue(),
+        n_partitions=n_partitions,
         heartbeat=lambda: None,
     )
     assign = app.assignor.assign
     app.assignor.assign = lambda _, known: assign(ClusterMetadata(), known)
+    return app
+
+
+async def start_in_a_group_without_partitions(site: AlertSite) -> ServiceProcess:
+    """Start the service under the name of a member that was given nothing."""
+    app = build_in_a_group_without_topics(site, n_partitions=0)
     await app.start()
     try:
         (before,) = await asyncio.to_thread(wait_until, lambda: members(site), what="the group")
@@ -69,3 +74,23 @@ def test_a_process_without_partitions_comes_back_with_them(site: AlertSite) -> N
     assert why == "1 events wait and no partition is read"
     site.start(**STATIC)
     wait_until(lambda: len(site.read(site.topics.alerts_gcn)) == 1, what="the alert")
+
+
+def test_a_leader_that_is_told_of_no_topic_gives_its_partitions(site: AlertSite) -> None:
+    site.publish([source_event(1)])
+
+    async def join() -> None:
+        app = build_in_a_group_without_topics(site, n_partitions=3)
+        await app.start()
+        try:
+            (member,) = await asyncio.to_thread(
+                wait_until, lambda: members(site), what="the group"
+            )
+        finally:
+            await app.stop()
+        given = member.assignment.topic_partitions
+        assert sorted((each.topic, each.partition) for each in given) == [
+            (site.topics.transients, number) for number in range(3)
+        ]
+
+    asyncio.run(join())
