@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,13 +17,14 @@ from services.distribute.handlers import webhook as webhook_module
 from services.distribute.handlers.webhook import Webhook
 from services.distribute.models import OutgoingAlert
 from services.distribute.steps.webhook import check_addresses
+from tests.support.secure_broker import Authority
 
 ALERT = OutgoingAlert("ivo://a/b#c", b"<a/>", b"{}")
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def endpoint(answer: Answer) -> AsyncIterator[Webhook]:
+async def endpoint(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Webhook]:
     """Run a server that answers so; give the webhook to it."""
     tasks = set()
 
@@ -35,9 +38,10 @@ async def endpoint(answer: Answer) -> AsyncIterator[Webhook]:
         finally:
             writer.transport.abort()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
-    settings = WebhookSettings(name="bad", url=f"http://127.0.0.1:{port}/", allow_private=True)
+    url = f"http{'s' if tls else ''}://127.0.0.1:{port}/"
+    settings = WebhookSettings(name="bad", url=url, allow_private=True)
     webhook = Webhook(settings)
     try:
         yield webhook
@@ -63,6 +67,77 @@ async def test_of_a_long_answer_only_the_beginning_is_read() -> None:
     async with endpoint(answer) as webhook:
         assert await webhook.deliver([ALERT]) == [ALERT]
         assert n_sent < 50_000_000  # what the kernel buffers
+
+
+@pytest.mark.parametrize(
+    "repeated", [b"HTTP/1.1 103 X\r\n\r\n", b"HTTP/1.1 100 X\r\n" + b"a: b\r\n" * 99 + b"\r\n"]
+)
+async def test_interim_answers_without_end_are_an_answer_that_is_too_long(repeated: bytes) -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(repeated * 100)
+            await writer.drain()
+
+    async with endpoint(answer) as webhook:
+        with pytest.raises(DeliveryError, match="more than 65536 bytes"):
+            await webhook.deliver([ALERT])
+
+
+@pytest.mark.parametrize("piece", [b"1\r\nx\r\n", b"0\r\n" + b"a: b\r\n" * 50])
+async def test_chunks_without_end_do_not_hold_up_what_the_status_says(piece: bytes) -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 103 X\r\n\r\nHTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(piece * 100)
+            await writer.drain()
+
+    async with endpoint(answer) as webhook:
+        assert await webhook.deliver([ALERT]) == [ALERT]
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def tls(authority: Authority) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*authority.issue("webhook"))
+    return context
+
+
+async def test_an_encrypted_answer_has_the_same_limit(
+    authority: Authority, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusting = ssl.create_default_context(cafile=authority.path)
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda **_: trusting)
+    n_answered = 0
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        nonlocal n_answered
+        n_answered += 1
+        if n_answered == 1:
+            writer.write(b"HTTP/1.1 204 X\r\n\r\n")
+            await writer.drain()
+            return
+        while True:
+            writer.write(b"HTTP/1.1 103 X\r\n\r\n" * 100)
+            await writer.drain()
+
+    async with endpoint(answer, tls) as webhook:
+        assert await webhook.deliver([ALERT]) == [ALERT]
+        with pytest.raises(DeliveryError, match="more than 65536 bytes"):
+            await webhook.deliver([ALERT])
+
+
+async def test_an_endpoint_that_nobody_vouches_for_gets_nothing(tls: ssl.SSLContext) -> None:
+    async def answer(_: asyncio.StreamWriter) -> None:
+        raise AssertionError("it was asked")
+
+    async with endpoint(answer, tls) as webhook:
+        with pytest.raises(DeliveryError, match="certificate verify failed"):
+            await webhook.deliver([ALERT])
 
 
 async def test_a_small_answer_that_unpacks_to_much_is_not_unpacked() -> None:

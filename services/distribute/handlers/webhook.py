@@ -10,6 +10,7 @@ import httpx
 from runtime.settings import WebhookSettings
 from runtime.threads import run_in_thread
 from services.distribute.errors import DeliveryError, RefusedError
+from services.distribute.handlers.bounded_answers import BoundedTransport
 from services.distribute.handlers.stamp_pictures import StampPictures
 from services.distribute.models import OutgoingAlert
 from services.distribute.steps.digest import trig_id_of
@@ -21,7 +22,6 @@ __all__ = ["Webhook"]
 _TIMEOUT_S = 15.0
 # The rest of an answer whose status is known; its connection is used again if it ends in time.
 _REST_TIMEOUT_S = 1.0
-_MAX_ANSWER_BYTES = 65_536
 _PORTS = {"http": 80, "https": 443}
 # Bad request, too large, unprocessable: the server has read this alert and refuses it.
 _REFUSAL_STATUSES = frozenset({400, 413, 422})
@@ -44,7 +44,10 @@ class Webhook:
         self._url = httpx.URL(str(settings.url))
         # No proxy and no redirect: either could lead to an address that was not checked.
         self._client = httpx.AsyncClient(
-            timeout=_TIMEOUT_S, trust_env=False, follow_redirects=False
+            transport=BoundedTransport(),
+            timeout=_TIMEOUT_S,
+            trust_env=False,
+            follow_redirects=False,
         )
 
     async def aclose(self) -> None:
@@ -99,7 +102,8 @@ class Webhook:
         try:
             with suppress(TimeoutError, httpx.HTTPError):  # the status says enough
                 async with asyncio.timeout(_REST_TIMEOUT_S):
-                    await _read_rest(answer)
+                    async for _ in answer.aiter_raw():  # as it comes, not unpacked
+                        pass
         finally:
             await answer.aclose()
         return answer
@@ -115,12 +119,3 @@ class Webhook:
         return check_addresses(
             self._url.host, addresses, allow_private=self._settings.allow_private
         )
-
-
-async def _read_rest(answer: httpx.Response) -> None:
-    """Read the body as it comes, not unpacked, up to a limit."""
-    n_bytes = 0
-    async for chunk in answer.aiter_raw():
-        n_bytes += len(chunk)
-        if n_bytes > _MAX_ANSWER_BYTES:
-            return
