@@ -16,7 +16,7 @@ def _nodes(
     Cells divide the axis into equal parts; outside the outermost centres the grid is flat.
     """
     node = (np.asarray(pixels, np.float64) + 0.5) * n_cells / n_pixels - 0.5
-    node = np.clip(np.nan_to_num(node), 0.0, n_cells - 1.0)
+    node = np.fmin(np.fmax(node, 0.0), n_cells - 1.0)
     before = node.astype(np.int64)
     return before, np.minimum(before + 1, n_cells - 1), node - before
 

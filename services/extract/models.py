@@ -169,13 +169,17 @@ class BeamShape:
         """Return (n, 3) a, b, c of the beams at n places [px], as `quadratic` does."""
         if self.local is not None:
             return self.local.quadratics(x.astype(np.float64), y.astype(np.float64))
-        return np.tile(self.quadratic, (x.size, 1))
+        result = np.empty((x.size, 3))
+        result[:] = self.quadratic
+        return result
 
     def axes(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return (3, n) major and minor axis [px] and angle [rad] of the beams at n places."""
         if self.local is not None:
             return axes_of(self.local.quadratics(x, y))
-        return np.tile(np.array([[self.major_px], [self.minor_px], [self.angle_rad]]), (1, x.size))
+        result = np.empty((3, x.size))
+        result[0], result[1], result[2] = self.major_px, self.minor_px, self.angle_rad
+        return result
 
 
 def axes_of(quadratics: FloatArray) -> FloatArray:

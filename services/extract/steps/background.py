@@ -92,10 +92,13 @@ def _correct_full_cells(
 
 def _least_around(grid: FloatArray) -> FloatArray:
     """Return the least value of each cell and the eight around it; NaN counts as none."""
-    rows, columns = grid.shape
-    wide = np.pad(grid, 1, constant_values=np.nan)
-    shifts = [wide[y : y + rows, x : x + columns] for y in range(3) for x in range(3)]
-    return np.asarray(np.fmin.reduce(shifts))
+    of_rows = grid.copy()
+    np.fmin(of_rows[1:], grid[:-1], out=of_rows[1:])
+    np.fmin(of_rows[:-1], grid[1:], out=of_rows[:-1])
+    least = of_rows.copy()
+    np.fmin(least[:, 1:], of_rows[:, :-1], out=least[:, 1:])
+    np.fmin(least[:, :-1], of_rows[:, 1:], out=least[:, :-1])
+    return least
 
 
 def _partly_blank_cell(

@@ -234,6 +234,8 @@ def _errors(found: FoundSources, beam: BeamShape) -> GaussianErrors:
     fixed = point_source_errors(snr, found.major_px, found.minor_px)
     if is_coarse(beam):
         fixed = _coarse_errors(fixed, snr, found, beam)
+    if not found.is_free.any():
+        return fixed
     major_px, minor_px, _ = _beams(found, beam)
     free = free_gaussian_errors(snr, found.major_px, found.minor_px, major_px, minor_px)
     return GaussianErrors(
@@ -247,6 +249,8 @@ def _errors(found: FoundSources, beam: BeamShape) -> GaussianErrors:
 def _beams(found: FoundSources, beam: BeamShape) -> FloatArray:
     """Return (3, n) axes [px] and angle [rad] of each source's beam: its own shape if fixed."""
     fixed = np.stack([found.major_px, found.minor_px, found.angle_rad])
+    if not found.is_free.any():
+        return fixed
     return np.where(found.is_free, beam.axes(found.x, found.y), fixed)
 
 

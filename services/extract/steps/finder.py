@@ -191,11 +191,11 @@ def _flags(
     flags = np.zeros(x.size, np.int64)
     if not x.size:
         return flags
-    _, inverse, counts = np.unique(peaks.island, return_inverse=True, return_counts=True)
+    n_of_island = np.bincount(peaks.island)[peaks.island]
     for at_x, at_y in ((x, y), (fits[:, 1], fits[:, 2])):
         edge = (at_x < 2) | (at_y < 2) | (at_x >= columns - 2) | (at_y >= rows - 2)
         flags[edge] |= int(QualityFlag.EDGE)
-    flags[(counts[inverse] > 1) | (neighbours[:, 0] >= 0)] |= int(QualityFlag.BLENDED)
+    flags[(n_of_island > 1) | (neighbours[:, 0] >= 0)] |= int(QualityFlag.BLENDED)
     flags[fits[:, 4] > 0] |= int(QualityFlag.BLANK_PIXELS)
     flags[fits[:, 5] == 0] |= int(QualityFlag.FIT_FAILED)
     flags[_is_near_bright(fits[:, 0], x, y, beam)] |= int(QualityFlag.NEAR_BRIGHT)
