@@ -1,11 +1,9 @@
 """Deliveries are deleted when they are older than their retention."""
 
-import asyncio
 from datetime import timedelta
 from typing import NoReturn
 
-from runtime.errors import FatalError, TransientError
-from runtime.logging import get_logger
+from runtime.periodic import repeat_periodically
 from services.distribute.storage import DeliveryStore
 
 __all__ = ["keep_deliveries"]
@@ -23,13 +21,8 @@ async def keep_deliveries(store: DeliveryStore, max_age: timedelta) -> NoReturn:
     max_age : timedelta
         No shorter than any delivery is repeated.
     """
-    while True:
-        try:
-            await store.delete_older(max_age)
-        except FatalError:
-            raise
-        except TransientError as error:
-            get_logger().debug("deliveries_not_deleted", error=str(error))
-        except Exception:  # noqa: BLE001  (whatever it is: the next hour must follow)
-            get_logger().exception("deliveries_not_deleted")
-        await asyncio.sleep(_INTERVAL_S)
+    await repeat_periodically(
+        lambda: store.delete_older(max_age),
+        interval_s=_INTERVAL_S,
+        failure="deliveries_not_deleted",
+    )

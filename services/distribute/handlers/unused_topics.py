@@ -1,11 +1,10 @@
 """Topics of deleted subscriptions are deleted after a time for those who still read them."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NoReturn
 
-from runtime.errors import FatalError, TransientError
 from runtime.logging import get_logger
+from runtime.periodic import repeat_periodically
 from services.distribute.storage import UnusedTopicStore
 
 __all__ = ["UnusedTopics"]
@@ -44,16 +43,9 @@ class UnusedTopics:
 
     async def run(self) -> NoReturn:
         """Delete twice a minute, until the task is cancelled."""
-        while True:
-            try:
-                await self.delete_due()
-            except FatalError:
-                raise
-            except TransientError as error:
-                get_logger().debug("topics_not_deleted", error=str(error))
-            except Exception:  # noqa: BLE001  (whatever it is: the next ones must follow)
-                get_logger().exception("topics_not_deleted")
-            await asyncio.sleep(_INTERVAL_S)
+        await repeat_periodically(
+            self.delete_due, interval_s=_INTERVAL_S, failure="topics_not_deleted"
+        )
 
     async def delete_due(self) -> None:
         """Delete the topics that are due, if this process may.
