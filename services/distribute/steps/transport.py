@@ -133,7 +133,7 @@ def parse_peer_message(document: bytes) -> PeerMessage:
         If it is no Transport document of the three namespaces in use, or has more elements,
         attributes and entities than one needs.
     """
-    if sum(document.count(mark) for mark in b"<&=") > _MAX_MARKS:
+    if sum(document.count(mark) for mark in b"<&=") > _MAX_MARKS or _has_dtd(document):
         raise TransportError("garbage")
     root = parse_xml(document)
     role = root.get("role", "")
@@ -152,6 +152,11 @@ def parse_peer_message(document: bytes) -> PeerMessage:
     tokens = root.findall("Meta/Param[@name='token']")
     token = (tokens[0].get("value") or "") if tokens else ""
     return PeerMessage(role, origin, response, tuple(filters), token=token)
+
+
+def _has_dtd(document: bytes) -> bool:
+    """Return whether a document has a DTD, in UTF-16 too; to parse one of 4 kB takes 20 ms."""
+    return b"<!DOCTYPE" in document.replace(b"\0", b"")
 
 
 def depth_of(expression: str) -> int:

@@ -70,3 +70,17 @@ def test_bad_or_expensive_filters_are_refused(expressions: tuple[str, ...]) -> N
 
 def test_a_frame_is_length_and_document() -> None:
     assert frame(b"abc") == b"\x00\x00\x00\x03abc"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be"])
+def test_a_document_type_is_refused_before_it_is_parsed(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse(_: bytes) -> None:
+        raise AssertionError("it was parsed")
+
+    monkeypatch.setattr("services.distribute.steps.transport.parse_xml", parse)
+    entities = f'<!ENTITY % a "{"<!--x-->" * 50}">{"%a;" * 400}'
+    text = f"<!DOCTYPE a [{entities}]>{transport('iamalive').decode().partition('?>')[2]}"
+    with pytest.raises(TransportError, match="garbage"):
+        parse_peer_message(text.encode(encoding))
