@@ -4,77 +4,21 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["find_peaks", "significance_row"]
+from services.extract.kernels.significance import segment_starts, significance_row
 
-_CHUNK_PX = 64
+__all__ = ["find_peaks"]
 
-
-@njit(
-    "void(float32[:, ::1], float64[:, ::1], float64[:, ::1], int64, float32[::1])",
-    nogil=True,
-    error_model="numpy",
-    cache=True,
-)
-def significance_row(
-    pixels: npt.NDArray[np.float32],
-    mean: npt.NDArray[np.float64],
-    rms: npt.NDArray[np.float64],
-    y: int,
-    out: npt.NDArray[np.float32],
-) -> None:
-    """Fill one row of (pixel - background) / rms, both bilinear between cell centres.
-
-    Parameters
-    ----------
-    pixels : (ny, nx) float32
-        Image [Jy/beam]; NaN is blank.
-    mean, rms : (rows, columns) float64
-        Grids without NaN [Jy/beam].
-    y : int
-        Row [px].
-    out : (nx,) float32
-        Out: significance [sigma]; NaN where blank.
-    """
-    ny, nx = pixels.shape
-    rows, columns = mean.shape
-    v = min(max((y + 0.5) * rows / ny - 0.5, 0.0), rows - 1.0)
-    low = int(v)
-    high = min(low + 1, rows - 1)
-    fy = v - low
-    # Between two cell centres background and rms are linear in x: process segment by segment.
-    segment_start = 0
-    for column in range(-1, columns):
-        # Pixels between the centres of `column` and `column + 1`, clamped at the ends.
-        end = nx
-        if column + 1 < columns:
-            end = int(np.ceil((column + 1.5) * nx / columns - 0.5))
-            end = min(max(end, segment_start), nx)
-        left, right = max(column, 0), min(column + 1, columns - 1)
-        m0 = mean[low, left] * (1 - fy) + mean[high, left] * fy
-        m1 = mean[low, right] * (1 - fy) + mean[high, right] * fy
-        r0 = rms[low, left] * (1 - fy) + rms[high, left] * fy
-        r1 = rms[low, right] * (1 - fy) + rms[high, right] * fy
-        scale = columns / nx
-        origin = (0.5 * scale - 0.5) - left
-        if left == right:
-            scale, origin = 0.0, 0.0
-        m_start, m_step = np.float32(m0 + (m1 - m0) * origin), np.float32((m1 - m0) * scale)
-        r_start, r_step = np.float32(r0 + (r1 - r0) * origin), np.float32((r1 - r0) * scale)
-        # Slices allow SIMD: no index in the loop can be negative.
-        values, results = pixels[y, segment_start:end], out[segment_start:end]
-        first = np.float32(segment_start)
-        for x in range(values.size):
-            at = first + np.float32(x)
-            results[x] = (values[x] - (m_start + m_step * at)) / (r_start + r_step * at)
-        segment_start = end
+_CHUNK_PX = 16
 
 
-@njit("int64(float32[::1], int64, float32)", nogil=True, error_model="numpy", cache=True)
-def _next_above(line: npt.NDArray[np.float32], start: int, threshold: np.float32) -> int:
-    """Return the first index from `start` on whose value exceeds the threshold, or the size."""
-    # Most of a row is below the threshold: counting a chunk uses SIMD, a search cannot.
-    for chunk_start in range(start, line.size, _CHUNK_PX):
-        chunk = line[chunk_start : chunk_start + _CHUNK_PX]
+@njit("int64(float32[::1], int64, int64, float32)", nogil=True, error_model="numpy", cache=True)
+def _next_above(
+    line: npt.NDArray[np.float32], start: int, stop: int, threshold: np.float32
+) -> int:
+    """Return the first index from `start` on whose value exceeds the threshold, or `stop`."""
+    # Counting a chunk uses SIMD, a search cannot.
+    for chunk_start in range(start, stop, _CHUNK_PX):
+        chunk = line[chunk_start : min(chunk_start + _CHUNK_PX, stop)]
         n_above = 0
         for index in range(chunk.size):
             n_above += 1 if chunk[index] > threshold else 0
@@ -83,7 +27,7 @@ def _next_above(line: npt.NDArray[np.float32], start: int, threshold: np.float32
         for index in range(chunk.size):
             if chunk[index] > threshold:
                 return chunk_start + index
-    return line.size
+    return stop
 
 
 @njit("int64(float32[::1], int64, float32)", nogil=True, error_model="numpy", cache=True)
@@ -126,14 +70,16 @@ def _grown(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 @njit(
-    "Tuple((int64[::1], int64[::1], int64, int64))(float32[::1], float32, int64, int64[:, ::1],"
-    " int64, int64[:, ::1], int64[::1], int64[::1], int64)",
+    "Tuple((int64[::1], int64[::1], int64, int64))(float32[::1], int64[::1], int64[::1], float32,"
+    " int64, int64[:, ::1], int64, int64[:, ::1], int64[::1], int64[::1], int64)",
     nogil=True,
     error_model="numpy",
     cache=True,
 )
 def _label_row(
     line: npt.NDArray[np.float32],
+    starts: npt.NDArray[np.int64],
+    live: npt.NDArray[np.int64],
     threshold: np.float32,
     corner: int,
     before: npt.NDArray[np.int64],
@@ -145,28 +91,33 @@ def _label_row(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int, int]:
     """Find the runs of pixels above a threshold in a row, and join them with the row before.
 
-    A run is a column of `before` and `now`: first pixel, the one after the last, number. Returns
-    `parent` and `size` of all runs, their number, and the number of runs in this row.
+    They are in the segments `live`, and may reach into the one after. A run is a column of
+    `before` and `now`: first pixel, the one after the last, number. Returns `parent` and `size`
+    of all runs, their number, and the number of runs in this row.
     """
     n_now, first_before = 0, 0
     end = 0
-    while True:
-        start = _next_above(line, end, threshold)
-        if start >= line.size:
-            return parent, size, n_runs, n_now
-        end = _run_end(line, start, threshold)
-        if n_runs == parent.size:
-            parent, size = _grown(parent), _grown(size)
-        parent[n_runs], size[n_runs] = n_runs, end - start
-        while first_before < n_before and before[1, first_before] < start + 1 - corner:
-            first_before += 1
-        other = first_before
-        while other < n_before and before[0, other] < end + corner:
-            _join(parent, size, n_runs, before[2, other])
-            other += 1
-        now[0, n_now], now[1, n_now], now[2, n_now] = start, end, n_runs
-        n_now += 1
-        n_runs += 1
+    for segment in live:
+        stop = starts[segment + 1]
+        end = max(end, starts[segment])
+        while True:
+            start = _next_above(line, end, stop, threshold)
+            if start >= stop:
+                break
+            end = _run_end(line, start, threshold)
+            if n_runs == parent.size:
+                parent, size = _grown(parent), _grown(size)
+            parent[n_runs], size[n_runs] = n_runs, end - start
+            while first_before < n_before and before[1, first_before] < start + 1 - corner:
+                first_before += 1
+            other = first_before
+            while other < n_before and before[0, other] < end + corner:
+                _join(parent, size, n_runs, before[2, other])
+                other += 1
+            now[0, n_now], now[1, n_now], now[2, n_now] = start, end, n_runs
+            n_now += 1
+            n_runs += 1
+    return parent, size, n_runs, n_now
 
 
 @njit(
@@ -276,15 +227,25 @@ def find_peaks(
     found = np.empty((2, nx), np.int64)
     threshold = np.float32(analysis_threshold_sigma)
     detection = np.float32(detection_threshold_sigma)
-    significance_row(pixels, mean, rms, 0, here)
+    starts, levels = segment_starts(nx, mean.shape[1]), np.empty((2, mean.shape[1]))
+    limits = np.empty(starts.size - 1, np.float32)
+    live, n_live = np.empty((3, starts.size), np.int64), np.zeros(3, np.int64)
+    n_live[0] = significance_row(
+        pixels, mean, rms, 0, analysis_threshold_sigma, starts, levels, limits, live[0], 0, here
+    )
     for y in range(ny):
+        at, following = y % 3, (y + 1) % 3
         if y + 1 < ny:
-            significance_row(pixels, mean, rms, y + 1, under)
+            n_live[following] = significance_row(
+                pixels, mean, rms, y + 1, analysis_threshold_sigma, starts, levels, limits,
+                live[following], n_live[following], under,
+            )  # fmt: skip
         else:
             under[:] = np.nan
         parent, size, n_runs, n_now = _label_row(
-            here, threshold, 1 if diagonal else 0, before, n_before, now, parent, size, n_runs
-        )
+            here, starts, live[at, : n_live[at]], threshold, 1 if diagonal else 0, before,
+            n_before, now, parent, size, n_runs,
+        )  # fmt: skip
         if searched_rows_px[0] <= y < searched_rows_px[1]:
             n_found = _peaks_of_row(
                 above, here, under, now, n_now, detection, searched_columns_px, found

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from services.extract.kernels.background import background_grid, fill_blank_cells
 from services.extract.kernels.free_gaussian import fit_gaussian
-from services.extract.kernels.islands import find_peaks, significance_row
+from services.extract.kernels.islands import find_peaks
 from services.extract.kernels.measure import fit_beam
 from services.extract.kernels.scan import scan_pixels
+from services.extract.kernels.significance import segment_starts, significance_row
 from sky.margin import searched_pixels
 from tests.support import reference
 from tests.support.examples import examples
@@ -111,6 +112,22 @@ def test_blank_cells_take_their_nearest_neighbours() -> None:
     assert np.isnan(grid[0, 1])
 
 
+def significance(
+    pixels: np.ndarray, mean: np.ndarray, rms: np.ndarray, least_sigma: float
+) -> np.ndarray:
+    """Return all rows, each written where the one before was."""
+    starts = segment_starts(pixels.shape[1], mean.shape[1])
+    levels, live = np.empty((2, mean.shape[1])), np.empty(starts.size, np.int64)
+    limits = np.empty(starts.size - 1, np.float32)
+    row, n_live, rows = np.full(pixels.shape[1], np.nan, np.float32), 0, []
+    for y in range(pixels.shape[0]):
+        n_live = significance_row(
+            pixels, mean, rms, y, least_sigma, starts, levels, limits, live, n_live, row
+        )
+        rows.append(row.copy())
+    return np.array(rows)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("cells", [(1, 1), (2, 3)])
 def test_significance_equals_the_reference(shape: tuple[int, int], cells: tuple[int, int]) -> None:
@@ -118,10 +135,38 @@ def test_significance_equals_the_reference(shape: tuple[int, int], cells: tuple[
     rng = np.random.default_rng(2)
     mean, rms = rng.normal(0, 1, cells), rng.uniform(1, 2, cells)
     expected = (pixels - reference.grid_map(mean, shape)) / reference.grid_map(rms, shape)
-    row = np.empty(shape[1], np.float32)
-    for y in range(shape[0]):
-        significance_row(pixels, mean, rms, y, row)
-        np.testing.assert_allclose(row, expected[y], atol=2e-5, rtol=2e-4)
+    np.testing.assert_allclose(
+        significance(pixels, mean, rms, -np.inf), expected, atol=2e-5, rtol=2e-4
+    )
+
+
+@settings(max_examples=examples(60))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.tuples(st.integers(1, 5), st.integers(1, 300)),
+    st.tuples(st.integers(1, 3), st.integers(1, 9)),
+    st.floats(-1e4, 1e4),
+    st.floats(0, 4),
+)
+def test_no_pixel_above_the_threshold_is_passed_over(
+    seed: int, shape: tuple[int, int], cells: tuple[int, int], level: float, threshold: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    mean, rms = level + rng.normal(0, 1, cells), rng.uniform(0.01, 2, cells)
+    pixels = noise(shape, seed, blank=0.1) + np.float32(level)
+    everything = significance(pixels, mean, rms, -np.inf)
+    found = significance(pixels, mean, rms, threshold)
+    is_above = everything > threshold
+    np.testing.assert_array_equal(found[is_above], everything[is_above])
+    assert not np.any(found[~is_above] > threshold)
+
+
+def test_segments_without_a_pixel_above_the_threshold_stay_blank() -> None:
+    pixels = np.zeros((2, 300), np.float32)
+    pixels[0, 150] = pixels[1, 10] = 10
+    found = significance(pixels, np.zeros((1, 6)), np.ones((1, 6)), 3.0)
+    filled = [np.flatnonzero(np.isfinite(row)) for row in found]
+    assert [(each.min(), each.max()) for each in filled] == [(125, 174), (0, 24)]
 
 
 @settings(max_examples=examples(60))
