@@ -10,6 +10,7 @@ from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
 from services.extract.models import FinderParameters, FloatArray, Image
 from services.extract.steps.background import measure_background
+from services.extract.steps.ellipses import to_beam_shape
 from sky.fits import decode_pixels
 from sky.fits_containers import open_fits
 from sky.rms_grid import rms_at
@@ -68,7 +69,10 @@ def use_maps(
         raise RejectedImageError(ImageReason.NO_NOISE, "the maps leave no pixel of the image")
     pixels = np.where(is_valid, image.pixels, np.float32(np.nan))
     measured = measure_background(
-        pixels, parameters.background_cell_px, parameters.median_filter_cells
+        pixels,
+        parameters.background_cell_px,
+        parameters.median_filter_cells,
+        beam_px=to_beam_shape(image).mean_px,
     )
     grids = [
         _filled(each, is_valid) if each is not None else _expanded(grid, image.pixels.shape)

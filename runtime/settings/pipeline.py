@@ -83,7 +83,9 @@ class ExtractSettings(RmsBounds):
     )
     detection_threshold_sigma: Sigma = Field(8.0, description="Peak of a source [local rms]")
     analysis_threshold_sigma: Sigma = Field(3.0, description="Edge of an island [local rms]")
-    background_cell_px: int = Field(50, ge=8, le=4096, description="Background grid cell [px]")
+    background_cell_px: int = Field(
+        50, ge=8, le=4096, description="Background grid cell, at least 3.5 beams wide [px]"
+    )
     margin_px: int = Field(10, ge=0, le=4096, description="Ignored border of the image [px]")
     force_beam: bool = Field(
         default=True, description="Fit the beam's shape to sources that are not extended"

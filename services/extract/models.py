@@ -155,6 +155,11 @@ class BeamShape:
         return math.pi * self.major_px * self.minor_px / (4 * _LN2)
 
     @property
+    def mean_px(self) -> float:
+        """Return the geometric mean of the axes (FWHM) [px]."""
+        return math.sqrt(self.major_px * self.minor_px)
+
+    @property
     def quadratic(self) -> tuple[float, float, float]:
         """Return a, b, c of exp(-(a dx^2 + 2 b dx dy + c dy^2)) [1/px^2]."""
         along, across = 4 * _LN2 / self.major_px**2, 4 * _LN2 / self.minor_px**2

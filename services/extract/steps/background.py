@@ -6,6 +6,7 @@ import numpy.typing as npt
 from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
 from services.extract.kernels.background import background_grid, fill_blank_cells
+from services.extract.steps.noise_gradient import outward_rise, raised_at_border
 
 __all__ = ["measure_background"]
 
@@ -15,14 +16,27 @@ _MIN_VALID_FRACTION = 0.2
 _MAX_CLIPS = 50
 # A cell whose rms is so many times that of others may be full of a source.
 _FULL_RATIO = 2.0
+# Beams across a cell: with fewer the brightest sources are taken for noise.
+_LEAST_BEAMS = 3.5
+# Three border cells of four are so many times as noisy as those behind them: a bright source
+# raises few, and of even noise the median is 1.1 at most.
+_STEEP, _STEEP_PERCENTILE = 1.3, 25
 # Of a normal distribution so much lies below its mean minus its standard deviation.
 _BELOW_1_SIGMA = 0.1587
 
 
 def measure_background(
-    pixels: npt.NDArray[np.float32], cell_px: int, median_filter_cells: int = 1
+    pixels: npt.NDArray[np.float32],
+    cell_px: float,
+    median_filter_cells: int = 1,
+    *,
+    beam_px: float = 0.0,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the grids of background and rms [Jy/beam]; blank cells are filled from neighbours.
+
+    Where the noise rises steeply towards the border, as after the division by a primary beam,
+    cells are half as large if the beam allows, and those at the border have the noise of their
+    outer edge.
 
     Parameters
     ----------
@@ -32,12 +46,43 @@ def measure_background(
         Approximate side of a cell: cells divide the image into equal parts [px].
     median_filter_cells : int
         Side of the window of the median filter [cells]; 1: no filter.
+    beam_px : float
+        Geometric mean of the axes (FWHM) of the restoring beam [px]: a cell has several of it,
+        else it would take a source for noise.
 
     Raises
     ------
     RejectedImageError
         Code ``no_noise`` if the noise cannot be measured anywhere.
     """
+    least_px = _LEAST_BEAMS * beam_px
+    cell_px = max(cell_px, least_px)
+    mean, rms = _measure_cells(pixels, cell_px)
+    rise = outward_rise(rms)
+    if _is_steep(rise):
+        can_shrink = cell_px / 2 >= least_px
+        if can_shrink:
+            mean, rms = _measure_cells(pixels, cell_px / 2)
+            rise = outward_rise(rms)
+        rms = raised_at_border(rms, rise, to_edge=can_shrink)
+    mean, rms = fill_blank_cells(mean), fill_blank_cells(rms)
+    if median_filter_cells > 1:
+        from scipy.ndimage import median_filter  # noqa: PLC0415  (slow to import, rarely used)
+
+        mean = median_filter(mean, median_filter_cells, mode="nearest")
+        rms = median_filter(rms, median_filter_cells, mode="nearest")
+    return mean, rms
+
+
+def _is_steep(rise: FloatArray) -> bool:
+    known = rise[np.isfinite(rise)]
+    return bool(known.size) and float(np.percentile(known, _STEEP_PERCENTILE)) > _STEEP
+
+
+def _measure_cells(
+    pixels: npt.NDArray[np.float32], cell_px: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return background and rms of cells of one size [Jy/beam]; NaN where they are blank."""
     ny, nx = pixels.shape
     shape = max(1, round(ny / cell_px)), max(1, round(nx / cell_px))
     mean, rms = np.empty(shape), np.empty(shape)
@@ -52,12 +97,6 @@ def measure_background(
         )
     mean[unusable], rms[unusable] = np.nan, np.nan
     _correct_full_cells(pixels, mean, rms)
-    mean, rms = fill_blank_cells(mean), fill_blank_cells(rms)
-    if median_filter_cells > 1:
-        from scipy.ndimage import median_filter  # noqa: PLC0415  (slow to import, rarely used)
-
-        mean = median_filter(mean, median_filter_cells, mode="nearest")
-        rms = median_filter(rms, median_filter_cells, mode="nearest")
     return mean, rms
 
 

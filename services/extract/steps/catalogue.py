@@ -115,7 +115,10 @@ def _is_signed(image: Image, parameters: FinderParameters) -> bool:
 
 def _grids(image: Image, parameters: FinderParameters) -> tuple[FloatArray, FloatArray]:
     return measure_background(
-        image.pixels, parameters.background_cell_px, parameters.median_filter_cells
+        image.pixels,
+        parameters.background_cell_px,
+        parameters.median_filter_cells,
+        beam_px=to_beam_shape(image).mean_px,
     )
 
 
