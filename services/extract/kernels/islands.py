@@ -61,17 +61,17 @@ def _join(
         size[older] += size[newer]
 
 
-@njit("int64[::1](int64[::1])", nogil=True, error_model="numpy", cache=True)
-def _grown(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return a copy with room for twice as many values."""
-    grown = np.empty(2 * values.size, np.int64)
+@njit("int64[::1](int64[::1], int64)", nogil=True, error_model="numpy", cache=True)
+def _grown(values: npt.NDArray[np.int64], least: int) -> npt.NDArray[np.int64]:
+    """Return a copy with room for twice as many values, and for `least` of them."""
+    grown = np.empty(max(2 * values.size, least), np.int64)
     grown[: values.size] = values
     return grown
 
 
 @njit(
-    "Tuple((int64[::1], int64[::1], int64, int64))(float32[::1], int64[::1], int64[::1], float32,"
-    " int64, int64[:, ::1], int64, int64[:, ::1], int64[::1], int64[::1], int64)",
+    "int64(float32[::1], int64[::1], int64[::1], float32, int64, int64[:, ::1], int64,"
+    " int64[:, ::1], int64[::1], int64[::1], int64)",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -88,12 +88,12 @@ def _label_row(
     parent: npt.NDArray[np.int64],
     size: npt.NDArray[np.int64],
     n_runs: int,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int, int]:
+) -> int:
     """Find the runs of pixels above a threshold in a row, and join them with the row before.
 
     They are in the segments `live`, and may reach into the one after. A run is a column of
-    `before` and `now`: first pixel, the one after the last, number. Returns `parent` and `size`
-    of all runs, their number, and the number of runs in this row.
+    `before` and `now`: first pixel, the one after the last, number. `parent` and `size` of all
+    runs have room for as many as a row can have. Returns the number of runs in this row.
     """
     n_now, first_before = 0, 0
     end = 0
@@ -105,19 +105,17 @@ def _label_row(
             if start >= stop:
                 break
             end = _run_end(line, start, threshold)
-            if n_runs == parent.size:
-                parent, size = _grown(parent), _grown(size)
-            parent[n_runs], size[n_runs] = n_runs, end - start
+            run = n_runs + n_now
+            parent[run], size[run] = run, end - start
             while first_before < n_before and before[1, first_before] < start + 1 - corner:
                 first_before += 1
             other = first_before
             while other < n_before and before[0, other] < end + corner:
-                _join(parent, size, n_runs, before[2, other])
+                _join(parent, size, run, before[2, other])
                 other += 1
-            now[0, n_now], now[1, n_now], now[2, n_now] = start, end, n_runs
+            now[0, n_now], now[1, n_now], now[2, n_now] = start, end, run
             n_now += 1
-            n_runs += 1
-    return parent, size, n_runs, n_now
+    return n_now
 
 
 @njit(
@@ -220,44 +218,47 @@ def find_peaks(
     peak_y, peak_x = np.empty(256, np.int64), np.empty(256, np.int64)
     peak_run = np.empty(256, np.int64)
     n_runs, n_peaks, n_before = 0, 0, 0
+    # The rows y - 1, y and y + 1, at these modulo 3.
     lines = np.full((3, nx), np.nan, np.float32)
-    above, here, under = lines[0], lines[1], lines[2]
-    runs = np.empty((2, 3, nx // 2 + 1), np.int64)
-    before, now = runs[0], runs[1]
+    runs, most_runs = np.empty((2, 3, nx // 2 + 1), np.int64), nx // 2 + 1
     found = np.empty((2, nx), np.int64)
     threshold = np.float32(analysis_threshold_sigma)
     detection = np.float32(detection_threshold_sigma)
     starts, levels = segment_starts(nx, mean.shape[1]), np.empty((2, mean.shape[1]))
     limits = np.empty(starts.size - 1, np.float32)
     live, n_live = np.empty((3, starts.size), np.int64), np.zeros(3, np.int64)
-    n_live[0] = significance_row(
-        pixels, mean, rms, 0, analysis_threshold_sigma, starts, levels, limits, live[0], 0, here
-    )
-    for y in range(ny):
-        at, following = y % 3, (y + 1) % 3
-        if y + 1 < ny:
-            n_live[following] = significance_row(
-                pixels, mean, rms, y + 1, analysis_threshold_sigma, starts, levels, limits,
-                live[following], n_live[following], under,
+    for under in range(ny + 1):
+        if under < ny:
+            n_live[under % 3] = significance_row(
+                pixels, mean, rms, under, analysis_threshold_sigma, starts, levels, limits,
+                live[under % 3], n_live[under % 3], lines[under % 3],
             )  # fmt: skip
         else:
-            under[:] = np.nan
-        parent, size, n_runs, n_now = _label_row(
-            here, starts, live[at, : n_live[at]], threshold, 1 if diagonal else 0, before,
-            n_before, now, parent, size, n_runs,
+            lines[under % 3] = np.nan
+        y = under - 1
+        if y < 0 or n_live[y % 3] == 0:
+            n_before = 0
+            continue
+        if n_runs + most_runs > parent.size:
+            parent, size = _grown(parent, n_runs + most_runs), _grown(size, n_runs + most_runs)
+        n_now = _label_row(
+            lines[y % 3], starts, live[y % 3, : n_live[y % 3]], threshold, 1 if diagonal else 0,
+            runs[1 - y % 2], n_before, runs[y % 2], parent, size, n_runs,
         )  # fmt: skip
-        if searched_rows_px[0] <= y < searched_rows_px[1]:
+        n_runs, n_before = n_runs + n_now, n_now
+        if n_now > 0 and searched_rows_px[0] <= y < searched_rows_px[1]:
             n_found = _peaks_of_row(
-                above, here, under, now, n_now, detection, searched_columns_px, found
-            )
-            while n_peaks + n_found > peak_y.size:
-                peak_y, peak_x, peak_run = _grown(peak_y), _grown(peak_x), _grown(peak_run)
-            peak_y[n_peaks : n_peaks + n_found] = y
-            peak_x[n_peaks : n_peaks + n_found] = found[0, :n_found]
-            peak_run[n_peaks : n_peaks + n_found] = found[1, :n_found]
-            n_peaks += n_found
-        above, here, under = here, under, above
-        before, now, n_before = now, before, n_now
+                lines[(y + 2) % 3], lines[y % 3], lines[under % 3], runs[y % 2], n_now, detection,
+                searched_columns_px, found,
+            )  # fmt: skip
+            n_after = n_peaks + n_found
+            if n_after > peak_y.size:
+                peak_y, peak_x = _grown(peak_y, n_after), _grown(peak_x, n_after)
+                peak_run = _grown(peak_run, n_after)
+            peak_y[n_peaks:n_after] = y
+            peak_x[n_peaks:n_after] = found[0, :n_found]
+            peak_run[n_peaks:n_after] = found[1, :n_found]
+            n_peaks = n_after
     island = np.empty(n_peaks, np.int64)
     for peak in range(n_peaks):
         island[peak] = _root(parent, peak_run[peak])
