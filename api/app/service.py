@@ -47,6 +47,7 @@ from api.handlers import (
 from api.handlers.authorization import is_valid_token
 from api.handlers.context import ApiContext
 from api.handlers.parameters import ParameterCheck
+from api.steps.adql.translator import Translator
 from api.steps.alert_stream import AlertStream
 from api.steps.request_limiter import RequestLimiter
 from api.steps.statistics_copy import StatisticsCopy
@@ -79,6 +80,7 @@ def create_context(settings: ApiProcessSettings) -> ApiContext:
     """Return what the handlers share; nothing is connected yet."""
     database = Database(settings.postgres, settings.api)
     archive = None if settings.archive.url is None else ImageStore(settings.archive)
+    translator = Translator()
     retention = Retention(settings.kafka, has_archive=archive is not None)
     return ApiContext(
         database=database,
@@ -97,7 +99,8 @@ def create_context(settings: ApiProcessSettings) -> ApiContext:
             questions="cutouts",
         ),
         retention=retention,
-        tap_jobs=TapJobs(database, partial(tap.to_question, database), retention),
+        translator=translator,
+        tap_jobs=TapJobs(database, partial(tap.to_question, database, translator), retention),
         rms_bounds=settings.extract,
     )
 

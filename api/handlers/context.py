@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.errors import unknown_stream
+from api.steps.adql.translator import Translator
 from api.steps.alert_stream import AlertStream
 from api.steps.statistics_copy import StatisticsCopy
 from api.steps.stream_limiter import StreamLimiter
@@ -50,6 +51,8 @@ class ApiContext:
         How many cutouts of one client are made at a time.
     retention : Retention
         Which images Kafka has.
+    translator : Translator
+        Makes SQL of queries of ADQL.
     tap_jobs : TapJobs
         Queries that are answered later.
     rms_bounds : RmsBounds
@@ -65,6 +68,7 @@ class ApiContext:
     pixels: ImagePixels
     pixel_budget: ClientBudget
     retention: Retention
+    translator: Translator
     tap_jobs: TapJobs
     rms_bounds: RmsBounds
 

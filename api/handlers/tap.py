@@ -1,6 +1,5 @@
 """`/vo/tap`: Table Access Protocol 1.1, answered at once; jobs are in `tap_jobs`."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from api.handlers.dali import (
     xml_responses,
 )
 from api.handlers.table_response import start_table
+from api.steps.adql.translator import Translator
 from api.steps.tap_answer import FORMATS, MAX_RECORDS, Question, encode_answer, to_format
 from api.steps.tap_examples import write_examples
 from api.steps.vosi import write_tables, write_tap_capabilities
@@ -65,7 +65,7 @@ async def post_query_sync(request: Request, context: Context, client: ClientAddr
 async def _query(request: Request, context: ApiContext, client: str) -> Response:
     try:
         given = await read_parameters(request)
-        question = await to_question(context.database, given)
+        question = await to_question(context.database, context.translator, given, client=client)
         return await start_table(
             encode_answer(
                 context.database,
@@ -83,23 +83,33 @@ async def _query(request: Request, context: ApiContext, client: str) -> Response
         return await answer_error(error.detail, error.status)
 
 
-async def to_question(database: Database, given: Mapping[str, Sequence[str]]) -> Question:
+async def to_question(
+    database: Database,
+    translator: Translator,
+    given: Mapping[str, Sequence[str]],
+    *,
+    client: str | None = None,
+) -> Question:
     """Return what parameters of TAP ask.
 
     Parameters
     ----------
     database : Database
         Knows the tables.
+    translator : Translator
+        Translates the query.
     given : mapping
         Of `read_parameters`.
+    client : str or None
+        Address of who asks; None: a job.
 
     Raises
     ------
     ValueError
         If a parameter is missing or wrong.
+    ProblemError
+        503 if the address asks too much at a time.
     """
-    from api.steps.adql.translation import translate  # noqa: PLC0415  (slow to import)
-
     if single(given, "UPLOAD") is not None:
         raise AdqlError("UPLOAD: tables are not taken")
     language = single(given, "LANG") or "ADQL"
@@ -113,8 +123,7 @@ async def to_question(database: Database, given: Mapping[str, Sequence[str]]) ->
     wanted = to_format(single(given, "RESPONSEFORMAT") or single(given, "FORMAT"))
     limit = to_max_records(given, default=_DEFAULT_RECORDS, most=MAX_RECORDS)
     catalogue = await read_catalogue(database)
-    # Half a second for the longest ones: others are answered meanwhile.
-    translation = await asyncio.to_thread(translate, query, catalogue)
+    translation = await translator.translate(query, catalogue, client=client)
     return Question(query, translation, wanted, limit)
 
 

@@ -22,6 +22,8 @@ _MAX_TABLES = 12
 # The time to understand a query grows with the square of these: half a second at most.
 _MAX_WORDS = 1500
 _MAX_COLUMNS = 200
+# Each is all columns of all tables beside it.
+_MAX_STARS = 12
 _MAX_PREDICATES = 40
 _MAX_SELECTS = 40
 _VALUES = {TokenType.NUMBER, TokenType.STRING, TokenType.COMMA}
@@ -163,7 +165,7 @@ def _check_words(query: str) -> None:
 
 
 def _check(tree: exp.Expr) -> None:
-    n_tables, n_selects, n_predicates = 0, 0, 0
+    n_tables, n_selects, n_predicates, n_stars = 0, 0, 0, 0
     for node in tree.walk():
         allowed = _ALLOWED.get(type(node))
         if allowed is None:
@@ -173,10 +175,13 @@ def _check(tree: exp.Expr) -> None:
                 raise AdqlError(f"{_name(node)} with {name.strip('_')} is not understood here")
         n_tables += isinstance(node, exp.Table)
         n_selects += isinstance(node, exp.Select)
+        n_stars += isinstance(node, exp.Star) and not isinstance(node.parent, exp.Anonymous)
         n_predicates += isinstance(node, exp.Anonymous) and str(node.this).upper() in _GEOMETRY
         _check_details(node)
     if n_tables > _MAX_TABLES:
         raise AdqlError(f"a query may name {_MAX_TABLES} tables")
+    if n_stars > _MAX_STARS:
+        raise AdqlError(f"a query may have {_MAX_STARS} times *; name the columns")
     if n_selects > _MAX_SELECTS:
         raise AdqlError(f"a query may have {_MAX_SELECTS} SELECTs")
     if n_predicates > _MAX_PREDICATES:

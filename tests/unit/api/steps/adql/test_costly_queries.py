@@ -23,6 +23,12 @@ PARTS = {
     "minus": (_FROM + "ra=", "-", " ", "1"),
     "texts": ("select ", "'a'", "||", " from livetrap.source"),
     "columns": ("select ", "ra", ",", " from livetrap.source"),
+    "stars": (
+        "select ",
+        "*",
+        ",",
+        " from " + ",".join(f"livetrap.source t{n}" for n in range(12)),
+    ),
     "list": (_FROM + "ra in (", "1", ",", ")"),
     "cones": (_FROM, _CONE, " or ", ""),
     "cones that all contain": (_FROM, _CONE, " and ", ""),
