@@ -1,5 +1,7 @@
 """The grids of background and noise of an image."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -75,8 +77,12 @@ def measure_background(
 
 
 def _is_steep(rise: FloatArray) -> bool:
-    known = rise[np.isfinite(rise)]
-    return bool(known.size) and float(np.percentile(known, _STEEP_PERCENTILE)) > _STEEP
+    known = np.sort(rise[np.isfinite(rise)])
+    if not known.size:
+        return False
+    # Most images are decided by the cell above the percentile, before it is interpolated.
+    at_least = known[math.ceil(_STEEP_PERCENTILE / 100 * (known.size - 1))]
+    return bool(at_least > _STEEP) and float(np.percentile(known, _STEEP_PERCENTILE)) > _STEEP
 
 
 def _measure_cells(

@@ -69,5 +69,6 @@ def raised_at_border(rms: FloatArray, rise: FloatArray, *, to_edge: bool) -> Flo
 def _sum_around(grid: FloatArray) -> FloatArray:
     """Return the sum over each cell and the eight around it; nothing is beyond the border."""
     rows, columns = grid.shape
-    wide = np.pad(grid, 1)
+    wide = np.zeros((rows + 2, columns + 2))
+    wide[1:-1, 1:-1] = grid
     return np.asarray(sum(wide[y : y + rows, x : x + columns] for y in range(3) for x in range(3)))
