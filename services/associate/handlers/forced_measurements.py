@@ -220,13 +220,20 @@ class ForcedMeasurementsHandler:
         result: ForcedMeasurements,
         is_stored: BoolArray,
     ) -> bool:
-        """Count earlier fluxes of new sources, end their looks back; say if one is announced."""
-        is_earlier = result.measurements.is_look_back
-        ids = np.unique(result.measurements.position_id[is_earlier]).tolist()
+        """End the looks back at new sources that have all their answers; say if one is announced.
+
+        Their fluxes count with the verdict; those that no look back waits for count now.
+        """
+        position_ids, is_earlier = (
+            result.measurements.position_id, result.measurements.is_look_back,
+        )  # fmt: skip
+        ids = np.unique(position_ids[is_earlier]).tolist()
         if not ids:
             return False
-        await self._count(catalogue, stream_id, result, is_stored & is_earlier)
-        return await self._look_backs.settle(catalogue, stream_id, ids)
+        pending = await catalogue.load_look_backs(stream_id, ids)
+        waits = np.isin(position_ids, [each.source_id for each in pending])
+        await self._count(catalogue, stream_id, result, is_stored & is_earlier & ~waits)
+        return await self._look_backs.settle(catalogue, stream_id, pending)
 
     async def _count(
         self,
@@ -236,6 +243,8 @@ class ForcedMeasurementsHandler:
         counted: BoolArray,
     ) -> None:
         """Count fluxes in eta and V; they pass no test."""
+        if not np.any(counted):
+            return
         ids = result.measurements.position_id
         sources = await catalogue.load_sources_by_id(stream_id, np.unique(ids[counted]).tolist())
         if not sources.size:

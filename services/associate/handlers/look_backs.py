@@ -17,7 +17,12 @@ from services.associate.models.decisions import Notification, Retraction
 from services.associate.models.look_back import LookBackVerdict, PendingLookBack
 from services.associate.steps.events import to_transient_row
 from services.associate.steps.look_back import judge_look_back, to_announcement, to_update
-from services.associate.steps.look_back_points import begin_episode, end_wait, join_history
+from services.associate.steps.look_back_points import (
+    begin_episode,
+    count_history,
+    end_wait,
+    join_history,
+)
 from services.associate.storage import Catalogue, CatalogueStore
 
 __all__ = ["LookBackHandler"]
@@ -80,7 +85,9 @@ class LookBackHandler:
             return False
         stream_id = locked.id
         source_ids = await catalogue.load_overdue(stream_id, datetime.now(UTC))
-        has_announced = await self.settle(catalogue, stream_id, source_ids)
+        has_announced = await self.settle(
+            catalogue, stream_id, await catalogue.load_look_backs(stream_id, source_ids)
+        )
         has_announced |= bool(await self._judge.judge(catalogue, stream_id, stream, source_ids))
         waiting = await catalogue.load_look_backs(stream_id, source_ids)
         for each in waiting:
@@ -92,9 +99,9 @@ class LookBackHandler:
         return has_announced
 
     async def settle(
-        self, catalogue: Catalogue, stream_id: int, source_ids: Sequence[int]
+        self, catalogue: Catalogue, stream_id: int, pending: Sequence[PendingLookBack]
     ) -> bool:
-        """End the looks back at sources that have all their answers; say whether events follow.
+        """End the looks back that have all their answers; say whether events follow.
 
         Parameters
         ----------
@@ -102,24 +109,41 @@ class LookBackHandler:
             An open transaction that has locked the stream.
         stream_id : int
             The stream.
-        source_ids : sequence of int
-            Sources that were just measured.
+        pending : sequence of PendingLookBack
+            Looks back at sources that were just measured.
         """
         has_events = False
-        for pending in await catalogue.load_look_backs(stream_id, source_ids):
-            if pending.n_missing:
-                continue
-            event = pending.event
+        answered = [each for each in pending if not each.n_missing]
+        await self._count(catalogue, stream_id, answered)
+        for each in answered:
+            event = each.event
             verdict = judge_look_back(
                 event.flux_peak_jy_beam,
                 event.flux_peak_err_jy_beam,
-                pending.previous,
+                each.previous,
                 self._settings,
             )
-            has_events |= await self._apply(catalogue, stream_id, pending, verdict)
-            await catalogue.store_verdict(pending.source_id, verdict)
+            has_events |= await self._apply(catalogue, stream_id, each, verdict)
+            await catalogue.store_verdict(each.source_id, verdict)
             LOOK_BACKS.labels(verdict.kind).inc()
         return has_events
+
+    async def _count(
+        self, catalogue: Catalogue, stream_id: int, answered: Sequence[PendingLookBack]
+    ) -> None:
+        """Count the earlier fluxes in eta and V, those of sources that are still there."""
+        measured = [each for each in answered if each.previous.times]
+        sources = await catalogue.load_sources_by_id(
+            stream_id, [each.source_id for each in measured]
+        )
+        found = set(sources["id"].tolist())
+        measured = [each for each in measured if each.source_id in found]
+        if not measured:
+            return
+        outcome = count_history(
+            measured, sources, await catalogue.load_statistics(sources["id"]), self._settings
+        )
+        await catalogue.store_forced_outcome(outcome, self._topics)
 
     async def _apply(
         self,

@@ -1,6 +1,7 @@
 """Fluxes from before a first detection, in the light curves of their sources."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from services.associate.steps.coverage import metadata_of
 from services.associate.steps.look_back import WAITS
 from services.associate.steps.rows import FLAG_COLUMNS
 
-__all__ = ["begin_episode", "count_points", "end_wait", "join_history"]
+__all__ = ["begin_episode", "count_history", "count_points", "end_wait", "join_history"]
 
 
 def count_points(
@@ -55,6 +56,42 @@ def count_points(
             columns.flux_peak_err_jy_beam[first],
         )
         rest = np.setdiff1d(rest, first)
+    return _to_outcome(candidates, metadata_of(image.record).time_start)
+
+
+def count_history(
+    pending: Sequence[PendingLookBack],
+    sources: RowArray,
+    statistics: Mapping[ChannelKey, RowArray],
+    settings: AssociateSettings,
+) -> ForcedOutcome:
+    """Count the fluxes of looks back that have all their answers in eta and V.
+
+    In the order of the exposures, so that the sums have the same bits however the answers came.
+
+    Parameters
+    ----------
+    pending : sequence of PendingLookBack
+        Looks back with at least one flux; one a source.
+    sources : (k,) structured, `SOURCE_DTYPE`
+        Their sources in ascending order of id.
+    statistics : mapping of structured, `STATISTICS_DTYPE`
+        Of those sources, by band and Stokes parameter.
+    settings : AssociateSettings
+        Floor of the errors of positions.
+    """
+    candidates = _load(sources, statistics, settings)
+    for each in pending:
+        row = np.searchsorted(sources["id"], [each.source_id])
+        key, previous = (each.band_id, each.event.stokes), each.previous
+        for number in range(previous.flux_jy_beam.size):
+            one = slice(number, number + 1)
+            candidates.add_forced(key, row, previous.flux_jy_beam[one], previous.err_jy_beam[one])
+    return _to_outcome(candidates, max(each.previous.times[-1] for each in pending))
+
+
+def _to_outcome(candidates: CandidateSources, time_start: datetime) -> ForcedOutcome:
+    """Return the statistics of sources with new forced points."""
     rows = candidates.sources
     eta, v, _ = candidates.variability()
     return ForcedOutcome(
@@ -66,7 +103,7 @@ def count_points(
         },
         flagged=None,
         ended_ids=(),
-        time_start=metadata_of(image.record).time_start,
+        time_start=time_start,
         notifications=(),
     )
 

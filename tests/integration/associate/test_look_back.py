@@ -120,6 +120,45 @@ async def test_a_new_source_is_announced_after_the_last_answer(postgres_url: str
     assert (item["kind"], item["state"]) == ("new_source", "active")
 
 
+async def forced_sums(case: Associator) -> list[tuple[Any, ...]]:
+    """Return the statistics of the forced points at the place."""
+    rows = await case.rows(
+        "select source_band.n_forced, flux_forced_mean_jy_beam, flux_forced_m2, "
+        "flux_forced_weight, flux_forced_wmean_jy_beam, flux_forced_wm2, source.eta, source.v "
+        "from source_band join source on source.id = source_id "
+        "join stream on stream.id = stream_id where name = $1 and abs(source.ra - $2) < 0.1",
+        case.stream,
+        PLACE[0],
+    )
+    return [tuple(row.values()) for row in rows]
+
+
+async def test_the_order_of_the_answers_changes_no_bit_of_the_sums(postgres_url: str) -> None:
+    fluxes_jy = [1.1e-4, 2.7e-3, -3.3e-3, 7.7e-4]
+    sums = []
+    for order in ([0, 1, 2, 3], [3, 1, 0, 2], [2, 3, 1, 0]):
+        async with associator(postgres_url, **LOOKBACK) as case:
+            requests = await detect(case, BRIGHT_JY)
+            await answer(
+                case, [requests[each] for each in order], [fluxes_jy[each] for each in order]
+            )
+            sums.append(await forced_sums(case))
+    assert [row[0] for row in sums[0]] == [4]
+    assert sums[1:] == sums[:1] * 2
+
+
+async def test_fluxes_count_with_the_last_answer(postgres_url: str) -> None:
+    async with associator(postgres_url, **LOOKBACK) as case:
+        requests = await detect(case, BRIGHT_JY)
+        await answer(case, requests[:3], [1e-4, -2e-4, 3e-4])
+        assert [row[0] for row in await forced_sums(case)] == [0]
+        await store(case, measure(requests[0], 1e-4))
+        await answer(case, requests[3:], [2e-4])
+        assert [row[0] for row in await forced_sums(case)] == [4]
+        await store(case, measure(requests[3], 2e-4))
+        assert [row[0] for row in await forced_sums(case)] == [4]
+
+
 async def test_a_source_that_was_there_before_is_not_announced(postgres_url: str) -> None:
     async with associator(postgres_url, **LOOKBACK) as case:
         requests = await detect(case, FAINT_JY)
