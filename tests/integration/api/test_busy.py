@@ -9,7 +9,7 @@ import pytest
 
 from api.errors import BusyError
 from api.metrics import DATABASE_UP, QUESTIONS_REFUSED
-from api.storage import database
+from api.storage import pools
 from api.storage.lending import lend
 from tests.support.api_service import app_of, client_of
 
@@ -23,7 +23,7 @@ async def test_a_full_pool_is_not_an_absent_database(
         for _ in range(pool_size):
             await lent.enter_async_context(context.database._pools.lend(is_current=False))
         n_refused = QUESTIONS_REFUSED._value.get()
-        monkeypatch.setattr(database, "_TIMEOUT_S", 0.05)
+        monkeypatch.setattr(pools, "_WAIT_S", 0.05)
         for path in ("/api/v1/transients", "/vo/tap/sync?LANG=ADQL&QUERY=select+1"):
             answer = await client.get(path)
             assert answer.status_code == 503
