@@ -40,6 +40,7 @@ from runtime.kafka import (
     without_bytes,
 )
 from runtime.logging import configure_logging, get_logger
+from runtime.poll_pace import PollPace
 from runtime.retry import RetryPolicy
 from runtime.settings import ServiceSettings, WorkerSettings, load_settings
 from runtime.shutdown import end_process, limit_stop_time
@@ -56,7 +57,8 @@ __all__ = [
 ]
 
 S = TypeVar("S", bound=ServiceSettings)
-_POLL_S = 0.05
+# Delivery reports, lost messages and the stop flag wait for the end of a poll; a message does not.
+_BUSY_POLL_S, _IDLE_POLL_S, _AWAKE_S = 0.05, 0.25, 1.0
 
 
 def run_service(service: str, kind: type[S], body: Callable[[S, StopFlag], None]) -> NoReturn:
@@ -260,9 +262,10 @@ def run_transform(
             retry.retry_until_success(lambda: compare_topics(settings.kafka))
             consumer.subscribe(list(handlers), on_assign=take, on_revoke=drop)
             log_started(settings, topics=list(handlers))
+            pace = PollPace(busy_s=_BUSY_POLL_S, idle_s=_IDLE_POLL_S, awake_s=_AWAKE_S)
             unfinished: InMessage | None = None
             while not stop.is_set():
-                message = _next_message(consumer, deferred)
+                message = _next_message(consumer, deferred, pace)
                 books.book_new()
                 if message is None:
                     books.book_idle()
@@ -298,9 +301,14 @@ def _finish(
     return None
 
 
-def _next_message(consumer: Consumer, deferred: DeferredMessages) -> InMessage | None:
+def _next_message(
+    consumer: Consumer, deferred: DeferredMessages, pace: PollPace
+) -> InMessage | None:
     """Return the next message, of low priority only if no other waits; None if none is there."""
-    while messages := consume_batch(consumer, limit=1, timeout_s=0.0 if deferred else _POLL_S):
+    while messages := consume_batch(
+        consumer, limit=1, timeout_s=0.0 if deferred else pace.timeout_s()
+    ):
+        pace.stay_awake()
         if not deferred.takes(messages[0]):
             return messages[0]
     return deferred.pop() if deferred else None

@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.kafka import DeferredMessages, InMessage, OutMessage
+from runtime.poll_pace import PollPace
 from runtime.process import _finish, _next_message
+
+PACE = PollPace(busy_s=0.05, idle_s=0.25, awake_s=1.0)
 
 
 class FakeMessage:
@@ -47,6 +50,7 @@ class FakeConsumer:
     def __init__(self, topics: list[str], n_partitions: int = 2) -> None:
         self.queue: deque[tuple[str, int, int]] = deque()
         self.paused: set[tuple[str, int]] = set()
+        self.timeouts_s: list[float] = []
         self._assignment = [
             TopicPartition(topic, number) for topic in topics for number in range(n_partitions)
         ]
@@ -62,6 +66,7 @@ class FakeConsumer:
 
     def consume(self, n: int, timeout: float) -> list[FakeMessage]:
         assert (n, timeout >= 0) == (1, True)
+        self.timeouts_s.append(timeout)
         for place in self.queue:
             if place[:2] not in self.paused:
                 self.queue.remove(place)
@@ -71,7 +76,7 @@ class FakeConsumer:
 
 def handle_all(consumer: FakeConsumer, deferred: DeferredMessages) -> list[InMessage]:
     handled = []
-    while (message := _next_message(consumer, deferred)) is not None:  # type: ignore[arg-type]
+    while (message := _next_message(consumer, deferred, PACE)) is not None:  # type: ignore[arg-type]
         handled.append(message)
     return handled
 
@@ -101,11 +106,11 @@ def test_no_more_than_the_limit_are_kept() -> None:
     consumer = FakeConsumer(["images", "requests"])
     deferred = DeferredMessages(consumer, ["requests"], limit=4)  # type: ignore[arg-type]
     consumer.queue.extend(("requests", 0, offset) for offset in range(10))
-    first = _next_message(consumer, deferred)  # type: ignore[arg-type]
+    first = _next_message(consumer, deferred, PACE)  # type: ignore[arg-type]
     assert first is not None
     assert (first.offset, len(deferred), len(consumer.queue)) == (0, 3, 6)
     consumer.queue.append(("images", 0, 0))
-    second = _next_message(consumer, deferred)  # type: ignore[arg-type]
+    second = _next_message(consumer, deferred, PACE)  # type: ignore[arg-type]
     assert second is not None
     assert second.topic == "images"
 
@@ -149,7 +154,7 @@ def test_an_image_comes_between_the_slices_of_a_request(n_slices: list[int], eve
     consumer.queue.extend(("requests", 0, offset) for offset in range(len(n_slices)))
     left, results = dict(enumerate(n_slices)), FakeResults()
     n_handled = 0
-    while (message := _next_message(consumer, deferred)) is not None:  # type: ignore[arg-type]
+    while (message := _next_message(consumer, deferred, PACE)) is not None:  # type: ignore[arg-type]
         n_handled += 1
         if message.topic == "images":
             assert n_handled % every == 1 or every == 1
@@ -162,3 +167,18 @@ def test_an_image_comes_between_the_slices_of_a_request(n_slices: list[int], eve
             consumer.queue.append(("images", 0, n_handled))
     assert results.finished == list(range(len(n_slices)))
     assert not any(left.values())
+
+
+def test_polls_are_long_where_no_message_has_come_for_a_while() -> None:
+    now_s = [0.0]
+    pace = PollPace(busy_s=0.05, idle_s=0.25, awake_s=1.0, clock=lambda: now_s[0])
+    consumer = FakeConsumer(["images", "requests"])
+    deferred = DeferredMessages(consumer, ["requests"])  # type: ignore[arg-type]
+    now_s[0] = 2.0
+    _next_message(consumer, deferred, pace)  # type: ignore[arg-type]
+    consumer.queue.append(("images", 0, 0))
+    _next_message(consumer, deferred, pace)  # type: ignore[arg-type]
+    _next_message(consumer, deferred, pace)  # type: ignore[arg-type]
+    consumer.queue.append(("requests", 0, 0))
+    _next_message(consumer, deferred, pace)  # type: ignore[arg-type]
+    assert consumer.timeouts_s == [0.25, 0.25, 0.05, 0.05, 0.0]
