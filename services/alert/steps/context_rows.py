@@ -226,7 +226,8 @@ def _last_rows(last: Point | None) -> list[Row]:
 def _change_rows(event: SourceEvent, history: History) -> list[Row]:
     """Return factor and sign of the change against the mean before, else against the limit.
 
-    A negative flux is brighter the lower it is, in Stokes parameters that may be negative.
+    A negative flux is brighter the lower it is, in Stokes parameters that may be negative; of
+    noise below zero no factor is told.
     """
     flux, mean, limit = (
         event.flux_peak_jy_beam, history.mean_jy_beam, event.limit_previous_jy_beam,
@@ -239,7 +240,8 @@ def _change_rows(event: SourceEvent, history: History) -> list[Row]:
     elif mean is not None and history.mean_err_jy_beam is not None:
         against = "mean"
         change = "brighter" if sign * flux > sign * mean else "fainter"
-        factor = flux / mean if sign * mean > 3 * history.mean_err_jy_beam else None
+        is_measured = sign * mean > 3 * history.mean_err_jy_beam and sign * flux > 0
+        factor = flux / mean if is_measured else None
         error = math.hypot(event.flux_peak_err_jy_beam, history.mean_err_jy_beam)
         sigma = sign * (flux - mean) / error if error > 0 else None
     elif limit is not None and limit > 0:  # it was fainter than that: the factor is a least one

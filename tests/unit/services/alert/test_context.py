@@ -171,6 +171,13 @@ def test_a_fainter_source_says_so() -> None:
     assert found["flux_change_sigma"] < -50
 
 
+def test_noise_below_zero_is_fainter_by_no_factor() -> None:
+    before = [point_at(-step, image_key=10 + step, flux_peak_jy_beam=2.0) for step in (1, 2)]
+    context = context_of(point_at(), *before)
+    found = notice_of(context, kind="vanished", flux_peak_jy_beam=-0.006)
+    assert (found["flux_change"], found["flux_factor"]) == ("fainter", None)
+
+
 @given(
     stat=st.floats(1e-7, 1.0), floor=st.floats(0.0, 0.1), beam=st.floats(1e-4, 1.0),
     ratio=st.floats(1.0, 10.0),
