@@ -133,12 +133,13 @@ def get_status(data_dir: Path) -> Status:
 
 def render_status(status: Status) -> str:
     """Return the status as lines for a person; the password stays hidden."""
+    folder = to_printable(status["data_dir"])
     if not status["services"]:
-        return f"nothing runs in {status['data_dir']}; `livetrap up` starts it"
+        return f"nothing runs in {folder}; `livetrap up` starts it"
     silent = "" if status["images_waiting"] is not None else " (does not answer)"
     lines = [
         f"{'ready' if status['ready'] else 'NOT READY'}",
-        f"  data folder  {status['data_dir']}",
+        f"  data folder  {folder}",
         f"  web UI       {status['api_url']}/",
         f"  VOEvents     {format_address(status['vtp_host'] or '', status['vtp_port'] or 0)}",
         f"  Kafka        {status['kafka']}{silent}",

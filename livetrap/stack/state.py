@@ -135,6 +135,11 @@ def read_running(data_dir: Path) -> StackState | None:
         raise StackError(
             f"{data_dir} is no folder: choose one with --data-dir, or LIVETRAP_DATA_DIR"
         ) from error
+    except PermissionError as error:
+        raise StackError(
+            f"the stack in {data_dir} is another account's: ask as that account, or choose "
+            "another folder with --data-dir"
+        ) from error
     except (OSError, ValueError, TypeError) as error:
         raise StackError(
             f"cannot read {path}: {error}; if nothing runs in {data_dir}, delete that file"

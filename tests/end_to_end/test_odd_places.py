@@ -20,7 +20,7 @@ from tests.support.night import LIVETRAP, wait_for
 
 pytestmark = [pytest.mark.timeout(1200), pytest.mark.extended]
 
-_ODD = "accént, per%cent 'quote\" ünd (#1)"
+_ODD = "accént,\nper%cent 'quote\" ünd (#1)"
 _LONG = "l" * 200
 _OWN_SETTINGS = ("LIVETRAP_", "NUMBA_CACHE_DIR", "XDG_", "LC_", "LANG", "PYTHONUTF8", "TZ")
 _COMMAND_S = 300

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from livetrap.operator.status import get_status, render_status
 from livetrap.stack.errors import StackError
 from livetrap.stack.paths import numba_cache, plain_path
 from livetrap.stack.state import read_running
@@ -43,6 +44,24 @@ def test_a_file_is_no_data_folder(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StackError, match=f"{name} is no folder: choose one with --data-dir"):
         read_running(tmp_path / name)
+
+
+def test_the_folder_of_another_account_is_named_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its state has a password, so only its owner reads it; root, who may run this test, too."""
+
+    def refuse(path: Path, **_: object) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(StackError, match="is another account's: ask as that account"):
+        read_running(tmp_path)
+
+
+def test_a_status_has_its_folder_on_one_line(tmp_path: Path) -> None:
+    text = render_status(get_status(tmp_path / "new\nline"))
+    assert text == f"nothing runs in {tmp_path}/new\\nline; `livetrap up` starts it"
 
 
 def test_kernels_are_cached_in_the_data_folder_of_an_account_without_a_home(
