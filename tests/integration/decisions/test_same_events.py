@@ -52,12 +52,9 @@ def skies(seed: int) -> list[WatchedSky]:
 
 
 def facts(events: list[SourceEvent]) -> dict[tuple[str, str], str]:
-    """Return what events say in each field, by event; but for what is of the run.
-
-    The last digits of sums depend on the order in which looks back are answered.
-    """
+    """Return what events say in each field, to the last bit; but for what is of the run."""
     return {
-        (event.event_id, name): f"{value:.9g}" if isinstance(value, float) else repr(value)
+        (event.event_id, name): repr(value)
         for event in events
         for name, value in asdict(event).items()
         if name not in _OF_THE_RUN
