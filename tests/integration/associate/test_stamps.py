@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from api.storage import pixels
 from runtime.errors import RejectedMessageError
 from runtime.kafka import InMessage
 from runtime.settings import Settings
@@ -41,7 +42,9 @@ def pixels_at_burst(data: bytes, extension: int) -> tuple[float, np.ndarray]:
         return float(image[round(float(y)), round(float(x))]), image
 
 
-async def test_a_burst_has_stamps(postgres_url: str, kafka_bootstrap: str) -> None:
+async def test_a_burst_has_stamps(
+    postgres_url: str, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with stamp_case(postgres_url, kafka_bootstrap) as run, client_of(postgres_url) as client:
         for step in range(3):
             await run.send(step)
@@ -57,7 +60,9 @@ async def test_a_burst_has_stamps(postgres_url: str, kafka_bootstrap: str) -> No
         assert list(stamps)[:3] == ["now", "before", "difference"]
         await check_pixels(client, stamps)
         await check_pictures(client, stamps)
-        await check_cutouts(client, stamps)
+        with monkeypatch.context() as impatient:  # no broker comes, however long each waits
+            impatient.setattr(pixels, "_TIMEOUT_S", 0.2)
+            await check_cutouts(client, stamps)
         await expire(run)
         gone = await listed(run, client)
         assert {each["reason"] for each in gone.values()} == {"expired"}
