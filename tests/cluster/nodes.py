@@ -11,11 +11,12 @@ from tests.cluster.control_plane import ControlPlane
 __all__ = ["FakeNodes"]
 
 _INTERVAL_S = 0.5
+_NAMES = ("node-0", "node-1", "node-2")
 _ROOM = {"cpu": "16", "memory": "64Gi", "pods": "110", "ephemeral-storage": "200Gi"}
 
 
 class FakeNodes:
-    """Three nodes on three hosts; a context manager.
+    """Three nodes on three hosts; a context manager, and they go at its end.
 
     Scheduling, quota, rollouts and disruption budgets are real; containers are not.
 
@@ -32,14 +33,16 @@ class FakeNodes:
         self._error: Exception | None = None
 
     def __enter__(self) -> Self:
-        for number in range(3):
-            self._add_node(f"node-{number}")
+        for name in _NAMES:
+            self._add_node(name)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+        # A later pod would be given one of them, and wait for ever.
+        self._plane.kubectl("delete", "node", *_NAMES)
         if self._error is not None:
             raise self._error
 

@@ -61,6 +61,8 @@ def applied(
         lambda: plane.kubectl("get", "namespace", "livetrap", check=False).returncode,
         what="the end of the namespace",
     )
+    # A volume is of no namespace, and would be in the way of another test's.
+    plane.kubectl("delete", "persistentvolume", "inbox", "--ignore-not-found")
 
 
 def roll_out(plane: ControlPlane) -> list[str]:

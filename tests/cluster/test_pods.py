@@ -85,8 +85,29 @@ class Site:
         return str(addresses[0])
 
     def roll_out(self) -> None:
+        """Wait until every workload is ready.
+
+        Raises
+        ------
+        AssertionError
+            If one is not in time, with what its pods say.
+        """
         for each in WORKLOADS:
-            self.kubectl("rollout", "status", each, f"--timeout={WAIT_S:.0f}s")
+            done = self.plane.kubectl(
+                "-n", "livetrap", "rollout", "status", each, f"--timeout={WAIT_S:.0f}s", check=False
+            )
+            assert done.returncode == 0, f"{each}: {done.stderr}\n{self.describe(each)}"
+
+    def describe(self, workload: str) -> str:
+        """Return the state, the events and the newest lines of the log of a workload's pods."""
+        chosen = f"app.kubernetes.io/component={workload.rsplit('livetrap-', 1)[1]}"
+        asked = (
+            ("get", "pods", "-o", "wide"),
+            ("describe", "pods", "-l", chosen),
+            ("logs", "-l", chosen, "--tail=30", "--prefix"),
+        )
+        answers = [self.plane.kubectl("-n", "livetrap", *each, check=False) for each in asked]
+        return "\n".join(each.stdout + each.stderr for each in answers)
 
     def query(self, text: str) -> list[asyncpg.Record]:
         async def ask() -> list[asyncpg.Record]:
