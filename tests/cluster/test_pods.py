@@ -93,9 +93,8 @@ class Site:
             If one is not in time, with what its pods say.
         """
         for each in WORKLOADS:
-            done = self.plane.kubectl(
-                "-n", "livetrap", "rollout", "status", each, f"--timeout={WAIT_S:.0f}s", check=False
-            )
+            command = ("rollout", "status", each, f"--timeout={WAIT_S:.0f}s")
+            done = self.plane.kubectl("-n", "livetrap", *command, check=False)
             assert done.returncode == 0, f"{each}: {done.stderr}\n{self.describe(each)}"
 
     def describe(self, workload: str) -> str:

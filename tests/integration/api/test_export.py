@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from starlette.types import Message
 
 from api.handlers import table_response
-from api.storage import database
+from api.storage import database, pools
 from tests.integration.api.test_outage import Proxy, proxy_to
 from tests.support.api_rows import Rows, rows_of
 from tests.support.api_service import app_of, client_of
@@ -132,13 +132,14 @@ async def test_every_point_is_in_every_format(postgres_url: str) -> None:
 async def test_exports_leave_connections_to_others(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch, max_per_host: int, words: str
 ) -> None:
+    monkeypatch.setattr(pools, "_EXPENSIVE_WAIT_S", 0.05)
     monkeypatch.setattr(database, "_EXPENSIVE_WAIT_S", 0.05)
     async with (
         rows_of(postgres_url) as rows,
         client_of(postgres_url, max_expensive_per_host=max_per_host) as client,
     ):
         # The first two may take their time to connect.
-        monkeypatch.setattr(database, "_EXPENSIVE_WAIT_S", 60.0)
+        monkeypatch.setattr(pools, "_EXPENSIVE_WAIT_S", 60.0)
         source = await long_source(rows, 5 * database._CHUNK_ROWS)
         app = app_of(client)
         may_go_on = asyncio.Event()
@@ -156,14 +157,14 @@ async def test_exports_leave_connections_to_others(
         for event in has_begun:
             await event.wait()
         assert [export.status for export in exports] == [200, 200]
-        monkeypatch.setattr(database, "_EXPENSIVE_WAIT_S", 0.05)
+        monkeypatch.setattr(pools, "_EXPENSIVE_WAIT_S", 0.05)
         refused = await client.get(
             f"/api/v1/sources/{source}/lightcurve", params={"format": "csv"}
         )
         assert refused.status_code == 503
         assert words in refused.json()["detail"]
         assert (await client.get(f"/api/v1/sources/{source}")).is_success
-        monkeypatch.setattr(database, "_EXPENSIVE_WAIT_S", 60.0)
+        monkeypatch.setattr(pools, "_EXPENSIVE_WAIT_S", 60.0)
         may_go_on.set()
         await asyncio.gather(*tasks)
         assert all(export.is_complete for export in exports)
