@@ -10,7 +10,7 @@ from runtime.errors import PipelineError, TransientError
 from runtime.kafka import (
     InMessage,
     OutMessage,
-    consume_available,
+    consume_batch,
     create_consumer,
     create_producer,
     fetch_cluster_id,
@@ -175,7 +175,7 @@ def _read(
     ends = dict(waiting)
     found = []
     while waiting:
-        batch = consume_available(consumer, limit=100, timeout_s=_TIMEOUT_S)
+        batch = consume_batch(consumer, limit=100, timeout_s=_TIMEOUT_S)
         if not batch:
             raise TransientError(
                 "Kafka stopped answering while the dead letters were read; try again"

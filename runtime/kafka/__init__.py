@@ -11,13 +11,7 @@ from runtime.kafka.admin import (
 )
 from runtime.kafka.broker_clock import BrokerClock
 from runtime.kafka.clients import MAX_MESSAGE_BYTES, create_consumer, create_producer
-from runtime.kafka.consuming import (
-    InMessage,
-    OffsetTracker,
-    consume_available,
-    consume_batch,
-    without_bytes,
-)
+from runtime.kafka.consuming import InMessage, OffsetTracker, consume_batch, without_bytes
 from runtime.kafka.deferring import DeferredMessages
 from runtime.kafka.group_offsets import ConsumedHorizon, GroupOffsets, Offsets
 from runtime.kafka.identity import ClusterCheck
@@ -44,7 +38,6 @@ __all__ = [
     "RetentionWatch",
     "TopicTail",
     "compare_topics",
-    "consume_available",
     "consume_batch",
     "create_consumer",
     "create_producer",

@@ -10,13 +10,7 @@ from confluent_kafka import Message as KafkaMessage
 from runtime.errors import FatalError
 from runtime.logging import get_logger
 
-__all__ = [
-    "InMessage",
-    "OffsetTracker",
-    "consume_available",
-    "consume_batch",
-    "without_bytes",
-]
+__all__ = ["InMessage", "OffsetTracker", "consume_batch", "without_bytes"]
 
 # Timestamps outside of these years are invalid.
 _FIRST_YEAR, _LAST_YEAR = 1990, 2200
@@ -56,13 +50,22 @@ def without_bytes(message: InMessage, reason: str) -> InMessage:
 
 
 def consume_batch(consumer: Consumer, *, limit: int, timeout_s: float) -> list[InMessage]:
-    """Return `limit` messages, or after `timeout_s` those that came until then.
+    """Return up to `limit` messages as soon as there is one, or none after `timeout_s`.
+
+    librdkafka would wait the whole time for a batch that is not full.
 
     Raises
     ------
     FatalError
         If this consumer cannot recover.
     """
+    first = _consume(consumer, 1, timeout_s)
+    if not first or limit == 1:
+        return first
+    return first + _consume(consumer, limit - 1, 0.0)
+
+
+def _consume(consumer: Consumer, limit: int, timeout_s: float) -> list[InMessage]:
     messages = []
     for message in consumer.consume(limit, timeout_s):
         error = message.error()
@@ -73,22 +76,6 @@ def consume_batch(consumer: Consumer, *, limit: int, timeout_s: float) -> list[I
         elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  (librdkafka's name)
             get_logger().warning("kafka_consume_failed", error=str(error))
     return messages
-
-
-def consume_available(consumer: Consumer, *, limit: int, timeout_s: float) -> list[InMessage]:
-    """Return what there is as soon as there is a message, or none after `timeout_s`.
-
-    `consume_batch` waits the whole time for a batch that is not full.
-
-    Raises
-    ------
-    FatalError
-        If this consumer cannot recover.
-    """
-    first = consume_batch(consumer, limit=1, timeout_s=timeout_s)
-    if not first or limit == 1:
-        return first
-    return first + consume_batch(consumer, limit=limit - 1, timeout_s=0.0)
 
 
 def _to_in_message(message: KafkaMessage) -> InMessage:

@@ -4,7 +4,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from runtime.errors import TransientError
 from runtime.kafka.clients import create_reader
-from runtime.kafka.consuming import InMessage, consume_available
+from runtime.kafka.consuming import InMessage, consume_batch
 from runtime.settings import KafkaSettings
 
 __all__ = ["TopicTail"]
@@ -63,7 +63,7 @@ class TopicTail:
         FatalError
             If the broker reports that this consumer can never continue.
         """
-        return consume_available(self._consumer, limit=limit, timeout_s=timeout_s)
+        return consume_batch(self._consumer, limit=limit, timeout_s=timeout_s)
 
     def close(self) -> None:
         """Close the connections."""

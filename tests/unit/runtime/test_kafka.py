@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import FatalError
-from runtime.kafka import InMessage, OffsetTracker, consume_available, consume_batch
+from runtime.kafka import InMessage, OffsetTracker, consume_batch
 
 
 class FakeConsumer:
@@ -128,12 +128,12 @@ class Queue:
 @pytest.mark.parametrize(("n", "waited_s"), [(0, 10.0), (1, 0.0), (3, 0.0), (100, 0.0)])
 def test_what_is_there_is_read_without_a_wait_for_more(n: int, waited_s: float) -> None:
     queue = Queue(n)
-    found = consume_available(queue, limit=100, timeout_s=10.0)  # type: ignore[arg-type]
+    found = consume_batch(queue, limit=100, timeout_s=10.0)  # type: ignore[arg-type]
     assert [each.offset for each in found] == list(range(n))
     assert queue.waited_s == waited_s
 
 
 def test_no_more_is_read_than_asked_for() -> None:
     queue = Queue(3)
-    assert len(consume_available(queue, limit=1, timeout_s=10.0)) == 1  # type: ignore[arg-type]
-    assert len(consume_available(queue, limit=9, timeout_s=10.0)) == 2  # type: ignore[arg-type]
+    assert len(consume_batch(queue, limit=1, timeout_s=10.0)) == 1  # type: ignore[arg-type]
+    assert len(consume_batch(queue, limit=9, timeout_s=10.0)) == 2  # type: ignore[arg-type]
