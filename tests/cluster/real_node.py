@@ -181,6 +181,8 @@ def _configure_kubelet(folder: Path) -> Path:
         "evictionHard": {
             "imagefs.available": "0%", "nodefs.available": "0%", "memory.available": "0%",
         },
+        # Else images go from a disk that others have filled, and no registry has them.
+        "imageGCHighThresholdPercent": 100,
         "podLogsDir": str(folder / "pod-logs"),
         "oomScoreAdj": 0,
         "makeIPTablesUtilChains": False,
