@@ -9,12 +9,12 @@ STAMP := $(VENV)/installed.stamp
 PYTEST_OPTIONS ?=
 KERNEL_TESTS := tests/unit/services/extract tests/unit/sky/test_margin.py
 # Processes that run tests; 0 is the one in front of you, which a debugger needs. The whole suite
-# takes twice as many: some of its tests wait for sessions that expire and servers that are away.
+# takes three times as many: some of its tests wait for sessions that expire and servers that are away.
 ifdef WORKERS
 ALL_WORKERS := $(WORKERS)
 else
 WORKERS := 2
-ALL_WORKERS := 4
+ALL_WORKERS := 6
 endif
 # A worker takes file by file, in the order of tests/conftest.py.
 PARALLEL = -n $(ALL_WORKERS) --dist loadfile --no-loadscope-reorder
@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install  ## a simulated sky, the whole service and its alerts; Ctrl-C stops it
 	@$(BIN)/livetrap demo
 
-test: install  ## the whole test suite, against a real Kafka and PostgreSQL it starts itself (17 min on two cores)
+test: install  ## the whole test suite, against a real Kafka and PostgreSQL it starts itself (13 min on two cores)
 	$(BIN)/python -m pytest -q $(PARALLEL) --hypothesis-profile=full $(PYTEST_OPTIONS)
 
 # Counting lines costs more than the tests do: allow half an hour. Kernels are counted uncompiled.
