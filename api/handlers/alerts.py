@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
@@ -10,6 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.errors import ProblemError, not_found
+from api.handlers.authorization import BearerParameter, authorize, owner_of
 from api.handlers.caching import NOT_MODIFIED, answer_immutable
 from api.handlers.context import ApiContext, ClientAddress, Context, refuse_unknown_stream
 from api.handlers.exports import TABLE_RESPONSES, ExportParameter
@@ -22,7 +24,7 @@ from api.steps.content_negotiation import JSON_TYPE, XML_TYPE, choose_alert_form
 from api.steps.deliveries import to_public_deliveries
 from api.steps.subscriptions import follow
 
-__all__ = ["router"]
+__all__ = ["may_follow", "router"]
 
 router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
 
@@ -82,13 +84,16 @@ async def list_alerts(
     summary="New alerts as server-sent events",
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {}}, "description": "One event an alert"}},
+    openapi_extra={"security": [{}]},  # the token is for a subscription alone
 )
 async def stream_alerts(
     context: Context,
     client: ClientAddress,
     wanted: Filter,
+    bearer: BearerParameter,
     subscription: Annotated[
-        str | None, Query(description="Name of a subscription: what it gets, and nothing else")
+        str | None,
+        Query(description="Name of a subscription of your token: what it gets, and nothing else"),
     ] = None,
     resume: Annotated[
         str | None, Query(alias="last_event_id", description="Same as the header Last-Event-ID")
@@ -113,19 +118,39 @@ async def stream_alerts(
         if subscription is None:
             events = await context.alert_stream.subscribe(wanted, after_id=after_id)
         else:
-            events = await _follow_subscription(context, subscription, after_id)
+            events = await _follow_subscription(context, bearer, subscription, after_id)
         return _AlertStreamResponse(events, stack.pop_all())
 
 
 async def _follow_subscription(
-    context: ApiContext, name: str, after_id: int | None
+    context: ApiContext, bearer: BearerParameter, name: str, after_id: int | None
 ) -> AsyncIterator[bytes]:
-    if not await context.database.fetch("list_subscriptions", name=name):
+    if not await _is_of(context, bearer, name):
         raise not_found("subscription", name)
     if after_id is None:
         after_id = (await context.database.fetch("get_last_alert_id"))[0]["id"]
     stream = context.alert_stream
-    return follow(context.database, name, after_id, is_stopped=lambda: stream.is_stopped)
+    return follow(
+        context.database,
+        name,
+        after_id,
+        is_stopped=lambda: stream.is_stopped,
+        is_open=partial(may_follow, context, bearer, name),
+    )
+
+
+async def may_follow(context: ApiContext, bearer: BearerParameter, name: str) -> bool:
+    """Return whether a token is valid and a subscription one of its own."""
+    try:
+        return await _is_of(context, bearer, name)
+    except ProblemError:
+        return False
+
+
+async def _is_of(context: ApiContext, bearer: BearerParameter, name: str) -> bool:
+    writer = await authorize(context, bearer, "annotate")
+    found = await context.database.fetch("list_subscriptions", owner=owner_of(writer), name=name)
+    return bool(found)
 
 
 # Before the route whose path parameter takes slashes too.

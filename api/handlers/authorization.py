@@ -16,11 +16,20 @@ from runtime.api_tokens import SCOPES, Scope, hash_token, is_token
 from runtime.errors import TransientError
 from runtime.postgres import UNAVAILABLE_ERRORS
 
-__all__ = ["SETTING", "Writer", "WriterParameter", "is_valid_token", "token_first_route"]
+__all__ = [
+    "SETTING",
+    "BearerParameter",
+    "Writer",
+    "WriterParameter",
+    "authorize",
+    "is_valid_token",
+    "owner_of",
+    "token_first_route",
+]
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _BEARER = HTTPBearer(auto_error=False, description="As `livetrap tokens create` prints it")
-_Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+BearerParameter = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 # The one token of the settings has no name of its own.
 SETTING = "LIVETRAP_API__WRITE_TOKEN"
 
@@ -68,7 +77,7 @@ def token_first_route(scope: Scope, *, reading: bool = False) -> type[APIRoute]:
             async def handle_authorized(request: Request) -> Response:
                 context = await get_context(request)
                 bearer = await _BEARER(request)
-                request.state.writer = await _authorize(context, bearer, scope)
+                request.state.writer = await authorize(context, bearer, scope)
                 return await handle(request)
 
             return handle_authorized
@@ -76,7 +85,7 @@ def token_first_route(scope: Scope, *, reading: bool = False) -> type[APIRoute]:
     return TokenFirstRoute
 
 
-async def _writer(request: Request, _: _Bearer) -> Writer:
+async def _writer(request: Request, _: BearerParameter) -> Writer:
     """Return who was authorized; the dependency on the bearer is for openapi.json."""
     writer: Writer = request.state.writer
     return writer
@@ -85,9 +94,21 @@ async def _writer(request: Request, _: _Bearer) -> Writer:
 WriterParameter = Annotated[Writer, Depends(_writer)]
 
 
-async def _authorize(
+def owner_of(writer: Writer) -> str | None:
+    """Return whose subscriptions a token may see; None: everybody's."""
+    return None if writer.name == SETTING else writer.name
+
+
+async def authorize(
     context: ApiContext, bearer: HTTPAuthorizationCredentials | None, scope: Scope
 ) -> Writer:
+    """Return who sent a token.
+
+    Raises
+    ------
+    ProblemError
+        401 without a valid token, 403 if it does not allow `scope`.
+    """
     if bearer is None:
         raise _refuse("missing", f"this needs a token with scope {scope}")
     name, scopes = await _look_up(context, bearer.credentials)

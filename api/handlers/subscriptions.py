@@ -6,7 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from api.errors import ProblemError, not_found
-from api.handlers.authorization import SETTING, Writer, WriterParameter, token_first_route
+from api.handlers.authorization import (
+    Writer,
+    WriterParameter,
+    owner_of,
+    token_first_route,
+)
 from api.models.subscriptions import (
     DryRun,
     DryRunOrder,
@@ -41,7 +46,7 @@ _Name = Annotated[str, Path(description="Name of the subscription", examples=["b
 @router.get("", summary="Your subscriptions, by name")
 async def list_subscriptions(writer: WriterParameter) -> list[Subscription]:
     """Return the subscriptions of your token; all of them for the token of the settings."""
-    rows = await writer.context.database.fetch("list_subscriptions", owner=_owner_of(writer))
+    rows = await writer.context.database.fetch("list_subscriptions", owner=owner_of(writer))
     return [to_subscription(row) for row in rows]
 
 
@@ -99,7 +104,7 @@ async def change_subscription(
             409, f"stamps: channel {before.channel} cannot carry them in its notices"
         )
     await writer.write(
-        "set_subscription_stamps", name=name, owner=_owner_of(writer), stamps=change.stamps
+        "set_subscription_stamps", name=name, owner=owner_of(writer), stamps=change.stamps
     )
     return await _get(writer, name)
 
@@ -107,7 +112,7 @@ async def change_subscription(
 @router.delete("/{name}", status_code=204, summary="Unsubscribe")
 async def delete_subscription(writer: WriterParameter, name: _Name) -> Response:
     """Deliver no more; a topic of its own is kept for a day, then deleted."""
-    if not await writer.write("delete_subscription", name=name, owner=_owner_of(writer)):
+    if not await writer.write("delete_subscription", name=name, owner=owner_of(writer)):
         raise not_found("subscription", name)
     return Response(status_code=204)
 
@@ -136,7 +141,7 @@ async def add_replay(writer: WriterParameter, new: NewReplay) -> Replay:
         raise ProblemError(400, "until: must be later than since")
     rows = await writer.write(
         "insert_replay",
-        name=new.subscription, owner=_owner_of(writer), time_since=since, time_until=until,
+        name=new.subscription, owner=owner_of(writer), time_since=since, time_until=until,
         speed=new.speed,
     )  # fmt: skip
     if not rows:
@@ -147,16 +152,11 @@ async def add_replay(writer: WriterParameter, new: NewReplay) -> Replay:
 
 async def _get(writer: Writer, name: _Name) -> Subscription:
     rows = await writer.context.database.fetch(
-        "list_subscriptions", owner=_owner_of(writer), name=name
+        "list_subscriptions", owner=owner_of(writer), name=name
     )
     if not rows:
         raise not_found("subscription", name)
     return to_subscription(rows[0])
-
-
-def _owner_of(writer: Writer) -> str | None:
-    """Return whose subscriptions a token may see; None: everybody's."""
-    return None if writer.name == SETTING else writer.name
 
 
 async def _parse(writer: Writer, given: WantedAlerts) -> Wanted:

@@ -79,7 +79,7 @@ class NewSubscription(WantedAlerts):
     channel: Channel = Field(
         description="webhook: JSON by POST; chat: incoming webhook of Slack or Mattermost; email: "
         "one an alert; digest: e-mail of many; kafka: topic of its own; sse: "
-        "/alerts/stream?subscription=<name>"
+        "/alerts/stream?subscription=<name>, with the same token"
     )
     target: str = Field("", max_length=2000, description="Address of a webhook, or recipient")
     secret: SecretStr | None = Field(

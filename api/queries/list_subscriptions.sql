@@ -22,7 +22,10 @@ select
     coalesce(subscriber.n_failures, 0) as n_failures,
     (
         select count(*) from delivery
-        where delivery.channel = 'subscription' and delivery.subscriber = subscription.name
+        where
+            delivery.channel = 'subscription'
+            and delivery.subscriber = subscription.name
+            and delivery.time_sent >= subscription.time_created
     ) as n_delivered
 from subscription
 left join subscriber

@@ -3,7 +3,7 @@
 -- $1  after_id  bigint
 -- $2  limit     int     [-]
 -- $3  name      text    of the subscription
--- Indexes: delivery (subscriber, alert_id), the primary key of alert.
+-- Indexes: delivery (subscriber, alert_id), subscription (name), the primary key of alert.
 select
     alert.id,
     alert.ivorn,
@@ -26,6 +26,11 @@ select
     alert.notice::text as notice
 from delivery
 inner join alert on delivery.alert_id = alert.id
+-- What an earlier subscription of that name got is not of this one.
+inner join subscription
+    on
+        delivery.subscriber = subscription.name
+        and delivery.time_sent >= subscription.time_created
 where
     delivery.channel = 'subscription'
     and delivery.subscriber = $3::text

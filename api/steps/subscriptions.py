@@ -1,8 +1,9 @@
 """What a subscription would have got, and what it gets, as server-sent events."""
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -24,6 +25,7 @@ _NEWEST = 10
 _BATCH = 200
 _POLL_S = 1.0
 _KEEP_ALIVE_POLLS = 15
+_CHECK_S = 15.0
 _DATABASE_ERRORS = (TransientError, *UNAVAILABLE_ERRORS, asyncpg.PostgresError)
 _CONE = ("ra", "dec", "radius_deg")
 
@@ -77,9 +79,14 @@ async def compare(
 
 
 async def follow(
-    database: Database, name: str, after_id: int, *, is_stopped: Callable[[], bool]
+    database: Database,
+    name: str,
+    after_id: int,
+    *,
+    is_stopped: Callable[[], bool],
+    is_open: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[bytes]:
-    """Yield the alerts that a subscription gets, as server-sent events, until the process stops.
+    """Yield the alerts that a subscription gets, as server-sent events, while it may be followed.
 
     Parameters
     ----------
@@ -91,11 +98,19 @@ async def follow(
         Start after this alert.
     is_stopped : callable
         Returns whether the process stops.
+    is_open : callable
+        Returns whether the subscription and the right to follow it are still there; it is asked
+        every 15 s.
     """
     yield b"retry: 1000\nid: %d\n\n" % after_id
     n_idle = 0
+    next_check_s = time.monotonic() + _CHECK_S
     while not is_stopped():
         try:
+            if time.monotonic() >= next_check_s:
+                if not await is_open():
+                    return
+                next_check_s = time.monotonic() + _CHECK_S
             rows = await database.fetch(
                 "list_wanted_alerts_after", after_id=after_id, limit=_BATCH, name=name
             )

@@ -3,16 +3,21 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import asyncpg
 import httpx
 import orjson
 import pytest
+from fastapi.security import HTTPAuthorizationCredentials
 
+from api.handlers import alerts
+from api.steps import subscriptions
 from api.steps.subscriptions import follow
 from livetrap.operator.tokens import issue_token
+from runtime.api_tokens import hash_token
 from runtime.settings import AlertSettings, PostgresSettings, Settings
 from services.alert.models import NewAlert
 from services.alert.steps.alert import build_alert
@@ -194,12 +199,10 @@ async def test_nobody_without_a_token_sees_or_makes_any(client: httpx.AsyncClien
 async def test_everybody_sees_and_deletes_one_s_own(
     client: httpx.AsyncClient, postgres_url: str
 ) -> None:
-    settings = Settings(postgres=PostgresSettings(url=postgres_url))
-    headers = {}
-    for scope, name in (("annotate", "anna"), ("annotate", "ben"), ("read", "reader")):
-        unique = f"{name}-{uuid.uuid4().hex[:8]}"
-        token = await asyncio.to_thread(issue_token, settings, unique, [scope], valid_days=1)
-        headers[name] = {"Authorization": f"Bearer {token}"}
+    headers = {
+        name: await token_of(name, postgres_url, scope)
+        for scope, name in (("annotate", "anna"), ("annotate", "ben"), ("read", "reader"))
+    }
     wanted = new()
     made = await client.post(PATH, json=wanted, headers=headers["anna"])
     assert made.status_code == 201, made.text
@@ -231,14 +234,14 @@ async def test_one_has_a_limited_number(postgres_url: str) -> None:
 async def test_a_dry_run_counts_what_it_would_have_got(
     client: httpx.AsyncClient, pool: asyncpg.Pool, rows: Rows
 ) -> None:
-    alerts = await night(pool, rows)
+    told = await night(pool, rows)
     order = {"rule": f"stream == '{rows.stream}' and snr > 15", "days": 1}
     answer = await client.post(f"{PATH}/dry-run", json=order)
     assert answer.status_code == 200, answer.text
     found = answer.json()
     assert (found["n_wanted"], found["is_complete"]) == (3, True)
     assert found["n_alerts"] >= 4
-    assert found["newest"] == [each.ivorn for each in alerts[:0:-1]]
+    assert found["newest"] == [each.ivorn for each in told[:0:-1]]
     assert found["n_wanted_by_kind"] == {"new_source": 2, "retraction": 1}
 
 
@@ -267,24 +270,114 @@ async def test_server_sent_events_of_a_subscription(
 ) -> None:
     unknown = await client.get("/api/v1/alerts/stream?subscription=nobody")
     assert unknown.status_code == 404
-    alerts = await night(pool, rows)
+    wanted = new(channel="sse")
+    await client.post(PATH, json=wanted)
+    ids = await deliver(pool, wanted["name"], await night(pool, rows))
+    assert await hear(client, wanted["name"], 3) == ids[1:]
+
+
+async def deliver(pool: asyncpg.Pool, name: str, alerts: list[NewAlert]) -> list[int]:
+    """Record all alerts but the first as delivered; return the ids of all."""
     ids = [
         await pool.fetchval("select id from alert where ivorn = $1", each.ivorn) for each in alerts
     ]
-    name = f"test-{uuid.uuid4().hex[:8]}"
     await pool.executemany(
         "insert into delivery (alert_id, channel, subscriber, time_sent) "
-        "values ($1, 'subscription', $2, $3)",
-        [(each, name, datetime.now(UTC) - timedelta(seconds=1)) for each in ids[1:]],
+        "values ($1, 'subscription', $2, clock_timestamp())",
+        [(each, name) for each in ids[1:]],
     )
-    context = app_of(client).state.context
-    events = follow(context.database, name, 0, is_stopped=lambda: False)
-    heard = []
+    return ids
+
+
+async def hear(client: httpx.AsyncClient, name: str, n_alerts: int) -> list[int]:
+    """Return the ids of the first alerts of a stream that may be followed for ever."""
+
+    async def is_open() -> bool:
+        return True
+
+    database = app_of(client).state.context.database
+    events = follow(database, name, 0, is_stopped=lambda: False, is_open=is_open)
+    heard: list[int] = []
     async with asyncio.timeout(60):
         async for event in events:
             if b"event: alert" in event:
                 heard.append(int(event.split(b"\n")[0].removeprefix(b"id: ")))
-            if len(heard) == 3:
+            if len(heard) == n_alerts:
                 break
     await events.aclose()  # type: ignore[attr-defined]
-    assert heard == ids[1:]
+    return heard
+
+
+async def test_nobody_follows_the_subscription_of_another(
+    client: httpx.AsyncClient, postgres_url: str
+) -> None:
+    wanted = new(channel="sse")
+    await client.post(PATH, json=wanted)
+    path = f"/api/v1/alerts/stream?subscription={wanted['name']}"
+    refused = await client.get(path, headers=await token_of("ben", postgres_url))
+    assert refused.status_code == 404
+    reader = await client.get(path, headers=await token_of("reader", postgres_url, "read"))
+    assert reader.status_code == 403
+    client.headers.pop("Authorization")
+    assert (await client.get(path)).status_code == 401
+
+
+async def token_of(name: str, postgres_url: str, scope: str = "annotate") -> dict[str, str]:
+    settings = Settings(postgres=PostgresSettings(url=postgres_url))
+    unique = f"{name}-{uuid.uuid4().hex[:8]}"
+    token = await asyncio.to_thread(issue_token, settings, unique, [scope], valid_days=1)
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def test_a_name_that_is_used_again_shows_nothing_of_its_time_before(
+    client: httpx.AsyncClient, pool: asyncpg.Pool, rows: Rows
+) -> None:
+    wanted = new(channel="sse")
+    before = await night(pool, rows)
+    await client.post(PATH, json=wanted)
+    await deliver(pool, wanted["name"], before)
+    await client.delete(f"{PATH}/{wanted['name']}")
+    again = await client.post(PATH, json=wanted)
+    assert again.json()["n_delivered"] == 0
+    later = await night(pool, rows)
+    ids = await deliver(pool, wanted["name"], later)
+    assert await hear(client, wanted["name"], 1) == [ids[1]]
+
+
+async def test_a_stream_ends_with_the_right_to_follow_it(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "_CHECK_S", 0.0)
+    answers = iter((True, True, False))
+
+    async def is_open() -> bool:
+        return next(answers)
+
+    database = app_of(client).state.context.database
+    async with asyncio.timeout(60):
+        stream = follow(database, "none", 0, is_stopped=lambda: False, is_open=is_open)
+        assert [event async for event in stream] == [b"retry: 1000\nid: 0\n\n"]
+    assert next(answers, None) is None
+
+
+async def test_the_stream_of_a_revoked_token_or_a_deleted_subscription_ends(
+    client: httpx.AsyncClient, postgres_url: str, pool: asyncpg.Pool
+) -> None:
+    context = app_of(client).state.context
+    for end in ("revoked", "deleted"):
+        header = await token_of("anna", postgres_url)
+        bearer = HTTPAuthorizationCredentials(
+            scheme="Bearer", credentials=header["Authorization"].removeprefix("Bearer ")
+        )
+        wanted = new(channel="sse")
+        await client.post(PATH, json=wanted, headers=header)
+        may_follow = partial(alerts.may_follow, context, bearer, wanted["name"])
+        assert await may_follow()
+        if end == "revoked":
+            await pool.execute(
+                "update api_token set time_revoked = now() where token_sha256 = $1",
+                hash_token(bearer.credentials),
+            )
+        else:
+            await client.delete(f"{PATH}/{wanted['name']}")
+        assert not await may_follow()
