@@ -16,7 +16,11 @@ _MODULES = (
     ("github.com/cert-manager/cert-manager@v1.21.2", "deploy/crds", "*_certificates.yaml"),
     ("sigs.k8s.io/gateway-api@v1.4.0", "config/crd/standard", "*_httproutes.yaml"),
     ("sigs.k8s.io/gateway-api@v1.4.0", "config/crd/experimental", "*_tcproutes.yaml"),
+    ("github.com/cloudnative-pg/plugin-barman-cloud@v0.15.0", "config/crd/bases", "*.yaml"),
 )
+_PROMETHEUS = "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring@v0.95.2"
+_CONTROLLER_TOOLS = "sigs.k8s.io/controller-tools@v0.23.0"
+_MONITORING = ("podmonitor", "prometheusrule")
 _STRIMZI = {
     "kafka.Kafka": "kafkas",
     "nodepool.KafkaNodePool": "kafkanodepools",
@@ -42,9 +46,10 @@ def find_definitions(
         Runs a command that fetches what its second argument names.
     """
     found: list[Path] = []
-    missing = ["monitoring.coreos.com", "barmancloud.cnpg.io"]
+    missing = []
     for module, folder, pattern in _MODULES:
         found += sorted((module_dir(module) / folder).glob(pattern))
+    found += _make_monitoring(cache, module_dir)
     strimzi = _make_strimzi(cache, obtain)
     found += strimzi
     if not strimzi:
@@ -54,6 +59,22 @@ def find_definitions(
     if not ours:
         missing.append("postgresql.cnpg.io")
     return found, missing
+
+
+def _make_monitoring(cache: Path, module_dir: Callable[[str], Path]) -> list[Path]:
+    """Write what the Go types of the Prometheus operator say, as its own releases do."""
+    folder = cache / f"monitoring-{_PROMETHEUS.rpartition('@')[2]}"
+    files = [folder / f"monitoring.coreos.com_{each}s.yaml" for each in _MONITORING]
+    if not all(each.exists() for each in files):
+        module_dir(_CONTROLLER_TOOLS)  # Where there is no network, this says so.
+        package, version = _CONTROLLER_TOOLS.split("@")
+        subprocess.run(
+            ["go", "-C", str(module_dir(_PROMETHEUS)), "run",
+             f"{package}/cmd/controller-gen@{version}", "crd:crdVersions=v1", "paths=./v1",
+             f"output:crd:dir={folder}"],
+            check=True,
+        )  # fmt: skip
+    return files
 
 
 def _make_strimzi(cache: Path, obtain: Callable[[list[str], str], str]) -> list[Path]:

@@ -58,6 +58,9 @@ def test_every_object_is_valid(
         ("port: 8099", "port: eighty"),
         ("maxReplicaCount: 16", "maxReplicaCount: sixteen"),
         ("topicName:", "topicname:"),
+        ("podMetricsEndpoints:", "podMetricEndpoints:"),
+        ("interval: 15s", "interval: quarter"),
+        ("destinationPath:", "destinationpath:"),
     ],
 )
 def test_a_mistake_is_found(
