@@ -12,7 +12,7 @@ from schemas.messages import BoolArray, ForcedMeasurements
 from schemas.topics import Topics
 from services.associate.handlers.contradictions import Contradictions
 from services.associate.handlers.judgements import Judge
-from services.associate.handlers.look_backs import LookBackHandler
+from services.associate.handlers.look_back_verdicts import LookBackVerdicts
 from services.associate.metrics import FORCED
 from services.associate.models.timesteps import LockedStream
 from services.associate.models.waiting import ReadyLooks
@@ -44,7 +44,7 @@ class ForcedMeasurementsHandler:
         self._topics = topics
         self._judge = Judge(settings, topics)
         self._contradictions = Contradictions(settings, topics)
-        self._look_backs = LookBackHandler(store, settings, topics)
+        self._look_backs = LookBackVerdicts(settings, topics)
 
     async def on_message(self, message: InMessage) -> bool:
         """Store one result.

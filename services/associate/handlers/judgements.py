@@ -10,6 +10,7 @@ from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
 from schemas.topics import Topics
 from services.associate.handlers.contradictions import Contradictions
+from services.associate.handlers.look_back_verdicts import LookBackVerdicts
 from services.associate.handlers.moving import retract_members
 from services.associate.metrics import GIVEN_UP
 from services.associate.models.catalogue import Evidence, Questions
@@ -70,6 +71,7 @@ class Judge:
         self._settings = settings
         self._topics = topics
         self._contradictions = Contradictions(settings, topics)
+        self._look_backs = LookBackVerdicts(settings, topics)
 
     async def judge(
         self,
@@ -77,8 +79,6 @@ class Judge:
         stream_id: int,
         stream: str,
         source_ids: Sequence[int],
-        *,
-        waits_for_look_backs: bool = True,
     ) -> int:
         """Judge what waits at some sources and has its answers; return the number of events.
 
@@ -92,15 +92,11 @@ class Judge:
             Its name.
         source_ids : sequence of int
             Sources for which something has come.
-        waits_for_look_backs : bool
-            Whether a source is judged only after the verdict on what earlier images show.
         """
         timesteps = await catalogue.load_waiting_timesteps(stream_id, source_ids)
         if not timesteps:
             return 0
-        blocked: set[int] = set()
-        if waits_for_look_backs:
-            blocked = set(await catalogue.load_pending_look_backs(stream_id, source_ids))
+        blocked = set(await catalogue.load_pending_look_backs(stream_id, source_ids))
         found = []
         for timestep in timesteps:
             blocked |= timestep.unanswered_ids
@@ -168,13 +164,13 @@ class Judge:
         ]
 
     async def give_up(self, catalogue: Catalogue, stream_id: int, stream: str) -> int:
-        """Judge the oldest timesteps without the answers that have not come."""
+        """Judge the oldest timesteps, and end their looks back, without the missing answers."""
         source_ids = await catalogue.give_up_requests(stream_id, wait_timesteps(self._settings))
         GIVEN_UP.inc(len(source_ids))
         get_logger().warning("forced_answers_given_up", stream=stream, n_sources=len(source_ids))
-        return await self.judge(
-            catalogue, stream_id, stream, source_ids, waits_for_look_backs=False
-        )
+        pending = await catalogue.load_look_backs(stream_id, source_ids)
+        has_events = await self._look_backs.end(catalogue, stream_id, pending)
+        return has_events + await self.judge(catalogue, stream_id, stream, source_ids)
 
     async def _judge_timestep(
         self,

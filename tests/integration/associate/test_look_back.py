@@ -280,6 +280,47 @@ async def test_without_pixels_the_limit_decides(
         assert (row["verdict"], row["n_look_back"]) == ("not_looked_back", 0)
 
 
+@pytest.mark.parametrize("n_answers", [3, 0])
+async def test_a_look_back_without_all_answers_ends_by_those_that_came(
+    postgres_url: str, n_answers: int
+) -> None:
+    async with associator(postgres_url, **LOOKBACK, forced_wait_timesteps=3) as case:
+        requests = await detect(case, FAINT_JY)
+        await answer(case, requests[:n_answers], [9e-3, 1e-2, 8e-3][:n_answers])
+        for step in (5, 6):
+            await case.feed(shot(step, FAINT_JY))
+        assert (await look_back_row(case))["verdict"] is None
+        assert [row[0] for row in await forced_sums(case)] == [0]
+        await case.feed(shot(7, FAINT_JY))
+        row = await look_back_row(case)
+        assert row["n_look_back"] == n_answers
+        assert row["verdict"] == ("known_below_threshold" if n_answers else "not_looked_back")
+        assert [row[0] for row in await forced_sums(case)] == [n_answers]
+        waiting = "select timestep_id from waiting_timestep join stream on stream.id = stream_id "
+        assert await case.rows(waiting + "where name = $1", case.stream) == []
+        # One that comes after all counts, and other tests may tell the source by now.
+        for _ in range(2):
+            await answer(case, requests[3:], [9.5e-3])
+        assert [row[0] for row in await forced_sums(case)] == [n_answers + 1]
+        assert case.events == []
+        await case.feed(shot(8, 0.03))
+        (event,) = case.events
+    assert (event.kind, event.n_forced) == ("variable", n_answers + 1)
+
+
+async def test_an_event_without_answers_stays_as_it_was_announced(postgres_url: str) -> None:
+    async with associator(postgres_url, **NO_WAIT, forced_wait_timesteps=3) as case:
+        requests = await detect(case, BRIGHT_JY)
+        await announce_overdue(case)
+        for step in range(5, 9):
+            await case.feed(shot(step, BRIGHT_JY))
+        assert (await look_back_row(case))["verdict"] == "not_looked_back"
+        await answer(case, requests, [0.0195] * 4)
+        (event,) = case.events
+        assert [row[0] for row in await forced_sums(case)] == [4]
+    assert (event.kind, event.look_back) == ("new_source", "not_looked_back")
+
+
 async def test_a_restarted_associator_announces_what_was_left(postgres_url: str) -> None:
     async with associator(postgres_url, name="restarted", **LOOKBACK) as case:
         requests = await detect(case, BRIGHT_JY)
