@@ -4,6 +4,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import mul
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,7 @@ __all__ = [
     "later_images",
     "lowest_code",
     "parse_fits",
+    "stored_plane",
 ]
 
 _BLOCK = 2880
@@ -66,7 +69,9 @@ class FitsImage:
     bitpix : int
         FITS pixel type.
     axes : tuple of int
-        Length of every axis, the first (columns) first [px].
+        Length of every axis, the first (columns) first [px]; those of the sky are the first two.
+    strides : tuple of int
+        How far apart neighbours on each of `axes` are in the file [px].
     others : tuple of FitsImage
         Further images of the sky in the same file.
     passed_over : tuple of str
@@ -78,6 +83,7 @@ class FitsImage:
     data_offset: int
     bitpix: int
     axes: tuple[int, ...]
+    strides: tuple[int, ...]
     others: tuple["FitsImage", ...] = ()
     passed_over: tuple[str, ...] = ()
 
@@ -85,6 +91,11 @@ class FitsImage:
     def n_planes(self) -> int:
         """Return how many planes the axes beyond the second make."""
         return math.prod(self.axes[2:])
+
+    def indices(self, plane: int) -> tuple[int, ...]:
+        """Return the place of a plane on each axis beyond the second, 0-based."""
+        places = np.unravel_index(plane, self.axes[:1:-1])[::-1] if self.axes[2:] else ()
+        return tuple(int(each) for each in places)
 
     @property
     def n_planes_of_file(self) -> int:
@@ -201,9 +212,11 @@ def _to_image(data: bytes, found: _Found, cards: Mapping[str, str]) -> FitsImage
     if math.prod(axes[2:]) == 1:
         set_casa_beam(header, data)
     _inject(header, cards)
-    if 1 in axes[:2]:
-        header, axes = to_sky_first(header, axes)
-    return FitsImage(header, _image_shape(axes), found.offset, _bitpix(found.read), tuple(axes))
+    header, order = to_sky_first(header, axes)
+    strides = [math.prod(axes[:axis]) for axis in order]
+    axes = [axes[axis] for axis in order]
+    shape, bitpix = _image_shape(axes), _bitpix(found.read)
+    return FitsImage(header, shape, found.offset, bitpix, tuple(axes), tuple(strides))
 
 
 def _read_header(data: bytes, offset: int) -> tuple[Header, int]:
@@ -312,8 +325,8 @@ def _to_value(text: str) -> float | str:
 
 
 @quiet_astropy()
-def decode_pixels(data: bytes, image: FitsImage) -> npt.NDArray[np.float32]:
-    """Return the pixels of the first plane in one pass over the bytes.
+def decode_pixels(data: bytes, image: FitsImage, plane: int = 0) -> npt.NDArray[np.float32]:
+    """Return the pixels of a plane in one pass over the bytes.
 
     Parameters
     ----------
@@ -321,6 +334,8 @@ def decode_pixels(data: bytes, image: FitsImage) -> npt.NDArray[np.float32]:
         The FITS file.
     image : FitsImage
         What `parse_fits` found in it.
+    plane : int
+        Number of the plane, 0-based; the last axis is the slowest.
 
     Returns
     -------
@@ -332,15 +347,7 @@ def decode_pixels(data: bytes, image: FitsImage) -> npt.NDArray[np.float32]:
     HeaderError
         Codes ``truncated``, ``bad_header``.
     """
-    rows, columns = image.shape
-    dtype = np.dtype(_DTYPES[image.bitpix])
-    needed = image.data_offset + rows * columns * dtype.itemsize
-    if len(data) < needed:
-        raise HeaderError(
-            "truncated",
-            f"the header promises {needed} bytes, {len(data)} came; the file is cut short",
-        )
-    raw = np.frombuffer(data, dtype, rows * columns, image.data_offset).reshape(rows, columns)
+    raw = stored_plane(data, image, plane)
     cards = Cards(image.header)
     scale, zero = cards.required_number("BSCALE"), cards.required_number("BZERO")
     with np.errstate(over="ignore", invalid="ignore"):
@@ -352,6 +359,27 @@ def decode_pixels(data: bytes, image: FitsImage) -> npt.NDArray[np.float32]:
     if blank is not None:
         pixels[raw == blank] = np.nan
     return pixels
+
+
+def stored_plane(data: bytes, image: FitsImage, plane: int) -> npt.NDArray[Any]:
+    """Return the pixels of a plane as they are stored: (ny, nx), a view of the file's bytes.
+
+    Raises
+    ------
+    HeaderError
+        Code ``truncated``.
+    """
+    dtype = np.dtype(_DTYPES[image.bitpix])
+    strides = [stride * dtype.itemsize for stride in image.strides]
+    start = image.data_offset + sum(map(mul, image.indices(plane), strides[2:]))
+    rows, columns = image.shape
+    needed = start + (rows - 1) * strides[1] + (columns - 1) * strides[0] + dtype.itemsize
+    if len(data) < needed:
+        raise HeaderError(
+            "truncated",
+            f"the header promises {needed} bytes, {len(data)} came; the file is cut short",
+        )
+    return np.ndarray((rows, columns), dtype, data, start, (strides[1], strides[0]))
 
 
 def lowest_code(image: FitsImage) -> np.float32 | None:

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.io.fits import Header
 
-from sky.fits import FitsImage, inherit, parse_fits
+from sky.fits import FitsImage, inherit, parse_fits, stored_plane
 from sky.fits_extensions import with_other_images
 from sky.header.axes import find_axis
 from sky.header.cards import Cards, quiet_astropy
@@ -239,9 +239,8 @@ def split_planes(data: bytes, image: FitsImage) -> Iterator[bytes]:
         )
     _refuse_other_axes(image)
     for number in range(image.n_planes):
-        start = image.data_offset + number * n_bytes
         header = _plane_header(image, number, data)
-        yield _with_padding(header, data[start : start + n_bytes])
+        yield _with_padding(header, stored_plane(data, image, number).tobytes())
 
 
 @quiet_astropy()
@@ -266,8 +265,7 @@ def _refuse_other_axes(image: FitsImage) -> None:
 @quiet_astropy()
 def _plane_header(image: FitsImage, number: int, data: bytes) -> Header:
     header, cards = image.header.copy(), Cards(image.header)
-    index = np.unravel_index(number, image.axes[:1:-1])[::-1]
-    planes = {axis: int(each) for axis, each in enumerate(index, start=3)}
+    planes = dict(enumerate(image.indices(number), start=3))
     for axis, plane in planes.items():
         pixel = cards.required_number(f"CRPIX{axis}")
         if pixel is None and image.axes[axis - 1] > 1:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from sky.header.cards import Cards
 from sky.header.errors import HeaderError
 
-__all__ = ["find_axis", "step_of_axis", "value_at_plane"]
+__all__ = ["MOST_AXES", "find_axis", "step_of_axis", "value_at_plane"]
 
-_MOST_AXES = 9
+MOST_AXES = 9
 
 
 def find_axis(cards: Cards, types: Sequence[str]) -> int | None:
@@ -15,7 +15,7 @@ def find_axis(cards: Cards, types: Sequence[str]) -> int | None:
 
     A 2-D cut-out keeps the cards of the axes that it lost: those count as well.
     """
-    for axis in range(1, _MOST_AXES + 1):
+    for axis in range(1, MOST_AXES + 1):
         name = (cards.required_text(f"CTYPE{axis}") or "").upper()
         if name.startswith(tuple(types)):
             return axis
@@ -60,7 +60,7 @@ def step_of_axis(cards: Cards, axis: int) -> float | None:
     step = cards.required_number(f"CDELT{axis}")
     matrix, scale = (_element(cards, kind, axis, axis) for kind in ("CD", "PC"))
     for kind in ("CD", "PC"):
-        for other in range(1, _MOST_AXES + 1):
+        for other in range(1, MOST_AXES + 1):
             if other != axis and _element(cards, kind, axis, other):
                 raise HeaderError(
                     "bad_header",

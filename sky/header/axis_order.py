@@ -16,7 +16,7 @@ _OF_TWO = re.compile(r"^(PC|CD)(\d)_(\d)$|^(PC|CD)00(\d)00(\d)$")
 
 
 def to_sky_first(header: Header, axes: Sequence[int]) -> tuple[Header, list[int]]:
-    """Return header and axes of an image with the axes of the sky as the first two.
+    """Return a header with the axes of the sky as the first two, and the order of its axes.
 
     Parameters
     ----------
@@ -28,21 +28,20 @@ def to_sky_first(header: Header, axes: Sequence[int]) -> tuple[Header, list[int]
     Returns
     -------
     Header
-        With the numbers of its cards changed; `header` itself where the axes cannot change places
-        because pixels of another axis lie between those of the sky.
+        With the numbers of its cards changed; `header` itself where they are the first two, or
+        where there are not two.
     list of int
-        Lengths in the new order [px].
+        The axes of `header` in the new order, 0-based.
     """
     cards = Cards(header)
     names = [(cards.text(f"CTYPE{axis}") or "").upper() for axis in range(1, len(axes) + 1)]
     sky = [axis for axis, name in enumerate(names, start=1) if _SKY.match(name)]
-    # The pixels stay where they are, so only an axis of one pixel can be moved.
-    if len(sky) != 2 or any(axes[axis - 1] != 1 for axis in range(1, sky[1]) if axis != sky[0]):
-        return header, list(axes)
+    if len(sky) != 2 or sky == [1, 2]:
+        return header, list(range(len(axes)))
     order = [*sky, *(axis for axis in range(1, len(axes) + 1) if axis not in sky)]
     places = {old: new for new, old in enumerate(order, start=1)}
     moved = Header([_renumbered(card, places) for card in header.cards])
-    return moved, [axes[old - 1] for old in order]
+    return moved, [axis - 1 for axis in order]
 
 
 def _renumbered(card: Card, places: dict[int, int]) -> Card:

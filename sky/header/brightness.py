@@ -38,6 +38,26 @@ _AREAS_SR = {
     "arcmin2": math.radians(1 / 60) ** 2,
     "deg2": math.radians(1) ** 2,
 }
+# What BTYPE of CASA and Miriad calls images that show something else: letters alone, as both write
+# them with spaces or lines between.
+_NO_BRIGHTNESS = frozenset(
+    [
+        "BEAM",
+        "COLUMNDENSITY",
+        "DEPOLARIZATIONRATIO",
+        "FRACTIONALPOLARIZATION",
+        "KINETICTEMPERATURE",
+        "MAGNETICFIELD",
+        "OPTICALDEPTH",
+        "POLARIZEDINTENSITY",
+        "POSITIONANGLE",
+        "ROTATIONALTEMPERATURE",
+        "ROTATIONMEASURE",
+        "SPECTRALINDEX",
+        "VELOCITY",
+        "VELOCITYDISPERSION",
+    ]
+)
 # Boltzmann constant [J/K] and speed of light [m/s], both exact (SI 2019); 1 Jy in W m^-2 Hz^-1.
 _BOLTZMANN = 1.380649e-23
 _LIGHT_M_S = 299_792_458.0
@@ -89,8 +109,13 @@ def read_brightness_unit(cards: Cards) -> BrightnessUnit:
     Raises
     ------
     HeaderError
-        Code ``bad_unit`` if it is no unit of brightness.
+        Code ``bad_unit`` if it is no unit of brightness, or BTYPE names another quantity.
     """
+    quantity = cards.text("BTYPE") or ""
+    if re.sub("[^A-Z]", "", quantity.upper()) in _NO_BRIGHTNESS:
+        raise HeaderError(
+            "bad_unit", f"BTYPE is {quantity!r}: send images of a Stokes parameter, in Jy/beam"
+        )
     text = cards.required_text("BUNIT")
     if text is None:
         cards.ignore("BUNIT")

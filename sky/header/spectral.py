@@ -6,7 +6,7 @@ import numpy as np
 from astropy.io.fits import Header
 from astropy.wcs import WCS
 
-from sky.header.axes import find_axis, step_of_axis
+from sky.header.axes import MOST_AXES, find_axis, step_of_axis
 from sky.header.cards import Cards, quiet_astropy
 from sky.header.errors import HeaderError
 
@@ -33,6 +33,9 @@ _PLANE_AND_INDICES = "SPECLNMF"
 _SPELLINGS = {_PLANE_AND_INDICES: "FREQ", "FREQUENC": "FREQ", "LAMBDA": "WAVE", "VELOCITY": "VELO"}
 _FROM_REST = ("VRAD", "VOPT", "ZOPT", "VELO", "FELO")
 _REST_CARDS = ("RESTFRQ", "RESTFREQ")
+# Axes of planes that are numbered, and units of frequency: RESTFRQ does not tell of such an axis.
+_CHANNELS = ("CHAN", "SPECTRAL")
+_OF_FREQUENCY = frozenset(("hz", "khz", "mhz", "ghz", "thz"))
 # Telescopes whose images carry the centre of their band in RESTFRQ.
 _REST_IS_CENTRE = frozenset({"LOFAR"})
 _LOWEST_HZ, _HIGHEST_HZ = 1e5, 1e15
@@ -51,7 +54,8 @@ def read_frequency(cards: Cards) -> Spectrum:
     """Return centre and width of the image's band [Hz]; width 0 where the header has none.
 
     The spectral axis counts, whatever it is written in (frequency, velocity, wavelength), at
-    pixel 1; RESTFRQ only where there is no such axis, and for LOFAR.
+    pixel 1; RESTFRQ only where there is no such axis, and for LOFAR. On an axis that numbers the
+    channels, or that is in Hz and has no known type, it is a card FREQ.
 
     Raises
     ------
@@ -68,7 +72,7 @@ def read_frequency(cards: Cards) -> Spectrum:
     if width_hz is not None:
         width_hz *= cards.scale("RESTBW", _TO_HZ)
     if axis is None or (rest_hz is not None and _telescope(cards) in _REST_IS_CENTRE):
-        centre_hz, axis_width_hz = rest_hz or _single(cards), None
+        centre_hz, axis_width_hz = _without_axis(cards, rest_hz), None
     else:
         centre_hz, axis_width_hz = _on_axis(cards, axis, rest_hz)
     if not _LOWEST_HZ <= centre_hz <= _HIGHEST_HZ:
@@ -97,13 +101,36 @@ def _rest(cards: Cards) -> float | None:
     return _LIGHT_M_S / wavelength_m if wavelength_m else None
 
 
-def _single(cards: Cards) -> float:
+def _without_axis(cards: Cards, rest_hz: float | None) -> float:
+    """Return the frequency of a card [Hz]."""
+    unknown = None if _telescope(cards) in _REST_IS_CENTRE else _unknown_axis(cards)
+    if rest_hz is not None and unknown is None:
+        return rest_hz
     value = cards.required_number("FREQ")
-    if value is None:
+    if value is not None:
+        return value * cards.scale("FREQ", _TO_HZ)
+    if unknown is None:
         raise HeaderError(
             "no_frequency", "no frequency: give the image a FREQ axis, or set RESTFRQ [Hz]"
         )
-    return value * cards.scale("FREQ", _TO_HZ)
+    ctype = cards.text(f"CTYPE{unknown}") or ""
+    raise HeaderError(
+        "no_frequency",
+        f"axis {unknown} is of channels and CTYPE{unknown} is {ctype!r}: write CTYPE{unknown} "
+        f"FREQ with CRVAL{unknown} [Hz], or set FREQ [Hz]; RESTFRQ is that of a line",
+    )
+
+
+def _unknown_axis(cards: Cards) -> int | None:
+    """Return the axis that is spectral, and whose type has no frequency; None without one."""
+    numbered = find_axis(cards, _CHANNELS)
+    if numbered is not None:
+        return numbered
+    for axis in range(1, MOST_AXES + 1):
+        unit = (cards.text(f"CUNIT{axis}") or "").lower()
+        if unit in _OF_FREQUENCY and f"CRVAL{axis}" in cards:
+            return axis
+    return None
 
 
 def _on_axis(cards: Cards, axis: int, rest_hz: float | None) -> Spectrum:

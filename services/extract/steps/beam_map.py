@@ -14,7 +14,7 @@ from services.extract.errors import RejectedImageError
 from services.extract.models import BeamShape, Image, axes_of
 from services.extract.steps.ellipses import header_beam
 from sky.elementary_functions import sin_cos
-from sky.fits import FitsImage, decode_pixels
+from sky.fits import decode_pixels
 from sky.fits_containers import open_fits
 from sky.header.celestial import to_wcs_header
 from sky.header.errors import HeaderError
@@ -104,7 +104,7 @@ def read_beam_map(path: Path, *, name: str) -> BeamMap:
                 f"{name} {path} has {image.n_planes} planes; give a cube of three: BMAJ, BMIN and "
                 "BPA [deg]"
             )
-        planes = np.stack([_decode_plane(data, image, number) for number in range(len(_PLANES))])
+        planes = np.stack([decode_pixels(data, image, number) for number in range(len(_PLANES))])
         projection = SkyProjection.of(to_wcs_header(image.header))
     except OSError as error:
         raise SettingsError(f"{name} {path} cannot be read: {error.strerror or error}") from error
@@ -212,12 +212,6 @@ def _in_pixels(
     form = 4 * math.log(2.0) * transformed(inverses(on_sky[valid]), step.transpose(0, 2, 1))
     result[valid] = np.stack([form[:, 0, 0], form[:, 0, 1], form[:, 1, 1]], axis=1)
     return result
-
-
-def _decode_plane(data: bytes, image: FitsImage, number: int) -> npt.NDArray[np.float32]:
-    rows, columns = image.shape
-    start = image.data_offset + number * rows * columns * abs(image.bitpix) // 8
-    return decode_pixels(data, replace(image, data_offset=start))
 
 
 def _to_moments(planes: FloatArray, name: str) -> FloatArray:

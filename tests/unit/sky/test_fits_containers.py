@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -135,6 +136,54 @@ def test_each_plane_of_a_cube_is_an_image_of_its_own() -> None:
         assert got[0, 0] == number * 64 * 64
         assert fits.open(io.BytesIO(plane))[0].data.shape == (1, 1, 64, 64)
         assert header["BMAJ"] == CARDS["BMAJ"]
+
+
+def turned(order: str) -> bytes:
+    """Return `cube` in another order: L, B of the sky, S of Stokes, F the channels."""
+    file = fits.open(io.BytesIO(cube()))
+    header = file[0].header
+    cards = {
+        f"{name}{new}": header[f"{name}{old}"]
+        for new, old in enumerate(("LBSF".index(axis) + 1 for axis in order), start=1)
+        for name in ("CTYPE", "CRVAL", "CRPIX", "CDELT")
+    }
+    # numpy's axes are those of FITS in reverse.
+    array = file[0].data.transpose([3 - "LBSF".index(axis) for axis in reversed(order)])
+    return make(np.ascontiguousarray(array), drop=("RESTFRQ",), **cards)
+
+
+def frames_of(data: bytes) -> dict[tuple[float, str], np.ndarray]:
+    """Return the pixels of each plane of a file by its frequency and Stokes parameter."""
+    frames = {}
+    for plane in split_planes(*open_fits(data, {}, max_bytes=LIMIT)):
+        got, header = opened(plane)
+        read = read_metadata(header)
+        frames[read.freq_eff_hz, read.stokes] = got
+        assert not header["CTYPE1"].startswith(("FREQ", "STOKES"))
+    return frames
+
+
+@pytest.mark.parametrize("order", ["FLBS", "LFBS", "SFLB", "FSBL", "LSBF", "BLSF", "LBFS"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_channels_may_lie_before_the_sky_and_between_its_axes(
+    order: str, pack: Callable[[bytes], bytes]
+) -> None:
+    wanted, got = frames_of(cube()), frames_of(pack(turned(order)))
+    assert got.keys() == wanted.keys()
+    assert len(got) == 6
+    is_turned = order.index("B") < order.index("L")
+    for plane, frame in got.items():
+        np.testing.assert_array_equal(frame.T if is_turned else frame, wanted[plane])
+
+
+def test_a_cube_with_channels_first_is_not_read_beyond_its_end() -> None:
+    data = turned("FLBS")
+    _, image = open_fits(data, {}, max_bytes=LIMIT)
+    n_bytes = 6 * 64 * 64 * 4
+    assert decode_pixels(data[: image.data_offset + n_bytes], image, 5)[-1, -1] == 6 * 64 * 64 - 1
+    with pytest.raises(HeaderError, match="cut short") as refused:
+        decode_pixels(data[: image.data_offset + n_bytes - 1], image, 5)
+    assert refused.value.code == "truncated"
 
 
 def test_each_plane_has_its_own_casa_beam() -> None:

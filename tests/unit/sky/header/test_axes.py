@@ -104,6 +104,20 @@ def test_a_rest_frequency_counts_without_an_axis_and_for_lofar() -> None:
     assert [read_frequency(each)[0] for each in by_axis] == pytest.approx([130e6, 130e6])
 
 
+@pytest.mark.parametrize(
+    "channels",
+    [axis("CHANNEL", 1.0, 1.0), axis("chan", 1.0, 1.0), axis("SPECTRAL", 0.0, 1.0),
+     axis("", 1.4e9, 1e6, CUNIT="Hz"), axis("BAND", 1400.0, 1.0, CUNIT="MHz")],
+)  # fmt: skip
+def test_on_an_axis_of_channels_a_rest_frequency_says_nothing(channels: dict[str, object]) -> None:
+    with pytest.raises(HeaderError, match=r"axis 3 is of channels .* set FREQ") as caught:
+        read_frequency(cards(RESTFRQ=HI_HZ, **channels))
+    assert caught.value.code == "no_frequency"
+    assert read_frequency(cards(RESTFRQ=HI_HZ, FREQ=1.3e9, **channels))[0] == 1.3e9
+    lofar = cards(RESTFRQ=150e6, RESTBW=2e6, TELESCOP="LOFAR", **channels)
+    assert read_frequency(lofar) == (150e6, 2e6)
+
+
 @pytest.mark.parametrize("name", ["RESTFRQ", "RESTFREQ", "RESTWAV"])
 def test_a_rest_card_without_a_value_says_nothing(name: str) -> None:
     """`header["RESTFRQ"] = None` of astropy: FITS 4.0, section 4.1.2.3."""
@@ -169,6 +183,40 @@ def test_another_name_of_stokes_is_refused(name: str) -> None:
         assert error.code == "bad_stokes"  # noqa: PT017
     else:
         assert name.upper().removeprefix("STOKES") == read
+
+
+@pytest.mark.parametrize(
+    ("card", "text", "name"),
+    [("POL", "V", "V"), ("POLN", "Stokes q", "Q"), ("POLTYPE", "XX", "XX"), ("POL", "I ", "I"),
+     ("CORRTYPE", "RR", "RR"), ("POL_TYPE", "STOKES_U", "U"), ("POLARIZ", "total", "I"),
+     ("POLTYPE", "X-Y LIN", "I"), ("CORRTYPE", "CROSS", "I"), ("POL", "", "I"),
+     ("POLARISATION", "LL", "LL")],
+)  # fmt: skip
+def test_a_card_of_another_writer_may_name_it(card: str, text: str, name: str) -> None:
+    if len(card) > 8:
+        found = Header.fromstring(f"{'HIERARCH ' + card + f' = {text!r}':<80}")
+        assert read_stokes(Cards(found)) == name
+        return
+    assert read_stokes(cards(**{card: text})) == name
+    assert read_stokes(cards(STOKES="U", **{card: text})) == "U"
+    assert read_stokes(cards(**axis("STOKES", -4.0, 1.0), **{card: text})) == "LR"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"POL": "IQUV"}, {"POL": 1}, {"POL": "LINEAR"}, {"CORRTYPE": "XX,YY"}, {"POLTYPE": "PI"},
+     {"POL": "V", "CORRTYPE": "RR"}],
+)  # fmt: skip
+def test_a_card_that_names_none_or_two_is_refused(values: dict[str, object]) -> None:
+    with pytest.raises(HeaderError, match="set STOKES to one of them") as caught:
+        read_stokes(cards(**values))
+    assert caught.value.code == "bad_stokes"
+
+
+def test_a_card_that_names_it_and_cannot_be_read_is_refused() -> None:
+    with pytest.raises(HeaderError, match="POL") as caught:
+        read_stokes(Cards(Header.fromstring(f"{'POL     = V':<80}")))
+    assert caught.value.code == "bad_header"
 
 
 def test_an_axis_of_polarisation_is_one_of_stokes() -> None:

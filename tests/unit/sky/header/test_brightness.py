@@ -8,7 +8,7 @@ from astropy.io.fits import Header
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sky.header.brightness import beam_area_sr, read_brightness_unit
+from sky.header.brightness import BrightnessUnit, beam_area_sr, read_brightness_unit
 from sky.header.cards import Cards
 from sky.header.errors import HeaderError
 
@@ -94,3 +94,17 @@ def test_no_unit_is_jy_per_beam_and_noted() -> None:
     cards = Cards(Header())
     assert read_brightness_unit(cards).to_jy_beam(freq_hz=1, beam_sr=1, pixel_sr=1) == 1.0
     assert cards.ignored == ["BUNIT"]
+
+
+@pytest.mark.parametrize("name", ["Spectral Index", "rotation_measure", "Beam", "beam"])
+def test_an_image_of_another_quantity_is_refused(name: str) -> None:
+    with pytest.raises(HeaderError, match=f"BTYPE is '{name}'") as caught:
+        read_brightness_unit(Cards(Header([("BTYPE", name), ("BUNIT", "Jy/beam")])))
+    assert caught.value.code == "bad_unit"
+
+
+@pytest.mark.parametrize("name", ["Intensity", "intensity", "", "Flux", "Undefined"])
+def test_other_names_of_a_quantity_say_nothing(name: str) -> None:
+    assert read_brightness_unit(Cards(Header([("BTYPE", name), ("BUNIT", "mJy/beam")]))) == (
+        BrightnessUnit(1e-3, "beam")
+    )
