@@ -19,6 +19,7 @@ import pytest  # noqa: E402  (what is imported from here on is cached)
 
 from tests.support.default_ports import default_ports_taken  # noqa: E402
 from tests.support.examples import register_profiles  # noqa: E402
+from tests.support.file_order import in_order  # noqa: E402
 
 if TYPE_CHECKING:  # unit tests do without the time that these imports take
     from tests.support.golden import Golden
@@ -57,36 +58,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-# Slow folders, the slowest first: else one worker would be left with one of them at the end.
-_SLOW_FIRST = (
-    "consistency", "end_to_end", "tutorials", "fuzz", "hostile", "integration/runtime",
-    "integration/alert", "integration/extract", "integration/livetrap", "integration/distribute",
-    "integration/associate", "integration", "unit",
-)  # fmt: skip
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mix what waits for servers with what computes in a parallel run; workers take whole files.
-
-    Files of the unit tests are spread evenly over the others, which come the slowest first.
-    """
+    """Order the files of a parallel run; its workers take whole ones."""
     if hasattr(config, "workerinput"):
-        files = sorted({item.path for item in items}, key=_slowness)
-        computing = [path for path in files if _slowness(path)[0] == _SLOW_FIRST.index("unit")]
-        waiting = [path for path in files if path not in set(computing)]
-        place = {
-            path: (number + 0.5) / len(kind)
-            for kind in (waiting, computing)
-            for number, path in enumerate(kind)
-        }
+        place = {path: at for at, path in enumerate(in_order(list({each.path for each in items})))}
         items.sort(key=lambda item: place[item.path])
-
-
-def _slowness(path: Path) -> tuple[int, Path]:
-    """Return the place of a file among others, the slowest first."""
-    below = path.relative_to(Path(__file__).parent)
-    folders = [each for each in _SLOW_FIRST if below.is_relative_to(each)]
-    return _SLOW_FIRST.index(folders[0]) if folders else len(_SLOW_FIRST), path
 
 
 @pytest.hookimpl(optionalhook=True)
