@@ -56,7 +56,7 @@ from api.steps.tap_jobs import TapJobs
 from api.storage.budget import ClientBudget
 from api.storage.database import Database
 from api.storage.pixels import ImagePixels
-from api.storage.retention import Retention
+from api.storage.retained_images import Retention
 from runtime.image_store import ImageStore
 from runtime.listening import create_listener
 from runtime.process import log_started, run_service

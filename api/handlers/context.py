@@ -15,7 +15,7 @@ from api.steps.tap_jobs import TapJobs
 from api.storage.budget import ClientBudget
 from api.storage.database import Database
 from api.storage.pixels import ImagePixels
-from api.storage.retention import Retention
+from api.storage.retained_images import Retention
 from runtime.settings import ApiSettings, KafkaSettings, RmsBounds
 
 __all__ = [

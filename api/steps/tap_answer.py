@@ -15,7 +15,7 @@ from api.steps.tables.parquet_format import ParquetFormat
 from api.steps.tables.votable_format import VoTableFormat
 from api.storage.database import Database
 from api.storage.questions import ask
-from api.storage.retention import PixelLinks
+from api.storage.retained_images import PixelLinks
 
 __all__ = ["FORMATS", "MAX_RECORDS", "AnswerFormat", "Question", "encode_answer", "to_format"]
 

@@ -14,7 +14,7 @@ from api.errors import ProblemError
 from api.steps.tap_answer import Question, encode_answer
 from api.steps.uws import ENDED, Job
 from api.storage.database import Database
-from api.storage.retention import Retention
+from api.storage.retained_images import Retention
 from runtime.errors import TransientError
 from runtime.listening import party_of
 from runtime.logging import get_logger

@@ -12,7 +12,7 @@ import asyncpg
 from api.errors import AdqlError, ProblemError
 from api.models.tap import Catalogue, TapColumn, TapKey, TapTable
 from api.storage.database import Database
-from api.storage.retention import PixelLinks
+from api.storage.retained_images import PixelLinks
 from runtime.sql import load_statement
 
 __all__ = ["Answer", "ask", "fetch_rows", "read_catalogue"]

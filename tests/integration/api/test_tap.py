@@ -16,7 +16,7 @@ from api.errors import AdqlError, ProblemError
 from api.steps.tap_examples import EXAMPLES
 from api.storage.database import Database
 from api.storage.questions import ask, read_catalogue
-from api.storage.retention import PixelLinks
+from api.storage.retained_images import PixelLinks
 from runtime.settings import ApiSettings, PostgresSettings
 from tests.support.adql import hostile_queries
 from tests.support.api_rows import rows_of
