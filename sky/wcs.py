@@ -77,13 +77,40 @@ class SkyProjection:
 
     def to_sky(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return ICRS positions [deg] of pixels (0-based); NaN outside the projection."""
-        pixels = np.stack([x, y], axis=-1).reshape(-1, 2)
-        convert = self._wcs.all_pix2world if self._is_distorted else self._wcs.wcs_pix2world
-        world = convert(pixels, 0)
+        places_deg, rotation = self.to_frame(x, y)
         if self._fk4 is not None:
-            return self._fk4.to_icrs(world[:, self._lng], world[:, self._lat])
-        vectors = to_unit_vectors(world[:, self._lng], world[:, self._lat])
-        return to_positions(*products(self._to_icrs, vectors))
+            return places_deg[:, 0], places_deg[:, 1]
+        return to_positions(*products(rotation, to_unit_vectors(*places_deg.T)))
+
+    def to_frame(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return positions of pixels in a frame that is a rotation of ICRS.
+
+        Parameters
+        ----------
+        x, y : (n,) float64
+            Pixels, 0-based [px].
+
+        Returns
+        -------
+        (n, 2) float64
+            Longitude and latitude [deg]; NaN outside the projection.
+        (3, 3) float64
+            The rotation to ICRS.
+        """
+        pixels = np.stack([x, y], axis=-1).reshape(-1, 2)
+        if not pixels.size:
+            return pixels, self._to_icrs
+        # What `wcs_pix2world` calls after half of its time.
+        world = (
+            self._wcs.all_pix2world(pixels, 0)
+            if self._is_distorted
+            else self._wcs.wcs.p2s(pixels, 0)["world"]
+        )
+        if self._fk4 is not None:
+            return np.stack(
+                self._fk4.to_icrs(world[:, self._lng], world[:, self._lat]), axis=1
+            ), np.eye(3)
+        return np.ascontiguousarray(world[:, [self._lng, self._lat]]), self._to_icrs
 
     def to_pixel(self, ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return pixels (0-based) of ICRS positions [deg]; NaN for the sky's far side."""
@@ -114,27 +141,20 @@ class SkyProjection:
 
     def jacobian(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return (n, 2, 2): east and north offset [deg] of a step of one pixel in x and y."""
-        return self.to_sky_with_jacobian(x, y)[2]
-
-    def to_sky_with_jacobian(
-        self, x: FloatArray, y: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return what `to_sky` and `jacobian` return, for the cost of the second."""
         # All five places of each at once: a call costs more than a hundred places.
         ra, dec = self.to_sky(
             np.concatenate([x + dx for dx, _ in _PLACES]),
             np.concatenate([y + dy for _, dy in _PLACES]),
         )
         vectors = to_unit_vectors(ra, dec).reshape(3, len(_PLACES), -1)
-        ra, dec = ra[: np.size(x)], dec[: np.size(x)]
         result = np.empty((np.size(x), 2, 2))
-        east, north = _tangent(ra, dec)
+        east, north = _tangent(ra[: np.size(x)], dec[: np.size(x)])
         for axis in (0, 1):
             ahead, behind = vectors[:, 1 + axis], vectors[:, 3 + axis]
             step = np.degrees(ahead - behind) / (2 * _STEP_PX)
             result[:, 0, axis] = np.sum(step * east, axis=0)
             result[:, 1, axis] = np.sum(step * north, axis=0)
-        return ra, dec, result
+        return result
 
     @cached_property
     def reference_matrix(self) -> FloatArray | None:

@@ -1,23 +1,19 @@
 """Gaussians in pixels and on the sky: the restoring beam, and the shapes of sources."""
 
-import math
 from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from services.extract.kernels.ellipses import map_axes
 from services.extract.models import BeamShape, Image
-from sky.elementary_functions import arctan2, sin_cos
-from sky.small_matrices import inverses, transformed
+from sky.small_matrices import inverses
 from sky.wcs import SkyProjection
 
 __all__ = ["FloatArray", "ellipses_on_sky", "header_beam", "to_beam_shape"]
 
 FloatArray = npt.NDArray[np.float64]
-
-# Below this difference of squared axes, relative to their sum, an ellipse is round.
-_ROUND = 1e-12
 
 
 def to_beam_shape(image: Image) -> BeamShape:
@@ -59,9 +55,11 @@ def _beam_in_pixels(
         rows, columns = shape
         centre = np.array([(columns - 1) / 2]), np.array([(rows - 1) / 2])
         to_sky = projection.jacobian(*centre)[0]
-    pa = np.radians(np.array([90.0 - pa_deg]))
-    beam = _quadratics(np.array([axes_deg[0]]), np.array([axes_deg[1]]), pa)
-    major, minor, angle = _axes(transformed(beam, inverses(to_sky)))
+    major, minor, angle = _mapped(
+        (np.array([axes_deg[0]]), np.array([axes_deg[1]])),
+        np.radians(np.array([90.0 - pa_deg])),
+        inverses(to_sky)[None],
+    )
     return BeamShape(float(major[0]), float(minor[0]), float(angle[0]))
 
 
@@ -84,25 +82,14 @@ def ellipses_on_sky(
     major_arcsec, minor_arcsec, pa_deg : three (n,) float64
         FWHM [arcsec], and the position angle, north through east, in [0, 180) [deg].
     """
-    major, minor, angle = _axes(transformed(_quadratics(*axes_px, angle_rad), jacobian))
+    major, minor, angle = _mapped(axes_px, angle_rad, jacobian)
     return major * 3600, minor * 3600, (90.0 - np.degrees(angle)) % 180.0
 
 
-def _quadratics(major: FloatArray, minor: FloatArray, angle_rad: FloatArray) -> FloatArray:
-    """Return (n, 2, 2) second moments, in squared FWHM."""
-    sin, cos = sin_cos(angle_rad)
-    along, across = major**2, minor**2
-    result = np.empty((major.size, 2, 2))
-    result[:, 0, 0] = along * cos**2 + across * sin**2
-    result[:, 1, 1] = along * sin**2 + across * cos**2
-    result[:, 0, 1] = result[:, 1, 0] = (along - across) * sin * cos
+def _mapped(
+    axes: tuple[FloatArray, FloatArray], angle_rad: FloatArray, matrices: FloatArray
+) -> FloatArray:
+    """Return (3, n) axes and angles of Gaussians after linear maps."""
+    result = np.empty((3, angle_rad.size))
+    map_axes(*axes, angle_rad, matrices, result)
     return result
-
-
-def _axes(moments: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return major and minor axis and the major axis's angle from the first towards the second."""
-    xx, yy, xy = moments[:, 0, 0], moments[:, 1, 1], moments[:, 0, 1]
-    middle, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
-    is_round = half <= _ROUND * middle
-    angle = np.where(is_round, math.pi / 2, 0.5 * arctan2(2 * xy, xx - yy))
-    return np.sqrt(middle + half), np.sqrt(np.maximum(middle - half, 0.0)), angle

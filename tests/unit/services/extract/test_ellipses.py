@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.extract.kernels.ellipses import map_axes, map_moments
 from services.extract.models import BeamShape, Image
 from services.extract.steps.ellipses import ellipses_on_sky, to_beam_shape
 from services.extract.steps.image import open_image
@@ -97,3 +98,27 @@ def test_a_projection_without_a_plane_takes_the_image_centre() -> None:
     image = opened(CTYPE1="RA---CAR", CTYPE2="DEC--CAR", CRVAL2=0.0)
     assert image.projection.reference_matrix is None
     assert to_beam_shape(image).major_px == pytest.approx(12.0, rel=1e-3)
+
+
+@given(
+    axes=st.tuples(st.floats(1.0, 20.0), st.floats(1.0, 20.0)),
+    angle_rad=st.floats(-3.2, 3.2),
+    matrix=st.lists(st.floats(-2.0, 2.0), min_size=4, max_size=4),
+)
+def test_mapped_moments_are_those_of_a_product_of_matrices(
+    axes: tuple[float, float], angle_rad: float, matrix: list[float]
+) -> None:
+    cos, sin = np.cos(angle_rad), np.sin(angle_rad)
+    step = np.array(matrix).reshape(2, 2) @ np.array([[cos, -sin], [sin, cos]])
+    expected = step @ np.diag(np.square(axes)) @ step.T
+    one, out = np.ones(1), np.empty((3, 1))
+    map_moments(
+        axes[0] * one, axes[1] * one, angle_rad * one, np.array(matrix).reshape(1, 2, 2), out
+    )
+    np.testing.assert_allclose(
+        out[:, 0], [expected[0, 0], expected[1, 1], expected[0, 1]], rtol=1e-12, atol=1e-9
+    )
+    map_axes(axes[0] * one, axes[1] * one, angle_rad * one, np.array(matrix).reshape(1, 2, 2), out)
+    least, most = np.linalg.eigvalsh(expected)
+    np.testing.assert_allclose(out[0, 0] ** 2, most, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(out[1, 0] ** 2, least, rtol=1e-6, atol=1e-6)
