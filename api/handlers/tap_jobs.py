@@ -108,8 +108,13 @@ async def add_tap_job(request: Request, context: Context, client: ClientAddress)
     response_class=Response,
     responses=xml_responses("<uws:job/>"),
 )
-async def get_tap_job(request: Request, context: Context, job_id: JobId) -> Response:
-    """Return a job; `WAIT` (s, at most 60) waits until it leaves `PHASE` or the present one."""
+async def get_tap_job(
+    request: Request, context: Context, client: ClientAddress, job_id: JobId
+) -> Response:
+    """Return a job; `WAIT` (s, at most 60) waits until it leaves `PHASE` or the present one.
+
+    Where many requests wait already, of an address or of all, the answer comes at once.
+    """
     given = await read_parameters(request)
     job = await context.tap_jobs.get(job_id)
     wait = _single(given, "WAIT")
@@ -117,7 +122,7 @@ async def get_tap_job(request: Request, context: Context, job_id: JobId) -> Resp
         if re.fullmatch(r"-1|\d{1,9}", wait, re.ASCII) is None:
             raise ProblemError(400, "WAIT: write a whole number of seconds, or -1")
         phase = _single(given, "PHASE")
-        job = await context.tap_jobs.wait(job, phase=phase, wait_s=int(wait))
+        job = await context.tap_jobs.wait(job, client=client, phase=phase, wait_s=int(wait))
     return Response(write_job(job, _address(request, job_id)), media_type=XML_TYPE)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -11,6 +11,7 @@ import asyncpg
 import orjson
 
 from api.errors import ProblemError
+from api.steps.stream_limiter import StreamLimiter
 from api.steps.tap_answer import Question, encode_answer
 from api.steps.uws import ENDED, Job
 from api.storage.database import Database
@@ -26,7 +27,7 @@ DEFAULT_EXECUTION_S, MAX_EXECUTION_S = 600, 3600
 _RETENTION, MAX_RETENTION_S = timedelta(days=1), 7 * 86_400
 # What is stored at a time, finished or not.
 _MAX_OF_CLIENT, _MAX_JOBS = 50, 1000
-_MAX_ANSWER_BYTES, _MAX_BYTES = 256 << 20, 2 << 30
+_MAX_ANSWER_BYTES, _MAX_BYTES_OF_CLIENT, _MAX_BYTES = 256 << 20, 512 << 20, 2 << 30
 # Jobs that a process answers at a time; each has a connection of its own.
 _RUNNING = 2
 _CHUNK_BYTES = 1 << 20
@@ -34,10 +35,16 @@ _TURN_S = 1.0
 _LOST_S = 15
 _MAX_WAIT_S = 60.0
 _POLL_S = 0.25
+# Requests that wait for a job to go on: each reads the row of its job four times a second.
+_WAITING_OF_CLIENT, _WAITING = 8, 64
 _LOST = "the process that answered it, or the database, ended meanwhile; ask again"
 _TOO_MANY = (
     f"too many jobs: an address may have {_MAX_OF_CLIENT}, all {_MAX_JOBS} and "
     f"{_MAX_BYTES >> 30} GiB of answers; delete what you have read, or try later"
+)
+_NO_ROOM = (
+    f"there is no room for it: an address may have {_MAX_BYTES_OF_CLIENT >> 20} MiB of answers, "
+    f"all {_MAX_BYTES >> 30} GiB; remove what you have read, or try later"
 )
 _ERRORS = (TransientError, *UNAVAILABLE_ERRORS, asyncpg.PostgresError)
 Prepare = Callable[[Mapping[str, Sequence[str]]], Awaitable[Question]]
@@ -62,6 +69,7 @@ class TapJobs:
         self._prepare = prepare
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
+        self._waiting = StreamLimiter(total=_WAITING, per_host=_WAITING_OF_CLIENT)
 
     async def add(
         self, parameters: Mapping[str, Sequence[str]], *, client: str, base_url: str
@@ -134,13 +142,17 @@ class TapJobs:
         await self._write("delete_tap_job", job_id=job.job_id)
         self._wake.set()
 
-    async def wait(self, job: Job, *, phase: str | None, wait_s: float) -> Job:
+    async def wait(self, job: Job, *, client: str, phase: str | None, wait_s: float) -> Job:
         """Return the job when it leaves `phase` or ends, or after some time as it is then.
+
+        Where too many wait already, of this address or of all, that is at once.
 
         Parameters
         ----------
         job : Job
             As it was.
+        client : str
+            Address of who waits.
         phase : str or None
             Phase to wait in; None: the present one.
         wait_s : float
@@ -150,9 +162,14 @@ class TapJobs:
         wait_s = _MAX_WAIT_S if wait_s < 0 else min(wait_s, _MAX_WAIT_S)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
-        while job.phase == phase and job.phase not in ENDED and loop.time() < deadline:
-            await asyncio.sleep(_POLL_S)
-            job = await self.get(job.job_id)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._waiting.admit(client))
+            except ProblemError:
+                return job
+            while job.phase == phase and job.phase not in ENDED and loop.time() < deadline:
+                await asyncio.sleep(_POLL_S)
+                job = await self.get(job.job_id)
         return job
 
     async def read(self, job: Job) -> Any:
@@ -279,9 +296,13 @@ class TapJobs:
             data=data,
             n_chunks=number + 1,
             n_bytes=n_bytes,
+            max_bytes_of_client=_MAX_BYTES_OF_CLIENT,
+            max_bytes=_MAX_BYTES,
         )
         if not stored:
             raise ProblemError(400, "the job was aborted")
+        if stored[0]["number"] is None:
+            raise ProblemError(400, _NO_ROOM)
 
     async def _write(self, query: str, **values: object) -> Sequence[Mapping[str, Any]]:
         return await self._database.write(query, actor=None, **values)

@@ -208,6 +208,45 @@ async def test_jobs_and_their_answers_are_bounded(
                 await asyncio.sleep(0.05)
 
 
+async def test_the_answers_of_an_address_take_a_part_of_the_room(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = {"LANG": "ADQL", "QUERY": "select top 80 * from tap_schema.columns"}
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        await rows.connection.execute("delete from tap_job")
+        made = [await client.post(_JOBS, data=question) for _ in range(4)]
+        jobs = [each.headers["location"] for each in made]
+        await client.post(f"{jobs[0]}/phase", data={"PHASE": "RUN"})
+        assert await ended(client, jobs[0]) == "COMPLETED"
+        size = await rows.connection.fetchval("select sum(length(data)) from tap_chunk")
+        monkeypatch.setattr(tap_jobs, "_MAX_BYTES_OF_CLIENT", 2 * size + size // 2)
+        for job in jobs[1:]:  # there was room for each when it was made
+            await client.post(f"{job}/phase", data={"PHASE": "RUN"})
+        states = [await ended(client, job) for job in jobs]
+        assert sorted(states) == ["COMPLETED", "COMPLETED", "ERROR", "ERROR"]
+        refused = jobs[states.index("ERROR")]
+        assert "remove what you have read" in (await client.get(f"{refused}/error")).text
+        await client.delete(jobs[0])
+        job = await start(client, question["QUERY"])
+        assert await ended(client, job) == "COMPLETED"
+        await client.delete(job)
+
+
+async def test_requests_that_wait_for_jobs_leave_room_for_others(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tap_jobs, "_WAITING_OF_CLIENT", 2)
+    async with client_of(postgres_url) as client:
+        job = (await client.post(_JOBS, data={})).headers["location"]
+        wait = {"WAIT": "-1"}
+        waiting = [asyncio.create_task(client.get(job, params=wait)) for _ in range(3)]
+        done, others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert [">PENDING<" in each.result().text for each in done] == [True]
+        await client.post(f"{job}/phase", data={"PHASE": "ABORT"})
+        assert [">ABORTED<" in each.text for each in await asyncio.gather(*others)] == [True] * 2
+        await client.delete(job)
+
+
 async def test_pyvo_asks_by_jobs(postgres_url: str) -> None:
     async with rows_of(postgres_url) as rows:
         sources = await observe(rows)
