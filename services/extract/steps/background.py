@@ -1,14 +1,12 @@
 """The grids of background and noise of an image."""
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
 from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
 from services.extract.kernels.background import background_grid, fill_blank_cells
-from services.extract.steps.noise_gradient import outward_rise, raised_at_border
+from services.extract.steps.noise_gradient import NoiseSurface, bilinear, steep_noise
 
 __all__ = ["measure_background"]
 
@@ -20,9 +18,6 @@ _MAX_CLIPS = 50
 _FULL_RATIO = 2.0
 # Beams across a cell: with fewer the brightest sources are taken for noise.
 _LEAST_BEAMS = 3.5
-# Three border cells of four are so many times as noisy as those behind them: a bright source
-# raises few, and of even noise the median is 1.1 at most.
-_STEEP, _STEEP_PERCENTILE = 1.3, 25
 # Of a normal distribution so much lies below its mean minus its standard deviation.
 _BELOW_1_SIGMA = 0.1587
 
@@ -36,9 +31,9 @@ def measure_background(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the grids of background and rms [Jy/beam]; blank cells are filled from neighbours.
 
-    Where the noise rises steeply towards the border, as after the division by a primary beam,
-    cells are half as large if the beam allows, and those at the border have the noise of their
-    outer edge.
+    Where the noise changes steeply, as after the division by a primary beam, a surface is fitted
+    to that of the cells, and the cells are measured again in the image divided by it: the grids
+    then have several parts of each cell.
 
     Parameters
     ----------
@@ -57,32 +52,40 @@ def measure_background(
     RejectedImageError
         Code ``no_noise`` if the noise cannot be measured anywhere.
     """
-    least_px = _LEAST_BEAMS * beam_px
-    cell_px = max(cell_px, least_px)
+    cell_px = max(cell_px, _LEAST_BEAMS * beam_px)
     mean, rms = _measure_cells(pixels, cell_px)
-    rise = outward_rise(rms)
-    if _is_steep(rise):
-        can_shrink = cell_px / 2 >= least_px
-        if can_shrink:
-            mean, rms = _measure_cells(pixels, cell_px / 2)
-            rise = outward_rise(rms)
-        rms = raised_at_border(rms, rise, to_edge=can_shrink)
-    mean, rms = fill_blank_cells(mean), fill_blank_cells(rms)
+    surface = steep_noise(rms)
+    if surface is None:
+        return _completed(mean, median_filter_cells), _completed(rms, median_filter_cells)
+    steep, mean, rms = _measure_steep(pixels, cell_px, rms, surface)
+    mean, rms = (_completed(grid, median_filter_cells) for grid in (mean, rms))
+    return bilinear(mean, steep.shape) * steep, bilinear(rms, steep.shape) * steep
+
+
+def _measure_steep(
+    pixels: npt.NDArray[np.float32], cell_px: float, rms: FloatArray, surface: NoiseSurface
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the noise of a surface at parts of the cells, and what the cells are in units of it.
+
+    In the cells as they are the noisiest pixels count most: the surface is corrected once.
+    """
+    steep, mean = rms, rms
+    for _ in range(2):
+        steep = surface.noise_at_parts(rms, pixels)
+        even = (pixels / bilinear(steep, pixels.shape)).astype(np.float32)
+        mean, ratio = _measure_cells(even, cell_px)
+        surface = surface.corrected(ratio)
+    return steep, mean, ratio
+
+
+def _completed(grid: FloatArray, median_filter_cells: int) -> FloatArray:
+    """Return a grid whose blank cells are filled, and which is smoothed if wanted."""
+    grid = fill_blank_cells(grid)
     if median_filter_cells > 1:
         from scipy.ndimage import median_filter  # noqa: PLC0415  (slow to import, rarely used)
 
-        mean = median_filter(mean, median_filter_cells, mode="nearest")
-        rms = median_filter(rms, median_filter_cells, mode="nearest")
-    return mean, rms
-
-
-def _is_steep(rise: FloatArray) -> bool:
-    known = np.sort(rise[np.isfinite(rise)])
-    if not known.size:
-        return False
-    # Most images are decided by the cell above the percentile, before it is interpolated.
-    at_least = known[math.ceil(_STEEP_PERCENTILE / 100 * (known.size - 1))]
-    return bool(at_least > _STEEP) and float(np.percentile(known, _STEEP_PERCENTILE)) > _STEEP
+        grid = median_filter(grid, median_filter_cells, mode="nearest")
+    return grid
 
 
 def _measure_cells(

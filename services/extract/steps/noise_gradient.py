@@ -1,32 +1,202 @@
-"""Noise that rises towards the border of an image, as after the division by a primary beam."""
+"""Noise that changes steeply over an image, as after the division by a primary beam.
+
+A quadratic surface of the logarithm of the noise: that of a Gaussian primary beam is one.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from services.extract.kernels.background import fill_blank_cells
+from services.extract.kernels.linear import factorise, solve_factorised
+from sky.elementary_functions import exp
 
-__all__ = ["outward_rise", "raised_at_border"]
+__all__ = ["NoiseSurface", "bilinear", "steep_noise"]
 
 FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
-_HIGHEST_RISE = 4.0
+# Three border cells of four are so many times as noisy as those behind them: a bright source
+# raises few, and of even noise the median is 1.1 at most.
+_STEEP, _STEEP_PERCENTILE = 1.3, 25
+# Or the surface rises so many times, that of even noise 1.7 times at most; and cells scatter about
+# it by less than this share of its logarithm.
+_LEAST_RISE, _MOST_SCATTER = 3.0, 0.25
+# A surface has six coefficients.
+_LEAST_CELLS = 9
+# Cells that say enough about a surface; of more only every second, third ... is asked.
+_MOST_CELLS = 400
+# From weights of residuals beyond so many scales; the median of |normal| times this is its sigma.
+_HUBER, _MAD_SCALE, _N_REFITS = 1.5, 1.4826, 2
+_LEAST_SCALE = 0.05
+# Largest step of the logarithm between cells that are interpolated, and most parts of a cell.
+_LARGEST_STEP, _MOST_PARTS = 0.25, 8
+# The surface may rise so far (logarithm) beyond the outermost pixels.
+_BEYOND = 0.2
 
 
-def outward_rise(rms: FloatArray) -> FloatArray:
-    """Return how much noisier each cell at the border is than the cells behind it.
+@dataclass(frozen=True, slots=True)
+class NoiseSurface:
+    """Logarithm of the noise: a quadratic polynomial of x and y, both from -1 to 1 in the image.
+
+    Parameters
+    ----------
+    coefficients : (6,) float64
+        Of 1, x, y, x^2, x y, y^2.
+    scatter : float
+        Robust standard deviation of the cells about it.
+    """
+
+    coefficients: FloatArray
+    scatter: float
+
+    @classmethod
+    def of(cls, rms: FloatArray) -> Self | None:
+        """Fit the cells of a grid; None if they are too few.
+
+        Parameters
+        ----------
+        rms : (rows, columns) float64
+            Noise of each cell; NaN where blank.
+        """
+        known = np.isfinite(rms)
+        every = math.ceil(math.sqrt(rms.size / _MOST_CELLS))
+        known[np.arange(rms.shape[0]) % every != 0] = False
+        known[:, np.arange(rms.shape[1]) % every != 0] = False
+        if np.count_nonzero(known) < _LEAST_CELLS:
+            return None
+        # numpy's logarithm has other bits on other processors.
+        values = np.array([math.log(each) for each in rms[known].tolist()])
+        terms = _terms(*_centres(rms.shape))[:, known]
+        coefficients, scatter = _fit(terms, values, np.ones(values.size)), 0.0
+        for _ in range(_N_REFITS):
+            if coefficients is None:
+                return None
+            off = np.abs(values - _sum(terms, coefficients))
+            scatter = _MAD_SCALE * float(np.median(off))
+            weights = np.minimum(1.0, _HUBER * max(scatter, _LEAST_SCALE) / np.fmax(off, 1e-9))
+            coefficients = _fit(terms, values, weights)
+        return None if coefficients is None else cls(coefficients, scatter)
+
+    def corrected(self, ratio: FloatArray) -> Self:
+        """Return it with the surface of what the noise is in units of it: (rows, columns)."""
+        other = self.of(ratio)
+        if other is None:
+            return self
+        return replace(self, coefficients=self.coefficients + other.coefficients)
+
+    def log_noise(self, shape: tuple[int, ...]) -> FloatArray:
+        """Return it at the centres of the cells of a grid: (rows, columns) float64."""
+        return _sum(_terms(*_centres(shape)), self.coefficients)
+
+    def steepest(self, known: npt.NDArray[np.bool_]) -> float:
+        """Return its largest step from a cell of a grid to the next, where cells are known."""
+        x, y = _centres(known.shape)
+        _, a, b, c, d, e = self.coefficients
+        along_x = np.abs(a + 2 * c * x + d * y) * (2 / known.shape[1])
+        along_y = np.abs(b + d * x + 2 * e * y) * (2 / known.shape[0])
+        return float(np.max(np.maximum(along_x, along_y)[known]))
+
+    def noise_at_parts(self, rms: FloatArray, pixels: npt.NDArray[np.float32]) -> FloatArray:
+        """Return the noise at cells so small that it is nearly linear between them.
+
+        Parameters
+        ----------
+        rms : (rows, columns) float64
+            The grid that it was fitted to; its cells are divided.
+        pixels : (ny, nx) float32
+            Image; NaN is blank: where nothing is seen, nothing exceeds what is seen by much.
+        """
+        n_parts = math.ceil(self.steepest(np.isfinite(rms)) / _LARGEST_STEP)
+        n_parts = min(max(n_parts, 1), _MOST_PARTS)
+        shape = rms.shape[0] * n_parts, rms.shape[1] * n_parts
+        values = self.log_noise(shape)
+        y, x = (
+            ((np.arange(n) + 0.5) * size / n).astype(np.int64)
+            for n, size in zip(shape, pixels.shape, strict=True)
+        )
+        seen = values[np.isfinite(pixels[y][:, x])]
+        if seen.size:
+            values = np.clip(values, seen.min(), seen.max() + _BEYOND)
+        return exp(values)
+
+
+def steep_noise(rms: FloatArray) -> NoiseSurface | None:
+    """Return the surface of noise that is too steep for cells that are interpolated, else None.
 
     Parameters
     ----------
     rms : (rows, columns) float64
-        Noise of each cell [Jy/beam]; NaN where blank. The border is that of the image, and of
-        blank cells.
+        Noise of each cell [Jy/beam]; NaN where blank.
+    """
+    rises_at_border = _is_steep(_outward_rise(rms))
+    if not rises_at_border and not np.nanmax(rms) > _LEAST_RISE * np.nanmin(rms):
+        return None
+    surface = NoiseSurface.of(rms)
+    if surface is None or rises_at_border:
+        return surface
+    known = np.isfinite(rms)
+    rise = float(np.ptp(surface.log_noise(rms.shape)[known]))
+    is_smooth = surface.scatter < _MOST_SCATTER * rise
+    is_steep = rise > math.log(_LEAST_RISE) and surface.steepest(known) > math.log(_STEEP)
+    return surface if is_smooth and is_steep else None
 
-    Returns
-    -------
-    (rows, columns) float64
-        Ratio to the mean of those of the eight neighbours that are not at the border; NaN
-        elsewhere and where there is none.
+
+def bilinear(grid: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Return a grid of cells at every pixel of an image, as `sky.rms_grid.rms_at` does.
+
+    Parameters
+    ----------
+    grid : (rows, columns) float64
+        Values at the cell centres.
+    shape : (int, int)
+        Rows and columns of the image [px].
+    """
+    for axis in (1, 0):
+        n_pixels, n_cells = shape[axis], grid.shape[axis]
+        place = (np.arange(n_pixels) + 0.5) * n_cells / n_pixels - 0.5
+        place = np.clip(place, 0.0, n_cells - 1.0)
+        before = place.astype(np.int64)
+        share = place - before if axis == 1 else (place - before)[:, np.newaxis]
+        after = np.minimum(before + 1, n_cells - 1)
+        grid = np.take(grid, before, axis) * (1 - share) + np.take(grid, after, axis) * share
+    return grid
+
+
+def _centres(shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
+    """Return x and y of the cells of a grid, -1 to 1 from border to border."""
+    y, x = ((2 * np.arange(n) + 1) / n - 1 for n in shape)
+    return np.broadcast_to(x, shape), np.broadcast_to(y[:, np.newaxis], shape)
+
+
+def _terms(x: FloatArray, y: FloatArray) -> FloatArray:
+    return np.stack([np.ones(x.shape), x, y, x * x, x * y, y * y])
+
+
+def _sum(terms: FloatArray, coefficients: FloatArray) -> FloatArray:
+    total = np.zeros(terms.shape[1:])
+    for term, coefficient in zip(terms, coefficients.tolist(), strict=True):
+        total += coefficient * term
+    return total
+
+
+def _fit(terms: FloatArray, values: FloatArray, weights: FloatArray) -> FloatArray | None:
+    """Return the weighted least squares; None if the cells leave a coefficient open."""
+    n = len(terms)
+    matrix = np.array([[(one * other * weights).sum() for other in terms] for one in terms])
+    vector = np.array([(term * values * weights).sum() for term in terms])
+    if not factorise(matrix, n):
+        return None
+    solve_factorised(matrix, n, vector)
+    return vector
+
+
+def _outward_rise(rms: FloatArray) -> FloatArray:
+    """Return how much noisier each cell at the border is than the cells behind it.
+
+    The border is that of the image, and of blank cells. It is the ratio to the mean of those of
+    the eight neighbours that are not at the border; NaN elsewhere and where there is none.
     """
     known = np.isfinite(rms)
     inner = known & (_sum_around(known.astype(np.float64)) == 9)
@@ -38,32 +208,13 @@ def outward_rise(rms: FloatArray) -> FloatArray:
     return ratio
 
 
-def raised_at_border(rms: FloatArray, rise: FloatArray, *, to_edge: bool) -> FloatArray:
-    """Return the noise of border cells at their outer edge, and that of blank cells beyond it.
-
-    Between the centre of the outermost cell and the border nothing is interpolated: the noise of
-    the centre would be too low there by half a step of a cell or more.
-
-    Parameters
-    ----------
-    rms : (rows, columns) float64
-        Noise of each cell [Jy/beam]; NaN where blank.
-    rise : (rows, columns) float64
-        As `outward_rise` returned it.
-    to_edge : bool
-        Half a cell further out; else a whole one, as the noise of a large cell is curved.
-
-    Returns
-    -------
-    (rows, columns) float64
-        Without NaN [Jy/beam].
-    """
-    known = np.isfinite(rms)
-    factor = np.where(np.isfinite(rise), np.clip(rise, 1.0, _HIGHEST_RISE), 1.0)
-    if to_edge:
-        factor = np.sqrt(factor)
-    beyond = fill_blank_cells(np.where(known, factor, np.nan))
-    return fill_blank_cells(rms * factor) * np.where(known, 1.0, beyond)
+def _is_steep(rise: FloatArray) -> bool:
+    known = np.sort(rise[np.isfinite(rise)])
+    if not known.size:
+        return False
+    # Most images are decided by the cell above the percentile, before it is interpolated.
+    at_least = known[math.ceil(_STEEP_PERCENTILE / 100 * (known.size - 1))]
+    return bool(at_least > _STEEP) and float(np.percentile(known, _STEEP_PERCENTILE)) > _STEEP
 
 
 def _sum_around(grid: FloatArray) -> FloatArray:

@@ -74,13 +74,20 @@ def to_record(
             extraction.detection_threshold_sigma, _HIGHEST_THRESHOLD_SIGMA
         ),
         margin_px=parameters.margin_px,
-        rms_grid=RmsGrid(parameters.background_cell_px, extraction.rms_grid),
+        rms_grid=RmsGrid(_cell_px(extracted, parameters), extraction.rms_grid),
         sources=extraction.sources,
         warnings=extracted.image.warnings,
         times=_times(received),
         n_bands=received.n_bands,
         negative_peaks=negative_peaks,
     )
+
+
+def _cell_px(extracted: ExtractedImage, parameters: FinderParameters) -> int:
+    """Return the side of a cell of the noise [px]: the one that is set, unless cells are finer."""
+    n_rows, n_pixels = extracted.extraction.rms_grid.shape[0], extracted.image.pixels.shape[0]
+    as_set = parameters.background_cell_px
+    return as_set if n_rows <= max(1, round(n_pixels / as_set)) else max(1, n_pixels // n_rows)
 
 
 def to_rejection_record(received: ReceivedImage, error: RejectedMessageError) -> ImageDetections:

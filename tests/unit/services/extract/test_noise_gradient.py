@@ -20,10 +20,13 @@ BEAM = BeamShape(6.0, 4.5, 0.5)
 PARAMETERS = FinderParameters(detection_threshold_sigma=8.0, margin_px=0)
 
 
-def attenuation(rise: float) -> np.ndarray:
+WIDE_BEAM = BeamShape(14.0, 10.0, 0.5)
+
+
+def attenuation(rise: float, off_px: tuple[float, float] = (0, 0)) -> np.ndarray:
     """Return a Gaussian primary beam that is 1 / `rise` at the border; NaN beyond it."""
     y, x = np.mgrid[:SIZE, :SIZE] - CENTRE
-    radius = np.hypot(x, y) / (SIZE / 2)
+    radius = np.hypot(x - off_px[0], y - off_px[1]) / (SIZE / 2)
     return np.where(radius <= 1, np.exp(-math.log(rise) * radius**2), np.nan)
 
 
@@ -40,6 +43,49 @@ def test_noise_divided_by_a_primary_beam_has_no_sources(rise: float) -> None:
         assert len(find(pixels, BEAM).x) == 0, seed
 
 
+@pytest.mark.parametrize("rise", [10.0, 19.0, 50.0])
+@pytest.mark.parametrize("off_px", [(0, 0), (60, 30)])
+def test_nor_where_a_wide_beam_lets_no_cell_be_smaller(
+    rise: float, off_px: tuple[int, int]
+) -> None:
+    """With the noise of border cells raised to that of their outer edge 1 to 3 of 30 had some."""
+    for seed in range(1000, 1030):
+        seen = sky(WIDE_BEAM, [], seed, SIZE) / attenuation(rise, off_px)
+        assert len(find(seen.astype("f4"), WIDE_BEAM).x) == 0, seed
+
+
+@pytest.mark.parametrize(("beam", "error"), [(BEAM, 0.2), (WIDE_BEAM, 0.35)])
+@pytest.mark.parametrize("rise", [5.0, 19.0, 50.0])
+def test_the_noise_at_a_steep_border_is_neither_high_nor_low(
+    beam: BeamShape, error: float, rise: float
+) -> None:
+    """In a cell of the wide beam are so few of it that the noise is known to 15 %."""
+    y, x = np.mgrid[4:SIZE:6, 4:SIZE:6].reshape(2, -1)
+    primary = attenuation(rise)
+    at_border = primary[y, x] < 3 / rise
+    medians, all_ratios = [], []
+    for seed in range(8):
+        pixels = (sky(beam, [], seed, SIZE) / primary).astype("f4")
+        _, rms = measure_background(pixels, CELL_PX, beam_px=beam.mean_px)
+        ratio = (rms_at(rms, (SIZE, SIZE), x, y) * primary[y, x])[at_border]
+        medians.append(np.median(ratio))
+        all_ratios.append(ratio)
+    assert np.mean(medians) == pytest.approx(1.0, abs=0.08)
+    low, high = np.percentile(np.concatenate(all_ratios), [1, 99])
+    assert 1 - error < low < high < 1 + error
+
+
+def test_noise_that_rises_to_one_side_is_told_where_it_is() -> None:
+    x, y = np.meshgrid(np.arange(0.0, SIZE, 5), np.arange(0.0, SIZE, 5))
+    true = np.exp(math.log(19.0) * np.arange(SIZE) / SIZE)[np.newaxis]
+    for seed in range(8):
+        pixels = (sky(BEAM, [], seed, SIZE) * true).astype("f4")
+        _, rms = measure_background(pixels, CELL_PX, beam_px=BEAM.mean_px)
+        ratio = rms_at(rms, (SIZE, SIZE), x.ravel(), y.ravel()) / true[0, x.ravel().astype(int)]
+        assert np.percentile(ratio, 1) > 0.8
+        assert np.percentile(ratio, 99) < 1.2
+
+
 def test_the_noise_of_a_primary_beam_is_told_where_it_is() -> None:
     x, y = np.meshgrid(np.arange(8.0, SIZE, 8), np.arange(8.0, SIZE, 8))
     pixels = (sky(BEAM, [], 1, SIZE) / attenuation(10.0)).astype("f4")
@@ -51,13 +97,18 @@ def test_the_noise_of_a_primary_beam_is_told_where_it_is() -> None:
     assert np.median(ratio) == pytest.approx(1.0, abs=0.2)
 
 
-def test_a_true_source_behind_a_primary_beam_is_found() -> None:
+@pytest.mark.parametrize(
+    ("beam", "rise", "peak"), [(BEAM, 10.0, 20.0), (BEAM, 50.0, 12.0), (WIDE_BEAM, 19.0, 20.0)]
+)
+def test_a_true_source_behind_a_primary_beam_is_found(
+    beam: BeamShape, rise: float, peak: float
+) -> None:
     for turn in np.linspace(0, 2 * math.pi, 12):
         place = CENTRE + 95 * math.cos(turn), CENTRE + 95 * math.sin(turn)
-        seen = sky(BEAM, [(*place, 20.0, BEAM)], 3, SIZE)
-        found = find((seen / attenuation(10.0)).astype("f4"), BEAM)
+        seen = sky(beam, [(*place, peak, beam)], 3, SIZE)
+        found = find((seen / attenuation(rise)).astype("f4"), beam)
         assert len(found.x) == 1
-        assert math.hypot(found.x[0] - place[0], found.y[0] - place[1]) < 1.5
+        assert math.hypot(found.x[0] - place[0], found.y[0] - place[1]) < beam.major_px / 4
 
 
 @pytest.mark.parametrize("seed", range(12))
