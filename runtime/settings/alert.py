@@ -51,7 +51,7 @@ class AlertSettings(Authority):
     event_name: str | None = Field(
         "LT {year}{letters} {position}",
         max_length=60,
-        description="Name of a family of alerts: with {year}, {letters} that count in a year, "
+        description="Name of a family of alerts: with {year}, five {letters} of its trig_id, "
         "{position}; null: none",
     )
     systematic_position_error_beams: float = Field(

@@ -232,7 +232,7 @@ class TransientHandler:
                 datetime.now(UTC),
                 revision=before.revision,
                 earlier_ivorns=before.earlier_ivorns,
-                event_name=await self._name_event(transaction, event, before),
+                event_name=self._name_event(event, before),
                 context=context,
             )
         except NotDueError as error:
@@ -246,15 +246,12 @@ class TransientHandler:
             return _Decided("rejected", rejection=error)
         return _Decided("alerted", await transaction.add(alert, self._sender.known_ends()))
 
-    async def _name_event(
-        self, transaction: AlertTransaction, event: SourceEvent, before: AlertHistory
-    ) -> str | None:
+    def _name_event(self, event: SourceEvent, before: AlertHistory) -> str | None:
         """Return the name of the family of an event, a new one for a new family."""
         template = self._settings.event_name
         if before.revision or template is None or event.stream == TEST_STREAM:
             return before.event_name
-        number = await transaction.count_event(event.time_start.year)
-        return format_event_name(template, event, number)
+        return format_event_name(template, event)
 
     async def _suppress(
         self, transaction: AlertTransaction, event: SourceEvent, error: SuppressedError

@@ -1,7 +1,8 @@
--- Return how much a stream searches: independent beams and sources in the images of its last hour,
--- and how long it is observed, at most 30 days.
+-- Return how much a stream had searched until a time: independent beams and sources in the images of
+-- its last hour, and how long it was observed, at most 30 days.
 --
 -- $1  stream  text
+-- $2  until   timestamptz  start of the last exposure that counts
 -- Index: image (stream_id, time_start).
 select
     coalesce(sum(
@@ -16,11 +17,14 @@ cross join
             max(looked.time_start) as newest,
             least(30, extract(epoch from max(looked.time_start) - min(looked.time_start)) / 86400) as n_days
         from image as looked
-        where looked.stream_id = stream.id
+        where
+            looked.stream_id = stream.id
+            and looked.time_start <= $2::timestamptz
     ) as observed
 inner join image
     on
         stream.id = image.stream_id
         and image.time_start > observed.newest - interval '1 hour'
+        and observed.newest >= image.time_start
         and image.verdict = 'accepted'
 where stream.name = $1::text

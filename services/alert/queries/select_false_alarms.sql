@@ -1,30 +1,23 @@
--- Return what was retracted or was a storm in a stream in the 30 days before its newest image:
--- of a storm the event of the largest S/N, without a position. A change is one of a known source.
+-- Return what began in a stream in the 30 days before a time, but for the last hour, and is retracted or
+-- was a storm: of a storm the event of the largest S/N, without a position. A change is one of a known
+-- source.
 --
 -- $1  stream  text
+-- $2  until   timestamptz
 -- Indexes: transient (stream_id, time_start) where retracted; suppressed_event (time_suppressed).
-with newest as (
-    select
-        stream.id as stream_id,
-        stream.name,
-        max(image.time_start) as time_start
-    from stream
-    inner join image on stream.id = image.stream_id
-    where stream.name = $1::text
-    group by stream.id
-)
-
 (
     select
         transient.snr,
         transient.ra,
         transient.dec,
         transient.kind not in ('new_source', 'moving') as is_change
-    from newest
-    inner join transient on newest.stream_id = transient.stream_id
+    from stream
+    inner join transient on stream.id = transient.stream_id
     where
-        transient.state = 'retracted'
-        and transient.time_start > newest.time_start - interval '30 days'
+        stream.name = $1::text
+        and transient.state = 'retracted'
+        and transient.time_start > $2::timestamptz - interval '30 days'
+        and transient.time_start <= $2 - interval '1 hour'
     order by transient.time_start desc
     limit 5000
 )
@@ -35,11 +28,12 @@ union all
         null::float8 as ra,
         null::float8 as dec,
         false as is_change
-    from newest
-    inner join suppressed_event on newest.name = suppressed_event.stream
+    from suppressed_event
     where
-        suppressed_event.time_released is null
+        suppressed_event.stream = $1
+        and suppressed_event.time_released is null
         and suppressed_event.time_suppressed > now() - interval '30 days'
+        and (suppressed_event.event ->> 'time_start')::timestamptz <= $2 - interval '1 hour'
     group by suppressed_event.image_id
     order by max(suppressed_event.time_suppressed) desc
     limit 5000

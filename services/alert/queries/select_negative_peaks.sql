@@ -1,18 +1,9 @@
--- Return of each band of a stream the peaks of negated images in the 30 days before its newest image,
--- at most of 1000 images: their S/N, ascending, how many peaks each stands for, and in how many days.
+-- Return of each band of a stream the peaks of negated images in the 30 days until a time, at most of
+-- 1000 images: their S/N, ascending, how many peaks each stands for, and in how many days.
 --
 -- $1  stream  text
+-- $2  until   timestamptz  start of the last exposure that counts
 -- Indexes: image (stream_id, band_id, time_start), one where it was searched, one where it has some.
-with newest as (
-    select
-        stream.id as stream_id,
-        max(image.time_start) as time_start
-    from stream
-    inner join image on stream.id = image.stream_id
-    where stream.name = $1::text
-    group by stream.id
-)
-
 select
     band.id as band_id,
     (
@@ -25,8 +16,8 @@ select
     )::float8 as n_days,
     found.snr,
     found.n_peaks
-from newest
-inner join band on newest.stream_id = band.stream_id
+from stream
+inner join band on stream.id = band.stream_id
 cross join
     lateral (
         select
@@ -34,10 +25,11 @@ cross join
             max(image.time_start) as time_last
         from image
         where
-            image.stream_id = newest.stream_id
+            image.stream_id = stream.id
             and image.band_id = band.id
             and image.n_negative_peaks is not null
-            and image.time_start > newest.time_start - interval '30 days'
+            and image.time_start > $2::timestamptz - interval '30 days'
+            and image.time_start <= $2
     ) as searched
 cross join
     lateral (
@@ -64,13 +56,16 @@ cross join
                     image.negative_snr
                 from image
                 where
-                    image.stream_id = newest.stream_id
+                    image.stream_id = stream.id
                     and image.band_id = band.id
                     and image.n_negative_peaks > 0
-                    and image.time_start > newest.time_start - interval '30 days'
+                    and image.time_start > $2 - interval '30 days'
+                    and image.time_start <= $2
                 order by image.time_start desc
                 limit 1000
             ) as negative
         cross join lateral unnest(negative.negative_snr) with ordinality as listed (negative_snr, place)
     ) as found
-where searched.time_last is not null
+where
+    stream.name = $1::text
+    and searched.time_last is not null

@@ -1,7 +1,7 @@
 """The context of an event: its bands, its spectrum, what its source was before."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -54,8 +54,8 @@ def build_context(event: SourceEvent, rows: ContextRows) -> EventContext:
     )
     if timestep is None:
         return known
-    own, points = timestep.own, rows.points
-    now = {image.image_key for image in timestep.images}
+    own, now = timestep.own, {image.image_key for image in timestep.images}
+    points = _leave_out_later(rows.points, own, now)
     previous = [
         point
         for point in points
@@ -74,6 +74,24 @@ def build_context(event: SourceEvent, rows: ContextRows) -> EventContext:
         previous=tuple(previous),
         field_distance_deg=separation_deg(event.ra, event.dec, own.field_ra, own.field_dec),
     )
+
+
+def _leave_out_later(
+    points: Sequence[Point], own: LookedImage, now: Collection[int]
+) -> Sequence[Point]:
+    """Return the points without those that the timestep of a first detection asks for.
+
+    They may be measured before or after the alert is made, whose content would hang on it.
+    """
+    if any(each.image_key not in now and each.extraction_type == "blind" for each in points):
+        return points
+    return [
+        each
+        for each in points
+        if each.image_key not in now
+        or each.image_key == own.image_key
+        or each.extraction_type == "blind"
+    ]
 
 
 def _count_retracted(event: SourceEvent, counts: FalseAlarmCounts) -> int:

@@ -1,5 +1,6 @@
-"""The name of a family of alerts, for people: LT 2026A J0812+5012."""
+"""The name of a family of alerts, for people: LT 2026KXQDB J0812+5012."""
 
+import hashlib
 import string
 
 from schemas.messages import SourceEvent
@@ -7,9 +8,12 @@ from services.alert.steps.facts import ra_of
 
 __all__ = ["format_event_name", "to_letters"]
 
+# Two episodes of one place and year in twelve million have the same name.
+_N_LETTERS = 5
 
-def format_event_name(template: str, event: SourceEvent, number: int) -> str:
-    """Return the name of the `number`-th family of a year, from 1.
+
+def format_event_name(template: str, event: SourceEvent) -> str:
+    """Return the name of a family, the same whenever its alerts are made.
 
     Parameters
     ----------
@@ -17,20 +21,19 @@ def format_event_name(template: str, event: SourceEvent, number: int) -> str:
         With ``{year}``, ``{letters}`` and ``{position}`` of the first alert.
     event : SourceEvent
         Event of the first alert.
-    number : int
-        Of the family in the year of its exposure [-].
     """
     return template.format(
-        year=event.time_start.year, letters=to_letters(number), position=_to_position(event)
+        year=event.time_start.year, letters=to_letters(event.trig_id), position=_to_position(event)
     )
 
 
-def to_letters(number: int) -> str:
-    """Return 1 as A, 26 as Z, 27 as AA."""
+def to_letters(trig_id: str) -> str:
+    """Return five letters that follow from an identity."""
+    number = int.from_bytes(hashlib.sha256(trig_id.encode()).digest()[:8], "big")
     letters = ""
-    while number > 0:
-        number, rest = divmod(number - 1, len(string.ascii_uppercase))
-        letters = string.ascii_uppercase[rest] + letters
+    for _ in range(_N_LETTERS):
+        number, rest = divmod(number, len(string.ascii_uppercase))
+        letters += string.ascii_uppercase[rest]
     return letters
 
 

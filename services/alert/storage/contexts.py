@@ -1,8 +1,7 @@
 """What the catalogue has about events: images, measurements, near sources, false alarms."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import datetime
 
 import asyncpg
 import numpy as np
@@ -25,26 +24,17 @@ __all__ = ["ContextReader"]
 _QUERIES = Queries("services.alert")
 _MATCH_RADIUS_ARCSEC = 60.0
 _HOURS_PER_DAY = 24.0
-# False alarms of a stream are counted anew after this time.
-_COUNTED_FOR_S = 60.0
-_MAX_STREAMS = 1000
+# Of which false alarms are kept.
+_MAX_MINUTES = 1000
 _FOLLOWING = frozenset({"update", "retraction"})
 _STAMP_ROLES = ("now", "before", "deepest")
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """False alarms of a stream, and when they were counted, of the monotonic clock [s]."""
-
-    counts: FalseAlarmCounts | None
-    counted_s: float
-
-
 class ContextReader:
-    """Reads the context of events; false alarms of a stream at most once a minute."""
+    """Reads the context of events; false alarms of a stream once for the events of a minute."""
 
     def __init__(self) -> None:
-        self._counted: dict[str, _Counted] = {}
+        self._counted: dict[tuple[str, datetime], FalseAlarmCounts | None] = {}
 
     async def read(
         self, connection: asyncpg.pool.PoolConnectionProxy, events: Sequence[SourceEvent]
@@ -62,28 +52,35 @@ class ContextReader:
         points = await _read_points(connection, events, timesteps)
         matches = await _read_matches(connection, events)
         stamps = await _read_stamps(connection, events)
-        for stream in {event.stream for event in events}:
-            await self._count_false_alarms(connection, stream)
+        counts = [await self._count_false_alarms(connection, event) for event in events]
         return [
             ContextRows(
                 timesteps.get(event.image_id),
                 tuple(points[number]),
                 tuple(matches[number]),
-                self._counted[event.stream].counts,
+                counts[number],
                 tuple(stamps.get(event.trig_id, ())),
             )
             for number, event in enumerate(events)
         ]
 
     async def _count_false_alarms(
-        self, connection: asyncpg.pool.PoolConnectionProxy, stream: str
-    ) -> None:
-        known, now_s = self._counted.get(stream), time.monotonic()
-        if known is not None and now_s - known.counted_s < _COUNTED_FOR_S:
-            return
-        if len(self._counted) >= _MAX_STREAMS:
-            self._counted.clear()
-        self._counted[stream] = _Counted(await _count_false_alarms(connection, stream), now_s)
+        self, connection: asyncpg.pool.PoolConnectionProxy, event: SourceEvent
+    ) -> FalseAlarmCounts | None:
+        """Return what was known when the minute of an exposure began, whenever this is asked.
+
+        In the first minute of a stream: when the exposure began.
+        """
+        until = event.time_start.replace(second=0, microsecond=0)
+        key = event.stream, until
+        if key not in self._counted:
+            if len(self._counted) >= _MAX_MINUTES:
+                self._counted.clear()
+            self._counted[key] = await _count_false_alarms(connection, *key)
+        counts = self._counted[key]
+        if counts is None:
+            return await _count_false_alarms(connection, event.stream, event.time_start)
+        return counts
 
 
 async def _read_timesteps(
@@ -193,14 +190,15 @@ async def _read_stamps(
 
 
 async def _count_false_alarms(
-    connection: asyncpg.pool.PoolConnectionProxy, stream: str
+    connection: asyncpg.pool.PoolConnectionProxy, stream: str, until: datetime
 ) -> FalseAlarmCounts | None:
-    """Return what false alarms of a stream are expected from; None for an unknown stream."""
-    (search,) = await _QUERIES.fetch(connection, "measure_search", stream=stream)
+    """Return what false alarms of a stream were expected from; None before its first image."""
+    asked = {"stream": stream, "until": until}
+    (search,) = await _QUERIES.fetch(connection, "measure_search", **asked)
     if search["n_days"] is None:
         return None
-    rows = await _QUERIES.fetch(connection, "select_false_alarms", stream=stream)
-    bands = await _QUERIES.fetch(connection, "select_negative_peaks", stream=stream)
+    rows = await _QUERIES.fetch(connection, "select_false_alarms", **asked)
+    bands = await _QUERIES.fetch(connection, "select_negative_peaks", **asked)
     retracted = [row for row in rows if row["ra"] is not None]
     return FalseAlarmCounts(
         looks_per_day=search["n_beams"] * _HOURS_PER_DAY,

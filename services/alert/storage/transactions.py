@@ -105,7 +105,6 @@ class AlertTransaction:
         self._added = _Added()
         self._unwritten: list[tuple[StoredAlert, NewAlert]] = []
         self._ids: list[int] = []
-        self._n_named: dict[int, int] = {}
 
     async def load(self, event_ids: Sequence[str]) -> None:
         """Load the alerts of some events at once, for `find`."""
@@ -174,15 +173,6 @@ class AlertTransaction:
             self._ids = sorted((row["id"] for row in rows), reverse=True)
         return self._ids.pop()
 
-    async def count_event(self, year: int) -> int:
-        """Return the number of one more named family in a year, from 1."""
-        if year not in self._n_named:
-            self._n_named[year] = await _QUERIES.fetchval(
-                self._connection, "count_named_events", year=year
-            )
-        self._n_named[year] += 1
-        return self._n_named[year]
-
     async def suppress(self, event: SourceEvent, reason: str) -> None:
         """Store an event that becomes an alert only if an operator releases it."""
         await _QUERIES.execute(
@@ -204,11 +194,6 @@ class AlertTransaction:
         TransientError
             If another process has stored one of the alerts.
         """
-        if self._n_named:
-            await _QUERIES.execute(
-                self._connection, "store_named_events",
-                year=list(self._n_named), n_events=list(self._n_named.values()),
-            )  # fmt: skip
         unwritten, self._unwritten = self._unwritten, []
         if not unwritten:
             return

@@ -5,6 +5,7 @@ import json
 import re
 import struct
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,35 @@ async def test_false_alarms_are_expected_from_the_negative_peaks_of_the_band(
     notice = json.loads(row["notice"])
     assert notice["false_alarms_per_day"] == pytest.approx(n_a_day + 0.5 / 2, rel=1e-3)
     assert (notice["importance"] > 0.5) == (not n_a_day)
+
+
+async def test_an_alert_expects_what_was_known_at_its_time(postgres_url: str) -> None:
+    async with associator(postgres_url) as site:
+        for step, flux in enumerate((None, None, 0.04)):
+            await site.feed(shot(step, LOW_HZ, flux))
+        (event,) = site.events
+        (row,) = await alert(site)
+        # Images and retractions that come before the alert is made again.
+        site.events.clear()
+        peaks = NegativePeaks(40, (1000.0,) * 32, 100.0)
+        await site.feed(replace(shot(2.9, LOW_HZ, None), negative_peaks=peaks))
+        await site.rows("delete from alert where stream = $1", site.stream)
+        await site.rows(
+            "update transient set state = 'retracted' where trig_id = $1", event.trig_id
+        )
+        (again,) = await alert(site, event)
+        # An hour later it counts.
+        later = replace(
+            event, time_start=event.time_start + timedelta(hours=1), event_id="d" * 32,
+            trig_id="e" * 16, kind="new_source",
+        )  # fmt: skip
+        (_, after) = await alert(site, later)
+    first, second, third = (json.loads(each["notice"]) for each in (row, again, after))
+    said = ("false_alarms_per_day", "far", "n_retracted_here", "importance")
+    assert [second[each] for each in said] == [first[each] for each in said]
+    assert (first["n_retracted_here"], third["n_retracted_here"]) == (0, 1)
+    assert third["false_alarms_per_day"] > first["false_alarms_per_day"]
+    assert third["importance"] < first["importance"]
 
 
 async def test_a_variable_source_has_its_history_in_every_format(postgres_url: str) -> None:

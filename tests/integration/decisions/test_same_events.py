@@ -1,4 +1,4 @@
-"""The same images give the same events, at any speed and with any number of associators."""
+"""The same images give the same events and alerts, at any speed, by any number of associators."""
 
 import asyncio
 import os
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from schemas.messages import SourceEvent
+from tests.support.alert_bodies import alert_bodies, wait_for_alerts
 from tests.support.decision_site import DecisionSite, decision_site
 from tests.support.watched_sky import WatchedSky, add_noise, offset
 
@@ -77,7 +78,7 @@ async def watch(
 def test_the_same_images_give_the_same_events(
     kafka_bootstrap: str, postgres_url: str, tmp_path: Path, seed: int
 ) -> None:
-    outcomes = []
+    outcomes, bodies = [], []
     for run, (paces, n_workers, is_orderly) in enumerate(_RUNS):
         folder = tmp_path / str(run)
         folder.mkdir()
@@ -85,7 +86,10 @@ def test_the_same_images_give_the_same_events(
         with decision_site(
             kafka_bootstrap, postgres_url, folder, n_workers=n_workers, disorder=disorder
         ) as site:
+            site.site.start_and_wait("alert")
             outcomes.append(asyncio.run(watch(site, seed, paces)))
+            wait_for_alerts(site.site)
+            bodies.append(alert_bodies(site.site))
     at_once, *others = outcomes
     kinds = {value for (_, field), value in at_once["same-0"].items() if field == "kind"}
     assert {"'new_source'", "'variable'", "'vanished'", "'returned'"} <= kinds
@@ -94,3 +98,7 @@ def test_the_same_images_give_the_same_events(
         for stream, events in at_once.items():
             differing = sorted(events.items() ^ other[stream].items())
             assert differing == [], (run, stream)
+    first, *rest = bodies
+    assert len({ivorn for ivorn, _ in first}) > 20
+    for run, body in enumerate(rest, 1):
+        assert sorted(first.items() ^ body.items()) == [], run

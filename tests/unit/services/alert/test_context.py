@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -81,7 +82,8 @@ def test_all_bands_of_the_timestep_are_given_and_which_is_the_headline() -> None
         0.1, 150e6, image_key=2, band_id=2, extraction_type="forced",
         flux_peak_jy_beam=-0.01, snr=-0.5,
     )  # fmt: skip
-    found = notice_of(context_of(point_at(), forced, images=images))
+    before = point_at(-1, image_key=9)
+    found = notice_of(context_of(point_at(), forced, before, images=images))
     said = [
         (band["freq_mhz"], band["extraction_type"], band["flux_peak_jy_beam"], band["is_headline"])
         for band in found["bands"]
@@ -94,6 +96,21 @@ def test_all_bands_of_the_timestep_are_given_and_which_is_the_headline() -> None
     assert [band["limit_jy_beam"] for band in found["bands"]] == pytest.approx(
         [THRESHOLD * RMS_JY_BEAM] * 3
     )
+
+
+def test_what_is_measured_after_a_first_detection_is_not_in_its_alert() -> None:
+    images = (looked(1), looked(2, 0.1, 150e6))
+    look_back = point_at(-1, image_key=9, extraction_type="lookback")
+    blind = point_at()
+    later = point_at(0.1, 150e6, image_key=2, band_id=2, extraction_type="forced")
+    answered, unanswered = (
+        context_of(blind, *points, look_back, images=images) for points in ((later,), ())
+    )
+    assert answered == unanswered
+    assert [each.point for each in answered.bands] == [blind, None]
+    # A retraction is about the forced flux of its own image.
+    own = replace(later, image_key=1)
+    assert context_of(own, look_back, images=images).bands[0].point == own
 
 
 def test_of_many_bands_the_headline_stays() -> None:
@@ -294,21 +311,26 @@ def test_what_was_retracted_within_a_beam_counts() -> None:
     assert build_context(EVENT, ContextRows(counts=counts)).n_retracted_here == 2
 
 
-@given(number=st.integers(1, 10_000_000))
-def test_letters_count(number: int) -> None:
-    value = 0
-    for letter in to_letters(number):
-        value = 26 * value + ord(letter) - ord("A") + 1
-    assert value == number
+@given(trig_id=st.text())
+def test_five_letters_follow_from_an_identity(trig_id: str) -> None:
+    letters = to_letters(trig_id)
+    assert re.fullmatch("[A-Z]{5}", letters)
+    assert letters == to_letters(trig_id)
+
+
+def test_identities_have_letters_of_their_own() -> None:
+    assert len({to_letters(f"{number}") for number in range(1000)}) > 990
 
 
 def test_a_family_has_a_name() -> None:
-    name = format_event_name(
-        "LT {year}{letters} {position}", source_event(ra=123.06, dec=50.2), 27
+    template = "LT {year}{letters} {position}"
+    first, second = (
+        format_event_name(template, source_event(ra=123.06, dec=50.2, trig_id=each))
+        for each in ("jrjoyktgwf263uji", "kpzxgbqdlvtnljkq")
     )
-    assert name == "LT 2026AA J0812+5012"
-    south = format_event_name("{position}", source_event(ra=359.999, dec=-0.5), 1)
-    assert south == "J2359-0030"
+    assert re.fullmatch(r"LT 2026[A-Z]{5} J0812\+5012", first)
+    assert second != first
+    assert format_event_name("{position}", source_event(ra=359.999, dec=-0.5)) == "J2359-0030"
 
 
 @pytest.mark.parametrize("template", ["{nothing}", "{year", "{0}", "{year.__class__}"])
