@@ -6,7 +6,7 @@ import numpy.typing as npt
 from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
 from services.extract.kernels.background import background_grid, fill_blank_cells
-from services.extract.steps.noise_gradient import NoiseSurface, bilinear, steep_noise
+from services.extract.steps.noise_gradient import NoiseSurface, bilinear, divided, steep_noise
 
 __all__ = ["measure_background"]
 
@@ -72,8 +72,7 @@ def _measure_steep(
     steep, mean = rms, rms
     for _ in range(2):
         steep = surface.noise_at_parts(rms, pixels)
-        even = (pixels / bilinear(steep, pixels.shape)).astype(np.float32)
-        mean, ratio = _measure_cells(even, cell_px)
+        mean, ratio = _measure_cells(divided(pixels, steep), cell_px)
         surface = surface.corrected(ratio)
     return steep, mean, ratio
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from services.extract.kernels.linear import factorise, solve_factorised
 from sky.elementary_functions import exp
 
-__all__ = ["NoiseSurface", "bilinear", "steep_noise"]
+__all__ = ["NoiseSurface", "bilinear", "divided", "steep_noise"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -34,6 +34,8 @@ _LEAST_SCALE = 0.05
 _LARGEST_STEP, _MOST_PARTS = 0.25, 8
 # The surface may rise so far (logarithm) beyond the outermost pixels.
 _BEYOND = 0.2
+# What is interpolated at once is small beside an image of many rows.
+_ROWS_AT_ONCE = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +155,45 @@ def bilinear(grid: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     shape : (int, int)
         Rows and columns of the image [px].
     """
-    for axis in (1, 0):
-        n_pixels, n_cells = shape[axis], grid.shape[axis]
-        place = (np.arange(n_pixels) + 0.5) * n_cells / n_pixels - 0.5
-        place = np.clip(place, 0.0, n_cells - 1.0)
-        before = place.astype(np.int64)
-        share = place - before if axis == 1 else (place - before)[:, np.newaxis]
-        after = np.minimum(before + 1, n_cells - 1)
-        grid = np.take(grid, before, axis) * (1 - share) + np.take(grid, after, axis) * share
-    return grid
+    return _rows_between(_columns_between(grid, shape[1]), shape[0], slice(None))
+
+
+def divided(pixels: npt.NDArray[np.float32], grid: FloatArray) -> npt.NDArray[np.float32]:
+    """Return an image divided by a grid, some rows at a time: (ny, nx) float32.
+
+    Parameters
+    ----------
+    pixels : (ny, nx) float32
+        NaN is blank, and stays.
+    grid : (rows, columns) float64
+        Values at the cell centres.
+    """
+    across = _columns_between(grid, pixels.shape[1])
+    quotient = np.empty_like(pixels)
+    for begin in range(0, len(pixels), _ROWS_AT_ONCE):
+        rows = slice(begin, begin + _ROWS_AT_ONCE)
+        quotient[rows] = pixels[rows] / _rows_between(across, len(pixels), rows)
+    return quotient
+
+
+def _columns_between(grid: FloatArray, n_pixels: int) -> FloatArray:
+    before, after, share = _between(n_pixels, grid.shape[1])
+    return grid[:, before] * (1 - share) + grid[:, after] * share
+
+
+def _rows_between(grid: FloatArray, n_pixels: int, rows: slice) -> FloatArray:
+    before, after, share = (each[rows] for each in _between(n_pixels, grid.shape[0]))
+    share = share[:, np.newaxis]
+    return grid[before] * (1 - share) + grid[after] * share
+
+
+def _between(
+    n_pixels: int, n_cells: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], FloatArray]:
+    """Return the cells before and after each pixel of an axis, and the share of the latter."""
+    place = np.clip((np.arange(n_pixels) + 0.5) * n_cells / n_pixels - 0.5, 0.0, n_cells - 1.0)
+    before = place.astype(np.int64)
+    return before, np.minimum(before + 1, n_cells - 1), place - before
 
 
 def _centres(shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:

@@ -8,6 +8,7 @@ import pytest
 from services.extract.models import BeamShape, FinderParameters, FoundSources
 from services.extract.steps.background import measure_background
 from services.extract.steps.finder import find_sources
+from services.extract.steps.noise_gradient import bilinear, divided
 from services.extract.steps.uncertainties import FWHM_PER_SIGMA
 from sky.rms_grid import rms_at
 from tests.support.beam_sky import Source, sky
@@ -135,3 +136,16 @@ def test_a_source_of_a_long_beam_is_one_and_true(axes: tuple[float, float]) -> N
         sigma_px = beam.major_px / FWHM_PER_SIGMA / 50.0
         assert math.hypot(found.x[0] - x, found.y[0] - y) < 5 * sigma_px
         assert found.amplitude[0] / found.rms_local[0] == pytest.approx(50.0, rel=0.3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (127, 40), (128, 300), (129, 3), (400, 257)])
+@pytest.mark.parametrize("cells", [(1, 1), (3, 2), (7, 9)])
+def test_rows_in_turn_are_divided_as_the_whole_is(
+    shape: tuple[int, int], cells: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(7)
+    pixels = rng.standard_normal(shape).astype(np.float32)
+    pixels[rng.random(shape) < 0.1] = np.nan
+    grid = rng.uniform(0.5, 20.0, cells)
+    whole = (pixels / bilinear(grid, shape)).astype(np.float32)
+    np.testing.assert_array_equal(divided(pixels, grid), whole)
