@@ -192,7 +192,8 @@ def axes_of(quadratics: FloatArray) -> FloatArray:
 
     One by one: vectors of numpy give other last digits on other processors.
     """
-    return np.array([_axes(*each) for each in quadratics]).reshape(-1, 3).T
+    axes = np.array([_axes(*each) for each in quadratics]).reshape(-1, 3)
+    return np.ascontiguousarray(axes.T)
 
 
 def _axes(a: float, b: float, c: float) -> tuple[float, float, float]:

@@ -154,7 +154,7 @@ def _clip_cell(
 
 
 @njit(
-    "void(float32[:, ::1], int64, int64, float64[:, ::1], float64[:, ::1])",
+    "int64(float32[:, ::1], int64, int64, float64[:, ::1], float64[:, ::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -165,7 +165,7 @@ def background_grid(
     max_iterations: int,
     mean: npt.NDArray[np.float64],
     rms: npt.NDArray[np.float64],
-) -> None:
+) -> int:
     """Compute the mode and the standard deviation of every cell after iterated clipping.
 
     Of cells of 32 rows or more half are used. Sources raise the clipped mean. The mode,
@@ -183,7 +183,13 @@ def background_grid(
     max_iterations : int
         Largest number of clipping iterations.
     mean, rms : (rows, columns) float64
-        Out: background and rms [Jy/beam]. Cells divide the image into equal parts.
+        Out: background and rms [Jy/beam]. Cells divide the image into equal parts; one without
+        noise, as a corner that was masked with a constant, becomes NaN, too.
+
+    Returns
+    -------
+    int
+        How many cells are not NaN.
 
     References
     ----------
@@ -194,15 +200,19 @@ def background_grid(
     width = (nx // columns // _LANES + 1) * _LANES
     box = np.empty(((ny // rows // _ROWS + 1) * _ROWS, width), np.float32)
     sums = (np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32))
+    n_known = 0
     for row in range(rows):
         y0, y1 = row * ny // rows, (row + 1) * ny // rows
         for column in range(columns):
             cell = (y0, y1, column * nx // columns, (column + 1) * nx // columns)
             step = 2 if y1 - y0 >= _TALL_ROWS else 1
             part = _load_cell(pixels, cell, step, box)
-            mean[row, column], rms[row, column] = _clip_cell(
-                part, max(2, min_pixels // step), max_iterations, sums
-            )
+            level, noise = _clip_cell(part, max(2, min_pixels // step), max_iterations, sums)
+            is_known = noise > 0.0 and math.isfinite(noise) and math.isfinite(level)
+            mean[row, column] = level if is_known else np.nan
+            rms[row, column] = noise if is_known else np.nan
+            n_known += 1 if is_known else 0
+    return n_known
 
 
 def fill_blank_cells(

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["nearest_neighbours"]
+__all__ = ["nearest_neighbours", "pairs_within", "those_within"]
 
 
 @njit(inline="always")
@@ -74,3 +74,85 @@ def nearest_neighbours(
                 distance = dx * dx + dy * dy
                 if other != peak and distance <= most:
                     _insert(nearest[peak], distances, other, distance)
+
+
+@njit(
+    "void(int64[::1], int64[::1], int64[:, ::1], float64, int64[:, ::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def those_within(
+    y: npt.NDArray[np.int64],
+    x: npt.NDArray[np.int64],
+    nearest: npt.NDArray[np.int64],
+    radius_px: float,
+    out: npt.NDArray[np.int64],
+) -> None:
+    """Keep the neighbours within a smaller radius.
+
+    Parameters
+    ----------
+    y, x : (n,) int64
+        Peaks [px].
+    nearest : (n, m) int64
+        As `nearest_neighbours` wrote it.
+    radius_px : float
+        The radius [px].
+    out : (n, m) int64
+        Out: those of `nearest` within the radius; then -1.
+    """
+    out[:] = -1
+    for peak in range(y.size):
+        for index in range(nearest.shape[1]):
+            other = nearest[peak, index]
+            if other < 0 or math.hypot(x[other] - x[peak], y[other] - y[peak]) > radius_px:
+                break
+            out[peak, index] = other
+
+
+@njit(
+    "int64[:, ::1](int64[::1], int64[::1], UniTuple(float64, 3), float64)",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def pairs_within(
+    y: npt.NDArray[np.int64],
+    x: npt.NDArray[np.int64],
+    quadratic: tuple[float, float, float],
+    largest_exponent: float,
+) -> npt.NDArray[np.int64]:
+    """Return the pairs of peaks that lie within each other's beam.
+
+    Parameters
+    ----------
+    y, x : (n,) int64
+        Peaks in raster order: by y, then by x [px].
+    quadratic : three float
+        a, b, c of the beam exp(-(a dx^2 + 2 b dx dy + c dy^2)) [1/px^2].
+    largest_exponent : float
+        The beam ends at this exponent.
+
+    Returns
+    -------
+    (m, 2) int64
+        Indices, the first peak of each pair first; in raster order.
+    """
+    a, b, c = quadratic
+    reach = math.floor(math.sqrt(largest_exponent * a / (a * c - b * b)))
+    pairs, n_pairs = np.empty((max(64, 2 * y.size), 2), np.int64), 0
+    for peak in range(y.size):
+        for other in range(peak + 1, y.size):
+            dx, dy = x[other] - x[peak], y[other] - y[peak]
+            if dy > reach:
+                break
+            if a * dx * dx + 2.0 * b * dx * dy + c * dy * dy > largest_exponent:
+                continue
+            if n_pairs == pairs.shape[0]:
+                more = np.empty((2 * n_pairs, 2), np.int64)
+                more[:n_pairs] = pairs
+                pairs = more
+            pairs[n_pairs, 0], pairs[n_pairs, 1] = peak, other
+            n_pairs += 1
+    return pairs[:n_pairs].copy()

@@ -61,6 +61,8 @@ def false_probability(
     result = np.zeros(peaks.y.size)
     least = parameters.detection_threshold_sigma
     bright = np.flatnonzero(significance > BRIGHT_RATIO * least)
+    if not (bright.size or bright_px.size):
+        return result
     points, reach = _points(peaks), ARM_BEAMS * beam.major_px
     is_near = is_within(peaks, bright_px, reach)
     if bright.size:

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
+from services.extract.kernels.around import cells_above_around
 from services.extract.kernels.background import background_grid, fill_blank_cells
 from services.extract.steps.noise_gradient import NoiseSurface, bilinear, divided, steep_noise
 
@@ -95,15 +96,12 @@ def _measure_cells(
     shape = max(1, round(ny / cell_px)), max(1, round(nx / cell_px))
     mean, rms = np.empty(shape), np.empty(shape)
     cell_area = ny * nx / (shape[0] * shape[1])
-    background_grid(pixels, max(2, int(_MIN_VALID_FRACTION * cell_area)), _MAX_CLIPS, mean, rms)
-    # An rms of zero means a corner that was masked with a constant, not an image without noise.
-    unusable = ~((rms > 0) & np.isfinite(rms) & np.isfinite(mean))
-    if np.all(unusable):
+    min_pixels = max(2, int(_MIN_VALID_FRACTION * cell_area))
+    if background_grid(pixels, min_pixels, _MAX_CLIPS, mean, rms) == 0:
         raise RejectedImageError(
             ImageReason.NO_NOISE,
             "no part of the image has measurable noise: it is constant or blank",
         )
-    mean[unusable], rms[unusable] = np.nan, np.nan
     _correct_full_cells(pixels, mean, rms)
     return mean, rms
 
@@ -119,7 +117,7 @@ def _correct_full_cells(
     """
     cells = [
         (cell, seen)
-        for cell in np.argwhere(rms > _FULL_RATIO * _least_around(rms)).tolist()
+        for cell in cells_above_around(rms, _FULL_RATIO).tolist()
         if (seen := _partly_blank_cell(pixels, cell, rms.shape)) is not None
     ]
     if not cells:
@@ -135,17 +133,6 @@ def _correct_full_cells(
         at_most = max(float(noise), float(below))
         if rms[*cell] > _FULL_RATIO * at_most:
             mean[*cell], rms[*cell] = level, at_most
-
-
-def _least_around(grid: FloatArray) -> FloatArray:
-    """Return the least value of each cell and the eight around it; NaN counts as none."""
-    of_rows = grid.copy()
-    np.fmin(of_rows[1:], grid[:-1], out=of_rows[1:])
-    np.fmin(of_rows[:-1], grid[1:], out=of_rows[:-1])
-    least = of_rows.copy()
-    np.fmin(least[:, 1:], of_rows[:, :-1], out=least[:, 1:])
-    np.fmin(least[:, :-1], of_rows[:, 1:], out=least[:, :-1])
-    return least
 
 
 def _partly_blank_cell(

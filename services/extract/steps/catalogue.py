@@ -214,8 +214,7 @@ def _to_columns(
     errors = _errors(found, beam)
     east_err, north_err = _position_errors(found, errors, jacobian)
     major, minor, pa = ellipses_on_sky((found.major_px, found.minor_px), found.angle_rad, jacobian)
-    beam_major_px, beam_minor_px, _ = _beams(found, beam)
-    area = found.major_px * found.minor_px / (beam_major_px * beam_minor_px)
+    area = _area_beams(found, beam)
     peak = found.amplitude + np.sign(found.amplitude) * parameters.clean_bias_jy_beam
     scale_err = np.hypot(
         parameters.flux_calibration_error, parameters.clean_bias_err_jy_beam / np.abs(peak)
@@ -237,6 +236,14 @@ def _to_columns(
         quality_flags=found.quality_flags,
         p_false=found.p_false,
     )
+
+
+def _area_beams(found: FoundSources, beam: BeamShape) -> FloatArray | float:
+    """Return the solid angle of each source over that of its beam."""
+    if not found.is_free.any():
+        return 1.0
+    beam_major_px, beam_minor_px, _ = _beams(found, beam)
+    return np.asarray(found.major_px * found.minor_px / (beam_major_px * beam_minor_px))
 
 
 def _errors(found: FoundSources, beam: BeamShape) -> GaussianErrors:

@@ -30,6 +30,8 @@ _MODEL_ERR = 0.01
 # A source this many times brighter, this many beams away: its side lobes may be detected.
 _BRIGHT_RATIO, _BRIGHT_BEAMS = 100.0, 10.0
 _LIKELY_FALSE = 0.5
+# A fit so near to the border of an image may miss pixels of the source.
+_EDGE_PX = 2
 _NOWHERE = np.empty((0, 2))
 
 
@@ -67,36 +69,38 @@ def find_sources(
     """
     if peaks is not None:
         least_sigma, fitted = 0.0, fit_points(pixels, peaks, beam)
+        residuals = compare(pixels, fitted, fitted.models)
     else:
         least_sigma = 0.999 * parameters.detection_threshold_sigma
         peaks = find_source_peaks(pixels, background_grid, rms_grid, beam, parameters)
         fitted = fit_points(pixels, peaks, beam)
-        fitted = with_residual_sources(pixels, fitted, beam, parameters)
+        fitted, residuals = with_residual_sources(pixels, fitted, beam, parameters)
     peaks, fits = fitted.peaks, fitted.fits
-    shapes, residuals = _fit_shapes(pixels, fitted, beam, parameters)
-    flags = _flags(fits, peaks, fitted.neighbours, beam, pixels.shape)
+    shapes, residuals = _fit_shapes(pixels, fitted, residuals, beam, parameters)
+    significance = fits[:, 0] / peaks.rms
     bright_px = without_detected(bright_px, peaks, beam)
-    flags[is_within(peaks, bright_px, _BRIGHT_BEAMS * beam.major_px)] |= int(
-        QualityFlag.NEAR_BRIGHT
-    )
     p_false = false_probability(
         pixels, background_grid, rms_grid, beam, parameters,
-        peaks=peaks, significance=fits[:, 0] / peaks.rms, bright_px=bright_px,
+        peaks=peaks, significance=significance, bright_px=bright_px,
     )  # fmt: skip
-    flags[p_false >= _LIKELY_FALSE] |= int(QualityFlag.NEAR_BRIGHT)
-    points = replace(_to_points(fits, peaks, beam, flags), p_false=p_false)
+    flags = _flags(fitted, shapes, beam, pixels.shape)
+    is_lobe = p_false >= _LIKELY_FALSE
+    is_lobe |= is_within(peaks, bright_px, _BRIGHT_BEAMS * beam.major_px)
+    flags[is_lobe] |= int(QualityFlag.NEAR_BRIGHT)
+    points = _to_points(fits, peaks, beam, flags, significance, p_false)
     found = _with_poor_fits(_with_shapes(points, shapes, peaks, beam), points, residuals)
-    return found.select((fits[:, 0] >= least_sigma * peaks.rms) & ~shapes.is_part)
+    is_source = (fits[:, 0] >= least_sigma * peaks.rms) & ~shapes.is_part
+    return found if is_source.all() else found.select(is_source)
 
 
 def _fit_shapes(
     pixels: npt.NDArray[np.float32],
     points: Points,
+    residuals: FloatArray,
     beam: BeamShape,
     parameters: FinderParameters,
 ) -> tuple[FreeShapes, FloatArray]:
-    """Fit free shapes where they are asked for or needed; return also the residuals."""
-    residuals = compare(pixels, points, points.models)
+    """Fit free shapes where they are asked for or needed; return also what they leave."""
     shapes = fit_free_shapes(
         pixels, points.peaks, points.models, beam,
         is_candidate=exceeds_beam(points, residuals),
@@ -109,23 +113,28 @@ def _fit_shapes(
 
 
 def _to_points(
-    fits: FloatArray, peaks: Peaks, beam: BeamShape, quality_flags: IntArray
+    fits: FloatArray,
+    peaks: Peaks,
+    beam: BeamShape,
+    quality_flags: IntArray,
+    significance: FloatArray,
+    p_false: FloatArray,
 ) -> FoundSources:
     """Return the sources with the beam's shape, not compared with anything yet."""
     amplitude = _without_peak_bias(fits, peaks.rms, beam)
     # That of the fit: the beam at the peak, not at the fitted position.
     major_px, minor_px, angle_rad = beam.axes(peaks.x.astype(float), peaks.y.astype(float))
     return FoundSources(
-        significance=fits[:, 0] / peaks.rms,
+        significance=significance,
         amplitude=amplitude,
-        x=fits[:, 1],
-        y=fits[:, 2],
+        x=fits[:, 1].copy(),
+        y=fits[:, 2].copy(),
         major_px=major_px,
         minor_px=minor_px,
         angle_rad=angle_rad,
         rms_local=peaks.rms,
         chi2_reduced=np.zeros_like(amplitude),
-        p_false=np.zeros_like(amplitude),
+        p_false=p_false,
         is_free=np.zeros(amplitude.size, np.bool_),
         quality_flags=quality_flags,
     )
@@ -180,25 +189,28 @@ def _without_peak_bias(models: FloatArray, rms: FloatArray, beam: BeamShape) -> 
 
 
 def _flags(
-    fits: FloatArray,
-    peaks: Peaks,
-    neighbours: IntArray,
-    beam: BeamShape,
-    shape: tuple[int, ...],
+    points: Points, shapes: FreeShapes, beam: BeamShape, shape: tuple[int, ...]
 ) -> IntArray:
-    rows, columns = shape
-    x, y = peaks.x, peaks.y
-    flags = np.zeros(x.size, np.int64)
+    fits, x, y = points.fits, points.peaks.x, points.peaks.y
     if not x.size:
-        return flags
-    n_of_island = np.bincount(peaks.island)[peaks.island]
+        return np.zeros(0, np.int64)
+    rows, columns = shape
+    is_edge = np.zeros(x.size, np.bool_)
     for at_x, at_y in ((x, y), (fits[:, 1], fits[:, 2])):
-        edge = (at_x < 2) | (at_y < 2) | (at_x >= columns - 2) | (at_y >= rows - 2)
-        flags[edge] |= int(QualityFlag.EDGE)
-    flags[(n_of_island > 1) | (neighbours[:, 0] >= 0)] |= int(QualityFlag.BLENDED)
-    flags[fits[:, 4] > 0] |= int(QualityFlag.BLANK_PIXELS)
-    flags[fits[:, 5] == 0] |= int(QualityFlag.FIT_FAILED)
-    flags[_is_near_bright(fits[:, 0], x, y, beam)] |= int(QualityFlag.NEAR_BRIGHT)
+        is_edge |= (at_x < _EDGE_PX) | (at_y < _EDGE_PX)
+        is_edge |= (at_x >= columns - _EDGE_PX) | (at_y >= rows - _EDGE_PX)
+    island = points.peaks.island
+    is_blended = (np.bincount(island)[island] > 1) | (points.neighbours[:, 0] >= 0)
+    flags = np.zeros(x.size, np.int64)
+    for flag, chosen in (
+        (QualityFlag.EDGE, is_edge),
+        (QualityFlag.BLENDED, is_blended),
+        (QualityFlag.BLANK_PIXELS, fits[:, 4] > 0),
+        (QualityFlag.FIT_FAILED, (fits[:, 5] == 0) | shapes.is_failed),
+        (QualityFlag.EXTENDED, shapes.is_extended),
+        (QualityFlag.NEAR_BRIGHT, _is_near_bright(fits[:, 0], x, y, beam)),
+    ):
+        flags[chosen] |= int(flag)
     return flags
 
 
@@ -221,12 +233,9 @@ def _with_shapes(
     found: FoundSources, shapes: FreeShapes, peaks: Peaks, beam: BeamShape
 ) -> FoundSources:
     """Return the sources with their fitted shapes where they have one."""
-    flags = found.quality_flags.copy()
-    flags[shapes.is_extended] |= int(QualityFlag.EXTENDED)
-    flags[shapes.is_failed] |= int(QualityFlag.FIT_FAILED)
     free = np.flatnonzero(shapes.is_free)
     if not free.size:
-        return replace(found, quality_flags=flags)
+        return found
     columns = np.stack([found.major_px, found.minor_px, found.angle_rad])
     columns[:, free] = axes_of(shapes.models[free, 3:])
     models = shapes.models
@@ -241,5 +250,5 @@ def _with_shapes(
     major_px, minor_px, angle_rad = columns
     return replace(
         found, amplitude=amplitude, x=x_fit, y=y_fit, major_px=major_px, minor_px=minor_px,
-        angle_rad=angle_rad, quality_flags=flags, is_free=shapes.is_free,
+        angle_rad=angle_rad, is_free=shapes.is_free,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from services.extract.kernels.around import border_rises
 from services.extract.kernels.linear import factorise, solve_factorised
 from sky.elementary_functions import exp
 
@@ -132,8 +133,9 @@ def steep_noise(rms: FloatArray) -> NoiseSurface | None:
     rms : (rows, columns) float64
         Noise of each cell [Jy/beam]; NaN where blank.
     """
-    rises_at_border = _is_steep(_outward_rise(rms))
-    if not rises_at_border and not np.nanmax(rms) > _LEAST_RISE * np.nanmin(rms):
+    rises_at_border = _is_steep(np.sort(border_rises(rms)))
+    lowest, highest = np.fmin.reduce(rms, axis=None), np.fmax.reduce(rms, axis=None)
+    if not rises_at_border and not highest > _LEAST_RISE * lowest:
         return None
     surface = NoiseSurface.of(rms)
     if surface is None or rises_at_border:
@@ -224,34 +226,10 @@ def _fit(terms: FloatArray, values: FloatArray, weights: FloatArray) -> FloatArr
     return vector
 
 
-def _outward_rise(rms: FloatArray) -> FloatArray:
-    """Return how much noisier each cell at the border is than the cells behind it.
-
-    The border is that of the image, and of blank cells. It is the ratio to the mean of those of
-    the eight neighbours that are not at the border; NaN elsewhere and where there is none.
-    """
-    known = np.isfinite(rms)
-    inner = known & (_sum_around(known.astype(np.float64)) == 9)
-    n_behind = _sum_around(inner.astype(np.float64))
-    behind = _sum_around(np.where(inner, rms, 0.0))
-    ratio = np.full(rms.shape, np.nan)
-    is_border = known & ~inner & (n_behind > 0)
-    ratio[is_border] = rms[is_border] * n_behind[is_border] / behind[is_border]
-    return ratio
-
-
-def _is_steep(rise: FloatArray) -> bool:
-    known = np.sort(rise[np.isfinite(rise)])
-    if not known.size:
+def _is_steep(rises: FloatArray) -> bool:
+    """Return whether the sorted rises at the border are those of steep noise."""
+    if not rises.size:
         return False
     # Most images are decided by the cell above the percentile, before it is interpolated.
-    at_least = known[math.ceil(_STEEP_PERCENTILE / 100 * (known.size - 1))]
-    return bool(at_least > _STEEP) and float(np.percentile(known, _STEEP_PERCENTILE)) > _STEEP
-
-
-def _sum_around(grid: FloatArray) -> FloatArray:
-    """Return the sum over each cell and the eight around it; nothing is beyond the border."""
-    rows, columns = grid.shape
-    wide = np.zeros((rows + 2, columns + 2))
-    wide[1:-1, 1:-1] = grid
-    return np.asarray(sum(wide[y : y + rows, x : x + columns] for y in range(3) for x in range(3)))
+    at_least = rises[math.ceil(_STEEP_PERCENTILE / 100 * (rises.size - 1))]
+    return bool(at_least > _STEEP) and float(np.percentile(rises, _STEEP_PERCENTILE)) > _STEEP

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from services.extract.kernels.deblending import drop_shallow_peaks
+from services.extract.kernels.grids import grids_at
 from services.extract.kernels.islands import find_peaks
 from services.extract.kernels.neighbours import nearest_neighbours
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.secondary_peaks import settle_secondary_peaks
 from sky.margin import searched_pixels
-from sky.rms_grid import rms_at
 
 __all__ = [
     "Peaks",
@@ -92,23 +92,38 @@ def find_source_peaks(
     if parameters.radius_px is not None:
         inside = is_searched(y, x, shape, parameters)
         y, x, island = y[inside], x[inside], island[inside]
-    rms = rms_at(rms_grid, shape, x, y)
+    background, rms = _grids_at(background_grid, rms_grid, shape, y, x)
     if y.size > 1 and parameters.contrast_sigma > 0:
         keep = np.empty(y.size, np.bool_)
         near = neighbours_within(x, y, _CONTRAST_BEAMS * beam.major_px)
         drop_shallow_peaks(pixels, y, x, rms, near, parameters.contrast_sigma, keep)
-        y, x, island, rms = y[keep], x[keep], island[keep], rms[keep]
-    background = rms_at(background_grid, shape, x, y)
+        if not keep.all():
+            y, x, island = y[keep], x[keep], island[keep]
+            background, rms = background[keep], rms[keep]
     keep, at_y, at_x = settle_secondary_peaks(
         pixels, y, x, background, rms,
         beam=beam, threshold_sigma=parameters.detection_threshold_sigma,
     )  # fmt: skip
     is_moved = (at_y != y) | (at_x != x)
     if is_moved.any():
-        background = rms_at(background_grid, shape, at_x, at_y)
-        rms = rms_at(rms_grid, shape, at_x, at_y)
-    peaks = Peaks(at_y, at_x, island, background, rms).select(keep)
+        background, rms = _grids_at(background_grid, rms_grid, shape, at_y, at_x)
+    peaks = Peaks(at_y, at_x, island, background, rms)
+    if not keep.all():
+        peaks = peaks.select(keep)
     return peaks.select(np.lexsort([peaks.x, peaks.y])) if is_moved.any() else peaks
+
+
+def _grids_at(
+    background_grid: FloatArray,
+    rms_grid: FloatArray,
+    shape: tuple[int, int],
+    y: IntArray,
+    x: IntArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Return background and rms at pixels [Jy/beam]."""
+    result = np.empty((2, y.size))
+    grids_at(background_grid, rms_grid, shape, y, x, result)
+    return result[0], result[1]
 
 
 def is_searched(

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.extract.kernels.measure import fit_beam
+from services.extract.kernels.neighbours import those_within
 from services.extract.kernels.residuals import compare_with_models
 from services.extract.models import BeamShape
 from services.extract.steps.peaks import Peaks, neighbours_within
@@ -80,9 +81,10 @@ def with_fits(peaks: Peaks, fits: FloatArray, beam: BeamShape) -> Points:
         The restoring beam.
     """
     around = neighbours_within(peaks.x, peaks.y, AROUND_BEAMS * beam.major_px)
-    distance = np.hypot(peaks.x[around] - peaks.x[:, None], peaks.y[around] - peaks.y[:, None])
-    neighbours = np.where(distance <= _BLEND_BEAMS * beam.major_px, around, -1)
-    models = np.column_stack([fits[:, :3], beam.quadratics(peaks.x, peaks.y)])
+    neighbours = np.empty_like(around)
+    those_within(peaks.y, peaks.x, around, _BLEND_BEAMS * beam.major_px, neighbours)
+    models = np.empty((peaks.y.size, 6))
+    models[:, :3], models[:, 3:] = fits[:, :3], beam.quadratics(peaks.x, peaks.y)
     return Points(peaks, around, neighbours, fits, models)
 
 

@@ -55,8 +55,8 @@ def with_residual_sources(
     parameters: FinderParameters,
     *,
     n_passes: int = _MOST_PASSES,
-) -> Points:
-    """Return the sources with those that they hide, until nothing remains.
+) -> tuple[Points, FloatArray]:
+    """Return the sources with those that they hide, until nothing remains, and their residuals.
 
     Two beams nearer than about 1.3 beams have one maximum unless they are equal. An extended
     source hides nothing if its own shape describes the pixels better than beams do. Only those
@@ -75,24 +75,33 @@ def with_residual_sources(
         Detection threshold, margin, radius.
     n_passes : int
         How often to search.
+
+    Returns
+    -------
+    Points
+        All sources.
+    (n, 4) float64
+        What `compare` returns for their models.
     """
-    may_be_extended = exceeds_beam(points, compare(pixels, points, points.models))
+    residuals = compare(pixels, points, points.models)
+    may_be_extended = exceeds_beam(points, residuals)
     found = _find_peaks(pixels, points, beam, parameters, may_be_extended)
-    if not found.y.size:
-        return points
+    if found is None:
+        return points, residuals
     merged = _without_parts(
         pixels, points, _merge(pixels, points, found, beam), beam, parameters, may_be_extended
     )
     if merged is None:
-        return points
+        return points, residuals
     again = merged.again
     if n_passes > 1:
-        again = with_residual_sources(pixels, again, beam, parameters, n_passes=n_passes - 1)
+        again, _ = with_residual_sources(pixels, again, beam, parameters, n_passes=n_passes - 1)
     kept = ~merged.is_joined[~merged.is_new]
     peaks, is_again = merge_peaks(points.peaks.select(kept), again.peaks)
     fits = np.empty((peaks.y.size, 6))
     fits[is_again], fits[~is_again] = again.fits, points.fits[kept]
-    return with_fits(peaks, fits, beam)
+    everything = with_fits(peaks, fits, beam)
+    return everything, compare(pixels, everything, everything.models)
 
 
 def _without_parts(
@@ -149,7 +158,7 @@ def _find_peaks(
     beam: BeamShape,
     parameters: FinderParameters,
     may_be_extended: BoolArray,
-) -> Peaks:
+) -> Peaks | None:
     """Return the highest residual beside each source; what an extended one hides is higher."""
     peaks = points.peaks
     highest = np.zeros((peaks.y.size, 3))
@@ -161,8 +170,12 @@ def _find_peaks(
         highest,
     )  # fmt: skip
     owner = np.flatnonzero(highest[:, 0] > 0)
+    if not owner.size:
+        return None
     x, y = highest[owner, 1].astype(np.int64), highest[owner, 2].astype(np.int64)
     inside = is_searched(y, x, (pixels.shape[0], pixels.shape[1]), parameters)
+    if not inside.any():
+        return None
     owner, x, y = owner[inside], x[inside], y[inside]
     chosen = _without_repeats(x, y, highest[owner, 0], beam)
     owner = owner[chosen]

@@ -1,12 +1,10 @@
 """Remove secondary peaks of one elongated source, and move those that a flank has displaced."""
 
-import math
-
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from services.extract.kernels.beams import fit_beside, fit_each_alone
+from services.extract.kernels.neighbours import pairs_within
 from services.extract.models import BeamShape
 from sky.elementary_functions import exp
 
@@ -69,7 +67,7 @@ def settle_secondary_peaks(
     if y.size < 2:
         return keep, at_y, at_x
     quadratics = beam.quadratics(x, y)
-    pairs = _pairs(y, x, _widest(quadratics, beam))
+    pairs = pairs_within(y, x, _widest(quadratics, beam), _LARGEST_EXPONENT)
     if not pairs.size:
         return keep, at_y, at_x
     height = pixels[y, x] - background
@@ -124,16 +122,6 @@ def _widest(quadratics: FloatArray, beam: BeamShape) -> tuple[float, float, floa
     a, b, c = quadratics.T
     least = float(np.min((a + c) / 2 - np.hypot((a - c) / 2, b)))
     return least, 0.0, least
-
-
-def _pairs(y: IntArray, x: IntArray, quadratic: tuple[float, float, float]) -> IntArray:
-    """Return (m, 2) indices of peaks that lie within each other's beam."""
-    a, b, c = quadratic
-    # The beam's exponent is the squared distance in these coordinates.
-    root = math.sqrt(a)
-    points = np.stack([root * x + b / root * y, math.sqrt(c - b * b / a) * y], axis=1)
-    pairs = cKDTree(points).query_pairs(_LARGEST_EXPONENT**0.5, output_type="ndarray")
-    return np.asarray(pairs, np.int64).reshape(-1, 2)
 
 
 def _is_higher(height: FloatArray, other: IntArray, peak: IntArray) -> BoolArray:

@@ -1,0 +1,86 @@
+"""Cells of a grid compared with those around them."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+__all__ = ["border_rises", "cells_above_around"]
+
+
+@njit("int64[:, ::1](float64[:, ::1], float64)", nogil=True, error_model="numpy", cache=True)
+def cells_above_around(grid: npt.NDArray[np.float64], ratio: float) -> npt.NDArray[np.int64]:
+    """Return row and column of cells that exceed the least one around them by a factor.
+
+    Parameters
+    ----------
+    grid : (rows, columns) float64
+        NaN is blank.
+    ratio : float
+        More than 1.
+
+    Returns
+    -------
+    (n, 2) int64
+        In raster order.
+    """
+    rows, columns = grid.shape
+    found, n_found = np.empty((grid.size, 2), np.int64), 0
+    for row in range(rows):
+        for column in range(columns):
+            least = np.inf
+            for y in range(max(row - 1, 0), min(row + 2, rows)):
+                for x in range(max(column - 1, 0), min(column + 2, columns)):
+                    if grid[y, x] < least:  # noqa: PLR1730  (a blank one is never lower)
+                        least = grid[y, x]
+            if grid[row, column] > ratio * least:
+                found[n_found, 0], found[n_found, 1] = row, column
+                n_found += 1
+    return found[:n_found].copy()
+
+
+@njit("boolean(float64[:, ::1], int64, int64)", nogil=True, error_model="numpy", cache=True)
+def _is_inner(grid: npt.NDArray[np.float64], row: int, column: int) -> bool:
+    """Return whether a cell and the eight around it are there and known."""
+    rows, columns = grid.shape
+    if not (0 < row < rows - 1 and 0 < column < columns - 1):
+        return False
+    for y in range(row - 1, row + 2):
+        for x in range(column - 1, column + 2):
+            if not math.isfinite(grid[y, x]):
+                return False
+    return True
+
+
+@njit("float64[::1](float64[:, ::1])", nogil=True, error_model="numpy", cache=True)
+def border_rises(grid: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return how much higher each cell at the border is than those behind it.
+
+    Parameters
+    ----------
+    grid : (rows, columns) float64
+        Positive values; NaN is blank. The border is that of the grid, and of blank cells.
+
+    Returns
+    -------
+    (n,) float64
+        In raster order, ratios to the mean of those of the eight neighbours that are not at the
+        border, where there is one.
+    """
+    rows, columns = grid.shape
+    rises, n_rises = np.empty(grid.size), 0
+    for row in range(rows):
+        for column in range(columns):
+            if not math.isfinite(grid[row, column]) or _is_inner(grid, row, column):
+                continue
+            behind, n_behind = 0.0, 0
+            for y in range(max(row - 1, 0), min(row + 2, rows)):
+                for x in range(max(column - 1, 0), min(column + 2, columns)):
+                    if _is_inner(grid, y, x):
+                        behind += grid[y, x]
+                        n_behind += 1
+            if n_behind > 0:
+                rises[n_rises] = grid[row, column] * n_behind / behind
+                n_rises += 1
+    return rises[:n_rises].copy()
