@@ -19,6 +19,7 @@ from services.alert.models.context import (
     LookedImage,
     NegativeRate,
     Point,
+    SourceTotals,
     SpectralIndex,
     Timestep,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "NegativeRate",
     "NewAlert",
     "Point",
+    "SourceTotals",
     "SpectralIndex",
     "StoredAlert",
     "Timestep",

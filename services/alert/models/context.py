@@ -17,6 +17,7 @@ __all__ = [
     "LookedImage",
     "NegativeRate",
     "Point",
+    "SourceTotals",
     "SpectralIndex",
     "Timestep",
 ]
@@ -150,7 +151,7 @@ class History:
     Parameters
     ----------
     n_looks, n_detections : int
-        Measurements, and those that are detections [-].
+        Measurements of all time, and those that are detections [-].
     last : Point or None
         The newest of them.
     mean_jy_beam, mean_err_jy_beam : float or None
@@ -233,6 +234,23 @@ class FalseAlarmCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceTotals:
+    """What the statistics of a source have of all the time before an event.
+
+    Parameters
+    ----------
+    time_first : datetime
+        Start of the exposure of its first detection.
+    n_looks, n_blind : int
+        Measurements in the channel of the event, and the blind ones of them [-].
+    """
+
+    time_first: datetime
+    n_looks: int
+    n_blind: int
+
+
+@dataclass(frozen=True, slots=True)
 class ContextRows:
     """What the catalogue has about an event.
 
@@ -248,6 +266,8 @@ class ContextRows:
         Of its stream; None: unknown.
     stamps : tuple of (str, bytes)
         What each stamp of its family shows, and its FITS file.
+    totals : SourceTotals or None
+        Of its source; None: it is not in the running catalogue.
     """
 
     timestep: Timestep | None = None
@@ -255,6 +275,7 @@ class ContextRows:
     matches: tuple[CatalogueMatch, ...] = ()
     counts: FalseAlarmCounts | None = None
     stamps: tuple[tuple[str, bytes], ...] = ()
+    totals: SourceTotals | None = None
 
 
 @dataclass(frozen=True, slots=True)

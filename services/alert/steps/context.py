@@ -17,6 +17,7 @@ from services.alert.models import (
     LookedImage,
     NegativeRate,
     Point,
+    SourceTotals,
     SpectralIndex,
     Timestep,
 )
@@ -62,7 +63,7 @@ def build_context(event: SourceEvent, rows: ContextRows) -> EventContext:
         if point.image_key not in now and point.time_start < own.time_start
     ]
     bands = tuple(_find_bands(event, timestep, points))
-    history = _find_history(event, timestep, previous)
+    history = _find_history(event, timestep, previous, rows.totals)
     return replace(
         known,
         bands=bands,
@@ -170,14 +171,24 @@ def find_spectral_index(points: Sequence[Point]) -> SpectralIndex | None:
     return SpectralIndex(value, 1 / math.sqrt(curvature))
 
 
-def _find_history(event: SourceEvent, timestep: Timestep, previous: Sequence[Point]) -> History:
+def _find_history(
+    event: SourceEvent,
+    timestep: Timestep,
+    previous: Sequence[Point],
+    totals: SourceTotals | None,
+) -> History:
     own = timestep.own
     same = [each for each in previous if (each.band_id, each.stokes) == (own.band_id, own.stokes)]
     mean, mean_err = _find_mean(same)
     detected = [each.time_start for each in previous if each.is_detection]
+    n_looks, n_detections = len(same), sum(each.is_detection for each in same)
+    if totals is not None and totals.time_first < own.time_start:
+        detected.append(totals.time_first)
+        # Those that the newest measurements of all channels leave out were looks, too.
+        n_looks, n_detections = max(n_looks, totals.n_looks), max(n_detections, totals.n_blind)
     return History(
-        n_looks=len(same),
-        n_detections=sum(each.is_detection for each in same),
+        n_looks=n_looks,
+        n_detections=n_detections,
         last=same[0] if same else None,
         mean_jy_beam=mean,
         mean_err_jy_beam=mean_err,
@@ -223,18 +234,45 @@ def _expect(event: SourceEvent, rows: ContextRows, history: History) -> float | 
         return None
     if (event.transient_kind or event.kind) not in _CHANGES:
         negative = None if timestep is None else counts.negative.get(timestep.own.band_id)
-        return expect_false_alarms(event.snr, counts, negative)
-    sigma = _change_sigma(event, history) if event.trigger_sigma is None else event.trigger_sigma
+        return expect_false_alarms(_largest_snr(event, rows), counts, negative)
+    sigma = _change_sigma(event, rows, history)
     return None if sigma is None else expect_false_changes(sigma, counts)
 
 
-def _change_sigma(event: SourceEvent, history: History) -> float | None:
-    """Return how far the flux is from the mean before: an update has no other test [sigma]."""
-    mean, mean_err = history.mean_jy_beam, history.mean_err_jy_beam
-    if mean is None:
+def _largest_snr(event: SourceEvent, rows: ContextRows) -> float:
+    """Return the S/N of an event; of an update the largest of all blind detections of its source.
+
+    A source that was certain does not become a likely false alarm as it fades.
+    """
+    if event.kind != "update":
+        return event.snr
+    found = [point.snr for point in rows.points if point.extraction_type == "blind"]
+    return max((each for each in (event.snr, *found) if math.isfinite(each)), default=event.snr)
+
+
+def _change_sigma(event: SourceEvent, rows: ContextRows, history: History) -> float | None:
+    """Return the significance of a change [sigma].
+
+    That of an update, which has no other test, is the largest distance of a flux from the mean
+    before, now or in an earlier look of the channel: a change that ends was one.
+    """
+    if event.trigger_sigma is not None:
+        return event.trigger_sigma
+    mean, timestep = history.mean_jy_beam, rows.timestep
+    if mean is None or timestep is None:
         return None
-    err = math.hypot(event.flux_peak_err_jy_beam, mean_err or 0.0)
-    return (event.flux_peak_jy_beam - mean) / err if err > 0 else None
+    channel = (timestep.own.band_id, timestep.own.stokes)
+    fluxes = [(event.flux_peak_jy_beam, event.flux_peak_err_jy_beam)]
+    fluxes += [
+        (point.flux_peak_jy_beam, point.flux_peak_err_jy_beam)
+        for point in rows.points
+        if (point.band_id, point.stokes) == channel and point.time_start < timestep.own.time_start
+    ]
+    errors = [math.hypot(err, history.mean_err_jy_beam or 0.0) for _, err in fluxes]
+    sigma = [
+        abs(flux - mean) / err for (flux, _), err in zip(fluxes, errors, strict=True) if err > 0
+    ]
+    return max((each for each in sigma if math.isfinite(each)), default=None)
 
 
 def expect_false_changes(sigma: float, counts: FalseAlarmCounts) -> float:

@@ -16,6 +16,7 @@ from services.alert.models import (
     LookedImage,
     NegativeRate,
     Point,
+    SourceTotals,
     Timestep,
 )
 
@@ -50,6 +51,7 @@ class ContextReader:
         """
         timesteps = await _read_timesteps(connection, events)
         points = await _read_points(connection, events, timesteps)
+        totals = await _read_totals(connection, events, timesteps)
         matches = await _read_matches(connection, events)
         stamps = await _read_stamps(connection, events)
         counts = [await self._count_false_alarms(connection, event) for event in events]
@@ -60,6 +62,7 @@ class ContextReader:
                 tuple(matches[number]),
                 counts[number],
                 tuple(stamps.get(event.trig_id, ())),
+                totals.get(number),
             )
             for number, event in enumerate(events)
         ]
@@ -152,6 +155,31 @@ async def _read_points(
         values = dict(row)
         points[known[values.pop("number")]].append(Point(**values))
     return points
+
+
+async def _read_totals(
+    connection: asyncpg.pool.PoolConnectionProxy,
+    events: Sequence[SourceEvent],
+    timesteps: dict[str, Timestep],
+) -> dict[int, SourceTotals]:
+    """Return by the number of an event what the statistics of its source have."""
+    known = [number for number, event in enumerate(events) if event.image_id in timesteps]
+    if not known:
+        return {}
+    steps = [timesteps[events[number].image_id] for number in known]
+    rows = await _QUERIES.fetch(
+        connection,
+        "select_source_totals",
+        stream_id=[step.stream_id for step in steps],
+        source_id=[events[number].source_id for number in known],
+        band_id=[step.own.band_id for step in steps],
+        stokes=[step.own.stokes for step in steps],
+        before=[step.own.time_start for step in steps],
+    )
+    return {
+        known[row["number"]]: SourceTotals(row["first_time_start"], row["n_looks"], row["n_blind"])
+        for row in rows
+    }
 
 
 async def _read_matches(

@@ -189,6 +189,28 @@ async def test_a_variable_source_has_its_history_in_every_format(postgres_url: s
     assert [each["flux_peak_jy_beam"] for each in record["timestep"]] == [0.09]
 
 
+async def test_more_looks_than_a_packet_has_are_counted(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with associator(postgres_url) as site:
+        for step in range(12):
+            await site.feed(image(step, sources([STEADY], flux_jy=0.03), salt=site.stream))
+        await site.feed(image(12, sources([STEADY], flux_jy=0.09), salt=site.stream))
+        await site.feed(image(13, sources([STEADY], flux_jy=0.03), salt=site.stream))
+        # As if the newest measurements were all that is read, and the oldest ones were away.
+        await site.pool.execute(
+            "delete from detection where time_start < (select max(time_start) from detection "
+            "where stream_id = $1) - interval '5 days' and stream_id = $1",
+            await site.pool.fetchval("select id from stream where name = $1", site.stream),
+        )
+        rows = await alert(site)
+    (notice,) = [
+        found for row in rows if (found := json.loads(row["notice"]))["kind"] == "variable"
+    ]
+    assert (notice["n_looks"], notice["n_detections"]) == (12, 12)
+    assert notice["seen_for_s"] >= 12 * DAY_S
+
+
 async def test_an_update_has_the_stamps_that_the_first_alert_could_not_have(
     postgres_url: str,
 ) -> None:

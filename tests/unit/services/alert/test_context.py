@@ -22,6 +22,7 @@ from services.alert.models import (
     EventContext,
     FalseAlarmCounts,
     LookedImage,
+    SourceTotals,
     Timestep,
 )
 from services.alert.steps.alert import build_alert
@@ -294,6 +295,40 @@ def test_an_update_of_a_change_is_judged_by_the_mean_before() -> None:
     found = build_context(update, rows).false_alarms_per_day
     sigma = (0.3 - 0.1) / math.hypot(0.04, 0.03 / math.sqrt(4))
     assert found == pytest.approx(2e9 * ndtr(-sigma) + 0.5 / 20)
+
+
+def test_a_change_that_ends_is_no_likelier_a_false_alarm_than_it_was() -> None:
+    steady = [point_at(-step, image_key=10 + step, flux_peak_jy_beam=0.1) for step in range(2, 9)]
+    bright = point_at(-1, image_key=20, flux_peak_jy_beam=0.5)
+    counts = FalseAlarmCounts(1e6, 20.0, np.empty(0), tests_per_day=1e9)
+    rows = ContextRows(Timestep(1, looked(1), (looked(1),)), (bright, *steady), counts=counts)
+    over = replace(
+        EVENT, kind="update", transient_kind="variable", trigger_sigma=None, flux_peak_jy_beam=0.15
+    )
+    assert build_context(over, rows).false_alarms_per_day == pytest.approx(0.5 / 20)
+
+
+def test_a_new_source_that_fades_is_no_likelier_a_false_alarm_than_it_was() -> None:
+    counts = FalseAlarmCounts(1e9, 20.0, np.empty(0))
+    forced = point_at(-2, image_key=8, extraction_type="forced", snr=60.0)
+    rows = ContextRows(points=(point_at(-1, image_key=9, snr=25.0), forced), counts=counts)
+    fading = replace(EVENT, kind="update", transient_kind="new_source", snr=5.0)
+    assert build_context(fading, rows).false_alarms_per_day == pytest.approx(0.5 / 20)
+    first = replace(fading, kind="new_source", transient_kind=None)
+    assert build_context(first, rows).false_alarms_per_day > 100
+
+
+def test_looks_and_age_are_those_of_all_time() -> None:
+    newest = [point_at(-step, image_key=10 + step) for step in range(1, 201)]
+    totals = SourceTotals(EVENT.time_start - timedelta(days=40), n_looks=5000, n_blind=4990)
+    timestep = Timestep(1, looked(1), (looked(1),))
+    context = build_context(EVENT, ContextRows(timestep, tuple(newest), totals=totals))
+    found = notice_of(context)
+    assert (found["n_looks"], found["n_detections"]) == (5000, 4990)
+    assert found["seen_for_s"] == 40 * 86400 + EVENT.exposure_s
+    first = replace(totals, time_first=looked(1).time_start)  # of a new source
+    new = build_context(EVENT, ContextRows(timestep, totals=first))
+    assert (notice_of(new)["n_looks"], notice_of(new)["seen_for_s"]) == (0, EVENT.exposure_s)
 
 
 def test_importance_falls_with_false_alarms_and_where_some_were_retracted() -> None:
