@@ -48,6 +48,12 @@ class IngestSettings(ImageLimits):
 
     model_config = ConfigDict(extra="forbid")
 
+    timeout_s: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="A file that takes longer ends the process [s]",
+    )
     stream: str | None = Field(None, description="Stream name; default: the TELESCOP card")
     inbox: Path | None = Field(
         None, description="Folder that the ingest service watches for FITS files"

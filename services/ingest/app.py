@@ -11,8 +11,10 @@ from confluent_kafka import Producer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from runtime.attempts import AttemptLog, state_dir
 from runtime.errors import RejectedMessageError, SettingsError, TransientError
 from runtime.health import Health
+from runtime.in_flight import InFlight, MessageLimits
 from runtime.kafka import (
     KafkaProbe,
     OutMessage,
@@ -157,6 +159,8 @@ def _build(
         settings.ingest.max_future_s,
         splits_cubes=settings.ingest.cubes == "split",
     )
+    attempts = AttemptLog(state_dir(), group=f"{settings.kafka.topic_prefix}livetrap-ingest")
+    file_limits = MessageLimits(timeout_s=settings.ingest.timeout_s)
     rules = FileRules(stream, cards, limits, fetch_cluster_id(settings.kafka))
     return FileHandler(
         publisher,
@@ -164,6 +168,7 @@ def _build(
         rules,
         on_rejected=_log if is_service else _print,
         on_passed_over=_log_passed_over if is_service else _print_passed_over,
+        in_flight=InFlight(attempts, file_limits) if is_service else None,
     )
 
 

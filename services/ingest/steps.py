@@ -85,8 +85,8 @@ def _peek_time(path: Path, cards: Mapping[str, str]) -> datetime:
             head = file.read(_HEADER_PEEK_BYTES)
         head = decompress(head, max_bytes=_HEADER_PEEK_BYTES, is_head=True)
         return read_time_start(parse_fits(head, cards).header)
-    except (OSError, HeaderError):
-        return _LAST  # the file is rejected with its reason when it is published
+    except Exception:  # noqa: BLE001  (whatever it is, the file has it again when it is published)
+        return _LAST
 
 
 def prepare_image(

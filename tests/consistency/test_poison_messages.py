@@ -18,6 +18,7 @@ import pytest
 from schemas.codec import decode_image_detections, encode_image_detections
 from schemas.messages import SourceOffset
 from tests.support import vtp_service
+from tests.support.archive_site import archive_site
 from tests.support.fits_images import make
 from tests.support.records import image
 from tests.support.robot import Robot, robot_at
@@ -62,13 +63,13 @@ def start(site: AlertSite, service: str, **settings: str) -> ServiceProcess:
 
 
 def dead_letters(site: AlertSite) -> Counter[tuple[str, str]]:
-    """Return how many messages have a dead letter, by service and reason.
+    """Return how many messages or files have a dead letter, by service and reason.
 
     One may have two: a process that ends soon after it has not committed its offset.
     """
     names = ("service", "reason", "topic", "partition", "offset")
     found = {
-        tuple(headers[name].decode() for name in names)
+        (*(headers[name].decode() for name in names), headers.get("file"))
         for _, _, headers in site.read(site.topics.dead_letters)
     }
     return Counter((service, reason) for service, reason, *_ in found)
@@ -117,6 +118,41 @@ def test_extract_rejects_an_image_that_ended_three_processes(site: AlertSite) ->
     assert reasons() == {0: (), 1: killed, 2: killed, 3: ()}
     assert n_killed(site, "extract") == 2
     assert n_ended(service) == 6
+
+
+def test_ingest_rejects_a_file_that_ended_three_processes(site: AlertSite, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for number, mark in enumerate(("good", "kills", "hangs", "fine")):
+        cards = {"DATE-OBS": f"2026-01-01T00:00:{number:02d}", "OBJECT": f"MARK/{mark}"}
+        (inbox / f"{mark}.fits").write_bytes(make(**cards))
+    service = start(site, "ingest", LIVETRAP_INGEST__INBOX=str(inbox))
+
+    def names(folder: str) -> list[str]:
+        return sorted(path.stem for path in (inbox / folder).glob("*.fits"))
+
+    wait_until(lambda: names("") == [], what="the end of each file")
+    assert names("published") == ["fine", "good"]
+    assert names("rejected") == ["hangs", "kills"]
+    assert n_killed(site, "ingest") == 2
+    assert n_ended(service) == 6
+    # A file before one that ends processes is sent with each, and known by its bytes.
+    images = {headers["image-id"] for _, _, headers in site.read(site.topics.images)}
+    assert len(images) == 2
+
+
+def test_archive_books_an_image_that_ended_three_processes(
+    kafka_bootstrap: str, postgres_url: str, tmp_path: Path
+) -> None:
+    with archive_site(kafka_bootstrap, postgres_url, tmp_path) as archive:
+        own = {"LIVETRAP_ARCHIVE__URL": str(archive.folder)}
+        service = start(archive.site, "archive", **own)
+        sent = [archive.send(ORIGIN=f"MARK/{mark}") for mark in ("good", "kills", "hangs", "fine")]
+        rows = archive.wait_for_rows(*sent)
+        reasons = [row["gone_reason"] for row in rows]
+        assert reasons == [None, "killed_the_process", "killed_the_process", None]
+        assert len(archive.files()) == 2
+        assert n_ended(service) == 6
 
 
 def test_associate_rejects_an_image_that_ended_three_processes(site: AlertSite) -> None:

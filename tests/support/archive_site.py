@@ -50,10 +50,10 @@ class ArchiveSite:
         own["LIVETRAP_ARCHIVE__RETENTION_EVERY_S"] = "0.1"
         return self.site.start("archive", dying=dying, **own | settings)
 
-    def send_image(self) -> SentImage:
+    def send_image(self, **cards: str) -> SentImage:
         """Put another image on images-v1; its record is not sent yet."""
         self.n_sent += 1
-        data = make(IMAGENR=self.n_sent)
+        data = make(IMAGENR=self.n_sent, **cards)
         topics = self.site.topics
         partition, offset = produce_and_locate(
             create_producer(self.site.kafka),
@@ -72,9 +72,9 @@ class ArchiveSite:
         }
         return SentImage(data, encode_image_detections(record), row)
 
-    def send(self) -> SentImage:
+    def send(self, **cards: str) -> SentImage:
         """Send an image and its record."""
-        sent = self.send_image()
+        sent = self.send_image(**cards)
         self.send_record(sent.record)
         return sent
 

@@ -60,6 +60,7 @@ BAD_IMAGES: list[tuple[str, bytes]] = [
     ("bad_beam", make(BMAJ=0.0)),
     ("bad_beam", make(BMIN=-1.0)),
     ("undersampled_beam", make(BMAJ=0.005, BMIN=0.004)),
+    ("undersampled_beam", make(PC1_2=360.5)),
     ("oversampled_beam", make(BMAJ=30.0)),
     ("no_frequency", make(drop=("RESTFRQ",))),
     ("bad_frequency", make(RESTFRQ=-5.0)),

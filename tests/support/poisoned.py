@@ -51,6 +51,23 @@ def _extract() -> None:
     _before(ImageHandler, "on_image", lambda _, message: f"/{message.headers['stream']}")
 
 
+def _ingest() -> None:
+    from services.ingest.handlers import files
+
+    _before(files, "prepare_image", _mark_of)
+
+
+def _archive() -> None:
+    from services.archive.steps import archiving
+
+    _before(archiving, "compress", _mark_of)
+
+
+def _mark_of(data: bytes, *_: Any) -> str:
+    """Return what a card of an image has behind ``MARK/``."""
+    return f"/{data[:2880].decode().partition('MARK/')[2]}"
+
+
 def _associate() -> None:
     from services.associate.handlers import detections
 
@@ -73,7 +90,9 @@ def _distribute() -> None:
 
 
 POISONS: dict[str, Callable[[], None]] = {
+    "archive": _archive,
     "extract": _extract,
+    "ingest": _ingest,
     "associate": _associate,
     "alert": _alert,
     "distribute": _distribute,

@@ -7,6 +7,7 @@ import numpy as np
 from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError, SeveralPlanesError
 from services.extract.models import Image
+from services.extract.steps.ellipses import header_beam
 from services.extract.steps.pixels import blank_constants, check_pixels
 from sky.fits import FitsImage, HeaderError, decode_pixels, lowest_code
 from sky.fits_containers import open_fits
@@ -19,6 +20,8 @@ __all__ = ["check_header", "open_image"]
 # With fewer pixels across the beam a point source is undersampled.
 _MIN_BEAM_PX = 1.5
 _MAX_BEAM_FRACTION = 0.5
+# Across pixels that are no squares; pixels of two to one along the minor axis still pass.
+_LEAST_AXIS_PX = 1.0
 _MOST_UNPACKED_BYTES = 1 << 30
 
 
@@ -85,7 +88,9 @@ def open_image(
         *(f"passed_over {name}" for name in fits.passed_over),
         *blanked,
     )
-    return Image(pixels, metadata, wcs_header, projection, extremes[0], warnings)
+    image = Image(pixels, metadata, wcs_header, projection, extremes[0], warnings)
+    _check_beam_in_pixels(image)
+    return image
 
 
 def _check_beam(metadata: HeaderMetadata, shape: tuple[int, int], pixel_deg: float) -> None:
@@ -104,4 +109,18 @@ def _check_beam(metadata: HeaderMetadata, shape: tuple[int, int], pixel_deg: flo
         raise RejectedImageError(
             ImageReason.OVERSAMPLED_BEAM,
             "the beam is larger than half the image; check BMAJ [deg] and CDELT",
+        )
+
+
+def _check_beam_in_pixels(image: Image) -> None:
+    """Refuse an image whose pixels are so sheared or long that the beam is no ellipse in them.
+
+    `_check_beam` takes them for squares of the same area.
+    """
+    beam, shape = header_beam(image), image.pixels.shape
+    if not (beam.minor_px >= _LEAST_AXIS_PX and beam.major_px <= max(shape)):
+        raise RejectedImageError(
+            ImageReason.UNDERSAMPLED_BEAM,
+            f"the beam covers {beam.major_px:.3g} by {beam.minor_px:.3g} px, as the pixels are "
+            "sheared or elongated: check CDELT, the PC or the CD matrix",
         )

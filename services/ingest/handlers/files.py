@@ -1,13 +1,22 @@
 """Publish FITS files; a bad one becomes a dead letter and a rejection record."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from runtime.dead_letters import DeadLetters
-from runtime.errors import RejectedMessageError, TransientError
+from runtime.errors import (
+    PipelineError,
+    RejectedMessageError,
+    TransientError,
+    describe_exception,
+    to_internal_error,
+)
+from runtime.in_flight import InFlight
 from runtime.kafka import InMessage, OutMessage
+from runtime.logging import get_logger
 from schemas.codec import encode_image_detections
 from schemas.identity import digest_image
 from schemas.messages import ImageDetections, SourceOffset, StageTimes
@@ -15,7 +24,7 @@ from schemas.reasons import ImageReason
 from schemas.streams import DEFAULT_STREAM, to_stream_name
 from schemas.topics import Topics
 from services.ingest import metrics
-from services.ingest.models import ImageLimits, ImagePublisher, IngestCounts
+from services.ingest.models import ImageLimits, ImagePublisher, IngestCounts, PreparedImage
 from services.ingest.steps import prepare_image
 
 __all__ = ["FileHandler", "FileRules"]
@@ -61,6 +70,8 @@ class FileHandler:
         Called for each rejected file, with the error.
     on_passed_over : callable
         Called for each file with images that are not measured, with their names.
+    in_flight : InFlight or None
+        Counts the processes that ended at a file; None: a command, which is not started again.
     """
 
     def __init__(
@@ -71,6 +82,7 @@ class FileHandler:
         *,
         on_rejected: Callable[[Path, RejectedMessageError], None],
         on_passed_over: Callable[[Path, Sequence[str]], None],
+        in_flight: InFlight | None = None,
     ) -> None:
         self._publisher = publisher
         self._topics = topics
@@ -78,6 +90,7 @@ class FileHandler:
         self._rules = rules
         self._on_rejected = on_rejected
         self._on_passed_over = on_passed_over
+        self._in_flight = in_flight
         self._failures: list[str] = []
         self.counts = IngestCounts()
 
@@ -97,13 +110,7 @@ class FileHandler:
         data = b""
         try:
             data = _read(path)
-            image = prepare_image(
-                data,
-                stream=self._rules.stream,
-                cards=self._rules.cards,
-                limits=self._rules.limits,
-                topics=self._topics,
-            )
+            image = self._prepare(path, data)
         except RejectedMessageError as error:
             self._reject(path, data, error)
             return False
@@ -112,6 +119,40 @@ class FileHandler:
         self._publisher.send(image.message, lambda reason: self._on_done(path, len(data), reason))
         self._check()
         return True
+
+    def _prepare(self, path: Path, data: bytes) -> PreparedImage:
+        """Check a file; one at which three processes have ended is rejected."""
+        if self._in_flight is None:
+            return self._prepare_twice(path, data)
+        place = _place_of(path, data)
+        self._in_flight.check(place)
+        with self._in_flight.work_at(place):
+            return self._prepare_twice(path, data)
+
+    def _prepare_twice(self, path: Path, data: bytes) -> PreparedImage:
+        """Check a file; after an unexpected exception once more."""
+        try:
+            return self._prepare_once(data)
+        except PipelineError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever it is: the next files must follow)
+            get_logger().warning("file_failed_once", error=describe_exception(error))
+        try:
+            return self._prepare_once(data)
+        except PipelineError:
+            raise
+        except Exception as error:
+            get_logger().exception("file_failed", file=str(path))
+            raise to_internal_error(error) from error
+
+    def _prepare_once(self, data: bytes) -> PreparedImage:
+        return prepare_image(
+            data,
+            stream=self._rules.stream,
+            cards=self._rules.cards,
+            limits=self._rules.limits,
+            topics=self._topics,
+        )
 
     def finish(self) -> None:
         """Return when the broker has acknowledged everything.
@@ -183,6 +224,12 @@ class FileHandler:
         if len(data) > len(head):
             headers["truncated-from"] = str(len(data))
         return replace(letter, headers=headers)
+
+
+def _place_of(path: Path, data: bytes) -> InMessage:
+    """Return what stands for a file where processes are counted: it was never on Kafka."""
+    digest = hashlib.sha256(path.name.encode("utf-8", "surrogateescape") + b"/" + data).digest()
+    return InMessage("inbox", 0, int.from_bytes(digest[:7]), b"", b"")
 
 
 def _read(path: Path) -> bytes:

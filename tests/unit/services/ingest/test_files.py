@@ -2,8 +2,9 @@
 
 import gzip
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,11 +13,14 @@ from runtime.kafka import OutMessage
 from schemas.codec import decode_image_detections
 from schemas.streams import to_stream_name
 from schemas.topics import Topics
+from services.ingest import steps
 from services.ingest.errors import NoFilesError
+from services.ingest.handlers import files
 from services.ingest.handlers.files import FileHandler, FileRules
 from services.ingest.handlers.inbox import Inbox
-from services.ingest.models import ImageLimits
-from services.ingest.steps import find_files, order_by_time
+from services.ingest.models import ImageLimits, PreparedImage
+from services.ingest.steps import find_files, order_by_time, prepare_image
+from sky.fits import FitsImage, parse_fits
 from tests.support.fits_images import BAD_IMAGES, make, several_images
 
 
@@ -123,6 +127,62 @@ def test_a_file_that_cannot_be_read_is_rejected(tmp_path: Path) -> None:
     publisher = FakePublisher()
     assert not handler(publisher).publish(tmp_path / "gone.fits")
     assert publisher.messages[0].headers["reason"] == "unreadable"
+
+
+def test_a_defect_that_one_file_meets_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for second in range(3):
+        (tmp_path / f"{second}.fits").write_bytes(dated(second))
+    n_met = 0
+
+    def defective(data: bytes, **rules: Any) -> PreparedImage:
+        nonlocal n_met
+        if data == dated(1):
+            n_met += 1
+            raise ZeroDivisionError("in a step")
+        return prepare_image(data, **rules)
+
+    monkeypatch.setattr(files, "prepare_image", defective)
+    publisher = FakePublisher()
+    found = handler(publisher)
+    results = [found.publish(tmp_path / f"{second}.fits") for second in range(3)]
+    assert results == [True, False, True]
+    assert n_met == 2
+    assert found.counts.reasons == {"internal_error": 1}
+    (letter,) = [each for each in publisher.messages if each.topic == "dead-letters-v1"]
+    assert "ZeroDivisionError: in a step" in str(letter.headers["error"])
+
+
+def test_a_defect_that_is_met_once_rejects_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "image.fits").write_bytes(make())
+    calls = iter([MemoryError("once"), None])
+
+    def defective(data: bytes, **rules: Any) -> PreparedImage:
+        if (error := next(calls)) is not None:
+            raise error
+        return prepare_image(data, **rules)
+
+    monkeypatch.setattr(files, "prepare_image", defective)
+    assert handler(FakePublisher()).publish(tmp_path / "image.fits")
+
+
+def test_a_file_whose_time_nobody_can_tell_comes_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / f"{second}.fits" for second in range(3)]
+    for second, path in enumerate(paths):
+        path.write_bytes(dated(second))
+
+    def defective(data: bytes, cards: Mapping[str, str]) -> FitsImage:
+        if b"00:00:01" in data:
+            raise ZeroDivisionError("in the header")
+        return parse_fits(data, cards)
+
+    monkeypatch.setattr(steps, "parse_fits", defective)
+    assert order_by_time(paths, {}) == [paths[0], paths[2], paths[1]]
 
 
 def test_a_broker_that_does_not_accept_a_file_ends_the_run(tmp_path: Path) -> None:
