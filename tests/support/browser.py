@@ -2,21 +2,17 @@
 
 import base64
 import json
-import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 from websockets.sync.client import ClientConnection, connect
 
-__all__ = ["CHROMIUM", "Page", "open_page"]
+from tests.support.browser_process import CHROMIUM, open_tab
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+__all__ = ["CHROMIUM", "Page", "open_page"]
 
 
 class Page:
@@ -129,54 +125,10 @@ class Page:
 
 
 @contextmanager
-def open_page(*, dark: bool = False) -> Iterator[Page]:
-    """Start a browser with a fresh profile; stop it and delete the profile afterwards."""
-    assert CHROMIUM is not None
-    profile = Path(tempfile.mkdtemp(prefix="livetrap-chromium-"))
-    process = subprocess.Popen(
-        [
-            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-            "--no-first-run", "--disable-dev-shm-usage", "--remote-debugging-port=0",
-            f"--user-data-dir={profile}", "--window-size=1400,900", "about:blank",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        with connect(
-            _page_address(_port(profile)), max_size=None, max_queue=None, ping_interval=None
-        ) as connection:
-            page = Page(connection)
-            if dark:
-                page.set_dark(dark=True)
-            yield page
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        shutil.rmtree(profile, ignore_errors=True)
-
-
-def _port(profile: Path) -> int:
-    """Return the browser's debugging port once it has written it."""
-    file = profile / "DevToolsActivePort"
-    deadline_s = time.monotonic() + 60
-    while time.monotonic() < deadline_s:
-        if file.exists() and len(lines := file.read_text().split()) == 2:
-            return int(lines[0])
-        time.sleep(0.05)
-    raise AssertionError("Chromium did not open its debugging port")
-
-
-def _page_address(port: int) -> str:
-    """Return the address of the browser's tab once it has one."""
-    deadline_s = time.monotonic() + 60
-    while time.monotonic() < deadline_s:
-        targets = httpx.get(f"http://127.0.0.1:{port}/json", trust_env=False, timeout=60).json()
-        if pages := [each for each in targets if each["type"] == "page"]:
-            return str(pages[0]["webSocketDebuggerUrl"])
-        time.sleep(0.05)
-    raise AssertionError("Chromium did not open its page")
+def open_page() -> Iterator[Page]:
+    """Open a tab without cookies or stored data of others; close it afterwards."""
+    with (
+        open_tab() as address,
+        connect(address, max_size=None, max_queue=None, ping_interval=None) as connection,
+    ):
+        yield Page(connection)
