@@ -166,7 +166,7 @@ class DecisionSite:
         """Take a transient back, as an operator does."""
         settings = Settings(postgres=PostgresSettings(url=SecretStr(self.site.postgres_url)))
         token = await asyncio.to_thread(
-            issue_token, settings, "operator", ["operate"], valid_days=None
+            issue_token, settings, f"operator-{transient_id}", ["operate"], valid_days=None
         )
         headers = {"Authorization": f"Bearer {token}"}
         async with client_of(self.site.postgres_url, self.site.kafka) as client:

@@ -1,7 +1,5 @@
 """Images that are off, what moves, side lobes and sweeping bursts: through Kafka and REST."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
@@ -9,6 +7,7 @@ from schemas.quality import QualityFlag
 from sky.dispersion import dispersion_delay_s
 from tests.support.decision_site import DecisionSite
 from tests.support.movers import Mover
+from tests.support.moving_sky import MovingSky
 from tests.support.records import BEAM_MAJOR_DEG
 from tests.support.watched_sky import WatchedSky, add_noise, begun, offset
 
@@ -47,16 +46,6 @@ async def test_images_that_are_off_are_mended_or_refused(site: DecisionSite) -> 
         assert shift == pytest.approx(wanted, abs=4)
     rows = (await site.get("/sources", stream="off", limit=200))["items"]
     assert [each["n_datapoints"] for each in rows] == [8] * n
-
-
-@dataclass
-class MovingSky(WatchedSky):
-    """A sky whose first source moves."""
-
-    mover: Mover = Mover(0.0, 0.0, 0.0, 0.0)  # noqa: RUF009  (frozen)
-
-    def place(self, number: int, step: int) -> tuple[float, float]:
-        return self.mover.at(step * self.cadence_s) if number == 0 else self.places[number]
 
 
 @pytest.mark.parametrize(
