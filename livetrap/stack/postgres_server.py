@@ -161,6 +161,8 @@ def server_options() -> dict[str, str]:
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",
         "max_connections": "100",
+        # A plan that serves all streams locks each partition and its indexes.
+        "max_locks_per_transaction": "1024",
         "fsync": "on",
         "full_page_writes": "on",
         "synchronous_commit": "on",

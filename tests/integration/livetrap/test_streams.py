@@ -202,3 +202,17 @@ async def test_expired_months_are_looked_for_once_an_hour(postgres_url: str) -> 
             await case.feed(image(step, PLACES))
         await case.handler.expiry.drop_expired()
         assert (await rows_of_stream(case))["detection"] == 4
+
+
+async def test_a_transaction_locks_the_partitions_of_hundreds_of_streams(
+    postgres_url: str,
+) -> None:
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        n = await connection.fetchval(
+            "select count(*) from (select pg_advisory_xact_lock(each) "
+            "from generate_series(1, 30000) as each) as taken"
+        )
+    finally:
+        await connection.close()
+    assert n == 30_000
