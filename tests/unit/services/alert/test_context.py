@@ -325,7 +325,7 @@ def test_looks_and_age_are_those_of_all_time() -> None:
     context = build_context(EVENT, ContextRows(timestep, tuple(newest), totals=totals))
     found = notice_of(context)
     assert (found["n_looks"], found["n_detections"]) == (5000, 4990)
-    assert found["seen_for_s"] == 40 * 86400 + EVENT.exposure_s
+    assert found["seen_for_s"] == pytest.approx(40 * 86400 + EVENT.exposure_s, rel=1e-6)
     first = replace(totals, time_first=looked(1).time_start)  # of a new source
     new = build_context(EVENT, ContextRows(timestep, totals=first))
     assert (notice_of(new)["n_looks"], notice_of(new)["seen_for_s"]) == (0, EVENT.exposure_s)
