@@ -9,15 +9,23 @@
 -- $6  max_bytes_of_client  bigint  answers of one address [byte]
 -- $7  max_bytes            bigint  answers of all [byte]
 -- Index: the primary keys; the table of jobs is small.
-with room as (
+with asked as (
     select
-        coalesce(sum(other.n_bytes) filter (where other.client = own.client), 0) + $5::bigint
-        <= $6::bigint
-        and coalesce(sum(other.n_bytes), 0) + $5::bigint <= $7::bigint as is_enough
+        $5::bigint as n_bytes,
+        $6::bigint as max_bytes_of_client,
+        $7::bigint as max_bytes
+),
+
+room as (
+    select
+        coalesce(sum(other.n_bytes) filter (where other.client = own.client), 0) + asked.n_bytes
+        <= asked.max_bytes_of_client
+        and coalesce(sum(other.n_bytes), 0) + asked.n_bytes <= asked.max_bytes as is_enough
     from tap_job as own
+    cross join asked
     left join tap_job as other on own.job_id <> other.job_id
     where own.job_id = $1::text
-    group by own.job_id
+    group by own.job_id, asked.n_bytes, asked.max_bytes_of_client, asked.max_bytes
 ),
 
 going as (
