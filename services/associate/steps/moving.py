@@ -38,6 +38,8 @@ _STATIONARY_LOOKS = 3
 _MOVED_SIGMA = 3.0
 # So many say where false ones are: around a bright source, or all over the field.
 _MANY_POINTS = 16
+# Error of a position that a fit could not constrain [deg].
+_ANYWHERE_DEG = 180.0
 _SKY_DEG2 = 41252.96
 # Detections this close to a moving object may be its [beam major axes].
 _CROSSING_BEAMS = 1.5
@@ -210,7 +212,8 @@ def _to_point(
     point["look"] = look
     point["time_s"] = _middle_of(metadata.time_start, metadata.exposure_s)
     point["ra"], point["dec"] = sources.ra[detection] % 360.0, sources.dec[detection]
-    point["err_deg"] = np.hypot(np.nan_to_num(err_deg) / np.sqrt(2), systematic_deg)
+    err_deg = np.nan_to_num(err_deg, posinf=_ANYWHERE_DEG)
+    point["err_deg"] = np.hypot(err_deg / np.sqrt(2), systematic_deg)
     return point
 
 

@@ -93,3 +93,25 @@ async def test_a_mover_that_leaves_is_followed_no_longer(postgres_url: str) -> N
             case.stream,
         )
         assert not any(tracking["track_id"])
+
+
+@pytest.mark.parametrize("err_deg", [np.inf, 1e15])
+async def test_positions_that_nothing_constrains_are_of_no_track(
+    err_deg: float, postgres_url: str
+) -> None:
+    rng = np.random.default_rng(3)
+    movers = [MOVER, Mover(0.9, 11.0, 80.0, 190.0), Mover(0.2, 9.9, 60.0, 90.0)]
+    async with associator(postgres_url, forced_photometry=False) as case:
+        for step in range(8):
+            record = look(step, movers, rng)
+            anywhere = np.full(len(record.sources), err_deg)
+            measured = replace(record.sources, ra_err_deg=anywhere, dec_err_deg=anywhere)
+            await case.feed(replace(record, sources=measured))
+        assert not case.handler.dead_letters.pending
+        assert "moving" not in {event.kind for event in case.events}
+        (row,) = await case.rows(
+            "select count(*) as n from image_ledger where kafka_cluster_id = $1 "
+            "and outcome = 'processed'",
+            case.stream,
+        )
+        assert row["n"] == 8
