@@ -1,5 +1,6 @@
 """The Sun, the Moon and the planets: which positions are theirs at a time."""
 
+import warnings
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from astropy.coordinates import (
 )
 from astropy.time import Time
 from astropy.units import Quantity
+from astropy.utils.exceptions import ErfaWarning
 from astropy.utils.iers import conf as iers_settings
 
 from sky.geometry import to_unit_vectors
@@ -53,7 +55,9 @@ def _vectors_around(start_s: float) -> FloatArray:
     # The ephemeris built into astropy is accurate to arcseconds and downloads nothing.
     offline = iers_settings.set_temp("auto_download", value=False)
     moments = Time([start_s, start_s + _STEP_S], format="unix")
-    with solar_system_ephemeris.set("builtin"), offline:
+    with solar_system_ephemeris.set("builtin"), offline, warnings.catch_warnings():
+        # Before 1960 and some years ahead UTC is uncertain by seconds, in which no body moves far.
+        warnings.simplefilter("ignore", ErfaWarning)
         # As `get_body` does for one body, to milliarcseconds, in a quarter of its time.
         places = np.stack([_place_when_seen(name, moments) for name in BODY_RADIUS_DEG], axis=1)
         seen = ICRS(CartesianRepresentation(places)).transform_to(GCRS(obstime=moments))

@@ -48,3 +48,11 @@ def test_a_day_later_the_moon_is_elsewhere() -> None:
     assert is_solar_system(ra, dec, MOMENT, beam_deg=0.0)[0]
     assert not is_solar_system(ra, dec, MOMENT + timedelta(days=1), beam_deg=0.0)[0]
     assert is_solar_system(ra[:0], dec[:0], MOMENT, beam_deg=0.0).size == 0
+
+
+@pytest.mark.parametrize("year", [1931, 1959, 2050, 2199])
+def test_a_year_in_which_utc_is_uncertain_has_its_sun_too(year: int) -> None:
+    equinox = datetime(year, 3, 20, 18, tzinfo=UTC)
+    sun = body_positions(equinox)[list(BODY_RADIUS_DEG).index("sun")]
+    away_deg = np.degrees(np.arccos(sun @ to_unit_vectors(np.zeros(1), np.zeros(1))[:, 0]))
+    assert away_deg < 4.0  # the equinox of J2000 is up to 2.8 deg from that of the year
