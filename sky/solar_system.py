@@ -17,8 +17,8 @@ from astropy.coordinates import (
 )
 from astropy.time import Time
 from astropy.units import Quantity
-from astropy.utils.exceptions import ErfaWarning
 from astropy.utils.iers import conf as iers_settings
+from erfa import ErfaWarning
 
 from sky.geometry import to_unit_vectors
 
