@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sky.geometry import to_unit_vectors
+from sky.plain_numbers import parse_number
 
 __all__ = ["Circle", "Polygon", "Range", "Region", "RegionError", "parse_region"]
 
@@ -133,7 +134,7 @@ def parse_region(text: str) -> Region:
 
 def _to_number(word: str) -> float:
     try:
-        value = float(word)
+        value = parse_number(word)
     except ValueError:
         raise RegionError(f"{word[:40]!r} is no number of degrees") from None
     if math.isnan(value):

@@ -26,6 +26,7 @@ from api.steps.registry_record import Publisher, write_record
 from api.steps.tables.base import TableInfo
 from api.steps.tables.votable_format import VoTableFormat
 from api.steps.vosi import write_capabilities
+from sky.plain_numbers import parse_number
 
 __all__ = ["router"]
 
@@ -173,7 +174,7 @@ def _to_cone(given: Mapping[str, str]) -> Cone | None:
 
 def _to_number(given: Mapping[str, str], name: str, *, low: float, high: float) -> float:
     try:
-        value = float(given[name])
+        value = parse_number(given[name])
     except (KeyError, ValueError):
         raise ValueError(f"{name}: write a number of degrees from {low} to {high}") from None
     if not (math.isfinite(value) and low <= value <= high):

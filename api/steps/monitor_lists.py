@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from sky.plain_numbers import parse_number
+
 __all__ = ["LIST_FORMATS", "MonitorColumns", "MonitorListError", "read_monitor_list"]
 
 _LONGEST_NAME = 100
@@ -138,7 +140,7 @@ def _value_of(row: Sequence[str], column: _Column | None, key: str, number: int)
     if key in _DEFAULTS and text.lower() in ("", "nan", "null"):
         return _DEFAULTS[key]
     try:
-        value = float(text) * (1.0 if column is None else column.factor)
+        value = parse_number(text) * (1.0 if column is None else column.factor)
     except ValueError:
         value = math.nan
     low, high = _RANGES[key]

@@ -12,6 +12,7 @@ from api.models.tap import Catalogue, Translation
 from api.steps.tap_answer import AnswerFormat, Question
 from runtime.sql import load_statement
 from sky.geometry import to_unit_vectors
+from sky.plain_numbers import parse_number
 from sky.regions import Circle, Polygon, Range, Region, parse_region
 
 __all__ = ["parse_span", "to_question", "to_spans"]
@@ -109,7 +110,7 @@ def parse_span(name: str, text: str) -> tuple[float, float]:
         If it is none.
     """
     try:
-        numbers = [float(word) for word in text.split()]
+        numbers = [parse_number(word) for word in text.split()]
     except ValueError:
         numbers = []
     if len(numbers) not in {1, 2} or any(map(math.isnan, numbers)) or numbers[0] > numbers[-1]:
