@@ -29,7 +29,8 @@ class Page:
         self._number = 0
         self.n_pressed = 0
         self.errors: list[str] = []
-        self.requests: list[str] = []
+        self._requests: list[tuple[str, str]] = []
+        self._errors_before: dict[str, int] = {}
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
 
@@ -49,7 +50,10 @@ class Page:
         if message.get("method") == "Runtime.exceptionThrown":
             self.errors.append(json.dumps(message["params"]["exceptionDetails"])[:500])
         if message.get("method") == "Network.requestWillBeSent":
-            self.requests.append(message["params"]["request"]["url"])
+            asked = message["params"]
+            self._requests.append((asked["loaderId"], asked["request"]["url"]))
+        if message.get("method") == "Page.frameNavigated":
+            self._errors_before[message["params"]["frame"]["loaderId"]] = len(self.errors)
         if message.get("method") == "Log.entryAdded":
             entry = message["params"]["entry"]
             if entry["level"] == "error":
@@ -62,8 +66,28 @@ class Page:
             if message.get("method") == method:
                 return
 
+    @property
+    def requests(self) -> list[str]:
+        """Addresses that were asked for since the tab was opened, or `open` was called."""
+        return [url for _, url in self._requests]
+
     def goto(self, url: str) -> None:
         self.call("Page.navigate", url=url)
+
+    def open(self, url: str) -> None:
+        """Load a document anew; forget what others have asked for, and their errors.
+
+        Between two documents of one site there is no empty one: it would end their process.
+        """
+        document = self.call("Page.navigate", url=url).get("loaderId")
+        if document is None:  # a place in the document that is shown
+            self.goto("about:blank")
+            document = self.call("Page.navigate", url=url)["loaderId"]
+        while document not in self._errors_before:
+            self._note(json.loads(self._connection.recv(timeout=90)))
+        del self.errors[: self._errors_before[document]]
+        self._errors_before.clear()
+        self._requests = [each for each in self._requests if each[0] == document]
 
     def reload(self) -> None:
         """Load the page anew; what is asked afterwards is asked of the new document."""

@@ -101,10 +101,7 @@ class Site:
 
     def open(self, path: str = "") -> Page:
         """Show a page, and wait until it is drawn."""
-        self.page.goto("about:blank")
-        self.page.errors.clear()
-        self.page.requests.clear()
-        self.page.goto(f"{self.address}/{path}")
+        self.page.open(f"{self.address}/{path}")
         self.page.wait_for(f"document.querySelector('#connection.live') !== null && {_IS_DRAWN}")
         return self.page
 
