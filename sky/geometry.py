@@ -1,12 +1,13 @@
 """Small angles on the sphere, also across RA 0h and at the poles."""
 
+import math
+import operator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from sky.elementary_functions import arctan2, sin_cos
-from sky.small_matrices import products
 
 __all__ = [
     "ZONE_HEIGHT_DEG",
@@ -30,12 +31,10 @@ BoolArray = npt.NDArray[np.bool_]
 
 # Half a degree is the measured optimum at tens of sources per square degree.
 ZONE_HEIGHT_DEG = 0.5
-_TO_GALACTIC = np.array(
-    [
-        [-0.0548755604, -0.8734370902, -0.4838350155],
-        [0.4941094279, -0.4448296300, 0.7469822445],
-        [-0.8676661490, -0.1980763734, 0.4559837762],
-    ]
+_TO_GALACTIC = (
+    (-0.0548755604, -0.8734370902, -0.4838350155),
+    (0.4941094279, -0.4448296300, 0.7469822445),
+    (-0.8676661490, -0.1980763734, 0.4559837762),
 )
 
 
@@ -62,12 +61,23 @@ def to_positions(x: FloatArray, y: FloatArray, z: FloatArray) -> tuple[FloatArra
     return np.where(ra >= 360.0, 0.0, ra), np.degrees(arctan2(z, np.hypot(x, y)))
 
 
+def _vector_of(ra: float, dec: float) -> tuple[float, float, float]:
+    """Return the unit vector of one position: the C library's functions, as `sin_cos` has them.
+
+    A call of NumPy costs more than a position.
+    """
+    ra_rad, dec_rad = math.radians(ra), math.radians(dec)
+    cos_dec = math.cos(dec_rad)
+    return cos_dec * math.cos(ra_rad), cos_dec * math.sin(ra_rad), math.sin(dec_rad)
+
+
 def separation_deg(ra: float, dec: float, ra_to: float, dec_to: float) -> float:
     """Return the angle between two positions, exact for small and for large ones [deg]."""
-    one, two = np.array(_vectors(np.array([ra, ra_to]), np.array([dec, dec_to]))).T
-    normal = np.cross(one, two)
-    sine, cosine = float(np.sqrt(np.sum(normal**2))), float(np.sum(one * two))
-    return float(np.degrees(arctan2(sine, cosine)))
+    x, y, z = _vector_of(ra, dec)
+    x_to, y_to, z_to = _vector_of(ra_to, dec_to)
+    u, v, w = y * z_to - z * y_to, z * x_to - x * z_to, x * y_to - y * x_to
+    sine = math.sqrt(u * u + v * v + w * w)
+    return math.degrees(math.atan2(sine, x * x_to + y * y_to + z * z_to))
 
 
 def to_galactic(ra: float, dec: float) -> tuple[float, float]:
@@ -77,13 +87,11 @@ def to_galactic(ra: float, dec: float) -> tuple[float, float]:
     ----------
     ESA (1997), The Hipparcos and Tycho Catalogues, vol. 1, eq. 1.5.11.
     """
-    # Both angles at once: a call of NumPy costs more than a position.
-    sine, cosine = sin_cos(np.radians(np.array([ra, dec])))
-    vector = np.array([cosine[1] * cosine[0], cosine[1] * sine[0], sine[1]])
-    x, y, z = products(_TO_GALACTIC, vector[:, None])[:, 0]
-    angles_deg = np.degrees(arctan2(np.array([y, z]), np.array([x, np.hypot(x, y)])))
-    longitude_deg = float(angles_deg[0]) % 360.0
-    return 0.0 if longitude_deg >= 360.0 else longitude_deg, float(angles_deg[1])
+    vector = _vector_of(ra, dec)
+    x, y, z = (sum(map(operator.mul, row, vector)) for row in _TO_GALACTIC)
+    longitude_deg = math.degrees(math.atan2(y, x)) % 360.0
+    latitude_deg = math.degrees(math.atan2(z, math.hypot(x, y)))
+    return 0.0 if longitude_deg >= 360.0 else longitude_deg, latitude_deg
 
 
 def tangent_offsets(

@@ -79,6 +79,8 @@ def _sanitise(text: str) -> str:
 
 def clean_text(text: str) -> str:
     """Return a text without characters that XML or PostgreSQL refuses, at most 200 characters."""
+    if text.isprintable():  # quickly told, and true of nearly every text: all of it is legal
+        return text[:_MAX_TEXT_CHARS]
     return _ILLEGAL_IN_XML.sub("", text)[:_MAX_TEXT_CHARS]
 
 

@@ -15,11 +15,15 @@ _IN_VALUE = _IN_TEXT | {'"': "&quot;", "\t": "&#9;", "\n": "&#10;"}
 
 def escape_text(text: str) -> str:
     """Return a text as the content of an element has it."""
+    if _SPECIAL.search(text) is None:
+        return text
     return _SPECIAL.sub(lambda found: _IN_TEXT.get(found[0], found[0]), text)
 
 
 def escape_value(text: str) -> str:
     """Return a text as the value of an attribute in double quotes has it."""
+    if _SPECIAL.search(text) is None:
+        return text
     return _SPECIAL.sub(lambda found: _IN_VALUE[found[0]], text)
 
 

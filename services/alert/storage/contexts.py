@@ -54,7 +54,7 @@ class ContextReader:
         totals = await _read_totals(connection, events, timesteps)
         matches = await _read_matches(connection, events)
         stamps = await _read_stamps(connection, events)
-        counts = [await self._count_false_alarms(connection, event) for event in events]
+        counts = await self._count_false_alarms(connection, events)
         return [
             ContextRows(
                 timesteps.get(event.image_id),
@@ -68,22 +68,52 @@ class ContextReader:
         ]
 
     async def _count_false_alarms(
-        self, connection: asyncpg.pool.PoolConnectionProxy, event: SourceEvent
-    ) -> FalseAlarmCounts | None:
-        """Return what was known when the minute of an exposure began, whenever this is asked.
+        self, connection: asyncpg.pool.PoolConnectionProxy, events: Sequence[SourceEvent]
+    ) -> list[FalseAlarmCounts | None]:
+        """Return what was known when the minute of each exposure began, whenever this is asked.
 
         In the first minute of a stream: when the exposure began.
         """
-        until = event.time_start.replace(second=0, microsecond=0)
-        key = event.stream, until
-        if key not in self._counted:
-            if len(self._counted) >= _MAX_MINUTES:
-                self._counted.clear()
+        minutes = [(event.stream, _to_minute(event.time_start)) for event in events]
+        if len(self._counted) >= _MAX_MINUTES:
+            self._counted.clear()
+        for key in set(minutes) - self._counted.keys():
             self._counted[key] = await _count_false_alarms(connection, *key)
-        counts = self._counted[key]
+        first_minute = [
+            (event.stream, event.time_start)
+            for event, key in zip(events, minutes, strict=True)
+            if self._counted[key] is None
+        ]
+        starts = await _count_at_starts(connection, first_minute)
+        return [
+            self._counted[key] or starts.get((event.stream, event.time_start))
+            for event, key in zip(events, minutes, strict=True)
+        ]
+
+
+def _to_minute(time: datetime) -> datetime:
+    return time.replace(second=0, microsecond=0)
+
+
+async def _count_at_starts(
+    connection: asyncpg.pool.PoolConnectionProxy, asked: Sequence[tuple[str, datetime]]
+) -> dict[tuple[str, datetime], FalseAlarmCounts]:
+    """Return what was known at exposures of the first minute of streams.
+
+    The latest of a minute is asked for first: without an image until it there is none before.
+    """
+    counted: dict[tuple[str, datetime], FalseAlarmCounts] = {}
+    silent: set[tuple[str, datetime]] = set()
+    for stream, start in sorted(set(asked), key=lambda each: each[1], reverse=True):
+        minute = stream, _to_minute(start)
+        if minute in silent:
+            continue
+        counts = await _count_false_alarms(connection, stream, start)
         if counts is None:
-            return await _count_false_alarms(connection, event.stream, event.time_start)
-        return counts
+            silent.add(minute)
+        else:
+            counted[stream, start] = counts
+    return counted
 
 
 async def _read_timesteps(

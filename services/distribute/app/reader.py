@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from runtime.kafka import InMessage, TopicTail
@@ -11,19 +11,21 @@ __all__ = ["TailReader"]
 
 T = TypeVar("T")
 _LIMIT = 500
+# Messages of one turn of the event loop, in which nobody else has it: some milliseconds.
+_PART = 20
 _TIMEOUT_S = 0.5
 _JOIN_S = 2.0
 
 
 class TailReader:
-    """Calls back in the event loop for every message; confluent_kafka itself only blocks.
+    """Calls back in the event loop with messages; confluent_kafka itself only blocks.
 
     Parameters
     ----------
     tail : TopicTail
         At the end of its topic; closed by `stop`.
-    on_message : callable
-        Gets each message; an exception of it ends the reading.
+    on_messages : callable
+        Gets some messages at a time; an exception of it ends the reading.
     on_failure : callable
         Gets the error that ended the reading.
     """
@@ -32,11 +34,11 @@ class TailReader:
         self,
         tail: TopicTail,
         *,
-        on_message: Callable[[InMessage], None],
+        on_messages: Callable[[Sequence[InMessage]], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self._tail = tail
-        self._on_message = on_message
+        self._on_messages = on_messages
         self._on_failure = on_failure
         self._is_stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-reader", daemon=True)
@@ -54,16 +56,17 @@ class TailReader:
     def _run(self) -> None:
         try:
             while not self._is_stopping.is_set():
-                for message in self._tail.read(limit=_LIMIT, timeout_s=_TIMEOUT_S):
-                    self._call(self._hand_over, message)
+                messages = self._tail.read(limit=_LIMIT, timeout_s=_TIMEOUT_S)
+                for first in range(0, len(messages), _PART):
+                    self._call(self._hand_over, messages[first : first + _PART])
         except BaseException as error:  # noqa: BLE001  (the process ends with it, whatever it is)
             self._call(self._on_failure, error)
         finally:
             self._tail.close()
 
-    def _hand_over(self, message: InMessage) -> None:
+    def _hand_over(self, messages: Sequence[InMessage]) -> None:
         try:
-            self._on_message(message)
+            self._on_messages(messages)
         except Exception as error:  # noqa: BLE001  (the process ends with it, whatever it is)
             self._on_failure(error)
 

@@ -121,7 +121,7 @@ class _Service:
             stack.push_async_callback(vtp.aclose)
             await self._start_receiver(pool, vtp, stack)
             await retry(lambda: self._repeat_unfinished(alerts))
-            reader = TailReader(tail, on_message=alerts.on_message, on_failure=self._fail)
+            reader = TailReader(tail, on_messages=alerts.on_messages, on_failure=self._fail)
             reader.start()
             stack.callback(reader.stop)
             self._delete_old_deliveries(pool, stack)

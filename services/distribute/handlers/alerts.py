@@ -1,7 +1,7 @@
 """Topic ``alerts-voevent-v1``: every alert to the VTP subscribers of this process, once."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -75,14 +75,35 @@ class AlertHandler:
         """
         self._checked_id = self._newest_id = await self._store.get_last_id()
 
+    def on_messages(self, messages: Sequence[InMessage]) -> None:
+        """Broadcast alerts from Kafka in their order; one that cannot be becomes a dead letter.
+
+        They are counted as in flight together, which costs as much as one, unless a process has
+        ended at one of them: the next end then tells which it is.
+        """
+        if self._in_flight.attempts.n_ended(*messages):
+            for message in messages:
+                self.on_message(message)
+            return
+        with self._in_flight.work_at(*messages):
+            for message in messages:
+                self._broadcast_or_reject(message)
+
     def on_message(self, message: InMessage) -> None:
         """Broadcast an alert from Kafka; one that cannot be becomes a dead letter."""
         try:
             self._in_flight.check(message)
-            with self._in_flight.work_at(message):
-                self._on_alert_twice(message)
         except RejectedMessageError as error:
             self._in_flight.attempts.end(message)
+            self._dead_letters.add(message, error)
+        else:
+            with self._in_flight.work_at(message):
+                self._broadcast_or_reject(message)
+
+    def _broadcast_or_reject(self, message: InMessage) -> None:
+        try:
+            self._on_alert_twice(message)
+        except RejectedMessageError as error:
             self._dead_letters.add(message, error)
 
     def _on_alert_twice(self, message: InMessage) -> None:

@@ -1,9 +1,11 @@
 """An alert is broadcast once, whichever of Kafka and the database brings it first."""
 
+import uuid
 from collections.abc import Sequence
 
 import pytest
 
+from runtime.attempts import AttemptLog
 from runtime.dead_letters import DeadLetters
 from runtime.errors import TransientError
 from runtime.kafka import InMessage
@@ -48,7 +50,7 @@ class Store:
 class Site:
     """A handler, and what it broadcast."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: str = "") -> None:
         self.store = Store()
         self.heard: list[str] = []
         self.n_woken = 0
@@ -58,7 +60,7 @@ class Site:
             broadcast=self.broadcast,
             wake=self.wake,
             dead_letters=self.dead_letters,
-            in_flight=new_in_flight(),
+            in_flight=new_in_flight(group),
         )
 
     def broadcast(self, name: str, data: bytes) -> int:
@@ -154,3 +156,35 @@ def test_a_message_that_is_no_alert_is_a_dead_letter(
     assert letter.value == value
     site.bring(2)
     assert site.heard == [ivorn(2)]
+
+
+def test_the_alerts_of_a_batch_are_counted_as_in_flight_together(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    begin = AttemptLog.begin
+
+    def count(self: AttemptLog, *messages: InMessage) -> int:
+        begun.append(len(messages))
+        return begin(self, *messages)
+
+    monkeypatch.setattr(AttemptLog, "begin", count)
+    values = [packet(1), b"hello", packet(2), packet(3)]
+    batch = [InMessage("alerts-voevent-v1", 0, at, b"", value) for at, value in enumerate(values)]
+    site.handler.on_messages(batch)
+    assert begun == [4]
+    assert site.heard == [ivorn(1), ivorn(2), ivorn(3)]
+    assert [letter.value for letter in site.dead_letters.pending] == [b"hello"]
+
+
+def test_after_an_end_of_the_process_the_alerts_of_a_batch_are_taken_one_by_one() -> None:
+    group = uuid.uuid4().hex
+    batch = [InMessage("alerts-voevent-v1", 0, at, b"", packet(at)) for at in range(3)]
+    for _ in range(3):  # processes that ended at the second one
+        new_in_flight(group).attempts.begin(batch[1])
+    site = Site(group)
+    site.handler.on_messages(batch)
+    assert site.heard == [ivorn(0), ivorn(2)]
+    assert [letter.headers["reason"] for letter in site.dead_letters.pending] == [
+        "killed_the_process"
+    ]

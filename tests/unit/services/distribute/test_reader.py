@@ -1,7 +1,7 @@
 """Messages reach the event loop from the thread that waits for them; an error ends the reading."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -32,14 +32,17 @@ class FakeTail:
 
 
 async def read(
-    tail: FakeTail, *, n: int, on_message: Callable[[InMessage], None] | None = None
+    tail: FakeTail,
+    *,
+    n: int,
+    on_messages: Callable[[Sequence[InMessage]], None] | None = None,
 ) -> tuple[list[bytes], list[object]]:
     """Read until `n` messages or an error have come."""
     messages: list[bytes] = []
     errors: list[object] = []
     reader = TailReader(
         tail,  # type: ignore[arg-type]
-        on_message=on_message or (lambda message: messages.append(message.value)),
+        on_messages=on_messages or (lambda some: messages.extend(each.value for each in some)),
         on_failure=errors.append,
     )
     reader.start()
@@ -56,6 +59,29 @@ async def test_every_message_arrives_in_order() -> None:
     assert tail.is_closed
 
 
+async def test_many_messages_leave_the_event_loop_to_others_between_them() -> None:
+    values = [b"%d" % number for number in range(500)]
+    parts: list[list[bytes]] = []
+    done = asyncio.Event()
+
+    def note(some: Sequence[InMessage]) -> None:
+        parts.append([each.value for each in some])
+        if parts[-1][-1] == values[-1]:
+            done.set()
+
+    reader = TailReader(
+        FakeTail(values),  # type: ignore[arg-type]
+        on_messages=note,
+        on_failure=lambda error: pytest.fail(repr(error)),
+    )
+    reader.start()
+    async with asyncio.timeout(60):
+        await done.wait()
+    reader.stop()
+    assert [value for part in parts for value in part] == values
+    assert max(map(len, parts)) <= 20
+
+
 async def test_a_consumer_that_cannot_continue_is_reported() -> None:
     error = FatalError("Kafka ends this consumer")
     tail = FakeTail([b"a"], error=error)
@@ -65,9 +91,9 @@ async def test_a_consumer_that_cannot_continue_is_reported() -> None:
 
 
 async def test_an_exception_of_the_handler_is_reported() -> None:
-    def fail(_: InMessage) -> None:
+    def fail(_: Sequence[InMessage]) -> None:
         raise ZeroDivisionError("a defect")
 
-    _, errors = await read(FakeTail([b"a"]), n=1, on_message=fail)
+    _, errors = await read(FakeTail([b"a"]), n=1, on_messages=fail)
     with pytest.raises(ZeroDivisionError):
         raise errors[0]  # type: ignore[misc]
