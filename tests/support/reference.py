@@ -249,3 +249,19 @@ def beam_alone(
         if length < 1e-3:
             break
     return model
+
+
+def fit_surface(terms: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return robust least squares and scatter as `services.extract.kernels.noise_surface` does."""
+    weights, scatter = np.ones(values.size), 0.0
+    for _ in range(2):
+        coefficients = _weighted_fit(terms, values, weights)
+        off = np.abs(values - terms @ coefficients)
+        scatter = 1.4826 * float(np.median(off))
+        weights = np.minimum(1.0, 1.5 * max(scatter, 0.05) / np.maximum(off, 1e-9))
+    return _weighted_fit(terms, values, weights), scatter
+
+
+def _weighted_fit(terms: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    root = np.sqrt(weights)
+    return np.asarray(np.linalg.lstsq(terms * root[:, None], values * root, rcond=None)[0])

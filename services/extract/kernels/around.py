@@ -6,35 +6,70 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["border_rises", "cells_above_around"]
+__all__ = ["border_rises", "partly_blank_above_around", "rise_and_range"]
 
 
-@njit("int64[:, ::1](float64[:, ::1], float64)", nogil=True, error_model="numpy", cache=True)
-def cells_above_around(grid: npt.NDArray[np.float64], ratio: float) -> npt.NDArray[np.int64]:
-    """Return row and column of cells that exceed the least one around them by a factor.
+@njit("float64(float64[:, ::1], int64, int64)", nogil=True, error_model="numpy", cache=True)
+def _least_around(grid: npt.NDArray[np.float64], row: int, column: int) -> float:
+    """Return the least of a cell and those around it; blank ones are never lower."""
+    least = np.inf
+    for y in range(max(row - 1, 0), min(row + 2, grid.shape[0])):
+        for x in range(max(column - 1, 0), min(column + 2, grid.shape[1])):
+            if grid[y, x] < least:  # noqa: PLR1730  (a blank one is never lower)
+                least = grid[y, x]
+    return least
+
+
+@njit(
+    "boolean(float32[:, ::1], UniTuple(int64, 2), int64, int64)",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def _is_partly_blank(
+    pixels: npt.NDArray[np.float32], shape: tuple[int, int], row: int, column: int
+) -> bool:
+    """Return whether a cell has a pixel that is not finite."""
+    (ny, nx), (rows, columns) = pixels.shape, shape
+    for y in range(row * ny // rows, (row + 1) * ny // rows):
+        for x in range(column * nx // columns, (column + 1) * nx // columns):
+            if not math.isfinite(pixels[y, x]):
+                return True
+    return False
+
+
+@njit(
+    "int64[:, ::1](float32[:, ::1], float64[:, ::1], float64)",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def partly_blank_above_around(
+    pixels: npt.NDArray[np.float32], grid: npt.NDArray[np.float64], ratio: float
+) -> npt.NDArray[np.int64]:
+    """Return cells that have blank pixels and exceed the least one around them by a factor.
 
     Parameters
     ----------
+    pixels : (ny, nx) float32
+        Image; NaN is blank.
     grid : (rows, columns) float64
-        NaN is blank.
+        Of cells that divide the image into equal parts; NaN is blank.
     ratio : float
         More than 1.
 
     Returns
     -------
     (n, 2) int64
-        In raster order.
+        Row and column, in raster order.
     """
     rows, columns = grid.shape
     found, n_found = np.empty((grid.size, 2), np.int64), 0
     for row in range(rows):
         for column in range(columns):
-            least = np.inf
-            for y in range(max(row - 1, 0), min(row + 2, rows)):
-                for x in range(max(column - 1, 0), min(column + 2, columns)):
-                    if grid[y, x] < least:  # noqa: PLR1730  (a blank one is never lower)
-                        least = grid[y, x]
-            if grid[row, column] > ratio * least:
+            if not grid[row, column] > ratio * _least_around(grid, row, column):
+                continue
+            if _is_partly_blank(pixels, (rows, columns), row, column):
                 found[n_found, 0], found[n_found, 1] = row, column
                 n_found += 1
     return found[:n_found].copy()
@@ -84,3 +119,36 @@ def border_rises(grid: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
                 rises[n_rises] = grid[row, column] * n_behind / behind
                 n_rises += 1
     return rises[:n_rises].copy()
+
+
+@njit(
+    "UniTuple(float64, 3)(float64[:, ::1], float64)", nogil=True, error_model="numpy", cache=True
+)
+def rise_and_range(grid: npt.NDArray[np.float64], share: float) -> tuple[float, float, float]:
+    """Return how much the border of a grid exceeds what is behind it, and its range.
+
+    Parameters
+    ----------
+    grid : (rows, columns) float64
+        Positive values; NaN is blank.
+    share : float
+        0 to 1.
+
+    Returns
+    -------
+    three float
+        What this share of the cells at the border do not exceed, as `border_rises` returned them
+        (NaN if there is none); the least and the largest cell.
+    """
+    lowest, highest = np.inf, -np.inf
+    for value in grid.flat:
+        if math.isfinite(value):
+            lowest, highest = min(lowest, value), max(highest, value)
+    rises = np.sort(border_rises(grid))
+    if rises.size == 0:
+        return np.nan, lowest, highest
+    place = share * (rises.size - 1)
+    before = int(place)
+    after = min(before + 1, rises.size - 1)
+    rise = rises[before] + (rises[after] - rises[before]) * (place - before)
+    return rise, lowest, highest

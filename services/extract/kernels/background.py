@@ -215,6 +215,16 @@ def background_grid(
     return n_known
 
 
+@njit("boolean(float64[:, ::1])", nogil=True, error_model="numpy", cache=True)
+def _has_blank(grid: npt.NDArray[np.float64]) -> bool:
+    """Return whether a cell is not finite."""
+    for row in range(grid.shape[0]):
+        for column in range(grid.shape[1]):
+            if not math.isfinite(grid[row, column]):
+                return True
+    return False
+
+
 def fill_blank_cells(
     grid: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
@@ -230,7 +240,7 @@ def fill_blank_cells(
     (rows, columns) float64
         Without NaN; the input is not modified.
     """
-    if np.all(np.isfinite(grid)):
+    if not _has_blank(grid):
         return grid
     y, x = np.nonzero(np.isfinite(grid))
     filled = grid.copy()

@@ -8,7 +8,7 @@ from numba import njit
 
 from services.extract.kernels.measure import gaussian
 
-__all__ = ["compare_with_models"]
+__all__ = ["compare_with_models", "exceed_models"]
 
 
 @njit(
@@ -88,3 +88,40 @@ def compare_with_models(
         flux = amplitude * expected
         out[source, 2] = measured / flux if flux != 0.0 else np.nan
         out[source, 3] = expected
+
+
+@njit(
+    "void(float64[:, ::1], float64[:, ::1], float64[::1], float64, float64, boolean[::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def exceed_models(
+    residuals: npt.NDArray[np.float64],
+    models: npt.NDArray[np.float64],
+    rms: npt.NDArray[np.float64],
+    least_growth: float,
+    growth_sigma: float,
+    out: npt.NDArray[np.bool_],
+) -> None:
+    """Tell sources whose flux exceeds that of their model.
+
+    Parameters
+    ----------
+    residuals : (n, 4) float64
+        As `compare_with_models` wrote them.
+    models : (n, 6) float64
+        As it took them.
+    rms : (n,) float64
+        At the peaks [Jy/beam].
+    least_growth : float
+        Measured flux over that of the model, at least.
+    growth_sigma : float
+        By so many relative errors of the peak it exceeds 1.
+    out : (n,) bool
+        Out: whether each does.
+    """
+    for source in range(rms.size):
+        growth_err = rms[source] / max(models[source, 0], rms[source])
+        limit = 1.0 + max(growth_sigma * growth_err, least_growth - 1.0)
+        out[source] = residuals[source, 2] > limit

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
-from services.extract.kernels.around import cells_above_around
+from services.extract.kernels.around import partly_blank_above_around
 from services.extract.kernels.background import background_grid, fill_blank_cells
 from services.extract.steps.noise_gradient import NoiseSurface, bilinear, divided, steep_noise
 
@@ -115,33 +115,29 @@ def _correct_full_cells(
     for noise. Noise that rises towards a border has as many pixels far below the background as
     above, and stays as it is.
     """
-    cells = [
-        (cell, seen)
-        for cell in cells_above_around(rms, _FULL_RATIO).tolist()
-        if (seen := _partly_blank_cell(pixels, cell, rms.shape)) is not None
-    ]
-    if not cells:
+    cells = partly_blank_above_around(pixels, rms, _FULL_RATIO)
+    if not cells.size:
         return
-    rows, columns = np.array([cell for cell, _ in cells]).T
+    rows, columns = cells.T
     of_others = []
     for grid in (mean, rms):
         others = grid.copy()
         others[rows, columns] = np.nan
         of_others.append(fill_blank_cells(others)[rows, columns])
-    for (cell, seen), level, noise in zip(cells, *of_others, strict=True):
+    for cell, level, noise in zip(cells.tolist(), *of_others, strict=True):
+        seen = _pixels_of(pixels, cell, rms.shape)
         below = level - np.sort(seen)[int(_BELOW_1_SIGMA * seen.size)]
         at_most = max(float(noise), float(below))
         if rms[*cell] > _FULL_RATIO * at_most:
             mean[*cell], rms[*cell] = level, at_most
 
 
-def _partly_blank_cell(
+def _pixels_of(
     pixels: npt.NDArray[np.float32], cell: list[int], shape: tuple[int, ...]
-) -> npt.NDArray[np.float32] | None:
-    """Return the pixels of a cell that are not blank; None if all are there."""
+) -> npt.NDArray[np.float32]:
+    """Return the pixels of a cell that are not blank."""
     y, x = (
         slice(at * n_pixels // n_cells, (at + 1) * n_pixels // n_cells)
         for at, n_pixels, n_cells in zip(cell, pixels.shape, shape, strict=True)
     )
-    seen = pixels[y, x][np.isfinite(pixels[y, x])]
-    return seen if seen.size < (y.stop - y.start) * (x.stop - x.start) else None
+    return pixels[y, x][np.isfinite(pixels[y, x])]

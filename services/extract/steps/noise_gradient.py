@@ -10,8 +10,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from services.extract.kernels.around import border_rises
-from services.extract.kernels.linear import factorise, solve_factorised
+from services.extract.kernels.around import rise_and_range
+from services.extract.kernels.noise_surface import N_TERMS, fit_surface
 from sky.elementary_functions import exp
 
 __all__ = ["NoiseSurface", "bilinear", "divided", "steep_noise"]
@@ -20,17 +20,12 @@ FloatArray = npt.NDArray[np.float64]
 
 # Three border cells of four are so many times as noisy as those behind them: a bright source
 # raises few, and of even noise the median is 1.1 at most.
-_STEEP, _STEEP_PERCENTILE = 1.3, 25
+_STEEP, _STEEP_SHARE = 1.3, 0.25
 # Or the surface rises so many times, that of even noise 1.7 times at most; and cells scatter about
 # it by less than this share of its logarithm.
 _LEAST_RISE, _MOST_SCATTER = 3.0, 0.25
-# A surface has six coefficients.
-_LEAST_CELLS = 9
 # Cells that say enough about a surface; of more only every second, third ... is asked.
 _MOST_CELLS = 400
-# From weights of residuals beyond so many scales; the median of |normal| times this is its sigma.
-_HUBER, _MAD_SCALE, _N_REFITS = 1.5, 1.4826, 2
-_LEAST_SCALE = 0.05
 # Largest step of the logarithm between cells that are interpolated, and most parts of a cell.
 _LARGEST_STEP, _MOST_PARTS = 0.25, 8
 # The surface may rise so far (logarithm) beyond the outermost pixels.
@@ -63,24 +58,10 @@ class NoiseSurface:
         rms : (rows, columns) float64
             Noise of each cell; NaN where blank.
         """
-        known = np.isfinite(rms)
         every = math.ceil(math.sqrt(rms.size / _MOST_CELLS))
-        known[np.arange(rms.shape[0]) % every != 0] = False
-        known[:, np.arange(rms.shape[1]) % every != 0] = False
-        if np.count_nonzero(known) < _LEAST_CELLS:
-            return None
-        # numpy's logarithm has other bits on other processors.
-        values = np.array([math.log(each) for each in rms[known].tolist()])
-        terms = _terms(*_centres(rms.shape))[:, known]
-        coefficients, scatter = _fit(terms, values, np.ones(values.size)), 0.0
-        for _ in range(_N_REFITS):
-            if coefficients is None:
-                return None
-            off = np.abs(values - _sum(terms, coefficients))
-            scatter = _MAD_SCALE * float(np.median(off))
-            weights = np.minimum(1.0, _HUBER * max(scatter, _LEAST_SCALE) / np.fmax(off, 1e-9))
-            coefficients = _fit(terms, values, weights)
-        return None if coefficients is None else cls(coefficients, scatter)
+        coefficients = np.empty(N_TERMS)
+        scatter = fit_surface(rms, every, coefficients)
+        return None if math.isnan(scatter) else cls(coefficients, scatter)
 
     def corrected(self, ratio: FloatArray) -> Self:
         """Return it with the surface of what the noise is in units of it: (rows, columns)."""
@@ -133,8 +114,8 @@ def steep_noise(rms: FloatArray) -> NoiseSurface | None:
     rms : (rows, columns) float64
         Noise of each cell [Jy/beam]; NaN where blank.
     """
-    rises_at_border = _is_steep(np.sort(border_rises(rms)))
-    lowest, highest = np.fmin.reduce(rms, axis=None), np.fmax.reduce(rms, axis=None)
+    rise, lowest, highest = rise_and_range(rms, _STEEP_SHARE)
+    rises_at_border = rise > _STEEP
     if not rises_at_border and not highest > _LEAST_RISE * lowest:
         return None
     surface = NoiseSurface.of(rms)
@@ -213,23 +194,3 @@ def _sum(terms: FloatArray, coefficients: FloatArray) -> FloatArray:
     for term, coefficient in zip(terms, coefficients.tolist(), strict=True):
         total += coefficient * term
     return total
-
-
-def _fit(terms: FloatArray, values: FloatArray, weights: FloatArray) -> FloatArray | None:
-    """Return the weighted least squares; None if the cells leave a coefficient open."""
-    n = len(terms)
-    matrix = np.array([[(one * other * weights).sum() for other in terms] for one in terms])
-    vector = np.array([(term * values * weights).sum() for term in terms])
-    if not factorise(matrix, n):
-        return None
-    solve_factorised(matrix, n, vector)
-    return vector
-
-
-def _is_steep(rises: FloatArray) -> bool:
-    """Return whether the sorted rises at the border are those of steep noise."""
-    if not rises.size:
-        return False
-    # Most images are decided by the cell above the percentile, before it is interpolated.
-    at_least = rises[math.ceil(_STEEP_PERCENTILE / 100 * (rises.size - 1))]
-    return bool(at_least > _STEEP) and float(np.percentile(rises, _STEEP_PERCENTILE)) > _STEEP

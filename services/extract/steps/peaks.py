@@ -9,6 +9,7 @@ from services.extract.kernels.deblending import drop_shallow_peaks
 from services.extract.kernels.grids import grids_at
 from services.extract.kernels.islands import find_peaks
 from services.extract.kernels.neighbours import nearest_neighbours
+from services.extract.kernels.peak_lists import merged_lists
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.secondary_peaks import settle_secondary_peaks
 from sky.margin import searched_pixels
@@ -50,12 +51,11 @@ class Peaks:
 
 def merge_peaks(peaks: Peaks, others: Peaks) -> tuple[Peaks, BoolArray]:
     """Return both in raster order, and which are the others."""
-    columns = [
-        np.concatenate([getattr(peaks, column.name), getattr(others, column.name)])
-        for column in fields(Peaks)
-    ]
-    order = np.lexsort([columns[1], columns[0]])
-    return Peaks(*(column[order] for column in columns)), order >= peaks.y.size
+    y, x, island, background, rms, is_other = merged_lists(
+        peaks.y, peaks.x, peaks.island, peaks.background, peaks.rms,
+        others.y, others.x, others.island, others.background, others.rms,
+    )  # fmt: skip
+    return Peaks(y, x, island, background, rms), is_other
 
 
 def find_source_peaks(

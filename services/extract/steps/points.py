@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from services.extract.kernels.measure import fit_beam
 from services.extract.kernels.neighbours import those_within
-from services.extract.kernels.residuals import compare_with_models
+from services.extract.kernels.residuals import compare_with_models, exceed_models
 from services.extract.models import BeamShape
 from services.extract.steps.peaks import Peaks, neighbours_within
 from services.extract.steps.sampling import pixel_weights
@@ -118,7 +118,9 @@ def exceeds_beam(points: Points, residuals: FloatArray) -> BoolArray:
     residuals : (n, 4) float64
         What `compare` returned for their fits.
     """
-    growth, rms = residuals[:, 2], points.peaks.rms
-    growth_err = _GROWTH_ERR * rms / np.maximum(points.fits[:, 0], rms)
-    limit = 1 + np.maximum(_GROWTH_SIGMA * growth_err, _LEAST_GROWTH - 1)
-    return np.asarray(growth > limit, dtype=np.bool_)
+    result = np.empty(points.peaks.rms.size, np.bool_)
+    exceed_models(
+        residuals, points.models, points.peaks.rms, _LEAST_GROWTH, _GROWTH_ERR * _GROWTH_SIGMA,
+        result,
+    )  # fmt: skip
+    return result

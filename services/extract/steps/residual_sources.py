@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from services.extract.kernels.peak_lists import highest_of_each_beam, joined_with
 from services.extract.kernels.residual_peaks import find_residual_peaks
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.free_shapes import fit_free_shapes
@@ -22,7 +23,6 @@ from services.extract.steps.points import (
 __all__ = ["with_residual_sources"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 # Beyond 1.5 beams a source is a peak of its own; within half a beam it is part of another. These
@@ -113,6 +113,8 @@ def _without_parts(
     may_be_extended: BoolArray,
 ) -> _Merged | None:
     """Return the merged peaks without new ones in extended sources; None if none is new."""
+    if not may_be_extended.any():
+        return merged
     is_near = np.isin(points.peaks.island, merged.peaks.island[merged.is_new])
     shapes = fit_free_shapes(
         pixels, points.peaks, points.models, beam, is_candidate=may_be_extended & is_near,
@@ -134,22 +136,8 @@ def _merge(
 ) -> _Merged:
     peaks, is_new = merge_peaks(points.peaks, found)
     around = neighbours_within(peaks.x, peaks.y, AROUND_BEAMS * beam.major_px)
-    is_joined = _joined_with(is_new, around, peaks.island)
+    is_joined = joined_with(is_new, around, peaks.island)
     return _Merged(peaks, is_new, is_joined, fit_points(pixels, peaks.select(is_joined), beam))
-
-
-def _joined_with(chosen: BoolArray, around: IntArray, island: IntArray) -> BoolArray:
-    """Return the points that chains of neighbours or islands join with some; these included."""
-    _, label = np.unique(island, return_inverse=True)
-    joined = chosen.copy()
-    while True:
-        n_joined = np.count_nonzero(joined)
-        neighbours = around[joined]
-        joined[neighbours[neighbours >= 0]] = True
-        joined |= np.any(joined[around] & (around >= 0), axis=1)
-        joined = (np.bincount(label, joined) > 0)[label]
-        if np.count_nonzero(joined) == n_joined:
-            return joined
 
 
 def _find_peaks(
@@ -177,20 +165,8 @@ def _find_peaks(
     if not inside.any():
         return None
     owner, x, y = owner[inside], x[inside], y[inside]
-    chosen = _without_repeats(x, y, highest[owner, 0], beam)
+    chosen = highest_of_each_beam(y, x, highest[owner, 0], beam.quadratics(x, y), _EXPONENTS[0])
     owner = owner[chosen]
     return Peaks(
         y[chosen], x[chosen], peaks.island[owner], peaks.background[owner], peaks.rms[owner]
     )
-
-
-def _without_repeats(x: IntArray, y: IntArray, height: FloatArray, beam: BeamShape) -> IntArray:
-    """Return the indices of the highest within each beam: two sources may hide the same one."""
-    a, b, c = beam.quadratics(x, y).T
-    chosen: list[int] = []
-    for index in np.argsort(-height, kind="stable"):
-        dx, dy = x[chosen] - x[index], y[chosen] - y[index]
-        exponents = a[index] * dx * dx + 2 * b[index] * dx * dy + c[index] * dy * dy
-        if not np.any(exponents < _EXPONENTS[0]):
-            chosen.append(int(index))
-    return np.array(chosen, np.int64)

@@ -6,11 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import binary_erosion
 
-from services.extract.kernels.around import border_rises, cells_above_around
+from services.extract.kernels.around import (
+    border_rises,
+    partly_blank_above_around,
+    rise_and_range,
+)
 from services.extract.kernels.background import background_grid
 from services.extract.kernels.grids import grids_at
 from services.extract.kernels.neighbours import nearest_neighbours, pairs_within, those_within
+from services.extract.kernels.noise_surface import N_TERMS, fit_surface
 from sky.rms_grid import rms_at
+from tests.support import reference
 
 SHAPE = (61, 47)
 BEAM = (0.11, 0.06, 0.09)
@@ -56,7 +62,9 @@ def test_those_within_a_radius_are_the_nearest_ones(seed: int, n_peaks: int) -> 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (6, 7)])
 @pytest.mark.parametrize("share_blank", [0.0, 0.4])
-def test_cells_above_those_around_them(shape: tuple[int, int], share_blank: float) -> None:
+def test_partly_blank_cells_above_those_around_them(
+    shape: tuple[int, int], share_blank: float
+) -> None:
     rng = np.random.default_rng(5)
     grid = rng.uniform(1.0, 4.0, shape)
     grid[rng.random(shape) < share_blank] = np.nan
@@ -65,8 +73,14 @@ def test_cells_above_those_around_them(shape: tuple[int, int], share_blank: floa
         [wide[y : y + shape[0], x : x + shape[1]] for y in range(3) for x in range(3)]
     )
     least = np.where(np.isnan(around), np.inf, around).min(axis=0)
-    expected = np.argwhere(grid > 2.0 * least)
-    np.testing.assert_array_equal(cells_above_around(grid, 2.0), expected)
+    is_partly_blank = rng.random(shape) < 0.5
+    ny, nx = 4 * shape[0] + 1, 5 * shape[1] + 2
+    pixels = np.zeros((ny, nx), np.float32)
+    for row, column in np.argwhere(is_partly_blank):
+        last = (row + 1) * ny // shape[0] - 1, (column + 1) * nx // shape[1] - 1
+        pixels[last] = np.nan
+    expected = np.argwhere((grid > 2.0 * least) & is_partly_blank)
+    np.testing.assert_array_equal(partly_blank_above_around(pixels, grid, 2.0), expected)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 9), (3, 3), (8, 6)])
@@ -84,6 +98,42 @@ def test_border_cells_are_compared_with_those_behind_them(
         if inner[near].any():
             expected.append(grid[row, column] / grid[near][inner[near]].mean())
     np.testing.assert_allclose(border_rises(grid), expected, rtol=1e-12)
+    rise, lowest, highest = rise_and_range(grid, 0.25)
+    quartile = np.percentile(expected, 25) if expected else np.nan
+    np.testing.assert_allclose(rise, quartile, rtol=1e-12)
+    assert (lowest, highest) == (np.nanmin(grid), np.nanmax(grid))
+
+
+@given(
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    seed=st.integers(0, 1000),
+    every=st.integers(1, 2),
+)
+def test_a_surface_is_a_robust_fit_to_the_logarithm_of_the_noise(
+    shape: tuple[int, int], seed: int, every: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(0.0, 0.5, N_TERMS)
+    y, x = ((2 * np.arange(n) + 1) / n - 1 for n in shape)
+    x, y = np.broadcast_to(x, shape), np.broadcast_to(y[:, None], shape)
+    terms = np.stack([np.ones(shape), x, y, x * x, x * y, y * y])
+    rms = np.exp(np.tensordot(truth, terms, 1))
+    full = rng.random(shape) < 0.03
+    rms[full] *= 40.0
+    rms[rng.random(shape) < 0.1] = np.nan
+    known = np.isfinite(rms)[::every, ::every]
+    design = terms[:, ::every, ::every][:, known].T
+    values = np.log(rms[::every, ::every][known])
+    coefficients = np.empty(N_TERMS)
+    scatter = fit_surface(rms, every, coefficients)
+    if values.size < 9:
+        assert np.isnan(scatter)
+    elif np.linalg.cond(design) < 1e3:
+        expected, expected_scatter = reference.fit_surface(design, values)
+        np.testing.assert_allclose(coefficients, expected, rtol=1e-7, atol=1e-9)
+        np.testing.assert_allclose(scatter, expected_scatter, rtol=1e-6, atol=1e-9)
+        if not full.any():
+            np.testing.assert_allclose(coefficients, truth, atol=1e-9)
 
 
 def test_a_cell_without_noise_is_not_known() -> None:

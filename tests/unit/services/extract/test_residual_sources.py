@@ -77,7 +77,7 @@ def test_only_the_fits_beside_a_hidden_source_change(
     found = find(pixels, beam)
     assert n_fitted
     assert max(n_fitted) < 0.5 * found.x.size
-    monkeypatch.setattr(residual_sources, "_joined_with", lambda chosen, *_: np.ones_like(chosen))
+    monkeypatch.setattr(residual_sources, "joined_with", lambda chosen, *_: np.ones_like(chosen))
     whole = find(pixels, beam)
     for column in fields(found):
         np.testing.assert_array_equal(getattr(found, column.name), getattr(whole, column.name))
