@@ -116,7 +116,7 @@ async def stream_alerts(
     with ExitStack() as stack:
         stack.enter_context(context.streams.admit(client))
         if subscription is None:
-            events = await context.alert_stream.subscribe(wanted, after_id=after_id)
+            events = await context.alert_stream.subscribe(wanted, after_id=after_id, host=client)
         else:
             events = await _follow_subscription(context, bearer, subscription, after_id)
         return _AlertStreamResponse(events, stack.pop_all())

@@ -1,5 +1,6 @@
 """`/subscriptions`: alerts with a filter and a channel of one's own; `/alerts/replay`."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -170,7 +171,10 @@ async def _parse(writer: Writer, given: WantedAlerts) -> Wanted:
     circle = given.cone
     cone = None if circle is None else (circle.ra, circle.dec, circle.radius_deg)
     try:
-        wanted = parse_wanted(given.rule, cone=cone, moc=given.moc, schedule=given.schedule)
+        # A large coverage map takes a tenth of a second.
+        wanted = await asyncio.to_thread(
+            parse_wanted, given.rule, cone=cone, moc=given.moc, schedule=given.schedule
+        )
     except WantedError as error:
         raise ProblemError(400, str(error)) from error
     if len(wanted.matches) > _MAX_MATCHES:

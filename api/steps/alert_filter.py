@@ -1,16 +1,15 @@
 """Which alerts a client of the alert stream wants."""
 
-import math
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
-
 from api.models.alerts import AlertItem
 from api.models.base import Cone
-from sky.geometry import to_unit_vectors
+from sky.geometry import separation_deg
 
 __all__ = ["AlertFilter"]
+
+_ROUNDING_DEG = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,5 @@ class AlertFilter:
 
 
 def _is_inside(cone: Cone, alert: AlertItem) -> bool:
-    one, other = to_unit_vectors(np.array([cone.ra, alert.ra]), np.array([cone.dec, alert.dec])).T
-    chord = float(np.linalg.norm(one - other))
-    return chord <= 2 * math.sin(math.radians(cone.radius_deg) / 2) + 1e-15
+    distance_deg = separation_deg(cone.ra, cone.dec, alert.ra, alert.dec)
+    return distance_deg <= cone.radius_deg + _ROUNDING_DEG

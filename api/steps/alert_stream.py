@@ -4,8 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, NoReturn
 
 import asyncpg
@@ -14,6 +14,7 @@ import orjson
 from api.metrics import ALERT_POLL_FAILURES, ALERTS_STREAMED, STREAM_CLIENTS
 from api.models.alerts import AlertItem
 from api.steps.alert_filter import AlertFilter
+from api.steps.catch_up_queue import CatchUpQueue
 from api.storage.database import Database
 from runtime.errors import TransientError
 from runtime.logging import get_logger
@@ -23,6 +24,8 @@ __all__ = ["AlertStream", "to_event"]
 
 _CHANNEL = "livetrap_alert"
 _BATCH = 200
+# Of clients that are farther behind.
+_CATCH_UPS_AT_ONCE = 2
 # Clients that are at most this many alerts behind are served from memory.
 _BUFFERED_ALERTS = 1000
 # The table is read this often even without a notification: one can be lost with its connection.
@@ -33,12 +36,18 @@ _RETRY_S = 1.0
 _DATABASE_ERRORS = (TransientError, *UNAVAILABLE_ERRORS, asyncpg.PostgresError)
 
 
-@dataclass(frozen=True, slots=True)
 class _Event:
-    """An alert and its bytes on the stream, encoded once for all clients."""
+    """An alert, and its bytes on the stream: encoded once for all clients, if one wants it."""
 
-    alert: AlertItem
-    text: bytes
+    def __init__(self, alert: AlertItem, notice: str) -> None:
+        self.alert = alert
+        self._notice = notice
+
+    @cached_property
+    def text(self) -> bytes:
+        """Return the event, with the notice in it byte for byte as it was sent."""
+        data = self.alert.model_dump(mode="json") | {"notice": orjson.Fragment(self._notice)}
+        return b"id: %d\nevent: alert\ndata: %b\n\n" % (self.alert.id, orjson.dumps(data))
 
 
 class AlertStream:
@@ -59,6 +68,7 @@ class AlertStream:
         self._buffer: deque[_Event] = deque()
         self._buffer_start: int | None = None  # the buffer holds every alert after this id
         self._newest_id = 0
+        self._catch_ups = CatchUpQueue(at_once=_CATCH_UPS_AT_ONCE)
         self._clients: set[asyncio.Event] = set()
         # Heartbeats so far, and the newest one.
         self._n_heartbeats, self._heartbeat = 0, b""
@@ -146,7 +156,7 @@ class AlertStream:
             client.set()
 
     async def subscribe(
-        self, wanted: AlertFilter, *, after_id: int | None = None
+        self, wanted: AlertFilter, *, after_id: int | None = None, host: str = ""
     ) -> AsyncIterator[bytes]:
         """Return the stream of one client.
 
@@ -157,6 +167,8 @@ class AlertStream:
         after_id : int or None
             Start after this alert; None: after the newest one. Beyond the newest one, as of
             another database, an event `reset` says so, and the stream starts after the newest.
+        host : str
+            Address of the client, which shares its turns to read what was missed.
 
         Returns
         -------
@@ -169,10 +181,10 @@ class AlertStream:
         elif after_id > self._newest_id and after_id > (newest_id := await self._get_newest_id()):
             reset = _to_reset(after_id, newest_id)
             after_id = newest_id
-        return self._follow(after_id, wanted, reset)
+        return self._follow(after_id, wanted, reset, host)
 
     async def _follow(
-        self, after_id: int, wanted: AlertFilter, reset: bytes
+        self, after_id: int, wanted: AlertFilter, reset: bytes, host: str
     ) -> AsyncIterator[bytes]:
         last_sent_id, n_heartbeats = after_id, self._n_heartbeats
         with self._client() as wake:
@@ -180,7 +192,7 @@ class AlertStream:
             yield b"retry: 1000\nid: %d\n\n" % after_id + reset
             while not self._is_stopped:
                 wake.clear()
-                while events := await self._read(after_id):
+                while events := await self._read(after_id, host):
                     for event in events:
                         after_id = event.alert.id
                         if wanted.passes(event.alert):
@@ -200,16 +212,26 @@ class AlertStream:
                     yield b": keep-alive\n\n" if is_current else b"id: %d\n\n" % after_id
                     last_sent_id = after_id
 
-    async def _read(self, after_id: int) -> Sequence[_Event]:
+    async def _read(self, after_id: int, host: str) -> Sequence[_Event]:
         """Return the next alerts, or none; wait while the database is unavailable."""
         while not self._is_stopped:
             if self._buffer_start is not None and after_id >= self._buffer_start:
-                return [event for event in self._buffer if event.alert.id > after_id]
+                return self._list_newer(after_id)
             try:
-                return await self._read_table(after_id)
+                async with self._catch_ups.turn(host):
+                    return await self._read_table(after_id)
             except _DATABASE_ERRORS:
                 await asyncio.sleep(_RETRY_S)
         return []
+
+    def _list_newer(self, after_id: int) -> list[_Event]:
+        """Return what is newer in memory: nearly every client has all the others."""
+        newer: list[_Event] = []
+        for event in reversed(self._buffer):
+            if event.alert.id <= after_id:
+                break
+            newer.append(event)
+        return newer[::-1]
 
     @contextmanager
     def _client(self) -> Iterator[asyncio.Event]:
@@ -234,11 +256,8 @@ async def _wait(event: asyncio.Event, seconds: float) -> bool:
 
 
 def to_event(*, notice: str, **columns: Any) -> _Event:
-    """Return an alert with the notice in it byte for byte as it was sent."""
-    alert = AlertItem(**columns)
-    data = alert.model_dump(mode="json") | {"notice": orjson.Fragment(notice)}
-    text = b"id: %d\nevent: alert\ndata: %b\n\n" % (alert.id, orjson.dumps(data))
-    return _Event(alert, text)
+    """Return an alert with its notice."""
+    return _Event(AlertItem(**columns), notice)
 
 
 def _to_reset(after_id: int, newest_id: int) -> bytes:

@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import HttpUrl, SecretStr, ValidationError
 
-from rules.wanted import WantedError
+from rules.wanted import Wanted, WantedError
 from runtime.errors import TransientError
 from runtime.in_flight import InFlight
 from runtime.kafka import create_producer
@@ -25,7 +26,7 @@ from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.handlers.digest import Digest
 from services.distribute.handlers.replay import ReplayRun
 from services.distribute.handlers.stamp_pictures import StampPictures
-from services.distribute.handlers.subscription import SubscriptionFilter
+from services.distribute.handlers.subscription import SubscriptionFilter, parse_subscription
 from services.distribute.handlers.webhook import Webhook
 from services.distribute.models import OutgoingAlert, Subscription
 from services.distribute.steps.subscription_budget import SubscriptionBudget
@@ -48,6 +49,7 @@ class _Running:
     """A subscription that is served."""
 
     subscription: Subscription
+    wanted: Wanted
     channel: DeliveryChannel
     deliver: Deliver
     close: Callable[[], Awaitable[None]]
@@ -95,6 +97,8 @@ class SubscriptionRunner:
         self._may_deliver = may_deliver
         self._in_flight = in_flight
         self._producer: Producer | None = None
+        # Rows that were read, whether they are served or not.
+        self._versions: dict[int, str] = {}
         self._running: dict[int, _Running] = {}
         self._replays: dict[int, asyncio.Task[None]] = {}
         self._replay_budgets: dict[str, SubscriptionBudget] = {}
@@ -120,15 +124,21 @@ class SubscriptionRunner:
 
     async def _update(self) -> None:
         """Serve what is new, end what is gone or another one, and start replays."""
-        wanted = {each.id: each for each in await self._store.list_all()}
-        for each in list(self._running.values()):
-            if wanted.get(each.subscription.id) != each.subscription:
-                await self._end(each)
-        for subscription in wanted.values():
-            if subscription.id not in self._running:
-                self._start(subscription)
-        if not await self._may_deliver():
-            return
+        versions = await self._store.list_versions()
+        changed = {key for key in versions if self._versions.get(key) != versions[key]}
+        current = await self._store.read(changed) if changed else {}
+        for key, running in list(self._running.items()):
+            is_another = key in changed and current.get(key) != running.subscription
+            if key not in versions or is_another:
+                await self._end(running)
+        for key, subscription in current.items():
+            if key not in self._running:
+                await self._start(subscription)
+        self._versions = versions
+        if await self._may_deliver():
+            await self._start_replays()
+
+    async def _start_replays(self) -> None:
         self._replays = {key: task for key, task in self._replays.items() if not task.done()}
         by_name = {each.subscription.name: each for each in self._running.values()}
         for replay in await self._store.list_replays():
@@ -137,7 +147,8 @@ class SubscriptionRunner:
             run = ReplayRun(
                 replay, store=self._store, deliver=served.deliver, may_deliver=self._may_deliver,
                 wanted=SubscriptionFilter(
-                    served.subscription, self._store, self._replay_budget(served.subscription)
+                    replay.name, served.wanted, self._store,
+                    self._replay_budget(served.subscription),
                 ),
             )  # fmt: skip
             self._replays[replay.id] = asyncio.create_task(self._run_replay(run))
@@ -167,17 +178,19 @@ class SubscriptionRunner:
         except Exception:  # noqa: BLE001  (whatever it is: the next ones must follow)
             get_logger().exception("replay_failed")
 
-    def _start(self, subscription: Subscription) -> None:
+    async def _start(self, subscription: Subscription) -> None:
+        try:
+            # A thread leaves the event loop, which sends the alerts, its turns.
+            wanted = await run_in_thread(partial(parse_subscription, subscription))
+        except WantedError as error:  # a later version refuses what an earlier one took
+            get_logger().error("subscription_rejected", name=subscription.name, error=str(error))
+            return
         budget = SubscriptionBudget(
             ms_per_alert=self._settings.subscription_ms_per_alert,
             alerts_per_hour=self._settings.subscription_alerts_per_hour,
         )
         deliver, close = self._build_receiver(subscription)
-        try:
-            select = SubscriptionFilter(subscription, self._store, budget).select
-        except WantedError as error:  # a later version refuses what an earlier one took
-            get_logger().error("subscription_rejected", name=subscription.name, error=str(error))
-            return
+        select = SubscriptionFilter(subscription.name, wanted, self._store, budget).select
         email = self._settings.email
         is_digest = subscription.channel == "digest" and email is not None
         channel = DeliveryChannel(
@@ -189,7 +202,7 @@ class SubscriptionRunner:
             select=select,
         )  # fmt: skip
         self._running[subscription.id] = _Running(
-            subscription, channel, deliver, close, asyncio.create_task(channel.run())
+            subscription, wanted, channel, deliver, close, asyncio.create_task(channel.run())
         )
 
     async def _end(self, running: _Running) -> None:

@@ -37,11 +37,17 @@ class SubscriptionStore:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def list_all(self) -> list[Subscription]:
-        """Return all subscriptions, the oldest first."""
+    async def list_versions(self) -> dict[int, str]:
+        """Return the version of the row of each subscription, which changes with the row."""
         async with lend_connection(self._pool) as connection:
-            rows = await _QUERIES.fetch(connection, "list_subscriptions")
-        return [Subscription(**row) for row in rows]
+            rows = await _QUERIES.fetch(connection, "list_subscription_versions")
+        return {row["id"]: row["version"] for row in rows}
+
+    async def read(self, ids: Collection[int]) -> dict[int, Subscription]:
+        """Return those of some subscriptions that are there, the oldest first."""
+        async with lend_connection(self._pool) as connection:
+            rows = await _QUERIES.fetch(connection, "select_subscriptions", id=list(ids))
+        return {row["id"]: Subscription(**row) for row in rows}
 
     async def read_events(self, alert_ids: Sequence[int], name: str) -> dict[int, AlertEvent]:
         """Return the events of alerts by row, and whether a subscription follows them."""

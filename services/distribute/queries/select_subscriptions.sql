@@ -1,4 +1,7 @@
--- Return all subscriptions.
+-- Return some subscriptions.
+--
+-- $1  id  bigint[]
+-- Index: the primary key.
 select
     subscription.id,
     subscription.name,
@@ -13,4 +16,5 @@ select
     subscription.secret,
     subscription.stamps
 from subscription
+where subscription.id = any($1::bigint[])
 order by subscription.id
