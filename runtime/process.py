@@ -20,8 +20,6 @@ from runtime.errors import (
     PipelineError,
     RejectedMessageError,
     SettingsError,
-    describe_exception,
-    to_internal_error,
 )
 from runtime.health import Health
 from runtime.in_flight import MessageLimits, time_limit
@@ -41,7 +39,7 @@ from runtime.kafka import (
 )
 from runtime.logging import configure_logging, get_logger
 from runtime.poll_pace import PollPace
-from runtime.retry import RetryPolicy
+from runtime.retry import RetryPolicy, call_twice
 from runtime.settings import ServiceSettings, WorkerSettings, load_settings
 from runtime.shutdown import end_process, limit_stop_time
 from runtime.stop_flag import StopFlag, StoppedError
@@ -346,23 +344,10 @@ def process_message(
 
 def _handle_twice(handler: MessageHandler, message: InMessage) -> Sequence[OutMessage] | None:
     """Handle a message; after an unexpected exception once more, in a clean state."""
-    try:
-        return handler.handle(message)
-    except PipelineError:
-        raise
-    except Exception as error:  # noqa: BLE001  (whatever it is: the next messages must follow)
-        get_logger().warning("message_failed_once", error=describe_exception(error))
-    handler.reset()
-    try:
-        return handler.handle(message)
-    except PipelineError:
-        raise
-    except Exception as error:
-        get_logger().exception(
-            "message_failed", topic=message.topic, partition=message.partition,
-            offset=message.offset,
-        )  # fmt: skip
-        raise to_internal_error(error) from error
+    return call_twice(
+        partial(handler.handle, message), subject="message", reset=handler.reset,
+        topic=message.topic, partition=message.partition, offset=message.offset,
+    )  # fmt: skip
 
 
 def _reject_twice(

@@ -1,14 +1,19 @@
-"""Repeat an action while a dependency is unavailable, until it succeeds or the process ends."""
+"""Repeat an action: while a dependency is unavailable, or once after an unexpected exception."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
-from runtime.errors import TransientError
+from runtime.errors import (
+    PipelineError,
+    TransientError,
+    describe_exception,
+    to_internal_error,
+)
 from runtime.logging import get_logger
 from runtime.stop_flag import StoppedError
 
-__all__ = ["RetryPolicy", "StopSignal"]
+__all__ = ["RetryPolicy", "StopSignal", "call_twice"]
 
 T = TypeVar("T")
 
@@ -128,3 +133,46 @@ class RetryPolicy:
         finally:
             task.cancel()
         raise StoppedError
+
+
+def call_twice(
+    call: Callable[[], T],
+    *,
+    subject: str,
+    reset: Callable[[], None] = lambda: None,
+    **facts: object,
+) -> T:
+    """Return what `call` returns; after an unexpected exception call it once more.
+
+    Parameters
+    ----------
+    call : callable
+        Work at one message or file.
+    subject : str
+        What it works at, for the names of log lines, such as ``message``.
+    reset : callable
+        Clears the state of earlier work, before the second call.
+    **facts : object
+        What identifies it, for the log.
+
+    Raises
+    ------
+    PipelineError
+        What `call` raises of its own accord, at once.
+    RejectedMessageError
+        Code ``internal_error``, after the second unexpected exception.
+    """
+    try:
+        return call()
+    except PipelineError:
+        raise
+    except Exception as error:  # noqa: BLE001  (whatever it is: the next ones must follow)
+        get_logger().warning(f"{subject}_failed_once", error=describe_exception(error))
+    reset()
+    try:
+        return call()
+    except PipelineError:
+        raise
+    except Exception as error:
+        get_logger().exception(f"{subject}_failed", **facts)
+        raise to_internal_error(error) from error

@@ -1,22 +1,18 @@
 """Publish FITS files; a bad one becomes a dead letter and a rejection record."""
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from runtime.dead_letters import DeadLetters
-from runtime.errors import (
-    PipelineError,
-    RejectedMessageError,
-    TransientError,
-    describe_exception,
-    to_internal_error,
-)
+from runtime.errors import RejectedMessageError, TransientError
 from runtime.in_flight import InFlight
 from runtime.kafka import InMessage, OutMessage
-from runtime.logging import get_logger
+from runtime.retry import call_twice
 from schemas.codec import encode_image_detections
 from schemas.identity import digest_image
 from schemas.messages import ImageDetections, SourceOffset, StageTimes
@@ -109,8 +105,8 @@ class FileHandler:
         """
         data = b""
         try:
-            data = _read(path)
-            image = self._prepare(path, data)
+            data, place = _read(path)
+            image = self._prepare(path, data, place)
         except RejectedMessageError as error:
             self._reject(path, data, error)
             return False
@@ -120,30 +116,16 @@ class FileHandler:
         self._check()
         return True
 
-    def _prepare(self, path: Path, data: bytes) -> PreparedImage:
+    def _prepare(self, path: Path, data: bytes, place: InMessage) -> PreparedImage:
         """Check a file; one at which three processes have ended is rejected."""
+        prepare = partial(
+            call_twice, partial(self._prepare_once, data), subject="file", file=str(path)
+        )
         if self._in_flight is None:
-            return self._prepare_twice(path, data)
-        place = _place_of(path, data)
+            return prepare()
         self._in_flight.check(place)
         with self._in_flight.work_at(place):
-            return self._prepare_twice(path, data)
-
-    def _prepare_twice(self, path: Path, data: bytes) -> PreparedImage:
-        """Check a file; after an unexpected exception once more."""
-        try:
-            return self._prepare_once(data)
-        except PipelineError:
-            raise
-        except Exception as error:  # noqa: BLE001  (whatever it is: the next files must follow)
-            get_logger().warning("file_failed_once", error=describe_exception(error))
-        try:
-            return self._prepare_once(data)
-        except PipelineError:
-            raise
-        except Exception as error:
-            get_logger().exception("file_failed", file=str(path))
-            raise to_internal_error(error) from error
+            return prepare()
 
     def _prepare_once(self, data: bytes) -> PreparedImage:
         return prepare_image(
@@ -226,14 +208,17 @@ class FileHandler:
         return replace(letter, headers=headers)
 
 
-def _place_of(path: Path, data: bytes) -> InMessage:
-    """Return what stands for a file where processes are counted: it was never on Kafka."""
-    digest = hashlib.sha256(path.name.encode("utf-8", "surrogateescape") + b"/" + data).digest()
-    return InMessage("inbox", 0, int.from_bytes(digest[:7]), b"", b"")
-
-
-def _read(path: Path) -> bytes:
+def _read(path: Path) -> tuple[bytes, InMessage]:
+    """Return the bytes of a file, and what stands for it where processes are counted."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(), _place_of(path, os.fstat(file.fileno()))
     except OSError as error:
         raise RejectedMessageError(ImageReason.UNREADABLE, str(error)) from error
+
+
+def _place_of(path: Path, status: os.stat_result) -> InMessage:
+    """Return what stands for a file, which was never on Kafka: one that is written anew is new."""
+    text = f"{path.name}/{status.st_size}/{status.st_mtime_ns}"
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+    return InMessage("inbox", 0, int.from_bytes(digest[:7]), b"", b"")

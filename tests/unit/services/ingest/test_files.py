@@ -2,13 +2,16 @@
 
 import gzip
 import hashlib
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runtime.attempts import AttemptLog
 from runtime.errors import RejectedMessageError, TransientError
+from runtime.in_flight import InFlight, MessageLimits
 from runtime.kafka import OutMessage
 from schemas.codec import decode_image_detections
 from schemas.streams import to_stream_name
@@ -53,6 +56,7 @@ def handler(
     *,
     max_bytes: int = 1 << 20,
     passed_over: dict[str, list[str]] | None = None,
+    in_flight: InFlight | None = None,
     **cards: str,
 ) -> FileHandler:
     said = {} if passed_over is None else passed_over
@@ -64,6 +68,7 @@ def handler(
         rules,
         on_rejected=lambda *each: rejections.append(each),
         on_passed_over=lambda path, names: said.update({path.name: list(names)}),
+        in_flight=in_flight,
     )
 
 
@@ -167,6 +172,45 @@ def test_a_defect_that_is_met_once_rejects_nothing(
 
     monkeypatch.setattr(files, "prepare_image", defective)
     assert handler(FakePublisher()).publish(tmp_path / "image.fits")
+
+
+@pytest.fixture
+def in_flight(tmp_path: Path) -> Iterator[InFlight]:
+    counted = InFlight(AttemptLog(tmp_path / "state", group="g"), MessageLimits(max_attempts=1))
+    yield counted
+    counted.close()
+
+
+def test_the_bytes_of_a_file_are_hashed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_flight: InFlight
+) -> None:
+    (tmp_path / "image.fits").write_bytes(make())
+    sizes: list[int] = []
+    sha256 = hashlib.sha256
+
+    def counted(data: bytes) -> Any:
+        sizes.append(len(data))
+        return sha256(data)
+
+    monkeypatch.setattr(hashlib, "sha256", counted)
+    assert handler(FakePublisher(), in_flight=in_flight).publish(tmp_path / "image.fits")
+    assert [size for size in sizes if size >= len(make())] == [len(make())]
+
+
+def test_a_file_that_ended_a_process_is_tried_again_when_it_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_flight: InFlight
+) -> None:
+    (tmp_path / "image.fits").write_bytes(make())
+    # What a process leaves that is killed while it works at a file.
+    monkeypatch.setattr(AttemptLog, "end", lambda *_: None)
+    publisher = FakePublisher()
+    found = handler(publisher, in_flight=in_flight)
+    assert found.publish(tmp_path / "image.fits")
+    assert not found.publish(tmp_path / "image.fits")
+    assert publisher.messages[1].headers["reason"] == "killed_the_process"
+    (tmp_path / "image.fits").write_bytes(dated(1))
+    os.utime(tmp_path / "image.fits", (1, 1))
+    assert found.publish(tmp_path / "image.fits")
 
 
 def test_a_file_whose_time_nobody_can_tell_comes_last(
