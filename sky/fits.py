@@ -4,11 +4,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from operator import mul
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from astropy.io.fits import Header
 from astropy.io.fits.verify import VerifyError
 
@@ -20,17 +17,14 @@ from sky.header.errors import HeaderError
 __all__ = [
     "FitsImage",
     "HeaderError",
-    "decode_pixels",
     "inherit",
     "later_images",
-    "lowest_code",
     "parse_fits",
-    "stored_plane",
 ]
 
 _BLOCK = 2880
 _CARD = 80
-_DTYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+_PIXEL_TYPES = (8, 16, 32, 64, -32, -64)
 _OVERRIDABLE = re.compile(r"^[A-Z0-9_-]{1,8}$")
 _STRUCTURAL = re.compile(
     r"^(SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|END|CONTINUE|COMMENT|HISTORY)$"
@@ -257,8 +251,8 @@ def _axes(cards: Cards) -> list[int]:
 
 def _bitpix(cards: Cards) -> int:
     bitpix = cards.required_number("BITPIX")
-    if bitpix not in _DTYPES:
-        raise cards.unreadable("BITPIX", f"one of {sorted(_DTYPES)}")
+    if bitpix not in _PIXEL_TYPES:
+        raise cards.unreadable("BITPIX", f"one of {sorted(_PIXEL_TYPES)}")
     return int(bitpix)
 
 
@@ -322,80 +316,3 @@ def _to_value(text: str) -> float | str:
         return int(text)
     number = to_number(text)
     return text if number is None else number
-
-
-@quiet_astropy()
-def decode_pixels(data: bytes, image: FitsImage, plane: int = 0) -> npt.NDArray[np.float32]:
-    """Return the pixels of a plane in one pass over the bytes.
-
-    Parameters
-    ----------
-    data : bytes
-        The FITS file.
-    image : FitsImage
-        What `parse_fits` found in it.
-    plane : int
-        Number of the plane, 0-based; the last axis is the slowest.
-
-    Returns
-    -------
-    (ny, nx) float32
-        Native byte order, C-contiguous, scaled by BSCALE and BZERO; NaN where blank.
-
-    Raises
-    ------
-    HeaderError
-        Codes ``truncated``, ``bad_header``.
-    """
-    raw = stored_plane(data, image, plane)
-    cards = Cards(image.header)
-    scale, zero = cards.required_number("BSCALE"), cards.required_number("BZERO")
-    with np.errstate(over="ignore", invalid="ignore"):
-        if scale in (None, 1.0) and zero in (None, 0.0):
-            pixels = raw.astype(np.float32)
-        else:
-            pixels = (raw * (1.0 if scale is None else scale) + (zero or 0.0)).astype(np.float32)
-    blank = cards.required_number("BLANK") if image.bitpix > 0 else None
-    if blank is not None:
-        pixels[raw == blank] = np.nan
-    return pixels
-
-
-def stored_plane(data: bytes, image: FitsImage, plane: int) -> npt.NDArray[Any]:
-    """Return the pixels of a plane as they are stored: (ny, nx), a view of the file's bytes.
-
-    Raises
-    ------
-    HeaderError
-        Code ``truncated``.
-    """
-    dtype = np.dtype(_DTYPES[image.bitpix])
-    strides = [stride * dtype.itemsize for stride in image.strides]
-    start = image.data_offset + sum(map(mul, image.indices(plane), strides[2:]))
-    rows, columns = image.shape
-    needed = start + (rows - 1) * strides[1] + (columns - 1) * strides[0] + dtype.itemsize
-    if len(data) < needed:
-        raise HeaderError(
-            "truncated",
-            f"the header promises {needed} bytes, {len(data)} came; the file is cut short",
-        )
-    return np.ndarray((rows, columns), dtype, data, start, (strides[1], strides[0]))
-
-
-def lowest_code(image: FitsImage) -> np.float32 | None:
-    """Return the pixel that the lowest whole number of a file stands for, where it may be a blank.
-
-    None if the pixels are no signed whole numbers, or if BLANK names another one.
-    """
-    if image.bitpix <= 8:
-        return None
-    cards = Cards(image.header)
-    if "BLANK" in cards:
-        return None
-    lowest = float(np.iinfo(_DTYPES[image.bitpix]).min)
-    scale, zero = cards.required_number("BSCALE"), cards.required_number("BZERO") or 0.0
-    scale = 1.0 if scale is None else scale
-    # With this zero the lowest code is 0 of unsigned numbers: FITS 4.0, table 11.
-    if zero == -lowest * scale:
-        return None
-    return np.float32(lowest * scale + zero)

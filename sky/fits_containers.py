@@ -10,8 +10,9 @@ import numpy as np
 from astropy.io import fits
 from astropy.io.fits import Header
 
-from sky.fits import FitsImage, inherit, parse_fits, stored_plane
+from sky.fits import FitsImage, inherit, parse_fits
 from sky.fits_extensions import with_other_images
+from sky.fits_pixels import stored_plane
 from sky.header.axes import find_axis
 from sky.header.cards import Cards, quiet_astropy
 from sky.header.casa_beams import set_casa_beam

@@ -26,8 +26,8 @@ def read_stamp(data: bytes) -> Cutout:
     HeaderError
         If the file is damaged.
     """
-    from sky.fits import decode_pixels  # noqa: PLC0415  (astropy: slow to import)
     from sky.fits_containers import open_fits  # noqa: PLC0415
+    from sky.fits_pixels import decode_pixels  # noqa: PLC0415  (astropy: slow to import)
     from sky.header.celestial import to_wcs_header  # noqa: PLC0415
 
     unpacked, image = open_fits(data, {}, max_bytes=_MOST_BYTES)

@@ -135,8 +135,8 @@ class ImagePixels:
 
 
 def _decode(row: Mapping[str, Any], data: bytes, cards: Mapping[str, str]) -> PixelImage:
-    from sky.fits import decode_pixels  # noqa: PLC0415  (astropy: slow to import)
     from sky.fits_containers import open_fits  # noqa: PLC0415  (the same)
+    from sky.fits_pixels import decode_pixels  # noqa: PLC0415  (astropy: slow to import)
     from sky.metadata import read_metadata  # noqa: PLC0415  (the same)
     from sky.wcs import SkyProjection  # noqa: PLC0415  (the same)
 

@@ -11,8 +11,8 @@ from services.extract.errors import RejectedImageError
 from services.extract.models import FinderParameters, FloatArray, Image
 from services.extract.steps.background import measure_background
 from services.extract.steps.ellipses import to_beam_shape
-from sky.fits import decode_pixels
 from sky.fits_containers import open_fits
+from sky.fits_pixels import decode_pixels
 from sky.rms_grid import rms_at
 
 __all__ = ["use_maps"]

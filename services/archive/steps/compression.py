@@ -9,8 +9,9 @@ import numpy.typing as npt
 from astropy.io import fits
 from astropy.io.fits import Header
 
-from sky.fits import FitsImage, decode_pixels
+from sky.fits import FitsImage
 from sky.fits_containers import open_fits
+from sky.fits_pixels import decode_pixels
 from sky.header.cards import quiet_astropy
 
 __all__ = ["compress"]

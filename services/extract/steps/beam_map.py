@@ -14,8 +14,8 @@ from services.extract.errors import RejectedImageError
 from services.extract.models import BeamShape, Image, axes_of
 from services.extract.steps.ellipses import header_beam
 from sky.elementary_functions import sin_cos
-from sky.fits import decode_pixels
 from sky.fits_containers import open_fits
+from sky.fits_pixels import decode_pixels
 from sky.header.celestial import to_wcs_header
 from sky.header.errors import HeaderError
 from sky.small_matrices import inverses, transformed

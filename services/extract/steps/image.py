@@ -8,8 +8,8 @@ from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError, SeveralPlanesError
 from services.extract.models import Image
 from services.extract.steps.ellipses import header_beam
-from services.extract.steps.pixels import blank_constants, check_pixels
-from sky.fits import FitsImage, HeaderError, decode_pixels, lowest_code
+from services.extract.steps.pixels import check_pixels, read_pixels
+from sky.fits import FitsImage, HeaderError
 from sky.fits_containers import open_fits
 from sky.header.celestial import to_wcs_header
 from sky.metadata import HeaderMetadata, read_metadata
@@ -69,12 +69,9 @@ def open_image(
         if fits.n_planes_of_file > 1:
             raise SeveralPlanesError(data, fits)
         metadata, wcs_header, projection = check_header(fits)
-        pixels = decode_pixels(data, fits)
+        pixels, blanked, extremes = read_pixels(data, fits)
     except HeaderError as error:
         raise RejectedImageError(ImageReason(error.code), str(error)) from error
-    blanked, extremes = blank_constants(
-        pixels, is_integer=fits.bitpix > 0, lowest_code=lowest_code(fits)
-    )
     pixel_deg = projection.pixel_scale_deg(fits.shape)
     _check_beam(metadata, fits.shape, pixel_deg)
     factor = metadata.jy_beam_factor(pixel_deg)

@@ -1,15 +1,18 @@
-"""Checks of pixels: constants that stand for blank, and impossible values."""
+"""Pixels of a file, and their checks: constants that stand for blank, and impossible values."""
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError
-from services.extract.kernels.scan import scan_pixels
+from services.extract.kernels.scan import scan_pixels, swap_and_scan
+from sky.fits import FitsImage
+from sky.fits_pixels import decode_pixels, lowest_code, plain_floats
 
-__all__ = ["blank_constants", "check_pixels"]
+__all__ = ["blank_constants", "check_pixels", "read_pixels"]
 
 Pixels = npt.NDArray[np.float32]
+Extremes = tuple[np.float32, np.float32]
 
 # Values that imagers and converters write for blank pixels, besides NaN and BLANK.
 _USUAL_BLANKS = np.array(
@@ -30,9 +33,44 @@ _MOST_VALUES = 8
 _HIGHEST_WHOLE = -10
 
 
+def read_pixels(data: bytes, fits: FitsImage) -> tuple[Pixels, tuple[str, ...], Extremes]:
+    """Return the pixels of an image without the constants that stand for blank.
+
+    Parameters
+    ----------
+    data : bytes
+        The FITS file.
+    fits : FitsImage
+        What `open_fits` found in it.
+
+    Returns
+    -------
+    (ny, nx) float32
+        As of `decode_pixels`, NaN where blank.
+    tuple of str, tuple of two float32
+        As of `blank_constants`.
+
+    Raises
+    ------
+    HeaderError
+        Codes ``truncated``, ``bad_header``.
+    """
+    stored = plain_floats(data, fits)
+    if stored is None:
+        pixels = decode_pixels(data, fits)
+        return pixels, *blank_constants(
+            pixels, is_integer=fits.bitpix > 0, lowest_code=lowest_code(fits)
+        )
+    pixels = np.empty(fits.shape, np.float32)
+    values = _suspects(stored.view(">f4"))
+    n_pairs = np.empty(values.size, np.int64)
+    extremes = swap_and_scan(stored, values, n_pairs, pixels.view(np.uint32), pixels)
+    return pixels, *_blank_suspects(pixels, values, n_pairs, extremes, is_integer=False)
+
+
 def blank_constants(
     pixels: Pixels, *, is_integer: bool, lowest_code: np.float32 | None = None
-) -> tuple[tuple[str, ...], tuple[np.float32, np.float32]]:
+) -> tuple[tuple[str, ...], Extremes]:
     """Set constants that stand for blank to NaN, in place; return which, with their counts.
 
     Recognised are the usual blank values (such as -32768, 1e20 or the largest float) where they
@@ -55,14 +93,31 @@ def blank_constants(
     tuple of two float32
         Lowest and highest of the other pixels; the lowest is the larger one if there is none.
     """
-    corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1]]
-    values = np.array(
-        list(dict.fromkeys([0.0, *corners[np.isfinite(corners)].tolist()])), np.float32
-    )
+    values = _suspects(pixels)
     if is_integer:
         values = np.array([] if lowest_code is None else [lowest_code], np.float32)
     n_pairs = np.empty(values.size, np.int64)
     extremes = scan_pixels(pixels, values, n_pairs)
+    return _blank_suspects(pixels, values, n_pairs, extremes, is_integer=is_integer)
+
+
+def _suspects(pixels: Pixels) -> Pixels:
+    """Return zero and the values of the corners, which may be those of a blank border."""
+    corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1]]
+    return np.array(
+        list(dict.fromkeys([0.0, *corners[np.isfinite(corners)].tolist()])), np.float32
+    )
+
+
+def _blank_suspects(
+    pixels: Pixels,
+    values: Pixels,
+    n_pairs: npt.NDArray[np.int64],
+    extremes: Extremes,
+    *,
+    is_integer: bool,
+) -> tuple[tuple[str, ...], Extremes]:
+    """Blank the usual values at the extremes, and suspects that have as many neighbours."""
     found = _blank_extremes(pixels, extremes, is_integer=is_integer)
     for value in values[n_pairs >= _LEAST_RUN_FRACTION * _LEAST_PIXELS]:
         found += _blank_runs(pixels, value)
@@ -104,14 +159,12 @@ def check_pixels(lowest: np.float32, highest: np.float32) -> None:
         )
 
 
-def _extremes(pixels: Pixels) -> tuple[np.float32, np.float32]:
+def _extremes(pixels: Pixels) -> Extremes:
     """Return the lowest and highest value; the lowest is the larger one if there is none."""
     return scan_pixels(pixels, np.empty(0, np.float32), np.empty(0, np.int64))
 
 
-def _blank_extremes(
-    pixels: Pixels, extremes: tuple[np.float32, np.float32], *, is_integer: bool
-) -> list[str]:
+def _blank_extremes(pixels: Pixels, extremes: Extremes, *, is_integer: bool) -> list[str]:
     found: list[str] = []
     for _ in range(_MOST_VALUES):
         blanked: list[str] = []
@@ -132,7 +185,7 @@ def _is_blank_value(value: np.float32) -> bool:
     return bool(np.isfinite(value) & (is_usual | (np.abs(value) >= _HIGHEST_VALUE)))
 
 
-def _is_below_any_sky(value: np.float32, extremes: tuple[np.float32, np.float32]) -> bool:
+def _is_below_any_sky(value: np.float32, extremes: Extremes) -> bool:
     """Return whether a value is the lowest and suspect enough to look for runs of it."""
     lowest, highest = extremes
     is_whole = value <= _HIGHEST_WHOLE and value == np.rint(value)

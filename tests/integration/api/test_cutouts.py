@@ -21,8 +21,9 @@ from runtime.kafka import (
 from runtime.settings import KafkaSettings
 from schemas.identity import digest_image
 from schemas.topics import Topics
-from sky.fits import decode_pixels, parse_fits
+from sky.fits import parse_fits
 from sky.fits_containers import open_fits
+from sky.fits_pixels import decode_pixels
 from sky.header.celestial import to_wcs_header
 from tests.integration.runtime.test_retention import delete_records
 from tests.support.api_rows import Rows, rows_of

@@ -15,7 +15,8 @@ from runtime.kafka import ensure_topics
 from runtime.settings import KafkaSettings
 from schemas.identity import digest_image
 from schemas.topics import Topics
-from sky.fits import decode_pixels, parse_fits
+from sky.fits import parse_fits
+from sky.fits_pixels import decode_pixels
 from tests.integration.api.test_cutouts import stored
 from tests.integration.runtime.test_retention import delete_records
 from tests.support.api_rows import Rows, rows_of

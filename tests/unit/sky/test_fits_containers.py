@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.settings.pipeline import ImageLimits
-from sky.fits import HeaderError, decode_pixels, parse_fits
+from sky.fits import HeaderError, parse_fits
 from sky.fits_containers import decompress, is_image_file, open_fits, split_planes
+from sky.fits_pixels import decode_pixels
 from sky.metadata import read_metadata
 from tests.support.examples import examples
 from tests.support.fits_images import CARDS, make, pixels, write

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from sky.fits import FitsImage, decode_pixels
+from sky.fits import FitsImage
 from sky.fits_containers import open_fits, split_file
+from sky.fits_pixels import decode_pixels
 from sky.metadata import read_metadata
 from tests.support.fits_images import CARDS, make, pixels, several_images, write
 

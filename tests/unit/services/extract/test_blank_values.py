@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.extract.steps.pixels import blank_constants
-from sky.fits import decode_pixels, lowest_code, parse_fits
+from sky.fits import parse_fits
+from sky.fits_pixels import decode_pixels, lowest_code
 
 Mask = np.ndarray
 RNG = np.random.default_rng(4)

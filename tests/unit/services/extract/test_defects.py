@@ -44,7 +44,7 @@ IMAGE_STEPS = [
         "RecentImages.put",
     )),
     *(f"{STEPS}.image.{name}" for name in (
-        "open_fits", "to_wcs_header", "read_metadata", "decode_pixels", "blank_constants",
+        "open_fits", "to_wcs_header", "read_metadata", "read_pixels",
         "HeaderMetadata.jy_beam_factor", "check_pixels",
     )),
     f"{STEPS}.image_message.digest_image", f"{STEPS}.image_message.to_stream_name",
@@ -140,7 +140,7 @@ def run(handler: MessageHandler, message: InMessage, folder: Path) -> dict[str, 
 @pytest.mark.parametrize(
     ("step", "error"),
     [(step, DEFECTS[number % len(DEFECTS)]) for number, step in enumerate(IMAGE_STEPS)]
-    + [(f"{STEPS}.image.decode_pixels", error) for error in DEFECTS],
+    + [(f"{STEPS}.image.read_pixels", error) for error in DEFECTS],
     ids=lambda each: named(each) if isinstance(each, Exception) else each.rpartition("steps.")[2],
 )
 def test_an_image_at_which_any_step_fails_twice_is_recorded(

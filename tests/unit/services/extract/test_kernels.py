@@ -9,7 +9,7 @@ from services.extract.kernels.background import background_grid, fill_blank_cell
 from services.extract.kernels.free_gaussian import fit_gaussian
 from services.extract.kernels.islands import find_peaks
 from services.extract.kernels.measure import fit_beam
-from services.extract.kernels.scan import scan_pixels
+from services.extract.kernels.scan import scan_pixels, swap_and_scan
 from services.extract.kernels.significance import segment_starts, significance_row
 from sky.margin import searched_pixels
 from tests.support import reference
@@ -224,6 +224,12 @@ def test_one_pass_finds_extremes_and_runs(shape: tuple[int, int], blank: float) 
         assert (lowest, highest) == (np.nanmin(pixels), np.nanmax(pixels))
     pairs = [np.sum((pixels[:, 1:] == each) & (pixels[:, :-1] == each)) for each in values]
     assert n_pairs.tolist() == pairs
+    stored = np.frombuffer(pixels.astype(">f4").tobytes(), np.uint32).reshape(shape)
+    swapped, n_swapped = np.empty(shape, np.float32), np.full(3, -1)
+    scanned = swap_and_scan(stored, values, n_swapped, swapped.view(np.uint32), swapped)
+    assert scanned == (lowest, highest)
+    assert n_swapped.tolist() == pairs
+    np.testing.assert_array_equal(swapped.view(np.uint32), pixels.view(np.uint32))
 
 
 def gaussian(shape: tuple[int, int], x: float, y: float, abc: tuple[float, ...]) -> np.ndarray:
