@@ -24,6 +24,7 @@ from runtime.errors import (
 from runtime.health import Health
 from runtime.in_flight import MessageLimits, time_limit
 from runtime.kafka import (
+    CheckedConsumer,
     DeferredMessages,
     InMessage,
     LostMessages,
@@ -203,7 +204,7 @@ class _LostBooks:
 
 def run_transform(
     *,
-    consumer: Consumer,
+    consumer: CheckedConsumer,
     producer: Producer,
     handlers: Mapping[str, MessageHandler],
     stop: StopFlag,

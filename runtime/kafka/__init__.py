@@ -10,7 +10,12 @@ from runtime.kafka.admin import (
     fetch_cluster_id,
 )
 from runtime.kafka.broker_clock import BrokerClock
-from runtime.kafka.clients import MAX_MESSAGE_BYTES, create_consumer, create_producer
+from runtime.kafka.clients import (
+    MAX_MESSAGE_BYTES,
+    CheckedConsumer,
+    create_consumer,
+    create_producer,
+)
 from runtime.kafka.consuming import InMessage, OffsetTracker, consume_batch, without_bytes
 from runtime.kafka.deferring import DeferredMessages
 from runtime.kafka.group_offsets import ConsumedHorizon, GroupOffsets, Offsets
@@ -24,6 +29,7 @@ from runtime.kafka.tailing import TopicTail
 __all__ = [
     "MAX_MESSAGE_BYTES",
     "BrokerClock",
+    "CheckedConsumer",
     "ClusterCheck",
     "ConsumedHorizon",
     "DeferredMessages",

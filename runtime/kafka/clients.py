@@ -1,10 +1,12 @@
 """Producers and consumers with the settings for large images and acknowledged results."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
 
 from runtime.kafka.connection import common_config
 from runtime.kafka.identity import ClusterCheck
@@ -14,6 +16,8 @@ from runtime.settings import KafkaSettings
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
+    "CheckedConsumer",
+    "FirstOffsets",
     "client_logger",
     "create_consumer",
     "create_producer",
@@ -28,6 +32,9 @@ _FETCH_BYTES = 8 << 20
 # A partition is asked for again so soon after the queue was full: the client's own second leaves
 # a handler that is behind without work for most of it.
 _FULL_QUEUE_WAIT_MS = 10
+_ANSWER_S = 10.0
+# By topic and partition.
+FirstOffsets = dict[tuple[str, int], Future[ListOffsetsResultInfo]]
 
 
 def client_logger() -> logging.Logger:
@@ -79,7 +86,7 @@ def create_producer(settings: KafkaSettings, *, linger_ms: int = 0) -> Producer:
     )
 
 
-class _CheckedConsumer(Consumer):
+class CheckedConsumer(Consumer):
     """A consumer that gives no message of a cluster that has taken the port of its own."""
 
     def __init__(
@@ -89,9 +96,21 @@ class _CheckedConsumer(Consumer):
         self._cluster = ClusterCheck(settings)
 
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]:
+        """Return messages as `Consumer` does."""
         messages = super().consume(num_messages, timeout)
         self._cluster.check()
         return messages
+
+    def ask_first_offsets(self, partitions: Iterable[tuple[str, int]]) -> FirstOffsets:
+        """Ask for the first offset that partitions have, of all at once, and do not wait.
+
+        On the consumer's own connection the broker would answer each question after the fetch
+        that waits there for messages.
+        """
+        earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+        asked = {TopicPartition(*each): earliest for each in partitions}
+        answers = self._cluster.client.list_offsets(asked, request_timeout=_ANSWER_S)
+        return {(each.topic, each.partition): answer for each, answer in answers.items()}
 
 
 def create_consumer(
@@ -101,7 +120,7 @@ def create_consumer(
     commits_to_kafka: bool = True,
     fetch_bytes: int = _FETCH_BYTES,
     fetch_wait_ms: int = 50,
-) -> Consumer:
+) -> CheckedConsumer:
     """Return a consumer that commits only the offsets given to `store_offsets`.
 
     Parameters
@@ -122,7 +141,7 @@ def create_consumer(
     # the session of its predecessor times out.
     instance = f"{group}-{settings.instance_id}"
     member = {"group.instance.id": instance} if settings.instance_id else {}
-    return _CheckedConsumer(
+    return CheckedConsumer(
         _consumer_config(settings, group)
         | member
         | {
@@ -143,7 +162,7 @@ def create_consumer(
     )
 
 
-def create_reader(settings: KafkaSettings, *, name: str) -> Consumer:
+def create_reader(settings: KafkaSettings, *, name: str) -> CheckedConsumer:
     """Return a consumer that is assigned partitions by hand: no group, no commits.
 
     Offsets that the broker does not have any more are replaced by the end of the topic.
@@ -155,7 +174,7 @@ def create_reader(settings: KafkaSettings, *, name: str) -> Consumer:
     name : str
         Its name; prefixed like the topics.
     """
-    return _CheckedConsumer(
+    return CheckedConsumer(
         _consumer_config(settings, name)
         | {
             "enable.auto.commit": False,

@@ -52,6 +52,13 @@ class ClusterCheck:
         self._next_s = 0.0
         self._client: AdminClient | None = None
 
+    @property
+    def client(self) -> AdminClient:
+        """Return what asks on that connection, also about other things."""
+        if self._client is None:  # log_level 0: the consumer logs what there is to say
+            self._client = AdminClient(common_config(self._settings) | {"log_level": 0})
+        return self._client
+
     def check(self) -> None:
         """Ask again if the last answer is old; a broker that is away is no other one.
 
@@ -62,11 +69,9 @@ class ClusterCheck:
         """
         if time.monotonic() < self._next_s:
             return
-        if self._client is None:  # log_level 0: the consumer logs what there is to say
-            self._client = AdminClient(common_config(self._settings) | {"log_level": 0})
         try:
             # One topic: a shared broker may have thousands.
-            found = self._client.list_topics(self._topic, timeout=_ANSWER_S).cluster_id
+            found = self.client.list_topics(self._topic, timeout=_ANSWER_S).cluster_id
         except KafkaException:
             found = None
         self._next_s = time.monotonic() + _INTERVAL_S

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from runtime.errors import RejectedMessageError, TransientError
+from runtime.kafka.clients import CheckedConsumer, FirstOffsets
 from runtime.kafka.consuming import InMessage, without_bytes
 from runtime.logging import get_logger
 
@@ -17,6 +18,7 @@ _IDLE_INTERVAL_S = 10.0
 # What a partition must hold: a restart of everything, and somebody who looks at it.
 _LEAST_TIME = timedelta(minutes=5)
 _RATE_WINDOW = timedelta(minutes=1)
+_Place = tuple[str, int]
 
 
 def lost_by_retention(message: InMessage) -> RejectedMessageError:
@@ -37,23 +39,26 @@ class LostMessages:
 
     Parameters
     ----------
-    consumer : Consumer
+    consumer : CheckedConsumer
         Reads the topics.
     """
 
-    def __init__(self, consumer: Consumer) -> None:
+    def __init__(self, consumer: CheckedConsumer) -> None:
         self._consumer = consumer
-        self._next: dict[tuple[str, int], int] = {}
+        self._next: dict[_Place, int] = {}
         # Partitions that are new: those whose offset Kafka has, and those to be compared.
         self._committed: list[TopicPartition] = []
-        self._unchecked: set[tuple[str, int]] = set()
+        self._unchecked: set[_Place] = set()
         self._next_idle_s = 0.0
+        # What was asked while no message came.
+        self._asked: FirstOffsets = {}
 
     def assign(self, offsets: Iterable[TopicPartition]) -> None:
         """Begin with these offsets of partitions; negative: the group has none yet."""
         for each in offsets:
             place = (each.topic, each.partition)
             self._next.pop(place, None)
+            self._unchecked.discard(place)
             if each.offset >= 0:
                 self._next[place] = each.offset
                 self._unchecked.add(place)
@@ -73,26 +78,28 @@ class LostMessages:
         if self._committed:
             self.assign(self._read_committed(self._committed))
             self._committed = []
-        for place in tuple(self._unchecked):
-            yield from self._lose(*place, self._next[place], self._low(*place))
+        if not self._unchecked:
+            return
+        for place, low in self._read_lows(self._unchecked).items():
+            yield from self._lose(*place, self._next[place], low)
             self._unchecked.discard(place)
 
     def while_idle(self) -> Iterator[InMessage]:
-        """Give what is lost where no message follows; asks every 10 s.
+        """Give what is lost where no message follows; asks every 10 s, and waits for no answer.
 
-        To be called only when the consumer has given none: what it has fetched is not lost.
-
-        Raises
-        ------
-        TransientError
-            If the broker does not answer.
+        To be called only when the consumer has given none: what it has fetched is not lost. A
+        broker that does not answer is asked again.
         """
-        if time.monotonic() < self._next_idle_s:
-            return
-        for topic, partition in tuple(self._next):
-            place = (topic, partition)
-            yield from self._lose(*place, self._next[place], self._low(*place))
-        self._next_idle_s = time.monotonic() + _IDLE_INTERVAL_S
+        if self._asked:
+            if not all(answer.done() for answer in self._asked.values()):
+                return
+            asked, self._asked = self._asked, {}
+            for place, answer in asked.items():
+                if answer.exception() is None and place in self._next:
+                    yield from self._lose(*place, self._next[place], answer.result().offset)
+        elif self._next and time.monotonic() >= self._next_idle_s:
+            self._asked = self._consumer.ask_first_offsets(self._next)
+            self._next_idle_s = time.monotonic() + _IDLE_INTERVAL_S
 
     def release(self, partitions: Iterable[TopicPartition]) -> None:
         """Forget partitions that were revoked: another process counts what they lose."""
@@ -111,7 +118,7 @@ class LostMessages:
         place = (message.topic, message.partition)
         expected = self._next.get(place, message.offset)
         if message.offset > expected:
-            end = min(self._low(*place), message.offset)
+            end = min(self._read_lows([place])[place], message.offset)
             yield from self._lose(*place, expected, end)
         self._next[place] = message.offset + 1
 
@@ -134,14 +141,13 @@ class LostMessages:
         except KafkaException as error:
             raise TransientError(f"Kafka does not answer: {error}") from error
 
-    def _low(self, topic: str, partition: int) -> int:
+    def _read_lows(self, places: Iterable[_Place]) -> dict[_Place, int]:
+        """Return the first offset that the broker has of each partition."""
+        asked = self._consumer.ask_first_offsets(places)
         try:
-            low, _ = self._consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=_ANSWER_S, cached=False
-            )
+            return {place: int(answer.result().offset) for place, answer in asked.items()}
         except KafkaException as error:
             raise TransientError(f"Kafka does not answer: {error}") from error
-        return int(low)
 
 
 class RetentionWatch:

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from runtime.advisory_lock import FENCE_S
 from runtime.dead_letters import DeadLetters
@@ -67,7 +67,7 @@ class KafkaSender:
         self._producer: Producer = create_producer(settings, linger_ms=_LINGER_MS)
         # It never subscribes, so it is no member of the group.
         anonymous = settings.model_copy(update={"instance_id": None})
-        self._reader: Consumer = create_consumer(anonymous, group=group, commits_to_kafka=False)
+        self._reader = create_consumer(anonymous, group=group, commits_to_kafka=False)
         self._cluster = ClusterCheck(settings)
         self._lost: LostMessages | None = None
         self._ends: LowWatermark = {}  # unknown: topics are searched from their start

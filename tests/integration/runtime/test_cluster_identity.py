@@ -20,7 +20,7 @@ from runtime.kafka import (
     identity,
     produce_and_wait,
 )
-from runtime.kafka.clients import _CheckedConsumer
+from runtime.kafka.clients import CheckedConsumer
 from runtime.retry import RetryPolicy
 from runtime.settings import KafkaSettings
 from runtime.stop_flag import StopFlag
@@ -90,7 +90,7 @@ def test_no_message_waits_for_the_question_which_cluster_it_is_of(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("asked on the connection that fetches")
 
-    monkeypatch.setattr(_CheckedConsumer, "list_topics", refuse, raising=False)
+    monkeypatch.setattr(CheckedConsumer, "list_topics", refuse, raising=False)
     asked: list[str | None] = []
     monkeypatch.setattr(identity, "check_cluster_id", lambda _settings, found: asked.append(found))
     produce_and_wait(create_producer(settings), [OutMessage(topic, b"", b"an image")])

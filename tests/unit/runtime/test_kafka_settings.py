@@ -49,7 +49,7 @@ def test_a_member_that_is_silent_for_the_session_loses_its_partitions(
     put(monkeypatch, {"SESSION_TIMEOUT_S": str(session_s), "INSTANCE_ID": "extract-0"})
     given: dict[str, object] = {}
     monkeypatch.setattr(
-        clients, "_CheckedConsumer", lambda config, **_: given.update(config) or object()
+        clients, "CheckedConsumer", lambda config, **_: given.update(config) or object()
     )
     clients.create_consumer(load_settings().kafka, group="extract")
     assert given["session.timeout.ms"] == int(1000 * session_s)
@@ -61,7 +61,7 @@ def test_a_full_queue_is_filled_again_before_a_handler_is_out_of_work(
 ) -> None:
     given: dict[str, float] = {}
     monkeypatch.setattr(
-        clients, "_CheckedConsumer", lambda config, **_: given.update(config) or object()
+        clients, "CheckedConsumer", lambda config, **_: given.update(config) or object()
     )
     clients.create_consumer(load_settings().kafka, group="extract")
     # A queue of the smallest images of a night holds a hundred of them, of 5 ms each.
