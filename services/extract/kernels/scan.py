@@ -92,8 +92,10 @@ def swap_and_scan(
     ----------
     stored : (ny, nx) uint32
         Image as FITS stores it, the highest byte first.
-    values, n_pairs
+    values : (n,) float32
         As in `scan_pixels`.
+    n_pairs : (n,) int64
+        Out, as in `scan_pixels`.
     words, pixels : (ny, nx) uint32 and float32
         Out: the image; two views of the same memory.
 
