@@ -8,9 +8,9 @@ from typing import TypedDict
 
 import asyncpg
 
-from livetrap.database.printable import to_printable
 from livetrap.operator.backlog import count_waiting
 from livetrap.operator.ledger import count_outcomes
+from livetrap.printable import to_printable
 from livetrap.stack.paths import MIN_FREE_BYTES
 from livetrap.stack.readiness import is_api_ready
 from livetrap.stack.state import StackState, describe_links, read_running

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from livetrap.database.connection import with_connection
-from livetrap.database.printable import to_printable
 from livetrap.operator.streams import find_stream
+from livetrap.printable import to_printable
 from runtime.errors import SettingsError
 from runtime.settings import Settings
 from runtime.sql import Queries

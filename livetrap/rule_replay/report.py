@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from livetrap.database.printable import to_printable
+from livetrap.printable import to_printable
 from livetrap.rule_replay.dry_run import ReplayedEvent
 
 __all__ = ["render_report"]

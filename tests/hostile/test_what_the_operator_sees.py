@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livetrap.cli import run
-from livetrap.database.printable import to_printable
 from livetrap.operator.alerts import render_alerts, render_deliveries
 from livetrap.operator.dead_letters import render
 from livetrap.operator.streams import render_stream, render_streams
 from livetrap.operator.subscribers import render_subscribers
 from livetrap.operator.suppressed_events import render_suppressed
+from livetrap.printable import to_printable
 
 EVIL = "\x1b]0;owned\x07\x1b[2Jname\nforged  line\r\u202e\u200b\x9b31m"
 TIME = datetime(2026, 3, 1, tzinfo=UTC)
