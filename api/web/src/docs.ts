@@ -30,6 +30,10 @@ interface Description {
 }
 type Schemas = Record<string, Schema>;
 
+// The description is made when it is first asked for.
+const TIME_OUT_MS = 60_000;
+const ASK_AGAIN_MS = 2000;
+
 function make(name: string, text: string | null = null, ...children: Node[]): HTMLElement {
   const made = document.createElement(name);
   if (text) made.textContent = text;
@@ -94,9 +98,25 @@ function describe(path: string, method: string, operation: Operation, all: Schem
   return box;
 }
 
-const answer = await fetch("api/v1/openapi.json", { signal: AbortSignal.timeout(10_000) });
-const description = (await answer.json()) as Description;
 const place = document.getElementById("docs");
+
+/** Ask until it comes: a busy server makes it in its own time, and one that is away comes back. */
+async function fetchDescription(): Promise<Description> {
+  for (;;) {
+    try {
+      const answer = await fetch("api/v1/openapi.json", { signal: AbortSignal.timeout(TIME_OUT_MS) });
+      if (answer.ok) return (await answer.json()) as Description;
+    } catch {
+      // Said below: the reason is the browser's, and in its console.
+    }
+    const words = make("p", "The server does not send the description of the API; asking again.");
+    words.className = "empty";
+    place?.replaceChildren(words);
+    await new Promise((done) => setTimeout(done, ASK_AGAIN_MS));
+  }
+}
+
+const description = await fetchDescription();
 place?.replaceChildren(make("p", plain(description.info.description)));
 for (const [path, operations] of Object.entries(description.paths)) {
   for (const [method, operation] of Object.entries(operations)) {
