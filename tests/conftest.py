@@ -77,13 +77,17 @@ def pytest_configure_node(node: object) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the servers of a parallel run; remove the databases of folders that are gone."""
+    """Stop the servers of a parallel run; remove what killed runs have left."""
     if SHARED_SERVERS in config.stash:
         config.stash[SHARED_SERVERS].close()
     if os.geteuid() == 0 and not hasattr(config, "workerinput"):
         from livetrap.stack.leftovers import remove_leftovers
 
         remove_leftovers(Path(tempfile.gettempdir()))
+    if not hasattr(config, "workerinput"):
+        from tests.support.browser_profiles import remove_profiles
+
+        remove_profiles(Path(tempfile.gettempdir()))
 
 
 @pytest.fixture(scope="session", autouse=True)

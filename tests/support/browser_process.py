@@ -3,6 +3,7 @@
 import atexit
 import json
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from websockets.sync.client import connect
+
+from livetrap.stack.child import bind_to_parent
+from tests.support.browser_profiles import PREFIX
 
 __all__ = ["CHROMIUM", "open_tab"]
 
@@ -34,9 +38,10 @@ class _Browser:
 
     def __init__(self) -> None:
         assert CHROMIUM is not None
-        self._profile = Path(tempfile.mkdtemp(prefix="livetrap-chromium-"))
+        self._profile = Path(tempfile.mkdtemp(prefix=PREFIX))
+        command = [CHROMIUM, *_OPTIONS, f"--user-data-dir={self._profile}", "about:blank"]
         self._process = subprocess.Popen(
-            [CHROMIUM, *_OPTIONS, f"--user-data-dir={self._profile}", "about:blank"],
+            bind_to_parent(command, death_signal=signal.SIGTERM),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
