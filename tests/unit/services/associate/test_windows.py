@@ -81,7 +81,7 @@ def test_after_an_outage_a_missing_band_is_waited_for_anew() -> None:
 
 
 def test_idle_streams_leave_memory_and_go_on_where_they_were() -> None:
-    names = [f"idle-{number}" for number in range(200)]
+    names = [f"idle-{number}" for number in range(100)]
     days = [
         replace(image(step, freq_eff_hz=band), n_bands=2)
         for step in range(40)
