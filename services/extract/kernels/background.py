@@ -40,7 +40,7 @@ def _load_cell(
     """
     y0, y1, x0, x1 = cell
     n_rows = (y1 - y0) // step
-    part = box[: (n_rows // _ROWS + 1) * _ROWS]
+    part = box[: (n_rows + _ROWS - 1) // _ROWS * _ROWS]
     for y in range(part.shape[0]):
         n_used = x1 - x0 if y < n_rows else 0
         offset = (step - 1) * (y // 4 & 1)
@@ -197,8 +197,9 @@ def background_grid(
     """
     ny, nx = pixels.shape
     rows, columns = mean.shape
-    width = (nx // columns // _LANES + 1) * _LANES
-    box = np.empty(((ny // rows // _ROWS + 1) * _ROWS, width), np.float32)
+    # Some cells are a pixel wider and higher than others, unless all are the same.
+    width = (-(-nx // columns) + _LANES - 1) // _LANES * _LANES
+    box = np.empty((-(-ny // rows) + _ROWS, width), np.float32)
     sums = (np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32))
     n_known = 0
     for row in range(rows):

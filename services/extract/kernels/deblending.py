@@ -6,7 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["drop_shallow_peaks"]
+from services.extract.kernels.grids import grids_at
+from services.extract.kernels.neighbours import nearest_neighbours
+
+__all__ = ["drop_shallow_peaks", "separate_peaks"]
 
 
 @njit(
@@ -67,3 +70,59 @@ def drop_shallow_peaks(
             if own - lowest < contrast_sigma * rms[peak]:
                 keep[peak] = False
                 break
+
+
+@njit(
+    "Tuple((int64[::1], int64[::1], int64[::1], float64[::1], float64[::1]))(float32[:, ::1],"
+    " float64[:, ::1], float64[:, ::1], int64[::1], int64[::1], int64[::1], float64, float64,"
+    " int64)",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def separate_peaks(
+    pixels: npt.NDArray[np.float32],
+    mean: npt.NDArray[np.float64],
+    rms: npt.NDArray[np.float64],
+    y: npt.NDArray[np.int64],
+    x: npt.NDArray[np.int64],
+    island: npt.NDArray[np.int64],
+    contrast_sigma: float,
+    radius_px: float,
+    n_compared: int,
+) -> tuple[
+    npt.NDArray[np.int64],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.float64],
+    npt.NDArray[np.float64],
+]:
+    """Return the peaks that are no noise on the flank of a higher one, with background and noise.
+
+    Parameters
+    ----------
+    pixels : (ny, nx) float32
+        Image [Jy/beam].
+    mean, rms : (rows, columns) float64
+        Grids without NaN [Jy/beam].
+    y, x, island : (n,) int64
+        Peaks in raster order [px], and the number of the island of each.
+    contrast_sigma : float
+        As of `drop_shallow_peaks`; 0: all remain.
+    radius_px : float
+        Peaks so near are compared [px].
+    n_compared : int
+        How many of them at most.
+
+    Returns
+    -------
+    y, x, island, background, rms : five (m,) arrays
+        The peaks that remain [px], and what the grids are there [Jy/beam].
+    """
+    levels, keep = np.empty((2, y.size)), np.ones(y.size, np.bool_)
+    grids_at(mean, rms, pixels.shape, y, x, levels)
+    if contrast_sigma > 0.0 and y.size > 1:
+        near = np.empty((y.size, n_compared), np.int64)
+        nearest_neighbours(y, x, radius_px, near)
+        drop_shallow_peaks(pixels, y, x, levels[1], near, contrast_sigma, keep)
+    return y[keep], x[keep], island[keep], levels[0][keep], levels[1][keep]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["nearest_neighbours", "pairs_within", "those_within"]
+__all__ = ["nearest_neighbours", "nearest_two_ways", "pairs_within", "those_within"]
 
 
 @njit(inline="always")
@@ -109,6 +109,34 @@ def those_within(
             if other < 0 or math.hypot(x[other] - x[peak], y[other] - y[peak]) > radius_px:
                 break
             out[peak, index] = other
+
+
+@njit(
+    "void(int64[::1], int64[::1], UniTuple(float64, 2), int64[:, ::1], int64[:, ::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def nearest_two_ways(
+    y: npt.NDArray[np.int64],
+    x: npt.NDArray[np.int64],
+    radii_px: tuple[float, float],
+    around: npt.NDArray[np.int64],
+    near: npt.NDArray[np.int64],
+) -> None:
+    """Find the nearest other peaks within a radius, and of these the ones within a smaller one.
+
+    Parameters
+    ----------
+    y, x : (n,) int64
+        Peaks in raster order [px].
+    radii_px : two float
+        The larger radius first [px].
+    around, near : (n, m) int64
+        Out: as `nearest_neighbours` and `those_within` write them.
+    """
+    nearest_neighbours(y, x, radii_px[0], around)
+    those_within(y, x, around, radii_px[1], near)
 
 
 @njit(

@@ -1,12 +1,10 @@
 """Detect sources and fit them in pixel coordinates."""
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from schemas.quality import QualityFlag
+from services.extract.kernels.flags import are_poor_fits, flag_places, mark_near_bright
 from services.extract.models import BeamShape, FinderParameters, FoundSources, axes_of
 from services.extract.steps.artefacts import false_probability, is_within, without_detected
 from services.extract.steps.free_shapes import FreeShapes, fit_free_shapes
@@ -19,19 +17,17 @@ __all__ = ["find_sources"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
-# Reduced chi-square of a point source within the 20 % contour for noise whose autocorrelation is
-# the beam: the eigenvalues of the covariance of its residuals give mean and degrees of freedom.
-_CHI2_MEAN, _CHI2_FREEDOM, _CHI2_FREEDOM_PER_AREA = 0.342, 6.4, 3.2
-_ONE_IN_A_MILLION_SIGMA = 4.75
-# Of the peak: no real beam is a Gaussian exactly.
-_MODEL_ERR = 0.01
 # A source this many times brighter, this many beams away: its side lobes may be detected.
 _BRIGHT_RATIO, _BRIGHT_BEAMS = 100.0, 10.0
 _LIKELY_FALSE = 0.5
-# A fit so near to the border of an image may miss pixels of the source.
-_EDGE_PX = 2
+# The marks of `flag_places`.
+_PLACES = (
+    int(QualityFlag.EDGE),
+    int(QualityFlag.BLENDED),
+    int(QualityFlag.BLANK_PIXELS),
+    int(QualityFlag.FIT_FAILED),
+)
 _NOWHERE = np.empty((0, 2))
 
 
@@ -83,12 +79,11 @@ def find_sources(
         pixels, background_grid, rms_grid, beam, parameters,
         peaks=peaks, significance=significance, bright_px=bright_px,
     )  # fmt: skip
-    flags = _flags(fitted, shapes, beam, pixels.shape)
+    flags = _flags(fitted, shapes, beam, (pixels.shape[0], pixels.shape[1]))
     is_lobe = p_false >= _LIKELY_FALSE
     is_lobe |= is_within(peaks, bright_px, _BRIGHT_BEAMS * beam.major_px)
     flags[is_lobe] |= int(QualityFlag.NEAR_BRIGHT)
-    points = _to_points(fits, peaks, beam, flags, significance, p_false)
-    found = _with_poor_fits(_with_shapes(points, shapes, peaks, beam), points, residuals)
+    found = _to_found(fitted, shapes, residuals, beam, quality_flags=flags, p_false=p_false)
     is_source = (fits[:, 0] >= least_sigma * peaks.rms) & ~shapes.is_part
     return found if is_source.all() else found.select(is_source)
 
@@ -112,63 +107,48 @@ def _fit_shapes(
     return shapes, residuals
 
 
-def _to_points(
-    fits: FloatArray,
-    peaks: Peaks,
+def _to_found(
+    points: Points,
+    shapes: FreeShapes,
+    residuals: FloatArray,
     beam: BeamShape,
+    *,
     quality_flags: IntArray,
-    significance: FloatArray,
     p_false: FloatArray,
 ) -> FoundSources:
-    """Return the sources with the beam's shape, not compared with anything yet."""
+    """Return the sources with the beam's shape, or their own; and a flag for poor fits."""
+    fits, peaks = points.fits, points.peaks
     amplitude = _without_peak_bias(fits, peaks.rms, beam)
+    x, y = fits[:, 1].copy(), fits[:, 2].copy()
     # That of the fit: the beam at the peak, not at the fitted position.
-    major_px, minor_px, angle_rad = beam.axes(peaks.x.astype(float), peaks.y.astype(float))
-    return FoundSources(
-        significance=significance,
-        amplitude=amplitude,
-        x=fits[:, 1].copy(),
-        y=fits[:, 2].copy(),
-        major_px=major_px,
-        minor_px=minor_px,
-        angle_rad=angle_rad,
-        rms_local=peaks.rms,
-        chi2_reduced=np.zeros_like(amplitude),
-        p_false=p_false,
-        is_free=np.zeros(amplitude.size, np.bool_),
-        quality_flags=quality_flags,
+    beam_axes = beam.axes(peaks.x.astype(np.float64), peaks.y.astype(np.float64))
+    axes = beam_axes
+    if shapes.is_free.any():
+        free, models, axes = shapes.is_free, shapes.models, beam_axes.copy()
+        amplitude[free] = _without_peak_bias(models, peaks.rms, beam)[free]
+        x[free], y[free], axes[:, free] = (
+            models[free, 1],
+            models[free, 2],
+            axes_of(models[free, 3:]),
+        )
+    chi2_reduced, is_poor = np.empty(x.size), np.empty(x.size, np.bool_)
+    are_poor_fits(
+        residuals, amplitude, peaks.rms, axes, beam_axes, shapes.is_free, chi2_reduced, is_poor
     )
-
-
-def _with_poor_fits(
-    found: FoundSources, points: FoundSources, residuals: FloatArray
-) -> FoundSources:
-    """Return the sources with their chi-square, and a flag where it is beyond its distribution.
-
-    In noise that the beam correlates it is distributed like `_CHI2_MEAN` times a chi-square over
-    its degrees of freedom, for a source of the beam's shape; for a larger one the mean tends to 1,
-    and the degrees of freedom grow with the area.
-    """
-    chi2_reduced = residuals[:, 0] / np.maximum(residuals[:, 1], 1)
-    area = found.major_px * found.minor_px / (points.major_px * points.minor_px)
-    freedom = np.maximum(_CHI2_FREEDOM, _CHI2_FREEDOM_PER_AREA * area)
-    mean = np.where(found.is_free, 1.0, _CHI2_MEAN)
-    snr = np.abs(found.amplitude) / found.rms_local
-    limit = mean * _chi2_limit(freedom) + (_MODEL_ERR * snr) ** 2
-    flags = found.quality_flags | np.where(chi2_reduced > limit, int(QualityFlag.POOR_FIT), 0)
-    return replace(found, chi2_reduced=chi2_reduced, quality_flags=flags)
-
-
-def _chi2_limit(freedom: FloatArray) -> FloatArray:
-    """Return the reduced chi-square that is exceeded by chance once in a million.
-
-    References
-    ----------
-    Wilson & Hilferty (1931), PNAS 17, 684.
-    """
-    spread = 2 / (9 * freedom)
-    root = 1 - spread + _ONE_IN_A_MILLION_SIGMA * np.sqrt(spread)
-    return np.asarray(root * root * root)
+    return FoundSources(
+        significance=fits[:, 0] / peaks.rms,
+        amplitude=amplitude,
+        x=x,
+        y=y,
+        major_px=axes[0],
+        minor_px=axes[1],
+        angle_rad=axes[2],
+        rms_local=peaks.rms,
+        chi2_reduced=chi2_reduced,
+        p_false=p_false,
+        is_free=shapes.is_free,
+        quality_flags=quality_flags | is_poor * int(QualityFlag.POOR_FIT),
+    )
 
 
 def _without_peak_bias(models: FloatArray, rms: FloatArray, beam: BeamShape) -> FloatArray:
@@ -189,66 +169,15 @@ def _without_peak_bias(models: FloatArray, rms: FloatArray, beam: BeamShape) -> 
 
 
 def _flags(
-    points: Points, shapes: FreeShapes, beam: BeamShape, shape: tuple[int, ...]
+    points: Points, shapes: FreeShapes, beam: BeamShape, shape: tuple[int, int]
 ) -> IntArray:
-    fits, x, y = points.fits, points.peaks.x, points.peaks.y
-    if not x.size:
-        return np.zeros(0, np.int64)
-    rows, columns = shape
-    is_edge = np.zeros(x.size, np.bool_)
-    for at_x, at_y in ((x, y), (fits[:, 1], fits[:, 2])):
-        is_edge |= (at_x < _EDGE_PX) | (at_y < _EDGE_PX)
-        is_edge |= (at_x >= columns - _EDGE_PX) | (at_y >= rows - _EDGE_PX)
-    island = points.peaks.island
-    is_blended = (np.bincount(island)[island] > 1) | (points.neighbours[:, 0] >= 0)
-    flags = np.zeros(x.size, np.int64)
-    for flag, chosen in (
-        (QualityFlag.EDGE, is_edge),
-        (QualityFlag.BLENDED, is_blended),
-        (QualityFlag.BLANK_PIXELS, fits[:, 4] > 0),
-        (QualityFlag.FIT_FAILED, (fits[:, 5] == 0) | shapes.is_failed),
-        (QualityFlag.EXTENDED, shapes.is_extended),
-        (QualityFlag.NEAR_BRIGHT, _is_near_bright(fits[:, 0], x, y, beam)),
-    ):
-        flags[chosen] |= int(flag)
-    return flags
-
-
-def _is_near_bright(
-    peak: FloatArray, x: IntArray, y: IntArray, beam: BeamShape
-) -> npt.NDArray[np.bool_]:
-    """Return whether a much brighter source is near, whose side lobes may be detected."""
-    result = np.zeros(peak.size, np.bool_)
-    bright = np.flatnonzero(peak > _BRIGHT_RATIO * peak.min())
-    if bright.size:
-        points = np.stack([x, y], axis=1).astype(np.float64)
-        around = cKDTree(points).query_ball_point(points[bright], _BRIGHT_BEAMS * beam.major_px)
-        for index, others in zip(bright, around, strict=True):
-            near = np.asarray(others, np.int64)
-            result[near[peak[near] * _BRIGHT_RATIO < peak[index]]] = True
-    return result
-
-
-def _with_shapes(
-    found: FoundSources, shapes: FreeShapes, peaks: Peaks, beam: BeamShape
-) -> FoundSources:
-    """Return the sources with their fitted shapes where they have one."""
-    free = np.flatnonzero(shapes.is_free)
-    if not free.size:
-        return found
-    columns = np.stack([found.major_px, found.minor_px, found.angle_rad])
-    columns[:, free] = axes_of(shapes.models[free, 3:])
-    models = shapes.models
-    amplitude, x_fit, y_fit = (
-        np.where(shapes.is_free, free_value, value)
-        for free_value, value in (
-            (_without_peak_bias(models, peaks.rms, beam), found.amplitude),
-            (models[:, 1], found.x),
-            (models[:, 2], found.y),
-        )
-    )
-    major_px, minor_px, angle_rad = columns
-    return replace(
-        found, amplitude=amplitude, x=x_fit, y=y_fit, major_px=major_px, minor_px=minor_px,
-        angle_rad=angle_rad, is_free=shapes.is_free,
+    peaks, fits = points.peaks, points.fits
+    flags = np.empty(peaks.y.size, np.int64)
+    flag_places(shape, peaks.y, peaks.x, peaks.island, fits, points.neighbours, _PLACES, flags)
+    mark_near_bright(
+        peaks.y, peaks.x, fits, _BRIGHT_RATIO, _BRIGHT_BEAMS * beam.major_px,
+        int(QualityFlag.NEAR_BRIGHT), flags,
     )  # fmt: skip
+    flags[shapes.is_failed] |= int(QualityFlag.FIT_FAILED)
+    flags[shapes.is_extended] |= int(QualityFlag.EXTENDED)
+    return flags

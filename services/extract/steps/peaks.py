@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from services.extract.kernels.deblending import drop_shallow_peaks
+from services.extract.kernels.deblending import separate_peaks
 from services.extract.kernels.grids import grids_at
 from services.extract.kernels.islands import find_peaks
 from services.extract.kernels.neighbours import nearest_neighbours
@@ -15,6 +15,7 @@ from services.extract.steps.secondary_peaks import settle_secondary_peaks
 from sky.margin import searched_pixels
 
 __all__ = [
+    "MAX_NEIGHBOURS",
     "Peaks",
     "find_source_peaks",
     "is_searched",
@@ -26,7 +27,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-_MAX_NEIGHBOURS = 8
+MAX_NEIGHBOURS = 8
 # Peaks of correlated noise lie one to two beams apart.
 _CONTRAST_BEAMS = 3.0
 
@@ -92,25 +93,25 @@ def find_source_peaks(
     if parameters.radius_px is not None:
         inside = is_searched(y, x, shape, parameters)
         y, x, island = y[inside], x[inside], island[inside]
-    background, rms = _grids_at(background_grid, rms_grid, shape, y, x)
-    if y.size > 1 and parameters.contrast_sigma > 0:
-        keep = np.empty(y.size, np.bool_)
-        near = neighbours_within(x, y, _CONTRAST_BEAMS * beam.major_px)
-        drop_shallow_peaks(pixels, y, x, rms, near, parameters.contrast_sigma, keep)
-        if not keep.all():
-            y, x, island = y[keep], x[keep], island[keep]
-            background, rms = background[keep], rms[keep]
-    keep, at_y, at_x = settle_secondary_peaks(
-        pixels, y, x, background, rms,
+    peaks = Peaks(
+        *separate_peaks(
+            pixels, background_grid, rms_grid, y, x, island, parameters.contrast_sigma,
+            _CONTRAST_BEAMS * beam.major_px, MAX_NEIGHBOURS,
+        )
+    )  # fmt: skip
+    settled = settle_secondary_peaks(
+        pixels, peaks.y, peaks.x, peaks.background, peaks.rms,
         beam=beam, threshold_sigma=parameters.detection_threshold_sigma,
     )  # fmt: skip
-    is_moved = (at_y != y) | (at_x != x)
-    if is_moved.any():
+    if settled is None:
+        return peaks
+    keep, at_y, at_x = settled
+    is_moved = bool(np.any((at_y != peaks.y) | (at_x != peaks.x)))
+    if is_moved:
         background, rms = _grids_at(background_grid, rms_grid, shape, at_y, at_x)
-    peaks = Peaks(at_y, at_x, island, background, rms)
-    if not keep.all():
-        peaks = peaks.select(keep)
-    return peaks.select(np.lexsort([peaks.x, peaks.y])) if is_moved.any() else peaks
+        peaks = Peaks(at_y, at_x, peaks.island, background, rms)
+    peaks = peaks.select(keep)
+    return peaks.select(np.lexsort([peaks.x, peaks.y])) if is_moved else peaks
 
 
 def _grids_at(
@@ -158,6 +159,6 @@ def neighbours_within(x: IntArray, y: IntArray, radius_px: float) -> IntArray:
     radius_px : float
         Search radius [px].
     """
-    result = np.empty((x.size, _MAX_NEIGHBOURS), np.int64)
+    result = np.empty((x.size, MAX_NEIGHBOURS), np.int64)
     nearest_neighbours(y, x, radius_px, result)
     return result

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from services.extract.kernels.measure import fit_beam
-from services.extract.kernels.neighbours import those_within
+from services.extract.kernels.neighbours import nearest_two_ways
 from services.extract.kernels.residuals import compare_with_models, exceed_models
 from services.extract.models import BeamShape
-from services.extract.steps.peaks import Peaks, neighbours_within
+from services.extract.steps.peaks import MAX_NEIGHBOURS, Peaks
 from services.extract.steps.sampling import pixel_weights
 
 __all__ = ["AROUND_BEAMS", "Points", "compare", "exceeds_beam", "fit_points", "with_fits"]
@@ -80,9 +80,9 @@ def with_fits(peaks: Peaks, fits: FloatArray, beam: BeamShape) -> Points:
     beam : BeamShape
         The restoring beam.
     """
-    around = neighbours_within(peaks.x, peaks.y, AROUND_BEAMS * beam.major_px)
-    neighbours = np.empty_like(around)
-    those_within(peaks.y, peaks.x, around, _BLEND_BEAMS * beam.major_px, neighbours)
+    around, neighbours = np.empty((2, peaks.y.size, MAX_NEIGHBOURS), np.int64)
+    radii_px = AROUND_BEAMS * beam.major_px, _BLEND_BEAMS * beam.major_px
+    nearest_two_ways(peaks.y, peaks.x, radii_px, around, neighbours)
     models = np.empty((peaks.y.size, 6))
     models[:, :3], models[:, 3:] = fits[:, :3], beam.quadratics(peaks.x, peaks.y)
     return Points(peaks, around, neighbours, fits, models)

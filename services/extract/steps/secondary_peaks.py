@@ -33,8 +33,10 @@ def settle_secondary_peaks(
     *,
     beam: BeamShape,
     threshold_sigma: float,
-) -> tuple[BoolArray, IntArray, IntArray]:
+) -> tuple[BoolArray, IntArray, IntArray] | None:
     """Return which peaks remain sources after subtraction of higher ones, and where they are.
+
+    None if no two are so near that one could change.
 
     A narrow beam that lies oblique to the pixels has several local maxima along its ridge, where
     the ridge passes near the centre of a pixel. On the flank of a brighter source the highest of
@@ -62,14 +64,13 @@ def settle_secondary_peaks(
     (n,) int64
         Their columns [px].
     """
-    keep = np.ones(y.size, np.bool_)
-    at_y, at_x = y.copy(), x.copy()
     if y.size < 2:
-        return keep, at_y, at_x
+        return None
     quadratics = beam.quadratics(x, y)
     pairs = pairs_within(y, x, _widest(quadratics, beam), _LARGEST_EXPONENT)
     if not pairs.size:
-        return keep, at_y, at_x
+        return None
+    keep, at_y, at_x = np.ones(y.size, np.bool_), y.copy(), x.copy()
     height = pixels[y, x] - background
     members = np.unique(pairs)
     models = np.column_stack([np.full((y.size, 3), np.nan), quadratics])
