@@ -126,13 +126,12 @@ def move(
     ra: FloatArray, dec: FloatArray, east_deg: FloatArray, north_deg: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return positions shifted by small tangent-plane offsets; RA in [0, 360)."""
-    x, y, z = _vectors(ra, dec)
     sin_ra, cos_ra = sin_cos(np.radians(ra))
     sin_dec, cos_dec = sin_cos(np.radians(dec))
     east, north = np.radians(east_deg), np.radians(north_deg)
-    x = x - east * sin_ra - north * sin_dec * cos_ra
-    y = y + east * cos_ra - north * sin_dec * sin_ra
-    return to_positions(x, y, z + north * cos_dec)
+    x = cos_dec * cos_ra - east * sin_ra - north * sin_dec * cos_ra
+    y = cos_dec * sin_ra + east * cos_ra - north * sin_dec * sin_ra
+    return to_positions(x, y, sin_dec + north * cos_dec)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from services.associate.models.catalogue import (
     SOURCE_DTYPE,
     CatalogueState,
     Evidence,
-    Questions,
     WaitingSources,
 )
 from services.associate.models.contradictions import JudgementTimes
@@ -103,7 +102,7 @@ async def associate_timestep(
     doubted = undecided if waits else undecided[:0]
     association = await _associate(catalogue, timestep, stream, settings, doubted)
     times = to_timestep_waits(timestep, association.state, settings)
-    evidence = await _load_evidence(catalogue, association.questions, stream, times)
+    evidence = await _load_evidence(catalogue, association, stream, times)
     evidence = await _load_look_back_images(catalogue, association, evidence, settings)
     touched = unique_ids(touched_ids(association, evidence))
     earlier = WaitingSources(*waiting.find(touched))
@@ -156,10 +155,8 @@ def _check_decided(stream_id: int, source_ids: IntArray, undecided: IntArray) ->
 async def _expect_moving(
     catalogue: Catalogue, timestep: Timestep, state: CatalogueState
 ) -> CatalogueState:
-    """Return the state with what is linked to moving objects, and these where they are now."""
-    look, tracks = await catalogue.load_tracks(state.stream_id)
-    state = replace(state, tracks=tracks, look=look + 1)
-    ids = moving_ids(tracks)
+    """Return the state with the moving objects where they are now."""
+    ids = moving_ids(state.tracks)
     if not ids:
         return state
     sources = await catalogue.load_sources_by_id(state.stream_id, ids)
@@ -232,9 +229,12 @@ async def _load_state(
         [record.image_id for record in timestep.records],
         exposure_times(timestep, settings.timestep_tolerance_s) if has_time else None,
     )
-    bands, monitors = await catalogue.load_bands_and_monitors(
-        stream_id, timestep.stream if needs_forced(timestep, settings) else None
+    start = await catalogue.load_start(
+        stream_id,
+        timestep.stream if needs_forced(timestep, settings) else None,
+        n_images=len(timestep.records),
     )
+    bands = start.bands
     assigned = assign_bands(timestep.records, bands)
     for band in assigned:
         if band is not None and band not in bands:
@@ -247,7 +247,10 @@ async def _load_state(
         same_time=same_time,
         sources=np.zeros(0, SOURCE_DTYPE),
         statistics={},
-        monitors=move_to(monitors, timestep.time_start),
+        monitors=move_to(start.monitors, timestep.time_start),
+        tracks=start.tracks,
+        look=start.look + 1,
+        image_keys=start.image_keys,
     )
     return await _load_sources(catalogue, timestep, state, radius_deg)
 
@@ -265,17 +268,15 @@ async def _load_sources(
 
 
 async def _load_evidence(
-    catalogue: Catalogue, questions: Questions, stream: LockedStream, waits: JudgementTimes
+    catalogue: Catalogue, association: Association, stream: LockedStream, waits: JudgementTimes
 ) -> Evidence:
     """Return what the catalogue has on the questions of an association."""
-    image_keys, source_ids = (
-        await catalogue.reserve_keys(questions.n_images, questions.n_sources)
-        if questions.n_images
-        else ([], [])
-    )
+    questions = association.questions
     return Evidence(
-        image_keys=image_keys,
-        source_ids=source_ids,
+        image_keys=association.state.image_keys[: questions.n_images],
+        source_ids=(
+            await catalogue.reserve_source_ids(questions.n_sources) if questions.n_sources else []
+        ),
         prior_coverage={
             number: await catalogue.load_prior_coverage(first.key, first.ra, first.dec)
             for number, first in questions.first_detections.items()

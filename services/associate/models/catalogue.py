@@ -23,6 +23,7 @@ __all__ = [
     "N_FORCED_NUMBERS",
     "SOURCE_DTYPE",
     "STATISTICS_DTYPE",
+    "TRACK_COLUMNS",
     "TRACK_DTYPE",
     "BandFlux",
     "CatalogueState",
@@ -37,6 +38,7 @@ __all__ = [
     "PriorCoverage",
     "Questions",
     "RowArray",
+    "TimestepStart",
     "WaitingSources",
 ]
 
@@ -93,6 +95,8 @@ TRACK_DTYPE = np.dtype(
     ]
 )  # fmt: skip
 NO_TRACKS = np.zeros(0, TRACK_DTYPE)
+# Columns of table `tracking` by the fields of `TRACK_DTYPE`.
+TRACK_COLUMNS = {name: "looks" if name == "look" else name for name in TRACK_DTYPE.names or ()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,31 @@ NO_NULL_DETECTIONS = NullDetections(
 
 
 @dataclass(frozen=True, slots=True)
+class TimestepStart:
+    """What every timestep of a stream starts from.
+
+    Parameters
+    ----------
+    bands : mapping
+        Id of each band of the stream.
+    monitors : Monitors
+        Positions that are monitored in it.
+    look : int
+        Number of the last timestep that was linked [-].
+    tracks : (m,) structured, `TRACK_DTYPE`
+        Its detections that may belong to moving objects.
+    image_keys : sequence of int
+        New keys of images, ascending.
+    """
+
+    bands: dict[Band, int]
+    monitors: Monitors
+    look: int
+    tracks: RowArray
+    image_keys: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogueState:
     """What the catalogue has around the detections of a timestep.
 
@@ -188,6 +217,8 @@ class CatalogueState:
         Detections that may belong to moving objects.
     look : int
         Number of the timestep among those that these are counted by.
+    image_keys : sequence of int
+        New keys of images, as many as the timestep has at least.
     """
 
     stream_id: int
@@ -200,6 +231,7 @@ class CatalogueState:
     monitors: Monitors = NO_MONITORS
     tracks: RowArray = field(default_factory=NO_TRACKS.copy)
     look: int = 1
+    image_keys: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ def decide(
         forced=forced,
         limits=to_archive_limits(settings),
         episodes=EpisodeRows(
-            missed_ids=find_missed(evidence.null_detections, association.images, waiting_ids),
+            missed_ids=find_missed(evidence.null_detections, first.is_covered, waiting_ids),
             quiet_looks=settings.episode_quiet_looks,
             ended_ids=final.rows["id"][final.is_ended].tolist(),
             peaks=find_peaks(final.rows, looks.images),

@@ -11,7 +11,6 @@ from services.associate.models.change_state import Looks
 from services.associate.models.tracks import MOVES
 from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.change_tests import find_history_sigma, to_limits
-from services.associate.steps.coverage import covers_any
 from services.associate.steps.triggers import AssociatedImage, Test, Trigger
 from sky.id_sets import is_in
 
@@ -233,14 +232,12 @@ def follow_activity(
 
 
 def find_missed(
-    null_detections: NullDetections, images: Sequence[AssociatedImage], waiting_ids: IntArray
+    null_detections: NullDetections, is_covered: BoolArray, waiting_ids: IntArray
 ) -> list[int]:
     """Return the sources in an episode that images cover and do not detect, but for some."""
-    waits = is_in(null_detections.id, waiting_ids)
-    active = np.flatnonzero(null_detections.is_active & ~waits)
-    records = [image.record for image in images]
-    is_covered = covers_any(records, null_detections.ra[active], null_detections.dec[active])
-    return [int(number) for number in null_detections.id[active[is_covered]]]
+    active = null_detections.id[null_detections.is_active & is_covered]
+    missed: list[int] = active[~is_in(active, waiting_ids)].tolist()
+    return missed
 
 
 def find_peaks(rows: RowArray, images: Sequence[AssociatedImage]) -> dict[int, float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from runtime.settings import AssociateSettings
-from schemas.messages import IntArray
+from schemas.messages import BoolArray, IntArray
 from services.associate.models.catalogue import Evidence, RowArray
 from services.associate.models.decisions import ForcedDecisions, ForcedTargets
 from services.associate.models.tracks import Tracks
@@ -38,6 +38,8 @@ class FirstDecisions:
         The candidates with the ids, keys and flags to store, episodes of `new` begun.
     forced : ForcedDecisions or None
         Null detections, monitors and requests; None: nothing is counted.
+    is_covered : (n,) bool
+        Which null detections of the evidence an image covers.
     tracks : Tracks
         Moving objects.
     """
@@ -46,6 +48,7 @@ class FirstDecisions:
     look_backs: Sequence[LookBack]
     rows: RowArray
     forced: ForcedDecisions | None
+    is_covered: BoolArray
     tracks: Tracks = field(default_factory=Tracks)
 
 
@@ -84,8 +87,11 @@ def decide_first(
     rows["first_image_key"][created] = keys[rows["image"][created]]
     start_episodes(rows, announced, settings)
     rows["activity"][[each.trigger.source for each in look_backs]] = WAITS
-    forced = _decide_forced(association, evidence, rows, settings, look_backs)
-    return FirstDecisions(announced, look_backs, rows, forced, tracks)
+    missed = evidence.null_detections
+    records = [image.record for image in association.images]
+    is_covered = covers_any(records, missed.ra, missed.dec)
+    forced = _decide_forced(association, evidence, rows, is_covered, settings, look_backs)
+    return FirstDecisions(announced, look_backs, rows, forced, is_covered, tracks)
 
 
 def wait_timesteps(settings: AssociateSettings) -> int:
@@ -120,7 +126,7 @@ def find_waiting(
         np.concatenate(
             [
                 *(each.request.positions.position_id for each in requests),
-                _find_held(association, evidence),
+                _find_held(association, first, evidence),
                 look_backs,
             ]
         )
@@ -132,31 +138,28 @@ def find_waiting(
     return unique_ids(np.concatenate([found, members[is_in(members, held)]]))
 
 
-def _find_held(association: Association, evidence: Evidence) -> IntArray:
+def _find_held(association: Association, first: FirstDecisions, evidence: Evidence) -> IntArray:
     """Return the sources that wait for an earlier timestep and are detected, or covered, now."""
     held, missed = evidence.waiting.source_ids, evidence.null_detections
     detected = association.candidates.sources["id"][association.candidates.sources["is_detected"]]
-    row = np.flatnonzero(is_in(missed.id, held))
-    records = [image.record for image in association.images]
-    covered = row[covers_any(records, missed.ra[row], missed.dec[row])] if row.size else row
-    return np.concatenate([held[is_in(held, detected)], missed.id[covered]])
+    covered = missed.id[first.is_covered]
+    return np.concatenate([held[is_in(held, detected)], covered[is_in(covered, held)]])
 
 
 def _decide_forced(
     association: Association,
     evidence: Evidence,
     rows: RowArray,
+    is_covered: BoolArray,
     settings: AssociateSettings,
     look_backs: Sequence[LookBack],
 ) -> ForcedDecisions | None:
     """Return the null detections, the monitors that begin, and what is to be measured."""
     if association.questions.detected_ids is None:
         return None
-    undetected = evidence.null_detections
-    records = [image.record for image in association.images]
     counted, targets = count_null_detections(
-        undetected,
-        covers_any(records, undetected.ra, undetected.dec),
+        evidence.null_detections,
+        is_covered,
         _to_targets(rows, look_backs),
         expiration_timesteps=settings.expiration_timesteps,
         candidate_timesteps=settings.candidate_timesteps,

@@ -110,6 +110,9 @@ def _moved(rows: RowArray) -> Columns | None:
 
     Search positions are indexed: they move only when they must, so that updates stay HOT.
     """
+    rows = rows[_may_have_drifted(rows)]
+    if not rows.size:
+        return None
     east, north = tangent_offsets(rows["search_ra"], rows["search_dec"], rows["ra"], rows["dec"])
     drifted = rows[np.hypot(east, north) > DRIFT_LIMIT_DEG]
     if not drifted.size:
@@ -120,6 +123,12 @@ def _moved(rows: RowArray) -> Columns | None:
         "search_dec": drifted["dec"],
         "zone": zone_of(drifted["dec"]),
     }
+
+
+def _may_have_drifted(rows: RowArray) -> BoolArray:
+    """Return which sources are not surely near: differences of coordinates bound the distance."""
+    coordinates = np.hypot(rows["ra"] - rows["search_ra"], rows["dec"] - rows["search_dec"])
+    return np.asarray(coordinates > 0.99 * DRIFT_LIMIT_DEG, np.bool_)
 
 
 def _created(

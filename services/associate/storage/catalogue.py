@@ -75,8 +75,6 @@ class Catalogue(
         """
         stream_id = decisions.stream_id
         timestep_id = await self._store_images(decisions)
-        for month in decisions.months:
-            await self.ensure_partition(stream_id, month)
         await self._store_sources(stream_id, decisions.sources)
         await self._store_episodes(decisions)
         for notification in decisions.notifications:
@@ -151,6 +149,7 @@ class Catalogue(
                 is_late=is_late,
                 n_images=len(decisions.images),
                 now=now,
+                months=decisions.months,
             )
         for image in decisions.images:
             await self.insert_image(

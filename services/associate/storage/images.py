@@ -10,7 +10,16 @@ import numpy as np
 from runtime.errors import to_storable_text
 from schemas.messages import FloatArray, ImageMetadata, SourceOffset
 from services.associate.errors import FencedError
-from services.associate.models.catalogue import ChannelKey, Monitors, PriorCoverage
+from services.associate.models.catalogue import (
+    NO_TRACKS,
+    TRACK_COLUMNS,
+    TRACK_DTYPE,
+    ChannelKey,
+    Monitors,
+    PriorCoverage,
+    RowArray,
+    TimestepStart,
+)
 from services.associate.models.decisions import CoverageRows, ImageRow
 from services.associate.models.solutions import NO_SOLUTION, ImageSolution
 from services.associate.models.timesteps import (
@@ -32,7 +41,10 @@ _EXPOSURE = tuple(each.name for each in fields(SameTimeImage))
 
 
 class ImageTables(Transaction):
-    """Tables `stream`, `band`, `monitor`, `image`, `timestep`, `image_ledger`, `sky_coverage`."""
+    """Tables `stream`, `band`, `monitor`, `image`, `timestep`, `image_ledger`, `sky_coverage`.
+
+    `load_start` reads table `tracking` too.
+    """
 
     async def move_offsets(self, cluster_id: str, topic: str, moves: Sequence[OffsetMove]) -> None:
         """Move the consumed offsets.
@@ -80,31 +92,32 @@ class ImageTables(Transaction):
         )
         return LockedStream(**row)
 
-    async def load_bands_and_monitors(
-        self, stream_id: int, stream: str | None
-    ) -> tuple[dict[Band, int], Monitors]:
-        """Return the ids of a stream's bands, and its monitored positions.
+    async def load_start(
+        self, stream_id: int, stream: str | None, *, n_images: int
+    ) -> TimestepStart:
+        """Return what every timestep of a stream starts from.
 
         Parameters
         ----------
         stream_id : int
-            Of the bands.
+            The stream.
         stream : str or None
             Its name; None: monitors are not needed.
+        n_images : int
+            Images that need a key [-].
         """
-        [row] = await self._fetch("select_bands_and_monitors", stream_id=stream_id, stream=stream)
-        bands = zip(row["freq_eff_hz"] or (), row["freq_bw_hz"] or (), strict=True)
-        monitors = Monitors(
-            id=np.array(row["id"] or (), np.int64),
-            ra=np.array(row["ra"] or (), np.float64),
-            dec=np.array(row["dec"] or (), np.float64),
-            source_id=np.array(row["source_id"] or (), np.int64),
-            pm_ra_cosdec_mas_yr=np.array(row["pm_ra_cosdec_mas_yr"] or (), np.float64),
-            pm_dec_mas_yr=np.array(row["pm_dec_mas_yr"] or (), np.float64),
-            epoch_yr=np.array(row["epoch_yr"] or (), np.float64),
+        [row] = await self._fetch(
+            "select_timestep_start", stream_id=stream_id, stream=stream, n_images=n_images
         )
+        bands = zip(row["freq_eff_hz"] or (), row["freq_bw_hz"] or (), strict=True)
         ids = row["band_id"] or ()
-        return {Band(*band): number for band, number in zip(bands, ids, strict=True)}, monitors
+        return TimestepStart(
+            bands={Band(*band): number for band, number in zip(bands, ids, strict=True)},
+            monitors=_to_monitors(row),
+            look=0 if row["look"] is None else row["look"],
+            tracks=_to_tracks(row),
+            image_keys=row["image_key"],
+        )
 
     async def ensure_band(self, stream_id: int, band: Band) -> int:
         """Return the id of a band, which is created if it is new."""
@@ -169,9 +182,32 @@ class ImageTables(Transaction):
         )
 
     async def insert_timestep(
-        self, stream_id: int, time_start: datetime, *, is_late: bool, n_images: int, now: datetime
+        self,
+        stream_id: int,
+        time_start: datetime,
+        *,
+        is_late: bool,
+        n_images: int,
+        now: datetime,
+        months: Sequence[datetime] = (),
     ) -> int:
-        """Store a timestep and return its id."""
+        """Store a timestep and return its id.
+
+        Parameters
+        ----------
+        stream_id : int
+            The stream.
+        time_start : datetime
+            Start of its first exposure.
+        is_late : bool
+            Whether the stream was closed beyond it.
+        n_images : int
+            Its images [-].
+        now : datetime
+            When it was associated.
+        months : sequence of datetime
+            Moments for which `detection` must have partitions.
+        """
         return int(
             await self._fetchval(
                 "insert_timestep",
@@ -180,6 +216,7 @@ class ImageTables(Transaction):
                 is_late=is_late,
                 n_images=n_images,
                 time_associated=now,
+                month=list(months),
             )
         )
 
@@ -313,6 +350,27 @@ class ImageTables(Transaction):
             last_time_start=[channel.last_time_start for _, channel in channels],
             missed_timesteps=[channel.missed_timesteps for _, channel in channels],
         )
+
+
+def _to_monitors(row: asyncpg.Record) -> Monitors:
+    return Monitors(
+        id=np.array(row["monitor_id"] or (), np.int64),
+        ra=np.array(row["monitor_ra"] or (), np.float64),
+        dec=np.array(row["monitor_dec"] or (), np.float64),
+        source_id=np.array(row["monitor_source_id"] or (), np.int64),
+        pm_ra_cosdec_mas_yr=np.array(row["pm_ra_cosdec_mas_yr"] or (), np.float64),
+        pm_dec_mas_yr=np.array(row["pm_dec_mas_yr"] or (), np.float64),
+        epoch_yr=np.array(row["epoch_yr"] or (), np.float64),
+    )
+
+
+def _to_tracks(row: asyncpg.Record) -> RowArray:
+    if row["look"] is None:
+        return NO_TRACKS
+    points = np.zeros(len(row["source_id"]), TRACK_DTYPE)
+    for name, column in TRACK_COLUMNS.items():
+        points[name] = row[column]
+    return points
 
 
 def _to_known_image(row: asyncpg.Record) -> KnownImage:

@@ -83,17 +83,10 @@ class SourceTables(Transaction):
             for row in rows
         }
 
-    async def reserve_keys(self, n_images: int, n_sources: int) -> tuple[list[int], list[int]]:
-        """Return new keys of images and new ids of sources, ascending."""
-        rows = await self._fetch("reserve_keys", n_images=n_images, n_sources=n_sources)
-        return (
-            [row["number"] for row in rows if row["is_image"]],
-            [row["number"] for row in rows if not row["is_image"]],
-        )
-
-    async def ensure_partition(self, stream_id: int, time_start: datetime) -> None:
-        """Create the month's partition of a stream's detections, if it is missing."""
-        await self._fetchval("ensure_partition", stream_id=stream_id, time_start=time_start)
+    async def reserve_source_ids(self, n_sources: int) -> list[int]:
+        """Return new ids of sources, ascending."""
+        rows = await self._fetch("reserve_source_ids", n_sources=n_sources)
+        return [row["id"] for row in rows]
 
     async def insert_sources(self, groups: Sequence[Columns]) -> None:
         """Append sources."""

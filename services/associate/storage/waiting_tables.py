@@ -70,17 +70,11 @@ class WaitingTables(Transaction):
             before_statistics=statistics,
             retracted_ids=list(row.retracted),
             retraction_reasons=list(row.retracted.values()),
+            request_image_key=list(row.requests),
+            request_source_ids=[
+                "{" + ",".join(map(str, ids.tolist())) + "}" for ids in row.requests.values()
+            ],
         )
-        if row.requests:
-            await self._execute(
-                "insert_waiting_requests",
-                stream_id=stream_id,
-                timestep_id=timestep_id,
-                image_key=list(row.requests),
-                source_ids=[
-                    "{" + ",".join(map(str, ids.tolist())) + "}" for ids in row.requests.values()
-                ],
-            )
 
     async def answer_requests(
         self, stream_id: int, answers: Sequence[tuple[str, IntArray]]

@@ -39,8 +39,8 @@ DECIDING = [
 STATEMENTS = [
     (Catalogue, name)
     for name in (
-        "move_offsets", "ensure_stream", "find_images", "load_bands_and_monitors",
-        "load_sources", "reserve_keys", "load_null_detections", "store", "record_outcomes",
+        "move_offsets", "ensure_stream", "find_images", "load_start",
+        "load_sources", "load_null_detections", "store", "record_outcomes",
         "insert_timestep", "insert_image", "insert_sources", "insert_detections",
         "close_timestep",
     )

@@ -215,14 +215,16 @@ async def test_the_same_image_in_two_streams_is_two_images(postgres_url: str) ->
 
 
 STATEMENTS = [
-    "move_offsets", "ensure_stream", "find_images", "load_bands_and_monitors", "load_sources",
-    "load_statistics", "reserve_keys", "load_prior_coverage", "load_null_detections",
-    "record_outcomes", "insert_timestep", "insert_image", "ensure_partition", "insert_sources",
+    "move_offsets", "ensure_stream", "find_images", "load_start", "load_sources",
+    "load_statistics", "reserve_source_ids", "load_prior_coverage", "load_null_detections",
+    "record_outcomes", "insert_timestep", "insert_image", "insert_sources",
     "update_sources", "write_statistics", "insert_detections", "insert_transient",
     "insert_event", "upsert_sky_coverage", "close_timestep",
 ]  # fmt: skip
 # Called in some timesteps, not in the last.
-ONLY_ON_THE_WAY = frozenset({"load_prior_coverage", "insert_transient", "insert_event"})
+ONLY_ON_THE_WAY = frozenset(
+    {"reserve_source_ids", "load_prior_coverage", "insert_transient", "insert_event"}
+)
 
 
 async def test_a_crash_at_any_statement_leaves_the_undisturbed_rows(
