@@ -1,15 +1,19 @@
--- Return the newest 200 measurements of sources in the 30 days until a time, the newest first.
+-- Return the newest 200 measurements of sources of a stream in the 30 days until a time, the newest
+-- first.
 --
--- $1  stream_id  int[]
+-- $1  stream_id  int
 -- $2  source_id  bigint[]
 -- $3  until      timestamptz[]  start of the last exposure that counts
--- Index: detection (source_id, time_start).
+-- $4  earliest   timestamptz    the first of these
+-- $5  latest     timestamptz    the last of these
+-- Index: detection (source_id, time_start). A plan for values has the partitions of one stream, and skips its
+-- other months: values of the rows that are asked for would leave it all streams.
 select
     asked.number::int - 1 as number,
     point.*
 from
-    unnest($1::int[], $2::bigint[], $3::timestamptz[])
-    with ordinality as asked (stream_id, source_id, until, number)
+    unnest($2::bigint[], $3::timestamptz[])
+    with ordinality as asked (source_id, until, number)
 cross join
     lateral (
         select
@@ -32,7 +36,9 @@ cross join
         from detection
         inner join image on detection.image_key = image.image_key
         where
-            detection.stream_id = asked.stream_id
+            detection.stream_id = $1::int
+            and detection.time_start > $4::timestamptz - interval '30 days'
+            and detection.time_start <= $5::timestamptz
             and detection.source_id = asked.source_id
             and detection.time_start > asked.until - interval '30 days'
             and detection.time_start <= asked.until

@@ -170,20 +170,26 @@ async def _read_points(
 ) -> list[list[Point]]:
     """Return the measurements of the source of each event until the end of its timestep."""
     points: list[list[Point]] = [[] for _ in events]
-    known = [number for number, event in enumerate(events) if event.image_id in timesteps]
-    if not known:
-        return points
-    steps = [timesteps[events[number].image_id] for number in known]
-    rows = await _QUERIES.fetch(
-        connection,
-        "select_points",
-        stream_id=[step.stream_id for step in steps],
-        source_id=[events[number].source_id for number in known],
-        until=[max(image.time_start for image in step.images) for step in steps],
-    )
-    for row in rows:
-        values = dict(row)
-        points[known[values.pop("number")]].append(Point(**values))
+    asked: dict[int, list[tuple[int, datetime]]] = {}
+    for number, event in enumerate(events):
+        if event.image_id in timesteps:
+            step = timesteps[event.image_id]
+            until = max(image.time_start for image in step.images)
+            asked.setdefault(step.stream_id, []).append((number, until))
+    for stream_id, of_stream in asked.items():
+        times = [until for _, until in of_stream]
+        rows = await _QUERIES.fetch(
+            connection,
+            "select_points",
+            stream_id=stream_id,
+            source_id=[events[number].source_id for number, _ in of_stream],
+            until=times,
+            earliest=min(times),
+            latest=max(times),
+        )
+        for row in rows:
+            values = dict(row)
+            points[of_stream[values.pop("number")][0]].append(Point(**values))
     return points
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.bench_decide import find_transients
+from benchmarks.bench_decide import compare_evidence, find_transients
 from benchmarks.look_backs import look_back_at_constants, look_back_at_random
 from runtime.settings import AssociateSettings
 from schemas.messages import ImageDetections
@@ -147,6 +147,15 @@ def test_faint_transients_are_announced_as_far_as_the_threshold_detects_them(
     )  # fmt: skip
     assert least <= found.share <= most
     assert len(found.delays) == found.n_detected
+
+
+def test_two_images_show_what_their_noise_allows():
+    flux = np.full(400_000, 9.0)
+    one, together = compare_evidence(flux, seed=157, peak_sigma=6.0)
+    short, tail = math.log(2) / math.log(1000), 0.5 * math.erfc(1 / math.sqrt(2))
+    of_one, of_two = 1 - tail, 1 - tail**2
+    assert one == pytest.approx(short * of_one + (1 - short) * of_two, abs=0.002)
+    assert together == pytest.approx(short * of_one + (1 - short), abs=0.002)
 
 
 def test_a_first_detection_waits_for_the_last_images_and_the_deepest():
