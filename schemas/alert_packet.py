@@ -51,7 +51,10 @@ class UpperLimit:
 
 @dataclass(frozen=True, slots=True)
 class AlertSource:
-    """A source in the running catalogue; its errors include the systematic one."""
+    """A source in the running catalogue; its errors include the systematic one.
+
+    Its two ids are keys of one installation, and names of nothing elsewhere.
+    """
 
     source_id: int
     transient_id: int
@@ -119,6 +122,22 @@ class AlertPacket:
     rate_arcsec_s: float | None = None
     rate_err_arcsec_s: float | None = None
     direction_deg: float | None = None
+    alert_tense: str | None = None
+    mission: str | None = None
+    instrument: str | None = None
+    author: str | None = None
+    contact_name: str | None = None
+    contact_email: str | None = None
+    position_a_error: float | None = None
+    position_b_error: float | None = None
+    position_error_pa: float | None = None
+    flux_change: str | None = None
+    flux_change_against: str | None = None
+    flux_factor: float | None = None
+    flux_change_sigma: float | None = None
+    light_curve_url: str | None = None
+    data_archive_page: str | None = None
+    limit_previous_jy_beam: float | None = None
 
 
 _Part = AlertPacket | AlertSource | CatalogueMatch | Measurement | Stamp | UpperLimit

@@ -29,6 +29,10 @@ SPELLINGS = [
     "ivo://org\u3002test/x", "ivo://\u043erg.test/x", "ivo://%D0%BErg.test/x", "ivo://org&#46;test/x",
     "ivo://org\ua78ftest/x", "ivo://org&amp;#x2e;test/x", quote(quote(quote(quote(quote(quote(
         quote(OURS, safe=""), safe=""), safe=""), safe=""), safe=""), safe=""), safe=""),
+    "ivo://\u202etset.gro\u202c/x", "\u202etset.gro//:ovi", "ivo://tset.gro/x\u2067",
+    "ivo://xn--rg-emc.test/x", "ivo://XN--RG-EMC.test/x", "ivo://%78n--rg-emc.test/x",
+    "ivo://org\u034f.test/x", "ivo://org.\u115ftest/x", "ivo://org.test\ufe0f/x",
+    "ivo://org.\U000e0074test/x", "ivo://org&period;test/x", "ivo://org.%74est%2fx",
     "http://org.test/x", "ivo:\\\\org.test\\x", "ivo://org.test#x", "ivo://org.test?x",
 ]  # fmt: skip
 

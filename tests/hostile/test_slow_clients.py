@@ -96,7 +96,8 @@ async def test_others_are_served_while_slow_clients_are_hung_up_on(
     monkeypatch.setenv("LIVETRAP_API__REQUEST_TIMEOUT_S", str(_REQUEST_TIMEOUT_S))
     async with rows_of(postgres_url), server(postgres_url) as (address, _):
         port = httpx.URL(address).port or 0
-        async with httpx.AsyncClient(headers={"Accept-Encoding": "identity"}) as client:
+        plain = {"Accept-Encoding": "identity"}
+        async with httpx.AsyncClient(headers=plain, timeout=_WAIT_S) as client:
             whole = (await client.get(address + _LARGE)).content
         async with (
             asyncio.timeout(_WAIT_S),

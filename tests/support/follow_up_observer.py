@@ -1,14 +1,19 @@
 """An observer who has one packet of an alert, or its notice, and nothing else."""
 
+import io
 import json
+import struct
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import fastavro
 from lxml import etree
 
+from schemas.registry import find_version
 from tests.support.voevent import read_packet
 
-__all__ = ["Answers", "answer_from_notice", "answer_from_packet"]
+__all__ = ["Answers", "answer_from_avro", "answer_from_notice", "answer_from_packet"]
 
 
 @dataclass(frozen=True)
@@ -110,3 +115,50 @@ def answer_from_notice(notice: bytes) -> Answers:
         light_curve=said.get("light_curve_url"),
         n_bands=len(said["bands"]),
     )
+
+
+def answer_from_avro(packet: bytes) -> Answers:
+    """Answer from an Avro packet alone, read by fastavro and the published schema."""
+    (schema_id,) = struct.unpack_from(">I", packet, 1)
+    version = find_version(schema_id)
+    assert version is not None
+    said = fastavro.schemaless_reader(io.BytesIO(packet[5:]), version.load(), None)
+    assert isinstance(said, dict)
+    trigger = said["trigger"]
+    start, half_s = trigger["time_start"], trigger["exposure_s"] / 2
+    is_fresh = said["alert_tense"] == "current" and said["alert_type"] != "retraction"
+    return Answers(
+        change=said["flux_change"],
+        factor=said["flux_factor"],
+        flux_jy_beam=trigger["flux_peak_jy_beam"],
+        previous=_previous_of(said),
+        ra=said["source"]["ra"],
+        dec=said["source"]["dec"],
+        field_deg=said["position_a_error"],
+        rate_arcsec_s=said["rate_arcsec_s"],
+        direction_deg=said["direction_deg"],
+        observed=start + timedelta(seconds=half_s),
+        age_s=(said["time_alert"] - start).total_seconds() - half_s,
+        is_target=said["role"] == "observation" and is_fresh,
+        snr=trigger["snr"],
+        false_alarms_per_day=said["false_alarms_per_day"],
+        importance=said["importance"],
+        certainty=said["certainty"],
+        contact=said["contact_email"],
+        light_curve=said["light_curve_url"],
+        n_bands=len(said["timestep"]),
+    )
+
+
+def _previous_of(said: dict[str, Any]) -> float | None:
+    """Return the mean of what was measured before in the band, or the limit."""
+    trigger = said["trigger"]
+    same = [
+        each["flux_peak_jy_beam"]
+        for each in said["previous"]
+        if (each["freq_eff_hz"], each["stokes"]) == (trigger["freq_eff_hz"], trigger["stokes"])
+    ]
+    if said["flux_change_against"] == "mean" and same:
+        return float(f"{sum(same) / len(same):.6g}")
+    limit: float | None = said["limit_previous_jy_beam"]
+    return limit

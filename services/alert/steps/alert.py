@@ -60,7 +60,7 @@ def build_alert(
         voevent = build_voevent(event, name, settings, decision, time_alert, tables=tables)
         notice = build_notice(event, name, settings, decision, time_alert, tables=tables)
         avro_packet = build_avro_packet(
-            event, name, tables.place, decision, time_alert, context=context
+            event, name, settings, decision, time_alert, context=context, tables=tables
         )
     except OverflowError as error:  # its time zone leads out of the years 1 to 9999
         raise RejectedMessageError(

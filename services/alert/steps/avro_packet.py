@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
+from runtime.settings import AlertSettings
 from schemas.alert_packet import (
     AlertPacket,
     AlertSource,
@@ -14,11 +16,15 @@ from schemas.alert_packet import (
 )
 from schemas.messages import SourceEvent
 from services.alert.models import Decision, EventContext, Point
+from services.alert.steps.context_rows import ContextTables
 from services.alert.steps.facts import (
     AlertName,
     clean_text,
+    instrument_of,
+    link_to,
     note_of,
     ra_of,
+    tense_of,
     time_limit_of,
     variability_of,
 )
@@ -27,22 +33,34 @@ from services.alert.steps.localization import Localization
 __all__ = ["build_avro_packet"]
 
 
+# What packet and notice say, too, in the same words and digits.
+_SAID = (
+    "false_alarms_per_day", "flux_change", "flux_change_against", "flux_factor",
+    "flux_change_sigma", "light_curve_url",
+)  # fmt: skip
+
+
 def build_avro_packet(
     event: SourceEvent,
     name: AlertName,
-    place: Localization,
+    settings: AlertSettings,
     decision: Decision,
     time_alert: datetime,
     *,
     context: EventContext,
+    tables: ContextTables,
 ) -> bytes:
-    """Return the packet; parameters as of `build_voevent`, and the errors of the position.
+    """Return the packet; parameters as of `build_voevent`, and the context as it was read.
 
     References
     ----------
     Patterson et al. (2019), PASP 131, 018001: the alert packets of ZTF.
     Rubin Observatory, DMTN-093: Avro with the wire format of a schema registry.
     """
+    place = tables.place
+    said: dict[str, Any] = {
+        row[0]: row[1] for row in (*tables.history, *tables.significance, *tables.links)
+    }
     packet = AlertPacket(
         ivorn=name.ivorn,
         trig_id=name.trig_id,
@@ -58,7 +76,6 @@ def build_avro_packet(
         telescope=event.telescope and clean_text(event.telescope),
         rule=decision.rule and clean_text(decision.rule),
         importance=decision.importance,
-        false_alarms_per_day=context.false_alarms_per_day,
         note=note_of(event),
         quality_flags=event.quality_flags,
         source=_to_source(event, place),
@@ -84,6 +101,18 @@ def build_avro_packet(
         rate_arcsec_s=event.rate_arcsec_s,
         rate_err_arcsec_s=event.rate_err_arcsec_s,
         direction_deg=event.direction_deg,
+        alert_tense=tense_of(event, decision.role, time_alert),
+        mission=clean_text(settings.mission),
+        instrument=instrument_of(event, settings),
+        author=clean_text(settings.author_title),
+        contact_name=settings.contact_name and clean_text(settings.contact_name),
+        contact_email=settings.contact_email and clean_text(settings.contact_email),
+        position_a_error=place.major_deg,
+        position_b_error=place.minor_deg,
+        position_error_pa=place.pa_deg,
+        limit_previous_jy_beam=event.limit_previous_jy_beam,
+        data_archive_page=link_to(name, settings.public_url),
+        **{each: said.get(each) for each in _SAID},
     )
     return encode_alert_packet(packet)
 

@@ -5,7 +5,7 @@ Few have a UCD: the packet stays below 10 kB.
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from runtime.settings import AlertSettings
@@ -196,6 +196,8 @@ def _history_rows(event: SourceEvent, context: EventContext) -> list[Row]:
     history = context.history
     limit = event.limit_previous_jy_beam
     has_limit = limit is not None
+    changes = _change_rows(event, history)
+    is_fainter = changes[0][1] == "fainter"
     return [
         ("n_looks", history.n_looks, "", ""),
         ("n_detections", history.n_detections, "", ""),
@@ -206,8 +208,8 @@ def _history_rows(event: SourceEvent, context: EventContext) -> list[Row]:
         ("limit_previous_freq_mhz", _round(event.freq_eff_hz / 1e6) if has_limit else None,
          "MHz", ""),
         ("last_non_detection", _to_text(history.time_last_non_detection), "", ""),
-        *_change_rows(event, history),
-        *_time_scale_rows(event, history),
+        *changes,
+        *_time_scale_rows(event, history, is_fainter=is_fainter),
     ]  # fmt: skip
 
 
@@ -254,14 +256,19 @@ def _change_rows(event: SourceEvent, history: History) -> list[Row]:
     ]
 
 
-def _time_scale_rows(event: SourceEvent, history: History) -> list[Row]:
-    """Return the longest time that the rise can have taken, and how long it is seen [s]."""
-    middle, half_s = middle_of_exposure(event), usable_exposure_s(event) / 2
-    dark, first = history.time_last_non_detection, history.time_first_detection
-    rise_s = None if dark is None else (middle - dark).total_seconds() - half_s
+def _time_scale_rows(event: SourceEvent, history: History, *, is_fainter: bool) -> list[Row]:
+    """Return the longest time of its rise or its fall, and how long it is seen [s].
+
+    It rose since it was last looked at and not seen, and fell since it was last measured.
+    """
+    start = middle_of_exposure(event) - timedelta(seconds=usable_exposure_s(event) / 2)
+    dark, first, last = history.time_last_non_detection, history.time_first_detection, history.last
     seen_s = (end_of_exposure(event) - (first or event.time_start)).total_seconds()
+    rise_s = None if dark is None or is_fainter else (start - dark).total_seconds()
+    fall_s = (start - last.time_start).total_seconds() if last and is_fainter else None
     return [
         ("rise_time_max_s", _round(rise_s), "s", ""),
+        ("fall_time_max_s", _round(fall_s), "s", ""),
         ("seen_for_s", _round(seen_s), "s", ""),
     ]
 

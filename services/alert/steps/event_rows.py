@@ -27,13 +27,18 @@ def to_iso(time: datetime) -> str:
     return time.astimezone(UTC).replace(tzinfo=None).isoformat()
 
 
+def _to_utc(time: datetime) -> str:
+    """Return a time as parameters have it: it says that it is UTC."""
+    return f"{to_iso(time)}Z"
+
+
 def image_rows(event: SourceEvent) -> list[Row]:
     """Return what image an event is of."""
     return [
         ("image_id", event.image_id, "", "meta.id"),
         ("stream", event.stream, "", ""),
         ("telescope", event.telescope, "", "instr.tel"),
-        ("time_start", to_iso(event.time_start), "", "time.start"),
+        ("time_start", _to_utc(event.time_start), "", "time.start"),
         ("int_time", float(event.exposure_s), "s", "time.duration"),
         ("centre_frequency", event.freq_eff_hz / 1e6, "MHz", "em.freq"),
         ("bandwidth", event.freq_bw_hz / 1e6, "MHz", "instr.bandwidth"),
@@ -77,7 +82,7 @@ def _previous_rows(event: SourceEvent, flux: str, error: str) -> list[Row]:
         ("n_look_back", int(event.n_look_back), "", ""),
         ("previous_flux", event.flux_previous_jy_beam, "Jy/beam", flux),
         ("previous_flux_error", event.flux_previous_err_jy_beam, "Jy/beam", error),
-        ("previous_time", to_iso(time_previous), "", "time.start"),
+        ("previous_time", _to_utc(time_previous), "", "time.start"),
     ]
 
 
@@ -89,8 +94,6 @@ def association_rows(event: SourceEvent, decision: Decision) -> list[Row]:
         ("rule", decision.rule, "", ""),
         ("storm_release", decision.storm_release, "", ""),
         ("certainty", event.certainty, "", ""),
-        ("source_id", int(event.source_id), "", "meta.id"),
-        ("transient_id", int(event.transient_id), "", "meta.id"),
         ("n_datapoints", int(event.n_datapoints), "", ""),
         ("n_bands", int(event.n_bands), "", ""),
         ("n_forced", int(event.n_forced), "", ""),

@@ -143,7 +143,7 @@ def usable_exposure_s(event: SourceEvent) -> float:
 
 def time_error_s(event: SourceEvent) -> float:
     """Return the 1-sigma error of the middle of the exposure as the time of the event [s]."""
-    return usable_exposure_s(event) * _SIGMA_OF_UNIFORM
+    return float(f"{usable_exposure_s(event) * _SIGMA_OF_UNIFORM:.6g}")
 
 
 def variability_of(event: SourceEvent) -> tuple[float | None, float | None]:

@@ -81,8 +81,8 @@ def _to_ellipse(
 ) -> Localization:
     ra_err_deg, dec_err_deg = total
     return Localization(
-        major_deg=min(_WHOLE_SKY_DEG, _SIGMAS_OF_RADIUS * max(total)),
-        minor_deg=min(_WHOLE_SKY_DEG, _SIGMAS_OF_RADIUS * min(total)),
+        major_deg=_round(min(_WHOLE_SKY_DEG, _SIGMAS_OF_RADIUS * max(total))),
+        minor_deg=_round(min(_WHOLE_SKY_DEG, _SIGMAS_OF_RADIUS * min(total))),
         pa_deg=90.0 if ra_err_deg > dec_err_deg else 0.0,
         ra_stat_deg=None if stat is None else stat[0],
         dec_stat_deg=None if stat is None else stat[1],
@@ -90,3 +90,8 @@ def _to_ellipse(
         ra_err_deg=ra_err_deg,
         dec_err_deg=dec_err_deg,
     )
+
+
+def _round(value: float) -> float:
+    """Return an error of six significant digits: the same in each place that has it."""
+    return float(f"{value:.6g}")

@@ -45,7 +45,7 @@ from services.alert.steps.facts import (
     time_error_s,
 )
 from services.alert.steps.localization import Localization
-from services.alert.steps.xml_text import element, escape_text, escape_value, leaf
+from services.alert.steps.xml_text import element, escape_text, escape_value, leaf, to_decimal
 
 __all__ = ["MAX_PACKET_BYTES", "assert_valid", "build_voevent"]
 
@@ -264,7 +264,7 @@ def _to_cell_text(cell: Cell) -> str:
         return str(cell).lower()
     if isinstance(cell, str):
         return escape_text(clean_text(cell))
-    return "" if cell is None else str(cell)
+    return "" if cell is None else to_decimal(cell)
 
 
 def _write_group(name: str, rows: list[Row]) -> str:
@@ -279,7 +279,8 @@ def _write_group(name: str, rows: list[Row]) -> str:
 
 def _write_param(name: str, value: str | float, unit: str, ucd: str) -> str:
     if isinstance(value, float):
-        return f'<Param name="{name}" value="{_round(value)}"{_end_param(unit, ucd, float)}'
+        number = to_decimal(_round(value))
+        return f'<Param name="{name}" value="{number}"{_end_param(unit, ucd, float)}'
     text = escape_value(clean_text(value)) if isinstance(value, str) else value
     return f'<Param name="{name}" value="{text}"{_end_param(unit, ucd, type(value))}'
 
@@ -300,7 +301,7 @@ def _write_where_when(event: SourceEvent, settings: AlertSettings, place: Locali
     time = element(
         "Time",
         element("TimeInstant", leaf("ISOTime", to_iso(middle_of_exposure(event)))),
-        leaf("Error", str(time_error_s(event))),
+        leaf("Error", to_decimal(time_error_s(event))),
         unit="s",
     )
     position = _write_position(event, place)
@@ -318,8 +319,12 @@ def _write_position(event: SourceEvent, place: Localization) -> str:
         "Position2D",
         leaf("Name1", "RA"),
         leaf("Name2", "Dec"),
-        element("Value2", leaf("C1", str(ra_of(event))), leaf("C2", str(float(event.dec)))),
-        leaf("Error2Radius", str(place.major_deg)),
+        element(
+            "Value2",
+            leaf("C1", to_decimal(ra_of(event))),
+            leaf("C2", to_decimal(float(event.dec))),
+        ),
+        leaf("Error2Radius", to_decimal(place.major_deg)),
         unit="deg",
     )
 
@@ -341,7 +346,7 @@ def _expiry(event: SourceEvent, expires_s: float, time_alert: datetime) -> datet
 
 def _write_why(event: SourceEvent, decision: Decision, expires: datetime | None) -> str:
     kind = event.transient_kind or event.kind
-    attributes = {"importance": str(decision.importance)}
+    attributes = {"importance": to_decimal(decision.importance)}
     if expires is not None:
         attributes["expires"] = expires.isoformat(timespec="seconds")
     parts = [

@@ -5,8 +5,12 @@ are, as lxml does it.
 """
 
 import re
+from decimal import Decimal
 
-__all__ = ["element", "escape_text", "escape_value", "leaf", "to_attributes"]
+__all__ = ["element", "escape_text", "escape_value", "leaf", "to_attributes", "to_decimal"]
+
+# Beyond, and below its inverse, the digits would be a line of zeros.
+_LONG = 1e20
 
 _SPECIAL = re.compile('[&<>"\t\n\r]')
 _IN_TEXT = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
@@ -25,6 +29,19 @@ def escape_value(text: str) -> str:
     if _SPECIAL.search(text) is None:
         return text
     return _SPECIAL.sub(lambda found: _IN_VALUE[found[0]], text)
+
+
+def to_decimal(value: float) -> str:
+    """Return a number without an exponent: XPath 1.0 takes one with it for no number.
+
+    References
+    ----------
+    Clark & DeRose (1999), XML Path Language 1.0, section 3.5.
+    """
+    text = str(value)
+    if "e" in text and 1 / _LONG < abs(value) < _LONG:
+        return f"{Decimal(text):f}"
+    return text
 
 
 def to_attributes(**values: str) -> str:

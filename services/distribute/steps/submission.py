@@ -28,6 +28,10 @@ _IVORN = re.compile(
 _NOT_IN_AUTHORITY = re.compile(r"[^a-z0-9._~-]+")
 # Control and format characters, such as a space without width.
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+# Marks that turn the direction of what follows: it reads as another text.
+_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Before letters beyond ASCII that are written in ASCII (RFC 3492).
+_PUNYCODE = "xn--"
 _ENCODINGS = frozenset({None, "UTF-8", "US-ASCII", "ASCII"})
 # Only who sent an alert may take it back.
 _OWN_CITES = frozenset({"retraction", "supersedes"})
@@ -112,10 +116,13 @@ class SubmissionValidator:
     def _is_own(self, identifier: str) -> bool:
         """Return whether an identifier names the authority of this broker, in any spelling.
 
-        One that is still encoded, or has letters that only look like those of ASCII, may.
+        One that is still encoded, turns the direction of reading, or has letters that only look
+        like those of ASCII, may.
         """
         for _ in range(_MAX_DECODINGS):
             identifier = unescape(unquote(identifier))
+        if _TURNING.search(identifier) or _PUNYCODE in identifier.casefold():
+            return True
         plain = "".join(unicodedata.normalize("NFKC", identifier).split()).casefold()
         plain = _INVISIBLE.sub("", plain)
         if not plain.isascii() or unescape(unquote(plain)) != plain:

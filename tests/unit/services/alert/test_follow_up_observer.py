@@ -1,9 +1,11 @@
 """Twenty packets of a night, each read by an observer who has nothing else."""
 
+import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,12 @@ from services.alert.steps.rule import weigh
 from services.alert.steps.storm import STORM, describe_storm
 from sky.geometry import separation_deg
 from tests.support.alert_contexts import full_context, looked_image, point_at
-from tests.support.follow_up_observer import answer_from_notice, answer_from_packet
+from tests.support.follow_up_observer import (
+    answer_from_avro,
+    answer_from_notice,
+    answer_from_packet,
+)
+from tests.support.voevent import read_packet
 from tests.support.vtp_events import START, source_event
 
 DECISION = Decision("any", 0.8, "observation")
@@ -107,6 +114,13 @@ def _many_bands(n_bands: int, **options: Any) -> Case:
     return Case("brighter", event, replace(context, bands=tuple(bands)), revision=3, **options)
 
 
+def _two_bands() -> Case:
+    event = source_event(time_limit_previous=START - timedelta(days=1))
+    context = full_context(2)
+    dark = replace(context.bands[1], point=None, limit_jy_beam=0.16)
+    return Case("brighter", event, replace(context, bands=(context.bands[0], dark)))
+
+
 def _storm() -> Case:
     error = SuppressedError("image", "the image has 51 candidates, more than 50")
     return Case(
@@ -153,7 +167,25 @@ NIGHT: dict[str, Callable[[], Case]] = {
     "injected": lambda: _case("brighter", 0.0, decision=_INJECTED, is_target=False),
     "archival": lambda: _case("brighter", 0.0, delay_s=5 * 86_400.0, is_target=False),
     "a storm": _storm,
-}
+    "new, near a known source": lambda: _case(
+        "brighter", 0.0, quality_flags=int(QualityFlag.NEAR_KNOWN), certainty="possible"
+    ),
+    "after a look back": lambda: _case(
+        "brighter", 0.01, -0.01, kind="update", note="not seen in 5 earlier images", revision=1,
+        look_back="done", n_look_back=5, time_previous=START - timedelta(seconds=10),
+        flux_previous_jy_beam=0.001, flux_previous_err_jy_beam=0.009,
+    ),
+    "new, at 0h": lambda: _case("brighter", 0.0, ra=359.99999, dec=-0.00001),
+    "a repeater": lambda: _case(
+        "brighter", 0.4, 0.0, 0.0, kind="variable", n_episodes=3, **_LATER
+    ),
+    "two bands, one a limit": _two_bands,
+    "faint numbers": lambda: _case(
+        "brighter", 1e-6, flux_peak_jy_beam=4.2e-05, flux_peak_err_jy_beam=1.7e-06,
+        flux_int_jy=4.3e-05, flux_int_err_jy=2e-06, rms_local_jy_beam=1.7e-06, snr=24.7,
+        limit_previous_jy_beam=1.4e-05, ra_err_deg=4e-04, dec_err_deg=3e-05,
+    ),
+}  # fmt: skip
 
 
 def _build(case: Case) -> NewAlert:
@@ -231,3 +263,50 @@ def test_a_longer_family_stays_small() -> None:
     alert = _build(case)
     assert len(alert.voevent) < MAX_BYTES + 85 * 30
     assert answer_from_packet(alert.voevent) == answer_from_notice(alert.notice)
+
+
+# Words of a program for what it does not know.
+_NO_ANSWER = re.compile(r"\b(nan|inf|None|null)\b", re.IGNORECASE)
+_EXPONENT = re.compile(r"^[-+]?[\d.]+e[-+]?\d+$", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("name", NIGHT)
+def test_every_value_of_a_packet_is_one_that_a_reader_can_use(name: str) -> None:
+    root = read_packet(_build(NIGHT[name]()).voevent)
+    said = {str(each.get("name")): str(each.get("value")) for each in root.iter("Param")}
+    cells = {each.text or "" for each in root.iter("TD", "C1", "C2", "Error", "Error2Radius")}
+    for value in {*said.values(), *cells, *root.find("Why").attrib.values()}:
+        assert not _NO_ANSWER.search(value)
+        assert not _EXPONENT.match(value)
+    assert {name for name, value in said.items() if not value} <= {"trigger"}
+    times = {key: text for key, text in said.items() if re.match(r"\d{4}-\d\d-\d\dT", text)}
+    assert {"time_start"} <= times.keys()
+    assert all(datetime.fromisoformat(text).tzinfo == UTC for text in times.values())
+    (radius,) = root.iter("Error2Radius")
+    assert radius.text == said["position_a_error"]
+    assert not {"source_id", "transient_id"} & said.keys()
+
+
+@pytest.mark.parametrize("name", NIGHT)
+def test_a_fainter_source_falls_and_does_not_rise(name: str) -> None:
+    notice = json.loads(_build(NIGHT[name]()).notice)
+    if notice["flux_change"] == "fainter":
+        assert notice["rise_time_max_s"] is None
+        assert notice["fall_time_max_s"] > 0
+    else:
+        assert notice["fall_time_max_s"] is None
+
+
+@pytest.mark.parametrize("name", NIGHT)
+def test_an_avro_packet_answers_as_the_notice_does(name: str) -> None:
+    alert = _build(NIGHT[name]())
+    found, notice = answer_from_avro(alert.avro_packet), answer_from_notice(alert.notice)
+    case = NIGHT[name]()
+    # It has measurements where the notice has bands, and history of its own.
+    n_measured = sum(band.point is not None for band in case.context.bands)
+    assert found.n_bands == n_measured
+    assert replace(found, n_bands=notice.n_bands, previous=notice.previous) == notice
+    if case.event.kind != "storm":
+        assert found.previous is not None
+        is_brighter = abs(found.flux_jy_beam) > abs(found.previous)
+        assert is_brighter == (case.change == "brighter")

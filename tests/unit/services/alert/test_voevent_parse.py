@@ -96,7 +96,7 @@ def write_by_voevent_parse(event: SourceEvent, revision: int) -> bytes:
 
 def add_where_when(packet: Any, event: SourceEvent) -> None:
     # 90 % of a circular Gaussian lie within 2.146 sigma: sqrt(-2 ln 0.1).
-    error_deg = 2.145966026289347 * max(event.ra_err_deg, event.dec_err_deg)
+    error_deg = float(f"{2.145966026289347 * max(event.ra_err_deg, event.dec_err_deg):.6g}")
     position = vp.Position2D(
         ra=event.ra, dec=event.dec, err=error_deg, units="deg", system="UTC-ICRS-TOPO"
     )
@@ -104,7 +104,7 @@ def add_where_when(packet: Any, event: SourceEvent) -> None:
     vp.add_where_when(packet, position, middle, event.telescope or event.stream)
     coordinates = packet.WhereWhen.ObsDataLocation.ObservationLocation.AstroCoords
     etree.SubElement(coordinates.Time, "Error")
-    coordinates.Time.Error = event.exposure_s * (1 / math.sqrt(12))
+    coordinates.Time.Error = float(f"{event.exposure_s / math.sqrt(12):.6g}")
 
 
 def add_why(packet: Any, event: SourceEvent) -> None:

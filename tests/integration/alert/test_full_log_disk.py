@@ -1,0 +1,60 @@
+"""Alerts go out of services whose every line of log is refused by a full disk."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.messages import SourceEvent
+from services.alert.steps.facts import name_alert
+from tests.support.vtp import VtpClient, transport
+from tests.support.vtp_events import source_event
+from tests.support.vtp_service import AlertSite, alert_site, wait_until
+
+SERVICES = ("alert", "distribute")
+
+
+@pytest.fixture
+def site(kafka_bootstrap: str, postgres_url: str, tmp_path: Path) -> Iterator[AlertSite]:
+    with alert_site(kafka_bootstrap, postgres_url, tmp_path) as made:
+        yield made
+
+
+def ivorn(event: SourceEvent) -> str:
+    return name_alert(event, "org.test", 0).ivorn
+
+
+async def connect(port: int) -> VtpClient:
+    """Return a subscriber as soon as the port is open."""
+    async with asyncio.timeout(120):
+        while True:
+            try:
+                return await VtpClient.connect(port)
+            except OSError:
+                await asyncio.sleep(0.05)
+
+
+async def hear(site: AlertSite, events: list[SourceEvent]) -> list[str]:
+    """Publish events; return the alerts that a subscriber gets."""
+    subscriber = await connect(site.vtp_port)
+    assert await subscriber.receive_role() == "authenticate"
+    await subscriber.send(transport("authenticate", response=""))
+    await asyncio.to_thread(site.publish, [*events, b"a dead letter, which is logged"])
+    heard = await subscriber.receive_events(len(events), timeout_s=120)
+    await subscriber.aclose()
+    return heard
+
+
+def test_alerts_go_out_although_no_line_can_be_logged(site: AlertSite) -> None:
+    for number, service in enumerate(SERVICES):
+        (site.folder / f"{service}-{number}.log").symlink_to("/dev/full")
+    running = [site.start(service) for service in SERVICES]
+    events = [source_event(number) for number in range(20)]
+    assert Counter(asyncio.run(hear(site, events))) == Counter(map(ivorn, events))
+    wait_until(
+        lambda: site.ivorns(site.topics.alerts_gcn) == Counter(map(ivorn, events)), what="alerts"
+    )
+    assert [each.process.poll() for each in running] == [None, None]
+    assert [each.terminate() for each in running] == [0, 0]
