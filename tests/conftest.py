@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # unit tests do without the time that these imports take
 
 register_profiles()
 
+_CLUSTER = Path(__file__).parent / "cluster"
 SHARED_SERVERS: pytest.StashKey["SharedServers"] = pytest.StashKey()
 
 
@@ -45,6 +46,13 @@ def pytest_configure(config: pytest.Config) -> None:
         ports = ExitStack()
         ports.enter_context(default_ports_taken())
         config.add_cleanup(ports.close)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no tests that need a cluster in a run that leaves them out."""
+    if collection_path != _CLUSTER or any("cluster" in each for each in config.args):
+        return None
+    return True if "not cluster" in config.option.markexpr else None
 
 
 def pytest_collection() -> None:
