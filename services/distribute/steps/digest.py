@@ -62,9 +62,10 @@ def fill_digest(
     if not shown:
         return
     pictures = {trig_id: _name(each) for trig_id, each in shown.items()}
+    trig_ids = [trig_id_of(alert) for alert in alerts]
     paragraphs = [f"<p>{escape(line)}</p>" for line in lines]
     for trig_id, row in pictures.items():
-        first = next(i for i, alert in enumerate(alerts) if trig_id_of(alert) == trig_id)
+        first = trig_ids.index(trig_id)
         cells = "".join(picture.html for picture in row)
         reason = escape(shown[trig_id].reason)
         paragraphs[first] += f"<table><tr>{cells}<td>{reason}</td></tr></table>"
