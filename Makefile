@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-manifests check-vo lint web web-check web-audit docs docs-update pictures bench bench-interruption bench-extract bench-associate bench-alert bench-attack bench-api bench-page bench-paint bench-decide clean
+.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-manifests check-vo lint web web-check web-audit docs docs-update pictures bench bench-interruption flame-graphs bench-extract bench-associate bench-alert bench-attack bench-api bench-page bench-paint bench-decide clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -172,6 +172,11 @@ bench: $(VENV)/bench.stamp  ## all figures in one table, with JSON: source finde
 
 bench-interruption: $(VENV)/bench.stamp  ## latency at 90 % of the sustained rate, interrupted for 30 s (10 min)
 	$(BIN)/python -m benchmarks.interruption --plot docs/images/interruption.png
+
+# The sampler reads the memory of other processes: where the system forbids that, run it as root.
+flame-graphs: install  ## where extract and associate spend their time, into docs/images (3 min)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check py-spy==0.4.3
+	$(BIN)/python -m benchmarks.flame_graphs --folder docs/images
 
 $(VENV)/bench.stamp: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
