@@ -9,13 +9,13 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from schemas.identity import ImageDigest
 from schemas.messages import SourceColumns, SourceOffset
 from sky.metadata import HeaderMetadata
 from sky.wcs import SkyProjection
 
 __all__ = [
     "BeamShape",
+    "Digest",
     "ExtractedImage",
     "Extraction",
     "FinderParameters",
@@ -63,6 +63,18 @@ class FinderParameters:
     clean_bias_err_jy_beam: float = 0.0
 
 
+class Digest(Protocol):
+    """The identity of an image, as `ImageDigest` has it; it may still be computed."""
+
+    @property
+    def file_sha256(self) -> str:
+        """Return sha256 of the FITS file alone."""
+
+    @property
+    def image_id(self) -> str:
+        """Return sha256 of the file and of the cards set beside it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReceivedImage:
     """An image as it came on Kafka: the bytes of a FITS file and its message headers.
@@ -73,7 +85,7 @@ class ReceivedImage:
         The FITS file.
     cards : mapping of str to str
         FITS cards to add or override.
-    digest : ImageDigest
+    digest : Digest
         Its identity.
     expected_sha256 : str or None
         sha256 of the file as its producer computed it.
@@ -89,7 +101,7 @@ class ReceivedImage:
 
     data: bytes
     cards: Mapping[str, str]
-    digest: ImageDigest
+    digest: Digest
     expected_sha256: str | None
     stream: str | None
     source: SourceOffset

@@ -15,6 +15,7 @@ from services.extract import metrics
 from services.extract.errors import RejectedImageError, SeveralPlanesError
 from services.extract.models import ReceivedImage
 from services.extract.steps.cubes import plane_messages
+from services.extract.steps.image_digest import DigestThread
 from services.extract.steps.image_message import invalid_headers, read_message
 from services.extract.steps.measurement import ImageMeasurer
 from services.extract.steps.records import to_rejection_record
@@ -50,6 +51,7 @@ class ImageHandler:
         self._topics = topics
         self._dead_letters = DeadLetters(topic=topics.dead_letters, service="extract")
         self._cluster_id = cluster_id
+        self._digests = DigestThread()
         # Message that was read last, until it has a result: its bytes are hashed only once.
         self._current: tuple[InMessage, ReceivedImage] | None = None
 
@@ -63,25 +65,26 @@ class ImageHandler:
         """
         started_s = time.perf_counter()
         received = self._read(message)
-        for name in invalid_headers(message.headers, received):
-            metrics.IGNORED_HEADERS.labels(name).inc()
         try:
             record = self._measurer.measure(received)
         except SeveralPlanesError as cube:
             return self._split(message, received, cube)
+        _count_ignored(message, received)
         self._current = None
         _report(record, time.perf_counter() - started_s)
         return [self._to_message(record)]
 
     def _read(self, message: InMessage) -> ReceivedImage:
         if self._current is None or self._current[0] is not message:
-            self._current = (message, read_message(message, self._cluster_id))
+            received = read_message(message, self._cluster_id, identify=self._digests.begin)
+            self._current = (message, received)
         return self._current[1]
 
     def _split(
         self, message: InMessage, received: ReceivedImage, cube: SeveralPlanesError
     ) -> Sequence[OutMessage]:
         """Return the planes of a file as images, and the file's own record."""
+        _count_ignored(message, received)
         if not self._splits_cubes:
             raise cube
         planes = list(plane_messages(message, received, cube, self._topics.images))
@@ -98,7 +101,9 @@ class ImageHandler:
     def on_rejected(self, message: InMessage, error: RejectedMessageError) -> Sequence[OutMessage]:
         """Return the dead letter, and the record of the rejection for the image ledger."""
         metrics.IMAGES.labels(error.reason_code).inc()
-        record = to_rejection_record(self._read(message), error)
+        received = self._read(message)
+        _count_ignored(message, received)
+        record = to_rejection_record(received, error)
         self._current = None
         return [self._dead_letters.build(message, error), self._to_message(record)]
 
@@ -106,6 +111,12 @@ class ImageHandler:
         return OutMessage(
             self._topics.detections, record.stream.encode(), encode_image_detections(record)
         )
+
+
+def _count_ignored(message: InMessage, received: ReceivedImage) -> None:
+    """Count the headers that make no sense; by now the identity of the image is known."""
+    for name in invalid_headers(message.headers, received):
+        metrics.IGNORED_HEADERS.labels(name).inc()
 
 
 def _report(record: ImageDetections, seconds: float) -> None:

@@ -1,6 +1,6 @@
 """Messages of images-v1: their headers, the identity of the image, and checks of both."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from runtime.kafka import InMessage
@@ -9,7 +9,7 @@ from schemas.messages import SourceOffset
 from schemas.reasons import ImageReason
 from schemas.streams import to_stream_name
 from services.extract.errors import RejectedImageError
-from services.extract.models import ReceivedImage
+from services.extract.models import Digest, ReceivedImage
 from sky.fits_containers import HEADER_ROOM_BYTES
 
 __all__ = [
@@ -31,8 +31,13 @@ _LATEST_AHEAD = timedelta(days=1)
 _MOST_DIGITS = 6
 
 
-def read_message(message: InMessage, cluster_id: str) -> ReceivedImage:
-    """Return the image of a message with its identity; the FITS file is hashed here, once.
+def read_message(
+    message: InMessage,
+    cluster_id: str,
+    *,
+    identify: Callable[[bytes, Mapping[str, str]], Digest] = digest_image,
+) -> ReceivedImage:
+    """Return the image of a message with its identity; the FITS file is hashed once.
 
     Parameters
     ----------
@@ -40,12 +45,14 @@ def read_message(message: InMessage, cluster_id: str) -> ReceivedImage:
         A message of images-v1.
     cluster_id : str
         Kafka cluster that it is on.
+    identify : callable
+        Returns the identity of the file and of its cards, which may be known later.
     """
     cards = fits_cards(message.headers)
     return ReceivedImage(
         data=message.value,
         cards=cards,
-        digest=digest_image(message.value, cards),
+        digest=identify(message.value, cards),
         expected_sha256=message.headers.get("sha256"),
         stream=stream_name(message.headers, message.key),
         source=SourceOffset(cluster_id, message.topic, message.partition, message.offset),

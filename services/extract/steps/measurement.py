@@ -75,12 +75,13 @@ class ImageMeasurer:
             If it cannot be measured, or fails quality control.
         """
         check_size(received, self._limits.max_image_bytes)
-        check_sha256(received)
         self._recent.make_room(len(received.data))
-        image = self.open(received)
-        # What needs no sources is checked before they are searched.
-        self._quality.check_image(image)
-        extracted = self._extract(received, image)
+        try:
+            extracted = self._extract_checked(received)
+        finally:
+            # Last, as it waits for the hash; what is found in damaged bytes is their fault.
+            check_sha256(received)
+        self._recent.put(received.digest.image_id, extracted)
         stream = received.stream or telescope_stream(extracted.image.metadata.telescope)
         self._check_quality(stream, extracted)
         negative = self._find_negative_peaks(extracted) if self._count_negative else None
@@ -97,7 +98,9 @@ class ImageMeasurer:
             If it cannot be measured.
         """
         self._recent.make_room(len(received.data))
-        return self._extract(received, self.open(received))
+        extracted = self._extract(self.open(received))
+        self._recent.put(received.digest.image_id, extracted)
+        return extracted
 
     def open(self, received: ReceivedImage) -> Image:
         """Return an image without its sources.
@@ -112,10 +115,14 @@ class ImageMeasurer:
         image = replace(image, bright_positions=self._bright_positions)
         return with_beam_map(image, self._beam_map) if self._beam_map else image
 
-    def _extract(self, received: ReceivedImage, image: Image) -> ExtractedImage:
-        extracted = ExtractedImage(image, extract_sources(image, self._parameters))
-        self._recent.put(received.digest.image_id, extracted)
-        return extracted
+    def _extract_checked(self, received: ReceivedImage) -> ExtractedImage:
+        image = self.open(received)
+        # What needs no sources is checked before they are searched.
+        self._quality.check_image(image)
+        return self._extract(image)
+
+    def _extract(self, image: Image) -> ExtractedImage:
+        return ExtractedImage(image, extract_sources(image, self._parameters))
 
     def reset(self) -> None:
         """Drop the images in memory."""

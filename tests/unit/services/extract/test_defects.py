@@ -47,7 +47,7 @@ IMAGE_STEPS = [
         "open_fits", "to_wcs_header", "read_metadata", "read_pixels",
         "HeaderMetadata.jy_beam_factor", "check_pixels",
     )),
-    f"{STEPS}.image_message.digest_image", f"{STEPS}.image_message.to_stream_name",
+    f"{STEPS}.image_digest.digest_image", f"{STEPS}.image_message.to_stream_name",
     f"{STEPS}.records.to_image_metadata",
 ]  # fmt: skip
 FORCED = "services.extract.handlers.forced"

@@ -1,5 +1,7 @@
 """A message of images-v1 in, a record of detections-v1 out; without a broker."""
 
+import hashlib
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,7 +19,8 @@ from schemas.topics import Topics
 from services.extract import metrics
 from services.extract.errors import RejectedImageError
 from services.extract.handlers.images import ImageHandler
-from services.extract.models import ReceivedImage
+from services.extract.models import Extraction, ReceivedImage
+from services.extract.steps.catalogue import extract_sources
 from services.extract.steps.image_message import read_message
 from services.extract.steps.measurement import ImageMeasurer
 from services.extract.steps.records import to_rejection_record
@@ -195,7 +198,7 @@ def test_an_image_is_hashed_once_whether_it_is_rejected_or_not(
         hashed.append(data)
         return digest_image(data, cards)
 
-    monkeypatch.setattr("services.extract.steps.image_message.digest_image", count)
+    monkeypatch.setattr("services.extract.steps.image_digest.digest_image", count)
     broken = replace(message, value=message.value[:2880])
     handler = ImageHandler(measurer(), TOPICS, "cluster")
     with pytest.raises(RejectedImageError) as caught:
@@ -206,3 +209,34 @@ def test_an_image_is_hashed_once_whether_it_is_rejected_or_not(
     # A message that a restarted process rejects was not read by it before.
     handler.on_rejected(broken, caught.value)
     assert hashed == [broken.value, message.value, broken.value]
+
+
+def test_an_image_is_measured_while_it_is_hashed(
+    message: InMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_measured = threading.Event()
+
+    def wait(data: bytes, cards: Mapping[str, str]) -> ImageDigest:
+        assert is_measured.wait(60)
+        return digest_image(data, cards)
+
+    def extract(*arguments: Any) -> Extraction:
+        extraction = extract_sources(*arguments)
+        is_measured.set()
+        return extraction
+
+    monkeypatch.setattr("services.extract.steps.image_digest.digest_image", wait)
+    monkeypatch.setattr("services.extract.steps.measurement.extract_sources", extract)
+    (out,) = ImageHandler(measurer(), TOPICS, "cluster").on_image(message)
+    assert decode_image_detections(out.value).image_id == digest_image(message.value, {}).image_id
+
+
+def test_what_is_found_in_bytes_that_were_damaged_on_the_way_is_their_fault(
+    message: InMessage,
+) -> None:
+    headers = {"sha256": hashlib.sha256(message.value).hexdigest()}
+    handler = ImageHandler(measurer(), TOPICS, "cluster")
+    damaged = replace(message, value=message.value[:2880], headers=headers)
+    with pytest.raises(RejectedImageError) as caught:
+        handler.on_image(damaged)
+    assert caught.value.reason_code == "checksum_mismatch"
