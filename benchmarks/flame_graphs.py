@@ -106,7 +106,8 @@ def measure(running: RunningStack, options: argparse.Namespace, folder: Path) ->
     running.wait_until_booked(last * plan.n_bands, timeout_s=_DONE_S)
     used = {name: _Clock.read(each.pid).since(before[name]) for name, each in processes.items()}
     for each in samplers:
-        each.wait(60)
+        if each.wait(60):
+            raise SystemExit(f"py-spy ended with {each.returncode}: may it read other processes?")
     n_images = (last - _WARM_UP) * plan.n_bands
     for name in _SERVICES:
         lines = (folder / f"{name}.raw").read_text().splitlines()
@@ -124,7 +125,7 @@ def _start_sampler(pid: int, path: Path, *, seconds: float) -> subprocess.Popen[
         [
             str(Path(sys.executable).with_name("py-spy")), "record", "--pid", str(pid),
             "--duration", str(round(seconds)), "--rate", str(_SAMPLES_A_S), "--format", "raw",
-            "--native", "--threads", "--nonblocking", "--output", str(path),
+            "--native", "--threads", "--output", str(path),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -38,6 +38,11 @@ class PollPace:
         """Note that something happened, or that something is waited for."""
         self._awake_until_s = self._clock() + self._awake_s
 
+    @property
+    def is_awake(self) -> bool:
+        """Return whether something happened lately."""
+        return self._clock() < self._awake_until_s
+
     def timeout_s(self) -> float:
         """Return the longest wait of the next poll [s]."""
-        return self._busy_s if self._clock() < self._awake_until_s else self._idle_s
+        return self._busy_s if self.is_awake else self._idle_s

@@ -243,7 +243,7 @@ class _Associator:
 
     def _handle_stamps(self, *, is_idle: bool) -> None:
         """Ask for stamps after the events that they belong to, store those that have come."""
-        if self._await(self._stamps.ask(is_idle=is_idle)):
+        if self._await(self._stamps.ask(is_idle=is_idle, is_awake=self._pace.is_awake)):
             self._handler.expect_outbox()
             self._pace.stay_awake()
         if not self._stamps.may_take(is_idle=is_idle):

@@ -95,7 +95,7 @@ class StampCase:
     async def ask(self) -> list[StampRequest]:
         """Return what is asked for now."""
         self.case.stamp_requests.clear()
-        if await self.handler.ask(is_idle=True):
+        if await self.handler.ask(is_idle=True, is_awake=True):
             self.case.handler.expect_outbox()
             await self.case.settle()
         return list(self.case.stamp_requests)

@@ -1,6 +1,7 @@
 """Stamps of announced sources: asked for and stored while nothing else waits."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from runtime.errors import (
@@ -22,7 +23,8 @@ from services.associate.storage import CatalogueStore
 
 __all__ = ["StampHandler"]
 
-# Transients in one transaction, and how often it is looked for them.
+# Transients in one transaction, and how often it is looked for them: soon after images or answers
+# came, seldom while images wait and where nothing happens.
 _MOST_TRANSIENTS = 20
 _POLL_S, _BUSY_POLL_S = 0.2, 2.0
 # Images that are tried for the one before: fields may overlap in turn.
@@ -45,46 +47,57 @@ class StampHandler:
         Whether there are stamps, and how long their pixels stay.
     topics : Topics
         Where the requests go.
+    clock : callable
+        Returns the time [s].
     """
 
-    def __init__(self, store: CatalogueStore, settings: AssociateSettings, topics: Topics) -> None:
+    def __init__(
+        self,
+        store: CatalogueStore,
+        settings: AssociateSettings,
+        topics: Topics,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._store = store
         self._settings = settings
         self._topics = topics
         self._n_at_once = _MOST_TRANSIENTS
-        self._next_poll_s = 0.0
+        self._asked_s = float("-inf")
         self._next_take_s = 0.0
         self._next_expiry_s = 0.0
 
     def may_take(self, *, is_idle: bool) -> bool:
         """Return whether an answer may be stored now: one every two seconds at a busy time."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         if not is_idle and now_s < self._next_take_s:
             return False
         self._next_take_s = now_s + _BUSY_POLL_S
         return True
 
-    async def ask(self, *, is_idle: bool) -> bool:
+    async def ask(self, *, is_idle: bool, is_awake: bool) -> bool:
         """Ask for stamps of transients that have none; return whether there were some.
 
         Parameters
         ----------
         is_idle : bool
-            Whether no image waits; else it is looked for them less often.
+            Whether no image waits.
+        is_awake : bool
+            Whether something happened in the last seconds.
         """
-        now_s = time.monotonic()
-        if not self._settings.stamps or now_s < self._next_poll_s:
+        now_s = self._clock()
+        pause_s = _POLL_S if is_idle and is_awake else _BUSY_POLL_S
+        if not self._settings.stamps or now_s < self._asked_s + pause_s:
             return False
-        if not is_idle and now_s < self._next_poll_s + _BUSY_POLL_S:
-            return False
-        self._next_poll_s = now_s + _POLL_S
+        self._asked_s = now_s
         try:
             n_asked = await self._ask_or_skip()
         except FatalError:
             raise
         except Exception as error:  # noqa: BLE001  (the images must follow)
             get_logger().warning("stamps_not_requested", error=describe_exception(error))
-            self._next_poll_s = now_s + _BUSY_POLL_S
+            self._asked_s = now_s + _BUSY_POLL_S - _POLL_S
             return False
         return n_asked > 0
 
@@ -134,7 +147,7 @@ class StampHandler:
 
     async def drop_expired(self) -> None:
         """Delete the pixels beyond the retention, every five minutes."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         if now_s < self._next_expiry_s:
             return
         self._next_expiry_s = now_s + _EXPIRY_EVERY_S

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import httpx
@@ -106,6 +107,35 @@ async def test_a_transient_that_cannot_be_planned_does_not_stop_the_others(
         assert await run.ask() == []
         left = await run.case.pool.fetchval("select count(*) from transient where needs_stamps")
     assert left == 0
+
+
+@pytest.mark.parametrize(
+    ("is_idle", "is_awake", "asked_s"),
+    [(True, True, [0.0, 0.3, 0.6, 1.9]), (True, False, [0.0, 2.05]), (False, True, [0.0, 2.05])],
+)
+async def test_where_nothing_happens_the_database_is_asked_seldom(
+    postgres_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_idle: bool,
+    is_awake: bool,
+    asked_s: list[float],
+) -> None:
+    now_s, found_s = 0.0, []
+    transaction = CatalogueStore.transaction
+
+    def counted(store: CatalogueStore) -> AbstractAsyncContextManager[Any]:
+        found_s.append(now_s)
+        return transaction(store)
+
+    async with associator(postgres_url) as case:
+        store, settings = CatalogueStore(case.pool), case.settings.associate
+        handler = StampHandler(store, settings, Topics(), clock=lambda: now_s)
+        monkeypatch.setattr(CatalogueStore, "transaction", counted)
+        for each_s in (0.0, 0.1, 0.3, 0.6, 1.9, 2.05):
+            now_s = each_s
+            assert not await handler.ask(is_idle=is_idle, is_awake=is_awake)
+    assert found_s == asked_s
 
 
 def _fail(*_: object) -> None:
