@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-manifests check-vo lint web web-check web-audit docs docs-update pictures bench bench-interruption flame-graphs bench-extract bench-associate bench-alert bench-attack bench-api bench-page bench-paint bench-decide clean
+.PHONY: help install demo test coverage test-unit test-extended test-kernels fuzz faults soak overload test-pythons test-another-python image check-deploy check-manifests check-vo lint web web-check web-audit docs docs-update pictures bench bench-interruption bench-steady flame-graphs bench-extract bench-associate bench-alert bench-attack bench-api bench-page bench-paint bench-decide clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -177,6 +177,10 @@ bench-interruption: $(VENV)/bench.stamp  ## latency at 90 % of the sustained rat
 flame-graphs: install  ## where extract and associate spend their time, into docs/images (3 min)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check py-spy==0.4.3
 	$(BIN)/python -m benchmarks.flame_graphs --folder docs/images
+
+# Say RATE=30 MINUTES=10 for another run.
+bench-steady: install  ## latency of alerts under images at a steady rate: 16 a second for an hour
+	$(BIN)/python -m benchmarks.steady --rate $(or $(RATE),16) --minutes $(or $(MINUTES),60)
 
 $(VENV)/bench.stamp: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'

@@ -32,6 +32,8 @@ class FeedPlan:
     period: int | None = None
     # In each stream; None: few, by the size of an image.
     n_transients: int | None = None
+    # Likewise.
+    n_steady: int | None = None
 
     @property
     def n_images(self) -> int:
@@ -40,9 +42,10 @@ class FeedPlan:
     def configs(self) -> list[SimulatorConfig]:
         """Return one observation a stream, each with a sky of its own."""
         crowded = {} if self.n_transients is None else _CROWDED
+        steady = {} if self.n_steady is None else {"n_steady": self.n_steady}
         return [
             SimulatorConfig(
-                **crowded,
+                **(crowded | steady),
                 n_transient=self.n_transients,
                 images=self.period or self.n_timesteps,
                 size=self.size_px,
