@@ -98,6 +98,17 @@ class AttemptLog:
         """Record that messages are not handled now: they have a result, or will be repeated."""
         self._end(messages, n_ended=0)
 
+    def move_on(self, done: InMessage, following: InMessage) -> None:
+        """Record the end of one message and the start of the next of its partition, at once."""
+        place = (done.topic, done.partition)
+        counts = self._read(self._file(place))
+        contents = self._in_flight.setdefault(place, _Contents())
+        contents.n_ended.pop(done.offset, None)
+        counts[done.offset] = 0
+        contents.n_ended[following.offset] = counts.get(following.offset, 0)
+        contents.pack(counts)
+        self._write(self._file(place), contents.working)
+
     def keep(self, *messages: InMessage, n_ended: int) -> None:
         """Record that messages are not handled now, and how many processes ended at each before.
 

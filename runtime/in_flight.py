@@ -3,7 +3,7 @@
 import asyncio
 import faulthandler
 import types
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -98,6 +98,23 @@ class InFlight:
                 yield
         finally:
             self.attempts.end(*messages)
+
+    def work_through(self, messages: Sequence[InMessage]) -> Generator[InMessage, None, None]:
+        """Yield messages of one partition; the one that the caller has is counted.
+
+        The limit of time is that of all of them; none of them may be one at which a process ended.
+        """
+        current = messages[0]
+        self.attempts.begin(current)
+        try:
+            with time_limit(self.limits.timeout_s):
+                yield current
+                for following in messages[1:]:
+                    self.attempts.move_on(current, following)
+                    current = following
+                    yield current
+        finally:
+            self.attempts.end(current)
 
     async def run(self, work: Coroutine[Any, Any, T], *messages: InMessage) -> T:
         """Return what `work` returns; count messages while it runs, not while it waits."""

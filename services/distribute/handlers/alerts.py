@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -78,15 +79,15 @@ class AlertHandler:
     def on_messages(self, messages: Sequence[InMessage]) -> None:
         """Broadcast alerts from Kafka in their order; one that cannot be becomes a dead letter.
 
-        They are counted as in flight together, which costs as much as one, unless a process has
-        ended at one of them: the next end then tells which it is.
+        One after the other is counted as in flight, under one limit of time, unless a process
+        has ended at one of them.
         """
         if self._in_flight.attempts.n_ended(*messages):
             for message in messages:
                 self.on_message(message)
             return
-        with self._in_flight.work_at(*messages):
-            for message in messages:
+        with closing(self._in_flight.work_through(messages)) as counted:
+            for message in counted:
                 self._broadcast_or_reject(message)
 
     def on_message(self, message: InMessage) -> None:

@@ -1,11 +1,12 @@
 """An alert is broadcast once, whichever of Kafka and the database brings it first."""
 
+import faulthandler
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from runtime.attempts import AttemptLog
 from runtime.dead_letters import DeadLetters
 from runtime.errors import TransientError
 from runtime.kafka import InMessage
@@ -158,23 +159,40 @@ def test_a_message_that_is_no_alert_is_a_dead_letter(
     assert site.heard == [ivorn(2)]
 
 
-def test_the_alerts_of_a_batch_are_counted_as_in_flight_together(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun: list[int] = []
-    begin = AttemptLog.begin
-
-    def count(self: AttemptLog, *messages: InMessage) -> int:
-        begun.append(len(messages))
-        return begin(self, *messages)
-
-    monkeypatch.setattr(AttemptLog, "begin", count)
+def test_of_a_batch_the_alert_that_is_broadcast_is_in_flight_and_no_other() -> None:
+    group = uuid.uuid4().hex
     values = [packet(1), b"hello", packet(2), packet(3)]
     batch = [InMessage("alerts-voevent-v1", 0, at, b"", value) for at, value in enumerate(values)]
+    unfinished: list[list[int]] = []
+
+    class Watched(Site):
+        def broadcast(self, name: str, data: bytes) -> int:
+            log = new_in_flight(group).attempts  # as the next process reads it
+            unfinished.append(log.unfinished("alerts-voevent-v1", 0))
+            return super().broadcast(name, data)
+
+    site = Watched(group)
     site.handler.on_messages(batch)
-    assert begun == [4]
+    assert unfinished == [[0], [2], [3]]
+    assert new_in_flight(group).attempts.unfinished("alerts-voevent-v1", 0) == []
     assert site.heard == [ivorn(1), ivorn(2), ivorn(3)]
     assert [letter.value for letter in site.dead_letters.pending] == [b"hello"]
+
+
+def test_a_batch_starts_one_watchdog(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[float] = []
+    start = faulthandler.dump_traceback_later
+
+    def count(timeout: float, **options: Any) -> None:
+        started.append(timeout)
+        start(timeout, **options)
+
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", count)
+    site.handler.on_messages(
+        [InMessage("alerts-voevent-v1", 0, at, b"", packet(at)) for at in range(20)]
+    )
+    assert len(site.heard) == 20
+    assert len(started) == 1
 
 
 def test_after_an_end_of_the_process_the_alerts_of_a_batch_are_taken_one_by_one() -> None:
