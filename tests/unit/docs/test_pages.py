@@ -27,7 +27,7 @@ SCRIPTS = [path for path in (DOCS / "tutorials").iterdir() if is_tutorial(path)]
 EVERY = [*PAGES, *SCRIPTS, *ROOT.glob("services/*/README.md"), ROOT / "api" / "README.md"]
 
 _FILE = re.compile(r"`((?:[a-z_]+/)+[A-Za-z0-9_.+-]+\.(?:py|sql|md|avsc|json|toml|js))`")
-_SETTING = re.compile(r"(?<![A-Z_])(?:LIVETRAP_)?([A-Z]+)__([A-Z0-9_]*[A-Z0-9])")
+_SETTING = re.compile(r"(?<![A-Z_:])(?:LIVETRAP_)?([A-Z]+)__([A-Z0-9_]*[A-Z0-9])")
 _METRIC = re.compile(r"`(livetrap_[a-z]+_[a-z_]+)(?:\{[a-z,]*\})?`")
 _COMMAND = re.compile(r"\blivetrap ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?")
 _EVENT = re.compile(r"`([a-z]+(?:_[a-z]+)+)`")
