@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -124,6 +123,8 @@ VIEWS = tuple(
 @contextmanager
 def standing_page(page: Page) -> Iterator[None]:
     """Let the clock of a tab stand at `NOW`, with letters of matplotlib's DejaVu Sans."""
+    import matplotlib as mpl  # every process of a test run would take a quarter of a second
+
     font = Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans.ttf").read_bytes()
     script = _STANDING % {
         "now_ms": int(NOW.timestamp() * 1000),
