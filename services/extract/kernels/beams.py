@@ -9,7 +9,7 @@ from numba import njit
 from services.extract.kernels.linear import factorise, solve_factorised
 from services.extract.kernels.measure import gaussian
 
-__all__ = ["fit_beside", "fit_each_alone"]
+__all__ = ["fit_beside"]
 
 _MAX_STEPS = 20
 _LONGEST_STEP = 0.5  # of the distance at which the beam falls to 1/e
@@ -124,45 +124,3 @@ def fit_beside(
         if length < _CONVERGED:
             break
     return amplitude, x_fit, y_fit
-
-
-@njit(
-    "void(float32[:, ::1], int64[::1], int64[::1], float64[::1], float64[:, ::1],"
-    " float64[:, ::1])",
-    nogil=True,
-    error_model="numpy",
-    cache=True,
-)
-def fit_each_alone(
-    pixels: npt.NDArray[np.float32],
-    peak_y: npt.NDArray[np.int64],
-    peak_x: npt.NDArray[np.int64],
-    background: npt.NDArray[np.float64],
-    beams: npt.NDArray[np.float64],
-    out: npt.NDArray[np.float64],
-) -> None:
-    """Fit amplitude and centre of the beam at each peak, as if there were no other.
-
-    Parameters
-    ----------
-    pixels : (ny, nx) float32
-        Image [Jy/beam]; NaN is blank.
-    peak_y, peak_x : (n,) int64
-        Peak pixels.
-    background : (n,) float64
-        At the peaks [Jy/beam].
-    beams : (n, 3) float64
-        a, b, c of the beam exp(-(a dx^2 + 2 b dx dy + c dy^2)) at each peak [1/px^2].
-    out : (n, 3) float64
-        Out: amplitude [Jy/beam], x, y [px].
-    """
-    nothing = np.empty((0, 6))
-    for peak in range(peak_y.size):
-        y, x, level = peak_y[peak], peak_x[peak], background[peak]
-        out[peak, 0], out[peak, 1], out[peak, 2] = fit_beside(
-            pixels,
-            level,
-            (float(pixels[y, x]) - level, float(x), float(y)),
-            (beams[peak, 0], beams[peak, 1], beams[peak, 2]),
-            nothing,
-        )

@@ -8,7 +8,7 @@ from numba import njit
 
 from services.extract.kernels.measure import gaussian
 
-__all__ = ["find_residual_peaks"]
+__all__ = ["find_residual_peaks", "least_residuals"]
 
 
 @njit(
@@ -73,7 +73,44 @@ def _mirrored(
 
 
 @njit(
-    "void(float32[:, ::1], float64[::1], float64[::1], float64[:, ::1], int64[:, ::1],"
+    "void(float64[::1], float64[:, ::1], boolean[::1], float64, float64, float64[::1])",
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def least_residuals(
+    rms: npt.NDArray[np.float64],
+    fits: npt.NDArray[np.float64],
+    may_be_extended: npt.NDArray[np.bool_],
+    threshold_sigma: float,
+    extended_factor: float,
+    out: npt.NDArray[np.float64],
+) -> None:
+    """Compute what a residual beside each source exceeds at least.
+
+    Parameters
+    ----------
+    rms : (n,) float64
+        At the peaks [Jy/beam].
+    fits : (n, 6) float64
+        As `fit_beam` wrote them.
+    may_be_extended : (n,) bool
+        Sources of which noise may have made several peaks.
+    threshold_sigma : float
+        Detection threshold [rms].
+    extended_factor : float
+        So many thresholds beside these.
+    out : (n,) float64
+        Out: the least residual [Jy/beam]; infinite beside a source whose fit failed.
+    """
+    for source in range(rms.size):
+        factor = extended_factor if may_be_extended[source] else 1.0
+        is_fitted = fits[source, 5] != 0.0
+        out[source] = threshold_sigma * rms[source] * factor if is_fitted else np.inf
+
+
+@njit(
+    "int64(float32[:, ::1], float64[::1], float64[::1], float64[:, ::1], int64[:, ::1],"
     " UniTuple(float64, 2), UniTuple(float64, 2), float64[:, ::1])",
     nogil=True,
     error_model="numpy",
@@ -88,7 +125,7 @@ def find_residual_peaks(
     exponents: tuple[float, float],
     fractions: tuple[float, float],
     out: npt.NDArray[np.float64],
-) -> None:
+) -> int:
     """Find the highest residual beside each source.
 
     Parameters
@@ -111,8 +148,13 @@ def find_residual_peaks(
         below the second fraction of it.
     out : (n, 3) float64
         Out: residual [Jy/beam], x, y [px] of the highest; 0 where there is none.
+
+    Returns
+    -------
+    int
+        Beside how many sources there is one.
     """
-    ny, nx = pixels.shape
+    (ny, nx), n_found = pixels.shape, 0
     nearest, farthest = exponents
     model_fraction, mirror_fraction = fractions
     for source in range(models.shape[0]):
@@ -150,3 +192,6 @@ def find_residual_peaks(
             )
             if opposite >= mirror_fraction * out[source, 0]:
                 out[source, 0] = 0.0
+            else:
+                n_found += 1
+    return n_found

@@ -1,6 +1,6 @@
 """Sky positions, fluxes and their 1-sigma errors of the sources of an image."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +28,7 @@ from services.extract.steps.peaks import Peaks, find_source_peaks
 from services.extract.steps.places import to_sky_with_jacobian
 from services.extract.steps.sampling import is_coarse, position_covariance
 from services.extract.steps.signed_sources import SIGNED_STOKES, find_signed_sources
-from services.extract.steps.uncertainties import (
-    GaussianErrors,
-    free_gaussian_errors,
-    point_source_errors,
-)
+from services.extract.steps.uncertainties import GaussianErrors, fit_errors
 from sky.elementary_functions import sin_cos
 from sky.rms_grid import rms_at
 from sky.small_matrices import determinants
@@ -247,19 +243,9 @@ def _area_beams(found: FoundSources, beam: BeamShape) -> FloatArray:
 def _errors(found: FoundSources, beam: BeamShape) -> GaussianErrors:
     """Return the errors of each fit: with the beam's shape, or with a free one."""
     snr = np.abs(found.amplitude) / found.rms_local
-    fixed = point_source_errors(snr, found.major_px, found.minor_px)
-    if is_coarse(beam):
-        fixed = _coarse_errors(fixed, snr, found, beam)
-    if not found.is_free.any():
-        return fixed
-    major_px, minor_px, _ = _beams(found, beam)
-    free = free_gaussian_errors(snr, found.major_px, found.minor_px, major_px, minor_px)
-    return GaussianErrors(
-        *(
-            np.where(found.is_free, getattr(free, column.name), getattr(fixed, column.name))
-            for column in fields(GaussianErrors)
-        )
-    )
+    axes_px = found.major_px, found.minor_px
+    errors = fit_errors(snr, axes_px, _beams(found, beam), found.is_free)
+    return _with_coarse_errors(errors, snr, found, beam) if is_coarse(beam) else errors
 
 
 def _beams(found: FoundSources, beam: BeamShape) -> FloatArray:
@@ -270,8 +256,8 @@ def _beams(found: FoundSources, beam: BeamShape) -> FloatArray:
     return np.where(found.is_free, beam.axes(found.x, found.y), fixed)
 
 
-def _coarse_errors(
-    fixed: GaussianErrors, snr: FloatArray, found: FoundSources, beam: BeamShape
+def _with_coarse_errors(
+    errors: GaussianErrors, snr: FloatArray, found: FoundSources, beam: BeamShape
 ) -> GaussianErrors:
     """Return the errors of fits of a beam of few pixels: they depend on the place in the pixel."""
     peak, position = position_covariance(beam, found.x, found.y)
@@ -280,7 +266,14 @@ def _coarse_errors(
         np.sqrt(np.einsum("ni,nij,nj->n", axis, position, axis)) / snr
         for axis in (np.stack([cos, sin], axis=1), np.stack([-sin, cos], axis=1))
     )
-    return replace(fixed, peak=peak / snr, flux=peak / snr, along=along, across=across)
+    coarse = {"peak": peak / snr, "flux": peak / snr, "along": along, "across": across}
+    return replace(
+        errors,
+        **{
+            name: np.where(found.is_free, getattr(errors, name), value)
+            for name, value in coarse.items()
+        },
+    )
 
 
 def _position_errors(

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.extract.kernels.peak_lists import highest_of_each_beam, joined_with
-from services.extract.kernels.residual_peaks import find_residual_peaks
+from services.extract.kernels.residual_peaks import find_residual_peaks, least_residuals
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.free_shapes import fit_free_shapes
 from services.extract.steps.one_or_several import parts_of_extended
@@ -149,17 +149,18 @@ def _find_peaks(
 ) -> Peaks | None:
     """Return the highest residual beside each source; what an extended one hides is higher."""
     peaks = points.peaks
-    highest = np.zeros((peaks.y.size, 3))
-    least = parameters.detection_threshold_sigma * peaks.rms
-    least[may_be_extended] *= _EXTENDED_FACTOR
-    least[points.fits[:, 5] == 0] = np.inf
-    find_residual_peaks(
+    highest, least = np.empty((peaks.y.size, 3)), np.empty(peaks.y.size)
+    least_residuals(
+        peaks.rms, points.fits, may_be_extended, parameters.detection_threshold_sigma,
+        _EXTENDED_FACTOR, least,
+    )  # fmt: skip
+    n_found = find_residual_peaks(
         pixels, peaks.background, least, points.models, points.around, _EXPONENTS, _FRACTIONS,
         highest,
     )  # fmt: skip
-    owner = np.flatnonzero(highest[:, 0] > 0)
-    if not owner.size:
+    if n_found == 0:
         return None
+    owner = np.flatnonzero(highest[:, 0] > 0)
     x, y = highest[owner, 1].astype(np.int64), highest[owner, 2].astype(np.int64)
     inside = is_searched(y, x, (pixels.shape[0], pixels.shape[1]), parameters)
     if not inside.any():

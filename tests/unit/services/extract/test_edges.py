@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.quality import QualityFlag
+from services.extract.kernels.uncertainties import FWHM_PER_SIGMA
 from services.extract.models import BeamShape, FinderParameters, FoundSources
 from services.extract.steps.background import measure_background
 from services.extract.steps.finder import find_sources
 from services.extract.steps.sampling import is_coarse, position_covariance
-from services.extract.steps.uncertainties import FWHM_PER_SIGMA
 from tests.support.beam_sky import sky
 from tests.support.examples import examples
 

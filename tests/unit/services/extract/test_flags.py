@@ -13,6 +13,8 @@ from services.extract.kernels.neighbours import (
     nearest_two_ways,
     those_within,
 )
+from services.extract.kernels.residual_peaks import least_residuals
+from services.extract.kernels.uncertainties import gaussian_errors
 
 SHAPE = (60, 90)
 EDGE, BLENDED, BLANK, FAILED, BRIGHT = 1, 2, 4, 8, 16
@@ -101,6 +103,53 @@ def test_fluxes_are_corrected_and_their_errors_enlarged(
         np.abs(peak) * area * np.hypot(flux_err, scale_err),
     ]
     np.testing.assert_allclose(out, np.reshape(expected, (4, n_sources)))
+
+
+@given(seed=SEEDS, n_sources=SIZES)
+def test_the_least_residual_is_higher_beside_what_may_be_extended(
+    seed: int, n_sources: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    rms, fits = rng.uniform(0.5, 2.0, n_sources), rng.uniform(0.0, 9.0, (n_sources, 6))
+    fits[rng.random(n_sources) < 0.2, 5] = 0.0
+    may_be_extended, least = rng.random(n_sources) < 0.3, np.empty(n_sources)
+    least_residuals(rms, fits, may_be_extended, 5.0, 1.6, least)
+    expected = 5.0 * rms * np.where(may_be_extended, 1.6, 1.0)
+    np.testing.assert_allclose(least, np.where(fits[:, 5] == 0, np.inf, expected))
+
+
+@given(seed=SEEDS, n_sources=SIZES)
+def test_errors_of_free_shapes_are_those_of_condon(seed: int, n_sources: int) -> None:
+    rng = np.random.default_rng(seed)
+    snr, major, minor = rng.uniform(5.0, 200.0, (3, n_sources)) * [[1.0], [0.1], [0.05]]
+    beams = rng.uniform(2.0, 6.0, (2, n_sources))
+    is_free, errors = rng.random(n_sources) < 0.5, np.empty((7, n_sources))
+    gaussian_errors(snr, major, minor, beams, is_free, errors)
+
+    def rho2(along: float, across: float) -> np.ndarray:
+        area = major * minor / (4 * beams[0] * beams[1])
+        ratios = (1 + (beams[0] / major) ** 2) ** along * (1 + (beams[1] / minor) ** 2) ** across
+        return area * ratios * snr**2
+
+    peak, of_major, of_minor = (
+        np.sqrt(2 / rho2(*each)) for each in ((1.5, 1.5), (2.5, 0.5), (0.5, 2.5))
+    )
+    beam_share = beams[0] * beams[1] / (major * minor)
+    angle = of_minor * np.sqrt(2) * major * minor / (major**2 - minor**2)
+    sigma = np.sqrt(8 * np.log(2))
+    free = [
+        peak, np.sqrt(peak**2 + beam_share * (of_major**2 + of_minor**2)),
+        of_major * major / sigma, of_minor * minor / sigma,
+        of_major * major, of_minor * minor, np.minimum(angle, np.pi / 2),
+    ]  # fmt: skip
+    fixed = [
+        1 / snr,
+        1 / snr,
+        major / (snr * sigma),
+        minor / (snr * sigma),
+        *np.zeros((3, 1)) * snr,
+    ]
+    np.testing.assert_allclose(errors, np.where(is_free, free, fixed), rtol=1e-12)
 
 
 @given(seed=SEEDS, n_peaks=SIZES)

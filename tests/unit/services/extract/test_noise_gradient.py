@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
+from services.extract.kernels.uncertainties import FWHM_PER_SIGMA
 from services.extract.models import BeamShape, FinderParameters, FoundSources
 from services.extract.steps.background import measure_background
 from services.extract.steps.finder import find_sources
 from services.extract.steps.noise_gradient import bilinear, divided
-from services.extract.steps.uncertainties import FWHM_PER_SIGMA
 from sky.rms_grid import rms_at
 from tests.support.beam_sky import Source, sky
 

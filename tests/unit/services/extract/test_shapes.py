@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.extract.steps.deconvolution import deconvolve, deconvolve_with_errors
-from services.extract.steps.uncertainties import free_gaussian_errors, point_source_errors
+from services.extract.steps.uncertainties import fit_errors
 
 AXIS = st.floats(1.0, 20.0)
 ANGLE = st.floats(0.0, 179.0)
@@ -73,8 +73,10 @@ def test_an_unresolved_axis_has_no_error() -> None:
 def test_a_free_fit_of_a_point_source_has_the_errors_of_condon() -> None:
     # For a source as large as the beam rho^2 = 2 snr^2 whatever the exponents.
     snr, major, minor = one(10.0, 5.0, 4.0)
-    free = free_gaussian_errors(snr, major, minor, 5.0, 4.0)
-    fixed = point_source_errors(snr, major, minor)
+    free, fixed = (
+        fit_errors(snr, (major, minor), np.array([[5.0], [4.0]]), np.array([is_free]))
+        for is_free in (True, False)
+    )
     np.testing.assert_allclose(free.peak, fixed.peak)
     np.testing.assert_allclose(free.along, fixed.along)
     np.testing.assert_allclose(free.across, fixed.across)
@@ -82,5 +84,6 @@ def test_a_free_fit_of_a_point_source_has_the_errors_of_condon() -> None:
 
 
 def test_the_angle_of_a_round_source_is_unknown() -> None:
-    errors = free_gaussian_errors(*one(10.0, 5.0, 5.0), 5.0, 4.0)
+    snr, major, minor = one(10.0, 5.0, 5.0)
+    errors = fit_errors(snr, (major, minor), np.array([[5.0], [4.0]]), np.array([True]))
     assert errors.angle[0] == np.pi / 2

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.extract.kernels.beams import fit_each_alone
+from services.extract.kernels.beams import fit_beside
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.finder import find_sources
 from tests.support import reference
@@ -154,8 +154,8 @@ def test_a_beam_fitted_alone_is_that_of_plain_numpy(shape: tuple[float, float, f
     peaks = peaks[np.isfinite(pixels[peaks[:, 0], peaks[:, 1]])]
     assert peaks.size
     y, x = np.ascontiguousarray(peaks.T)
-    fits = np.empty((y.size, 3))
-    fit_each_alone(pixels, y, x, np.zeros(y.size), beam.quadratics(x, y), fits)
-    for fit, row, column in zip(fits, y, x, strict=True):
+    for row, column in zip(y.tolist(), x.tolist(), strict=True):
+        start = float(pixels[row, column]), float(column), float(row)
+        fit = fit_beside(pixels, 0.0, start, beam.quadratic, np.empty((0, 6)))
         expected = reference.beam_alone(pixels, row, column, beam.quadratic)
         np.testing.assert_allclose(fit, expected, rtol=1e-6)
