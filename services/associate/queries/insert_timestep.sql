@@ -14,8 +14,8 @@ select
     $4::int as n_images,
     $5::timestamptz as time_associated
 from (
-    select count(ensure_detection_partition($1::int, wanted.moment)) as n_months
-    from unnest($6::timestamptz[]) as wanted (moment)
+    select count(ensure_detection_partition($1::int, wanted.month)) as n_months
+    from unnest($6::timestamptz[]) as wanted (month)
 ) as made
 where made.n_months >= 0
 returning timestep.id

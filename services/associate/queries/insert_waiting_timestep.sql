@@ -19,10 +19,10 @@ with requested as (
     insert into waiting_request (stream_id, image_key, timestep_id, source_ids)
     select
         $1::int,
-        row_in.image_key,
+        row_in.request_image_key as image_key,
         $2::bigint,
-        row_in.source_ids::bigint[]
-    from unnest($13::bigint[], $14::text[]) as row_in (image_key, source_ids)
+        row_in.request_source_ids::bigint[] as source_ids
+    from unnest($13::bigint[], $14::text[]) as row_in (request_image_key, request_source_ids)
     on conflict (stream_id, image_key) do nothing
 )
 
