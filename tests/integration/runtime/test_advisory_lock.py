@@ -1,6 +1,7 @@
 """One process of a database holds a lock as long as its connection is open."""
 
 import asyncio
+import struct
 import threading
 import uuid
 
@@ -183,3 +184,24 @@ async def test_nobody_waits_for_a_process_that_gave_the_lock_back_or_for_itself(
     await acquire(second)
     await second.give_back()
     await second.give_back()
+
+
+async def test_a_holder_that_hangs_in_the_middle_of_a_statement_loses_it(
+    settings: PostgresSettings, name: str
+) -> None:
+    hung, standby = (AdvisoryLock(settings, name=name, service=name) for _ in range(2))
+    assert await hung.try_acquire()
+    assert hung._connection is not None
+    assert await hung._connection.fetchval("show transaction_timeout") == "18s"
+    # As the server does after 18 s, for which nobody waits here.
+    await hung._connection.execute("set transaction_timeout = '500ms'")
+    # The server waits for the rest of a statement: it is in a transaction, and not idle.
+    hung._connection._transport.write(_message(b"P", b"\0select 1\0\0\0") + _message(b"H", b""))
+    await acquire(standby)
+    assert not await hung.try_acquire()
+    standby.release()
+
+
+def _message(kind: bytes, body: bytes) -> bytes:
+    """Return a message of PostgreSQL's protocol: P parses a statement, H has the answer sent."""
+    return kind + struct.pack("!I", 4 + len(body)) + body
