@@ -9,7 +9,7 @@ from numba import njit
 __all__ = ["border_rises", "median", "partly_blank_above_around", "rise_and_range"]
 
 
-@njit("float64(float64[:, ::1], int64, int64)", nogil=True, error_model="numpy", cache=True)
+@njit(nogil=True, error_model="numpy", cache=True)
 def _least_around(grid: npt.NDArray[np.float64], row: int, column: int) -> float:
     """Return the least of a cell and those around it; blank ones are never lower."""
     least = np.inf
@@ -75,7 +75,7 @@ def partly_blank_above_around(
     return found[:n_found].copy()
 
 
-@njit("boolean(float64[:, ::1], int64, int64)", nogil=True, error_model="numpy", cache=True)
+@njit(nogil=True, error_model="numpy", cache=True)
 def _is_inner(grid: npt.NDArray[np.float64], row: int, column: int) -> bool:
     """Return whether a cell and the eight around it are there and known."""
     rows, columns = grid.shape

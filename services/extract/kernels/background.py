@@ -216,7 +216,7 @@ def background_grid(
     return n_known
 
 
-@njit("boolean(float64[:, ::1])", nogil=True, error_model="numpy", cache=True)
+@njit(nogil=True, error_model="numpy", cache=True)
 def _has_blank(grid: npt.NDArray[np.float64]) -> bool:
     """Return whether a cell is not finite."""
     for row in range(grid.shape[0]):

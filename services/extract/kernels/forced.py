@@ -27,7 +27,6 @@ _MAX_ERROR_GROWTH = 5.0
 
 
 @njit(
-    "int64(int64, int64[::1], int64[::1], int64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,

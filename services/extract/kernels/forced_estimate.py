@@ -100,7 +100,6 @@ def list_valid(
 
 
 @njit(
-    "boolean(int64[::1], int64, float64[:, :, ::1], float64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,

@@ -18,7 +18,7 @@ _MAX_STEPS, _MAX_ROUNDS = 40, 12
 _SAME_AREA = 1e-4
 
 
-@njit("float64(float64[::1], int64, int64)", nogil=True, error_model="numpy", cache=True)
+@njit(nogil=True, error_model="numpy", cache=True)
 def _value(parameters: npt.NDArray[np.float64], x: int, y: int) -> float:
     """Return a Gaussian, given as `fit_gaussian` returns it, at a pixel."""
     return float(
@@ -84,7 +84,7 @@ def _linearise(
     return matrix, gradient, cost, used
 
 
-@njit("boolean(float64[::1])", nogil=True, error_model="numpy", cache=True)
+@njit(nogil=True, error_model="numpy", cache=True)
 def _is_ellipse(parameters: npt.NDArray[np.float64]) -> bool:
     """Return whether the parameters are those of a positive elliptical Gaussian."""
     determinant = parameters[3] * parameters[5] - parameters[4] * parameters[4]

@@ -25,8 +25,6 @@ _MODEL_FRACTION = 0.1
 
 
 @njit(
-    "boolean(float32[:, ::1], int64, int64, float64, float64[:, ::1], int64[::1], int64,"
-    " boolean, int64, float64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -52,7 +50,7 @@ def _fit_with(
     return False
 
 
-@njit("boolean(float64[::1], float64[::1], float64)", nogil=True, error_model="numpy", cache=True)
+@njit(nogil=True, error_model="numpy", cache=True)
 def _is_larger(model: _Floats, beam: _Floats, rms: float) -> bool:
     """Return whether a Gaussian is larger than the beam's."""
     of_beam = beam[3] * beam[5] - beam[4] * beam[4]
@@ -63,8 +61,6 @@ def _is_larger(model: _Floats, beam: _Floats, rms: float) -> bool:
 
 
 @njit(
-    "void(float32[:, ::1], int64[::1], int64[::1], float64[::1], float64[::1], float64[::1],"
-    " int64[::1], float64, boolean[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,

@@ -11,7 +11,7 @@ __all__ = ["find_peaks"]
 _CHUNK_PX = 16
 
 
-@njit("int64(float32[::1], int64, int64, float32)", nogil=True, error_model="numpy", cache=True)
+@njit(nogil=True, error_model="numpy", cache=True)
 def _next_above(
     line: npt.NDArray[np.float32], start: int, stop: int, threshold: np.float32
 ) -> int:
@@ -30,7 +30,7 @@ def _next_above(
     return stop
 
 
-@njit("int64(float32[::1], int64, float32)", nogil=True, error_model="numpy", cache=True)
+@njit(nogil=True, error_model="numpy", cache=True)
 def _run_end(line: npt.NDArray[np.float32], start: int, threshold: np.float32) -> int:
     """Return the first index from `start` on whose value does not exceed the threshold."""
     tail = line[start:]
@@ -40,7 +40,7 @@ def _run_end(line: npt.NDArray[np.float32], start: int, threshold: np.float32) -
     return line.size
 
 
-@njit("int64(int64[::1], int64)", nogil=True, error_model="numpy", cache=True)
+@njit(nogil=True, error_model="numpy", cache=True)
 def _root(parent: npt.NDArray[np.int64], run: int) -> int:
     while parent[run] != run:
         parent[run] = parent[parent[run]]
@@ -48,7 +48,7 @@ def _root(parent: npt.NDArray[np.int64], run: int) -> int:
     return run
 
 
-@njit("void(int64[::1], int64[::1], int64, int64)", nogil=True, error_model="numpy", cache=True)
+@njit(nogil=True, error_model="numpy", cache=True)
 def _join(
     parent: npt.NDArray[np.int64], size: npt.NDArray[np.int64], run: int, other: int
 ) -> None:
@@ -61,7 +61,7 @@ def _join(
         size[older] += size[newer]
 
 
-@njit("int64[::1](int64[::1], int64)", nogil=True, error_model="numpy", cache=True)
+@njit(nogil=True, error_model="numpy", cache=True)
 def _grown(values: npt.NDArray[np.int64], least: int) -> npt.NDArray[np.int64]:
     """Return a copy with room for twice as many values, and for `least` of them."""
     grown = np.empty(max(2 * values.size, least), np.int64)
@@ -70,8 +70,6 @@ def _grown(values: npt.NDArray[np.int64], least: int) -> npt.NDArray[np.int64]:
 
 
 @njit(
-    "int64(float32[::1], int64[::1], int64[::1], float32, int64, int64[:, ::1], int64,"
-    " int64[:, ::1], int64[::1], int64[::1], int64)",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -119,7 +117,6 @@ def _label_row(
 
 
 @njit(
-    "boolean(float32[::1], float32[::1], float32[::1], int64)",
     nogil=True,
     error_model="numpy",
     cache=True,

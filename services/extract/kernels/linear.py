@@ -41,7 +41,7 @@ def solve_factorised(
         vector[i] /= factor[i, i]
 
 
-@njit("boolean(float64[:, ::1], int64, float64[::1])", nogil=True, error_model="numpy", cache=True)
+@njit(nogil=True, error_model="numpy", cache=True)
 def solve_by_elimination(
     matrix: npt.NDArray[np.float64], n: int, vector: npt.NDArray[np.float64]
 ) -> bool:

@@ -27,7 +27,6 @@ def gaussian(dx: float, dy: float, a: float, b: float, c: float) -> float:
 
 
 @njit(
-    "float64(int64, int64, float64[::1], float64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -39,7 +38,7 @@ def _model_at(
     return float(fit[0]) * gaussian(x - fit[1], y - fit[2], beam[0], beam[1], beam[2])
 
 
-@njit("float64(float64, float64, float64)", nogil=True, error_model="numpy", cache=True)
+@njit(nogil=True, error_model="numpy", cache=True)
 def _vertex(before: float, middle: float, after: float) -> float:
     """Return where a Gaussian through three pixels peaks, from the middle one, at most 0.5 px.
 
@@ -55,7 +54,6 @@ def _vertex(before: float, middle: float, after: float) -> float:
 
 
 @njit(
-    "UniTuple(float64, 2)(float32[:, ::1], int64, int64, float64)",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -267,7 +265,6 @@ def _fit_source(
 
 
 @njit(
-    "void(float32[:, ::1], int64, int64, float64, float64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,

@@ -20,7 +20,6 @@ _LEAST_SCALE = 0.05
 
 
 @njit(
-    "int64(float64[:, ::1], int64, float64[:, ::1], float64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -46,7 +45,6 @@ def _load_cells(
 
 
 @njit(
-    "boolean(float64[:, ::1], float64[::1], float64[::1], float64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,

@@ -98,7 +98,7 @@ def joined_with(
                 is_joined |= joined[around[peak, index]]
             if not is_joined:
                 continue
-            has_changed |= not joined[peak]
+            has_changed |= not (joined[peak] and is_joined_island[label[peak]])
             joined[peak], is_joined_island[label[peak]] = True, True
             for index in range(around.shape[1]):
                 if around[peak, index] < 0:

@@ -12,7 +12,6 @@ __all__ = ["find_residual_peaks", "least_residuals"]
 
 
 @njit(
-    "float64(float32[:, ::1], int64, int64, int64, float64, float64[:, ::1], int64[:, ::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -40,7 +39,6 @@ def _residual_at(
 
 
 @njit(
-    "float64(float32[:, ::1], int64, int64, int64, float64, float64[:, ::1], int64[:, ::1])",
     nogil=True,
     error_model="numpy",
     cache=True,

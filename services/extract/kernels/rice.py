@@ -12,7 +12,7 @@ _PLAIN_CODE = 25
 _VALUE_BITS = 32
 
 
-@njit("int64(uint8[::1], int64, int64, int64)", nogil=True, error_model="numpy", cache=True)
+@njit(nogil=True, error_model="numpy", cache=True)
 def _put_bits(out: npt.NDArray[np.uint8], position_bits: int, value: int, n_bits: int) -> int:
     """Append the lowest bits of a value to zeroed bytes, the highest first; return the end."""
     for bit in range(n_bits - 1, -1, -1):

@@ -13,7 +13,6 @@ _VALUES, _COUNTS = types.float32[::1], types.int64[::1]
 
 
 @njit(
-    "void(float32[::1], float32[::1], float32[::1], float32[::1], int64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,

@@ -23,7 +23,6 @@ _LEAST_MOVE_PX = 1.5
 
 
 @njit(
-    "int64[::1](float64[::1], int64[:, ::1], int64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -53,7 +52,6 @@ def _higher_ones(height: _Floats, pairs: _Ints, first: _Ints) -> _Ints:
 
 
 @njit(
-    "UniTuple(int64, 2)(float32[:, ::1], int64, int64, float64[::1], float64)",
     nogil=True,
     error_model="numpy",
     cache=True,

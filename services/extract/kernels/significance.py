@@ -10,7 +10,7 @@ __all__ = ["segment_starts", "significance_row"]
 _ROUNDING = 1e-6
 
 
-@njit("int64[::1](int64, int64)", nogil=True, error_model="numpy", cache=True)
+@njit(nogil=True, error_model="numpy", cache=True)
 def segment_starts(nx: int, columns: int) -> npt.NDArray[np.int64]:
     """Return the first pixel of each segment of a row, and one beyond the last.
 
@@ -37,7 +37,6 @@ def segment_starts(nx: int, columns: int) -> npt.NDArray[np.int64]:
 
 
 @njit(
-    "int64(float32[::1], int64[::1], float32[::1], int64[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -62,7 +61,6 @@ def _find_live(
 
 
 @njit(
-    "void(float64[:, ::1], float64[:, ::1], float64, float64, float64[:, ::1], float32[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,
@@ -97,8 +95,6 @@ def _set_levels(
 
 
 @njit(
-    "int64(float32[:, ::1], float64[:, ::1], float64[:, ::1], int64, float64, int64[::1],"
-    " float64[:, ::1], float32[::1], int64[::1], int64, float32[::1])",
     nogil=True,
     error_model="numpy",
     cache=True,

@@ -10,7 +10,6 @@ __all__ = ["rotate_with_steps"]
 
 
 @njit(
-    "UniTuple(float64, 3)(float64, float64, float64[:, ::1])",
     nogil=True,
     error_model="numpy",
     cache=True,

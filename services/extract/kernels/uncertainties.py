@@ -13,7 +13,6 @@ _ROOT2 = math.sqrt(2.0)
 
 
 @njit(
-    "UniTuple(float64, 7)(float64, float64, float64, float64, float64)",
     nogil=True,
     error_model="numpy",
     cache=True,

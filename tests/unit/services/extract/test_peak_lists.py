@@ -1,7 +1,7 @@
 """Kernels of lists of peaks against plain NumPy."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.extract.kernels.peak_lists import highest_of_each_beam, joined_with, merged_lists
@@ -32,6 +32,7 @@ def test_two_lists_are_merged_in_raster_order(seed: int, sizes: tuple[int, int])
     np.testing.assert_array_equal(is_other, order >= first[0].size)
 
 
+@example(seed=32, n_peaks=32, share=0.25)  # an island whose last peak alone is chosen
 @given(seed=st.integers(0, 1000), n_peaks=st.integers(1, 40), share=st.floats(0.0, 0.3))
 def test_chains_of_neighbours_and_islands_join_peaks(
     seed: int, n_peaks: int, share: float
