@@ -2,9 +2,10 @@
 
 Every finder runs in a process of its own, at its own best settings (`benchmarks.extraction.peers`
 says which), all on the same core with one thread. Every round runs each of them once, one after
-the other, on the same field: from pixels, and from the bytes of a FITS file to positions on the
-sky; the input is a new copy that is in no cache. Ratios are medians over rounds of the ratio
-within a round. ``--plots DIR`` draws them.
+the other, on the same field: from pixels, from the bytes of a FITS file to positions on the sky,
+and from pixels of up to ten images in a stream. The input is a new copy that is in no cache, and
+neither is the finder's code, but in the stream, where an image follows another. Ratios are medians
+over rounds of the ratio within a round. ``--plots DIR`` draws them.
 Run it with nothing else running: ``python -m benchmarks.bench_extract``.
 """
 

@@ -36,9 +36,13 @@ def draw(
 
 
 def _draw_speed(times: dict[int, dict[str, dict[str, list[Timing]]]], path: Path) -> None:
-    figure, all_axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained", sharey=True)
+    figure, all_axes = plt.subplots(1, 3, figsize=(13, 4.2), layout="constrained", sharey=True)
     sizes = sorted(times)
-    titles = {"pixels": "from pixels", "file": "from a FITS file to the sky"}
+    titles = {
+        "pixels": "from pixels, all caches cold",
+        "stream": "from pixels, image after image",
+        "file": "from a FITS file to the sky, all caches cold",
+    }
     for axes, (door, title) in zip(all_axes, titles.items(), strict=True):
         for name in times[sizes[0]][door]:
             cpu_ms = [
