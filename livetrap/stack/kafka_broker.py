@@ -119,8 +119,6 @@ auto.create.topics.enable=false
 # One broker: after a crash do not wait 9 s for the session of its predecessor to end.
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
-# A quorum proves with empty records that it can write; a single broker need not, twice a second.
-metadata.max.idle.interval.ms=0
 # Per partition; segments well below the limit, or nothing is ever deleted.
 log.retention.bytes=1073741824
 log.retention.ms=86400000
