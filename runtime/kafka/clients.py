@@ -112,6 +112,10 @@ class CheckedConsumer(Consumer):
         answers = self._cluster.client.list_offsets(asked, request_timeout=_ANSWER_S)
         return {(each.topic, each.partition): answer for each, answer in answers.items()}
 
+    def renew_questions(self) -> None:
+        """Ask with a new client from now on: the one before has lost an answer."""
+        self._cluster.renew()
+
 
 def create_consumer(
     settings: KafkaSettings,

@@ -59,6 +59,10 @@ class ClusterCheck:
             self._client = AdminClient(common_config(self._settings) | {"log_level": 0})
         return self._client
 
+    def renew(self) -> None:
+        """Ask with a new client from now on."""
+        self._client = None
+
     def check(self) -> None:
         """Ask again if the last answer is old; a broker that is away is no other one.
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -15,6 +16,8 @@ __all__ = ["LostMessages", "RetentionWatch", "lost_by_retention"]
 
 _ANSWER_S = 10.0
 _IDLE_INTERVAL_S = 10.0
+# The client ends a question after 10 s; one that it has lost is asked by a new client.
+_LOST_ANSWER_S = 20.0
 # What a partition must hold: a restart of everything, and somebody who looks at it.
 _LEAST_TIME = timedelta(minutes=5)
 _RATE_WINDOW = timedelta(minutes=1)
@@ -92,14 +95,18 @@ class LostMessages:
         """
         if self._asked:
             if not all(answer.done() for answer in self._asked.values()):
+                if time.monotonic() >= self._next_idle_s + _LOST_ANSWER_S:
+                    self._asked = {}
+                    self._consumer.renew_questions()
                 return
             asked, self._asked = self._asked, {}
             for place, answer in asked.items():
                 if answer.exception() is None and place in self._next:
                     yield from self._lose(*place, self._next[place], answer.result().offset)
         elif self._next and time.monotonic() >= self._next_idle_s:
-            self._asked = self._consumer.ask_first_offsets(self._next)
             self._next_idle_s = time.monotonic() + _IDLE_INTERVAL_S
+            with suppress(KafkaException):
+                self._asked = self._consumer.ask_first_offsets(self._next)
 
     def release(self, partitions: Iterable[TopicPartition]) -> None:
         """Forget partitions that were revoked: another process counts what they lose."""
@@ -143,11 +150,14 @@ class LostMessages:
 
     def _read_lows(self, places: Iterable[_Place]) -> dict[_Place, int]:
         """Return the first offset that the broker has of each partition."""
-        asked = self._consumer.ask_first_offsets(places)
         try:
-            return {place: int(answer.result().offset) for place, answer in asked.items()}
-        except KafkaException as error:
-            raise TransientError(f"Kafka does not answer: {error}") from error
+            asked = self._consumer.ask_first_offsets(places)
+            return {
+                place: int(answer.result(_LOST_ANSWER_S).offset) for place, answer in asked.items()
+            }
+        except (KafkaException, TimeoutError) as error:
+            self._consumer.renew_questions()
+            raise TransientError(f"Kafka does not answer: {error!r}") from error
 
 
 class RetentionWatch:
