@@ -31,7 +31,9 @@ def _free_errors(
     minor = _ROOT2 / (math.sqrt(root * (across * across)) * snr)
     beams = beam_major_px * beam_minor_px / (major_px * minor_px)
     stretch = major_px * major_px - minor_px * minor_px
-    angle = _ROOT2 * minor * major_px * minor_px / stretch
+    turn = _ROOT2 * minor * major_px * minor_px
+    # A round source has no angle; its error is never beyond a right one.
+    angle = turn / stretch if turn < math.pi / 2.0 * stretch else math.pi / 2.0
     return (
         peak,
         math.sqrt(peak * peak + beams * (major * major + minor * minor)),
@@ -39,7 +41,7 @@ def _free_errors(
         minor * minor_px / FWHM_PER_SIGMA,
         major * major_px,
         minor * minor_px,
-        min(angle, math.pi / 2.0),
+        angle,
     )
 
 

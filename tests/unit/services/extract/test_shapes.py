@@ -83,7 +83,8 @@ def test_a_free_fit_of_a_point_source_has_the_errors_of_condon() -> None:
     np.testing.assert_allclose(free.flux, np.sqrt(3) * fixed.flux)
 
 
-def test_the_angle_of_a_round_source_is_unknown() -> None:
-    snr, major, minor = one(10.0, 5.0, 5.0)
+@pytest.mark.parametrize("minor_px", [5.0, np.nextafter(5.0, 0.0), np.nextafter(5.0, 6.0), 4.9])
+def test_the_angle_of_a_source_that_is_about_round_is_unknown(minor_px: float) -> None:
+    snr, major, minor = one(10.0, 5.0, minor_px)
     errors = fit_errors(snr, (major, minor), np.array([[5.0], [4.0]]), np.array([True]))
     assert errors.angle[0] == np.pi / 2
