@@ -29,9 +29,9 @@ import asyncpg
 import httpx
 import numpy as np
 from confluent_kafka import Producer
-from lxml import etree
 
 from benchmarks.figures import Figure, to_table
+from benchmarks.vtp_crowd import build_answer, find_ivorn
 from livetrap.stack.foreground import stop_requests
 
 LIVETRAP = [sys.executable, "-m", "livetrap"]
@@ -273,7 +273,7 @@ def fetch(url: str, query: str, *parameters: object) -> list[dict[str, Any]]:
 
 
 class Subscriber:
-    """A VTP subscriber that notes when each VOEvent came."""
+    """A VTP subscriber that notes when each VOEvent came, and answers as long as it listens."""
 
     def __init__(self, port: int) -> None:
         self.received: dict[str, float] = {}
@@ -291,9 +291,9 @@ class Subscriber:
         while size := self._read(4):
             document = self._read(struct.unpack("!I", size)[0])
             now_s = time.time()
-            root = etree.fromstring(document)
-            if root.tag.endswith("VOEvent"):
-                self.received[root.get("ivorn", "")] = now_s
+            if (ivorn := find_ivorn(document)) is not None:
+                self.received[ivorn] = now_s
+            self._socket.sendall(build_answer(document, "ivo://bench/subscriber"))
 
     def _read(self, size: int) -> bytes:
         data = b""

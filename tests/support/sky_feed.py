@@ -86,6 +86,12 @@ class Feed:
         self._observations = [(each, ImageRenderer(each)) for each in self.plan.configs()]
         self._rendered: dict[tuple[str, int, int], SimulatedImage] = {}
 
+    def render(self) -> None:
+        """Render the images that come again: from the first one on they are then sent in time."""
+        if self.plan.period is not None:
+            for _ in self._images(0, min(self.plan.period, self.plan.n_timesteps)):
+                pass
+
     def send(
         self,
         first: int,
