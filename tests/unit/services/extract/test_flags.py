@@ -121,7 +121,8 @@ def test_the_least_residual_is_higher_beside_what_may_be_extended(
 @given(seed=SEEDS, n_sources=SIZES)
 def test_errors_of_free_shapes_are_those_of_condon(seed: int, n_sources: int) -> None:
     rng = np.random.default_rng(seed)
-    snr, major, minor = rng.uniform(5.0, 200.0, (3, n_sources)) * [[1.0], [0.1], [0.05]]
+    snr, *axes = rng.uniform(5.0, 200.0, (3, n_sources)) * [[1.0], [0.1], [0.05]]
+    minor, major = np.sort(axes, axis=0)
     beams = rng.uniform(2.0, 6.0, (2, n_sources))
     is_free, errors = rng.random(n_sources) < 0.5, np.empty((7, n_sources))
     gaussian_errors(snr, major, minor, beams, is_free, errors)
