@@ -78,11 +78,13 @@ test-extended: install  ## what takes minutes: two whole stacks in odd folders, 
 	$(BIN)/python -m pytest -q -m extended $(PYTEST_OPTIONS)
 
 # Compiled code has no bounds that it checks, and no lines that are counted: here it has.
-test-kernels: install  ## the kernels as plain Python, with their coverage; then compiled with bounds checks
+# What compares the machine code of processors compiles all kernels for each: once here, not in `test`.
+test-kernels: install  ## the kernels as plain Python, with their coverage; compiled with bounds checks; and for other processors
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n $(WORKERS) $(KERNEL_TESTS) -m 'not compiled_kernels' \
 		--cov=services.extract.kernels --cov-report=term-missing $(PYTEST_OPTIONS)
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(abspath $(VENV))/numba-boundscheck \
 		$(BIN)/python -m pytest -n $(WORKERS) $(KERNEL_TESTS) $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m machine_code tests/integration/extract $(PYTEST_OPTIONS)
 
 # Say FUZZ_SEED=7 for other mutants, FUZZ_MUTANTS=1000 for fewer. Of these 45 % are images, 20 %
 # records of detections-v1, 12 % events, 8 % forced requests, 8 % forced measurements, 7 % packets.

@@ -35,7 +35,6 @@ LONGEST = (
     "integration/livetrap/test_stream_replay.py",
     "end_to_end/test_page_states.py",
     "integration/distribute/test_deliveries.py",
-    "integration/extract/test_machine_code.py",
     "integration/decisions/test_every_chance.py",
     "hostile/test_slow_clients.py",
     "end_to_end/test_page_filters.py",

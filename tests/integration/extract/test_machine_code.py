@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
+pytestmark = pytest.mark.machine_code
+
 _MEASURE = """
 import numpy as np
 from services.extract.steps.background import measure_background
@@ -161,7 +163,6 @@ def is_of_level_3(name: str) -> bool:
     return name in ("X86_V3", "AVX", "F16C", "FMA3", "AVX2")
 
 
-@pytest.mark.extended
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="names of x86-64 processors")
 def test_processors_with_other_vectors_find_the_same_sources(tmp_path: Path) -> None:
     here = measure(tmp_path / "here", _FIND)
