@@ -33,6 +33,7 @@ from tests.support.databases import clone_database
 # follows from the images.
 LONG_WAIT = {"LIVETRAP_ASSOCIATE__LOOKBACK_WAIT_MS": "3600000"}
 LIVETRAP = [sys.executable, "-m", "livetrap"]
+_LOG_TAIL_BYTES = 6000
 # Making a client takes 20 ms of CPU time; the API at the other end may be another each time.
 _CLIENT = httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
 
@@ -154,6 +155,14 @@ async def _count_waiting(postgres_url: str) -> int:
         await connection.close()
 
 
+def _print_logs(folder: Path) -> None:
+    """Print how each log ends: a failure on another machine must be understood from here."""
+    for path in sorted(folder.glob("*.log")):
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - _LOG_TAIL_BYTES, 0))
+            sys.stderr.write(f"== {path.name}\n{file.read().decode(errors='replace')}\n")
+
+
 @contextmanager
 def running_stack(**settings: str) -> Iterator[Stack]:
     """Start the whole service in an empty folder; stop it and remove the folder."""
@@ -171,6 +180,9 @@ def running_stack(**settings: str) -> Iterator[Stack]:
         else:
             start_stack(data_dir)
         yield Stack(data_dir, dict(get_status(data_dir)), topics)
+    except BaseException:
+        _print_logs(data_dir / "logs")
+        raise
     finally:
         stop(data_dir)
         os.environ.clear()
