@@ -113,7 +113,7 @@ async def get_tap_job(
 ) -> Response:
     """Return a job; `WAIT` (s, at most 60) waits until it leaves `PHASE` or the present one.
 
-    Where many requests wait already, of an address or of all, the answer comes at once.
+    Where many requests wait already, of an address or of all, the answer comes after a second.
     """
     given = await read_parameters(request)
     job = await context.tap_jobs.get(job_id)

@@ -37,6 +37,8 @@ _MAX_WAIT_S = 60.0
 _POLL_S = 0.25
 # Requests that wait for a job to go on: each reads the row of its job four times a second.
 _WAITING_OF_CLIENT, _WAITING = 8, 64
+# One that finds no room waits so long without reading: its client may ask again at once.
+_NO_ROOM_S = 1.0
 _LOST = "the process that answered it, or the database, ended meanwhile; ask again"
 _TOO_MANY = (
     f"too many jobs: an address may have {_MAX_OF_CLIENT}, all {_MAX_JOBS} and "
@@ -145,7 +147,7 @@ class TapJobs:
     async def wait(self, job: Job, *, client: str, phase: str | None, wait_s: float) -> Job:
         """Return the job when it leaves `phase` or ends, or after some time as it is then.
 
-        Where too many wait already, of this address or of all, that is at once.
+        Where too many wait already, of this address or of all, that is after a second.
 
         Parameters
         ----------
@@ -166,7 +168,8 @@ class TapJobs:
             try:
                 stack.enter_context(self._waiting.admit(client))
             except ProblemError:
-                return job
+                await asyncio.sleep(min(wait_s, _NO_ROOM_S))
+                return await self.get(job.job_id)
             while job.phase == phase and job.phase not in ENDED and loop.time() < deadline:
                 await asyncio.sleep(_POLL_S)
                 job = await self.get(job.job_id)

@@ -85,7 +85,7 @@ def delete(
     *,
     data_dir: DataDir = None,
 ) -> None:
-    """Delete a catalogue; matches(...) of its name is false from then on.
+    """Delete a catalogue that no rule and no subscription names.
 
     For example:
 

@@ -11,6 +11,7 @@ from astropy import units
 from astropy.table import Column, Table
 
 from livetrap.database.connection import with_connection
+from livetrap.operator.rule_names import list_uses
 from runtime.errors import SettingsError
 from runtime.settings import Settings
 from runtime.sql import Queries
@@ -259,15 +260,24 @@ def list_catalogues(settings: Settings) -> list[dict[str, Any]]:
 
 
 def delete_catalogue(settings: Settings, name: str) -> None:
-    """Delete a catalogue.
+    """Delete a catalogue that no rule and no subscription names.
+
+    ``not matches(...)`` of one that is gone is true of every source, and the alert service does
+    not start with rules that name it.
 
     Raises
     ------
     SettingsError
-        If there is no such catalogue; others as of `livetrap.database.connection.connect`.
+        If one does, or there is no such catalogue; others as of
+        `livetrap.database.connection.connect`.
     """
 
     async def delete(connection: asyncpg.Connection) -> None:
+        if uses := await list_uses(connection, settings, name):
+            raise SettingsError(
+                f"{name!r} is named by {', '.join(uses)}; change these first, or load another "
+                "catalogue under this name"
+            )
         row = await _QUERIES.fetchval(connection, "delete_reference_catalogue", name=name)
         if row is None:
             raise SettingsError(

@@ -163,6 +163,23 @@ async def test_without_the_token_the_name_gets_the_stream_alone(
         assert {each.subscriber for each in log._pending} == {"anonymous@127.0.0.1"}
 
 
+async def test_who_has_proven_one_name_acknowledges_for_no_other(
+    store: MemoryDeliveryStore,
+) -> None:
+    other = SubscriberSettings(name="ivo://test/other", token=SecretStr(TOKEN[::-1]))
+    mine = SubscriberSettings(name=NAME, token=SecretStr(TOKEN))
+    log = memory_log(store)
+    async with serving(log, **settings(subscribers=(mine, other))) as site:
+        client = await connect(site, introduction(TOKEN))
+        assert await client.receive_events(1, 60) == [store.unacknowledged[0][0]]
+        await client.send(acknowledge(store.unacknowledged[0][0], response=other.name))
+        async with asyncio.timeout(60):
+            while not any(each.is_acknowledged for each in log._pending):  # noqa: ASYNC110  (nothing reports it)
+                await asyncio.sleep(0.01)
+        acknowledged = {each.subscriber for each in log._pending if each.is_acknowledged}
+        assert acknowledged == {"anonymous@127.0.0.1"}
+
+
 @pytest.mark.parametrize("needs_token", [True, False])
 async def test_an_operator_decides_whether_a_name_without_token_gets_what_it_missed(
     store: MemoryDeliveryStore, *, needs_token: bool

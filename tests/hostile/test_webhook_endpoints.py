@@ -264,6 +264,30 @@ def test_an_address_of_the_internet_is_accepted(address: str) -> None:
     assert check_addresses("a", [address], allow_private=False) == address
 
 
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 305, 307, 308])
+@pytest.mark.parametrize("headers", ["Location: {}", "Refresh: 0; url={}", "Content-Location: {}"])
+async def test_an_answer_that_leads_elsewhere_is_not_followed(status: int, headers: str) -> None:
+    visitors = 0
+
+    async def inner(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal visitors
+        visitors += 1
+        writer.close()
+
+    server = await asyncio.start_server(inner, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        lines = f"HTTP/1.1 {status} X\r\n{headers.format(address)}\r\nContent-Length: 0\r\n\r\n"
+        writer.write(lines.encode())
+        await writer.drain()
+
+    async with server, endpoint(answer) as webhook:
+        with pytest.raises(DeliveryError, match=f"answered {status}"):
+            await webhook.deliver([ALERT])
+    assert visitors == 0
+
+
 async def test_a_name_that_changes_between_check_and_connect_leads_to_the_checked_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ class Answers:
 
     change: str
     factor: float | None
-    flux_jy_beam: float
+    flux_jy_beam: float | None
     previous: float | None
     ra: float
     dec: float
@@ -32,7 +33,7 @@ class Answers:
     observed: datetime
     age_s: float
     is_target: bool
-    snr: float
+    snr: float | None
     false_alarms_per_day: float | None
     importance: float
     certainty: str
@@ -58,7 +59,7 @@ def answer_from_packet(packet: bytes) -> Answers:
     return Answers(
         change=said["flux_change"],
         factor=_number(said.get("flux_factor")),
-        flux_jy_beam=float(said["peak_flux"]),
+        flux_jy_beam=_number(said.get("peak_flux")),
         previous=_number(said.get("mean_flux_jy_beam") or said.get("previous_limit")),
         ra=float(_text_of(place, "Position2D/Value2/C1")),
         dec=float(_text_of(place, "Position2D/Value2/C2")),
@@ -68,7 +69,7 @@ def answer_from_packet(packet: bytes) -> Answers:
         observed=observed,
         age_s=(alerted - observed).total_seconds(),
         is_target=root.get("role") == "observation" and is_fresh,
-        snr=float(said["snr"]),
+        snr=_number(said.get("snr")),
         false_alarms_per_day=_number(said.get("false_alarms_per_day")),
         importance=float(str(why.get("importance"))),
         certainty=said["certainty"],
@@ -107,7 +108,7 @@ def answer_from_notice(notice: bytes) -> Answers:
         observed=observed,
         age_s=(_to_time(said["alert_datetime"]) - observed).total_seconds(),
         is_target=said["role"] == "observation" and is_fresh,
-        snr=said["image_snr"],
+        snr=said.get("image_snr"),
         false_alarms_per_day=said["false_alarms_per_day"],
         importance=said["importance"],
         certainty=said["certainty"],
@@ -130,7 +131,7 @@ def answer_from_avro(packet: bytes) -> Answers:
     return Answers(
         change=said["flux_change"],
         factor=said["flux_factor"],
-        flux_jy_beam=trigger["flux_peak_jy_beam"],
+        flux_jy_beam=_measured(trigger["flux_peak_jy_beam"]),
         previous=_previous_of(said),
         ra=said["source"]["ra"],
         dec=said["source"]["dec"],
@@ -140,7 +141,7 @@ def answer_from_avro(packet: bytes) -> Answers:
         observed=start + timedelta(seconds=half_s),
         age_s=(said["time_alert"] - start).total_seconds() - half_s,
         is_target=said["role"] == "observation" and is_fresh,
-        snr=trigger["snr"],
+        snr=_measured(trigger["snr"]),
         false_alarms_per_day=said["false_alarms_per_day"],
         importance=said["importance"],
         certainty=said["certainty"],
@@ -148,6 +149,10 @@ def answer_from_avro(packet: bytes) -> Answers:
         light_curve=said["light_curve_url"],
         n_bands=len(said["timestep"]),
     )
+
+
+def _measured(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _previous_of(said: dict[str, Any]) -> float | None:

@@ -105,7 +105,9 @@ class _Service:
             retry = self._retry.retry_until_success_async
             projections = asyncio.create_task(run_in_thread(preload))
             await retry(lambda: run_in_thread(lambda: ensure_topics(settings.kafka)))
-            pool = await retry(lambda: create_pool(settings.postgres, service="alert"))
+            pool = await retry(
+                lambda: create_pool(settings.postgres, service="alert", resets_sessions=False)
+            )
             stack.callback(pool.terminate)
             await retry(self._ensure_leading)
             self._run_in_background(self._lock.keep(), stack)

@@ -228,7 +228,7 @@ class TransientHandler:
             alert = build_alert(
                 event,
                 self._settings,
-                weigh(decision, context, p_false=event.p_false),
+                weigh(decision, event, context),
                 datetime.now(UTC),
                 revision=before.revision,
                 earlier_ivorns=before.earlier_ivorns,
@@ -241,7 +241,7 @@ class TransientHandler:
             )
             return _Decided(error.reason_code)
         except SuppressedError as error:
-            return await self._suppress(transaction, event, error)
+            return await self._suppress(transaction, event, rows, error)
         except RejectedMessageError as error:
             return _Decided("rejected", rejection=error)
         return _Decided("alerted", await transaction.add(alert, self._sender.known_ends()))
@@ -254,12 +254,18 @@ class TransientHandler:
         return format_event_name(template, event)
 
     async def _suppress(
-        self, transaction: AlertTransaction, event: SourceEvent, error: SuppressedError
+        self,
+        transaction: AlertTransaction,
+        event: SourceEvent,
+        rows: ContextRows,
+        error: SuppressedError,
     ) -> _Decided:
         """Store the event for an operator, and one alert that announces the storm."""
         await transaction.suppress(event, error.reason)
         get_logger().warning("event_suppressed", event_id=event.event_id, reason=error.reason)
-        storm = describe_storm(event, error)
+        own = None if rows.timestep is None else rows.timestep.own
+        field = None if own is None else (own.field_ra, own.field_dec)
+        storm = describe_storm(event, error, field=field)
         if (announced := await transaction.find(storm.event_id)) is not None:
             return _Decided("suppressed", announced)
         before = await transaction.get_alert_history(storm)

@@ -63,6 +63,8 @@ class AlertHistory:
         Alerts about its source [-].
     role : str or None
         Role of the last of them, as in a `Decision`.
+    importance : float
+        The largest of them, 0 to 1 [-].
     n_of_image, n_of_minute : int
         First alerts from its image, and from its stream in the minute before [-].
     n_due_of_image : int
@@ -80,6 +82,7 @@ class AlertHistory:
 
     revision: int = 0
     role: str | None = None
+    importance: float = 0.0
     n_of_image: int = 0
     n_of_minute: int = 0
     n_due_of_image: int = 0

@@ -59,6 +59,7 @@ select
     asked.event_id,
     family.revision,
     family.role,
+    family.importance,
     family.event_name,
     family.time_limit_previous,
     image_alerts.n_alerts as n_of_image,
@@ -98,6 +99,7 @@ cross join
                     order by alert.revision desc
                 )
             )[1] as role,
+            coalesce(max((alert.notice ->> 'importance')::float8), 0) as importance,
             (array_agg(alert.notice -> 'event_name' ->> 0 order by alert.revision))[1] as event_name,
             (
                 array_agg(

@@ -72,6 +72,8 @@ def decide_by(
 
     An alert is updated and retracted whatever the rules are now: those who received it must
     receive the follow-up. An update about a source without an alert may become its first one.
+    A retraction is as important as the most important alert that it takes back: who let that one
+    pass must hear of its end.
 
     Raises
     ------
@@ -82,7 +84,9 @@ def decide_by(
         return _OPERATORS_TEST
     if event.kind == "retraction" and not before.revision:
         raise NotDueError("never_alerted")
-    if event.kind in ("update", "retraction") and before.revision:
+    if event.kind == "retraction":
+        return Decision(None, before.importance, before.role or role)
+    if event.kind == "update" and before.revision:
         importance = rule.importance if rule is not None else _UNRULED_IMPORTANCE
         return Decision(None, importance, before.role or role)
     if rule is None:
@@ -92,15 +96,17 @@ def decide_by(
     return Decision(rule.name, rule.importance, rule.role or usual, before.release)
 
 
-def weigh(decision: Decision, context: EventContext, *, p_false: float | None = None) -> Decision:
+def weigh(decision: Decision, event: SourceEvent, context: EventContext) -> Decision:
     """Return a decision with the importance that false alarms leave of it.
 
     The importance of the rule, over one plus the false alarms of this S/N expected a day, over
     one plus the retracted transients at the same position, times the probability that the source
-    is no artefact of a bright one.
+    is no artefact of a bright one. That of a retraction is given by what it takes back.
     """
+    if event.kind == "retraction":
+        return decision
     rate = context.false_alarms_per_day
     trust = 1.0 if rate is None else 1 / (1 + rate)
     trust /= 1 + context.n_retracted_here
-    trust *= 1 - min(max(p_false or 0.0, 0.0), 1.0)
+    trust *= 1 - min(max(event.p_false or 0.0, 0.0), 1.0)
     return replace(decision, importance=round(decision.importance * trust, 4))

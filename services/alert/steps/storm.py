@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 from runtime.settings import AlertSettings
 from schemas.identity import event_id, trig_id
@@ -14,6 +15,29 @@ __all__ = ["STORM", "check_storm", "describe_storm"]
 
 # About the service, not about a source: nobody slews to it.
 STORM = Decision("storm of candidates", 0.0, "utility")
+
+# What a candidate has and a storm has not.
+_NOTHING_MEASURED: dict[str, Any] = {
+    **dict.fromkeys(
+        (
+            "flux_peak_jy_beam", "flux_peak_err_jy_beam", "flux_int_jy", "flux_int_err_jy", "snr",
+            "rms_local_jy_beam",
+        ),
+        math.nan,
+    ),
+    **dict.fromkeys(
+        (
+            "eta", "v", "eta_peak", "v_peak", "eta_blind", "v_blind", "p_false", "trigger_sigma",
+            "limit_previous_jy_beam", "time_limit_previous", "time_previous",
+            "flux_previous_jy_beam", "flux_previous_err_jy_beam", "flux_expected_jy_beam",
+            "flux_expected_err_jy_beam", "rate_arcsec_s", "rate_err_arcsec_s", "direction_deg",
+            "edge_distance_deg",
+        )
+    ),
+    **dict.fromkeys(("n_datapoints", "n_forced", "n_look_back", "quality_flags"), 0),
+    "trigger": "",
+    "look_back": "",
+}  # fmt: skip
 
 
 def check_storm(event: SourceEvent, before: AlertHistory, settings: AlertSettings) -> None:
@@ -54,14 +78,30 @@ def check_storm(event: SourceEvent, before: AlertHistory, settings: AlertSetting
         )
 
 
-def describe_storm(event: SourceEvent, error: SuppressedError) -> SourceEvent:
+def describe_storm(
+    event: SourceEvent, error: SuppressedError, *, field: tuple[float, float] | None = None
+) -> SourceEvent:
     """Return the event that announces a storm, the same for every event suppressed by it.
 
-    It has no position: the error radius is the whole sky.
+    It is of no source: its error radius is the whole sky, and nothing was measured of it.
+
+    Parameters
+    ----------
+    event : SourceEvent
+        One that is suppressed.
+    error : SuppressedError
+        Why.
+    field : (float, float) or None
+        Centre of the image's field, which the packet has for a position, ICRS [deg]; None: the
+        catalogue does not have the image, and the position is that of the event.
     """
     family = trig_id(event.stream, error.storm, -1)
+    ra, dec = field or (event.ra, event.dec)
     return replace(
         event,
+        **_NOTHING_MEASURED,
+        ra=ra,
+        dec=dec,
         event_id=event_id(family, "storm", error.storm),
         trig_id=family,
         kind="storm",

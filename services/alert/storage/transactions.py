@@ -72,7 +72,13 @@ def _follow(before: AlertHistory, family: Sequence[NewAlert]) -> AlertHistory:
     """Return what was before an event whose family has more alerts."""
     last = orjson.loads(family[-1].notice)
     role = "injection" if last.get("alert_tense") == "injection" else family[-1].role
-    after = replace(before, revision=before.revision + len(family), role=role)
+    importance = max(
+        before.importance,
+        *(orjson.loads(each.notice).get("importance", 0.0) for each in family),
+    )
+    after = replace(
+        before, revision=before.revision + len(family), role=role, importance=importance
+    )
     if before.revision:
         return after
     first = orjson.loads(family[0].notice)

@@ -1,17 +1,20 @@
 """Alerts go out of services whose every line of log is refused by a full disk."""
 
 import asyncio
+import urllib.error
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from livetrap.stack.ports import choose_port
 from schemas.messages import SourceEvent
 from services.alert.steps.facts import name_alert
 from tests.support.vtp import VtpClient, transport
 from tests.support.vtp_events import source_event
-from tests.support.vtp_service import AlertSite, alert_site, wait_until
+from tests.support.vtp_service import AlertSite, ServiceProcess, alert_site, wait_until
 
 SERVICES = ("alert", "distribute")
 
@@ -58,3 +61,30 @@ def test_alerts_go_out_although_no_line_can_be_logged(site: AlertSite) -> None:
     )
     assert [each.process.poll() for each in running] == [None, None]
     assert [each.terminate() for each in running] == [0, 0]
+
+
+def start_without_log(site: AlertSite, service: str, **settings: str) -> ServiceProcess:
+    (site.folder / f"{service}-{len(site.services)}.log").symlink_to("/dev/full")
+    return site.start(service, **settings)
+
+
+def test_the_api_answers_although_no_line_can_be_logged(site: AlertSite) -> None:
+    port = choose_port(None, taken={site.vtp_port})
+    service = start_without_log(site, "api", LIVETRAP_API__PORT=str(port))
+
+    def ask(path: str) -> int:
+        assert service.process.poll() is None
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except urllib.error.URLError:  # it does not listen yet
+            return 0
+
+    wait_until(lambda: ask("/readyz") == 200, what="the API")
+    for _ in range(20):
+        assert ask("/api/v1/transients") == 200
+        assert ask("/api/v1/transients/999999999") == 404
+        assert ask("/api/v1/transients?limit=x") in {400, 422}
+    assert service.terminate() == 0

@@ -122,6 +122,9 @@ async def test_an_alert_is_updated_and_retracted(
         assert notice["alert_type"] == "retraction"
         assert notice["update_message"] == "side lobe of Cyg A"
         assert notice["latency_s"]["total"] is None
+        # Who let one of them pass by its importance hears of its end.
+        importance = [float(each.find("Why").get("importance")) for each in (first, update)]
+        assert float(retraction.find("Why").get("importance")) == max(importance) > 0
         # An update is complete: it has all that the first one had.
         assert names_of(first) - {"rule"} <= names_of(update)
         (transient,) = await site.rows(

@@ -14,6 +14,7 @@ from tests.support.life_cycle import alert, livetrap, relay
 from tests.support.records import image, sources
 from tests.support.voevent import read_packet
 
+FIELD = (123.0, 10.0)
 PLACES = [(122.0 + 0.2 * column, 9.0 + 0.2 * row) for row in range(6) for column in range(4)]
 
 
@@ -43,8 +44,13 @@ async def test_a_storm_is_suppressed_and_announced_and_released(
         assert storm.get("role") == "utility"
         assert phrase in (storm.findtext("Why/Description") or "")
         assert float(storm.findtext(".//Position2D/Error2Radius") or "nan") == 180
+        centre = tuple(
+            float(storm.findtext(f".//Value2/{axis}") or "nan") for axis in ("C1", "C2")
+        )
+        assert centre == FIELD
+        assert not {"peak_flux", "snr"} & {str(each.get("name")) for each in storm.iter("Param")}
         # Notified again, as Kafka does after a crash: nothing more happens.
-        assert await alert(site, heard, **settings) == rows
+        assert repr(await alert(site, heard, **settings)) == repr(rows)  # NaN equals NaN so
         assert len(heard) == n_sent + 1
 
         capsys.readouterr()

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -240,7 +241,10 @@ async def test_requests_that_wait_for_jobs_leave_room_for_others(
         job = (await client.post(_JOBS, data={})).headers["location"]
         wait = {"WAIT": "-1"}
         waiting = [asyncio.create_task(client.get(job, params=wait)) for _ in range(3)]
+        started_s = time.monotonic()
         done, others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        # Who finds no room and asks again at once does not ask more often than once a second.
+        assert time.monotonic() - started_s >= tap_jobs._NO_ROOM_S
         assert [">PENDING<" in each.result().text for each in done] == [True]
         await client.post(f"{job}/phase", data={"PHASE": "ABORT"})
         assert [">ABORTED<" in each.text for each in await asyncio.gather(*others)] == [True] * 2

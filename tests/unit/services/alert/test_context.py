@@ -333,11 +333,12 @@ def test_looks_and_age_are_those_of_all_time() -> None:
 
 def test_importance_falls_with_false_alarms_and_where_some_were_retracted() -> None:
     decision = Decision("rule", 0.8, "observation")
-    assert weigh(decision, EventContext()).importance == 0.8
-    assert weigh(decision, EventContext(false_alarms_per_day=1.0)).importance == 0.4
-    assert weigh(decision, EventContext(), p_false=0.75).importance == 0.2
+    assert weigh(decision, EVENT, EventContext()).importance == 0.8
+    assert weigh(decision, EVENT, EventContext(false_alarms_per_day=1.0)).importance == 0.4
+    assert weigh(decision, replace(EVENT, p_false=0.75), EventContext()).importance == 0.2
     here = EventContext(false_alarms_per_day=1.0, n_retracted_here=3)
-    assert weigh(decision, here).importance == 0.1
+    assert weigh(decision, EVENT, here).importance == 0.1
+    assert weigh(decision, replace(EVENT, kind="retraction"), here).importance == 0.8
 
 
 def test_what_was_retracted_within_a_beam_counts() -> None:

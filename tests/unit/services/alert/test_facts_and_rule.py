@@ -113,8 +113,9 @@ def test_which_events_are_alerted_by_default(changes: dict[str, Any], rule: str 
 @pytest.mark.parametrize("kind", ["update", "retraction"])
 def test_what_was_alerted_is_followed_up_whatever_the_rules_say(kind: str) -> None:
     event = source_event(kind=kind, transient_kind="new_source", snr=1.0)
-    found = decide(event, RULES, {}, before=AlertHistory(2, "test"), role="observation")
-    assert found == Decision(None, 0.5, "test")
+    before = AlertHistory(2, "test", importance=0.7)
+    found = decide(event, RULES, {}, before=before, role="observation")
+    assert found == Decision(None, 0.7 if kind == "retraction" else 0.5, "test")
 
 
 @pytest.mark.parametrize("kind", ["update", "retraction", "new_source"])

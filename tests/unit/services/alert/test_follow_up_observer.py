@@ -189,7 +189,7 @@ NIGHT: dict[str, Callable[[], Case]] = {
 
 
 def _build(case: Case) -> NewAlert:
-    decision = weigh(case.decision, case.context, p_false=case.event.p_false)
+    decision = weigh(case.decision, case.event, case.context)
     end = case.event.time_start + timedelta(seconds=case.event.exposure_s)
     return build_alert(
         case.event, SETTINGS, decision, end + timedelta(seconds=case.delay_s),
@@ -208,9 +208,13 @@ def test_a_packet_answers_what_an_observer_asks(name: str) -> None:
 
     # Brighter or fainter, and than what.
     assert answers.change == case.change
-    assert answers.flux_jy_beam == event.flux_peak_jy_beam
+    if event.kind == "storm":
+        assert answers.flux_jy_beam is None
+    else:
+        assert answers.flux_jy_beam == event.flux_peak_jy_beam
     if event.kind != "storm":
         assert answers.previous is not None
+        assert answers.flux_jy_beam is not None
         brightness = [abs(each) for each in (answers.flux_jy_beam, answers.previous)]
         assert (brightness[0] > brightness[1]) == (case.change == "brighter")
         assert answers.n_bands == len(case.context.bands)
@@ -231,7 +235,7 @@ def test_a_packet_answers_what_an_observer_asks(name: str) -> None:
     assert answers.age_s == half_s + case.delay_s
     assert answers.is_target == case.is_target
     # How sure.
-    assert answers.snr == event.snr
+    assert answers.snr == (None if event.kind == "storm" else event.snr)
     assert 0 <= answers.importance <= 1
     assert answers.certainty in ("certain", "possible")
     if event.kind != "storm":
@@ -247,6 +251,24 @@ def test_a_source_that_is_gone_is_as_important_as_one_that_comes() -> None:
         for name in ("vanished", "flare")
     )
     assert gone == come > 0.5
+
+
+def test_a_storm_has_the_place_of_its_image_and_nothing_of_a_candidate() -> None:
+    event, field = source_event(), (121.0, 44.0)
+    error = SuppressedError("image", "the image has 51 candidates, more than 50")
+    alert = _build(Case("", describe_storm(event, error, field=field), EventContext(), STORM))
+    root, notice = read_packet(alert.voevent), json.loads(alert.notice)
+    said = {str(each.get("name")) for each in root.iter("Param")}
+    assert (root.findtext(".//C1"), root.findtext(".//C2")) == ("121.0", "44.0")
+    assert (notice["ra"], notice["dec"]) == field
+    measured = {
+        "peak_flux", "peak_flux_error", "int_flux", "int_flux_error", "snr", "local_rms",
+        "previous_limit", "eta_nu", "V_nu", "trigger_significance",
+    }  # fmt: skip
+    assert not measured & said
+    in_notice = ("peak_flux_jy", "flux_int_jy", "rms_local_jy_beam", "limit_previous_jy_beam")
+    assert [notice[each] for each in in_notice] == [None] * len(in_notice)
+    assert not {"image_snr", "flux_density", "limiting_flux_density"} & notice.keys()
 
 
 def test_a_faint_source_and_one_that_may_be_a_side_lobe_are_less_important() -> None:
@@ -308,5 +330,6 @@ def test_an_avro_packet_answers_as_the_notice_does(name: str) -> None:
     assert replace(found, n_bands=notice.n_bands, previous=notice.previous) == notice
     if case.event.kind != "storm":
         assert found.previous is not None
+        assert found.flux_jy_beam is not None
         is_brighter = abs(found.flux_jy_beam) > abs(found.previous)
         assert is_brighter == (case.change == "brighter")
