@@ -4,6 +4,7 @@
 sends one image after the other, each when the record of the last one has come, and prints medians.
 """
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -120,9 +121,23 @@ def _difference(before: Usage, after: Usage) -> Usage:
     return Usage(*(b - a for a, b in zip(astuple(before), astuple(after), strict=True)))
 
 
+def parse(arguments: list[str]) -> list[int]:
+    """Return the sides of the command line [pixel]."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.extraction.from_broker",
+        description="CPU time of the extract process for an image that comes from a broker.",
+        epilog="For example: python -m benchmarks.extraction.from_broker 1024 2300",
+    )
+    parser.add_argument(
+        "side_px", nargs="*", type=int, default=[1024, 2300, 4096],
+        help="sides of the images [pixel]; default: %(default)s",
+    )  # fmt: skip
+    return list(parser.parse_args(arguments).side_px)
+
+
 def main() -> None:
     """Print a line for each side."""
-    for side_px in map(int, sys.argv[1:] or ("1024", "2300", "4096")):
+    for side_px in parse(sys.argv[1:]):
         used = measure(side_px)
         user, system, faults, wall = (
             [statistics.mean(values), statistics.median(values)]

@@ -15,5 +15,5 @@ def alert_line(alert: FeedAlert, truth: TruthFile) -> str:
         truth_text = f"true: {match[0]}, {match[1]:.1f} arcsec away"
     return (
         f"{alert.time:.19}  {alert.kind:<10}  ra {alert.ra:9.4f}  dec {alert.dec:+9.4f}  "
-        f"snr {alert.snr:6.1f}  {truth_text}"
+        f"snr {alert.snr:z6.1f}  {truth_text}"
     )

@@ -15,13 +15,11 @@ from services.associate.models.catalogue import (
     SOURCE_DTYPE,
     STATISTICS_DTYPE,
     CatalogueState,
-    Evidence,
     Monitors,
-    PriorCoverage,
-    Questions,
     RowArray,
 )
 from services.associate.models.decisions import Decisions
+from services.associate.models.evidence import Evidence, PriorCoverage, Questions
 from services.associate.models.timesteps import Arrival, Band, KnownImage, Timestep
 from services.associate.steps.association import associate, search_radius_deg
 from services.associate.steps.bands import assign_bands

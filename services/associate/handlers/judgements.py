@@ -13,7 +13,7 @@ from services.associate.handlers.contradictions import Contradictions
 from services.associate.handlers.look_back_verdicts import LookBackVerdicts
 from services.associate.handlers.moving import retract_members
 from services.associate.metrics import GIVEN_UP
-from services.associate.models.catalogue import Evidence, Questions
+from services.associate.models.evidence import Evidence, Questions
 from services.associate.models.waiting import ReadyLooks, WaitingTimestep
 from services.associate.steps.decisions import to_archive_limits
 from services.associate.steps.first_decisions import wait_timesteps

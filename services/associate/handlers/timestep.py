@@ -12,15 +12,10 @@ from schemas.topics import Topics
 from services.associate.errors import UndecidedError
 from services.associate.handlers.judgements import Judge, load_judgement_evidence
 from services.associate.handlers.moving import retract_members
-from services.associate.models.catalogue import (
-    NO_NULL_DETECTIONS,
-    SOURCE_DTYPE,
-    CatalogueState,
-    Evidence,
-    WaitingSources,
-)
+from services.associate.models.catalogue import NO_NULL_DETECTIONS, SOURCE_DTYPE, CatalogueState
 from services.associate.models.contradictions import JudgementTimes
 from services.associate.models.decisions import Decisions
+from services.associate.models.evidence import Evidence, WaitingSources
 from services.associate.models.timesteps import LedgerEntry, LockedStream, Timestep
 from services.associate.steps.association import (
     Association,

@@ -9,12 +9,8 @@ import numpy as np
 from runtime.settings import AssociateSettings
 from schemas.messages import FloatArray, ImageDetections, IntArray, SourceColumns
 from schemas.quality import QualityFlag
-from services.associate.models.catalogue import (
-    CatalogueState,
-    FirstDetections,
-    Questions,
-    RowArray,
-)
+from services.associate.models.catalogue import CatalogueState, FirstDetections, RowArray
+from services.associate.models.evidence import Questions
 from services.associate.models.solutions import ImageSolution
 from services.associate.models.timesteps import Timestep, TimestepImage
 from services.associate.steps.candidate_sources import CandidateSources

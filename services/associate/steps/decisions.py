@@ -8,7 +8,6 @@ import numpy as np
 
 from runtime.settings import AssociateSettings
 from schemas.messages import IntArray
-from services.associate.models.catalogue import Evidence
 from services.associate.models.decisions import (
     ArchiveLimits,
     Decisions,
@@ -16,6 +15,7 @@ from services.associate.models.decisions import (
     ForcedDecisions,
     ImageRow,
 )
+from services.associate.models.evidence import Evidence
 from services.associate.models.timesteps import ExpectedChannel
 from services.associate.models.tracks import TrackRows, to_track_rows
 from services.associate.models.waiting import NO_DOUBT, Doubtful, EarlierStates, WaitingRow

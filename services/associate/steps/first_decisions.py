@@ -7,8 +7,9 @@ import numpy as np
 
 from runtime.settings import AssociateSettings
 from schemas.messages import BoolArray, IntArray
-from services.associate.models.catalogue import Evidence, RowArray
+from services.associate.models.catalogue import RowArray
 from services.associate.models.decisions import ForcedDecisions, ForcedTargets
+from services.associate.models.evidence import Evidence
 from services.associate.models.tracks import Tracks
 from services.associate.steps.association import Association
 from services.associate.steps.coverage import covers_any

@@ -14,15 +14,9 @@ import numpy as np
 
 from runtime.settings import AssociateSettings
 from schemas.messages import BoolArray, IntArray, SourceColumns
-from services.associate.models.catalogue import (
-    ChannelKey,
-    Evidence,
-    MeasuredImage,
-    NotifiedSources,
-    Questions,
-    RowArray,
-)
+from services.associate.models.catalogue import ChannelKey, MeasuredImage, RowArray
 from services.associate.models.decisions import ForcedOutcome, Notification, StatisticsRows
+from services.associate.models.evidence import Evidence, NotifiedSources, Questions
 from services.associate.models.waiting import EarlierStates, LookRows, WaitingTimestep
 from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.change_tests import to_limits

@@ -19,8 +19,9 @@ from scipy.special import chdtrc, ndtri
 from runtime.settings import AssociateSettings
 from schemas.identity import event_id
 from schemas.messages import BoolArray, FloatArray, IntArray, SourceEvent
-from services.associate.models.catalogue import Evidence, PriorCoverage, RowArray
+from services.associate.models.catalogue import RowArray
 from services.associate.models.decisions import ForcedTargets, ImageRequest
+from services.associate.models.evidence import Evidence, PriorCoverage
 from services.associate.models.look_back import (
     AnnouncedTransient,
     LookBackImage,

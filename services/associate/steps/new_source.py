@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from schemas.messages import FloatArray, IntArray
-from services.associate.models.catalogue import PriorCoverage
+from services.associate.models.evidence import PriorCoverage
 from sky.margin import is_searched
 from sky.rms_grid import rms_bounds_at
 from sky.wcs import SkyProjection

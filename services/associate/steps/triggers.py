@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from schemas.messages import BoolArray, FloatArray, ImageDetections, ImageMetadata, IntArray
-from services.associate.models.catalogue import ChannelKey, LastNotified, PriorCoverage
+from services.associate.models.catalogue import ChannelKey
+from services.associate.models.evidence import LastNotified, PriorCoverage
 from services.associate.models.solutions import NO_SOLUTION, ImageSolution
 from services.associate.models.tracks import Motion
 from services.associate.steps.candidate_sources import CandidateSources

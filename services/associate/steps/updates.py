@@ -7,7 +7,7 @@ import numpy as np
 
 from runtime.settings import AssociateSettings
 from schemas.messages import BoolArray
-from services.associate.models.catalogue import LastNotified
+from services.associate.models.evidence import LastNotified
 from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.triggers import AssociatedImage, Trigger, count_bands
 from sky.geometry import tangent_offsets

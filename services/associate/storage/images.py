@@ -16,11 +16,11 @@ from services.associate.models.catalogue import (
     TRACK_DTYPE,
     ChannelKey,
     Monitors,
-    PriorCoverage,
     RowArray,
     TimestepStart,
 )
 from services.associate.models.decisions import CoverageRows, ImageRow
+from services.associate.models.evidence import PriorCoverage
 from services.associate.models.solutions import NO_SOLUTION, ImageSolution
 from services.associate.models.timesteps import (
     Band,

@@ -5,8 +5,8 @@ from dataclasses import fields
 from datetime import datetime
 
 from schemas.messages import SourceEvent
-from services.associate.models.catalogue import LastNotified, NotifiedSources
 from services.associate.models.decisions import TransientRow
+from services.associate.models.evidence import LastNotified, NotifiedSources
 from services.associate.storage.transaction import Transaction
 
 __all__ = ["TransientTables"]

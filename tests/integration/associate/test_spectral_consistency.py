@@ -15,7 +15,7 @@ from runtime.sql import load_statement
 from schemas.event_json import event_from_json
 from schemas.identity import event_id
 from schemas.messages import ForcedMeasurements, ForcedRequest, ImageDetections, StageTimes
-from services.associate.models.catalogue import LastNotified
+from services.associate.models.evidence import LastNotified
 from services.associate.storage import Catalogue
 from tests.integration.alert.test_life_cycle import alert
 from tests.support.association import Associator, associator

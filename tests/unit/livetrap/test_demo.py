@@ -39,6 +39,11 @@ def test_a_line_has_the_alert_and_its_match(tmp_path: Path) -> None:
     assert alert_line(parse_alert(ALERT | {"ra": 10.0}), truth).endswith("NOT in the truth")
 
 
+def test_no_signal_to_noise_ratio_is_minus_zero(tmp_path: Path) -> None:
+    line = alert_line(parse_alert(ALERT | {"snr": -0.04}), TruthFile(tmp_path / "truth.csv"))
+    assert "snr    0.0  " in line
+
+
 def test_a_later_alert_is_of_its_type() -> None:
     assert parse_alert(ALERT | {"alert_type": "retraction"}).kind == "retraction"
 

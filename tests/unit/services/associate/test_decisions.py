@@ -9,8 +9,9 @@ import pytest
 
 from schemas.identity import trig_id
 from schemas.messages import ImageDetections
-from services.associate.models.catalogue import LastNotified, Monitors
+from services.associate.models.catalogue import Monitors
 from services.associate.models.decisions import SourceRows
+from services.associate.models.evidence import LastNotified
 from services.associate.models.timesteps import KnownImage
 from tests.support.records import START, image, rejected, sources
 from tests.support.timesteps import (

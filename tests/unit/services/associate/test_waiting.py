@@ -10,8 +10,8 @@ from services.associate.models.catalogue import (
     STATISTICS_DTYPE,
     ChannelKey,
     NullDetections,
-    WaitingSources,
 )
+from services.associate.models.evidence import WaitingSources
 from services.associate.models.waiting import (
     EarlierStates,
     decode_states,
