@@ -17,7 +17,7 @@ from tests.support.night import (
     Stack,
     ivorns_of,
     published,
-    run,
+    run_forked,
     running_stack,
     wait_for,
 )
@@ -34,7 +34,7 @@ FROZEN_S = 60
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("short-night")
-    run(
+    run_forked(
         "simulate", str(out), "--images", str(TIMESTEPS), "--size", "256",
         "--bands", str(BANDS), "--seed", "7", "--transients", "4",
     )  # fmt: skip
@@ -54,7 +54,7 @@ def observe(stack: Stack, night: Path, disturb: Callable[[Stack], None]) -> Coun
     """Stream the night with a disturbance on the way; return the ivorns on Kafka."""
     disturbance = threading.Thread(target=disturb, args=(stack,))
     disturbance.start()
-    run(
+    run_forked(
         "ingest", str(night), "--stream", "night", "--rate", "4",
         "--data-dir", str(stack.data_dir),
     )  # fmt: skip

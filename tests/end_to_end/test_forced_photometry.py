@@ -21,7 +21,7 @@ from tests.support.night import (
     LONG_WAIT,
     RunServers,
     Stack,
-    run,
+    run_forked,
     separation_arcsec,
     wait_for,
 )
@@ -49,7 +49,7 @@ def stack(servers: RunServers) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("fading")
-    run(
+    run_forked(
         "simulate", str(out), "--images", str(TIMESTEPS), "--size", "256", "--bands", str(BANDS),
         "--seed", "7", "--transients", str(N_TRANSIENTS),
     )  # fmt: skip
@@ -77,7 +77,7 @@ def is_whole(curve: list[dict[str, Any]], times: list[str]) -> bool:
 
 
 def test_what_fades_is_measured_on_also_after_a_kill(stack: Stack, night: Path) -> None:
-    run("ingest", str(night), "--stream", "fading", "--data-dir", str(stack.data_dir))
+    run_forked("ingest", str(night), "--stream", "fading", "--data-dir", str(stack.data_dir))
     for service in ("extract", "associate"):
         os.kill(stack.status["services"][service]["pid"], signal.SIGKILL)
     wait_for(
@@ -158,13 +158,13 @@ def packet_of(stack: Stack, alert: dict[str, Any]) -> etree._Element:
 
 def test_an_artefact_of_one_band_is_retracted(stack: Stack, tmp_path: Path) -> None:
     night = tmp_path / "night"
-    run(
+    run_forked(
         "simulate", str(night), "--images", str(N_TIMESTEPS_OF_ARTEFACT), "--size", "256",
         "--bands", str(BANDS), "--seed", "7", "--transients", "2",
     )  # fmt: skip
     low, high = sorted(night.glob(f"*_{ARTEFACT_TIMESTEP:06d}_*.fits"))
     place = add_artefact(low, *empty_place(night))
-    run("ingest", str(night), "--stream", "artefact", "--data-dir", str(stack.data_dir))
+    run_forked("ingest", str(night), "--stream", "artefact", "--data-dir", str(stack.data_dir))
     wait_for(
         lambda: stack.outcomes("artefact").get("processed") == N_TIMESTEPS_OF_ARTEFACT * BANDS,
         what="all images processed",

@@ -29,7 +29,7 @@ from tests.support.night import (
     publish,
     published,
     read_truth,
-    run,
+    run_forked,
     separation_arcsec,
     wait_for,
 )
@@ -107,7 +107,7 @@ def subscribed_stack(
 def night(tmp_path_factory: pytest.TempPathFactory, servers: RunServers) -> Iterator[Night]:
     folder = tmp_path_factory.mktemp("night")
     images = folder / "images"
-    run(
+    run_forked(
         "simulate", str(images), "--images", str(TIMESTEPS), "--size", "512",
         "--bands", str(BANDS), "--seed", "20261123", "--transients", "4",
     )  # fmt: skip
@@ -116,7 +116,7 @@ def night(tmp_path_factory: pytest.TempPathFactory, servers: RunServers) -> Iter
         webhook() as (port, bodies),
         subscribed_stack(servers, folder, upstream, port) as (stack, comet, pygcn),
     ):
-        run("ingest", str(images), "--stream", "night", "--data-dir", str(stack.data_dir))
+        run_forked("ingest", str(images), "--stream", "night", "--data-dir", str(stack.data_dir))
         wait_for(
             lambda: stack.outcomes().get("processed") == TIMESTEPS * BANDS,
             what="all images processed",
@@ -344,7 +344,7 @@ def test_every_client_has_every_alert_once(night: Night) -> None:
 
     # An operator tries the channels: everybody who says so has the test alert.
     tried = json.loads(
-        run("alerts", "test", "--json", "--wait", "4", "--data-dir", str(stack.data_dir))
+        run_forked("alerts", "test", "--json", "--wait", "4", "--data-dir", str(stack.data_dir))
     )
     has_it = {row["channel"] for row in tried if row["time_acknowledged"]}
     assert has_it == {"kafka", "vtp", "webhook", "broker"}

@@ -122,7 +122,8 @@ class DecisionSite:
 
     def _work(self) -> None:
         """Answer the requests that are there, and keep the events."""
-        assert all(each.has_logged("service_started") for each in self.services)
+        for service in self.services:
+            service.assert_alive()
         for message in self._consumer.consume(500, 0.05):
             assert message.error() is None, message.error()
             value = message.value()

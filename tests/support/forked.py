@@ -12,12 +12,13 @@ import runpy
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-__all__ = ["ForkedProcess", "ModuleProcess", "start_module"]
+__all__ = ["ForkedProcess", "ModuleProcess", "can_fork", "run_module", "start_module"]
 
 # Libraries and what all services share; a service imports its own rooms itself, so that no
 # process has the metrics of another. pytest: its module is the main one of the parent.
@@ -34,11 +35,20 @@ class ForkedProcess:
     """What tests use of `subprocess.Popen`."""
 
     def __init__(
-        self, module: str, arguments: Sequence[str], *, environment: Mapping[str, str], log: Path
+        self,
+        module: str,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        log: Path,
+        errors: Path | None = None,
     ) -> None:
-        log.write_bytes(b"")  # it is there at once, as with a process that is started
+        files = [log, errors or log]
+        for file in files:
+            file.write_bytes(b"")  # it is there at once, as with a process that is started
+        names = [str(file) for file in files]
         self._process = _context().Process(
-            target=_run, args=(module, arguments, dict(environment), str(log)), daemon=True
+            target=_run, args=(module, arguments, dict(environment), names), daemon=True
         )
         self._process.start()
 
@@ -80,13 +90,39 @@ def start_module(
 
     Without `fork`, and where coverage is measured (it counts no forks), an interpreter is started.
     """
-    if fork and not any(name.startswith("COVERAGE_PROCESS") for name in os.environ):
+    if fork and can_fork():
         return ForkedProcess(module, arguments, environment=environment, log=log)
     with log.open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             env=environment, stderr=output, stdout=output,
         )  # fmt: skip
+
+
+def can_fork() -> bool:
+    """Return whether nobody measures coverage."""
+    return not any(name.startswith("COVERAGE_PROCESS") for name in os.environ)
+
+
+def run_module(module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run ``python -m module`` with these variables in this process; return its exit code."""
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [module, *arguments]
+    code: object = None
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as error:
+        code = error.code
+    except BaseException:  # noqa: BLE001  (as an interpreter ends)
+        traceback.print_exc()
+        code = 1
+    if isinstance(code, str):
+        print(code, file=sys.stderr)  # noqa: T201  (as an interpreter does)
+    atexit._run_exitfuncs()  # a process of multiprocessing ends without them
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code if isinstance(code, int) else int(code is not None)
 
 
 @lru_cache(maxsize=1)
@@ -96,16 +132,12 @@ def _context() -> ForkServerContext:
     return context
 
 
-def _run(module: str, arguments: Sequence[str], environment: dict[str, str], log: str) -> None:
-    """Become ``python -m module``."""
-    os.environ.clear()
-    os.environ.update(environment)
-    output = os.open(log, os.O_WRONLY | os.O_APPEND)
-    for stream in (1, 2):
+def _run(
+    module: str, arguments: Sequence[str], environment: dict[str, str], files: Sequence[str]
+) -> None:
+    """Become ``python -m module`` with its output and its errors in these files."""
+    for stream, file in enumerate(files, 1):
+        output = os.open(file, os.O_WRONLY | os.O_APPEND)
         os.dup2(output, stream)
-    os.close(output)
-    sys.argv = [module, *arguments]
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    finally:
-        atexit._run_exitfuncs()  # a process of multiprocessing ends without them
+        os.close(output)
+    sys.exit(run_module(module, arguments, environment))

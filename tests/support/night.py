@@ -28,6 +28,9 @@ from runtime.dead_letter_topic import describe, read_newest
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 from tests.support.databases import clone_database
+from tests.support.forked import ForkedProcess, can_fork
+from tests.support.forked_stack import start_forked
+from tests.support.polling import Pause
 
 # Events wait for the answers to looks back, however long a fault lasts: what is announced
 # follows from the images.
@@ -115,6 +118,21 @@ def run(*arguments: str, timeout_s: float = 600, expect: int = 0) -> str:
     return done.stdout
 
 
+def run_forked(*arguments: str, expect: int = 0) -> str:
+    """Do what `run` does without a new interpreter, for the work that a test is not about."""
+    if not can_fork():
+        return run(*arguments, expect=expect)
+    with tempfile.TemporaryDirectory(prefix="livetrap-test-") as folder:
+        output, errors = Path(folder) / "output", Path(folder) / "errors"
+        process = ForkedProcess(
+            "livetrap", arguments, environment=os.environ, log=output, errors=errors
+        )
+        code = process.wait(600)
+        words = output.read_text()
+        assert code == expect, f"{arguments} -> {code}\n{words}\n{errors.read_text()}"
+        return words
+
+
 def start_stack(data_dir: Path, *options: str) -> None:
     """Run `livetrap up --detach`."""
     run("up", "--detach", "--data-dir", str(data_dir), *options)
@@ -175,10 +193,7 @@ def running_stack(**settings: str) -> Iterator[Stack]:
     os.environ.update(ports | settings)
     topics = Topics(settings.get("LIVETRAP_KAFKA__TOPIC_PREFIX", ""))
     try:
-        if {"LIVETRAP_KAFKA__BOOTSTRAP_SERVERS", "LIVETRAP_POSTGRES__URL"} <= settings.keys():
-            run("up", "--detach", "--data-dir", str(data_dir))
-        else:
-            start_stack(data_dir)
+        start_forked(data_dir)
         yield Stack(data_dir, dict(get_status(data_dir)), topics)
     except BaseException:
         _print_logs(data_dir / "logs")
@@ -215,6 +230,7 @@ def wait_for(
 ) -> Any:
     """Return the first true answer of `condition`."""
     deadline_s = time.monotonic() + timeout_s
+    pause = Pause(every_s)
     answer = None
     while time.monotonic() < deadline_s:
         try:
@@ -226,7 +242,7 @@ def wait_for(
             last = repr(answer)
         if answer:
             return answer
-        time.sleep(every_s)
+        pause.sleep()
     raise AssertionError(f"waited {timeout_s} s for {what}; last: {last}")
 
 

@@ -14,6 +14,7 @@ from livetrap.stack.restarts import RestartPolicy
 from livetrap.stack.supervisor import Supervisor, launch, stop_process
 from livetrap.stack.supervisor_config import Program, config_text
 from runtime.programs import Program as State
+from tests.support.forked import ModuleProcess
 
 __all__ = ["Supervised", "shell", "supervised"]
 
@@ -45,11 +46,15 @@ def shell(name: str, script: str) -> Program:
 
 @contextmanager
 def supervised(
-    *programs: Program, policy: RestartPolicy, full_logs: bool = False, inside: str = "."
+    *programs: Program,
+    policy: RestartPolicy,
+    full_logs: bool = False,
+    inside: str = ".",
+    start: Callable[..., ModuleProcess] = launch,
 ) -> Iterator[Supervised]:
     """Run programs under supervisord in a folder of that name, as the stack does.
 
-    With `full_logs` no log can take a byte.
+    With `full_logs` no log can take a byte; `start` is another way to launch supervisord.
     """
     with tempfile.TemporaryDirectory(prefix="livetrap-") as name:
         (Path(name) / inside).mkdir(exist_ok=True)
@@ -60,7 +65,7 @@ def supervised(
                 (folder / "logs" / f"{log}.log").symlink_to("/dev/full")
         socket, config = choose_socket(folder), folder / "supervisord.conf"
         config.write_text(config_text(programs, socket=socket, policy=policy))
-        process = launch(config, environment=os.environ, detach=False)
+        process = start(config, environment=os.environ, detach=False)
         supervisor = Supervisor(str(socket), folder / "logs")
         try:
             supervisor.wait_until_answering(process, timeout_s=60)

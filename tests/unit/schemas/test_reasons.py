@@ -22,12 +22,17 @@ INTERNAL = {"tile_compressed"}
 
 @cache
 def nodes() -> list[ast.Call | ast.Attribute]:
-    """Return the calls and attributes of all rooms."""
-    return [
-        node
+    """Return the calls and attributes of all files that name an enum or a rejection."""
+    texts = [
+        path.read_text(encoding="utf-8")
         for room in ROOMS
         for path in sorted((ROOT / room).rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    return [
+        node
+        for text in texts
+        if any(name in text for name in REJECTIONS | ENUMS.keys())
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, (ast.Call, ast.Attribute))
     ]
 
