@@ -101,6 +101,11 @@ def test_nobody_takes_back_our_alerts(spelling: str, cite: str) -> None:
     assert "only its author" in refusal(citing(spelling.replace("livetrap", "night#a.0"), cite))
 
 
+@pytest.mark.parametrize("cite", [" retraction", "retraction\n", "Retraction", "supersedes\t"])
+def test_another_spelling_of_a_retraction_is_none(cite: str) -> None:
+    assert "not valid by the schema" in refusal(citing(f"{OURS}#a.0", cite))
+
+
 def test_a_follow_up_may_cite_our_alert_and_a_retraction_one_of_its_own() -> None:
     for cited, cite in ((f"{OURS}#a.0", "followup"), ("ivo://org.other/s#1", "retraction")):
         packet = citing(cited, cite)

@@ -57,8 +57,11 @@ class AlertStore:
             await _QUERIES.execute(connection, "lock_alerts")
             transaction = AlertTransaction(connection, n_expected=len(event_ids))
             await transaction.load(event_ids)
-            yield transaction
-            await transaction.write()
+            try:
+                yield transaction
+                await transaction.write()
+            finally:
+                await transaction.stop()
 
     async def match_references(
         self, positions: Sequence[tuple[float, float]], matches: Collection[Match]

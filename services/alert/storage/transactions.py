@@ -1,5 +1,6 @@
-"""Alerts read and stored in one transaction: a statement for all events of it, not for each."""
+"""Alerts read and stored in one transaction: a statement for many events of it, not for each."""
 
+import asyncio
 from bisect import bisect_right, insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,8 @@ __all__ = ["AlertTransaction", "to_stored"]
 _QUERIES = Queries("services.alert")
 _COLUMNS = tuple(column.name for column in fields(NewAlert))
 _MINUTE = timedelta(minutes=1)
+# Alerts that are inserted while the next ones are built.
+_AT_ONCE = 25
 
 
 @dataclass(slots=True)
@@ -91,7 +94,7 @@ def _follow(before: AlertHistory, family: Sequence[NewAlert]) -> AlertHistory:
 
 
 class AlertTransaction:
-    """Alerts read and stored in one transaction; they are written at its end.
+    """Alerts read and stored in one transaction; they are written beside it and at its end.
 
     Parameters
     ----------
@@ -111,18 +114,28 @@ class AlertTransaction:
         self._added = _Added()
         self._unwritten: list[tuple[StoredAlert, NewAlert]] = []
         self._ids: list[int] = []
+        # One statement at a time: an insertion runs while alerts are built.
+        self._turn = asyncio.Lock()
+        self._inserting: asyncio.Task[None] | None = None
+
+    async def _fetch(self, query: str, **values: object) -> list[asyncpg.Record]:
+        async with self._turn:
+            return await _QUERIES.fetch(self._connection, query, **values)
 
     async def load(self, event_ids: Sequence[str]) -> None:
         """Load the alerts of some events at once, for `find`."""
         self._known.update(dict.fromkeys(event_ids))
-        rows = await _QUERIES.fetch(self._connection, "select_alerts", event_id=list(event_ids))
+        rows = await self._fetch("select_alerts", event_id=list(event_ids))
         self._known.update({row["event_id"]: to_stored(row) for row in rows})
 
     async def load_histories(self, events: Sequence[SourceEvent]) -> None:
-        """Load the alerts before some events at once, for `get_alert_history`."""
+        """Load the alerts before some events at once, for `get_alert_history`.
+
+        Before the first `add`: later ones may stand in the table already. (The announcement of a
+        storm, alone in its family, is not counted by anything.)
+        """
         earlier = [(event.event_id, each) for event in events for each in event.earlier_trig_ids]
-        rows = await _QUERIES.fetch(
-            self._connection,
+        rows = await self._fetch(
             "list_alert_histories",
             event_id=[event.event_id for event in events],
             trig_id=[event.trig_id for event in events],
@@ -168,21 +181,27 @@ class AlertTransaction:
         self._unwritten.append((stored, alert))
         self._added.add(alert)
         self._known[alert.event_id] = stored
+        if len(self._unwritten) >= _AT_ONCE:
+            await self._insert_beside()
         return stored
+
+    async def _insert_beside(self) -> None:
+        """Insert what was added while the next alerts are built; wait for what was before."""
+        if self._inserting is not None:
+            await self._inserting
+        unwritten, self._unwritten = self._unwritten, []
+        self._inserting = asyncio.create_task(self._insert(unwritten))
 
     async def _take_id(self) -> int:
         """Return the next id; ids that are not used are left out."""
         if not self._ids:
-            rows = await _QUERIES.fetch(
-                self._connection, "reserve_alert_ids", n_alerts=self._n_expected
-            )
+            rows = await self._fetch("reserve_alert_ids", n_alerts=self._n_expected)
             self._ids = sorted((row["id"] for row in rows), reverse=True)
         return self._ids.pop()
 
     async def suppress(self, event: SourceEvent, reason: str) -> None:
         """Store an event that becomes an alert only if an operator releases it."""
-        await _QUERIES.execute(
-            self._connection,
+        await self._fetch(
             "suppress_event",
             event_id=event.event_id,
             trig_id=event.trig_id,
@@ -200,10 +219,20 @@ class AlertTransaction:
         TransientError
             If another process has stored one of the alerts.
         """
+        if self._inserting is not None:
+            await self._inserting
         unwritten, self._unwritten = self._unwritten, []
-        if not unwritten:
-            return
-        inserted = await _QUERIES.fetch(self._connection, "insert_alerts", **_to_arrays(unwritten))
+        if unwritten:
+            await self._insert(unwritten)
+
+    async def stop(self) -> None:
+        """End the statement that runs beside, if one does: the transaction can then be undone."""
+        if self._inserting is not None:
+            self._inserting.cancel()
+            await asyncio.gather(self._inserting, return_exceptions=True)
+
+    async def _insert(self, unwritten: Sequence[tuple[StoredAlert, NewAlert]]) -> None:
+        inserted = await self._fetch("insert_alerts", **_to_arrays(unwritten))
         if len(inserted) < len(unwritten):
             event_ids = [alert.event_id for _, alert in unwritten]
             raise TransientError(f"another process has just stored an alert of {event_ids}")

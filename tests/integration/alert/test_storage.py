@@ -181,6 +181,75 @@ async def test_an_error_undoes_all_of_a_transaction(store: AlertStore) -> None:
         assert await transaction.find(event.event_id) is None
 
 
+async def test_alerts_are_inserted_while_others_are_built_and_seen_together(
+    store: AlertStore, pool: asyncpg.Pool
+) -> None:
+    events = [fresh_event() for _ in range(120)]
+    n_before = []
+
+    async def count() -> int:
+        (row,) = await pool.fetch(
+            "select count(*) as n from alert where event_id = any($1)",
+            [each.event_id for each in events],
+        )
+        return int(row["n"])
+
+    async with store.transaction([each.event_id for each in events]) as transaction:
+        stored = [
+            await transaction.add(render(each, AlertHistory()), LOW_WATERMARK) for each in events
+        ]
+        (row,) = await transaction._fetch("select_alerts", event_id=[events[0].event_id])
+        n_before.append(await count())
+    # The transaction had the first ones in its table; nobody else saw any before its end.
+    assert row["id"] == stored[0].id
+    assert n_before == [0]
+    assert await count() == len(events)
+    assert [each.id for each in stored] == sorted(each.id for each in stored)
+    await store.mark_published([each.id for each in stored], datetime.now(UTC))
+
+
+@pytest.mark.parametrize("n_after", [0, 1, 25, 60])
+async def test_an_error_beside_undoes_all_of_a_transaction(
+    store: AlertStore, n_after: int
+) -> None:
+    events = [fresh_event() for _ in range(26 + n_after)]
+    alerts = [render(each, AlertHistory()) for each in events]
+    alerts[3] = replace(alerts[3], transient_id=2**70)
+
+    async def add_all() -> None:
+        async with store.transaction([]) as transaction:
+            for each in alerts:
+                await transaction.add(each, LOW_WATERMARK)
+
+    with pytest.raises(RejectedMessageError) as caught:
+        await add_all()
+    assert caught.value.reason_code == "unstorable"
+    async with store.transaction([each.event_id for each in events]) as transaction:
+        assert [await transaction.find(each.event_id) for each in events] == [None] * len(events)
+
+
+@pytest.mark.parametrize("ends_with", [ZeroDivisionError, asyncio.CancelledError])
+async def test_who_fails_while_alerts_are_inserted_leaves_none_and_a_usable_connection(
+    postgres_url: str, ends_with: type[BaseException]
+) -> None:
+    settings = PostgresSettings(url=SecretStr(postgres_url), pool_size=1)
+    pool = await create_pool(settings, service="test", resets_sessions=False)
+    store, events = AlertStore(pool), [fresh_event() for _ in range(50)]
+
+    async def add_and_fail() -> None:
+        async with store.transaction([]) as transaction:
+            for each in events:
+                await transaction.add(render(each, AlertHistory()), LOW_WATERMARK)
+            raise ends_with
+
+    with pytest.raises(ends_with):
+        await add_and_fail()
+    alert, is_new = await add(store, events[0])
+    assert is_new
+    await finish(store, alert)
+    await pool.close()
+
+
 async def test_revisions_count_up_also_when_several_come_at_once(store: AlertStore) -> None:
     first = fresh_event()
     family = [replace(first, event_id=uuid.uuid4().hex) for _ in range(12)]
