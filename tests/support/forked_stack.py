@@ -69,8 +69,9 @@ def _supervise(config: str) -> None:
     os.chdir(Path(config).parent)
     time.tzset()
     _die_with_parent(signal.SIGTERM)
-    for module in _PRELOADED:
-        importlib.import_module(module)
+    if "service extract" in Path(config).read_text(encoding="utf-8"):
+        for module in _PRELOADED:
+            importlib.import_module(module)
     gc.freeze()  # all that is imported is shared with the services
     ServerOptions.execve = _become
     sys.argv = ["supervisord", "-n", "-c", config]
