@@ -160,6 +160,9 @@ class History:
         Start of the newest exposure that covers the position and does not detect the source.
     time_first_detection : datetime or None
         Start of the exposure of the oldest detection in any channel.
+    time_before_change : datetime or None
+        Start of the newest exposure whose flux, within its error, was not on the side of the mean
+        on which the flux of the event is.
     """
 
     n_looks: int = 0
@@ -169,6 +172,7 @@ class History:
     mean_err_jy_beam: float | None = None
     time_last_non_detection: datetime | None = None
     time_first_detection: datetime | None = None
+    time_before_change: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def build_context(event: SourceEvent, rows: ContextRows) -> EventContext:
     if timestep is None:
         return known
     own, now = timestep.own, {image.image_key for image in timestep.images}
-    points = _leave_out_later(rows.points, own, now)
+    points = _leave_out_later(_leave_out_early(event, rows.points), own, now)
     previous = [
         point
         for point in points
@@ -75,6 +75,16 @@ def build_context(event: SourceEvent, rows: ContextRows) -> EventContext:
         previous=tuple(previous),
         field_distance_deg=separation_deg(event.ra, event.dec, own.field_ra, own.field_dec),
     )
+
+
+def _leave_out_early(event: SourceEvent, points: Sequence[Point]) -> Sequence[Point]:
+    """Return the points without those of a look back that did not end before the event.
+
+    Which of its answers had come by then says nothing about the sky.
+    """
+    if event.look_back != "not_looked_back":
+        return points
+    return [each for each in points if each.extraction_type != "lookback"]
 
 
 def _leave_out_later(
@@ -194,6 +204,24 @@ def _find_history(
         mean_err_jy_beam=mean_err,
         time_last_non_detection=_find_last_non_detection(event, timestep, same),
         time_first_detection=min(detected, default=None),
+        time_before_change=_find_before_change(event, same, mean),
+    )
+
+
+def _find_before_change(
+    event: SourceEvent, same: Sequence[Point], mean: float | None
+) -> datetime | None:
+    """Return when the flux was last not on the side of the mean on which it is now."""
+    if mean is None:
+        return None
+    sign = 1.0 if event.flux_peak_jy_beam > mean else -1.0
+    return max(
+        (
+            each.time_start
+            for each in same
+            if sign * (each.flux_peak_jy_beam - mean) <= abs(each.flux_peak_err_jy_beam)
+        ),
+        default=None,
     )
 
 

@@ -259,13 +259,17 @@ def _change_rows(event: SourceEvent, history: History) -> list[Row]:
 def _time_scale_rows(event: SourceEvent, history: History, *, is_fainter: bool) -> list[Row]:
     """Return the longest time of its rise or its fall, and how long it is seen [s].
 
-    It rose since it was last looked at and not seen, and fell since it was last measured.
+    It rose since it was last looked at and not seen, or else since it was last no brighter than
+    its mean; it fell since it was last no fainter than that.
     """
     start = middle_of_exposure(event) - timedelta(seconds=usable_exposure_s(event) / 2)
-    dark, first, last = history.time_last_non_detection, history.time_first_detection, history.last
+    dark, first = history.time_last_non_detection, history.time_first_detection
+    before = history.time_before_change
+    risen_since = None if is_fainter else dark or before
+    fallen_since = before if is_fainter else None
     seen_s = (end_of_exposure(event) - (first or event.time_start)).total_seconds()
-    rise_s = None if dark is None or is_fainter else (start - dark).total_seconds()
-    fall_s = (start - last.time_start).total_seconds() if last and is_fainter else None
+    rise_s = None if risen_since is None else (start - risen_since).total_seconds()
+    fall_s = None if fallen_since is None else (start - fallen_since).total_seconds()
     return [
         ("rise_time_max_s", _round(rise_s), "s", ""),
         ("fall_time_max_s", _round(fall_s), "s", ""),

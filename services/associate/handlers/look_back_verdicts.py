@@ -137,6 +137,7 @@ class LookBackVerdicts:
             return False
         event = to_update(announced, verdict, datetime.now(UTC))
         if event.kind == "update":
+            await catalogue.confirm_transient(announced.transient_id)
             await catalogue.insert_event(event, self._topics)
         else:
             reason = event.note or ""

@@ -120,6 +120,10 @@ class LookBackTables(Transaction):
             time_previous=verdict.time_previous,
         )
 
+    async def confirm_transient(self, transient_id: int) -> None:
+        """Note that a transient is certainly new."""
+        await self._execute("confirm_transient", transient_id=transient_id)
+
     async def lock_announced(self, event: SourceEvent) -> AnnouncedTransient | None:
         """Lock the transient that an event has begun; None: there is none, or no longer."""
         rows = await self._fetch(

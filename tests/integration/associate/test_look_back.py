@@ -242,6 +242,23 @@ async def test_an_event_waits_no_longer_than_its_limit(postgres_url: str) -> Non
     assert update.note.startswith("looked back: 0.10 +- 0.50 mJy/beam in 4 earlier images")
 
 
+async def test_what_follows_a_look_back_is_as_certain_as_it(postgres_url: str) -> None:
+    async with associator(postgres_url, **NO_WAIT) as case:
+        requests = await detect(case, BRIGHT_JY)
+        await announce_overdue(case)
+        # As where the noise of the earlier images leaves room for doubt.
+        await case.rows(
+            "update transient set certainty = 'possible' where source_id = $1",
+            case.events[0].source_id,
+        )
+        await answer(case, requests, [1e-4] * 4)
+        await case.feed(shot(5, 4 * BRIGHT_JY))
+        first, looked_back, brighter = case.events
+    assert (looked_back.kind, looked_back.certainty) == ("update", "certain")
+    assert (brighter.kind, brighter.certainty) == ("update", "certain")
+    assert brighter.snr > 3 * first.snr
+
+
 async def test_what_was_announced_early_is_retracted_if_it_was_there(postgres_url: str) -> None:
     async with associator(postgres_url, **NO_WAIT) as case:
         requests = await detect(case, BRIGHT_JY)

@@ -341,6 +341,42 @@ def test_importance_falls_with_false_alarms_and_where_some_were_retracted() -> N
     assert weigh(decision, replace(EVENT, kind="retraction"), here).importance == 0.8
 
 
+@pytest.mark.parametrize(
+    ("fluxes", "rise_s", "fall_s"),
+    [
+        # It fell in the last three looks, and rises a little again.
+        ((2.0, 2.0, 2.0, 2.0, 0.3, 0.2), None, 30.0),
+        ((2.0, 2.0, 2.0), None, 10.0),
+        ((0.1, 0.1, 0.1, 0.4), 20.0, None),
+        ((0.1, 0.1, 0.1), 10.0, None),
+    ],
+)
+def test_a_change_began_after_the_last_look_that_was_not_a_part_of_it(
+    fluxes: tuple[float, ...], rise_s: float | None, fall_s: float | None
+) -> None:
+    looks = [
+        point_at(-n, image_key=10 + n, flux_peak_jy_beam=flux, flux_peak_err_jy_beam=0.02,
+                 extraction_type="blind")
+        for n, flux in enumerate(reversed(fluxes), start=1)
+    ]  # fmt: skip
+    timestep = Timestep(1, looked(1), (looked(1),))
+    found = notice_of(build_context(EVENT, ContextRows(timestep, tuple(looks))))
+    assert found["rise_time_max_s"] == rise_s
+    assert found["fall_time_max_s"] == fall_s
+
+
+def test_an_alert_before_the_end_of_a_look_back_has_none_of_its_answers() -> None:
+    early = point_at(-1, image_key=7, extraction_type="lookback", flux_peak_jy_beam=0.01)
+    timestep = Timestep(1, looked(1), (looked(1),))
+    contexts = [
+        build_context(replace(EVENT, look_back="not_looked_back"), ContextRows(timestep, points))
+        for points in ((), (early,))
+    ]
+    assert notice_of(contexts[0]) == notice_of(contexts[1])
+    done = replace(EVENT, look_back="looked_back", n_look_back=1)
+    assert build_context(done, ContextRows(timestep, (early,))).history.last == early
+
+
 def test_what_was_retracted_within_a_beam_counts() -> None:
     near, far = (EVENT.ra, EVENT.dec + 0.04), (EVENT.ra + 1, EVENT.dec)
     counts = FalseAlarmCounts(0.0, 1.0, np.empty(0), (near, far, near))
