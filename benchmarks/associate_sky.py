@@ -58,8 +58,12 @@ insert into source_band (
     flux_int_wmean_jy, flux_int_wm2, flux_peak_mean_jy_beam, flux_peak_m2, flux_peak_weight,
     flux_peak_wmean_jy_beam, flux_peak_wm2, flux_int_max_jy
 )
-select source.id, band.id, 'I', 4, 0.02, 3e-6, 4e6, 0.02, 3, 0.02, 3e-6, 4e6, 0.02, 3, 0.021
-from source, band order by source.id;
+-- Means of four points of 1 mJy each.
+select
+    source.id, band.id, 'I', 4, mean.jy, 3e-6, 4e6, mean.jy, 3, mean.jy, 3e-6, 4e6, mean.jy, 3,
+    0.021
+from source, band, lateral (select random_normal(0.02, 5e-4) + 0 * source.id as jy) as mean
+order by source.id;
 set session_replication_role = origin;
 """
 _SETTLE = ("vacuum (analyze) source", "vacuum (analyze) source_band", "checkpoint")

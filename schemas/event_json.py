@@ -1,6 +1,6 @@
 """Events as JSON for the database; NaN becomes null."""
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ _NUMBERS = frozenset(each.name for each in fields(SourceEvent) if each.type is f
 
 def event_to_json(event: SourceEvent) -> str:
     """Return the event as a JSON object; NaN and infinities become null."""
-    return orjson.dumps(asdict(event), option=orjson.OPT_UTC_Z).decode()
+    return orjson.dumps(event, option=orjson.OPT_UTC_Z).decode()
 
 
 def event_from_json(text: str) -> SourceEvent:

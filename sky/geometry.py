@@ -272,7 +272,7 @@ def move_in_plane(
     Parameters
     ----------
     ra, dec : (n,) float64
-        Positions on the hemisphere around the centre [deg].
+        Positions; those on the hemisphere beyond the centre's stay on it [deg].
     centre : (float, float)
         Right ascension and declination of the centre of the field [deg].
     offset_deg : pair of float or (n,) float64
@@ -288,7 +288,8 @@ def move_in_plane(
     sin_dec, cos_dec = sin_cos(np.radians(centre[1]))
     east = -sin_ra * x + cos_ra * y + np.radians(offset_deg[0])
     north = -sin_dec * cos_ra * x - sin_dec * sin_ra * y + cos_dec * z + np.radians(offset_deg[1])
-    towards = np.sqrt(np.maximum(1.0 - east**2 - north**2, 0.0))
+    depth = cos_dec * cos_ra * x + cos_dec * sin_ra * y + sin_dec * z
+    towards = np.copysign(np.sqrt(np.maximum(1.0 - east**2 - north**2, 0.0)), depth)
     x = towards * cos_dec * cos_ra - east * sin_ra - north * sin_dec * cos_ra
     y = towards * cos_dec * sin_ra + east * cos_ra - north * sin_dec * sin_ra
     z = towards * sin_dec + north * cos_dec

@@ -28,6 +28,7 @@ from services.associate.steps.image_solution import (
     find_shift,
 )
 from sky.geometry import move_in_plane, tangent_offsets
+from sky.neighbours import pairs_within
 
 __all__ = [
     "calibrate_forced",
@@ -105,10 +106,43 @@ def _solve_image(
     table = None if channel is None else state.statistics.get(channel)
     if table is None:
         return replace(solved, flux_status="too_few_sources")
-    pairs = _to_flux_pairs(
-        record.sources, field.order[fit.detection], state.sources["id"][fit.source], table
+    detection, source = field.order[fit.detection], fit.source
+    if field.order.size < len(record.sources):
+        detection, source = _pair_all(record, field, fit)
+    pairs = _to_flux_pairs(record.sources, detection, state.sources["id"][source], table)
+    return _with_factor(solved, _take_brightest(pairs), settings)
+
+
+def _pair_all(record: ImageDetections, field: _Field, fit: Fit) -> tuple[IntArray, IntArray]:
+    """Return each detection with its nearest source after the shift, where one is near."""
+    metadata, measured = metadata_of(record), record.sources
+    centre = np.array([metadata.field_ra]), np.array([metadata.field_dec])
+    shift_deg = np.array([fit.east_deg, fit.north_deg])
+    detections = np.stack(tangent_offsets(*centre, measured.ra, measured.dec), axis=1) - shift_deg
+    detection, source = pairs_within(detections, field.sources, field.tolerance_deg)
+    distance_deg = np.hypot(*(detections[detection] - field.sources[source]).T)
+    order = np.lexsort((distance_deg, detection))
+    nearest = order[np.unique(detection[order], return_index=True)[1]]
+    return detection[nearest], source[nearest]
+
+
+def _take_brightest(pairs: FluxPairs) -> FluxPairs:
+    """Return the pairs of the highest S/N of their weighted mean.
+
+    The mean says nothing about the difference of its two fluxes. Those of the highest S/N in the
+    image are brighter there than in the catalogue, all by their noise.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weight, catalogue_weight = pairs.flux_err**-2.0, pairs.catalogue_err**-2.0
+        total = pairs.flux * weight + pairs.catalogue * catalogue_weight
+        snr = total / np.sqrt(weight + catalogue_weight)
+    chosen = np.sort(np.argsort(-snr, kind="stable")[:MOST_DETECTIONS])
+    return FluxPairs(
+        pairs.flux[chosen],
+        pairs.flux_err[chosen],
+        pairs.catalogue[chosen],
+        pairs.catalogue_err[chosen],
     )
-    return _with_factor(solved, pairs, settings)
 
 
 def _to_field(record: ImageDetections, sources: RowArray, settings: AssociateSettings) -> _Field:

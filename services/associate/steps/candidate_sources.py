@@ -149,11 +149,8 @@ class CandidateSources:
         systematic_deg : float or None
             Floor for the band that they are compared with; None: that of every band [deg].
         """
-        rows = self.sources
-        with np.errstate(divide="ignore"):
-            east, north = 1 / rows["weight_ra"], 1 / rows["weight_dec"]
-        floor = (self._systematic_deg if systematic_deg is None else systematic_deg) ** 2
-        return Positions(rows["ra"], rows["dec"], np.sqrt(east + floor), np.sqrt(north + floor))
+        floor_deg = self._systematic_deg if systematic_deg is None else systematic_deg
+        return _positions_of(self.sources, floor_deg)
 
     def associate(
         self,
@@ -388,8 +385,15 @@ class CandidateSources:
 
     def position_errors_deg(self, source: int) -> tuple[float, float]:
         """Return the 1 sigma errors of a source's RA and Dec on the sky [deg]."""
-        positions = self.positions()
-        return float(positions.east_err[source]), float(positions.north_err[source])
+        row = _positions_of(self.sources[source : source + 1], self._systematic_deg)
+        return float(row.east_err[0]), float(row.north_err[0])
+
+
+def _positions_of(rows: RowArray, floor_deg: float) -> Positions:
+    with np.errstate(divide="ignore"):
+        east, north = 1 / rows["weight_ra"], 1 / rows["weight_dec"]
+    floor = floor_deg**2
+    return Positions(rows["ra"], rows["dec"], np.sqrt(east + floor), np.sqrt(north + floor))
 
 
 def _weight(error: FloatArray) -> FloatArray:

@@ -37,6 +37,7 @@ from services.associate.steps.look_back import (
     to_look_back_rows,
 )
 from services.associate.steps.rows import FLAG_COLUMNS, FinalSources, to_source_rows
+from services.associate.steps.triggers import count_bands
 from sky.id_sets import is_in, unique_ids
 
 __all__ = ["decide", "judge_at_once", "to_archive_limits"]
@@ -257,7 +258,7 @@ def _to_builder(
         image_ids={**evidence.image_ids, **image_ids},
         earlier_trig_ids=evidence.earlier_trig_ids,
         image_keys=evidence.image_keys,
-        images=association.images,
+        n_bands=count_bands(association.images, final.rows.size),
         now=now,
     )
 

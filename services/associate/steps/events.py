@@ -8,12 +8,12 @@ from datetime import datetime
 import numpy as np
 
 from schemas.identity import event_id, trig_id
-from schemas.messages import ImageMetadata, SourceEvent
+from schemas.messages import ImageMetadata, IntArray, SourceEvent
 from services.associate.models.catalogue import RowArray
 from services.associate.models.decisions import Notification, TransientRow
 from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.coverage import margin_of
-from services.associate.steps.triggers import AssociatedImage, Trigger, count_bands
+from services.associate.steps.triggers import Trigger
 from sky.margin import border_distance_px
 from sky.wcs import SkyProjection
 
@@ -35,8 +35,8 @@ class EventBuilder:
         Those of earlier episodes by the id of the source, the newest first.
     image_keys : sequence of int
         Keys of the timestep's images, by number.
-    images : sequence of AssociatedImage
-        The accepted ones.
+    n_bands : (n,) int64
+        In how many bands the timestep detects each of them, as of `count_bands`.
     """
 
     stream: str
@@ -46,7 +46,7 @@ class EventBuilder:
     image_ids: Mapping[int, str]
     earlier_trig_ids: Mapping[int, tuple[str, ...]]
     image_keys: Sequence[int]
-    images: Sequence[AssociatedImage]
+    n_bands: IntArray
     now: datetime
 
     def to_notification(self, trigger: Trigger) -> Notification:
@@ -107,7 +107,7 @@ class EventBuilder:
             n_datapoints=int(row["n_datapoints"]),
             n_forced=int(row["n_forced"]),
             **asdict(self.candidates.variability_of(trigger.source)),
-            n_bands=count_bands(self.images, trigger.source),
+            n_bands=int(self.n_bands[trigger.source]),
             limit_previous_jy_beam=trigger.limit_jy_beam,
             telescope=metadata.telescope,
             times=replace(record.times, time_associated=self.now),

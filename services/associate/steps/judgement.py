@@ -31,7 +31,7 @@ from services.associate.steps.events import EventBuilder
 from services.associate.steps.image_result import ImageResult
 from services.associate.steps.matching import Links
 from services.associate.steps.rows import FLAG_COLUMNS
-from services.associate.steps.triggers import AssociatedImage, Trigger
+from services.associate.steps.triggers import AssociatedImage, Trigger, count_bands
 from services.associate.steps.updates import find_notified, find_updates
 
 __all__ = [
@@ -327,7 +327,7 @@ def to_outcome(
         image_ids=evidence.image_ids,
         earlier_trig_ids=evidence.earlier_trig_ids,
         image_keys=[image.image_key for image in images],
-        images=looks.images,
+        n_bands=count_bands(looks.images, rows.size),
         now=now,
     )
     eta, v, _ = looks.latest.variability()

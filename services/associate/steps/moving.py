@@ -19,7 +19,12 @@ from services.associate.models.timesteps import Timestep
 from services.associate.models.tracks import Motion, Tracks
 from services.associate.steps.association import Association
 from services.associate.steps.tracks import MAX_GAP_LOOKS, TrackLimits, find_tracks, predict
-from services.associate.steps.triggers import AssociatedImage, Test, Trigger
+from services.associate.steps.triggers import (
+    AssociatedImage,
+    Test,
+    Trigger,
+    find_detections,
+)
 from sky.geometry import tangent_offsets, to_unit_vectors
 
 __all__ = ["cite_members", "expect_moving", "find_moving", "moving_ids", "to_moving_triggers"]
@@ -217,15 +222,6 @@ def _to_point(
     return point
 
 
-def _find_detections(association: Association, row: int) -> list[tuple[AssociatedImage, int]]:
-    """Return the detections of a source, image by image."""
-    return [
-        (image, int(detection))
-        for image in association.images
-        for detection in np.flatnonzero(image.result.source == row)
-    ]
-
-
 def _follow(
     association: Association, before: RowArray, look: int
 ) -> tuple[RowArray, list[int], list[int]]:
@@ -237,8 +233,9 @@ def _follow(
         points = _points_of(before, number)
         found = np.flatnonzero((ids == number) & ~is_created)
         if found.size:
-            rows.append(int(found[0]))
-            for image, detection in _find_detections(association, int(found[0]))[:1]:
+            row = int(found[0])
+            rows.append(row)
+            for image, detection in find_detections(association.images, found[:1])[row][:1]:
                 point = _to_point(association, image, detection, look)
                 point["track_id"] = number
                 points = np.concatenate([points, point])[-_KEPT_POINTS:]
@@ -257,9 +254,9 @@ def _keep_loose(
     rows = association.candidates.sources
     again = rows["is_detected"] & ~rows["is_created"] & np.isin(rows["id"], loose["source_id"])
     added = [NO_TRACKS]
-    for row in np.flatnonzero(again).tolist():
+    for row, detections in find_detections(association.images, np.flatnonzero(again)).items():
         first = loose[loose["source_id"] == rows["id"][row]][:1]
-        for image, detection in _find_detections(association, row)[:1]:
+        for image, detection in detections[:1]:
             point = _to_point(association, image, detection, look)
             if _distance_sigma(first, point) > _MOVED_SIGMA:
                 added.append(point)

@@ -15,8 +15,17 @@ from services.associate.models.tracks import Motion
 from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.image_result import ImageResult
 from services.associate.steps.new_source import find_lowest_limits
+from sky.id_sets import is_in
 
-__all__ = ["AssociatedImage", "Test", "Trigger", "count_bands", "find_new_sources", "is_first"]
+__all__ = [
+    "AssociatedImage",
+    "Test",
+    "Trigger",
+    "count_bands",
+    "find_detections",
+    "find_new_sources",
+    "is_first",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +127,30 @@ class Trigger:
         return float(self.image.record.sources.snr[self.detection])
 
 
-def count_bands(images: Sequence[AssociatedImage], source: int) -> int:
-    """Return in how many bands the images of a timestep detect a source; at least 1."""
-    bands = {
-        image.key[0]
-        for image in images
-        if image.extraction_type == "blind" and np.any(image.result.touched.source == source)
-    }
-    return max(len(bands), 1)
+def count_bands(images: Sequence[AssociatedImage], n_sources: int) -> IntArray:
+    """Return in how many bands the images of a timestep detect each source, (n,); at least 1."""
+    is_seen: dict[int, BoolArray] = {}
+    for image in images:
+        if image.extraction_type == "blind":
+            seen = is_seen.setdefault(image.key[0], np.zeros(n_sources, np.bool_))
+            seen[image.result.touched.source] = True
+    n_bands = np.zeros(n_sources, np.int64)
+    for seen in is_seen.values():
+        n_bands += seen
+    return np.maximum(n_bands, 1)
+
+
+def find_detections(
+    images: Sequence[AssociatedImage], rows: IntArray
+) -> dict[int, list[tuple[AssociatedImage, int]]]:
+    """Return the detections of sources by their row, image by image; one pass over each image."""
+    found: dict[int, list[tuple[AssociatedImage, int]]] = {row: [] for row in rows.tolist()}
+    for image in images:
+        detections = np.flatnonzero(is_in(image.result.source, rows))
+        sources = image.result.source[detections]
+        for detection, row in zip(detections.tolist(), sources.tolist(), strict=True):
+            found[row].append((image, detection))
+    return found
 
 
 def is_first(candidates: CandidateSources) -> BoolArray:

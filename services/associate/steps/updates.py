@@ -9,7 +9,12 @@ from runtime.settings import AssociateSettings
 from schemas.messages import BoolArray
 from services.associate.models.evidence import LastNotified
 from services.associate.steps.candidate_sources import CandidateSources
-from services.associate.steps.triggers import AssociatedImage, Trigger, count_bands
+from services.associate.steps.triggers import (
+    AssociatedImage,
+    Trigger,
+    count_bands,
+    find_detections,
+)
 from sky.geometry import tangent_offsets
 
 __all__ = ["find_notified", "find_updates"]
@@ -54,23 +59,21 @@ def find_updates(
     if not by_id:
         return []
     rows = np.flatnonzero(np.isin(candidates.sources["id"], list(by_id)))
+    n_bands = count_bands(images, candidates.sources.size)
     found = []
-    for row in rows.tolist():
+    for row, detections in find_detections(images, rows).items():
         last = by_id[int(candidates.sources["id"][row])]
-        trigger = _brightest(row, images, last)
+        trigger = _brightest(row, detections, last)
         if trigger is None:
             continue
-        if reasons := _find_reasons(row, candidates, images, trigger, settings):
+        reasons = _find_reasons(candidates.sources[row], trigger, int(n_bands[row]), settings)
+        if reasons:
             found.append(trigger.with_note("; ".join(reasons)))
     return found
 
 
 def _find_reasons(
-    row: int,
-    candidates: CandidateSources,
-    images: Sequence[AssociatedImage],
-    trigger: Trigger,
-    settings: AssociateSettings,
+    source: np.void, trigger: Trigger, n_bands: int, settings: AssociateSettings
 ) -> list[str]:
     last = trigger.last
     if last is None:
@@ -78,10 +81,9 @@ def _find_reasons(
     reasons = []
     if trigger.snr >= settings.update_snr_factor * last.snr:
         reasons.append(f"S/N {trigger.snr:.1f}, last reported {last.snr:.1f}")
-    n_bands = count_bands(images, row)
     if n_bands > last.n_bands:
         reasons.append(f"detected in {n_bands} bands at once, last reported {last.n_bands}")
-    move_deg, move_sigma = _find_move(candidates.sources[row], last)
+    move_deg, move_sigma = _find_move(source, last)
     if move_sigma > settings.update_position_sigma:
         distance = f"{3600 * move_deg:.1f} arcsec ({move_sigma:.1f} sigma)"
         reasons.append(f"{distance} from the position last reported")
@@ -100,19 +102,20 @@ def _find_move(source: np.void, last: LastNotified) -> tuple[float, float]:
     return move_deg, math.hypot(east[0] / last.ra_err_deg, north[0] / last.dec_err_deg)
 
 
-def _brightest(row: int, images: Sequence[AssociatedImage], last: LastNotified) -> Trigger | None:
+def _brightest(
+    row: int, detections: Iterable[tuple[AssociatedImage, int]], last: LastNotified
+) -> Trigger | None:
     triggers = [
         Trigger(
             "update",
             last.certainty,
             row,
             image,
-            int(detection),
+            detection,
             limit_jy_beam=last.limit_previous_jy_beam,
             last=last,
         )
-        for image in images
+        for image, detection in detections
         if image.extraction_type == "blind"
-        for detection in np.flatnonzero(image.result.source == row)
     ]
     return max(triggers, key=lambda trigger: trigger.snr, default=None)

@@ -6,13 +6,14 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from sky.geometry import (
     in_probes,
     merge_probes,
     move,
+    move_in_plane,
     probe_zones,
     separation_deg,
     tangent_offsets,
@@ -124,3 +125,17 @@ def test_galactic_coordinates_are_those_of_astropy(ra: float, dec: float) -> Non
 def test_the_separation_along_a_meridian_is_exact(dec: float, angle: float) -> None:
     to = dec - math.copysign(angle, dec)
     assert separation_deg(12.0, dec, 372.0, to) == pytest.approx(angle, rel=1e-9, abs=1e-12)
+
+
+@settings(max_examples=examples(50))
+@given(RA, DEC, RA, DEC)
+def test_a_shift_in_the_plane_of_a_field_leaves_the_far_hemisphere_where_it_is(
+    ra: float, dec: float, field_ra: float, field_dec: float
+) -> None:
+    away_deg = separation_deg(ra, dec, field_ra, field_dec)
+    assume(abs(away_deg - 90) > 5)
+    moved = move_in_plane(
+        np.array([ra]), np.array([dec]), centre=(field_ra, field_dec), offset_deg=(1e-4, -1e-4)
+    )
+    # An offset of the plane is a longer way on the sky where that is steep.
+    assert separation_deg(ra, dec, float(moved[0][0]), float(moved[1][0])) < 2e-3

@@ -292,3 +292,15 @@ def test_a_forced_result_is_mended_like_the_image() -> None:
     assert calibrate_forced(result, replace(solution, is_shift_applied=False,
                                             is_flux_factor_applied=False),
                             CENTRES[0]) is result  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_noise_of_the_brightest_detections_is_no_flux_factor(seed: int) -> None:
+    rng, ra, dec, _ = field(seed, 3000)
+    flux = np.full(ra.size, 0.02)
+    record = observe(rng, (ra, dec, flux), CENTRES[0])
+    means = flux + rng.normal(0, 1e-3 / 10**0.5, ra.size)
+    solution = solve(record, catalogue(record, ra, dec, means))
+    assert solution.flux_status == "solved"
+    assert solution.flux_factor == pytest.approx(1.0, abs=5 * solution.flux_factor_err)
+    assert not solution.is_flux_factor_applied
