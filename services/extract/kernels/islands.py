@@ -4,40 +4,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from services.extract.kernels.significance import segment_starts, significance_row
+from services.extract.kernels.significance import band_bounds, segment_starts, significance_row
 
 __all__ = ["find_peaks"]
-
-_CHUNK_PX = 16
-
-
-@njit(nogil=True, error_model="numpy", cache=True)
-def _next_above(
-    line: npt.NDArray[np.float32], start: int, stop: int, threshold: np.float32
-) -> int:
-    """Return the first index from `start` on whose value exceeds the threshold, or `stop`."""
-    # Counting a chunk uses SIMD, a search cannot.
-    for chunk_start in range(start, stop, _CHUNK_PX):
-        chunk = line[chunk_start : min(chunk_start + _CHUNK_PX, stop)]
-        n_above = 0
-        for index in range(chunk.size):
-            n_above += 1 if chunk[index] > threshold else 0
-        if n_above == 0:
-            continue
-        for index in range(chunk.size):
-            if chunk[index] > threshold:
-                return chunk_start + index
-    return stop
-
-
-@njit(nogil=True, error_model="numpy", cache=True)
-def _run_end(line: npt.NDArray[np.float32], start: int, threshold: np.float32) -> int:
-    """Return the first index from `start` on whose value does not exceed the threshold."""
-    tail = line[start:]
-    for index in range(tail.size):
-        if not tail[index] > threshold:
-            return start + index
-    return line.size
 
 
 @njit(nogil=True, error_model="numpy", cache=True)
@@ -76,8 +45,7 @@ def _grown(values: npt.NDArray[np.int64], least: int) -> npt.NDArray[np.int64]:
 )
 def _label_row(
     line: npt.NDArray[np.float32],
-    starts: npt.NDArray[np.int64],
-    live: npt.NDArray[np.int64],
+    filled: npt.NDArray[np.int64],
     threshold: np.float32,
     corner: int,
     before: npt.NDArray[np.int64],
@@ -89,30 +57,29 @@ def _label_row(
 ) -> int:
     """Find the runs of pixels above a threshold in a row, and join them with the row before.
 
-    They are in the segments `live`, and may reach into the one after. A run is a column of
-    `before` and `now`: first pixel, the one after the last, number. `parent` and `size` of all
-    runs have room for as many as a row can have. Returns the number of runs in this row.
+    They are among the columns `filled`. A run is a column of `before` and `now`: first pixel, the
+    one after the last, number. `parent` and `size` of all runs have room for as many as a row can
+    have. Returns the number of runs in this row.
     """
-    n_now, first_before = 0, 0
-    end = 0
-    for segment in live:
-        stop = starts[segment + 1]
-        end = max(end, starts[segment])
-        while True:
-            start = _next_above(line, end, stop, threshold)
-            if start >= stop:
-                break
-            end = _run_end(line, start, threshold)
-            run = n_runs + n_now
-            parent[run], size[run] = run, end - start
-            while first_before < n_before and before[1, first_before] < start + 1 - corner:
-                first_before += 1
-            other = first_before
-            while other < n_before and before[0, other] < end + corner:
-                _join(parent, size, run, before[2, other])
-                other += 1
-            now[0, n_now], now[1, n_now], now[2, n_now] = start, end, run
-            n_now += 1
+    n_now, first_before, index = 0, 0, 0
+    while index < filled.size:
+        start = filled[index]
+        end = start
+        while index < filled.size and filled[index] == end and line[end] > threshold:
+            end, index = end + 1, index + 1
+        if end == start:
+            index += 1
+            continue
+        run = n_runs + n_now
+        parent[run], size[run] = run, end - start
+        while first_before < n_before and before[1, first_before] < start + 1 - corner:
+            first_before += 1
+        other = first_before
+        while other < n_before and before[0, other] < end + corner:
+            _join(parent, size, run, before[2, other])
+            other += 1
+        now[0, n_now], now[1, n_now], now[2, n_now] = start, end, run
+        n_now += 1
     return n_now
 
 
@@ -221,25 +188,26 @@ def find_peaks(
     found = np.empty((2, nx), np.int64)
     threshold = np.float32(analysis_threshold_sigma)
     detection = np.float32(detection_threshold_sigma)
-    starts, levels = segment_starts(nx, mean.shape[1]), np.empty((2, mean.shape[1]))
-    limits = np.empty(starts.size - 1, np.float32)
-    live, n_live = np.empty((3, starts.size), np.int64), np.zeros(3, np.int64)
+    starts, bounds, until = segment_starts(nx, mean.shape[1]), np.empty(nx, np.float32), 0
+    filled, n_filled = np.empty((3, nx), np.int64), np.zeros(3, np.int64)
     for under in range(ny + 1):
         if under < ny:
-            n_live[under % 3] = significance_row(
-                pixels, mean, rms, under, analysis_threshold_sigma, starts, levels, limits,
-                live[under % 3], n_live[under % 3], lines[under % 3],
+            if under == until:
+                until = band_bounds(mean, rms, under, ny, analysis_threshold_sigma, starts, bounds)
+            n_filled[under % 3] = significance_row(
+                pixels, mean, rms, under, starts, bounds, filled[under % 3],
+                n_filled[under % 3], lines[under % 3],
             )  # fmt: skip
         else:
             lines[under % 3] = np.nan
         y = under - 1
-        if y < 0 or n_live[y % 3] == 0:
+        if y < 0 or n_filled[y % 3] == 0:
             n_before = 0
             continue
         if n_runs + most_runs > parent.size:
             parent, size = _grown(parent, n_runs + most_runs), _grown(size, n_runs + most_runs)
         n_now = _label_row(
-            lines[y % 3], starts, live[y % 3, : n_live[y % 3]], threshold, 1 if diagonal else 0,
+            lines[y % 3], filled[y % 3, : n_filled[y % 3]], threshold, 1 if diagonal else 0,
             runs[1 - y % 2], n_before, runs[y % 2], parent, size, n_runs,
         )  # fmt: skip
         n_runs, n_before = n_runs + n_now, n_now

@@ -10,7 +10,7 @@ from services.extract.kernels.free_gaussian import fit_gaussian
 from services.extract.kernels.islands import find_peaks
 from services.extract.kernels.measure import fit_beam
 from services.extract.kernels.scan import scan_pixels, swap_and_scan
-from services.extract.kernels.significance import segment_starts, significance_row
+from services.extract.kernels.significance import band_bounds, segment_starts, significance_row
 from sky.margin import searched_pixels
 from tests.support import reference
 from tests.support.examples import examples
@@ -117,13 +117,12 @@ def significance(
 ) -> np.ndarray:
     """Return all rows, each written where the one before was."""
     starts = segment_starts(pixels.shape[1], mean.shape[1])
-    levels, live = np.empty((2, mean.shape[1])), np.empty(starts.size, np.int64)
-    limits = np.empty(starts.size - 1, np.float32)
-    row, n_live, rows = np.full(pixels.shape[1], np.nan, np.float32), 0, []
+    bounds, filled = np.empty(pixels.shape[1], np.float32), np.empty(pixels.shape[1], np.int64)
+    row, n_filled, until, rows = np.full(pixels.shape[1], np.nan, np.float32), 0, 0, []
     for y in range(pixels.shape[0]):
-        n_live = significance_row(
-            pixels, mean, rms, y, least_sigma, starts, levels, limits, live, n_live, row
-        )
+        if y == until:
+            until = band_bounds(mean, rms, y, pixels.shape[0], least_sigma, starts, bounds)
+        n_filled = significance_row(pixels, mean, rms, y, starts, bounds, filled, n_filled, row)
         rows.append(row.copy())
     return np.array(rows)
 
@@ -161,12 +160,12 @@ def test_no_pixel_above_the_threshold_is_passed_over(
     assert not np.any(found[~is_above] > threshold)
 
 
-def test_segments_without_a_pixel_above_the_threshold_stay_blank() -> None:
+def test_pixels_below_the_threshold_stay_blank() -> None:
     pixels = np.zeros((2, 300), np.float32)
     pixels[0, 150] = pixels[1, 10] = 10
     found = significance(pixels, np.zeros((1, 6)), np.ones((1, 6)), 3.0)
-    filled = [np.flatnonzero(np.isfinite(row)) for row in found]
-    assert [(each.min(), each.max()) for each in filled] == [(125, 174), (0, 24)]
+    filled = [np.flatnonzero(np.isfinite(row)).tolist() for row in found]
+    assert filled == [[150], [10]]
 
 
 @settings(max_examples=examples(60))
