@@ -12,6 +12,7 @@ import pytest
 from livetrap.stack.ports import choose_port
 from schemas.messages import SourceEvent
 from services.alert.steps.facts import name_alert
+from tests.support.fits_images import make
 from tests.support.vtp import VtpClient, transport
 from tests.support.vtp_events import source_event
 from tests.support.vtp_service import AlertSite, ServiceProcess, alert_site, wait_until
@@ -66,6 +67,24 @@ def test_alerts_go_out_although_no_line_can_be_logged(site: AlertSite) -> None:
 def start_without_log(site: AlertSite, service: str, **settings: str) -> ServiceProcess:
     (site.folder / f"{service}-{len(site.services)}.log").symlink_to("/dev/full")
     return site.start(service, **settings)
+
+
+def test_images_are_stored_although_no_line_can_be_logged(site: AlertSite) -> None:
+    own = {
+        "LIVETRAP_STATE_DIR": str(site.folder / "state"),
+        "LIVETRAP_ASSOCIATE__FIRST_TIMESTEP_WAIT_S": "0.1",
+    }
+    running = [start_without_log(site, each, **own) for each in ("extract", "associate")]
+    site.send_raw(site.topics.images, b"a dead letter, which is logged", key=b"one")
+    site.send_raw(site.topics.images, make(), key=b"one")
+
+    def verdicts() -> list[str]:
+        return sorted(row["verdict"] for row in site.fetch("select verdict from image"))
+
+    wait_until(lambda: verdicts() == ["accepted", "rejected"], what="both images")
+    wait_until(lambda: len(site.read(site.topics.dead_letters)) == 1, what="the dead letter")
+    assert [each.process.poll() for each in running] == [None, None]
+    assert [each.terminate() for each in running] == [0, 0]
 
 
 def test_the_api_answers_although_no_line_can_be_logged(site: AlertSite) -> None:
