@@ -118,14 +118,13 @@ class AlertTransaction:
         self._turn = asyncio.Lock()
         self._inserting: asyncio.Task[None] | None = None
 
-    async def _fetch(self, query: str, **values: object) -> list[asyncpg.Record]:
-        async with self._turn:
-            return await _QUERIES.fetch(self._connection, query, **values)
-
     async def load(self, event_ids: Sequence[str]) -> None:
         """Load the alerts of some events at once, for `find`."""
         self._known.update(dict.fromkeys(event_ids))
-        rows = await self._fetch("select_alerts", event_id=list(event_ids))
+        async with self._turn:
+            rows = await _QUERIES.fetch(
+                self._connection, "select_alerts", event_id=list(event_ids)
+            )
         self._known.update({row["event_id"]: to_stored(row) for row in rows})
 
     async def load_histories(self, events: Sequence[SourceEvent]) -> None:
@@ -135,16 +134,18 @@ class AlertTransaction:
         storm, alone in its family, is not counted by anything.)
         """
         earlier = [(event.event_id, each) for event in events for each in event.earlier_trig_ids]
-        rows = await self._fetch(
-            "list_alert_histories",
-            event_id=[event.event_id for event in events],
-            trig_id=[event.trig_id for event in events],
-            image_id=[event.image_id for event in events],
-            stream=[event.stream for event in events],
-            time_start=[event.time_start for event in events],
-            earlier_event_id=[announced for announced, _ in earlier],
-            earlier_trig_id=[each for _, each in earlier],
-        )
+        async with self._turn:
+            rows = await _QUERIES.fetch(
+                self._connection,
+                "list_alert_histories",
+                event_id=[event.event_id for event in events],
+                trig_id=[event.trig_id for event in events],
+                image_id=[event.image_id for event in events],
+                stream=[event.stream for event in events],
+                time_start=[event.time_start for event in events],
+                earlier_event_id=[announced for announced, _ in earlier],
+                earlier_trig_id=[each for _, each in earlier],
+            )
         for row in rows:
             values = dict(row)
             event_id = values.pop("event_id")
@@ -195,21 +196,26 @@ class AlertTransaction:
     async def _take_id(self) -> int:
         """Return the next id; ids that are not used are left out."""
         if not self._ids:
-            rows = await self._fetch("reserve_alert_ids", n_alerts=self._n_expected)
+            async with self._turn:
+                rows = await _QUERIES.fetch(
+                    self._connection, "reserve_alert_ids", n_alerts=self._n_expected
+                )
             self._ids = sorted((row["id"] for row in rows), reverse=True)
         return self._ids.pop()
 
     async def suppress(self, event: SourceEvent, reason: str) -> None:
         """Store an event that becomes an alert only if an operator releases it."""
-        await self._fetch(
-            "suppress_event",
-            event_id=event.event_id,
-            trig_id=event.trig_id,
-            stream=event.stream,
-            image_id=event.image_id,
-            reason=reason,
-            event=event_to_json(event),
-        )
+        async with self._turn:
+            await _QUERIES.fetch(
+                self._connection,
+                "suppress_event",
+                event_id=event.event_id,
+                trig_id=event.trig_id,
+                stream=event.stream,
+                image_id=event.image_id,
+                reason=reason,
+                event=event_to_json(event),
+            )
 
     async def write(self) -> None:
         """Write what was added.
@@ -232,7 +238,10 @@ class AlertTransaction:
             await asyncio.gather(self._inserting, return_exceptions=True)
 
     async def _insert(self, unwritten: Sequence[tuple[StoredAlert, NewAlert]]) -> None:
-        inserted = await self._fetch("insert_alerts", **_to_arrays(unwritten))
+        async with self._turn:
+            inserted = await _QUERIES.fetch(
+                self._connection, "insert_alerts", **_to_arrays(unwritten)
+            )
         if len(inserted) < len(unwritten):
             event_ids = [alert.event_id for _, alert in unwritten]
             raise TransientError(f"another process has just stored an alert of {event_ids}")

@@ -117,6 +117,8 @@ class _Service:
             # are rows that a named subscriber can ask for.
             await retry(lambda: run_in_thread(tail.seek_to_end))
             await retry(alerts.start)
+            for channel in channels:
+                await retry(channel.start)
             await vtp.start()
             stack.push_async_callback(vtp.aclose)
             await self._start_receiver(pool, vtp, stack)

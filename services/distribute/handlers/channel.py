@@ -99,6 +99,16 @@ class DeliveryChannel:
         """Read the database at once: there is a new alert."""
         self._wake.set()
 
+    async def start(self) -> None:
+        """Take the place of the receiver: what is alerted from now on is delivered.
+
+        Raises
+        ------
+        TransientError
+            If the database does not answer.
+        """
+        await self._store.ensure_subscriber(self._channel, self._name)
+
     async def run(self) -> NoReturn:
         """Deliver until the task is cancelled."""
         while True:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from livetrap.cli import run
-from runtime.settings import BrokerSettings, Settings
+from runtime.advisory_lock import AdvisoryLock
+from runtime.settings import BrokerSettings, PostgresSettings, Settings
 from services.distribute.handlers.broker import Broker
 from services.distribute.steps.transport import build_transport, frame
 from services.distribute.storage import DeliveryStore
@@ -281,6 +283,21 @@ async def test_comet_relays_every_alert_of_a_night_once(
         "and time_acknowledged >= time_sent"
     )
     assert len(await asyncio.to_thread(site.fetch, query)) == 40
+
+
+async def test_a_broker_has_its_place_when_the_service_has_started(
+    site: AlertSite, comet: CometBroker
+) -> None:
+    # As long as another process delivers, this one looks at no broker.
+    settings = PostgresSettings(url=SecretStr(site.postgres_url))
+    lock = AdvisoryLock(settings, name="livetrap.distribute.lead", service="test")
+    assert await lock.try_acquire()
+    await asyncio.to_thread(start, site, comet)
+    query = "select name from subscriber where channel = 'broker'"
+    assert [row["name"] for row in await asyncio.to_thread(site.fetch, query)] == ["comet"]
+    expected = await asyncio.to_thread(issue_night, site, 0, 3)
+    lock.release()
+    await asyncio.to_thread(saved, comet, expected)
 
 
 def test_comet_killed_and_started_again_misses_nothing(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from runtime.settings import AssociateSettings
-from services.associate.models.catalogue import LastNotified
+from services.associate.models.evidence import LastNotified
 from services.associate.steps.association import Association, associate
 from services.associate.steps.calibration import solve_timestep
 from services.associate.steps.events import EventBuilder
