@@ -225,6 +225,8 @@ class KafkaProbe:
             )
         except KafkaException as error:
             where = self._settings.bootstrap_servers
+            # It may have lost its brokers for good (`runtime.kafka.membership`).
+            self._admin = None
             return f"Kafka at {where} does not answer: {error.args[0].str()}"
         return None
 

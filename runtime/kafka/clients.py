@@ -5,11 +5,19 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
 
 from runtime.kafka.connection import common_config
 from runtime.kafka.identity import ClusterCheck
+from runtime.kafka.membership import Membership
 from runtime.kafka.security import describe_refusal
 from runtime.logging import RateLimitedHandler, RateLimiter, get_logger
 from runtime.settings import KafkaSettings
@@ -33,8 +41,10 @@ _FETCH_BYTES = 8 << 20
 # a handler that is behind without work for most of it.
 _FULL_QUEUE_WAIT_MS = 10
 _ANSWER_S = 10.0
+_OWN_ANSWER_S = 2.0
 # By topic and partition.
 FirstOffsets = dict[tuple[str, int], Future[ListOffsetsResultInfo]]
+RebalanceCallback = Callable[[Consumer, list[TopicPartition]], None]
 
 
 def client_logger() -> logging.Logger:
@@ -94,12 +104,56 @@ class CheckedConsumer(Consumer):
     ) -> None:
         super().__init__(config, logger=logger)
         self._cluster = ClusterCheck(settings)
+        self._membership = Membership()
+        self._topics: list[str] = []
+
+    def subscribe(
+        self,
+        topics: list[str],
+        on_assign: RebalanceCallback | None = None,
+        on_revoke: RebalanceCallback | None = None,
+        on_lost: RebalanceCallback | None = None,
+    ) -> None:
+        """Join the group as `Consumer` does; `consume` ends one that hears nothing of it."""
+
+        def assigned(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+            self._membership.confirm()
+            if on_assign is not None:
+                on_assign(consumer, partitions)
+
+        def revoked(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+            self._membership.expect()
+            if on_revoke is not None:
+                on_revoke(consumer, partitions)
+
+        def lost(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+            self._membership.expect()
+            if (take := on_lost or on_revoke) is not None:
+                take(consumer, partitions)
+
+        self._topics = topics
+        self._membership.expect()
+        super().subscribe(topics, on_assign=assigned, on_revoke=revoked, on_lost=lost)
 
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]:
-        """Return messages as `Consumer` does."""
+        """Return messages as `Consumer` does.
+
+        Raises
+        ------
+        FatalError
+            If another cluster answers, or this client has lost its own.
+        """
         messages = super().consume(num_messages, timeout)
         self._cluster.check()
+        self._membership.check(self._cluster.answers_since_s, self._asks)
         return messages
+
+    def _asks(self) -> bool:
+        """Return whether the broker answers this client."""
+        try:
+            return bool(self.list_topics(self._topics[0], timeout=_OWN_ANSWER_S).brokers)
+        except KafkaException:
+            return False
 
     def ask_first_offsets(self, partitions: Iterable[tuple[str, int]]) -> FirstOffsets:
         """Ask for the first offset that partitions have, of all at once, and do not wait.

@@ -15,6 +15,7 @@ __all__ = ["ClusterCheck", "check_cluster_id"]
 # No broker ends and another takes its port in less.
 _INTERVAL_S = 1.0
 _ANSWER_S = 1.0
+_SILENT_S = 10.0
 
 
 def check_cluster_id(settings: KafkaSettings, found: str | None) -> None:
@@ -51,6 +52,13 @@ class ClusterCheck:
         self._topic = Topics(settings.topic_prefix).images
         self._next_s = 0.0
         self._client: AdminClient | None = None
+        self._answers_since_s: float | None = None
+        self._silent_since_s: float | None = None
+
+    @property
+    def answers_since_s(self) -> float | None:
+        """Return since when the broker has answered; None: it did not when it was asked last."""
+        return self._answers_since_s
 
     @property
     def client(self) -> AdminClient:
@@ -79,6 +87,21 @@ class ClusterCheck:
         except KafkaException:
             found = None
         self._next_s = time.monotonic() + _INTERVAL_S
+        self._note(is_answered=found is not None)
         check_cluster_id(self._settings, found)
         if found and not self._settings.cluster_id:
             self._settings = self._settings.model_copy(update={"cluster_id": found})
+
+    def _note(self, *, is_answered: bool) -> None:
+        """Note an answer, or its absence; a client that is silent for long is replaced."""
+        now_s = time.monotonic()
+        if is_answered:
+            self._silent_since_s = None
+            self._answers_since_s = self._answers_since_s or now_s
+            return
+        self._answers_since_s = None
+        self._silent_since_s = self._silent_since_s or now_s
+        if now_s - self._silent_since_s >= _SILENT_S:
+            # It may have lost its brokers for good (`runtime.kafka.membership`).
+            self.renew()
+            self._silent_since_s = now_s

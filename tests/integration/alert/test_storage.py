@@ -198,10 +198,13 @@ async def test_alerts_are_inserted_while_others_are_built_and_seen_together(
         stored = [
             await transaction.add(render(each, AlertHistory()), LOW_WATERMARK) for each in events
         ]
-        (row,) = await transaction._fetch("select_alerts", event_id=[events[0].event_id])
+        await transaction.load([events[0].event_id])
+        first = await transaction.find(events[0].event_id)
         n_before.append(await count())
     # The transaction had the first ones in its table; nobody else saw any before its end.
-    assert row["id"] == stored[0].id
+    assert first is not None
+    assert first is not stored[0]
+    assert first.id == stored[0].id
     assert n_before == [0]
     assert await count() == len(events)
     assert [each.id for each in stored] == sorted(each.id for each in stored)

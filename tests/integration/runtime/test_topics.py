@@ -84,8 +84,11 @@ def test_requests_get_as_many_partitions_as_the_images_that_are_there(
         future.result(30)
     wait_until(lambda: topics.images in admin.list_topics(timeout=30).topics, what="its metadata")
     ensure_topics(made)
+    asked = (topics.forced_requests, topics.stamp_requests)
+    # A broker knows a topic that it has made a moment later.
+    wait_until(lambda: {*asked} <= set(admin.list_topics(timeout=30).topics), what="the topics")
     found = admin.list_topics(timeout=30).topics
-    for name in (topics.forced_requests, topics.stamp_requests):
+    for name in asked:
         assert len(found[name].partitions) == 3
 
 
