@@ -47,7 +47,8 @@ names_of_texts = st.sampled_from(TEXTS)
 
 def texts_of(name: str) -> st.SearchStrategy[str]:
     """Return texts that a quantity may be compared with."""
-    return st.sampled_from(QUANTITIES[name].choices or TEXTS_OF_EVENTS)
+    choices = [each.replace(":N", ":8") for each in QUANTITIES[name].choices]
+    return st.sampled_from(choices or TEXTS_OF_EVENTS)
 
 
 compared_texts = names_of_texts.flatmap(
