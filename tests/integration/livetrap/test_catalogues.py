@@ -1,19 +1,13 @@
 """A reference catalogue that rules or subscriptions name stays where it is."""
 
-import asyncio
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
 import pytest
-from astropy.table import Table
 
-from livetrap.cli import run
-
-
-async def livetrap(*words: str) -> int:
-    return await asyncio.to_thread(run, list(words))
+from tests.support.life_cycle import livetrap
+from tests.support.loaded_catalogue import loaded_catalogue
 
 
 @pytest.fixture
@@ -23,13 +17,8 @@ async def catalogue(
     """Name of a catalogue of one source."""
     monkeypatch.setenv("LIVETRAP_POSTGRES__URL", postgres_url)
     monkeypatch.setenv("LIVETRAP_DATA_DIR", str(tmp_path / "no-stack"))
-    known = tmp_path / "known.csv"
-    Table({"ra": [123.4], "dec": [45.6]}).write(known)
-    name = f"known-{uuid.uuid4().hex[:8]}"
-    assert await livetrap("catalogues", "load", str(known), "--name", name) == 0
-    yield name
-    assert await livetrap("catalogues", "delete", name) == 0
-    assert await livetrap("catalogues", "delete", name) == 2
+    async with loaded_catalogue(tmp_path, [(123.4, 45.6)]) as name:
+        yield name
 
 
 async def test_a_catalogue_that_a_rule_vetoes_by_is_not_deleted(

@@ -12,7 +12,6 @@ from typing import Any
 import asyncpg
 import numpy as np
 import pytest
-from astropy.table import Table
 
 from livetrap.cli import run
 from rules.rule_set import parse_rules
@@ -23,6 +22,7 @@ from schemas.messages import SourceEvent
 from services.alert.handlers.transients import TransientHandler
 from services.alert.storage import AlertStore
 from tests.support.alert_sender import MemorySender
+from tests.support.loaded_catalogue import loaded_catalogue
 from tests.support.vtp_events import START, source_event
 
 
@@ -147,14 +147,9 @@ async def catalogue(
     monkeypatch.setenv("LIVETRAP_DATA_DIR", str(tmp_path / "no-stack"))
     for limit, value in LIMITS.items():
         monkeypatch.setenv(f"LIVETRAP_ALERT__{limit.upper()}", str(value))
-    known = tmp_path / "known.csv"
     places = [source_event(number) for number in range(0, 60, 3)]
-    Table({"ra": [p.ra for p in places], "dec": [p.dec for p in places]}).write(known)
-    name = f"known-{uuid.uuid4().hex[:8]}"
-    command = ["catalogues", "load", str(known), "--name", name]
-    assert await asyncio.to_thread(run, command) == 0
-    yield name
-    assert await asyncio.to_thread(run, ["catalogues", "delete", name]) == 0
+    async with loaded_catalogue(tmp_path, [(place.ra, place.dec) for place in places]) as name:
+        yield name
 
 
 async def run_night(
