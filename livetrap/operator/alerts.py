@@ -5,7 +5,7 @@ from typing import Any
 import asyncpg
 
 from livetrap.database.connection import with_connection
-from livetrap.printable import to_printable
+from livetrap.terminal.printable import to_printable
 from runtime.errors import SettingsError
 from runtime.settings import Settings
 from runtime.sql import Queries

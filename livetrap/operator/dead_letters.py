@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from livetrap.printable import to_printable
+from livetrap.terminal.printable import to_printable
 
 __all__ = ["render"]
 

@@ -10,10 +10,10 @@ import asyncpg
 
 from livetrap.operator.backlog import count_waiting
 from livetrap.operator.ledger import count_outcomes
-from livetrap.printable import to_printable
 from livetrap.stack.paths import MIN_FREE_BYTES
 from livetrap.stack.readiness import is_api_ready
 from livetrap.stack.state import StackState, describe_links, read_running
+from livetrap.terminal.printable import to_printable
 from runtime.listening import format_address
 from runtime.postgres import UNAVAILABLE_ERRORS
 from runtime.programs import Program, SupervisorError, read_programs

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from livetrap.database.connection import with_connection
 from livetrap.operator.streams import find_stream
-from livetrap.printable import to_printable
+from livetrap.terminal.printable import to_printable
 from runtime.errors import SettingsError
 from runtime.settings import Settings
 from runtime.sql import Queries

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from livetrap.printable import to_printable
 from livetrap.rule_replay.dry_run import ReplayedEvent
+from livetrap.terminal.printable import to_printable
 
 __all__ = ["render_report"]
 

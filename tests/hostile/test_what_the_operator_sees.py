@@ -14,7 +14,7 @@ from livetrap.operator.dead_letters import render
 from livetrap.operator.streams import render_stream, render_streams
 from livetrap.operator.subscribers import render_subscribers
 from livetrap.operator.suppressed_events import render_suppressed
-from livetrap.printable import to_printable
+from livetrap.terminal.printable import to_printable
 
 EVIL = "\x1b]0;owned\x07\x1b[2Jname\nforged  line\r\u202e\u200b\x9b31m"
 TIME = datetime(2026, 3, 1, tzinfo=UTC)
