@@ -53,7 +53,9 @@ DetectionImage = Annotated[
 ]
 Format = Annotated[
     TableFormat | None,
-    typer.Option("--format", help="Format of the source list (default: table on a terminal, csv)"),
+    typer.Option(
+        "--format", help="Format of the source list (default: table on a terminal, else csv)"
+    ),
 ]
 Maps = Annotated[
     Path | None,

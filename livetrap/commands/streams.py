@@ -93,7 +93,7 @@ def export(
     to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where to write the files")],
     data_dir: DataDir = None,
 ) -> None:
-    """Write a stream as Parquet, one file a table; needs `pip install 'livetrap[export]'`.
+    """Write a stream as Parquet, one file a table; needs `pip install pyarrow`.
 
     For example:
 
@@ -192,7 +192,7 @@ def archive(
 ) -> None:
     """Keep the records of detections and forced fluxes as Parquet, by stream and day.
 
-    `livetrap replay` reads them. Needs `pip install 'livetrap[export]'`.
+    `livetrap replay` reads them. Needs `pip install pyarrow`.
 
     For example:
 

@@ -27,44 +27,42 @@ _Target = Annotated[
     str | None,
     typer.Argument(
         metavar="OUT_DIR | --kafka [HOST:PORT]",
-        help="Directory for images; with --kafka the broker, by default the configured one.",
+        help="Directory for images; with --kafka the broker, by default the configured one",
     ),
 ]
 _Kafka = Annotated[
-    bool, typer.Option("--kafka", help="Publish live on images-v1 instead of writing files.")
+    bool, typer.Option("--kafka", help="Publish live on images-v1 instead of writing files")
 ]
 _Images = Annotated[
     int | None,
-    typer.Option(min=0, help="Timesteps, 0 is endless; default 20, endless with --kafka."),
+    typer.Option(min=0, help="Timesteps, 0 is endless; default 20, endless with --kafka"),
 ]
-_Size = Annotated[int, typer.Option(min=64, help="Side of an image, px.")]
-_Bands = Annotated[int, typer.Option(min=1, max=32, help="Images per timestep.")]
+_Size = Annotated[int, typer.Option(min=64, help="Side of an image \\[px]")]
+_Bands = Annotated[int, typer.Option(min=1, max=32, help="Images per timestep")]
 _Cadence = Annotated[
-    float, typer.Option(min=1e-3, help="Exposure, and time between timesteps, s.")
+    float, typer.Option(min=1e-3, help="Exposure, and time between timesteps \\[s]")
 ]
-_Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same sky.")]
-_Stream = Annotated[str, typer.Option(help="Name of the stream.")]
+_Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same sky")]
+_Stream = Annotated[str, typer.Option(help="Name of the stream")]
 _Field = Annotated[
-    SkyField, typer.Option(help="Position of the field: RA 0h and the pole test the geometry.")
+    SkyField, typer.Option(help="Position of the field: RA 0h and the pole test the geometry")
 ]
 _Faint = Annotated[
-    bool, typer.Option("--faint", help="Add sources of 4-12 sigma, around the threshold.")
+    bool, typer.Option("--faint", help="Add sources of 4-12 sigma, around the threshold")
 ]
-_Steady = Annotated[int | None, typer.Option(min=0, help="Steady sources; default by area.")]
-_Variables = Annotated[int | None, typer.Option(min=0, help="Variable sources; default by area.")]
+_Steady = Annotated[int | None, typer.Option(min=0, help="Steady sources; default by area")]
+_Variables = Annotated[int | None, typer.Option(min=0, help="Variable sources; default by area")]
 _Transients = Annotated[
     int | None,
     typer.Option(
-        min=0, help="Transients, per 100 timesteps if endless; default one in 8 timesteps."
+        min=0, help="Transients, per 100 timesteps if endless; default one in 8 timesteps"
     ),
 ]
-_MinSnr = Annotated[
-    float, typer.Option(help="Least peak S/N of a transient in its noisiest band.")
-]
+_MinSnr = Annotated[float, typer.Option(help="Least peak S/N of a transient in its noisiest band")]
 _FourAxes = Annotated[
-    bool, typer.Option("--four-axes", help="Add degenerate FREQ and STOKES axes.")
+    bool, typer.Option("--four-axes", help="Add degenerate FREQ and STOKES axes")
 ]
-_Truth = Annotated[Path, typer.Option(help="With --kafka: file for the list of true sources.")]
+_Truth = Annotated[Path, typer.Option(help="With --kafka: file for the list of true sources")]
 
 
 def simulate(
@@ -88,7 +86,9 @@ def simulate(
 ) -> None:
     """Simulate a radio sky: steady sources, variables, transients, correlated noise.
 
-    Writes FITS files and truth.csv, or streams them to Kafka in real time. For instance:
+    Writes FITS files and truth.csv, or streams them to Kafka in real time.
+
+    For example:
 
     livetrap simulate sky --images 50 --size 512
 
