@@ -165,7 +165,8 @@ async def measure_steps(
         backend = await pool.fetchval("select pg_backend_pid()")
         before = Meter.read(backend)
         handler.on_message(InMessage("detections-v1", 0, step, b"", data))
-        await handler.associate_ready()
+        while await handler.associate_ready() and handler.has_ready:
+            pass
         while await handler.relay_outbox(lambda _: None):
             pass
         with suppress(FileNotFoundError):

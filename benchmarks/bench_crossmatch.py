@@ -203,7 +203,8 @@ class Bench:
         before = Meter.read(backend)
         for number, data in enumerate(messages):
             handler.on_message(InMessage("detections-v1", 0, offset + number, b"", data))
-        await handler.associate_ready()
+        while await handler.associate_ready() and handler.has_ready:
+            pass
         while outbox := await handler.fetch_outbox():
             await handler.delete_outbox([number for number, _ in outbox])
         with suppress(FileNotFoundError):

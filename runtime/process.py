@@ -152,7 +152,7 @@ class MessageHandler:
     ----------
     handle : callable
         Message in, messages out. A deferred one may give None: it is not finished, and is called
-        with the same message again once no other waits. `RejectedMessageError` ends the message,
+        with the same message again when its turn comes. `RejectedMessageError` ends the message,
         `TransientError` repeats it, `FatalError` ends the process; after anything else it is
         called once more, and then the message is rejected as ``internal_error``.
     on_rejected : callable
@@ -160,7 +160,7 @@ class MessageHandler:
     reset : callable
         Clears the state of earlier messages, before a message is tried once more.
     is_deferred : bool
-        Whether its messages are handled only when no message of another topic waits.
+        Whether messages of other topics come before its own, which have a share of the time.
     """
 
     handle: Callable[[InMessage], Sequence[OutMessage] | None]
@@ -277,7 +277,9 @@ def run_transform(
                         process_message, handlers[message.topic], message, attempts=attempts,
                         limits=limits,
                     )  # fmt: skip
+                    started_s = time.monotonic()
                     outputs = retry.retry_until_success(process)
+                    deferred.add_time(message.topic, time.monotonic() - started_s)
                     unfinished = _finish(message, outputs, results, deferred) or unfinished
                 results.check()
         producer.flush(10)
@@ -303,7 +305,12 @@ def _finish(
 def _next_message(
     consumer: Consumer, deferred: DeferredMessages, pace: PollPace
 ) -> InMessage | None:
-    """Return the next message, of low priority only if no other waits; None if none is there."""
+    """Return the next message; None if none is there.
+
+    One of low priority comes if no other waits, or if it is due.
+    """
+    if deferred.is_due():
+        return deferred.pop()
     while messages := consume_batch(
         consumer, limit=1, timeout_s=0.0 if deferred else pace.timeout_s()
     ):

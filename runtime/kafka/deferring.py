@@ -1,4 +1,4 @@
-"""Hold messages back that are handled when no other message waits."""
+"""Hold back messages of low priority; while others wait they have a share of the time."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -10,10 +10,17 @@ from runtime.kafka.consuming import InMessage
 __all__ = ["DeferredMessages"]
 
 _MOST_MESSAGES = 200
+# While others wait, of the time that these take.
+_SHARE = 0.25
+# Neither is more time saved up, nor is more owed, as what is done while nothing waits costs
+# nobody [s].
+_MOST_SAVED_S = 1.0
 
 
 class DeferredMessages:
     """Messages of low priority in the order of their topics, then of their arrival.
+
+    While others wait they have a share of the time: who waits for an answer is slow, not stopped.
 
     At a limit of a topic its partitions are paused, so that its messages stay on the broker; at
     half of it they are resumed.
@@ -35,6 +42,7 @@ class DeferredMessages:
         self._limit = limit
         self._messages: dict[str, deque[InMessage]] = {topic: deque() for topic in topics}
         self._paused: set[str] = set()
+        self._saved_s = 0.0
 
     def __len__(self) -> int:
         return sum(map(len, self._messages.values()))
@@ -50,6 +58,15 @@ class DeferredMessages:
             self._consumer.pause(self._partitions(message.topic))
             self._paused.add(message.topic)
         return True
+
+    def is_due(self) -> bool:
+        """Return whether one is handled before others that wait."""
+        return self._saved_s > 0 and len(self) > 0
+
+    def add_time(self, topic: str, seconds: float) -> None:
+        """Note how long a message took: one of another topic gives time to those held here."""
+        gained_s = -seconds if topic in self._messages else _SHARE * seconds
+        self._saved_s = min(max(self._saved_s + gained_s, -_MOST_SAVED_S), _MOST_SAVED_S)
 
     def put_back(self, message: InMessage) -> None:
         """Hold a message that is not finished; it comes before the others of its topic."""

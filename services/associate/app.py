@@ -168,11 +168,12 @@ class _Associator:
 
     def _step(self) -> None:
         retry_until_success = self._retry.retry_until_success
-        messages = consume_batch(self._consumer, limit=_BATCH, timeout_s=self._pace.timeout_s())
-        if messages or self._handler.has_open_images():
+        messages = self._consume()
+        is_idle = not messages and not self._handler.has_ready
+        if not is_idle or self._handler.has_open_images():
             self._pace.stay_awake()
         retry_until_success(self._book_lost)
-        if not messages:
+        if is_idle:
             retry_until_success(self._book_lost_while_idle)
         for message in messages:
             retry_until_success(partial(self._book_lost, message))
@@ -184,9 +185,15 @@ class _Associator:
         self._store_forced()
         retry_until_success(self._announce_overdue)
         retry_until_success(self._relay)
-        self._handle_stamps(is_idle=not messages)
+        self._handle_stamps(is_idle=is_idle)
         self._await(self._handler.expiry.drop_expired())
         self._await(self._handler.reset_clocks())
+
+    def _consume(self) -> list[InMessage]:
+        """Return the next records; none while timesteps that are here can be associated."""
+        if self._handler.has_ready:
+            return []
+        return consume_batch(self._consumer, limit=_BATCH, timeout_s=self._pace.timeout_s())
 
     def _book_lost(self, message: InMessage | None = None) -> None:
         """Book the records that Kafka deleted at the start, or before a message."""

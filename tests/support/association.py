@@ -81,9 +81,15 @@ class Associator:
         return messages
 
     async def settle(self) -> None:
+        while await self.associate_some():
+            pass
+
+    async def associate_some(self) -> bool:
+        """Associate and publish as one turn of the loop does; return whether more is ready."""
         assert await self.handler.associate_ready()
         while await self.handler.relay_outbox(self._read):
             pass
+        return self.handler.has_ready and not self.handler.dead_letters.pending
 
     def _read(self, outbox: list[OutMessage]) -> None:
         """Keep the messages of this stream, as Kafka would."""

@@ -36,6 +36,8 @@ from services.associate.storage import Catalogue, CatalogueStore
 
 __all__ = ["DetectionsHandler"]
 
+# Events and requests of the timesteps before wait for so long, and for one more timestep [s].
+_ASSOCIATE_S = 0.1
 _OUTBOX_BATCH = 500
 _OUTBOX_POLL_S = 1.0
 _RESET_POLL_S = 2.0
@@ -67,6 +69,8 @@ class DetectionsHandler:
         Tells the new sources whose answers do not come in time.
     expiry : Expiry
         Deletes what is older than its retention.
+    has_ready : bool
+        Whether timesteps may be complete that wait for nothing.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class DetectionsHandler:
         self._windows = TimestepWindows(settings)
         self._counts = TimestepCounts()
         self._ready: deque[Timestep] = deque()
+        self.has_ready = False
         # Next offset per partition: as the database has it (-1: it has none), and as read.
         self._committed: dict[int, int] = {}
         self._next: dict[int, int] = {}
@@ -147,16 +152,25 @@ class DetectionsHandler:
         self._refused.append((message.partition, LedgerEntry(refused, "rejected")))
 
     async def associate_ready(self) -> bool:
-        """Commit the complete timesteps; False if offsets were moved: take all partitions anew."""
+        """Commit complete timesteps; False if offsets were moved: take all partitions anew.
+
+        Those of 100 ms, so that their events and requests go out before the next ones;
+        `has_ready` tells whether more could be committed.
+        """
         self._ready.extend(self._take_ready(self._consumed_until_s()))
         OPEN_IMAGES.set(self._windows.n_open_images())
+        until_s = time.monotonic() + _ASSOCIATE_S
+        self.has_ready = True
         try:
             # A dead letter made here must be on Kafka before an offset moves beyond it.
             while not self.dead_letters.pending:
                 place = await self._held.find_next(self._ready)
                 if place is None:
+                    self.has_ready = False
                     break
                 await self._commit_at(place)
+                if time.monotonic() >= until_s:
+                    break
             await self._commit_skipped()
         except FencedError:
             get_logger().warning("associator_fenced")

@@ -1,5 +1,6 @@
 """The latest images, kept for forced photometry: requests follow within seconds, or later."""
 
+import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -21,6 +22,9 @@ _FIRST_DELAY_S = 10.0
 _REMEMBERED_DELAYS = 64
 # An image is of use for so many times the longest delay of the last requests.
 _DELAYS_KEPT = 4.0
+# Requests come in the order of the images, but for those of several streams: one that is newer
+# than all that were asked for is of use for so long, however soon requests came before [s].
+_UNASKED_KEPT_S = 60.0
 # On disk are the pixels; the sources of an image stay in memory, some ten kilobytes.
 _MOST_ON_DISK = 2000
 # Names of images that were here, 150 bytes each.
@@ -39,7 +43,7 @@ class RecentImages:
     """The latest images, up to a limit of memory, then of disk.
 
     Pixels go to disk only while requests come so late that their images have left memory: when a
-    service is behind.
+    service is behind, or has asked for none that is newer.
 
     Parameters
     ----------
@@ -70,6 +74,8 @@ class RecentImages:
         self._on_disk: OrderedDict[str, _Kept] = OrderedDict()
         self._file = PixelFile(folder, max_disk_bytes) if folder and max_disk_bytes else None
         self._delays_s: deque[float] = deque(maxlen=_REMEMBERED_DELAYS)
+        # When the newest of the images that were asked for was put.
+        self._newest_asked_s = -math.inf
         self._limiter = RateLimiter()
 
     def put(self, image_id: str, extracted: ExtractedImage) -> None:
@@ -101,6 +107,7 @@ class RecentImages:
             self._delays_s.append(self._longest_kept_s())
             return None
         self._delays_s.append(self._clock() - kept.put_s)
+        self._newest_asked_s = max(self._newest_asked_s, kept.put_s)
         return self._read(image_id, kept)
 
     def look_back(self, image_id: str) -> ExtractedImage | None:
@@ -144,8 +151,10 @@ class RecentImages:
 
     def _is_wanted(self, kept: _Kept) -> bool:
         """Return whether a request for an image may still come."""
+        age_s = self._clock() - kept.put_s
+        is_unasked = kept.put_s > self._newest_asked_s
         delay_s = max(self._delays_s, default=_FIRST_DELAY_S)
-        return self._clock() - kept.put_s < _DELAYS_KEPT * delay_s
+        return age_s < _DELAYS_KEPT * delay_s or (is_unasked and age_s < _UNASKED_KEPT_S)
 
     def _move_to_disk(self, image_id: str, kept: _Kept | None) -> None:
         if self._file is None or kept is None or not self._is_wanted(kept):

@@ -1,4 +1,4 @@
-"""Messages of low priority wait until no other message does; few of them are held."""
+"""Messages of low priority come after others but for a share of the time; few are held."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -100,6 +100,33 @@ def test_images_come_first_and_all_come_in_the_order_of_their_partition(
             message.offset for message in handled if (message.topic, message.partition) == place
         ] == expected
     assert not consumer.paused
+
+
+@given(
+    image_s=st.floats(0.01, 0.1),
+    request_s=st.floats(0.001, 0.5),
+    n_before=st.integers(0, 50),
+)
+def test_while_images_wait_requests_have_a_quarter_of_their_time(
+    image_s: float, request_s: float, n_before: int
+) -> None:
+    consumer = FakeConsumer(["images", "requests"])
+    deferred = DeferredMessages(consumer, ["requests"])  # type: ignore[arg-type]
+    for _ in range(n_before):
+        deferred.add_time("requests", 10.0)
+    seconds = {"images": image_s, "requests": request_s}
+    spent_s = dict.fromkeys(seconds, 0.0)
+    while spent_s["images"] < 20.0:
+        if not consumer.queue:
+            consumer.queue.append(("images", 0, 0))
+        if not deferred:
+            deferred.takes(InMessage("requests", 0, 0, b"", b""))
+        message = _next_message(consumer, deferred, PACE)  # type: ignore[arg-type]
+        assert message is not None
+        spent_s[message.topic] += seconds[message.topic]
+        deferred.add_time(message.topic, seconds[message.topic])
+    # Up to a second is owed before, and a request is begun while any time is left.
+    assert -2.0 <= spent_s["requests"] - 5.0 <= request_s + 0.1
 
 
 def test_no_more_than_the_limit_are_kept() -> None:

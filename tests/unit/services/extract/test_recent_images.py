@@ -113,6 +113,20 @@ def test_a_request_that_comes_too_late_makes_images_stay(
     assert numbers_of(recent, images) == list(range(8))
 
 
+def test_images_that_nobody_has_asked_for_yet_stay_however_soon_requests_came_before(
+    images: list[ExtractedImage], tmp_path: Path
+) -> None:
+    clock = Clock()
+    recent = keeper(tmp_path, clock, n_in_memory=2, n_on_disk=8)
+    recent.put("0", images[0])
+    for _ in range(100):
+        assert recent.get("0") is not None
+    for number, image in enumerate(images[1:], 1):
+        clock.now_s += 1.0
+        recent.put(str(number), image)
+    assert numbers_of(recent, images) == list(range(1, 8))
+
+
 @pytest.mark.parametrize("folder", [None, Path("/dev/null/no-folder")])
 def test_without_a_disk_only_memory_counts(
     images: list[ExtractedImage], folder: Path | None
