@@ -74,8 +74,8 @@ class ForcedPhotometry:
     def _find_kept(self, source: SourceOffset, image_id: str) -> ExtractedImage:
         """Return an image for a look back: no image is extracted twice here for that.
 
-        One that this process never had, for it was restarted, is read from Kafka: requests come
-        only while no new image waits.
+        One that this process never had, for it was restarted, is read from Kafka: while new images
+        wait requests have a share of the time.
         """
         kept = self._measurer.kept(image_id)
         if kept is not None:
