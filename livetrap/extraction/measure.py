@@ -5,13 +5,12 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
 from livetrap.extraction.external_maps import use_maps
 from livetrap.extraction.tables import FileSources, ImageSummary
 from runtime.errors import RejectedMessageError
 from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError, SeveralPlanesError
+from services.extract.kernels.scan import count_blank
 from services.extract.models import FinderParameters, FloatArray, Image
 from services.extract.steps.beam_map import BeamMap, read_beam_map, with_beam_map
 from services.extract.steps.catalogue import extract_sources, to_shapes
@@ -97,7 +96,7 @@ def _measure(path: Path, task: Task) -> FileSources:
         rms_jy_beam=extraction.rms_jy_beam,
         detection_threshold_sigma=extraction.detection_threshold_sigma,
         n_px=image.pixels.size,
-        n_blank_px=int(np.count_nonzero(~np.isfinite(image.pixels))),
+        n_blank_px=count_blank(image.pixels),
         warnings=image.warnings,
     )
     forced = None

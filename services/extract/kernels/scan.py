@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, types
 
-__all__ = ["scan_pixels", "swap_and_scan"]
+__all__ = ["count_blank", "scan_pixels", "swap_and_scan"]
 
 _STORED = types.Array(types.uint32, 2, "C", readonly=True)
 _SCANNED = types.UniTuple(types.float32, 2)  # type: ignore[no-untyped-call]
@@ -70,6 +70,18 @@ def scan_pixels(
     for y in range(ny):
         _scan_line(pixels[y], values, low, high, n_pairs)
     return low.min(), high.max()
+
+
+@njit("int64(float32[:, ::1])", nogil=True, error_model="numpy", cache=True)
+def count_blank(pixels: npt.NDArray[np.float32]) -> int:
+    """Return how many pixels are NaN."""
+    n_blank = 0
+    for y in range(pixels.shape[0]):
+        line, n_of_row = pixels[y], np.int32(0)
+        for x in range(line.size):
+            n_of_row += np.int32(1) if line[x] != line[x] else np.int32(0)
+        n_blank += int(n_of_row)
+    return n_blank
 
 
 @njit(

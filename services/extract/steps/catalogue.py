@@ -20,7 +20,7 @@ from services.extract.models import (
     Shapes,
 )
 from services.extract.steps.background import measure_background
-from services.extract.steps.deconvolution import deconvolve_with_errors
+from services.extract.steps.deconvolution import deconvolve
 from services.extract.steps.ellipses import ellipses_on_sky, to_beam_shape
 from services.extract.steps.false_discovery import false_discovery_threshold
 from services.extract.steps.finder import find_sources
@@ -177,7 +177,7 @@ def to_shapes(image: Image, found: FoundSources) -> Shapes:
     beam_on_sky = ellipses_on_sky((major_px, minor_px), angle_rad, jacobian)
     scale = 3600 * np.sqrt(np.abs(determinants(jacobian)))
     shape_err = errors.major * scale, errors.minor * scale, np.degrees(errors.angle)
-    pure = deconvolve_with_errors(shape, shape_err, beam_on_sky)
+    pure = deconvolve(shape, shape_err, beam_on_sky)
     return Shapes(
         x_px=found.x,
         y_px=found.y,

@@ -9,7 +9,7 @@ from services.extract.kernels.background import background_grid, fill_blank_cell
 from services.extract.kernels.free_gaussian import fit_gaussian
 from services.extract.kernels.islands import find_peaks
 from services.extract.kernels.measure import fit_beam
-from services.extract.kernels.scan import scan_pixels, swap_and_scan
+from services.extract.kernels.scan import count_blank, scan_pixels, swap_and_scan
 from services.extract.kernels.significance import band_bounds, segment_starts, significance_row
 from sky.margin import searched_pixels
 from tests.support import reference
@@ -215,6 +215,7 @@ def test_one_pass_finds_extremes_and_runs(shape: tuple[int, int], blank: float) 
     pixels = rng.integers(-2, 3, shape).astype(np.float32)
     pixels[rng.random(shape) < blank] = np.nan
     pixels[0, -1] = np.nan if blank == 1.0 else np.inf
+    assert count_blank(pixels) == np.isnan(pixels).sum()
     values, n_pairs = np.array([0, 2, -7], np.float32), np.full(3, -1)
     lowest, highest = scan_pixels(pixels, values, n_pairs)
     if blank == 1.0:
