@@ -8,6 +8,7 @@ from pathlib import Path
 from livetrap.extraction.external_maps import use_maps
 from livetrap.extraction.tables import FileSources, ImageSummary
 from runtime.errors import RejectedMessageError
+from runtime.memory import reuse_large_blocks
 from schemas.reasons import ImageReason
 from services.extract.errors import RejectedImageError, SeveralPlanesError
 from services.extract.kernels.scan import count_blank
@@ -61,6 +62,7 @@ class Refusal:
 
 def measure_file(path: Path, task: Task) -> FileSources | Refusal:
     """Return the sources of a file, or why there are none."""
+    _prepare_process()
     try:
         return _measure(path, task)
     except OSError as error:
@@ -69,6 +71,12 @@ def measure_file(path: Path, task: Task) -> FileSources | Refusal:
         return Refusal(error.reason_code, str(error))
     except Exception as error:  # noqa: BLE001  (a defect that one file meets stops no other file)
         return Refusal("internal_error", repr(error))
+
+
+@lru_cache(maxsize=1)
+def _prepare_process() -> None:
+    """Keep the memory of a file and its pixels for the next one."""
+    reuse_large_blocks()
 
 
 def _measure(path: Path, task: Task) -> FileSources:
