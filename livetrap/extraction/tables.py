@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from livetrap.extraction.number_texts import to_texts
 from schemas.messages import SourceColumns
 from services.extract.models import Shapes
 from services.extract.steps.forced import ForcedFluxes
@@ -78,12 +79,23 @@ def _rows(found: FileSources) -> Iterator[list[object]]:
 
 
 def _to_csv(done: list[FileSources]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["file", *_NAMES])
+    lines = [",".join(["file", *_NAMES])]
     for found in done:
-        writer.writerows(_rows(found))
-    return buffer.getvalue()
+        name = _quoted(found.name)
+        columns = [
+            to_texts(getattr(part, column.name))
+            for part in (found.sources, found.shapes)
+            for column in fields(part)
+        ]
+        lines += [f"{name},{','.join(values)}" for values in zip(*columns, strict=True)]
+    return "\n".join([*lines, ""])
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a field of CSV: in quotes where it needs them."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow([text])
+    return buffer.getvalue().removesuffix("\n")
 
 
 def _to_json(done: list[FileSources]) -> str:
