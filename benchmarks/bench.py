@@ -1,9 +1,9 @@
 """All figures of this machine in one table: the source finder beside others, and the whole stack.
 
 ``python -m benchmarks.bench --compare build/bench-old.json`` runs `bench_extract`,
-`extraction/process` and `bench_end_to_end`, at least three rounds each, prints medians with the
-load, writes JSON beside them, and compares with an older run. Run it with nothing else running
-(half an hour); ``--quick`` takes small images, to see that it works.
+`extraction/process`, `extraction/files` and `bench_end_to_end`, at least three rounds each, prints
+medians with the load, writes JSON beside them, and compares with an older run. Run it with nothing
+else running (half an hour); ``--quick`` takes small images, to see that it works.
 """
 
 import argparse
@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bench_end_to_end import Plan, measure
+from benchmarks.extraction.files import measure_files
 from benchmarks.extraction.process import measure_process
 from benchmarks.figures import Figure, read_older, to_json, to_table
 from livetrap.stack.foreground import stop_requests
 
-PARTS = ("extract", "process", "stack")
+PARTS = ("extract", "process", "files", "stack")
 LEAST_ROUNDS = 3
 
 
@@ -37,6 +38,8 @@ def main() -> None:
     if "process" in options.parts:
         sides_px = (512,) if options.quick else (1024, 2300, 4096)
         figures += measure_process(options.rounds, sides_px=sides_px)
+    if "files" in options.parts:
+        figures += measure_files(options.rounds, side_px=512 if options.quick else 1024)
     if "stack" in options.parts:
         figures += measure(_plan(options))
     load = before, os.getloadavg()[0]

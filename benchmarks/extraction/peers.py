@@ -6,8 +6,7 @@ file it gets bytes in memory and returns sky positions too; the peers read them 
 
 Settings by which each does this work fastest:
 
-- SEP: no convolution (the noise is correlated by the beam already), its default stack of pixels,
-  doubled only if an image overflows it (a larger stack is cleared at each call).
+- SEP: as `sep_finder` says.
 - PySE: vectorised moments, and Gauss fits only where it insists on them.
 - photutils: no convolution; only the columns that are read are computed.
 """
@@ -23,6 +22,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
+from benchmarks.extraction.measured import ANALYSIS_SIGMA, CELL_PX, DETECTION_SIGMA, Measured
 from benchmarks.extraction.sky import GeneratedField, to_fits
 from livetrap.simulator.image import make_wcs
 from schemas.messages import SourceColumns
@@ -30,26 +30,9 @@ from services.extract.models import FinderParameters, Image
 from services.extract.steps.catalogue import extract_sources
 from services.extract.steps.image import open_image
 
-__all__ = ["PEERS", "Measured"]
+__all__ = ["PEERS", "Finder", "Measured"]
 
 FloatArray = NDArray[np.float64]
-
-DETECTION_SIGMA, ANALYSIS_SIGMA, CELL_PX = 5.0, 3.0, 64
-_SEP_DEFAULT_STACK_PX = 300_000
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What a finder found; an error column it does not give is NaN."""
-
-    x: FloatArray
-    y: FloatArray
-    x_err: FloatArray
-    y_err: FloatArray
-    peak: FloatArray
-    peak_err: FloatArray
-    flux: FloatArray
-    flux_err: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,46 +85,11 @@ def prepare_livetrap_free(field: GeneratedField) -> Finder:
 
 
 def prepare_sep(field: GeneratedField) -> Finder:
-    """SEP (SExtractor as a library): moments, windowed positions, circular apertures."""
-    import sep  # noqa: PLC0415
+    """SEP (SExtractor as a library)."""
+    from benchmarks.extraction.sep_finder import SepFinder  # noqa: PLC0415
 
     config = field.config
-    fwhm_px = math.sqrt(config.beam_major_px * config.beam_minor_px)
-    # The share of a beam that lies within 1 FWHM of its centre, taken as circular.
-    inside = 1 - math.exp(-4 * math.log(2))
-    beam_px = math.pi * config.beam_major_px * config.beam_minor_px / (4 * math.log(2))
-    sep.set_extract_pixstack(_SEP_DEFAULT_STACK_PX)
-
-    def extract(pixels: NDArray[np.float32], rms: FloatArray) -> Any:
-        while True:
-            try:
-                return sep.extract(
-                    pixels, thresh=ANALYSIS_SIGMA, err=rms, minarea=3, filter_kernel=None
-                )
-            except Exception as error:
-                if "pixel buffer full" not in str(error):
-                    raise
-                sep.set_extract_pixstack(2 * sep.get_extract_pixstack())
-
-    def find(pixels: NDArray[np.float32]) -> Measured:
-        background = sep.Background(pixels, bw=CELL_PX, bh=CELL_PX, fw=3, fh=3)
-        pixels -= background.back()
-        rms = background.rms()
-        found = extract(pixels, rms)
-        noise = rms[found["ypeak"], found["xpeak"]]
-        found, noise = (
-            found[found["peak"] >= DETECTION_SIGMA * noise],
-            noise[found["peak"] >= DETECTION_SIGMA * noise],
-        )
-        sigma_px = fwhm_px / math.sqrt(8 * math.log(2))
-        x, y, _ = sep.winpos(pixels, found["x"], found["y"], sigma_px)
-        flux, flux_err, _ = sep.sum_circle(pixels, x, y, fwhm_px, err=rms)
-        return Measured(
-            x=x, y=y, x_err=np.sqrt(found["errx2"]), y_err=np.sqrt(found["erry2"]),
-            peak=found["peak"].astype(float), peak_err=noise.astype(float),
-            flux=flux / inside / beam_px, flux_err=flux_err / inside / beam_px,
-        )  # fmt: skip
-
+    find = SepFinder(math.sqrt(config.beam_major_px * config.beam_minor_px)).find
     return Finder(find, _from_file(find), lambda found: found)
 
 

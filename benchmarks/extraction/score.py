@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from benchmarks.extraction.peers import Measured
+from benchmarks.extraction.measured import Measured
 from benchmarks.extraction.sky import RMS_JY_BEAM, GeneratedField
 
 __all__ = ["Score", "score"]

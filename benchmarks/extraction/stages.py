@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from benchmarks.extraction.peers import ANALYSIS_SIGMA, CELL_PX, DETECTION_SIGMA, prepare_pyse
+from benchmarks.extraction.measured import ANALYSIS_SIGMA, CELL_PX, DETECTION_SIGMA
+from benchmarks.extraction.peers import prepare_pyse
 from benchmarks.extraction.sky import GeneratedField, to_fits
 from services.extract.models import FinderParameters
 from services.extract.steps.background import measure_background
