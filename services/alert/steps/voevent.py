@@ -350,12 +350,19 @@ def _write_why(event: SourceEvent, decision: Decision, expires: datetime | None)
     if expires is not None:
         attributes["expires"] = expires.isoformat(timespec="seconds")
     parts = [
-        leaf("Name", f"Radio transient: {clean_text(kind)}, {clean_text(event.certainty)}"),
+        leaf("Name", _name_of(event, kind)),
         leaf("Concept", _CONCEPTS.get(kind, _CONCEPT)),
     ]
     if note := note_of(event):
         parts.append(leaf("Description", note))
     return element("Why", *parts, **attributes)
+
+
+def _name_of(event: SourceEvent, kind: str) -> str:
+    """Return what happened; who reads nothing else must not take a retraction for a source."""
+    if event.kind == "retraction":
+        return f"Retracted radio transient: {clean_text(kind)}"
+    return f"Radio transient: {clean_text(kind)}, {clean_text(event.certainty)}"
 
 
 def _write_citations(name: AlertName) -> str:

@@ -179,6 +179,13 @@ def test_why_says_how_important_until_when_and_what_changed() -> None:
     assert why.findtext("Name") == "Radio transient: variable, certain"
 
 
+def test_the_name_of_a_retraction_says_that_it_is_one() -> None:
+    event = source_event(kind="retraction", transient_kind="variable", certainty="certain")
+    why = build(event, revision=1).find("Why")
+    assert why is not None
+    assert why.findtext("Name") == "Retracted radio transient: variable"
+
+
 def test_control_characters_do_not_reach_the_packet() -> None:
     root = build(source_event(telescope="A\x00B\x1bC", stokes="I\ufffe"))
     assert params(root, "image")["telescope"] == "ABC"

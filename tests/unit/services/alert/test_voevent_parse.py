@@ -111,7 +111,12 @@ def add_why(packet: Any, event: SourceEvent) -> None:
     kind = event.transient_kind or event.kind
     concept = 1759 if kind == "variable" else 2008
     vp.add_why(packet, importance=DECISION.importance, expires=expiry(event))
-    packet.Why.Name = f"Radio transient: {kind}, {event.certainty}"
+    is_retraction = event.kind == "retraction"
+    packet.Why.Name = (
+        f"Retracted radio transient: {kind}"
+        if is_retraction
+        else f"Radio transient: {kind}, {event.certainty}"
+    )
     packet.Why.Concept = f"http://astrothesaurus.org/uat/{concept}"
     if event.note:
         packet.Why.Description = event.note
