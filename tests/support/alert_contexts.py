@@ -10,6 +10,7 @@ from services.alert.models import (
     BandFlux,
     CatalogueMatch,
     EventContext,
+    FirstAlert,
     History,
     LookedImage,
     Point,
@@ -18,7 +19,7 @@ from services.alert.models import (
 from tests.support.records import wcs_header
 from tests.support.vtp_events import START
 
-__all__ = ["full_context", "looked_image", "point_at"]
+__all__ = ["first_alert", "full_context", "looked_image", "point_at"]
 
 
 def point_at(step: float = 0.0, freq_hz: float = 140e6, **changes: Any) -> Point:
@@ -31,6 +32,15 @@ def point_at(step: float = 0.0, freq_hz: float = 140e6, **changes: Any) -> Point
         "flux_int_err_jy": 0.03, "snr": 25.0, "rms_local_jy_beam": 0.02, "threshold_sigma": 8.0,
     }  # fmt: skip
     return Point(**(values | changes))
+
+
+def first_alert(**changes: Any) -> FirstAlert:
+    """Return the first alert of a family, some minutes before the event of `source_event`."""
+    values: dict[str, Any] = {
+        "time_start": START - timedelta(minutes=5), "freq_eff_hz": 140e6, "stokes": "I",
+        "flux_jy_beam": 0.25, "flux_err_jy_beam": 0.02,
+    }  # fmt: skip
+    return FirstAlert(**(values | changes))
 
 
 def full_context(n_bands: int = 4) -> EventContext:

@@ -224,7 +224,7 @@ class TransientHandler:
         try:
             decision = decide(event, rules, matches, before=before, role=self._settings.role)
             check_storm(event, before, self._settings)
-            context = _build_context(event, rows)
+            context = replace(_build_context(event, rows), first_alert=before.first_alert)
             alert = build_alert(
                 event,
                 self._settings,

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from services.alert.models.context import FirstAlert
+
 __all__ = [
     "AlertHistory",
     "Decision",
@@ -78,6 +80,8 @@ class AlertHistory:
         Name of the family; None: it has none, or no alert yet.
     time_limit_previous : datetime or None
         When the limit of its first alert was observed; None: it has none, or no alert yet.
+    first_alert : FirstAlert or None
+        Of the family; None: no alert yet.
     """
 
     revision: int = 0
@@ -90,6 +94,7 @@ class AlertHistory:
     earlier_ivorns: tuple[str, ...] = ()
     event_name: str | None = None
     time_limit_previous: datetime | None = None
+    first_alert: FirstAlert | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ __all__ = [
     "ContextRows",
     "EventContext",
     "FalseAlarmCounts",
+    "FirstAlert",
     "History",
     "LookedImage",
     "NegativeRate",
@@ -238,6 +239,25 @@ class FalseAlarmCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstAlert:
+    """What the first alert of a family said, and of which band.
+
+    Parameters
+    ----------
+    time_start : datetime
+        Start of its exposure.
+    flux_jy_beam, flux_err_jy_beam : float or None
+        Its peak flux and the error [Jy/beam]; None: it has none.
+    """
+
+    time_start: datetime
+    freq_eff_hz: float
+    stokes: str
+    flux_jy_beam: float | None
+    flux_err_jy_beam: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class SourceTotals:
     """What the statistics of a source have of all the time before an event.
 
@@ -302,6 +322,8 @@ class EventContext:
         Expected of this S/N or more [1/d]; None: unknown.
     stamps : tuple of (str, bytes)
         What each stamp of its family shows, and its FITS file.
+    first_alert : FirstAlert or None
+        Of its family; None: it is the first.
     """
 
     bands: tuple[BandFlux, ...] = ()
@@ -313,6 +335,7 @@ class EventContext:
     n_retracted_here: int = 0
     false_alarms_per_day: float | None = None
     stamps: tuple[tuple[str, bytes], ...] = ()
+    first_alert: FirstAlert | None = None
 
 
 NO_CONTEXT = EventContext()

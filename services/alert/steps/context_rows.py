@@ -5,7 +5,7 @@ Few have a UCD: the packet stays below 10 kB.
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from urllib.parse import quote
 
 from runtime.settings import AlertSettings
@@ -18,9 +18,12 @@ from services.alert.steps.facts import (
     end_of_exposure,
     middle_of_exposure,
     ra_of,
+    round_to,
     time_limit_of,
+    to_text,
     usable_exposure_s,
 )
+from services.alert.steps.family_rows import family_rows
 from services.alert.steps.localization import Localization, find_localization
 from sky.geometry import to_galactic
 
@@ -131,12 +134,12 @@ def _to_band_cells(band: BandFlux) -> tuple[Cell, ...]:
             point.snr,
         )
     return (
-        _round(band.freq_eff_hz / 1e6),
-        _round(band.freq_bw_hz / 1e6),
+        round_to(band.freq_eff_hz / 1e6),
+        round_to(band.freq_bw_hz / 1e6),
         band.stokes,
         "limit" if point is None else point.extraction_type,
-        *(_round(each, _TABLE_DIGITS) for each in fluxes),
-        _round(band.limit_jy_beam, _TABLE_DIGITS),
+        *(round_to(each, _TABLE_DIGITS) for each in fluxes),
+        round_to(band.limit_jy_beam, _TABLE_DIGITS),
         band.is_headline,
     )
 
@@ -147,10 +150,10 @@ def _match_table(context: EventContext) -> _Table:
         (
             match.catalogue,
             match.source_name and clean_text(match.source_name),
-            _round(match.distance_arcsec),
+            round_to(match.distance_arcsec),
             match.ra,
             match.dec,
-            _round(match.flux_jy),
+            round_to(match.flux_jy),
         )
         for match in context.matches[:_MAX_MATCHES]
     ]
@@ -160,10 +163,10 @@ def _spectrum_rows(context: EventContext) -> list[Row]:
     """Return the spectral index over the bands of the timestep, S ~ nu^index."""
     index = context.spectral_index
     return [
-        ("spectral_index", None if index is None else _round(index.value), "", ""),
+        ("spectral_index", None if index is None else round_to(index.value), "", ""),
         (
             "spectral_index_error",
-            None if index is None else _round(index.err),
+            None if index is None else round_to(index.err),
             "",
             "",
         ),
@@ -178,16 +181,16 @@ def _localization_rows(
         to_galactic(ra_of(event), event.dec) if math.isfinite(event.dec) else (math.nan, math.nan)
     )
     return [
-        ("position_a_error", _round(place.major_deg), "deg", ""),
-        ("position_b_error", _round(place.minor_deg), "deg", ""),
+        ("position_a_error", round_to(place.major_deg), "deg", ""),
+        ("position_b_error", round_to(place.minor_deg), "deg", ""),
         ("position_error_pa", place.pa_deg, "deg", ""),
-        ("ra_stat_err_deg", _round(place.ra_stat_deg), "deg", ""),
-        ("dec_stat_err_deg", _round(place.dec_stat_deg), "deg", ""),
-        ("systematic_err_deg", _round(place.systematic_deg), "deg", ""),
-        ("gal_l_deg", _round(longitude_deg, 9), "deg", ""),
-        ("gal_b_deg", _round(latitude_deg, 9), "deg", ""),
-        ("field_distance_deg", _round(context.field_distance_deg), "deg", ""),
-        ("edge_distance_deg", _round(event.edge_distance_deg), "deg", ""),
+        ("ra_stat_err_deg", round_to(place.ra_stat_deg), "deg", ""),
+        ("dec_stat_err_deg", round_to(place.dec_stat_deg), "deg", ""),
+        ("systematic_err_deg", round_to(place.systematic_deg), "deg", ""),
+        ("gal_l_deg", round_to(longitude_deg, 9), "deg", ""),
+        ("gal_b_deg", round_to(latitude_deg, 9), "deg", ""),
+        ("field_distance_deg", round_to(context.field_distance_deg), "deg", ""),
+        ("edge_distance_deg", round_to(event.edge_distance_deg), "deg", ""),
     ]
 
 
@@ -202,25 +205,26 @@ def _history_rows(event: SourceEvent, context: EventContext) -> list[Row]:
         ("n_looks", history.n_looks, "", ""),
         ("n_detections", history.n_detections, "", ""),
         *_last_rows(history.last),
-        ("mean_flux_jy_beam", _round(history.mean_jy_beam), "Jy/beam", ""),
-        ("mean_flux_err_jy_beam", _round(history.mean_err_jy_beam), "Jy/beam", ""),
-        ("limit_previous_time", _to_text(time_limit_of(event)), "", ""),
-        ("limit_previous_freq_mhz", _round(event.freq_eff_hz / 1e6) if has_limit else None,
+        ("mean_flux_jy_beam", round_to(history.mean_jy_beam), "Jy/beam", ""),
+        ("mean_flux_err_jy_beam", round_to(history.mean_err_jy_beam), "Jy/beam", ""),
+        ("limit_previous_time", to_text(time_limit_of(event)), "", ""),
+        ("limit_previous_freq_mhz", round_to(event.freq_eff_hz / 1e6) if has_limit else None,
          "MHz", ""),
-        ("last_non_detection", _to_text(history.time_last_non_detection), "", ""),
+        ("last_non_detection", to_text(history.time_last_non_detection), "", ""),
         *changes,
         *_time_scale_rows(event, history, is_fainter=is_fainter),
+        *family_rows(event, context),
     ]  # fmt: skip
 
 
 def _last_rows(last: Point | None) -> list[Row]:
     """Return the newest measurement before the event."""
-    flux = None if last is None else _round(last.flux_peak_jy_beam)
-    error = None if last is None else _round(last.flux_peak_err_jy_beam)
+    flux = None if last is None else round_to(last.flux_peak_jy_beam)
+    error = None if last is None else round_to(last.flux_peak_err_jy_beam)
     return [
         ("last_flux_jy_beam", flux, "Jy/beam", ""),
         ("last_flux_err_jy_beam", error, "Jy/beam", ""),
-        ("last_flux_time", None if last is None else _to_text(last.time_start), "", ""),
+        ("last_flux_time", None if last is None else to_text(last.time_start), "", ""),
         ("last_flux_type", None if last is None else last.extraction_type, "", ""),
     ]
 
@@ -251,8 +255,8 @@ def _change_rows(event: SourceEvent, history: History) -> list[Row]:
     return [
         ("flux_change", change, "", ""),
         ("flux_change_against", against, "", ""),
-        ("flux_factor", _round(factor), "", ""),
-        ("flux_change_sigma", _round(sigma), "", ""),
+        ("flux_factor", round_to(factor), "", ""),
+        ("flux_change_sigma", round_to(sigma), "", ""),
     ]
 
 
@@ -271,9 +275,9 @@ def _time_scale_rows(event: SourceEvent, history: History, *, is_fainter: bool) 
     rise_s = None if risen_since is None else (start - risen_since).total_seconds()
     fall_s = None if fallen_since is None else (start - fallen_since).total_seconds()
     return [
-        ("rise_time_max_s", _round(rise_s), "s", ""),
-        ("fall_time_max_s", _round(fall_s), "s", ""),
-        ("seen_for_s", _round(seen_s), "s", ""),
+        ("rise_time_max_s", round_to(rise_s), "s", ""),
+        ("fall_time_max_s", round_to(fall_s), "s", ""),
+        ("seen_for_s", round_to(seen_s), "s", ""),
     ]
 
 
@@ -282,8 +286,8 @@ def _significance_rows(context: EventContext) -> list[Row]:
     per_day = context.false_alarms_per_day
     rate_hz = None if per_day is None else per_day / _SECONDS_PER_DAY
     return [
-        ("far", _round(rate_hz), "Hz", ""),
-        ("false_alarms_per_day", _round(per_day), "1/d", ""),
+        ("far", round_to(rate_hz), "Hz", ""),
+        ("false_alarms_per_day", round_to(per_day), "1/d", ""),
         ("n_retracted_here", context.n_retracted_here, "", ""),
     ]
 
@@ -307,17 +311,3 @@ def _link_rows(event: SourceEvent, settings: AlertSettings) -> list[Row]:
         ("image_url", f"{base}/images/{image}", "", ""),
         *((f"stamp_{role}_url", address, "", "") for role, address in stamps.items()),
     ]
-
-
-def _round(value: float | None, digits: int = 6) -> float | None:
-    """Return a number with six significant digits; None where it is none."""
-    if value is None or not math.isfinite(value):
-        return None
-    return float(f"{value:.{digits}g}")
-
-
-def _to_text(time: datetime | None) -> str | None:
-    """Return a time in UTC as ISO 8601, to a millisecond."""
-    if time is None:
-        return None
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

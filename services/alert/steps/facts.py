@@ -26,10 +26,12 @@ __all__ = [
     "name_pipeline",
     "note_of",
     "ra_of",
+    "round_to",
     "tense_of",
     "time_error_s",
     "time_limit_of",
     "time_previous_of",
+    "to_text",
     "usable_exposure_s",
     "variability_of",
 ]
@@ -184,6 +186,20 @@ def time_limit_of(event: SourceEvent) -> datetime | None:
         return event.time_limit_previous and event.time_limit_previous.astimezone(UTC)
     except OverflowError:
         return None
+
+
+def round_to(value: float | None, digits: int = 6) -> float | None:
+    """Return a number with six significant digits; None where it is none."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.{digits}g}")
+
+
+def to_text(time: datetime | None) -> str | None:
+    """Return a time in UTC as ISO 8601, to a millisecond."""
+    if time is None:
+        return None
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def tense_of(event: SourceEvent, role: str, time_alert: datetime) -> str:

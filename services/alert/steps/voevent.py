@@ -58,7 +58,8 @@ _LEFT_OUT_OF_LONG = frozenset(
     {
         "latency_ingest", "latency_extract", "latency_associate", "latency_alert",
         "pipeline_version", "event_id", "ra_error", "dec_error", "image_url", "stamp_now_url",
-        "stamp_before_url", "stamp_difference_url",
+        "stamp_before_url", "stamp_difference_url", "first_alert_time",
+        "first_alert_flux_err_jy_beam", "first_band_factor", "eta_nu_blind", "V_nu_blind",
     }
 )  # fmt: skip
 _CITE = {"update": "supersedes", "retraction": "retraction"}
@@ -229,7 +230,8 @@ def _list_facts(
 def _write_context(tables: ContextTables, left_out: frozenset[str]) -> Iterator[str]:
     """Yield what is known of the source beside the event."""
     yield _write_group("localization", tables.localization)
-    yield _write_group("history", tables.history + tables.spectrum)
+    history = [row for row in tables.history if row[0] not in left_out]
+    yield _write_group("history", history + tables.spectrum)
     yield _write_group("significance", tables.significance[1:])  # the first: a unit of GCN
     if links := [row for row in tables.links if row[0] not in left_out]:
         yield _write_group("links", links)

@@ -15,13 +15,20 @@ from runtime.errors import TransientError
 from runtime.sql import Queries
 from schemas.event_json import event_to_json
 from schemas.messages import SourceEvent
-from services.alert.models import AlertHistory, LowWatermark, NewAlert, StoredAlert
+from services.alert.models import (
+    AlertHistory,
+    FirstAlert,
+    LowWatermark,
+    NewAlert,
+    StoredAlert,
+)
 
 __all__ = ["AlertTransaction", "to_stored"]
 
 _QUERIES = Queries("services.alert")
 _COLUMNS = tuple(column.name for column in fields(NewAlert))
 _MINUTE = timedelta(minutes=1)
+_FIRST = ("time_start", "freq_mhz", "stokes", "flux_jy_beam", "flux_err_jy_beam")
 # Alerts that are inserted while the next ones are built.
 _AT_ONCE = 25
 
@@ -90,7 +97,28 @@ def _follow(before: AlertHistory, family: Sequence[NewAlert]) -> AlertHistory:
         after,
         event_name=first.get("event_name", [None])[0],
         time_limit_previous=limit_time and datetime.fromisoformat(limit_time),
+        first_alert=_to_first(
+            time_start=family[0].time_start,
+            freq_mhz=first.get("flux_density_spectral_point"),
+            stokes=first.get("stokes"),
+            flux_jy_beam=first.get("peak_flux_jy"),
+            flux_err_jy_beam=first.get("peak_flux_err_jy"),
+        ),
     )
+
+
+def _to_first(
+    *,
+    time_start: datetime | None,
+    freq_mhz: float | None,
+    stokes: str | None,
+    flux_jy_beam: float | None,
+    flux_err_jy_beam: float | None,
+) -> FirstAlert | None:
+    """Return what the first alert of a family said; None: there is none, or it names no band."""
+    if time_start is None or freq_mhz is None or stokes is None:
+        return None
+    return FirstAlert(time_start, freq_mhz * 1e6, stokes, flux_jy_beam, flux_err_jy_beam)
 
 
 class AlertTransaction:
@@ -150,7 +178,8 @@ class AlertTransaction:
             values = dict(row)
             event_id = values.pop("event_id")
             values["earlier_ivorns"] = tuple(values["earlier_ivorns"])
-            self._histories[event_id] = AlertHistory(**values)
+            first = {name: values.pop(f"first_{name}") for name in _FIRST}
+            self._histories[event_id] = AlertHistory(**values, first_alert=_to_first(**first))
 
     async def find(self, event_id: str) -> StoredAlert | None:
         """Return the alert of an event, if it has one."""

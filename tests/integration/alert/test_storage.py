@@ -1,6 +1,7 @@
 """Table `alert` on a real PostgreSQL: an alert is stored once, and marked when Kafka has it."""
 
 import asyncio
+import math
 import random
 import uuid
 from collections.abc import AsyncIterator
@@ -108,6 +109,8 @@ def random_events(rng: random.Random, n: int) -> list[SourceEvent]:
                 event, trig_id=family, image_id=image, stream=f"{salt}{rng.randrange(2)}",
                 time_start=START + timedelta(seconds=rng.choice((0, 30, 59.9, 60, 90))),
                 time_limit_previous=rng.choice((None, START - timedelta(seconds=number))),
+                freq_eff_hz=rng.choice((120e6, 160e6)), stokes=rng.choice("IV"),
+                flux_peak_jy_beam=rng.choice((math.nan, 0.1 * number)),
                 earlier_trig_ids=tuple(rng.sample([f"{salt}{each}" for each in range(5)], 2)),
             )
         )  # fmt: skip
@@ -140,6 +143,7 @@ async def test_what_was_before_an_event_is_the_same_in_one_transaction_and_in_ma
     together = random_events(random.Random(seed), 24)
     alone = random_events(random.Random(seed), 24)
     before = await add_all(store, together)
+    assert {each.first_alert is None for each in before} == {True, False}
     for event, expected in zip(alone, before, strict=True):
         (found,) = await add_all(store, [event])
         assert _without_salt(found, alone) == _without_salt(expected, together)

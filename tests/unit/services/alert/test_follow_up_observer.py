@@ -28,7 +28,7 @@ from services.alert.steps.context import build_context
 from services.alert.steps.rule import weigh
 from services.alert.steps.storm import STORM, describe_storm
 from sky.geometry import separation_deg
-from tests.support.alert_contexts import full_context, looked_image, point_at
+from tests.support.alert_contexts import first_alert, full_context, looked_image, point_at
 from tests.support.follow_up_observer import (
     answer_from_avro,
     answer_from_notice,
@@ -111,7 +111,8 @@ def _many_bands(n_bands: int, **options: Any) -> Case:
         replace(band, freq_eff_hz=band.freq_eff_hz + 195312.5, limit_jy_beam=0.15937, point=_LONG)
         for band in context.bands
     ]
-    return Case("brighter", event, replace(context, bands=tuple(bands)), revision=3, **options)
+    context = replace(context, bands=tuple(bands), first_alert=first_alert())
+    return Case("brighter", event, context, revision=3, **options)
 
 
 def _two_bands() -> Case:
