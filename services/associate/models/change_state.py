@@ -101,6 +101,8 @@ class Looks:
         A detectable flux has become the expected one, exactly now.
     rise_sigma : (n,) float64
         Distance from the faint level of the looks just before [sigma]; -inf where none.
+    level, level_err : (n,) float64
+        That level, and its error; NaN where none.
     """
 
     sigma: FloatArray
@@ -116,6 +118,8 @@ class Looks:
     is_gone: BoolArray
     is_settled: BoolArray
     rise_sigma: FloatArray
+    level: FloatArray
+    level_err: FloatArray
 
 
 @dataclass(frozen=True, slots=True)

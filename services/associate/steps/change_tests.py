@@ -103,8 +103,10 @@ def add_looks(
     scatter = _scatter(state)
     sigma = np.where(has_base, (flux - expected) / np.sqrt(error**2 * scatter + base_err**2), 0.0)
     residual = np.where(has_base, (flux - expected) / np.hypot(error, base_err), 0.0)
-    rise = (flux - state["level_wmean"]) / np.hypot(error, _inverse_root(state["level_weight"]))
-    rise = np.where(state["level_n"] > 0, rise, -np.inf)
+    has_level = state["level_n"] > 0
+    level = np.where(has_level, state["level_wmean"], np.nan)
+    level_err = np.where(has_level, _inverse_root(state["level_weight"]), np.nan)
+    rise = np.where(has_level, (flux - level) / np.hypot(error, level_err), -np.inf)
     is_large = np.abs(flux - expected) >= limits.least_fraction * np.abs(expected)
     is_quiet = has_base & (np.abs(sigma) <= _QUIET_SIGMA)
 
@@ -130,6 +132,8 @@ def add_looks(
         is_gone=flux < _GONE_SIGMA * error,
         is_settled=settled & (state["base_wmean"] >= _GONE_SIGMA * error),
         rise_sigma=rise,
+        level=level,
+        level_err=level_err,
     )
 
 

@@ -85,10 +85,10 @@ def _kind_of(row: np.void, looks: Looks, each: int, *, falls: bool) -> str:
 def _test_of(looks: Looks, each: int, *, is_return: bool) -> Test:
     expected, expected_err = float(looks.expected[each]), float(looks.expected_err[each])
     window = int(looks.window[each])
-    if is_return:
-        sigma = max(float(looks.rise_sigma[each]), float(looks.sigma[each]))
-        return Test("single", sigma, expected, expected_err)
-    if window and not (looks.is_flare[each] or looks.is_below[each]):
+    if is_return and looks.rise_sigma[each] > looks.sigma[each]:
+        level, level_err = float(looks.level[each]), float(looks.level_err[each])
+        return Test("single", float(looks.rise_sigma[each]), level, level_err)
+    if window and not is_return and not (looks.is_flare[each] or looks.is_below[each]):
         return Test(f"window:{window}", float(looks.window_sigma[each]), expected, expected_err)
     return Test("single", float(looks.sigma[each]), expected, expected_err)
 

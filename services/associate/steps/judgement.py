@@ -155,8 +155,18 @@ def to_announcements(
     settings: AssociateSettings,
     builder: EventBuilder,
 ) -> list[Notification]:
-    """Return the events of looks: first ones, then updates."""
-    updates = find_updates(looks.candidates, looks.images, evidence.last_notified, settings)
+    """Return the events of looks: first ones, then updates.
+
+    What begins an episode is no update of the one before, which it cites.
+    """
+    begun = {trigger.source for trigger in (*looks.changes, *announced)}
+    updates = [
+        trigger
+        for trigger in find_updates(
+            looks.candidates, looks.images, evidence.last_notified, settings
+        )
+        if trigger.source not in begun
+    ]
     return [builder.to_notification(trigger) for trigger in [*announced, *updates]]
 
 

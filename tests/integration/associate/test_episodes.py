@@ -103,6 +103,11 @@ async def test_a_source_that_vanishes_and_returns_is_announced_both_times(
         assert gone.eta is not None
         assert gone.eta > 100
         assert back.earlier_trig_ids == (gone.trig_id,)
+        # What it was expected at is what it was while it was away: it rose by so many sigma.
+        assert back.flux_expected_jy_beam == pytest.approx(0.0, abs=0.003)
+        assert back.trigger_sigma > 20
+        # Its return is told by its own alert, and not as an update of "vanished", too.
+        assert not [each for each in case.events if each.kind == "update"]
         assert again.earlier_trig_ids == (back.trig_id, gone.trig_id)
         async with client_of(postgres_url) as client:
             listed = (
