@@ -73,7 +73,7 @@ async def add_subscription(
             409,
             f"the name {new.name} is taken; choose another one"
             if taken
-            else f"{writer.name} has {most} subscriptions already; delete one",
+            else f"{writer.name} has {most} subscriptions already; delete one{_hint(new)}",
         )
     response.headers["Location"] = f"{request.url.path}/{new.name}"
     return await _get(writer, new.name)
@@ -149,6 +149,11 @@ async def add_replay(writer: WriterParameter, new: NewReplay) -> Replay:
         raise ProblemError(409, f"a replay to {new.subscription} goes on; wait until it ends")
     (row, *_) = await writer.context.database.fetch("list_replays", name=new.subscription, limit=1)
     return Replay(**row)
+
+
+def _hint(new: NewSubscription) -> str:
+    is_topic = new.channel == "kafka"
+    return "; topics of deleted ones count until they are gone" if is_topic else ""
 
 
 async def _get(writer: Writer, name: _Name) -> Subscription:

@@ -8,7 +8,7 @@ with deleted as (
     where
         subscription.name = $1::text
         and ($2::text is null or subscription.owner = $2::text)
-    returning subscription.name, subscription.channel
+    returning subscription.name, subscription.owner, subscription.channel
 ),
 
 forgotten as (
@@ -18,11 +18,15 @@ forgotten as (
 ),
 
 retired as (
-    insert into unused_topic (name)
-    select deleted.name
+    insert into unused_topic (name, owner)
+    select
+        deleted.name,
+        deleted.owner
     from deleted
     where deleted.channel = 'kafka'
-    on conflict (name) do update set time_unused = now()
+    on conflict (name) do update set
+        time_unused = now(),
+        owner = excluded.owner
 )
 
 select deleted.name

@@ -1,5 +1,5 @@
 -- Insert a subscription that gets the alerts from now on; return no row if the name is taken, or
--- its owner has the most that one may have.
+-- its owner has the most that one may have. Topics of deleted ones count until they are gone.
 --
 -- $1   name               text
 -- $2   owner              text
@@ -14,12 +14,20 @@
 -- $11  secret             text
 -- $12  stamps             bool
 -- $13  max_subscriptions  int     of one owner [-]
--- Indexes: subscription (owner), subscription (name), the primary keys of subscriber
--- and unused_topic.
+-- Indexes: subscription (owner), subscription (name), unused_topic (owner), the primary keys of
+-- subscriber and unused_topic.
 with owned as (
-    select count(*) as n_subscriptions
+    select
+        count(*) as n_subscriptions,
+        count(*) filter (where subscription.channel = 'kafka') as n_topics
     from subscription
     where subscription.owner = $2::text
+),
+
+unused as (
+    select count(*) as n_topics
+    from unused_topic
+    where unused_topic.owner = $2::text and unused_topic.name <> $1::text
 ),
 
 inserted as (
@@ -41,7 +49,10 @@ inserted as (
         $11::text as secret,
         $12::bool as stamps
     from owned
-    where owned.n_subscriptions < $13::int
+    cross join unused
+    where
+        owned.n_subscriptions < $13::int
+        and ($9::text <> 'kafka' or owned.n_topics + unused.n_topics < $13::int)
     on conflict (name) do nothing
     returning subscription.id, subscription.name
 ),

@@ -225,9 +225,9 @@ async def test_one_has_a_limited_number(postgres_url: str) -> None:
         client.headers.update(AUTHORIZED)
         for name in [each["name"] for each in (await client.get(PATH)).json()]:
             await client.delete(f"{PATH}/{name}")
-        first = await client.post(PATH, json=new())
+        first = await client.post(PATH, json=new(channel="sse"))
         assert first.status_code == 201, first.text
-        full = await client.post(PATH, json=new())
+        full = await client.post(PATH, json=new(channel="sse"))
         assert (full.status_code, "1 subscriptions already" in full.text) == (409, True)
 
 
