@@ -69,9 +69,12 @@ def app_of(client: httpx.AsyncClient) -> FastAPI:
 
 @asynccontextmanager
 async def server(
-    postgres_url: str, *, ready_path: str = "/readyz"
+    postgres_url: str, *, ready_path: str = "/readyz", **environment: str
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
-    """Run `python -m api` on a free port; give its address and its process."""
+    """Run `python -m api` on a free port; give its address and its process.
+
+    Its settings are those of the environment, which `environment` changes.
+    """
     port = choose_port(None, taken=set())
     settings = {
         "LIVETRAP_POSTGRES__URL": postgres_url,
@@ -79,7 +82,7 @@ async def server(
         "LIVETRAP_API__REQUESTS_PER_SECOND": "1e9",
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "api", env=os.environ | settings
+        sys.executable, "-m", "api", env=os.environ | settings | environment
     )
     address = f"http://127.0.0.1:{port}"
     try:
