@@ -34,9 +34,17 @@ _NOTHING_MEASURED: dict[str, Any] = {
             "edge_distance_deg",
         )
     ),
-    **dict.fromkeys(("n_datapoints", "n_forced", "n_look_back", "quality_flags"), 0),
+    **dict.fromkeys(
+        ("n_datapoints", "n_forced", "n_look_back", "quality_flags", "n_bands", "source_number"), 0
+    ),
+    "n_episodes": 1,
+    "earlier_trig_ids": (),
     "trigger": "",
     "look_back": "",
+    "extraction_type": "blind",
+    "position_systematic_err_deg": None,
+    **dict.fromkeys(("ra_err_deg", "dec_err_deg"), math.inf),
+    **dict.fromkeys(("beam_major_deg", "beam_minor_deg", "beam_pa_deg"), math.nan),
 }  # fmt: skip
 
 
@@ -109,8 +117,5 @@ def describe_storm(
         certainty="possible",
         transient_id=0,
         source_id=0,
-        ra_err_deg=math.inf,
-        dec_err_deg=math.inf,
-        beam_major_deg=math.inf,
         note=f"{error.reason}; they wait for an operator (`livetrap alerts suppressed`)",
     )
