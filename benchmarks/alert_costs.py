@@ -70,9 +70,13 @@ class CpuMeter:
                 found[name] = found.get(name, 0.0) + times.user + times.system
         return found
 
+    def used_s(self) -> dict[str, float]:
+        """Return the CPU time between start and stop by process, without children that ended."""
+        return {name: at_s - self._before_s[name] for name, at_s in self._after_s.items()}
+
     def print_per_alert(self, n_alerts: int) -> None:
         """Print the CPU time between start and stop, by process [ms an alert]."""
-        used_s = {name: at_s - self._before_s[name] for name, at_s in self._after_s.items()}
+        used_s = self.used_s()
         costs = ", ".join(
             f"{name} {1000 * each / n_alerts:.2f}"
             for name, each in sorted(used_s.items(), key=lambda item: -item[1])

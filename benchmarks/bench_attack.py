@@ -1,8 +1,10 @@
 """What an attack on the port of subscribers costs those who follow the alerts.
 
 Starts a stack of its own with the default limits of an address, connects honest subscribers, and
-sends events at a steady pace: first in peace, then while some addresses flood the port and others
-set filters that take minutes. ``python -m benchmarks.bench_attack``.
+sends events at a steady pace: in peace, while attackers are busy with a sink beside the service,
+and while some addresses flood the port and others set filters that take minutes. What the second
+phase costs is the CPU time of the attackers, which are on this machine: the rest is the attack.
+``python -m benchmarks.bench_attack``.
 """
 
 import argparse
@@ -17,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from confluent_kafka import Producer
 
 from benchmarks.alert_costs import CpuMeter
+from benchmarks.attack_sink import attack_sink
 from benchmarks.bench_alert import (
     AUTHORITY,
     Clock,
@@ -44,6 +48,7 @@ PER_ADDRESS = 60
 SUBSCRIBER_PORT_LIMIT = "2000"
 # Attackers are connected and have been refused once.
 SETTLE_S = 10.0
+LEAST_CORES = 0.005
 
 
 def main() -> None:
@@ -54,6 +59,9 @@ def main() -> None:
     parser.add_argument("--subscribers", type=int, default=512, help="honest ones, over VTP")
     parser.add_argument("--floods", type=int, default=10, help="addresses that flood")
     parser.add_argument("--bombs", type=int, default=4, help="addresses that set filters")
+    parser.add_argument(
+        "--attacker-cores", default="", help="processors of the attackers, as in 2,3; default all"
+    )
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="livetrap-bench-"))
     os.environ["LIVETRAP_VTP__MAX_SUBSCRIBERS"] = SUBSCRIBER_PORT_LIMIT
@@ -84,10 +92,20 @@ def measure(status: dict[str, Any], options: argparse.Namespace) -> None:
     print("append to receipt [ms], memory of all processes of a service at its largest [MB]\n")
     print_header()
     run_phase("in peace", status, options, clock, batch)
-    with attackers(port, n_floods=options.floods, n_bombs=options.bombs):
-        time.sleep(SETTLE_S)
-        run_phase("under attack", status, options, clock, batch)
+    with attack_sink() as sink_port, attack(sink_port, options) as attacker:
+        run_phase("beside attackers", status, options, clock, batch, attacker=attacker)
+    with attack(port, options) as attacker:
+        run_phase("under attack", status, options, clock, batch, attacker=attacker)
     print(f"\nattack: {options.floods} + {options.bombs} addresses, {ATTACKS}")
+
+
+@contextmanager
+def attack(port: int, options: argparse.Namespace) -> Iterator[psutil.Process]:
+    """Attack a port; give the process of the attackers once they are connected."""
+    cores = [int(each) for each in options.attacker_cores.split(",") if each]
+    with attackers(port, n_floods=options.floods, n_bombs=options.bombs, cores=cores) as attacker:
+        time.sleep(SETTLE_S)
+        yield psutil.Process(attacker)
 
 
 def run_phase(
@@ -96,8 +114,12 @@ def run_phase(
     options: argparse.Namespace,
     clock: Clock,
     batch: Callable[[], dict[str, float]],
+    *,
+    attacker: psutil.Process | None = None,
 ) -> None:
     """Send alerts to everybody, and print a line for each channel."""
+    meter, started_s = CpuMeter(status), time.monotonic()
+    attacked_s = 0.0 if attacker is None else sum(attacker.cpu_times()[:2])
     with ExitStack() as running:
         peaks = running.enter_context(memory_peaks(status))
         collect = running.enter_context(
@@ -108,13 +130,23 @@ def run_phase(
         time.sleep(2)
         n_connected, heard = collect()
         load = os.getloadavg()[0]
+        meter.stop()
+        lasted_s = time.monotonic() - started_s
+        cores = {name: used_s / lasted_s for name, used_s in meter.used_s().items()}
+        if attacker is not None:
+            cores["attackers"] = (sum(attacker.cpu_times()[:2]) - attacked_s) / lasted_s
     crowd_s = [at - sent[ivorn] for ivorn in sent for at in heard.get(ivorn, [])]
     print_row(name, f"{n_connected} VTP subscribers", crowd_s, n_connected * len(sent))
     for channel in ("VTP", KAFKA, "server-sent events"):
         waits_s = [clock.heard[channel][ivorn] - at for ivorn, at in sent.items()]
         print_row(name, channel, waits_s, len(sent))
     memory = ", ".join(f"{each} {mb:.0f}" for each, mb in sorted(peaks.items()))
-    print(f"  load {load:.1f}; memory: {memory}")
+    busy = ", ".join(
+        f"{each} {share:.2f}"
+        for each, share in sorted(cores.items(), key=lambda item: -item[1])
+        if share >= LEAST_CORES
+    )
+    print(f"  load {load:.1f}; memory: {memory}; cores: {busy}", flush=True)
 
 
 def send(producer: Producer, clock: Clock, numbers: Any, *, pause_s: float) -> dict[str, float]:
@@ -147,14 +179,14 @@ def memory_peaks(status: dict[str, Any]) -> Iterator[dict[str, float]]:
 
 def print_header() -> None:
     """Print the names of the columns."""
-    print(f"{'':<14}{'channel':<24}{'received':>15}{'p50':>9}{'p99':>9}{'worst':>9}")
+    print(f"{'':<18}{'channel':<24}{'received':>15}{'p50':>9}{'p99':>9}{'worst':>9}")
 
 
 def print_row(phase: str, channel: str, waits_s: list[float], n_expected: int) -> None:
     """Print the quantiles of a channel."""
     p50, p99, worst = 1000 * np.percentile(waits_s, [50, 99, 100])
     received = f"{len(waits_s)}/{n_expected}"
-    print(f"{phase:<14}{channel:<24}{received:>15}{p50:>9.1f}{p99:>9.1f}{worst:>9.1f}", flush=True)
+    print(f"{phase:<18}{channel:<24}{received:>15}{p50:>9.1f}{p99:>9.1f}{worst:>9.1f}", flush=True)
 
 
 if __name__ == "__main__":

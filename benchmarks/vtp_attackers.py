@@ -9,7 +9,7 @@ import asyncio
 import multiprocessing
 import os
 import struct
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 
 __all__ = ["ATTACKS", "attackers"]
@@ -33,8 +33,10 @@ _Attack = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[
 
 
 @contextmanager
-def attackers(port: int, *, n_floods: int, n_bombs: int) -> Iterator[None]:
-    """Attack a port until the end of the context.
+def attackers(
+    port: int, *, n_floods: int, n_bombs: int, cores: Collection[int] = ()
+) -> Iterator[int]:
+    """Attack a port until the end of the context; give the process that does.
 
     Parameters
     ----------
@@ -42,19 +44,23 @@ def attackers(port: int, *, n_floods: int, n_bombs: int) -> Iterator[None]:
         Of subscribers, at 127.0.0.1.
     n_floods, n_bombs : int
         Addresses that flood, and that set filters; each has an address of its own [-].
+    cores : collection of int
+        Processors that the attackers have; none: all.
     """
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_run, args=(port, n_floods, n_bombs), daemon=True)
+    process = context.Process(target=_run, args=(port, n_floods, n_bombs, cores), daemon=True)
     process.start()
     try:
-        yield
+        yield int(process.pid or 0)
     finally:
         process.kill()
         process.join()
 
 
-def _run(port: int, n_floods: int, n_bombs: int) -> None:
+def _run(port: int, n_floods: int, n_bombs: int, cores: Collection[int]) -> None:
     os.nice(_NICE)
+    if cores:
+        os.sched_setaffinity(0, cores)
     asyncio.run(_attack(port, n_floods, n_bombs))
 
 
