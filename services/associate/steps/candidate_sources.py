@@ -5,23 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from schemas.messages import BoolArray, FloatArray, IntArray
-from services.associate.models.catalogue import (
-    MOMENT_COLUMNS,
-    SOURCE_DTYPE,
-    STATISTICS_DTYPE,
-    ChannelKey,
-    RowArray,
-)
-from services.associate.models.change_state import (
-    CHANGE_DTYPE,
-    ChangeLimits,
-    SourceLooks,
-    new_change_states,
-)
+from services.associate.models.catalogue import SOURCE_DTYPE, ChannelKey, RowArray
+from services.associate.models.change_state import ChangeLimits, SourceLooks
 from services.associate.models.decisions import StatisticsRows
-from services.associate.steps.change_tests import add_looks
 from services.associate.steps.image_result import ImageResult, MeasuredColumns
 from services.associate.steps.inheritance import Claims, find_heirs
+from services.associate.steps.light_curves import LightCurves
 from services.associate.steps.matching import (
     Links,
     Positions,
@@ -31,7 +20,7 @@ from services.associate.steps.matching import (
 )
 from services.associate.steps.variability import Variability, find_variability
 from sky.geometry import move, tangent_offsets
-from sky.statistics import eta, merge_moments, new_moments, update_moments, v
+from sky.statistics import eta, v
 
 __all__ = ["CandidateSources"]
 
@@ -58,15 +47,7 @@ class CandidateSources:
     def __init__(self, systematic_deg: float) -> None:
         self._systematic_deg = systematic_deg
         self.sources = np.zeros(0, _DTYPE)
-        # Per band and Stokes parameter: statistics of integrated and of peak flux of the blind
-        # points, of the flux of the forced points, the state of the tests for changes, the
-        # largest integrated flux, and how many points the database has; one row a source.
-        self._int: dict[ChannelKey, RowArray] = {}
-        self._peak: dict[ChannelKey, RowArray] = {}
-        self._forced: dict[ChannelKey, RowArray] = {}
-        self._changes: dict[ChannelKey, RowArray] = {}
-        self._int_max: dict[ChannelKey, FloatArray] = {}
-        self._n_stored: dict[ChannelKey, IntArray] = {}
+        self._curves: dict[ChannelKey, LightCurves] = {}
 
     def load(self, sources: RowArray, statistics: Mapping[ChannelKey, RowArray]) -> None:
         """Start from catalogue rows.
@@ -83,63 +64,30 @@ class CandidateSources:
         for name in SOURCE_DTYPE.names or ():
             self.sources[name] = sources[name]
         for key, table in statistics.items():
-            self._make_room(key)
             row = np.searchsorted(sources["id"], table["source_id"])
-            for kind, moments in self._moments(key):
-                n_forced = table["n_forced"]
-                moments["n"][row] = (
-                    n_forced if kind == "forced" else table["n_datapoints"] - n_forced
-                )
-                for name, column in MOMENT_COLUMNS[kind].items():
-                    moments[name][row] = table[column]
-            self._changes[key][row] = table["change_state"].view(CHANGE_DTYPE)
-            self._int_max[key][row] = table["flux_int_max_jy"]
-            self._n_stored[key][row] = table["n_datapoints"]
+            self._curves_of(key).load(row, table)
 
-    def _moments(self, key: ChannelKey) -> tuple[tuple[str, RowArray], ...]:
-        """Return the statistics of a channel by the kinds of `MOMENT_COLUMNS`."""
-        return (
-            ("int", self._int[key]), ("peak", self._peak[key]), ("forced", self._forced[key]),
-        )  # fmt: skip
+    def _curves_of(self, key: ChannelKey) -> LightCurves:
+        """Return the light curves of a channel, empty ones of a new channel."""
+        if key not in self._curves:
+            self._curves[key] = LightCurves(self.sources.size)
+        return self._curves[key]
 
-    def _make_room(self, key: ChannelKey) -> None:
-        size = self.sources.size
-        if key not in self._int:
-            self._int[key], self._peak[key] = new_moments(size), new_moments(size)
-            self._forced[key] = new_moments(size)
-            self._changes[key] = new_change_states(size)
-            self._int_max[key] = np.full(size, -np.inf)
-            self._n_stored[key] = np.zeros(size, np.int64)
+    def _in_order(self) -> list[tuple[ChannelKey, LightCurves]]:
+        """Return the channels in ascending order: what depends on it is the same each time."""
+        return [(key, self._curves[key]) for key in sorted(self._curves)]
 
     def n_created(self) -> int:
         """Return how many sources were created."""
         return int(np.count_nonzero(self.sources["is_created"]))
 
-    def _n_points(self, key: ChannelKey) -> IntArray:
-        """Return the points of each source in a channel, blind and forced."""
-        return np.asarray(self._int[key]["n"] + self._forced[key]["n"], np.int64)
-
     def changed_statistics(self, ids: IntArray) -> list[StatisticsRows]:
         """Return the statistics that the database does not have yet; `ids` of all sources."""
-        return [self._changed(key, ids) for key in sorted(self._int)]
-
-    def _changed(self, key: ChannelKey, ids: IntArray) -> StatisticsRows:
-        row = np.flatnonzero(self._n_points(key) != self._n_stored[key])
-        return self.statistics_of(key, ids, row)
+        return [curves.rows_of(key, ids, curves.changed()) for key, curves in self._in_order()]
 
     def statistics_of(self, key: ChannelKey, ids: IntArray, row: IntArray) -> StatisticsRows:
         """Return the statistics of some sources in one channel; `ids` of all sources."""
-        n_points = self._n_points(key)
-        table = np.zeros(row.size, STATISTICS_DTYPE)
-        table["source_id"] = ids[row]
-        table["n_datapoints"] = n_points[row]
-        table["n_forced"] = self._forced[key]["n"][row]
-        for kind, moments in self._moments(key):
-            for name, column in MOMENT_COLUMNS[kind].items():
-                table[column] = moments[name][row]
-        table["flux_int_max_jy"] = self._int_max[key][row]
-        table["change_state"] = self._changes[key][row].view(table.dtype["change_state"])
-        return StatisticsRows(key, table, self._n_stored[key][row] > 0)
+        return self._curves[key].rows_of(key, ids, row)
 
     def positions(self, systematic_deg: float | None = None) -> Positions:
         """Return the positions of the sources; the systematic error is a floor in quadrature.
@@ -163,7 +111,7 @@ class CandidateSources:
         systematic_deg: float | None = None,
     ) -> ImageResult:
         """Match the detections of one image, the `image`-th, and update their sources."""
-        self._make_room(key)
+        curves = self._curves_of(key)
         floor = self._systematic_deg if systematic_deg is None else systematic_deg
         detections = Positions(
             columns.ra,
@@ -185,7 +133,7 @@ class CandidateSources:
         source[primary.detection] = primary.source
         radius[primary.detection] = primary.de_ruiter_radius
         parent = np.full(n, _NO_PARENT, np.int64)
-        inherits = self._find_heirs(key, columns, kept, split)
+        inherits = _find_heirs(curves, columns, kept, split)
         parent[split.detection[inherits]] = split.source[inherits]
         first_detections = np.nonzero(source < 0)[0]
         source[first_detections] = self._create(
@@ -193,8 +141,8 @@ class CandidateSources:
         )
         self._move(columns, kept)
         self._count(kept.source, source[first_detections])
-        self._add_points(key, columns, kept.detection, kept.source)
-        self._add_points(key, columns, first_detections, source[first_detections])
+        curves.add_points(columns, kept.detection, kept.source)
+        curves.add_points(columns, first_detections, source[first_detections])
         near_known = split.detection[~inherits]
         touched = Links(
             np.concatenate([kept.detection, first_detections]),
@@ -203,37 +151,10 @@ class CandidateSources:
         )
         return ImageResult(source, radius, kept.select(~is_primary), near_known, touched)
 
-    def _find_heirs(
-        self, key: ChannelKey, columns: MeasuredColumns, kept: Links, split: Links
-    ) -> BoolArray:
-        """Return which splits inherit: their fluxes are compatible with their source's."""
-        if not split.source.size:
-            return np.zeros(0, np.bool_)
-        peak = self._peak[key]
-        known = peak["n"] > 0
-        with np.errstate(divide="ignore"):
-            known_err = 1 / np.sqrt(peak["weight"])
-        claims = [
-            Claims(
-                links.source,
-                columns.flux_peak[links.detection],
-                columns.flux_peak_err[links.detection],
-            )
-            for links in (split, kept)
-        ]
-        return find_heirs(
-            *claims,
-            known_flux=np.where(known, peak["wmean"], np.nan),
-            known_err=np.where(known, known_err, np.nan),
-        )
-
     def _create(
         self, columns: MeasuredColumns, first_detections: IntArray, parents: IntArray, image: int
     ) -> IntArray:
-        """Append a source for each first detection; a split inherits its parent's statistics.
-
-        Of blind points alone: forced points and looks of the parent may not be judged yet.
-        """
+        """Append a source for each first detection; a split inherits its parent's statistics."""
         if not first_detections.size:
             return first_detections
         first = self.sources.size
@@ -252,22 +173,8 @@ class CandidateSources:
         known = self.sources[parents[child]]
         rows["n_datapoints"][child] = known["n_datapoints"] - known["n_forced"]
         self.sources = np.concatenate([self.sources, rows])
-        for table in (self._int, self._peak):
-            for key, moments in table.items():
-                grown = new_moments(first_detections.size)
-                grown[child] = moments[parents[child]]
-                table[key] = np.concatenate([moments, grown])
-        for key, moments in self._forced.items():
-            self._forced[key] = np.concatenate([moments, new_moments(first_detections.size)])
-        for key, states in self._changes.items():
-            begun = new_change_states(first_detections.size)
-            self._changes[key] = np.concatenate([states, begun])
-        for key, largest in self._int_max.items():
-            more = np.full(first_detections.size, -np.inf)
-            more[child] = largest[parents[child]]
-            self._int_max[key] = np.concatenate([largest, more])
-            nothing = np.zeros(first_detections.size, np.int64)
-            self._n_stored[key] = np.concatenate([self._n_stored[key], nothing])
+        for curves in self._curves.values():
+            curves.append(first_detections.size, child, parents[child])
         return np.arange(first, first + first_detections.size)
 
     def _move(self, columns: MeasuredColumns, kept: Links) -> None:
@@ -296,32 +203,15 @@ class CandidateSources:
         self.sources["n_datapoints"][touched] += 1
         self.sources["is_detected"][touched] = True
 
-    def _add_points(
-        self, key: ChannelKey, columns: MeasuredColumns, detection: IntArray, source: IntArray
-    ) -> None:
-        """Add detections to the light curves of their sources."""
-        if not source.size:
-            return
-        for moments, flux, error in (
-            (self._int[key], columns.flux_int, columns.flux_int_err),
-            (self._peak[key], columns.flux_peak, columns.flux_peak_err),
-        ):
-            value, sigma = flux[detection], error[detection]
-            usable = np.isfinite(value) & np.isfinite(sigma) & (sigma > 0)
-            update_moments(moments, source[usable], value[usable], sigma[usable])
-        largest = self._int_max[key]
-        largest[source] = np.fmax(largest[source], columns.flux_int[detection])
-
     def with_positions(
         self, sources: RowArray, statistics: Mapping[ChannelKey, RowArray]
     ) -> "CandidateSources":
         """Return the sources with other positions and blind points; the rest is copied."""
         other = CandidateSources(self._systematic_deg)
         other.load(sources, statistics)
-        for key in self._forced:
-            other._make_room(key)
-            other._forced[key] = self._forced[key].copy()
-            other._changes[key] = self._changes[key].copy()
+        for key, curves in self._curves.items():
+            copied = other._curves_of(key)
+            copied.forced, copied.changes = curves.forced.copy(), curves.changes.copy()
         rows = other.sources
         rows["n_datapoints"] += self.sources["n_forced"] - rows["n_forced"]
         rows["n_forced"] = self.sources["n_forced"]
@@ -338,18 +228,13 @@ class CandidateSources:
         limits: ChangeLimits,
     ) -> SourceLooks:
         """Test sources for changes: `detection` numbers their peak fluxes [Jy/beam]."""
-        value, sigma = flux[detection], error[detection]
-        usable = np.isfinite(value) & np.isfinite(sigma) & (sigma > 0)
-        looks = add_looks(self._changes[key], source[usable], value[usable], sigma[usable], limits)
-        return SourceLooks(source[usable], detection[usable], looks)
+        return self._curves[key].look(source, detection, flux=flux, error=error, limits=limits)
 
     def add_forced(
         self, key: ChannelKey, source: IntArray, flux: FloatArray, error: FloatArray
     ) -> None:
         """Add forced points [Jy/beam] in one channel to sources, each at most once."""
-        self._make_room(key)
-        update_moments(self._forced[key], source, flux, error)
-        self._int_max[key][source] = np.fmax(self._int_max[key][source], flux)
+        self._curves_of(key).add_forced(source, flux, error)
         for name in ("n_datapoints", "n_forced"):
             self.sources[name][source] += 1
 
@@ -361,8 +246,8 @@ class CandidateSources:
         """
         best_eta, best_v = np.zeros(self.sources.size), np.zeros(self.sources.size)
         n_points = np.zeros(self.sources.size, np.int64)
-        for key in sorted(self._int):
-            moments = merge_moments(self._int[key], self._forced[key])
+        for _, curves in self._in_order():
+            moments = curves.all_points()
             value = np.where(moments["n"] >= min_points, eta(moments), 0.0)
             better = value > best_eta
             best_eta = np.where(better, value, best_eta)
@@ -374,8 +259,8 @@ class CandidateSources:
         """Return the variability of one source, by kind of flux and of points."""
         one = slice(source, source + 1)
         return find_variability(
-            (self._int[key][one], self._peak[key][one], self._forced[key][one])
-            for key in sorted(self._int)
+            (curves.blind_int[one], curves.blind_peak[one], curves.forced[one])
+            for _, curves in self._in_order()
         )
 
     @property
@@ -387,6 +272,31 @@ class CandidateSources:
         """Return the 1 sigma errors of a source's RA and Dec on the sky [deg]."""
         row = _positions_of(self.sources[source : source + 1], self._systematic_deg)
         return float(row.east_err[0]), float(row.north_err[0])
+
+
+def _find_heirs(
+    curves: LightCurves, columns: MeasuredColumns, kept: Links, split: Links
+) -> BoolArray:
+    """Return which splits inherit: their fluxes are compatible with their source's."""
+    if not split.source.size:
+        return np.zeros(0, np.bool_)
+    peak = curves.blind_peak
+    known = peak["n"] > 0
+    with np.errstate(divide="ignore"):
+        known_err = 1 / np.sqrt(peak["weight"])
+    claims = [
+        Claims(
+            links.source,
+            columns.flux_peak[links.detection],
+            columns.flux_peak_err[links.detection],
+        )
+        for links in (split, kept)
+    ]
+    return find_heirs(
+        *claims,
+        known_flux=np.where(known, peak["wmean"], np.nan),
+        known_err=np.where(known, known_err, np.nan),
+    )
 
 
 def _positions_of(rows: RowArray, floor_deg: float) -> Positions:
