@@ -92,8 +92,8 @@ class SourceRows:
         Start of the last exposure that `updated` comes from.
     detections : sequence of DetectionRows
         New rows of `detection`, of one image each.
-    shared : sequence of Columns
-        New rows of `shared_detection`, in groups.
+    shared : sequence of DetectionRows
+        New rows of `shared_detection`, by image.
     """
 
     created: Sequence[Columns] = ()
@@ -103,7 +103,7 @@ class SourceRows:
     last_time_start: datetime | None = None
     statistics: Sequence[StatisticsRows] = ()
     detections: Sequence[DetectionRows] = ()
-    shared: Sequence[Columns] = ()
+    shared: Sequence[DetectionRows] = ()
 
 
 @dataclass(frozen=True, slots=True)

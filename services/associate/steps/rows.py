@@ -155,31 +155,36 @@ def _created(
 
 
 def _detected(image: AssociatedImage, ids: RowArray, image_key: int) -> DetectionRows:
-    """Return the rows of table `detection`."""
+    """Return the rows of table `detection`, by source: its index then grows leaf by leaf."""
     result, sources = image.result, image.record.sources
+    source_id = ids[result.source]
+    order = np.argsort(source_id, kind="stable")
     return DetectionRows(
         image_key,
         image.key,
         image.metadata.time_start,
         {
-            "source_id": ids[result.source],
-            "source_number": np.arange(result.source.size, dtype=np.int32),
-            "de_ruiter_radius": result.radius,
-            **{name: getattr(sources, name) for name in MEASURED_COLUMNS},
+            "source_id": source_id[order],
+            "source_number": order.astype(np.int32),
+            "de_ruiter_radius": result.radius[order],
+            **{name: getattr(sources, name)[order] for name in MEASURED_COLUMNS},
         },
     )
 
 
-def _shared(image: AssociatedImage, ids: RowArray, image_key: int) -> Columns:
+def _shared(image: AssociatedImage, ids: RowArray, image_key: int) -> DetectionRows:
+    """Return the rows of table `shared_detection`."""
     shared = image.result.shared
-    n = shared.source.size
-    return {
-        "source_id": ids[shared.source],
-        "time_start": np.full(n, _to_datetime64(image.metadata.time_start)),
-        "image_key": np.full(n, image_key),
-        "source_number": shared.detection.astype(np.int32),
-        "de_ruiter_radius": shared.de_ruiter_radius,
-    }
+    return DetectionRows(
+        image_key,
+        image.key,
+        image.metadata.time_start,
+        {
+            "source_id": ids[shared.source],
+            "source_number": shared.detection.astype(np.int32),
+            "de_ruiter_radius": shared.de_ruiter_radius,
+        },
+    )
 
 
 def _to_datetime64(time: datetime) -> np.datetime64:

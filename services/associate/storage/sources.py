@@ -168,9 +168,15 @@ class SourceTables(Transaction):
                 **image.columns,
             )
 
-    async def insert_shared_detections(self, groups: Sequence[Columns]) -> None:
+    async def insert_shared_detections(self, images: Sequence[DetectionRows]) -> None:
         """Append measurements that belong to a second source too."""
-        await self._copy("shared_detection", groups)
+        for image in images:
+            await self._execute(
+                "insert_shared_detections",
+                image_key=image.image_key,
+                time_start=image.time_start,
+                **image.columns,
+            )
 
 
 def _statistics_of(query: str) -> list[str]:

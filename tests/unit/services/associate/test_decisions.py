@@ -110,9 +110,18 @@ def test_a_detection_of_two_sources_is_shared():
     _, decisions = decide_timestep(timestep, state)
     assert detected(decisions.sources, "source_id") == [1]
     (shared,) = decisions.sources.shared
-    assert shared["source_id"].tolist() == [2]
-    assert shared["source_number"].tolist() == [0]
+    assert shared.columns["source_id"].tolist() == [2]
+    assert shared.columns["source_number"].tolist() == [0]
     assert decisions.sources.updated["n_datapoints"].tolist() == [2, 2]
+
+
+def test_detections_are_stored_by_source_with_their_numbers_in_the_image():
+    timestep = timestep_of(image(1, [HERE, THERE]))
+    state = state_of(timestep, known_source(1, *THERE), known_source(2, *HERE))
+    _, decisions = decide_timestep(timestep, state)
+    assert detected(decisions.sources, "source_id") == [1, 2]
+    assert detected(decisions.sources, "source_number") == [1, 0]
+    assert detected(decisions.sources, "ra") == [THERE[0], HERE[0]]
 
 
 def test_a_source_that_drifts_gets_a_new_search_position_and_no_other():
