@@ -16,6 +16,7 @@ from services.associate.models.decisions import (
     StatisticsRows,
 )
 from services.associate.models.tracks import TrackRows
+from services.associate.storage.detected_ids import DetectedIds
 from services.associate.storage.forced import ForcedTables
 from services.associate.storage.images import ImageTables
 from services.associate.storage.look_backs import LookBackTables
@@ -52,6 +53,8 @@ class Catalogue(
         What searches of earlier transactions have cost; without it none has.
     waiting_ids : WaitingIds, optional
         What earlier transactions have read of the looks that wait; without it nothing.
+    detected_ids : DetectedIds, optional
+        What the last timesteps have detected; without it nothing is known.
     """
 
     def __init__(
@@ -59,9 +62,11 @@ class Catalogue(
         connection: asyncpg.pool.PoolConnectionProxy | asyncpg.Connection,
         gaps: SearchGaps | None = None,
         waiting_ids: WaitingIds | None = None,
+        detected_ids: DetectedIds | None = None,
     ) -> None:
         super().__init__(connection, gaps)
         self._waiting_ids = waiting_ids or WaitingIds()
+        self._detected_ids = detected_ids or DetectedIds()
 
     async def store(self, decisions: Decisions, topics: Topics) -> None:
         """Write everything that was decided about a timestep.
@@ -76,6 +81,8 @@ class Catalogue(
         stream_id = decisions.stream_id
         timestep_id = await self._store_images(decisions)
         await self._store_sources(stream_id, decisions.sources)
+        if timestep_id is not None:
+            self.note_detected_ids(stream_id, timestep_id, decisions.sources.detections)
         await self._store_episodes(decisions)
         for notification in decisions.notifications:
             await self.store_notification(notification, topics)

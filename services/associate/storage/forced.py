@@ -33,9 +33,14 @@ from services.associate.models.contradictions import (
     RetractionCandidate,
     StreamBands,
 )
-from services.associate.models.decisions import MonitorSource, NullDetectionRows
+from services.associate.models.decisions import (
+    DetectionRows,
+    MonitorSource,
+    NullDetectionRows,
+)
 from services.associate.models.look_back import look_back_number
 from services.associate.models.timesteps import LockedStream
+from services.associate.storage.detected_ids import DetectedIds, KnownDetections
 from services.associate.storage.transaction import Transaction
 from sky.geometry import Probes
 from sky.id_sets import is_in, unique_ids
@@ -51,6 +56,9 @@ _NO_OFFSET = SourceOffset(cluster_id="", topic="", partition=0, offset=0)
 
 class ForcedTables(Transaction):
     """Tables `null_detection`, `monitor` and `forced_gap`; forced rows of `detection`."""
+
+    # What earlier transactions have written; see `Catalogue`.
+    _detected_ids: DetectedIds
 
     async def load_null_detections(
         self,
@@ -96,13 +104,34 @@ class ForcedTables(Transaction):
         until = stream.looked_until
         if until is None:
             return np.empty(0, np.int64)
-        data = await self._fetchval(
+        known = self._detected_ids.of_stream(
+            stream.id, server_pid=self._connection.get_server_pid()
+        )
+        times = until - tolerance, until + tolerance
+        [row] = await self._fetch(
             "select_detected_ids",
             stream_id=stream.id,
-            from_time=until - tolerance,
-            to_time=until + tolerance,
+            from_time=times[0],
+            to_time=times[1],
+            known_timestep_ids=list(known.timestep_ids),
         )
-        return np.frombuffer(data or b"", ">i8").astype(np.int64)
+        if row["source_ids"] is None:
+            return known.between(*times)
+        return np.frombuffer(row["source_ids"], ">i8").astype(np.int64)
+
+    def note_detected_ids(
+        self, stream_id: int, timestep_id: int, images: Sequence[DetectionRows]
+    ) -> None:
+        """Keep what a timestep has detected for the next one."""
+        found = [
+            (image.time_start, np.asarray(image.columns["source_id"], np.int64))
+            for image in images
+        ]
+        self._detected_ids.learn(
+            stream_id,
+            KnownDetections((timestep_id,), found),
+            server_pid=self._connection.get_server_pid(),
+        )
 
     async def write_null_detections(self, stream_id: int, rows: NullDetectionRows) -> None:
         """Store for how long sources have had null detections, and delete those that ended."""

@@ -11,6 +11,7 @@ from runtime.postgres import lend_connection
 from runtime.sql import load_statement
 from services.associate.models.timesteps import Band, ExpectedChannel, StreamState
 from services.associate.storage.catalogue import Catalogue
+from services.associate.storage.detected_ids import DetectedIds
 from services.associate.storage.search_gaps import SearchGaps
 from services.associate.storage.transaction import PACKAGE
 from services.associate.storage.waiting_ids import WaitingIds
@@ -31,12 +32,13 @@ class CatalogueStore:
         self._pool = pool
         self._gaps = SearchGaps()
         self._waiting_ids = WaitingIds()
+        self._detected_ids = DetectedIds()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Catalogue]:
         """Lend the catalogue for one transaction; an error undoes all of it."""
         async with lend_connection(self._pool) as connection, connection.transaction():
-            yield Catalogue(connection, self._gaps, self._waiting_ids)
+            yield Catalogue(connection, self._gaps, self._waiting_ids, self._detected_ids)
 
     async def load_offsets(
         self, cluster_id: str, topic: str, partitions: Sequence[int]
