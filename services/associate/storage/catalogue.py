@@ -88,8 +88,7 @@ class Catalogue(
             await self.store_notification(notification, topics)
         await self.insert_look_backs(stream_id, decisions.look_backs)
         # Before the other requests: an event waits for their answers.
-        for request in decisions.look_back_requests:
-            await self.insert_request(request, topics)
+        await self.insert_requests(decisions.look_back_requests, topics)
         if decisions.tracks is not None:
             await self._store_tracks(decisions, decisions.tracks)
         if decisions.forced is not None:
@@ -209,5 +208,4 @@ class Catalogue(
         await self.write_null_detections(stream_id, forced.null_detections)
         if forced.monitor_sources:
             await self.insert_monitor_sources(stream_id, forced.monitor_sources)
-        for request in forced.requests:
-            await self.insert_request(request, topics)
+        await self.insert_requests(forced.requests, topics)

@@ -27,13 +27,19 @@ class OutboxTables(Transaction):
             time_detected=event.times.time_associated,
             event=event_to_json(event),
         )
-        await self._insert_outbox(topics.transients, event.stream, encode_source_event(event))
+        await self._insert_outbox([(topics.transients, event.stream, encode_source_event(event))])
 
-    async def insert_request(self, image_request: ImageRequest, topics: Topics) -> None:
-        """Leave a request for forced photometry for Kafka."""
-        key = image_message_key(image_request.request.stream, image_request.freq_eff_hz)
+    async def insert_requests(self, requests: Sequence[ImageRequest], topics: Topics) -> None:
+        """Leave requests for forced photometry for Kafka, in their order."""
         await self._insert_outbox(
-            topics.forced_requests, key, encode_forced_request(image_request.request)
+            [
+                (
+                    topics.forced_requests,
+                    image_message_key(each.request.stream, each.freq_eff_hz),
+                    encode_forced_request(each.request),
+                )
+                for each in requests
+            ]
         )
 
     async def insert_stamp_request(
@@ -41,7 +47,7 @@ class OutboxTables(Transaction):
     ) -> None:
         """Leave a request for stamps of an image of a frequency [Hz] for Kafka."""
         key = image_message_key(request.stream, freq_eff_hz)
-        await self._insert_outbox(topics.stamp_requests, key, encode_stamp_request(request))
+        await self._insert_outbox([(topics.stamp_requests, key, encode_stamp_request(request))])
 
     async def retract_transient(self, retraction: Retraction, topics: Topics) -> None:
         """Retract a transient that this transaction has locked: state, event and message."""
@@ -62,13 +68,12 @@ class OutboxTables(Transaction):
         [row] = await self._fetch("lock_outbox")
         return bool(row["is_acquired"])
 
-    async def fetch_outbox(self, limit: int) -> list[asyncpg.Record]:
-        """Return the next messages for Kafka, oldest first."""
-        return await self._fetch("fetch_outbox", limit=limit)
+    async def take_outbox(self, limit: int) -> list[asyncpg.Record]:
+        """Take the next messages for Kafka, oldest first; undone, they are there again."""
+        return await self._fetch("take_outbox", limit=limit)
 
-    async def delete_outbox(self, ids: Sequence[int]) -> None:
-        """Delete messages that Kafka has."""
-        await self._execute("delete_outbox", id=list(ids))
-
-    async def _insert_outbox(self, topic: str, key: str, value: bytes) -> None:
-        await self._execute("insert_outbox", topic=topic, key=key, value=value)
+    async def _insert_outbox(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
+        """Leave messages, by topic, key and value."""
+        if messages:
+            topics, keys, values = zip(*messages, strict=True)
+            await self._execute("insert_outbox", topic=topics, key=keys, value=values)

@@ -122,7 +122,7 @@ class CatalogueStore:
 
     @asynccontextmanager
     async def lend_outbox(self, limit: int) -> AsyncIterator[list[asyncpg.Record] | None]:
-        """Lend the next messages for Kafka, oldest first; delete them if the block succeeds.
+        """Lend the next messages for Kafka, oldest first; they are gone if the block succeeds.
 
         One associator has them at a time: two would send each twice, or in another order.
 
@@ -137,13 +137,7 @@ class CatalogueStore:
             With `id`, `topic`, `key`, `value`; None if another associator has them now.
         """
         async with self.transaction() as catalogue:
-            if not await catalogue.lock_outbox():
-                yield None
-                return
-            rows = await catalogue.fetch_outbox(limit)
-            yield rows
-            if rows:
-                await catalogue.delete_outbox([row["id"] for row in rows])
+            yield await catalogue.take_outbox(limit) if await catalogue.lock_outbox() else None
 
     async def _fetch(self, query: str, **values: object) -> list[asyncpg.Record]:
         statement = load_statement(PACKAGE, query)

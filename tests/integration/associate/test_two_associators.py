@@ -10,6 +10,10 @@ from pydantic import SecretStr
 from runtime.errors import TransientError
 from runtime.postgres import create_pool
 from runtime.settings import PostgresSettings
+from schemas.codec import decode_forced_request
+from schemas.messages import ForcedRequest, PositionColumns, SourceOffset
+from schemas.topics import Topics
+from services.associate.models.decisions import ImageRequest
 from services.associate.storage import CatalogueStore
 
 N_MESSAGES, BATCH = 60, 7
@@ -66,3 +70,25 @@ async def test_what_kafka_did_not_take_stays(pool: asyncpg.Pool) -> None:
     async with store.lend_outbox(N_MESSAGES) as rows:
         assert rows is not None
         assert len(rows) == N_MESSAGES
+
+
+@pytest.mark.parametrize("n_messages", [0, 1, BATCH, 3 * BATCH + 1])
+async def test_requests_leave_in_the_order_of_their_images(
+    pool: asyncpg.Pool, n_messages: int
+) -> None:
+    images = [f"{7 * number % 97:064d}" for number in range(n_messages)]
+    store = CatalogueStore(pool)
+    await pool.execute("truncate outbox")
+    async with store.transaction() as catalogue:
+        await catalogue.insert_requests([request_of(each) for each in images], Topics())
+    sent: list[bytes] = []
+    while len(sent) < n_messages:
+        async with store.lend_outbox(BATCH) as rows:
+            assert rows
+            sent += [row["value"] for row in rows]
+    assert [decode_forced_request(each).image_id for each in sent] == images
+
+
+def request_of(image_id: str) -> ImageRequest:
+    source = SourceOffset("cluster", "images-v1", 0, 1)
+    return ImageRequest(150e6, ForcedRequest(image_id, "stream", source, PositionColumns()))
