@@ -39,23 +39,36 @@ def pairs_within(
     slice of that list. Up to some thousands of points this is as fast as the k-d tree of
     scipy.spatial, whose import takes half a second of each start of a service.
     """
-    usable = np.flatnonzero(np.isfinite(points).all(axis=1))
-    usable_others = np.flatnonzero(np.isfinite(others).all(axis=1))
+    usable, columns = _finite(points)
+    usable_others, columns_of_others = _finite(others)
     if not usable.size or not usable_others.size:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    axes = np.argsort(-np.ptp(others[usable_others], axis=0))
-    order = usable_others[np.argsort(others[usable_others, axes[0]])]
-    columns = [(points[usable, axis], others[order, axis]) for axis in axes]
+    spread = [float(values.max() - values.min()) for values in columns_of_others]
+    axes = np.argsort([-each for each in spread])
+    order = np.argsort(columns_of_others[axes[0]])
+    by_axis = [(columns[axis], columns_of_others[axis][order]) for axis in axes]
     near = [
-        _select_near(columns, *candidates, radius)
-        for candidates in _find_candidates(*columns[0], radius)
+        _select_near(by_axis, *candidates, radius)
+        for candidates in _find_candidates(*by_axis[0], radius)
     ]
     point, other = (
         usable[np.concatenate([p for p, _ in near])],
-        order[np.concatenate([q for _, q in near])],
+        usable_others[order[np.concatenate([q for _, q in near])]],
     )
-    by_index = np.lexsort((other, point))
+    by_index = np.argsort(point * len(others) + other)
     return point[by_index], other[by_index]
+
+
+def _finite(points: FloatArray) -> tuple[IntArray, list[FloatArray]]:
+    """Return which points are finite, and their coordinates axis by axis."""
+    columns = [np.ascontiguousarray(column) for column in points.T]
+    is_finite = np.isfinite(columns[0])
+    for column in columns[1:]:
+        is_finite &= np.isfinite(column)
+    usable = np.flatnonzero(is_finite)
+    if usable.size < len(points):
+        columns = [column[usable] for column in columns]
+    return usable, columns
 
 
 def _find_candidates(
@@ -64,8 +77,11 @@ def _find_candidates(
     """Yield, in blocks, the pairs of indices whose values differ by no more than the radius."""
     reach = radius * _WIDER
     low, high = np.nextafter(value - reach, -np.inf), np.nextafter(value + reach, np.inf)
-    first = np.searchsorted(in_order, low, side="left")
-    count = np.searchsorted(in_order, high, side="right") - first
+    by_value = np.argsort(value)  # sorted needles are found faster
+    first, last = np.empty((2, value.size), np.int64)
+    first[by_value] = np.searchsorted(in_order, low[by_value], side="left")
+    last[by_value] = np.searchsorted(in_order, high[by_value], side="right")
+    count = last - first
     ends = np.cumsum(count)
     blocks = np.split(np.arange(value.size), np.flatnonzero(np.diff(ends // _BLOCK)) + 1)
     for block in blocks:
@@ -79,8 +95,10 @@ def _select_near(
 ) -> tuple[IntArray, IntArray]:
     """Return the candidates whose distance in all columns is within the radius."""
     squares = np.zeros(point.size)
-    for values, values_of_others in columns:
+    for axis, (values, values_of_others) in enumerate(columns):
         squares += (values[point] - values_of_others[other]) ** 2
-        near = squares <= radius * radius
+        if axis == 0 and len(columns) > 1:
+            continue  # candidates are near along this one
+        near = np.flatnonzero(squares <= radius * radius)
         point, other, squares = point[near], other[near], squares[near]
     return point, other
