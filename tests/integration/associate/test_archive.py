@@ -43,6 +43,17 @@ async def archived(case: Associator) -> list[dict[str, object]]:
     )
 
 
+async def count_orphans(case: Associator) -> int:
+    """Return how many rows that no foreign key guards belong to nothing."""
+    [row] = await case.rows(
+        "select (select count(*) from source_band where source_id not in (select id from source)"
+        " or band_id not in (select id from band))"
+        " + (select count(*) from null_detection where stream_id not in (select id from stream)"
+        " or source_id not in (select id from source)) as n"
+    )
+    return int(row["n"])
+
+
 async def test_false_peaks_leave_the_catalogue_and_true_sources_stay(postgres_url: str) -> None:
     rng = np.random.default_rng(5)
     true = places(rng, N_TRUE)
@@ -68,6 +79,10 @@ async def test_false_peaks_leave_the_catalogue_and_true_sources_stay(postgres_ur
         gone = await archived(case)
         assert len(gone) >= 0.8 * n_false
         assert all(row["snr_forced"] < 5 for row in gone)
+        assert await count_orphans(case) == 0
+        assert await case.rows("select from source_band limit 1")
+        await case.rows("select delete_stream(id) from stream where name = $1", case.stream)
+        assert await count_orphans(case) == 0
 
 
 @pytest.mark.parametrize(

@@ -115,3 +115,14 @@ async def _multiply(connection: asyncpg.Connection, table: str) -> None:
         "generate_series(1, 50000) as copy"
     )
     await connection.execute(f"analyze {table}")
+
+
+@pytest.mark.parametrize("table", ["source_band", "null_detection"])
+async def test_no_row_of_a_hot_table_is_checked_against_another(
+    case: Associator, table: str
+) -> None:
+    keys = await case.rows(
+        "select conname from pg_constraint where contype = 'f' and conrelid = $1::text::regclass",
+        table,
+    )
+    assert keys == []
