@@ -107,17 +107,13 @@ class ForcedTables(Transaction):
         known = self._detected_ids.of_stream(
             stream.id, server_pid=self._connection.get_server_pid()
         )
-        times = until - tolerance, until + tolerance
-        [row] = await self._fetch(
-            "select_detected_ids",
-            stream_id=stream.id,
-            from_time=times[0],
-            to_time=times[1],
-            known_timestep_ids=list(known.timestep_ids),
-        )
-        if row["source_ids"] is None:
-            return known.between(*times)
-        return np.frombuffer(row["source_ids"], ">i8").astype(np.int64)
+        times = {"from_time": until - tolerance, "to_time": until + tolerance}
+        rows = await self._fetch("select_timestep_ids", stream_id=stream.id, **times)
+        if [row["id"] for row in rows] == list(known.timestep_ids):
+            return known.between(**times)
+        # Apart from the statement above: this one is planned anew each time, for its partition.
+        data = await self._fetchval("select_detected_ids", stream_id=stream.id, **times)
+        return np.frombuffer(data or b"", ">i8").astype(np.int64)
 
     def note_detected_ids(
         self, stream_id: int, timestep_id: int, images: Sequence[DetectionRows]
