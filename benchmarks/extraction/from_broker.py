@@ -27,10 +27,10 @@ from schemas.topics import Topics
 from tests.support.own_broker import own_broker
 
 _SOURCES_A_PIXEL = 200 / 1024**2
-_WARM_UP, _IMAGES = 6, 20
-# The file of pixels that have left memory is written a second time before the measurement begins:
-# the first time the system has to find memory for it.
-_IMAGES_ON_DISK = 3
+_WARM_UP, _IMAGES = 3, 20
+# Before the measurement begins the memory of recent images is full, and the file of those that
+# have left it is written a second time: the first time the system has to find memory for it.
+_RECENT_BYTES, _IMAGES_ON_DISK = 48_000_000, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ def measure(side_px: int) -> list[Usage]:
         producer = create_producer(kafka)
         with _extractor(kafka, Path(folder), disk_bytes=_IMAGES_ON_DISK * len(data)) as process:
             used = []
-            for number in range(_WARM_UP + _IMAGES):
+            n_warm_up = _WARM_UP + _RECENT_BYTES // len(data) + _IMAGES_ON_DISK
+            for number in range(n_warm_up + _IMAGES):
                 before = _usage(process)
                 # Padding makes each a file of its own.
                 image = OutMessage(Topics().images, b"night:150MHz", data + b"%9d" % number)
@@ -74,7 +75,7 @@ def measure(side_px: int) -> list[Usage]:
                 _wait_for_record(reader)
                 used.append(_difference(before, _usage(process)))
         reader.close()
-    return used[_WARM_UP:]
+    return used[n_warm_up:]
 
 
 @contextmanager
