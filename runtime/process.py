@@ -52,7 +52,7 @@ __all__ = [
     "log_started",
     "process_message",
     "run_service",
-    "run_transform",
+    "run_worker",
 ]
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -202,7 +202,7 @@ class _LostBooks:
             self._results.send(each, _reject_twice(handler, each, error))
 
 
-def run_transform(
+def run_worker(
     *,
     consumer: CheckedConsumer,
     producer: Producer,

@@ -8,7 +8,7 @@ from runtime.postgres import DatabaseProbe, create_pool
 from runtime.process import MessageHandler, run_service
 from runtime.settings import ArchiveProcessSettings
 from runtime.stop_flag import StopFlag
-from runtime.transform import Transform
+from runtime.worker import Worker
 from services.archive.handlers import RecordHandler
 from services.archive.steps.archiving import Archiver
 from services.archive.steps.retention import ArchiveRetention
@@ -29,32 +29,32 @@ def _run(settings: ArchiveProcessSettings, stop: StopFlag) -> None:
     if settings.archive.url is None:
         raise SettingsError("LIVETRAP_ARCHIVE__URL is not set: there is nothing to archive to")
     store = ImageStore(settings.archive)
-    transform = Transform(
+    worker = Worker(
         settings,
         stop,
         group=_GROUP,
         probes=[DatabaseProbe(settings.postgres).check, store.find_failure],
     )
     with asyncio.Runner() as runner:
-        _archive(settings, transform, store, runner)
+        _archive(settings, worker, store, runner)
 
 
 def _archive(
     settings: ArchiveProcessSettings,
-    transform: Transform,
+    worker: Worker,
     store: ImageStore,
     runner: asyncio.Runner,
 ) -> None:
-    pool = transform.retry.retry_until_success(
+    pool = worker.retry.retry_until_success(
         lambda: runner.run(create_pool(settings.postgres, service="archive"))
     )
     rows = ArchivedImages(pool, runner)
-    paused = transform.attempts.paused
+    paused = worker.attempts.paused
     archiver = Archiver(
         store,
         rows,
-        transform.fetch,
-        images=(transform.cluster_id, transform.topics.images),
+        worker.fetch,
+        images=(worker.cluster_id, worker.topics.images),
         wait=paused,
         max_bytes=settings.ingest.max_image_bytes,
     )
@@ -66,8 +66,8 @@ def _archive(
         every_s=settings.archive.retention_every_s,
     )
     handler = RecordHandler(archiver, rows, retention, paused)
-    transform.run(
-        {transform.topics.detections: MessageHandler(handler.on_record, handler.on_rejected)},
+    worker.run(
+        {worker.topics.detections: MessageHandler(handler.on_record, handler.on_rejected)},
         timeout_s=settings.archive.timeout_s,
         when_idle=retention.delete_if_due,
     )

@@ -5,7 +5,7 @@ from runtime.memory import reuse_large_blocks
 from runtime.process import MessageHandler, run_service
 from runtime.settings import ExtractProcessSettings
 from runtime.stop_flag import StopFlag
-from runtime.transform import Transform
+from runtime.worker import Worker
 from services.extract.handlers.forced import ForcedHandler
 from services.extract.handlers.images import ImageHandler
 from services.extract.handlers.stamps import StampHandler
@@ -26,22 +26,22 @@ def main() -> None:
 
 
 def _run(settings: ExtractProcessSettings, stop: StopFlag) -> None:
-    transform = Transform(settings, stop, group=_GROUP)
-    topics, cluster_id = transform.topics, transform.cluster_id
+    worker = Worker(settings, stop, group=_GROUP)
+    topics, cluster_id = worker.topics, worker.cluster_id
     measurer = ImageMeasurer(settings.extract, settings.ingest, disk=state_dir())
     images = ImageHandler(
         measurer, topics, cluster_id, splits_cubes=settings.ingest.cubes == "split"
     )
-    photometry = ForcedPhotometry(measurer, transform.fetch, topics.images, cluster_id)
+    photometry = ForcedPhotometry(measurer, worker.fetch, topics.images, cluster_id)
     forced = ForcedHandler(photometry, topics)
     cutter = StampCutter(
         measurer,
-        ImagesAgain(transform.fetch, topics.images, cluster_id),
+        ImagesAgain(worker.fetch, topics.images, cluster_id),
         side_px=settings.extract.stamp_px,
     )
     stamps = StampHandler(cutter, topics)
     # A request has the key of its image: it comes to the worker that has the pixels in memory.
-    transform.run(
+    worker.run(
         {
             topics.images: MessageHandler(images.on_image, images.on_rejected, measurer.reset),
             # New images first: a request whose image must be read again takes as long as one.

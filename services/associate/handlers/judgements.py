@@ -11,7 +11,7 @@ from runtime.settings import AssociateSettings
 from schemas.topics import Topics
 from services.associate.handlers.contradictions import Contradictions
 from services.associate.handlers.look_back_verdicts import LookBackVerdicts
-from services.associate.handlers.moving import retract_members
+from services.associate.handlers.moving_objects import retract_members
 from services.associate.metrics import GIVEN_UP
 from services.associate.models.evidence import Evidence, Questions
 from services.associate.models.waiting import ReadyLooks, WaitingTimestep

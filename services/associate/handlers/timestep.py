@@ -11,7 +11,7 @@ from schemas.messages import IntArray
 from schemas.topics import Topics
 from services.associate.errors import UndecidedError
 from services.associate.handlers.judgements import Judge, load_judgement_evidence
-from services.associate.handlers.moving import retract_members
+from services.associate.handlers.moving_objects import retract_members
 from services.associate.models.catalogue import NO_NULL_DETECTIONS, SOURCE_DTYPE, CatalogueState
 from services.associate.models.contradictions import JudgementTimes
 from services.associate.models.decisions import Decisions

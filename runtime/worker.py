@@ -1,4 +1,4 @@
-"""The start of a service that turns messages into messages, and its end."""
+"""A worker: a service that turns messages into messages, from its start to its end."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,20 +15,20 @@ from runtime.kafka import (
     fetch_cluster_id,
 )
 from runtime.metrics import serve_metrics
-from runtime.process import MessageHandler, run_transform
+from runtime.process import MessageHandler, run_worker
 from runtime.retry import RetryPolicy
 from runtime.settings import WorkerSettings
 from runtime.stop_flag import StopFlag
 from schemas.topics import Topics
 
-__all__ = ["Transform"]
+__all__ = ["Worker"]
 
 # Each answer without a message costs this process and the broker.
 _FETCH_WAIT_MS = 500
 
 
-class Transform:
-    """What such a service has before its handlers are made; it waits for Kafka.
+class Worker:
+    """What a worker has before its handlers are made; it waits for Kafka.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Transform:
         timeout_s: float,
         when_idle: Callable[[], None] = lambda: None,
     ) -> None:
-        """Handle messages until the stop flag is set, as `run_transform` does.
+        """Handle messages until the stop flag is set, as `run_worker` does.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class Transform:
         when_idle : callable
             Called while no message comes.
         """
-        run_transform(
+        run_worker(
             consumer=create_consumer(
                 self._settings.kafka, group=self._group, fetch_wait_ms=_FETCH_WAIT_MS
             ),
