@@ -27,7 +27,7 @@ ImageHash = Annotated[
 @alerts.command("list")
 def list_alerts(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="TrigID or ivorn (default: all)")
+        str | None, typer.Argument(metavar="NAME", help="TrigID or ivorn (default: all)")
     ] = None,
     *,
     limit: Annotated[int, typer.Option(min=1, help="Largest number of alerts")] = 50,
@@ -131,7 +131,7 @@ def send_test(
 def retract_alert(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="TrigID, ivorn, or number of a transient"),
+        typer.Argument(metavar="NAME", help="TrigID, ivorn, or number of a transient"),
     ] = None,
     *,
     image: ImageHash = None,
@@ -181,7 +181,7 @@ def list_suppressed_events(
 def release_events(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[EVENT]", help="As `livetrap alerts suppressed` shows, or TrigID"),
+        typer.Argument(metavar="EVENT", help="As `livetrap alerts suppressed` shows, or TrigID"),
     ] = None,
     *,
     image: ImageHash = None,

@@ -74,7 +74,7 @@ def show_dead_letter(
 def redrive_dead_letters(
     positions: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[POSITION...]", help="As `livetrap dead-letters list` shows"),
+        typer.Argument(metavar="POSITION", help="As `livetrap dead-letters list` shows"),
     ] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Every dead letter")] = False,

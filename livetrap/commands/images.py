@@ -100,9 +100,7 @@ Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files measured a
 
 
 def ingest(
-    paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Files, folders or patterns")
-    ],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Files, folders or patterns")],
     *,
     stream: Annotated[
         str | None, typer.Option(help="Name of the stream (default: the TELESCOP card)")
@@ -160,7 +158,7 @@ def simulate(context: typer.Context) -> int:
 
 
 def extract(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="FITS images")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="FITS images")],
     *,
     detection_threshold: DetectionThreshold = 8.0,
     analysis_threshold: AnalysisThreshold = 3.0,

@@ -78,7 +78,10 @@ def list_all(
 
 @monitors.command("delete")
 def delete(
-    ids: Annotated[list[int], typer.Argument(metavar="ID...", min=1, help="As `list` shows them")],
+    ids: Annotated[
+        list[int],
+        typer.Argument(metavar="ID", min=1, help="As `livetrap monitors list` shows them"),
+    ],
     *,
     data_dir: DataDir = None,
 ) -> None:

@@ -23,7 +23,7 @@ rules = typer.Typer(
 )
 RuleFile = Annotated[
     Path | None,
-    typer.Argument(metavar="[FILE]", help="TOML file (default: the rules that LiveTrap has)"),
+    typer.Argument(metavar="FILE", help="TOML file (default: the rules that LiveTrap has)"),
 ]
 
 

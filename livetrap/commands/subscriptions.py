@@ -15,7 +15,9 @@ subscriptions = typer.Typer(
     no_args_is_help=True,
     help="List, add, try, delete and replay subscriptions with a filter of their own.",
 )
-_Name = Annotated[str, typer.Argument(metavar="NAME", help="As `subscriptions list` shows")]
+_Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="As `livetrap subscriptions list` shows")
+]
 _Rule = Annotated[str, typer.Option(help="Expression of the rule language; default: all alerts")]
 _Cone = Annotated[
     tuple[float, float, float] | None,

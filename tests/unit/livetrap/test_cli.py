@@ -63,6 +63,16 @@ def test_every_option_is_explained(path: str) -> None:
         assert getattr(parameter, "help", None), parameter.name
 
 
+@pytest.mark.parametrize("path", COMMANDS)
+def test_the_usage_marks_once_what_may_be_left_out_or_repeated(
+    path: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERMINAL_WIDTH", "400")
+    assert run([*path.split(), "--help"]) == 0
+    (usage,) = (line for line in capsys.readouterr().out.splitlines() if "Usage:" in line)
+    assert not re.search(r"\[\[|\.\.\.[]}]*\.\.\.", usage), usage
+
+
 def help_texts(path: str) -> list[str]:
     """Return what a command says of itself and of its parameters."""
     command = COMMANDS[path]
