@@ -22,9 +22,10 @@ _FIRST_DELAY_S = 10.0
 _REMEMBERED_DELAYS = 64
 # An image is of use for so many times the longest delay of the last requests.
 _DELAYS_KEPT = 4.0
-# Requests come in the order of the images, but for those of several streams: one that is newer
-# than all that were asked for is of use for so long, however soon requests came before [s].
-_UNASKED_KEPT_S = 60.0
+# Who has asked for an image that had left memory may fall behind again in this time [s]. In it an
+# image that is newer than all that were asked for is of use for so long, however soon the last
+# requests came: they come in the order of the images, but for those of several streams [s].
+_BEHIND_S, _UNASKED_KEPT_S = 300.0, 60.0
 # On disk are the pixels; the sources of an image stay in memory, some ten kilobytes.
 _MOST_ON_DISK = 2000
 # Names of images that were here, 150 bytes each.
@@ -43,7 +44,7 @@ class RecentImages:
     """The latest images, up to a limit of memory, then of disk.
 
     Pixels go to disk only while requests come so late that their images have left memory: when a
-    service is behind, or has asked for none that is newer.
+    service is behind, or was and has asked for none that is newer.
 
     Parameters
     ----------
@@ -74,8 +75,9 @@ class RecentImages:
         self._on_disk: OrderedDict[str, _Kept] = OrderedDict()
         self._file = PixelFile(folder, max_disk_bytes) if folder and max_disk_bytes else None
         self._delays_s: deque[float] = deque(maxlen=_REMEMBERED_DELAYS)
-        # When the newest of the images that were asked for was put.
-        self._newest_asked_s = -math.inf
+        # When the newest of the images that were asked for was put, and until when who asks is
+        # taken to be behind.
+        self._newest_asked_s = self._behind_until_s = -math.inf
         self._limiter = RateLimiter()
 
     def put(self, image_id: str, extracted: ExtractedImage) -> None:
@@ -102,6 +104,8 @@ class RecentImages:
     def get(self, image_id: str) -> ExtractedImage | None:
         """Return an image, or None if it is not kept."""
         kept = self._images.get(image_id) or self._on_disk.get(image_id)
+        if image_id not in self._images and image_id in self._names:
+            self._behind_until_s = self._clock() + _BEHIND_S
         if kept is None:
             # Later than everything that is kept.
             self._delays_s.append(self._longest_kept_s())
@@ -152,9 +156,11 @@ class RecentImages:
     def _is_wanted(self, kept: _Kept) -> bool:
         """Return whether a request for an image may still come."""
         age_s = self._clock() - kept.put_s
-        is_unasked = kept.put_s > self._newest_asked_s
         delay_s = max(self._delays_s, default=_FIRST_DELAY_S)
-        return age_s < _DELAYS_KEPT * delay_s or (is_unasked and age_s < _UNASKED_KEPT_S)
+        if age_s < _DELAYS_KEPT * delay_s:
+            return True
+        is_unasked = kept.put_s > self._newest_asked_s
+        return is_unasked and age_s < _UNASKED_KEPT_S and self._clock() < self._behind_until_s
 
     def _move_to_disk(self, image_id: str, kept: _Kept | None) -> None:
         if self._file is None or kept is None or not self._is_wanted(kept):

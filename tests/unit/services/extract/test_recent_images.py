@@ -113,18 +113,35 @@ def test_a_request_that_comes_too_late_makes_images_stay(
     assert numbers_of(recent, images) == list(range(8))
 
 
-def test_images_that_nobody_has_asked_for_yet_stay_however_soon_requests_came_before(
-    images: list[ExtractedImage], tmp_path: Path
+@pytest.mark.parametrize(
+    ("was_behind", "silence_s", "expected"),
+    [
+        (True, 1.0, list(range(4, 8))),
+        # An hour later, and where requests have never come late, the disk is left alone.
+        (True, 3600.0, [6, 7]),
+        (False, 1.0, [6, 7]),
+    ],
+)
+def test_who_was_behind_finds_what_was_not_asked_for_yet(
+    images: list[ExtractedImage],
+    tmp_path: Path,
+    *,
+    was_behind: bool,
+    silence_s: float,
+    expected: list[int],
 ) -> None:
     clock = Clock()
     recent = keeper(tmp_path, clock, n_in_memory=2, n_on_disk=8)
-    recent.put("0", images[0])
+    put_all(recent, images[:4])
+    assert recent.get("0" if was_behind else "3") is not None
+    clock.now_s += silence_s
+    recent.put("3", images[3])
     for _ in range(100):
-        assert recent.get("0") is not None
-    for number, image in enumerate(images[1:], 1):
+        assert recent.get("3") is not None
+    for number, image in enumerate(images[4:], 4):
         clock.now_s += 1.0
         recent.put(str(number), image)
-    assert numbers_of(recent, images) == list(range(1, 8))
+    assert [number for number in numbers_of(recent, images) if number > 3] == expected
 
 
 @pytest.mark.parametrize("folder", [None, Path("/dev/null/no-folder")])
