@@ -317,6 +317,7 @@ def _next_message(
         pace.stay_awake()
         if not deferred.takes(messages[0]):
             return messages[0]
+    deferred.note_pause()
     return deferred.pop() if deferred else None
 
 

@@ -1,7 +1,8 @@
 """Hold back messages of low priority; while others wait they have a share of the time."""
 
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -10,17 +11,19 @@ from runtime.kafka.consuming import InMessage
 __all__ = ["DeferredMessages"]
 
 _MOST_MESSAGES = 200
-# While others wait, of the time that these take.
-_SHARE = 0.25
-# Neither is more time saved up, nor is more owed, as what is done while nothing waits costs
-# nobody [s].
-_MOST_SAVED_S = 1.0
+# Once others have waited without a pause for so long [s], the messages held here have a share of
+# the time that these take.
+_STARVED_S, _SHARE = 0.25, 0.25
+# Neither is more time saved up, so that others wait no longer, nor is more owed, as what is done
+# while nothing waits costs nobody [s].
+_MOST_SAVED_S, _MOST_OWED_S = 0.1, 1.0
 
 
 class DeferredMessages:
     """Messages of low priority in the order of their topics, then of their arrival.
 
-    While others wait they have a share of the time: who waits for an answer is slow, not stopped.
+    While others wait without a pause they have a share of the time: who waits for an answer is
+    slow, not stopped.
 
     At a limit of a topic its partitions are paused, so that its messages stay on the broker; at
     half of it they are resumed.
@@ -33,16 +36,26 @@ class DeferredMessages:
         Topics of low priority, the higher one first.
     limit : int
         How many of each are held.
+    clock : callable
+        Returns the time [s].
     """
 
     def __init__(
-        self, consumer: Consumer, topics: Sequence[str], *, limit: int = _MOST_MESSAGES
+        self,
+        consumer: Consumer,
+        topics: Sequence[str],
+        *,
+        limit: int = _MOST_MESSAGES,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._consumer = consumer
         self._limit = limit
         self._messages: dict[str, deque[InMessage]] = {topic: deque() for topic in topics}
         self._paused: set[str] = set()
         self._saved_s = 0.0
+        self._clock = clock
+        # When the first one was held back, or when no other message waited.
+        self._paused_s = clock()
 
     def __len__(self) -> int:
         return sum(map(len, self._messages.values()))
@@ -52,6 +65,8 @@ class DeferredMessages:
         held = self._messages.get(message.topic)
         if held is None:
             return False
+        if not self:
+            self._paused_s = self._clock()
         held.append(message)
         if len(held) >= self._limit:
             # Again with each one beyond the limit: partitions may have been assigned since.
@@ -61,12 +76,17 @@ class DeferredMessages:
 
     def is_due(self) -> bool:
         """Return whether one is handled before others that wait."""
-        return self._saved_s > 0 and len(self) > 0
+        is_starved = self._clock() - self._paused_s > _STARVED_S
+        return self._saved_s > 0 and len(self) > 0 and is_starved
+
+    def note_pause(self) -> None:
+        """Note that no message of another topic waits."""
+        self._paused_s = self._clock()
 
     def add_time(self, topic: str, seconds: float) -> None:
         """Note how long a message took: one of another topic gives time to those held here."""
         gained_s = -seconds if topic in self._messages else _SHARE * seconds
-        self._saved_s = min(max(self._saved_s + gained_s, -_MOST_SAVED_S), _MOST_SAVED_S)
+        self._saved_s = min(max(self._saved_s + gained_s, -_MOST_OWED_S), _MOST_SAVED_S)
 
     def put_back(self, message: InMessage) -> None:
         """Hold a message that is not finished; it comes before the others of its topic."""

@@ -110,23 +110,45 @@ def test_images_come_first_and_all_come_in_the_order_of_their_partition(
 def test_while_images_wait_requests_have_a_quarter_of_their_time(
     image_s: float, request_s: float, n_before: int
 ) -> None:
+    now_s = [0.0]
     consumer = FakeConsumer(["images", "requests"])
-    deferred = DeferredMessages(consumer, ["requests"])  # type: ignore[arg-type]
+    deferred = DeferredMessages(consumer, ["requests"], clock=lambda: now_s[0])  # type: ignore[arg-type]
     for _ in range(n_before):
         deferred.add_time("requests", 10.0)
+    deferred.takes(InMessage("requests", 0, 0, b"", b""))
     seconds = {"images": image_s, "requests": request_s}
     spent_s = dict.fromkeys(seconds, 0.0)
+    in_a_row_s = 0.0
     while spent_s["images"] < 20.0:
         if not consumer.queue:
             consumer.queue.append(("images", 0, 0))
-        if not deferred:
-            deferred.takes(InMessage("requests", 0, 0, b"", b""))
         message = _next_message(consumer, deferred, PACE)  # type: ignore[arg-type]
         assert message is not None
+        now_s[0] += seconds[message.topic]
         spent_s[message.topic] += seconds[message.topic]
         deferred.add_time(message.topic, seconds[message.topic])
-    # Up to a second is owed before, and a request is begun while any time is left.
-    assert -2.0 <= spent_s["requests"] - 5.0 <= request_s + 0.1
+        # An image waits for a tenth of a second, and for a request that was begun in it.
+        in_a_row_s = in_a_row_s + request_s if message.topic == "requests" else 0.0
+        assert in_a_row_s <= 0.1 + request_s
+        deferred.takes(InMessage("requests", 0, 0, b"", b""))
+    # Up to a second is owed before; the first quarter of a second is the images'.
+    assert -1.5 <= spent_s["requests"] - 5.0 <= request_s + 0.1
+
+
+def test_where_images_leave_a_pause_requests_wait_for_it() -> None:
+    now_s = [0.0]
+    consumer = FakeConsumer(["images", "requests"])
+    deferred = DeferredMessages(consumer, ["requests"], clock=lambda: now_s[0])  # type: ignore[arg-type]
+    for _ in range(100):
+        consumer.queue.extend([("requests", 0, 0), ("images", 0, 0), ("images", 0, 0)])
+        topics = []
+        for _ in range(3):
+            message = _next_message(consumer, deferred, PACE)  # type: ignore[arg-type]
+            assert message is not None
+            topics.append(message.topic)
+            now_s[0] += 0.02
+            deferred.add_time(message.topic, 0.02)
+        assert topics == ["images", "images", "requests"]
 
 
 def test_no_more_than_the_limit_are_kept() -> None:
