@@ -25,7 +25,7 @@ _DELAYS_KEPT = 4.0
 # Who has asked for an image that had left memory may fall behind again in this time [s]. In it an
 # image that is newer than all that were asked for is of use for so long, however soon the last
 # requests came: they come in the order of the images, but for those of several streams [s].
-_BEHIND_S, _UNASKED_KEPT_S = 300.0, 60.0
+_BEHIND_S, _UNASKED_KEPT_S = 20.0, 60.0
 # On disk are the pixels; the sources of an image stay in memory, some ten kilobytes.
 _MOST_ON_DISK = 2000
 # Names of images that were here, 150 bytes each.
