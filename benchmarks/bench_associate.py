@@ -167,7 +167,7 @@ async def measure_steps(
         handler.on_message(InMessage("detections-v1", 0, step, b"", data))
         while await handler.associate_ready() and handler.has_ready:
             pass
-        while await handler.relay_outbox(lambda _: None):
+        while await handler.outbox.relay(lambda _: None):
             pass
         with suppress(FileNotFoundError):
             readings.append(Meter.read(backend) - before)

@@ -135,7 +135,8 @@ class _Associator:
                 CatalogueStore(pool), self._settings.associate, self._topics
             ),
             self._in_flight,
-            self._handler,
+            dead_letters=self._handler.dead_letters,
+            outbox=self._handler.outbox,
         )
         self._forced_consumer: Consumer = create_consumer(
             kafka, group="livetrap-associate-forced", fetch_wait_ms=_FETCH_WAIT_MS
@@ -220,13 +221,13 @@ class _Associator:
 
     def _relay(self) -> None:
         """Publish what the transactions left in the outbox, in order."""
-        while self._await(self._handler.relay_outbox(self._send)):
+        while self._await(self._handler.outbox.relay(self._send)):
             pass
 
     def _announce_overdue(self) -> None:
         """Tell the new sources that have waited long enough for what earlier images show."""
         if self._await(self._handler.look_backs.announce_overdue()):
-            self._handler.expect_outbox()
+            self._handler.outbox.expect()
 
     def _store_forced(self) -> None:
         """Store forced measurements; one may come twice, so Kafka has their offsets."""
@@ -251,7 +252,7 @@ class _Associator:
     def _handle_stamps(self, *, is_idle: bool) -> None:
         """Ask for stamps after the events that they belong to, store those that have come."""
         if self._await(self._stamps.ask(is_idle=is_idle, is_awake=self._pace.is_awake)):
-            self._handler.expect_outbox()
+            self._handler.outbox.expect()
             self._pace.stay_awake()
         if not self._stamps.may_take(is_idle=is_idle):
             return

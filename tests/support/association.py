@@ -87,7 +87,7 @@ class Associator:
     async def associate_some(self) -> bool:
         """Associate and publish as one turn of the loop does; return whether more is ready."""
         assert await self.handler.associate_ready()
-        while await self.handler.relay_outbox(self._read):
+        while await self.handler.outbox.relay(self._read):
             pass
         return self.handler.has_ready and not self.handler.dead_letters.pending
 

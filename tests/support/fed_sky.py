@@ -279,7 +279,7 @@ class _Feeder:
                     self._sky.answer(request, *self._images[request.image_id]) for request in batch
                 ]
                 await store(self.case, *results)
-                self.case.handler.expect_outbox()
+                self.case.handler.outbox.expect()
                 await self.case.settle()
                 self._take(step)
 

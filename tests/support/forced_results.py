@@ -66,4 +66,4 @@ async def store(
     else:
         has_messages = await handler.store([read_result(each) for each in messages])
     if has_messages:
-        case.handler.expect_outbox()
+        case.handler.outbox.expect()

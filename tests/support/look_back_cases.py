@@ -73,7 +73,7 @@ async def answer(
 async def announce_overdue(case: Associator) -> None:
     """Tell what waits no longer: with a wait of 0, all that was detected."""
     if await case.handler.look_backs.announce_overdue():
-        case.handler.expect_outbox()
+        case.handler.outbox.expect()
     await case.settle()
 
 

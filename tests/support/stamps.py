@@ -96,7 +96,7 @@ class StampCase:
         """Return what is asked for now."""
         self.case.stamp_requests.clear()
         if await self.handler.ask(is_idle=True, is_awake=True):
-            self.case.handler.expect_outbox()
+            self.case.handler.outbox.expect()
             await self.case.settle()
         return list(self.case.stamp_requests)
 

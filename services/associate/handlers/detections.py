@@ -1,8 +1,8 @@
-"""Records of detections-v1 to timesteps, timesteps to transactions, the outbox to messages."""
+"""Records of detections-v1 to timesteps, timesteps to transactions."""
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import asyncpg
@@ -16,7 +16,7 @@ from runtime.errors import (
     to_internal_error,
 )
 from runtime.in_flight import InFlight
-from runtime.kafka import ConsumedHorizon, InMessage, Offsets, OutMessage, lost_by_retention
+from runtime.kafka import ConsumedHorizon, InMessage, Offsets, lost_by_retention
 from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
 from schemas.codec import CodecError, decode_image_detections
@@ -27,8 +27,9 @@ from services.associate.handlers.counts import TimestepCounts
 from services.associate.handlers.expiry import Expiry
 from services.associate.handlers.held_streams import HeldStreams
 from services.associate.handlers.look_backs import LookBackHandler
+from services.associate.handlers.outbox_relay import OutboxRelay
 from services.associate.handlers.timestep import Outcome, associate_timestep
-from services.associate.metrics import EVENTS, IMAGES, OPEN_IMAGES, TRANSACTION
+from services.associate.metrics import IMAGES, OPEN_IMAGES, TRANSACTION
 from services.associate.models.timesteps import Arrival, LedgerEntry, OffsetMove, Timestep
 from services.associate.steps.records import check_record, to_refused_record
 from services.associate.steps.windows import TimestepWindows
@@ -38,8 +39,6 @@ __all__ = ["DetectionsHandler"]
 
 # Events and requests of the timesteps before wait for so long, and for one more timestep [s].
 _ASSOCIATE_S = 0.1
-_OUTBOX_BATCH = 500
-_OUTBOX_POLL_S = 1.0
 _RESET_POLL_S = 2.0
 
 
@@ -65,6 +64,8 @@ class DetectionsHandler:
     ----------
     dead_letters : DeadLetters
         Must be on Kafka before any offset moves beyond them.
+    outbox : OutboxRelay
+        Publishes what the transactions leave.
     look_backs : LookBackHandler
         Tells the new sources whose answers do not come in time.
     expiry : Expiry
@@ -88,6 +89,7 @@ class DetectionsHandler:
         self._cluster_id = cluster_id
         self._pool = pool
         self._store = CatalogueStore(pool)
+        self.outbox = OutboxRelay(self._store)
         self.look_backs = LookBackHandler(self._store, settings, topics)
         self.expiry = Expiry(self._store, settings)
         self._held = HeldStreams(self._store, settings.archive_wait_s)
@@ -106,10 +108,7 @@ class DetectionsHandler:
         self._refused: list[tuple[int, LedgerEntry]] = []
         # Images whose timestep was split: partition and offset.
         self._split_images: set[tuple[int, int]] = set()
-        # Whether what was fetched last is all that there was.
-        self._is_outbox_empty = False
         self._next_reset_poll_s = 0.0
-        self._next_poll_s = 0.0
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -284,7 +283,7 @@ class DetectionsHandler:
     def _count(self, outcome: Outcome) -> None:
         self._counts.add(outcome.entries)
         if outcome.has_messages:
-            self._is_outbox_empty = False
+            self.outbox.expect()
         if outcome.has_look_backs:
             self.look_backs.expect()
 
@@ -342,32 +341,6 @@ class DetectionsHandler:
             self._windows.reset_clock(names)
             get_logger().info("clocks_reset", streams=names)
 
-    def expect_outbox(self) -> None:
-        """Note that another transaction has left something in the outbox."""
-        self._is_outbox_empty = False
-
-    async def relay_outbox(self, send: Callable[[list[OutMessage]], None]) -> bool:
-        """Publish the next messages of the outbox, oldest first; return whether more wait.
-
-        Parameters
-        ----------
-        send : callable
-            Returns when Kafka has all of them.
-        """
-        now_s = time.monotonic()
-        if self._is_outbox_empty and now_s < self._next_poll_s:
-            return False
-        async with self._store.lend_outbox(_OUTBOX_BATCH) as rows:
-            if rows is None:  # another associator publishes now: ask again soon
-                return False
-            if rows:
-                send([OutMessage(row["topic"], row["key"].encode(), row["value"]) for row in rows])
-        self._is_outbox_empty = len(rows) < _OUTBOX_BATCH
-        # Retractions of an operator come without `expect_outbox`.
-        self._next_poll_s = now_s + _OUTBOX_POLL_S
-        EVENTS.inc(len(rows))
-        return not self._is_outbox_empty
-
     async def take_partitions(self, partitions: Sequence[int]) -> dict[int, int]:
         """Take partitions over; return the next offsets of those that were consumed before."""
         self.release_partitions(partitions)
@@ -378,7 +351,7 @@ class DetectionsHandler:
         for partition in partitions:
             self._committed[partition] = offsets.get(partition, -1)
             self._next[partition] = offsets.get(partition, 0)
-        self._is_outbox_empty = False
+        self.outbox.expect()
         return offsets
 
     def release_partitions(self, partitions: Sequence[int]) -> None:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from typing import Protocol
 
 from runtime.dead_letters import DeadLetters
 from runtime.errors import PipelineError, RejectedMessageError, describe_exception
@@ -11,6 +10,7 @@ from runtime.kafka import InMessage
 from runtime.logging import get_logger
 from schemas.messages import ForcedMeasurements
 from services.associate.handlers.forced_measurements import ForcedMeasurementsHandler, read_result
+from services.associate.handlers.outbox_relay import OutboxRelay
 from services.associate.handlers.single_messages import SingleMessages
 from services.associate.steps.forced_results import check_result
 
@@ -19,15 +19,6 @@ __all__ = ["ForcedBatches", "most_messages"]
 _MOST_MESSAGES = 64
 # Timesteps wait while answers are stored.
 _MOST_S = 0.2
-
-
-class Outbox(Protocol):
-    """What is told about dead letters, and that there is something to publish."""
-
-    dead_letters: DeadLetters
-
-    def expect_outbox(self) -> None:
-        """Note that there is something to publish."""
 
 
 class ForcedBatches:
@@ -39,8 +30,10 @@ class ForcedBatches:
         Stores them.
     in_flight : InFlight
         Counts the messages that it works at.
-    outbox : Outbox
-        Has the dead letters, and publishes what follows.
+    dead_letters : DeadLetters
+        Take what cannot be stored.
+    outbox : OutboxRelay
+        Publishes what follows.
 
     Attributes
     ----------
@@ -49,12 +42,17 @@ class ForcedBatches:
     """
 
     def __init__(
-        self, handler: ForcedMeasurementsHandler, in_flight: InFlight, outbox: Outbox
+        self,
+        handler: ForcedMeasurementsHandler,
+        in_flight: InFlight,
+        *,
+        dead_letters: DeadLetters,
+        outbox: OutboxRelay,
     ) -> None:
         self._handler = handler
         self._in_flight = in_flight
         self._outbox = outbox
-        self._single = SingleMessages(in_flight, outbox.dead_letters)
+        self._single = SingleMessages(in_flight, dead_letters)
         self.most_messages = _MOST_MESSAGES
 
     def split(self, messages: Sequence[InMessage]) -> list[list[InMessage]]:
@@ -118,12 +116,12 @@ class ForcedBatches:
             )
             return False
         if has_messages:
-            self._outbox.expect_outbox()
+            self._outbox.expect()
         return True
 
     async def _store_result(self, message: InMessage) -> None:
         if await self._handler.on_message(message):
-            self._outbox.expect_outbox()
+            self._outbox.expect()
 
 
 def most_messages(spent_s: float, n_messages: int) -> int:

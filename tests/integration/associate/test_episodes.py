@@ -30,7 +30,7 @@ async def look(case: Associator, step: int, flux_sigma: float, *, answer: bool =
     if answer:
         for request in waiting:
             await store(case, measure(request, flux_sigma * SIGMA_JY))
-        case.handler.expect_outbox()
+        case.handler.outbox.expect()
         await case.settle()
 
 
@@ -138,7 +138,7 @@ async def test_a_replayed_result_announces_nothing_again(postgres_url: str) -> N
         (request,) = case.requests
         for flux in (0.0, 0.0):
             await store(case, measure(request, flux))
-        case.handler.expect_outbox()
+        case.handler.outbox.expect()
         await case.settle()
         (event,) = case.events
     assert event.kind == "vanished"

@@ -44,7 +44,12 @@ def batches_of(case: Associator, in_flight: InFlight | None = None) -> ForcedBat
     handler = ForcedMeasurementsHandler(
         CatalogueStore(case.pool), case.settings.associate, Topics()
     )
-    return ForcedBatches(handler, in_flight or new_in_flight(), case.handler)
+    return ForcedBatches(
+        handler,
+        in_flight or new_in_flight(),
+        dead_letters=case.handler.dead_letters,
+        outbox=case.handler.outbox,
+    )
 
 
 async def store(batches: ForcedBatches, messages: Sequence[InMessage]) -> list[int]:

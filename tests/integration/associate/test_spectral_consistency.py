@@ -52,7 +52,7 @@ async def one_band_detection(
 
 async def kinds(case: Associator) -> list[str]:
     """Return the kinds of the events on Kafka; the outbox is emptied first."""
-    case.handler.expect_outbox()
+    case.handler.outbox.expect()
     await case.settle()
     return [event.kind for event in case.events]
 
