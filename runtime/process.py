@@ -88,6 +88,9 @@ def run_service(service: str, kind: type[S], body: Callable[[S, StopFlag], None]
     except FatalError as error:
         get_logger().error("service_failed", error=str(error))
         end_process(2 if isinstance(error, SettingsError) else 1)
+    except Exception:  # noqa: BLE001  (the interpreter would wait for clients of Kafka at its end)
+        get_logger().exception("service_failed")
+        end_process(1)
     get_logger().info("service_stopped")
     end_process(0)
 
@@ -219,7 +222,9 @@ def run_worker(
     Parameters
     ----------
     consumer, producer : confluent_kafka clients
-        Closed here.
+        Closed here when the stop flag is set. After an error they are left to the end of the
+        process: a member that the group has fenced waits for ever for a coordinator that it
+        has lost, and nobody would restart it.
     handlers : mapping of str to MessageHandler
         Handler of each topic.
     stop : StopFlag
@@ -283,9 +288,9 @@ def run_worker(
                     unfinished = _finish(message, outputs, results, deferred) or unfinished
                 results.check()
         producer.flush(10)
+        _close(consumer)
     finally:
         attempts.close()
-        _close(consumer)
 
 
 def _finish(

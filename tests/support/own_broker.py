@@ -43,6 +43,10 @@ class OwnBroker:
     def bootstrap(self) -> str:
         return self._kafka.bootstrap_servers
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def start(self) -> None:
         self._process.start()
         self._kafka.wait_until_ready(

@@ -31,6 +31,10 @@ class ServerProcess:
         self._command = list(command)
         self._log = log
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def start(self) -> None:
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
