@@ -11,7 +11,7 @@ from schemas.codec import CodecError, decode_forced_measurements
 from schemas.messages import BoolArray, ForcedMeasurements
 from schemas.topics import Topics
 from services.associate.handlers.contradictions import Contradictions
-from services.associate.handlers.judgements import Judge
+from services.associate.handlers.delayed_decisions import DelayedDecisions
 from services.associate.handlers.look_back_verdicts import LookBackVerdicts
 from services.associate.metrics import FORCED
 from services.associate.models.timesteps import LockedStream
@@ -42,7 +42,7 @@ class ForcedMeasurementsHandler:
         self._store = store
         self._settings = settings
         self._topics = topics
-        self._judge = Judge(settings, topics)
+        self._delayed = DelayedDecisions(settings, topics)
         self._contradictions = Contradictions(settings, topics)
         self._look_backs = LookBackVerdicts(settings, topics)
 
@@ -141,7 +141,7 @@ class ForcedMeasurementsHandler:
         await catalogue.answer_requests(
             stream_id, [(each.image_id, each.measurements.position_id) for each in results]
         )
-        return await self._judge.judge_ready(catalogue, stream_id, results[0].stream, ready)
+        return await self._delayed.judge_ready(catalogue, stream_id, results[0].stream, ready)
 
     async def _calibrate(
         self, catalogue: Catalogue, stream_id: int, results: Sequence[ForcedMeasurements]
@@ -166,7 +166,7 @@ class ForcedMeasurementsHandler:
         if measured.size:
             await catalogue.answer_requests(stream_id, [(result.image_id, measured)])
         changed = np.unique(columns.position_id).tolist()
-        return await self._judge.judge(catalogue, stream_id, result.stream, changed)
+        return await self._delayed.judge(catalogue, stream_id, result.stream, changed)
 
     async def _store_result(
         self, catalogue: Catalogue, stream: LockedStream, result: ForcedMeasurements

@@ -8,7 +8,7 @@ from runtime.errors import PipelineError, describe_exception
 from runtime.logging import get_logger
 from runtime.settings import AssociateSettings
 from schemas.topics import Topics
-from services.associate.handlers.judgements import Judge
+from services.associate.handlers.delayed_decisions import DelayedDecisions
 from services.associate.handlers.look_back_verdicts import LookBackVerdicts
 from services.associate.metrics import LOOK_BACKS
 from services.associate.storage import Catalogue, CatalogueStore
@@ -36,7 +36,7 @@ class LookBackHandler:
         self._store = store
         self._settings = settings
         self._verdicts = LookBackVerdicts(settings, topics)
-        self._judge = Judge(settings, topics)
+        self._delayed = DelayedDecisions(settings, topics)
         self._limits_s: deque[float] = deque()
         self._next_poll_s = 0.0
 
@@ -76,7 +76,7 @@ class LookBackHandler:
         has_announced = await self._verdicts.settle(
             catalogue, stream_id, await catalogue.load_look_backs(stream_id, source_ids)
         )
-        has_announced |= bool(await self._judge.judge(catalogue, stream_id, stream, source_ids))
+        has_announced |= bool(await self._delayed.judge(catalogue, stream_id, stream, source_ids))
         waiting = await catalogue.load_look_backs(stream_id, source_ids)
         for each in waiting:
             if each.is_new_by_limit and not each.has_episode:

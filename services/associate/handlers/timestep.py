@@ -10,7 +10,7 @@ from schemas.identity import trig_id
 from schemas.messages import IntArray
 from schemas.topics import Topics
 from services.associate.errors import UndecidedError
-from services.associate.handlers.judgements import Judge, load_judgement_evidence
+from services.associate.handlers.delayed_decisions import DelayedDecisions, load_event_evidence
 from services.associate.handlers.moving_objects import retract_members
 from services.associate.models.catalogue import NO_NULL_DETECTIONS, SOURCE_DTYPE, CatalogueState
 from services.associate.models.contradictions import JudgementTimes
@@ -107,8 +107,8 @@ async def associate_timestep(
     reasons = decisions.tracks.retracted if decisions.tracks else {}
     n_events = await retract_members(catalogue, reasons, topics)
     if earlier.n_timesteps >= max(1, wait_timesteps(settings)):
-        judge = Judge(settings, topics)
-        n_events += await judge.give_up(catalogue, stream.id, timestep.stream)
+        delayed = DelayedDecisions(settings, topics)
+        n_events += await delayed.give_up(catalogue, stream.id, timestep.stream)
     requests = decisions.forced.requests if decisions.forced else ()
     return Outcome(
         tuple(decisions.entries),
@@ -172,7 +172,7 @@ async def _judge(
     looks = judge_at_once(association, first, waiting_ids, settings)
     if timestep.time_start is not None and not timestep.is_late:
         questions = ask_of(looks, timestep.time_start, settings)
-        evidence = await load_judgement_evidence(catalogue, questions, evidence)
+        evidence = await load_event_evidence(catalogue, questions, evidence)
     members = np.array(sorted(set().union(*first.tracks.members.values())), np.int64)
     _check_decided(association.state.stream_id, members, undecided)
     evidence = await _cite_members(catalogue, association, first, evidence)

@@ -1,4 +1,4 @@
-"""Looks that have waited for answers are judged, timestep by timestep."""
+"""Decisions that wait for answers: looks are judged when they have all, timestep by timestep."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,13 +28,13 @@ from services.associate.steps.judgement import (
 from services.associate.steps.quiet_looks import QuietJudgement, group_by_timestep
 from services.associate.storage import Catalogue
 
-__all__ = ["Judge", "load_judgement_evidence"]
+__all__ = ["DelayedDecisions", "load_event_evidence"]
 
 # Fewer are judged one by one: what is loaded for all of them costs more.
 _LEAST_TOGETHER = 3
 
 
-async def load_judgement_evidence(
+async def load_event_evidence(
     catalogue: Catalogue, questions: Questions, evidence: Evidence
 ) -> Evidence:
     """Return evidence with what the events that follow from looks need."""
@@ -56,7 +56,7 @@ async def load_judgement_evidence(
     )
 
 
-class Judge:
+class DelayedDecisions:
     """Judges the looks at sources that have all their answers.
 
     Parameters
@@ -216,7 +216,7 @@ class Judge:
             n_channels=len(timestep.image_keys),
             latest=latest,
         )
-        evidence = await load_judgement_evidence(
+        evidence = await load_event_evidence(
             catalogue, ask_of(looks, timestep.time_start, self._settings), Evidence((), ())
         )
         outcome = to_outcome(
