@@ -143,40 +143,73 @@ async def measure_steps(
 ) -> None:
     """Associate consecutive timesteps and print what one of them costs."""
     field = await associate_sky.find_field(connection, min(m, n))
-    sky = associate_sky.Sky(field, n_new=m // 1000, run=run)
     pool = await open_pool(url)
-    backend = await pool.fetchval("select pg_backend_pid()")
-    handler = DetectionsHandler(
-        SETTINGS.associate,
-        Topics(),
-        f"bench-{m}",
-        pool,
-        InFlight(AttemptLog(state_dir(), group=f"bench-{m}"), MessageLimits()),
-    )
-    await handler.take_partitions([0])
+    sky = associate_sky.Sky(field, n_new=m // 1000, run=run)
+    associator = Associator(pool, sky, name=f"bench-{m}")
+    await associator.start()
     await connection.execute("select pg_stat_reset()")
-    readings = []
+    readings: list[Meter] = []
     background_s = 0.0
     for step in range(WARM_UP + steps):
         if step == WARM_UP:
             background_s = -postgres_cpu_s(server)
-        data = encode_image_detections(sky.next_image())
-        # The pool takes a new connection after 50 000 statements.
-        backend = await pool.fetchval("select pg_backend_pid()")
-        before = Meter.read(backend)
-        handler.on_message(InMessage("detections-v1", 0, step, b"", data))
-        while await handler.associate_ready() and handler.has_ready:
-            pass
-        while await handler.outbox.relay(lambda _: None):
-            pass
-        with suppress(FileNotFoundError):
-            readings.append(Meter.read(backend) - before)
+        reading = await associator.associate_next()
+        if reading is not None:
+            readings.append(reading)
     readings = readings[WARM_UP:]
     background_s += postgres_cpu_s(server) - sum(each.server_s for each in readings)
     await pool.fetchval("select pg_stat_force_next_flush()")
     hot = [await hot_share(pool, table) for table in ("source", "source_band")]
-    await handler.aclose()
+    await associator.aclose()
     print_row(n, m, readings, background_s / steps, hot)
+
+
+class Associator:
+    """The associator without Kafka, over a pool of one connection.
+
+    Parameters
+    ----------
+    pool : asyncpg.Pool
+        Closed by `aclose`.
+    sky : Sky
+        Gives its images.
+    name : str
+        Of its Kafka cluster: another one for each sky of a database.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, sky: associate_sky.Sky, *, name: str) -> None:
+        self._pool = pool
+        self._sky = sky
+        self._n_images = 0
+        attempts = AttemptLog(state_dir(), group=name)
+        self._handler = DetectionsHandler(
+            SETTINGS.associate, Topics(), name, pool, InFlight(attempts, MessageLimits())
+        )
+
+    async def start(self) -> None:
+        """Take the partition."""
+        await self._handler.take_partitions([0])
+
+    async def associate_next(self) -> Meter | None:
+        """Associate the next image; return what that took, None if its backend has ended."""
+        data = encode_image_detections(self._sky.next_image())
+        message = InMessage("detections-v1", 0, self._n_images, b"", data)
+        self._n_images += 1
+        # The pool takes a new connection after 50 000 statements.
+        backend = await self._pool.fetchval("select pg_backend_pid()")
+        before = Meter.read(backend)
+        self._handler.on_message(message)
+        while await self._handler.associate_ready() and self._handler.has_ready:
+            pass
+        while await self._handler.outbox.relay(lambda _: None):
+            pass
+        with suppress(FileNotFoundError):
+            return Meter.read(backend) - before
+        return None
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._handler.aclose()
 
 
 async def open_pool(url: str) -> asyncpg.Pool:
