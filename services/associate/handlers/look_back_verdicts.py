@@ -138,7 +138,7 @@ class LookBackVerdicts:
         event = to_update(announced, verdict, datetime.now(UTC))
         if event.kind == "update":
             await catalogue.confirm_transient(announced.transient_id)
-            await catalogue.insert_event(event, self._topics)
+            await catalogue.insert_events([event], self._topics)
         else:
             reason = event.note or ""
             await catalogue.retract_transient(Retraction(event, reason), self._topics)
@@ -157,6 +157,6 @@ class LookBackVerdicts:
         transient = to_transient_row(
             event, stream_id=stream_id, image_key=pending.image_key, now=now
         )
-        await catalogue.store_notification(Notification(event, now, transient), self._topics)
+        await catalogue.store_notifications([Notification(event, now, transient)], self._topics)
         rows = await catalogue.load_sources_by_id(stream_id, [pending.source_id])
         await catalogue.flag_sources(begin_episode(rows, self._settings))

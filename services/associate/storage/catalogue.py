@@ -84,8 +84,7 @@ class Catalogue(
         if timestep_id is not None:
             self.note_detected_ids(stream_id, timestep_id, decisions.sources.detections)
         await self._store_episodes(decisions)
-        for notification in decisions.notifications:
-            await self.store_notification(notification, topics)
+        await self.store_notifications(decisions.notifications, topics)
         await self.insert_look_backs(stream_id, decisions.look_backs)
         # Before the other requests: an event waits for their answers.
         await self.insert_requests(decisions.look_back_requests, topics)
@@ -126,8 +125,7 @@ class Catalogue(
             await self.end_episodes(outcome.ended_ids, outcome.time_start)
         if outcome.peaks:
             await self.raise_peaks(outcome.peaks, outcome.time_start)
-        for notification in outcome.notifications:
-            await self.store_notification(notification, topics)
+        await self.store_notifications(outcome.notifications, topics)
 
     async def store_quiet_judgement(
         self, statistics: Sequence[StatisticsRows], sources: Columns | None, flags: Columns | None
@@ -194,15 +192,24 @@ class Catalogue(
         if rows.ended_ids and decisions.time_start is not None:
             await self.end_episodes(rows.ended_ids, decisions.time_start)
 
-    async def store_notification(self, notification: Notification, topics: Topics) -> None:
-        """Store an event; one about a transient that was retracted meanwhile is dropped."""
-        event = notification.event
-        if notification.transient is not None:
-            transient_id = await self.insert_transient(notification.transient)
-            event = replace(event, transient_id=transient_id)
-        elif not await self.update_last_notified(event):
-            return
-        await self.insert_event(event, topics)
+    async def store_notifications(
+        self, notifications: Sequence[Notification], topics: Topics
+    ) -> None:
+        """Store events; those about transients that were retracted meanwhile are dropped."""
+        begun = await self.insert_transients(
+            [each.transient for each in notifications if each.transient is not None]
+        )
+        updated = await self.update_last_notified(
+            [each.event for each in notifications if each.transient is None]
+        )
+        kept = []
+        for each in notifications:
+            event = each.event
+            if each.transient is not None:
+                kept.append(replace(event, transient_id=begun[event.event_id]))
+            elif event.transient_id in updated:
+                kept.append(event)
+        await self.insert_events(kept, topics)
 
     async def _store_forced(self, stream_id: int, forced: ForcedDecisions, topics: Topics) -> None:
         await self.write_null_detections(stream_id, forced.null_detections)

@@ -17,17 +17,21 @@ __all__ = ["OutboxTables"]
 class OutboxTables(Transaction):
     """Tables `source_event` and `outbox`."""
 
-    async def insert_event(self, event: SourceEvent, topics: Topics) -> None:
-        """Store an event, and leave it for Kafka."""
+    async def insert_events(self, events: Sequence[SourceEvent], topics: Topics) -> None:
+        """Store events, and leave them for Kafka, in their order."""
+        if not events:
+            return
         await self._execute(
-            "insert_event",
-            event_id=event.event_id,
-            transient_id=event.transient_id,
-            kind=event.kind,
-            time_detected=event.times.time_associated,
-            event=event_to_json(event),
+            "insert_events",
+            event_id=[event.event_id for event in events],
+            transient_id=[event.transient_id for event in events],
+            kind=[event.kind for event in events],
+            time_detected=[event.times.time_associated for event in events],
+            event=[event_to_json(event) for event in events],
+            topic=topics.transients,
+            key=[event.stream for event in events],
+            value=[encode_source_event(event) for event in events],
         )
-        await self._insert_outbox([(topics.transients, event.stream, encode_source_event(event))])
 
     async def insert_requests(self, requests: Sequence[ImageRequest], topics: Topics) -> None:
         """Leave requests for forced photometry for Kafka, in their order."""

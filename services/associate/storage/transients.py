@@ -27,28 +27,36 @@ class TransientTables(Transaction):
         )
         return [LastNotified(**row) for row in rows]
 
-    async def update_last_notified(self, event: SourceEvent) -> bool:
-        """Store what an update reports; False if the transient was retracted meanwhile."""
-        updated: int | None = await self._fetchval(
-            "update_last_notified",
-            transient_id=event.transient_id,
-            last_notified_snr=event.snr,
-            last_notified_n_bands=event.n_bands,
-            last_notified_time_start=event.time_start,
-            last_notified_ra=event.ra,
-            last_notified_dec=event.dec,
-            last_notified_ra_err_deg=event.ra_err_deg,
-            last_notified_dec_err_deg=event.dec_err_deg,
-        )
-        return updated is not None
+    async def update_last_notified(self, events: Sequence[SourceEvent]) -> frozenset[int]:
+        """Store what updates report; return the transients that were not retracted meanwhile.
 
-    async def insert_transient(self, row: TransientRow) -> int:
-        """Store a transient and return its id."""
-        return int(
-            await self._fetchval(
-                "insert_transient", **{name: getattr(row, name) for name in _COLUMNS}
-            )
+        Parameters
+        ----------
+        events : sequence of SourceEvent
+            One a transient.
+        """
+        if not events:
+            return frozenset()
+        rows = await self._fetch(
+            "update_last_notified",
+            transient_id=[event.transient_id for event in events],
+            last_notified_snr=[event.snr for event in events],
+            last_notified_n_bands=[event.n_bands for event in events],
+            last_notified_time_start=[event.time_start for event in events],
+            last_notified_ra=[event.ra for event in events],
+            last_notified_dec=[event.dec for event in events],
+            last_notified_ra_err_deg=[event.ra_err_deg for event in events],
+            last_notified_dec_err_deg=[event.dec_err_deg for event in events],
         )
+        return frozenset(row["id"] for row in rows)
+
+    async def insert_transients(self, rows: Sequence[TransientRow]) -> dict[str, int]:
+        """Store transients in their order; return their ids by `event_id`."""
+        if not rows:
+            return {}
+        columns = {name: [getattr(row, name) for row in rows] for name in _COLUMNS}
+        stored = await self._fetch("insert_transients", **columns)
+        return {row["event_id"]: row["id"] for row in stored}
 
     async def load_unjudged(self, source_ids: Sequence[int]) -> list[int]:
         """Return those of some sources that another band may contradict."""

@@ -169,8 +169,8 @@ async def test_every_column_of_a_transient(postgres_url: str) -> None:
             **distinct(floats),
         )
         async with case.pool.acquire() as connection:
-            transient = await Catalogue(connection).insert_transient(row)
-        stored = await fetch_one(case, "select * from transient where id = $1", transient)
+            ids = await Catalogue(connection).insert_transients([row])
+        stored = await fetch_one(case, "select * from transient where id = $1", ids[row.event_id])
     assert len(floats) == 14
     assert {each.name: stored[each.name] for each in fields(row)} == {
         each.name: getattr(row, each.name) for each in fields(row)

@@ -218,12 +218,12 @@ STATEMENTS = [
     "move_offsets", "ensure_stream", "find_images", "load_start", "load_sources",
     "load_statistics", "reserve_source_ids", "load_prior_coverage", "load_null_detections",
     "record_outcomes", "insert_timestep", "insert_image", "insert_sources",
-    "update_sources", "write_statistics", "insert_detections", "insert_transient",
-    "insert_event", "upsert_sky_coverage", "close_timestep",
+    "update_sources", "write_statistics", "insert_detections", "insert_transients",
+    "insert_events", "upsert_sky_coverage", "close_timestep",
 ]  # fmt: skip
 # Called in some timesteps, not in the last.
 ONLY_ON_THE_WAY = frozenset(
-    {"reserve_source_ids", "load_prior_coverage", "insert_transient", "insert_event"}
+    {"reserve_source_ids", "load_prior_coverage", "insert_transients", "insert_events"}
 )
 
 

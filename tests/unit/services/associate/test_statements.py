@@ -58,7 +58,7 @@ def test_two_columns_of_one_type_in_the_wrong_order_are_found():
 
 
 def test_a_transient_has_a_field_for_every_parameter():
-    parameters = load_statement(_PACKAGE, "insert_transient").parameters
+    parameters = load_statement(_PACKAGE, "insert_transients").parameters
     assert {each.name for each in fields(TransientRow)} == {each.name for each in parameters}
 
 
