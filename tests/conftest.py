@@ -22,6 +22,9 @@ from tests.support.examples import register_profiles  # noqa: E402
 from tests.support.file_order import in_order  # noqa: E402
 
 if TYPE_CHECKING:  # unit tests do without the time that these imports take
+    import execnet
+
+    from tests.support.forked_workers import ForkedWorkers
     from tests.support.golden import Golden
     from tests.support.night import RunServers
     from tests.support.shared_servers import SharedServers
@@ -30,6 +33,7 @@ register_profiles()
 
 _CLUSTER = Path(__file__).parent / "cluster"
 SHARED_SERVERS: pytest.StashKey["SharedServers"] = pytest.StashKey()
+WORKERS: pytest.StashKey["ForkedWorkers"] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,11 +45,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """End as with Ctrl-C when asked to stop: servers and folders go, too."""
-    if not hasattr(config, "workerinput"):
+    if has_tests_run(config):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         ports = ExitStack()
         ports.enter_context(default_ports_taken())
         config.add_cleanup(ports.close)
+
+
+def has_tests_run(config: pytest.Config) -> bool:
+    """Return whether this process runs tests, or has workers that do."""
+    return not hasattr(config, "workerinput") and not config.option.collectonly
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -74,6 +83,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: "list[execnet.XSpec]") -> None:
+    """Fork the workers of pytest-xdist instead of starting them, where that is possible."""
+    from tests.support.forked_workers import ForkedWorkers, can_fork_workers
+
+    if can_fork_workers(config, specs):
+        config.stash[WORKERS] = ForkedWorkers(config.invocation_params.args, specs)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: object) -> None:
     """Pass the address of the servers' owner to a worker of pytest-xdist."""
     from tests.support.shared_servers import SharedServers
@@ -86,16 +104,19 @@ def pytest_configure_node(node: object) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the servers of a parallel run; remove what killed runs have left."""
+    if WORKERS in config.stash:
+        config.stash[WORKERS].close()
     if SHARED_SERVERS in config.stash:
         config.stash[SHARED_SERVERS].close()
-    if os.geteuid() == 0 and not hasattr(config, "workerinput"):
+    if not has_tests_run(config):
+        return
+    if os.geteuid() == 0:
         from livetrap.stack.leftovers import remove_leftovers
 
         remove_leftovers(Path(tempfile.gettempdir()))
-    if not hasattr(config, "workerinput"):
-        from tests.support.browser_profiles import remove_profiles
+    from tests.support.browser_profiles import remove_profiles
 
-        remove_profiles(Path(tempfile.gettempdir()))
+    remove_profiles(Path(tempfile.gettempdir()))
 
 
 @pytest.fixture(scope="session", autouse=True)

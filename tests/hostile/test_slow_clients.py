@@ -94,7 +94,7 @@ async def test_others_are_served_while_slow_clients_are_hung_up_on(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIVETRAP_API__REQUEST_TIMEOUT_S", str(_REQUEST_TIMEOUT_S))
-    async with rows_of(postgres_url), server(postgres_url) as (address, _):
+    async with rows_of(postgres_url), server(postgres_url, fork=False) as (address, _):
         port = httpx.URL(address).port or 0
         plain = {"Accept-Encoding": "identity"}
         async with httpx.AsyncClient(headers=plain, timeout=_WAIT_S) as client:

@@ -20,6 +20,8 @@ from runtime.settings import (
     KafkaSettings,
     PostgresSettings,
 )
+from tests.support.forked import ModuleProcess, start_module
+from tests.support.server_process import server_folder
 
 __all__ = ["app_of", "client_of", "server", "settings_for"]
 
@@ -69,11 +71,12 @@ def app_of(client: httpx.AsyncClient) -> FastAPI:
 
 @asynccontextmanager
 async def server(
-    postgres_url: str, *, ready_path: str = "/readyz", **environment: str
-) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+    postgres_url: str, *, ready_path: str = "/readyz", fork: bool = True, **environment: str
+) -> AsyncIterator[tuple[str, ModuleProcess]]:
     """Run `python -m api` on a free port; give its address and its process.
 
-    Its settings are those of the environment, which `environment` changes.
+    Its settings are those of the environment, which `environment` changes. Without `fork` it has
+    an interpreter of its own, and the limits of this process.
     """
     port = choose_port(None, taken=set())
     settings = {
@@ -81,21 +84,29 @@ async def server(
         "LIVETRAP_API__PORT": str(port),
         "LIVETRAP_API__REQUESTS_PER_SECOND": "1e9",
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "api", env=os.environ | settings | environment
-    )
     address = f"http://127.0.0.1:{port}"
-    try:
-        async with httpx.AsyncClient() as client, asyncio.timeout(_FIRST_ANSWER_S):
-            while True:
-                try:
-                    if (await client.get(f"{address}{ready_path}")).is_success:
-                        break
-                except httpx.TransportError:
-                    pass
-                await asyncio.sleep(0.1)
-        yield address, process
-    finally:
-        if process.returncode is None:
+    with server_folder() as folder:
+        log = folder / "api.log"
+        process = start_module(
+            "api", environment=os.environ | settings | environment, log=log, fork=fork
+        )
+        try:
+            await _wait_until_ready(f"{address}{ready_path}")
+            yield address, process
+        except BaseException:
+            sys.stderr.write(log.read_text())
+            raise
+        finally:
             process.send_signal(signal.SIGTERM)
-            await process.wait()
+            await asyncio.to_thread(process.wait)
+
+
+async def _wait_until_ready(url: str) -> None:
+    async with httpx.AsyncClient() as client, asyncio.timeout(_FIRST_ANSWER_S):
+        while True:
+            try:
+                if (await client.get(url)).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.1)

@@ -6,29 +6,64 @@ users start the services is tested by the stacks of ``tests/end_to_end``, and ho
 """
 
 import atexit
-import multiprocessing
+import gc
+import importlib
 import os
+import pickle
 import runpy
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-__all__ = ["ForkedProcess", "ModuleProcess", "can_fork", "run_module", "start_module"]
+from tests.support.fork_server import ask, listen, serve, wait_until_asked
+
+__all__ = [
+    "OF_RUN",
+    "ForkedProcess",
+    "ModuleProcess",
+    "can_fork",
+    "run_module",
+    "serve_services",
+    "start_module",
+    "start_server",
+    "stop_server",
+]
 
 # Libraries and what all services share; a service imports its own rooms itself, so that no
-# process has the metrics of another. pytest: its module is the main one of the parent.
+# process has the metrics of another. The kernels of extract take two seconds of CPU time.
 _PRELOADED = (
     "aiohttp", "astropy.coordinates", "astropy.io.votable", "astropy.wcs", "astropy_healpix",
     "asyncpg", "confluent_kafka.admin", "fastapi", "fastavro", "faust.app",
     "faust.transport.drivers.aiokafka", "httpx", "lxml.etree", "numpy", "pydantic_settings",
-    "pytest", "runtime.process", "rules.wanted", "schemas.codec", "scipy.special", "structlog",
-    "uvicorn",
+    "runtime.process", "rules.wanted", "schemas.codec", "scipy.special",
+    "services.extract.steps.catalogue", "services.extract.steps.forced", "structlog", "uvicorn",
 )  # fmt: skip
+_REPOSITORY = Path(__file__).parents[2]
+_LONGEST_ANSWER_BYTES = 32
+_END_TIMEOUT_S = 60.0
+# Of the environment: where all workers of a run ask.
+OF_RUN = "TESTS_FORK_SERVICES_AT"
+_LOST = 255  # who forked it has been killed, and took its exit code along
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A process: its module, and in what surroundings."""
+
+    module: str
+    arguments: Sequence[str]
+    environment: dict[str, str]
+    folder: str
+    path: Sequence[str]
+    output: Sequence[str]
 
 
 class ForkedProcess:
@@ -46,29 +81,34 @@ class ForkedProcess:
         files = [log, errors or log]
         for file in files:
             file.write_bytes(b"")  # it is there at once, as with a process that is started
-        names = [str(file) for file in files]
-        self._process = _context().Process(
-            target=_run, args=(module, arguments, dict(environment), names), daemon=True
-        )
-        self._process.start()
-
-    @property
-    def pid(self) -> int:
-        pid = self._process.pid
-        assert pid is not None
-        return pid
+        wanted = _Wanted(
+            module, arguments, dict(environment), os.getcwd(), sys.path,  # noqa: PTH109
+            [str(file.absolute()) for file in files],
+        )  # fmt: skip
+        self._connection = ask(_address(), pickle.dumps(wanted))
+        self.pid = int(self._connection.recv(_LONGEST_ANSWER_BYTES))
+        self._code: int | None = None
+        _running().add(self._connection)
 
     def poll(self) -> int | None:
         """Return the exit code, -9 after SIGKILL; None while it runs."""
-        return self._process.exitcode
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
 
     def wait(self, timeout: float | None = None) -> int:
         """Return the exit code when it has ended."""
-        self._process.join(timeout)
-        code = self.poll()
-        if code is None:
-            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
-        return code
+        if self._code is None:
+            self._connection.settimeout(timeout)
+            try:
+                answer = self._connection.recv(_LONGEST_ANSWER_BYTES)
+            except (BlockingIOError, TimeoutError):
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0) from None
+            self._code = int(answer or _LOST)
+            _running().discard(self._connection)
+            self._connection.close()
+        return self._code
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal unless it has ended."""
@@ -100,8 +140,10 @@ def start_module(
 
 
 def can_fork() -> bool:
-    """Return whether nobody measures coverage."""
-    return not any(name.startswith("COVERAGE_PROCESS") for name in os.environ)
+    """Return whether this system can, and nobody measures coverage."""
+    return sys.platform == "linux" and not any(
+        name.startswith("COVERAGE_PROCESS") for name in os.environ
+    )
 
 
 def run_module(module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -126,18 +168,93 @@ def run_module(module: str, arguments: Sequence[str], environment: Mapping[str, 
 
 
 @lru_cache(maxsize=1)
-def _context() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_PRELOADED))
-    return context
+def _running() -> set[socket.socket]:
+    """Return the connections of processes that end with this one, whoever forgets them."""
+    running: set[socket.socket] = set()
+    atexit.register(_hang_up, running)
+    return running
 
 
-def _run(
-    module: str, arguments: Sequence[str], environment: dict[str, str], files: Sequence[str]
-) -> None:
-    """Become ``python -m module`` with its output and its errors in these files."""
-    for stream, file in enumerate(files, 1):
+def _hang_up(running: set[socket.socket]) -> None:
+    for connection in running:
+        connection.close()
+    running.clear()
+
+
+def _address() -> str:
+    """Return where processes are asked for: of all workers of a run, else of this process."""
+    return os.environ.get(OF_RUN) or str(_own_server())
+
+
+@lru_cache(maxsize=1)
+def _own_server() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="livetrap-test-"))
+    with listen(folder / "services") as listener:
+        server = start_server("tests.support.forked", "serve_services", listener)
+    atexit.register(_stop, server, folder)
+    return folder / "services"
+
+
+def _stop(server: subprocess.Popen[bytes], folder: Path) -> None:
+    _hang_up(_running())
+    stop_server(server)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def start_server(
+    module: str, function: str, *listeners: socket.socket, arguments: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
+    """Start an interpreter that serves sockets until its standard input is closed.
+
+    Parameters
+    ----------
+    module, function : str
+        What to call with the descriptors of the sockets.
+    *listeners : socket.socket
+        Of `listen`; this process may close them.
+    arguments : sequence of str
+        Its command line.
+    """
+    numbers = [each.fileno() for each in listeners]
+    code = (
+        f"import sys; sys.path.insert(0, {str(_REPOSITORY)!r});"
+        f" from {module} import {function} as serve; serve(*{numbers})"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=numbers,
+    )  # fmt: skip
+
+
+def stop_server(server: subprocess.Popen[bytes]) -> None:
+    """Wait until all that it has forked has ended, and end it."""
+    assert server.stdin is not None
+    server.stdin.close()
+    try:
+        server.wait(_END_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def serve_services(listener_number: int) -> None:
+    """Fork services until standard input is closed; import their libraries at the first."""
+    listener = socket.socket(fileno=listener_number)
+    if not wait_until_asked(listener, lifeline=0):
+        return
+    for module in _PRELOADED:
+        importlib.import_module(module)
+    gc.freeze()  # all that is imported is shared with the services
+    if request := serve(listener, lifeline=0):
+        os._exit(_become(pickle.loads(request.data)))  # noqa: S301  (of the tests themselves)
+
+
+def _become(wanted: _Wanted) -> int:
+    """Be ``python -m module`` with its output and its errors in files; return the exit code."""
+    os.chdir(wanted.folder)
+    sys.path[:] = wanted.path
+    for stream, file in enumerate(wanted.output, 1):
         output = os.open(file, os.O_WRONLY | os.O_APPEND)
         os.dup2(output, stream)
         os.close(output)
-    sys.exit(run_module(module, arguments, environment))
+    return run_module(wanted.module, wanted.arguments, wanted.environment)

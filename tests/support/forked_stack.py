@@ -6,7 +6,6 @@ tutorials start their stacks as users do.
 """
 
 import gc
-import importlib
 import os
 import signal
 import sys
@@ -26,8 +25,6 @@ __all__ = ["launch_forked", "start_forked"]
 
 _CHILD = [sys.executable, "-m", "livetrap.stack.child", "--death-signal"]
 _LIVETRAP = [sys.executable, "-m", "livetrap"]
-# What takes extract two seconds of CPU time, and has no metrics.
-_PRELOADED = ("services.extract.steps.catalogue", "services.extract.steps.forced")
 _OF_SUPERVISORD = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGCHLD", "SIGUSR2")
 
 
@@ -69,9 +66,6 @@ def _supervise(config: str) -> None:
     os.chdir(Path(config).parent)
     time.tzset()
     _die_with_parent(signal.SIGTERM)
-    if "service extract" in Path(config).read_text(encoding="utf-8"):
-        for module in _PRELOADED:
-            importlib.import_module(module)
     gc.freeze()  # all that is imported is shared with the services
     ServerOptions.execve = _become
     sys.argv = ["supervisord", "-n", "-c", config]

@@ -5,9 +5,9 @@ import json
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -15,6 +15,7 @@ import httpx
 
 from tests.support.api_rows import rows_of
 from tests.support.api_service import server
+from tests.support.forked import start_module
 
 
 @asynccontextmanager
@@ -145,15 +146,15 @@ async def terminate_sessions(connection: asyncpg.Connection) -> None:
     )
 
 
-async def test_a_port_in_use_exits_with_the_name_of_the_setting(postgres_url: str) -> None:
+def test_a_port_in_use_exits_with_the_name_of_the_setting(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "api.log"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = {"LIVETRAP_API__PORT": str(taken.getsockname()[1])}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "api", env=os.environ | settings, stderr=asyncio.subprocess.PIPE
-        )
-        _, log = await process.communicate()
-    assert process.returncode == 2
-    assert b"LIVETRAP_API__PORT" in log
+        process = start_module("api", environment=os.environ | settings, log=log)
+        assert process.wait(60) == 2
+    assert "LIVETRAP_API__PORT" in log.read_text()
 
 
 async def test_sigterm_ends_the_streams_and_the_process(postgres_url: str) -> None:
@@ -164,4 +165,4 @@ async def test_sigterm_ends_the_streams_and_the_process(postgres_url: str) -> No
     ):
         process.send_signal(signal.SIGTERM)
         assert [item async for item in stream] == []
-        assert await process.wait() == 0
+        assert await asyncio.to_thread(process.wait, 60) == 0

@@ -162,7 +162,7 @@ async def test_a_job_whose_process_is_killed_ends_in_error(postgres_url: str) ->
             job = await start(client, _SLOW)
             assert await phase_of(client, job, "QUEUED") == "EXECUTING"
             process.kill()
-            await process.wait()
+            await asyncio.to_thread(process.wait, _WAIT_S)
         # As if the time had passed after which it is lost.
         await rows.connection.execute(
             "update tap_job set time_alive = time_alive - interval '1 minute'"
