@@ -67,11 +67,12 @@ class CpuMeter:
         for name, process in self._processes.all().values():
             for each in (process, *process.children(recursive=True)):
                 times = each.cpu_times()
-                found[name] = found.get(name, 0.0) + times.user + times.system
+                ended_s = times.children_user + times.children_system
+                found[name] = found.get(name, 0.0) + times.user + times.system + ended_s
         return found
 
     def used_s(self) -> dict[str, float]:
-        """Return the CPU time between start and stop by process, without children that ended."""
+        """Return the CPU time between start and stop by process, with children that ended."""
         return {name: at_s - self._before_s[name] for name, at_s in self._after_s.items()}
 
     def print_per_alert(self, n_alerts: int) -> None:

@@ -60,6 +60,9 @@ def main() -> None:
     parser.add_argument("--floods", type=int, default=10, help="addresses that flood")
     parser.add_argument("--bombs", type=int, default=4, help="addresses that set filters")
     parser.add_argument(
+        "--phases", default="peace,sink,attack", help="some of these, in any order and number"
+    )
+    parser.add_argument(
         "--attacker-cores", default="", help="processors of the attackers, as in 2,3; default all"
     )
     options = parser.parse_args()
@@ -91,11 +94,15 @@ def measure(status: dict[str, Any], options: argparse.Namespace) -> None:
 
     print("append to receipt [ms], memory of all processes of a service at its largest [MB]\n")
     print_header()
-    run_phase("in peace", status, options, clock, batch)
-    with attack_sink() as sink_port, attack(sink_port, options) as attacker:
-        run_phase("beside attackers", status, options, clock, batch, attacker=attacker)
-    with attack(port, options) as attacker:
-        run_phase("under attack", status, options, clock, batch, attacker=attacker)
+    for phase in options.phases.split(","):
+        if phase == "peace":
+            run_phase("in peace", status, options, clock, batch)
+        elif phase == "sink":
+            with attack_sink() as sink_port, attack(sink_port, options) as attacker:
+                run_phase("beside attackers", status, options, clock, batch, attacker=attacker)
+        else:
+            with attack(port, options) as attacker:
+                run_phase("under attack", status, options, clock, batch, attacker=attacker)
     print(f"\nattack: {options.floods} + {options.bombs} addresses, {ATTACKS}")
 
 

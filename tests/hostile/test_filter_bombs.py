@@ -1,7 +1,11 @@
 """Filters that would take for ever, or could never match: they cost their owners alone."""
 
 import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import psutil
 import pytest
 from lxml import etree
 
@@ -54,6 +58,69 @@ async def test_a_slow_filter_is_refused_once_and_never_evaluated_again() -> None
             assert "CPU time" in await refusal_of(client)
             assert await client.is_cut(60)
         assert len(site.server._pool._defects) == 1
+
+
+@contextmanager
+def started_processes() -> Iterator[list[psutil.Process]]:
+    """Give the processes that are started for filters."""
+    start, processes = asyncio.create_subprocess_exec, []
+
+    async def started(*command: str, **options: int) -> asyncio.subprocess.Process:
+        process = await start(*command, **options)
+        processes.append(psutil.Process(process.pid))
+        return process
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "create_subprocess_exec", started)
+        yield processes
+
+
+async def test_slow_filters_of_many_cost_their_limit_and_no_start_of_a_process() -> None:
+    """Which takes as long again: an interpreter and its imports."""
+    pool = FilterPool()
+    with started_processes() as processes:
+        for n in range(10):
+            assert "CPU time" in await pool.find_defect("192.0.2.1", (f"{BOMB} or {n}=0",))
+        assert await pool.matches("198.51.100.7", (HONEST,), alert_packet())
+        assert len(processes) == 1
+    await pool.aclose()
+
+
+async def test_new_filters_are_tried_behind_everything_else() -> None:
+    pool = FilterPool()
+    packet, own = alert_packet(), os.getpriority(os.PRIO_PROCESS, 0)
+    with started_processes() as processes:
+        assert await pool.find_defect("192.0.2.1", (HONEST,)) == ""
+        (trials,) = processes
+        assert [each.nice() for each in (trials, *trials.children())] == [own + 10] * 2
+        assert await pool.matches("192.0.2.1", (HONEST,), packet)
+        # In use from now on: both processes evaluate it.
+        while len(processes) == 1:
+            assert all(
+                await asyncio.gather(
+                    *(pool.matches("192.0.2.1", (HONEST,), packet) for _ in range(20))
+                )
+            )
+        assert [each.nice() for each in (processes[1], *processes[1].children())] == [own] * 2
+    await pool.aclose()
+
+
+async def test_a_process_that_the_system_ends_is_replaced_and_nobody_is_blamed() -> None:
+    pool = FilterPool()
+    with started_processes() as processes:
+        for victims in ("the one that evaluates", "both", "the one that waits"):
+            assert await pool.find_defect("192.0.2.1", (f"//a[.='{victims}']",)) == ""
+            parent = processes[-1]
+            (child,) = parent.children()
+            for victim in {
+                "both": [parent, child],
+                "the one that waits": [parent],
+            }.get(victims, [child]):
+                victim.kill()
+        assert await pool.find_defect("192.0.2.1", (HONEST,)) == ""
+    await pool.aclose()
+    _, alive = psutil.wait_procs(processes, timeout=60)
+    assert not alive
 
 
 @pytest.mark.parametrize("expression", ["/voe:VOEvent", "//Param[re:match(@name,'s.*')]", "[[["])

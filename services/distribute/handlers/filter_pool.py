@@ -1,33 +1,25 @@
 """Evaluate the filters of all subscribers in processes that can be ended."""
 
 import asyncio
-import signal
-import struct
-import sys
-from asyncio.subprocess import PIPE, Process
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
-
-import orjson
 
 from runtime.listening import party_of
 from runtime.logging import get_logger
 from services.distribute.errors import TransportError
+from services.distribute.handlers.filter_process import LIMIT_S, FilterProcess
 from services.distribute.steps.filter_queue import FilterQueue
 
 __all__ = ["FilterPool"]
 
-# CPU time of one evaluation of the filters of a subscriber; an honest one takes 0.1 ms.
-_LIMIT_S = 0.1
-# Longest wait for an answer: a worker may have to wait for a processor.
-_ANSWER_TIMEOUT_S = 30.0
 # What took no longer on an event is expected to be fast on the next.
 _PROVEN_S = 0.01
+# Of the process that tries new filters, which are what strangers send: everything else is first.
+_NICENESS_OF_TRIALS = 10
 _MAX_REMEMBERED = 10_000
 _MAX_LOGGED_CHARS = 200
 _TOO_SLOW = (
-    f"the filters took more than {_LIMIT_S} s of CPU time on one event; use paths without `//` "
+    f"the filters took more than {LIMIT_S} s of CPU time on one event; use paths without `//` "
     "inside predicates"
 )
 
@@ -47,11 +39,10 @@ class FilterPool:
     """Gives each evaluation to a worker process; the address that used least CPU time is first.
 
     One worker evaluates only what was fast on an event before, the other one new filters first:
-    what nobody has tried delays no filter that is in use.
+    what nobody has tried delays no filter that is in use, and has what is left of the processors.
 
     The workers start with the first filter. One that takes too long costs its owner the
-    connection and the pool a worker, which is replaced by one that is running already; the filter
-    is not evaluated again.
+    connection, and is not evaluated again.
     """
 
     def __init__(self) -> None:
@@ -59,8 +50,6 @@ class FilterPool:
         self._proven: FilterQueue[_Job] = FilterQueue()
         self._has_job = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
-        # The next worker, started before it is needed: that takes longer than to end one.
-        self._spare: asyncio.Task[Process] | None = None
         # What was found about filters: empty if they are good.
         self._defects: dict[tuple[str, ...], str] = {}
         self._fast: dict[tuple[str, ...], None] = {}
@@ -97,14 +86,14 @@ class FilterPool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._spare is not None:
-            with suppress(OSError):  # it was not started
-                await _end(await self._spare)
 
     async def _run(self, host: str, job: _Job) -> bool | str:
         if not self._tasks:
-            queues = ((self._proven,), (self._new, self._proven))
-            self._tasks = [asyncio.create_task(self._work(each)) for each in queues]
+            trials = FilterProcess(_NICENESS_OF_TRIALS)
+            self._tasks = [
+                asyncio.create_task(self._work((self._proven,), FilterProcess(0))),
+                asyncio.create_task(self._work((self._new, self._proven), trials)),
+            ]
         async with self._has_job:
             queue = self._proven if job.filters in self._fast else self._new
             queue.add(party_of(host), job)
@@ -127,41 +116,30 @@ class FilterPool:
         else:
             self._fast.pop(job.filters, None)
 
-    async def _work(self, queues: tuple[FilterQueue[_Job], ...]) -> None:
-        """Serve jobs with one process after the other until the task is cancelled."""
-        process: Process | None = None
+    async def _work(self, queues: tuple[FilterQueue[_Job], ...], process: FilterProcess) -> None:
+        """Serve jobs with a process until the task is cancelled."""
         try:
             while True:
                 party, job = await self._take(queues)
                 if job.outcome.done():  # its subscriber has gone
                     continue
                 try:
-                    process = process or await self._get_worker()
-                except OSError as error:
-                    get_logger().error("filter_worker_not_started", error=repr(error))
-                    job.outcome.set_exception(TransportError("no_filter_worker"))
+                    outcome, cpu_s = await process.evaluate(job.filters, job.packet)
+                except Exception as error:  # noqa: BLE001  (whatever it is: the next ones follow)
+                    get_logger().error("filter_not_evaluated", error=repr(error))
+                    if not job.outcome.done():
+                        code = "no_filter_worker" if isinstance(error, OSError) else "bad_filter"
+                        job.outcome.set_exception(TransportError(code))
                     continue
-                outcome, cpu_s = await _evaluate(process, job)
                 self._book(party, job, cpu_s)
                 if outcome is None:
-                    await _end(process)
-                    process, outcome = None, _TOO_SLOW
+                    outcome = _TOO_SLOW
                     filters = [each[:_MAX_LOGGED_CHARS] for each in job.filters]
                     get_logger().warning("slow_filter_ended", party=party, filters=filters)
                 if not job.outcome.done():
                     job.outcome.set_result(outcome)
         finally:
-            if process is not None:
-                await _end(process)
-
-    async def _get_worker(self) -> Process:
-        spare, self._spare = self._spare, None
-        if spare is None:
-            worker = await _start_worker()
-        else:
-            worker = await spare
-        self._spare = self._spare or asyncio.create_task(_start_worker())
-        return worker
+            await process.aclose()
 
     async def _take(self, queues: tuple[FilterQueue[_Job], ...]) -> tuple[str, _Job]:
         async with self._has_job:
@@ -176,34 +154,3 @@ class FilterPool:
 def _shorten(known: dict[tuple[str, ...], Any]) -> None:
     while len(known) > _MAX_REMEMBERED:
         del known[next(iter(known))]
-
-
-async def _start_worker() -> Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.distribute.handlers.filter_worker", str(_LIMIT_S),
-        stdin=PIPE, stdout=PIPE,
-    )  # fmt: skip
-
-
-async def _evaluate(process: Process, job: _Job) -> tuple[bool | str | None, float]:
-    """Return the outcome, None if the worker ended or does not answer, and its CPU time [s]."""
-    if process.stdin is None or process.stdout is None:
-        raise RuntimeError("a worker was started without pipes")
-    filters = orjson.dumps(job.filters)
-    request = struct.pack("!II", len(filters), len(job.packet)) + filters + job.packet
-    line = b""
-    with suppress(TimeoutError, ConnectionError):
-        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-            process.stdin.write(request)
-            await process.stdin.drain()
-            line = await process.stdout.readline()
-    if not line.endswith(b"\n"):
-        return None, _LIMIT_S
-    answer = orjson.loads(line)
-    return answer.get("matches", answer.get("defect")), answer["cpu_s"]
-
-
-async def _end(process: Process) -> None:
-    with suppress(ProcessLookupError):
-        process.send_signal(signal.SIGKILL)
-    await process.wait()
