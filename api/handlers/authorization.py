@@ -53,6 +53,13 @@ class Writer:
         """Run a statement that changes rows, in the name of the token; otherwise as `fetch`."""
         return await self.context.database.write(query, actor=self.name, **parameters)
 
+    async def write_in_turn(
+        self, turn: str, query: str, **parameters: object
+    ) -> Sequence[Mapping[str, Any]]:
+        """Run a statement that counts before it writes, in the name of the token."""
+        database = self.context.database
+        return await database.write_in_turn(turn, query, actor=self.name, **parameters)
+
 
 def token_first_route(scope: Scope, *, reading: bool = False) -> type[APIRoute]:
     """Return routes that look at the token of a request before they read its body.

@@ -49,7 +49,8 @@ async def add_monitor(
 ) -> Monitor:
     """Measure a position in every image from now on; a position has at most one monitor."""
     max_monitors = writer.context.settings.max_monitors
-    rows = await writer.write(
+    rows = await writer.write_in_turn(
+        _turn_of(wanted.stream),
         "insert_monitor",
         stream=wanted.stream,
         name=wanted.name,
@@ -89,12 +90,20 @@ async def upload_monitors(
     except MonitorListError as error:
         raise ProblemError(422, str(error)) from error
     max_monitors = writer.context.settings.max_monitors
-    rows = await writer.write(
-        "insert_monitors", stream=stream, max_monitors=max_monitors, **asdict(wanted)
+    rows = await writer.write_in_turn(
+        _turn_of(stream),
+        "insert_monitors",
+        stream=stream,
+        max_monitors=max_monitors,
+        **asdict(wanted),
     )
     if not rows:
         raise _too_many(stream, max_monitors)
     return MonitorsWritten(stream=stream, **rows[0])
+
+
+def _turn_of(stream: str) -> str:
+    return f"monitors of {stream}"
 
 
 def _too_many(stream: str, max_monitors: int) -> ProblemError:

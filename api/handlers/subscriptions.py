@@ -60,7 +60,8 @@ async def add_subscription(
     secret = new.secret and new.secret.get_secret_value()
     cone = new.cone
     most = writer.context.settings.max_subscriptions
-    rows = await writer.write(
+    rows = await writer.write_in_turn(
+        f"subscriptions of {writer.name}",
         "insert_subscription",
         name=new.name, owner=writer.name, rule=new.rule, moc=new.moc, schedule=new.schedule,
         ra=cone and cone.ra % 360.0 % 360.0, dec=cone and cone.dec,
@@ -140,7 +141,8 @@ async def add_replay(writer: WriterParameter, new: NewReplay) -> Replay:
     since, until = _to_utc(new.since), _to_utc(new.until)
     if since >= until:
         raise ProblemError(400, "until: must be later than since")
-    rows = await writer.write(
+    rows = await writer.write_in_turn(
+        f"replays to {new.subscription}",
         "insert_replay",
         name=new.subscription, owner=owner_of(writer), time_since=since, time_until=until,
         speed=new.speed,

@@ -28,6 +28,8 @@ _RETENTION, MAX_RETENTION_S = timedelta(days=1), 7 * 86_400
 # What is stored at a time, finished or not.
 _MAX_OF_CLIENT, _MAX_JOBS = 50, 1000
 _MAX_ANSWER_BYTES, _MAX_BYTES_OF_CLIENT, _MAX_BYTES = 256 << 20, 512 << 20, 2 << 30
+# Statements that count these have a turn: together they would see the same room.
+_COUNTED = "jobs of TAP"
 # Jobs that a process answers at a time; each has a connection of its own.
 _RUNNING = 2
 _CHUNK_BYTES = 1 << 20
@@ -83,8 +85,10 @@ class TapJobs:
         ProblemError
             503 if there are too many.
         """
-        rows = await self._write(
+        rows = await self._database.write_in_turn(
+            _COUNTED,
             "insert_tap_job",
+            actor=None,
             job_id=secrets.token_urlsafe(16),
             client=party_of(client),
             run_id=next(iter(parameters.get("RUNID", ())), None),
@@ -292,8 +296,10 @@ class TapJobs:
     async def _store_chunk(
         self, row: Mapping[str, Any], number: int, data: bytes, n_bytes: int
     ) -> None:
-        stored = await self._write(
+        stored = await self._database.write_in_turn(
+            _COUNTED,
             "insert_tap_chunk",
+            actor=None,
             job_id=row["job_id"],
             number=number,
             data=data,

@@ -180,6 +180,28 @@ class Database:
         async with self.writing(actor) as fetch:
             return await fetch(query, parameters)
 
+    async def write_in_turn(
+        self, turn: str, query: str, *, actor: str | None, **parameters: object
+    ) -> Sequence[Mapping[str, Any]]:
+        """Run a statement that counts before it writes; return what it returns.
+
+        Parameters
+        ----------
+        turn : str
+            What it counts, and whose: statements of one turn wait for one another, in all
+            processes, so that each counts all that those before it wrote.
+        query, actor, **parameters
+            As of `write`.
+
+        Raises
+        ------
+        TransientError
+            As of `fetch`.
+        """
+        async with self.writing(actor) as fetch:
+            await fetch("take_turn", {"turn": turn})
+            return await fetch(query, parameters)
+
     @asynccontextmanager
     async def writing(self, actor: str | None) -> AsyncIterator[Fetch]:
         """Run statements in one transaction that may change rows.
