@@ -101,6 +101,7 @@ class SubscriptionRunner:
         self._versions: dict[int, str] = {}
         self._running: dict[int, _Running] = {}
         self._replays: dict[int, asyncio.Task[None]] = {}
+        self._reading = asyncio.Semaphore(1)
         self._replay_budgets: dict[str, SubscriptionBudget] = {}
 
     def wake(self) -> None:
@@ -139,13 +140,19 @@ class SubscriptionRunner:
             await self._start_replays()
 
     async def _start_replays(self) -> None:
+        wanted = await self._store.list_replays()
+        ids = {replay.id for replay in wanted}
+        for key, task in self._replays.items():
+            if key not in ids:  # its subscription was deleted, or it is done
+                task.cancel()
         self._replays = {key: task for key, task in self._replays.items() if not task.done()}
         by_name = {each.subscription.name: each for each in self._running.values()}
-        for replay in await self._store.list_replays():
+        for replay in wanted:
             if replay.id in self._replays or (served := by_name.get(replay.name)) is None:
                 continue
             run = ReplayRun(
                 replay, store=self._store, deliver=served.deliver, may_deliver=self._may_deliver,
+                reading=self._reading,
                 wanted=SubscriptionFilter(
                     replay.name, served.wanted, self._store,
                     self._replay_budget(served.subscription),

@@ -37,6 +37,8 @@ class ReplayRun:
         Sends alerts to its receiver.
     may_deliver : callable
         Returns whether this process is the one that delivers.
+    reading : asyncio.Semaphore
+        Of all replays: those that read the past at once leave connections and turns to others.
     """
 
     def __init__(
@@ -47,36 +49,52 @@ class ReplayRun:
         wanted: SubscriptionFilter,
         deliver: Callable[[list[OutgoingAlert]], Coroutine[Any, Any, list[OutgoingAlert]]],
         may_deliver: Callable[[], Awaitable[bool]],
+        reading: asyncio.Semaphore,
     ) -> None:
         self._replay = replay
         self._store = store
         self._wanted = wanted
         self._deliver = deliver
         self._may_deliver = may_deliver
+        self._reading = reading
         self._first: tuple[datetime, float] | None = None
 
     async def run(self) -> None:
         """Send everything that is left, and record the end; the next process goes on otherwise."""
-        failure: str | None = None
-        while rows := await self._store.list_replayed(self._replay, limit=_LIMIT):
-            try:
-                chosen = await self._wanted.choose([each.id for each in rows])
-            except CostlyError as error:
-                failure = str(error)
-                break
-            for each in rows:
-                if not await self._may_deliver():
-                    return
-                failure = await self._send(each) if each.id in chosen else None
-                if failure is not None:
-                    break
-                await self._advance(each.id, n_sent=int(each.id in chosen))
-            if failure is not None:
-                break
+        is_left, failure = True, None
+        while is_left and failure is None:
+            if not await self._may_deliver():
+                return
+            is_left, failure = await self._send_page()
         await self._store.end_replay(self._replay.id, failure)
         get_logger().info(
             "replay_ended", replay=self._replay.id, name=self._replay.name, reason=failure
         )
+
+    async def _send_page(self) -> tuple[bool, str | None]:
+        """Send what is wanted of the next alerts; return if there were any, and what failed."""
+        try:
+            rows, chosen = await self._read()
+        except CostlyError as error:
+            return True, str(error)
+        for each in rows:
+            if each.id not in chosen:
+                continue
+            if not await self._may_deliver():
+                return True, None
+            if (failure := await self._send(each)) is not None:
+                return True, failure
+            await self._advance(each.id, n_sent=1)
+        # Once for all that nobody wants: a night may have a million alerts.
+        if rows and rows[-1].id not in chosen:
+            await self._advance(rows[-1].id, n_sent=0)
+        return bool(rows), None
+
+    async def _read(self) -> tuple[list[ReplayedAlert], set[int]]:
+        """Return the next alerts, and the rows of those that are wanted."""
+        async with self._reading:
+            rows = await self._store.list_replayed(self._replay, limit=_LIMIT)
+            return rows, await self._wanted.choose([each.id for each in rows])
 
     async def _advance(self, row: int, *, n_sent: int) -> None:
         await self._store.advance_replay(self._replay.id, row, n_sent=n_sent)
