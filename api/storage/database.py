@@ -190,8 +190,12 @@ class Database:
         turn : str
             What it counts, and whose: statements of one turn wait for one another, in all
             processes, so that each counts all that those before it wrote.
-        query, actor, **parameters
+        query : str
+            As of `fetch`.
+        actor : str or None
             As of `write`.
+        **parameters : object
+            As of `fetch`.
 
         Raises
         ------
