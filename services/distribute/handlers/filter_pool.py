@@ -7,11 +7,17 @@ from typing import Any
 from runtime.listening import party_of
 from runtime.logging import get_logger
 from services.distribute.errors import TransportError
-from services.distribute.handlers.filter_process import LIMIT_S, FilterProcess
+from services.distribute.handlers.filter_process import FilterProcess
 from services.distribute.steps.filter_queue import FilterQueue
 
 __all__ = ["FilterPool"]
 
+# CPU time of one evaluation of the filters of a subscriber; an honest one takes 0.1 ms, and its
+# trial on the largest event a few.
+_LIMIT_S = 0.1
+# Of an address of which a filter took longer than that within the memory of suspects.
+_LIMIT_OF_SUSPECTS_S = 0.02
+_SUSPECTED_S = 600.0
 # What took no longer on an event is expected to be fast on the next.
 _PROVEN_S = 0.01
 # Of the process that tries new filters, which are what strangers send: everything else is first.
@@ -19,8 +25,8 @@ _NICENESS_OF_TRIALS = 10
 _MAX_REMEMBERED = 10_000
 _MAX_LOGGED_CHARS = 200
 _TOO_SLOW = (
-    f"the filters took more than {LIMIT_S} s of CPU time on one event; use paths without `//` "
-    "inside predicates"
+    "the filters took more than {} s of CPU time on one event; use paths without `//` inside "
+    "predicates"
 )
 
 
@@ -42,7 +48,7 @@ class FilterPool:
     what nobody has tried delays no filter that is in use, and has what is left of the processors.
 
     The workers start with the first filter. One that takes too long costs its owner the
-    connection, and is not evaluated again.
+    connection, and is not evaluated again; the next ones of its address are ended sooner.
     """
 
     def __init__(self) -> None:
@@ -53,6 +59,8 @@ class FilterPool:
         # What was found about filters: empty if they are good.
         self._defects: dict[tuple[str, ...], str] = {}
         self._fast: dict[tuple[str, ...], None] = {}
+        # When a filter of an address last took too long [s].
+        self._suspected_s: dict[str, float] = {}
 
     async def find_defect(self, host: str, filters: tuple[str, ...]) -> str:
         """Return what is wrong with filters and how to mend it; empty if nothing is.
@@ -62,7 +70,6 @@ class FilterPool:
         defect = self._defects.get(filters)
         if defect is None:
             defect = str(await self._run(host, _Job(filters, b"")))
-            self._remember(filters, defect)
         return defect
 
     async def matches(self, host: str, filters: tuple[str, ...], packet: bytes) -> bool:
@@ -77,7 +84,6 @@ class FilterPool:
             raise TransportError("slow_filter")
         outcome = await self._run(host, _Job(filters, packet))
         if isinstance(outcome, str):
-            self._remember(filters, outcome)
             raise TransportError("slow_filter")
         return outcome
 
@@ -100,9 +106,26 @@ class FilterPool:
             self._has_job.notify_all()
         return await job.outcome
 
-    def _remember(self, filters: tuple[str, ...], defect: str) -> None:
-        self._defects[filters] = defect
-        _shorten(self._defects)
+    def _limit_s(self, party: str) -> float:
+        """Return the CPU time that a filter of an address may take [s]."""
+        suspected_s = self._suspected_s.get(party, float("-inf"))
+        is_suspect = asyncio.get_running_loop().time() - suspected_s < _SUSPECTED_S
+        return _LIMIT_OF_SUSPECTS_S if is_suspect else _LIMIT_S
+
+    def _suspect(self, party: str, job: _Job, limit_s: float) -> str:
+        """Note that a filter took longer than its limit [s]; return what its owner is told."""
+        filters = [each[:_MAX_LOGGED_CHARS] for each in job.filters]
+        get_logger().warning("slow_filter_ended", party=party, filters=filters)
+        self._suspected_s.pop(party, None)
+        self._suspected_s[party] = asyncio.get_running_loop().time()  # the newest last
+        _shorten(self._suspected_s)
+        return _TOO_SLOW.format(limit_s)
+
+    def _remember(self, job: _Job, *, outcome: bool | str, is_general: bool) -> None:
+        """Remember what is true of filters whoever sets them."""
+        if isinstance(outcome, str) and is_general:
+            self._defects[job.filters] = outcome
+            _shorten(self._defects)
 
     def _book(self, party: str, job: _Job, cpu_s: float) -> None:
         now_s = asyncio.get_running_loop().time()
@@ -123,8 +146,11 @@ class FilterPool:
                 party, job = await self._take(queues)
                 if job.outcome.done():  # its subscriber has gone
                     continue
+                limit_s = self._limit_s(party)
                 try:
-                    outcome, cpu_s = await process.evaluate(job.filters, job.packet)
+                    outcome, cpu_s = await process.evaluate(
+                        job.filters, job.packet, limit_s=limit_s
+                    )
                 except Exception as error:  # noqa: BLE001  (whatever it is: the next ones follow)
                     get_logger().error("filter_not_evaluated", error=repr(error))
                     if not job.outcome.done():
@@ -132,10 +158,10 @@ class FilterPool:
                         job.outcome.set_exception(TransportError(code))
                     continue
                 self._book(party, job, cpu_s)
+                is_general = outcome is not None or limit_s == _LIMIT_S
                 if outcome is None:
-                    outcome = _TOO_SLOW
-                    filters = [each[:_MAX_LOGGED_CHARS] for each in job.filters]
-                    get_logger().warning("slow_filter_ended", party=party, filters=filters)
+                    outcome = self._suspect(party, job, limit_s)
+                self._remember(job, outcome=outcome, is_general=is_general)
                 if not job.outcome.done():
                     job.outcome.set_result(outcome)
         finally:
@@ -151,6 +177,6 @@ class FilterPool:
                 await self._has_job.wait()
 
 
-def _shorten(known: dict[tuple[str, ...], Any]) -> None:
+def _shorten(known: dict[Any, Any]) -> None:
     while len(known) > _MAX_REMEMBERED:
         del known[next(iter(known))]

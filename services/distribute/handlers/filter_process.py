@@ -10,10 +10,8 @@ from contextlib import suppress
 
 import orjson
 
-__all__ = ["LIMIT_S", "FilterProcess"]
+__all__ = ["FilterProcess"]
 
-# CPU time of one evaluation of the filters of a subscriber; an honest one takes 0.1 ms.
-LIMIT_S = 0.1
 # Longest wait for an answer: a process may have to wait for a processor.
 _ANSWER_TIMEOUT_S = 30.0
 # The system may end a process for want of memory, and whose filter is next is not to blame.
@@ -34,7 +32,7 @@ class FilterProcess:
         self._process: Process | None = None
 
     async def evaluate(
-        self, filters: tuple[str, ...], packet: bytes
+        self, filters: tuple[str, ...], packet: bytes, *, limit_s: float
     ) -> tuple[bool | str | None, float]:
         """Return what became of filters, and the CPU time that it took [s].
 
@@ -44,6 +42,8 @@ class FilterProcess:
             XPath expressions.
         packet : bytes
             Event; empty: the filters are tried.
+        limit_s : float
+            CPU time that it may take [s].
 
         Returns
         -------
@@ -59,14 +59,14 @@ class FilterProcess:
             If no process can be started.
         """
         head = orjson.dumps(filters)
-        request = struct.pack("!II", len(head), len(packet)) + head + packet
+        request = struct.pack("!IId", len(head), len(packet), limit_s) + head + packet
         for _ in range(_MAX_TRIES):
             line = await self._ask(request)
             if line.endswith(b"\n"):
                 answer = orjson.loads(line)
-                return answer.get("matches", answer.get("defect")), answer.get("cpu_s", LIMIT_S)
+                return answer.get("matches", answer.get("defect")), answer.get("cpu_s", limit_s)
             await self.aclose()
-        return None, LIMIT_S
+        return None, limit_s
 
     async def aclose(self) -> None:
         """End the process and those that it forked."""
@@ -74,14 +74,16 @@ class FilterProcess:
         if process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+            await process.communicate()  # until no process has the other end of a pipe
 
     async def _ask(self, request: bytes) -> bytes:
         """Return the line that answers a request; not a whole one if the process ended."""
         if self._process is None:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "services.distribute.handlers.filter_worker",
-                str(LIMIT_S), str(self._niceness),
+                str(self._niceness),
                 stdin=PIPE, stdout=PIPE, process_group=0,
             )  # fmt: skip
         writer, reader = self._process.stdin, self._process.stdout
