@@ -13,13 +13,14 @@ from services.alert.steps.facts import (
     latencies_s,
     name_pipeline,
     time_previous_of,
+    trigger_of,
     variability_of,
 )
 from services.alert.steps.localization import Localization
 
 __all__ = ["association_rows", "detection_rows", "image_rows", "provenance_rows", "to_iso"]
 
-_MAX_TRIGGER_CHARS = 20
+_MAX_CODE_CHARS = 20
 
 
 def to_iso(time: datetime) -> str:
@@ -61,7 +62,7 @@ def detection_rows(event: SourceEvent, place: Localization) -> list[Row]:
         ("snr", float(event.snr), "", "stat.snr"),
         ("local_rms", float(event.rms_local_jy_beam), "Jy/beam", ""),
         ("previous_limit", None if limit is None else float(limit), "Jy/beam", flux),
-        ("look_back", event.look_back[:_MAX_TRIGGER_CHARS] or None, "", ""),
+        ("look_back", event.look_back[:_MAX_CODE_CHARS] or None, "", ""),
         *_previous_rows(event, flux, error),
         ("ra_error", place.ra_err_deg, "deg", ""),
         ("dec_error", place.dec_err_deg, "deg", ""),
@@ -100,7 +101,7 @@ def association_rows(event: SourceEvent, decision: Decision) -> list[Row]:
         ("eta_nu", eta, "", ""),
         ("V_nu", v, "", ""),
         ("n_episodes", int(event.n_episodes), "", ""),
-        ("trigger", event.trigger[:_MAX_TRIGGER_CHARS], "", ""),
+        ("trigger", trigger_of(event), "", ""),
         ("trigger_significance", event.trigger_sigma, "", "stat.snr"),
         ("expected_flux", event.flux_expected_jy_beam, "Jy/beam", "phot.flux.density;em.radio"),
         (

@@ -32,6 +32,7 @@ __all__ = [
     "time_limit_of",
     "time_previous_of",
     "to_text",
+    "trigger_of",
     "usable_exposure_s",
     "variability_of",
 ]
@@ -42,6 +43,7 @@ _MAX_EXPOSURE_S = 1e7
 _MAX_NAME_CHARS = 100
 _MAX_TEXT_CHARS = 200
 _MAX_NOTE_CHARS = 500
+_MAX_CODE_CHARS = 20
 # The packet has room for so many bytes of citations; of a longer family the first and the latest.
 _MAX_CITED_BYTES = 5000
 _CITATION_BYTES = 60  # around an ivorn
@@ -84,6 +86,12 @@ def clean_text(text: str) -> str:
     if text.isprintable():  # quickly told, and true of nearly every text: all of it is legal
         return text[:_MAX_TEXT_CHARS]
     return _ILLEGAL_IN_XML.sub("", text)[:_MAX_TEXT_CHARS]
+
+
+def trigger_of(event: SourceEvent) -> str:
+    """Return the test that raised an event, or that it is an update or a retraction."""
+    is_news = not event.trigger and event.kind in ("update", "retraction")
+    return clean_text(event.kind if is_news else event.trigger)[:_MAX_CODE_CHARS]
 
 
 def note_of(event: SourceEvent) -> str | None:

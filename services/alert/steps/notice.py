@@ -30,6 +30,7 @@ from services.alert.steps.facts import (
     tense_of,
     time_error_s,
     time_previous_of,
+    trigger_of,
     usable_exposure_s,
     variability_of,
 )
@@ -235,7 +236,7 @@ def _provenance(
         "eta": eta,
         "v": v,
         "n_episodes": event.n_episodes,
-        "trigger": clean_text(event.trigger[:_MAX_CODE_CHARS]),
+        "trigger": trigger_of(event),
         "trigger_sigma": event.trigger_sigma,
         "expected_flux_jy": event.flux_expected_jy_beam,
         "expected_flux_err_jy": event.flux_expected_err_jy_beam,

@@ -156,7 +156,8 @@ def to_transient_row(
         snr=event.snr,
         eta=event.eta,
         v=event.v,
-        last_notified_n_bands=event.n_bands,
+        # What comes back in one band is no news of bands.
+        last_notified_n_bands=max(event.n_bands, 1),
         limit_previous_jy_beam=event.limit_previous_jy_beam,
         episode=event.n_episodes,
         trigger=event.trigger,

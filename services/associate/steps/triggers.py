@@ -128,7 +128,7 @@ class Trigger:
 
 
 def count_bands(images: Sequence[AssociatedImage], n_sources: int) -> IntArray:
-    """Return in how many bands the images of a timestep detect each source, (n,); at least 1."""
+    """Return in how many bands the images of a timestep detect each source, (n,)."""
     is_seen: dict[int, BoolArray] = {}
     for image in images:
         if image.extraction_type == "blind":
@@ -137,7 +137,7 @@ def count_bands(images: Sequence[AssociatedImage], n_sources: int) -> IntArray:
     n_bands = np.zeros(n_sources, np.int64)
     for seen in is_seen.values():
         n_bands += seen
-    return np.maximum(n_bands, 1)
+    return n_bands
 
 
 def find_detections(

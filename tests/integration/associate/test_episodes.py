@@ -98,6 +98,8 @@ async def test_a_source_that_vanishes_and_returns_is_announced_both_times(
         assert announced == [(7, "vanished"), (11, "returned"), (24, "vanished")]
         gone, back, again = (event for event in case.events if event.kind != "update")
         assert gone.extraction_type == "forced"
+        # What is gone is detected in no band; what comes back in one is no news of bands.
+        assert [event.n_bands for event in (gone, back, again)] == [0, 1, 0]
         assert gone.flux_expected_jy_beam == pytest.approx(0.1, rel=0.05)
         assert gone.trigger_sigma < -5
         assert gone.eta is not None

@@ -293,6 +293,15 @@ _NO_ANSWER = re.compile(r"\b(nan|inf|None|null)\b", re.IGNORECASE)
 _EXPONENT = re.compile(r"^[-+]?[\d.]+e[-+]?\d+$", re.IGNORECASE)
 
 
+@pytest.mark.parametrize("kind", ["update", "retraction"])
+@pytest.mark.parametrize("trigger", ["", "single"])
+def test_news_of_an_earlier_alert_says_so_where_no_test_raised_it(kind: str, trigger: str) -> None:
+    alert = _build(_case("brighter", 0.1, kind=kind, trigger=trigger, note="why", revision=1))
+    params = read_packet(alert.voevent).iter("Param")
+    said = {each.get("name"): each.get("value") for each in params}
+    assert said["trigger"] == json.loads(alert.notice)["trigger"] == (trigger or kind)
+
+
 @pytest.mark.parametrize("name", NIGHT)
 def test_every_value_of_a_packet_is_one_that_a_reader_can_use(name: str) -> None:
     root = read_packet(_build(NIGHT[name]()).voevent)
