@@ -173,6 +173,7 @@ async def test_a_replay_ends_with_its_subscription(pool: asyncpg.Pool, rows: Row
         (task,) = runner._replays.values()
         await pool.execute("delete from subscription where name = $1", name)
         await until(task.done)
+        assert task.cancelled()  # and not at the last alert, or with a failure
         assert len(server.requests) < 400
         again = await subscribe(
             pool, "webhook", rule, f"http://127.0.0.1:{server.port}/{uuid.uuid4().hex}"
