@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from sky.row_arrays import put_rows, take_rows
+
 __all__ = [
     "MOMENT_FIELDS",
     "eta",
@@ -44,7 +46,7 @@ def update_moments(
     value, error : (k,) float64
         Flux and its 1 sigma error, any unit; the error is positive and finite.
     """
-    curve = moments[index]
+    curve = take_rows(moments, index)
     curve["n"] += 1
     delta = value - curve["mean"]
     curve["mean"] += delta / curve["n"]
@@ -57,7 +59,7 @@ def update_moments(
     step = delta * (weight / curve["weight"])
     curve["wmean"] += step
     curve["wm2"] += weight_before * delta * step
-    moments[index] = curve
+    put_rows(moments, index, curve)
 
 
 def merge_moments(one: MomentArray, other: MomentArray) -> MomentArray:

@@ -16,6 +16,7 @@ from services.associate.models.catalogue import (
     RowArray,
 )
 from sky.id_sets import is_in, unique_ids
+from sky.row_arrays import join_rows, put_rows
 
 __all__ = [
     "MEASURED_COLUMNS",
@@ -189,9 +190,10 @@ def encode_states(states: EarlierStates) -> tuple[bytes, bytes]:
     tables = []
     for (band_id, stokes), rows in states.statistics.items():
         table = np.zeros(rows.size, _CHANNEL_DTYPE)
-        table["band_id"], table["stokes"], table["row"] = band_id, stokes.encode(), rows
+        table["band_id"], table["stokes"] = band_id, stokes.encode()
+        put_rows(table["row"], slice(None), rows)
         tables.append(table)
-    statistics = np.concatenate([np.zeros(0, _CHANNEL_DTYPE), *tables])
+    statistics = join_rows([np.zeros(0, _CHANNEL_DTYPE), *tables])
     return states.sources.tobytes(), statistics.tobytes()
 
 

@@ -20,6 +20,7 @@ from services.associate.steps.matching import (
 )
 from services.associate.steps.variability import Variability, find_variability
 from sky.geometry import move, tangent_offsets
+from sky.row_arrays import join_rows
 from sky.statistics import eta, v
 
 __all__ = ["CandidateSources"]
@@ -172,7 +173,7 @@ class CandidateSources:
         child = parents != _NO_PARENT
         known = self.sources[parents[child]]
         rows["n_datapoints"][child] = known["n_datapoints"] - known["n_forced"]
-        self.sources = np.concatenate([self.sources, rows])
+        self.sources = join_rows([self.sources, rows])
         for curves in self._curves.values():
             curves.append(first_detections.size, child, parents[child])
         return np.arange(first, first + first_detections.size)

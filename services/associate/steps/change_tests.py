@@ -7,6 +7,7 @@ from runtime.settings import AssociateSettings
 from schemas.messages import BoolArray, FloatArray, IntArray
 from services.associate.models.catalogue import RowArray
 from services.associate.models.change_state import ChangeLimits, Looks
+from sky.row_arrays import put_rows, take_rows
 
 __all__ = ["add_looks", "find_history_sigma", "to_limits"]
 
@@ -95,7 +96,7 @@ def add_looks(
     exponentially weighted moving average (Roberts 1959, Technometrics 1, 239) over w looks.
     Errors are widened by the scatter of the quiet looks where that exceeds them.
     """
-    state = states[index]
+    state = take_rows(states, index)
     has_base = state["base_n"] > 0
     expected = np.where(has_base, state["base_wmean"], np.nan)
     error = np.hypot(error, limits.systematic_fraction * np.where(has_base, expected, 0.0))
@@ -117,7 +118,7 @@ def add_looks(
     settled = _settle(state, limits)
     _start(state, ~has_base, flux, error)
     state["n_looks"] += 1
-    states[index] = state
+    put_rows(states, index, state)
     return Looks(
         sigma=sigma,
         expected=expected,

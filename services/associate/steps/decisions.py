@@ -39,6 +39,7 @@ from services.associate.steps.look_back import (
 from services.associate.steps.rows import FLAG_COLUMNS, FinalSources, to_source_rows
 from services.associate.steps.triggers import count_bands
 from sky.id_sets import is_in, unique_ids
+from sky.row_arrays import copy_rows, take_rows
 
 __all__ = ["decide", "judge_at_once", "to_archive_limits"]
 
@@ -165,7 +166,7 @@ def _finish_sources(
     settings: AssociateSettings,
 ) -> FinalSources:
     """Return the sources with the ids, keys and flags to store."""
-    candidates, rows = association.candidates, first.rows.copy()
+    candidates, rows = association.candidates, copy_rows(first.rows)
     start_episodes(rows, looks.changes, settings)
     is_ended = follow_activity(rows, looks.images, [*first.new, *looks.changes])
     before = candidates.sources
@@ -200,9 +201,9 @@ def _to_waiting(
         doubtful=doubtful,
         retracted={each: why for each, why in reasons.items() if each in set(looked.tolist())},
         before=EarlierStates(
-            state.sources[is_in(state.sources["id"], changed)],
+            take_rows(state.sources, is_in(state.sources["id"], changed)),
             {
-                key: table[is_in(table["source_id"], changed)]
+                key: take_rows(table, is_in(table["source_id"], changed))
                 for key, table in state.statistics.items()
             },
         ),

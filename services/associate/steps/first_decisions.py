@@ -21,6 +21,7 @@ from services.associate.steps.moving import find_moving, to_moving_triggers
 from services.associate.steps.null_detections import count_null_detections
 from services.associate.steps.triggers import AssociatedImage, Trigger, find_new_sources
 from sky.id_sets import is_in, unique_ids
+from sky.row_arrays import copy_rows, take_rows
 
 __all__ = ["FirstDecisions", "decide_first", "find_waiting", "touched_ids", "wait_timesteps"]
 
@@ -81,7 +82,7 @@ def decide_first(
     waiting = {each.trigger.source for each in look_backs} | set(tracks.begun)
     announced = [each for each in new if each.source not in waiting]
     announced += to_moving_triggers(tracks, list(firsts.values()))
-    rows = association.candidates.sources.copy()
+    rows = copy_rows(association.candidates.sources)
     created = np.flatnonzero(rows["is_created"])
     rows["id"][created] = evidence.source_ids[: created.size]
     keys = np.array(evidence.image_keys, np.int64)
@@ -197,7 +198,7 @@ def _to_targets(rows: RowArray, look_backs: Sequence[LookBack]) -> ForcedTargets
     """
     is_kept = ~rows["is_created"] | rows["is_new"]
     is_kept[[each.trigger.source for each in look_backs]] = True
-    kept = rows[rows["is_detected"] & is_kept]
+    kept = take_rows(rows, rows["is_detected"] & is_kept)
     return ForcedTargets(kept["id"], kept["ra"], kept["dec"], "forced")
 
 

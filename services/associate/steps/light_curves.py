@@ -21,6 +21,7 @@ from services.associate.models.change_state import (
 from services.associate.models.decisions import StatisticsRows
 from services.associate.steps.change_tests import add_looks
 from services.associate.steps.image_result import MeasuredColumns
+from sky.row_arrays import join_rows, put_rows, take_rows
 from sky.statistics import merge_moments, new_moments, update_moments
 
 __all__ = ["LightCurves"]
@@ -60,7 +61,7 @@ class LightCurves:
             moments["n"][row] = n_forced if kind == "forced" else table["n_datapoints"] - n_forced
             for name, column in MOMENT_COLUMNS[kind].items():
                 moments[name][row] = table[column]
-        self.changes[row] = table["change_state"].view(CHANGE_DTYPE)
+        put_rows(self.changes, row, table["change_state"].view(CHANGE_DTYPE))
         self._int_max[row] = table["flux_int_max_jy"]
         self._n_stored[row] = table["n_datapoints"]
 
@@ -87,7 +88,8 @@ class LightCurves:
             for name, column in MOMENT_COLUMNS[kind].items():
                 table[column] = moments[name][row]
         table["flux_int_max_jy"] = self._int_max[row]
-        table["change_state"] = self.changes[row].view(table.dtype["change_state"])
+        changes = take_rows(self.changes, row)
+        table["change_state"] = changes.view(table.dtype["change_state"])
         return StatisticsRows(key, table, self._n_stored[row] > 0)
 
     def append(self, n: int, child: BoolArray, parents: IntArray) -> None:
@@ -99,8 +101,8 @@ class LightCurves:
             _appended(moments, new_moments(n), child, parents)
             for moments in (self.blind_int, self.blind_peak)
         )
-        self.forced = np.concatenate([self.forced, new_moments(n)])
-        self.changes = np.concatenate([self.changes, new_change_states(n)])
+        self.forced = join_rows([self.forced, new_moments(n)])
+        self.changes = join_rows([self.changes, new_change_states(n)])
         self._int_max = _appended(self._int_max, np.full(n, -np.inf), child, parents)
         self._n_stored = np.concatenate([self._n_stored, np.zeros(n, np.int64)])
 

@@ -13,6 +13,7 @@ from services.associate.models.waiting import MEASURED_COLUMNS
 from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.triggers import AssociatedImage
 from sky.geometry import tangent_offsets, zone_of
+from sky.row_arrays import take_rows
 
 __all__ = ["FLAG_COLUMNS", "FinalSources", "to_source_rows"]
 
@@ -75,12 +76,13 @@ def to_source_rows(
     """
     rows, ids = final.rows, final.rows["id"]
     known = rows["is_detected"] & ~rows["is_created"]
-    flagged = rows[known & final.is_flagged]
+    flagged = take_rows(rows, known & final.is_flagged)
+    updated = take_rows(rows, known)
     return SourceRows(
         created=list(_created(final, stream_id, images)),
-        updated=_updated(rows[known], final.eta[known], final.v[known]),
+        updated=_updated(updated, final.eta[known], final.v[known]),
         flagged=_columns(flagged, FLAG_COLUMNS),
-        moved=_moved(rows[known]),
+        moved=_moved(updated),
         last_time_start=max((image.metadata.time_start for image in images), default=None),
         statistics=[each for each in candidates.changed_statistics(ids) if each.rows.size],
         detections=[
@@ -110,7 +112,7 @@ def _moved(rows: RowArray) -> Columns | None:
 
     Search positions are indexed: they move only when they must, so that updates stay HOT.
     """
-    rows = rows[_may_have_drifted(rows)]
+    rows = take_rows(rows, _may_have_drifted(rows))
     if not rows.size:
         return None
     east, north = tangent_offsets(rows["search_ra"], rows["search_dec"], rows["ra"], rows["dec"])
@@ -141,7 +143,7 @@ def _created(
         index = np.flatnonzero(rows["is_created"] & ((rows["parent"] >= 0) == has_parent))
         if not index.size:
             continue
-        created = rows[index]
+        created = take_rows(rows, index)
         yield {
             **{name: created[name] for name in _AS_IN_CANDIDATES},
             "stream_id": np.full(index.size, stream_id, np.int32),

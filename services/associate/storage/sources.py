@@ -25,6 +25,7 @@ from services.associate.models.waiting import Doubtful
 from services.associate.storage.search_gaps import SearchGaps
 from services.associate.storage.transaction import PACKAGE, Transaction
 from sky.geometry import Probes, in_probes, merge_probes
+from sky.row_arrays import take_rows
 
 __all__ = ["SourceTables"]
 
@@ -61,13 +62,13 @@ class SourceTables(Transaction):
             dec_high=wide.dec_high,
         )
         sources = decode_rows(data or b"", SOURCE_DTYPE)
-        found = sources[in_probes(boxes, sources["search_ra"], sources["search_dec"])]
+        found = take_rows(sources, in_probes(boxes, sources["search_ra"], sources["search_dec"]))
         self._gaps.learn(
             stream_id,
             n_saved=boxes.zone.size - wide.zone.size,
             n_extra=sources.size - found.size,
         )
-        return found[np.argsort(found["id"])]
+        return take_rows(found, np.argsort(found["id"]))
 
     async def load_sources_by_id(self, stream_id: int, ids: Sequence[int]) -> RowArray:
         """Return sources of a stream in order of id; dtype `SOURCE_DTYPE`."""
@@ -108,8 +109,8 @@ class SourceTables(Transaction):
         """Write the statistics of one channel."""
         band_id, stokes = statistics.key
         for query, rows in (
-            ("update_statistics", statistics.rows[statistics.is_stored]),
-            ("upsert_statistics", statistics.rows[~statistics.is_stored]),
+            ("update_statistics", take_rows(statistics.rows, statistics.is_stored)),
+            ("upsert_statistics", take_rows(statistics.rows, ~statistics.is_stored)),
         ):
             if rows.size:
                 names = _statistics_of(query)
