@@ -161,7 +161,7 @@ def run_module(module: str, arguments: Sequence[str], environment: Mapping[str, 
         code = 1
     if isinstance(code, str):
         print(code, file=sys.stderr)  # noqa: T201  (as an interpreter does)
-    atexit._run_exitfuncs()  # a process of multiprocessing ends without them
+    atexit._run_exitfuncs()  # the process ends without them
     sys.stdout.flush()
     sys.stderr.flush()
     return code if isinstance(code, int) else int(code is not None)
