@@ -344,6 +344,8 @@ class DetectionsHandler:
     async def take_partitions(self, partitions: Sequence[int]) -> dict[int, int]:
         """Take partitions over; return the next offsets of those that were consumed before."""
         self.release_partitions(partitions)
+        # After a restore, too, as the offsets of the database are then others than here.
+        self._store.forget()
         offsets = await self._store.load_offsets(
             self._cluster_id, self._topics.detections, partitions
         )

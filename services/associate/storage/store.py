@@ -31,6 +31,14 @@ class CatalogueStore:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self._gaps = SearchGaps()
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was read and written, as the database may be another one by now.
+
+        One that was restored, or took over without the last transactions, gives their numbers
+        again; behind a pooler the connection may be the same.
+        """
         self._waiting_ids = WaitingIds()
         self._detected_ids = DetectedIds()
 

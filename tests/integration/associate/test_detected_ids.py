@@ -78,3 +78,16 @@ async def test_another_connection_remembers_nothing(postgres_url: str) -> None:
         pid = connection.get_server_pid()
         assert remembered.of_stream(row["id"], server_pid=pid).timestep_ids
         assert not remembered.of_stream(row["id"], server_pid=pid + 1).timestep_ids
+
+
+async def test_who_takes_partitions_anew_remembers_nothing(postgres_url: str) -> None:
+    """A database that was restored behind a pooler has the same connection and other rows."""
+    async with associator(postgres_url) as case:
+        await case.feed(image(0, [HERE, THERE]))
+        (row,) = await case.rows("select id from stream where name = $1", case.stream)
+        known = case.handler._store._detected_ids
+        pid = known._server_pid
+        assert known.of_stream(row["id"], server_pid=pid).timestep_ids
+        await case.handler.take_partitions(case.handler.partitions())
+        known = case.handler._store._detected_ids
+        assert not known.of_stream(row["id"], server_pid=pid).timestep_ids
