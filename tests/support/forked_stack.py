@@ -18,8 +18,10 @@ from supervisor.options import ServerOptions
 
 from livetrap.stack import lifecycle, supervisord
 from livetrap.stack.child import _die_with_parent
+from livetrap.stack.kafka_jars import fetch_jars
 from livetrap.stack.plan import UpOptions
 from tests.support.forked import ForkedProcess, can_fork, run_module
+from tests.support.kafka_storage import give_storage
 
 __all__ = ["launch_forked", "start_forked"]
 
@@ -31,6 +33,8 @@ _OF_SUPERVISORD = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGCHLD", "SIGUSR2")
 def start_forked(data_dir: Path) -> None:
     """Start the stack of a data folder and wait until it is ready; the environment stays."""
     before = dict(os.environ)
+    if "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS" not in before:
+        give_storage(data_dir / "kafka", fetch_jars(show_progress=False))
     launch = launch_forked if can_fork() else lifecycle.launch
     try:
         with patch.object(lifecycle, "launch", launch):

@@ -10,6 +10,7 @@ from livetrap.stack.child import bind_to_parent
 from livetrap.stack.kafka_broker import KafkaBroker
 from livetrap.stack.kafka_jars import fetch_jars
 from livetrap.stack.ports import choose_port
+from tests.support.kafka_storage import give_storage
 from tests.support.server_process import START_TIMEOUT_S, ServerProcess, server_folder
 
 __all__ = ["OwnBroker", "own_broker"]
@@ -31,6 +32,7 @@ class OwnBroker:
     def __init__(self, kafka: KafkaBroker, folder: Path, *, other_bootstrap: str = "") -> None:
         self.other_bootstrap = other_bootstrap
         jars = fetch_jars(show_progress=False)
+        give_storage(kafka.folder, jars)
         kafka.prepare(jars)
         self._kafka = kafka
         self._process = ServerProcess(
