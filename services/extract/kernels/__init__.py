@@ -1,5 +1,6 @@
 """Numba kernels: arrays in, arrays out; compiled once per machine into a private cache."""
 
+import atexit
 import hashlib
 import logging
 import os
@@ -65,7 +66,16 @@ def _is_writable(folder: Path) -> bool:
 
 
 def _new_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="livetrap-numba-"))
+    """Return a folder that goes with this process."""
+    folder = Path(tempfile.mkdtemp(prefix="livetrap-numba-"))
+    atexit.register(_remove, folder, os.getpid())
+    return folder
+
+
+def _remove(folder: Path, owner_pid: int) -> None:
+    # A forked process has inherited the call, while its parent still uses the folder.
+    if os.getpid() == owner_pid:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _digest_of_sources() -> str:

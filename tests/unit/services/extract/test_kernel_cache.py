@@ -1,6 +1,8 @@
 """Machine code of an image is used where nobody may write it."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import llvmlite.binding
@@ -57,3 +59,35 @@ def test_an_older_processor_gets_its_own_code(
     kernels._forget_other_processor()
     assert ("NUMBA_CPU_NAME" in os.environ) == (not missing)
     assert ("not x86-64-v3 (avx2)" in caplog.text) == bool(missing)
+
+
+# A forked process ends before it, as a program does.
+_USE = """
+import os, sys
+from pathlib import Path
+from services.extract import kernels
+folder = Path(os.environ["NUMBA_CACHE_DIR"])
+(folder / "part").mkdir()
+(folder / "part" / "scan.nbi").write_bytes(b"code")
+child = os.fork()
+if not child:
+    sys.exit()
+os.waitpid(child, 0)
+print(folder, (folder / "part" / "scan.nbi").is_file())
+"""
+
+
+@pytest.mark.parametrize("place", ["LIVETRAP_CACHE_DIR", "LIVETRAP_KERNEL_CACHE"])
+def test_a_folder_of_one_process_is_gone_with_it(tmp_path: Path, place: str) -> None:
+    no_folder, temporary = tmp_path / "file", tmp_path / "temporary"
+    no_folder.touch()
+    temporary.mkdir()
+    env = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    env |= {place: str(no_folder), "TMPDIR": str(temporary)}
+    done = subprocess.run(
+        [sys.executable, "-c", _USE], env=env, check=True, capture_output=True, text=True
+    )
+    folder, is_there = done.stdout.split()
+    assert Path(folder).parent == temporary
+    assert is_there == "True"
+    assert not list(temporary.iterdir())
