@@ -19,6 +19,8 @@ __all__ = ["check_header", "open_image"]
 
 # With fewer pixels across the beam a point source is undersampled.
 _MIN_BEAM_PX = 1.5
+# Of the size of a pixel, which is measured by steps in the image.
+_ROUNDING = 1e-6
 _MAX_BEAM_FRACTION = 0.5
 # Across pixels that are no squares; pixels of two to one along the minor axis still pass.
 _LEAST_AXIS_PX = 1.0
@@ -96,7 +98,7 @@ def _check_beam(metadata: HeaderMetadata, shape: tuple[int, int], pixel_deg: flo
             ImageReason.NO_WCS, "the image centre is not on the sky (CRPIX, CDELT)"
         )
     minor_px = metadata.beam_minor_deg / pixel_deg
-    if minor_px < _MIN_BEAM_PX:
+    if minor_px < _MIN_BEAM_PX * (1 - _ROUNDING):
         raise RejectedImageError(
             ImageReason.UNDERSAMPLED_BEAM,
             f"the beam's minor axis covers {minor_px:.2f} px, fewer than {_MIN_BEAM_PX}; "

@@ -5,13 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.extract.errors import RejectedImageError
 from services.extract.kernels.measure import fit_beam
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.finder import find_sources
+from services.extract.steps.image import open_image
 from services.extract.steps.sampling import is_coarse, pixel_weights, position_covariance
 from tests.support import reference
 from tests.support.beam_sky import gaussian_at, sky
 from tests.support.examples import examples
+from tests.support.fits_images import make
 
 pytestmark = pytest.mark.compiled_kernels
 
@@ -82,3 +85,20 @@ def test_a_grid_of_pixels_never_gains_information(
     assert peak[0] > 0.99
     excess = position[0] - np.linalg.inv(2 * np.array([[a, b], [b, c]]))
     assert np.linalg.eigvalsh(excess).min() > -0.01
+
+
+@settings(max_examples=examples(50))
+@given(
+    pixel_deg=st.floats(1e-5, 0.03), pa_deg=st.floats(0, 180),
+    ra=st.floats(0, 360), dec=st.floats(-90, 90),
+)  # fmt: skip
+def test_a_beam_of_exactly_the_least_pixels_is_measured(
+    pixel_deg: float, pa_deg: float, ra: float, dec: float
+) -> None:
+    cards = {
+        "CRVAL1": ra, "CRVAL2": dec, "CDELT1": -pixel_deg, "CDELT2": pixel_deg, "BPA": pa_deg,
+    }  # fmt: skip
+    least = {"BMAJ": 1.65 * pixel_deg, "BMIN": 1.5 * pixel_deg}
+    open_image(make(**cards, **least), {})
+    with pytest.raises(RejectedImageError, match="fewer than"):
+        open_image(make(**cards, **least | {"BMIN": 1.49 * pixel_deg}), {})
