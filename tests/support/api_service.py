@@ -88,7 +88,11 @@ async def server(
     with server_folder() as folder:
         log = folder / "api.log"
         process = start_module(
-            "api", environment=os.environ | settings | environment, log=log, fork=fork
+            "api",
+            environment=os.environ | settings | environment,
+            log=log,
+            fork=fork,
+            service="api",
         )
         try:
             await _wait_until_ready(f"{address}{ready_path}")

@@ -10,7 +10,7 @@ import select
 import selectors
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +53,10 @@ def ask(path: str, data: bytes) -> socket.socket:
     return connection
 
 
-def wait_until_asked(listener: socket.socket, *, lifeline: int) -> bool:
-    """Return whether a request comes before the other side of `lifeline` is closed."""
-    readable, _, _ = select.select([listener, lifeline], [], [])
-    return listener in readable
+def wait_until_asked(listeners: Iterable[socket.socket], *, lifeline: int) -> socket.socket | None:
+    """Return where a request has come, or None when the other side of `lifeline` is closed."""
+    asked, _, _ = select.select([*listeners, lifeline], [], [])
+    return next((each for each in asked if each != lifeline), None)
 
 
 def serve(listener: socket.socket, *, lifeline: int) -> Request | None:

@@ -6,6 +6,7 @@ users start the services is tested by the stacks of ``tests/end_to_end``, and ho
 """
 
 import atexit
+import contextlib
 import gc
 import importlib
 import os
@@ -18,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +32,7 @@ __all__ = [
     "ForkedProcess",
     "ModuleProcess",
     "can_fork",
+    "listen_for_services",
     "run_module",
     "serve_services",
     "start_module",
@@ -37,8 +40,7 @@ __all__ = [
     "stop_server",
 ]
 
-# Libraries and what all services share; a service imports its own rooms itself, so that no
-# process has the metrics of another. The kernels of extract take two seconds of CPU time.
+# Libraries and what all services share. The kernels of extract take two seconds of CPU time.
 _PRELOADED = (
     "aiohttp", "astropy.coordinates", "astropy.io.votable", "astropy.wcs", "astropy_healpix",
     "asyncpg", "confluent_kafka.admin", "fastapi", "fastavro", "faust.app",
@@ -46,6 +48,17 @@ _PRELOADED = (
     "runtime.process", "rules.wanted", "schemas.codec", "scipy.special",
     "services.extract.steps.catalogue", "services.extract.steps.forced", "structlog", "uvicorn",
 )  # fmt: skip
+# Each has a process that has imported its rooms, and is forked for it: no process has the metrics
+# of another service.
+_APPS = {
+    "api": "api.app",
+    **{
+        name: f"services.{name}.app"
+        for name in ("alert", "archive", "associate", "distribute", "extract", "ingest")
+    },
+}
+_ANY = "any"
+_PLACES = (_ANY, *_APPS)
 _REPOSITORY = Path(__file__).parents[2]
 _LONGEST_ANSWER_BYTES = 32
 _END_TIMEOUT_S = 60.0
@@ -67,7 +80,7 @@ class _Wanted:
 
 
 class ForkedProcess:
-    """What tests use of `subprocess.Popen`."""
+    """What tests use of `subprocess.Popen`; a `service` is one whose rooms are imported."""
 
     def __init__(
         self,
@@ -77,6 +90,7 @@ class ForkedProcess:
         environment: Mapping[str, str],
         log: Path,
         errors: Path | None = None,
+        service: str = _ANY,
     ) -> None:
         files = [log, errors or log]
         for file in files:
@@ -85,7 +99,7 @@ class ForkedProcess:
             module, arguments, dict(environment), os.getcwd(), sys.path,  # noqa: PTH109
             [str(file.absolute()) for file in files],
         )  # fmt: skip
-        self._connection = ask(_address(), pickle.dumps(wanted))
+        self._connection = ask(f"{_address()}-{service}", pickle.dumps(wanted))
         self.pid = int(self._connection.recv(_LONGEST_ANSWER_BYTES))
         self._code: int | None = None
         _running().add(self._connection)
@@ -124,14 +138,19 @@ ModuleProcess = ForkedProcess | subprocess.Popen[bytes]
 
 
 def start_module(
-    module: str, *arguments: str, environment: Mapping[str, str], log: Path, fork: bool = True
+    module: str,
+    *arguments: str,
+    environment: Mapping[str, str],
+    log: Path,
+    fork: bool = True,
+    service: str = _ANY,
 ) -> ModuleProcess:
-    """Start ``python -m module`` with its output in a file.
+    """Start ``python -m module``, which is or runs a service, with its output in a file.
 
     Without `fork`, and where coverage is measured (it counts no forks), an interpreter is started.
     """
     if fork and can_fork():
-        return ForkedProcess(module, arguments, environment=environment, log=log)
+        return ForkedProcess(module, arguments, environment=environment, log=log, service=service)
     with log.open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
@@ -182,17 +201,26 @@ def _hang_up(running: set[socket.socket]) -> None:
 
 
 def _address() -> str:
-    """Return where processes are asked for: of all workers of a run, else of this process."""
+    """Return how the places of all workers of a run begin, else those of this process."""
     return os.environ.get(OF_RUN) or str(_own_server())
+
+
+@contextmanager
+def listen_for_services(address: Path) -> Iterator[list[socket.socket]]:
+    """Give the sockets for `serve_services`, whose names begin with an address."""
+    with ExitStack() as stack:
+        names = (address.with_name(f"{address.name}-{place}") for place in _PLACES)
+        yield [stack.enter_context(listen(name)) for name in names]
 
 
 @lru_cache(maxsize=1)
 def _own_server() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="livetrap-test-"))
-    with listen(folder / "services") as listener:
-        server = start_server("tests.support.forked", "serve_services", listener)
+    address = folder / "services"
+    with listen_for_services(address) as listeners:
+        server = start_server("tests.support.forked", "serve_services", *listeners)
     atexit.register(_stop, server, folder)
-    return folder / "services"
+    return address
 
 
 def _stop(server: subprocess.Popen[bytes], folder: Path) -> None:
@@ -237,16 +265,44 @@ def stop_server(server: subprocess.Popen[bytes]) -> None:
         server.wait()
 
 
-def serve_services(listener_number: int) -> None:
-    """Fork services until standard input is closed; import their libraries at the first."""
-    listener = socket.socket(fileno=listener_number)
-    if not wait_until_asked(listener, lifeline=0):
+def serve_services(*listener_numbers: int) -> None:
+    """Fork services until standard input is closed; import their libraries at the first.
+
+    Parameters
+    ----------
+    *listener_numbers : int
+        Descriptors of the sockets of `listen_for_services`.
+    """
+    listeners = [socket.socket(fileno=each) for each in listener_numbers]
+    places = dict(zip(listeners, _PLACES, strict=True))
+    if not wait_until_asked(places, lifeline=0):
         return
     for module in _PRELOADED:
         importlib.import_module(module)
     gc.freeze()  # all that is imported is shared with the services
-    if request := serve(listener, lifeline=0):
-        os._exit(_become(pickle.loads(request.data)))  # noqa: S301  (of the tests themselves)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for those who ask
+    children = []
+    while listener := wait_until_asked(places, lifeline=0):
+        place = places.pop(listener)
+        pid = os.fork()
+        if pid == 0:
+            for other in places:
+                other.close()
+            os._exit(_serve_place(listener, place))
+        listener.close()
+        children.append(pid)
+    for pid in children:
+        os.waitpid(pid, 0)
+
+
+def _serve_place(listener: socket.socket, place: str) -> int:
+    """Fork the processes of one service; in each of them return its exit code."""
+    if place in _APPS:
+        with contextlib.suppress(Exception):  # each process says so itself
+            importlib.import_module(_APPS[place])
+        gc.freeze()
+    request = serve(listener, lifeline=0)
+    return _become(pickle.loads(request.data)) if request else 0  # noqa: S301  (of the tests)
 
 
 def _become(wanted: _Wanted) -> int:

@@ -18,7 +18,14 @@ import pytest
 
 from tests.support import worker_client
 from tests.support.fork_server import Request, listen, serve
-from tests.support.forked import OF_RUN, can_fork, serve_services, start_server, stop_server
+from tests.support.forked import (
+    OF_RUN,
+    can_fork,
+    listen_for_services,
+    serve_services,
+    start_server,
+    stop_server,
+)
 
 __all__ = ["ForkedWorkers", "can_fork_workers", "serve_workers"]
 
@@ -43,9 +50,9 @@ class ForkedWorkers:
     def __init__(self, arguments: Sequence[str], specs: Sequence[execnet.XSpec]) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="livetrap-test-"))
         workers, services = (self._folder / name for name in ("workers", "services"))
-        with listen(workers) as of_workers, listen(services) as of_services:
+        with listen(workers) as of_workers, listen_for_services(services) as of_services:
             self._server = start_server(
-                "tests.support.forked_workers", "serve_workers", of_workers, of_services,
+                "tests.support.forked_workers", "serve_workers", of_workers, *of_services,
                 arguments=[str(services), *arguments],
             )  # fmt: skip
         client = [sys.executable, "-S", "-E", worker_client.__file__, str(workers)]
@@ -58,14 +65,15 @@ class ForkedWorkers:
         shutil.rmtree(self._folder)
 
 
-def serve_workers(of_workers: int, of_services: int) -> None:
+def serve_workers(of_workers: int, *of_services: int) -> None:
     """Fork workers, and services for them, until standard input is closed."""
     pid = os.fork()
     if pid == 0:
         os.close(of_workers)
-        serve_services(of_services)
+        serve_services(*of_services)
         os._exit(0)
-    os.close(of_services)
+    for each in of_services:
+        os.close(each)
     os.environ[OF_RUN], *arguments = sys.argv[1:]
     _import_tests(arguments)
     if request := serve(socket.socket(fileno=of_workers), lifeline=0):

@@ -69,7 +69,9 @@ class Site:
     def start(self) -> None:
         """Start the server, and wait until it answers."""
         log = self._stack.enter_context(server_folder()) / "api.log"
-        self._process = start_module("api", environment=os.environ | self._settings, log=log)
+        self._process = start_module(
+            "api", environment=os.environ | self._settings, log=log, service="api"
+        )
         self._stack.callback(self._process.wait)
         self._stack.callback(self._process.kill)
         self._wait_until_ready(log)

@@ -139,7 +139,9 @@ class AlertSite:
             "LIVETRAP_VTP__PORT": str(self.vtp_port),
             "LIVETRAP_ALERT__AUTHORITY": "org.test",
         }  # fmt: skip
-        process = start_module(*program, environment=environment | settings, log=log, fork=fork)
+        process = start_module(
+            *program, environment=environment | settings, log=log, fork=fork, service=service
+        )
         self.services.append(ServiceProcess(process, log))
         return self.services[-1]
 

@@ -152,7 +152,7 @@ def test_a_port_in_use_exits_with_the_name_of_the_setting(
     log = tmp_path / "api.log"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = {"LIVETRAP_API__PORT": str(taken.getsockname()[1])}
-        process = start_module("api", environment=os.environ | settings, log=log)
+        process = start_module("api", environment=os.environ | settings, log=log, service="api")
         assert process.wait(60) == 2
     assert "LIVETRAP_API__PORT" in log.read_text()
 

@@ -36,7 +36,9 @@ def running_api(host: str, log: Path) -> Iterator[int]:
     """Run the API, without a database, on a free port of `host`."""
     port = choose_port(None, taken=set())
     environment = {"LIVETRAP_API__HOST": host, "LIVETRAP_API__PORT": str(port)}
-    process = start_module("api", environment={**os.environ, **environment}, log=log)
+    process = start_module(
+        "api", environment={**os.environ, **environment}, log=log, service="api"
+    )
     try:
         yield port
     finally:
