@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import NoReturn, Protocol
 
@@ -10,6 +11,7 @@ import faust
 from runtime.kafka import InMessage, create_ssl_context
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
+from services.alert.app.handing_over import at_once
 
 __all__ = ["SESSION_TIMEOUT_S", "EventQueue", "build_app"]
 
@@ -140,6 +142,7 @@ def build_app(
 
     app.timer(1.0, name="heartbeat")(send_heartbeat)
     app.on_partitions_assigned.connect(_ask_for_all_or_none)
+    app.on_partitions_assigned.connect(_hand_over_at_once)
     return app
 
 
@@ -152,6 +155,12 @@ async def _ask_for_all_or_none(app: faust.App, _assigned: object, **_: object) -
     """
     fetcher = app.consumer._thread._consumer._fetcher  # noqa: SLF001  (no setting has it)
     fetcher._prefetch_backoff = _UNTAKEN_S  # noqa: SLF001
+
+
+async def _hand_over_at_once(app: faust.App, _assigned: object, **_: object) -> None:
+    """Let the consumer hand an event over without four tasks, if somebody has room for it."""
+    consumer = app.consumer
+    consumer.wait_first = at_once(partial(type(consumer).wait_first, consumer))
 
 
 def _to_message(event: faust.Event) -> InMessage:
