@@ -14,7 +14,7 @@ from schemas.codec import CodecError, decode_source_event, encode_source_event
 from schemas.reasons import MessageReason
 from services.alert.handlers.transients import TransientHandler
 from services.alert.models import LowWatermark, StoredAlert
-from services.alert.steps.voevent import assert_valid
+from services.alert.steps.validation import assert_valid
 from services.alert.storage import AlertStore
 from tests.support.avro_mutants import avro_mutant
 from tests.support.fuzzing import SEED, n_mutants

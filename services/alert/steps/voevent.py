@@ -9,12 +9,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 
-from lxml import etree
-
-from runtime.errors import RejectedMessageError
 from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
-from schemas.voevent import NAMESPACE, load_voevent_schema
+from schemas.voevent import NAMESPACE
 from services.alert.models import NO_CONTEXT, Decision
 from services.alert.steps.context_rows import (
     BAND_COLUMNS,
@@ -45,12 +42,11 @@ from services.alert.steps.facts import (
     time_error_s,
 )
 from services.alert.steps.localization import Localization
+from services.alert.steps.validation import assert_parts_valid, assert_short
 from services.alert.steps.xml_text import element, escape_text, escape_value, leaf, to_decimal
 
-__all__ = ["MAX_PACKET_BYTES", "assert_valid", "build_voevent"]
+__all__ = ["build_voevent"]
 
-# Comet closes the connection beyond 99 999.
-MAX_PACKET_BYTES = 32_000
 # Of a longer packet those rows are left out that are in the notice and that no observer needs;
 # the alert's own page, at the end of the packet, has the links.
 _ROOMY_BYTES = 10_000
@@ -81,8 +77,6 @@ _START = (
 _DATA_TYPES = {str: "", int: ' dataType="int"', float: ' dataType="float"'}
 # Columns of the bands that the packet has no room for; those of the alert's own band are above.
 _NOTICE_ALONE = frozenset({"flux_int_jy", "flux_int_err_jy"})
-_SCHEMA = load_voevent_schema()
-_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
 
 
 def build_voevent(
@@ -140,7 +134,8 @@ def build_voevent(
         data = f"{before}{what}{after}".encode()
         if len(data) < _ROOMY_BYTES:
             break
-    assert_valid(data)
+    assert_parts_valid(before, what, after)
+    assert_short(data)
     return data
 
 
@@ -163,22 +158,6 @@ def _write_rest(
     if (link := link_to(name, settings.public_url)) is not None:
         parts.append(element("Reference", uri=link))
     return "".join((*parts, "</voe:VOEvent>"))
-
-
-def assert_valid(data: bytes) -> None:
-    """Refuse a packet that a subscriber would refuse.
-
-    Raises
-    ------
-    RejectedMessageError
-        If it is not XML, not VOEvent 2.0, or too large.
-    """
-    try:
-        _SCHEMA.assertValid(etree.fromstring(data, _PARSER))
-    except (etree.XMLSyntaxError, etree.DocumentInvalid) as error:
-        raise RejectedMessageError("invalid_voevent", f"not VOEvent 2.0: {error}") from error
-    if len(data) > MAX_PACKET_BYTES:
-        raise RejectedMessageError("large_voevent", f"VOEvent of {len(data)} bytes")
 
 
 def _declare(ivorn: str, role: str) -> str:

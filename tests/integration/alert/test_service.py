@@ -16,7 +16,7 @@ import pytest
 
 from schemas.messages import SourceEvent
 from services.alert.steps.facts import name_alert
-from services.alert.steps.voevent import assert_valid
+from services.alert.steps.validation import assert_valid
 from tests.support.vtp_events import source_event
 from tests.support.vtp_proxy import proxy_to
 from tests.support.vtp_service import AlertSite, ServiceProcess, alert_site, wait_until

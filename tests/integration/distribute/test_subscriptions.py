@@ -306,7 +306,7 @@ async def test_a_replay_that_costs_too_much_ends_with_the_reason(
 
 
 def test_a_replayed_packet_is_a_valid_test() -> None:
-    from services.alert.steps.voevent import assert_valid
+    from services.alert.steps.validation import assert_valid
     from services.distribute.models import OutgoingAlert
     from services.distribute.steps.replay import to_test
 

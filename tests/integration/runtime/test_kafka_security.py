@@ -24,7 +24,7 @@ from runtime.kafka import (
 )
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
-from services.alert.steps.voevent import assert_valid
+from services.alert.steps.validation import assert_valid
 from tests.integration.alert.test_service import assert_each_once, assert_stops, events, ivorns
 from tests.support.secure_broker import KEY_PASSWORD, PASSWORD, SecureBroker, secure_broker
 from tests.support.vtp_service import AlertSite, ServiceProcess, alert_site, wait_until

@@ -22,7 +22,7 @@ from services.alert.models import Decision, NewAlert
 from services.alert.steps.alert import build_alert
 from services.alert.steps.rule import check_event
 from services.alert.steps.storm import STORM, describe_storm
-from services.alert.steps.voevent import MAX_PACKET_BYTES, assert_valid
+from services.alert.steps.validation import MAX_PACKET_BYTES, assert_valid
 from tests.support.examples import examples, some_of
 from tests.support.voevent import read_packet
 from tests.support.vtp_events import DECISION, START, source_event

@@ -14,7 +14,8 @@ from runtime.settings import AlertSettings
 from schemas.messages import SourceEvent
 from services.alert.steps.alert import build_alert
 from services.alert.steps.facts import name_alert
-from services.alert.steps.voevent import assert_valid, build_voevent
+from services.alert.steps.validation import assert_valid
+from services.alert.steps.voevent import build_voevent
 from tests.support.vtp_events import DECISION, START, source_event
 
 SETTINGS = AlertSettings(authority="org.test")
