@@ -163,7 +163,7 @@ def _previous_of(said: dict[str, Any]) -> float | None:
         for each in said["previous"]
         if (each["freq_eff_hz"], each["stokes"]) == (trigger["freq_eff_hz"], trigger["stokes"])
     ]
-    if said["flux_change_against"] == "mean" and same:
+    if said["flux_change_against"] in ("mean", "expected") and same:
         return float(f"{sum(same) / len(same):.6g}")
     limit: float | None = said["limit_previous_jy_beam"]
     return limit

@@ -29,6 +29,9 @@ _SAME = {
     "direction": "direction_deg", "int_time": "image_duration",
 }  # fmt: skip
 _BEFORE = ("last_flux_time", "last_non_detection", "limit_previous_time", "previous_time")
+_COMPARED = {
+    "mean": "mean_flux_jy_beam", "expected": "expected_flux_jy", "limit": "limit_previous_jy_beam",
+}  # fmt: skip
 _TOGETHER = (
     ("last_flux_jy_beam", "last_flux_time"),
     ("mean_flux_jy_beam", "mean_flux_err_jy_beam"),
@@ -119,8 +122,10 @@ def _change(said: Said) -> Iterator[str]:
     change, factor, flux = said["flux_change"], said["flux_factor"], said["peak_flux_jy"]
     if (against := said["flux_change_against"]) is None:
         return
-    name = "mean_flux_jy_beam" if against == "mean" else "limit_previous_jy_beam"
-    other = said[name]
+    is_return = said["kind"] == "returned" and said["trigger"] not in ("update", "retraction")
+    if (against == "expected") != (is_return and said["expected_flux_jy"] is not None):
+        yield f"{said['kind']} by {said['trigger']}, changed against {against}"
+    other = said[_COMPARED[against]]
     if other is None:
         yield f"changed against a {against} that is not said"
         return

@@ -230,34 +230,49 @@ def _last_rows(last: Point | None) -> list[Row]:
 
 
 def _change_rows(event: SourceEvent, history: History) -> list[Row]:
-    """Return factor and sign of the change against the mean before, else against the limit.
+    """Return factor and sign of the change against what was before.
 
     A negative flux is brighter the lower it is, in Stokes parameters that may be negative; of
-    noise below zero no factor is told.
+    noise below zero no factor is told. Over a limit the factor is a least one: the source was
+    fainter than that.
     """
-    flux, mean, limit = (
-        event.flux_peak_jy_beam, history.mean_jy_beam, event.limit_previous_jy_beam,
-    )  # fmt: skip
+    flux = event.flux_peak_jy_beam
     sign = -1.0 if flux < 0 and event.stokes in _SIGNED_STOKES else 1.0
-    factor: float | None = None
-    change, against, sigma = "unknown", None, None
-    if event.kind == "storm" or not math.isfinite(flux):
-        pass  # of no source, or of no flux: nothing is known
-    elif mean is not None and history.mean_err_jy_beam is not None:
-        against = "mean"
-        change = "brighter" if sign * flux > sign * mean else "fainter"
-        is_measured = sign * mean > 3 * history.mean_err_jy_beam and sign * flux > 0
-        factor = flux / mean if is_measured else None
-        error = math.hypot(event.flux_peak_err_jy_beam, history.mean_err_jy_beam)
-        sigma = sign * (flux - mean) / error if error > 0 else None
-    elif limit is not None and limit > 0:  # it was fainter than that: the factor is a least one
-        against, change, factor = "limit", "brighter", sign * flux / limit
+    against, before, before_err = _find_before(event, history)
+    change = "unknown"
+    factor = sigma = None
+    if before_err is not None:
+        change = "brighter" if sign * flux > sign * before else "fainter"
+        is_measured = sign * before > 3 * before_err and sign * flux > 0
+        factor = flux / before if is_measured else None
+        error = math.hypot(event.flux_peak_err_jy_beam, before_err)
+        sigma = sign * (flux - before) / error if error > 0 else None
+    elif against is not None:
+        change, factor = "brighter", sign * flux / before
     return [
         ("flux_change", change, "", ""),
         ("flux_change_against", against, "", ""),
         ("flux_factor", round_to(factor), "", ""),
         ("flux_change_sigma", round_to(sigma), "", ""),
     ]
+
+
+def _find_before(event: SourceEvent, history: History) -> tuple[str | None, float, float | None]:
+    """Return what a flux is compared with: its name, a flux, and its error if it is no limit.
+
+    What comes back, with what it had fallen to: the mean has its bright looks among the dark.
+    """
+    limit = event.limit_previous_jy_beam
+    expected, expected_err = event.flux_expected_jy_beam, event.flux_expected_err_jy_beam
+    if event.kind == "storm" or not math.isfinite(event.flux_peak_jy_beam):
+        return None, math.nan, None  # of no source, or of no flux: nothing is known
+    if event.kind == "returned" and expected is not None and expected_err is not None:
+        return "expected", expected, expected_err
+    if history.mean_jy_beam is not None and history.mean_err_jy_beam is not None:
+        return "mean", history.mean_jy_beam, history.mean_err_jy_beam
+    if limit is not None and limit > 0:
+        return "limit", limit, None
+    return None, math.nan, None
 
 
 def _time_scale_rows(event: SourceEvent, history: History, *, is_fainter: bool) -> list[Row]:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.alert.models import ContextRows, SourceTotals, Timestep
 from services.alert.steps.context import build_context
@@ -57,6 +59,40 @@ def test_a_fainter_source_says_so() -> None:
     assert found["flux_change"] == "fainter"
     assert found["flux_factor"] == pytest.approx(0.25)
     assert found["flux_change_sigma"] < -50
+
+
+@given(
+    n_bright=st.integers(0, 20),
+    n_dark=st.integers(0, 20),
+    expected=st.floats(-0.05, 0.4),
+    err=st.floats(1e-4, 0.05),
+)
+def test_what_comes_back_is_compared_with_what_it_had_fallen_to(
+    n_bright: int, n_dark: int, expected: float, err: float
+) -> None:
+    looks = [
+        point_at(-n, image_key=10 + n, flux_peak_jy_beam=expected if n <= n_dark else 0.5)
+        for n in range(1, n_bright + n_dark + 1)
+    ]
+    found = notice_of(
+        context_of(point_at(), *looks), kind="returned", trigger="single",
+        flux_expected_jy_beam=expected, flux_expected_err_jy_beam=err,
+    )  # fmt: skip
+    assert (found["flux_change"], found["flux_change_against"]) == ("brighter", "expected")
+    assert found["expected_flux_jy"] == expected
+    flux, flux_err = found["peak_flux_jy"], found["peak_flux_err_jy"]
+    if expected > 3 * err:
+        assert found["flux_factor"] == pytest.approx(flux / expected, rel=1e-5)
+    else:  # of noise no factor is told
+        assert found["flux_factor"] is None
+    sigma = (flux - expected) / math.hypot(flux_err, err)
+    assert found["flux_change_sigma"] == pytest.approx(sigma, rel=1e-5)
+
+
+def test_what_comes_back_without_an_expectation_is_compared_with_the_mean() -> None:
+    dark = [point_at(-step, image_key=10 + step, flux_peak_jy_beam=0.1) for step in (1, 2)]
+    found = notice_of(context_of(point_at(), *dark), kind="returned")
+    assert found["flux_change_against"] == "mean"
 
 
 def test_noise_below_zero_is_fainter_by_no_factor() -> None:

@@ -155,6 +155,10 @@ NIGHT: dict[str, Callable[[], Case]] = {
         "fainter", 0.5, 0.52, forced=False, kind="vanished", **_FAINT, **_LATER
     ),
     "returned": lambda: _case("brighter", 0.5, 0.0, 0.0, kind="returned", n_episodes=2, **_LATER),
+    "returned, from what was expected": lambda: _case(
+        "brighter", 0.5, 0.0, 0.0, kind="returned", n_episodes=2, flux_expected_jy_beam=0.07,
+        flux_expected_err_jy_beam=0.01, **_LATER,
+    ),
     "moving": lambda: _case("brighter", 0.0, kind="moving", **_MOTION),
     "an update": lambda: _case(
         "brighter", 0.1, 0.2, kind="update", note="S/N 25, last reported 10", revision=1
