@@ -122,6 +122,37 @@ def weighted_beam(
     return optimize.least_squares(residual, [seen[4], x, y], xtol=1e-10, ftol=1e-12).x
 
 
+def peak_bias(
+    pixels: np.ndarray,
+    place: tuple[float, float],
+    quadratic: tuple[float, float, float],
+    weights: np.ndarray,
+) -> float:
+    """Return the bias of the peak of a weighted fit, to second order; the beam correlates noise.
+
+    The parameters are peak (1), x and y; first and second derivatives of the model by them.
+    """
+    a, b, c = quadratic
+    curvature = np.array([[a, b], [b, c]])
+    between = pixels[:, None] - pixels
+    covariance = np.exp(-np.einsum("nmi,ij,nmj->nm", between, curvature, between))
+    offsets = pixels - np.array(place)
+    shape = np.exp(-np.einsum("ni,ij,nj->n", offsets, curvature, offsets))
+    slopes = 2 * offsets @ curvature
+    first = shape[:, None] * np.concatenate([np.ones((len(pixels), 1)), slopes], axis=1)
+    second = np.zeros((3, 3, len(pixels)))
+    second[0, 1:] = second[1:, 0] = (shape[:, None] * slopes).T
+    for i, j in np.ndindex(2, 2):
+        second[i + 1, j + 1] = shape * (slopes[:, i] * slopes[:, j] - 2 * curvature[i, j])
+    inverse = np.linalg.inv(first.T @ weights @ first)
+    gain = inverse @ first.T @ weights
+    errors = gain @ covariance @ gain.T
+    left = covariance @ gain.T - first @ errors
+    moved = np.einsum("kjn,nm,mk->j", second, weights, left)
+    bent = first.T @ weights @ np.einsum("kl,kln->n", errors, second) / 2
+    return float((inverse @ (moved - bent))[0])
+
+
 def is_ripple(pixels: np.ndarray, peaks: list[tuple[int, int]], number: int, depth: float) -> bool:
     """Return whether a higher peak is reached without falling by `depth` on the straight way."""
     y, x = peaks[number]

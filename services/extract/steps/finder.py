@@ -8,10 +8,10 @@ from services.extract.kernels.flags import are_poor_fits, flag_places, mark_near
 from services.extract.models import BeamShape, FinderParameters, FoundSources, axes_of
 from services.extract.steps.artefacts import false_probability, is_within, without_detected
 from services.extract.steps.free_shapes import FreeShapes, fit_free_shapes
+from services.extract.steps.peak_bias import bias_of_beams, bias_of_free_shapes
 from services.extract.steps.peaks import Peaks, find_source_peaks
 from services.extract.steps.points import Points, compare, exceeds_beam, fit_points
 from services.extract.steps.residual_sources import with_residual_sources
-from services.extract.steps.sampling import is_coarse, position_covariance
 
 __all__ = ["find_sources"]
 
@@ -118,14 +118,15 @@ def _to_found(
 ) -> FoundSources:
     """Return the sources with the beam's shape, or their own; and a flag for poor fits."""
     fits, peaks = points.fits, points.peaks
-    amplitude = _without_peak_bias(fits, peaks.rms, beam)
     x, y = fits[:, 1].copy(), fits[:, 2].copy()
+    amplitude = _without_peak_bias(fits, peaks.rms, bias_of_beams(beam, x, y))
     # That of the fit: the beam at the peak, not at the fitted position.
     beam_axes = beam.axes(peaks.x.astype(np.float64), peaks.y.astype(np.float64))
     axes = beam_axes
     if shapes.is_free.any():
         free, models, axes = shapes.is_free, shapes.models, beam_axes.copy()
-        amplitude[free] = _without_peak_bias(models, peaks.rms, beam)[free]
+        bias = bias_of_free_shapes(beam, models[:, 1], models[:, 2])
+        amplitude[free] = _without_peak_bias(models, peaks.rms, bias)[free]
         x[free], y[free], axes[:, free] = (
             models[free, 1],
             models[free, 2],
@@ -151,21 +152,13 @@ def _to_found(
     )
 
 
-def _without_peak_bias(models: FloatArray, rms: FloatArray, beam: BeamShape) -> FloatArray:
+def _without_peak_bias(models: FloatArray, rms: FloatArray, bias: FloatArray) -> FloatArray:
     """Return amplitudes corrected for the bias of fitting at a maximum of source and noise.
 
-    With noise whose autocorrelation is the beam, the slope of the noise has the covariance
-    rms^2 C and the source the curvature A C, C the beam's; the maximum is higher by half the
-    trace of (rms^2 C) / (A C) in two dimensions: rms^2 / A. A beam of few pixels has larger
-    errors of the position, and a larger bias.
+    `bias` is that of each times its S/N [rms].
     """
-    peak, x, y = models[:, 0], models[:, 1], models[:, 2]
-    bias = rms**2 / np.maximum(peak, rms)
-    if is_coarse(beam):
-        a, b, c = beam.quadratic
-        position = position_covariance(beam, x, y)[1]
-        bias *= np.einsum("nij,ij->n", position, np.array([[a, b], [b, c]]))
-    return np.asarray(peak - bias, dtype=np.float64)
+    peak = models[:, 0]
+    return np.asarray(peak - bias * rms**2 / np.maximum(peak, rms), dtype=np.float64)
 
 
 def _flags(

@@ -12,7 +12,15 @@ from services.extract.models import BeamShape
 from services.extract.steps.peaks import MAX_NEIGHBOURS, Peaks
 from services.extract.steps.sampling import pixel_weights
 
-__all__ = ["AROUND_BEAMS", "Points", "compare", "exceeds_beam", "fit_points", "with_fits"]
+__all__ = [
+    "AROUND_BEAMS",
+    "FIT_CUTOFF",
+    "Points",
+    "compare",
+    "exceeds_beam",
+    "fit_points",
+    "with_fits",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -20,7 +28,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 AROUND_BEAMS = 3.0
 # Pixels within the 60 % contour of the beam, and at least 3 x 3, enter the fit.
-_FIT_CUTOFF = 0.6
+FIT_CUTOFF = 0.6
 _BLEND_SWEEPS = 8
 _BLEND_BEAMS = 1.5
 # The shape is compared with the beam within its 20 % contour.
@@ -61,7 +69,7 @@ def fit_points(pixels: npt.NDArray[np.float32], peaks: Peaks, beam: BeamShape) -
     points = with_fits(peaks, np.empty((peaks.y.size, 6)), beam)
     fit_beam(
         pixels, peaks.y, peaks.x, peaks.background, points.neighbours,
-        np.ascontiguousarray(points.models[:, 3:]), _FIT_CUTOFF, pixel_weights(beam),
+        np.ascontiguousarray(points.models[:, 3:]), FIT_CUTOFF, pixel_weights(beam),
         _BLEND_SWEEPS, points.fits,
     )  # fmt: skip
     points.models[:, :3] = points.fits[:, :3]
