@@ -115,6 +115,9 @@ message.max.bytes={_LARGEST_MESSAGE_BYTES}
 replica.fetch.max.bytes={_LARGEST_MESSAGE_BYTES}
 # The default is just enough for one 64 MB batch.
 socket.request.max.bytes=209715200
+# The system's own sizes, which grow: Kafka's 100 kB wake its threads more often for an image.
+socket.send.buffer.bytes=-1
+socket.receive.buffer.bytes=-1
 auto.create.topics.enable=false
 # One broker: after a crash do not wait 9 s for the session of its predecessor to end.
 broker.session.timeout.ms=2000
