@@ -67,11 +67,31 @@ class Stack:
 
     def n_undecided(self) -> int:
         """Return how many looks, events and messages the service has yet to deal with."""
-        return asyncio.run(_count_waiting(self.status["postgres_url"])) + self._n_unread_events()
+        return sum(self._undecided().values())
+
+    def _undecided(self) -> Counter[str]:
+        waiting = asyncio.run(_count_waiting(self.status["postgres_url"]))
+        return waiting + Counter({"unread events": self._n_unread_events()})
 
     def wait_until_decided(self) -> None:
-        """Wait for the last decision; each question makes two clients."""
-        wait_for(lambda: self.n_undecided() == 0, what="the last decision", every_s=1.0)
+        """Wait for the last decision; each question makes two clients.
+
+        Raises
+        ------
+        AssertionError
+            If it does not come: how much waits, and where.
+        """
+        last: Counter[str] = Counter()
+
+        def is_decided() -> bool:
+            last.clear()
+            last.update(self._undecided())
+            return not last.total()
+
+        try:
+            wait_for(is_decided, what="the last decision", every_s=1.0)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; waiting: {dict(last)}") from None
 
     def _n_unread_events(self) -> int:
         """Return how many events the alert service has not dealt with."""
@@ -159,16 +179,16 @@ class RunServers:
 
 
 _WAITING = """
-    select (select count(*) from look_back where verdict is null)
-        + (select count(*) from waiting_timestep where source_ids <> '{}')
-        + (select count(*) from outbox)
+    select (select count(*) from look_back where verdict is null) as look_back,
+        (select count(*) from waiting_timestep where source_ids <> '{}') as waiting_timestep,
+        (select count(*) from outbox) as outbox
 """
 
 
-async def _count_waiting(postgres_url: str) -> int:
+async def _count_waiting(postgres_url: str) -> Counter[str]:
     connection = await asyncpg.connect(postgres_url)
     try:
-        return int(await connection.fetchval(_WAITING))
+        return Counter(dict(await connection.fetchrow(_WAITING)))
     finally:
         await connection.close()
 
