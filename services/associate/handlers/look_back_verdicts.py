@@ -59,20 +59,35 @@ class LookBackVerdicts:
         self, catalogue: Catalogue, stream_id: int, pending: Sequence[PendingLookBack]
     ) -> bool:
         """End looks back by the answers that have come; say whether events follow."""
-        has_events = False
         await self._count(catalogue, stream_id, pending)
-        for each in pending:
-            event = each.event
-            verdict = judge_look_back(
-                event.flux_peak_jy_beam,
-                event.flux_peak_err_jy_beam,
-                each.previous,
-                self._settings,
-            )
-            has_events |= await self._apply(catalogue, stream_id, each, verdict)
-            await catalogue.store_verdict(each.source_id, verdict)
+        judged = [(each, self._judge(each)) for each in pending]
+        await self._join_history(
+            catalogue,
+            stream_id,
+            [each for each, verdict in judged if verdict.kind == "known_below_threshold"],
+        )
+        has_events = False
+        for each, verdict in judged:
+            if each.has_episode:
+                has_events |= await self._follow(catalogue, each, verdict)
+        first = [(each, verdict) for each, verdict in judged if not each.has_episode]
+        announced = [(each, verdict) for each, verdict in first if _is_announced(each, verdict)]
+        quiet = [each for each, verdict in first if not _is_announced(each, verdict)]
+        await self.announce(catalogue, stream_id, announced)
+        await self._end_waits(catalogue, stream_id, quiet)
+        await catalogue.store_verdicts({each.source_id: verdict for each, verdict in judged})
+        for _, verdict in judged:
             LOOK_BACKS.labels(verdict.kind).inc()
-        return has_events
+        return has_events or bool(announced)
+
+    def _judge(self, pending: PendingLookBack) -> LookBackVerdict:
+        event = pending.event
+        return judge_look_back(
+            event.flux_peak_jy_beam,
+            event.flux_peak_err_jy_beam,
+            pending.previous,
+            self._settings,
+        )
 
     async def _count(
         self, catalogue: Catalogue, stream_id: int, pending: Sequence[PendingLookBack]
@@ -91,40 +106,30 @@ class LookBackVerdicts:
         )
         await catalogue.store_forced_outcome(outcome, self._topics)
 
-    async def _apply(
-        self,
-        catalogue: Catalogue,
-        stream_id: int,
-        pending: PendingLookBack,
-        verdict: LookBackVerdict,
-    ) -> bool:
-        """Tell, update or retract what a verdict is about; say whether there is an event."""
-        if verdict.kind == "known_below_threshold":
-            await self._join_history(catalogue, stream_id, pending)
-        if pending.has_episode:
-            return await self._follow(catalogue, pending, verdict)
-        is_announced = verdict.kind == "new_source" or (
-            verdict.kind == "not_looked_back" and pending.is_new_by_limit
-        )
-        if is_announced:
-            await self.announce(catalogue, stream_id, pending, verdict)
-        else:
-            rows = await catalogue.load_sources_by_id(stream_id, [pending.source_id])
-            await catalogue.flag_sources(end_wait(rows))
-        return is_announced
-
     async def _join_history(
-        self, catalogue: Catalogue, stream_id: int, pending: PendingLookBack
+        self, catalogue: Catalogue, stream_id: int, pending: Sequence[PendingLookBack]
     ) -> None:
-        """Let later tests of a source expect what the earlier images show."""
-        ids = [pending.source_id]
+        """Let later tests of sources expect what the earlier images show."""
+        if not pending:
+            return
+        ids = [each.source_id for each in pending]
         history = join_history(
             pending,
             await catalogue.load_sources_by_id(stream_id, ids),
             await catalogue.load_statistics(np.array(ids)),
             self._settings,
         )
-        await catalogue.write_forced_statistics(history)
+        for rows in history:
+            await catalogue.write_forced_statistics(rows)
+
+    async def _end_waits(
+        self, catalogue: Catalogue, stream_id: int, pending: Sequence[PendingLookBack]
+    ) -> None:
+        """Let other tests tell sources of which nothing is announced."""
+        if not pending:
+            return
+        rows = await catalogue.load_sources_by_id(stream_id, [each.source_id for each in pending])
+        await catalogue.flag_sources(end_wait(rows))
 
     async def _follow(
         self, catalogue: Catalogue, pending: PendingLookBack, verdict: LookBackVerdict
@@ -148,15 +153,28 @@ class LookBackVerdicts:
         self,
         catalogue: Catalogue,
         stream_id: int,
-        pending: PendingLookBack,
-        verdict: LookBackVerdict | None,
+        pending: Sequence[tuple[PendingLookBack, LookBackVerdict | None]],
     ) -> None:
-        """Tell a new source, with what the earlier images show if they do."""
+        """Tell new sources, each with what the earlier images show if they do."""
+        if not pending:
+            return
         now = datetime.now(UTC)
-        event = to_announcement(pending.event, pending.previous, verdict, now)
-        transient = to_transient_row(
-            event, stream_id=stream_id, image_key=pending.image_key, now=now
+        notifications = []
+        for each, verdict in pending:
+            event = to_announcement(each.event, each.previous, verdict, now)
+            transient = to_transient_row(
+                event, stream_id=stream_id, image_key=each.image_key, now=now
+            )
+            notifications.append(Notification(event, now, transient))
+        await catalogue.store_notifications(notifications, self._topics)
+        rows = await catalogue.load_sources_by_id(
+            stream_id, [each.source_id for each, _ in pending]
         )
-        await catalogue.store_notifications([Notification(event, now, transient)], self._topics)
-        rows = await catalogue.load_sources_by_id(stream_id, [pending.source_id])
         await catalogue.flag_sources(begin_episode(rows, self._settings))
+
+
+def _is_announced(pending: PendingLookBack, verdict: LookBackVerdict) -> bool:
+    """Return whether a source that no event has announced is announced now."""
+    return verdict.kind == "new_source" or (
+        verdict.kind == "not_looked_back" and pending.is_new_by_limit
+    )

@@ -78,10 +78,9 @@ class LookBackHandler:
         )
         has_announced |= bool(await self._delayed.judge(catalogue, stream_id, stream, source_ids))
         waiting = await catalogue.load_look_backs(stream_id, source_ids)
-        for each in waiting:
-            if each.is_new_by_limit and not each.has_episode:
-                await self._verdicts.announce(catalogue, stream_id, each, None)
-                has_announced = True
+        announced = [each for each in waiting if each.is_new_by_limit and not each.has_episode]
+        await self._verdicts.announce(catalogue, stream_id, [(each, None) for each in announced])
+        has_announced |= bool(announced)
         await catalogue.mark_overdue([each.source_id for each in waiting])
         LOOK_BACKS.labels("overdue").inc(len(waiting))
         return has_announced

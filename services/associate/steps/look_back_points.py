@@ -117,34 +117,36 @@ def _load(
 
 
 def join_history(
-    pending: PendingLookBack,
+    pending: Sequence[PendingLookBack],
     sources: RowArray,
     statistics: Mapping[ChannelKey, RowArray],
     settings: AssociateSettings,
-) -> StatisticsRows:
-    """Return statistics of a source whose tests for changes have seen the earlier fluxes.
+) -> list[StatisticsRows]:
+    """Return statistics of sources whose tests for changes have seen the earlier fluxes.
 
     Parameters
     ----------
-    pending : PendingLookBack
-        A source that was there before, too faint to be detected.
-    sources : (1,) structured, `SOURCE_DTYPE`
-        The source.
+    pending : sequence of PendingLookBack
+        Sources that were there before, too faint to be detected; one a source.
+    sources : (k,) structured, `SOURCE_DTYPE`
+        The sources in ascending order of id.
     statistics : mapping of structured, `STATISTICS_DTYPE`
-        Of it, by band and Stokes parameter; the fluxes are counted.
+        Of them, by band and Stokes parameter; the fluxes are counted.
     settings : AssociateSettings
         Limits of the tests.
     """
     candidates = _load(sources, statistics, settings)
-    key = pending.band_id, pending.event.stokes
     limits = to_limits(settings)  # one band looks
-    flux, err = pending.previous.flux_jy_beam, pending.previous.err_jy_beam
-    for number in range(flux.size):
-        candidates.look(
-            key, np.zeros(1, np.int64), np.array([number]), flux=flux, error=err, limits=limits
-        )
-    rows = np.arange(candidates.sources.size)
-    return candidates.statistics_of(key, candidates.sources["id"], rows)
+    joined: dict[ChannelKey, list[int]] = {}
+    for each in pending:
+        key = each.band_id, each.event.stokes
+        row = np.searchsorted(sources["id"], [each.source_id])
+        flux, err = each.previous.flux_jy_beam, each.previous.err_jy_beam
+        for number in range(flux.size):
+            candidates.look(key, row, np.array([number]), flux=flux, error=err, limits=limits)
+        joined.setdefault(key, []).append(int(row[0]))
+    ids = candidates.sources["id"]
+    return [candidates.statistics_of(key, ids, np.array(rows)) for key, rows in joined.items()]
 
 
 def end_wait(rows: RowArray) -> Columns:

@@ -1,6 +1,6 @@
 """Sources that are looked for in earlier images before they are announced."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 
@@ -108,16 +108,19 @@ class LookBackTables(Transaction):
         """Note that events of sources wait no longer."""
         await self._execute("mark_overdue", source_id=list(source_ids))
 
-    async def store_verdict(self, source_id: int, verdict: LookBackVerdict) -> None:
-        """Store what earlier images say of a source."""
+    async def store_verdicts(self, verdicts: Mapping[int, LookBackVerdict]) -> None:
+        """Store what earlier images say of sources, by their ids."""
+        if not verdicts:
+            return
+        said = list(verdicts.values())
         await self._execute(
-            "store_verdict",
-            source_id=source_id,
-            verdict=verdict.kind,
-            n_look_back=verdict.n_look_back,
-            flux_previous_jy_beam=verdict.flux_previous_jy_beam,
-            flux_previous_err_jy_beam=verdict.flux_previous_err_jy_beam,
-            time_previous=verdict.time_previous,
+            "store_verdicts",
+            source_id=list(verdicts),
+            verdict=[each.kind for each in said],
+            n_look_back=[each.n_look_back for each in said],
+            flux_previous_jy_beam=[each.flux_previous_jy_beam for each in said],
+            flux_previous_err_jy_beam=[each.flux_previous_err_jy_beam for each in said],
+            time_previous=[each.time_previous for each in said],
         )
 
     async def confirm_transient(self, transient_id: int) -> None:
