@@ -1,11 +1,7 @@
 """The events of a timestep are stored together: in order, each with its transient."""
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -14,31 +10,13 @@ from schemas.messages import SourceEvent
 from schemas.topics import Topics
 from services.associate.models.decisions import Notification
 from services.associate.storage import Catalogue
-from services.associate.storage.transaction import Transaction
 from tests.support.association import Associator, associator
 from tests.support.records import image, sources
+from tests.support.statements import counted_statements
 
 
 def places(n: int) -> list[tuple[float, float]]:
     return [(120.0 + 0.5 * number, 9.0 + 0.01 * number) for number in range(n)]
-
-
-@contextmanager
-def counted_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
-    """Count the statements of transactions by their names."""
-    counts: Counter[str] = Counter()
-    for name in ("_fetch", "_fetchval", "_execute"):
-        original = getattr(Transaction, name)
-
-        async def counting(
-            self: Transaction, query: str, /, _original: Any = original, **values: Any
-        ) -> Any:
-            counts[query] += 1
-            return await _original(self, query, **values)
-
-        monkeypatch.setattr(Transaction, name, counting)
-    yield counts
-    monkeypatch.undo()
 
 
 async def stored_events(case: Associator) -> list[tuple[int, SourceEvent]]:

@@ -1,0 +1,106 @@
+"""The looks back that end with one answer are ended together, each by what its images show."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from schemas.messages import ForcedMeasurements, ForcedRequest
+from tests.support.association import Associator, associator
+from tests.support.forced_results import measure, store
+from tests.support.look_back_cases import FAINT_JY, LOOKBACK, take_look_backs
+from tests.support.records import image, sources
+from tests.support.statements import counted_statements
+
+# Flux in the images from before [Jy/beam]; those of the last kind could not be measured there.
+_BEFORE_JY = {"new": 0.0, "known": 0.0098, "blank": np.nan}
+
+
+def places(n: int) -> list[tuple[float, float]]:
+    return [(122.0 + 0.2 * number, 9.0 + 0.01 * number) for number in range(n)]
+
+
+def answer_each(request: ForcedRequest, kinds: Sequence[str]) -> ForcedMeasurements:
+    """Return an answer in which each source is as bright as its kind says."""
+    result = measure(request)
+    columns = result.measurements
+    number = np.rint((columns.ra - 122.0) / 0.2).astype(int)
+    flux = np.array([_BEFORE_JY[kinds[each]] for each in number])
+    reasons = tuple("" if each else "blank" for each in np.isfinite(flux))
+    return replace(result, measurements=replace(columns, flux_peak_jy_beam=flux, reason=reasons))
+
+
+async def look_back(case: Associator, kinds: Sequence[str]) -> None:
+    """Detect sources for the first time, all in one image, and give the answers about them."""
+    for step in range(4):
+        await case.feed(image(step))
+    case.requests.clear()
+    detected = sources(places(len(kinds)), flux_jy=FAINT_JY, flux_err_jy=1e-3)
+    await case.feed(image(4, detected))
+    assert case.events == []
+    requests = take_look_backs(case)
+    await store(case, *[answer_each(each, kinds) for each in requests])
+    await case.settle()
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ["new"],
+        ["known"],
+        ["blank"],
+        ["new", "known", "blank", "known", "new", "blank", "new", "new", "known"],
+    ],
+)
+async def test_each_source_has_the_verdict_of_its_own_images(
+    postgres_url: str, kinds: list[str]
+) -> None:
+    async with associator(postgres_url, **LOOKBACK) as case:
+        await look_back(case, kinds)
+        announced = [round((each.ra - 122.0) / 0.2) for each in case.events]
+        rows = await case.rows(
+            "select source.ra, verdict, n_look_back, flux_previous_jy_beam, source.is_new, "
+            "source.activity, source.n_episodes from look_back "
+            "join source on source.id = source_id join stream on stream.id = source.stream_id "
+            "where name = $1 order by source.ra",
+            case.stream,
+        )
+        case.events.clear()
+        # Those that were there before are expected to be there, and are as they were.
+        await case.feed(image(5, sources(places(len(kinds)), flux_jy=FAINT_JY, flux_err_jy=1e-3)))
+        again = [each.kind for each in case.events]
+    assert announced == [number for number, kind in enumerate(kinds) if kind == "new"]
+    verdicts = {"new": "new_source", "known": "known_below_threshold", "blank": "not_looked_back"}
+    said = [
+        (
+            row["verdict"], row["n_look_back"], row["flux_previous_jy_beam"],
+            row["is_new"], row["activity"], row["n_episodes"],
+        )
+        for row in rows
+    ]  # fmt: skip
+    assert said == [
+        (
+            verdicts[kind],
+            0 if kind == "blank" else 4,
+            None if kind == "blank" else pytest.approx(_BEFORE_JY[kind]),
+            kind == "new",
+            int(kind == "new"),
+            int(kind == "new"),
+        )
+        for kind in kinds
+    ]
+    assert again == []
+
+
+@pytest.mark.parametrize("kind", _BEFORE_JY)
+async def test_more_sources_take_no_more_statements(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    counts = []
+    for n_sources in (8, 16):  # as many as an image is solved by
+        async with associator(postgres_url, **LOOKBACK) as case:
+            with counted_statements(monkeypatch) as statements:
+                await look_back(case, [kind] * n_sources)
+            counts.append(statements)
+    assert counts[0] == counts[1]
