@@ -65,6 +65,7 @@ class MessageReason(StrEnum):
     BAD_TIME = "bad_time"
     INVALID_VOEVENT = "invalid_voevent"
     LARGE_VOEVENT = "large_voevent"
+    UNKNOWN_ALERT = "unknown_alert"
     UNSTORABLE = "unstorable"
     INTERNAL_ERROR = "internal_error"
     KILLED_THE_PROCESS = "killed_the_process"

@@ -34,6 +34,7 @@ from schemas.topics import Topics
 from services.distribute.app.channels import build_channels
 from services.distribute.app.reader import TailReader
 from services.distribute.app.subscriptions import SubscriptionRunner
+from services.distribute.handlers.alert_check import AlertCheck
 from services.distribute.handlers.alerts import AlertHandler
 from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.handlers.delivery_log import DeliveryLog
@@ -123,12 +124,19 @@ class _Service:
             stack.push_async_callback(vtp.aclose)
             await self._start_receiver(pool, vtp, stack)
             await retry(lambda: self._repeat_unfinished(alerts))
-            reader = TailReader(tail, on_messages=alerts.on_messages, on_failure=self._fail)
+            check = AlertCheck(
+                AlertStore(pool), authority=settings.alert.authority,
+                pass_on=alerts.on_messages, dead_letters=self._dead_letters,
+            )  # fmt: skip
+            reader = TailReader(tail, on_messages=check.on_messages, on_failure=self._fail)
             reader.start()
             stack.callback(reader.stop)
             self._delete_old_deliveries(pool, stack)
             self._delete_unused_topics(pool, lock, stack)
-            parts = (log.run(), alerts.run(), self._send_dead_letters(), subscriptions.run())
+            parts = (
+                log.run(), check.run(), alerts.run(), self._send_dead_letters(),
+                subscriptions.run(),
+            )  # fmt: skip
             for work in (*parts, *(channel.run() for channel in channels)):
                 self._run_in_background(work, stack)
             log_started(settings, channels=len(channels))

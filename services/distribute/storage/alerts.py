@@ -45,3 +45,9 @@ class AlertStore:
         async with lend_connection(self._pool) as connection:
             rows = await _QUERIES.fetch(connection, "select_packets", id=list(ids))
         return {row["ivorn"]: row["voevent"] for row in rows}
+
+    async def select_digests(self, ivorns: Sequence[str]) -> dict[str, bytes]:
+        """Return by ivorn the sha256 of the VOEvents of those that are alerts."""
+        async with lend_connection(self._pool) as connection:
+            rows = await _QUERIES.fetch(connection, "select_digests", ivorn=list(ivorns))
+        return {row["ivorn"]: row["digest"] for row in rows}
