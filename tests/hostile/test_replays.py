@@ -1,6 +1,7 @@
 """Replays of endless nights, at speeds that nobody means, of subscriptions that are gone."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -181,3 +182,18 @@ async def test_a_replay_ends_with_its_subscription(pool: asyncpg.Pool, rows: Row
         n_before = len(server.requests)
         row = await done(pool, await ask(pool, again, 1e6))
         assert (row["n_sent"], len(server.requests)) == (400, n_before + 400)
+
+
+async def test_the_host_of_a_webhook_gets_replays_at_a_rate_that_it_stands(
+    pool: asyncpg.Pool, rows: Rows
+) -> None:
+    rule = await make_night(pool, rows, 6)
+    async with serving() as server, serving_subscriptions(pool, replayed_per_s=10.0):
+        target = f"http://127.0.0.1:{server.port}/"
+        names = [await subscribe(pool, "webhook", rule, target) for _ in range(2)]
+        started_s = time.monotonic()
+        numbers = [await ask(pool, name, 1e6) for name in names]
+        ended = [await done(pool, number) for number in numbers]
+        took_s = time.monotonic() - started_s
+    assert [row["n_sent"] for row in ended] == [6, 6]
+    assert took_s >= 11 * 0.1  # twelve turns, which can only be later

@@ -1,6 +1,7 @@
 """Channels of subscriptions: one for each row, as long as the row is there; and replays."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from services.distribute.handlers.stamp_pictures import StampPictures
 from services.distribute.handlers.subscription import SubscriptionFilter, parse_subscription
 from services.distribute.handlers.webhook import Webhook
 from services.distribute.models import OutgoingAlert, Subscription
+from services.distribute.steps.replay_pace import ReplayPace
 from services.distribute.steps.subscription_budget import SubscriptionBudget
 from services.distribute.storage import DeliveryStore, StampStore, SubscriptionStore
 
@@ -40,6 +42,9 @@ __all__ = ["SubscriptionRunner"]
 Deliver = Callable[[list[OutgoingAlert]], Coroutine[Any, Any, list[OutgoingAlert]]]
 _INTERVAL_S = 2.0
 _MAIL = frozenset({"email", "digest"})
+_WEBHOOKS = frozenset({"webhook", "chat"})
+# A host may be somebody else's, and replays have no rhythm of their own.
+_REPLAYED_PER_S = 10.0
 # Receivers of replays whose costs are remembered.
 _MAX_BUDGETS = 1000
 
@@ -103,6 +108,7 @@ class SubscriptionRunner:
         self._replays: dict[int, asyncio.Task[None]] = {}
         self._reading = asyncio.Semaphore(1)
         self._replay_budgets: dict[str, SubscriptionBudget] = {}
+        self._replay_pace = ReplayPace(_REPLAYED_PER_S)
 
     def wake(self) -> None:
         """Deliver at once: there is a new alert."""
@@ -152,13 +158,19 @@ class SubscriptionRunner:
                 continue
             run = ReplayRun(
                 replay, store=self._store, deliver=served.deliver, may_deliver=self._may_deliver,
-                reading=self._reading,
+                reading=self._reading, wait_s=partial(self._wait_s, served.subscription),
                 wanted=SubscriptionFilter(
                     replay.name, served.wanted, self._store,
                     self._replay_budget(served.subscription),
                 ),
             )  # fmt: skip
             self._replays[replay.id] = asyncio.create_task(self._run_replay(run))
+
+    def _wait_s(self, subscription: Subscription) -> float:
+        """Give the next alert of a replay its turn; return how long it waits for that [s]."""
+        if subscription.channel not in _WEBHOOKS:
+            return 0.0
+        return self._replay_pace.wait_s(subscription.target, time.monotonic())
 
     def _replay_budget(self, subscription: Subscription) -> SubscriptionBudget:
         """Return what replays may cost, apart from what alerts of now may.

@@ -39,6 +39,8 @@ class ReplayRun:
         Returns whether this process is the one that delivers.
     reading : asyncio.Semaphore
         Of all replays: those that read the past at once leave connections and turns to others.
+    wait_s : callable
+        Gives the next alert its turn at the receiver; returns how long it waits for that [s].
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class ReplayRun:
         deliver: Callable[[list[OutgoingAlert]], Coroutine[Any, Any, list[OutgoingAlert]]],
         may_deliver: Callable[[], Awaitable[bool]],
         reading: asyncio.Semaphore,
+        wait_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._replay = replay
         self._store = store
@@ -57,6 +60,7 @@ class ReplayRun:
         self._deliver = deliver
         self._may_deliver = may_deliver
         self._reading = reading
+        self._wait_s = wait_s
         self._first: tuple[datetime, float] | None = None
 
     async def run(self) -> None:
@@ -112,6 +116,7 @@ class ReplayRun:
         await asyncio.sleep(max(0.0, due_s - time.monotonic()))
         alert = to_test(each.alert, self._replay.id)
         for attempt in range(_MAX_ATTEMPTS):
+            await asyncio.sleep(self._wait_s())
             try:
                 await self._deliver([alert])
             except DeliveryError as error:

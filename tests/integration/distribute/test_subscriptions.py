@@ -21,6 +21,7 @@ from services.alert.models import NewAlert
 from services.alert.steps.alert import build_alert
 from services.distribute.app import subscriptions as runner_module
 from services.distribute.app.subscriptions import SubscriptionRunner
+from services.distribute.steps.replay_pace import ReplayPace
 from services.distribute.storage import DeliveryStore, StampStore, SubscriptionStore
 from tests.support.announced_events import store_events, tell
 from tests.support.api_rows import Rows, rows_of
@@ -62,7 +63,11 @@ async def subscribe(
 
 @asynccontextmanager
 async def serving_subscriptions(
-    pool: asyncpg.Pool, kafka: KafkaSettings | None = None, **settings: Any
+    pool: asyncpg.Pool,
+    kafka: KafkaSettings | None = None,
+    *,
+    replayed_per_s: float = 1e4,
+    **settings: Any,
 ) -> AsyncIterator[SubscriptionRunner]:
     """Serve the subscriptions of the database, and look often which there are."""
     values = {"subscription_allow_private": True, "delivery_hours": 8760.0} | settings
@@ -72,6 +77,7 @@ async def serving_subscriptions(
         stamps=StampStore(pool), may_deliver=always,
         in_flight=new_in_flight(),
     )  # fmt: skip
+    runner._replay_pace = ReplayPace(replayed_per_s)  # tests replay hundreds
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner_module, "_INTERVAL_S", 0.05)
         task = asyncio.create_task(runner.run())
