@@ -33,6 +33,7 @@ _FIRST_BACKOFF_S, _LONGEST_FAILURE_BACKOFF_S = 1.0, 600.0
 # After refusals of everything that is pending.
 _LONGEST_BACKOFF_S = 60.0
 _LIMIT = 500
+_MAX_REASON_CHARS = 300
 # A receiver that is away is told by e-mail after four minutes, and about once a day from then on.
 _TOLD_AFTER_FAILURES, _TOLD_EVERY_FAILURES = 8, 144
 
@@ -59,7 +60,7 @@ class DeliveryChannel:
     max_failures : int
         Refusals in a row that disable the channel [-]; one that is away is tried again.
     pause_s : float
-        Least time between two deliveries [s].
+        Least time between two deliveries, unless more is pending than one takes [s].
     tell : callable or None
         Tells the operator, with a subject and a text, that the receiver is away or disabled.
     select : callable or None
@@ -138,6 +139,8 @@ class DeliveryChannel:
         pending = await self._store.list_pending_deliveries(
             self._channel, self._name, max_age=self._max_age, limit=_LIMIT
         )
+        # What is behind a full page waits no pause more: a backlog would last for hours.
+        pause_s = self._pause_s if len(pending) < _LIMIT else 0.0
         due = [each for each in pending if not each.is_old]
         if due and self._select is not None:
             try:
@@ -146,13 +149,15 @@ class DeliveryChannel:
                 await self._disable(str(error))
                 return
         if due:
-            await self._deliver_in_order(due, state.n_failures)
+            await self._deliver_in_order(due, state.n_failures, pause_s)
         elif pending:
             await self._advance(pending, [])
         else:
             await self._is_woken_within(_POLL_INTERVAL_S)
 
-    async def _deliver_in_order(self, due: list[PendingDelivery], n_failures: int) -> None:
+    async def _deliver_in_order(
+        self, due: list[PendingDelivery], n_failures: int, pause_s: float
+    ) -> None:
         """Deliver until everything is delivered, an attempt fails or another process delivers."""
         while due and await self._may_deliver():
             if await self._skips_poison(due[0]):
@@ -167,16 +172,17 @@ class DeliveryChannel:
                 accepted = await self._offer(due, index)
             except RefusedError as error:
                 is_first = self._refusals.add(due[index].id)
-                await self._handle_refusal(f"refused: {error}", n_failures, is_counted=is_first)
+                reason = f"refused: {_to_reason(error)}"
+                await self._handle_refusal(reason, n_failures, is_counted=is_first)
                 return
             except DeliveryError as error:
-                await self._handle_failure(str(error), n_failures)
+                await self._handle_failure(_to_reason(error), n_failures)
                 return
             self._refusals.clear()
             await self._advance(due[: len(accepted)], accepted)
             DELIVERY_ATTEMPTS.labels(self._channel, self._name, "delivered").inc()
             due, n_failures = due[len(accepted) :], 0
-            await asyncio.sleep(self._pause_s)
+            await asyncio.sleep(pause_s)
 
     async def _skips_poison(self, first: PendingDelivery) -> bool:
         """Skip an alert at which too many processes ended; return whether it was one."""
@@ -226,7 +232,7 @@ class DeliveryChannel:
         try:
             await self._try_to_deliver([pending])
         except RefusedError as error:
-            self._log_skipped(pending.alert, f"{error}; later alerts are accepted")
+            self._log_skipped(pending.alert, f"{_to_reason(error)}; later alerts are accepted")
             return False
         return True
 
@@ -325,6 +331,13 @@ class DeliveryChannel:
         get_logger().warning(
             "delivery_failed", channel=self._channel, name=self._name, reason=reason
         )
+
+
+def _to_reason(error: DeliveryError) -> str:
+    """Return what a receiver said as one short line: it may have said anything."""
+    text = str(error)
+    shown = "".join(each if each.isprintable() else " " for each in text[:_MAX_REASON_CHARS])
+    return shown if len(text) <= _MAX_REASON_CHARS else f"{shown} …"
 
 
 async def _back_off(n_failures: int, longest_s: float) -> None:

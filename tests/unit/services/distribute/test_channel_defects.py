@@ -1,6 +1,6 @@
 """A channel goes on whatever fails in it; an alert that cannot be sent is skipped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from datetime import timedelta
 from typing import Any
 
@@ -76,6 +76,7 @@ def build_channel(
     store: ChannelRows,
     deliver: Callable[[list[OutgoingAlert]], Any],
     tell: Callable[[str, str], Any] | None = None,
+    pause_s: float = 0.0,
 ) -> DeliveryChannel:
     async def may_deliver() -> bool:
         return True
@@ -85,7 +86,7 @@ def build_channel(
         store=store,  # type: ignore[arg-type]
         may_deliver=may_deliver, in_flight=new_in_flight(),
         max_age=timedelta(days=1), max_failures=20,
-        tell=tell,
+        tell=tell, pause_s=pause_s,
     )  # fmt: skip
 
 
@@ -174,3 +175,51 @@ async def test_the_operator_is_told_of_a_receiver_that_is_disabled() -> None:
     async with running(build_channel(store, deliver, tell).run()):
         await until(lambda: messages)
     assert messages == ["webhook robot is disabled"]
+
+
+@pytest.mark.parametrize("n_pending", [1, 500, 501, 1700])
+async def test_a_backlog_is_delivered_without_the_pauses_between_digests(n_pending: int) -> None:
+    class Backlog(ChannelRows):
+        async def list_pending_deliveries(
+            self, *_: object, limit: int, **__: object
+        ) -> list[PendingDelivery]:
+            return [
+                PendingDelivery(
+                    row, is_old=False, alert=OutgoingAlert(ivorn(row), b"<VOEvent/>", b"{}")
+                )
+                for row in range(self.done + 1, n_pending + 1)
+            ][:limit]
+
+    store, mails = Backlog(), list[int]()
+
+    async def deliver(alerts: list[OutgoingAlert]) -> list[OutgoingAlert]:
+        mails.append(len(alerts))
+        return alerts
+
+    async with running(build_channel(store, deliver, pause_s=3600.0).run()):
+        await until(lambda: sum(mails) == n_pending)
+    assert len(mails) == -(-n_pending // 500)
+
+
+@pytest.mark.parametrize("kind", [DeliveryError, RefusedError])
+@pytest.mark.parametrize(
+    "said", ["x" * 60_000, "a\x1b[2J\x00b\r\nforged: line", "\u202e\u200b" * 5000, ""]
+)
+async def test_what_a_receiver_says_is_one_short_line(
+    kind: type[DeliveryError], said: str, logs: list[MutableMapping[str, Any]]
+) -> None:
+    reasons: list[str] = []
+
+    class Noted(ChannelRows):
+        async def count_failure(self, *given: object, **_: object) -> bool:
+            reasons.append(str(given[-1]))
+            return True
+
+    async def deliver(_: list[OutgoingAlert]) -> list[OutgoingAlert]:
+        raise kind(f"answered 500 {said}")
+
+    async with running(build_channel(Noted(), deliver).run()):
+        await until(lambda: len(reasons) > 2)
+    told = [*reasons, *(str(line.get("reason", "")) for line in logs)]
+    assert all(text.isprintable() and len(text) < 400 for text in told)
+    assert all("answered 500" in reason for reason in reasons)
