@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from runtime.errors import FatalError, RejectedMessageError, TransientError
+from runtime.errors import FatalError, RejectedMessageError, SettingsError, TransientError
 from runtime.pooler import POOLER_ERRORS, refuse_pooler, refuse_shared_servers
 from runtime.settings import PostgresSettings
 from runtime.sql import Queries
@@ -184,6 +184,11 @@ def _translated() -> Iterator[None]:
         raise TransientError(
             f"PostgreSQL is unavailable: {error!r} (LIVETRAP_POSTGRES__URL)"
         ) from error
+    except ValueError:  # its text may have a part of the password
+        raise SettingsError(
+            "LIVETRAP_POSTGRES__URL is no address of a database; percent-encode what is special "
+            "in user and password"
+        ) from None
 
 
 class DatabaseProbe:

@@ -4,7 +4,7 @@ import os
 from typing import TypeVar, get_args, overload
 
 import pydantic_settings
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import AnyUrl, BaseModel, SecretStr, ValidationError
 
 from runtime.errors import SettingsError
 from runtime.settings.names import refuse_unknown_names
@@ -76,15 +76,16 @@ def _describe_bad_json(error: pydantic_settings.SettingsError) -> str:
 
 
 def _is_secret(location: tuple[int | str, ...]) -> bool:
-    """Return whether a place in the settings is a secret's."""
+    """Return whether a place in the settings is a secret's, or an address, which may have one."""
     section: type[BaseModel] | None = Settings
     for part in location:
         if isinstance(part, int) or section is None or part not in section.model_fields:
             continue
         annotation = section.model_fields[part].annotation
         inner = [annotation, *get_args(annotation)]
-        if SecretStr in inner:
+        kinds = [kind for kind in inner if isinstance(kind, type)]
+        if any(issubclass(kind, (AnyUrl, SecretStr)) for kind in kinds):
             return True
-        models = (kind for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel))
+        models = (kind for kind in kinds if issubclass(kind, BaseModel))
         section = next(models, None)
     return False
