@@ -13,6 +13,7 @@ from runtime import advisory_lock
 from runtime.advisory_lock import AdvisoryLock
 from runtime.errors import TransientError
 from runtime.settings import PostgresSettings
+from runtime.sql import load_statement
 
 _LAST_USE = "select query_start from pg_stat_activity where pid = $1"
 
@@ -167,6 +168,30 @@ async def test_after_a_restart_what_another_process_sent_is_waited_for(
     await acquire(second)
     assert await read_uptime_s(settings) >= fence_s
     second.release()
+
+
+@pytest.mark.parametrize("ahead", ["-1 second", "1 hour", "10 years", "0 seconds"])
+async def test_a_clock_that_was_put_back_since_the_start_makes_no_wait_longer(
+    settings: PostgresSettings, name: str, ahead: str
+) -> None:
+    holder = AdvisoryLock(settings, name=name, service="test", fence_s=1e-3)
+    await acquire(holder)
+    holder.release()
+    connection = await asyncpg.connect(settings.url.get_secret_value())
+    try:
+        # The server started so long after what its clock says now.
+        await connection.execute(
+            "create function pg_temp.pg_postmaster_start_time() returns timestamptz language sql "
+            f"return clock_timestamp() + interval '{ahead}'"
+        )
+        text = load_statement("runtime", "measure_fence").text
+        wait_s = await connection.fetchval(
+            text.replace("pg_postmaster_start_time", "pg_temp.pg_postmaster_start_time"),
+            name, uuid.uuid4(), 6.0,
+        )  # fmt: skip
+    finally:
+        await connection.close()
+    assert 0 < wait_s <= 6.0
 
 
 async def test_nobody_waits_for_a_process_that_gave_the_lock_back_or_for_itself(
