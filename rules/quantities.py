@@ -56,7 +56,8 @@ def _is_choice(value: float | str, choice: str) -> bool:
     if not choice.endswith(":N"):
         return value == choice
     start, _, number = str(value).partition(":")
-    return number.isdecimal() and f"{start}:N" == choice
+    is_number = number.isascii() and number.isdecimal() and not number.startswith("0")
+    return is_number and f"{start}:N" == choice
 
 
 def _read_choices(field: str) -> tuple[str, ...]:
