@@ -18,8 +18,9 @@ def site(kafka_bootstrap: str, postgres_url: str, tmp_path: Path) -> Iterator[Al
 
 
 def test_a_forged_packet_goes_to_nobody_and_the_alerts_around_it_do(site: AlertSite) -> None:
-    site.start_and_wait("distribute")
+    service = site.start_and_wait("distribute")
     before = site.issue([source_event(0)])
+    wait_until(lambda: service.has_logged("alert_broadcast"), what="the first alert")
     (genuine,) = (row["voevent"] for row in site.fetch("select voevent from alert"))
     forged = {
         "in our name": (alert_packet(9), ivorn_at(9)),
