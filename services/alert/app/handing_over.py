@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
 from typing import Any
 
+from mode.services import WaitResults
+
 __all__ = ["Wait", "at_once"]
 
-Wait = Callable[..., Awaitable[Any]]
+Wait = Callable[..., Awaitable[WaitResults]]
 
 
 def at_once(wait_first: Wait) -> Wait:
@@ -22,14 +24,14 @@ def at_once(wait_first: Wait) -> Wait:
         Waits for the first of some coroutines and events, and ends the others.
     """
 
-    async def wait(work: Any, *others: Any, **options: Any) -> Any:
-        if not isinstance(work, Coroutine):
+    async def wait(work: Any, *others: Any, **options: Any) -> WaitResults:
+        if not others or not isinstance(work, Coroutine):
             return await wait_first(work, *others, **options)
         try:
             waits_for = work.send(None)
-        except StopIteration:
+        except StopIteration as done:
             _close(others)
-            return None
+            return WaitResults([work], [done.value], stopped=False)
         except BaseException:
             _close(others)
             raise

@@ -113,4 +113,5 @@ async def test_signals_are_waited_for(kind: type[Any], *, is_beside: bool) -> No
     signal.set()
     async with asyncio.timeout(60):
         await task
-    assert await at_once(Consumer().wait_first)(work([]), kind()) is None
+    done = await at_once(Consumer().wait_first)(work([]), kind())
+    assert (done.results, done.stopped) == ([[]], False)
