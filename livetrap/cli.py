@@ -3,6 +3,8 @@
 import errno
 import os
 import sys
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated
 
 import typer
@@ -122,7 +124,7 @@ def run(arguments: list[str]) -> int:
         Exit code: 0 done, 2 wrong usage or settings, 1 anything else.
     """
     try:
-        result = app(_config_first(arguments), prog_name="livetrap", standalone_mode=False)
+        result = _command()(_config_first(arguments), prog_name="livetrap", standalone_mode=False)
     except BrokenPipeError:
         # The reader (head, less) has closed the pipe; without this Python warns at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -139,6 +141,12 @@ def run(arguments: list[str]) -> int:
         print(f"livetrap: {' '.join(str(error).split()) or 'interrupted'}", file=sys.stderr)
         return _WRONG_USAGE if isinstance(error, SettingsError) else _FAILED
     return result if isinstance(result, int) else _DONE
+
+
+@lru_cache(maxsize=1)
+def _command() -> Callable[..., object]:
+    """Return all commands; to build them takes as long as many of them do."""
+    return typer.main.get_command(app)
 
 
 def _describe_os_error(error: OSError) -> str:

@@ -46,6 +46,12 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == f"livetrap {version('livetrap')}\n"
 
 
+def test_all_commands_are_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(["--version"]) == 0
+    monkeypatch.setattr(typer.main, "get_command", None)
+    assert run(["--version"]) == 0
+
+
 @pytest.mark.parametrize("path", RUNNABLE)
 def test_every_help_has_a_sentence_and_examples_that_can_be_typed(path: str) -> None:
     help_text = COMMANDS[path].help or ""
