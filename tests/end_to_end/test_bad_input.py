@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.fits_images import BAD_IMAGES, make, pixels
 from tests.support.fuzzing import SEED
-from tests.support.night import RunServers, Stack, dead_letters, publish, run, wait_for
+from tests.support.night import RunServers, Stack, dead_letters, publish, run_forked, wait_for
 from tests.support.stack_mutants import (
     check_books,
     n_booked_without_image,
@@ -98,11 +98,11 @@ def test_ingest_says_what_is_wrong_and_goes_on(strict: Stack, tmp_path: Path) ->
     (tmp_path / "huge.fits").write_bytes(make(np.zeros((1200, 1200), "f4")))
     reasons = Counter(strict.get("ledger")["reasons"])
     folder = ["--data-dir", str(strict.data_dir)]
-    run("ingest", str(tmp_path), "--stream", "files", *folder, expect=1)
+    run_forked("ingest", str(tmp_path), "--stream", "files", *folder, expect=1)
     wait_for(lambda: strict.n_in_ledger("files") == 4, what="all files in the ledger")
     assert strict.outcomes("files") == {"processed": 2, "rejected": 2}
     assert Counter(strict.get("ledger")["reasons"]) - reasons == {"no_beam": 1, "too_large": 1}
-    letters = json.loads(run("dead-letters", "list", "--limit", "1000", "--json", *folder))
+    letters = json.loads(run_forked("dead-letters", "list", "--limit", "1000", "--json", *folder))
     words = " ".join(letter["error"] for letter in letters)
     assert "BMAJ" in words
     assert "LIVETRAP_INGEST__MAX_IMAGE_BYTES" in words

@@ -1,7 +1,5 @@
 """Every service and command on a Kafka of somebody else that asks for a password."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fits_images import make
-from tests.support.night import LIVETRAP, run, running_stack, wait_for
+from tests.support.night import run_forked, run_process, running_stack, wait_for
 from tests.support.secure_broker import PASSWORD, SecureBroker, secure_broker
 from tests.support.vtp_service import to_environment
 
@@ -32,13 +30,13 @@ def test_images_pass_all_services_and_commands_reach_kafka(
     with running_stack(**login, LIVETRAP_POSTGRES__URL=postgres_url) as stack:
         assert stack.status["kafka"] == broker.sasl("PLAIN").bootstrap_servers
         folder = ["--data-dir", str(stack.data_dir)]
-        run("ingest", str(good), str(bad), "--stream", "night", *folder, expect=1)
-        run(
+        run_forked("ingest", str(good), str(bad), "--stream", "night", *folder, expect=1)
+        run_forked(
             "simulate", "--kafka", "--images", "1", "--size", "256", "--bands", "1",
             "--truth", str(tmp_path / "truth.csv"),
         )  # fmt: skip
         wait_for(lambda: stack.outcomes().get("processed") == 2, what="both images")
-        assert "ingest" in run("dead-letters", "list", *folder)
+        assert "ingest" in run_forked("dead-letters", "list", *folder)
         logs = [path.read_text() for path in (stack.data_dir / "logs").iterdir()]
         assert not any(PASSWORD in log for log in logs)
         assert PASSWORD not in (stack.data_dir / "supervisord.conf").read_text()
@@ -46,11 +44,7 @@ def test_images_pass_all_services_and_commands_reach_kafka(
 
 def refused(*arguments: str, **settings: str) -> tuple[int, str]:
     """Run a command that cannot work; return its exit code and its last line."""
-    done = subprocess.run(
-        [*LIVETRAP, *arguments],
-        env=os.environ | settings,
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    done = run_process(*arguments, **settings)
     assert "Traceback" not in done.stderr
     assert PASSWORD not in done.stderr
     return done.returncode, done.stderr.strip().splitlines()[-1]

@@ -19,6 +19,7 @@ from tests.support.night import (
     LIVETRAP,
     Stack,
     run,
+    run_forked,
     start_stack,
     wait_for,
 )
@@ -85,7 +86,7 @@ def start_and_press_ctrl_c(folder: Path) -> None:
         wait_for(
             lambda: "ready" in (folder / "up.log").read_text().splitlines(), what="the word ready"
         )
-    status = json.loads(run("status", "--json", "--data-dir", str(folder)))
+    status = json.loads(run_forked("status", "--json", "--data-dir", str(folder)))
     assert all(service["state"] == "RUNNING" for service in status["services"].values())
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=300) in (0, 130)
@@ -101,17 +102,17 @@ def test_data_survive_restarts_and_a_killed_supervisor_and_ctrl_c_leaves_nothing
     assert "already running" in refused("up", "--detach", "--data-dir", str(folder))
     image = folder / "image.fits"
     image.write_bytes(make())
-    run("ingest", str(image), "--stream", "kept", "--data-dir", str(folder))
-    stack = Stack(folder, json.loads(run("status", "--json", "--data-dir", str(folder))))
+    run_forked("ingest", str(image), "--stream", "kept", "--data-dir", str(folder))
+    stack = Stack(folder, json.loads(run_forked("status", "--json", "--data-dir", str(folder))))
     wait_for(lambda: stack.outcomes() == {"processed": 1}, what="the image")
     run("down", "--data-dir", str(folder))
-    assert json.loads(run("status", "--json", "--data-dir", str(folder)))["ready"] is False
+    assert json.loads(run_forked("status", "--json", "--data-dir", str(folder)))["ready"] is False
     (archived,) = list_files(folder / "archive", "detections", "kept")
     assert read_column(archived, "offset") == [[0]]
 
     start_stack(folder)
-    again = Stack(folder, json.loads(run("status", "--json", "--data-dir", str(folder))))
-    run("ingest", str(image), "--stream", "kept", "--data-dir", str(folder))
+    again = Stack(folder, json.loads(run_forked("status", "--json", "--data-dir", str(folder))))
+    run_forked("ingest", str(image), "--stream", "kept", "--data-dir", str(folder))
     wait_for(lambda: again.outcomes() == {"processed": 1, "duplicate": 1}, what="the duplicate")
     kill_supervisor(folder)
     start_and_press_ctrl_c(folder)

@@ -140,17 +140,34 @@ def run(*arguments: str, timeout_s: float = 600, expect: int = 0) -> str:
 
 def run_forked(*arguments: str, expect: int = 0) -> str:
     """Do what `run` does without a new interpreter, for the work that a test is not about."""
+    done = run_process(*arguments)
+    assert done.returncode == expect, f"{arguments} -> {done}"
+    return done.stdout
+
+
+def run_process(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run one `livetrap` command in a process of its own, which is forked where that is possible.
+
+    Parameters
+    ----------
+    *arguments : str
+        Its command line.
+    **settings : str
+        Variables beside those of this process.
+    """
+    environment = os.environ | settings
     if not can_fork():
-        return run(*arguments, expect=expect)
+        return subprocess.run(
+            [*LIVETRAP, *arguments], env=environment, capture_output=True, text=True, timeout=600,
+            check=False,
+        )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="livetrap-test-") as folder:
         output, errors = Path(folder) / "output", Path(folder) / "errors"
         process = ForkedProcess(
-            "livetrap", arguments, environment=os.environ, log=output, errors=errors
+            "livetrap", arguments, environment=environment, log=output, errors=errors
         )
         code = process.wait(600)
-        words = output.read_text()
-        assert code == expect, f"{arguments} -> {code}\n{words}\n{errors.read_text()}"
-        return words
+        return subprocess.CompletedProcess(arguments, code, output.read_text(), errors.read_text())
 
 
 def start_stack(data_dir: Path, *options: str) -> None:
