@@ -25,13 +25,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+
 from tests.support.fork_server import ask, listen, serve, wait_until_asked
 
 __all__ = [
     "OF_RUN",
+    "STACK",
     "ForkedProcess",
     "ModuleProcess",
     "can_fork",
+    "keep_metrics_of",
     "listen_for_services",
     "run_module",
     "serve_services",
@@ -58,7 +62,8 @@ _APPS = {
     },
 }
 _ANY = "any"
-_PLACES = (_ANY, *_APPS)
+STACK = "stack"  # has the rooms of all services: a supervisor is forked for each stack
+_PLACES = (_ANY, STACK, *_APPS)
 _REPOSITORY = Path(__file__).parents[2]
 _LONGEST_ANSWER_BYTES = 32
 _END_TIMEOUT_S = 60.0
@@ -297,12 +302,23 @@ def serve_services(*listener_numbers: int) -> None:
 
 def _serve_place(listener: socket.socket, place: str) -> int:
     """Fork the processes of one service; in each of them return its exit code."""
-    if place in _APPS:
+    for name in _APPS if place == STACK else _APPS.keys() & {place}:
         with contextlib.suppress(Exception):  # each process says so itself
-            importlib.import_module(_APPS[place])
-        gc.freeze()
+            importlib.import_module(_APPS[name])
+    gc.freeze()
     request = serve(listener, lifeline=0)
     return _become(pickle.loads(request.data)) if request else 0  # noqa: S301  (of the tests)
+
+
+def keep_metrics_of(service: str) -> None:
+    """Forget the metrics of all other services, whose rooms this process has."""
+    for name, app in _APPS.items():
+        module = sys.modules.get(app.replace(".app", ".metrics"))
+        if module is None or name == service:
+            continue
+        for each in vars(module).values():
+            if isinstance(each, Counter | Gauge | Histogram):
+                REGISTRY.unregister(each)
 
 
 def _become(wanted: _Wanted) -> int:

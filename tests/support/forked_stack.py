@@ -20,7 +20,13 @@ from livetrap.stack import lifecycle, supervisord
 from livetrap.stack.child import _die_with_parent
 from livetrap.stack.kafka_jars import fetch_jars
 from livetrap.stack.plan import UpOptions
-from tests.support.forked import ForkedProcess, can_fork, run_module
+from tests.support.forked import (
+    STACK,
+    ForkedProcess,
+    can_fork,
+    keep_metrics_of,
+    run_module,
+)
 from tests.support.kafka_storage import give_storage
 
 __all__ = ["launch_forked", "start_forked"]
@@ -48,7 +54,9 @@ def launch_forked(config: Path, *, environment: Mapping[str, str], detach: bool)
     """Do what `livetrap.stack.supervisor.launch` does."""
     log = config.parent / "logs" / "supervisord.out"
     own = dict(environment) | {"TZ": "UTC"}
-    return ForkedProcess("tests.support.forked_stack", [str(config)], environment=own, log=log)
+    return ForkedProcess(
+        "tests.support.forked_stack", [str(config)], environment=own, log=log, service=STACK
+    )
 
 
 def _become(_: ServerOptions, filename: str, argv: list[str], environment: dict[str, str]) -> None:
@@ -60,8 +68,10 @@ def _become(_: ServerOptions, filename: str, argv: list[str], environment: dict[
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _die_with_parent(int(argv[len(_CHILD)]))
+    arguments = argv[at + len(_LIVETRAP) :]
+    keep_metrics_of(arguments[-1])
     # No frame of the supervisor may see the end.
-    os._exit(run_module("livetrap", argv[at + len(_LIVETRAP) :], environment))
+    os._exit(run_module("livetrap", arguments, environment))
 
 
 def _supervise(config: str) -> None:
