@@ -1,7 +1,7 @@
 """Topic ``transients-v1``: events in, alerts stored, then on Kafka."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -41,9 +41,8 @@ from services.alert.storage import AlertStore, AlertTransaction
 __all__ = ["AlertSender", "TransientHandler"]
 
 _BATCH = 200
-# Events of a transaction; their alerts are sent while the next ones are decided about. The last
-# parts of a batch are smaller, as nothing is decided about while the alerts of the last are sent.
-_PART, _LAST_PART = 100, 25
+# Events of a transaction; their alerts are sent while the next ones are decided about.
+_PART = 100
 
 
 class AlertSender(Protocol):
@@ -148,8 +147,8 @@ class TransientHandler:
         failed: dict[int, RejectedMessageError] = {}
         publishing: asyncio.Task[dict[int, RejectedMessageError]] | None = None
         try:
-            for some in _split(events):
-                part = await self._decide_all(some)
+            for first in range(0, len(events), _PART):
+                part = await self._decide_all(events[first : first + _PART])
                 decided += part
                 if publishing is not None:
                     failed |= await publishing
@@ -347,15 +346,6 @@ class TransientHandler:
             if alert.latency_s is not None:
                 LATENCY.observe(alert.latency_s)
             get_logger().info("alert_published", ivorn=alert.ivorn, latency_s=alert.latency_s)
-
-
-def _split(events: Sequence[SourceEvent]) -> Iterator[Sequence[SourceEvent]]:
-    """Yield events in parts of half of what is left."""
-    first = 0
-    while n_left := len(events) - first:
-        n = min(max(n_left // 2, _LAST_PART), n_left, _PART)
-        yield events[first : first + n]
-        first += n
 
 
 def _build_context(event: SourceEvent, rows: ContextRows) -> EventContext:

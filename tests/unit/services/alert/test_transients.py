@@ -364,20 +364,6 @@ async def test_alerts_are_sent_while_the_next_events_are_decided_about(
     assert servers.kafka == dict.fromkeys(TOPICS, expected)
 
 
-@pytest.mark.parametrize("n_events", [0, 1, 25, 26, 99, 200, 1000])
-def test_the_last_parts_of_a_batch_are_small(
-    n_events: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transients, "_PART", 100)
-    events = [source_event(number) for number in range(n_events)]
-    parts = list(transients._split(events))
-    assert [event for part in parts for event in part] == events
-    sizes = [len(part) for part in parts]
-    assert sizes == sorted(sizes, reverse=True)
-    assert all(0 < size <= 100 for size in sizes)
-    assert not sizes or sizes[-1] <= 25
-
-
 async def test_a_repetition_waits_for_what_is_being_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transients, "_PART", 1)
     servers = Servers()
