@@ -16,8 +16,9 @@ __all__ = ["bias_of_beams", "bias_of_free_shapes"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# More pixels across a beam change nothing.
-_MOST_MINOR_PX = 8.0
+# More pixels across or along a beam change nothing, and a header may have any beam that fits into
+# half of its image.
+_MOST_MINOR_PX, _MOST_MAJOR_PX = 8.0, 64.0
 # Sources lie anywhere in their pixels: so many places along each axis.
 _PLACES = 5
 
@@ -57,7 +58,8 @@ def bias_of_free_shapes(beam: BeamShape, x: FloatArray, y: FloatArray) -> FloatA
 def _mean_bias(beam: BeamShape) -> float:
     """Return the bias of a beam of many pixels, of the places that a source may have in one."""
     scale = min(1.0, _MOST_MINOR_PX / beam.minor_px)
-    beam = BeamShape(scale * beam.major_px, scale * beam.minor_px, beam.angle_rad)
+    major_px = min(scale * beam.major_px, _MOST_MAJOR_PX)
+    beam = BeamShape(major_px, scale * beam.minor_px, beam.angle_rad)
     steps = (np.arange(_PLACES) + 0.5) / _PLACES - 0.5
     places = np.stack([np.repeat(steps, _PLACES), np.tile(steps, _PLACES)], axis=1)
     return float(sum(_biases(beam, places).tolist()) / len(places))

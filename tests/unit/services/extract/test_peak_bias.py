@@ -1,5 +1,7 @@
 """Peaks of fits are too high by what theory says, and fluxes are corrected for it."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -98,3 +100,19 @@ def test_the_peaks_of_sources_that_stand_alone_are_true(shape: tuple[float, floa
         excess += (found.amplitude[is_source] - SNR).tolist()
     # 42 000 sources; to the first order alone peaks of 1.65 x 1.5 px were 0.03 rms too low.
     assert abs(np.mean(excess)) < 3 * np.std(excess) / np.sqrt(len(excess))
+
+
+@pytest.mark.parametrize("minor", [3.0, 5.0, 8.0, 100.0])
+@pytest.mark.parametrize("angle", [0.0, 0.3, 1.2])
+def test_the_length_of_a_beam_changes_neither_bias_nor_memory(minor: float, angle: float) -> None:
+    # Half of an image of 4096 px, the longest beam that is accepted.
+    place = np.zeros(1)
+    tracemalloc.start()
+    try:
+        [longest] = bias_of_beams(BeamShape(2048.0, minor, angle), place, place)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    [shorter] = bias_of_beams(BeamShape(12 * min(minor, 8.0), minor, angle), place, place)
+    assert longest == pytest.approx(shorter, abs=0.01)
+    assert peak_bytes < 10e6
