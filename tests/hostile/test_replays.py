@@ -171,7 +171,7 @@ async def test_a_replay_ends_with_its_subscription(pool: asyncpg.Pool, rows: Row
         name = await subscribe(pool, "webhook", rule, f"http://127.0.0.1:{server.port}/")
         await ask(pool, name, 100.0)
         await until(lambda: server.requests)
-        (task,) = runner._replays.values()
+        (task,) = (task for each in runner._running.values() for task in each.replays.values())
         await pool.execute("delete from subscription where name = $1", name)
         await until(task.done)
         assert task.cancelled()  # and not at the last alert, or with a failure
@@ -182,6 +182,36 @@ async def test_a_replay_ends_with_its_subscription(pool: asyncpg.Pool, rows: Row
         n_before = len(server.requests)
         row = await done(pool, await ask(pool, again, 1e6))
         assert (row["n_sent"], len(server.requests)) == (400, n_before + 400)
+
+
+async def test_a_replay_goes_on_when_its_subscription_changes(
+    pool: asyncpg.Pool,
+    rows: Rows,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its old connections are closed; nothing is sent by them any more."""
+    rule = await make_night(pool, rows, 200)
+    read = SubscriptionStore.list_replays
+
+    async def read_slowly(self: SubscriptionStore) -> list[Replay]:
+        await asyncio.sleep(0.2)
+        return await read(self)
+
+    monkeypatch.setattr(SubscriptionStore, "list_replays", read_slowly)
+    async with serving() as server, serving_subscriptions(pool):
+        target = f"http://127.0.0.1:{server.port}/"
+        name = await subscribe(pool, "webhook", rule, target)
+        number = await ask(pool, name, 100.0)
+        await until(lambda: server.requests)
+        n_before = len(server.requests)
+        query = "update subscription set target = $2 where name = $1"
+        await pool.execute(query, name, f"{target}moved")
+        row = await done(pool, number)
+    assert n_before < 200
+    assert (row["n_sent"], row["failure_reason"]) == (200, None)
+    assert len(set(server.ivorns)) == 200
+    assert "replay_failed" not in capsys.readouterr().out
 
 
 async def test_the_host_of_a_webhook_gets_replays_at_a_rate_that_it_stands(

@@ -59,6 +59,8 @@ class _Running:
     deliver: Deliver
     close: Callable[[], Awaitable[None]]
     task: "asyncio.Task[NoReturn]"
+    # By the row of the replay.
+    replays: dict[int, "asyncio.Task[None]"]
 
 
 class SubscriptionRunner:
@@ -105,7 +107,6 @@ class SubscriptionRunner:
         # Rows that were read, whether they are served or not.
         self._versions: dict[int, str] = {}
         self._running: dict[int, _Running] = {}
-        self._replays: dict[int, asyncio.Task[None]] = {}
         self._reading = asyncio.Semaphore(1)
         self._replay_budgets: dict[str, SubscriptionBudget] = {}
         self._replay_pace = ReplayPace(_REPLAYED_PER_S)
@@ -124,8 +125,6 @@ class SubscriptionRunner:
 
     async def aclose(self) -> None:
         """End all channels and replays."""
-        for task in self._replays.values():
-            task.cancel()
         for each in list(self._running.values()):
             await self._end(each)
 
@@ -148,13 +147,16 @@ class SubscriptionRunner:
     async def _start_replays(self) -> None:
         wanted = await self._store.list_replays()
         ids = {replay.id for replay in wanted}
-        for key, task in self._replays.items():
-            if key not in ids:  # its subscription was deleted, or it is done
-                task.cancel()
-        self._replays = {key: task for key, task in self._replays.items() if not task.done()}
         by_name = {each.subscription.name: each for each in self._running.values()}
+        for each in by_name.values():
+            for key, task in list(each.replays.items()):
+                if key not in ids:  # it was deleted, or is done
+                    task.cancel()
+                if task.done():
+                    del each.replays[key]
         for replay in wanted:
-            if replay.id in self._replays or (served := by_name.get(replay.name)) is None:
+            served = by_name.get(replay.name)
+            if served is None or replay.id in served.replays:
                 continue
             run = ReplayRun(
                 replay, store=self._store, deliver=served.deliver, may_deliver=self._may_deliver,
@@ -164,7 +166,7 @@ class SubscriptionRunner:
                     self._replay_budget(served.subscription),
                 ),
             )  # fmt: skip
-            self._replays[replay.id] = asyncio.create_task(self._run_replay(run))
+            served.replays[replay.id] = asyncio.create_task(self._run_replay(run))
 
     def _wait_s(self, subscription: Subscription) -> float:
         """Give the next alert of a replay its turn; return how long it waits for that [s]."""
@@ -221,13 +223,17 @@ class SubscriptionRunner:
             select=select,
         )  # fmt: skip
         self._running[subscription.id] = _Running(
-            subscription, wanted, channel, deliver, close, asyncio.create_task(channel.run())
+            subscription, wanted, channel, deliver, close, asyncio.create_task(channel.run()), {}
         )
 
     async def _end(self, running: _Running) -> None:
-        running.task.cancel()
-        await running.close()
+        """End everything that sends to its receiver, and only then the connections to it."""
         del self._running[running.subscription.id]
+        tasks = [running.task, *running.replays.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await running.close()
 
     def _build_receiver(
         self, subscription: Subscription
