@@ -6,6 +6,9 @@
 -- and all of its fluxes together are below the latter limit, or if it was seen twice and was faint; its
 -- episode ends, and what was measured of it later goes: whether anything was depends on when answers
 -- came. None goes that is monitored, shares a detection, has children, or waits for a look back.
+-- One with many measurements whose statistics are far above the limit stays unread: reading all of its
+-- measurements at each look that misses it would cost more the older it is. Its statistics may miss
+-- answers that are not judged yet, which move them less than the factor of two.
 --
 -- $1  stream_id        int
 -- $2  quiet_id         bigint[]     sources to check if they are in no episode
@@ -39,6 +42,27 @@ checked as (
         source.stream_id = $1::int
         and source.id = any(asked.quiet_id || asked.active_id)
         and source.id = any(case when source.activity = 1 then asked.active_id else asked.quiet_id end)
+        and not (
+            source.n_datapoints - source.n_forced > 2
+            and source.parent_source_id is null
+            and exists (
+                select
+                from source_band
+                cross join limits
+                cross join
+                    lateral (
+                        select
+                            source_band.flux_peak_weight + source_band.flux_forced_weight as weight,
+                            source_band.flux_peak_weight * source_band.flux_peak_wmean_jy_beam
+                            + source_band.flux_forced_weight * source_band.flux_forced_wmean_jy_beam
+                                as weighted_flux
+                    ) as total
+                where
+                    source_band.source_id = source.id
+                    and source_band.n_datapoints >= 64
+                    and total.weighted_flux >= 2 * limits.archive_sigma * sqrt(total.weight)
+            )
+        )
 ),
 
 channel as (

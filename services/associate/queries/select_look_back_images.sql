@@ -68,6 +68,7 @@ select
     image.is_flux_factor_applied
 from image
 where
-    image.image_key in (select overlapping.image_key from overlapping)
-    or (image.image_key = any($8::bigint[]) and image.time_start < $3)
+    -- By keys: with an "or" all images from before the time would be read.
+    image.image_key = any(array(select overlapping.image_key from overlapping) || $8::bigint[])
+    and image.time_start < $3
 order by image.time_start, image.image_key

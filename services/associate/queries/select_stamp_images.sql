@@ -62,9 +62,9 @@ select
     image.kafka_offset
 from image
 where
-    image.time_start < $3
-    and (
-        image.image_key in (select around.image_key from around)
-        or image.image_key in (select deepest.image_key from deepest)
+    -- By keys: with an "or" all images from before the time would be read.
+    image.image_key = any(
+        array(select around.image_key from around) || array(select deepest.image_key from deepest)
     )
+    and image.time_start < $3
 order by image.time_start desc, image.image_key desc
