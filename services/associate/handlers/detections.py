@@ -260,6 +260,8 @@ class DetectionsHandler:
     @TRANSACTION.time()
     async def _commit(self, timestep: Timestep) -> Outcome:
         moves = self._moves({arrival.partition for arrival in timestep.arrivals}, after=timestep)
+        if timestep.time_start is not None:  # it has images that are stored
+            await self._store.extend_months(timestep.stream, timestep.time_start)
         async with self._store.transaction() as catalogue:
             await catalogue.move_offsets(self._cluster_id, self._topics.detections, moves)
             await self._record_refused(catalogue)

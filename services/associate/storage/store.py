@@ -1,7 +1,7 @@
 """Transactions on the catalogue, and statements outside one."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -17,6 +17,12 @@ from services.associate.storage.transaction import PACKAGE
 from services.associate.storage.waiting_ids import WaitingIds
 
 __all__ = ["CatalogueStore"]
+
+# A partition of detections that is smaller takes the next month, too: half a million rows, which
+# PostgreSQL reads in a tenth of a second, as it must then [byte].
+_SMALL_BYTES = 128 * 1024 * 1024
+# Detections that are deleted at once from such partitions [-].
+_MOST_DELETED = 100_000
 
 
 class CatalogueStore:
@@ -41,6 +47,7 @@ class CatalogueStore:
         """
         self._waiting_ids = WaitingIds()
         self._detected_ids = DetectedIds()
+        self._months: dict[str, str] = {}
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Catalogue]:
@@ -74,6 +81,29 @@ class CatalogueStore:
             for row in streams
         ]
 
+    async def extend_months(self, stream: str, moment: datetime) -> None:
+        """Keep the detections of another month with those before, where these are few.
+
+        In a transaction of its own: it must hold no lock when it waits for the readers of the
+        stream. Where one reads for longer, the month has its own partition.
+
+        Parameters
+        ----------
+        stream : str
+            Name of the stream.
+        moment : datetime
+            Of detections to come.
+        """
+        month = f"{moment:%Y-%m}"
+        if self._months.get(stream) == month:
+            return
+        statement = load_statement(PACKAGE, "extend_months")
+        given = {"stream": stream, "moment": moment, "largest_bytes": _SMALL_BYTES}
+        async with lend_connection(self._pool) as connection:
+            with suppress(asyncpg.LockNotAvailableError):
+                await connection.execute(statement.text, *statement.to_arguments(given))
+        self._months[stream] = month
+
     async def take_clock_resets(self, names: Sequence[str]) -> list[str]:
         """Return the streams among `names` whose clock an operator wants reset."""
         return [row["name"] for row in await self._fetch("take_clock_resets", name=list(names))]
@@ -81,7 +111,8 @@ class CatalogueStore:
     async def drop_expired(self, retention_days: float) -> list[str]:
         """Drop the months of detections that are older than the retention; return their names.
 
-        What is about these measurements alone goes, too.
+        Of months that share a partition with later ones some rows go at each call. What is about
+        these measurements alone goes, too.
 
         Raises
         ------
@@ -97,6 +128,9 @@ class CatalogueStore:
                     statement = load_statement(PACKAGE, query)
                     arguments = statement.to_arguments({"retention": retention})
                     rows[query] = await connection.fetch(statement.text, *arguments)
+                statement = load_statement(PACKAGE, "delete_expired_detections")
+                given = {"retention": retention, "limit": _MOST_DELETED}
+                await connection.execute(statement.text, *statement.to_arguments(given))
             except asyncpg.LockNotAvailableError as error:
                 raise TransientError(f"old measurements are being read: {error}") from error
         return [row["name"] for row in rows["drop_expired"]]
