@@ -8,7 +8,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-__all__ = ["clone_database", "closed_database", "execute", "freeze_template", "replace_database"]
+__all__ = [
+    "clone_database",
+    "closed_database",
+    "execute",
+    "freeze_template",
+    "renew_password",
+    "replace_database",
+]
 
 _TEMPLATE = "livetrap"
 _MAINTENANCE = "postgres"
@@ -25,6 +32,12 @@ def freeze_template(url: str) -> None:
         replace_database(url, _MAINTENANCE),
         f"alter database {_TEMPLATE} with is_template true allow_connections false",
     )
+
+
+def renew_password(url: str) -> None:
+    """Store the password of an address anew, with the rounds that the server now asks for."""
+    parts = urlsplit(url)
+    execute(url, f"alter role {parts.username} password '{parts.password}'")
 
 
 @contextmanager
