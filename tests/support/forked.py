@@ -305,9 +305,19 @@ def _serve_place(listener: socket.socket, place: str) -> int:
     for name in _APPS if place == STACK else _APPS.keys() & {place}:
         with contextlib.suppress(Exception):  # each process says so itself
             importlib.import_module(_APPS[name])
+            if name == "api":
+                _make_routes_ready()
     gc.freeze()
     request = serve(listener, lifeline=0)
     return _become(pickle.loads(request.data)) if request else 0  # noqa: S301  (of the tests)
+
+
+def _make_routes_ready() -> None:
+    """Look at all routes of the API: FastAPI makes each ready at the first request."""
+    from api.app.service import _make_routes
+
+    for route in _make_routes():
+        route.matches({"type": "http", "method": "GET", "path": "/nowhere", "headers": []})
 
 
 def keep_metrics_of(service: str) -> None:
