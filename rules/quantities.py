@@ -6,7 +6,7 @@ A quantity without a value (null, NaN, an infinity) is missing: no comparison wi
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Literal
 
@@ -39,6 +39,10 @@ class Quantity:
     choices : tuple of str
         The values that a text can have, where ``:N`` at an end is a colon and a number; empty if
         it can be any.
+    least, most : float
+        The values that a number can have lie between, these included.
+    is_whole : bool
+        It counts something, and is never missing.
     """
 
     kind: Literal["number", "text", "flag"]
@@ -46,10 +50,20 @@ class Quantity:
     value: Callable[[SourceEvent], Value]
     sql: str
     choices: tuple[str, ...] = ()
+    least: float = -math.inf
+    most: float = math.inf
+    is_whole: bool = False
 
     def can_be(self, value: float | str) -> bool:
         """Return whether it ever has a value."""
         return not self.choices or any(_is_choice(value, choice) for choice in self.choices)
+
+    @property
+    def range_in_words(self) -> str:
+        """What a number can be; empty if that is not known."""
+        if math.isfinite(self.most):
+            return f"{self.least:g} to {self.most:g}"
+        return f"at least {self.least:g}" if math.isfinite(self.least) else ""
 
 
 def _is_choice(value: float | str, choice: str) -> bool:
@@ -72,9 +86,17 @@ _CHANGES = _read_choices("kind")
 _ABOUT_OTHERS = frozenset({"update", "retraction"})
 
 
-def _number(field: str, doc: str) -> Quantity:
+def _number(
+    field: str, doc: str, *, least: float = -math.inf, most: float = math.inf
+) -> Quantity:
     sql = f"(event ->> '{field}')::float8"
-    return Quantity("number", doc, lambda event: _finite(getattr(event, field)), sql)
+    return Quantity(
+        "number", doc, lambda event: _finite(getattr(event, field)), sql, least=least, most=most
+    )
+
+
+def _count(field: str, doc: str) -> Quantity:
+    return replace(_number(field, doc, least=0.0), is_whole=True)
 
 
 def _text(field: str, doc: str, choices: tuple[str, ...] = ()) -> Quantity:
@@ -147,6 +169,7 @@ QUANTITIES: dict[str, Quantity] = {
         "flux_peak_jy_beam over limit_previous_jy_beam [-]",
         _excess,
         f"(case when {_ARE_PHYSICAL} then {_FLUX} / {_LIMIT} end)",
+        least=0.0,
     ),
     "eta": _number("eta", "reduced chi-square of the integrated flux, forced points included [-]"),
     "v": _number("v", "coefficient of variation in the band of that eta [-]"),
@@ -156,12 +179,12 @@ QUANTITIES: dict[str, Quantity] = {
     "v_blind": _number("v_blind", "v in the band of eta_blind [-]"),
     "eta_peak_blind": _number("eta_peak_blind", "eta_peak of the blind points alone [-]"),
     "v_peak_blind": _number("v_peak_blind", "v in the band of eta_peak_blind [-]"),
-    "n_datapoints": _number(
+    "n_datapoints": _count(
         "n_datapoints", "measurements of the source so far, blind and forced [-]"
     ),
-    "n_forced": _number("n_forced", "forced measurements among them [-]"),
-    "n_bands": _number("n_bands", "bands with a detection in this timestep [-]"),
-    "n_episodes": _number(
+    "n_forced": _count("n_forced", "forced measurements among them [-]"),
+    "n_bands": _count("n_bands", "bands with a detection in this timestep [-]"),
+    "n_episodes": _count(
         "n_episodes", "episodes of activity of the source so far, this one included [-]"
     ),
     "trigger": _text(
@@ -173,24 +196,31 @@ QUANTITIES: dict[str, Quantity] = {
     "flux_expected_jy_beam": _number(
         "flux_expected_jy_beam", "peak brightness that was expected [Jy/beam]"
     ),
-    "rate_arcsec_s": _number("rate_arcsec_s", "angular rate of a moving object [arcsec/s]"),
+    "rate_arcsec_s": _number(
+        "rate_arcsec_s", "angular rate of a moving object [arcsec/s]", least=0.0
+    ),
     "extraction_type": _text(
         "extraction_type",
         "blind, forced or monitor: how it was measured",
         _read_choices("extraction_type"),
     ),
-    "freq_eff_hz": _number("freq_eff_hz", "centre of the band [Hz]"),
-    "exposure_s": _number("exposure_s", "exposure [s]"),
-    "ra": _number("ra", "right ascension, ICRS [deg]"),
-    "dec": _number("dec", "declination, ICRS [deg]"),
-    "ra_err_deg": _number("ra_err_deg", "its error, 1 sigma on the sky [deg]"),
-    "dec_err_deg": _number("dec_err_deg", "its error, 1 sigma on the sky [deg]"),
+    "freq_eff_hz": _number("freq_eff_hz", "centre of the band [Hz]", least=0.0),
+    "exposure_s": _number("exposure_s", "exposure [s]", least=0.0),
+    "ra": _number("ra", "right ascension, ICRS [deg]", least=0.0, most=360.0),
+    "dec": _number("dec", "declination, ICRS [deg]", least=-90.0, most=90.0),
+    "ra_err_deg": _number(
+        "ra_err_deg", "its error, 1 sigma on the sky [deg]", least=0.0
+    ),
+    "dec_err_deg": _number(
+        "dec_err_deg", "its error, 1 sigma on the sky [deg]", least=0.0
+    ),
     "edge_distance_deg": _number(
         "edge_distance_deg", "distance to the border of the searched area [deg]"
     ),
     "p_false": _number(
-        "p_false", "probability of being an artefact of a bright source; missing if not blind [-]"
-    ),
+        "p_false", "probability of being an artefact of a bright source; missing if not blind [-]",
+        least=0.0, most=1.0,
+    ),  # fmt: skip
     "is_edge": _flag(QualityFlag.EDGE, "touches the border of the searched area"),
     "is_blended": _flag(QualityFlag.BLENDED, "shares its island with another peak"),
     "has_blank_pixels": _flag(QualityFlag.BLANK_PIXELS, "some of its pixels were blank"),

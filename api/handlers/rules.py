@@ -12,6 +12,7 @@ from api.models.base import Page
 from api.models.rules import RuleItem, RuleTrial, RuleTrialOrder
 from api.steps.rule_trial import MAX_EVENTS, PastEvent, try_rules
 from api.storage.database import Database
+from rules.doubts import check_rules, find_doubts
 from rules.rule_set import RuleSet, parse_rules
 from runtime.errors import SettingsError
 from runtime.references import match_references
@@ -45,6 +46,7 @@ async def try_rule_set(
     """Try rules on the events of some days, at most the newest 5000; nothing is stored or sent."""
     database = writer.context.database
     rules = await _parse(database, order.rules)
+    warnings = await asyncio.to_thread(find_doubts, rules)
     rows = await database.fetch_expensive(
         "list_past_events", client=client, days=order.days, limit=MAX_EVENTS + 1
     )
@@ -52,7 +54,10 @@ async def try_rule_set(
     places = [(each.event.ra, each.event.dec) for each in past]
     matches = await match_references(database.lend, places, rules.matches)
     is_complete = len(rows) <= MAX_EVENTS
-    return await asyncio.to_thread(try_rules, rules, past, matches, order, is_complete=is_complete)
+    trial = await asyncio.to_thread(
+        try_rules, rules, past, matches, order, is_complete=is_complete
+    )
+    return trial.model_copy(update={"warnings": warnings})
 
 
 async def _parse(database: Database, text: str) -> RuleSet:
@@ -61,10 +66,12 @@ async def _parse(database: Database, text: str) -> RuleSet:
     Raises
     ------
     ProblemError
-        400 if one is not valid, or names a catalogue, stream or telescope that does not exist.
+        400 if one is not valid, can never be true, or names a catalogue, stream or telescope that
+        does not exist.
     """
     try:
         rules = await asyncio.to_thread(parse_rules, text, "rules")
+        await asyncio.to_thread(check_rules, rules)
         async with database.lend() as connection:
             catalogues, streams, telescopes = await list_rule_names(connection)
         rules.check_names(catalogues=catalogues, streams=streams, telescopes=telescopes)

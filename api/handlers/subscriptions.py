@@ -24,6 +24,7 @@ from api.models.subscriptions import (
     WantedAlerts,
 )
 from api.steps.subscriptions import MAX_ALERTS, compare, to_subscription
+from rules.doubts import find_parts_in_doubt, why_never_true
 from rules.wanted import Wanted, WantedError, parse_wanted
 from runtime.rule_names import list_rule_names
 
@@ -56,7 +57,7 @@ async def add_subscription(
     request: Request, writer: WriterParameter, new: NewSubscription, response: Response
 ) -> Subscription:
     """Deliver what is wanted from now on; who gets an alert gets its updates and retraction."""
-    await _parse(writer, new)
+    wanted = await _parse(writer, new)
     secret = new.secret and new.secret.get_secret_value()
     cone = new.cone
     most = writer.context.settings.max_subscriptions
@@ -77,7 +78,8 @@ async def add_subscription(
             else f"{writer.name} has {most} subscriptions already; delete one{_hint(new)}",
         )
     response.headers["Location"] = f"{request.url.path}/{new.name}"
-    return await _get(writer, new.name)
+    made = await _get(writer, new.name)
+    return made.model_copy(update={"warnings": await _find_doubts(wanted)})
 
 
 @router.post("/dry-run", summary="What a subscription would have got")
@@ -86,7 +88,8 @@ async def try_subscription(writer: WriterParameter, order: DryRunOrder) -> DryRu
     wanted = await _parse(writer, order)
     database = writer.context.database
     rows = await database.fetch("list_past_alert_events", days=order.days, limit=MAX_ALERTS + 1)
-    return await compare(wanted, rows, database, days=order.days)
+    found = await compare(wanted, rows, database, days=order.days)
+    return found.model_copy(update={"warnings": await _find_doubts(wanted)})
 
 
 @router.get("/{name}", summary="One subscription")
@@ -173,7 +176,8 @@ async def _parse(writer: Writer, given: WantedAlerts) -> Wanted:
     Raises
     ------
     ProblemError
-        400 if a part is not valid, or names a catalogue, stream or telescope that does not exist.
+        400 if a part is not valid, can never be true, or names a catalogue, stream or telescope
+        that does not exist.
     """
     circle = given.cone
     cone = None if circle is None else (circle.ra, circle.dec, circle.radius_deg)
@@ -184,6 +188,8 @@ async def _parse(writer: Writer, given: WantedAlerts) -> Wanted:
         )
     except WantedError as error:
         raise ProblemError(400, str(error)) from error
+    if wanted.when and (reason := await asyncio.to_thread(why_never_true, wanted.when)):
+        raise ProblemError(400, f"rule: no alert can make it true: {reason}")
     if len(wanted.matches) > _MAX_MATCHES:
         raise ProblemError(400, f"rule: more than {_MAX_MATCHES} different matches(...)")
     async with writer.context.database.lend() as connection:
@@ -199,6 +205,12 @@ async def _parse(writer: Writer, given: WantedAlerts) -> Wanted:
             there = ", ".join(sorted(known)[:20]) or "none"
             raise ProblemError(400, f"rule: no {kind} {unknown[0]!r}; there is {there}")
     return wanted
+
+
+async def _find_doubts(wanted: Wanted) -> list[str]:
+    if wanted.when is None:
+        return []
+    return await asyncio.to_thread(find_parts_in_doubt, wanted.when)
 
 
 def _to_utc(time: datetime) -> datetime:

@@ -72,3 +72,6 @@ class RuleTrial(Model):
     differences: list[TriedEvent] = Field(
         description="Newest 50 events that were sent and would not be, or the other way round"
     )
+    warnings: list[str] = Field(
+        [], description="Parts of rules that are never or always true, and rules without events"
+    )

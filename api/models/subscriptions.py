@@ -141,6 +141,9 @@ class Subscription(Model):
     disabled_reason: str | None = Field(
         description="Why it is disabled: it costs too much, or refused too often; null: it is not"
     )
+    warnings: list[str] = Field(
+        [], description="Parts of its rule that are never or always true; told when it is made"
+    )
 
 
 class SubscriptionChange(Model):
@@ -171,6 +174,9 @@ class DryRun(Model):
     is_complete: bool = Field(description="False: there are more alerts than are compared")
     n_wanted_by_kind: dict[str, int] = Field(description="Alerts by kind [-]")
     newest: list[str] = Field(description="ivorns of the newest ten that are wanted")
+    warnings: list[str] = Field(
+        [], description="Parts of the rule that are never or always true"
+    )
 
 
 class NewReplay(Model):

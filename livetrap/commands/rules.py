@@ -5,12 +5,15 @@ import re
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from livetrap.commands.options import DataDir, JsonOutput, use_running_stack
 from runtime.errors import SettingsError
+
+if TYPE_CHECKING:
+    from rules.rule_set import RuleSet
 
 __all__ = ["parse_duration", "rules"]
 
@@ -31,6 +34,7 @@ RuleFile = Annotated[
 def check(path: RuleFile = None, *, data_dir: DataDir = None) -> None:
     """Print a file of rules in words, or the first mistake in it.
 
+    A rule that no event can make true is a mistake; parts that are never or always true are told.
     Names of catalogues and streams are looked up in the database, if it is available.
 
     For example:
@@ -43,6 +47,7 @@ def check(path: RuleFile = None, *, data_dir: DataDir = None) -> None:
     from runtime.settings import load_settings  # noqa: PLC0415
 
     rule_set = load_rules(path)
+    _check(rule_set)
     use_running_stack(data_dir)
     if reason := check_names(load_settings(), rule_set):
         print(f"names of catalogues and streams were not checked: {reason}", file=sys.stderr)
@@ -110,6 +115,7 @@ def dry_run(
     from runtime.settings import load_settings  # noqa: PLC0415
 
     rule_book, period = load_rules(path), parse_duration(since)
+    _check(rule_book)
     use_running_stack(data_dir)
     check_names(load_settings(), rule_book)
     replayed = replay_events(load_settings(), rule_book, period)
@@ -117,6 +123,15 @@ def dry_run(
         print(json.dumps([asdict(each) for each in replayed], indent=2))
     else:
         print(render_report(replayed, n_examples=examples))
+
+
+def _check(rule_set: "RuleSet") -> None:
+    """Refuse rules of which one can never be true, and print what their author hardly meant."""
+    from rules.doubts import check_rules, find_doubts  # noqa: PLC0415
+
+    check_rules(rule_set)
+    for doubt in find_doubts(rule_set):
+        print(f"warning: {doubt}", file=sys.stderr)
 
 
 def parse_duration(text: str) -> timedelta:

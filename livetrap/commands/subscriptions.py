@@ -1,12 +1,14 @@
 """Commands about subscriptions with a filter of their own: list, add, try, delete, replay."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from livetrap.commands.options import DataDir, JsonOutput, use_running_stack
+from livetrap.terminal.printable import to_printable
 
 __all__ = ["subscriptions"]
 
@@ -89,6 +91,7 @@ def add(
             **to_wanted(rule=rule, cone=cone, moc=moc, schedule=schedule),
         }
     )  # fmt: skip
+    _print_warnings(made["warnings"])
     print(f"{made['name']} gets the alerts from now on")
 
 
@@ -118,6 +121,7 @@ def dry_run(
     if as_json:
         print(json.dumps(found, indent=2))
         return
+    _print_warnings(found["warnings"])
     rest = "" if found["is_complete"] else ", the newest of them"
     print(f"{found['n_wanted']} of {found['n_alerts']} alerts in {found['days']:g} d{rest}")
     for kind, count in sorted(found["n_wanted_by_kind"].items()):
@@ -164,3 +168,8 @@ def replay(
         {"subscription": name, "since": since, "until": until, "speed": speed}
     )
     print(f"replay {made['id']} to {name} begins; its alerts have role test")
+
+
+def _print_warnings(warnings: list[str]) -> None:
+    for each in warnings:
+        print(f"warning: {to_printable(each)}", file=sys.stderr)

@@ -81,6 +81,34 @@ def test_a_value_that_a_quantity_never_has_is_refused(
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("when", ["snr > 8 and p_false > 1", "is_edge and not is_edge"])
+@pytest.mark.parametrize("command", ["check", "dry-run"])
+def test_a_rule_that_no_event_can_make_true_is_refused(
+    when: str, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(rules(when))
+    assert run(["rules", command, str(path)]) == 2
+    assert "rule 'n': no event can make it true: " in capsys.readouterr().err
+
+
+def test_a_part_of_a_rule_that_does_nothing_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(rules("snr > 8 and not p_false > 1"))
+    assert run(["rules", "check", str(path)]) == 0
+    assert "warning: rule 'n': `not p_false > 1` is always true" in capsys.readouterr().err
+
+
+def test_a_rule_that_is_never_true_does_not_keep_the_service_from_its_start(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(rules("p_false > 1"))
+    assert [each.name for each in RuleFile(path).current().rules] == ["n"]
+
+
 @pytest.mark.parametrize("when", ["stokes in ['V', 'RR']", "trigger == 'window:8'"])
 def test_a_value_that_a_quantity_can_have_passes(when: str) -> None:
     check(when)
@@ -98,7 +126,8 @@ def test_the_service_keeps_the_rules_before(tmp_path: Path) -> None:
     file.know(NAMES)
     file.check_catalogues()
     before = file.current()
-    for when in ("not matches('nvs', 60)", "stream == 'mwa'", "kind == 'x'"):
+    never = ("p_false > 1", "kind == trigger", "snr > 5 and snr < 3")
+    for when in ("not matches('nvs', 60)", "stream == 'mwa'", "kind == 'x'", *never):
         rewrite(path, when)
         assert file.is_changed
         assert file.current() is before

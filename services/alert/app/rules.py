@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from rules.doubts import check_rules
 from rules.rule_set import RuleSet, load_rules
 from runtime.errors import SettingsError
 from runtime.logging import get_logger
@@ -23,7 +24,8 @@ class RuleFile:
     Raises
     ------
     SettingsError
-        If it is invalid at the start.
+        If it is invalid at the start. A rule that no event can make true is logged then: the
+        others send their alerts.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -31,6 +33,7 @@ class RuleFile:
         self._names: KnownNames | None = None
         self._version = self._read_version()
         self._rules = load_rules(path)
+        _log_never_true(self._rules)
         RULES_ARE_CURRENT.set(1)
 
     @property
@@ -72,6 +75,7 @@ class RuleFile:
 
     def _load(self) -> RuleSet:
         rules = load_rules(self._path)
+        check_rules(rules)
         if self._names is not None:
             rules.check_names(
                 catalogues=self._names.catalogues,
@@ -88,3 +92,10 @@ class RuleFile:
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _log_never_true(rules: RuleSet) -> None:
+    try:
+        check_rules(rules)
+    except SettingsError as error:
+        get_logger().error("rule_never_true", error=str(error))

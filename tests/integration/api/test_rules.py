@@ -41,6 +41,7 @@ async def test_rules_are_tried_on_past_events(postgres_url: str) -> None:
         assert answer.status_code == 200, answer.text
         found = answer.json()
         assert found["n_alerts_by_rule"] == {"tried": 2}
+        assert found["warnings"] == []
         assert found["n_events"] >= 3
         ours = {each["event_id"]: each for each in found["differences"]}
         assert ours[events[0].event_id]["outcome"] == "no_rule"
@@ -59,6 +60,7 @@ async def test_rules_are_tried_on_past_events(postgres_url: str) -> None:
         (rules_of("telescope == 'NOWHERE'"), "no telescope 'NOWHERE'"),
         (rules_of("matches('nothing', 5)"), "nothing"),
         (rules_of("sn > 5"), "sn"),
+        (rules_of("snr > 5 and p_false > 1"), "`p_false > 1` is never true; p_false is 0 to 1"),
     ],
 )
 async def test_a_wrong_rule_is_explained(postgres_url: str, text: str, words: str) -> None:
