@@ -1,6 +1,7 @@
 """Messages that can never be processed: built, logged, counted and sent in one way."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from confluent_kafka import Producer
@@ -19,6 +20,8 @@ _ORIGIN = ("topic", "partition", "offset", "service", "reason", "error", "time")
 _MOST_HEADER_BYTES = 64 << 10
 _MOST_KEY_BYTES = 4 << 10
 _MOST_VALUE_BYTES = MAX_MESSAGE_BYTES - (1 << 20)
+# Of those that wait; who can pause does so then. Objects of a small one have a kilobyte or two.
+_FULL_BYTES, _OBJECT_BYTES = 32 << 20, 2000
 
 
 def log_rejection(message: InMessage, error: RejectedMessageError) -> None:
@@ -48,6 +51,14 @@ class DeadLetters:
         self._topic = topic
         self._service = service
         self._pending: list[OutMessage] = []
+        self._n_bytes = 0
+        # `send` runs in a thread of its own.
+        self._lock = threading.Lock()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether many wait, in bytes: who can pause shall do so."""
+        return self._n_bytes >= _FULL_BYTES
 
     @property
     def pending(self) -> Sequence[OutMessage]:
@@ -80,7 +91,10 @@ class DeadLetters:
     def add(self, message: InMessage, error: RejectedMessageError) -> None:
         """Log a rejected message and keep its dead letter for `send`."""
         log_rejection(message, error)
-        self._pending.append(self.build(message, error))
+        letter = self.build(message, error)
+        with self._lock:
+            self._pending.append(letter)
+            self._n_bytes += _count_bytes([letter])
 
     def send(self, producer: Producer, *, timeout_s: float = 30.0) -> None:
         """Send what is pending and return when the broker has all of it.
@@ -99,11 +113,26 @@ class DeadLetters:
         """
         if pending := self.pending:
             produce_and_wait(producer, pending, timeout_s=timeout_s)
-            del self._pending[: len(pending)]  # another thread may have added one meanwhile
+            with self._lock:  # another thread may have added one meanwhile
+                del self._pending[: len(pending)]
+                self._n_bytes -= _count_bytes(pending)
 
     def clear(self) -> None:
         """Discard the pending dead letters, once they are on Kafka."""
-        self._pending.clear()
+        with self._lock:
+            self._pending.clear()
+            self._n_bytes = 0
+
+
+def _count_bytes(letters: Iterable[OutMessage]) -> int:
+    """Return about what letters take of the memory [bytes]."""
+    return sum(
+        _OBJECT_BYTES
+        + len(letter.key)
+        + len(letter.value)
+        + sum(len(name) + len(value) for name, value in letter.headers.items())
+        for letter in letters
+    )
 
 
 def _fit(letter: OutMessage) -> OutMessage:

@@ -2,19 +2,20 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import wait
+from typing import Any
 
 from runtime.kafka import InMessage, TopicTail
 
 __all__ = ["TailReader"]
 
-T = TypeVar("T")
 _LIMIT = 500
 # Messages of one turn of the event loop, in which nobody else has it: some milliseconds.
 _PART = 20
 _TIMEOUT_S = 0.5
 _JOIN_S = 2.0
+_STOP_CHECK_S = 0.1
 
 
 class TailReader:
@@ -25,7 +26,8 @@ class TailReader:
     tail : TopicTail
         At the end of its topic; closed by `stop`.
     on_messages : callable
-        Gets some messages at a time; an exception of it ends the reading.
+        Takes some messages at a time. Until it has, nothing more is read: Kafka keeps the rest.
+        An exception of it ends the reading.
     on_failure : callable
         Gets the error that ended the reading.
     """
@@ -34,7 +36,7 @@ class TailReader:
         self,
         tail: TopicTail,
         *,
-        on_messages: Callable[[Sequence[InMessage]], None],
+        on_messages: Callable[[Sequence[InMessage]], Coroutine[Any, Any, None]],
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self._tail = tail
@@ -58,18 +60,20 @@ class TailReader:
             while not self._is_stopping.is_set():
                 messages = self._tail.read(limit=_LIMIT, timeout_s=_TIMEOUT_S)
                 for first in range(0, len(messages), _PART):
-                    self._call(self._hand_over, messages[first : first + _PART])
+                    self._hand_over(messages[first : first + _PART])
         except BaseException as error:  # noqa: BLE001  (the process ends with it, whatever it is)
-            self._call(self._on_failure, error)
+            if not self._is_stopping.is_set():
+                self._loop.call_soon_threadsafe(self._on_failure, error)
         finally:
             self._tail.close()
 
     def _hand_over(self, messages: Sequence[InMessage]) -> None:
-        try:
-            self._on_messages(messages)
-        except Exception as error:  # noqa: BLE001  (the process ends with it, whatever it is)
-            self._on_failure(error)
-
-    def _call(self, function: Callable[[T], None], argument: T) -> None:
-        if not self._is_stopping.is_set():
-            self._loop.call_soon_threadsafe(function, argument)
+        """Return when some messages are taken, or the thread shall end."""
+        if self._is_stopping.is_set():
+            return
+        taking = asyncio.run_coroutine_threadsafe(self._on_messages(messages), self._loop)
+        while not self._is_stopping.is_set():
+            if wait([taking], _STOP_CHECK_S).done:
+                taking.result()
+                return
+        taking.cancel()

@@ -22,6 +22,9 @@ _LIMIT = 500
 # Messages of one turn of the event loop, in which nobody else has it: some milliseconds.
 _PART = 20
 _MAX_REMEMBERED = 20_000
+# What waits here [messages, bytes]: more stays on Kafka.
+_MOST_WAITING, _MOST_WAITING_BYTES = 2000, 16 << 20
+_DEAD_LETTERS_CHECK_S = 0.1
 # Longer, and the alerts do not wait for the database; it is asked again later.
 _ANSWER_S, _PAUSE_S = 1.0, 5.0
 
@@ -32,6 +35,9 @@ class AlertCheck:
     An alert is stored before it is sent, so that what is not stored was written by somebody else:
     it becomes a dead letter. While the database is away, alerts go on by what they say: those of
     this authority that are valid VOEvents.
+
+    Under a flood nothing is taken while much waits, or while many dead letters are not on Kafka
+    yet. Alerts that are late by that come from the database.
 
     Parameters
     ----------
@@ -58,14 +64,25 @@ class AlertCheck:
         self._pass_on = pass_on
         self._dead_letters = dead_letters
         self._waiting: deque[InMessage] = deque()
+        self._n_bytes_waiting = 0
+        self._has_room = asyncio.Event()
         self._has_arrived = asyncio.Event()
         self._known: dict[str, bytes] = {}
         self._ask_again_s = 0.0
 
-    def on_messages(self, messages: Sequence[InMessage]) -> None:
-        """Take messages in their order; `run` looks at them."""
+    async def on_messages(self, messages: Sequence[InMessage]) -> None:
+        """Take messages in their order when there is room for them; `run` looks at them."""
+        while self._is_full():
+            self._has_room.clear()
+            await self._has_room.wait()
         self._waiting.extend(messages)
+        self._n_bytes_waiting += sum(len(each.value) for each in messages)
         self._has_arrived.set()
+
+    def _is_full(self) -> bool:
+        return (
+            len(self._waiting) >= _MOST_WAITING or self._n_bytes_waiting >= _MOST_WAITING_BYTES
+        )
 
     async def run(self) -> NoReturn:
         """Check what has arrived, until the task is cancelled."""
@@ -74,11 +91,16 @@ class AlertCheck:
             self._has_arrived.clear()
             while self._waiting:
                 n_messages = min(len(self._waiting), _LIMIT)
-                await self._check([self._waiting.popleft() for _ in range(n_messages)])
+                messages = [self._waiting.popleft() for _ in range(n_messages)]
+                await self._check(messages)
+                self._n_bytes_waiting -= sum(len(each.value) for each in messages)
+                self._has_room.set()
 
     async def _check(self, messages: Sequence[InMessage]) -> None:
         has_answer = await self._learn([_claimed_by(message) for message in messages])
         for first in range(0, len(messages), _PART):
+            while self._dead_letters.is_full:
+                await asyncio.sleep(_DEAD_LETTERS_CHECK_S)
             part = messages[first : first + _PART]
             alerts = [each for each in part if self._is_alert(each, has_answer=has_answer)]
             if alerts:

@@ -72,7 +72,7 @@ class Site:
         ]  # fmt: skip
         task = asyncio.create_task(self.check.run())
         before = len(self.passed) + len(self.dead_letters.pending)
-        self.check.on_messages(messages)
+        await self.check.on_messages(messages)
         async with asyncio.timeout(60):
             while len(self.passed) + len(self.dead_letters.pending) < before + len(packets):
                 assert not task.done(), task.exception()
@@ -147,3 +147,34 @@ async def test_while_the_database_is_away_valid_packets_of_ours_go_on(
     site.check._ask_again_s = 0.0
     await site.bring(FORGED[0])
     assert site.passed == OURS
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+async def test_under_a_flood_only_so_much_is_taken_and_nothing_is_lost(
+    site: Site, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alert_check, "_DEAD_LETTERS_CHECK_S", 0.0)
+    n_parts, letters = 800, site.dead_letters
+    most_waiting = n_sent = 0
+    task = asyncio.create_task(site.check.run())
+    garbage = [InMessage("t", 0, number, b"", b" " * size) for number in range(20)]
+    taking = asyncio.create_task(_bring_parts(site, [garbage] * n_parts))
+    async with asyncio.timeout(120):
+        while n_sent + len(letters.pending) < 20 * n_parts:
+            assert not task.done(), task.exception()
+            n_bytes = sum(len(each.value) for each in letters.pending)
+            n_bytes += sum(len(each.value) for each in site.check._waiting)
+            most_waiting = max(most_waiting, n_bytes + 2000 * len(letters.pending))
+            if letters.is_full:
+                n_sent += len(letters.pending)
+                letters.clear()
+            await asyncio.sleep(0)
+    await taking
+    task.cancel()
+    assert most_waiting < 70 << 20
+    assert len(site.check._waiting) == 0
+
+
+async def _bring_parts(site: Site, parts: list[list[InMessage]]) -> None:
+    for part in parts:
+        await site.check.on_messages(part)

@@ -1,7 +1,8 @@
 """Messages reach the event loop from the thread that waits for them; an error ends the reading."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,15 @@ class FakeTail:
         self.is_closed = True
 
 
+def to_coroutine(
+    take: Callable[[Sequence[InMessage]], None],
+) -> Callable[[Sequence[InMessage]], Coroutine[Any, Any, None]]:
+    async def take_at_once(some: Sequence[InMessage]) -> None:
+        take(some)
+
+    return take_at_once
+
+
 async def read(
     tail: FakeTail,
     *,
@@ -42,7 +52,9 @@ async def read(
     errors: list[object] = []
     reader = TailReader(
         tail,  # type: ignore[arg-type]
-        on_messages=on_messages or (lambda some: messages.extend(each.value for each in some)),
+        on_messages=to_coroutine(
+            on_messages or (lambda some: messages.extend(each.value for each in some))
+        ),
         on_failure=errors.append,
     )
     reader.start()
@@ -71,7 +83,7 @@ async def test_many_messages_leave_the_event_loop_to_others_between_them() -> No
 
     reader = TailReader(
         FakeTail(values),  # type: ignore[arg-type]
-        on_messages=note,
+        on_messages=to_coroutine(note),
         on_failure=lambda error: pytest.fail(repr(error)),
     )
     reader.start()
@@ -97,3 +109,49 @@ async def test_an_exception_of_the_handler_is_reported() -> None:
     _, errors = await read(FakeTail([b"a"]), n=1, on_messages=fail)
     with pytest.raises(ZeroDivisionError):
         raise errors[0]  # type: ignore[misc]
+
+
+async def test_nothing_more_is_read_while_messages_are_not_taken() -> None:
+    tail = FakeTail(*([b"%d" % number] for number in range(50)))
+    may_take, taken = asyncio.Semaphore(0), asyncio.Event()
+    values: list[bytes] = []
+
+    async def take(some: Sequence[InMessage]) -> None:
+        await may_take.acquire()
+        values.extend(each.value for each in some)
+        taken.set()
+
+    reader = TailReader(
+        tail,  # type: ignore[arg-type]
+        on_messages=take,
+        on_failure=lambda error: pytest.fail(repr(error)),
+    )
+    reader.start()
+    async with asyncio.timeout(60):
+        for number in range(10):
+            may_take.release()
+            await taken.wait()
+            taken.clear()
+            assert len(values) == number + 1
+            # One is read ahead at most.
+            assert len(tail.batches) >= 50 - len(values) - 1
+    reader.stop()
+    assert tail.is_closed
+
+
+async def test_a_reader_ends_whose_messages_are_never_taken() -> None:
+    tail, has_come = FakeTail([b"a"]), asyncio.Event()
+
+    async def take(_: Sequence[InMessage]) -> None:
+        has_come.set()
+        await asyncio.Event().wait()
+
+    reader = TailReader(
+        tail,  # type: ignore[arg-type]
+        on_messages=take,
+        on_failure=lambda error: pytest.fail(repr(error)),
+    )
+    reader.start()
+    await asyncio.wait_for(has_come.wait(), 60)
+    reader.stop()
+    assert tail.is_closed
