@@ -57,6 +57,7 @@ from api.storage.budget import ClientBudget
 from api.storage.database import Database
 from api.storage.pixels import ImagePixels
 from api.storage.retained_images import Retention
+from runtime.background import keep_running
 from runtime.image_store import ImageStore
 from runtime.listening import create_listener
 from runtime.process import log_started, run_service
@@ -110,16 +111,21 @@ def create_app(context: ApiContext) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        works = {
+            "connecting_failed": context.database.connect,
+            "alert_stream_failed": context.alert_stream.run,
+            "statistics_copy_failed": context.statistics_copy.run,
+            "tap_jobs_failed": context.tap_jobs.run,
+        }
         tasks = [
-            asyncio.create_task(context.database.connect()),
-            asyncio.create_task(context.alert_stream.run()),
-            asyncio.create_task(context.statistics_copy.run()),
-            asyncio.create_task(context.tap_jobs.run()),
+            asyncio.create_task(keep_running(work, failure=failure))
+            for failure, work in works.items()
         ]
         yield
         context.alert_stream.stop()
         for task in tasks:
             task.cancel()
+        await asyncio.wait(tasks, timeout=_CLOSE_TIMEOUT_S)
         await context.database.aclose()
         await asyncio.to_thread(context.pixels.close)
         await context.retention.aclose()

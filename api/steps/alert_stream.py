@@ -16,6 +16,7 @@ from api.models.alerts import AlertItem
 from api.steps.alert_filter import AlertFilter
 from api.steps.catch_up_queue import CatchUpQueue
 from api.storage.database import Database
+from runtime.background import keep_running
 from runtime.errors import TransientError
 from runtime.logging import get_logger
 from runtime.postgres import UNAVAILABLE_ERRORS
@@ -78,8 +79,11 @@ class AlertStream:
         """Read new alerts at each notification and every 2 s; runs until cancelled."""
         notified = asyncio.Event()
         tasks = [
-            asyncio.create_task(self._database.listen(_CHANNEL, notified)),
-            asyncio.create_task(self._beat()),
+            asyncio.create_task(keep_running(work, failure=failure))
+            for failure, work in (
+                ("notifications_failed", lambda: self._database.listen(_CHANNEL, notified)),
+                ("heartbeat_failed", self._beat),
+            )
         ]
         try:
             while True:

@@ -14,6 +14,7 @@ import orjson
 
 from runtime.advisory_lock import FENCE_S, AdvisoryLock
 from runtime.attempts import AttemptLog, state_dir
+from runtime.background import BackgroundTasks
 from runtime.dead_letters import DeadLetters
 from runtime.errors import FatalError, RejectedMessageError, TransientError
 from runtime.health import Health
@@ -76,6 +77,7 @@ class _Service:
         self._transients = topics.transients
         self._dead_letters = DeadLetters(topic=topics.dead_letters, service="alert")
         self._failure: BaseException | None = None
+        self._background = BackgroundTasks(self._fail)
         self._watchdog = Watchdog(time.monotonic())
         self._has_partitions: Callable[[], bool] = lambda: True  # not known before the start
         self._retry = RetryPolicy(stop, on_attempt=self._on_attempt)
@@ -171,9 +173,8 @@ class _Service:
     def _run_in_background(
         self, work: Coroutine[Any, Any, NoReturn], stack: AsyncExitStack
     ) -> None:
-        task = asyncio.create_task(work)
-        task.add_done_callback(self._on_end)
-        stack.callback(task.cancel)
+        """Run a task that shall never end; it has ended before what it uses is closed."""
+        stack.push_async_callback(self._background.end, self._background.start(work))
 
     async def _on_events(self, messages: list[InMessage]) -> None:
         """Handle events; return when each is an alert, needs none, or is a dead letter."""
@@ -224,11 +225,6 @@ class _Service:
 
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
-
-    def _on_end(self, task: "asyncio.Task[NoReturn]") -> None:
-        """End the process when a task ends that should run for ever."""
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._fail(error)
 
     def _send_heartbeat(self) -> None:
         self._sender.send_heartbeat(_make_heartbeat())

@@ -11,6 +11,7 @@ import asyncpg
 
 from runtime.advisory_lock import AdvisoryLock
 from runtime.attempts import AttemptLog, state_dir
+from runtime.background import BackgroundTasks
 from runtime.dead_letters import DeadLetters
 from runtime.health import Health
 from runtime.in_flight import InFlight, MessageLimits
@@ -78,6 +79,7 @@ class _Service:
         self._stop = stop
         self._retry = RetryPolicy(stop)
         self._failure: BaseException | None = None
+        self._background = BackgroundTasks(self._fail)
         self._topics = Topics(settings.kafka.topic_prefix)
         self._dead_letters = DeadLetters(topic=self._topics.dead_letters, service="distribute")
         attempts = AttemptLog(state_dir(), group=settings.kafka.topic_prefix + _GROUP)
@@ -224,6 +226,7 @@ class _Service:
             stamps=StampStore(pool),
             may_deliver=lock.try_acquire,
             in_flight=self._in_flight,
+            background=self._background,
         )
         stack.push_async_callback(runner.aclose)
         return runner
@@ -271,14 +274,8 @@ class _Service:
     def _run_in_background(
         self, work: Coroutine[Any, Any, NoReturn], stack: AsyncExitStack
     ) -> None:
-        task = asyncio.create_task(work)
-        task.add_done_callback(self._on_end)
-        stack.callback(task.cancel)
-
-    def _on_end(self, task: "asyncio.Task[NoReturn]") -> None:
-        """End the process when a task ends that should run for ever."""
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._fail(error)
+        """Run a task that shall never end; it has ended before what it uses is closed."""
+        stack.push_async_callback(self._background.end, self._background.start(work))
 
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pydantic import HttpUrl, SecretStr, ValidationError
 
 from rules.wanted import Wanted, WantedError
+from runtime.background import BackgroundTasks
 from runtime.errors import TransientError
 from runtime.in_flight import InFlight
 from runtime.kafka import create_producer
@@ -82,6 +83,8 @@ class SubscriptionRunner:
         Returns whether this process is the one that delivers.
     in_flight : InFlight
         Counts the alerts that it works at.
+    background : BackgroundTasks
+        Of the process, which a channel ends that cannot go on.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class SubscriptionRunner:
         stamps: StampStore,
         may_deliver: Callable[[], Awaitable[bool]],
         in_flight: InFlight,
+        background: BackgroundTasks,
     ) -> None:
         self._settings = settings
         self._kafka = kafka
@@ -103,6 +107,7 @@ class SubscriptionRunner:
         self._webhook_pictures = StampPictures(stamps.read, timeout_s=WEBHOOK_PICTURES_S)
         self._may_deliver = may_deliver
         self._in_flight = in_flight
+        self._background = background
         self._producer: Producer | None = None
         # Rows that were read, whether they are served or not.
         self._versions: dict[int, str] = {}
@@ -223,16 +228,14 @@ class SubscriptionRunner:
             select=select,
         )  # fmt: skip
         self._running[subscription.id] = _Running(
-            subscription, wanted, channel, deliver, close, asyncio.create_task(channel.run()), {}
+            subscription, wanted, channel, deliver, close,
+            self._background.start(channel.run()), {},
         )
 
     async def _end(self, running: _Running) -> None:
         """End everything that sends to its receiver, and only then the connections to it."""
         del self._running[running.subscription.id]
-        tasks = [running.task, *running.replays.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._background.end(running.task, *running.replays.values())
         await running.close()
 
     def _build_receiver(

@@ -2,8 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from runtime.background import keep_running
 from runtime.listening import party_of
 from runtime.logging import get_logger
 from services.distribute.errors import TransportError
@@ -96,9 +98,13 @@ class FilterPool:
     async def _run(self, host: str, job: _Job) -> bool | str:
         if not self._tasks:
             trials = FilterProcess(_NICENESS_OF_TRIALS)
+            works = (
+                partial(self._work, (self._proven,), FilterProcess(0)),
+                partial(self._work, (self._new, self._proven), trials),
+            )
             self._tasks = [
-                asyncio.create_task(self._work((self._proven,), FilterProcess(0))),
-                asyncio.create_task(self._work((self._new, self._proven), trials)),
+                asyncio.create_task(keep_running(each, failure="filter_worker_failed"))
+                for each in works
             ]
         async with self._has_job:
             queue = self._proven if job.filters in self._fast else self._new
@@ -146,26 +152,29 @@ class FilterPool:
                 party, job = await self._take(queues)
                 if job.outcome.done():  # its subscriber has gone
                     continue
-                limit_s = self._limit_s(party)
                 try:
-                    outcome, cpu_s = await process.evaluate(
-                        job.filters, job.packet, limit_s=limit_s
-                    )
+                    outcome = await self._evaluate(party, job, process)
                 except Exception as error:  # noqa: BLE001  (whatever it is: the next ones follow)
                     get_logger().error("filter_not_evaluated", error=repr(error))
                     if not job.outcome.done():
                         code = "no_filter_worker" if isinstance(error, OSError) else "bad_filter"
                         job.outcome.set_exception(TransportError(code))
                     continue
-                self._book(party, job, cpu_s)
-                is_general = outcome is not None or limit_s == _LIMIT_S
-                if outcome is None:
-                    outcome = self._suspect(party, job, limit_s)
-                self._remember(job, outcome=outcome, is_general=is_general)
                 if not job.outcome.done():
                     job.outcome.set_result(outcome)
         finally:
             await process.aclose()
+
+    async def _evaluate(self, party: str, job: _Job, process: FilterProcess) -> bool | str:
+        """Return whether an event passes filters, or what is wrong with them."""
+        limit_s = self._limit_s(party)
+        outcome, cpu_s = await process.evaluate(job.filters, job.packet, limit_s=limit_s)
+        self._book(party, job, cpu_s)
+        is_general = outcome is not None or limit_s == _LIMIT_S
+        if outcome is None:
+            outcome = self._suspect(party, job, limit_s)
+        self._remember(job, outcome=outcome, is_general=is_general)
+        return outcome
 
     async def _take(self, queues: tuple[FilterQueue[_Job], ...]) -> tuple[str, _Job]:
         async with self._has_job:

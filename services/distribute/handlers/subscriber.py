@@ -245,6 +245,7 @@ class Subscriber:
             self._set_filters(message.filters)
             if self._name and self._catching_up is None:
                 self._catching_up = asyncio.create_task(self._catch_up())
+                self._catching_up.add_done_callback(self._on_caught_up)
             self._end_introduction()
         if self._is_answer(message):
             self._offered[message.origin] = True
@@ -284,6 +285,12 @@ class Subscriber:
         self._introduce()
         if missed:
             get_logger().info("missed_alerts_sent", subscriber=self._name, n_alerts=len(missed))
+
+    def _on_caught_up(self, task: "asyncio.Task[None]") -> None:
+        """End the connection if new alerts would wait for ever: its next one begins again."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            get_logger().error("catch_up_crashed", subscriber=self._name, error=repr(error))
+            self.end("failed")
 
     async def _send(self) -> str:
         try:

@@ -14,6 +14,7 @@ import pytest
 from confluent_kafka import Consumer
 from lxml import etree
 
+from runtime.background import BackgroundTasks
 from runtime.settings import AlertSettings, DistributeSettings, KafkaSettings
 from schemas.messages import SourceEvent
 from schemas.topics import Topics
@@ -76,6 +77,7 @@ async def serving_subscriptions(
         store=SubscriptionStore(pool), deliveries=DeliveryStore(pool),
         stamps=StampStore(pool), may_deliver=always,
         in_flight=new_in_flight(),
+        background=BackgroundTasks(pytest.fail),
     )  # fmt: skip
     runner._replay_pace = ReplayPace(replayed_per_s)  # tests replay hundreds
     with pytest.MonkeyPatch.context() as patch:
