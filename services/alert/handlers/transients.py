@@ -34,6 +34,7 @@ from services.alert.models import (
 from services.alert.steps.alert import build_alert
 from services.alert.steps.context import build_context
 from services.alert.steps.event_name import format_event_name
+from services.alert.steps.family_rows import add_facts_of_first
 from services.alert.steps.rule import check_event, decide, weigh
 from services.alert.steps.storm import STORM, check_storm, describe_storm
 from services.alert.storage import AlertStore, AlertTransaction
@@ -218,9 +219,7 @@ class TransientHandler:
         before = await transaction.get_alert_history(event)
         if n_due_of_image:
             before = replace(before, n_due_of_image=n_due_of_image)
-        if event.time_limit_previous is None and before.time_limit_previous is not None:
-            # An update has the limit of the first event, which alone says when it was observed.
-            event = replace(event, time_limit_previous=before.time_limit_previous)
+        event = add_facts_of_first(event, before)
         try:
             decision = decide(event, rules, matches, before=before, role=self._settings.role)
             check_storm(event, before, self._settings)

@@ -248,6 +248,8 @@ class FirstAlert:
         Start of its exposure.
     flux_jy_beam, flux_err_jy_beam : float or None
         Its peak flux and the error [Jy/beam]; None: it has none.
+    expected_jy_beam, expected_err_jy_beam : float or None
+        What was expected of it, and the error [Jy/beam]; None: nothing was.
     """
 
     time_start: datetime
@@ -255,6 +257,8 @@ class FirstAlert:
     stokes: str
     flux_jy_beam: float | None
     flux_err_jy_beam: float | None
+    expected_jy_beam: float | None = None
+    expected_err_jy_beam: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,8 @@ select
     first_alert.stokes as first_stokes,
     first_alert.flux_jy_beam as first_flux_jy_beam,
     first_alert.flux_err_jy_beam as first_flux_err_jy_beam,
+    first_alert.expected_jy_beam as first_expected_jy_beam,
+    first_alert.expected_err_jy_beam as first_expected_err_jy_beam,
     image_alerts.n_alerts as n_of_image,
     -- Starts until a time are as many as the number of its bucket.
     width_bucket(asked.time_start, minute_alerts.times)
@@ -121,7 +123,9 @@ left join
             (alert.notice ->> 'flux_density_spectral_point')::float8 as freq_mhz,
             alert.notice ->> 'stokes' as stokes,
             (alert.notice ->> 'peak_flux_jy')::float8 as flux_jy_beam,
-            (alert.notice ->> 'peak_flux_err_jy')::float8 as flux_err_jy_beam
+            (alert.notice ->> 'peak_flux_err_jy')::float8 as flux_err_jy_beam,
+            (alert.notice ->> 'expected_flux_jy')::float8 as expected_jy_beam,
+            (alert.notice ->> 'expected_flux_err_jy')::float8 as expected_err_jy_beam
         from alert
         where alert.trig_id = asked.trig_id and alert.revision = 0
     ) as first_alert

@@ -3,11 +3,36 @@
 The headline of an update is the detection that gave reason for it, in whatever band (ADR 0104).
 """
 
+from dataclasses import replace
+
 from schemas.messages import SourceEvent
-from services.alert.models import EventContext, FirstAlert
+from services.alert.models import AlertHistory, EventContext, FirstAlert
 from services.alert.steps.facts import Row, round_to, to_text
 
-__all__ = ["family_rows"]
+__all__ = ["add_facts_of_first", "family_rows"]
+
+
+def add_facts_of_first(event: SourceEvent, before: AlertHistory) -> SourceEvent:
+    """Return a follow-up with what only the first event of its family says.
+
+    That is when the limit before was observed, and, of what came back and in the same band, to
+    what it had fallen.
+    """
+    if event.time_limit_previous is None and before.time_limit_previous is not None:
+        event = replace(event, time_limit_previous=before.time_limit_previous)
+    first = before.first_alert
+    if (
+        first is None
+        or event.transient_kind != "returned"
+        or event.flux_expected_jy_beam is not None
+        or not _is_in_band(first, event.freq_eff_hz, event.freq_bw_hz, event.stokes)
+    ):
+        return event
+    return replace(
+        event,
+        flux_expected_jy_beam=first.expected_jy_beam,
+        flux_expected_err_jy_beam=first.expected_err_jy_beam,
+    )
 
 
 def family_rows(event: SourceEvent, context: EventContext) -> list[Row]:

@@ -28,7 +28,10 @@ __all__ = ["AlertTransaction", "to_stored"]
 _QUERIES = Queries("services.alert")
 _COLUMNS = tuple(column.name for column in fields(NewAlert))
 _MINUTE = timedelta(minutes=1)
-_FIRST = ("time_start", "freq_mhz", "stokes", "flux_jy_beam", "flux_err_jy_beam")
+_FIRST = (
+    "time_start", "freq_mhz", "stokes", "flux_jy_beam", "flux_err_jy_beam", "expected_jy_beam",
+    "expected_err_jy_beam",
+)  # fmt: skip
 # Alerts that are inserted while the next ones are built.
 _AT_ONCE = 25
 
@@ -103,6 +106,8 @@ def _follow(before: AlertHistory, family: Sequence[NewAlert]) -> AlertHistory:
             stokes=first.get("stokes"),
             flux_jy_beam=first.get("peak_flux_jy"),
             flux_err_jy_beam=first.get("peak_flux_err_jy"),
+            expected_jy_beam=first.get("expected_flux_jy"),
+            expected_err_jy_beam=first.get("expected_flux_err_jy"),
         ),
     )
 
@@ -112,13 +117,12 @@ def _to_first(
     time_start: datetime | None,
     freq_mhz: float | None,
     stokes: str | None,
-    flux_jy_beam: float | None,
-    flux_err_jy_beam: float | None,
+    **fluxes_jy_beam: float | None,
 ) -> FirstAlert | None:
     """Return what the first alert of a family said; None: there is none, or it names no band."""
     if time_start is None or freq_mhz is None or stokes is None:
         return None
-    return FirstAlert(time_start, freq_mhz * 1e6, stokes, flux_jy_beam, flux_err_jy_beam)
+    return FirstAlert(time_start, freq_mhz * 1e6, stokes, **fluxes_jy_beam)
 
 
 class AlertTransaction:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from schemas.messages import SourceEvent
-from services.alert.models import BandFlux, EventContext, FirstAlert, Point
-from services.alert.steps.family_rows import family_rows
+from services.alert.models import AlertHistory, BandFlux, EventContext, FirstAlert, Point
+from services.alert.steps.family_rows import add_facts_of_first, family_rows
 from tests.support.alert_contexts import first_alert, point_at
 from tests.support.vtp_events import source_event
 
@@ -63,3 +63,32 @@ def test_fluxes_of_other_signs_have_no_factor(
 ) -> None:
     event = source_event(flux_peak_jy_beam=now)
     assert said(first_alert(flux_jy_beam=then), event=event)["first_band_factor"] == factor
+
+
+FALLEN_TO = {"expected_jy_beam": 0.01, "expected_err_jy_beam": 0.02}
+
+
+@pytest.mark.parametrize("kind", ["update", "retraction"])
+def test_a_follow_up_of_what_came_back_says_what_it_had_fallen_to(kind: str) -> None:
+    event = source_event(kind=kind, transient_kind="returned")
+    before = AlertHistory(revision=1, first_alert=first_alert(**FALLEN_TO))
+    found = add_facts_of_first(event, before)
+    assert (found.flux_expected_jy_beam, found.flux_expected_err_jy_beam) == (0.01, 0.02)
+
+
+@pytest.mark.parametrize(
+    ("changes", "of_first"),
+    [
+        ({"transient_kind": "variable"}, {}),
+        ({"transient_kind": "returned", "freq_eff_hz": 160e6}, {}),
+        ({"transient_kind": "returned", "stokes": "V"}, {}),
+        ({"transient_kind": "returned"}, {"expected_jy_beam": None}),
+    ],
+)
+def test_other_follow_ups_say_nothing_of_that(
+    changes: dict[str, Any], of_first: dict[str, Any]
+) -> None:
+    event = source_event(kind="update", **changes)
+    before = AlertHistory(revision=1, first_alert=first_alert(**FALLEN_TO | of_first))
+    assert add_facts_of_first(event, before).flux_expected_jy_beam is None
+    assert add_facts_of_first(event, AlertHistory()) == event

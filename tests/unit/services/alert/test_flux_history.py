@@ -61,6 +61,7 @@ def test_a_fainter_source_says_so() -> None:
     assert found["flux_change_sigma"] < -50
 
 
+@pytest.mark.parametrize("kind", ["returned", "update", "retraction"])
 @given(
     n_bright=st.integers(0, 20),
     n_dark=st.integers(0, 20),
@@ -68,14 +69,14 @@ def test_a_fainter_source_says_so() -> None:
     err=st.floats(1e-4, 0.05),
 )
 def test_what_comes_back_is_compared_with_what_it_had_fallen_to(
-    n_bright: int, n_dark: int, expected: float, err: float
+    kind: str, n_bright: int, n_dark: int, expected: float, err: float
 ) -> None:
     looks = [
         point_at(-n, image_key=10 + n, flux_peak_jy_beam=expected if n <= n_dark else 0.5)
         for n in range(1, n_bright + n_dark + 1)
     ]
     found = notice_of(
-        context_of(point_at(), *looks), kind="returned", trigger="single",
+        context_of(point_at(), *looks), kind=kind, transient_kind="returned", trigger="single",
         flux_expected_jy_beam=expected, flux_expected_err_jy_beam=err,
     )  # fmt: skip
     assert (found["flux_change"], found["flux_change_against"]) == ("brighter", "expected")
