@@ -72,11 +72,8 @@ def test_alerts_reach_a_subscriber_once_under_a_flood_and_memory_is_bounded(
     service.assert_alive()
     assert most_bytes(service.process.pid) - before < MOST_BYTES
     # Nothing of the flood is lost in silence.
-    wait_until(lambda: _count_dead(site) == n_packets, what="the dead letters", timeout_s=300)
-
-
-def _count_dead(site: AlertSite) -> int:
-    return site.count(site.topics.dead_letters)
+    dead = site.topics.dead_letters
+    wait_until(lambda: site.count(dead) == n_packets, what="the dead letters", timeout_s=300)
 
 
 async def _hear(site: AlertSite, packet: bytes, n_packets: int) -> tuple[list[str], list[str]]:

@@ -220,6 +220,14 @@ class AlertSite:
         consumer.close()
         return found
 
+    def count(self, topic: str) -> int:
+        """Return how many messages a topic has."""
+        consumer = Consumer(common_config(self.kafka) | {"group.id": "test", "log_level": 0})
+        numbers = consumer.list_topics(topic, 60).topics[topic].partitions
+        n_messages = sum(_end_of(consumer, TopicPartition(topic, each)) for each in numbers)
+        consumer.close()
+        return n_messages
+
     def ivorns(self, topic: str, *, isolation: str = "read_committed") -> Counter[str]:
         found = self.read(topic, isolation=isolation)
         return Counter(headers["ivorn"].decode() for _, _, headers in found)
