@@ -35,7 +35,9 @@ def find_doubts(rule_set: RuleSet) -> list[str]:
         before = tuple(Not(each.when) for each in rule_set.rules[:n])
         alone = All((rule.when, *before))
         if before and not Possibilities(alone).can_be_true(alone):
-            doubts.append(f"rule {rule.name!r}: never applies: rules before it take all its events")
+            doubts.append(
+                f"rule {rule.name!r}: never applies: rules before it take all its events"
+            )
     return doubts
 
 

@@ -86,9 +86,7 @@ _CHANGES = _read_choices("kind")
 _ABOUT_OTHERS = frozenset({"update", "retraction"})
 
 
-def _number(
-    field: str, doc: str, *, least: float = -math.inf, most: float = math.inf
-) -> Quantity:
+def _number(field: str, doc: str, *, least: float = -math.inf, most: float = math.inf) -> Quantity:
     sql = f"(event ->> '{field}')::float8"
     return Quantity(
         "number", doc, lambda event: _finite(getattr(event, field)), sql, least=least, most=most
@@ -208,19 +206,17 @@ QUANTITIES: dict[str, Quantity] = {
     "exposure_s": _number("exposure_s", "exposure [s]", least=0.0),
     "ra": _number("ra", "right ascension, ICRS [deg]", least=0.0, most=360.0),
     "dec": _number("dec", "declination, ICRS [deg]", least=-90.0, most=90.0),
-    "ra_err_deg": _number(
-        "ra_err_deg", "its error, 1 sigma on the sky [deg]", least=0.0
-    ),
-    "dec_err_deg": _number(
-        "dec_err_deg", "its error, 1 sigma on the sky [deg]", least=0.0
-    ),
+    "ra_err_deg": _number("ra_err_deg", "its error, 1 sigma on the sky [deg]", least=0.0),
+    "dec_err_deg": _number("dec_err_deg", "its error, 1 sigma on the sky [deg]", least=0.0),
     "edge_distance_deg": _number(
         "edge_distance_deg", "distance to the border of the searched area [deg]"
     ),
     "p_false": _number(
-        "p_false", "probability of being an artefact of a bright source; missing if not blind [-]",
-        least=0.0, most=1.0,
-    ),  # fmt: skip
+        "p_false",
+        "probability of being an artefact of a bright source; missing if not blind [-]",
+        least=0.0,
+        most=1.0,
+    ),
     "is_edge": _flag(QualityFlag.EDGE, "touches the border of the searched area"),
     "is_blended": _flag(QualityFlag.BLENDED, "shares its island with another peak"),
     "has_blank_pixels": _flag(QualityFlag.BLANK_PIXELS, "some of its pixels were blank"),

@@ -82,7 +82,9 @@ class Possibilities:
         if len(names) == 1:
             (name,) = names
             values = left.get(name, self._samples[name])
-            fitting = frozenset(each for each in values if is_true(part, {name: each}) is is_wanted)
+            fitting = frozenset(
+                each for each in values if is_true(part, {name: each}) is is_wanted
+            )
             return {name: fitting} if fitting else {}
         values = left.get(part, self._outcomes(part))
         return {part: frozenset({is_wanted})} if is_wanted in values else {}

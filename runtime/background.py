@@ -29,7 +29,7 @@ class BackgroundTasks:
 
     def start(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[Any]":
         """Start a task; `end` ends it."""
-        task = asyncio.create_task(work, name=work.__qualname__)
+        task = asyncio.create_task(work, name=getattr(work, "__qualname__", None))
         self._running.add(task)
         task.add_done_callback(self._on_end)
         return task

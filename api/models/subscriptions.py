@@ -174,9 +174,7 @@ class DryRun(Model):
     is_complete: bool = Field(description="False: there are more alerts than are compared")
     n_wanted_by_kind: dict[str, int] = Field(description="Alerts by kind [-]")
     newest: list[str] = Field(description="ivorns of the newest ten that are wanted")
-    warnings: list[str] = Field(
-        [], description="Parts of the rule that are never or always true"
-    )
+    warnings: list[str] = Field([], description="Parts of the rule that are never or always true")
 
 
 class NewReplay(Model):

@@ -98,7 +98,7 @@ def test_a_part_of_a_rule_that_does_nothing_is_told(
     path = tmp_path / "rules.toml"
     path.write_text(rules("snr > 8 and not p_false > 1"))
     assert run(["rules", "check", str(path)]) == 0
-    assert "warning: rule 'n': `not p_false > 1` is always true" in capsys.readouterr().err
+    assert "warning: rule 'n': `not p_false > 1.0` is always true" in capsys.readouterr().err
 
 
 def test_a_rule_that_is_never_true_does_not_keep_the_service_from_its_start(

@@ -228,8 +228,13 @@ class SubscriptionRunner:
             select=select,
         )  # fmt: skip
         self._running[subscription.id] = _Running(
-            subscription, wanted, channel, deliver, close,
-            self._background.start(channel.run()), {},
+            subscription,
+            wanted,
+            channel,
+            deliver,
+            close,
+            self._background.start(channel.run()),
+            {},
         )
 
     async def _end(self, running: _Running) -> None:

@@ -80,9 +80,7 @@ class AlertCheck:
         self._has_arrived.set()
 
     def _is_full(self) -> bool:
-        return (
-            len(self._waiting) >= _MOST_WAITING or self._n_bytes_waiting >= _MOST_WAITING_BYTES
-        )
+        return len(self._waiting) >= _MOST_WAITING or self._n_bytes_waiting >= _MOST_WAITING_BYTES
 
     async def run(self) -> NoReturn:
         """Check what has arrived, until the task is cancelled."""
@@ -99,7 +97,7 @@ class AlertCheck:
     async def _check(self, messages: Sequence[InMessage]) -> None:
         has_answer = await self._learn([_claimed_by(message) for message in messages])
         for first in range(0, len(messages), _PART):
-            while self._dead_letters.is_full:
+            while self._dead_letters.is_full:  # noqa: ASYNC110  (a thread sends them)
                 await asyncio.sleep(_DEAD_LETTERS_CHECK_S)
             part = messages[first : first + _PART]
             alerts = [each for each in part if self._is_alert(each, has_answer=has_answer)]

@@ -60,7 +60,7 @@ async def test_rules_are_tried_on_past_events(postgres_url: str) -> None:
         (rules_of("telescope == 'NOWHERE'"), "no telescope 'NOWHERE'"),
         (rules_of("matches('nothing', 5)"), "nothing"),
         (rules_of("sn > 5"), "sn"),
-        (rules_of("snr > 5 and p_false > 1"), "`p_false > 1` is never true; p_false is 0 to 1"),
+        (rules_of("snr > 5 and p_false > 1"), "`p_false > 1.0` is never true; p_false is 0 to 1"),
     ],
 )
 async def test_a_wrong_rule_is_explained(postgres_url: str, text: str, words: str) -> None:

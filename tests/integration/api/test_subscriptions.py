@@ -140,7 +140,7 @@ async def test_a_new_one_gets_what_comes_from_then_on(
         ({"rule": "matches('nowhere', 10)"}, "no reference catalogue 'nowhere'"),
         ({"rule": "stream == 'no such'"}, "no stream 'no such'"),
         ({"rule": "telescope in ['no such']"}, "no telescope 'no such'"),
-        ({"rule": "snr > 8 and p_false > 1"}, "`p_false > 1` is never true; p_false is 0 to 1"),
+        ({"rule": "snr > 8 and p_false > 1"}, "`p_false > 1.0` is never true; p_false is 0 to 1"),
         ({"rule": "snr > 5 and snr < 3"}, "rule: no alert can make it true"),
         ({"moc": "99/1"}, "moc: "),
         ({"schedule": "always"}, "schedule: "),
@@ -192,7 +192,7 @@ async def test_a_refusal_does_not_repeat_the_secret(
 
 async def test_parts_of_a_rule_that_do_nothing_are_told(client: httpx.AsyncClient) -> None:
     rule = {"rule": "snr > 8 and not p_false > 1"}
-    told = ["`not p_false > 1` is always true; p_false is 0 to 1"]
+    told = ["`not p_false > 1.0` is always true; p_false is 0 to 1"]
     tried = await client.post(f"{PATH}/dry-run", json=rule)
     assert tried.json()["warnings"] == told, tried.text
     made = await client.post(PATH, json=new(**rule))

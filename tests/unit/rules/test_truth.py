@@ -18,7 +18,7 @@ EVENTS: dict[str, tuple[Value, ...]] = {
     "p_false": (None, 0.0, 0.25, 0.5, 0.75, 1.0),
     "n_bands": (0.0, 1.0, 2.0, 3.0, 4.0),
     "certainty": ("certain", "possible"),
-    "stream": ("a", "b", "c"),
+    "telescope": (None, "a", "b", "c"),
     "is_edge": (True, False),
 }
 NUMBERS = ("snr", "p_false", "n_bands")
@@ -100,8 +100,8 @@ def atom_about(rng: random.Random, name: str, value: Value) -> str:
         return f"{name} == {value!r}"
     if value is None and QUANTITIES[name].kind == "text":
         return f"{name} != 'a'"
-    near = 0.0 if value is None else float(value)
-    return f"{name} {rng.choice(('<', '<=', '>', '>=', '==', '!='))} {near + rng.choice((-1, 0, 1))}"
+    near = (0.0 if value is None else float(value)) + rng.choice((-1, 0, 1))
+    return f"{name} {rng.choice(('<', '<=', '>', '>=', '==', '!='))} {near}"
 
 
 NEVER = {
@@ -109,8 +109,8 @@ NEVER = {
     "dec < -90": "dec is -90 to 90",
     "ra > 360": "ra is 0 to 360",
     "n_bands < 0": "n_bands is at least 0",
-    "n_bands > 2 and n_bands < 3": "n_bands > 2",
-    "flux_int_jy > 5 and flux_int_jy < 3": "flux_int_jy > 5 and flux_int_jy < 3",
+    "n_bands > 2 and n_bands < 3": "n_bands > 2.0 and",
+    "flux_int_jy > 5 and flux_int_jy < 3": "flux_int_jy > 5.0 and flux_int_jy < 3.0",
     "3 > flux_int_jy > 5": "is never true",
     "kind == trigger": "`kind == trigger` is never true",
     "stokes == change": "is never true",
@@ -158,9 +158,9 @@ def test_what_may_be_true_or_is_not_decided_passes(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "doubt"),
     [
-        ("snr > 8 or p_false > 1", "`p_false > 1` is never true; p_false is 0 to 1"),
-        ("snr > 8 and not p_false > 1", "`not p_false > 1` is always true"),
-        ("snr > 8 and n_bands >= 0", "`n_bands >= 0` is always true; n_bands is at least 0"),
+        ("snr > 8 or p_false > 1", "`p_false > 1.0` is never true; p_false is 0 to 1"),
+        ("snr > 8 and not p_false > 1", "`not p_false > 1.0` is always true"),
+        ("snr > 8 and n_bands >= 0", "`n_bands >= 0.0` is always true; n_bands is at least 0"),
         ("snr > 8 and (is_edge or not is_edge)", "`is_edge or (not is_edge)` is always true"),
         ("snr > 8 and not (kind == trigger)", "`not kind == trigger` is always true"),
         ("change == 'faded' or change != 'faded'", "is always true"),

@@ -55,9 +55,7 @@ def started_in(path: Path) -> set[str]:
 def test_who_notices_the_end_of_each_task_is_known() -> None:
     packages = ("services", "api", "runtime", "livetrap")
     files = [path for package in packages for path in (ROOT / package).rglob("*.py")]
-    started = {
-        (str(path.relative_to(ROOT)), name) for path in files for name in started_in(path)
-    }
+    started = {(str(path.relative_to(ROOT)), name) for path in files for name in started_in(path)}
     assert started == set(STARTED_ELSEWHERE)
 
 
