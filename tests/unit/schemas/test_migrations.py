@@ -20,6 +20,11 @@ _BREAKS = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+# What a function does, it does when it is called; a block of `do` is done at once.
+_BODY = re.compile(
+    r"\b (create (?: \s+ or \s+ replace )? \s+ function \b [^$;]*) \$\$ .*? \$\$",
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
 # A column that no version reads any more may go; its file says so in its first line.
 _REMOVES = re.compile(r"^-- Remove what no version since \d+\.\d+\.\d+ uses")
 
@@ -28,7 +33,7 @@ def find_breaks(text: str) -> list[str]:
     """Return what a program that was written for the schema before could stumble over."""
     if _REMOVES.match(text):
         return []
-    statements = re.sub(r"--[^\n]*", "", text)
+    statements = _BODY.sub(r"\1", re.sub(r"--[^\n]*", "", text))
     return [" ".join(found[0].split()) for found in _BREAKS.finditer(statements)]
 
 
@@ -55,6 +60,9 @@ def test_a_migration_does_not_break_the_version_before(migration: Migration) -> 
         "alter table source add column b int, add column a int not null;",
         "alter table source\n    add column a int\n    not null;",
         "create table more (a int);\ndrop function near_references(float8);",
+        "do $$ begin drop table more; end $$;",
+        "create function f() returns int language sql as $$ select 1 $$;\ndrop table more;",
+        "create function f() returns int as $$ select 1 $$;\ndo $$ begin drop table a; end $$;",
     ],
 )
 def test_what_breaks_is_found(text: str) -> None:
@@ -72,6 +80,8 @@ def test_what_breaks_is_found(text: str) -> None:
         "-- drop table source\ncreate index on source (ra);",
         "alter table delivery drop constraint delivery_channel_check;",
         "alter table transient alter column needs_stamps set default true;",
+        "create function f() returns int as $$ begin execute 'drop table a'; end $$;",
+        "create or replace function f(a int) returns void as $$ begin drop table b; end $$;",
     ],
 )
 def test_what_adds_is_none(text: str) -> None:
