@@ -51,7 +51,7 @@ _NOTHING_MEASURED: dict[str, Any] = {
 def check_storm(event: SourceEvent, before: AlertHistory, settings: AlertSettings) -> None:
     """Suppress the first alert of a source when its image or minute has brought too many.
 
-    The side lobes of a stream and day are a group that is held whole, however many there are.
+    The side lobes of a stream and day are a group that is suppressed whole, however large.
 
     Of an image with more events than may be sent none is: which of them came first says nothing.
 

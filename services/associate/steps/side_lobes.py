@@ -22,7 +22,7 @@ _LEAST_DETECTIONS = 4
 # offset repeats once, where the odds of being true are no more than this.
 _LIKELY_FALSE = 0.5
 _TRUE_ODDS = 1e-3
-# More first detections than this are a bad image: the limit of a storm holds them [-].
+# More first detections than this are a bad image: the limit of a storm suppresses them [-].
 _MAX_DETECTIONS = 500
 
 
