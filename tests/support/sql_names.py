@@ -123,16 +123,14 @@ def _find_wrong_comparisons(body: str, names: dict[int, str]) -> Iterator[str]:
 
 def _read_list(body: str, start: int, *, stop: str | None = None) -> tuple[list[str], int]:
     """Return the items of a list up to its closing parenthesis or a keyword, and where it ends."""
-    items, item, depth, position = [], "", 0, start
-    keyword = re.compile(rf"(?:{stop})\b") if stop else None
-    while position < len(body):
-        letter = body[position]
-        if depth == 0 and (letter == ")" or (keyword and keyword.match(body, position))):
+    items, depth, begin, end = [], 0, start, len(body)
+    for found in re.finditer(rf"[()\[\],]|\b(?:{stop})\b" if stop else r"[()\[\],]", body[start:]):
+        sign, position = found[0], start + found.start()
+        if depth == 0 and sign not in "([,":
+            end = position
             break
-        if depth == 0 and letter == ",":
-            items, item = [*items, item.strip()], ""
-        else:
-            depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(letter, 0)
-            item += letter
-        position += 1
-    return [*items, item.strip()], position + 1
+        if depth == 0 and sign == ",":
+            items.append(body[begin:position].strip())
+            begin = position + 1
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(sign, 0)
+    return [*items, body[begin:end].strip()], end + 1

@@ -37,8 +37,10 @@ STARTED_ELSEWHERE = {
 
 def started_in(path: Path) -> set[str]:
     """Return the functions of a file that start a task."""
-    found = set()
-    for function in ast.walk(ast.parse(path.read_text())):
+    found, text = set(), path.read_text()
+    if "create_task" not in text and "ensure_future" not in text:
+        return found
+    for function in ast.walk(ast.parse(text)):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             calls = [each for each in ast.walk(function) if isinstance(each, ast.Call)]
             names = {each.func.attr for each in calls if isinstance(each.func, ast.Attribute)}
