@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from tests.support.packet_rules import CELL_DIGITS, Said, is_close, to_time
+from tests.support.packet_rules import CELL_DIGITS, DIGITS, Said, is_close, to_time
 
 __all__ = ["find_contradictions_of_family"]
 
@@ -69,7 +69,8 @@ def _first_band(first: Said, after: Said) -> Iterator[str]:
     if to_time(after["first_alert_time"]) != to_time(first["observation_start"]):
         yield f"the first alert was of {first['observation_start']}, {after['first_alert_time']}"
     flux, factor = after["first_band_flux_jy_beam"], after["first_band_factor"]
-    if factor is not None and not is_close(factor * then, flux, 1e-5):
+    # Each of the three is told to so many digits.
+    if factor is not None and not is_close(factor * then, flux, 3 * DIGITS):
         yield f"factor {factor} since the first alert, {then} -> {flux}"
     measured = [
         each["flux_peak_jy_beam"]
