@@ -122,8 +122,7 @@ def _change(said: Said) -> Iterator[str]:
     change, factor, flux = said["flux_change"], said["flux_factor"], said["peak_flux_jy"]
     if (against := said["flux_change_against"]) is None:
         return
-    is_return = said["kind"] == "returned"
-    if (against == "expected") != (is_return and said["expected_flux_jy"] is not None):
+    if (against == "expected") != (said["expected_flux_jy"] is not None):
         yield f"{said['kind']} by {said['trigger']}, changed against {against}"
     other = said[_COMPARED[against]]
     if other is None:

@@ -260,14 +260,13 @@ def _change_rows(event: SourceEvent, history: History) -> list[Row]:
 def _find_before(event: SourceEvent, history: History) -> tuple[str | None, float, float | None]:
     """Return what a flux is compared with: its name, a flux, and its error if it is no limit.
 
-    What came back, with what it had fallen to: the mean has its bright looks among the dark.
+    That is what the test of the change expected: the mean has earlier changes in it, too.
     """
     limit = event.limit_previous_jy_beam
     expected, expected_err = event.flux_expected_jy_beam, event.flux_expected_err_jy_beam
     if event.kind == "storm" or not math.isfinite(event.flux_peak_jy_beam):
         return None, math.nan, None  # of no source, or of no flux: nothing is known
-    is_back = "returned" in (event.kind, event.transient_kind)
-    if is_back and expected is not None and expected_err is not None:
+    if expected is not None and expected_err is not None:
         return "expected", expected, expected_err
     if history.mean_jy_beam is not None and history.mean_err_jy_beam is not None:
         return "mean", history.mean_jy_beam, history.mean_err_jy_beam

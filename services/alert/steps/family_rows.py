@@ -15,15 +15,13 @@ __all__ = ["add_facts_of_first", "family_rows"]
 def add_facts_of_first(event: SourceEvent, before: AlertHistory) -> SourceEvent:
     """Return a follow-up with what only the first event of its family says.
 
-    That is when the limit before was observed, and, of what came back and in the same band, to
-    what it had fallen.
+    That is when the limit before was observed, and, in the same band, what flux was expected.
     """
     if event.time_limit_previous is None and before.time_limit_previous is not None:
         event = replace(event, time_limit_previous=before.time_limit_previous)
     first = before.first_alert
     if (
         first is None
-        or event.transient_kind != "returned"
         or event.flux_expected_jy_beam is not None
         or not _is_in_band(first, event.freq_eff_hz, event.freq_bw_hz, event.stokes)
     ):

@@ -181,7 +181,7 @@ async def test_a_variable_source_has_its_history_in_every_format(postgres_url: s
     assert (notice["n_looks"], notice["n_detections"]) == (12, 12)
     assert (notice["last_flux_jy_beam"], notice["mean_flux_jy_beam"]) == (0.03, 0.03)
     assert notice["flux_factor"] == pytest.approx(3.0)
-    assert (notice["flux_change"], notice["flux_change_against"]) == ("brighter", "mean")
+    assert (notice["flux_change"], notice["flux_change_against"]) == ("brighter", "expected")
     record = read_packet(rows[-1]["avro_packet"])
     assert [each["flux_peak_jy_beam"] for each in record["previous"]] == [0.03] * 12
     times = [each["time_start"] for each in record["previous"]]

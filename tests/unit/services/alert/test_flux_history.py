@@ -61,14 +61,14 @@ def test_a_fainter_source_says_so() -> None:
     assert found["flux_change_sigma"] < -50
 
 
-@pytest.mark.parametrize("kind", ["returned", "update", "retraction"])
+@pytest.mark.parametrize("kind", ["variable", "returned", "update", "retraction"])
 @given(
     n_bright=st.integers(0, 20),
     n_dark=st.integers(0, 20),
     expected=st.floats(-0.05, 0.4),
     err=st.floats(1e-4, 0.05),
 )
-def test_what_comes_back_is_compared_with_what_it_had_fallen_to(
+def test_what_was_expected_is_what_a_flux_is_compared_with(
     kind: str, n_bright: int, n_dark: int, expected: float, err: float
 ) -> None:
     looks = [
@@ -76,7 +76,7 @@ def test_what_comes_back_is_compared_with_what_it_had_fallen_to(
         for n in range(1, n_bright + n_dark + 1)
     ]
     found = notice_of(
-        context_of(point_at(), *looks), kind=kind, transient_kind="returned", trigger="single",
+        context_of(point_at(), *looks), kind=kind, transient_kind="variable", trigger="single",
         flux_expected_jy_beam=expected, flux_expected_err_jy_beam=err,
     )  # fmt: skip
     assert (found["flux_change"], found["flux_change_against"]) == ("brighter", "expected")
@@ -90,7 +90,7 @@ def test_what_comes_back_is_compared_with_what_it_had_fallen_to(
     assert found["flux_change_sigma"] == pytest.approx(sigma, rel=1e-5)
 
 
-def test_what_comes_back_without_an_expectation_is_compared_with_the_mean() -> None:
+def test_without_an_expectation_the_mean_is_compared_with() -> None:
     dark = [point_at(-step, image_key=10 + step, flux_peak_jy_beam=0.1) for step in (1, 2)]
     found = notice_of(context_of(point_at(), *dark), kind="returned")
     assert found["flux_change_against"] == "mean"
