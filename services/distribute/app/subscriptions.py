@@ -159,6 +159,8 @@ class SubscriptionRunner:
                     task.cancel()
                 if task.done():
                     del each.replays[key]
+                    if not task.cancelled():
+                        task.result()  # what it cannot record ends the process
         for replay in wanted:
             served = by_name.get(replay.name)
             if served is None or replay.id in served.replays:
@@ -201,8 +203,6 @@ class SubscriptionRunner:
             await run.run()
         except TransientError as error:  # begun again behind the last alert
             get_logger().debug("replay_postponed", error=str(error))
-        except Exception:  # noqa: BLE001  (whatever it is: the next ones must follow)
-            get_logger().exception("replay_failed")
 
     async def _start(self, subscription: Subscription) -> None:
         try:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors import FatalError, TransientError
 from runtime.logging import get_logger
 from services.distribute.errors import CostlyError, DeliveryError
 from services.distribute.handlers.subscription import SubscriptionFilter
@@ -20,6 +21,7 @@ __all__ = ["ReplayRun"]
 _LIMIT = 100
 _MAX_ATTEMPTS = 5
 _FIRST_BACKOFF_S = 1.0
+_DEFECT = "this service failed with it; the log of the operator says how"
 
 
 class ReplayRun:
@@ -64,12 +66,26 @@ class ReplayRun:
         self._first: tuple[datetime, float] | None = None
 
     async def run(self) -> None:
-        """Send everything that is left, and record the end; the next process goes on otherwise."""
+        """Send everything that is left, and record the end; the next process goes on otherwise.
+
+        Raises
+        ------
+        FatalError
+            If the process cannot go on.
+        TransientError
+            If the database is away: it can be begun again behind the last alert.
+        """
         is_left, failure = True, None
         while is_left and failure is None:
             if not await self._may_deliver():
                 return
-            is_left, failure = await self._send_page()
+            try:
+                is_left, failure = await self._send_page()
+            except (FatalError, TransientError):
+                raise
+            except Exception:  # noqa: BLE001  (whatever it is: it would fail again)
+                get_logger().exception("replay_failed", replay=self._replay.id)
+                failure = _DEFECT
         await self._store.end_replay(self._replay.id, failure)
         get_logger().info(
             "replay_ended", replay=self._replay.id, name=self._replay.name, reason=failure

@@ -25,7 +25,7 @@ STARTED_ELSEWHERE = {
     ("services/alert/app/service.py", "run"): "awaited before the service has started",
     ("services/alert/handlers/transients.py", "_decide_and_publish"): "awaited by the next part",
     ("services/alert/storage/transactions.py", "_insert_beside"): "awaited by the next, and write",
-    ("services/distribute/app/subscriptions.py", "_start_replays"): "logged, and started again",
+    ("services/distribute/app/subscriptions.py", "_start_replays"): "raised by the next look",
     ("services/distribute/handlers/filter_pool.py", "_run"): "keep_running",
     ("services/distribute/handlers/subscriber.py", "_handle"): "its callback ends the connection",
     ("services/distribute/handlers/subscriber.py", "_set_filters"): "awaited by what is sent",
