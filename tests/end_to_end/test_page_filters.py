@@ -252,6 +252,9 @@ def test_a_rule_is_tried_on_the_page(site: Site, postgres_url: str) -> None:
     words = page.run(f"{said}.innerText")
     assert re.search(r"3 of \d+ alerts of 1 day: 1 retraction, 2 new\.", words)
     assert page.run(f"[...{said}.querySelectorAll('li')].map(e => e.innerText)") == ivorns[:0:-1]
+    fill(page, "rule", "snr > 15 or p_false > 1")
+    page.run(f"{said}.querySelector('button').click()")
+    page.wait_for(f"{said}.innerText.includes('is never true')")
     assert_legible(site, "rules")
     fill(page, "rule", "snr >")
     page.run(f"{said}.querySelector('button').click()")

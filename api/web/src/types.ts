@@ -377,4 +377,5 @@ export interface DryRun {
   is_complete: boolean;
   n_wanted_by_kind: Record<string, number>;
   newest: string[];
+  warnings: string[];
 }

@@ -74,6 +74,7 @@ function DryRunCard({ token }: { token: string }) {
       {answer && (
         <>
           <p>{answer.n_wanted} of {answer.n_alerts} alerts of {answer.days} {answer.days === 1 ? "day" : "days"}{answer.is_complete ? "" : " (there are more than are compared)"}: {Object.entries(answer.n_wanted_by_kind).map(([kind, n]) => `${n} ${kindText(kind)}`).join(", ") || "none"}.</p>
+          {answer.warnings.length > 0 && <ul class="plain notice">{answer.warnings.map((each) => <li key={each}>{each}</li>)}</ul>}
           <ul class="plain">{answer.newest.map((each) => <li key={each} class="name">{each}</li>)}</ul>
         </>
       )}
