@@ -12,16 +12,39 @@ from rules.expression import All, Any, Comparison, Flag, Literal_, Member, Name,
 from rules.predicate import is_true
 from rules.quantities import QUANTITIES, Quantity, Value
 
-__all__ = ["Possibilities"]
+__all__ = ["Possibilities", "Work"]
 
-# Of all questions about one expression: some tens of milliseconds. What is not decided by then
-# counts as possible.
-_MAX_STEPS = 5000
+# Of all questions about one expression, in conditions of one value: a tenth of a second.
+_MAX_STEPS = 100_000
+# What is done beside the conditions, as as many of them.
+_STEPS_PER_STATE = 10
 # A text that no rule names: a quantity may have any but those named.
 _ANOTHER_TEXT = "\x00"
 
 _Key = str | Node
 _Wanted = tuple[Node, bool]
+
+
+class Work:
+    """How much may be done yet; what is not decided by then counts as possible.
+
+    Parameters
+    ----------
+    n_steps : int
+        Conditions of one value [-].
+    """
+
+    def __init__(self, n_steps: int = _MAX_STEPS) -> None:
+        self._n_left = n_steps
+
+    @property
+    def is_left(self) -> bool:
+        """Whether anything may be done yet."""
+        return self._n_left > 0
+
+    def spend(self, n_steps: int) -> None:
+        """Count what is done."""
+        self._n_left -= n_steps
 
 
 class Possibilities:
@@ -34,16 +57,19 @@ class Possibilities:
     ----------
     root : Node
         The expression.
+    work : Work or None
+        Of several expressions together; None: this one has its own.
     """
 
-    def __init__(self, root: Node) -> None:
+    def __init__(self, root: Node, work: Work | None = None) -> None:
+        self._work = work or Work()
         constants: dict[str, set[float | str]] = {}
         _collect(root, constants)
         self._samples: dict[str, frozenset[Value]] = {
             name: frozenset(_sample(QUANTITIES[name], values))
             for name, values in constants.items()
         }
-        self._n_steps_left = _MAX_STEPS
+        self._work.spend(sum(len(each) for each in self._samples.values()))
 
     def can_be_true(self, node: Node) -> bool:
         """Return whether a part of the expression, or what is made of its parts, can be true."""
@@ -52,9 +78,9 @@ class Possibilities:
             (((node, True),), {})
         ]
         while states:
-            if self._n_steps_left <= 0:
+            if not self._work.is_left:
                 return True
-            self._n_steps_left -= 1
+            self._work.spend(_STEPS_PER_STATE)
             wanted, left = states.pop()
             if not wanted:
                 return True
@@ -82,6 +108,7 @@ class Possibilities:
         if len(names) == 1:
             (name,) = names
             values = left.get(name, self._samples[name])
+            self._work.spend(len(values))
             fitting = frozenset(
                 each for each in values if is_true(part, {name: each}) is is_wanted
             )
