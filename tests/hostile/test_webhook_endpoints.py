@@ -311,3 +311,22 @@ async def test_a_name_that_changes_between_check_and_connect_leads_to_the_checke
     assert await webhook.deliver([ALERT]) == [ALERT]
     assert (contacted, answers) == (["198.51.100.1"], ["127.0.0.1"])
     await webhook.aclose()
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "a..b",
+        ".com",
+        "a" * 64 + ".test",
+        "\u2603.test",
+        "a." * 200 + "test",
+        "-a.test",
+        "a_b.test",
+    ],
+)
+async def test_a_name_that_nobody_can_have_is_a_failure_with_a_reason(host: str) -> None:
+    webhook = Webhook(WebhookSettings(name="bad", url=f"http://{host}/"))
+    with pytest.raises(DeliveryError, match="."):
+        await webhook.deliver([ALERT])
+    await webhook.aclose()

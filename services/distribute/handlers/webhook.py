@@ -80,7 +80,8 @@ class Webhook:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 answer = await self._post(body, headers)
-        except (httpx.HTTPError, OSError) as error:  # TimeoutError is one
+        # TimeoutError is an OSError; a name that no server of names can have is a UnicodeError.
+        except (httpx.HTTPError, UnicodeError, OSError) as error:
             raise DeliveryError(repr(error)) from error
         result = f"answered {answer.status_code} {answer.reason_phrase}"
         if answer.status_code in _REFUSAL_STATUSES:
