@@ -5,9 +5,11 @@ import socket
 
 from runtime.errors import SettingsError
 
-__all__ = ["create_listener", "format_address", "party_of"]
+__all__ = ["create_listener", "format_address", "party_of", "site_of"]
 
 _IPV6_PREFIX_BITS = 64
+# What one customer of a provider may have (RFC 6177).
+_IPV6_SITE_BITS = 48
 
 
 def create_listener(host: str, port: int, *, settings: str, backlog: int = 512) -> socket.socket:
@@ -63,6 +65,13 @@ def party_of(host: str) -> str:
     if address.version == 4 or address.is_loopback or address.is_link_local:
         return str(address)
     return str(ipaddress.ip_network((address, _IPV6_PREFIX_BITS), strict=False))
+
+
+def site_of(party: str) -> str:
+    """Return the /48 in which the /64 of `party_of` is; of others, the same as it is given."""
+    if not party.endswith(f"/{_IPV6_PREFIX_BITS}"):
+        return party
+    return str(ipaddress.ip_network(party).supernet(new_prefix=_IPV6_SITE_BITS))
 
 
 def _family(host: str, port: int) -> socket.AddressFamily:

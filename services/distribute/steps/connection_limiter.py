@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import IPvAnyNetwork
 
-from runtime.listening import party_of
+from runtime.listening import party_of, site_of
 from runtime.settings import VtpSettings
 
 __all__ = ["ConnectionLimiter"]
@@ -15,6 +15,7 @@ _WINDOW_S = 60.0
 # Largest number of hosts whose connects are counted; beyond, the oldest are dropped.
 _MAX_HOSTS = 10_000
 # An address may have at most this part of what is left: the port is never filled by a few.
+# What one customer may have, in many prefixes, is this part of all.
 _SHARE = 1 / 4
 
 
@@ -22,8 +23,9 @@ class ConnectionLimiter:
     """Accepts or refuses connections by their address alone.
 
     One address may have `max_per_host` connections while there is room. As it gets crowded, an
-    address may have a quarter of what is left: there is always a place for another one. Where
-    `max_per_host` is not below `max_subscribers`, one address may have all places.
+    address may have a quarter of what is left: there is always a place for another one. The
+    65 536 prefixes of a /48 of IPv6, which may be one customer's, have a quarter of all places.
+    Where `max_per_host` is not below `max_subscribers`, one address may have all places.
 
     Parameters
     ----------
@@ -42,6 +44,7 @@ class ConnectionLimiter:
         self._allow = allow
         self._per_minute = per_minute
         self._connected: Counter[str] = Counter()
+        self._of_site: Counter[str] = Counter()
         self._connects: dict[str, deque[float]] = {}
 
     def admit(self, host: str, now_s: float) -> str | None:
@@ -51,19 +54,25 @@ class ConnectionLimiter:
         if self._connected.total() >= self._settings.max_subscribers:
             return "full"
         party = party_of(host)
-        if self._connected[party] >= self._limit_per_party():
+        site = site_of(party)
+        if (
+            self._connected[party] >= self._limit_per_party()
+            or self._of_site[site] >= self._limit_per_site()
+        ):
             return "too_many"
         if self._is_too_often(party, now_s):
             return "too_often"
         self._connected[party] += 1
+        self._of_site[site] += 1
         return None
 
     def release(self, host: str) -> None:
         """Discount a connection that was admitted and has ended."""
         party = party_of(host)
-        self._connected[party] -= 1
-        if self._connected[party] <= 0:
-            del self._connected[party]
+        for connected, key in ((self._connected, party), (self._of_site, site_of(party))):
+            connected[key] -= 1
+            if connected[key] <= 0:
+                del connected[key]
 
     def _limit_per_party(self) -> int:
         """Return how many connections one address may have now."""
@@ -72,6 +81,11 @@ class ConnectionLimiter:
             return settings.max_per_host
         n_left = settings.max_subscribers - self._connected.total()
         return min(settings.max_per_host, max(1, int(n_left * _SHARE)))
+
+    def _limit_per_site(self) -> int:
+        """Return how many connections a /48 of IPv6 may have."""
+        settings = self._settings
+        return max(settings.max_per_host, int(settings.max_subscribers * _SHARE))
 
     def _is_allowed(self, host: str) -> bool:
         try:

@@ -40,6 +40,18 @@ def test_a_network_of_ipv6_is_one_address() -> None:
     assert n_connected == 64
 
 
+def test_the_prefixes_of_one_customer_do_not_fill_the_port() -> None:
+    made = limiter()
+    prefixes = [f"2001:db8:7:{number:x}::1" for number in range(2000)]
+    connected = [each for each in prefixes if made.admit(each, 0.0) is None]
+    assert len(connected) == 128
+    assert made.admit("2001:db8:8::1", 0.0) is None
+    assert made.admit("192.0.2.1", 0.0) is None
+    for each in connected:
+        made.release(each)
+    assert sum(made.admit(each, 1.0) is None for each in prefixes) == 128
+
+
 def test_a_place_that_is_free_again_is_given_again() -> None:
     made = limiter(max_subscribers=20, max_per_host=10)
     n_connected = connect_all_that_fit(made, "192.0.2.1")
