@@ -153,8 +153,8 @@ async def test_a_replay_that_fails_ends_with_words(
     runner = runner_of(store, background)
     task = background.start(runner.run())
     async with asyncio.timeout(60):
-        while not store.replay_failures:
-            await asyncio.sleep(0.01)  # noqa: ASYNC110  (polled)
+        while not store.replay_failures:  # noqa: ASYNC110  (polled)
+            await asyncio.sleep(0.01)
     (reason,) = store.replay_failures
     assert reason
     assert "log of the operator" in reason
