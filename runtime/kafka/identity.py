@@ -71,6 +71,11 @@ class ClusterCheck:
         """Ask with a new client from now on."""
         self._client = None
 
+    @property
+    def is_due(self) -> bool:
+        """Return whether the last answer is old, so that `check` asks."""
+        return time.monotonic() >= self._next_s
+
     def check(self) -> None:
         """Ask again if the last answer is old; a broker that is away is no other one.
 
@@ -79,7 +84,7 @@ class ClusterCheck:
         FatalError
             If the broker belongs to another cluster.
         """
-        if time.monotonic() < self._next_s:
+        if not self.is_due:
             return
         try:
             # One topic: a shared broker may have thousands.

@@ -19,6 +19,9 @@ class MemorySender:
     def __init__(self, packets: list[bytes] | None = None) -> None:
         self.packets = [] if packets is None else packets
 
+    async def check_cluster(self) -> None:
+        """Nothing to do: there is no other one."""
+
     def known_ends(self) -> dict[str, int]:
         return {}
 

@@ -156,9 +156,12 @@ class KafkaSender:
 
         Raises
         ------
+        FatalError
+            If another cluster has taken the port.
         TransientError
             If Kafka did not acknowledge them.
         """
+        await self.check_cluster()  # of records that are no events nothing was asked yet
         await run_in_thread(lambda: dead_letters.send(self._producer, timeout_s=_SETTLED_S))
 
     def send_heartbeat(self, value: bytes) -> None:
@@ -183,13 +186,22 @@ class KafkaSender:
         """
         return await run_in_thread(self._read_lag)
 
+    async def check_cluster(self) -> None:
+        """Return when what has come is known to be of this cluster.
+
+        Raises
+        ------
+        FatalError
+            If another cluster has taken the port.
+        """
+        if self._cluster.is_due:
+            await run_in_thread(self._cluster.check)
+
     async def find_lost(self, messages: Sequence[InMessage]) -> list[InMessage]:
         """Return the events that Kafka deleted before these; at first also those before any.
 
         Raises
         ------
-        FatalError
-            If these are events of another cluster.
         TransientError
             If Kafka is away.
         """
@@ -285,7 +297,6 @@ class KafkaSender:
             at = int(message.offset() or 0) + 1
 
     def _find_lost(self, messages: Sequence[InMessage]) -> Iterator[InMessage]:
-        self._cluster.check()
         if self._lost is None:
             lost = LostMessages(self._reader)
             try:

@@ -125,6 +125,7 @@ class _Service:
             await retry(lambda: self._sender.fence(_make_heartbeat()))
             await retry(self._sender.read_ends)
             n_recovered = await retry(self._handler.recover)
+            await self._sender.check_cluster()
             await self._reject_lost([])
             await projections
             log_started(settings, recovered=n_recovered)

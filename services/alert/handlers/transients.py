@@ -1,10 +1,11 @@
 """Topic ``transients-v1``: events in, alerts stored, then on Kafka."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from rules.quantities import facts_of
 from rules.rule_set import RuleSet
@@ -48,6 +49,9 @@ _PART = 100
 
 class AlertSender(Protocol):
     """How alerts reach Kafka; the handler does not know which client sends them."""
+
+    async def check_cluster(self) -> None:
+        """Return when what has come is known to be of the cluster that alerts go to."""
 
     def known_ends(self) -> LowWatermark:
         """Return the ends of the alert topics as they were read last."""
@@ -171,9 +175,11 @@ class TransientHandler:
         """Decide about events and store the alerts, all of them or none."""
         rules = self._rules()
         positions = [(event.ra, event.dec) for event in events]
-        matches = await self._store.match_references(positions, rules.matches)
-        contexts = await self._store.read_contexts(events)
-        n_due = await self._count_due(events, contexts, rules)
+        # Before anything is stored about them.
+        async with _beside(self._sender.check_cluster()):
+            matches = await self._store.match_references(positions, rules.matches)
+            contexts = await self._store.read_contexts(events)
+            n_due = await self._count_due(events, contexts, rules)
         async with self._store.transaction([event.event_id for event in events]) as transaction:
             await transaction.load_histories(events)
             decided = []
@@ -345,6 +351,19 @@ class TransientHandler:
             if alert.latency_s is not None:
                 LATENCY.observe(alert.latency_s)
             get_logger().info("alert_published", ivorn=alert.ivorn, latency_s=alert.latency_s)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do something beside a block, which ends when both have."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    except BaseException:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+    await task
 
 
 def _build_context(event: SourceEvent, rows: ContextRows) -> EventContext:

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from runtime.advisory_lock import FENCE_S
-from runtime.errors import TransientError
+from runtime.errors import FatalError, TransientError
 from runtime.kafka import create_producer, ensure_topics, fence_topics
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
@@ -135,6 +135,20 @@ async def test_a_broker_that_is_not_there_is_worth_another_try(
         nowhere.send_heartbeat(b"{}")
     assert len(nowhere._producer) <= 5
     nowhere.close()
+
+
+async def test_dead_letters_of_another_cluster_are_not_sent(settings: KafkaSettings) -> None:
+    sent: list[object] = []
+
+    class Letters:
+        def send(self, producer: object, **_: object) -> None:
+            sent.append(producer)
+
+    other = KafkaSender(settings.model_copy(update={"cluster_id": "another"}), group="g")
+    with pytest.raises(FatalError, match="another"):
+        await other.send_dead_letters(Letters())  # type: ignore[arg-type]
+    assert not sent
+    other.close()
 
 
 class SlowClock:

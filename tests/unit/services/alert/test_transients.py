@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rules.rule_set import RuleSet, load_rules, parse_rules
-from runtime.errors import RejectedMessageError, TransientError
+from runtime.errors import FatalError, RejectedMessageError, TransientError
 from runtime.settings import AlertSettings
 from schemas.codec import encode_source_event
 from schemas.messages import SourceEvent
@@ -47,6 +47,8 @@ class Servers:
     unstorable: set[str] = field(default_factory=set)
     # Trig ids whose storing fails with an unexpected exception, so many times.
     defects: Counter[str] = field(default_factory=Counter)
+    # Whether another cluster has taken the port of Kafka.
+    is_replaced: bool = False
 
     def step(self) -> None:
         self.fuse -= 1
@@ -129,6 +131,11 @@ class FakeSender:
     def __init__(self, servers: Servers) -> None:
         self.servers = servers
         self.ends = {name: len(log) for name, log in servers.kafka.items()}
+
+    async def check_cluster(self) -> None:
+        if self.servers.is_replaced:
+            await asyncio.sleep(0)  # the answer comes while other things are read
+            raise FatalError("another installation has taken the port")
 
     def known_ends(self) -> LowWatermark:
         return self.ends
@@ -260,6 +267,33 @@ async def test_an_attempt_during_an_outage_is_repeated_by_the_same_process(
                 continue
             break
     check_each_once(servers)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+async def test_nothing_is_stored_or_sent_about_events_of_another_cluster(size: int) -> None:
+    servers = Servers(is_replaced=True)
+    with pytest.raises(FatalError, match="taken the port"):
+        await make_handler(servers).on_events(EVENTS[:size])
+    assert not servers.rows
+    assert servers.kafka == {name: [] for name in TOPICS}
+
+
+async def test_contexts_are_read_while_it_is_asked_which_cluster_this_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_read = asyncio.Event()
+
+    async def read(_: FakeStore, events: Sequence[SourceEvent]) -> list[ContextRows]:
+        is_read.set()
+        return [ContextRows() for _ in events]
+
+    async def answer(_: FakeSender) -> None:
+        await is_read.wait()
+
+    monkeypatch.setattr(FakeStore, "read_contexts", read)
+    monkeypatch.setattr(FakeSender, "check_cluster", answer)
+    async with asyncio.timeout(60):
+        await make_handler(Servers()).on_events(EVENTS)
 
 
 async def test_revisions_of_a_family_count_up() -> None:
