@@ -29,6 +29,7 @@ _HOURS_PER_DAY = 24.0
 _MAX_MINUTES = 1000
 _FOLLOWING = frozenset({"update", "retraction"})
 _STAMP_ROLES = ("now", "before", "deepest")
+_TOTALS = ("first_time_start", "n_looks", "n_blind")
 
 
 class ContextReader:
@@ -50,8 +51,7 @@ class ContextReader:
             Many cost hardly more than one.
         """
         timesteps = await _read_timesteps(connection, events)
-        points = await _read_points(connection, events, timesteps)
-        totals = await _read_totals(connection, events, timesteps)
+        points, totals = await _read_points(connection, events, timesteps)
         matches = await _read_matches(connection, events)
         stamps = await _read_stamps(connection, events)
         counts = await self._count_false_alarms(connection, events)
@@ -167,55 +167,53 @@ async def _read_points(
     connection: asyncpg.pool.PoolConnectionProxy,
     events: Sequence[SourceEvent],
     timesteps: dict[str, Timestep],
-) -> list[list[Point]]:
-    """Return the measurements of the source of each event until the end of its timestep."""
+) -> tuple[list[list[Point]], dict[int, SourceTotals]]:
+    """Return the measurements of the source of each event until the end of its timestep.
+
+    And by the number of an event what the statistics of its source have.
+    """
     points: list[list[Point]] = [[] for _ in events]
-    asked: dict[int, list[tuple[int, datetime]]] = {}
+    totals: dict[int, SourceTotals] = {}
+    asked: dict[int, list[int]] = {}
     for number, event in enumerate(events):
         if event.image_id in timesteps:
-            step = timesteps[event.image_id]
-            until = max(image.time_start for image in step.images)
-            asked.setdefault(step.stream_id, []).append((number, until))
-    for stream_id, of_stream in asked.items():
-        times = [until for _, until in of_stream]
-        rows = await _QUERIES.fetch(
-            connection,
-            "select_points",
-            stream_id=stream_id,
-            source_id=[events[number].source_id for number, _ in of_stream],
-            until=times,
-            earliest=min(times),
-            latest=max(times),
-        )
-        for row in rows:
+            asked.setdefault(timesteps[event.image_id].stream_id, []).append(number)
+    for stream_id, numbers in asked.items():
+        of_stream = [events[number] for number in numbers]
+        steps = [timesteps[event.image_id] for event in of_stream]
+        for row in await _fetch_points(connection, stream_id, of_stream, steps):
             values = dict(row)
-            points[of_stream[values.pop("number")][0]].append(Point(**values))
-    return points
+            number = numbers[values.pop("number")]
+            found = [values.pop(name) for name in _TOTALS]
+            if None not in found:
+                totals[number] = SourceTotals(*found)
+            if values["image_key"] is not None:
+                points[number].append(Point(**values))
+    return points, totals
 
 
-async def _read_totals(
+async def _fetch_points(
     connection: asyncpg.pool.PoolConnectionProxy,
+    stream_id: int,
     events: Sequence[SourceEvent],
-    timesteps: dict[str, Timestep],
-) -> dict[int, SourceTotals]:
-    """Return by the number of an event what the statistics of its source have."""
-    known = [number for number, event in enumerate(events) if event.image_id in timesteps]
-    if not known:
-        return {}
-    steps = [timesteps[events[number].image_id] for number in known]
-    rows = await _QUERIES.fetch(
+    steps: Sequence[Timestep],
+) -> list[asyncpg.Record]:
+    """Return the rows of events of one stream, each with its timestep."""
+    ends = [max(image.time_start for image in step.images) for step in steps]
+    starts = [step.own.time_start for step in steps]
+    return await _QUERIES.fetch(
         connection,
-        "select_source_totals",
-        stream_id=[step.stream_id for step in steps],
-        source_id=[events[number].source_id for number in known],
+        "select_points",
+        stream_id=stream_id,
+        source_id=[event.source_id for event in events],
+        until=ends,
+        earliest=min(ends),
+        latest=max(ends),
         band_id=[step.own.band_id for step in steps],
         stokes=[step.own.stokes for step in steps],
-        before=[step.own.time_start for step in steps],
+        before=starts,
+        first=min(starts),
     )
-    return {
-        known[row["number"]]: SourceTotals(row["first_time_start"], row["n_looks"], row["n_blind"])
-        for row in rows
-    }
 
 
 async def _read_matches(

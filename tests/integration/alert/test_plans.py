@@ -25,6 +25,8 @@ async def test_points_are_planned_in_the_partitions_of_their_stream(postgres_url
             f"explain (analyze, costs off) {statement}",
             STREAMS[1], [7, 8], [MONTHS[3], MONTHS[3] - timedelta(days=1)],
             MONTHS[3] - timedelta(days=1), MONTHS[3],
+            [1, 1], ["I", "I"], [MONTHS[3], MONTHS[3] - timedelta(days=1)],
+            MONTHS[3] - timedelta(days=1),
         )  # fmt: skip
         await transaction.rollback()
     finally:
