@@ -29,7 +29,7 @@ async def store_events(pool: asyncpg.Pool, rows: Rows, events: Sequence[SourceEv
 async def tell(pool: asyncpg.Pool, alerts: Sequence[NewAlert]) -> list[int]:
     """Store alerts; return their rows."""
     store = AlertStore(pool)
-    async with store.transaction([alert.event_id for alert in alerts]) as transaction:
+    async with store.transaction(len(alerts)) as transaction:
         stored = [await transaction.add(alert, {}) for alert in alerts]
     await store.mark_published([each.id for each in stored], datetime.now(UTC))
     return [each.id for each in stored]

@@ -135,7 +135,7 @@ async def issue(pool: asyncpg.Pool, n: int = 1, *, is_published: bool = True) ->
     store, alerts = AlertStore(pool), []
     for _ in range(n):
         event = source_event(salt=uuid.uuid4().hex)
-        async with store.transaction([]) as transaction:
+        async with store.transaction() as transaction:
             alerts.append(await transaction.add(build_test_alert(event), {}))
     if is_published:
         await store.mark_published([alert.id for alert in alerts], datetime.now(UTC))

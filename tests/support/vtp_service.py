@@ -177,7 +177,7 @@ class AlertSite:
 
     async def _store(self, events: Sequence[SourceEvent]) -> list[StoredAlert]:
         pool = await asyncpg.create_pool(self.postgres_url, min_size=1, max_size=1)
-        async with AlertStore(pool).transaction([]) as transaction:
+        async with AlertStore(pool).transaction() as transaction:
             stored = [await transaction.add(build_test_alert(each), {}) for each in events]
         await pool.close()
         return stored

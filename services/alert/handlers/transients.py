@@ -180,7 +180,7 @@ class TransientHandler:
             matches = await self._store.match_references(positions, rules.matches)
             contexts = await self._store.read_contexts(events)
             n_due = await self._count_due(events, contexts, rules)
-        async with self._store.transaction([event.event_id for event in events]) as transaction:
+        async with self._store.transaction(len(events)) as transaction:
             await transaction.load_histories(events)
             decided = []
             for event, found, rows in zip(events, matches, contexts, strict=True):

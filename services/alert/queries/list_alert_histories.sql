@@ -1,4 +1,5 @@
--- Return the alerts before each of some events: of its source, of its image, of the minute before it.
+-- Return the alerts before each of some events: of its source, of its image, of the minute before it;
+-- and whether it has an alert itself.
 --
 -- $1  event_id          text[]
 -- $2  trig_id           text[]
@@ -7,7 +8,8 @@
 -- $5  time_start        timestamptz[]
 -- $6  earlier_event_id  text[]         the event that has an earlier episode
 -- $7  earlier_trig_id   text[]         of earlier episodes of its source
--- Indexes: alert (trig_id), alert (image_id), alert (stream, time_start), suppressed_event (event_id).
+-- Indexes: alert (event_id), alert (trig_id), alert (image_id), alert (stream, time_start),
+-- suppressed_event (event_id).
 with asked as (
     select *
     from
@@ -57,6 +59,7 @@ minute_alerts as materialized (
 
 select
     asked.event_id,
+    own.id is not null as is_alerted,
     family.revision,
     family.role,
     family.importance,
@@ -88,6 +91,7 @@ select
         where episode.earlier_event_id = asked.event_id and earlier.revision = 0
     ) as earlier_ivorns
 from asked
+left join alert as own on asked.event_id = own.event_id
 inner join image_alerts on asked.image_id = image_alerts.image_id
 inner join
     minute_alerts

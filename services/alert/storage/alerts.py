@@ -38,13 +38,13 @@ class AlertStore:
         self._contexts = ContextReader()
 
     @asynccontextmanager
-    async def transaction(self, event_ids: Sequence[str]) -> AsyncIterator["AlertTransaction"]:
+    async def transaction(self, n_events: int = 1) -> AsyncIterator["AlertTransaction"]:
         """Give a transaction that no other one runs beside; an error undoes all of it.
 
         Parameters
         ----------
-        event_ids : sequence of str
-            Events whose alerts are loaded in advance.
+        n_events : int
+            About which it decides, at least one [-].
 
         Raises
         ------
@@ -54,9 +54,8 @@ class AlertStore:
             If the database can never store it.
         """
         async with lend_connection(self._pool) as connection, connection.transaction():
-            await _QUERIES.execute(connection, "lock_alerts")
-            transaction = AlertTransaction(connection, n_expected=len(event_ids))
-            await transaction.load(event_ids)
+            transaction = AlertTransaction(connection, n_expected=n_events)
+            await transaction.lock()
             try:
                 yield transaction
                 await transaction.write()

@@ -133,14 +133,14 @@ class AlertTransaction:
     connection : asyncpg connection
         In a transaction that no other one runs beside.
     n_expected : int
-        Alerts that it may store [-].
+        Alerts that it may store, at least one [-].
     """
 
     def __init__(
         self, connection: asyncpg.pool.PoolConnectionProxy, *, n_expected: int = 1
     ) -> None:
         self._connection = connection
-        self._n_expected = max(n_expected, 1)
+        self._n_expected = n_expected
         self._known: dict[str, StoredAlert | None] = {}
         self._histories: dict[str, AlertHistory] = {}
         self._added = _Added()
@@ -149,6 +149,12 @@ class AlertTransaction:
         # One statement at a time: an insertion runs while alerts are built.
         self._turn = asyncio.Lock()
         self._inserting: asyncio.Task[None] | None = None
+
+    async def lock(self) -> None:
+        """Wait until no other transaction stores alerts; take the ids of those of this one."""
+        async with self._turn:
+            rows = await _QUERIES.fetch(self._connection, "lock_alerts", n_alerts=self._n_expected)
+        self._take_ids(rows)
 
     async def load(self, event_ids: Sequence[str]) -> None:
         """Load the alerts of some events at once, for `find`."""
@@ -160,7 +166,9 @@ class AlertTransaction:
         self._known.update({row["event_id"]: to_stored(row) for row in rows})
 
     async def load_histories(self, events: Sequence[SourceEvent]) -> None:
-        """Load the alerts before some events at once, for `get_alert_history`.
+        """Load the alerts of some events and those before them at once.
+
+        For `find` and `get_alert_history`.
 
         Before the first `add`: later ones may stand in the table already. (The announcement of a
         storm, alone in its family, is not counted by anything.)
@@ -179,8 +187,14 @@ class AlertTransaction:
                 earlier_trig_id=[each for _, each in earlier],
             )
         for row in rows:
+            if not row["is_alerted"]:
+                self._known.setdefault(row["event_id"])
+        if repeated := [row["event_id"] for row in rows if row["is_alerted"]]:
+            await self.load(repeated)
+        for row in rows:
             values = dict(row)
             event_id = values.pop("event_id")
+            del values["is_alerted"]
             values["earlier_ivorns"] = tuple(values["earlier_ivorns"])
             first = {name: values.pop(f"first_{name}") for name in _FIRST}
             self._histories[event_id] = AlertHistory(**values, first_alert=_to_first(**first))
@@ -233,8 +247,11 @@ class AlertTransaction:
                 rows = await _QUERIES.fetch(
                     self._connection, "reserve_alert_ids", n_alerts=self._n_expected
                 )
-            self._ids = sorted((row["id"] for row in rows), reverse=True)
+            self._take_ids(rows)
         return self._ids.pop()
+
+    def _take_ids(self, rows: Iterable[asyncpg.Record]) -> None:
+        self._ids = sorted((row["id"] for row in rows), reverse=True)
 
     async def suppress(self, event: SourceEvent, reason: str) -> None:
         """Store an event that becomes an alert only if an operator releases it."""

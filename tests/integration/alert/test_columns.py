@@ -40,7 +40,7 @@ async def test_every_column_of_an_alert_and_of_its_delivery_to_kafka(pool: async
     values = asdict(ALERT) | {"notice": {"snr": 8}}
     assert len({repr(value) for value in values.values()}) == len(values)
     store = AlertStore(pool)
-    async with store.transaction([]) as transaction:
+    async with store.transaction() as transaction:
         stored = await transaction.add(ALERT, {"topic/0": 11})
     published = ALERT.time_alert + timedelta(seconds=12)
     await store.mark_published([stored.id], published)
@@ -60,7 +60,7 @@ async def test_every_column_of_an_alert_and_of_its_delivery_to_kafka(pool: async
 
 async def test_every_column_of_a_suppressed_event(pool: asyncpg.Pool) -> None:
     event = source_event(stream="another stream")
-    async with AlertStore(pool).transaction([]) as transaction:
+    async with AlertStore(pool).transaction() as transaction:
         await transaction.suppress(event, "a reason")
     row = await fetch_one(pool, "suppressed_event")
     names = ("event_id", "trig_id", "stream", "image_id")
@@ -81,7 +81,7 @@ async def test_every_column_of_the_history(pool: asyncpg.Pool) -> None:
         ("of an earlier episode", "earlier", "other", "other", START),
     )
     store = AlertStore(pool)
-    async with store.transaction([]) as transaction:
+    async with store.transaction() as transaction:
         for revision, (name, trig_id, image_id, stream, time_start) in enumerate(columns):
             values = asdict(ALERT) | {
                 "event_id": name, "ivorn": name, "trig_id": trig_id, "image_id": image_id,
@@ -90,7 +90,7 @@ async def test_every_column_of_the_history(pool: asyncpg.Pool) -> None:
             }  # fmt: skip
             await transaction.add(NewAlert(**values), {})
         own = await transaction.get_alert_history(event)  # counted in memory
-    async with store.transaction([]) as transaction:
+    async with store.transaction() as transaction:
         history = await transaction.get_alert_history(event)
     assert own == history
     assert (history.revision, history.n_of_image, history.n_of_minute) == (2, 1, 1)

@@ -52,7 +52,7 @@ def render(event: SourceEvent, before: AlertHistory) -> NewAlert:
 
 async def add(store: AlertStore, event: SourceEvent) -> tuple[StoredAlert, bool]:
     """Store the alert of an event; return it, and whether it is new."""
-    async with store.transaction([event.event_id]) as transaction:
+    async with store.transaction() as transaction:
         existing = await transaction.find(event.event_id)
         if existing is not None:
             return existing, False
@@ -84,7 +84,7 @@ async def test_an_event_is_stored_once(store: AlertStore) -> None:
 async def test_a_transaction_sees_what_it_stored_itself(store: AlertStore) -> None:
     first = fresh_event()
     second = replace(first, event_id=uuid.uuid4().hex)
-    async with store.transaction([first.event_id]) as transaction:
+    async with store.transaction() as transaction:
         stored = [
             await transaction.add(
                 render(event, await transaction.get_alert_history(event)), LOW_WATERMARK
@@ -120,7 +120,7 @@ def random_events(rng: random.Random, n: int) -> list[SourceEvent]:
 async def add_all(store: AlertStore, events: list[SourceEvent]) -> list[AlertHistory]:
     """Store the alerts of events in one transaction; return what was before each."""
     found, finished = [], []
-    async with store.transaction([event.event_id for event in events]) as transaction:
+    async with store.transaction(len(events)) as transaction:
         await transaction.load_histories(events)
         for event in events:
             before = await transaction.get_alert_history(event)
@@ -173,7 +173,7 @@ async def test_an_error_undoes_all_of_a_transaction(store: AlertStore) -> None:
     event, other = fresh_event(), fresh_event()
 
     async def add_both() -> None:
-        async with store.transaction([]) as transaction:
+        async with store.transaction() as transaction:
             await transaction.add(render(event, AlertHistory()), LOW_WATERMARK)
             await transaction.add(
                 replace(render(other, AlertHistory()), transient_id=2**70), LOW_WATERMARK
@@ -181,7 +181,7 @@ async def test_an_error_undoes_all_of_a_transaction(store: AlertStore) -> None:
 
     with pytest.raises(RejectedMessageError):
         await add_both()
-    async with store.transaction([event.event_id]) as transaction:
+    async with store.transaction() as transaction:
         assert await transaction.find(event.event_id) is None
 
 
@@ -198,7 +198,7 @@ async def test_alerts_are_inserted_while_others_are_built_and_seen_together(
         )
         return int(row["n"])
 
-    async with store.transaction([each.event_id for each in events]) as transaction:
+    async with store.transaction(len(events)) as transaction:
         stored = [
             await transaction.add(render(each, AlertHistory()), LOW_WATERMARK) for each in events
         ]
@@ -224,14 +224,14 @@ async def test_an_error_beside_undoes_all_of_a_transaction(
     alerts[3] = replace(alerts[3], transient_id=2**70)
 
     async def add_all() -> None:
-        async with store.transaction([]) as transaction:
+        async with store.transaction() as transaction:
             for each in alerts:
                 await transaction.add(each, LOW_WATERMARK)
 
     with pytest.raises(RejectedMessageError) as caught:
         await add_all()
     assert caught.value.reason_code == "unstorable"
-    async with store.transaction([each.event_id for each in events]) as transaction:
+    async with store.transaction(len(events)) as transaction:
         assert [await transaction.find(each.event_id) for each in events] == [None] * len(events)
 
 
@@ -244,7 +244,7 @@ async def test_who_fails_while_alerts_are_inserted_leaves_none_and_a_usable_conn
     store, events = AlertStore(pool), [fresh_event() for _ in range(50)]
 
     async def add_and_fail() -> None:
-        async with store.transaction([]) as transaction:
+        async with store.transaction() as transaction:
             for each in events:
                 await transaction.add(render(each, AlertHistory()), LOW_WATERMARK)
             raise ends_with
@@ -294,7 +294,7 @@ async def test_listeners_are_notified(store: AlertStore, postgres_url: str) -> N
 async def test_a_value_that_no_column_can_store_is_rejected(store: AlertStore) -> None:
     too_large = replace(render(fresh_event(), AlertHistory()), transient_id=2**70)
     with pytest.raises(RejectedMessageError) as caught:
-        async with store.transaction([]) as transaction:
+        async with store.transaction() as transaction:
             await transaction.add(too_large, LOW_WATERMARK)
     assert caught.value.reason_code == "unstorable"
 
@@ -372,7 +372,7 @@ async def test_the_alerts_of_the_minute_before_are_counted_for_each_event_of_a_b
     for event in stored:
         await add(store, event)
     batch = events_at([*odd_s, *(generator.uniform(-150, 300) for _ in range(30))])
-    async with store.transaction([event.event_id for event in batch]) as transaction:
+    async with store.transaction(len(batch)) as transaction:
         await transaction.load_histories(batch)
         for event in batch:
             before = await transaction.get_alert_history(event)

@@ -55,7 +55,7 @@ def image_of(
 async def alert(night: Associator) -> None:
     """Store an alert for each event."""
     settings = AlertSettings(authority="org.test")
-    async with AlertStore(night.pool).transaction([e.event_id for e in night.events]) as stored:
+    async with AlertStore(night.pool).transaction(len(night.events)) as stored:
         for event in night.events:
             revision = (await stored.get_alert_history(event)).revision
             built = build_alert(event, settings, DECISION, TIME_ALERT, revision=revision)

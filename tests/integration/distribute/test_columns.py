@@ -22,7 +22,7 @@ async def alerts(pool: asyncpg.Pool) -> dict[str, int]:
     await pool.execute("truncate alert, delivery, subscriber, submission restart identity cascade")
     await pool.execute("select setval(pg_get_serial_sequence('alert', 'id'), 50)")
     made = [build_test_alert(source_event(number)) for number in range(2)]
-    async with AlertStore(pool).transaction([]) as transaction:
+    async with AlertStore(pool).transaction() as transaction:
         stored = [await transaction.add(each, {}) for each in made]
     return {each.ivorn: each.id for each in stored}
 

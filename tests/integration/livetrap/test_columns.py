@@ -72,7 +72,7 @@ async def test_every_parameter_of_an_enabled_subscriber(
 
 async def test_every_column_of_a_released_event(pool: asyncpg.Pool, settings: Settings) -> None:
     events = [source_event(number, stream=f"stream {number}") for number in range(3)]
-    async with AlertStore(pool).transaction([]) as transaction:
+    async with AlertStore(pool).transaction() as transaction:
         for event in events:
             await transaction.suppress(event, "a reason")
     first, second, third = events

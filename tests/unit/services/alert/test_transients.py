@@ -61,7 +61,7 @@ class FakeStore:
         self.servers = servers
 
     @asynccontextmanager
-    async def transaction(self, _event_ids: Sequence[str]) -> AsyncIterator["FakeTransaction"]:
+    async def transaction(self, _n_events: int) -> AsyncIterator["FakeTransaction"]:
         """Store all of it or nothing."""
         self.servers.step()
         transaction = FakeTransaction(
