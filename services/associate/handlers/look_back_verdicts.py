@@ -119,8 +119,7 @@ class LookBackVerdicts:
             await catalogue.load_statistics(np.array(ids)),
             self._settings,
         )
-        for rows in history:
-            await catalogue.write_forced_statistics(rows)
+        await catalogue.write_forced_statistics(history)
 
     async def _end_waits(
         self, catalogue: Catalogue, stream_id: int, pending: Sequence[PendingLookBack]

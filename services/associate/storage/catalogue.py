@@ -104,8 +104,7 @@ class Catalogue(
                 now=decisions.now,
                 before=decisions.time_start,
             )
-        for rows in decisions.coverage:
-            await self.upsert_sky_coverage(rows)
+        await self.upsert_sky_coverage(decisions.coverage)
         if decisions.closed_until is not None:
             await self.close_timestep(
                 stream_id,
@@ -116,8 +115,7 @@ class Catalogue(
 
     async def store_forced_outcome(self, outcome: ForcedOutcome, topics: Topics) -> None:
         """Write what the forced points of an image change."""
-        for statistics in outcome.statistics:
-            await self.write_forced_statistics(statistics)
+        await self.write_forced_statistics(outcome.statistics)
         await self.update_measured_sources(outcome.sources)
         if outcome.flagged is not None:
             await self.flag_sources(outcome.flagged)
@@ -131,8 +129,7 @@ class Catalogue(
         self, statistics: Sequence[StatisticsRows], sources: Columns | None, flags: Columns | None
     ) -> None:
         """Write what looks without events change."""
-        for rows in statistics:
-            await self.write_forced_statistics(rows)
+        await self.write_forced_statistics(statistics)
         if sources is not None:
             await self.update_measured_sources(sources)
         if flags is not None:
@@ -155,10 +152,10 @@ class Catalogue(
                 now=now,
                 months=decisions.months,
             )
-        for image in decisions.images:
-            await self.insert_image(
-                image, stream_id=stream_id, timestep_id=timestep_id, is_late=is_late, now=now
-            )
+        await self.insert_images(
+            decisions.images,
+            stream_id=stream_id, timestep_id=timestep_id, is_late=is_late, now=now,
+        )  # fmt: skip
         return timestep_id
 
     async def _store_sources(self, stream_id: int, rows: SourceRows) -> None:
@@ -169,8 +166,7 @@ class Catalogue(
             await self.flag_sources(rows.flagged)
         if rows.moved is not None:
             await self.move_sources(rows.moved)
-        for statistics in rows.statistics:
-            await self.write_statistics(statistics)
+        await self.write_statistics(rows.statistics)
         await self.insert_detections(stream_id, rows.detections)
         await self.insert_shared_detections(rows.shared)
 

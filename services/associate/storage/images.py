@@ -220,51 +220,21 @@ class ImageTables(Transaction):
             )
         )
 
-    async def insert_image(
+    async def insert_images(
         self,
-        image: ImageRow,
+        images: Sequence[ImageRow],
         *,
         stream_id: int,
         timestep_id: int | None,
         is_late: bool,
         now: datetime,
     ) -> None:
-        """Store an image."""
-        record, grid = image.record, image.record.rms_grid
-        negative = record.negative_peaks
-        await self._execute(
-            "insert_image",
-            image_key=image.image_key,
-            image_id=record.image_id,
-            stream_id=stream_id,
-            timestep_id=timestep_id,
-            band_id=image.band_id,
-            verdict=record.verdict,
-            reasons=list(record.reasons),
-            reason_text=to_storable_text(record.reason_text or "") or None,
-            **{name: getattr(record.metadata, name, None) for name in _METADATA},
-            margin_px=record.margin_px,
-            rms_jy_beam=record.rms_jy_beam,
-            detection_threshold_sigma=record.detection_threshold_sigma,
-            rms_grid_cell_px=None if grid is None else grid.cell_px,
-            rms_grid_columns=None if grid is None else grid.rms_jy_beam.shape[1],
-            rms_grid=None if grid is None else grid.rms_jy_beam.ravel(),
-            n_sources=len(record.sources),
-            is_late=is_late,
-            kafka_cluster_id=record.source.cluster_id,
-            kafka_topic=record.source.topic,
-            kafka_partition=record.source.partition,
-            kafka_offset=record.source.offset,
-            time_sent=record.times.time_sent,
-            time_appended=record.times.time_appended,
-            time_extracted=record.times.time_extracted,
-            time_associated=now,
-            warnings=[to_storable_text(each) for each in record.warnings],
-            **{name: getattr(image.solution, name) for name in ImageSolution.columns()},
-            n_negative_peaks=None if negative is None else negative.n_peaks,
-            negative_snr=None if negative is None else list(negative.snr),
-            searched_deg2=None if negative is None else negative.searched_deg2,
-        )
+        """Store the images of a timestep."""
+        shared = {
+            "stream_id": stream_id, "timestep_id": timestep_id, "is_late": is_late,
+            "time_associated": now,
+        }  # fmt: skip
+        await self._execute_each("insert_image", [shared | _to_values(each) for each in images])
 
     async def load_solutions(
         self, stream_id: int, image_ids: Sequence[str]
@@ -307,16 +277,20 @@ class ImageTables(Transaction):
             for row in rows
         )
 
-    async def upsert_sky_coverage(self, rows: CoverageRows) -> None:
-        """Keep an image in the cells where it is the deepest of its channel."""
-        band_id, stokes = rows.key
-        await self._execute(
+    async def upsert_sky_coverage(self, images: Sequence[CoverageRows]) -> None:
+        """Keep images in the cells where they are the deepest of their channel."""
+        await self._execute_each(
             "upsert_sky_coverage",
-            band_id=band_id,
-            stokes=stokes,
-            image_key=rows.image_key,
-            cell=rows.cell,
-            rms_jy_beam=rows.rms_jy_beam,
+            [
+                {
+                    "band_id": image.key[0],
+                    "stokes": image.key[1],
+                    "image_key": image.image_key,
+                    "cell": image.cell,
+                    "rms_jy_beam": image.rms_jy_beam,
+                }
+                for image in images
+            ],
         )
 
     async def close_timestep(
@@ -350,6 +324,40 @@ class ImageTables(Transaction):
             last_time_start=[channel.last_time_start for _, channel in channels],
             missed_timesteps=[channel.missed_timesteps for _, channel in channels],
         )
+
+
+def _to_values(image: ImageRow) -> dict[str, object]:
+    """Return what only this image of its timestep has, by the parameters of the statement."""
+    record, grid = image.record, image.record.rms_grid
+    negative = record.negative_peaks
+    return {
+        "image_key": image.image_key,
+        "image_id": record.image_id,
+        "band_id": image.band_id,
+        "verdict": record.verdict,
+        "reasons": list(record.reasons),
+        "reason_text": to_storable_text(record.reason_text or "") or None,
+        **{name: getattr(record.metadata, name, None) for name in _METADATA},
+        "margin_px": record.margin_px,
+        "rms_jy_beam": record.rms_jy_beam,
+        "detection_threshold_sigma": record.detection_threshold_sigma,
+        "rms_grid_cell_px": None if grid is None else grid.cell_px,
+        "rms_grid_columns": None if grid is None else grid.rms_jy_beam.shape[1],
+        "rms_grid": None if grid is None else grid.rms_jy_beam.ravel(),
+        "n_sources": len(record.sources),
+        "kafka_cluster_id": record.source.cluster_id,
+        "kafka_topic": record.source.topic,
+        "kafka_partition": record.source.partition,
+        "kafka_offset": record.source.offset,
+        "time_sent": record.times.time_sent,
+        "time_appended": record.times.time_appended,
+        "time_extracted": record.times.time_extracted,
+        "warnings": [to_storable_text(each) for each in record.warnings],
+        **{name: getattr(image.solution, name) for name in ImageSolution.columns()},
+        "n_negative_peaks": None if negative is None else negative.n_peaks,
+        "negative_snr": None if negative is None else list(negative.snr),
+        "searched_deg2": None if negative is None else negative.searched_deg2,
+    }
 
 
 def _to_monitors(row: asyncpg.Record) -> Monitors:

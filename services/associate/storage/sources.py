@@ -1,6 +1,6 @@
 """The running catalogue: sources, light-curve statistics and measurements."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -105,19 +105,10 @@ class SourceTables(Transaction):
         """Write the search positions of sources that have drifted."""
         await self._execute("move_sources", **columns)
 
-    async def write_statistics(self, statistics: StatisticsRows) -> None:
-        """Write the statistics of one channel."""
-        band_id, stokes = statistics.key
-        for query, rows in (
-            ("update_statistics", take_rows(statistics.rows, statistics.is_stored)),
-            ("upsert_statistics", take_rows(statistics.rows, ~statistics.is_stored)),
-        ):
-            if rows.size:
-                names = _statistics_of(query)
-                columns: dict[str, object] = {name: rows[name] for name in names}
-                if query == "update_statistics":
-                    columns["change_state"] = rows["change_state"].tobytes()
-                await self._execute(query, band_id=band_id, stokes=stokes, **columns)
+    async def write_statistics(self, channels: Sequence[StatisticsRows]) -> None:
+        """Write the statistics of channels."""
+        for query in ("update_statistics", "upsert_statistics"):
+            await self._execute_each(query, _to_statistics(query, channels))
 
     async def archive_sources(
         self,
@@ -144,12 +135,12 @@ class SourceTables(Transaction):
         )
         return [row["id"] for row in rows]
 
-    async def write_forced_statistics(self, statistics: StatisticsRows) -> None:
-        """Write the statistics of the forced points of one channel."""
-        band_id, stokes = statistics.key
+    async def write_forced_statistics(self, channels: Sequence[StatisticsRows]) -> None:
+        """Write the statistics of the forced points of channels."""
         query = "upsert_forced_statistics"
-        columns = {name: statistics.rows[name] for name in _statistics_of(query)}
-        await self._execute(query, band_id=band_id, stokes=stokes, **columns)
+        await self._execute_each(
+            query, [_to_values(query, each.key, each.rows) for each in channels]
+        )
 
     async def update_measured_sources(self, columns: Columns) -> None:
         """Write the variability of sources that have new forced points."""
@@ -157,27 +148,52 @@ class SourceTables(Transaction):
 
     async def insert_detections(self, stream_id: int, images: Sequence[DetectionRows]) -> None:
         """Append the blind detections of images."""
-        for image in images:
-            band_id, stokes = image.key
-            await self._execute(
-                "insert_detections",
-                stream_id=stream_id,
-                image_key=image.image_key,
-                time_start=image.time_start,
-                band_id=band_id,
-                stokes=stokes,
-                **image.columns,
-            )
+        await self._execute_each(
+            "insert_detections",
+            [
+                {
+                    "stream_id": stream_id,
+                    "image_key": image.image_key,
+                    "time_start": image.time_start,
+                    "band_id": image.key[0],
+                    "stokes": image.key[1],
+                    **image.columns,
+                }
+                for image in images
+            ],
+        )
 
     async def insert_shared_detections(self, images: Sequence[DetectionRows]) -> None:
         """Append measurements that belong to a second source too."""
-        for image in images:
-            await self._execute(
-                "insert_shared_detections",
-                image_key=image.image_key,
-                time_start=image.time_start,
-                **image.columns,
-            )
+        await self._execute_each(
+            "insert_shared_detections",
+            [
+                {"image_key": image.image_key, "time_start": image.time_start, **image.columns}
+                for image in images
+            ],
+        )
+
+
+def _to_statistics(
+    query: str, channels: Sequence[StatisticsRows]
+) -> Iterator[Mapping[str, object]]:
+    """Yield the values of a statement for each channel that has rows for it."""
+    is_update = query == "update_statistics"
+    for each in channels:
+        rows = take_rows(each.rows, each.is_stored if is_update else ~each.is_stored)
+        if rows.size:
+            values = _to_values(query, each.key, rows)
+            if is_update:
+                values["change_state"] = rows["change_state"].tobytes()
+            yield values
+
+
+def _to_values(query: str, key: ChannelKey, rows: RowArray) -> dict[str, object]:
+    """Return the values of a statement about a channel by the names of its parameters."""
+    band_id, stokes = key
+    return {"band_id": band_id, "stokes": stokes} | {
+        name: rows[name] for name in _statistics_of(query)
+    }
 
 
 def _statistics_of(query: str) -> list[str]:

@@ -1,7 +1,7 @@
 """One transaction: the connection, and statements by the names of their files and parameters."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -41,6 +41,12 @@ class Transaction:
     async def _execute(self, query: str, **values: object) -> None:
         statement = load_statement(PACKAGE, query)
         await self._connection.execute(statement.text, *statement.to_arguments(values))
+
+    async def _execute_each(self, query: str, rows: Iterable[Mapping[str, object]]) -> None:
+        """Run a statement with each of some values, in their order, all sent at once."""
+        statement = load_statement(PACKAGE, query)
+        if arguments := [statement.to_arguments(values) for values in rows]:
+            await self._connection.executemany(statement.text, arguments)
 
     async def _copy(self, table: str, groups: Sequence[Columns]) -> None:
         """Append rows to a table, given as groups of columns by name.

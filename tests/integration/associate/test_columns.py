@@ -110,7 +110,7 @@ async def test_every_column_of_the_statistics(postgres_url: str, is_stored: bool
         rows = StatisticsRows((band_id, stokes), table, np.array([is_stored]))
         async with case.pool.acquire() as connection:
             catalogue = Catalogue(connection)
-            await catalogue.write_statistics(rows)
+            await catalogue.write_statistics([rows])
             loaded = await catalogue.load_statistics([source["id"]])
         row = await fetch_one(
             case, "select * from source_band where source_id = $1 and stokes = $2",

@@ -41,7 +41,7 @@ STATEMENTS = [
     for name in (
         "move_offsets", "ensure_stream", "find_images", "load_start",
         "load_sources", "load_null_detections", "store", "record_outcomes",
-        "insert_timestep", "insert_image", "insert_sources", "insert_detections",
+        "insert_timestep", "insert_images", "insert_sources", "insert_detections",
         "close_timestep",
     )
 ]  # fmt: skip

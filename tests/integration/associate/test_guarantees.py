@@ -217,7 +217,7 @@ async def test_the_same_image_in_two_streams_is_two_images(postgres_url: str) ->
 STATEMENTS = [
     "move_offsets", "ensure_stream", "find_images", "load_start", "load_sources",
     "load_statistics", "reserve_source_ids", "load_prior_coverage", "load_null_detections",
-    "record_outcomes", "insert_timestep", "insert_image", "insert_sources",
+    "record_outcomes", "insert_timestep", "insert_images", "insert_sources",
     "update_sources", "write_statistics", "insert_detections", "insert_transients",
     "insert_events", "upsert_sky_coverage", "close_timestep",
 ]  # fmt: skip
