@@ -209,7 +209,7 @@ class Submission:
     packet: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class VtpDocument:
     """What VTP subscribers are sent.
 

@@ -1,6 +1,7 @@
 """Clients that flood, stall or stay silent on the port of subscribers: alerts still go out."""
 
 import asyncio
+import gc
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +12,7 @@ from services.distribute.handlers import subscriber as subscriber_module
 from services.distribute.steps.transport import parse_peer_message
 from tests.support.vtp import VtpClient, ivorn_of, transport
 from tests.support.vtp_events import alert_packet, ivorn_at
-from tests.support.vtp_log import memory_log
+from tests.support.vtp_log import MemoryDeliveryStore, memory_log
 from tests.support.vtp_site import N_ALERTS, serving
 
 
@@ -162,3 +163,29 @@ async def test_eight_addresses_do_not_fill_the_port() -> None:
         for number in range(64):
             await site.connect(f"127.0.1.{number % 8 + 1}")
         await site.alert(await site.introduce("127.0.0.2"))
+
+
+async def test_what_many_missed_and_never_read_is_in_memory_once() -> None:
+    store = MemoryDeliveryStore()
+    template = alert_packet()
+    packets = [template.replace(b"#", b"#%d" % number) + b" " * 40_000 for number in range(300)]
+
+    async def read_anew(*_: object, **__: object) -> list[tuple[str, bytes]]:
+        return [(ivorn_of(packet), bytes(bytearray(packet))) for packet in packets]
+
+    store.list_unacknowledged = read_anew  # type: ignore[method-assign]
+    async with serving(memory_log(store)) as site:
+        for number in range(6):
+            client = await site.connect()
+            await client.send(transport("authenticate", response=f"ivo://silent/{number}"))
+        subscribers = site.server._subscribers
+        async with asyncio.timeout(60):
+            while len(subscribers) < 6 or not all(each._is_introduced for each in subscribers):  # noqa: ASYNC110  (nothing reports it)
+                await asyncio.sleep(0.01)
+        waiting = [document for each in subscribers for document in each._queue._queue]  # type: ignore[attr-defined]
+        assert len(waiting) > 2 * len(packets)  # the kernel has the others
+        assert len({id(document.framed) for document in waiting}) <= len(packets)
+        assert len(site.server._missed) <= len(packets)
+        del waiting, subscribers
+    gc.collect()
+    assert not site.server._missed

@@ -1,6 +1,7 @@
 """One VTP subscriber: what it is sent, what it answers, and when it is disconnected."""
 
 import asyncio
+from collections.abc import MutableMapping
 
 from runtime.errors import TransientError
 from runtime.logging import get_logger
@@ -60,6 +61,8 @@ class Subscriber:
         Where its acknowledgements go, and what it has missed.
     budget : ReadBudget
         How much is read of what it sends.
+    missed : mapping
+        Alerts that subscribers missed, by ivorn: who reads none takes no memory for them.
     """
 
     def __init__(
@@ -72,12 +75,14 @@ class Subscriber:
         pool: FilterPool,
         log: DeliveryLog,
         budget: ReadBudget,
+        missed: MutableMapping[str, VtpDocument],
     ) -> None:
         self._writer = writer
         self._settings = settings
         self._local_ivo = local_ivo
         self._pool = pool
         self._log = log
+        self._missed = missed
         self._host = host_of(writer)
         self._frames = FrameReader(reader, writer, budget=budget, host=self._host)
         self._names = SubscriberNames(settings, self._host)
@@ -281,7 +286,8 @@ class Subscriber:
                 get_logger().exception("catch_up_failed", subscriber=self._name)
                 missed = []
         for ivorn, packet in missed:
-            self._enqueue(VtpDocument(frame(packet), is_event=True, ivorn=ivorn))
+            new = VtpDocument(frame(packet), is_event=True, ivorn=ivorn)
+            self._enqueue(self._missed.setdefault(ivorn, new))
         self._introduce()
         if missed:
             get_logger().info("missed_alerts_sent", subscriber=self._name, n_alerts=len(missed))

@@ -9,6 +9,7 @@ import asyncio
 import socket
 from collections import deque
 from ipaddress import ip_network
+from weakref import WeakValueDictionary
 
 from runtime.listening import create_listener, party_of
 from runtime.logging import get_logger
@@ -57,6 +58,8 @@ class VtpServer:
         # Addresses of those that take a place.
         self._hosts: dict[Subscriber, str] = {}
         self._pool = FilterPool()
+        # By ivorn, while one waits for it: of those who missed the same, however many.
+        self._missed: WeakValueDictionary[str, VtpDocument] = WeakValueDictionary()
         # Time and document of what was relayed; the queue has room for missed alerts, too.
         self._relayed: deque[tuple[float, VtpDocument]] = deque(maxlen=settings.queue_length // 4)
         self._server: asyncio.Server | None = None
@@ -153,6 +156,7 @@ class VtpServer:
             pool=self._pool,
             log=self._log,
             budget=self._budget,
+            missed=self._missed,
         )
         now_s = asyncio.get_running_loop().time()
         for relayed_s, document in self._relayed:
