@@ -9,6 +9,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +45,9 @@ def start_forked(data_dir: Path) -> None:
     launch = launch_forked if can_fork() else lifecycle.launch
     try:
         with patch.object(lifecycle, "launch", launch):
-            lifecycle.start(UpOptions(data_dir), detach=True, report=lambda _: None)
+            running = lifecycle.start(UpOptions(data_dir), detach=True, report=lambda _: None)
+        if not can_fork():  # `subprocess` warns of a child that nobody waits for
+            threading.Thread(target=running.process.wait, daemon=True).start()
     finally:
         os.environ.clear()
         os.environ.update(before)
