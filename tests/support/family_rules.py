@@ -46,7 +46,8 @@ def _steps(before: Said, after: Said) -> Iterator[str]:
 
 
 def _looks(before: Said, after: Said) -> Iterator[str]:
-    if after["seen_for_s"] < before["seen_for_s"]:
+    seen = before["seen_for_s"], after["seen_for_s"]
+    if None not in seen and seen[1] < seen[0]:
         yield f"seen for {after['seen_for_s']} s, and for {before['seen_for_s']} before"
     if _band_of(before) == _band_of(after) and after["n_looks"] < before["n_looks"]:
         yield f"{after['n_looks']} looks, and {before['n_looks']} before"

@@ -286,7 +286,9 @@ def _time_scale_rows(event: SourceEvent, history: History, *, is_fainter: bool) 
     before = history.time_before_change
     risen_since = None if is_fainter else dark or before
     fallen_since = before if is_fainter else None
-    seen_s = (end_of_exposure(event) - (first or event.time_start)).total_seconds()
+    seen_s = None
+    if event.kind != "storm":  # of no source
+        seen_s = (end_of_exposure(event) - (first or event.time_start)).total_seconds()
     rise_s = None if risen_since is None else (start - risen_since).total_seconds()
     fall_s = None if fallen_since is None else (start - fallen_since).total_seconds()
     return [

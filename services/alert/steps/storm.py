@@ -66,7 +66,7 @@ def check_storm(event: SourceEvent, before: AlertHistory, settings: AlertSetting
         raise SuppressedError(
             f"{event.stream}.{event.time_start:%Y-%m-%d}.side_lobes",
             f"image {event.image_id} shows side lobes of a bright source as new sources; those of "
-            "other images of this stream and day are held with them",
+            "other images of this stream and day wait with them",
         )
     if before.n_due_of_image > settings.max_per_image:
         raise SuppressedError(

@@ -268,10 +268,12 @@ def test_a_storm_has_the_place_of_its_image_and_nothing_of_a_candidate() -> None
     assert (notice["ra"], notice["dec"]) == field
     measured = {
         "peak_flux", "peak_flux_error", "int_flux", "int_flux_error", "snr", "local_rms",
-        "previous_limit", "eta_nu", "V_nu", "trigger_significance",
+        "previous_limit", "eta_nu", "V_nu", "trigger_significance", "seen_for_s",
     }  # fmt: skip
     assert not measured & said
-    in_notice = ("peak_flux_jy", "flux_int_jy", "rms_local_jy_beam", "limit_previous_jy_beam")
+    in_notice = (
+        "peak_flux_jy", "flux_int_jy", "rms_local_jy_beam", "limit_previous_jy_beam", "seen_for_s",
+    )  # fmt: skip
     assert [notice[each] for each in in_notice] == [None] * len(in_notice)
     assert not {"image_snr", "flux_density", "limiting_flux_density"} & notice.keys()
 
