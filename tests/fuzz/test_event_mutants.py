@@ -31,6 +31,9 @@ class Sender:
     def __init__(self) -> None:
         self.sent: list[StoredAlert] = []
 
+    async def check_cluster(self) -> None:
+        """Know the cluster at once."""
+
     def known_ends(self) -> LowWatermark:
         return {}
 

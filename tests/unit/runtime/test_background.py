@@ -23,6 +23,7 @@ STARTED_ELSEWHERE = {
     ("runtime/background.py", "start"): "its callback",
     ("runtime/retry.py", "unless_stopped"): "awaited",
     ("services/alert/app/service.py", "run"): "awaited before the service has started",
+    ("services/alert/handlers/transients.py", "_beside"): "awaited",
     ("services/alert/handlers/transients.py", "_decide_and_publish"): "awaited by the next part",
     ("services/alert/storage/transactions.py", "_insert_beside"): "awaited by the next, and write",
     ("services/distribute/app/subscriptions.py", "_start_replays"): "raised by the next look",
