@@ -138,6 +138,8 @@ class AlertPacket:
     light_curve_url: str | None = None
     data_archive_page: str | None = None
     limit_previous_jy_beam: float | None = None
+    flux_expected_jy_beam: float | None = None
+    flux_expected_err_jy_beam: float | None = None
 
 
 _Part = AlertPacket | AlertSource | CatalogueMatch | Measurement | Stamp | UpperLimit

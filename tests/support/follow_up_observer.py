@@ -42,6 +42,10 @@ class Answers:
     n_bands: int
 
 
+# What a flux is compared with, by the names of parameters.
+_BEFORE = {"expected": "expected_flux", "mean": "mean_flux_jy_beam", "limit": "previous_limit"}
+
+
 def _to_time(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
@@ -60,7 +64,7 @@ def answer_from_packet(packet: bytes) -> Answers:
         change=said["flux_change"],
         factor=_number(said.get("flux_factor")),
         flux_jy_beam=_number(said.get("peak_flux")),
-        previous=_number(said.get("mean_flux_jy_beam") or said.get("previous_limit")),
+        previous=_number(said.get(_BEFORE.get(said.get("flux_change_against", ""), ""))),
         ra=float(_text_of(place, "Position2D/Value2/C1")),
         dec=float(_text_of(place, "Position2D/Value2/C2")),
         field_deg=float(_text_of(place, "Position2D/Error2Radius")),
@@ -94,12 +98,16 @@ def answer_from_notice(notice: bytes) -> Answers:
     said = json.loads(notice)
     observed = _to_time(said["trigger_time"])
     is_fresh = said["alert_tense"] == "current" and said["alert_type"] != "retraction"
-    mean, limit = said["mean_flux_jy_beam"], said["limit_previous_jy_beam"]
+    before = {
+        "expected": said["expected_flux_jy"],
+        "mean": said["mean_flux_jy_beam"],
+        "limit": said["limit_previous_jy_beam"],
+    }
     return Answers(
         change=said["flux_change"],
         factor=said["flux_factor"],
         flux_jy_beam=said["peak_flux_jy"],
-        previous=limit if mean is None else mean,
+        previous=before.get(said["flux_change_against"]),
         ra=said["ra"],
         dec=said["dec"],
         field_deg=said["ra_dec_error"],
@@ -156,14 +164,17 @@ def _measured(value: float) -> float | None:
 
 
 def _previous_of(said: dict[str, Any]) -> float | None:
-    """Return the mean of what was measured before in the band, or the limit."""
+    """Return what was expected, the mean of what was measured before in the band, or the limit."""
+    if said["flux_change_against"] == "expected":
+        expected: float = said["flux_expected_jy_beam"]
+        return expected
     trigger = said["trigger"]
     same = [
         each["flux_peak_jy_beam"]
         for each in said["previous"]
         if (each["freq_eff_hz"], each["stokes"]) == (trigger["freq_eff_hz"], trigger["stokes"])
     ]
-    if said["flux_change_against"] in ("mean", "expected") and same:
+    if said["flux_change_against"] == "mean" and same:
         return float(f"{sum(same) / len(same):.6g}")
     limit: float | None = said["limit_previous_jy_beam"]
     return limit

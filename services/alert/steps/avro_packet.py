@@ -111,6 +111,8 @@ def build_avro_packet(
         position_b_error=place.minor_deg,
         position_error_pa=place.pa_deg,
         limit_previous_jy_beam=event.limit_previous_jy_beam,
+        flux_expected_jy_beam=event.flux_expected_jy_beam,
+        flux_expected_err_jy_beam=event.flux_expected_err_jy_beam,
         data_archive_page=link_to(name, settings.public_url),
         **{each: said.get(each) for each in _SAID},
     )

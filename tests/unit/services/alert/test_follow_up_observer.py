@@ -159,6 +159,10 @@ NIGHT: dict[str, Callable[[], Case]] = {
         "brighter", 0.5, 0.0, 0.0, kind="returned", n_episodes=2, flux_expected_jy_beam=0.07,
         flux_expected_err_jy_beam=0.01, **_LATER,
     ),
+    "a second flare, from what was expected": lambda: _case(
+        "brighter", 2.0, 0.01, 0.01, kind="variable", n_episodes=2, flux_expected_jy_beam=0.01,
+        flux_expected_err_jy_beam=0.02, **_LATER,
+    ),
     "moving": lambda: _case("brighter", 0.0, kind="moving", **_MOTION),
     "an update": lambda: _case(
         "brighter", 0.1, 0.2, kind="update", note="S/N 25, last reported 10", revision=1
@@ -344,6 +348,8 @@ def test_an_avro_packet_answers_as_the_notice_does(name: str) -> None:
     n_measured = sum(band.point is not None for band in case.context.bands)
     assert found.n_bands == n_measured
     assert replace(found, n_bands=notice.n_bands, previous=notice.previous) == notice
+    if case.event.flux_expected_jy_beam is not None:
+        assert found.previous == notice.previous == case.event.flux_expected_jy_beam
     if case.event.kind != "storm":
         assert found.previous is not None
         assert found.flux_jy_beam is not None
