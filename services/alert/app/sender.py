@@ -238,15 +238,15 @@ class KafkaSender:
 
     def _count_partitions(self) -> int:
         try:
-            n_partitions = len(self._partitions(self._topics.transients))
+            return len(self._partitions(self._topics.transients))
         except KafkaException as error:
             raise TransientError(f"Kafka is away: {error}") from error
-        if n_partitions == 0:
-            raise TransientError(f"the broker does not know {self._topics.transients} yet")
-        return n_partitions
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
+        """Return the partitions of a topic; none would be taken for an empty one."""
         metadata = self._reader.list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
+        if not metadata.partitions:
+            raise TransientError(f"the broker does not know {topic} yet")
         return [TopicPartition(topic, number) for number in sorted(metadata.partitions)]
 
     def _end(self, partition: TopicPartition) -> tuple[int, int]:

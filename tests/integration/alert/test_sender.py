@@ -5,12 +5,13 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from runtime.advisory_lock import FENCE_S
 from runtime.errors import FatalError, TransientError
-from runtime.kafka import create_producer, ensure_topics, fence_topics
+from runtime.kafka import InMessage, create_producer, ensure_topics, fence_topics
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 from services.alert.app.sender import KafkaSender
@@ -105,6 +106,26 @@ async def test_a_mark_of_topics_that_were_made_anew_is_no_hindrance(sender: Kafk
     await sender.send([alert(0)], {})
     for mark in (start, {}):
         assert len((await sender.find_sent([alert(0, mark)]))[alert(0).ivorn]) == 3
+
+
+async def test_topics_that_a_broker_does_not_name_yet_are_not_taken_for_empty_ones(
+    settings: KafkaSettings,
+) -> None:
+    unknown = settings.model_copy(update={"topic_prefix": f"{uuid.uuid4().hex}."})
+    message = InMessage(Topics(unknown.topic_prefix).transients, 0, 7, b"", b"")
+    sender = KafkaSender(unknown, group="livetrap-alert")
+    try:
+        for question in (
+            sender.read_ends,
+            sender.read_lag,
+            sender.count_partitions,
+            partial(sender.find_sent, [alert(0)]),
+            partial(sender.find_lost, [message]),
+        ):
+            with pytest.raises(TransientError, match="the broker does not know"):
+                await question()
+    finally:
+        sender.close()
 
 
 async def test_lag_is_what_was_never_committed(
