@@ -1,9 +1,9 @@
 """All figures of this machine in one table: the source finder beside others, and the whole stack.
 
 ``python -m benchmarks.bench --compare build/bench-old.json`` runs `bench_extract`,
-`extraction/process`, `extraction/files` and `bench_end_to_end`, at least three rounds each, prints
-medians with the load, writes JSON beside them, and compares with an older run. Run it with nothing
-else running (half an hour); ``--quick`` takes small images, to see that it works.
+`extraction/process`, `extraction/cost_per_file` and `bench_end_to_end`, at least three rounds
+each, prints medians with the load, writes JSON beside them, and compares with an older run. Run it
+with nothing else running (half an hour); ``--quick`` takes small images, to see that it works.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bench_end_to_end import Plan, measure
-from benchmarks.extraction.files import measure_files
+from benchmarks.extraction.cost_per_file import measure_files
 from benchmarks.extraction.process import measure_process
 from benchmarks.figures import Figure, read_older, to_json, to_table
 from livetrap.stack.foreground import stop_requests

@@ -26,7 +26,7 @@ from services.associate.storage.sources import SourceTables
 from services.associate.storage.stamps import StampTables
 from services.associate.storage.tracks import TrackTables
 from services.associate.storage.transients import TransientTables
-from services.associate.storage.waiting_ids import WaitingIds
+from services.associate.storage.waiting_source_cache import WaitingSourceCache
 from services.associate.storage.waiting_tables import WaitingTables
 
 __all__ = ["Catalogue"]
@@ -51,7 +51,7 @@ class Catalogue(
         As of `Transaction`.
     gaps : SearchGaps, optional
         What searches of earlier transactions have cost; without it none has.
-    waiting_ids : WaitingIds, optional
+    waiting_sources : WaitingSourceCache, optional
         What earlier transactions have read of the looks that wait; without it nothing.
     detected_ids : DetectedIds, optional
         What the last timesteps have detected; without it nothing is known.
@@ -61,11 +61,11 @@ class Catalogue(
         self,
         connection: asyncpg.pool.PoolConnectionProxy | asyncpg.Connection,
         gaps: SearchGaps | None = None,
-        waiting_ids: WaitingIds | None = None,
+        waiting_sources: WaitingSourceCache | None = None,
         detected_ids: DetectedIds | None = None,
     ) -> None:
         super().__init__(connection, gaps)
-        self._waiting_ids = waiting_ids or WaitingIds()
+        self._waiting_sources = waiting_sources or WaitingSourceCache()
         self._detected_ids = detected_ids or DetectedIds()
 
     async def store(self, decisions: Decisions, topics: Topics) -> None:

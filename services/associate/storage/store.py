@@ -14,7 +14,7 @@ from services.associate.storage.catalogue import Catalogue
 from services.associate.storage.detected_ids import DetectedIds
 from services.associate.storage.search_gaps import SearchGaps
 from services.associate.storage.transaction import PACKAGE
-from services.associate.storage.waiting_ids import WaitingIds
+from services.associate.storage.waiting_source_cache import WaitingSourceCache
 
 __all__ = ["CatalogueStore"]
 
@@ -45,7 +45,7 @@ class CatalogueStore:
         One that was restored, or took over without the last transactions, gives their numbers
         again; behind a pooler the connection may be the same.
         """
-        self._waiting_ids = WaitingIds()
+        self._waiting_sources = WaitingSourceCache()
         self._detected_ids = DetectedIds()
         self._months: dict[str, str] = {}
 
@@ -53,7 +53,7 @@ class CatalogueStore:
     async def transaction(self) -> AsyncIterator[Catalogue]:
         """Lend the catalogue for one transaction; an error undoes all of it."""
         async with lend_connection(self._pool) as connection, connection.transaction():
-            yield Catalogue(connection, self._gaps, self._waiting_ids, self._detected_ids)
+            yield Catalogue(connection, self._gaps, self._waiting_sources, self._detected_ids)
 
     async def load_offsets(
         self, cluster_id: str, topic: str, partitions: Sequence[int]

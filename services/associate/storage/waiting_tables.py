@@ -22,7 +22,7 @@ from services.associate.models.waiting import (
     merge_states,
 )
 from services.associate.storage.transaction import Transaction
-from services.associate.storage.waiting_ids import StreamWaiting, WaitingIds
+from services.associate.storage.waiting_source_cache import StreamWaiting, WaitingSourceCache
 
 __all__ = ["WaitingTables"]
 
@@ -31,11 +31,11 @@ class WaitingTables(Transaction):
     """Tables `waiting_timestep` and `waiting_request`."""
 
     # What earlier transactions have read; see `Catalogue`.
-    _waiting_ids: WaitingIds
+    _waiting_sources: WaitingSourceCache
 
     async def load_waiting(self, stream_id: int) -> StreamWaiting:
         """Return what waits in a stream; it holds as long as the stream is locked."""
-        known = self._waiting_ids.of_stream(
+        known = self._waiting_sources.of_stream(
             stream_id, server_pid=self._connection.get_server_pid()
         )
         timestep_id, version = known.known()

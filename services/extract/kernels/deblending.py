@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from services.extract.kernels.grids import grids_at
+from services.extract.kernels.grid_interpolation import grids_at
 from services.extract.kernels.neighbours import nearest_neighbours
 
 __all__ = ["drop_shallow_peaks", "separate_peaks"]

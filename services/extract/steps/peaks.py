@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.extract.kernels.deblending import separate_peaks
-from services.extract.kernels.grids import grids_at
+from services.extract.kernels.grid_interpolation import grids_at
 from services.extract.kernels.islands import find_peaks
 from services.extract.kernels.neighbours import nearest_neighbours
 from services.extract.kernels.peak_lists import merged_lists

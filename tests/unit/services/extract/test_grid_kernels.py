@@ -12,7 +12,7 @@ from services.extract.kernels.around import (
     rise_and_range,
 )
 from services.extract.kernels.background import background_grid
-from services.extract.kernels.grids import grids_at
+from services.extract.kernels.grid_interpolation import grids_at
 from services.extract.kernels.neighbours import nearest_neighbours, pairs_within, those_within
 from services.extract.kernels.noise_surface import N_TERMS, fit_surface
 from sky.rms_grid import rms_at

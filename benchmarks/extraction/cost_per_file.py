@@ -1,8 +1,9 @@
 """What a further file costs `livetrap extract`, and what it costs SEP, in turn.
 
-``python -m benchmarks.extraction.files`` runs both in processes of their own that are warm, on few
-files and on many, and prints the difference for each further file. `livetrap extract` writes its
-list as CSV, SEP (`sep_files`) writes none. Sources and cells are those of `bench_extract`.
+``python -m benchmarks.extraction.cost_per_file`` runs both in processes of their own that are
+warm, on few files and on many, and prints the difference for each further file. `livetrap extract`
+writes its list as CSV, SEP (`sep_files`) writes none. Sources and cells are those of
+`bench_extract`.
 """
 
 import argparse

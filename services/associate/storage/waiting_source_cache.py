@@ -7,7 +7,7 @@ import numpy as np
 from schemas.messages import IntArray
 from sky.id_sets import is_in, unique_ids
 
-__all__ = ["StreamWaiting", "WaitingIds"]
+__all__ = ["StreamWaiting", "WaitingSourceCache"]
 
 # Those used last; a stream of a thousand waiting timesteps of a thousand looks has 8 MB.
 _MOST_STREAMS = 16
@@ -73,7 +73,7 @@ class StreamWaiting:
         return unique_ids(np.concatenate([np.empty(0, np.int64), *self._undecided.values()]))
 
 
-class WaitingIds:
+class WaitingSourceCache:
     """What was read of the streams that were used last, over one connection.
 
     Versions are numbers of transactions: a database that was restored counts them anew.

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.associate.storage.waiting_ids import StreamWaiting, WaitingIds
+from services.associate.storage.waiting_source_cache import StreamWaiting, WaitingSourceCache
 
 ROWS = st.dictionaries(
     st.tuples(st.integers(1, 4), st.integers(1, 3)), st.sets(st.integers(1, 9)), max_size=6
@@ -36,14 +36,14 @@ def test_rows_that_stay_are_kept_beside_those_that_go():
 
 
 def test_another_connection_knows_nothing():
-    waiting = WaitingIds()
+    waiting = WaitingSourceCache()
     waiting.of_stream(1, server_pid=7).learn(1, 10, np.array([3]))
     assert waiting.of_stream(1, server_pid=7).find(np.array([3]))[0] == 1
     assert waiting.of_stream(1, server_pid=8).find(np.array([3]))[0] == 0
 
 
 def test_only_the_streams_used_last_are_remembered():
-    waiting = WaitingIds()
+    waiting = WaitingSourceCache()
     for stream_id in range(1, 18):
         waiting.of_stream(stream_id, server_pid=7).learn(1, 10, np.array([3]))
     assert waiting.of_stream(17, server_pid=7).find(np.array([3]))[0] == 1

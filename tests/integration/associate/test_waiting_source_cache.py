@@ -4,7 +4,7 @@ import asyncpg
 import numpy as np
 
 from services.associate.storage import Catalogue
-from services.associate.storage.waiting_ids import WaitingIds
+from services.associate.storage.waiting_source_cache import WaitingSourceCache
 from tests.support.association import Associator, associator
 from tests.support.forced_results import measure, store
 from tests.support.records import image
@@ -17,10 +17,10 @@ _STORED = (
 
 
 async def load_waiting(
-    case: Associator, connection: asyncpg.Connection, remembered: WaitingIds
+    case: Associator, connection: asyncpg.Connection, remembered: WaitingSourceCache
 ) -> tuple[int, set[int]]:
     """Return how many timesteps wait, and which of all sources, by what is remembered."""
-    catalogue = Catalogue(connection, waiting_ids=remembered)
+    catalogue = Catalogue(connection, waiting_sources=remembered)
     stream = await catalogue.lock_stream(case.stream)
     assert stream is not None
     ids = np.array([row["id"] for row in await case.sources()])
@@ -29,7 +29,7 @@ async def load_waiting(
 
 
 async def test_what_is_remembered_follows_requests_and_answers(postgres_url: str) -> None:
-    remembered = WaitingIds()
+    remembered = WaitingSourceCache()
     async with associator(postgres_url) as case, case.pool.acquire() as connection:
         for step, places in enumerate(([HERE, THERE], [HERE], [HERE])):
             await case.feed(image(step, places))
@@ -44,7 +44,7 @@ async def test_what_is_remembered_follows_requests_and_answers(postgres_url: str
 
 
 async def test_a_row_that_was_undone_is_not_remembered(postgres_url: str) -> None:
-    remembered = WaitingIds()
+    remembered = WaitingSourceCache()
     async with associator(postgres_url) as case, case.pool.acquire() as connection:
         await case.feed(image(0, [HERE, THERE]))
         await case.feed(image(1, [HERE]))
