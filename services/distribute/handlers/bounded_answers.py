@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import httpcore
@@ -24,14 +25,19 @@ class BoundedTransport(httpx.AsyncHTTPTransport):
     """
 
     def __init__(self) -> None:
-        # To read the authorities takes 20 ms: once for both.
-        context = httpx.create_ssl_context(trust_env=False)
+        context = _tls_context()
         super().__init__(verify=context, trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=context,
             keepalive_expiry=_KEPT_S,
             network_backend=_BoundedBackend(),
         )
+
+
+@lru_cache(maxsize=1)
+def _tls_context() -> ssl.SSLContext:
+    """Return what all webhooks of a process share: to read the authorities takes 25 ms."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class _BoundedBackend(httpcore.AsyncNetworkBackend):

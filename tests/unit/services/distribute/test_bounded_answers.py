@@ -1,13 +1,13 @@
-"""The transport of webhooks reads the certificates of authorities once."""
+"""The transports of webhooks share the certificates of authorities, which are read once."""
 
 import ssl
 
 import pytest
 
-from services.distribute.handlers.bounded_answers import BoundedTransport
+from services.distribute.handlers.bounded_answers import BoundedTransport, _tls_context
 
 
-async def test_a_transport_reads_the_authorities_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_all_transports_read_the_authorities_once(monkeypatch: pytest.MonkeyPatch) -> None:
     contexts: list[ssl.SSLContext] = []
     create = ssl.create_default_context
 
@@ -16,9 +16,11 @@ async def test_a_transport_reads_the_authorities_once(monkeypatch: pytest.Monkey
         return contexts[-1]
 
     monkeypatch.setattr(ssl, "create_default_context", note)
-    transport = BoundedTransport()
-    await transport.aclose()
+    _tls_context.cache_clear()
+    transports = [BoundedTransport() for _ in range(3)]
     (context,) = contexts
-    assert transport._pool._ssl_context is context
+    for transport in transports:
+        await transport.aclose()
+        assert transport._pool._ssl_context is context
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
