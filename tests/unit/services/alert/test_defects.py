@@ -9,8 +9,7 @@ import structlog
 
 from runtime.errors import FatalError, TransientError
 from services.alert.handlers.transients import TransientHandler
-from tests.support.defects import DEFECTS, Breaking, named
-from tests.unit.services.alert.test_transients import (
+from tests.support.alert_handler import (
     EVENTS,
     TOPICS,
     FakeSender,
@@ -19,6 +18,7 @@ from tests.unit.services.alert.test_transients import (
     Servers,
     make_handler,
 )
+from tests.support.defects import DEFECTS, Breaking, named
 
 TRANSIENTS = "services.alert.handlers.transients"
 # How the fakes of the database and of Kafka are called.
