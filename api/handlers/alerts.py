@@ -20,6 +20,7 @@ from api.handlers.parameters import Cursor, Filter, Limit, to_key
 from api.models.alerts import AlertDeliveries, AlertItem
 from api.models.base import Page
 from api.models.columns import ALERTS
+from api.steps.alert_stream import to_reset
 from api.steps.content_negotiation import JSON_TYPE, XML_TYPE, choose_alert_format
 from api.steps.deliveries import to_public_deliveries
 from api.steps.subscriptions import follow
@@ -108,7 +109,7 @@ async def stream_alerts(
     image. A `Last-Event-ID` beyond the newest alert is answered with an event `reset`.
     """
     last_id = last_event_id or resume
-    if last_id is not None and not re.fullmatch(r"\d{1,18}", last_id):
+    if last_id is not None and not re.fullmatch(r"[0-9]{1,18}", last_id):
         raise ProblemError(
             400, "Last-Event-ID: not an id of this stream; leave it out to start now"
         )
@@ -127,13 +128,15 @@ async def _follow_subscription(
 ) -> AsyncIterator[bytes]:
     if not await _is_of(context, bearer, name):
         raise not_found("subscription", name)
-    if after_id is None:
-        after_id = (await context.database.fetch("get_last_alert_id"))[0]["id"]
+    newest_id = (await context.database.fetch("get_last_alert_id"))[0]["id"]
+    is_beyond = after_id is not None and after_id > newest_id
+    reset = to_reset(after_id, newest_id) if after_id is not None and is_beyond else b""
     stream = context.alert_stream
     return follow(
         context.database,
         name,
-        after_id,
+        newest_id if after_id is None or is_beyond else after_id,
+        reset=reset,
         is_stopped=lambda: stream.is_stopped,
         is_open=partial(may_follow, context, bearer, name),
     )

@@ -21,7 +21,7 @@ from runtime.errors import TransientError
 from runtime.logging import get_logger
 from runtime.postgres import UNAVAILABLE_ERRORS
 
-__all__ = ["AlertStream", "to_event"]
+__all__ = ["AlertStream", "to_event", "to_reset"]
 
 _CHANNEL = "livetrap_alert"
 _BATCH = 200
@@ -183,7 +183,7 @@ class AlertStream:
         if after_id is None:
             after_id = await self._get_newest_id()
         elif after_id > self._newest_id and after_id > (newest_id := await self._get_newest_id()):
-            reset = _to_reset(after_id, newest_id)
+            reset = to_reset(after_id, newest_id)
             after_id = newest_id
         return self._follow(after_id, wanted, reset, host)
 
@@ -264,7 +264,8 @@ def to_event(*, notice: str, **columns: Any) -> _Event:
     return _Event(AlertItem(**columns), notice)
 
 
-def _to_reset(after_id: int, newest_id: int) -> bytes:
+def to_reset(after_id: int, newest_id: int) -> bytes:
+    """Return the event that tells who asks for alerts behind one that does not exist yet."""
     facts = {
         "status": 409,
         "detail": f"Last-Event-ID {after_id} is beyond the newest alert, {newest_id}; "

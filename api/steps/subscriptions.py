@@ -83,6 +83,7 @@ async def follow(
     name: str,
     after_id: int,
     *,
+    reset: bytes = b"",
     is_stopped: Callable[[], bool],
     is_open: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[bytes]:
@@ -96,13 +97,15 @@ async def follow(
         Of the subscription.
     after_id : int
         Start after this alert.
+    reset : bytes
+        Event that comes first: where the log is, for who asked for alerts beyond it.
     is_stopped : callable
         Returns whether the process stops.
     is_open : callable
         Returns whether the subscription and the right to follow it are still there; it is asked
         every 15 s.
     """
-    yield b"retry: 1000\nid: %d\n\n" % after_id
+    yield b"retry: 1000\nid: %d\n\n" % after_id + reset
     n_idle = 0
     next_check_s = time.monotonic() + _CHECK_S
     while not is_stopped():

@@ -287,6 +287,28 @@ async def test_server_sent_events_of_a_subscription(
     assert await hear(client, wanted["name"], 3) == ids[1:]
 
 
+@pytest.mark.parametrize("beyond", [10**9, 10**18 - 1])
+async def test_an_id_beyond_the_newest_gets_a_reset_and_the_stream_goes_on(
+    client: httpx.AsyncClient, pool: asyncpg.Pool, rows: Rows, beyond: int
+) -> None:
+    wanted = new(channel="sse")
+    await client.post(PATH, json=wanted)
+    await night(pool, rows)
+    newest = await pool.fetchval("select max(id) from alert")
+    bearer = HTTPAuthorizationCredentials(scheme="Bearer", credentials=TOKEN)
+    context = app_of(client).state.context
+    events = await alerts._follow_subscription(context, bearer, wanted["name"], beyond)
+    async with asyncio.timeout(60):
+        greeting, reset = (await anext(events)).split(b"\n\n")[:2]
+        assert greeting.endswith(b"id: %d" % newest)
+        assert b"event: reset" in reset
+        assert orjson.loads(reset.partition(b"data: ")[2])["last_event_id"] == beyond
+        ids = await deliver(pool, wanted["name"], await night(pool, rows))
+        heard = [await anext(events) for _ in ids[1:]]
+    assert [int(each.split(b"\n")[0].removeprefix(b"id: ")) for each in heard] == ids[1:]
+    await events.aclose()  # type: ignore[attr-defined]
+
+
 async def deliver(pool: asyncpg.Pool, name: str, alerts: list[NewAlert]) -> list[int]:
     """Record all alerts but the first as delivered; return the ids of all."""
     ids = [
