@@ -23,8 +23,8 @@ from api.models.subscriptions import (
     SubscriptionChange,
     WantedAlerts,
 )
-from api.steps.subscriptions import MAX_ALERTS, compare, to_subscription
-from rules.doubts import find_parts_in_doubt, why_never_true
+from api.steps.subscriptions import MAX_ALERTS, compare, find_warnings, to_subscription
+from rules.doubts import why_never_true
 from rules.wanted import Wanted, WantedError, parse_wanted
 from runtime.rule_names import list_rule_names
 
@@ -49,7 +49,7 @@ _Name = Annotated[str, Path(description="Name of the subscription", examples=["b
 async def list_subscriptions(writer: WriterParameter) -> list[Subscription]:
     """Return the subscriptions of your token; all of them for the token of the settings."""
     rows = await writer.context.database.fetch("list_subscriptions", owner=owner_of(writer))
-    return [to_subscription(row) for row in rows]
+    return await asyncio.to_thread(lambda: [to_subscription(row) for row in rows])
 
 
 @router.post("", status_code=201, summary="Subscribe")
@@ -57,7 +57,7 @@ async def add_subscription(
     request: Request, writer: WriterParameter, new: NewSubscription, response: Response
 ) -> Subscription:
     """Deliver what is wanted from now on; who gets an alert gets its updates and retraction."""
-    wanted = await _parse(writer, new)
+    await _parse(writer, new)
     secret = new.secret and new.secret.get_secret_value()
     cone = new.cone
     most = writer.context.settings.max_subscriptions
@@ -78,8 +78,7 @@ async def add_subscription(
             else f"{writer.name} has {most} subscriptions already; delete one{_hint(new)}",
         )
     response.headers["Location"] = f"{request.url.path}/{new.name}"
-    made = await _get(writer, new.name)
-    return made.model_copy(update={"warnings": await _find_doubts(wanted)})
+    return await _get(writer, new.name)
 
 
 @router.post("/dry-run", summary="What a subscription would have got")
@@ -89,7 +88,8 @@ async def try_subscription(writer: WriterParameter, order: DryRunOrder) -> DryRu
     database = writer.context.database
     rows = await database.fetch("list_past_alert_events", days=order.days, limit=MAX_ALERTS + 1)
     found = await compare(wanted, rows, database, days=order.days)
-    return found.model_copy(update={"warnings": await _find_doubts(wanted)})
+    warnings = await asyncio.to_thread(find_warnings, order.rule)
+    return found.model_copy(update={"warnings": list(warnings)})
 
 
 @router.get("/{name}", summary="One subscription")
@@ -167,7 +167,7 @@ async def _get(writer: Writer, name: _Name) -> Subscription:
     )
     if not rows:
         raise not_found("subscription", name)
-    return to_subscription(rows[0])
+    return await asyncio.to_thread(to_subscription, rows[0])
 
 
 async def _parse(writer: Writer, given: WantedAlerts) -> Wanted:
@@ -205,12 +205,6 @@ async def _parse(writer: Writer, given: WantedAlerts) -> Wanted:
             there = ", ".join(sorted(known)[:20]) or "none"
             raise ProblemError(400, f"rule: no {kind} {unknown[0]!r}; there is {there}")
     return wanted
-
-
-async def _find_doubts(wanted: Wanted) -> list[str]:
-    if wanted.when is None:
-        return []
-    return await asyncio.to_thread(find_parts_in_doubt, wanted.when)
 
 
 def _to_utc(time: datetime) -> datetime:

@@ -141,9 +141,7 @@ class Subscription(Model):
     disabled_reason: str | None = Field(
         description="Why it is disabled: it costs too much, or refused too often; null: it is not"
     )
-    warnings: list[str] = Field(
-        [], description="Parts of its rule that are never or always true; told when it is made"
-    )
+    warnings: list[str] = Field([], description="Parts of its rule that are never or always true")
 
 
 class SubscriptionChange(Model):

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -12,13 +13,14 @@ from api.metrics import ALERTS_STREAMED
 from api.models.subscriptions import DryRun, SkyCone, Subscription
 from api.steps.alert_stream import to_event
 from api.storage.database import Database
-from rules.wanted import Wanted
+from rules.doubts import find_parts_in_doubt
+from rules.wanted import Wanted, WantedError, parse_wanted
 from runtime.errors import TransientError
 from runtime.postgres import UNAVAILABLE_ERRORS
 from runtime.references import match_references
 from schemas.event_json import event_from_json
 
-__all__ = ["MAX_ALERTS", "compare", "follow", "to_subscription"]
+__all__ = ["MAX_ALERTS", "compare", "find_warnings", "follow", "to_subscription"]
 
 MAX_ALERTS = 5000
 _NEWEST = 10
@@ -26,15 +28,30 @@ _BATCH = 200
 _POLL_S = 1.0
 _KEEP_ALIVE_POLLS = 15
 _CHECK_S = 15.0
+_RULES_REMEMBERED = 1000
 _DATABASE_ERRORS = (TransientError, *UNAVAILABLE_ERRORS, asyncpg.PostgresError)
 _CONE = ("ra", "dec", "radius_deg")
 
 
 def to_subscription(row: Mapping[str, Any]) -> Subscription:
-    """Return a subscription of a row."""
+    """Return a subscription of a row; a rule that is new may take a tenth of a second."""
     values = dict(row)
     cone = {name: values.pop(name) for name in _CONE}
-    return Subscription(**values, cone=None if cone["ra"] is None else SkyCone(**cone))
+    return Subscription(
+        **values,
+        cone=None if cone["ra"] is None else SkyCone(**cone),
+        warnings=list(find_warnings(values["rule"])),
+    )
+
+
+@lru_cache(_RULES_REMEMBERED)
+def find_warnings(rule: str) -> tuple[str, ...]:
+    """Return which parts of a rule are never or always true, or why it is none; none if empty."""
+    try:
+        when = parse_wanted(rule).when
+    except WantedError as error:
+        return (str(error),)
+    return () if when is None else tuple(find_parts_in_doubt(when))
 
 
 async def compare(

@@ -281,7 +281,8 @@ def test_stamps_of_a_subscription_are_shown_and_set_on_the_page(
 ) -> None:
     name = f"stamps-{uuid.uuid4().hex[:8]}"
     webhook = {"name": name, "channel": "webhook", "target": "https://robot.example.org/"}
-    for new in (webhook, {"name": f"{name}-topic", "channel": "kafka"}):
+    topic = {"name": f"{name}-topic", "channel": "kafka", "rule": "snr > 8 and not p_false > 1"}
+    for new in (webhook, topic):
         assert client.post("/subscriptions", json=new).status_code == 201
     who = json.dumps({"token": TOKEN, "name": "anna"})
     site.open("rules").run(f"sessionStorage.setItem('livetrap-token', {json.dumps(who)})")
@@ -290,6 +291,8 @@ def test_stamps_of_a_subscription_are_shown_and_set_on_the_page(
     said = "document.querySelector('[aria-label=Subscriptions] [role=status]').innerText"
     page.wait_for(f"{box} !== null")
     assert page.run(f"document.querySelector('[aria-label=\"Stamps for {name}-topic\"]') === null")
+    listed = "document.querySelector('[aria-label=Subscriptions] table').innerText"
+    assert page.run(f"{listed}.includes('`not p_false > 1.0` is always true')")
     for is_set, words in ((True, f"{name} gets stamps"), (False, f"{name} gets no stamps")):
         assert page.run(f"{box}.checked") is not is_set
         page.run(f"{box}.click()")

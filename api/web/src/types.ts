@@ -367,6 +367,7 @@ export interface Subscription {
   n_failures: number;
   failure_reason: string | null;
   disabled_reason: string | null;
+  warnings: string[];
 }
 
 /** api.models.subscriptions.DryRun */

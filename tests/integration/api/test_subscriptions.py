@@ -197,6 +197,19 @@ async def test_parts_of_a_rule_that_do_nothing_are_told(client: httpx.AsyncClien
     assert tried.json()["warnings"] == told, tried.text
     made = await client.post(PATH, json=new(**rule))
     assert made.json()["warnings"] == told, made.text
+    name = made.json()["name"]
+    assert (await client.get(f"{PATH}/{name}")).json()["warnings"] == told
+    listed = {each["name"]: each["warnings"] for each in (await client.get(PATH)).json()}
+    assert listed[name] == told
+
+
+async def test_a_rule_that_this_version_refuses_is_listed_with_the_reason(
+    client: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    name = (await client.post(PATH, json=new())).json()["name"]
+    await pool.execute("update subscription set rule = 'gone > 8' where name = $1", name)
+    (warning,) = (await client.get(f"{PATH}/{name}")).json()["warnings"]
+    assert "gone" in warning
 
 
 async def test_nobody_without_a_token_sees_or_makes_any(client: httpx.AsyncClient) -> None:

@@ -115,7 +115,7 @@ function SubscriptionRow({ of: each, onStamps }: { of: Subscription; onStamps: (
   return (
     <tr>
       <th scope="row">{each.name}</th>
-      <td class="name"><code>{each.rule || "all alerts"}</code></td>
+      <td class="name"><code>{each.rule || "all alerts"}</code>{each.warnings.length > 0 && <ul class="plain notice">{each.warnings.map((one) => <li key={one}>{one}</li>)}</ul>}</td>
       <td class="name">{each.channel} {each.target}</td>
       <td>{each.channel === "webhook" ? <input type="checkbox" checked={each.stamps} aria-label={`Stamps for ${each.name}`} onChange={(event) => onStamps(event.currentTarget.checked)} /> : "–"}</td>
       <td class="figure">{each.n_delivered}</td>
