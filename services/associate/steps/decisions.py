@@ -36,6 +36,7 @@ from services.associate.steps.look_back import (
     to_look_back_requests,
     to_look_back_rows,
 )
+from services.associate.steps.moving import describe_object
 from services.associate.steps.rows import FLAG_COLUMNS, FinalSources, to_source_rows
 from services.associate.steps.triggers import count_bands
 from sky.id_sets import is_in, unique_ids
@@ -217,8 +218,7 @@ def _to_waiting(
 def _to_reasons(first: FirstDecisions, builder: EventBuilder) -> dict[int, str]:
     """Return why the first events of sources are taken back that are a moving object."""
     return {
-        source_id: "a detection of the moving object "
-        f"{builder.to_notification(trigger).event.trig_id}"
+        source_id: describe_object(builder.to_notification(trigger).event)
         for trigger in first.new
         for source_id in sorted(first.tracks.members.get(trigger.source, ()))
     }

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from runtime.settings import AssociateSettings
-from schemas.messages import FloatArray, IntArray
+from schemas.messages import FloatArray, IntArray, SourceEvent
 from services.associate.models.catalogue import (
     NO_TRACKS,
     TRACK_DTYPE,
@@ -27,7 +27,14 @@ from services.associate.steps.triggers import (
 )
 from sky.geometry import tangent_offsets, to_unit_vectors
 
-__all__ = ["cite_members", "expect_moving", "find_moving", "moving_ids", "to_moving_triggers"]
+__all__ = [
+    "cite_members",
+    "describe_object",
+    "expect_moving",
+    "find_moving",
+    "moving_ids",
+    "to_moving_triggers",
+]
 
 # Detections of a moving object that say where it is expected; other detections of a timestep that
 # may belong to one, those of the highest S/N.
@@ -149,6 +156,20 @@ def to_moving_triggers(tracks: Tracks, firsts: Sequence[Trigger]) -> list[Trigge
         )
         for source, motion in sorted(tracks.begun.items())
     ]
+
+
+def describe_object(event: SourceEvent) -> str:
+    """Return what was detected, for those who take its detections for sources.
+
+    Parameters
+    ----------
+    event : SourceEvent
+        That tells the moving object.
+    """
+    return (
+        f"a detection of the moving object {event.trig_id}, at {event.ra:.4f} {event.dec:+.4f} "
+        f"deg on {event.time_start:%Y-%m-%dT%H:%M:%SZ}, which {event.note}"
+    )
 
 
 def cite_members(

@@ -47,7 +47,12 @@ async def test_a_mover_is_one_source_and_one_event(postgres_url: str) -> None:
         assert moving.direction_deg == pytest.approx(40.0, abs=2.0)
         assert moving.rate_err_arcsec_s is not None
         assert moving.note is not None
-        assert all(moving.trig_id in (event.note or "") for event in case.events[3:])
+        where = f"{moving.trig_id}, at {moving.ra:.4f} {moving.dec:+.4f} deg on 20"
+        for event in case.events[3:]:
+            assert event.note is not None
+            assert where in event.note
+            assert event.note.endswith(moving.note)
+            assert len(event.note) < 300
         announced = {event.trig_id for event in case.events[:2]}
         assert {event.trig_id for event in case.events[3:]} == announced
         assert moving.earlier_trig_ids == tuple(event.trig_id for event in case.events[1::-1])
