@@ -155,10 +155,14 @@ QUANTITIES: dict[str, Quantity] = {
     "stream": _text("stream", "name of the stream"),
     "telescope": _text("telescope", "name of the telescope, as TELESCOP of images has it"),
     "stokes": _text("stokes", "Stokes parameter or correlation of receivers", STOKES_NAMES),
-    "snr": _number("snr", "peak over local rms [-]"),
+    "snr": _number(
+        "snr",
+        "peak over local rms; it may be below 0 where it was measured at a known place, as of a "
+        "source that vanished or is taken back [-]",
+    ),
     "flux_peak_jy_beam": _number("flux_peak_jy_beam", "peak brightness [Jy/beam]"),
     "flux_int_jy": _number("flux_int_jy", "integrated flux density [Jy]"),
-    "rms_local_jy_beam": _number("rms_local_jy_beam", "local rms [Jy/beam]"),
+    "rms_local_jy_beam": _number("rms_local_jy_beam", "local rms [Jy/beam]", least=0.0),
     "limit_previous_jy_beam": _number(
         "limit_previous_jy_beam", "least peak that earlier images would have shown there [Jy/beam]"
     ),
