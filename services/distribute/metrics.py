@@ -1,5 +1,7 @@
 """Every metric of the distribute service."""
 
+from contextlib import suppress
+
 from prometheus_client import Counter, Gauge, Histogram
 
 __all__ = [
@@ -12,6 +14,7 @@ __all__ = [
     "SUBSCRIBERS",
     "VTP_DISCONNECTS",
     "VTP_PACKETS",
+    "forget_receiver",
 ]
 
 ALERTS = Counter(
@@ -51,3 +54,10 @@ VTP_DISCONNECTS = Counter(
 VTP_PACKETS = Counter(
     "livetrap_distribute_vtp_packets_total", "VOEvents written to VTP subscribers"
 )
+
+
+def forget_receiver(channel: str, name: str) -> None:
+    """Drop the counts of a receiver that is gone: anybody may make and delete subscriptions."""
+    for outcome in ("delivered", "failed", "refused"):
+        with suppress(KeyError):
+            DELIVERY_ATTEMPTS.remove(channel, name, outcome)

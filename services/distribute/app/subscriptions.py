@@ -13,7 +13,7 @@ from pydantic import HttpUrl, SecretStr, ValidationError
 
 from rules.wanted import Wanted, WantedError
 from runtime.background import BackgroundTasks
-from runtime.errors import TransientError
+from runtime.errors import FatalError, TransientError
 from runtime.in_flight import InFlight
 from runtime.kafka import create_producer
 from runtime.logging import get_logger
@@ -24,12 +24,13 @@ from schemas.topics import Topics
 from services.distribute.app.alert_topic import AlertTopic
 from services.distribute.app.channels import EMAIL_PICTURES_S, WEBHOOK_PICTURES_S
 from services.distribute.errors import DeliveryError
-from services.distribute.handlers.channel import DeliveryChannel
+from services.distribute.handlers.channel import DeliveryChannel, describe_defect
 from services.distribute.handlers.digest import Digest
 from services.distribute.handlers.replay import ReplayRun
 from services.distribute.handlers.stamp_pictures import StampPictures
 from services.distribute.handlers.subscription import SubscriptionFilter, parse_subscription
 from services.distribute.handlers.webhook import Webhook
+from services.distribute.metrics import forget_receiver
 from services.distribute.models import OutgoingAlert, Subscription
 from services.distribute.steps.replay_pace import ReplayPace
 from services.distribute.steps.subscription_budget import SubscriptionBudget
@@ -144,7 +145,7 @@ class SubscriptionRunner:
                 await self._end(running)
         for key, subscription in current.items():
             if key not in self._running:
-                await self._start(subscription)
+                await self._start_or_tell(subscription)
         self._versions = versions
         if await self._may_deliver():
             await self._start_replays()
@@ -204,13 +205,28 @@ class SubscriptionRunner:
         except TransientError as error:  # begun again behind the last alert
             get_logger().debug("replay_postponed", error=str(error))
 
-    async def _start(self, subscription: Subscription) -> None:
+    async def _start_or_tell(self, subscription: Subscription) -> None:
+        """Serve a subscription; tell its owner where that is not possible."""
+        name = subscription.name
         try:
-            # A thread leaves the event loop, which sends the alerts, its turns.
-            wanted = await run_in_thread(partial(parse_subscription, subscription))
-        except WantedError as error:  # a later version refuses what an earlier one took
-            get_logger().error("subscription_rejected", name=subscription.name, error=str(error))
+            await self._start(subscription)
+        except (FatalError, TransientError):
+            raise
+        except WantedError as error:
+            get_logger().error("subscription_rejected", name=name, error=str(error))
+            reason = f"this version refuses what an earlier one took: {error}"
+        except Exception as error:  # noqa: BLE001  (whatever it is: the others are served)
+            get_logger().exception("subscription_not_started", name=name)
+            reason = describe_defect(error)
+        else:
             return
+        await self._deliveries.count_failure(
+            DeliveryChannelName.SUBSCRIPTION, name, reason, max_failures=None
+        )
+
+    async def _start(self, subscription: Subscription) -> None:
+        # A thread leaves the event loop, which sends the alerts, its turns.
+        wanted = await run_in_thread(partial(parse_subscription, subscription))
         budget = SubscriptionBudget(
             ms_per_alert=self._settings.subscription_ms_per_alert,
             alerts_per_hour=self._settings.subscription_alerts_per_hour,
@@ -242,6 +258,7 @@ class SubscriptionRunner:
         del self._running[running.subscription.id]
         await self._background.end(running.task, *running.replays.values())
         await running.close()
+        forget_receiver(DeliveryChannelName.SUBSCRIPTION, running.subscription.name)
 
     def _build_receiver(
         self, subscription: Subscription

@@ -1,6 +1,7 @@
 """Deliver every alert to one receiver, in order, each until it is acknowledged."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,6 @@ from runtime.errors import (
     PipelineError,
     RejectedMessageError,
     TransientError,
-    describe_exception,
 )
 from runtime.in_flight import InFlight
 from runtime.kafka import InMessage
@@ -23,7 +23,7 @@ from services.distribute.models import OutgoingAlert, PendingDelivery
 from services.distribute.steps.refusal_counter import RefusalCounter
 from services.distribute.storage import DeliveryStore
 
-__all__ = ["DeliveryChannel"]
+__all__ = ["DeliveryChannel", "describe_defect"]
 
 _POLL_INTERVAL_S = 5.0
 _DISABLED_POLL_INTERVAL_S = 10.0
@@ -36,6 +36,8 @@ _LIMIT = 500
 _MAX_REASON_CHARS = 300
 # A receiver that is away is told by e-mail after four minutes, and about once a day from then on.
 _TOLD_AFTER_FAILURES, _TOLD_EVERY_FAILURES = 8, 144
+# One that comes and goes is told as seldom as this.
+_TOLD_INTERVAL_S = 3600.0
 
 
 class DeliveryChannel:
@@ -95,6 +97,10 @@ class DeliveryChannel:
         self._select = select
         self._wake = asyncio.Event()
         self._refusals = RefusalCounter()
+        # Whether this service failed, which no delivery has ended since.
+        self._has_defect = False
+        # When the operator was last told that it is away [s].
+        self._told_s = float("-inf")
 
     def wake(self) -> None:
         """Read the database at once: there is a new alert."""
@@ -119,12 +125,21 @@ class DeliveryChannel:
                 await self._wait_for_database(error)
             except FatalError:
                 raise
-            except Exception:  # noqa: BLE001  (whatever it is: the other channels must go on)
+            except Exception as error:  # noqa: BLE001  (whatever it is: the other channels must go on)
                 get_logger().exception(
                     "delivery_channel_failed", channel=self._channel, name=self._name
                 )
                 DELIVERY_ATTEMPTS.labels(self._channel, self._name, "failed").inc()
+                await self._note_defect(error)
                 await asyncio.sleep(_LONGEST_BACKOFF_S)
+
+    async def _note_defect(self, error: Exception) -> None:
+        """Let the owner of the receiver see that nothing is delivered, as far as possible."""
+        self._has_defect = True
+        with suppress(Exception):  # whatever it is: the log has the first one
+            await self._store.count_failure(
+                self._channel, self._name, describe_defect(error), max_failures=None
+            )
 
     async def _deliver_or_wait(self) -> None:
         """Deliver what is pending, or wait until something may be."""
@@ -152,6 +167,9 @@ class DeliveryChannel:
             await self._deliver_in_order(due, state.n_failures, pause_s)
         elif pending:
             await self._advance(pending, [])
+        elif self._has_defect:
+            await self._store.clear_failure(self._channel, self._name)
+            self._has_defect = False
         else:
             await self._is_woken_within(_POLL_INTERVAL_S)
 
@@ -159,6 +177,7 @@ class DeliveryChannel:
         self, due: list[PendingDelivery], n_failures: int, pause_s: float
     ) -> None:
         """Deliver until everything is delivered, an attempt fails or another process delivers."""
+        self._has_defect = False  # what comes of it is noted from here on
         while due and await self._may_deliver():
             if await self._skips_poison(due[0]):
                 del due[0]
@@ -221,7 +240,7 @@ class DeliveryChannel:
             get_logger().exception(
                 "delivery_crashed", channel=self._channel, name=self._name, ivorn=alerts[0].ivorn
             )
-            raise RefusedError(describe_exception(error)) from error
+            raise RefusedError(describe_defect(error)) from error
 
     def _place_of(self, pending: PendingDelivery) -> InMessage:
         """Return a delivery as if it were a message: its row is its offset."""
@@ -275,13 +294,20 @@ class DeliveryChannel:
         """Log and count a failed attempt, and wait: the longer, the more there were."""
         self._log_failure(reason)
         await self._store.count_failure(self._channel, self._name, reason, max_failures=None)
-        if n_failures + 1 == _TOLD_AFTER_FAILURES or (n_failures + 1) % _TOLD_EVERY_FAILURES == 0:
+        if self._is_news(n_failures + 1):
+            self._told_s = time.monotonic()
             await self._tell_operator(
                 "does not answer",
                 f"{n_failures + 1} attempts in a row have failed, the last one with:\n{reason}\n\n"
                 "Alerts wait for it; it is tried again every ten minutes at least.",
             )
         await _back_off(n_failures, _LONGEST_FAILURE_BACKOFF_S)
+
+    def _is_news(self, n_failures: int) -> bool:
+        """Return whether the operator is told of failures in a row; not of each of many rows."""
+        if n_failures != _TOLD_AFTER_FAILURES:
+            return n_failures % _TOLD_EVERY_FAILURES == 0
+        return time.monotonic() - self._told_s >= _TOLD_INTERVAL_S
 
     async def _handle_refusal(self, reason: str, n_failures: int, *, is_counted: bool) -> None:
         """Log a refusal, disable the channel if there were too many, and wait."""
@@ -331,6 +357,14 @@ class DeliveryChannel:
         get_logger().warning(
             "delivery_failed", channel=self._channel, name=self._name, reason=reason
         )
+
+
+def describe_defect(error: Exception) -> str:
+    """Return what the owner of a receiver is told of an exception that nobody expected.
+
+    What the exception says may have something of others in it: it is for the log of the operator.
+    """
+    return f"{type(error).__name__} in this service; the log of the operator says more"
 
 
 def _to_reason(error: DeliveryError) -> str:

@@ -139,6 +139,11 @@ class DeliveryStore:
                 )
             )
 
+    async def clear_failure(self, channel: DeliveryChannelName, name: str) -> None:
+        """Note that a subscriber can be delivered to again, unless it is disabled."""
+        async with lend_connection(self._pool) as connection:
+            await _QUERIES.execute(connection, "clear_failure", channel=channel, name=name)
+
 
 def _to_pending_delivery(row: asyncpg.Record) -> PendingDelivery:
     alert = OutgoingAlert(row["ivorn"], row["voevent"], row["notice"].encode())

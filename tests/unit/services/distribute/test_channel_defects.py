@@ -41,6 +41,7 @@ class ChannelRows:
         self.skipped: list[int] = []
         self.n_failures = 0
         self.breaks = breaks or {}
+        self.reasons: list[str] = []
 
     def _step(self, name: str) -> None:
         if name in self.breaks:
@@ -66,8 +67,13 @@ class ChannelRows:
         self.done = until_id
         self.skipped += [row for row, has in values["is_acknowledged"].items() if not has]
 
-    async def count_failure(self, *_: object, max_failures: int | None, **__: object) -> bool:
+    async def clear_failure(self, *_: object) -> None:
+        self._step("clear_failure")
+        self.reasons.append("")
+
+    async def count_failure(self, *given: object, max_failures: int | None, **__: object) -> bool:
         self._step("count_failure")
+        self.reasons.append(str(given[-1]))
         self.n_failures += 1
         return self.n_failures == max_failures
 
@@ -137,6 +143,71 @@ async def test_a_missing_migration_ends_a_channel() -> None:
     store = ChannelRows({"ensure_subscriber": Breaking(FatalError("migrate"))})
     with pytest.raises(FatalError, match="migrate"):
         await build_channel(store, lambda _: None).run()
+
+
+@pytest.mark.parametrize("done", [0, 3])
+@pytest.mark.parametrize("step", ["ensure_subscriber", "list_pending_deliveries", "advance"])
+@pytest.mark.parametrize("error", DEFECTS, ids=named)
+async def test_the_owner_sees_a_failure_of_this_service_until_it_is_over(
+    step: str, error: Exception, done: int
+) -> None:
+    if (step, done) == ("advance", 3):
+        return  # nothing is pending
+    store = ChannelRows({step: Breaking(error, times=2)})
+    store.done = done
+
+    async def deliver(alerts: list[OutgoingAlert]) -> list[OutgoingAlert]:
+        return alerts
+
+    async with running(build_channel(store, deliver).run()):
+        await until(lambda: len(store.reasons) >= 2 and store.done == 3)
+        if done == 3:
+            await until(lambda: len(store.reasons) == 3)
+    told = f"{type(error).__name__} in this service; the log of the operator says more"
+    assert store.reasons == [told, told] + [""] * (done == 3)
+
+
+async def test_what_an_exception_says_is_not_told_to_the_owner() -> None:
+    store = ChannelRows()
+
+    async def deliver(_: list[OutgoingAlert]) -> list[OutgoingAlert]:
+        raise UnicodeEncodeError("ascii", "hush\u00fc", 4, 5, "hush")
+
+    async with running(build_channel(store, deliver).run()):
+        await until(lambda: len(store.reasons) >= 2)
+    assert all("UnicodeEncodeError" in each for each in store.reasons)
+    assert "hush" not in "".join(store.reasons)
+
+
+@pytest.mark.parametrize("n_away", [8, 9])
+async def test_a_receiver_that_comes_and_goes_is_told_once(n_away: int) -> None:
+    messages: list[str] = []
+    n_attempts = 0
+
+    class Endless(ChannelRows):
+        async def list_pending_deliveries(self, *_: object, **__: object) -> list[PendingDelivery]:
+            alert = OutgoingAlert(ivorn(self.done), b"<VOEvent/>", b"{}")
+            return [PendingDelivery(self.done + 1, is_old=False, alert=alert)]
+
+        async def advance(self, *given: Any, **values: Any) -> None:
+            await super().advance(*given, **values)
+            self.n_failures = 0
+
+    store = Endless()
+
+    async def tell(subject: str, _: str) -> None:
+        messages.append(subject)
+
+    async def deliver(alerts: list[OutgoingAlert]) -> list[OutgoingAlert]:
+        nonlocal n_attempts
+        n_attempts += 1
+        if n_attempts % (n_away + 1):
+            raise DeliveryError("no route")
+        return alerts
+
+    async with running(build_channel(store, deliver, tell).run()):
+        await until(lambda: store.done >= 10)
+    assert messages == ["webhook robot does not answer"]
 
 
 @pytest.mark.parametrize("mail_error", [None, DeliveryError("no mail server")])
