@@ -7,6 +7,9 @@ from runtime.errors import SettingsError
 
 __all__ = ["create_listener", "format_address", "party_of", "site_of"]
 
+# What a peer has not acknowledged by then is given up: one that vanished without a word, or that
+# reads nothing, would keep its place for a quarter of an hour.
+_UNACKNOWLEDGED_S = 120
 _IPV6_PREFIX_BITS = 64
 # What one customer of a provider may have (RFC 6177).
 _IPV6_SITE_BITS = 48
@@ -33,7 +36,7 @@ def create_listener(host: str, port: int, *, settings: str, backlog: int = 512) 
     """
     try:
         family = _family(host, port)
-        return socket.create_server(
+        listener = socket.create_server(
             (host, port),
             family=family,
             backlog=backlog,
@@ -43,6 +46,9 @@ def create_listener(host: str, port: int, *, settings: str, backlog: int = 512) 
         raise SettingsError(
             f"cannot listen on {format_address(host, port)}: {error}; free it or change {settings}"
         ) from error
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # the sockets of connections inherit it (Linux)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * _UNACKNOWLEDGED_S)
+    return listener
 
 
 def format_address(host: str, port: int) -> str:
@@ -67,8 +73,13 @@ def party_of(host: str) -> str:
     return str(ipaddress.ip_network((address, _IPV6_PREFIX_BITS), strict=False))
 
 
-def site_of(party: str) -> str:
-    """Return the /48 in which the /64 of `party_of` is; of others, the same as it is given."""
+def site_of(host: str) -> str:
+    """Return the /48 of an IPv6 address, which may be one customer's; else as `party_of`.
+
+    Where those that ask share what there is in turns, each site has one: 65 536 networks of one
+    customer would have all the turns.
+    """
+    party = party_of(host)
     if not party.endswith(f"/{_IPV6_PREFIX_BITS}"):
         return party
     return str(ipaddress.ip_network(party).supernet(new_prefix=_IPV6_SITE_BITS))

@@ -8,7 +8,8 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.metrics import CONNECTIONS_ENDED
-from runtime.listening import party_of
+from runtime.listening import party_of, site_of
+from runtime.places import SITE_SHARE
 from runtime.settings import ApiSettings
 
 __all__ = ["limited_protocol"]
@@ -67,7 +68,8 @@ class _LimitedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
-        self._party: str | None = None
+        # Where it is counted, and how many may be.
+        self._counted: dict[str, int] = {}
         self._n_head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -75,9 +77,9 @@ class _LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         host = self.client[0] if self.client else ""
         if host not in self._proxies:
-            self._party = party_of(host)
-            self._n_open[self._party] += 1
-            if self._n_open[self._party] > self._max_per_host:
+            self._counted = _limits_of(host, self._max_per_host)
+            self._n_open.update(self._counted.keys())
+            if any(self._n_open[key] > most for key, most in self._counted.items()):
                 self._end(
                     503,
                     "too_many",
@@ -89,10 +91,10 @@ class _LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_waiting()
-        if self._party is not None:
-            self._n_open[self._party] -= 1
-            if not self._n_open[self._party]:
-                del self._n_open[self._party]
+        for key in self._counted:
+            self._n_open[key] -= 1
+            if not self._n_open[key]:
+                del self._n_open[key]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -168,6 +170,11 @@ class _LimitedProtocol(HttpToolsProtocol):
         if self.cycle.scope is self.scope:
             return not self.cycle.response_started
         return self.cycle.response_complete
+
+
+def _limits_of(host: str, most: int) -> dict[str, int]:
+    """Return how many connections an address may have, and its customer with all networks."""
+    return {site_of(host): SITE_SHARE * most} | {party_of(host): most}
 
 
 def _to_message(status: int, detail: str) -> bytes:

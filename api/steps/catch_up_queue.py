@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
-from runtime.listening import party_of
+from runtime.listening import site_of
 
 __all__ = ["CatchUpQueue"]
 
@@ -30,6 +30,6 @@ class CatchUpQueue:
     @asynccontextmanager
     async def turn(self, host: str) -> AsyncIterator[None]:
         """Wait for a turn of an address, and keep it while this block runs."""
-        lock = self._of_party.setdefault(party_of(host), asyncio.Lock())
+        lock = self._of_party.setdefault(site_of(host), asyncio.Lock())
         async with lock, self._all:
             yield

@@ -1,11 +1,10 @@
 """How many alert streams may be open, in all and for one address."""
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from api.errors import ProblemError
-from runtime.listening import party_of
+from runtime.places import Places
 
 __all__ = ["StreamLimiter"]
 
@@ -24,7 +23,7 @@ class StreamLimiter:
     def __init__(self, *, total: int, per_host: int) -> None:
         self._total = total
         self._per_host = per_host
-        self._open: Counter[str] = Counter()
+        self._places = Places(total=total, per_host=per_host)
 
     @contextmanager
     def admit(self, host: str) -> Iterator[None]:
@@ -35,17 +34,18 @@ class StreamLimiter:
         ProblemError
             503 if there are too many.
         """
-        party = party_of(host)
-        if self._open[party] >= self._per_host:
-            raise ProblemError(
-                503, f"your address has {self._per_host} alert streams open; close one, try again"
-            )
-        if self._open.total() >= self._total:
-            raise ProblemError(503, f"{self._total} alert streams are open; try again later")
-        self._open[party] += 1
+        if not self._places.has_room_for(host):
+            raise ProblemError(503, self._why_not())
+        self._places.take(host)
         try:
             yield
         finally:
-            self._open[party] -= 1
-            if not self._open[party]:
-                del self._open[party]
+            self._places.give_back(host)
+
+    def _why_not(self) -> str:
+        if self._places.is_full:
+            return f"{self._total} alert streams are open; try again later"
+        return (
+            "your address has as many alert streams open as it may, at most "
+            f"{self._per_host}, fewer while many are open; close one, try again"
+        )

@@ -17,7 +17,7 @@ from api.steps.uws import ENDED, Job
 from api.storage.database import Database
 from api.storage.retained_images import Retention
 from runtime.errors import TransientError
-from runtime.listening import party_of
+from runtime.listening import site_of
 from runtime.logging import get_logger
 from runtime.postgres import UNAVAILABLE_ERRORS
 
@@ -90,7 +90,7 @@ class TapJobs:
             "insert_tap_job",
             actor=None,
             job_id=secrets.token_urlsafe(16),
-            client=party_of(client),
+            client=site_of(client),
             run_id=next(iter(parameters.get("RUNID", ())), None),
             parameters=orjson.dumps(parameters).decode(),
             base_url=base_url,

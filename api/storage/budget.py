@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from api.errors import ProblemError
 from api.metrics import QUESTIONS_REFUSED
-from runtime.listening import party_of
+from runtime.listening import site_of
 
 __all__ = ["ClientBudget"]
 
@@ -51,7 +51,7 @@ class ClientBudget:
         ProblemError
             503 if it has too many questions, or none of them ends in time.
         """
-        party = party_of(host)
+        party = site_of(host)
         if self._asked[party] >= self._running + self._waiting:
             raise self._refuse()
         self._asked[party] += 1

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from runtime.background import keep_running
-from runtime.listening import party_of
+from runtime.listening import site_of
 from runtime.logging import get_logger
 from services.distribute.errors import TransportError
 from services.distribute.handlers.filter_process import FilterProcess
@@ -108,7 +108,7 @@ class FilterPool:
             ]
         async with self._has_job:
             queue = self._proven if job.filters in self._fast else self._new
-            queue.add(party_of(host), job)
+            queue.add(site_of(host), job)
             self._has_job.notify_all()
         return await job.outcome
 

@@ -1,6 +1,6 @@
 """Rate limits on what subscribers send: for each address and in total."""
 
-from runtime.listening import party_of
+from runtime.listening import site_of
 
 __all__ = ["ReadBudget"]
 
@@ -37,7 +37,7 @@ class ReadBudget:
 
     def spend(self, host: str, units: float, now_s: float) -> float:
         """Book work and return how long to wait before the next [s]."""
-        party = party_of(host)
+        party = site_of(host)
         earliest_s = now_s - self._burst_s
         paid_s = max(self._paid_s.get(party, earliest_s), earliest_s)
         self._paid_s[party] = paid_s + units / self._rate(now_s)
@@ -45,7 +45,7 @@ class ReadBudget:
 
     def refund(self, host: str, units: float) -> None:
         """Give back what was spent on something that is welcome, such as an acknowledgement."""
-        party = party_of(host)
+        party = site_of(host)
         if party in self._paid_s:
             self._paid_s[party] -= units / self._per_host
 
