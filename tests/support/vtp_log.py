@@ -16,6 +16,7 @@ class MemoryDeliveryStore:
     def __init__(self) -> None:
         self.recorded: list[Delivery] = []
         self.unacknowledged: list[tuple[str, bytes]] = []
+        self.names: set[str] = set()
         self.is_away = False
         self.unstorable = ""
 
@@ -25,8 +26,13 @@ class MemoryDeliveryStore:
             raise RejectedMessageError("unstorable", "PostgreSQL refuses it")
         self.recorded += deliveries
 
-    async def ensure_subscriber(self, _channel: str, _name: str) -> SubscriberState:
+    async def touch_subscribers(self, names: Sequence[str]) -> set[str]:
         self._fail_if_away()
+        return self.names & set(names)
+
+    async def ensure_subscriber(self, _channel: str, name: str) -> SubscriberState:
+        self._fail_if_away()
+        self.names.add(name)
         return SubscriberState(0, 0, None)
 
     async def list_unacknowledged(

@@ -40,6 +40,7 @@ from services.distribute.handlers.alerts import AlertHandler
 from services.distribute.handlers.channel import DeliveryChannel
 from services.distribute.handlers.delivery_log import DeliveryLog
 from services.distribute.handlers.delivery_retention import keep_deliveries
+from services.distribute.handlers.name_retention import keep_names
 from services.distribute.handlers.relay import SubmissionRelay
 from services.distribute.handlers.unused_topics import UnusedTopics
 from services.distribute.handlers.vtp import VtpServer
@@ -134,6 +135,7 @@ class _Service:
             reader.start()
             stack.callback(reader.stop)
             self._delete_old_deliveries(pool, stack)
+            self._forget_names(pool, vtp, stack)
             self._delete_unused_topics(pool, lock, stack)
             parts = (
                 log.run(), check.run(), alerts.run(), self._send_dead_letters(),
@@ -187,6 +189,11 @@ class _Service:
             24 * settings.delivery_retention_days,
         )
         work = keep_deliveries(DeliveryStore(pool), timedelta(hours=repeated_hours))
+        self._run_in_background(work, stack)
+
+    def _forget_names(self, pool: asyncpg.Pool, vtp: VtpServer, stack: AsyncExitStack) -> None:
+        repeated = timedelta(hours=self._settings.vtp.replay_hours)
+        work = keep_names(DeliveryStore(pool), vtp.list_names, repeated=repeated)
         self._run_in_background(work, stack)
 
     def _delete_unused_topics(

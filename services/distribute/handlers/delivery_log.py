@@ -1,6 +1,7 @@
 """What VTP subscribers were sent and acknowledged, written to the database in the background."""
 
 import asyncio
+import time
 from collections import deque
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from runtime.logging import get_logger
 from schemas.delivery_channels import DeliveryChannelName
 from services.distribute.metrics import DELIVERY_LOG_LENGTH, SENT_RECORDS_DROPPED
 from services.distribute.models import Delivery
+from services.distribute.steps.new_names import NewNames
 from services.distribute.storage import DeliveryStore
 
 __all__ = ["DeliveryLog"]
@@ -51,6 +53,7 @@ class DeliveryLog:
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._writing = asyncio.Lock()
+        self._new_names = NewNames()
 
     def record_sent(self, ivorn: str, subscriber: str) -> None:
         """Record that an alert was sent to a subscriber; never waits."""
@@ -67,7 +70,7 @@ class DeliveryLog:
     async def find_unacknowledged(self, subscriber: str) -> list[tuple[str, bytes]]:
         """Return ivorn and packet of the alerts that a returning subscriber has not acknowledged.
 
-        A new subscriber has missed nothing.
+        A new subscriber has missed nothing. One that may not have its new name is not remembered.
 
         Raises
         ------
@@ -75,12 +78,22 @@ class DeliveryLog:
             If the database is away.
         """
         await self._write()
-        await self._store.ensure_subscriber(_CHANNEL, subscriber)
-        if not self._max_age:
+        if not await self._remember(subscriber) or not self._max_age:
             return []
         return await self._store.list_unacknowledged(
             _CHANNEL, subscriber, max_age=self._max_age, limit=self._limit
         )
+
+    async def _remember(self, subscriber: str) -> bool:
+        """Note that a subscriber is here; return whether it is remembered."""
+        if await self._store.touch_subscribers([subscriber]):
+            return True
+        _, is_of_anybody, host = subscriber.rpartition("@")
+        if is_of_anybody and not self._new_names.admit(host, time.monotonic()):
+            get_logger().info("new_name_not_remembered", subscriber=subscriber)
+            return False
+        await self._store.ensure_subscriber(_CHANNEL, subscriber)
+        return True
 
     async def run(self) -> NoReturn:
         """Write until the task is cancelled."""

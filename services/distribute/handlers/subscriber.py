@@ -189,6 +189,11 @@ class Subscriber:
             self._ending.set_result(reason)
 
     @property
+    def name(self) -> str:
+        """Under which what it missed is kept; empty: nothing is."""
+        return self._name
+
+    @property
     def silent_since_s(self) -> float | None:
         """When it connected, of the clock of the event loop [s]; None if it has said anything."""
         return None if self._has_spoken else self._last_message_s

@@ -105,6 +105,10 @@ class VtpServer:
         """Connections now."""
         return len(self._subscribers)
 
+    def list_names(self) -> list[str]:
+        """Return the names of the subscribers that have one."""
+        return [each.name for each in self._subscribers if each.name]
+
     def broadcast(self, ivorn: str, packet: bytes) -> int:
         """Queue an alert for every subscriber and return their number; never waits."""
         return self._offer(VtpDocument(frame(packet), is_event=True, ivorn=ivorn))

@@ -65,6 +65,27 @@ class DeliveryStore:
                 )
         return SubscriberState(**row)
 
+    async def touch_subscribers(self, names: Sequence[str]) -> set[str]:
+        """Note that VTP subscribers are connected; return those that are known."""
+        async with lend_connection(self._pool) as connection:
+            rows = await _QUERIES.fetch(connection, "touch_subscribers", name=list(names))
+        return {row["name"] for row in rows}
+
+    async def forget_subscribers(self, *, max_age: timedelta, max_names: int) -> None:
+        """Delete VTP subscribers whose name anybody may choose.
+
+        Parameters
+        ----------
+        max_age : timedelta
+            Those that were not seen for so long.
+        max_names : int
+            Most that are kept, those that were known for the longest time.
+        """
+        async with lend_connection(self._pool) as connection:
+            await _QUERIES.execute(
+                connection, "forget_subscribers", max_age=max_age, max_names=max_names
+            )
+
     async def list_unacknowledged(
         self, channel: DeliveryChannelName, name: str, *, max_age: timedelta, limit: int
     ) -> list[tuple[str, bytes]]:
