@@ -79,6 +79,10 @@ class Digest:
     async def _send_or_fail(self, message: EmailMessage) -> None:
         try:
             await self._run_in_thread(lambda: self._send(message))
+        except UnicodeError:
+            raise DeliveryError("name, password or address of the mail is not ASCII") from None
+        except smtplib.SMTPAuthenticationError as error:  # some servers repeat what they got
+            raise DeliveryError(f"the mail server refuses the login: {error.smtp_code}") from None
         except (OSError, smtplib.SMTPException) as error:
             raise DeliveryError(repr(error)) from error
 
