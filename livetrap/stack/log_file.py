@@ -58,7 +58,8 @@ class LossyLogFile:
         """Return the file, a new one if it has grown too long."""
         if self._file is not None and self._file.tell() >= self._max_bytes:
             self.close()
-            self._rotate()
+            with suppress(OSError):  # rather a long file than none
+                self._rotate()
         if self._file is None:
             # Without a buffer: what a full disk refuses is not tried again at the next line.
             self._file = self._path.open("ab", buffering=0)
