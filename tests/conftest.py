@@ -17,6 +17,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest  # noqa: E402  (what is imported from here on is cached)
 
+from tests.support import run_addresses  # noqa: E402
 from tests.support.default_ports import default_ports_taken  # noqa: E402
 from tests.support.examples import register_profiles  # noqa: E402
 from tests.support.file_order import in_order  # noqa: E402
@@ -45,6 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """End as with Ctrl-C when asked to stop: servers and folders go, too."""
+    if worker := getattr(config, "workerinput", None):
+        os.environ[run_addresses.SERVERS] = worker["servers"]
     if has_tests_run(config):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         ports = ExitStack()
@@ -130,27 +133,21 @@ def plain_tracebacks() -> None:
         configure(processors=[*others, ConsoleRenderer(exception_formatter=plain_traceback)])
 
 
-def controller_of(config: pytest.Config) -> str | None:
-    """Return where a worker of a parallel run asks for servers."""
-    worker: dict[str, str] = getattr(config, "workerinput", {})
-    return worker.get("servers")
-
-
 @pytest.fixture(scope="session")
-def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
+def kafka_bootstrap() -> Iterator[str]:
     """Address of the test run's Kafka; topics are the test's own business."""
     from tests.support.shared_servers import server_of_run
 
-    with server_of_run("kafka", controller=controller_of(request.config)) as address:
+    with server_of_run("kafka") as address:
         yield address
 
 
 @pytest.fixture(scope="session")
-def postgres_server_url(request: pytest.FixtureRequest) -> Iterator[str]:
+def postgres_server_url() -> Iterator[str]:
     """Address of the database that others are cloned from; it takes no connections."""
     from tests.support.shared_servers import server_of_run
 
-    with server_of_run("postgres", controller=controller_of(request.config)) as url:
+    with server_of_run("postgres") as url:
         yield url
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from tests.support.browser_process import CHROMIUM, open_tab
+from tests.support.shared_servers import browser_of_run
 
 __all__ = ["CHROMIUM", "Page", "open_page"]
 
@@ -152,7 +153,7 @@ class Page:
 def open_page() -> Iterator[Page]:
     """Open a tab without cookies or stored data of others; close it afterwards."""
     with (
-        open_tab() as address,
+        open_tab(browser_of_run()) as address,
         connect(address, max_size=None, max_queue=None, ping_interval=None) as connection,
     ):
         yield Page(connection)

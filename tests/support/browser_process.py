@@ -1,6 +1,5 @@
-"""The Chromium of a test process: started when a page is first wanted, stopped at the end."""
+"""The Chromium of a test run: one for all its workers, started when a page is first wanted."""
 
-import atexit
 import json
 import shutil
 import signal
@@ -9,18 +8,21 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.sync.client import connect
 
 from livetrap.stack.child import bind_to_parent
+from livetrap.stack.ports import is_listening
 from tests.support.browser_profiles import PREFIX
 
-__all__ = ["CHROMIUM", "open_tab"]
+__all__ = ["CHROMIUM", "browser_server", "is_browser_lost", "open_tab"]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+# The shell has no windows, menus and accounts to keep: it takes less CPU time for the same pages.
+_PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser")
+CHROMIUM = next(filter(None, map(shutil.which, _PROGRAMS)), None)
 _START_S = 60.0
 _OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
@@ -30,77 +32,71 @@ _OPTIONS = (
     "--disable-features=SpareRendererForSitePerProcess,WebUIOmniboxPopup,WebUIOmniboxAimPopup",
     "--renderer-process-limit=1", "--disable-field-trial-config",
     "--disable-background-networking", "--disable-component-update", "--disable-extensions",
+    # Each page of each worker is one that its reader looks at.
+    "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding",
+    "--disable-background-timer-throttling",
 )  # fmt: skip
 
 
-class _Browser:
-    """A browser with a fresh profile that runs from the start on."""
-
-    def __init__(self) -> None:
-        assert CHROMIUM is not None
-        self._profile = Path(tempfile.mkdtemp(prefix=PREFIX))
-        command = [CHROMIUM, *_OPTIONS, f"--user-data-dir={self._profile}", "about:blank"]
-        self._process = subprocess.Popen(
-            bind_to_parent(command, death_signal=signal.SIGTERM),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        atexit.register(self.stop)
-        port, path = self._wait_for_address()
-        self.address = f"ws://127.0.0.1:{port}"
-        self._path = path
-
-    def _wait_for_address(self) -> tuple[str, str]:
-        """Return the port and the path of the browser's debugging address once it is written."""
-        file = self._profile / "DevToolsActivePort"
-        deadline_s = time.monotonic() + _START_S
-        while time.monotonic() < deadline_s:
-            if file.exists() and len(lines := file.read_text().split()) == 2:
-                return lines[0], lines[1]
-            time.sleep(0.05)
-        raise AssertionError("Chromium did not open its debugging port")
-
-    def call(self, method: str, **parameters: str | bool) -> dict[str, Any]:
-        """Return the result of a method of the browser's own."""
-        with connect(f"{self.address}{self._path}", max_size=None) as connection:
-            connection.send(json.dumps({"id": 1, "method": method, "params": parameters}))
-            while True:
-                message = json.loads(connection.recv(timeout=90))
-                if message.get("id") == 1:
-                    assert "error" not in message, message
-                    return dict(message["result"])
-
-    def is_running(self) -> bool:
-        return self._process.poll() is None
-
-    def stop(self) -> None:
-        """End it, and delete its profile."""
-        self._process.terminate()
+@contextmanager
+def browser_server() -> Iterator[str]:
+    """Start a browser with a fresh profile; give its debugging address, and stop it after."""
+    assert CHROMIUM is not None
+    profile = Path(tempfile.mkdtemp(prefix=PREFIX))
+    command = [CHROMIUM, *_OPTIONS, f"--user-data-dir={profile}", "about:blank"]
+    process = subprocess.Popen(
+        bind_to_parent(command, death_signal=signal.SIGTERM),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield _wait_for_address(profile)
+    finally:
+        process.terminate()
         try:
-            self._process.wait(timeout=60)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        shutil.rmtree(self._profile, ignore_errors=True)
+            process.kill()
+            process.wait()
+        shutil.rmtree(profile, ignore_errors=True)
+
+
+def is_browser_lost(address: str) -> bool:
+    """Return whether nobody listens at a debugging address any more."""
+    return not is_listening(urlsplit(address).port or 0)
 
 
 @contextmanager
-def open_tab() -> Iterator[str]:
+def open_tab(browser: str) -> Iterator[str]:
     """Give the debugging address of a new tab that shares nothing with others; close it after.
 
     Starting a browser takes a second of processor time, and a tab a tenth of it.
     """
-    if not _browser().is_running():
-        _browser.cache_clear()
-    browser = _browser()
-    context = browser.call("Target.createBrowserContext")["browserContextId"]
+    context = _call(browser, "Target.createBrowserContext")["browserContextId"]
     try:
-        tab = browser.call("Target.createTarget", url="about:blank", browserContextId=context)
-        yield f"{browser.address}/devtools/page/{tab['targetId']}"
+        tab = _call(browser, "Target.createTarget", url="about:blank", browserContextId=context)
+        yield f"ws://{urlsplit(browser).netloc}/devtools/page/{tab['targetId']}"
     finally:
-        browser.call("Target.disposeBrowserContext", browserContextId=context)
+        _call(browser, "Target.disposeBrowserContext", browserContextId=context)
 
 
-@lru_cache(maxsize=1)
-def _browser() -> _Browser:
-    return _Browser()
+def _wait_for_address(profile: Path) -> str:
+    """Return the browser's debugging address once its port and path are written."""
+    file = profile / "DevToolsActivePort"
+    deadline_s = time.monotonic() + _START_S
+    while time.monotonic() < deadline_s:
+        if file.exists() and len(lines := file.read_text().split()) == 2:
+            return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
+        time.sleep(0.05)
+    raise AssertionError("Chromium did not open its debugging port")
+
+
+def _call(browser: str, method: str, **parameters: str | bool) -> dict[str, Any]:
+    """Return the result of a method of the browser's own."""
+    with connect(browser, max_size=None) as connection:
+        connection.send(json.dumps({"id": 1, "method": method, "params": parameters}))
+        while True:
+            message = json.loads(connection.recv(timeout=90))
+            if message.get("id") == 1:
+                assert "error" not in message, message
+                return dict(message["result"])

@@ -27,10 +27,10 @@ from pathlib import Path
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
+from tests.support import run_addresses
 from tests.support.fork_server import ask, listen, serve, wait_until_asked
 
 __all__ = [
-    "OF_RUN",
     "STACK",
     "ForkedProcess",
     "ModuleProcess",
@@ -67,8 +67,6 @@ _PLACES = (_ANY, STACK, *_APPS)
 _REPOSITORY = Path(__file__).parents[2]
 _LONGEST_ANSWER_BYTES = 32
 _END_TIMEOUT_S = 60.0
-# Of the environment: where all workers of a run ask.
-OF_RUN = "TESTS_FORK_SERVICES_AT"
 _LOST = 255  # who forked it has been killed, and took its exit code along
 
 
@@ -207,7 +205,7 @@ def _hang_up(running: set[socket.socket]) -> None:
 
 def _address() -> str:
     """Return how the places of all workers of a run begin, else those of this process."""
-    return os.environ.get(OF_RUN) or str(_own_server())
+    return os.environ.get(run_addresses.SERVICES) or str(_own_server())
 
 
 @contextmanager

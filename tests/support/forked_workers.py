@@ -16,10 +16,9 @@ from pathlib import Path
 import execnet
 import pytest
 
-from tests.support import worker_client
+from tests.support import run_addresses, worker_client
 from tests.support.fork_server import Request, listen, serve
 from tests.support.forked import (
-    OF_RUN,
     can_fork,
     listen_for_services,
     serve_services,
@@ -74,7 +73,7 @@ def serve_workers(of_workers: int, *of_services: int) -> None:
         os._exit(0)
     for each in of_services:
         os.close(each)
-    os.environ[OF_RUN], *arguments = sys.argv[1:]
+    os.environ[run_addresses.SERVICES], *arguments = sys.argv[1:]
     _import_tests(arguments)
     if request := serve(socket.socket(fileno=of_workers), lifeline=0):
         _become_worker(request)

@@ -1,19 +1,25 @@
-"""One Kafka and one PostgreSQL for all workers of a parallel run (``pytest -n 2``)."""
+"""One Kafka, PostgreSQL and browser for all workers of a parallel run (``pytest -n 2``)."""
 
+import atexit
 import contextlib
+import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
 
+from tests.support import run_addresses
+from tests.support.browser_process import browser_server, is_browser_lost
 from tests.support.stack import kafka_server, postgres_server
 
-__all__ = ["SharedServers", "server_of_run"]
+__all__ = ["SharedServers", "browser_of_run", "server_of_run"]
 
-_STARTERS = {"kafka": kafka_server, "postgres": postgres_server}
+_BROWSER = "browser"
+_STARTERS = {"kafka": kafka_server, "postgres": postgres_server, _BROWSER: browser_server}
 _STOP = "stop"
 
 
@@ -49,7 +55,9 @@ class SharedServers:
                     if name == _STOP:
                         return
                     try:
-                        if name not in addresses:
+                        if name not in addresses or (
+                            name == _BROWSER and is_browser_lost(addresses[name])
+                        ):
                             addresses[name] = running.enter_context(_STARTERS[name]())
                     except Exception as error:  # noqa: BLE001  (the worker raises it)
                         worker.send(RuntimeError(f"{name} of the tests: {error!r}"))
@@ -58,23 +66,41 @@ class SharedServers:
 
 
 @contextmanager
-def server_of_run(name: str, *, controller: str | None) -> Iterator[str]:
+def server_of_run(name: str) -> Iterator[str]:
     """Give the address of ``kafka`` or ``postgres``.
 
-    Parameters
-    ----------
-    name : str
-        Which one.
-    controller : str, optional
-        Where a worker asks for it; None: this process starts it, and stops it after.
+    In a run without workers this process starts it, and stops it after.
     """
+    controller = os.environ.get(run_addresses.SERVERS)
     if controller is None:
         with _STARTERS[name]() as address:
             yield address
-        return
+    else:
+        yield _ask(controller, name)
+
+
+def browser_of_run() -> str:
+    """Return the debugging address of the browser; a new one, where that was lost."""
+    controller = os.environ.get(run_addresses.SERVERS)
+    if controller is not None:
+        return _ask(controller, _BROWSER)
+    if is_browser_lost(_own_browser()):
+        _own_browser.cache_clear()
+    return _own_browser()
+
+
+@lru_cache(maxsize=1)
+def _own_browser() -> str:
+    """Start a browser that goes with this process."""
+    running = ExitStack()
+    atexit.register(running.close)
+    return running.enter_context(browser_server())
+
+
+def _ask(controller: str, name: str) -> str:
     with Client(controller, "AF_UNIX") as connection:
         connection.send(name)
         answer = connection.recv()
     if isinstance(answer, Exception):
         raise answer
-    yield answer
+    return str(answer)
