@@ -21,7 +21,8 @@ from tests.support.browser_profiles import PREFIX
 __all__ = ["CHROMIUM", "browser_server", "is_browser_lost", "open_tab"]
 
 # The shell has no windows, menus and accounts to keep: it takes less CPU time for the same pages.
-_PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser")
+# By its own path: the program of Debian that is named so would start it as a process of its own.
+_PROGRAMS = ("/usr/lib/chromium/chromium-headless-shell", "chromium", "chromium-browser")
 CHROMIUM = next(filter(None, map(shutil.which, _PROGRAMS)), None)
 _START_S = 60.0
 _OPTIONS = (
