@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from websockets.sync.client import connect
 
 from livetrap.stack.child import bind_to_parent
 from livetrap.stack.ports import is_listening
-from tests.support.browser_profiles import PREFIX
+from tests.support.browser_profiles import make_profile
 
 __all__ = ["CHROMIUM", "browser_server", "is_browser_lost", "open_tab"]
 
@@ -43,7 +42,7 @@ _OPTIONS = (
 def browser_server() -> Iterator[str]:
     """Start a browser with a fresh profile; give its debugging address, and stop it after."""
     assert CHROMIUM is not None
-    profile = Path(tempfile.mkdtemp(prefix=PREFIX))
+    profile = make_profile()
     command = [CHROMIUM, *_OPTIONS, f"--user-data-dir={profile}", "about:blank"]
     process = subprocess.Popen(
         bind_to_parent(command, death_signal=signal.SIGTERM),

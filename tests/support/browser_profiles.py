@@ -1,27 +1,29 @@
 """The folders of browsers that tests have started, and those that killed runs have left."""
 
+import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import psutil
 
-__all__ = ["PREFIX", "remove_profiles"]
+__all__ = ["make_profile", "remove_profiles"]
 
-PREFIX = "livetrap-chromium-"
+_PREFIX = "livetrap-chromium-"
+
+
+def make_profile() -> Path:
+    """Make the folder of a browser; its name says which process deletes it."""
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
 
 
 def remove_profiles(within: Path) -> int:
-    """Delete the profiles whose browsers were killed; return how many."""
-    killed = [each for each in within.glob(f"{PREFIX}*") if _was_killed(each)]
+    """Delete the profiles whose owners were killed; return how many."""
+    killed = [each for each in within.glob(f"{_PREFIX}*-*") if not psutil.pid_exists(_owner(each))]
     for profile in killed:
         shutil.rmtree(profile, ignore_errors=True)
     return len(killed)
 
 
-def _was_killed(profile: Path) -> bool:
-    """Return whether nobody will delete a profile; its lock is a link to ``HOST-PID``."""
-    try:
-        pid = int(str((profile / "SingletonLock").readlink()).rpartition("-")[2])
-    except FileNotFoundError:  # the browser starts, or its profile was deleted just now
-        return False
-    return not psutil.pid_exists(pid)
+def _owner(profile: Path) -> int:
+    return int(profile.name.removeprefix(_PREFIX).partition("-")[0])

@@ -1,26 +1,28 @@
-"""Profiles of browsers that were killed are deleted; those of others are not."""
+"""Profiles of browsers whose run was killed are deleted; those of others are not."""
 
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-from tests.support.browser_profiles import remove_profiles
+import pytest
+
+from tests.support.browser_profiles import make_profile, remove_profiles
+
+_MAKE = "from tests.support.browser_profiles import make_profile; print(make_profile())"
 
 
-def profile(within: Path, name: str, pid: int | None) -> Path:
-    folder = within / f"livetrap-chromium-{name}"
-    folder.mkdir()
-    if pid is not None:
-        (folder / "SingletonLock").symlink_to(f"a-host-{pid}")
-    return folder
-
-
-def test_the_profile_of_a_browser_that_was_killed_is_removed(tmp_path: Path) -> None:
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    killed = profile(tmp_path, "killed", ended.pid)
-    kept = [profile(tmp_path, "runs", os.getpid()), profile(tmp_path, "starts", None)]
+def test_the_profile_of_a_run_that_was_killed_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made = subprocess.run(
+        [sys.executable, "-c", _MAKE], env=os.environ | {"TMPDIR": str(tmp_path)},
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    killed, kept = Path(made.stdout.strip()), make_profile()
+    assert killed.parent == kept.parent == tmp_path
     assert remove_profiles(tmp_path) == 1
     assert not killed.exists()
-    assert all(each.exists() for each in kept)
+    assert kept.exists()
