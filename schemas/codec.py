@@ -8,7 +8,7 @@ from typing import Any
 import fastavro
 import numpy as np
 
-from schemas.avro_columns import read_columns
+from schemas.avro_columns import read_columns, write_columns
 from schemas.messages import (
     ForcedColumns,
     ForcedMeasurements,
@@ -58,7 +58,7 @@ def encode_record(name: str, record: dict[str, Any]) -> bytes:
     version = current_version(name)
     buffer = io.BytesIO()
     buffer.write(struct.pack(">bI", _MAGIC, version.schema_id))
-    fastavro.schemaless_writer(buffer, version.load(), record)
+    write_columns(buffer, version.load(), record)
     return buffer.getvalue()
 
 
@@ -125,9 +125,7 @@ def encode_image_detections(message: ImageDetections) -> bytes:
             "columns": columns,
             "rms_jy_beam": message.rms_grid.rms_jy_beam.ravel().tolist(),
         }
-    record["sources"] = {
-        name: column.tolist() for name, column in _to_mapping(message.sources).items()
-    }
+    record["sources"] = _to_lists(message.sources)
     return encode_record("image_detections", record)
 
 
@@ -308,10 +306,17 @@ def decode_image_stamps(data: bytes) -> ImageStamps:
 
 
 def _to_lists(
-    columns: PositionColumns | ForcedColumns | StampColumns,
-) -> dict[str, list[Any]]:
-    """Return columns as plain lists."""
-    return {name: np.asarray(column).tolist() for name, column in _to_mapping(columns).items()}
+    columns: SourceColumns | PositionColumns | ForcedColumns | StampColumns,
+) -> dict[str, Any]:
+    """Return columns as plain lists, but those of floats as they are."""
+    return {
+        name: column if _is_float(column) else np.asarray(column).tolist()
+        for name, column in _to_mapping(columns).items()
+    }
+
+
+def _is_float(column: Any) -> bool:
+    return isinstance(column, np.ndarray) and column.dtype.kind == "f"
 
 
 def _to_columns(lists: dict[str, list[Any]]) -> dict[str, Any]:

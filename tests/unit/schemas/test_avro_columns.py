@@ -1,4 +1,4 @@
-"""Columns of numbers are read as fastavro reads them, damaged or not."""
+"""Columns of numbers are read and written as fastavro does, damaged or not."""
 
 import io
 from typing import Any
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.avro_columns import read_columns
+from schemas.avro_columns import read_columns, write_columns
 from schemas.registry import current_version, list_versions
 
 _INNER = {
@@ -75,6 +75,26 @@ def _with_arrays(record: dict[str, Any]) -> dict[str, Any]:
     inner = record["inner"]
     inner = inner | {"x": np.array(inner["x"]), "y": np.array(inner["y"], np.float32)}
     return record | {"inner": inner, "alone": np.array(record["alone"])}
+
+
+@given(_RECORDS)
+def test_a_record_is_what_fastavro_writes(record: dict[str, Any]):
+    for columns in (record, _with_arrays(record)):
+        buffer = io.BytesIO()
+        write_columns(buffer, SCHEMA, columns)
+        assert buffer.getvalue() == _write(record)
+
+
+@pytest.mark.parametrize("n", [0, 1, 63, 64, 8191, 8192, 1_048_576])
+def test_a_column_of_any_length_is_what_fastavro_writes(n: int):
+    schema = fastavro.parse_schema(
+        {"type": "record", "name": "long",
+         "fields": [{"name": "x", "type": {"type": "array", "items": "float"}}]}
+    )  # fmt: skip
+    expected, found = io.BytesIO(), io.BytesIO()
+    fastavro.schemaless_writer(expected, schema, {"x": [0.5] * n})
+    write_columns(found, schema, {"x": np.full((2 * n,), 0.5)[::2]})
+    assert found.getvalue() == expected.getvalue()
 
 
 @given(_RECORDS, st.data())
