@@ -176,7 +176,7 @@ def _cost_table(measured: Sequence[Measured], costs: Mapping[str, Cost]) -> list
     sizes = " | ".join(f"{each.size_px}² (n = {each.n_images}) [ms]" for each in measured)
     lines = [f"| CPU of an image | {sizes} | a MB [ms] | idle [core] |", "|---|---|---|---|---|"]
     for name, cost in costs.items():
-        values = " | ".join(f"{1000 * each.cost_s[name]:.1f}" for each in measured)
+        values = " | ".join(f"{1000 * max(each.cost_s[name], 0.0):.1f}" for each in measured)
         lines.append(f"| {name} | {values} | {1000 * cost.per_mb_s:.2f} | {cost.idle_cores:.3f} |")
     return lines
 

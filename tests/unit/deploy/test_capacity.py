@@ -47,6 +47,11 @@ def test_the_need_of_aartfaac() -> None:
     assert need.buffer_gb == pytest.approx(304.7, abs=0.1)
 
 
+def test_less_than_an_idle_process_is_nothing() -> None:
+    below = replace(SMALL, cost_s=SMALL.cost_s | {"api": -0.002})
+    assert "| api | 0.0 | 90.0 |" in render([below, LARGE], load=[1.0])
+
+
 def test_the_tables_have_every_process_and_instrument() -> None:
     text = render([SMALL, LARGE], load=[1.0, 2.0])
     assert all(f"| {name} | 30.0 | 90.0 | 5.00 | 0.020 |" in text for name in NAMES)
