@@ -1,7 +1,6 @@
 """The state of a running stack: its processes, its ports, its image accounting."""
 
 import asyncio
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -10,7 +9,7 @@ import asyncpg
 
 from livetrap.operator.backlog import count_waiting
 from livetrap.operator.ledger import count_outcomes
-from livetrap.stack.paths import MIN_FREE_BYTES
+from livetrap.stack.paths import MIN_FREE_BYTES, least_free_bytes
 from livetrap.stack.readiness import is_api_ready
 from livetrap.stack.state import StackState, describe_links, read_running
 from livetrap.terminal.printable import to_printable
@@ -119,7 +118,7 @@ def get_status(data_dir: Path) -> Status:
         vtp_host=state.vtp_host,
         vtp_port=state.vtp_port,
         services=services,
-        disk_free_bytes=shutil.disk_usage(data_dir).free,
+        disk_free_bytes=least_free_bytes(data_dir),
         log_lines_dropped=log_lines_dropped,
         last_image_age_s=progress.last_image_age_s,
         last_image_wait_s=progress.last_image_wait_s,

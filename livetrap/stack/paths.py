@@ -20,6 +20,7 @@ __all__ = [
     "cache_dir",
     "default_data_dir",
     "is_traversable_by_all",
+    "least_free_bytes",
     "make_data_dir",
     "make_open_dir",
     "numba_cache",
@@ -97,6 +98,18 @@ def make_data_dir(path: Path) -> None:
             f"the disk of {path} has only {free_bytes >> 20} MiB left; "
             f"free at least {MIN_FREE_BYTES >> 20} MiB or choose another with --data-dir"
         )
+
+
+def least_free_bytes(data_dir: Path) -> int:
+    """Return the free space of the fullest disk of a stack: each of its folders may have its own.
+
+    Parameters
+    ----------
+    data_dir : Path
+        Folder of an installation.
+    """
+    folders = [data_dir, *(each for each in data_dir.iterdir() if each.is_dir())]
+    return min(shutil.disk_usage(each).free for each in folders)
 
 
 def is_traversable_by_all(path: Path) -> bool:

@@ -3,11 +3,13 @@
 import errno
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from livetrap.stack.log_file import LossyLogFile
+from livetrap.stack.paths import least_free_bytes
 from runtime.logging import LossyStream
 
 REFUSALS = [
@@ -105,6 +107,20 @@ def test_a_folder_of_logs_that_is_another_thing_for_a_while(tmp_path: Path, plac
     log.write(b"last\n")
     log.close()
     assert (folder / "a.log").read_bytes().endswith(b"last\n")
+
+
+def test_a_full_disk_of_one_server_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("kafka", "postgres", "logs"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "state.json").write_text("{}")
+
+    def disk_usage(path: Path) -> Any:
+        return SimpleNamespace(free=4096 if Path(path).name == "kafka" else 1 << 40)
+
+    monkeypatch.setattr("shutil.disk_usage", disk_usage)
+    assert least_free_bytes(tmp_path) == 4096
 
 
 def test_a_file_that_cannot_be_put_away_is_written_on(tmp_path: Path) -> None:
