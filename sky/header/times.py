@@ -372,7 +372,11 @@ def _reference(cards: Cards) -> datetime | None:
         whole, split = (cards.required_number(each) for each in (name, f"{name}I"))
         part = cards.required_number(f"{name}F")
         if whole is not None or split is not None or part is not None:
-            return _at_mjd((whole or 0.0 if split is None else split) - epoch + (part or 0.0))
+            mjd = (whole or 0.0 if split is None else split) - epoch + (part or 0.0)
+            try:
+                return _at_mjd(mjd)
+            except OverflowError:
+                raise HeaderError("bad_date", f"{name} is no date: MJD {mjd:g}") from None
     if (text := cards.required_text("DATEREF")) is not None:
         return _from_text(cards, "DATEREF", text, "utc").time
     return None

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from astropy.io.fits import Header
 from astropy.time import Time
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sky.header.cards import Cards
@@ -239,6 +239,24 @@ def test_times_count_from_the_reference_of_the_header(
     got = read(**cards)
     assert abs(got.time_start - datetime.fromisoformat(start).replace(tzinfo=UTC)) < MILLISECOND
     assert got.exposure_s == pytest.approx(exposure_s)
+
+
+@given(
+    st.sampled_from(["MJDREF", "MJDREFI", "MJDREFF", "JDREF", "JDREFI", "JDREFF"]),
+    st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**18), 10**18),
+)
+@example("JDREF", 0.0)
+@example("MJDREF", 1e300)
+def test_a_reference_is_a_date_or_refused_by_name(name: str, value: float) -> None:
+    try:
+        got = read(DATE_OBS=ISO, **{name: value})
+    except HeaderError as raised:
+        refused = raised.code, str(raised).split(":")[0]
+    else:
+        refused = None
+        assert got.time_start == START
+    kind = "JDREF" if name.startswith("J") else "MJDREF"
+    assert refused in (None, ("bad_date", f"{kind} is no date"))
 
 
 def test_an_elapsed_time_without_a_reference_is_no_date() -> None:
