@@ -1,5 +1,7 @@
 """Pixels of a file, and their checks: constants that stand for blank, and impossible values."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,12 +17,12 @@ Pixels = npt.NDArray[np.float32]
 Extremes = tuple[np.float32, np.float32]
 
 # Values that imagers and converters write for blank pixels, besides NaN and BLANK.
-_USUAL_BLANKS = np.array(
+_USUAL_BLANKS = frozenset(np.array(
     [-32768.0, -9999.0, -999.0, 9999.0, 99999.0, 1e20, -1e20, 1e30, -1e30, 3.4028235e38,
      -3.4028235e38, 1.7014118e38, -1.7014118e38, 2147483648.0, -2147483648.0], dtype=np.float32
-)  # fmt: skip
+).tolist())  # fmt: skip
 # A repeated value beyond this stands for blank.
-_HIGHEST_VALUE = np.float32(1e19)
+_HIGHEST_VALUE = float(np.float32(1e19))
 # The Sun in a burst at 20 MHz has 1e10 Jy.
 _HIGHEST_JY_BEAM = 1e12
 # By chance, noise has few equal neighbours.
@@ -103,10 +105,8 @@ def blank_constants(
 
 def _suspects(pixels: Pixels) -> Pixels:
     """Return zero and the values of the corners, which may be those of a blank border."""
-    corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1]]
-    return np.array(
-        list(dict.fromkeys([0.0, *corners[np.isfinite(corners)].tolist()])), np.float32
-    )
+    corners = (pixels.item(y, x) for y in (0, -1) for x in (0, -1))
+    return np.array(list(dict.fromkeys([0.0, *filter(math.isfinite, corners)])), np.float32)
 
 
 def _blank_suspects(
@@ -119,8 +119,9 @@ def _blank_suspects(
 ) -> tuple[tuple[str, ...], Extremes]:
     """Blank the usual values at the extremes, and suspects that have as many neighbours."""
     found = _blank_extremes(pixels, extremes, is_integer=is_integer)
-    for value in values[n_pairs >= _LEAST_RUN_FRACTION * _LEAST_PIXELS]:
-        found += _blank_runs(pixels, value)
+    for value, n_of_value in zip(values, n_pairs.tolist(), strict=True):
+        if n_of_value >= _LEAST_RUN_FRACTION * _LEAST_PIXELS:
+            found += _blank_runs(pixels, value)
     lowest, highest = _extremes(pixels) if found else extremes
     return tuple(found), (lowest, highest)
 
@@ -169,9 +170,9 @@ def _blank_extremes(pixels: Pixels, extremes: Extremes, *, is_integer: bool) -> 
     for _ in range(_MOST_VALUES):
         blanked: list[str] = []
         for value in dict.fromkeys(extremes):
-            if _is_blank_value(value):
+            if _is_blank_value(float(value)):
                 blanked += _blank(pixels, pixels == value, value)
-            elif not is_integer and _is_below_any_sky(value, extremes):
+            elif not is_integer and _is_below_any_sky(float(value), extremes):
                 blanked += _blank_runs(pixels, value)
         if not blanked:
             break
@@ -180,18 +181,18 @@ def _blank_extremes(pixels: Pixels, extremes: Extremes, *, is_integer: bool) -> 
     return found
 
 
-def _is_blank_value(value: np.float32) -> bool:
-    is_usual = np.any(value == _USUAL_BLANKS)
-    return bool(np.isfinite(value) & (is_usual | (np.abs(value) >= _HIGHEST_VALUE)))
+def _is_blank_value(value: float) -> bool:
+    return math.isfinite(value) and (value in _USUAL_BLANKS or abs(value) >= _HIGHEST_VALUE)
 
 
-def _is_below_any_sky(value: np.float32, extremes: Extremes) -> bool:
+def _is_below_any_sky(value: float, extremes: Extremes) -> bool:
     """Return whether a value is the lowest and suspect enough to look for runs of it."""
-    lowest, highest = extremes
-    is_whole = value <= _HIGHEST_WHOLE and value == np.rint(value)
+    lowest, highest = map(float, extremes)
+    if not math.isfinite(value) or value != lowest:
+        return False
+    is_whole = value <= _HIGHEST_WHOLE and value.is_integer()
     # Side lobes are weaker than what they are of.
-    is_deep = lowest < -abs(highest)
-    return bool(np.isfinite(value) & (value == lowest) & (is_whole | is_deep))
+    return is_whole or lowest < -abs(highest)
 
 
 def _blank_runs(pixels: Pixels, value: np.float32) -> list[str]:
