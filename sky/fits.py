@@ -15,8 +15,10 @@ from sky.header.casa_beams import set_casa_beam
 from sky.header.errors import HeaderError
 
 __all__ = [
+    "PRINTABLE",
     "FitsImage",
     "HeaderError",
+    "bytes_of_first_image",
     "inherit",
     "later_images",
     "parse_fits",
@@ -41,7 +43,7 @@ _OF_PRIMARY = (
     "",
 )
 # What is not printable ASCII is illegal in a header, and reads as a question mark.
-_PRINTABLE = bytes(byte if 32 <= byte < 127 else ord("?") for byte in range(256))
+PRINTABLE = bytes(byte if 32 <= byte < 127 else ord("?") for byte in range(256))
 # More axes, bytes or cards than any image of one plane has: the header is damaged.
 _MOST_AXES = 9
 _MOST_PIXELS = 1 << 34
@@ -80,6 +82,11 @@ class FitsImage:
     strides: tuple[int, ...]
     others: tuple["FitsImage", ...] = ()
     passed_over: tuple[str, ...] = ()
+
+    @property
+    def n_bytes(self) -> int:
+        """Return how many bytes the pixels of all its planes have."""
+        return math.prod(self.axes) * abs(self.bitpix) // 8
 
     @property
     def n_planes(self) -> int:
@@ -151,8 +158,7 @@ def later_images(
         If the header of a later HDU cannot be read; an image that has no two axes, or is
         tile-compressed, is None.
     """
-    size = math.prod(first.axes) * abs(first.bitpix) // 8
-    if first.data_offset + _padded(size) >= len(data):
+    if first.data_offset + _padded(first.n_bytes) >= len(data):
         return
     for found in _images_from(data):
         if found.offset > first.data_offset:
@@ -221,7 +227,7 @@ def _read_header(data: bytes, offset: int) -> tuple[Header, int]:
         offset += _BLOCK
         for card in range(0, len(block), _CARD):
             if block[card : card + _CARD].rstrip() == b"END":
-                header = data[start : offset - _BLOCK + card].translate(_PRINTABLE)
+                header = data[start : offset - _BLOCK + card].translate(PRINTABLE)
                 text = header.decode("ascii")
                 return _to_header(text, start), offset
     raise HeaderError(
@@ -262,6 +268,17 @@ def _data_bytes(cards: Cards, axes: list[int]) -> int:
     groups = cards.required_count("GCOUNT") if "GCOUNT" in cards else 1
     parameters = cards.required_count("PCOUNT") if "PCOUNT" in cards else 0
     return abs(_bitpix(cards)) // 8 * groups * (parameters + math.prod(axes))
+
+
+def bytes_of_first_image(image: FitsImage) -> int:
+    """Return how far behind the first byte of its pixels the next HDU of a file begins.
+
+    Raises
+    ------
+    HeaderError
+        Code ``bad_header``.
+    """
+    return _padded(_data_bytes(Cards(image.header), list(image.axes)))
 
 
 def _padded(size: int) -> int:

@@ -25,6 +25,7 @@ __all__ = [
     "decompress",
     "is_image_file",
     "open_fits",
+    "refuse_large",
     "split_file",
     "split_planes",
 ]
@@ -78,8 +79,7 @@ def open_fits(data: bytes, cards: Mapping[str, str], *, max_bytes: int) -> tuple
         data = _expand_tiles(data, max_bytes)
         image = parse_fits(data, cards)
     image = with_other_images(data, image, cards)
-    sizes = (math.prod(each.axes) * abs(each.bitpix) // 8 for each in (image, *image.others))
-    _refuse_large(sum(sizes), max_bytes)
+    refuse_large(sum(each.n_bytes for each in (image, *image.others)), max_bytes)
     return data, image
 
 
@@ -115,12 +115,19 @@ def decompress(data: bytes, *, max_bytes: int, is_head: bool = False) -> bytes:
             size += len(part)
             if size > max_bytes and is_head:
                 return b"".join(parts)[:max_bytes]
-            _refuse_large(size, max_bytes)
+            refuse_large(size, max_bytes)
         packed = unpacker.unused_data
     return b"".join(parts)
 
 
-def _refuse_large(size: int, max_bytes: int) -> None:
+def refuse_large(size: int, max_bytes: int) -> None:
+    """Refuse an image whose pixels have more bytes than the limit.
+
+    Raises
+    ------
+    HeaderError
+        Code ``too_large``.
+    """
     if size > max_bytes:
         raise HeaderError(
             "too_large",
@@ -169,7 +176,7 @@ def _expand_tiles(data: bytes, max_bytes: int) -> bytes:
         with quiet_astropy(), fits.open(io.BytesIO(data), do_not_scale_image_data=True) as file:
             images = [hdu for hdu in file if isinstance(hdu, fits.CompImageHDU)]
             sizes = (math.prod(hdu.shape) * abs(int(hdu.header["BITPIX"])) // 8 for hdu in images)
-            _refuse_large(sum(sizes), max_bytes)
+            refuse_large(sum(sizes), max_bytes)
             primary = file[0].header
             plain = [
                 _expanded(hdu, primary, is_extension=number > 0)

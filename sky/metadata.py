@@ -11,9 +11,9 @@ from sky.header.brightness import BrightnessUnit, beam_area_sr, read_brightness_
 from sky.header.cards import Cards, quiet_astropy
 from sky.header.spectral import read_frequency
 from sky.header.stokes import read_stokes
-from sky.header.times import read_exposure
+from sky.header.times import Exposure, read_exposure
 
-__all__ = ["HeaderMetadata", "read_metadata", "read_time_start"]
+__all__ = ["HeaderMetadata", "read_beside_exposure", "read_metadata", "read_time_start"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,18 @@ def read_metadata(header: Header) -> HeaderMetadata:
         ``bad_beam``, ``bad_stokes``, ``bad_unit``, ``bad_header``.
     """
     cards = Cards(header)
-    exposure = read_exposure(cards)
+    return read_beside_exposure(cards, read_exposure(cards))
+
+
+def read_beside_exposure(cards: Cards, exposure: Exposure) -> HeaderMetadata:
+    """Return what the pipeline must know of an image whose exposure is known.
+
+    Raises
+    ------
+    HeaderError
+        Codes ``no_frequency``, ``bad_frequency``, ``no_beam``, ``bad_beam``, ``bad_stokes``,
+        ``bad_unit``, ``bad_header``.
+    """
     major, minor, pa = read_beam(cards)
     freq, bandwidth = read_frequency(cards)
     stokes, unit = read_stokes(cards), read_brightness_unit(cards)

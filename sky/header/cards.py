@@ -3,7 +3,7 @@
 import math
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -39,14 +39,14 @@ class Cards:
 
     Parameters
     ----------
-    header : astropy.io.fits.Header
+    header : astropy.io.fits.Header, or its cards
         Not modified.
     """
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: Header | Iterable[Card]) -> None:
         # An index of its own: to ask astropy's for 40 cards, absent ones among them, takes 1 ms.
         self._cards: dict[str, list[Card]] = {}
-        for card in header.cards:
+        for card in header.cards if isinstance(header, Header) else header:
             self._cards.setdefault(card.keyword.upper(), []).append(card)
         self.ignored: list[str] = []
 

@@ -10,7 +10,7 @@ from sky.header.date_text import split_clock, split_date
 from sky.header.errors import HeaderError
 from sky.header.time_scales import SCALES, add_elapsed, to_utc
 
-__all__ = ["Exposure", "check_exposure", "read_exposure"]
+__all__ = ["TIME_CARDS", "Exposure", "check_exposure", "read_exposure"]
 
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -37,6 +37,13 @@ _FAR = ("BARYC", "HELIO", "GALAC", "MERCURY", "VENUS", "MARS", "JUPITER", "SATUR
 # DURATION is ASKAP's.
 _DURATIONS = ("EXPTIME", "TAU_TIME", "XPOSURE", "EXPOSURE", "TELAPSE", "DURATION")
 _CLOCK_CARDS = ("TIME-OBS", "UT", "UTC-OBS", "UTSTART")
+# All that `read_exposure` reads, and nobody else does.
+TIME_CARDS = frozenset((
+    "DATE-BEG", "DATE-OBS", "DATE_OBS", "DATE-AVG", "DATE-END", "END_UTC", "DATEREF",
+    "MJD-BEG", "MJD-OBS", "MJD-AVG", "MJD-END", "TSTART", "TSTOP", "TIMEOFFS",
+    *(f"{name}{part}" for name in ("MJDREF", "JDREF") for part in ("", "I", "F")),
+    "TIMESYS", "TIMEUNIT", "TREFPOS", *_DURATIONS, *_CLOCK_CARDS,
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from sky.fits import FitsImage, HeaderError
 from sky.fits_containers import open_fits
 from sky.header.celestial import to_wcs_header
 from sky.metadata import HeaderMetadata, read_metadata
+from sky.stream_headers import StreamHeader, read_stream_header
 from sky.wcs import SkyProjection
 
 __all__ = ["check_header", "open_image"]
@@ -67,10 +68,9 @@ def open_image(
         ``diverged``, ``undersampled_beam``, ``oversampled_beam``.
     """
     try:
-        data, fits = open_fits(data, cards, max_bytes=max_bytes)
-        if fits.n_planes_of_file > 1:
-            raise SeveralPlanesError(data, fits)
-        metadata, wcs_header, projection = check_header(fits)
+        data, header = _open_header(data, cards, max_bytes)
+        fits, metadata, wcs_header = header.fits, header.metadata, header.wcs_header
+        projection = SkyProjection.of(wcs_header)
         pixels, blanked, extremes = read_pixels(data, fits)
     except HeaderError as error:
         raise RejectedImageError(ImageReason(error.code), str(error)) from error
@@ -90,6 +90,20 @@ def open_image(
     image = Image(pixels, metadata, wcs_header, projection, extremes[0], warnings)
     _check_beam_in_pixels(image)
     return image
+
+
+def _open_header(
+    data: bytes, cards: Mapping[str, str], max_bytes: int
+) -> tuple[bytes, StreamHeader]:
+    """Return the unpacked FITS file, and what its header says."""
+    header = read_stream_header(data, cards, max_bytes=max_bytes)
+    if header is not None:
+        return data, header
+    data, fits = open_fits(data, cards, max_bytes=max_bytes)
+    if fits.n_planes_of_file > 1:
+        raise SeveralPlanesError(data, fits)
+    metadata, wcs_header, _ = check_header(fits)
+    return data, StreamHeader(fits, metadata, wcs_header)
 
 
 def _check_beam(metadata: HeaderMetadata, shape: tuple[int, int], pixel_deg: float) -> None:

@@ -1,5 +1,6 @@
 """Whatever fails in the extractor: the image is recorded as rejected, and the next one follows."""
 
+import gzip
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from pkgutil import resolve_name
@@ -44,7 +45,7 @@ IMAGE_STEPS = [
         "RecentImages.put",
     )),
     *(f"{STEPS}.image.{name}" for name in (
-        "open_fits", "to_wcs_header", "read_metadata", "read_pixels",
+        "read_stream_header", "open_fits", "to_wcs_header", "read_metadata", "read_pixels",
         "HeaderMetadata.jy_beam_factor", "check_pixels",
     )),
     f"{STEPS}.image_digest.digest_image", f"{STEPS}.image_message.to_stream_name",
@@ -58,6 +59,9 @@ FORCED_STEPS = [
     f"{STEPS}.forced.to_beam_shape", f"{STEPS}.forced.measure_forced",
 ]  # fmt: skip
 IMAGE = InMessage(TOPICS.images, 0, 7, b"fuzz:150", good_image())
+# The steps of an image whose header is read as a whole, and such an image.
+OF_WHOLE_HEADERS = ("open_fits", "to_wcs_header", "read_metadata")
+PACKED = InMessage(TOPICS.images, 0, 7, b"fuzz:150", gzip.compress(good_image(), mtime=0))
 
 
 class Fetcher:
@@ -153,21 +157,22 @@ def test_an_image_at_which_any_step_fails_twice_is_recorded(
 ) -> None:
     counter = DEAD_LETTERS.labels("extract", "internal_error")._value
     before = counter.get()
+    image = PACKED if step.endswith(OF_WHOLE_HEADERS) else IMAGE
     breaks = break_step(monkeypatch, step, error, times=2)
-    outputs = run(images, IMAGE, tmp_path)
+    outputs = run(images, image, tmp_path)
     assert breaks.times == 0
     record = decode_image_detections(outputs[TOPICS.detections].value)
     assert (record.verdict, record.reasons) == ("rejected", ("internal_error",))
     assert record.source == SourceOffset("cluster", IMAGE.topic, 0, 7)
     letter = outputs[TOPICS.dead_letters]
-    assert letter.value == IMAGE.value
+    assert letter.value == image.value
     assert letter.headers["reason"] == "internal_error"
     assert named(error) in str(letter.headers["error"])
     assert "defects.py" in str(letter.headers["error"])  # where it was raised
     assert counter.get() == before + 1
     (failed,) = [each for each in logs if each["event"] == "message_failed"]
     assert failed["exc_info"]
-    after = decode_image_detections(run(images, IMAGE, tmp_path)[TOPICS.detections].value)
+    after = decode_image_detections(run(images, image, tmp_path)[TOPICS.detections].value)
     assert (after.verdict, len(after.sources)) == ("accepted", 3)
 
 
@@ -187,7 +192,7 @@ def test_a_rejection_that_fails_is_made_at_the_second_try(
 def test_an_image_whose_telescope_cannot_be_read_is_recorded(
     images: MessageHandler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("image.open_fits", "records.parse_fits"):
+    for module in ("image.read_stream_header", "records.parse_fits"):
         break_step(monkeypatch, f"{STEPS}.{module}", ZeroDivisionError(), times=9)
     nameless = InMessage(TOPICS.images, 0, 8, b"", IMAGE.value)
     record = decode_image_detections(run(images, nameless, tmp_path)[TOPICS.detections].value)
