@@ -243,7 +243,7 @@ def _change_rows(event: SourceEvent, history: History) -> list[Row]:
     factor = sigma = None
     if before_err is not None:
         change = "brighter" if sign * flux > sign * before else "fainter"
-        is_measured = sign * before > 3 * before_err and sign * flux > 0
+        is_measured = sign * before > max(3 * before_err, 0.0) and sign * flux > 0
         factor = flux / before if is_measured else None
         error = math.hypot(event.flux_peak_err_jy_beam, before_err)
         sigma = sign * (flux - before) / error if error > 0 else None

@@ -150,6 +150,15 @@ def test_valid_or_refused(
     assert build_alert(event, chosen, decision, time_alert, revision=revision) == alert
 
 
+@pytest.mark.parametrize("error", [-1.0, -1e300, -0.0, 0.0])
+@pytest.mark.parametrize("expected", [0.0, -0.0, -1e-3, 1e-3])
+def test_a_change_against_any_expected_flux_is_announced(expected: float, error: float) -> None:
+    """An error below zero makes nothing significant, and no flux has a factor over nothing."""
+    fluxes = {"flux_expected_jy_beam": expected, "flux_expected_err_jy_beam": error}
+    event = replace(FULL, **fluxes)
+    assert_sound(build_alert(event, SETTINGS, DECISION, TIME_ALERT, revision=0))
+
+
 @settings(max_examples=examples(100), suppress_health_check=list(HealthCheck))
 @given(event=anything(), is_of_minute=st.booleans())
 def test_a_storm_of_anything_is_announced_or_rejected(
