@@ -1,6 +1,7 @@
 """Forced measurements become points of light curves; what waited for them is judged."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 import numpy as np
 
@@ -16,13 +17,23 @@ from services.associate.handlers.look_back_verdicts import LookBackVerdicts
 from services.associate.metrics import FORCED
 from services.associate.models.timesteps import LockedStream
 from services.associate.models.waiting import ReadyLooks
-from services.associate.steps.answers import AnswerPlan, may_be_together, plan_answers
+from services.associate.steps.answers import (
+    AnswerPlan,
+    count_look_backs,
+    group_by_last_answer,
+    looks_back,
+    may_be_together,
+    plan_answers,
+)
 from services.associate.steps.calibration import calibrate_forced
 from services.associate.steps.forced_results import check_result
 from services.associate.steps.look_back_points import count_points
 from services.associate.storage import Catalogue, CatalogueStore
 
 __all__ = ["ForcedMeasurementsHandler", "read_result"]
+
+# One alone is stored as any other result: it is not asked for what waits.
+_LEAST_LOOK_BACKS = 2
 
 
 class ForcedMeasurementsHandler:
@@ -102,6 +113,9 @@ class ForcedMeasurementsHandler:
         self, catalogue: Catalogue, stream: LockedStream, rest: Sequence[ForcedMeasurements]
     ) -> tuple[int, int]:
         """Store the next results; return how many these were, and the number of events."""
+        if n_look_backs := await self._find_look_backs(catalogue, stream.id, rest):
+            found = rest[:n_look_backs]
+            return n_look_backs, await self._store_look_backs(catalogue, stream.id, found)
         plan = await self._plan(catalogue, stream.id, rest)
         n_events = 0
         if plan.n_together:
@@ -113,13 +127,44 @@ class ForcedMeasurementsHandler:
             n_events += await self._store_result(catalogue, stream, result)
         return n_stored, n_events
 
+    async def _find_look_backs(
+        self, catalogue: Catalogue, stream_id: int, rest: Sequence[ForcedMeasurements]
+    ) -> int:
+        """Return how many of the next results look back and may be stored together."""
+        n_look_backs = len(list(takewhile(looks_back, rest)))
+        if n_look_backs < _LEAST_LOOK_BACKS:
+            return 0
+        missing = await catalogue.load_missing_look_backs(stream_id, _ids_of(rest[:n_look_backs]))
+        n_together = count_look_backs(rest, missing)
+        return n_together if n_together >= _LEAST_LOOK_BACKS else 0
+
+    async def _store_look_backs(
+        self, catalogue: Catalogue, stream_id: int, results: Sequence[ForcedMeasurements]
+    ) -> int:
+        """Store results that looks back wait for, and end these, each with its last answer."""
+        results = await self._calibrate(catalogue, stream_id, results)
+        await catalogue.insert_all_forced(stream_id, results)
+        await catalogue.insert_gaps(stream_id, results)
+        pending = await catalogue.load_look_backs(stream_id, _ids_of(results))
+        answered = {each.source_id: each for each in pending if not each.n_missing}
+        n_events = 0
+        for group in group_by_last_answer(results):
+            ended = [answered[source_id] for source_id in group if source_id in answered]
+            if not ended:
+                continue
+            n_events += int(await self._look_backs.end(catalogue, stream_id, ended))
+            n_events += await self._delayed.judge(
+                catalogue, stream_id, results[0].stream, [each.source_id for each in ended]
+            )
+        return n_events
+
     async def _plan(
         self, catalogue: Catalogue, stream_id: int, rest: Sequence[ForcedMeasurements]
     ) -> AnswerPlan:
         """Return how to store the next results; a single one needs no plan."""
         if len(rest) == 1 or not may_be_together(rest[0]):
             return AnswerPlan(0, (), 1)
-        ids = np.unique(np.concatenate([each.measurements.position_id for each in rest])).tolist()
+        ids = _ids_of(rest)
         return plan_answers(
             rest,
             await catalogue.load_waiting_timesteps(stream_id, ids),
@@ -275,6 +320,14 @@ def read_result(message: InMessage) -> ForcedMeasurements:
         return decode_forced_measurements(message.value)
     except CodecError as error:
         raise RejectedMessageError("bad_avro", str(error)) from error
+
+
+def _ids_of(results: Sequence[ForcedMeasurements]) -> list[int]:
+    """Return the sources that results are about, in ascending order."""
+    ids: list[int] = np.unique(
+        np.concatenate([each.measurements.position_id for each in results])
+    ).tolist()
+    return ids
 
 
 def _report(result: ForcedMeasurements) -> None:

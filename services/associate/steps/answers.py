@@ -1,12 +1,19 @@
 """Which answers may be stored together, and what each of them lets be judged."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.messages import ForcedMeasurements
 from services.associate.models.waiting import ReadyLooks, UnansweredRequest, WaitingTimestep
 
-__all__ = ["AnswerPlan", "may_be_together", "plan_answers"]
+__all__ = [
+    "AnswerPlan",
+    "count_look_backs",
+    "group_by_last_answer",
+    "looks_back",
+    "may_be_together",
+    "plan_answers",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,49 @@ def may_be_together(result: ForcedMeasurements) -> bool:
     return bool(result.measurements.position_id.size) and not any(
         result.measurements.is_look_back.tolist()
     )
+
+
+def looks_back(result: ForcedMeasurements) -> bool:
+    """Return whether a result has nothing but looks back."""
+    columns = result.measurements
+    return bool(columns.position_id.size) and all(columns.is_look_back.tolist())
+
+
+def count_look_backs(
+    results: Sequence[ForcedMeasurements], missing: Mapping[int, Iterable[str]]
+) -> int:
+    """Return how many results, from the first on, say only what looks back wait for.
+
+    A look back ends with its last answer, and nothing is judged before that: the rows of all of
+    them may be stored at once. What nothing waits for counts in the statistics when it comes.
+
+    Parameters
+    ----------
+    results : sequence of ForcedMeasurements
+        Of one stream, in their order.
+    missing : mapping
+        The images in which each source is still to be measured.
+    """
+    waits = {source_id: set(images) for source_id, images in missing.items()}
+    for number, result in enumerate(results):
+        if not looks_back(result):
+            return number
+        for source_id in result.measurements.position_id.tolist():
+            if result.image_id not in waits.get(source_id, ()):
+                return number
+            waits[source_id].remove(result.image_id)
+    return len(results)
+
+
+def group_by_last_answer(results: Sequence[ForcedMeasurements]) -> list[list[int]]:
+    """Return the sources of each result that no later one is about, in ascending order."""
+    later: set[int] = set()
+    groups = []
+    for result in reversed(results):
+        ids = set(result.measurements.position_id.tolist())
+        groups.append(sorted(ids - later))
+        later |= ids
+    return groups[::-1]
 
 
 def plan_answers(

@@ -99,6 +99,18 @@ class LookBackTables(Transaction):
         )
         return [_to_pending(row) for row in rows]
 
+    async def load_missing_look_backs(
+        self, stream_id: int, source_ids: Sequence[int]
+    ) -> dict[int, list[str]]:
+        """Return the images in which sources without a verdict are still to be measured."""
+        rows = await self._fetch(
+            "select_missing_look_backs",
+            stream_id=stream_id,
+            source_id=list(source_ids),
+            first_number=FIRST_LOOK_BACK_NUMBER,
+        )
+        return {row["source_id"]: row["image_id"] for row in rows}
+
     async def load_overdue(self, stream_id: int, now: datetime) -> list[int]:
         """Return the sources of a stream whose event has waited long enough."""
         rows = await self._fetch("select_overdue", stream_id=stream_id, now=now)

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from schemas.messages import ForcedColumns, ForcedMeasurements, SourceOffset
 from services.associate.models.waiting import UnansweredRequest, WaitingTimestep
-from services.associate.steps.answers import plan_answers
+from services.associate.steps.answers import (
+    count_look_backs,
+    group_by_last_answer,
+    plan_answers,
+)
 
 _N_TIMESTEPS, _N_IMAGES = 4, 2
 _IDS = st.frozensets(st.integers(1, 5), max_size=5)
@@ -140,3 +144,29 @@ def test_nothing_is_stored_with_what_archives_its_source() -> None:
     every = frozenset({1})
     plan = plan_answers(results, waits.timesteps(every), waits.unanswered(every), ())
     assert (plan.n_together, plan.n_alone) == (1, 0)
+
+
+_IMAGES = st.sampled_from(["a", "b", "c"])
+_KINDS = st.sampled_from(["lookback"] * 9 + ["forced"])
+
+
+@given(
+    missing=st.dictionaries(st.integers(1, 5), st.sets(_IMAGES, min_size=1)),
+    answers=st.lists(st.tuples(_IMAGES, _IDS, _KINDS), max_size=12),
+)
+def test_looks_back_end_in_the_same_order(
+    missing: dict[int, set[str]], answers: list[tuple[str, frozenset[int], str]]
+) -> None:
+    results = [result_of(*each) for each in answers]
+    n_together = count_look_backs(results, missing)
+    waits = {source_id: set(images) for source_id, images in missing.items()}
+    ended = []
+    for image_id, ids, _ in answers[:n_together]:
+        for source_id in ids:
+            waits[source_id].remove(image_id)  # each position is one that is waited for
+        ended.append([source_id for source_id in sorted(ids) if not waits[source_id]])
+    groups = group_by_last_answer(results[:n_together])
+    assert [[each for each in group if not waits[each]] for group in groups] == ended
+    for image_id, ids, kind in answers[n_together : n_together + 1]:
+        is_waited_for = ids and all(image_id in waits.get(each, ()) for each in ids)
+        assert kind != "lookback" or not is_waited_for
