@@ -140,6 +140,10 @@ def changed(cards: list[bytes], change: Change) -> list[bytes]:
 @example([[("DATE-OBS", "'2026-01-01T00:00:01.5'", FORMS[0], 0, "insert")]], (), {}, b"")
 @example([[("date-obs", "'2026-01-01'", FORMS[0], 3, "insert")]], (), {}, b"")
 @example([[("DATE-OBS", "'2026-01-02'", FORMS[3], 3, "insert")]], (), {}, b"")
+@example(
+    [[("TELESCOP", "'long&'", FORMS[0], 0, "replace"), ("MJD-END", "'1&'", FORMS[0], 0, "replace"),
+      ("CONTINUE", "'TAI'", FORMS[2], 0, "replace")]], (), {}, b"",
+)  # fmt: skip
 def test_headers_that_differ_in_cards_say_what_each_says_as_a_whole(
     sequence: list[list[Change]], history: tuple[str, ...], beside: dict[str, str], behind: bytes
 ) -> None:
