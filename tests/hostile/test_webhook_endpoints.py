@@ -13,6 +13,7 @@ import pytest
 
 from runtime.settings import WebhookSettings
 from services.distribute.errors import DeliveryError
+from services.distribute.handlers import bounded_answers
 from services.distribute.handlers import webhook as webhook_module
 from services.distribute.handlers.webhook import Webhook
 from services.distribute.models import OutgoingAlert
@@ -111,7 +112,7 @@ async def test_an_encrypted_answer_has_the_same_limit(
     authority: Authority, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trusting = ssl.create_default_context(cafile=authority.path)
-    monkeypatch.setattr(httpx, "create_ssl_context", lambda **_: trusting)
+    monkeypatch.setattr(bounded_answers, "_tls_context", lambda: trusting)
     n_answered = 0
 
     async def answer(writer: asyncio.StreamWriter) -> None:
