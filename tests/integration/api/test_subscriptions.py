@@ -102,6 +102,36 @@ async def test_a_subscription_is_made_shown_and_deleted(client: httpx.AsyncClien
     assert (await client.delete(made.headers["location"])).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://hooks.example.org/services/T0/B0/token", "https://hooks.example.org/***"),
+        ("https://robot:word@example.org:8443/?key=token#x", "https://example.org:8443/***"),
+        ("https://example.org?key=token", "https://example.org/***"),
+        ("https://user:a@b@example.org/token", "https://example.org/***"),
+    ],
+)
+@pytest.mark.parametrize("channel", ["webhook", "chat"])
+async def test_the_audit_has_the_host_of_an_address_alone(
+    client: httpx.AsyncClient, pool: asyncpg.Pool, channel: str, address: str, shown: str
+) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("select set_config('livetrap.actor', 'somebody', true)")
+        await connection.execute(
+            "insert into subscription (name, owner, rule, channel, target) "
+            "values ('robot-of-the-audit', 'somebody', '', $1, $2)",
+            channel,
+            address,
+        )
+        await connection.execute(
+            "update subscription set rule = 'snr > 9' where name = 'robot-of-the-audit'"
+        )
+        await connection.execute("delete from subscription where name = 'robot-of-the-audit'")
+    audit = (await client.get("/api/v1/audit?limit=3&object=subscription")).json()["items"]
+    rows = [row for each in audit for row in (each["row_before"], each["row_after"]) if row]
+    assert [row["target"] for row in rows] == [shown] * 4
+
+
 async def test_stamps_are_set_and_left_out_later(client: httpx.AsyncClient) -> None:
     hook = new(channel="webhook", target="https://robot.example.org/")
     place = (await client.post(PATH, json=hook)).headers["location"]
