@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -171,7 +172,7 @@ def test_a_second_alert_process_is_ready_and_does_not_lead(site: AlertSite) -> N
 
 def end_sessions(site: AlertSite, *, read_only: bool) -> None:
     """Change the database as a primary that is demoted, or takes over again."""
-    name = site.postgres_url.rsplit("/", 1)[1]
+    name = urlsplit(site.postgres_url).path.lstrip("/")
 
     async def run() -> None:
         connection = await asyncpg.connect(replace_database(site.postgres_url, "postgres"))
