@@ -2,24 +2,21 @@
 
 import asyncio
 import gzip
-import socket
 import zlib
-from collections.abc import AsyncIterator, MutableMapping
-from contextlib import asynccontextmanager
+from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
 import structlog
-import uvicorn
 
-from api.app.connections import limited_protocol
-from runtime.settings import ApiSettings
 from tests.hostile.test_api_floods import TOKEN, Request, app
+from tests.support.limited_server import serve_limited
 
 PATHS = [
     ("POST", "/api/v1/monitors"), ("POST", "/api/v1/subscriptions"), ("POST", "/vo/tap/sync"),
     ("POST", "/api/v1/subscriptions/dry-run"), ("POST", "/api/v1/rules/trial"),
 ]  # fmt: skip
+LIMITS: dict[str, Any] = {"write_token": TOKEN, "request_timeout_s": 0.1}
 # 50 MB each, in less than the 64 kB that a body may have.
 ZEROS = b'{"name": "' + b"0" * 50_000_000 + b'"}'
 BOMBS = {
@@ -66,25 +63,6 @@ async def test_a_packed_body_is_not_unpacked(
     assert len(request.body) < 10_000
 
 
-@asynccontextmanager
-async def served(**api: Any) -> AsyncIterator[int]:
-    """Run the API on a port, without its database."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(
-            app(**api), http=limited_protocol(ApiSettings(**api)), ws="none", lifespan="off",
-            log_config=None, timeout_graceful_shutdown=0,
-        )  # fmt: skip
-        server = uvicorn.Server(config)
-        task = asyncio.create_task(server._serve([listener]))
-        while not server.started:  # noqa: ASYNC110  (uvicorn has no event)
-            await asyncio.sleep(0.01)
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            await task
-
-
 async def say(port: int, *lines: str) -> bytes:
     """Send a request, and nothing of its body; return all that is answered."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -100,7 +78,7 @@ async def test_a_body_that_is_announced_and_never_sent_is_waited_for_no_longer_t
     length: str,
 ) -> None:
     request = ("POST /api/v1/monitors HTTP/1.1", "Host: a", "Expect: 100-continue", length)
-    async with served(write_token=TOKEN, request_timeout_s=0.1) as port:
+    async with serve_limited(app(**LIMITS), **LIMITS) as port:
         answer = await say(port, *request)
         assert answer.startswith(b"HTTP/1.1 401")  # nobody asks for a body that is not read
         answer = await say(port, *request, f"Authorization: Bearer {TOKEN}")
@@ -108,7 +86,7 @@ async def test_a_body_that_is_announced_and_never_sent_is_waited_for_no_longer_t
 
 
 async def test_a_long_body_is_refused_before_it_is_asked_for() -> None:
-    async with served(write_token=TOKEN, request_timeout_s=0.1) as port:
+    async with serve_limited(app(**LIMITS), **LIMITS) as port:
         answer = await say(
             port, "POST /api/v1/monitors HTTP/1.1", "Host: a", "Expect: 100-continue",
             "Content-Length: 200000000", f"Authorization: Bearer {TOKEN}",

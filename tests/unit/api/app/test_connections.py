@@ -1,17 +1,13 @@
 """A server of its own: requests that never end or are too long, and too many connections."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import pytest
-import uvicorn
 from prometheus_client import REGISTRY
 
-from api.app.connections import limited_protocol
-from runtime.settings import ApiSettings
+from tests.support.limited_server import serve_limited
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -24,24 +20,6 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200,
                 "headers": [(b"content-length", b"2")]})  # fmt: skip
     await send({"type": "http.response.body", "body": b"ok"})
-
-
-@asynccontextmanager
-async def served(**api: Any) -> AsyncIterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(
-            application, http=limited_protocol(ApiSettings(**api)), ws="none", lifespan="off",
-            log_config=None, timeout_graceful_shutdown=0,
-        )  # fmt: skip
-        server = uvicorn.Server(config)
-        task = asyncio.create_task(server._serve([listener]))
-        while not server.started:  # noqa: ASYNC110  (uvicorn has no event)
-            await asyncio.sleep(0.01)
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            await task
 
 
 async def read_all_after(port: int, *parts: bytes) -> bytes:
@@ -67,7 +45,7 @@ def n_ended(reason: str) -> float:
 )  # fmt: skip
 async def test_who_sends_half_a_request_is_told_and_hung_up_on(begin: bytes) -> None:
     before = n_ended("incomplete_request")
-    async with served(request_timeout_s=0.05) as port:
+    async with serve_limited(application, request_timeout_s=0.05) as port:
         answer = await read_all_after(port, begin)
     if begin.startswith(b"POST"):  # this application answers without reading the body
         assert answer.startswith(b"HTTP/1.1 200")
@@ -79,7 +57,7 @@ async def test_who_sends_half_a_request_is_told_and_hung_up_on(begin: bytes) -> 
 
 @pytest.mark.parametrize(("rest", "status"), [(b"G", b"HTTP/1.1 408"), (b"\r\n", b"")])
 async def test_half_a_second_request_is_hung_up_on_too(rest: bytes, status: bytes) -> None:
-    async with served(request_timeout_s=0.05) as port:
+    async with serve_limited(application, request_timeout_s=0.05) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         async with asyncio.timeout(60):
             writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -90,7 +68,7 @@ async def test_half_a_second_request_is_hung_up_on_too(rest: bytes, status: byte
 
 
 async def test_an_answer_may_take_longer_than_a_request() -> None:
-    async with served(request_timeout_s=0.05) as port:
+    async with serve_limited(application, request_timeout_s=0.05) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
         async with asyncio.timeout(60):
@@ -101,7 +79,7 @@ async def test_an_answer_may_take_longer_than_a_request() -> None:
 
 
 async def test_one_address_has_its_share_of_the_connections_and_gets_it_back() -> None:
-    async with served(max_connections_per_host=3) as port:
+    async with serve_limited(application, max_connections_per_host=3) as port:
         opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
         answer = await read_all_after(port)
         assert answer.startswith(b"HTTP/1.1 503")
@@ -116,7 +94,9 @@ async def test_one_address_has_its_share_of_the_connections_and_gets_it_back() -
 
 
 async def test_connections_of_a_proxy_are_not_counted() -> None:
-    async with served(max_connections_per_host=1, proxies=["127.0.0.1"]) as port:
+    async with serve_limited(
+        application, max_connections_per_host=1, proxies=["127.0.0.1"]
+    ) as port:
         opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
         request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
         assert (await read_all_after(port, request)).startswith(b"HTTP/1.1 200")
@@ -158,7 +138,7 @@ CHUNKED = b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n
 async def test_a_request_is_ended_that_is_long_beside_its_body(begin: bytes, part: bytes) -> None:
     before = n_ended("long_head")
     # Nothing but its length ends it.
-    async with served(request_timeout_s=600) as port:
+    async with serve_limited(application, request_timeout_s=600) as port:
         said = await flood(port, begin, part)
         assert n_ended("long_head") == before + 1
         assert said == b"" or said.startswith((b"HTTP/1.1 431", b"HTTP/1.1 200"))
@@ -167,7 +147,7 @@ async def test_a_request_is_ended_that_is_long_beside_its_body(begin: bytes, par
 async def test_a_long_body_is_no_long_head() -> None:
     request = b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
     length = b"Content-Length: 1000000\r\n\r\n"
-    async with served() as port:
+    async with serve_limited(application) as port:
         answer = await read_all_after(port, request + length, *[b"a" * 100_000] * 10)
     assert answer.startswith(b"HTTP/1.1 200")
 
@@ -186,14 +166,14 @@ async def test_a_connection_is_ended_that_brings_too_many(
     begin: bytes, part: bytes, reason: str
 ) -> None:
     before = n_ended(reason)
-    async with served(request_timeout_s=600) as port:
+    async with serve_limited(application, request_timeout_s=600) as port:
         await flood(port, begin, part)
         assert n_ended(reason) == before + 1
 
 
 async def test_a_few_requests_may_wait_for_the_answers_before_theirs() -> None:
     request = b"GET / HTTP/1.1\r\nHost: x\r\n"
-    async with served() as port:
+    async with serve_limited(application) as port:
         answer = await read_all_after(
             port, (request + b"\r\n") * 8 + request + b"Connection: close\r\n\r\n"
         )
