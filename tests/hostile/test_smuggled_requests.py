@@ -1,13 +1,11 @@
 """Requests whose length can be read in two ways: what follows is never a request of its own."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from tests.unit.api.app import test_connections
-from tests.unit.api.app.test_connections import read_all_after, served
+from tests.support.limited_server import serve_limited
+from tests.unit.api.app.test_connections import application, read_all_after
 
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 _LENGTH = b"Content-Length: %d\r\n" % len(HIDDEN)
@@ -34,38 +32,26 @@ HEADERS = {
 BODIES = (HIDDEN, b"0\r\n\r\n" + HIDDEN, b"0\n\n" + HIDDEN, b"\r\n" + HIDDEN)
 
 
-@contextmanager
-def paths_seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Give the addresses that reach the application."""
-    seen: list[str] = []
-    answer = test_connections.application
-
-    async def application(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(scope["path"])
-        await answer(scope, receive, send)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(test_connections, "application", application)
-        yield seen
-
-
-async def ask(monkeypatch: pytest.MonkeyPatch, header: bytes, body: bytes) -> list[str]:
+async def ask(header: bytes, body: bytes) -> list[str]:
     """Send a request with a header and what follows it; return the addresses of requests."""
     begin = b"POST /read HTTP/1.1\r\nHost: a\r\n" + header + b"\r\n"
-    with paths_seen(monkeypatch) as seen:
-        async with served(request_timeout_s=0.5) as port:
-            await read_all_after(port, begin, body)
+    seen: list[str] = []
+
+    async def recorded(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["path"])
+        await application(scope, receive, send)
+
+    async with serve_limited(recorded, request_timeout_s=0.5) as port:
+        await read_all_after(port, begin, body)
     return seen
 
 
-async def test_a_request_behind_another_one_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = await ask(monkeypatch, b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n" + HIDDEN)
+async def test_a_request_behind_another_one_is_answered() -> None:
+    seen = await ask(b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n" + HIDDEN)
     assert seen == ["/read", "/hidden"]
 
 
 @pytest.mark.parametrize("name", HEADERS)
-async def test_what_is_the_body_to_one_server_is_no_request_to_this_one(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_the_body_to_one_server_is_no_request_to_this_one(name: str) -> None:
     for body in BODIES:
-        assert "/hidden" not in await ask(monkeypatch, HEADERS[name], body), body
+        assert "/hidden" not in await ask(HEADERS[name], body), body
