@@ -38,7 +38,9 @@ from services.associate.steps.first_decisions import (
 )
 from services.associate.steps.judgement import ask_of
 from services.associate.steps.monitors import move_to
-from services.associate.steps.moving import cite_members, expect_moving, moving_ids
+from services.associate.steps.moving_events import cite_members
+from services.associate.steps.moving_points import moving_ids
+from services.associate.steps.moving_positions import expect_moving
 from services.associate.steps.registration import exposure_times
 from services.associate.storage import Catalogue
 from sky.id_sets import is_in, unique_ids

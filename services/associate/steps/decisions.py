@@ -36,7 +36,7 @@ from services.associate.steps.look_back import (
     to_look_back_requests,
     to_look_back_rows,
 )
-from services.associate.steps.moving import describe_object
+from services.associate.steps.moving_events import describe_object
 from services.associate.steps.rows import FLAG_COLUMNS, FinalSources, to_source_rows
 from services.associate.steps.triggers import count_bands
 from sky.id_sets import is_in, unique_ids

@@ -17,7 +17,8 @@ from services.associate.steps.episodes import start_episodes
 from services.associate.steps.forced_requests import find_request
 from services.associate.steps.look_back import WAITS, LookBack, find_look_backs
 from services.associate.steps.monitors import find_monitor_targets, to_monitor_sources
-from services.associate.steps.moving import find_moving, to_moving_triggers
+from services.associate.steps.moving import find_moving
+from services.associate.steps.moving_events import to_moving_triggers
 from services.associate.steps.null_detections import count_null_detections
 from services.associate.steps.triggers import AssociatedImage, Trigger, find_new_sources
 from sky.id_sets import is_in, unique_ids

@@ -1,40 +1,21 @@
 """Moving objects of a timestep: those that are followed, and those that are found."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from runtime.settings import AssociateSettings
-from schemas.messages import FloatArray, IntArray, SourceEvent
-from services.associate.models.catalogue import (
-    NO_TRACKS,
-    TRACK_DTYPE,
-    CatalogueState,
-    ChannelKey,
-    RowArray,
-)
-from services.associate.models.timesteps import Timestep
+from schemas.messages import IntArray
+from services.associate.models.catalogue import NO_TRACKS, RowArray
 from services.associate.models.tracks import Motion, Tracks
 from services.associate.steps.association import Association
+from services.associate.steps.moving_points import in_order, moving_ids, points_of, to_point
 from services.associate.steps.tracks import MAX_GAP_LOOKS, TrackLimits, find_tracks, predict
-from services.associate.steps.triggers import (
-    AssociatedImage,
-    Test,
-    Trigger,
-    find_detections,
-)
+from services.associate.steps.triggers import Trigger, find_detections
 from sky.geometry import tangent_offsets, to_unit_vectors
 
-__all__ = [
-    "cite_members",
-    "describe_object",
-    "expect_moving",
-    "find_moving",
-    "moving_ids",
-    "to_moving_triggers",
-]
+__all__ = ["find_moving"]
 
 # Detections of a moving object that say where it is expected; other detections of a timestep that
 # may belong to one, those of the highest S/N.
@@ -43,60 +24,14 @@ _KEPT_POINTS = 4
 _LEAST_POINTS = 3
 _MAX_PER_LOOK = 24
 _MAX_MOVING = 64
-# As many earlier episodes are cited of any source.
-_MAX_CITED = 10
 # A source that is seen again so many looks later without having moved does not.
 _STATIONARY_LOOKS = 3
 _MOVED_SIGMA = 3.0
 # So many say where false ones are: around a bright source, or all over the field.
 _MANY_POINTS = 16
-# Error of a position that a fit could not constrain [deg].
-_ANYWHERE_DEG = 180.0
 _SKY_DEG2 = 41252.96
 # Detections this close to a moving object may be its [beam major axes].
 _CROSSING_BEAMS = 1.5
-
-
-def moving_ids(tracks: RowArray) -> list[int]:
-    """Return the sources that move."""
-    return sorted(set(tracks["track_id"][tracks["track_id"] > 0].tolist()))
-
-
-def expect_moving(
-    state: CatalogueState,
-    timestep: Timestep,
-    sources: RowArray,
-    statistics: Mapping[ChannelKey, RowArray],
-) -> CatalogueState:
-    """Return a state with the moving sources where a timestep expects them.
-
-    Parameters
-    ----------
-    state : CatalogueState
-        The sources around the detections.
-    timestep : Timestep
-        When they are expected.
-    sources : (n,) structured, `SOURCE_DTYPE`
-        The moving sources in ascending order of id.
-    statistics : mapping of structured, `STATISTICS_DTYPE`
-        Theirs, by band and Stokes parameter.
-    """
-    time_s = _middle_s(timestep)
-    if time_s is None or not sources.size:
-        return state
-    tracks = [_points_of(state.tracks, number) for number in sources["id"].tolist()]
-    first = np.concatenate([track[:1] for track in tracks])
-    last = np.concatenate([track[-1:] for track in tracks])
-    vectors, err_deg, _ = predict(first, last, np.full(sources.size, time_s))
-    moved = sources.copy()
-    moved["ra"], moved["dec"] = _to_position(vectors)
-    moved["weight_ra"] = moved["weight_dec"] = 1 / np.maximum(err_deg, 1e-9) ** 2
-    everything = np.concatenate([state.sources, moved])
-    merged = dict(state.statistics)
-    for key, table in statistics.items():
-        merged[key] = np.concatenate([merged[key], table]) if key in merged else table
-    order = np.argsort(everything["id"], kind="stable")
-    return replace(state, sources=everything[order], statistics=merged)
 
 
 def find_moving(
@@ -129,118 +64,13 @@ def find_moving(
     left = np.delete(points, used)
     rows = frozenset(moving) | frozenset(begun)
     return Tracks(
-        points=_in_order(np.concatenate([left, followed, *_named(points, tracks, begun)])),
+        points=in_order(np.concatenate([left, followed, *_named(points, tracks, begun)])),
         begun=begun,
         members=members,
         moving=rows,
         crossed=_find_crossed(association, rows),
         ended_ids=ended_ids,
     )
-
-
-def to_moving_triggers(tracks: Tracks, firsts: Sequence[Trigger]) -> list[Trigger]:
-    """Return the events that tell moving objects; `firsts` as in `find_moving`."""
-    by_source = {trigger.source: trigger for trigger in firsts}
-    return [
-        replace(
-            by_source[source],
-            kind="moving",
-            certainty="certain",
-            test=Test("track"),
-            limit_jy_beam=None,
-            time_limit=None,
-            motion=motion,
-            note=f"moves by {motion.rate_arcsec_s:.4g} arcsec/s towards position angle "
-            f"{motion.direction_deg:.1f} deg: {motion.n_points} detections since "
-            f"{motion.time_begin:%Y-%m-%dT%H:%M:%SZ}",
-        )
-        for source, motion in sorted(tracks.begun.items())
-    ]
-
-
-def describe_object(event: SourceEvent) -> str:
-    """Return what was detected, for those who take its detections for sources.
-
-    Parameters
-    ----------
-    event : SourceEvent
-        That tells the moving object.
-    """
-    return (
-        f"a detection of the moving object {event.trig_id}, at {event.ra:.4f} {event.dec:+.4f} "
-        f"deg on {event.time_start:%Y-%m-%dT%H:%M:%SZ}, which {event.note}"
-    )
-
-
-def cite_members(
-    tracks: Tracks, rows: RowArray, trig_ids: Mapping[int, str]
-) -> dict[int, tuple[str, ...]]:
-    """Return what the earlier detections of moving objects are announced as, the newest first.
-
-    Parameters
-    ----------
-    tracks : Tracks
-        Those that begin, with the sources that were the same object.
-    rows : (n,) structured
-        The candidates with the ids to store.
-    trig_ids : mapping
-        Identity of the first episode of a source, by its id.
-
-    Returns
-    -------
-    dict
-        By the id of the object.
-    """
-    return {
-        int(rows["id"][row]): tuple(
-            trig_ids[member] for member in sorted(members, reverse=True) if member in trig_ids
-        )[:_MAX_CITED]
-        for row, members in tracks.members.items()
-    }
-
-
-def _middle_s(timestep: Timestep) -> float | None:
-    """Return the middle of the first exposure of a timestep [s since 1970]; None without one."""
-    for record in timestep.records:
-        if record.metadata is not None and record.verdict == "accepted":
-            return _middle_of(record.metadata.time_start, record.metadata.exposure_s)
-    return None
-
-
-def _middle_of(time_start: datetime, exposure_s: float) -> float:
-    return time_start.timestamp() + exposure_s / 2
-
-
-def _points_of(tracks: RowArray, source_id: int) -> RowArray:
-    """Return the points of a moving source, oldest first."""
-    found: RowArray = tracks[tracks["track_id"] == source_id]
-    return _in_order(found)
-
-
-def _to_position(vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return right ascension in [0, 360) and declination of unit vectors (n, 3) [deg]."""
-    x, y, z = vectors.T
-    ra = np.degrees(np.arctan2(y, x)) % 360.0
-    return np.where(ra >= 360.0, 0.0, ra), np.degrees(np.arctan2(z, np.hypot(x, y)))
-
-
-def _to_point(
-    association: Association, image: AssociatedImage, detection: int, look: int
-) -> RowArray:
-    """Return a detection as a point of no track."""
-    sources, metadata = image.record.sources, image.metadata
-    systematic_deg = association.candidates.systematic_deg
-    row = int(image.result.source[detection])
-    source = association.candidates.sources[row]
-    err_deg = np.hypot(sources.ra_err_deg[detection], sources.dec_err_deg[detection])
-    point = np.zeros(1, TRACK_DTYPE)
-    point["source_id"] = -1 - row if source["is_created"] else source["id"]
-    point["look"] = look
-    point["time_s"] = _middle_of(metadata.time_start, metadata.exposure_s)
-    point["ra"], point["dec"] = sources.ra[detection] % 360.0, sources.dec[detection]
-    err_deg = np.nan_to_num(err_deg, posinf=_ANYWHERE_DEG)
-    point["err_deg"] = np.hypot(err_deg / np.sqrt(2), systematic_deg)
-    return point
 
 
 def _follow(
@@ -251,13 +81,13 @@ def _follow(
     is_created = association.candidates.sources["is_created"]
     kept, rows, ended = [NO_TRACKS], [], []
     for number in moving_ids(before):
-        points = _points_of(before, number)
+        points = points_of(before, number)
         found = np.flatnonzero((ids == number) & ~is_created)
         if found.size:
             row = int(found[0])
             rows.append(row)
             for image, detection in find_detections(association.images, found[:1])[row][:1]:
-                point = _to_point(association, image, detection, look)
+                point = to_point(association, image, detection, look)
                 point["track_id"] = number
                 points = np.concatenate([points, point])[-_KEPT_POINTS:]
         if look - int(points["look"][-1]) > MAX_GAP_LOOKS:
@@ -278,7 +108,7 @@ def _keep_loose(
     for row, detections in find_detections(association.images, np.flatnonzero(again)).items():
         first = loose[loose["source_id"] == rows["id"][row]][:1]
         for image, detection in detections[:1]:
-            point = _to_point(association, image, detection, look)
+            point = to_point(association, image, detection, look)
             if _distance_sigma(first, point) > _MOVED_SIGMA:
                 added.append(point)
             elif look - int(first["look"][0]) >= _STATIONARY_LOOKS:
@@ -300,7 +130,7 @@ def _to_points(association: Association, firsts: Sequence[Trigger], look: int) -
     return np.concatenate(
         [
             NO_TRACKS,
-            *(_to_point(association, each.image, each.detection, look) for each in chosen),
+            *(to_point(association, each.image, each.detection, look) for each in chosen),
         ]
     )
 
@@ -394,9 +224,3 @@ def _find_crossed(association: Association, moving: frozenset[int]) -> frozenset
         limit = np.radians(_CROSSING_BEAMS * image.metadata.beam_major_deg)
         crossed.update(touched.source[np.min(chord, axis=1) <= limit].tolist())
     return frozenset(crossed - moving)
-
-
-def _in_order(points: RowArray) -> RowArray:
-    """Return points in the order of their looks."""
-    ordered: RowArray = points[np.argsort(points["look"], kind="stable")]
-    return ordered
