@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from tests.end_to_end.test_page_use import AXE, CONTRAST, SMALL, assert_accessible
-from tests.integration.api.test_subscriptions import night
 from tests.support.api_rows import Rows, rows_of
 from tests.support.browser import CHROMIUM, Page
 from tests.support.page_events import FAKE_EVENTS
 from tests.support.page_site import TOKEN, Site, add_transient, open_site
+from tests.support.subscription_requests import night
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None,

@@ -17,9 +17,9 @@ from schemas.topics import Topics
 from services.distribute.handlers import unused_topics as handler_module
 from services.distribute.handlers.unused_topics import UnusedTopics
 from services.distribute.storage import UnusedTopicStore
-from tests.integration.api.test_subscriptions import AUTHORIZED, PATH, TOKEN, new
 from tests.support.api_service import client_of
 from tests.support.receivers import always
+from tests.support.subscription_requests import AUTHORIZED, PATH, TOKEN, new
 
 DAY_S = 86_400.0
 
