@@ -205,8 +205,8 @@ class Bench:
             handler.on_message(InMessage("detections-v1", 0, offset + number, b"", data))
         while await handler.associate_ready() and handler.has_ready:
             pass
-        while outbox := await handler.fetch_outbox():
-            await handler.delete_outbox([number for number, _ in outbox])
+        while await handler.outbox.relay(lambda _: None):
+            pass
         with suppress(FileNotFoundError):
             return Meter.read(backend) - before
         return None

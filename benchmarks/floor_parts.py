@@ -8,12 +8,13 @@ import io
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import asyncpg
 import numpy as np
 
 from runtime.binary_rows import decode_rows, encode_columns
-from runtime.sql import load_statement
+from runtime.sql import Statement, load_statement
 from services.associate.models.catalogue import SOURCE_DTYPE, STATISTICS_DTYPE, RowArray
 from sky.geometry import Probes
 
@@ -76,7 +77,7 @@ class Replay:
         boxes: Probes,
         sources: RowArray,
         statistics: RowArray,
-        detections: dict[str, object],
+        detections: dict[str, Any],
     ) -> None:
         self._boxes = boxes
         self._ids = sources["id"].copy()
@@ -215,7 +216,7 @@ class Replay:
             Part("the service's", partial(self._insert, own.text, own)),
         ]
 
-    async def _insert(self, text: str, own: object, connection: Connection, key: int) -> None:
+    async def _insert(self, text: str, own: Statement, connection: Connection, key: int) -> None:
         arguments = own.to_arguments({**self._detections, "image_key": key})
         await connection.execute(text, *arguments)
 

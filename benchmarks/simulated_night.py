@@ -72,7 +72,7 @@ class Night:
         ]
 
 
-_METADATA: ImageMetadata = None  # type: ignore[assignment]  (no decision of these reads it)
+_METADATA: ImageMetadata = None  # type: ignore[assignment]  # no decision of these reads it
 
 
 def _record(flux: FloatArray) -> ImageDetections:

@@ -68,7 +68,7 @@ def test_every_packet_is_broadcast_or_has_a_reason() -> None:
         DeadLetters(topic="dead-letters-v1", service="distribute"),
     )
     handler = AlertHandler(
-        None,  # type: ignore[arg-type]  (no check of the database runs here)
+        None,  # type: ignore[arg-type]  # no check of the database runs here)
         broadcast=subscribers.broadcast, wake=lambda: None, dead_letters=letters,
         in_flight=new_in_flight(),
     )  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 
 from runtime.listening import create_listener
 from services.distribute.handlers import vtp as vtp_module
+from services.distribute.handlers.subscriber import host_of
 from tests.support.vtp_site import serving
 
 pytestmark = pytest.mark.skipif(
@@ -30,7 +31,6 @@ def test_connections_of_a_listener_are_given_up_after_two_minutes() -> None:
 
 async def test_subscribers_that_vanished_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[int] = []
-    host_of = vtp_module.host_of
 
     def note(writer: asyncio.StreamWriter) -> str:
         found.append(timeout_ms(cast("socket.socket", writer.get_extra_info("socket"))))

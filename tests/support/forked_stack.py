@@ -21,6 +21,7 @@ from livetrap.stack import lifecycle, supervisord
 from livetrap.stack.child import _die_with_parent
 from livetrap.stack.kafka_jars import fetch_jars
 from livetrap.stack.plan import UpOptions
+from livetrap.stack.supervisor import launch
 from tests.support.forked import (
     STACK,
     ForkedProcess,
@@ -42,9 +43,9 @@ def start_forked(data_dir: Path) -> None:
     before = dict(os.environ)
     if "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS" not in before:
         give_storage(data_dir / "kafka", fetch_jars(show_progress=False))
-    launch = launch_forked if can_fork() else lifecycle.launch
+    start = launch_forked if can_fork() else launch
     try:
-        with patch.object(lifecycle, "launch", launch):
+        with patch.object(lifecycle, "launch", start):
             running = lifecycle.start(UpOptions(data_dir), detach=True, report=lambda _: None)
         if not can_fork():  # `subprocess` warns of a child that nobody waits for
             threading.Thread(target=running.process.wait, daemon=True).start()

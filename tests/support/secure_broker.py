@@ -185,10 +185,13 @@ class SecureBroker(OwnBroker):
 def secure_broker() -> Iterator[SecureBroker]:
     """Start it on free loopback ports in a temporary folder; stop and delete after."""
     taken: set[int] = set()
-    ports = [choose_port(None, taken=taken) for _ in range(4)]
+    plain, controller, sasl, mtls = (choose_port(None, taken=taken) for _ in range(4))
     with server_folder() as folder:
-        stores = folder / "key-store.pem", folder / "trust-store.pem"
-        broker = SecureBroker(_SecuredKafka(folder / "kafka", *ports, *stores), folder)
+        kafka = _SecuredKafka(
+            folder / "kafka", plain, controller, sasl_port=sasl, mtls_port=mtls,
+            key_store=folder / "key-store.pem", trust_store=folder / "trust-store.pem",
+        )  # fmt: skip
+        broker = SecureBroker(kafka, folder)
         try:
             broker.set_scram_password(USER, PASSWORD)
             yield broker

@@ -130,8 +130,8 @@ class Feed:
             self._rendered[key] = renderer.render(key[1], band)
         like = self._rendered[key]
         time_start = config.time_start(timestep)
-        dates = [utc_isot(each).encode() for each in (like.time_start, time_start)]
-        return replace(like, data=like.data.replace(*dates, 1), time_start=time_start)
+        old, new = (utc_isot(each).encode() for each in (like.time_start, time_start))
+        return replace(like, data=like.data.replace(old, new, 1), time_start=time_start)
 
     def _wait(self, started_s: float, number: int, images_per_s: float | None) -> None:
         if images_per_s is None:

@@ -59,7 +59,7 @@ def stop_before_the_queue() -> None:
         n_sent += len(messages)
 
     sender._LINGER_MS = 5000
-    sender.produce_and_wait = produce
+    sender.produce_and_wait = produce  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ async def test_every_column_of_a_subscriber(pool: asyncpg.Pool, alerts: dict[str
     first, last = alerts.values()
     store = DeliveryStore(pool)
     for channel in ("webhook", "email"):
-        state = await store.ensure_subscriber(channel, "a name")  # type: ignore[arg-type]  (a loop)
+        state = await store.ensure_subscriber(channel, "a name")  # type: ignore[arg-type]  # a loop
         assert state == SubscriberState(last, 0, None)
     await store.count_failure("email", "a name", "not so bad", max_failures=2)
     assert await store.count_failure("email", "a name", "a reason", max_failures=2)

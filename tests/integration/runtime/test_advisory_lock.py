@@ -224,7 +224,8 @@ async def test_a_holder_that_hangs_in_the_middle_of_a_statement_loses_it(
     # As the server does after 18 s, for which nobody waits here.
     await hung._connection.execute("set transaction_timeout = '500ms'")
     # The server waits for the rest of a statement: it is in a transaction, and not idle.
-    hung._connection._transport.write(_message(b"P", b"\0select 1\0\0\0") + _message(b"H", b""))
+    transport = hung._connection._transport  # type: ignore[attr-defined]
+    transport.write(_message(b"P", b"\0select 1\0\0\0") + _message(b"H", b""))
     await acquire(standby)
     assert not await hung.try_acquire()
     standby.release()

@@ -81,7 +81,7 @@ def test_metrics_exist() -> None:
 
 
 def test_commands_exist() -> None:
-    commands = typer.main.get_command(app).commands
+    commands = typer.main.get_group(app).commands
     unknown = []
     for page in EVERY:
         for word, second in set(_COMMAND.findall(in_code(text_of(page), page.suffix))):

@@ -79,7 +79,7 @@ def test_every_call_names_the_parameters_of_its_statement():
     calls = list(_calls())
     assert len(calls) > 30
     for call in calls:
-        query = call.args[0].value
+        query = ast.literal_eval(call.args[0])
         wanted = {each.name for each in load_statement(_PACKAGE, query).parameters}
         given = {keyword.arg for keyword in call.keywords}
         assert len(call.args) == 1, f"{query} is given values by position"

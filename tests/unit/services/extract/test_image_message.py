@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-import schemas.identity
 from runtime.kafka import InMessage
 from services.extract.errors import RejectedImageError
 from services.extract.steps.image_message import (
@@ -49,7 +48,7 @@ def test_the_bytes_are_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
         hashed.append(data)
         return sha256(data)
 
-    monkeypatch.setattr(schemas.identity.hashlib, "sha256", counting)
+    monkeypatch.setattr(hashlib, "sha256", counting)
     image = read_message(message({"sha256": SHA256, "fits:BMAJ": "0.1"}), "cluster")
     check_sha256(image)
     assert hashed == [b"fits"]

@@ -37,17 +37,17 @@ def measuring_files() -> set[Path]:
     return found
 
 
-def is_power_of_arrays(node: ast.AST) -> bool:
+def is_power_of_arrays(node: ast.BinOp) -> bool:
     """Return whether it is a power that may be one of arrays, other than a square."""
-    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Pow):
+    if not isinstance(node.op, ast.Pow):
         return False
     names = {each.id for each in ast.walk(node.left) if isinstance(each, ast.Name)}
     is_square = isinstance(node.right, ast.Constant) and node.right.value in (0.5, 2)
     return bool(names - {"math"}) and not is_square
 
 
-def is_matrix_product(node: ast.AST) -> bool:
-    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)
+def is_matrix_product(node: ast.BinOp) -> bool:
+    return isinstance(node.op, ast.MatMult)
 
 
 def suspects(source: str) -> Iterator[int]:
@@ -56,7 +56,7 @@ def suspects(source: str) -> Iterator[int]:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.value.id == "np" and node.attr in FUNCTIONS:
                 yield node.lineno
-        elif is_matrix_product(node) or is_power_of_arrays(node):
+        elif isinstance(node, ast.BinOp) and (is_matrix_product(node) or is_power_of_arrays(node)):
             yield node.lineno
 
 
