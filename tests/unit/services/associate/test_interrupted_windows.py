@@ -16,7 +16,8 @@ from services.associate.models.timesteps import (
     StreamState,
     Timestep,
 )
-from services.associate.steps.windows import MISSED_LIMIT, TimestepWindows
+from services.associate.steps.open_streams import MISSED_LIMIT
+from services.associate.steps.windows import TimestepWindows
 from tests.support.records import START, image
 from tests.unit.services.associate.test_windows import BANDS, SETTINGS, arrival, windows
 

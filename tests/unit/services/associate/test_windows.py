@@ -118,7 +118,7 @@ def test_a_band_that_stays_away_does_not_fill_the_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     most = 100
-    monkeypatch.setattr(timestep_windows, "_MOST_OPEN_TIMESTEPS", most)
+    monkeypatch.setattr(timestep_windows, "MOST_OPEN_TIMESTEPS", most)
     found = windows()
     n_closed = 0
     for step in range(1, most + 101):
