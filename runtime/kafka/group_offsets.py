@@ -155,6 +155,7 @@ class ConsumedHorizon:
 
     def poll(self) -> None:
         """Ask the broker, twice a second at most, and move `until_s` as far as it allows."""
+        self._pass_here()
         if self._clock() < self._next_poll_s:
             return
         try:
@@ -180,11 +181,17 @@ class ConsumedHorizon:
             ends = self._offsets.read_results()
             snapshot = _Snapshot(snapshot.time_s, ends, is_extracted=True)
         self._snapshot = snapshot
-        if snapshot.is_extracted:
-            ours = self._next_offsets()
-            ends = {number: end for number, end in snapshot.ends.items() if number in ours}
-            if _has_passed(ours, ends):
-                self.until_s, self._snapshot = snapshot.time_s, None
+        self._pass_here()
+
+    def _pass_here(self) -> None:
+        """Move `until_s` if this process has consumed all results of a snapshot."""
+        snapshot = self._snapshot
+        if snapshot is None or not snapshot.is_extracted:
+            return
+        ours = self._next_offsets()
+        ends = {number: end for number, end in snapshot.ends.items() if number in ours}
+        if _has_passed(ours, ends):
+            self.until_s, self._snapshot = snapshot.time_s, None
 
 
 def _has_passed(offsets: Mapping[int, int], ends: Mapping[int, int]) -> bool:

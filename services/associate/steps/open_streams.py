@@ -9,6 +9,7 @@ from operator import sub
 from schemas.messages import ImageMetadata
 from services.associate.models.timesteps import Arrival, Band, ExpectedChannel, StreamState
 from services.associate.steps.bands import find_band, to_band
+from services.associate.steps.new_streams import are_in_step
 
 __all__ = [
     "MISSED_LIMIT",
@@ -58,6 +59,8 @@ class OpenStream:
     cadences: deque[timedelta] = field(default_factory=lambda: deque(maxlen=_MOST_CADENCES))
     ahead: datetime | None = None
     last_arrival_s: float = 0.0
+    # Since when the channels of a new stream advance together [s].
+    in_step_since_s: float | None = None
     # Start and first arrival [s] of the timesteps that closed last, in time order.
     recent: deque[tuple[datetime, float]] = field(
         default_factory=lambda: deque(maxlen=MOST_OPEN_TIMESTEPS)
@@ -118,9 +121,17 @@ class OpenStream:
             self.newest[channel] = time_start
             self.missed[channel] = 0
 
+    def note_step(self, now_s: float) -> None:
+        """Note whether the channels of a new stream advance together."""
+        if self.closed_until is not None or not are_in_step([each.channels for each in self.open]):
+            self.in_step_since_s = None
+        elif self.in_step_since_s is None:
+            self.in_step_since_s = now_s
+
     def drop_partitions(self, gone: set[int]) -> None:
         """Drop the records of partitions, and what they said about the time of their channels."""
         self.partitions -= gone
+        self.in_step_since_s = None
         for window in self.open:
             window.arrivals = [each for each in window.arrivals if each.partition not in gone]
             window.channels = {

@@ -28,7 +28,8 @@ class TimestepWindows:
     it or in a later one, or when its first image has waited `window_timeout_s` although
     everything that was sent until then has arrived, or when two thousand wait. The channels of
     a new stream are unknown: its first timestep closes when it has as many as its producer or
-    the settings say, or after `first_timestep_wait_s`, however its partitions interleave.
+    the settings say, when the next ones have the same and everything that was sent until then
+    has arrived, or after `first_timestep_wait_s`, however its partitions interleave.
     Timesteps of a stream close in order; an image of a closed timestep is late and is associated
     alone; if it came within the timeout, its channel is waited for from then on. A single image
     far ahead of all others (a header with a wrong date) does not move the clock of its stream:
@@ -105,6 +106,7 @@ class TimestepWindows:
         if not stream.is_jump(metadata.time_start):
             newest = stream.newest.get(channel)
             stream.newest[channel] = max(newest or metadata.time_start, metadata.time_start)
+        stream.note_step(arrival.arrived_s)
 
     def _window(self, stream: OpenStream, time_start: datetime, now_s: float) -> OpenTimestep:
         for window in stream.open:
@@ -139,14 +141,19 @@ class TimestepWindows:
         return closed
 
     def is_overdue(self, now_s: float) -> bool:
-        """Return whether a timestep has waited for so long that time alone may close it."""
+        """Return whether a timestep may close by what is known to be on its way no more."""
         shortest_s = min(self._timeout_s, self._first_wait_s)
-        return any(now_s - each.first_arrival_s >= shortest_s for each in self._windows())
+        return any(now_s - each.first_arrival_s >= shortest_s for each in self._windows()) or any(
+            stream.in_step_since_s is not None for stream in self._streams.values()
+        )
 
     def restart_waits(self, now_s: float) -> None:
         """Let every open timestep wait from now on: its images could not come before."""
         for window in self._windows():
             window.first_arrival_s = max(window.first_arrival_s, now_s)
+        for stream in self._streams.values():
+            if stream.in_step_since_s is not None:
+                stream.in_step_since_s = max(stream.in_step_since_s, now_s)
 
     def split_all(self) -> list[Timestep]:
         """Remove every waiting image; return each as a late timestep of its own."""
@@ -181,7 +188,9 @@ class TimestepWindows:
         if waited_s >= self._timeout_s or len(stream.open) > MOST_OPEN_TIMESTEPS:
             return True
         if stream.closed_until is None:
-            return waited_s >= self._first_wait_s or self._has_all_bands(window)
+            since_s = stream.in_step_since_s
+            is_known = since_s is not None and now_s >= since_s
+            return is_known or waited_s >= self._first_wait_s or self._has_all_bands(window)
         return all(
             channel in window.channels
             or stream.newest.get(channel, window.time_start) > window.time_start + self._tolerance
@@ -207,6 +216,7 @@ class TimestepWindows:
         if stream.closed_until is not None and not is_jump:
             stream.cadences.append(window.time_start - stream.closed_until)
         stream.closed_until = window.time_start
+        stream.in_step_since_s = None
         stream.contradict_jumps(window)
         stream.recent.append((window.time_start, window.first_arrival_s))
         return Timestep(

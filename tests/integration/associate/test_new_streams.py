@@ -1,4 +1,4 @@
-"""The first timestep of a new stream closes when it has the bands that it should have."""
+"""The first timestep of a new stream closes when its bands are known."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,4 +55,15 @@ def test_a_new_stream_waits_for_the_bands_of_its_header_or_of_the_settings(
     wait_until(
         lambda: count_outcomes(site, "unfinished") == {"processed": 3},
         what="the timestep with its last band",
+    )
+
+
+def test_a_new_stream_is_known_by_timesteps_with_the_same_bands(site: AlertSite) -> None:
+    config = SimulatorConfig(images=3, size=128, bands_hz=lofar_bands_hz(2))
+    images = [each.data for each in iterate_images(config)]
+    assert len(images) == 6
+    publish(site, "repeated", images)
+    wait_until(
+        lambda: count_outcomes(site, "repeated") == {"processed": 6},
+        what="the timesteps of a stream that repeats its bands",
     )

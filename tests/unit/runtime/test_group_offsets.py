@@ -111,3 +111,16 @@ def test_the_broker_is_not_asked_more_often_than_twice_a_second() -> None:
     pipeline.now_s += 0.1
     pipeline.horizon.poll()
     assert pipeline.horizon.until_s == 1.0
+
+
+def test_what_is_left_to_be_consumed_here_is_no_question_to_the_broker() -> None:
+    pipeline = Pipeline()
+    pipeline.send(0)
+    pipeline.extract(0)
+    pipeline.poll()
+    assert pipeline.horizon.until_s == 0.0
+    pipeline.consume()
+    pipeline.is_away = True
+    pipeline.now_s += 0.1
+    pipeline.horizon.poll()
+    assert pipeline.horizon.until_s == 1.0
