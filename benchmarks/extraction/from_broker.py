@@ -26,7 +26,7 @@ from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 from tests.support.own_broker import own_broker
 
-_SOURCES_A_PIXEL = 200 / 1024**2
+SOURCES_A_PIXEL = 200 / 1024**2
 _WARM_UP, _IMAGES = 3, 20
 # Before the measurement begins the memory of recent images is full, and the file of those that
 # have left it is written a second time: the first time the system has to find memory for it.
@@ -55,7 +55,7 @@ class Usage:
 
 def measure(side_px: int) -> list[Usage]:
     """Return what each image of a side cost, without the first ones."""
-    field = generate_field(side_px, round(_SOURCES_A_PIXEL * side_px**2), 1, mixed=True)
+    field = generate_field(side_px, round(SOURCES_A_PIXEL * side_px**2), 1, mixed=True)
     data = to_fits(field)
     with own_broker() as broker, tempfile.TemporaryDirectory() as folder:
         kafka = KafkaSettings(bootstrap_servers=broker.bootstrap, partitions=1)
@@ -67,13 +67,13 @@ def measure(side_px: int) -> list[Usage]:
             used = []
             n_warm_up = _WARM_UP + _RECENT_BYTES // len(data) + _IMAGES_ON_DISK
             for number in range(n_warm_up + _IMAGES):
-                before = _usage(process)
+                before = usage_of(process)
                 # Padding makes each a file of its own.
                 image = OutMessage(Topics().images, b"night:150MHz", data + b"%9d" % number)
                 send(producer, image, lambda _error: None)
                 producer.flush(60)
                 _wait_for_record(reader)
-                used.append(_difference(before, _usage(process)))
+                used.append(difference(before, usage_of(process)))
         reader.close()
     return used[n_warm_up:]
 
@@ -108,7 +108,8 @@ def _wait_for_record(reader: Consumer) -> None:
             return
 
 
-def _usage(process: psutil.Process) -> Usage:
+def usage_of(process: psutil.Process) -> Usage:
+    """Return what a process has used so far."""
     # Fields of proc(5), behind the name in parentheses: 10 minflt, 14 utime, 15 stime.
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     tick_ms = 1000 / os.sysconf("SC_CLK_TCK")
@@ -118,7 +119,8 @@ def _usage(process: psutil.Process) -> Usage:
     )  # fmt: skip
 
 
-def _difference(before: Usage, after: Usage) -> Usage:
+def difference(before: Usage, after: Usage) -> Usage:
+    """Return what was used between two looks."""
     return Usage(*(b - a for a, b in zip(astuple(before), astuple(after), strict=True)))
 
 
