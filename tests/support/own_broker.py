@@ -82,7 +82,10 @@ inter.broker.listener.name=PLAINTEXT
 
 @contextmanager
 def own_broker(
-    *, address: str | None = None, ports: tuple[int, int] | None = None
+    *,
+    address: str | None = None,
+    ports: tuple[int, int] | None = None,
+    kind: type[KafkaBroker] = KafkaBroker,
 ) -> Iterator[OwnBroker]:
     """Give a broker in a folder of its own; kill it afterwards.
 
@@ -92,14 +95,15 @@ def own_broker(
         Where it listens beside loopback.
     ports : tuple of int, optional
         Of its clients and of its controller; free ones if not given.
+    kind : type
+        Its settings, where it listens at no other address.
     """
     taken = set(ports or ())
     port, controller_port = ports or [choose_port(None, taken=taken) for _ in range(2)]
     with server_folder() as folder:
         place = folder / "kafka"
         if address is None:
-            kafka = KafkaBroker(place, port, controller_port)
-            broker = OwnBroker(kafka, folder)
+            broker = OwnBroker(kind(place, port, controller_port), folder)
         else:
             other = f"{address}:{choose_port(None, taken=taken)}"
             broker = OwnBroker(

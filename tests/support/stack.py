@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from livetrap.database.migrations import migrate
+from livetrap.stack.kafka_broker import KafkaBroker
 from tests.support.databases import freeze_template, renew_password
 from tests.support.own_broker import own_broker
 from tests.support.own_postgres import own_postgres
@@ -15,10 +17,22 @@ __all__ = ["kafka_server", "postgres_server"]
 _FOR_ALL = ("max_connections=300", "scram_iterations=1")
 
 
+@dataclass(frozen=True, slots=True)
+class _SharedKafka(KafkaBroker):
+    """The broker of `livetrap up`, with Kafka's own heartbeats: nobody kills and starts it."""
+
+    def properties_text(self) -> str:
+        return f"""\
+{KafkaBroker.properties_text(self)}
+broker.session.timeout.ms=9000
+broker.heartbeat.interval.ms=2000
+"""
+
+
 @contextmanager
 def kafka_server() -> Iterator[str]:
     """Start Kafka; give its ``HOST:PORT``, stop it and delete its data after."""
-    with own_broker() as broker:
+    with own_broker(kind=_SharedKafka) as broker:
         yield broker.bootstrap
 
 
