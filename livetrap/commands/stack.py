@@ -190,7 +190,9 @@ def fetch() -> None:
     print(f"Apache Kafka is in {fetch_jars()}")
     if prepare_classes() is None:
         print("this Java cannot link its classes in advance; starts take some seconds more")
-    importlib.import_module("services.extract.app")  # the first import compiles the kernels
+    # The first import compiles the kernels.
+    importlib.import_module("services.extract.app")
+    importlib.import_module("services.extract.kernels.crowding")
     print("the kernels of extract are compiled for this processor")
 
 

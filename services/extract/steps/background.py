@@ -9,7 +9,7 @@ from services.extract.kernels.around import partly_blank_above_around
 from services.extract.kernels.background import background_grid, fill_blank_cells
 from services.extract.steps.noise_gradient import NoiseSurface, bilinear, divided, steep_noise
 
-__all__ = ["measure_background"]
+__all__ = ["cell_shape", "measure_background", "measure_levels"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -53,18 +53,59 @@ def measure_background(
     RejectedImageError
         Code ``no_noise`` if the noise cannot be measured anywhere.
     """
-    cell_px = max(cell_px, _LEAST_BEAMS * beam_px)
-    mean, rms = _measure_cells(pixels, cell_px)
+    shape = cell_shape(pixels.shape, cell_px, beam_px)
+    mean, rms = _measure_cells(pixels, shape)
     surface = steep_noise(rms)
     if surface is None:
         return _completed(mean, median_filter_cells), _completed(rms, median_filter_cells)
-    steep, mean, rms = _measure_steep(pixels, cell_px, rms, surface)
+    steep, mean, rms = _measure_steep(pixels, shape, rms, surface)
     mean, rms = (_completed(grid, median_filter_cells) for grid in (mean, rms))
     return bilinear(mean, steep.shape) * steep, bilinear(rms, steep.shape) * steep
 
 
+def cell_shape(shape: tuple[int, ...], cell_px: float, beam_px: float) -> tuple[int, int]:
+    """Return the rows and columns of cells of an image.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the image [px].
+    cell_px, beam_px : float
+        As of `measure_background`.
+    """
+    side = max(cell_px, _LEAST_BEAMS * beam_px)
+    return max(1, round(shape[0] / side)), max(1, round(shape[1] / side))
+
+
+def measure_levels(
+    pixels: npt.NDArray[np.float32], shape: tuple[int, int], median_filter_cells: int
+) -> FloatArray | None:
+    """Return the background alone, in cells; None if no cell has enough pixels.
+
+    Parameters
+    ----------
+    pixels : (ny, nx) float32
+        Image; what is not finite is left out.
+    shape : (int, int)
+        Rows and columns of cells.
+    median_filter_cells : int
+        As of `measure_background`.
+    """
+    mean, rms = np.empty(shape), np.empty(shape)
+    n_known = background_grid(pixels, _min_pixels(pixels, shape), _MAX_CLIPS, mean, rms)
+    return _completed(mean, median_filter_cells) if n_known else None
+
+
+def _min_pixels(pixels: npt.NDArray[np.float32], shape: tuple[int, int]) -> int:
+    """Return how many pixels of a cell say enough about it."""
+    return max(2, int(_MIN_VALID_FRACTION * (pixels.size / (shape[0] * shape[1]))))
+
+
 def _measure_steep(
-    pixels: npt.NDArray[np.float32], cell_px: float, rms: FloatArray, surface: NoiseSurface
+    pixels: npt.NDArray[np.float32],
+    shape: tuple[int, int],
+    rms: FloatArray,
+    surface: NoiseSurface,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the noise of a surface at parts of the cells, and what the cells are in units of it.
 
@@ -73,7 +114,7 @@ def _measure_steep(
     steep, mean = rms, rms
     for _ in range(2):
         steep = surface.noise_at_parts(rms, pixels)
-        mean, ratio = _measure_cells(divided(pixels, steep), cell_px)
+        mean, ratio = _measure_cells(divided(pixels, steep), shape)
         surface = surface.corrected(ratio)
     return steep, mean, ratio
 
@@ -89,15 +130,11 @@ def _completed(grid: FloatArray, median_filter_cells: int) -> FloatArray:
 
 
 def _measure_cells(
-    pixels: npt.NDArray[np.float32], cell_px: float
+    pixels: npt.NDArray[np.float32], shape: tuple[int, int]
 ) -> tuple[FloatArray, FloatArray]:
     """Return background and rms of cells of one size [Jy/beam]; NaN where they are blank."""
-    ny, nx = pixels.shape
-    shape = max(1, round(ny / cell_px)), max(1, round(nx / cell_px))
     mean, rms = np.empty(shape), np.empty(shape)
-    cell_area = ny * nx / (shape[0] * shape[1])
-    min_pixels = max(2, int(_MIN_VALID_FRACTION * cell_area))
-    if background_grid(pixels, min_pixels, _MAX_CLIPS, mean, rms) == 0:
+    if background_grid(pixels, _min_pixels(pixels, shape), _MAX_CLIPS, mean, rms) == 0:
         raise RejectedImageError(
             ImageReason.NO_NOISE,
             "no part of the image has measurable noise: it is constant or blank",

@@ -20,6 +20,7 @@ from services.extract.models import (
     Shapes,
 )
 from services.extract.steps.background import measure_background
+from services.extract.steps.crowding import background_without_sources
 from services.extract.steps.deconvolution import deconvolve
 from services.extract.steps.ellipses import ellipses_on_sky, to_beam_shape
 from services.extract.steps.false_discovery import false_discovery_threshold
@@ -56,7 +57,8 @@ def extract_sources(
         Image in which the sources are detected before they are measured in `image`, such as a
         deeper one; it must have the same pixels. None: `image` itself.
     grids : two (rows, columns) float64, or None
-        Background and rms that were measured elsewhere [Jy/beam]. None: measured in `image`.
+        Background and rms that were measured elsewhere [Jy/beam], taken as they are. None:
+        measured in `image`, the background of crowded cells without the sources.
 
     Raises
     ------
@@ -65,40 +67,42 @@ def extract_sources(
         detection image has another shape.
     """
     beam = to_beam_shape(image)
-    background_grid, rms_grid = grids or _grids(image, parameters, beam)
+    peaks = None
     if detection_image is not None:
         peaks = _peaks_of(detection_image, parameters, image.pixels.shape)
-        at = image.pixels.shape[0], image.pixels.shape[1]
-        peaks = replace(
-            peaks,
-            background=rms_at(background_grid, at, peaks.x, peaks.y),
-            rms=rms_at(rms_grid, at, peaks.x, peaks.y),
-        )
-        found = _find(image, background_grid, rms_grid, beam, parameters, peaks)
-        return _to_extraction(found, image, beam, parameters, background_grid, rms_grid)
-    if parameters.fdr_alpha is not None:
-        threshold = false_discovery_threshold(
-            image.pixels, background_grid, rms_grid, beam, parameters,
-            is_signed=_is_signed(image, parameters),
-        )  # fmt: skip
-        parameters = replace(parameters, detection_threshold_sigma=threshold)
-    found = _find(image, background_grid, rms_grid, beam, parameters)
-    return _to_extraction(found, image, beam, parameters, background_grid, rms_grid)
-
-
-def _find(
-    image: Image,
-    background_grid: FloatArray,
-    rms_grid: FloatArray,
-    beam: BeamShape,
-    parameters: FinderParameters,
-    peaks: Peaks | None = None,
-) -> FoundSources:
-    find = find_signed_sources if _is_signed(image, parameters) else find_sources
-    return find(
-        image.pixels, background_grid, rms_grid, beam, parameters, peaks,
-        bright_px=_bright_px(image),
+    if grids is not None:
+        return _extract(image, parameters, beam, grids, peaks)
+    background_grid, rms_grid = _grids(image, parameters, beam)
+    extraction = _extract(image, parameters, beam, (background_grid, rms_grid), peaks)
+    without = background_without_sources(
+        image.pixels, background_grid, rms_grid, extraction.found,
+        beam=beam, parameters=parameters,
     )  # fmt: skip
+    if without is None:
+        return extraction
+    return _extract(image, parameters, beam, (without, rms_grid), peaks)
+
+
+def _extract(
+    image: Image,
+    parameters: FinderParameters,
+    beam: BeamShape,
+    grids: tuple[FloatArray, FloatArray],
+    peaks: Peaks | None,
+) -> Extraction:
+    """Find and measure the sources above a background."""
+    if peaks is not None:
+        at = image.pixels.shape[0], image.pixels.shape[1]
+        background, rms = (rms_at(grid, at, peaks.x, peaks.y) for grid in grids)
+        peaks = replace(peaks, background=background, rms=rms)
+    elif parameters.fdr_alpha is not None:
+        threshold = false_discovery_threshold(
+            image.pixels, *grids, beam, parameters, is_signed=_is_signed(image, parameters)
+        )
+        parameters = replace(parameters, detection_threshold_sigma=threshold)
+    find = find_signed_sources if _is_signed(image, parameters) else find_sources
+    found = find(image.pixels, *grids, beam, parameters, peaks, bright_px=_bright_px(image))
+    return _to_extraction(found, image, beam, parameters, *grids)
 
 
 def _bright_px(image: Image) -> FloatArray:

@@ -18,4 +18,5 @@ def test_fetch_compiles_the_kernels_when_kafka_is_there(monkeypatch: pytest.Monk
     )
     monkeypatch.setattr(stack, "importlib", SimpleNamespace(import_module=done.append))
     assert run(["fetch"]) == 0
-    assert done == ["jars", "classes", "services.extract.app"]
+    kernels = "services.extract.app", "services.extract.kernels.crowding"
+    assert done == ["jars", "classes", *kernels]
