@@ -11,8 +11,9 @@ from tests.support.vtp_events import alert_packet, ivorn_at
 from tests.support.vtp_log import memory_log
 from tests.support.vtp_site import N_ALERTS, serving
 
+LONG = "{}" + "x" * 3000
 FOREIGN = [
-    "ivo://foreign/stream#{}.0", "ivo://org.test/night#never-sent-{}.0", "{}" + "x" * 3000,
+    "ivo://foreign/stream#{}.0", "ivo://org.test/night#never-sent-{}.0", LONG,
     "\u202e{}\u200b", "ivo://%6Frg.test/x#{}", "{} ]]&gt; &#10;",
 ]  # fmt: skip
 
@@ -39,6 +40,16 @@ async def test_acknowledgements_of_what_nobody_sent_end_a_connection_and_are_not
         await asyncio.wait_for(task, 60)
         assert not any(each.is_acknowledged for each in log._pending)
         assert {each.ivorn for each in log._pending} == {ivorn_at(n) for n in range(N_ALERTS)}
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.3, 0.6, 0.9])
+async def test_long_messages_end_a_connection_whenever_in_a_second_they_begin(
+    phase: float,
+) -> None:
+    async with serving() as site:
+        bad = await site.introduce()
+        await asyncio.sleep((phase - asyncio.get_running_loop().time()) % 1.0)
+        await asyncio.wait_for(storm(bad, LONG), 60)
 
 
 async def test_an_alert_is_acknowledged_once_however_often_that_is_said() -> None:

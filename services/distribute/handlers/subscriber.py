@@ -28,8 +28,9 @@ _HEARTBEATS_UNTIL_SILENT = 3
 _LINGER_S = 1.0
 _WRITE_BUFFER_BYTES = 1 << 16
 _MAX_OFFERED = 2000
-# Messages that are not the first answer to an alert that was sent.
-_MAX_IDLE_MESSAGES_PER_S = 100
+# Messages that are not the first answer to an alert that was sent: so many at once, and so many a
+# second in the long run. What an address may send is more, even in long messages.
+_MAX_IDLE_MESSAGES, _IDLE_MESSAGES_PER_S = 100, 20.0
 # Time to answer the `authenticate`; then alerts are sent without history and filters.
 _INTRODUCTION_S = 1.0
 # Who says nothing in this part of the handshake is sent an `iamalive`: pygcn answers only that.
@@ -87,7 +88,8 @@ class Subscriber:
         self._frames = FrameReader(reader, writer, budget=budget, host=self._host)
         self._names = SubscriberNames(settings, self._host)
         self._name = ""
-        self._second, self._n_messages = 0, 0
+        # Idle messages that are not forgotten yet, and when they were counted [s].
+        self._n_idle_messages, self._counted_s = 0.0, 0.0
         # Alerts that this connection was offered, oldest first, and whether it has answered:
         # none is offered twice.
         self._offered: dict[str, bool] = {}
@@ -239,12 +241,12 @@ class Subscriber:
         return message.role in ("ack", "nak") and self._offered.get(message.origin) is False
 
     def _is_chatty(self) -> bool:
-        """Count the other messages in a second; nobody has that many."""
-        second = int(asyncio.get_running_loop().time())
-        if second != self._second:
-            self._second, self._n_messages = second, 0
-        self._n_messages += 1
-        return self._n_messages > _MAX_IDLE_MESSAGES_PER_S
+        """Count the other messages; nobody has so many at once, nor so often for long."""
+        now_s = asyncio.get_running_loop().time()
+        forgotten = _IDLE_MESSAGES_PER_S * (now_s - self._counted_s)
+        self._n_idle_messages = max(0.0, self._n_idle_messages - forgotten) + 1.0
+        self._counted_s = now_s
+        return self._n_idle_messages > _MAX_IDLE_MESSAGES
 
     async def _handle(self, message: PeerMessage) -> None:
         if message.response:
