@@ -20,7 +20,7 @@ _MARGIN = 2.8, 2.0
 _ROUNDS = 2
 # Below the first share of raised pixels a cell keeps its background, from the second on it has
 # that without sources; between them a part of it, so that no single source makes a step.
-_CROWDED = 0.045, 0.075
+_CROWDED = 0.08, 0.11
 # It also keeps its background if fewer of its pixels are left than the first share, and has all of
 # the other from the second on.
 _LEFT = 0.25, 0.5

@@ -279,7 +279,7 @@ async def test_entity_bombs_are_garbage(server: VtpServer) -> None:
 async def test_a_flood_of_answers_is_cut(
     server: VtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.distribute.handlers.subscriber._MAX_IDLE_MESSAGES_PER_S", 20)
+    monkeypatch.setattr("services.distribute.handlers.subscriber._MAX_IDLE_MESSAGES", 20)
     good, bad = await greeted(server), await greeted(server)
     answer = transport("iamalive")
     await bad.send_raw((struct.pack("!I", len(answer)) + answer) * 100)
