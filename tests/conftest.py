@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +23,11 @@ from tests.support.examples import register_profiles  # noqa: E402
 from tests.support.file_order import in_order  # noqa: E402
 
 if TYPE_CHECKING:  # unit tests do without the time that these imports take
+    import asyncpg
     import execnet
+    import httpx
 
+    from tests.support.api_rows import Rows
     from tests.support.forked_workers import ForkedWorkers
     from tests.support.golden import Golden
     from tests.support.night import RunServers
@@ -166,6 +169,35 @@ def postgres_url(postgres_server_url: str) -> Iterator[str]:
 
     with clone_database(postgres_server_url) as url:
         yield url
+
+
+@pytest.fixture
+async def pool(postgres_url: str) -> "AsyncIterator[asyncpg.Pool]":
+    """Connections to the database of this module."""
+    import asyncpg
+
+    async with asyncpg.create_pool(postgres_url, min_size=1, max_size=3) as made:
+        yield made
+
+
+@pytest.fixture
+async def rows(postgres_url: str) -> "AsyncIterator[Rows]":
+    """A writer of the rows of a stream of its own."""
+    from tests.support.api_rows import rows_of
+
+    async with rows_of(postgres_url) as made:
+        yield made
+
+
+@pytest.fixture
+async def client(postgres_url: str) -> "AsyncIterator[httpx.AsyncClient]":
+    """The API over the database of this module, asked by somebody who may write."""
+    from tests.support.api_service import client_of
+    from tests.support.subscription_requests import AUTHORIZED, TOKEN
+
+    async with client_of(postgres_url, write_token=TOKEN) as made:
+        made.headers.update(AUTHORIZED)
+        yield made
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import pytest
 
 from tests.support.api_rows import rows_of
 from tests.support.api_service import client_of
+from tests.support.subscription_requests import AUTHORIZED, TOKEN
 
 ROOT = Path(__file__).parents[2]
-TOKEN = "correct horse battery"  # noqa: S105  (of the test alone)
 MOST = 4
 # More than there are connections to the database.
 AT_ONCE = 40
@@ -26,7 +26,7 @@ AT_ONCE = 40
 async def client(postgres_url: str) -> AsyncIterator[httpx.AsyncClient]:
     limits = {"max_subscriptions": MOST, "max_monitors": MOST}
     async with client_of(postgres_url, write_token=TOKEN, **limits) as made:
-        made.headers["Authorization"] = f"Bearer {TOKEN}"
+        made.headers.update(AUTHORIZED)
         yield made
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -20,34 +19,12 @@ from tests.integration.distribute.test_subscriptions import (
     subscribe,
 )
 from tests.support.announced_events import store_events, tell
-from tests.support.api_rows import Rows, rows_of
-from tests.support.api_service import client_of
+from tests.support.api_rows import Rows
 from tests.support.receivers import serving, until
 from tests.support.vtp_events import START
 
-TOKEN = "correct horse battery"  # noqa: S105  (of the test alone)
 REPLAYS = "/api/v1/alerts/replay"
 NIGHT = {"since": "2026-03-01T18:00:00Z", "until": "2026-03-02T06:00:00Z"}
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
-    made = await asyncpg.create_pool(postgres_url, min_size=1, max_size=3)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def rows(postgres_url: str) -> AsyncIterator[Rows]:
-    async with rows_of(postgres_url) as made:
-        yield made
-
-
-@pytest.fixture
-async def client(postgres_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(postgres_url, write_token=TOKEN) as made:
-        made.headers["Authorization"] = f"Bearer {TOKEN}"
-        yield made
 
 
 async def ask(pool: asyncpg.Pool, name: str, speed: float) -> int:

@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -43,13 +42,6 @@ async def test_an_hour_later_there_is_room_for_new_names(monkeypatch: pytest.Mon
     monkeypatch.setattr("time.monotonic", lambda: now_s)
     await come(log, *(f"later-{n}@192.0.2.1" for n in range(200)))
     assert len(store.names) == 200
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
-    made = await asyncpg.create_pool(postgres_url, min_size=1, max_size=2)
-    yield made
-    await made.close()
 
 
 async def store_names(

@@ -3,15 +3,13 @@
 import itertools
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
-import pytest
 
-from tests.support.api_service import app_of, client_of
+from tests.support.api_service import app_of
 
-TOKEN = "correct horse battery"  # noqa: S105  (of the test alone)
 # The proxy in front may log what an answer says.
 MOST_BYTES = 20_000
 # So many of each kind; all with WRITE_BODIES=all.
@@ -31,13 +29,6 @@ WHOLE = (
     b'{"name":"a","name":"b"}', b"\xff\xfe{\x00}\x00", b"\x1f\x8b\x08\x00", b"\xed\xa0\x80",
     b'{"\\ud800":1}', b'{"\\u0000":1}', b"{" + b'"k":1,' * 20_000 + b'"k":1}', b"-", b'"',
 )  # fmt: skip
-
-
-@pytest.fixture
-async def client(postgres_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(postgres_url, write_token=TOKEN) as made:
-        made.headers["Authorization"] = f"Bearer {TOKEN}"
-        yield made
 
 
 def written(client: httpx.AsyncClient) -> Iterator[tuple[str, str, Any]]:

@@ -1,7 +1,6 @@
 """Every value that is stored is found again under its own name; no two values are alike."""
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -22,13 +21,6 @@ ALERT = NewAlert(
     time_alert=START + timedelta(seconds=9), voevent=b"<xml/>", notice=b'{"snr": 8}',
     latency_s=10.0, rule="a rule", image_id="an image", avro_packet=b"a packet",
 )  # fmt: skip
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
-    made = await asyncpg.create_pool(postgres_url, min_size=1, max_size=2)
-    yield made
-    await made.close()
 
 
 async def fetch_one(pool: asyncpg.Pool, table: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The streams of subscriptions: server-sent events, who may follow them, and when they end."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from functools import partial
 
 import asyncpg
@@ -15,29 +14,9 @@ from api.steps import subscriptions
 from api.steps.subscriptions import follow
 from runtime.api_tokens import hash_token
 from services.alert.models import NewAlert
-from tests.support.api_rows import Rows, rows_of
-from tests.support.api_service import app_of, client_of
-from tests.support.subscription_requests import AUTHORIZED, PATH, TOKEN, new, night, token_of
-
-
-@pytest.fixture
-async def client(postgres_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(postgres_url, write_token=TOKEN) as made:
-        made.headers.update(AUTHORIZED)
-        yield made
-
-
-@pytest.fixture
-async def rows(postgres_url: str) -> AsyncIterator[Rows]:
-    async with rows_of(postgres_url) as made:
-        yield made
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
-    made = await asyncpg.create_pool(postgres_url, min_size=1, max_size=2)
-    yield made
-    await made.close()
+from tests.support.api_rows import Rows
+from tests.support.api_service import app_of
+from tests.support.subscription_requests import PATH, TOKEN, new, night, token_of
 
 
 async def test_server_sent_events_of_a_subscription(

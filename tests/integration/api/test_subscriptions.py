@@ -1,6 +1,5 @@
 """Subscriptions over REST: who may, what is refused, dry run, replay."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -8,29 +7,9 @@ import httpx
 import orjson
 import pytest
 
-from tests.support.api_rows import Rows, rows_of
+from tests.support.api_rows import Rows
 from tests.support.api_service import client_of
 from tests.support.subscription_requests import AUTHORIZED, PATH, TOKEN, new, night, token_of
-
-
-@pytest.fixture
-async def client(postgres_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(postgres_url, write_token=TOKEN) as made:
-        made.headers.update(AUTHORIZED)
-        yield made
-
-
-@pytest.fixture
-async def rows(postgres_url: str) -> AsyncIterator[Rows]:
-    async with rows_of(postgres_url) as made:
-        yield made
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
-    made = await asyncpg.create_pool(postgres_url, min_size=1, max_size=2)
-    yield made
-    await made.close()
 
 
 async def test_a_subscription_is_made_shown_and_deleted(client: httpx.AsyncClient) -> None:

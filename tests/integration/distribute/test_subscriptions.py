@@ -25,7 +25,7 @@ from services.distribute.app.subscriptions import SubscriptionRunner
 from services.distribute.steps.replay_pace import ReplayPace
 from services.distribute.storage import DeliveryStore, StampStore, SubscriptionStore
 from tests.support.announced_events import store_events, tell
-from tests.support.api_rows import Rows, rows_of
+from tests.support.api_rows import Rows
 from tests.support.in_flight import new_in_flight
 from tests.support.receivers import always, serving, until
 from tests.support.stamp_rows import stamp_file, store_stamps
@@ -89,12 +89,6 @@ async def serving_subscriptions(
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await runner.aclose()
-
-
-@pytest.fixture
-async def rows(postgres_url: str) -> AsyncIterator[Rows]:
-    async with rows_of(postgres_url) as made:
-        yield made
 
 
 async def test_what_is_wanted_comes_and_all_that_follows_it(

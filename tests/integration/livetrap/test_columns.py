@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -18,13 +17,6 @@ from schemas.codec import decode_source_event
 from schemas.event_json import event_to_json
 from services.alert.storage import AlertStore
 from tests.support.vtp_events import source_event
-
-
-@pytest.fixture
-async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
-    made = await asyncpg.create_pool(postgres_url, min_size=1, max_size=2)
-    yield made
-    await made.close()
 
 
 @pytest.fixture
