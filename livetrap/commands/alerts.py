@@ -161,9 +161,11 @@ def list_suppressed_events(
     data_dir: DataDir = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """List events that became no alerts because one image or minute had too many, oldest first.
+    """List events that became no alerts because there were too many at once, oldest first.
 
-    The limits are the settings ALERT__MAX_PER_IMAGE and ALERT__MAX_PER_MINUTE.
+    One image had more than ALERT__MAX_PER_IMAGE, or one minute more than ALERT__MAX_PER_MINUTE; or
+    they are side lobes of a bright source. After ALERT__STORM_RELEASE_S the best of those that are
+    no side lobes are sent, unless some were released before.
 
     For example:
 
@@ -205,7 +207,7 @@ def release_events(
 
 @alerts.command("subscribers")
 def list_subscribers(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
-    """List subscribers by name (VTP, webhook, broker, e-mail): alerts received, and failures.
+    """List subscribers by name (VTP, webhook, broker, e-mail, subscription): alerts, failures.
 
     For example:
 
@@ -222,14 +224,16 @@ def list_subscribers(*, data_dir: DataDir = None, as_json: JsonOutput = False) -
 
 @alerts.command("enable")
 def enable(
-    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="webhook, broker or email")],
+    channel: Annotated[
+        str, typer.Argument(metavar="CHANNEL", help="webhook, broker, email, subscription")
+    ],
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="As `livetrap alerts subscribers` shows")
     ],
     *,
     data_dir: DataDir = None,
 ) -> None:
-    """Deliver again to a webhook, broker or e-mail digest that was disabled after failures.
+    """Deliver again to a webhook, broker, e-mail digest or subscription that was disabled.
 
     For example:
 

@@ -35,6 +35,8 @@ def list_dead_letters(
 ) -> None:
     """List dead letters, newest first: position, time, service, reason, error.
 
+    Kafka keeps them as long as images: 24 hours and 1 GiB a partition unless settings say else.
+
     For example:
 
         livetrap dead-letters list --limit 10
@@ -77,10 +79,13 @@ def redrive_dead_letters(
         typer.Argument(metavar="POSITION", help="As `livetrap dead-letters list` shows"),
     ] = None,
     *,
-    every: Annotated[bool, typer.Option("--all", help="Every dead letter")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every dead letter that there is")] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Send dead letters back to the topics they came from, once the cause is removed.
+
+    They stay in the list: `--all` sends those again that were sent before, too. None is sent if
+    one lacks a part of its message (too large, or lost by retention): name the others then.
 
     For example:
 

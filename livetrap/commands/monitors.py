@@ -29,7 +29,8 @@ def upload(
 ) -> None:
     """Measure the positions of a list in every image of a stream from now on: all, or none.
 
-    Columns are ra and dec (ICRS, in degrees), name, pm_ra_cosdec_mas_yr, pm_dec_mas_yr, epoch_yr.
+    Columns are ra and dec (ICRS, in degrees), and where there are any name,
+    pm_ra_cosdec_mas_yr, pm_dec_mas_yr and epoch_yr.
 
     For example:
 

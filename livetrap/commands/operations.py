@@ -60,8 +60,9 @@ def migrate(*, data_dir: DataDir = None) -> None:
 def settings(*, data_dir: DataDir = None, as_json: JsonOutput = False) -> None:
     """Print every setting: value, meaning with unit, and where it came from; no secrets.
 
-    A setting comes from the default, the configuration file, the environment, the command line;
-    the later one wins.
+    A setting comes from the default, the configuration file or the environment; the later wins.
+    Where neither names the servers they are those of the stack that runs; with `--data-dir` in any
+    case.
 
     For example:
 

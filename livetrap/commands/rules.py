@@ -35,7 +35,7 @@ def check(path: RuleFile = None, *, data_dir: DataDir = None) -> None:
     """Print a file of rules in words, or the first mistake in it.
 
     A rule that no event can make true is a mistake; parts that are never or always true are told.
-    Names of catalogues and streams are looked up in the database, if it is available.
+    Names of catalogues, streams and telescopes are looked up in the database, if it is available.
 
     For example:
 

@@ -34,10 +34,16 @@ def up(
     api_port: ApiPort = None,
     vtp_port: VtpPort = None,
     kafka: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Use this Kafka; start none")
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Use this Kafka; start none (default: the configured one)"
+        ),
     ] = None,
     postgres: Annotated[
-        str | None, typer.Option(metavar="URL", help="Use this PostgreSQL; start none")
+        str | None,
+        typer.Option(
+            metavar="URL", help="Use this PostgreSQL; start none (default: the configured one)"
+        ),
     ] = None,
     extractors: Extractors = 1,
     archive_days: Annotated[
@@ -48,9 +54,11 @@ def up(
         ),
     ] = None,
 ) -> None:
-    """Start Kafka, PostgreSQL and all services; print `ready` when they work.
+    """Start Kafka, PostgreSQL, extract, associate, alert, distribute and api; print `ready` then.
 
-    Default ports that are in use are replaced by free ones: `livetrap status` shows them.
+    Default ports that are in use are replaced by free ones: `livetrap status` shows them. With
+    LIVETRAP_ARCHIVE__URL the archive of images starts too; a folder of files is watched by
+    `livetrap service ingest`. Programs run in the data folder: name files by their whole path.
 
     For example:
 

@@ -1,4 +1,4 @@
-"""Commands about streams: list, describe, delete, export, compare, archive, replay."""
+"""Commands about streams: list, describe, delete, export, compare, reset, archive, replay."""
 
 import json
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ __all__ = ["replay", "streams"]
 streams = typer.Typer(
     name="streams",
     no_args_is_help=True,
-    help="List, describe, delete, export, compare streams: sequences of images and their sources.",
+    help="List, describe, delete, export, compare and archive streams: images and their sources.",
 )
 Name = Annotated[
     str, typer.Argument(metavar="STREAM", help="As `livetrap streams list` shows its name")

@@ -69,7 +69,9 @@ def add(
     cone: _Cone = None,
     moc: _Moc = None,
     schedule: _Schedule = "",
-    secret: Annotated[str | None, typer.Option(help="Signs what a webhook gets")] = None,
+    secret: Annotated[
+        str | None, typer.Option(help="Signs what a webhook gets; 16 characters or more")
+    ] = None,
     stamps: Annotated[bool, typer.Option("--stamps", help="A webhook gets pictures, too")] = False,
     token: _Token = None,
     data_dir: DataDir = None,

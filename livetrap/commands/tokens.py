@@ -15,8 +15,9 @@ tokens = typer.Typer(
     no_args_is_help=True,
     help="""Create, list and revoke tokens of those who write over the API.
 
-    Scopes: `annotate` is for tags, classifications and comments; `operate` for monitors,
-    retractions, dead letters and the audit; `read` for nothing else than reading.""",
+    Scopes: `annotate` is for tags, classifications, comments, subscriptions and trials of rules;
+    `operate` for monitors, retractions, dead letters and the audit; `read` for nothing else than
+    reading. None contains another.""",
 )
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Who has it: a person or a program")]
 
