@@ -105,7 +105,8 @@ def send_test(
 ) -> None:
     """Send a test alert to all subscribers on all channels, and list who acknowledged it.
 
-    Its VOEvent role is `test`: no telescope shall point because of it.
+    Its VOEvent role is `test`: no telescope shall point because of it. Who has a filter gets it if
+    the filter takes it.
 
     For example:
 
