@@ -52,7 +52,7 @@ class AlertSettings(Authority):
         "LT {year}{letters} {position}",
         max_length=60,
         description="Name of a family of alerts: with {year}, five {letters} of its trig_id, "
-        "{position}; null: none",
+        "{position}",
     )
     systematic_position_error_beams: float = Field(
         0.1,
@@ -81,7 +81,7 @@ class AlertSettings(Authority):
         600.0,
         gt=0,
         description="Time after which the best events of a storm are sent if no operator has "
-        "released any; null: never [s]",
+        "released any; those of side lobes never [s]",
     )
     storm_release_count: int = Field(
         5, ge=1, le=1000, description="Events of a storm that are sent then"
@@ -92,7 +92,11 @@ class AlertSettings(Authority):
         description="First alerts of a stream in a minute of its images; more are suppressed",
     )
     expires_s: float = Field(
-        86400.0, gt=0, le=1e8, description="Age at which an alert expires, after its exposure [s]"
+        86400.0,
+        gt=0,
+        le=1e8,
+        description="Age at which an alert expires, after its exposure; of a retraction after "
+        "the alert itself [s]",
     )
     role: Literal["observation", "test"] = Field("observation", description="VOEvent role")
 

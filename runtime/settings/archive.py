@@ -22,13 +22,16 @@ class ArchiveSettings(Section):
         "unset: nowhere",
     )
     keep_days: float | None = Field(
-        30.0, gt=0, le=36_500, description="Age at which an image without alert is deleted [d]"
+        30.0,
+        gt=0,
+        le=36_500,
+        description="Time after it was archived at which an image without alert is deleted [d]",
     )
     max_bytes: int | None = Field(
         None,
         ge=0,
-        description="Size of the archive beyond which the oldest images without alert are "
-        "deleted; unset: any [byte]",
+        description="Size of the archive beyond which the images without alert that were archived "
+        "first are deleted; unset: any [byte]",
     )
     retention_every_s: float = Field(
         60.0, gt=0, le=86_400, description="Time between two looks at what is to be deleted [s]"

@@ -85,8 +85,7 @@ class DistributeSettings(Section):
     delivery_retention_days: float | None = Field(
         400.0,
         ge=1,
-        description="Age at which deliveries are deleted, no earlier than they may be repeated "
-        "[d]; unset: never",
+        description="Age at which deliveries are deleted, if they cannot be repeated by then [d]",
     )
     topic_hours: float = Field(
         24.0,
@@ -106,13 +105,13 @@ class DistributeSettings(Section):
         24.0,
         gt=0,
         le=8760,
-        description="Age limit of deliveries to webhooks, brokers and digests [h]",
+        description="Age limit of deliveries to webhooks, brokers, subscriptions and digests [h]",
     )
     delivery_failures: int = Field(
         20,
         ge=1,
-        description="Refusals in a row that disable a webhook, a broker or the digest; one that "
-        "is away stays enabled",
+        description="Refusals in a row that disable a webhook, a broker, a subscription or the "
+        "digest; one that is away stays enabled",
     )
 
     subscription_allow_private: bool = Field(
@@ -168,7 +167,8 @@ class VtpSettings(Section):
     replay_hours: float = Field(
         24.0,
         ge=0,
-        description="Age limit of missed alerts that are sent after a reconnect [h]; 0: none",
+        description="Age limit of missed alerts that are sent after a reconnect, the newest half "
+        "of queue_length of them [h]; 0: none",
     )
     subscribers: tuple[SubscriberSettings, ...] = Field(
         (), description="Subscribers that prove their name with a token"

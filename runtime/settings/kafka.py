@@ -71,14 +71,24 @@ class KafkaSettings(BaseModel):
         10.0,
         ge=6,
         le=300,
-        description="Silence after which a process loses its partitions; in pods longer than a "
-        "restart takes [s]",
+        description="Silence after which a process loses its partitions, alert always after 6; in "
+        "pods longer than a restart takes [s]",
     )
-    partitions: int = Field(8, ge=1, le=1024, description="Partitions of a topic we create")
+    partitions: int = Field(
+        8,
+        ge=1,
+        le=1024,
+        description="Partitions of a topic we create; those of alerts and the heartbeat have one",
+    )
     replication_factor: int = Field(1, ge=1, le=9, description="Copies of a topic we create")
-    retention_hours: float = Field(24.0, gt=0, description="How long images are kept [h]")
+    retention_hours: float = Field(
+        24.0,
+        gt=0,
+        description="How long a topic we create keeps messages: images, records, events, alerts, "
+        "dead letters; heartbeats ten minutes [h]",
+    )
     retention_bytes: int = Field(
-        1 << 30, ge=1 << 20, description="Image bytes kept per partition [byte]"
+        1 << 30, ge=1 << 20, description="Bytes that a topic we create keeps per partition [byte]"
     )
 
     @property

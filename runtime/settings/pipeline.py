@@ -33,7 +33,8 @@ class ImageLimits(Section):
     max_image_bytes: int = Field(
         64 << 20,
         ge=2880,
-        description="Largest image that is accepted: bytes of its pixels, headers are free [byte]",
+        description="Largest image that is accepted: bytes of its pixels, all planes together; "
+        "headers are free; Kafka takes messages of up to 100 000 000 bytes [byte]",
     )
     max_future_s: float = Field(
         86400.0, ge=0, le=1e10, description="An exposure farther ahead of now: rejected [s]"
@@ -52,7 +53,7 @@ class IngestSettings(ImageLimits):
         60.0,
         gt=0,
         le=3600,
-        description="A file that takes longer ends the process [s]",
+        description="A file that takes longer ends the service [s]",
     )
     stream: str | None = Field(None, description="Stream name; default: the TELESCOP card")
     inbox: Path | None = Field(
@@ -75,7 +76,7 @@ class RmsBounds(Section):
         0, ge=0, le=10_000, description="Images of a band whose noise is remembered; 0 is off"
     )
     rms_history_sigma: float = Field(
-        5.0, gt=0, description="Farther from the remembered noise: rejected [sigma]"
+        5.0, gt=0, description="Farther from the remembered noise, and by 1 %: rejected [sigma]"
     )
 
 
@@ -113,9 +114,16 @@ class ExtractSettings(RmsBounds):
         default=True, description="Detect negative sources, too, in images of Stokes Q, U or V"
     )
     flux_calibration_error: float = Field(
-        0.0, ge=0, description="Relative error of the flux scale, added to all flux errors"
+        0.0,
+        ge=0,
+        description="Relative error of the flux scale, in quadrature in the flux errors of found "
+        "sources, not of forced fluxes",
     )
-    clean_bias_jy_beam: float = Field(0.0, description="Added to peak fluxes [Jy/beam]")
+    clean_bias_jy_beam: float = Field(
+        0.0,
+        description="Added to the size of peak fluxes of found sources, and so of integrated ones; "
+        "not of forced fluxes [Jy/beam]",
+    )
     clean_bias_err_jy_beam: float = Field(0.0, ge=0, description="Its error [Jy/beam]")
     psf_map: Path | None = Field(
         None,
@@ -142,7 +150,8 @@ class ExtractSettings(RmsBounds):
         65,
         ge=9,
         le=513,
-        description="Least side of a stamp around an announced source; 10 beams if more [px]",
+        description="Least side of a stamp around an announced source; 10 beams if more, at most "
+        "513 [px]",
     )
     count_negative: bool = Field(
         default=True,
@@ -174,14 +183,19 @@ class AssociateSettings(SolutionSettings):
     de_ruiter_radius: float = Field(5.68, gt=0, description="Match limit [sigma]")
     beamwidths_limit: float = Field(3.0, gt=0, description="Match limit [beam semi-major axes]")
     systematic_position_error_arcsec: float = Field(
-        10.0, ge=0, description="Floor of a position error, per axis [arcsec]"
+        10.0,
+        ge=0,
+        description="Systematic error of a position, per axis, in quadrature with the statistical "
+        "one [arcsec]",
     )
     forced_photometry: bool = Field(
         default=True,
         description="Measure known sources without a detection in an image, and monitors",
     )
     expiration_timesteps: int = Field(
-        10, ge=1, description="Null detections of a source until it is no longer measured"
+        10,
+        ge=1,
+        description="Null detections in a row of a source until it is no longer measured",
     )
     forced_wait_timesteps: int = Field(
         1000,
@@ -192,8 +206,8 @@ class AssociateSettings(SolutionSettings):
     candidate_timesteps: int = Field(
         1,
         ge=1,
-        description="Looks after which a source that was seen once leaves the catalogue if "
-        "forced photometry does not show it",
+        description="Looks without a detection after which a source that was seen once leaves the "
+        "catalogue if forced photometry does not show it",
     )
     candidate_sigma: float = Field(
         3.0,
@@ -204,8 +218,9 @@ class AssociateSettings(SolutionSettings):
     archive_sigma: float = Field(
         5.0,
         ge=0,
-        description="A source that was seen more often leaves when it expires with a weighted "
-        "mean of all fluxes below this [sigma]; 0 keeps all",
+        description="A source that was seen more often leaves with a weighted mean of all fluxes "
+        "below this, candidate_timesteps or half of expiration_timesteps after its last detection, "
+        "or when it expires [sigma]; 0 keeps all",
     )
     archive_wait_s: float = Field(
         10.0,
@@ -261,15 +276,15 @@ class AssociateSettings(SolutionSettings):
     image_retention_days: float | None = Field(
         None,
         gt=0,
-        description="Images with their rms grids, timesteps and entries of the ledger older than "
-        "this are deleted, but for those that a measurement, source, transient or the new-source "
-        "test refers to [d]; unset: none",
+        description="Images with their rms grids and timesteps so long before a stream's last "
+        "timestep, and entries of the ledger of that age, are deleted, but for images that a "
+        "measurement, source, transient or the new-source test refers to [d]; unset: none",
     )
     stamps: bool = Field(
         default=True, description="Ask for pixels around each source that an event announces"
     )
     stamp_retention_days: float | None = Field(
-        90.0, gt=0, description="Pixels of stamps older than this are deleted [d]; unset: none"
+        90.0, gt=0, description="Time after which the stored pixels of stamps are deleted [d]"
     )
     stamp_retention_mb: int = Field(
         20_000, ge=0, description="Pixels of stamps together; the oldest are deleted [MB]"
@@ -289,8 +304,8 @@ class AssociateSettings(SolutionSettings):
     spectral_conflict_sigma: Annotated[float | None, BeforeValidator(_off_is_none)] = Field(
         5.0,
         gt=0,
-        description="A new source is retracted if another band of its timestep has so much less "
-        "than any power law leaves there [sigma]; off: never",
+        description="A new source is retracted if another band, when a burst may have reached it, "
+        "has so much less than any power law leaves there [sigma]; off: never",
     )
     spectral_conflict_max_index: float = Field(
         5.0, ge=0, le=100, description="Largest |alpha| of S ~ freq^alpha in that test"

@@ -21,7 +21,13 @@ class PostgresSettings(Section):
         None,
         description="A replica, for the reads of the api; unset: the database itself",
     )
-    pool_size: int = Field(4, ge=1, le=100, description="Connections of one process")
+    pool_size: int = Field(
+        4,
+        ge=1,
+        le=100,
+        description="Connections of one process, beside those for a lock, for a probe, and of "
+        "expensive_pool_size",
+    )
 
 
 class ApiSettings(Section):
@@ -46,7 +52,7 @@ class ApiSettings(Section):
         100.0,
         ge=1,
         description="Requests of one address, and of one token, in the long run; ten seconds of "
-        "them are saved up [1/s]; unset: any",
+        "them are saved up [1/s]",
     )
     request_timeout_s: float = Field(
         15.0, gt=0, le=3600, description="Time in which a request must have arrived whole [s]"
@@ -65,10 +71,13 @@ class ApiSettings(Section):
         description="Age up to which a list is given again to the same question; 0 = never [s]",
     )
     expensive_pool_size: int = Field(
-        2, ge=1, le=100, description="Connections for exports and lists by a statistic"
+        2,
+        ge=1,
+        le=100,
+        description="Connections for exports, lists by a statistic, TAP and what else takes long",
     )
     max_expensive_per_host: int = Field(
-        2, ge=1, description="Exports and lists by a statistic that run at a time for one address"
+        2, ge=1, description="Questions of that pool that run at a time for one address"
     )
     max_replica_lag_s: float = Field(
         5.0,

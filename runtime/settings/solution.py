@@ -30,6 +30,6 @@ class SolutionSettings(Section):
         0.0,
         ge=0,
         le=1,
-        description="Floor of a position error, per axis, of the band's own beam; the larger of "
-        "the two floors counts [beam major axes]",
+        description="As systematic_position_error_arcsec, but of the band's own beam; the larger of "
+        "the two counts [beam major axes]",
     )
