@@ -34,7 +34,7 @@ CONNECTIONS_ENDED = Counter(
 )
 QUESTIONS_REFUSED = Counter(
     "livetrap_api_questions_refused_total",
-    "Expensive questions that were refused because their client has others",
+    "Expensive questions and cutouts refused because their client has others or all is busy",
 )
 REQUESTS_REFUSED = Counter(
     "livetrap_api_requests_refused_total",

@@ -121,8 +121,8 @@ class ExtractSettings(RmsBounds):
     )
     clean_bias_jy_beam: float = Field(
         0.0,
-        description="Added to the size of peak fluxes of found sources, and so of integrated ones; "
-        "not of forced fluxes [Jy/beam]",
+        description="Added to the size of peak and so of integrated fluxes of found sources, not "
+        "of forced ones [Jy/beam]",
     )
     clean_bias_err_jy_beam: float = Field(0.0, ge=0, description="Its error [Jy/beam]")
     psf_map: Path | None = Field(
@@ -219,8 +219,8 @@ class AssociateSettings(SolutionSettings):
         5.0,
         ge=0,
         description="A source that was seen more often leaves with a weighted mean of all fluxes "
-        "below this, candidate_timesteps or half of expiration_timesteps after its last detection, "
-        "or when it expires [sigma]; 0 keeps all",
+        "below this: after candidate_timesteps or half of expiration_timesteps unseen, or when it "
+        "expires [sigma]; 0 keeps all",
     )
     archive_wait_s: float = Field(
         10.0,

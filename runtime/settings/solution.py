@@ -30,6 +30,6 @@ class SolutionSettings(Section):
         0.0,
         ge=0,
         le=1,
-        description="As systematic_position_error_arcsec, but of the band's own beam; the larger of "
-        "the two counts [beam major axes]",
+        description="As systematic_position_error_arcsec, but of the own beam of a band; the "
+        "larger of the two counts [beam major axes]",
     )

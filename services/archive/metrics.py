@@ -6,7 +6,7 @@ __all__ = ["ARCHIVING", "DELETED", "IMAGES", "STORED_BYTES", "WRITTEN_BYTES"]
 
 IMAGES = Counter(
     "livetrap_archive_images_total",
-    "Accepted images, by outcome: archived, known, or the reason why one was not archived",
+    "Accepted images and unreadable records, by outcome: archived, known, or why there is no file",
     ["outcome"],
 )
 WRITTEN_BYTES = Counter("livetrap_archive_written_bytes_total", "Bytes of the files written")

@@ -16,9 +16,16 @@ __all__ = [
     "TRANSACTION",
 ]
 
-IMAGES = Counter("livetrap_associate_images_total", "Images by outcome", ["outcome"])
+IMAGES = Counter(
+    "livetrap_associate_images_total",
+    "Images by outcome: processed, late, duplicate, rejected; and dead_lettered records",
+    ["outcome"],
+)
 TIMESTEPS = Counter("livetrap_associate_timesteps_total", "Timesteps committed")
-EVENTS = Counter("livetrap_associate_events_total", "Events and forced requests relayed to Kafka")
+EVENTS = Counter(
+    "livetrap_associate_events_total",
+    "Messages of the outbox relayed to Kafka: events, requests for forced photometry and stamps",
+)
 FORCED = Counter("livetrap_associate_forced_total", "Forced measurements by outcome", ["outcome"])
 LOOK_BACKS = Counter(
     "livetrap_associate_look_backs_total",
@@ -36,7 +43,7 @@ STAMPS = Counter(
 )
 GIVEN_UP = Counter(
     "livetrap_associate_forced_given_up_total",
-    "Sources judged without answers to requests for forced photometry",
+    "Sources judged, or not awaited any longer, without answers of forced photometry",
 )
 NEWEST_IMAGE = Gauge(
     "livetrap_associate_newest_image_timestamp_seconds",

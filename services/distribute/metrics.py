@@ -29,7 +29,8 @@ LATENCY = Histogram(
 )
 DELIVERY_ATTEMPTS = Counter(
     "livetrap_distribute_delivery_attempts_total",
-    "Attempts to deliver to webhooks, brokers and by e-mail, by outcome",
+    "Attempts to deliver to webhooks, brokers, subscriptions and by e-mail: delivered, failed "
+    "(also refused at first), refused (the alert was skipped)",
     ["channel", "name", "outcome"],
 )
 DELIVERY_LOG_LENGTH = Gauge(
