@@ -150,9 +150,17 @@ class VtpSettings(Section):
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: Port = Field(8099, description="Port for subscribers")
-    iamalive_s: float = Field(60.0, gt=0, description="Heartbeat to subscribers [s]")
+    iamalive_s: float = Field(
+        60.0,
+        gt=0,
+        description="Heartbeat to subscribers; silence of three ends a connection [s]",
+    )
     max_subscribers: int = Field(512, ge=1, description="Connections at once")
-    max_per_host: int = Field(64, ge=1, description="Connections of one address at once")
+    max_per_host: int = Field(
+        64,
+        ge=1,
+        description="Connections of one address at once; when crowded, a quarter of the rest",
+    )
     max_connects_per_minute: int = Field(120, ge=1, description="Connects of one address [1/min]")
     handshake_s: float = Field(
         10.0,
@@ -163,7 +171,11 @@ class VtpSettings(Section):
     allow: tuple[IPvAnyNetwork, ...] = Field(
         (), description="Networks that may subscribe, such as 192.0.2.0/24; empty: all"
     )
-    queue_length: int = Field(1000, ge=1, description="Alerts waiting for a slow subscriber")
+    queue_length: int = Field(
+        1000,
+        ge=1,
+        description="Alerts waiting for a slow subscriber; with more its connection ends",
+    )
     replay_hours: float = Field(
         24.0,
         ge=0,

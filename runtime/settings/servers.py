@@ -43,7 +43,9 @@ class ApiSettings(Section):
     )
     max_alert_streams: int = Field(1000, ge=1, description="Open /alerts/stream, of all clients")
     max_alert_streams_per_host: int = Field(
-        64, ge=1, description="Open /alerts/stream of one address"
+        64,
+        ge=1,
+        description="Open /alerts/stream of one address; when crowded, a quarter of the rest",
     )
     max_connections_per_host: int = Field(
         256, ge=1, description="Open connections of one address; those of proxies do not count"
