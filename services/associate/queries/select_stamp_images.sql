@@ -1,5 +1,5 @@
 -- Return the last images of a band from before a time whose fields hold a position, latest first, and
--- the deepest in a cell of the sky.
+-- the deepest: of them all, or of the last ones where a later image is deeper in the cell of the sky.
 --
 -- $1  band_id  int
 -- $2  stokes   text
@@ -13,6 +13,7 @@ with latest as (
     select
         image.image_key,
         image.time_start,
+        image.rms_jy_beam,
         image.field_ra,
         image.field_dec,
         image.field_radius_deg
@@ -27,14 +28,29 @@ with latest as (
 ),
 
 around as (
-    select latest.image_key
+    select
+        latest.image_key,
+        latest.time_start,
+        latest.rms_jy_beam
     from latest
     where
         sind((latest.field_dec - $5::float8) / 2) ^ 2
         + cosd(latest.field_dec) * cosd($5) * sind((latest.field_ra - $4::float8) / 2) ^ 2
         <= sind(least(180, latest.field_radius_deg) / 2) ^ 2
-    order by latest.time_start desc, latest.image_key desc
+),
+
+last_around as (
+    select around.image_key
+    from around
+    order by around.time_start desc, around.image_key desc
     limit $7::int
+),
+
+deepest_around as (
+    select around.image_key
+    from around
+    order by around.rms_jy_beam, around.image_key
+    limit 1
 ),
 
 deepest as (
@@ -64,7 +80,9 @@ from image
 where
     -- By keys: with an "or" all images from before the time would be read.
     image.image_key = any(
-        array(select around.image_key from around) || array(select deepest.image_key from deepest)
+        array(select last_around.image_key from last_around)
+        || array(select deepest_around.image_key from deepest_around)
+        || array(select deepest.image_key from deepest)
     )
     and image.time_start < $3
 order by image.time_start desc, image.image_key desc

@@ -18,10 +18,12 @@ from schemas.codec import encode_image_stamps
 from schemas.messages import ImageStamps, SourceOffset, StampFile
 from schemas.topics import Topics
 from services.associate.handlers.stamps import StampHandler
+from services.associate.steps.stamps import plan_stamps
 from services.associate.storage import CatalogueStore
 from sky.celestial_frame import parse_wcs
 from tests.support.api_service import client_of
 from tests.support.association import CASE, associator
+from tests.support.look_back_cases import BRIGHT_JY, shot
 from tests.support.stamps import BURST_JY, NOISE_JY, StampCase, burst_at, stamp_case
 
 
@@ -69,6 +71,24 @@ async def test_a_burst_has_stamps(
         assert {each["reason"] for each in gone.values()} == {"expired"}
         assert gone["now"]["sha256"] == stamps["now"]["sha256"]
         assert "expired, since" in await refusal(client, stamps["difference"]["id"])
+
+
+async def test_the_deepest_image_before_is_found_where_a_later_one_is_deeper(
+    postgres_url: str,
+) -> None:
+    rms_jy = {1: 5e-4, 7: 1e-4}
+    async with associator(postgres_url) as case:
+        for step in range(8):
+            flux_jy = BRIGHT_JY if step == 6 else None
+            await case.feed(shot(step, flux_jy, rms_jy_beam=rms_jy.get(step, 1e-3)))
+        async with CatalogueStore(case.pool).transaction() as catalogue:
+            found = await catalogue.lock_unstamped(1_000_000)
+            (transient,) = [each for each in found if each.stream == case.stream]
+            earlier = await catalogue.load_stamp_images(transient, limit=2)
+    assert [each.image_id for each in earlier] == [shot(step).image_id for step in (5, 4, 1)]
+    plans = plan_stamps([transient], {transient.transient_id: earlier}).plans
+    images = {each.role: each.image and each.image.image_id for each in plans}
+    assert images["deepest"] == shot(1).image_id
 
 
 @pytest.mark.parametrize(
