@@ -42,7 +42,9 @@ from services.associate.steps.moving_events import cite_members
 from services.associate.steps.moving_points import moving_ids
 from services.associate.steps.moving_positions import expect_moving
 from services.associate.steps.registration import exposure_times
+from services.associate.steps.seen_late import find_unlooked
 from services.associate.storage import Catalogue
+from services.associate.storage.waiting_source_cache import StreamWaiting
 from sky.id_sets import is_in, unique_ids
 
 __all__ = ["Outcome", "associate_timestep"]
@@ -97,7 +99,9 @@ async def associate_timestep(
     waiting = await catalogue.load_waiting(stream.id)
     undecided = waiting.undecided()
     doubted = undecided if waits else undecided[:0]
-    association = await _associate(catalogue, timestep, stream, settings, doubted)
+    association = await _associate(
+        catalogue, timestep, stream, settings, waiting=waiting, undecided=doubted
+    )
     times = to_timestep_waits(timestep, association.state, settings)
     evidence = await _load_evidence(catalogue, association, stream, times)
     evidence = await _load_look_back_images(catalogue, association, evidence, settings)
@@ -127,6 +131,8 @@ async def _associate(
     timestep: Timestep,
     stream: LockedStream,
     settings: AssociateSettings,
+    *,
+    waiting: StreamWaiting,
     undecided: IntArray,
 ) -> Association:
     """Match a timestep with the catalogue around its detections, if it is known what stays."""
@@ -138,6 +144,7 @@ async def _associate(
         state = await _load_sources(catalogue, timestep, state, max(radius_deg, wider_deg))
         solutions = solve_timestep(timestep, state, settings, radius_deg=wider_deg)
     _check_decided(stream.id, state.sources["id"], undecided)
+    state = await _find_seen_late(catalogue, timestep, state, waiting)
     state = await _expect_moving(catalogue, timestep, state)
     return associate(timestep, state, settings, solutions)
 
@@ -147,6 +154,20 @@ def _check_decided(stream_id: int, source_ids: IntArray, undecided: IntArray) ->
     found = source_ids[is_in(source_ids, undecided)]
     if found.size:
         raise UndecidedError(stream_id, found.tolist())
+
+
+async def _find_seen_late(
+    catalogue: Catalogue, timestep: Timestep, state: CatalogueState, waiting: StreamWaiting
+) -> CatalogueState:
+    """Note in the state which sources late images alone have detected; mostly none."""
+    if timestep.is_late:
+        return state
+    unlooked = find_unlooked(state)
+    _, waiting_ids = waiting.find(unlooked)
+    unlooked = unlooked[~is_in(unlooked, waiting_ids)]
+    if not unlooked.size:
+        return state
+    return replace(state, seen_late=await catalogue.load_seen_late(unlooked))
 
 
 async def _expect_moving(

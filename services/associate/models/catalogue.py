@@ -15,6 +15,7 @@ __all__ = [
     "MOMENT_COLUMNS",
     "NO_MONITORS",
     "NO_NULL_DETECTIONS",
+    "NO_SEEN_LATE",
     "NO_TRACKS",
     "N_FORCED_NUMBERS",
     "SOURCE_DTYPE",
@@ -29,6 +30,7 @@ __all__ = [
     "Monitors",
     "NullDetections",
     "RowArray",
+    "SeenLate",
     "TimestepStart",
 ]
 
@@ -161,6 +163,25 @@ NO_NULL_DETECTIONS = NullDetections(
 
 
 @dataclass(frozen=True, slots=True)
+class SeenLate:
+    """Sources that late images alone have detected: no image in order has looked at them.
+
+    Parameters
+    ----------
+    ids : (n,) int64
+        In ascending order.
+    image_ids : mapping
+        `image_id` of the images that began them, by `image_key`.
+    """
+
+    ids: IntArray
+    image_ids: Mapping[int, str]
+
+
+NO_SEEN_LATE = SeenLate(np.empty(0, np.int64), {})
+
+
+@dataclass(frozen=True, slots=True)
 class TimestepStart:
     """What every timestep of a stream starts from.
 
@@ -209,6 +230,8 @@ class CatalogueState:
         Number of the timestep among those that these are counted by.
     image_keys : sequence of int
         New keys of images, as many as the timestep has at least.
+    seen_late : SeenLate
+        Those of the sources that late images alone have detected.
     """
 
     stream_id: int
@@ -222,11 +245,12 @@ class CatalogueState:
     tracks: RowArray = field(default_factory=NO_TRACKS.copy)
     look: int = 1
     image_keys: Sequence[int] = ()
+    seen_late: SeenLate = NO_SEEN_LATE
 
 
 @dataclass(frozen=True, slots=True)
 class FirstDetections:
-    """Positions of the detections of an image that created a source; (n,) each [deg]."""
+    """Positions of the first detections of an image, as of `is_first`; (n,) each [deg]."""
 
     key: ChannelKey
     ra: FloatArray

@@ -52,7 +52,7 @@ class Questions:
     n_images, n_sources : int
         Keys and ids to reserve [-].
     first_detections : mapping
-        By the number of the image in the timestep.
+        By the number of the image in the timestep; those of late images begin nothing.
     notified : NotifiedSources or None
         None: nothing can be updated.
     first_image_keys : sequence of int
@@ -97,6 +97,8 @@ class PriorCoverage:
         Its key.
     time_start : datetime or None
         Start of the exposure.
+    is_late : bool
+        Whether it came behind the clock of its stream.
     """
 
     wcs_header: str
@@ -106,6 +108,7 @@ class PriorCoverage:
     rms_grid: FloatArray
     image_key: int = 0
     time_start: datetime | None = None
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

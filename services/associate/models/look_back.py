@@ -33,12 +33,14 @@ def look_back_number(source_id: int) -> int:
 class LookBackImage:
     """An earlier image of a band whose pixels may be measured again.
 
-    `record` has neither its stream, nor sources, nor an rms grid.
+    `record` has neither its stream, nor sources, nor an rms grid; `is_late`: it came behind the
+    clock of its stream.
     """
 
     image_key: int
     record: ImageDetections
     solution: ImageSolution
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

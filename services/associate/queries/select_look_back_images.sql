@@ -65,7 +65,8 @@ select
     image.shift_north_arcsec,
     image.is_shift_applied,
     image.flux_factor,
-    image.is_flux_factor_applied
+    image.is_flux_factor_applied,
+    image.is_late
 from image
 where
     -- By keys: with an "or" all images from before the time would be read.

@@ -13,7 +13,8 @@ select
     image.detection_threshold_sigma,
     image.rms_grid_columns,
     image.rms_grid,
-    image.time_start
+    image.time_start,
+    image.is_late
 from image
 where
     image.image_key in (

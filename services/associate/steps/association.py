@@ -24,7 +24,7 @@ from services.associate.steps.registration import (
 )
 from services.associate.steps.rows import DRIFT_LIMIT_DEG
 from services.associate.steps.side_lobes import find_side_lobes
-from services.associate.steps.triggers import AssociatedImage, is_first
+from services.associate.steps.triggers import AssociatedImage, is_first, is_seen_late
 from sky.geometry import Probes, probe_zones
 from sky.solar_system import is_solar_system
 
@@ -112,6 +112,7 @@ def associate(
     )
     candidates = CandidateSources(settings.systematic_position_error_arcsec / 3600)
     candidates.load(state.sources, state.statistics)
+    candidates.note_seen_late(state.seen_late.ids)
     earlier = _earlier_firsts(state.tracks)
     images = tuple(
         _associate_image(candidates, each, settings, earlier) for each in registered.accepted
@@ -128,7 +129,9 @@ def associate(
         Questions(
             n_images=len(registered.images),
             n_sources=candidates.n_created() + monitors.monitor.size,
-            first_detections=_find_first_detections(candidates, images),
+            first_detections=(
+                {} if timestep.is_late else _find_first_detections(candidates, images)
+            ),
             detected_ids=_detected_ids(candidates) if counts_looks else None,
             field=_find_field(timestep, images, settings) if counts_looks else None,
             look_back_before=_look_back_before(timestep, settings) if counts_looks else None,
@@ -172,7 +175,9 @@ def _associate_image(
         distance_limit_deg=_distance_limit_deg(image.record, settings),
         systematic_deg=_systematic_deg(image.record, settings),
     )
-    record = _flag_first_detections(image.record, result, settings, earlier)
+    is_news = np.isnan(result.radius) | is_seen_late(candidates)[result.source]
+    first = np.flatnonzero(is_news)
+    record = _flag_first_detections(image.record, result, first, settings, earlier)
     return AssociatedImage(image.number, key, record, metadata_of(record), result, image.solution)
 
 
@@ -186,11 +191,11 @@ def _earlier_firsts(tracks: RowArray) -> tuple[FloatArray, FloatArray]:
 def _flag_first_detections(
     record: ImageDetections,
     result: ImageResult,
+    first: IntArray,
     settings: AssociateSettings,
     earlier: tuple[FloatArray, FloatArray],
 ) -> ImageDetections:
     """Return an image with quality flags: near a known source, of the solar system, side lobes."""
-    first = np.flatnonzero(np.isnan(result.radius))
     if not first.size:
         return record
     metadata, sources = metadata_of(record), record.sources
@@ -236,11 +241,11 @@ def _to_measured(sources: SourceColumns) -> MeasuredColumns:
 def _find_first_detections(
     candidates: CandidateSources, images: Iterable[AssociatedImage]
 ) -> dict[int, FirstDetections]:
-    """Return the detections that created a source, by the number of their image."""
-    created = is_first(candidates)
+    """Return the first detections of sources, by the number of their image."""
+    chosen = is_first(candidates)
     found = {}
     for image in images:
-        first, sources = created[image.result.source], image.record.sources
+        first, sources = chosen[image.result.source], image.record.sources
         if np.any(first):
             found[image.number] = FirstDetections(image.key, sources.ra[first], sources.dec[first])
     return found

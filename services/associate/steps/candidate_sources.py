@@ -20,17 +20,19 @@ from services.associate.steps.matching import (
 )
 from services.associate.steps.variability import Variability, find_variability
 from sky.geometry import move, tangent_offsets
+from sky.id_sets import is_in
 from sky.row_arrays import join_rows
 from sky.statistics import eta, v
 
 __all__ = ["CandidateSources"]
 
 # `parent` is the row of the source it was split from, `image` the number of the image that
-# created it; -1 where there is none.
+# created it; -1 where there is none. `is_seen_late`: late images alone have detected it before.
 _DTYPE = np.dtype(
     [
         *SOURCE_DTYPE.descr,
         ("parent", np.int64), ("image", np.int64), ("is_created", "?"), ("is_detected", "?"),
+        ("is_seen_late", "?"),
     ]
 )  # fmt: skip
 _NO_PARENT = -1
@@ -67,6 +69,10 @@ class CandidateSources:
         for key, table in statistics.items():
             row = np.searchsorted(sources["id"], table["source_id"])
             self._curves_of(key).load(row, table)
+
+    def note_seen_late(self, ids: IntArray) -> None:
+        """Note which sources late images alone have detected."""
+        self.sources["is_seen_late"] = is_in(self.sources["id"], ids)
 
     def _curves_of(self, key: ChannelKey) -> LightCurves:
         """Return the light curves of a channel, empty ones of a new channel."""

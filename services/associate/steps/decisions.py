@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -57,9 +58,12 @@ def judge_at_once(
     judged[sorted(first.tracks.crossed)] = False
     if association.timestep.is_late:
         judged[:] = False
-    return judge_looks(
+    looks = judge_looks(
         candidates, association.images, judged, settings, n_channels=len(association.images)
     )
+    # One that late images have detected before may have a history, too.
+    new = {trigger.source for trigger in first.new}
+    return replace(looks, changes=[each for each in looks.changes if each.source not in new])
 
 
 def decide(
@@ -256,7 +260,7 @@ def _to_builder(
         stream_id=association.state.stream_id,
         candidates=association.candidates,
         rows=final.rows,
-        image_ids={**evidence.image_ids, **image_ids},
+        image_ids={**association.state.seen_late.image_ids, **evidence.image_ids, **image_ids},
         earlier_trig_ids=evidence.earlier_trig_ids,
         image_keys=evidence.image_keys,
         n_bands=count_bands(association.images, final.rows.size),

@@ -20,7 +20,12 @@ from services.associate.steps.monitors import find_monitor_targets, to_monitor_s
 from services.associate.steps.moving import find_moving
 from services.associate.steps.moving_events import to_moving_triggers
 from services.associate.steps.null_detections import count_null_detections
-from services.associate.steps.triggers import AssociatedImage, Trigger, find_new_sources
+from services.associate.steps.triggers import (
+    AssociatedImage,
+    Trigger,
+    find_new_sources,
+    is_created,
+)
 from sky.id_sets import is_in, unique_ids
 from sky.row_arrays import copy_rows, take_rows
 
@@ -76,13 +81,12 @@ def decide_first(
         sigma_margin=settings.new_source_sigma_margin,
     )
     look_backs = find_look_backs(association, evidence, new, settings)
-    firsts = {each.source: each for each in new}
-    firsts |= {each.trigger.source: each.trigger for each in look_backs}
-    tracks = find_moving(association, list(firsts.values()), settings)
+    firsts = _find_firsts(association, new, look_backs)
+    tracks = find_moving(association, firsts, settings)
     look_backs = [each for each in look_backs if each.trigger.source not in tracks.begun]
     waiting = {each.trigger.source for each in look_backs} | set(tracks.begun)
     announced = [each for each in new if each.source not in waiting]
-    announced += to_moving_triggers(tracks, list(firsts.values()))
+    announced += to_moving_triggers(tracks, firsts)
     rows = copy_rows(association.candidates.sources)
     created = np.flatnonzero(rows["is_created"])
     rows["id"][created] = evidence.source_ids[: created.size]
@@ -95,6 +99,16 @@ def decide_first(
     is_covered = covers_any(records, missed.ra, missed.dec)
     forced = _decide_forced(association, evidence, rows, is_covered, settings, look_backs)
     return FirstDecisions(announced, look_backs, rows, forced, is_covered, tracks)
+
+
+def _find_firsts(
+    association: Association, new: Sequence[Trigger], look_backs: Sequence[LookBack]
+) -> list[Trigger]:
+    """Return the detections that may be of moving objects: those that created a source."""
+    firsts = {each.source: each for each in new}
+    firsts |= {each.trigger.source: each.trigger for each in look_backs}
+    created = is_created(association.candidates)
+    return [trigger for source, trigger in firsts.items() if created[source]]
 
 
 def wait_timesteps(settings: AssociateSettings) -> int:

@@ -18,7 +18,7 @@ from scipy.special import chdtrc, ndtri
 
 from runtime.settings import AssociateSettings
 from schemas.identity import event_id
-from schemas.messages import BoolArray, FloatArray, IntArray, SourceEvent
+from schemas.messages import FloatArray, IntArray, SourceEvent
 from services.associate.models.catalogue import RowArray
 from services.associate.models.decisions import ForcedTargets, ImageRequest
 from services.associate.models.evidence import Evidence, PriorCoverage
@@ -30,10 +30,17 @@ from services.associate.models.look_back import (
     PreviousFluxes,
 )
 from services.associate.steps.association import Association
+from services.associate.steps.candidate_sources import CandidateSources
 from services.associate.steps.coverage import covers
 from services.associate.steps.events import EventBuilder
 from services.associate.steps.forced_requests import find_request
-from services.associate.steps.triggers import AssociatedImage, Test, Trigger, is_first
+from services.associate.steps.triggers import (
+    AssociatedImage,
+    Test,
+    Trigger,
+    is_first,
+    is_seen_late,
+)
 from sky.margin import is_searched
 from sky.rms_grid import rms_at
 from sky.statistics import eta, new_moments, update_moments, v
@@ -107,8 +114,7 @@ def find_look_backs(
     for image in association.images:
         images = evidence.look_back_images.get(image.number, ())
         prior = evidence.prior_coverage.get(image.number, ())
-        created = is_first(association.candidates)
-        for found in _find_in_image(image, images, prior, created, settings):
+        for found in _find_in_image(image, images, prior, association.candidates, settings):
             source = found.trigger.source
             chosen = by_limit.get(source)
             if chosen is not None and chosen.image.number == image.number:
@@ -124,15 +130,18 @@ def _find_in_image(
     image: AssociatedImage,
     images: Sequence[LookBackImage],
     prior: Sequence[PriorCoverage],
-    created: BoolArray,
+    candidates: CandidateSources,
     settings: AssociateSettings,
 ) -> Iterable[LookBack]:
     """Return the first detections of an image that earlier images of its band can be asked of."""
-    detections = np.flatnonzero(created[image.result.source])
+    detections = np.flatnonzero(is_first(candidates)[image.result.source])
     if not images or not detections.size:
         return
     ra, dec = image.record.sources.ra[detections], image.record.sources.dec[detections]
     is_covered = np.array([covers(each.record, ra, dec) for each in images])
+    # Late images may be those that have detected it: the light curve has their fluxes.
+    is_late = np.array([each.is_late for each in images])
+    is_covered &= ~(is_late[:, None] & is_seen_late(candidates)[image.result.source[detections]])
     # The images come in the order of their time: count them from the last one back.
     n_after = np.cumsum(is_covered[::-1], axis=0)[::-1]
     keys = np.array([each.image_key for each in images])

@@ -24,7 +24,9 @@ __all__ = [
     "count_bands",
     "find_detections",
     "find_new_sources",
+    "is_created",
     "is_first",
+    "is_seen_late",
 ]
 
 
@@ -153,10 +155,21 @@ def find_detections(
     return found
 
 
-def is_first(candidates: CandidateSources) -> BoolArray:
+def is_created(candidates: CandidateSources) -> BoolArray:
     """Return which sources (n,) the timestep created, splits left out."""
     rows = candidates.sources
     return np.asarray(rows["is_created"] & (rows["parent"] < 0), np.bool_)
+
+
+def is_seen_late(candidates: CandidateSources) -> BoolArray:
+    """Return which sources (n,) the timestep detects that late images alone have detected."""
+    rows = candidates.sources
+    return np.asarray(rows["is_seen_late"] & rows["is_detected"], np.bool_)
+
+
+def is_first(candidates: CandidateSources) -> BoolArray:
+    """Return which sources (n,) no image in order has detected before the timestep."""
+    return is_created(candidates) | is_seen_late(candidates)
 
 
 def find_new_sources(
@@ -166,7 +179,9 @@ def find_new_sources(
     *,
     sigma_margin: float,
 ) -> list[Trigger]:
-    """Return the created sources that an earlier image would have detected.
+    """Return the sources without an earlier detection that an earlier image would have detected.
+
+    Those that late images have detected are compared with images in order: these have not.
 
     Parameters
     ----------
@@ -184,11 +199,14 @@ def find_new_sources(
     list of Trigger
         One a source: its certain detection of the highest S/N, else its possible one.
     """
-    created = is_first(candidates)
+    created, seen_late = is_created(candidates), is_seen_late(candidates)
     best: dict[int, Trigger] = {}
     for image in images:
-        for trigger in _find_new(
-            image, prior_coverage.get(image.number, ()), created, sigma_margin
+        prior = prior_coverage.get(image.number, ())
+        in_order = [each for each in prior if not each.is_late]
+        for trigger in (
+            *_find_new(image, prior, created, sigma_margin),
+            *_find_new(image, in_order, seen_late, sigma_margin),
         ):
             other = best.get(trigger.source)
             if other is None or _rank(trigger) > _rank(other):
@@ -203,10 +221,10 @@ def _rank(trigger: Trigger) -> tuple[bool, float]:
 def _find_new(
     image: AssociatedImage,
     prior_coverage: Sequence[PriorCoverage],
-    created: BoolArray,
+    chosen: BoolArray,
     sigma_margin: float,
 ) -> list[Trigger]:
-    detections = np.nonzero(created[image.result.source])[0]
+    detections = np.nonzero(chosen[image.result.source])[0]
     if not prior_coverage or not detections.size:
         return []
     sources = image.record.sources

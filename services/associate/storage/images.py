@@ -273,6 +273,7 @@ class ImageTables(Transaction):
                 rms_grid=np.array(row["rms_grid"]).reshape(-1, row["rms_grid_columns"]),
                 image_key=row["image_key"],
                 time_start=row["time_start"],
+                is_late=row["is_late"],
             )
             for row in rows
         )

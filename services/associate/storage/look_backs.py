@@ -164,7 +164,7 @@ def _to_image(row: asyncpg.Record) -> LookBackImage:
         margin_px=row["margin_px"],
     )
     solution = ImageSolution(**{name: row[name] for name in _SOLUTION})
-    return LookBackImage(row["image_key"], record, solution)
+    return LookBackImage(row["image_key"], record, solution, is_late=row["is_late"])
 
 
 def _to_pending(row: asyncpg.Record) -> PendingLookBack:

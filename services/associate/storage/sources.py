@@ -14,6 +14,7 @@ from services.associate.models.catalogue import (
     STATISTICS_DTYPE,
     ChannelKey,
     RowArray,
+    SeenLate,
 )
 from services.associate.models.decisions import (
     ArchiveLimits,
@@ -75,6 +76,14 @@ class SourceTables(Transaction):
         data = await self._fetchval("select_sources", stream_id=stream_id, id=list(ids))
         sources = decode_rows(data or b"", SOURCE_DTYPE)
         return sources[np.argsort(sources["id"])]
+
+    async def load_seen_late(self, source_ids: IntArray) -> SeenLate:
+        """Return those of some sources that late images have begun, splits left out."""
+        rows = await self._fetch("select_seen_late", source_id=source_ids)
+        return SeenLate(
+            np.array([row["id"] for row in rows], np.int64),
+            {row["image_key"]: row["image_id"] for row in rows},
+        )
 
     async def load_statistics(self, source_ids: IntArray) -> dict[ChannelKey, RowArray]:
         """Return the light-curve statistics of sources, dtype `STATISTICS_DTYPE`."""

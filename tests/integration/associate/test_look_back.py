@@ -173,6 +173,7 @@ async def test_a_late_image_looks_back_at_nothing(postgres_url: str) -> None:
         case.requests.clear()
         await case.feed(shot(3, BRIGHT_JY))
         assert take_look_backs(case) == []
+        assert case.events == []
 
 
 async def test_positions_are_measured_in_the_frame_of_each_image(postgres_url: str) -> None:

@@ -85,6 +85,7 @@ async def test_the_deepest_image_before_is_found_where_a_later_one_is_deeper(
             found = await catalogue.lock_unstamped(1_000_000)
             (transient,) = [each for each in found if each.stream == case.stream]
             earlier = await catalogue.load_stamp_images(transient, limit=2)
+            await catalogue.insert_stamps([transient], [])
     assert [each.image_id for each in earlier] == [shot(step).image_id for step in (5, 4, 1)]
     plans = plan_stamps([transient], {transient.transient_id: earlier}).plans
     images = {each.role: each.image and each.image.image_id for each in plans}
