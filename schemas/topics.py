@@ -77,6 +77,10 @@ class Topics:
         """Original bytes; headers give the origin and the reason."""
         return f"{self.prefix}dead-letters-v1"
 
+    def alerts(self) -> tuple[str, ...]:
+        """Return the topics that every alert goes to."""
+        return (self.alerts_voevent, self.alerts_gcn, self.alerts_avro)
+
     def alerts_of(self, subscription: str) -> str:
         """GCN-style JSON of the alerts that a subscription wants, keyed by TrigID."""
         return f"{self.prefix}alerts-{subscription}"

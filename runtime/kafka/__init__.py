@@ -6,6 +6,7 @@ from runtime.kafka.admin import (
     delete_topics,
     ensure_alert_topic,
     ensure_topics,
+    fence_config,
     fence_topics,
     fetch_cluster_id,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "delete_topics",
     "ensure_alert_topic",
     "ensure_topics",
+    "fence_config",
     "fence_topics",
     "fetch_cluster_id",
     "lost_by_retention",

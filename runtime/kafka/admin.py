@@ -24,6 +24,7 @@ __all__ = [
     "delete_topics",
     "ensure_alert_topic",
     "ensure_topics",
+    "fence_config",
     "fence_topics",
     "fetch_cluster_id",
 ]
@@ -84,6 +85,20 @@ def ensure_topics(settings: KafkaSettings) -> None:
         _create(admin, missing)
 
 
+def fence_config(longest_s: float) -> dict[str, str]:
+    """Return what a topic needs to refuse messages whose own time is too long ago.
+
+    Parameters
+    ----------
+    longest_s : float
+        From the time of a message to its arrival [s].
+    """
+    return {
+        "message.timestamp.type": "CreateTime",
+        "message.timestamp.before.max.ms": str(int(1000 * longest_s)),
+    }
+
+
 def fence_topics(settings: KafkaSettings, names: Sequence[str], *, longest_s: float) -> bool:
     """Let the broker refuse messages of some topics whose own time is too long ago.
 
@@ -109,10 +124,7 @@ def fence_topics(settings: KafkaSettings, names: Sequence[str], *, longest_s: fl
         If it belongs to another cluster than the settings say.
     """
     admin, _ = _connect(settings, timeout_s=_ANSWER_S)
-    wanted = {
-        "message.timestamp.type": "CreateTime",
-        "message.timestamp.before.max.ms": str(int(1000 * longest_s)),
-    }
+    wanted = fence_config(longest_s)
     try:
         resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
         for resource, described in admin.describe_configs(resources).items():
@@ -306,7 +318,7 @@ def _describe_failure(settings: KafkaSettings, errors: list[KafkaError]) -> str:
 def _new_topic(
     name: str, settings: KafkaSettings, topics: Topics, *, is_single: bool = False
 ) -> NewTopic:
-    single = {topics.alerts_voevent, topics.alerts_gcn, topics.alerts_avro, topics.heartbeat}
+    single = {*topics.alerts(), topics.heartbeat}
     retention_ms = int(settings.retention_hours * 3_600_000)
     if name == topics.heartbeat:
         retention_ms = 600_000

@@ -59,11 +59,7 @@ class KafkaSender:
         self._settings = settings
         self._clock = BrokerClock()
         self._topics = Topics(settings.topic_prefix)
-        self._alert_topics = (
-            self._topics.alerts_voevent,
-            self._topics.alerts_gcn,
-            self._topics.alerts_avro,
-        )
+        self._alert_topics = self._topics.alerts()
         self._producer: Producer = create_producer(settings, linger_ms=_LINGER_MS)
         # It never subscribes, so it is no member of the group.
         anonymous = settings.model_copy(update={"instance_id": None})

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NoReturn
 
+from runtime.errors import TransientError
 from runtime.logging import get_logger
 from runtime.periodic import repeat_periodically
 from services.distribute.storage import UnusedTopicStore
@@ -40,6 +41,7 @@ class UnusedTopics:
         self._delete = delete
         self._may_delete = may_delete
         self._unused_s = unused_s
+        self._told = ""
 
     async def run(self) -> NoReturn:
         """Delete twice a minute, until the task is cancelled."""
@@ -59,6 +61,17 @@ class UnusedTopics:
             return
         async with self._store.take(unused_s=self._unused_s, limit=_LIMIT) as names:
             if names:
-                await self._delete(names)
+                await self._delete_all(names)
         for name in names:
             get_logger().info("topic_deleted", subscription=name)
+
+    async def _delete_all(self, names: Sequence[str]) -> None:
+        """Delete the topics; each reason why that fails is logged once in a row."""
+        try:
+            await self._delete(names)
+        except TransientError as error:
+            if str(error) != self._told:
+                get_logger().warning("topics_not_deleted", error=str(error))
+            self._told = str(error)
+            raise
+        self._told = ""

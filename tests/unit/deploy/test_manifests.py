@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+from livetrap.stack.kafka_broker import KafkaBroker
+from runtime.advisory_lock import FENCE_S
+from runtime.kafka import MAX_MESSAGE_BYTES, fence_config
 from runtime.kafka.admin import _new_topic
 from runtime.settings import KafkaSettings, load_settings
 from schemas.topics import Topics
@@ -159,8 +162,100 @@ def test_the_topics_of_strimzi_are_those_of_the_software() -> None:
     assert made[topics.images]["partitions"] == partitions
     for name, spec in made.items():
         wanted = _new_topic(name, settings, topics)
-        assert wanted.config == {key: str(value) for key, value in spec["config"].items()}, name
+        config = wanted.config or {}
+        if name in topics.alerts():  # what the alert service would alter at its start
+            config |= fence_config(FENCE_S)
+        assert config == {key: str(value) for key, value in spec["config"].items()}, name
         assert spec["replicas"] == wanted.replication_factor
+
+
+# What Kafka asks of who calls them; the manifests declare what would be altered.
+RIGHTS = {
+    "list_topics": "Describe",
+    "describe_configs": "DescribeConfigs",
+    "create_topics": "Create",
+    "delete_topics": "Delete",
+    "incremental_alter_configs": None,
+}
+
+
+def rights_on(topic: str, *, of: str) -> set[str]:
+    [user] = [
+        each for _, each in objects("components/strimzi")
+        if each["kind"] == "KafkaUser" and each["metadata"]["name"] == of
+    ]  # fmt: skip
+    return {
+        operation
+        for rule in user["spec"]["authorization"]["acls"]
+        if rule["resource"]["type"] == "topic" and covers(rule["resource"], topic)
+        for operation in rule["operations"]
+    }
+
+
+def covers(resource: Manifest, name: str) -> bool:
+    if resource["patternType"] == "prefix":
+        return name.startswith(resource["name"])
+    return resource["name"] in ("*", name)
+
+
+def test_the_services_may_do_with_topics_what_they_do() -> None:
+    source = (ROOT / "runtime/kafka/admin.py").read_text()
+    called = set(re.findall(r"\badmin\.(\w+_\w+)\(", source))
+    assert called == RIGHTS.keys()
+    topics = Topics()
+    needed = {right for right in RIGHTS.values() if right} | {"Read", "Write"}
+    assert needed <= rights_on(topics.alerts_of("bright-north"), of="livetrap")
+    for name in topics.all():
+        assert needed - {"Delete"} <= rights_on(name, of="livetrap"), name
+
+
+def test_readers_may_read_alerts_and_write_none() -> None:
+    topics = Topics()
+    for name in (*topics.alerts(), topics.alerts_of("bright-north"), topics.heartbeat):
+        assert rights_on(name, of="observatory") == {"Read", "Describe"}
+    assert rights_on(topics.images, of="observatory") == set()
+    assert rights_on(topics.images, of="correlator") == {"Write", "Describe"}
+
+
+def brokers() -> dict[str, Manifest]:
+    """Return the properties of the brokers that come with LiveTrap, by where they stand."""
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["kafka"]
+    laptop = dict(objects("overlays/laptop"))["overlays/laptop/kafka.yaml:StatefulSet"]
+    [container] = laptop["spec"]["template"]["spec"]["containers"]
+    strimzi = dict(objects("components/strimzi"))["components/strimzi/kafka.yaml:Kafka"]
+    own = KafkaBroker(Path("kafka"), port=1, controller_port=2).properties_text()
+    return {
+        "compose": properties_of(compose["environment"]),
+        "laptop": properties_of({each["name"]: each["value"] for each in container["env"]}),
+        "strimzi": strimzi["spec"]["kafka"]["config"],
+        "livetrap up": dict(
+            line.split("=", 1) for line in own.splitlines() if not line.startswith("#")
+        ),
+    }
+
+
+def properties_of(variables: Manifest) -> Manifest:
+    """Return the properties that the image of Kafka makes of its variables."""
+    return {
+        name.removeprefix("KAFKA_").lower().replace("_", "."): value
+        for name, value in variables.items()
+    }
+
+
+@pytest.mark.parametrize("place", brokers())
+def test_a_broker_takes_our_largest_message_and_makes_no_topic_by_itself(place: str) -> None:
+    properties = brokers()[place]
+    assert int(properties["message.max.bytes"]) == MAX_MESSAGE_BYTES
+    assert int(properties["replica.fetch.max.bytes"]) == MAX_MESSAGE_BYTES
+    # A topic that a sender made would keep a week of images, in one partition.
+    assert str(properties["auto.create.topics.enable"]).lower() == "false"
+
+
+@pytest.mark.parametrize("path", [K8S / "base/settings.env", *K8S.rglob("values.env")], ids=str)
+def test_no_setting_of_a_topic_differs_from_the_topics(path: Path) -> None:
+    """The topics are declared for the defaults: what is set beside would only be warned of."""
+    topic_settings = ("PARTITIONS", "REPLICATION_FACTOR", "RETENTION_HOURS", "RETENTION_BYTES")
+    assert not {f"LIVETRAP_KAFKA__{each}" for each in topic_settings} & settings_of(path).keys()
 
 
 def test_partitions_are_copied_to_every_topic_that_has_several() -> None:
