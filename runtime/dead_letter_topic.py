@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -19,13 +20,29 @@ from runtime.kafka import (
 from runtime.settings import KafkaSettings
 from schemas.topics import Topics
 
-__all__ = ["describe", "find_one", "read_newest", "redrive"]
+__all__ = ["Redrive", "describe", "find_one", "read_newest", "redrive"]
 
 _TIMEOUT_S = 10.0
 # Added by the service that rejected the message; not part of the original.
 _ADDED_HEADERS = frozenset({"topic", "partition", "offset", "service", "reason", "error", "time"})
 # Of a dead letter that was too large for Kafka.
 _INCOMPLETE_HEADERS = frozenset({"truncated-from", "value-cut", "key-cut", "headers-omitted"})
+
+
+@dataclass(frozen=True, slots=True)
+class Redrive:
+    """What became of dead letters that were to be sent back.
+
+    Parameters
+    ----------
+    n_sent : int
+        How many were sent.
+    refused : tuple of str
+        Which were not, and why: a line each.
+    """
+
+    n_sent: int
+    refused: tuple[str, ...]
 
 
 def read_newest(kafka: KafkaSettings, *, limit: int | None = None) -> list[InMessage]:
@@ -76,7 +93,7 @@ def find_one(kafka: KafkaSettings, position: str) -> InMessage | None:
 def _reader(kafka: KafkaSettings) -> Iterator[tuple[Consumer, str]]:
     """Give a consumer for a block and the topic, and translate the client's errors."""
     fetch_cluster_id(kafka)  # a clearer error than a consumer's
-    consumer = create_consumer(kafka, group=f"cli-{uuid.uuid4().hex}", commits_to_kafka=False)
+    consumer = create_consumer(kafka, group=f"livetrap-cli-{uuid.uuid4().hex}", commits_to_kafka=False)
     try:
         yield consumer, Topics(kafka.topic_prefix).dead_letters
     except KafkaException as error:
@@ -103,8 +120,8 @@ def describe(letter: InMessage) -> dict[str, str | int]:
     }
 
 
-def redrive(kafka: KafkaSettings, dead_letters: list[InMessage]) -> int:
-    """Send dead letters back to the topics they came from, unchanged.
+def redrive(kafka: KafkaSettings, dead_letters: list[InMessage]) -> Redrive:
+    """Send dead letters back to the topics they came from, unchanged; leave out what cannot be.
 
     Parameters
     ----------
@@ -113,35 +130,34 @@ def redrive(kafka: KafkaSettings, dead_letters: list[InMessage]) -> int:
     dead_letters : list of InMessage
         They stay in their own topic until its retention ends.
 
-    Returns
-    -------
-    int
-        How many were sent.
-
     Raises
     ------
-    PipelineError
-        If one has no topic or only a part of its bytes, or the broker does not take it.
+    TransientError
+        If the broker does not take them; some may have arrived.
     """
-    messages = [_original(letter) for letter in dead_letters]
-    produce_and_wait(create_producer(kafka), messages)
-    return len(messages)
+    refused = {_position(each): why for each in dead_letters if (why := _why_not(each))}
+    messages = [_original(each) for each in dead_letters if _position(each) not in refused]
+    if messages:
+        produce_and_wait(create_producer(kafka), messages)
+    return Redrive(len(messages), tuple(f"{place} {why}" for place, why in refused.items()))
+
+
+def _why_not(letter: InMessage) -> str | None:
+    """Return why a dead letter cannot be sent back; None if it can."""
+    headers = letter.headers
+    if not headers.get("topic"):
+        return "has no header `topic`; send it yourself"
+    if lacking := sorted(_INCOMPLETE_HEADERS & set(headers)):
+        cuts = ", ".join(f"{name}: {headers[name]}" for name in lacking)
+        again = headers.get("file", "the image")
+        return f"lacks a part of the message ({cuts}); ingest {again} again"
+    return None
 
 
 def _original(letter: InMessage) -> OutMessage:
     """Return the message as it was before it was rejected."""
-    topic = letter.headers.get("topic")
-    if not topic:
-        raise PipelineError(
-            f"dead letter {_position(letter)} has no header `topic`; send it yourself"
-        )
-    if _INCOMPLETE_HEADERS & set(letter.headers):
-        raise PipelineError(
-            f"dead letter {_position(letter)} lacks a part of the message; "
-            f"ingest {letter.headers.get('file', 'the image')} again"
-        )
     headers = {name: value for name, value in letter.headers.items() if name not in _ADDED_HEADERS}
-    return OutMessage(topic, letter.key, letter.value, headers)
+    return OutMessage(letter.headers["topic"], letter.key, letter.value, headers)
 
 
 def _position(letter: InMessage) -> str:

@@ -103,7 +103,7 @@ async def redrive_dead_letter(writer: WriterParameter, position: _Position) -> R
         raise not_found("dead letter", position)
     facts = describe(letter)
     async with writer.context.database.writing(writer.name) as fetch:
-        # Nothing is noted if Kafka does not take it.
+        # Nothing is noted if it cannot be sent, or Kafka does not take it.
         await fetch(
             "insert_audit",
             {
@@ -114,7 +114,9 @@ async def redrive_dead_letter(writer: WriterParameter, position: _Position) -> R
                 "row_after": orjson.dumps(facts).decode(),
             },
         )
-        await _ask(lambda: redrive(kafka, [letter]))
+        done = await _ask(lambda: redrive(kafka, [letter]))
+        if done.refused:
+            raise ProblemError(409, f"dead letter {done.refused[0]}")
     return Redriven(position=position, source=str(facts["source"]))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from livetrap.commands.options import DataDir, JsonOutput, use_running_stack
+from livetrap.terminal.printable import to_printable
 from runtime.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -84,8 +85,9 @@ def redrive_dead_letters(
 ) -> None:
     """Send dead letters back to the topics they came from, once the cause is removed.
 
-    They stay in the list: `--all` sends those again that were sent before, too. None is sent if
-    one lacks a part of its message (too large, or lost by retention): name the others then.
+    They stay in the list: `--all` sends those again that were sent before, too, and what was
+    processed then is a duplicate. One that lacks a part of its message (too large, or lost by
+    retention) is named and left out; the exit code is 1 then.
 
     For example:
 
@@ -98,7 +100,12 @@ def redrive_dead_letters(
         raise SettingsError("give one of POSITION... and --all")
     kafka = _kafka_of(data_dir)
     chosen = read_newest(kafka) if every else [_find(kafka, item) for item in positions or []]
-    print(f"sent {redrive(kafka, chosen)} back")
+    done = redrive(kafka, chosen)
+    for line in done.refused:
+        print(to_printable(f"livetrap: not sent: {line}"), file=sys.stderr)
+    print(f"sent {done.n_sent} back" + (f", {len(done.refused)} not" if done.refused else ""))
+    if done.refused:
+        raise typer.Exit(1)
 
 
 def _find(kafka: "KafkaSettings", position: str) -> "InMessage":

@@ -129,6 +129,31 @@ def test_a_mistake_is_one_line_that_names_it(
     assert message in lines[0]
 
 
+@pytest.mark.parametrize(
+    ("refused", "code", "out"),
+    [((), 0, "sent 499 back\n"), (("3:42 lacks",), 1, "sent 499 back, 1 not\n")],
+)
+def test_a_redrive_names_what_it_has_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    refused: tuple[str, ...],
+    code: int,
+    out: str,
+) -> None:
+    from livetrap.commands import dead_letters
+    from runtime import dead_letter_topic
+
+    monkeypatch.setattr(dead_letters, "_kafka_of", lambda _: None)
+    monkeypatch.setattr(dead_letter_topic, "read_newest", lambda _: [])
+    monkeypatch.setattr(
+        dead_letter_topic, "redrive", lambda *_: dead_letter_topic.Redrive(499, refused)
+    )
+    assert run(["dead-letters", "redrive", "--all"]) == code
+    shown = capsys.readouterr()
+    assert shown.out == out
+    assert shown.err == "".join(f"livetrap: not sent: {line}\n" for line in refused)
+
+
 def test_help_imports_no_slow_package() -> None:
     script = (
         "import sys; from livetrap.cli import run; run(['--help']);"
