@@ -1,8 +1,10 @@
 """The programs of a stack, as supervisord runs them, and the files of its own servers."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from livetrap.stack.paths import numba_cache
 from livetrap.stack.plan import Plan, UpOptions
 from livetrap.stack.postgres_server import PostgresServer, open_server
 from livetrap.stack.supervisor_config import Program
+from runtime.settings import ENV_PREFIX, LOCATION_VARIABLES
 
 __all__ = ["SERVICES", "Prepared", "environment_of", "prepare"]
 
@@ -85,7 +88,8 @@ def environment_of(plan: Plan, prepared: Prepared, data_dir: Path) -> dict[str, 
     cache = numba_cache(data_dir)
     own_cache = {} if cache is None else {"NUMBA_CACHE_DIR": str(cache)}
     return (
-        own_cache
+        _places()
+        | own_cache
         | own_cluster
         | {
             "LIVETRAP_KAFKA__BOOTSTRAP_SERVERS": plan.kafka_url or f"127.0.0.1:{plan.kafka_port}",
@@ -95,6 +99,15 @@ def environment_of(plan: Plan, prepared: Prepared, data_dir: Path) -> dict[str, 
             "LIVETRAP_STATE_DIR": str(data_dir / "state"),
         }
     )
+
+
+def _places() -> dict[str, str]:
+    """Return what relative paths mean to this command: programs run in the data folder."""
+    names = (ENV_PREFIX + name for name in LOCATION_VARIABLES)
+    places = {name: os.environ[name] for name in names if os.environ.get(name)}
+    with suppress(FileNotFoundError):  # somebody has deleted it: then no relative path means any
+        places[f"{ENV_PREFIX}WORK_DIR"] = str(Path.cwd())
+    return {name: str(Path(place).expanduser().absolute()) for name, place in places.items()}
 
 
 def _kafka_program(kafka: KafkaBroker, jars: Path) -> Program:

@@ -47,7 +47,7 @@ def security_config(settings: KafkaSettings) -> dict[str, str]:
         "ssl.key.location": settings.ssl_key_location,
         "ssl.key.password": _reveal(settings.ssl_key_password),
     }
-    given = {name: value for name, value in optional.items() if value}
+    given = {name: str(value) for name, value in optional.items() if value}
     return {"security.protocol": settings.security_protocol, **given}
 
 
@@ -110,13 +110,13 @@ def _refused_settings(error: KafkaError) -> tuple[str, ...]:
     return (named,) if named else _BY_CODE.get(error.code(), ())
 
 
-def _readable(path: str | None, name: str) -> str | None:
+def _readable(path: Path | None, name: str) -> str | None:
     """Return the path of a file that can be opened."""
     if not path:
         return None
     try:
         with Path(path).open("rb"):
-            return path
+            return str(path)
     except OSError as error:
         raise SettingsError(
             f"setting {_NAME}{name}: cannot read {path}: {error.strerror}"

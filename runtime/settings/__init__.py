@@ -12,7 +12,7 @@ from runtime.settings.distribute import (
 )
 from runtime.settings.kafka import KafkaSettings
 from runtime.settings.loading import load_settings
-from runtime.settings.names import names_in_config_file
+from runtime.settings.names import LOCATION_VARIABLES, names_in_config_file
 from runtime.settings.pipeline import (
     AssociateSettings,
     ExtractSettings,
@@ -42,6 +42,7 @@ from runtime.settings.sources import ENV_PREFIX
 
 __all__ = [
     "ENV_PREFIX",
+    "LOCATION_VARIABLES",
     "AlertProcessSettings",
     "AlertSettings",
     "ApiProcessSettings",

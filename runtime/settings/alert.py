@@ -1,12 +1,11 @@
 """Which events become alerts, and under whose name."""
 
-from pathlib import Path
 from string import Formatter
 from typing import Literal
 
 from pydantic import ConfigDict, Field, HttpUrl, field_validator
 
-from runtime.settings.section import Section
+from runtime.settings.section import OptionalPath, Section
 
 __all__ = ["AlertSettings", "Authority"]
 
@@ -68,7 +67,7 @@ class AlertSettings(Authority):
     public_url: HttpUrl | None = Field(
         None, description="Public address of the api, for links in alerts; unset: no links"
     )
-    rules: Path | None = Field(
+    rules: OptionalPath = Field(
         None,
         description="File of rules: which events become alerts; unset: the default rules",
     )

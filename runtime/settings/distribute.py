@@ -1,12 +1,11 @@
 """Who gets the alerts, and how: VTP subscribers, webhooks, other brokers, e-mail."""
 
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, HttpUrl, IPvAnyNetwork, SecretStr, field_validator, model_validator
 
-from runtime.settings.section import Port, Section
+from runtime.settings.section import OptionalPath, Port, Section
 
 __all__ = [
     "BrokerSettings",
@@ -65,7 +64,7 @@ class EmailSettings(Section):
         default=True,
         description="Encrypt the connection; the certificate must be valid for the host",
     )
-    ca_file: Path | None = Field(
+    ca_file: OptionalPath = Field(
         None,
         description="Certificates (PEM) of a private authority; unset: those of the system",
     )  # fmt: skip

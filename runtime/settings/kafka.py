@@ -1,5 +1,6 @@
 """Address and login of the broker; combinations that cannot work are refused."""
 
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
@@ -13,13 +14,15 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from runtime.settings.section import OptionalPath
+
 __all__ = ["KafkaSettings"]
 
 _NAME = "LIVETRAP_KAFKA__"
 
 SecurityProtocol = Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-Value = TypeVar("Value", str | None, SecretStr | None)
+Value = TypeVar("Value", str | None, SecretStr | None, Path | None)
 
 
 def _to_lower(value: object) -> object:
@@ -55,13 +58,13 @@ class KafkaSettings(BaseModel):
     )
     sasl_username: str | None = Field(None, description="SASL user")
     sasl_password: SecretStr | None = Field(None, description="SASL password")
-    ssl_ca_location: str | None = Field(
+    ssl_ca_location: OptionalPath = Field(
         None, description="PEM file of the broker's CA; unset: those of the system"
     )
-    ssl_certificate_location: str | None = Field(
+    ssl_certificate_location: OptionalPath = Field(
         None, description="PEM file of our certificate, if the broker wants one"
     )
-    ssl_key_location: str | None = Field(None, description="PEM file of its private key")
+    ssl_key_location: OptionalPath = Field(None, description="PEM file of its private key")
     ssl_key_password: SecretStr | None = Field(None, description="Password of the key's file")
     instance_id: str | None = Field(
         None,
@@ -124,7 +127,7 @@ class KafkaSettings(BaseModel):
 
     @field_validator("ssl_key_location")
     @classmethod
-    def _goes_with_certificate(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _goes_with_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if bool(value) != bool(info.data.get("ssl_certificate_location")):
             problem = "has no effect without" if value else "is needed with"
             raise _refusal(f"{problem} {_NAME}SSL_CERTIFICATE_LOCATION (both may be in one file)")

@@ -9,10 +9,13 @@ from runtime.settings.kubernetes import is_service_variable
 from runtime.settings.processes import Settings
 from runtime.settings.sources import ENV_PREFIX, read_config_file
 
-__all__ = ["names_in_config_file", "refuse_unknown_names"]
+__all__ = ["LOCATION_VARIABLES", "names_in_config_file", "refuse_unknown_names"]
 
-# Variables under the prefix that name a place and are no settings.
-_LOCATION_VARIABLES = frozenset({"CONFIG", "DATA_DIR", "CACHE_DIR", "KERNEL_CACHE", "STATE_DIR"})
+# Variables under the prefix that name a place and are no settings. WORK_DIR is what relative paths
+# mean: a stack tells its programs the folder of `livetrap up`.
+LOCATION_VARIABLES = frozenset(
+    {"CONFIG", "DATA_DIR", "CACHE_DIR", "KERNEL_CACHE", "STATE_DIR", "WORK_DIR"}
+)
 
 
 def refuse_unknown_names(environment: Mapping[str, str], content: Mapping[str, Any]) -> None:
@@ -38,7 +41,7 @@ def refuse_unknown_names(environment: Mapping[str, str], content: Mapping[str, A
         section, _, rest = name.partition("__")
         field = rest.partition("__")[0]
         if f"{section}__{field}" not in known and not (
-            name in _LOCATION_VARIABLES or is_service_variable(name, value)
+            name in LOCATION_VARIABLES or is_service_variable(name, value)
         ):
             raise _refusal(variable, f"{section}__{field}" if rest else name, "environment")
     for name in _names_in(content):

@@ -1,11 +1,10 @@
 """Settings of ingest, extract and associate."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from runtime.settings.section import Section
+from runtime.settings.section import OptionalPath, Section
 from runtime.settings.solution import SolutionSettings
 
 __all__ = [
@@ -56,7 +55,7 @@ class IngestSettings(ImageLimits):
         description="A file that takes longer ends the service [s]",
     )
     stream: str | None = Field(None, description="Stream name; default: the TELESCOP card")
-    inbox: Path | None = Field(
+    inbox: OptionalPath = Field(
         None, description="Folder that the ingest service watches for FITS files"
     )
 
@@ -125,12 +124,12 @@ class ExtractSettings(RmsBounds):
         "of forced ones [Jy/beam]",
     )
     clean_bias_err_jy_beam: float = Field(0.0, ge=0, description="Its error [Jy/beam]")
-    psf_map: Path | None = Field(
+    psf_map: OptionalPath = Field(
         None,
         description="FITS cube of BMAJ, BMIN and BPA [deg]: the beam of each pixel of mosaics; "
         "images that it does not cover are rejected",
     )
-    bright_positions: Path | None = Field(
+    bright_positions: OptionalPath = Field(
         None,
         description="CSV with columns ra and dec [deg] of bright sources, also outside the images:"
         " side lobes up to 50 beams away are flagged",

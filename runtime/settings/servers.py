@@ -1,11 +1,10 @@
 """Settings of the database, the HTTP server, metrics and logs."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from runtime.settings.section import Port, Section
+from runtime.settings.section import OptionalPath, Port, Section
 
 __all__ = ["ApiSettings", "LoggingSettings", "MetricsSettings", "PostgresSettings"]
 
@@ -117,7 +116,7 @@ class ApiSettings(Section):
     registry_contact_email: str = Field(
         "", max_length=200, description="Address of these, for /vo/record"
     )
-    supervisor: Path | None = Field(
+    supervisor: OptionalPath = Field(
         None, description="Socket of the stack's supervisord; `livetrap up` sets it"
     )
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from runtime.errors import SettingsError
+from runtime.settings.paths import with_whole_paths
 
 __all__ = ["ENV_PREFIX", "SettingsOfSections", "read_config_file"]
 
@@ -47,6 +49,15 @@ def read_config_file() -> dict[str, Any]:
     return content
 
 
+class _Environment(EnvSettingsSource):
+    """The environment; a relative path means the folder in which the command was given."""
+
+    def __call__(self) -> dict[str, Any]:
+        # The programs of a stack run in another folder, and are told that one.
+        folder = Path(os.environ.get(ENV_PREFIX + "WORK_DIR", ""))
+        return with_whole_paths(self.settings_cls, super().__call__(), folder)
+
+
 class SettingsOfSections(BaseSettings):
     """Base of the settings of a process: each field is a section."""
 
@@ -63,7 +74,7 @@ class SettingsOfSections(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
@@ -73,5 +84,10 @@ class SettingsOfSections(BaseSettings):
             for name, section in read_config_file().items()
             if name in settings_cls.model_fields
         }
+        if content:
+            # As most programs read their files: the folder of a service is not always known.
+            folder = (config_path() or Path()).parent
+            content = with_whole_paths(settings_cls, content, folder)
         # The first source wins.
-        return init_settings, env_settings, InitSettingsSource(settings_cls, content)
+        environment = _Environment(settings_cls)
+        return init_settings, environment, InitSettingsSource(settings_cls, content)
