@@ -78,6 +78,7 @@ async def upload_monitors(
 ) -> MonitorsWritten:
     """Measure the positions of a CSV or VOTable in every image from now on: all, or none.
 
+    It has 64 KiB at most; send a longer one in parts, or with `livetrap monitors upload`.
     Columns are `ra` and `dec` [deg], `name`, `pm_ra_cosdec_mas_yr` and `pm_dec_mas_yr`
     [mas/yr], `epoch_yr` (2000); a VOTable (TABLEDATA) is understood by its UCDs too.
     """

@@ -58,7 +58,7 @@ def up(
 
     Default ports that are in use are replaced by free ones: `livetrap status` shows them. With
     LIVETRAP_ARCHIVE__URL the archive of images starts too; a folder of files is watched by
-    `livetrap service ingest`. Programs run in the data folder: name files by their whole path.
+    `livetrap service ingest`. Relative paths in settings mean the folder of this command.
 
     For example:
 

@@ -18,6 +18,7 @@ from fastapi.routing import APIRoute
 from lxml import etree
 
 from api.app import create_app, create_context
+from api.app.middleware import _MAX_BODY_BYTES
 from api.handlers import __path__ as handlers_path
 from api.models.alerts import AlertItem
 from api.models.lightcurves import LightCurvePoint
@@ -162,3 +163,37 @@ def test_the_example_of_the_stream_is_an_event() -> None:
     item = json.loads(fields["data"])
     assert item.pop("notice")
     assert str(AlertItem.model_validate(item).id) == fields["id"]
+
+
+def bodies() -> list[tuple[str, dict[str, Any]]]:
+    """Return the schemas of all bodies in JSON."""
+    found = []
+    for name, operation in operations().items():
+        content = operation.get("requestBody", {}).get("content", {})
+        schema = content.get("application/json", {}).get("schema")
+        if schema is not None:
+            found.append((name, schema))
+    return found
+
+
+def longest(schema: dict[str, Any]) -> Any:
+    """Return a value with the longest texts that a schema takes, each a byte a character."""
+    if "$ref" in schema:
+        schema = contract()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    choices = [*schema.get("anyOf", []), *schema.get("oneOf", [])]
+    if choices:
+        return max(map(longest, choices), key=lambda value: len(json.dumps(value)))
+    if "properties" in schema:
+        return {name: longest(each) for name, each in schema["properties"].items()}
+    if schema.get("type") == "array":
+        return [longest(schema["items"])] * schema.get("maxItems", 1)
+    if schema.get("type") == "string":
+        return "a" * schema.get("maxLength", 100)
+    return 1234567890.123456
+
+
+def test_a_body_holds_the_longest_value_of_every_field_at_once() -> None:
+    assert len(bodies()) > 5
+    sizes = {name: len(json.dumps(longest(schema))) for name, schema in bodies()}
+    assert {name: size for name, size in sizes.items() if size > _MAX_BODY_BYTES} == {}
+    assert max(sizes.values()) > 50_000  # the lengths were found
