@@ -34,6 +34,7 @@ from runtime.kafka import (
     compare_topics,
     consume_batch,
     ensure_topics,
+    fetch_retention_bytes,
     lost_by_retention,
     send,
     without_bytes,
@@ -248,8 +249,6 @@ def run_worker(
         consumer, [topic for topic, handler in handlers.items() if handler.is_deferred]
     )
 
-    watch = RetentionWatch(settings.kafka.retention_bytes)
-
     def take(_: Consumer, partitions: list[TopicPartition]) -> None:
         lost.on_assign(_, partitions)
         log_assigned(partitions)
@@ -264,6 +263,11 @@ def run_worker(
         with suppress(StoppedError):
             retry.retry_until_success(lambda: ensure_topics(settings.kafka))
             retry.retry_until_success(lambda: compare_topics(settings.kafka))
+            watch = RetentionWatch(
+                retry.retry_until_success(
+                    lambda: fetch_retention_bytes(settings.kafka, list(handlers))
+                )
+            )
             consumer.subscribe(list(handlers), on_assign=take, on_revoke=drop)
             log_started(settings, topics=list(handlers))
             pace = PollPace(busy_s=_BUSY_POLL_S, idle_s=_IDLE_POLL_S, awake_s=_AWAKE_S)

@@ -151,8 +151,8 @@ def render_status(status: Status) -> str:
     lines.append(f"  images       {counts or ('none yet' if ledger is not None else 'unknown')}")
     if n_lost := status["images_lost_by_retention"]:
         lines.append(
-            f"  LOST         {n_lost} images by retention: raise LIVETRAP_KAFKA__RETENTION_HOURS "
-            "and LIVETRAP_KAFKA__RETENTION_BYTES"
+            f"  LOST         {n_lost} images by retention: raise retention.bytes and retention.ms "
+            "of their topic (docs/operations.md, Keep more on Kafka)"
         )
     lines += [_describe_failure(each) for each in status["failing_receivers"] or ()]
     lines += [_line_of(name, item) for name, item in sorted(status["services"].items())]

@@ -9,6 +9,7 @@ from runtime.kafka.admin import (
     fence_config,
     fence_topics,
     fetch_cluster_id,
+    fetch_retention_bytes,
 )
 from runtime.kafka.broker_clock import BrokerClock
 from runtime.kafka.clients import (
@@ -55,6 +56,7 @@ __all__ = [
     "fence_config",
     "fence_topics",
     "fetch_cluster_id",
+    "fetch_retention_bytes",
     "lost_by_retention",
     "produce_and_locate",
     "produce_and_wait",

@@ -1,6 +1,7 @@
 """The identity of the cluster, and its topics."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -27,6 +28,7 @@ __all__ = [
     "fence_config",
     "fence_topics",
     "fetch_cluster_id",
+    "fetch_retention_bytes",
 ]
 
 _UNREACHABLE = frozenset(
@@ -189,15 +191,53 @@ def compare_topics(settings: KafkaSettings) -> list[str]:
                 f"{each.topic} has {n_partitions} partitions, LIVETRAP_KAFKA__PARTITIONS asks "
                 f"for {each.num_partitions}"
             )
-        try:
-            entries = found[resource].result(timeout=_ANSWER_S)
-        except KafkaException as error:
-            get_logger().info("topic_not_described", topic=each.topic, error=str(error))
-            continue
-        differences += _differences(each, entries)
+        differences += _differences(each, _entries_of(each.topic, found[resource]))
     for line in differences:
         get_logger().warning("topic_differs", difference=line)
     return differences
+
+
+def fetch_retention_bytes(settings: KafkaSettings, names: Sequence[str]) -> dict[str, int]:
+    """Return what a partition of each topic keeps; where Kafka does not tell, as the settings say.
+
+    Parameters
+    ----------
+    settings : KafkaSettings
+        Where the broker is.
+    names : sequence of str
+        Topics that exist; they keep what they were created with, or what was set at them since.
+
+    Returns
+    -------
+    dict of str to int
+        By topic; negative: any number [byte].
+
+    Raises
+    ------
+    TransientError
+        If the broker is unavailable or refuses the login.
+    FatalError
+        If it belongs to another cluster than the settings say.
+    """
+    admin, _ = _connect(settings, timeout_s=_ANSWER_S)
+    kept = dict.fromkeys(names, settings.retention_bytes)
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    for resource, described in admin.describe_configs(resources).items():
+        entry = _entries_of(resource.name, described).get("retention.bytes")
+        if entry is not None and entry.value is not None:
+            kept[resource.name] = int(entry.value)
+    return kept
+
+
+def _entries_of(topic: str, described: Future[dict[str, ConfigEntry]]) -> dict[str, ConfigEntry]:
+    """Return the values of a topic; none if Kafka does not tell them to this login."""
+    try:
+        return described.result(timeout=_ANSWER_S)
+    except TimeoutError as error:
+        raise TransientError(f"Kafka does not answer within {_ANSWER_S:g} s") from error
+    except KafkaException as error:
+        get_logger().info("topic_not_described", topic=topic, error=str(error))
+        return {}
 
 
 def _differences(wanted: NewTopic, entries: dict[str, ConfigEntry]) -> list[str]:

@@ -1,7 +1,7 @@
 """Messages that the broker deleted before their consumer had read them."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -21,6 +21,10 @@ _LOST_ANSWER_S = 20.0
 # What a partition must hold: a restart of everything, and somebody who looks at it.
 _LEAST_TIME = timedelta(minutes=5)
 _RATE_WINDOW = timedelta(minutes=1)
+_REMEDY = (
+    "raise retention.bytes and retention.ms of the topic (docs/operations.md, Keep more on Kafka); "
+    "LIVETRAP_KAFKA__RETENTION_... is for topics that do not exist yet"
+)
 _Place = tuple[str, int]
 
 
@@ -29,8 +33,7 @@ def lost_by_retention(message: InMessage) -> RejectedMessageError:
     return RejectedMessageError(
         "lost_by_retention",
         f"{message.topic} no longer had offset {message.offset} of partition {message.partition} "
-        "when its turn came: the backlog outlived LIVETRAP_KAFKA__RETENTION_HOURS or "
-        "LIVETRAP_KAFKA__RETENTION_BYTES",
+        "when its turn came: the backlog outlived retention.ms or retention.bytes of the topic",
     )
 
 
@@ -135,7 +138,7 @@ class LostMessages:
             return
         get_logger().error(
             "messages_lost_by_retention", topic=topic, partition=partition, first_offset=first,
-            n=end - first, hint="raise LIVETRAP_KAFKA__RETENTION_HOURS and _RETENTION_BYTES",
+            n=end - first, hint=_REMEDY,
         )  # fmt: skip
         for offset in range(first, end):
             gone = InMessage(topic, partition, offset, b"", b"")
@@ -165,11 +168,11 @@ class RetentionWatch:
 
     Parameters
     ----------
-    retention_bytes : int
-        What a partition keeps [byte].
+    retention_bytes : mapping of str to int
+        By topic what a partition keeps; negative: any number [byte].
     """
 
-    def __init__(self, retention_bytes: int) -> None:
+    def __init__(self, retention_bytes: Mapping[str, int]) -> None:
         self._retention_bytes = retention_bytes
         # Of each partition: begin of the window by the broker's clock, and bytes since.
         self._windows: dict[tuple[str, int], tuple[datetime, int]] = {}
@@ -189,13 +192,14 @@ class RetentionWatch:
             self._windows[place] = (begin, n_bytes + len(message.value))
             return False
         self._windows[place] = (now, len(message.value))
-        held_s = self._retention_bytes * (now - begin).total_seconds() / max(n_bytes, 1)
-        if held_s >= _LEAST_TIME.total_seconds():
+        kept_bytes = self._retention_bytes[message.topic]
+        held_s = kept_bytes * (now - begin).total_seconds() / max(n_bytes, 1)
+        if kept_bytes < 0 or held_s >= _LEAST_TIME.total_seconds():
             return False
         self._warned.add(place)
         get_logger().warning(
             "retention_too_short", topic=message.topic, partition=message.partition,
-            held_s=round(held_s), hint="what waits longer is deleted: raise "
-            "LIVETRAP_KAFKA__RETENTION_BYTES and retention.bytes of the topic, or its partitions",
+            held_s=round(held_s), retention_bytes=kept_bytes,
+            hint=f"what waits longer is deleted: {_REMEDY}",
         )  # fmt: skip
         return True

@@ -6,6 +6,8 @@ import pytest
 from aiokafka.partitioner import murmur2
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from runtime.errors import FatalError, TransientError
@@ -18,6 +20,7 @@ from runtime.kafka import (
     create_consumer,
     create_producer,
     ensure_topics,
+    fetch_retention_bytes,
     produce_and_locate,
     produce_and_wait,
 )
@@ -61,6 +64,25 @@ def test_differences_of_topics_are_told(settings: KafkaSettings) -> None:
     assert f"{images} has retention.ms=86400000, the settings ask for 3600000" in told
     # Alerts have one partition whatever the settings say, the heartbeat keeps ten minutes.
     assert len(told) == 8 + 11
+
+
+def test_what_a_topic_keeps_is_asked_of_the_topic(settings: KafkaSettings) -> None:
+    topics = Topics(settings.topic_prefix)
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    entry = ConfigEntry(
+        "retention.bytes", "-1", incremental_operation=AlterConfigOpType.SET
+    )
+    altered = ConfigResource(ResourceType.TOPIC, topics.images, incremental_configs=[entry])
+    for future in admin.incremental_alter_configs([altered]).values():
+        future.result(30)
+    names = [topics.images, topics.detections, "never-made"]
+    # What is set now is for topics to come; of one that is not there the settings tell.
+    later = settings.model_copy(update={"retention_bytes": 7 << 30})
+    made = settings.retention_bytes
+    expected = {names[0]: -1, names[1]: made, names[2]: 7 << 30}
+    wait_until(
+        lambda: fetch_retention_bytes(later, names) == expected, what="the altered topic"
+    )
 
 
 def test_images_and_requests_have_as_many_partitions(settings: KafkaSettings) -> None:

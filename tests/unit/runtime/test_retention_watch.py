@@ -11,7 +11,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def warnings(retention_bytes: int, *, image_bytes: int, interval_s: float, n: int) -> int:
-    watch = RetentionWatch(retention_bytes)
+    watch = RetentionWatch({"images-v1": retention_bytes})
     value = b"\0" * image_bytes
     return sum(
         watch.add(
@@ -39,10 +39,14 @@ def test_a_warning_comes_where_five_minutes_do_not_fit(
         assert found == (held_s < 300)
 
 
+def test_a_topic_without_a_limit_is_never_warned_of() -> None:
+    assert warnings(-1, image_bytes=10**6, interval_s=1.0, n=400) == 0
+
+
 def test_one_warning_for_a_partition() -> None:
     assert warnings(1000, image_bytes=100, interval_s=1.0, n=400) == 1
 
 
 def test_a_message_without_a_time_tells_no_rate() -> None:
-    watch = RetentionWatch(1)
+    watch = RetentionWatch({"a": 1})
     assert not any(watch.add(InMessage("a", 0, number, b"", b"12")) for number in range(100))
