@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 import orjson
+from uvicorn.middleware.proxy_headers import _TrustedHosts
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.metrics import CONNECTIONS_ENDED
@@ -52,7 +53,8 @@ def limited_protocol(settings: ApiSettings) -> type[HttpToolsProtocol]:
         _n_open = n_open
         _max_per_host = settings.max_connections_per_host
         _request_timeout_s = settings.request_timeout_s
-        _proxies = frozenset(settings.proxies)
+        # As uvicorn reads them: whose header is believed, and who is not counted, are the same.
+        _proxies = _TrustedHosts(list(settings.proxies))
 
     return LimitedProtocol
 
@@ -63,7 +65,7 @@ class _LimitedProtocol(HttpToolsProtocol):
     _n_open: Counter[str]
     _max_per_host: int
     _request_timeout_s: float
-    _proxies: frozenset[str]
+    _proxies: _TrustedHosts
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

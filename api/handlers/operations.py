@@ -3,7 +3,7 @@
 from importlib.resources import files
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -116,6 +116,8 @@ async def is_ready(context: Context) -> PlainTextResponse:
 
 
 @probes.get("/metrics")
-async def get_metrics() -> Response:
-    """Return the metrics of this process."""
+async def get_metrics(request: Request) -> Response:
+    """Return the metrics of this process, but not to the world: a reverse proxy names clients."""
+    if "x-forwarded-for" in request.headers or "forwarded" in request.headers:
+        raise ProblemError(404, "metrics are for who reaches the process without a reverse proxy")
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

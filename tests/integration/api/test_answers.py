@@ -259,6 +259,8 @@ async def test_the_contract_is_served(client: httpx.AsyncClient) -> None:
 async def test_requests_are_counted_by_route(client: httpx.AsyncClient) -> None:
     await client.get("/api/v1/sources/999999999")
     text = (await client.get("/metrics")).text
+    for header in ("X-Forwarded-For", "Forwarded"):
+        assert (await client.get("/metrics", headers={header: "for=192.0.2.1"})).status_code == 404
     assert 'route="/api/v1/sources/{source_id}",status="404"' in text
 
 

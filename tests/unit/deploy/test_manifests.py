@@ -286,6 +286,15 @@ def test_the_api_reads_from_the_standbys_of_the_operator(monkeypatch: pytest.Mon
     assert load_settings().postgres.read_url is not None
 
 
+@pytest.mark.parametrize("path", K8S.glob("overlays/*/kustomization.yaml"), ids=str)
+def test_an_overlay_behind_a_proxy_names_it(path: Path) -> None:
+    """Else all clients share the address of the proxy, and the limits of one."""
+    components = " ".join(yaml.safe_load(path.read_text()).get("components", []))
+    if "ingress" in components or "gateway" in components:
+        values = literals_of(path) | settings_of(path.parent / "values.env")
+        assert json.loads(values["LIVETRAP_API__PROXIES"])
+
+
 def metric_names() -> set[str]:
     source = "".join(
         path.read_text()

@@ -93,13 +93,18 @@ async def test_one_address_has_its_share_of_the_connections_and_gets_it_back() -
                 await asyncio.sleep(0.01)
 
 
-async def test_connections_of_a_proxy_are_not_counted() -> None:
-    async with serve_limited(
-        application, max_connections_per_host=1, proxies=["127.0.0.1"]
-    ) as port:
+@pytest.mark.parametrize(
+    ("proxies", "status"),
+    [
+        (["127.0.0.1"], b"200"), (["::1", "127.0.0.0/8"], b"200"), (["*"], b"200"),
+        (["127.0.0.0/32", "10.244.0.0/16"], b"503"), ([], b"503"),
+    ],
+)  # fmt: skip
+async def test_connections_of_a_proxy_are_not_counted(proxies: list[str], status: bytes) -> None:
+    async with serve_limited(application, max_connections_per_host=1, proxies=proxies) as port:
         opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
         request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-        assert (await read_all_after(port, request)).startswith(b"HTTP/1.1 200")
+        assert (await read_all_after(port, request)).startswith(b"HTTP/1.1 " + status)
         for _, writer in opened:
             writer.close()
 
