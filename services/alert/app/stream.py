@@ -15,7 +15,8 @@ from services.alert.app.handing_over import at_once
 
 __all__ = ["SESSION_TIMEOUT_S", "EventQueue", "build_app"]
 
-# A member without instance_id that was killed keeps its partitions for this time.
+# A member without instance_id that was killed keeps its partitions for this time: the least that
+# Kafka takes, whatever LIVETRAP_KAFKA__SESSION_TIMEOUT_S says, because who stands by has to wait.
 SESSION_TIMEOUT_S = 6.0
 
 _DAY_S = 86_400.0
