@@ -46,7 +46,8 @@ def named_groups() -> Iterator[tuple[str, str]]:
     """
     for folder in FOLDERS:
         for path in Path(folder).rglob("*.py"):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            tree = ast.parse(text if any(maker in text for maker in _MAKERS) else "")
             constants = dict(constants_of(tree))
             for node in ast.walk(tree):
                 if not isinstance(node, ast.Call):
