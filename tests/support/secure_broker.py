@@ -31,6 +31,13 @@ PASSWORD = "correct horse"  # noqa: S105  (of a broker that lives as long as its
 KEY_PASSWORD = "battery staple"  # noqa: S105
 
 
+# Who comes through the plain door may do everything, the broker itself too.
+_AUTHORIZER = """\
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+"""
+
+
 class Authority:
     """Certificates of one test run, in PEM."""
 
@@ -109,6 +116,7 @@ class _SecuredKafka(KafkaBroker):
     mtls_port: int
     key_store: Path
     trust_store: Path
+    asks_for_rights: bool = False
 
     def properties_text(self) -> str:
         # Java's properties: the last of two lines with one name holds.
@@ -132,7 +140,7 @@ listener.name.sasl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
 listener.name.sasl.plain.sasl.jaas.config={jaas}.plain.PlainLoginModule required \
 user_{USER}="{PASSWORD}";
 listener.name.sasl.scram-sha-512.sasl.jaas.config={jaas}.scram.ScramLoginModule required;
-"""
+{_AUTHORIZER if self.asks_for_rights else ""}"""
 
 
 class SecureBroker(OwnBroker):
@@ -182,7 +190,7 @@ class SecureBroker(OwnBroker):
 
 
 @contextmanager
-def secure_broker() -> Iterator[SecureBroker]:
+def secure_broker(*, asks_for_rights: bool = False) -> Iterator[SecureBroker]:
     """Start it on free loopback ports in a temporary folder; stop and delete after."""
     taken: set[int] = set()
     plain, controller, sasl, mtls = (choose_port(None, taken=taken) for _ in range(4))
@@ -190,6 +198,7 @@ def secure_broker() -> Iterator[SecureBroker]:
         kafka = _SecuredKafka(
             folder / "kafka", plain, controller, sasl_port=sasl, mtls_port=mtls,
             key_store=folder / "key-store.pem", trust_store=folder / "trust-store.pem",
+            asks_for_rights=asks_for_rights,
         )  # fmt: skip
         broker = SecureBroker(kafka, folder)
         try:
