@@ -93,7 +93,9 @@ def find_one(kafka: KafkaSettings, position: str) -> InMessage | None:
 def _reader(kafka: KafkaSettings) -> Iterator[tuple[Consumer, str]]:
     """Give a consumer for a block and the topic, and translate the client's errors."""
     fetch_cluster_id(kafka)  # a clearer error than a consumer's
-    consumer = create_consumer(kafka, group=f"livetrap-cli-{uuid.uuid4().hex}", commits_to_kafka=False)
+    consumer = create_consumer(
+        kafka, group=f"livetrap-cli-{uuid.uuid4().hex}", commits_to_kafka=False
+    )
     try:
         yield consumer, Topics(kafka.topic_prefix).dead_letters
     except KafkaException as error:

@@ -46,7 +46,9 @@ class WantedAlerts(Model):
     cone: SkyCone | None = Field(None, description="Circle on the sky")
     moc: str = Field(
         # A body has 65 536 bytes, and holds the other parts beside it.
-        "", max_length=50_000, description="Coverage map, IVOA MOC in ASCII, such as `3/0-5 4/30`"
+        "",
+        max_length=50_000,
+        description="Coverage map, IVOA MOC in ASCII, such as `3/0-5 4/30`",
     )
     schedule: str = Field(
         "",

@@ -22,8 +22,8 @@ _LOST_ANSWER_S = 20.0
 _LEAST_TIME = timedelta(minutes=5)
 _RATE_WINDOW = timedelta(minutes=1)
 _REMEDY = (
-    "raise retention.bytes and retention.ms of the topic (docs/operations.md, Keep more on Kafka); "
-    "LIVETRAP_KAFKA__RETENTION_... is for topics that do not exist yet"
+    "raise retention.bytes and retention.ms of the topic (docs/operations.md, Keep more on "
+    "Kafka); LIVETRAP_KAFKA__RETENTION_... is for topics that do not exist yet"
 )
 _Place = tuple[str, int]
 

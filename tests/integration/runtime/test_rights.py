@@ -1,4 +1,4 @@
-"""A Kafka that asks for rights, with those and the topics that the manifests of Strimzi declare."""
+"""A Kafka that asks for rights, with those and the topics that the Strimzi manifests declare."""
 
 import re
 import uuid

@@ -69,9 +69,7 @@ def test_differences_of_topics_are_told(settings: KafkaSettings) -> None:
 def test_what_a_topic_keeps_is_asked_of_the_topic(settings: KafkaSettings) -> None:
     topics = Topics(settings.topic_prefix)
     admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
-    entry = ConfigEntry(
-        "retention.bytes", "-1", incremental_operation=AlterConfigOpType.SET
-    )
+    entry = ConfigEntry("retention.bytes", "-1", incremental_operation=AlterConfigOpType.SET)
     altered = ConfigResource(ResourceType.TOPIC, topics.images, incremental_configs=[entry])
     for future in admin.incremental_alter_configs([altered]).values():
         future.result(30)
@@ -80,9 +78,7 @@ def test_what_a_topic_keeps_is_asked_of_the_topic(settings: KafkaSettings) -> No
     later = settings.model_copy(update={"retention_bytes": 7 << 30})
     made = settings.retention_bytes
     expected = {names[0]: -1, names[1]: made, names[2]: 7 << 30}
-    wait_until(
-        lambda: fetch_retention_bytes(later, names) == expected, what="the altered topic"
-    )
+    wait_until(lambda: fetch_retention_bytes(later, names) == expected, what="the altered topic")
 
 
 def test_images_and_requests_have_as_many_partitions(settings: KafkaSettings) -> None:

@@ -286,7 +286,7 @@ def test_the_api_reads_from_the_standbys_of_the_operator(monkeypatch: pytest.Mon
     assert load_settings().postgres.read_url is not None
 
 
-@pytest.mark.parametrize("path", K8S.glob("overlays/*/kustomization.yaml"), ids=str)
+@pytest.mark.parametrize("path", [*K8S.glob("overlays/*/kustomization.yaml")], ids=str)
 def test_an_overlay_behind_a_proxy_names_it(path: Path) -> None:
     """Else all clients share the address of the proxy, and the limits of one."""
     components = " ".join(yaml.safe_load(path.read_text()).get("components", []))

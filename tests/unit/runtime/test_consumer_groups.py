@@ -74,7 +74,8 @@ def beginning(value: ast.expr, constants: dict[str, str]) -> str | None:
     """Return the text that a group begins with; None if it is the group of a caller."""
     if isinstance(value, ast.JoinedStr):
         first = value.values[0]
-        return beginning(first.value if isinstance(first, ast.FormattedValue) else first, constants)
+        part = first.value if isinstance(first, ast.FormattedValue) else first
+        return beginning(part, constants)
     if isinstance(value, ast.Constant):
         return str(value.value)
     name = name_of(value).removeprefix("_") if isinstance(value, ast.Attribute) else ""
