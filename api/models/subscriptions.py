@@ -139,7 +139,12 @@ class Subscription(Model):
     stamps: bool = Field(description="Whether notices to the webhook carry stamps as pictures")
     time_created: datetime
     n_delivered: int = Field(description="Alerts that were delivered [-]")
-    n_failures: int = Field(description="Failed attempts in a row [-]")
+    n_failures: int = Field(
+        description="Attempts without a delivery since the last one, refused ones among them [-]"
+    )
+    n_refusals: int = Field(
+        description="Refusals among them [-]; too many disable it, whatever failed between them"
+    )
     failure_reason: str | None = Field(description="Why the last attempt failed")
     disabled_reason: str | None = Field(
         description="Why it is disabled: it costs too much, or refused too often; null: it is not"

@@ -68,6 +68,7 @@ placed as (
         set
             since_alert_id = excluded.since_alert_id,
             n_failures = 0,
+            n_refusals = 0,
             disabled_reason = null,
             failure_reason = null,
             time_failed = null

@@ -20,6 +20,7 @@ select
     subscriber.disabled_reason,
     subscriber.failure_reason,
     coalesce(subscriber.n_failures, 0) as n_failures,
+    coalesce(subscriber.n_refusals, 0) as n_refusals,
     (
         select count(*) from delivery
         where

@@ -43,6 +43,7 @@ class FailingReceiver(TypedDict):
     channel: str
     name: str
     n_failures: int
+    n_refusals: int
     reason: str | None
     time_failed: str
     is_disabled: bool
@@ -271,7 +272,8 @@ def _to_failing_receiver(row: asyncpg.Record) -> FailingReceiver:
         channel=row["channel"],
         name=row["name"],
         n_failures=row["n_failures"],
-        reason=row["failure_reason"],
+        n_refusals=row["n_refusals"],
+        reason=row["reason"],
         time_failed=f"{row['time_failed']:%Y-%m-%dT%H:%M:%SZ}",
         is_disabled=row["is_disabled"],
     )
@@ -279,9 +281,11 @@ def _to_failing_receiver(row: asyncpg.Record) -> FailingReceiver:
 
 def _describe_failure(receiver: FailingReceiver) -> str:
     state = "disabled" if receiver["is_disabled"] else "failing"
+    refused = f", {receiver['n_refusals']} of them refused" if receiver["n_refusals"] else ""
     return to_printable(
         f"  {receiver['channel']:<12} {receiver['name']} is {state} since "
-        f"{receiver['time_failed']}, {receiver['n_failures']} attempts: {receiver['reason']}"
+        f"{receiver['time_failed']}, {receiver['n_failures']} attempts{refused}: "
+        f"{receiver['reason']}"
     )
 
 

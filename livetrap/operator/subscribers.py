@@ -27,7 +27,7 @@ def list_subscribers(settings: Settings) -> list[Row]:
 
 
 def enable_subscriber(settings: Settings, channel: str, name: str) -> None:
-    """Deliver again to a subscriber that was disabled after too many failures.
+    """Deliver again to a subscriber that is disabled; its failures and refusals count from 0.
 
     Raises
     ------

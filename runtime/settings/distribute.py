@@ -109,8 +109,9 @@ class DistributeSettings(Section):
     delivery_failures: int = Field(
         20,
         ge=1,
-        description="Refusals in a row that disable a webhook, a broker, a subscription or the "
-        "digest; one that is away stays enabled",
+        description="Refusals without a delivery between that disable a webhook, a broker, a "
+        "subscription or the digest; failures between them do not count: one that is away stays "
+        "enabled",
     )
 
     subscription_allow_private: bool = Field(

@@ -69,12 +69,15 @@ class SubscriberState:
     since_alert_id : int
         Alerts up to this row are done, or older than its subscription.
     n_failures : int
-        Failed attempts in a row [-].
+        Attempts without a delivery since the last one, refused ones among them [-].
+    n_refusals : int
+        Refusals among them [-].
     """
 
     since_alert_id: int
     n_failures: int
     disabled_reason: str | None
+    n_refusals: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def build_channel(
     """Return a channel that skips nothing and is disabled late."""
     values = {
         "may_deliver": always, "in_flight": new_in_flight(), "max_age": timedelta(days=3650),
-        "max_failures": 20,
+        "max_refusals": 20,
     } | changes  # fmt: skip
     return DeliveryChannel(kind, name, deliver, store=store, **values)
 

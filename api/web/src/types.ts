@@ -365,6 +365,7 @@ export interface Subscription {
   stamps: boolean;
   n_delivered: number;
   n_failures: number;
+  n_refusals: number;
   failure_reason: string | null;
   disabled_reason: string | null;
   warnings: string[];

@@ -5,6 +5,7 @@
 update subscriber
 set
     n_failures = 0,
+    n_refusals = 0,
     disabled_reason = null,
     failure_reason = null,
     time_failed = null

@@ -5,7 +5,8 @@ select
     subscriber.channel,
     subscriber.name,
     subscriber.n_failures,
-    subscriber.failure_reason,
+    subscriber.n_refusals,
+    coalesce(subscriber.disabled_reason, subscriber.failure_reason) as reason,
     subscriber.time_failed,
     subscriber.disabled_reason is not null as is_disabled
 from subscriber

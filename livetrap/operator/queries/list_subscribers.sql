@@ -5,6 +5,7 @@ select
     subscriber.channel,
     subscriber.name,
     subscriber.n_failures,
+    subscriber.n_refusals,
     subscriber.disabled_reason,
     subscriber.failure_reason,
     subscriber.time_failed,

@@ -62,7 +62,7 @@ def build_channels(
         return DeliveryChannel(
             kind, name, deliver, store=store, may_deliver=may_deliver, in_flight=in_flight,
             max_age=timedelta(hours=settings.delivery_hours),
-            max_failures=settings.delivery_failures, pause_s=pause_s,
+            max_refusals=settings.delivery_failures, pause_s=pause_s,
             # Of the mail server itself no e-mail can tell.
             tell=None if digest is None or kind == DeliveryChannelName.EMAIL else digest.tell,
         )  # fmt: skip

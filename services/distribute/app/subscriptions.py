@@ -220,9 +220,7 @@ class SubscriptionRunner:
             reason = describe_defect(error)
         else:
             return
-        await self._deliveries.count_failure(
-            DeliveryChannelName.SUBSCRIPTION, name, reason, max_failures=None
-        )
+        await self._deliveries.count_failure(DeliveryChannelName.SUBSCRIPTION, name, reason)
 
     async def _start(self, subscription: Subscription) -> None:
         # A thread leaves the event loop, which sends the alerts, its turns.
@@ -239,7 +237,7 @@ class SubscriptionRunner:
             DeliveryChannelName.SUBSCRIPTION, subscription.name, deliver,
             store=self._deliveries, may_deliver=self._may_deliver, in_flight=self._in_flight,
             max_age=timedelta(hours=self._settings.delivery_hours),
-            max_failures=self._settings.delivery_failures,
+            max_refusals=self._settings.delivery_failures,
             pause_s=60 * email.every_minutes if is_digest and email is not None else 0.0,
             select=select,
         )  # fmt: skip

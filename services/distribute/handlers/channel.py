@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
@@ -19,7 +20,7 @@ from runtime.logging import get_logger
 from schemas.delivery_channels import DeliveryChannelName
 from services.distribute.errors import CostlyError, DeliveryError, RefusedError
 from services.distribute.metrics import DELIVERY_ATTEMPTS
-from services.distribute.models import OutgoingAlert, PendingDelivery
+from services.distribute.models import OutgoingAlert, PendingDelivery, SubscriberState
 from services.distribute.steps.refusal_counter import RefusalCounter
 from services.distribute.storage import DeliveryStore
 
@@ -59,8 +60,9 @@ class DeliveryChannel:
         Counts the alerts that it works at.
     max_age : timedelta
         Older alerts are skipped.
-    max_failures : int
-        Refusals in a row that disable the channel [-]; one that is away is tried again.
+    max_refusals : int
+        Refusals without a delivery between that disable the channel [-]. Failures between them
+        neither count nor end them: one that is away is tried again.
     pause_s : float
         Least time between two deliveries, unless more is pending than one takes [s].
     tell : callable or None
@@ -79,7 +81,7 @@ class DeliveryChannel:
         may_deliver: Callable[[], Awaitable[bool]],
         in_flight: InFlight,
         max_age: timedelta,
-        max_failures: int,
+        max_refusals: int,
         pause_s: float = 0.0,
         tell: Callable[[str, str], Awaitable[None]] | None = None,
         select: Callable[[list[PendingDelivery]], Awaitable[list[PendingDelivery]]] | None = None,
@@ -91,7 +93,7 @@ class DeliveryChannel:
         self._may_deliver = may_deliver
         self._in_flight = in_flight
         self._max_age = max_age
-        self._max_failures = max_failures
+        self._max_refusals = max_refusals
         self._pause_s = pause_s
         self._tell = tell
         self._select = select
@@ -137,9 +139,7 @@ class DeliveryChannel:
         """Let the owner of the receiver see that nothing is delivered, as far as possible."""
         self._has_defect = True
         with suppress(Exception):  # whatever it is: the log has the first one
-            await self._store.count_failure(
-                self._channel, self._name, describe_defect(error), max_failures=None
-            )
+            await self._store.count_failure(self._channel, self._name, describe_defect(error))
 
     async def _deliver_or_wait(self) -> None:
         """Deliver what is pending, or wait until something may be."""
@@ -164,7 +164,7 @@ class DeliveryChannel:
                 await self._disable(str(error))
                 return
         if due:
-            await self._deliver_in_order(due, state.n_failures, pause_s)
+            await self._deliver_in_order(due, state, pause_s)
         elif pending:
             await self._advance(pending, [])
         elif self._has_defect:
@@ -174,7 +174,7 @@ class DeliveryChannel:
             await self._is_woken_within(_POLL_INTERVAL_S)
 
     async def _deliver_in_order(
-        self, due: list[PendingDelivery], n_failures: int, pause_s: float
+        self, due: list[PendingDelivery], state: SubscriberState, pause_s: float
     ) -> None:
         """Deliver until everything is delivered, an attempt fails or another process delivers."""
         self._has_defect = False  # what comes of it is noted from here on
@@ -192,15 +192,15 @@ class DeliveryChannel:
             except RefusedError as error:
                 is_first = self._refusals.add(due[index].id)
                 reason = f"refused: {_to_reason(error)}"
-                await self._handle_refusal(reason, n_failures, is_counted=is_first)
+                await self._handle_refusal(reason, state, is_counted=is_first)
                 return
             except DeliveryError as error:
-                await self._handle_failure(_to_reason(error), n_failures)
+                await self._handle_failure(_to_reason(error), state)
                 return
             self._refusals.clear()
             await self._advance(due[: len(accepted)], accepted)
             DELIVERY_ATTEMPTS.labels(self._channel, self._name, "delivered").inc()
-            due, n_failures = due[len(accepted) :], 0
+            due, state = due[len(accepted) :], replace(state, n_failures=0, n_refusals=0)
             await asyncio.sleep(pause_s)
 
     async def _skips_poison(self, first: PendingDelivery) -> bool:
@@ -290,32 +290,38 @@ class DeliveryChannel:
             await asyncio.wait_for(self._wake.wait(), longest_s)
         return self._wake.is_set()
 
-    async def _handle_failure(self, reason: str, n_failures: int) -> None:
+    async def _handle_failure(self, reason: str, state: SubscriberState) -> None:
         """Log and count a failed attempt, and wait: the longer, the more there were."""
         self._log_failure(reason)
-        await self._store.count_failure(self._channel, self._name, reason, max_failures=None)
-        if self._is_news(n_failures + 1):
+        await self._store.count_failure(self._channel, self._name, reason)
+        n_failed = state.n_failures - state.n_refusals + 1
+        if self._is_news(n_failed):
             self._told_s = time.monotonic()
             await self._tell_operator(
                 "does not answer",
-                f"{n_failures + 1} attempts in a row have failed, the last one with:\n{reason}\n\n"
+                f"{n_failed} attempts have failed since it last took an alert, the last one with:\n"
+                f"{reason}\n\n"
                 "Alerts wait for it; it is tried again every ten minutes at least.",
             )
-        await _back_off(n_failures, _LONGEST_FAILURE_BACKOFF_S)
+        await _back_off(state.n_failures, _LONGEST_FAILURE_BACKOFF_S)
 
     def _is_news(self, n_failures: int) -> bool:
-        """Return whether the operator is told of failures in a row; not of each of many rows."""
+        """Return whether the operator is told of so many failures; not each time that they come."""
         if n_failures != _TOLD_AFTER_FAILURES:
             return n_failures % _TOLD_EVERY_FAILURES == 0
         return time.monotonic() - self._told_s >= _TOLD_INTERVAL_S
 
-    async def _handle_refusal(self, reason: str, n_failures: int, *, is_counted: bool) -> None:
+    async def _handle_refusal(
+        self, reason: str, state: SubscriberState, *, is_counted: bool
+    ) -> None:
         """Log a refusal, disable the channel if there were too many, and wait."""
         self._log_failure(reason)
-        is_disabled = is_counted and await self._store.count_failure(
-            self._channel, self._name, reason, max_failures=self._max_failures
-        )
-        if is_disabled:
+        n_refusals = 0
+        if is_counted:
+            n_refusals = await self._store.count_refusal(
+                self._channel, self._name, reason, max_refusals=self._max_refusals
+            )
+        if n_refusals >= self._max_refusals:
             get_logger().error(
                 "delivery_channel_disabled",
                 channel=self._channel,
@@ -325,14 +331,15 @@ class DeliveryChannel:
             )
             await self._tell_operator(
                 "is disabled",
-                f"It refused {self._max_failures} alerts in a row, the last with:\n{reason}\n\n"
+                f"It has refused {n_refusals} times and taken no alert between, the last time "
+                f"with:\n{reason}\n\n"
                 f"Correct it, then run: livetrap alerts enable {self._channel} {self._name}",
             )
-        await _back_off(n_failures, _LONGEST_BACKOFF_S)
+        await _back_off(state.n_failures, _LONGEST_BACKOFF_S)
 
     async def _disable(self, reason: str) -> None:
         """Deliver no more until the channel is enabled."""
-        await self._store.count_failure(self._channel, self._name, reason, max_failures=1)
+        await self._store.disable(self._channel, self._name, reason)
         get_logger().error(
             "delivery_channel_disabled", channel=self._channel, name=self._name, reason=reason,
             action=f"narrow it, then `livetrap alerts enable {self._channel} {self._name}`",

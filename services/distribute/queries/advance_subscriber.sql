@@ -1,4 +1,5 @@
--- Record what a channel has acknowledged or refused, and move its position behind it.
+-- Record what a channel has acknowledged or refused, and move its position behind it; what it has
+-- acknowledged ends its failures and refusals.
 --
 -- $1  channel          text
 -- $2  name             text
@@ -24,7 +25,8 @@ with recorded as (
 update subscriber
 set
     since_alert_id = greatest(subscriber.since_alert_id, $3::bigint),
-    n_failures = case when cardinality($5::bigint[]) > 0 then 0 else subscriber.n_failures end,
-    failure_reason = case when cardinality($5::bigint[]) = 0 then subscriber.failure_reason end,
-    time_failed = case when cardinality($5::bigint[]) = 0 then subscriber.time_failed end
+    n_failures = case when true = any($6::boolean[]) then 0 else subscriber.n_failures end,
+    n_refusals = case when true = any($6::boolean[]) then 0 else subscriber.n_refusals end,
+    failure_reason = case when true = any($6::boolean[]) then null else subscriber.failure_reason end,
+    time_failed = case when true = any($6::boolean[]) then null else subscriber.time_failed end
 where subscriber.channel = $1::text and subscriber.name = $2::text

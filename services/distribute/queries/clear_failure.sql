@@ -1,11 +1,11 @@
--- Forget the failures of a subscriber, unless it is disabled.
+-- Forget the failures of a subscriber, unless it is disabled; its refusals only a delivery ends.
 --
 -- $1  channel  text
 -- $2  name     text
 -- Index: the primary key.
 update subscriber
 set
-    n_failures = 0,
+    n_failures = subscriber.n_refusals,
     failure_reason = null,
     time_failed = null
 where

@@ -6,4 +6,8 @@
 insert into subscriber (channel, name, since_alert_id)
 values ($1::text, $2::text, (select coalesce(max(alert.id), 0) from alert))
 on conflict (channel, name) do update set name = excluded.name
-returning subscriber.since_alert_id, subscriber.n_failures, subscriber.disabled_reason
+returning
+    subscriber.since_alert_id,
+    subscriber.n_failures,
+    subscriber.disabled_reason,
+    subscriber.n_refusals

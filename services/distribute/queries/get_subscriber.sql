@@ -6,6 +6,7 @@
 select
     subscriber.since_alert_id,
     subscriber.n_failures,
-    subscriber.disabled_reason
+    subscriber.disabled_reason,
+    subscriber.n_refusals
 from subscriber
 where subscriber.channel = $1::text and subscriber.name = $2::text

@@ -144,20 +144,41 @@ class DeliveryStore:
                 is_acknowledged=list(is_acknowledged.values()),
             )
 
-    async def count_failure(
-        self, channel: DeliveryChannelName, name: str, reason: str, *, max_failures: int | None
-    ) -> bool:
-        """Count a failure; return whether the subscriber is disabled by it, None: never."""
+    async def count_failure(self, channel: DeliveryChannelName, name: str, reason: str) -> None:
+        """Count a failure, which disables no subscriber and enables none."""
         async with lend_connection(self._pool) as connection:
-            return bool(
+            await _QUERIES.execute(
+                connection, "count_failure", channel=channel, name=name, failure_reason=reason
+            )
+
+    async def count_refusal(
+        self, channel: DeliveryChannelName, name: str, reason: str, *, max_refusals: int
+    ) -> int:
+        """Count a refusal, of which the last one too many disables the subscriber.
+
+        Returns
+        -------
+        int
+            Refusals without a delivery between, this one included; 0: it is no longer there.
+        """
+        async with lend_connection(self._pool) as connection:
+            return int(
                 await _QUERIES.fetchval(
                     connection,
-                    "count_failure",
+                    "count_refusal",
                     channel=channel,
                     name=name,
                     failure_reason=reason,
-                    max_failures=max_failures,
+                    max_refusals=max_refusals,
                 )
+                or 0
+            )
+
+    async def disable(self, channel: DeliveryChannelName, name: str, reason: str) -> None:
+        """Deliver no more until an operator enables the subscriber."""
+        async with lend_connection(self._pool) as connection:
+            await _QUERIES.execute(
+                connection, "disable_subscriber", channel=channel, name=name, disabled_reason=reason
             )
 
     async def clear_failure(self, channel: DeliveryChannelName, name: str) -> None:

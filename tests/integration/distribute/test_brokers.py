@@ -71,7 +71,7 @@ async def broker(answer: Callable[[str], Answer] = ack) -> AsyncIterator[FakeBro
 
 @asynccontextmanager
 async def channel_to(
-    pool: asyncpg.Pool, port: int, *, max_failures: int = 20
+    pool: asyncpg.Pool, port: int, *, max_refusals: int = 20
 ) -> AsyncIterator[str]:
     """Run a channel to a broker; give its name."""
     name = f"broker-{uuid.uuid4().hex[:8]}"
@@ -79,7 +79,7 @@ async def channel_to(
     await store.ensure_subscriber("broker", name)
     settings = BrokerSettings(name=name, host="127.0.0.1", port=port)
     channel = build_channel(
-        "broker", name, Broker(settings).deliver, store, max_failures=max_failures
+        "broker", name, Broker(settings).deliver, store, max_refusals=max_refusals
     )
     async with running(channel):
         yield name
@@ -159,7 +159,7 @@ async def test_one_bad_alert_does_not_block_the_later_ones(pool: asyncpg.Pool) -
             return nak(ivorn, "not valid: for the test")
         return ack(ivorn)
 
-    async with broker(answer) as there, channel_to(pool, there.port, max_failures=4) as name:
+    async with broker(answer) as there, channel_to(pool, there.port, max_refusals=4) as name:
         (first,) = await issue(pool)
         await until(lambda: there.heard.count(first) >= 6)  # alone it is tried on and on
         second, third = await issue(pool, 2)
@@ -195,7 +195,7 @@ async def test_a_broker_that_refuses_everything_is_disabled_until_somebody_enabl
     def answer(ivorn: str) -> bytes:
         return nak(ivorn, "go away") if no["is"] else ack(ivorn)
 
-    async with broker(answer) as there, channel_to(pool, there.port, max_failures=5) as name:
+    async with broker(answer) as there, channel_to(pool, there.port, max_refusals=5) as name:
         expected = await issue(pool, 4)
         disabled = "select disabled_reason from subscriber where name = $1"
         async with asyncio.timeout(60):

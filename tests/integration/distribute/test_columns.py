@@ -61,16 +61,17 @@ async def test_every_column_of_a_subscriber(pool: asyncpg.Pool, alerts: dict[str
     for channel in ("webhook", "email"):
         state = await store.ensure_subscriber(channel, "a name")  # type: ignore[arg-type]  # a loop
         assert state == SubscriberState(last, 0, None)
-    await store.count_failure("email", "a name", "not so bad", max_failures=2)
-    assert await store.count_failure("email", "a name", "a reason", max_failures=2)
+    await store.count_failure("email", "a name", "not so bad")
+    assert await store.count_refusal("email", "a name", "a reason", max_refusals=1) == 1
     await pool.execute("update subscriber set since_alert_id = 7")
     await store.advance(
         "webhook", "a name", first, time_sent=NOW, is_acknowledged={first: True, last: False}
     )
     rows = {row["channel"]: row for row in await fetch_all(pool, "subscriber")}
     assert {row["name"] for row in rows.values()} == {"a name"}
-    assert (rows["email"]["n_failures"], rows["email"]["disabled_reason"]) == (2, "a reason")
-    assert (rows["webhook"]["n_failures"], rows["webhook"]["disabled_reason"]) == (0, None)
+    names = ("n_failures", "n_refusals", "disabled_reason", "failure_reason")
+    assert [rows["email"][each] for each in names] == [2, 1, "a reason", "a reason"]
+    assert [rows["webhook"][each] for each in names] == [0, 0, None, None]
     assert (rows["email"]["since_alert_id"], rows["webhook"]["since_alert_id"]) == (7, first)
     deliveries = await fetch_all(pool, "delivery")
     assert [row["alert_id"] for row in deliveries] == [first, last]

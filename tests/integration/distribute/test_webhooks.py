@@ -121,7 +121,7 @@ async def test_one_that_refuses_everything_is_disabled_until_an_operator_enables
 ) -> None:  # fmt: skip
     monkeypatch.setenv("LIVETRAP_POSTGRES__URL", postgres_url)
     monkeypatch.setenv("LIVETRAP_DATA_DIR", str(tmp_path / "no-stack"))
-    async with serving(422, 422) as server, webhook_to(pool, server, max_failures=2) as name:
+    async with serving(422, 422) as server, webhook_to(pool, server, max_refusals=2) as name:
         await issue(pool)
         disabled = "select disabled_reason from subscriber where name = $1"
         async with asyncio.timeout(60):
@@ -148,7 +148,7 @@ async def test_a_webhook_that_is_down_stays_enabled_and_is_reported(
     monkeypatch.setenv("LIVETRAP_DATA_DIR", str(tmp_path / "no-stack"))
     row = "select n_failures, disabled_reason, failure_reason from subscriber where name = $1"
     answers = [503] * 200
-    async with serving(*answers) as server, webhook_to(pool, server, max_failures=2) as name:
+    async with serving(*answers) as server, webhook_to(pool, server, max_refusals=2) as name:
         expected = await issue(pool, 2)
         await until(lambda: len(server.requests) > 4)
         state = await pool.fetchrow(row, name)

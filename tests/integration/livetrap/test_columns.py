@@ -51,13 +51,15 @@ async def test_every_parameter_of_an_enabled_subscriber(
     pool: asyncpg.Pool, settings: Settings
 ) -> None:
     await pool.execute(
-        "insert into subscriber (channel, name, since_alert_id, n_failures, disabled_reason) "
-        "values ('email', 'webhook', 1, 2, 'a reason'), ('webhook', 'email', 3, 4, 'another')"
+        "insert into subscriber "
+        "(channel, name, since_alert_id, n_failures, n_refusals, disabled_reason) values "
+        "('email', 'webhook', 1, 2, 5, 'a reason'), ('webhook', 'email', 3, 4, 6, 'another')"
     )
     await asyncio.to_thread(enable_subscriber, settings, "webhook", "email")
     other, enabled = await fetch_all(pool, "subscriber")
-    assert (other["n_failures"], other["disabled_reason"]) == (2, "a reason")
-    assert (enabled["n_failures"], enabled["disabled_reason"]) == (0, None)
+    names = ("n_failures", "n_refusals", "disabled_reason")
+    assert [other[name] for name in names] == [2, 5, "a reason"]
+    assert [enabled[name] for name in names] == [0, 0, None]
     with pytest.raises(SettingsError, match="no vtp subscriber"):
         await asyncio.to_thread(enable_subscriber, settings, "vtp", "webhook")
 

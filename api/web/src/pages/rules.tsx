@@ -119,7 +119,7 @@ function SubscriptionRow({ of: each, onStamps }: { of: Subscription; onStamps: (
       <td class="name">{each.channel} {each.target}</td>
       <td>{each.channel === "webhook" ? <input type="checkbox" checked={each.stamps} aria-label={`Stamps for ${each.name}`} onChange={(event) => onStamps(event.currentTarget.checked)} /> : "–"}</td>
       <td class="figure">{each.n_delivered}</td>
-      <td>{each.disabled_reason ? <><Badge text="disabled" bad /> {each.disabled_reason}</> : each.failure_reason ? <><Badge text={`${each.n_failures} failures`} bad /> {each.failure_reason}</> : <Badge text="works" />}</td>
+      <td>{each.disabled_reason ? <><Badge text="disabled" bad /> {each.disabled_reason}</> : each.failure_reason ? <><Badge text={`${each.n_failures} failures${each.n_refusals ? `, ${each.n_refusals} refused` : ""}`} bad /> {each.failure_reason}</> : <Badge text="works" />}</td>
     </tr>
   );
 }

@@ -39,7 +39,7 @@ class ChannelRows:
     def __init__(self, breaks: dict[str, Breaking] | None = None) -> None:
         self.done = 0
         self.skipped: list[int] = []
-        self.n_failures = 0
+        self.n_failures = self.n_refusals = 0
         self.breaks = breaks or {}
         self.reasons: list[str] = []
 
@@ -49,7 +49,7 @@ class ChannelRows:
 
     async def ensure_subscriber(self, *_: object) -> SubscriberState:
         self._step("ensure_subscriber")
-        return SubscriberState(self.done, self.n_failures, None)
+        return SubscriberState(self.done, self.n_failures, None, self.n_refusals)
 
     async def list_pending_deliveries(self, *_: object, **__: object) -> list[PendingDelivery]:
         self._step("list_pending_deliveries")
@@ -71,11 +71,17 @@ class ChannelRows:
         self._step("clear_failure")
         self.reasons.append("")
 
-    async def count_failure(self, *given: object, max_failures: int | None, **__: object) -> bool:
+    async def count_failure(self, *given: object) -> None:
         self._step("count_failure")
         self.reasons.append(str(given[-1]))
         self.n_failures += 1
-        return self.n_failures == max_failures
+
+    async def count_refusal(self, *given: object, **_: object) -> int:
+        self._step("count_refusal")
+        self.reasons.append(str(given[-1]))
+        self.n_failures += 1
+        self.n_refusals += 1
+        return self.n_refusals
 
 
 def build_channel(
@@ -91,7 +97,7 @@ def build_channel(
         DeliveryChannelName.WEBHOOK, "robot", deliver,
         store=store,  # type: ignore[arg-type]
         may_deliver=may_deliver, in_flight=new_in_flight(),
-        max_age=timedelta(days=1), max_failures=20,
+        max_age=timedelta(days=1), max_refusals=20,
         tell=tell, pause_s=pause_s,
     )  # fmt: skip
 
@@ -117,14 +123,20 @@ async def test_an_alert_that_cannot_be_sent_is_skipped_when_a_later_one_can(
 
 
 @pytest.mark.parametrize(
-    "step", ["ensure_subscriber", "list_pending_deliveries", "advance", "count_failure", "deliver"]
+    "step",
+    [
+        "ensure_subscriber", "list_pending_deliveries", "advance", "count_failure",
+        "count_refusal", "deliver",
+    ],
 )
 @pytest.mark.parametrize("error", [*DEFECTS, TransientError("away")], ids=named)
 async def test_a_channel_goes_on_after_a_failure_at_any_step(step: str, error: Exception) -> None:
     sent: list[str] = []
     breaks = {step: Breaking(error)}
     if step == "count_failure":
-        breaks["deliver"] = Breaking(ValueError("so that there is a failure"))
+        breaks["deliver"] = Breaking(DeliveryError("so that there is a failure"))
+    if step == "count_refusal":
+        breaks["deliver"] = Breaking(ValueError("so that there is a refusal"))
 
     async def deliver(alerts: list[OutgoingAlert]) -> list[OutgoingAlert]:
         if "deliver" in breaks:
@@ -191,7 +203,7 @@ async def test_a_receiver_that_comes_and_goes_is_told_once(n_away: int) -> None:
 
         async def advance(self, *given: Any, **values: Any) -> None:
             await super().advance(*given, **values)
-            self.n_failures = 0
+            self.n_failures = self.n_refusals = 0
 
     store = Endless()
 
@@ -237,12 +249,13 @@ async def test_the_operator_is_told_of_a_receiver_that_is_disabled() -> None:
 
     async def tell(subject: str, text: str) -> None:
         assert "livetrap alerts enable webhook robot" in text
+        assert "refused 20 times" in text
         messages.append(subject)
 
     async def deliver(_: list[OutgoingAlert]) -> list[OutgoingAlert]:
         raise RefusedError("404")
 
-    store.n_failures = 19
+    store.n_failures, store.n_refusals = 90, 19
     async with running(build_channel(store, deliver, tell).run()):
         await until(lambda: messages)
     assert messages == ["webhook robot is disabled"]
@@ -282,9 +295,12 @@ async def test_what_a_receiver_says_is_one_short_line(
     reasons: list[str] = []
 
     class Noted(ChannelRows):
-        async def count_failure(self, *given: object, **_: object) -> bool:
+        async def count_failure(self, *given: object) -> None:
             reasons.append(str(given[-1]))
-            return True
+
+        async def count_refusal(self, *given: object, **_: object) -> int:
+            reasons.append(str(given[-1]))
+            return 1
 
     async def deliver(_: list[OutgoingAlert]) -> list[OutgoingAlert]:
         raise kind(f"answered 500 {said}")
