@@ -79,11 +79,11 @@ class AlertSettings(Authority):
     storm_release_s: float | None = Field(
         600.0,
         gt=0,
-        description="Time after which the best events of a storm are sent if no operator has "
-        "released any; those of side lobes never [s]",
+        description="Time after which the best events of the storms of a stream are sent if no "
+        "operator has released any; those of side lobes never [s]",
     )
     storm_release_count: int = Field(
-        5, ge=1, le=1000, description="Events of a storm that are sent then"
+        5, ge=1, le=1000, description="Events of a stream that are sent then"
     )
     max_per_minute: int = Field(
         300,

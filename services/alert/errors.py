@@ -23,7 +23,7 @@ class SuppressedError(Exception):
     Parameters
     ----------
     storm : str
-        Identity of the storm that it belongs to.
+        What the notice of its storm is about, in its stream: an image, a minute, side lobes.
     reason : str
         Text for the operator and the subscribers.
     """

@@ -196,7 +196,11 @@ class TransientHandler:
     async def _count_due(
         self, events: Sequence[SourceEvent], contexts: Sequence[ContextRows], rules: RuleSet
     ) -> dict[str, int]:
-        """Return how many events of an image rules want, of images with too many candidates."""
+        """Return how many events of an image rules want, of images with too many candidates.
+
+        What waits for its look back counts where the limit calls it new: the events of an image
+        come as their looks back end, and the first of a storm must not go before the others.
+        """
         n_due = {}
         for event, rows in zip(events, contexts, strict=True):
             n_candidates = 0 if rows.timestep is None else rows.timestep.n_candidates
@@ -266,7 +270,7 @@ class TransientHandler:
         error: SuppressedError,
     ) -> _Decided:
         """Store the event for an operator, and one alert that announces the storm."""
-        await transaction.suppress(event, error.reason)
+        await transaction.suppress(event, storm=error.storm, reason=error.reason)
         get_logger().warning("event_suppressed", event_id=event.event_id, reason=error.reason)
         own = None if rows.timestep is None else rows.timestep.own
         field = None if own is None else (own.field_ra, own.field_dec)
@@ -280,7 +284,7 @@ class TransientHandler:
         return _Decided("suppressed", await transaction.add(alert, self._sender.known_ends()))
 
     async def release_storms(self, topic: str) -> list[str]:
-        """Send the best events of storms that no operator decides about to `topic` again.
+        """Send the best events of streams whose storms no operator decides about to `topic` again.
 
         Returns
         -------

@@ -70,8 +70,8 @@ class AlertHistory:
     n_of_image, n_of_minute : int
         First alerts from its image, and from its stream in the minute before [-].
     n_due_of_image : int
-        Events of its image that begin an episode and that a rule wants, itself included; 0 where
-        they are too few to be counted [-].
+        Events of its image that begin an episode, or wait for their look back, and that a rule
+        wants, itself included; 0 where they are too few to be counted [-].
     release : str or None
         It was suppressed and is released, by an ``operator`` or ``automatic``; else None.
     earlier_ivorns : tuple of str

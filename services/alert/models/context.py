@@ -76,7 +76,8 @@ class Timestep:
     earlier : tuple of LookedImage
         Earlier ones of the same band and Stokes parameter, the newest first.
     n_candidates : int
-        Transients that `own` created [-].
+        Transients that `own` created, and sources that wait for their look back although the limit
+        calls them new [-].
     """
 
     stream_id: int

@@ -3,8 +3,9 @@
 --
 -- $1  stream    text[]
 -- $2  image_id  text[]
+-- A candidate is a transient, or a source that the limit calls new and whose look back goes on.
 -- Indexes: image (stream_id, image_id), image (timestep_id), image (stream_id, time_start),
--- transient (image_key).
+-- transient (image_key), look_back (image_key) of those that wait.
 select
     asked.image_id as asked_image_id,
     own.stream_id,
@@ -32,9 +33,22 @@ inner join stream on asked.stream = stream.name
 inner join image as own on stream.id = own.stream_id and asked.image_id = own.image_id
 cross join
     lateral (
-        select count(*)::int as n_candidates
-        from transient
-        where transient.image_key = own.image_key
+        select (of_image.n_transients + of_image.n_waiting)::int as n_candidates
+        from (
+            select
+                (
+                    select count(*) from transient
+                    where transient.image_key = own.image_key
+                ) as n_transients,
+                (
+                    select count(*) from look_back
+                    where
+                        look_back.image_key = own.image_key
+                        and look_back.verdict is null
+                        and not look_back.is_overdue
+                        and look_back.is_new_by_limit
+                ) as n_waiting
+        ) as of_image
     ) as candidates
 cross join
     lateral (

@@ -88,7 +88,10 @@ class AlertStore:
             return await self._contexts.read(connection, events)
 
     async def read_image_events(self, stream: str, image_id: str) -> list[SourceEvent]:
-        """Return the events of the episodes that began with an image."""
+        """Return the events that began episodes with an image, and those that wait for it.
+
+        Which are not told yet: of sources that look back, and that the limit calls new.
+        """
         async with lend_connection(self._pool) as connection:
             rows = await _QUERIES.fetch(
                 connection, "select_image_events", stream=stream, image_id=image_id
@@ -98,12 +101,14 @@ class AlertStore:
     async def release_storms(self, *, after_s: float, n_events: int, topic: str) -> list[str]:
         """Send the best events of storms to a topic again; return their identities.
 
+        Storms of a stream that are open at a time are decided about together.
+
         Parameters
         ----------
         after_s : float
-            Since the first event of the storm, if no operator has released any [s].
+            Since the first event of them, if no operator has released any [s].
         n_events : int
-            Of each storm [-].
+            Of a stream [-].
         topic : str
             Where events come from.
         """

@@ -253,8 +253,8 @@ class AlertTransaction:
     def _take_ids(self, rows: Iterable[asyncpg.Record]) -> None:
         self._ids = sorted((row["id"] for row in rows), reverse=True)
 
-    async def suppress(self, event: SourceEvent, reason: str) -> None:
-        """Store an event that becomes an alert only if an operator releases it."""
+    async def suppress(self, event: SourceEvent, *, storm: str, reason: str) -> None:
+        """Store an event that becomes an alert only if it is released from its storm."""
         async with self._turn:
             await _QUERIES.fetch(
                 self._connection,
@@ -263,6 +263,7 @@ class AlertTransaction:
                 trig_id=event.trig_id,
                 stream=event.stream,
                 image_id=event.image_id,
+                storm=storm,
                 reason=reason,
                 event=event_to_json(event),
             )

@@ -53,11 +53,12 @@ async def test_every_column_of_an_alert_and_of_its_delivery_to_kafka(pool: async
 async def test_every_column_of_a_suppressed_event(pool: asyncpg.Pool) -> None:
     event = source_event(stream="another stream")
     async with AlertStore(pool).transaction() as transaction:
-        await transaction.suppress(event, "a reason")
+        await transaction.suppress(event, storm="a storm", reason="a reason")
     row = await fetch_one(pool, "suppressed_event")
     names = ("event_id", "trig_id", "stream", "image_id")
     assert {name: row[name] for name in names} == {name: getattr(event, name) for name in names}
-    assert (row["reason"], row["time_released"]) == ("a reason", None)
+    assert (row["storm"], row["reason"]) == ("a storm", "a reason")
+    assert row["time_released"] is row["time_decided"] is None
     assert json.loads(row["event"]) == json.loads(event_to_json(event))
 
 

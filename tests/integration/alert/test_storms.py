@@ -1,16 +1,19 @@
 """Many candidates at once: held, announced, and released by an operator or after a time."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
+from schemas.messages import ForcedMeasurements
 from schemas.quality import QualityFlag
 from schemas.topics import Topics
 from services.alert.storage import AlertStore
 from tests.support.association import associator
+from tests.support.forced_results import measure, store
 from tests.support.life_cycle import alert, livetrap, relay
+from tests.support.look_back_cases import FAINT_JY, LOOKBACK, take_look_backs
 from tests.support.records import image, sources
 from tests.support.voevent import read_packet
 
@@ -171,3 +174,59 @@ async def test_a_retracted_candidate_is_no_longer_listed_as_suppressed(
         assert await livetrap("alerts", "release", wrong.event_id) == 2
         assert await livetrap("alerts", "release", "--image", wrong.image_id) == 0
         assert len(capsys.readouterr().out.splitlines()) == len(rest)
+
+
+def part_of(result: ForcedMeasurements, first: int, stop: int) -> ForcedMeasurements:
+    """Return the measurements at some of the places."""
+    columns = result.measurements
+    chosen = {each.name: getattr(columns, each.name)[first:stop] for each in fields(columns)}
+    return replace(result, measurements=replace(columns, **chosen))
+
+
+@pytest.mark.parametrize(
+    ("flux_of_others_jy", "kinds"),
+    [(0.03, ["storm"]), (FAINT_JY, ["new_source"] * 10)],
+    ids=["new by limit", "only their looks back can tell"],
+)
+async def test_new_sources_that_wait_for_their_look_back_count(
+    postgres_url: str, flux_of_others_jy: float, kinds: list[str]
+) -> None:
+    """Ten of 24 are told before the others: together they are a storm of more than 15."""
+    n_first, n_others = 10, len(PLACES) - 10
+    async with associator(postgres_url, **LOOKBACK) as site:
+        for step in range(4):
+            await site.feed(image(step, salt=site.stream))
+        site.requests.clear()
+        flux_jy = [0.03] * n_first + [flux_of_others_jy] * n_others
+        await site.feed(image(4, sources(PLACES, flux_jy=flux_jy), salt=site.stream))
+        results = [measure(request) for request in take_look_backs(site)]
+        assert {len(each.measurements.reason) for each in results} == {len(PLACES)}
+        for each in results:
+            await store(site, part_of(each, 0, n_first))
+        await site.settle()
+        assert len(site.events) == n_first
+        rows = await alert(site, max_per_image=15)
+        assert [row["kind"] for row in rows] == kinds
+        for each in results:
+            await store(site, part_of(each, n_first, len(PLACES)))
+        await site.settle()
+        assert len(site.events) == len(PLACES)
+        if kinds == ["storm"]:
+            rows = await alert(site, max_per_image=15)
+            assert [row["kind"] for row in rows] == ["storm"]
+
+
+@pytest.mark.parametrize("limit", ["max_per_image", "max_per_minute"])
+async def test_what_is_suppressed_names_what_its_notice_is_about(
+    postgres_url: str, limit: str
+) -> None:
+    async with associator(postgres_url) as site:
+        await site.feed(image(0, salt=site.stream))
+        await site.feed(image(1, sources(PLACES, flux_jy=0.03), salt=site.stream))
+        await alert(site, **{limit: 5})
+        found = await site.rows(
+            "select distinct storm from suppressed_event where stream = $1", site.stream
+        )
+        (event, *_) = site.events
+    minute = event.time_start.strftime("%Y-%m-%dT%H:%MZ")
+    assert found == [{"storm": event.image_id if limit == "max_per_image" else minute}]

@@ -68,7 +68,7 @@ async def test_every_column_of_a_released_event(pool: asyncpg.Pool, settings: Se
     events = [source_event(number, stream=f"stream {number}") for number in range(3)]
     async with AlertStore(pool).transaction() as transaction:
         for event in events:
-            await transaction.suppress(event, "a reason")
+            await transaction.suppress(event, storm="a storm", reason="a reason")
     first, second, third = events
     for name, image_id, event in (
         (first.event_id, None, first),

@@ -65,3 +65,37 @@ async def test_a_database_of_an_unreleased_version_is_refused_in_one_line(postgr
 def test_an_unavailable_database_is_named():
     with pytest.raises(TransientError, match="PostgreSQL is unavailable"):
         migrate("postgresql://livetrap@127.0.0.1:1/livetrap")
+
+
+async def test_events_of_older_storms_get_the_identity_of_their_storm(postgres_url: str):
+    url = await _new_database(postgres_url, "older_storms")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(migrate, url).result()
+    (change,) = (each for each in load_migrations() if each.name.startswith("0089"))
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "alter table suppressed_event drop column storm, drop column time_decided"
+        )
+        for event_id, image_id, reason, is_released in (
+            ("a", "1f", "image 1f brought 60 candidates, more than 50", False),
+            ("b", "1f", "image 1f brought more than 50 candidates", True),
+            ("c", "2e", "2026-03-01T23:59Z brought more than 300 candidates", False),
+            ("d", "3d", "image 3d shows side lobes of a bright source as new sources; ...", False),
+        ):
+            await connection.execute(
+                "insert into suppressed_event "
+                "(event_id, trig_id, stream, image_id, reason, event, time_released) values "
+                "($1, $1, 'night', $2, $3, $4, case when $5 then now() end)",
+                event_id, image_id, reason, '{"time_start": "2026-03-01T23:59:30.5Z"}', is_released,
+            )  # fmt: skip
+        await connection.execute(change.text)
+        rows = await connection.fetch(
+            "select storm, time_decided is not null from suppressed_event order by event_id"
+        )
+    finally:
+        await connection.close()
+    assert [tuple(row) for row in rows] == [
+        ("1f", True), ("1f", True), ("2026-03-01T23:59Z", False),
+        ("night.2026-03-01.side_lobes", False),
+    ]  # fmt: skip
