@@ -4,7 +4,7 @@
 alter table suppressed_event add column storm text;
 alter table suppressed_event add column time_decided timestamptz;
 comment on column suppressed_event.storm is
-'What the notice of its storm is about: sha256 of the image, minute, or stream and day of side lobes; null: unknown';
+'What the notice of its storm is about: image (sha256), minute, or day of side lobes; null: unknown';
 comment on column suppressed_event.time_decided is
 'When it was decided whether it goes by itself; null: not yet [UTC]';
 comment on column suppressed_event.time_released is 'When it was released; null: not [UTC]';

@@ -299,14 +299,14 @@ class DeliveryChannel:
             self._told_s = time.monotonic()
             await self._tell_operator(
                 "does not answer",
-                f"{n_failed} attempts have failed since it last took an alert, the last one with:\n"
-                f"{reason}\n\n"
+                f"{n_failed} attempts have failed since it last took an alert, the last one with:"
+                f"\n{reason}\n\n"
                 "Alerts wait for it; it is tried again every ten minutes at least.",
             )
         await _back_off(state.n_failures, _LONGEST_FAILURE_BACKOFF_S)
 
     def _is_news(self, n_failures: int) -> bool:
-        """Return whether the operator is told of so many failures; not each time that they come."""
+        """Return whether the operator is told of so many failures, not of each of many rows."""
         if n_failures != _TOLD_AFTER_FAILURES:
             return n_failures % _TOLD_EVERY_FAILURES == 0
         return time.monotonic() - self._told_s >= _TOLD_INTERVAL_S

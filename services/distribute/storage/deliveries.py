@@ -178,7 +178,11 @@ class DeliveryStore:
         """Deliver no more until an operator enables the subscriber."""
         async with lend_connection(self._pool) as connection:
             await _QUERIES.execute(
-                connection, "disable_subscriber", channel=channel, name=name, disabled_reason=reason
+                connection,
+                "disable_subscriber",
+                channel=channel,
+                name=name,
+                disabled_reason=reason,
             )
 
     async def clear_failure(self, channel: DeliveryChannelName, name: str) -> None:

@@ -72,6 +72,7 @@ async def test_events_of_older_storms_get_the_identity_of_their_storm(postgres_u
     with ThreadPoolExecutor(1) as pool:
         pool.submit(migrate, url).result()
     (change,) = (each for each in load_migrations() if each.name.startswith("0089"))
+    event = '{"time_start": "2026-03-01T23:59:30.5Z"}'
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(
@@ -87,7 +88,7 @@ async def test_events_of_older_storms_get_the_identity_of_their_storm(postgres_u
                 "insert into suppressed_event "
                 "(event_id, trig_id, stream, image_id, reason, event, time_released) values "
                 "($1, $1, 'night', $2, $3, $4, case when $5 then now() end)",
-                event_id, image_id, reason, '{"time_start": "2026-03-01T23:59:30.5Z"}', is_released,
+                event_id, image_id, reason, event, is_released,
             )  # fmt: skip
         await connection.execute(change.text)
         rows = await connection.fetch(
