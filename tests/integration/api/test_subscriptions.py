@@ -36,6 +36,28 @@ async def test_a_subscription_is_made_shown_and_deleted(client: httpx.AsyncClien
     assert (await client.delete(made.headers["location"])).status_code == 404
 
 
+
+async def test_what_was_refused_under_a_name_is_not_held_against_a_new_subscription(
+    client: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    wanted = new(channel="webhook", target="https://robot.example.org/")
+    refused = (
+        "update subscriber set n_failures = 21, n_refusals = 20, disabled_reason = 'refused' "
+        "where name = $1"
+    )
+    await pool.execute(
+        "insert into subscriber (channel, name, since_alert_id) values ('subscription', $1, 0)",
+        wanted["name"],
+    )
+    await pool.execute(refused, wanted["name"])
+    made = await client.post(PATH, json=wanted)
+    names = ("n_failures", "n_refusals", "disabled_reason")
+    assert [made.json()[name] for name in names] == [0, 0, None]
+    await pool.execute(refused, wanted["name"])
+    shown = (await client.get(made.headers["location"])).json()
+    assert [shown[name] for name in names] == [21, 20, "refused"]
+
+
 @pytest.mark.parametrize(
     ("address", "shown"),
     [
