@@ -294,7 +294,7 @@ class DeliveryChannel:
         """Log and count a failed attempt, and wait: the longer, the more there were."""
         self._log_failure(reason)
         await self._store.count_failure(self._channel, self._name, reason)
-        n_failed = state.n_failures - state.n_refusals + 1
+        n_failed = max(state.n_failures - state.n_refusals, 0) + 1
         if self._is_news(n_failed):
             self._told_s = time.monotonic()
             await self._tell_operator(

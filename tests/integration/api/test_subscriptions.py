@@ -36,7 +36,6 @@ async def test_a_subscription_is_made_shown_and_deleted(client: httpx.AsyncClien
     assert (await client.delete(made.headers["location"])).status_code == 404
 
 
-
 async def test_what_was_refused_under_a_name_is_not_held_against_a_new_subscription(
     client: httpx.AsyncClient, pool: asyncpg.Pool
 ) -> None:
