@@ -243,6 +243,27 @@ async def test_the_operator_is_told_of_a_receiver_that_is_away_once_a_day(
     assert messages == [(n, "webhook robot does not answer") for n in (8, 144, 288)]
 
 
+async def test_a_refusal_between_does_not_hide_that_a_receiver_is_away() -> None:
+    messages: list[str] = []
+    store = ChannelRows()
+
+    async def tell(subject: str, text: str) -> None:
+        messages.append(f"{subject}: {text.splitlines()[0]}")
+
+    async def deliver(_: list[OutgoingAlert]) -> list[OutgoingAlert]:
+        if store.n_failures == 7:  # it starts
+            raise RefusedError("answered 400")
+        raise DeliveryError("no route")
+
+    async with running(build_channel(store, deliver, tell).run()):
+        await until(lambda: store.n_failures > 20)
+    assert store.n_refusals == 1
+    assert messages == [
+        "webhook robot does not answer: 8 attempts have failed since it last took an alert, the "
+        "last one with:"
+    ]
+
+
 async def test_the_operator_is_told_of_a_receiver_that_is_disabled() -> None:
     messages: list[str] = []
     store = ChannelRows()
