@@ -33,22 +33,18 @@ inner join stream on asked.stream = stream.name
 inner join image as own on stream.id = own.stream_id and asked.image_id = own.image_id
 cross join
     lateral (
-        select (of_image.n_transients + of_image.n_waiting)::int as n_candidates
-        from (
-            select
-                (
-                    select count(*) from transient
-                    where transient.image_key = own.image_key
-                ) as n_transients,
-                (
+        select
+            (
+                (select count(*) from transient where transient.image_key = own.image_key)
+                + (
                     select count(*) from look_back
                     where
                         look_back.image_key = own.image_key
                         and look_back.verdict is null
                         and not look_back.is_overdue
                         and look_back.is_new_by_limit
-                ) as n_waiting
-        ) as of_image
+                )
+            )::int as n_candidates
     ) as candidates
 cross join
     lateral (
