@@ -35,7 +35,10 @@ cross join
     lateral (
         select
             (
-                (select count(*) from transient where transient.image_key = own.image_key)
+                (
+                    select count(*) from transient
+                    where transient.image_key = own.image_key
+                )
                 + (
                     select count(*) from look_back
                     where

@@ -189,7 +189,7 @@ class Model:
 @pytest.mark.parametrize("seed", range(4))
 async def test_a_storm_that_goes_on_sends_few(seed: int, site: Site) -> None:
     """Whatever storms there are and whatever an operator does: at most five in ten minutes."""
-    choice = random.Random(seed)  # noqa: S311  (no secret)
+    choice = random.Random(seed)
     model, sent_s, now_s = Model(), list[float](), 0.0
     for step in range(60):
         for _ in range(choice.choice([0, 1, 1, 3])):

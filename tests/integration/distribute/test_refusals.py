@@ -28,7 +28,7 @@ async def state_of(pool: asyncpg.Pool, name: str) -> tuple[Any, ...]:
 
 async def until_disabled(pool: asyncpg.Pool, name: str) -> str:
     async with asyncio.timeout(60):
-        while (reason := (await state_of(pool, name))[2]) is None:
+        while (reason := (await state_of(pool, name))[2]) is None:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return str(reason)
 
@@ -74,7 +74,7 @@ class Expected:
 async def test_whatever_happens_refusals_without_a_delivery_between_are_what_disables(
     seed: int, pool: asyncpg.Pool, postgres_url: str
 ) -> None:
-    choice = random.Random(seed)  # noqa: S311  (no secret)
+    choice = random.Random(seed)
     settings = Settings.model_validate({"postgres": {"url": postgres_url}})
     store, name, expected = DeliveryStore(pool), uuid.uuid4().hex, Expected(choice.randint(1, 6))
     await store.ensure_subscriber("webhook", name)
@@ -140,7 +140,7 @@ async def test_a_restart_goes_on_with_the_count(pool: asyncpg.Pool) -> None:
             await issue(pool)
             await until(lambda: len(server.requests) >= 1)
             async with asyncio.timeout(60):
-                while (await state_of(pool, name))[1] < 1:
+                while (await state_of(pool, name))[1] < 1:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
         async with webhook_to(pool, server, name=name, max_refusals=3):
             await until_disabled(pool, name)
@@ -153,7 +153,7 @@ async def test_a_disabled_subscription_that_cannot_be_served_stays_disabled(
     name = await subscribe(pool, "sse", "no_such_quantity > 1")
     await DeliveryStore(pool).disable("subscription", name, "it costs too much")
     async with serving_subscriptions(pool), asyncio.timeout(60):
-        while (await state_of(pool, name))[0] == 0:
+        while (await state_of(pool, name))[0] == 0:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     failures, refusals, disabled, reason, _ = await state_of(pool, name)
     assert (failures, refusals, disabled) == (1, 0, "it costs too much")
