@@ -221,7 +221,9 @@ QUANTITIES: dict[str, Quantity] = {
         least=0.0,
         most=1.0,
     ),
-    "is_edge": _flag(QualityFlag.EDGE, "touches the border of the searched area"),
+    "is_edge": _flag(
+        QualityFlag.EDGE, "within 2 px of the border of the image: never with the default margin"
+    ),
     "is_blended": _flag(QualityFlag.BLENDED, "shares its island with another peak"),
     "has_blank_pixels": _flag(QualityFlag.BLANK_PIXELS, "some of its pixels were blank"),
     "has_fit_failed": _flag(QualityFlag.FIT_FAILED, "measured without a fit"),
