@@ -115,13 +115,13 @@ class ExtractSettings(RmsBounds):
     flux_calibration_error: float = Field(
         0.0,
         ge=0,
-        description="Relative error of the flux scale, in quadrature in the flux errors of found "
-        "sources, not of forced fluxes",
+        description="Relative error of the flux scale of an image, added to the errors of all "
+        "fluxes, blind and forced",
     )
     clean_bias_jy_beam: float = Field(
         0.0,
-        description="Added to the size of peak and so of integrated fluxes of found sources, not "
-        "of forced ones [Jy/beam]",
+        description="What CLEAN takes from a source, added to peak and so to integrated fluxes, "
+        "blind or forced; below 3 sigma in proportion to the flux [Jy/beam]",
     )
     clean_bias_err_jy_beam: float = Field(0.0, ge=0, description="Its error [Jy/beam]")
     psf_map: OptionalPath = Field(
@@ -334,7 +334,8 @@ class AssociateSettings(SolutionSettings):
         0.03,
         ge=0,
         le=1,
-        description="Error of the flux scale between images, in tests for changes [of the flux]",
+        description="Error of the flux scale between images, in tests for changes, beyond what "
+        "the errors have of `EXTRACT__FLUX_CALIBRATION_ERROR` [of the flux]",
     )
     side_lobe_beams: float = Field(
         50.0,

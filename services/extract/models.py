@@ -44,7 +44,7 @@ class FinderParameters:
     grids. `fdr_alpha` is a false discovery rate that replaces the detection threshold.
     `negative_sources` is whether sources may be negative in images of Stokes Q, U or V.
     `flux_calibration_error` (relative), `clean_bias_jy_beam` and `clean_bias_err_jy_beam`
-    correct the fluxes and enlarge their errors.
+    correct the fluxes of sources and of given positions, and enlarge their errors.
     """
 
     detection_threshold_sigma: float = 8.0
@@ -274,6 +274,7 @@ class Extraction:
     `background_grid` and `rms_grid` are (rows, columns) float64 at the cell centres
     [Jy/beam]; `rms_jy_beam` is the median of `rms_grid`. `detection_threshold_sigma` is the one
     that was used, also where a false discovery rate chose it; infinite if nothing passed.
+    Fluxes at given positions are corrected by the same `parameters` as those of the sources.
     """
 
     sources: SourceColumns
@@ -282,6 +283,7 @@ class Extraction:
     rms_grid: FloatArray
     rms_jy_beam: float
     detection_threshold_sigma: float
+    parameters: FinderParameters
 
 
 @dataclass(frozen=True, slots=True)

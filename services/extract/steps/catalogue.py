@@ -160,6 +160,7 @@ def _to_extraction(
         rms_grid=rms_grid,
         rms_jy_beam=median(rms_grid),
         detection_threshold_sigma=parameters.detection_threshold_sigma,
+        parameters=parameters,
     )
 
 

@@ -8,8 +8,9 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from schemas.reasons import ForcedReason
+from services.extract.kernels.fluxes import correct_peaks
 from services.extract.kernels.forced import BLANK, CONFUSED, MEASURED, OUTSIDE, measure_forced
-from services.extract.models import BeamShape, Extraction, Image
+from services.extract.models import BeamShape, Extraction, FinderParameters, Image
 from services.extract.steps.ellipses import to_beam_shape
 from sky.rms_grid import rms_at
 
@@ -54,7 +55,8 @@ def measure_positions(
     image : Image
         The image.
     extraction : Extraction
-        Its background, its noise, and its sources: they are deblended from the positions.
+        Its background, its noise, and its sources: they are deblended from the positions. The
+        fluxes are corrected as those of the sources are, and their errors enlarged.
     ra, dec : (n,) float64
         Positions, ICRS [deg].
 
@@ -62,7 +64,8 @@ def measure_positions(
     -------
     ForcedFluxes
         In the order of the positions. A source within half a beam of a position counts as the
-        source at that position.
+        source at that position. At a place without a source the mean is zero: what CLEAN takes is
+        given back in full above three sigma, in proportion below.
     """
     beam = to_beam_shape(image)
     position_x, position_y = image.projection.to_pixel(ra, dec)
@@ -72,7 +75,7 @@ def measure_positions(
     background = rms_at(extraction.background_grid, shape, x, y)
     rms = rms_at(extraction.rms_grid, shape, x, y)
     neighbours = _neighbours_of_positions(x, y, ra.size, beam.major_px)
-    flux, flux_err = np.empty(ra.size), np.empty(ra.size)
+    peak, peak_err = np.empty(ra.size), np.empty(ra.size)
     status = np.empty(ra.size, np.int64)
     sources = np.stack([x, y, background, rms])
     for chosen, near, quadratic in _problems(sources, neighbours, ra.size, beam):
@@ -81,12 +84,26 @@ def measure_positions(
         part = slice(int(at[0]), int(at[-1]) + 1)
         measure_forced(
             image.pixels, x0, y0, level, noise, near, near.shape[0], *quadratic,
-            flux[part], flux_err[part], status[part],
+            peak[part], peak_err[part], status[part],
         )  # fmt: skip
+    flux, flux_err = _corrected(peak, peak_err, extraction.parameters)
     return ForcedFluxes(
-        flux, flux_err, np.where(status == MEASURED, rms[: ra.size], np.nan),
+        flux,
+        flux_err,
+        np.where(status == MEASURED, rms[: ra.size], np.nan),
         tuple(REASONS[int(each)] for each in status),
+    )
+
+
+def _corrected(peak: FloatArray, peak_err: FloatArray, parameters: FinderParameters) -> FloatArray:
+    """Return (2, n) fluxes and errors, corrected as those of the sources are."""
+    fluxes = np.empty((2, peak.size))
+    correct_peaks(
+        peak, peak_err,
+        (parameters.clean_bias_jy_beam, parameters.clean_bias_err_jy_beam),
+        parameters.flux_calibration_error, fluxes,
     )  # fmt: skip
+    return fluxes
 
 
 _Problem = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], tuple[float, float, float]]

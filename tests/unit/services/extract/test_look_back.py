@@ -20,8 +20,8 @@ IMAGES = list(iterate_images(SimulatorConfig(images=6, size=128, bands_hz=(150e6
 class Worker:
     """An extractor that counts what it reads again."""
 
-    def __init__(self, folder: Path, *, n_bytes_mb: int) -> None:
-        settings = ExtractSettings(recent_images_mb=n_bytes_mb)
+    def __init__(self, folder: Path, *, n_bytes_mb: int, **changes: float) -> None:
+        settings = ExtractSettings.model_validate({"recent_images_mb": n_bytes_mb, **changes})
         self.measurer = ImageMeasurer(settings, IngestSettings(), disk=folder)
         self.n_read = 0
         self.photometry = ForcedPhotometry(self.measurer, self._fetch, "images-v1", CLUSTER)
@@ -59,6 +59,29 @@ def test_a_kept_image_is_measured(tmp_path: Path):
         assert answer.measurements.reason == ("",)
         assert abs(answer.measurements.flux_peak_jy_beam[0]) < 1
     assert worker.n_read == 0
+
+
+@pytest.mark.parametrize("kind", ["forced", "monitor", "lookback"])
+def test_what_is_asked_for_has_the_fluxes_and_errors_of_the_record(tmp_path: Path, kind: str):
+    worker = Worker(
+        tmp_path, n_bytes_mb=10, clean_bias_jy_beam=3.0, clean_bias_err_jy_beam=0.2,
+        flux_calibration_error=0.1,
+    )  # fmt: skip
+    n_sources = 0
+    for record in worker.measure_all():
+        sources = record.sources
+        n_sources += len(sources)
+        ids, kinds = np.arange(len(sources)), (kind,) * len(sources)
+        positions = PositionColumns(ids, kinds, sources.ra, sources.dec)
+        request = ForcedRequest(record.image_id, record.stream, record.source, positions)
+        found = worker.photometry.measure(request).measurements
+        difference = found.flux_peak_jy_beam - sources.flux_peak_jy_beam
+        assert (np.abs(difference) < 2 * sources.rms_local_jy_beam).all()
+        np.testing.assert_allclose(
+            found.flux_peak_err_jy_beam, sources.flux_peak_err_jy_beam, rtol=0.05
+        )
+        assert (found.flux_peak_jy_beam > 3).all()
+    assert n_sources > 0
 
 
 @pytest.mark.parametrize(("kind", "n_read", "reason"), [
