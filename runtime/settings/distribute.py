@@ -121,7 +121,10 @@ class DistributeSettings(Section):
         5.0, gt=0, description="Mean CPU time that a subscription may cost for an alert [ms]"
     )
     subscription_alerts_per_hour: int = Field(
-        1000, ge=1, description="Alerts that a subscription may get [1/h]"
+        1000,
+        ge=1,
+        description="Alerts of one hour that a subscription may want, each counted once when it "
+        "was made; of replays to a mailbox, when they are sent [1/h]",
     )
 
     @field_validator("webhooks", "brokers")

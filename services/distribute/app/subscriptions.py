@@ -63,6 +63,8 @@ class _Running:
     task: "asyncio.Task[NoReturn]"
     # By the row of the replay.
     replays: dict[int, "asyncio.Task[None]"]
+    # Of the replays that are not done, which may be begun again.
+    filters: dict[int, SubscriptionFilter]
 
 
 class SubscriptionRunner:
@@ -162,6 +164,8 @@ class SubscriptionRunner:
                     del each.replays[key]
                     if not task.cancelled():
                         task.result()  # what it cannot record ends the process
+            for key in each.filters.keys() - ids:
+                del each.filters[key]
         for replay in wanted:
             served = by_name.get(replay.name)
             if served is None or replay.id in served.replays:
@@ -169,10 +173,7 @@ class SubscriptionRunner:
             run = ReplayRun(
                 replay, store=self._store, deliver=served.deliver, may_deliver=self._may_deliver,
                 reading=self._reading, wait_s=partial(self._wait_s, served.subscription),
-                wanted=SubscriptionFilter(
-                    replay.name, served.wanted, self._store,
-                    self._replay_budget(served.subscription),
-                ),
+                wanted=self._replay_filter(served, replay.id),
             )  # fmt: skip
             served.replays[replay.id] = asyncio.create_task(self._run_replay(run))
 
@@ -181,6 +182,15 @@ class SubscriptionRunner:
         if subscription.channel not in _WEBHOOKS:
             return 0.0
         return self._replay_pace.wait_s(subscription.target, time.monotonic())
+
+    def _replay_filter(self, served: _Running, replay_id: int) -> SubscriptionFilter:
+        """Return what chooses the alerts of a replay, as often as that is begun again."""
+        if replay_id not in served.filters:
+            served.filters[replay_id] = SubscriptionFilter(
+                served.subscription.name, served.wanted, self._store,
+                self._replay_budget(served.subscription), is_replay=True,
+            )  # fmt: skip
+        return served.filters[replay_id]
 
     def _replay_budget(self, subscription: Subscription) -> SubscriptionBudget:
         """Return what replays may cost, apart from what alerts of now may.
@@ -248,7 +258,8 @@ class SubscriptionRunner:
             deliver,
             close,
             self._background.start(channel.run()),
-            {},
+            replays={},
+            filters={},
         )
 
     async def _end(self, running: _Running) -> None:

@@ -35,6 +35,7 @@ class SubscriptionFilter:
     """Chooses the alerts of one subscription.
 
     Who received an alert receives all that follows it, whatever its rule says of that.
+    An alert that is tried again costs nothing more: what the rule says of it is remembered.
 
     Parameters
     ----------
@@ -46,6 +47,8 @@ class SubscriptionFilter:
         Events of the alerts.
     budget : SubscriptionBudget or None
         What it may cost; None: anything.
+    is_replay : bool
+        Alerts count to the hour in which they are chosen, not to that in which they were made.
     """
 
     def __init__(
@@ -54,11 +57,16 @@ class SubscriptionFilter:
         wanted: Wanted,
         store: SubscriptionStore,
         budget: SubscriptionBudget | None = None,
+        *,
+        is_replay: bool = False,
     ) -> None:
         self._name = name
         self._wanted = wanted
         self._store = store
         self._budget = budget
+        self._is_replay = is_replay
+        # What the rule says of the alerts of the last call; None: it was not asked.
+        self._verdicts: dict[int, bool | None] = {}
 
     async def select(self, due: list[PendingDelivery]) -> list[PendingDelivery]:
         """Return the alerts that are wanted, in their order.
@@ -74,37 +82,71 @@ class SubscriptionFilter:
         return [each for each in due if each.id in ids]
 
     async def choose(self, alert_ids: list[int]) -> set[int]:
-        """Return the rows that are wanted of some rows of alerts; errors as of `select`."""
+        """Return the rows that are wanted of some rows of alerts; errors as of `select`.
+
+        Those that the call before had, too, are tried again: they count no second time.
+        """
         events = await self._store.read_events(alert_ids, self._name)
-        known = {row: each for row, each in events.items() if each.event is not None}
-        positions = [(each.event.ra, each.event.dec) for each in known.values() if each.event]
-        matches = await self._store.match_references(positions, self._wanted.matches)
-        chosen, used_s = await self._compare(known, dict(zip(known, matches, strict=True)))
-        if self._budget is not None:
-            reason = self._budget.add(
-                n_evaluated=len(events), used_s=used_s, n_wanted=len(chosen),
-                now_s=time.monotonic(),
-            )  # fmt: skip
-            if reason is not None:
-                raise CostlyError(reason)
+        verdicts = {row: self._verdicts[row] for row in events if row in self._verdicts}
+        new = events.keys() - verdicts.keys()
+        matches = await self._match(events, verdicts)
+        chosen, used_s = await self._compare(events, matches, verdicts)
+        self._verdicts = verdicts
+        self._charge(
+            len(new), used_s, [each for row, each in events.items() if row in chosen & new]
+        )
         return chosen
 
+    async def _match(
+        self, events: dict[int, AlertEvent], verdicts: dict[int, bool | None]
+    ) -> dict[int, dict[str, bool]]:
+        """Return what catalogues have at the places of events that the rule may be asked about."""
+        positions = {
+            row: (each.event.ra, each.event.dec)
+            for row, each in events.items()
+            if each.event is not None and not each.is_followed and verdicts.get(row) is None
+        }
+        found = await self._store.match_references(list(positions.values()), self._wanted.matches)
+        return dict(zip(positions, found, strict=True))
+
     async def _compare(
-        self, events: dict[int, AlertEvent], matches: dict[int, dict[str, bool]]
+        self,
+        events: dict[int, AlertEvent],
+        matches: dict[int, dict[str, bool]],
+        verdicts: dict[int, bool | None],
     ) -> tuple[set[int], float]:
-        """Return the rows that are wanted, and the CPU time of finding them [s]."""
+        """Return the rows that are wanted, and the CPU time of the rule [s]; add its verdicts."""
         chosen: set[int] = set()
         families: set[str] = set()
-        used_s, started_s = 0.0, time.thread_time()
+        used_s, turn_s = 0.0, time.thread_time()
         for row, each in sorted(events.items()):
+            is_wanted = verdicts.setdefault(row, None)
             if each.event is None:
                 continue
-            is_followed = each.is_followed or each.trig_id in families
-            if is_followed or self._wanted.is_true(each.event, matches[row], each.time_alert):
+            if each.is_followed or each.trig_id in families:
+                is_wanted = True
+            elif is_wanted is None:
+                asked_s = time.thread_time()
+                is_wanted = self._wanted.is_true(each.event, matches[row], each.time_alert)
+                used_s += time.thread_time() - asked_s
+                verdicts[row] = is_wanted
+            if is_wanted:
                 chosen.add(row)
                 families.add(each.trig_id)
-            if (turn_s := time.thread_time() - started_s) >= _TURN_S:
-                used_s += turn_s
+            if time.thread_time() - turn_s >= _TURN_S:
                 await asyncio.sleep(0)
-                started_s = time.thread_time()
-        return chosen, used_s + time.thread_time() - started_s
+                turn_s = time.thread_time()
+        return chosen, used_s
+
+    def _charge(self, n_evaluated: int, used_s: float, wanted: list[AlertEvent]) -> None:
+        """Count what is new."""
+        if self._budget is None:
+            return
+        now_s = time.time()
+        times_s = [
+            now_s if self._is_replay else min(each.time_alert.timestamp(), now_s)
+            for each in wanted
+        ]
+        reason = self._budget.add(n_evaluated=n_evaluated, used_s=used_s, wanted_s=times_s)
+        if reason is not None:
+            raise CostlyError(reason)

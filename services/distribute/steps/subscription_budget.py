@@ -1,6 +1,7 @@
 """What a subscription may cost: CPU time for each alert, and alerts for each hour."""
 
-from collections import deque
+from collections.abc import Sequence
+from heapq import heappop, heappush
 
 __all__ = ["SubscriptionBudget"]
 
@@ -10,7 +11,7 @@ _LEAST_ALERTS = 20
 
 
 class SubscriptionBudget:
-    """Sums up what one subscription costs.
+    """Sums up what one subscription costs; the caller gives it each alert once.
 
     Parameters
     ----------
@@ -25,9 +26,11 @@ class SubscriptionBudget:
         self._alerts_per_hour = alerts_per_hour
         self._n_evaluated = 0
         self._used_s = 0.0
-        self._wanted_s: deque[float] = deque()
+        # Those of the hour up to the newest one, as a heap.
+        self._wanted_s: list[float] = []
+        self._newest_s = float("-inf")
 
-    def add(self, *, n_evaluated: int, used_s: float, n_wanted: int, now_s: float) -> str | None:
+    def add(self, *, n_evaluated: int, used_s: float, wanted_s: Sequence[float]) -> str | None:
         """Count some alerts.
 
         Parameters
@@ -36,34 +39,45 @@ class SubscriptionBudget:
             Alerts that were compared [-].
         used_s : float
             CPU time for all of them [s].
-        n_wanted : int
-            Those that are wanted [-].
-        now_s : float
-            Reading of a monotonic clock [s].
+        wanted_s : sequence of float
+            The hour to which each wanted alert counts: one time an alert [Unix s].
 
         Returns
         -------
         str or None
             Why the subscription is disabled; None: it is not.
         """
+        return self._weigh_cost(n_evaluated, used_s) or self._weigh_number(wanted_s)
+
+    def _weigh_cost(self, n_evaluated: int, used_s: float) -> str | None:
         self._n_evaluated += n_evaluated
         self._used_s += used_s
-        if self._n_evaluated >= _LEAST_ALERTS:
-            mean_ms = 1000 * self._used_s / self._n_evaluated
-            self._n_evaluated, self._used_s = 0, 0.0
-            if mean_ms > self._ms_per_alert:
-                return (
-                    f"it costs {mean_ms:.1f} ms of CPU time an alert, more than "
-                    f"{self._ms_per_alert:g}: shorten the rule or the coverage map"
-                )
+        if self._n_evaluated < _LEAST_ALERTS:
+            return None
+        mean_ms = 1000 * self._used_s / self._n_evaluated
+        self._n_evaluated, self._used_s = 0, 0.0
+        if mean_ms <= self._ms_per_alert:
+            return None
+        return (
+            f"it costs {mean_ms:.1f} ms of CPU time an alert, more than "
+            f"{self._ms_per_alert:g}: shorten the rule or the coverage map"
+        )
+
+    def _weigh_number(self, wanted_s: Sequence[float]) -> str | None:
         if self._alerts_per_hour is None:
             return None
-        self._wanted_s.extend([now_s] * n_wanted)
-        while self._wanted_s and self._wanted_s[0] <= now_s - _HOUR_S:
-            self._wanted_s.popleft()
-        if len(self._wanted_s) > self._alerts_per_hour:
-            return (
-                f"it wants {len(self._wanted_s)} alerts in an hour, more than "
-                f"{self._alerts_per_hour}: narrow the rule, the cone or the coverage map"
-            )
-        return None
+        n_most = max((self._count_within_hour(time_s) for time_s in sorted(wanted_s)), default=0)
+        if n_most <= self._alerts_per_hour:
+            return None
+        return (
+            f"it wants {n_most} alerts in an hour, more than "
+            f"{self._alerts_per_hour}: narrow the rule, the cone or the coverage map"
+        )
+
+    def _count_within_hour(self, time_s: float) -> int:
+        """Add an alert; return how many there are in the hour up to the newest one."""
+        heappush(self._wanted_s, time_s)
+        self._newest_s = max(self._newest_s, time_s)
+        while self._wanted_s[0] <= self._newest_s - _HOUR_S:
+            heappop(self._wanted_s)
+        return len(self._wanted_s)
