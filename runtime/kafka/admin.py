@@ -359,10 +359,8 @@ def _new_topic(
     name: str, settings: KafkaSettings, topics: Topics, *, is_single: bool = False
 ) -> NewTopic:
     single = {*topics.alerts(), topics.heartbeat}
-    retention_ms = int(settings.retention_hours * 3_600_000)
-    if name == topics.heartbeat:
-        retention_ms = 600_000
-    segment_bytes = max(1 << 20, min(1 << 28, settings.retention_bytes // 4))
+    retention_ms, retention_bytes = _retention_of(name, settings, topics)
+    segment_bytes = max(1 << 20, min(1 << 28, retention_bytes // 4))
     return NewTopic(
         name,
         num_partitions=1 if is_single or name in single else settings.partitions,
@@ -370,7 +368,7 @@ def _new_topic(
         config={
             "max.message.bytes": str(MAX_MESSAGE_BYTES),
             "retention.ms": str(retention_ms),
-            "retention.bytes": str(settings.retention_bytes),
+            "retention.bytes": str(retention_bytes),
             "segment.bytes": str(segment_bytes),
             # With three copies one broker may be away, and a result that Kafka took has two.
             "min.insync.replicas": str(2 if settings.replication_factor >= 3 else 1),
@@ -379,3 +377,11 @@ def _new_topic(
             "message.timestamp.type": "LogAppendTime",
         },
     )
+
+
+def _retention_of(name: str, settings: KafkaSettings, topics: Topics) -> tuple[int, int]:
+    """Return how long a topic keeps messages [ms], and how much of them a partition [byte]."""
+    hours, n_bytes = settings.retention_hours, settings.retention_bytes
+    if name == topics.dead_letters:
+        hours, n_bytes = settings.dead_letter_hours, settings.dead_letter_bytes
+    return 600_000 if name == topics.heartbeat else int(hours * 3_600_000), n_bytes

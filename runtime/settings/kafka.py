@@ -87,11 +87,21 @@ class KafkaSettings(BaseModel):
     retention_hours: float = Field(
         24.0,
         gt=0,
-        description="How long a topic we create keeps messages: images, records, events, alerts, "
-        "dead letters; heartbeats ten minutes [h]",
+        description="How long a topic we create keeps messages: images, records, events, alerts; "
+        "heartbeats ten minutes [h]",
     )
     retention_bytes: int = Field(
         1 << 30, ge=1 << 20, description="Bytes that a topic we create keeps per partition [byte]"
+    )
+    dead_letter_hours: float = Field(
+        168.0,
+        gt=0,
+        description="How long the topic of dead letters keeps them, if we create it [h]",
+    )
+    dead_letter_bytes: int = Field(
+        1 << 30,
+        ge=1 << 20,
+        description="Bytes that the topic of dead letters keeps per partition [byte]",
     )
 
     @property

@@ -55,13 +55,37 @@ def test_three_copies_need_two_in_sync(copies: int, in_sync: str) -> None:
     assert topic.config["min.insync.replicas"] == in_sync
 
 
+@pytest.mark.parametrize("name", Topics("a.").all())
+def test_dead_letters_are_kept_by_settings_of_their_own(name: str) -> None:
+    kafka = KafkaSettings(
+        topic_prefix="a.", retention_hours=2.0, retention_bytes=1 << 24,
+        dead_letter_hours=500.0, dead_letter_bytes=1 << 26,
+    )  # fmt: skip
+    config = _new_topic(name, kafka, Topics("a.")).config or {}
+    found = tuple(
+        int(config[each]) for each in ("retention.ms", "retention.bytes", "segment.bytes")
+    )
+    if name == Topics("a.").dead_letters:
+        assert found == (1_800_000_000, 1 << 26, 1 << 24)
+    elif name == Topics("a.").heartbeat:
+        assert found == (600_000, 1 << 24, 1 << 22)
+    else:
+        assert found == (7_200_000, 1 << 24, 1 << 22)
+
+
 def test_differences_of_topics_are_told(settings: KafkaSettings) -> None:
     assert compare_topics(settings) == []
-    changed = settings.model_copy(update={"retention_hours": 1.0, "partitions": 8})
+    changed = settings.model_copy(
+        update={"retention_hours": 1.0, "dead_letter_hours": 2.0, "partitions": 8}
+    )
     told = compare_topics(changed)
-    images = Topics(settings.topic_prefix).images
+    images, dead_letters = (
+        f"{settings.topic_prefix}{name}" for name in (Topics().images, Topics().dead_letters)
+    )
     assert f"{images} has {N_PARTITIONS} partitions, LIVETRAP_KAFKA__PARTITIONS asks for 8" in told
     assert f"{images} has retention.ms=86400000, the settings ask for 3600000" in told
+    # A week: the weekend that nobody looks.
+    assert f"{dead_letters} has retention.ms=604800000, the settings ask for 7200000" in told
     # Alerts have one partition whatever the settings say, the heartbeat keeps ten minutes.
     assert len(told) == 8 + 11
 
