@@ -12,6 +12,7 @@ from runtime.settings import (
     load_settings,
     names_in_config_file,
 )
+from runtime.settings.section import OFF
 
 __all__ = ["SettingLine", "describe_settings", "hide_password", "render_settings"]
 
@@ -97,7 +98,7 @@ def _show(value: object) -> str:
         return f"({inside})"
     if isinstance(value, tuple):
         return f"({', '.join(_show(each) for each in value)})"
-    return "unset" if value is None else str(value)
+    return OFF if value is None else str(value)
 
 
 def _show_url(url: HttpUrl, *, hides_path: bool) -> str:

@@ -39,19 +39,19 @@ class AlertSettings(Authority):
         "LiveTrap", min_length=1, max_length=200, description="Title of the author of VOEvents"
     )
     contact_name: str | None = Field(
-        None, max_length=200, description="Whom to ask about an alert; unset: left out"
+        None, max_length=200, description="Whom to ask about an alert; off: left out"
     )
     contact_email: str | None = Field(
-        None, max_length=200, description="Address of the contact; unset: left out"
+        None, max_length=200, description="Address of the contact; off: left out"
     )
     instrument: str | None = Field(
-        None, max_length=60, description="Instrument, in alerts; unset: TELESCOP of the image"
+        None, max_length=60, description="Instrument, in alerts; off: TELESCOP of the image"
     )
     event_name: str | None = Field(
         "LT {year}{letters} {position}",
         max_length=60,
         description="Name of a family of alerts: with {year}, five {letters} of its trig_id, "
-        "{position}",
+        "{position}; off: it has none",
     )
     systematic_position_error_beams: float = Field(
         0.1,
@@ -62,14 +62,14 @@ class AlertSettings(Authority):
     systematic_position_error_arcsec: float | None = Field(
         None,
         ge=0,
-        description="The same as an angle [arcsec]; unset: a part of the beam",
+        description="The same as an angle [arcsec]; off: a part of the beam",
     )
     public_url: HttpUrl | None = Field(
-        None, description="Public address of the api, for links in alerts; unset: no links"
+        None, description="Public address of the api, for links in alerts; off: no links"
     )
     rules: OptionalPath = Field(
         None,
-        description="File of rules: which events become alerts; unset: the default rules",
+        description="File of rules: which events become alerts; off: the default rules",
     )
     max_per_image: int = Field(
         50,
@@ -80,7 +80,8 @@ class AlertSettings(Authority):
         600.0,
         gt=0,
         description="Time after which the best events of the storms of a stream are sent if no "
-        "operator has released any; those of side lobes never [s]",
+        "operator has released any; those of side lobes never [s]; off: none "
+        "by itself",
     )
     storm_release_count: int = Field(
         5, ge=1, le=1000, description="Events of a stream that are sent then"

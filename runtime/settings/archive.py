@@ -19,19 +19,20 @@ class ArchiveSettings(Section):
         None,
         description="Where accepted images are kept: folder, s3://bucket/prefix, gs:// or "
         "az://, with the credentials of the environment (AWS_..., GOOGLE_..., AZURE_...); "
-        "unset: nowhere",
+        "off: nowhere",
     )
     keep_days: float | None = Field(
         30.0,
         gt=0,
         le=36_500,
-        description="Time after it was archived at which an image without alert is deleted [d]",
+        description="Time after it was archived at which an image without alert is deleted [d]; "
+        "off: never",
     )
     max_bytes: int | None = Field(
         None,
         ge=0,
         description="Size of the archive beyond which the images without alert that were archived "
-        "first are deleted; unset: any [byte]",
+        "first are deleted; off: any [byte]",
     )
     retention_every_s: float = Field(
         60.0, gt=0, le=86_400, description="Time between two looks at what is to be deleted [s]"

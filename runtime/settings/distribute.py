@@ -24,7 +24,9 @@ class WebhookSettings(Section):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name in the list of subscribers"
     )
     url: HttpUrl = Field(description="Its address")
-    secret: SecretStr | None = Field(None, min_length=16, description="Signs the body (HMAC)")
+    secret: SecretStr | None = Field(
+        None, min_length=16, description="Signs the body (HMAC); off: it has no signature"
+    )
     format: Literal["json", "voevent", "chat"] = Field(
         "json", description="Notice, VOEvent, or a message for Slack or Mattermost"
     )
@@ -66,10 +68,14 @@ class EmailSettings(Section):
     )
     ca_file: OptionalPath = Field(
         None,
-        description="Certificates (PEM) of a private authority; unset: those of the system",
+        description="Certificates (PEM) of a private authority; off: those of the system",
     )  # fmt: skip
-    username: str | None = Field(None, description="Login of the mail server")
-    password: SecretStr | None = Field(None, description="Login of the mail server")
+    username: str | None = Field(
+        None, description="Login of the mail server; off: it wants none"
+    )
+    password: SecretStr | None = Field(
+        None, description="Password of that login; off: it has none"
+    )
 
 
 _Named = WebhookSettings | BrokerSettings
@@ -84,7 +90,8 @@ class DistributeSettings(Section):
     delivery_retention_days: float | None = Field(
         400.0,
         ge=1,
-        description="Age at which deliveries are deleted, if they cannot be repeated by then [d]",
+        description="Age at which deliveries are deleted, if they cannot be repeated by then [d]; "
+        "off: never",
     )
     topic_hours: float = Field(
         24.0,
@@ -99,7 +106,7 @@ class DistributeSettings(Section):
     brokers: tuple[BrokerSettings, ...] = Field(
         (), description="VOEvent brokers that receive every alert"
     )
-    email: EmailSettings | None = Field(None, description="Digest by e-mail")
+    email: EmailSettings | None = Field(None, description="Digest by e-mail; off: none")
     delivery_hours: float = Field(
         24.0,
         gt=0,
@@ -193,7 +200,7 @@ class VtpSettings(Section):
         description="Send missed alerts only to those; others get the stream from now on",
     )
     submit_port: Port | None = Field(
-        None, description="Port for submissions of authors, by custom 8098; unset: none"
+        None, description="Port for submissions of authors, by custom 8098; off: none"
     )
     submit_allow: tuple[IPvAnyNetwork, ...] = Field(
         (ip_network("127.0.0.0/8"), ip_network("::1/128")),

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -14,7 +13,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from runtime.settings.section import OptionalPath
+from runtime.settings.section import OptionalPath, Section
 
 __all__ = ["KafkaSettings"]
 
@@ -35,11 +34,11 @@ def _to_upper(value: object) -> object:
     return value.upper() or None if isinstance(value, str) else value
 
 
-class KafkaSettings(BaseModel):
+class KafkaSettings(Section):
     """The Kafka broker."""
 
     # Of defaults too: a protocol may need a setting that is unset.
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(validate_default=True)
 
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers as HOST:PORT,...")
     address_family: Literal["any", "v4", "v6"] = Field(
@@ -47,28 +46,36 @@ class KafkaSettings(BaseModel):
     )
     cluster_id: str | None = Field(
         None,
-        description="Id of the cluster, any other is refused; a stack sets that of its own broker",
+        description="Id of the cluster, any other is refused; off: none is; a stack sets that of "
+        "its own broker",
     )
     topic_prefix: str = Field("", description="Put before every topic name")
     security_protocol: Annotated[SecurityProtocol, BeforeValidator(_to_lower)] = Field(
         "plaintext", description="Transport to the broker"
     )
     sasl_mechanism: Annotated[SaslMechanism | None, BeforeValidator(_to_upper)] = Field(
-        None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+        None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; off: no login"
     )
-    sasl_username: str | None = Field(None, description="SASL user")
-    sasl_password: SecretStr | None = Field(None, description="SASL password")
+    sasl_username: str | None = Field(None, description="SASL user; off: no login")
+    sasl_password: SecretStr | None = Field(
+        None, description="SASL password; off: no login"
+    )
     ssl_ca_location: OptionalPath = Field(
-        None, description="PEM file of the broker's CA; unset: those of the system"
+        None, description="PEM file of the broker's CA; off: those of the system"
     )
     ssl_certificate_location: OptionalPath = Field(
-        None, description="PEM file of our certificate, if the broker wants one"
+        None, description="PEM file of our certificate, if the broker wants one; off: none"
     )
-    ssl_key_location: OptionalPath = Field(None, description="PEM file of its private key")
-    ssl_key_password: SecretStr | None = Field(None, description="Password of the key's file")
+    ssl_key_location: OptionalPath = Field(
+        None, description="PEM file of its private key; off: none"
+    )
+    ssl_key_password: SecretStr | None = Field(
+        None, description="Password of the key's file; off: it has none"
+    )
     instance_id: str | None = Field(
         None,
-        description="Name of this process in its consumer group, for a restart without rebalance",
+        description="Name of this process in its consumer group, for a restart without rebalance; "
+        "off: it has none",
     )
     session_timeout_s: float = Field(
         10.0,

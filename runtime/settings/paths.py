@@ -6,6 +6,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from runtime.settings.section import OFF
+
 __all__ = ["with_whole_paths"]
 
 
@@ -34,7 +36,8 @@ def _place(annotation: object, value: Any, folder: Path) -> Any:
     """Return a value of a field with whole paths; what is no path stays as it is."""
     kinds = list(_kinds_in(annotation))
     if isinstance(value, str):
-        return str((folder / value).absolute()) if value and Path in kinds else value
+        is_path = Path in kinds and value not in {"", OFF}
+        return str((folder / value).absolute()) if is_path else value
     if isinstance(value, Mapping):
         model = next((kind for kind in kinds if issubclass(kind, BaseModel)), None)
         return value if model is None else with_whole_paths(model, value, folder)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from runtime.settings.section import OptionalPath, Section
 from runtime.settings.solution import SolutionSettings
@@ -16,11 +16,6 @@ __all__ = [
 ]
 
 Sigma = Annotated[float, Field(gt=0, le=100)]
-
-
-def _off_is_none(value: object) -> object:
-    """Return None for ``off``: neither a variable nor TOML has a null."""
-    return None if value == "off" else value
 
 
 class ImageLimits(Section):
@@ -54,9 +49,9 @@ class IngestSettings(ImageLimits):
         le=3600,
         description="A file that takes longer ends the service [s]",
     )
-    stream: str | None = Field(None, description="Stream name; default: the TELESCOP card")
+    stream: str | None = Field(None, description="Stream name; off: the TELESCOP card")
     inbox: OptionalPath = Field(
-        None, description="Folder that the ingest service watches for FITS files"
+        None, description="Folder that the ingest service watches for FITS files; off: none"
     )
 
 
@@ -69,8 +64,12 @@ class RmsBounds(Section):
     # The rest of the section is for extract alone.
     model_config = ConfigDict(extra="ignore")
 
-    rms_min_jy_beam: float | None = Field(None, gt=0, description="Less noise: rejected [Jy/beam]")
-    rms_max_jy_beam: float | None = Field(None, gt=0, description="More noise: rejected [Jy/beam]")
+    rms_min_jy_beam: float | None = Field(
+        None, gt=0, description="Less noise: rejected [Jy/beam]; off: none is too little"
+    )
+    rms_max_jy_beam: float | None = Field(
+        None, gt=0, description="More noise: rejected [Jy/beam]; off: none is too much"
+    )
     rms_history_images: int = Field(
         0, ge=0, le=10_000, description="Images of a band whose noise is remembered; 0 is off"
     )
@@ -101,13 +100,18 @@ class ExtractSettings(RmsBounds):
         1.0, ge=0, description="Least depth between two peaks of an island [local rms]"
     )
     radius_px: float | None = Field(
-        None, gt=0, description="Circle about the centre in which sources count [px]"
+        None,
+        gt=0,
+        description="Circle about the centre in which sources count [px]; off: the whole image",
     )
     median_filter_cells: int = Field(
         1, ge=1, le=99, description="Window of the median filter of the grids [cells]"
     )
     fdr_alpha: float | None = Field(
-        None, gt=0, lt=1, description="False discovery rate that replaces the threshold"
+        None,
+        gt=0,
+        lt=1,
+        description="False discovery rate that replaces the threshold; off: none does",
     )
     negative_sources: bool = Field(
         default=True, description="Detect negative sources, too, in images of Stokes Q, U or V"
@@ -127,12 +131,12 @@ class ExtractSettings(RmsBounds):
     psf_map: OptionalPath = Field(
         None,
         description="FITS cube of BMAJ, BMIN and BPA [deg]: the beam of each pixel of mosaics; "
-        "images that it does not cover are rejected",
+        "images that it does not cover are rejected; off: the beam of the header",
     )
     bright_positions: OptionalPath = Field(
         None,
         description="CSV with columns ra and dec [deg] of bright sources, also outside the images:"
-        " side lobes up to 50 beams away are flagged",
+        " side lobes up to 50 beams away are flagged; off: of none",
     )
     recent_images_mb: int = Field(
         48,
@@ -162,7 +166,7 @@ class ExtractSettings(RmsBounds):
         1.0, ge=0, le=1, description="More blank pixels: rejected [of all]"
     )
     max_beam_axis_ratio: float | None = Field(
-        None, ge=1, description="More elongated beam: rejected [major/minor]"
+        None, ge=1, description="More elongated beam: rejected [major/minor]; off: any is accepted"
     )
     min_bright_separation_deg: float = Field(
         0.0, ge=0, description="A bright source nearer to the centre: rejected [deg]; 0 is off"
@@ -261,7 +265,7 @@ class AssociateSettings(SolutionSettings):
         ge=1,
         le=999_999,
         description="Images (bands and Stokes parameters) of a timestep of new streams whose "
-        "images have no header n-bands [-]; unset: unknown, they wait",
+        "images have no header n-bands [-]; off: unknown, they wait",
     )
     timestep_tolerance_s: float = Field(
         0.5, ge=0, description="Images this close in start time share a timestep [s]"
@@ -270,20 +274,22 @@ class AssociateSettings(SolutionSettings):
         None,
         gt=0,
         description="Measurements older than this before a stream's last timestep are deleted by "
-        "whole months [d]; unset: none",
+        "whole months [d]; off: none",
     )
     image_retention_days: float | None = Field(
         None,
         gt=0,
         description="Images with their rms grids and timesteps so long before a stream's last "
         "timestep, and entries of the ledger of that age, are deleted, but for images that a "
-        "measurement, source, transient or the new-source test refers to [d]; unset: none",
+        "measurement, source, transient or the new-source test refers to [d]; off: none",
     )
     stamps: bool = Field(
         default=True, description="Ask for pixels around each source that an event announces"
     )
     stamp_retention_days: float | None = Field(
-        90.0, gt=0, description="Time after which the stored pixels of stamps are deleted [d]"
+        90.0,
+        gt=0,
+        description="Time after which the stored pixels of stamps are deleted [d]; off: never",
     )
     stamp_retention_mb: int = Field(
         20_000, ge=0, description="Pixels of stamps together; the oldest are deleted [MB]"
@@ -300,7 +306,7 @@ class AssociateSettings(SolutionSettings):
         description="Distance from the last notified position that makes an update [sigma]",
     )
     max_updates: int = Field(10, ge=0, description="Updates of one transient")
-    spectral_conflict_sigma: Annotated[float | None, BeforeValidator(_off_is_none)] = Field(
+    spectral_conflict_sigma: float | None = Field(
         5.0,
         gt=0,
         description="A new source is retracted if another band, when a burst may have reached it, "

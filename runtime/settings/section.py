@@ -1,11 +1,15 @@
 """The base of the sections."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
 
-__all__ = ["OptionalPath", "Port", "Section"]
+__all__ = ["OFF", "OptionalPath", "Port", "Section", "is_optional"]
+
+# Of an optional setting, whatever its default: neither a variable nor TOML has a null.
+OFF = "off"
 
 
 def _empty_is_none(value: object) -> object:
@@ -19,7 +23,26 @@ OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_none)]
 
 
 class Section(BaseModel):
-    """A part of the settings; unknown names are refused."""
+    """A part of the settings; unknown names are refused, and ``off`` unsets what is optional."""
 
     # A process reads some sections; the validators of the others are never built.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unset(cls, values: Any) -> Any:  # noqa: ANN401  (whatever it is: it is validated next)
+        if not isinstance(values, dict):
+            return values
+        fields = cls.model_fields
+        return {
+            name: None
+            if isinstance(value, str) and value == OFF and name in fields
+            and is_optional(fields[name])
+            else value
+            for name, value in values.items()
+        }  # fmt: skip
+
+
+def is_optional(field: FieldInfo) -> bool:
+    """Return whether a setting may be without a value, by its type."""
+    return type(None) in get_args(field.annotation)

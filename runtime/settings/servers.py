@@ -18,7 +18,7 @@ class PostgresSettings(Section):
     )
     read_url: SecretStr | None = Field(
         None,
-        description="A replica, for the reads of the api; unset: the database itself",
+        description="A replica, for the reads of the api; off: the database itself",
     )
     pool_size: int = Field(
         4,
@@ -38,7 +38,7 @@ class ApiSettings(Section):
         None,
         min_length=8,
         description="Bearer token that allows every write, until the next release; "
-        "`livetrap tokens create` makes those that stay",
+        "`livetrap tokens create` makes those that stay; off: no such token",
     )
     max_alert_streams: int = Field(1000, ge=1, description="Open /alerts/stream, of all clients")
     max_alert_streams_per_host: int = Field(
@@ -53,7 +53,7 @@ class ApiSettings(Section):
         100.0,
         ge=1,
         description="Requests of one address, and of one token, in the long run; ten seconds of "
-        "them are saved up [1/s]",
+        "them are saved up [1/s]; off: any number",
     )
     request_timeout_s: float = Field(
         15.0, gt=0, le=3600, description="Time in which a request must have arrived whole [s]"
@@ -117,7 +117,8 @@ class ApiSettings(Section):
         "", max_length=200, description="Address of these, for /vo/record"
     )
     supervisor: OptionalPath = Field(
-        None, description="Socket of the stack's supervisord; `livetrap up` sets it"
+        None,
+        description="Socket of the stack's supervisord; `livetrap up` sets it; off: there is none",
     )
 
 

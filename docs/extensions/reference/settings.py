@@ -4,6 +4,7 @@ from typing import Any
 
 from reference.tables import code, table
 from runtime.settings import ENV_PREFIX, Settings
+from runtime.settings.section import OFF
 
 __all__ = ["settings_page"]
 
@@ -64,15 +65,14 @@ def _section(model: dict[str, Any]) -> str:
 def _default(field: dict[str, Any]) -> str:
     default = field.get("default")
     if default is None or default == []:
-        return "unset" if default is None else "empty"
+        return code(OFF) if default is None else "empty"
     if isinstance(default, list):
         return ", ".join(code(item) for item in default)
     return code(str(default).lower() if isinstance(default, bool) else default)
 
 
 def _kind(field: dict[str, Any]) -> str:
-    options = [option for option in _options(field) if option.get("type") != "null"]
-    return ", or ".join(_kind_of_option(option) for option in options)
+    return ", or ".join(_kind_of_option(option) for option in _options(field))
 
 
 def _options(field: dict[str, Any]) -> list[dict[str, Any]]:
@@ -81,6 +81,8 @@ def _options(field: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _kind_of_option(option: dict[str, Any]) -> str:
+    if option.get("type") == "null":
+        return code(OFF)
     if "enum" in option:
         return ", ".join(code(value) for value in option["enum"])
     if "const" in option:

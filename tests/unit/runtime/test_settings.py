@@ -1,8 +1,12 @@
 """The order of the sources of settings, and names and values that are refused."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from runtime.errors import SettingsError
 from runtime.settings import Settings, load_settings
@@ -39,6 +43,7 @@ def test_later_sources_win(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         ("LIVETRAP_EXTRACT__DETECTION_THRESHOLD_SIGMA", "-1"),
         ("LIVETRAP_VTP__PORT", "many"),
         ("LIVETRAP_ASSOCIATE__SPECTRAL_CONFLICT_SIGMA", "0"),
+        ("LIVETRAP_ALERT__STORM_RELEASE_S", "Off"),
     ],
 )
 def test_unknown_or_invalid_settings_are_named(
@@ -50,17 +55,97 @@ def test_unknown_or_invalid_settings_are_named(
     assert name in str(refused.value)
 
 
-def test_off_disables_the_spectral_check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert load_settings().associate.spectral_conflict_sigma == 5.0
-    monkeypatch.setenv("LIVETRAP_ASSOCIATE__SPECTRAL_CONFLICT_SIGMA", "off")
-    assert load_settings().associate.spectral_conflict_sigma is None
-    monkeypatch.setenv("LIVETRAP_ASSOCIATE__SPECTRAL_CONFLICT_SIGMA", "7.5")
-    assert load_settings().associate.spectral_conflict_sigma == 7.5
-    monkeypatch.delenv("LIVETRAP_ASSOCIATE__SPECTRAL_CONFLICT_SIGMA")
+def fields_of(model: type[BaseModel], *path: str) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    """Give the place of every setting in a model and in the models of its fields."""
+    for name, field in model.model_fields.items():
+        kinds = [field.annotation, *get_args(field.annotation)]
+        models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if path:
+            yield (*path, name), field
+        for each in models:
+            yield from fields_of(each, *path, name)
+
+
+OPTIONAL = {
+    place: field for place, field in fields_of(Settings) if "None" in str(field.annotation)
+}
+# Those inside of `webhooks` and `email` are keys of a table.
+VARIABLES = [place for place in OPTIONAL if len(place) == 2]
+WITH_A_VALUE = {
+    ("alert", "event_name"), ("alert", "storm_release_s"), ("api", "requests_per_second"),
+    ("archive", "keep_days"), ("associate", "spectral_conflict_sigma"),
+    ("associate", "stamp_retention_days"), ("distribute", "delivery_retention_days"),
+}  # fmt: skip
+
+
+def test_the_settings_that_off_unsets_are_found() -> None:
+    assert {each for each in VARIABLES if OPTIONAL[each].default is not None} == WITH_A_VALUE
+    assert ("distribute", "webhooks", "secret") in OPTIONAL
+    assert ("distribute", "email") in OPTIONAL
+
+
+@pytest.mark.parametrize("place", VARIABLES, ids=".".join)
+def test_off_unsets_every_optional_setting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: tuple[str, str]
+) -> None:
+    section, name = place
+    variable = f"LIVETRAP_{section}__{name}".upper()
+    monkeypatch.setenv(variable, "off")
+    assert getattr(getattr(load_settings(), section), name) is None
+    monkeypatch.delenv(variable)
     file = tmp_path / "site.toml"
-    file.write_text('[associate]\nspectral_conflict_sigma = "off"\n')
+    file.write_text(f'[{section}]\n{name} = "off"\n')
     monkeypatch.setenv("LIVETRAP_CONFIG", str(file))
-    assert load_settings().associate.spectral_conflict_sigma is None
+    assert getattr(getattr(load_settings(), section), name) is None
+
+
+@pytest.mark.parametrize("place", sorted(WITH_A_VALUE), ids=".".join)
+def test_off_wins_over_the_file_and_a_value_over_off(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: tuple[str, str]
+) -> None:
+    section, name = place
+    default = OPTIONAL[place].default
+    written = f'"{default}"' if isinstance(default, str) else default
+    variable = f"LIVETRAP_{section}__{name}".upper()
+    file = tmp_path / "site.toml"
+    monkeypatch.setenv("LIVETRAP_CONFIG", str(file))
+    file.write_text(f"[{section}]\n{name} = {written}\n")
+    monkeypatch.setenv(variable, "off")
+    assert getattr(getattr(load_settings(), section), name) is None
+    file.write_text(f'[{section}]\n{name} = "off"\n')
+    monkeypatch.setenv(variable, str(default))
+    assert getattr(getattr(load_settings(), section), name) == default
+
+
+def test_off_unsets_what_is_in_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    webhook = '[{"name": "a", "url": "http://a.example.org", "secret": "off"}]'
+    email = '{"host": "a", "sender": "a@b", "recipients": ["a@b"], "username": "off"}'
+    monkeypatch.setenv("LIVETRAP_DISTRIBUTE__WEBHOOKS", webhook)
+    monkeypatch.setenv("LIVETRAP_DISTRIBUTE__EMAIL", email)
+    found = load_settings().distribute
+    assert found.webhooks[0].secret is None
+    assert found.email is not None
+    assert found.email.username is None
+    assert found.webhooks[0].name == "a"
+
+
+@pytest.mark.parametrize("word", ["null", "none", "unset", ""])
+def test_no_other_word_unsets_a_number(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    monkeypatch.setenv("LIVETRAP_ALERT__STORM_RELEASE_S", word)
+    with pytest.raises(SettingsError, match="LIVETRAP_ALERT__STORM_RELEASE_S"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["VTP__PORT", "EXTRACT__MARGIN_PX", "ALERT__ROLE"])
+def test_what_must_have_a_value_cannot_be_off(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"LIVETRAP_{name}", "off")
+    with pytest.raises(SettingsError, match=f"LIVETRAP_{name}"):
+        load_settings()
+
+
+@pytest.mark.parametrize("place", OPTIONAL, ids=".".join)
+def test_every_optional_setting_says_what_off_means(place: tuple[str, ...]) -> None:
+    assert "off: " in str(OPTIONAL[place].description)
 
 
 KUBERNETES_VARIABLES = {
