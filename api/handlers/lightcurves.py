@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from api.errors import ProblemError
 from api.handlers.context import ApiContext, ClientAddress, Context
 from api.handlers.paging import decode_cursor, decode_time, encode_next
-from api.handlers.parameters import Cursor, Key
+from api.handlers.parameters import Cursor, ExtractionType, Key
 from api.handlers.sources import get_source_row
 from api.handlers.table_response import start_table
 from api.models.lightcurves import LightCurve
@@ -61,13 +61,7 @@ async def get_lightcurve(
     newest: Annotated[
         int | None, Query(ge=1, le=2**31 - 1, description="Only the newest so many points")
     ] = None,
-    extraction_type: Annotated[
-        Literal["blind", "forced", "monitor", "lookback"] | None,
-        Query(
-            description="Only points of a kind: found, forced at a known source or at a monitor, "
-            "or forced in images from before the first detection"
-        ),
-    ] = None,
+    extraction_type: ExtractionType = None,
     format: Annotated[  # noqa: A002  (the name of the query parameter)
         Literal["json", "csv", "votable"],
         Query(description="JSON is paged; CSV and VOTable hold every point"),

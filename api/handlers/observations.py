@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
@@ -13,6 +13,7 @@ from api.handlers.paging import decode_cursor, decode_id, decode_time, encode_ne
 from api.handlers.parameters import (
     ConeParameter,
     Cursor,
+    ExtractionType,
     Limit,
     RequiredDec,
     RequiredRa,
@@ -73,9 +74,7 @@ async def list_detections(
         float | None,
         Query(gt=0, allow_inf_nan=False, description="Centre frequency, within 1 percent [Hz]"),
     ] = None,
-    extraction_type: Annotated[
-        Literal["blind", "forced", "monitor"] | None, Query(description="How it was measured")
-    ] = None,
+    extraction_type: ExtractionType = None,
     min_snr: Annotated[
         float | None, Query(allow_inf_nan=False, description="Least peak over local rms")
     ] = None,

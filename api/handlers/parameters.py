@@ -18,6 +18,7 @@ from api.steps.notations import parse_dec, parse_ra, parse_time
 __all__ = [
     "ConeParameter",
     "Cursor",
+    "ExtractionType",
     "Filter",
     "Key",
     "Limit",
@@ -50,6 +51,13 @@ RequiredDec = Annotated[
     _Dec, Query(description="ICRS: degrees, 10d30m0s or 10:30:00", examples=[10.5])
 ]
 _TIME_FORMS = "ISO 8601, UTC without a time zone; or mjd:61367.8"
+ExtractionType = Annotated[
+    Literal["blind", "forced", "monitor", "lookback"] | None,
+    Query(
+        description="Only those of a kind: found, forced at a known source or at a monitor, "
+        "or forced in images from before the first detection"
+    ),
+]
 Since = Annotated[
     Time | None,
     Query(description=f"First time: {_TIME_FORMS}", examples=["2026-11-23T20:00:00Z"]),

@@ -75,7 +75,7 @@ class DetectionItem(Model):
     freq_eff_hz: float = Field(description="Centre frequency of the band [Hz]")
     freq_bw_hz: float = Field(description="Bandwidth [Hz]")
     stokes: str
-    extraction_type: str = Field(description="blind, forced or monitor")
+    extraction_type: str = Field(description="blind, forced, monitor or lookback")
     ra: float = Field(description="ICRS [deg]")
     dec: float = Field(description="ICRS [deg]")
     ra_err_deg: float | None = Field(description="1 sigma on the sky [deg]")

@@ -7,7 +7,7 @@
 -- $5   dec                  float8       [deg]
 -- $6   radius_deg           float8       [deg]
 -- $7   freq_eff_hz          float8       bands within 1 percent of this centre [Hz]
--- $8   extraction_type      text         blind, forced or monitor
+-- $8   extraction_type      text         blind, forced, monitor or lookback
 -- $9   min_snr              float8       [-]
 -- $10  after_time           timestamptz  $10 to $12: key of the last of the previous page
 -- $11  after_image_key      bigint

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from typing import Any
 
 import httpx
@@ -164,6 +165,41 @@ async def test_detections_are_paged_and_filtered(postgres_url: str) -> None:
         assert await count(ra=0, dec=10, radius_deg=0.05) == 1
         assert await count(ra=0, dec=10, radius_deg=0.15) == 4
         assert await count(band=170e6) == 0
+
+
+async def test_every_kind_of_measurement_can_be_asked_for(postgres_url: str) -> None:
+    async with rows_of(postgres_url) as rows, client_of(postgres_url) as client:
+        allowed = await rows.connection.fetchval(
+            "select pg_get_constraintdef(oid) from pg_constraint "
+            "where conrelid = 'detection'::regclass "
+            "and conname = 'detection_extraction_type_check'"
+        )
+        kinds = re.findall(r"'(\w+)'::text", allowed)
+        source = await rows.source(10.0, 10.0, image=await rows.image(0))
+        for step, kind in enumerate(kinds):
+            await rows.point(source, await rows.image(step + 1), extraction_type=kind)
+        assert "lookback" in kinds
+        for kind in kinds:
+            query = {"stream": rows.stream, "extraction_type": kind}
+            items = (await get(client, "detections", **query)).json()["items"]
+            assert [each["extraction_type"] for each in items] == [kind]
+            rows_read = csv.DictReader(
+                io.StringIO((await get(client, "detections", format="csv", **query)).text)
+            )
+            assert [each["extraction_type"] for each in rows_read] == [kind]
+        # Whatever else takes such a parameter takes every kind, too.
+        paths = (await client.get("/api/v1/openapi.json")).json()["paths"]
+        enums = [
+            option["enum"]
+            for path in paths.values()
+            for operation in path.values()
+            for parameter in operation.get("parameters", [])
+            if parameter["name"] == "extraction_type"
+            for option in parameter["schema"]["anyOf"]
+            if "enum" in option
+        ]
+        assert len(enums) >= 2
+        assert all(set(each) == set(kinds) for each in enums)
 
 
 async def test_an_image_has_its_rms_and_its_measurements(postgres_url: str) -> None:
