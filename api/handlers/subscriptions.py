@@ -116,7 +116,7 @@ async def change_subscription(
 
 @router.delete("/{name}", status_code=204, summary="Unsubscribe")
 async def delete_subscription(writer: WriterParameter, name: _Name) -> Response:
-    """Deliver no more; a topic of its own is kept for `DISTRIBUTE__TOPIC_HOURS` (24), then deleted."""
+    """Deliver no more; a topic of its own is kept for `DISTRIBUTE__TOPIC_HOURS`, then deleted."""
     if not await writer.write("delete_subscription", name=name, owner=owner_of(writer)):
         raise not_found("subscription", name)
     return Response(status_code=204)
