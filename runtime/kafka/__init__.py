@@ -22,7 +22,13 @@ from runtime.kafka.consuming import InMessage, OffsetTracker, consume_batch, wit
 from runtime.kafka.deferring import DeferredMessages
 from runtime.kafka.group_offsets import ConsumedHorizon, GroupOffsets, Offsets
 from runtime.kafka.identity import ClusterCheck
-from runtime.kafka.producing import OutMessage, produce_and_locate, produce_and_wait, send
+from runtime.kafka.producing import (
+    OutMessage,
+    is_too_large,
+    produce_and_locate,
+    produce_and_wait,
+    send,
+)
 from runtime.kafka.refetching import MessageFetcher
 from runtime.kafka.retention_losses import LostMessages, RetentionWatch, lost_by_retention
 from runtime.kafka.security import create_ssl_context
@@ -57,6 +63,7 @@ __all__ = [
     "fence_topics",
     "fetch_cluster_id",
     "fetch_retention_bytes",
+    "is_too_large",
     "lost_by_retention",
     "produce_and_locate",
     "produce_and_wait",

@@ -9,12 +9,14 @@ from confluent_kafka import Message as KafkaMessage
 
 from runtime.errors import FatalError, TransientError
 
-__all__ = ["OutMessage", "produce_and_locate", "produce_and_wait", "send"]
+__all__ = ["OutMessage", "is_too_large", "produce_and_locate", "produce_and_wait", "send"]
 
+# A message that is too large, for the client or the broker, for a segment of its topic.
+_TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 # These errors come again with the message, whatever the broker does.
 _ABOUT_THE_MESSAGE = frozenset(
     {
-        KafkaError.MSG_SIZE_TOO_LARGE,
+        *_TOO_LARGE,
         KafkaError.INVALID_MSG,
         KafkaError._INVALID_ARG,  # noqa: SLF001  (librdkafka's name)
     }
@@ -31,6 +33,11 @@ class OutMessage:
     key: bytes
     value: bytes
     headers: Mapping[str, str | bytes] = field(default_factory=dict)
+
+
+def is_too_large(error: KafkaError) -> bool:
+    """Return whether a message is refused for its size: by the client, or by the broker."""
+    return error.code() in _TOO_LARGE
 
 
 def send(
@@ -59,7 +66,19 @@ def send(
         If the client cannot take it now.
     FatalError
         If it never will.
+    KafkaException
+        If it will never take this message, whatever else.
     """
+    _queue(producer, message, lambda error, _: on_done(error), time_ms=time_ms)
+
+
+def _queue(
+    producer: Producer,
+    message: OutMessage,
+    on_delivery: Callable[[KafkaError | None, KafkaMessage], None],
+    *,
+    time_ms: int = 0,
+) -> None:
     while True:
         try:
             producer.produce(
@@ -68,7 +87,7 @@ def send(
                 value=message.value,
                 headers=_to_wire_headers(message),
                 timestamp=time_ms,
-                on_delivery=lambda error, _message: on_done(error),
+                on_delivery=on_delivery,
             )
         except BufferError:
             producer.poll(0.1)
@@ -165,22 +184,24 @@ def produce_and_locate(
     Raises
     ------
     TransientError
-        If it was not acknowledged in time.
+        If it was not acknowledged in time; else as of `send`.
+    KafkaException
+        If the client or the broker will never take this message.
     """
     place: list[tuple[int, int]] = []
+    errors: list[KafkaError] = []
 
     def on_delivery(error: KafkaError | None, delivered: KafkaMessage) -> None:
         if error is None:
             place.append((int(delivered.partition() or 0), int(delivered.offset() or 0)))
+        else:
+            errors.append(error)
 
-    producer.produce(
-        message.topic,
-        key=message.key,
-        value=message.value,
-        headers=_to_wire_headers(message),
-        on_delivery=on_delivery,
-    )
+    _queue(producer, message, on_delivery)
     producer.flush(timeout_s)
-    if not place:
-        raise TransientError(f"Kafka did not take a message within {timeout_s:.0f} s")
-    return place[0]
+    if place:
+        return place[0]
+    if errors and errors[0].code() in _ABOUT_THE_MESSAGE:
+        raise KafkaException(errors[0])
+    reason = f": {errors[0]}" if errors else f" within {timeout_s:.0f} s"
+    raise TransientError(f"Kafka did not take a message{reason}")

@@ -28,7 +28,8 @@ class ImageLimits(Section):
         64 << 20,
         ge=2880,
         description="Largest image that is accepted: bytes of its pixels, all planes together; "
-        "headers are free; Kafka takes messages of up to 100 000 000 bytes [byte]",
+        "headers are free; whatever it is, no file of more than 100 000 000 bytes, as much as a "
+        "message on Kafka [byte]",
     )
     max_future_s: float = Field(
         86400.0, ge=0, le=1e10, description="An exposure farther ahead of now: rejected [s]"

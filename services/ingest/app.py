@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -16,11 +16,13 @@ from runtime.errors import RejectedMessageError, SettingsError, TransientError
 from runtime.health import Health
 from runtime.in_flight import InFlight, MessageLimits
 from runtime.kafka import (
+    MAX_MESSAGE_BYTES,
     KafkaProbe,
     OutMessage,
     create_producer,
     ensure_topics,
     fetch_cluster_id,
+    is_too_large,
     produce_and_locate,
     send,
 )
@@ -30,10 +32,11 @@ from runtime.process import log_started, run_service
 from runtime.retry import RetryPolicy
 from runtime.settings import IngestProcessSettings, load_settings
 from runtime.stop_flag import StopFlag
+from schemas.reasons import ImageReason
 from schemas.topics import Topics
 from services.ingest.handlers.files import FileHandler, FileRules
 from services.ingest.handlers.inbox import Inbox
-from services.ingest.models import FoundFiles, ImageLimits, IngestCounts
+from services.ingest.models import FoundFiles, ImageLimits, IngestCounts, OnDone
 from services.ingest.steps import find_files, order_by_time
 
 __all__ = ["ingest_paths", "main"]
@@ -48,11 +51,27 @@ class _KafkaImagePublisher:
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
 
-    def send(self, message: OutMessage, on_done: Callable[[str | None], None]) -> None:
-        send(self._producer, message, lambda error: on_done(str(error) if error else None))
+    def send(self, message: OutMessage, on_done: OnDone) -> None:
+        def tell(error: KafkaError | None) -> None:
+            if error is None:
+                on_done(None)
+            elif is_too_large(error):
+                on_done(_to_rejection(message, error))
+            else:
+                on_done(TransientError(str(error)))
+
+        try:
+            send(self._producer, message, tell)
+        except KafkaException as error:
+            _refuse_if_too_large(message, error.args[0])
+            raise
 
     def send_and_locate(self, message: OutMessage) -> tuple[int, int]:
-        return produce_and_locate(self._producer, message)
+        try:
+            return produce_and_locate(self._producer, message)
+        except KafkaException as error:
+            _refuse_if_too_large(message, error.args[0])
+            raise
 
     def flush(self) -> None:
         self._producer.flush(_FLUSH_TIMEOUT_S)
@@ -60,6 +79,20 @@ class _KafkaImagePublisher:
             raise TransientError(
                 f"Kafka did not accept {len(self._producer)} image(s) in {_FLUSH_TIMEOUT_S:.0f} s"
             )
+
+
+def _refuse_if_too_large(message: OutMessage, error: KafkaError) -> None:
+    if is_too_large(error):
+        raise _to_rejection(message, error)
+
+
+def _to_rejection(message: OutMessage, error: KafkaError) -> RejectedMessageError:
+    return RejectedMessageError(
+        ImageReason.TOO_LARGE,
+        f"{len(message.value)} bytes, and headers: Kafka takes messages of at most "
+        f"{MAX_MESSAGE_BYTES} bytes of us, on topic {message.topic} as many as its "
+        f"max.message.bytes ({error.str()})",
+    )
 
 
 def ingest_paths(

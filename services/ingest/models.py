@@ -7,9 +7,37 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from runtime.errors import RejectedMessageError, TransientError
 from runtime.kafka import OutMessage
 
-__all__ = ["FoundFiles", "ImageLimits", "ImagePublisher", "IngestCounts", "PreparedImage"]
+__all__ = [
+    "FileBytes",
+    "FoundFiles",
+    "ImageLimits",
+    "ImagePublisher",
+    "IngestCounts",
+    "OnDone",
+    "PreparedImage",
+]
+
+# Called with the failure of a message: for the moment, or for good; None: it was delivered.
+OnDone = Callable[[TransientError | RejectedMessageError | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FileBytes:
+    """A file, or as much of it as is needed to see that it is too large.
+
+    Parameters
+    ----------
+    data : bytes
+        What was read of it; its digest is the identity of a file that is rejected.
+    size : int
+        How large it is [byte].
+    """
+
+    data: bytes = b""
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +94,17 @@ class IngestCounts:
 class ImagePublisher(Protocol):
     """Sends messages to Kafka, with whichever client."""
 
-    def send(self, message: OutMessage, on_done: Callable[[str | None], None]) -> None:
-        """Queue a message; `on_done` is called with the reason of a failure, or None."""
+    def send(self, message: OutMessage, on_done: OnDone) -> None:
+        """Queue a message; `on_done` is called with its failure, or None.
+
+        Raises
+        ------
+        RejectedMessageError
+            If it is larger than this client may send.
+        """
 
     def send_and_locate(self, message: OutMessage) -> tuple[int, int]:
-        """Send a message and return its partition and offset."""
+        """Send a message and return its partition and offset; errors as of `send`."""
 
     def flush(self) -> None:
         """Return when every queued message is delivered or has failed."""

@@ -6,7 +6,7 @@ from glob import glob, has_magic
 from pathlib import Path
 
 from runtime.errors import RejectedMessageError
-from runtime.kafka import OutMessage
+from runtime.kafka import MAX_MESSAGE_BYTES, OutMessage
 from schemas.identity import digest_image
 from schemas.reasons import ImageReason
 from schemas.streams import DEFAULT_STREAM, to_stream_name
@@ -20,7 +20,7 @@ from sky.header.times import check_exposure
 from sky.metadata import read_metadata, read_time_start
 from sky.wcs import SkyProjection
 
-__all__ = ["find_files", "order_by_time", "prepare_image"]
+__all__ = ["check_size", "find_files", "most_bytes", "order_by_time", "prepare_image"]
 
 # More than any known header (the longest, with an AIPS history, has 30 blocks).
 _HEADER_PEEK_BYTES = 256 * 2880
@@ -89,6 +89,30 @@ def _peek_time(path: Path, cards: Mapping[str, str]) -> datetime:
         return _LAST
 
 
+def most_bytes(limits: ImageLimits) -> int:
+    """Return the size of the largest file that `check_size` accepts [byte]."""
+    return min(limits.max_bytes + HEADER_ROOM_BYTES, MAX_MESSAGE_BYTES)
+
+
+def check_size(n_bytes: int, limits: ImageLimits) -> None:
+    """Refuse a file that is larger than the settings, or a message of Kafka, allow.
+
+    Raises
+    ------
+    RejectedMessageError
+        Code ``too_large``, with the limit.
+    """
+    most = most_bytes(limits)
+    if n_bytes <= most:
+        return
+    limit = (
+        f"a message on Kafka has at most {most}, whatever LIVETRAP_INGEST__MAX_IMAGE_BYTES allows"
+        if most == MAX_MESSAGE_BYTES
+        else f"the limit is {limits.max_bytes} (LIVETRAP_INGEST__MAX_IMAGE_BYTES)"
+    )
+    raise RejectedMessageError(ImageReason.TOO_LARGE, f"{n_bytes} bytes, {limit}")
+
+
 def prepare_image(
     data: bytes,
     *,
@@ -117,12 +141,7 @@ def prepare_image(
     RejectedMessageError
         If the image cannot be measured.
     """
-    if len(data) > limits.max_bytes + HEADER_ROOM_BYTES:
-        raise RejectedMessageError(
-            ImageReason.TOO_LARGE,
-            f"{len(data)} bytes, the limit is {limits.max_bytes} "
-            "(LIVETRAP_INGEST__MAX_IMAGE_BYTES)",
-        )
+    check_size(len(data), limits)
     try:
         _, fits = open_fits(data, cards, max_bytes=limits.max_bytes)
         if fits.n_planes_of_file > 1 and not limits.splits_cubes:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -20,8 +21,14 @@ from schemas.reasons import ImageReason
 from schemas.streams import DEFAULT_STREAM, to_stream_name
 from schemas.topics import Topics
 from services.ingest import metrics
-from services.ingest.models import ImageLimits, ImagePublisher, IngestCounts, PreparedImage
-from services.ingest.steps import prepare_image
+from services.ingest.models import (
+    FileBytes,
+    ImageLimits,
+    ImagePublisher,
+    IngestCounts,
+    PreparedImage,
+)
+from services.ingest.steps import check_size, most_bytes, prepare_image
 
 __all__ = ["FileHandler", "FileRules"]
 
@@ -88,6 +95,8 @@ class FileHandler:
         self._on_passed_over = on_passed_over
         self._in_flight = in_flight
         self._failures: list[str] = []
+        # Sent, and then refused by the broker.
+        self._refused: dict[Path, RejectedMessageError] = {}
         self.counts = IngestCounts()
 
     def publish(self, path: Path) -> bool:
@@ -96,25 +105,31 @@ class FileHandler:
         Returns
         -------
         bool
-            False if the file was rejected.
+            False if the file was rejected; the broker may refuse it later (`finish`).
 
         Raises
         ------
         TransientError
             If Kafka did not accept this one or an earlier one.
         """
-        data = b""
+        file = FileBytes()
         try:
-            data, place = _read(path)
-            image = self._prepare(path, data, place)
+            file, place = _read(path, most_bytes(self._rules.limits))
+            check_size(file.size, self._rules.limits)
+            image = self._prepare(path, file.data, place)
+            if image.passed_over:
+                self._on_passed_over(path, image.passed_over)
+            # It may wait for Kafka, which says nothing about the file: no process is counted.
+            call_twice(partial(self._send, path, image), subject="file", file=str(path))
         except RejectedMessageError as error:
-            self._reject(path, data, error)
+            self._reject(path, file, error)
             return False
-        if image.passed_over:
-            self._on_passed_over(path, image.passed_over)
-        self._publisher.send(image.message, lambda reason: self._on_done(path, len(data), reason))
         self._check()
         return True
+
+    def _send(self, path: Path, image: PreparedImage) -> None:
+        n_bytes = len(image.message.value)
+        self._publisher.send(image.message, lambda error: self._on_done(path, n_bytes, error))
 
     def _prepare(self, path: Path, data: bytes, place: InMessage) -> PreparedImage:
         """Check a file; one at which three processes have ended is rejected."""
@@ -136,8 +151,13 @@ class FileHandler:
             topics=self._topics,
         )
 
-    def finish(self) -> None:
-        """Return when the broker has acknowledged everything.
+    def finish(self) -> frozenset[Path]:
+        """Return when the broker has acknowledged everything, or refused it for good.
+
+        Returns
+        -------
+        frozenset of Path
+            Files that it has refused; they are rejected.
 
         Raises
         ------
@@ -145,11 +165,26 @@ class FileHandler:
             If it does not accept something.
         """
         self._publisher.flush()
+        refused, self._refused = self._refused, {}
         self._check()
+        for path, error in refused.items():
+            self._reject_refused(path, error)
+        return frozenset(refused)
 
-    def _on_done(self, path: Path, n_bytes: int, reason: str | None) -> None:
-        if reason is not None:
-            self._failures.append(f"{path}: {reason}")
+    def _reject_refused(self, path: Path, error: RejectedMessageError) -> None:
+        file = FileBytes()
+        with suppress(RejectedMessageError):  # it has gone meanwhile
+            file, _ = _read(path, most_bytes(self._rules.limits))
+        self._reject(path, file, error)
+
+    def _on_done(
+        self, path: Path, n_bytes: int, error: TransientError | RejectedMessageError | None
+    ) -> None:
+        if isinstance(error, RejectedMessageError):
+            self._refused[path] = error
+            return
+        if error is not None:
+            self._failures.append(f"{path}: {error}")
             return
         self.counts.published += 1
         self.counts.n_bytes += n_bytes
@@ -164,14 +199,14 @@ class FileHandler:
                 "and ingesting all of them again makes no duplicates"
             )
 
-    def _reject(self, path: Path, data: bytes, error: RejectedMessageError) -> None:
+    def _reject(self, path: Path, file: FileBytes, error: RejectedMessageError) -> None:
         """Send the dead letter, then the rejection record for the image ledger."""
         self._on_rejected(path, error)
         stream = to_stream_name(self._rules.stream or "") or DEFAULT_STREAM
-        letter = self._to_dead_letter(path, data, stream, error)
-        partition, offset = self._publisher.send_and_locate(letter)
+        letter = self._to_dead_letter(path, file, stream, error)
+        partition, offset = self._send_letter(letter, file)
         record = ImageDetections(
-            image_id=digest_image(data, self._rules.cards).image_id,
+            image_id=digest_image(file.data, self._rules.cards).image_id,
             stream=stream,
             source=SourceOffset(self._rules.cluster_id, letter.topic, partition, offset),
             verdict="rejected",
@@ -187,10 +222,19 @@ class FileHandler:
         self.counts.reasons[error.reason_code] += 1
         metrics.IMAGES.labels("rejected").inc()
 
+    def _send_letter(self, letter: OutMessage, file: FileBytes) -> tuple[int, int]:
+        """Send a dead letter, without bytes if its topic takes none of this size."""
+        try:
+            return self._publisher.send_and_locate(letter)
+        except RejectedMessageError:
+            headers = {**letter.headers, "truncated-from": str(file.size)}
+            return self._publisher.send_and_locate(replace(letter, value=b"", headers=headers))
+
     def _to_dead_letter(
-        self, path: Path, data: bytes, stream: str, error: RejectedMessageError
+        self, path: Path, file: FileBytes, stream: str, error: RejectedMessageError
     ) -> OutMessage:
-        head = data[:_HEAD_BYTES] if error.reason_code == ImageReason.TOO_LARGE else data
+        is_too_large = error.reason_code == ImageReason.TOO_LARGE
+        head = file.data[:_HEAD_BYTES] if is_too_large else file.data
         # The file was never on Kafka; a redrive sends it to the topic of images.
         cards = {f"fits:{name}": text for name, text in self._rules.cards.items()}
         source = InMessage(
@@ -203,16 +247,18 @@ class FileHandler:
         )
         letter = self._dead_letters.build(source, error)
         headers = {**letter.headers, "file": path.name}
-        if len(data) > len(head):
-            headers["truncated-from"] = str(len(data))
+        if file.size > len(head):
+            headers["truncated-from"] = str(file.size)
         return replace(letter, headers=headers)
 
 
-def _read(path: Path) -> tuple[bytes, InMessage]:
-    """Return the bytes of a file, and what stands for it where processes are counted."""
+def _read(path: Path, most: int) -> tuple[FileBytes, InMessage]:
+    """Return a file up to one byte more than `most`, and what counts processes at it."""
     try:
         with path.open("rb") as file:
-            return file.read(), _place_of(path, os.fstat(file.fileno()))
+            data, status = file.read(most + 1), os.fstat(file.fileno())
+            size = max(status.st_size, len(data))
+            return FileBytes(data, size), _place_of(path, status)
     except OSError as error:
         raise RejectedMessageError(ImageReason.UNREADABLE, str(error)) from error
 

@@ -65,8 +65,9 @@ class Inbox:
             If Kafka did not accept one; all of them stay.
         """
         accepted = {path: handler.publish(path) for path in files if path.exists()}
-        handler.finish()
-        for path, is_accepted in accepted.items():
+        refused = handler.finish()
+        for path, was_sent in accepted.items():
+            is_accepted = was_sent and path not in refused
             self._move_to_subfolder(path, "published" if is_accepted else "rejected")
 
     def _move_to_subfolder(self, path: Path, name: str) -> None:
