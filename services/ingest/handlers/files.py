@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -95,8 +94,8 @@ class FileHandler:
         self._on_passed_over = on_passed_over
         self._in_flight = in_flight
         self._failures: list[str] = []
-        # Sent, and then refused by the broker.
-        self._refused: dict[Path, RejectedMessageError] = {}
+        # Sent, and then refused by the broker, which takes or refuses what comes in one request.
+        self._refused: set[Path] = set()
         self.counts = IngestCounts()
 
     def publish(self, path: Path) -> bool:
@@ -112,24 +111,33 @@ class FileHandler:
         TransientError
             If Kafka did not accept this one or an earlier one.
         """
+        is_sent = self._publish(path, self._queue)
+        self._check()
+        return is_sent
+
+    def _publish(self, path: Path, send: Callable[[Path, PreparedImage], None]) -> bool:
+        """Send a file; return whether it was not rejected."""
         file = FileBytes()
         try:
             file, place = _read(path, most_bytes(self._rules.limits))
             check_size(file.size, self._rules.limits)
             image = self._prepare(path, file.data, place)
-            if image.passed_over:
-                self._on_passed_over(path, image.passed_over)
             # It may wait for Kafka, which says nothing about the file: no process is counted.
-            call_twice(partial(self._send, path, image), subject="file", file=str(path))
+            call_twice(partial(send, path, image), subject="file", file=str(path))
         except RejectedMessageError as error:
             self._reject(path, file, error)
             return False
-        self._check()
         return True
 
-    def _send(self, path: Path, image: PreparedImage) -> None:
+    def _queue(self, path: Path, image: PreparedImage) -> None:
+        if image.passed_over:
+            self._on_passed_over(path, image.passed_over)
         n_bytes = len(image.message.value)
         self._publisher.send(image.message, lambda error: self._on_done(path, n_bytes, error))
+
+    def _send_alone(self, path: Path, image: PreparedImage) -> None:
+        self._publisher.send_and_locate(image.message)
+        self._on_done(path, len(image.message.value), None)
 
     def _prepare(self, path: Path, data: bytes, place: InMessage) -> PreparedImage:
         """Check a file; one at which three processes have ended is rejected."""
@@ -152,7 +160,7 @@ class FileHandler:
         )
 
     def finish(self) -> frozenset[Path]:
-        """Return when the broker has acknowledged everything, or refused it for good.
+        """Return when the broker has acknowledged everything, or refused it alone, too.
 
         Returns
         -------
@@ -165,23 +173,17 @@ class FileHandler:
             If it does not accept something.
         """
         self._publisher.flush()
-        refused, self._refused = self._refused, {}
+        refused, self._refused = self._refused, set()
         self._check()
-        for path, error in refused.items():
-            self._reject_refused(path, error)
-        return frozenset(refused)
-
-    def _reject_refused(self, path: Path, error: RejectedMessageError) -> None:
-        file = FileBytes()
-        with suppress(RejectedMessageError):  # it has gone meanwhile
-            file, _ = _read(path, most_bytes(self._rules.limits))
-        self._reject(path, file, error)
+        return frozenset(
+            path for path in sorted(refused) if not self._publish(path, self._send_alone)
+        )
 
     def _on_done(
         self, path: Path, n_bytes: int, error: TransientError | RejectedMessageError | None
     ) -> None:
         if isinstance(error, RejectedMessageError):
-            self._refused[path] = error
+            self._refused.add(path)
             return
         if error is not None:
             self._failures.append(f"{path}: {error}")

@@ -203,6 +203,25 @@ async def test_one_that_costs_too_much_is_disabled_with_words(
     assert reason in found
 
 
+async def test_a_subscription_whose_receiver_is_away_is_not_disabled_for_its_alerts(
+    pool: asyncpg.Pool, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_FIRST_BACKOFF_S", "_LONGEST_FAILURE_BACKOFF_S"):
+        monkeypatch.setattr(f"services.distribute.handlers.channel.{name}", 0.01)
+    events = [of_stream(rows) for _ in range(3)]
+    await store_events(pool, rows, events)
+    limits = {"subscription_alerts_per_hour": 3}
+    query = "select disabled_reason, n_failures from subscriber where name = $1"
+    async with serving(*[503] * 12) as server, serving_subscriptions(pool, **limits) as runner:
+        target = f"http://127.0.0.1:{server.port}/"
+        name = await subscribe(pool, "webhook", f"stream == '{rows.stream}'", target)
+        await tell(pool, [alert_of(event) for event in events])
+        await until(lambda: runner.wake() or len(server.requests) >= 12 + len(events))
+        found = await pool.fetchrow(query, name)
+    assert found["disabled_reason"] is None
+    assert server.ivorns[12:] == [alert_of(event).ivorn for event in events]
+
+
 async def test_a_deleted_subscription_gets_no_more(pool: asyncpg.Pool, rows: Rows) -> None:
     events = [of_stream(rows) for _ in range(2)]
     await store_events(pool, rows, events)

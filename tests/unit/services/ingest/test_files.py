@@ -40,16 +40,20 @@ from tests.support.fits_images import BAD_IMAGES, make, several_images
 class FakePublisher:
     """Takes messages up to a size; `is_away` lets deliveries fail."""
 
-    def __init__(self, *, most: int = 1 << 40, most_of_dead_letters: int = 1 << 40) -> None:
+    def __init__(
+        self, *, most: int = 1 << 40, most_queued: int = 1 << 40, most_of_dead_letters: int = 1 << 40
+    ) -> None:
         self.messages: list[OutMessage] = []
         self.is_away = False
-        self.most, self.most_of_dead_letters = most, most_of_dead_letters
+        # The images that are queued come to the broker in one request.
+        self.most, self.most_queued = most, min(most, most_queued)
+        self.most_of_dead_letters = most_of_dead_letters
 
     def send(self, message: OutMessage, on_done: OnDone) -> None:
         if self.is_away:
             on_done(TransientError("broker away"))
             return
-        if len(message.value) > self.most:
+        if len(message.value) > self.most_queued:
             on_done(RejectedMessageError("too_large", "max.message.bytes of the topic"))
             return
         self.messages.append(message)
@@ -58,7 +62,8 @@ class FakePublisher:
     def send_and_locate(self, message: OutMessage) -> tuple[int, int]:
         if self.is_away:
             raise TransientError("broker away")
-        if len(message.value) > self.most_of_dead_letters:
+        is_image = message.topic == "images-v1"
+        if len(message.value) > (self.most if is_image else self.most_of_dead_letters):
             raise RejectedMessageError("too_large", "max.message.bytes of the topic")
         self.messages.append(message)
         return 3, len(self.messages) - 1
@@ -408,6 +413,18 @@ def test_a_file_that_the_broker_finds_too_large_is_rejected_when_it_says_so(
     assert (tmp_path / "published" / "good.fits").exists()
     assert (found.counts.published, found.counts.rejected) == (1, 1)
     assert inbox.find_complete() == []
+
+
+def test_what_is_too_large_only_together_is_sent_alone(tmp_path: Path) -> None:
+    inbox, publisher = Inbox(tmp_path), FakePublisher(most_queued=10)
+    for second in range(3):
+        (tmp_path / f"{second}.fits").write_bytes(dated(second))
+    inbox.find_complete()
+    found = handler(publisher)
+    inbox.publish(inbox.find_complete(), found)
+    assert [each.value for each in publisher.messages] == [dated(second) for second in range(3)]
+    assert (found.counts.published, found.counts.rejected) == (3, 0)
+    assert len(list((tmp_path / "published").iterdir())) == 3
 
 
 def test_what_the_broker_refuses_waits_while_it_is_away(tmp_path: Path) -> None:
