@@ -1,14 +1,17 @@
 """Read the settings of a process, and describe a mistake in them in one line."""
 
 import os
+from collections.abc import Iterator
 from typing import TypeVar, get_args, overload
 
 import pydantic_settings
 from pydantic import AnyUrl, BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 
 from runtime.errors import SettingsError
 from runtime.settings.names import refuse_unknown_names
 from runtime.settings.processes import Settings
+from runtime.settings.section import OFF, is_optional
 from runtime.settings.sources import ENV_PREFIX, SettingsOfSections, read_config_file
 
 __all__ = ["load_settings"]
@@ -62,7 +65,10 @@ def _describe(error: ValidationError) -> str:
     name = ENV_PREFIX + "__".join(str(part).upper() for part in first["loc"])
     hidden = first["type"] == "extra_forbidden" or isinstance(first["input"], (dict, list))
     got = "" if hidden or _is_secret(first["loc"]) else f" (got {first['input']!r})"
-    return f"setting {name}: {first['msg']}{got}"
+    last = [*_fields_at(first["loc"])][-1:]
+    is_word = first["type"].endswith("_parsing") and any(is_optional(field) for field in last)
+    hint = f"; {OFF} unsets it" if is_word else ""
+    return f"setting {name}: {first['msg']}{got}{hint}"
 
 
 def _describe_bad_json(error: pydantic_settings.SettingsError) -> str:
@@ -77,15 +83,25 @@ def _describe_bad_json(error: pydantic_settings.SettingsError) -> str:
 
 def _is_secret(location: tuple[int | str, ...]) -> bool:
     """Return whether a place in the settings is a secret's, or an address, which may have one."""
+    return any(
+        issubclass(kind, (AnyUrl, SecretStr))
+        for field in _fields_at(location)
+        for kind in _kinds_of(field)
+    )
+
+
+def _fields_at(location: tuple[int | str, ...]) -> Iterator[FieldInfo]:
+    """Give the fields on the way to a place in the settings."""
     section: type[BaseModel] | None = Settings
     for part in location:
         if isinstance(part, int) or section is None or part not in section.model_fields:
             continue
-        annotation = section.model_fields[part].annotation
-        inner = [annotation, *get_args(annotation)]
-        kinds = [kind for kind in inner if isinstance(kind, type)]
-        if any(issubclass(kind, (AnyUrl, SecretStr)) for kind in kinds):
-            return True
-        models = (kind for kind in kinds if issubclass(kind, BaseModel))
+        field = section.model_fields[part]
+        yield field
+        models = (kind for kind in _kinds_of(field) if issubclass(kind, BaseModel))
         section = next(models, None)
-    return False
+
+
+def _kinds_of(field: FieldInfo) -> list[type]:
+    inner = [field.annotation, *get_args(field.annotation)]
+    return [kind for kind in inner if isinstance(kind, type)]
