@@ -67,7 +67,9 @@ def fields_of(model: type[BaseModel], *path: str) -> Iterator[tuple[tuple[str, .
 
 
 OPTIONAL = {
-    place: field for place, field in fields_of(Settings) if "None" in str(field.annotation)
+    place: field
+    for place, field in fields_of(Settings)
+    if any(word in str(field.annotation) for word in ("None", "Optional"))
 }
 # Those inside of `webhooks` and `email` are keys of a table.
 VARIABLES = [place for place in OPTIONAL if len(place) == 2]
