@@ -154,18 +154,8 @@ class SubscriptionRunner:
 
     async def _start_replays(self) -> None:
         wanted = await self._store.list_replays()
-        ids = {replay.id for replay in wanted}
+        self._end_replays(keep={replay.id for replay in wanted})
         by_name = {each.subscription.name: each for each in self._running.values()}
-        for each in by_name.values():
-            for key, task in list(each.replays.items()):
-                if key not in ids:  # it was deleted, or is done
-                    task.cancel()
-                if task.done():
-                    del each.replays[key]
-                    if not task.cancelled():
-                        task.result()  # what it cannot record ends the process
-            for key in each.filters.keys() - ids:
-                del each.filters[key]
         for replay in wanted:
             served = by_name.get(replay.name)
             if served is None or replay.id in served.replays:
@@ -176,6 +166,19 @@ class SubscriptionRunner:
                 wanted=self._replay_filter(served, replay.id),
             )  # fmt: skip
             served.replays[replay.id] = asyncio.create_task(self._run_replay(run))
+
+    def _end_replays(self, *, keep: set[int]) -> None:
+        """Forget the replays that have ended, and end those that were deleted."""
+        for each in self._running.values():
+            for key, task in list(each.replays.items()):
+                if key not in keep:  # it was deleted, or is done
+                    task.cancel()
+                if task.done():
+                    del each.replays[key]
+                    if not task.cancelled():
+                        task.result()  # what it cannot record ends the process
+            for key in each.filters.keys() - keep:
+                del each.filters[key]
 
     def _wait_s(self, subscription: Subscription) -> float:
         """Give the next alert of a replay its turn; return how long it waits for that [s]."""
