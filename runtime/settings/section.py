@@ -33,14 +33,11 @@ class Section(BaseModel):
     def _unset(cls, values: Any) -> Any:  # noqa: ANN401  (whatever it is: it is validated next)
         if not isinstance(values, dict):
             return values
-        fields = cls.model_fields
+        optional = {name for name, field in cls.model_fields.items() if is_optional(field)}
         return {
-            name: None
-            if isinstance(value, str) and value == OFF and name in fields
-            and is_optional(fields[name])
-            else value
+            name: None if name in optional and value == OFF else value
             for name, value in values.items()
-        }  # fmt: skip
+        }
 
 
 def is_optional(field: FieldInfo) -> bool:

@@ -92,9 +92,7 @@ class SubscriptionFilter:
         matches = await self._match(events, verdicts)
         chosen, used_s = await self._compare(events, matches, verdicts)
         self._verdicts = verdicts
-        self._charge(
-            len(new), used_s, [each for row, each in events.items() if row in chosen & new]
-        )
+        self._charge(len(new), used_s, [events[row] for row in sorted(chosen & new)])
         return chosen
 
     async def _match(
