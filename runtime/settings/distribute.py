@@ -70,9 +70,7 @@ class EmailSettings(Section):
         None,
         description="Certificates (PEM) of a private authority; off: those of the system",
     )  # fmt: skip
-    username: str | None = Field(
-        None, description="Login of the mail server; off: it wants none"
-    )
+    username: str | None = Field(None, description="Login of the mail server; off: it wants none")
     password: SecretStr | None = Field(
         None, description="Password of that login; off: it has none"
     )

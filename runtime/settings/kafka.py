@@ -57,9 +57,7 @@ class KafkaSettings(Section):
         None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; off: no login"
     )
     sasl_username: str | None = Field(None, description="SASL user; off: no login")
-    sasl_password: SecretStr | None = Field(
-        None, description="SASL password; off: no login"
-    )
+    sasl_password: SecretStr | None = Field(None, description="SASL password; off: no login")
     ssl_ca_location: OptionalPath = Field(
         None, description="PEM file of the broker's CA; off: those of the system"
     )

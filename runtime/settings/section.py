@@ -30,7 +30,7 @@ class Section(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _unset(cls, values: Any) -> Any:  # noqa: ANN401  (whatever it is: it is validated next)
+    def _unset(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
         optional = {name for name, field in cls.model_fields.items() if is_optional(field)}

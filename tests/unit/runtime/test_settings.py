@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from runtime.errors import SettingsError
@@ -66,11 +66,15 @@ def fields_of(model: type[BaseModel], *path: str) -> Iterator[tuple[tuple[str, .
             yield from fields_of(each, *path, name)
 
 
-OPTIONAL = {
-    place: field
-    for place, field in fields_of(Settings)
-    if any(word in str(field.annotation) for word in ("None", "Optional"))
-}
+def takes_none(field: FieldInfo) -> bool:
+    try:
+        TypeAdapter(field.annotation).validate_python(None)
+    except ValidationError:
+        return False
+    return True
+
+
+OPTIONAL = {place: field for place, field in fields_of(Settings) if takes_none(field)}
 # Those inside of `webhooks` and `email` are keys of a table.
 VARIABLES = [place for place in OPTIONAL if len(place) == 2]
 WITH_A_VALUE = {

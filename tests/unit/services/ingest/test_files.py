@@ -41,7 +41,11 @@ class FakePublisher:
     """Takes messages up to a size; `is_away` lets deliveries fail."""
 
     def __init__(
-        self, *, most: int = 1 << 40, most_queued: int = 1 << 40, most_of_dead_letters: int = 1 << 40
+        self,
+        *,
+        most: int = 1 << 40,
+        most_queued: int = 1 << 40,
+        most_of_dead_letters: int = 1 << 40,
     ) -> None:
         self.messages: list[OutMessage] = []
         self.is_away = False
