@@ -217,6 +217,7 @@ async def test_a_subscription_whose_receiver_is_away_stays_enabled(
     async def note(reason: str) -> None:
         disabled.append(reason)
         await disable(reason)
+        await asyncio.sleep(0.01)  # the test looks
 
     async def select(due: list[PendingDelivery]) -> list[PendingDelivery]:
         return await chooser.select(due)
