@@ -5,7 +5,7 @@
 -- Index: the primary key.
 update subscriber
 set
-    n_failures = subscriber.n_refusals,
+    n_failures = least(subscriber.n_failures, subscriber.n_refusals),
     failure_reason = null,
     time_failed = null
 where
