@@ -45,9 +45,9 @@ __all__ = ["main"]
 
 T = TypeVar("T")
 _BATCH = 100
-# Twenty milliseconds while images come or wait, four polls a second where nothing does: each is a
-# look at two other topics and at what is due.
-_POLL_S, _IDLE_POLL_S, _AWAKE_S = 0.02, 0.25, 2.0
+# Twenty milliseconds while images come or wait, two polls a second where nothing does: each is a
+# look at two other topics and at what is due. A record ends a poll at once.
+_POLL_S, _IDLE_POLL_S, _AWAKE_S = 0.02, 0.5, 2.0
 # Its messages are small, so a queue is seldom full; each answer costs this process and the broker.
 _FETCH_WAIT_MS = 500
 
