@@ -4,7 +4,7 @@ from typing import Any
 
 from api.app import create_app, create_context
 from reference.tables import code, table
-from runtime.settings import load_settings
+from runtime.settings import ApiProcessSettings, load_settings
 
 __all__ = ["rest_page"]
 
@@ -17,7 +17,8 @@ def rest_page() -> str:
     str
         Markdown.
     """
-    paths: dict[str, Any] = create_app(create_context(load_settings())).openapi()["paths"]
+    app = create_app(create_context(load_settings(ApiProcessSettings)))
+    paths: dict[str, Any] = app.openapi()["paths"]
     parts: list[str] = []
     for path, methods in paths.items():
         for method, operation in methods.items():
