@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["pairs_within"]
+__all__ = ["nearest_within", "pairs_within"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -37,7 +37,7 @@ def pairs_within(
     -----
     The others are sorted along the axis on which they spread most: what is near a point is in a
     slice of that list. Up to some thousands of points this is as fast as the k-d tree of
-    scipy.spatial, whose import takes half a second of each start of a service.
+    scipy.spatial, whose import takes half a second of each start of a service and 14 MB.
     """
     usable, columns = _finite(points)
     usable_others, columns_of_others = _finite(others)
@@ -57,6 +57,35 @@ def pairs_within(
     )
     by_index = np.argsort(point * len(others) + other)
     return point[by_index], other[by_index]
+
+
+def nearest_within(
+    points: FloatArray, others: FloatArray, radius: float
+) -> tuple[FloatArray, IntArray]:
+    """Return the nearest of the others to each point, no farther away than a radius.
+
+    Parameters
+    ----------
+    points, others : (n, d) and (m, d) float64
+        Cartesian coordinates; a point that is not finite is near none.
+    radius : float
+        Largest distance, inclusive; in the unit of the coordinates.
+
+    Returns
+    -------
+    distance : (n,) float64
+        Infinite where none is near.
+    other : (n,) int64
+        Its index, the least of those at one distance; m where none is near.
+    """
+    distance = np.full(len(points), np.inf)
+    nearest = np.full(len(points), len(others), np.int64)
+    point, other = pairs_within(points, others, radius)
+    apart = np.sqrt(np.square(points[point] - others[other]).sum(axis=1))
+    order = np.lexsort((other, apart, point))
+    found, first = np.unique(point[order], return_index=True)
+    distance[found], nearest[found] = apart[order[first]], other[order[first]]
+    return distance, nearest
 
 
 def _finite(points: FloatArray) -> tuple[IntArray, list[FloatArray]]:

@@ -2,10 +2,10 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from services.extract.models import BeamShape, FinderParameters
 from services.extract.steps.peaks import Peaks, find_source_peaks
+from sky.neighbours import nearest_within, pairs_within
 
 __all__ = ["ARM_BEAMS", "BRIGHT_RATIO", "false_probability", "is_within", "without_detected"]
 
@@ -66,9 +66,9 @@ def false_probability(
     points, reach = _points(peaks), ARM_BEAMS * beam.major_px
     is_near = is_within(peaks, bright_px, reach)
     if bright.size:
-        distance, nearest = cKDTree(points[bright]).query(points)
-        is_brighter = significance[bright[nearest]] > BRIGHT_RATIO * significance
-        is_near |= (distance < reach) & is_brighter
+        distance, nearest = nearest_within(points, points[bright], reach)
+        brightness = np.append(significance[bright], 0.0)  # the last: none is near
+        is_near |= (distance < reach) & (brightness[nearest] > BRIGHT_RATIO * significance)
     if not is_near.any():
         return result
     negated = -pixels
@@ -77,30 +77,35 @@ def false_probability(
         return result
     height = (negated[negative.y, negative.x] - negative.background) / negative.rms
     near, reach = np.flatnonzero(is_near), _LOCAL_BEAMS * beam.major_px
-    below = cKDTree(_points(negative)).query_ball_point(points[near], reach)
-    above = cKDTree(points).query_ball_point(points[near], reach)
-    for source, negatives, positives in zip(near, below, above, strict=True):
-        limit = _COMPARABLE * significance[source]
-        n_negative = np.count_nonzero(height[negatives] >= limit)
-        n_positive = np.count_nonzero(significance[positives] >= limit)
-        result[source] = min(1.0, n_negative / n_positive)
+    limit = _COMPARABLE * significance[near]
+    n_negative = _count_within(points[near], limit, _points(negative), height, reach)
+    n_positive = _count_within(points[near], limit, points, significance, reach)
+    result[near] = np.minimum(1.0, n_negative / n_positive)
     return result
+
+
+def _count_within(
+    points: FloatArray, limit: FloatArray, others: FloatArray, height: FloatArray, radius_px: float
+) -> npt.NDArray[np.int64]:
+    """Return (n,) how many of the others near each point are as high as its limit."""
+    point, other = pairs_within(points, others, radius_px)
+    return np.bincount(point[height[other] >= limit[point]], minlength=len(points))
 
 
 def is_within(peaks: Peaks, places: FloatArray, radius_px: float) -> BoolArray:
     """Return (n,) whether each of the peaks is near one of (m, 2) places x, y [px]."""
     if not (places.size and peaks.y.size):
         return np.zeros(peaks.y.size, np.bool_)
-    distance, _ = cKDTree(places).query(_points(peaks), distance_upper_bound=radius_px)
-    return np.asarray(np.isfinite(distance), np.bool_)
+    distance, _ = nearest_within(_points(peaks), places, radius_px)
+    return np.isfinite(distance)
 
 
 def without_detected(places: FloatArray, peaks: Peaks, beam: BeamShape) -> FloatArray:
     """Return the (m, 2) places x, y [px] without those at which a source is detected."""
     if not (places.size and peaks.y.size):
         return places
-    distance, _ = cKDTree(_points(peaks)).query(places)
-    return np.asarray(places[distance > beam.major_px])
+    distance, _ = nearest_within(places, _points(peaks), beam.major_px)
+    return np.asarray(places[np.isinf(distance)])
 
 
 def _points(peaks: Peaks) -> FloatArray:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from schemas.reasons import ForcedReason
 from services.extract.kernels.fluxes import correct_peaks
 from services.extract.kernels.forced import BLANK, CONFUSED, MEASURED, OUTSIDE, measure_forced
 from services.extract.models import BeamShape, Extraction, FinderParameters, Image
 from services.extract.steps.ellipses import to_beam_shape
+from sky.neighbours import pairs_within
 from sky.rms_grid import rms_at
 
 __all__ = ["REASONS", "ForcedFluxes", "measure_positions"]
@@ -137,17 +137,17 @@ def _neighbours_of_positions(
     result = np.full((n_positions, _MAX_NEIGHBOURS), -1, np.int64)
     points = np.stack([x, y], axis=1)
     inside = np.flatnonzero(np.isfinite(points).all(axis=1))
-    if inside.size < 2:
-        return result
-    tree = cKDTree(points[inside])
     positions = inside[inside < n_positions]
-    k = min(_MAX_NEIGHBOURS * 2, inside.size)
-    distance, index = tree.query(
-        points[positions], k=k, distance_upper_bound=_NEIGHBOUR_BEAMS * beam_px
-    )
-    for source, distances, indices in zip(positions, distance, index, strict=True):
-        near = np.isfinite(distances) & (distances > _COINCIDENT_BEAMS * beam_px)
-        candidates = inside[indices[near]]
+    if inside.size < 2 or not positions.size:
+        return result
+    position, other = pairs_within(points[positions], points[inside], _NEIGHBOUR_BEAMS * beam_px)
+    distance = np.hypot(*(points[positions[position]] - points[inside[other]]).T)
+    order = np.lexsort((distance, position))
+    ends = np.searchsorted(position[order], np.arange(positions.size), side="right")
+    for source, pairs in zip(positions, np.split(order, ends[:-1]), strict=True):
+        nearest = pairs[: _MAX_NEIGHBOURS * 2]
+        chosen = nearest[distance[nearest] > _COINCIDENT_BEAMS * beam_px]
+        candidates = inside[other[chosen]]
         # Detected sources first: another position may have no source.
         candidates = candidates[np.argsort(candidates < n_positions, kind="stable")]
         others = _distinct(candidates, points, _COINCIDENT_BEAMS * beam_px)

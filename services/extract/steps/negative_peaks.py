@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from schemas.messages import NegativePeaks
 from services.extract.models import ExtractedImage, FinderParameters
@@ -14,6 +13,7 @@ from services.extract.steps.ellipses import to_beam_shape
 from services.extract.steps.peaks import find_source_peaks, is_searched
 from services.extract.steps.signed_sources import SIGNED_STOKES
 from sky.margin import searched_pixels
+from sky.neighbours import nearest_within
 
 __all__ = ["find_negative_peaks"]
 
@@ -81,9 +81,9 @@ def _is_near_bright(
     bright = found.significance > BRIGHT_RATIO * extracted.extraction.detection_threshold_sigma
     if not (bright.any() and snr.size):
         return np.zeros(snr.size, np.bool_)
-    tree = cKDTree(np.stack([found.x[bright], found.y[bright]], axis=1))
+    bright_places = np.stack([found.x[bright], found.y[bright]], axis=1)
     reach_px = ARM_BEAMS * to_beam_shape(extracted.image).major_px
-    distance, nearest = tree.query(places, distance_upper_bound=reach_px)
+    distance, nearest = nearest_within(places.astype(np.float64), bright_places, reach_px)
     brightness = np.append(found.significance[bright], 0.0)  # the last: none is near
     return np.asarray(np.isfinite(distance) & (brightness[nearest] > BRIGHT_RATIO * snr))
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sky.neighbours import pairs_within
+from sky.neighbours import nearest_within, pairs_within
 
 COORDINATES = st.one_of(
     st.integers(-4, 4).map(float),  # many equal points, and points on the borders of cells
@@ -40,6 +40,23 @@ def test_cells_find_what_a_comparison_of_all_finds(
 ):
     point, other = pairs_within(*lists, radius)
     assert list(zip(point.tolist(), other.tolist(), strict=True)) == compare_all(*lists, radius)
+
+
+@given(two_lists(), RADII)
+def test_the_nearest_is_that_of_a_comparison_of_all(
+    lists: tuple[np.ndarray, np.ndarray], radius: float
+):
+    points, others = lists
+    distance, nearest = nearest_within(points, others, radius)
+    pairs = compare_all(points, others, radius)
+    for point, (apart, other) in enumerate(zip(distance, nearest, strict=True)):
+        near = [j for i, j in pairs if i == point]
+        offsets = np.sqrt(np.square(points[point] - others[near]).sum(axis=1))
+        if near:
+            assert apart == offsets.min()
+            assert other == near[int(np.argmin(offsets))]
+        else:
+            assert (apart, other) == (np.inf, len(others))
 
 
 @pytest.mark.parametrize("radius", [1e-7, 1e-3, 0.1, 1.0, 2.0])
