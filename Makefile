@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install  ## a simulated sky, the whole service and its alerts; Ctrl-C stops it
 	@$(BIN)/livetrap demo
 
-test: install  ## the whole test suite, against a real Kafka and PostgreSQL it starts itself (13 min on two cores)
+test: install  ## the whole test suite, against a real Kafka and PostgreSQL it starts itself (8 to 13 min on two cores)
 	$(BIN)/python -m pytest -q $(PARALLEL) --hypothesis-profile=full $(PYTEST_OPTIONS)
 
 # Counting lines costs more than the tests do: allow half an hour. Kernels are counted uncompiled.
