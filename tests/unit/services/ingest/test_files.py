@@ -8,97 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
-from hypothesis import given
-from hypothesis import strategies as st
 
 from runtime.attempts import AttemptLog
-from runtime.errors import RejectedMessageError, TransientError
+from runtime.errors import TransientError
 from runtime.in_flight import InFlight, MessageLimits
-from runtime.kafka import MAX_MESSAGE_BYTES, OutMessage
+from runtime.kafka import OutMessage
 from schemas.codec import decode_image_detections
 from schemas.streams import to_stream_name
-from schemas.topics import Topics
 from services.ingest import steps
-from services.ingest.app import _KafkaImagePublisher
 from services.ingest.errors import NoFilesError
 from services.ingest.handlers import files
-from services.ingest.handlers.files import FileHandler, FileRules
 from services.ingest.handlers.inbox import Inbox
-from services.ingest.models import ImageLimits, OnDone, PreparedImage
+from services.ingest.models import OnDone, PreparedImage
 from services.ingest.steps import (
-    check_size,
     find_files,
-    most_bytes,
     order_by_time,
     prepare_image,
 )
 from sky.fits import FitsImage, parse_fits
 from tests.support.fits_images import BAD_IMAGES, make, several_images
-
-
-class FakePublisher:
-    """Takes messages up to a size; `is_away` lets deliveries fail."""
-
-    def __init__(
-        self,
-        *,
-        most: int = 1 << 40,
-        most_queued: int = 1 << 40,
-        most_of_dead_letters: int = 1 << 40,
-    ) -> None:
-        self.messages: list[OutMessage] = []
-        self.is_away = False
-        # The images that are queued come to the broker in one request.
-        self.most, self.most_queued = most, min(most, most_queued)
-        self.most_of_dead_letters = most_of_dead_letters
-
-    def send(self, message: OutMessage, on_done: OnDone) -> None:
-        if self.is_away:
-            on_done(TransientError("broker away"))
-            return
-        if len(message.value) > self.most_queued:
-            on_done(RejectedMessageError("too_large", "max.message.bytes of the topic"))
-            return
-        self.messages.append(message)
-        on_done(None)
-
-    def send_and_locate(self, message: OutMessage) -> tuple[int, int]:
-        if self.is_away:
-            raise TransientError("broker away")
-        is_image = message.topic == "images-v1"
-        if len(message.value) > (self.most if is_image else self.most_of_dead_letters):
-            raise RejectedMessageError("too_large", "max.message.bytes of the topic")
-        self.messages.append(message)
-        return 3, len(self.messages) - 1
-
-    def flush(self) -> None:
-        pass
-
-
-def handler(
-    publisher: FakePublisher,
-    *,
-    max_bytes: int = 1 << 20,
-    passed_over: dict[str, list[str]] | None = None,
-    in_flight: InFlight | None = None,
-    **cards: str,
-) -> FileHandler:
-    said = {} if passed_over is None else passed_over
-    rejections: list[tuple[Path, RejectedMessageError]] = []
-    rules = FileRules("My Stream", cards, ImageLimits(max_bytes), "cluster")
-    return FileHandler(
-        publisher,
-        Topics(),
-        rules,
-        on_rejected=lambda *each: rejections.append(each),
-        on_passed_over=lambda path, names: said.update({path.name: list(names)}),
-        in_flight=in_flight,
-    )
-
-
-def dated(second: int) -> bytes:
-    return make(**{"DATE-OBS": f"2026-01-01T00:00:{second:02d}"})
+from tests.support.ingest_files import FakePublisher, dated, handler
 
 
 def test_a_good_file_is_published_as_it_is(tmp_path: Path) -> None:
@@ -359,105 +288,6 @@ def test_images_of_a_file_that_are_not_measured_are_named(tmp_path: Path) -> Non
     assert said == {"a.fits": ["SPECTRUM", "BAND1_RMS", "AGAIN"]}
 
 
-@given(max_bytes=st.integers(2880, 1 << 40), data=st.data())
-def test_a_file_is_read_as_far_as_it_may_be_large(max_bytes: int, data: st.DataObject) -> None:
-    limits = ImageLimits(max_bytes)
-    most = most_bytes(limits)
-    check_size(data.draw(st.integers(0, most)), limits)
-    size = data.draw(st.integers(most + 1, 1 << 50))
-    is_setting = most < MAX_MESSAGE_BYTES
-    limit = f"limit is {max_bytes} " if is_setting else f"Kafka has at most {MAX_MESSAGE_BYTES}"
-    with pytest.raises(RejectedMessageError, match=limit) as refused:
-        check_size(size, limits)
-    assert str(size) in str(refused.value)
-    assert refused.value.reason_code == "too_large"
-
-
-def test_a_file_larger_than_a_message_is_rejected_and_moved_whatever_the_settings_allow(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(steps, "MAX_MESSAGE_BYTES", len(make()))
-    inbox, publisher = Inbox(tmp_path), FakePublisher()
-    (tmp_path / "large.fits").write_bytes(make() + bytes(2880))
-    (tmp_path / "good.fits").write_bytes(make())
-    inbox.find_complete()
-    found = handler(publisher, max_bytes=200_000_000)
-    inbox.publish(inbox.find_complete(), found)
-    assert (tmp_path / "rejected" / "large.fits").exists()
-    assert (tmp_path / "published" / "good.fits").exists()
-    assert found.counts.reasons == {"too_large": 1}
-    (letter,) = [each for each in publisher.messages if each.topic == "dead-letters-v1"]
-    assert f"a message on Kafka has at most {len(make())}" in str(letter.headers["error"])
-    (record,) = [each for each in publisher.messages if each.topic == "detections-v1"]
-    assert decode_image_detections(record.value).reasons == ("too_large",)
-
-
-def test_a_huge_file_is_not_read_to_its_end(tmp_path: Path) -> None:
-    path = tmp_path / "huge.fits"
-    with path.open("wb") as file:
-        file.truncate(1 << 36)  # sparse
-    publisher = FakePublisher()
-    assert not handler(publisher).publish(path)
-    letter = publisher.messages[0]
-    assert letter.headers["reason"] == "too_large"
-    assert letter.headers["truncated-from"] == str(1 << 36)
-    assert len(letter.value) == 1 << 20
-
-
-def test_a_file_that_the_broker_finds_too_large_is_rejected_when_it_says_so(
-    tmp_path: Path,
-) -> None:
-    inbox, publisher = Inbox(tmp_path), FakePublisher(most=len(make()))
-    (tmp_path / "large.fits").write_bytes(make() + bytes(2880))
-    (tmp_path / "good.fits").write_bytes(make())
-    inbox.find_complete()
-    found = handler(publisher)
-    inbox.publish(inbox.find_complete(), found)
-    assert (tmp_path / "rejected" / "large.fits").exists()
-    assert (tmp_path / "published" / "good.fits").exists()
-    assert (found.counts.published, found.counts.rejected) == (1, 1)
-    assert inbox.find_complete() == []
-
-
-def test_what_is_too_large_only_together_is_sent_alone(tmp_path: Path) -> None:
-    inbox, publisher = Inbox(tmp_path), FakePublisher(most_queued=10)
-    for second in range(3):
-        (tmp_path / f"{second}.fits").write_bytes(dated(second))
-    inbox.find_complete()
-    found = handler(publisher)
-    inbox.publish(inbox.find_complete(), found)
-    assert [each.value for each in publisher.messages] == [dated(second) for second in range(3)]
-    assert (found.counts.published, found.counts.rejected) == (3, 0)
-    assert len(list((tmp_path / "published").iterdir())) == 3
-
-
-def test_what_the_broker_refuses_waits_while_it_is_away(tmp_path: Path) -> None:
-    inbox, publisher = Inbox(tmp_path), FakePublisher(most=10)
-    (tmp_path / "large.fits").write_bytes(make())
-    inbox.find_complete()
-    complete, found = inbox.find_complete(), handler(publisher)
-    publisher.is_away = True
-    with pytest.raises(TransientError):
-        inbox.publish(complete, found)
-    publisher.is_away = False
-    inbox.publish(complete, found)
-    assert found.counts.rejected == 1
-    assert (tmp_path / "rejected" / "large.fits").exists()
-
-
-def test_a_dead_letter_that_its_topic_does_not_take_goes_without_its_bytes(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "image.fits"
-    path.write_bytes(dict(BAD_IMAGES)["no_date"])
-    publisher = FakePublisher(most_of_dead_letters=1000)
-    assert not handler(publisher).publish(path)
-    letter, record = publisher.messages
-    assert (letter.value, letter.headers["reason"]) == (b"", "no_date")
-    assert letter.headers["truncated-from"] == str(path.stat().st_size)
-    assert decode_image_detections(record.value).reasons == ("no_date",)
-
-
 def test_a_defect_in_sending_one_file_stops_no_other(tmp_path: Path) -> None:
     class Defective(FakePublisher):
         def send(self, message: OutMessage, on_done: OnDone) -> None:
@@ -471,19 +301,3 @@ def test_a_defect_in_sending_one_file_stops_no_other(tmp_path: Path) -> None:
     results = [found.publish(tmp_path / f"{second}.fits") for second in range(3)]
     assert results == [True, False, True]
     assert found.counts.reasons == {"internal_error": 1}
-
-
-@pytest.mark.parametrize("n_bytes", [1900, 2000, 3000])
-def test_what_the_client_finds_too_large_is_rejected_with_the_limit(n_bytes: int) -> None:
-    publisher = _KafkaImagePublisher(
-        Producer({"bootstrap.servers": "127.0.0.1:1", "message.max.bytes": 2000, "log_level": 0})
-    )
-    message = OutMessage("images-v1", b"k" * 200, bytes(n_bytes))
-
-    def refuse(_: object) -> None:
-        pytest.fail("it was queued")
-
-    with pytest.raises(RejectedMessageError, match=f"{n_bytes} bytes, .* images-v1 as many as"):
-        publisher.send(message, refuse)
-    with pytest.raises(RejectedMessageError, match="at most 100000000 bytes of us"):
-        publisher.send_and_locate(message)
